@@ -1,0 +1,1 @@
+"""Trunkline: network cards for KVM servers that are slices of real hardware."""

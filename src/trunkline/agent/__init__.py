@@ -1,0 +1,1 @@
+"""The loop on each host: fetch, observe, plan, apply, read back, report."""

@@ -1,0 +1,1 @@
+"""The one place that joins parts: real clock, real store, real or simulated hosts."""

@@ -1,0 +1,78 @@
+"""PCI functions as a host reports them, and what the operator puts on offer."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.pci import PciAddress
+
+PHYSICAL_NETWORK_TAG = "physical_network"
+
+
+class DeviceKind(enum.Enum):
+    """What a PCI function is in SR-IOV's terms."""
+
+    PF = "pf"  # Has the SR-IOV capability; may be given away whole (`direct-physical`).
+    VF = "vf"  # A slice of a PF.
+    PLAIN = "plain"  # Neither.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PciFunction:
+    """Facts about one PCI function, as sysfs and rtnetlink tell them."""
+
+    address: PciAddress
+    kind: DeviceKind
+    vendor_id: str  # Four lower-case hex digits.
+    product_id: str
+    numa_node: int | None = None  # None: the kernel does not know (-1 in sysfs).
+    iommu_group: int | None = None
+    driver: str | None = None  # None: no driver is bound.
+    ifname: str | None = None  # None: no netdev (not bound to a network driver, or in a guest).
+    mac: MacAddress | None = None  # PF: the permanent MAC. VF: None.
+    pf_address: PciAddress | None = None  # VF only.
+    vf_index: int | None = None  # VF only; counts from 0.
+    vf_count: int = 0  # PF only: sriov_numvfs.
+    vf_count_max: int = 0  # PF only: sriov_totalvfs.
+    link_up: bool = True  # PF only: carrier.
+    speed_mbps: int | None = None  # PF only; None: unknown.
+    serial: str | None = None  # PF only: the card's serial number (PCI VPD).
+    pf_driver: str | None = None  # The driver whose VF operations apply: the PF's own, or its PF's.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedDevice:
+    """A function that a device spec puts on offer, with the tags the spec gives it."""
+
+    function: PciFunction
+    tags: Mapping[str, str] = field(default_factory=dict)  # Without the `e.` prefix.
+
+    @property
+    def physical_network(self) -> PhysicalNetwork | None:
+        """The physical network the device is cabled to; None when no tag says so."""
+        value = self.tags.get(PHYSICAL_NETWORK_TAG)
+        return None if value is None else PhysicalNetwork(value)
+
+
+def device_attributes(device: OfferedDevice) -> dict[str, str]:
+    """Flatten a device into the attributes that requirements and flavors match on.
+
+    Hardware facts have their own names; the operator's tags are prefixed with ``e.``, so that a
+    tag can never pass for a fact. Addresses and host names are no attributes, on purpose: matching
+    on them would tie a request to one host.
+    """
+    function = device.function
+    facts = {
+        "vendor_id": function.vendor_id,
+        "product_id": function.product_id,
+        "dev_type": function.kind.value,
+    }
+    if function.numa_node is not None:
+        facts["numa_node"] = str(function.numa_node)
+    if function.pf_driver is not None:
+        facts["driver"] = function.pf_driver
+    return facts | {f"e.{key}": value for key, value in device.tags.items()}

@@ -1,0 +1,226 @@
+"""The failures that callers are expected to meet: one class a situation, facts as attributes.
+
+A bug raises something else. Each `code` stands in docs/errors.md and in HTTP bodies; it is never
+changed and never reused. The HTTP status is the API layer's business (`api.errors`), chosen by the
+`kind` of the error.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import ClassVar
+
+
+class ErrorKind(enum.Enum):
+    """What the caller can do about an error."""
+
+    INVALID = "invalid"  # The request is wrong as it stands; sending it again can't help.
+    UNAUTHENTICATED = "unauthenticated"  # Who is asking is not known.
+    FORBIDDEN = "forbidden"  # Known, and not allowed.
+    NOT_FOUND = "not_found"  # No such thing, or none that the caller may see.
+    CONFLICT = "conflict"  # True requests that another state of the world refuses.
+    TOO_LARGE = "too_large"  # A named limit was passed.
+    UNAVAILABLE = "unavailable"  # Nothing wrong with the request; try again later.
+
+
+class TrunklineError(Exception):
+    """Root of the failures that callers are expected to meet."""
+
+    code: ClassVar[str]
+    kind: ClassVar[ErrorKind]
+
+    @property
+    def message(self) -> str:
+        """One sentence for people: what was wanted and what stood in the way."""
+        return str(self)
+
+
+class NotFound(TrunklineError):
+    """Nothing of this kind with this ID or name is visible to the caller."""
+
+    code = "request.not_found"
+    kind = ErrorKind.NOT_FOUND
+
+    def __init__(self, what: str, ref: str) -> None:
+        super().__init__(f"{what} {ref} could not be found")
+        self.what = what
+        self.ref = ref
+
+
+class Invalid(TrunklineError):
+    """A value in the request is malformed or out of range; `field` says which."""
+
+    code = "request.invalid"
+    kind = ErrorKind.INVALID
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class Forbidden(TrunklineError):
+    """The caller's role does not allow this."""
+
+    code = "request.forbidden"
+    kind = ErrorKind.FORBIDDEN
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"not allowed: {action}")
+        self.action = action
+
+
+class Unauthenticated(TrunklineError):
+    """No valid credential came with the request."""
+
+    code = "identity.unauthenticated"
+    kind = ErrorKind.UNAUTHENTICATED
+
+    def __init__(self, problem: str = "the request you have made requires authentication") -> None:
+        super().__init__(problem)
+
+
+class TooLarge(TrunklineError):
+    """The request passes a named limit."""
+
+    code = "request.too_large"
+    kind = ErrorKind.TOO_LARGE
+
+    def __init__(self, what: str, limit: int, unit: str) -> None:
+        super().__init__(f"{what} is larger than the limit of {limit} {unit}")
+        self.limit = limit
+
+
+class InUse(TrunklineError):
+    """Something still needs the thing that was to be deleted or changed."""
+
+    code = "request.in_use"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, what: str, ref: str, by: str) -> None:
+        super().__init__(f"{what} {ref} is in use: {by}")
+        self.what = what
+        self.ref = ref
+        self.by = by
+
+
+class AlreadyExists(TrunklineError):
+    """A thing with this name, number or address exists already."""
+
+    code = "request.already_exists"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, what: str, ref: str) -> None:
+        super().__init__(f"{what} {ref} already exists")
+        self.what = what
+        self.ref = ref
+
+
+class IllegalTransition(TrunklineError):
+    """An event arrived that its state has no answer to: stale news, or a bug."""
+
+    code = "state.illegal_transition"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, *, machine: str, state: str, event: str) -> None:
+        super().__init__(f"a {machine} that is {state} cannot {event}")
+        self.machine = machine
+        self.state = state
+        self.event = event
+
+
+class StateConflict(TrunklineError):
+    """The thing is in a state that does not allow the action."""
+
+    code = "state.conflict"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, what: str, ref: str, problem: str) -> None:
+        super().__init__(f"{what} {ref}: {problem}")
+        self.what = what
+        self.ref = ref
+
+
+class GenerationMoved(TrunklineError):
+    """The thing changed after it was read. Read it again and decide again."""
+
+    code = "store.generation_moved"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, what: str, ref: str, *, seen_generation: int) -> None:
+        super().__init__(f"{what} {ref} has moved past generation {seen_generation}")
+        self.what = what
+        self.ref = ref
+        self.seen_generation = seen_generation
+
+
+class DeviceTaken(TrunklineError):
+    """The device that was chosen or claimed already has an owner, or can't have this one."""
+
+    code = "allocation.device_taken"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, device: str, problem: str = "it has an owner already") -> None:
+        super().__init__(f"device {device} cannot be taken: {problem}")
+        self.device = device
+
+
+class NoSegmentationIdFree(TrunklineError):
+    """Every segmentation ID that tenant networks may have is in use."""
+
+    code = "network.no_segmentation_id_free"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, physical_networks: str) -> None:
+        super().__init__(
+            f"no segmentation ID is free on {physical_networks}: delete a network, or widen a range"
+        )
+
+
+class NoAddressFree(TrunklineError):
+    """A subnet's allocation pools are used up."""
+
+    code = "network.no_address_free"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, subnet: str) -> None:
+        super().__init__(f"no IP address is free in subnet {subnet}")
+
+
+class BindingInconsistent(TrunklineError):
+    """The network side refuses the device that placement chose: the two disagree on the facts.
+
+    This is an internal inconsistency: it is reported as such, and everything the
+    request held is released.
+    """
+
+    code = "binding.inconsistent"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, *, port: str, device: str, problem: str) -> None:
+        super().__init__(
+            f"internal inconsistency: device {device} was chosen for port {port}, but {problem}"
+        )
+        self.port = port
+        self.device = device
+
+
+class StoreUnavailable(TrunklineError):
+    """The database could not take the write; nothing of it was kept."""
+
+    code = "store.unavailable"
+    kind = ErrorKind.UNAVAILABLE
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the change could not be stored, nothing was kept: {problem}")
+
+
+class LimitReached(TrunklineError):
+    """A named limit on how many of something may exist was reached."""
+
+    code = "request.limit_reached"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"the limit of {limit} {what} is reached")
+        self.limit = limit

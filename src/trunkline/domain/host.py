@@ -1,0 +1,42 @@
+"""Hosts: the machines that have the devices and run the servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostResources:
+    """What a host can give to servers. Reported by its agent."""
+
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    hypervisor_type: str = "QEMU"
+    hypervisor_version: int = (
+        9000000  # libvirt's number: major * 1,000,000 + minor * 1,000 + patch.
+    )
+    address: str = "127.0.0.1"  # The IP address its operators reach it by.
+    bridges: Mapping[PhysicalNetwork, str] = field(default_factory=dict)  # For `normal` ports.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A host as the control plane knows it."""
+
+    id: HostId
+    name: HostName
+    generation: int  # Orders the desired state of this host; raised by every change to it.
+    resources: HostResources
+    created_at: datetime
+    updated_at: datetime
+    enabled: bool = True  # Disabled: takes no new servers.
+    disabled_reason: str | None = None
+    last_seen: datetime | None = None  # When its agent last reported.
+    run_id: str = ""  # The agent process that last reported.
+    report_number: int = 0  # The newest report taken in of that run.
+    applied_generation: int = 0  # The generation its agent says it has made true.

@@ -1,0 +1,33 @@
+"""One ID type an entity, so that a port's ID can't be passed where a server's is wanted.
+
+All are UUIDs in their canonical lower-case text form, except `HostName` and `PhysicalNetwork`,
+which operators choose.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import NewType
+
+AllocationId = NewType("AllocationId", str)
+DeviceId = NewType("DeviceId", str)
+FlavorId = NewType("FlavorId", str)  # A UUID unless an admin chose another text.
+HostId = NewType("HostId", str)
+HostName = NewType("HostName", str)
+ImageId = NewType("ImageId", str)
+NetworkId = NewType("NetworkId", str)
+PhysicalNetwork = NewType("PhysicalNetwork", str)
+PortId = NewType("PortId", str)
+ProjectId = NewType("ProjectId", str)
+SegmentId = NewType("SegmentId", str)
+ServerId = NewType("ServerId", str)
+SubnetId = NewType("SubnetId", str)
+UserId = NewType("UserId", str)
+
+
+def is_uuid(text: str) -> bool:
+    """Say whether `text` is a UUID in a form that clients send (with or without dashes)."""
+    try:
+        return uuid.UUID(text).hex == text.replace("-", "").lower()
+    except ValueError:
+        return False

@@ -1,0 +1,95 @@
+"""Networks: what servers share, and its pieces on physical networks."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from trunkline.domain.ids import NetworkId, PhysicalNetwork, ProjectId, SegmentId, SubnetId
+
+
+class NetworkType(enum.Enum):
+    """How a segment's frames are told apart on the wire."""
+
+    FLAT = "flat"  # Untagged: the whole physical network.
+    VLAN = "vlan"  # 802.1Q; the segmentation ID is the VLAN ID.
+    VXLAN = "vxlan"  # A tunnel between hosts; no SR-IOV device can reach it.
+
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether hosts encapsulate the frames, so that no physical network is involved."""
+        return self is NetworkType.VXLAN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A network's piece on one physical network."""
+
+    id: SegmentId
+    network_id: NetworkId
+    network_type: NetworkType
+    physical_network: PhysicalNetwork | None  # None for tunnels.
+    segmentation_id: int | None  # VLAN ID 1-4094, VXLAN VNI 1-16777215; None for flat.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A layer-2 network with its segments (at least one)."""
+
+    id: NetworkId
+    project_id: ProjectId
+    name: str
+    segments: tuple[Segment, ...]
+    created_at: datetime
+    updated_at: datetime
+    description: str = ""
+    admin_state_up: bool = True
+    shared: bool = False
+    provider: bool = False  # An admin named the segments; else they came from the tenant ranges.
+    mtu: int = 1500
+    port_security_enabled: bool = True
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPool:
+    """Addresses that may be handed out, both ends included."""
+
+    start: str  # Canonical text, as `ipaddress` gives it; of the subnet's IP version.
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostRoute:
+    """A route that guests should have."""
+
+    destination: str
+    nexthop: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subnet:
+    """IP addressing of a network."""
+
+    id: SubnetId
+    network_id: NetworkId
+    project_id: ProjectId
+    name: str
+    cidr: IPv4Network | IPv6Network
+    gateway_ip: IPv4Address | IPv6Address | None
+    allocation_pools: tuple[AddressPool, ...]
+    created_at: datetime
+    updated_at: datetime
+    description: str = ""
+    enable_dhcp: bool = True
+    dns_nameservers: tuple[str, ...] = ()
+    host_routes: tuple[HostRoute, ...] = ()
+    segment_id: SegmentId | None = None
+    revision: int = 0
+
+    @property
+    def ip_version(self) -> int:
+        """4 or 6."""
+        return self.cidr.version

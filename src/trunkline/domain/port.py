@@ -1,0 +1,83 @@
+"""Ports: where a server joins a network."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.ids import NetworkId, PortId, ProjectId, SubnetId
+
+
+class VnicType(enum.Enum):
+    """What a port asks for. The values are Neutron's."""
+
+    NORMAL = "normal"  # A virtual NIC on the host's bridge.
+    DIRECT = "direct"  # A VF, handed to the guest.
+    MACVTAP = "macvtap"  # A VF, kept by the host, with a macvtap on it for the guest.
+    DIRECT_PHYSICAL = "direct-physical"  # A whole PF, handed to the guest.
+
+
+# Known to Neutron's clients and refused here, each with the reason the caller is told. They must
+# never be served as if they asked for a plain VF.
+REFUSED_VNIC_TYPES: Final[Mapping[str, str]] = {
+    "vdpa": "vDPA devices are not supported",
+    "remote-managed": "DPU-managed devices are not supported",
+    "smart-nic": "smart NICs of bare-metal servers are not supported",
+    "baremetal": "bare-metal servers are not supported",
+    "virtio-forwarder": "virtio forwarders are not supported",
+    "accelerator-direct": "Cyborg accelerators are not supported",
+    "accelerator-direct-physical": "Cyborg accelerators are not supported",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FixedIp:
+    """An address that a port holds in a subnet."""
+
+    subnet_id: SubnetId
+    ip_address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A place to plug one NIC of a server into a network.
+
+    What the port is bound to is in `domain.binding.Binding`, never here.
+    """
+
+    id: PortId
+    network_id: NetworkId
+    project_id: ProjectId
+    name: str
+    mac: MacAddress
+    created_at: datetime
+    updated_at: datetime
+    vnic_type: VnicType = VnicType.NORMAL
+    description: str = ""
+    admin_state_up: bool = True
+    fixed_ips: tuple[FixedIp, ...] = ()
+    device_id: str = ""  # The server's ID, or whatever the port's creator wrote.
+    device_owner: str = ""
+    port_security_enabled: bool = True
+    trusted: bool = (
+        False  # binding:profile {"trusted": true}: the VF may change MAC and promiscuity.
+    )
+    vlan_qos: int = 0  # 802.1p priority of the frames, 0-7.
+    min_tx_rate_mbps: int = 0  # 0: no guarantee.
+    max_tx_rate_mbps: int = 0  # 0: no limit.
+    profile: Mapping[str, object] = field(default_factory=dict)  # Keys that we don't interpret.
+    created_by_server: bool = False  # Made for `--network`; deleted with its server.
+    revision: int = 0
+
+
+def logical_device_name(port_id: PortId) -> str:
+    """The name of the port's network device, the same on every host: ``tl`` and 12 hex digits.
+
+    A netdev name has at most 15 bytes (IFNAMSIZ less the final NUL, linux/if.h). It is part of the
+    port from its creation, so the network side can tell it before any host is chosen.
+    """
+    return "tl" + port_id.replace("-", "")[:12]

@@ -1,0 +1,138 @@
+"""Servers: the VMs, as far as placing and plugging them needs to know."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from trunkline.domain.ids import FlavorId, HostId, ImageId, PortId, ProjectId, ServerId, UserId
+from trunkline.domain.state_machine import StateMachine
+
+
+class ServerState(enum.Enum):
+    """Drawn in docs/state-machines.md. The values are Nova's `status` where it has one."""
+
+    BUILD = "BUILD"  # Placed; the host has not shown it running.
+    ACTIVE = "ACTIVE"  # The host observed it running, with all its NICs as desired.
+    STOPPING = "STOPPING"  # To be stopped; still running, as far as is known.
+    SHUTOFF = "SHUTOFF"  # The host observed it stopped; it keeps its devices.
+    STARTING = "STARTING"  # To run again; not yet seen to.
+    REBOOTING = "REBOOTING"  # To be started afresh; not yet seen to.
+    ERROR = "ERROR"  # `fault` says why.
+    DELETED = "DELETED"  # Gone for its owner; devices may still be on their way back.
+
+
+class ServerEvent(enum.Enum):
+    """What can happen to a server."""
+
+    RUN = "run"  # The host observed it running as desired.
+    HALT = "halt"  # The host observed it stopped as desired.
+    STOP = "stop"
+    START = "start"
+    REBOOT = "reboot"
+    FAIL = "fail"  # It can't be placed, or its host can't make it so.
+    REPLACE = "replace"  # A host refused it and another is tried.
+    DELETE = "delete"
+
+
+_S, _E = ServerState, ServerEvent
+SERVER = StateMachine(
+    name="server",
+    initial=ServerState.BUILD,
+    transitions=MappingProxyType({
+        (_S.BUILD, _E.RUN): _S.ACTIVE,
+        (_S.BUILD, _E.FAIL): _S.ERROR,
+        (_S.BUILD, _E.REPLACE): _S.BUILD,
+        (_S.BUILD, _E.DELETE): _S.DELETED,
+        (_S.ACTIVE, _E.STOP): _S.STOPPING,
+        (_S.ACTIVE, _E.REBOOT): _S.REBOOTING,
+        (_S.ACTIVE, _E.FAIL): _S.ERROR,
+        (_S.ACTIVE, _E.DELETE): _S.DELETED,
+        (_S.STOPPING, _E.HALT): _S.SHUTOFF,
+        (_S.STOPPING, _E.FAIL): _S.ERROR,
+        (_S.STOPPING, _E.DELETE): _S.DELETED,
+        (_S.SHUTOFF, _E.START): _S.STARTING,
+        (_S.SHUTOFF, _E.REBOOT): _S.REBOOTING,  # A hard reboot, as Nova allows it.
+        (_S.SHUTOFF, _E.DELETE): _S.DELETED,
+        (_S.STARTING, _E.RUN): _S.ACTIVE,
+        (_S.STARTING, _E.FAIL): _S.ERROR,
+        (_S.STARTING, _E.DELETE): _S.DELETED,
+        (_S.REBOOTING, _E.RUN): _S.ACTIVE,
+        (_S.REBOOTING, _E.FAIL): _S.ERROR,
+        (_S.REBOOTING, _E.DELETE): _S.DELETED,
+        (_S.ERROR, _E.REBOOT): _S.REBOOTING,  # Hard reboot is the way out of ERROR.
+        (_S.ERROR, _E.DELETE): _S.DELETED,
+    }),
+)  # fmt: skip
+
+
+class PowerState(enum.Enum):
+    """Whether a server's guest should run, or was seen to."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flavor:
+    """A server's size."""
+
+    id: FlavorId
+    name: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    created_at: datetime
+    description: str | None = None
+    is_public: bool = True
+    ephemeral_gib: int = 0
+    swap_mib: int = 0
+    rxtx_factor: float = 1.0
+    disabled: bool = False
+    extra_specs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a server went to ERROR. `details` is for admins only."""
+
+    code: int  # An HTTP-like number, as Nova gives.
+    message: str
+    details: str = ""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A VM. Its NICs are the bindings of its ports, in the order of `port_ids`."""
+
+    id: ServerId
+    project_id: ProjectId
+    user_id: UserId
+    name: str
+    state: ServerState
+    flavor: Flavor  # As it was when the server was made; a flavor may be deleted meanwhile.
+    image_id: ImageId | None
+    port_ids: tuple[PortId, ...]
+    created_at: datetime
+    updated_at: datetime
+    host_id: HostId | None = None  # None: not placed.
+    power: PowerState = PowerState.RUNNING  # What it should be.
+    boot_number: int = 1  # Raised by each reboot: the guest of an older number is started afresh.
+    excluded_hosts: tuple[HostId, ...] = ()  # Hosts that refused it.
+    fault: Fault | None = None
+    description: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    config_drive: bool = False
+    key_name: str | None = None
+    user_data: str | None = None
+    admin_password_hash: str | None = None
+    hostname: str = ""
+    reservation_id: str = ""
+    launch_index: int = 0
+    launched_at: datetime | None = None
+    terminated_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""Which host and which devices. Pure: it decides, it reserves nothing."""

@@ -1,0 +1,119 @@
+"""What is asked of placement, and what it answers."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentOption:
+    """One segment that a NIC may be on, and what a device must have to reach it."""
+
+    segment_id: SegmentId | None
+    attributes: Mapping[str, str] = field(default_factory=dict)  # All must be equal.
+    physical_network: PhysicalNetwork | None = None  # For `normal` NICs: needs a bridge on it.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicDemand:
+    """What one NIC needs: a device of `kind` that fits one of `options`; or a bridge (None)."""
+
+    nic: str  # Its name in answers: the port's ID, or `nic 0` before there is a port.
+    kind: DeviceKind | None  # VF, PF, or None for `normal`.
+    options: tuple[SegmentOption, ...]  # Any one of them will do.
+    attributes: Mapping[str, str] = field(default_factory=dict)  # Demanded of the device besides.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacementRequest:
+    """One server's demands: all NICs together, and its size."""
+
+    nics: tuple[NicDemand, ...]
+    vcpus: int = 1
+    memory_mib: int = 0
+    disk_gib: int = 0
+    excluded_hosts: frozenset[HostId] = frozenset()  # Hosts that have refused it.
+    only_host: HostName | None = None  # An admin named the host.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicChoice:
+    """The device and segment chosen for one NIC."""
+
+    nic: str
+    segment_id: SegmentId | None
+    device_id: DeviceId | None  # None: `normal`.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A host, and the very devices, for all NICs. Nothing is held by it yet."""
+
+    host_id: HostId
+    seen_generation: int  # Of the host; the commit goes through only if it has not moved.
+    choices: tuple[NicChoice, ...]  # In the order of the request's NICs.
+
+
+class Reason(enum.Enum):
+    """Why a host cannot take a server, or a NIC. The values are API: added to, never renamed."""
+
+    DISABLED = "disabled"  # An operator disabled the host.
+    DOWN = "down"  # Its agent has not been heard for longer than the limit.
+    EXCLUDED = "excluded"  # It has refused this server before.
+    NOT_THE_HOST_ASKED_FOR = "not_the_host_asked_for"
+    NO_VCPUS = "no_vcpus"
+    NO_MEMORY = "no_memory"
+    NO_DISK = "no_disk"
+    NO_BRIDGE = "no_bridge"  # A `normal` NIC, and no bridge on any of its physical networks.
+    NO_DEVICE = "no_device"  # The host offers no device of the kind at all.
+    NOT_CABLED = "not_cabled"  # No device of the kind has the attributes the network demands.
+    NO_MATCHING_DEVICE = "no_matching_device"  # Cabled, but lacking what the port demands besides.
+    NO_FREE_DEVICE = "no_free_device"  # Fitting devices exist; all have owners.
+    PF_IN_USE = "pf_in_use"  # A whole PF is wanted, and VFs of each fitting one have owners.
+    PF_GIVEN_AWAY = "pf_given_away"  # A VF is wanted, and each fitting one's PF was given away.
+    TOO_FEW_TOGETHER = "too_few_together"  # Each NIC alone would fit; all of them together don't.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicReason:
+    """Why one NIC does not fit on a host. Counts let a reader see how near it was."""
+
+    nic: str
+    reason: Reason
+    detail: str = ""  # e.g. "e.physical_network=phy2: 8 VFs, 0 free"
+    fitting: int = 0  # Devices that fit the demand, free or not.
+    free: int = 0  # Of these, free now.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRefusal:
+    """Why one host was refused: reasons of the host, or of its NICs."""
+
+    host_id: HostId
+    host_name: HostName
+    reasons: tuple[Reason, ...]  # Host-wide; empty when only NICs stand in the way.
+    nics: tuple[NicReason, ...]
+    detail: str = ""
+    missing: int = 0  # How many more devices would have to be free for it to fit, if that is all.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a request fits nowhere."""
+
+    hosts: tuple[HostRefusal, ...]  # One for each host, by name.
+    counts: Mapping[Reason, int]  # How many hosts each reason stands at.
+    nearest: HostName | None  # The host that lacks least.
+    smallest_change: str  # One sentence: what would make it fit.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotPlaced:
+    """Nothing fits: a result, not an error."""
+
+    explanation: Explanation

@@ -1,0 +1,1 @@
+"""What a host should do next. Pure: values in, values out."""

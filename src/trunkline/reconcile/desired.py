@@ -1,0 +1,76 @@
+"""HostConfig: the whole of what should be true on one host, with its generation.
+
+The control plane makes it, the agent on that host makes it true. It holds no commands: the agent
+may be given the same value again, or a newer one at any moment, and only ever compares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.ids import HostName, ImageId, PortId, ServerId
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.server import PowerState
+from trunkline.domain.vf import LinkState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldDevice:
+    """A device of this host, and the epoch of the allocation that is meant."""
+
+    address: PciAddress
+    kind: DeviceKind
+    epoch: int
+    pf_address: PciAddress | None  # VF only.
+    vf_index: int | None  # VF only; counts from 0.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicConfig:
+    """One NIC of a server. The fields below `vif_type` say what its device is programmed with."""
+
+    port_id: PortId
+    device: HeldDevice | None  # None: `normal`, a tap on `bridge`.
+    vif_type: str
+    mac: MacAddress
+    logical_name: str  # The netdev name that is the same on every host, ≤ 15 characters.
+    vlan_id: int = 0  # 1-4094; 0 leaves frames untagged.
+    vlan_qos: int = 0  # 0-7.
+    spoof_check: bool = True
+    trust: bool = False
+    link_state: LinkState | None = None  # None: whatever it is; not asked for.
+    min_tx_rate_mbps: int | None = None  # None: not asked for.
+    max_tx_rate_mbps: int | None = None
+    bridge: str | None = None  # `normal` only.
+    mtu: int = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """One server that belongs on this host."""
+
+    id: ServerId
+    name: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    image_id: ImageId | None
+    power: PowerState
+    boot_number: int  # A guest defined with a lower number is started afresh.
+    nics: tuple[NicConfig, ...]  # In the order in which the guest sees them.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostConfig:
+    """What should be true on `host` as of `generation`.
+
+    A guest of ours that is not in `servers` is to be taken away; a device in `releases` is to be
+    brought back to its original state and reported clean.
+    """
+
+    host: HostName
+    generation: int
+    servers: tuple[ServerConfig, ...] = ()
+    releases: tuple[HeldDevice, ...] = ()

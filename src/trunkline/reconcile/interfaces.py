@@ -1,0 +1,98 @@
+"""Kernel and Hypervisor: what the agent needs of a machine. `host` implements them.
+
+Every method may raise `HostRefused` when the machine says no. Writes are counted and logged by the
+fake, outside the agent, so that quietness can be proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from trunkline.domain.device import PciFunction
+from trunkline.domain.errors import ErrorKind, TrunklineError
+from trunkline.domain.ids import ServerId
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import VfChange, VfSettings
+from trunkline.reconcile.observed import DomainState
+
+
+class HostRefused(TrunklineError):
+    """Kernel, driver or hypervisor refused an operation."""
+
+    code = "host.refused"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(
+        self, operation: str, problem: str, *, errno_name: str = "", transient: bool = False
+    ):
+        super().__init__(f"{operation}: {problem}" + (f" ({errno_name})" if errno_name else ""))
+        self.operation = operation
+        self.errno_name = errno_name  # E.g. `EBUSY`; empty where there is none (libvirt).
+        self.transient = transient  # Trying again unchanged may work (EAGAIN, EBUSY in a reset).
+
+
+class Kernel(Protocol):
+    """sysfs and rtnetlink of one machine: one method an operation, no policy."""
+
+    def boot_id(self) -> str:
+        """Return what changes with each boot (/proc/sys/kernel/random/boot_id)."""
+        ...
+
+    def functions(self) -> Mapping[PciAddress, PciFunction]:
+        """Read every PCI function from sysfs: PFs, their VFs, and plain ones."""
+        ...
+
+    def vf_settings(self, pf: PciAddress) -> Mapping[int, VfSettings]:
+        """Read the settings of all VFs of one PF: one RTM_GETLINK with RTEXT_FILTER_VF."""
+        ...
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        """Write settings of one VF in one RTM_SETLINK.
+
+        The kernel applies them in its own fixed order and stops at the first that it refuses; the
+        ones before it stay. So read back, always. Source: net/core/rtnetlink.c, do_setvfinfo().
+        """
+        ...
+
+    def set_vf_count(self, pf: PciAddress, count: int) -> None:
+        """Write sriov_numvfs. A non-zero count is taken only while it is 0 (else EBUSY)."""
+        ...
+
+    def rename_netdev(self, old: str, new: str) -> None:
+        """Rename a netdev: set it down, rename, set it up again if it was up."""
+        ...
+
+
+class Hypervisor(Protocol):
+    """libvirt on one machine. Domains are ours if they carry our metadata element."""
+
+    def domains(self) -> Mapping[ServerId, DomainState]:
+        """List our domains, running or not."""
+        ...
+
+    def define(self, xml: str) -> None:
+        """Define a domain, or redefine one that is shut off."""
+        ...
+
+    def start_paused(self, server_id: ServerId) -> None:
+        """Start a defined domain with its CPUs paused (VIR_DOMAIN_START_PAUSED).
+
+        libvirt detaches the host devices from their drivers and writes MAC and VLAN itself.
+        """
+        ...
+
+    def resume(self, server_id: ServerId) -> None:
+        """Let a paused domain run."""
+        ...
+
+    def destroy(self, server_id: ServerId) -> None:
+        """Stop a domain at once; libvirt gives its host devices back to the host.
+
+        For interfaces of type hostdev it also restores the MAC and VLAN it had saved at start.
+        """
+        ...
+
+    def undefine(self, server_id: ServerId) -> None:
+        """Forget a domain that is shut off, and delete its disk."""
+        ...

@@ -1,0 +1,69 @@
+"""HostState: what was seen on one host, with what could not be read marked as such."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trunkline.domain.device import PciFunction
+from trunkline.domain.ids import ServerId
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import VfSettings
+
+
+class DomainPower(enum.Enum):
+    """A libvirt domain's state, as far as it matters here."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    SHUT_OFF = "shut off"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainState:
+    """A libvirt domain that is ours. Its definition is compared by `xml_digest`."""
+
+    server_id: ServerId
+    name: str
+    power: DomainPower
+    boot_number: int  # From our metadata element in its XML.
+    xml_digest: str  # From our metadata element: the digest of the XML it was defined with.
+    devices: frozenset[PciAddress] = frozenset()  # Host devices that the running guest holds.
+    ifnames: frozenset[str] = frozenset()  # VF netdevs under its macvtaps.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginalState:
+    """What a device was like before its first use: what it is restored to.
+
+    Can't be observed once it is overwritten, so the journal keeps it.
+    """
+
+    address: PciAddress
+    settings: VfSettings | None = None  # VF only.
+    ifname: str | None = None  # VF with a netdev only.
+    vf_count: int | None = None  # PF given away whole: how many VFs it had.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """What the agent must remember because it can't be observed. Never a list of things to do."""
+
+    boot_id: str = ""  # The boot that `originals` belong to; of another boot they say nothing.
+    generation: int = 0  # The highest generation ever fetched; older ones are refused.
+    epochs: Mapping[PciAddress, int] = field(default_factory=dict)  # Highest acted on, per device.
+    originals: Mapping[PciAddress, OriginalState] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostState:
+    """One observation of a host."""
+
+    boot_id: str
+    functions: Mapping[PciAddress, PciFunction]
+    vf_settings: Mapping[PciAddress, Mapping[int, VfSettings]]  # By PF, by vf_index; only PFs read.
+    unreadable_pfs: Mapping[PciAddress, str]  # PFs whose VFs could not be read, and why.
+    domains: Mapping[ServerId, DomainState]
+    journal: Journal

@@ -1,0 +1,75 @@
+"""HostReport: what an agent tells the control plane about its host."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from trunkline.domain.device import OfferedDevice
+from trunkline.domain.host import HostResources
+from trunkline.domain.ids import HostName, ServerId
+from trunkline.domain.pci import PciAddress
+
+
+class DeviceCondition(enum.Enum):
+    """What the agent found about a device that the desired configuration names."""
+
+    READY = "ready"  # As desired, read back.
+    CLEAN = "clean"  # In its original state, read back: may be freed.
+    DIRTY = "dirty"  # Could not be brought back to its original state; `reason` says why.
+    REFUSED = "refused"  # Can't be made as desired, by driver or hypervisor; `reason` says why.
+    PENDING = "pending"  # Under way.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFact:
+    """Counts if and only if `epoch` is the device's current one."""
+
+    address: PciAddress
+    epoch: int
+    condition: DeviceCondition
+    reason: str = ""
+
+
+class ServerCondition(enum.Enum):
+    """What the agent found about a server that the desired configuration names."""
+
+    RUNNING = "running"  # Running as defined, every NIC as desired.
+    STOPPED = "stopped"
+    FAILED = "failed"  # `reason` says why; nothing of it is left running.
+    PENDING = "pending"  # Under way.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFact:
+    """Counts if and only if the server is still on this host; `boot_number` says which start."""
+
+    id: ServerId
+    boot_number: int
+    condition: ServerCondition
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftFact:
+    """Something that was as desired, was found otherwise, and what was done about it."""
+
+    address: PciAddress
+    found: str
+    repaired: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostReport:
+    """One report. Within one run of an agent, an older report than one taken in is dropped."""
+
+    host: HostName
+    run_id: str  # New at each start of the agent.
+    number: int  # Counts from 1 within the run.
+    generation: int  # Of the desired configuration that the facts below answer; 0 before the first.
+    resources: HostResources | None = None  # Always in the first report of a run, then on change.
+    inventory: tuple[OfferedDevice, ...] | None = None  # Likewise; None means unchanged.
+    devices: tuple[DeviceFact, ...] = ()
+    servers: tuple[ServerFact, ...] = ()
+    drifts: tuple[DriftFact, ...] = ()
+    settled: bool = False  # Everything of `generation` is true, and was read back.

@@ -1,0 +1,1 @@
+"""The simulator: world, clock, faults, workload, auditor, trace."""

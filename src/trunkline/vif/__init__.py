@@ -1,0 +1,1 @@
+"""How a NIC is realised: VIF types, built in and plugged in, and their libvirt XML."""
