@@ -35,7 +35,7 @@ class NicConfig:
     port_id: PortId
     device: HeldDevice | None  # None: `normal`, a tap on `bridge`.
     vif_type: str
-    vnic_type: VnicType
+    vnic_type: VnicType  # With `vif_type`, which is shared by several, names how it is realised.
     mac: MacAddress
     logical_name: str  # The netdev name that is the same on every host, ≤ 15 characters.
     vlan_id: int = 0  # 1-4094; 0 leaves frames untagged.
