@@ -57,6 +57,7 @@ def bind_port(
     if record is not None:
         allocate_device(tx, svc, actor, port=port, record=record, host=host, server_id=server_id)
         port = _adopt_pf_mac(tx, port, record)
+    vif_type = svc.vif_types.choose(port.vnic_type, svc.networking.preferred_vif_types)
     binding = Binding(
         port_id=port.id,
         host_id=host.id,
@@ -64,10 +65,8 @@ def bind_port(
         state=BINDING.advance(BindingState.UNBOUND, BindingEvent.CLAIM),
         segment_id=segment_id,
         device_id=device_id,
-        vif_type=svc.vif_types.for_vnic_type(port.vnic_type).name,
-        vif_details=svc.vif_types.for_vnic_type(port.vnic_type).details(
-            vif_request(port, segment, record, host)
-        ),
+        vif_type=vif_type.name,
+        vif_details=vif_type.details(vif_request(port, network, segment, record, host)),
     )
     tx.bindings.insert(binding)
     return binding
@@ -133,7 +132,11 @@ def release_device(
 
 
 def vif_request(
-    port: Port, segment: Segment | None, record: DeviceRecord | None, host: Host
+    port: Port,
+    network: Network,
+    segment: Segment | None,
+    record: DeviceRecord | None,
+    host: Host,
 ) -> VifRequest:
     """Collect what the VIF type may look at."""
     return VifRequest(
@@ -144,7 +147,7 @@ def vif_request(
         device_kind=None if record is None else record.kind,
         device_address=None if record is None else record.device.function.address,
         bridge=bridge_of(segment, host) if record is None else None,
-        mtu=1500,
+        mtu=network.mtu,
     )
 
 

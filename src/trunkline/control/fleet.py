@@ -17,8 +17,9 @@ from trunkline.domain.clock import Clock
 from trunkline.domain.device import device_attributes
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, HostId
-from trunkline.placement.fleet import Fleet
-from trunkline.placement.place import explain, place
+from trunkline.placement.explanation import explain
+from trunkline.placement.fleet import Fleet, Hold
+from trunkline.placement.place import place
 from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
 from trunkline.placement.views import DeviceView, HostView
 from trunkline.store.devices import DeviceRecord
@@ -63,7 +64,7 @@ class LiveFleet:
             result = place(request, self._fleet)
             if isinstance(result, Placed):
                 hold = self._fleet.hold(result, request)
-                tx.on_commit(lambda: self._locked(lambda: self._fleet.confirm(hold)))
+                tx.on_commit(lambda: self._locked(lambda: self._confirm(hold)))
                 tx.on_rollback(lambda: self._locked(lambda: self._fleet.undo(hold)))
             return result
 
@@ -154,6 +155,12 @@ class LiveFleet:
                 self._put(host, self.stored_view(tx, host))
                 # If `tx` fails, what was just read may never have been.
                 tx.on_rollback(partial(self.mark_stale, host_id))
+
+    def _confirm(self, hold: Hold) -> None:
+        """What was held has an owner in the store now."""
+        if hold.host_id in self._last_seen and hold.host_id not in self._stale:
+            for device_id in hold.device_ids:
+                self._fleet.take_device(hold.host_id, device_id)
 
     def _put(self, host: Host, view: HostView) -> None:
         self._last_seen[host.id] = host.last_seen
