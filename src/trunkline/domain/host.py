@@ -24,6 +24,15 @@ class HostResources:
     bridges: Mapping[PhysicalNetwork, str] = field(default_factory=dict)  # For `normal` ports.
 
 
+@dataclass(frozen=True, slots=True)
+class HostUse:
+    """What the servers on a host use, running or not."""
+
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """A host as the control plane knows it."""

@@ -1,0 +1,53 @@
+"""The network side's configuration: ranges for tenant networks, and the network drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from trunkline.domain.errors import Invalid
+from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.network import Network, NetworkType, Segment
+from trunkline.netdrivers.base import NetworkDriver
+
+
+@dataclass(frozen=True, slots=True)
+class IdRange:
+    """Segmentation IDs from `low` to `high`, both included."""
+
+    low: int
+    high: int
+
+    def __contains__(self, segmentation_id: int) -> bool:
+        return self.low <= segmentation_id <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networking:
+    """Which networks there can be."""
+
+    vlan_ranges: Mapping[PhysicalNetwork, tuple[IdRange, ...]]  # A physical network without
+    # ranges may still carry flat networks, and VLANs that an admin names.
+    drivers: Sequence[NetworkDriver]
+    tenant_network_types: tuple[NetworkType, ...] = (NetworkType.VLAN,)  # Tried in this order.
+    vxlan_range: IdRange = field(default_factory=lambda: IdRange(1, 16_777_215))
+    mtu: int = 1500
+
+    def driver_for(self, network_type: NetworkType) -> NetworkDriver:
+        """Return the driver of this network type; raise `Invalid` if none is configured."""
+        for driver in self.drivers:
+            if network_type in driver.network_types:
+                return driver
+        known = sorted({kind.value for driver in self.drivers for kind in driver.network_types})
+        raise Invalid(
+            "provider:network_type",
+            f"no network driver serves {network_type.value}; there are {known}",
+        )
+
+    def requirements(self, network: Network) -> Mapping[str, Mapping[str, str]]:
+        """Return what each segment of `network` demands of a device, by segment ID."""
+        return {segment.id: self.requirements_of(network, segment) for segment in network.segments}
+
+    def requirements_of(self, network: Network, segment: Segment) -> Mapping[str, str]:
+        """Return what `segment` demands of a device."""
+        return self.driver_for(segment.network_type).requirements(network, segment).attributes

@@ -1,0 +1,109 @@
+"""What the use cases of ports and servers are asked: values, parsed and typed by the API layer."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, ProjectId, SubnetId
+from trunkline.domain.port import VnicType
+
+
+class Unset(enum.Enum):
+    """Says that a field of an update was not given, which is not the same as None."""
+
+    UNSET = "unset"
+
+
+UNSET = Unset.UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRequest:
+    """A fixed IP that is asked for: in a subnet, or this very address, or both."""
+
+    subnet_id: SubnetId | None = None
+    ip_address: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortCreate:
+    """A new port. Fields after `fixed_ips` that are not defaults may need the admin role."""
+
+    network_id: NetworkId
+    name: str = ""
+    project_id: ProjectId | None = None  # None: the caller's.
+    description: str = ""
+    admin_state_up: bool = True
+    vnic_type: VnicType | None = None  # None: `normal`.
+    mac: MacAddress | None = None  # None: one is generated.
+    fixed_ips: tuple[AddressRequest, ...] | None = None  # None: one per subnet's IP version.
+    port_security_enabled: bool | None = None  # None: as the network says.
+    device_id: str = ""
+    device_owner: str = ""
+    profile: Mapping[str, object] = field(default_factory=dict)  # binding:profile, as sent.
+    host: HostName | None = None  # binding:host_id: admins only; with pci_slot it is a claim.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortUpdate:
+    """Changes to a port; UNSET leaves a field alone."""
+
+    name: str | Unset = UNSET
+    description: str | Unset = UNSET
+    admin_state_up: bool | Unset = UNSET
+    vnic_type: VnicType | Unset = UNSET
+    mac: MacAddress | Unset = UNSET
+    fixed_ips: tuple[AddressRequest, ...] | Unset = UNSET
+    port_security_enabled: bool | Unset = UNSET
+    device_id: str | Unset = UNSET
+    device_owner: str | Unset = UNSET
+    profile: Mapping[str, object] | Unset = UNSET  # Admins only.
+    host: HostName | None | Unset = UNSET  # Admins only; None or "" releases a claim.
+    seen_revision: int | None = None  # If-Match: refuse unless the port is at this revision.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicRequest:
+    """One NIC of a new server: an existing port, or a network to make a port on."""
+
+    port_id: PortId | None = None
+    network_id: NetworkId | None = None
+    vnic_type: VnicType | None = None  # With `network_id` only; None: `normal`.
+    fixed_ip: str | None = None  # With `network_id` only.
+
+
+class NicPolicy(enum.Enum):
+    """What a server gets when its NICs are not listed."""
+
+    AUTO = "auto"  # The one network that the project can see; none if there is none.
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerCreate:
+    """A new server."""
+
+    name: str
+    flavor_id: FlavorId
+    image_id: ImageId | None
+    nics: tuple[NicRequest, ...] | NicPolicy
+    host: HostName | None = None  # Admins only: this host or none.
+    description: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    config_drive: bool = False
+    key_name: str | None = None
+    user_data: str | None = None
+    hostname: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainRequest:
+    """A server that is not to be made, only to be thought through."""
+
+    flavor_id: FlavorId | None
+    nics: tuple[NicRequest, ...]
+    host: HostName | None = None

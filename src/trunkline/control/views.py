@@ -1,0 +1,90 @@
+"""What the use cases of ports, servers and devices answer: rows joined, ready to be rendered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trunkline.domain.allocation import Allocation
+from trunkline.domain.binding import Binding, BindingState
+from trunkline.domain.device import OfferedDevice
+from trunkline.domain.host import Host, HostUse
+from trunkline.domain.ids import DeviceId, HostName
+from trunkline.domain.network import Network, Segment
+from trunkline.domain.port import Port
+from trunkline.domain.server import Server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortView:
+    """A port with what it is bound to. One binding row is the truth for every face."""
+
+    port: Port
+    binding: Binding | None
+    host_name: HostName | None
+    device: OfferedDevice | None  # The PF or VF it is bound to.
+    segment: Segment | None
+
+    @property
+    def status(self) -> str:
+        """Neutron's port status: ACTIVE only when the host observed the NIC as desired."""
+        if self.binding is None:
+            return "DOWN"
+        return {
+            BindingState.ACTIVE: "ACTIVE",
+            BindingState.CLAIMED: "DOWN" if self.binding.server_id is None else "BUILD",
+            BindingState.FAILED: "ERROR",
+            BindingState.UNBOUND: "DOWN",
+        }[self.binding.state]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicView:
+    """One NIC of a server: the path from it to the VLAN on the wire."""
+
+    port: PortView
+    network: Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerView:
+    """A server with its host and its NICs, in the order in which the guest sees them."""
+
+    server: Server
+    host: Host | None
+    host_up: bool  # Its agent has been heard within the limit; False without a host.
+    nics: tuple[NicView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostView:
+    """A host with what its servers use."""
+
+    host: Host
+    use: HostUse
+    up: bool  # Its agent has been heard within the limit.
+    server_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    """A device with its holder."""
+
+    id: DeviceId
+    host_name: HostName
+    device: OfferedDevice
+    offered: bool
+    epoch: int
+    allocation: Allocation | None
+    pf_given_away: bool  # A VF whose PF is given away whole.
+    vfs_held: int  # PF only.
+
+    @property
+    def state(self) -> str:
+        """free, claimed, active, releasing, quarantined; or blocked, withdrawn."""
+        if self.allocation is not None:
+            return self.allocation.state.value
+        if not self.offered:
+            return "withdrawn"
+        if self.pf_given_away or self.vfs_held:
+            return "blocked"
+        return "free"

@@ -1,0 +1,36 @@
+"""What a list is asked for: filters, order and page. Made from query strings, turned into SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+PAGE_SIZE_MAX: Final = 1000  # Items in one answer; more come by marker.
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One key to sort by."""
+
+    name: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery:
+    """Filters are ANDed; the values of one filter are ORed. Names are those of the domain's fields.
+
+    `sort` is completed by the ID, so that pages never overlap.
+    """
+
+    equals: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    sort: tuple[SortKey, ...] = ()
+    limit: int | None = None  # None: the largest page.
+    marker: str | None = None  # The ID of the last item of the page before.
+    visible_to: str | None = None  # Only what this project may see; None: everything.
+
+    @property
+    def page_size(self) -> int:
+        """How many items to return at most."""
+        return PAGE_SIZE_MAX if self.limit is None else min(self.limit, PAGE_SIZE_MAX)

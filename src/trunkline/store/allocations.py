@@ -1,0 +1,94 @@
+"""Allocations: at most one owner for each device, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from trunkline.domain.allocation import Allocation, AllocationState
+from trunkline.domain.errors import DeviceTaken
+from trunkline.domain.ids import AllocationId, DeviceId, HostId, ServerId
+from trunkline.store.tables import allocations
+
+
+class Allocations:
+    """Rows of allocations."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def of_devices(self, device_ids: Collection[DeviceId]) -> dict[DeviceId, Allocation]:
+        """Return the allocations of those devices that have one."""
+        if not device_ids:
+            return {}
+        found = self._where(allocations.c.device_id.in_(device_ids))
+        return {allocation.device_id: allocation for allocation in found}
+
+    def of_host(self, host_id: HostId) -> list[Allocation]:
+        """Return every allocation on a host."""
+        return self._where(allocations.c.host_id == host_id)
+
+    def of_server(self, server_id: ServerId) -> list[Allocation]:
+        """Return every allocation that a server holds or held."""
+        return self._where(allocations.c.server_id == server_id)
+
+    def all_device_ids(self) -> set[DeviceId]:
+        """Return every device that has an owner. For building the fleet index."""
+        return {DeviceId(row) for row in self._connection.scalars(select(allocations.c.device_id))}
+
+    def insert(self, allocation: Allocation, *, project_id: str) -> None:
+        """Store a new allocation; raise `DeviceTaken` if its device has one."""
+        try:
+            self._connection.execute(
+                insert(allocations).values(_row(allocation) | {"project_id": project_id})
+            )
+        except IntegrityError as taken:
+            raise DeviceTaken(allocation.device_id, host_id=allocation.host_id) from taken
+
+    def update(self, allocation: Allocation) -> None:
+        """Store a changed state."""
+        self._connection.execute(
+            update(allocations)
+            .where(allocations.c.id == allocation.id)
+            .values(state=allocation.state.value, failure=allocation.failure)
+        )
+
+    def give_to_server(self, device_id: DeviceId, server_id: ServerId) -> None:
+        """Give a device that was claimed for a port to the server that now has the port."""
+        self._connection.execute(
+            update(allocations)
+            .where(allocations.c.device_id == device_id)
+            .values(server_id=server_id)
+        )
+
+    def delete(self, allocation_id: AllocationId) -> None:
+        """Free the device: it was observed clean."""
+        self._connection.execute(delete(allocations).where(allocations.c.id == allocation_id))
+
+    def _where(self, condition: Any) -> list[Allocation]:
+        rows = self._connection.execute(
+            select(allocations).where(condition).order_by(allocations.c.id)
+        ).mappings()
+        return [_allocation(row) for row in rows]
+
+
+def _row(allocation: Allocation) -> dict[str, Any]:
+    return {
+        "id": allocation.id,
+        "device_id": allocation.device_id,
+        "host_id": allocation.host_id,
+        "port_id": allocation.port_id,
+        "server_id": allocation.server_id,
+        "epoch": allocation.epoch,
+        "state": allocation.state.value,
+        "created_at": allocation.created_at,
+        "failure": allocation.failure,
+    }
+
+
+def _allocation(row: RowMapping) -> Allocation:
+    fields = {name: row[name] for name in row if name != "project_id"}
+    return Allocation(**fields | {"state": AllocationState(row["state"])})

@@ -1,0 +1,80 @@
+"""Bindings: one row is the truth about where a port is; the views derive from it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from trunkline.domain.binding import Binding, BindingState
+from trunkline.domain.errors import AlreadyExists
+from trunkline.domain.ids import HostId, PortId, ServerId
+from trunkline.store.tables import bindings
+
+
+class Bindings:
+    """Rows of bindings."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, port_id: PortId) -> Binding | None:
+        """Return a port's binding; None: it is unbound."""
+        return self.of_ports([port_id]).get(port_id)
+
+    def of_ports(self, port_ids: Collection[PortId]) -> dict[PortId, Binding]:
+        """Return the bindings of those ports that are bound."""
+        return {
+            binding.port_id: binding for binding in self._where(bindings.c.port_id.in_(port_ids))
+        }
+
+    def of_server(self, server_id: ServerId) -> list[Binding]:
+        """Return the bindings of a server's ports."""
+        return self._where(bindings.c.server_id == server_id)
+
+    def of_host(self, host_id: HostId) -> list[Binding]:
+        """Return every binding on a host."""
+        return self._where(bindings.c.host_id == host_id)
+
+    def insert(self, binding: Binding) -> None:
+        """Store a new binding; raise `AlreadyExists` if the port has one."""
+        try:
+            self._connection.execute(insert(bindings).values(_row(binding)))
+        except IntegrityError as taken:
+            raise AlreadyExists("binding of port", binding.port_id) from taken
+
+    def update(self, binding: Binding) -> None:
+        """Store a changed binding."""
+        self._connection.execute(
+            update(bindings).where(bindings.c.port_id == binding.port_id).values(_row(binding))
+        )
+
+    def delete(self, port_id: PortId) -> None:
+        """Unbind a port."""
+        self._connection.execute(delete(bindings).where(bindings.c.port_id == port_id))
+
+    def _where(self, condition: Any) -> list[Binding]:
+        rows = self._connection.execute(
+            select(bindings).where(condition).order_by(bindings.c.port_id)
+        ).mappings()
+        return [_binding(row) for row in rows]
+
+
+def _row(binding: Binding) -> dict[str, Any]:
+    return {
+        "port_id": binding.port_id,
+        "host_id": binding.host_id,
+        "server_id": binding.server_id,
+        "state": binding.state.value,
+        "segment_id": binding.segment_id,
+        "device_id": binding.device_id,
+        "vif_type": binding.vif_type,
+        "vif_details": binding.vif_details,
+        "failure": binding.failure,
+    }
+
+
+def _binding(row: RowMapping) -> Binding:
+    return Binding(**dict(row) | {"state": BindingState(row["state"])})

@@ -1,0 +1,236 @@
+"""PFs and VFs: what is on offer, and the guards of who may have it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from trunkline.domain.allocation import AllocationState
+from trunkline.domain.device import DeviceKind, OfferedDevice
+from trunkline.domain.errors import DeviceTaken, NotFound
+from trunkline.domain.ids import DeviceId, HostId
+from trunkline.domain.listing import ListQuery, SortKey
+from trunkline.store.listing import select_page
+from trunkline.store.tables import allocations, devices, hosts
+from trunkline.wire.json import convert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRecord:
+    """A device as the store keeps it."""
+
+    id: DeviceId
+    host_id: HostId
+    pf_id: DeviceId | None
+    offered: bool
+    epoch: int  # Of its newest allocation; 0: never allocated.
+    held_whole: bool
+    vfs_held: int
+    device: OfferedDevice
+
+    @property
+    def kind(self) -> DeviceKind:
+        """PF, VF or plain."""
+        return self.device.function.kind
+
+
+class Devices:
+    """Rows of devices."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, device_id: str) -> DeviceRecord:
+        """Return the device with this ID; raise `NotFound` if there is none."""
+        found = self.get_many([device_id])
+        if not found:
+            raise NotFound("device", device_id)
+        return found[DeviceId(device_id)]
+
+    def get_many(self, device_ids: Collection[str]) -> dict[DeviceId, DeviceRecord]:
+        """Return those of the devices that exist."""
+        if not device_ids:
+            return {}
+        return {record.id: record for record in self._where(devices.c.id.in_(device_ids))}
+
+    def find_at(self, host_id: HostId, address: str) -> DeviceRecord | None:
+        """Return the device at a PCI address of a host, if one is known there."""
+        found = self._where(devices.c.host_id == host_id, devices.c.address == address)
+        return found[0] if found else None
+
+    def of_host(self, host_id: HostId) -> list[DeviceRecord]:
+        """Return every device of a host, by address."""
+        return self._where(devices.c.host_id == host_id)
+
+    def by_host(self) -> Iterable[tuple[HostId, Sequence[DeviceRecord]]]:
+        """Yield every host's devices. For building the fleet index; never for a request."""
+        current: list[DeviceRecord] = []
+        rows = (
+            self._connection.execution_options(yield_per=2000)
+            .execute(select(devices).order_by(devices.c.host_id, devices.c.address))
+            .mappings()
+        )
+        for row in rows:
+            record = _record(row)
+            if current and current[0].host_id != record.host_id:
+                yield current[0].host_id, current
+                current = []
+            current.append(record)
+        if current:
+            yield current[0].host_id, current
+
+    def page(self, query: ListQuery) -> list[DeviceRecord]:
+        """Return one page of devices.
+
+        Filters may also be `host` (name), `state` (free, claimed, active, releasing, quarantined)
+        and `port_id`, `server_id` of the holder.
+        """
+        conditions: list[Any] = []
+        own = {}
+        holder = select(allocations.c.id).where(allocations.c.device_id == devices.c.id)
+        for name, values in query.equals.items():
+            if name == "host":
+                conditions.append(
+                    devices.c.host_id.in_(select(hosts.c.id).where(hosts.c.name.in_(values)))
+                )
+            elif name == "state":
+                held = [value for value in values if value != AllocationState.FREE.value]
+                any_of: list[Any] = [holder.where(allocations.c.state.in_(held)).exists()]
+                if AllocationState.FREE.value in values:
+                    any_of.append(~holder.exists())
+                conditions.append(or_(*any_of))
+            elif name in ("port_id", "server_id", "project_id"):
+                conditions.append(holder.where(allocations.c[name].in_(values)).exists())
+            else:
+                own[name] = values
+        sort = query.sort or (SortKey("host_id"), SortKey("address"))
+        rows = select_page(
+            self._connection, devices, replace(query, equals=own, sort=sort), what="device",
+            conditions=conditions,
+        )  # fmt: skip
+        return [_record(row) for row in rows]
+
+    def insert_many(self, records: Sequence[DeviceRecord]) -> None:
+        """Store new devices; PFs must come before their VFs."""
+        if records:
+            self._connection.execute(insert(devices), [_row(record) for record in records])
+
+    def update_facts(self, records: Sequence[DeviceRecord]) -> None:
+        """Store what the host's agent now says of known devices; guards and epochs stay."""
+        if not records:
+            return
+        names = ("kind", "pf_id", "vf_index", "offered", "physical_network", "device")
+        statement = (
+            update(devices)
+            .where(devices.c.id == bindparam("this_id"))
+            .values({name: bindparam(f"new_{name}") for name in names})
+        )
+        self._connection.execute(
+            statement,
+            [
+                {"this_id": record.id} | {f"new_{name}": _row(record)[name] for name in names}
+                for record in records
+            ],
+        )
+
+    def delete_many(self, device_ids: Collection[DeviceId]) -> None:
+        """Forget devices that are gone from the host and have no owner."""
+        if device_ids:
+            self._connection.execute(
+                delete(devices).where(devices.c.id.in_(device_ids), devices.c.pf_id.is_not(None))
+            )
+            self._connection.execute(delete(devices).where(devices.c.id.in_(device_ids)))
+
+    def take(self, record: DeviceRecord) -> int:
+        """Guard the taking of a device and return its new epoch.
+
+        Raises:
+            DeviceTaken: A PF of which VFs are held, a VF whose PF is given away, or a device that
+                is not on offer.
+        """
+        where = [devices.c.id == record.id, devices.c.offered.is_(True)]
+        values: dict[str, Any] = {"epoch": devices.c.epoch + 1}
+        if record.kind is DeviceKind.PF:
+            where += [devices.c.vfs_held == 0, devices.c.held_whole.is_(False)]
+            values["held_whole"] = True
+        epoch: int | None = self._connection.scalar(
+            update(devices).where(*where).values(values).returning(devices.c.epoch)
+        )
+        if epoch is None:
+            raise self._taken(record)
+        if record.pf_id is not None:
+            self._count_vf(record, 1)
+        return epoch
+
+    def give_back(self, record: DeviceRecord) -> None:
+        """Undo the guard of `take`, once the device was observed clean."""
+        if record.kind is DeviceKind.PF:
+            self._connection.execute(
+                update(devices).where(devices.c.id == record.id).values(held_whole=False)
+            )
+        if record.pf_id is not None:
+            self._count_vf(record, -1)
+
+    def _count_vf(self, record: DeviceRecord, difference: int) -> None:
+        statement = update(devices).where(devices.c.id == record.pf_id)
+        if difference > 0:
+            statement = statement.where(devices.c.held_whole.is_(False))
+        try:
+            changed = self._connection.execute(
+                statement.values(vfs_held=devices.c.vfs_held + difference)
+            )
+        except IntegrityError as broken:
+            raise DeviceTaken(
+                str(record.device.function.address), self._why_not(record)
+            ) from broken
+        if changed.rowcount != 1:
+            raise self._taken(record)
+
+    def _taken(self, record: DeviceRecord) -> DeviceTaken:
+        problem = "it has an owner already"
+        if record.kind is DeviceKind.PF:
+            problem = "it has an owner already, or VFs of it have"
+        elif record.pf_id is not None:
+            problem = "it has an owner already, or its PF is given away whole"
+        return DeviceTaken(str(record.device.function.address), problem, host_id=record.host_id)
+
+    def _where(self, *conditions: Any) -> list[DeviceRecord]:
+        rows = self._connection.execute(
+            select(devices).where(*conditions).order_by(devices.c.host_id, devices.c.address)
+        ).mappings()
+        return [_record(row) for row in rows]
+
+
+def _row(record: DeviceRecord) -> dict[str, Any]:
+    function = record.device.function
+    return {
+        "id": record.id,
+        "host_id": record.host_id,
+        "address": str(function.address),
+        "kind": function.kind.value,
+        "pf_id": record.pf_id,
+        "vf_index": function.vf_index,
+        "offered": record.offered,
+        "physical_network": record.device.physical_network,
+        "device": record.device,
+        "epoch": record.epoch,
+        "held_whole": record.held_whole,
+        "vfs_held": record.vfs_held,
+    }
+
+
+def _record(row: RowMapping) -> DeviceRecord:
+    return DeviceRecord(
+        id=DeviceId(row["id"]),
+        host_id=HostId(row["host_id"]),
+        pf_id=row["pf_id"],
+        offered=row["offered"],
+        epoch=row["epoch"],
+        held_whole=row["held_whole"],
+        vfs_held=row["vfs_held"],
+        device=convert(row["device"], OfferedDevice),
+    )

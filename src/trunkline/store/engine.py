@@ -1,0 +1,229 @@
+"""The Store: transactions on SQLite and PostgreSQL.
+
+A use case is a function of a transaction that may be run again: it has no effect but what it
+writes through the transaction and what it registers with `on_commit` and `on_rollback`.
+
+SQLite: all writes go through one writer thread. Each use case runs under a SAVEPOINT of its own,
+so that one that fails rolls back alone; all that wait at that moment share one COMMIT, and none is
+answered before it (group commit: one fsync for many). Reads run in their callers' threads on a
+snapshot. PostgreSQL: one transaction for each use case.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from trunkline.domain.errors import StoreUnavailable
+from trunkline.store.transaction import Transaction
+
+T = TypeVar("T")
+
+BATCH_SIZE_MAX: Final = 64  # Use cases in one COMMIT: bounds how long the first of them waits.
+WRITE_QUEUE_MAX: Final = 10_000  # Use cases waiting; more are refused at once.
+CONFLICT_RETRIES_MAX: Final = 8  # PostgreSQL's deadlocks and serialization failures.
+_RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
+
+
+@dataclass(slots=True)
+class _Job:
+    run: Callable[[Transaction], Any]
+    done: Future[Any]
+
+
+class Store:
+    """One database. Made by `open_store`; close it when done."""
+
+    def __init__(self, engine: Engine, *, inline: bool = False) -> None:
+        """Wrap `engine`, whose schema is current.
+
+        Args:
+            engine: A SQLite or PostgreSQL engine, as `open_engine` makes them.
+            inline: Run writes in the caller's thread: for the simulator, which has only one.
+        """
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._jobs: queue.Queue[_Job | None] = queue.Queue(maxsize=WRITE_QUEUE_MAX)
+        self._writer: threading.Thread | None = None
+        self._inline_lock = threading.Lock()
+        if self._is_sqlite and not inline:
+            self._writer = threading.Thread(target=self._write_batches, name="store-writer")
+            self._writer.start()
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    def close(self) -> None:
+        """Finish the writes that are waiting, then close every connection."""
+        if self._writer is not None:
+            self._jobs.put(None)
+            self._writer.join()
+            self._writer = None
+        self._engine.dispose()
+
+    def read(self, use_case: Callable[[Transaction], T]) -> T:
+        """Run `use_case` on a snapshot; it must not write."""
+        try:
+            with self._engine.connect() as connection:
+                if self._is_sqlite:
+                    # One snapshot for all statements; the pool's reset on return ends it.
+                    connection.exec_driver_sql("BEGIN")
+                return use_case(Transaction(connection))
+        except OperationalError as problem:
+            raise StoreUnavailable(str(problem.orig)) from problem
+
+    def write(self, use_case: Callable[[Transaction], T]) -> T:
+        """Run `use_case` in a transaction and return its result once it is durable.
+
+        Raises:
+            StoreUnavailable: The database could not take it (disk full, connection lost, too many
+                waiting); nothing of it was kept.
+        """
+        if not self._is_sqlite:
+            return self._write_alone(use_case)
+        if self._writer is None:
+            with self._inline_lock:
+                job = _Job(use_case, Future())
+                self._write_batch([job])
+            return job.done.result()  # type: ignore[no-any-return]
+        job = _Job(use_case, Future())
+        try:
+            self._jobs.put_nowait(job)
+        except queue.Full:
+            raise StoreUnavailable(f"{WRITE_QUEUE_MAX} changes are waiting already") from None
+        return job.done.result()  # type: ignore[no-any-return]
+
+    def _write_batches(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            batch, stop = [job], False
+            while len(batch) < BATCH_SIZE_MAX and not stop:
+                try:
+                    more = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    stop = True
+                else:
+                    batch.append(more)
+            self._write_batch(batch)
+            if stop:
+                return
+
+    def _write_batch(self, batch: list[_Job]) -> None:
+        answers: list[Callable[[], None]] = []
+        kept: list[Transaction] = []
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                answers.extend(_run_under_savepoint(connection, job, kept) for job in batch)
+                connection.exec_driver_sql("COMMIT")
+        except BaseException as problem:  # noqa: BLE001 - every caller must be answered
+            failure = _as_unavailable(problem)
+            for transaction in reversed(kept):
+                transaction.rolled_back()
+            for job in batch:
+                job.done.set_exception(failure)
+            return
+        for transaction in kept:
+            transaction.committed()
+        for answer in answers:
+            answer()
+
+    def _write_alone(self, use_case: Callable[[Transaction], T]) -> T:
+        for attempt in range(CONFLICT_RETRIES_MAX + 1):
+            with self._engine.connect() as connection:
+                transaction = Transaction(connection)
+                try:
+                    with connection.begin():
+                        result = use_case(transaction)
+                except DBAPIError as problem:
+                    transaction.rolled_back()
+                    state = getattr(problem.orig, "sqlstate", None)
+                    if state in _RETRIED_SQLSTATES and attempt < CONFLICT_RETRIES_MAX:
+                        continue
+                    if not isinstance(problem, OperationalError | InterfaceError):
+                        raise
+                    raise StoreUnavailable(str(problem.orig).splitlines()[0]) from problem
+                except BaseException:
+                    transaction.rolled_back()
+                    raise
+            transaction.committed()
+            return result
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _run_under_savepoint(
+    connection: Connection, job: _Job, kept: list[Transaction]
+) -> Callable[[], None]:
+    """Run one use case; return how to answer its caller once the batch is durable.
+
+    Raises what the database itself raises: then the whole batch is lost, since SQLite may have
+    rolled the outer transaction back by itself (as on a full disk).
+    """
+    connection.exec_driver_sql("SAVEPOINT use_case")
+    transaction = Transaction(connection)
+    try:
+        result = job.run(transaction)
+    except OperationalError:
+        transaction.rolled_back()
+        raise
+    except BaseException as problem:  # noqa: BLE001 - it belongs to the caller, who gets it
+        connection.exec_driver_sql("ROLLBACK TO use_case")
+        connection.exec_driver_sql("RELEASE use_case")
+        transaction.rolled_back()
+        failure = problem
+        return lambda: job.done.set_exception(failure)
+    connection.exec_driver_sql("RELEASE use_case")
+    kept.append(transaction)
+    return lambda: job.done.set_result(result)
+
+
+def _as_unavailable(problem: BaseException) -> BaseException:
+    if isinstance(problem, DBAPIError):
+        unavailable = StoreUnavailable(str(problem.orig))
+        unavailable.__cause__ = problem
+        return unavailable
+    return problem
+
+
+def open_engine(url: str) -> Engine:
+    """Make an engine with the settings that the promises rest on.
+
+    SQLite: WAL (readers don't wait for the writer) and synchronous=FULL (a commit is on disk when
+    it returns; with NORMAL a power cut loses the last ones).
+    """
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=20,
+        max_overflow=60,
+        # isolation_level None: the driver begins nothing by itself; the batches do.
+        connect_args={"check_same_thread": False, "timeout": 30, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "cache_size=-65536",
+            "temp_store=MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine

@@ -1,0 +1,53 @@
+"""The audit trail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from trunkline.domain.audit import AuditEvent
+from trunkline.domain.errors import Invalid
+from trunkline.domain.listing import ListQuery
+from trunkline.store.tables import events
+
+
+class Events:
+    """Rows of audit events: added, never changed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, event: AuditEvent) -> None:
+        """Record an event in the transaction of the change it tells of."""
+        self._connection.execute(
+            insert(events).values(
+                at=event.at,
+                actor=event.actor,
+                action=event.action,
+                subject=event.subject,
+                request_id=event.request_id,
+                project_id=event.project_id,
+                host=event.host,
+                server_id=event.server_id,
+                port_id=event.port_id,
+                device_id=event.device_id,
+                details=event.details,
+            )
+        )
+
+    def page(self, query: ListQuery) -> list[AuditEvent]:
+        """Return one page of events, newest first; the marker is an event's number."""
+        statement = select(events).order_by(events.c.number.desc()).limit(query.page_size)
+        for name, values in query.equals.items():
+            if name not in events.c:
+                raise Invalid(name, "not something to filter events by")
+            statement = statement.where(events.c[name].in_(values))
+        if query.visible_to is not None:
+            statement = statement.where(events.c.project_id == query.visible_to)
+        if query.marker is not None:
+            if not query.marker.isdecimal():
+                raise Invalid("marker", "not an event's number")
+            statement = statement.where(events.c.number < int(query.marker))
+        rows: Any = self._connection.execute(statement).mappings()
+        return [AuditEvent(**row) for row in rows]

@@ -1,0 +1,219 @@
+"""Hosts: their generations, what they have given out, and the feed of their changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, insert, literal, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from trunkline.domain.errors import AlreadyExists, GenerationMoved, NotFound
+from trunkline.domain.host import Host, HostResources, HostUse
+from trunkline.domain.ids import HostId, HostName
+from trunkline.domain.listing import ListQuery, SortKey
+from trunkline.store.listing import select_page
+from trunkline.store.tables import changes, hosts
+from trunkline.wire.json import convert
+
+_USE_COLUMNS = ("vcpus_used", "memory_mib_used", "disk_gib_used")
+
+
+class Hosts:
+    """Rows of hosts."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, host_id: str) -> Host | None:
+        """Return the host with this ID, if there is one."""
+        return self._one(hosts.c.id == host_id)
+
+    def get(self, host_id: str) -> Host:
+        """Return the host with this ID; raise `NotFound` if there is none."""
+        host = self.find(host_id)
+        if host is None:
+            raise NotFound("host", host_id)
+        return host
+
+    def find_by_name(self, name: str) -> Host | None:
+        """Return the host of this name, if there is one."""
+        return self._one(hosts.c.name == name)
+
+    def get_by_name(self, name: str) -> Host:
+        """Return the host of this name; raise `NotFound` if there is none."""
+        host = self.find_by_name(name)
+        if host is None:
+            raise NotFound("host", name)
+        return host
+
+    def get_many(self, host_ids: Collection[HostId]) -> dict[HostId, Host]:
+        """Return those of the hosts that exist."""
+        rows = self._connection.execute(select(hosts).where(hosts.c.id.in_(host_ids))).mappings()
+        return {HostId(row["id"]): _host(row) for row in rows}
+
+    def all(self) -> list[Host]:
+        """Return every host, by name. For building the fleet index; never for a request."""
+        rows = self._connection.execute(select(hosts).order_by(hosts.c.name)).mappings()
+        return [_host(row) for row in rows]
+
+    def page(self, query: ListQuery) -> list[Host]:
+        """Return one page of hosts."""
+        if not query.sort:
+            query = replace(query, sort=(SortKey("name"),))
+        return [_host(row) for row in select_page(self._connection, hosts, query, what="host")]
+
+    def insert(self, host: Host) -> None:
+        """Store a new host; raise `AlreadyExists` if its name is taken."""
+        try:
+            self._connection.execute(insert(hosts).values(_row(host)))
+        except IntegrityError as taken:
+            raise AlreadyExists("host", host.name) from taken
+        self._note_change(host.id)
+
+    def update(self, host: Host) -> None:
+        """Store what an operator or its agent changed; generation and use are left as they are."""
+        row = _row(host)
+        for kept in ("id", "name", "generation", "created_at"):
+            del row[kept]
+        self._connection.execute(update(hosts).where(hosts.c.id == host.id).values(row))
+
+    def raise_generation(self, host_id: HostId, *, seen: int | None = None) -> int:
+        """Raise a host's generation by 1 and return it; what is desired of the host has changed.
+
+        Args:
+            host_id: The host.
+            seen: The generation that the change was decided from; None where it does not depend
+                on what is desired of the host otherwise (such as a release).
+
+        Raises:
+            GenerationMoved: It has moved past `seen`; nothing was written.
+        """
+        statement = update(hosts).where(hosts.c.id == host_id)
+        if seen is not None:
+            statement = statement.where(hosts.c.generation == seen)
+        raised: int | None = self._connection.scalar(
+            statement.values(generation=hosts.c.generation + 1).returning(hosts.c.generation)
+        )
+        if raised is None:
+            raise GenerationMoved("host", host_id, seen_generation=seen or 0)
+        self._note_change(host_id)
+        return raised
+
+    def add_use(self, host_id: HostId, *, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+        """Change what servers on the host use, by these differences."""
+        self._connection.execute(
+            update(hosts)
+            .where(hosts.c.id == host_id)
+            .values(
+                vcpus_used=hosts.c.vcpus_used + vcpus,
+                memory_mib_used=hosts.c.memory_mib_used + memory_mib,
+                disk_gib_used=hosts.c.disk_gib_used + disk_gib,
+            )
+        )
+
+    def use_of(self, host_id: HostId) -> HostUse:
+        """Return what servers on the host use."""
+        row = self._connection.execute(
+            select(*(hosts.c[name] for name in _USE_COLUMNS)).where(hosts.c.id == host_id)
+        ).one()
+        return HostUse(*row)
+
+    def uses(self, host_ids: Collection[HostId] | None = None) -> dict[HostId, HostUse]:
+        """Return what servers use on these hosts. None, every host: for building the index."""
+        statement = select(hosts.c.id, *(hosts.c[name] for name in _USE_COLUMNS))
+        if host_ids is not None:
+            statement = statement.where(hosts.c.id.in_(host_ids))
+        rows = self._connection.execute(statement)
+        return {HostId(row[0]): HostUse(*row[1:]) for row in rows}
+
+    def note_status_change(self, host_id: HostId) -> None:
+        """Put the host into the change feed though its generation stays."""
+        self._note_change(host_id)
+
+    def set_token_hash(self, host_id: HostId, token_hash: str) -> None:
+        """Store the hash of its agent's credential; an older one is worthless from now on."""
+        self._connection.execute(
+            update(hosts).where(hosts.c.id == host_id).values(token_hash=token_hash)
+        )
+
+    def name_by_token_hash(self, token_hash: str) -> HostName | None:
+        """Return the one host whose agent has this credential."""
+        name = self._connection.scalar(select(hosts.c.name).where(hosts.c.token_hash == token_hash))
+        return None if name is None else HostName(name)
+
+    def touch(self, host_id: HostId, *, at: datetime, run_id: str, report_number: int,
+              applied_generation: int) -> None:  # fmt: skip
+        """Record that its agent was heard."""
+        self._connection.execute(
+            update(hosts)
+            .where(hosts.c.id == host_id)
+            .values(
+                last_seen=at,
+                run_id=run_id,
+                report_number=report_number,
+                applied_generation=applied_generation,
+            )
+        )
+
+    def newest_change(self) -> int:
+        """Return the number of the newest change that is safe to have read up to."""
+        newest: int | None = self._connection.scalar(
+            select(func.max(changes.c.number)).where(self._settled())
+        )
+        return newest or 0
+
+    def changed_since(self, number: int, *, limit: int = 10_000) -> tuple[int, list[HostId]]:
+        """Read the change feed: the number read up to, and the hosts that changed, each once.
+
+        Only changes below the oldest running transaction are read: one that commits late may carry
+        a lower number than others already visible, and would be lost.
+        """
+        rows = self._connection.execute(
+            select(changes.c.number, changes.c.host_id)
+            .where(changes.c.number > number, self._settled())
+            .order_by(changes.c.number)
+            .limit(limit)
+        ).all()
+        if not rows:
+            return number, []
+        return rows[-1][0], list(dict.fromkeys(HostId(row[1]) for row in rows))
+
+    def _settled(self) -> Any:
+        if self._connection.dialect.name != "postgresql":
+            return literal(value=True)
+        return changes.c.transaction < text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+
+    def _note_change(self, host_id: HostId) -> None:
+        transaction: Any = 0
+        if self._connection.dialect.name == "postgresql":
+            transaction = text("pg_current_xact_id()::text::bigint")
+        self._connection.execute(insert(changes).values(transaction=transaction, host_id=host_id))
+
+    def _one(self, condition: Any) -> Host | None:
+        row = self._connection.execute(select(hosts).where(condition)).mappings().one_or_none()
+        return None if row is None else _host(row)
+
+
+def _row(host: Host) -> dict[str, Any]:
+    return {
+        "id": host.id,
+        "name": host.name,
+        "generation": host.generation,
+        "resources": host.resources,
+        "enabled": host.enabled,
+        "disabled_reason": host.disabled_reason,
+        "last_seen": host.last_seen,
+        "run_id": host.run_id,
+        "report_number": host.report_number,
+        "applied_generation": host.applied_generation,
+        "created_at": host.created_at,
+        "updated_at": host.updated_at,
+    }
+
+
+def _host(row: RowMapping) -> Host:
+    fields = {name: row[name] for name in row if name not in (*_USE_COLUMNS, "token_hash")}
+    return Host(**fields | {"resources": convert(row["resources"], HostResources)})

@@ -1,0 +1,97 @@
+"""Images, without their bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from trunkline.domain.errors import AlreadyExists, NotFound
+from trunkline.domain.ids import ImageId
+from trunkline.domain.image import Image, ImageState
+from trunkline.domain.listing import ListQuery
+from trunkline.store.listing import select_page
+from trunkline.store.tables import images
+
+
+class Images:
+    """Rows of images."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, image_id: str) -> Image | None:
+        """Return the image with this ID, if there is one."""
+        row = self._connection.execute(select(images).where(images.c.id == image_id)).mappings()
+        found = row.one_or_none()
+        return None if found is None else _image(found)
+
+    def get(self, image_id: str) -> Image:
+        """Return the image with this ID; raise `NotFound` if there is none."""
+        image = self.find(image_id)
+        if image is None:
+            raise NotFound("image", image_id)
+        return image
+
+    def page(self, query: ListQuery) -> list[Image]:
+        """Return one page of images."""
+        conditions = []
+        if query.visible_to is not None:
+            conditions.append(
+                or_(
+                    images.c.project_id == query.visible_to,
+                    images.c.visibility.in_(("public", "community")),
+                )
+            )
+        rows = select_page(self._connection, images, query, what="image", conditions=conditions)
+        return [_image(row) for row in rows]
+
+    def insert(self, image: Image) -> None:
+        """Store a new image; raise `AlreadyExists` if its ID is taken."""
+        try:
+            self._connection.execute(insert(images).values(_row(image)))
+        except IntegrityError as taken:
+            raise AlreadyExists("image", image.id) from taken
+
+    def update(self, image: Image) -> None:
+        """Store a changed image."""
+        self._connection.execute(update(images).where(images.c.id == image.id).values(_row(image)))
+
+    def delete(self, image_id: ImageId) -> None:
+        """Delete an image's row."""
+        self._connection.execute(delete(images).where(images.c.id == image_id))
+
+    def count_with_bytes(self, sha512: str) -> int:
+        """Return how many images share these bytes."""
+        count: int | None = self._connection.scalar(
+            select(func.count()).select_from(images).where(images.c.sha512 == sha512)
+        )
+        return count or 0
+
+
+def _row(image: Image) -> dict[str, Any]:
+    return {
+        "id": image.id,
+        "project_id": image.project_id,
+        "name": image.name,
+        "state": image.state.value,
+        "disk_format": image.disk_format,
+        "container_format": image.container_format,
+        "visibility": image.visibility,
+        "protected": image.protected,
+        "hidden": image.hidden,
+        "min_disk_gib": image.min_disk_gib,
+        "min_ram_mib": image.min_ram_mib,
+        "size_bytes": image.size_bytes,
+        "md5": image.md5,
+        "sha512": image.sha512,
+        "tags": image.tags,
+        "properties": image.properties,
+        "created_at": image.created_at,
+        "updated_at": image.updated_at,
+    }
+
+
+def _image(row: RowMapping) -> Image:
+    return Image(**dict(row) | {"state": ImageState(row["state"]), "tags": tuple(row["tags"])})

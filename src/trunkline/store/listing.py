@@ -1,0 +1,79 @@
+"""A `ListQuery` as SQL: filters, order, and a page after a marker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, and_, or_, select
+
+from trunkline.domain.errors import Invalid, NotFound
+from trunkline.domain.listing import ListQuery, SortKey
+
+
+def select_page(
+    connection: Connection,
+    table: Table,
+    query: ListQuery,
+    *,
+    what: str,
+    conditions: Sequence[ColumnElement[bool]] = (),
+    columns: Mapping[str, ColumnElement[Any]] | None = None,
+) -> Sequence[RowMapping]:
+    """Return one page of rows.
+
+    Args:
+        connection: Where to read.
+        table: Its `id` column ends the order, so that pages never overlap.
+        query: Filters and sort keys are named as the columns are.
+        what: What the rows are, for the message when the marker is unknown.
+        conditions: Further conditions, ANDed.
+        columns: Columns that go by another name than the table's.
+
+    Raises:
+        Invalid: A filter or sort key is not a column.
+        NotFound: There is no row with the marker's ID.
+    """
+    named = dict(table.c.items()) | dict(columns or {})
+    sort = (*query.sort, SortKey("id")) if all(k.name != "id" for k in query.sort) else query.sort
+    statement = select(table).where(*conditions)
+    for name, values in query.equals.items():
+        column = _column(named, name)
+        statement = statement.where(column.in_(values))
+    statement = _order(statement, named, sort).limit(query.page_size)
+    if query.marker is not None:
+        last = connection.execute(select(table).where(table.c.id == query.marker)).mappings()
+        row = last.one_or_none()
+        if row is None:
+            raise NotFound(f"marker: {what}", query.marker)
+        statement = statement.where(_after(named, sort, row))
+    return connection.execute(statement).mappings().all()
+
+
+def _column(named: Mapping[str, ColumnElement[Any]], name: str) -> ColumnElement[Any]:
+    try:
+        return named[name]
+    except KeyError:
+        raise Invalid(
+            name, f"not something to filter or sort by; there are {sorted(named)}"
+        ) from None
+
+
+def _order(
+    statement: Select[Any], named: Mapping[str, ColumnElement[Any]], sort: Sequence[SortKey]
+) -> Select[Any]:
+    columns = [(_column(named, key.name), key.descending) for key in sort]
+    return statement.order_by(*(c.desc() if down else c.asc() for c, down in columns))
+
+
+def _after(
+    named: Mapping[str, ColumnElement[Any]], sort: Sequence[SortKey], row: RowMapping
+) -> ColumnElement[bool]:
+    """Rows that come after `row` in the order: later in some key, equal in all keys before it."""
+    alternatives = []
+    for position, key in enumerate(sort):
+        equal = [named[earlier.name] == row[earlier.name] for earlier in sort[:position]]
+        column = named[key.name]
+        later = column < row[key.name] if key.descending else column > row[key.name]
+        alternatives.append(and_(*equal, later))
+    return or_(*alternatives)

@@ -1,0 +1,217 @@
+"""Networks and their segments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, exists, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from trunkline.domain.errors import AlreadyExists, GenerationMoved, NotFound
+from trunkline.domain.ids import NetworkId, PhysicalNetwork, SegmentId
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.network import Network, NetworkType, Segment
+from trunkline.store.listing import select_page
+from trunkline.store.tables import networks, segments
+
+# Filters that speak of a network's segments, by the names clients use.
+_SEGMENT_FILTERS = {
+    "network_type": segments.c.network_type,
+    "physical_network": segments.c.physical_network,
+    "segmentation_id": segments.c.segmentation_id,
+}
+
+
+class Networks:
+    """Rows of networks and segments."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, network_id: str) -> Network | None:
+        """Return the network with this ID, if there is one."""
+        return next(iter(self.get_many([network_id])), None)
+
+    def get(self, network_id: str) -> Network:
+        """Return the network with this ID; raise `NotFound` if there is none."""
+        network = self.find(network_id)
+        if network is None:
+            raise NotFound("network", network_id)
+        return network
+
+    def get_many(self, network_ids: Collection[str]) -> list[Network]:
+        """Return those of the networks that exist, in no particular order."""
+        rows = self._connection.execute(
+            select(networks).where(networks.c.id.in_(network_ids))
+        ).mappings()
+        return self._with_segments(rows.all())
+
+    def page(self, query: ListQuery) -> list[Network]:
+        """Return one page of networks; filters may name segment fields too."""
+        conditions = []
+        if query.visible_to is not None:
+            conditions.append(
+                or_(networks.c.project_id == query.visible_to, networks.c.shared.is_(True))
+            )
+        own = {}
+        for name, values in query.equals.items():
+            if name in _SEGMENT_FILTERS:
+                conditions.append(
+                    exists().where(
+                        segments.c.network_id == networks.c.id, _SEGMENT_FILTERS[name].in_(values)
+                    )
+                )
+            else:
+                own[name] = values
+        rows = select_page(
+            self._connection, networks, replace(query, equals=own), what="network",
+            conditions=conditions,
+        )  # fmt: skip
+        return self._with_segments(rows)
+
+    def insert(self, network: Network) -> None:
+        """Store a new network with its segments.
+
+        Raises:
+            AlreadyExists: Another network has one of the segments.
+        """
+        self._connection.execute(insert(networks).values(_network_row(network)))
+        for position, segment in enumerate(network.segments):
+            try:
+                self._connection.execute(insert(segments).values(_segment_row(segment, position)))
+            except IntegrityError as taken:
+                raise AlreadyExists("segment", describe_segment(segment)) from taken
+
+    def update(self, network: Network, *, seen_revision: int) -> None:
+        """Store a network's changed fields (its segments stay).
+
+        Raises:
+            GenerationMoved: It is not at `seen_revision` any more.
+        """
+        changed = self._connection.execute(
+            update(networks)
+            .where(networks.c.id == network.id, networks.c.revision == seen_revision)
+            .values(_network_row(network))
+        )
+        if changed.rowcount != 1:
+            raise GenerationMoved("network", network.id, seen_generation=seen_revision)
+
+    def delete(self, network_id: NetworkId) -> None:
+        """Delete a network and its segments, whose segmentation IDs are free with it."""
+        self._connection.execute(delete(segments).where(segments.c.network_id == network_id))
+        self._connection.execute(delete(networks).where(networks.c.id == network_id))
+
+    def find_free_segmentation_id(
+        self,
+        network_type: NetworkType,
+        physical_network: PhysicalNetwork | None,
+        low: int,
+        high: int,
+    ) -> int | None:
+        """Return the lowest ID in `low`-`high` that no segment has; None: all are taken."""
+        mine = segments.alias("mine")
+        following = segments.alias("following")
+
+        def same(table: Any) -> list[Any]:
+            return [
+                table.c.network_type == network_type.value,
+                table.c.physical_network == (physical_network or ""),
+            ]
+
+        if self._connection.scalar(
+            select(mine.c.id).where(*same(mine), mine.c.segmentation_id == low)
+        ) is None:  # fmt: skip
+            return low
+        free: int | None = self._connection.scalar(
+            select(mine.c.segmentation_id + 1)
+            .where(
+                *same(mine),
+                mine.c.segmentation_id >= low,
+                mine.c.segmentation_id < high,
+                ~exists().where(
+                    *same(following),
+                    following.c.segmentation_id == mine.c.segmentation_id + 1,
+                ),
+            )
+            .order_by(mine.c.segmentation_id)
+            .limit(1)
+        )
+        return free
+
+    def physical_networks(self) -> list[PhysicalNetwork]:
+        """Return every physical network that some segment is on."""
+        rows = self._connection.scalars(
+            select(segments.c.physical_network)
+            .distinct()
+            .where(segments.c.physical_network != "")
+            .order_by(segments.c.physical_network)
+        )
+        return [PhysicalNetwork(row) for row in rows]
+
+    def _with_segments(self, rows: Sequence[RowMapping]) -> list[Network]:
+        if not rows:
+            return []
+        found: dict[str, list[Segment]] = {row["id"]: [] for row in rows}
+        for row in self._connection.execute(
+            select(segments)
+            .where(segments.c.network_id.in_(found))
+            .order_by(segments.c.network_id, segments.c.position)
+        ).mappings():
+            found[row["network_id"]].append(_segment(row))
+        return [_network(row, found[row["id"]]) for row in rows]
+
+
+def describe_segment(segment: Segment) -> str:
+    """Say which piece of the wire a segment is: ``vlan 100 on phy1``."""
+    words = [segment.network_type.value]
+    if segment.segmentation_id is not None:
+        words.append(str(segment.segmentation_id))
+    if segment.physical_network is not None:
+        words.append(f"on {segment.physical_network}")
+    return " ".join(words)
+
+
+def _network_row(network: Network) -> dict[str, Any]:
+    return {
+        "id": network.id,
+        "project_id": network.project_id,
+        "name": network.name,
+        "description": network.description,
+        "admin_state_up": network.admin_state_up,
+        "shared": network.shared,
+        "provider": network.provider,
+        "mtu": network.mtu,
+        "port_security_enabled": network.port_security_enabled,
+        "created_at": network.created_at,
+        "updated_at": network.updated_at,
+        "revision": network.revision,
+    }
+
+
+def _segment_row(segment: Segment, position: int) -> dict[str, Any]:
+    return {
+        "id": segment.id,
+        "network_id": segment.network_id,
+        "position": position,
+        "network_type": segment.network_type.value,
+        "physical_network": segment.physical_network or "",
+        "segmentation_id": segment.segmentation_id or 0,
+    }
+
+
+def _segment(row: RowMapping) -> Segment:
+    return Segment(
+        id=SegmentId(row["id"]),
+        network_id=NetworkId(row["network_id"]),
+        network_type=NetworkType(row["network_type"]),
+        physical_network=PhysicalNetwork(row["physical_network"])
+        if row["physical_network"]
+        else None,
+        segmentation_id=row["segmentation_id"] or None,
+    )
+
+
+def _network(row: RowMapping, its_segments: Iterable[Segment]) -> Network:
+    return Network(segments=tuple(its_segments), **row)

@@ -1,0 +1,294 @@
+"""Ports and the IP addresses they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from trunkline.domain.errors import AlreadyExists, GenerationMoved, NotFound
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.ids import PortId, SubnetId
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.network import AddressPool
+from trunkline.domain.port import FixedIp, Port, VnicType
+from trunkline.store.listing import select_page
+from trunkline.store.tables import bindings, hosts, ip_allocations, networks, ports
+
+_GAP_BATCH = 64  # Addresses read at once when looking for a gap.
+_IP_FILTERS = {"ip_address": ip_allocations.c.ip_address, "subnet_id": ip_allocations.c.subnet_id}
+
+
+class Ports:
+    """Rows of ports."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, port_id: str) -> Port | None:
+        """Return the port with this ID, if there is one."""
+        return next(iter(self.get_many([port_id])), None)
+
+    def get(self, port_id: str) -> Port:
+        """Return the port with this ID; raise `NotFound` if there is none."""
+        port = self.find(port_id)
+        if port is None:
+            raise NotFound("port", port_id)
+        return port
+
+    def get_many(self, port_ids: Collection[str]) -> list[Port]:
+        """Return those of the ports that exist, in no particular order."""
+        if not port_ids:
+            return []
+        rows = self._connection.execute(select(ports).where(ports.c.id.in_(port_ids))).mappings()
+        return self._with_addresses(rows.all())
+
+    def page(self, query: ListQuery) -> list[Port]:
+        """Return one page; filters may also be `ip_address`, `subnet_id` and `host` (its name)."""
+        conditions = []
+        if query.visible_to is not None:
+            conditions.append(
+                or_(
+                    ports.c.project_id == query.visible_to,
+                    exists().where(
+                        networks.c.id == ports.c.network_id,
+                        networks.c.project_id == query.visible_to,
+                    ),
+                )
+            )
+        own = {}
+        for name, values in query.equals.items():
+            if name in _IP_FILTERS:
+                conditions.append(
+                    exists().where(
+                        ip_allocations.c.port_id == ports.c.id, _IP_FILTERS[name].in_(values)
+                    )
+                )
+            elif name == "host":
+                conditions.append(
+                    exists().where(
+                        bindings.c.port_id == ports.c.id,
+                        hosts.c.id == bindings.c.host_id,
+                        hosts.c.name.in_(values),
+                    )
+                )
+            else:
+                own[name] = values
+        rows = select_page(
+            self._connection, ports, replace(query, equals=own), what="port", conditions=conditions
+        )
+        return self._with_addresses(rows)
+
+    def insert(self, port: Port) -> None:
+        """Store a new port with its addresses.
+
+        Raises:
+            AlreadyExists: The MAC is taken in the network, or an address in its subnet.
+        """
+        try:
+            self._connection.execute(insert(ports).values(_row(port)))
+        except IntegrityError as taken:
+            raise AlreadyExists(
+                f"MAC address on network {port.network_id}", str(port.mac)
+            ) from taken
+        self._insert_addresses(port)
+
+    def update(self, port: Port, *, seen_revision: int) -> None:
+        """Store a changed port and its addresses.
+
+        Raises:
+            GenerationMoved: It is not at `seen_revision` any more.
+            AlreadyExists: The MAC or an address is taken.
+        """
+        try:
+            changed = self._connection.execute(
+                update(ports)
+                .where(ports.c.id == port.id, ports.c.revision == seen_revision)
+                .values(_row(port))
+            )
+        except IntegrityError as taken:
+            raise AlreadyExists(
+                f"MAC address on network {port.network_id}", str(port.mac)
+            ) from taken
+        if changed.rowcount != 1:
+            raise GenerationMoved("port", port.id, seen_generation=seen_revision)
+        self._connection.execute(delete(ip_allocations).where(ip_allocations.c.port_id == port.id))
+        self._insert_addresses(port)
+
+    def delete(self, port_id: PortId) -> None:
+        """Delete a port that is not bound; its addresses are free with it."""
+        self._connection.execute(delete(ip_allocations).where(ip_allocations.c.port_id == port_id))
+        self._connection.execute(delete(ports).where(ports.c.id == port_id))
+
+    def count_in_network(self, network_id: str) -> int:
+        """Return how many ports a network has."""
+        count: int | None = self._connection.scalar(
+            select(func.count()).select_from(ports).where(ports.c.network_id == network_id)
+        )
+        return count or 0
+
+    def count_in_subnet(self, subnet_id: str) -> int:
+        """Return how many addresses of a subnet are held."""
+        count: int | None = self._connection.scalar(
+            select(func.count())
+            .select_from(ip_allocations)
+            .where(ip_allocations.c.subnet_id == subnet_id)
+        )
+        return count or 0
+
+    def is_address_taken(self, subnet_id: str, address: str) -> bool:
+        """Say whether some port holds `address` in the subnet."""
+        return bool(
+            self._connection.scalar(
+                select(ip_allocations.c.port_id).where(
+                    ip_allocations.c.subnet_id == subnet_id,
+                    ip_allocations.c.sort_key == _sort_key(address),
+                )
+            )
+        )
+
+    def find_free_address(
+        self, subnet_id: str, pool: AddressPool, *, start: int, besides: Collection[str] = ()
+    ) -> str | None:
+        """Return an address of `pool` that no port holds; None: all are taken.
+
+        The one after the highest held, as long as there is one: so an address is not given again
+        soon after it was returned, and one row is read. After that, the first gap from a place
+        that `start` (any number) decides, so that the search is short unless the pool is full.
+
+        Args:
+            subnet_id: Whose addresses.
+            pool: Where to look.
+            start: Where in the pool to begin looking for gaps.
+            besides: Addresses not to return, though no port holds them yet.
+        """
+        first, last = int(ip_address(pool.start)), int(ip_address(pool.end))
+        as_address = type(ip_address(pool.start))
+        avoided = {int(ip_address(address)) for address in besides}
+        highest = self._connection.scalar(
+            select(func.max(ip_allocations.c.sort_key)).where(
+                ip_allocations.c.subnet_id == subnet_id,
+                ip_allocations.c.sort_key.between(_sort_key(pool.start), _sort_key(pool.end)),
+            )
+        )
+        following = first if highest is None else int(highest, 16) + 1
+        while following in avoided:
+            following += 1
+        if following <= last:
+            return str(as_address(following))
+        middle = first + start % (last - first + 1)
+        gap = self._find_gap(subnet_id, middle, last, avoided)
+        if gap is None:
+            gap = self._find_gap(subnet_id, first, middle - 1, avoided)
+        return None if gap is None else str(as_address(gap))
+
+    def _find_gap(
+        self, subnet_id: str, first: int, last: int, avoided: Collection[int]
+    ) -> int | None:
+        expected = first
+        while expected <= last:
+            held = self._connection.scalars(
+                select(ip_allocations.c.sort_key)
+                .where(
+                    ip_allocations.c.subnet_id == subnet_id,
+                    ip_allocations.c.sort_key.between(f"{expected:032x}", f"{last:032x}"),
+                )
+                .order_by(ip_allocations.c.sort_key)
+                .limit(_GAP_BATCH)
+            ).all()
+            for sort_key in held:
+                while expected < int(sort_key, 16):
+                    if expected not in avoided:
+                        return expected
+                    expected += 1
+                expected += 1
+            if len(held) < _GAP_BATCH:
+                break
+        while expected in avoided:
+            expected += 1
+        return expected if expected <= last else None
+
+    def _insert_addresses(self, port: Port) -> None:
+        for position, fixed_ip in enumerate(port.fixed_ips):
+            try:
+                self._connection.execute(
+                    insert(ip_allocations).values(
+                        subnet_id=fixed_ip.subnet_id,
+                        sort_key=_sort_key(fixed_ip.ip_address),
+                        ip_address=fixed_ip.ip_address,
+                        port_id=port.id,
+                        position=position,
+                    )
+                )
+            except IntegrityError as taken:
+                raise AlreadyExists(
+                    f"IP address in subnet {fixed_ip.subnet_id}", fixed_ip.ip_address
+                ) from taken
+
+    def _with_addresses(self, rows: Sequence[RowMapping]) -> list[Port]:
+        if not rows:
+            return []
+        found: dict[str, list[FixedIp]] = {row["id"]: [] for row in rows}
+        for row in self._connection.execute(
+            select(ip_allocations)
+            .where(ip_allocations.c.port_id.in_(found))
+            .order_by(ip_allocations.c.port_id, ip_allocations.c.position)
+        ).mappings():
+            found[row["port_id"]].append(
+                FixedIp(subnet_id=SubnetId(row["subnet_id"]), ip_address=row["ip_address"])
+            )
+        return [_port(row, found[row["id"]]) for row in rows]
+
+
+def _sort_key(address: str) -> str:
+    return f"{int(ip_address(address)):032x}"
+
+
+def _row(port: Port) -> dict[str, Any]:
+    return {
+        "id": port.id,
+        "network_id": port.network_id,
+        "project_id": port.project_id,
+        "name": port.name,
+        "description": port.description,
+        "admin_state_up": port.admin_state_up,
+        "mac": str(port.mac),
+        "vnic_type": port.vnic_type.value,
+        "device_id": port.device_id,
+        "device_owner": port.device_owner,
+        "port_security_enabled": port.port_security_enabled,
+        "trusted": port.trusted,
+        "vlan_qos": port.vlan_qos,
+        "min_tx_rate_mbps": port.min_tx_rate_mbps,
+        "max_tx_rate_mbps": port.max_tx_rate_mbps,
+        "profile": port.profile,
+        "created_by_server": port.created_by_server,
+        "created_at": port.created_at,
+        "updated_at": port.updated_at,
+        "revision": port.revision,
+    }
+
+
+def _port(row: RowMapping, addresses: Sequence[FixedIp]) -> Port:
+    return Port(
+        **dict(row)
+        | {
+            "mac": MacAddress(row["mac"]),
+            "vnic_type": VnicType(row["vnic_type"]),
+            "fixed_ips": tuple(addresses),
+        }
+    )

@@ -1,0 +1,70 @@
+"""Bringing a database to the schema of this version."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, text
+
+from trunkline.domain.errors import ErrorKind, TrunklineError
+from trunkline.store.engine import Store, open_engine
+
+_MIGRATION_LOCK = 0x7472756E6B  # "trunk": the PostgreSQL advisory lock that migrations hold.
+
+
+class DatabaseTooNew(TrunklineError):
+    """The database was written by a newer Trunkline; this one would damage it."""
+
+    code = "store.too_new"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, *, found: str, known: str) -> None:
+        super().__init__(
+            f"the database is at schema {found}, which this version (up to {known}) does not know: "
+            "it was written by a newer Trunkline; run that one, or restore a backup"
+        )
+        self.found = found
+        self.known = known
+
+
+def open_store(url: str, *, inline: bool = False) -> Store:
+    """Open the database at `url`, bring its schema up to date, and return the Store.
+
+    Args:
+        url: ``sqlite:///PATH`` or ``postgresql+psycopg://…``.
+        inline: Run writes in the caller's thread: for the simulator, which has only one.
+
+    Raises:
+        DatabaseTooNew: It was written by a newer version; nothing was touched.
+    """
+    engine = open_engine(url)
+    try:
+        bring_up_to_date(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Store(engine, inline=inline)
+
+
+def bring_up_to_date(engine: Engine) -> None:
+    """Run the migrations that the database lacks, all in one transaction."""
+    config = Config()
+    config.set_main_option("script_location", "trunkline.store:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            # Replicas start together: one migrates, the others wait and find it done.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _MIGRATION_LOCK})
+        known = scripts.get_current_head() or "none"
+        found = MigrationContext.configure(connection).get_current_revision()
+        if found is not None and found not in {
+            script.revision for script in scripts.walk_revisions()
+        }:
+            raise DatabaseTooNew(found=found, known=known)
+        if found != known:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")

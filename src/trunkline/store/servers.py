@@ -1,0 +1,141 @@
+"""Servers. A deleted one keeps its row until its host was seen to have let go of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+
+from trunkline.domain.errors import NotFound
+from trunkline.domain.ids import HostId, ImageId, ServerId
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.server import Fault, Flavor, PowerState, Server, ServerState
+from trunkline.store.listing import select_page
+from trunkline.store.tables import servers
+from trunkline.wire.json import convert
+
+_LIVE = servers.c.state != ServerState.DELETED.value
+
+
+class Servers:
+    """Rows of servers."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, server_id: str) -> Server | None:
+        """Return the server with this ID, if there is one that is not deleted."""
+        row = self._connection.execute(
+            select(servers).where(servers.c.id == server_id, _LIVE)
+        ).mappings()
+        found = row.one_or_none()
+        return None if found is None else _server(found)
+
+    def get(self, server_id: str) -> Server:
+        """Return the server with this ID; raise `NotFound` if there is none."""
+        server = self.find(server_id)
+        if server is None:
+            raise NotFound("server", server_id)
+        return server
+
+    def get_many(self, server_ids: Collection[str]) -> dict[ServerId, Server]:
+        """Return those of the servers that exist and are not deleted."""
+        rows = self._connection.execute(
+            select(servers).where(servers.c.id.in_(server_ids), _LIVE)
+        ).mappings()
+        return {ServerId(row["id"]): _server(row) for row in rows}
+
+    def page(self, query: ListQuery, *, deleted: bool = False) -> list[Server]:
+        """Return one page of servers, newest first unless the query sorts."""
+        conditions = [~_LIVE if deleted else _LIVE]
+        if query.visible_to is not None:
+            conditions.append(servers.c.project_id == query.visible_to)
+        rows = select_page(self._connection, servers, query, what="server", conditions=conditions)
+        return [_server(row) for row in rows]
+
+    def of_host(self, host_id: HostId) -> list[Server]:
+        """Return the servers that belong on a host."""
+        rows = self._connection.execute(
+            select(servers).where(servers.c.host_id == host_id, _LIVE).order_by(servers.c.id)
+        ).mappings()
+        return [_server(row) for row in rows]
+
+    def count_using_image(self, image_id: ImageId) -> int:
+        """Return how many servers were made from an image."""
+        count: int | None = self._connection.scalar(
+            select(func.count()).select_from(servers).where(servers.c.image_id == image_id, _LIVE)
+        )
+        return count or 0
+
+    def count_by_host(self, host_ids: Collection[HostId]) -> dict[HostId, int]:
+        """Return how many servers each of these hosts has; none is left out."""
+        rows = self._connection.execute(
+            select(servers.c.host_id, func.count())
+            .where(servers.c.host_id.in_(host_ids), _LIVE)
+            .group_by(servers.c.host_id)
+        )
+        return {HostId(host_id): count for host_id, count in rows}
+
+    def insert(self, server: Server) -> None:
+        """Store a new server."""
+        self._connection.execute(insert(servers).values(_row(server)))
+
+    def update(self, server: Server) -> None:
+        """Store a changed server."""
+        self._connection.execute(
+            update(servers).where(servers.c.id == server.id).values(_row(server))
+        )
+
+    def purge_deleted(self, server_id: ServerId) -> None:
+        """Forget a deleted server."""
+        self._connection.execute(delete(servers).where(servers.c.id == server_id, ~_LIVE))
+
+
+def _row(server: Server) -> dict[str, Any]:
+    return {
+        "id": server.id,
+        "project_id": server.project_id,
+        "user_id": server.user_id,
+        "name": server.name,
+        "state": server.state.value,
+        "host_id": server.host_id,
+        "flavor": server.flavor,
+        "flavor_id": server.flavor.id,
+        "image_id": server.image_id,
+        "port_ids": server.port_ids,
+        "power": server.power.value,
+        "boot_number": server.boot_number,
+        "excluded_hosts": server.excluded_hosts,
+        "fault": server.fault,
+        "description": server.description,
+        "metadata": server.metadata,
+        "tags": server.tags,
+        "config_drive": server.config_drive,
+        "key_name": server.key_name,
+        "user_data": server.user_data,
+        "hostname": server.hostname,
+        "reservation_id": server.reservation_id,
+        "launch_index": server.launch_index,
+        "created_at": server.created_at,
+        "updated_at": server.updated_at,
+        "launched_at": server.launched_at,
+        "terminated_at": server.terminated_at,
+    }
+
+
+def _server(row: RowMapping) -> Server:
+    fields = dict(row)
+    del fields["flavor_id"]
+    return Server(
+        **fields
+        | {
+            "state": ServerState(row["state"]),
+            "flavor": convert(row["flavor"], Flavor),
+            "power": PowerState(row["power"]),
+            "port_ids": tuple(row["port_ids"]),
+            "excluded_hosts": tuple(row["excluded_hosts"]),
+            "tags": tuple(row["tags"]),
+            "fault": None if row["fault"] is None else convert(row["fault"], Fault),
+        }
+    )

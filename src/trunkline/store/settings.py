@@ -1,0 +1,26 @@
+"""Facts of the installation, e.g. the hash of the key that agents enrol with."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, insert, select
+
+from trunkline.store.tables import settings
+
+
+class Settings:
+    """Rows of settings."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, key: str) -> str | None:
+        """Return a setting's value, if it was ever set."""
+        value: str | None = self._connection.scalar(
+            select(settings.c.value).where(settings.c.key == key)
+        )
+        return value
+
+    def put(self, key: str, value: str) -> None:
+        """Set it."""
+        self._connection.execute(delete(settings).where(settings.c.key == key))
+        self._connection.execute(insert(settings).values(key=key, value=value))

@@ -1,0 +1,120 @@
+"""Subnets."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, exists, insert, or_, select, update
+
+from trunkline.domain.errors import GenerationMoved, NotFound
+from trunkline.domain.ids import SubnetId
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.network import AddressPool, HostRoute, Subnet
+from trunkline.store.listing import select_page
+from trunkline.store.tables import networks, subnets
+from trunkline.wire.json import convert
+
+
+class Subnets:
+    """Rows of subnets."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, subnet_id: str) -> Subnet:
+        """Return the subnet with this ID; raise `NotFound` if there is none."""
+        row = self._connection.execute(select(subnets).where(subnets.c.id == subnet_id)).mappings()
+        found = row.one_or_none()
+        if found is None:
+            raise NotFound("subnet", subnet_id)
+        return _subnet(found)
+
+    def of_network(self, network_id: str) -> list[Subnet]:
+        """Return a network's subnets, oldest first."""
+        rows = self._connection.execute(
+            select(subnets)
+            .where(subnets.c.network_id == network_id)
+            .order_by(subnets.c.created_at, subnets.c.id)
+        ).mappings()
+        return [_subnet(row) for row in rows]
+
+    def ids_by_network(self, network_ids: list[str]) -> dict[str, list[str]]:
+        """Return the IDs of the subnets of several networks."""
+        found: dict[str, list[str]] = {network_id: [] for network_id in network_ids}
+        for network_id, subnet_id in self._connection.execute(
+            select(subnets.c.network_id, subnets.c.id)
+            .where(subnets.c.network_id.in_(network_ids))
+            .order_by(subnets.c.created_at, subnets.c.id)
+        ):
+            found[network_id].append(subnet_id)
+        return found
+
+    def page(self, query: ListQuery) -> list[Subnet]:
+        """Return one page of subnets."""
+        conditions = []
+        if query.visible_to is not None:
+            conditions.append(
+                or_(
+                    subnets.c.project_id == query.visible_to,
+                    exists().where(
+                        networks.c.id == subnets.c.network_id, networks.c.shared.is_(True)
+                    ),
+                )
+            )
+        rows = select_page(self._connection, subnets, query, what="subnet", conditions=conditions)
+        return [_subnet(row) for row in rows]
+
+    def insert(self, subnet: Subnet) -> None:
+        """Store a new subnet."""
+        self._connection.execute(insert(subnets).values(_row(subnet)))
+
+    def update(self, subnet: Subnet, *, seen_revision: int) -> None:
+        """Store a changed subnet; raise `GenerationMoved` if it is past `seen_revision`."""
+        changed = self._connection.execute(
+            update(subnets)
+            .where(subnets.c.id == subnet.id, subnets.c.revision == seen_revision)
+            .values(_row(subnet))
+        )
+        if changed.rowcount != 1:
+            raise GenerationMoved("subnet", subnet.id, seen_generation=seen_revision)
+
+    def delete(self, subnet_id: SubnetId) -> None:
+        """Delete a subnet in which no port has an address."""
+        self._connection.execute(delete(subnets).where(subnets.c.id == subnet_id))
+
+
+def _row(subnet: Subnet) -> dict[str, Any]:
+    return {
+        "id": subnet.id,
+        "network_id": subnet.network_id,
+        "project_id": subnet.project_id,
+        "name": subnet.name,
+        "description": subnet.description,
+        "ip_version": subnet.ip_version,
+        "cidr": str(subnet.cidr),
+        "gateway_ip": None if subnet.gateway_ip is None else str(subnet.gateway_ip),
+        "allocation_pools": subnet.allocation_pools,
+        "enable_dhcp": subnet.enable_dhcp,
+        "dns_nameservers": subnet.dns_nameservers,
+        "host_routes": subnet.host_routes,
+        "segment_id": subnet.segment_id,
+        "created_at": subnet.created_at,
+        "updated_at": subnet.updated_at,
+        "revision": subnet.revision,
+    }
+
+
+def _subnet(row: RowMapping) -> Subnet:
+    fields = dict(row)
+    del fields["ip_version"]
+    return Subnet(
+        **fields
+        | {
+            "cidr": ip_network(row["cidr"]),
+            "gateway_ip": None if row["gateway_ip"] is None else ip_address(row["gateway_ip"]),
+            "allocation_pools": convert(row["allocation_pools"], tuple[AddressPool, ...]),
+            "dns_nameservers": tuple(row["dns_nameservers"]),
+            "host_routes": convert(row["host_routes"], tuple[HostRoute, ...]),
+        }
+    )

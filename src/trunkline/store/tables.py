@@ -1,0 +1,357 @@
+"""The schema, whole. What it looked like before is in `migrations/`.
+
+The invariants that must hold whatever the code does are constraints here: one live owner per
+device (`allocations.device_id` is unique), a PF is given away whole or by VFs and never both (the
+check on `devices`), one network per segmentation ID, one port per MAC in a network, one port per
+IP address, one binding per port.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from trunkline.store.columns import Json, UtcTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_ID = String(36)
+_NAME = String(255)
+# SQLite numbers rows by itself only for a primary key of exactly this type.
+_SERIAL = BigInteger().with_variant(Integer, "sqlite")
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", _NAME, nullable=False, unique=True),
+    Column("description", Text, nullable=False, default=""),
+    Column("enabled", Boolean, nullable=False, default=True),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", _NAME, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, default=True),
+    Column("default_project_id", _ID, nullable=True),
+)
+
+role_assignments = Table(
+    "role_assignments",
+    metadata,
+    Column("user_id", _ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("project_id", _ID, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(16), primary_key=True),
+)
+
+# Tokens are kept as SHA-256 of their text: who reads the database can't use them.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("user_id", _ID, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("project_id", _ID, nullable=False),
+    Column("issued_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+    Column("methods", Json, nullable=False),
+    Column("audit_id", String(32), nullable=False),
+)
+
+networks = Table(
+    "networks",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("project_id", _ID, nullable=False, index=True),
+    Column("name", _NAME, nullable=False, index=True),
+    Column("description", Text, nullable=False),
+    Column("admin_state_up", Boolean, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("provider", Boolean, nullable=False),
+    Column("mtu", Integer, nullable=False),
+    Column("port_security_enabled", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+# '' and 0 stand for "none": in a unique constraint, NULLs would never collide.
+segments = Table(
+    "segments",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("network_id", _ID, ForeignKey("networks.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("network_type", String(16), nullable=False),
+    Column("physical_network", _NAME, nullable=False),
+    Column("segmentation_id", Integer, nullable=False),
+    UniqueConstraint("network_type", "physical_network", "segmentation_id"),
+    Index("ix_segments_network_id", "network_id"),
+)
+
+subnets = Table(
+    "subnets",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("network_id", _ID, ForeignKey("networks.id"), nullable=False, index=True),
+    Column("project_id", _ID, nullable=False, index=True),
+    Column("name", _NAME, nullable=False, index=True),
+    Column("description", Text, nullable=False),
+    Column("ip_version", Integer, nullable=False),
+    Column("cidr", String(64), nullable=False),
+    Column("gateway_ip", String(64), nullable=True),
+    Column("allocation_pools", Json, nullable=False),
+    Column("enable_dhcp", Boolean, nullable=False),
+    Column("dns_nameservers", Json, nullable=False),
+    Column("host_routes", Json, nullable=False),
+    Column("segment_id", _ID, nullable=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+ports = Table(
+    "ports",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("network_id", _ID, ForeignKey("networks.id"), nullable=False, index=True),
+    Column("project_id", _ID, nullable=False, index=True),
+    Column("name", _NAME, nullable=False, index=True),
+    Column("description", Text, nullable=False),
+    Column("admin_state_up", Boolean, nullable=False),
+    Column("mac", String(17), nullable=False),
+    Column("vnic_type", String(32), nullable=False),
+    Column("device_id", _NAME, nullable=False, index=True),
+    Column("device_owner", _NAME, nullable=False),
+    Column("port_security_enabled", Boolean, nullable=False),
+    Column("trusted", Boolean, nullable=False),
+    Column("vlan_qos", Integer, nullable=False),
+    Column("min_tx_rate_mbps", Integer, nullable=False),
+    Column("max_tx_rate_mbps", Integer, nullable=False),
+    Column("profile", Json, nullable=False),
+    Column("created_by_server", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("revision", Integer, nullable=False),
+    UniqueConstraint("network_id", "mac"),
+)
+
+# `sort_key` is the address as fixed-width hex, so that text order is address order.
+ip_allocations = Table(
+    "ip_allocations",
+    metadata,
+    Column("subnet_id", _ID, ForeignKey("subnets.id"), primary_key=True),
+    Column("sort_key", String(32), primary_key=True),
+    Column("ip_address", String(64), nullable=False),
+    Column("port_id", _ID, ForeignKey("ports.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+)
+
+flavors = Table(
+    "flavors",
+    metadata,
+    Column("id", _NAME, primary_key=True),
+    Column("name", _NAME, nullable=False, unique=True),
+    Column("body", Json, nullable=False),  # The whole `domain.server.Flavor`.
+    Column("is_public", Boolean, nullable=False),
+    Column("memory_mib", Integer, nullable=False),
+    Column("disk_gib", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("project_id", _ID, nullable=False, index=True),
+    Column("name", _NAME, nullable=True, index=True),
+    Column("state", String(16), nullable=False),
+    Column("disk_format", String(32), nullable=True),
+    Column("container_format", String(32), nullable=True),
+    Column("visibility", String(16), nullable=False),
+    Column("protected", Boolean, nullable=False),
+    Column("hidden", Boolean, nullable=False),
+    Column("min_disk_gib", Integer, nullable=False),
+    Column("min_ram_mib", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=True),
+    Column("md5", String(32), nullable=True),
+    Column("sha512", String(128), nullable=True, index=True),
+    Column("tags", Json, nullable=False),
+    Column("properties", Json, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", _NAME, nullable=False, unique=True),
+    Column("generation", Integer, nullable=False),
+    Column("resources", Json, nullable=False),
+    Column("vcpus_used", Integer, nullable=False, default=0),
+    Column("memory_mib_used", Integer, nullable=False, default=0),
+    Column("disk_gib_used", Integer, nullable=False, default=0),
+    Column("enabled", Boolean, nullable=False),
+    Column("disabled_reason", Text, nullable=True),
+    Column("last_seen", UtcTime, nullable=True),
+    Column("run_id", String(64), nullable=False),
+    Column("report_number", Integer, nullable=False),
+    Column("applied_generation", Integer, nullable=False),
+    Column("token_hash", String(64), nullable=True),  # SHA-256 of the agent's credential.
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False),
+    Column("address", String(16), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("pf_id", _ID, ForeignKey("devices.id"), nullable=True),  # VF only, if its PF is known.
+    Column("vf_index", Integer, nullable=True),
+    Column("offered", Boolean, nullable=False),  # False: off the list, kept while it has an owner.
+    Column("physical_network", _NAME, nullable=True),
+    Column("device", Json, nullable=False),  # The whole `domain.device.OfferedDevice`.
+    Column("epoch", Integer, nullable=False),  # Raised with every allocation.
+    Column("held_whole", Boolean, nullable=False),  # PF only: given away, or being taken back.
+    Column("vfs_held", Integer, nullable=False),  # PF only: how many of its VFs have an owner.
+    UniqueConstraint("host_id", "address"),
+    CheckConstraint("NOT held_whole OR vfs_held = 0", name="whole_or_by_vfs"),
+    CheckConstraint("vfs_held >= 0", name="vfs_held_not_negative"),
+    Index("ix_devices_pf_id", "pf_id"),
+    Index("ix_devices_physical_network", "physical_network"),
+)
+
+allocations = Table(
+    "allocations",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("device_id", _ID, ForeignKey("devices.id"), nullable=False, unique=True),
+    Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False, index=True),
+    Column("port_id", _ID, nullable=False, index=True),
+    Column("server_id", _ID, nullable=True, index=True),
+    Column("project_id", _ID, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("failure", Text, nullable=True),
+)
+
+bindings = Table(
+    "bindings",
+    metadata,
+    Column("port_id", _ID, ForeignKey("ports.id"), primary_key=True),
+    Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False, index=True),
+    Column("server_id", _ID, nullable=True, index=True),
+    Column("state", String(16), nullable=False),
+    Column("segment_id", _ID, nullable=True, index=True),
+    Column("device_id", _ID, ForeignKey("devices.id"), nullable=True, index=True),
+    Column("vif_type", String(64), nullable=False),
+    Column("vif_details", Json, nullable=False),
+    Column("failure", Text, nullable=True),
+)
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("project_id", _ID, nullable=False, index=True),
+    Column("user_id", _ID, nullable=False),
+    Column("name", _NAME, nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    Column("host_id", _ID, ForeignKey("hosts.id"), nullable=True, index=True),
+    Column("flavor", Json, nullable=False),
+    Column("flavor_id", _NAME, nullable=False),
+    Column("image_id", _ID, nullable=True, index=True),
+    Column("port_ids", Json, nullable=False),
+    Column("power", String(16), nullable=False),
+    Column("boot_number", Integer, nullable=False),
+    Column("excluded_hosts", Json, nullable=False),
+    Column("fault", Json, nullable=True),
+    Column("description", Text, nullable=True),
+    Column("metadata", Json, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("config_drive", Boolean, nullable=False),
+    Column("key_name", _NAME, nullable=True),
+    Column("user_data", Text, nullable=True),
+    Column("hostname", _NAME, nullable=False),
+    Column("reservation_id", String(32), nullable=False),
+    Column("launch_index", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("launched_at", UtcTime, nullable=True),
+    Column("terminated_at", UtcTime, nullable=True),
+    Index("ix_servers_created_at", "created_at", "id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", _NAME, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("project_id", _ID, nullable=True),
+    Column("host", _NAME, nullable=True, index=True),
+    Column("server_id", _ID, nullable=True, index=True),
+    Column("port_id", _ID, nullable=True, index=True),
+    Column("device_id", _ID, nullable=True, index=True),
+    Column("details", Json, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# The change feed: which hosts have changed, in commit order. `transaction` is PostgreSQL's number
+# of the writing transaction: a reader takes only what is below the oldest one still running, or a
+# late commit with a lower `number` would be lost. 0 on SQLite, where commits are in order.
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("transaction", BigInteger, nullable=False),
+    Column("host_id", _ID, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Background tasks run under a lease, so that of several replicas one does.
+leases = Table(
+    "leases",
+    metadata,
+    Column("task", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+)
+
+# Facts of the installation, e.g. when it was first started.
+settings = Table(
+    "settings",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)

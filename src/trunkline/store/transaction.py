@@ -1,0 +1,115 @@
+"""One transaction: the door to each kind of row, and what to do once it is durable or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from sqlalchemy import Connection
+
+from trunkline.store.allocations import Allocations
+from trunkline.store.bindings import Bindings
+from trunkline.store.devices import Devices
+from trunkline.store.events import Events
+from trunkline.store.flavors import Flavors
+from trunkline.store.hosts import Hosts
+from trunkline.store.identity import Identity
+from trunkline.store.images import Images
+from trunkline.store.networks import Networks
+from trunkline.store.ports import Ports
+from trunkline.store.servers import Servers
+from trunkline.store.settings import Settings
+from trunkline.store.subnets import Subnets
+
+
+class Transaction:
+    """What a use case is given."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._on_commit: list[Callable[[], None]] = []
+        self._on_rollback: list[Callable[[], None]] = []
+
+    def on_commit(self, effect: Callable[[], None]) -> None:
+        """Run `effect` once what was written is durable, before the caller is answered."""
+        self._on_commit.append(effect)
+
+    def on_rollback(self, effect: Callable[[], None]) -> None:
+        """Run `effect` if nothing of this transaction is kept; newest first."""
+        self._on_rollback.append(effect)
+
+    def committed(self) -> None:
+        """For the store: what was written is durable."""
+        for effect in self._on_commit:
+            effect()
+
+    def rolled_back(self) -> None:
+        """For the store: nothing was kept."""
+        for effect in reversed(self._on_rollback):
+            effect()
+        self._on_rollback.clear()
+
+    @cached_property
+    def allocations(self) -> Allocations:
+        """Who holds which device."""
+        return Allocations(self._connection)
+
+    @cached_property
+    def bindings(self) -> Bindings:
+        """Which host, segment and device each port has."""
+        return Bindings(self._connection)
+
+    @cached_property
+    def devices(self) -> Devices:
+        """The PFs and VFs of all hosts."""
+        return Devices(self._connection)
+
+    @cached_property
+    def events(self) -> Events:
+        """The audit trail."""
+        return Events(self._connection)
+
+    @cached_property
+    def flavors(self) -> Flavors:
+        """Server sizes."""
+        return Flavors(self._connection)
+
+    @cached_property
+    def hosts(self) -> Hosts:
+        """Hosts, their generations, and the feed of their changes."""
+        return Hosts(self._connection)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Users, projects, roles and tokens."""
+        return Identity(self._connection)
+
+    @cached_property
+    def images(self) -> Images:
+        """Images, without their bytes."""
+        return Images(self._connection)
+
+    @cached_property
+    def networks(self) -> Networks:
+        """Networks and their segments."""
+        return Networks(self._connection)
+
+    @cached_property
+    def ports(self) -> Ports:
+        """Ports and their IP addresses."""
+        return Ports(self._connection)
+
+    @cached_property
+    def servers(self) -> Servers:
+        """Servers."""
+        return Servers(self._connection)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Facts of the installation."""
+        return Settings(self._connection)
+
+    @cached_property
+    def subnets(self) -> Subnets:
+        """Subnets."""
+        return Subnets(self._connection)
