@@ -7,14 +7,12 @@ import re
 from collections import Counter
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.tidy.repository import REPOSITORY, project_files
 from tools import assemble_changelog, draw_state_machines, list_errors
 from tools.from_code import error_classes, member_comments, state_machines
-from trunkline.domain.state_machine import StateMachine
 
 DOCS = REPOSITORY / "docs"
 RECORDS = sorted((DOCS / "adr").glob("[0-9]*.md"))
@@ -41,27 +39,24 @@ def test_the_page_of_errors_is_up_to_date() -> None:
     assert list_errors.render(page) == page, "run `make docs`"
 
 
-@pytest.mark.parametrize("code", sorted(cls.code for cls in error_classes()))
-def test_an_error_says_what_user_and_operator_do(code: str) -> None:
-    advice = list_errors.advice_by_code(list_errors.TARGET.read_text()).get(code, "")
-    assert re.search(r"\*\*User:\*\* \S.*\*\*Operator:\*\* \S", advice, re.DOTALL), (
-        f"docs/errors.md has no advice on {code}; `make docs` makes the place for it"
-    )
+def test_every_error_says_what_user_and_operator_do() -> None:
+    advice = list_errors.advice_by_code(list_errors.TARGET.read_text())
+    complete = re.compile(r"\*\*User:\*\* \S.*\*\*Operator:\*\* \S", re.DOTALL)
+    silent = [cls.code for cls in error_classes() if not complete.search(advice.get(cls.code, ""))]
+    assert not silent, "docs/errors.md has no advice on these; `make docs` makes the places for it"
 
 
 def test_the_state_diagrams_are_up_to_date() -> None:
     assert draw_state_machines.TARGET.read_text() == draw_state_machines.render(), "run `make docs`"
 
 
-@pytest.mark.parametrize("machine", state_machines(), ids=lambda machine: machine.name)
-def test_a_state_machine_can_reach_all_its_states_and_explains_them(
-    machine: StateMachine[Any, Any],
-) -> None:
-    states: type[Enum] = type(machine.initial)
-    reached = {machine.initial, *machine.transitions.values()}
-    assert [state.name for state in states if state not in reached] == []
-    explained = member_comments(states)
-    assert [state.name for state in states if state.name not in explained] == []
+def test_every_state_can_be_reached_and_is_explained() -> None:
+    for machine in state_machines():
+        states: type[Enum] = type(machine.initial)
+        reached = {machine.initial, *machine.transitions.values()}
+        assert [state.name for state in states if state not in reached] == [], machine.name
+        explained = member_comments(states)
+        assert [state.name for state in states if state.name not in explained] == [], machine.name
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.name)
