@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.packaging.conftest import run_outside
 from tests.support.environments import REPOSITORY
 
 PACKAGES_MAX = 40
 INSTALLED_MB_MAX = 100
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a command outside of the project, and fail with what it said."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL"))}
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=environment | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
-        text=True,
-        capture_output=True,
-    )
-    assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("wheel")
-    run(REPOSITORY / "tools/uv", "build", "--quiet", "--wheel", "--out-dir", target, REPOSITORY)
-    (built,) = target.glob("trunkline-*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment that was empty, after `pip install` of the wheel."""
-    home = tmp_path_factory.mktemp("environment")
-    venv.EnvBuilder(with_pip=False).create(home)
-    pip = (sys.executable, "-m", "pip", "--quiet", "--python", str(home / "bin/python"))
-    run(*pip, "install", wheel, cwd=home)
-    return home
 
 
 def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
@@ -72,7 +38,7 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
 
 def test_few_packages_are_installed_at_run_time(environment: Path) -> None:
     script = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
-    names = run(environment / "bin/python", "-I", "-c", script).split()
+    names = run_outside(environment / "bin/python", "-I", "-c", script).split()
     assert "trunkline" in names
     assert len(names) <= PACKAGES_MAX, sorted(names)
 
@@ -84,7 +50,7 @@ def test_little_room_is_taken_at_run_time(environment: Path) -> None:
 
 
 def test_the_installed_package_is_whole(environment: Path) -> None:
-    run(environment / "bin/python", "-I", "-m", "compileall", "-q", environment / "lib")
+    run_outside(environment / "bin/python", "-I", "-m", "compileall", "-q", environment / "lib")
     script = "import trunkline; print(trunkline.__file__)"
-    where = run(environment / "bin/python", "-I", "-c", script).strip()
+    where = run_outside(environment / "bin/python", "-I", "-c", script).strip()
     assert Path(where).is_relative_to(environment)
