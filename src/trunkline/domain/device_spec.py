@@ -111,7 +111,7 @@ def glob_regex(glob: str) -> str:
         elif sign == "?":
             parts.append(".")
         elif end > 0:
-            inner = glob[at + 1 : end].replace("\\", r"\\").replace("[", r"\[")
+            inner = re.sub(r"[\\\[^]", r"\\\g<0>", glob[at + 1 : end])
             parts.append(f"[^{inner[1:]}]" if inner[0] == "!" else f"[{inner}]")
             at = end
         else:
