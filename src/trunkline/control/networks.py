@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trunkline.control import audit
@@ -48,43 +48,28 @@ def create_network(svc: Services, caller: Caller, request: NetworkCreate) -> Net
         AlreadyExists: Another network has a segment that was named.
         NoSegmentationIdFree: The configured ranges are used up.
     """
+    return create_networks(svc, caller, [request])[0]
+
+
+def create_networks(
+    svc: Services, caller: Caller, requests: Sequence[NetworkCreate]
+) -> list[NetworkView]:
+    """Make all of the networks, or none; raises what `create_network` raises."""
     require_writer(caller, "creating a network")
-    if request.segments:
-        require_admin(caller, "naming provider attributes of a network")
-    if request.shared:
-        require_admin(caller, "sharing a network")
-    project_id = project_for(caller, request.project_id)
-    all_named = all(
-        wanted.segmentation_id is not None or wanted.network_type is NetworkType.FLAT
-        for wanted in request.segments
-    )
-
-    def create(tx: Transaction) -> Network:
-        now = svc.clock.now()
-        network_id = NetworkId(svc.ids.new_id())
-        segments = choose_segments(tx, svc.networking, network_id, request.segments, svc.ids.new_id)
-        network = Network(
-            id=network_id,
-            project_id=project_id,
-            name=request.name,
-            description=request.description,
-            segments=segments,
-            admin_state_up=request.admin_state_up,
-            shared=request.shared,
-            provider=bool(request.segments),
-            mtu=_check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
-            port_security_enabled=request.port_security_enabled,
-            created_at=now,
-            updated_at=now,
-        )
-        tx.networks.insert(network)
-        _record(svc, caller, tx, "network.create", network)
-        return network
-
+    for request in requests:
+        if request.segments:
+            require_admin(caller, "naming provider attributes of a network")
+        if request.shared:
+            require_admin(caller, "sharing a network")
+        project_for(caller, request.project_id)
     # An ID that was free when read may be taken by now; one that was named stays taken.
-    taken_may_pass = bool(not request.segments or not all_named)
-    network = write_until_won(svc.store, create, lost=(AlreadyExists,) if taken_may_pass else ())
-    return _view(svc, network, ())
+    taken_may_pass = any(_leaves_a_choice(request) for request in requests)
+    networks = write_until_won(
+        svc.store,
+        lambda tx: [_insert(svc, caller, tx, request) for request in requests],
+        lost=(AlreadyExists,) if taken_may_pass else (),
+    )
+    return [_view(svc, network, ()) for network in networks]
 
 
 def get_network(svc: Services, caller: Caller, network_id: str) -> NetworkView:
@@ -173,13 +158,43 @@ def project_for(caller: Caller, wanted: ProjectId | None) -> ProjectId:
     return wanted
 
 
+def _leaves_a_choice(request: NetworkCreate) -> bool:
+    return not request.segments or any(
+        wanted.segmentation_id is None and wanted.network_type is not NetworkType.FLAT
+        for wanted in request.segments
+    )
+
+
+def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCreate) -> Network:
+    now = svc.clock.now()
+    network_id = NetworkId(svc.ids.new_id())
+    segments = choose_segments(tx, svc.networking, network_id, request.segments, svc.ids.new_id)
+    network = Network(
+        id=network_id,
+        project_id=project_for(caller, request.project_id),
+        name=request.name,
+        description=request.description,
+        segments=segments,
+        admin_state_up=request.admin_state_up,
+        shared=request.shared,
+        provider=bool(request.segments),
+        mtu=_check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
+        port_security_enabled=request.port_security_enabled,
+        created_at=now,
+        updated_at=now,
+    )
+    tx.networks.insert(network)
+    _record(svc, caller, tx, "network.create", network)
+    return network
+
+
 def _visible(tx: Transaction, caller: Caller, network_id: str) -> Network:
     network = tx.networks.get(network_id)
     require_visible(caller, network, "network", network_id, shared=network.shared)
     return network
 
 
-def _view(svc: Services, network: Network, subnet_ids: list[str] | tuple[str, ...]) -> NetworkView:
+def _view(svc: Services, network: Network, subnet_ids: Sequence[str]) -> NetworkView:
     return NetworkView(
         network=network,
         subnet_ids=tuple(SubnetId(each) for each in subnet_ids),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
@@ -35,47 +36,18 @@ def create_subnet(svc: Services, caller: Caller, request: SubnetCreate) -> Subne
         Invalid: The CIDR overlaps with another subnet's of the network, or something is not in it.
         StateConflict: Pools overlap, or the gateway is in one.
     """
+    return create_subnets(svc, caller, [request])[0]
+
+
+def create_subnets(svc: Services, caller: Caller, requests: Sequence[SubnetCreate]) -> list[Subnet]:
+    """Make all of the subnets, or none; raises what `create_subnet` raises."""
     require_writer(caller, "creating a subnet")
-    project_id = project_for(caller, request.project_id)
-    check_cidr(request.cidr)
-    gateway = default_gateway(request.cidr) if request.gateway_ip is UNSET else request.gateway_ip
-    pools = request.allocation_pools
-    if pools is None:
-        pools = default_pools(request.cidr, gateway)
-    check_gateway(request.cidr, gateway)
-    check_pools(request.cidr, pools, gateway)
-
-    def create(tx: Transaction) -> Subnet:
-        network = tx.networks.get(request.network_id)
-        require_owner(caller, network, "network", network.id, shared=network.shared)
-        if request.segment_id is not None and all(
-            segment.id != request.segment_id for segment in network.segments
-        ):
-            raise Invalid("segment_id", f"network {network.id} has no segment {request.segment_id}")
-        _require_room(tx, network, request.cidr)
-        now = svc.clock.now()
-        subnet = Subnet(
-            id=SubnetId(svc.ids.new_id()),
-            network_id=network.id,
-            project_id=project_id,
-            name=request.name,
-            description=request.description,
-            cidr=request.cidr,
-            gateway_ip=gateway,
-            allocation_pools=pools,
-            enable_dhcp=request.enable_dhcp,
-            dns_nameservers=request.dns_nameservers,
-            host_routes=request.host_routes,
-            segment_id=request.segment_id,
-            created_at=now,
-            updated_at=now,
-        )
-        _raise_network_revision(svc, tx, network)
-        tx.subnets.insert(subnet)
-        _record(svc, caller, tx, "subnet.create", subnet)
-        return subnet
-
-    return write_until_won(svc.store, create)
+    for request in requests:
+        project_for(caller, request.project_id)
+        check_cidr(request.cidr)
+    return write_until_won(
+        svc.store, lambda tx: [_insert(svc, caller, tx, request) for request in requests]
+    )
 
 
 def get_subnet(svc: Services, caller: Caller, subnet_id: str) -> Subnet:
@@ -143,6 +115,44 @@ def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
         _record(svc, caller, tx, "subnet.delete", subnet)
 
     write_until_won(svc.store, delete)
+
+
+def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreate) -> Subnet:
+    cidr = request.cidr
+    gateway = default_gateway(cidr) if request.gateway_ip is UNSET else request.gateway_ip
+    pools = request.allocation_pools
+    if pools is None:
+        pools = default_pools(cidr, gateway)
+    check_gateway(cidr, gateway)
+    check_pools(cidr, pools, gateway)
+    network = tx.networks.get(request.network_id)
+    require_owner(caller, network, "network", network.id, shared=network.shared)
+    if request.segment_id is not None and all(
+        segment.id != request.segment_id for segment in network.segments
+    ):
+        raise Invalid("segment_id", f"network {network.id} has no segment {request.segment_id}")
+    _require_room(tx, network, cidr)
+    now = svc.clock.now()
+    subnet = Subnet(
+        id=SubnetId(svc.ids.new_id()),
+        network_id=network.id,
+        project_id=project_for(caller, request.project_id),
+        name=request.name,
+        description=request.description,
+        cidr=cidr,
+        gateway_ip=gateway,
+        allocation_pools=pools,
+        enable_dhcp=request.enable_dhcp,
+        dns_nameservers=request.dns_nameservers,
+        host_routes=request.host_routes,
+        segment_id=request.segment_id,
+        created_at=now,
+        updated_at=now,
+    )
+    _raise_network_revision(svc, tx, network)
+    tx.subnets.insert(subnet)
+    _record(svc, caller, tx, "subnet.create", subnet)
+    return subnet
 
 
 def _visible(tx: Transaction, caller: Caller, subnet_id: str) -> tuple[Subnet, Network]:
