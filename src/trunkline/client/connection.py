@@ -171,9 +171,7 @@ def _told(problem: Exception, answer_seconds_max: float) -> str:
             return f"its certificate is not trusted: {problem.verify_message}"
         case ssl.SSLError():
             return f"TLS failed: {problem.reason or problem}"
-        case http.client.BadStatusLine() if not isinstance(
-            problem, http.client.RemoteDisconnected
-        ):
+        case http.client.BadStatusLine() if not isinstance(problem, http.client.RemoteDisconnected):
             return "it does not speak HTTP"
         case http.client.IncompleteRead():
             return "its answer broke off"
