@@ -194,7 +194,13 @@ def test_ice_refuses_minimum_rates_that_together_exceed_the_link(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("driver", "errno_name"),
-    [("igb", "EADDRNOTAVAIL"), ("ixgbe", "EPERM"), ("i40e", "EPERM"), ("mlx5_core", "")],
+    [
+        ("igb", "EADDRNOTAVAIL"),
+        ("ixgbe", "EPERM"),
+        ("i40e", "EACCES"),
+        ("bnxt_en", "EADDRNOTAVAIL"),
+        ("mlx5_core", ""),
+    ],
 )
 def test_a_mac_set_through_the_pf_binds_the_vf_until_zero_lifts_it(
     driver: str, errno_name: str, tmp_path: Path
@@ -213,3 +219,11 @@ def test_a_mac_set_through_the_pf_binds_the_vf_until_zero_lifts_it(
         assert refused.value.errno_name == errno_name
     kernel.set_vf(PF, 0, VfChange(mac=ZERO_MAC))
     kernel.set_netdev_mac(ifname, own)
+
+
+@pytest.mark.parametrize("driver", ["igb", "ixgbe", "i40e", "ice", "bnxt_en"])
+def test_a_trusted_vf_may_have_another_mac_than_the_pf_set(driver: str, tmp_path: Path) -> None:
+    kernel, own = kernel_with(tmp_path, driver), MacAddress.parse("02:00:00:00:00:bb")
+    kernel.set_vf(PF, 0, VfChange(mac=MAC, trust=True))
+    kernel.set_netdev_mac("eth2v0", own)
+    assert kernel.netdev_mac("eth2v0") == own

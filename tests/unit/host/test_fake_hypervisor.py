@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,37 @@ def test_a_priority_is_lost_when_libvirt_writes_the_vlan(machine: Machine) -> No
     machine.hypervisor.define(XML)
     machine.hypervisor.start_paused(A)
     assert machine.kernel.vf_settings(PF)[0].vlan_qos == 0
+
+
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("operation", ["define", "start_paused", "resume", "destroy", "undefine"])
+def test_every_operation_can_be_refused_before_or_after_it_is_done(
+    machine: Machine, operation: str, applied: bool
+) -> None:
+    hypervisor = machine.hypervisor
+    operations: dict[str, Callable[[], None]] = {
+        "define": lambda: hypervisor.define(XML),
+        "start_paused": lambda: hypervisor.start_paused(A),
+        "resume": lambda: hypervisor.resume(A),
+        "destroy": lambda: hypervisor.destroy(A),
+        "undefine": lambda: hypervisor.undefine(A),
+    }
+    powers = {
+        "define": (None, DomainPower.SHUT_OFF),
+        "start_paused": (DomainPower.SHUT_OFF, DomainPower.PAUSED),
+        "resume": (DomainPower.PAUSED, DomainPower.RUNNING),
+        "destroy": (DomainPower.RUNNING, DomainPower.SHUT_OFF),
+        "undefine": (DomainPower.SHUT_OFF, None),
+    }
+    hypervisor.plant(RefuseNext(operation=operation, errno="EIO", times=1, applied=applied))
+    for name, act in operations.items():
+        if name != operation:
+            act()
+            continue
+        with pytest.raises(HostRefused, match="EIO"):
+            act()
+        domain = machine.reopened().hypervisor.domains().get(A)
+        assert (domain and domain.power) == powers[name][applied]
+        if not applied:
+            act()
+    assert hypervisor.domains() == {}

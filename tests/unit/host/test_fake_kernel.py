@@ -101,6 +101,15 @@ def test_the_next_writes_of_a_kind_can_be_refused(machine: Machine) -> None:
     assert [entry.result for entry in kernel.log()] == ["OK", "EAGAIN", "EAGAIN", "OK"]
 
 
+def test_a_write_can_be_done_and_its_answer_lost(machine: Machine) -> None:
+    kernel = machine.kernel
+    kernel.plant(RefuseNext(operation="set_vf", errno="ETIMEDOUT", times=1, applied=True))
+    with pytest.raises(HostRefused) as refused:
+        kernel.set_vf(PF, 0, VLAN)
+    assert refused.value.errno_name == "ETIMEDOUT"
+    assert kernel.vf_settings(PF)[0].vlan_id == 100
+
+
 def test_a_pf_can_be_unreadable_while_others_are_not(machine: Machine) -> None:
     machine.kernel.plant(PfUnreadable(pf=PF))
     with pytest.raises(HostRefused) as refused:
