@@ -18,7 +18,7 @@ import msgspec
 from tests.contract.machines import OTHER_PF, PF, Machine, a_pf, fake_machine
 from tests.reconcile.scenes import HOST, VIF_TYPES, a_config
 from trunkline.agent.apply import Probe
-from trunkline.agent.journal import Files, JournalFile
+from trunkline.agent.journal import Files, JournalFile, RealFiles
 from trunkline.agent.limits import Limits
 from trunkline.agent.loop import Agent, AgentHost
 from trunkline.agent.transport import TransportFailed
@@ -113,6 +113,13 @@ def _a_machine(directory: Path) -> Machine:
     )
 
 
+class UnsyncedFiles(RealFiles):
+    """Saves the waiting for the disk; what syncing is for is tested in test_journal.py."""
+
+    def sync(self, path: Path) -> None:
+        pass
+
+
 class World:
     """The machine, the control plane and the journal outlive each agent."""
 
@@ -146,7 +153,7 @@ class World:
             offer=lambda functions: tuple(OfferedDevice(function=f) for f in functions.values()),
             vif_types=VIF_TYPES,
         )
-        journal = JournalFile(self.journal_path, files)
+        journal = JournalFile(self.journal_path, files or UnsyncedFiles())
         return Agent(
             host,
             journal=journal,
