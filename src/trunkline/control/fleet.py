@@ -92,7 +92,9 @@ class LiveFleet:
         """Follow a generation that `tx` raised."""
         self._after(tx, host_id, lambda: self._fleet.set_generation(host_id, generation))
 
-    def note_freed(self, tx: Transaction, host_id: HostId, device_ids: Collection[DeviceId]) -> None:
+    def note_freed(
+        self, tx: Transaction, host_id: HostId, device_ids: Collection[DeviceId]
+    ) -> None:
         """Follow devices that `tx` freed."""
 
         def free() -> None:
@@ -131,6 +133,11 @@ class LiveFleet:
                 if not self._heard_recently(self._last_seen.get(host_id)):
                     enabled = self._fleet.view(host_id).enabled
                     self._fleet.set_status(host_id, enabled=enabled, up=False)
+
+    def refresh(self, tx: Transaction) -> None:
+        """Read again what is known to be stale; every decision does so first."""
+        with self._lock:
+            self._catch_up(tx)
 
     def view(self, host_id: HostId) -> HostView:
         """Return the index's view of a host, to be held against the store's."""
