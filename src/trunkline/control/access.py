@@ -37,13 +37,17 @@ def owns(caller: Caller, thing: Owned) -> bool:
     return caller.is_admin or thing.project_id == caller.project_id
 
 
-def require_visible(caller: Caller, thing: Owned, what: str, ref: str, *, shared: bool = False) -> None:
+def require_visible(
+    caller: Caller, thing: Owned, what: str, ref: str, *, shared: bool = False
+) -> None:
     """Raise `NotFound` unless the caller may see `thing`."""
     if not (shared or owns(caller, thing)):
         raise NotFound(what, ref)
 
 
-def require_owner(caller: Caller, thing: Owned, what: str, ref: str, *, shared: bool = False) -> None:
+def require_owner(
+    caller: Caller, thing: Owned, what: str, ref: str, *, shared: bool = False
+) -> None:
     """Raise `NotFound` for what the caller can't see, `Forbidden` for what can only be seen."""
     require_visible(caller, thing, what, ref, shared=shared)
     if not owns(caller, thing):

@@ -40,7 +40,8 @@ class Networking:
                 return driver
         known = sorted({kind.value for driver in self.drivers for kind in driver.network_types})
         raise Invalid(
-            "provider:network_type", f"no network driver serves {network_type.value}; there are {known}"
+            "provider:network_type",
+            f"no network driver serves {network_type.value}; there are {known}",
         )
 
     def requirements(self, network: Network) -> Mapping[str, Mapping[str, str]]:

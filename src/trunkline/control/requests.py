@@ -107,5 +107,3 @@ class ExplainRequest:
     flavor_id: FlavorId | None
     nics: tuple[NicRequest, ...]
     host: HostName | None = None
-
-

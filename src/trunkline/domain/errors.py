@@ -160,9 +160,12 @@ class DeviceTaken(TrunklineError):
     code = "allocation.device_taken"
     kind = ErrorKind.CONFLICT
 
-    def __init__(self, device: str, problem: str = "it has an owner already") -> None:
+    def __init__(
+        self, device: str, problem: str = "it has an owner already", *, host_id: str | None = None
+    ) -> None:
         super().__init__(f"device {device} cannot be taken: {problem}")
         self.device = device
+        self.host_id = host_id  # Set where a race was lost: what is known of this host is stale.
 
 
 class NoSegmentationIdFree(TrunklineError):

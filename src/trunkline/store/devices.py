@@ -161,7 +161,7 @@ class Devices:
             update(devices).where(*where).values(values).returning(devices.c.epoch)
         )
         if epoch is None:
-            raise DeviceTaken(str(record.device.function.address), self._why_not(record))
+            raise self._taken(record)
         if record.pf_id is not None:
             self._count_vf(record, 1)
         return epoch
@@ -188,15 +188,15 @@ class Devices:
                 str(record.device.function.address), self._why_not(record)
             ) from broken
         if changed.rowcount != 1:
-            raise DeviceTaken(str(record.device.function.address), "its PF is given away whole")
+            raise self._taken(record)
 
-    def _why_not(self, record: DeviceRecord) -> str:
-        now = self.get(record.id)
-        if not now.offered:
-            return "it is not on offer any more"
-        if now.vfs_held:
-            return f"{now.vfs_held} of its VFs are held"
-        return "it has an owner already"
+    def _taken(self, record: DeviceRecord) -> DeviceTaken:
+        problem = "it has an owner already"
+        if record.kind is DeviceKind.PF:
+            problem = "it has an owner already, or VFs of it have"
+        elif record.pf_id is not None:
+            problem = "it has an owner already, or its PF is given away whole"
+        return DeviceTaken(str(record.device.function.address), problem, host_id=record.host_id)
 
     def _where(self, *conditions: Any) -> list[DeviceRecord]:
         rows = self._connection.execute(

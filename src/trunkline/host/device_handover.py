@@ -1,0 +1,180 @@
+"""How libvirt gives host devices to a guest and takes them back, on a simulated kernel.
+
+Source: libvirt, src/hypervisor/virhostdev.c, virHostdevPreparePCIDevicesImpl() and
+virHostdevReAttachPCIDevices(); src/util/virnetdev.c, virNetDevSetNetConfig();
+src/util/virnetdevmacvlan.c, virNetDevMacVLanCreateWithVPortProfile().
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import msgspec
+
+from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import VfChange
+from trunkline.host import machine
+from trunkline.host.fake_kernel import FakeKernel
+from trunkline.host.libvirt_domain import LibvirtDomain
+from trunkline.reconcile.interfaces import HostRefused
+
+
+class VfNetConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """What libvirt will write for a VF, and what it found there."""
+
+    pf: PciAddress
+    vf_index: int
+    mac: MacAddress | None
+    vlan_id: int
+    saved_admin_mac: MacAddress
+    saved_vlan_id: int
+    saved_mac: MacAddress | None  # Of its netdev; None: it had none.
+
+
+class Macvtap(msgspec.Struct, kw_only=True, frozen=True):
+    """A macvtap, and the VF below it."""
+
+    name: str
+    ifname: str
+    vf: VfNetConfig
+
+
+class HandedOver(msgspec.Struct, kw_only=True, frozen=True):
+    """All that a guest has of its host."""
+
+    own_drivers: dict[PciAddress, str]  # Functions given away, and what they were bound to.
+    interfaces: list[VfNetConfig]
+    macvtaps: list[Macvtap]
+
+    @property
+    def addresses(self) -> frozenset[PciAddress]:
+        """The PCI functions given away."""
+        return frozenset(self.own_drivers)
+
+
+class Handover:
+    """Hands devices over and takes them back. What it does can be repeated after a crash."""
+
+    def __init__(self, kernel: FakeKernel) -> None:
+        self._kernel = kernel
+
+    def save(self, domain: LibvirtDomain) -> HandedOver:
+        """Look up everything that is about to be changed; writes nothing."""
+        functions = self._kernel.functions()
+        return HandedOver(
+            own_drivers={
+                address: functions[address].driver or "" for address in domain.host_devices
+            },
+            interfaces=[
+                self._net_config(functions[each.address], each.mac, each.vlan_id)
+                for each in domain.hostdev_interfaces
+            ],
+            macvtaps=self._macvtaps(domain),
+        )
+
+    def take(self, handed_over: HandedOver) -> None:
+        """Give the devices to the guest."""
+        kernel = self._kernel
+        for address in handed_over.own_drivers:
+            kernel.bind_driver(address, machine.VFIO)
+        for vf in handed_over.interfaces:
+            if vf.mac is not None:
+                kernel.set_vf(vf.pf, vf.vf_index, VfChange(mac=vf.mac))
+            kernel.set_vf(vf.pf, vf.vf_index, VfChange(vlan_id=vf.vlan_id, vlan_qos=0))
+        for macvtap in handed_over.macvtaps:
+            vf = macvtap.vf
+            if vf.mac is not None:
+                self._set_mac(macvtap.ifname, vf, vf.mac)
+            kernel.set_vf(vf.pf, vf.vf_index, VfChange(vlan_id=vf.vlan_id, vlan_qos=0))
+            kernel.add_macvtap(macvtap.ifname, macvtap.name)
+
+    def give_back(self, handed_over: HandedOver) -> None:
+        """Give the devices back to the host. libvirt logs what is refused, and goes on."""
+        kernel = self._kernel
+        for macvtap in handed_over.macvtaps:
+            if machine.netdev_exists(kernel.state(), macvtap.name):
+                with suppress(HostRefused):
+                    kernel.remove_macvtap(macvtap.name)
+            if macvtap.vf.saved_mac is not None:
+                with suppress(HostRefused):
+                    kernel.set_netdev_mac(macvtap.ifname, macvtap.vf.saved_mac)
+            self._restore(macvtap.vf, macvtap.vf.saved_admin_mac)
+        for vf in handed_over.interfaces:
+            # The VF has no netdev now, so what that had is set through the PF.
+            self._restore(vf, vf.saved_mac or vf.saved_admin_mac)
+        for address, driver in handed_over.own_drivers.items():
+            with suppress(HostRefused):
+                kernel.bind_driver(address, driver)
+
+    def _restore(self, vf: VfNetConfig, mac: MacAddress) -> None:
+        for change in (VfChange(mac=mac), VfChange(vlan_id=vf.saved_vlan_id, vlan_qos=0)):
+            with suppress(HostRefused):
+                self._kernel.set_vf(vf.pf, vf.vf_index, change)
+
+    def _set_mac(self, ifname: str, vf: VfNetConfig, mac: MacAddress) -> None:
+        try:
+            self._kernel.set_netdev_mac(ifname, mac)
+        except HostRefused as refusal:
+            if refusal.errno_name not in ("EADDRNOTAVAIL", "EPERM"):
+                raise
+            # The PF has fixed another MAC: so it must be changed there.
+            self._kernel.set_vf(vf.pf, vf.vf_index, VfChange(mac=mac))
+
+    def _net_config(
+        self, function: PciFunction, mac: MacAddress | None, vlan_id: int
+    ) -> VfNetConfig:
+        pf, vf_index = function.pf_address, function.vf_index
+        assert pf is not None
+        assert vf_index is not None
+        pf_function = self._kernel.functions()[pf]
+        if pf_function.ifname is None:
+            raise HostRefused(
+                "interface", f"The PF device for VF {function.address} has no network device name"
+            )
+        if not self._kernel.is_up(pf):
+            raise HostRefused(
+                "interface",
+                f"Unable to configure VF {vf_index} of PF '{pf_function.ifname}' because the PF is"
+                " not online. Please change host network config to put the PF online.",
+            )
+        found = self._kernel.vf_settings(pf)[vf_index]
+        return VfNetConfig(
+            pf=pf,
+            vf_index=vf_index,
+            mac=mac,
+            vlan_id=vlan_id,
+            saved_admin_mac=found.mac,
+            saved_vlan_id=found.vlan_id,
+            saved_mac=None if function.ifname is None else self._kernel.netdev_mac(function.ifname),
+        )
+
+    def _macvtaps(self, domain: LibvirtDomain) -> list[Macvtap]:
+        vfs = {
+            function.ifname: function
+            for function in self._kernel.functions().values()
+            if function.kind is DeviceKind.VF and function.ifname is not None
+        }
+        made: list[Macvtap] = []
+        for interface in domain.direct_interfaces:
+            function = vfs.get(interface.ifname)
+            if function is None:
+                raise HostRefused(
+                    "interface", f"Cannot get interface MAC on '{interface.ifname}': No such device"
+                )
+            made.append(
+                Macvtap(
+                    name=self._free_name(made),
+                    ifname=interface.ifname,
+                    vf=self._net_config(function, interface.mac, interface.vlan_id),
+                )
+            )
+        return made
+
+    def _free_name(self, made: list[Macvtap]) -> str:
+        state, taken = self._kernel.state(), {each.name for each in made}
+        number = 0
+        while (name := f"macvtap{number}") in taken or machine.netdev_exists(state, name):
+            number += 1
+        return name

@@ -1,0 +1,327 @@
+"""FakeHypervisor: libvirt on one simulated machine, refusing what libvirt refuses.
+
+Like libvirt it writes to the kernel itself, in the order of src/hypervisor/virhostdev.c: it saves
+MAC and VLAN, detaches the device, writes its own MAC and then VLAN; and back at the end.
+
+A start or stop that was killed half way leaves the domain in transition in the state file, with
+what had been saved. The next call finishes it as a restarted libvirtd does with a guest that has
+no process: everything is given back, and the domain is shut off (qemuProcessReconnect()).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.ids import ServerId
+from trunkline.domain.pci import PciAddress
+from trunkline.host.device_handover import HandedOver, Handover
+from trunkline.host.fake_kernel import FakeKernel
+from trunkline.host.libvirt_domain import LibvirtDomain, parse_libvirt_domain
+from trunkline.host.state_file import Held, LogEntry, LoggedState, StateFile
+from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.observed import DomainPower, DomainState
+
+
+class Guest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What exists only while a domain runs, or is starting or stopping."""
+
+    boot_number: int
+    xml_digest: str
+    handed_over: HandedOver
+
+
+class DomainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A defined domain."""
+
+    name: str
+    xml: str
+    is_ours: bool = False
+    boot_number: int = 0
+    xml_digest: str = ""
+    power: DomainPower = DomainPower.SHUT_OFF
+    guest: Guest | None = None
+    in_transition: bool = False  # Starting or stopping; after a crash: finish by giving back.
+
+
+class HypervisorState(LoggedState, kw_only=True, omit_defaults=True):
+    """All of one simulated libvirt."""
+
+    boot_id: str
+    domains: dict[ServerId, DomainRecord] = msgspec.field(default_factory=dict)
+
+
+class FakeHypervisor:
+    """Satisfies `reconcile.interfaces.Hypervisor`; see there for what the methods mean."""
+
+    def __init__(self, path: Path, kernel: FakeKernel, *, by: str = "agent") -> None:
+        self._file = StateFile(path, HypervisorState)
+        self._kernel = kernel.acting_as("libvirt")
+        self._handover = Handover(self._kernel)
+        self._by = by
+
+    @property
+    def path(self) -> Path:
+        """The state file."""
+        return self._file.path
+
+    # Reading
+
+    def domains(self) -> Mapping[ServerId, DomainState]:
+        """See `Hypervisor.domains`. Domains without our metadata element are left out."""
+        state = self._file.read()
+        if self._is_unfinished(state):
+            with self._file.held() as held:
+                self._finish(held)
+            state = self._file.read()
+        return {
+            server_id: _domain_state(server_id, record)
+            for server_id, record in state.domains.items()
+            if record.is_ours
+        }
+
+    def xml(self, server_id: ServerId) -> str:
+        """The definition of a domain, as `virsh dumpxml --inactive` shows it."""
+        record = self._file.read().domains.get(server_id)
+        if record is None:
+            raise _no_domain(f"virsh dumpxml {server_id}", server_id)
+        return record.xml
+
+    def log(self) -> tuple[LogEntry, ...]:
+        """Every attempted write since the machine was made, oldest first."""
+        return self._file.log()
+
+    def state(self) -> HypervisorState:
+        """The state as it is now, to look at."""
+        return self._file.read()
+
+    # Writing
+
+    def define(self, xml: str) -> None:
+        """See `Hypervisor.define`."""
+        with self._file.held() as held:
+            self._finish(held)
+            try:
+                domain = parse_libvirt_domain(xml)
+            except ValueError as fault:
+                raise self._refuse(held, "virsh define", str(fault)) from None
+            command = f"virsh define {domain.name}"
+            for server_id, other in held.state.domains.items():
+                if (server_id == domain.server_id) != (other.name == domain.name):
+                    raise self._refuse(
+                        held, command, f"domain '{other.name}' is already defined with {server_id}"
+                    )
+            record = held.state.domains.setdefault(
+                domain.server_id, DomainRecord(name=domain.name, xml=xml)
+            )
+            # A running guest keeps what it was started with; the definition is for its next start.
+            record.xml, record.is_ours = xml, domain.is_ours
+            record.boot_number, record.xml_digest = domain.boot_number, domain.xml_digest
+            held.commit(by=self._by, command=command, result="OK")
+
+    def start_paused(self, server_id: ServerId) -> None:
+        """See `Hypervisor.start_paused`."""
+        with self._file.held() as held:
+            self._finish(held)
+            record = self._record(held, server_id, "virsh start --paused")
+            command = f"virsh start --paused {record.name}"
+            if record.guest is not None:
+                raise self._refuse(held, command, "domain is already running")
+            domain = parse_libvirt_domain(record.xml)
+            try:
+                self._check_free(held.state, domain)
+                guest = record.guest = Guest(
+                    boot_number=record.boot_number,
+                    xml_digest=record.xml_digest,
+                    handed_over=self._handover.save(domain),
+                )
+            except HostRefused as refusal:
+                raise self._refuse(held, command, str(refusal), cause=refusal) from None
+            record.in_transition = True
+            held.save()
+            try:
+                self._handover.take(guest.handed_over)
+            except HostRefused as refusal:
+                self._handover.give_back(guest.handed_over)
+                record.guest, record.in_transition = None, False
+                raise self._refuse(held, command, str(refusal), cause=refusal) from None
+            record.in_transition, record.power = False, DomainPower.PAUSED
+            held.commit(by=self._by, command=command, result="OK")
+
+    def resume(self, server_id: ServerId) -> None:
+        """See `Hypervisor.resume`."""
+        with self._file.held() as held:
+            self._finish(held)
+            record = self._record(held, server_id, "virsh resume")
+            command = f"virsh resume {record.name}"
+            if record.power is not DomainPower.PAUSED:
+                problem = "already running" if record.guest is not None else "not running"
+                raise self._refuse(held, command, f"domain is {problem}")
+            record.power = DomainPower.RUNNING
+            held.commit(by=self._by, command=command, result="OK")
+
+    def destroy(self, server_id: ServerId) -> None:
+        """See `Hypervisor.destroy`."""
+        with self._file.held() as held:
+            self._finish(held)
+            record = self._record(held, server_id, "virsh destroy")
+            command = f"virsh destroy {record.name}"
+            if record.guest is None:
+                raise self._refuse(held, command, "domain is not running")
+            self._stop(held, record, DomainPower.SHUT_OFF, by=self._by, command=command)
+
+    def undefine(self, server_id: ServerId) -> None:
+        """See `Hypervisor.undefine`.
+
+        libvirt would make a running domain transient; no caller of ours may want that.
+        """
+        with self._file.held() as held:
+            self._finish(held)
+            record = self._record(held, server_id, "virsh undefine")
+            command = f"virsh undefine {record.name}"
+            if record.guest is not None:
+                raise self._refuse(held, command, "domain is running")
+            del held.state.domains[server_id]
+            held.commit(by=self._by, command=command, result="OK")
+
+    # From outside
+
+    def power_off_guest(self, server_id: ServerId) -> None:
+        """The guest shuts itself down."""
+        self._end_guest(server_id, DomainPower.SHUT_OFF, "poweroff")
+
+    def crash_guest(self, server_id: ServerId) -> None:
+        """The guest's QEMU process dies."""
+        self._end_guest(server_id, DomainPower.CRASHED, "crash")
+
+    def _end_guest(self, server_id: ServerId, power: DomainPower, event: str) -> None:
+        with self._file.held() as held:
+            self._finish(held)
+            record = self._record(held, server_id, event)
+            command = f"{event} {record.name}"
+            if record.guest is None:
+                raise self._refuse(held, command, "domain is not running")
+            self._stop(held, record, power, by="guest", command=command)
+
+    def _stop(
+        self,
+        held: Held[HypervisorState],
+        record: DomainRecord,
+        power: DomainPower,
+        *,
+        by: str,
+        command: str,
+    ) -> None:
+        assert record.guest is not None
+        record.in_transition, record.power = True, power
+        held.save()
+        self._handover.give_back(record.guest.handed_over)
+        record.guest, record.in_transition = None, False
+        held.commit(by=by, command=command, result="OK")
+
+    def _is_unfinished(self, state: HypervisorState) -> bool:
+        return state.boot_id != self._kernel.boot_id() or any(
+            record.in_transition for record in state.domains.values()
+        )
+
+    def _finish(self, held: Held[HypervisorState]) -> None:
+        """Do what libvirtd does when it starts: see to guests that a reboot or a crash ended."""
+        state = held.state
+        if not self._is_unfinished(state):
+            return
+        boot_id = self._kernel.boot_id()
+        for record in state.domains.values():
+            if state.boot_id != boot_id:
+                # What libvirt saves is in /run and lost by now, as are the VFs that it is about.
+                record.guest, record.in_transition = None, False
+                record.power = DomainPower.SHUT_OFF
+            elif record.in_transition and record.guest is not None:
+                self._handover.give_back(record.guest.handed_over)
+                record.guest, record.in_transition = None, False
+                if record.power is not DomainPower.CRASHED:
+                    record.power = DomainPower.SHUT_OFF
+        state.boot_id = boot_id
+        held.save()
+
+    def _check_free(self, state: HypervisorState, domain: LibvirtDomain) -> None:
+        functions = self._kernel.functions()
+        wanted = domain.host_devices
+        for address in wanted:
+            if wanted.count(address) > 1:
+                raise HostRefused("hostdev", f"PCI device {address} is already in use")
+            function = functions.get(address)
+            if function is None:
+                raise HostRefused("hostdev", f"Device {address} not found")
+            for record in state.domains.values():
+                if record.guest is not None and address in record.guest.handed_over.addresses:
+                    raise HostRefused(
+                        "hostdev",
+                        f"PCI device {address} is in use by driver QEMU, domain {record.name}",
+                    )
+        for interface in domain.hostdev_interfaces:
+            if functions[interface.address].kind is not DeviceKind.VF:
+                raise HostRefused(
+                    "interface",
+                    "Interface type hostdev is currently supported on SR-IOV Virtual Functions"
+                    " only",
+                )
+        bridges = self._kernel.state().bridges
+        for bridge in domain.bridges:
+            if bridge not in bridges:
+                raise HostRefused("interface", f"Cannot get interface MTU on '{bridge}'")
+
+    def _record(
+        self, held: Held[HypervisorState], server_id: ServerId, command: str
+    ) -> DomainRecord:
+        record = held.state.domains.get(server_id)
+        if record is None:
+            raise self._refuse(
+                held, f"{command} {server_id}", f"no domain with matching uuid '{server_id}'"
+            )
+        return record
+
+    def _refuse(
+        self,
+        held: Held[HypervisorState],
+        command: str,
+        problem: str,
+        *,
+        cause: HostRefused | None = None,
+    ) -> HostRefused:
+        held.commit(by=self._by, command=command, result=problem)
+        if cause is None:
+            return HostRefused(command, problem)
+        return HostRefused(command, problem, errno_name=cause.errno_name, transient=cause.transient)
+
+
+def create_hypervisor(path: Path, kernel: FakeKernel) -> None:
+    """Make a libvirt without domains."""
+    StateFile(path, HypervisorState).create(HypervisorState(boot_id=kernel.boot_id()))
+
+
+def _no_domain(command: str, server_id: ServerId) -> HostRefused:
+    return HostRefused(command, f"no domain with matching uuid '{server_id}'")
+
+
+def _domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
+    guest = record.guest
+    if guest is None:
+        return DomainState(
+            server_id=server_id,
+            name=record.name,
+            power=record.power,
+            boot_number=record.boot_number,
+            xml_digest=record.xml_digest,
+        )
+    return DomainState(
+        server_id=server_id,
+        name=record.name,
+        power=record.power,
+        boot_number=guest.boot_number,
+        xml_digest=guest.xml_digest,
+        devices=frozenset[PciAddress](guest.handed_over.addresses),
+        ifnames=frozenset(each.ifname for each in guest.handed_over.macvtaps),
+    )

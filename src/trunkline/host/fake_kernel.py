@@ -1,0 +1,395 @@
+"""FakeKernel: one simulated machine's kernel, as strict as Linux and the PF drivers.
+
+Its state is one file, its writes are a log beside it (`host.state_file`). Agent, libvirt and
+operator write through the same door; `acting_as` says who it is. Where the real kernel would wait
+without end for a guest to let go of a function, this one answers EBUSY.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from trunkline.domain.device import PciFunction
+from trunkline.domain.ether import ZERO_MAC, MacAddress
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import VfChange, VfSettings, apply_change
+from trunkline.host import faults, machine
+from trunkline.host.driver_data import Attempt, Setting, is_ignored, refusal_of, split
+from trunkline.host.faults import Fault, FewerVfs, PfUnreadable
+from trunkline.host.machine import VFIO, KernelState, PfRecord, VfRecord, refused
+from trunkline.host.state_file import LogEntry, StateFile
+from trunkline.reconcile.interfaces import HostRefused
+
+_IFNAME_BYTES_MAX = 15  # IFNAMSIZ less the final NUL, linux/if.h.
+
+
+class FakeKernel:
+    """Satisfies `reconcile.interfaces.Kernel`; see there for what the methods mean."""
+
+    def __init__(self, path: Path, *, by: str = "agent") -> None:
+        self._file = StateFile(path, KernelState)
+        self._by = by
+        self._reads: Counter[PciAddress] = Counter()
+        self._functions: tuple[KernelState, Mapping[PciAddress, PciFunction]] | None = None
+
+    @property
+    def path(self) -> Path:
+        """The state file."""
+        return self._file.path
+
+    def acting_as(self, by: str) -> FakeKernel:
+        """The same kernel, with its writes logged as somebody else's."""
+        return FakeKernel(self._file.path, by=by)
+
+    # Reading
+
+    def boot_id(self) -> str:
+        """See `Kernel.boot_id`."""
+        return machine.boot_id(self._file.read())
+
+    def functions(self) -> Mapping[PciAddress, PciFunction]:
+        """See `Kernel.functions`."""
+        state = self._file.read()
+        if self._functions is None or self._functions[0] is not state:
+            self._functions = (state, machine.functions(state))
+        return self._functions[1]
+
+    def vf_settings(self, pf: PciAddress) -> Mapping[int, VfSettings]:
+        """See `Kernel.vf_settings`. Each call is counted in `reads`."""
+        self._reads[pf] += 1
+        state = self._file.read()
+        command = f"ip -d link show dev {_pf_name(state, pf)}"
+        for fault in state.faults:
+            if isinstance(fault, PfUnreadable) and fault.pf == pf:
+                raise _host_refused(command, getattr(errno, fault.errno), planted=True)
+        try:
+            record = _with_netdev(machine.find_pf(state, pf))
+        except OSError as refusal:
+            raise _host_refused(command, refusal.errno) from None
+        return {
+            index: machine.vf_settings(
+                record, faults.swapped(state.faults, pf, index, reading=True)
+            )
+            for index in range(len(record.vfs))
+        }
+
+    def netdev_mac(self, ifname: str) -> MacAddress:
+        """Read /sys/class/net/IFNAME/address."""
+        try:
+            record, index = machine.find_netdev(self._file.read(), ifname)
+        except OSError as refusal:
+            raise _host_refused(f"cat /sys/class/net/{ifname}/address", refusal.errno) from None
+        return record.mac if index is None else machine.effective_mac(record, index)
+
+    def is_up(self, pf: PciAddress) -> bool:
+        """Whether a PF's netdev is set up (IFF_UP); its cable may be out."""
+        record = machine.find_pf(self._file.read(), pf)
+        return record.admin_up and not record.in_guest
+
+    @property
+    def reads(self) -> Mapping[PciAddress, int]:
+        """How often the VFs of each PF were read through this object."""
+        return self._reads
+
+    def log(self) -> tuple[LogEntry, ...]:
+        """Every attempted write since the machine was made, oldest first."""
+        return self._file.log()
+
+    def state(self) -> KernelState:
+        """The state as it is now, to look at."""
+        return self._file.read()
+
+    # Writing
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        """See `Kernel.set_vf`."""
+
+        def act(state: KernelState) -> None:
+            record = _with_netdev(machine.find_pf(state, pf))
+            if not 0 <= vf_index < len(record.vfs):
+                raise refused(errno.EINVAL)
+            lands_on = faults.swapped(state.faults, pf, vf_index, reading=False)
+            for setting, part in split(change):
+                _set_one(state, record, lands_on, setting, part)
+
+        self._write(
+            "set_vf",
+            lambda state: f"ip link set {_pf_name(state, pf)} vf {vf_index} {change}",
+            act,
+        )
+
+    def set_vf_count(self, pf: PciAddress, count: int) -> None:
+        """See `Kernel.set_vf_count`."""
+        self._write(
+            "set_vf_count",
+            lambda _: f"echo {count} > /sys/bus/pci/devices/{pf}/sriov_numvfs",
+            lambda state: _set_vf_count(state, machine.find_pf(state, pf), count),
+        )
+
+    def rename_netdev(self, old: str, new: str) -> None:
+        """See `Kernel.rename_netdev`."""
+
+        def act(state: KernelState) -> None:
+            record, index = machine.find_netdev(state, old)
+            _check_ifname(new)
+            if new == old:
+                return
+            if machine.netdev_exists(state, new):
+                raise refused(errno.EEXIST)
+            if index is None:
+                record.ifname = new
+            else:
+                record.vfs[index].ifname = new
+
+        self._write("rename_netdev", lambda _: f"ip link set {old} name {new}", act)
+
+    # What libvirt does besides
+
+    def bind_driver(self, address: PciAddress, driver: str) -> None:
+        """Unbind a function from its driver and bind it to `vfio-pci`, or back to its own."""
+        self._write(
+            "bind_driver",
+            lambda _: f"driverctl --nosave set-override {address} {driver}",
+            lambda state: _bind(state, address, to_guest=driver == VFIO),
+        )
+
+    def set_netdev_mac(self, ifname: str, mac: MacAddress) -> None:
+        """Give a VF's netdev another MAC; a MAC set through the PF may forbid it."""
+
+        def act(state: KernelState) -> None:
+            record, index = machine.find_netdev(state, ifname)
+            if index is None or mac.is_multicast or mac.is_zero:
+                raise refused(errno.EADDRNOTAVAIL)
+            vf, locked = record.vfs[index], machine.driver_of(record).own_mac_locked_errno
+            if locked and not vf.mac.is_zero and vf.mac != mac:
+                raise refused(getattr(errno, locked))
+            vf.own_mac = mac
+
+        self._write("set_netdev_mac", lambda _: f"ip link set {ifname} address {mac}", act)
+
+    def add_macvtap(self, ifname: str, name: str) -> None:
+        """Put a macvtap in passthrough mode on a VF's netdev: one at most."""
+
+        def act(state: KernelState) -> None:
+            record, index = machine.find_netdev(state, ifname)
+            if index is None or record.vfs[index].macvtap:
+                raise refused(errno.EBUSY)
+            if machine.netdev_exists(state, name):
+                raise refused(errno.EEXIST)
+            record.vfs[index].macvtap = name
+
+        self._write(
+            "add_macvtap",
+            lambda _: f"ip link add link {ifname} name {name} type macvtap mode passthru",
+            act,
+        )
+
+    def remove_macvtap(self, name: str) -> None:
+        """Take a macvtap away."""
+
+        def act(state: KernelState) -> None:
+            for record in state.pfs:
+                for vf in record.vfs:
+                    if name and vf.macvtap == name:
+                        vf.macvtap = ""
+                        return
+            raise refused(errno.ENODEV)
+
+        self._write("remove_macvtap", lambda _: f"ip link del {name}", act)
+
+    def set_netdev_up(self, ifname: str, *, up: bool) -> None:
+        """Set a PF's netdev up or down."""
+
+        def act(state: KernelState) -> None:
+            record, index = machine.find_netdev(state, ifname)
+            if index is None:
+                record.admin_up = up
+
+        self._write(
+            "set_netdev_up", lambda _: f"ip link set {ifname} {'up' if up else 'down'}", act
+        )
+
+    # From outside
+
+    def plant(self, fault: Fault) -> None:
+        """Plant a fault; it lasts until it is used up or `clear_faults`, over reboots too."""
+        with self._file.held() as held:
+            held.state.faults.append(fault)
+            held.save()
+
+    def clear_faults(self) -> None:
+        """Take all planted faults away."""
+        with self._file.held() as held:
+            held.state.faults.clear()
+            held.save()
+
+    def set_carrier(self, pf: PciAddress, *, up: bool) -> None:
+        """Plug or pull a PF's cable."""
+        with self._file.held() as held:
+            machine.find_pf(held.state, pf).link_up = up
+            held.save()
+
+    def reboot(self) -> None:
+        """Boot the machine again: VF settings and names are lost, VF counts as configured."""
+        with self._file.held() as held:
+            held.state.boots += 1
+            for pf in held.state.pfs:
+                pf.in_guest = False
+                pf.admin_up = True
+                pf.vfs = [VfRecord() for _ in range(pf.vf_count_at_boot)]
+            held.commit(by="boot", command="reboot", result="OK")
+
+    def _write(
+        self,
+        operation: str,
+        command_of: Callable[[KernelState], str],
+        act: Callable[[KernelState], None],
+    ) -> None:
+        with self._file.held() as held:
+            command = command_of(held.state)
+            planted = faults.refusal(held.state.faults, operation)
+            number = 0
+            try:
+                if planted is not None:
+                    raise refused(getattr(errno, planted))
+                act(held.state)
+            except OSError as refusal:
+                number = refusal.errno or errno.EIO
+            result = machine.errno_name(number) if number else "OK"
+            held.commit(by=self._by, command=command, result=result)
+        if number:
+            raise _host_refused(command, number, planted=planted is not None)
+
+
+def create_kernel(path: Path, state: KernelState) -> None:
+    """Make a simulated machine, as it is after its first boot."""
+    for pf in state.pfs:
+        pf.vfs = [VfRecord() for _ in range(pf.vf_count_at_boot)]
+    StateFile(path, KernelState).create(state)
+
+
+def _host_refused(command: str, number: int | None, *, planted: bool = False) -> HostRefused:
+    number = number or errno.EIO
+    return HostRefused(
+        command,
+        os.strerror(number),
+        errno_name=machine.errno_name(number),
+        # EBUSY is for ever where the kernel's own rules give it; a planted one passes.
+        transient=number == errno.EAGAIN or (planted and number == errno.EBUSY),
+    )
+
+
+def _pf_name(state: KernelState, address: PciAddress) -> str:
+    """The PF's netdev, or its address where it has none: the command can't be typed then."""
+    for pf in state.pfs:
+        if pf.address == address and not pf.in_guest:
+            return pf.ifname
+    return str(address)
+
+
+def _with_netdev(pf: PfRecord) -> PfRecord:
+    if pf.in_guest:
+        raise refused(errno.ENODEV)
+    return pf
+
+
+def _check_ifname(name: str) -> None:
+    """Source: net/core/dev.c, dev_valid_name()."""
+    if (
+        not 0 < len(name.encode()) <= _IFNAME_BYTES_MAX
+        or name in (".", "..")
+        or any(each in "/:" or each.isspace() for each in name)
+    ):
+        raise refused(errno.EINVAL)
+
+
+def _set_one(
+    state: KernelState, pf: PfRecord, index: int, setting: Setting, change: VfChange
+) -> None:
+    driver, vf = machine.driver_of(pf), pf.vfs[index]
+    settings = machine.vf_settings(pf, index)
+    link_up = pf.link_up and pf.admin_up
+    if setting == "rate":
+        _check_rates(change)
+    attempt = Attempt(
+        change=change,
+        settings=settings,
+        other_min_tx_rates_mbps=sum(each.min_tx_rate_mbps for each in pf.vfs) - vf.min_tx_rate_mbps,
+        link_up=link_up,
+        speed_mbps=pf.speed_mbps if link_up else 0,
+    )
+    refusal = refusal_of(driver, setting, attempt)
+    if refusal is not None:
+        raise refused(getattr(errno, refusal.errno))
+    if is_ignored(driver, setting, change):
+        return
+    if setting == "vlan" and faults.ignores_vlan(state.faults, pf.address, index):
+        return
+    after = apply_change(settings, change)
+    match setting:
+        case "mac":
+            vf.mac = after.mac
+            vf.own_mac = ZERO_MAC  # The VF driver takes the new one over, or draws one.
+        case "vlan":
+            vf.vlan_id, vf.vlan_qos = after.vlan_id, after.vlan_qos
+        case "rate":
+            vf.min_tx_rate_mbps = after.min_tx_rate_mbps or 0
+            vf.max_tx_rate_mbps = after.max_tx_rate_mbps or 0
+        case "spoof_check":
+            vf.spoof_check = after.spoof_check
+        case "link_state":
+            vf.link_state = after.link_state or vf.link_state
+        case "trust":
+            vf.trust = after.trust is True
+
+
+def _check_rates(change: VfChange) -> None:
+    """Source: net/core/rtnetlink.c, rtnl_set_vf_rate()."""
+    low, high = change.min_tx_rate_mbps or 0, change.max_tx_rate_mbps or 0
+    if low < 0 or high < 0 or 0 < high < low:
+        raise refused(errno.EINVAL)
+
+
+def _set_vf_count(state: KernelState, pf: PfRecord, count: int) -> None:
+    """Source: drivers/pci/iov.c, sriov_numvfs_store()."""
+    if count < 0:
+        raise refused(errno.EINVAL)
+    if count > pf.vf_count_max:
+        raise refused(errno.ERANGE)
+    if count == len(pf.vfs):
+        return
+    if pf.in_guest:
+        raise refused(errno.ENOENT)
+    fixed = machine.driver_of(pf).vf_count_errno
+    if fixed:
+        raise refused(getattr(errno, fixed))
+    if count and pf.vfs:
+        raise refused(errno.EBUSY)
+    if any(vf.in_guest for vf in pf.vfs):
+        raise refused(errno.EBUSY)
+    for fault in state.faults:
+        if isinstance(fault, FewerVfs) and fault.pf == pf.address:
+            count = min(count, fault.count)
+    pf.vfs = [VfRecord() for _ in range(count)]
+
+
+def _bind(state: KernelState, address: PciAddress, *, to_guest: bool) -> None:
+    found = machine.find_vf(state, address)
+    if found is not None:
+        pf, index = found
+        vf = pf.vfs[index]
+        if vf.in_guest != to_guest:
+            # Its netdev goes, with the name and the MAC that were the netdev's alone.
+            vf.in_guest, vf.ifname, vf.macvtap, vf.own_mac = to_guest, "", "", ZERO_MAC
+        return
+    pf = machine.find_pf(state, address)
+    if pf.in_guest == to_guest:
+        return
+    if to_guest and any(vf.in_guest for vf in pf.vfs):
+        raise refused(errno.EBUSY)
+    # The PF's own driver takes its VFs away when it goes, and brings none back.
+    pf.in_guest, pf.vfs = to_guest, []

@@ -1,0 +1,250 @@
+"""The state of a simulated kernel, and how PCI functions and VF settings are read out of it.
+
+A VF that nobody has touched is an empty object: a host with 128 VFs costs a kilobyte or two.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+
+import msgspec
+
+from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.ether import ZERO_MAC, MacAddress
+from trunkline.domain.pci import PciAddress, vf_address
+from trunkline.domain.vf import LinkState, VfSettings
+from trunkline.domain.vf_capabilities import vf_capabilities
+from trunkline.host.driver_data import Driver, drivers
+from trunkline.host.faults import Fault
+from trunkline.host.state_file import LoggedState
+
+VFIO = "vfio-pci"
+
+
+class VfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One VF, as the PF and the host hold it."""
+
+    mac: MacAddress = ZERO_MAC  # Set through the PF; zero: the VF may choose its own.
+    own_mac: MacAddress = ZERO_MAC  # Chosen on the VF's netdev; zero: drawn by the VF driver.
+    vlan_id: int = 0
+    vlan_qos: int = 0
+    spoof_check: bool | None = None  # None: as the driver starts out.
+    trust: bool = False
+    link_state: LinkState = LinkState.AUTO
+    min_tx_rate_mbps: int = 0
+    max_tx_rate_mbps: int = 0
+    in_guest: bool = False  # Bound to vfio-pci.
+    ifname: str = ""  # Empty: the name that udev gives.
+    macvtap: str = ""  # The macvtap on its netdev.
+
+
+class PfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One PF: facts of the card, what the driver holds, and its VFs."""
+
+    address: PciAddress
+    driver: str  # Its own one, also while it is bound to vfio-pci.
+    vendor_id: str
+    product_id: str
+    vf_product_id: str
+    ifname: str
+    mac: MacAddress
+    speed_mbps: int
+    vf_count_max: int
+    vf_offset: int
+    vf_stride: int
+    iommu_group: int  # Its VFs have the numbers after it.
+    numa_node: int | None = None
+    serial: str | None = None
+    vf_count_at_boot: int = 0
+    link_up: bool = True  # Carrier.
+    admin_up: bool = True  # IFF_UP.
+    in_guest: bool = False  # Bound to vfio-pci.
+    vfs: list[VfRecord] = msgspec.field(default_factory=list)
+
+
+class PlainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A PCI function without SR-IOV."""
+
+    address: PciAddress
+    vendor_id: str
+    product_id: str
+    iommu_group: int
+    driver: str | None = None
+    numa_node: int | None = None
+
+
+class KernelState(LoggedState, kw_only=True, omit_defaults=True):
+    """All of one simulated kernel."""
+
+    name: str  # The host's.
+    boots: int = 1
+    pfs: list[PfRecord] = msgspec.field(default_factory=list)
+    plain: list[PlainRecord] = msgspec.field(default_factory=list)
+    bridges: list[str] = msgspec.field(default_factory=list)
+    faults: list[Fault] = msgspec.field(default_factory=list)
+
+
+def boot_id(state: KernelState) -> str:
+    """Another one for each boot, the same for the same simulated host."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"trunkline boot {state.boots} of {state.name}"))
+
+
+def errno_name(number: int) -> str:
+    """The name that kernel sources use; 95 has two in Python."""
+    return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode[number]
+
+
+def refused(number: int) -> OSError:
+    """Make the error of a refused system call."""
+    return OSError(number, os.strerror(number))
+
+
+def find_pf(state: KernelState, address: PciAddress) -> PfRecord:
+    """Return the PF at `address`; ENODEV if there is none."""
+    for pf in state.pfs:
+        if pf.address == address:
+            return pf
+    raise refused(errno.ENODEV)
+
+
+def vf_addresses(pf: PfRecord) -> Iterator[PciAddress]:
+    """Where the VFs of `pf` sit, from VF 0 on."""
+    for index in range(len(pf.vfs)):
+        yield vf_address(pf.address, vf_index=index, vf_offset=pf.vf_offset, vf_stride=pf.vf_stride)
+
+
+def find_vf(state: KernelState, address: PciAddress) -> tuple[PfRecord, int] | None:
+    """Find the PF and the index of the VF at `address`."""
+    for pf in state.pfs:
+        away = address.routing_id - pf.address.routing_id - pf.vf_offset
+        if address.domain == pf.address.domain and away >= 0 and away % pf.vf_stride == 0:
+            index = away // pf.vf_stride
+            if index < len(pf.vfs):
+                return pf, index
+    return None
+
+
+def driver_of(pf: PfRecord) -> Driver:
+    """Return what is known about the PF's driver."""
+    return drivers()[pf.driver]
+
+
+def vf_ifname(pf: PfRecord, index: int) -> str | None:
+    """The name of a VF's netdev; None while it has none. Names as udev gives: PF, `v`, index."""
+    vf = pf.vfs[index]
+    if vf.in_guest:
+        return None
+    return vf.ifname or f"{pf.ifname}v{index}"
+
+
+def find_netdev(state: KernelState, ifname: str) -> tuple[PfRecord, int | None]:
+    """Find a netdev by name: its PF, and the index if it is a VF's. ENODEV if there is none."""
+    for pf in state.pfs:
+        if pf.ifname == ifname and not pf.in_guest:
+            return pf, None
+        for index in range(len(pf.vfs)):
+            if vf_ifname(pf, index) == ifname:
+                return pf, index
+    raise refused(errno.ENODEV)
+
+
+def netdev_exists(state: KernelState, ifname: str) -> bool:
+    """Say whether any netdev has this name: of a PF or VF, a macvtap or a bridge."""
+    if ifname in state.bridges or any(vf.macvtap == ifname for pf in state.pfs for vf in pf.vfs):
+        return True
+    try:
+        find_netdev(state, ifname)
+    except OSError:
+        return False
+    return True
+
+
+def effective_mac(pf: PfRecord, index: int) -> MacAddress:
+    """The MAC that a VF's netdev has: the one set through the PF, or else its own."""
+    vf = pf.vfs[index]
+    if not vf.mac.is_zero:
+        return vf.mac
+    if not vf.own_mac.is_zero:
+        return vf.own_mac
+    # What the VF driver draws at random; here from the VF's place, so that runs repeat.
+    drawn = uuid.uuid5(uuid.NAMESPACE_OID, f"{pf.mac} vf {index}").hex[:10]
+    return MacAddress("02:" + ":".join(drawn[at : at + 2] for at in range(0, 10, 2)))
+
+
+def vf_settings(pf: PfRecord, index: int) -> VfSettings:
+    """What RTM_GETLINK tells about a VF, with None for what the driver does not have."""
+    vf = pf.vfs[index]
+    driver, can = driver_of(pf), vf_capabilities(pf.driver)
+    mac = vf.mac
+    if mac.is_zero and driver.own_mac_shows:
+        mac = vf.own_mac
+    return VfSettings(
+        mac=mac,
+        vlan_id=vf.vlan_id,
+        vlan_qos=vf.vlan_qos,
+        spoof_check=(driver.spoof_check if vf.spoof_check is None else vf.spoof_check)
+        if can.spoof_check
+        else None,
+        trust=vf.trust if can.trust else None,
+        link_state=vf.link_state if can.link_states else None,
+        min_tx_rate_mbps=vf.min_tx_rate_mbps if can.min_tx_rate else None,
+        max_tx_rate_mbps=vf.max_tx_rate_mbps if can.max_tx_rate else None,
+    )
+
+
+def functions(state: KernelState) -> dict[PciAddress, PciFunction]:
+    """Every PCI function, as sysfs shows it."""
+    found: dict[PciAddress, PciFunction] = {}
+    for pf in state.pfs:
+        found[pf.address] = _pf_function(pf)
+        vf_driver = driver_of(pf).vf_driver
+        for index, address in enumerate(vf_addresses(pf)):
+            found[address] = PciFunction(
+                address=address,
+                kind=DeviceKind.VF,
+                vendor_id=pf.vendor_id,
+                product_id=pf.vf_product_id,
+                numa_node=pf.numa_node,
+                iommu_group=pf.iommu_group + 1 + index,
+                driver=VFIO if pf.vfs[index].in_guest else vf_driver,
+                ifname=vf_ifname(pf, index),
+                pf_address=pf.address,
+                vf_index=index,
+                pf_driver=pf.driver,
+            )
+    for plain in state.plain:
+        found[plain.address] = PciFunction(
+            address=plain.address,
+            kind=DeviceKind.PLAIN,
+            vendor_id=plain.vendor_id,
+            product_id=plain.product_id,
+            numa_node=plain.numa_node,
+            iommu_group=plain.iommu_group,
+            driver=plain.driver,
+        )
+    return found
+
+
+def _pf_function(pf: PfRecord) -> PciFunction:
+    # MAC, carrier and speed are read from the netdev, which a PF in a guest does not have; the
+    # serial number is in its PCI configuration space.
+    return PciFunction(
+        address=pf.address,
+        kind=DeviceKind.PF,
+        vendor_id=pf.vendor_id,
+        product_id=pf.product_id,
+        numa_node=pf.numa_node,
+        iommu_group=pf.iommu_group,
+        driver=VFIO if pf.in_guest else pf.driver,
+        ifname=None if pf.in_guest else pf.ifname,
+        mac=None if pf.in_guest else pf.mac,
+        vf_count=len(pf.vfs),
+        vf_count_max=pf.vf_count_max,
+        link_up=pf.link_up and pf.admin_up and not pf.in_guest,
+        speed_mbps=None if pf.in_guest or not pf.link_up else pf.speed_mbps,
+        serial=pf.serial,
+        pf_driver=pf.driver,
+    )
