@@ -87,7 +87,7 @@ def create_flavor(svc: Services, caller: Caller, asked: FlavorCreate) -> Flavor:
 
 def get_flavor(svc: Services, caller: Caller, flavor_id: str) -> Flavor:
     """Return a flavor; raise `NotFound` if there is none that the caller may see."""
-    return svc.store.read(lambda tx: _visible(tx, caller, flavor_id))
+    return svc.store.read(lambda tx: visible_flavor(tx, caller, flavor_id))
 
 
 def list_flavors(svc: Services, caller: Caller, query: ListQuery) -> list[Flavor]:
@@ -119,9 +119,7 @@ def delete_flavor(svc: Services, caller: Caller, flavor_id: str) -> None:
     def delete(tx: Transaction) -> None:
         flavor = tx.flavors.get(flavor_id)
         tx.flavors.delete(flavor.id)
-        audit.record(
-            tx, audit.actor_of(caller), svc.clock.now(), "flavor.delete", _subject(flavor)
-        )
+        audit.record(tx, audit.actor_of(caller), svc.clock.now(), "flavor.delete", _subject(flavor))
 
     svc.store.write(delete)
 
@@ -158,7 +156,8 @@ def unset_extra_spec(svc: Services, caller: Caller, flavor_id: str, key: str) ->
     svc.store.write(unset)
 
 
-def _visible(tx: Transaction, caller: Caller, flavor_id: str) -> Flavor:
+def visible_flavor(tx: Transaction, caller: Caller, flavor_id: str) -> Flavor:
+    """Return a flavor; raise `NotFound` if there is none that the caller may see."""
     flavor = tx.flavors.get(flavor_id)
     if not (flavor.is_public or caller.is_admin):
         raise NotFound("flavor", flavor_id)
@@ -222,4 +221,3 @@ def _check_extra_specs(extra_specs: Mapping[str, str]) -> None:
             )
         if len(value) > NAME_CHARS_MAX or not value.isprintable():
             raise Invalid(f"extra_specs.{key}", "a value has 255 printable characters at most")
-
