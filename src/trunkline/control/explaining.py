@@ -54,9 +54,7 @@ def explain(svc: Services, caller: Caller, request: ExplainRequest) -> Advice:
                 explanation=None,
             )
         if not caller.is_admin:
-            answer = Explanation(
-                hosts=(), counts=answer.counts, nearest=None, smallest_change=""
-            )
+            answer = Explanation(hosts=(), counts=answer.counts, nearest=None, smallest_change="")
         return Advice(fits=False, host_name=None, placed=None, explanation=answer)
 
     return svc.store.read(think)
@@ -80,7 +78,11 @@ def fault_of(svc: Services, refused: NotPlaced, request: PlacementRequest) -> Fa
             [
                 f"Smallest change: {explanation.smallest_change}",
                 *(refusal_line(host) for host in explanation.hosts[:_HOSTS_IN_FAULT_MAX]),
-                *([f"and {hosts - _HOSTS_IN_FAULT_MAX} more"] if hosts > _HOSTS_IN_FAULT_MAX else []),
+                *(
+                    [f"and {hosts - _HOSTS_IN_FAULT_MAX} more"]
+                    if hosts > _HOSTS_IN_FAULT_MAX
+                    else []
+                ),
             ]
         ),
         at=svc.clock.now(),

@@ -92,7 +92,9 @@ class LiveFleet:
         """Follow a generation that `tx` raised."""
         self._after(tx, host_id, lambda: self._fleet.set_generation(host_id, generation))
 
-    def note_freed(self, tx: Transaction, host_id: HostId, device_ids: Collection[DeviceId]) -> None:
+    def note_freed(
+        self, tx: Transaction, host_id: HostId, device_ids: Collection[DeviceId]
+    ) -> None:
         """Follow devices that `tx` freed."""
 
         def free() -> None:

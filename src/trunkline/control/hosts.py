@@ -59,7 +59,8 @@ def set_host_enabled(
         svc.fleet.reload_after(tx, host.id)
         audit.record(
             tx, actor_of(caller), svc.clock.now(), f"host.{'enable' if enabled else 'disable'}",
-            f"host {host.name}", host=host.name, details={} if enabled else {"reason": reason or ""},
+            f"host {host.name}", host=host.name,
+            details={} if enabled else {"reason": reason or ""},
         )  # fmt: skip
         return _views(tx, svc, [host])[0]
 

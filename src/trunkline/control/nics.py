@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trunkline.control.binding import TUNNEL_BRIDGE
 from trunkline.control.access import require_visible
+from trunkline.control.binding import TUNNEL_BRIDGE
 from trunkline.control.requests import NicPolicy, NicRequest
 from trunkline.control.services import Services
 from trunkline.domain.binding import Binding

@@ -8,8 +8,14 @@ from dataclasses import replace
 from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import owns, require_admin, require_owner, require_visible
-from trunkline.control.access import require_writer, visible_to
+from trunkline.control.access import (
+    owns,
+    require_admin,
+    require_owner,
+    require_visible,
+    require_writer,
+    visible_to,
+)
 from trunkline.control.addresses import allocate_fixed_ips
 from trunkline.control.audit import Actor, actor_of
 from trunkline.control.binding import bind_port, release_binding
@@ -185,7 +191,9 @@ def new_port(
         device_id=device_id,
         device_owner=device_owner,
         port_security_enabled=(
-            network.port_security_enabled if port_security_enabled is None else port_security_enabled
+            network.port_security_enabled
+            if port_security_enabled is None
+            else port_security_enabled
         ),
         trusted=_trusted(profile),
         profile=_kept_profile(profile),

@@ -190,7 +190,9 @@ class _Intake:
     def _confirm_bindings(self, server: Server) -> bool:
         """Confirm the bindings of a server that runs; say whether all its devices are ready."""
         bindings = self._tx.bindings.of_server(server.id)
-        allocations = self._tx.allocations.of_devices([b.device_id for b in bindings if b.device_id])
+        allocations = self._tx.allocations.of_devices(
+            [b.device_id for b in bindings if b.device_id]
+        )
         if any(a.state is not AllocationState.ACTIVE for a in allocations.values()):
             return False
         for binding in bindings:
@@ -267,4 +269,3 @@ class _Intake:
             server_id=found.allocation.server_id, port_id=found.allocation.port_id,
             device_id=found.record.id, details={"epoch": found.allocation.epoch, **details},
         )  # fmt: skip
-

@@ -6,8 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin, require_owner, require_visible
-from trunkline.control.access import require_writer, visible_to
+from trunkline.control.access import (
+    require_admin,
+    require_owner,
+    require_visible,
+    require_writer,
+)
 from trunkline.control.audit import actor_of
 from trunkline.control.building import build, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
@@ -94,9 +98,7 @@ def list_servers(
     own = None if all_projects else caller.project_id
     sort = query.sort or (SortKey("created_at", descending=True),)
     query = replace(query, visible_to=own, sort=sort)
-    return svc.store.read(
-        lambda tx: _views(tx, svc, tx.servers.page(query, deleted=deleted))
-    )
+    return svc.store.read(lambda tx: _views(tx, svc, tx.servers.page(query, deleted=deleted)))
 
 
 def update_server(
@@ -105,7 +107,7 @@ def update_server(
     server_id: str,
     *,
     name: str | None = None,
-    description: str | None | Unset = UNSET,
+    description: str | Unset | None = UNSET,
 ) -> ServerView:
     """Rename or describe a server."""
 
@@ -200,9 +202,7 @@ def _own(tx: Transaction, caller: Caller, server_id: str) -> Server:
     return server
 
 
-def _check_image(
-    tx: Transaction, caller: Caller, image_id: ImageId | None, flavor: Flavor
-) -> None:
+def _check_image(tx: Transaction, caller: Caller, image_id: ImageId | None, flavor: Flavor) -> None:
     if image_id is None:
         return
     image = tx.images.find(image_id)

@@ -184,9 +184,7 @@ class Devices:
                 statement.values(vfs_held=devices.c.vfs_held + difference)
             )
         except IntegrityError as broken:
-            raise DeviceTaken(
-                str(record.device.function.address), self._why_not(record)
-            ) from broken
+            raise self._taken(record) from broken
         if changed.rowcount != 1:
             raise self._taken(record)
 

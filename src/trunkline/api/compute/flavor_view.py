@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from trunkline.api.compute.fields import Field, render
 from trunkline.api.compute.links import self_links
-from trunkline.api.compute.microversions import Field, render
 from trunkline.api.versions import Microversion
 from trunkline.domain.server import Flavor
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from trunkline.api.compute.microversions import Field, render
+from trunkline.api.compute.fields import Field, render
 from trunkline.api.compute.server_view import ZONE, micro_time
 from trunkline.api.versions import Microversion
 from trunkline.control.views import HostView, ServerView

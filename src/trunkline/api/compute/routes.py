@@ -1,4 +1,4 @@
-"""Every route of the compute API."""
+"""Every route of the compute API below its version documents."""
 
 from __future__ import annotations
 
@@ -11,16 +11,11 @@ from trunkline.api.compute import (
     server_actions,
     servers,
     services,
-    versions,
 )
-from trunkline.api.compute.links import PREFIX
 from trunkline.api.compute.links import ROOT as V2
-from trunkline.api.routing import Auth, Route, delete, get, post, put
+from trunkline.api.routing import Route, delete, get, post, put
 
 ROUTES: Final[tuple[Route, ...]] = (
-    get(PREFIX, versions.list_versions, Auth.PUBLIC),
-    get(V2, versions.show_version, Auth.PUBLIC),
-    #
     get(f"{V2}/servers", servers.list_briefly),
     post(f"{V2}/servers", servers.create),
     get(f"{V2}/servers/detail", servers.list_detailed),

@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Final
 
+from trunkline.api.compute.fields import Field, render
 from trunkline.api.compute.links import bookmark, self_links
-from trunkline.api.compute.microversions import Field, render
 from trunkline.api.versions import Microversion
 from trunkline.control.views import NicView, ServerView
 from trunkline.domain.server import Fault, Flavor, ServerState

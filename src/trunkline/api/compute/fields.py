@@ -1,4 +1,4 @@
-"""Which microversions are served, and bodies as tables of what each of them added or took away.
+"""Bodies as tables of what each microversion added or took away.
 
 A client of one microversion gets exactly that version's fields: strict clients refuse any other.
 """
@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from trunkline.api.versions import Microversion
-
-LOWEST: Final = Microversion(2, 1)
-HIGHEST: Final = Microversion(2, 96)  # 2.97 adds shares, 2.98 image properties: not served.
 
 S = TypeVar("S")
 

@@ -1,0 +1,42 @@
+"""What placement is told about a host: plain values, whole, as the store or an agent knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    """One device on offer.
+
+    A device that was taken off offer while it had an owner belongs here too, not free, until its
+    owner is gone: it still counts in the exclusion of a PF and its VFs.
+    """
+
+    id: DeviceId
+    kind: DeviceKind
+    pf_id: DeviceId | None = None  # VF only: its PF, on offer or not. None: the VF is its own kin.
+    vf_index: int | None = None  # VF only; counts from 0.
+    address: str = ""  # The PCI address as text, for messages.
+    attributes: Mapping[str, str] = field(default_factory=dict)  # As `device_attributes` gives.
+    free: bool = True  # Neither held nor quarantined. A PF's VFs and a VF's PF do not count here.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostView:
+    """One host with its devices, and what it has left for servers."""
+
+    id: HostId
+    name: HostName
+    generation: int = 0
+    enabled: bool = True
+    up: bool = True  # Its agent has been heard within the limit.
+    free_vcpus: int = 0  # Negative when more was given than the host has.
+    free_memory_mib: int = 0
+    free_disk_gib: int = 0
+    bridges: frozenset[PhysicalNetwork] = frozenset()  # Where `normal` NICs can be plugged.
+    devices: tuple[DeviceView, ...] = ()
