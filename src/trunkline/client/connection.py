@@ -134,6 +134,7 @@ class Connection:
         if self._http.sock is None:
             self._http.timeout = self._connect_seconds_max
             self._http.connect()
+            assert self._http.sock is not None, "connect() opens it or raises"
             # Headers and body leave in two segments; without this the second waits for an ACK.
             self._http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._http.sock.settimeout(answer_seconds_max)
@@ -171,9 +172,7 @@ def _told(problem: Exception, answer_seconds_max: float) -> str:
             return f"its certificate is not trusted: {problem.verify_message}"
         case ssl.SSLError():
             return f"TLS failed: {problem.reason or problem}"
-        case http.client.BadStatusLine() if not isinstance(
-            problem, http.client.RemoteDisconnected
-        ):
+        case http.client.BadStatusLine() if not isinstance(problem, http.client.RemoteDisconnected):
             return "it does not speak HTTP"
         case http.client.IncompleteRead():
             return "its answer broke off"
