@@ -134,6 +134,11 @@ class LiveFleet:
                     enabled = self._fleet.view(host_id).enabled
                     self._fleet.set_status(host_id, enabled=enabled, up=False)
 
+    def refresh(self, tx: Transaction) -> None:
+        """Read again what is known to be stale; every decision does so first."""
+        with self._lock:
+            self._catch_up(tx)
+
     def view(self, host_id: HostId) -> HostView:
         """Return the index's view of a host, to be held against the store's."""
         with self._lock:

@@ -9,6 +9,7 @@ from typing import Final
 
 from trunkline.control.fleet import LiveFleet
 from trunkline.control.networking import Networking
+from trunkline.control.passwords import AttemptLimiter, Passwords
 from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.ids import HostName
 from trunkline.store.engine import Store
@@ -43,3 +44,5 @@ class Services:
     images_dir: Path  # Image bytes, each file named by its SHA-512.
     wake_host: Callable[[HostName], None]  # What is desired of the host has changed.
     limits: Limits = field(default_factory=Limits)
+    passwords: Passwords = field(default_factory=Passwords)
+    password_attempts: AttemptLimiter = field(default_factory=AttemptLimiter)

@@ -247,13 +247,11 @@ class FakeHypervisor:
         held.save()
 
     def _check_free(self, state: HypervisorState, domain: LibvirtDomain) -> None:
-        functions = self._kernel.functions()
         wanted = domain.host_devices
         for address in wanted:
             if wanted.count(address) > 1:
                 raise HostRefused("hostdev", f"PCI device {address} is already in use")
-            function = functions.get(address)
-            if function is None:
+            if self._kernel.find_function(address) is None:
                 raise HostRefused("hostdev", f"Device {address} not found")
             for record in state.domains.values():
                 if record.guest is not None and address in record.guest.handed_over.addresses:
@@ -262,7 +260,8 @@ class FakeHypervisor:
                         f"PCI device {address} is in use by driver QEMU, domain {record.name}",
                     )
         for interface in domain.hostdev_interfaces:
-            if functions[interface.address].kind is not DeviceKind.VF:
+            function = self._kernel.find_function(interface.address)
+            if function is None or function.kind is not DeviceKind.VF:
                 raise HostRefused(
                     "interface",
                     "Interface type hostdev is currently supported on SR-IOV Virtual Functions"

@@ -77,6 +77,10 @@ class FakeKernel:
             for index in range(len(record.vfs))
         }
 
+    def find_function(self, address: PciAddress) -> PciFunction | None:
+        """Read one PCI function; None where there is none."""
+        return machine.find_function(self._file.read(), address)
+
     def netdev_mac(self, ifname: str) -> MacAddress:
         """Read /sys/class/net/IFNAME/address."""
         try:

@@ -69,10 +69,10 @@ def explain(request: PlacementRequest, fleet: Fleet) -> Explanation:
     )
 
 
-def _state_of(host: HostState) -> tuple[Structure, tuple[tuple[int, int], ...]]:
+def _state_of(host: HostState) -> tuple[Structure, tuple[tuple[int, int, int], ...]]:
     """All that a verdict depends on."""
     return host.structure, tuple(
-        (pool.free.bit_count(), len(pool.members))
+        (pool.offered_count, pool.free_count, pool.owned.bit_count())
         for family in host.ordered
         for pool in family.pools
     )

@@ -29,7 +29,10 @@ def nic_reasons(request: PlacementRequest, host: HostState) -> tuple[NicReason, 
     of a smallest group that doesn't.
     """
     pools = [
-        pair for family in host.ordered for pair in zip(family.pools, family.usable(), strict=True)
+        pair
+        for family in host.ordered
+        for pair in zip(family.pools, family.usable(), strict=True)
+        if pair[0].offered
     ]
     alone = [_alone(nic, host, pools) for nic in request.nics]
     fitting = [nic for nic, reason in zip(request.nics, alone, strict=True) if reason is None]
@@ -75,7 +78,7 @@ def _alone(nic: NicDemand, host: HostState, pools: _Counted) -> NicReason | None
 
 def _all_owned(nic: NicDemand, kind: DeviceKind, matching: _Counted) -> NicReason:
     """Devices that fit are there, and none can be chosen: by whose owners?"""
-    without_owner = sum(pool.free.bit_count() for pool, _ in matching)
+    without_owner = sum(pool.free_count for pool, _ in matching)
     detail = f"{_label(nic)}: {wording.devices(_size(matching), kind)}, 0 free"
     reason = Reason.NO_FREE_DEVICE
     if without_owner and kind is DeviceKind.PF:
@@ -132,7 +135,7 @@ def _having(pools: _Counted, ways: Sequence[Attributes]) -> _Counted:
 
 
 def _size(pools: _Counted) -> int:
-    return sum(len(pool.members) for pool, _ in pools)
+    return sum(pool.offered_count for pool, _ in pools)
 
 
 def _label(nic: NicDemand) -> str:
