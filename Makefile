@@ -1,7 +1,49 @@
-.PHONY: check
-check:
-	uv run ruff format --check .
-	uv run ruff check .
-	uv run mypy
-	uv run lint-imports
-	uv run pytest -q -n 2 tests
+# Names for what people and CI both run. Needs git, make and Python >= 3.11; tools/uv gets the rest.
+
+UV := tools/uv
+# Python is the machine's own: fetching another one is not this file's business.
+export UV_PYTHON_DOWNLOADS ?= never
+RUN := $(UV) run --locked --all-groups
+PYTEST := $(RUN) pytest -n 2 --dist worksteal
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system lint format check test bench demo docs clean
+
+help:  ## say what can be made
+	@sed -n 's/^\([a-z]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup:
+	@$(UV) sync --quiet --locked --all-groups
+
+system:
+	@$(RUN) python tools/system_packages.py
+
+lint: setup
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+
+format: setup  ## format the code, and mend what the linter can
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+check: lint  ## formatting, lint, types, import contracts, fast tests: before each commit
+	$(PYTEST) -m "not slow and not system"
+
+test: lint system  ## every test; installs what it needs (as root: Debian packages too)
+	$(PYTEST)
+
+demo:  ## the two-network scenario, narrated and checked
+	@$(UV) run --quiet --locked --no-dev python -m trunkline.demo
+
+bench: setup  ## benchmarks, as JSON and a table
+	$(RUN) python -m benchmarks
+
+docs: setup  ## rewrite what the documentation takes from the code
+	$(RUN) python tools/draw_state_machines.py
+	$(RUN) python tools/list_errors.py
+
+clean:  ## remove everything that is made here
+	rm -rf .venv .cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

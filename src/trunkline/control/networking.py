@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from trunkline.domain.errors import Invalid
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.network import Network, NetworkType, Segment
+from trunkline.domain.port import VnicType
 from trunkline.netdrivers.base import NetworkDriver
+from trunkline.vif.registry import DEFAULT_VIF_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ class Networking:
     tenant_network_types: tuple[NetworkType, ...] = (NetworkType.VLAN,)  # Tried in this order.
     vxlan_range: IdRange = field(default_factory=lambda: IdRange(1, 16_777_215))
     mtu: int = 1500
+    preferred_vif_types: Mapping[VnicType, str] = field(
+        default_factory=lambda: DEFAULT_VIF_TYPES
+    )  # Which VIF type ports of each VNIC type get.
 
     def driver_for(self, network_type: NetworkType) -> NetworkDriver:
         """Return the driver of this network type; raise `Invalid` if none is configured."""

@@ -61,7 +61,7 @@ class PortUpdate:
     device_id: str | Unset = UNSET
     device_owner: str | Unset = UNSET
     profile: Mapping[str, object] | Unset = UNSET  # Admins only.
-    host: HostName | None | Unset = UNSET  # Admins only; None or "" releases a claim.
+    host: HostName | Unset | None = UNSET  # Admins only; None or "" releases a claim.
     seen_revision: int | None = None  # If-Match: refuse unless the port is at this revision.
 
 

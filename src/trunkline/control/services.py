@@ -9,10 +9,11 @@ from typing import Final
 
 from trunkline.control.fleet import LiveFleet
 from trunkline.control.networking import Networking
+from trunkline.control.passwords import AttemptLimiter, Passwords
 from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.ids import HostName
 from trunkline.store.engine import Store
-from trunkline.vif.registry import VifTypes
+from trunkline.vif.registry import VifRegistry
 
 IMAGE_SIZE_BYTES_MAX: Final = 50 * 1024**3  # A whole installed system, with room.
 TOKEN_LIFETIME_SECONDS: Final = 12 * 3600  # A working day.
@@ -39,7 +40,9 @@ class Services:
     ids: IdSource
     fleet: LiveFleet
     networking: Networking
-    vif_types: VifTypes
+    vif_types: VifRegistry
     images_dir: Path  # Image bytes, each file named by its SHA-512.
     wake_host: Callable[[HostName], None]  # What is desired of the host has changed.
     limits: Limits = field(default_factory=Limits)
+    passwords: Passwords = field(default_factory=Passwords)
+    password_attempts: AttemptLimiter = field(default_factory=AttemptLimiter)

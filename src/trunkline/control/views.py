@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from trunkline.domain.allocation import Allocation
 from trunkline.domain.binding import Binding, BindingState
 from trunkline.domain.device import OfferedDevice
-from trunkline.domain.host import Host
+from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, HostName
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.port import Port
@@ -51,7 +51,18 @@ class ServerView:
 
     server: Server
     host: Host | None
+    host_up: bool  # Its agent has been heard within the limit; False without a host.
     nics: tuple[NicView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostView:
+    """A host with what its servers use."""
+
+    host: Host
+    use: HostUse
+    up: bool  # Its agent has been heard within the limit.
+    server_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ class ErrorKind(enum.Enum):
     CONFLICT = "conflict"  # True requests that another state of the world refuses.
     TOO_LARGE = "too_large"  # A named limit was passed.
     UNAVAILABLE = "unavailable"  # Nothing wrong with the request; try again later.
+    TOO_MANY = "too_many"  # Asked too often; try again later.
+    NO_SPACE = "no_space"  # There is no room for what was sent, until an operator makes some.
 
 
 class TrunklineError(Exception):
@@ -160,9 +162,12 @@ class DeviceTaken(TrunklineError):
     code = "allocation.device_taken"
     kind = ErrorKind.CONFLICT
 
-    def __init__(self, device: str, problem: str = "it has an owner already") -> None:
+    def __init__(
+        self, device: str, problem: str = "it has an owner already", *, host_id: str | None = None
+    ) -> None:
         super().__init__(f"device {device} cannot be taken: {problem}")
         self.device = device
+        self.host_id = host_id  # Set where a race was lost: what is known of this host is stale.
 
 
 class NoSegmentationIdFree(TrunklineError):
@@ -213,6 +218,17 @@ class StoreUnavailable(TrunklineError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the change could not be stored, nothing was kept: {problem}")
+
+
+class ImageStoreFull(TrunklineError):
+    """The disk that keeps the images has no room for these bytes."""
+
+    code = "image.store_full"
+    kind = ErrorKind.NO_SPACE
+
+    def __init__(self, image: str) -> None:
+        super().__init__(f"no space is left for the bytes of image {image}; nothing was kept")
+        self.image = image
 
 
 class LimitReached(TrunklineError):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from trunkline.domain.device import OfferedDevice
+from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.network import Network, NetworkType, Segment
 from trunkline.domain.port import VnicType
 
@@ -24,6 +25,19 @@ class Requirements:
     attributes: Mapping[str, str]
 
 
+class BadDriverOption(TrunklineError):
+    """The configuration gives a network driver an option that it can't take."""
+
+    code = "network_driver.bad_option"
+    kind = ErrorKind.INVALID
+
+    def __init__(self, driver: str, option: str, problem: str) -> None:
+        super().__init__(f"network driver {driver!r}, option {option!r}: {problem}")
+        self.driver = driver
+        self.option = option
+
+
+@runtime_checkable  # The registry checks what an entry point gave it.
 class NetworkDriver(Protocol):
     """Knows one or more network types. All methods are pure."""
 

@@ -25,7 +25,7 @@ class NicDemand:
 
     nic: str  # Its name in answers: the port's ID, or `nic 0` before there is a port.
     kind: DeviceKind | None  # VF, PF, or None for `normal`.
-    options: tuple[SegmentOption, ...]  # Any one of them will do.
+    options: tuple[SegmentOption, ...]  # Any one of them will do; the first that fits is taken.
     attributes: Mapping[str, str] = field(default_factory=dict)  # Demanded of the device besides.
 
 
@@ -74,8 +74,8 @@ class Reason(enum.Enum):
     NOT_CABLED = "not_cabled"  # No device of the kind has the attributes the network demands.
     NO_MATCHING_DEVICE = "no_matching_device"  # Cabled, but lacking what the port demands besides.
     NO_FREE_DEVICE = "no_free_device"  # Fitting devices exist; all have owners.
-    PF_IN_USE = "pf_in_use"  # A whole PF is wanted, and VFs of each fitting one have owners.
-    PF_GIVEN_AWAY = "pf_given_away"  # A VF is wanted, and each fitting one's PF was given away.
+    PF_IN_USE = "pf_in_use"  # A whole PF is wanted; those without owners have VFs with owners.
+    PF_GIVEN_AWAY = "pf_given_away"  # A VF is wanted; those without owners are of a PF with one.
     TOO_FEW_TOGETHER = "too_few_together"  # Each NIC alone would fit; all of them together don't.
 
 
@@ -106,10 +106,10 @@ class HostRefusal:
 class Explanation:
     """Why a request fits nowhere."""
 
-    hosts: tuple[HostRefusal, ...]  # One for each host, by name.
+    hosts: tuple[HostRefusal, ...]  # One for each host that refuses, by name.
     counts: Mapping[Reason, int]  # How many hosts each reason stands at.
-    nearest: HostName | None  # The host that lacks least.
-    smallest_change: str  # One sentence: what would make it fit.
+    nearest: HostName | None  # The refusing host that lacks least; None: there is none.
+    smallest_change: str  # What would make it fit there, in one sentence; "" when it fits anyway.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from trunkline.domain.device import DeviceKind
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import HostName, ImageId, PortId, ServerId
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import LinkState
 
@@ -34,6 +35,7 @@ class NicConfig:
     port_id: PortId
     device: HeldDevice | None  # None: `normal`, a tap on `bridge`.
     vif_type: str
+    vnic_type: VnicType  # With `vif_type`, which is shared by several, names how it is realised.
     mac: MacAddress
     logical_name: str  # The netdev name that is the same on every host, ≤ 15 characters.
     vlan_id: int = 0  # 1-4094; 0 leaves frames untagged.

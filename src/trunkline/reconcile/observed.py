@@ -55,6 +55,9 @@ class Journal:
     generation: int = 0  # The highest generation ever fetched; older ones are refused.
     epochs: Mapping[PciAddress, int] = field(default_factory=dict)  # Highest acted on, per device.
     originals: Mapping[PciAddress, OriginalState] = field(default_factory=dict)
+    # Devices that were being taken back when this journal began: an earlier journal, now lost, may
+    # have known their originals.
+    unknown: frozenset[PciAddress] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

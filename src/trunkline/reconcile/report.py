@@ -73,3 +73,11 @@ class HostReport:
     servers: tuple[ServerFact, ...] = ()
     drifts: tuple[DriftFact, ...] = ()
     settled: bool = False  # Everything of `generation` is true, and was read back.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportAck:
+    """What the control plane answers to a report that it has stored."""
+
+    generation: int  # The host's newest; an agent that is behind fetches at once.
+    send_all: bool = False  # It lacks the host's inventory: the next report is to be a full one.

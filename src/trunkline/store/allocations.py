@@ -46,7 +46,7 @@ class Allocations:
                 insert(allocations).values(_row(allocation) | {"project_id": project_id})
             )
         except IntegrityError as taken:
-            raise DeviceTaken(allocation.device_id) from taken
+            raise DeviceTaken(allocation.device_id, host_id=allocation.host_id) from taken
 
     def update(self, allocation: Allocation) -> None:
         """Store a changed state."""
@@ -54,6 +54,14 @@ class Allocations:
             update(allocations)
             .where(allocations.c.id == allocation.id)
             .values(state=allocation.state.value, failure=allocation.failure)
+        )
+
+    def give_to_server(self, device_id: DeviceId, server_id: ServerId) -> None:
+        """Give a device that was claimed for a port to the server that now has the port."""
+        self._connection.execute(
+            update(allocations)
+            .where(allocations.c.device_id == device_id)
+            .values(server_id=server_id)
         )
 
     def delete(self, allocation_id: AllocationId) -> None:

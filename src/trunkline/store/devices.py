@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.allocation import AllocationState
-from trunkline.domain.device import DeviceKind, OfferedDevice
+from trunkline.domain.device import DeviceKind, OfferedDevice, device_attributes
 from trunkline.domain.errors import DeviceTaken, NotFound
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.store.listing import select_page
 from trunkline.store.tables import allocations, devices, hosts
-from trunkline.wire.json import convert
+from trunkline.wire.json import convert, encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,18 @@ class DeviceRecord:
     def kind(self) -> DeviceKind:
         """PF, VF or plain."""
         return self.device.function.kind
+
+
+class PlacementRow(NamedTuple):
+    """What placement needs of a device: a hundred thousand are read at start."""
+
+    id: DeviceId
+    pf_id: DeviceId | None
+    vf_index: int | None
+    kind: str
+    address: str
+    offered: bool
+    attributes: Mapping[str, str]  # Shared by all devices that have equal ones.
 
 
 class Devices:
@@ -66,22 +81,27 @@ class Devices:
         """Return every device of a host, by address."""
         return self._where(devices.c.host_id == host_id)
 
-    def by_host(self) -> Iterable[tuple[HostId, Sequence[DeviceRecord]]]:
-        """Yield every host's devices. For building the fleet index; never for a request."""
-        current: list[DeviceRecord] = []
-        rows = (
-            self._connection.execution_options(yield_per=2000)
-            .execute(select(devices).order_by(devices.c.host_id, devices.c.address))
-            .mappings()
+    def for_placement(
+        self, host_id: HostId | None = None
+    ) -> Iterator[tuple[HostId, list[PlacementRow]]]:
+        """Yield what placement needs of each host's devices; of one host, or of all at start."""
+        columns = ("host_id", "id", "pf_id", "vf_index", "kind", "address", "offered", "attributes")
+        statement = select(*(devices.c[name] for name in columns))
+        if host_id is not None:
+            statement = statement.where(devices.c.host_id == host_id)
+        rows = self._connection.execute(
+            statement.order_by(devices.c.host_id, devices.c.address),
+            execution_options={"yield_per": 5000},
         )
-        for row in rows:
-            record = _record(row)
-            if current and current[0].host_id != record.host_id:
-                yield current[0].host_id, current
-                current = []
-            current.append(record)
-        if current:
-            yield current[0].host_id, current
+        parsed: dict[str, dict[str, str]] = {}
+        for owner, group in groupby(rows, key=itemgetter(0)):
+            found = []
+            for _, *fields, text in group:
+                attributes = parsed.get(text)
+                if attributes is None:
+                    attributes = parsed[text] = msgspec.json.decode(text, type=dict[str, str])
+                found.append(PlacementRow._make((*fields, attributes)))
+            yield HostId(owner), found
 
     def page(self, query: ListQuery) -> list[DeviceRecord]:
         """Return one page of devices.
@@ -123,7 +143,7 @@ class Devices:
         """Store what the host's agent now says of known devices; guards and epochs stay."""
         if not records:
             return
-        names = ("kind", "pf_id", "vf_index", "offered", "physical_network", "device")
+        names = ("kind", "pf_id", "vf_index", "offered", "physical_network", "attributes", "device")
         statement = (
             update(devices)
             .where(devices.c.id == bindparam("this_id"))
@@ -161,7 +181,7 @@ class Devices:
             update(devices).where(*where).values(values).returning(devices.c.epoch)
         )
         if epoch is None:
-            raise DeviceTaken(str(record.device.function.address), self._why_not(record))
+            raise self._taken(record)
         if record.pf_id is not None:
             self._count_vf(record, 1)
         return epoch
@@ -184,19 +204,17 @@ class Devices:
                 statement.values(vfs_held=devices.c.vfs_held + difference)
             )
         except IntegrityError as broken:
-            raise DeviceTaken(
-                str(record.device.function.address), self._why_not(record)
-            ) from broken
+            raise self._taken(record) from broken
         if changed.rowcount != 1:
-            raise DeviceTaken(str(record.device.function.address), "its PF is given away whole")
+            raise self._taken(record)
 
-    def _why_not(self, record: DeviceRecord) -> str:
-        now = self.get(record.id)
-        if not now.offered:
-            return "it is not on offer any more"
-        if now.vfs_held:
-            return f"{now.vfs_held} of its VFs are held"
-        return "it has an owner already"
+    def _taken(self, record: DeviceRecord) -> DeviceTaken:
+        problem = "it has an owner already"
+        if record.kind is DeviceKind.PF:
+            problem = "it has an owner already, or VFs of it have"
+        elif record.pf_id is not None:
+            problem = "it has an owner already, or its PF is given away whole"
+        return DeviceTaken(str(record.device.function.address), problem, host_id=record.host_id)
 
     def _where(self, *conditions: Any) -> list[DeviceRecord]:
         rows = self._connection.execute(
@@ -216,6 +234,7 @@ def _row(record: DeviceRecord) -> dict[str, Any]:
         "vf_index": function.vf_index,
         "offered": record.offered,
         "physical_network": record.device.physical_network,
+        "attributes": encode(device_attributes(record.device)).decode(),
         "device": record.device,
         "epoch": record.epoch,
         "held_whole": record.held_whole,

@@ -121,11 +121,12 @@ class Hosts:
         ).one()
         return HostUse(*row)
 
-    def uses(self) -> dict[HostId, HostUse]:
-        """Return what servers use on every host. For building the fleet index."""
-        rows = self._connection.execute(
-            select(hosts.c.id, *(hosts.c[name] for name in _USE_COLUMNS))
-        )
+    def uses(self, host_ids: Collection[HostId] | None = None) -> dict[HostId, HostUse]:
+        """Return what servers use on these hosts. None, every host: for building the index."""
+        statement = select(hosts.c.id, *(hosts.c[name] for name in _USE_COLUMNS))
+        if host_ids is not None:
+            statement = statement.where(hosts.c.id.in_(host_ids))
+        rows = self._connection.execute(statement)
         return {HostId(row[0]): HostUse(*row[1:]) for row in rows}
 
     def note_status_change(self, host_id: HostId) -> None:

@@ -139,6 +139,10 @@ class Identity:
         """Revoke a token."""
         self._connection.execute(delete(tokens).where(tokens.c.token_hash == token_hash))
 
+    def delete_tokens_of(self, user_id: UserId) -> None:
+        """Revoke every token of a user."""
+        self._connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
+
     def _insert(self, table: Any, value: User | Project, what: str, name: str) -> None:
         row = {column.name: getattr(value, column.name) for column in table.c}
         try:

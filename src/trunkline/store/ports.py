@@ -141,6 +141,15 @@ class Ports:
         )
         return count or 0
 
+    def count_of_other_projects(self, network_id: str, project_id: str) -> int:
+        """Return how many ports of a network belong to other projects than this one."""
+        count: int | None = self._connection.scalar(
+            select(func.count())
+            .select_from(ports)
+            .where(ports.c.network_id == network_id, ports.c.project_id != project_id)
+        )
+        return count or 0
+
     def count_in_subnet(self, subnet_id: str) -> int:
         """Return how many addresses of a subnet are held."""
         count: int | None = self._connection.scalar(
@@ -161,30 +170,44 @@ class Ports:
             )
         )
 
-    def find_free_address(self, subnet_id: str, pool: AddressPool, *, start: int) -> str | None:
+    def find_free_address(
+        self, subnet_id: str, pool: AddressPool, *, start: int, besides: Collection[str] = ()
+    ) -> str | None:
         """Return an address of `pool` that no port holds; None: all are taken.
 
         The one after the highest held, as long as there is one: so an address is not given again
         soon after it was returned, and one row is read. After that, the first gap from a place
         that `start` (any number) decides, so that the search is short unless the pool is full.
+
+        Args:
+            subnet_id: Whose addresses.
+            pool: Where to look.
+            start: Where in the pool to begin looking for gaps.
+            besides: Addresses not to return, though no port holds them yet.
         """
         first, last = int(ip_address(pool.start)), int(ip_address(pool.end))
         as_address = type(ip_address(pool.start))
+        avoided = {int(ip_address(address)) for address in besides}
         highest = self._connection.scalar(
             select(func.max(ip_allocations.c.sort_key)).where(
                 ip_allocations.c.subnet_id == subnet_id,
                 ip_allocations.c.sort_key.between(_sort_key(pool.start), _sort_key(pool.end)),
             )
         )
-        if highest is None or int(highest, 16) < last:
-            return str(as_address(first if highest is None else int(highest, 16) + 1))
+        following = first if highest is None else int(highest, 16) + 1
+        while following in avoided:
+            following += 1
+        if following <= last:
+            return str(as_address(following))
         middle = first + start % (last - first + 1)
-        gap = self._find_gap(subnet_id, middle, last)
+        gap = self._find_gap(subnet_id, middle, last, avoided)
         if gap is None:
-            gap = self._find_gap(subnet_id, first, middle - 1)
+            gap = self._find_gap(subnet_id, first, middle - 1, avoided)
         return None if gap is None else str(as_address(gap))
 
-    def _find_gap(self, subnet_id: str, first: int, last: int) -> int | None:
+    def _find_gap(
+        self, subnet_id: str, first: int, last: int, avoided: Collection[int]
+    ) -> int | None:
         expected = first
         while expected <= last:
             held = self._connection.scalars(
@@ -197,11 +220,15 @@ class Ports:
                 .limit(_GAP_BATCH)
             ).all()
             for sort_key in held:
-                if int(sort_key, 16) != expected:
-                    return expected
+                while expected < int(sort_key, 16):
+                    if expected not in avoided:
+                        return expected
+                    expected += 1
                 expected += 1
             if len(held) < _GAP_BATCH:
                 break
+        while expected in avoided:
+            expected += 1
         return expected if expected <= last else None
 
     def _insert_addresses(self, port: Port) -> None:

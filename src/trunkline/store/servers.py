@@ -68,6 +68,15 @@ class Servers:
         )
         return count or 0
 
+    def count_by_host(self, host_ids: Collection[HostId]) -> dict[HostId, int]:
+        """Return how many servers each of these hosts has; none is left out."""
+        rows = self._connection.execute(
+            select(servers.c.host_id, func.count())
+            .where(servers.c.host_id.in_(host_ids), _LIVE)
+            .group_by(servers.c.host_id)
+        )
+        return {HostId(host_id): count for host_id, count in rows}
+
     def insert(self, server: Server) -> None:
         """Store a new server."""
         self._connection.execute(insert(servers).values(_row(server)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lxml.etree import _Element
 
@@ -35,18 +35,36 @@ class VifRequest:
     mtu: int
 
 
+@runtime_checkable
 class VifType(Protocol):
-    """One way to realise a NIC. Both methods are pure."""
+    """One way to realise a NIC. All methods are pure; the properties may be plain attributes."""
 
-    name: str  # What `binding:vif_type` shows.
-    vnic_types: frozenset[VnicType]  # The VNIC types that it can serve.
-    device_kind: DeviceKind | None  # What it needs: a VF, a PF, or no device.
-    renames_netdev: bool  # The VF's netdev gets the port's logical name on the host.
+    @property
+    def name(self) -> str:
+        """What `binding:vif_type` shows; may be shared with others if `vnic_types` differ."""
+        ...
 
-    def details(self, request: VifRequest) -> Mapping[str, object]:
+    @property
+    def vnic_types(self) -> frozenset[VnicType]:
+        """The VNIC types that it can serve."""
+        ...
+
+    @property
+    def device_kind(self) -> DeviceKind | None:
+        """What it needs: a VF, a PF, or no device."""
+        ...
+
+    def netdev_name(self, request: VifRequest, /) -> str | None:
+        """Return the name that the VF's netdev must have before the guest starts.
+
+        None: the guest is not attached by a netdev's name, and the netdev is left alone.
+        """
+        ...
+
+    def details(self, request: VifRequest, /) -> Mapping[str, object]:
         """Return `binding:vif_details`, known before the server boots."""
         ...
 
-    def interface(self, request: VifRequest) -> _Element:
+    def interface(self, request: VifRequest, /) -> _Element:
         """Return the libvirt device element (`<interface>` or `<hostdev>`) of the NIC."""
         ...

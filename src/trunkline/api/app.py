@@ -1,0 +1,40 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from trunkline.api.edge import Edge
+from trunkline.api.routes import ROUTES
+from trunkline.api.routing import Route, Router
+from trunkline.api.wakeups import Wakeups
+from trunkline.control.services import Services
+
+
+def make_app(
+    svc: Services,
+    wakeups: Wakeups,
+    *,
+    public_url: str | None = None,
+    routes: Iterable[Route] = ROUTES,
+) -> Starlette:
+    """Make the application that answers for `svc`.
+
+    Args:
+        svc: What handlers are given.
+        wakeups: Its `wake` is what `svc.wake_host` calls.
+        public_url: How clients reach us, where the Host header does not tell.
+        routes: What to answer to.
+    """
+    edge = Edge(svc, Router(routes), wakeups, public_url=public_url)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        wakeups.close()
+
+    return Starlette(routes=[Mount("/", app=edge)], lifespan=lifespan)

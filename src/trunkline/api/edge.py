@@ -1,0 +1,282 @@
+"""The async shell: reads a request, runs its handler in a worker thread, and does the waiting.
+
+Nothing else in the service is async. No handler waits, so no slow client and no long poll holds a
+worker thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+from anyio import CancelScope, CapacityLimiter, to_thread
+from starlette.types import Receive as AsgiReceive
+from starlette.types import Scope, Send
+
+from trunkline.api import transport
+from trunkline.api.authentication import authenticate_agent, authenticate_user
+from trunkline.api.compute.versions import HIGHEST, LOWEST
+from trunkline.api.errors import render_bug, render_error, render_problem
+from trunkline.api.faces import Face, face_of
+from trunkline.api.http import Answer, LongPoll, Receive, Request, Response, SendFile
+from trunkline.api.limits import (
+    CHUNK_BYTES,
+    SLOW_WAITING_MAX,
+    SLOW_WORKER_THREADS,
+    WORKER_THREADS,
+)
+from trunkline.api.problems import HttpProblem
+from trunkline.api.routing import Auth, Lane, Match, Route, Router
+from trunkline.api.versions import Microversion, negotiate, version_headers
+from trunkline.api.wakeups import Wakeups
+from trunkline.control.services import Services
+from trunkline.domain.errors import TrunklineError
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import HostName
+
+T = TypeVar("T")
+log: Final = structlog.get_logger("trunkline.api")
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One request and its answer, as far as they have got."""
+
+    request_id: str
+    method: str
+    started: float
+    path: str = ""
+    face: Face = Face.TRUNKLINE
+    status: int = 0
+    answering: bool = False  # The head of the answer is out: nothing else can be answered.
+    caller: Caller | None = None
+    host_name: HostName | None = None
+    headers: dict[str, str] = field(default_factory=dict)  # To be sent with any answer.
+
+
+class Edge:
+    """The ASGI application behind Starlette's lifespan."""
+
+    def __init__(
+        self,
+        svc: Services,
+        router: Router,
+        wakeups: Wakeups,
+        *,
+        public_url: str | None,
+    ) -> None:
+        self._svc = svc
+        self._router = router
+        self._wakeups = wakeups
+        self._public_url = public_url
+        self._lanes = {
+            Lane.QUICK: CapacityLimiter(WORKER_THREADS),
+            Lane.SLOW: CapacityLimiter(SLOW_WORKER_THREADS),
+        }
+
+    async def __call__(self, scope: Scope, receive: AsgiReceive, send: Send) -> None:
+        """Answer one request, whatever happens, and write one line about it to the log."""
+        if scope["type"] != "http":
+            return
+        exchange = _Exchange(f"req-{self._svc.ids.new_id()}", scope["method"], time.perf_counter())
+        exchange.headers["x-openstack-request-id"] = exchange.request_id
+        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+            try:
+                await self._answer_or_fault(exchange, scope, receive, send)
+            except transport.ClientGone:
+                exchange.status = 499  # As nginx logs it; nobody is there to be answered.
+            finally:
+                _log_access(exchange)
+
+    async def _answer_or_fault(
+        self, exchange: _Exchange, scope: Scope, receive: AsgiReceive, send: Send
+    ) -> None:
+        try:
+            await self._answer(exchange, scope, receive, send)
+        except TrunklineError as error:
+            response = render_error(exchange.face, error, exchange.request_id)
+        except HttpProblem as problem:
+            response = render_problem(exchange.face, problem, exchange.request_id)
+        except transport.ClientGone:
+            raise
+        except Exception:
+            log.exception("unexpected error", method=exchange.method, path=exchange.path)
+            if exchange.answering:
+                raise  # The server closes the connection: half an answer is not taken for one.
+            response = render_bug(exchange.face, exchange.request_id)
+        else:
+            return
+        if exchange.answering:
+            raise transport.ClientGone
+        if response.status == 401:
+            url = self._public_url or ""
+            exchange.headers["WWW-Authenticate"] = f'Keystone uri="{url}/identity"'
+        await self._send(exchange, send, response)
+
+    async def _answer(
+        self, exchange: _Exchange, scope: Scope, receive: AsgiReceive, send: Send
+    ) -> None:
+        exchange.path = scope["path"]
+        exchange.face = face_of(exchange.path.removeprefix("/").split("/"))
+        headers = transport.read_headers(scope)
+        segments, query = transport.read_target(scope)
+        match = self._find(exchange.method, segments)
+        request = Request(
+            method=exchange.method,
+            path=exchange.path,
+            params=match.params,
+            query=query,
+            headers=headers,
+            base_url=transport.base_url(scope, headers, self._public_url),
+            request_id=exchange.request_id,
+            client_address=(scope.get("client") or ("", 0))[0],
+            microversion=_microversion(exchange, match.route, headers),
+            body=b""
+            if match.route.streams
+            else await transport.read_body(headers, receive, bytes_max=match.route.body_bytes_max),
+        )
+        answer = await self._run_handler(exchange, match.route, request)
+        match answer:
+            case LongPoll():
+                answer = await self._wait(answer, receive)
+            case Receive():
+                answer = await self._take_in(answer, receive)
+            case SendFile():
+                await self._send_file(exchange, send, answer)
+                return
+            case Response():
+                pass
+        await self._send(exchange, send, answer)
+
+    def _find(self, method: str, segments: list[str]) -> Match:
+        match = self._router.match(method, segments)
+        if isinstance(match, Match):
+            return match
+        if match.allow:
+            allow = {"Allow": ", ".join(match.allow)}
+            raise HttpProblem(405, f"the method {method} is not allowed here", headers=allow)
+        raise HttpProblem(404, "the resource could not be found")
+
+    async def _run_handler(self, exchange: _Exchange, route: Route, request: Request) -> Answer:
+        lane = self._lanes[route.lane]
+        if route.lane is Lane.SLOW and lane.statistics().tasks_waiting >= SLOW_WAITING_MAX:
+            raise HttpProblem(503, "too many are waiting for this", headers={"Retry-After": "2"})
+
+        def authenticate_and_run() -> Answer:
+            known = self._authenticate(exchange, route, request)
+            return route.handler(self._svc, known)
+
+        return await to_thread.run_sync(authenticate_and_run, limiter=lane)
+
+    def _authenticate(self, exchange: _Exchange, route: Route, request: Request) -> Request:
+        match route.auth:
+            case Auth.PUBLIC:
+                return request
+            case Auth.AGENT:
+                exchange.host_name = authenticate_agent(self._svc, request.headers)
+                return replace(request, found_host=exchange.host_name)
+            case Auth.USER | Auth.ADMIN:
+                exchange.caller = authenticate_user(
+                    self._svc,
+                    route.auth,
+                    request.headers,
+                    request_id=request.request_id,
+                    action=f"{route.method} {route.path}",
+                )
+                return replace(request, found_caller=exchange.caller)
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        return await to_thread.run_sync(function, limiter=self._lanes[Lane.QUICK])
+
+    async def _wait(self, poll: LongPoll, receive: AsgiReceive) -> Response:
+        """Wait for the poll's answer, or until nobody waits for it any more."""
+        answer = asyncio.ensure_future(self._poll(poll))
+        gone = asyncio.ensure_future(transport.until_gone(receive))
+        try:
+            await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise transport.ClientGone
+            return answer.result()
+        finally:
+            for task in (answer, gone):
+                task.cancel()
+            await asyncio.gather(answer, gone, return_exceptions=True)
+
+    async def _poll(self, poll: LongPoll) -> Response:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + poll.timeout_seconds
+        with self._wakeups.waiting_for(poll.host_name) as waiter:
+            while True:
+                response = await self._in_thread(poll.ready)
+                if response is not None:
+                    return response
+                if self._wakeups.closed or not await waiter.changed(deadline - loop.time()):
+                    return poll.otherwise
+
+    async def _take_in(self, answer: Receive, receive: AsgiReceive) -> Response:
+        sink, held = answer.sink, bytearray()
+        try:
+            async for chunk in transport.stream_body(receive):
+                held += chunk
+                if len(held) >= CHUNK_BYTES:
+                    piece, held = bytes(held), bytearray()
+                    await self._in_thread(partial(sink.write, piece))
+            await self._in_thread(partial(sink.write, bytes(held)))
+            return await self._in_thread(sink.complete)
+        except BaseException:
+            with CancelScope(shield=True):
+                await self._in_thread(sink.abandon)
+            raise
+
+    async def _send_file(self, exchange: _Exchange, send: Send, answer: SendFile) -> None:
+        try:
+            headers = {**exchange.headers, **answer.headers}
+            exchange.status, exchange.answering = 200, True
+            await transport.start_response(
+                send, 200, headers, content_type=answer.content_type, size_bytes=answer.size_bytes
+            )
+            left = 0 if exchange.method == "HEAD" else answer.size_bytes
+            while left:
+                piece = await self._in_thread(partial(answer.file.read, min(left, CHUNK_BYTES)))
+                if not piece:
+                    raise OSError(f"{answer.file.name} has {left} bytes less than recorded")
+                left -= len(piece)
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            answer.file.close()
+
+    async def _send(self, exchange: _Exchange, send: Send, response: Response) -> None:
+        exchange.status, exchange.answering = response.status, True
+        head_only = exchange.method == "HEAD"
+        await transport.send_response(send, response, exchange.headers, head_only=head_only)
+
+
+def _microversion(
+    exchange: _Exchange, route: Route, headers: Mapping[str, str]
+) -> Microversion | None:
+    if exchange.face is not Face.COMPUTE or route.auth is Auth.PUBLIC:
+        return None
+    version = negotiate(headers, lowest=LOWEST, highest=HIGHEST)
+    exchange.headers.update(version_headers(version))
+    return version
+
+
+def _log_access(exchange: _Exchange) -> None:
+    """Write one line. Neither headers, query nor bodies are in it: they carry secrets and names."""
+    caller = exchange.caller
+    log.info(
+        "request",
+        method=exchange.method,
+        path=exchange.path,
+        status=exchange.status,
+        duration_ms=round((time.perf_counter() - exchange.started) * 1000, 2),
+        user=caller.user_name if caller else None,
+        project_id=caller.project_id if caller else None,
+        host=exchange.host_name,
+    )

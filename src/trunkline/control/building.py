@@ -1,0 +1,255 @@
+"""Placing a server and recording it: a host and the very devices, all NICs or none.
+
+Runs inside one transaction, with the decision held in the fleet index until that commits or rolls
+back; there is no window in which a choice is made but not held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from trunkline.control import audit
+from trunkline.control.audit import Actor
+from trunkline.control.binding import bind_port, release_binding, release_device
+from trunkline.control.explaining import fault_of
+from trunkline.control.nics import Nic, nic_of_bound_port, placement_request
+from trunkline.control.ports import new_port, unplug_port
+from trunkline.control.requests import AddressRequest
+from trunkline.control.services import Services
+from trunkline.domain.allocation import AllocationState
+from trunkline.domain.errors import BindingInconsistent
+from trunkline.domain.host import Host, HostUse
+from trunkline.domain.ids import HostName, PortId
+from trunkline.domain.port import Port
+from trunkline.domain.server import SERVER, Fault, Server, ServerEvent, ServerState
+from trunkline.placement.request import NicChoice, NotPlaced
+from trunkline.store.transaction import Transaction
+
+DEVICE_OWNER = "compute:nova"  # What ports of servers show as their device_owner.
+
+
+def build(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    server: Server,
+    nics: Sequence[Nic],
+    *,
+    host_name: HostName | None = None,
+) -> Server:
+    """Place `server` and record its bindings, or record why it is in ERROR, holding nothing.
+
+    The server's row is left to the caller: this returns what it should be.
+
+    Raises:
+        GenerationMoved: The host chosen has changed since the index last heard of it.
+        DeviceTaken: So has a device. Both are lost races: decide again.
+    """
+    while True:
+        request = placement_request(
+            tx, svc, nics, server.flavor, host=host_name, excluded=server.excluded_hosts
+        )
+        placed = svc.fleet.place(tx, request)
+        if isinstance(placed, NotPlaced):
+            return failed(svc, server, fault_of(svc, placed, request))
+        host = tx.hosts.get(placed.host_id)
+        choices = {choice.nic: choice for choice in placed.choices}
+        problem = _refusal(tx, svc, nics, choices)
+        if problem is None:
+            break
+        _report_inconsistency(tx, svc, actor, server, host, problem)
+        svc.fleet.reload_after(tx, host.id)  # Drops what was held there for this choice.
+        server = replace(server, excluded_hosts=(*server.excluded_hosts, host.id))
+        if len(server.excluded_hosts) >= svc.limits.placement_attempts_max:
+            return failed(svc, server, _inconsistency_fault(svc, problem))
+    tx.hosts.raise_generation(host.id, seen=placed.seen_generation)
+    ports = [_plug(tx, svc, actor, server, host, nic, choices.get(nic.name)) for nic in nics]
+    flavor = server.flavor
+    tx.hosts.add_use(
+        host.id,
+        vcpus=flavor.vcpus,
+        memory_mib=flavor.memory_mib,
+        disk_gib=flavor.disk_gib + flavor.ephemeral_gib,
+    )
+    tx.on_commit(lambda: svc.wake_host(host.name))
+    audit.record(
+        tx, actor, svc.clock.now(), "server.place", f"server {server.id} on {host.name}",
+        project_id=server.project_id, host=host.name, server_id=server.id,
+    )  # fmt: skip
+    return replace(server, host_id=host.id, port_ids=tuple(PortId(port.id) for port in ports))
+
+
+def failed(svc: Services, server: Server, fault: Fault) -> Server:
+    """Return `server` in ERROR, holding nothing."""
+    return replace(
+        server,
+        state=SERVER.advance(server.state, ServerEvent.FAIL),
+        fault=fault,
+        host_id=None,
+        updated_at=svc.clock.now(),
+    )
+
+
+def let_go(tx: Transaction, svc: Services, actor: Actor, server: Server, *, reason: str) -> None:
+    """Take a server off its host: bindings gone, devices on their way back, its share free.
+
+    The host's generation is raised: it will find the guest no longer desired.
+    """
+    for binding in tx.bindings.of_server(server.id):
+        release_binding(tx, svc, actor, binding, reason=reason)
+    for allocation in tx.allocations.of_server(server.id):
+        if allocation.state in (AllocationState.CLAIMED, AllocationState.ACTIVE):
+            release_device(tx, svc, actor, allocation, reason=reason)
+    if server.host_id is None:
+        return
+    flavor = server.flavor
+    disk_gib = flavor.disk_gib + flavor.ephemeral_gib
+    tx.hosts.add_use(
+        server.host_id,
+        vcpus=-flavor.vcpus,
+        memory_mib=-flavor.memory_mib,
+        disk_gib=-disk_gib,
+    )
+    svc.fleet.note_use(tx, server.host_id, HostUse(flavor.vcpus, flavor.memory_mib, disk_gib))
+    raise_generation(tx, svc, tx.hosts.get(server.host_id))
+
+
+def replace_server(
+    tx: Transaction, svc: Services, actor: Actor, server: Server, *, reason: str
+) -> Server:
+    """Place a server anew that its host refused, that host left out; ERROR when none is left."""
+    assert server.host_id is not None, "a server that was refused was on a host"
+    refusing = tx.hosts.get(server.host_id)
+    ports = _ports_in_order(tx, server)
+    let_go(tx, svc, actor, server, reason=reason)
+    audit.record(
+        tx, actor, svc.clock.now(), "server.refused", f"server {server.id} by {refusing.name}",
+        project_id=server.project_id, host=refusing.name, server_id=server.id,
+        details={"reason": reason},
+    )  # fmt: skip
+    server = replace(
+        server,
+        state=SERVER.advance(server.state, ServerEvent.REPLACE),
+        host_id=None,
+        excluded_hosts=(*server.excluded_hosts, refusing.id),
+        updated_at=svc.clock.now(),
+    )
+    if len(server.excluded_hosts) >= svc.limits.placement_attempts_max:
+        fault = Fault(
+            code=500,
+            message=f"{len(server.excluded_hosts)} hosts refused the server, the last because: "
+            f"{reason}",
+            at=svc.clock.now(),
+        )
+        server = failed(svc, server, fault)
+    else:
+        server = build(tx, svc, actor, server, [nic_of_bound_port(tx, port) for port in ports])
+    if server.state is ServerState.ERROR:
+        assert server.fault is not None
+        for port in ports:
+            unplug_port(tx, svc, tx.ports.get(port.id))
+        details = f"{reason}\n{server.fault.details}".strip()
+        server = replace(server, port_ids=(), fault=replace(server.fault, details=details))
+    return server
+
+
+def raise_generation(tx: Transaction, svc: Services, host: Host) -> None:
+    """Say that what is desired of `host` has changed, and wake its agent once that is durable."""
+    generation = tx.hosts.raise_generation(host.id)
+    svc.fleet.note_generation(tx, host.id, generation)
+    tx.on_commit(lambda: svc.wake_host(host.name))
+
+
+def _ports_in_order(tx: Transaction, server: Server) -> list[Port]:
+    found = {port.id: port for port in tx.ports.get_many(server.port_ids)}
+    return [found[port_id] for port_id in server.port_ids if port_id in found]
+
+
+def _refusal(
+    tx: Transaction, svc: Services, nics: Sequence[Nic], choices: dict[str, NicChoice]
+) -> BindingInconsistent | None:
+    """Ask the network side about each device that was chosen, before anything is written."""
+    for nic in nics:
+        choice = choices.get(nic.name)
+        if choice is None or choice.device_id is None:
+            continue
+        device = tx.devices.get(choice.device_id).device
+        segment = next(s for s in nic.network.segments if s.id == choice.segment_id)
+        driver = svc.networking.driver_for(segment.network_type)
+        problem = driver.refusal(nic.network, segment, device)
+        if problem is not None:
+            return BindingInconsistent(
+                port=nic.name, device=str(device.function.address), problem=problem
+            )
+    return None
+
+
+def _report_inconsistency(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    server: Server,
+    host: Host,
+    problem: BindingInconsistent,
+) -> None:
+    audit.record(
+        tx, actor, svc.clock.now(), "binding.inconsistent", f"server {server.id} on {host.name}",
+        host=host.name, server_id=server.id, details={"problem": str(problem)},
+    )  # fmt: skip
+
+
+def _inconsistency_fault(svc: Services, problem: BindingInconsistent) -> Fault:
+    return Fault(
+        code=500,
+        message="Internal inconsistency between placement and network; nothing is held. "
+        "An administrator sees the details.",
+        details=str(problem),
+        at=svc.clock.now(),
+    )
+
+
+def _plug(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    server: Server,
+    host: Host,
+    nic: Nic,
+    choice: NicChoice | None,
+) -> Port:
+    """Give one NIC its port, and the port its binding."""
+    port = nic.port
+    if port is None:
+        port = new_port(
+            tx,
+            svc,
+            nic.network,
+            project_id=server.project_id,
+            vnic_type=nic.vnic_type,
+            addresses=(AddressRequest(ip_address=nic.fixed_ip),) if nic.fixed_ip else None,
+            device_id=server.id,
+            device_owner=DEVICE_OWNER,
+            created_by_server=True,
+        )
+    elif port.device_id != server.id:
+        changed = replace(
+            port,
+            device_id=server.id,
+            device_owner=DEVICE_OWNER,
+            revision=port.revision + 1,
+            updated_at=svc.clock.now(),
+        )
+        tx.ports.update(changed, seen_revision=port.revision)
+        port = changed
+    if nic.claim is not None:
+        tx.bindings.update(replace(nic.claim, server_id=server.id))
+        if nic.claim.device_id is not None:
+            tx.allocations.give_to_server(nic.claim.device_id, server.id)
+        return port
+    assert choice is not None, "placement answers for every NIC that has no claim"
+    bind_port(
+        tx, svc, actor, port=port, network=nic.network, host=host, segment_id=choice.segment_id,
+        device_id=choice.device_id, server_id=server.id,
+    )  # fmt: skip
+    return port

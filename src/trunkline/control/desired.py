@@ -1,0 +1,127 @@
+"""What should be true on one host: made from the rows of that host alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trunkline.control.binding import bridge_of, vlan_id_of
+from trunkline.control.services import Services
+from trunkline.domain.allocation import Allocation, AllocationState
+from trunkline.domain.binding import Binding, BindingState
+from trunkline.domain.host import Host
+from trunkline.domain.ids import DeviceId, HostName, NetworkId, PortId, SegmentId
+from trunkline.domain.network import Network, Segment
+from trunkline.domain.port import Port, logical_device_name
+from trunkline.domain.server import Server
+from trunkline.domain.vf import LinkState
+from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
+from trunkline.store.devices import DeviceRecord
+from trunkline.store.transaction import Transaction
+
+
+def desired_config(svc: Services, host_name: HostName) -> HostConfig:
+    """Return what should be true on a host now; raise `NotFound` if it was never enrolled."""
+    return svc.store.read(lambda tx: _config(tx, tx.hosts.get_by_name(host_name)))
+
+
+def generation_of(svc: Services, host_name: HostName) -> int:
+    """Return a host's generation: cheap, for those who wait for a newer one."""
+    return svc.store.read(lambda tx: tx.hosts.get_by_name(host_name).generation)
+
+
+def _config(tx: Transaction, host: Host) -> HostConfig:
+    servers = tx.servers.of_host(host.id)
+    bindings = {binding.port_id: binding for binding in tx.bindings.of_host(host.id)}
+    ports = {port.id: port for port in tx.ports.get_many(bindings)}
+    networks = tx.networks.get_many({port.network_id for port in ports.values()}) if ports else []
+    allocations = {a.device_id: a for a in tx.allocations.of_host(host.id)}
+    devices = tx.devices.get_many(allocations)
+    rows = _Rows(host, bindings, ports, networks, allocations, devices)
+    return HostConfig(
+        host=host.name,
+        generation=host.generation,
+        servers=tuple(_server_config(server, rows) for server in servers),
+        releases=tuple(
+            _held(devices[device_id], allocation)
+            for device_id, allocation in sorted(allocations.items())
+            if allocation.state in (AllocationState.RELEASING, AllocationState.QUARANTINED)
+        ),
+    )
+
+
+class _Rows:
+    """The rows of one host, by ID."""
+
+    def __init__(
+        self,
+        host: Host,
+        bindings: Mapping[PortId, Binding],
+        ports: Mapping[PortId, Port],
+        networks: list[Network],
+        allocations: Mapping[DeviceId, Allocation],
+        devices: Mapping[DeviceId, DeviceRecord],
+    ) -> None:
+        self.host = host
+        self.bindings = bindings
+        self.ports = ports
+        self.allocations = allocations
+        self.devices = devices
+        self.networks: dict[NetworkId, Network] = {network.id: network for network in networks}
+        self.segments: dict[SegmentId, Segment] = {
+            segment.id: segment for network in networks for segment in network.segments
+        }
+
+
+def _server_config(server: Server, rows: _Rows) -> ServerConfig:
+    return ServerConfig(
+        id=server.id,
+        name=server.name,
+        vcpus=server.flavor.vcpus,
+        memory_mib=server.flavor.memory_mib,
+        disk_gib=server.flavor.disk_gib,
+        image_id=server.image_id,
+        power=server.power,
+        boot_number=server.boot_number,
+        nics=tuple(
+            _nic_config(rows.ports[port_id], rows.bindings[port_id], rows)
+            for port_id in server.port_ids
+            if port_id in rows.bindings and rows.bindings[port_id].state is not BindingState.FAILED
+        ),
+    )
+
+
+def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:
+    segment = rows.segments.get(binding.segment_id) if binding.segment_id else None
+    has_rates = bool(port.min_tx_rate_mbps or port.max_tx_rate_mbps)
+    device = None
+    if binding.device_id is not None:
+        device = _held(rows.devices[binding.device_id], rows.allocations[binding.device_id])
+    return NicConfig(
+        port_id=port.id,
+        device=device,
+        vif_type=binding.vif_type,
+        vnic_type=port.vnic_type,
+        mac=port.mac,
+        logical_name=logical_device_name(port.id),
+        vlan_id=vlan_id_of(segment),
+        vlan_qos=port.vlan_qos,
+        spoof_check=port.port_security_enabled,
+        trust=port.trusted,
+        # A port that is administratively up leaves the link as it is: not every driver can set it.
+        link_state=None if port.admin_state_up else LinkState.DISABLE,
+        min_tx_rate_mbps=port.min_tx_rate_mbps if has_rates else None,
+        max_tx_rate_mbps=port.max_tx_rate_mbps if has_rates else None,
+        bridge=bridge_of(segment, rows.host) if device is None else None,
+        mtu=rows.networks[port.network_id].mtu,
+    )
+
+
+def _held(record: DeviceRecord, allocation: Allocation) -> HeldDevice:
+    function = record.device.function
+    return HeldDevice(
+        address=function.address,
+        kind=function.kind,
+        epoch=allocation.epoch,
+        pf_address=function.pf_address,
+        vf_index=function.vf_index,
+    )

@@ -1,0 +1,99 @@
+"""Refusals for people: what a tenant is told, and what an admin is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trunkline.control.access import require_admin
+from trunkline.control.nics import placement_request, resolve_nics
+from trunkline.control.requests import ExplainRequest
+from trunkline.control.services import Services
+from trunkline.domain.host import Host
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import HostName
+from trunkline.domain.server import Fault
+from trunkline.placement.request import (
+    Explanation,
+    HostRefusal,
+    NotPlaced,
+    Placed,
+    PlacementRequest,
+)
+from trunkline.store.transaction import Transaction
+
+_HOSTS_IN_FAULT_MAX = 20  # A fault is a column of a row; the whole list is one `explain` away.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """The answer to `explain`: where it would go, or why nowhere."""
+
+    fits: bool
+    host_name: HostName | None  # Admins only.
+    placed: Placed | None  # Admins only.
+    explanation: Explanation | None  # Tenants get it without hosts.
+
+
+def explain(svc: Services, caller: Caller, request: ExplainRequest) -> Advice:
+    """Think a request through without holding anything."""
+
+    def think(tx: Transaction) -> Advice:
+        if request.host is not None:
+            require_admin(caller, "naming a host")
+            tx.hosts.get_by_name(request.host)
+        flavor = None if request.flavor_id is None else tx.flavors.get(request.flavor_id)
+        nics = resolve_nics(tx, svc, caller, request.nics)
+        wanted = placement_request(tx, svc, nics, flavor, host=request.host)
+        answer = svc.fleet.explain(tx, wanted)
+        if isinstance(answer, Placed):
+            host: Host = tx.hosts.get(answer.host_id)
+            return Advice(
+                fits=True,
+                host_name=host.name if caller.is_admin else None,
+                placed=answer if caller.is_admin else None,
+                explanation=None,
+            )
+        if not caller.is_admin:
+            answer = Explanation(hosts=(), counts=answer.counts, nearest=None, smallest_change="")
+        return Advice(fits=False, host_name=None, placed=None, explanation=answer)
+
+    return svc.store.read(think)
+
+
+def fault_of(svc: Services, refused: NotPlaced, request: PlacementRequest) -> Fault:
+    """Make a server's fault of a refusal: counts for its owner, hosts for admins."""
+    explanation = refused.explanation
+    counts = ", ".join(
+        f"{count} {reason.value.replace('_', ' ')}"
+        for reason, count in sorted(
+            explanation.counts.items(), key=lambda item: (-item[1], item[0].value)
+        )
+    )
+    hosts = len(explanation.hosts)
+    return Fault(
+        code=500,
+        message=f"No valid host was found for {len(request.nics)} NICs together. "
+        f"Hosts by reason: {counts or 'there are no hosts'}.",
+        details="\n".join(
+            [
+                f"Smallest change: {explanation.smallest_change}",
+                *(refusal_line(host) for host in explanation.hosts[:_HOSTS_IN_FAULT_MAX]),
+                *(
+                    [f"and {hosts - _HOSTS_IN_FAULT_MAX} more"]
+                    if hosts > _HOSTS_IN_FAULT_MAX
+                    else []
+                ),
+            ]
+        ),
+        at=svc.clock.now(),
+    )
+
+
+def refusal_line(refusal: HostRefusal) -> str:
+    """Say in one line why one host was refused."""
+    reasons = [reason.value for reason in refusal.reasons]
+    reasons += [
+        f"{nic.nic}: {nic.reason.value}" + (f" ({nic.detail})" if nic.detail else "")
+        for nic in refusal.nics
+    ]
+    return f"{refusal.host_name}: {'; '.join(reasons) or refusal.detail}"

@@ -1,0 +1,227 @@
+"""The live fleet index: what placement decides on, kept in step with the store.
+
+One process decides under one lock, on an index in memory. A choice is held in the index from the
+decision until its transaction commits (then it is taken) or rolls back (then it is undone). A
+host on which that can't be told, as after a lost race, is marked stale and read again, alone,
+before the next decision. With several replicas the change feed says which hosts others changed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from functools import partial
+
+from trunkline.domain.clock import Clock
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.host import Host, HostUse
+from trunkline.domain.ids import DeviceId, HostId
+from trunkline.placement.explanation import explain
+from trunkline.placement.fleet import Fleet, Hold
+from trunkline.placement.place import place
+from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
+from trunkline.placement.views import DeviceView, HostView
+from trunkline.store.devices import PlacementRow
+from trunkline.store.transaction import Transaction
+
+_KINDS = {kind.value: kind for kind in DeviceKind}
+
+
+class LiveFleet:
+    """The fleet as this process sees it. All methods may be called from any thread."""
+
+    def __init__(self, clock: Clock, *, host_silent_seconds_max: int, replicated: bool) -> None:
+        """Make an empty index; `load` fills it.
+
+        Args:
+            clock: Tells which hosts have been silent too long.
+            host_silent_seconds_max: Longer unheard of, and a host takes no new servers.
+            replicated: Other processes write to the same store, so the change feed is followed.
+        """
+        self._clock = clock
+        self._silence_max = timedelta(seconds=host_silent_seconds_max)
+        self._replicated = replicated
+        self._lock = threading.RLock()
+        self._fleet = Fleet()
+        self._last_seen: dict[HostId, datetime | None] = {}
+        self._stale: set[HostId] = set()
+        self._change_read = 0
+
+    def load(self, tx: Transaction) -> None:
+        """Read every host from the store, once, at start."""
+        with self._lock:
+            self._change_read = tx.hosts.newest_change()
+            uses = tx.hosts.uses()
+            owned = tx.allocations.all_device_ids()
+            hosts = {host.id: host for host in tx.hosts.all()}
+            for host_id, rows in tx.devices.for_placement():
+                host = hosts.pop(host_id)
+                self._put(host, self._view(host, uses[host_id], rows, owned))
+            for host in hosts.values():
+                self._put(host, self._view(host, uses[host.id], (), owned))
+
+    def place(self, tx: Transaction, request: PlacementRequest) -> Placed | NotPlaced:
+        """Decide, and hold what was chosen until `tx` commits or rolls back."""
+        with self._lock:
+            self._catch_up(tx)
+            result = place(request, self._fleet)
+            if isinstance(result, Placed):
+                hold = self._fleet.hold(result, request)
+                tx.on_commit(lambda: self._locked(lambda: self._confirm(hold)))
+                tx.on_rollback(lambda: self._locked(lambda: self._fleet.undo(hold)))
+            return result
+
+    def explain(self, tx: Transaction, request: PlacementRequest) -> Placed | Explanation:
+        """Say where a request would go, or why nowhere; nothing is held."""
+        with self._lock:
+            self._catch_up(tx)
+            result = place(request, self._fleet)
+            return result if isinstance(result, Placed) else explain(request, self._fleet)
+
+    def is_up(self, host: Host) -> bool:
+        """Say whether a host's agent has been heard within the limit."""
+        return self._heard_recently(host.last_seen)
+
+    def mark_stale(self, host_id: HostId) -> None:
+        """Read this host again before the next decision."""
+        with self._lock:
+            self._stale.add(host_id)
+
+    def reload_after(self, tx: Transaction, host_id: HostId) -> None:
+        """Read this host again once `tx` is durable; what changed is known to the store alone."""
+        tx.on_commit(lambda: self.mark_stale(host_id))
+
+    def note_generation(self, tx: Transaction, host_id: HostId, generation: int) -> None:
+        """Follow a generation that `tx` raised."""
+        self._after(tx, host_id, lambda: self._fleet.set_generation(host_id, generation))
+
+    def note_freed(
+        self, tx: Transaction, host_id: HostId, device_ids: Collection[DeviceId]
+    ) -> None:
+        """Follow devices that `tx` freed."""
+
+        def free() -> None:
+            for device_id in device_ids:
+                self._fleet.free_device(host_id, device_id)
+
+        self._after(tx, host_id, free)
+
+    def note_taken(self, tx: Transaction, host_id: HostId, device_id: DeviceId) -> None:
+        """Follow a device that `tx` took without placement: an admin's claim."""
+        self._after(tx, host_id, lambda: self._fleet.take_device(host_id, device_id))
+
+    def note_use(self, tx: Transaction, host_id: HostId, use: HostUse) -> None:
+        """Follow processors, memory and disk that `tx` gave back (or took, if negative)."""
+        self._after(
+            tx,
+            host_id,
+            lambda: self._fleet.adjust(
+                host_id, vcpus=use.vcpus, memory_mib=use.memory_mib, disk_gib=use.disk_gib
+            ),
+        )
+
+    def note_heard(self, tx: Transaction, host_id: HostId, *, at: datetime, enabled: bool) -> None:
+        """Follow that a host's agent was heard, or an operator's change of `enabled`."""
+
+        def hear() -> None:
+            self._last_seen[host_id] = at
+            self._fleet.set_status(host_id, enabled=enabled, up=self._heard_recently(at))
+
+        self._after(tx, host_id, hear)
+
+    def notice_silence(self) -> None:
+        """Take hosts that have been silent too long out of placement. Called every few seconds."""
+        with self._lock:
+            for host_id in self._fleet.host_ids():
+                if not self._heard_recently(self._last_seen.get(host_id)):
+                    enabled = self._fleet.view(host_id).enabled
+                    self._fleet.set_status(host_id, enabled=enabled, up=False)
+
+    def refresh(self, tx: Transaction) -> None:
+        """Read again what is known to be stale; every decision does so first."""
+        with self._lock:
+            self._catch_up(tx)
+
+    def view(self, host_id: HostId) -> HostView:
+        """Return the index's view of a host, to be held against the store's."""
+        with self._lock:
+            return self._fleet.view(host_id)
+
+    def stored_view(self, tx: Transaction, host: Host) -> HostView:
+        """Make the view of a host from the store alone."""
+        owned = {allocation.device_id for allocation in tx.allocations.of_host(host.id)}
+        rows = next((rows for _, rows in tx.devices.for_placement(host.id)), ())
+        return self._view(host, tx.hosts.use_of(host.id), rows, owned)
+
+    def _catch_up(self, tx: Transaction) -> None:
+        if self._replicated:
+            self._change_read, changed = tx.hosts.changed_since(self._change_read)
+            self._stale.update(changed)
+        while self._stale:
+            host_id = self._stale.pop()
+            host = tx.hosts.find(host_id)
+            if host is None:
+                self._fleet.remove_host(host_id)
+            else:
+                self._put(host, self.stored_view(tx, host))
+                # If `tx` fails, what was just read may never have been.
+                tx.on_rollback(partial(self.mark_stale, host_id))
+
+    def _confirm(self, hold: Hold) -> None:
+        """What was held has an owner in the store now."""
+        if hold.host_id in self._last_seen and hold.host_id not in self._stale:
+            for device_id in hold.device_ids:
+                self._fleet.take_device(hold.host_id, device_id)
+
+    def _put(self, host: Host, view: HostView) -> None:
+        self._last_seen[host.id] = host.last_seen
+        self._fleet.put_host(view)
+
+    def _after(self, tx: Transaction, host_id: HostId, effect: Callable[[], None]) -> None:
+        def follow() -> None:
+            with self._lock:
+                if host_id in self._last_seen and host_id not in self._stale:
+                    effect()
+
+        tx.on_commit(follow)
+
+    def _locked(self, effect: Callable[[], None]) -> None:
+        with self._lock:
+            effect()
+
+    def _heard_recently(self, last_seen: datetime | None) -> bool:
+        return last_seen is not None and self._clock.now() - last_seen <= self._silence_max
+
+    def _view(
+        self,
+        host: Host,
+        use: HostUse,
+        rows: Collection[PlacementRow],
+        owned: Collection[DeviceId],
+    ) -> HostView:
+        resources = host.resources
+        return HostView(
+            id=host.id,
+            name=host.name,
+            generation=host.generation,
+            enabled=host.enabled,
+            up=self._heard_recently(host.last_seen),
+            free_vcpus=resources.vcpus - use.vcpus,
+            free_memory_mib=resources.memory_mib - use.memory_mib,
+            free_disk_gib=resources.disk_gib - use.disk_gib,
+            bridges=frozenset(resources.bridges),
+            devices=tuple(
+                DeviceView(
+                    id=row.id,
+                    kind=_KINDS[row.kind],
+                    pf_id=row.pf_id,
+                    vf_index=row.vf_index,
+                    address=row.address,
+                    attributes=row.attributes,
+                    free=row.id not in owned,
+                )
+                for row in rows
+                if row.offered or row.id in owned
+            ),
+        )

@@ -1,0 +1,150 @@
+"""Hosts: enrol, show, list, enable, disable."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import replace
+
+from trunkline.control import audit
+from trunkline.control.access import require_admin
+from trunkline.control.audit import Actor, actor_of
+from trunkline.control.services import Services
+from trunkline.control.views import HostView
+from trunkline.domain.errors import Invalid, Unauthenticated
+from trunkline.domain.host import Host, HostResources
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import HostId, HostName
+from trunkline.domain.listing import ListQuery
+from trunkline.store.transaction import Transaction
+
+ENROLMENT_KEY_SETTING = "enrolment_key_hash"
+_NO_RESOURCES = HostResources(vcpus=0, memory_mib=0, disk_gib=0)
+
+
+def list_hosts(svc: Services, caller: Caller, query: ListQuery) -> list[HostView]:
+    """Return one page of hosts, by name. Admins only."""
+    require_admin(caller, "listing hosts")
+    return svc.store.read(lambda tx: _views(tx, svc, tx.hosts.page(query)))
+
+
+def get_host(svc: Services, caller: Caller, name_or_id: str) -> HostView:
+    """Return one host, by name or ID. Admins only."""
+    require_admin(caller, "showing a host")
+
+    def get(tx: Transaction) -> HostView:
+        host = tx.hosts.find(name_or_id) or tx.hosts.get_by_name(name_or_id)
+        return _views(tx, svc, [host])[0]
+
+    return svc.store.read(get)
+
+
+def set_host_enabled(
+    svc: Services, caller: Caller, name: str, *, enabled: bool, reason: str | None = None
+) -> HostView:
+    """Let a host take new servers, or no more. The servers that it has stay."""
+    require_admin(caller, "enabling or disabling a host")
+
+    def change(tx: Transaction) -> HostView:
+        host = tx.hosts.get_by_name(name)
+        host = replace(
+            host,
+            enabled=enabled,
+            disabled_reason=None if enabled else reason,
+            updated_at=svc.clock.now(),
+        )
+        tx.hosts.update(host)
+        tx.hosts.note_status_change(host.id)
+        svc.fleet.reload_after(tx, host.id)
+        audit.record(
+            tx, actor_of(caller), svc.clock.now(), f"host.{'enable' if enabled else 'disable'}",
+            f"host {host.name}", host=host.name,
+            details={} if enabled else {"reason": reason or ""},
+        )  # fmt: skip
+        return _views(tx, svc, [host])[0]
+
+    return svc.store.write(change)
+
+
+def set_enrolment_key(svc: Services, key: str) -> None:
+    """Set the key that agents enrol with. Only its hash is kept."""
+    svc.store.write(lambda tx: tx.settings.put(ENROLMENT_KEY_SETTING, _hash(key)))
+
+
+def enrol_host(svc: Services, name: HostName, key: str) -> str:
+    """Make a host known, or known anew, and return its agent's credential, bound to its name.
+
+    An earlier credential of the same host is worthless from then on.
+
+    Raises:
+        Unauthenticated: `key` is not the enrolment key.
+        Invalid: The name is empty, too long, or has unprintable characters.
+    """
+
+    def check(tx: Transaction) -> None:
+        expected = tx.settings.find(ENROLMENT_KEY_SETTING) or ""
+        if not hmac.compare_digest(expected, _hash(key)):
+            raise Unauthenticated("the enrolment key is wrong")
+
+    svc.store.read(check)
+    token = svc.ids.new_secret()
+
+    def enrol(tx: Transaction) -> None:
+        host = ensure_host(tx, svc, name)
+        tx.hosts.set_token_hash(host.id, _hash(token))
+
+    svc.store.write(enrol)
+    return token
+
+
+def host_by_token(svc: Services, token: str) -> HostName:
+    """Return the one host that an agent with this credential may speak for.
+
+    Raises:
+        Unauthenticated: No host's agent has it.
+    """
+    name = svc.store.read(lambda tx: tx.hosts.name_by_token_hash(_hash(token)))
+    if name is None:
+        raise Unauthenticated("the agent's credential is not known; enrol the host again")
+    return name
+
+
+def ensure_host(tx: Transaction, svc: Services, name: HostName) -> Host:
+    """Return the host of this name; make it known if it is not."""
+    if not name or len(name) > 255 or not name.isprintable():
+        raise Invalid("host", "a host name has 1 to 255 printable characters")
+    host = tx.hosts.find_by_name(name)
+    if host is not None:
+        return host
+    now = svc.clock.now()
+    host = Host(
+        id=HostId(svc.ids.new_id()),
+        name=name,
+        generation=1,
+        resources=_NO_RESOURCES,
+        created_at=now,
+        updated_at=now,
+    )
+    tx.hosts.insert(host)
+    audit.record(tx, Actor(f"agent {name}"), now, "host.enrol", f"host {name}", host=name)
+    svc.fleet.reload_after(tx, host.id)
+    return host
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _views(tx: Transaction, svc: Services, hosts: Sequence[Host]) -> list[HostView]:
+    counts = tx.servers.count_by_host([host.id for host in hosts])
+    uses = tx.hosts.uses([host.id for host in hosts])
+    return [
+        HostView(
+            host=host,
+            use=uses[host.id],
+            up=svc.fleet.is_up(host),
+            server_count=counts.get(host.id, 0),
+        )
+        for host in hosts
+    ]

@@ -1,0 +1,83 @@
+"""Taking in what a host says it has: new devices, changed ones, and ones that are gone.
+
+A device with an owner is never dropped: it is only no longer on offer, and is forgotten once it
+is clean and nobody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from trunkline.control import audit
+from trunkline.control.audit import Actor
+from trunkline.control.services import Services
+from trunkline.domain.device import DeviceKind, OfferedDevice
+from trunkline.domain.host import Host
+from trunkline.domain.ids import DeviceId
+from trunkline.domain.pci import PciAddress
+from trunkline.store.devices import DeviceRecord
+from trunkline.store.transaction import Transaction
+
+
+def take_inventory(
+    tx: Transaction, svc: Services, actor: Actor, host: Host, offered: Sequence[OfferedDevice]
+) -> bool:
+    """Bring the store's devices of `host` in line with what is on offer; say if any changed."""
+    known = {record.device.function.address: record for record in tx.devices.of_host(host.id)}
+    wanted = {device.function.address: device for device in offered}
+    owned = {allocation.device_id for allocation in tx.allocations.of_host(host.id)}
+    ids = {address: record.id for address, record in known.items()}
+    for address in sorted(wanted):
+        ids.setdefault(address, DeviceId(svc.ids.new_id()))
+    new, changed, gone = [], [], []
+    # PFs sort before their VFs here: a VF's row refers to its PF's.
+    for device in sorted(wanted.values(), key=_pfs_first):
+        record = known.get(device.function.address)
+        fresh = _record(host, device, ids, record)
+        if record is None:
+            new.append(fresh)
+        elif fresh != record:
+            changed.append(fresh)
+    for address, record in known.items():
+        if address in wanted:
+            continue
+        whole_pf_out = record.pf_id in owned or record.id in owned
+        if whole_pf_out or record.vfs_held:
+            # Its PF is in a guest (then its VFs are not to be seen), or it has an owner itself.
+            if record.offered and record.pf_id not in owned:
+                changed.append(replace(record, offered=False))
+        else:
+            gone.append(record.id)
+    tx.devices.insert_many(new)
+    tx.devices.update_facts(changed)
+    tx.devices.delete_many(gone)
+    if new or changed or gone:
+        audit.record(
+            tx, actor, svc.clock.now(), "host.inventory", f"host {host.name}", host=host.name,
+            details={"new": len(new), "changed": len(changed), "gone": len(gone)},
+        )  # fmt: skip
+    return bool(new or changed or gone)
+
+
+def _pfs_first(device: OfferedDevice) -> tuple[bool, PciAddress]:
+    return device.function.kind is DeviceKind.VF, device.function.address
+
+
+def _record(
+    host: Host,
+    device: OfferedDevice,
+    ids: dict[PciAddress, DeviceId],
+    known: DeviceRecord | None,
+) -> DeviceRecord:
+    pf_address = device.function.pf_address
+    return DeviceRecord(
+        id=ids[device.function.address],
+        host_id=host.id,
+        pf_id=None if pf_address is None else ids.get(pf_address),
+        offered=True,
+        epoch=known.epoch if known else 0,
+        held_whole=known.held_whole if known else False,
+        vfs_held=known.vfs_held if known else 0,
+        device=device,
+    )

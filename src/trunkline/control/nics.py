@@ -1,0 +1,196 @@
+"""From the NICs that are asked for to what placement is asked.
+
+The network side is asked once: the look-up that shows that the networks exist also yields what
+each of them demands of a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trunkline.control.access import require_visible
+from trunkline.control.binding import TUNNEL_BRIDGE
+from trunkline.control.requests import NicPolicy, NicRequest
+from trunkline.control.services import Services
+from trunkline.domain.binding import Binding
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.errors import InUse, Invalid, StateConflict
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import HostId, HostName
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.network import Network, Segment
+from trunkline.domain.port import Port, VnicType
+from trunkline.domain.server import Flavor
+from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
+from trunkline.store.transaction import Transaction
+
+DEVICE_KINDS = {
+    VnicType.NORMAL: None,
+    VnicType.DIRECT: DeviceKind.VF,
+    VnicType.MACVTAP: DeviceKind.VF,
+    VnicType.DIRECT_PHYSICAL: DeviceKind.PF,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nic:
+    """One NIC, with what was looked up for it."""
+
+    name: str  # The port's ID, or `nic N` while there is no port.
+    network: Network
+    vnic_type: VnicType
+    port: Port | None  # None: one is to be made.
+    claim: Binding | None  # An admin has claimed a device for the port already.
+    fixed_ip: str | None
+
+
+def resolve_nics(
+    tx: Transaction, svc: Services, caller: Caller, wanted: Sequence[NicRequest] | NicPolicy
+) -> tuple[Nic, ...]:
+    """Look up the ports and networks of a new server.
+
+    Raises:
+        NotFound: A port or network that the caller can't see.
+        InUse: A port that another server has.
+        Invalid: The same port twice, or a VNIC type that the network can't carry.
+    """
+    if isinstance(wanted, NicPolicy):
+        wanted = _by_policy(tx, caller, wanted)
+    seen: set[str] = set()
+    for request in wanted:
+        if request.port_id is not None:
+            if request.port_id in seen:
+                raise Invalid("networks", f"port {request.port_id} is named twice")
+            seen.add(request.port_id)
+    return tuple(
+        _of_port(tx, svc, caller, request.port_id)
+        if request.port_id is not None
+        else _of_network(tx, svc, caller, request, f"nic {number}")
+        for number, request in enumerate(wanted)
+    )
+
+
+def nic_of_bound_port(tx: Transaction, port: Port) -> Nic:
+    """Return the NIC that an existing server's port is, to be placed anew."""
+    return Nic(
+        name=port.id,
+        network=tx.networks.get(port.network_id),
+        vnic_type=port.vnic_type,
+        port=port,
+        claim=None,
+        fixed_ip=None,
+    )
+
+
+def placement_request(
+    tx: Transaction,
+    svc: Services,
+    nics: Sequence[Nic],
+    flavor: Flavor | None,
+    *,
+    host: HostName | None = None,
+    excluded: Sequence[HostId] = (),
+) -> PlacementRequest:
+    """Make the request to placement. NICs whose device an admin has claimed pin the host."""
+    for nic in nics:
+        if nic.claim is None:
+            continue
+        claimed = tx.hosts.get(nic.claim.host_id).name
+        if host not in (None, claimed):
+            raise StateConflict("port", nic.name, f"its claimed device is on {claimed}, not {host}")
+        host = claimed
+    return PlacementRequest(
+        nics=tuple(_demand(svc, nic) for nic in nics if nic.claim is None),
+        vcpus=flavor.vcpus if flavor else 0,
+        memory_mib=flavor.memory_mib if flavor else 0,
+        disk_gib=flavor.disk_gib + flavor.ephemeral_gib if flavor else 0,
+        excluded_hosts=frozenset(excluded),
+        only_host=host,
+    )
+
+
+def check_vnic_type(svc: Services, network: Network, vnic_type: VnicType) -> None:
+    """Raise `Invalid` if no segment of `network` can carry ports of this VNIC type."""
+    if not _segments_for(svc, network, vnic_type):
+        kinds = sorted({segment.network_type.value for segment in network.segments})
+        raise Invalid(
+            "binding:vnic_type",
+            f"a port of type {vnic_type.value} cannot be on network {network.name or network.id}, "
+            f"which is {' and '.join(kinds)}: use a flat or vlan network, or a port of type normal",
+        )
+
+
+def _demand(svc: Services, nic: Nic) -> NicDemand:
+    kind = DEVICE_KINDS[nic.vnic_type]
+    options = []
+    for segment in _segments_for(svc, nic.network, nic.vnic_type):
+        attributes = {} if kind is None else svc.networking.requirements_of(nic.network, segment)
+        options.append(
+            SegmentOption(
+                segment_id=segment.id,
+                attributes=attributes,
+                physical_network=segment.physical_network or TUNNEL_BRIDGE,
+            )
+        )
+    trusted = {"e.trusted": "true"} if nic.port is not None and nic.port.trusted else {}
+    return NicDemand(
+        nic=nic.name, kind=kind, options=tuple(options), attributes=trusted if kind else {}
+    )
+
+
+def _segments_for(svc: Services, network: Network, vnic_type: VnicType) -> list[Segment]:
+    return [
+        segment
+        for segment in network.segments
+        if vnic_type in svc.networking.driver_for(segment.network_type).vnic_types
+    ]
+
+
+def _by_policy(tx: Transaction, caller: Caller, policy: NicPolicy) -> tuple[NicRequest, ...]:
+    if policy is NicPolicy.NONE:
+        return ()
+    # What the caller's own project can use, admin or not: others' networks are no default.
+    query = ListQuery(visible_to=caller.project_id, limit=2)
+    found = tx.networks.page(query)
+    if len(found) > 1:
+        raise StateConflict(
+            "network", "auto", "several networks are possible: name one, or ports on them"
+        )
+    return tuple(NicRequest(network_id=network.id) for network in found)
+
+
+def _of_port(tx: Transaction, svc: Services, caller: Caller, port_id: str) -> Nic:
+    port = tx.ports.get(port_id)
+    require_visible(caller, port, "port", port_id)
+    binding = tx.bindings.find(port.id)
+    if port.device_id or (binding is not None and binding.server_id is not None):
+        raise InUse("port", port_id, f"it belongs to {port.device_id or 'a server'}")
+    network = tx.networks.get(port.network_id)
+    check_vnic_type(svc, network, port.vnic_type)
+    return Nic(
+        name=port.id,
+        network=network,
+        vnic_type=port.vnic_type,
+        port=port,
+        claim=binding,
+        fixed_ip=None,
+    )
+
+
+def _of_network(
+    tx: Transaction, svc: Services, caller: Caller, request: NicRequest, name: str
+) -> Nic:
+    assert request.network_id is not None, "a NIC names a port or a network"
+    network = tx.networks.get(request.network_id)
+    require_visible(caller, network, "network", request.network_id, shared=network.shared)
+    vnic_type = request.vnic_type or VnicType.NORMAL
+    check_vnic_type(svc, network, vnic_type)
+    return Nic(
+        name=name,
+        network=network,
+        vnic_type=vnic_type,
+        port=None,
+        claim=None,
+        fixed_ip=request.fixed_ip,
+    )

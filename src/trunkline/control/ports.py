@@ -1,0 +1,429 @@
+"""Ports: create, show, list, update, delete; and an admin's claim of a device for one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from trunkline.control import audit
+from trunkline.control.access import (
+    owns,
+    require_admin,
+    require_owner,
+    require_visible,
+    require_writer,
+    visible_to,
+)
+from trunkline.control.addresses import allocate_fixed_ips
+from trunkline.control.audit import Actor, actor_of
+from trunkline.control.binding import bind_port, release_binding
+from trunkline.control.nics import DEVICE_KINDS, check_vnic_type
+from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
+from trunkline.control.services import Services
+from trunkline.control.views import PortView
+from trunkline.domain.binding import Binding
+from trunkline.domain.errors import (
+    DeviceTaken,
+    Forbidden,
+    GenerationMoved,
+    InUse,
+    Invalid,
+    StateConflict,
+)
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import DeviceId, HostName, NetworkId, PortId, ProjectId
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.network import Network
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.port import Port, VnicType
+from trunkline.store.transaction import Transaction
+
+_MAC_PREFIX: Final = "fa:16:3e"  # As Neutron's: locally administered, and known to operators.
+_MAC_ATTEMPTS_MAX: Final = 16
+# Keys of binding:profile that we interpret or derive; any other is kept as it came.
+_DERIVED_PROFILE_KEYS: Final = frozenset({"pci_slot", "pci_vendor_info", "physical_network"})
+
+
+def create_port(svc: Services, caller: Caller, request: PortCreate) -> PortView:
+    """Make a port; an admin may claim a host's device for it in the same step."""
+
+    def create(tx: Transaction) -> PortView:
+        require_writer(caller, "creating a port")
+        network = tx.networks.get(request.network_id)
+        require_visible(caller, network, "network", network.id, shared=network.shared)
+        _check_privileges(caller, network, request)
+        project_id = request.project_id or caller.project_id
+        if project_id != caller.project_id:
+            require_admin(caller, "creating a port for another project")
+        port = new_port(
+            tx,
+            svc,
+            network,
+            project_id=ProjectId(project_id),
+            name=request.name,
+            description=request.description,
+            admin_state_up=request.admin_state_up,
+            vnic_type=request.vnic_type or VnicType.NORMAL,
+            mac=request.mac,
+            addresses=request.fixed_ips,
+            port_security_enabled=request.port_security_enabled,
+            device_id=request.device_id,
+            device_owner=request.device_owner,
+            profile=request.profile,
+        )
+        actor = actor_of(caller)
+        audit.record(
+            tx, actor, svc.clock.now(), "port.create", f"port {port.id}",
+            project_id=port.project_id, port_id=port.id,
+        )  # fmt: skip
+        if request.host:
+            _claim(tx, svc, actor, port, network, request.host, request.profile)
+        return _view(tx, port.id)
+
+    return svc.store.write(create)
+
+
+def get_port(svc: Services, caller: Caller, port_id: str) -> PortView:
+    """Return one port."""
+
+    def get(tx: Transaction) -> PortView:
+        view = _view(tx, port_id)
+        _require_visible_port(tx, caller, view.port)
+        return view
+
+    return svc.store.read(get)
+
+
+def list_ports(svc: Services, caller: Caller, query: ListQuery) -> list[PortView]:
+    """Return one page of ports: the project's own, and those on its networks."""
+    query = replace(query, visible_to=visible_to(caller))
+    return svc.store.read(lambda tx: port_views(tx, tx.ports.page(query)))
+
+
+def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate) -> PortView:
+    """Change a port. What its host must know of is on its way when this returns."""
+
+    def update(tx: Transaction) -> PortView:
+        port = tx.ports.get(port_id)
+        _require_visible_port(tx, caller, port)
+        require_owner(caller, port, "port", port_id)
+        if changes.seen_revision not in (None, port.revision):
+            raise GenerationMoved("port", port_id, seen_generation=changes.seen_revision or 0)
+        network = tx.networks.get(port.network_id)
+        binding = tx.bindings.find(port.id)
+        _check_update(caller, network, port, binding, changes)
+        updated = _updated(tx, svc, network, port, changes)
+        if updated != port:
+            updated = replace(updated, revision=port.revision + 1, updated_at=svc.clock.now())
+            tx.ports.update(updated, seen_revision=port.revision)
+            audit.record(
+                tx, actor_of(caller), svc.clock.now(), "port.update", f"port {port.id}",
+                project_id=port.project_id, port_id=port.id,
+            )  # fmt: skip
+        _update_claim(tx, svc, actor_of(caller), updated, network, binding, changes)
+        if binding is not None and binding.server_id is not None:
+            touch_host(tx, svc, binding)
+        return _view(tx, port_id)
+
+    return svc.store.write(update)
+
+
+def delete_port(svc: Services, caller: Caller, port_id: str) -> None:
+    """Delete a port that no server has; a device that was claimed for it goes on its way back."""
+
+    def delete(tx: Transaction) -> None:
+        port = tx.ports.get(port_id)
+        _require_visible_port(tx, caller, port)
+        require_owner(caller, port, "port", port_id)
+        binding = tx.bindings.find(port.id)
+        if binding is not None and binding.server_id is not None:
+            raise InUse("port", port_id, f"server {binding.server_id} has it; delete that first")
+        if binding is not None:
+            release_binding(tx, svc, actor_of(caller), binding, reason="port deleted")
+            touch_host(tx, svc, binding)
+        tx.ports.delete(port.id)
+        audit.record(
+            tx, actor_of(caller), svc.clock.now(), "port.delete", f"port {port.id}",
+            project_id=port.project_id, port_id=port.id,
+        )  # fmt: skip
+
+    svc.store.write(delete)
+
+
+def new_port(
+    tx: Transaction,
+    svc: Services,
+    network: Network,
+    *,
+    project_id: ProjectId,
+    name: str = "",
+    description: str = "",
+    admin_state_up: bool = True,
+    vnic_type: VnicType = VnicType.NORMAL,
+    mac: MacAddress | None = None,
+    addresses: tuple[AddressRequest, ...] | None = None,
+    port_security_enabled: bool | None = None,
+    device_id: str = "",
+    device_owner: str = "",
+    profile: Mapping[str, object] | None = None,
+    created_by_server: bool = False,
+) -> Port:
+    """Make and store a port on `network`, with a MAC and IP addresses that nobody has."""
+    check_vnic_type(svc, network, vnic_type)
+    now = svc.clock.now()
+    port_id = PortId(svc.ids.new_id())
+    profile = dict(profile or {})
+    port = Port(
+        id=port_id,
+        network_id=network.id,
+        project_id=project_id,
+        name=name,
+        description=description,
+        mac=mac or _free_mac(tx, network.id, port_id),
+        created_at=now,
+        updated_at=now,
+        vnic_type=vnic_type,
+        admin_state_up=admin_state_up,
+        fixed_ips=allocate_fixed_ips(tx, network, addresses, port_id),
+        device_id=device_id,
+        device_owner=device_owner,
+        port_security_enabled=(
+            network.port_security_enabled
+            if port_security_enabled is None
+            else port_security_enabled
+        ),
+        trusted=_trusted(profile),
+        profile=_kept_profile(profile),
+        created_by_server=created_by_server,
+    )
+    tx.ports.insert(port)
+    return port
+
+
+def unplug_port(tx: Transaction, svc: Services, port: Port) -> None:
+    """Take a port back from its server: delete it if the server made it, else leave it unbound."""
+    if port.created_by_server:
+        tx.ports.delete(port.id)
+        return
+    mac = port.mac
+    if port.vnic_type is VnicType.DIRECT_PHYSICAL:
+        # It had the PF's MAC, which belongs to whoever gets that PF next.
+        mac = _free_mac(tx, port.network_id, port.id)
+    tx.ports.update(
+        replace(
+            port,
+            mac=mac,
+            device_id="",
+            device_owner="",
+            revision=port.revision + 1,
+            updated_at=svc.clock.now(),
+        ),
+        seen_revision=port.revision,
+    )
+
+
+def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
+    """Join ports with their bindings, hosts, devices and segments: one query for each kind."""
+    bindings = tx.bindings.of_ports([port.id for port in ports])
+    hosts = tx.hosts.get_many({binding.host_id for binding in bindings.values()})
+    devices = tx.devices.get_many({b.device_id for b in bindings.values() if b.device_id})
+    bound_networks = {port.network_id for port in ports if port.id in bindings}
+    segments = {
+        segment.id: segment
+        for network in (tx.networks.get_many(bound_networks) if bound_networks else ())
+        for segment in network.segments
+    }
+    views = []
+    for port in ports:
+        binding = bindings.get(port.id)
+        if binding is None:
+            views.append(
+                PortView(port=port, binding=None, host_name=None, device=None, segment=None)
+            )
+            continue
+        record = devices.get(DeviceId(binding.device_id)) if binding.device_id else None
+        views.append(
+            PortView(
+                port=port,
+                binding=binding,
+                host_name=hosts[binding.host_id].name,
+                device=None if record is None else record.device,
+                segment=segments.get(binding.segment_id) if binding.segment_id else None,
+            )
+        )
+    return views
+
+
+def touch_host(tx: Transaction, svc: Services, binding: Binding) -> None:
+    """Raise the generation of a binding's host: what is desired of it has changed."""
+    generation = tx.hosts.raise_generation(binding.host_id)
+    svc.fleet.note_generation(tx, binding.host_id, generation)
+    name = tx.hosts.get(binding.host_id).name
+    tx.on_commit(lambda: svc.wake_host(name))
+
+
+def _view(tx: Transaction, port_id: str) -> PortView:
+    return port_views(tx, [tx.ports.get(port_id)])[0]
+
+
+def _require_visible_port(tx: Transaction, caller: Caller, port: Port) -> None:
+    if not owns(caller, port):
+        # The owner of a network sees every port on it.
+        require_visible(caller, tx.networks.get(port.network_id), "port", port.id)
+
+
+def _check_privileges(caller: Caller, network: Network, request: PortCreate) -> None:
+    if caller.is_admin:
+        return
+    if request.profile:
+        # Whoever names a PCI address gets any device of the host: admins only.
+        raise Forbidden("writing binding:profile needs the admin role")
+    if request.host:
+        raise Forbidden("writing binding:host_id needs the admin role")
+    if network.project_id != caller.project_id:
+        if request.mac is not None:
+            raise Forbidden("choosing a MAC address on a shared network needs its owner")
+        if any(address.ip_address for address in request.fixed_ips or ()):
+            raise Forbidden("choosing an IP address on a shared network needs its owner")
+        if request.port_security_enabled is False:
+            raise Forbidden("disabling port security on a shared network needs its owner")
+
+
+def _check_update(
+    caller: Caller, network: Network, port: Port, binding: Binding | None, changes: PortUpdate
+) -> None:
+    if not caller.is_admin:
+        if changes.profile is not UNSET:
+            raise Forbidden("writing binding:profile needs the admin role")
+        if changes.host is not UNSET:
+            raise Forbidden("writing binding:host_id needs the admin role")
+        if changes.mac not in (UNSET, port.mac):
+            raise Forbidden("changing a MAC address needs the admin role")
+        if changes.port_security_enabled is False and network.project_id != caller.project_id:
+            raise Forbidden("disabling port security on a shared network needs its owner")
+    if binding is None:
+        return
+    for field, value, now in (
+        ("binding:vnic_type", changes.vnic_type, port.vnic_type),
+        ("mac_address", changes.mac, port.mac),
+    ):
+        if value not in (UNSET, now):
+            raise StateConflict("port", port.id, f"{field} cannot change while the port is bound")
+
+
+def _updated(
+    tx: Transaction, svc: Services, network: Network, port: Port, changes: PortUpdate
+) -> Port:
+    given = {
+        name: value
+        for name in ("name", "description", "admin_state_up", "vnic_type", "mac",
+                     "port_security_enabled", "device_id", "device_owner")
+        if (value := getattr(changes, name)) is not UNSET
+    }  # fmt: skip
+    if not isinstance(changes.vnic_type, Unset):
+        check_vnic_type(svc, network, changes.vnic_type)
+    if not isinstance(changes.profile, Unset):
+        given["trusted"] = _trusted(changes.profile)
+        given["profile"] = _kept_profile(changes.profile)
+    if not isinstance(changes.fixed_ips, Unset):
+        kept = replace(port, fixed_ips=())
+        tx.ports.update(kept, seen_revision=port.revision)  # Its own addresses may be asked again.
+        given["fixed_ips"] = allocate_fixed_ips(tx, network, changes.fixed_ips, port.id)
+    return replace(port, **given)
+
+
+def _update_claim(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    port: Port,
+    network: Network,
+    binding: Binding | None,
+    changes: PortUpdate,
+) -> None:
+    if isinstance(changes.host, Unset):
+        return
+    if binding is not None and binding.server_id is not None:
+        raise StateConflict("port", port.id, f"server {binding.server_id} has it")
+    if binding is not None:
+        release_binding(tx, svc, actor, binding, reason="claim withdrawn")
+        touch_host(tx, svc, binding)
+    if changes.host:
+        profile = {} if isinstance(changes.profile, Unset) else changes.profile
+        _claim(tx, svc, actor, port, network, changes.host, profile)
+
+
+def _claim(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    port: Port,
+    network: Network,
+    host_name: HostName,
+    profile: Mapping[str, object],
+) -> None:
+    """Bind a port to a host, and to the device at `pci_slot`, because an admin says so.
+
+    Raises:
+        DeviceTaken: The device has an owner, is not on the network, or is not listed.
+        Invalid: `pci_slot` is malformed or missing where a device is needed.
+    """
+    host = tx.hosts.get_by_name(host_name)
+    kind = DEVICE_KINDS[port.vnic_type]
+    segment_id, device_id = network.segments[0].id, None
+    if kind is not None:
+        slot = profile.get("pci_slot")
+        if not isinstance(slot, str):
+            raise Invalid("binding:profile.pci_slot", "the PCI address of a device is needed")
+        try:
+            address = PciAddress.parse(slot)
+        except ValueError as problem:
+            raise Invalid("binding:profile.pci_slot", str(problem)) from problem
+        record = tx.devices.find_at(host.id, str(address))
+        if record is None or not record.offered:
+            raise DeviceTaken(f"{address} on {host_name}", "no device spec of the host lists it")
+        if record.kind is not kind:
+            raise DeviceTaken(
+                f"{address} on {host_name}",
+                f"it is a {record.kind.value.upper()}, a port of type {port.vnic_type.value} "
+                f"needs a {kind.value.upper()}",
+            )
+        refusals = []
+        for segment in network.segments:
+            driver = svc.networking.driver_for(segment.network_type)
+            problem_text = driver.refusal(network, segment, record.device)
+            if problem_text is None:
+                segment_id, device_id = segment.id, record.id
+                break
+            refusals.append(problem_text)
+        if device_id is None:
+            raise DeviceTaken(f"{address} on {host_name}", "; ".join(refusals))
+    binding = bind_port(
+        tx, svc, actor, port=port, network=network, host=host, segment_id=segment_id,
+        device_id=device_id, server_id=None,
+    )  # fmt: skip
+    if device_id is not None:
+        svc.fleet.note_taken(tx, host.id, device_id)
+    touch_host(tx, svc, binding)
+
+
+def _free_mac(tx: Transaction, network_id: NetworkId, port_id: PortId) -> MacAddress:
+    """Derive a MAC from the port's ID, and another if some port of the network has it."""
+    for attempt in range(_MAC_ATTEMPTS_MAX):
+        digest = hashlib.sha256(f"{port_id}/{attempt}".encode()).digest()
+        mac = MacAddress(":".join([_MAC_PREFIX, *(f"{byte:02x}" for byte in digest[:3])]))
+        query = ListQuery(equals={"network_id": (network_id,), "mac": (str(mac),)}, limit=1)
+        if not tx.ports.page(query):
+            return mac
+    raise StateConflict("network", network_id, "no free MAC address was found")
+
+
+def _trusted(profile: Mapping[str, object]) -> bool:
+    return str(profile.get("trusted", "false")).lower() in ("true", "1", "yes", "on")
+
+
+def _kept_profile(profile: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in profile.items() if key not in _DERIVED_PROFILE_KEYS}

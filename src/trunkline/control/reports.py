@@ -1,0 +1,275 @@
+"""Taking in what an agent reports: what it found true of what was desired.
+
+A fact about a device counts if and only if it names the device's current epoch; a fact about a
+server, if the server is still on that host and was started as often. Within one run of an agent,
+an older report than one taken in is dropped. Inventory and the sign of life always count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from trunkline.control import audit
+from trunkline.control.audit import Actor
+from trunkline.control.building import replace_server
+from trunkline.control.inventory import take_inventory
+from trunkline.control.services import Services
+from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
+from trunkline.domain.binding import BINDING, BindingEvent, BindingState
+from trunkline.domain.errors import DeviceTaken, GenerationMoved, StateConflict
+from trunkline.domain.host import Host
+from trunkline.domain.ids import HostId, ServerId
+from trunkline.domain.server import SERVER, Fault, Server, ServerEvent, ServerState
+from trunkline.reconcile.report import (
+    DeviceCondition,
+    DeviceFact,
+    DriftFact,
+    HostReport,
+    ReportAck,
+    ServerCondition,
+    ServerFact,
+)
+from trunkline.store.devices import DeviceRecord
+from trunkline.store.transaction import Transaction
+
+_RETRIES_MAX = 20
+
+
+def take_report(svc: Services, report: HostReport) -> ReportAck:
+    """Take a report in; the answer names the host's newest generation.
+
+    Raises:
+        NotFound: The host was never enrolled.
+    """
+    for _ in range(_RETRIES_MAX):
+        try:
+            return svc.store.write(lambda tx: _Intake(tx, svc, report).run())
+        except (GenerationMoved, DeviceTaken) as lost:
+            # A server that this report had refused lost a race while it was placed anew.
+            stale = lost.ref if isinstance(lost, GenerationMoved) else lost.host_id
+            if stale is None:
+                raise
+            svc.fleet.mark_stale(HostId(stale))
+    raise StateConflict("host", report.host, f"lost {_RETRIES_MAX} races; report again")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A device that a fact names, with its allocation."""
+
+    record: DeviceRecord
+    allocation: Allocation
+
+
+class _Intake:
+    """One report in one transaction."""
+
+    def __init__(self, tx: Transaction, svc: Services, report: HostReport) -> None:
+        self._tx = tx
+        self._svc = svc
+        self._report = report
+        self._actor = Actor(f"agent {report.host}")
+        self._now = svc.clock.now()
+
+    def run(self) -> ReportAck:
+        host = self._tx.hosts.get_by_name(self._report.host)
+        if host.run_id == self._report.run_id and self._report.number <= host.report_number:
+            return ReportAck(generation=host.generation)
+        if host.run_id != self._report.run_id and self._report.inventory is None:
+            # The full report that began this run never got here, or was lost with a database.
+            return ReportAck(generation=host.generation, send_all=True)
+        host = self._take_host_facts(host)
+        refused = self._take_device_facts(host)
+        self._take_server_facts(host, refused)
+        self._take_drifts(host)
+        return ReportAck(generation=self._tx.hosts.get(host.id).generation)
+
+    def _take_host_facts(self, host: Host) -> Host:
+        report, tx = self._report, self._tx
+        was_up = self._svc.fleet.is_up(host)
+        changed = report.resources is not None and report.resources != host.resources
+        if changed and report.resources is not None:
+            host = replace(host, resources=report.resources, updated_at=self._now)
+            tx.hosts.update(host)
+        if report.inventory is not None:
+            changed |= take_inventory(tx, self._svc, self._actor, host, report.inventory)
+        tx.hosts.touch(
+            host.id,
+            at=self._now,
+            run_id=report.run_id,
+            report_number=report.number,
+            applied_generation=report.generation if report.settled else host.applied_generation,
+        )
+        if changed:
+            self._svc.fleet.reload_after(tx, host.id)
+        else:
+            self._svc.fleet.note_heard(tx, host.id, at=self._now, enabled=host.enabled)
+        if changed or not was_up:
+            tx.hosts.note_status_change(host.id)
+        return host
+
+    def _take_device_facts(self, host: Host) -> dict[ServerId, str]:
+        """Take them in; return the servers one of whose devices was refused, and why."""
+        refused: dict[ServerId, str] = {}
+        if not self._report.devices:
+            return refused
+        known = self._known_devices(host)
+        for fact in self._report.devices:
+            found = known.get(str(fact.address))
+            if found is None or found.allocation.epoch != fact.epoch:
+                continue  # Of an earlier owner, or of none: no news about this one.
+            self._take_device_fact(host, found, fact, refused)
+        return refused
+
+    def _known_devices(self, host: Host) -> dict[str, _Known]:
+        allocations = {a.device_id: a for a in self._tx.allocations.of_host(host.id)}
+        records = self._tx.devices.get_many(allocations)
+        return {
+            str(record.device.function.address): _Known(record, allocations[record.id])
+            for record in records.values()
+        }
+
+    def _take_device_fact(
+        self, host: Host, found: _Known, fact: DeviceFact, refused: dict[ServerId, str]
+    ) -> None:
+        state, condition = found.allocation.state, fact.condition
+        if condition is DeviceCondition.READY and state is AllocationState.CLAIMED:
+            self._confirm(host, found)
+        elif condition is DeviceCondition.CLEAN and state in (
+            AllocationState.RELEASING,
+            AllocationState.QUARANTINED,
+        ):
+            self._free(host, found)
+        elif condition is DeviceCondition.DIRTY and state is AllocationState.RELEASING:
+            self._quarantine(host, found, fact.reason)
+        elif condition is DeviceCondition.REFUSED and found.allocation.server_id is not None:
+            refused.setdefault(found.allocation.server_id, f"{fact.address}: {fact.reason}")
+
+    def _confirm(self, host: Host, found: _Known) -> None:
+        state = ALLOCATION.advance(found.allocation.state, AllocationEvent.CONFIRM)
+        self._tx.allocations.update(replace(found.allocation, state=state))
+        self._audit(host, found, "device.confirm")
+
+    def _free(self, host: Host, found: _Known) -> None:
+        ALLOCATION.advance(found.allocation.state, AllocationEvent.CLEAN)
+        self._tx.allocations.delete(found.allocation.id)
+        self._tx.devices.give_back(found.record)
+        self._audit(host, found, "device.clean")
+        self._svc.fleet.note_freed(self._tx, host.id, [found.record.id])
+        self._raise_generation(host)
+        if not found.record.offered:
+            # Taken off offer while it was held. The next inventory forgets it.
+            self._svc.fleet.reload_after(self._tx, host.id)
+
+    def _quarantine(self, host: Host, found: _Known, reason: str) -> None:
+        state = ALLOCATION.advance(found.allocation.state, AllocationEvent.SOIL)
+        self._tx.allocations.update(replace(found.allocation, state=state, failure=reason))
+        self._audit(host, found, "device.quarantine", reason=reason)
+
+    def _take_server_facts(self, host: Host, refused: dict[ServerId, str]) -> None:
+        facts = {fact.id: fact for fact in self._report.servers}
+        servers = self._tx.servers.get_many({*facts, *refused})
+        for server in servers.values():
+            if server.host_id != host.id:
+                continue
+            fact = facts.get(server.id)
+            if server.id in refused:
+                self._refuse(server, refused[server.id])
+            elif fact is not None and fact.boot_number == server.boot_number:
+                self._take_server_fact(server, fact)
+
+    def _take_server_fact(self, server: Server, fact: ServerFact) -> None:
+        if fact.condition is ServerCondition.FAILED:
+            self._refuse(server, fact.reason)
+        elif fact.condition is ServerCondition.RUNNING and SERVER.allows(
+            server.state, ServerEvent.RUN
+        ):
+            if self._confirm_bindings(server):
+                self._advance(server, ServerEvent.RUN)
+        elif fact.condition is ServerCondition.STOPPED and SERVER.allows(
+            server.state, ServerEvent.HALT
+        ):
+            self._advance(server, ServerEvent.HALT)
+
+    def _confirm_bindings(self, server: Server) -> bool:
+        """Confirm the bindings of a server that runs; say whether all its devices are ready."""
+        bindings = self._tx.bindings.of_server(server.id)
+        allocations = self._tx.allocations.of_devices(
+            [b.device_id for b in bindings if b.device_id]
+        )
+        if any(a.state is not AllocationState.ACTIVE for a in allocations.values()):
+            return False
+        for binding in bindings:
+            if binding.state is BindingState.CLAIMED:
+                state = BINDING.advance(binding.state, BindingEvent.CONFIRM)
+                self._tx.bindings.update(replace(binding, state=state))
+        return True
+
+    def _advance(self, server: Server, event: ServerEvent) -> None:
+        state = SERVER.advance(server.state, event)
+        first_run = event is ServerEvent.RUN and server.launched_at is None
+        self._tx.servers.update(
+            replace(
+                server,
+                state=state,
+                updated_at=self._now,
+                launched_at=self._now if first_run else server.launched_at,
+            )
+        )
+        audit.record(
+            self._tx, self._actor, self._now, f"server.{state.value.lower()}",
+            f"server {server.id}", project_id=server.project_id, host=self._report.host,
+            server_id=server.id,
+        )  # fmt: skip
+
+    def _refuse(self, server: Server, reason: str) -> None:
+        if server.state is ServerState.BUILD:
+            server = replace_server(self._tx, self._svc, self._actor, server, reason=reason)
+            self._tx.servers.update(server)
+            return
+        if not SERVER.allows(server.state, ServerEvent.FAIL):
+            return
+        # It has run here: it keeps its host and devices, and a reboot tries again.
+        fault = Fault(code=500, message=reason, at=self._now)
+        self._tx.servers.update(
+            replace(
+                server,
+                state=SERVER.advance(server.state, ServerEvent.FAIL),
+                fault=fault,
+                updated_at=self._now,
+            )
+        )
+        audit.record(
+            self._tx, self._actor, self._now, "server.error", f"server {server.id}",
+            project_id=server.project_id, host=self._report.host, server_id=server.id,
+            details={"reason": reason},
+        )  # fmt: skip
+
+    def _take_drifts(self, host: Host) -> None:
+        known = self._known_devices(host) if self._report.drifts else {}
+        for drift in self._report.drifts:
+            self._take_drift(host, drift, known.get(str(drift.address)))
+
+    def _take_drift(self, host: Host, drift: DriftFact, found: _Known | None) -> None:
+        audit.record(
+            self._tx, self._actor, self._now, "device.drift",
+            f"{drift.address} on {host.name}", host=host.name,
+            server_id=found.allocation.server_id if found else None,
+            port_id=found.allocation.port_id if found else None,
+            device_id=found.record.id if found else None,
+            details={"found": drift.found, "repaired": drift.repaired},
+        )  # fmt: skip
+
+    def _raise_generation(self, host: Host) -> None:
+        generation = self._tx.hosts.raise_generation(host.id)
+        self._svc.fleet.note_generation(self._tx, host.id, generation)
+        self._tx.on_commit(lambda: self._svc.wake_host(host.name))
+
+    def _audit(self, host: Host, found: _Known, action: str, **details: str) -> None:
+        function = found.record.device.function
+        audit.record(
+            self._tx, self._actor, self._now, action,
+            f"{found.record.kind.value} {function.address} on {host.name}", host=host.name,
+            server_id=found.allocation.server_id, port_id=found.allocation.port_id,
+            device_id=found.record.id, details={"epoch": found.allocation.epoch, **details},
+        )  # fmt: skip

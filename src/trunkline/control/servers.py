@@ -1,0 +1,265 @@
+"""Servers: create, show, list, rename, stop, start, reboot, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from trunkline.control import audit
+from trunkline.control.access import (
+    require_admin,
+    require_owner,
+    require_visible,
+    require_writer,
+)
+from trunkline.control.audit import actor_of
+from trunkline.control.building import build, let_go, raise_generation
+from trunkline.control.flavors import visible_flavor
+from trunkline.control.nics import resolve_nics
+from trunkline.control.ports import port_views, unplug_port
+from trunkline.control.requests import UNSET, ServerCreate, Unset
+from trunkline.control.services import RACE_RETRIES_MAX, Services
+from trunkline.control.views import NicView, ServerView
+from trunkline.domain.errors import DeviceTaken, GenerationMoved, Invalid, StateConflict
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import HostId, ImageId, ServerId
+from trunkline.domain.image import ImageState
+from trunkline.domain.listing import ListQuery, SortKey
+from trunkline.domain.server import SERVER, Flavor, PowerState, Server, ServerEvent, ServerState
+from trunkline.store.transaction import Transaction
+
+
+def create_server(svc: Services, caller: Caller, request: ServerCreate) -> ServerView:
+    """Place and record a server. When this returns, its devices are held and durable.
+
+    One that fits nowhere is recorded too, in ERROR with the explanation as its fault, holding
+    nothing: as clients of Nova expect.
+    """
+    server_id = ServerId(svc.ids.new_id())
+
+    def create(tx: Transaction) -> ServerView:
+        require_writer(caller, "creating a server")
+        if request.host is not None:
+            require_admin(caller, "naming a host")
+            tx.hosts.get_by_name(request.host)
+        flavor = visible_flavor(tx, caller, request.flavor_id)
+        _check_image(tx, caller, request.image_id, flavor)
+        nics = resolve_nics(tx, svc, caller, request.nics)
+        server = _new_server(svc, caller, request, server_id, flavor)
+        server = build(tx, svc, actor_of(caller), server, nics, host_name=request.host)
+        tx.servers.insert(server)
+        audit.record(
+            tx, actor_of(caller), svc.clock.now(), "server.create", f"server {server.id}",
+            project_id=server.project_id, server_id=server.id,
+            details={"name": server.name, "state": server.state.value},
+        )  # fmt: skip
+        return _views(tx, svc, [server])[0]
+
+    return deciding_again(svc, create)
+
+
+def deciding_again(svc: Services, use_case: Callable[[Transaction], ServerView]) -> ServerView:
+    """Run a use case that places; after a lost race read that host again and decide again."""
+    for _ in range(RACE_RETRIES_MAX):
+        try:
+            return svc.store.write(use_case)
+        except GenerationMoved as lost:
+            if lost.what == "host":
+                svc.fleet.mark_stale(HostId(lost.ref))
+        except DeviceTaken as lost_device:
+            if lost_device.host_id is None:
+                raise
+            svc.fleet.mark_stale(HostId(lost_device.host_id))
+    raise StateConflict("fleet", "", f"lost {RACE_RETRIES_MAX} races for devices; try again")
+
+
+def get_server(svc: Services, caller: Caller, server_id: str) -> ServerView:
+    """Return one server."""
+
+    def get(tx: Transaction) -> ServerView:
+        server = tx.servers.get(server_id)
+        require_visible(caller, server, "server", server_id)
+        return _views(tx, svc, [server])[0]
+
+    return svc.store.read(get)
+
+
+def list_servers(
+    svc: Services,
+    caller: Caller,
+    query: ListQuery,
+    *,
+    deleted: bool = False,
+    all_projects: bool = False,
+) -> list[ServerView]:
+    """Return one page of the project's servers (of all, if an admin asks), newest first."""
+    if all_projects:
+        require_admin(caller, "listing the servers of all projects")
+    own = None if all_projects else caller.project_id
+    sort = query.sort or (SortKey("created_at", descending=True),)
+    query = replace(query, visible_to=own, sort=sort)
+    return svc.store.read(lambda tx: _views(tx, svc, tx.servers.page(query, deleted=deleted)))
+
+
+def update_server(
+    svc: Services,
+    caller: Caller,
+    server_id: str,
+    *,
+    name: str | None = None,
+    description: str | Unset | None = UNSET,
+) -> ServerView:
+    """Rename or describe a server."""
+
+    def update(tx: Transaction) -> ServerView:
+        server = _own(tx, caller, server_id)
+        server = replace(
+            server,
+            name=server.name if name is None else name,
+            description=server.description if isinstance(description, Unset) else description,
+            updated_at=svc.clock.now(),
+        )
+        tx.servers.update(server)
+        return _views(tx, svc, [server])[0]
+
+    return svc.store.write(update)
+
+
+def stop_server(svc: Services, caller: Caller, server_id: str) -> None:
+    """Ask for a server's guest to be stopped; it keeps its devices."""
+    _change_power(svc, caller, server_id, ServerEvent.STOP, PowerState.STOPPED)
+
+
+def start_server(svc: Services, caller: Caller, server_id: str) -> None:
+    """Ask for a stopped server's guest to run."""
+    _change_power(svc, caller, server_id, ServerEvent.START, PowerState.RUNNING)
+
+
+def reboot_server(svc: Services, caller: Caller, server_id: str) -> None:
+    """Ask for a server's guest to be started afresh; also the way out of ERROR on its host."""
+    _change_power(svc, caller, server_id, ServerEvent.REBOOT, PowerState.RUNNING)
+
+
+def delete_server(svc: Services, caller: Caller, server_id: str) -> None:
+    """Delete a server. It answers 404 from now on; its devices stay held until read back clean."""
+
+    def delete(tx: Transaction) -> None:
+        server = _own(tx, caller, server_id)
+        now = svc.clock.now()
+        let_go(tx, svc, actor_of(caller), server, reason="server deleted")
+        for port in tx.ports.get_many(server.port_ids):
+            if port.device_id == server.id:
+                unplug_port(tx, svc, port)
+        tx.servers.update(
+            replace(
+                server,
+                state=SERVER.advance(server.state, ServerEvent.DELETE),
+                host_id=None,
+                updated_at=now,
+                terminated_at=now,
+            )
+        )
+        audit.record(
+            tx, actor_of(caller), now, "server.delete", f"server {server.id}",
+            project_id=server.project_id, server_id=server.id,
+        )  # fmt: skip
+
+    svc.store.write(delete)
+
+
+def _change_power(
+    svc: Services, caller: Caller, server_id: str, event: ServerEvent, power: PowerState
+) -> None:
+    def change(tx: Transaction) -> None:
+        server = _own(tx, caller, server_id)
+        if not SERVER.allows(server.state, event) or server.host_id is None:
+            raise StateConflict(
+                "server", server_id,
+                f"Cannot '{event.value}' while it is in vm_state {server.state.value.lower()}",
+            )  # fmt: skip
+        tx.servers.update(
+            replace(
+                server,
+                state=SERVER.advance(server.state, event),
+                power=power,
+                boot_number=server.boot_number + (event is ServerEvent.REBOOT),
+                fault=None,
+                updated_at=svc.clock.now(),
+            )
+        )
+        raise_generation(tx, svc, tx.hosts.get(server.host_id))
+        audit.record(
+            tx, actor_of(caller), svc.clock.now(), f"server.{event.value}", f"server {server.id}",
+            project_id=server.project_id, server_id=server.id,
+        )  # fmt: skip
+
+    svc.store.write(change)
+
+
+def _own(tx: Transaction, caller: Caller, server_id: str) -> Server:
+    server = tx.servers.get(server_id)
+    require_owner(caller, server, "server", server_id)
+    return server
+
+
+def _check_image(tx: Transaction, caller: Caller, image_id: ImageId | None, flavor: Flavor) -> None:
+    if image_id is None:
+        return
+    image = tx.images.find(image_id)
+    shared = image is not None and image.visibility in ("public", "community")
+    if image is None or not (shared or caller.is_admin or image.project_id == caller.project_id):
+        raise Invalid("imageRef", f"image {image_id} could not be found")
+    if image.state is not ImageState.ACTIVE:
+        raise Invalid("imageRef", f"image {image_id} is {image.state.value}, not active")
+    if flavor.memory_mib < image.min_ram_mib:
+        raise Invalid("flavorRef", f"the image needs {image.min_ram_mib} MiB of memory")
+    if flavor.disk_gib < image.min_disk_gib:
+        raise Invalid("flavorRef", f"the image needs a disk of {image.min_disk_gib} GiB")
+
+
+def _new_server(
+    svc: Services, caller: Caller, request: ServerCreate, server_id: ServerId, flavor: Flavor
+) -> Server:
+    now = svc.clock.now()
+    return Server(
+        id=server_id,
+        project_id=caller.project_id,
+        user_id=caller.user_id,
+        name=request.name,
+        state=ServerState.BUILD,
+        flavor=flavor,
+        image_id=request.image_id,
+        port_ids=(),
+        created_at=now,
+        updated_at=now,
+        description=request.description,
+        metadata=request.metadata,
+        tags=request.tags,
+        config_drive=request.config_drive,
+        key_name=request.key_name,
+        user_data=request.user_data,
+        hostname=request.hostname or request.name,
+        reservation_id=f"r-{server_id[:8]}",
+    )
+
+
+def _views(tx: Transaction, svc: Services, servers: Sequence[Server]) -> list[ServerView]:
+    """Join servers with their hosts and NICs: one query for each kind."""
+    hosts = tx.hosts.get_many({server.host_id for server in servers if server.host_id})
+    ports = tx.ports.get_many({port_id for server in servers for port_id in server.port_ids})
+    views = {view.port.id: view for view in port_views(tx, ports)}
+    network_ids = {port.network_id for port in ports}
+    networks = {n.id: n for n in (tx.networks.get_many(network_ids) if network_ids else ())}
+    return [
+        ServerView(
+            server=server,
+            host=hosts.get(server.host_id) if server.host_id else None,
+            host_up=server.host_id is not None and svc.fleet.is_up(hosts[server.host_id]),
+            nics=tuple(
+                NicView(port=views[port_id], network=networks[views[port_id].port.network_id])
+                for port_id in server.port_ids
+                if port_id in views
+            ),
+        )
+        for server in servers
+    ]

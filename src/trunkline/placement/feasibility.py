@@ -1,0 +1,92 @@
+"""What a host must have for a request: rules about the host, and how its slots fit the NICs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trunkline.placement.demand import Demand, NicClass
+from trunkline.placement.host_state import HostState, Structure
+from trunkline.placement.matching import Costs, Problem, Solution, solve
+from trunkline.placement.pools import Profile
+from trunkline.placement.request import PlacementRequest, Reason
+
+
+def host_reasons(request: PlacementRequest, host: HostState) -> tuple[Reason, ...]:
+    """All reasons that lie in the host rather than in its devices; none if it can take a server."""
+    return tuple(reason for holds, reason in _host_rules(request, host) if not holds)
+
+
+def _host_rules(request: PlacementRequest, host: HostState) -> Iterator[tuple[bool, Reason]]:
+    yield request.only_host in (None, host.name), Reason.NOT_THE_HOST_ASKED_FOR
+    yield host.id not in request.excluded_hosts, Reason.EXCLUDED
+    yield host.enabled, Reason.DISABLED
+    yield host.up, Reason.DOWN
+    yield request.vcpus <= host.free_vcpus, Reason.NO_VCPUS
+    yield request.memory_mib <= host.free_memory_mib, Reason.NO_MEMORY
+    yield request.disk_gib <= host.free_disk_gib, Reason.NO_DISK
+
+
+def has_room(request: PlacementRequest, host: HostState) -> bool:
+    """Whether a server of this size fits beside what the host has."""
+    return (
+        request.vcpus <= host.free_vcpus
+        and request.memory_mib <= host.free_memory_mib
+        and request.disk_gib <= host.free_disk_gib
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What one demand can use of one structure; worked out once for all hosts built alike."""
+
+    counts: tuple[int, ...]  # [class]
+    costs: Costs  # [class][slot] tags that the device would have in vain; None: does not fit.
+    cheapest_first: tuple[tuple[tuple[int, int], ...], ...]  # [class] (cost, slot), only fitting.
+    useful: tuple[int, ...]  # Slots that fit any class.
+    family: tuple[int, ...]  # [slot]
+    whole: tuple[bool, ...]  # [slot]
+
+    def solve(self, usable: tuple[int, ...]) -> Solution | None:
+        """Assign devices to all NICs of a host with these counts, exactly."""
+        return solve(
+            Problem(
+                counts=self.counts,
+                costs=self.costs,
+                free=usable,
+                family=self.family,
+                whole=self.whole,
+            )
+        )
+
+
+def fit(demand: Demand, structure: Structure) -> Fit | None:
+    """Lay a demand beside a structure. None: no host built so can ever take it."""
+    if any(not one.bridges & structure.bridges for one in demand.bridge_classes):
+        return None
+    slots = structure.slots
+    costs = tuple(
+        tuple(wasted_tags(one, slot.profile) for slot in slots) for one, _ in demand.device_classes
+    )
+    cheapest_first = tuple(
+        tuple(sorted((cost, slot) for slot, cost in enumerate(row) if cost is not None))
+        for row in costs
+    )
+    if not all(cheapest_first):
+        return None
+    return Fit(
+        counts=tuple(count for _, count in demand.device_classes),
+        costs=costs,
+        cheapest_first=cheapest_first,
+        useful=tuple(s for s in range(len(slots)) if any(row[s] is not None for row in costs)),
+        family=tuple(slot.family for slot in slots),
+        whole=tuple(slot.whole for slot in slots),
+    )
+
+
+def wasted_tags(one: NicClass, profile: Profile) -> int | None:
+    """How many tags of a device nobody would use if a NIC of this class had it; None: no fit."""
+    if one.kind is not profile.kind:
+        return None
+    tags = profile.spare_tags
+    return min((len(tags - way) for way in one.ways if way <= profile.attributes), default=None)

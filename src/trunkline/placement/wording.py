@@ -1,0 +1,57 @@
+"""Demands and changes in words, for explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from trunkline.domain.device import DeviceKind
+from trunkline.placement.demand import NicClass
+
+_KIND_NAMES: Mapping[DeviceKind, tuple[str, str]] = {
+    DeviceKind.VF: ("VF", "VFs"),
+    DeviceKind.PF: ("PF", "PFs"),
+    DeviceKind.PLAIN: ("PCI function", "PCI functions"),
+}
+
+
+def devices(count: int, kind: DeviceKind) -> str:
+    """E.g. `8 VFs`."""
+    return f"{count} {_KIND_NAMES[kind][count != 1]}"
+
+
+def kind_name(kind: DeviceKind) -> str:
+    """E.g. `VF`."""
+    return _KIND_NAMES[kind][0]
+
+
+def attributes(pairs: Iterable[tuple[str, str]]) -> str:
+    """E.g. `e.physical_network=phy2, e.trusted=true`."""
+    return ", ".join(f"{key}={value}" for key, value in sorted(pairs)) or "any attributes"
+
+
+def ways(alternatives: Iterable[Iterable[tuple[str, str]]]) -> str:
+    """E.g. `e.physical_network=phy1 or e.physical_network=phy2`.
+
+    A way that demands more than another one is left unsaid: the other is always enough.
+    """
+    sets = {frozenset(pairs) for pairs in alternatives}
+    least = (pairs for pairs in sets if not any(other < pairs for other in sets))
+    return " or ".join(sorted(map(attributes, least)))
+
+
+def wanted(one: NicClass, *, count: int, quality: str) -> str:
+    """E.g. `one more free VF with e.physical_network=phy2`."""
+    assert one.kind is not None
+    number, name = ("one", 0) if count == 1 else (str(count), 1)
+    with_what = f" with {ways(one.ways)}" if all(one.ways) else ""
+    return f"{number} more {quality}{_KIND_NAMES[one.kind][name]}{with_what}"
+
+
+def amount(count: int, one: str, several: str) -> str:
+    """E.g. `1 more free vCPU`."""
+    return f"{count} more {one if count == 1 else several}"
+
+
+def names(nics: Sequence[str]) -> str:
+    """E.g. `a, b and c`."""
+    return nics[0] if len(nics) == 1 else f"{', '.join(nics[:-1])} and {nics[-1]}"

@@ -1,0 +1,152 @@
+"""ServerConfig to libvirt domain XML: a tree, the same bytes for the same server each time."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from lxml import etree
+from lxml.etree import _Element
+
+from trunkline.domain.pci import PciAddress
+from trunkline.reconcile.desired import NicConfig, ServerConfig
+from trunkline.vif.base import VifRequest
+from trunkline.vif.registry import VifRegistry
+
+METADATA_NAMESPACE: Final = "urn:trunkline:1"
+
+_METADATA = f"{{{METADATA_NAMESPACE}}}server"
+# What XML 1.0 can't hold (production [2], Char), and the line breaks that libvirt's <title> can't.
+_NOT_IN_TITLE = re.compile("[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainOptions:
+    """What a host's domains have in common."""
+
+    domain_type: str = "kvm"  # `qemu` where there is no KVM.
+    arch: str = "x86_64"
+    disk_directory: str = "/var/lib/trunkline/disks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainDefinition:
+    """A server's domain, ready to be defined."""
+
+    xml: str
+    digest: str  # Of everything but our metadata element; SHA-256, hexadecimal.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """How the guest of a server is attached to the host, as an observation would show it."""
+
+    devices: frozenset[PciAddress]  # Handed to the guest.
+    ifnames: frozenset[str]  # Netdevs under its macvtaps.
+
+
+def vif_request(nic: NicConfig) -> VifRequest:
+    """Return what a VIF type may know about `nic`."""
+    return VifRequest(
+        vnic_type=nic.vnic_type,
+        mac=nic.mac,
+        logical_name=nic.logical_name,
+        vlan_id=nic.vlan_id,
+        device_kind=nic.device.kind if nic.device else None,
+        device_address=nic.device.address if nic.device else None,
+        bridge=nic.bridge,
+        mtu=nic.mtu,
+    )
+
+
+def netdev_name(nic: NicConfig, vif_types: VifRegistry) -> str | None:
+    """Return the name that the netdev of `nic`'s VF must have; None: none in particular."""
+    return vif_types.get(nic.vif_type, nic.vnic_type).netdev_name(vif_request(nic))
+
+
+def attachment(server: ServerConfig, vif_types: VifRegistry) -> Attachment:
+    """Return how the running guest of `server` is attached."""
+    devices, ifnames = set(), set()
+    for nic in server.nics:
+        name = netdev_name(nic, vif_types)
+        if name is not None:
+            ifnames.add(name)
+        elif nic.device is not None:
+            devices.add(nic.device.address)
+    return Attachment(devices=frozenset(devices), ifnames=frozenset(ifnames))
+
+
+def define(
+    server: ServerConfig, vif_types: VifRegistry, options: DomainOptions
+) -> DomainDefinition:
+    """Build the domain of `server`, its NICs in the order of `server.nics`.
+
+    Raises:
+        UnknownVifType: A NIC's VIF type is not installed.
+    """
+    root = _domain(server, options)
+    devices = etree.SubElement(root, "devices")
+    if server.disk_gib:
+        devices.append(_disk(f"{options.disk_directory}/{server.id}.qcow2"))
+    for nic in server.nics:
+        vif_type = vif_types.get(nic.vif_type, nic.vnic_type)
+        devices.append(vif_type.interface(vif_request(nic)))
+    etree.SubElement(etree.SubElement(devices, "console", type="pty"), "target", type="serial")
+    # vfio pins all of a guest's memory, so there is nothing for a balloon to give back.
+    pinned = any(nic.device is not None for nic in server.nics)
+    etree.SubElement(devices, "memballoon", model="none" if pinned else "virtio")
+
+    digest = hashlib.sha256(etree.tostring(root, method="c14n")).hexdigest()
+    root.insert(_TITLE_END, _metadata(server.boot_number, digest))
+    etree.indent(root)
+    return DomainDefinition(xml=etree.tostring(root, encoding="unicode") + "\n", digest=digest)
+
+
+_TITLE_END: Final = 3  # <name>, <uuid> and <title> come first.
+
+
+def _domain(server: ServerConfig, options: DomainOptions) -> _Element:
+    root = etree.Element("domain", type=options.domain_type)
+    # Server names need not be unique, domain names must be; the server's name is the title.
+    _add(root, "name", server.id)
+    _add(root, "uuid", server.id)
+    _add(root, "title", _NOT_IN_TITLE.sub("\ufffd", server.name) or server.id)
+    _add(root, "memory", str(server.memory_mib)).set("unit", "MiB")
+    _add(root, "vcpu", str(server.vcpus))
+    os = etree.SubElement(root, "os")
+    machine = _add(os, "type", "hvm")
+    machine.set("arch", options.arch)
+    machine.set("machine", "q35")
+    etree.SubElement(os, "boot", dev="hd")
+    features = etree.SubElement(root, "features")
+    etree.SubElement(features, "acpi")
+    etree.SubElement(features, "apic")
+    if options.domain_type == "kvm":
+        etree.SubElement(root, "cpu", mode="host-passthrough")
+    for event, answer in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
+        _add(root, f"on_{event}", answer)
+    return root
+
+
+def _add(parent: _Element, tag: str, text: str) -> _Element:
+    element = etree.SubElement(parent, tag)
+    element.text = text
+    return element
+
+
+def _disk(path: str) -> _Element:
+    disk = etree.Element("disk", type="file", device="disk")
+    etree.SubElement(disk, "driver", name="qemu", type="qcow2")
+    etree.SubElement(disk, "source", file=path)
+    etree.SubElement(disk, "target", dev="vda", bus="virtio")
+    return disk
+
+
+def _metadata(boot_number: int, digest: str) -> _Element:
+    metadata = etree.Element("metadata")
+    server = etree.SubElement(metadata, _METADATA, nsmap={"trunkline": METADATA_NAMESPACE})
+    server.set("boot-number", str(boot_number))
+    server.set("xml-digest", digest)
+    return metadata

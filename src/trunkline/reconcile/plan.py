@@ -1,0 +1,178 @@
+"""plan(desired, observed): what a host should do next, in a safe order; nothing when they agree.
+
+A plan is made of units. Each belongs to one server or one device; when a step of a unit fails, the
+rest of that unit is not tried, and the other units are. Guests that don't belong here go first,
+then devices are taken back, then servers get theirs.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trunkline.domain.errors import ErrorKind, TrunklineError
+from trunkline.domain.ids import ServerId
+from trunkline.domain.pci import PciAddress
+from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
+from trunkline.reconcile.domain_xml import DomainOptions
+from trunkline.reconcile.observed import DomainPower, HostState
+from trunkline.reconcile.release import plan_release
+from trunkline.reconcile.report import DriftFact
+from trunkline.reconcile.serve import plan_server
+from trunkline.reconcile.steps import Destroy, Step, Undefine
+from trunkline.reconcile.view import Outcome, Undo, View
+from trunkline.vif.registry import VifRegistry
+
+__all__ = ["OlderGeneration", "Outcome", "Plan", "Undo", "Unit", "UnitKind", "plan"]
+
+
+class OlderGeneration(TrunklineError):
+    """The configuration is older than one that this host has acted on."""
+
+    code = "host.older_generation"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, *, generation: int, seen_generation: int) -> None:
+        super().__init__(
+            f"generation {generation} is refused: this host has seen {seen_generation}"
+        )
+        self.generation = generation
+        self.seen_generation = seen_generation
+
+
+class UnitKind(enum.Enum):
+    """What a unit is for."""
+
+    REMOVE = "remove"  # A guest that does not belong here, or whose server failed.
+    RELEASE = "release"  # A device on its way back to its original state.
+    SERVE = "serve"  # A server that belongs here.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What is to be done for one server or one device."""
+
+    kind: UnitKind
+    outcome: Outcome
+    steps: tuple[Step, ...] = ()
+    reason: str = ""  # Of WAITING, REFUSED and FENCED.
+    server_id: ServerId | None = None
+    server: ServerConfig | None = None  # SERVE only.
+    device: HeldDevice | None = None  # RELEASE only.
+    devices: frozenset[PciAddress] = frozenset()  # What it touches: a failure stops later units.
+    guest_runs: bool = False  # SERVE: the guest was seen running, and may go on.
+    drifts: tuple[DriftFact, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Names the unit from one plan to the next."""
+        if self.device is not None:
+            return f"{self.kind.value} {self.device.address} epoch {self.device.epoch}"
+        return f"{self.kind.value} server {self.server_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Units in the order in which they may be done."""
+
+    units: tuple[Unit, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Return the steps of all units."""
+        return tuple(step for unit in self.units for step in unit.steps)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do: all is as desired, or can't be acted on."""
+        return not any(unit.steps for unit in self.units)
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(unit) for unit in self.units if unit.steps or unit.reason)
+
+
+def plan(
+    desired: HostConfig,
+    observed: HostState,
+    *,
+    vif_types: VifRegistry,
+    options: DomainOptions | None = None,
+    failed: Mapping[ServerId, Undo] | None = None,
+) -> Plan:
+    """Return what turns `observed` into `desired`.
+
+    Args:
+        desired: What should be true on this host.
+        observed: One observation. VFs of PFs that were not read are left out of account: what
+            depends on them comes out as UNSEEN.
+        vif_types: How each NIC is realised.
+        options: What the host's domains have in common.
+        failed: Servers of `desired` that can't be made so: they are undone, their devices taken
+            back as if `desired` released them.
+
+    Raises:
+        OlderGeneration: The journal has seen a newer generation.
+    """
+    if desired.generation < observed.journal.generation:
+        raise OlderGeneration(
+            generation=desired.generation, seen_generation=observed.journal.generation
+        )
+    view = View.of(desired, observed, vif_types, options or DomainOptions(), failed or {})
+    units = [_removal(view, server_id, undo) for server_id, undo in view.removals.items()]
+    # VFs before PFs: a PF may have to wait for the last of its VFs.
+    for device in sorted(view.releases, key=lambda held: (held.vf_index is None, held.address)):
+        verdict = plan_release(view, device)
+        units.append(
+            Unit(
+                kind=UnitKind.RELEASE,
+                outcome=verdict.outcome,
+                steps=verdict.steps,
+                reason=verdict.reason,
+                device=device,
+                devices=frozenset({device.address}),
+            )
+        )
+        if verdict.outcome is not Outcome.SETTLED:
+            view.unsettled.add(device.address)
+    units += [_service(view, server) for server in view.servers]
+    return Plan(tuple(unit for unit in units if unit.steps or unit.kind is not UnitKind.REMOVE))
+
+
+def _service(view: View, server: ServerConfig) -> Unit:
+    verdict = plan_server(view, server)
+    return Unit(
+        kind=UnitKind.SERVE,
+        outcome=verdict.outcome,
+        steps=verdict.steps,
+        reason=verdict.reason,
+        server_id=server.id,
+        server=server,
+        devices=frozenset(nic.device.address for nic in server.nics if nic.device is not None),
+        guest_runs=verdict.guest_runs,
+        drifts=verdict.drifts,
+    )
+
+
+def _removal(view: View, server_id: ServerId, undo: Undo) -> Unit:
+    domain = view.observed.domains[server_id]
+    steps: list[Step] = []
+    if domain.power is not DomainPower.SHUT_OFF:
+        steps.append(Destroy(server_id))
+    if undo is Undo.FORGET:
+        steps.append(Undefine(server_id))
+    return Unit(
+        kind=UnitKind.REMOVE,
+        outcome=Outcome.TO_DO if steps else Outcome.SETTLED,
+        steps=tuple(steps),
+        server_id=server_id,
+        devices=view.held_by(domain),
+    )
+
+
+def _lines(unit: Unit) -> str:
+    subject = unit.server_id if unit.device is None else unit.device.address
+    title = f"# {unit.kind.value} {subject}"
+    if unit.reason:
+        title += f": {unit.outcome.value}, {unit.reason}"
+    return "\n".join([title, *map(str, unit.steps)])

@@ -1,0 +1,111 @@
+"""Taking a device back: restore it to what it was, read that back, forget."""
+
+from __future__ import annotations
+
+from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.pci import PciAddress
+from trunkline.reconcile.desired import HeldDevice
+from trunkline.reconcile.observed import OriginalState
+from trunkline.reconcile.programming import neutral_settings, program
+from trunkline.reconcile.steps import (
+    ForgetOriginal,
+    ReadBack,
+    ReadBackName,
+    ReadBackVfCount,
+    RememberEpoch,
+    RememberOriginal,
+    RenameNetdev,
+    SetVfCount,
+    Step,
+)
+from trunkline.reconcile.view import Outcome, Refused, Unseen, Verdict, View, Waiting, fenced
+
+
+def plan_release(view: View, device: HeldDevice) -> Verdict:
+    """Return what brings `device` back to its original state; SETTLED means it was read so."""
+    if view.is_fenced(device):
+        return fenced(device, view)
+    if device.address in view.owners:
+        return Verdict(
+            outcome=Outcome.FENCED,
+            reason=f"{device.address} belongs to server {view.owners[device.address]}",
+        )
+    try:
+        steps = _restore(view, device)
+    except Waiting as wait:
+        return Verdict(outcome=Outcome.WAITING, reason=str(wait))
+    except Refused as refusal:
+        return Verdict(outcome=Outcome.REFUSED, reason=str(refusal))
+    except Unseen:
+        return Verdict(outcome=Outcome.UNSEEN)
+    if not steps:
+        return Verdict(outcome=Outcome.SETTLED)
+    if view.observed.journal.epochs.get(device.address, 0) < device.epoch:
+        steps.insert(0, RememberEpoch(address=device.address, epoch=device.epoch))
+    return Verdict(outcome=Outcome.TO_DO, steps=tuple(steps))
+
+
+def _restore(view: View, device: HeldDevice) -> list[Step]:
+    holder = view.holder(device.address)
+    if holder is not None:
+        raise Waiting(f"{device.address} is still held by the guest of server {holder}")
+    journal = view.observed.journal
+    original = journal.originals.get(device.address)
+    function = view.function(device)
+    if function is None:
+        # Nothing is left of a function that does not exist; a new one starts as the driver has it.
+        known = original is not None or device.address in journal.unknown
+        return [ForgetOriginal(device.address)] if known else []
+    if device.kind is DeviceKind.VF:
+        return _restore_vf(view, function, original)
+    return [] if original is None else _restore_pf(view, function, original)
+
+
+def _restore_vf(view: View, vf: PciFunction, original: OriginalState | None) -> list[Step]:
+    pf, vf_index, observed = view.pf_and_settings(vf)
+    steps: list[Step] = []
+    if original is None:
+        if vf.address not in view.observed.journal.unknown:
+            return []  # Never written to since it was last clean.
+        original = OriginalState(address=vf.address, settings=neutral_settings(observed))
+        steps.append(RememberOriginal(original))
+    assert original.settings is not None
+    writes = program(pf, vf_index, desired=original.settings, observed=observed)
+    if writes:
+        pf_ifname = writes[0].pf_ifname
+        expected = ((vf_index, original.settings),)
+        steps += [*writes, ReadBack(pf=pf.address, pf_ifname=pf_ifname, expected=expected)]
+    steps += _name_back(vf, original.ifname)
+    return [*steps, ForgetOriginal(vf.address)]
+
+
+def _name_back(vf: PciFunction, original_ifname: str | None) -> list[Step]:
+    if original_ifname is None or vf.ifname == original_ifname:
+        return []
+    if vf.ifname is None:
+        raise Waiting(f"{vf.address} has no netdev to give its name {original_ifname} back to")
+    return [
+        RenameNetdev(address=vf.address, old=vf.ifname, new=original_ifname),
+        ReadBackName(vf.address, original_ifname),
+    ]
+
+
+def _restore_pf(view: View, pf: PciFunction, original: OriginalState) -> list[Step]:
+    forget: list[Step] = [ForgetOriginal(pf.address)]
+    count = original.vf_count or 0
+    if pf.vf_count == count:
+        return forget
+    if pf.vf_count:
+        # Somebody made other VFs meanwhile. They go, if nobody has them.
+        _refuse_if_held(view, pf.address)
+        forget = [SetVfCount(pf.address, 0), ReadBackVfCount(pf.address, 0), *forget]
+    if count:
+        last = forget.pop()
+        forget += [SetVfCount(pf.address, count), ReadBackVfCount(pf.address, count), last]
+    return forget
+
+
+def _refuse_if_held(view: View, pf: PciAddress) -> None:
+    for vf in view.vfs_of(pf):
+        if vf.address in view.owners or view.holder(vf.address) is not None:
+            raise Waiting(f"VF {vf.address} of {pf} is in use")

@@ -1,0 +1,272 @@
+"""Making a server so: its devices programmed and read back, then its domain as it should be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.server import PowerState
+from trunkline.domain.vf import VfChange, VfSettings
+from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
+from trunkline.reconcile.domain_xml import attachment, define, netdev_name
+from trunkline.reconcile.observed import DomainPower, DomainState, OriginalState
+from trunkline.reconcile.programming import (
+    CannotHonour,
+    desired_settings,
+    neutral_settings,
+    program,
+    set_vf,
+)
+from trunkline.reconcile.report import DriftFact
+from trunkline.reconcile.steps import (
+    DefineDomain,
+    Destroy,
+    ForgetOriginal,
+    JournalStep,
+    ReadBack,
+    ReadBackName,
+    ReadBackVfCount,
+    RememberEpoch,
+    RememberOriginal,
+    RenameNetdev,
+    Resume,
+    SetVfCount,
+    StartPaused,
+    Step,
+    differences,
+)
+from trunkline.reconcile.view import Outcome, Refused, Unseen, Verdict, View, Waiting, fenced
+from trunkline.vif.registry import UnknownVifType
+
+
+@dataclass(slots=True)
+class _Devices:
+    """What a server's devices need, gathered over its NICs."""
+
+    journal: list[JournalStep] = field(default_factory=list)
+    writes: list[Step] = field(default_factory=list)
+    checks: list[Step] = field(default_factory=list)  # Of the writes that ReadBack can't check.
+    expected: dict[PciAddress, list[tuple[int, VfSettings]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    pf_ifnames: dict[PciAddress, str] = field(default_factory=dict)
+    # libvirt writes VLAN IDs with priority 0, so any other has to be written again once it is done.
+    # Source: libvirt src/util/virnetdev.c, virNetDevSetVfVlan(): it fills in `vlan`, never `qos`.
+    after_start: list[Step] = field(default_factory=list)
+    drifts: list[DriftFact] = field(default_factory=list)
+
+    def read_back(self) -> list[Step]:
+        """Return the steps that check every VF of the server: one reading a PF."""
+        return [
+            ReadBack(pf=pf, pf_ifname=self.pf_ifnames[pf], expected=tuple(expected))
+            for pf, expected in self.expected.items()
+        ]
+
+
+def plan_server(view: View, server: ServerConfig) -> Verdict:
+    """Return what makes `server` so."""
+    for nic in server.nics:
+        if nic.device is not None and view.is_fenced(nic.device):
+            return fenced(nic.device, view)
+    domain = view.observed.domains.get(server.id)
+    guest_runs = domain is not None and domain.power is DomainPower.RUNNING
+    # What can't be planned for is no reason to end a guest that runs: its devices are as they were.
+    refused = Outcome.WAITING if guest_runs else Outcome.REFUSED
+    try:
+        stop = domain is not None and _must_stop(view, server, domain)
+        guest_runs = guest_runs and not stop
+        devices = _devices(view, server, is_attached=_is_active(domain) and not stop)
+    except UnknownVifType as unknown:
+        return Verdict(outcome=refused, reason=str(unknown), guest_runs=guest_runs)
+    except Refused as refusal:
+        return Verdict(outcome=refused, reason=str(refusal), guest_runs=guest_runs)
+    except (Waiting, Unseen) as wait:
+        if stop:
+            return Verdict(outcome=Outcome.TO_DO, steps=(Destroy(server.id),))
+        if isinstance(wait, Unseen) and _agrees(view, server, domain):
+            return Verdict(outcome=Outcome.UNSEEN, guest_runs=guest_runs)
+        reason = str(wait) or "its devices were not read"
+        return Verdict(outcome=Outcome.WAITING, reason=reason, guest_runs=guest_runs)
+    steps = _steps(view, server, domain, devices, stop=stop)
+    return Verdict(
+        outcome=Outcome.TO_DO if steps else Outcome.SETTLED,
+        steps=tuple(steps),
+        guest_runs=guest_runs,
+        drifts=tuple(devices.drifts) if guest_runs else (),
+    )
+
+
+def _is_active(domain: DomainState | None) -> bool:
+    return domain is not None and domain.power in (DomainPower.RUNNING, DomainPower.PAUSED)
+
+
+def _must_stop(view: View, server: ServerConfig, domain: DomainState) -> bool:
+    """Whether the guest that there is must end before `server` can be as desired."""
+    if domain.power is DomainPower.SHUT_OFF:
+        return False
+    wanted = attachment(server, view.vif_types)
+    return (
+        server.power is PowerState.STOPPED
+        or domain.power is DomainPower.CRASHED
+        or domain.boot_number < server.boot_number
+        or domain.devices != wanted.devices
+        or domain.ifnames != wanted.ifnames
+        # A guest that has run keeps the definition it was started with until it next starts: a new
+        # release of Trunkline that words XML otherwise must not restart anybody.
+        or (domain.power is DomainPower.PAUSED and _is_outdated(view, server, domain))
+    )
+
+
+def _is_outdated(view: View, server: ServerConfig, domain: DomainState) -> bool:
+    if domain.boot_number < server.boot_number:
+        return True
+    return domain.xml_digest != define(server, view.vif_types, view.options).digest
+
+
+def _agrees(view: View, server: ServerConfig, domain: DomainState | None) -> bool:
+    """Whether the domain, its devices apart, is as desired."""
+    if domain is None:
+        return False
+    if server.power is PowerState.RUNNING:
+        return domain.power is DomainPower.RUNNING
+    return not _is_outdated(view, server, domain)
+
+
+def _steps(
+    view: View,
+    server: ServerConfig,
+    domain: DomainState | None,
+    devices: _Devices,
+    *,
+    stop: bool,
+) -> list[Step]:
+    """Put the steps of one server into their order.
+
+    The rule behind it: from the moment a guest runs it can send, so whatever its VFs carry has been
+    read back before. libvirt writes MAC and VLAN itself at start, so it is read once more then.
+    """
+    steps: list[Step] = [Destroy(server.id)] if stop else []
+    steps += devices.journal
+    steps += devices.writes
+    steps += devices.checks
+    if devices.writes or stop:
+        steps += devices.read_back()
+    if domain is not None and not stop and domain.power is DomainPower.RUNNING:
+        return steps
+    if domain is not None and not stop and domain.power is DomainPower.PAUSED:
+        if not devices.writes:
+            steps += devices.read_back()
+        return [*steps, Resume(server.id)]
+    if domain is None or _is_outdated(view, server, domain):
+        xml = define(server, view.vif_types, view.options).xml
+        steps.append(DefineDomain(server_id=server.id, boot_number=server.boot_number, xml=xml))
+    if server.power is PowerState.RUNNING:
+        steps += [StartPaused(server.id), *devices.after_start]
+        steps += [*devices.read_back(), Resume(server.id)]
+    return steps
+
+
+def _devices(view: View, server: ServerConfig, *, is_attached: bool) -> _Devices:
+    """Gather what the devices of `server` need.
+
+    Raises:
+        Waiting, Refused, Unseen: Of one of its NICs.
+    """
+    found = _Devices()
+    for nic in server.nics:
+        if nic.device is None:
+            continue
+        _check_owner(view, server, nic.device)
+        function = view.function(nic.device)
+        if function is None:
+            raise Waiting(f"{nic.device.kind.name} {nic.device.address} does not exist")
+        if view.observed.journal.epochs.get(function.address, 0) < nic.device.epoch:
+            found.journal.append(RememberEpoch(address=function.address, epoch=nic.device.epoch))
+        if function.kind is DeviceKind.VF:
+            _add_vf(view, found, nic, function, is_attached=is_attached)
+        elif not is_attached:
+            _add_whole_pf(view, found, function)
+    return found
+
+
+def _check_owner(view: View, server: ServerConfig, held: HeldDevice) -> None:
+    owner = view.owners[held.address]
+    if owner != server.id:
+        raise Refused(f"{held.address} belongs to server {owner}")
+    holder = view.holder(held.address, besides=server.id)
+    if holder is not None:
+        raise Waiting(f"{held.address} is still held by the guest of server {holder}")
+    if held.pf_address is not None and held.pf_address in view.owners:
+        raise Refused(f"its PF {held.pf_address} is given away whole")
+
+
+def _add_vf(
+    view: View, found: _Devices, nic: NicConfig, vf: PciFunction, *, is_attached: bool
+) -> None:
+    pf, vf_index, observed = view.pf_and_settings(vf)
+    desired = desired_settings(nic, observed)
+    if isinstance(desired, CannotHonour):
+        raise Refused(
+            f"{pf.pf_driver or 'the driver'} of {pf.address} can't set "
+            f"{', '.join(desired.problems)} for its VFs"
+        )
+    wanted_name = netdev_name(nic, view.vif_types)
+    _remember_vf(view, found, nic, vf, observed, wanted_name)
+    writes = program(pf, vf_index, desired=desired, observed=observed)
+    found.writes += writes
+    if nic.vlan_qos:
+        again = VfChange(vlan_id=nic.vlan_id, vlan_qos=nic.vlan_qos)
+        found.after_start.append(set_vf(pf, vf_index, again))
+    found.expected[pf.address].append((vf_index, desired))
+    found.pf_ifnames[pf.address] = pf.ifname or str(pf.address)
+    if writes:
+        how = "; ".join(differences(expected=desired, found=observed))
+        found.drifts.append(DriftFact(address=vf.address, found=how, repaired=False))
+    if wanted_name is not None and vf.ifname != wanted_name and not is_attached:
+        if vf.ifname is None:
+            raise Waiting(f"{vf.address} has no netdev to be called {wanted_name}")
+        found.writes.append(RenameNetdev(address=vf.address, old=vf.ifname, new=wanted_name))
+        found.checks.append(ReadBackName(vf.address, wanted_name))
+
+
+def _remember_vf(
+    view: View,
+    found: _Devices,
+    nic: NicConfig,
+    vf: PciFunction,
+    observed: VfSettings,
+    wanted_name: str | None,
+) -> None:
+    original = view.observed.journal.originals.get(vf.address)
+    remembered = original
+    if remembered is None:
+        # A VF that has the port's MAC already was programmed by an agent whose journal is lost:
+        # what it has now must never pass for what it had before.
+        was_programmed = observed.mac == nic.mac
+        settings = neutral_settings(observed) if was_programmed else observed
+        remembered = OriginalState(address=vf.address, settings=settings)
+    if wanted_name is not None and remembered.ifname is None and vf.ifname != wanted_name:
+        remembered = replace(remembered, ifname=vf.ifname)
+    if remembered != original:
+        found.journal.append(RememberOriginal(remembered))
+
+
+def _add_whole_pf(view: View, found: _Devices, pf: PciFunction) -> None:
+    for vf in view.vfs_of(pf.address):
+        if vf.address in view.owners:
+            raise Refused(f"VF {vf.address} of {pf.address} belongs to a server")
+        if view.holder(vf.address) is not None or vf.address in view.unsettled:
+            raise Waiting(f"VF {vf.address} of {pf.address} is still being taken back")
+    originals = view.observed.journal.originals
+    if pf.address not in originals:
+        original = OriginalState(address=pf.address, vf_count=pf.vf_count)
+        found.journal.append(RememberOriginal(original))
+    if pf.vf_count:
+        # The VFs cease to exist: what they once were like says nothing about later ones.
+        found.journal += [
+            ForgetOriginal(vf.address) for vf in view.vfs_of(pf.address) if vf.address in originals
+        ]
+        found.writes.append(SetVfCount(pf.address, 0))
+        found.checks.append(ReadBackVfCount(pf.address, 0))

@@ -1,0 +1,229 @@
+"""What an agent can do to its host: one frozen class a step.
+
+A step prints as the command an operator would type for the same effect. Steps that only write the
+journal print as comments. No step decides anything: all it needs is in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from trunkline.domain.ids import ServerId
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import VfChange, VfSettings
+from trunkline.reconcile.observed import OriginalState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RememberEpoch:
+    """Journal: this device is about to be acted on for the owner of this epoch."""
+
+    address: PciAddress
+    epoch: int
+
+    def __str__(self) -> str:
+        return f"# journal: {self.address} is held at epoch {self.epoch}"
+
+
+@dataclass(frozen=True, slots=True)
+class RememberOriginal:
+    """Journal: what the device is like before it is written to for the first time."""
+
+    original: OriginalState
+
+    def __str__(self) -> str:
+        return f"# journal: {self.original.address} was: {describe_original(self.original)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetOriginal:
+    """Journal: the device is in its original state, so that can be observed again."""
+
+    address: PciAddress
+
+    def __str__(self) -> str:
+        return f"# journal: {self.address} is as it was"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetVf:
+    """Write settings of one VF, through its PF."""
+
+    pf: PciAddress
+    pf_ifname: str
+    vf_index: int
+    change: VfChange
+
+    def __str__(self) -> str:
+        return f"ip link set {self.pf_ifname} vf {self.vf_index} {self.change}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBack:
+    """Read all VFs of one PF and fail unless those named are as expected.
+
+    A setting that is None in what is expected is not looked at.
+    """
+
+    pf: PciAddress
+    pf_ifname: str
+    expected: tuple[tuple[int, VfSettings], ...]  # By vf_index.
+
+    def __str__(self) -> str:
+        wanted = "; ".join(f"vf {index} {describe(vf)}" for index, vf in self.expected)
+        return f"ip link show {self.pf_ifname}  # expect {wanted}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetVfCount:
+    """Create or destroy all VFs of a PF."""
+
+    pf: PciAddress
+    count: int
+
+    def __str__(self) -> str:
+        return f"echo {self.count} > /sys/bus/pci/devices/{self.pf}/sriov_numvfs"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBackVfCount:
+    """Fail unless the PF has this many VFs: a driver may enable fewer, and the write succeeds.
+
+    Source: Linux drivers/pci/pci-sysfs.c, sriov_numvfs_store().
+    """
+
+    pf: PciAddress
+    count: int
+
+    def __str__(self) -> str:
+        return f"cat /sys/bus/pci/devices/{self.pf}/sriov_numvfs  # expect {self.count}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameNetdev:
+    """Give a VF's netdev another name; it is down meanwhile."""
+
+    address: PciAddress
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return (
+            f"ip link set {self.old} down && ip link set {self.old} name {self.new}"
+            f" && ip link set {self.new} up"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBackName:
+    """Fail unless the netdev of a VF has this name."""
+
+    address: PciAddress
+    ifname: str
+
+    def __str__(self) -> str:
+        return f"ls /sys/bus/pci/devices/{self.address}/net  # expect {self.ifname}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefineDomain:
+    """Define a libvirt domain, or redefine one that is shut off."""
+
+    server_id: ServerId
+    boot_number: int
+    xml: str
+
+    def __str__(self) -> str:
+        return f"virsh define {self.server_id}.xml  # boot {self.boot_number}"
+
+
+@dataclass(frozen=True, slots=True)
+class StartPaused:
+    """Start a domain with its CPUs stopped."""
+
+    server_id: ServerId
+
+    def __str__(self) -> str:
+        return f"virsh start --paused {self.server_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Let a paused domain run."""
+
+    server_id: ServerId
+
+    def __str__(self) -> str:
+        return f"virsh resume {self.server_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Destroy:
+    """Stop a domain at once."""
+
+    server_id: ServerId
+
+    def __str__(self) -> str:
+        return f"virsh destroy {self.server_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Undefine:
+    """Forget a domain that is shut off, and delete its disk."""
+
+    server_id: ServerId
+
+    def __str__(self) -> str:
+        return f"virsh undefine {self.server_id} --remove-all-storage"
+
+
+JournalStep = RememberEpoch | RememberOriginal | ForgetOriginal
+CheckStep = ReadBack | ReadBackVfCount | ReadBackName
+WriteStep = (
+    SetVf | SetVfCount | RenameNetdev | DefineDomain | StartPaused | Resume | Destroy | Undefine
+)
+Step = JournalStep | CheckStep | WriteStep
+
+
+def describe(settings: VfSettings) -> str:
+    """Say settings in the words of ``ip link set``; those that are None are left out."""
+    return str(VfChange(**_whole_pairs(settings)))
+
+
+def describe_original(original: OriginalState) -> str:
+    """Say what a device was like, in one line."""
+    words = []
+    if original.settings is not None:
+        words.append(describe(original.settings))
+    if original.ifname is not None:
+        words.append(f"name {original.ifname}")
+    if original.vf_count is not None:
+        words.append(f"{original.vf_count} VFs")
+    return ", ".join(words)
+
+
+def differences(*, expected: VfSettings, found: VfSettings) -> tuple[str, ...]:
+    """Name each setting in which `found` is not as `expected`; None in `expected` matches all."""
+    return tuple(
+        f"{field.name} is {_text(have)}, not {_text(want)}"
+        for field in fields(VfSettings)
+        if (want := getattr(expected, field.name)) is not None
+        and (have := getattr(found, field.name)) != want
+    )
+
+
+def _whole_pairs(settings: VfSettings) -> dict[str, Any]:
+    words: dict[str, Any] = {
+        field.name: getattr(settings, field.name) for field in fields(VfSettings)
+    }
+    if settings.min_tx_rate_mbps is not None or settings.max_tx_rate_mbps is not None:
+        words["min_tx_rate_mbps"] = settings.min_tx_rate_mbps or 0
+        words["max_tx_rate_mbps"] = settings.max_tx_rate_mbps or 0
+    return words
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(getattr(value, "value", value))

@@ -1,0 +1,190 @@
+"""View: desired and observed side by side, with the questions that plans ask of both."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.ids import ServerId
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import VfSettings
+from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
+from trunkline.reconcile.domain_xml import DomainOptions
+from trunkline.reconcile.observed import DomainState, HostState
+from trunkline.reconcile.report import DriftFact
+from trunkline.reconcile.steps import Step
+from trunkline.vif.registry import VifRegistry
+
+
+class Outcome(enum.Enum):
+    """What planning for one server or device came to."""
+
+    SETTLED = "settled"  # As desired; there is nothing to do.
+    TO_DO = "to do"
+    WAITING = "waiting"  # For something that should change by itself, or by another unit.
+    REFUSED = "refused"  # Can't be made so.
+    FENCED = "fenced"  # Of an older epoch than this host has acted on: not to be touched.
+    UNSEEN = "unseen"  # Not looked at in this observation.
+
+
+class Undo(enum.Enum):
+    """How far the domain of a failed server is taken away."""
+
+    STOP = "stop"  # Stopped; its definition and its disk stay: it had run before.
+    FORGET = "forget"  # Undefined, its new disk deleted.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """An outcome with what belongs to it."""
+
+    outcome: Outcome
+    steps: tuple[Step, ...] = ()
+    reason: str = ""
+    guest_runs: bool = False
+    drifts: tuple[DriftFact, ...] = ()
+
+
+class Waiting(Exception):
+    """Planning can't go on now. For use between the planning modules only."""
+
+
+class Refused(Exception):
+    """Planning found that it can't be done. For use between the planning modules only."""
+
+
+class Unseen(Exception):
+    """What is needed was not read. For use between the planning modules only."""
+
+
+@dataclass(slots=True)
+class View:
+    """One plan's working space. Nothing outside `reconcile` sees it."""
+
+    observed: HostState
+    vif_types: VifRegistry
+    options: DomainOptions
+    servers: tuple[ServerConfig, ...]  # To be served.
+    releases: tuple[HeldDevice, ...]  # To be taken back, those of failed servers among them.
+    removals: Mapping[ServerId, Undo]  # Domains to be taken away.
+    fences: Mapping[PciAddress, int]  # The epoch below which a device must not be touched.
+    owners: Mapping[PciAddress, ServerId]  # Of the devices of `servers`.
+    unsettled: set[PciAddress] = field(default_factory=set)  # Releases not done yet.
+
+    @classmethod
+    def of(
+        cls,
+        desired: HostConfig,
+        observed: HostState,
+        vif_types: VifRegistry,
+        options: DomainOptions,
+        failed: Mapping[ServerId, Undo],
+    ) -> View:
+        """Sort out who is to have what."""
+        servers = tuple(server for server in desired.servers if server.id not in failed)
+        undone = (
+            nic.device
+            for server in desired.servers
+            if server.id in failed
+            for nic in server.nics
+            if nic.device is not None
+        )
+        wanted = {server.id for server in servers}
+        fences = dict(observed.journal.epochs)
+        for held in (*_devices(desired.servers), *desired.releases):
+            fences[held.address] = max(fences.get(held.address, 0), held.epoch)
+        owners: dict[PciAddress, ServerId] = {}
+        for server in servers:
+            for nic in server.nics:
+                if nic.device is not None and nic.device.epoch >= fences[nic.device.address]:
+                    owners.setdefault(nic.device.address, server.id)
+        return cls(
+            observed=observed,
+            vif_types=vif_types,
+            options=options,
+            servers=servers,
+            releases=(*desired.releases, *undone),
+            removals={
+                server_id: failed.get(server_id, Undo.FORGET)
+                for server_id in sorted(observed.domains)
+                if server_id not in wanted
+            },
+            fences=fences,
+            owners=owners,
+        )
+
+    def function(self, held: HeldDevice) -> PciFunction | None:
+        """Return the function that `held` names; None: the host does not have it.
+
+        Raises:
+            Refused: It is of another kind.
+        """
+        function = self.observed.functions.get(held.address)
+        if function is not None and function.kind is not held.kind:
+            raise Refused(f"{held.address} is a {function.kind.name}, not a {held.kind.name}")
+        return function
+
+    def pf_and_settings(self, vf: PciFunction) -> tuple[PciFunction, int, VfSettings]:
+        """Return a VF's PF, its index there as sysfs tells it, and its settings.
+
+        Raises:
+            Waiting: They could not be read.
+            Unseen: They were not read.
+        """
+        assert vf.pf_address is not None
+        assert vf.vf_index is not None
+        problem = self.observed.unreadable_pfs.get(vf.pf_address)
+        if problem is not None:
+            raise Waiting(f"the VFs of {vf.pf_address} can't be read: {problem}")
+        read = self.observed.vf_settings.get(vf.pf_address)
+        if read is None:
+            raise Unseen
+        if vf.vf_index not in read:
+            raise Waiting(f"{vf.pf_address} does not report its VF {vf.vf_index}")
+        return self.observed.functions[vf.pf_address], vf.vf_index, read[vf.vf_index]
+
+    def held_by(self, domain: DomainState) -> frozenset[PciAddress]:
+        """Return the devices that the guest of `domain` has, or that its macvtaps are on."""
+        under_macvtaps = (
+            function.address
+            for function in self.observed.functions.values()
+            if function.ifname is not None and function.ifname in domain.ifnames
+        )
+        return domain.devices.union(under_macvtaps if domain.ifnames else ())
+
+    def holder(self, address: PciAddress, *, besides: ServerId | None = None) -> ServerId | None:
+        """Return which guest that is to stay has this device."""
+        for domain in self.observed.domains.values():
+            if domain.server_id in self.removals or domain.server_id == besides:
+                continue
+            if address in self.held_by(domain):
+                return domain.server_id
+        return None
+
+    def vfs_of(self, pf: PciAddress) -> Iterator[PciFunction]:
+        """Yield the VFs that a PF has."""
+        for function in self.observed.functions.values():
+            if function.kind is DeviceKind.VF and function.pf_address == pf:
+                yield function
+
+    def is_fenced(self, held: HeldDevice) -> bool:
+        """Whether a newer owner than the one `held` speaks of has had the device."""
+        return held.epoch < self.fences[held.address]
+
+
+def fenced(held: HeldDevice, view: View) -> Verdict:
+    """Return the verdict about a device that has a newer owner."""
+    newest = view.fences[held.address]
+    return Verdict(
+        outcome=Outcome.FENCED,
+        reason=f"epoch {held.epoch} of {held.address} is over, it is at {newest}",
+    )
+
+
+def _devices(servers: tuple[ServerConfig, ...]) -> Iterator[HeldDevice]:
+    for server in servers:
+        for nic in server.nics:
+            if nic.device is not None:
+                yield nic.device

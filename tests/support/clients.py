@@ -1,0 +1,93 @@
+"""The unmodified OpenStack clients, in an environment of their own, and tempest's schemas."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.support.environments import ensure_environment
+from tests.support.response_schemas import ResponseSchemas, load_response_schemas
+
+COMMAND_SECONDS_MAX = 120.0
+"""A command takes about a second to start; `--wait` polls for as long as the server takes."""
+
+
+class OpenStack(Protocol):
+    """Runs one `openstack` command against the clouds of `cloud_dir`/clouds.yaml."""
+
+    def __call__(
+        self, cloud_dir: Path, *args: str, cloud: str = "trunkline", check: bool = False
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+def client_environment(cloud_dir: Path, cloud: str) -> dict[str, str]:
+    """What a client process sees: the clouds file, and nothing of the caller's Python or clouds."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OS_", "PYTHON", "VIRTUAL_ENV"))
+    }
+    return kept | {
+        "OS_CLIENT_CONFIG_FILE": str(cloud_dir / "clouds.yaml"),
+        "OS_CLOUD": cloud,
+        "HOME": str(cloud_dir),  # No settings, no token cache of whoever runs the tests.
+        "COLUMNS": "400",
+    }
+
+
+@pytest.fixture(scope="session")
+def openstack_bin() -> Path:
+    """The clients' `bin` folder: `openstack`, and a `python` that imports openstacksdk."""
+    return ensure_environment("clients")
+
+
+@pytest.fixture(scope="session")
+def openstack(openstack_bin: Path) -> OpenStack:
+    """`openstack(cloud_dir, "server", "list")` runs the real command and returns what it said."""
+
+    def run(
+        cloud_dir: Path, *args: str, cloud: str = "trunkline", check: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(openstack_bin / "openstack"), *args],
+            cwd=cloud_dir,
+            env=client_environment(cloud_dir, cloud),
+            text=True,
+            capture_output=True,
+            timeout=COMMAND_SECONDS_MAX,
+        )
+        if check:
+            assert done.returncode == 0, f"openstack {' '.join(args)}:\n{done.stdout}{done.stderr}"
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_with_sdk(openstack_bin: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`run_with_sdk(cloud_dir, script, cloud=…)` runs a Python script that uses openstacksdk."""
+
+    def run(
+        cloud_dir: Path, script: str, *, cloud: str = "trunkline"
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(openstack_bin / "python"), "-c", script],
+            cwd=cloud_dir,
+            env=client_environment(cloud_dir, cloud),
+            text=True,
+            capture_output=True,
+            timeout=COMMAND_SECONDS_MAX,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def response_schemas() -> ResponseSchemas:
+    """tempest's published response schemas of the compute API, per microversion."""
+    return load_response_schemas()

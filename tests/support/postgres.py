@@ -1,0 +1,172 @@
+"""A PostgreSQL cluster of the tests' own: a temporary directory, a unix socket, no TCP port.
+
+PostgreSQL refuses to run as root (src/backend/main/main.c, check_root), so root hands the cluster
+to an unprivileged user. Nothing here is ever to survive: fsync is off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+ROLE = "trunkline"
+START_SECONDS_MAX = 60
+_PR_SET_PDEATHSIG = 1
+
+SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "log_min_messages": "warning",
+}
+
+
+def find_binaries() -> Path:
+    """Return the folder with `initdb` and `postgres`, the newest where there are several.
+
+    Debian keeps them out of PATH, in /usr/lib/postgresql/<major>/bin.
+    """
+    debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    found = sorted(debian, key=lambda path: float(path.parts[-3]), reverse=True)
+    if found:
+        return found[0].parent
+    if on_path := shutil.which("initdb"):
+        return Path(on_path).resolve().parent
+    pytest.fail(
+        "PostgreSQL is not installed, and half of the store's tests run on it. `make test` "
+        "installs it as root; else run as root: apt-get install postgresql",
+        pytrace=False,
+    )
+
+
+def unprivileged_user() -> pwd.struct_passwd | None:
+    """Return the user who runs the cluster; None: the one who runs the tests."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    pytest.fail("neither a user `postgres` nor `nobody` is there to run PostgreSQL", pytrace=False)
+
+
+def _die_with_the_tests() -> None:
+    """Ask the kernel for SIGQUIT (immediate shutdown) when the tests are gone, killed or not."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+class PostgresCluster:
+    """A running cluster; makes databases, each fresh."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._binaries = find_binaries()
+        self._user = unprivileged_user()
+        self._numbers = itertools.count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Make the cluster and wait until it takes connections."""
+        data = self._home / "data"
+        data.mkdir(mode=0o700)
+        if self._user is not None:
+            for path in (self._home, data):
+                os.chown(path, self._user.pw_uid, self._user.pw_gid)
+        initdb = [str(self._binaries / "initdb"), "-D", str(data), "-U", ROLE, "--auth=trust"]
+        made = self._spawn([*initdb, "--no-sync", "--encoding=UTF8", "--locale=C"])
+        output, _ = made.communicate(timeout=START_SECONDS_MAX)
+        assert made.returncode == 0, f"initdb failed:\n{output.decode()}"
+        options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
+        self._process = self._spawn(
+            [str(self._binaries / "postgres"), "-D", str(data), "-k", str(self._home), *options],
+            log=self._home / "log",
+        )
+        self._wait_until_ready()
+
+    def _spawn(self, command: list[str], log: Path | None = None) -> subprocess.Popen[bytes]:
+        who = self._user
+        with contextlib.ExitStack() as stack:
+            output = subprocess.PIPE if log is None else stack.enter_context(log.open("wb"))
+            return subprocess.Popen(
+                command,
+                cwd=self._home,
+                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                user=None if who is None else who.pw_uid,
+                group=None if who is None else who.pw_gid,
+                extra_groups=None if who is None else [],
+                preexec_fn=_die_with_the_tests,
+            )
+
+    def _wait_until_ready(self) -> None:
+        command = [str(self._binaries / "pg_isready"), "-q", "-h", str(self._home), "-t", "60"]
+        waiter = [
+            "sh",
+            "-c",
+            f"until {' '.join(command)}; do kill -0 $0 || exit 1; sleep 0.05; done",
+        ]
+        assert self._process is not None
+        done = subprocess.run([*waiter, str(self._process.pid)], timeout=START_SECONDS_MAX)
+        assert done.returncode == 0, (
+            f"PostgreSQL did not start:\n{(self._home / 'log').read_text()}"
+        )
+
+    def url(self, database: str) -> str:
+        """The SQLAlchemy URL of a database."""
+        return f"postgresql+psycopg://{ROLE}@/{database}?host={self._home}"
+
+    def new_database(self) -> str:
+        """Make an empty database and return its SQLAlchemy URL."""
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(
+            host=str(self._home), user=ROLE, dbname="postgres", autocommit=True
+        ) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
+        return self.url(name)
+
+    def stop(self) -> None:
+        """Stop by pid, dropping whoever is still connected."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGQUIT)
+                self._process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[PostgresCluster]:
+    """One cluster for each test worker."""
+    # Short, and open to the cluster's user: a socket's path has at most 107 bytes (unix(7)), and
+    # pytest's own temporary directories are closed to other users.
+    home = Path(tempfile.mkdtemp(prefix="tl-pg-", dir="/tmp"))
+    cluster = PostgresCluster(home)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def new_postgres_database(postgres_cluster: PostgresCluster) -> Callable[[], str]:
+    """Each call makes a fresh database and returns its URL (`postgresql+psycopg://…`)."""
+    return postgres_cluster.new_database
