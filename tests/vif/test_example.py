@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.libvirt_schemas import LibvirtSchema
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "acme-vif"
 
 PROGRAM = """
 import json
 from datetime import UTC, datetime
 from tests.reconcile.scenes import IGB, a_nic, a_server, functions, vf
-from tests.reconcile.schemas import assert_valid
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.ids import NetworkId, PhysicalNetwork, ProjectId, SegmentId
 from trunkline.domain.network import Network, NetworkType, Segment
@@ -31,7 +32,6 @@ registry = load_vif_types()
 chosen = registry.choose(VnicType.DIRECT, {VnicType.DIRECT: "acme_teamed"})
 nic = a_nic(1, vf(IGB, 0), vif_type=chosen.name)
 xml = define(a_server(1, nic), registry, DomainOptions()).xml
-assert_valid(xml)
 
 (driver,) = load_network_drivers({"acme_fabric": {"prefix": "blue-"}})
 segment = Segment(
@@ -95,10 +95,13 @@ def run(*paths: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_package_from_outside_the_tree_is_found_and_used(installed: Path) -> None:
+def test_a_package_from_outside_the_tree_is_found_and_used(
+    installed: Path, libvirt_domain_schema: LibvirtSchema
+) -> None:
     ran = run(installed)
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout)
+    libvirt_domain_schema.check(said["xml"])
     assert '<teaming type="transient" persistent="ua-tl000000010000"/>' in said["xml"]
     assert said["requirements"] == {"e.acme_fabric": "blue-phy1"}
     assert said["good"] is None
