@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from trunkline.api.authentication import HostByToken
 from trunkline.api.edge import Edge
 from trunkline.api.routes import ROUTES
 from trunkline.api.routing import Route, Router
@@ -20,7 +19,6 @@ def make_app(
     svc: Services,
     wakeups: Wakeups,
     *,
-    host_by_token: HostByToken,
     public_url: str | None = None,
     routes: Iterable[Route] = ROUTES,
 ) -> Starlette:
@@ -29,11 +27,10 @@ def make_app(
     Args:
         svc: What handlers are given.
         wakeups: Its `wake` is what `svc.wake_host` calls.
-        host_by_token: Finds the host that an agent's token belongs to.
         public_url: How clients reach us, where the Host header does not tell.
         routes: What to answer to.
     """
-    edge = Edge(svc, Router(routes), wakeups, host_by_token=host_by_token, public_url=public_url)
+    edge = Edge(svc, Router(routes), wakeups, public_url=public_url)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from trunkline.api.routing import Auth
-from trunkline.control import identity
+from trunkline.control import hosts, identity
 from trunkline.control.access import require_admin
 from trunkline.control.services import Services
 from trunkline.domain.errors import Unauthenticated
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
-
-HostByToken = Callable[[Services, str], HostName]  # Raises `Unauthenticated`.
 
 
 def authenticate_user(
@@ -33,9 +31,7 @@ def authenticate_user(
     return caller
 
 
-def authenticate_agent(
-    svc: Services, headers: Mapping[str, str], host_by_token: HostByToken
-) -> HostName:
+def authenticate_agent(svc: Services, headers: Mapping[str, str]) -> HostName:
     """Return the host whose agent is asking, by ``Authorization: Bearer TOKEN``.
 
     Raises:
@@ -44,4 +40,7 @@ def authenticate_agent(
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated("an agent's request needs its host's token")
-    return host_by_token(svc, token.strip())
+    host_name = hosts.host_by_token(svc, token.strip())
+    if host_name is None:
+        raise Unauthenticated("this token is no host's")
+    return host_name

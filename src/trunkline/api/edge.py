@@ -19,7 +19,7 @@ from starlette.types import Receive as AsgiReceive
 from starlette.types import Scope, Send
 
 from trunkline.api import transport
-from trunkline.api.authentication import HostByToken, authenticate_agent, authenticate_user
+from trunkline.api.authentication import authenticate_agent, authenticate_user
 from trunkline.api.compute.versions import HIGHEST, LOWEST
 from trunkline.api.errors import render_bug, render_error, render_problem
 from trunkline.api.faces import Face, face_of
@@ -68,13 +68,11 @@ class Edge:
         router: Router,
         wakeups: Wakeups,
         *,
-        host_by_token: HostByToken,
         public_url: str | None,
     ) -> None:
         self._svc = svc
         self._router = router
         self._wakeups = wakeups
-        self._host_by_token = host_by_token
         self._public_url = public_url
         self._lanes = {
             Lane.QUICK: CapacityLimiter(WORKER_THREADS),
@@ -138,7 +136,9 @@ class Edge:
             request_id=exchange.request_id,
             client_address=(scope.get("client") or ("", 0))[0],
             microversion=_microversion(exchange, match.route, headers),
-            body=b"" if match.route.streams else await transport.read_body(headers, receive),
+            body=b""
+            if match.route.streams
+            else await transport.read_body(headers, receive, bytes_max=match.route.body_bytes_max),
         )
         answer = await self._run_handler(exchange, match.route, request)
         match answer:
@@ -178,9 +178,7 @@ class Edge:
             case Auth.PUBLIC:
                 return request
             case Auth.AGENT:
-                exchange.host_name = authenticate_agent(
-                    self._svc, request.headers, self._host_by_token
-                )
+                exchange.host_name = authenticate_agent(self._svc, request.headers)
                 return replace(request, found_host=exchange.host_name)
             case Auth.USER | Auth.ADMIN:
                 exchange.caller = authenticate_user(

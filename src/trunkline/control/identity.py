@@ -230,6 +230,12 @@ def list_own_projects(svc: Services, caller: Caller) -> list[Project]:
     return svc.store.read(lambda tx: tx.identity.projects_of(caller.user_id))
 
 
+def list_projects_of(svc: Services, caller: Caller, user_id: str) -> list[Project]:
+    """Return the projects in which a user has a role, to that user or an admin."""
+    user = get_user(svc, caller, user_id)
+    return svc.store.read(lambda tx: tx.identity.projects_of(user.id))
+
+
 def get_project(svc: Services, caller: Caller, project_id: str) -> Project:
     """Return a project that the caller may see."""
     for project in list_projects(svc, caller):

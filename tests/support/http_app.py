@@ -1,0 +1,273 @@
+"""The real HTTP application: asked in-process, or served on a loopback TCP port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+from argon2 import PasswordHasher
+from starlette.types import ASGIApp, Message
+
+from tests.support.world import a_world
+from trunkline.api.app import make_app
+from trunkline.api.routes import ROUTES
+from trunkline.api.routing import Route
+from trunkline.api.wakeups import Wakeups
+from trunkline.control.identity import FirstPasswords, bootstrap_identity
+from trunkline.control.passwords import Passwords
+from trunkline.control.services import Services
+
+# Hashes as the real ones are checked, only cheap to make: a test is no guesser.
+CHEAP_PASSWORDS = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+SECONDS_MAX = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]  # Names in lower case.
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class InProcess:
+    """Sends requests to an ASGI application in an event loop of its own; usable by any thread."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        token: str | None = None,
+        body: object = None,
+        raw: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send one request and return its answer; `body` goes as JSON, `raw` as it is."""
+        return self.start(method, target, token=token, body=body, raw=raw, headers=headers).result(
+            SECONDS_MAX
+        )
+
+    def start(
+        self,
+        method: str,
+        target: str,
+        *,
+        token: str | None = None,
+        body: object = None,
+        raw: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        gone: threading.Event | None = None,
+    ) -> Future[Reply]:
+        """Send one request and don't wait; the client goes away when `gone` is set."""
+        sent = dict(headers or {})
+        if token is not None:
+            sent["X-Auth-Token"] = token
+        content = raw if raw is not None else (b"" if body is None else json.dumps(body).encode())
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield content
+
+        return asyncio.run_coroutine_threadsafe(
+            self._exchange(method, target, sent, chunks, gone), self._loop
+        )
+
+    def stream(
+        self,
+        method: str,
+        target: str,
+        pieces: Callable[[], AsyncIterator[bytes]],
+        *,
+        token: str,
+        breaks_off: bool = False,
+    ) -> Reply:
+        """Send a body in pieces; with `breaks_off` the client is gone after the last one."""
+        gone = threading.Event()
+        if breaks_off:
+            gone.set()
+        return asyncio.run_coroutine_threadsafe(
+            self._exchange(method, target, {"X-Auth-Token": token}, pieces, gone, breaks_off=True)
+            if breaks_off
+            else self._exchange(method, target, {"X-Auth-Token": token}, pieces, None),
+            self._loop,
+        ).result(SECONDS_MAX)
+
+    async def _exchange(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        pieces: Callable[[], AsyncIterator[bytes]],
+        gone: threading.Event | None,
+        *,
+        breaks_off: bool = False,
+    ) -> Reply:
+        parts = urlsplit(target)
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": parts.path,
+            "raw_path": parts.path.encode(),
+            "root_path": "",
+            "query_string": parts.query.encode("utf-8", "surrogatepass"),
+            "headers": [
+                (name.lower().encode(), value.encode("latin-1"))
+                for name, value in {"host": "127.0.0.1:8774", **headers}.items()
+            ],
+            "client": ("127.0.0.1", 50000),
+            "server": ("127.0.0.1", 8774),
+        }
+        incoming = pieces()
+        ended = False
+
+        async def receive() -> Message:
+            nonlocal ended
+            if not ended:
+                try:
+                    return {
+                        "type": "http.request",
+                        "body": await anext(incoming),
+                        "more_body": True,
+                    }
+                except StopAsyncIteration:
+                    ended = True
+                    if not breaks_off:
+                        return {"type": "http.request", "body": b"", "more_body": False}
+            while gone is None or not gone.is_set():
+                await asyncio.sleep(0.005)
+            return {"type": "http.disconnect"}
+
+        head: Message = {}
+        received = bytearray()
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                head.update(message)
+            else:
+                received.extend(message.get("body", b""))
+
+        await self._app(scope, receive, send)
+        return Reply(
+            head.get("status", 0),
+            {name.decode(): value.decode("latin-1") for name, value in head.get("headers", ())},
+            bytes(received),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A control plane with its HTTP application."""
+
+    svc: Services
+    app: ASGIApp
+    wakeups: Wakeups
+    http: InProcess
+    passwords: FirstPasswords
+
+    def token(self, user: str = "admin", project: str | None = None) -> str:
+        """Log in and return the token."""
+        reply = self.http.request(
+            "POST",
+            "/identity/v3/auth/tokens",
+            body=password_login(user, getattr(self.passwords, user), project or user),
+        )
+        assert reply.status == 201, reply
+        return reply.headers["x-subject-token"]
+
+
+def password_login(user: str, password: str, project: str | None) -> dict[str, Any]:
+    """The body of a login, as the clients send it."""
+    domain = {"id": "default"}
+    auth: dict[str, Any] = {
+        "identity": {
+            "methods": ["password"],
+            "password": {"user": {"name": user, "domain": domain, "password": password}},
+        }
+    }
+    if project is not None:
+        auth["scope"] = {"project": {"name": project, "domain": domain}}
+    return {"auth": auth}
+
+
+@contextmanager
+def a_site(
+    tmp_path: Path, *more_routes: Route, inline: bool = False, url: str | None = None
+) -> Iterator[Site]:
+    """Open a control plane over a real store, with users, behind its HTTP application."""
+    with a_world(tmp_path, inline=inline, url=url) as plain:
+        wakeups = Wakeups()
+        svc = replace(plain, passwords=Passwords(CHEAP_PASSWORDS), wake_host=wakeups.wake)
+        passwords = bootstrap_identity(svc)
+        assert passwords is not None
+        app = make_app(svc, wakeups, routes=(*ROUTES, *more_routes))
+        http = InProcess(app)
+        try:
+            yield Site(svc=svc, app=app, wakeups=wakeups, http=http, passwords=passwords)
+        finally:
+            wakeups.close()
+            http.close()
+
+
+@contextmanager
+def served(app: ASGIApp) -> Iterator[str]:
+    """Serve `app` on a free loopback port, as in real use; yield its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(SECONDS_MAX)
+
+
+def write_clouds(directory: Path, url: str, passwords: FirstPasswords) -> None:
+    """Write a clouds.yaml with `trunkline` (admin) and `trunkline-demo` (member)."""
+    clouds = {
+        cloud: {
+            "auth": {
+                "auth_url": f"{url}/identity",
+                "username": user,
+                "password": password,
+                "project_name": user,
+                "user_domain_id": "default",
+                "project_domain_id": "default",
+            },
+            "region_name": "RegionOne",
+        }
+        for cloud, user, password in (
+            ("trunkline", "admin", passwords.admin),
+            ("trunkline-demo", "demo", passwords.demo),
+        )
+    }
+    # JSON is YAML.
+    (directory / "clouds.yaml").write_text(json.dumps({"clouds": clouds}))
