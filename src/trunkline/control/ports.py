@@ -49,41 +49,13 @@ _DERIVED_PROFILE_KEYS: Final = frozenset({"pci_slot", "pci_vendor_info", "physic
 
 def create_port(svc: Services, caller: Caller, request: PortCreate) -> PortView:
     """Make a port; an admin may claim a host's device for it in the same step."""
+    return create_ports(svc, caller, [request])[0]
 
-    def create(tx: Transaction) -> PortView:
-        require_writer(caller, "creating a port")
-        network = tx.networks.get(request.network_id)
-        require_visible(caller, network, "network", network.id, shared=network.shared)
-        _check_privileges(caller, network, request)
-        project_id = request.project_id or caller.project_id
-        if project_id != caller.project_id:
-            require_admin(caller, "creating a port for another project")
-        port = new_port(
-            tx,
-            svc,
-            network,
-            project_id=ProjectId(project_id),
-            name=request.name,
-            description=request.description,
-            admin_state_up=request.admin_state_up,
-            vnic_type=request.vnic_type or VnicType.NORMAL,
-            mac=request.mac,
-            addresses=request.fixed_ips,
-            port_security_enabled=request.port_security_enabled,
-            device_id=request.device_id,
-            device_owner=request.device_owner,
-            profile=request.profile,
-        )
-        actor = actor_of(caller)
-        audit.record(
-            tx, actor, svc.clock.now(), "port.create", f"port {port.id}",
-            project_id=port.project_id, port_id=port.id,
-        )  # fmt: skip
-        if request.host:
-            _claim(tx, svc, actor, port, network, request.host, request.profile)
-        return _view(tx, port.id)
 
-    return svc.store.write(create)
+def create_ports(svc: Services, caller: Caller, requests: Sequence[PortCreate]) -> list[PortView]:
+    """Make all of the ports, or none."""
+    require_writer(caller, "creating a port")
+    return svc.store.write(lambda tx: [_create(tx, svc, caller, request) for request in requests])
 
 
 def get_port(svc: Services, caller: Caller, port_id: str) -> PortView:
@@ -263,6 +235,39 @@ def touch_host(tx: Transaction, svc: Services, binding: Binding) -> None:
     svc.fleet.note_generation(tx, binding.host_id, generation)
     name = tx.hosts.get(binding.host_id).name
     tx.on_commit(lambda: svc.wake_host(name))
+
+
+def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate) -> PortView:
+    network = tx.networks.get(request.network_id)
+    require_visible(caller, network, "network", network.id, shared=network.shared)
+    _check_privileges(caller, network, request)
+    project_id = request.project_id or caller.project_id
+    if project_id != caller.project_id:
+        require_admin(caller, "creating a port for another project")
+    port = new_port(
+        tx,
+        svc,
+        network,
+        project_id=ProjectId(project_id),
+        name=request.name,
+        description=request.description,
+        admin_state_up=request.admin_state_up,
+        vnic_type=request.vnic_type or VnicType.NORMAL,
+        mac=request.mac,
+        addresses=request.fixed_ips,
+        port_security_enabled=request.port_security_enabled,
+        device_id=request.device_id,
+        device_owner=request.device_owner,
+        profile=request.profile,
+    )
+    actor = actor_of(caller)
+    audit.record(
+        tx, actor, svc.clock.now(), "port.create", f"port {port.id}",
+        project_id=port.project_id, port_id=port.id,
+    )  # fmt: skip
+    if request.host:
+        _claim(tx, svc, actor, port, network, request.host, request.profile)
+    return _view(tx, port.id)
 
 
 def _view(tx: Transaction, port_id: str) -> PortView:
