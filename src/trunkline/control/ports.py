@@ -334,8 +334,6 @@ def _updated(
         given["trusted"] = _trusted(changes.profile)
         given["profile"] = _kept_profile(changes.profile)
     if not isinstance(changes.fixed_ips, Unset):
-        kept = replace(port, fixed_ips=())
-        tx.ports.update(kept, seen_revision=port.revision)  # Its own addresses may be asked again.
         given["fixed_ips"] = allocate_fixed_ips(tx, network, changes.fixed_ips, port.id)
     return replace(port, **given)
 
