@@ -172,11 +172,10 @@ def _require_allowed(caller: Caller, before: Image | None, after: Image) -> None
     """Refuse what only admins may do, and more than the limits allow."""
     if after.visibility == "public" and (before is None or before.visibility != "public"):
         require_admin(caller, "making an image public")
-    formats = ("disk_format", "container_format")
-    if before is not None and before.state is not IMAGE.initial:
-        # Servers were made from these bytes as what they were said to be.
-        if any(getattr(before, name) != getattr(after, name) for name in formats):
-            raise Forbidden("changing the format of an image that has its bytes")
+    # Servers were made from its bytes as what they were said to be.
+    has_bytes = before is not None and before.state is not IMAGE.initial
+    if before is not None and has_bytes and _formats(before) != _formats(after):
+        raise Forbidden("changing the format of an image that has its bytes")
     if before is not None and after.project_id != before.project_id:
         require_admin(caller, "giving an image to another project")
     if len(after.properties) > PROPERTIES_MAX:
@@ -184,3 +183,7 @@ def _require_allowed(caller: Caller, before: Image | None, after: Image) -> None
     if len(after.tags) > TAGS_MAX:
         raise LimitReached("tags of an image", TAGS_MAX)
     assert before is None or owns(caller, before)
+
+
+def _formats(image: Image) -> tuple[str | None, str | None]:
+    return image.disk_format, image.container_format
