@@ -10,13 +10,34 @@ NETWORKS = ("phy1", "phy2")
 
 
 def random_instance(dice: Random) -> tuple[RawRequest, list[RawHost]]:
+    if dice.random() < 0.4:
+        return contended_instance(dice)
     hosts = [random_host(dice, number) for number in range(dice.choice((1, 1, 1, 2, 3)))]
-    return random_request(dice, hosts), hosts
+    return random_request(dice), hosts
+
+
+def contended_instance(dice: Random) -> tuple[RawRequest, list[RawHost]]:
+    """One roomy host, whole PFs and VFs wanted together, barely enough of them."""
+    host = random_host(dice, 0)
+    families = dice.choice((2, 3, 3, 4))
+    devices = [d for p in range(families) for d in _random_family(dice, f"h0-pf{p}", busy=0.0)]
+    dice.shuffle(devices)
+    host |= {"enabled": True, "up": True, "vcpus": 8, "memory": 4096, "disk": 40}
+    host["devices"] = devices
+    request = random_request(dice)
+    kinds = ["pf"] * dice.choice((1, 1, 2)) + ["vf"] * dice.choice((1, 2, 3))
+    dice.shuffle(kinds)
+    request |= {
+        "excluded": [],
+        "only": None,
+        "nics": [_random_nic(dice, f"nic {n}", kind) for n, kind in enumerate(kinds)],
+    }
+    return request, [host]
 
 
 def random_host(dice: Random, number: int) -> RawHost:
     devices: list[RawDevice] = []
-    for p in range(dice.choice((0, 1, 2, 2, 3, 3))):
+    for p in range(dice.choice((0, 1, 2, 3, 3, 4))):
         devices += _random_family(dice, f"h{number}-pf{p}")
     if dice.random() < 0.15:
         devices.append(_device(f"h{number}-plain", "plain", None, None, _tags(dice), True))
@@ -34,15 +55,16 @@ def random_host(dice: Random, number: int) -> RawHost:
     }
 
 
-def _random_family(dice: Random, pf: str) -> list[RawDevice]:
+def _random_family(dice: Random, pf: str, busy: float | None = None) -> list[RawDevice]:
     """A PF and its VFs: tags of one VF may differ, the PF may be off offer, some have owners."""
     tags = _tags(dice)
-    busy = dice.choice((0.0, 0.2, 0.5))
+    if busy is None:
+        busy = dice.choice((0.0, 0.0, 0.2, 0.6))
     devices = []
     pf_free = dice.random() >= 0.15
-    if dice.random() < 0.7:
+    if dice.random() < 0.8:
         devices.append(_device(pf, "pf", None, None, tags, pf_free))
-    for index in range(dice.choice((0, 1, 1, 2, 3))):
+    for index in range(dice.choice((0, 1, 2, 2, 3))):
         own = tags if dice.random() < 0.8 else _tags(dice)
         free = dice.random() >= busy
         devices.append(_device(f"{pf}-vf{index}", "vf", pf, index, own, free))
@@ -72,8 +94,8 @@ def _device(
     }
 
 
-def random_request(dice: Random, hosts: list[RawHost]) -> RawRequest:
-    count = dice.choice((0, 1, 1, 2, 2, 2, 3, 3, 4, 5))
+def random_request(dice: Random) -> RawRequest:
+    count = dice.choice((0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5))
     return {
         "nics": [_random_nic(dice, f"nic {n}") for n in range(count)],
         "vcpus": dice.choice((1, 1, 1, 4)),
@@ -84,20 +106,19 @@ def random_request(dice: Random, hosts: list[RawHost]) -> RawRequest:
     }
 
 
-def _random_nic(dice: Random, name: str) -> RawNic:
-    kind = dice.choice(("vf", "vf", "vf", "vf", "pf", "pf", None))
-    if dice.random() < 0.02:
-        kind = "plain"
+def _random_nic(dice: Random, name: str, kind: str | None = "any") -> RawNic:
+    if kind == "any":
+        kind = dice.choice(("vf",) * 16 + ("pf",) * 8 + (None,) * 4 + ("plain",))
     options: list[RawOption] = [
         {
             "segment": f"segment-{network}",
             "attributes": {} if dice.random() < 0.1 else {"e.physical_network": network},
             "bridge": network,
         }
-        for network in dice.sample(NETWORKS, dice.choice((1, 1, 2)))
+        for network in dice.sample(NETWORKS, dice.choice((1, 2)))
     ]
     attributes: dict[str, str] = {}
-    if dice.random() < 0.3:
+    if dice.random() < 0.25:
         attributes["e.trusted"] = dice.choice(("true", "false"))
     if dice.random() < 0.1:
         attributes["vendor_id"] = "15b3"

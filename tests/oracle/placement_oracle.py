@@ -122,7 +122,7 @@ def _has(attributes: Mapping[str, str], demanded: Mapping[str, str]) -> bool:
 def _max_flow(nics: Sequence[RawNic], devices: Sequence[RawDevice]) -> int:
     if not nics:
         return 0
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[object] = nx.DiGraph()
     graph.add_node("to")
     for n, nic in enumerate(nics):
         graph.add_edge("from", ("nic", n), capacity=1)

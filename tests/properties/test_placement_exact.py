@@ -59,7 +59,7 @@ def check_against_oracle(request: RawRequest, hosts: list[RawHost]) -> bool:
 def test_a_request_is_placed_if_and_only_if_the_oracle_finds_an_assignment(seed: int) -> None:
     dice = Random(seed)
     accepted = sum(check_against_oracle(*random_instance(dice)) for _ in range(INSTANCES_PER_SEED))
-    assert INSTANCES_PER_SEED // 5 < accepted < INSTANCES_PER_SEED * 4 // 5, "a lopsided draw"
+    assert INSTANCES_PER_SEED // 4 < accepted < INSTANCES_PER_SEED * 3 // 4, "a lopsided draw"
 
 
 @settings(max_examples=200, deadline=None)
@@ -74,7 +74,7 @@ def test_shrunk_by_hypothesis_a_request_is_placed_if_and_only_if_the_oracle_agre
 def test_the_number_of_missing_devices_is_the_least_that_would_do(seed: int) -> None:
     dice = Random(seed)
     compared = 0
-    for _ in range(250):
+    for _ in range(500):
         request, hosts = random_instance(dice)
         by_id = {host["id"]: host for host in hosts}
         for refusal in explain(a_request(request), a_fleet(hosts)).hosts:
@@ -90,4 +90,4 @@ def test_the_number_of_missing_devices_is_the_least_that_would_do(seed: int) -> 
             least = least_freed(wanting, raw["devices"])
             assert refusal.missing == ((least or 0) if bridges_suffice else 0)
             compared += refusal.missing > 0
-    assert compared > 20, "too few to mean anything"
+    assert compared > 10, "too few to mean anything"

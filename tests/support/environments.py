@@ -49,6 +49,6 @@ def ensure_environment(name: str) -> Path:
 
 
 def _uv(*arguments: str) -> None:
-    command = [str(REPOSITORY / "tools/uv"), "--quiet", "--no-config", *arguments]
+    command = [str(REPOSITORY / "tools/uv"), "--quiet", *arguments]
     done = subprocess.run(command, text=True, capture_output=True, timeout=600)
     assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}"

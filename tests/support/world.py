@@ -30,7 +30,7 @@ from trunkline.domain.network import Network, NetworkType, Segment
 from trunkline.domain.pci import PciAddress, vf_address
 from trunkline.domain.server import Flavor
 from trunkline.netdrivers.builtin import PhysicalNetworkDriver, TunnelDriver
-from trunkline.reconcile.report import DeviceFact, HostReport, ServerFact
+from trunkline.reconcile.report import DeviceFact, HostReport, ReportAck, ServerFact
 from trunkline.store.schema import open_store
 from trunkline.vif.registry import load_vif_types
 
@@ -55,7 +55,9 @@ OTHER = a_caller("other")
 
 
 @contextmanager
-def a_world(tmp_path: Path, *, url: str | None = None, inline: bool = True) -> Iterator[Services]:
+def a_world(
+    tmp_path: Path, *, url: str | None = None, inline: bool = True, seed: int = 0
+) -> Iterator[Services]:
     """Open a control plane; a database in `tmp_path` unless `url` says another."""
     clock = ManualClock()
     store = open_store(url or f"sqlite:///{tmp_path / 'trunkline.db'}", inline=inline)
@@ -70,7 +72,7 @@ def a_world(tmp_path: Path, *, url: str | None = None, inline: bool = True) -> I
     svc = Services(
         store=store,
         clock=clock,
-        ids=SeededIds(),
+        ids=SeededIds(seed),
         fleet=fleet,
         networking=Networking(
             vlan_ranges=MappingProxyType({PHY1: (IdRange(100, 199),), PHY2: (IdRange(200, 299),)}),
@@ -95,6 +97,7 @@ def a_card(
     vf_count: int = 4,
     driver: str = "mlx5_core",
     tags: Mapping[str, str] | None = None,
+    serial: int = 0,
 ) -> list[OfferedDevice]:
     """One PF at ``0000:BUS:00.0`` with its VFs, all on offer and cabled to one physical network."""
     pf = PciAddress(0, bus, 0, 0)
@@ -108,7 +111,7 @@ def a_card(
             driver=driver,
             pf_driver=driver,
             ifname=f"eth{bus}",
-            mac=MacAddress(f"02:00:00:00:{bus:02x}:00"),
+            mac=MacAddress(f"02:00:00:{serial:02x}:{bus:02x}:00"),
             vf_count=vf_count,
             vf_count_max=vf_count,
         )
@@ -151,7 +154,7 @@ class AgentByHand:
         devices: Sequence[DeviceFact] = (),
         servers: Sequence[ServerFact] = (),
         number: int | None = None,
-    ) -> int:
+    ) -> ReportAck:
         """Report; `number` repeats an old one."""
         self._number += 1
         return take_report(
@@ -204,7 +207,12 @@ def a_network(
 def a_flavor(svc: Services, name: str = "small") -> Flavor:
     """Store a flavor."""
     flavor = Flavor(
-        id=FlavorId(name), name=name, vcpus=1, memory_mib=512, disk_gib=1, created_at=svc.clock.now()
+        id=FlavorId(name),
+        name=name,
+        vcpus=1,
+        memory_mib=512,
+        disk_gib=1,
+        created_at=svc.clock.now(),
     )
     svc.store.write(lambda tx: tx.flavors.insert(flavor))
     return flavor

@@ -14,6 +14,7 @@ from trunkline.control.access import (
 )
 from trunkline.control.audit import actor_of
 from trunkline.control.building import build, let_go, raise_generation
+from trunkline.control.flavors import visible_flavor
 from trunkline.control.nics import resolve_nics
 from trunkline.control.ports import port_views, unplug_port
 from trunkline.control.requests import UNSET, ServerCreate, Unset
@@ -41,7 +42,7 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
         if request.host is not None:
             require_admin(caller, "naming a host")
             tx.hosts.get_by_name(request.host)
-        flavor = tx.flavors.get(request.flavor_id)
+        flavor = visible_flavor(tx, caller, request.flavor_id)
         _check_image(tx, caller, request.image_id, flavor)
         nics = resolve_nics(tx, svc, caller, request.nics)
         server = _new_server(svc, caller, request, server_id, flavor)

@@ -25,6 +25,8 @@ class ListQuery:
     """
 
     equals: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    like: Mapping[str, str] = field(default_factory=dict)  # SQL patterns, `\` escapes; case aside.
+    at_least: Mapping[str, object] = field(default_factory=dict)
     sort: tuple[SortKey, ...] = ()
     limit: int | None = None  # None: the largest page.
     marker: str | None = None  # The ID of the last item of the page before.

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import msgspec
 
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
@@ -62,13 +62,12 @@ class Handover:
 
     def save(self, domain: LibvirtDomain) -> HandedOver:
         """Look up everything that is about to be changed; writes nothing."""
-        functions = self._kernel.functions()
         return HandedOver(
             own_drivers={
-                address: functions[address].driver or "" for address in domain.host_devices
+                address: self._function(address).driver or "" for address in domain.host_devices
             },
             interfaces=[
-                self._net_config(functions[each.address], each.mac, each.vlan_id)
+                self._net_config(self._function(each.address), each.mac, each.vlan_id)
                 for each in domain.hostdev_interfaces
             ],
             macvtaps=self._macvtaps(domain),
@@ -128,7 +127,7 @@ class Handover:
         pf, vf_index = function.pf_address, function.vf_index
         assert pf is not None
         assert vf_index is not None
-        pf_function = self._kernel.functions()[pf]
+        pf_function = self._function(pf)
         if pf_function.ifname is None:
             raise HostRefused(
                 "interface", f"The PF device for VF {function.address} has no network device name"
@@ -150,16 +149,17 @@ class Handover:
             saved_mac=None if function.ifname is None else self._kernel.netdev_mac(function.ifname),
         )
 
+    def _function(self, address: PciAddress) -> PciFunction:
+        function = self._kernel.find_function(address)
+        if function is None:
+            raise HostRefused("hostdev", f"Device {address} not found")
+        return function
+
     def _macvtaps(self, domain: LibvirtDomain) -> list[Macvtap]:
-        vfs = {
-            function.ifname: function
-            for function in self._kernel.functions().values()
-            if function.kind is DeviceKind.VF and function.ifname is not None
-        }
         made: list[Macvtap] = []
         for interface in domain.direct_interfaces:
-            function = vfs.get(interface.ifname)
-            if function is None:
+            address = machine.find_vf_of_netdev(self._kernel.state(), interface.ifname)
+            if address is None:
                 raise HostRefused(
                     "interface", f"Cannot get interface MAC on '{interface.ifname}': No such device"
                 )
@@ -167,7 +167,7 @@ class Handover:
                 Macvtap(
                     name=self._free_name(made),
                     ifname=interface.ifname,
-                    vf=self._net_config(function, interface.mac, interface.vlan_id),
+                    vf=self._net_config(self._function(address), interface.mac, interface.vlan_id),
                 )
             )
         return made

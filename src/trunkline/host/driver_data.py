@@ -82,11 +82,13 @@ class Driver:
     own_mac_shows: bool  # The MAC that a VF chose itself is what the PF reports.
     vf_offset: int  # sriov_offset of PF 0.
     vf_stride: int
-    functions_interleave: bool  # VFs of the PFs alternate; else PF 1's follow PF 0's.
+    pfs_interleave: bool  # VFs of the PFs alternate; else PF 1's follow PF 0's.
     products: tuple[Product, ...]
     layout_source: str
     products_source: str
-    own_mac_locked_errno: str = ""  # A VF's answer to another MAC than the PF set; "": accepted.
+    pf_count_max: int = 2  # PFs of one card.
+    # The answer to a VF, not trusted, that wants another MAC than the PF set; "": it may have it.
+    own_mac_locked_errno: str = ""
     own_mac_source: str = ""
     vf_count_errno: str = ""  # sriov_numvfs can't be written at all.
     vf_count_source: str = ""

@@ -77,6 +77,10 @@ class FakeKernel:
             for index in range(len(record.vfs))
         }
 
+    def find_function(self, address: PciAddress) -> PciFunction | None:
+        """Read one PCI function; None where there is none."""
+        return machine.find_function(self._file.read(), address)
+
     def netdev_mac(self, ifname: str) -> MacAddress:
         """Read /sys/class/net/IFNAME/address."""
         try:
@@ -165,7 +169,7 @@ class FakeKernel:
             if index is None or mac.is_multicast or mac.is_zero:
                 raise refused(errno.EADDRNOTAVAIL)
             vf, locked = record.vfs[index], machine.driver_of(record).own_mac_locked_errno
-            if locked and not vf.mac.is_zero and vf.mac != mac:
+            if locked and not vf.trust and not vf.mac.is_zero and vf.mac != mac:
                 raise refused(getattr(errno, locked))
             vf.own_mac = mac
 
@@ -254,9 +258,10 @@ class FakeKernel:
             planted = faults.refusal(held.state.faults, operation)
             number = 0
             try:
+                if planted is None or planted.applied:
+                    act(held.state)
                 if planted is not None:
-                    raise refused(getattr(errno, planted))
-                act(held.state)
+                    raise refused(getattr(errno, planted.errno))
             except OSError as refusal:
                 number = refusal.errno or errno.EIO
             result = machine.errno_name(number) if number else "OK"

@@ -6,9 +6,9 @@ A VF that nobody has touched is an empty object: a host with 128 VFs costs a kil
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import uuid
-from collections.abc import Iterator
 
 import msgspec
 
@@ -110,10 +110,16 @@ def find_pf(state: KernelState, address: PciAddress) -> PfRecord:
     raise refused(errno.ENODEV)
 
 
-def vf_addresses(pf: PfRecord) -> Iterator[PciAddress]:
+def vf_addresses(pf: PfRecord) -> tuple[PciAddress, ...]:
     """Where the VFs of `pf` sit, from VF 0 on."""
-    for index in range(len(pf.vfs)):
-        yield vf_address(pf.address, vf_index=index, vf_offset=pf.vf_offset, vf_stride=pf.vf_stride)
+    return _addresses(pf.address, pf.vf_offset, pf.vf_stride, len(pf.vfs))
+
+
+@functools.lru_cache(maxsize=256)
+def _addresses(pf: PciAddress, offset: int, stride: int, count: int) -> tuple[PciAddress, ...]:
+    return tuple(
+        vf_address(pf, vf_index=index, vf_offset=offset, vf_stride=stride) for index in range(count)
+    )
 
 
 def find_vf(state: KernelState, address: PciAddress) -> tuple[PfRecord, int] | None:
@@ -151,6 +157,15 @@ def find_netdev(state: KernelState, ifname: str) -> tuple[PfRecord, int | None]:
     raise refused(errno.ENODEV)
 
 
+def find_vf_of_netdev(state: KernelState, ifname: str) -> PciAddress | None:
+    """Find the VF that a netdev belongs to; None if no VF's netdev has this name."""
+    try:
+        pf, index = find_netdev(state, ifname)
+    except OSError:
+        return None
+    return None if index is None else vf_addresses(pf)[index]
+
+
 def netdev_exists(state: KernelState, ifname: str) -> bool:
     """Say whether any netdev has this name: of a PF or VF, a macvtap or a bridge."""
     if ifname in state.bridges or any(vf.macvtap == ifname for pf in state.pfs for vf in pf.vfs):
@@ -163,12 +178,11 @@ def netdev_exists(state: KernelState, ifname: str) -> bool:
 
 
 def effective_mac(pf: PfRecord, index: int) -> MacAddress:
-    """The MAC that a VF's netdev has: the one set through the PF, or else its own."""
+    """The MAC that a VF's netdev has: its own, or else the one set through the PF."""
     vf = pf.vfs[index]
-    if not vf.mac.is_zero:
-        return vf.mac
-    if not vf.own_mac.is_zero:
-        return vf.own_mac
+    for mac in (vf.own_mac, vf.mac):
+        if not mac.is_zero:
+            return mac
     # What the VF driver draws at random; here from the VF's place, so that runs repeat.
     drawn = uuid.uuid5(uuid.NAMESPACE_OID, f"{pf.mac} vf {index}").hex[:10]
     return MacAddress("02:" + ":".join(drawn[at : at + 2] for at in range(0, 10, 2)))
@@ -179,7 +193,7 @@ def vf_settings(pf: PfRecord, index: int) -> VfSettings:
     vf = pf.vfs[index]
     driver, can = driver_of(pf), vf_capabilities(pf.driver)
     mac = vf.mac
-    if mac.is_zero and driver.own_mac_shows:
+    if driver.own_mac_shows and not vf.own_mac.is_zero:
         mac = vf.own_mac
     return VfSettings(
         mac=mac,
@@ -200,32 +214,81 @@ def functions(state: KernelState) -> dict[PciAddress, PciFunction]:
     found: dict[PciAddress, PciFunction] = {}
     for pf in state.pfs:
         found[pf.address] = _pf_function(pf)
-        vf_driver = driver_of(pf).vf_driver
         for index, address in enumerate(vf_addresses(pf)):
-            found[address] = PciFunction(
-                address=address,
-                kind=DeviceKind.VF,
-                vendor_id=pf.vendor_id,
-                product_id=pf.vf_product_id,
-                numa_node=pf.numa_node,
-                iommu_group=pf.iommu_group + 1 + index,
-                driver=VFIO if pf.vfs[index].in_guest else vf_driver,
-                ifname=vf_ifname(pf, index),
-                pf_address=pf.address,
-                vf_index=index,
-                pf_driver=pf.driver,
-            )
+            found[address] = _vf_function(pf, index, address)
     for plain in state.plain:
-        found[plain.address] = PciFunction(
-            address=plain.address,
-            kind=DeviceKind.PLAIN,
-            vendor_id=plain.vendor_id,
-            product_id=plain.product_id,
-            numa_node=plain.numa_node,
-            iommu_group=plain.iommu_group,
-            driver=plain.driver,
-        )
+        found[plain.address] = _plain_function(plain)
     return found
+
+
+def find_function(state: KernelState, address: PciAddress) -> PciFunction | None:
+    """One function, without looking at the others."""
+    vf = find_vf(state, address)
+    if vf is not None:
+        return _vf_function(*vf, address)
+    for pf in state.pfs:
+        if pf.address == address:
+            return _pf_function(pf)
+    for plain in state.plain:
+        if plain.address == address:
+            return _plain_function(plain)
+    return None
+
+
+def _vf_function(pf: PfRecord, index: int, address: PciAddress) -> PciFunction:
+    return _equal_vf_function(
+        address,
+        pf.vendor_id,
+        pf.vf_product_id,
+        pf.numa_node,
+        pf.iommu_group + 1 + index,
+        VFIO if pf.vfs[index].in_guest else driver_of(pf).vf_driver,
+        vf_ifname(pf, index),
+        pf.address,
+        index,
+        pf.driver,
+    )
+
+
+# Hosts of one kind have equal VFs at equal addresses: a thousand of them share these.
+@functools.lru_cache(maxsize=16_384)
+def _equal_vf_function(
+    address: PciAddress,
+    vendor_id: str,
+    product_id: str,
+    numa_node: int | None,
+    iommu_group: int,
+    driver: str,
+    ifname: str | None,
+    pf_address: PciAddress,
+    vf_index: int,
+    pf_driver: str,
+) -> PciFunction:
+    return PciFunction(
+        address=address,
+        kind=DeviceKind.VF,
+        vendor_id=vendor_id,
+        product_id=product_id,
+        numa_node=numa_node,
+        iommu_group=iommu_group,
+        driver=driver,
+        ifname=ifname,
+        pf_address=pf_address,
+        vf_index=vf_index,
+        pf_driver=pf_driver,
+    )
+
+
+def _plain_function(plain: PlainRecord) -> PciFunction:
+    return PciFunction(
+        address=plain.address,
+        kind=DeviceKind.PLAIN,
+        vendor_id=plain.vendor_id,
+        product_id=plain.product_id,
+        numa_node=plain.numa_node,
+        iommu_group=plain.iommu_group,
+        driver=plain.driver,
+    )
 
 
 def _pf_function(pf: PfRecord) -> PciFunction:

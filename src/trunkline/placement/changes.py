@@ -71,7 +71,7 @@ def _of_devices(request: PlacementRequest, host: HostState, shortfall: Shortfall
     merged: dict[int, int] = {}  # [class] VFs and other slices to be freed, whatever the PF.
     for change in shortfall.changes:
         if change.class_index is None:
-            yield f"PF {_address(host, change)} of {host.name} back, whose VFs are wanted"
+            yield f"free PF {_address(host, change)} on {host.name}, whose VFs are wanted"
             continue
         one = classes[change.class_index]
         names = nics[one]
@@ -80,8 +80,8 @@ def _of_devices(request: PlacementRequest, host: HostState, shortfall: Shortfall
         elif one.kind is DeviceKind.PF and change.device_kind is DeviceKind.VF:
             vfs = wording.devices(change.count, DeviceKind.VF)
             yield (
-                f"the {vfs} that have owners of PF {_address(host, change)} on {host.name}"
-                f" free (for {wording.names(names)})"
+                f"free PF {_address(host, change)} on {host.name} of the owners of {vfs}"
+                f" (for {wording.names(names)})"
             )
         else:
             merged[change.class_index] = merged.get(change.class_index, 0) + change.count

@@ -74,9 +74,9 @@ class Fleet:
                 del self._by_name[host.name]
             self._note_change(host_id)
 
-    def host_ids(self) -> Iterator[HostId]:
+    def host_ids(self) -> tuple[HostId, ...]:
         """Each host's ID, in no particular order."""
-        return iter(self._hosts)
+        return tuple(self._hosts)
 
     def view(self, host_id: HostId) -> HostView:
         """The host as a value: putting it into another fleet makes an equal host there."""
@@ -156,8 +156,9 @@ class Fleet:
     def set_status(self, host_id: HostId, *, enabled: bool, up: bool) -> None:
         """Put the host in or out of service."""
         host = self._hosts[host_id]
-        host.enabled, host.up = enabled, up
-        self._note_change(host_id)
+        if (host.enabled, host.up) != (enabled, up):
+            host.enabled, host.up = enabled, up
+            self._note_change(host_id)
 
     def set_generation(self, host_id: HostId, generation: int) -> None:
         """The store's generation of the host, which stands whatever is held here."""

@@ -124,7 +124,7 @@ class HostState:
     def view(self) -> HostView:
         """The host as a value again; devices in the order in which they were put."""
         devices = tuple(
-            replace(device, free=bool(pool.free & pool.bit(device.id)))
+            replace(device, free=not pool.owned & pool.bit(device.id))
             for device in self._view.devices
             for pool in (self._pools[device.id],)
         )

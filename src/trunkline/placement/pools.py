@@ -45,15 +45,15 @@ class Pool:
     meanwhile given to another, so they are kept apart.
     """
 
-    __slots__ = ("all", "family", "free", "held", "members", "profile", "taken")
+    __slots__ = ("family", "free", "held", "members", "offered", "profile", "taken")
 
     def __init__(self, profile: Profile, members: Iterable[DeviceView]) -> None:
         self.profile = profile
         self.members = tuple(members)
-        self.all = (1 << len(self.members)) - 1
+        self.offered = sum(1 << i for i, device in enumerate(self.members) if device.offered)
         self.taken = sum(1 << i for i, device in enumerate(self.members) if not device.free)
         self.held = 0
-        self.free = self.all & ~self.taken
+        self.free = self.offered & ~self.taken
         self.family: Family  # Set by the family.
 
     def bit(self, device_id: DeviceId) -> int:
@@ -73,7 +73,7 @@ class Pool:
     def unhold(self, bit: int) -> None:
         """That decision came to nothing; an owner that the store knows stays."""
         self.held &= ~bit
-        self.free = self.all & ~self.taken & ~self.held
+        self.free = self.offered & ~self.owned
 
     def release(self, bit: int) -> None:
         """The store says that it has no owner any more."""
@@ -81,49 +81,56 @@ class Pool:
         self.unhold(bit)
 
     @property
-    def owned_count(self) -> int:
-        """How many members have owners, or are held."""
-        return len(self.members) - self.free.bit_count()
+    def owned(self) -> int:
+        """The members that have owners or are held, on offer or not."""
+        return self.taken | self.held
+
+    @property
+    def free_count(self) -> int:
+        """How many members are on offer and have no owner."""
+        return self.free.bit_count()
+
+    @property
+    def offered_count(self) -> int:
+        """How many members are on offer."""
+        return self.offered.bit_count()
 
 
 class Family:
     """A PF and its VFs: the PF can be given away whole only while no VF is, and the reverse."""
 
-    __slots__ = ("pf", "rank", "vfs")
+    __slots__ = ("_pools", "pf", "rank", "vfs")
 
     def __init__(self, pf: Pool | None, vfs: tuple[Pool, ...]) -> None:
         self.pf = pf  # None: the PF itself is not on offer.
         self.vfs = vfs
         self.rank = 0  # Families of one host with equal ranks have equal profiles.
-        for pool in self.pools:
+        self._pools = vfs if pf is None else (pf, *vfs)
+        for pool in self._pools:
             pool.family = self
 
     @property
     def pools(self) -> tuple[Pool, ...]:
         """The PF's own pool, if it is on offer, then those of its VFs."""
-        return self.vfs if self.pf is None else (self.pf, *self.vfs)
+        return self._pools
 
     @property
     def pf_given_away(self) -> bool:
         """Whether the PF has an owner, which leaves its VFs to nobody."""
-        return self.pf is not None and not self.pf.free
+        return self.pf is not None and self.pf.owned != 0
 
     @property
     def owned_vf_count(self) -> int:
         """How many VFs have owners; any keeps the PF from being given away."""
-        return sum(pool.owned_count for pool in self.vfs)
+        return sum(pool.owned.bit_count() for pool in self.vfs)
 
     def usable(self) -> list[int]:
         """How many devices of each pool could be chosen now, in the order of `pools`."""
-        if self.pf is None:
-            return [pool.free.bit_count() for pool in self.vfs]
-        if not self.pf.free:
-            return [0] * (1 + len(self.vfs))
-        counts = [1]
-        for pool in self.vfs:
-            if pool.free != pool.all:
-                counts[0] = 0
-            counts.append(pool.free.bit_count())
+        if self.pf_given_away:
+            return [0] * len(self.pools)
+        counts = [pool.free.bit_count() for pool in self.pools]
+        if self.pf is not None and any(pool.taken or pool.held for pool in self.vfs):
+            counts[0] = 0
         return counts
 
     @property
@@ -142,10 +149,10 @@ def make_families(devices: Iterable[DeviceView]) -> list[Family]:
             pfs[device.id] = device
             kin.setdefault(device.id, {})
         else:
-            family = kin.setdefault(device.pf_id or device.id, {})
-            family.setdefault(profile, []).append(device)
+            vfs = kin.setdefault(device.pf_id or device.id, {})
+            vfs.setdefault(profile, []).append(device)
 
-    families = [_make_family(pfs.get(pf_id), pools) for pf_id, pools in kin.items()]
+    families = [_make_family(pfs.get(pf_id), vfs) for pf_id, vfs in kin.items()]
     families.sort(key=lambda family: (_structure(family), family.first_address))
     for before, family in pairwise(families):
         family.rank = before.rank + (_structure(before) != _structure(family))

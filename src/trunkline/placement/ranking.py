@@ -52,12 +52,12 @@ class Ranking:
         self.demand = demand
         self._hosts = hosts
         self._fits: dict[Structure, Fit | None] = {}
-        self._keys: dict[HostId, RankKey] = {}
+        self.keys: dict[HostId, RankKey] = {}  # Of the hosts in the order.
         for host_id, host in hosts.items():
             key = self._key(host)
             if key is not None:
-                self._keys[host_id] = key
-        self._order = sorted(self._keys.values())
+                self.keys[host_id] = key
+        self._order = sorted(self.keys.values())
         self.changed: set[HostId] = set()  # Filled by the fleet, emptied by `refresh`.
 
     def refresh(self) -> None:
@@ -65,10 +65,10 @@ class Ranking:
         for host_id in self.changed:
             host = self._hosts.get(host_id)
             key = None if host is None else self._key(host)
-            if key != self._keys.get(host_id):
+            if key != self.keys.get(host_id):
                 self._drop(host_id)
                 if key is not None:
-                    self._keys[host_id] = key
+                    self.keys[host_id] = key
                     insort(self._order, key)
         self.changed.clear()
 
@@ -100,7 +100,7 @@ class Ranking:
             start = end
 
     def _drop(self, host_id: HostId) -> None:
-        key = self._keys.pop(host_id, None)
+        key = self.keys.pop(host_id, None)
         if key is not None:
             del self._order[bisect_left(self._order, key)]
 

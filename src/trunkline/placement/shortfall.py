@@ -98,13 +98,13 @@ def _slots(
 ) -> Iterator[_Slot]:
     for f, family in enumerate(families):
         shut = family.pf_given_away and f not in opened
-        if family.pf is not None:
+        if family.pf is not None and family.pf.offered:
             price = family.owned_vf_count + shut
             yield _Slot(f, family.pf, 1, price, whole=True)
         for pool in family.vfs:
             if not shut:
-                yield _Slot(f, pool, pool.free.bit_count(), 0)
-                yield _Slot(f, pool, pool.owned_count, 1)
+                yield _Slot(f, pool, pool.free_count, 0)
+                yield _Slot(f, pool, pool.offered_count - pool.free_count, 1)
     yield _Slot(-1, None, sum(count for _, count in classes), _NOT_ON_OFFER)
 
 
@@ -151,7 +151,7 @@ def _changes(
             if slot.pool is None:
                 not_there += count
             elif slot.whole:
-                kind = DeviceKind.PF if not slot.pool.free else DeviceKind.VF
+                kind = DeviceKind.PF if slot.pool.owned else DeviceKind.VF
                 yield Change(class_index=c, family=slot.family, device_kind=kind, count=slot.price)
             else:
                 freed[slot.family] = freed.get(slot.family, 0) + count

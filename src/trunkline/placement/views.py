@@ -11,10 +11,10 @@ from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceView:
-    """One device on offer.
+    """One device that is on offer, or that still has an owner.
 
-    A device that was taken off offer while it had an owner belongs here too, not free, until its
-    owner is gone: it still counts in the exclusion of a PF and its VFs.
+    A device taken off offer while it had an owner must stay here until its owner is gone: it
+    counts in the exclusion of a PF and its VFs, and can't be chosen once it is free.
     """
 
     id: DeviceId
@@ -24,6 +24,7 @@ class DeviceView:
     address: str = ""  # The PCI address as text, for messages.
     attributes: Mapping[str, str] = field(default_factory=dict)  # As `device_attributes` gives.
     free: bool = True  # Neither held nor quarantined. A PF's VFs and a VF's PF do not count here.
+    offered: bool = True  # False: taken off offer; not to be chosen, free or not.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

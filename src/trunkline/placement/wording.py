@@ -30,15 +30,20 @@ def attributes(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def ways(alternatives: Iterable[Iterable[tuple[str, str]]]) -> str:
-    """E.g. `e.physical_network=phy1 or e.physical_network=phy2`."""
-    return " or ".join(sorted({attributes(pairs) for pairs in alternatives}))
+    """E.g. `e.physical_network=phy1 or e.physical_network=phy2`.
+
+    A way that demands more than another one is left unsaid: the other is always enough.
+    """
+    sets = {frozenset(pairs) for pairs in alternatives}
+    least = (pairs for pairs in sets if not any(other < pairs for other in sets))
+    return " or ".join(sorted(map(attributes, least)))
 
 
 def wanted(one: NicClass, *, count: int, quality: str) -> str:
     """E.g. `one more free VF with e.physical_network=phy2`."""
     assert one.kind is not None
     number, name = ("one", 0) if count == 1 else (str(count), 1)
-    with_what = f" with {ways(one.ways)}" if any(one.ways) else ""
+    with_what = f" with {ways(one.ways)}" if all(one.ways) else ""
     return f"{number} more {quality}{_KIND_NAMES[one.kind][name]}{with_what}"
 
 

@@ -6,10 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from trunkline.domain.device import DeviceKind, PciFunction
-from trunkline.domain.errors import TrunklineError
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
-from trunkline.domain.vf import VfSettings
+from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
 from trunkline.reconcile.domain_xml import attachment, define, netdev_name
 from trunkline.reconcile.observed import DomainPower, DomainState, OriginalState
@@ -18,6 +17,7 @@ from trunkline.reconcile.programming import (
     desired_settings,
     neutral_settings,
     program,
+    set_vf,
 )
 from trunkline.reconcile.report import DriftFact
 from trunkline.reconcile.steps import (
@@ -38,6 +38,7 @@ from trunkline.reconcile.steps import (
     differences,
 )
 from trunkline.reconcile.view import Outcome, Refused, Unseen, Verdict, View, Waiting, fenced
+from trunkline.vif.registry import UnknownVifType
 
 
 @dataclass(slots=True)
@@ -51,6 +52,9 @@ class _Devices:
         default_factory=lambda: defaultdict(list)
     )
     pf_ifnames: dict[PciAddress, str] = field(default_factory=dict)
+    # libvirt writes VLAN IDs with priority 0, so any other has to be written again once it is done.
+    # Source: libvirt src/util/virnetdev.c, virNetDevSetVfVlan(): it fills in `vlan`, never `qos`.
+    after_start: list[Step] = field(default_factory=list)
     drifts: list[DriftFact] = field(default_factory=list)
 
     def read_back(self) -> list[Step]:
@@ -67,13 +71,17 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
         if nic.device is not None and view.is_fenced(nic.device):
             return fenced(nic.device, view)
     domain = view.observed.domains.get(server.id)
+    guest_runs = domain is not None and domain.power is DomainPower.RUNNING
+    # What can't be planned for is no reason to end a guest that runs: its devices are as they were.
+    refused = Outcome.WAITING if guest_runs else Outcome.REFUSED
     try:
         stop = domain is not None and _must_stop(view, server, domain)
-    except TrunklineError as unknown_vif_type:
-        return Verdict(outcome=Outcome.REFUSED, reason=str(unknown_vif_type))
-    guest_runs = domain is not None and domain.power is DomainPower.RUNNING and not stop
-    try:
+        guest_runs = guest_runs and not stop
         devices = _devices(view, server, is_attached=_is_active(domain) and not stop)
+    except UnknownVifType as unknown:
+        return Verdict(outcome=refused, reason=str(unknown), guest_runs=guest_runs)
+    except Refused as refusal:
+        return Verdict(outcome=refused, reason=str(refusal), guest_runs=guest_runs)
     except (Waiting, Unseen) as wait:
         if stop:
             return Verdict(outcome=Outcome.TO_DO, steps=(Destroy(server.id),))
@@ -81,8 +89,6 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
             return Verdict(outcome=Outcome.UNSEEN, guest_runs=guest_runs)
         reason = str(wait) or "its devices were not read"
         return Verdict(outcome=Outcome.WAITING, reason=reason, guest_runs=guest_runs)
-    except Refused as refusal:
-        return Verdict(outcome=Outcome.REFUSED, reason=str(refusal), guest_runs=guest_runs)
     steps = _steps(view, server, domain, devices, stop=stop)
     return Verdict(
         outcome=Outcome.TO_DO if steps else Outcome.SETTLED,
@@ -157,7 +163,8 @@ def _steps(
         xml = define(server, view.vif_types, view.options).xml
         steps.append(DefineDomain(server_id=server.id, boot_number=server.boot_number, xml=xml))
     if server.power is PowerState.RUNNING:
-        steps += [StartPaused(server.id), *devices.read_back(), Resume(server.id)]
+        steps += [StartPaused(server.id), *devices.after_start]
+        steps += [*devices.read_back(), Resume(server.id)]
     return steps
 
 
@@ -209,6 +216,9 @@ def _add_vf(
     _remember_vf(view, found, nic, vf, observed, wanted_name)
     writes = program(pf, vf_index, desired=desired, observed=observed)
     found.writes += writes
+    if nic.vlan_qos:
+        again = VfChange(vlan_id=nic.vlan_id, vlan_qos=nic.vlan_qos)
+        found.after_start.append(set_vf(pf, vf_index, again))
     found.expected[pf.address].append((vf_index, desired))
     found.pf_ifnames[pf.address] = pf.ifname or str(pf.address)
     if writes:

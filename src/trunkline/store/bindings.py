@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.binding import Binding, BindingState
@@ -37,6 +37,13 @@ class Bindings:
     def of_host(self, host_id: HostId) -> list[Binding]:
         """Return every binding on a host."""
         return self._where(bindings.c.host_id == host_id)
+
+    def count_on_segment(self, segment_id: str) -> int:
+        """Return how many ports are bound on a segment."""
+        count: int | None = self._connection.scalar(
+            select(func.count()).select_from(bindings).where(bindings.c.segment_id == segment_id)
+        )
+        return count or 0
 
     def insert(self, binding: Binding) -> None:
         """Store a new binding; raise `AlreadyExists` if the port has one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
@@ -33,10 +34,7 @@ class Flavors:
     def page(self, query: ListQuery) -> list[Flavor]:
         """Return one page of flavors, smallest first unless the query sorts."""
         if not query.sort:
-            keys = (SortKey("memory_mib"), SortKey("name"))
-            query = ListQuery(
-                equals=query.equals, sort=keys, limit=query.limit, marker=query.marker
-            )
+            query = replace(query, sort=(SortKey("memory_mib"), SortKey("name")))
         return [
             _flavor(row) for row in select_page(self._connection, flavors, query, what="flavor")
         ]

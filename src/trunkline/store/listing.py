@@ -40,6 +40,10 @@ def select_page(
     for name, values in query.equals.items():
         column = _column(named, name)
         statement = statement.where(column.in_(values))
+    for name, pattern in query.like.items():
+        statement = statement.where(_column(named, name).ilike(pattern, escape="\\"))
+    for name, least in query.at_least.items():
+        statement = statement.where(_column(named, name) >= least)
     statement = _order(statement, named, sort).limit(query.page_size)
     if query.marker is not None:
         last = connection.execute(select(table).where(table.c.id == query.marker)).mappings()

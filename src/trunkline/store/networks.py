@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from trunkline.domain.errors import AlreadyExists, GenerationMoved, NotFound
+from trunkline.domain.errors import AlreadyExists, GenerationMoved, InUse, NotFound
 from trunkline.domain.ids import NetworkId, PhysicalNetwork, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, NetworkType, Segment
@@ -98,10 +98,33 @@ class Networks:
         if changed.rowcount != 1:
             raise GenerationMoved("network", network.id, seen_generation=seen_revision)
 
+    def update_segment(self, segment: Segment) -> None:
+        """Store a segment's changed segmentation ID; raise `AlreadyExists` if it is taken."""
+        try:
+            self._connection.execute(
+                update(segments)
+                .where(segments.c.id == segment.id)
+                .values(segmentation_id=segment.segmentation_id or 0)
+            )
+        except IntegrityError as taken:
+            raise AlreadyExists("segment", describe_segment(segment)) from taken
+
     def delete(self, network_id: NetworkId) -> None:
-        """Delete a network and its segments, whose segmentation IDs are free with it."""
-        self._connection.execute(delete(segments).where(segments.c.network_id == network_id))
-        self._connection.execute(delete(networks).where(networks.c.id == network_id))
+        """Delete a network and its segments, whose segmentation IDs are free with it.
+
+        Raises:
+            InUse: A subnet or port came meanwhile.
+        """
+        try:
+            self._connection.execute(delete(segments).where(segments.c.network_id == network_id))
+            self._connection.execute(delete(networks).where(networks.c.id == network_id))
+        except IntegrityError as used:
+            raise InUse("network", network_id, "a subnet or a port was added to it") from used
+
+    def segments_page(self, query: ListQuery) -> list[Segment]:
+        """Return one page of the segments of all networks."""
+        rows = select_page(self._connection, segments, query, what="segment")
+        return [_segment(row) for row in rows]
 
     def find_free_segmentation_id(
         self,

@@ -141,6 +141,15 @@ class Ports:
         )
         return count or 0
 
+    def count_of_other_projects(self, network_id: str, project_id: str) -> int:
+        """Return how many ports of a network belong to other projects than this one."""
+        count: int | None = self._connection.scalar(
+            select(func.count())
+            .select_from(ports)
+            .where(ports.c.network_id == network_id, ports.c.project_id != project_id)
+        )
+        return count or 0
+
     def count_in_subnet(self, subnet_id: str) -> int:
         """Return how many addresses of a subnet are held."""
         count: int | None = self._connection.scalar(

@@ -6,8 +6,9 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, exists, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
-from trunkline.domain.errors import GenerationMoved, NotFound
+from trunkline.domain.errors import GenerationMoved, InUse, NotFound
 from trunkline.domain.ids import SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool, HostRoute, Subnet
@@ -80,8 +81,11 @@ class Subnets:
             raise GenerationMoved("subnet", subnet.id, seen_generation=seen_revision)
 
     def delete(self, subnet_id: SubnetId) -> None:
-        """Delete a subnet in which no port has an address."""
-        self._connection.execute(delete(subnets).where(subnets.c.id == subnet_id))
+        """Delete a subnet; raise `InUse` if a port has an address in it."""
+        try:
+            self._connection.execute(delete(subnets).where(subnets.c.id == subnet_id))
+        except IntegrityError as used:
+            raise InUse("subnet", subnet_id, "a port has an address in it") from used
 
 
 def _row(subnet: Subnet) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from trunkline.store.allocations import Allocations
 from trunkline.store.bindings import Bindings
+from trunkline.store.capacity import Capacity
 from trunkline.store.devices import Devices
 from trunkline.store.events import Events
 from trunkline.store.flavors import Flavors
@@ -58,6 +59,11 @@ class Transaction:
     def bindings(self) -> Bindings:
         """Which host, segment and device each port has."""
         return Bindings(self._connection)
+
+    @cached_property
+    def capacity(self) -> Capacity:
+        """How many devices there are on each physical network."""
+        return Capacity(self._connection)
 
     @cached_property
     def devices(self) -> Devices:

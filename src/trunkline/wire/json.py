@@ -54,4 +54,6 @@ def to_builtins(value: object) -> Any:
 
 def convert(value: object, type_: type[T]) -> T:
     """Turn dicts, lists, text and numbers (parsed TOML, say) into `type_`, as `decode` would."""
-    return msgspec.convert(value, type_, dec_hook=_from_builtin)
+    # By way of JSON: msgspec.convert() leaves keys that are text as they are, without the hook, and
+    # a mapping by PCI address would come out as one by text.
+    return decode(encode(value), type_)

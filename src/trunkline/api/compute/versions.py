@@ -7,4 +7,4 @@ from typing import Final
 from trunkline.api.versions import Microversion
 
 LOWEST: Final = Microversion(2, 1)
-HIGHEST: Final = Microversion(2, 96)
+HIGHEST: Final = Microversion(2, 96)  # 2.97 adds shares, 2.98 image properties: not served.

@@ -1,0 +1,75 @@
+"""Which units of a plan failed how often, and when they are due again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from trunkline.agent.limits import Limits
+from trunkline.reconcile.desired import HeldDevice, ServerConfig
+from trunkline.reconcile.plan import Unit
+
+Subject = ServerConfig | HeldDevice | None
+
+
+@dataclass(slots=True)
+class Attempts:
+    """What is remembered about one unit that did not succeed."""
+
+    subject: Subject  # Another one is another matter: its attempts count from 0.
+    count: int
+    due: datetime
+    reason: str
+    gave_up: bool = False
+
+
+class AttemptBook:
+    """Attempts by unit."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._by_key: dict[str, Attempts] = {}
+
+    def find(self, unit: Unit) -> Attempts | None:
+        """Return what is remembered about `unit`; None: it has not failed."""
+        found = self._by_key.get(unit.key)
+        return found if found is not None and found.subject == subject_of(unit) else None
+
+    def is_due(self, unit: Unit, now: datetime) -> bool:
+        """Whether `unit` may be tried now."""
+        found = self.find(unit)
+        return found is None or found.due <= now
+
+    def failed(self, unit: Unit, reason: str, now: datetime, *, for_good: bool) -> Attempts:
+        """Note that `unit` failed; `gave_up` of the answer says whether that was the last try."""
+        limits = self._limits
+        found = self.find(unit) or Attempts(
+            subject=subject_of(unit), count=0, due=now, reason=reason
+        )
+        found.count += 1
+        found.reason = reason
+        found.gave_up = found.gave_up or for_good or found.count >= limits.attempts_max
+        wait = min(limits.backoff_first * 2 ** min(found.count - 1, 16), limits.backoff_max)
+        found.due = now + (limits.gave_up_retry if found.gave_up else wait)
+        self._by_key[unit.key] = found
+        return found
+
+    def succeeded(self, unit: Unit) -> None:
+        """Forget that `unit` ever failed."""
+        self._by_key.pop(unit.key, None)
+
+    def keep_only(self, keys: Collection[str]) -> None:
+        """Forget all units but these."""
+        for key in self._by_key.keys() - set(keys):
+            del self._by_key[key]
+
+    def dues(self) -> Iterator[datetime]:
+        """Yield when each failed unit is due again."""
+        for found in self._by_key.values():
+            yield found.due
+
+
+def subject_of(unit: Unit) -> Subject:
+    """Return the part of the configuration that `unit` is about; None: a guest not in it."""
+    return unit.server or unit.device

@@ -1,0 +1,26 @@
+"""The agent's limits and paces, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """All in one place, so that a deployment or a simulator can have others."""
+
+    poll: timedelta = timedelta(seconds=1)  # Between looks at what the transport has for us.
+    heartbeat: timedelta = timedelta(seconds=30)  # The longest silence.
+    report_retry: timedelta = timedelta(seconds=2)  # After a report that got no answer.
+    # Domains and one PF in turn are looked at this often for drift: never all PFs at once, since
+    # reading a PF costs as much as it has VFs.
+    check: timedelta = timedelta(seconds=60)
+    # 1 + 2 + 4 + 8 s cover a VF reset and a libvirtd restart; then another host is the better try.
+    attempts_max: int = 5
+    backoff_first: timedelta = timedelta(seconds=1)
+    backoff_max: timedelta = timedelta(seconds=60)
+    # After giving up on a device it is tried again at times: a VF may come round.
+    gave_up_retry: timedelta = timedelta(minutes=5)
+    rounds_max: int = 4  # Plans in one step; what takes more goes on in the next.
+    units_max: int = 16  # Servers and devices acted on in one step, so that news is never far off.

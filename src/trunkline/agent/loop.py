@@ -1,0 +1,288 @@
+"""The agent of one host: fetch, observe, plan, apply, observe, report.
+
+`Agent.step(now)` does one round and says when the next is due. It never waits and has no thread of
+its own, so that a simulator can run many, and a person can follow one. What it holds in memory can
+be lost at any moment: a new agent reads everything again and goes on.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from trunkline.agent.apply import NoProbe, Probe, apply_steps
+from trunkline.agent.journal import JournalFile, JournalUnwritable
+from trunkline.agent.limits import Limits
+from trunkline.agent.observe import Surroundings, look_around, pfs_concerned, read_host
+from trunkline.agent.report import Offer, Reporter
+from trunkline.agent.standing import Standing
+from trunkline.agent.transport import Transport, TransportFailed
+from trunkline.domain.clock import IdSource
+from trunkline.domain.host import HostResources
+from trunkline.domain.ids import HostName, ServerId
+from trunkline.domain.pci import PciAddress
+from trunkline.reconcile.desired import HostConfig
+from trunkline.reconcile.domain_xml import DomainOptions
+from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel
+from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
+from trunkline.reconcile.steps import DefineDomain
+from trunkline.vif.registry import VifRegistry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentHost:
+    """The machine that an agent acts on, and what it knows of it beforehand."""
+
+    name: HostName
+    kernel: Kernel
+    hypervisor: Hypervisor
+    resources: HostResources
+    offer: Offer  # Which functions are on offer, by the operator's device specs.
+    vif_types: VifRegistry
+    options: DomainOptions = field(default_factory=DomainOptions)
+
+
+class Agent:
+    """One run of the agent."""
+
+    def __init__(
+        self,
+        host: AgentHost,
+        *,
+        journal: JournalFile,
+        transport: Transport,
+        ids: IdSource,
+        limits: Limits | None = None,
+        probe: Probe | None = None,
+    ) -> None:
+        self._host = host
+        self._journal = journal
+        self._transport = transport
+        self._limits = limits or Limits()
+        self._probe = probe or NoProbe()
+        self.reporter = Reporter(
+            host=host.name, run_id=ids.new_id(), resources=host.resources, limits=self._limits
+        )
+        self._config: HostConfig | None = None
+        self._must_reconcile = True
+        self._check_due: datetime | None = None
+        self._host_due: datetime | None = None  # Set while the host itself can't be read.
+        self._standing = Standing(self.reporter.findings, self._limits)
+        self._attempts = self._standing.attempts
+        self._checked_pf: PciAddress | None = None
+        self._domains_seen: frozenset[ServerId] = frozenset()
+
+    @property
+    def config(self) -> HostConfig | None:
+        """The configuration that is being made true."""
+        return self._config
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all of the configuration is true, and was read back."""
+        return self._standing.is_settled
+
+    def step(self, now: datetime) -> datetime:
+        """Do what is due at `now`; return when to be called again, at the latest."""
+        self._fetch()
+        if self._has_work(now):
+            self._reconcile(now)
+        generation = self._config.generation if self._config else 0
+        ack = self.reporter.report(
+            self._transport, generation=generation, settled=self.is_settled, now=now
+        )
+        if ack is not None:
+            self._probe.reached("after report")
+        return self._next_due(now)
+
+    # Fetching
+
+    def _fetch(self) -> None:
+        seen = self._journal.current.generation
+        after = seen - 1 if self._config is None else self._config.generation
+        try:
+            config = self._transport.fetch(self._host.name, after)
+        except TransportFailed:
+            return
+        # Answers can be late or repeated: only what is newer counts, and nothing older than the
+        # journal has seen ever does, not even in a new run.
+        if config is None or config.generation <= after or config.host != self._host.name:
+            return
+        journal = replace(self._journal.current, generation=config.generation)
+        if self._journal.is_new:
+            journal = replace(
+                journal, unknown=frozenset(device.address for device in config.releases)
+            )
+        try:
+            self._journal.save(journal)
+        except JournalUnwritable:
+            return  # Fenced only once it is stored; it will be fetched again.
+        self._probe.reached("after config")
+        self._config = config
+        self._must_reconcile = True
+        self._standing.take_config(config)
+
+    # Reconciling
+
+    def _has_work(self, now: datetime) -> bool:
+        if self._host_due is not None:
+            return self._host_due <= now
+        return (
+            self._must_reconcile
+            or self._check_due is None
+            or self._check_due <= now
+            or any(due <= now for due in self._attempts.dues())
+        )
+
+    def _reconcile(self, now: datetime) -> None:
+        try:
+            self._reconcile_rounds(now)
+        except (HostRefused, JournalUnwritable):
+            # sysfs or libvirt can't be read, or nothing can be remembered: there is no acting then.
+            self._standing.is_settled = False
+            self._host_due = now + self._limits.backoff_first
+        else:
+            self._host_due = None
+
+    def _reconcile_rounds(self, now: datetime) -> None:
+        is_check = self._check_due is None or self._check_due <= now
+        self._must_reconcile = False
+        done: set[str] = set()
+        for _ in range(self._limits.rounds_max):
+            made = self._observe_and_plan(with_check=is_check)
+            if made is None:
+                break
+            failed_before = set(self._standing.failures)
+            self._standing.fail_refused(made)
+            applied = self._apply(made, now, room=self._limits.units_max - len(done))
+            done |= applied
+            if not applied and self._standing.failures.keys() == failed_before:
+                self._conclude(made, now, stuck=set())
+                break
+        else:
+            made = self._observe_and_plan(with_check=False)
+            if made is not None:
+                self._conclude(made, now, stuck=done)
+        if is_check:
+            self._check_due = now + self._limits.check
+
+    def _observe_and_plan(self, *, with_check: bool) -> Plan | None:
+        host = self._host
+        around = look_around(host.kernel, host.hypervisor)
+        self.reporter.inventory = host.offer(around.functions)
+        self._note_boot(around)
+        self._domains_seen = frozenset(around.domains)
+        config = self._config
+        if config is None:
+            return None
+        pfs = pfs_concerned(
+            around.functions,
+            self._standing.open_servers(config, around.domains),
+            self._standing.open_releases(config),
+        )
+        if with_check:
+            pfs |= self._pf_to_check(config, around)
+        return plan(
+            config,
+            read_host(host.kernel, around, self._journal.current, pfs),
+            vif_types=host.vif_types,
+            options=host.options,
+            failed=self._standing.undo,
+        )
+
+    def _note_boot(self, around: Surroundings) -> None:
+        """Drop what the journal says of VFs that a reboot has made anew."""
+        journal = self._journal.current
+        if journal.boot_id == around.boot_id:
+            return
+        if journal.boot_id:
+            journal = replace(journal, originals={}, unknown=frozenset())
+            self._standing.forget_settled()
+        self._journal.save(replace(journal, boot_id=around.boot_id))
+
+    def _pf_to_check(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
+        """Return the PF whose turn it is to be looked at for drift."""
+        used = sorted(pfs_concerned(around.functions, config.servers, ()))
+        if not used:
+            return frozenset()
+        last = self._checked_pf
+        later = [pf for pf in used if last is None or last < pf]
+        self._checked_pf = (later or used)[0]
+        return frozenset({self._checked_pf})
+
+    # Applying
+
+    def _apply(self, made: Plan, now: datetime, *, room: int) -> set[str]:
+        """Apply the units that are due, `room` at most; return the keys of those that went well."""
+        applied: set[str] = set()
+        for unit in itertools.islice(self._due_units(made, now), max(room, 0)):
+            if self._apply_unit(unit, now):
+                applied.add(unit.key)
+        return applied
+
+    def _due_units(self, made: Plan, now: datetime) -> Iterator[Unit]:
+        """Yield the units that may be acted on, in order.
+
+        A unit that failed is not due for a while, and those after it that touch the same devices
+        wait for it: a VF must not be restored while the guest that has it can't be stopped.
+        """
+        blocked: set[PciAddress] = set()
+        for unit in made.units:
+            if not unit.steps:
+                continue
+            if self._attempts.is_due(unit, now) and not unit.devices & blocked:
+                yield unit
+            # Looked at again, since it may just have failed.
+            if not self._attempts.is_due(unit, now):
+                blocked |= unit.devices
+
+    def _apply_unit(self, unit: Unit, now: datetime) -> bool:
+        defines = any(isinstance(step, DefineDomain) for step in unit.steps)
+        if unit.server is not None and defines and unit.server.id not in self._domains_seen:
+            self._standing.note_definition(unit.server.id)
+        try:
+            apply_steps(
+                unit.steps,
+                kernel=self._host.kernel,
+                hypervisor=self._host.hypervisor,
+                journal=self._journal,
+                probe=self._probe,
+            )
+        except HostRefused as refusal:
+            self._note_drifts(unit, repaired=False)
+            found = self._attempts.failed(unit, str(refusal), now, for_good=not refusal.transient)
+            if found.gave_up and unit.kind is UnitKind.SERVE:
+                self._standing.fail(unit, str(refusal))
+            return False
+        except JournalUnwritable as problem:
+            self._attempts.failed(unit, str(problem), now, for_good=False)
+            return False
+        self._note_drifts(unit, repaired=True)
+        return True
+
+    def _note_drifts(self, unit: Unit, *, repaired: bool) -> None:
+        """Note what had changed behind our back: not what the configuration itself changed."""
+        if not self._standing.was_settled_otherwise(unit):
+            for drift in unit.drifts:
+                self.reporter.note_drift(replace(drift, repaired=repaired))
+
+    def _conclude(self, made: Plan, now: datetime, *, stuck: set[str]) -> None:
+        assert self._config is not None
+        failed_before = set(self._standing.failures)
+        self._standing.conclude(self._config, made, now, stuck=stuck)
+        given_up_now = self._standing.failures.keys() != failed_before
+        self._must_reconcile = given_up_now or any(self._due_units(made, now))
+
+    # Pace
+
+    def _next_due(self, now: datetime) -> datetime:
+        if self._host_due is not None:
+            return min(self._host_due, self.reporter.next_due(now), now + self._limits.poll)
+        if self._must_reconcile:
+            return now
+        dues = [now + self._limits.poll, self.reporter.next_due(now), *self._attempts.dues()]
+        if self._check_due is not None:
+            dues.append(self._check_due)
+        return max(now, min(dues))

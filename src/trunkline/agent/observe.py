@@ -1,0 +1,68 @@
+"""Reading a host: sysfs and libvirt once, and one netlink reading for each PF concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.ids import ServerId
+from trunkline.domain.pci import PciAddress
+from trunkline.reconcile.desired import HeldDevice, ServerConfig
+from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel
+from trunkline.reconcile.observed import DomainState, HostState, Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is read each time: all but the VFs."""
+
+    boot_id: str
+    functions: Mapping[PciAddress, PciFunction]
+    domains: Mapping[ServerId, DomainState]
+
+
+def look_around(kernel: Kernel, hypervisor: Hypervisor) -> Surroundings:
+    """Read PCI functions and domains.
+
+    Raises:
+        HostRefused: One of the two could not be read; there is nothing to plan from.
+    """
+    return Surroundings(
+        boot_id=kernel.boot_id(), functions=kernel.functions(), domains=hypervisor.domains()
+    )
+
+
+def pfs_concerned(
+    functions: Mapping[PciAddress, PciFunction],
+    servers: Collection[ServerConfig],
+    releases: Collection[HeldDevice],
+) -> frozenset[PciAddress]:
+    """Return the PFs whose VFs must be read to plan for these servers and releases."""
+    held = [nic.device for server in servers for nic in server.nics if nic.device is not None]
+    found = set()
+    for device in (*held, *releases):
+        function = functions.get(device.address)
+        if function is not None and function.kind is DeviceKind.VF and function.pf_address:
+            found.add(function.pf_address)
+    return frozenset(found)
+
+
+def read_host(
+    kernel: Kernel, around: Surroundings, journal: Journal, pfs: Collection[PciAddress]
+) -> HostState:
+    """Read the VFs of `pfs`, and put everything seen together."""
+    settings, unreadable = {}, {}
+    for pf in sorted(pfs):
+        try:
+            settings[pf] = kernel.vf_settings(pf)
+        except HostRefused as refusal:
+            unreadable[pf] = str(refusal)
+    return HostState(
+        boot_id=around.boot_id,
+        functions=around.functions,
+        vf_settings=settings,
+        unreadable_pfs=unreadable,
+        domains=around.domains,
+        journal=journal,
+    )

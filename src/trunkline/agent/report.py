@@ -1,0 +1,198 @@
+"""From plans to what the control plane is told, and what of it still has to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from trunkline.agent.limits import Limits
+from trunkline.agent.transport import Transport, TransportFailed
+from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
+from trunkline.domain.host import HostResources
+from trunkline.domain.ids import HostName, ServerId
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.server import PowerState
+from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
+from trunkline.reconcile.report import (
+    DeviceCondition,
+    DeviceFact,
+    DriftFact,
+    HostReport,
+    ReportAck,
+    ServerCondition,
+    ServerFact,
+)
+
+Offer = Callable[[Mapping[PciAddress, PciFunction]], tuple[OfferedDevice, ...]]
+
+DRIFTS_MAX: Final = 1000  # Unreported drifts that are kept; older ones are dropped first.
+
+
+@dataclass(slots=True)
+class Findings:
+    """The facts about one configuration, each with the part of it that it answers.
+
+    The same fact about a changed part is news: its NIC has another VLAN now, and has it.
+    """
+
+    devices: dict[tuple[PciAddress, int], tuple[DeviceFact, NicConfig | HeldDevice]]
+    servers: dict[ServerId, tuple[ServerFact, ServerConfig]]
+
+    def note_device(
+        self,
+        held: HeldDevice,
+        condition: DeviceCondition,
+        reason: str = "",
+        *,
+        subject: NicConfig | None = None,
+    ) -> None:
+        """Note what was found about a device."""
+        fact = DeviceFact(
+            address=held.address, epoch=held.epoch, condition=condition, reason=reason
+        )
+        self.devices[held.address, held.epoch] = fact, subject or held
+
+    def note_server(
+        self,
+        server: ServerConfig,
+        condition: ServerCondition,
+        devices: DeviceCondition,
+        reason: str = "",
+    ) -> None:
+        """Note what was found about a server, and with it about its devices."""
+        fact = ServerFact(
+            id=server.id, boot_number=server.boot_number, condition=condition, reason=reason
+        )
+        self.servers[server.id] = fact, server
+        for nic in server.nics:
+            if nic.device is not None:
+                self.note_device(nic.device, devices, reason, subject=nic)
+
+    def keep_only(self, config: HostConfig) -> None:
+        """Drop the facts about what `config` does not name."""
+        named = {server.id for server in config.servers}
+        for server_id in self.servers.keys() - named:
+            del self.servers[server_id]
+        held = {(device.address, device.epoch) for device in config.releases}
+        for server in config.servers:
+            held |= {(nic.device.address, nic.device.epoch) for nic in server.nics if nic.device}
+        for key in self.devices.keys() - held:
+            del self.devices[key]
+
+
+def as_desired(server: ServerConfig) -> ServerCondition:
+    """Return the condition of a server of which everything is as desired."""
+    if server.power is PowerState.RUNNING:
+        return ServerCondition.RUNNING
+    return ServerCondition.STOPPED
+
+
+class Reporter:
+    """Tells the control plane what it does not know yet. Reports may be lost: it says it again."""
+
+    def __init__(
+        self, *, host: HostName, run_id: str, resources: HostResources, limits: Limits
+    ) -> None:
+        self.findings = Findings({}, {})
+        self.inventory: tuple[OfferedDevice, ...] | None = None  # None: not read yet.
+        self.drifts: list[DriftFact] = []
+        self._host = host
+        self._run_id = run_id
+        self._resources = resources
+        self._limits = limits
+        self._number = 0
+        self._told = Findings({}, {})
+        self._told_inventory: tuple[OfferedDevice, ...] | None = None
+        self._told_settled: tuple[int, bool] | None = None
+        self._due: datetime | None = None  # None: at once.
+        self._unanswered = False
+
+    def next_due(self, now: datetime) -> datetime:
+        """Return when a report is due, if nothing new is found before."""
+        return now if self._due is None else self._due
+
+    def report(
+        self, transport: Transport, *, generation: int, settled: bool, now: datetime
+    ) -> ReportAck | None:
+        """Send what is new, or a heartbeat when one is due. None: nothing was sent, or arrived."""
+        report = self._compose(generation, settled=settled)
+        is_news = (
+            report.devices
+            or report.servers
+            or report.drifts
+            or report.inventory is not None
+            or self._told_settled != (generation, settled)
+        )
+        waiting = self._due is not None and now < self._due
+        if waiting and (self._unanswered or not is_news):
+            return None
+        self._number += 1
+        try:
+            ack = transport.report(report)
+        except TransportFailed:
+            self._unanswered = True
+            self._due = now + self._limits.report_retry
+            return None
+        self._unanswered = False
+        self._due = now + self._limits.heartbeat
+        self._note_told(report, generation, settled=settled)
+        if ack.send_all:
+            self.forget_told()
+        return ack
+
+    def forget_told(self) -> None:
+        """Tell everything again."""
+        self._told = Findings({}, {})
+        self._told_inventory = None
+        self._due = None
+
+    def note_drift(self, drift: DriftFact) -> None:
+        """Take in a drift for the next report."""
+        self.drifts.append(drift)
+        del self.drifts[:-DRIFTS_MAX]
+
+    def _compose(self, generation: int, *, settled: bool) -> HostReport:
+        known, told = self.findings, self._told
+        news = self.inventory is not None and (
+            self._told_inventory is None
+            or _lasting(self.inventory) != _lasting(self._told_inventory)
+        )
+        return HostReport(
+            host=self._host,
+            run_id=self._run_id,
+            number=self._number + 1,
+            generation=generation,
+            resources=self._resources if self._told_inventory is None else None,
+            inventory=self.inventory if news else None,
+            devices=tuple(
+                fact
+                for key, (fact, subject) in known.devices.items()
+                if told.devices.get(key) != (fact, subject)
+            ),
+            servers=tuple(
+                fact
+                for key, (fact, subject) in known.servers.items()
+                if told.servers.get(key) != (fact, subject)
+            ),
+            drifts=tuple(self.drifts),
+            settled=settled,
+        )
+
+    def _note_told(self, report: HostReport, generation: int, *, settled: bool) -> None:
+        self._told = Findings(dict(self.findings.devices), dict(self.findings.servers))
+        del self.drifts[: len(report.drifts)]
+        if report.inventory is not None:
+            self._told_inventory = report.inventory
+        self._told_settled = generation, settled
+
+
+def _lasting(inventory: tuple[OfferedDevice, ...]) -> tuple[OfferedDevice, ...]:
+    """Leave out what changes with every start of a guest: a VF's driver and netdev."""
+    return tuple(
+        replace(device, function=replace(device.function, driver=None, ifname=None))
+        if device.function.kind is DeviceKind.VF
+        else device
+        for device in inventory
+    )

@@ -1,0 +1,199 @@
+"""Where each server and device of the configuration stands, as far as this run has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from trunkline.agent.attempts import AttemptBook
+from trunkline.agent.limits import Limits
+from trunkline.agent.report import Findings, as_desired
+from trunkline.domain.ids import ServerId
+from trunkline.domain.server import PowerState
+from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
+from trunkline.reconcile.observed import DomainPower, DomainState
+from trunkline.reconcile.plan import Outcome, Plan, Undo, Unit, UnitKind
+from trunkline.reconcile.report import DeviceCondition, ServerCondition
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A server that can't be made so. A changed one is tried anew."""
+
+    server: ServerConfig
+    reason: str
+    undo: Undo
+
+
+class Standing:
+    """Settled, failed, or neither. All of it can be lost: a new run finds out again."""
+
+    def __init__(self, findings: Findings, limits: Limits) -> None:
+        self.attempts = AttemptBook(limits)
+        self.failures: dict[ServerId, Failure] = {}
+        self.is_settled = False
+        self._findings = findings
+        self._servers: dict[ServerId, ServerConfig] = {}  # Settled ones.
+        self._releases: set[HeldDevice] = set()  # Settled ones.
+        self._defined_here: set[ServerId] = set()  # Unknown to libvirt before; never settled.
+
+    @property
+    def undo(self) -> Mapping[ServerId, Undo]:
+        """How far each failed server is to be undone."""
+        return {server_id: failure.undo for server_id, failure in self.failures.items()}
+
+    def take_config(self, config: HostConfig) -> None:
+        """Drop what a new configuration makes void."""
+        servers = {server.id: server for server in config.servers}
+        for server_id, failure in list(self.failures.items()):
+            if servers.get(server_id) != failure.server:
+                del self.failures[server_id]
+                # What was told of its devices was told of a refused server: they are looked at
+                # again for whatever is wanted of them now.
+                self._releases -= {nic.device for nic in failure.server.nics if nic.device}
+        self._releases &= set(self.releases(config))
+        self._findings.keep_only(config)
+        self.is_settled = False
+
+    def forget_settled(self) -> None:
+        """Look at everything again."""
+        self._servers.clear()
+        self._releases.clear()
+
+    def releases(self, config: HostConfig) -> list[HeldDevice]:
+        """List the devices to be taken back, those of failed servers among them."""
+        undone = [
+            nic.device
+            for failure in self.failures.values()
+            for nic in failure.server.nics
+            if nic.device is not None
+        ]
+        return [*config.releases, *undone]
+
+    def open_releases(self, config: HostConfig) -> list[HeldDevice]:
+        """List the devices that are not known to be back."""
+        return [device for device in self.releases(config) if device not in self._releases]
+
+    def open_servers(
+        self, config: HostConfig, domains: Mapping[ServerId, DomainState]
+    ) -> list[ServerConfig]:
+        """List the servers for which there may be something to do."""
+        return [server for server in config.servers if self._is_open(server, domains)]
+
+    def _is_open(self, server: ServerConfig, domains: Mapping[ServerId, DomainState]) -> bool:
+        if server.id in self.failures:
+            return False
+        if self._servers.get(server.id) != server:
+            return True
+        domain = domains.get(server.id)
+        running = server.power is PowerState.RUNNING
+        wanted = DomainPower.RUNNING if running else DomainPower.SHUT_OFF
+        return domain is None or domain.power is not wanted
+
+    def was_settled_otherwise(self, unit: Unit) -> bool:
+        """Whether the configuration of the unit's server has changed since it was settled."""
+        known = self._servers.get(unit.server.id) if unit.server else None
+        return known is not None and known != unit.server
+
+    def note_definition(self, server_id: ServerId) -> None:
+        """Note that libvirt did not know this server, and is told of it now."""
+        self._defined_here.add(server_id)
+
+    def fail(self, unit: Unit, reason: str) -> None:
+        """Give the server of `unit` up. One that never ran here leaves nothing behind."""
+        assert unit.server is not None
+        never_ran = unit.server.id in self._defined_here
+        undo = Undo.FORGET if never_ran else Undo.STOP
+        self.failures[unit.server.id] = Failure(unit.server, reason, undo)
+        self._servers.pop(unit.server.id, None)
+
+    def fail_refused(self, made: Plan) -> None:
+        """Give up the servers that the plan itself refuses."""
+        for unit in made.units:
+            if unit.kind is UnitKind.SERVE and unit.outcome is Outcome.REFUSED:
+                self.fail(unit, unit.reason)
+
+    def conclude(self, config: HostConfig, made: Plan, now: datetime, *, stuck: set[str]) -> None:
+        """Draw the facts from the last plan of a step; `stuck` went well and are still to do."""
+        for unit in made.units:
+            if unit.outcome in (Outcome.SETTLED, Outcome.UNSEEN):
+                self.attempts.succeeded(unit)
+            else:
+                self._note_unsettled(unit, now, is_stuck=unit.key in stuck)
+        self.attempts.keep_only({unit.key for unit in made.units})
+        for unit in made.units:
+            if unit.kind is UnitKind.SERVE:
+                self._conclude_server(unit)
+            elif unit.kind is UnitKind.RELEASE:
+                self._conclude_release(config, unit)
+        self._conclude_failures(made)
+        self.is_settled = (
+            not self.failures
+            and not any(unit.kind is UnitKind.REMOVE for unit in made.units)
+            and all(self._servers.get(server.id) == server for server in config.servers)
+            and self._releases.issuperset(config.releases)
+        )
+
+    def _note_unsettled(self, unit: Unit, now: datetime, *, is_stuck: bool) -> None:
+        if unit.outcome is Outcome.FENCED or not self.attempts.is_due(unit, now):
+            return
+        if unit.outcome is Outcome.TO_DO and not is_stuck:
+            return  # There was no room for it in this step, or it waits for a failed one.
+        reason = unit.reason or f"does not settle: {unit.steps[0]}"
+        for_good = unit.outcome is Outcome.REFUSED
+        found = self.attempts.failed(unit, reason, now, for_good=for_good)
+        if found.gave_up and unit.kind is UnitKind.SERVE and not unit.guest_runs:
+            self.fail(unit, reason)
+
+    def _conclude_server(self, unit: Unit) -> None:
+        server = unit.server
+        assert server is not None
+        if server.id in self.failures or unit.outcome in (Outcome.UNSEEN, Outcome.FENCED):
+            return
+        if unit.outcome is Outcome.SETTLED:
+            self._servers[server.id] = server
+            self._defined_here.discard(server.id)
+            self._findings.note_server(server, as_desired(server), DeviceCondition.READY)
+            return
+        self._servers.pop(server.id, None)
+        found = self.attempts.find(unit)
+        reason = found.reason if found else unit.reason
+        pending = DeviceCondition.PENDING
+        self._findings.note_server(server, ServerCondition.PENDING, pending, reason)
+
+    def _conclude_release(self, config: HostConfig, unit: Unit) -> None:
+        device = unit.device
+        assert device is not None
+        if unit.outcome is Outcome.SETTLED:
+            self._releases.add(device)
+        elif unit.outcome is not Outcome.UNSEEN:
+            self._releases.discard(device)
+        if device not in config.releases:
+            return  # Of a failed server: told with it.
+        if unit.outcome is Outcome.SETTLED:
+            self._findings.note_device(device, DeviceCondition.CLEAN)
+        elif unit.outcome not in (Outcome.UNSEEN, Outcome.FENCED):
+            found = self.attempts.find(unit)
+            gave_up = found is not None and found.gave_up
+            condition = DeviceCondition.DIRTY if gave_up else DeviceCondition.PENDING
+            self._findings.note_device(device, condition, found.reason if found else unit.reason)
+
+    def _conclude_failures(self, made: Plan) -> None:
+        """Tell that a server failed once nothing of it is left, or what is can't be removed."""
+        removals = {unit.server_id for unit in made.units if unit.kind is UnitKind.REMOVE}
+        releases = {unit.device: unit for unit in made.units if unit.device is not None}
+        for failure in self.failures.values():
+            reason, pending = failure.reason, failure.server.id in removals
+            for nic in failure.server.nics:
+                if nic.device is None or nic.device in self._releases:
+                    continue
+                unit = releases.get(nic.device)
+                found = self.attempts.find(unit) if unit is not None else None
+                if found is not None and found.gave_up:
+                    reason += f"; {nic.device.address} is not restored: {found.reason}"
+                elif unit is None or unit.outcome is not Outcome.FENCED:
+                    pending = True
+            condition = ServerCondition.PENDING if pending else ServerCondition.FAILED
+            devices = DeviceCondition.PENDING if pending else DeviceCondition.REFUSED
+            self._findings.note_server(failure.server, condition, devices, reason)

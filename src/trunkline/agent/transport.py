@@ -1,0 +1,44 @@
+"""Transport: how an agent and the control plane talk. One is HTTP, another the simulator's."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from trunkline.domain.errors import ErrorKind, TrunklineError
+from trunkline.domain.ids import HostName
+from trunkline.reconcile.desired import HostConfig
+from trunkline.reconcile.report import HostReport, ReportAck
+
+
+class TransportFailed(TrunklineError):
+    """Nothing came back, or nothing that could be understood. An ordinary event."""
+
+    code = "agent.transport_failed"
+    kind = ErrorKind.UNAVAILABLE
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the control plane did not answer: {problem}")
+
+
+class Transport(Protocol):
+    """Calls may be lost, repeated or answered late; the agent trusts generations, not order.
+
+    Neither method waits for news: an HTTP transport keeps its long poll elsewhere, and hands over
+    here what has arrived.
+    """
+
+    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
+        """Return the host's configuration if it is newer than `after_generation`; else None.
+
+        Raises:
+            TransportFailed: The control plane could not be asked.
+        """
+        ...
+
+    def report(self, report: HostReport) -> ReportAck:
+        """Hand over a report; when this returns it is stored.
+
+        Raises:
+            TransportFailed: It may or may not have arrived.
+        """
+        ...

@@ -1,0 +1,197 @@
+"""Handlers of ``/servers``."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from trunkline.api.compute.links import self_links
+from trunkline.api.compute.paging import marker_checked, page_links, version_of
+from trunkline.api.compute.server_create import (
+    parse_server_create,
+    server_description,
+    server_name,
+)
+from trunkline.api.compute.server_list import ServerList, read_server_list
+from trunkline.api.compute.server_view import (
+    Subject,
+    addresses_body,
+    brief_body,
+    listed_body,
+    server_body,
+    updated_body,
+)
+from trunkline.api.http import Request, Response
+from trunkline.api.parsing import Fields, body_fields
+from trunkline.control import servers
+from trunkline.control.requests import UNSET, ServerCreate
+from trunkline.control.services import Services
+from trunkline.control.views import NicView, ServerView
+from trunkline.domain.errors import Invalid, NotFound
+
+PASSWORD_CHARS: Final = 12  # As Nova's.
+
+
+def list_briefly(svc: Services, request: Request) -> Response:
+    """Answer ``GET /servers``."""
+    asked = read_server_list(svc, request)
+    found = _fetch(svc, request, asked)
+    bodies = [brief_body(view, request.base_url) for view in found]
+    return _list_response(request, asked, bodies)
+
+
+def list_detailed(svc: Services, request: Request) -> Response:
+    """Answer ``GET /servers/detail``."""
+    asked = read_server_list(svc, request)
+    found = _fetch(svc, request, asked)
+    return _list_response(request, asked, [listed_body(_subject(request, v)) for v in found])
+
+
+def _fetch(svc: Services, request: Request, asked: ServerList) -> list[ServerView]:
+    if asked.matches_nothing:
+        return []
+    with marker_checked():
+        found = servers.list_servers(
+            svc,
+            request.caller,
+            asked.query,
+            deleted=asked.deleted,
+            all_projects=asked.all_projects,
+        )
+    if asked.pattern_problem is not None and not found:
+        raise Invalid("name", asked.pattern_problem)
+    return found
+
+
+def _list_response(request: Request, asked: ServerList, bodies: list[dict[str, Any]]) -> Response:
+    links = page_links(request, "servers", asked.query, [body["id"] for body in bodies])
+    return Response(body={"servers": bodies, **links})
+
+
+def create(svc: Services, request: Request) -> Response:
+    """Answer ``POST /servers``: 202 once the server is recorded, wherever it may be placed."""
+    asked = parse_server_create(body_fields(request), version_of(request))
+    view = _create(svc, request, asked)
+    links = self_links(request.base_url, "servers", view.server.id)
+    server = {
+        "id": view.server.id,
+        "links": links,
+        # Clients print it. Nothing sets it inside the guest: keys come by user_data.
+        "adminPass": svc.ids.new_secret()[:PASSWORD_CHARS],
+        "OS-DCF:diskConfig": "MANUAL",
+        "security_groups": [],
+    }
+    return Response(status=202, body={"server": server}, headers={"Location": links[0]["href"]})
+
+
+def _create(svc: Services, request: Request, asked: ServerCreate) -> ServerView:
+    try:
+        return servers.create_server(svc, request.caller, asked)
+    except NotFound as missing:
+        # The path was right; what the body names is not there. Nova answers 400 as well.
+        field = _FIELDS_NAMING.get(missing.what, missing.what)
+        raise Invalid(field, missing.message) from missing
+
+
+_FIELDS_NAMING: Final = {
+    "flavor": "flavorRef",
+    "image": "imageRef",
+    "port": "networks",
+    "network": "networks",
+}
+
+
+def show(svc: Services, request: Request) -> Response:
+    """Answer ``GET /servers/{id}``."""
+    view = servers.get_server(svc, request.caller, request.params["id"])
+    return Response(body={"server": server_body(_subject(request, view))})
+
+
+def update(svc: Services, request: Request) -> Response:
+    """Answer ``PUT /servers/{id}``: a new name or description."""
+    version = version_of(request)
+    asked = body_fields(request, "server")
+    known = {"name", *_UNCHANGEABLE} | ({"description"} if version.minor >= 19 else set())
+    asked.require_only(known | ({"hostname"} if version.minor >= 90 else set()))
+    for field, why in _UNCHANGEABLE.items():
+        if asked.raw(field) not in (None, "", "MANUAL"):
+            raise asked.invalid(field, why)
+    if "hostname" in asked:
+        raise asked.invalid("hostname", "is given to the guest when it is made, and stays")
+    view = servers.update_server(
+        svc,
+        request.caller,
+        request.params["id"],
+        name=server_name(asked) if "name" in asked else None,
+        description=_description(asked),
+    )
+    if version.minor < 75:
+        return Response(body={"server": updated_body(view, version, request.base_url)})
+    return Response(body={"server": server_body(_subject(request, view))})
+
+
+_UNCHANGEABLE: Final = {
+    "accessIPv4": "access addresses are not kept",
+    "accessIPv6": "access addresses are not kept",
+    "OS-DCF:diskConfig": "partitions are left as the image has them (MANUAL)",
+}
+
+
+def _description(asked: Fields) -> Any:
+    return server_description(asked) if "description" in asked else UNSET
+
+
+def delete(svc: Services, request: Request) -> Response:
+    """Answer ``DELETE /servers/{id}``."""
+    servers.delete_server(svc, request.caller, request.params["id"])
+    return Response(status=204)
+
+
+def list_addresses(svc: Services, request: Request) -> Response:
+    """Answer ``GET /servers/{id}/ips``."""
+    view = servers.get_server(svc, request.caller, request.params["id"])
+    return Response(body={"addresses": addresses_body(view.nics, extended=False)})
+
+
+def list_addresses_of_network(svc: Services, request: Request) -> Response:
+    """Answer ``GET /servers/{id}/ips/{network}``."""
+    view = servers.get_server(svc, request.caller, request.params["id"])
+    addresses = addresses_body(view.nics, extended=False)
+    name = request.params["network"]
+    if name not in addresses:
+        raise NotFound("network of the server", name)
+    return Response(body={name: addresses[name]})
+
+
+def list_interfaces(svc: Services, request: Request) -> Response:
+    """Answer ``GET /servers/{id}/os-interface``."""
+    view = servers.get_server(svc, request.caller, request.params["id"])
+    bodies = [_interface(request, nic) for nic in view.nics]
+    return Response(body={"interfaceAttachments": bodies})
+
+
+def show_interface(svc: Services, request: Request) -> Response:
+    """Answer ``GET /servers/{id}/os-interface/{port_id}``."""
+    view = servers.get_server(svc, request.caller, request.params["id"])
+    port_id = request.params["port_id"]
+    for nic in view.nics:
+        if nic.port.port.id == port_id:
+            return Response(body={"interfaceAttachment": _interface(request, nic)})
+    raise NotFound("port of the server", port_id)
+
+
+def _interface(request: Request, nic: NicView) -> dict[str, Any]:
+    port = nic.port.port
+    body: dict[str, Any] = {
+        "port_id": port.id,
+        "port_state": nic.port.status,
+        "net_id": port.network_id,
+        "mac_addr": str(port.mac),
+        "fixed_ips": [
+            {"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips
+        ],
+    }
+    return body | ({"tag": None} if version_of(request).minor >= 70 else {})
+
+
+def _subject(request: Request, view: ServerView) -> Subject:
+    return Subject(view, version_of(request), request.base_url, for_admin=request.caller.is_admin)

@@ -1,0 +1,149 @@
+"""The data directory of `trunkline up`: one process at a time, and what it finds there again."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from trunkline.domain.errors import ErrorKind, TrunklineError
+
+
+class DirectoryUnusable(TrunklineError):
+    """The data directory can't be used."""
+
+    code = "up.directory_unusable"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"data directory {path}: {problem}")
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One entry of clouds.yaml."""
+
+    cloud: str
+    user: str
+    password: str
+    project: str
+
+
+class DataDirectory:
+    """A directory that this process alone uses, until it is closed or the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the directory if it is not there, and lock it.
+
+        Raises:
+            DirectoryUnusable: It can't be written, or another process has it.
+        """
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self.images.mkdir(exist_ok=True)
+            self.hosts.mkdir(exist_ok=True)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as problem:
+            raise DirectoryUnusable(
+                path, f"{problem.strerror}; choose another with --data, or mend its permissions"
+            ) from problem
+        try:
+            # The kernel drops the lock with the process, however that ends.
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            os.close(self._lock)
+            if problem.errno in (errno.EAGAIN, errno.EACCES):
+                raise DirectoryUnusable(
+                    path, "another trunkline is running on it; stop that one, or use another --data"
+                ) from problem
+            raise DirectoryUnusable(path, str(problem.strerror)) from problem
+
+    def close(self) -> None:
+        """Let another process have it."""
+        os.close(self._lock)
+
+    @property
+    def database_url(self) -> str:
+        """Where the embedded database is."""
+        return f"sqlite:///{self.path.absolute() / 'trunkline.db'}"
+
+    @property
+    def images(self) -> Path:
+        """Image bytes."""
+        return self.path / "images"
+
+    @property
+    def hosts(self) -> Path:
+        """What simulated hosts keep: each outlives its agent, as a real one would."""
+        return self.path / "hosts"
+
+    @property
+    def clouds(self) -> Path:
+        """The clients' configuration."""
+        return self.path / "clouds.yaml"
+
+    @property
+    def fleet_file(self) -> Path:
+        """The fleet that the directory was first started with."""
+        return self.path / "fleet.toml"
+
+    def write_clouds(self, url: str, logins: list[Login]) -> None:
+        """Write clouds.yaml, readable by its owner alone: it holds the passwords."""
+        clouds = {
+            login.cloud: {
+                "auth": {
+                    "auth_url": f"{url}/identity",
+                    "username": login.user,
+                    "password": login.password,
+                    "project_name": login.project,
+                    "user_domain_id": "default",
+                    "project_domain_id": "default",
+                },
+                "region_name": "RegionOne",
+                "identity_api_version": "3",
+            }
+            for login in logins
+        }
+        # JSON is YAML, and every reader of the one reads the other.
+        text = json.dumps({"clouds": clouds}, indent=2) + "\n"
+        write_private(self.clouds, text)
+
+    def read_logins(self) -> list[Login]:
+        """Return what `write_clouds` wrote; empty if it never did.
+
+        Raises:
+            DirectoryUnusable: The file is there, and is not what was written.
+        """
+        try:
+            clouds = json.loads(self.clouds.read_text())["clouds"]
+            return [
+                Login(
+                    cloud=name,
+                    user=cloud["auth"]["username"],
+                    password=cloud["auth"]["password"],
+                    project=cloud["auth"]["project_name"],
+                )
+                for name, cloud in clouds.items()
+            ]
+        except FileNotFoundError:
+            return []
+        except (ValueError, KeyError, TypeError) as problem:
+            raise DirectoryUnusable(
+                self.path, f"clouds.yaml is not as it was written ({problem}); restore it"
+            ) from problem
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file, whole or not at all, that only its owner can read."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,283 @@
+"""The use cases of networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from trunkline.control import audit
+from trunkline.control.access import (
+    require_admin,
+    require_owner,
+    require_visible,
+    require_writer,
+    visible_to,
+)
+from trunkline.control.network_requests import NetworkCreate, NetworkUpdate
+from trunkline.control.races import write_until_won
+from trunkline.control.requests import UNSET
+from trunkline.control.segments import check_segmentation_id, choose_segments, largest_mtu
+from trunkline.control.services import Services
+from trunkline.domain.errors import AlreadyExists, Forbidden, InUse, Invalid, StateConflict
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import NetworkId, ProjectId, SegmentId, SubnetId
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.network import Network, NetworkType, Segment
+from trunkline.store.networks import describe_segment
+from trunkline.store.transaction import Transaction
+
+MTU_MIN = 68  # RFC 791: every IPv4 module must take a datagram of 68 bytes whole.
+_SEGMENT_FIELDS = frozenset({"network_type", "physical_network", "segmentation_id"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkView:
+    """A network with its subnets, and what it demands of devices."""
+
+    network: Network
+    subnet_ids: tuple[SubnetId, ...]
+    requirements: Mapping[SegmentId, Mapping[str, str]]  # To be shown to admins only.
+
+
+def create_network(svc: Services, caller: Caller, request: NetworkCreate) -> NetworkView:
+    """Make a network and hold its segmentation IDs.
+
+    Raises:
+        Forbidden: Naming segments, sharing, and other projects are for admins.
+        Invalid: A segment can't be, or the MTU is out of range.
+        AlreadyExists: Another network has a segment that was named.
+        NoSegmentationIdFree: The configured ranges are used up.
+    """
+    return create_networks(svc, caller, [request])[0]
+
+
+def create_networks(
+    svc: Services, caller: Caller, requests: Sequence[NetworkCreate]
+) -> list[NetworkView]:
+    """Make all of the networks, or none; raises what `create_network` raises."""
+    require_writer(caller, "creating a network")
+    for request in requests:
+        if request.segments:
+            require_admin(caller, "naming provider attributes of a network")
+        if request.shared:
+            require_admin(caller, "sharing a network")
+        project_for(caller, request.project_id)
+    # An ID that was free when read may be taken by now; one that was named stays taken.
+    taken_may_pass = any(_leaves_a_choice(request) for request in requests)
+    networks = write_until_won(
+        svc.store,
+        lambda tx: [_insert(svc, caller, tx, request) for request in requests],
+        lost=(AlreadyExists,) if taken_may_pass else (),
+    )
+    return [_view(svc, network, ()) for network in networks]
+
+
+def get_network(svc: Services, caller: Caller, network_id: str) -> NetworkView:
+    """Return a network of the caller's project, or a shared one."""
+
+    def read(tx: Transaction) -> NetworkView:
+        network = _visible(tx, caller, network_id)
+        subnet_ids = tx.subnets.ids_by_network([network.id])[network.id]
+        return _view(svc, network, subnet_ids)
+
+    return svc.store.read(read)
+
+
+def list_networks(svc: Services, caller: Caller, query: ListQuery) -> list[NetworkView]:
+    """Return a page of the networks that the caller may see."""
+    if _SEGMENT_FIELDS & query.equals.keys() and not caller.is_admin:
+        raise Forbidden("filtering by provider attributes needs the admin role")
+    query = replace(query, visible_to=visible_to(caller))
+
+    def read(tx: Transaction) -> list[NetworkView]:
+        networks = tx.networks.page(query)
+        subnet_ids = tx.subnets.ids_by_network([network.id for network in networks])
+        return [_view(svc, network, subnet_ids[network.id]) for network in networks]
+
+    return svc.store.read(read)
+
+
+def list_segments(svc: Services, caller: Caller, query: ListQuery) -> list[Segment]:
+    """Return a page of the segments of all networks; only admins see any."""
+    if not caller.is_admin:
+        return []
+    return svc.store.read(lambda tx: tx.networks.segments_page(query))
+
+
+def update_network(
+    svc: Services, caller: Caller, network_id: str, request: NetworkUpdate
+) -> NetworkView:
+    """Change a network.
+
+    Raises:
+        GenerationMoved: It is not at `request.seen_revision`.
+        InUse: Its segmentation ID is to change while ports are bound, or it is to be unshared
+            while other projects have ports on it.
+    """
+
+    def update(tx: Transaction) -> NetworkView:
+        network = _visible(tx, caller, network_id)
+        require_owner(caller, network, "network", network_id, shared=network.shared)
+        changed = _changed(svc, caller, tx, network, request)
+        revision = network.revision if request.seen_revision is None else request.seen_revision
+        tx.networks.update(changed, seen_revision=revision)
+        _record(svc, caller, tx, "network.update", changed)
+        return _view(svc, changed, tx.subnets.ids_by_network([network.id])[network.id])
+
+    if request.seen_revision is not None:
+        return svc.store.write(update)
+    return write_until_won(svc.store, update)
+
+
+def delete_network(svc: Services, caller: Caller, network_id: str) -> None:
+    """Delete a network with its subnets; its segmentation IDs are free with it.
+
+    Raises:
+        InUse: It has ports.
+    """
+
+    def delete(tx: Transaction) -> None:
+        network = _visible(tx, caller, network_id)
+        require_owner(caller, network, "network", network_id, shared=network.shared)
+        ports = tx.ports.count_in_network(network.id)
+        if ports:
+            raise InUse("network", network_id, f"it has {ports} port{'s' if ports > 1 else ''}")
+        for subnet in tx.subnets.of_network(network.id):
+            tx.subnets.delete(subnet.id)
+        tx.networks.delete(network.id)
+        _record(svc, caller, tx, "network.delete", network)
+
+    svc.store.write(delete)
+
+
+def project_for(caller: Caller, wanted: ProjectId | None) -> ProjectId:
+    """Return the project that a new thing belongs to; only admins choose another's."""
+    if wanted is None or wanted == caller.project_id:
+        return caller.project_id
+    require_admin(caller, "creating things for another project")
+    return wanted
+
+
+def _leaves_a_choice(request: NetworkCreate) -> bool:
+    return not request.segments or any(
+        wanted.segmentation_id is None and wanted.network_type is not NetworkType.FLAT
+        for wanted in request.segments
+    )
+
+
+def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCreate) -> Network:
+    now = svc.clock.now()
+    network_id = NetworkId(svc.ids.new_id())
+    segments = choose_segments(tx, svc.networking, network_id, request.segments, svc.ids.new_id)
+    network = Network(
+        id=network_id,
+        project_id=project_for(caller, request.project_id),
+        name=request.name,
+        description=request.description,
+        segments=segments,
+        admin_state_up=request.admin_state_up,
+        shared=request.shared,
+        provider=bool(request.segments),
+        mtu=_check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
+        port_security_enabled=request.port_security_enabled,
+        created_at=now,
+        updated_at=now,
+    )
+    tx.networks.insert(network)
+    _record(svc, caller, tx, "network.create", network)
+    return network
+
+
+def _visible(tx: Transaction, caller: Caller, network_id: str) -> Network:
+    network = tx.networks.get(network_id)
+    require_visible(caller, network, "network", network_id, shared=network.shared)
+    return network
+
+
+def _view(svc: Services, network: Network, subnet_ids: Sequence[str]) -> NetworkView:
+    return NetworkView(
+        network=network,
+        subnet_ids=tuple(SubnetId(each) for each in subnet_ids),
+        requirements={
+            SegmentId(segment_id): attributes
+            for segment_id, attributes in svc.networking.requirements(network).items()
+        },
+    )
+
+
+def _changed(
+    svc: Services, caller: Caller, tx: Transaction, network: Network, request: NetworkUpdate
+) -> Network:
+    shared = network.shared if request.shared is UNSET else request.shared
+    if shared != network.shared:
+        require_admin(caller, "sharing a network")
+        if not shared and tx.ports.count_of_other_projects(network.id, network.project_id):
+            raise InUse("network", network.id, "other projects have ports on it")
+    segments = network.segments
+    if request.segmentation_id is not UNSET:
+        require_admin(caller, "changing provider attributes of a network")
+        segments = _resegmented(tx, network, request.segmentation_id)
+    mtu = network.mtu
+    if request.mtu is not UNSET:
+        mtu = _check_mtu(request.mtu, largest_mtu(svc.networking, segments))
+    return replace(
+        network,
+        name=network.name if request.name is UNSET else request.name,
+        description=network.description if request.description is UNSET else request.description,
+        admin_state_up=network.admin_state_up
+        if request.admin_state_up is UNSET
+        else request.admin_state_up,
+        port_security_enabled=network.port_security_enabled
+        if request.port_security_enabled is UNSET
+        else request.port_security_enabled,
+        shared=shared,
+        segments=segments,
+        mtu=mtu,
+        updated_at=svc.clock.now(),
+        revision=network.revision + 1,
+    )
+
+
+def _resegmented(tx: Transaction, network: Network, segmentation_id: int) -> tuple[Segment, ...]:
+    """Give the network's one segment another ID. Bound ports would go on with the old one."""
+    if len(network.segments) != 1:
+        raise Invalid("provider:segmentation_id", "the network has several segments")
+    (segment,) = network.segments
+    if segment.segmentation_id == segmentation_id:
+        return network.segments
+    check_segmentation_id(segment.network_type, segmentation_id)
+    bound = tx.bindings.count_on_segment(segment.id)
+    if bound:
+        raise StateConflict(
+            "network",
+            network.id,
+            f"its segmentation ID can't change while ports are bound ({bound})",
+        )
+    changed = replace(segment, segmentation_id=segmentation_id)
+    tx.networks.update_segment(changed)
+    return (changed,)
+
+
+def _check_mtu(wanted: int | None, largest: int) -> int:
+    # Neutron's clients send 0 for "as large as it can be".
+    if wanted is None or wanted == 0:
+        return largest
+    if not MTU_MIN <= wanted <= largest:
+        raise Invalid("mtu", f"{wanted} is outside {MTU_MIN}-{largest}, what this network carries")
+    return wanted
+
+
+def _record(svc: Services, caller: Caller, tx: Transaction, action: str, network: Network) -> None:
+    audit.record(
+        tx,
+        audit.actor_of(caller),
+        svc.clock.now(),
+        action,
+        f"network {network.id}",
+        project_id=network.project_id,
+        details={
+            "name": network.name,
+            "shared": network.shared,
+            "segments": [describe_segment(segment) for segment in network.segments],
+        },
+    )

@@ -1,0 +1,193 @@
+"""The use cases of subnets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network
+
+from trunkline.control import audit
+from trunkline.control.access import require_owner, require_visible, require_writer, visible_to
+from trunkline.control.address_pools import (
+    check_cidr,
+    check_gateway,
+    check_pools,
+    default_gateway,
+    default_pools,
+)
+from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
+from trunkline.control.networks import project_for
+from trunkline.control.races import write_until_won
+from trunkline.control.requests import UNSET
+from trunkline.control.services import Services
+from trunkline.domain.errors import InUse, Invalid
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import SubnetId
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.network import Network, Subnet
+from trunkline.store.transaction import Transaction
+
+
+def create_subnet(svc: Services, caller: Caller, request: SubnetCreate) -> Subnet:
+    """Make a subnet of a network.
+
+    Raises:
+        Forbidden: The network is another project's.
+        Invalid: The CIDR overlaps with another subnet's of the network, or something is not in it.
+        StateConflict: Pools overlap, or the gateway is in one.
+    """
+    return create_subnets(svc, caller, [request])[0]
+
+
+def create_subnets(svc: Services, caller: Caller, requests: Sequence[SubnetCreate]) -> list[Subnet]:
+    """Make all of the subnets, or none; raises what `create_subnet` raises."""
+    require_writer(caller, "creating a subnet")
+    for request in requests:
+        project_for(caller, request.project_id)
+        check_cidr(request.cidr)
+    return write_until_won(
+        svc.store, lambda tx: [_insert(svc, caller, tx, request) for request in requests]
+    )
+
+
+def get_subnet(svc: Services, caller: Caller, subnet_id: str) -> Subnet:
+    """Return a subnet of the caller's project, or of a shared network."""
+    return svc.store.read(lambda tx: _visible(tx, caller, subnet_id)[0])
+
+
+def list_subnets(svc: Services, caller: Caller, query: ListQuery) -> list[Subnet]:
+    """Return a page of the subnets that the caller may see."""
+    query = replace(query, visible_to=visible_to(caller))
+    return svc.store.read(lambda tx: tx.subnets.page(query))
+
+
+def update_subnet(svc: Services, caller: Caller, subnet_id: str, request: SubnetUpdate) -> Subnet:
+    """Change a subnet. Addresses that ports hold stay theirs, inside the new pools or not."""
+
+    def update(tx: Transaction) -> Subnet:
+        subnet, network = _visible(tx, caller, subnet_id)
+        require_owner(caller, subnet, "subnet", subnet_id, shared=network.shared)
+        changed = replace(
+            subnet,
+            name=subnet.name if request.name is UNSET else request.name,
+            description=subnet.description if request.description is UNSET else request.description,
+            gateway_ip=subnet.gateway_ip if request.gateway_ip is UNSET else request.gateway_ip,
+            allocation_pools=subnet.allocation_pools
+            if request.allocation_pools is UNSET
+            else request.allocation_pools,
+            enable_dhcp=subnet.enable_dhcp if request.enable_dhcp is UNSET else request.enable_dhcp,
+            dns_nameservers=subnet.dns_nameservers
+            if request.dns_nameservers is UNSET
+            else request.dns_nameservers,
+            host_routes=subnet.host_routes if request.host_routes is UNSET else request.host_routes,
+            updated_at=svc.clock.now(),
+            revision=subnet.revision + 1,
+        )
+        check_gateway(changed.cidr, changed.gateway_ip)
+        check_pools(changed.cidr, changed.allocation_pools, changed.gateway_ip)
+        revision = subnet.revision if request.seen_revision is None else request.seen_revision
+        tx.subnets.update(changed, seen_revision=revision)
+        _record(svc, caller, tx, "subnet.update", changed)
+        return changed
+
+    if request.seen_revision is not None:
+        return svc.store.write(update)
+    return write_until_won(svc.store, update)
+
+
+def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
+    """Delete a subnet.
+
+    Raises:
+        InUse: A port has an address in it.
+    """
+
+    def delete(tx: Transaction) -> None:
+        subnet, network = _visible(tx, caller, subnet_id)
+        require_owner(caller, subnet, "subnet", subnet_id, shared=network.shared)
+        held = tx.ports.count_in_subnet(subnet.id)
+        if held:
+            raise InUse(
+                "subnet", subnet_id, f"ports hold {held} address{'es' if held > 1 else ''} of it"
+            )
+        _raise_network_revision(svc, tx, network)
+        tx.subnets.delete(subnet.id)
+        _record(svc, caller, tx, "subnet.delete", subnet)
+
+    write_until_won(svc.store, delete)
+
+
+def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreate) -> Subnet:
+    cidr = request.cidr
+    gateway = default_gateway(cidr) if request.gateway_ip is UNSET else request.gateway_ip
+    pools = request.allocation_pools
+    if pools is None:
+        pools = default_pools(cidr, gateway)
+    check_gateway(cidr, gateway)
+    check_pools(cidr, pools, gateway)
+    network = tx.networks.get(request.network_id)
+    require_owner(caller, network, "network", network.id, shared=network.shared)
+    if request.segment_id is not None and all(
+        segment.id != request.segment_id for segment in network.segments
+    ):
+        raise Invalid("segment_id", f"network {network.id} has no segment {request.segment_id}")
+    _require_room(tx, network, cidr)
+    now = svc.clock.now()
+    subnet = Subnet(
+        id=SubnetId(svc.ids.new_id()),
+        network_id=network.id,
+        project_id=project_for(caller, request.project_id),
+        name=request.name,
+        description=request.description,
+        cidr=cidr,
+        gateway_ip=gateway,
+        allocation_pools=pools,
+        enable_dhcp=request.enable_dhcp,
+        dns_nameservers=request.dns_nameservers,
+        host_routes=request.host_routes,
+        segment_id=request.segment_id,
+        created_at=now,
+        updated_at=now,
+    )
+    _raise_network_revision(svc, tx, network)
+    tx.subnets.insert(subnet)
+    _record(svc, caller, tx, "subnet.create", subnet)
+    return subnet
+
+
+def _visible(tx: Transaction, caller: Caller, subnet_id: str) -> tuple[Subnet, Network]:
+    subnet = tx.subnets.get(subnet_id)
+    network = tx.networks.get(subnet.network_id)
+    require_visible(caller, subnet, "subnet", subnet_id, shared=network.shared)
+    return subnet, network
+
+
+def _require_room(tx: Transaction, network: Network, cidr: IPv4Network | IPv6Network) -> None:
+    for other in tx.subnets.of_network(network.id):
+        if other.cidr.version == cidr.version and other.cidr.overlaps(cidr):
+            raise Invalid(
+                "cidr", f"{cidr} overlaps with {other.cidr}, subnet {other.id} of the network"
+            )
+
+
+def _raise_network_revision(svc: Services, tx: Transaction, network: Network) -> None:
+    """Make the network's row the guard of its set of subnets: of two changes one must wait."""
+    changed = replace(network, revision=network.revision + 1, updated_at=svc.clock.now())
+    tx.networks.update(changed, seen_revision=network.revision)
+
+
+def _record(svc: Services, caller: Caller, tx: Transaction, action: str, subnet: Subnet) -> None:
+    audit.record(
+        tx,
+        audit.actor_of(caller),
+        svc.clock.now(),
+        action,
+        f"subnet {subnet.id}",
+        project_id=subnet.project_id,
+        details={
+            "name": subnet.name,
+            "network_id": subnet.network_id,
+            "cidr": str(subnet.cidr),
+            "pools": [f"{pool.start}-{pool.end}" for pool in subnet.allocation_pools],
+        },
+    )

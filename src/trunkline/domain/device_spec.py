@@ -1,0 +1,178 @@
+"""Device specs: the operator's rule for which devices are on offer, and with which tags.
+
+    [[device_specs]]
+    address = "0000:05:*.*"
+    physical_network = "phy1"
+    tags = { rack = "a" }
+
+Nothing is on offer unless a spec means it; the first spec that means a function decides. A spec
+means every PF and VF that it matches, and the VFs of each PF that it matches. `offer = "vfs"` makes
+it mean VFs only, `offer = "pf"` only PFs (for `direct-physical`); `offer = "all"`, the default,
+both. With `exclude = true` it takes what it matches, and the VFs of that, off offer.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from trunkline.domain.device import (
+    PHYSICAL_NETWORK_TAG,
+    DeviceKind,
+    OfferedDevice,
+    PciFunction,
+)
+from trunkline.domain.pci import PciAddress
+
+
+class Offer(enum.Enum):
+    """Which functions a spec means, of those that it matches."""
+
+    ALL = "all"
+    PF = "pf"
+    VFS = "vfs"
+
+
+@dataclass(frozen=True)
+class AddressPattern:
+    """Four patterns that the parts of a PCI address must match whole. Hex digits, lower case."""
+
+    domain: str
+    bus: str
+    slot: str
+    function: str
+    text: str = field(compare=False)  # As the operator wrote it.
+
+    @cached_property
+    def _regexes(self) -> tuple[re.Pattern[str], ...]:
+        parts = (self.domain, self.bus, self.slot, self.function)
+        return tuple(re.compile(part, re.IGNORECASE) for part in parts)
+
+    def matches(self, address: PciAddress) -> bool:
+        """Say whether every part matches."""
+        parts = re.split("[:.]", str(address))
+        return all(regex.fullmatch(part) for regex, part in zip(self._regexes, parts, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceSpec:
+    """One rule. Conditions that are None hold for every function; at least one is given."""
+
+    vendor_id: str | None = None
+    product_id: str | None = None
+    address: AddressPattern | None = None
+    ifname: str | None = None  # May hold `*`, `?` and `[…]`, as shells have them.
+    offer: Offer = Offer.ALL
+    exclude: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)  # Without the `e.` prefix.
+
+    def matches(self, function: PciFunction) -> bool:
+        """Say whether every condition holds for the function itself."""
+        return (
+            self.vendor_id in (None, function.vendor_id)
+            and self.product_id in (None, function.product_id)
+            and (self.address is None or self.address.matches(function.address))
+            and (
+                self._ifname_regex is None
+                or (
+                    function.ifname is not None
+                    and self._ifname_regex.fullmatch(function.ifname) is not None
+                )
+            )
+        )
+
+    @cached_property
+    def _ifname_regex(self) -> re.Pattern[str] | None:
+        return None if self.ifname is None else re.compile(glob_regex(self.ifname))
+
+    @property
+    def physical_network(self) -> str | None:
+        """The physical network that the matched devices are cabled to."""
+        return self.tags.get(PHYSICAL_NETWORK_TAG)
+
+    @property
+    def conditions(self) -> tuple[object, ...]:
+        """What the spec matches on, to compare specs by."""
+        return (self.vendor_id, self.product_id, self.address, self.ifname)
+
+
+def glob_regex(glob: str) -> str:
+    """Turn a shell pattern into a regular expression. `fnmatch` needs `os`, which stays out."""
+    parts: list[str] = []
+    at = 0
+    while at < len(glob):
+        sign = glob[at]
+        end = glob.find("]", at + 2) if sign == "[" else -1
+        if sign == "*":
+            parts.append(".*")
+        elif sign == "?":
+            parts.append(".")
+        elif end > 0:
+            inner = re.sub(r"[\\\[^]", r"\\\g<0>", glob[at + 1 : end])
+            parts.append(f"[^{inner[1:]}]" if inner[0] == "!" else f"[{inner}]")
+            at = end
+        else:
+            parts.append(re.escape(sign))
+        at += 1
+    return "".join(parts)
+
+
+def offered(
+    functions: Iterable[PciFunction], specs: Sequence[DeviceSpec]
+) -> tuple[OfferedDevice, ...]:
+    """Choose what is on offer, by address. Plain functions never are.
+
+    A PF in a guest has no netdev: specs that are to find it then must not match by `ifname` alone.
+    """
+    every = {function.address: function for function in functions}
+    found: list[OfferedDevice] = []
+    for address in sorted(every):
+        function = every[address]
+        spec = _deciding_spec(function, _pf_of(function, every), specs)
+        if spec is not None and not spec.exclude:
+            found.append(OfferedDevice(function=function, tags=spec.tags))
+    return tuple(found)
+
+
+def contradictions(
+    functions: Iterable[PciFunction], specs: Sequence[DeviceSpec]
+) -> tuple[str, ...]:
+    """Name each PF that specs put on another physical network than VFs of it. One cable: one."""
+    every = {function.address: function for function in functions}
+    faults: dict[PciAddress, str] = {}
+    for function in every.values():
+        pf = _pf_of(function, every)
+        if pf is None or pf.address in faults:
+            continue
+        of_vf = _deciding_spec(function, pf, specs)
+        of_pf = next((spec for spec in specs if spec.matches(pf)), None)
+        if of_vf is None or of_pf is None or of_vf.exclude or of_pf.exclude:
+            continue
+        if of_vf.physical_network != of_pf.physical_network:
+            faults[pf.address] = (
+                f"PF {pf.address} is on physical network {of_pf.physical_network or 'none'}, and"
+                f" its VF {function.address} on {of_vf.physical_network or 'none'};"
+                " make them the same"
+            )
+    return tuple(faults.values())
+
+
+def _pf_of(function: PciFunction, every: Mapping[PciAddress, PciFunction]) -> PciFunction | None:
+    return None if function.pf_address is None else every.get(function.pf_address)
+
+
+def _deciding_spec(
+    function: PciFunction, pf: PciFunction | None, specs: Sequence[DeviceSpec]
+) -> DeviceSpec | None:
+    if function.kind is DeviceKind.PLAIN:
+        return None
+    meant = (Offer.ALL, Offer.PF if function.kind is DeviceKind.PF else Offer.VFS)
+    for spec in specs:
+        if spec.offer in meant and (
+            spec.matches(function) or (pf is not None and spec.matches(pf))
+        ):
+            return spec
+    return None

@@ -1,0 +1,266 @@
+"""Device specs as operators write them: parsed whole, with each fault, its place and remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from trunkline.domain.device import PHYSICAL_NETWORK_TAG
+from trunkline.domain.device_spec import AddressPattern, DeviceSpec, Offer, glob_regex
+from trunkline.domain.errors import ErrorKind, TrunklineError
+from trunkline.domain.pci import parse_pci_id
+
+_KEYS = (
+    "vendor_id",
+    "product_id",
+    "address",
+    "ifname",
+    "physical_network",
+    "tags",
+    "offer",
+    "exclude",
+)
+_CONDITIONS = ("vendor_id", "product_id", "address", "ifname")
+_ADDRESS_PARTS = {"domain": 8, "bus": 2, "slot": 2, "function": 1}  # Most hex digits of each.
+_TAG_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_TAG_BYTES_MAX = 255  # The longest value that the database and the API take.
+_IFNAME_BYTES_MAX = 15
+
+# Facts of the hardware, which a tag must not pass for, with or without the `e.` before it.
+_FACTS = frozenset(
+    {"vendor_id", "product_id", "dev_type", "numa_node", "driver", "address", "ifname"}
+)
+
+
+class InvalidDeviceSpecs(TrunklineError):
+    """The device specs of a host can't be used; `faults` has every reason."""
+
+    code = "host.invalid_device_specs"
+    kind = ErrorKind.INVALID
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
+
+
+def parse_device_specs(
+    raw: Sequence[object], *, path: str = "device_specs"
+) -> tuple[DeviceSpec, ...]:
+    """Read device specs from parsed TOML or JSON; `path` is where they stand, for messages.
+
+    Raises:
+        InvalidDeviceSpecs: Some are malformed or contradict each other; it tells all of it.
+    """
+    faults: list[str] = []
+    specs: list[tuple[int, DeviceSpec]] = []
+    for index, table in enumerate(raw):
+        place = f"{path}[{index}]"
+        if not isinstance(table, Mapping):
+            faults.append(f"{place}: expected a table, found {type(table).__name__}")
+            continue
+        found: list[str] = []
+        spec = _Reader(table, place, found).spec()
+        faults.extend(found)
+        if not found:
+            specs.append((index, spec))
+    faults.extend(_contradictions(specs, path))
+    if faults:
+        raise InvalidDeviceSpecs(faults)
+    return tuple(spec for _, spec in specs)
+
+
+class _Reader:
+    """Reads one table, and notes each fault with its place."""
+
+    def __init__(self, table: Mapping[object, object], place: str, faults: list[str]) -> None:
+        self._table = table
+        self._place = place
+        self._faults = faults
+
+    def spec(self) -> DeviceSpec:
+        for key in self._table:
+            if key not in _KEYS:
+                self._fault(str(key), f"unknown; known are {', '.join(_KEYS)}")
+        if not any(key in self._table for key in _CONDITIONS):
+            self._fault("", f"matches nothing in particular; add one of {', '.join(_CONDITIONS)}")
+        return DeviceSpec(
+            vendor_id=self._pci_id("vendor_id"),
+            product_id=self._pci_id("product_id"),
+            address=self._address(),
+            ifname=self._ifname(),
+            offer=self._offer(),
+            exclude=self._exclude(),
+            tags=self._tags(),
+        )
+
+    def _fault(self, key: str, problem: str) -> None:
+        place = f"{self._place}.{key}" if key else self._place
+        self._faults.append(f"{place}: {problem}")
+
+    def _text(self, key: str) -> str | None:
+        value = self._table.get(key)
+        if value is None or (isinstance(value, str) and value):
+            return value
+        self._fault(key, f"expected text, found {value!r}; write it in quotes")
+        return None
+
+    def _pci_id(self, key: str) -> str | None:
+        text = self._text(key)
+        if text is None:
+            return None
+        try:
+            return parse_pci_id(text)
+        except ValueError as fault:
+            self._fault(key, f'{fault}; write it as "8086"')
+            return None
+
+    def _ifname(self) -> str | None:
+        text = self._text("ifname")
+        if text is None:
+            return None
+        if "*" not in text and len(text.encode()) > _IFNAME_BYTES_MAX:
+            self._fault("ifname", f"{text!r} is longer than {_IFNAME_BYTES_MAX} bytes")
+        try:
+            re.compile(glob_regex(text))
+        except re.error as fault:
+            self._fault("ifname", f"not a pattern: {text!r} ({fault}); mind the brackets")
+        return text
+
+    def _address(self) -> AddressPattern | None:
+        value = self._table.get("address")
+        if value is None:
+            return None
+        if isinstance(value, Mapping):
+            return self._address_table(value)
+        if not isinstance(value, str):
+            self._fault("address", f"expected text or a table, found {value!r}")
+            return None
+        parts = re.fullmatch(r"([^:.]+):([^:.]+):([^:.]+)\.([^:.]+)", value)
+        if parts is None:
+            self._fault(
+                "address",
+                f"not a whole PCI address: {value!r};"
+                ' write DDDD:BB:SS.F, with * for a part that may be anything: "0000:05:*.*"',
+            )
+            return None
+        return self._pattern(
+            dict(zip(_ADDRESS_PARTS, parts.groups(), strict=True)), value, globs=True
+        )
+
+    def _address_table(self, table: Mapping[object, object]) -> AddressPattern | None:
+        parts: dict[str, str] = dict.fromkeys(_ADDRESS_PARTS, ".*")
+        count = len(self._faults)
+        for key, value in table.items():
+            if key not in _ADDRESS_PARTS:
+                known = ", ".join(_ADDRESS_PARTS)
+                self._fault(f"address.{key}", f"unknown; known are {known}")
+            elif not isinstance(value, str) or not value:
+                self._fault(f"address.{key}", f"expected a regular expression, found {value!r}")
+            else:
+                parts[str(key)] = value
+        if not table:
+            self._fault("address", f"empty; add one of {', '.join(_ADDRESS_PARTS)}")
+        if len(self._faults) > count:
+            return None
+        text = ", ".join(f"{key}={value!r}" for key, value in table.items())
+        return self._pattern(parts, f"{{{text}}}", globs=False)
+
+    def _pattern(
+        self, parts: Mapping[str, str], text: str, *, globs: bool
+    ) -> AddressPattern | None:
+        patterns: dict[str, str] = {}
+        for key, part in parts.items():
+            place = "address" if globs else f"address.{key}"
+            if globs and not re.fullmatch(r"[0-9a-fA-F*?\[\]!-]+", part):
+                self._fault(place, f"{part!r} in {text!r} is neither hex digits nor a pattern")
+                continue
+            if re.fullmatch(r"[0-9a-fA-F]+", part) and not _fits(key, part):
+                self._fault(place, f"{part!r} in {text!r} is no PCI {key}")
+                continue
+            pattern = glob_regex(part) if globs else part
+            try:
+                re.compile(pattern)
+            except re.error as fault:
+                self._fault(place, f"not a pattern: {part!r} ({fault})")
+                continue
+            patterns[key] = pattern.lower() if globs else pattern
+        if len(patterns) < len(_ADDRESS_PARTS):
+            return None
+        return AddressPattern(**patterns, text=text)
+
+    def _offer(self) -> Offer:
+        value = self._table.get("offer", Offer.ALL.value)
+        for offer in Offer:
+            if offer.value == value:
+                return offer
+        self._fault("offer", f'{value!r} is unknown; write "all", "pf" or "vfs"')
+        return Offer.ALL
+
+    def _exclude(self) -> bool:
+        value = self._table.get("exclude", False)
+        if not isinstance(value, bool):
+            self._fault("exclude", f"expected true or false, found {value!r}")
+            return False
+        if value:
+            for key in ("physical_network", "tags", "offer"):
+                if key in self._table:
+                    self._fault(key, "has no meaning for what is excluded; remove it")
+        return value
+
+    def _tags(self) -> dict[str, str]:
+        tags: dict[str, str] = {}
+        raw = self._table.get("tags", {})
+        if not isinstance(raw, Mapping):
+            self._fault("tags", f"expected a table, found {raw!r}")
+            raw = {}
+        for name, value in raw.items():
+            key = f"tags.{name}"
+            if not isinstance(name, str) or not _TAG_NAME.fullmatch(name):
+                self._fault(
+                    key, "not a tag's name; use a-z, 0-9 and _, a letter first, without `e.`"
+                )
+            elif name in _FACTS:
+                self._fault(key, "the name of a hardware fact; choose another name")
+            elif name == PHYSICAL_NETWORK_TAG:
+                self._fault(key, "stands beside `tags`, not in it; move it one level up")
+            elif not isinstance(value, str) or not 0 < len(value.encode()) <= _TAG_BYTES_MAX:
+                self._fault(
+                    key, f"expected text of 1 to {_TAG_BYTES_MAX} bytes, found {value!r:.80}"
+                )
+            else:
+                tags[name] = value
+        physical_network = self._text(PHYSICAL_NETWORK_TAG)
+        if physical_network is not None:
+            if len(physical_network.encode()) > _TAG_BYTES_MAX:
+                self._fault(PHYSICAL_NETWORK_TAG, f"longer than {_TAG_BYTES_MAX} bytes")
+            tags[PHYSICAL_NETWORK_TAG] = physical_network
+        return tags
+
+
+def _fits(part: str, digits: str) -> bool:
+    limits = {"domain": 0xFFFF_FFFF, "bus": 0xFF, "slot": 0x1F, "function": 0x7}
+    width = {"domain": len(digits) >= 4, "bus": len(digits) == 2, "slot": len(digits) == 2}
+    return width.get(part, len(digits) == 1) and int(digits, 16) <= limits[part]
+
+
+def _contradictions(specs: Sequence[tuple[int, DeviceSpec]], path: str) -> list[str]:
+    """Specs that match on the very same conditions: all but the first are dead."""
+    faults: list[str] = []
+    first: dict[tuple[object, ...], tuple[int, DeviceSpec]] = {}
+    for index, spec in specs:
+        earlier_index, earlier = first.setdefault(spec.conditions, (index, spec))
+        if earlier is spec:
+            continue
+        if earlier == spec:
+            problem = "the same spec again"
+        elif earlier.physical_network != spec.physical_network:
+            problem = (
+                f"matches the same devices as {path}[{earlier_index}], which puts them on physical"
+                f" network {earlier.physical_network}, this one on {spec.physical_network}"
+            )
+        elif {earlier.offer, spec.offer} == {Offer.PF, Offer.VFS}:
+            continue  # Each means what the other doesn't.
+        else:
+            problem = f"matches the same devices as {path}[{earlier_index}], and disagrees on them"
+        faults.append(f"{path}[{index}]: {problem}; remove one of them")
+    return faults

@@ -1,0 +1,101 @@
+"""Simulated hosts on disk: one folder each, made once, then only changed by their own writes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trunkline.domain.device_spec import DeviceSpec
+from trunkline.domain.device_spec_parsing import parse_device_specs
+from trunkline.domain.errors import NotFound
+from trunkline.domain.host import HostResources
+from trunkline.domain.ids import HostName
+from trunkline.host.fake_hypervisor import FakeHypervisor, create_hypervisor
+from trunkline.host.fake_kernel import FakeKernel, create_kernel
+from trunkline.host.fleet import Fleet, HostDefinition
+from trunkline.wire import json
+
+_KERNEL, _HYPERVISOR, _DESCRIPTION = "kernel.json", "hypervisor.json", "host.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Description:
+    """What of a host its kernel does not know."""
+
+    name: HostName
+    resources: HostResources
+    device_specs: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedHost:
+    """One simulated host, with all that its agent needs."""
+
+    name: HostName
+    kernel: FakeKernel
+    hypervisor: FakeHypervisor
+    device_specs: tuple[DeviceSpec, ...]
+    resources: HostResources
+
+
+def create_hosts(fleet: Fleet, directory: Path) -> int:
+    """Make the hosts of `fleet` that `directory` does not have yet; return how many.
+
+    A host that exists is left as it is, with its guests. One that was being made when the process
+    died does not exist: it appears under its name when it is complete.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    made = 0
+    for host in fleet.hosts():
+        if not (directory / host.name).exists():
+            _create_host(host, directory)
+            made += 1
+    return made
+
+
+def _create_host(host: HostDefinition, directory: Path) -> None:
+    scratch = directory / f".{host.name}.new"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    create_kernel(scratch / _KERNEL, host.kernel)
+    create_hypervisor(scratch / _HYPERVISOR, FakeKernel(scratch / _KERNEL))
+    description = _Description(
+        name=host.name, resources=host.resources, device_specs=host.raw_device_specs
+    )
+    (scratch / _DESCRIPTION).write_bytes(json.encode(description))
+    os.rename(scratch, directory / host.name)  # noqa: PTH104 - as `os.replace` elsewhere
+
+
+def host_names(directory: Path) -> tuple[HostName, ...]:
+    """The hosts that `directory` has, sorted."""
+    return tuple(
+        HostName(path.name)
+        for path in sorted(directory.iterdir())
+        if not path.name.startswith(".") and (path / _DESCRIPTION).exists()
+    )
+
+
+def open_host(directory: Path, name: str) -> SimulatedHost:
+    """Open a simulated host. Nothing is read of its kernel until it is asked.
+
+    Raises:
+        NotFound: `directory` has no such host.
+    """
+    folder = directory / name
+    try:
+        data = (folder / _DESCRIPTION).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound("simulated host", name) from None
+    description = json.decode(data, _Description)
+    kernel = FakeKernel(folder / _KERNEL)
+    return SimulatedHost(
+        name=description.name,
+        kernel=kernel,
+        hypervisor=FakeHypervisor(folder / _HYPERVISOR, kernel),
+        device_specs=parse_device_specs(description.device_specs),
+        resources=description.resources,
+    )

@@ -1,0 +1,276 @@
+"""The JSON of trunkline/v1: what the API renders and the client parses, defined once.
+
+Fields are added, never renamed. None means "does not apply" or, where the comment says so, "not
+for this caller": what tenants may not see is absent, not empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+PREFIX: Final = "/trunkline/v1"
+REPORT_BYTES_MAX: Final = 16 * 1024**2  # An inventory of 8 cards x 254 VFs is about 1 MiB.
+WAIT_SECONDS_MAX: Final = 60  # One long poll; proxies commonly cut at 60 s or more.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostItem:
+    """A host, its size, and how far it has followed what is desired of it."""
+
+    id: str
+    name: str
+    enabled: bool
+    disabled_reason: str | None
+    up: bool  # Its agent was heard within the limit.
+    last_seen: datetime | None
+    generation: int
+    applied_generation: int
+    address: str
+    vcpus: int
+    vcpus_used: int
+    memory_mib: int
+    memory_mib_used: int
+    disk_gib: int
+    disk_gib_used: int
+    server_count: int
+    bridges: Mapping[str, str]  # By physical network.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceOwner:
+    """Who holds a device. The port may be gone while the device is being taken back."""
+
+    port_id: str
+    server_id: str | None
+    since: datetime
+    failure: str | None  # Why the device is quarantined.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceItem:
+    """A PF or VF that a host offers, or still has to clean."""
+
+    id: str
+    host: str
+    address: str
+    kind: str  # pf, vf or plain.
+    state: str  # free, claimed, active, releasing, quarantined, blocked or withdrawn.
+    physical_network: str | None
+    vendor_id: str
+    product_id: str
+    driver: str | None  # Of the PF.
+    ifname: str | None
+    numa_node: int | None
+    pf_address: str | None  # VF only.
+    vf_index: int | None  # VF only; counts from 0.
+    vf_count: int  # PF only.
+    vfs_held: int  # PF only.
+    link_up: bool  # PF only.
+    epoch: int
+    tags: Mapping[str, str]
+    owner: DeviceOwner | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCounts:
+    """Devices of one kind on one physical network, by state. `total` is their sum."""
+
+    total: int = 0
+    free: int = 0
+    held: int = 0  # Claimed or active.
+    releasing: int = 0
+    quarantined: int = 0
+    blocked: int = 0  # VFs whose PF is given away whole; PFs of which VFs are held.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhysicalNetworkItem:
+    """What is cabled to one physical network."""
+
+    name: str
+    host_count: int
+    vfs: DeviceCounts
+    pfs: DeviceCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentItem:
+    """A network's piece on one physical network, and how much is free there."""
+
+    id: str
+    network_type: str
+    physical_network: str | None
+    segmentation_id: int | None
+    requirements: Mapping[str, str]  # What a device must have to reach it.
+    vfs: DeviceCounts | None  # None: no physical network.
+    pfs: DeviceCounts | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkItem:
+    """A network; for admins with its segments and what is free on them."""
+
+    id: str
+    name: str
+    project_id: str
+    shared: bool
+    segments: tuple[SegmentItem, ...] | None  # None: for admins only.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathDevice:
+    """A device on the path of a NIC."""
+
+    address: str
+    kind: str
+    vf_index: int | None
+    ifname: str | None
+    driver: str | None
+    vendor_id: str
+    product_id: str
+    numa_node: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicPath:
+    """One NIC: port, VF, PF, physical network, VLAN. What the caller may not see is None."""
+
+    port_id: str
+    port_name: str
+    port_status: str
+    failure: str | None
+    mac: str
+    vnic_type: str
+    fixed_ips: tuple[str, ...]
+    logical_name: str  # The netdev name on whatever host.
+    network_id: str
+    network_name: str
+    vif_type: str | None  # None: not bound.
+    device: PathDevice | None  # Admins only; None for `normal`, too.
+    pf: PathDevice | None  # Admins only: of a VF.
+    network_type: str | None  # Admins only.
+    physical_network: str | None  # Admins only.
+    segmentation_id: int | None  # Admins only.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPath:
+    """A server with the way from each NIC to the wire."""
+
+    id: str
+    name: str
+    status: str
+    project_id: str
+    host: str | None  # Admins only.
+    fault: str | None
+    fault_details: str | None  # Admins only.
+    nics: tuple[NicPath, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventItem:
+    """One entry of the audit trail."""
+
+    number: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    request_id: str
+    project_id: str | None
+    host: str | None
+    server_id: str | None
+    port_id: str | None
+    device_id: str | None
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainNic:
+    """One NIC that is asked about: a port, or a network with a VNIC type."""
+
+    port: str | None = None  # ID or name.
+    network: str | None = None  # ID or name.
+    vnic_type: str | None = None  # With `network` only; None: `normal`.
+    fixed_ip: str | None = None  # With `network` only.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainBody:
+    """A server that is not to be made, only to be thought through."""
+
+    nics: tuple[ExplainNic, ...]
+    flavor: str | None = None  # ID or name; None: size does not matter.
+    host: str | None = None  # Admins only: this host or none.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicFit:
+    """What one NIC would be given now."""
+
+    nic: str
+    device: str | None  # PCI address, for admins; None for `normal`, too.
+    kind: str | None
+    network_type: str | None  # Admins only.
+    physical_network: str | None  # Admins only.
+    segmentation_id: int | None  # Admins only.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicMisfit:
+    """Why one NIC does not fit on a host."""
+
+    nic: str
+    reason: str
+    detail: str
+    fitting: int  # Devices that fit the demand, free or not.
+    free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostMisfit:
+    """Why one host can't take the server."""
+
+    host: str
+    reasons: tuple[str, ...]
+    detail: str
+    missing: int  # How many more free devices would do, if that is all that lacks.
+    nics: tuple[NicMisfit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainAnswer:
+    """Where the server would go now, or why nowhere."""
+
+    fits: bool
+    host: str | None = None  # Admins only.
+    nics: tuple[NicFit, ...] = ()
+    hosts: tuple[HostMisfit, ...] = ()  # Admins only.
+    counts: Mapping[str, int] = field(default_factory=dict)  # Hosts that each reason stands at.
+    nearest: str | None = None  # Admins only.
+    smallest_change: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostChange:
+    """What an operator changes on a host."""
+
+    enabled: bool
+    reason: str | None = None  # Why it is disabled; kept until it is enabled.
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolBody:
+    """An agent's first words: the key that all hosts share proves that it may have a token."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolAnswer:
+    """The host's own token; an older one of the same host is worthless from now on."""
+
+    token: str

@@ -1,0 +1,203 @@
+"""What must not matter to placement: orders, names, and the way a fleet came to be what it is."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.oracle.placement_instances import random_host, random_instance, random_request
+from tests.oracle.placement_oracle import RawHost, RawRequest
+from tests.properties.placement_world import a_fleet, a_host, a_request
+from trunkline.domain.ids import DeviceId
+from trunkline.placement.demand import make_demand
+from trunkline.placement.explanation import explain
+from trunkline.placement.fleet import Fleet, Hold, HostView
+from trunkline.placement.place import candidates, find_placement
+from trunkline.placement.request import NotPlaced, Placed
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_nics_hosts_and_devices_never_changes_what_fits_where(seed: int) -> None:
+    dice = Random(seed)
+    for _ in range(250):
+        request, hosts = random_instance(dice)
+        before = list(candidates(a_request(request), a_fleet(hosts)))
+        shuffled, moved = deepcopy(request), deepcopy(hosts)
+        dice.shuffle(shuffled["nics"])
+        dice.shuffle(moved)
+        for host in moved:
+            dice.shuffle(host["devices"])
+        after = list(candidates(a_request(shuffled), a_fleet(moved)))
+        assert [placed.host_id for placed in after] == [placed.host_id for placed in before]
+        assert [devices_of(placed) for placed in after] == [devices_of(placed) for placed in before]
+
+
+def devices_of(placed: Placed) -> set[DeviceId | None]:
+    return {choice.device_id for choice in placed.choices}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_renaming_hosts_changes_nothing_but_ties(seed: int) -> None:
+    dice = Random(seed)
+    for _ in range(150):
+        request, hosts = random_instance(dice)
+        request["only"] = None
+        renamed = deepcopy(hosts)
+        for host, name in zip(renamed, dice.sample("abcdef", len(hosts)), strict=True):
+            host["name"] = name
+        fleet, other = a_fleet(hosts), a_fleet(renamed)
+        asked = a_request(request)
+        before, after = list(candidates(asked, fleet)), list(candidates(asked, other))
+        assert sorted(map(repr, after)) == sorted(map(repr, before))
+        merits = [merit(fleet, request, placed) for placed in before]
+        assert [merit(other, request, placed) for placed in after] == merits
+
+
+def merit(fleet: Fleet, request: RawRequest, placed: Placed) -> object:
+    """What ranks a host, seen by asking for it alone: its key without name and ID."""
+    keys = fleet.ranking(make_demand(a_request(request))).keys
+    return keys[placed.host_id].merit
+
+
+@pytest.mark.parametrize("key", ["replica-1", "replica-2", "ß"])
+def test_a_spread_key_permutes_hosts_of_equal_rank_and_nothing_else(key: str) -> None:
+    dice = Random(3)
+    for _ in range(100):
+        request, _ = random_instance(dice)
+        hosts = [random_host(dice, number) for number in range(2)]
+        hosts += [{**hosts[n % 2], "id": f"twin{n}", "name": f"twin{n}"} for n in range(4)]
+        fleet, asked = a_fleet(hosts), a_request(request)
+        plain = list(candidates(asked, fleet))
+        spread = list(candidates(asked, fleet, spread_key=key))
+        assert sorted(map(repr, spread)) == sorted(map(repr, plain))
+        if request["only"] is None:
+            merits = [merit(fleet, request, placed) for placed in plain]
+            assert [merit(fleet, request, placed) for placed in spread] == merits
+        assert find_placement(asked, fleet, spread_key=key) == (spread[0] if spread else None)
+
+
+def test_replicas_with_keys_of_their_own_begin_at_different_hosts() -> None:
+    host = random_host(Random(1), 0) | {"enabled": True, "up": True}
+    request = random_request(Random(1))
+    request |= {"nics": [], "excluded": [], "only": None, "vcpus": 1, "memory": 1, "disk": 1}
+    twins: list[RawHost] = [{**host, "id": f"i{n:02}", "name": f"h{n:02}"} for n in range(20)]
+    fleet = a_fleet(twins)
+    firsts = set()
+    for replica in range(20):
+        placed = find_placement(a_request(request), fleet, spread_key=f"replica {replica}")
+        assert placed is not None
+        firsts.add(placed.host_id)
+    assert len(firsts) > 5
+
+
+class FleetDeltas(RuleBasedStateMachine):
+    """A fleet led through random deltas, beside plain sets that say what must be true."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dice = Random(0)
+        self.fleet = Fleet()
+        self.model: dict[str, HostView] = {}  # What the store would say, holds left out.
+        self.holds: list[tuple[Hold, int]] = []  # With how often its host had been put.
+        self.puts: dict[str, int] = {}
+
+    @rule(seed=st.integers(0, 10_000), number=st.integers(0, 2))
+    def put(self, seed: int, number: int) -> None:
+        view = a_host(random_host(Random(seed), number))
+        self.fleet.put_host(view)
+        self.model[view.id] = view
+        self.puts[view.id] = self.puts.get(view.id, 0) + 1
+
+    @rule(number=st.integers(0, 2))
+    def remove(self, number: int) -> None:
+        for host_id in [host_id for host_id in self.model if host_id == f"id-h{number}"]:
+            self.fleet.remove_host(self.model.pop(host_id).id)
+            self.puts[host_id] += 1
+
+    @rule(seed=st.integers(0, 10_000))
+    def place_and_hold(self, seed: int) -> None:
+        request = a_request(random_request(Random(seed)))
+        placed = find_placement(request, self.fleet)
+        if placed is not None:
+            hold = self.fleet.hold(placed, request)
+            self.holds.append((hold, self.puts[placed.host_id]))
+
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data())
+    def undo(self, data: st.DataObject) -> None:
+        hold, _ = self.holds.pop(data.draw(st.integers(0, len(self.holds) - 1)))
+        self.fleet.undo(hold)
+
+    @precondition(lambda self: any(view.devices for view in self.model.values()))
+    @rule(data=st.data(), take=st.booleans())
+    def move_device(self, data: st.DataObject, take: bool) -> None:
+        view = data.draw(
+            st.sampled_from(sorted((v for v in self.model.values() if v.devices), key=str))
+        )
+        device = data.draw(st.sampled_from(view.devices))
+        if not take and self.held(device.id):
+            return  # The store frees nothing that nobody has had.
+        (self.fleet.take_device if take else self.fleet.free_device)(view.id, device.id)
+        self.model[view.id] = replace(
+            view,
+            devices=tuple(
+                replace(d, free=not take) if d.id == device.id else d for d in view.devices
+            ),
+        )
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), up=st.booleans(), vcpus=st.integers(-3, 3))
+    def change_host(self, data: st.DataObject, up: bool, vcpus: int) -> None:
+        view = self.model[data.draw(st.sampled_from(sorted(self.model)))]
+        self.fleet.set_status(view.id, enabled=view.enabled, up=up)
+        self.fleet.adjust(view.id, vcpus=vcpus)
+        self.model[view.id] = replace(view, up=up, free_vcpus=view.free_vcpus + vcpus)
+
+    def live_holds(self) -> list[Hold]:
+        return [hold for hold, puts in self.holds if self.puts[hold.host_id] == puts]
+
+    def held(self, device_id: DeviceId) -> bool:
+        return any(device_id in hold.device_ids for hold in self.live_holds())
+
+    def expected(self, view: HostView) -> HostView:
+        holds = [hold for hold in self.live_holds() if hold.host_id == view.id]
+        return replace(
+            view,
+            generation=view.generation + len(holds),
+            free_vcpus=view.free_vcpus - sum(hold.vcpus for hold in holds),
+            free_memory_mib=view.free_memory_mib - sum(hold.memory_mib for hold in holds),
+            free_disk_gib=view.free_disk_gib - sum(hold.disk_gib for hold in holds),
+            devices=tuple(
+                replace(device, free=device.free and not self.held(device.id))
+                for device in view.devices
+            ),
+        )
+
+    @invariant()
+    def is_what_the_model_says(self) -> None:
+        assert {host_id: self.fleet.view(host_id) for host_id in self.fleet.host_ids()} == {
+            host_id: self.expected(view) for host_id, view in self.model.items()
+        }
+
+    @invariant()
+    def decides_like_a_fleet_built_anew(self) -> None:
+        rebuilt = Fleet()
+        for host_id in sorted(self.fleet.host_ids(), reverse=True):
+            rebuilt.put_host(self.fleet.view(host_id))
+        for seed in (1, 2, 3):
+            request = a_request(random_request(Random(seed)))
+            assert list(candidates(request, self.fleet)) == list(candidates(request, rebuilt))
+            assert find_placement(request, self.fleet) == find_placement(request, rebuilt)
+            assert NotPlaced(explanation=explain(request, self.fleet)) == NotPlaced(
+                explanation=explain(request, rebuilt)
+            )
+
+
+FleetDeltas.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+test_deltas_leave_a_fleet_as_if_it_were_built_anew = FleetDeltas.TestCase
