@@ -89,8 +89,9 @@ class Devices:
         statement = select(*(devices.c[name] for name in columns))
         if host_id is not None:
             statement = statement.where(devices.c.host_id == host_id)
-        rows = self._connection.execution_options(yield_per=5000).execute(
-            statement.order_by(devices.c.host_id, devices.c.address)
+        rows = self._connection.execute(
+            statement.order_by(devices.c.host_id, devices.c.address),
+            execution_options={"yield_per": 5000},
         )
         parsed: dict[str, dict[str, str]] = {}
         for owner, group in groupby(rows, key=itemgetter(0)):

@@ -87,9 +87,7 @@ def _answer(svc: Services, caller: Caller, advice: Advice) -> ExplainAnswer:
         return _refusal(advice.explanation)
     if advice.placed is None or advice.host_name is None:
         return ExplainAnswer(fits=True)
-    return ExplainAnswer(
-        fits=True, host=advice.host_name, nics=_fits(svc, caller, advice.placed)
-    )
+    return ExplainAnswer(fits=True, host=advice.host_name, nics=_fits(svc, caller, advice.placed))
 
 
 def _fits(svc: Services, caller: Caller, placed: Placed) -> tuple[NicFit, ...]:
