@@ -46,6 +46,7 @@ class ComputeSite:
     red: Network
     flavor: Flavor
     tokens: dict[str, str] = field(default_factory=dict)
+    networks: dict[str, Network] = field(default_factory=dict)
 
     def call(
         self,
@@ -84,6 +85,16 @@ class ComputeSite:
     ) -> str:
         asked = PortCreate(network_id=network.id, vnic_type=vnic_type)
         return create_port(self.site.svc, self.caller(user), asked).port.id
+
+    def a_network_of(self, user: str) -> Network:
+        """A network on phy1 that others than `user` and admins can't see."""
+        if user not in self.networks:
+            project = self.caller(user)
+            vlan_id = 150 + len(self.networks)
+            self.networks[user] = a_network(
+                self.site.svc, f"{user}'s", (PHY1, vlan_id), project=project
+            )
+        return self.networks[user]
 
     def a_server(
         self, name: str = "web", *ports: str, user: str = "demo", **fields: object

@@ -172,8 +172,8 @@ def test_flavors(contract: Contract, version: str) -> None:
     specs = f"{path}/os-extra_specs"
     many, one = "set_get_flavor_extra_specs", "set_get_flavor_extra_specs_key"
     spec = {"hw:a": "1"}
-    body = {"extra_specs": spec}
-    contract.check("flavors", many, "POST", specs, version=version, body=body)
+    many_specs = {"extra_specs": spec}
+    contract.check("flavors", many, "POST", specs, version=version, body=many_specs)
     contract.check("flavors", one, "PUT", f"{specs}/hw:a", version=version, body=spec)
     contract.check("flavors", one, "GET", f"{specs}/hw:a", version=version, user="demo")
     contract.check("flavors", many, "GET", specs, version=version, user="demo")
