@@ -30,7 +30,7 @@ from trunkline.domain.network import Network, NetworkType, Segment
 from trunkline.domain.pci import PciAddress, vf_address
 from trunkline.domain.server import Flavor
 from trunkline.netdrivers.builtin import PhysicalNetworkDriver, TunnelDriver
-from trunkline.reconcile.report import DeviceFact, HostReport, ServerFact
+from trunkline.reconcile.report import DeviceFact, HostReport, ReportAck, ServerFact
 from trunkline.store.schema import open_store
 from trunkline.vif.registry import load_vif_types
 
@@ -154,7 +154,7 @@ class AgentByHand:
         devices: Sequence[DeviceFact] = (),
         servers: Sequence[ServerFact] = (),
         number: int | None = None,
-    ) -> int:
+    ) -> ReportAck:
         """Report; `number` repeats an old one."""
         self._number += 1
         return take_report(

@@ -136,7 +136,9 @@ class Edge:
             request_id=exchange.request_id,
             client_address=(scope.get("client") or ("", 0))[0],
             microversion=_microversion(exchange, match.route, headers),
-            body=b"" if match.route.streams else await transport.read_body(headers, receive),
+            body=b""
+            if match.route.streams
+            else await transport.read_body(headers, receive, bytes_max=match.route.body_bytes_max),
         )
         answer = await self._run_handler(exchange, match.route, request)
         match answer:

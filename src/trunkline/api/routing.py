@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from trunkline.api.http import Answer, Request
+from trunkline.api.limits import BODY_BYTES_MAX
 from trunkline.control.services import Services
 
 Handler = Callable[[Services, Request], Answer]
@@ -37,6 +38,7 @@ class Route:
     handler: Handler
     auth: Auth = Auth.USER
     lane: Lane = Lane.QUICK
+    body_bytes_max: int = BODY_BYTES_MAX
     streams: bool = False  # The handler answers with `Receive`: the body is not read before.
 
 

@@ -12,7 +12,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from trunkline.api.http import Query, Response
 from trunkline.api.limits import (
-    BODY_BYTES_MAX,
     BODY_SECONDS_MAX,
     CHUNK_SECONDS_MAX,
     HEADER_BYTES_MAX,
@@ -96,7 +95,7 @@ def base_url(scope: Scope, headers: Mapping[str, str], public_url: str | None) -
     return f"{scope['scheme']}://{host}"
 
 
-async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
+async def read_body(headers: Mapping[str, str], receive: Receive, *, bytes_max: int) -> bytes:
     """Return the whole body.
 
     Raises:
@@ -105,15 +104,15 @@ async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
         ClientGone: It broke off.
     """
     declared = headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > BODY_BYTES_MAX:
-        raise TooLarge("the request's body", BODY_BYTES_MAX, "bytes")
+    if declared.isdecimal() and int(declared) > bytes_max:
+        raise TooLarge("the request's body", bytes_max, "bytes")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
             async for chunk in _chunks(receive):
                 body += chunk
-                if len(body) > BODY_BYTES_MAX:
-                    raise TooLarge("the request's body", BODY_BYTES_MAX, "bytes")
+                if len(body) > bytes_max:
+                    raise TooLarge("the request's body", bytes_max, "bytes")
     except TimeoutError:
         raise HttpProblem(408, f"the body took longer than {BODY_SECONDS_MAX:.0f} s") from None
     return bytes(body)

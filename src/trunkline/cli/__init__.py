@@ -1,1 +1,16 @@
-"""The trunkline command: one file a noun; tables for people, JSON for programs."""
+"""The commands that ask the API; `bootstrap` mounts them in the root command."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from trunkline.cli.devices import device
+from trunkline.cli.events import events
+from trunkline.cli.explain import explain
+from trunkline.cli.hosts import host
+from trunkline.cli.networks import network
+from trunkline.cli.servers import server_commands
+
+commands: Final[list[click.Command]] = [host, device, network, server_commands, explain, events]

@@ -127,16 +127,20 @@ class Connection:
                     ) from problem
                 raise
 
-    def _exchange(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str],
-        answer_seconds_max: float,
-    ) -> Reply:  # fmt: skip
+    def _open(self) -> socket.socket:
+        """Return the connection's socket; connect if it is closed."""
         if self._http.sock is None:
             self._http.timeout = self._connect_seconds_max
             self._http.connect()
             # Headers and body leave in two segments; without this the second waits for an ACK.
             self._http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._http.sock.settimeout(answer_seconds_max)
+        return self._http.sock
+
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str],
+        answer_seconds_max: float,
+    ) -> Reply:  # fmt: skip
+        self._open().settimeout(answer_seconds_max)
         self._http.request(method, self._base_path + path, body=body, headers=dict(headers))
         answer = self._http.getresponse()
         content = answer.read(ANSWER_BYTES_MAX + 1)
@@ -171,9 +175,7 @@ def _told(problem: Exception, answer_seconds_max: float) -> str:
             return f"its certificate is not trusted: {problem.verify_message}"
         case ssl.SSLError():
             return f"TLS failed: {problem.reason or problem}"
-        case http.client.BadStatusLine() if not isinstance(
-            problem, http.client.RemoteDisconnected
-        ):
+        case http.client.BadStatusLine() if not isinstance(problem, http.client.RemoteDisconnected):
             return "it does not speak HTTP"
         case http.client.IncompleteRead():
             return "its answer broke off"

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 NESTING_MAX: Final = 20
 
-_LINE = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z0-9_.\-]+|'[^']*'|\"[^\"\\]*\")\s*:(?:\s+(?P<rest>.*))?$")
+_LINE = re.compile(
+    r"(?P<indent> *)(?P<key>[A-Za-z0-9_.\-]+|'[^']*'|\"[^\"\\]*\")\s*:(?:\s+(?P<rest>.*))?$"
+)
 _LOOKS_SPECIAL = tuple("&*!|>%@`{}[],?-")
 
 

@@ -98,9 +98,16 @@ def enrol_host(svc: Services, name: HostName, key: str) -> str:
     return token
 
 
-def host_by_token(svc: Services, token: str) -> HostName | None:
-    """Return the one host that an agent with this credential may speak for."""
-    return svc.store.read(lambda tx: tx.hosts.name_by_token_hash(_hash(token)))
+def host_by_token(svc: Services, token: str) -> HostName:
+    """Return the one host that an agent with this credential may speak for.
+
+    Raises:
+        Unauthenticated: No host's agent has it.
+    """
+    name = svc.store.read(lambda tx: tx.hosts.name_by_token_hash(_hash(token)))
+    if name is None:
+        raise Unauthenticated("the agent's credential is not known; enrol the host again")
+    return name
 
 
 def ensure_host(tx: Transaction, svc: Services, name: HostName) -> Host:

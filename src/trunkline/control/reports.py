@@ -25,6 +25,7 @@ from trunkline.reconcile.report import (
     DeviceFact,
     DriftFact,
     HostReport,
+    ReportAck,
     ServerCondition,
     ServerFact,
 )
@@ -34,8 +35,8 @@ from trunkline.store.transaction import Transaction
 _RETRIES_MAX = 20
 
 
-def take_report(svc: Services, report: HostReport) -> int:
-    """Take a report in and return the host's newest generation.
+def take_report(svc: Services, report: HostReport) -> ReportAck:
+    """Take a report in; the answer names the host's newest generation.
 
     Raises:
         NotFound: The host was never enrolled.
@@ -70,15 +71,18 @@ class _Intake:
         self._actor = Actor(f"agent {report.host}")
         self._now = svc.clock.now()
 
-    def run(self) -> int:
+    def run(self) -> ReportAck:
         host = self._tx.hosts.get_by_name(self._report.host)
         if host.run_id == self._report.run_id and self._report.number <= host.report_number:
-            return host.generation
+            return ReportAck(generation=host.generation)
+        if host.run_id != self._report.run_id and self._report.inventory is None:
+            # The full report that began this run never got here, or was lost with a database.
+            return ReportAck(generation=host.generation, send_all=True)
         host = self._take_host_facts(host)
         refused = self._take_device_facts(host)
         self._take_server_facts(host, refused)
         self._take_drifts(host)
-        return self._tx.hosts.get(host.id).generation
+        return ReportAck(generation=self._tx.hosts.get(host.id).generation)
 
     def _take_host_facts(self, host: Host) -> Host:
         report, tx = self._report, self._tx

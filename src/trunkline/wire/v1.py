@@ -274,10 +274,3 @@ class EnrolAnswer:
     """The host's own token; an older one of the same host is worthless from now on."""
 
     token: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReportAnswer:
-    """The report is stored. `generation` is the newest that is desired of the host."""
-
-    generation: int

@@ -4,6 +4,27 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline.api.routing import Route
+from trunkline.api.routing import Auth, Route, get, patch, post
+from trunkline.api.v1 import agents, devices, events, explain, hosts, networks, servers
+from trunkline.wire.v1 import PREFIX, REPORT_BYTES_MAX
 
-ROUTES: Final[tuple[Route, ...]] = ()
+ROUTES: Final[tuple[Route, ...]] = (
+    get(f"{PREFIX}/hosts", hosts.list_, Auth.ADMIN),
+    get(f"{PREFIX}/hosts/{{name}}", hosts.show, Auth.ADMIN),
+    patch(f"{PREFIX}/hosts/{{name}}", hosts.change, Auth.ADMIN),
+    get(f"{PREFIX}/devices", devices.list_, Auth.ADMIN),
+    get(f"{PREFIX}/networks", networks.list_),
+    get(f"{PREFIX}/physical-networks", networks.list_physical, Auth.ADMIN),
+    post(f"{PREFIX}/explain", explain.explain_request),
+    get(f"{PREFIX}/servers/{{id}}/path", servers.path),
+    get(f"{PREFIX}/events", events.list_),
+    post(f"{PREFIX}/hosts/{{name}}/enrol", agents.enrol, Auth.PUBLIC),
+    get(f"{PREFIX}/hosts/{{name}}/desired", agents.desired, Auth.AGENT),
+    Route(
+        method="POST",
+        path=f"{PREFIX}/hosts/{{name}}/report",
+        handler=agents.report,
+        auth=Auth.AGENT,
+        body_bytes_max=REPORT_BYTES_MAX,
+    ),
+)

@@ -1,0 +1,64 @@
+"""Devices, for operators: which there are, and who has them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trunkline.api.http import Request, Response, json_list
+from trunkline.api.listing import Filter
+from trunkline.api.v1.queries import any_of, one_of, strict_query
+from trunkline.control.devices import list_devices
+from trunkline.control.services import Services
+from trunkline.control.views import DeviceView
+from trunkline.domain.device import DeviceKind
+from trunkline.wire.v1 import DeviceItem, DeviceOwner
+
+_STATES: Final = (
+    "free", "claimed", "active", "releasing", "quarantined", "blocked", "withdrawn",
+)  # fmt: skip
+_FILTERS: Final = {
+    **any_of("host", "address", "physical_network", "port_id", "server_id", "project_id"),
+    "state": Filter("state", one_of(*_STATES)),
+    "kind": Filter("kind", one_of(*(kind.value for kind in DeviceKind))),
+}
+
+
+def list_(svc: Services, request: Request) -> Response:
+    """List devices, by host and address."""
+    query = strict_query(request, _FILTERS)
+    return json_list(
+        "devices", [device_item(view) for view in list_devices(svc, request.caller, query)]
+    )
+
+
+def device_item(view: DeviceView) -> DeviceItem:
+    """Render a device."""
+    function, held = view.device.function, view.allocation
+    return DeviceItem(
+        id=view.id,
+        host=view.host_name,
+        address=str(function.address),
+        kind=function.kind.value,
+        state=view.state,
+        physical_network=view.device.physical_network,
+        vendor_id=function.vendor_id,
+        product_id=function.product_id,
+        driver=function.pf_driver,
+        ifname=function.ifname,
+        numa_node=function.numa_node,
+        pf_address=None if function.pf_address is None else str(function.pf_address),
+        vf_index=function.vf_index,
+        vf_count=function.vf_count,
+        vfs_held=view.vfs_held,
+        link_up=function.link_up,
+        epoch=view.epoch,
+        tags=view.device.tags,
+        owner=None
+        if held is None
+        else DeviceOwner(
+            port_id=held.port_id,
+            server_id=held.server_id,
+            since=held.created_at,
+            failure=held.failure,
+        ),
+    )

@@ -1,0 +1,149 @@
+"""Where a server would go now, or why nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from trunkline.api.http import Request, Response
+from trunkline.api.parsing import Fields, body_fields
+from trunkline.control.devices import list_devices
+from trunkline.control.explaining import Advice, explain
+from trunkline.control.flavors import get_flavor, list_flavors
+from trunkline.control.lookup import find_by_id_or_name
+from trunkline.control.networks import get_network, list_networks, list_segments
+from trunkline.control.ports import get_port, list_ports
+from trunkline.control.requests import ExplainRequest, NicRequest
+from trunkline.control.services import Services
+from trunkline.domain.device import OfferedDevice
+from trunkline.domain.errors import Invalid
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import FlavorId, HostName
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.network import Segment
+from trunkline.domain.port import REFUSED_VNIC_TYPES, VnicType
+from trunkline.placement.request import Explanation, HostRefusal, NicChoice, NicReason, Placed
+from trunkline.wire.v1 import ExplainAnswer, HostMisfit, NicFit, NicMisfit
+
+NICS_MAX: Final = 64  # More than any guest has PCI slots for; each costs placement time.
+
+
+def explain_request(svc: Services, request: Request) -> Response:
+    """Think a request through; nothing is held. 200 whether it fits or not."""
+    fields = body_fields(request)
+    fields.require_only(("nics", "flavor", "host"))
+    caller = request.caller
+    advice = explain(svc, caller, _request(svc, caller, fields))
+    return Response(body=_answer(svc, caller, advice))
+
+
+def _request(svc: Services, caller: Caller, fields: Fields) -> ExplainRequest:
+    nics = fields.objects("nics", [])
+    if len(nics) > NICS_MAX:
+        raise fields.invalid("nics", f"at most {NICS_MAX}, not {len(nics)}")
+    flavor, host = fields.text("flavor", None), fields.text("host", None)
+    return ExplainRequest(
+        flavor_id=None if flavor is None else _flavor_id(svc, caller, flavor),
+        nics=tuple(_nic_request(svc, caller, nic) for nic in nics),
+        host=None if host is None else HostName(host),
+    )
+
+
+def _flavor_id(svc: Services, caller: Caller, ref: str) -> FlavorId:
+    found = find_by_id_or_name(svc, caller, "flavor", ref, get=get_flavor, list_=list_flavors)
+    return found.id
+
+
+def _nic_request(svc: Services, caller: Caller, fields: Fields) -> NicRequest:
+    fields.require_only(("port", "network", "vnic_type", "fixed_ip"))
+    port, network = fields.text("port", None), fields.text("network", None)
+    if port is not None:
+        for other in ("network", "vnic_type", "fixed_ip"):
+            if fields.raw(other) is not None:
+                raise fields.invalid(other, "a port says itself what it is; leave this out")
+        view = find_by_id_or_name(svc, caller, "port", port, get=get_port, list_=list_ports)
+        return NicRequest(port_id=view.port.id)
+    if network is None:
+        raise fields.invalid("network", "name a network or a port")
+    found = find_by_id_or_name(
+        svc, caller, "network", network, get=get_network, list_=list_networks
+    )
+    return NicRequest(
+        network_id=found.network.id,
+        vnic_type=_vnic_type(fields),
+        fixed_ip=fields.text("fixed_ip", None),
+    )
+
+
+def _vnic_type(fields: Fields) -> VnicType | None:
+    sent = fields.text("vnic_type", None)
+    if sent in REFUSED_VNIC_TYPES:
+        raise Invalid(fields.path_of("vnic_type"), REFUSED_VNIC_TYPES[sent])
+    return fields.parsed("vnic_type", VnicType, None)
+
+
+def _answer(svc: Services, caller: Caller, advice: Advice) -> ExplainAnswer:
+    if advice.explanation is not None:
+        return _refusal(advice.explanation)
+    if advice.placed is None or advice.host_name is None:
+        return ExplainAnswer(fits=True)
+    return ExplainAnswer(fits=True, host=advice.host_name, nics=_fits(svc, caller, advice.placed))
+
+
+def _fits(svc: Services, caller: Caller, placed: Placed) -> tuple[NicFit, ...]:
+    device_ids = tuple(choice.device_id for choice in placed.choices if choice.device_id)
+    segment_ids = tuple(choice.segment_id for choice in placed.choices if choice.segment_id)
+    devices = {
+        view.id: view.device
+        for view in list_devices(svc, caller, ListQuery(equals={"id": device_ids}))
+    }
+    segments = {
+        segment.id: segment
+        for segment in list_segments(svc, caller, ListQuery(equals={"id": segment_ids}))
+    }
+    return tuple(_fit(choice, devices, segments) for choice in placed.choices)
+
+
+def _fit(
+    choice: NicChoice, devices: Mapping[str, OfferedDevice], segments: Mapping[str, Segment]
+) -> NicFit:
+    device = None if choice.device_id is None else devices[choice.device_id]
+    segment = None if choice.segment_id is None else segments[choice.segment_id]
+    return NicFit(
+        nic=choice.nic,
+        device=None if device is None else str(device.function.address),
+        kind=None if device is None else device.function.kind.value,
+        network_type=None if segment is None else segment.network_type.value,
+        physical_network=None if segment is None else segment.physical_network,
+        segmentation_id=None if segment is None else segment.segmentation_id,
+    )
+
+
+def _refusal(explanation: Explanation) -> ExplainAnswer:
+    return ExplainAnswer(
+        fits=False,
+        hosts=tuple(_host(refusal) for refusal in explanation.hosts),
+        counts={reason.value: count for reason, count in explanation.counts.items()},
+        nearest=explanation.nearest,
+        smallest_change=explanation.smallest_change,
+    )
+
+
+def _host(refusal: HostRefusal) -> HostMisfit:
+    return HostMisfit(
+        host=refusal.host_name,
+        reasons=tuple(reason.value for reason in refusal.reasons),
+        detail=refusal.detail,
+        missing=refusal.missing,
+        nics=tuple(_nic(nic) for nic in refusal.nics),
+    )
+
+
+def _nic(reason: NicReason) -> NicMisfit:
+    return NicMisfit(
+        nic=reason.nic,
+        reason=reason.reason.value,
+        detail=reason.detail,
+        fitting=reason.fitting,
+        free=reason.free,
+    )

@@ -1,0 +1,230 @@
+"""`trunkline up`: the whole system in one process, on simulated hosts."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import click
+
+from trunkline.agent.journal import JournalFile
+from trunkline.agent.limits import Limits as AgentLimits
+from trunkline.agent.loop import Agent, AgentHost
+from trunkline.agent.transport import Transport
+from trunkline.api.wakeups import Wakeups
+from trunkline.bootstrap.agents import AgentRunner, LocalTransport
+from trunkline.bootstrap.control_plane import Listener, listen, make_services, serve
+from trunkline.bootstrap.directory import DataDirectory, DirectoryUnusable, Login
+from trunkline.bootstrap.real import RandomIds, RealClock
+from trunkline.control.hosts import ensure_host
+from trunkline.control.identity import bootstrap_identity
+from trunkline.control.networking import IdRange, Networking
+from trunkline.control.services import Services
+from trunkline.domain.device_spec import offered
+from trunkline.domain.ids import HostName, PhysicalNetwork
+from trunkline.host.fleet import Fleet, load_fleet, shipped_fleets
+from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
+from trunkline.netdrivers.builtin import PhysicalNetworkDriver, TunnelDriver
+from trunkline.store.schema import open_store
+from trunkline.vif.registry import VifRegistry
+
+DEFAULT_FLEET: Final = "scenario"
+ADMIN_CLOUD, DEMO_CLOUD = "trunkline", "trunkline-demo"
+
+
+@click.command()
+@click.option(
+    "--fleet",
+    "fleet_name",
+    metavar="FILE",
+    help="The simulated hosts: a TOML file, or the name of a shipped one "
+    f"({', '.join(sorted(shipped_fleets()))}). Default: {DEFAULT_FLEET}.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".trunkline"),
+    show_default=True,
+    help="Where database, images, simulated hosts and clouds.yaml are kept. A second start on the "
+    "same directory goes on where the first stopped.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8774, show_default=True,
+              help="The TCP port to answer on; 0 takes any that is free.")  # fmt: skip
+@click.option("--address", default="127.0.0.1", show_default=True, help="The address to answer on.")
+@click.option(
+    "--external-agent",
+    "external",
+    multiple=True,
+    metavar="HOST",
+    help="Run no agent for this host here: `trunkline agent` does, elsewhere. May be repeated.",
+)
+def up(
+    fleet_name: str | None, data: Path, port: int, address: str, external: tuple[str, ...]
+) -> None:
+    r"""Run everything here: API, scheduler and simulated hosts with their agents.
+
+    \b
+    Example:
+      trunkline up --data /tmp/tl
+      export OS_CLIENT_CONFIG_FILE=/tmp/tl/clouds.yaml OS_CLOUD=trunkline
+      openstack hypervisor list
+    """
+    directory = DataDirectory(data)
+    try:
+        fleet = _fleet(directory, fleet_name)
+        listener = listen(address, port)
+        _run(directory, fleet, listener, frozenset(external))
+    finally:
+        directory.close()
+
+
+def _fleet(directory: DataDirectory, name: str | None) -> Fleet:
+    """Load the fleet asked for; the directory's own when none is; and keep a copy there."""
+    kept = directory.fleet_file
+    if name is None and kept.exists():
+        return load_fleet(kept)
+    source = shipped_fleets().get(name or DEFAULT_FLEET) or Path(name or DEFAULT_FLEET)
+    fleet = load_fleet(source)
+    if (
+        kept.exists()
+        and kept.read_bytes() != source.read_bytes()
+        and any(directory.hosts.iterdir())
+    ):
+        raise DirectoryUnusable(
+            directory.path,
+            f"it was started with another fleet ({kept}); start it without --fleet, or use "
+            "another --data",
+        )
+    shutil.copyfile(source, kept)
+    return fleet
+
+
+def _run(
+    directory: DataDirectory, fleet: Fleet, listener: Listener, external: Collection[str]
+) -> None:
+    clock, ids, wakeups = RealClock(), RandomIds(), Wakeups()
+    made = create_hosts(fleet, directory.hosts)
+    store = open_store(directory.database_url)
+    runner = AgentRunner(clock, every_few_seconds=lambda: svc.fleet.notice_silence())
+
+    def wake_host(name: HostName) -> None:
+        runner.wake(name)
+        wakeups.wake(name)
+
+    try:
+        svc = make_services(
+            store,
+            clock=clock,
+            ids=ids,
+            networking=networking_for(fleet),
+            images_dir=directory.images,
+            wake_host=wake_host,
+        )
+        logins = _logins(directory, svc, listener.url)
+        names = [name for name in fleet.host_names if name not in external]
+        _make_known(svc, names)
+        hosts = (open_host(directory.hosts, name) for name in names)
+        runner.start(simulated_agents(hosts, directory.hosts, LocalTransport(svc), svc.vif_types))
+        serve(
+            svc,
+            wakeups,
+            listener,
+            on_ready=lambda: _say_ready(
+                directory, listener.url, len(fleet.host_names), made, logins
+            ),
+        )
+    finally:
+        runner.stop()
+        store.close()
+
+
+def networking_for(fleet: Fleet) -> Networking:
+    """Give each physical network of a fleet a hundred VLANs: by name, 100-199, 200-299, …"""
+    names = sorted({
+        str(value)
+        for group in fleet.groups
+        for spec in group.raw_device_specs
+        for key, value in spec.items()
+        if key == "physical_network"
+    })  # fmt: skip
+    ranges = {
+        PhysicalNetwork(name): (IdRange(low, low + 99),)
+        for name, low in zip(names, range(100, 4000, 100), strict=False)
+    }
+    return Networking(
+        vlan_ranges=MappingProxyType(ranges),
+        drivers=(PhysicalNetworkDriver({}), TunnelDriver({})),
+    )
+
+
+def simulated_agents(
+    hosts: Iterable[SimulatedHost], directory: Path, transport: Transport, vif_types: VifRegistry
+) -> Iterator[tuple[HostName, Agent]]:
+    """Make the agent of each simulated host; what it remembers is kept beside the host."""
+    ids = RandomIds()
+    limits = AgentLimits()
+    for host in hosts:
+        specs = host.device_specs
+        agent_host = AgentHost(
+            name=host.name,
+            kernel=host.kernel,
+            hypervisor=host.hypervisor,
+            resources=host.resources,
+            offer=lambda functions, specs=specs: offered(functions.values(), specs),  # type: ignore[misc]
+            vif_types=vif_types,
+        )
+        journal = JournalFile(directory / host.name / "journal.json")
+        yield (
+            host.name,
+            Agent(agent_host, journal=journal, transport=transport, ids=ids, limits=limits),
+        )
+
+
+def _make_known(svc: Services, names: Collection[HostName]) -> None:
+    known = {host.name for host in svc.store.read(lambda tx: tx.hosts.all())}
+    new = [name for name in names if name not in known]
+    if new:
+        svc.store.write(lambda tx: [ensure_host(tx, svc, name) for name in new])
+
+
+def _logins(directory: DataDirectory, svc: Services, url: str) -> list[Login]:
+    """Write clouds.yaml for this URL; return what must be shown, because it never is again."""
+    first = bootstrap_identity(svc)
+    if first is None:
+        logins = directory.read_logins()
+        if logins:
+            directory.write_clouds(url, logins)
+        return []
+    logins = [
+        Login(ADMIN_CLOUD, "admin", first.admin, "admin"),
+        Login(DEMO_CLOUD, "demo", first.demo, "demo"),
+    ]
+    directory.write_clouds(url, logins)
+    return logins
+
+
+def _say_ready(
+    directory: DataDirectory, url: str, hosts: int, made: int, first_logins: list[Login]
+) -> None:
+    lines = [
+        f"Trunkline answers at {url}",
+        f"  {hosts} simulated hosts in {directory.hosts}"
+        + (f" ({made} of them new)" if made else ", as they were left"),
+    ]
+    lines += [
+        f"  first password of {login.user} (shown once, kept in clouds.yaml): {login.password}"
+        for login in first_logins
+    ]
+    lines += [
+        "",
+        f"export OS_CLIENT_CONFIG_FILE={directory.clouds.absolute()}",
+        f"export OS_CLOUD={ADMIN_CLOUD}    # or {DEMO_CLOUD}: a member of the project demo",
+        "",
+        "ready",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

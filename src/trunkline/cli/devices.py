@@ -1,0 +1,103 @@
+"""`trunkline device`: the PFs and VFs."""
+
+from __future__ import annotations
+
+import click
+
+from trunkline.cli.context import TeachingGroup, takes_api, takes_json
+from trunkline.cli.output import print_json, print_table
+from trunkline.client.api import TrunklineApi
+from trunkline.wire.v1 import DeviceItem
+
+STATES = ("free", "claimed", "active", "releasing", "quarantined", "blocked", "withdrawn")
+
+
+@click.group(cls=TeachingGroup)
+def device() -> None:
+    r"""The PFs and VFs that hosts offer, and who has them. For admins.
+
+    \b
+    trunkline device list --host h1
+    trunkline device list --state quarantined
+    """
+
+
+@device.command("list")
+@click.option("--host", metavar="NAME", help="Only on this host.")
+@click.option("--state", type=click.Choice(STATES), help="Only in this state.")
+@click.option("--physical-network", metavar="NAME", help="Only cabled to this physical network.")
+@click.option("--kind", type=click.Choice(("pf", "vf")), help="Only PFs, or only VFs.")
+@click.option("--server", metavar="ID", help="Only those that this server has.")
+@click.option("--port", metavar="ID", help="Only the one that this port has.")
+@takes_json
+@takes_api
+def list_(
+    api: TrunklineApi,
+    *,
+    host: str | None,
+    state: str | None,
+    physical_network: str | None,
+    kind: str | None,
+    server: str | None,
+    port: str | None,
+    as_json: bool,
+) -> None:
+    r"""List devices, by host and PCI address; filters narrow each other down.
+
+    \b
+    free         nobody's: a server can have it
+    claimed      a server's; its host has not yet shown it ready
+    active       a server's; set up, and read back
+    releasing    nobody's any more; not yet read back clean
+    quarantined  did not come back clean: an operator decides
+    blocked      a VF whose PF is given away whole, or a PF of which VFs are in use
+    withdrawn    no longer on offer
+
+    \b
+    trunkline device list --host h1 --kind vf
+    trunkline device list --physical-network phy1 --state free
+    trunkline device list --server 5d2c… --json
+    """
+    filters = {
+        "host": host,
+        "state": state,
+        "physical_network": physical_network,
+        "kind": kind,
+        "server_id": server,
+        "port_id": port,
+    }
+    devices = list(api.devices(filters))
+    if as_json:
+        print_json(devices)
+        return
+    print_table(
+        ("HOST", "ADDRESS", "DEVICE", "NETDEV", "PHYSICAL NETWORK", "DRIVER", "NUMA", "STATE",
+         "SERVER", "PORT"),
+        [
+            (
+                item.host, item.address, describe(item.kind, item.vf_index, item.pf_address),
+                item.ifname, item.physical_network, item.driver, _number(item.numa_node),
+                item.state, item.owner and item.owner.server_id, item.owner and item.owner.port_id,
+            )
+            for item in devices
+        ],
+        none="No device is so.",
+    )  # fmt: skip
+    _print_failures(devices)
+
+
+def describe(kind: str, vf_index: int | None, pf_address: str | None) -> str:
+    """Say what a device is: ``PF``, or ``VF 3 of 0000:05:00.0``."""
+    if kind != "vf":
+        return kind.upper()
+    return f"VF {vf_index} of {pf_address}" if pf_address else f"VF {vf_index}"
+
+
+def _print_failures(devices: list[DeviceItem]) -> None:
+    for item in devices:
+        if item.owner is not None and item.owner.failure:
+            click.echo(f"{item.host} {item.address}: {item.owner.failure}")
+
+
+def _number(value: int | None) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,108 @@
+"""trunkline/v1, typed: what the CLI asks, and anyone who writes a program against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+from trunkline.client.session import Session
+from trunkline.wire.v1 import (
+    DeviceItem,
+    EventItem,
+    ExplainAnswer,
+    ExplainBody,
+    HostChange,
+    HostItem,
+    NetworkItem,
+    PhysicalNetworkItem,
+    ServerPath,
+)
+
+T = TypeVar("T")
+
+PAGE_SIZE: Final = 500  # Items asked for at once: a page comes in well under a second.
+
+Filters = Mapping[str, str | None]  # None: do not filter by it.
+
+
+class TrunklineApi:
+    """The calls of trunkline/v1. All raise the classes of `client.errors`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def hosts(self, filters: Filters | None = None) -> Iterator[HostItem]:
+        """List hosts, by name; read page by page as they are taken."""
+        return self._pages("/hosts", "hosts", HostItem, filters, lambda host: host.id)
+
+    def host(self, name: str) -> HostItem:
+        """Show one host, by name or ID."""
+        return self._session.get(f"/hosts/{_segment(name)}", HostItem)
+
+    def set_host_enabled(self, name: str, *, enabled: bool, reason: str | None = None) -> HostItem:
+        """Let a host take new servers, or no more."""
+        change = HostChange(enabled=enabled, reason=reason)
+        return self._session.call("PATCH", f"/hosts/{_segment(name)}", HostItem, body=change)
+
+    def devices(self, filters: Filters | None = None) -> Iterator[DeviceItem]:
+        """List devices, by host and address; `filters` are those of the HTTP API."""
+        return self._pages("/devices", "devices", DeviceItem, filters, lambda device: device.id)
+
+    def networks(self, filters: Filters | None = None) -> Iterator[NetworkItem]:
+        """List networks with what is free on each segment."""
+        return self._pages("/networks", "networks", NetworkItem, filters, lambda net: net.id)
+
+    def physical_networks(self) -> tuple[PhysicalNetworkItem, ...]:
+        """List physical networks with what is cabled to them."""
+        return self._session.get("/physical-networks", PhysicalNetworkList).physical_networks
+
+    def explain(self, body: ExplainBody) -> ExplainAnswer:
+        """Ask where a server would go now, or why nowhere; nothing is held by it."""
+        return self._session.call("POST", "/explain", ExplainAnswer, body=body)
+
+    def server_path(self, server: str) -> ServerPath:
+        """Show a server, by ID or name, with the way from each NIC to the wire."""
+        return self._session.get(f"/servers/{_segment(server)}/path", ServerPath)
+
+    def events(self, filters: Filters | None = None, *, limit: int) -> Iterator[EventItem]:
+        """List the newest `limit` events, newest first."""
+        return self._pages(
+            "/events", "events", EventItem, filters, lambda event: str(event.number), limit=limit
+        )
+
+    def _pages(
+        self,
+        path: str,
+        name: str,
+        type_: type[T],
+        filters: Filters | None,
+        marker_of: Callable[[T], str],
+        *,
+        limit: int | None = None,
+    ) -> Iterator[T]:
+        kept = [(key, value) for key, value in (filters or {}).items() if value is not None]
+        marker: list[tuple[str, str]] = []
+        left = limit
+        while left is None or left > 0:
+            size = PAGE_SIZE if left is None else min(PAGE_SIZE, left)
+            query = [*kept, ("limit", str(size)), *marker]
+            answer = self._session.get(path, dict[str, list[type_]], query)  # type: ignore[valid-type]
+            items: list[T] = answer[name]
+            yield from items
+            if len(items) < size:
+                return
+            left = None if left is None else left - len(items)
+            marker = [("marker", marker_of(items[-1]))]
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalNetworkList:
+    """The answer that lists physical networks."""
+
+    physical_networks: tuple[PhysicalNetworkItem, ...]
+
+
+def _segment(name: str) -> str:
+    return quote(name, safe="")
