@@ -70,9 +70,7 @@ def report(svc: Services, request: Request) -> Response:
 
 def _own_host(request: Request) -> HostName:
     if request.params["name"] != request.host_name:
-        raise Forbidden(
-            f"the agent of {request.host_name} speaking for {request.params['name']!r}"
-        )
+        raise Forbidden(f"the agent of {request.host_name} speaking for {request.params['name']!r}")
     return request.host_name
 
 
