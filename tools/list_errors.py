@@ -12,9 +12,10 @@ from tools.from_code import DOCS, error_classes, first_paragraph
 from trunkline.domain.errors import TrunklineError
 
 TARGET = DOCS / "errors.md"
+NO_ADVICE = "**User:**\n\n**Operator:**"
 
 _SECTION = re.compile(r"^## `(?P<code>[^`]+)`\n(?P<body>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-_ADVICE = re.compile(r"^\*\*User:\*\* .*", re.MULTILINE | re.DOTALL)
+_ADVICE = re.compile(r"^\*\*User:\*\*.*", re.MULTILINE | re.DOTALL)
 
 
 def advice_by_code(page: str) -> dict[str, str]:
@@ -29,7 +30,7 @@ def advice_by_code(page: str) -> dict[str, str]:
 def render_section(cls: type[TrunklineError], advice: str) -> str:
     """Return one error's section; without advice it has the empty places to fill in."""
     fact = f"{first_paragraph(cls)} Kind: {cls.kind.value}. Class: `{cls.__name__}`."
-    return f"## `{cls.code}`\n\n{fact}\n\n{advice or '**User:** ' + chr(10) + '**Operator:** '}\n"
+    return f"## `{cls.code}`\n\n{fact}\n\n{advice or NO_ADVICE}\n"
 
 
 def render(page: str) -> str:

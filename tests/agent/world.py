@@ -18,7 +18,7 @@ import msgspec
 from tests.contract.machines import OTHER_PF, PF, Machine, a_pf, fake_machine
 from tests.reconcile.scenes import HOST, VIF_TYPES, a_config
 from trunkline.agent.apply import Probe
-from trunkline.agent.journal import Files, JournalFile
+from trunkline.agent.journal import Files, JournalFile, RealFiles
 from trunkline.agent.limits import Limits
 from trunkline.agent.loop import Agent, AgentHost
 from trunkline.agent.transport import TransportFailed
@@ -27,6 +27,8 @@ from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
+from trunkline.host.fake_hypervisor import FakeHypervisor
+from trunkline.host.fake_kernel import FakeKernel
 from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
 from trunkline.reconcile.report import DeviceCondition, HostReport, ReportAck, ServerCondition
 
@@ -95,27 +97,47 @@ class Ids:
         return "s" * 43
 
 
+def _a_machine(directory: Path) -> Machine:
+    return fake_machine(
+        directory,
+        a_pf(vf_count=4),
+        a_pf(
+            driver="mlx5_core",
+            product_id="1017",
+            address=OTHER_PF,
+            ifname="eth3",
+            iommu_group=40,
+            mac="00:1b:21:00:00:02",
+            vf_count=4,
+        ),
+    )
+
+
+class UnsyncedFiles(RealFiles):
+    """Saves the waiting for the disk; what syncing is for is tested in test_journal.py."""
+
+    def sync(self, path: Path) -> None:
+        pass
+
+
 class World:
     """The machine, the control plane and the journal outlive each agent."""
 
-    def __init__(self, directory: Path, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, machine: Machine | None = None, limits: Limits | None = None
+    ) -> None:
         self.directory = directory
         self.limits = limits
-        self.machine: Machine = fake_machine(
-            directory,
-            a_pf(vf_count=4),
-            a_pf(
-                driver="mlx5_core",
-                product_id="1017",
-                address=OTHER_PF,
-                ifname="eth3",
-                iommu_group=40,
-                mac="00:1b:21:00:00:02",
-                vf_count=4,
-            ),
-        )
+        self.machine = machine or _a_machine(directory)
         self.control = Control()
         self.now = START
+
+    @classmethod
+    def existing(cls, directory: Path) -> World:
+        """The host whose files are in `directory`."""
+        kernel = FakeKernel(directory / "kernel.json")
+        hypervisor = FakeHypervisor(directory / "hypervisor.json", kernel)
+        return cls(directory, machine=Machine(kernel=kernel, hypervisor=hypervisor))
 
     @property
     def journal_path(self) -> Path:
@@ -131,7 +153,7 @@ class World:
             offer=lambda functions: tuple(OfferedDevice(function=f) for f in functions.values()),
             vif_types=VIF_TYPES,
         )
-        journal = JournalFile(self.journal_path, files)
+        journal = JournalFile(self.journal_path, files or UnsyncedFiles())
         return Agent(
             host,
             journal=journal,
@@ -192,6 +214,10 @@ class World:
         kernel = [f"{e.by}: {e.command}: {e.result}" for e in self.machine.kernel.log()]
         libvirt = [f"{e.by}: {e.command}: {e.result}" for e in self.machine.hypervisor.log()]
         return kernel + libvirt
+
+    def agent_writes(self) -> list[str]:
+        """The writes that the agent itself attempted, without libvirt's."""
+        return [write for write in self.writes() if write.startswith("agent: ")]
 
     def resumes(self) -> Counter[str]:
         """How often each guest was let run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from tests.tidy.repository import (
     REPOSITORY,
+    module_name,
     parsed,
     project_files,
     python_files,
@@ -138,3 +140,34 @@ def test_no_public_function_is_written_twice() -> None:
                 where[node.name, _body(node)].append(f"{path}:{node.lineno}")
     twice = [places for (name, _), places in where.items() if len(places) > 1 and name[0] != "_"]
     assert not twice
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Every module that a file may import; `from a import b` names `a` and perhaps `a.b`."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _entry_points() -> set[str]:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    groups = [project["scripts"], *project.get("entry-points", {}).values()]
+    return {target.split(":")[0] for group in groups for target in group.values()}
+
+
+def test_every_module_is_imported_or_an_entry_point() -> None:
+    reached = _entry_points()
+    for path in python_files("src", "tests", "tools"):
+        reached.update(name for name in _imports(path) if name != module_name(path))
+    started = re.findall(r"-m (trunkline[\w.]*)", (REPOSITORY / "Makefile").read_text())
+    forgotten = [
+        str(path)
+        for path in python_files("src")
+        if path.name not in {"__init__.py", "__main__.py"}
+        and "migrations" not in path.parts  # Alembic finds these by folder.
+        and module_name(path) not in reached | set(started)
+    ]
+    assert not forgotten

@@ -49,6 +49,9 @@ class Standing:
         for server_id, failure in list(self.failures.items()):
             if servers.get(server_id) != failure.server:
                 del self.failures[server_id]
+                # What was told of its devices was told of a refused server: they are looked at
+                # again for whatever is wanted of them now.
+                self._releases -= {nic.device for nic in failure.server.nics if nic.device}
         self._releases &= set(self.releases(config))
         self._findings.keep_only(config)
         self.is_settled = False

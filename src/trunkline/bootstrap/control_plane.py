@@ -12,7 +12,6 @@ import uvicorn
 from trunkline.api.app import make_app
 from trunkline.api.wakeups import Wakeups
 from trunkline.control.fleet import LiveFleet
-from trunkline.control.hosts import host_by_token
 from trunkline.control.networking import Networking
 from trunkline.control.services import Limits, Services
 from trunkline.domain.clock import Clock, IdSource
@@ -103,7 +102,7 @@ def serve(
     on_ready: Callable[[], None],
 ) -> None:
     """Answer requests until a signal says to stop; what is under way is finished first."""
-    app = make_app(svc, wakeups, host_by_token=host_by_token, public_url=public_url)
+    app = make_app(svc, wakeups, public_url=public_url)
     server = _Server(
         uvicorn.Config(
             app,

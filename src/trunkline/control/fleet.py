@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from trunkline.domain.clock import Clock
-from trunkline.domain.device import device_attributes
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.placement.explanation import explain
@@ -22,8 +22,10 @@ from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.place import place
 from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
 from trunkline.placement.views import DeviceView, HostView
-from trunkline.store.devices import DeviceRecord
+from trunkline.store.devices import PlacementRow
 from trunkline.store.transaction import Transaction
+
+_KINDS = {kind.value: kind for kind in DeviceKind}
 
 
 class LiveFleet:
@@ -52,10 +54,12 @@ class LiveFleet:
             self._change_read = tx.hosts.newest_change()
             uses = tx.hosts.uses()
             owned = tx.allocations.all_device_ids()
-            devices = dict(tx.devices.by_host())
-            for host in tx.hosts.all():
-                view = self._view(host, uses[host.id], devices.get(host.id, ()), owned)
-                self._put(host, view)
+            hosts = {host.id: host for host in tx.hosts.all()}
+            for host_id, rows in tx.devices.for_placement():
+                host = hosts.pop(host_id)
+                self._put(host, self._view(host, uses[host_id], rows, owned))
+            for host in hosts.values():
+                self._put(host, self._view(host, uses[host.id], (), owned))
 
     def place(self, tx: Transaction, request: PlacementRequest) -> Placed | NotPlaced:
         """Decide, and hold what was chosen until `tx` commits or rolls back."""
@@ -147,7 +151,8 @@ class LiveFleet:
     def stored_view(self, tx: Transaction, host: Host) -> HostView:
         """Make the view of a host from the store alone."""
         owned = {allocation.device_id for allocation in tx.allocations.of_host(host.id)}
-        return self._view(host, tx.hosts.use_of(host.id), tx.devices.of_host(host.id), owned)
+        rows = next((rows for _, rows in tx.devices.for_placement(host.id)), ())
+        return self._view(host, tx.hosts.use_of(host.id), rows, owned)
 
     def _catch_up(self, tx: Transaction) -> None:
         if self._replicated:
@@ -192,7 +197,7 @@ class LiveFleet:
         self,
         host: Host,
         use: HostUse,
-        records: Collection[DeviceRecord],
+        rows: Collection[PlacementRow],
         owned: Collection[DeviceId],
     ) -> HostView:
         resources = host.resources
@@ -208,15 +213,15 @@ class LiveFleet:
             bridges=frozenset(resources.bridges),
             devices=tuple(
                 DeviceView(
-                    id=record.id,
-                    kind=record.kind,
-                    pf_id=record.pf_id,
-                    vf_index=record.device.function.vf_index,
-                    address=str(record.device.function.address),
-                    attributes=device_attributes(record.device),
-                    free=record.id not in owned,
+                    id=row.id,
+                    kind=_KINDS[row.kind],
+                    pf_id=row.pf_id,
+                    vf_index=row.vf_index,
+                    address=row.address,
+                    attributes=row.attributes,
+                    free=row.id not in owned,
                 )
-                for record in records
-                if record.offered or record.id in owned
+                for row in rows
+                if row.offered or row.id in owned
             ),
         )

@@ -87,7 +87,8 @@ class Driver:
     layout_source: str
     products_source: str
     pf_count_max: int = 2  # PFs of one card.
-    own_mac_locked_errno: str = ""  # A VF's answer to another MAC than the PF set; "": accepted.
+    # The answer to a VF, not trusted, that wants another MAC than the PF set; "": it may have it.
+    own_mac_locked_errno: str = ""
     own_mac_source: str = ""
     vf_count_errno: str = ""  # sriov_numvfs can't be written at all.
     vf_count_source: str = ""

@@ -20,6 +20,7 @@ from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.host.device_handover import HandedOver, Handover
 from trunkline.host.fake_kernel import FakeKernel
+from trunkline.host.faults import Fault, RefuseNext, refusal
 from trunkline.host.libvirt_domain import LibvirtDomain, parse_libvirt_domain
 from trunkline.host.state_file import Held, LogEntry, LoggedState, StateFile
 from trunkline.reconcile.interfaces import HostRefused
@@ -52,6 +53,7 @@ class HypervisorState(LoggedState, kw_only=True, omit_defaults=True):
 
     boot_id: str
     domains: dict[ServerId, DomainRecord] = msgspec.field(default_factory=dict)
+    faults: list[Fault] = msgspec.field(default_factory=list)
 
 
 class FakeHypervisor:
@@ -114,13 +116,14 @@ class FakeHypervisor:
                     raise self._refuse(
                         held, command, f"domain '{other.name}' is already defined with {server_id}"
                     )
+            planted = self._planted(held, "define", command)
             record = held.state.domains.setdefault(
                 domain.server_id, DomainRecord(name=domain.name, xml=xml)
             )
             # A running guest keeps what it was started with; the definition is for its next start.
             record.xml, record.is_ours = xml, domain.is_ours
             record.boot_number, record.xml_digest = domain.boot_number, domain.xml_digest
-            held.commit(by=self._by, command=command, result="OK")
+            self._answer(held, command, planted)
 
     def start_paused(self, server_id: ServerId) -> None:
         """See `Hypervisor.start_paused`."""
@@ -130,6 +133,7 @@ class FakeHypervisor:
             command = f"virsh start --paused {record.name}"
             if record.guest is not None:
                 raise self._refuse(held, command, "domain is already running")
+            planted = self._planted(held, "start_paused", command)
             domain = parse_libvirt_domain(record.xml)
             try:
                 self._check_free(held.state, domain)
@@ -149,7 +153,7 @@ class FakeHypervisor:
                 record.guest, record.in_transition = None, False
                 raise self._refuse(held, command, str(refusal), cause=refusal) from None
             record.in_transition, record.power = False, DomainPower.PAUSED
-            held.commit(by=self._by, command=command, result="OK")
+            self._answer(held, command, planted)
 
     def resume(self, server_id: ServerId) -> None:
         """See `Hypervisor.resume`."""
@@ -160,8 +164,9 @@ class FakeHypervisor:
             if record.power is not DomainPower.PAUSED:
                 problem = "already running" if record.guest is not None else "not running"
                 raise self._refuse(held, command, f"domain is {problem}")
+            planted = self._planted(held, "resume", command)
             record.power = DomainPower.RUNNING
-            held.commit(by=self._by, command=command, result="OK")
+            self._answer(held, command, planted)
 
     def destroy(self, server_id: ServerId) -> None:
         """See `Hypervisor.destroy`."""
@@ -171,7 +176,9 @@ class FakeHypervisor:
             command = f"virsh destroy {record.name}"
             if record.guest is None:
                 raise self._refuse(held, command, "domain is not running")
-            self._stop(held, record, DomainPower.SHUT_OFF, by=self._by, command=command)
+            planted = self._planted(held, "destroy", command)
+            self._stop(held, record, DomainPower.SHUT_OFF)
+            self._answer(held, command, planted)
 
     def undefine(self, server_id: ServerId) -> None:
         """See `Hypervisor.undefine`.
@@ -184,10 +191,17 @@ class FakeHypervisor:
             command = f"virsh undefine {record.name}"
             if record.guest is not None:
                 raise self._refuse(held, command, "domain is running")
+            planted = self._planted(held, "undefine", command)
             del held.state.domains[server_id]
-            held.commit(by=self._by, command=command, result="OK")
+            self._answer(held, command, planted)
 
     # From outside
+
+    def plant(self, fault: RefuseNext) -> None:
+        """Plant a fault; it lasts until it is used up."""
+        with self._file.held() as held:
+            held.state.faults.append(fault)
+            held.save()
 
     def power_off_guest(self, server_id: ServerId) -> None:
         """The guest shuts itself down."""
@@ -204,23 +218,31 @@ class FakeHypervisor:
             command = f"{event} {record.name}"
             if record.guest is None:
                 raise self._refuse(held, command, "domain is not running")
-            self._stop(held, record, power, by="guest", command=command)
+            self._stop(held, record, power)
+            held.commit(by="guest", command=command, result="OK")
 
-    def _stop(
-        self,
-        held: Held[HypervisorState],
-        record: DomainRecord,
-        power: DomainPower,
-        *,
-        by: str,
-        command: str,
-    ) -> None:
+    def _stop(self, held: Held[HypervisorState], record: DomainRecord, power: DomainPower) -> None:
         assert record.guest is not None
         record.in_transition, record.power = True, power
         held.save()
         self._handover.give_back(record.guest.handed_over)
         record.guest, record.in_transition = None, False
-        held.commit(by=by, command=command, result="OK")
+
+    def _planted(
+        self, held: Held[HypervisorState], operation: str, command: str
+    ) -> RefuseNext | None:
+        """Refuse as planted; or return what is to be answered once all is done."""
+        planted = refusal(held.state.faults, operation)
+        if planted is None or planted.applied:
+            return planted
+        raise self._refuse(held, command, f"refused as planted ({planted.errno})")
+
+    def _answer(
+        self, held: Held[HypervisorState], command: str, planted: RefuseNext | None
+    ) -> None:
+        if planted is not None:
+            raise self._refuse(held, command, f"done, answered as planted ({planted.errno})")
+        held.commit(by=self._by, command=command, result="OK")
 
     def _is_unfinished(self, state: HypervisorState) -> bool:
         return state.boot_id != self._kernel.boot_id() or any(

@@ -169,7 +169,7 @@ class FakeKernel:
             if index is None or mac.is_multicast or mac.is_zero:
                 raise refused(errno.EADDRNOTAVAIL)
             vf, locked = record.vfs[index], machine.driver_of(record).own_mac_locked_errno
-            if locked and not vf.mac.is_zero and vf.mac != mac:
+            if locked and not vf.trust and not vf.mac.is_zero and vf.mac != mac:
                 raise refused(getattr(errno, locked))
             vf.own_mac = mac
 
@@ -258,9 +258,10 @@ class FakeKernel:
             planted = faults.refusal(held.state.faults, operation)
             number = 0
             try:
+                if planted is None or planted.applied:
+                    act(held.state)
                 if planted is not None:
-                    raise refused(getattr(errno, planted))
-                act(held.state)
+                    raise refused(getattr(errno, planted.errno))
             except OSError as refusal:
                 number = refusal.errno or errno.EIO
             result = machine.errno_name(number) if number else "OK"

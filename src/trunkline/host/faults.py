@@ -35,11 +35,15 @@ class SwapVfs(_Fault, tag="swap-vfs"):
 
 
 class RefuseNext(_Fault, tag="refuse-next"):
-    """The next writes of a kind are refused with an errno, before anything is changed."""
+    """The next writes of a kind, to a kernel or a hypervisor, are refused with an errno.
 
-    operation: str  # set_vf, set_vf_count, rename_netdev, bind_driver, set_netdev_mac, add_macvtap.
+    With `applied` they are done nevertheless: the answer is what was lost.
+    """
+
+    operation: str  # The method: `set_vf`, `bind_driver`, `start_paused`.
     errno: str  # Its name: EAGAIN, EBUSY.
     after: int = 0  # Let this many through first.
+    applied: bool = False
 
 
 class PfUnreadable(_Fault, tag="pf-unreadable"):
@@ -81,15 +85,15 @@ def swapped(faults: list[Fault], pf: PciAddress, vf_index: int, *, reading: bool
     return vf_index
 
 
-def refusal(faults: list[Fault], operation: str) -> str | None:
-    """Take the errno of a planted refusal of this operation, if it is due."""
+def refusal(faults: list[Fault], operation: str) -> RefuseNext | None:
+    """Take a planted refusal of this operation, if one is due."""
     for fault in faults:
         if isinstance(fault, RefuseNext) and fault.operation == operation:
             if fault.after > 0:
                 fault.after -= 1
                 continue
             used(faults, fault)
-            return fault.errno
+            return fault
     return None
 
 

@@ -178,12 +178,11 @@ def netdev_exists(state: KernelState, ifname: str) -> bool:
 
 
 def effective_mac(pf: PfRecord, index: int) -> MacAddress:
-    """The MAC that a VF's netdev has: the one set through the PF, or else its own."""
+    """The MAC that a VF's netdev has: its own, or else the one set through the PF."""
     vf = pf.vfs[index]
-    if not vf.mac.is_zero:
-        return vf.mac
-    if not vf.own_mac.is_zero:
-        return vf.own_mac
+    for mac in (vf.own_mac, vf.mac):
+        if not mac.is_zero:
+            return mac
     # What the VF driver draws at random; here from the VF's place, so that runs repeat.
     drawn = uuid.uuid5(uuid.NAMESPACE_OID, f"{pf.mac} vf {index}").hex[:10]
     return MacAddress("02:" + ":".join(drawn[at : at + 2] for at in range(0, 10, 2)))
@@ -194,7 +193,7 @@ def vf_settings(pf: PfRecord, index: int) -> VfSettings:
     vf = pf.vfs[index]
     driver, can = driver_of(pf), vf_capabilities(pf.driver)
     mac = vf.mac
-    if mac.is_zero and driver.own_mac_shows:
+    if driver.own_mac_shows and not vf.own_mac.is_zero:
         mac = vf.own_mac
     return VfSettings(
         mac=mac,

@@ -1,6 +1,6 @@
 """Why a request fits nowhere: per host, per NIC, and the least that would have to change.
 
-Reads every host, unlike a decision; hosts in like states are worked out once.
+Reads every host, unlike a decision; what is the same for several hosts is worked out once.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from trunkline.domain.device import DeviceKind
 from trunkline.placement.changes import changes_sentence
 from trunkline.placement.demand import make_demand
 from trunkline.placement.feasibility import host_reasons
 from trunkline.placement.fleet import Fleet
-from trunkline.placement.host_state import HostState, Structure
-from trunkline.placement.nic_reasons import nic_reasons
+from trunkline.placement.host_state import HostState
+from trunkline.placement.nic_reasons import NicReasons
 from trunkline.placement.request import (
     Explanation,
     HostRefusal,
@@ -27,7 +28,7 @@ from trunkline.placement.shortfall import Shortfall, find_shortfall
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What holds for all hosts of one structure in one state."""
+    """What the NICs of the request meet on a host."""
 
     nics: tuple[NicReason, ...]
     shortfall: Shortfall
@@ -39,15 +40,12 @@ def explain(request: PlacementRequest, fleet: Fleet) -> Explanation:
     A host that could take it is not in the answer, so that for a request that fits somewhere this
     tells about the other hosts.
     """
-    verdicts: dict[object, _Verdict] = {}
+    judge = _Judge(request)
     refused: list[tuple[HostRefusal, HostState, Shortfall]] = []
     hosts = sorted(fleet.hosts(), key=lambda host: (host.name, host.id))
     for host in hosts:
         reasons = host_reasons(request, host)
-        state = _state_of(host)
-        verdict = verdicts.get(state)
-        if verdict is None:
-            verdict = verdicts[state] = _judge(request, host)
+        verdict = judge.verdict(host)
         if reasons or verdict.nics:
             refusal = _refusal(request, host, reasons, verdict)
             refused.append((refusal, host, verdict.shortfall))
@@ -69,20 +67,37 @@ def explain(request: PlacementRequest, fleet: Fleet) -> Explanation:
     )
 
 
-def _state_of(host: HostState) -> tuple[Structure, tuple[tuple[int, int, int], ...]]:
-    """All that a verdict depends on."""
-    return host.structure, tuple(
-        (pool.offered_count, pool.free_count, pool.owned.bit_count())
-        for family in host.ordered
-        for pool in family.pools
-    )
+class _Judge:
+    """Works out a request's verdicts, each once for all hosts for which it is the same."""
 
+    def __init__(self, request: PlacementRequest) -> None:
+        self._classes = make_demand(request).device_classes
+        self._wants_pf = any(one.kind is DeviceKind.PF for one, _ in self._classes)
+        self._nic_count = sum(count for _, count in self._classes)
+        self._reasons = NicReasons(request)
+        self._shortfalls: dict[object, Shortfall] = {}
 
-def _judge(request: PlacementRequest, host: HostState) -> _Verdict:
-    nics = nic_reasons(request, host)
-    if not nics:
-        return _Verdict((), Shortfall())
-    return _Verdict(nics, find_shortfall(make_demand(request).device_classes, host.ordered))
+    def verdict(self, host: HostState) -> _Verdict:
+        nics = self._reasons.of(host)
+        return _Verdict(nics, self._shortfall(host) if nics else Shortfall())
+
+    def _shortfall(self, host: HostState) -> Shortfall:
+        key = host.structure, tuple(self._facts(host))
+        found = self._shortfalls.get(key)
+        if found is None:
+            found = self._shortfalls[key] = find_shortfall(self._classes, host.ordered)
+        return found
+
+    def _facts(self, host: HostState) -> Iterator[int]:
+        """All that a shortfall depends on; more devices than NICs are as good as just enough."""
+        enough = self._nic_count
+        for family in host.ordered:
+            yield family.pf_given_away
+            yield family.owned_vf_count if self._wants_pf else 0
+            for pool in family.pools:
+                free = pool.free_count
+                yield min(free, enough)
+                yield min(pool.offered_count - free, enough)
 
 
 def _refusal(

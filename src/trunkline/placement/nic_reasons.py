@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from trunkline.domain.device import DeviceKind
 from trunkline.placement import wording
@@ -12,7 +12,6 @@ from trunkline.placement.demand import (
     NicClass,
     make_demand,
     nic_class,
-    way_of,
 )
 from trunkline.placement.feasibility import fit
 from trunkline.placement.host_state import HostState
@@ -22,41 +21,58 @@ from trunkline.placement.request import NicDemand, NicReason, PlacementRequest, 
 _Counted = list[tuple[Pool, int]]  # Pools, and how many devices of each could be chosen now.
 
 
-def nic_reasons(request: PlacementRequest, host: HostState) -> tuple[NicReason, ...]:
-    """Reasons for the NICs that stand in the way, in the request's order; none if all fit.
+class NicReasons:
+    """Reasons for the NICs of one request that stand in the way, on one host after another.
 
     NICs that fit alone get a reason only if they don't fit together, and of these only the ones
     of a smallest group that doesn't.
     """
-    pools = [
-        pair
-        for family in host.ordered
-        for pair in zip(family.pools, family.usable(), strict=True)
-        if pair[0].offered
-    ]
-    alone = [_alone(nic, host, pools) for nic in request.nics]
-    fitting = [nic for nic, reason in zip(request.nics, alone, strict=True) if reason is None]
-    crowded = _crowded(fitting, host)
-    reasons = (
-        _together(nic, pools, crowded)
-        if reason is None and nic.kind is not None and nic_class(nic) in crowded
-        else reason
-        for nic, reason in zip(request.nics, alone, strict=True)
-    )
-    return tuple(reason for reason in reasons if reason is not None)
+
+    def __init__(self, request: PlacementRequest) -> None:
+        self._nics = [(nic, nic_class(nic)) for nic in request.nics]
+        self._crowded: dict[object, frozenset[NicClass]] = {}
+
+    def of(self, host: HostState) -> tuple[NicReason, ...]:
+        """The reasons in the request's order; none if all NICs fit."""
+        pools = [
+            (pool, usable)
+            for family in host.ordered
+            for pool, usable in zip(family.pools, family.usable(), strict=True)
+            if pool.offered
+        ]
+        alone = [_alone(nic, one, host, pools) for nic, one in self._nics]
+        crowded = self._crowded_classes(host, [reason is None for reason in alone])
+        if not crowded and not any(alone):
+            return ()
+        reasons = (
+            _together(nic, one, pools, crowded) if reason is None and one in crowded else reason
+            for (nic, one), reason in zip(self._nics, alone, strict=True)
+        )
+        return tuple(reason for reason in reasons if reason is not None)
+
+    def _crowded_classes(self, host: HostState, fitting: list[bool]) -> frozenset[NicClass]:
+        """The smallest group among the NICs that fit alone; worked out once for like hosts."""
+        enough = len(self._nics)
+        key = host.structure, tuple([min(n, enough) for n in host.usable]), tuple(fitting)
+        found = self._crowded.get(key)
+        if found is None:
+            left = [nic for (nic, _), fits in zip(self._nics, fitting, strict=True) if fits]
+            found = self._crowded[key] = _crowded(left, host)
+        return found
 
 
-def _alone(nic: NicDemand, host: HostState, pools: _Counted) -> NicReason | None:
+def _alone(nic: NicDemand, one: NicClass, host: HostState, pools: _Counted) -> NicReason | None:
     """Why this NIC would not fit even if it was the only one."""
-    if nic.kind is None:
-        wanted = nic_class(nic).bridges
-        if wanted & host.structure.bridges:
-            return None
-        detail = f"no bridge on {' or '.join(sorted(wanted)) or 'a network without one'}"
-        return NicReason(nic=nic.nic, reason=Reason.NO_BRIDGE, detail=detail)
+    if one.kind is None:
+        return None if one.bridges & host.structure.bridges else _no_bridge(nic, one)
+    of_kind = [pair for pair in pools if pair[0].profile.kind is one.kind]
+    matching = _having(of_kind, one.ways)
+    if any(usable for _, usable in matching):
+        return None
+    if matching:
+        return _all_owned(nic, one, one.kind, matching)
 
-    name = wording.kind_name(nic.kind)
-    of_kind = [pair for pair in pools if pair[0].profile.kind is nic.kind]
+    name = wording.kind_name(one.kind)
     if not of_kind:
         return NicReason(nic=nic.nic, reason=Reason.NO_DEVICE, detail=f"no {name} on offer")
     reach = [frozenset(option.attributes.items()) for option in nic.options]
@@ -64,22 +80,22 @@ def _alone(nic: NicDemand, host: HostState, pools: _Counted) -> NicReason | None
     if not cabled:
         detail = f"no {name} has {wording.ways(reach)}" if reach else "on no segment at all"
         return NicReason(nic=nic.nic, reason=Reason.NOT_CABLED, detail=detail)
-    matching = _having(cabled, [w for o in nic.options if (w := way_of(nic, o)) is not None])
-    if not matching:
-        detail = (
-            f"{wording.devices(_size(cabled), nic.kind)} with {wording.ways(reach)},"
-            f" none of them with {wording.attributes(nic.attributes.items())} too"
-        )
-        return NicReason(nic=nic.nic, reason=Reason.NO_MATCHING_DEVICE, detail=detail)
-    if any(usable for _, usable in matching):
-        return None
-    return _all_owned(nic, nic.kind, matching)
+    detail = (
+        f"{wording.devices(_size(cabled), one.kind)} with {wording.ways(reach)},"
+        f" none of them with {wording.attributes(nic.attributes.items())} too"
+    )
+    return NicReason(nic=nic.nic, reason=Reason.NO_MATCHING_DEVICE, detail=detail)
 
 
-def _all_owned(nic: NicDemand, kind: DeviceKind, matching: _Counted) -> NicReason:
+def _no_bridge(nic: NicDemand, one: NicClass) -> NicReason:
+    where = " or ".join(sorted(one.bridges)) or "a network without a physical network"
+    return NicReason(nic=nic.nic, reason=Reason.NO_BRIDGE, detail=f"no bridge on {where}")
+
+
+def _all_owned(nic: NicDemand, one: NicClass, kind: DeviceKind, matching: _Counted) -> NicReason:
     """Devices that fit are there, and none can be chosen: by whose owners?"""
     without_owner = sum(pool.free_count for pool, _ in matching)
-    detail = f"{_label(nic)}: {wording.devices(_size(matching), kind)}, 0 free"
+    detail = f"{wording.ways(one.ways)}: {wording.devices(_size(matching), kind)}, 0 free"
     reason = Reason.NO_FREE_DEVICE
     if without_owner and kind is DeviceKind.PF:
         reason = Reason.PF_IN_USE
@@ -90,16 +106,20 @@ def _all_owned(nic: NicDemand, kind: DeviceKind, matching: _Counted) -> NicReaso
     return NicReason(nic=nic.nic, reason=reason, detail=detail, fitting=_size(matching), free=0)
 
 
-def _together(nic: NicDemand, pools: _Counted, crowded: frozenset[NicClass]) -> NicReason:
-    assert nic.kind is not None
-    one = nic_class(nic)
-    matching = _having([p for p in pools if p[0].profile.kind is nic.kind], list(one.ways))
+def _together(
+    nic: NicDemand, one: NicClass, pools: _Counted, crowded: frozenset[NicClass]
+) -> NicReason:
+    assert one.kind is not None
+    matching = _having([pair for pair in pools if pair[0].profile.kind is one.kind], one.ways)
     free = sum(usable for _, usable in matching)
     others = " and other NICs want them too" if len(crowded) > 1 else ", fewer than NICs like it"
     return NicReason(
         nic=nic.nic,
         reason=Reason.TOO_FEW_TOGETHER,
-        detail=f"{_label(nic)}: {wording.devices(_size(matching), nic.kind)}, {free} free{others}",
+        detail=(
+            f"{wording.ways(one.ways)}: {wording.devices(_size(matching), one.kind)},"
+            f" {free} free{others}"
+        ),
         fitting=_size(matching),
         free=free,
     )
@@ -126,7 +146,7 @@ def _fits_together(classes: tuple[tuple[NicClass, int], ...], host: HostState) -
     return plan is not None and plan.solve(host.usable) is not None
 
 
-def _having(pools: _Counted, ways: Sequence[Attributes]) -> _Counted:
+def _having(pools: _Counted, ways: Collection[Attributes]) -> _Counted:
     return [
         (pool, usable)
         for pool, usable in pools
@@ -136,7 +156,3 @@ def _having(pools: _Counted, ways: Sequence[Attributes]) -> _Counted:
 
 def _size(pools: _Counted) -> int:
     return sum(pool.offered_count for pool, _ in pools)
-
-
-def _label(nic: NicDemand) -> str:
-    return wording.ways(nic_class(nic).ways)

@@ -95,7 +95,7 @@ def program(
         return (set_vf(pf, vf_index, change),)
     return (
         set_vf(pf, vf_index, VfChange(spoof_check=False)),
-        set_vf(pf, vf_index, replace(change, spoof_check=desired.spoof_check)),
+        set_vf(pf, vf_index, replace(change, spoof_check=desired.spoof_check or None)),
     )
 
 

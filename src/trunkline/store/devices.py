@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -22,13 +25,13 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.allocation import AllocationState
-from trunkline.domain.device import DeviceKind, OfferedDevice
+from trunkline.domain.device import DeviceKind, OfferedDevice, device_attributes
 from trunkline.domain.errors import DeviceTaken, NotFound
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.store.listing import select_page
 from trunkline.store.tables import allocations, devices, hosts
-from trunkline.wire.json import convert
+from trunkline.wire.json import convert, encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,18 @@ class DeviceRecord:
     def kind(self) -> DeviceKind:
         """PF, VF or plain."""
         return self.device.function.kind
+
+
+class PlacementRow(NamedTuple):
+    """What placement needs of a device: a hundred thousand are read at start."""
+
+    id: DeviceId
+    pf_id: DeviceId | None
+    vf_index: int | None
+    kind: str
+    address: str
+    offered: bool
+    attributes: Mapping[str, str]  # Shared by all devices that have equal ones.
 
 
 class Devices:
@@ -78,22 +93,27 @@ class Devices:
         """Return every device of a host, by address."""
         return self._where(devices.c.host_id == host_id)
 
-    def by_host(self) -> Iterable[tuple[HostId, Sequence[DeviceRecord]]]:
-        """Yield every host's devices. For building the fleet index; never for a request."""
-        current: list[DeviceRecord] = []
-        rows = (
-            self._connection.execution_options(yield_per=2000)
-            .execute(select(devices).order_by(devices.c.host_id, devices.c.address))
-            .mappings()
+    def for_placement(
+        self, host_id: HostId | None = None
+    ) -> Iterator[tuple[HostId, list[PlacementRow]]]:
+        """Yield what placement needs of each host's devices; of one host, or of all at start."""
+        columns = ("host_id", "id", "pf_id", "vf_index", "kind", "address", "offered", "attributes")
+        statement = select(*(devices.c[name] for name in columns))
+        if host_id is not None:
+            statement = statement.where(devices.c.host_id == host_id)
+        rows = self._connection.execute(
+            statement.order_by(devices.c.host_id, devices.c.address),
+            execution_options={"yield_per": 5000},
         )
-        for row in rows:
-            record = _record(row)
-            if current and current[0].host_id != record.host_id:
-                yield current[0].host_id, current
-                current = []
-            current.append(record)
-        if current:
-            yield current[0].host_id, current
+        parsed: dict[str, dict[str, str]] = {}
+        for owner, group in groupby(rows, key=itemgetter(0)):
+            found = []
+            for _, *fields, text in group:
+                attributes = parsed.get(text)
+                if attributes is None:
+                    attributes = parsed[text] = msgspec.json.decode(text, type=dict[str, str])
+                found.append(PlacementRow._make((*fields, attributes)))
+            yield HostId(owner), found
 
     def page(self, query: ListQuery) -> list[DeviceRecord]:
         """Return one page of devices.
@@ -132,7 +152,7 @@ class Devices:
         """Store what the host's agent now says of known devices; guards and epochs stay."""
         if not records:
             return
-        names = ("kind", "pf_id", "vf_index", "offered", "physical_network", "device")
+        names = ("kind", "pf_id", "vf_index", "offered", "physical_network", "attributes", "device")
         statement = (
             update(devices)
             .where(devices.c.id == bindparam("this_id"))
@@ -240,6 +260,7 @@ def _row(record: DeviceRecord) -> dict[str, Any]:
         "vf_index": function.vf_index,
         "offered": record.offered,
         "physical_network": record.device.physical_network,
+        "attributes": encode(device_attributes(record.device)).decode(),
         "device": record.device,
         "epoch": record.epoch,
         "held_whole": record.held_whole,

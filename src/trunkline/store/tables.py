@@ -236,6 +236,7 @@ devices = Table(
     Column("vf_index", Integer, nullable=True),
     Column("offered", Boolean, nullable=False),  # False: off the list, kept while it has an owner.
     Column("physical_network", _NAME, nullable=True),
+    Column("attributes", Text, nullable=False),  # `device_attributes` as JSON; few are distinct.
     Column("device", Json, nullable=False),  # The whole `domain.device.OfferedDevice`.
     Column("epoch", Integer, nullable=False),  # Raised with every allocation.
     Column("held_whole", Boolean, nullable=False),  # PF only: given away, or being taken back.

@@ -37,11 +37,22 @@ class VifRequest:
 
 @runtime_checkable
 class VifType(Protocol):
-    """One way to realise a NIC. All methods are pure."""
+    """One way to realise a NIC. All methods are pure; the properties may be plain attributes."""
 
-    name: str  # What `binding:vif_type` shows; may be shared with others if `vnic_types` differ.
-    vnic_types: frozenset[VnicType]  # The VNIC types that it can serve.
-    device_kind: DeviceKind | None  # What it needs: a VF, a PF, or no device.
+    @property
+    def name(self) -> str:
+        """What `binding:vif_type` shows; may be shared with others if `vnic_types` differ."""
+        ...
+
+    @property
+    def vnic_types(self) -> frozenset[VnicType]:
+        """The VNIC types that it can serve."""
+        ...
+
+    @property
+    def device_kind(self) -> DeviceKind | None:
+        """What it needs: a VF, a PF, or no device."""
+        ...
 
     def netdev_name(self, request: VifRequest, /) -> str | None:
         """Return the name that the VF's netdev must have before the guest starts.

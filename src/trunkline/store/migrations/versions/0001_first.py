@@ -171,6 +171,7 @@ def upgrade() -> None:
         sa.Column("vf_index", sa.Integer(), nullable=True),
         sa.Column("offered", sa.Boolean(), nullable=False),
         sa.Column("physical_network", sa.String(length=255), nullable=True),
+        sa.Column("attributes", sa.Text(), nullable=False),
         sa.Column("device", sa.Text(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("held_whole", sa.Boolean(), nullable=False),

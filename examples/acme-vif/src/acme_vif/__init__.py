@@ -1,0 +1,1 @@
+"""An example of VIF types and network drivers from outside of Trunkline."""

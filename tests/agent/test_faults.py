@@ -1,0 +1,217 @@
+"""A host that lies, changes behind the agent's back, reboots or loses the agent's memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.agent.world import IGB, MLX, World, check
+from tests.reconcile.scenes import a_nic, a_server
+from trunkline.domain.port import VnicType
+from trunkline.domain.server import PowerState
+from trunkline.domain.vf import LinkState, VfChange
+from trunkline.host.faults import IgnoreVlan, PfUnreadable, SwapVfs
+from trunkline.reconcile.report import DeviceCondition, ServerCondition
+
+
+@pytest.mark.parametrize("vnic_type", [VnicType.DIRECT, VnicType.MACVTAP])
+def test_a_vlan_that_is_acknowledged_and_ignored_keeps_the_guest_from_running(
+    vnic_type: VnicType, tmp_path: Path
+) -> None:
+    world = World(tmp_path)
+    world.machine.kernel.plant(IgnoreVlan())
+    server = a_server(1, a_nic(1, world.device(IGB, 0), vnic_type))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.run(agent, seconds=120)
+    told = world.control.server(server)
+    assert told is not None
+    assert told[0] is ServerCondition.FAILED
+    assert "vlan_id is 0, not 100" in told[1]
+    assert not world.resumes()
+    check(world)
+
+
+def test_what_libvirts_start_changes_is_read_back_before_the_guest_runs(tmp_path: Path) -> None:
+    """libvirt writes the VLAN with priority 0; the write that brings it back is then ignored."""
+    world = World(tmp_path)
+    server = a_server(1, replace(a_nic(1, world.device(IGB, 0)), vlan_qos=3))
+    world.control.want(server)
+
+    class AfterStart:
+        def reached(self, point: str) -> None:
+            if point.startswith("after virsh start"):
+                world.machine.kernel.plant(IgnoreVlan(times=1))
+
+    world.run(world.an_agent(AfterStart()), seconds=0.5)
+    assert [entry.command for entry in world.machine.hypervisor.log()][-1].startswith(
+        "virsh start --paused"
+    )
+    told = world.control.server(server)
+    assert told is not None
+    assert told[0] is ServerCondition.PENDING
+    assert "vlan_qos is 0, not 3" in told[1]
+    world.settle(world.an_agent())
+    check(world, server)
+    assert world.resumes() == {server.id: 1}
+
+
+def test_vfs_whose_writes_land_on_each_other_never_carry_a_guest(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.machine.kernel.plant(SwapVfs(pf=IGB, a=0, b=1))
+    world.control.want(a_server(1, a_nic(1, world.device(IGB, 0))))
+    world.run(world.an_agent(), seconds=120)
+    assert not world.resumes()
+
+
+def test_drift_is_repaired_and_told_once(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    device = world.device(IGB, 0)
+    server = a_server(1, a_nic(1, device))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    operator = world.machine.kernel.acting_as("operator")
+    operator.set_vf(IGB, 0, VfChange(vlan_id=666, vlan_qos=0, trust=True))
+    world.run(agent, seconds=300)
+    check(world, server)
+    drifts = [drift for report in world.control.reports for drift in report.drifts]
+    assert [(drift.address, drift.repaired) for drift in drifts] == [(device.address, True)]
+    assert drifts[0].found == "vlan_id is 666, not 100; trust is on, not off"
+    assert world.resumes() == {server.id: 1}
+
+
+def test_a_vlan_changed_by_its_network_is_no_drift(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = world.an_agent()
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.want(server)
+    world.settle(agent)
+    changed = a_server(1, a_nic(1, world.device(IGB, 0), vlan_id=101))
+    told = len(world.control.reports)
+    world.control.want(changed)
+    world.settle(agent)
+    check(world, changed)
+    assert world.resumes() == {server.id: 1}
+    assert not any(report.drifts for report in world.control.reports)
+    # READY was told of VLAN 100 before; that it now holds of 101 is news.
+    assert any(report.devices for report in world.control.reports[told:])
+
+
+def test_after_a_reboot_of_the_host_everything_is_made_so_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = world.an_agent()
+    servers = (
+        a_server(1, a_nic(1, world.device(IGB, 0))),
+        a_server(2, a_nic(2, world.device(MLX, 0), VnicType.MACVTAP)),
+        a_server(3, a_nic(3, world.device(MLX, 1)), power=PowerState.STOPPED),
+    )
+    world.control.want(*servers)
+    world.settle(agent)
+    world.machine.kernel.reboot()
+    fresh = world.an_agent()
+    world.settle(fresh)
+    check(world, *servers)
+    world.control.want(
+        releases=tuple(nic.device for s in servers for nic in s.nics if nic.device is not None)
+    )
+    world.settle(fresh)
+    check(world)
+
+
+def test_a_lost_journal_does_not_make_a_tenants_settings_the_original_ones(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    kept = a_server(1, a_nic(1, world.device(IGB, 0)))
+    deleted = a_server(2, a_nic(2, world.device(MLX, 0), vlan_id=200))
+    world.control.want(kept, deleted)
+    world.settle(world.an_agent())
+    world.journal_path.unlink()
+    before = world.writes()
+    world.settle(world.an_agent())
+    assert world.writes() == before
+    world.journal_path.unlink()
+    held = (world.device(IGB, 0), world.device(MLX, 0))
+    world.control.want(kept, releases=held[1:])
+    agent = world.an_agent()
+    world.settle(agent)
+    check(world, kept)
+    world.control.want(releases=held)
+    world.settle(agent)
+    check(world)
+
+
+def test_what_a_driver_cannot_do_is_refused_only_if_asked_for(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = world.an_agent()
+    nic = a_nic(1, world.device(IGB, 0))  # igb has no link state.
+    asking = a_server(1, replace(nic, link_state=LinkState.ENABLE))
+    other = a_server(2, a_nic(2, world.device(IGB, 1)))
+    world.control.want(asking, other)
+    world.run(agent, seconds=5)
+    told = world.control.server(asking)
+    assert told is not None
+    assert told[0] is ServerCondition.FAILED
+    assert told[1] == "igb of 0000:05:00.0 can't set link state for its VFs"
+    assert world.control.server(other) == (ServerCondition.RUNNING, "")
+    check(world, other)
+
+
+def test_a_pf_that_cannot_be_read_stops_no_guest_that_runs(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = world.an_agent()
+    running = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.want(running)
+    world.settle(agent)
+    world.machine.kernel.plant(PfUnreadable(pf=IGB))
+    new = a_server(2, a_nic(2, world.device(IGB, 1)))
+    world.control.want(running, new)
+    world.run(world.an_agent(), seconds=120)
+    told = world.control.server(new)
+    assert told is not None
+    assert "can't be read" in told[1]
+    assert set(world.raw_domains()) == {running.id}
+    world.machine.kernel.clear_faults()
+    world.settle(world.an_agent(), minutes=10)
+    check(world, running, new)
+
+
+def test_lost_reports_are_told_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = world.an_agent()
+    device = world.device(IGB, 0)
+    server = a_server(1, a_nic(1, device))
+    world.control.want(server)
+    world.control.lose_reports = True
+    world.run(agent, seconds=10)
+    check(world, server)
+    assert not world.control.reports
+    world.control.lose_reports = False
+    world.control.lose_fetches = True
+    world.run(agent, seconds=5)
+    assert world.control.condition(device) == (DeviceCondition.READY, "")
+    assert world.control.reports[0].inventory is not None
+    assert [report.number for report in world.control.reports] == sorted(
+        {report.number for report in world.control.reports}
+    )
+
+
+def test_a_quiet_host_sends_heartbeats_and_reads_one_pf_in_turn(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = world.an_agent()
+    world.control.want(a_server(1, a_nic(1, world.device(IGB, 0)), a_nic(2, world.device(MLX, 0))))
+    world.settle(agent)
+    host_kernel = agent._host.kernel
+    reads = dict(host_kernel.reads)  # type: ignore[attr-defined]  # The fake counts them.
+    told = len(world.control.reports)
+    world.run(agent, seconds=600)
+    heartbeats = world.control.reports[told:]
+    assert 19 <= len(heartbeats) <= 21
+    assert not any(r.devices or r.servers or r.inventory or r.drifts for r in heartbeats)
+    assert all(report.settled for report in heartbeats)
+    after = dict(host_kernel.reads)  # type: ignore[attr-defined]
+    checks = sorted(after[pf] - reads[pf] for pf in (IGB, MLX))
+    assert checks in ([4, 5], [5, 5])

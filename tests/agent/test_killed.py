@@ -1,0 +1,71 @@
+"""The agent killed at every point of every scenario: the next one finishes, nothing twice.
+
+Killed means SIGKILL of a process: a child is forked for each point, and ends itself there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.agent.scenarios import SCENARIOS, Stage
+from tests.agent.world import World, check
+
+
+class Recorder:
+    """Writes down where the agent has been."""
+
+    def __init__(self) -> None:
+        self.points: list[str] = []
+
+    def reached(self, point: str) -> None:
+        self.points.append(point)
+
+
+class Killer:
+    """Ends the process at the nth point."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def reached(self, point: str) -> None:
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._left -= 1
+
+
+def kill_at(world: World, number: int) -> None:
+    """Run an agent in a child process until it is killed at its nth point."""
+    child = os.fork()
+    if child == 0:
+        try:
+            world.settle(world.an_agent(Killer(number)))
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), f"point {number} was never reached"
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_an_agent_killed_at_any_point_is_finished_by_the_next_with_nothing_twice(
+    name: str, tmp_path: Path
+) -> None:
+    stage = Stage(SCENARIOS[name], tmp_path)
+    servers, _ = stage.wants
+    uninterrupted, recorder = stage.a_world(), Recorder()
+    uninterrupted.settle(uninterrupted.an_agent(recorder))
+    check(uninterrupted, *servers)
+    assert len(recorder.points) >= 6
+    for number, point in enumerate(recorder.points):
+        world = stage.a_world()
+        kill_at(world, number)
+        world.settle(world.an_agent())
+        check(world, *servers)
+        assert world.agent_writes() == uninterrupted.agent_writes(), f"killed at: {point}"
+        before = world.writes()
+        world.settle(world.an_agent())
+        assert world.writes() == before, f"killed at: {point}"

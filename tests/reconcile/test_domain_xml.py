@@ -1,0 +1,110 @@
+"""Domain XML: valid under libvirt's own schemas, the same each time, and complete."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from tests.reconcile.scenes import (
+    IGB,
+    MLX,
+    VIF_TYPES,
+    a_nic,
+    a_server,
+    vf,
+    whole,
+)
+from tests.reconcile.schemas import assert_valid, domain_schema
+from trunkline.domain.port import VnicType
+from trunkline.host.libvirt_domain import parse_libvirt_domain
+from trunkline.reconcile.desired import NicConfig
+from trunkline.reconcile.domain_xml import DomainOptions, attachment, define
+
+OPTIONS = DomainOptions()
+
+
+@st.composite
+def nics(draw: st.DrawFn) -> tuple[NicConfig, ...]:
+    made = []
+    kinds = [*VnicType, "mlnx_direct"]
+    for number, kind in enumerate(draw(st.lists(st.sampled_from(kinds), max_size=8))):
+        vlan_id = draw(st.sampled_from([0, 1, 100, 4094]))
+        match kind:
+            case VnicType.NORMAL:
+                made.append(a_nic(number, None, VnicType.NORMAL, vlan_id=vlan_id))
+            case VnicType.DIRECT_PHYSICAL:
+                made.append(a_nic(number, whole(IGB), VnicType.DIRECT_PHYSICAL, vlan_id=vlan_id))
+            case VnicType.DIRECT | VnicType.MACVTAP:
+                made.append(a_nic(number, vf(MLX, number), kind, vlan_id=vlan_id))
+            case _:
+                device = vf(MLX, number)
+                made.append(
+                    a_nic(number, device, VnicType.MACVTAP, vlan_id=vlan_id, vif_type="mlnx_direct")
+                )
+    return tuple(made)
+
+
+@given(
+    nics=nics(),
+    name=st.text(max_size=60),
+    domain_type=st.sampled_from(["kvm", "qemu"]),
+    disk_gib=st.sampled_from([0, 10]),
+)
+def test_domains_are_valid_under_libvirts_schema_and_always_the_same(
+    nics: tuple[NicConfig, ...], name: str, domain_type: str, disk_gib: int
+) -> None:
+    server = replace(a_server(1, *nics), name=name, disk_gib=disk_gib)
+    options = DomainOptions(domain_type=domain_type)
+    made = define(server, VIF_TYPES, options)
+    assert_valid(made.xml)
+    assert define(server, VIF_TYPES, options) == made
+
+
+@given(nics=nics())
+def test_what_libvirt_reads_is_what_an_observation_is_compared_with(
+    nics: tuple[NicConfig, ...],
+) -> None:
+    server = a_server(1, *nics)
+    read = parse_libvirt_domain(define(server, VIF_TYPES, OPTIONS).xml)
+    wanted = attachment(server, VIF_TYPES)
+    assert frozenset(read.host_devices) == wanted.devices
+    assert frozenset(each.ifname for each in read.direct_interfaces) == wanted.ifnames
+    written = sorted(
+        [(str(each.mac), each.vlan_id) for each in read.hostdev_interfaces]
+        + [(str(each.mac), each.vlan_id) for each in read.direct_interfaces]
+    )
+    vfs = [nic for nic in nics if nic.vnic_type in (VnicType.DIRECT, VnicType.MACVTAP)]
+    assert written == sorted((str(nic.mac), nic.vlan_id) for nic in vfs)
+
+
+def test_the_digest_is_of_all_but_the_boot_number() -> None:
+    server = a_server(1, a_nic(1, vf(IGB, 0)))
+    made = define(server, VIF_TYPES, OPTIONS)
+    again = define(replace(server, boot_number=2), VIF_TYPES, OPTIONS)
+    assert again.digest == made.digest
+    assert again.xml != made.xml
+    for other in (
+        replace(server, vcpus=3),
+        replace(server, name="other"),
+        a_server(1, a_nic(1, vf(IGB, 0), vlan_id=101)),
+        a_server(1, a_nic(1, vf(IGB, 1))),
+    ):
+        assert define(other, VIF_TYPES, OPTIONS).digest != made.digest
+    read = parse_libvirt_domain(made.xml)
+    assert (read.is_ours, read.boot_number, read.xml_digest) == (True, 1, made.digest)
+
+
+@pytest.mark.parametrize(
+    ("broken", "by"),
+    [("<vlan>", "<vlans>"), ('mode="passthrough"', 'mode="pass"'), ('bus="0x05"', 'bus="0x555"')],
+)
+def test_the_schema_does_refuse_what_is_wrong(broken: str, by: str) -> None:
+    nic = a_nic(2, vf(MLX, 0), VnicType.MACVTAP)
+    xml = define(a_server(1, a_nic(1, vf(IGB, 0)), nic), VIF_TYPES, OPTIONS).xml
+    assert broken in xml
+    wrong = xml.replace(broken, by).replace(broken.replace("<", "</"), by.replace("<", "</"))
+    assert not domain_schema().validate(etree.fromstring(wrong.encode()))

@@ -1,0 +1,138 @@
+"""Hosts and requests, valid by default; each test states only what matters to it."""
+
+from __future__ import annotations
+
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.placement.fleet import DeviceView, Fleet, HostView
+from trunkline.placement.place import place
+from trunkline.placement.request import (
+    HostRefusal,
+    NicDemand,
+    NotPlaced,
+    Placed,
+    PlacementRequest,
+    SegmentOption,
+)
+
+
+def a_pf(name: str, physnet: str = "phy1", *, free: bool = True, **tags: str) -> DeviceView:
+    return DeviceView(
+        id=DeviceId(name),
+        kind=DeviceKind.PF,
+        address=f"address-of-{name}",
+        attributes=_attributes(physnet, tags),
+        free=free,
+    )
+
+
+def vfs(
+    pf: str, count: int, physnet: str = "phy1", *, owned: int = 0, **tags: str
+) -> list[DeviceView]:
+    """VFs `pf.0`, `pf.1`…, of which the first `owned` have owners."""
+    return [
+        DeviceView(
+            id=DeviceId(f"{pf}.{index}"),
+            kind=DeviceKind.VF,
+            pf_id=DeviceId(pf),
+            vf_index=index,
+            attributes=_attributes(physnet, tags),
+            free=index >= owned,
+        )
+        for index in range(count)
+    ]
+
+
+def _attributes(physnet: str, tags: dict[str, str]) -> dict[str, str]:
+    tagged = {f"e.{key}": value for key, value in tags.items()}
+    return {"vendor_id": "15b3", "e.physical_network": physnet, **tagged}
+
+
+def a_host(
+    name: str,
+    *devices: DeviceView | list[DeviceView],
+    enabled: bool = True,
+    up: bool = True,
+    vcpus: int = 16,
+    memory_mib: int = 65536,
+    disk_gib: int = 500,
+    bridges: tuple[str, ...] = (),
+) -> HostView:
+    flat: list[DeviceView] = []
+    for device in devices:
+        flat += device if isinstance(device, list) else [device]
+    return HostView(
+        id=HostId(f"id-{name}"),
+        name=HostName(name),
+        generation=1,
+        enabled=enabled,
+        up=up,
+        free_vcpus=vcpus,
+        free_memory_mib=memory_mib,
+        free_disk_gib=disk_gib,
+        bridges=frozenset(map(PhysicalNetwork, bridges)),
+        devices=tuple(flat),
+    )
+
+
+def a_fleet(*hosts: HostView) -> Fleet:
+    fleet = Fleet()
+    for host in hosts:
+        fleet.put_host(host)
+    return fleet
+
+
+def a_nic(
+    name: str, *physnets: str, kind: DeviceKind | None = DeviceKind.VF, **tags: str
+) -> NicDemand:
+    """A NIC on a network with a segment on each of `physnets`."""
+    return NicDemand(
+        nic=name,
+        kind=kind,
+        options=tuple(
+            SegmentOption(
+                segment_id=SegmentId(f"on {physnet}"),
+                attributes={} if kind is None else {"e.physical_network": physnet},
+                physical_network=PhysicalNetwork(physnet),
+            )
+            for physnet in physnets
+        ),
+        attributes={f"e.{key}": value for key, value in tags.items()},
+    )
+
+
+def a_whole_pf(name: str, physnet: str = "phy1", **tags: str) -> NicDemand:
+    return a_nic(name, physnet, kind=DeviceKind.PF, **tags)
+
+
+def a_request(
+    *nics: NicDemand, vcpus: int = 1, memory_mib: int = 1024, disk_gib: int = 1
+) -> PlacementRequest:
+    return PlacementRequest(nics=nics, vcpus=vcpus, memory_mib=memory_mib, disk_gib=disk_gib)
+
+
+def placed(request: PlacementRequest, fleet: Fleet) -> Placed:
+    answer = place(request, fleet)
+    assert isinstance(answer, Placed), answer
+    return answer
+
+
+def refused(request: PlacementRequest, fleet: Fleet) -> NotPlaced:
+    answer = place(request, fleet)
+    assert isinstance(answer, NotPlaced), answer
+    return answer
+
+
+def only_refusal(request: PlacementRequest, host: HostView) -> HostRefusal:
+    """Why the only host of a fleet refuses."""
+    (refusal,) = refused(request, a_fleet(host)).explanation.hosts
+    assert (refusal.host_id, refusal.host_name) == (host.id, host.name)
+    return refusal
+
+
+def device_ids(answer: Placed) -> list[str | None]:
+    return [choice.device_id for choice in answer.choices]
+
+
+def host_names(fleet: Fleet, answers: list[Placed]) -> list[str]:
+    return [fleet.view(answer.host_id).name for answer in answers]

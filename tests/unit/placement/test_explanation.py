@@ -1,0 +1,252 @@
+"""Every refusal says why: per host, per NIC, and the least change that would make it fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.placement.builders import (
+    a_fleet,
+    a_host,
+    a_nic,
+    a_pf,
+    a_request,
+    a_whole_pf,
+    only_refusal,
+    placed,
+    refused,
+    vfs,
+)
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.ids import HostName
+from trunkline.placement.explanation import explain
+from trunkline.placement.fleet import HostView
+from trunkline.placement.request import NicDemand, NicReason, PlacementRequest, Reason
+
+HOST = a_host("h1", vcpus=2, memory_mib=2048, disk_gib=10)
+
+
+@pytest.mark.parametrize(
+    ("host", "request_", "reason", "detail", "change"),
+    [
+        (replace(HOST, enabled=False), a_request(), Reason.DISABLED, "", "enable h1"),
+        (replace(HOST, up=False), a_request(), Reason.DOWN, "", "bring back the agent of h1"),
+        (
+            HOST,
+            replace(a_request(), excluded_hosts=frozenset({HOST.id})),
+            Reason.EXCLUDED,
+            "",
+            "let h1 be tried again, which has refused this server",
+        ),
+        (
+            HOST,
+            replace(a_request(), only_host=HostName("h9")),
+            Reason.NOT_THE_HOST_ASKED_FOR,
+            "",
+            "ask for h1 instead of h9",
+        ),
+        (
+            HOST,
+            a_request(vcpus=3),
+            Reason.NO_VCPUS,
+            "2 vCPUs free, 3 wanted",
+            "1 more free vCPU on h1",
+        ),
+        (
+            HOST,
+            a_request(memory_mib=3000),
+            Reason.NO_MEMORY,
+            "2048 MiB of memory free, 3000 wanted",
+            "952 more MiB of free memory on h1",
+        ),
+        (
+            HOST,
+            a_request(disk_gib=12),
+            Reason.NO_DISK,
+            "10 GiB of disk free, 12 wanted",
+            "2 more GiB of free disk on h1",
+        ),
+    ],
+)
+def test_a_reason_that_lies_in_the_host(
+    host: HostView, request_: PlacementRequest, reason: Reason, detail: str, change: str
+) -> None:
+    told = refused(request_, a_fleet(host)).explanation
+    (refusal,) = told.hosts
+    assert (refusal.reasons, refusal.nics, refusal.detail) == ((reason,), (), detail)
+    assert (told.counts, told.nearest, told.smallest_change) == ({reason: 1}, "h1", change)
+
+
+VF, PF = a_nic("n", "phy1"), a_whole_pf("n")
+TRUSTED = a_nic("n", "phy1", trusted="true")
+
+
+@pytest.mark.parametrize(
+    ("host", "nic", "expected", "missing", "change"),
+    [
+        (
+            a_host("h1", bridges=("phy2",)),
+            a_nic("n", "phy1", kind=None),
+            NicReason(nic="n", reason=Reason.NO_BRIDGE, detail="no bridge on phy1"),
+            0,
+            "a bridge on phy1 at h1 (for n)",
+        ),
+        (
+            a_host("h1", a_pf("a")),
+            VF,
+            NicReason(nic="n", reason=Reason.NO_DEVICE, detail="no VF on offer"),
+            0,
+            "one more VF with e.physical_network=phy1 on offer on h1 (for n)",
+        ),
+        (
+            a_host("h1", vfs("a", 8, "phy2")),
+            VF,
+            NicReason(
+                nic="n", reason=Reason.NOT_CABLED, detail="no VF has e.physical_network=phy1"
+            ),
+            0,
+            "one more VF with e.physical_network=phy1 on offer on h1 (for n)",
+        ),
+        (
+            a_host("h1", vfs("a", 8, trusted="false")),
+            TRUSTED,
+            NicReason(
+                nic="n",
+                reason=Reason.NO_MATCHING_DEVICE,
+                detail="8 VFs with e.physical_network=phy1, none of them with e.trusted=true too",
+            ),
+            0,
+            "one more VF with e.physical_network=phy1, e.trusted=true on offer on h1 (for n)",
+        ),
+        (
+            a_host("h1", vfs("a", 8, owned=8)),
+            VF,
+            NicReason(
+                nic="n",
+                reason=Reason.NO_FREE_DEVICE,
+                detail="e.physical_network=phy1: 8 VFs, 0 free",
+                fitting=8,
+            ),
+            1,
+            "one more free VF with e.physical_network=phy1 on h1 (for n)",
+        ),
+        (
+            a_host("h1", a_pf("a", free=False)),
+            PF,
+            NicReason(
+                nic="n",
+                reason=Reason.NO_FREE_DEVICE,
+                detail="e.physical_network=phy1: 1 PF, 0 free",
+                fitting=1,
+            ),
+            1,
+            "one more free PF with e.physical_network=phy1 on h1 (for n)",
+        ),
+        (
+            a_host("h1", a_pf("a"), vfs("a", 8, owned=3), a_pf("b"), vfs("b", 8, owned=2)),
+            PF,
+            NicReason(
+                nic="n",
+                reason=Reason.PF_IN_USE,
+                detail="e.physical_network=phy1: 2 PFs, 0 free; VFs of 2 have owners",
+                fitting=2,
+            ),
+            2,
+            "free PF address-of-b on h1 of the owners of 2 VFs (for n)",
+        ),
+        (
+            a_host("h1", a_pf("a", free=False), vfs("a", 8)),
+            VF,
+            NicReason(
+                nic="n",
+                reason=Reason.PF_GIVEN_AWAY,
+                detail="e.physical_network=phy1: 8 VFs, 0 free; the PF of 8 was given away",
+                fitting=8,
+            ),
+            1,
+            "free PF address-of-a on h1, whose VFs are wanted",
+        ),
+    ],
+)
+def test_a_reason_that_lies_in_one_nic(
+    host: HostView, nic: NicDemand, expected: NicReason, missing: int, change: str
+) -> None:
+    told = refused(a_request(nic), a_fleet(host)).explanation
+    (refusal,) = told.hosts
+    assert (refusal.reasons, refusal.nics) == ((), (expected,))
+    assert refusal.missing == missing
+    assert told.counts == {expected.reason: 1}
+    assert told.smallest_change == change
+
+
+def test_nics_that_fit_alone_but_not_together_are_named_and_the_others_are_not() -> None:
+    host = a_host("h1", vfs("a", 2, owned=1), vfs("b", 8, "phy2"))
+    nics = [a_nic("x", "phy1"), a_nic("other", "phy2"), a_nic("y", "phy1")]
+    refusal = only_refusal(a_request(*nics), host)
+    assert [(one.nic, one.reason) for one in refusal.nics] == [
+        ("x", Reason.TOO_FEW_TOGETHER),
+        ("y", Reason.TOO_FEW_TOGETHER),
+    ]
+    assert [(one.fitting, one.free) for one in refusal.nics] == [(2, 1), (2, 1)]
+    assert refusal.missing == 1
+
+
+def test_demands_that_contradict_each_other_are_told_as_such() -> None:
+    nic = a_nic("n", "phy1", physical_network="phy2")
+    told = refused(a_request(nic), a_fleet(a_host("h1", vfs("a", 1)))).explanation
+    assert told.counts == {Reason.NO_MATCHING_DEVICE: 1}
+    assert told.smallest_change == "a demand of n that some device could meet"
+
+
+def test_the_nearest_host_is_the_one_that_lacks_least() -> None:
+    fleet = a_fleet(
+        a_host("h1", vfs("a", 8, "phy1")),  # Lacks a cable.
+        a_host("h2", vfs("a", 8, "phy2", owned=8), enabled=False),  # Lacks two things.
+        a_host("h3", vfs("a", 8, "phy2", owned=8)),
+    )
+    told = refused(a_request(a_nic("n", "phy2")), fleet).explanation
+    assert told.nearest == "h3"
+    assert told.smallest_change == ("one more free VF with e.physical_network=phy2 on h3 (for n)")
+    assert told.counts == {
+        Reason.NOT_CABLED: 1,
+        Reason.DISABLED: 1,
+        Reason.NO_FREE_DEVICE: 2,
+    }
+
+
+def test_a_host_can_lack_several_things_and_all_are_told() -> None:
+    host = a_host("h1", vfs("a", 1, owned=1), vfs("b", 2, "phy2"), up=False, vcpus=1)
+    nics = [a_nic("x", "phy1"), a_nic("y", "phy2"), a_nic("z", "phy2"), a_nic("v", "phy2")]
+    told = refused(a_request(*nics, vcpus=4), a_fleet(host)).explanation
+    (refusal,) = told.hosts
+    assert refusal.reasons == (Reason.DOWN, Reason.NO_VCPUS)
+    assert [one.reason for one in refusal.nics] == [
+        Reason.NO_FREE_DEVICE,
+        *[Reason.TOO_FEW_TOGETHER] * 3,
+    ]
+    assert told.smallest_change == (
+        "bring back the agent of h1; and 3 more free vCPUs on h1;"
+        " and one more VF with e.physical_network=phy2 on offer on h1 (for v);"
+        " and one more free VF with e.physical_network=phy1 on h1 (for x)"
+    )
+
+
+def test_an_empty_fleet_is_told_as_such() -> None:
+    told = refused(a_request(), a_fleet()).explanation
+    assert (told.hosts, told.nearest) == ((), None)
+    assert told.smallest_change == "add a host: there is none yet"
+
+
+def test_a_request_that_fits_somewhere_is_explained_for_the_other_hosts_only() -> None:
+    fleet = a_fleet(a_host("h1"), a_host("h2", vfs("a", 1)))
+    assert placed(a_request(VF), fleet).host_id == "id-h2"
+    told = explain(a_request(VF), fleet)
+    assert [refusal.host_name for refusal in told.hosts] == ["h1"]
+    assert told.smallest_change == ""
+
+
+def test_a_nic_on_no_segment_fits_nowhere_and_says_so() -> None:
+    nic = NicDemand(nic="n", kind=DeviceKind.VF, options=())
+    (reason,) = only_refusal(a_request(nic), a_host("h1", vfs("a", 1))).nics
+    assert (reason.reason, reason.detail) == (Reason.NOT_CABLED, "on no segment at all")

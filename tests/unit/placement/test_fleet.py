@@ -1,0 +1,124 @@
+"""The index: what holds take, and what undoing them gives back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.placement.builders import (
+    a_fleet,
+    a_host,
+    a_nic,
+    a_pf,
+    a_request,
+    a_whole_pf,
+    device_ids,
+    placed,
+    refused,
+    vfs,
+)
+from trunkline.domain.ids import DeviceId
+from trunkline.placement.fleet import NotFree
+
+HOST = a_host("h1", a_pf("a"), vfs("a", 2), vcpus=4)
+ONE_VF = a_request(a_nic("n", "phy1"), vcpus=1, memory_mib=100, disk_gib=10)
+
+
+def test_a_hold_takes_devices_and_room_and_raises_the_generation() -> None:
+    fleet = a_fleet(HOST)
+    hold = fleet.hold(placed(ONE_VF, fleet), ONE_VF)
+    assert hold.device_ids == ("a.0",)
+    view = fleet.view(HOST.id)
+    assert [device.id for device in view.devices if not device.free] == ["a.0"]
+    assert view.free_vcpus == HOST.free_vcpus - 1
+    assert view.free_memory_mib == HOST.free_memory_mib - 100
+    assert view.free_disk_gib == HOST.free_disk_gib - 10
+    assert view.generation == HOST.generation + 1
+
+
+def test_an_undone_hold_leaves_no_trace_also_when_others_came_between() -> None:
+    fleet, other = a_fleet(HOST), a_fleet(HOST)
+    first = fleet.hold(placed(ONE_VF, fleet), ONE_VF)
+    fleet.hold(placed(ONE_VF, fleet), ONE_VF)
+    fleet.undo(first)
+    other.take_device(HOST.id, DeviceId("a.0"))
+    other.hold(placed(ONE_VF, other), ONE_VF)
+    other.free_device(HOST.id, DeviceId("a.0"))
+    assert fleet.view(HOST.id) == other.view(HOST.id)
+    assert device_ids(placed(ONE_VF, fleet)) == ["a.0"]
+
+
+def test_a_held_vf_keeps_its_pf_from_being_given_away_and_the_reverse() -> None:
+    whole = a_request(a_whole_pf("w"))
+    fleet = a_fleet(HOST)
+    hold = fleet.hold(placed(ONE_VF, fleet), ONE_VF)
+    refused(whole, fleet)
+    fleet.undo(hold)
+    fleet.hold(placed(whole, fleet), whole)
+    refused(ONE_VF, fleet)
+
+
+@pytest.mark.parametrize("then", ["device", "kin", "host"])
+def test_what_is_no_longer_free_is_not_held_and_nothing_else_is_either(then: str) -> None:
+    request = a_request(a_nic("x", "phy1"), a_nic("y", "phy1"))
+    fleet = a_fleet(HOST)
+    choice = placed(request, fleet)
+    if then == "device":
+        fleet.take_device(HOST.id, DeviceId("a.1"))
+    elif then == "kin":
+        fleet.take_device(HOST.id, DeviceId("a"))
+    else:
+        fleet.remove_host(HOST.id)
+    before = [fleet.view(host_id) for host_id in fleet.host_ids()]
+    with pytest.raises(NotFree):
+        fleet.hold(choice, request)
+    assert [fleet.view(host_id) for host_id in fleet.host_ids()] == before
+
+
+def test_undoing_does_not_free_a_device_that_the_store_has_given_to_another() -> None:
+    fleet = a_fleet(HOST)
+    hold = fleet.hold(placed(ONE_VF, fleet), ONE_VF)
+    fleet.take_device(HOST.id, DeviceId("a.0"))
+    fleet.undo(hold)
+    assert device_ids(placed(ONE_VF, fleet)) == ["a.1"]
+
+
+def test_undoing_does_not_lower_a_generation_that_the_store_has_set() -> None:
+    fleet = a_fleet(HOST)
+    hold = fleet.hold(placed(ONE_VF, fleet), ONE_VF)
+    fleet.set_generation(HOST.id, 9)
+    fleet.undo(hold)
+    assert placed(ONE_VF, fleet).seen_generation == 9
+
+
+def test_a_host_put_anew_owes_nothing_to_older_holds() -> None:
+    fleet = a_fleet(HOST)
+    hold = fleet.hold(placed(ONE_VF, fleet), ONE_VF)
+    fleet.put_host(HOST)
+    fleet.undo(hold)
+    assert fleet.view(HOST.id) == HOST
+
+
+def test_a_committed_hold_is_freed_by_the_store_like_any_owner() -> None:
+    fleet = a_fleet(HOST)
+    fleet.hold(placed(ONE_VF, fleet), ONE_VF)
+    fleet.take_device(HOST.id, DeviceId("a.0"))
+    fleet.free_device(HOST.id, DeviceId("a.0"))
+    assert device_ids(placed(ONE_VF, fleet)) == ["a.0"]
+
+
+def test_a_host_out_of_service_is_not_chosen_until_it_is_back() -> None:
+    fleet = a_fleet(HOST)
+    placed(ONE_VF, fleet)
+    for enabled, up in ((False, True), (True, False)):
+        fleet.set_status(HOST.id, enabled=enabled, up=up)
+        refused(ONE_VF, fleet)
+    fleet.set_status(HOST.id, enabled=True, up=True)
+    placed(ONE_VF, fleet)
+
+
+def test_room_given_back_is_seen_by_the_next_decision() -> None:
+    fleet = a_fleet(HOST)
+    big = a_request(vcpus=5)
+    refused(big, fleet)
+    fleet.adjust(HOST.id, vcpus=1)
+    placed(big, fleet)
