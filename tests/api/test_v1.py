@@ -35,9 +35,7 @@ def items(reply: Reply, name: str) -> list[Any]:
 
 
 def explain(world: TwoNetworks, *nics: dict[str, str], tenant: bool = False, **more: str) -> Any:
-    reply = ask(
-        world, "/explain", method="POST", body={"nics": list(nics), **more}, tenant=tenant
-    )
+    reply = ask(world, "/explain", method="POST", body={"nics": list(nics), **more}, tenant=tenant)
     assert reply.status == 200, reply
     return reply.json()
 
