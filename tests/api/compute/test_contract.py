@@ -272,3 +272,5 @@ def test_what_there_is_none_of(contract: Contract, version: str) -> None:
         "availability_zone", "list_availability_zone_list", "GET", "/os-availability-zone",
         version=version,
     )  # fmt: skip
+    zones = "list_availability_zone_list_detail"
+    check("availability_zone", zones, "GET", "/os-availability-zone/detail", version=version)

@@ -37,7 +37,7 @@ FROM_IMAGE: dict[str, Any] = {
 }
 
 
-def parse(minor: int = 96, hints: object = None, **changes: object) -> ServerCreate:
+def parse(minor: int = 96, hints: object = None, **changes: Any) -> ServerCreate:
     server = copy.deepcopy(FROM_IMAGE) | changes
     server = {name: value for name, value in server.items() if value is not ...}
     body: dict[str, object] = {"server": server}
@@ -46,7 +46,7 @@ def parse(minor: int = 96, hints: object = None, **changes: object) -> ServerCre
     return parse_server_create(Fields(body, ""), Microversion(2, minor))
 
 
-def refusal(minor: int = 96, hints: object = None, **changes: object) -> str:
+def refusal(minor: int = 96, hints: object = None, **changes: Any) -> str:
     with pytest.raises(Invalid) as refused:
         parse(minor, hints, **changes)
     return refused.value.field
@@ -118,7 +118,7 @@ def test_without_networks_the_project_s_own_is_taken_until_2_36() -> None:
         ({"host": "h1", "hypervisor_hostname": "h1", "availability_zone": "nova"}, "h1"),
     ],
 )
-def test_a_host_is_named_in_three_ways(fields: dict[str, str], host: str | None) -> None:
+def test_a_host_is_named_in_three_ways(fields: dict[str, Any], host: str | None) -> None:
     assert parse(**fields).host == host
 
 
@@ -185,7 +185,7 @@ def test_a_field_is_unknown_before_the_version_that_brought_it(
         ({"unheard_of": 1}, "server.unheard_of"),
     ],
 )
-def test_a_fault_is_told_with_its_field(fields: dict[str, object], named: str) -> None:
+def test_a_fault_is_told_with_its_field(fields: dict[str, Any], named: str) -> None:
     assert refusal(**fields) == named
 
 
@@ -203,7 +203,8 @@ def test_a_fault_is_told_with_its_field(fields: dict[str, object], named: str) -
     ],
 )
 def test_what_would_have_no_effect_is_refused(field: str, value: object) -> None:
-    assert refusal(**{field: value}) == f"server.{field}"
+    change: dict[str, Any] = {field: value}
+    assert refusal(**change) == f"server.{field}"
 
 
 def test_files_for_the_guest_are_refused_while_they_are_known() -> None:
