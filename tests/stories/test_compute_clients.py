@@ -135,12 +135,18 @@ def test_a_server_by_port_from_create_to_delete(desk: Desk) -> None:
 
 def test_a_server_by_network_with_several_nics(desk: Desk) -> None:
     desk.run("port", "create", "--network", "red", "--vnic-type", "macvtap", "nic-b")
+    (desk.directory / "disk.raw").write_bytes(b"a disk")
+    desk.run(
+        "image", "create", "--disk-format", "raw", "--container-format", "bare", "--file",
+        "disk.raw", "little",
+    )  # fmt: skip
     made = desk.show(
-        "server", "create", "--flavor", "small", *BLANK, "--network", "blue", "--port", "nic-b",
-        "--property", "role=web", "--wait", "by-network",
+        "server", "create", "--flavor", "small", "--image", "little", "--network", "blue",
+        "--port", "nic-b", "--property", "role=web", "--wait", "by-network",
     )  # fmt: skip
     assert made["status"] == "ACTIVE"
     assert made["properties"] == {"role": "web"}
+    assert made["image"].startswith("little (")
     ports = desk.show("port", "list", "--server", "by-network")
     assert len(ports) == 2
     desk.run("server", "delete", "--wait", "by-network")

@@ -12,10 +12,11 @@ from trunkline.api.parsing import Fields
 from trunkline.api.versions import Microversion
 from trunkline.control.requests import NicPolicy, NicRequest, ServerCreate
 from trunkline.domain.errors import Invalid
+from trunkline.domain.ids import NetworkId, PortId
 
 IMAGE = "7d8c2a0e-6f5e-4a39-a9c4-0c2c8b4f0c11"
-PORT = "1f1a2b3c-0000-4000-8000-000000000001"
-NETWORK = "1f1a2b3c-0000-4000-8000-000000000002"
+PORT = PortId("1f1a2b3c-0000-4000-8000-000000000001")
+NETWORK = NetworkId("1f1a2b3c-0000-4000-8000-000000000002")
 IMAGE_DISK = {
     "uuid": IMAGE,
     "boot_index": 0,
@@ -55,7 +56,7 @@ def refusal(minor: int = 96, hints: object = None, **changes: Any) -> str:
 def test_the_plainest_request() -> None:
     asked = parse()
     assert (asked.name, asked.flavor_id, asked.image_id) == ("web", "small", IMAGE)
-    assert asked.nics == (NicRequest(port_id=PORT),)  # type: ignore[arg-type]
+    assert asked.nics == (NicRequest(port_id=PORT),)
     assert not asked.config_drive
     assert asked.host is None
 
@@ -87,10 +88,10 @@ def test_a_uuid_in_another_form_names_the_same_thing() -> None:
 @pytest.mark.parametrize(
     ("networks", "nics"),
     [
-        ([{"uuid": NETWORK}], (NicRequest(network_id=NETWORK),)),  # type: ignore[arg-type]
+        ([{"uuid": NETWORK}], (NicRequest(network_id=NETWORK),)),
         (
             [{"uuid": NETWORK, "fixed_ip": "10.0.0.9"}],
-            (NicRequest(network_id=NETWORK, fixed_ip="10.0.0.9"),),  # type: ignore[arg-type]
+            (NicRequest(network_id=NETWORK, fixed_ip="10.0.0.9"),),
         ),
         ("auto", NicPolicy.AUTO),
         ("none", NicPolicy.NONE),
