@@ -19,6 +19,8 @@ from trunkline.domain.errors import (
     Forbidden,
     InUse,
     Invalid,
+    NoAddressFree,
+    NoSegmentationIdFree,
     NotFound,
     TrunklineError,
 )
@@ -112,7 +114,11 @@ def _neutron_type(error: TrunklineError | None, title: str) -> str:
         case InUse():
             return f"{_camel(error.what)}InUse"
         case AlreadyExists():
-            return f"{_camel(error.what)}AlreadyExists"
+            return _neutron_type_of_taken(error)
+        case NoSegmentationIdFree():
+            return "NoNetworkAvailable"
+        case NoAddressFree():
+            return "IpAddressGenerationFailure"
         case Invalid():
             return "InvalidInput"
         case Forbidden():
@@ -121,6 +127,24 @@ def _neutron_type(error: TrunklineError | None, title: str) -> str:
             return "HTTP" + title.replace(" ", "").replace("-", "")
         case _:
             return type(error).__name__
+
+
+# What `AlreadyExists` calls a thing begins with these words.
+# Source: neutron_lib.exceptions (neutron-lib 5.0.1).
+_NEUTRON_TAKEN: Final = MappingProxyType({
+    "MAC address": "MacAddressInUse",
+    "IP address": "IpAddressInUse",
+    "segment vlan": "VlanIdInUse",
+    "segment flat": "FlatNetworkInUse",
+    "segment vxlan": "TunnelIdInUse",
+})  # fmt: skip
+
+
+def _neutron_type_of_taken(error: AlreadyExists) -> str:
+    for words, name in _NEUTRON_TAKEN.items():
+        if f"{error.what} {error.ref}".startswith(words):
+            return name
+    return f"{_camel(error.what)}AlreadyExists"
 
 
 def _camel(what: str) -> str:

@@ -49,41 +49,13 @@ _DERIVED_PROFILE_KEYS: Final = frozenset({"pci_slot", "pci_vendor_info", "physic
 
 def create_port(svc: Services, caller: Caller, request: PortCreate) -> PortView:
     """Make a port; an admin may claim a host's device for it in the same step."""
+    return create_ports(svc, caller, [request])[0]
 
-    def create(tx: Transaction) -> PortView:
-        require_writer(caller, "creating a port")
-        network = tx.networks.get(request.network_id)
-        require_visible(caller, network, "network", network.id, shared=network.shared)
-        _check_privileges(caller, network, request)
-        project_id = request.project_id or caller.project_id
-        if project_id != caller.project_id:
-            require_admin(caller, "creating a port for another project")
-        port = new_port(
-            tx,
-            svc,
-            network,
-            project_id=ProjectId(project_id),
-            name=request.name,
-            description=request.description,
-            admin_state_up=request.admin_state_up,
-            vnic_type=request.vnic_type or VnicType.NORMAL,
-            mac=request.mac,
-            addresses=request.fixed_ips,
-            port_security_enabled=request.port_security_enabled,
-            device_id=request.device_id,
-            device_owner=request.device_owner,
-            profile=request.profile,
-        )
-        actor = actor_of(caller)
-        audit.record(
-            tx, actor, svc.clock.now(), "port.create", f"port {port.id}",
-            project_id=port.project_id, port_id=port.id,
-        )  # fmt: skip
-        if request.host:
-            _claim(tx, svc, actor, port, network, request.host, request.profile)
-        return _view(tx, port.id)
 
-    return svc.store.write(create)
+def create_ports(svc: Services, caller: Caller, requests: Sequence[PortCreate]) -> list[PortView]:
+    """Make all of the ports, or none."""
+    require_writer(caller, "creating a port")
+    return svc.store.write(lambda tx: [_create(tx, svc, caller, request) for request in requests])
 
 
 def get_port(svc: Services, caller: Caller, port_id: str) -> PortView:
@@ -265,6 +237,39 @@ def touch_host(tx: Transaction, svc: Services, binding: Binding) -> None:
     tx.on_commit(lambda: svc.wake_host(name))
 
 
+def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate) -> PortView:
+    network = tx.networks.get(request.network_id)
+    require_visible(caller, network, "network", network.id, shared=network.shared)
+    _check_privileges(caller, network, request)
+    project_id = request.project_id or caller.project_id
+    if project_id != caller.project_id:
+        require_admin(caller, "creating a port for another project")
+    port = new_port(
+        tx,
+        svc,
+        network,
+        project_id=ProjectId(project_id),
+        name=request.name,
+        description=request.description,
+        admin_state_up=request.admin_state_up,
+        vnic_type=request.vnic_type or VnicType.NORMAL,
+        mac=request.mac,
+        addresses=request.fixed_ips,
+        port_security_enabled=request.port_security_enabled,
+        device_id=request.device_id,
+        device_owner=request.device_owner,
+        profile=request.profile,
+    )
+    actor = actor_of(caller)
+    audit.record(
+        tx, actor, svc.clock.now(), "port.create", f"port {port.id}",
+        project_id=port.project_id, port_id=port.id,
+    )  # fmt: skip
+    if request.host:
+        _claim(tx, svc, actor, port, network, request.host, request.profile)
+    return _view(tx, port.id)
+
+
 def _view(tx: Transaction, port_id: str) -> PortView:
     return port_views(tx, [tx.ports.get(port_id)])[0]
 
@@ -329,8 +334,6 @@ def _updated(
         given["trusted"] = _trusted(changes.profile)
         given["profile"] = _kept_profile(changes.profile)
     if not isinstance(changes.fixed_ips, Unset):
-        kept = replace(port, fixed_ips=())
-        tx.ports.update(kept, seen_revision=port.revision)  # Its own addresses may be asked again.
         given["fixed_ips"] = allocate_fixed_ips(tx, network, changes.fixed_ips, port.id)
     return replace(port, **given)
 

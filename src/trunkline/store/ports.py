@@ -8,10 +8,12 @@ from ipaddress import ip_address
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     RowMapping,
     delete,
     exists,
+    false,
     func,
     insert,
     or_,
@@ -58,7 +60,11 @@ class Ports:
         return self._with_addresses(rows.all())
 
     def page(self, query: ListQuery) -> list[Port]:
-        """Return one page; filters may also be `ip_address`, `subnet_id` and `host` (its name)."""
+        """Return one page.
+
+        Filters may also be `ip_address`, `subnet_id`, `host` (its name), and `status` as the
+        view of a port tells it.
+        """
         conditions = []
         if query.visible_to is not None:
             conditions.append(
@@ -78,6 +84,8 @@ class Ports:
                         ip_allocations.c.port_id == ports.c.id, _IP_FILTERS[name].in_(values)
                     )
                 )
+            elif name == "status":
+                conditions.append(or_(*(_has_status(str(value)) for value in values)))
             elif name == "host":
                 conditions.append(
                     exists().where(
@@ -261,6 +269,24 @@ class Ports:
                 FixedIp(subnet_id=SubnetId(row["subnet_id"]), ip_address=row["ip_address"])
             )
         return [_port(row, found[row["id"]]) for row in rows]
+
+
+def _has_status(status: str) -> ColumnElement[bool]:
+    """The condition that a port has this status; the same rules as `PortView.status`."""
+    mine = exists().where(bindings.c.port_id == ports.c.id)
+    match status:
+        case "ACTIVE":
+            return mine.where(bindings.c.state == "active")
+        case "ERROR":
+            return mine.where(bindings.c.state == "failed")
+        case "BUILD":
+            return mine.where(bindings.c.state == "claimed", bindings.c.server_id.is_not(None))
+        case "DOWN":
+            return or_(
+                ~mine, mine.where(bindings.c.state == "claimed", bindings.c.server_id.is_(None))
+            )
+        case _:
+            return false()
 
 
 def _sort_key(address: str) -> str:

@@ -4,6 +4,58 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline.api.routing import Route
+from trunkline.api.http import Request, Response
+from trunkline.api.network import agents, extensions, networks, ports, segments, subnets
+from trunkline.api.routing import Auth, Route, delete, get, post, put
+from trunkline.control.services import Services
 
-ROUTES: Final[tuple[Route, ...]] = ()
+_V2: Final = "/network/v2.0"
+
+
+def resources(_svc: Services, request: Request) -> Response:
+    """Answer ``GET /network/v2.0``: what there is, as Neutron lists it."""
+    return Response(
+        body={
+            "resources": [
+                {
+                    "name": member,
+                    "collection": collection,
+                    "links": [{"rel": "self", "href": f"{request.base_url}{_V2}/{collection}"}],
+                }
+                for member, collection in (
+                    ("network", "networks"),
+                    ("subnet", "subnets"),
+                    ("port", "ports"),
+                    ("segment", "segments"),
+                    ("agent", "agents"),
+                    ("extension", "extensions"),
+                )
+            ]
+        }
+    )
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    get(_V2, resources, Auth.PUBLIC),
+    get(f"{_V2}/networks", networks.index),
+    post(f"{_V2}/networks", networks.create),
+    get(f"{_V2}/networks/{{id}}", networks.show),
+    put(f"{_V2}/networks/{{id}}", networks.update),
+    delete(f"{_V2}/networks/{{id}}", networks.remove),
+    get(f"{_V2}/subnets", subnets.index),
+    post(f"{_V2}/subnets", subnets.create),
+    get(f"{_V2}/subnets/{{id}}", subnets.show),
+    put(f"{_V2}/subnets/{{id}}", subnets.update),
+    delete(f"{_V2}/subnets/{{id}}", subnets.remove),
+    get(f"{_V2}/ports", ports.index),
+    post(f"{_V2}/ports", ports.create),
+    get(f"{_V2}/ports/{{id}}", ports.show),
+    put(f"{_V2}/ports/{{id}}", ports.update),
+    delete(f"{_V2}/ports/{{id}}", ports.remove),
+    get(f"{_V2}/segments", segments.index),
+    get(f"{_V2}/segments/{{id}}", segments.show),
+    get(f"{_V2}/agents", agents.index),
+    get(f"{_V2}/agents/{{id}}", agents.show),
+    get(f"{_V2}/extensions", extensions.index),
+    get(f"{_V2}/extensions/{{alias}}", extensions.show),
+)

@@ -1,0 +1,74 @@
+"""``/network/v2.0/extensions``: which of Neutron's extensions are served. Clients look here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trunkline.api.http import Request, Response
+from trunkline.api.network.common import Item
+from trunkline.control.services import Services
+from trunkline.domain.errors import NotFound
+
+# Alias, name, description, updated: as in Neutron's API definitions (neutron_lib.api.definitions).
+_SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
+    ("agent", "agent", "The agent management extension.", "2013-02-03T10:00:00-00:00"),
+    ("binding", "Port Binding", "Expose port bindings of a virtual port to external application",
+     "2014-02-03T10:00:00-00:00"),
+    ("empty-string-filtering", "Empty String Filtering Extension",
+     "Allow filtering by attributes with empty string value", "2018-05-01T10:00:00-00:00"),
+    ("filter-validation", "Filter parameters validation",
+     "Provides validation on filter parameters.", "2018-07-04T10:00:00-00:00"),
+    ("multi-provider", "Multi Provider Network",
+     "Expose mapping of virtual networks to multiple physical networks",
+     "2013-06-27T10:00:00-00:00"),
+    ("net-mtu", "Network MTU", "Provides MTU attribute for a network resource.",
+     "2015-03-25T10:00:00-00:00"),
+    ("net-mtu-writable", "Network MTU (writable)",
+     "Provides a writable MTU attribute for a network resource.", "2017-07-12T00:00:00-00:00"),
+    ("pagination", "Pagination support",
+     "Extension that indicates that pagination is enabled.", "2016-06-12T00:00:00-00:00"),
+    ("port-security", "Port Security", "Provides port security", "2012-07-23T10:00:00-00:00"),
+    ("project-id", "project_id field enabled",
+     "Extension that indicates that project_id field is enabled.", "2016-09-09T09:09:09-09:09"),
+    ("provider", "Provider Network", "Expose mapping of virtual networks to physical networks",
+     "2012-09-07T10:00:00-00:00"),
+    ("revision-if-match", "If-Match constraints based on revision_number",
+     "Extension indicating that If-Match based on revision_number is supported.",
+     "2016-12-11T00:00:00-00:00"),
+    ("segment", "Segment", "Segments extension.", "2016-02-24T17:00:00-00:00"),
+    ("sorting", "Sorting support", "Extension that indicates that sorting is enabled.",
+     "2016-06-12T00:00:00-00:00"),
+    ("standard-attr-description", "standard-attr-description",
+     "Extension to add descriptions to standard attributes", "2016-02-10T10:00:00-00:00"),
+    ("standard-attr-revisions", "Resource revision numbers",
+     "This extension will display the revision number of neutron resources.",
+     "2016-04-11T10:00:00-00:00"),
+    ("standard-attr-timestamp", "Resource timestamps",
+     ("Adds created_at and updated_at fields to all Neutron resources that have Neutron "
+      "standard attributes."),
+     "2016-09-12T10:00:00-00:00"),
+)  # fmt: skip
+
+
+def index(_svc: Services, _request: Request) -> Response:
+    """Answer all of them."""
+    return Response(body={"extensions": [_render(*served) for served in _SERVED]})
+
+
+def show(_svc: Services, request: Request) -> Response:
+    """Answer one, by its alias."""
+    alias = request.params["alias"]
+    for served in _SERVED:
+        if served[0] == alias:
+            return Response(body={"extension": _render(*served)})
+    raise NotFound("extension", alias)
+
+
+def _render(alias: str, name: str, description: str, updated: str) -> Item:
+    return {
+        "alias": alias,
+        "name": name,
+        "description": description,
+        "updated": updated,
+        "links": [],
+    }

@@ -1,0 +1,227 @@
+"""``/network/v2.0/networks``"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trunkline.api.http import Request, Response
+from trunkline.api.listing import Filter, boolean, integer
+from trunkline.api.network.common import (
+    Collection,
+    Item,
+    answer_created,
+    answer_item,
+    answer_list,
+    precondition,
+    project_of,
+    seen_revision,
+    timestamp,
+    update_fields,
+)
+from trunkline.api.parsing import Fields
+from trunkline.control.network_requests import NetworkCreate, NetworkUpdate, SegmentRequest
+from trunkline.control.networks import (
+    NetworkView,
+    create_networks,
+    delete_network,
+    get_network,
+    list_networks,
+    update_network,
+)
+from trunkline.control.requests import UNSET
+from trunkline.control.services import Services
+from trunkline.domain.errors import Invalid
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import PhysicalNetwork, ProjectId
+from trunkline.domain.network import NetworkType, Segment
+
+_TYPE, _ON, _ID = (
+    "provider:network_type",
+    "provider:physical_network",
+    "provider:segmentation_id",
+)
+_PROVIDER: Final = (_TYPE, _ON, _ID)
+_OWN: Final = ("name", "description", "admin_state_up", "shared", "mtu", "port_security_enabled")
+
+NETWORKS: Final = Collection(
+    name="networks",
+    member="network",
+    filters={
+        "id": Filter("id"),
+        "name": Filter("name"),
+        "description": Filter("description"),
+        "project_id": Filter("project_id"),
+        "tenant_id": Filter("project_id"),
+        "admin_state_up": Filter("admin_state_up", boolean),
+        "shared": Filter("shared", boolean),
+        "mtu": Filter("mtu", integer),
+        "port_security_enabled": Filter("port_security_enabled", boolean),
+        "revision_number": Filter("revision", integer),
+        _TYPE: Filter("network_type"),
+        _ON: Filter("physical_network"),
+        _ID: Filter("segmentation_id", integer),
+    },
+    sort_keys={
+        "id": "id",
+        "name": "name",
+        "project_id": "project_id",
+        "tenant_id": "project_id",
+        "admin_state_up": "admin_state_up",
+        "shared": "shared",
+        "mtu": "mtu",
+        "created_at": "created_at",
+        "updated_at": "updated_at",
+    },
+    constants={"status": "ACTIVE", "router:external": "False", "is_default": "False"},
+    inert={
+        "router:external": (False, None, "False", "false"),
+        "is_default": (False, None),
+        "availability_zone_hints": ([], None),
+        "vlan_transparent": (False, None),
+        "dns_domain": ("", None),
+        "qos_policy_id": (None,),
+        "tags": ([],),
+    },
+)
+
+
+def index(svc: Services, request: Request) -> Response:
+    """Answer a page of the networks that the caller may see."""
+    return answer_list(
+        request,
+        NETWORKS,
+        lambda query: list_networks(svc, request.caller, query),
+        lambda view: render_network(view, request.caller),
+    )
+
+
+def create(svc: Services, request: Request) -> Response:
+    """Make one network, or several."""
+    return answer_created(
+        request,
+        NETWORKS,
+        parse_network,
+        lambda wanted: [
+            render_network(view, request.caller)
+            for view in create_networks(svc, request.caller, wanted)
+        ],
+    )
+
+
+def show(svc: Services, request: Request) -> Response:
+    """Answer one network."""
+    view = get_network(svc, request.caller, request.params["id"])
+    return answer_item(request, NETWORKS, render_network(view, request.caller))
+
+
+def update(svc: Services, request: Request) -> Response:
+    """Change a network."""
+    fields = update_fields(request, NETWORKS)
+    fields.require_only((*_OWN, *_PROVIDER))
+    seen = seen_revision(request)
+    for name in (_TYPE, _ON):
+        if name in fields:
+            raise fields.invalid(name, "cannot change; only the segmentation ID can")
+    changes = NetworkUpdate(
+        name=fields.text("name", UNSET),
+        description=fields.text("description", UNSET),
+        admin_state_up=fields.boolean("admin_state_up", UNSET),
+        shared=fields.boolean("shared", UNSET),
+        mtu=fields.integer("mtu", UNSET),
+        port_security_enabled=fields.boolean("port_security_enabled", UNSET),
+        segmentation_id=fields.integer(_ID, UNSET),
+        seen_revision=seen,
+    )
+    with precondition(seen):
+        view = update_network(svc, request.caller, request.params["id"], changes)
+    return answer_item(request, NETWORKS, render_network(view, request.caller))
+
+
+def remove(svc: Services, request: Request) -> Response:
+    """Delete a network."""
+    delete_network(svc, request.caller, request.params["id"])
+    return Response(status=204)
+
+
+def parse_network(fields: Fields) -> NetworkCreate:
+    """Read a new network."""
+    fields.require_only((*_OWN, *_PROVIDER, "segments", "project_id", "tenant_id"))
+    project_id = project_of(fields)
+    return NetworkCreate(
+        name=fields.text("name", ""),
+        description=fields.text("description", ""),
+        project_id=None if project_id is None else ProjectId(project_id),
+        admin_state_up=fields.boolean("admin_state_up", default=True),
+        shared=fields.boolean("shared", default=False),
+        mtu=fields.integer("mtu", None),
+        port_security_enabled=fields.boolean("port_security_enabled", default=True),
+        segments=_parse_segments(fields),
+    )
+
+
+def render_network(view: NetworkView, caller: Caller) -> Item:
+    """Render a network; where its segments are is shown to admins only."""
+    network = view.network
+    item: Item = {
+        "id": network.id,
+        "name": network.name,
+        "description": network.description,
+        "project_id": network.project_id,
+        "tenant_id": network.project_id,
+        "admin_state_up": network.admin_state_up,
+        "status": "ACTIVE",
+        "shared": network.shared,
+        "mtu": network.mtu,
+        "port_security_enabled": network.port_security_enabled,
+        "router:external": False,
+        "subnets": list(view.subnet_ids),
+        "tags": [],
+        "availability_zones": [],
+        "availability_zone_hints": [],
+        "ipv4_address_scope": None,
+        "ipv6_address_scope": None,
+        "created_at": timestamp(network.created_at),
+        "updated_at": timestamp(network.updated_at),
+        "revision_number": network.revision,
+    }
+    if not caller.is_admin:
+        return item
+    if len(network.segments) == 1:
+        item |= _render_segment(network.segments[0])
+        item["pci_requirements"] = dict(next(iter(view.requirements.values())))
+    else:
+        item["segments"] = [_render_segment(segment) for segment in network.segments]
+        item["pci_requirements"] = {
+            segment_id: dict(attributes) for segment_id, attributes in view.requirements.items()
+        }
+    return item
+
+
+def _render_segment(segment: Segment) -> Item:
+    return {
+        _TYPE: segment.network_type.value,
+        _ON: segment.physical_network,
+        _ID: segment.segmentation_id,
+    }
+
+
+def _parse_segments(fields: Fields) -> tuple[SegmentRequest, ...]:
+    several = fields.objects("segments", None)
+    sent = [name for name in _PROVIDER if fields.raw(name) is not None]
+    if several is not None:
+        if sent:
+            raise fields.invalid("segments", f"cannot come together with {sent[0]}")
+        return tuple(_parse_segment(segment) for segment in several)
+    return (_parse_segment(fields),) if sent else ()
+
+
+def _parse_segment(fields: Fields) -> SegmentRequest:
+    physical_network = fields.text(_ON, None, length_min=1)
+    if fields.raw(_TYPE) is None:
+        raise Invalid(_TYPE, "is required where the other provider attributes are given")
+    return SegmentRequest(
+        network_type=fields.parsed(_TYPE, NetworkType),
+        physical_network=None if physical_network is None else PhysicalNetwork(physical_network),
+        # Any number: what segments of this type can have is for the use case to say.
+        segmentation_id=fields.integer(_ID, None, low=-(2**31), high=2**31),
+    )

@@ -1,0 +1,311 @@
+"""``/network/v2.0/ports``"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from trunkline.api.http import Query, Request, Response
+from trunkline.api.listing import Filter, boolean, integer
+from trunkline.api.network.common import (
+    Collection,
+    Item,
+    answer_created,
+    answer_item,
+    answer_list,
+    precondition,
+    project_of,
+    seen_revision,
+    timestamp,
+    update_fields,
+)
+from trunkline.api.parsing import Fields
+from trunkline.control.ports import (
+    create_ports,
+    delete_port,
+    get_port,
+    list_ports,
+    update_port,
+)
+from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate
+from trunkline.control.services import Services
+from trunkline.control.views import PortView
+from trunkline.domain.binding import BindingState
+from trunkline.domain.errors import Forbidden, Invalid
+from trunkline.domain.ether import parse_guest_mac
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import HostName, NetworkId, ProjectId, SubnetId
+from trunkline.domain.port import REFUSED_VNIC_TYPES, VnicType, logical_device_name
+
+FIXED_IPS_MAX: Final = 64  # Of one port.
+PROFILE_KEYS_MAX: Final = 64
+
+_VNIC_TYPE, _PROFILE, _HOST = "binding:vnic_type", "binding:profile", "binding:host_id"
+_CHANGEABLE: Final = (
+    "name",
+    "description",
+    "admin_state_up",
+    "mac_address",
+    "fixed_ips",
+    "device_id",
+    "device_owner",
+    "port_security_enabled",
+    _VNIC_TYPE,
+    _PROFILE,
+    _HOST,
+)
+_ADDRESS_FILTERS: Final = ("ip_address", "subnet_id")
+
+PORTS: Final = Collection(
+    name="ports",
+    member="port",
+    filters={
+        "id": Filter("id"),
+        "name": Filter("name"),
+        "description": Filter("description"),
+        "project_id": Filter("project_id"),
+        "tenant_id": Filter("project_id"),
+        "network_id": Filter("network_id"),
+        "mac_address": Filter("mac", str.lower),
+        "admin_state_up": Filter("admin_state_up", boolean),
+        "status": Filter("status", str.upper),
+        "device_id": Filter("device_id"),
+        "device_owner": Filter("device_owner"),
+        "port_security_enabled": Filter("port_security_enabled", boolean),
+        "revision_number": Filter("revision", integer),
+        "fixed_ips.ip_address": Filter("ip_address"),
+        "fixed_ips.subnet_id": Filter("subnet_id"),
+        _VNIC_TYPE: Filter("vnic_type"),
+        _HOST: Filter("host"),
+    },
+    sort_keys={
+        "id": "id",
+        "name": "name",
+        "project_id": "project_id",
+        "tenant_id": "project_id",
+        "network_id": "network_id",
+        "mac_address": "mac",
+        "admin_state_up": "admin_state_up",
+        "device_id": "device_id",
+        "device_owner": "device_owner",
+        "created_at": "created_at",
+        "updated_at": "updated_at",
+    },
+    inert={
+        "allowed_address_pairs": ([], None),
+        "extra_dhcp_opts": ([], None),
+        "security_groups": ([], None),
+        "qos_policy_id": (None,),
+        "dns_name": ("", None),
+        "dns_domain": ("", None),
+        "numa_affinity_policy": (None,),
+        "hints": (None, {}),
+        "propagate_uplink_status": (None, True, False),
+        "tags": ([],),
+    },
+)
+
+
+def index(svc: Services, request: Request) -> Response:
+    """Answer a page of the ports that the caller may see."""
+    if _HOST in request.query and not request.caller.is_admin:
+        # Even an empty answer would tell where other projects' ports are not.
+        raise Forbidden(f"filtering by {_HOST} needs the admin role")
+    return answer_list(
+        replace(request, query=_flatten_fixed_ips(request.query)),
+        PORTS,
+        lambda query: list_ports(svc, request.caller, query),
+        lambda view: render_port(view, request.caller),
+    )
+
+
+def create(svc: Services, request: Request) -> Response:
+    """Make one port, or several."""
+    return answer_created(
+        request,
+        PORTS,
+        parse_port,
+        lambda wanted: [
+            render_port(view, request.caller) for view in create_ports(svc, request.caller, wanted)
+        ],
+    )
+
+
+def show(svc: Services, request: Request) -> Response:
+    """Answer one port."""
+    view = get_port(svc, request.caller, request.params["id"])
+    return answer_item(request, PORTS, render_port(view, request.caller))
+
+
+def update(svc: Services, request: Request) -> Response:
+    """Change a port."""
+    fields = update_fields(request, PORTS)
+    for name in ("network_id", "project_id", "tenant_id"):
+        if name in fields:
+            raise fields.invalid(name, "cannot change")
+    fields.require_only(_CHANGEABLE)
+    seen = seen_revision(request)
+    changes = PortUpdate(
+        name=fields.text("name", UNSET),
+        description=fields.text("description", UNSET),
+        admin_state_up=fields.boolean("admin_state_up", UNSET),
+        vnic_type=fields.parsed(_VNIC_TYPE, parse_vnic_type, UNSET),
+        mac=fields.parsed("mac_address", parse_guest_mac, UNSET),
+        fixed_ips=_parse_fixed_ips(fields) or () if "fixed_ips" in fields else UNSET,
+        port_security_enabled=fields.boolean("port_security_enabled", UNSET),
+        device_id=fields.text("device_id", UNSET),
+        device_owner=fields.text("device_owner", UNSET),
+        profile=_parse_profile(fields) if _PROFILE in fields else UNSET,
+        host=_parse_host(fields) if _HOST in fields else UNSET,
+        seen_revision=seen,
+    )
+    with precondition(seen):
+        view = update_port(svc, request.caller, request.params["id"], changes)
+    return answer_item(request, PORTS, render_port(view, request.caller))
+
+
+def remove(svc: Services, request: Request) -> Response:
+    """Delete a port."""
+    delete_port(svc, request.caller, request.params["id"])
+    return Response(status=204)
+
+
+def parse_port(fields: Fields) -> PortCreate:
+    """Read a new port."""
+    fields.require_only((*_CHANGEABLE, "network_id", "project_id", "tenant_id"))
+    project_id = project_of(fields)
+    return PortCreate(
+        network_id=NetworkId(fields.uuid("network_id")),
+        name=fields.text("name", ""),
+        project_id=None if project_id is None else ProjectId(project_id),
+        description=fields.text("description", ""),
+        admin_state_up=fields.boolean("admin_state_up", default=True),
+        vnic_type=fields.parsed(_VNIC_TYPE, parse_vnic_type, None),
+        mac=fields.parsed("mac_address", parse_guest_mac, None),
+        fixed_ips=_parse_fixed_ips(fields),
+        port_security_enabled=fields.boolean("port_security_enabled", None),
+        device_id=fields.text("device_id", ""),
+        device_owner=fields.text("device_owner", ""),
+        profile=_parse_profile(fields),
+        host=_parse_host(fields),
+    )
+
+
+def parse_vnic_type(text: str) -> VnicType:
+    """Read a VNIC type; raise `ValueError` with the reason for one that is not served.
+
+    A type that is not served is never taken for a similar one: it would get a plain VF.
+    """
+    if text in REFUSED_VNIC_TYPES:
+        raise ValueError(f"{text} is not served: {REFUSED_VNIC_TYPES[text]}")
+    try:
+        return VnicType(text)
+    except ValueError:
+        known = ", ".join(kind.value for kind in VnicType)
+        raise ValueError(f"must be one of {known}, not {text[:60]!r}") from None
+
+
+def render_port(view: PortView, caller: Caller) -> Item:
+    """Render a port; what it is bound to is shown to admins only."""
+    port = view.port
+    item: Item = {
+        "id": port.id,
+        "name": port.name,
+        "description": port.description,
+        "network_id": port.network_id,
+        "project_id": port.project_id,
+        "tenant_id": port.project_id,
+        "mac_address": str(port.mac),
+        "admin_state_up": port.admin_state_up,
+        "status": view.status,
+        "device_id": port.device_id,
+        "device_owner": port.device_owner,
+        "fixed_ips": [
+            {"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips
+        ],
+        "port_security_enabled": port.port_security_enabled,
+        "allowed_address_pairs": [],
+        "extra_dhcp_opts": [],
+        "security_groups": [],
+        "tags": [],
+        _VNIC_TYPE: port.vnic_type.value,
+        "created_at": timestamp(port.created_at),
+        "updated_at": timestamp(port.updated_at),
+        "revision_number": port.revision,
+    }
+    if caller.is_admin:
+        item |= {
+            _HOST: view.host_name or "",
+            _PROFILE: render_profile(view),
+            "binding:vif_type": _vif_type(view),
+            "binding:vif_details": _vif_details(view),
+        }
+    return item
+
+
+def render_profile(view: PortView) -> Item:
+    """Render ``binding:profile``: what was written, and where the one binding row says it is."""
+    profile: Item = dict(view.port.profile)
+    if view.device is not None:
+        function = view.device.function
+        profile["pci_slot"] = str(function.address)
+        profile["pci_vendor_info"] = f"{function.vendor_id}:{function.product_id}"
+        on = None if view.segment is None else view.segment.physical_network
+        profile["physical_network"] = on or view.device.physical_network
+    return profile
+
+
+def _vif_type(view: PortView) -> str:
+    if view.binding is None:
+        return "unbound"
+    return "binding_failed" if view.binding.state is BindingState.FAILED else view.binding.vif_type
+
+
+def _vif_details(view: PortView) -> Item:
+    """The device's name belongs to the port, so it is known before any host is chosen."""
+    details = {} if view.binding is None else dict(view.binding.vif_details)
+    return {"device_name": logical_device_name(view.port.id)} | details
+
+
+def _flatten_fixed_ips(query: Query) -> Query:
+    """Turn ``fixed_ips=ip_address=192.0.2.7`` into a filter of its own."""
+    pairs = []
+    for name, value in query.pairs:
+        inner, equals, wanted = value.partition("=")
+        if name == "fixed_ips":
+            if not equals or inner not in _ADDRESS_FILTERS:
+                raise Invalid("fixed_ips", "must be ip_address=… or subnet_id=…")
+            pairs.append((f"fixed_ips.{inner}", wanted))
+        else:
+            pairs.append((name, value))
+    return Query(tuple(pairs))
+
+
+def _parse_fixed_ips(fields: Fields) -> tuple[AddressRequest, ...] | None:
+    wanted = fields.objects("fixed_ips", None)
+    if wanted is None:
+        return None
+    if len(wanted) > FIXED_IPS_MAX:
+        raise fields.invalid("fixed_ips", f"at most {FIXED_IPS_MAX}")
+    return tuple(_parse_fixed_ip(each) for each in wanted)
+
+
+def _parse_fixed_ip(fields: Fields) -> AddressRequest:
+    fields.require_only(_ADDRESS_FILTERS)
+    subnet_id = fields.uuid("subnet_id", None)
+    return AddressRequest(
+        subnet_id=None if subnet_id is None else SubnetId(subnet_id),
+        ip_address=fields.text("ip_address", None),
+    )
+
+
+def _parse_profile(fields: Fields) -> dict[str, object]:
+    profile = fields.mapping(_PROFILE, None) or {}
+    if len(profile) > PROFILE_KEYS_MAX:
+        raise fields.invalid(_PROFILE, f"at most {PROFILE_KEYS_MAX} keys")
+    return profile
+
+
+def _parse_host(fields: Fields) -> HostName | None:
+    host = fields.text(_HOST, None)
+    return HostName(host) if host else None
