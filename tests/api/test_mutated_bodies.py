@@ -1,4 +1,4 @@
-"""Requests that are right but for one value: each is served or refused, and never breaks anything."""
+"""Requests that are right but for one value: each is served or refused, and nothing breaks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from tests.support.world import PHY1, AgentByHand, a_card
 
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 UUID = "7ad6ad8b-5b5c-4d22-8d2c-9c8a6f3e1b11"
-HOSTILE = (
-    None, True, 0, -1, 1, 4094, 4095, 4096, 2**31, 2**31 - 1, 2**63 - 1, 2**63, 10**30, 0.5, 1e308, [], {},
-    [[]], [{}], [None], {"": ""}, {"a": {"a": {"a": 1}}}, "", " ", "0", "-1", "4095", "99999999999999999999",
-    "x" * 256, "x" * 70_000, "\0", "a\0", "\u202e", "\ufffe", "😀" * 100, "%s%n", "'; DROP TABLE ports", UUID,
-    UUID.upper(), UUID.replace("-", ""), "10.0.0.0/33", "10.0.0.5/24", "0.0.0.0/0", "::/0", "::/129", "::1",
-    "256.1.1.1", "10.0.0.1", "255.255.255.255", "00:00:00:00:00:00", "01:00:5e:00:00:01", "02-00-00-00-00-01",
-    "0000:05:00.1", "zz:zz", "vlan", "vxlan", "flat", "gre", "direct-physical", "macvtap", "phy2", "PHY1", "none",
-    "auto", "public", "private", "true", "2026-01-01", "../../etc/passwd", "http://x", "\r\nX-Evil: 1",
+HOSTILE: tuple[Any, ...] = (
+    None, True, 0, -1, 1, 4094, 4095, 4096, 2**31, 2**31 - 1, 2**63 - 1, 2**63, 10**30, 0.5,
+    1e308, [], {}, [[]], [{}], [None], {"": ""}, {"a": {"a": {"a": 1}}}, "", " ", "0", "-1",
+    "4095", "99999999999999999999", "x" * 256, "x" * 70_000, "\0", "a\0", "\u202e", "\ufffe",
+    "😀" * 100, "%s%n", "'; DROP TABLE ports", UUID, UUID.upper(), UUID.replace("-", ""),
+    "10.0.0.0/33", "10.0.0.5/24", "0.0.0.0/0", "::/0", "::/129", "::1", "256.1.1.1", "10.0.0.1",
+    "255.255.255.255", "00:00:00:00:00:00", "01:00:5e:00:00:01", "02-00-00-00-00-01",
+    "0000:05:00.1", "zz:zz", "vlan", "vxlan", "flat", "gre", "direct-physical", "macvtap",
+    "phy2", "PHY1", "none", "auto", "public", "private", "true", "2026-01-01",
+    "../../etc/passwd", "http://x", "\r\nX-Evil: 1",
 )  # fmt: skip
 
 
