@@ -135,7 +135,7 @@ def a_sequence(draw: st.DrawFn) -> list[dict[int, list[tuple[int, dict[str, obje
     return configs
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(a_sequence())
 def test_a_settled_host_is_as_desired_and_stays_quiet(
     sequence: list[dict[int, list[tuple[int, dict[str, object]]]]],

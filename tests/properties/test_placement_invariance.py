@@ -156,8 +156,13 @@ class FleetDeltas(RuleBasedStateMachine):
     def change_host(self, data: st.DataObject, up: bool, vcpus: int) -> None:
         view = self.model[data.draw(st.sampled_from(sorted(self.model)))]
         self.fleet.set_status(view.id, enabled=view.enabled, up=up)
-        self.fleet.adjust(view.id, vcpus=vcpus)
-        self.model[view.id] = replace(view, up=up, free_vcpus=view.free_vcpus + vcpus)
+        self.fleet.adjust(view.id, vcpus=vcpus, memory_mib=vcpus * 512)
+        self.model[view.id] = replace(
+            view,
+            up=up,
+            free_vcpus=view.free_vcpus + vcpus,
+            free_memory_mib=view.free_memory_mib + vcpus * 512,
+        )
 
     def live_holds(self) -> list[Hold]:
         return [hold for hold, puts in self.holds if self.puts[hold.host_id] == puts]

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lxml import etree
 
 from tests.reconcile.scenes import (
     IGB,
@@ -18,7 +17,7 @@ from tests.reconcile.scenes import (
     vf,
     whole,
 )
-from tests.reconcile.schemas import assert_valid, domain_schema
+from tests.support.libvirt_schemas import LibvirtSchema
 from trunkline.domain.port import VnicType
 from trunkline.host.libvirt_domain import parse_libvirt_domain
 from trunkline.reconcile.desired import NicConfig
@@ -55,12 +54,16 @@ def nics(draw: st.DrawFn) -> tuple[NicConfig, ...]:
     disk_gib=st.sampled_from([0, 10]),
 )
 def test_domains_are_valid_under_libvirts_schema_and_always_the_same(
-    nics: tuple[NicConfig, ...], name: str, domain_type: str, disk_gib: int
+    libvirt_domain_schema: LibvirtSchema,
+    nics: tuple[NicConfig, ...],
+    name: str,
+    domain_type: str,
+    disk_gib: int,
 ) -> None:
     server = replace(a_server(1, *nics), name=name, disk_gib=disk_gib)
     options = DomainOptions(domain_type=domain_type)
     made = define(server, VIF_TYPES, options)
-    assert_valid(made.xml)
+    libvirt_domain_schema.check(made.xml)
     assert define(server, VIF_TYPES, options) == made
 
 
@@ -102,9 +105,11 @@ def test_the_digest_is_of_all_but_the_boot_number() -> None:
     ("broken", "by"),
     [("<vlan>", "<vlans>"), ('mode="passthrough"', 'mode="pass"'), ('bus="0x05"', 'bus="0x555"')],
 )
-def test_the_schema_does_refuse_what_is_wrong(broken: str, by: str) -> None:
+def test_the_schema_does_refuse_what_is_wrong(
+    libvirt_domain_schema: LibvirtSchema, broken: str, by: str
+) -> None:
     nic = a_nic(2, vf(MLX, 0), VnicType.MACVTAP)
     xml = define(a_server(1, a_nic(1, vf(IGB, 0)), nic), VIF_TYPES, OPTIONS).xml
     assert broken in xml
     wrong = xml.replace(broken, by).replace(broken.replace("<", "</"), by.replace("<", "</"))
-    assert not domain_schema().validate(etree.fromstring(wrong.encode()))
+    assert libvirt_domain_schema.faults(wrong)

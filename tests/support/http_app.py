@@ -23,12 +23,16 @@ from trunkline.api.app import make_app
 from trunkline.api.routes import ROUTES
 from trunkline.api.routing import Route
 from trunkline.api.wakeups import Wakeups
-from trunkline.control.identity import FirstPasswords, bootstrap_identity
+from trunkline.control.identity import FirstPasswords, bootstrap_identity, caller_from_token
 from trunkline.control.passwords import Passwords
-from trunkline.control.services import Services
+from trunkline.control.services import Limits, Services
+from trunkline.domain.identity import Caller, Role, User
+from trunkline.domain.ids import UserId
+from trunkline.store.transaction import Transaction
 
 # Hashes as the real ones are checked, only cheap to make: a test is no guesser.
 CHEAP_PASSWORDS = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+READER_PASSWORD = "let me look"
 SECONDS_MAX = 30.0
 
 
@@ -104,17 +108,16 @@ class InProcess:
         pieces: Callable[[], AsyncIterator[bytes]],
         *,
         token: str,
+        headers: Mapping[str, str],
         breaks_off: bool = False,
     ) -> Reply:
-        """Send a body in pieces; with `breaks_off` the client is gone after the last one."""
+        """Send a body in pieces; with `breaks_off` the client is gone after the last of them."""
         gone = threading.Event()
         if breaks_off:
             gone.set()
+        sent = {**headers, "X-Auth-Token": token}
         return asyncio.run_coroutine_threadsafe(
-            self._exchange(method, target, {"X-Auth-Token": token}, pieces, gone, breaks_off=True)
-            if breaks_off
-            else self._exchange(method, target, {"X-Auth-Token": token}, pieces, None),
-            self._loop,
+            self._exchange(method, target, sent, pieces, gone, breaks_off=breaks_off), self._loop
         ).result(SECONDS_MAX)
 
     async def _exchange(
@@ -194,13 +197,17 @@ class Site:
 
     def token(self, user: str = "admin", project: str | None = None) -> str:
         """Log in and return the token."""
+        password = READER_PASSWORD if user == "reader" else getattr(self.passwords, user)
+        project = project or ("demo" if user == "reader" else user)
         reply = self.http.request(
-            "POST",
-            "/identity/v3/auth/tokens",
-            body=password_login(user, getattr(self.passwords, user), project or user),
+            "POST", "/identity/v3/auth/tokens", body=password_login(user, password, project)
         )
         assert reply.status == 201, reply
         return reply.headers["x-subject-token"]
+
+    def caller(self, user: str) -> Caller:
+        """Return who a user is to the use cases."""
+        return caller_from_token(self.svc, self.token(user), request_id="req-test")
 
 
 def password_login(user: str, password: str, project: str | None) -> dict[str, Any]:
@@ -219,14 +226,20 @@ def password_login(user: str, password: str, project: str | None) -> dict[str, A
 
 @contextmanager
 def a_site(
-    tmp_path: Path, *more_routes: Route, inline: bool = False, url: str | None = None
+    tmp_path: Path, *more_routes: Route, url: str | None = None, limits: Limits | None = None
 ) -> Iterator[Site]:
     """Open a control plane over a real store, with users, behind its HTTP application."""
-    with a_world(tmp_path, inline=inline, url=url) as plain:
+    with a_world(tmp_path, inline=False, url=url) as plain:
         wakeups = Wakeups()
-        svc = replace(plain, passwords=Passwords(CHEAP_PASSWORDS), wake_host=wakeups.wake)
+        svc = replace(
+            plain,
+            passwords=Passwords(CHEAP_PASSWORDS),
+            wake_host=wakeups.wake,
+            limits=limits or plain.limits,
+        )
         passwords = bootstrap_identity(svc)
         assert passwords is not None
+        _add_reader(svc)
         app = make_app(svc, wakeups, routes=(*ROUTES, *more_routes))
         http = InProcess(app)
         try:
@@ -234,6 +247,23 @@ def a_site(
         finally:
             wakeups.close()
             http.close()
+
+
+def _add_reader(svc: Services) -> None:
+    """Add a user who may only look at what the project demo has."""
+    user = User(
+        id=UserId(svc.ids.new_id()),
+        name="reader",
+        password_hash=svc.passwords.hash(READER_PASSWORD),
+    )
+
+    def write(tx: Transaction) -> None:
+        demo = tx.identity.find_project(name="demo")
+        assert demo is not None
+        tx.identity.insert_user(user)
+        tx.identity.grant(user.id, demo.id, {Role.READER})
+
+    svc.store.write(write)
 
 
 @contextmanager

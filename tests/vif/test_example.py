@@ -12,17 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.libvirt_schemas import LibvirtSchema
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "acme-vif"
 
 PROGRAM = """
 import json
-from importlib.metadata import entry_points
+from datetime import UTC, datetime
 from tests.reconcile.scenes import IGB, a_nic, a_server, functions, vf
-from tests.reconcile.schemas import assert_valid
 from trunkline.domain.device import OfferedDevice
-from trunkline.domain.ids import NetworkId, PhysicalNetwork, SegmentId
-from trunkline.domain.network import NetworkType, Segment
+from trunkline.domain.ids import NetworkId, PhysicalNetwork, ProjectId, SegmentId
+from trunkline.domain.network import Network, NetworkType, Segment
 from trunkline.domain.port import VnicType
+from trunkline.netdrivers.registry import load_network_drivers
 from trunkline.reconcile.domain_xml import DomainOptions, define
 from trunkline.vif.registry import load_vif_types
 
@@ -30,10 +32,8 @@ registry = load_vif_types()
 chosen = registry.choose(VnicType.DIRECT, {VnicType.DIRECT: "acme_teamed"})
 nic = a_nic(1, vf(IGB, 0), vif_type=chosen.name)
 xml = define(a_server(1, nic), registry, DomainOptions()).xml
-assert_valid(xml)
 
-(entry,) = entry_points(group="trunkline.network_drivers", name="acme_fabric")
-driver = entry.load()({"prefix": "blue-"})
+(driver,) = load_network_drivers({"acme_fabric": {"prefix": "blue-"}})
 segment = Segment(
     id=SegmentId("s"),
     network_id=NetworkId("n"),
@@ -41,13 +41,23 @@ segment = Segment(
     physical_network=PhysicalNetwork("phy1"),
     segmentation_id=100,
 )
+start = datetime(2026, 1, 1, tzinfo=UTC)
+network = Network(
+    id=NetworkId("n"),
+    project_id=ProjectId("p"),
+    name="blue",
+    segments=(segment,),
+    created_at=start,
+    updated_at=start,
+    provider=True,
+)
 good = OfferedDevice(function=functions()[IGB], tags={"acme_fabric": "blue-phy1"})
 bad = OfferedDevice(function=functions()[IGB], tags={"acme_fabric": "red"})
 print(json.dumps({
     "xml": xml,
-    "requirements": dict(driver.requirements(None, segment).attributes),
-    "good": driver.refusal(None, segment, good),
-    "bad": driver.refusal(None, segment, bad),
+    "requirements": dict(driver.requirements(network, segment).attributes),
+    "good": driver.refusal(network, segment, good),
+    "bad": driver.refusal(network, segment, bad),
 }))
 """
 
@@ -85,10 +95,13 @@ def run(*paths: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_package_from_outside_the_tree_is_found_and_used(installed: Path) -> None:
+def test_a_package_from_outside_the_tree_is_found_and_used(
+    installed: Path, libvirt_domain_schema: LibvirtSchema
+) -> None:
     ran = run(installed)
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout)
+    libvirt_domain_schema.check(said["xml"])
     assert '<teaming type="transient" persistent="ua-tl000000010000"/>' in said["xml"]
     assert said["requirements"] == {"e.acme_fabric": "blue-phy1"}
     assert said["good"] is None

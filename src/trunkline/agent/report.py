@@ -155,17 +155,13 @@ class Reporter:
 
     def _compose(self, generation: int, *, settled: bool) -> HostReport:
         known, told = self.findings, self._told
-        news = self.inventory is not None and (
-            self._told_inventory is None
-            or _lasting(self.inventory) != _lasting(self._told_inventory)
-        )
         return HostReport(
             host=self._host,
             run_id=self._run_id,
             number=self._number + 1,
             generation=generation,
             resources=self._resources if self._told_inventory is None else None,
-            inventory=self.inventory if news else None,
+            inventory=self.inventory if self._inventory_is_news() else None,
             devices=tuple(
                 fact
                 for key, (fact, subject) in known.devices.items()
@@ -179,6 +175,16 @@ class Reporter:
             drifts=tuple(self.drifts),
             settled=settled,
         )
+
+    def _inventory_is_news(self) -> bool:
+        if self.inventory is self._told_inventory:
+            return False
+        if self.inventory is None or self._told_inventory is None:
+            return True
+        if _lasting(self.inventory) != _lasting(self._told_inventory):
+            return True
+        self._told_inventory = self.inventory  # Compared once; the next step finds the same one.
+        return False
 
     def _note_told(self, report: HostReport, generation: int, *, settled: bool) -> None:
         self._told = Findings(dict(self.findings.devices), dict(self.findings.servers))

@@ -129,12 +129,14 @@ class Connection:
 
     def _open(self) -> socket.socket:
         """Return the connection's socket; connect if it is closed."""
-        if self._http.sock is None:
-            self._http.timeout = self._connect_seconds_max
-            self._http.connect()
-            # Headers and body leave in two segments; without this the second waits for an ACK.
-            self._http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return self._http.sock
+        if (open_socket := self._http.sock) is not None:
+            return open_socket
+        self._http.timeout = self._connect_seconds_max
+        self._http.connect()
+        opened: socket.socket = self._http.sock
+        # Headers and body leave in two segments; without this the second waits for an ACK.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened
 
     def _exchange(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str],

@@ -17,7 +17,6 @@ from trunkline.domain.clock import Clock
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, HostId
-from trunkline.placement.explanation import explain
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.place import place
 from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
@@ -77,7 +76,7 @@ class LiveFleet:
         with self._lock:
             self._catch_up(tx)
             result = place(request, self._fleet)
-            return result if isinstance(result, Placed) else explain(request, self._fleet)
+            return result if isinstance(result, Placed) else result.explanation
 
     def is_up(self, host: Host) -> bool:
         """Say whether a host's agent has been heard within the limit."""
@@ -133,10 +132,9 @@ class LiveFleet:
     def notice_silence(self) -> None:
         """Take hosts that have been silent too long out of placement. Called every few seconds."""
         with self._lock:
-            for host_id in self._fleet.host_ids():
-                if not self._heard_recently(self._last_seen.get(host_id)):
-                    enabled = self._fleet.view(host_id).enabled
-                    self._fleet.set_status(host_id, enabled=enabled, up=False)
+            for host in self._fleet.hosts():
+                if host.up and not self._heard_recently(self._last_seen.get(host.id)):
+                    self._fleet.set_status(host.id, enabled=host.enabled, up=False)
 
     def refresh(self, tx: Transaction) -> None:
         """Read again what is known to be stale; every decision does so first."""
@@ -220,6 +218,7 @@ class LiveFleet:
                     address=row.address,
                     attributes=row.attributes,
                     free=row.id not in owned,
+                    offered=row.offered,
                 )
                 for row in rows
                 if row.offered or row.id in owned

@@ -75,8 +75,8 @@ class TokenView:
 class FirstPasswords:
     """The generated passwords of a new installation, by user name: shown once, stored nowhere."""
 
-    admin: str
-    demo: str
+    admin: str = field(repr=False)
+    demo: str = field(repr=False)
 
 
 def bootstrap_identity(svc: Services) -> FirstPasswords | None:

@@ -85,13 +85,13 @@ class _Judge:
         key = host.structure, tuple(self._facts(host))
         found = self._shortfalls.get(key)
         if found is None:
-            found = self._shortfalls[key] = find_shortfall(self._classes, host.ordered)
+            found = self._shortfalls[key] = find_shortfall(self._classes, host.families)
         return found
 
     def _facts(self, host: HostState) -> Iterator[int]:
         """All that a shortfall depends on; more devices than NICs are as good as just enough."""
         enough = self._nic_count
-        for family in host.ordered:
+        for family in host.families:
             yield family.pf_given_away
             yield family.owned_vf_count if self._wants_pf else 0
             for pool in family.pools:

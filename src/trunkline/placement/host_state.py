@@ -14,7 +14,7 @@ from trunkline.placement.views import HostView
 class Slot:
     """A place in a structure where devices can be had: one pool of one family."""
 
-    family: int  # Index into the host's families in order.
+    family: int  # Index into the host's families.
     pool: int  # Index into that family's pools.
     profile: Profile
     whole: bool  # The PF itself, which excludes its family's other slots.
@@ -55,7 +55,6 @@ class HostState:
         "generation_sets",
         "id",
         "name",
-        "ordered",
         "structure",
         "up",
         "usable",
@@ -81,20 +80,12 @@ class HostState:
             for device in pool.members
         }
         assert len(self._pools) == len(view.devices), "two devices of one ID"
-        self.ordered: list[Family] = []
         self.usable: tuple[int, ...] = ()
         self.count()
 
     def count(self) -> None:
-        """Count anew, after devices changed.
-
-        Families that look alike are put in order of their counts, so that hosts in like states
-        have equal numbers whichever of their PFs is the fuller.
-        """
-        rows = [(family.rank, family.usable(), family) for family in self.families]
-        rows.sort(key=lambda row: (row[0], [-count for count in row[1]]))
-        self.ordered = [family for _, _, family in rows]
-        self.usable = tuple(count for _, counts, _ in rows for count in counts)
+        """Count anew, after devices changed."""
+        self.usable = tuple([count for family in self.families for count in family.usable()])
 
     def find_pool(self, device_id: DeviceId) -> Pool | None:
         """The pool of a device, if the host has it."""
@@ -102,7 +93,7 @@ class HostState:
 
     def pool_at(self, slot: Slot) -> Pool:
         """The pool that a slot of the structure stands for just now."""
-        return self.ordered[slot.family].pools[slot.pool]
+        return self.families[slot.family].pools[slot.pool]
 
     def can_give(self, device_ids: Iterable[DeviceId]) -> bool:
         """Whether these devices could all be given away together now."""

@@ -36,7 +36,7 @@ class NicReasons:
         """The reasons in the request's order; none if all NICs fit."""
         pools = [
             (pool, usable)
-            for family in host.ordered
+            for family in host.families
             for pool, usable in zip(family.pools, family.usable(), strict=True)
             if pool.offered
         ]
@@ -53,7 +53,7 @@ class NicReasons:
     def _crowded_classes(self, host: HostState, fitting: list[bool]) -> frozenset[NicClass]:
         """The smallest group among the NICs that fit alone; worked out once for like hosts."""
         enough = len(self._nics)
-        key = host.structure, tuple([min(n, enough) for n in host.usable]), tuple(fitting)
+        key = host.structure, tuple([min(n, enough) for n in host.usable])
         found = self._crowded.get(key)
         if found is None:
             left = [nic for (nic, _), fits in zip(self._nics, fitting, strict=True) if fits]

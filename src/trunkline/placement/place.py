@@ -79,6 +79,7 @@ def candidates(
 def _order(
     request: PlacementRequest, fleet: Fleet, ranking: Ranking, spread_key: str
 ) -> Iterable[HostId]:
+    """Hosts in the order in which to try them: all in the ranking, or the one asked for."""
     if request.only_host is None:
         return ranking.in_order(spread_key)
     return [host.id for host in fleet.hosts_named(request.only_host)]
@@ -87,7 +88,7 @@ def _order(
 def _eligible(
     request: PlacementRequest, fleet: Fleet, order: Iterable[HostId]
 ) -> Iterator[HostState]:
-    """Of some hosts, those that the rules about hosts leave, in the same order."""
+    """Of some hosts, those in service that have room and have not refused, in the same order."""
     for host_id in order:
         host = fleet.find_host(host_id)
         if (
@@ -96,7 +97,6 @@ def _eligible(
             and host.enabled
             and host.up
             and host_id not in request.excluded_hosts
-            and request.only_host in (None, host.name)
         ):
             yield host
 

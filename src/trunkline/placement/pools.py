@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import DeviceId
@@ -99,12 +98,11 @@ class Pool:
 class Family:
     """A PF and its VFs: the PF can be given away whole only while no VF is, and the reverse."""
 
-    __slots__ = ("_pools", "pf", "rank", "vfs")
+    __slots__ = ("_pools", "pf", "vfs")
 
     def __init__(self, pf: Pool | None, vfs: tuple[Pool, ...]) -> None:
         self.pf = pf  # None: the PF itself is not on offer.
         self.vfs = vfs
-        self.rank = 0  # Families of one host with equal ranks have equal profiles.
         self._pools = vfs if pf is None else (pf, *vfs)
         for pool in self._pools:
             pool.family = self
@@ -135,12 +133,16 @@ class Family:
 
     @property
     def first_address(self) -> tuple[str, str]:
-        """Where the family begins on the bus: the order among families that look alike."""
+        """Where the family begins on the bus."""
         return min((device.address, device.id) for pool in self.pools for device in pool.members)
 
 
 def make_families(devices: Iterable[DeviceView]) -> list[Family]:
-    """Group a host's devices. The result does not depend on their order."""
+    """Group a host's devices.
+
+    Neither their order nor where they sit decides the order of unlike families, so that hosts
+    with like cards in unlike places are built alike; like families are in order of addresses.
+    """
     pfs: dict[DeviceId, DeviceView] = {}
     kin: dict[DeviceId, dict[Profile, list[DeviceView]]] = {}
     for device in devices:
@@ -154,8 +156,6 @@ def make_families(devices: Iterable[DeviceView]) -> list[Family]:
 
     families = [_make_family(pfs.get(pf_id), vfs) for pf_id, vfs in kin.items()]
     families.sort(key=lambda family: (_structure(family), family.first_address))
-    for before, family in pairwise(families):
-        family.rank = before.rank + (_structure(before) != _structure(family))
     return families
 
 

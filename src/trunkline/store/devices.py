@@ -9,7 +9,19 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.allocation import AllocationState
@@ -106,8 +118,8 @@ class Devices:
     def page(self, query: ListQuery) -> list[DeviceRecord]:
         """Return one page of devices.
 
-        Filters may also be `host` (name), `state` (free, claimed, active, releasing, quarantined)
-        and `port_id`, `server_id` of the holder.
+        Filters may also be `host` (name), `state` (free, claimed, active, releasing, quarantined,
+        blocked, withdrawn) and `port_id`, `server_id`, `project_id` of the holder.
         """
         conditions: list[Any] = []
         own = {}
@@ -118,10 +130,7 @@ class Devices:
                     devices.c.host_id.in_(select(hosts.c.id).where(hosts.c.name.in_(values)))
                 )
             elif name == "state":
-                held = [value for value in values if value != AllocationState.FREE.value]
-                any_of: list[Any] = [holder.where(allocations.c.state.in_(held)).exists()]
-                if AllocationState.FREE.value in values:
-                    any_of.append(~holder.exists())
+                any_of = [_in_state(str(value), holder) for value in values]
                 conditions.append(or_(*any_of))
             elif name in ("port_id", "server_id", "project_id"):
                 conditions.append(holder.where(allocations.c[name].in_(values)).exists())
@@ -221,6 +230,23 @@ class Devices:
             select(devices).where(*conditions).order_by(devices.c.host_id, devices.c.address)
         ).mappings()
         return [_record(row) for row in rows]
+
+
+def _in_state(state: str, holder: Select[Any]) -> ColumnElement[bool]:
+    """Say what `control.views.DeviceView.state` says, in SQL."""
+    pfs = devices.alias("pf")
+    given_away = select(pfs.c.id).where(pfs.c.id == devices.c.pf_id, pfs.c.held_whole).exists()
+    blocked = or_(devices.c.vfs_held > 0, given_away)
+    ownerless = ~holder.exists()
+    match state:
+        case "withdrawn":
+            return and_(ownerless, ~devices.c.offered)
+        case "blocked":
+            return and_(ownerless, devices.c.offered, blocked)
+        case AllocationState.FREE.value:
+            return and_(ownerless, devices.c.offered, ~blocked)
+        case _:
+            return holder.where(allocations.c.state == state).exists()
 
 
 def _row(record: DeviceRecord) -> dict[str, Any]:

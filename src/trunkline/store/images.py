@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Text,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, NotFound
@@ -13,6 +26,7 @@ from trunkline.domain.image import Image, ImageState
 from trunkline.domain.listing import ListQuery
 from trunkline.store.listing import select_page
 from trunkline.store.tables import images
+from trunkline.wire.json import encode
 
 
 class Images:
@@ -35,15 +49,25 @@ class Images:
         return image
 
     def page(self, query: ListQuery) -> list[Image]:
-        """Return one page of images."""
-        conditions = []
+        """Return one page of images.
+
+        Beside the columns there are the filters `tag` (an image must have all of those given) and
+        ``property:NAME``. Community images of others come only when that visibility is asked for.
+        """
+        conditions: list[ColumnElement[bool]] = []
         if query.visible_to is not None:
+            asked = query.equals.get("visibility", ())
+            open_to_all = ["public", "community"] if "community" in asked else ["public"]
             conditions.append(
-                or_(
-                    images.c.project_id == query.visible_to,
-                    images.c.visibility.in_(("public", "community")),
-                )
+                or_(images.c.project_id == query.visible_to, images.c.visibility.in_(open_to_all))
             )
+        equals = dict(query.equals)
+        conditions.extend(_has(images.c.tags, _json(tag)) for tag in equals.pop("tag", ()))
+        for name in [name for name in equals if name.startswith("property:")]:
+            key = _json(name.removeprefix("property:"))
+            wanted = [f"{key}:{_json(value)}" for value in equals.pop(name)]
+            conditions.append(or_(*(_has(images.c.properties, pair) for pair in wanted)))
+        query = replace(query, equals=equals)
         rows = select_page(self._connection, images, query, what="image", conditions=conditions)
         return [_image(row) for row in rows]
 
@@ -68,6 +92,17 @@ class Images:
             select(func.count()).select_from(images).where(images.c.sha512 == sha512)
         )
         return count or 0
+
+
+def _json(value: object) -> str:
+    """Render text as it stands in a JSON column: its quotes end it, so no part of it matches."""
+    return encode(value).decode()
+
+
+def _has(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """Say whether a JSON column's text has `text` in it. Unlike LIKE, it minds upper case."""
+    stored = type_coerce(column, Text)
+    return func.replace(stored, text, "") != stored
 
 
 def _row(image: Image) -> dict[str, Any]:

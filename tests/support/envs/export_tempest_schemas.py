@@ -13,7 +13,7 @@ import json
 import pkgutil
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from tempest.lib.services import compute
 
@@ -28,18 +28,29 @@ def schemas_of(module: ModuleType) -> dict[str, Any]:
     }
 
 
+def is_schema_module(value: object) -> TypeGuard[ModuleType]:
+    return isinstance(value, ModuleType) and value.__name__.startswith(SCHEMA_PACKAGE)
+
+
 def versions_of(client: ModuleType) -> list[dict[str, Any]]:
     """Return the versions that a client distinguishes; one for all where it does not."""
     for cls in vars(client).values():
         versions = getattr(cls, "schema_versions_info", None)
         if isinstance(cls, type) and cls.__module__ == client.__name__ and versions:
+            # What a version's module lacks, the client takes from the oldest one, or from
+            # modules that are the same at all versions.
+            versioned = {v["schema"].__name__ for v in versions}
+            always = schemas_of(versions[0]["schema"])
+            for value in vars(client).values():
+                if is_schema_module(value) and value.__name__ not in versioned:
+                    always |= schemas_of(value)
             return [
-                {"min": v["min"], "max": v["max"], "schemas": schemas_of(v["schema"])}
+                {"min": v["min"], "max": v["max"], "schemas": always | schemas_of(v["schema"])}
                 for v in versions
             ]
     schemas: dict[str, Any] = {}
     for value in vars(client).values():
-        if isinstance(value, ModuleType) and value.__name__.startswith(SCHEMA_PACKAGE):
+        if is_schema_module(value):
             schemas |= schemas_of(value)
     return [{"min": None, "max": None, "schemas": schemas}] if schemas else []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -64,6 +65,10 @@ def kill_in_place_of_save(machine: Machine, operation: str, saves: int) -> None:
     folder = str(machine.kernel.path.parent)
     done = subprocess.run([sys.executable, "-c", _KILLED, folder, operation, A, str(saves)])
     assert done.returncode == -signal.SIGKILL
+    for name in ("kernel", "hypervisor"):  # Whoever reads the log sees nothing that did not happen.
+        state = json.loads((machine.kernel.path.parent / f"{name}.json").read_text())
+        log = (machine.kernel.path.parent / f"{name}.log").read_text().splitlines()
+        assert len(log) <= state.get("log_number", 0)
 
 
 @pytest.fixture

@@ -192,6 +192,17 @@ def test_nics_that_fit_alone_but_not_together_are_named_and_the_others_are_not()
     assert refusal.missing == 1
 
 
+def test_what_one_host_lacks_is_not_told_of_another_built_alike() -> None:
+    hosts = [a_host(f"h{n}", a_pf("a"), vfs("a", 8, owned=n)) for n in (7, 2, 5)]
+    told = refused(a_request(PF), a_fleet(*hosts)).explanation
+    assert {refusal.host_name: refusal.missing for refusal in told.hosts} == {
+        "h7": 7,
+        "h2": 2,
+        "h5": 5,
+    }
+    assert told.nearest == "h2"
+
+
 def test_demands_that_contradict_each_other_are_told_as_such() -> None:
     nic = a_nic("n", "phy1", physical_network="phy2")
     told = refused(a_request(nic), a_fleet(a_host("h1", vfs("a", 1)))).explanation

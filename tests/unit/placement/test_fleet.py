@@ -16,7 +16,7 @@ from tests.unit.placement.builders import (
     refused,
     vfs,
 )
-from trunkline.domain.ids import DeviceId
+from trunkline.domain.ids import DeviceId, HostId
 from trunkline.placement.fleet import NotFree
 
 HOST = a_host("h1", a_pf("a"), vfs("a", 2), vcpus=4)
@@ -114,6 +114,13 @@ def test_a_host_out_of_service_is_not_chosen_until_it_is_back() -> None:
         refused(ONE_VF, fleet)
     fleet.set_status(HOST.id, enabled=True, up=True)
     placed(ONE_VF, fleet)
+
+
+def test_memory_given_back_is_seen_by_the_next_ranking() -> None:
+    fleet = a_fleet(a_host("h1", memory_mib=4096), a_host("h2", memory_mib=2048))
+    assert placed(a_request(), fleet).host_id == "id-h1"
+    fleet.adjust(HostId("id-h2"), memory_mib=4096)
+    assert placed(a_request(), fleet).host_id == "id-h2"
 
 
 def test_room_given_back_is_seen_by_the_next_decision() -> None:

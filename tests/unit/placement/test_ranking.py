@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.unit.placement.builders import (
     a_fleet,
     a_host,
@@ -60,6 +62,13 @@ def test_vfs_come_from_the_pf_with_most_left() -> None:
     nics = [a_nic(f"n{n}", "phy1") for n in range(4)]
     ids = device_ids(placed(a_request(*nics), a_fleet(host)))
     assert sorted(map(str, ids)) == ["b.2", "b.3", "b.4", "c.4"]
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_like_pfs_are_used_in_the_order_of_their_addresses(first: str) -> None:
+    families = {name: vfs(name, 2) for name in ("a", "b")}
+    host = a_host("h", families.pop(first), *families.values())
+    assert device_ids(placed(a_request(a_nic("n", "phy1")), a_fleet(host))) == ["a.0"]
 
 
 def test_two_nics_of_one_network_go_to_two_like_pfs() -> None:

@@ -27,16 +27,17 @@ class AcmeFabric:
         """Return the one attribute that is demanded."""
         return frozenset({_FABRIC})
 
-    def requirements(self, _network: Network, segment: Segment) -> Requirements:
+    def requirements(self, network: Network, segment: Segment) -> Requirements:
         """Demand the segment's fabric."""
-        return Requirements({_FABRIC: self._fabric(segment)})
+        return Requirements({_FABRIC: self._fabric(network, segment)})
 
-    def refusal(self, _network: Network, segment: Segment, device: OfferedDevice) -> str | None:
+    def refusal(self, network: Network, segment: Segment, device: OfferedDevice) -> str | None:
         """Refuse a device of another fabric."""
         fabric = device_attributes(device).get(_FABRIC)
-        if fabric == self._fabric(segment):
+        if fabric == self._fabric(network, segment):
             return None
-        return f"it is on fabric {fabric}, not on {self._fabric(segment)}"
+        return f"it is on fabric {fabric}, not on {self._fabric(network, segment)}"
 
-    def _fabric(self, segment: Segment) -> str:
-        return f"{self._prefix}{segment.physical_network}"
+    def _fabric(self, network: Network, segment: Segment) -> str:
+        """Tenants' own networks share one fabric; an admin's are on that of the segment."""
+        return self._prefix + (str(segment.physical_network) if network.provider else "tenants")

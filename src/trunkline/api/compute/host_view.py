@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -63,6 +64,11 @@ def _service(subject: Subject) -> dict[str, Any]:
     return {"id": host.id, "host": host.name, "disabled_reason": host.disabled_reason}
 
 
+def _service_number(subject: Subject) -> int:
+    """Return a number for those who can't take a UUID; no request takes it back."""
+    return uuid.UUID(subject.view.host.id).int >> 97  # 31 bits.
+
+
 def _servers(subject: Subject) -> list[dict[str, str]]:
     return [{"uuid": s.server.id, "name": s.server.name} for s in subject.servers or ()]
 
@@ -77,7 +83,7 @@ def _cpu_info(subject: Subject) -> object:
     return json.dumps({}) if subject.version.minor < 28 else {}
 
 
-# The IDs are UUIDs at every version. Nova counted from 1 before 2.53; clients take either.
+# The ID is a UUID at every version. Nova counted from 1 before 2.53; clients take either.
 _BRIEF: Final[tuple[Field[Subject], ...]] = (
     Field(name="id", value=lambda s: s.view.host.id),
     Field(name="hypervisor_hostname", value=lambda s: s.view.host.name),
@@ -116,7 +122,8 @@ _DETAILS: Final[tuple[Field[Subject], ...]] = (
 )
 
 _SERVICE: Final[tuple[Field[Subject], ...]] = (
-    Field(name="id", value=lambda s: s.view.host.id),
+    Field(name="id", value=_service_number, before=53),
+    Field(name="id", value=lambda s: s.view.host.id, since=53),
     Field(name="binary", value=lambda _: BINARY),
     Field(name="host", value=lambda s: s.view.host.name),
     Field(name="zone", value=lambda _: ZONE),

@@ -18,7 +18,7 @@ from trunkline.control.services import Services
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import FlavorId, HostName
+from trunkline.domain.ids import DeviceId, FlavorId, HostName, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Segment
 from trunkline.domain.port import REFUSED_VNIC_TYPES, VnicType
@@ -77,7 +77,7 @@ def _nic_request(svc: Services, caller: Caller, fields: Fields) -> NicRequest:
 
 def _vnic_type(fields: Fields) -> VnicType | None:
     sent = fields.text("vnic_type", None)
-    if sent in REFUSED_VNIC_TYPES:
+    if sent is not None and sent in REFUSED_VNIC_TYPES:
         raise Invalid(fields.path_of("vnic_type"), REFUSED_VNIC_TYPES[sent])
     return fields.parsed("vnic_type", VnicType, None)
 
@@ -105,7 +105,9 @@ def _fits(svc: Services, caller: Caller, placed: Placed) -> tuple[NicFit, ...]:
 
 
 def _fit(
-    choice: NicChoice, devices: Mapping[str, OfferedDevice], segments: Mapping[str, Segment]
+    choice: NicChoice,
+    devices: Mapping[DeviceId, OfferedDevice],
+    segments: Mapping[SegmentId, Segment],
 ) -> NicFit:
     device = None if choice.device_id is None else devices[choice.device_id]
     segment = None if choice.segment_id is None else segments[choice.segment_id]

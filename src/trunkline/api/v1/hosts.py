@@ -66,5 +66,5 @@ def host_item(view: HostView) -> HostItem:
         disk_gib=resources.disk_gib,
         disk_gib_used=view.use.disk_gib,
         server_count=view.server_count,
-        bridges=resources.bridges,
+        bridges={str(name): bridge for name, bridge in resources.bridges.items()},
     )

@@ -1,0 +1,274 @@
+"""Every answer, at every microversion where it changes, is what tempest's schemas accept.
+
+The schemas forbid fields they don't know, so a body with a later version's field fails here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from tests.support.compute_site import ComputeSite, a_compute_site, server_request
+from tests.support.response_schemas import ResponseSchemas
+from trunkline.api.compute.versions import HIGHEST
+
+VERSIONS: Final = (
+    "2.1", "2.2", "2.3", "2.6", "2.8", "2.9", "2.11", "2.16", "2.19", "2.23", "2.26", "2.28",
+    "2.33", "2.36", "2.37", "2.41", "2.45", "2.47", "2.48", "2.51", "2.52", "2.53", "2.54", "2.55",
+    "2.57", "2.58", "2.59", "2.61", "2.62", "2.63", "2.69", "2.70", "2.71", "2.73", "2.74", "2.75",
+    "2.79", "2.80", "2.84", "2.87", "2.88", "2.89", "2.90", "2.96",
+)  # fmt: skip
+USERS: Final = ("admin", "demo")
+
+
+class Contract:
+    """One site for all tests of this module; nothing in it depends on another test."""
+
+    def __init__(self, scene: ComputeSite, schemas: ResponseSchemas) -> None:
+        self.scene = scene
+        self._schemas = schemas
+        scene.call(
+            "POST", "/flavors", user="admin", version="2.96",
+            body={"flavor": {"name": "big", "ram": 4096, "vcpus": 4, "disk": 40, "swap": 512,
+                             "id": "big", "description": "roomy"}},
+        )  # fmt: skip
+        scene.call(
+            "POST", "/flavors/big/os-extra_specs", user="admin",
+            body={"extra_specs": {"hw:numa_nodes": "1"}},
+        )  # fmt: skip
+        self.active = scene.a_server("active", tags=["a"], metadata={"k": "v"})["id"]
+        scene.settle()
+        self.building = scene.a_server("building")["id"]
+        full = [scene.a_port(scene.blue) for _ in range(5)]
+        self.failed = scene.a_server("failed", *full)["id"]
+        assert scene.status_of(self.active) == "ACTIVE"
+        assert scene.status_of(self.failed) == "ERROR"
+
+    def check(
+        self,
+        client: str,
+        schema: str,
+        method: str,
+        path: str,
+        *,
+        version: str,
+        user: str = "admin",
+        body: object = None,
+    ) -> Any:
+        """Send a request, and hold its answer against tempest's schema; return the body."""
+        reply = self.scene.call(method, path, version=version, user=user, body=body)
+        answer = reply.json() if reply.body else None
+        self._schemas.check(client, schema, microversion=version, status=reply.status, body=answer)
+        assert reply.headers["x-openstack-nova-api-version"] == version
+        assert reply.headers["openstack-api-version"] == f"compute {version}"
+        assert reply.headers["x-openstack-request-id"].startswith("req-")
+        return answer
+
+
+@pytest.fixture(scope="module")
+def contract(
+    tmp_path_factory: pytest.TempPathFactory, response_schemas: ResponseSchemas
+) -> Iterator[Contract]:
+    with a_compute_site(tmp_path_factory.mktemp("site")) as scene:
+        yield Contract(scene, response_schemas)
+
+
+def test_the_versions_tried_reach_the_highest_served() -> None:
+    assert VERSIONS[-1] == str(HIGHEST)
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_servers_show_what_their_version_has(contract: Contract, version: str, user: str) -> None:
+    for server_id in (contract.active, contract.building, contract.failed):
+        contract.check(
+            "servers", "get_server", "GET", f"/servers/{server_id}", version=version, user=user
+        )
+    query = "?all_tenants=1" if user == "admin" else ""
+    for path, schema in (("", "list_servers"), ("/detail", "list_servers_detail")):
+        answer = contract.check(
+            "servers", schema, "GET", f"/servers{path}{query}", version=version, user=user
+        )
+        assert {contract.active, contract.failed} <= {s["id"] for s in answer["servers"]}
+        contract.check(
+            "servers", schema, "GET", f"/servers{path}?limit=1", version=version, user="demo"
+        )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_servers_are_made_changed_and_deleted(contract: Contract, version: str) -> None:
+    body = server_request(contract.scene.flavor, f"made at {version}")
+    body["networks"] = [{"uuid": contract.scene.red.id}]
+    made = contract.check(
+        "servers", "create_server_with_admin_pass", "POST", "/servers",
+        version=version, user="demo", body={"server": body},
+    )  # fmt: skip
+    path = f"/servers/{made['server']['id']}"
+    renamed = {"server": {"name": "renamed"}}
+    shown = contract.check(
+        "servers", "update_server", "PUT", path, version=version, user="demo", body=renamed
+    )
+    assert shown["server"]["name"] == "renamed"
+    contract.check("servers", "delete_server", "DELETE", path, version=version, user="demo")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_addresses_and_interfaces(contract: Contract, version: str) -> None:
+    server = f"/servers/{contract.active}"
+    addresses = contract.check(
+        "servers", "list_addresses", "GET", f"{server}/ips", version=version, user="demo"
+    )
+    assert [a["version"] for a in addresses["addresses"]["blue"]] == [4, 6]
+    contract.check(
+        "servers", "list_addresses_by_network", "GET", f"{server}/ips/blue",
+        version=version, user="demo",
+    )  # fmt: skip
+    interfaces = contract.check(
+        "interfaces", "list_interfaces", "GET", f"{server}/os-interface",
+        version=version, user="demo",
+    )  # fmt: skip
+    (interface,) = interfaces["interfaceAttachments"]
+    assert interface["port_state"] == "ACTIVE"
+    contract.check(
+        "interfaces", "get_create_interfaces", "GET",
+        f"{server}/os-interface/{interface['port_id']}", version=version, user="demo",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_actions(contract: Contract, version: str) -> None:
+    path = f"/servers/{contract.active}/action"
+    for body in (
+        {"reboot": {"type": "SOFT"}},
+        {"os-stop": None},
+        {"os-start": None},
+        {"reboot": {"type": "HARD"}},
+    ):
+        contract.check(
+            "servers", "server_actions_common_schema", "POST", path,
+            version=version, user="demo", body=body,
+        )  # fmt: skip
+        contract.scene.settle()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_flavors(contract: Contract, version: str) -> None:
+    details = "create_update_get_flavor_details"
+    contract.check("flavors", "list_flavors", "GET", "/flavors", version=version, user="demo")
+    contract.check(
+        "flavors", "list_flavors_details", "GET", "/flavors/detail", version=version, user="demo"
+    )
+    contract.check("flavors", details, "GET", "/flavors/big", version=version, user="demo")
+    name = f"flavor of {version}"
+    body = {"flavor": {"name": name, "ram": 1, "vcpus": 1, "disk": 0, "id": version}}
+    contract.check("flavors", details, "POST", "/flavors", version=version, body=body)
+    path = f"/flavors/{version}"
+    if tuple(map(int, version.split("."))) >= (2, 55):
+        contract.check(
+            "flavors", details, "PUT", path, version=version, body={"flavor": {"description": "d"}}
+        )
+    specs = f"{path}/os-extra_specs"
+    many, one = "set_get_flavor_extra_specs", "set_get_flavor_extra_specs_key"
+    spec = {"hw:a": "1"}
+    many_specs = {"extra_specs": spec}
+    contract.check("flavors", many, "POST", specs, version=version, body=many_specs)
+    contract.check("flavors", one, "PUT", f"{specs}/hw:a", version=version, body=spec)
+    contract.check("flavors", one, "GET", f"{specs}/hw:a", version=version, user="demo")
+    contract.check("flavors", many, "GET", specs, version=version, user="demo")
+    contract.check(
+        "flavors", "unset_flavor_extra_specs", "DELETE", f"{specs}/hw:a", version=version
+    )
+    contract.check("flavors", "delete_flavor", "DELETE", path, version=version)
+
+
+@pytest.mark.parametrize("version", [v for v in VERSIONS if int(v[2:]) < 88])
+def test_hypervisors_before_2_88(contract: Contract, version: str) -> None:
+    check = contract.check
+    found = check(
+        "hypervisor", "list_search_hypervisors", "GET", "/os-hypervisors", version=version
+    )
+    host_id = found["hypervisors"][0]["id"]
+    check("hypervisor", "list_hypervisors_detail", "GET", "/os-hypervisors/detail", version=version)
+    check("hypervisor", "get_hypervisor", "GET", f"/os-hypervisors/{host_id}", version=version)
+    check(
+        "hypervisor", "get_hypervisor_uptime", "GET", f"/os-hypervisors/{host_id}/uptime",
+        version=version,
+    )  # fmt: skip
+    if int(version[2:]) >= 53:
+        with_servers = check(
+            "hypervisor", "list_hypervisors_detail", "GET",
+            "/os-hypervisors/detail?with_servers=True&hypervisor_hostname_pattern=h",
+            version=version,
+        )  # fmt: skip
+        servers = [s["uuid"] for h in with_servers["hypervisors"] for s in h.get("servers", ())]
+        assert contract.active in servers
+    else:
+        check(
+            "hypervisor", "list_search_hypervisors", "GET", "/os-hypervisors/h/search",
+            version=version,
+        )  # fmt: skip
+        check(
+            "hypervisor", "get_hypervisors_servers", "GET", "/os-hypervisors/h/servers",
+            version=version,
+        )  # fmt: skip
+
+
+def test_hypervisors_from_2_88_on(contract: Contract) -> None:
+    """Tempest's schemas end before 2.88; these are the fields of the API reference."""
+    reply = contract.scene.call("GET", "/os-hypervisors/detail", version="2.88", user="admin")
+    assert set(reply.json()["hypervisors"][0]) == {
+        "id", "hypervisor_hostname", "state", "status", "hypervisor_type", "hypervisor_version",
+        "host_ip", "service", "uptime",
+    }  # fmt: skip
+    host = reply.json()["hypervisors"][0]["id"]
+    gone = contract.scene.call(
+        "GET", f"/os-hypervisors/{host}/uptime", version="2.88", user="admin"
+    )
+    assert gone.status == 404
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_services(contract: Contract, version: str) -> None:
+    check, minor = contract.check, int(version[2:])
+    listed = check("services", "list_services", "GET", "/os-services", version=version)
+    service = next(s for s in listed["services"] if s["host"] == "h2")
+    if minor >= 53:
+        for body in ({"status": "disabled", "disabled_reason": "dust"}, {"status": "enabled"}):
+            answer = check(
+                "services", "update_service", "PUT", f"/os-services/{service['id']}",
+                version=version, body=body,
+            )  # fmt: skip
+            assert answer["service"]["status"] == body["status"]
+        return
+    named = {"host": "h2", "binary": "nova-compute"}
+    check(
+        "services", "enable_disable_service", "PUT", "/os-services/disable",
+        version=version, body=named,
+    )  # fmt: skip
+    check(
+        "services", "disable_log_reason", "PUT", "/os-services/disable-log-reason",
+        version=version, body=named | {"disabled_reason": "dust"},
+    )  # fmt: skip
+    check(
+        "services", "enable_disable_service", "PUT", "/os-services/enable",
+        version=version, body=named,
+    )  # fmt: skip
+    if minor >= 11:
+        check(
+            "services", "update_forced_down", "PUT", "/os-services/force-down",
+            version=version, body=named | {"forced_down": False},
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_there_is_none_of(contract: Contract, version: str) -> None:
+    check = contract.check
+    check("aggregates", "list_aggregates", "GET", "/os-aggregates", version=version)
+    check("keypairs", "list_keypairs", "GET", "/os-keypairs", version=version)
+    check("migrations", "list_migrations", "GET", "/os-migrations", version=version)
+    check(
+        "availability_zone", "list_availability_zone_list", "GET", "/os-availability-zone",
+        version=version,
+    )  # fmt: skip

@@ -1,0 +1,323 @@
+"""trunkline/v1 over HTTP: what operators and tenants are shown, and what they are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.clock import ManualClock
+from tests.support.http_app import Reply
+from tests.support.two_networks import TwoNetworks, two_networks
+from trunkline.control.requests import ServerCreate
+from trunkline.control.servers import create_server
+from trunkline.domain.port import VnicType
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[TwoNetworks]:
+    with two_networks(tmp_path) as opened:
+        yield opened
+
+
+def ask(world: TwoNetworks, target: str, *, method: str = "GET", body: object = None,
+        tenant: bool = False) -> Reply:  # fmt: skip
+    token = world.demo_token if tenant else world.admin_token
+    return world.site.http.request(method, f"/trunkline/v1{target}", token=token, body=body)
+
+
+def items(reply: Reply, name: str) -> list[Any]:
+    assert reply.status == 200, reply
+    found: list[Any] = reply.json()[name]
+    return found
+
+
+def explain(world: TwoNetworks, *nics: dict[str, str], tenant: bool = False, **more: str) -> Any:
+    reply = ask(world, "/explain", method="POST", body={"nics": list(nics), **more}, tenant=tenant)
+    assert reply.status == 200, reply
+    return reply.json()
+
+
+def direct(network: str) -> dict[str, str]:
+    return {"network": network, "vnic_type": "direct"}
+
+
+def test_hosts_are_listed_by_name_with_their_use(world: TwoNetworks) -> None:
+    world.server("web", world.port(world.red, "p", VnicType.DIRECT))
+    h1, h2 = items(ask(world, "/hosts"), "hosts")
+    assert (h1["name"], h1["server_count"], h1["vcpus_used"]) == ("h1", 1, 1)
+    assert (h2["name"], h2["server_count"], h2["up"], h2["vcpus"]) == ("h2", 0, True, 64)
+
+
+def test_a_silent_host_is_down(world: TwoNetworks) -> None:
+    clock = world.site.svc.clock
+    assert isinstance(clock, ManualClock)
+    clock.advance(3600)
+    assert [host["up"] for host in items(ask(world, "/hosts"), "hosts")] == [False, False]
+
+
+def test_a_disabled_host_takes_no_servers_and_keeps_the_reason(world: TwoNetworks) -> None:
+    changed = ask(world, "/hosts/h1", method="PATCH", body={"enabled": False, "reason": "dust"})
+    assert (changed.json()["enabled"], changed.json()["disabled_reason"]) == (False, "dust")
+    assert explain(world, direct("red"))["counts"] == {"disabled": 1, "not_cabled": 1}
+    changed = ask(world, "/hosts/h1", method="PATCH", body={"enabled": True})
+    assert changed.json()["disabled_reason"] is None
+    assert explain(world, direct("red"))["fits"]
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [({}, "enabled"), ({"enabled": "maybe"}, "enabled"), ({"enabled": True, "x": 1}, "x"),
+     ([], "body"), ({"enabled": False, "reason": "r" * 1001}, "reason")],
+)  # fmt: skip
+def test_a_malformed_change_of_a_host_names_the_field(
+    world: TwoNetworks, body: object, fault: str
+) -> None:
+    reply = ask(world, "/hosts/h1", method="PATCH", body=body)
+    assert reply.status == 400
+    assert reply.json()["error"]["field"] == fault
+
+
+def test_an_unknown_host_is_not_found(world: TwoNetworks) -> None:
+    assert ask(world, "/hosts/h9").status == 404
+    assert ask(world, "/hosts/h9", method="PATCH", body={"enabled": True}).status == 404
+
+
+def test_devices_are_listed_by_filter(world: TwoNetworks) -> None:
+    server = world.server("web", world.port(world.red, "p", VnicType.DIRECT))
+    every = items(ask(world, "/devices"), "devices")
+    assert len(every) == 9
+    assert len(items(ask(world, "/devices?host=h1&kind=vf"), "devices")) == 4
+    on_phy2 = items(ask(world, "/devices?physical_network=phy2"), "devices")
+    assert {device["pf_address"] or device["address"] for device in on_phy2} == {"0000:06:00.0"}
+    [held] = items(ask(world, f"/devices?server_id={server.server.id}"), "devices")
+    assert (held["state"], held["owner"]["server_id"]) == ("claimed", server.server.id)
+    port_id = held["owner"]["port_id"]
+    assert items(ask(world, f"/devices?port_id={port_id}"), "devices") == [held]
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["free", "claimed", "active", "releasing", "quarantined", "blocked", "withdrawn"],
+)
+def test_the_state_filter_agrees_with_the_state_that_is_shown(
+    world: TwoNetworks, state: str
+) -> None:
+    world.server("web", world.port(world.red, "p", VnicType.DIRECT))  # Blocks its PF.
+    world.server("whole", world.port(world.blue, "q", VnicType.DIRECT_PHYSICAL))  # Blocks 2 VFs.
+    every = items(ask(world, "/devices"), "devices")
+    expected = [device for device in every if device["state"] == state]
+    assert items(ask(world, f"/devices?state={state}"), "devices") == expected
+    if state in ("free", "claimed", "blocked"):
+        assert expected, "the world should show this state"
+
+
+def test_pages_of_devices_never_overlap(world: TwoNetworks) -> None:
+    seen: list[str] = []
+    marker = ""
+    while page := items(ask(world, f"/devices?limit=4{marker}"), "devices"):
+        assert len(page) <= 4
+        seen += [device["id"] for device in page]
+        marker = f"&marker={seen[-1]}"
+    assert sorted(seen) == sorted({d["id"] for d in items(ask(world, "/devices"), "devices")})
+    assert len(seen) == 9
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["colour=red", "state=lost", "kind=card", "limit=-1", "limit=x", "marker=nothing"],
+)
+def test_a_query_that_means_nothing_is_refused(world: TwoNetworks, query: str) -> None:
+    assert ask(world, f"/devices?{query}").status in (400, 404)
+
+
+def test_networks_show_what_is_free_on_their_physical_networks(world: TwoNetworks) -> None:
+    world.server("web", world.port(world.blue, "p", VnicType.DIRECT))
+    found = {item["name"]: item for item in items(ask(world, "/networks"), "networks")}
+    [segment] = found["blue"]["segments"]
+    assert (segment["physical_network"], segment["segmentation_id"]) == ("phy1", 120)
+    assert segment["requirements"] == {"e.physical_network": "phy1"}
+    assert segment["vfs"] == {
+        "total": 4, "free": 3, "held": 1, "releasing": 0, "quarantined": 0, "blocked": 0,
+    }  # fmt: skip
+    assert (segment["pfs"]["total"], segment["pfs"]["free"], segment["pfs"]["blocked"]) == (2, 1, 1)
+    assert found["secret"]["segments"][0]["vfs"] == segment["vfs"]
+    assert len(items(ask(world, "/networks?name=red"), "networks")) == 1
+
+
+def test_a_pf_that_is_given_away_blocks_its_vfs(world: TwoNetworks) -> None:
+    world.server("whole", world.port(world.red, "p", VnicType.DIRECT_PHYSICAL))
+    [segment] = items(ask(world, "/networks?name=red"), "networks")[0]["segments"]
+    assert (segment["vfs"]["free"], segment["vfs"]["blocked"]) == (0, 2)
+    assert (segment["pfs"]["free"], segment["pfs"]["held"]) == (0, 1)
+
+
+def test_physical_networks_count_hosts_and_devices(world: TwoNetworks) -> None:
+    phy1, phy2 = items(ask(world, "/physical-networks"), "physical_networks")
+    assert (phy1["name"], phy1["host_count"], phy1["vfs"]["total"]) == ("phy1", 2, 4)
+    assert (phy2["name"], phy2["host_count"], phy2["pfs"]["free"]) == ("phy2", 1, 1)
+
+
+def test_counts_agree_with_the_devices_that_are_listed(world: TwoNetworks) -> None:
+    server = world.server("web", world.port(world.blue, "p", VnicType.DIRECT))
+    world.server("whole", world.port(world.red, "q", VnicType.DIRECT_PHYSICAL))
+    assert server.host is not None
+    devices = items(ask(world, "/devices"), "devices")
+    for physical in items(ask(world, "/physical-networks"), "physical_networks"):
+        for kind in ("vf", "pf"):
+            states = [
+                device["state"]
+                for device in devices
+                if device["physical_network"] == physical["name"] and device["kind"] == kind
+            ]
+            counts = physical[f"{kind}s"]
+            assert counts["free"] == states.count("free")
+            assert counts["blocked"] == states.count("blocked")
+            assert counts["held"] == states.count("claimed") + states.count("active")
+            assert counts["total"] == len(states)
+
+
+def test_explain_names_host_and_device_of_each_nic(world: TwoNetworks) -> None:
+    answer = explain(world, direct("blue"), direct("red"), flavor="small")
+    assert (answer["fits"], answer["host"]) == (True, "h1")
+    blue, red = answer["nics"]
+    assert (blue["physical_network"], blue["segmentation_id"], blue["kind"]) == ("phy1", 120, "vf")
+    assert red["device"].startswith("0000:06:0")
+    assert all(d["owner"] is None for d in items(ask(world, "/devices"), "devices"))
+
+
+def test_explain_takes_a_port_by_name(world: TwoNetworks) -> None:
+    world.port(world.red, "p1", VnicType.DIRECT_PHYSICAL)
+    answer = explain(world, {"port": "p1"})
+    assert (answer["host"], answer["nics"][0]["device"]) == ("h1", "0000:06:00.0")
+
+
+def test_explain_says_why_not_for_each_host_and_nic(world: TwoNetworks) -> None:
+    answer = explain(world, direct("red"), direct("red"), direct("red"))
+    assert not answer["fits"]
+    assert [host["host"] for host in answer["hosts"]] == ["h1", "h2"]
+    assert answer["hosts"][1]["nics"][0]["reason"] == "not_cabled"
+    assert answer["nearest"] == "h1"
+    assert answer["smallest_change"]
+
+
+def test_explain_tells_a_tenant_counts_only(world: TwoNetworks) -> None:
+    fits = explain(world, direct("red"), tenant=True)
+    assert (fits["fits"], fits["host"], fits["nics"]) == (True, None, [])
+    refused = explain(world, direct("red"), direct("red"), direct("red"), tenant=True)
+    assert (refused["hosts"], refused["nearest"]) == ([], None)
+    assert sum(refused["counts"].values()) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"nics": [{"network": "nowhere"}]}, 404, "network nowhere"),
+        ({"nics": [{"port": "nowhere"}]}, 404, "port nowhere"),
+        ({"nics": [], "flavor": "huge"}, 404, "flavor huge"),
+        ({"nics": [], "host": "h9"}, 404, "host h9"),
+        ({"nics": [{}]}, 400, "nics[0].network"),
+        ({"nics": [{"port": "a", "vnic_type": "direct"}]}, 400, "nics[0].vnic_type"),
+        ({"nics": [{"network": "blue", "vnic_type": "vdpa"}]}, 400, "vDPA"),
+        ({"nics": [{"network": "blue", "vnic_type": "magic"}]}, 400, "macvtap"),
+        ({"nics": [{"network": "blue", "color": 1}]}, 400, "nics[0].color"),
+        ({"nics": [{"network": "blue"}] * 65}, 400, "at most 64"),
+        ({"nics": "blue"}, 400, "nics"),
+    ],
+)
+def test_explain_refuses_what_it_does_not_understand(
+    world: TwoNetworks, body: object, status: int, said: str
+) -> None:
+    reply = ask(world, "/explain", method="POST", body=body)
+    assert reply.status == status
+    assert said in reply.json()["error"]["message"]
+
+
+def test_a_name_that_several_have_is_refused(world: TwoNetworks) -> None:
+    for _ in range(2):
+        world.port(world.blue, "twin", VnicType.DIRECT)
+    reply = ask(world, "/explain", method="POST", body={"nics": [{"port": "twin"}]})
+    assert reply.status == 400
+    assert "give the ID" in reply.json()["error"]["message"]
+
+
+def test_the_path_of_a_server_leads_from_nic_to_vlan(world: TwoNetworks) -> None:
+    server = world.server("web", world.port(world.red, "p", VnicType.DIRECT))
+    for ref in ("web", server.server.id):
+        found = ask(world, f"/servers/{ref}/path").json()
+        assert (found["name"], found["host"], found["status"]) == ("web", "h1", "BUILD")
+        [nic] = found["nics"]
+        assert (nic["device"]["kind"], nic["device"]["address"]) == ("vf", "0000:06:02.0")
+        assert (nic["pf"]["address"], nic["pf"]["ifname"]) == ("0000:06:00.0", "eth6")
+        assert (nic["physical_network"], nic["network_type"]) == ("phy2", "vlan")
+        assert nic["segmentation_id"] == 220
+
+
+def test_a_tenant_sees_its_server_without_host_and_device(world: TwoNetworks) -> None:
+    world.server("web", world.port(world.red, "p", VnicType.DIRECT))
+    reply = ask(world, "/servers/web/path", tenant=True)
+    found = reply.json()
+    assert (found["name"], found["host"], found["nics"][0]["device"]) == ("web", None, None)
+    for secret in (b"h1", b"0000:06", b"phy2", b"220"):
+        assert secret not in reply.body
+
+
+def test_what_belongs_to_another_project_is_not_found(world: TwoNetworks) -> None:
+    asked = ServerCreate(name="theirs", flavor_id=world.small.id, image_id=None, nics=())
+    theirs = create_server(world.site.svc, world.admin, asked).server
+    for ref in ("theirs", theirs.id):
+        assert ask(world, f"/servers/{ref}/path").status == 200
+        assert ask(world, f"/servers/{ref}/path", tenant=True).status == 404
+    for ref in ("secret", world.secret.id):
+        body = {"nics": [{"network": ref}]}
+        assert ask(world, "/explain", method="POST", body=body, tenant=True).status == 404
+
+
+def test_events_say_who_did_what_newest_first(world: TwoNetworks) -> None:
+    server = world.server("web", world.port(world.red, "p", VnicType.DIRECT))
+    found = items(ask(world, f"/events?server_id={server.server.id}"), "events")
+    assert found
+    assert [event["number"] for event in found] == sorted(
+        (event["number"] for event in found), reverse=True
+    )
+    assert {event["actor"] for event in found} == {"user demo"}
+    assert {"server.create", "device.claim"} <= {event["action"] for event in found}
+    [claim] = [event for event in found if event["action"] == "device.claim"]
+    assert items(ask(world, f"/events?device_id={claim['device_id']}"), "events") == [claim]
+    assert claim in items(ask(world, "/events?host=h1"), "events")
+    first, second = (items(ask(world, f"/events?limit=1{more}"), "events")
+                     for more in ("", f"&marker={found[0]['number']}"))  # fmt: skip
+    assert second[0]["number"] < first[0]["number"]
+
+
+def test_events_tell_a_tenant_no_host_and_no_address(world: TwoNetworks) -> None:
+    world.server("web", world.port(world.red, "p", VnicType.DIRECT))
+    reply = ask(world, "/events", tenant=True)
+    assert {event["action"] for event in items(reply, "events")} >= {"device.claim"}
+    for secret in (b"h1", b"0000:06"):
+        assert secret not in reply.body
+    for query in ("host=h1", "device_id=x"):
+        assert ask(world, f"/events?{query}", tenant=True).status == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("GET", "/hosts"), ("GET", "/hosts/h1"), ("PATCH", "/hosts/h1"), ("GET", "/devices"),
+     ("GET", "/physical-networks")],
+)  # fmt: skip
+def test_what_is_for_admins_is_refused_to_tenants(
+    world: TwoNetworks, method: str, target: str
+) -> None:
+    assert ask(world, target, method=method, body={"enabled": False}, tenant=True).status == 403
+
+
+def test_a_tenant_sees_its_networks_without_segments(world: TwoNetworks) -> None:
+    found = items(ask(world, "/networks", tenant=True), "networks")
+    assert {item["name"]: item["segments"] for item in found} == {"blue": None, "red": None}
+
+
+def test_nobody_is_shown_anything_without_a_token(world: TwoNetworks) -> None:
+    for target in ("/hosts", "/networks", "/events", "/hosts/h1/desired"):
+        assert world.site.http.request("GET", f"/trunkline/v1{target}").status == 401
