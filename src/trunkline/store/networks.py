@@ -82,7 +82,7 @@ class Networks:
             try:
                 self._connection.execute(insert(segments).values(_segment_row(segment, position)))
             except IntegrityError as taken:
-                raise AlreadyExists("segment", describe_segment(segment)) from taken
+                raise AlreadyExists("segment", segment.wire) from taken
 
     def update(self, network: Network, *, seen_revision: int) -> None:
         """Store a network's changed fields (its segments stay).
@@ -107,7 +107,7 @@ class Networks:
                 .values(segmentation_id=segment.segmentation_id or 0)
             )
         except IntegrityError as taken:
-            raise AlreadyExists("segment", describe_segment(segment)) from taken
+            raise AlreadyExists("segment", segment.wire) from taken
 
     def delete(self, network_id: NetworkId) -> None:
         """Delete a network and its segments, whose segmentation IDs are free with it.
@@ -184,16 +184,6 @@ class Networks:
         ).mappings():
             found[row["network_id"]].append(_segment(row))
         return [_network(row, found[row["id"]]) for row in rows]
-
-
-def describe_segment(segment: Segment) -> str:
-    """Say which piece of the wire a segment is: ``vlan 100 on phy1``."""
-    words = [segment.network_type.value]
-    if segment.segmentation_id is not None:
-        words.append(str(segment.segmentation_id))
-    if segment.physical_network is not None:
-        words.append(f"on {segment.physical_network}")
-    return " ".join(words)
 
 
 def _network_row(network: Network) -> dict[str, Any]:
