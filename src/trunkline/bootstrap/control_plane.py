@@ -1,24 +1,17 @@
-"""Making the control plane's parts and serving them over HTTP."""
+"""Serving the control plane over HTTP."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import uvicorn
 
 from trunkline.api.app import make_app
 from trunkline.api.wakeups import Wakeups
-from trunkline.control.fleet import LiveFleet
-from trunkline.control.networking import Networking
-from trunkline.control.services import Limits, Services
-from trunkline.domain.clock import Clock, IdSource
+from trunkline.control.services import Services
 from trunkline.domain.errors import ErrorKind, TrunklineError
-from trunkline.domain.ids import HostName
-from trunkline.store.engine import Store
-from trunkline.vif.registry import load_vif_types
 
 KEEP_ALIVE_SECONDS = 75  # Longer than the clients' own, so that they close first.
 BACKLOG = 2048
@@ -34,37 +27,6 @@ class AddressTaken(TrunklineError):
         super().__init__(
             f"cannot listen on {address}:{port}: {problem}; choose another with --port"
         )
-
-
-def make_services(
-    store: Store,
-    *,
-    clock: Clock,
-    ids: IdSource,
-    networking: Networking,
-    images_dir: Path,
-    wake_host: Callable[[HostName], None],
-    limits: Limits | None = None,
-) -> Services:
-    """Join the parts, and fill the fleet index from the store."""
-    limits = limits or Limits()
-    fleet = LiveFleet(
-        clock,
-        host_silent_seconds_max=limits.host_silent_seconds_max,
-        replicated=store.dialect != "sqlite",
-    )
-    store.read(fleet.load)
-    return Services(
-        store=store,
-        clock=clock,
-        ids=ids,
-        fleet=fleet,
-        networking=networking,
-        vif_types=load_vif_types(),
-        images_dir=images_dir,
-        wake_host=wake_host,
-        limits=limits,
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from trunkline.agent.loop import Agent, AgentHost
 from trunkline.agent.transport import Transport
 from trunkline.api.wakeups import Wakeups
 from trunkline.bootstrap.agents import AgentRunner, LocalTransport
-from trunkline.bootstrap.control_plane import Listener, listen, make_services, serve
+from trunkline.bootstrap.control_plane import Listener, listen, serve
 from trunkline.bootstrap.directory import DataDirectory, DirectoryUnusable, Login
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.control.hosts import ensure_host
 from trunkline.control.identity import bootstrap_identity
 from trunkline.control.networking import IdRange, Networking
-from trunkline.control.services import Services
+from trunkline.control.services import Services, make_services
 from trunkline.domain.device_spec import offered
 from trunkline.domain.ids import HostName, PhysicalNetwork
 from trunkline.host.fleet import Fleet, load_fleet, shipped_fleets
