@@ -226,24 +226,28 @@ def password_login(user: str, password: str, project: str | None) -> dict[str, A
 
 @contextmanager
 def a_site(
-    tmp_path: Path, *more_routes: Route, url: str | None = None, limits: Limits | None = None
+    tmp_path: Path,
+    *more_routes: Route,
+    url: str | None = None,
+    limits: Limits | None = None,
+    passwords: Passwords | None = None,
 ) -> Iterator[Site]:
     """Open a control plane over a real store, with users, behind its HTTP application."""
     with a_world(tmp_path, inline=False, url=url) as plain:
         wakeups = Wakeups()
         svc = replace(
             plain,
-            passwords=Passwords(CHEAP_PASSWORDS),
+            passwords=passwords or Passwords(CHEAP_PASSWORDS),
             wake_host=wakeups.wake,
             limits=limits or plain.limits,
         )
-        passwords = bootstrap_identity(svc)
-        assert passwords is not None
+        first = bootstrap_identity(svc)
+        assert first is not None
         _add_reader(svc)
         app = make_app(svc, wakeups, routes=(*ROUTES, *more_routes))
         http = InProcess(app)
         try:
-            yield Site(svc=svc, app=app, wakeups=wakeups, http=http, passwords=passwords)
+            yield Site(svc=svc, app=app, wakeups=wakeups, http=http, passwords=first)
         finally:
             wakeups.close()
             http.close()

@@ -51,6 +51,7 @@ class _Exchange:
     method: str
     started: float
     path: str = ""
+    base_url: str = ""
     face: Face = Face.TRUNKLINE
     status: int = 0
     answering: bool = False  # The head of the answer is out: nothing else can be answered.
@@ -114,8 +115,7 @@ class Edge:
         if exchange.answering:
             raise transport.ClientGone
         if response.status == 401:
-            url = self._public_url or ""
-            exchange.headers["WWW-Authenticate"] = f'Keystone uri="{url}/identity"'
+            exchange.headers["WWW-Authenticate"] = f'Keystone uri="{exchange.base_url}/identity"'
         await self._send(exchange, send, response)
 
     async def _answer(
@@ -124,6 +124,7 @@ class Edge:
         exchange.path = scope["path"]
         exchange.face = face_of(exchange.path.removeprefix("/").split("/"))
         headers = transport.read_headers(scope)
+        exchange.base_url = transport.base_url(scope, headers, self._public_url)
         segments, query = transport.read_target(scope)
         match = self._find(exchange.method, segments)
         request = Request(
@@ -132,7 +133,7 @@ class Edge:
             params=match.params,
             query=query,
             headers=headers,
-            base_url=transport.base_url(scope, headers, self._public_url),
+            base_url=exchange.base_url,
             request_id=exchange.request_id,
             client_address=(scope.get("client") or ("", 0))[0],
             microversion=_microversion(exchange, match.route, headers),

@@ -12,6 +12,7 @@ import uvicorn
 from trunkline.api.app import make_app
 from trunkline.api.wakeups import Wakeups
 from trunkline.control.fleet import LiveFleet
+from trunkline.control.image_transfer import clear_up_images
 from trunkline.control.networking import Networking
 from trunkline.control.services import Limits, Services
 from trunkline.domain.clock import Clock, IdSource
@@ -46,7 +47,7 @@ def make_services(
     wake_host: Callable[[HostName], None],
     limits: Limits | None = None,
 ) -> Services:
-    """Join the parts, and fill the fleet index from the store."""
+    """Join the parts, fill the fleet index from the store, clear up after a crash."""
     limits = limits or Limits()
     fleet = LiveFleet(
         clock,
@@ -54,7 +55,7 @@ def make_services(
         replicated=store.dialect != "sqlite",
     )
     store.read(fleet.load)
-    return Services(
+    svc = Services(
         store=store,
         clock=clock,
         ids=ids,
@@ -65,6 +66,8 @@ def make_services(
         wake_host=wake_host,
         limits=limits,
     )
+    clear_up_images(svc)
+    return svc
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class ImageFiles:
         with full_disk_told(part.image_id):
             part.path.rename(self._directory / sha512)
             _sync_directory(self._directory)
+            _sync_directory(self._directory.parent)  # It may have been made since the last one.
 
     def open(self, sha512: str) -> BinaryIO:
         """Open an image's bytes; they can be read to the end even if the image is deleted."""
