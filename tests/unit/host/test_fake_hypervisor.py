@@ -209,6 +209,21 @@ def test_the_log_says_what_was_asked_of_libvirt_and_what_it_answered(machine: Ma
     ]
 
 
+def test_the_logs_of_kernel_and_libvirt_have_one_order(machine: Machine) -> None:
+    """An entry of libvirt's log says how far the kernel's was: a start ends after its writes."""
+    machine.hypervisor.define(XML)
+    before = len(machine.kernel.log())
+    machine.hypervisor.start_paused(A)
+    started = len(machine.kernel.log())
+    machine.kernel.set_vf(PF, 0, VfChange(trust=True))
+    machine.hypervisor.resume(A)
+    assert [(entry.command, entry.kernel_number) for entry in machine.hypervisor.log()] == [
+        ("virsh define a", before),
+        ("virsh start --paused a", started),
+        ("virsh resume a", started + 1),
+    ]
+
+
 def test_a_priority_is_lost_when_libvirt_writes_the_vlan(machine: Machine) -> None:
     machine.kernel.set_vf(PF, 0, VfChange(mac=MAC, vlan_id=100, vlan_qos=5))
     machine.hypervisor.define(XML)
