@@ -50,9 +50,9 @@ def main(plant: str | None, *, keep: bool) -> None:
         story.say("Interrupted; nothing is left behind.")
         sys.exit(EXIT_INTERRUPTED)
     except (ClaimFalse, WentWrong) as problem:
-        for each in _chain(problem):
-            story.verdict(str(each), holds=False)
-        story.say("The demonstration FAILED: something is not as it should be, see above.")
+        story.say("The demonstration FAILED. This is wrong:")
+        for each in _problems(problem):
+            story.verdict(each, holds=False)
         sys.exit(EXIT_FALSE)
     except (CheckerFailed, Stuck, Refused, ClientError) as problem:
         story.say(f"The demonstration could not go on: {problem}")
@@ -81,12 +81,12 @@ def _play(story: Story, directory: Path, plant: str | None) -> int:
 def _start(story: Story, system: System, directory: Path) -> Stage:
     story.say(
         "This starts all of Trunkline on simulated hosts: the real API, scheduler and agents, on "
-        "kernels and libvirts that are files."
+        "kernels and libvirts that are files. DIR is a temporary directory."
     )
-    story.command(f"trunkline {' '.join(system.server_command)}")
+    story.command(system.shortened(f"trunkline {' '.join(system.server_command)}"))
     with story.waiting("starting the server"):
         system.start_server()
-    story.command("trunkline agent --config compute.toml --simulate …")
+    story.command("trunkline agent --config DIR/compute.toml --simulate DIR/data/hosts")
     system.write_compute_file()
     with story.waiting(f"starting the agent of {system.external_host}"):
         system.start_agent()
@@ -126,10 +126,11 @@ def _uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _chain(problem: BaseException) -> Iterator[BaseException]:
-    if problem.__cause__ is not None:
-        yield from _chain(problem.__cause__)
-    yield problem
+def _problems(problem: BaseException | None) -> Iterator[str]:
+    """Yield what is wrong, the cause first."""
+    if problem is not None:
+        yield from _problems(problem.__cause__)
+        yield from problem.problems if isinstance(problem, ClaimFalse) else [str(problem)]
 
 
 if __name__ == "__main__":

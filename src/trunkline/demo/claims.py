@@ -17,6 +17,10 @@ CHECK_SECONDS_MAX: Final = 30
 class ClaimFalse(Exception):
     """The checker has found that something is not as it was said to be."""
 
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
 
 class CheckerFailed(Exception):
     """The checker could not do its work: nothing is proved then."""
@@ -66,15 +70,12 @@ class Claims:
         if done.returncode not in (0, 1) or not lines:
             raise CheckerFailed(done.stderr or done.stdout)
         for line in lines[:-1]:
-            if not line.startswith("       "):
-                self._story.verdict(line[7:], holds=line.startswith("true "))
-            else:
-                self._story.verdict(line.strip(), holds=False)
+            self._story.verdict(line.removeprefix("true").lstrip(), holds=line.startswith("true "))
         if not lines[-1].startswith(f"{len(claims)} claims checked"):
             raise CheckerFailed(f"{len(claims)} claims were given, and it says: {lines[-1]}")
         self.checked_count += len(claims)
         if done.returncode != 0:
-            raise ClaimFalse("\n".join(line.strip() for line in lines if line.startswith("   ")))
+            raise ClaimFalse([line.strip() for line in lines if line.startswith("   ")])
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         # -E and -s: nothing of this process's Python path. The folder is the only one of ours.

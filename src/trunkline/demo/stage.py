@@ -60,6 +60,14 @@ class Stage:
         """Where the logs of all hosts end now."""
         return {host: mark(self.hosts, host) for host in HOSTS}
 
+    def running_guests(self) -> set[str]:
+        """The IDs of servers whose guests run now, by the raw files."""
+        domains = [
+            json.loads((self.hosts / host / "hypervisor.json").read_text()).get("domains", {})
+            for host in HOSTS
+        ]
+        return {id_ for each in domains for id_, d in each.items() if d.get("power") == "running"}
+
     def reconnect(self) -> None:
         """Log in again, after the server was started again."""
         self.cloud = Cloud(self.system.data / "clouds.yaml", self.story)
@@ -78,7 +86,7 @@ class Stage:
         ]
         if shown:
             named = " ".join(f"--port {port}" for port in ports)
-            there = "" if host is None else f" --host {host}"
+            there = "" if host is None else f" --host {host} --os-compute-api-version 2.74"
             self.story.command(
                 f"openstack server create {name} --flavor small --image demo {named}{there} --wait"
             )
@@ -151,11 +159,12 @@ class Stage:
 
     def show(self, server: Server, commands: Sequence[tuple[str, str]]) -> None:
         """Show where a server is, what was done for it, and what libvirt was told."""
+        self.story.say(f"{server.name} runs on {server.host}:")
         self.story.table(
-            ("NIC", "HOST", "CARD", "DEVICE", "NETWORK", "PHYSICAL NET", "#VLAN", "MAC"),
+            ("NIC", "CARD", "VF", "ADDRESS", "NETWORK", "CABLED TO", "#VLAN", "MAC"),
             [
                 (
-                    n.vnic_type, server.host, card_of(n), device_of(n), n.network_name,
+                    n.vnic_type, card_of(n), *index_and_address(n), n.network_name,
                     n.physical_network, n.segmentation_id, n.mac,
                 )
                 for n in server.nics
@@ -189,19 +198,17 @@ class Stage:
         """Claim that a server is exactly as shown."""
         who = f"{server.name} on {server.host}"
         macs = [n.mac for n in server.nics]
+        exactly = "exactly its MAC" if len(macs) == 1 else f"exactly its {len(macs)} MACs"
         self.claims.add(
-            f"{who}: the guest runs there and nowhere else, with exactly its {len(macs)} MAC(s)",
+            f"{who}: the guest runs there and nowhere else, with {exactly}",
             "runs", server=server.id, host=server.host, macs=macs,
         )  # fmt: skip
         for n in server.nics:
             assert n.device is not None
-            where = f"{who}: {device_of(n)} of {card_of(n)} is in the guest, cabled to"
-            if n.pf is None:
-                says = f"{where} {n.physical_network}, whole"
-            else:
-                says = f"{where} {n.physical_network}; the card tags VLAN {n.segmentation_id}"
+            tags = "" if n.pf is None else f", which tags VLAN {n.segmentation_id}"
             self.claims.add(
-                says, "nic", server=server.id, host=server.host, kind=n.vnic_type,
+                f"{who}: {device_of(n)} is in it, of a card on {n.physical_network}{tags}",
+                "nic", server=server.id, host=server.host, kind=n.vnic_type,
                 device=n.device.address, mac=n.mac, physical_network=n.physical_network,
                 vlan=n.segmentation_id,
             )  # fmt: skip
@@ -262,10 +269,14 @@ def pause() -> None:
 
 
 def card_of(nic: NicPath) -> str:
-    """Name the card of a NIC: its PF's netdev and driver."""
-    card = nic.pf or nic.device
-    assert card is not None
-    return f"{card.ifname} {card.driver}" if nic.pf else card.address
+    """Name the card of a VF: its PF's netdev and driver. A PF in a guest has no netdev."""
+    return "whole card" if nic.pf is None else f"{nic.pf.ifname} {nic.pf.driver}"
+
+
+def index_and_address(nic: NicPath) -> tuple[int | None, str]:
+    """Return a device's VF index, if it is one, and its PCI address."""
+    assert nic.device is not None
+    return nic.device.vf_index, nic.device.address
 
 
 def device_of(nic: NicPath) -> str:

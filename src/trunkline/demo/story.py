@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,11 +42,14 @@ class Story:
         """Say what words mean, one sentence each."""
         self._console.print()
         for word, meaning in words:
-            self._console.print(Text.assemble("  ", (word, "bold"), f": {meaning}"))
+            wrapped = self._wrapped(f"{word}: {meaning}.")
+            wrapped.stylize("bold", 2, 2 + len(word))
+            self._console.print(wrapped)
 
     def command(self, text: str) -> None:
         """Show a command that does what is being done."""
-        self._console.print(Text(f"  $ {text}", style="cyan"), soft_wrap=True)
+        parts = textwrap.wrap(text, self._console.width - 8, break_on_hyphens=False)
+        self._console.print(Text("  $ " + " \\\n      ".join(parts), style="cyan"))
 
     def lines(self, heading: str, lines: Iterable[str], *, style: str = "dim") -> None:
         """Show lines of a log or a file as they are."""
@@ -62,13 +66,24 @@ class Story:
         for row in rows:
             table.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
         self._console.print()
-        self._console.print(Padding(table, (0, 0, 0, 2)))
+        self._console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def verdict(self, line: str, *, holds: bool) -> None:
         """Say what the checker found about a claim."""
         mark, style = ("✓", "green") if holds else ("✗", "bold red")
-        text = Text(f"{mark} {line}", style=style)
-        self._console.print(Padding(text, (0, 0, 0, 2)))
+        wrapped = self._wrapped(f"{mark} {line}")
+        wrapped.stylize(style)
+        self._console.print(wrapped)
+
+    def _wrapped(self, text: str) -> Text:
+        lines = textwrap.wrap(
+            text,
+            self._console.width,
+            initial_indent="  ",
+            subsequent_indent="    ",
+            break_on_hyphens=False,
+        )
+        return Text("\n".join(lines))
 
     @contextmanager
     def waiting(self, for_what: str) -> Iterator[None]:

@@ -112,6 +112,7 @@ class System:
     """`trunkline up` on one data directory, and `trunkline agent` for one of its hosts."""
 
     def __init__(self, directory: Path, *, external_host: str) -> None:
+        self._directory = directory
         self.data = directory / "data"
         self.external_host = external_host
         self.compute_file = directory / "compute.toml"
@@ -128,6 +129,10 @@ class System:
             "up", "--fleet", "scenario", "--data", str(self.data), "--port", port,
             "--external-agent", self.external_host,
         ]  # fmt: skip
+
+    def shortened(self, text: str) -> str:
+        """Name our directory DIR, for people to read."""
+        return text.replace(str(self._directory), "DIR")
 
     def start_server(self) -> None:
         """Start everything but one host's agent."""

@@ -188,6 +188,20 @@ def nobody_fits(world: World, *, whole_cards: list[str], closed: list[str]) -> N
             raise Untrue(f"host {host.name} has whole cards free on {whole_cards}")
 
 
+def no_whole_card(world: World, *, host: str, physical_network: str, cabled: bool) -> None:
+    """A host has no whole card free there: none is cabled to it, or each is in use."""
+    there = world.host(host)
+    cards = [at for at, network in there.cabling.items() if network == physical_network]
+    free = [card_name(there.pfs[at]) for at in cards if not _in_use(there, at)]
+    if free:
+        raise Untrue(
+            f"host {host}: expected no whole card free on {physical_network}, found {free}"
+        )
+    if bool(cards) != cabled:
+        expected = "some cards" if cabled else "no card"
+        raise Untrue(f"host {host}: expected {expected} on {physical_network}, found {cards}")
+
+
 def _in_use(host: Host, pf: str) -> bool:
     given = {at for record in host.domains().values() for at in devices_of(record)}
     of_pf = (vf for vf in host.vfs() if vf.pf["address"] == pf)
@@ -265,7 +279,8 @@ def as_at(world: World, *, host: str, since: str) -> None:
 CHECKS: Final[dict[str, Callable[..., None]]] = {
     check.__name__: check
     for check in (
-        cabled, runs, nic, tagged_first, acknowledged_writes_hold, one_owner, absent, nobody_fits,
+        cabled, runs, nic, tagged_first, acknowledged_writes_hold, one_owner, absent,
+        nobody_fits, no_whole_card,
         partly_done, nothing_twice, quiet, untouched, as_at,
     )
 }  # fmt: skip

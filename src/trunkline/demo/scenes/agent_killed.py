@@ -19,7 +19,8 @@ def play(stage: Stage) -> None:
         f"The agent of {host} has been a process of its own all along, as on a real host: it "
         "reaches the server over HTTP, and this is its whole configuration:"
     )
-    story.lines("compute.toml:", system.compute_file.read_text().splitlines())
+    config = system.shortened(system.compute_file.read_text())
+    story.lines("DIR/compute.toml:", config.splitlines())
     story.say(
         "It is started anew, told to end itself with SIGKILL right after its second write to a "
         "card. Then it gets a server with three NICs."

@@ -49,7 +49,8 @@ def play(stage: Stage) -> None:
 
 
 def _show_cards(stage: Stage) -> None:
-    cards = list(stage.cloud.v1.devices({"kind": "pf"}))
+    found = stage.cloud.v1.devices({"kind": "pf"})
+    cards = sorted(found, key=lambda card: (card.host, card.address))
     stage.story.say("The inventory, as the agents report it (`trunkline device list --kind pf`):")
     stage.story.table(
         ("HOST", "CARD", "ADDRESS", "DRIVER", "PHYSICAL NETWORK", "#VFS", "#NUMA NODE"),

@@ -55,8 +55,26 @@ def _explain(stage: Stage) -> str:
         ("HOST", "NIC", "WHY NOT", "IN DETAIL"),
         [row for misfit in answer.hosts for row in _rows(misfit)],
     )
+    for misfit in answer.hosts:
+        _claim(stage, misfit)
     story.say(f"The smallest change that would make it fit: {answer.smallest_change}.")
     return answer.smallest_change
+
+
+def _claim(stage: Stage, misfit: HostMisfit) -> None:
+    """Claim what is said of each NIC: the reason, not just the refusal."""
+    for nic in misfit.nics:
+        network = NICS[int(nic.nic.removeprefix("nic "))][0]
+        physical_network = stage.networks[network]["provider:physical_network"]
+        cabled = nic.reason != "not_cabled"
+        why = "no whole card is free" if cabled else "no card is cabled to it"
+        stage.claims.add(
+            f"{misfit.host}, {nic.nic}, {physical_network}: {why}",
+            "no_whole_card",
+            host=misfit.host,
+            physical_network=physical_network,
+            cabled=cabled,
+        )
 
 
 def _rows(misfit: HostMisfit) -> list[tuple[object, ...]]:

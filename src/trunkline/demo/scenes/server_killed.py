@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from trunkline.client.errors import ClientError
 from trunkline.demo.cloud import Cloud
 from trunkline.demo.stage import HOSTS, Stage, WentWrong
 from trunkline.demo.system import wait_until
+from trunkline.wire.v1 import HostItem
 
 BURST = 24
 CLIENTS = 4
@@ -89,17 +91,24 @@ def _in_the_middle(stage: Stage) -> None:
     system.server.kill()
     for thread in burst.threads:
         thread.join()
+    ran = stage.running_guests() & set(burst.acknowledged.values())
     story.say(
-        f"Killed, with {len(burst.acknowledged)} servers acknowledged. The simulated kernels and "
-        "guests live on, as real ones would. The server is started again on the same directory:"
+        f"Killed, with {len(burst.acknowledged)} servers acknowledged, of which {len(ran)} ran "
+        "already. The simulated kernels and guests live on, as real ones would. The server is "
+        "started again on the same directory:"
     )
     _start_again(stage)
     running = _wait_for_the_acknowledged(stage, burst.acknowledged)
     story.table(
-        ("SERVER", "HOST", "DEVICES", "SHOWN BEFORE THE KILL"),
-        [(name, running[name][0], ", ".join(filter(None, running[name][1])),
-          "the same" if name in burst.devices else "not yet asked")
-         for name in burst.acknowledged],
+        ("SERVER", "AT THE KILL", "NOW", "HOST", "DEVICES", "SHOWN BEFORE THE KILL"),
+        [
+            (
+                name, "running" if server_id in ran else "being built", "running",
+                running[name][0], ", ".join(filter(None, running[name][1])),
+                "the same" if name in burst.devices else "not asked in time",
+            )
+            for name, server_id in burst.acknowledged.items()
+        ],
     )  # fmt: skip
     for name, devices in burst.devices.items():
         stage.expect(running[name][1] == devices, f"server {name} had {devices}, not any more")
@@ -146,12 +155,17 @@ def _when_all_is_quiet(stage: Stage) -> None:
         f"agent of {system.external_host}. Restarting must not write anything to any card."
     )
     before = stage.claims.snapshot("before-quiet-restart")
+    killed_at = datetime.fromtimestamp(time.time(), UTC)
     system.server.kill()
     system.agent.kill()
     _start_again(stage)
     with story.waiting("starting the agent, and waiting until every host has been heard"):
         system.start_agent()
-        _wait_until_heard(stage)
+        wait_until(
+            lambda: all(_heard_since(killed_at, host) for host in stage.cloud.v1.hosts()),
+            f"reports of {', '.join(HOSTS)}",
+            seconds_max=40,
+        )
     stage.claims.add("restarted: not one attempt to write to any kernel or libvirt",
                      "quiet", since=before)  # fmt: skip
     stage.claims.add("restarted: every guest still runs, on the same devices",
@@ -167,17 +181,10 @@ def _start_again(stage: Stage) -> None:
     stage.story.say(f"Ready again after {time.monotonic() - started:.1f} s.")
 
 
-def _wait_until_heard(stage: Stage) -> None:
-    """Wait until each agent's new run has reported, and has nothing left to do."""
-    seen = {host.name: host.last_seen for host in stage.cloud.v1.hosts()}
-
-    def all_heard() -> bool:
-        return all(
-            host.last_seen != seen[host.name] and host.applied_generation == host.generation
-            for host in stage.cloud.v1.hosts()
-        )
-
-    wait_until(all_heard, f"reports of {', '.join(HOSTS)}", seconds_max=40)
+def _heard_since(moment: datetime, host: HostItem) -> bool:
+    """Whether a host's new agent has reported, with nothing left to do."""
+    heard = host.last_seen is not None and host.last_seen > moment
+    return heard and host.applied_generation == host.generation
 
 
 def devices_of(cloud: Cloud, server_id: str) -> tuple[str | None, ...]:

@@ -25,8 +25,8 @@ SERVERS = (
         "router",
         (("red", "direct-physical"),),
         (
-            "A whole card (`direct-physical`): the PF itself goes to the guest, so its VFs go away, "
-            "and the VLAN is the guest's own business."
+            "A whole card (`direct-physical`): the PF itself goes to the guest, so its VFs go "
+            "away, and to tag frames is the guest's own business."
         ),
     ),
 )
@@ -38,7 +38,8 @@ def play(stage: Stage) -> None:
     stage.story.say(
         "A host is chosen for all NICs of a server together, with the very devices, before anything"
         " happens on it. Its agent then programs the card, reads back, starts the guest paused, "
-        "reads back again (libvirt writes MAC and VLAN, too), and lets it run."
+        "reads back again (libvirt writes MAC and VLAN, too), and lets it run. (In the logs, a "
+        "`virsh` command stands where it ended: below what libvirt wrote for it.)"
     )
     for name, nics, why in SERVERS:
         stage.story.say(f"{name}: {why}")
