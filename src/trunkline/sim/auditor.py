@@ -16,7 +16,9 @@ from trunkline.sim.raw_hosts import RawGuest, RawHost, RawVf, read_fleet
 
 Message = Mapping[str, Any]
 
-ONE_OWNER: Final = "one owner"  # No device in two guests, nor a PF in one and a VF of it in another.
+ONE_OWNER: Final = (
+    "one owner"  # No device in two guests, nor a PF in one and a VF of it in another.
+)
 ONE_GUEST: Final = "one guest"  # No server runs on two hosts.
 TAGGED_FIRST: Final = "tagged first"  # A guest's VFs carry MAC and VLAN of its NICs, cabled right.
 ALL_NICS: Final = "all NICs"  # No guest runs with fewer NICs than were asked for.

@@ -84,7 +84,9 @@ class Faults:
         if life is not None:
             points = self._dice.randrange(_CONTROL_POINTS_MAX)
             life.drop_after(points)
-            self._trace.line("fault", f"the control plane is dropped at its next point but {points}")
+            self._trace.line(
+                "fault", f"the control plane is dropped at its next point but {points}"
+            )
 
     def _refuse_kernel_writes(self, machine: Machine) -> None:
         self._refuse(machine, machine.kernel.plant, self._dice.choice(_KERNEL_WRITES))
@@ -106,7 +108,8 @@ class Faults:
         plant(fault)
         done = ", though done" if fault.applied else ""
         self._say(
-            machine, f"{operation} is refused {fault.times}× after {fault.after}: {fault.errno}{done}"
+            machine,
+            f"{operation} is refused {fault.times}× after {fault.after}: {fault.errno}{done}",
         )
 
     def _ignore_writes(self, machine: Machine) -> None:

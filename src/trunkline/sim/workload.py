@@ -29,8 +29,15 @@ from trunkline.control.services import Services
 from trunkline.control.views import DeviceView, PortView, ServerView
 from trunkline.domain.errors import TrunklineError
 from trunkline.domain.identity import Caller, Role
-from trunkline.domain.ids import FlavorId, HostName, NetworkId, PhysicalNetwork, PortId
-from trunkline.domain.ids import ProjectId, UserId
+from trunkline.domain.ids import (
+    FlavorId,
+    HostName,
+    NetworkId,
+    PhysicalNetwork,
+    PortId,
+    ProjectId,
+    UserId,
+)
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import NetworkType
 from trunkline.domain.port import VnicType
@@ -230,7 +237,10 @@ class Workload:
             port_id = self._dice.choice(sorted(self._ports))
             caller = self._ports.pop(port_id)
             self._ask(
-                caller, "port.delete", {"id": port_id}, lambda svc: delete_port(svc, caller, port_id)
+                caller,
+                "port.delete",
+                {"id": port_id},
+                lambda svc: delete_port(svc, caller, port_id),
             )
 
     def _server(self) -> None:
@@ -278,16 +288,14 @@ class Workload:
             return said
 
         if self._ask(caller, "server.delete", said, delete) is not None:
-            self._ports |= {port_id: caller for port_id in ports}  # Theirs to use again.
+            self._ports |= dict.fromkeys(ports, caller)  # Theirs to use again.
 
     def _power(self, verb: str, use_case: Callable[[Services, Caller, str], None]) -> None:
         if self._servers:
             server_id = self._dice.choice(sorted(self._servers))
             caller, _ = self._servers[server_id]
             said = {"id": server_id}
-            self._ask(
-                caller, f"server.{verb}", said, lambda svc: use_case(svc, caller, server_id)
-            )
+            self._ask(caller, f"server.{verb}", said, lambda svc: use_case(svc, caller, server_id))
 
     def _enable_or_disable(self) -> None:
         host, enabled = self._dice.choice(self._hosts), self._dice.random() < 0.7
@@ -349,7 +357,11 @@ def _short(value: object) -> str:
 
 def _result(answer: object) -> str:
     if isinstance(answer, dict) and "id" in answer:
-        words = [str(answer["id"])[:8], str(answer.get("status", "")), str(answer.get("host") or "")]
+        words = [
+            str(answer["id"])[:8],
+            str(answer.get("status", "")),
+            str(answer.get("host") or ""),
+        ]
         return " ".join(filter(None, words))
     return "ok"
 

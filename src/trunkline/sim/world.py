@@ -97,9 +97,7 @@ class World:
         self.plane: ControlPlane | None = None
         self._plane_due = self.clock.now()
         self._looks: dict[HostName, None] = {}
-        self.workload = Workload(
-            self, self.auditor.hear, self._dice, self.trace, fleet.host_names
-        )
+        self.workload = Workload(self, self.auditor.hear, self._dice, self.trace, fleet.host_names)
         self.faults = Faults(
             self.machines,
             lambda: None if self.plane is None else self.plane.life,
@@ -314,6 +312,6 @@ class World:
 
 def replay_command(seed: int, steps: int) -> str:
     """Return the command that runs this seed again."""
-    return f"python -m trunkline.sim --seed {seed}" + ("" if steps == STEPS else f" --steps {steps}")
-
-
+    return f"python -m trunkline.sim --seed {seed}" + (
+        "" if steps == STEPS else f" --steps {steps}"
+    )
