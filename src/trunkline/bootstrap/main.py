@@ -29,14 +29,14 @@ def root() -> None:
     """
 
 
-for command in (up, server, agent):
-    root.add_command(command)
-for command in commands:
-    if command.name == "server" and isinstance(command, click.Group):
-        for asked in command.commands.values():
-            server.add_command(asked)
+for running in (up, server, agent):
+    root.add_command(running)
+for asking in commands:
+    if asking.name == "server" and isinstance(asking, click.Group):
+        for about_servers in asking.commands.values():
+            server.add_command(about_servers)  # `trunkline server` alone runs the service.
     else:
-        root.add_command(command)
+        root.add_command(asking)
 
 
 def main() -> None:
