@@ -80,12 +80,11 @@ def log_in(url: str, directory: Path) -> Session:
 @contextmanager
 def running(directory: Path, fleet: str) -> Iterator[tuple[str, float, int]]:
     """Start `trunkline up`; yield its URL, the seconds until it was ready, and its pid."""
-    command = [sys.executable, "-m", "trunkline", "up", "--fleet", fleet, "--data", str(directory)]
+    command = [sys.executable, "-m", "trunkline", "up", "--fleet", fleet]
+    command += ["--data", str(directory), "--port", "0"]
     start = time.perf_counter()
     with (directory.parent / "log").open("w") as log:
-        child = subprocess.Popen(
-            [*command, "--port", "0"], stdout=subprocess.PIPE, stderr=log, text=True
-        )
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             assert child.stdout is not None
             url = ""
@@ -121,8 +120,8 @@ def wait_for_hosts(session: Session, count: int) -> float:
 
 def prepare(session: Session) -> list[str]:
     """Make two networks and a flavor; return the networks' IDs."""
-    session.must("POST", "/compute/v2.1/flavors",
-                 {"flavor": {"name": "s", "id": "s", "ram": 64, "vcpus": 1, "disk": 0}})  # fmt: skip
+    flavor = {"name": "s", "id": "s", "ram": 64, "vcpus": 1, "disk": 1}
+    session.must("POST", "/compute/v2.1/flavors", {"flavor": flavor})
     return [
         session.must("POST", "/network/v2.0/networks", {
             "network": {
@@ -141,9 +140,9 @@ def create(session: Session, network: str, name: str) -> float:
     port = session.must("POST", "/network/v2.0/ports", {
         "port": {"network_id": network, "binding:vnic_type": "direct"}
     })["port"]["id"]  # fmt: skip
-    body = {
-        "server": {"name": name, "flavorRef": "s", "imageRef": "", "networks": [{"port": port}]}
-    }
+    disk = {"source_type": "blank", "destination_type": "local", "boot_index": 0, "volume_size": 1}
+    server = {"name": name, "flavorRef": "s", "imageRef": "", "networks": [{"port": port}]}
+    body = {"server": server | {"block_device_mapping_v2": [disk]}}
     start = time.perf_counter()
     session.must("POST", "/compute/v2.1/servers", body)
     return time.perf_counter() - start
@@ -247,7 +246,8 @@ def main() -> None:
         for fleet in options.fleet or ["mixed-40", "large-1000"]
     ]
     machine = {"cores": os.cpu_count(), "python": platform.python_version()}
-    json.dump({"machine": machine, "service": results}, sys.stdout, indent=2)
+    report = {"benchmark": "service", "machine": machine, "results": results}
+    json.dump(report, sys.stdout, indent=2)
     sys.stdout.write("\n")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,10 +160,10 @@ def test_physical_networks_count_hosts_and_devices(world: TwoNetworks) -> None:
     assert (phy2["name"], phy2["host_count"], phy2["pfs"]["free"]) == ("phy2", 1, 1)
 
 
-def test_counts_agree_with_the_devices_that_are_listed(world: TwoNetworks) -> None:
-    server = world.server("web", world.port(world.blue, "p", VnicType.DIRECT))
+def require_counts_to_agree(world: TwoNetworks) -> None:
+    """What SQL counts is what the listed devices show."""
+    world.server("web", world.port(world.blue, "p", VnicType.DIRECT))
     world.server("whole", world.port(world.red, "q", VnicType.DIRECT_PHYSICAL))
-    assert server.host is not None
     devices = items(ask(world, "/devices"), "devices")
     for physical in items(ask(world, "/physical-networks"), "physical_networks"):
         for kind in ("vf", "pf"):
@@ -177,6 +177,20 @@ def test_counts_agree_with_the_devices_that_are_listed(world: TwoNetworks) -> No
             assert counts["blocked"] == states.count("blocked")
             assert counts["held"] == states.count("claimed") + states.count("active")
             assert counts["total"] == len(states)
+    for state in ("free", "claimed", "blocked"):
+        expected = [device for device in devices if device["state"] == state]
+        assert items(ask(world, f"/devices?state={state}"), "devices") == expected != []
+
+
+def test_counts_agree_with_the_devices_that_are_listed(world: TwoNetworks) -> None:
+    require_counts_to_agree(world)
+
+
+def test_counts_agree_on_postgresql_too(
+    tmp_path: Path, new_postgres_database: Callable[[], str]
+) -> None:
+    with two_networks(tmp_path, url=new_postgres_database()) as world:
+        require_counts_to_agree(world)
 
 
 def test_explain_names_host_and_device_of_each_nic(world: TwoNetworks) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,10 +157,8 @@ def test_a_description_can_be_given_and_taken_away(svc: Services) -> None:
         ({"extra_specs": {"a": "x" * 256}}, "extra_specs.a"),
     ],
 )
-def test_a_fault_is_told_with_its_field(
-    svc: Services, changes: dict[str, object], field: str
-) -> None:
+def test_a_fault_is_told_with_its_field(svc: Services, changes: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as refused:
-        create_flavor(svc, ADMIN, replace(SMALL, **changes))  # type: ignore[arg-type]
+        create_flavor(svc, ADMIN, replace(SMALL, **changes))
     assert refused.value.field == field
     assert list_flavors(svc, ADMIN, ListQuery()) == []

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,8 +57,8 @@ def svc(tmp_path: Path) -> Iterator[Services]:
         yield world
 
 
-def with_networking(svc: Services, **changes: object) -> Services:
-    return replace(svc, networking=replace(svc.networking, **changes))  # type: ignore[arg-type]
+def with_networking(svc: Services, **changes: Any) -> Services:
+    return replace(svc, networking=replace(svc.networking, **changes))
 
 
 def where(view: NetworkView) -> list[tuple[str, str | None, int | None]]:

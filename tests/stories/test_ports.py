@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.clock import ManualClock
 from tests.support.http_app import Site
 from tests.support.network_api import NetworkApi, error_of
 from tests.support.world import AgentByHand, a_card
@@ -356,5 +357,6 @@ def test_each_host_has_an_agent(admin: NetworkApi, demo: NetworkApi, h1: AgentBy
 def test_an_agent_that_is_silent_for_too_long_is_not_alive(
     site: Site, admin: NetworkApi, h1: AgentByHand
 ) -> None:
-    site.svc.clock.advance(site.svc.limits.host_silent_seconds_max + 1)  # type: ignore[attr-defined]
+    assert isinstance(site.svc.clock, ManualClock)
+    site.svc.clock.advance(site.svc.limits.host_silent_seconds_max + 1)
     assert [agent["alive"] for agent in admin.all("agent")] == [False]

@@ -280,10 +280,10 @@ def _add_reader(svc: Services) -> None:
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
-    """Serve `app` on a free loopback port, as in real use; yield its URL."""
+def served(app: ASGIApp, *, port: int = 0) -> Iterator[str]:
+    """Serve `app` on a loopback port (0: any that is free), as in real use; yield its URL."""
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -79,9 +79,9 @@ class TwoNetworks:
 
 
 @contextmanager
-def two_networks(tmp_path: Path) -> Iterator[TwoNetworks]:
-    """Open the scenario."""
-    with a_site(tmp_path) as site:
+def two_networks(tmp_path: Path, *, url: str | None = None) -> Iterator[TwoNetworks]:
+    """Open the scenario; on a database in `tmp_path` unless `url` says another."""
+    with a_site(tmp_path, url=url) as site:
         svc = site.svc
         set_enrolment_key(svc, ENROLMENT_KEY)
         admin_token, demo_token = site.token("admin"), site.token("demo")

@@ -1,9 +1,4 @@
-"""Running the agents of many simulated hosts in one thread, and waking them when there is news.
-
-`trunkline agent` runs one agent on a real host; `trunkline up` runs one for each simulated host
-in the process of the control plane, over a transport that calls the use cases directly: the same
-agent code, the same use cases, without the HTTP in between.
-"""
+"""Stepping agents, many in one thread, when they are due and when there is news for them."""
 
 from __future__ import annotations
 
@@ -16,43 +11,12 @@ from typing import Final
 import structlog
 
 from trunkline.agent.loop import Agent
-from trunkline.agent.transport import TransportFailed
-from trunkline.control.desired import desired_config, generation_of
-from trunkline.control.reports import take_report
-from trunkline.control.services import Services
 from trunkline.domain.clock import Clock
-from trunkline.domain.errors import TrunklineError
 from trunkline.domain.ids import HostName
-from trunkline.reconcile.desired import HostConfig
-from trunkline.reconcile.report import HostReport, ReportAck
 
 log = structlog.get_logger()
 
 _RETRY_AFTER_CRASH: Final = timedelta(seconds=5)  # A bug in one agent must not stop the others.
-_SILENCE_CHECK: Final = timedelta(seconds=5)
-
-
-class LocalTransport:
-    """Calls the use cases that the agents' HTTP routes call."""
-
-    def __init__(self, svc: Services) -> None:
-        self._svc = svc
-
-    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
-        """Return the configuration if it is newer."""
-        try:
-            if generation_of(self._svc, host) <= after_generation:
-                return None
-            return desired_config(self._svc, host)
-        except TrunklineError as problem:
-            raise TransportFailed(str(problem)) from problem
-
-    def report(self, report: HostReport) -> ReportAck:
-        """Hand over a report."""
-        try:
-            return take_report(self._svc, report)
-        except TrunklineError as problem:
-            raise TransportFailed(str(problem)) from problem
 
 
 class AgentRunner:
@@ -100,33 +64,23 @@ class AgentRunner:
             self._thread.join()
 
     def _run(self) -> None:
-        next_check = self._clock.now() + _SILENCE_CHECK
-        while (name := self._next(next_check)) is not None:
-            now = self._clock.now()
-            if now >= next_check:
-                next_check = now + _SILENCE_CHECK
-                if self._every_few_seconds is not None:
-                    self._every_few_seconds()
-            if name:
-                self._step(HostName(name))
+        while (name := self._next()) is not None:
+            self._step(name)
 
-    def _next(self, next_check: datetime) -> str | None:
-        """Wait for the next host to step: '' when the check is due first, None when stopping."""
+    def _next(self) -> HostName | None:
+        """Wait for the next host to step; None when stopping."""
         with self._changed:
             while not self._stopping:
-                now = self._clock.now()
                 if self._woken:
                     name = next(iter(self._woken))
                     del self._woken[name]
                     return name
                 while self._dues and self._due.get(self._dues[0][1]) != self._dues[0][0]:
                     heapq.heappop(self._dues)  # It was stepped earlier, and has another due.
+                now = self._clock.now()
                 if self._dues and self._dues[0][0] <= now:
                     return heapq.heappop(self._dues)[1]
-                if now >= next_check:
-                    return ""
-                until = min(next_check, self._dues[0][0]) if self._dues else next_check
-                self._changed.wait((until - now).total_seconds())
+                self._changed.wait((self._dues[0][0] - now).total_seconds() if self._dues else None)
             return None
 
     def _step(self, name: HostName) -> None:

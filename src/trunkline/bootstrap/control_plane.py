@@ -1,28 +1,24 @@
-"""Making the control plane's parts and serving them over HTTP."""
+"""Serving the control plane over HTTP."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import uvicorn
 
 from trunkline.api.app import make_app
 from trunkline.api.wakeups import Wakeups
-from trunkline.control.fleet import LiveFleet
-from trunkline.control.image_transfer import clear_up_images
-from trunkline.control.networking import Networking
-from trunkline.control.services import Limits, Services
-from trunkline.domain.clock import Clock, IdSource
+from trunkline.bootstrap.directory import DataDirectory, Login
+from trunkline.control.identity import bootstrap_identity
+from trunkline.control.services import Services
 from trunkline.domain.errors import ErrorKind, TrunklineError
-from trunkline.domain.ids import HostName
-from trunkline.store.engine import Store
-from trunkline.vif.registry import load_vif_types
 
 KEEP_ALIVE_SECONDS = 75  # Longer than the clients' own, so that they close first.
 BACKLOG = 2048
+SILENCE_CHECK_SECONDS = 5.0  # How late a silent host is noticed.
+ADMIN_CLOUD, DEMO_CLOUD = "trunkline", "trunkline-demo"
 
 
 class AddressTaken(TrunklineError):
@@ -35,39 +31,6 @@ class AddressTaken(TrunklineError):
         super().__init__(
             f"cannot listen on {address}:{port}: {problem}; choose another with --port"
         )
-
-
-def make_services(
-    store: Store,
-    *,
-    clock: Clock,
-    ids: IdSource,
-    networking: Networking,
-    images_dir: Path,
-    wake_host: Callable[[HostName], None],
-    limits: Limits | None = None,
-) -> Services:
-    """Join the parts, fill the fleet index from the store, clear up after a crash."""
-    limits = limits or Limits()
-    fleet = LiveFleet(
-        clock,
-        host_silent_seconds_max=limits.host_silent_seconds_max,
-        replicated=store.dialect != "sqlite",
-    )
-    store.read(fleet.load)
-    svc = Services(
-        store=store,
-        clock=clock,
-        ids=ids,
-        fleet=fleet,
-        networking=networking,
-        vif_types=load_vif_types(),
-        images_dir=images_dir,
-        wake_host=wake_host,
-        limits=limits,
-    )
-    clear_up_images(svc)
-    return svc
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +48,9 @@ def listen(address: str, port: int) -> Listener:
         AddressTaken: Something listens there already, or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named because asyncio turns Nagle's algorithm off only where it is: else each
+    # answer waits some 40 ms for the client's delayed acknowledgement of its first packet.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((address, port))
@@ -140,3 +105,19 @@ class _Server(uvicorn.Server):
         """End the long polls at once; the other requests are finished."""
         self._wakeups.close()
         await super().shutdown(sockets=sockets)
+
+
+def first_logins(directory: DataDirectory, svc: Services, url: str) -> list[Login]:
+    """Write clouds.yaml for this URL; return what must be shown, because it never is again."""
+    first = bootstrap_identity(svc)
+    if first is None:
+        logins = directory.read_logins()
+        if logins:
+            directory.write_clouds(url, logins)
+        return []
+    logins = [
+        Login(ADMIN_CLOUD, "admin", first.admin, "admin"),
+        Login(DEMO_CLOUD, "demo", first.demo, "demo"),
+    ]
+    directory.write_clouds(url, logins)
+    return logins

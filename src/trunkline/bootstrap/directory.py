@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from trunkline.domain.clock import IdSource
 from trunkline.domain.errors import ErrorKind, TrunklineError
 
 
@@ -91,6 +92,13 @@ class DataDirectory:
     def fleet_file(self) -> Path:
         """The fleet that the directory was first started with."""
         return self.path / "fleet.toml"
+
+    def enrolment_key(self, ids: IdSource) -> str:
+        """Return the key that agents elsewhere enrol with; made at the first start."""
+        file = self.path / "enrolment.key"
+        if not file.exists():
+            write_private(file, ids.new_secret() + "\n")
+        return file.read_text().strip()
 
     def write_clouds(self, url: str, logins: list[Login]) -> None:
         """Write clouds.yaml, readable by its owner alone: it holds the passwords."""

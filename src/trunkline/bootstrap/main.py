@@ -1,4 +1,4 @@
-"""The `trunkline` command."""
+"""The `trunkline` command: what runs Trunkline, and the commands that ask it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,53 @@ import sys
 import click
 
 import trunkline
+from trunkline.bootstrap.agent import agent
+from trunkline.bootstrap.logging import configure_logging
+from trunkline.bootstrap.server import server
 from trunkline.bootstrap.up import up
-from trunkline.domain.errors import TrunklineError
+from trunkline.cli import commands
+from trunkline.cli.context import TeachingGroup
+from trunkline.cli.exit_codes import ExitCode
+from trunkline.client.errors import Unreachable
+from trunkline.domain.errors import ErrorKind, TrunklineError
 
-EXIT_REFUSED = 1
 
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=TeachingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(trunkline.__version__, prog_name="trunkline")
 def root() -> None:
-    """Give KVM servers network cards that are slices of real hardware."""
+    r"""Give KVM servers network cards that are slices of real hardware.
+
+    \b
+    To begin, without hardware:
+      trunkline up
+    """
 
 
-root.add_command(up)
+for command in (up, server, agent):
+    root.add_command(command)
+for command in commands:
+    if command.name == "server" and isinstance(command, click.Group):
+        for asked in command.commands.values():
+            server.add_command(asked)
+    else:
+        root.add_command(command)
 
 
 def main() -> None:
-    """Run the command; a refusal is one line on standard error and exit status 1."""
+    """Run the command; what is expected to go wrong is one line on standard error."""
+    configure_logging()
     try:
-        root(standalone_mode=True)
+        root.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(ExitCode.INTERRUPTED)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
     except TrunklineError as problem:
         sys.stderr.write(f"trunkline: {problem} [{problem.code}]\n")
-        sys.exit(EXIT_REFUSED)
+        sys.exit(ExitCode.USAGE if problem.kind is ErrorKind.INVALID else ExitCode.REFUSED)
+    except Unreachable as problem:
+        sys.stderr.write(f"trunkline: {problem}\n")
+        sys.exit(ExitCode.UNREACHABLE)

@@ -11,32 +11,42 @@ from typing import Final
 
 import click
 
-from trunkline.agent.journal import JournalFile
-from trunkline.agent.limits import Limits as AgentLimits
-from trunkline.agent.loop import Agent, AgentHost
-from trunkline.agent.transport import Transport
+from trunkline.agent.loop import Agent
 from trunkline.api.wakeups import Wakeups
-from trunkline.bootstrap.agents import AgentRunner, LocalTransport
-from trunkline.bootstrap.control_plane import Listener, listen, make_services, serve
+from trunkline.bootstrap.agents import AgentRunner
+from trunkline.bootstrap.control_plane import (
+    ADMIN_CLOUD,
+    DEMO_CLOUD,
+    SILENCE_CHECK_SECONDS,
+    Listener,
+    first_logins,
+    listen,
+    serve,
+)
 from trunkline.bootstrap.directory import DataDirectory, DirectoryUnusable, Login
+from trunkline.bootstrap.local_transport import LocalTransport
 from trunkline.bootstrap.real import RandomIds, RealClock
-from trunkline.control.hosts import ensure_host
-from trunkline.control.identity import bootstrap_identity
+from trunkline.bootstrap.simulated import simulated_agent
+from trunkline.bootstrap.ticker import Ticker
+from trunkline.cli.context import Teaching
+from trunkline.cli.progress import progress_line
+from trunkline.control.hosts import ensure_host, set_enrolment_key
+from trunkline.control.image_transfer import clear_up_images
 from trunkline.control.networking import IdRange, Networking
-from trunkline.control.services import Services
-from trunkline.domain.device_spec import offered
+from trunkline.control.services import Services, make_services
 from trunkline.domain.ids import HostName, PhysicalNetwork
 from trunkline.host.fleet import Fleet, load_fleet, shipped_fleets
-from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
+from trunkline.host.simulated_host import create_hosts, open_host
 from trunkline.netdrivers.builtin import PhysicalNetworkDriver, TunnelDriver
 from trunkline.store.schema import open_store
-from trunkline.vif.registry import VifRegistry
 
 DEFAULT_FLEET: Final = "scenario"
-ADMIN_CLOUD, DEMO_CLOUD = "trunkline", "trunkline-demo"
+# A request passes from thread to thread some six times, and agents compute beside it. At Python's
+# default of 5 ms each pass could wait that long for the interpreter.
+THREAD_SWITCH_SECONDS: Final = 0.0002
 
 
-@click.command()
+@click.command(cls=Teaching)
 @click.option(
     "--fleet",
     "fleet_name",
@@ -73,6 +83,7 @@ def up(
       export OS_CLIENT_CONFIG_FILE=/tmp/tl/clouds.yaml OS_CLOUD=trunkline
       openstack hypervisor list
     """
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     directory = DataDirectory(data)
     try:
         fleet = _fleet(directory, fleet_name)
@@ -107,39 +118,62 @@ def _run(
     directory: DataDirectory, fleet: Fleet, listener: Listener, external: Collection[str]
 ) -> None:
     clock, ids, wakeups = RealClock(), RandomIds(), Wakeups()
-    made = create_hosts(fleet, directory.hosts)
+    with progress_line(f"making {len(fleet.host_names)} simulated hosts"):
+        made = create_hosts(fleet, directory.hosts)
     store = open_store(directory.database_url)
-    runner = AgentRunner(clock, every_few_seconds=lambda: svc.fleet.notice_silence())
+    runner = AgentRunner(clock)
 
     def wake_host(name: HostName) -> None:
         runner.wake(name)
         wakeups.wake(name)
 
     try:
-        svc = make_services(
-            store,
-            clock=clock,
-            ids=ids,
-            networking=networking_for(fleet),
-            images_dir=directory.images,
-            wake_host=wake_host,
-        )
-        logins = _logins(directory, svc, listener.url)
-        names = [name for name in fleet.host_names if name not in external]
-        _make_known(svc, names)
-        hosts = (open_host(directory.hosts, name) for name in names)
-        runner.start(simulated_agents(hosts, directory.hosts, LocalTransport(svc), svc.vif_types))
-        serve(
-            svc,
-            wakeups,
-            listener,
-            on_ready=lambda: _say_ready(
-                directory, listener.url, len(fleet.host_names), made, logins
-            ),
-        )
+        with progress_line("reading the devices of every host"):
+            svc = make_services(
+                store,
+                clock=clock,
+                ids=ids,
+                networking=networking_for(fleet),
+                images_dir=directory.images,
+                wake_host=wake_host,
+            )
+        clear_up_images(svc)
+        set_enrolment_key(svc, directory.enrolment_key(ids))
+        logins = first_logins(directory, svc, listener.url)
+        _make_known(svc, fleet.host_names)
+        runner.start(_agents(directory, svc, [n for n in fleet.host_names if n not in external]))
+        watch = Ticker("silent hosts", SILENCE_CHECK_SECONDS, svc.fleet.notice_silence)
+        watch.start()
+        try:
+            serve(
+                svc,
+                wakeups,
+                listener,
+                on_ready=lambda: _say_ready(
+                    directory, listener.url, len(fleet.host_names), made, logins
+                ),
+            )
+        finally:
+            watch.stop()
     finally:
         runner.stop()
         store.close()
+
+
+def _agents(
+    directory: DataDirectory, svc: Services, names: Iterable[HostName]
+) -> Iterator[tuple[HostName, Agent]]:
+    transport = LocalTransport(svc)
+    for name in names:
+        yield (
+            name,
+            simulated_agent(
+                open_host(directory.hosts, name),
+                journal=directory.hosts / name / "journal.json",
+                transport=transport,
+                vif_types=svc.vif_types,
+            ),
+        )
 
 
 def networking_for(fleet: Fleet) -> Networking:
@@ -161,50 +195,11 @@ def networking_for(fleet: Fleet) -> Networking:
     )
 
 
-def simulated_agents(
-    hosts: Iterable[SimulatedHost], directory: Path, transport: Transport, vif_types: VifRegistry
-) -> Iterator[tuple[HostName, Agent]]:
-    """Make the agent of each simulated host; what it remembers is kept beside the host."""
-    ids = RandomIds()
-    limits = AgentLimits()
-    for host in hosts:
-        specs = host.device_specs
-        agent_host = AgentHost(
-            name=host.name,
-            kernel=host.kernel,
-            hypervisor=host.hypervisor,
-            resources=host.resources,
-            offer=lambda functions, specs=specs: offered(functions.values(), specs),  # type: ignore[misc]
-            vif_types=vif_types,
-        )
-        journal = JournalFile(directory / host.name / "journal.json")
-        yield (
-            host.name,
-            Agent(agent_host, journal=journal, transport=transport, ids=ids, limits=limits),
-        )
-
-
 def _make_known(svc: Services, names: Collection[HostName]) -> None:
     known = {host.name for host in svc.store.read(lambda tx: tx.hosts.all())}
     new = [name for name in names if name not in known]
     if new:
         svc.store.write(lambda tx: [ensure_host(tx, svc, name) for name in new])
-
-
-def _logins(directory: DataDirectory, svc: Services, url: str) -> list[Login]:
-    """Write clouds.yaml for this URL; return what must be shown, because it never is again."""
-    first = bootstrap_identity(svc)
-    if first is None:
-        logins = directory.read_logins()
-        if logins:
-            directory.write_clouds(url, logins)
-        return []
-    logins = [
-        Login(ADMIN_CLOUD, "admin", first.admin, "admin"),
-        Login(DEMO_CLOUD, "demo", first.demo, "demo"),
-    ]
-    directory.write_clouds(url, logins)
-    return logins
 
 
 def _say_ready(

@@ -61,8 +61,8 @@ def _unreachable(problem: Unreachable) -> str:
     remedy = (
         "is it a Trunkline of this version?"
         if problem.connected
-        else "is it running (`trunkline up` or `trunkline server`), and is this its address? "
-        "The address is auth_url of the cloud, or OS_AUTH_URL"
+        else "is it running (`trunkline up` or `trunkline server`), and is this its address?\n"
+        "  (The address is auth_url of the cloud, or OS_AUTH_URL.)"
     )
     return f"no answer from {problem.url}: {problem.problem}\n  {remedy}"
 
@@ -104,8 +104,7 @@ class Teaching(click.Command):
     """A command whose help ends with the exit codes."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        options.setdefault("epilog", EPILOG)
-        super().__init__(*args, **options)
+        super().__init__(*args, **_taught(options))
 
 
 class TeachingGroup(click.Group):
@@ -114,5 +113,15 @@ class TeachingGroup(click.Group):
     command_class = Teaching
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        options.setdefault("epilog", EPILOG)
-        super().__init__(*args, **options)
+        super().__init__(*args, **_taught(options))
+
+
+def _taught(options: dict[str, Any]) -> dict[str, Any]:
+    """Add the exit codes, and make the mark that keeps a paragraph's lines what click wants.
+
+    It wants a real backspace character, which a raw docstring can't hold.
+    """
+    help_text = options.get("help")
+    if help_text is not None:
+        options["help"] = help_text.replace("\\b\n", "\b\n")
+    return {"epilog": EPILOG, **options}

@@ -66,7 +66,7 @@ def list_(
         "server_id": server,
         "port_id": port,
     }
-    devices = list(api.devices(filters))
+    devices = sorted(api.devices(filters), key=lambda item: (item.host, item.address))
     if as_json:
         print_json(devices)
         return

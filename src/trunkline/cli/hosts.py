@@ -39,7 +39,7 @@ def list_(api: TrunklineApi, *, as_json: bool) -> None:
         print_json(hosts)
         return
     print_table(
-        ("HOST", "AGENT", "SERVERS ALLOWED", "#SERVERS", "#VCPUS", "#MEMORY MIB", "SETTLED",
+        ("HOST", "AGENT", "NEW SERVERS", "#SERVERS", "#VCPUS", "#MEMORY MIB", "SETTLED",
          "LAST SEEN"),
         [
             (
@@ -104,7 +104,7 @@ def _print(item: HostItem, *, as_json: bool) -> None:
         ("address", item.address),
         ("agent", _agent(item)),
         ("last seen", item.last_seen),
-        ("servers allowed", _allowed(item)),
+        ("new servers", _allowed(item)),
         ("disabled because", item.disabled_reason or None),
         ("servers", item.server_count),
         ("vcpus", f"{item.vcpus_used} of {item.vcpus} used"),

@@ -36,22 +36,23 @@ def list_(api: TrunklineApi, *, name: str | None, as_json: bool) -> None:
     trunkline network list
     trunkline network list --name blue --json
     """
-    networks = list(api.networks({"name": name}))
+    networks = sorted(api.networks({"name": name}), key=lambda item: (item.name, item.id))
     if as_json:
         print_json(networks)
+        return
+    none = "There are no networks that you may see."
+    if all(item.segments is None for item in networks):
+        print_table(("NETWORK", "ID"), [(item.name, item.id) for item in networks], none=none)
         return
     print_table(
         ("NETWORK", "TYPE", "PHYSICAL NETWORK", "#VLAN OR VNI", "#FREE VFS", "#FREE PFS", "ID"),
         [row for item in networks for row in _rows(item)],
-        none="There are no networks that you may see.",
+        none=none,
     )
 
 
 def _rows(item: NetworkItem) -> Iterator[tuple[object, ...]]:
-    if item.segments is None:
-        yield (item.name, None, None, None, None, None, item.id)
-        return
-    for segment in item.segments:
+    for segment in item.segments or ():
         yield (
             item.name, segment.network_type, segment.physical_network, segment.segmentation_id,
             _free(segment.vfs), _free(segment.pfs), item.id,

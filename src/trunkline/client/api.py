@@ -88,7 +88,8 @@ class TrunklineApi:
         while left is None or left > 0:
             size = PAGE_SIZE if left is None else min(PAGE_SIZE, left)
             query = [*kept, ("limit", str(size)), *marker]
-            answer = self._session.get(path, dict[str, list[type_]], query)  # type: ignore[valid-type]
+            page_type = dict[str, list[type_]]  # type: ignore[valid-type]  # Made at run time.
+            answer = self._session.get(path, page_type, query)
             items: list[T] = answer[name]
             yield from items
             if len(items) < size:

@@ -145,12 +145,22 @@ class Connection:
         self._open().settimeout(answer_seconds_max)
         self._http.request(method, self._base_path + path, body=body, headers=dict(headers))
         answer = self._http.getresponse()
-        content = answer.read(ANSWER_BYTES_MAX + 1)
-        if len(content) > ANSWER_BYTES_MAX:
-            raise http.client.HTTPException(f"its answer passes {ANSWER_BYTES_MAX} bytes")
+        content = _read_whole(answer)
         return Reply(
             answer.status, {name.lower(): text for name, text in answer.getheaders()}, content
         )
+
+
+def _read_whole(answer: http.client.HTTPResponse) -> bytes:
+    # Where a length is declared it must not be passed to read(): read(amount) takes a connection
+    # that breaks off for the end of the answer. Source: http/client.py, HTTPResponse.read().
+    declared = answer.length
+    if declared is not None and declared <= ANSWER_BYTES_MAX:
+        return answer.read()
+    content = b"" if declared is not None else answer.read(ANSWER_BYTES_MAX + 1)
+    if declared is not None or len(content) > ANSWER_BYTES_MAX:
+        raise http.client.HTTPException(f"its answer passes {ANSWER_BYTES_MAX} bytes")
+    return content
 
 
 def _tls_context(ca_file: str | None, *, verify: bool) -> ssl.SSLContext:

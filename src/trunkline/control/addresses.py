@@ -36,6 +36,8 @@ def allocate_fixed_ips(
         AlreadyExists: Another port holds an address that is asked for.
         NoAddressFree: A subnet's pools are used up.
     """
+    # Whoever chooses after the same reading would choose the same address.
+    tx.subnets.lock(network.id)
     subnets = tx.subnets.of_network(network.id)
     port = tx.ports.find(port_id)
     chooser = _Chooser(tx, port_id, held=() if port is None else port.fixed_ips)

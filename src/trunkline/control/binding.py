@@ -55,7 +55,10 @@ def bind_port(
     if record is not None and segment is not None:
         _check_by_network_side(svc, port, network, segment, record)
     if record is not None:
-        allocate_device(tx, svc, actor, port=port, record=record, host=host, server_id=server_id)
+        allocate_device(
+            tx, svc, actor, port=port, segment=segment, record=record, host=host,
+            server_id=server_id,
+        )  # fmt: skip
         port = _adopt_pf_mac(tx, port, record)
     vif_type = svc.vif_types.choose(port.vnic_type, svc.networking.preferred_vif_types)
     binding = Binding(
@@ -78,6 +81,7 @@ def allocate_device(
     actor: Actor,
     *,
     port: Port,
+    segment: Segment | None,
     record: DeviceRecord,
     host: Host,
     server_id: ServerId | None,
@@ -93,6 +97,7 @@ def allocate_device(
         epoch=epoch,
         state=ALLOCATION.advance(AllocationState.FREE, AllocationEvent.CLAIM),
         created_at=svc.clock.now(),
+        wire=None if segment is None else segment.wire,
     )
     tx.allocations.insert(allocation, project_id=port.project_id)
     audit.record(

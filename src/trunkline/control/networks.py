@@ -16,14 +16,18 @@ from trunkline.control.access import (
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET
-from trunkline.control.segments import check_segmentation_id, choose_segments, largest_mtu
+from trunkline.control.segments import (
+    check_segmentation_id,
+    choose_segments,
+    largest_mtu,
+    require_quiet_wire,
+)
 from trunkline.control.services import Services
 from trunkline.domain.errors import AlreadyExists, Forbidden, InUse, Invalid, StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import NetworkId, ProjectId, SegmentId, SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, NetworkType, Segment
-from trunkline.store.networks import describe_segment
 from trunkline.store.transaction import Transaction
 
 MTU_MIN = 68  # RFC 791: every IPv4 module must take a datagram of 68 bytes whole.
@@ -184,6 +188,8 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
         updated_at=now,
     )
     tx.networks.insert(network)
+    for segment in segments:
+        require_quiet_wire(tx, segment)
     _record(svc, caller, tx, "network.create", network)
     return network
 
@@ -255,6 +261,7 @@ def _resegmented(tx: Transaction, network: Network, segmentation_id: int) -> tup
         )
     changed = replace(segment, segmentation_id=segmentation_id)
     tx.networks.update_segment(changed)
+    require_quiet_wire(tx, changed)
     return (changed,)
 
 
@@ -278,6 +285,6 @@ def _record(svc: Services, caller: Caller, tx: Transaction, action: str, network
         details={
             "name": network.name,
             "shared": network.shared,
-            "segments": [describe_segment(segment) for segment in network.segments],
+            "segments": [segment.wire for segment in network.segments],
         },
     )

@@ -7,10 +7,10 @@ from typing import Final
 
 from trunkline.control.network_requests import SegmentRequest
 from trunkline.control.networking import Networking
-from trunkline.domain.errors import Invalid, NoSegmentationIdFree
+from trunkline.domain.errors import InUse, Invalid, NoSegmentationIdFree
 from trunkline.domain.ether import VLAN_ID_MAX, VLAN_ID_MIN
 from trunkline.domain.ids import NetworkId, PhysicalNetwork, SegmentId
-from trunkline.domain.network import NetworkType, Segment
+from trunkline.domain.network import NetworkType, Segment, wire
 from trunkline.store.transaction import Transaction
 
 VNI_MAX: Final = 2**24 - 1  # RFC 7348, 5: the VXLAN Network Identifier has 24 bits.
@@ -85,6 +85,24 @@ def largest_mtu(networking: Networking, segments: Sequence[Segment]) -> int:
     return networking.mtu
 
 
+def require_quiet_wire(tx: Transaction, segment: Segment) -> None:
+    """Refuse a segment where a device of a deleted network can still send.
+
+    The server may be running on, on a host that does not answer: what a host may have fetched is
+    free only once it is observed clean, and so is the VLAN.
+
+    Raises:
+        InUse: There is such a device.
+    """
+    allocation = tx.allocations.find_on_wire(segment.wire)
+    if allocation is not None:
+        address = tx.devices.get(allocation.device_id).device.function.address
+        host = tx.hosts.get(allocation.host_id).name
+        raise InUse(
+            "segment", segment.wire, f"device {address} on {host} was not read back clean yet"
+        )
+
+
 def _slot_asked_for(
     tx: Transaction, networking: Networking, request: SegmentRequest, chosen: Collection[Slot]
 ) -> Slot:
@@ -149,8 +167,9 @@ def _free_slot(
             free = tx.networks.find_free_segmentation_id(network_type, on, low, high)
             if free is None:
                 break
-            if (network_type, on, free) not in chosen:
-                return network_type, on, free
+            slot = (network_type, on, free)
+            if slot not in chosen and tx.allocations.find_on_wire(wire(*slot)) is None:
+                return slot
             low = free + 1
     raise NoSegmentationIdFree(physical_network or f"any {network_type.value} range")
 

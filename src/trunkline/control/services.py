@@ -1,4 +1,4 @@
-"""What every use case is given: made once, in `bootstrap`."""
+"""What every use case is given: made once, by `bootstrap` or the simulator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trunkline.control.passwords import AttemptLimiter, Passwords
 from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.ids import HostName
 from trunkline.store.engine import Store
-from trunkline.vif.registry import VifRegistry
+from trunkline.vif.registry import VifRegistry, load_vif_types
 
 IMAGE_SIZE_BYTES_MAX: Final = 50 * 1024**3  # A whole installed system, with room.
 TOKEN_LIFETIME_SECONDS: Final = 12 * 3600  # A working day.
@@ -46,3 +46,34 @@ class Services:
     limits: Limits = field(default_factory=Limits)
     passwords: Passwords = field(default_factory=Passwords)
     password_attempts: AttemptLimiter = field(default_factory=AttemptLimiter)
+
+
+def make_services(
+    store: Store,
+    *,
+    clock: Clock,
+    ids: IdSource,
+    networking: Networking,
+    images_dir: Path,
+    wake_host: Callable[[HostName], None],
+    limits: Limits | None = None,
+) -> Services:
+    """Join the parts, and fill the fleet index from the store."""
+    limits = limits or Limits()
+    fleet = LiveFleet(
+        clock,
+        host_silent_seconds_max=limits.host_silent_seconds_max,
+        replicated=store.dialect != "sqlite",
+    )
+    store.read(fleet.load)
+    return Services(
+        store=store,
+        clock=clock,
+        ids=ids,
+        fleet=fleet,
+        networking=networking,
+        vif_types=load_vif_types(),
+        images_dir=images_dir,
+        wake_host=wake_host,
+        limits=limits,
+    )

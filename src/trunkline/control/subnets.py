@@ -110,7 +110,8 @@ def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
             raise InUse(
                 "subnet", subnet_id, f"ports hold {held} address{'es' if held > 1 else ''} of it"
             )
-        _raise_network_revision(svc, tx, network)
+        tx.networks.lock(network.id)
+        _raise_network_revision(svc, tx, tx.networks.get(network.id))
         tx.subnets.delete(subnet.id)
         _record(svc, caller, tx, "subnet.delete", subnet)
 
@@ -125,6 +126,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
         pools = default_pools(cidr, gateway)
     check_gateway(cidr, gateway)
     check_pools(cidr, pools, gateway)
+    tx.networks.lock(request.network_id)
     network = tx.networks.get(request.network_id)
     require_owner(caller, network, "network", network.id, shared=network.shared)
     if request.segment_id is not None and all(

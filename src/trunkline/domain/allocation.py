@@ -64,3 +64,6 @@ class Allocation:
     state: AllocationState
     created_at: datetime
     failure: str | None = None  # Why QUARANTINED.
+    # Where its frames come out, e.g. `vlan 100 on phy1`. No other network may be there until the
+    # device is observed clean, though the one it was taken for is long deleted.
+    wire: str | None = None

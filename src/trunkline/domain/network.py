@@ -33,6 +33,20 @@ class Segment:
     physical_network: PhysicalNetwork | None  # None for tunnels.
     segmentation_id: int | None  # VLAN ID 1-4094, VXLAN VNI 1-16777215; None for flat.
 
+    @property
+    def wire(self) -> str:
+        """Where its frames are, in words: ``vlan 100 on phy1``. No two networks share it."""
+        return wire(self.network_type, self.physical_network, self.segmentation_id)
+
+
+def wire(
+    network_type: NetworkType, physical_network: str | None, segmentation_id: int | None
+) -> str:
+    """Say where frames are on the wire: ``vlan 100 on phy1``, ``flat on phy1``, ``vxlan 7``."""
+    number = "" if segmentation_id is None else f" {segmentation_id}"
+    place = "" if physical_network is None else f" on {physical_network}"
+    return f"{network_type.value}{number}{place}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:

@@ -203,6 +203,12 @@ class FakeHypervisor:
             held.state.faults.append(fault)
             held.save()
 
+    def clear_faults(self) -> None:
+        """Take all planted faults away."""
+        with self._file.held() as held:
+            held.state.faults.clear()
+            held.save()
+
     def power_off_guest(self, server_id: ServerId) -> None:
         """The guest shuts itself down."""
         self._end_guest(server_id, DomainPower.SHUT_OFF, "poweroff")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,10 @@ class SimulatedHost:
     resources: HostResources
 
 
-def create_hosts(fleet: Fleet, directory: Path) -> int:
+def create_hosts(fleet: Fleet, directory: Path, *, only: Collection[str] | None = None) -> int:
     """Make the hosts of `fleet` that `directory` does not have yet; return how many.
+
+    `only` leaves out hosts of other names.
 
     A host that exists is left as it is, with its guests. One that was being made when the process
     died does not exist: it appears under its name when it is complete.
@@ -51,7 +53,8 @@ def create_hosts(fleet: Fleet, directory: Path) -> int:
     directory.mkdir(parents=True, exist_ok=True)
     made = 0
     for host in fleet.hosts():
-        if not (directory / host.name).exists():
+        wanted = only is None or host.name in only
+        if wanted and not (directory / host.name).exists():
             _create_host(host, directory)
             made += 1
     return made

@@ -1,1 +1,1 @@
-"""The simulator: world, clock, faults, workload, auditor, trace."""
+"""The simulator: the whole system on a fake clock, its events in an order that a seed chooses."""

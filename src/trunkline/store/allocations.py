@@ -35,6 +35,17 @@ class Allocations:
         """Return every allocation that a server holds or held."""
         return self._where(allocations.c.server_id == server_id)
 
+    def find_on_wire(self, wire: str) -> Allocation | None:
+        """Return one of the allocations whose frames come out at `wire`, if there is any."""
+        found = self._connection.execute(
+            select(allocations)
+            .where(allocations.c.wire == wire)
+            .order_by(allocations.c.id)
+            .limit(1)
+        ).mappings()
+        row = found.one_or_none()
+        return None if row is None else _allocation(row)
+
     def all_device_ids(self) -> set[DeviceId]:
         """Return every device that has an owner. For building the fleet index."""
         return {DeviceId(row) for row in self._connection.scalars(select(allocations.c.device_id))}
@@ -86,6 +97,7 @@ def _row(allocation: Allocation) -> dict[str, Any]:
         "state": allocation.state.value,
         "created_at": allocation.created_at,
         "failure": allocation.failure,
+        "wire": allocation.wire,
     }
 
 

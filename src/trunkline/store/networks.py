@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, GenerationMoved, InUse, NotFound
@@ -22,6 +22,8 @@ _SEGMENT_FILTERS = {
     "physical_network": segments.c.physical_network,
     "segmentation_id": segments.c.segmentation_id,
 }
+
+_CHOICE_LOCK = 0x7365676D  # "segm": the PostgreSQL advisory lock of choosing segmentation IDs.
 
 
 class Networks:
@@ -82,7 +84,7 @@ class Networks:
             try:
                 self._connection.execute(insert(segments).values(_segment_row(segment, position)))
             except IntegrityError as taken:
-                raise AlreadyExists("segment", describe_segment(segment)) from taken
+                raise AlreadyExists("segment", segment.wire) from taken
 
     def update(self, network: Network, *, seen_revision: int) -> None:
         """Store a network's changed fields (its segments stay).
@@ -107,7 +109,18 @@ class Networks:
                 .values(segmentation_id=segment.segmentation_id or 0)
             )
         except IntegrityError as taken:
-            raise AlreadyExists("segment", describe_segment(segment)) from taken
+            raise AlreadyExists("segment", segment.wire) from taken
+
+    def lock(self, network_id: str) -> None:
+        """Let no other transaction change this network, or its subnets, until this one ends.
+
+        On SQLite nothing is needed: writes take turns.
+        """
+        self._connection.execute(
+            select(networks.c.id)
+            .where(networks.c.id == network_id)
+            .with_for_update(key_share=True)  # FOR NO KEY UPDATE: ports may still refer to it.
+        )
 
     def delete(self, network_id: NetworkId) -> None:
         """Delete a network and its segments, whose segmentation IDs are free with it.
@@ -133,7 +146,12 @@ class Networks:
         low: int,
         high: int,
     ) -> int | None:
-        """Return the lowest ID in `low`-`high` that no segment has; None: all are taken."""
+        """Return the lowest ID in `low`-`high` that no segment has; None: all are taken.
+
+        Until the transaction ends, no other one chooses: it would choose the same.
+        """
+        if self._connection.dialect.name == "postgresql":
+            self._connection.execute(select(func.pg_advisory_xact_lock(_CHOICE_LOCK)))
         mine = segments.alias("mine")
         following = segments.alias("following")
 
@@ -184,16 +202,6 @@ class Networks:
         ).mappings():
             found[row["network_id"]].append(_segment(row))
         return [_network(row, found[row["id"]]) for row in rows]
-
-
-def describe_segment(segment: Segment) -> str:
-    """Say which piece of the wire a segment is: ``vlan 100 on phy1``."""
-    words = [segment.network_type.value]
-    if segment.segmentation_id is not None:
-        words.append(str(segment.segmentation_id))
-    if segment.physical_network is not None:
-        words.append(f"on {segment.physical_network}")
-    return " ".join(words)
 
 
 def _network_row(network: Network) -> dict[str, Any]:

@@ -40,6 +40,19 @@ class Subnets:
         ).mappings()
         return [_subnet(row) for row in rows]
 
+    def lock(self, network_id: str) -> None:
+        """Let no other transaction choose addresses in the network's subnets until this one ends.
+
+        On SQLite nothing is needed: writes take turns.
+        """
+        self._connection.execute(
+            select(subnets.c.id)
+            .where(subnets.c.network_id == network_id)
+            .order_by(subnets.c.id)
+            # FOR NO KEY UPDATE: addresses that were chosen already may still be stored.
+            .with_for_update(key_share=True)
+        )
+
     def ids_by_network(self, network_ids: list[str]) -> dict[str, list[str]]:
         """Return the IDs of the subnets of several networks."""
         found: dict[str, list[str]] = {network_id: [] for network_id in network_ids}

@@ -261,6 +261,7 @@ allocations = Table(
     Column("state", String(16), nullable=False, index=True),
     Column("created_at", UtcTime, nullable=False),
     Column("failure", Text, nullable=True),
+    Column("wire", String(320), nullable=True, index=True),
 )
 
 bindings = Table(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 PREFIX: Final = "/trunkline/v1"
 REPORT_BYTES_MAX: Final = 16 * 1024**2  # An inventory of 8 cards x 254 VFs is about 1 MiB.
@@ -185,7 +185,7 @@ class EventItem:
     server_id: str | None
     port_id: str | None
     device_id: str | None
-    details: Mapping[str, object] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

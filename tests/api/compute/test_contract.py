@@ -14,11 +14,13 @@ from tests.support.compute_site import ComputeSite, a_compute_site, server_reque
 from tests.support.response_schemas import ResponseSchemas
 from trunkline.api.compute.versions import HIGHEST
 
+# Where a body or a rule changes, and the version before it.
 VERSIONS: Final = (
-    "2.1", "2.2", "2.3", "2.6", "2.8", "2.9", "2.11", "2.16", "2.19", "2.23", "2.26", "2.28",
-    "2.33", "2.36", "2.37", "2.41", "2.45", "2.47", "2.48", "2.51", "2.52", "2.53", "2.54", "2.55",
-    "2.57", "2.58", "2.59", "2.61", "2.62", "2.63", "2.69", "2.70", "2.71", "2.73", "2.74", "2.75",
-    "2.79", "2.80", "2.84", "2.87", "2.88", "2.89", "2.90", "2.96",
+    "2.1", "2.2", "2.3", "2.8", "2.9", "2.10", "2.11", "2.15", "2.16", "2.18", "2.19", "2.23",
+    "2.25", "2.26", "2.27", "2.28", "2.32", "2.33", "2.36", "2.37", "2.41", "2.46", "2.47", "2.48",
+    "2.52", "2.53", "2.54", "2.55", "2.56", "2.57", "2.60", "2.61", "2.62", "2.63", "2.69", "2.70",
+    "2.71", "2.72", "2.73", "2.74", "2.75", "2.79", "2.80", "2.84", "2.87", "2.88", "2.89", "2.90",
+    "2.95", "2.96",
 )  # fmt: skip
 USERS: Final = ("admin", "demo")
 
@@ -272,3 +274,5 @@ def test_what_there_is_none_of(contract: Contract, version: str) -> None:
         "availability_zone", "list_availability_zone_list", "GET", "/os-availability-zone",
         version=version,
     )  # fmt: skip
+    zones = "list_availability_zone_list_detail"
+    check("availability_zone", zones, "GET", "/os-availability-zone/detail", version=version)

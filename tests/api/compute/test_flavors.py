@@ -19,9 +19,7 @@ def scene(tmp_path: Path) -> Iterator[ComputeSite]:
         yield scene
 
 
-def make(
-    scene: ComputeSite, *, version: str = "2.96", user: str = "admin", **fields: object
-) -> Any:
+def make(scene: ComputeSite, *, version: str = "2.96", user: str = "admin", **fields: Any) -> Any:
     body = {"flavor": TINY | fields}
     return scene.call("POST", "/flavors", version=version, user=user, body=body)
 
@@ -33,16 +31,11 @@ def ids(scene: ComputeSite, query: str, *, user: str = "demo") -> list[str]:
 
 
 def test_what_the_openstack_command_sends_is_taken(scene: ComputeSite) -> None:
-    reply = make(
-        scene,
-        **{
-            "id": "auto",
-            "OS-FLV-EXT-DATA:ephemeral": 0,
-            "swap": 0,
-            "rxtx_factor": 1.0,
-            "os-flavor-access:is_public": True,
-        },
-    )
+    extensions: dict[str, Any] = {
+        "OS-FLV-EXT-DATA:ephemeral": 0,
+        "os-flavor-access:is_public": True,
+    }
+    reply = make(scene, id="auto", swap=0, rxtx_factor=1.0, **extensions)
     made = reply.json()["flavor"]
     assert reply.status == 200
     assert len(made["id"]) == 36
@@ -62,7 +55,8 @@ def test_no_swap_was_an_empty_text_before_2_75(scene: ComputeSite) -> None:
 
 
 def test_admins_choose_between_public_and_private(scene: ComputeSite) -> None:
-    make(scene, id="p", **{"os-flavor-access:is_public": False})
+    private: dict[str, Any] = {"os-flavor-access:is_public": False}
+    make(scene, id="p", **private)
     assert ids(scene, "", user="admin") == ["small"]
     assert ids(scene, "?is_public=None", user="admin") == ["p", "small"]
     assert ids(scene, "?is_public=False", user="admin") == ["p"]
@@ -106,7 +100,7 @@ def test_lists_are_narrowed_by_size_and_paged(scene: ComputeSite) -> None:
     ],
 )
 def test_a_bad_flavor_is_refused_by_its_field(
-    scene: ComputeSite, fields: dict[str, object], field: str
+    scene: ComputeSite, fields: dict[str, Any], field: str
 ) -> None:
     reply = make(scene, **fields)
     assert reply.status == 400

@@ -12,10 +12,11 @@ from trunkline.api.parsing import Fields
 from trunkline.api.versions import Microversion
 from trunkline.control.requests import NicPolicy, NicRequest, ServerCreate
 from trunkline.domain.errors import Invalid
+from trunkline.domain.ids import NetworkId, PortId
 
 IMAGE = "7d8c2a0e-6f5e-4a39-a9c4-0c2c8b4f0c11"
-PORT = "1f1a2b3c-0000-4000-8000-000000000001"
-NETWORK = "1f1a2b3c-0000-4000-8000-000000000002"
+PORT = PortId("1f1a2b3c-0000-4000-8000-000000000001")
+NETWORK = NetworkId("1f1a2b3c-0000-4000-8000-000000000002")
 IMAGE_DISK = {
     "uuid": IMAGE,
     "boot_index": 0,
@@ -37,7 +38,7 @@ FROM_IMAGE: dict[str, Any] = {
 }
 
 
-def parse(minor: int = 96, hints: object = None, **changes: object) -> ServerCreate:
+def parse(minor: int = 96, hints: object = None, **changes: Any) -> ServerCreate:
     server = copy.deepcopy(FROM_IMAGE) | changes
     server = {name: value for name, value in server.items() if value is not ...}
     body: dict[str, object] = {"server": server}
@@ -46,7 +47,7 @@ def parse(minor: int = 96, hints: object = None, **changes: object) -> ServerCre
     return parse_server_create(Fields(body, ""), Microversion(2, minor))
 
 
-def refusal(minor: int = 96, hints: object = None, **changes: object) -> str:
+def refusal(minor: int = 96, hints: object = None, **changes: Any) -> str:
     with pytest.raises(Invalid) as refused:
         parse(minor, hints, **changes)
     return refused.value.field
@@ -55,7 +56,7 @@ def refusal(minor: int = 96, hints: object = None, **changes: object) -> str:
 def test_the_plainest_request() -> None:
     asked = parse()
     assert (asked.name, asked.flavor_id, asked.image_id) == ("web", "small", IMAGE)
-    assert asked.nics == (NicRequest(port_id=PORT),)  # type: ignore[arg-type]
+    assert asked.nics == (NicRequest(port_id=PORT),)
     assert not asked.config_drive
     assert asked.host is None
 
@@ -87,10 +88,10 @@ def test_a_uuid_in_another_form_names_the_same_thing() -> None:
 @pytest.mark.parametrize(
     ("networks", "nics"),
     [
-        ([{"uuid": NETWORK}], (NicRequest(network_id=NETWORK),)),  # type: ignore[arg-type]
+        ([{"uuid": NETWORK}], (NicRequest(network_id=NETWORK),)),
         (
             [{"uuid": NETWORK, "fixed_ip": "10.0.0.9"}],
-            (NicRequest(network_id=NETWORK, fixed_ip="10.0.0.9"),),  # type: ignore[arg-type]
+            (NicRequest(network_id=NETWORK, fixed_ip="10.0.0.9"),),
         ),
         ("auto", NicPolicy.AUTO),
         ("none", NicPolicy.NONE),
@@ -118,7 +119,7 @@ def test_without_networks_the_project_s_own_is_taken_until_2_36() -> None:
         ({"host": "h1", "hypervisor_hostname": "h1", "availability_zone": "nova"}, "h1"),
     ],
 )
-def test_a_host_is_named_in_three_ways(fields: dict[str, str], host: str | None) -> None:
+def test_a_host_is_named_in_three_ways(fields: dict[str, Any], host: str | None) -> None:
     assert parse(**fields).host == host
 
 
@@ -185,7 +186,7 @@ def test_a_field_is_unknown_before_the_version_that_brought_it(
         ({"unheard_of": 1}, "server.unheard_of"),
     ],
 )
-def test_a_fault_is_told_with_its_field(fields: dict[str, object], named: str) -> None:
+def test_a_fault_is_told_with_its_field(fields: dict[str, Any], named: str) -> None:
     assert refusal(**fields) == named
 
 
@@ -203,7 +204,8 @@ def test_a_fault_is_told_with_its_field(fields: dict[str, object], named: str) -
     ],
 )
 def test_what_would_have_no_effect_is_refused(field: str, value: object) -> None:
-    assert refusal(**{field: value}) == f"server.{field}"
+    change: dict[str, Any] = {field: value}
+    assert refusal(**change) == f"server.{field}"
 
 
 def test_files_for_the_guest_are_refused_while_they_are_known() -> None:

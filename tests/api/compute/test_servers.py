@@ -162,6 +162,12 @@ def test_only_admins_list_all_projects(scene: ComputeSite) -> None:
     assert refused(scene, "?all_tenants=1")[0] == 403
 
 
+def test_filters_for_admins_do_nothing_for_tenants(scene: ComputeSite) -> None:
+    scene.a_server("web")
+    assert names(scene, "?host=h9") == ["web"]
+    assert names(scene, "?project_id=other") == ["web"]
+
+
 def test_deleted_servers_are_listed_for_admins_who_ask(scene: ComputeSite) -> None:
     server_id = scene.a_server("gone")["id"]
     scene.call("DELETE", f"/servers/{server_id}")
@@ -197,6 +203,8 @@ def test_pages_follow_each_other_without_overlap(scene: ComputeSite) -> None:
         "?sort_key=colour",
         "?sort_key=display_name&sort_dir=up",
         "?changes-since=yesterday",
+        "?changes-since=0001-01-01T00:00:00%2B23:59",
+        "?changes-since=9999-12-31T23:59:59-23:59",
         "?ip=10.0.0.1",
         "?tags=a",
         "?unheard_of=1",
@@ -218,8 +226,8 @@ def test_a_rename_keeps_what_was_not_sent(scene: ComputeSite) -> None:
     body = {"server": {"name": "new"}}
     shown = scene.call("PUT", path, version="2.96", body=body).json()["server"]
     assert (shown["name"], shown["description"]) == ("new", "kept")
-    body = {"server": {"description": None}}  # type: ignore[dict-item]
-    shown = scene.call("PUT", path, version="2.96", body=body).json()["server"]
+    cleared = {"server": {"description": None}}
+    shown = scene.call("PUT", path, version="2.96", body=cleared).json()["server"]
     assert (shown["name"], shown["description"]) == ("new", None)
     for bad in ({"name": ""}, {"name": 3}, {"hostname": "x"}, {"accessIPv4": "10.0.0.1"}, {"a": 1}):
         reply = scene.call("PUT", path, version="2.96", body={"server": bad})
@@ -232,6 +240,15 @@ def test_actions_that_do_not_fit_the_state_are_conflicts(scene: ComputeSite) -> 
     for body in ({"os-start": None}, {"os-stop": None}, {"reboot": {"type": "SOFT"}}):
         reply = scene.call("POST", path, body=body)
         assert (reply.status, list(reply.json())) == (409, ["conflictingRequest"]), body
+
+
+def test_a_stopped_server_is_started_by_a_hard_reboot_only(scene: ComputeSite) -> None:
+    path = f"/servers/{scene.a_server()['id']}/action"
+    scene.settle()
+    scene.call("POST", path, body={"os-stop": None})
+    scene.settle()
+    assert scene.call("POST", path, body={"reboot": {"type": "SOFT"}}).status == 409
+    assert scene.call("POST", path, body={"reboot": {"type": "HARD"}}).status == 202
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from trunkline.api.compute.server_view import ZONE
 from trunkline.api.http import Request, Response
 from trunkline.api.problems import HttpProblem
 from trunkline.control.access import require_admin
@@ -20,12 +19,6 @@ def list_migrations(_: Services, request: Request) -> Response:
     """Answer ``GET /os-migrations``."""
     require_admin(request.caller, "listing migrations")
     return Response(body={"migrations": []})
-
-
-def list_zones(_: Services, __: Request) -> Response:
-    """Answer ``GET /os-availability-zone``: there is one."""
-    zone = {"zoneName": ZONE, "zoneState": {"available": True}, "hosts": None}
-    return Response(body={"availabilityZoneInfo": [zone]})
 
 
 def list_key_pairs(_: Services, __: Request) -> Response:

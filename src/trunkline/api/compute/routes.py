@@ -53,9 +53,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     put(f"{V2}/os-services/disable-log-reason", services.disable_with_reason),
     put(f"{V2}/os-services/force-down", services.force_down),
     put(f"{V2}/os-services/{{id}}", services.update),
+    get(f"{V2}/os-availability-zone", services.list_zones),
+    get(f"{V2}/os-availability-zone/detail", services.list_zones_detailed),
     #
     get(f"{V2}/os-aggregates", nothing.list_aggregates),
-    get(f"{V2}/os-availability-zone", nothing.list_zones),
     get(f"{V2}/os-keypairs", nothing.list_key_pairs),
     post(f"{V2}/os-keypairs", nothing.create_key_pair),
     get(f"{V2}/os-keypairs/{{name}}", nothing.show_key_pair),

@@ -154,10 +154,9 @@ def _with_changes_since(asked: ServerList, request: Request) -> ServerList:
         return asked
     try:
         since = datetime.fromisoformat(text)
-    except ValueError:
+        since = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
+    except (ValueError, OverflowError):  # The second: a time of year 1 in an eastern zone.
         raise Invalid("changes-since", "must be a time in ISO 8601") from None
-    if since.tzinfo is None:
-        since = since.replace(tzinfo=UTC)
     return replace(asked, query=replace(asked.query, at_least={"updated_at": since}))
 
 

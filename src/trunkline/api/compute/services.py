@@ -1,18 +1,21 @@
-"""Handlers of ``/os-services``: each host's nova-compute service, for admins."""
+"""Handlers of ``/os-services`` and ``/os-availability-zone``: hosts as nova-compute services."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from trunkline.api.compute.host_view import BINARY, service_body
 from trunkline.api.compute.paging import every_page, version_of
+from trunkline.api.compute.server_view import ZONE, micro_time
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
 from trunkline.control.access import require_admin
 from trunkline.control.hosts import get_host, list_hosts, set_host_enabled
 from trunkline.control.services import Services
+from trunkline.control.views import HostView
 from trunkline.domain.errors import NotFound
 
 REASON_CHARS_MAX: Final = 255
@@ -20,17 +23,49 @@ REASON_CHARS_MAX: Final = 255
 
 def list_services(svc: Services, request: Request) -> Response:
     """Answer ``GET /os-services``. Nova has no pages here."""
-    caller, version = request.caller, version_of(request)
-    require_admin(caller, "listing compute services")
+    version = version_of(request)
+    require_admin(request.caller, "listing compute services")
     host, binary = request.query.find("host"), request.query.find("binary")
     if binary not in (None, BINARY):
         return Response(body={"services": []})
-    equals: dict[str, tuple[object, ...]] = {} if host is None else {"name": (host,)}
-    found = every_page(
-        lambda page: list_hosts(svc, caller, replace(page, equals=equals)),
+    found = _every_host(svc, request, {} if host is None else {"name": (host,)})
+    return Response(body={"services": [service_body(view, version) for view in found]})
+
+
+def _every_host(
+    svc: Services, request: Request, equals: Mapping[str, tuple[object, ...]]
+) -> list[HostView]:
+    return every_page(
+        lambda page: list_hosts(svc, request.caller, replace(page, equals=equals)),
         lambda view: view.host.id,
     )
-    return Response(body={"services": [service_body(view, version) for view in found]})
+
+
+def list_zones(_: Services, __: Request) -> Response:
+    """Answer ``GET /os-availability-zone``: there is one."""
+    return _zones(hosts=None)
+
+
+def list_zones_detailed(svc: Services, request: Request) -> Response:
+    """Answer ``GET /os-availability-zone/detail``: with the hosts."""
+    found = _every_host(svc, request, {})
+    return _zones(
+        {
+            view.host.name: {
+                BINARY: {
+                    "available": view.up,
+                    "active": view.host.enabled,
+                    "updated_at": micro_time(view.host.last_seen),
+                }
+            }
+            for view in found
+        }
+    )
+
+
+def _zones(hosts: dict[str, Any] | None) -> Response:
+    zone = {"zoneName": ZONE, "zoneState": {"available": True}, "hosts": hosts}
+    return Response(body={"availabilityZoneInfo": [zone]})
 
 
 def update(svc: Services, request: Request) -> Response:

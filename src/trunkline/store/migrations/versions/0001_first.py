@@ -343,6 +343,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("created_at", sa.String(length=27), nullable=False),
         sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("wire", sa.String(length=320), nullable=True),
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.id"], name=op.f("fk_allocations_device_id")
         ),
@@ -354,6 +355,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_allocations_port_id"), "allocations", ["port_id"], unique=False)
     op.create_index(op.f("ix_allocations_server_id"), "allocations", ["server_id"], unique=False)
     op.create_index(op.f("ix_allocations_state"), "allocations", ["state"], unique=False)
+    op.create_index(op.f("ix_allocations_wire"), "allocations", ["wire"], unique=False)
     op.create_table(
         "bindings",
         sa.Column("port_id", sa.String(length=36), nullable=False),

@@ -1,0 +1,162 @@
+"""`trunkline agent`: the agent of one host, which reaches the control plane over HTTP."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import click
+
+from trunkline.agent.apply import NoProbe, Probe
+from trunkline.agent.http_transport import HttpTransport
+from trunkline.bootstrap.agents import AgentRunner
+from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
+from trunkline.bootstrap.directory import DirectoryUnusable, write_private
+from trunkline.bootstrap.real import RealClock
+from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
+from trunkline.bootstrap.simulated import simulated_agent
+from trunkline.cli.context import Teaching
+from trunkline.client.agents import enrol
+from trunkline.domain.host import HostResources
+from trunkline.host.fleet import load_fleet, shipped_fleets
+from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
+from trunkline.vif.registry import load_vif_types
+
+KILL_AT: Final = "TRUNKLINE_KILL_AT"
+
+
+@click.command(cls=Teaching)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="compute.toml; examples/two-networks has one, commented.",
+)
+@click.option("--host", metavar="NAME", help="Goes before the file's `host`.")
+@click.option(
+    "--simulate",
+    metavar="FLEET",
+    required=True,
+    help="Run on a simulated host: a fleet file, the name of a shipped one, or a directory of "
+    "simulated hosts such as DATA/hosts of `trunkline up`. (Real hosts come in a later version.)",
+)
+def agent(config_file: Path, host: str | None, simulate: str) -> None:
+    r"""Run the agent of one host until it is told to stop; its guests run on.
+
+    \b
+    Example:
+      trunkline agent --config compute.toml --simulate scenario --host h1
+    """
+    config = load_compute_config(config_file, host=host)
+    state = config.state_dir / config.host
+    with _alone(state):
+        simulated = _simulated_host(config, simulate)
+        token = _token(config, state)
+        runner = AgentRunner(RealClock())
+        with HttpTransport(
+            config.controller_url,
+            config.host,
+            token,
+            ca_file=None if config.ca_file is None else str(config.ca_file),
+            on_news=lambda: runner.wake(config.host),
+        ) as transport:
+            one = simulated_agent(
+                simulated,
+                journal=state / "journal.json",
+                transport=transport,
+                vif_types=load_vif_types(),
+                device_specs=config.device_specs,
+                resources=_resources(config, simulated),
+                probe=_probe(),
+            )
+            stop = threading.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: stop.set())
+            runner.start([(config.host, one)])
+            sys.stdout.write(f"agent of {config.host} serves {config.controller_url}\nready\n")
+            sys.stdout.flush()
+            stop.wait()
+            runner.stop()
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Hold the host's state directory: two agents of one host would undo each other's work."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise DirectoryUnusable(state, f"{problem.strerror}; mend state_dir") from problem
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            raise DirectoryUnusable(state, "an agent of this host is running already") from problem
+        yield
+    finally:
+        os.close(lock)
+
+
+def _token(config: ComputeConfig, state: Path) -> str:
+    """Return the host's credential; enrol the host if it has none yet."""
+    kept = state / "token"
+    if kept.exists():
+        return read_secret(kept)
+    key = read_secret(config.enrolment_key_file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
+    ca_file = None if config.ca_file is None else str(config.ca_file)
+    token = enrol(config.controller_url, config.host, key, ca_file=ca_file)
+    write_private(kept, token + "\n")
+    return token
+
+
+def _simulated_host(config: ComputeConfig, simulate: str) -> SimulatedHost:
+    directory = Path(simulate)
+    if not directory.is_dir():
+        fleet = load_fleet(shipped_fleets().get(simulate) or Path(simulate))
+        directory = config.state_dir / "simulated"
+        create_hosts(fleet, directory, only=[config.host])
+    return open_host(directory, config.host)
+
+
+def _resources(config: ComputeConfig, host: SimulatedHost) -> HostResources:
+    given = config.resources
+    return replace(
+        host.resources,
+        bridges=dict(config.bridges),
+        vcpus=host.resources.vcpus if given.vcpus is None else given.vcpus,
+        memory_mib=host.resources.memory_mib if given.memory_mib is None else given.memory_mib,
+        disk_gib=host.resources.disk_gib if given.disk_gib is None else given.disk_gib,
+    )
+
+
+class _KillAt:
+    """Ends this process with SIGKILL at the n-th point that holds a text: for trying it out."""
+
+    def __init__(self, text: str, count: int) -> None:
+        self._text = text
+        self._left = count
+
+    def reached(self, point: str) -> None:
+        """Count a point."""
+        if self._text in point:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _probe() -> Probe:
+    """Read ``TRUNKLINE_KILL_AT=TEXT[:N]``, which the demo sets to show that a kill does no harm."""
+    setting = os.environ.get(KILL_AT)
+    if not setting:
+        return NoProbe()
+    text, _, count = setting.rpartition(":")
+    return _KillAt(text, int(count)) if text and count.isdecimal() else _KillAt(setting, 1)

@@ -1,0 +1,293 @@
+"""controller.toml: what `trunkline server` needs to know.
+
+What the file says is read whole and checked; after this it is frozen values that nobody doubts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from trunkline.bootstrap.toml_reading import InvalidConfig, read_table, read_toml
+from trunkline.control.networking import IdRange, Networking
+from trunkline.control.services import (
+    IMAGE_SIZE_BYTES_MAX,
+    PLACEMENT_ATTEMPTS_MAX,
+    TOKEN_LIFETIME_SECONDS,
+    Limits,
+)
+from trunkline.domain.errors import TrunklineError
+from trunkline.domain.ether import VLAN_ID_MAX, VLAN_ID_MIN
+from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.network import NetworkType
+from trunkline.domain.port import VnicType
+from trunkline.netdrivers.registry import (
+    DEFAULT_DRIVERS,
+    load_network_drivers,
+    require_scheduled,
+)
+from trunkline.vif.registry import DEFAULT_VIF_TYPES, UnknownVifType, load_vif_types
+
+# What flavors, requirements and pools may name. Addresses and host names are left out on purpose:
+# a request that names one is tied to one host.
+DEFAULT_SCHEDULING_ATTRIBUTES: Final = ("vendor_id", "product_id", "e.physical_network")
+_FACTS: Final = frozenset({"vendor_id", "product_id", "dev_type", "numa_node", "driver"})
+
+_TAG: Final = re.compile(r"e\.[a-z][a-z0-9_]{0,62}")
+_RANGE: Final = re.compile(r"(\d{1,5})(?:\s*-\s*(\d{1,5}))?")
+_NAME_BYTES_MAX: Final = 255
+
+_Name = Annotated[str, Meta(min_length=1, max_length=_NAME_BYTES_MAX)]
+_Port = Annotated[int, Meta(ge=0, le=65535)]
+_Positive = Annotated[int, Meta(ge=1)]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of the file, as far as it can be checked by type alone."""
+
+
+class _Listen(_Table, frozen=True, kw_only=True):
+    address: _Name = "127.0.0.1"
+    port: _Port = 8774
+
+
+class _Database(_Table, frozen=True, kw_only=True):
+    url: _Name | None = None
+
+
+class _PhysicalNetworkTable(_Table, frozen=True, kw_only=True):
+    name: _Name
+    vlans: tuple[str, ...] = ()
+
+
+class _NetworkingTable(_Table, frozen=True, kw_only=True):
+    tenant_network_types: tuple[NetworkType, ...] = (NetworkType.VLAN,)
+    scheduling_attributes: tuple[str, ...] = DEFAULT_SCHEDULING_ATTRIBUTES
+    mtu: Annotated[int, Meta(ge=68, le=65535)] = 1500
+    vif_types: dict[VnicType, str] = msgspec.field(default_factory=dict)
+
+
+class _Agents(_Table, frozen=True, kw_only=True):
+    enrolment_key_file: _Name
+    silent_seconds_max: _Positive = 90
+
+
+class _LimitsTable(_Table, frozen=True, kw_only=True):
+    image_size_bytes_max: _Positive = IMAGE_SIZE_BYTES_MAX
+    token_lifetime_seconds: _Positive = TOKEN_LIFETIME_SECONDS
+    placement_attempts_max: _Positive = PLACEMENT_ATTEMPTS_MAX
+
+
+class _File(_Table, frozen=True, kw_only=True):
+    data_dir: _Name
+    agents: _Agents
+    public_url: _Name | None = None
+    listen: _Listen = _Listen()
+    database: _Database = _Database()
+    networking: _NetworkingTable = _NetworkingTable()
+    physical_network: tuple[_PhysicalNetworkTable, ...] = ()
+    network_drivers: dict[str, dict[str, str]] = msgspec.field(
+        default_factory=lambda: {name: dict(given) for name, given in DEFAULT_DRIVERS.items()}
+    )
+    limits: _LimitsTable = _LimitsTable()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerConfig:
+    """What `controller.toml` says, checked. Paths are absolute."""
+
+    listen_address: str
+    listen_port: int
+    public_url: str | None  # None: as each client's Host header says.
+    database_url: str = field(repr=False)  # May hold a password.
+    data_dir: Path
+    networking: Networking
+    scheduling_attributes: frozenset[str]
+    enrolment_key_file: Path
+    limits: Limits
+
+
+def load_controller_config(path: Path) -> ControllerConfig:
+    """Read and check controller.toml.
+
+    Relative paths in it are relative to the file's directory.
+
+    Raises:
+        InvalidConfig: Something is wrong with it; every fault is told, with its place and remedy.
+    """
+    faults: list[str] = []
+    file = read_table(_File, read_toml(path), "", faults)
+    if file is None:
+        raise InvalidConfig(path, faults)
+    faults += _url_faults(file)
+    vlan_ranges = _vlan_ranges(file.physical_network, faults)
+    faults += name_clashes([table.name for table in file.physical_network], "physical_network")
+    faults += _attribute_faults(file.networking.scheduling_attributes)
+    networking = _networking(file, vlan_ranges, faults)
+    if networking is None or faults:
+        raise InvalidConfig(path, faults)
+    directory = path.absolute().parent
+    data_dir = directory / file.data_dir
+    return ControllerConfig(
+        listen_address=file.listen.address,
+        listen_port=file.listen.port,
+        public_url=file.public_url,
+        database_url=file.database.url or f"sqlite:///{data_dir / 'trunkline.db'}",
+        data_dir=data_dir,
+        networking=networking,
+        scheduling_attributes=frozenset(file.networking.scheduling_attributes),
+        enrolment_key_file=directory / file.agents.enrolment_key_file,
+        limits=Limits(
+            image_size_bytes_max=file.limits.image_size_bytes_max,
+            token_lifetime_seconds=file.limits.token_lifetime_seconds,
+            placement_attempts_max=file.limits.placement_attempts_max,
+            host_silent_seconds_max=file.agents.silent_seconds_max,
+        ),
+    )
+
+
+def name_clashes(names: Sequence[str], place: str) -> list[str]:
+    """Tell names that are given twice, and names that differ in case only."""
+    faults: list[str] = []
+    seen: dict[str, str] = {}
+    for at, name in enumerate(names):
+        earlier = seen.setdefault(name.casefold(), name)
+        if earlier is name:
+            continue
+        if earlier == name:
+            faults.append(f"{place}[{at}].name: {name!r} is given twice; remove one of them")
+        else:
+            faults.append(
+                f"{place}[{at}].name: {name!r} differs from {earlier!r} in case only, and is "
+                "another physical network; write both alike, or rename one"
+            )
+    return faults
+
+
+def _url_faults(file: _File) -> list[str]:
+    faults: list[str] = []
+    if file.public_url is not None and not is_http_url(file.public_url):
+        faults.append("public_url: not a URL; write http(s)://HOST[:PORT]")
+    url = file.database.url
+    if url is not None and not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        # The URL is not shown: it may hold a password.
+        faults.append(
+            "database.url: neither sqlite:///PATH nor "
+            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; write one of them"
+        )
+    return faults
+
+
+def is_http_url(text: str) -> bool:
+    """Say whether `text` is http(s)://HOST[:PORT][/PATH]."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _vlan_ranges(
+    tables: Sequence[_PhysicalNetworkTable], faults: list[str]
+) -> dict[PhysicalNetwork, tuple[IdRange, ...]]:
+    ranges: dict[PhysicalNetwork, tuple[IdRange, ...]] = {}
+    for at, table in enumerate(tables):
+        place = f"physical_network[{at}].vlans"
+        found: list[tuple[int, IdRange]] = []
+        for position, text in enumerate(table.vlans):
+            parsed = _vlan_range(text)
+            if isinstance(parsed, str):
+                faults.append(f"{place}[{position}]: {parsed}")
+            else:
+                found.append((position, parsed))
+        faults += _overlaps(found, place)
+        ranges[PhysicalNetwork(table.name)] = tuple(parsed for _, parsed in found)
+    return ranges
+
+
+def _vlan_range(text: str) -> IdRange | str:
+    """Read ``100-199`` or ``100``; what is wrong with it, if something is."""
+    match = _RANGE.fullmatch(text.strip())
+    if match is None:
+        return f'{text!r} is no range; write "100-199", or "100" for one'
+    low = int(match[1])
+    high = int(match[2]) if match[2] else low
+    if low > high:
+        return f"{text!r} ends before it begins; write {high}-{low}"
+    if low < VLAN_ID_MIN or high > VLAN_ID_MAX:
+        return f"{text!r} goes beyond the VLAN IDs that there are ({VLAN_ID_MIN}-{VLAN_ID_MAX})"
+    return IdRange(low, high)
+
+
+def _overlaps(found: Sequence[tuple[int, IdRange]], place: str) -> list[str]:
+    in_order = sorted(found, key=lambda item: (item[1].low, item[1].high))
+    return [
+        f"{place}[{later_at}]: {later.low}-{later.high} overlaps {earlier.low}-{earlier.high} of "
+        f"{place}[{earlier_at}]; make them one range"
+        for (earlier_at, earlier), (later_at, later) in pairwise(in_order)
+        if later.low <= earlier.high
+    ]
+
+
+def _attribute_faults(attributes: Sequence[str]) -> list[str]:
+    return [
+        f"networking.scheduling_attributes[{at}]: {attribute!r} is no attribute of devices; there "
+        f"are {', '.join(sorted(_FACTS))}, and e.NAME for each tag NAME of your device specs"
+        for at, attribute in enumerate(attributes)
+        if attribute not in _FACTS and not _TAG.fullmatch(attribute)
+    ]
+
+
+def _networking(
+    file: _File, vlan_ranges: Mapping[PhysicalNetwork, tuple[IdRange, ...]], faults: list[str]
+) -> Networking | None:
+    """Load the network drivers, and check that placement looks at what they demand."""
+    try:
+        drivers = load_network_drivers(file.network_drivers)
+        require_scheduled(drivers, file.networking.scheduling_attributes)
+    except TrunklineError as problem:
+        faults.append(f"network_drivers: {problem}")
+        return None
+    served = defaultdict(list)
+    for driver in drivers:
+        for kind in driver.network_types:
+            served[kind].append(driver.name)
+    for at, kind in enumerate(file.networking.tenant_network_types):
+        if kind not in served:
+            faults.append(
+                f"networking.tenant_network_types[{at}]: no network driver serves {kind.value}; "
+                "add one under network_drivers, or remove it here"
+            )
+        elif kind is NetworkType.VLAN and not any(vlan_ranges.values()):
+            faults.append(
+                f"networking.tenant_network_types[{at}]: no physical network has VLANs for them; "
+                'add `vlans = ["100-199"]` to one, or remove vlan here'
+            )
+    return Networking(
+        vlan_ranges=MappingProxyType(dict(vlan_ranges)),
+        drivers=drivers,
+        tenant_network_types=file.networking.tenant_network_types,
+        preferred_vif_types=_vif_types(file.networking.vif_types, faults),
+        mtu=file.networking.mtu,
+    )
+
+
+def _vif_types(wanted: Mapping[VnicType, str], faults: list[str]) -> Mapping[VnicType, str]:
+    """Complete the VIF types that are preferred; each must be installed."""
+    installed = load_vif_types()
+    for vnic_type, name in wanted.items():
+        try:
+            installed.get(name, vnic_type)
+        except UnknownVifType as problem:
+            faults.append(f"networking.vif_types.{vnic_type.value}: {problem}")
+    return MappingProxyType({**DEFAULT_VIF_TYPES, **wanted})

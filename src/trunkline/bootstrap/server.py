@@ -1,0 +1,124 @@
+"""`trunkline server`: the control plane alone. Agents reach it over HTTP."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+
+from trunkline.api.wakeups import Wakeups
+from trunkline.bootstrap.control_plane import (
+    SILENCE_CHECK_SECONDS,
+    Listener,
+    first_logins,
+    listen,
+    serve,
+)
+from trunkline.bootstrap.controller_config import ControllerConfig, load_controller_config
+from trunkline.bootstrap.directory import DataDirectory
+from trunkline.bootstrap.real import RandomIds, RealClock
+from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
+from trunkline.bootstrap.ticker import Ticker
+from trunkline.cli.context import TeachingGroup
+from trunkline.cli.progress import progress_line
+from trunkline.control.hosts import set_enrolment_key
+from trunkline.control.image_transfer import clear_up_images
+from trunkline.control.services import Services, make_services
+from trunkline.store.schema import open_store
+
+FEED_CHECK_SECONDS: Final = 0.5  # How late an agent hears of what another replica decided.
+
+
+@click.group(cls=TeachingGroup, invoke_without_command=True)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="controller.toml; examples/two-networks has one, commented. Needed without a COMMAND.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Goes before the file's listen.port; 0 takes any that is free.",
+)
+@click.pass_context
+def server(context: click.Context, config_file: Path | None, port: int | None) -> None:
+    r"""Run API and scheduler; or, with a command, ask about a server (a virtual machine).
+
+    Several may run over one PostgreSQL.
+
+    \b
+    Examples:
+      trunkline server --config controller.toml
+      trunkline server show web
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if config_file is None:
+        raise click.UsageError("--config FILE is needed to run the service")
+    config = load_controller_config(config_file)
+    key = read_secret(config.enrolment_key_file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
+    directory = DataDirectory(config.data_dir)
+    try:
+        listener = listen(config.listen_address, config.listen_port if port is None else port)
+        _run(config, key, directory, listener)
+    finally:
+        directory.close()
+
+
+def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener: Listener) -> None:
+    wakeups = Wakeups()
+    store = open_store(config.database_url)
+    tickers: list[Ticker] = []
+    try:
+        with progress_line("reading the devices of every host"):
+            svc = make_services(
+                store,
+                clock=RealClock(),
+                ids=RandomIds(),
+                networking=config.networking,
+                images_dir=directory.images,
+                wake_host=wakeups.wake,
+                limits=config.limits,
+            )
+        clear_up_images(svc)
+        set_enrolment_key(svc, key)
+        url = config.public_url or listener.url
+        first = first_logins(directory, svc, url)
+        tickers.append(Ticker("silent hosts", SILENCE_CHECK_SECONDS, svc.fleet.notice_silence))
+        if store.dialect != "sqlite":
+            tickers.append(Ticker("change feed", FEED_CHECK_SECONDS, waking_hosts(svc, wakeups)))
+        for ticker in tickers:
+            ticker.start()
+        passwords = "".join(
+            f"  first password of {login.user} (shown once, kept in {directory.clouds}): "
+            f"{login.password}\n"
+            for login in first
+        )
+
+        def say_ready() -> None:
+            sys.stdout.write(f"Trunkline answers at {url}\n{passwords}ready\n")
+            sys.stdout.flush()
+
+        serve(svc, wakeups, listener, public_url=config.public_url, on_ready=say_ready)
+    finally:
+        for ticker in tickers:
+            ticker.stop()
+        store.close()
+
+
+def waking_hosts(svc: Services, wakeups: Wakeups) -> Callable[[], None]:
+    """Return what wakes the agents that wait here for hosts that another replica changed."""
+    read = svc.store.read(lambda tx: tx.hosts.newest_change())
+
+    def wake() -> None:
+        nonlocal read
+        read, changed = svc.store.read(lambda tx: tx.hosts.changed_since(read))
+        if changed:
+            for host in svc.store.read(lambda tx: tx.hosts.get_many(changed)).values():
+                wakeups.wake(host.name)
+
+    return wake

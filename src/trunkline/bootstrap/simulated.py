@@ -1,0 +1,55 @@
+"""Agents for simulated hosts: the real agent, on a kernel and a libvirt that are files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from trunkline.agent.apply import Probe
+from trunkline.agent.journal import JournalFile
+from trunkline.agent.loop import Agent, AgentHost
+from trunkline.agent.transport import Transport
+from trunkline.bootstrap.real import RandomIds
+from trunkline.domain.device_spec import DeviceSpec, offered
+from trunkline.domain.host import HostResources
+from trunkline.host.simulated_host import SimulatedHost
+from trunkline.vif.registry import VifRegistry
+
+
+def simulated_agent(
+    host: SimulatedHost,
+    *,
+    journal: Path,
+    transport: Transport,
+    vif_types: VifRegistry,
+    device_specs: Sequence[DeviceSpec] | None = None,
+    resources: HostResources | None = None,
+    probe: Probe | None = None,
+) -> Agent:
+    """Make the agent of a simulated host.
+
+    Args:
+        host: The host, which outlives its agents.
+        journal: Where the agent remembers what can't be observed.
+        transport: How it reaches the control plane.
+        vif_types: How NICs are realised.
+        device_specs: What is on offer; None: what the host's fleet file says.
+        resources: What the host gives to servers; None: likewise.
+        probe: Told of each point that the agent reaches.
+    """
+    specs = host.device_specs if device_specs is None else device_specs
+    agent_host = AgentHost(
+        name=host.name,
+        kernel=host.kernel,
+        hypervisor=host.hypervisor,
+        resources=resources or host.resources,
+        offer=lambda functions: offered(functions.values(), specs),
+        vif_types=vif_types,
+    )
+    return Agent(
+        agent_host,
+        journal=JournalFile(journal),
+        transport=transport,
+        ids=RandomIds(),
+        probe=probe,
+    )

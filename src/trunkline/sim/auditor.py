@@ -1,0 +1,436 @@
+"""The auditor: says what must not be, from what was asked and answered and from the raw hosts.
+
+Imports nothing of Trunkline. It hears every raw request and answer as plain dicts, keeps a model of
+its own from them, and reads the simulated machines' files. It never asks the system what is right:
+what the API shows is one more claim to be held against the machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from trunkline.sim.raw_hosts import RawGuest, RawHost, RawVf, read_fleet
+
+Message = Mapping[str, Any]
+
+ONE_OWNER: Final = (
+    "one owner"  # No device in two guests, nor a PF in one and a VF of it in another.
+)
+ONE_GUEST: Final = "one guest"  # No server runs on two hosts.
+TAGGED_FIRST: Final = "tagged first"  # A guest's VFs carry MAC and VLAN of its NICs, cabled right.
+ALL_NICS: Final = "all NICs"  # No guest runs with fewer NICs than were asked for.
+ACTIVE_RUNS: Final = "ACTIVE runs"  # What the API calls ACTIVE runs.
+NOTHING_LOST: Final = "nothing lost"  # What was acknowledged is there until its end is.
+STAYS_GONE: Final = "stays gone"  # A deleted server never comes back.
+FREE_IS_CLEAN: Final = "free is clean"  # No device is free while it is used or not as it was.
+SETTLES: Final = "settles"  # Every server ends up ACTIVE, SHUTOFF or ERROR with a fault.
+GIVES_BACK: Final = "gives back"  # Nothing is held for what is deleted.
+RESTORES: Final = "restores"  # Every free VF is as it was; every drift is repaired.
+QUIET: Final = "quiet"  # Restarting everything writes nothing.
+
+_FREE = frozenset({"free", "blocked", "withdrawn"})
+
+
+class Violation(Exception):
+    """A promise is broken."""
+
+    def __init__(self, rule: str, detail: str) -> None:
+        super().__init__(f"{rule}: {detail}")
+        self.rule = rule
+        self.detail = detail
+
+
+@dataclass
+class Network:
+    """A network, as it was acknowledged: the VLAN on each physical network; 0: untagged."""
+
+    vlans: dict[str, int]
+
+
+@dataclass
+class Nic:
+    """What a server's NIC was acknowledged with."""
+
+    network_id: str
+    vnic_type: str
+    mac: str
+
+
+@dataclass
+class Server:
+    """A server, as far as it was acknowledged."""
+
+    nics: list[Nic]
+    status: str
+    host: str | None
+    has_fault: bool = False
+    delete_asked: bool = False
+    deleted: bool = False
+    gone_from: set[str] = field(default_factory=set)  # Hosts it was seen to leave after that.
+
+
+class Auditor:
+    """Holds one world to the promises."""
+
+    def __init__(self, fleet_file: Path, hosts_directory: Path) -> None:
+        self.hosts: dict[str, RawHost] = read_fleet(fleet_file, hosts_directory)
+        self.networks: dict[str, Network] = {}
+        self.ports: dict[str, Nic] = {}
+        self.servers: dict[str, Server] = {}
+        self.devices: dict[str, dict[str, Mapping[str, Any]]] = {}  # By host and address, as shown.
+        self._killed: set[str] = set()  # Servers whose guest a planted fault ended.
+        self._drifted: dict[tuple[str, str, int], str] = {}  # VFs that an operator has changed.
+        self._domains: dict[str, set[str]] = {name: set() for name in self.hosts}
+        self._hears: dict[str, Callable[[Message], None]] = {
+            "network.create": self._hear_network,
+            "port.create": self._hear_port,
+            "port.list": self._hear_ports,
+            "port.delete": self._hear_port_deleted,
+            "server.create": self._hear_server,
+            "server.stop": self._hear_power,
+            "server.start": self._hear_power,
+            "server.reboot": self._hear_power,
+            "server.delete": self._hear_delete,
+            "server.list": self._hear_servers,
+            "device.list": self._hear_devices,
+            "fault": self._hear_fault,
+        }
+
+    # Hearing
+
+    def hear(self, message: Message) -> None:
+        """Take in a request with its answer (None: lost), or a fault that was planted."""
+        hear = self._hears.get(message["op"])
+        if hear is not None and message.get("refused") is None:
+            hear(message)
+
+    def _hear_network(self, message: Message) -> None:
+        answer = message["answer"]
+        if answer is not None:
+            self.networks[answer["id"]] = Network(
+                {each["physical_network"]: each["vlan"] or 0 for each in answer["segments"]}
+            )
+
+    def _hear_port(self, message: Message) -> None:
+        answer = message["answer"]
+        if answer is not None:
+            self.ports[answer["id"]] = _nic(answer)
+
+    def _hear_ports(self, message: Message) -> None:
+        if message["answer"] is not None:
+            self.ports = {each["id"]: _nic(each) for each in message["answer"]}
+
+    def _hear_port_deleted(self, message: Message) -> None:
+        self.ports.pop(message["request"]["id"], None)
+
+    def _hear_server(self, message: Message) -> None:
+        answer = message["answer"]
+        if answer is None:
+            return
+        self._note_server(answer)
+        asked = message["request"]["nics"]
+        nics = self.servers[answer["id"]].nics
+        if answer["status"] != "ERROR" and len(nics) != len(asked):
+            raise Violation(ALL_NICS, f"server {answer['id']}: {len(asked)} asked, {len(nics)} got")
+        for nic, want in zip(nics, asked, strict=False):
+            port = self.ports.get(want.get("port_id", ""))
+            if port is not None and port.vnic_type != "direct-physical" and port != nic:
+                raise Violation(NOTHING_LOST, f"server {answer['id']}: {port} has become {nic}")
+
+    def _hear_power(self, message: Message) -> None:
+        server = self.servers.get(message["request"]["id"])
+        if server is not None:
+            server.status = "unknown"  # On its way; the next list tells.
+
+    def _hear_delete(self, message: Message) -> None:
+        server = self.servers.get(message["request"]["id"])
+        if server is not None:
+            server.delete_asked = True
+            server.status = "unknown"
+            server.deleted |= message["answer"] is not None
+
+    def _hear_servers(self, message: Message) -> None:
+        answer = message["answer"]
+        if answer is None:
+            return
+        shown = {each["id"]: each for each in answer}
+        for server_id, server in self.servers.items():
+            if server_id not in shown:
+                if not server.delete_asked:
+                    raise Violation(NOTHING_LOST, f"server {server_id} is not listed any more")
+                server.deleted = True  # The answer to its deletion was lost: this is one.
+            elif server.deleted:
+                raise Violation(STAYS_GONE, f"server {server_id} was deleted and is listed")
+        for each in answer:
+            self._note_server(each)
+
+    def _note_server(self, shown: Message) -> None:
+        known = self.servers.setdefault(
+            shown["id"], Server([_nic(port) for port in shown["ports"]], shown["status"], None)
+        )
+        nics = [_nic(port) for port in shown["ports"]]
+        if shown["status"] != "ERROR" and known.nics:
+            if len(nics) != len(known.nics):
+                raise Violation(
+                    ALL_NICS, f"server {shown['id']} had {len(known.nics)} NICs, has {len(nics)}"
+                )
+            for before, now in zip(known.nics, nics, strict=True):
+                # A whole PF brings its own MAC, another one on another host.
+                if before.vnic_type == "direct-physical":
+                    before.mac = now.mac
+                if before != now:
+                    raise Violation(NOTHING_LOST, f"server {shown['id']}: {before} became {now}")
+        known.nics = nics or known.nics
+        known.status, known.host = shown["status"], shown["host"]
+        known.has_fault = shown["fault"] is not None
+
+    def _hear_devices(self, message: Message) -> None:
+        if message["answer"] is not None:
+            host = self.hosts[message["request"]["host"]]
+            self.devices[host.name] = {each["address"]: each for each in message["answer"]}
+            self._check_free(host)  # Now: by the next event it may be held again.
+
+    def _hear_fault(self, message: Message) -> None:
+        match message["kind"]:
+            case "reboot":
+                host = self.hosts[message["host"]]
+                self._killed |= set(host.guests)
+                for key in [key for key in self._drifted if key[0] == host.name]:
+                    del self._drifted[key]
+            case "guest ends":
+                self._killed.add(message["server"])
+            case "drift":
+                key = message["host"], message["pf"], message["vf_index"]
+                self._drifted[key] = message["change"]
+
+    # Safety
+
+    def check(self) -> None:
+        """Read the hosts; raise `Violation` if anything is as it must never be."""
+        changed = [host for host in self.hosts.values() if host.read()]
+        for host in changed:
+            self._note_returned(host)
+            self._note_gone(host)
+            self._check_owners(host)
+            for guest in host.guests.values():
+                self._check_guest(host, guest)
+        if changed:
+            self._check_one_guest()
+        self._check_active()
+
+    def _note_returned(self, host: RawHost) -> None:
+        self._killed -= {guest.server_id for guest in host.guests.values() if guest.runs}
+
+    def _note_gone(self, host: RawHost) -> None:
+        for server_id in self._domains[host.name] - host.domains:
+            server = self.servers.get(server_id)
+            if server is not None and server.deleted:
+                server.gone_from.add(host.name)
+        self._domains[host.name] = set(host.domains)
+        for server_id in host.domains:
+            server = self.servers.get(server_id)
+            if server is not None and host.name in server.gone_from:
+                raise Violation(STAYS_GONE, f"deleted server {server_id} is back on {host.name}")
+
+    def _check_owners(self, host: RawHost) -> None:
+        taken: dict[tuple[str, int | None], str] = {}
+        for guest in host.guests.values():
+            for key in [*guest.vfs, *((pf, None) for pf in guest.pfs)]:
+                if key in taken:
+                    raise Violation(
+                        ONE_OWNER,
+                        f"{host.name} {key}: guests {taken[key]} and {guest.server_id}",
+                    )
+                taken[key] = guest.server_id
+        for pf, index in taken:
+            if index is not None and (pf, None) in taken:
+                raise Violation(ONE_OWNER, f"{host.name} {pf} is in a guest, and VF {index} too")
+
+    def _check_one_guest(self) -> None:
+        where: dict[str, str] = {}
+        for host in self.hosts.values():
+            for guest in host.guests.values():
+                if guest.runs and guest.server_id in where:
+                    raise Violation(
+                        ONE_GUEST,
+                        f"server {guest.server_id} runs on {where[guest.server_id]}"
+                        f" and on {host.name}",
+                    )
+                if guest.runs:
+                    where[guest.server_id] = host.name
+
+    def _check_guest(self, host: RawHost, guest: RawGuest) -> None:
+        server = self.servers.get(guest.server_id)
+        if server is None or not guest.runs or not server.nics:
+            return
+        if guest.nic_count < len(server.nics):
+            raise Violation(
+                ALL_NICS,
+                f"server {guest.server_id} runs with {guest.nic_count} of {len(server.nics)} NICs",
+            )
+        by_mac = {nic.mac: nic for nic in server.nics}
+        for key in guest.vfs:
+            vf = host.vfs.get(key)
+            if vf is None:
+                raise Violation(TAGGED_FIRST, f"{host.name}: VF {key} of a running guest is gone")
+            self._check_vf(vf, by_mac, guest)
+        for pf in guest.pfs:
+            self._check_cabling(host, pf, server, guest)
+        for mac, bridge in guest.taps:
+            nic = by_mac.get(mac)
+            vlans = self._vlans(nic)
+            if nic is None or bridge not in {host.bridges.get(name) for name in vlans}:
+                raise Violation(
+                    TAGGED_FIRST, f"server {guest.server_id}: a tap of {mac} on {bridge}"
+                )
+
+    def _check_vf(self, vf: RawVf, by_mac: Mapping[str, Nic], guest: RawGuest) -> None:
+        key = vf.host, vf.pf, vf.index
+        nic = by_mac.get(vf.mac)
+        vlans = self._vlans(nic)
+        if nic is None:
+            wrong = f"carries MAC {vf.mac}, which no NIC of it has"
+        elif vf.physical_network not in vlans:
+            wrong = f"is cabled to {vf.physical_network}, its network is on {sorted(vlans)}"
+        elif vf.vlan_id != vlans[vf.physical_network]:
+            wrong = f"carries VLAN {vf.vlan_id}, not {vlans[vf.physical_network]}"
+        elif vf.record.get("vlan_qos", 0) or vf.record.get("trust", False):
+            wrong = "has a priority or trust that nobody asked for"
+        else:
+            self._drifted.pop(key, None)
+            return
+        if key not in self._drifted:
+            raise Violation(TAGGED_FIRST, f"server {guest.server_id} runs, and {vf.place} {wrong}")
+
+    def _check_cabling(self, host: RawHost, pf: str, server: Server, guest: RawGuest) -> None:
+        wanted = {
+            name
+            for nic in server.nics
+            if nic.vnic_type == "direct-physical"
+            for name in self._vlans(nic)
+        }
+        if host.cabling.get(pf) not in wanted:
+            raise Violation(
+                TAGGED_FIRST,
+                f"server {guest.server_id} has {pf} of {host.name}, cabled to"
+                f" {host.cabling.get(pf)}, its networks are on {sorted(wanted)}",
+            )
+
+    def _vlans(self, nic: Nic | None) -> Mapping[str, int]:
+        network = None if nic is None else self.networks.get(nic.network_id)
+        return {} if network is None else network.vlans
+
+    def _check_free(self, host: RawHost) -> None:
+        shown = self.devices.get(host.name, {})
+        for vf in host.vfs.values():
+            if shown.get(vf.address, {}).get("state") not in _FREE:
+                continue
+            guest = _user(host, vf)
+            if guest is not None:
+                raise Violation(FREE_IS_CLEAN, f"{vf.place} is free, guest {guest} has it")
+            wrong = vf.not_original()
+            if wrong and vf.record.get("in_guest") is not True and not _pf_held(shown, vf.pf):
+                raise Violation(FREE_IS_CLEAN, f"{vf.place} is free, and {', '.join(wrong)}")
+        for address, pf in host.pfs.items():
+            if shown.get(address, {}).get("state") == "free" and pf.get("in_guest", False):
+                raise Violation(FREE_IS_CLEAN, f"{host.name} {address} is free, a guest has it")
+
+    def _check_active(self) -> None:
+        for server_id, server in self.servers.items():
+            if server.status != "ACTIVE" or server.deleted or server_id in self._killed:
+                continue
+            host = self.hosts.get(server.host or "")
+            guest = None if host is None else host.guests.get(server_id)
+            if guest is None or not guest.runs:
+                raise Violation(ACTIVE_RUNS, f"server {server_id} is ACTIVE on {server.host}")
+
+    # Liveness
+
+    def unsettled(self) -> list[tuple[str, str]]:
+        """Say what is still not as it must be some time after the last fault: rule and detail."""
+        return [*self._unsettled_servers(), *self._held_for_nothing(), *self._unrestored()]
+
+    def _unsettled_servers(self) -> Iterator[tuple[str, str]]:
+        for server_id, server in self.servers.items():
+            if server.deleted:
+                continue
+            host = self.hosts.get(server.host or "")
+            guest = None if host is None else host.guests.get(server_id)
+            final = server.status in ("ACTIVE", "SHUTOFF") or (
+                server.status == "ERROR" and server.has_fault
+            )
+            if not final:
+                yield SETTLES, f"server {server_id} on {server.host} is {server.status}"
+            elif (server.status == "ACTIVE") != (guest is not None and guest.runs):
+                yield SETTLES, f"server {server_id} is {server.status}, its guest is not so"
+        for host in self.hosts.values():
+            for server_id in sorted(host.domains):
+                owner = self.servers.get(server_id)
+                if owner is None or owner.deleted or owner.host != host.name:
+                    yield GIVES_BACK, f"{host.name} still has a guest of {server_id}"
+
+    def _held_for_nothing(self) -> Iterator[tuple[str, str]]:
+        for host, devices in self.devices.items():
+            for address, device in devices.items():
+                if device["state"] in _FREE:
+                    continue
+                server = self.servers.get(device["server_id"] or "")
+                claimed = device["server_id"] is None and device["port_id"] in self.ports
+                if device["state"] in ("releasing", "quarantined") or not (
+                    claimed or (server is not None and not server.deleted)
+                ):
+                    yield (
+                        GIVES_BACK,
+                        f"{host} {address} is {device['state']} for"
+                        f" {device['server_id'] or device['port_id']}",
+                    )
+
+    def _unrestored(self) -> Iterator[tuple[str, str]]:
+        for host in self.hosts.values():
+            shown = self.devices.get(host.name, {})
+            for vf in host.vfs.values():
+                wrong = vf.not_original()
+                if wrong and shown.get(vf.address, {}).get("state", "free") in _FREE:
+                    yield RESTORES, f"{vf.place}: {', '.join(wrong)}"
+            for address, pf in host.pfs.items():
+                held = shown.get(address, {}).get("state") not in _FREE
+                if not held and len(pf.get("vfs", [])) != pf["vf_count_at_boot"]:
+                    yield RESTORES, f"{host.name} {address} has {len(pf.get('vfs', []))} VFs"
+        for (name, pf_address, index), change in self._drifted.items():
+            if any((pf_address, index) in g.vfs for g in self.hosts[name].guests.values()):
+                yield RESTORES, f"{name} VF {index} of {pf_address} was changed: {change}"
+
+    # Quiet
+
+    def writes(self) -> dict[str, list[str]]:
+        """List the writes attempted so far on each host."""
+        return {name: host.writes() for name, host in self.hosts.items()}
+
+    def check_quiet(self, before: Mapping[str, list[str]]) -> None:
+        """Raise `Violation` if anything was written since."""
+        for name, lines in self.writes().items():
+            new = lines[len(before[name]) :]
+            if new:
+                raise Violation(QUIET, f"{name}: {_short(new)}")
+
+
+def _nic(port: Message) -> Nic:
+    return Nic(network_id=port["network_id"], vnic_type=port["vnic_type"], mac=port["mac"])
+
+
+def _user(host: RawHost, vf: RawVf) -> str | None:
+    for guest in host.guests.values():
+        if (vf.pf, vf.index) in guest.vfs:
+            return guest.server_id
+    return None
+
+
+def _pf_held(shown: Mapping[str, Mapping[str, Any]], pf: str) -> bool:
+    return shown.get(pf, {}).get("state", "free") not in _FREE
+
+
+def _short(lines: Iterable[str]) -> str:
+    return "; ".join(list(lines)[:3])

@@ -1,0 +1,183 @@
+"""What goes wrong in a world, one fault at a time, chosen by dice. The auditor is told of each that
+excuses something.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import VfChange
+from trunkline.host.faults import IgnoreVlan, PfUnreadable, RefuseNext
+from trunkline.reconcile.interfaces import HostRefused
+from trunkline.sim.clock import SimClock
+from trunkline.sim.lives import Life
+from trunkline.sim.machines import Machine
+from trunkline.sim.trace import Trace
+
+_AGENT_POINTS_MAX = 14  # A server of two NICs takes about as many.
+_CONTROL_POINTS_MAX = 6
+_KERNEL_WRITES = ("set_vf", "set_vf", "set_vf", "set_vf_count", "rename_netdev", "bind_driver")
+_LIBVIRT_WRITES = ("define", "start_paused", "resume", "destroy", "undefine")
+
+
+class Faults:
+    """Plants faults in the machines of a world."""
+
+    def __init__(
+        self,
+        machines: list[Machine],
+        control_life: Callable[[], Life | None],
+        *,
+        dice: random.Random,
+        clock: SimClock,
+        trace: Trace,
+        hear: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._machines = machines
+        self._control_life = control_life
+        self._dice = dice
+        self._clock = clock
+        self._trace = trace
+        self._hear = hear
+
+    def plant(self) -> None:
+        """Plant one fault somewhere."""
+        faults: list[tuple[int, Callable[[Machine], None]]] = [
+            (30, self._drop_agent),
+            (12, self._drop_control_plane),
+            (14, self._refuse_kernel_writes),
+            (10, self._refuse_libvirt_writes),
+            (8, self._ignore_writes),
+            (8, self._drift),
+            (5, self._reboot),
+            (6, self._end_guest),
+            (4, self._silence),
+            (5, self._make_unreadable),
+        ]
+        weights, choices = zip(*faults, strict=True)
+        self._dice.choices(choices, weights)[0](self._dice.choice(self._machines))
+
+    def stop(self) -> None:
+        """Take away every fault that is still to strike."""
+        for machine in self._machines:
+            machine.kernel.clear_faults()
+            machine.hypervisor.clear_faults()
+            machine.life.spare()
+            machine.silent_until = None
+        life = self._control_life()
+        if life is not None:
+            life.spare()
+        self._trace.line("fault", "all faults stop")
+
+    def _drop_agent(self, machine: Machine) -> None:
+        points = self._dice.randrange(_AGENT_POINTS_MAX)
+        machine.life.drop_after(points)
+        self._say(machine, f"the agent is dropped at its next point but {points}")
+
+    def _drop_control_plane(self, _: Machine) -> None:
+        life = self._control_life()
+        if life is not None:
+            points = self._dice.randrange(_CONTROL_POINTS_MAX)
+            life.drop_after(points)
+            self._trace.line(
+                "fault", f"the control plane is dropped at its next point but {points}"
+            )
+
+    def _refuse_kernel_writes(self, machine: Machine) -> None:
+        self._refuse(machine, machine.kernel.plant, self._dice.choice(_KERNEL_WRITES))
+
+    def _refuse_libvirt_writes(self, machine: Machine) -> None:
+        self._refuse(machine, machine.hypervisor.plant, self._dice.choice(_LIBVIRT_WRITES))
+
+    def _refuse(
+        self, machine: Machine, plant: Callable[[RefuseNext], None], operation: str
+    ) -> None:
+        dice = self._dice
+        fault = RefuseNext(
+            operation=operation,
+            errno=dice.choice(["EAGAIN", "EBUSY", "EINVAL"]),
+            times=dice.choice([1, 1, 2, 6]),
+            after=dice.choice([0, 0, 1, 2]),
+            applied=dice.random() < 0.25,
+        )
+        plant(fault)
+        done = ", though done" if fault.applied else ""
+        self._say(
+            machine,
+            f"{operation} is refused {fault.times}× after {fault.after}: {fault.errno}{done}",
+        )
+
+    def _ignore_writes(self, machine: Machine) -> None:
+        times = self._dice.choice([1, 2, 7])
+        machine.kernel.plant(IgnoreVlan(times=times))
+        self._say(machine, f"{times} VLAN writes are acknowledged and ignored")
+
+    def _drift(self, machine: Machine) -> None:
+        """An operator writes to a VF that a guest has: of no other could anybody tell."""
+        held = sorted({
+            (each.pf, each.vf_index)
+            for domain in machine.hypervisor.state().domains.values()
+            if domain.guest is not None
+            for each in (
+                *domain.guest.handed_over.interfaces,
+                *(macvtap.vf for macvtap in domain.guest.handed_over.macvtaps),
+            )
+        })  # fmt: skip
+        if not held:
+            return
+        pf, vf_index = self._dice.choice(held)
+        change = self._dice.choice([
+            VfChange(vlan_id=self._dice.choice([0, 7, 199]), vlan_qos=0),
+            VfChange(mac=MacAddress("02:bd:00:00:00:01")),
+            VfChange(trust=True),
+            VfChange(spoof_check=False),
+        ])  # fmt: skip
+        said = {"host": machine.name, "pf": str(pf), "vf_index": vf_index, "change": str(change)}
+        self._hear({"op": "fault", "kind": "drift", **said})
+        try:
+            machine.kernel.set_vf(pf, vf_index, change)
+        except HostRefused as refusal:
+            self._say(machine, f"an operator sets VF {vf_index} of {pf}: {refusal}")
+        else:
+            self._say(machine, f"an operator sets VF {vf_index} of {pf} to {change}")
+
+    def _reboot(self, machine: Machine) -> None:
+        self._hear({"op": "fault", "kind": "reboot", "host": machine.name})
+        machine.reboot()
+        machine.due = self._clock.now() + timedelta(seconds=self._dice.uniform(1, 120))
+        self._say(machine, "the host reboots")
+
+    def _end_guest(self, machine: Machine) -> None:
+        domains = machine.hypervisor.state().domains
+        running = sorted(server_id for server_id in domains if domains[server_id].guest is not None)
+        if not running:
+            return
+        server_id = self._dice.choice(running)
+        self._hear({"op": "fault", "kind": "guest ends", "server": server_id})
+        crash = self._dice.random() < 0.5
+        end = machine.hypervisor.crash_guest if crash else machine.hypervisor.power_off_guest
+        end(server_id)
+        self._say(machine, f"the guest of {server_id} {'crashes' if crash else 'shuts down'}")
+
+    def _silence(self, machine: Machine) -> None:
+        seconds = self._dice.uniform(60, 200)
+        machine.silent_until = self._clock.now() + timedelta(seconds=seconds)
+        self._say(machine, f"the agent is not heard for {seconds:.0f} s")
+
+    def _make_unreadable(self, machine: Machine) -> None:
+        """A PF whose VFs can't be read; or all can again."""
+        if self._dice.random() < 0.5:
+            machine.kernel.clear_faults()
+            self._say(machine, "its kernel is well again")
+            return
+        pf = PciAddress.parse(self._dice.choice(["0000:05:00.0", "0000:82:00.0"]))
+        machine.kernel.plant(PfUnreadable(pf=pf))
+        self._say(machine, f"the VFs of {pf} can't be read")
+
+    def _say(self, machine: Machine, what: str) -> None:
+        self._trace.line("fault", f"{machine.name}: {what}")

@@ -1,0 +1,218 @@
+"""The simulated hosts as their raw files show them. For the auditor: standard library only.
+
+Reads the fleet file (what is cabled to what) and each host's `kernel.json`, `hypervisor.json` and
+logs. Knows their format, and nothing of the code that writes them.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import tomllib
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+ZERO_MAC: Final = "00:00:00:00:00:00"
+# Whether a driver's VFs start with spoof check on; the others' do.
+_SPOOF_CHECK_OFF: Final = frozenset({"mlx4_core", "mlx5_core", "bnxt_en"})
+
+
+@dataclass(frozen=True)
+class RawVf:
+    """One VF: where it is, and what its PF holds for it."""
+
+    host: str
+    pf: str
+    index: int
+    address: str
+    physical_network: str
+    driver: str
+    default_ifname: str
+    record: Mapping[str, Any]
+
+    @property
+    def place(self) -> str:
+        """Name it for a message."""
+        return f"{self.host} {self.address} (VF {self.index} of {self.pf})"
+
+    @property
+    def mac(self) -> str:
+        """The MAC set through the PF."""
+        return str(self.record.get("mac", ZERO_MAC))
+
+    @property
+    def vlan_id(self) -> int:
+        """The VLAN that its frames are tagged with; 0: none."""
+        return int(self.record.get("vlan_id", 0))
+
+    def not_original(self) -> list[str]:
+        """Say what of it is not as when its PF made it."""
+        fresh = {
+            "mac": ZERO_MAC,
+            "vlan_id": 0,
+            "vlan_qos": 0,
+            "trust": False,
+            "link_state": "auto",
+            "min_tx_rate_mbps": 0,
+            "max_tx_rate_mbps": 0,
+            "in_guest": False,
+            "macvtap": "",
+        }
+        wrong = [
+            f"{key} is {self.record[key]}"
+            for key, value in fresh.items()
+            if self.record.get(key, value) != value
+        ]
+        spoof_check = self.driver not in _SPOOF_CHECK_OFF
+        if self.record.get("spoof_check") not in (None, spoof_check):
+            wrong.append(f"spoof_check is {self.record['spoof_check']}")
+        if self.record.get("ifname", "") not in ("", self.default_ifname):
+            wrong.append(f"its netdev is {self.record['ifname']}")
+        return wrong
+
+
+@dataclass(frozen=True)
+class RawGuest:
+    """A guest process: running, or paused."""
+
+    server_id: str
+    host: str
+    runs: bool  # Its processors do: it can send.
+    vfs: frozenset[tuple[str, int]]  # PF address and VF index.
+    pfs: frozenset[str]
+    taps: tuple[tuple[str, str], ...]  # MAC and bridge.
+
+    @property
+    def nic_count(self) -> int:
+        """How many NICs it has."""
+        return len(self.vfs) + len(self.pfs) + len(self.taps)
+
+
+@dataclass
+class RawHost:
+    """One host, read anew when its files have changed."""
+
+    name: str
+    directory: Path
+    bridges: Mapping[str, str]  # By physical network.
+    cabling: Mapping[str, str]  # Physical network by PF address.
+    pfs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    vfs: dict[tuple[str, int], RawVf] = field(default_factory=dict)
+    guests: dict[str, RawGuest] = field(default_factory=dict)
+    domains: set[str] = field(default_factory=set)
+    _seen: tuple[bytes, bytes] = (b"", b"")
+
+    def read(self) -> bool:
+        """Look again; say whether anything has changed."""
+        files = (self._bytes("kernel.json"), self._bytes("hypervisor.json"))
+        if files == self._seen:
+            return False
+        self._seen = files
+        kernel, hypervisor = json.loads(files[0]), json.loads(files[1])
+        self.pfs = {pf["address"]: pf for pf in kernel["pfs"]}
+        self.vfs = {(vf.pf, vf.index): vf for pf in kernel["pfs"] for vf in self._vfs_of(pf)}
+        records = hypervisor.get("domains", {})
+        self.domains = set(records)
+        self.guests = {
+            server_id: self._guest(server_id, record)
+            for server_id, record in records.items()
+            if record.get("guest") is not None
+        }
+        return True
+
+    def writes(self) -> list[str]:
+        """List every attempted write to kernel and hypervisor, oldest first in each."""
+        lines = []
+        for name in ("kernel.log", "hypervisor.log"):
+            for line in self._bytes(name).splitlines():
+                entry = json.loads(line)
+                lines.append(f"{entry['by']}: {entry['command']}: {entry['result']}")
+        return lines
+
+    def _bytes(self, name: str) -> bytes:
+        return (self.directory / name).read_bytes()
+
+    def _vfs_of(self, pf: Mapping[str, Any]) -> Iterator[RawVf]:
+        for index, record in enumerate(pf.get("vfs", [])):
+            yield RawVf(
+                host=self.name,
+                pf=pf["address"],
+                index=index,
+                address=_vf_address(pf["address"], pf["vf_offset"] + pf["vf_stride"] * index),
+                physical_network=self.cabling.get(pf["address"], ""),
+                driver=pf["driver"],
+                default_ifname=f"{pf['ifname']}v{index}",
+                record=record,
+            )
+
+    def _guest(self, server_id: str, record: Mapping[str, Any]) -> RawGuest:
+        given = record["guest"]["handed_over"]
+        pfs = frozenset(address for address in given["own_drivers"] if address in self.pfs)
+        at = {vf.address: key for key, vf in self.vfs.items()}
+        vfs = {at[address] for address in given["own_drivers"] if address in at}
+        vfs |= {(each["pf"], each["vf_index"]) for each in given["interfaces"]}
+        vfs |= {(each["vf"]["pf"], each["vf"]["vf_index"]) for each in given["macvtaps"]}
+        return RawGuest(
+            server_id=server_id,
+            host=self.name,
+            runs=record.get("power") == "running",
+            vfs=frozenset(vfs),
+            pfs=pfs,
+            taps=tuple(_taps(record["xml"])),
+        )
+
+
+def _taps(xml: str) -> Iterator[tuple[str, str]]:
+    for interface in ET.fromstring(xml).findall("./devices/interface[@type='bridge']"):  # noqa: S314
+        mac, source = interface.find("mac"), interface.find("source")
+        yield (
+            "" if mac is None else mac.get("address", ""),
+            "" if source is None else source.get("bridge", ""),
+        )
+
+
+def _vf_address(pf: str, away: int) -> str:
+    """Add to a PCI routing ID: bus, device and function are one number of 16 bits."""
+    domain, bus, device, function = (int(part, 16) for part in re.split("[:.]", pf))
+    routing_id = (bus << 8 | device << 3 | function) + away
+    return f"{domain:04x}:{routing_id >> 8:02x}:{routing_id >> 3 & 31:02x}.{routing_id & 7}"
+
+
+def read_fleet(fleet_file: Path, hosts_directory: Path) -> dict[str, RawHost]:
+    """Read which hosts there are, and to which physical network each PF is cabled."""
+    table = tomllib.loads(fleet_file.read_text())
+    found = {}
+    for entry in table["host"]:
+        specs = entry.get("device_spec", [])
+        cabling = {
+            card["address"]: spec["physical_network"]
+            for card in entry["card"]
+            for spec in reversed(specs)  # The first that matches wins.
+            if _matches(spec["address"], card["address"])
+        }
+        for name in _names(entry["name"]):
+            found[name] = RawHost(
+                name=name,
+                directory=hosts_directory / name,
+                bridges=entry.get("bridges", {}),
+                cabling=cabling,
+            )
+    return found
+
+
+def _matches(pattern: str | Mapping[str, str], address: str) -> bool:
+    if isinstance(pattern, str):
+        return fnmatch.fnmatchcase(address, pattern)
+    return re.fullmatch(pattern["bus"], address.split(":")[1]) is not None
+
+
+def _names(text: str) -> list[str]:
+    found = re.fullmatch(r"(.*)\{(\d+)\.\.(\d+)\}(.*)", text)
+    if found is None:
+        return [text]
+    head, first, last, tail = found.groups()
+    return [f"{head}{number}{tail}" for number in range(int(first), int(last) + 1)]

@@ -1,0 +1,407 @@
+"""The workload: asks for things as tenants and an admin would, and never judges.
+
+Every request goes to the auditor with its answer, both as plain dicts: an answer that was lost as
+None, a refusal by its code.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from trunkline.control.devices import list_devices
+from trunkline.control.flavors import FlavorCreate, create_flavor
+from trunkline.control.hosts import set_host_enabled
+from trunkline.control.network_requests import NetworkCreate, SegmentRequest
+from trunkline.control.networks import create_network
+from trunkline.control.ports import create_port, delete_port, list_ports
+from trunkline.control.requests import NicRequest, PortCreate, ServerCreate
+from trunkline.control.servers import (
+    create_server,
+    delete_server,
+    list_servers,
+    reboot_server,
+    start_server,
+    stop_server,
+)
+from trunkline.control.services import Services
+from trunkline.control.views import DeviceView, PortView, ServerView
+from trunkline.domain.errors import TrunklineError
+from trunkline.domain.identity import Caller, Role
+from trunkline.domain.ids import (
+    FlavorId,
+    HostName,
+    NetworkId,
+    PhysicalNetwork,
+    PortId,
+    ProjectId,
+    UserId,
+)
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.network import NetworkType
+from trunkline.domain.port import VnicType
+from trunkline.sim.lives import Dropped
+from trunkline.sim.trace import Trace
+
+FLAVOR: Final = FlavorId("small")
+_SERVERS_MAX: Final = 14  # At once: some hosts get full of one kind, and runs stay short.
+_PORTS_MAX: Final = 12  # Not in use.
+_VNIC_TYPES: Final = (
+    [VnicType.DIRECT] * 6
+    + [VnicType.MACVTAP] * 3
+    + [VnicType.NORMAL] * 2
+    + [VnicType.DIRECT_PHYSICAL]
+)
+
+
+class Front(Protocol):
+    """Whoever takes requests: the control plane, when it is up."""
+
+    def call(self, use_case: Callable[[Services], object]) -> object:
+        """Run a use case; raise `Dropped` if the control plane does not live to answer."""
+        ...
+
+
+def _a_caller(name: str, role: Role) -> Caller:
+    return Caller(
+        user_id=UserId(f"user-{name}"),
+        user_name=name,
+        project_id=ProjectId(f"project-{name}"),
+        project_name=name,
+        roles=frozenset({role}),
+        request_id=f"req-{name}",
+    )
+
+
+ADMIN: Final = _a_caller("admin", Role.ADMIN)
+TENANTS: Final = (_a_caller("blue", Role.MEMBER), _a_caller("green", Role.MEMBER))
+
+
+class Workload:
+    """Makes requests, chosen by dice."""
+
+    def __init__(
+        self,
+        front: Front,
+        hear: Callable[[dict[str, Any]], None],
+        dice: random.Random,
+        trace: Trace,
+        hosts: tuple[HostName, ...],
+    ) -> None:
+        self.answers_lost = 0.0  # How often an answer gets lost, of 1.
+        self._front = front
+        self._hear = hear
+        self._dice = dice
+        self._trace = trace
+        self._hosts = hosts
+        self._networks: list[tuple[Caller | None, NetworkId]] = []  # None: of everybody.
+        self._ports: dict[str, Caller] = {}  # Not in use.
+        self._servers: dict[str, tuple[Caller, list[str]]] = {}  # With the ports it was given.
+        self._number = 0
+
+    def begin(self) -> None:
+        """Make what every run needs: a flavor, and networks on both physical networks."""
+        self._front.call(
+            lambda svc: create_flavor(
+                svc, ADMIN, FlavorCreate(name="small", vcpus=1, memory_mib=512, disk_gib=1, id=FLAVOR)
+            )
+        )  # fmt: skip
+        vlan, flat = NetworkType.VLAN, NetworkType.FLAT
+        phy1, phy2 = PhysicalNetwork("phy1"), PhysicalNetwork("phy2")
+        self._create_network(
+            ADMIN, SegmentRequest(vlan, phy1, 101), SegmentRequest(vlan, phy2, 201)
+        )
+        self._create_network(ADMIN, SegmentRequest(vlan, phy1))
+        self._create_network(ADMIN, SegmentRequest(vlan, phy2))
+        self._create_network(ADMIN, SegmentRequest(flat, self._dice.choice([phy1, phy2])))
+
+    def act(self) -> None:
+        """Make one request."""
+        actions: list[tuple[int, Callable[[], None]]] = [
+            (30, self._server),
+            (9, self._port),
+            (4, self._claim),
+            (12, self._delete_server),
+            (6, lambda: self._power("stop", stop_server)),
+            (8, lambda: self._power("start", start_server)),
+            (6, lambda: self._power("reboot", reboot_server)),
+            (3, self._delete_port),
+            (2, lambda: self._create_network(self._dice.choice(TENANTS))),
+            (4, self._enable_or_disable),
+            (5, self.list_servers),
+        ]
+        weights, choices = zip(*actions, strict=True)
+        self._dice.choices(choices, weights)[0]()
+
+    # Looking
+
+    def list_servers(self) -> None:
+        """List the servers of all projects."""
+        self._ask(
+            ADMIN,
+            "server.list",
+            {},
+            lambda svc: [
+                _server_dict(view)
+                for view in list_servers(svc, ADMIN, ListQuery(), all_projects=True)
+            ],
+            quietly=True,
+        )
+
+    def list_ports(self) -> None:
+        """List the ports of all projects."""
+        self._ask(
+            ADMIN,
+            "port.list",
+            {},
+            lambda svc: [_port_dict(view) for view in list_ports(svc, ADMIN, ListQuery())],
+            quietly=True,
+        )
+
+    def list_devices(self, host: HostName) -> None:
+        """List a host's devices."""
+        query = ListQuery(equals={"host": (host,)})
+        self._ask(
+            ADMIN,
+            "device.list",
+            {"host": host},
+            lambda svc: [_device_dict(view) for view in list_devices(svc, ADMIN, query)],
+            quietly=True,
+        )
+
+    # Changing
+
+    def _create_network(self, caller: Caller, *segments: SegmentRequest) -> None:
+        request = NetworkCreate(name=self._name("net"), shared=bool(segments), segments=segments)
+        said = {
+            "segments": [
+                [each.network_type.value, each.physical_network, each.segmentation_id]
+                for each in segments
+            ]
+        }
+
+        def create(svc: Services) -> dict[str, Any]:
+            network = create_network(svc, caller, request).network
+            return {
+                "id": network.id,
+                "segments": [
+                    {"physical_network": each.physical_network, "vlan": each.segmentation_id}
+                    for each in network.segments
+                ],
+            }
+
+        answer = self._ask(caller, "network.create", said, create, lossy=False)
+        if answer is not None:
+            owner = None if segments else caller
+            self._networks.append((owner, NetworkId(answer["id"])))
+
+    def _port(self) -> None:
+        caller = self._dice.choice(TENANTS)
+        self._create_port(caller, PortCreate(
+            network_id=self._a_network(caller), vnic_type=self._dice.choice(_VNIC_TYPES)
+        ))  # fmt: skip
+
+    def _claim(self) -> None:
+        """The admin binds a port to a device by hand, for a project; most of these are refused."""
+        bus, far = self._dice.choice([("05", 128), ("05", 16), ("05", 2), ("82", 2), ("82", 16)])
+        away = far + self._dice.randrange(8) * (2 if far == 128 else 1)
+        caller = self._dice.choice(TENANTS)
+        self._create_port(ADMIN, PortCreate(
+            network_id=self._a_network(caller),
+            project_id=caller.project_id,
+            vnic_type=VnicType.DIRECT,
+            host=self._dice.choice(self._hosts),
+            profile={"pci_slot": f"0000:{bus}:{away >> 3:02x}.{away & 7}"},
+        ), owner=caller)  # fmt: skip
+
+    def _create_port(
+        self, caller: Caller, request: PortCreate, *, owner: Caller | None = None
+    ) -> None:
+        if len(self._ports) >= _PORTS_MAX:
+            return
+        said = {
+            "network_id": request.network_id,
+            "vnic_type": request.vnic_type.value if request.vnic_type else None,
+            "host": request.host,
+            "profile": dict(request.profile),
+        }
+        answer = self._ask(
+            caller, "port.create", said, lambda svc: _port_dict(create_port(svc, caller, request))
+        )
+        if answer is not None:
+            self._ports[answer["id"]] = owner or caller
+
+    def _delete_port(self) -> None:
+        if self._ports:
+            port_id = self._dice.choice(sorted(self._ports))
+            caller = self._ports.pop(port_id)
+            self._ask(
+                caller,
+                "port.delete",
+                {"id": port_id},
+                lambda svc: delete_port(svc, caller, port_id),
+            )
+
+    def _server(self) -> None:
+        if len(self._servers) >= _SERVERS_MAX:
+            self._delete_server()
+            return
+        caller, dice = self._dice.choice(TENANTS), self._dice
+        own = [port_id for port_id in sorted(self._ports) if self._ports[port_id] is caller]
+        nics = []
+        for _ in range(dice.choice([1, 1, 2, 2, 3, 4])):
+            if own and dice.random() < 0.5:
+                nics.append(NicRequest(port_id=PortId(own.pop(dice.randrange(len(own))))))
+            else:
+                vnic_type = dice.choice(_VNIC_TYPES)
+                nics.append(NicRequest(network_id=self._a_network(caller), vnic_type=vnic_type))
+        request = ServerCreate(
+            name=self._name("server"), flavor_id=FLAVOR, image_id=None, nics=tuple(nics)
+        )
+        said = {"name": request.name, "nics": [_nic_dict(nic) for nic in nics]}
+        answer = self._ask(
+            caller,
+            "server.create",
+            said,
+            lambda svc: _server_dict(create_server(svc, caller, request)),
+        )
+        for nic in nics:
+            # After a lost answer nobody knows whether they are in use: leave them.
+            self._ports.pop(nic.port_id or "", None)
+        if answer is not None:
+            given = [] if answer["status"] == "ERROR" else [n.port_id for n in nics if n.port_id]
+            self._servers[answer["id"]] = caller, list(given)
+            if dice.random() < 0.1:
+                self._delete(answer["id"])
+
+    def _delete_server(self) -> None:
+        if self._servers:
+            self._delete(self._dice.choice(sorted(self._servers)))
+
+    def _delete(self, server_id: str) -> None:
+        caller, ports = self._servers.pop(server_id)
+        said = {"id": server_id}
+
+        def delete(svc: Services) -> dict[str, Any]:
+            delete_server(svc, caller, server_id)
+            return said
+
+        if self._ask(caller, "server.delete", said, delete) is not None:
+            self._ports |= dict.fromkeys(ports, caller)  # Theirs to use again.
+
+    def _power(self, verb: str, use_case: Callable[[Services, Caller, str], None]) -> None:
+        if self._servers:
+            server_id = self._dice.choice(sorted(self._servers))
+            caller, _ = self._servers[server_id]
+            said = {"id": server_id}
+            self._ask(caller, f"server.{verb}", said, lambda svc: use_case(svc, caller, server_id))
+
+    def _enable_or_disable(self) -> None:
+        host, enabled = self._dice.choice(self._hosts), self._dice.random() < 0.7
+        said = {"host": host, "enabled": enabled}
+
+        def change(svc: Services) -> dict[str, Any]:
+            set_host_enabled(svc, ADMIN, host, enabled=enabled, reason="simulated")
+            return said
+
+        self._ask(ADMIN, "host.enable", said, change)
+
+    def _a_network(self, caller: Caller) -> NetworkId:
+        return self._dice.choice([n for owner, n in self._networks if owner in (None, caller)])
+
+    def _name(self, what: str) -> str:
+        self._number += 1
+        return f"{what}-{self._number}"
+
+    def _ask(
+        self,
+        caller: Caller,
+        op: str,
+        request: dict[str, Any],
+        use_case: Callable[[Services], Any],
+        *,
+        lossy: bool = True,
+        quietly: bool = False,
+    ) -> Any:
+        """Make a request and tell the auditor. None: no answer, or a refusal."""
+        answer, refused = None, None
+        try:
+            answer = self._front.call(use_case)
+        except Dropped as dropped:
+            result = f"no answer: dropped {dropped.point}"
+        except TrunklineError as problem:
+            refused, result = problem.code, f"refused: {problem.code}"
+        else:
+            result = _result(answer)
+            if lossy and self._dice.random() < self.answers_lost:
+                answer, result = None, f"{result}; the answer is lost"
+        if not quietly:
+            self._trace.line(caller.user_name, f"{op} {_told(request)}", result=result)
+        self._hear({"op": op, "request": request, "answer": answer, "refused": refused})
+        return answer
+
+
+def _told(request: dict[str, Any]) -> str:
+    return " ".join(f"{key}={_short(value)}" for key, value in request.items())
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_short(each) for each in value) + "]"
+    if isinstance(value, dict):
+        return "{" + " ".join(_short(each) for each in value.values()) + "}"
+    text = str(value)
+    return text[:8] if len(text) == 36 else text
+
+
+def _result(answer: object) -> str:
+    if isinstance(answer, dict) and "id" in answer:
+        words = [
+            str(answer["id"])[:8],
+            str(answer.get("status", "")),
+            str(answer.get("host") or ""),
+        ]
+        return " ".join(filter(None, words))
+    return "ok"
+
+
+def _nic_dict(nic: NicRequest) -> dict[str, str]:
+    if nic.port_id is not None:
+        return {"port_id": nic.port_id}
+    assert nic.network_id is not None
+    assert nic.vnic_type is not None
+    return {"network_id": nic.network_id, "vnic_type": nic.vnic_type.value}
+
+
+def _port_dict(view: PortView) -> dict[str, Any]:
+    port = view.port
+    return {
+        "id": port.id,
+        "network_id": port.network_id,
+        "mac": str(port.mac),
+        "vnic_type": port.vnic_type.value,
+        "status": view.status,
+        "host": view.host_name,
+    }
+
+
+def _server_dict(view: ServerView) -> dict[str, Any]:
+    server = view.server
+    return {
+        "id": server.id,
+        "status": server.state.value,
+        "host": None if view.host is None else view.host.name,
+        "ports": [_port_dict(nic.port) for nic in view.nics],
+        "fault": None if server.fault is None else server.fault.message,
+    }
+
+
+def _device_dict(view: DeviceView) -> dict[str, Any]:
+    held = view.allocation
+    return {
+        "address": str(view.device.function.address),
+        "state": view.state,
+        "server_id": None if held is None else held.server_id,
+        "port_id": None if held is None else held.port_id,
+    }

@@ -1,0 +1,171 @@
+"""controller.toml: what ships is accepted, and each mistake is told with its place and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trunkline.bootstrap.controller_config import load_controller_config
+from trunkline.bootstrap.toml_reading import InvalidConfig
+from trunkline.control.networking import IdRange
+from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.network import NetworkType
+from trunkline.domain.port import VnicType
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "two-networks"
+
+LEAST = """
+data_dir = "state"
+[agents]
+enrolment_key_file = "key"
+[[physical_network]]
+name = "phy1"
+vlans = ["100-199"]
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "controller.toml"
+    path.write_text(text)
+    return path
+
+
+def faults_of(tmp_path: Path, text: str) -> tuple[str, ...]:
+    with pytest.raises(InvalidConfig) as refused:
+        load_controller_config(written(tmp_path, text))
+    assert str(tmp_path / "controller.toml") in str(refused.value)
+    return refused.value.faults
+
+
+def test_the_example_is_the_two_networks_of_the_scenario() -> None:
+    config = load_controller_config(EXAMPLES / "controller.toml")
+    assert config.networking.vlan_ranges == {
+        PhysicalNetwork("phy1"): (IdRange(100, 199),),
+        PhysicalNetwork("phy2"): (IdRange(200, 299),),
+    }
+    assert config.scheduling_attributes == {"vendor_id", "product_id", "e.physical_network"}
+    assert config.enrolment_key_file == EXAMPLES / "enrolment.key"
+    assert config.database_url == f"sqlite:///{EXAMPLES}/state/controller/trunkline.db"
+    assert {kind for d in config.networking.drivers for kind in d.network_types} == set(NetworkType)
+
+
+def test_what_the_example_comments_out_is_the_default(tmp_path: Path) -> None:
+    """Each commented line that is a setting, uncommented, changes nothing."""
+    text = (EXAMPLES / "controller.toml").read_text()
+    for default in ('address = "127.0.0.1"', "port = 8774", "mtu = 1500", "silent_seconds_max = 90",
+                    'vif_types = { macvtap = "hw_veb" }'):  # fmt: skip
+        assert f"# {default}" in text
+        text = text.replace(f"# {default}", default)
+    for line in ("[limits]", "image_size_bytes_max = ", "token_lifetime_seconds = ",
+                 "placement_attempts_max = "):  # fmt: skip
+        assert f"# {line}" in text
+        text = text.replace(f"# {line}", line)
+    plain = load_controller_config(written(tmp_path, (EXAMPLES / "controller.toml").read_text()))
+    explicit = load_controller_config(written(tmp_path, text))
+    assert (explicit.limits, explicit.listen_port) == (plain.limits, plain.listen_port)
+    assert explicit.listen_address == plain.listen_address
+    assert explicit.networking.mtu == plain.networking.mtu
+    assert explicit.networking.preferred_vif_types == plain.networking.preferred_vif_types
+
+
+def test_the_least_file_listens_on_loopback_with_sqlite(tmp_path: Path) -> None:
+    config = load_controller_config(written(tmp_path, LEAST))
+    assert (config.listen_address, config.listen_port) == ("127.0.0.1", 8774)
+    assert config.database_url == f"sqlite:///{tmp_path}/state/trunkline.db"
+    assert config.networking.tenant_network_types == (NetworkType.VLAN,)
+
+
+def test_a_vendor_vif_type_can_be_preferred(tmp_path: Path) -> None:
+    config = load_controller_config(
+        written(tmp_path, LEAST + '[networking]\nvif_types = { macvtap = "mlnx_direct" }\n')
+    )
+    assert config.networking.preferred_vif_types[VnicType.MACVTAP] == "mlnx_direct"
+    assert config.networking.preferred_vif_types[VnicType.DIRECT] == "hw_veb"
+
+
+def test_a_database_password_is_in_no_message(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://me:hunter2@db/trunkline"
+    config = load_controller_config(written(tmp_path, LEAST + f'[database]\nurl = "{url}"\n'))
+    assert config.database_url == url
+    assert "hunter2" not in repr(config)
+    bad = LEAST + '[database]\nurl = "mysql://me:hunter2@db/x"\n'
+    assert "hunter2" not in "".join(faults_of(tmp_path, bad))
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ("colour = 1\n", "colour: unknown; known are data_dir"),
+        ("data_dri = 'x'\n", "data_dri: unknown; did you mean data_dir?"),
+        ("[listen]\nport = 70000\n", "listen.port: expected `int` <= 65535, found 70000"),
+        ("[listen]\nport = '8774'\n", "listen.port: expected `int`, got `str`, found '8774'"),
+        ("[listen]\nprot = 1\n", "listen.prot: unknown; did you mean port?"),
+        ("listen = 5\n", "listen: expected a table ([listen]), found 5"),
+        ("public_url = 'controller'\n", "public_url: not a URL"),
+        ("[database]\nurl = 'mysql://x'\n", "database.url: neither sqlite:///PATH nor"),
+        ("[networking]\ntenant_network_types = ['gre']\n", "networking.tenant_network_types[0]"),
+        ("[networking]\nscheduling_attributes = ['address', 'e.physical_network']\n",
+         "networking.scheduling_attributes[0]: 'address' is no attribute"),
+        ("[networking]\nscheduling_attributes = ['vendor_id']\n", "'e.physical_network'"),
+        ("[networking]\nvif_types = { direct = 'magic' }\n", "networking.vif_types.direct"),
+        ("[networking]\nmtu = 10\n", "networking.mtu"),
+        ("[network_drivers.physical_network]\nprovder_attribute = 'x'\n", "provder_attribute"),
+        ("[network_drivers.magic]\n", "network_drivers: no network driver 'magic' is installed"),
+        ("[network_drivers.tunnel]\n",
+         "networking.tenant_network_types[0]: no network driver serves vlan"),
+        ("[network_drivers.physical_network]\ntenant_attribute = 'e.cage'\n", "'e.cage'"),
+        ("[limits]\nplacement_attempts_max = 0\n", "limits.placement_attempts_max"),
+        ("[[physical_network]]\nname = 'phy1'\n", "network[1].name: 'phy1' is given twice"),
+        ("[[physical_network]]\nname = 'PHY1'\n", "'PHY1' differs from 'phy1' in case only"),
+        ("[[physical_network]]\nvlans = []\n", "physical_network[1].name: missing; add it"),
+        ("[[physical_network]]\nname = ''\n", "physical_network[1].name"),
+        ("[[physical_network]]\nname = 'p'\nvlans = ['5-']\n", "physical_network[1].vlans[0]"),
+        ("[[physical_network]]\nname = 'p'\nvlans = ['9-5']\n", "ends before it begins; write 5-9"),
+        ("[[physical_network]]\nname = 'p'\nvlans = ['0-5']\n", "beyond the VLAN IDs"),
+        ("[[physical_network]]\nname = 'p'\nvlans = ['4000-4095']\n", "beyond the VLAN IDs"),
+        ("[[physical_network]]\nname = 'p'\nvlans = [5]\n", "physical_network[1].vlans[0]: "),
+        ("[[physical_network]]\nname = 'p'\nvlans = ['10-20', '5', '20-30']\n",
+         "physical_network[1].vlans[2]: 20-30 overlaps 10-20 of physical_network[1].vlans[0]"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, more: str, fault: str) -> None:
+    text = more + LEAST if "=" in more.split("\n", 1)[0] else LEAST + more
+    found = faults_of(tmp_path, text)
+    assert any(fault in line for line in found), found
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    found = faults_of(
+        tmp_path, "data_dri = 'x'\n[agents]\n[listen]\nport = -1\n[[physical_network]]\nname = 1\n"
+    )
+    assert [line.split(":")[0] for line in found] == [
+        "data_dri", "data_dir", "agents.enrolment_key_file", "listen.port",
+        "physical_network[0].name",
+    ]  # fmt: skip
+
+
+def test_tenant_vlans_without_any_range_are_a_fault(tmp_path: Path) -> None:
+    text = LEAST.replace('vlans = ["100-199"]', "")
+    assert any("no physical network has VLANs" in line for line in faults_of(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"data_dir = ", "not TOML"),
+        (b"\xff\xfe", "it is not UTF-8 text"),
+        (b"#" * 2_000_000, "it is larger than"),
+        (b"x = " + b"[" * 100_000, "not TOML"),
+    ],
+)
+def test_what_is_no_toml_is_told(tmp_path: Path, content: bytes, fault: str) -> None:
+    path = tmp_path / "controller.toml"
+    path.write_bytes(content)
+    with pytest.raises(InvalidConfig, match=fault):
+        load_controller_config(path)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match="can't be read: No such file"):
+        load_controller_config(tmp_path / "nothing.toml")

@@ -1,0 +1,293 @@
+"""The commands as people and scripts meet them, against the real application over TCP.
+
+Golden files are rewritten with TRUNKLINE_REWRITE_GOLDEN=1; the diff is the review.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from structlog.testing import capture_logs
+
+from tests.support.http_app import served, write_clouds
+from tests.support.two_networks import TwoNetworks, two_networks
+from trunkline.cli import commands
+from trunkline.cli.exit_codes import ExitCode
+from trunkline.cli.progress import progress_line
+from trunkline.domain.port import VnicType
+
+GOLDEN: Final = Path(__file__).parents[1] / "golden" / "cli"
+
+
+class Terminal:
+    """Runs commands with a clouds.yaml of its own."""
+
+    def __init__(self, directory: Path, url: str) -> None:
+        self.url = url
+        self._environ = {
+            "OS_CLIENT_CONFIG_FILE": str(directory / "clouds.yaml"),
+            "OS_CLOUD": "trunkline",
+            "COLUMNS": "80",
+        }
+        self._root = click.Group("trunkline", commands={str(c.name): c for c in commands})
+
+    def run(self, line: str, *, environ: Mapping[str, str | None] | None = None) -> Result:
+        """Run one command line."""
+        return CliRunner().invoke(
+            self._root, line.split(), prog_name="trunkline",
+            env={**self._environ, **(environ or {})}, catch_exceptions=False,
+        )  # fmt: skip
+
+    def json(self, line: str) -> Any:
+        result = self.run(f"{line} --json")
+        return json.loads(result.stdout)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[TwoNetworks]:
+    """Two servers: `web` with a NIC on each network, `whole` with the whole PF of h2."""
+    with two_networks(tmp_path) as opened:
+        opened.server(
+            "web",
+            opened.port(opened.blue, "web-blue", VnicType.DIRECT),
+            opened.port(opened.red, "web-red", VnicType.MACVTAP),
+        )
+        opened.server("whole", opened.port(opened.blue, "", VnicType.DIRECT_PHYSICAL))
+        yield opened
+
+
+@pytest.fixture
+def terminal(world: TwoNetworks, tmp_path: Path) -> Iterator[Terminal]:
+    # The service in this process would log onto the stdout that a command's output is read from.
+    with capture_logs(), served(world.site.app) as url:
+        write_clouds(tmp_path, url, world.site.passwords)
+        yield Terminal(tmp_path, url)
+
+
+def golden(name: str, text: str) -> None:
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("TRUNKLINE_REWRITE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+SESSIONS: Final = {
+    "host-list": "host list",
+    "host-show": "host show h1",
+    "device-list": "device list",
+    "device-list-filtered": "device list --host h1 --physical-network phy2 --state claimed",
+    "device-list-none": "device list --state quarantined",
+    "network-list": "network list",
+    "network-list-tenant": "network list --os-cloud trunkline-demo",
+    "network-physical": "network physical",
+    "server-show": "server show web",
+    "server-show-whole": "server show whole",
+    "server-show-tenant": "server show web --os-cloud trunkline-demo",
+    "explain-fits": "explain --flavor small --nic network=blue,vnic-type=direct --nic network=red",
+    "explain-refused": "explain " + "--nic network=red,vnic-type=direct " * 2,
+    "explain-refused-tenant": "explain --os-cloud trunkline-demo "
+    + "--nic network=red,vnic-type=direct " * 2,
+    "events": "events --limit 8",
+    "not-found": "host show h9",
+    "forbidden": "host list --os-cloud trunkline-demo",
+}
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_a_session_reads_as_it_was_reviewed(terminal: Terminal, name: str) -> None:
+    result = terminal.run(SESSIONS[name])
+    text = f"$ trunkline {SESSIONS[name]}\n{result.output}exit code {result.exit_code}\n"
+    golden(name, without_chance(text))
+
+
+def without_chance(text: str) -> str:
+    """Number what is random in the order in which it appears; widths stay, and so do columns."""
+    for pattern, form in (
+        (r"req-[0-9a-f-]{36}", "req-{:036x}"),
+        (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "{:08x}-0000-4000-8000-000000000000"),
+        (r"\btl[0-9a-f]{12}\b", "tl{:012x}"),
+        (r"\bfa:16:3e(?::[0-9a-f]{2}){3}\b", "fa:16:3e:00:00:{:02x}"),
+    ):
+        found = dict.fromkeys(re.findall(pattern, text))
+        for number, random in enumerate(found, start=1):
+            text = text.replace(random, form.format(number))
+    return text
+
+
+def _every_command() -> Iterator[tuple[str, click.Command]]:
+    for command in commands:
+        yield str(command.name), command
+        if isinstance(command, click.Group):
+            for name, inner in command.commands.items():
+                yield f"{command.name} {name}", inner
+
+
+@pytest.mark.parametrize("line", [name for name, _ in _every_command()])
+def test_help_teaches_by_example_and_names_the_exit_codes(line: str, tmp_path: Path) -> None:
+    result = Terminal(tmp_path, "").run(f"{line} --help")
+    assert result.exit_code == 0
+    assert f"trunkline {line}" in result.output.split("\n", 1)[1], "an example"
+    assert "Exit codes: 0 done" in result.output
+    golden(f"help-{line.replace(' ', '-')}", result.output)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["host list", "host show h1", "device list", "network list", "network physical",
+     "server show web", "events", "explain --nic network=red,vnic-type=direct"],
+)  # fmt: skip
+def test_json_is_one_document_with_what_the_api_gave(terminal: Terminal, line: str) -> None:
+    found = terminal.json(line)
+    assert found
+
+
+def test_a_host_is_disabled_with_a_reason_and_enabled_again(terminal: Terminal) -> None:
+    disabled = terminal.run("host disable h2 --reason dust")
+    assert "disabled because  dust" in disabled.output
+    assert not terminal.json("host show h2")["enabled"]
+    assert "enabled" in terminal.run("host enable h2").output
+    assert terminal.json("host show h2")["disabled_reason"] is None
+
+
+def test_filters_of_devices_narrow_each_other_down(terminal: Terminal) -> None:
+    whole = terminal.json("server show whole")
+    [by_server] = terminal.json(f"device list --server {whole['id']}")
+    [by_port] = terminal.json(f"device list --port {whole['nics'][0]['port_id']} --kind pf")
+    assert by_server == by_port
+    assert by_server["address"] == whole["nics"][0]["device"]["address"]
+
+
+def test_a_ports_name_is_enough_for_explain(world: TwoNetworks, terminal: Terminal) -> None:
+    world.port(world.red, "p9", VnicType.DIRECT)
+    assert terminal.json("explain --port p9")["host"] == "h1"
+    refused = terminal.run("explain --port p9 --host h2")
+    assert refused.exit_code == ExitCode.REFUSED
+    assert "not cabled" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("nic", "said"),
+    [
+        ("colour=blue", "'colour' is none of network, net-id"),
+        ("network", "'network' lacks a value"),
+        ("network=", "'network=' lacks a value"),
+        ("vnic-type=direct", "must name a network or a port"),
+        ("network=a,port=b", "must name a network or a port"),
+        ("network=a,net-id=b", "net-id is given twice"),
+        ("port=a,vnic-type=direct", "a port says itself what it is"),
+    ],
+)
+def test_a_nic_that_is_not_understood_is_usage(tmp_path: Path, nic: str, said: str) -> None:
+    result = Terminal(tmp_path, "").run(f"explain --nic {nic}")
+    assert result.exit_code == ExitCode.USAGE
+    assert said in " ".join(result.output.split())
+
+
+def test_without_settings_the_remedy_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = {"OS_CLIENT_CONFIG_FILE": str(tmp_path / "nothing"), "OS_CLOUD": None,
+               "HOME": str(tmp_path), "XDG_CONFIG_HOME": None}  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    result = Terminal(tmp_path, "").run("host list", environ=nowhere)
+    assert result.exit_code == ExitCode.USAGE
+    assert "--os-cloud NAME or set OS_CLOUD" in result.output
+
+
+def test_nobody_there_is_told_with_url_and_remedy(world: TwoNetworks, tmp_path: Path) -> None:
+    write_clouds(tmp_path, "http://127.0.0.1:1", world.site.passwords)
+    result = Terminal(tmp_path, "").run("host list")
+    assert result.exit_code == ExitCode.UNREACHABLE
+    golden("connection-refused", result.output)
+
+
+def test_a_wrong_password_is_told_with_what_to_check(terminal: Terminal) -> None:
+    result = terminal.run("host list", environ={
+        "OS_CLOUD": None, "OS_AUTH_URL": f"{terminal.url}/identity", "OS_USERNAME": "admin",
+        "OS_PASSWORD": "wrong", "OS_PROJECT_NAME": "admin",
+    })  # fmt: skip
+    assert result.exit_code == ExitCode.REFUSED
+    assert "check the username, password and project" in result.output
+    assert "wrong" not in result.output
+
+
+def test_piped_output_has_no_colours_and_no_trailing_blanks(terminal: Terminal) -> None:
+    output = terminal.run("device list").output
+    assert "\x1b" not in output
+    assert all(line == line.rstrip() for line in output.splitlines())
+
+
+def test_names_cannot_steer_the_terminal(world: TwoNetworks, terminal: Terminal) -> None:
+    world.server("a\x1b[2Jb\nc", world.port(world.blue, "p\x07", VnicType.NORMAL))
+    server = terminal.json("events --limit 1")[0]["server_id"]
+    output = terminal.run(f"server show {server}").output
+    assert "\x1b" not in output
+    assert "\x07" not in output
+    assert "a\\x1b[2Jb\\nc" in output
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_quick_shows_no_progress_line() -> None:
+    out = Tty()
+    with progress_line("waiting", stream=out):
+        pass
+    assert out.getvalue() == ""
+
+
+def test_what_takes_long_shows_a_line_that_goes_away_again() -> None:
+    out, written = Tty(), threading.Event()
+    out.flush = written.set  # type: ignore[method-assign]  # Tells that the line is out.
+    with progress_line("waiting for x", stream=out, patience_seconds=0):
+        assert written.wait(20)
+    assert "waiting for x … 0 s" in out.getvalue()
+    assert out.getvalue().endswith("\r\x1b[2K")
+
+
+def test_without_a_terminal_the_line_is_plain_and_comes_once() -> None:
+    out, written = io.StringIO(), threading.Event()
+    out.flush = written.set  # type: ignore[method-assign]  # Tells that the line is out.
+    with progress_line("waiting for x", stream=out, patience_seconds=0):
+        assert written.wait(20)
+    assert out.getvalue() == "waiting for x …\n"
+
+
+def test_ctrl_c_ends_at_once_with_130_and_no_traceback(world: TwoNetworks, tmp_path: Path) -> None:
+    """The service takes the connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        write_clouds(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}", world.site.passwords)
+        program = (
+            "import click; from trunkline.cli import commands;"
+            "click.Group(commands={str(c.name): c for c in commands})(['host', 'list'])"
+        )
+        started = subprocess.Popen(
+            [sys.executable, "-c", program],
+            env={**os.environ, "OS_CLIENT_CONFIG_FILE": str(tmp_path / "clouds.yaml"),
+                 "OS_CLOUD": "trunkline"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        silent.settimeout(60)
+        accepted, _ = silent.accept()
+        with accepted:
+            accepted.recv(10)
+            started.send_signal(signal.SIGINT)
+            stdout, stderr = started.communicate(timeout=30)
+    assert started.returncode == ExitCode.INTERRUPTED
+    assert (stdout, stderr) == ("", "trunkline: interrupted\n")

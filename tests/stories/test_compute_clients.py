@@ -1,0 +1,233 @@
+"""The unmodified `openstack` command and openstacksdk, over TCP, against the compute API."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.clients import OpenStack
+from tests.support.compute_site import ComputeSite, a_compute_site
+from tests.support.http_app import served, write_clouds
+
+AGENT_PAUSE_SECONDS = 0.1  # Between two rounds of the agents.
+
+ASKED_TIMES_MAX = 20  # A command takes a second, an agent's round much less.
+
+
+@contextmanager
+def agents_at_work(scene: ComputeSite) -> Iterator[None]:
+    """Let all agents make true what is desired, round after round, while a client waits."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(AGENT_PAUSE_SECONDS):
+            scene.settle()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@dataclass
+class Desk:
+    """A user at the command line."""
+
+    scene: ComputeSite
+    directory: Path
+    openstack: OpenStack
+    run_with_sdk: Callable[..., subprocess.CompletedProcess[str]]
+
+    def run(self, *args: str, cloud: str = "trunkline-demo") -> str:
+        return self.openstack(self.directory, *args, cloud=cloud, check=True).stdout
+
+    def show(self, *args: str, cloud: str = "trunkline-demo") -> Any:
+        return json.loads(self.run(*args, "-f", "json", cloud=cloud))
+
+    def wait_for_status(self, name: str, wanted: str) -> None:
+        """Ask until the server has this status; the agents report it on their own time."""
+        for _ in range(ASKED_TIMES_MAX):
+            seen = self.show("server", "show", name)["status"]
+            if seen == wanted:
+                return
+        raise AssertionError(f"server {name} is {seen}, not {wanted}")
+
+    def fail(self, *args: str, cloud: str = "trunkline-demo") -> str:
+        done = self.openstack(self.directory, *args, cloud=cloud)
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
+
+@pytest.fixture(scope="module")
+def desk(
+    tmp_path_factory: pytest.TempPathFactory,
+    openstack: OpenStack,
+    run_with_sdk: Callable[..., subprocess.CompletedProcess[str]],
+) -> Iterator[Desk]:
+    directory = tmp_path_factory.mktemp("desk")
+    with a_compute_site(tmp_path_factory.mktemp("site")) as scene, served(scene.site.app) as url:
+        write_clouds(directory, url, scene.site.passwords)
+        with agents_at_work(scene):
+            yield Desk(scene, directory, openstack, run_with_sdk)
+
+
+BLANK = ("--block-device", "source_type=blank,destination_type=local,boot_index=0,volume_size=1")
+
+
+def test_flavors_are_created_listed_shown_and_deleted(desk: Desk) -> None:
+    admin = "trunkline"
+    made = desk.show(
+        "flavor", "create", "big", "--ram", "2048", "--vcpus", "2", "--disk", "10",
+        "--property", "hw:numa_nodes=1", "--description", "roomy", cloud=admin,
+    )  # fmt: skip
+    assert (made["ram"], made["vcpus"], made["disk"]) == (2048, 2, 10)
+    listed = {row["Name"]: row for row in desk.show("flavor", "list")}
+    assert listed["big"]["RAM"] == 2048
+    shown = desk.show("flavor", "show", "big")
+    assert shown["properties"] == {"hw:numa_nodes": "1"}
+    desk.run("flavor", "set", "big", "--property", "hw:mem_page_size=large", cloud=admin)
+    desk.run("flavor", "unset", "big", "--property", "hw:numa_nodes", cloud=admin)
+    assert desk.show("flavor", "show", "big")["properties"] == {"hw:mem_page_size": "large"}
+    assert "admin role" in desk.fail("flavor", "delete", "big")
+    desk.run("flavor", "delete", "big", cloud=admin)
+    assert "big" not in {row["Name"] for row in desk.show("flavor", "list")}
+
+
+def test_a_server_by_port_from_create_to_delete(desk: Desk) -> None:
+    port = desk.show(
+        "port", "create", "--network", "blue", "--vnic-type", "direct", "nic-a"
+    )  # fmt: skip
+    made = desk.show(
+        "server", "create", "--flavor", "small", *BLANK, "--port", "nic-a", "--wait", "by-port"
+    )
+    assert made["status"] == "ACTIVE"
+    assert len(made["adminPass"]) == 12
+    listed = {row["Name"]: row for row in desk.show("server", "list")}
+    assert listed["by-port"]["Status"] == "ACTIVE"
+    assert set(listed["by-port"]["Networks"]) == {"blue"}
+    shown = desk.show("server", "show", "by-port")
+    assert shown["addresses"]["blue"][0] == port["fixed_ips"][0]["ip_address"]
+    assert desk.show("port", "show", "nic-a")["device_id"] == made["id"]
+
+    desk.run("server", "stop", "by-port")
+    desk.wait_for_status("by-port", "SHUTOFF")
+    desk.run("server", "start", "by-port")
+    desk.wait_for_status("by-port", "ACTIVE")
+    desk.run("server", "reboot", "--wait", "by-port")
+    desk.run("server", "reboot", "--hard", "--wait", "by-port")
+    desk.run("server", "set", "--name", "renamed", "by-port")
+    assert desk.show("server", "show", "renamed")["name"] == "renamed"
+    desk.run("server", "delete", "--wait", "renamed")
+    assert "No Server found" in desk.fail("server", "show", "renamed")
+    assert desk.show("port", "show", "nic-a")["device_id"] == ""
+
+
+def test_a_server_by_network_with_several_nics(desk: Desk) -> None:
+    desk.run("port", "create", "--network", "red", "--vnic-type", "macvtap", "nic-b")
+    (desk.directory / "disk.raw").write_bytes(b"a disk")
+    desk.run(
+        "image", "create", "--disk-format", "raw", "--container-format", "bare", "--file",
+        "disk.raw", "little",
+    )  # fmt: skip
+    made = desk.show(
+        "server", "create", "--flavor", "small", "--image", "little", "--network", "blue",
+        "--port", "nic-b", "--property", "role=web", "--wait", "by-network",
+    )  # fmt: skip
+    assert made["status"] == "ACTIVE"
+    assert made["properties"] == {"role": "web"}
+    assert made["image"].startswith("little (")
+    ports = desk.show("port", "list", "--server", "by-network")
+    assert len(ports) == 2
+    desk.run("server", "delete", "--wait", "by-network")
+    left = [port["Name"] for port in desk.show("port", "list")]
+    assert "nic-b" in left  # The one made for --network went with its server.
+    assert len(desk.show("port", "list", "--network", "blue")) == len(
+        [name for name in left if name == "nic-a"]
+    )
+
+
+def test_an_admin_sees_hosts_and_disables_one(desk: Desk) -> None:
+    admin = "trunkline"
+    hypervisors = desk.show("hypervisor", "list", cloud=admin)
+    assert [row["Hypervisor Hostname"] for row in hypervisors] == ["h1", "h2"]
+    assert {row["State"] for row in hypervisors} == {"up"}
+    shown = desk.show("hypervisor", "show", "h1", cloud=admin)
+    assert (shown["hypervisor_hostname"], shown["status"]) == ("h1", "enabled")
+    desk.run(
+        "compute", "service", "set", "--disable", "--disable-reason", "dust", "h1", "nova-compute",
+        cloud=admin,
+    )  # fmt: skip
+    services = {
+        row["Host"]: row for row in desk.show("compute", "service", "list", "--long", cloud=admin)
+    }
+    assert services["h1"]["Status"] == "disabled"
+    assert services["h1"]["Disabled Reason"] == "dust"
+    desk.run("compute", "service", "set", "--enable", "h1", "nova-compute", cloud=admin)
+    assert "admin role" in desk.fail("hypervisor", "list")
+    assert desk.show("availability", "zone", "list", "--compute")[0]["Zone Name"] == "nova"
+    assert desk.show("aggregate", "list", cloud=admin) == []
+
+
+def test_what_is_wrong_is_told_at_the_command_line(desk: Desk) -> None:
+    desk.run("port", "create", "--network", "blue", "--vnic-type", "direct", "nic-c")
+    desk.run("server", "create", "--flavor", "small", *BLANK, "--port", "nic-c", "--wait", "owner")
+    create = ("server", "create", "--flavor", "small", *BLANK)
+    assert "in use" in desk.fail(*create, "--port", "nic-c", "second")
+    assert "No Network found" in desk.fail(*create, "--network", "green", "second")
+    assert "key" in desk.fail(*create, "--nic", "none", "--key-name", "mine", "second")
+    assert "one server" in desk.fail(*create, "--nic", "none", "--max", "2", "--min", "2", "second")
+    assert "resize" in desk.fail("server", "resize", "--flavor", "small", "owner")
+    assert "lock" in desk.fail("server", "lock", "owner")
+    desk.run("server", "delete", "--wait", "owner")
+
+
+SDK_STORY = """
+import openstack
+cloud = openstack.connect()
+network = cloud.network.find_network("blue")
+flavor = cloud.compute.find_flavor("small")
+port = cloud.network.create_port(network_id=network.id, binding_vnic_type="direct", name="sdk")
+server = cloud.compute.create_server(
+    name="by-sdk", flavor_id=flavor.id, image_id="", networks=[{"port": port.id}],
+    block_device_mapping=[{"source_type": "blank", "destination_type": "local", "boot_index": 0,
+                           "volume_size": 1}],
+)
+server = cloud.compute.wait_for_server(server, interval=0.2, wait=60)
+print(server.status, server.flavor["original_name"], list(server.addresses))
+print([s.name for s in cloud.compute.servers(name="by-sdk")])
+print([s.name for s in cloud.compute.servers(limit=1)].count("by-sdk"))
+print([i.port_id == port.id for i in cloud.compute.server_interfaces(server)])
+cloud.compute.stop_server(server)
+print(cloud.compute.wait_for_server(server, status="SHUTOFF", interval=0.2, wait=60).status)
+cloud.compute.reboot_server(server, "HARD")
+print(cloud.compute.wait_for_server(server, interval=0.2, wait=60).status)
+cloud.compute.delete_server(server)
+cloud.compute.wait_for_delete(server, interval=0.2, wait=60)
+print(cloud.compute.find_server("by-sdk"))
+cloud.network.delete_port(port)
+"""
+
+
+def test_the_sdk_does_the_same(desk: Desk) -> None:
+    done = desk.run_with_sdk(desk.directory, SDK_STORY, cloud="trunkline-demo")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "ACTIVE small ['blue']",
+        "['by-sdk']",
+        "1",
+        "[True]",
+        "SHUTOFF",
+        "ACTIVE",
+        "None",
+    ]
