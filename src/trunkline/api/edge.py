@@ -107,7 +107,12 @@ class Edge:
         except transport.ClientGone:
             raise
         except Exception:
-            log.exception("unexpected error", method=exchange.method, path=exchange.path)
+            log.exception(
+                "unexpected error",
+                request_id=exchange.request_id,
+                method=exchange.method,
+                path=exchange.path,
+            )
             if exchange.answering:
                 raise  # The server closes the connection: half an answer is not taken for one.
             response = render_bug(exchange.face, exchange.request_id)
@@ -276,6 +281,7 @@ def _log_access(exchange: _Exchange) -> None:
     REQUESTS.labels(exchange.face.value, exchange.method, exchange.status).observe(seconds)
     log.info(
         "request",
+        request_id=exchange.request_id,
         method=exchange.method,
         path=exchange.path,
         status=exchange.status,
