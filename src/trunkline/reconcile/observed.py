@@ -18,7 +18,12 @@ class DomainPower(enum.Enum):
     RUNNING = "running"
     PAUSED = "paused"
     SHUT_OFF = "shut off"
-    CRASHED = "crashed"
+    CRASHED = "crashed"  # Shut off, because its guest crashed: our domains have on_crash=destroy.
+
+    @property
+    def has_guest(self) -> bool:
+        """Whether there is a guest process, which holds its devices and can be destroyed."""
+        return self in (DomainPower.RUNNING, DomainPower.PAUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,17 +99,16 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
 
 
 def _is_active(domain: DomainState | None) -> bool:
-    return domain is not None and domain.power in (DomainPower.RUNNING, DomainPower.PAUSED)
+    return domain is not None and domain.power.has_guest
 
 
 def _must_stop(view: View, server: ServerConfig, domain: DomainState) -> bool:
     """Whether the guest that there is must end before `server` can be as desired."""
-    if domain.power is DomainPower.SHUT_OFF:
+    if not domain.power.has_guest:
         return False
     wanted = attachment(server, view.vif_types)
     return (
         server.power is PowerState.STOPPED
-        or domain.power is DomainPower.CRASHED
         or domain.boot_number < server.boot_number
         or domain.devices != wanted.devices
         or domain.ifnames != wanted.ifnames
