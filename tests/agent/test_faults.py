@@ -9,11 +9,12 @@ import pytest
 
 from tests.agent.world import IGB, MLX, World, check
 from tests.reconcile.scenes import a_nic, a_server
+from tests.reconcile.scenes import whole as whole_pf
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import LinkState, VfChange
-from trunkline.host.faults import IgnoreVlan, PfUnreadable, SwapVfs
+from trunkline.host.faults import IgnoreVlan, PfUnreadable, RefuseNext, SwapVfs
 from trunkline.reconcile.report import DeviceCondition, ServerCondition
 
 
@@ -133,6 +134,29 @@ def test_a_server_that_is_stopped_after_its_guest_crashed_settles(tmp_path: Path
     world.settle(agent)
     assert world.control.server(stopped) == (ServerCondition.STOPPED, "")
     assert not world.raw_domains()[server.id].get("guest")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_device_that_libvirt_left_bound_to_vfio_is_dirty_until_it_is_bound_back(
+    whole: bool, tmp_path: Path
+) -> None:
+    world = World(tmp_path)
+    device = whole_pf(MLX) if whole else world.device(MLX, 0)
+    vnic_type = VnicType.DIRECT_PHYSICAL if whole else VnicType.DIRECT
+    world.control.want(a_server(1, a_nic(1, device, vnic_type)))
+    agent = world.an_agent()
+    world.settle(agent)
+    world.machine.kernel.plant(RefuseNext(operation="bind_driver", errno="ENODEV", times=1))
+    world.control.want(releases=(device,))
+    world.run(agent, seconds=60)
+    found = world.control.condition(device)
+    assert found is not None
+    assert found[0] is DeviceCondition.DIRTY
+    assert "is bound to vfio-pci, not to mlx5_core" in found[1]
+    world.machine.kernel.acting_as("operator").bind_driver(device.address, "mlx5_core")
+    world.run(agent, seconds=400)
+    assert world.control.condition(device) == (DeviceCondition.CLEAN, "")
+    check(world)
 
 
 def test_a_vlan_changed_by_its_network_is_no_drift(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ class OriginalState:
     settings: VfSettings | None = None  # VF only.
     ifname: str | None = None  # VF with a netdev only.
     vf_count: int | None = None  # PF given away whole: how many VFs it had.
+    driver: str | None = None  # What it was bound to; None: nothing, or nobody knows.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
