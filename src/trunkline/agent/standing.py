@@ -87,9 +87,11 @@ class Standing:
         if self._servers.get(server.id) != server:
             return True
         domain = domains.get(server.id)
-        running = server.power is PowerState.RUNNING
-        wanted = DomainPower.RUNNING if running else DomainPower.SHUT_OFF
-        return domain is None or domain.power is not wanted
+        if domain is None:
+            return True
+        if server.power is PowerState.RUNNING:
+            return domain.power is not DomainPower.RUNNING
+        return domain.power.has_guest
 
     def was_settled_otherwise(self, unit: Unit) -> bool:
         """Whether the configuration of the unit's server has changed since it was settled."""

@@ -7,7 +7,7 @@ what the API shows is one more claim to be held against the machines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -299,6 +299,8 @@ class Auditor:
             wrong = f"carries VLAN {vf.vlan_id}, not {vlans[vf.physical_network]}"
         elif vf.record.get("vlan_qos", 0) or vf.record.get("trust", False):
             wrong = "has a priority or trust that nobody asked for"
+        elif not vf.spoof_check:
+            wrong = "has its spoof check off"
         else:
             self._drifted.pop(key, None)
             return
@@ -382,11 +384,8 @@ class Auditor:
                 if device["state"] in ("releasing", "quarantined") or not (
                     claimed or (server is not None and not server.deleted)
                 ):
-                    yield (
-                        GIVES_BACK,
-                        f"{host} {address} is {device['state']} for"
-                        f" {device['server_id'] or device['port_id']}",
-                    )
+                    holder = device["server_id"] or device["port_id"]
+                    yield GIVES_BACK, f"{host} {address} is {device['state']} for {holder}"
 
     def _unrestored(self) -> Iterator[tuple[str, str]]:
         for host in self.hosts.values():
@@ -405,16 +404,20 @@ class Auditor:
 
     # Quiet
 
-    def writes(self) -> dict[str, list[str]]:
-        """List the writes attempted so far on each host."""
-        return {name: host.writes() for name, host in self.hosts.items()}
+    def writes(self) -> dict[tuple[str, str], list[str]]:
+        """List the writes attempted so far on each host, to its kernel and to its hypervisor."""
+        return {
+            (name, log): host.writes(log)
+            for name, host in self.hosts.items()
+            for log in ("kernel.log", "hypervisor.log")
+        }
 
-    def check_quiet(self, before: Mapping[str, list[str]]) -> None:
+    def check_quiet(self, before: Mapping[tuple[str, str], list[str]]) -> None:
         """Raise `Violation` if anything was written since."""
-        for name, lines in self.writes().items():
-            new = lines[len(before[name]) :]
+        for key, lines in self.writes().items():
+            new = lines[len(before[key]) :]
             if new:
-                raise Violation(QUIET, f"{name}: {_short(new)}")
+                raise Violation(QUIET, f"{key[0]}: {'; '.join(new[:3])}")
 
 
 def _nic(port: Message) -> Nic:
@@ -430,7 +433,3 @@ def _user(host: RawHost, vf: RawVf) -> str | None:
 
 def _pf_held(shown: Mapping[str, Mapping[str, Any]], pf: str) -> bool:
     return shown.get(pf, {}).get("state", "free") not in _FREE
-
-
-def _short(lines: Iterable[str]) -> str:
-    return "; ".join(list(lines)[:3])

@@ -102,11 +102,8 @@ class Workload:
 
     def begin(self) -> None:
         """Make what every run needs: a flavor, and networks on both physical networks."""
-        self._front.call(
-            lambda svc: create_flavor(
-                svc, ADMIN, FlavorCreate(name="small", vcpus=1, memory_mib=512, disk_gib=1, id=FLAVOR)
-            )
-        )  # fmt: skip
+        small = FlavorCreate(name="small", vcpus=1, memory_mib=512, disk_gib=1, id=FLAVOR)
+        self._front.call(lambda svc: create_flavor(svc, ADMIN, small))
         vlan, flat = NetworkType.VLAN, NetworkType.FLAT
         phy1, phy2 = PhysicalNetwork("phy1"), PhysicalNetwork("phy2")
         self._create_network(

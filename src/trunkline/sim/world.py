@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -259,6 +260,9 @@ class World:
             self.auditor.check()
         if self.plane is None:
             self._start_plane()
+        for machine in self.machines:
+            if machine.agent is None:
+                machine.due = None  # Whoever looks after the hosts starts it.
 
     def _settle(self) -> None:
         """Wait, for so many rounds at most, until all is as it must be in the end."""
@@ -310,8 +314,48 @@ class World:
         self.auditor.check_quiet(before)
 
 
-def replay_command(seed: int, steps: int) -> str:
-    """Return the command that runs this seed again."""
-    return f"python -m trunkline.sim --seed {seed}" + (
-        "" if steps == STEPS else f" --steps {steps}"
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one seed."""
+
+    seed: int
+    steps: int
+    trace: Trace
+    problem: Exception | None  # A `Violation`; anything else is a bug that raised.
+
+    @property
+    def rule(self) -> str | None:
+        """The rule that was broken; None: all of them held."""
+        if self.problem is None:
+            return None
+        return self.problem.rule if isinstance(self.problem, Violation) else "nothing raises"
+
+    def story(self) -> str:
+        """Say what is wrong, how it came to it, and how to see it again."""
+        again = f"python -m trunkline.sim --seed {self.seed} --steps {self.steps} --trace"
+        problem = self.problem
+        what = str(problem) if isinstance(problem, Violation) else repr(problem)
+        return f"seed {self.seed}: {what}\n{self.trace.tail()}again: {again}"
+
+
+def run_seed(
+    seed: int,
+    directory: Path,
+    *,
+    steps: int = STEPS,
+    faults: bool = True,
+    parts: Parts | None = None,
+) -> Outcome:
+    """Run one seed in a folder of its own below `directory`, which is removed again."""
+    own = directory / f"seed-{seed}"
+    own.mkdir()
+    world = World(seed, own, template=directory / "empty.db", faults=faults, parts=parts)
+    problem: Exception | None = None
+    try:
+        world.run(steps)
+    except Exception as found:  # noqa: BLE001 - whatever it is, it is this seed's outcome
+        problem = found
+    finally:
+        world.close()
+        shutil.rmtree(own)
+    return Outcome(seed=seed, steps=steps, trace=world.trace, problem=problem)
