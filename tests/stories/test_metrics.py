@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from tests.support.http_app import Site
 from tests.support.network_api import NetworkApi
@@ -18,7 +19,7 @@ def test_a_change_is_counted_once_it_is_durable_and_a_refused_one_never(site: Si
     series = 'trunkline_changes_total{action="network.create"}'
     before = reading(site, series)
     admin = NetworkApi(site, "admin")
-    blue = {
+    blue: dict[str, Any] = {
         "name": "blue",
         "provider:network_type": "vlan",
         "provider:physical_network": "phy1",
