@@ -255,6 +255,27 @@ def test_a_pf_that_cannot_be_read_stops_no_guest_that_runs(tmp_path: Path) -> No
     check(world, running, new)
 
 
+def test_a_stop_that_cannot_be_finished_is_tried_until_it_can(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    world.machine.kernel.plant(PfUnreadable(pf=IGB))
+    stopped = replace(server, power=PowerState.STOPPED)
+    world.control.want(stopped)
+    world.run(agent, seconds=120)
+    told = world.control.server(stopped)
+    assert told is not None
+    assert told[0] is ServerCondition.PENDING
+    world.machine.kernel.clear_faults()
+    world.settle(agent, minutes=10)
+    check(world, stopped)
+    before = world.writes()
+    world.settle(world.an_agent())
+    assert world.writes() == before
+
+
 def test_lost_reports_are_told_again(tmp_path: Path) -> None:
     world = World(tmp_path)
     agent = world.an_agent()

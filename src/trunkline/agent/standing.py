@@ -103,8 +103,14 @@ class Standing:
         self._defined_here.add(server_id)
 
     def fail(self, unit: Unit, reason: str) -> None:
-        """Give the server of `unit` up. One that never ran here leaves nothing behind."""
+        """Give the server of `unit` up. One that never ran here leaves nothing behind.
+
+        One that is to be stopped is never given up: there is nothing better to do with it than to
+        try again, and a new run, which does not know of the failure, would do so at once.
+        """
         assert unit.server is not None
+        if unit.server.power is PowerState.STOPPED:
+            return
         never_ran = unit.server.id in self._defined_here
         undo = Undo.FORGET if never_ran else Undo.STOP
         self.failures[unit.server.id] = Failure(unit.server, reason, undo)

@@ -208,9 +208,10 @@ class Auditor:
 
     # Safety
 
-    def check(self) -> None:
-        """Read the hosts; raise `Violation` if anything is as it must never be."""
-        changed = [host for host in self.hosts.values() if host.read()]
+    def check(self, only: str | None = None) -> None:
+        """Read the hosts, or only one; raise `Violation` if anything is as it must never be."""
+        hosts = self.hosts.values() if only is None else [self.hosts[only]]
+        changed = [host for host in hosts if host.read()]
         for host in changed:
             self._note_returned(host)
             self._note_gone(host)

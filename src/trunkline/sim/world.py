@@ -27,7 +27,7 @@ from trunkline.sim.transport import CALM, STORMY, SimTransport
 from trunkline.sim.workload import Workload
 from trunkline.vif.registry import load_vif_types
 
-STEPS: Final = 150  # Events with faults: enough for some twenty servers.
+STEPS: Final = 120  # Events with faults: enough for some fifteen servers.
 ROUNDS_MAX: Final = 40  # Of half a minute: all retries and checks have come round several times.
 _ROUND_SECONDS: Final = 30
 _STEPS_IN_A_ROUND_MAX: Final = 2000  # An agent that never rests is a bug as well.
@@ -97,7 +97,7 @@ class World:
         ]
         self.plane: ControlPlane | None = None
         self._plane_due = self.clock.now()
-        self._looks: dict[HostName, None] = {}
+        self._looks: dict[HostName, bool] = {}  # Whether its servers too.
         self.workload = Workload(self, self.auditor.hear, self._dice, self.trace, fleet.host_names)
         self.faults = Faults(
             self.machines,
@@ -191,7 +191,7 @@ class World:
 
     def _step(self, machine: Machine) -> None:
         if machine.agent is None:
-            machine.start_agent(self.auditor.check, self._parts.make_agent)
+            machine.start_agent(lambda: self.auditor.check(machine.name), self._parts.make_agent)
             self.trace.line(machine.name, "the agent starts")
         agent = machine.agent
         assert agent is not None
@@ -215,16 +215,17 @@ class World:
     def _look_after(self, report: HostReport) -> None:
         """Have looked at what a report may have changed, before anything else happens."""
         if report.devices or report.servers or report.inventory is not None:
-            self._looks[report.host] = None
+            self._looks[report.host] = bool(report.servers)
 
     def _look(self) -> None:
         if not self._looks:
             return
         self.auditor.check()
-        for host in self._looks:
+        for host, servers_too in self._looks.items():
             self.workload.list_devices(host)
+            if servers_too:
+                self.workload.list_servers()
         self._looks.clear()
-        self.workload.list_servers()
 
     # The control plane
 
@@ -308,8 +309,7 @@ class World:
             machine.drop_agent()
             machine.due = None
         self.trace.line("world", "everything is dropped and started again")
-        for _ in range(3):
-            self._round()
+        self._round()
         self._look_at_everything()
         self.auditor.check_quiet(before)
 
