@@ -250,9 +250,7 @@ class FakeHypervisor:
             raise self._refuse(held, command, f"done, answered as planted ({planted.errno})")
         self._log(held, by=self._by, command=command, result="OK")
 
-    def _log(
-        self, held: Held[HypervisorState], *, by: str, command: str, result: str
-    ) -> None:
+    def _log(self, held: Held[HypervisorState], *, by: str, command: str, result: str) -> None:
         number = self._kernel.state().log_number
         held.commit(by=by, command=command, result=result, kernel_number=number)
 
