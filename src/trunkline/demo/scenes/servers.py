@@ -25,7 +25,7 @@ SERVERS = (
         "router",
         (("red", "direct-physical"),),
         (
-            "A whole card (`direct-physical`): the PF itself goes to the guest, so its VFs go away, "
+            "A whole card (`direct-physical`): the PF itself goes to the guest, its VFs go away, "
             "and the VLAN is the guest's own business."
         ),
     ),
