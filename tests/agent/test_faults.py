@@ -9,10 +9,12 @@ import pytest
 
 from tests.agent.world import IGB, MLX, World, check
 from tests.reconcile.scenes import a_nic, a_server
+from tests.reconcile.scenes import whole as whole_pf
+from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import LinkState, VfChange
-from trunkline.host.faults import IgnoreVlan, PfUnreadable, SwapVfs
+from trunkline.host.faults import IgnoreVlan, PfUnreadable, RefuseNext, SwapVfs
 from trunkline.reconcile.report import DeviceCondition, ServerCondition
 
 
@@ -81,6 +83,80 @@ def test_drift_is_repaired_and_told_once(tmp_path: Path) -> None:
     assert [(drift.address, drift.repaired) for drift in drifts] == [(device.address, True)]
     assert drifts[0].found == "vlan_id is 666, not 100; trust is on, not off"
     assert world.resumes() == {server.id: 1}
+
+
+@pytest.mark.parametrize("pf", [IGB, MLX])
+def test_drift_of_a_server_with_vfs_on_two_pfs_is_repaired(pf: PciAddress, tmp_path: Path) -> None:
+    world = World(tmp_path)
+    server = a_server(1, a_nic(1, world.device(IGB, 0)), a_nic(2, world.device(MLX, 0)))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    world.machine.kernel.acting_as("operator").set_vf(pf, 0, VfChange(vlan_id=666, vlan_qos=0))
+    world.run(agent, seconds=130)
+    check(world, server)
+
+
+def test_a_guest_that_crashed_is_started_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    world.machine.hypervisor.crash_guest(server.id)
+    world.run(agent, seconds=130)
+    check(world, server)
+    assert world.resumes() == {server.id: 2}
+
+
+def test_a_server_whose_guest_crashed_can_be_deleted(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    device = world.device(IGB, 0)
+    server = a_server(1, a_nic(1, device))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    world.machine.hypervisor.crash_guest(server.id)
+    world.control.want(releases=(device,))
+    world.settle(agent)
+    check(world)
+
+
+def test_a_server_that_is_stopped_after_its_guest_crashed_settles(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    world.machine.hypervisor.crash_guest(server.id)
+    stopped = replace(server, power=PowerState.STOPPED)
+    world.control.want(stopped)
+    world.settle(agent)
+    assert world.control.server(stopped) == (ServerCondition.STOPPED, "")
+    assert not world.raw_domains()[server.id].get("guest")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_device_that_libvirt_left_bound_to_vfio_is_dirty_until_it_is_bound_back(
+    whole: bool, tmp_path: Path
+) -> None:
+    world = World(tmp_path)
+    device = whole_pf(MLX) if whole else world.device(MLX, 0)
+    vnic_type = VnicType.DIRECT_PHYSICAL if whole else VnicType.DIRECT
+    world.control.want(a_server(1, a_nic(1, device, vnic_type)))
+    agent = world.an_agent()
+    world.settle(agent)
+    world.machine.kernel.plant(RefuseNext(operation="bind_driver", errno="ENODEV", times=1))
+    world.control.want(releases=(device,))
+    world.run(agent, seconds=60)
+    found = world.control.condition(device)
+    assert found is not None
+    assert found[0] is DeviceCondition.DIRTY
+    assert "is bound to vfio-pci, not to mlx5_core" in found[1]
+    world.machine.kernel.acting_as("operator").bind_driver(device.address, "mlx5_core")
+    world.run(agent, seconds=400)
+    assert world.control.condition(device) == (DeviceCondition.CLEAN, "")
+    check(world)
 
 
 def test_a_vlan_changed_by_its_network_is_no_drift(tmp_path: Path) -> None:
@@ -179,6 +255,27 @@ def test_a_pf_that_cannot_be_read_stops_no_guest_that_runs(tmp_path: Path) -> No
     check(world, running, new)
 
 
+def test_a_stop_that_cannot_be_finished_is_tried_until_it_can(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    world.machine.kernel.plant(PfUnreadable(pf=IGB))
+    stopped = replace(server, power=PowerState.STOPPED)
+    world.control.want(stopped)
+    world.run(agent, seconds=120)
+    told = world.control.server(stopped)
+    assert told is not None
+    assert told[0] is ServerCondition.PENDING
+    world.machine.kernel.clear_faults()
+    world.settle(agent, minutes=10)
+    check(world, stopped)
+    before = world.writes()
+    world.settle(world.an_agent())
+    assert world.writes() == before
+
+
 def test_lost_reports_are_told_again(tmp_path: Path) -> None:
     world = World(tmp_path)
     agent = world.an_agent()
@@ -202,7 +299,9 @@ def test_lost_reports_are_told_again(tmp_path: Path) -> None:
 def test_a_quiet_host_sends_heartbeats_and_reads_one_pf_in_turn(tmp_path: Path) -> None:
     world = World(tmp_path)
     agent = world.an_agent()
-    world.control.want(a_server(1, a_nic(1, world.device(IGB, 0)), a_nic(2, world.device(MLX, 0))))
+    world.control.want(
+        a_server(1, a_nic(1, world.device(IGB, 0))), a_server(2, a_nic(2, world.device(MLX, 0)))
+    )
     world.settle(agent)
     host_kernel = agent._host.kernel
     reads = dict(host_kernel.reads)  # type: ignore[attr-defined]  # The fake counts them.

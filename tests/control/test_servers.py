@@ -30,7 +30,13 @@ from trunkline.control.devices import list_devices
 from trunkline.control.events import list_events
 from trunkline.control.ports import create_port, delete_port, get_port, update_port
 from trunkline.control.requests import NicRequest, PortCreate, PortUpdate, ServerCreate
-from trunkline.control.servers import create_server, delete_server, get_server, stop_server
+from trunkline.control.servers import (
+    create_server,
+    delete_server,
+    get_server,
+    reboot_server,
+    stop_server,
+)
 from trunkline.control.services import Services
 from trunkline.control.views import ServerView
 from trunkline.domain.errors import (
@@ -45,7 +51,7 @@ from trunkline.domain.ids import FlavorId, HostName, NetworkId, PortId, ServerId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, NetworkType
 from trunkline.domain.port import VnicType
-from trunkline.domain.server import ServerState
+from trunkline.domain.server import PowerState, ServerState
 from trunkline.reconcile.report import (
     DeviceCondition,
     DeviceFact,
@@ -295,6 +301,27 @@ def test_a_server_that_every_host_refuses_is_in_error_and_says_so(scene: Scene) 
     assert view.server.state is ServerState.ERROR
     assert get_port(scene.svc, DEMO, port.id).port.device_id == ""
     assert len(scene.devices("releasing")) == 2
+
+
+def test_a_server_that_failed_on_its_host_is_not_to_run_until_it_is_rebooted(scene: Scene) -> None:
+    view = scene.boot(NicRequest(network_id=scene.blue.id, vnic_type=VnicType.DIRECT))
+    assert view.host is not None
+    scene.settle(view.server.id)
+    before = desired_config(scene.svc, view.host.name)
+    scene.agents[view.host.name].report(
+        servers=[
+            ServerFact(
+                id=view.server.id, boot_number=1, condition=ServerCondition.FAILED, reason="no"
+            )
+        ]
+    )
+    assert get_server(scene.svc, DEMO, view.server.id).server.state is ServerState.ERROR
+    failed = desired_config(scene.svc, view.host.name)
+    assert failed.generation > before.generation
+    assert [server.power for server in failed.servers] == [PowerState.STOPPED]
+    reboot_server(scene.svc, DEMO, view.server.id)
+    rebooted = desired_config(scene.svc, view.host.name)
+    assert [server.power for server in rebooted.servers] == [PowerState.RUNNING]
 
 
 def test_a_whole_pf_excludes_its_vfs_and_the_reverse(scene: Scene) -> None:

@@ -183,7 +183,7 @@ class Agent:
             self._standing.open_releases(config),
         )
         if with_check:
-            pfs |= self._pf_to_check(config, around)
+            pfs |= self._pfs_to_check(config, around)
         return plan(
             config,
             read_host(host.kernel, around, self._journal.current, pfs),
@@ -202,15 +202,19 @@ class Agent:
             self._standing.forget_settled()
         self._journal.save(replace(journal, boot_id=around.boot_id))
 
-    def _pf_to_check(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
-        """Return the PF whose turn it is to be looked at for drift."""
+    def _pfs_to_check(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
+        """Return the PF whose turn it is to be looked at for drift, and those it can't be without.
+
+        A server is compared as a whole: one with VFs on two PFs needs both of them read.
+        """
         used = sorted(pfs_concerned(around.functions, config.servers, ()))
         if not used:
             return frozenset()
         last = self._checked_pf
         later = [pf for pf in used if last is None or last < pf]
         self._checked_pf = (later or used)[0]
-        return frozenset({self._checked_pf})
+        of_server = (pfs_concerned(around.functions, [each], ()) for each in config.servers)
+        return frozenset(pf for pfs in of_server if self._checked_pf in pfs for pf in pfs)
 
     # Applying
 

@@ -87,9 +87,11 @@ class Standing:
         if self._servers.get(server.id) != server:
             return True
         domain = domains.get(server.id)
-        running = server.power is PowerState.RUNNING
-        wanted = DomainPower.RUNNING if running else DomainPower.SHUT_OFF
-        return domain is None or domain.power is not wanted
+        if domain is None:
+            return True
+        if server.power is PowerState.RUNNING:
+            return domain.power is not DomainPower.RUNNING
+        return domain.power.has_guest
 
     def was_settled_otherwise(self, unit: Unit) -> bool:
         """Whether the configuration of the unit's server has changed since it was settled."""
@@ -101,8 +103,14 @@ class Standing:
         self._defined_here.add(server_id)
 
     def fail(self, unit: Unit, reason: str) -> None:
-        """Give the server of `unit` up. One that never ran here leaves nothing behind."""
+        """Give the server of `unit` up. One that never ran here leaves nothing behind.
+
+        One that is to be stopped is never given up: there is nothing better to do with it than to
+        try again, and a new run, which does not know of the failure, would do so at once.
+        """
         assert unit.server is not None
+        if unit.server.power is PowerState.STOPPED:
+            return
         never_ran = unit.server.id in self._defined_here
         undo = Undo.FORGET if never_ran else Undo.STOP
         self.failures[unit.server.id] = Failure(unit.server, reason, undo)

@@ -19,7 +19,7 @@ from trunkline.domain.binding import BINDING, BindingEvent, BindingState
 from trunkline.domain.errors import DeviceTaken, GenerationMoved, StateConflict
 from trunkline.domain.host import Host
 from trunkline.domain.ids import HostId, ServerId
-from trunkline.domain.server import SERVER, Fault, Server, ServerEvent, ServerState
+from trunkline.domain.server import SERVER, Fault, PowerState, Server, ServerEvent, ServerState
 from trunkline.reconcile.report import (
     DeviceCondition,
     DeviceFact,
@@ -229,12 +229,14 @@ class _Intake:
             return
         if not SERVER.allows(server.state, ServerEvent.FAIL):
             return
-        # It has run here: it keeps its host and devices, and a reboot tries again.
+        # It has run here: it keeps its host and devices, and a reboot tries again. Until then it is
+        # to stay stopped: another run of the agent knows nothing of what failed.
         fault = Fault(code=500, message=reason, at=self._now)
         self._tx.servers.update(
             replace(
                 server,
                 state=SERVER.advance(server.state, ServerEvent.FAIL),
+                power=PowerState.STOPPED,
                 fault=fault,
                 updated_at=self._now,
             )
@@ -244,6 +246,8 @@ class _Intake:
             project_id=server.project_id, host=self._report.host, server_id=server.id,
             details={"reason": reason},
         )  # fmt: skip
+        if server.host_id is not None:
+            self._raise_generation(self._tx.hosts.get(server.host_id))
 
     def _take_drifts(self, host: Host) -> None:
         known = self._known_devices(host) if self._report.drifts else {}

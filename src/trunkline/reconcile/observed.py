@@ -18,7 +18,12 @@ class DomainPower(enum.Enum):
     RUNNING = "running"
     PAUSED = "paused"
     SHUT_OFF = "shut off"
-    CRASHED = "crashed"
+    CRASHED = "crashed"  # Shut off, because its guest crashed: our domains have on_crash=destroy.
+
+    @property
+    def has_guest(self) -> bool:
+        """Whether there is a guest process, which holds its devices and can be destroyed."""
+        return self in (DomainPower.RUNNING, DomainPower.PAUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,7 @@ class OriginalState:
     settings: VfSettings | None = None  # VF only.
     ifname: str | None = None  # VF with a netdev only.
     vf_count: int | None = None  # PF given away whole: how many VFs it had.
+    driver: str | None = None  # What it was bound to; None: nothing, or nobody knows.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.domain_xml import DomainOptions
-from trunkline.reconcile.observed import DomainPower, HostState
+from trunkline.reconcile.observed import HostState
 from trunkline.reconcile.release import plan_release
 from trunkline.reconcile.report import DriftFact
 from trunkline.reconcile.serve import plan_server
@@ -157,7 +157,7 @@ def _service(view: View, server: ServerConfig) -> Unit:
 def _removal(view: View, server_id: ServerId, undo: Undo) -> Unit:
     domain = view.observed.domains[server_id]
     steps: list[Step] = []
-    if domain.power is not DomainPower.SHUT_OFF:
+    if domain.power.has_guest:
         steps.append(Destroy(server_id))
     if undo is Undo.FORGET:
         steps.append(Undefine(server_id))

@@ -75,8 +75,20 @@ def _restore_vf(view: View, vf: PciFunction, original: OriginalState | None) -> 
         pf_ifname = writes[0].pf_ifname
         expected = ((vf_index, original.settings),)
         steps += [*writes, ReadBack(pf=pf.address, pf_ifname=pf_ifname, expected=expected)]
+    if steps and original.driver not in (None, vf.driver):
+        return steps  # Cleaned meanwhile; not done with.
+    _check_driver(vf, original)
     steps += _name_back(vf, original.ifname)
     return [*steps, ForgetOriginal(vf.address)]
+
+
+def _check_driver(function: PciFunction, original: OriginalState) -> None:
+    """Wait for a device to be bound as before: libvirt only logs it when it can't bind it back."""
+    if original.driver is not None and function.driver != original.driver:
+        raise Waiting(
+            f"{function.address} is bound to {function.driver or 'no driver'}, not to "
+            f"{original.driver} as before"
+        )
 
 
 def _name_back(vf: PciFunction, original_ifname: str | None) -> list[Step]:
@@ -91,6 +103,7 @@ def _name_back(vf: PciFunction, original_ifname: str | None) -> list[Step]:
 
 
 def _restore_pf(view: View, pf: PciFunction, original: OriginalState) -> list[Step]:
+    _check_driver(pf, original)
     forget: list[Step] = [ForgetOriginal(pf.address)]
     count = original.vf_count or 0
     if pf.vf_count == count:

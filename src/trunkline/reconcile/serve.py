@@ -99,17 +99,16 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
 
 
 def _is_active(domain: DomainState | None) -> bool:
-    return domain is not None and domain.power in (DomainPower.RUNNING, DomainPower.PAUSED)
+    return domain is not None and domain.power.has_guest
 
 
 def _must_stop(view: View, server: ServerConfig, domain: DomainState) -> bool:
     """Whether the guest that there is must end before `server` can be as desired."""
-    if domain.power is DomainPower.SHUT_OFF:
+    if not domain.power.has_guest:
         return False
     wanted = attachment(server, view.vif_types)
     return (
         server.power is PowerState.STOPPED
-        or domain.power is DomainPower.CRASHED
         or domain.boot_number < server.boot_number
         or domain.devices != wanted.devices
         or domain.ifnames != wanted.ifnames
@@ -246,7 +245,8 @@ def _remember_vf(
         # what it has now must never pass for what it had before.
         was_programmed = observed.mac == nic.mac
         settings = neutral_settings(observed) if was_programmed else observed
-        remembered = OriginalState(address=vf.address, settings=settings)
+        driver = None if was_programmed else vf.driver
+        remembered = OriginalState(address=vf.address, settings=settings, driver=driver)
     if wanted_name is not None and remembered.ifname is None and vf.ifname != wanted_name:
         remembered = replace(remembered, ifname=vf.ifname)
     if remembered != original:
@@ -261,7 +261,7 @@ def _add_whole_pf(view: View, found: _Devices, pf: PciFunction) -> None:
             raise Waiting(f"VF {vf.address} of {pf.address} is still being taken back")
     originals = view.observed.journal.originals
     if pf.address not in originals:
-        original = OriginalState(address=pf.address, vf_count=pf.vf_count)
+        original = OriginalState(address=pf.address, vf_count=pf.vf_count, driver=pf.driver)
         found.journal.append(RememberOriginal(original))
     if pf.vf_count:
         # The VFs cease to exist: what they once were like says nothing about later ones.

@@ -7,7 +7,7 @@ what the API shows is one more claim to be held against the machines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,9 @@ from trunkline.sim.raw_hosts import RawGuest, RawHost, RawVf, read_fleet
 
 Message = Mapping[str, Any]
 
-ONE_OWNER: Final = "one owner"  # No device in two guests, nor a PF in one and a VF of it in another.
+ONE_OWNER: Final = (
+    "one owner"  # No device in two guests, nor a PF in one and a VF of it in another.
+)
 ONE_GUEST: Final = "one guest"  # No server runs on two hosts.
 TAGGED_FIRST: Final = "tagged first"  # A guest's VFs carry MAC and VLAN of its NICs, cabled right.
 ALL_NICS: Final = "all NICs"  # No guest runs with fewer NICs than were asked for.
@@ -206,9 +208,10 @@ class Auditor:
 
     # Safety
 
-    def check(self) -> None:
-        """Read the hosts; raise `Violation` if anything is as it must never be."""
-        changed = [host for host in self.hosts.values() if host.read()]
+    def check(self, only: str | None = None) -> None:
+        """Read the hosts, or only one; raise `Violation` if anything is as it must never be."""
+        hosts = self.hosts.values() if only is None else [self.hosts[only]]
+        changed = [host for host in hosts if host.read()]
         for host in changed:
             self._note_returned(host)
             self._note_gone(host)
@@ -297,6 +300,8 @@ class Auditor:
             wrong = f"carries VLAN {vf.vlan_id}, not {vlans[vf.physical_network]}"
         elif vf.record.get("vlan_qos", 0) or vf.record.get("trust", False):
             wrong = "has a priority or trust that nobody asked for"
+        elif not vf.spoof_check:
+            wrong = "has its spoof check off"
         else:
             self._drifted.pop(key, None)
             return
@@ -380,11 +385,8 @@ class Auditor:
                 if device["state"] in ("releasing", "quarantined") or not (
                     claimed or (server is not None and not server.deleted)
                 ):
-                    yield (
-                        GIVES_BACK,
-                        f"{host} {address} is {device['state']} for"
-                        f" {device['server_id'] or device['port_id']}",
-                    )
+                    holder = device["server_id"] or device["port_id"]
+                    yield GIVES_BACK, f"{host} {address} is {device['state']} for {holder}"
 
     def _unrestored(self) -> Iterator[tuple[str, str]]:
         for host in self.hosts.values():
@@ -403,16 +405,20 @@ class Auditor:
 
     # Quiet
 
-    def writes(self) -> dict[str, list[str]]:
-        """List the writes attempted so far on each host."""
-        return {name: host.writes() for name, host in self.hosts.items()}
+    def writes(self) -> dict[tuple[str, str], list[str]]:
+        """List the writes attempted so far on each host, to its kernel and to its hypervisor."""
+        return {
+            (name, log): host.writes(log)
+            for name, host in self.hosts.items()
+            for log in ("kernel.log", "hypervisor.log")
+        }
 
-    def check_quiet(self, before: Mapping[str, list[str]]) -> None:
+    def check_quiet(self, before: Mapping[tuple[str, str], list[str]]) -> None:
         """Raise `Violation` if anything was written since."""
-        for name, lines in self.writes().items():
-            new = lines[len(before[name]) :]
+        for key, lines in self.writes().items():
+            new = lines[len(before[key]) :]
             if new:
-                raise Violation(QUIET, f"{name}: {_short(new)}")
+                raise Violation(QUIET, f"{key[0]}: {'; '.join(new[:3])}")
 
 
 def _nic(port: Message) -> Nic:
@@ -428,7 +434,3 @@ def _user(host: RawHost, vf: RawVf) -> str | None:
 
 def _pf_held(shown: Mapping[str, Mapping[str, Any]], pf: str) -> bool:
     return shown.get(pf, {}).get("state", "free") not in _FREE
-
-
-def _short(lines: Iterable[str]) -> str:
-    return "; ".join(list(lines)[:3])

@@ -13,6 +13,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
 from trunkline.host.faults import IgnoreVlan, PfUnreadable, RefuseNext
+from trunkline.host.machine import VFIO
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.sim.clock import SimClock
 from trunkline.sim.lives import Life
@@ -69,10 +70,24 @@ class Faults:
             machine.hypervisor.clear_faults()
             machine.life.spare()
             machine.silent_until = None
+            self._bind_back(machine)
         life = self._control_life()
         if life is not None:
             life.spare()
         self._trace.line("fault", "all faults stop")
+
+    def _bind_back(self, machine: Machine) -> None:
+        """What an operator does with a device that libvirt has left bound to vfio-pci."""
+        in_use = {
+            address
+            for domain in machine.hypervisor.state().domains.values()
+            if domain.guest is not None
+            for address in domain.guest.handed_over.addresses
+        }
+        for address, function in machine.kernel.functions().items():
+            if function.driver == VFIO and address not in in_use:
+                machine.kernel.bind_driver(address, str(function.pf_driver))
+                self._say(machine, f"an operator binds {address} to its own driver")
 
     def _drop_agent(self, machine: Machine) -> None:
         points = self._dice.randrange(_AGENT_POINTS_MAX)
@@ -84,7 +99,9 @@ class Faults:
         if life is not None:
             points = self._dice.randrange(_CONTROL_POINTS_MAX)
             life.drop_after(points)
-            self._trace.line("fault", f"the control plane is dropped at its next point but {points}")
+            self._trace.line(
+                "fault", f"the control plane is dropped at its next point but {points}"
+            )
 
     def _refuse_kernel_writes(self, machine: Machine) -> None:
         self._refuse(machine, machine.kernel.plant, self._dice.choice(_KERNEL_WRITES))
@@ -106,7 +123,8 @@ class Faults:
         plant(fault)
         done = ", though done" if fault.applied else ""
         self._say(
-            machine, f"{operation} is refused {fault.times}× after {fault.after}: {fault.errno}{done}"
+            machine,
+            f"{operation} is refused {fault.times}× after {fault.after}: {fault.errno}{done}",
         )
 
     def _ignore_writes(self, machine: Machine) -> None:

@@ -49,6 +49,12 @@ class RawVf:
         """The VLAN that its frames are tagged with; 0: none."""
         return int(self.record.get("vlan_id", 0))
 
+    @property
+    def spoof_check(self) -> bool:
+        """Whether frames with another source MAC are dropped."""
+        written = self.record.get("spoof_check")
+        return self.driver not in _SPOOF_CHECK_OFF if written is None else bool(written)
+
     def not_original(self) -> list[str]:
         """Say what of it is not as when its PF made it."""
         fresh = {
@@ -67,9 +73,8 @@ class RawVf:
             for key, value in fresh.items()
             if self.record.get(key, value) != value
         ]
-        spoof_check = self.driver not in _SPOOF_CHECK_OFF
-        if self.record.get("spoof_check") not in (None, spoof_check):
-            wrong.append(f"spoof_check is {self.record['spoof_check']}")
+        if self.spoof_check == (self.driver in _SPOOF_CHECK_OFF):
+            wrong.append(f"spoof_check is {self.spoof_check}")
         if self.record.get("ifname", "") not in ("", self.default_ifname):
             wrong.append(f"its netdev is {self.record['ifname']}")
         return wrong
@@ -124,14 +129,10 @@ class RawHost:
         }
         return True
 
-    def writes(self) -> list[str]:
-        """List every attempted write to kernel and hypervisor, oldest first in each."""
-        lines = []
-        for name in ("kernel.log", "hypervisor.log"):
-            for line in self._bytes(name).splitlines():
-                entry = json.loads(line)
-                lines.append(f"{entry['by']}: {entry['command']}: {entry['result']}")
-        return lines
+    def writes(self, log: str) -> list[str]:
+        """List every attempted write in a log, oldest first."""
+        entries = map(json.loads, self._bytes(log).splitlines())
+        return [f"{each['by']}: {each['command']}: {each['result']}" for each in entries]
 
     def _bytes(self, name: str) -> bytes:
         return (self.directory / name).read_bytes()

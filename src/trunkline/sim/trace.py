@@ -23,9 +23,8 @@ class Trace:
         shown = what if len(what) <= _WHAT_WIDTH else what[: _WHAT_WIDTH - 1] + "…"
         gen = "" if generation is None else str(generation)
         first_line = result.partition("\n")[0]
-        self._lines.append(
-            f"{self._seconds():10.3f}  {who:<8} {shown:<{_WHAT_WIDTH}} {gen:>4}  {first_line}".rstrip()
-        )
+        line = f"{self._seconds():10.3f}  {who:<8} {shown:<{_WHAT_WIDTH}} {gen:>4}  {first_line}"
+        self._lines.append(line.rstrip())
 
     def text(self) -> str:
         """Return the whole trace."""

@@ -29,8 +29,15 @@ from trunkline.control.services import Services
 from trunkline.control.views import DeviceView, PortView, ServerView
 from trunkline.domain.errors import TrunklineError
 from trunkline.domain.identity import Caller, Role
-from trunkline.domain.ids import FlavorId, HostName, NetworkId, PhysicalNetwork, PortId
-from trunkline.domain.ids import ProjectId, UserId
+from trunkline.domain.ids import (
+    FlavorId,
+    HostName,
+    NetworkId,
+    PhysicalNetwork,
+    PortId,
+    ProjectId,
+    UserId,
+)
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import NetworkType
 from trunkline.domain.port import VnicType
@@ -95,11 +102,8 @@ class Workload:
 
     def begin(self) -> None:
         """Make what every run needs: a flavor, and networks on both physical networks."""
-        self._front.call(
-            lambda svc: create_flavor(
-                svc, ADMIN, FlavorCreate(name="small", vcpus=1, memory_mib=512, disk_gib=1, id=FLAVOR)
-            )
-        )  # fmt: skip
+        small = FlavorCreate(name="small", vcpus=1, memory_mib=512, disk_gib=1, id=FLAVOR)
+        self._front.call(lambda svc: create_flavor(svc, ADMIN, small))
         vlan, flat = NetworkType.VLAN, NetworkType.FLAT
         phy1, phy2 = PhysicalNetwork("phy1"), PhysicalNetwork("phy2")
         self._create_network(
@@ -230,7 +234,10 @@ class Workload:
             port_id = self._dice.choice(sorted(self._ports))
             caller = self._ports.pop(port_id)
             self._ask(
-                caller, "port.delete", {"id": port_id}, lambda svc: delete_port(svc, caller, port_id)
+                caller,
+                "port.delete",
+                {"id": port_id},
+                lambda svc: delete_port(svc, caller, port_id),
             )
 
     def _server(self) -> None:
@@ -278,16 +285,14 @@ class Workload:
             return said
 
         if self._ask(caller, "server.delete", said, delete) is not None:
-            self._ports |= {port_id: caller for port_id in ports}  # Theirs to use again.
+            self._ports |= dict.fromkeys(ports, caller)  # Theirs to use again.
 
     def _power(self, verb: str, use_case: Callable[[Services, Caller, str], None]) -> None:
         if self._servers:
             server_id = self._dice.choice(sorted(self._servers))
             caller, _ = self._servers[server_id]
             said = {"id": server_id}
-            self._ask(
-                caller, f"server.{verb}", said, lambda svc: use_case(svc, caller, server_id)
-            )
+            self._ask(caller, f"server.{verb}", said, lambda svc: use_case(svc, caller, server_id))
 
     def _enable_or_disable(self) -> None:
         host, enabled = self._dice.choice(self._hosts), self._dice.random() < 0.7
@@ -349,7 +354,11 @@ def _short(value: object) -> str:
 
 def _result(answer: object) -> str:
     if isinstance(answer, dict) and "id" in answer:
-        words = [str(answer["id"])[:8], str(answer.get("status", "")), str(answer.get("host") or "")]
+        words = [
+            str(answer["id"])[:8],
+            str(answer.get("status", "")),
+            str(answer.get("host") or ""),
+        ]
         return " ".join(filter(None, words))
     return "ok"
 

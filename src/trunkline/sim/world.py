@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,7 +27,7 @@ from trunkline.sim.transport import CALM, STORMY, SimTransport
 from trunkline.sim.workload import Workload
 from trunkline.vif.registry import load_vif_types
 
-STEPS: Final = 150  # Events with faults: enough for some twenty servers.
+STEPS: Final = 120  # Events with faults: enough for some fifteen servers.
 ROUNDS_MAX: Final = 40  # Of half a minute: all retries and checks have come round several times.
 _ROUND_SECONDS: Final = 30
 _STEPS_IN_A_ROUND_MAX: Final = 2000  # An agent that never rests is a bug as well.
@@ -96,10 +97,8 @@ class World:
         ]
         self.plane: ControlPlane | None = None
         self._plane_due = self.clock.now()
-        self._looks: dict[HostName, None] = {}
-        self.workload = Workload(
-            self, self.auditor.hear, self._dice, self.trace, fleet.host_names
-        )
+        self._looks: dict[HostName, bool] = {}  # Whether its servers too.
+        self.workload = Workload(self, self.auditor.hear, self._dice, self.trace, fleet.host_names)
         self.faults = Faults(
             self.machines,
             lambda: None if self.plane is None else self.plane.life,
@@ -192,7 +191,7 @@ class World:
 
     def _step(self, machine: Machine) -> None:
         if machine.agent is None:
-            machine.start_agent(self.auditor.check, self._parts.make_agent)
+            machine.start_agent(lambda: self.auditor.check(machine.name), self._parts.make_agent)
             self.trace.line(machine.name, "the agent starts")
         agent = machine.agent
         assert agent is not None
@@ -216,16 +215,17 @@ class World:
     def _look_after(self, report: HostReport) -> None:
         """Have looked at what a report may have changed, before anything else happens."""
         if report.devices or report.servers or report.inventory is not None:
-            self._looks[report.host] = None
+            self._looks[report.host] = bool(report.servers)
 
     def _look(self) -> None:
         if not self._looks:
             return
         self.auditor.check()
-        for host in self._looks:
+        for host, servers_too in self._looks.items():
             self.workload.list_devices(host)
+            if servers_too:
+                self.workload.list_servers()
         self._looks.clear()
-        self.workload.list_servers()
 
     # The control plane
 
@@ -261,6 +261,9 @@ class World:
             self.auditor.check()
         if self.plane is None:
             self._start_plane()
+        for machine in self.machines:
+            if machine.agent is None:
+                machine.due = None  # Whoever looks after the hosts starts it.
 
     def _settle(self) -> None:
         """Wait, for so many rounds at most, until all is as it must be in the end."""
@@ -306,14 +309,53 @@ class World:
             machine.drop_agent()
             machine.due = None
         self.trace.line("world", "everything is dropped and started again")
-        for _ in range(3):
-            self._round()
+        self._round()
         self._look_at_everything()
         self.auditor.check_quiet(before)
 
 
-def replay_command(seed: int, steps: int) -> str:
-    """Return the command that runs this seed again."""
-    return f"python -m trunkline.sim --seed {seed}" + ("" if steps == STEPS else f" --steps {steps}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one seed."""
+
+    seed: int
+    steps: int
+    trace: Trace
+    problem: Exception | None  # A `Violation`; anything else is a bug that raised.
+
+    @property
+    def rule(self) -> str | None:
+        """The rule that was broken; None: all of them held."""
+        if self.problem is None:
+            return None
+        return self.problem.rule if isinstance(self.problem, Violation) else "nothing raises"
+
+    def story(self) -> str:
+        """Say what is wrong, how it came to it, and how to see it again."""
+        again = f"python -m trunkline.sim --seed {self.seed} --steps {self.steps} --trace"
+        problem = self.problem
+        what = str(problem) if isinstance(problem, Violation) else repr(problem)
+        return f"seed {self.seed}: {what}\n{self.trace.tail()}again: {again}"
 
 
+def run_seed(
+    seed: int,
+    directory: Path,
+    *,
+    steps: int = STEPS,
+    faults: bool = True,
+    parts: Parts | None = None,
+) -> Outcome:
+    """Run one seed in a folder of its own below `directory`, which is removed again."""
+    own = directory / f"seed-{seed}"
+    own.mkdir()
+    world = World(seed, own, template=directory / "empty.db", faults=faults, parts=parts)
+    problem: Exception | None = None
+    try:
+        world.run(steps)
+    except Exception as found:  # noqa: BLE001 - whatever it is, it is this seed's outcome
+        problem = found
+    finally:
+        world.close()
+        shutil.rmtree(own)
+    return Outcome(seed=seed, steps=steps, trace=world.trace, problem=problem)
