@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -48,6 +47,7 @@ class Stage:
     flavor_id: str = ""
     image_id: str = ""
     servers: dict[str, Server] = field(default_factory=dict)  # Those that run, by name.
+    asked: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # NICs, by server ID.
     port_ids: dict[str, list[str]] = field(default_factory=dict)  # By server ID.
     start_snapshot: str = ""
 
@@ -92,6 +92,7 @@ class Stage:
             )
         server_id = self.cloud.create_server(name, self.flavor_id, self.image_id, port_ids, host)
         self.port_ids[server_id] = port_ids
+        self.asked[server_id] = list(nics)
         return server_id
 
     def boot(
@@ -111,22 +112,34 @@ class Stage:
             WentWrong: It came to run elsewhere, or nowhere.
         """
         first = self.cloud.server(server_id)
-        started = time.monotonic()
+        name, chosen = first["name"], first["OS-EXT-SRV-ATTR:host"]
         suspicion: ClaimFalse | None = None
-        with self.story.waiting(f"waiting for server {first['name']}"):
-            while (now := self.cloud.server(server_id))["status"] == "BUILD":
-                waited = time.monotonic() - started
-                if waited > SUSPICIOUS_SECONDS and suspicion is None:
-                    suspicion = self._look_at_the_cards(first["OS-EXT-SRV-ATTR:host"])
-                if waited > BOOT_SECONDS_MAX:
-                    raise WentWrong(f"server {first['name']} is still being built") from suspicion
-                pause()
-        chosen, found = first["OS-EXT-SRV-ATTR:host"], now["OS-EXT-SRV-ATTR:host"]
+        with self.story.waiting(f"waiting for server {name}"):
+            if not self._is_built(server_id, SUSPICIOUS_SECONDS):
+                suspicion = self._look_at_the_cards(chosen)
+                if not self._is_built(server_id, BOOT_SECONDS_MAX):
+                    raise WentWrong(
+                        f"server {name} is still being built on {chosen}"
+                    ) from suspicion
+            now = self.cloud.server(server_id)
         if now["status"] != "ACTIVE":
-            raise WentWrong(f"server {now['name']} is {now['status']}: {now.get('fault')}")
+            raise WentWrong(f"server {name} is {now['status']}: {now.get('fault')}") from suspicion
+        found = now["OS-EXT-SRV-ATTR:host"]
         if found != chosen or suspicion is not None:
             raise WentWrong(self._moved(now, chosen, found)) from suspicion
         return self.find_server(server_id)
+
+    def _is_built(self, server_id: str, seconds_max: float) -> bool:
+        """Wait until a server is not being built any more, or the time is over."""
+        try:
+            wait_until(
+                lambda: self.cloud.server(server_id)["status"] != "BUILD",
+                "the server is built",
+                seconds_max=seconds_max,
+            )
+        except Stuck:
+            return False
+        return True
 
     def find_server(self, server_id: str) -> Server:
         """Look up where a server is now."""
@@ -195,7 +208,12 @@ class Stage:
     # Claiming
 
     def claim(self, server: Server) -> None:
-        """Claim that a server is exactly as shown."""
+        """Claim that a server is exactly as it was asked for, on the devices that are shown."""
+        found = [(n.network_name, n.vnic_type) for n in server.nics]
+        self.expect(
+            sorted(found) == sorted(self.asked[server.id]),
+            f"{server.name} was asked for with {self.asked[server.id]}, and has {found}",
+        )
         who = f"{server.name} on {server.host}"
         macs = [n.mac for n in server.nics]
         exactly = "exactly its MAC" if len(macs) == 1 else f"exactly its {len(macs)} MACs"
@@ -205,18 +223,21 @@ class Stage:
         )  # fmt: skip
         for n in server.nics:
             assert n.device is not None
-            tags = "" if n.pf is None else f", which tags VLAN {n.segmentation_id}"
+            # What the network was made with, not what is said of this NIC.
+            network = self.networks[n.network_name]
+            physical_network = network["provider:physical_network"]
+            vlan = network["provider:segmentation_id"]
+            tags = "" if n.pf is None else f", which tags VLAN {vlan}"
             self.claims.add(
-                f"{who}: {device_of(n)} is in it, of a card on {n.physical_network}{tags}",
+                f"{who}: {device_of(n)} is in it, of a card on {physical_network}{tags}",
                 "nic", server=server.id, host=server.host, kind=n.vnic_type,
-                device=n.device.address, mac=n.mac, physical_network=n.physical_network,
-                vlan=n.segmentation_id,
+                device=n.device.address, mac=n.mac, physical_network=physical_network, vlan=vlan,
             )  # fmt: skip
             if n.pf is not None:
                 self.claims.add(
                     f"{who}: {device_of(n)} had MAC and VLAN before the guest could send",
                     "tagged_first", server=server.id, host=server.host,
-                    device=n.device.address, mac=n.mac, vlan=n.segmentation_id,
+                    device=n.device.address, mac=n.mac, vlan=vlan,
                 )  # fmt: skip
 
     def expect(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as `assert` does
@@ -258,14 +279,6 @@ CARDS_OBEY: Final = (
     "all hosts: every VF has the MAC and VLAN that its card acknowledged last",
     "acknowledged_writes_hold",
 )
-
-
-def pause() -> None:
-    """Let a moment pass between two looks."""
-    try:
-        wait_until(lambda: False, "", seconds_max=0.02)
-    except Stuck:
-        return
 
 
 def card_of(nic: NicPath) -> str:

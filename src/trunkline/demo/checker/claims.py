@@ -67,7 +67,7 @@ def nic(
     if (found_mac, found_vlan) != (mac, vlan):
         raise Untrue(
             f"{vf.place}: expected MAC {mac} and {vlan_name(vlan)}, found MAC {found_mac} and "
-            f"{vlan_name(found_vlan)}{_who_has(there, mac)}"
+            f"{vlan_name(found_vlan)}{_who_has(there, mac, vf)}"
         )
 
 
@@ -80,9 +80,9 @@ def _check_network(host: Host, pf: Raw, physical_network: str) -> None:
         )
 
 
-def _who_has(host: Host, mac: str) -> str:
+def _who_has(host: Host, mac: str, but: Vf) -> str:
     for vf in host.vfs():
-        if vf.record.get("mac") == mac:
+        if vf.record.get("mac") == mac and vf != but:
             vlan = vlan_name(vf.settings()["vlan_id"])
             return f"; {card_name(vf.pf)} has that MAC on VF {vf.index} ({vf.address}), with {vlan}"
     return ""
@@ -143,7 +143,7 @@ def acknowledged_writes_hold(world: World) -> None:
                 if mac != found["mac"]:
                     raise Untrue(
                         f"{vf.place}: expected MAC {mac}, which was written last and acknowledged, "
-                        f"found MAC {found['mac']}{_who_has(host, mac)}"
+                        f"found MAC {found['mac']}{_who_has(host, mac, vf)}"
                     )
 
 

@@ -29,6 +29,11 @@ def play(stage: Stage) -> None:
     )
     stage.networks["blue"] = cloud.create_network("blue", "phy1", 150)
     stage.networks["red"] = cloud.create_network("red", "phy2", None)
+    blue = stage.networks["blue"]
+    stage.expect(
+        (blue["provider:physical_network"], blue["provider:segmentation_id"]) == ("phy1", 150),
+        f"network blue was asked for as VLAN 150 on phy1, and is {blue}",
+    )
     cloud.create_subnet("blue-v4", stage.networks["blue"], "10.1.0.0/24")
     cloud.create_subnet("red-v4", stage.networks["red"], "10.2.0.0/24")
     shown = [cloud.show_network(name) for name in ("blue", "red")]

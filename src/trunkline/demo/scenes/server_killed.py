@@ -50,6 +50,7 @@ class _Burst:
                     name, stage.flavor_id, stage.image_id, self.ports[name], None
                 )
                 with self._lock:
+                    stage.asked[server_id] = [("blue", "direct"), ("red", "direct")]
                     self.acknowledged[name] = server_id
                 devices = devices_of(cloud, server_id)
                 with self._lock:
