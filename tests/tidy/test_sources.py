@@ -148,8 +148,15 @@ def _imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            name = _absolute(path, node)
+            yield name
+            yield from (f"{name}.{alias.name}" for alias in node.names)
+
+
+def _absolute(path: Path, node: ast.ImportFrom) -> str:
+    """The module that an import is from; `from .raw import x` begins in the file's own folder."""
+    above = path.with_suffix("").parts[1 : -node.level] if node.level else ()
+    return ".".join((*above, *filter(None, [node.module])))
 
 
 def _entry_points() -> set[str]:
