@@ -111,6 +111,7 @@ def test_every_answer_names_its_request(http: InProcess) -> None:
 def test_a_bug_is_500_without_a_trace_and_in_the_log_once_with_one(http: InProcess) -> None:
     with capture_logs() as logs:
         reply = http.request("GET", "/trunkline/test/break")
+    request_id = reply.headers["x-openstack-request-id"]
     assert reply.status == 500
     assert b"secret-detail" not in reply.body
     assert b"Traceback" not in reply.body
@@ -118,6 +119,8 @@ def test_a_bug_is_500_without_a_trace_and_in_the_log_once_with_one(http: InProce
     errors = [line for line in logs if line["log_level"] == "error"]
     assert len(errors) == 1
     assert errors[0]["exc_info"]
+    assert [line["request_id"] for line in logs if line["event"] == "request"] == [request_id]
+    assert errors[0]["request_id"] == request_id
 
 
 @pytest.mark.parametrize(

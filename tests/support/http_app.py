@@ -58,6 +58,7 @@ class InProcess:
         self._thread.start()
 
     def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(_cancel_all_others(), self._loop).result(SECONDS_MAX)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -183,6 +184,14 @@ class InProcess:
             {name.decode(): value.decode("latin-1") for name, value in head.get("headers", ())},
             bytes(received),
         )
+
+
+async def _cancel_all_others() -> None:
+    """End what is still under way, or its worker threads would keep the process alive."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

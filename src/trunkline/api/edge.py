@@ -30,6 +30,7 @@ from trunkline.api.limits import (
     SLOW_WORKER_THREADS,
     WORKER_THREADS,
 )
+from trunkline.api.metrics import REQUESTS
 from trunkline.api.problems import HttpProblem
 from trunkline.api.routing import Auth, Lane, Match, Route, Router
 from trunkline.api.versions import Microversion, negotiate, version_headers
@@ -106,7 +107,12 @@ class Edge:
         except transport.ClientGone:
             raise
         except Exception:
-            log.exception("unexpected error", method=exchange.method, path=exchange.path)
+            log.exception(
+                "unexpected error",
+                request_id=exchange.request_id,
+                method=exchange.method,
+                path=exchange.path,
+            )
             if exchange.answering:
                 raise  # The server closes the connection: half an answer is not taken for one.
             response = render_bug(exchange.face, exchange.request_id)
@@ -271,12 +277,15 @@ def _microversion(
 def _log_access(exchange: _Exchange) -> None:
     """Write one line. Neither headers, query nor bodies are in it: they carry secrets and names."""
     caller = exchange.caller
+    seconds = time.perf_counter() - exchange.started
+    REQUESTS.labels(exchange.face.value, exchange.method, exchange.status).observe(seconds)
     log.info(
         "request",
+        request_id=exchange.request_id,
         method=exchange.method,
         path=exchange.path,
         status=exchange.status,
-        duration_ms=round((time.perf_counter() - exchange.started) * 1000, 2),
+        duration_ms=round(seconds * 1000, 2),
         user=caller.user_name if caller else None,
         project_id=caller.project_id if caller else None,
         host=exchange.host_name,

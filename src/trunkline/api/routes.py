@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline.api import discovery
+from trunkline.api import discovery, metrics
 from trunkline.api.compute.routes import ROUTES as COMPUTE
 from trunkline.api.identity.routes import ROUTES as IDENTITY
 from trunkline.api.image.routes import ROUTES as IMAGE
@@ -15,6 +15,7 @@ from trunkline.api.v1.routes import ROUTES as V1
 DISCOVERY: Final[tuple[Route, ...]] = (
     get("/", discovery.root, Auth.PUBLIC),
     get("/healthz", discovery.health, Auth.PUBLIC),
+    get("/metrics", metrics.show, Auth.PUBLIC),
     get("/identity", discovery.identity_versions, Auth.PUBLIC),
     get("/identity/v3", discovery.identity_v3, Auth.PUBLIC),
     get("/compute", discovery.compute_versions, Auth.PUBLIC),

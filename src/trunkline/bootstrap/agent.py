@@ -23,6 +23,7 @@ from trunkline.bootstrap.directory import DirectoryUnusable, write_private
 from trunkline.bootstrap.real import RealClock
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.bootstrap.simulated import simulated_agent
+from trunkline.cli.context import Teaching
 from trunkline.client.agents import enrol
 from trunkline.domain.host import HostResources
 from trunkline.host.fleet import load_fleet, shipped_fleets
@@ -32,7 +33,7 @@ from trunkline.vif.registry import load_vif_types
 KILL_AT: Final = "TRUNKLINE_KILL_AT"
 
 
-@click.command()
+@click.command(cls=Teaching)
 @click.option(
     "--config",
     "config_file",

@@ -12,12 +12,13 @@ from trunkline.bootstrap.logging import configure_logging
 from trunkline.bootstrap.server import server
 from trunkline.bootstrap.up import up
 from trunkline.cli import commands
-from trunkline.cli.exit_codes import EPILOG, ExitCode
+from trunkline.cli.context import TeachingGroup
+from trunkline.cli.exit_codes import ExitCode
 from trunkline.client.errors import Unreachable
 from trunkline.domain.errors import ErrorKind, TrunklineError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+@click.group(cls=TeachingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(trunkline.__version__, prog_name="trunkline")
 def root() -> None:
     r"""Give KVM servers network cards that are slices of real hardware.
@@ -28,8 +29,14 @@ def root() -> None:
     """
 
 
-for command in (up, server, agent, *commands):
-    root.add_command(command)
+for running in (up, server, agent):
+    root.add_command(running)
+for asking in commands:
+    if asking.name == "server" and isinstance(asking, click.Group):
+        for about_servers in asking.commands.values():
+            server.add_command(about_servers)  # `trunkline server` alone runs the service.
+    else:
+        root.add_command(asking)
 
 
 def main() -> None:

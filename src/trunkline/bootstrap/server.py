@@ -22,6 +22,8 @@ from trunkline.bootstrap.directory import DataDirectory
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.bootstrap.ticker import Ticker
+from trunkline.cli.context import TeachingGroup
+from trunkline.cli.progress import progress_line
 from trunkline.control.hosts import set_enrolment_key
 from trunkline.control.image_transfer import clear_up_images
 from trunkline.control.services import Services, make_services
@@ -30,26 +32,33 @@ from trunkline.store.schema import open_store
 FEED_CHECK_SECONDS: Final = 0.5  # How late an agent hears of what another replica decided.
 
 
-@click.command()
+@click.group(cls=TeachingGroup, invoke_without_command=True)
 @click.option(
     "--config",
     "config_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="controller.toml; examples/two-networks has one, commented.",
+    help="controller.toml; examples/two-networks has one, commented. Needed without a COMMAND.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     help="Goes before the file's listen.port; 0 takes any that is free.",
 )
-def server(config_file: Path, port: int | None) -> None:
-    r"""Run API and scheduler. Several may run over one PostgreSQL.
+@click.pass_context
+def server(context: click.Context, config_file: Path | None, port: int | None) -> None:
+    r"""Run API and scheduler; or, with a command, ask about a server (a virtual machine).
+
+    Several may run over one PostgreSQL.
 
     \b
-    Example:
+    Examples:
       trunkline server --config controller.toml
+      trunkline server show web
     """
+    if context.invoked_subcommand is not None:
+        return
+    if config_file is None:
+        raise click.UsageError("--config FILE is needed to run the service")
     config = load_controller_config(config_file)
     key = read_secret(config.enrolment_key_file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
     directory = DataDirectory(config.data_dir)
@@ -65,15 +74,16 @@ def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener:
     store = open_store(config.database_url)
     tickers: list[Ticker] = []
     try:
-        svc = make_services(
-            store,
-            clock=RealClock(),
-            ids=RandomIds(),
-            networking=config.networking,
-            images_dir=directory.images,
-            wake_host=wakeups.wake,
-            limits=config.limits,
-        )
+        with progress_line("reading the devices of every host"):
+            svc = make_services(
+                store,
+                clock=RealClock(),
+                ids=RandomIds(),
+                networking=config.networking,
+                images_dir=directory.images,
+                wake_host=wakeups.wake,
+                limits=config.limits,
+            )
         clear_up_images(svc)
         set_enrolment_key(svc, key)
         url = config.public_url or listener.url

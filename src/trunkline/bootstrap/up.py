@@ -28,6 +28,8 @@ from trunkline.bootstrap.local_transport import LocalTransport
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.simulated import simulated_agent
 from trunkline.bootstrap.ticker import Ticker
+from trunkline.cli.context import Teaching
+from trunkline.cli.progress import progress_line
 from trunkline.control.hosts import ensure_host, set_enrolment_key
 from trunkline.control.image_transfer import clear_up_images
 from trunkline.control.networking import IdRange, Networking
@@ -44,7 +46,7 @@ DEFAULT_FLEET: Final = "scenario"
 THREAD_SWITCH_SECONDS: Final = 0.0002
 
 
-@click.command()
+@click.command(cls=Teaching)
 @click.option(
     "--fleet",
     "fleet_name",
@@ -116,7 +118,8 @@ def _run(
     directory: DataDirectory, fleet: Fleet, listener: Listener, external: Collection[str]
 ) -> None:
     clock, ids, wakeups = RealClock(), RandomIds(), Wakeups()
-    made = create_hosts(fleet, directory.hosts)
+    with progress_line(f"making {len(fleet.host_names)} simulated hosts"):
+        made = create_hosts(fleet, directory.hosts)
     store = open_store(directory.database_url)
     runner = AgentRunner(clock)
 
@@ -125,14 +128,15 @@ def _run(
         wakeups.wake(name)
 
     try:
-        svc = make_services(
-            store,
-            clock=clock,
-            ids=ids,
-            networking=networking_for(fleet),
-            images_dir=directory.images,
-            wake_host=wake_host,
-        )
+        with progress_line("reading the devices of every host"):
+            svc = make_services(
+                store,
+                clock=clock,
+                ids=ids,
+                networking=networking_for(fleet),
+                images_dir=directory.images,
+                wake_host=wake_host,
+            )
         clear_up_images(svc)
         set_enrolment_key(svc, directory.enrolment_key(ids))
         logins = first_logins(directory, svc, listener.url)

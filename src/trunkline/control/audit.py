@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from trunkline.control import metrics
 from trunkline.domain.audit import AuditEvent
 from trunkline.domain.identity import Caller
 from trunkline.store.transaction import Transaction
@@ -58,3 +59,4 @@ def record(
             details=details or {},
         )
     )
+    tx.on_commit(metrics.CHANGES.labels(action).inc)

@@ -225,7 +225,7 @@ class FakeHypervisor:
             if record.guest is None:
                 raise self._refuse(held, command, "domain is not running")
             self._stop(held, record, power)
-            held.commit(by="guest", command=command, result="OK")
+            self._log(held, by="guest", command=command, result="OK")
 
     def _stop(self, held: Held[HypervisorState], record: DomainRecord, power: DomainPower) -> None:
         assert record.guest is not None
@@ -248,7 +248,11 @@ class FakeHypervisor:
     ) -> None:
         if planted is not None:
             raise self._refuse(held, command, f"done, answered as planted ({planted.errno})")
-        held.commit(by=self._by, command=command, result="OK")
+        self._log(held, by=self._by, command=command, result="OK")
+
+    def _log(self, held: Held[HypervisorState], *, by: str, command: str, result: str) -> None:
+        number = self._kernel.state().log_number
+        held.commit(by=by, command=command, result=result, kernel_number=number)
 
     def _is_unfinished(self, state: HypervisorState) -> bool:
         return state.boot_id != self._kernel.boot_id() or any(
@@ -318,7 +322,7 @@ class FakeHypervisor:
         *,
         cause: HostRefused | None = None,
     ) -> HostRefused:
-        held.commit(by=self._by, command=command, result=problem)
+        self._log(held, by=self._by, command=command, result=problem)
         if cause is None:
             return HostRefused(command, problem)
         return HostRefused(command, problem, errno_name=cause.errno_name, transient=cause.transient)

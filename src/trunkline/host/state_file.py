@@ -31,13 +31,16 @@ class LoggedState(msgspec.Struct, kw_only=True, omit_defaults=True):
     log_line: str = ""  # The newest line; perhaps not yet in the log.
 
 
-class LogEntry(msgspec.Struct, kw_only=True, frozen=True):
+class LogEntry(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One attempted write."""
 
     number: int  # Counts from 1; no gaps.
     by: str  # `agent`, `libvirt`, `operator` or `boot`.
     command: str  # As an operator would type it.
     result: str  # `OK`, an errno's name, or why libvirt refused.
+    # Of a hypervisor's entry: the newest entry of the kernel's log by then, which puts the two logs
+    # of a machine in one order.
+    kernel_number: int = 0
 
 
 S = TypeVar("S", bound=LoggedState)
@@ -64,12 +67,18 @@ class Held(Generic[S]):
             os.close(file)
         os.replace(scratch, self._path)  # noqa: PTH105 - the path is text for speed
 
-    def commit(self, *, by: str, command: str, result: str) -> None:
-        """Replace the file, and add a line on what was attempted."""
+    def commit(self, *, by: str, command: str, result: str, kernel_number: int = 0) -> None:
+        """Replace the file, and add a line on what was attempted; see `LogEntry`."""
         state = self.state
         state.log_number += 1
         state.log_bytes += len(state.log_line.encode())
-        entry = LogEntry(number=state.log_number, by=by, command=command, result=result)
+        entry = LogEntry(
+            number=state.log_number,
+            by=by,
+            command=command,
+            result=result,
+            kernel_number=kernel_number,
+        )
         state.log_line = msgspec.json.encode(entry).decode() + "\n"
         self.save()
         _append(self._log, state.log_line)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.binding import Binding, BindingState
 from trunkline.domain.errors import AlreadyExists
 from trunkline.domain.ids import HostId, PortId, ServerId
+from trunkline.store.statements import among, row_values, select_where_in, update_row
 from trunkline.store.tables import bindings
+
+_OF_PORTS = select_where_in(bindings, "port_id").order_by(bindings.c.port_id)
+_OF_SERVERS = select_where_in(bindings, "server_id").order_by(bindings.c.port_id)
+_OF_HOSTS = select_where_in(bindings, "host_id").order_by(bindings.c.port_id)
+_INSERT = insert(bindings)
+_UPDATE = update_row(bindings, "port_id")
 
 
 class Bindings:
@@ -26,17 +33,18 @@ class Bindings:
 
     def of_ports(self, port_ids: Collection[PortId]) -> dict[PortId, Binding]:
         """Return the bindings of those ports that are bound."""
-        return {
-            binding.port_id: binding for binding in self._where(bindings.c.port_id.in_(port_ids))
-        }
+        if not port_ids:
+            return {}
+        found = self._read(_OF_PORTS, among(port_ids))
+        return {binding.port_id: binding for binding in found}
 
     def of_server(self, server_id: ServerId) -> list[Binding]:
         """Return the bindings of a server's ports."""
-        return self._where(bindings.c.server_id == server_id)
+        return self._read(_OF_SERVERS, among([server_id]))
 
     def of_host(self, host_id: HostId) -> list[Binding]:
         """Return every binding on a host."""
-        return self._where(bindings.c.host_id == host_id)
+        return self._read(_OF_HOSTS, among([host_id]))
 
     def count_on_segment(self, segment_id: str) -> int:
         """Return how many ports are bound on a segment."""
@@ -48,24 +56,20 @@ class Bindings:
     def insert(self, binding: Binding) -> None:
         """Store a new binding; raise `AlreadyExists` if the port has one."""
         try:
-            self._connection.execute(insert(bindings).values(_row(binding)))
+            self._connection.execute(_INSERT, _row(binding))
         except IntegrityError as taken:
             raise AlreadyExists("binding of port", binding.port_id) from taken
 
     def update(self, binding: Binding) -> None:
         """Store a changed binding."""
-        self._connection.execute(
-            update(bindings).where(bindings.c.port_id == binding.port_id).values(_row(binding))
-        )
+        self._connection.execute(_UPDATE, row_values(_row(binding), port_id=binding.port_id))
 
     def delete(self, port_id: PortId) -> None:
         """Unbind a port."""
         self._connection.execute(delete(bindings).where(bindings.c.port_id == port_id))
 
-    def _where(self, condition: Any) -> list[Binding]:
-        rows = self._connection.execute(
-            select(bindings).where(condition).order_by(bindings.c.port_id)
-        ).mappings()
+    def _read(self, statement: Select[Any], parameters: Mapping[str, object]) -> list[Binding]:
+        rows = self._connection.execute(statement, parameters).mappings()
         return [_binding(row) for row in rows]
 
 

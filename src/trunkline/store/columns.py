@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import Dialect, String, Text
 from sqlalchemy.types import TypeDecorator
 
-from trunkline.wire.json import encode
+from trunkline.wire.json import decode, encode
 
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -33,15 +32,19 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class Json(TypeDecorator[Any]):
-    """A value as JSON text. Reading gives dicts, lists, text and numbers."""
+    """A value as JSON text, read back as `type_`."""
 
     impl = Text
     cache_ok = True
+
+    def __init__(self, type_: Any = Any) -> None:
+        super().__init__()
+        self.type_ = type_
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Render a value of the domain as JSON."""
         return None if value is None else encode(value).decode()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
-        """Parse JSON into dicts, lists, text and numbers."""
-        return None if value is None else msgspec.json.decode(value)
+        """Parse what `process_bind_param` wrote."""
+        return None if value is None else decode(value, self.type_)

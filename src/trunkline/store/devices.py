@@ -22,7 +22,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import DeviceKind, OfferedDevice, device_attributes
@@ -30,8 +29,9 @@ from trunkline.domain.errors import DeviceTaken, NotFound
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.store.listing import select_page
+from trunkline.store.statements import among, select_where_in
 from trunkline.store.tables import allocations, devices, hosts
-from trunkline.wire.json import convert, encode
+from trunkline.wire.json import encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,36 @@ class DeviceRecord:
     def kind(self) -> DeviceKind:
         """PF, VF or plain."""
         return self.device.function.kind
+
+
+_BY_IDS = select_where_in(devices)
+# The guards of who may have a device. Each is one UPDATE whose WHERE is the condition, so that
+# what it saw can't change before it writes.
+_THIS = devices.c.id == bindparam("this_id")
+_TAKE = (
+    update(devices)
+    .where(_THIS, devices.c.offered.is_(True))
+    .values(epoch=devices.c.epoch + 1)
+    .returning(devices.c.epoch)
+)
+_TAKE_PF = (
+    update(devices)
+    .where(
+        _THIS,
+        devices.c.offered.is_(True),
+        devices.c.vfs_held == 0,
+        devices.c.held_whole.is_(False),
+    )
+    .values(epoch=devices.c.epoch + 1, held_whole=True)
+    .returning(devices.c.epoch)
+)
+_TAKE_VF_OF_PF = (
+    update(devices)
+    .where(_THIS, devices.c.held_whole.is_(False))
+    .values(vfs_held=devices.c.vfs_held + 1)
+)
+_GIVE_BACK_PF = update(devices).where(_THIS).values(held_whole=False)
+_GIVE_BACK_VF = update(devices).where(_THIS).values(vfs_held=devices.c.vfs_held - 1)
 
 
 class PlacementRow(NamedTuple):
@@ -82,7 +112,8 @@ class Devices:
         """Return those of the devices that exist."""
         if not device_ids:
             return {}
-        return {record.id: record for record in self._where(devices.c.id.in_(device_ids))}
+        rows = self._connection.execute(_BY_IDS, among(device_ids)).mappings()
+        return {DeviceId(row["id"]): _record(row) for row in rows}
 
     def find_at(self, host_id: HostId, address: str) -> DeviceRecord | None:
         """Return the device at a PCI address of a host, if one is known there."""
@@ -181,41 +212,22 @@ class Devices:
             DeviceTaken: A PF of which VFs are held, a VF whose PF is given away, or a device that
                 is not on offer.
         """
-        where = [devices.c.id == record.id, devices.c.offered.is_(True)]
-        values: dict[str, Any] = {"epoch": devices.c.epoch + 1}
-        if record.kind is DeviceKind.PF:
-            where += [devices.c.vfs_held == 0, devices.c.held_whole.is_(False)]
-            values["held_whole"] = True
-        epoch: int | None = self._connection.scalar(
-            update(devices).where(*where).values(values).returning(devices.c.epoch)
-        )
+        statement = _TAKE_PF if record.kind is DeviceKind.PF else _TAKE
+        epoch: int | None = self._connection.scalar(statement, {"this_id": record.id})
         if epoch is None:
             raise self._taken(record)
-        if record.pf_id is not None:
-            self._count_vf(record, 1)
+        if record.pf_id is not None and (
+            self._connection.execute(_TAKE_VF_OF_PF, {"this_id": record.pf_id}).rowcount != 1
+        ):
+            raise self._taken(record)
         return epoch
 
     def give_back(self, record: DeviceRecord) -> None:
         """Undo the guard of `take`, once the device was observed clean."""
         if record.kind is DeviceKind.PF:
-            self._connection.execute(
-                update(devices).where(devices.c.id == record.id).values(held_whole=False)
-            )
+            self._connection.execute(_GIVE_BACK_PF, {"this_id": record.id})
         if record.pf_id is not None:
-            self._count_vf(record, -1)
-
-    def _count_vf(self, record: DeviceRecord, difference: int) -> None:
-        statement = update(devices).where(devices.c.id == record.pf_id)
-        if difference > 0:
-            statement = statement.where(devices.c.held_whole.is_(False))
-        try:
-            changed = self._connection.execute(
-                statement.values(vfs_held=devices.c.vfs_held + difference)
-            )
-        except IntegrityError as broken:
-            raise self._taken(record) from broken
-        if changed.rowcount != 1:
-            raise self._taken(record)
+            self._connection.execute(_GIVE_BACK_VF, {"this_id": record.pf_id})
 
     def _taken(self, record: DeviceRecord) -> DeviceTaken:
         problem = "it has an owner already"
@@ -277,5 +289,5 @@ def _record(row: RowMapping) -> DeviceRecord:
         epoch=row["epoch"],
         held_whole=row["held_whole"],
         vfs_held=row["vfs_held"],
-        device=convert(row["device"], OfferedDevice),
+        device=row["device"],
     )

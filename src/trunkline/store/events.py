@@ -11,6 +11,9 @@ from trunkline.domain.errors import Invalid
 from trunkline.domain.listing import ListQuery
 from trunkline.store.tables import events
 
+_INSERT = insert(events)
+_COLUMNS = tuple(column.name for column in events.c if column.name != "number")
+
 
 class Events:
     """Rows of audit events: added, never changed."""
@@ -20,21 +23,7 @@ class Events:
 
     def add(self, event: AuditEvent) -> None:
         """Record an event in the transaction of the change it tells of."""
-        self._connection.execute(
-            insert(events).values(
-                at=event.at,
-                actor=event.actor,
-                action=event.action,
-                subject=event.subject,
-                request_id=event.request_id,
-                project_id=event.project_id,
-                host=event.host,
-                server_id=event.server_id,
-                port_id=event.port_id,
-                device_id=event.device_id,
-                details=event.details,
-            )
-        )
+        self._connection.execute(_INSERT, {name: getattr(event, name) for name in _COLUMNS})
 
     def page(self, query: ListQuery) -> list[AuditEvent]:
         """Return one page of events, newest first; the marker is an event's number."""

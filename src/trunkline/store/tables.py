@@ -23,6 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from trunkline.domain.device import OfferedDevice
 from trunkline.store.columns import Json, UtcTime
 
 metadata = MetaData(
@@ -237,7 +238,9 @@ devices = Table(
     Column("offered", Boolean, nullable=False),  # False: off the list, kept while it has an owner.
     Column("physical_network", _NAME, nullable=True),
     Column("attributes", Text, nullable=False),  # `device_attributes` as JSON; few are distinct.
-    Column("device", Json, nullable=False),  # The whole `domain.device.OfferedDevice`.
+    Column(
+        "device", Json(OfferedDevice), nullable=False
+    ),  # The whole `domain.device.OfferedDevice`.
     Column("epoch", Integer, nullable=False),  # Raised with every allocation.
     Column("held_whole", Boolean, nullable=False),  # PF only: given away, or being taken back.
     Column("vfs_held", Integer, nullable=False),  # PF only: how many of its VFs have an owner.

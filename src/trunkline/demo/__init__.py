@@ -1,0 +1,1 @@
+"""The demonstration: the two-network scenario, narrated, each claim checked from outside."""

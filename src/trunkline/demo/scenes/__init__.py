@@ -1,0 +1,1 @@
+"""The scenes, one a module, in the order in which they are played."""

@@ -1,0 +1,33 @@
+"""Statements made once, at import: making one costs SQLAlchemy more than SQLite takes to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import Select, Table, Update, bindparam, select, update
+
+
+def select_where_in(table: Table, column: str = "id") -> Select[Any]:
+    """Make ``SELECT * … WHERE column IN (…)``; run it with `among`."""
+    return select(table).where(table.c[column].in_(bindparam("among", expanding=True)))
+
+
+def among(values: Collection[object]) -> dict[str, object]:
+    """Return the parameters of a `select_where_in`."""
+    return {"among": list(values)}
+
+
+def update_row(table: Table, *keys: str) -> Update:
+    """Make ``UPDATE … SET every column WHERE keys equal``; run it with `row_values`."""
+    return (
+        update(table)
+        .where(*(table.c[key] == bindparam(f"key_{key}") for key in keys))
+        .values({column.name: bindparam(f"new_{column.name}") for column in table.c})
+    )
+
+
+def row_values(row: Mapping[str, object], **keys: object) -> dict[str, object]:
+    """Return the parameters of an `update_row`."""
+    values: dict[str, object] = {f"new_{name}": value for name, value in row.items()}
+    return values | {f"key_{name}": value for name, value in keys.items()}

@@ -1,0 +1,81 @@
+"""Trunkline's own commands as child processes: waited for by what they say, ended by pid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+STOP_SECONDS_MAX = 30
+
+
+class Running:
+    """A command that has said `ready`."""
+
+    def __init__(self, process: subprocess.Popen[str], said: list[str]) -> None:
+        self._process = process
+        self.said = said
+
+    @property
+    def url(self) -> str:
+        """Where it answers, by its own words."""
+        prefix = "Trunkline answers at "
+        return next(line for line in self.said if line.startswith(prefix)).removeprefix(prefix)
+
+    def kill(self) -> None:
+        """End it as a power switch would."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(STOP_SECONDS_MAX)
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C; return its exit status."""
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(STOP_SECONDS_MAX)
+
+    def wait_killed(self) -> None:
+        """Wait until it has ended by SIGKILL, by its own hand."""
+        assert self._process.wait(STOP_SECONDS_MAX) == -signal.SIGKILL
+
+    def stop(self) -> None:
+        """Ask it to end, if it has not."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(STOP_SECONDS_MAX)
+
+
+@contextmanager
+def trunkline(
+    directory: Path, *args: str, env: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Run ``trunkline ARGS`` in `directory` from when it says `ready` on."""
+    log = directory / f"{args[0]}-{os.getpid()}-{len(list(directory.glob('*.log')))}.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "trunkline", *args],
+            cwd=directory,
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            said = []
+            for line in process.stdout:
+                said.append(line.rstrip("\n"))
+                if said[-1] == "ready":
+                    break
+            assert said[-1:] == ["ready"], f"{args}: {said}\n{log.read_text()}"
+            running = Running(process, said)
+            yield running
+            running.stop()
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
