@@ -182,7 +182,9 @@ def _change_power(
                 server,
                 state=SERVER.advance(server.state, event),
                 power=power,
-                boot_number=server.boot_number + (event is ServerEvent.REBOOT),
+                # A start has a number of its own too: a report may be long under way, and RUNNING
+                # before the stop says nothing about now.
+                boot_number=server.boot_number + (power is PowerState.RUNNING),
                 fault=None,
                 updated_at=svc.clock.now(),
             )
