@@ -59,7 +59,7 @@ def vf_on_the_card(directory: Path, mac: str) -> tuple[str, dict[str, Any]]:
     """Find the VF with this MAC in the simulated kernels' files: its PF's netdev, its settings."""
     for file in sorted(directory.glob("hosts/*/kernel.json")):
         for pf in json.loads(file.read_text())["pfs"]:
-            for vf in pf["vfs"]:
+            for vf in pf.get("vfs", []):
                 if vf.get("mac") == mac:
                     return pf["ifname"], vf
     raise AssertionError(f"no VF has the MAC {mac}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from trunkline.agent.apply import Probe
 from trunkline.agent.journal import JournalFile
+from trunkline.agent.limits import Limits
 from trunkline.agent.loop import Agent, AgentHost
 from trunkline.agent.transport import Transport
 from trunkline.bootstrap.real import RandomIds
@@ -14,6 +16,10 @@ from trunkline.domain.device_spec import DeviceSpec, offered
 from trunkline.domain.host import HostResources
 from trunkline.host.simulated_host import SimulatedHost
 from trunkline.vif.registry import VifRegistry
+
+# Whoever runs these agents wakes them when there is news; looking for it every second besides
+# would cost a thousand hosts a third of a core.
+WOKEN: Final = Limits(poll=Limits().heartbeat)
 
 
 def simulated_agent(
@@ -51,5 +57,6 @@ def simulated_agent(
         journal=JournalFile(journal),
         transport=transport,
         ids=RandomIds(),
+        limits=WOKEN,
         probe=probe,
     )
