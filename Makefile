@@ -43,6 +43,8 @@ bench: setup  ## benchmarks, as JSON and a table
 docs: setup  ## rewrite what the documentation takes from the code
 	$(RUN) python tools/draw_state_machines.py
 	$(RUN) python tools/list_errors.py
+	$(RUN) python tools/list_routes.py
+	$(RUN) python tools/write_cli_reference.py
 
 clean:  ## remove everything that is made here
 	rm -rf .venv .cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

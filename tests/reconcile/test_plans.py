@@ -136,7 +136,7 @@ def made(name: str) -> Plan:
 @pytest.mark.parametrize("name", PLANS)
 def test_plans_read_as_reviewed(name: str) -> None:
     path, text = GOLDEN / f"{name}.txt", f"{made(name)}\n"
-    if os.environ.get("TRUNKLINE_GOLDEN") == "write":
+    if os.environ.get("TRUNKLINE_REWRITE_GOLDEN"):
         path.write_text(text)
     assert path.read_text() == text
 

@@ -121,7 +121,7 @@ class Server:
     updated_at: datetime
     host_id: HostId | None = None  # None: not placed.
     power: PowerState = PowerState.RUNNING  # What it should be.
-    boot_number: int = 1  # Raised by each reboot: the guest of an older number is started afresh.
+    boot_number: int = 1  # Raised by each start and reboot: an older guest is started afresh.
     excluded_hosts: tuple[HostId, ...] = ()  # Hosts that refused it.
     fault: Fault | None = None
     description: str | None = None

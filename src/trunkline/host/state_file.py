@@ -35,7 +35,7 @@ class LogEntry(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One attempted write."""
 
     number: int  # Counts from 1; no gaps.
-    by: str  # `agent`, `libvirt`, `operator` or `boot`.
+    by: str  # `agent`, `libvirt`, `operator`, `boot` or `guest`.
     command: str  # As an operator would type it.
     result: str  # `OK`, an errno's name, or why libvirt refused.
     # Of a hypervisor's entry: the newest entry of the kernel's log by then, which puts the two logs

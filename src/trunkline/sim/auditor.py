@@ -29,6 +29,7 @@ FREE_IS_CLEAN: Final = "free is clean"  # No device is free while it is used or 
 SETTLES: Final = "settles"  # Every server ends up ACTIVE, SHUTOFF or ERROR with a fault.
 GIVES_BACK: Final = "gives back"  # Nothing is held for what is deleted.
 RESTORES: Final = "restores"  # Every free VF is as it was; every drift is repaired.
+NOTHING_RAISES: Final = "nothing raises"  # No part of the system fails in a way nobody meant.
 QUIET: Final = "quiet"  # Restarting everything writes nothing.
 
 _FREE = frozenset({"free", "blocked", "withdrawn"})

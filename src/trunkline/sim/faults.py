@@ -61,10 +61,19 @@ class Faults:
             (5, self._make_unreadable),
         ]
         weights, choices = zip(*faults, strict=True)
-        self._dice.choices(choices, weights)[0](self._dice.choice(self._machines))
+        fault = self._dice.choices(choices, weights)[0]
+        machines = self._machines
+        if fault in (self._drift, self._end_guest):
+            machines = [machine for machine in machines if _has_guests(machine)] or machines
+        fault(self._dice.choice(machines))
 
     def stop(self) -> None:
-        """Take away every fault that is still to strike."""
+        """Take away every fault that is still to strike; some operator has a last word."""
+        if self._dice.random() < 0.5:
+            # With nothing else going on, only who looks for drift finds this.
+            busy = [machine for machine in self._machines if _has_guests(machine)]
+            if busy:
+                self._drift(self._dice.choice(busy))
         for machine in self._machines:
             machine.kernel.clear_faults()
             machine.hypervisor.clear_faults()
@@ -196,3 +205,7 @@ class Faults:
 
     def _say(self, machine: Machine, what: str) -> None:
         self._trace.line("fault", f"{machine.name}: {what}")
+
+
+def _has_guests(machine: Machine) -> bool:
+    return any(domain.guest for domain in machine.hypervisor.state().domains.values())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -22,6 +22,10 @@ class Dropped(Exception):
     def __init__(self, point: str) -> None:
         super().__init__(point)
         self.point = point
+
+
+class _End(BaseException):
+    """Ends a thread that was dropped long ago."""
 
 
 class Graveyard:
@@ -40,7 +44,7 @@ class Graveyard:
     def bury(self) -> None:
         """Stop the calling thread until the run is over; then end it."""
         self._end.wait()
-        raise SystemExit
+        raise _End
 
     def close(self) -> None:
         """End every thread."""
@@ -56,7 +60,7 @@ class Life:
     def __init__(self, graveyard: Graveyard) -> None:
         self._graveyard = graveyard
         self._points_left: int | None = None
-        self._call: _Call[object] | None = None
+        self._call: _Call[Any] | None = None
 
     def drop_after(self, points: int) -> None:
         """Drop the process at its next point but `points`."""
@@ -86,7 +90,7 @@ class Life:
         if self._points_left is None or self._call is not None:
             return call()
         made: _Call[T] = _Call(call)
-        self._call = made  # type: ignore[assignment]  # only `dropped_at` and `over` are used there
+        self._call = made
         self._graveyard.start(made.body)
         made.over.acquire()
         if made.dropped_at is not None:
@@ -106,8 +110,8 @@ class _Call(Generic[T]):
     def body(self) -> None:
         try:
             self._result.append(self._call())
-        except SystemExit:
-            raise
+        except _End:
+            return
         except BaseException as problem:  # noqa: BLE001 - raised again where it belongs
             self._problem = problem
         self.over.release()

@@ -16,7 +16,7 @@ from trunkline.domain.ids import HostName
 from trunkline.host.fleet import load_fleet, shipped_fleets
 from trunkline.host.simulated_host import create_hosts
 from trunkline.reconcile.report import HostReport
-from trunkline.sim.auditor import SETTLES, Auditor, Violation
+from trunkline.sim.auditor import NOTHING_RAISES, SETTLES, Auditor, Violation
 from trunkline.sim.clock import SeededIds, SimClock
 from trunkline.sim.control_plane import ControlPlane, SimStore, make_database
 from trunkline.sim.faults import Faults
@@ -328,7 +328,7 @@ class Outcome:
         """The rule that was broken; None: all of them held."""
         if self.problem is None:
             return None
-        return self.problem.rule if isinstance(self.problem, Violation) else "nothing raises"
+        return self.problem.rule if isinstance(self.problem, Violation) else NOTHING_RAISES
 
     def story(self) -> str:
         """Say what is wrong, how it came to it, and how to see it again."""

@@ -1,0 +1,274 @@
+"""Bugs to plant in the system, each with the rule that the auditor must name for it.
+
+What is planted is one line gone wrong, as somebody may write it some day: a check forgotten, an
+answer given too early. Where several guards stand behind each other, all of them are taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+
+from trunkline.agent import apply
+from trunkline.agent.apply import Probe
+from trunkline.agent.loop import Agent
+from trunkline.agent.transport import TransportFailed
+from trunkline.control import binding, desired, reports
+from trunkline.control.reports import _Intake
+from trunkline.domain.allocation import Allocation
+from trunkline.domain.ids import HostName, ServerId
+from trunkline.domain.server import ServerState
+from trunkline.domain.vf import VfChange
+from trunkline.host.fake_hypervisor import FakeHypervisor
+from trunkline.reconcile import plan, release
+from trunkline.reconcile.desired import HostConfig
+from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.report import HostReport, ReportAck, ServerCondition
+from trunkline.sim import auditor
+from trunkline.sim.control_plane import SimStore
+from trunkline.sim.machines import Machine, an_agent
+from trunkline.sim.transport import SimTransport
+from trunkline.sim.world import Parts
+from trunkline.store.transaction import Transaction
+
+T = TypeVar("T")
+Patch = pytest.MonkeyPatch
+Plant = Callable[[Patch], Parts]
+
+
+def nothing_is_read_back(patch: Patch) -> Parts:
+    patch.setattr(apply, "_read_back", lambda *_: None)
+    return Parts()
+
+
+def a_vlan_is_forgotten(patch: Patch) -> Parts:
+    real = desired._nic_config
+    patch.setattr(desired, "_nic_config", lambda *of: replace(real(*of), vlan_id=0))
+    return Parts()
+
+
+def cards_are_taken_for_each_others(patch: Patch) -> Parts:
+    """The network driver demands nothing of a device."""
+    patch.setattr("trunkline.control.networking.Networking.requirements_of", lambda *_: {})
+    patch.setattr("trunkline.netdrivers.builtin.PhysicalNetworkDriver.refusal", lambda *_: None)
+    return Parts()
+
+
+def libvirt_gives_a_guest_what_another_has(patch: Patch) -> Parts:
+    real = FakeHypervisor.start_paused
+
+    def generous(libvirt: FakeHypervisor, server_id: ServerId) -> None:
+        real(libvirt, server_id)
+        with libvirt._file.held() as held:
+            guests = {key: domain.guest for key, domain in held.state.domains.items()}
+            started = guests.pop(server_id)
+            for other in guests.values():
+                if other is not None and started is not None:
+                    started.handed_over.own_drivers.update(other.handed_over.own_drivers)
+            held.save()
+
+    patch.setattr(FakeHypervisor, "start_paused", generous)
+    return Parts()
+
+
+def what_runs_is_placed_anew(patch: Patch) -> Parts:
+    """A host that says that it runs a new server is taken to have refused it."""
+    real = _Intake._take_server_fact
+
+    def wrong(intake: _Intake, server: Any, fact: Any) -> None:
+        if fact.condition is ServerCondition.RUNNING and server.state is ServerState.BUILD:
+            intake._refuse(server, "misread")
+        else:
+            real(intake, server, fact)
+
+    patch.setattr(_Intake, "_take_server_fact", wrong)
+    return Parts()
+
+
+def the_last_nic_is_left_out(patch: Patch) -> Parts:
+    real = desired._server_config
+
+    def without_last(*of: Any) -> Any:
+        server = real(*of)
+        return replace(server, nics=server.nics[:1])
+
+    patch.setattr(desired, "_server_config", without_last)
+    return Parts()
+
+
+def what_is_pending_counts_as_running(patch: Patch) -> Parts:
+    real = _Intake._take_server_fact
+
+    def hasty(intake: _Intake, server: Any, fact: Any) -> None:
+        if fact.condition is ServerCondition.PENDING:
+            fact = replace(fact, condition=ServerCondition.RUNNING)
+        real(intake, server, fact)
+
+    patch.setattr(_Intake, "_take_server_fact", hasty)
+    patch.setattr(_Intake, "_confirm_bindings", lambda *_: True)
+    return Parts()
+
+
+class _Forgotten(Exception):
+    pass
+
+
+class ForgetfulStore(SimStore):
+    """Answers before the commit, and every ninth commit fails."""
+
+    _number = 0
+
+    def write(self, use_case: Callable[[Transaction], T]) -> T:
+        self._number += 1
+        if self._number % 9:
+            return super().write(use_case)
+        kept: list[T] = []
+
+        def forgotten(tx: Transaction) -> None:
+            kept.append(use_case(tx))
+            raise _Forgotten
+
+        with suppress(_Forgotten):
+            super().write(forgotten)
+        return kept[0]
+
+
+def the_store_answers_before_it_has_committed(_: Patch) -> Parts:
+    return Parts(store_type=ForgetfulStore)
+
+
+def older_configurations_are_acted_on(patch: Patch) -> Parts:
+    def unfenced(agent: Agent) -> None:
+        try:
+            config = agent._transport.fetch(agent._host.name, -1)
+        except TransportFailed:
+            return
+        if config is not None and config != agent._config:
+            agent._config, agent._must_reconcile = config, True
+            agent._journal.save(replace(agent._journal.current, generation=0, epochs={}))
+            agent._standing.take_config(config)
+
+    patch.setattr(Agent, "_fetch", unfenced)
+    return Parts()
+
+
+class ResurrectingTransport:
+    """Now and then brings a host's first servers back, under a new generation."""
+
+    def __init__(self, real: SimTransport) -> None:
+        self._real = real
+        self._first: dict[HostName, HostConfig] = {}
+        self._fetches = 0
+
+    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
+        self._fetches += 1
+        first = self._first.get(host)
+        if first is not None and self._fetches % 5 == 0:
+            return replace(first, generation=after_generation + 1)
+        config = self._real.fetch(host, after_generation)
+        if config is not None and config.servers:
+            self._first.setdefault(host, config)
+        return config
+
+    def report(self, report: HostReport) -> ReportAck:
+        return self._real.report(report)
+
+
+def deleted_servers_are_wanted_again(_: Patch) -> Parts:
+    return Parts(wrap_transport=ResurrectingTransport)
+
+
+def devices_are_free_as_soon_as_they_are_released(patch: Patch) -> Parts:
+    def free_at_once(
+        tx: Transaction, svc: Any, actor: Any, allocation: Allocation, *, reason: str
+    ) -> None:
+        tx.allocations.delete(allocation)
+        tx.devices.give_back(tx.devices.get(allocation.device_id))
+
+    patch.setattr(binding, "release_device", free_at_once)
+    return Parts()
+
+
+def a_plan_restores_nothing(patch: Patch) -> Parts:
+    patch.setattr(release, "_restore", lambda *_: [])
+    return Parts()
+
+
+class MuteTransport:
+    """Loses what reports say of servers, and says that all arrived."""
+
+    def __init__(self, real: SimTransport) -> None:
+        self._real = real
+
+    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
+        return self._real.fetch(host, after_generation)
+
+    def report(self, report: HostReport) -> ReportAck:
+        return self._real.report(replace(report, servers=()))
+
+
+def reports_say_nothing_of_servers(_: Patch) -> Parts:
+    return Parts(wrap_transport=MuteTransport)
+
+
+def clean_devices_are_kept(patch: Patch) -> Parts:
+    patch.setattr(_Intake, "_free", lambda *_: None)
+    return Parts()
+
+
+def guests_are_never_taken_away(patch: Patch) -> Parts:
+    patch.setattr(plan, "_removal", lambda view, server_id, undo: plan.Unit(
+        kind=plan.UnitKind.REMOVE, outcome=plan.Outcome.SETTLED, server_id=server_id
+    ))  # fmt: skip
+    return Parts()
+
+
+def nobody_looks_for_drift(patch: Patch) -> Parts:
+    patch.setattr(Agent, "_pfs_to_check", lambda *_: frozenset())
+    return Parts()
+
+
+def an_agent_that_starts_resets_its_first_vf(_: Patch) -> Parts:
+    def make(machine: Machine, probe: Probe) -> Agent:
+        pf = machine.kernel.state().pfs[0]
+        if pf.vfs:
+            with suppress(HostRefused):
+                machine.kernel.acting_as("agent").set_vf(pf.address, 0, VfChange(trust=False))
+        return an_agent(machine, probe)
+
+    return Parts(make_agent=make)
+
+
+def a_report_raises(patch: Patch) -> Parts:
+    def broken(*_: Any) -> None:
+        raise KeyError("a bug")
+
+    patch.setattr(reports._Intake, "_take_drifts", broken)
+    return Parts()
+
+
+# The rule that is to be named, and the first of the seeds that are tried.
+PLANTED: dict[Plant, tuple[str, int]] = {
+    nothing_is_read_back: (auditor.TAGGED_FIRST, 2),
+    a_vlan_is_forgotten: (auditor.TAGGED_FIRST, 0),
+    cards_are_taken_for_each_others: (auditor.TAGGED_FIRST, 0),
+    guests_are_never_taken_away: (auditor.TAGGED_FIRST, 0),
+    libvirt_gives_a_guest_what_another_has: (auditor.ONE_OWNER, 0),
+    what_runs_is_placed_anew: (auditor.ONE_GUEST, 0),
+    the_last_nic_is_left_out: (auditor.ALL_NICS, 0),
+    what_is_pending_counts_as_running: (auditor.ACTIVE_RUNS, 0),
+    older_configurations_are_acted_on: (auditor.ACTIVE_RUNS, 2),
+    the_store_answers_before_it_has_committed: (auditor.NOTHING_LOST, 0),
+    deleted_servers_are_wanted_again: (auditor.STAYS_GONE, 0),
+    devices_are_free_as_soon_as_they_are_released: (auditor.FREE_IS_CLEAN, 0),
+    a_plan_restores_nothing: (auditor.FREE_IS_CLEAN, 0),
+    reports_say_nothing_of_servers: (auditor.SETTLES, 0),
+    clean_devices_are_kept: (auditor.GIVES_BACK, 0),
+    nobody_looks_for_drift: (auditor.RESTORES, 0),
+    an_agent_that_starts_resets_its_first_vf: (auditor.QUIET, 0),
+    a_report_raises: (auditor.NOTHING_RAISES, 0),
+}

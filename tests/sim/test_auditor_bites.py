@@ -1,0 +1,30 @@
+"""A bug is planted in the system; the auditor must name the promise that it breaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.sim.planted import PLANTED, Plant
+from trunkline.sim import auditor
+from trunkline.sim.world import run_seed
+
+RULES = {value for name, value in vars(auditor).items() if name.isupper() and name[0] != "_"}
+
+
+def test_every_rule_has_a_bug_that_breaks_it() -> None:
+    assert {rule for rule, _ in PLANTED.values()} == RULES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+def test_the_auditor_names_what_is_broken(
+    plant: Plant, sim_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule, seed = PLANTED[plant]
+    parts = plant(monkeypatch)
+    outcome = run_seed(seed, sim_directory, parts=parts)
+    assert outcome.rule == rule, (
+        f"{outcome.story()}\nIf the workload has changed, look for a seed in which the bug shows."
+    )
