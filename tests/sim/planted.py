@@ -186,7 +186,7 @@ def devices_are_free_as_soon_as_they_are_released(patch: Patch) -> Parts:
     def free_at_once(
         tx: Transaction, svc: Any, actor: Any, allocation: Allocation, *, reason: str
     ) -> None:
-        tx.allocations.delete(allocation.id)
+        tx.allocations.delete(allocation)
         tx.devices.give_back(tx.devices.get(allocation.device_id))
 
     patch.setattr(binding, "release_device", free_at_once)

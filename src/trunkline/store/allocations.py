@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, CursorResult, RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.allocation import Allocation, AllocationState
-from trunkline.domain.errors import DeviceTaken
-from trunkline.domain.ids import AllocationId, DeviceId, HostId, ServerId
+from trunkline.domain.errors import DeviceTaken, GenerationMoved
+from trunkline.domain.ids import DeviceId, HostId, ServerId
 from trunkline.store.tables import allocations
 
 
@@ -59,13 +59,14 @@ class Allocations:
         except IntegrityError as taken:
             raise DeviceTaken(allocation.device_id, host_id=allocation.host_id) from taken
 
-    def update(self, allocation: Allocation) -> None:
-        """Store a changed state."""
-        self._connection.execute(
+    def advance(self, seen: Allocation, to: AllocationState, *, failure: str | None = None) -> None:
+        """Store a new state; raise `GenerationMoved` if it is not in the one seen any more."""
+        changed = self._connection.execute(
             update(allocations)
-            .where(allocations.c.id == allocation.id)
-            .values(state=allocation.state.value, failure=allocation.failure)
+            .where(allocations.c.id == seen.id, allocations.c.state == seen.state.value)
+            .values(state=to.value, failure=failure)
         )
+        self._require_one(changed, seen)
 
     def give_to_server(self, device_id: DeviceId, server_id: ServerId) -> None:
         """Give a device that was claimed for a port to the server that now has the port."""
@@ -75,9 +76,22 @@ class Allocations:
             .values(server_id=server_id)
         )
 
-    def delete(self, allocation_id: AllocationId) -> None:
-        """Free the device: it was observed clean."""
-        self._connection.execute(delete(allocations).where(allocations.c.id == allocation_id))
+    def delete(self, seen: Allocation) -> None:
+        """Free the device: it was observed clean.
+
+        Raises:
+            GenerationMoved: It is not in the state seen any more, or is freed already.
+        """
+        deleted = self._connection.execute(
+            delete(allocations).where(
+                allocations.c.id == seen.id, allocations.c.state == seen.state.value
+            )
+        )
+        self._require_one(deleted, seen)
+
+    def _require_one(self, result: CursorResult[Any], seen: Allocation) -> None:
+        if result.rowcount != 1:
+            raise GenerationMoved("allocation", seen.id, seen_generation=seen.epoch)
 
     def _where(self, condition: Any) -> list[Allocation]:
         rows = self._connection.execute(

@@ -15,6 +15,7 @@ from trunkline.domain.host import Host, HostResources, HostUse
 from trunkline.domain.ids import HostId, HostName
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock, locked
 from trunkline.store.tables import changes, hosts
 from trunkline.wire.json import convert
 
@@ -31,9 +32,9 @@ class Hosts:
         """Return the host with this ID, if there is one."""
         return self._one(hosts.c.id == host_id)
 
-    def get(self, host_id: str) -> Host:
+    def get(self, host_id: str, lock: Lock = Lock.NONE) -> Host:
         """Return the host with this ID; raise `NotFound` if there is none."""
-        host = self.find(host_id)
+        host = self._one(hosts.c.id == host_id, lock)
         if host is None:
             raise NotFound("host", host_id)
         return host
@@ -42,9 +43,9 @@ class Hosts:
         """Return the host of this name, if there is one."""
         return self._one(hosts.c.name == name)
 
-    def get_by_name(self, name: str) -> Host:
+    def get_by_name(self, name: str, lock: Lock = Lock.NONE) -> Host:
         """Return the host of this name; raise `NotFound` if there is none."""
-        host = self.find_by_name(name)
+        host = self._one(hosts.c.name == name, lock)
         if host is None:
             raise NotFound("host", name)
         return host
@@ -74,7 +75,10 @@ class Hosts:
         self._note_change(host.id)
 
     def update(self, host: Host) -> None:
-        """Store what an operator or its agent changed; generation and use are left as they are."""
+        """Store what an operator or its agent changed; generation and use are left as they are.
+
+        The host was read under `Lock.EXCLUSIVE`.
+        """
         row = _row(host)
         for kept in ("id", "name", "generation", "created_at"):
             del row[kept]
@@ -192,8 +196,9 @@ class Hosts:
             transaction = text("pg_current_xact_id()::text::bigint")
         self._connection.execute(insert(changes).values(transaction=transaction, host_id=host_id))
 
-    def _one(self, condition: Any) -> Host | None:
-        row = self._connection.execute(select(hosts).where(condition)).mappings().one_or_none()
+    def _one(self, condition: Any, lock: Lock = Lock.NONE) -> Host | None:
+        statement = locked(select(hosts).where(condition), lock)
+        row = self._connection.execute(statement).mappings().one_or_none()
         return None if row is None else _host(row)
 
 

@@ -14,6 +14,7 @@ from trunkline.domain.ids import NetworkId, PhysicalNetwork, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, NetworkType, Segment
 from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock, locked
 from trunkline.store.tables import networks, segments
 
 # Filters that speak of a network's segments, by the names clients use.
@@ -36,17 +37,22 @@ class Networks:
         """Return the network with this ID, if there is one."""
         return next(iter(self.get_many([network_id])), None)
 
-    def get(self, network_id: str) -> Network:
-        """Return the network with this ID; raise `NotFound` if there is none."""
-        network = self.find(network_id)
+    def get(self, network_id: str, lock: Lock = Lock.NONE) -> Network:
+        """Return the network with this ID; raise `NotFound` if there is none.
+
+        Locking a network keeps its segments as they are.
+        """
+        network = next(iter(self.get_many([network_id], lock)), None)
         if network is None:
             raise NotFound("network", network_id)
         return network
 
-    def get_many(self, network_ids: Collection[str]) -> list[Network]:
-        """Return those of the networks that exist, in no particular order."""
+    def get_many(self, network_ids: Collection[str], lock: Lock = Lock.NONE) -> list[Network]:
+        """Return those of the networks that exist, by ID."""
         rows = self._connection.execute(
-            select(networks).where(networks.c.id.in_(network_ids))
+            locked(select(networks).where(networks.c.id.in_(network_ids)), lock).order_by(
+                networks.c.id
+            )
         ).mappings()
         return self._with_segments(rows.all())
 

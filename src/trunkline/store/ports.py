@@ -29,6 +29,7 @@ from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool
 from trunkline.domain.port import FixedIp, Port, VnicType
 from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock, locked
 from trunkline.store.tables import bindings, hosts, ip_allocations, networks, ports
 
 _GAP_BATCH = 64  # Addresses read at once when looking for a gap.
@@ -45,18 +46,23 @@ class Ports:
         """Return the port with this ID, if there is one."""
         return next(iter(self.get_many([port_id])), None)
 
-    def get(self, port_id: str) -> Port:
-        """Return the port with this ID; raise `NotFound` if there is none."""
-        port = self.find(port_id)
+    def get(self, port_id: str, lock: Lock = Lock.NONE) -> Port:
+        """Return the port with this ID; raise `NotFound` if there is none.
+
+        Locking a port also keeps its binding as it is, unless a server has it.
+        """
+        port = next(iter(self.get_many([port_id], lock)), None)
         if port is None:
             raise NotFound("port", port_id)
         return port
 
-    def get_many(self, port_ids: Collection[str]) -> list[Port]:
-        """Return those of the ports that exist, in no particular order."""
+    def get_many(self, port_ids: Collection[str], lock: Lock = Lock.NONE) -> list[Port]:
+        """Return those of the ports that exist, by ID."""
         if not port_ids:
             return []
-        rows = self._connection.execute(select(ports).where(ports.c.id.in_(port_ids))).mappings()
+        rows = self._connection.execute(
+            locked(select(ports).where(ports.c.id.in_(port_ids)), lock).order_by(ports.c.id)
+        ).mappings()
         return self._with_addresses(rows.all())
 
     def page(self, query: ListQuery) -> list[Port]:

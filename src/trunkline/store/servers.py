@@ -12,6 +12,7 @@ from trunkline.domain.ids import HostId, ImageId, ServerId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.server import Fault, Flavor, PowerState, Server, ServerState
 from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock, locked
 from trunkline.store.tables import servers
 from trunkline.wire.json import convert
 
@@ -24,25 +25,31 @@ class Servers:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def find(self, server_id: str) -> Server | None:
+    def find(self, server_id: str, lock: Lock = Lock.NONE) -> Server | None:
         """Return the server with this ID, if there is one that is not deleted."""
         row = self._connection.execute(
-            select(servers).where(servers.c.id == server_id, _LIVE)
+            locked(select(servers).where(servers.c.id == server_id, _LIVE), lock)
         ).mappings()
         found = row.one_or_none()
         return None if found is None else _server(found)
 
-    def get(self, server_id: str) -> Server:
+    def get(self, server_id: str, lock: Lock = Lock.NONE) -> Server:
         """Return the server with this ID; raise `NotFound` if there is none."""
-        server = self.find(server_id)
+        server = self.find(server_id, lock)
         if server is None:
             raise NotFound("server", server_id)
         return server
 
-    def get_many(self, server_ids: Collection[str]) -> dict[ServerId, Server]:
+    def get_many(
+        self, server_ids: Collection[str], lock: Lock = Lock.NONE
+    ) -> dict[ServerId, Server]:
         """Return those of the servers that exist and are not deleted."""
+        if not server_ids:
+            return {}
         rows = self._connection.execute(
-            select(servers).where(servers.c.id.in_(server_ids), _LIVE)
+            locked(select(servers).where(servers.c.id.in_(server_ids), _LIVE), lock).order_by(
+                servers.c.id
+            )
         ).mappings()
         return {ServerId(row["id"]): _server(row) for row in rows}
 
@@ -82,7 +89,7 @@ class Servers:
         self._connection.execute(insert(servers).values(_row(server)))
 
     def update(self, server: Server) -> None:
-        """Store a changed server."""
+        """Store a changed server, which was read under `Lock.EXCLUSIVE`."""
         self._connection.execute(
             update(servers).where(servers.c.id == server.id).values(_row(server))
         )
