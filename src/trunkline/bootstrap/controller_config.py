@@ -37,8 +37,8 @@ from trunkline.netdrivers.registry import (
 )
 from trunkline.vif.registry import DEFAULT_VIF_TYPES, UnknownVifType, load_vif_types
 
-# What flavors, requirements and pools may name. Addresses and host names are left out on purpose:
-# a request that names one is tied to one host.
+# What network drivers may demand of devices. Addresses and host names are left out on purpose: a
+# demand that names one is tied to one host.
 DEFAULT_SCHEDULING_ATTRIBUTES: Final = ("vendor_id", "product_id", "e.physical_network")
 _FACTS: Final = frozenset({"vendor_id", "product_id", "dev_type", "numa_node", "driver"})
 
