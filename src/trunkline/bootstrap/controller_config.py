@@ -13,12 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from trunkline.bootstrap.toml_reading import InvalidConfig, read_table, read_toml
+from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
 from trunkline.control.networking import IdRange, Networking
 from trunkline.control.services import (
     IMAGE_SIZE_BYTES_MAX,
@@ -186,15 +185,6 @@ def _url_faults(file: _File) -> list[str]:
             "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; write one of them"
         )
     return faults
-
-
-def is_http_url(text: str) -> bool:
-    """Say whether `text` is http(s)://HOST[:PORT][/PATH]."""
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _vlan_ranges(

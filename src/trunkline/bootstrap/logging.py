@@ -61,7 +61,9 @@ def configure_logging(
     root.addHandler(handler)
     root.setLevel(level)
     # uvicorn's own lines about connections say nothing that ours about requests don't.
-    logging.getLogger("uvicorn").setLevel(max(level, logging.WARNING))
+    # Nor does it matter to anybody which plugins Alembic finds in itself when it is loaded.
+    for chatty in ("uvicorn", "alembic.runtime.plugins"):
+        logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
