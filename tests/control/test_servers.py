@@ -11,11 +11,13 @@ import pytest
 
 from tests.control.scene import Scene, on
 from tests.support.world import (
+    ADMIN,
     DEMO,
     PHY1,
     a_network,
 )
 from trunkline.control.desired import desired_config
+from trunkline.control.devices import list_devices
 from trunkline.control.ports import create_port, delete_port, get_port
 from trunkline.control.requests import NicRequest, PortCreate
 from trunkline.control.servers import (
@@ -31,6 +33,7 @@ from trunkline.domain.errors import (
     StateConflict,
 )
 from trunkline.domain.ids import NetworkId, PortId
+from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import NetworkType
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState, ServerState
@@ -71,7 +74,8 @@ def test_what_is_desired_of_the_host_names_vlan_mac_and_epoch(scene: Scene) -> N
     assert nic.vlan_id == 100
     assert nic.mac == view.nics[0].port.port.mac
     assert nic.device is not None
-    assert nic.device.epoch == 1
+    claimed = ListQuery(equals={"state": ("claimed",)})
+    assert [nic.device.epoch] == [held.epoch for held in list_devices(scene.svc, ADMIN, claimed)]
 
 
 def test_a_request_that_fits_nowhere_is_in_error_with_the_reason_and_holds_nothing(
