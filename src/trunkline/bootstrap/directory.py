@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.domain.clock import IdSource
 from trunkline.domain.errors import ErrorKind, TrunklineError
 
@@ -98,7 +99,7 @@ class DataDirectory:
         file = self.path / "enrolment.key"
         if not file.exists():
             write_private(file, ids.new_secret() + "\n")
-        return file.read_text().strip()
+        return read_secret(file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
 
     def write_clouds(self, url: str, logins: list[Login]) -> None:
         """Write clouds.yaml, readable by its owner alone: it holds the passwords."""

@@ -62,6 +62,8 @@ def configure_logging(
     root.setLevel(level)
     # uvicorn's own lines about connections say nothing that ours about requests don't.
     logging.getLogger("uvicorn").setLevel(max(level, logging.WARNING))
+    # alembic tells of each migration when there is none, too.
+    logging.getLogger("alembic").setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
