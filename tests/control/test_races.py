@@ -125,7 +125,7 @@ def test_creating_and_deleting_at_once_leaves_every_index_agreeing_with_the_stor
 
     at_once(THREADS, churn)
     for svc in replicas:
-        svc.store.read(svc.fleet.refresh)
+        svc.store.write(svc.fleet.refresh)
         for host in svc.store.read(lambda tx: tx.hosts.all()):
             stored = svc.store.read(lambda tx: svc.fleet.stored_view(tx, host))  # noqa: B023
             assert svc.fleet.view(host.id) == stored

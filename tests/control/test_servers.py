@@ -115,7 +115,7 @@ class Scene:
 
     def index_agrees(self) -> None:
         """Hold the fleet index against the store."""
-        self.svc.store.read(self.svc.fleet.refresh)
+        self.svc.store.write(self.svc.fleet.refresh)
         for name in self.agents:
             host = self.svc.store.read(lambda tx, name=name: tx.hosts.get_by_name(name))  # type: ignore[misc]
             stored = self.svc.store.read(

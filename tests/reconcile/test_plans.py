@@ -1,4 +1,4 @@
-"""Plans as an operator would read them. `TRUNKLINE_GOLDEN=write` rewrites the files for review."""
+"""Plans as an operator would read them; TRUNKLINE_REWRITE_GOLDEN=1 rewrites them for review."""
 
 from __future__ import annotations
 

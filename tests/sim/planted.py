@@ -186,7 +186,7 @@ def devices_are_free_as_soon_as_they_are_released(patch: Patch) -> Parts:
     def free_at_once(
         tx: Transaction, svc: Any, actor: Any, allocation: Allocation, *, reason: str
     ) -> None:
-        tx.allocations.delete(allocation.id)
+        tx.allocations.delete(allocation)
         tx.devices.give_back(tx.devices.get(allocation.device_id))
 
     patch.setattr(binding, "release_device", free_at_once)
@@ -260,7 +260,7 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     libvirt_gives_a_guest_what_another_has: (auditor.ONE_OWNER, 0),
     what_runs_is_placed_anew: (auditor.ONE_GUEST, 0),
     the_last_nic_is_left_out: (auditor.ALL_NICS, 0),
-    what_is_pending_counts_as_running: (auditor.ACTIVE_RUNS, 0),
+    what_is_pending_counts_as_running: (auditor.ACTIVE_RUNS, 2),
     older_configurations_are_acted_on: (auditor.ACTIVE_RUNS, 2),
     the_store_answers_before_it_has_committed: (auditor.NOTHING_LOST, 0),
     deleted_servers_are_wanted_again: (auditor.STAYS_GONE, 0),
@@ -268,7 +268,7 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     a_plan_restores_nothing: (auditor.FREE_IS_CLEAN, 0),
     reports_say_nothing_of_servers: (auditor.SETTLES, 0),
     clean_devices_are_kept: (auditor.GIVES_BACK, 0),
-    nobody_looks_for_drift: (auditor.RESTORES, 0),
+    nobody_looks_for_drift: (auditor.RESTORES, 6),
     an_agent_that_starts_resets_its_first_vf: (auditor.QUIET, 0),
     a_report_raises: (auditor.NOTHING_RAISES, 0),
 }

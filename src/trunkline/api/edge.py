@@ -1,7 +1,7 @@
 """The async shell: reads a request, runs its handler in a worker thread, and does the waiting.
 
-Nothing else in the service is async. No handler waits, so no slow client and no long poll holds a
-worker thread.
+Beside it only `transport` (bytes in and out) and `wakeups` are async. No handler waits, so no slow
+client and no long poll holds a worker thread.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What handlers are given and what they answer. Handlers are plain synchronous functions.
 
 ``def show(svc: Services, request: Request) -> Answer`` runs in a worker thread. Whatever has to
-wait is returned as a value, and the async shell (`api.app`) does the waiting: a `LongPoll` for a
+wait is returned as a value, and the async shell (`api.edge`) does the waiting: a `LongPoll` for a
 change, a `Receive` for a body that is streamed in, a `SendFile` for one that is streamed out.
 """
 
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from trunkline.api.versions import Microversion
-from trunkline.domain.errors import Forbidden
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
 
@@ -68,12 +67,6 @@ class Request:
         """The host whose agent is asking; only on routes for agents."""
         assert self.found_host is not None
         return self.found_host
-
-    def require_own_host(self, name: str) -> HostName:
-        """Return the agent's host; raise `Forbidden` if what it sent speaks for another one."""
-        if name != self.host_name:
-            raise Forbidden(f"the agent of {self.host_name} speaks for its own host only")
-        return self.host_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

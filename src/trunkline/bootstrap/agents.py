@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,17 +22,9 @@ _RETRY_AFTER_CRASH: Final = timedelta(seconds=5)  # A bug in one agent must not 
 class AgentRunner:
     """Steps agents when they are due or woken, in one thread of its own."""
 
-    def __init__(
-        self, clock: Clock, *, every_few_seconds: Callable[[], None] | None = None
-    ) -> None:
-        """Make a runner without agents.
-
-        Args:
-            clock: Decides what is due.
-            every_few_seconds: Also called, in the same thread.
-        """
+    def __init__(self, clock: Clock) -> None:
+        """Make a runner without agents; `clock` decides what is due."""
         self._clock = clock
-        self._every_few_seconds = every_few_seconds
         self._changed = threading.Condition()
         self._agents: dict[HostName, Agent] = {}
         self._woken: dict[HostName, None] = {}  # In the order in which they were woken.

@@ -12,8 +12,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from trunkline.bootstrap.controller_config import is_http_url
-from trunkline.bootstrap.toml_reading import InvalidConfig, read_table, read_toml
+from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
 from trunkline.domain.device_spec import DeviceSpec
 from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_device_specs
 from trunkline.domain.ids import HostName, PhysicalNetwork

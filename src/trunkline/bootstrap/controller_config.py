@@ -13,12 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from trunkline.bootstrap.toml_reading import InvalidConfig, read_table, read_toml
+from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
 from trunkline.control.networking import IdRange, Networking
 from trunkline.control.services import (
     IMAGE_SIZE_BYTES_MAX,
@@ -38,8 +37,8 @@ from trunkline.netdrivers.registry import (
 )
 from trunkline.vif.registry import DEFAULT_VIF_TYPES, UnknownVifType, load_vif_types
 
-# What flavors, requirements and pools may name. Addresses and host names are left out on purpose:
-# a request that names one is tied to one host.
+# What network drivers may demand of devices. Addresses and host names are left out on purpose: a
+# demand that names one is tied to one host.
 DEFAULT_SCHEDULING_ATTRIBUTES: Final = ("vendor_id", "product_id", "e.physical_network")
 _FACTS: Final = frozenset({"vendor_id", "product_id", "dev_type", "numa_node", "driver"})
 
@@ -186,15 +185,6 @@ def _url_faults(file: _File) -> list[str]:
             "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; write one of them"
         )
     return faults
-
-
-def is_http_url(text: str) -> bool:
-    """Say whether `text` is http(s)://HOST[:PORT][/PATH]."""
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _vlan_ranges(

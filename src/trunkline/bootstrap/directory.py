@@ -1,4 +1,4 @@
-"""The data directory of `trunkline up`: one process at a time, and what it finds there again."""
+"""The data directory of `trunkline up` and `trunkline server`: for one process at a time."""
 
 from __future__ import annotations
 

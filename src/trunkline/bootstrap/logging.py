@@ -61,9 +61,10 @@ def configure_logging(
     root.addHandler(handler)
     root.setLevel(level)
     # uvicorn's own lines about connections say nothing that ours about requests don't.
-    logging.getLogger("uvicorn").setLevel(max(level, logging.WARNING))
-    # alembic tells of each migration when there is none, too.
-    logging.getLogger("alembic").setLevel(max(level, logging.WARNING))
+    # Nor does it matter to anybody which plugins Alembic finds in itself when it is loaded, or
+    # that it looked for migrations and found none.
+    for chatty in ("uvicorn", "alembic"):
+        logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 import click
 
 import trunkline
-from trunkline.bootstrap.agent import agent
 from trunkline.bootstrap.logging import configure_logging
-from trunkline.bootstrap.server import server
-from trunkline.bootstrap.up import up
 from trunkline.cli import commands
 from trunkline.cli.context import TeachingGroup
 from trunkline.cli.exit_codes import ExitCode
@@ -18,7 +18,50 @@ from trunkline.client.errors import Unreachable
 from trunkline.domain.errors import ErrorKind, TrunklineError
 
 
-@click.group(cls=TeachingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def _up() -> click.Command:
+    from trunkline.bootstrap.up import up
+
+    return up
+
+
+def _server() -> click.Command:
+    from trunkline.bootstrap.server import server
+
+    for asking in commands:
+        if asking.name == "server" and isinstance(asking, click.Group):
+            for about_servers in asking.commands.values():
+                server.add_command(about_servers)  # `trunkline server` alone runs the service.
+    return server
+
+
+def _agent() -> click.Command:
+    from trunkline.bootstrap.agent import agent
+
+    return agent
+
+
+_RUNNING: Final[Mapping[str, Callable[[], click.Command]]] = MappingProxyType({
+    "up": _up, "server": _server, "agent": _agent,
+})  # fmt: skip
+
+
+class _Root(TeachingGroup):
+    """Loads what runs Trunkline only when that is asked for.
+
+    The control plane and its database take a second to load. An agent has no use for them on its
+    host, and neither has a question that is asked over HTTP.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_RUNNING})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _RUNNING and cmd_name not in self.commands:
+            self.add_command(_RUNNING[cmd_name]())
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(trunkline.__version__, prog_name="trunkline")
 def root() -> None:
     r"""Give KVM servers network cards that are slices of real hardware.
@@ -29,14 +72,9 @@ def root() -> None:
     """
 
 
-for running in (up, server, agent):
-    root.add_command(running)
-for asking in commands:
-    if asking.name == "server" and isinstance(asking, click.Group):
-        for about_servers in asking.commands.values():
-            server.add_command(about_servers)  # `trunkline server` alone runs the service.
-    else:
-        root.add_command(asking)
+for command in commands:
+    if command.name not in _RUNNING:
+        root.add_command(command)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -50,6 +51,15 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InvalidConfig(path, [f"not TOML: {problem}"]) from problem
     except RecursionError as problem:
         raise InvalidConfig(path, ["not TOML that can be read: nested too deep"]) from problem
+
+
+def is_http_url(text: str) -> bool:
+    """Say whether `text` is http(s)://HOST[:PORT][/PATH]."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def read_table(type_: type[S], table: object, place: str, faults: list[str]) -> S | None:

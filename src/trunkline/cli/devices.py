@@ -49,7 +49,7 @@ def list_(
     claimed      a server's; its host has not yet shown it ready
     active       a server's; set up, and read back
     releasing    nobody's any more; not yet read back clean
-    quarantined  did not come back clean: an operator decides
+    quarantined  did not come back clean; held until it does
     blocked      a VF whose PF is given away whole, or a PF of which VFs are in use
     withdrawn    no longer on offer
 

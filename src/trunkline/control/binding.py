@@ -125,7 +125,7 @@ def release_device(
 ) -> None:
     """Mark a device as nobody's any more: held until its host has read it back clean."""
     state = ALLOCATION.advance(allocation.state, AllocationEvent.RELEASE)
-    tx.allocations.update(replace(allocation, state=state))
+    tx.allocations.advance(allocation, state)
     record = tx.devices.get(allocation.device_id)
     host = tx.hosts.get(allocation.host_id)
     audit.record(

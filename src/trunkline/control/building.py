@@ -18,7 +18,7 @@ from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
 from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
-from trunkline.domain.errors import BindingInconsistent
+from trunkline.domain.errors import BindingInconsistent, DeviceTaken
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import HostName, PortId
 from trunkline.domain.port import Port
@@ -55,7 +55,7 @@ def build(
             return failed(svc, server, fault_of(svc, placed, request))
         host = tx.hosts.get(placed.host_id)
         choices = {choice.nic: choice for choice in placed.choices}
-        problem = _refusal(tx, svc, nics, choices)
+        problem = _refusal(tx, svc, host, nics, choices)
         if problem is None:
             break
         _report_inconsistency(tx, svc, actor, server, host, problem)
@@ -167,14 +167,22 @@ def _ports_in_order(tx: Transaction, server: Server) -> list[Port]:
 
 
 def _refusal(
-    tx: Transaction, svc: Services, nics: Sequence[Nic], choices: dict[str, NicChoice]
+    tx: Transaction,
+    svc: Services,
+    host: Host,
+    nics: Sequence[Nic],
+    choices: dict[str, NicChoice],
 ) -> BindingInconsistent | None:
     """Ask the network side about each device that was chosen, before anything is written."""
+    wanted = {choice.device_id for choice in choices.values() if choice.device_id is not None}
+    devices = tx.devices.get_many(wanted)
     for nic in nics:
         choice = choices.get(nic.name)
         if choice is None or choice.device_id is None:
             continue
-        device = tx.devices.get(choice.device_id).device
+        if choice.device_id not in devices:  # Its host has reported that it is gone.
+            raise DeviceTaken(choice.device_id, "it is gone", host_id=host.id)
+        device = devices[choice.device_id].device
         segment = next(s for s in nic.network.segments if s.id == choice.segment_id)
         driver = svc.networking.driver_for(segment.network_type)
         problem = driver.refusal(nic.network, segment, device)

@@ -57,6 +57,8 @@ def explain(svc: Services, caller: Caller, request: ExplainRequest) -> Advice:
             answer = Explanation(hosts=(), counts=answer.counts, nearest=None, smallest_change="")
         return Advice(fits=False, host_name=None, placed=None, explanation=answer)
 
+    # A snapshot may be older than what the index has followed already.
+    svc.store.write(svc.fleet.refresh)
     return svc.store.read(think)
 
 

@@ -74,7 +74,7 @@ class LiveFleet:
     def explain(self, tx: Transaction, request: PlacementRequest) -> Placed | Explanation:
         """Say where a request would go, or why nowhere; nothing is held."""
         with self._lock:
-            self._catch_up(tx)
+            self._catch_up(tx)  # Does nothing on a snapshot: `refresh` before.
             result = place(request, self._fleet)
             return result if isinstance(result, Placed) else result.explanation
 
@@ -137,7 +137,10 @@ class LiveFleet:
                     self._fleet.set_status(host.id, enabled=host.enabled, up=False)
 
     def refresh(self, tx: Transaction) -> None:
-        """Read again what is known to be stale; every decision does so first."""
+        """Read again what is known to be stale; every decision does so first.
+
+        In a write transaction: a snapshot may be older than the index, and is not read.
+        """
         with self._lock:
             self._catch_up(tx)
 
@@ -153,6 +156,10 @@ class LiveFleet:
         return self._view(host, tx.hosts.use_of(host.id), rows, owned)
 
     def _catch_up(self, tx: Transaction) -> None:
+        if not tx.sees_newest:
+            # What it would read may be older than what was followed already, and would stay: a
+            # change is told of once.
+            return
         if self._replicated:
             self._change_read, changed = tx.hosts.changed_since(self._change_read)
             self._stale.update(changed)
@@ -168,21 +175,36 @@ class LiveFleet:
 
     def _confirm(self, hold: Hold) -> None:
         """What was held has an owner in the store now."""
-        if hold.host_id in self._last_seen and hold.host_id not in self._stale:
+
+        def take() -> None:
             for device_id in hold.device_ids:
                 self._fleet.take_device(hold.host_id, device_id)
+
+        self._follow(hold.host_id, take)
+
+    def _follow(self, host_id: HostId, effect: Callable[[], None]) -> None:
+        """Let the index follow one change of a host that is durable.
+
+        Where several transactions run side by side, the host may have been read since with the
+        change in it, and with later ones: then a difference would count twice. So it is read.
+        """
+        if host_id not in self._last_seen or host_id in self._stale:
+            return
+        if self._replicated:
+            self._stale.add(host_id)
+            return
+        try:
+            effect()
+        except BaseException:
+            self._stale.add(host_id)
+            raise
 
     def _put(self, host: Host, view: HostView) -> None:
         self._last_seen[host.id] = host.last_seen
         self._fleet.put_host(view)
 
     def _after(self, tx: Transaction, host_id: HostId, effect: Callable[[], None]) -> None:
-        def follow() -> None:
-            with self._lock:
-                if host_id in self._last_seen and host_id not in self._stale:
-                    effect()
-
-        tx.on_commit(follow)
+        tx.on_commit(lambda: self._locked(lambda: self._follow(host_id, effect)))
 
     def _locked(self, effect: Callable[[], None]) -> None:
         with self._lock:

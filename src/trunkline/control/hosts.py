@@ -10,13 +10,15 @@ from dataclasses import replace
 from trunkline.control import audit
 from trunkline.control.access import require_admin
 from trunkline.control.audit import Actor, actor_of
+from trunkline.control.races import write_until_won
 from trunkline.control.services import Services
 from trunkline.control.views import HostView
-from trunkline.domain.errors import Invalid, Unauthenticated
+from trunkline.domain.errors import AlreadyExists, Invalid, Unauthenticated
 from trunkline.domain.host import Host, HostResources
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName
 from trunkline.domain.listing import ListQuery
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 ENROLMENT_KEY_SETTING = "enrolment_key_hash"
@@ -47,7 +49,7 @@ def set_host_enabled(
     require_admin(caller, "enabling or disabling a host")
 
     def change(tx: Transaction) -> HostView:
-        host = tx.hosts.get_by_name(name)
+        host = tx.hosts.get_by_name(name, Lock.EXCLUSIVE)
         host = replace(
             host,
             enabled=enabled,
@@ -94,7 +96,7 @@ def enrol_host(svc: Services, name: HostName, key: str) -> str:
         host = ensure_host(tx, svc, name)
         tx.hosts.set_token_hash(host.id, _hash(token))
 
-    svc.store.write(enrol)
+    write_until_won(svc.store, enrol, lost=(AlreadyExists,))  # Enrolled twice at once.
     return token
 
 

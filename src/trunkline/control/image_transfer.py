@@ -17,6 +17,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ImageId
 from trunkline.domain.image import IMAGE, Image, ImageEvent, ImageState
 from trunkline.domain.listing import ListQuery
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 
@@ -39,8 +40,8 @@ def begin_upload(
         raise TooLarge("the image", svc.limits.image_size_bytes_max, "bytes")
     files = ImageFiles(svc.images_dir)
 
-    def check(tx: Transaction) -> Image:
-        image = tx.images.get(image_id)
+    def check(tx: Transaction, lock: Lock = Lock.NONE) -> Image:
+        image = tx.images.get(image_id, lock)
         shared = image.visibility in SEEN_BY_ALL
         require_owner(caller, image, "image", image_id, shared=shared)
         if image.state is not ImageState.QUEUED:
@@ -54,7 +55,7 @@ def begin_upload(
     part = files.begin(image.id, svc.ids.new_id())
 
     def write(tx: Transaction) -> None:
-        now = check(tx)
+        now = check(tx, Lock.EXCLUSIVE)
         tx.images.update(replace(now, state=IMAGE.advance(now.state, ImageEvent.RECEIVE)))
 
     try:
@@ -109,7 +110,9 @@ class ImageUpload:
         sha512 = self._sha512.hexdigest()
 
         def write(tx: Transaction) -> Image:
-            before = tx.images.get(self._image_id)  # It may have been deleted meanwhile.
+            before = tx.images.get(
+                self._image_id, Lock.EXCLUSIVE
+            )  # It may have been deleted meanwhile.
             after = replace(
                 before,
                 state=IMAGE.advance(before.state, ImageEvent.COMPLETE),
@@ -187,7 +190,7 @@ def clear_up_images(svc: Services) -> None:
 
 
 def _queue_again(tx: Transaction, image_id: ImageId) -> None:
-    image = tx.images.find(image_id)
+    image = tx.images.find(image_id, Lock.EXCLUSIVE)
     if image is not None and image.state is ImageState.SAVING:
         queued = IMAGE.advance(image.state, ImageEvent.ABANDON)
         tx.images.update(replace(image, state=queued))

@@ -21,6 +21,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ImageId, ProjectId
 from trunkline.domain.image import IMAGE, Image
 from trunkline.domain.listing import ListQuery
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 PROPERTIES_MAX: Final = 128  # Glance's default image_property_quota.
@@ -162,7 +163,8 @@ def _visible(tx: Transaction, caller: Caller, image_id: str) -> Image:
 
 
 def _owned(tx: Transaction, caller: Caller, image_id: str) -> Image:
-    image = tx.images.get(image_id)
+    """Return an image that the caller may change, locked."""
+    image = tx.images.get(image_id, Lock.EXCLUSIVE)
     shared = image.visibility in SEEN_BY_ALL
     require_owner(caller, image, "image", image_id, shared=shared)
     return image

@@ -28,6 +28,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import NetworkId, ProjectId, SegmentId, SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, NetworkType, Segment
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 MTU_MIN = 68  # RFC 791: every IPv4 module must take a datagram of 68 bytes whole.
@@ -120,7 +121,7 @@ def update_network(
     """
 
     def update(tx: Transaction) -> NetworkView:
-        network = _visible(tx, caller, network_id)
+        network = _visible(tx, caller, network_id, Lock.EXCLUSIVE)
         require_owner(caller, network, "network", network_id, shared=network.shared)
         changed = _changed(svc, caller, tx, network, request)
         revision = network.revision if request.seen_revision is None else request.seen_revision
@@ -141,7 +142,7 @@ def delete_network(svc: Services, caller: Caller, network_id: str) -> None:
     """
 
     def delete(tx: Transaction) -> None:
-        network = _visible(tx, caller, network_id)
+        network = _visible(tx, caller, network_id, Lock.EXCLUSIVE)
         require_owner(caller, network, "network", network_id, shared=network.shared)
         ports = tx.ports.count_in_network(network.id)
         if ports:
@@ -194,8 +195,8 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
     return network
 
 
-def _visible(tx: Transaction, caller: Caller, network_id: str) -> Network:
-    network = tx.networks.get(network_id)
+def _visible(tx: Transaction, caller: Caller, network_id: str, lock: Lock = Lock.NONE) -> Network:
+    network = tx.networks.get(network_id, lock)
     require_visible(caller, network, "network", network_id, shared=network.shared)
     return network
 

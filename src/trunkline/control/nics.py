@@ -23,6 +23,7 @@ from trunkline.domain.network import Network, Segment
 from trunkline.domain.port import Port, VnicType
 from trunkline.domain.server import Flavor
 from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 DEVICE_KINDS = {
@@ -63,6 +64,7 @@ def resolve_nics(
             if request.port_id in seen:
                 raise Invalid("networks", f"port {request.port_id} is named twice")
             seen.add(request.port_id)
+    tx.ports.get_many(seen, Lock.EXCLUSIVE)  # All at once, by ID: see `store.locks`.
     return tuple(
         _of_port(tx, svc, caller, request.port_id)
         if request.port_id is not None
@@ -75,7 +77,7 @@ def nic_of_bound_port(tx: Transaction, port: Port) -> Nic:
     """Return the NIC that an existing server's port is, to be placed anew."""
     return Nic(
         name=port.id,
-        network=tx.networks.get(port.network_id),
+        network=tx.networks.get(port.network_id, Lock.SHARED),
         vnic_type=port.vnic_type,
         port=port,
         claim=None,
@@ -166,7 +168,7 @@ def _of_port(tx: Transaction, svc: Services, caller: Caller, port_id: str) -> Ni
     binding = tx.bindings.find(port.id)
     if port.device_id or (binding is not None and binding.server_id is not None):
         raise InUse("port", port_id, f"it belongs to {port.device_id or 'a server'}")
-    network = tx.networks.get(port.network_id)
+    network = tx.networks.get(port.network_id, Lock.SHARED)
     check_vnic_type(svc, network, port.vnic_type)
     return Nic(
         name=port.id,
@@ -182,7 +184,7 @@ def _of_network(
     tx: Transaction, svc: Services, caller: Caller, request: NicRequest, name: str
 ) -> Nic:
     assert request.network_id is not None, "a NIC names a port or a network"
-    network = tx.networks.get(request.network_id)
+    network = tx.networks.get(request.network_id, Lock.SHARED)
     require_visible(caller, network, "network", request.network_id, shared=network.shared)
     vnic_type = request.vnic_type or VnicType.NORMAL
     check_vnic_type(svc, network, vnic_type)

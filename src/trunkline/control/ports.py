@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -19,12 +20,15 @@ from trunkline.control.access import (
 from trunkline.control.addresses import allocate_fixed_ips
 from trunkline.control.audit import Actor, actor_of
 from trunkline.control.binding import bind_port, release_binding
+from trunkline.control.locking import lock_port
 from trunkline.control.nics import DEVICE_KINDS, check_vnic_type
+from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
 from trunkline.control.services import Services
 from trunkline.control.views import PortView
 from trunkline.domain.binding import Binding
 from trunkline.domain.errors import (
+    AlreadyExists,
     DeviceTaken,
     Forbidden,
     GenerationMoved,
@@ -39,6 +43,7 @@ from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import Port, VnicType
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 _MAC_PREFIX: Final = "fa:16:3e"  # As Neutron's: locally administered, and known to operators.
@@ -55,7 +60,9 @@ def create_port(svc: Services, caller: Caller, request: PortCreate) -> PortView:
 def create_ports(svc: Services, caller: Caller, requests: Sequence[PortCreate]) -> list[PortView]:
     """Make all of the ports, or none."""
     require_writer(caller, "creating a port")
-    return svc.store.write(lambda tx: [_create(tx, svc, caller, request) for request in requests])
+    return write_until_won(
+        svc.store, lambda tx: [_create(tx, svc, caller, request) for request in requests]
+    )
 
 
 def get_port(svc: Services, caller: Caller, port_id: str) -> PortView:
@@ -79,18 +86,18 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
     """Change a port. What its host must know of is on its way when this returns."""
 
     def update(tx: Transaction) -> PortView:
-        port = tx.ports.get(port_id)
+        port, binding = lock_port(tx, port_id)
         _require_visible_port(tx, caller, port)
         require_owner(caller, port, "port", port_id)
         if changes.seen_revision not in (None, port.revision):
             raise GenerationMoved("port", port_id, seen_generation=changes.seen_revision or 0)
-        network = tx.networks.get(port.network_id)
-        binding = tx.bindings.find(port.id)
+        network = tx.networks.get(port.network_id, Lock.SHARED)
         _check_update(caller, network, port, binding, changes)
         updated = _updated(tx, svc, network, port, changes)
         if updated != port:
             updated = replace(updated, revision=port.revision + 1, updated_at=svc.clock.now())
-            tx.ports.update(updated, seen_revision=port.revision)
+            with _race_for_addresses(network, named_mac=changes.mac):
+                tx.ports.update(updated, seen_revision=port.revision)
             audit.record(
                 tx, actor_of(caller), svc.clock.now(), "port.update", f"port {port.id}",
                 project_id=port.project_id, port_id=port.id,
@@ -100,17 +107,18 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
             touch_host(tx, svc, binding)
         return _view(tx, port_id)
 
-    return svc.store.write(update)
+    if changes.seen_revision is not None:
+        return svc.store.write(update)
+    return write_until_won(svc.store, update)
 
 
 def delete_port(svc: Services, caller: Caller, port_id: str) -> None:
     """Delete a port that no server has; a device that was claimed for it goes on its way back."""
 
     def delete(tx: Transaction) -> None:
-        port = tx.ports.get(port_id)
+        port, binding = lock_port(tx, port_id)
         _require_visible_port(tx, caller, port)
         require_owner(caller, port, "port", port_id)
-        binding = tx.bindings.find(port.id)
         if binding is not None and binding.server_id is not None:
             raise InUse("port", port_id, f"server {binding.server_id} has it; delete that first")
         if binding is not None:
@@ -171,8 +179,24 @@ def new_port(
         profile=_kept_profile(profile),
         created_by_server=created_by_server,
     )
-    tx.ports.insert(port)
+    with _race_for_addresses(network, named_mac=mac):
+        tx.ports.insert(port)
     return port
+
+
+@contextmanager
+def _race_for_addresses(network: Network, *, named_mac: object) -> Iterator[None]:
+    """Tell an address that another transaction took meanwhile from one that was asked for.
+
+    What was free when it was chosen is a lost race: choose again. (A named IP address was looked
+    up before, in this transaction; looked up again, it will be found taken.)
+    """
+    try:
+        yield
+    except AlreadyExists as taken:
+        if taken.ref == str(named_mac):
+            raise
+        raise GenerationMoved("network", network.id, seen_generation=network.revision) from taken
 
 
 def unplug_port(tx: Transaction, svc: Services, port: Port) -> None:
@@ -238,7 +262,7 @@ def touch_host(tx: Transaction, svc: Services, binding: Binding) -> None:
 
 
 def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate) -> PortView:
-    network = tx.networks.get(request.network_id)
+    network = tx.networks.get(request.network_id, Lock.SHARED)
     require_visible(caller, network, "network", network.id, shared=network.shared)
     _check_privileges(caller, network, request)
     project_id = request.project_id or caller.project_id
@@ -374,7 +398,7 @@ def _claim(
         DeviceTaken: The device has an owner, is not on the network, or is not listed.
         Invalid: `pci_slot` is malformed or missing where a device is needed.
     """
-    host = tx.hosts.get_by_name(host_name)
+    host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
     kind = DEVICE_KINDS[port.vnic_type]
     segment_id, device_id = network.segments[0].id, None
     if kind is not None:

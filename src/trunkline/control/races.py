@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from trunkline.control.services import RACE_RETRIES_MAX
-from trunkline.domain.errors import GenerationMoved, TrunklineError
+from trunkline.control.services import RACE_RETRIES_MAX, Services
+from trunkline.domain.errors import (
+    DeviceTaken,
+    GenerationMoved,
+    StateConflict,
+    TrunklineError,
+)
+from trunkline.domain.ids import HostId
 from trunkline.store.engine import Store
 from trunkline.store.transaction import Transaction
 
@@ -35,3 +41,24 @@ def write_until_won(
         except lost:
             continue
     return store.write(use_case)
+
+
+def deciding_again(svc: Services, use_case: Callable[[Transaction], T]) -> T:
+    """Run a use case that places; after a lost race read that host again and decide again.
+
+    Only the host that moved is read, the rest of the index stands.
+
+    Raises:
+        StateConflict: It lost too many races.
+    """
+    for _ in range(RACE_RETRIES_MAX):
+        try:
+            return svc.store.write(use_case)
+        except GenerationMoved as lost:  # A host, or a port or network that was asked for.
+            if lost.what == "host":
+                svc.fleet.mark_stale(HostId(lost.ref))
+        except DeviceTaken as lost_device:
+            if lost_device.host_id is None:
+                raise  # Named by an admin, not chosen by us.
+            svc.fleet.mark_stale(HostId(lost_device.host_id))
+    raise StateConflict("fleet", "", f"lost {RACE_RETRIES_MAX} races for devices; try again")

@@ -13,12 +13,12 @@ from trunkline.control import audit
 from trunkline.control.audit import Actor
 from trunkline.control.building import replace_server
 from trunkline.control.inventory import take_inventory
+from trunkline.control.races import deciding_again
 from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
 from trunkline.domain.binding import BINDING, BindingEvent, BindingState
-from trunkline.domain.errors import DeviceTaken, GenerationMoved, StateConflict
 from trunkline.domain.host import Host
-from trunkline.domain.ids import HostId, ServerId
+from trunkline.domain.ids import ServerId
 from trunkline.domain.server import SERVER, Fault, PowerState, Server, ServerEvent, ServerState
 from trunkline.reconcile.report import (
     DeviceCondition,
@@ -30,9 +30,8 @@ from trunkline.reconcile.report import (
     ServerFact,
 )
 from trunkline.store.devices import DeviceRecord
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
-
-_RETRIES_MAX = 20
 
 
 def take_report(svc: Services, report: HostReport) -> ReportAck:
@@ -41,16 +40,8 @@ def take_report(svc: Services, report: HostReport) -> ReportAck:
     Raises:
         NotFound: The host was never enrolled.
     """
-    for _ in range(_RETRIES_MAX):
-        try:
-            return svc.store.write(lambda tx: _Intake(tx, svc, report).run())
-        except (GenerationMoved, DeviceTaken) as lost:
-            # A server that this report had refused lost a race while it was placed anew.
-            stale = lost.ref if isinstance(lost, GenerationMoved) else lost.host_id
-            if stale is None:
-                raise
-            svc.fleet.mark_stale(HostId(stale))
-    raise StateConflict("host", report.host, f"lost {_RETRIES_MAX} races; report again")
+    # A server that the report has refused may lose a race while it is placed anew.
+    return deciding_again(svc, lambda tx: _Intake(tx, svc, report).run())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +63,7 @@ class _Intake:
         self._now = svc.clock.now()
 
     def run(self) -> ReportAck:
-        host = self._tx.hosts.get_by_name(self._report.host)
+        host = self._tx.hosts.get_by_name(self._report.host, Lock.EXCLUSIVE)
         if host.run_id == self._report.run_id and self._report.number <= host.report_number:
             return ReportAck(generation=host.generation)
         if host.run_id != self._report.run_id and self._report.inventory is None:
@@ -147,12 +138,12 @@ class _Intake:
 
     def _confirm(self, host: Host, found: _Known) -> None:
         state = ALLOCATION.advance(found.allocation.state, AllocationEvent.CONFIRM)
-        self._tx.allocations.update(replace(found.allocation, state=state))
+        self._tx.allocations.advance(found.allocation, state)
         self._audit(host, found, "device.confirm")
 
     def _free(self, host: Host, found: _Known) -> None:
         ALLOCATION.advance(found.allocation.state, AllocationEvent.CLEAN)
-        self._tx.allocations.delete(found.allocation.id)
+        self._tx.allocations.delete(found.allocation)
         self._tx.devices.give_back(found.record)
         self._audit(host, found, "device.clean")
         self._svc.fleet.note_freed(self._tx, host.id, [found.record.id])
@@ -163,12 +154,12 @@ class _Intake:
 
     def _quarantine(self, host: Host, found: _Known, reason: str) -> None:
         state = ALLOCATION.advance(found.allocation.state, AllocationEvent.SOIL)
-        self._tx.allocations.update(replace(found.allocation, state=state, failure=reason))
+        self._tx.allocations.advance(found.allocation, state, failure=reason)
         self._audit(host, found, "device.quarantine", reason=reason)
 
     def _take_server_facts(self, host: Host, refused: dict[ServerId, str]) -> None:
         facts = {fact.id: fact for fact in self._report.servers}
-        servers = self._tx.servers.get_many({*facts, *refused})
+        servers = self._tx.servers.get_many({*facts, *refused}, Lock.EXCLUSIVE)
         for server in servers.values():
             if server.host_id != host.id:
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from trunkline.control import audit
@@ -15,17 +15,20 @@ from trunkline.control.access import (
 from trunkline.control.audit import actor_of
 from trunkline.control.building import build, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
+from trunkline.control.locking import lock_server
 from trunkline.control.nics import resolve_nics
 from trunkline.control.ports import port_views, unplug_port
+from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, ServerCreate, Unset
-from trunkline.control.services import RACE_RETRIES_MAX, Services
+from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
-from trunkline.domain.errors import DeviceTaken, GenerationMoved, Invalid, StateConflict
+from trunkline.domain.errors import Invalid, StateConflict
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import HostId, ImageId, ServerId
+from trunkline.domain.ids import ImageId, ServerId
 from trunkline.domain.image import ImageState
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.domain.server import SERVER, Flavor, PowerState, Server, ServerEvent, ServerState
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 
@@ -56,21 +59,6 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
         return _views(tx, svc, [server])[0]
 
     return deciding_again(svc, create)
-
-
-def deciding_again(svc: Services, use_case: Callable[[Transaction], ServerView]) -> ServerView:
-    """Run a use case that places; after a lost race read that host again and decide again."""
-    for _ in range(RACE_RETRIES_MAX):
-        try:
-            return svc.store.write(use_case)
-        except GenerationMoved as lost:
-            if lost.what == "host":
-                svc.fleet.mark_stale(HostId(lost.ref))
-        except DeviceTaken as lost_device:
-            if lost_device.host_id is None:
-                raise
-            svc.fleet.mark_stale(HostId(lost_device.host_id))
-    raise StateConflict("fleet", "", f"lost {RACE_RETRIES_MAX} races for devices; try again")
 
 
 def get_server(svc: Services, caller: Caller, server_id: str) -> ServerView:
@@ -164,7 +152,7 @@ def delete_server(svc: Services, caller: Caller, server_id: str) -> None:
             project_id=server.project_id, server_id=server.id,
         )  # fmt: skip
 
-    svc.store.write(delete)
+    write_until_won(svc.store, delete)
 
 
 def _change_power(
@@ -199,7 +187,8 @@ def _change_power(
 
 
 def _own(tx: Transaction, caller: Caller, server_id: str) -> Server:
-    server = tx.servers.get(server_id)
+    """Return a server that the caller may change, locked."""
+    server = lock_server(tx, server_id)
     require_owner(caller, server, "server", server_id)
     return server
 
@@ -207,7 +196,7 @@ def _own(tx: Transaction, caller: Caller, server_id: str) -> Server:
 def _check_image(tx: Transaction, caller: Caller, image_id: ImageId | None, flavor: Flavor) -> None:
     if image_id is None:
         return
-    image = tx.images.find(image_id)
+    image = tx.images.find(image_id, Lock.SHARED)
     shared = image is not None and image.visibility in ("public", "community")
     if image is None or not (shared or caller.is_admin or image.project_id == caller.project_id):
         raise Invalid("imageRef", f"image {image_id} could not be found")

@@ -86,9 +86,11 @@ class Stage:
         ]
         if shown:
             named = " ".join(f"--port {port}" for port in ports)
-            there = "" if host is None else f" --host {host} --os-compute-api-version 2.74"
+            version = "" if host is None else "--os-compute-api-version 2.74 "
+            there = "" if host is None else f"--host {host} "
             self.story.command(
-                f"openstack server create {name} --flavor small --image demo {named}{there} --wait"
+                f"openstack {version}server create {name} --flavor small --image demo {named} "
+                f"{there}--wait"
             )
         server_id = self.cloud.create_server(name, self.flavor_id, self.image_id, port_ids, host)
         self.port_ids[server_id] = port_ids

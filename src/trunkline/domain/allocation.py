@@ -22,7 +22,7 @@ class AllocationState(enum.Enum):
     CLAIMED = "claimed"  # Held; the host has not confirmed it. Never freed by time.
     ACTIVE = "active"  # The host observed the device as desired.
     RELEASING = "releasing"  # Nobody's any more, and held until observed clean.
-    QUARANTINED = "quarantined"  # Did not come back clean; an operator decides.
+    QUARANTINED = "quarantined"  # Did not come back clean; held until it does.
 
 
 class AllocationEvent(enum.Enum):

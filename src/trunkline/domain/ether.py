@@ -72,14 +72,3 @@ def parse_guest_mac(text: str) -> MacAddress:
     if mac.is_multicast:
         raise ValueError(f"the MAC address {mac} is a group (multicast) address")
     return mac
-
-
-def check_vlan_id(vlan_id: int) -> int:
-    """Return `vlan_id` if it is a usable 802.1Q VLAN ID (1-4094).
-
-    Raises:
-        ValueError: It is not; 0 (priority tag) and 4095 (reserved) are no VLANs.
-    """
-    if not VLAN_ID_MIN <= vlan_id <= VLAN_ID_MAX:
-        raise ValueError(f"{vlan_id} is not a VLAN ID ({VLAN_ID_MIN}-{VLAN_ID_MAX})")
-    return vlan_id

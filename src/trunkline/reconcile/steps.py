@@ -90,7 +90,7 @@ class SetVfCount:
 class ReadBackVfCount:
     """Fail unless the PF has this many VFs: a driver may enable fewer, and the write succeeds.
 
-    Source: Linux drivers/pci/pci-sysfs.c, sriov_numvfs_store().
+    Source: Linux drivers/pci/iov.c, sriov_numvfs_store().
     """
 
     pf: PciAddress

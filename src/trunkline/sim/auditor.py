@@ -84,6 +84,7 @@ class Auditor:
         self.devices: dict[str, dict[str, Mapping[str, Any]]] = {}  # By host and address, as shown.
         self._killed: set[str] = set()  # Servers whose guest a planted fault ended.
         self._drifted: dict[tuple[str, str, int], str] = {}  # VFs that an operator has changed.
+        self._news: set[str] = set()  # Hosts of servers that were heard of since they were read.
         self._domains: dict[str, set[str]] = {name: set() for name in self.hosts}
         self._hears: dict[str, Callable[[Message], None]] = {
             "network.create": self._hear_network,
@@ -169,9 +170,7 @@ class Auditor:
             self._note_server(each)
 
     def _note_server(self, shown: Message) -> None:
-        known = self.servers.setdefault(
-            shown["id"], Server([_nic(port) for port in shown["ports"]], shown["status"], None)
-        )
+        known = self.servers.setdefault(shown["id"], Server([], shown["status"], None))
         nics = [_nic(port) for port in shown["ports"]]
         if shown["status"] != "ERROR" and known.nics:
             if len(nics) != len(known.nics):
@@ -184,6 +183,8 @@ class Auditor:
                     before.mac = now.mac
                 if before != now:
                     raise Violation(NOTHING_LOST, f"server {shown['id']}: {before} became {now}")
+        if not known.nics or known.host != shown["host"]:
+            self._news.add(shown["host"] or "")
         known.nics = nics or known.nics
         known.status, known.host = shown["status"], shown["host"]
         known.has_fault = shown["fault"] is not None
@@ -212,7 +213,8 @@ class Auditor:
     def check(self, only: str | None = None) -> None:
         """Read the hosts, or only one; raise `Violation` if anything is as it must never be."""
         hosts = self.hosts.values() if only is None else [self.hosts[only]]
-        changed = [host for host in hosts if host.read()]
+        changed = [host for host in hosts if host.read() or host.name in self._news]
+        self._news -= {host.name for host in changed}
         for host in changed:
             self._note_returned(host)
             self._note_gone(host)

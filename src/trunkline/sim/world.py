@@ -27,7 +27,7 @@ from trunkline.sim.transport import CALM, STORMY, SimTransport
 from trunkline.sim.workload import Workload
 from trunkline.vif.registry import load_vif_types
 
-STEPS: Final = 120  # Events with faults: enough for some fifteen servers.
+STEPS: Final = 100  # Events with faults: enough for a dozen servers in half a second.
 ROUNDS_MAX: Final = 40  # Of half a minute: all retries and checks have come round several times.
 _ROUND_SECONDS: Final = 30
 _STEPS_IN_A_ROUND_MAX: Final = 2000  # An agent that never rests is a bug as well.

@@ -5,13 +5,34 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    RowMapping,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.allocation import Allocation, AllocationState
-from trunkline.domain.errors import DeviceTaken
-from trunkline.domain.ids import AllocationId, DeviceId, HostId, ServerId
+from trunkline.domain.errors import DeviceTaken, GenerationMoved
+from trunkline.domain.ids import DeviceId, HostId, ServerId
+from trunkline.store.statements import among, select_where_in
 from trunkline.store.tables import allocations
+
+_OF_DEVICES = select_where_in(allocations, "device_id").order_by(allocations.c.id)
+_OF_HOSTS = select_where_in(allocations, "host_id").order_by(allocations.c.id)
+_OF_SERVERS = select_where_in(allocations, "server_id").order_by(allocations.c.id)
+_INSERT = insert(allocations)
+_ADVANCE = (
+    update(allocations)
+    .where(allocations.c.id == bindparam("this_id"), allocations.c.state == bindparam("seen"))
+    .values(state=bindparam("new_state"), failure=bindparam("new_failure"))
+)
 
 
 class Allocations:
@@ -24,16 +45,16 @@ class Allocations:
         """Return the allocations of those devices that have one."""
         if not device_ids:
             return {}
-        found = self._where(allocations.c.device_id.in_(device_ids))
+        found = self._read(_OF_DEVICES, device_ids)
         return {allocation.device_id: allocation for allocation in found}
 
     def of_host(self, host_id: HostId) -> list[Allocation]:
         """Return every allocation on a host."""
-        return self._where(allocations.c.host_id == host_id)
+        return self._read(_OF_HOSTS, [host_id])
 
     def of_server(self, server_id: ServerId) -> list[Allocation]:
         """Return every allocation that a server holds or held."""
-        return self._where(allocations.c.server_id == server_id)
+        return self._read(_OF_SERVERS, [server_id])
 
     def find_on_wire(self, wire: str) -> Allocation | None:
         """Return one of the allocations whose frames come out at `wire`, if there is any."""
@@ -53,19 +74,22 @@ class Allocations:
     def insert(self, allocation: Allocation, *, project_id: str) -> None:
         """Store a new allocation; raise `DeviceTaken` if its device has one."""
         try:
-            self._connection.execute(
-                insert(allocations).values(_row(allocation) | {"project_id": project_id})
-            )
+            self._connection.execute(_INSERT, _row(allocation) | {"project_id": project_id})
         except IntegrityError as taken:
             raise DeviceTaken(allocation.device_id, host_id=allocation.host_id) from taken
 
-    def update(self, allocation: Allocation) -> None:
-        """Store a changed state."""
-        self._connection.execute(
-            update(allocations)
-            .where(allocations.c.id == allocation.id)
-            .values(state=allocation.state.value, failure=allocation.failure)
+    def advance(self, seen: Allocation, to: AllocationState, *, failure: str | None = None) -> None:
+        """Store a new state; raise `GenerationMoved` if it is not in the one seen any more."""
+        changed = self._connection.execute(
+            _ADVANCE,
+            {
+                "this_id": seen.id,
+                "seen": seen.state.value,
+                "new_state": to.value,
+                "new_failure": failure,
+            },
         )
+        self._require_one(changed, seen)
 
     def give_to_server(self, device_id: DeviceId, server_id: ServerId) -> None:
         """Give a device that was claimed for a port to the server that now has the port."""
@@ -75,14 +99,25 @@ class Allocations:
             .values(server_id=server_id)
         )
 
-    def delete(self, allocation_id: AllocationId) -> None:
-        """Free the device: it was observed clean."""
-        self._connection.execute(delete(allocations).where(allocations.c.id == allocation_id))
+    def delete(self, seen: Allocation) -> None:
+        """Free the device: it was observed clean.
 
-    def _where(self, condition: Any) -> list[Allocation]:
-        rows = self._connection.execute(
-            select(allocations).where(condition).order_by(allocations.c.id)
-        ).mappings()
+        Raises:
+            GenerationMoved: It is not in the state seen any more, or is freed already.
+        """
+        deleted = self._connection.execute(
+            delete(allocations).where(
+                allocations.c.id == seen.id, allocations.c.state == seen.state.value
+            )
+        )
+        self._require_one(deleted, seen)
+
+    def _require_one(self, result: CursorResult[Any], seen: Allocation) -> None:
+        if result.rowcount != 1:
+            raise GenerationMoved("allocation", seen.id, seen_generation=seen.epoch)
+
+    def _read(self, statement: Select[Any], wanted: Collection[str]) -> list[Allocation]:
+        rows = self._connection.execute(statement, among(wanted)).mappings()
         return [_allocation(row) for row in rows]
 
 

@@ -15,11 +15,12 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from trunkline.domain.errors import StoreUnavailable
@@ -34,24 +35,36 @@ _RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
 
 
 @dataclass(slots=True)
-class _Job:
-    run: Callable[[Transaction], Any]
-    done: Future[Any]
+class _Job(Generic[T]):
+    run: Callable[[Transaction], T]
+    done: Future[T] = field(default_factory=Future)
 
 
 class Store:
     """One database. Made by `open_store`; close it when done."""
 
-    def __init__(self, engine: Engine, *, inline: bool = False) -> None:
+    def __init__(
+        self, engine: Engine, *, inline: bool = False, write_queue_max: int = WRITE_QUEUE_MAX
+    ) -> None:
         """Wrap `engine`, whose schema is current.
 
         Args:
             engine: A SQLite or PostgreSQL engine, as `open_engine` makes them.
             inline: Run writes in the caller's thread: for the simulator, which has only one.
+            write_queue_max: Writes that may wait (SQLite); more are refused at once.
         """
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
-        self._jobs: queue.Queue[_Job | None] = queue.Queue(maxsize=WRITE_QUEUE_MAX)
+        self._reader = engine
+        if not self._is_sqlite:
+            # Otherwise each statement would see another moment, and what is joined from several
+            # (what a host should have, say) might never have been true.
+            self._reader = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(maxsize=write_queue_max)
+        self._closed = False
+        self._door = threading.Lock()  # No job is queued behind the one that ends the writer.
         self._writer: threading.Thread | None = None
         self._inline_lock = threading.Lock()
         if self._is_sqlite and not inline:
@@ -65,43 +78,49 @@ class Store:
 
     def close(self) -> None:
         """Finish the writes that are waiting, then close every connection."""
+        with self._door:
+            ending = not self._closed
+            self._closed = True
+            if ending and self._writer is not None:
+                self._jobs.put(None)
         if self._writer is not None:
-            self._jobs.put(None)
             self._writer.join()
-            self._writer = None
         self._engine.dispose()
 
     def read(self, use_case: Callable[[Transaction], T]) -> T:
         """Run `use_case` on a snapshot; it must not write."""
         try:
-            with self._engine.connect() as connection:
+            with self._reader.connect() as connection:
                 if self._is_sqlite:
                     # One snapshot for all statements; the pool's reset on return ends it.
                     connection.exec_driver_sql("BEGIN")
-                return use_case(Transaction(connection))
-        except OperationalError as problem:
-            raise StoreUnavailable(str(problem.orig)) from problem
+                return use_case(Transaction(connection, sees_newest=False))
+        except _UNAVAILABLE as problem:
+            raise _as_unavailable(problem) from problem
 
     def write(self, use_case: Callable[[Transaction], T]) -> T:
         """Run `use_case` in a transaction and return its result once it is durable.
 
         Raises:
             StoreUnavailable: The database could not take it (disk full, connection lost, too many
-                waiting); nothing of it was kept.
+                waiting, closed); nothing of it was kept.
         """
         if not self._is_sqlite:
             return self._write_alone(use_case)
+        job = _Job(use_case)
         if self._writer is None:
             with self._inline_lock:
-                job = _Job(use_case, Future())
                 self._write_batch([job])
-            return job.done.result()  # type: ignore[no-any-return]
-        job = _Job(use_case, Future())
-        try:
-            self._jobs.put_nowait(job)
-        except queue.Full:
-            raise StoreUnavailable(f"{WRITE_QUEUE_MAX} changes are waiting already") from None
-        return job.done.result()  # type: ignore[no-any-return]
+            return job.done.result()
+        with self._door:
+            if self._closed:
+                raise StoreUnavailable("the store is closed")
+            try:
+                self._jobs.put_nowait(job)
+            except queue.Full:
+                waiting = self._jobs.maxsize
+                raise StoreUnavailable(f"{waiting} changes are waiting already") from None
+        return job.done.result()
 
     def _write_batches(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -119,7 +138,7 @@ class Store:
             if stop:
                 return
 
-    def _write_batch(self, batch: list[_Job]) -> None:
+    def _write_batch(self, batch: list[_Job[Any]]) -> None:
         answers: list[Callable[[], None]] = []
         kept: list[Transaction] = []
         try:
@@ -128,11 +147,10 @@ class Store:
                 answers.extend(_run_under_savepoint(connection, job, kept) for job in batch)
                 connection.exec_driver_sql("COMMIT")
         except BaseException as problem:  # noqa: BLE001 - every caller must be answered
-            failure = _as_unavailable(problem)
             for transaction in reversed(kept):
                 transaction.rolled_back()
             for job in batch:
-                job.done.set_exception(failure)
+                job.done.set_exception(_as_unavailable(problem))
             return
         for transaction in kept:
             transaction.committed()
@@ -141,59 +159,72 @@ class Store:
 
     def _write_alone(self, use_case: Callable[[Transaction], T]) -> T:
         for attempt in range(CONFLICT_RETRIES_MAX + 1):
-            with self._engine.connect() as connection:
-                transaction = Transaction(connection)
-                try:
-                    with connection.begin():
-                        result = use_case(transaction)
-                except DBAPIError as problem:
+            transaction: Transaction | None = None
+            try:
+                with self._engine.connect() as connection, connection.begin():
+                    transaction = Transaction(connection)
+                    result = use_case(transaction)
+            except BaseException as problem:
+                if transaction is not None:
                     transaction.rolled_back()
-                    state = getattr(problem.orig, "sqlstate", None)
-                    if state in _RETRIED_SQLSTATES and attempt < CONFLICT_RETRIES_MAX:
-                        continue
-                    if not isinstance(problem, OperationalError | InterfaceError):
-                        raise
-                    raise StoreUnavailable(str(problem.orig).splitlines()[0]) from problem
-                except BaseException:
-                    transaction.rolled_back()
-                    raise
+                if _is_conflict(problem) and attempt < CONFLICT_RETRIES_MAX:
+                    continue
+                if isinstance(problem, _UNAVAILABLE):
+                    raise _as_unavailable(problem) from problem
+                raise
             transaction.committed()
             return result
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _run_under_savepoint(
-    connection: Connection, job: _Job, kept: list[Transaction]
+    connection: Connection, job: _Job[Any], kept: list[Transaction]
 ) -> Callable[[], None]:
     """Run one use case; return how to answer its caller once the batch is durable.
 
-    Raises what the database itself raises: then the whole batch is lost, since SQLite may have
-    rolled the outer transaction back by itself (as on a full disk).
+    Raises what the database itself raises if that ended the outer transaction too, as SQLite may
+    do by itself (on a full disk, for one): then the whole batch is lost.
     """
     connection.exec_driver_sql("SAVEPOINT use_case")
     transaction = Transaction(connection)
+    kept.append(transaction)  # From here on it is told, whatever happens.
     try:
         result = job.run(transaction)
-    except OperationalError:
-        transaction.rolled_back()
-        raise
-    except BaseException as problem:  # noqa: BLE001 - it belongs to the caller, who gets it
+    except BaseException as problem:
+        if not _in_transaction(connection):
+            raise
         connection.exec_driver_sql("ROLLBACK TO use_case")
         connection.exec_driver_sql("RELEASE use_case")
+        kept.remove(transaction)
         transaction.rolled_back()
-        failure = problem
+        unavailable = isinstance(problem, _UNAVAILABLE)
+        failure = _as_unavailable(problem) if unavailable else problem
         return lambda: job.done.set_exception(failure)
     connection.exec_driver_sql("RELEASE use_case")
-    kept.append(transaction)
     return lambda: job.done.set_result(result)
 
 
-def _as_unavailable(problem: BaseException) -> BaseException:
-    if isinstance(problem, DBAPIError):
-        unavailable = StoreUnavailable(str(problem.orig))
-        unavailable.__cause__ = problem
-        return unavailable
-    return problem
+# PoolTimeout: every connection is in use, and stays so.
+_UNAVAILABLE: Final = (OperationalError, InterfaceError, PoolTimeout)
+
+
+def _in_transaction(connection: Connection) -> bool:
+    """Ask SQLite itself (sqlite3_get_autocommit): it may have rolled back unasked."""
+    return bool(getattr(connection.connection.dbapi_connection, "in_transaction", False))
+
+
+def _is_conflict(problem: BaseException) -> bool:
+    if not isinstance(problem, DBAPIError):
+        return False
+    return getattr(problem.orig, "sqlstate", None) in _RETRIED_SQLSTATES
+
+
+def _as_unavailable(problem: BaseException) -> StoreUnavailable:
+    """Make a refusal for one caller: an exception is not shared between threads."""
+    text = str(problem.orig if isinstance(problem, DBAPIError) else problem)
+    unavailable = StoreUnavailable((text.splitlines() or [type(problem).__name__])[0])
+    unavailable.__cause__ = problem
+    return unavailable
 
 
 def open_engine(url: str) -> Engine:

@@ -14,7 +14,6 @@ from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.domain.server import Flavor
 from trunkline.store.listing import select_page
 from trunkline.store.tables import flavors
-from trunkline.wire.json import convert
 
 
 class Flavors:
@@ -70,4 +69,5 @@ def _row(flavor: Flavor) -> dict[str, Any]:
 
 
 def _flavor(row: RowMapping) -> Flavor:
-    return convert(row["body"], Flavor)
+    flavor: Flavor = row["body"]
+    return flavor

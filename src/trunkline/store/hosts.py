@@ -7,18 +7,65 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, literal, select, text, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, GenerationMoved, NotFound
-from trunkline.domain.host import Host, HostResources, HostUse
+from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import HostId, HostName
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock
+from trunkline.store.statements import among, by_lock, select_where_in
 from trunkline.store.tables import changes, hosts
-from trunkline.wire.json import convert
 
 _USE_COLUMNS = ("vcpus_used", "memory_mib_used", "disk_gib_used")
+
+_BY_ID = by_lock(select(hosts).where(hosts.c.id == bindparam("wanted")))
+_BY_NAME = by_lock(select(hosts).where(hosts.c.name == bindparam("wanted")))
+_BY_IDS = select_where_in(hosts)
+_THIS = hosts.c.id == bindparam("this_id")
+_RAISE = (
+    update(hosts)
+    .where(_THIS)
+    .values(generation=hosts.c.generation + 1)
+    .returning(hosts.c.generation)
+)
+_RAISE_IF_SEEN = _RAISE.where(hosts.c.generation == bindparam("seen"))
+_ADD_USE = (
+    update(hosts)
+    .where(_THIS)
+    .values(
+        vcpus_used=hosts.c.vcpus_used + bindparam("vcpus"),
+        memory_mib_used=hosts.c.memory_mib_used + bindparam("memory_mib"),
+        disk_gib_used=hosts.c.disk_gib_used + bindparam("disk_gib"),
+    )
+)
+_TOUCH = (
+    update(hosts)
+    .where(_THIS)
+    .values(
+        last_seen=bindparam("at"),
+        run_id=bindparam("run"),
+        report_number=bindparam("number"),
+        applied_generation=bindparam("applied"),
+    )
+)
+_NOTE_CHANGE = insert(changes).values(transaction=0, host_id=bindparam("host_id"))
+_NOTE_CHANGE_ON_POSTGRESQL = insert(changes).values(
+    transaction=text("pg_current_xact_id()::text::bigint"), host_id=bindparam("host_id")
+)
 
 
 class Hosts:
@@ -29,29 +76,29 @@ class Hosts:
 
     def find(self, host_id: str) -> Host | None:
         """Return the host with this ID, if there is one."""
-        return self._one(hosts.c.id == host_id)
+        return self._one(_BY_ID[Lock.NONE], host_id)
 
-    def get(self, host_id: str) -> Host:
+    def get(self, host_id: str, lock: Lock = Lock.NONE) -> Host:
         """Return the host with this ID; raise `NotFound` if there is none."""
-        host = self.find(host_id)
+        host = self._one(_BY_ID[lock], host_id)
         if host is None:
             raise NotFound("host", host_id)
         return host
 
     def find_by_name(self, name: str) -> Host | None:
         """Return the host of this name, if there is one."""
-        return self._one(hosts.c.name == name)
+        return self._one(_BY_NAME[Lock.NONE], name)
 
-    def get_by_name(self, name: str) -> Host:
+    def get_by_name(self, name: str, lock: Lock = Lock.NONE) -> Host:
         """Return the host of this name; raise `NotFound` if there is none."""
-        host = self.find_by_name(name)
+        host = self._one(_BY_NAME[lock], name)
         if host is None:
             raise NotFound("host", name)
         return host
 
     def get_many(self, host_ids: Collection[HostId]) -> dict[HostId, Host]:
         """Return those of the hosts that exist."""
-        rows = self._connection.execute(select(hosts).where(hosts.c.id.in_(host_ids))).mappings()
+        rows = self._connection.execute(_BY_IDS, among(host_ids)).mappings()
         return {HostId(row["id"]): _host(row) for row in rows}
 
     def all(self) -> list[Host]:
@@ -74,7 +121,10 @@ class Hosts:
         self._note_change(host.id)
 
     def update(self, host: Host) -> None:
-        """Store what an operator or its agent changed; generation and use are left as they are."""
+        """Store what an operator or its agent changed; generation and use are left as they are.
+
+        The host was read under `Lock.EXCLUSIVE`.
+        """
         row = _row(host)
         for kept in ("id", "name", "generation", "created_at"):
             del row[kept]
@@ -91,11 +141,9 @@ class Hosts:
         Raises:
             GenerationMoved: It has moved past `seen`; nothing was written.
         """
-        statement = update(hosts).where(hosts.c.id == host_id)
-        if seen is not None:
-            statement = statement.where(hosts.c.generation == seen)
+        statement = _RAISE if seen is None else _RAISE_IF_SEEN
         raised: int | None = self._connection.scalar(
-            statement.values(generation=hosts.c.generation + 1).returning(hosts.c.generation)
+            statement, {"this_id": host_id} if seen is None else {"this_id": host_id, "seen": seen}
         )
         if raised is None:
             raise GenerationMoved("host", host_id, seen_generation=seen or 0)
@@ -105,13 +153,8 @@ class Hosts:
     def add_use(self, host_id: HostId, *, vcpus: int, memory_mib: int, disk_gib: int) -> None:
         """Change what servers on the host use, by these differences."""
         self._connection.execute(
-            update(hosts)
-            .where(hosts.c.id == host_id)
-            .values(
-                vcpus_used=hosts.c.vcpus_used + vcpus,
-                memory_mib_used=hosts.c.memory_mib_used + memory_mib,
-                disk_gib_used=hosts.c.disk_gib_used + disk_gib,
-            )
+            _ADD_USE,
+            {"this_id": host_id, "vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib},
         )
 
     def use_of(self, host_id: HostId) -> HostUse:
@@ -148,14 +191,14 @@ class Hosts:
               applied_generation: int) -> None:  # fmt: skip
         """Record that its agent was heard."""
         self._connection.execute(
-            update(hosts)
-            .where(hosts.c.id == host_id)
-            .values(
-                last_seen=at,
-                run_id=run_id,
-                report_number=report_number,
-                applied_generation=applied_generation,
-            )
+            _TOUCH,
+            {
+                "this_id": host_id,
+                "at": at,
+                "run": run_id,
+                "number": report_number,
+                "applied": applied_generation,
+            },
         )
 
     def newest_change(self) -> int:
@@ -187,13 +230,12 @@ class Hosts:
         return changes.c.transaction < text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 
     def _note_change(self, host_id: HostId) -> None:
-        transaction: Any = 0
-        if self._connection.dialect.name == "postgresql":
-            transaction = text("pg_current_xact_id()::text::bigint")
-        self._connection.execute(insert(changes).values(transaction=transaction, host_id=host_id))
+        on_postgresql = self._connection.dialect.name == "postgresql"
+        statement = _NOTE_CHANGE_ON_POSTGRESQL if on_postgresql else _NOTE_CHANGE
+        self._connection.execute(statement, {"host_id": host_id})
 
-    def _one(self, condition: Any) -> Host | None:
-        row = self._connection.execute(select(hosts).where(condition)).mappings().one_or_none()
+    def _one(self, statement: Select[Any], wanted: str) -> Host | None:
+        row = self._connection.execute(statement, {"wanted": wanted}).mappings().one_or_none()
         return None if row is None else _host(row)
 
 
@@ -216,4 +258,4 @@ def _row(host: Host) -> dict[str, Any]:
 
 def _host(row: RowMapping) -> Host:
     fields = {name: row[name] for name in row if name not in (*_USE_COLUMNS, "token_hash")}
-    return Host(**fields | {"resources": convert(row["resources"], HostResources)})
+    return Host(**fields | {"resources": row["resources"]})

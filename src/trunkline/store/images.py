@@ -25,6 +25,7 @@ from trunkline.domain.ids import ImageId
 from trunkline.domain.image import Image, ImageState
 from trunkline.domain.listing import ListQuery
 from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock, locked
 from trunkline.store.tables import images
 from trunkline.wire.json import encode
 
@@ -35,15 +36,17 @@ class Images:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def find(self, image_id: str) -> Image | None:
+    def find(self, image_id: str, lock: Lock = Lock.NONE) -> Image | None:
         """Return the image with this ID, if there is one."""
-        row = self._connection.execute(select(images).where(images.c.id == image_id)).mappings()
+        row = self._connection.execute(
+            locked(select(images).where(images.c.id == image_id), lock)
+        ).mappings()
         found = row.one_or_none()
         return None if found is None else _image(found)
 
-    def get(self, image_id: str) -> Image:
+    def get(self, image_id: str, lock: Lock = Lock.NONE) -> Image:
         """Return the image with this ID; raise `NotFound` if there is none."""
-        image = self.find(image_id)
+        image = self.find(image_id, lock)
         if image is None:
             raise NotFound("image", image_id)
         return image
@@ -79,7 +82,7 @@ class Images:
             raise AlreadyExists("image", image.id) from taken
 
     def update(self, image: Image) -> None:
-        """Store a changed image."""
+        """Store a changed image, which was read under `Lock.EXCLUSIVE`."""
         self._connection.execute(update(images).where(images.c.id == image.id).values(_row(image)))
 
     def delete(self, image_id: ImageId) -> None:

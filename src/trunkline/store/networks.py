@@ -14,6 +14,8 @@ from trunkline.domain.ids import NetworkId, PhysicalNetwork, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, NetworkType, Segment
 from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock
+from trunkline.store.statements import among, by_lock, select_where_in
 from trunkline.store.tables import networks, segments
 
 # Filters that speak of a network's segments, by the names clients use.
@@ -24,6 +26,11 @@ _SEGMENT_FILTERS = {
 }
 
 _CHOICE_LOCK = 0x7365676D  # "segm": the PostgreSQL advisory lock of choosing segmentation IDs.
+
+_BY_IDS = by_lock(select_where_in(networks).order_by(networks.c.id))
+_SEGMENTS = select_where_in(segments, "network_id").order_by(
+    segments.c.network_id, segments.c.position
+)
 
 
 class Networks:
@@ -36,18 +43,19 @@ class Networks:
         """Return the network with this ID, if there is one."""
         return next(iter(self.get_many([network_id])), None)
 
-    def get(self, network_id: str) -> Network:
-        """Return the network with this ID; raise `NotFound` if there is none."""
-        network = self.find(network_id)
+    def get(self, network_id: str, lock: Lock = Lock.NONE) -> Network:
+        """Return the network with this ID; raise `NotFound` if there is none.
+
+        Locking a network keeps its segments as they are.
+        """
+        network = next(iter(self.get_many([network_id], lock)), None)
         if network is None:
             raise NotFound("network", network_id)
         return network
 
-    def get_many(self, network_ids: Collection[str]) -> list[Network]:
-        """Return those of the networks that exist, in no particular order."""
-        rows = self._connection.execute(
-            select(networks).where(networks.c.id.in_(network_ids))
-        ).mappings()
+    def get_many(self, network_ids: Collection[str], lock: Lock = Lock.NONE) -> list[Network]:
+        """Return those of the networks that exist, by ID."""
+        rows = self._connection.execute(_BY_IDS[lock], among(network_ids)).mappings()
         return self._with_segments(rows.all())
 
     def page(self, query: ListQuery) -> list[Network]:
@@ -195,11 +203,7 @@ class Networks:
         if not rows:
             return []
         found: dict[str, list[Segment]] = {row["id"]: [] for row in rows}
-        for row in self._connection.execute(
-            select(segments)
-            .where(segments.c.network_id.in_(found))
-            .order_by(segments.c.network_id, segments.c.position)
-        ).mappings():
+        for row in self._connection.execute(_SEGMENTS, among(found)).mappings():
             found[row["network_id"]].append(_segment(row))
         return [_network(row, found[row["id"]]) for row in rows]
 

@@ -18,7 +18,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    update,
 )
 from sqlalchemy.exc import IntegrityError
 
@@ -29,10 +28,19 @@ from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool
 from trunkline.domain.port import FixedIp, Port, VnicType
 from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock
+from trunkline.store.statements import among, by_lock, row_values, select_where_in, update_row
 from trunkline.store.tables import bindings, hosts, ip_allocations, networks, ports
 
 _GAP_BATCH = 64  # Addresses read at once when looking for a gap.
 _IP_FILTERS = {"ip_address": ip_allocations.c.ip_address, "subnet_id": ip_allocations.c.subnet_id}
+
+_BY_IDS = by_lock(select_where_in(ports).order_by(ports.c.id))
+_ADDRESSES = select_where_in(ip_allocations, "port_id").order_by(
+    ip_allocations.c.port_id, ip_allocations.c.position
+)
+_INSERT = insert(ports)
+_UPDATE = update_row(ports, "id", "revision")
 
 
 class Ports:
@@ -45,18 +53,21 @@ class Ports:
         """Return the port with this ID, if there is one."""
         return next(iter(self.get_many([port_id])), None)
 
-    def get(self, port_id: str) -> Port:
-        """Return the port with this ID; raise `NotFound` if there is none."""
-        port = self.find(port_id)
+    def get(self, port_id: str, lock: Lock = Lock.NONE) -> Port:
+        """Return the port with this ID; raise `NotFound` if there is none.
+
+        Locking a port also keeps its binding as it is, unless a server has it.
+        """
+        port = next(iter(self.get_many([port_id], lock)), None)
         if port is None:
             raise NotFound("port", port_id)
         return port
 
-    def get_many(self, port_ids: Collection[str]) -> list[Port]:
-        """Return those of the ports that exist, in no particular order."""
+    def get_many(self, port_ids: Collection[str], lock: Lock = Lock.NONE) -> list[Port]:
+        """Return those of the ports that exist, by ID."""
         if not port_ids:
             return []
-        rows = self._connection.execute(select(ports).where(ports.c.id.in_(port_ids))).mappings()
+        rows = self._connection.execute(_BY_IDS[lock], among(port_ids)).mappings()
         return self._with_addresses(rows.all())
 
     def page(self, query: ListQuery) -> list[Port]:
@@ -108,7 +119,7 @@ class Ports:
             AlreadyExists: The MAC is taken in the network, or an address in its subnet.
         """
         try:
-            self._connection.execute(insert(ports).values(_row(port)))
+            self._connection.execute(_INSERT, _row(port))
         except IntegrityError as taken:
             raise AlreadyExists(
                 f"MAC address on network {port.network_id}", str(port.mac)
@@ -124,9 +135,7 @@ class Ports:
         """
         try:
             changed = self._connection.execute(
-                update(ports)
-                .where(ports.c.id == port.id, ports.c.revision == seen_revision)
-                .values(_row(port))
+                _UPDATE, row_values(_row(port), id=port.id, revision=seen_revision)
             )
         except IntegrityError as taken:
             raise AlreadyExists(
@@ -260,11 +269,7 @@ class Ports:
         if not rows:
             return []
         found: dict[str, list[FixedIp]] = {row["id"]: [] for row in rows}
-        for row in self._connection.execute(
-            select(ip_allocations)
-            .where(ip_allocations.c.port_id.in_(found))
-            .order_by(ip_allocations.c.port_id, ip_allocations.c.position)
-        ).mappings():
+        for row in self._connection.execute(_ADDRESSES, among(found)).mappings():
             found[row["port_id"]].append(
                 FixedIp(subnet_id=SubnetId(row["subnet_id"]), ip_address=row["ip_address"])
             )

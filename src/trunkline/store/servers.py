@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 
 from trunkline.domain.errors import NotFound
 from trunkline.domain.ids import HostId, ImageId, ServerId
 from trunkline.domain.listing import ListQuery
-from trunkline.domain.server import Fault, Flavor, PowerState, Server, ServerState
+from trunkline.domain.server import PowerState, Server, ServerState
 from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock
+from trunkline.store.statements import among, by_lock, row_values, select_where_in, update_row
 from trunkline.store.tables import servers
-from trunkline.wire.json import convert
 
 _LIVE = servers.c.state != ServerState.DELETED.value
+
+_BY_IDS = by_lock(select_where_in(servers).where(_LIVE).order_by(servers.c.id))
+_INSERT = insert(servers)
+_UPDATE = update_row(servers, "id")
 
 
 class Servers:
@@ -24,26 +29,24 @@ class Servers:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def find(self, server_id: str) -> Server | None:
+    def find(self, server_id: str, lock: Lock = Lock.NONE) -> Server | None:
         """Return the server with this ID, if there is one that is not deleted."""
-        row = self._connection.execute(
-            select(servers).where(servers.c.id == server_id, _LIVE)
-        ).mappings()
-        found = row.one_or_none()
-        return None if found is None else _server(found)
+        return next(iter(self.get_many([server_id], lock).values()), None)
 
-    def get(self, server_id: str) -> Server:
+    def get(self, server_id: str, lock: Lock = Lock.NONE) -> Server:
         """Return the server with this ID; raise `NotFound` if there is none."""
-        server = self.find(server_id)
+        server = self.find(server_id, lock)
         if server is None:
             raise NotFound("server", server_id)
         return server
 
-    def get_many(self, server_ids: Collection[str]) -> dict[ServerId, Server]:
+    def get_many(
+        self, server_ids: Collection[str], lock: Lock = Lock.NONE
+    ) -> dict[ServerId, Server]:
         """Return those of the servers that exist and are not deleted."""
-        rows = self._connection.execute(
-            select(servers).where(servers.c.id.in_(server_ids), _LIVE)
-        ).mappings()
+        if not server_ids:
+            return {}
+        rows = self._connection.execute(_BY_IDS[lock], among(server_ids)).mappings()
         return {ServerId(row["id"]): _server(row) for row in rows}
 
     def page(self, query: ListQuery, *, deleted: bool = False) -> list[Server]:
@@ -79,13 +82,11 @@ class Servers:
 
     def insert(self, server: Server) -> None:
         """Store a new server."""
-        self._connection.execute(insert(servers).values(_row(server)))
+        self._connection.execute(_INSERT, _row(server))
 
     def update(self, server: Server) -> None:
-        """Store a changed server."""
-        self._connection.execute(
-            update(servers).where(servers.c.id == server.id).values(_row(server))
-        )
+        """Store a changed server, which was read under `Lock.EXCLUSIVE`."""
+        self._connection.execute(_UPDATE, row_values(_row(server), id=server.id))
 
     def purge_deleted(self, server_id: ServerId) -> None:
         """Forget a deleted server."""
@@ -131,11 +132,11 @@ def _server(row: RowMapping) -> Server:
         **fields
         | {
             "state": ServerState(row["state"]),
-            "flavor": convert(row["flavor"], Flavor),
+            "flavor": row["flavor"],
             "power": PowerState(row["power"]),
             "port_ids": tuple(row["port_ids"]),
             "excluded_hosts": tuple(row["excluded_hosts"]),
             "tags": tuple(row["tags"]),
-            "fault": None if row["fault"] is None else convert(row["fault"], Fault),
+            "fault": row["fault"],
         }
     )

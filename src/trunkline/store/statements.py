@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Select, Table, Update, bindparam, select, update
 
+from trunkline.store.locks import Lock, locked
+
 
 def select_where_in(table: Table, column: str = "id") -> Select[Any]:
     """Make ``SELECT * … WHERE column IN (…)``; run it with `among`."""
@@ -16,6 +18,11 @@ def select_where_in(table: Table, column: str = "id") -> Select[Any]:
 def among(values: Collection[object]) -> dict[str, object]:
     """Return the parameters of a `select_where_in`."""
     return {"among": list(values)}
+
+
+def by_lock(statement: Select[Any]) -> Mapping[Lock, Select[Any]]:
+    """Make a statement for each way of locking the rows that it reads."""
+    return {lock: locked(statement, lock) for lock in Lock}
 
 
 def update_row(table: Table, *keys: str) -> Update:

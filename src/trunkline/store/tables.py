@@ -24,6 +24,8 @@ from sqlalchemy import (
 )
 
 from trunkline.domain.device import OfferedDevice
+from trunkline.domain.host import HostResources
+from trunkline.domain.server import Fault, Flavor
 from trunkline.store.columns import Json, UtcTime
 
 metadata = MetaData(
@@ -175,7 +177,7 @@ flavors = Table(
     metadata,
     Column("id", _NAME, primary_key=True),
     Column("name", _NAME, nullable=False, unique=True),
-    Column("body", Json, nullable=False),  # The whole `domain.server.Flavor`.
+    Column("body", Json(Flavor), nullable=False),  # The whole `domain.server.Flavor`.
     Column("is_public", Boolean, nullable=False),
     Column("memory_mib", Integer, nullable=False),
     Column("disk_gib", Integer, nullable=False),
@@ -211,7 +213,7 @@ hosts = Table(
     Column("id", _ID, primary_key=True),
     Column("name", _NAME, nullable=False, unique=True),
     Column("generation", Integer, nullable=False),
-    Column("resources", Json, nullable=False),
+    Column("resources", Json(HostResources), nullable=False),
     Column("vcpus_used", Integer, nullable=False, default=0),
     Column("memory_mib_used", Integer, nullable=False, default=0),
     Column("disk_gib_used", Integer, nullable=False, default=0),
@@ -290,14 +292,14 @@ servers = Table(
     Column("name", _NAME, nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("host_id", _ID, ForeignKey("hosts.id"), nullable=True, index=True),
-    Column("flavor", Json, nullable=False),
+    Column("flavor", Json(Flavor), nullable=False),
     Column("flavor_id", _NAME, nullable=False),
     Column("image_id", _ID, nullable=True, index=True),
     Column("port_ids", Json, nullable=False),
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
     Column("excluded_hosts", Json, nullable=False),
-    Column("fault", Json, nullable=True),
+    Column("fault", Json(Fault), nullable=True),
     Column("description", Text, nullable=True),
     Column("metadata", Json, nullable=False),
     Column("tags", Json, nullable=False),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from sqlalchemy import Connection
@@ -22,12 +23,22 @@ from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
 from trunkline.store.subnets import Subnets
 
+_log = logging.getLogger(__name__)
+
 
 class Transaction:
     """What a use case is given."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, sees_newest: bool = True) -> None:
+        """Wrap a connection on which a transaction has begun.
+
+        Args:
+            connection: Of the transaction.
+            sees_newest: Each statement sees all that is committed. A snapshot, which may be older
+                by the time it is read, does not.
+        """
         self._connection = connection
+        self.sees_newest = sees_newest
         self._on_commit: list[Callable[[], None]] = []
         self._on_rollback: list[Callable[[], None]] = []
 
@@ -41,14 +52,11 @@ class Transaction:
 
     def committed(self) -> None:
         """For the store: what was written is durable."""
-        for effect in self._on_commit:
-            effect()
+        _run_all(self._on_commit)
 
     def rolled_back(self) -> None:
         """For the store: nothing was kept."""
-        for effect in reversed(self._on_rollback):
-            effect()
-        self._on_rollback.clear()
+        _run_all(self._on_rollback[::-1])
 
     @cached_property
     def allocations(self) -> Allocations:
@@ -119,3 +127,16 @@ class Transaction:
     def subnets(self) -> Subnets:
         """Subnets."""
         return Subnets(self._connection)
+
+
+def _run_all(effects: Sequence[Callable[[], None]]) -> None:
+    """Run every effect, whatever becomes of another: the outcome they follow is a fact already.
+
+    One that fails is a bug. It is logged, and neither the caller nor the store's own thread, on
+    which others wait, pays for it.
+    """
+    for effect in effects:
+        try:
+            effect()
+        except Exception:  # noqa: BLE001 - told, and the others run
+            _log.exception("an effect of a transaction failed")
