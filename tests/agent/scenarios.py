@@ -63,7 +63,7 @@ def _delete(make: Callable[[World], ServerConfig]) -> Scenario:
 def _change(make: Callable[[World], ServerConfig], **changes: object) -> Scenario:
     return Scenario(
         lambda world: ((make(world),), ()),
-        lambda world: ((replace(make(world), **changes),), ()),  # type: ignore[arg-type]
+        lambda world: ((replace(make(world), **changes),), ()),  # type: ignore[arg-type]  # any field may be changed
     )
 
 

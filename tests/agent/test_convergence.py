@@ -61,7 +61,7 @@ def _nic(owners: Owners, number: int, slot: tuple[PciAddress, int], **changes: o
     vnic_type = changes.pop("vnic_type", VnicType.DIRECT)
     assert isinstance(vnic_type, VnicType)
     nic = a_nic(number, owners.device(f"port {number}", slot), vnic_type)
-    return replace(nic, **changes)  # type: ignore[arg-type]
+    return replace(nic, **changes)  # type: ignore[arg-type]  # any field may be changed
 
 
 def layouts(owners: Owners, name: str) -> tuple[ServerConfig, ...]:

@@ -7,49 +7,34 @@ h1, h2                            network blue: vlan 100 on phy1
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
+from tests.control.scene import Scene, on
 from tests.support.world import (
     ADMIN,
     DEMO,
-    OTHER,
     PHY1,
-    PHY2,
-    AgentByHand,
-    a_card,
-    a_flavor,
     a_network,
-    a_world,
 )
 from trunkline.control.desired import desired_config
 from trunkline.control.devices import list_devices
-from trunkline.control.events import list_events
-from trunkline.control.ports import create_port, delete_port, get_port, update_port
-from trunkline.control.requests import NicRequest, PortCreate, PortUpdate, ServerCreate
+from trunkline.control.ports import create_port, delete_port, get_port
+from trunkline.control.requests import NicRequest, PortCreate
 from trunkline.control.servers import (
-    create_server,
     delete_server,
     get_server,
     reboot_server,
     stop_server,
 )
-from trunkline.control.services import Services
-from trunkline.control.views import ServerView
 from trunkline.domain.errors import (
-    DeviceTaken,
-    Forbidden,
     InUse,
     Invalid,
     NotFound,
     StateConflict,
 )
-from trunkline.domain.ids import FlavorId, HostName, NetworkId, PortId, ServerId
+from trunkline.domain.ids import NetworkId, PortId
 from trunkline.domain.listing import ListQuery
-from trunkline.domain.network import Network, NetworkType
+from trunkline.domain.network import NetworkType
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState, ServerState
 from trunkline.reconcile.report import (
@@ -58,91 +43,6 @@ from trunkline.reconcile.report import (
     ServerCondition,
     ServerFact,
 )
-
-
-@dataclass
-class Scene:
-    svc: Services
-    blue: Network
-    red: Network
-    agents: dict[str, AgentByHand]
-
-    def boot(self, *nics: NicRequest, name: str = "web") -> ServerView:
-        request = ServerCreate(name=name, flavor_id=FlavorId("small"), image_id=None, nics=nics)
-        return create_server(self.svc, DEMO, request)
-
-    def devices(self, *states: str) -> list[str]:
-        query = ListQuery(equals={"state": states}) if states else ListQuery()
-        return [
-            f"{view.host_name} {view.device.function.address} {view.state}"
-            for view in list_devices(self.svc, ADMIN, query)
-        ]
-
-    def settle(self, server_id: ServerId) -> None:
-        """Let the server's agent find everything as desired."""
-        view = get_server(self.svc, DEMO, server_id)
-        assert view.host is not None
-        config = desired_config(self.svc, view.host.name)
-        server = next(server for server in config.servers if server.id == server_id)
-        self.agents[view.host.name].report(
-            devices=[
-                DeviceFact(
-                    address=nic.device.address,
-                    epoch=nic.device.epoch,
-                    condition=DeviceCondition.READY,
-                )
-                for nic in server.nics
-                if nic.device
-            ],
-            servers=[
-                ServerFact(
-                    id=server_id,
-                    boot_number=server.boot_number,
-                    condition=ServerCondition.RUNNING,
-                )
-            ],
-        )
-
-    def clean(self, host: str) -> None:
-        """Let a host's agent find every device that it is to take back clean."""
-        config = desired_config(self.svc, HostName(host))
-        self.agents[host].report(
-            devices=[
-                DeviceFact(address=held.address, epoch=held.epoch, condition=DeviceCondition.CLEAN)
-                for held in config.releases
-            ]
-        )
-
-    def index_agrees(self) -> None:
-        """Hold the fleet index against the store."""
-        self.svc.store.write(self.svc.fleet.refresh)
-        for name in self.agents:
-            host = self.svc.store.read(lambda tx, name=name: tx.hosts.get_by_name(name))  # type: ignore[misc]
-            stored = self.svc.store.read(
-                lambda tx, host=host: self.svc.fleet.stored_view(tx, host)  # type: ignore[misc]
-            )
-            assert self.svc.fleet.view(host.id) == stored
-
-
-def on(network: Network, vnic_type: VnicType = VnicType.DIRECT) -> NicRequest:
-    return NicRequest(network_id=network.id, vnic_type=vnic_type)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
-    url = None
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_cluster").new_database()
-    with a_world(tmp_path, url=url) as svc:
-        a_flavor(svc)
-        agents = {
-            f"h{n}": AgentByHand(
-                svc, f"h{n}", a_card(5, "phy1", serial=n) + a_card(0x82, "phy2", serial=n)
-            )
-            for n in (1, 2)
-        }
-        yield Scene(svc, a_network(svc, "blue", (PHY1, 100)), a_network(svc, "red", (PHY2, 200)),
-                    agents)  # fmt: skip
 
 
 def test_a_server_is_active_only_once_its_host_has_seen_every_nic_as_desired(scene: Scene) -> None:
@@ -174,7 +74,8 @@ def test_what_is_desired_of_the_host_names_vlan_mac_and_epoch(scene: Scene) -> N
     assert nic.vlan_id == 100
     assert nic.mac == view.nics[0].port.port.mac
     assert nic.device is not None
-    assert nic.device.epoch == 1
+    claimed = ListQuery(equals={"state": ("claimed",)})
+    assert [nic.device.epoch] == [held.epoch for held in list_devices(scene.svc, ADMIN, claimed)]
 
 
 def test_a_request_that_fits_nowhere_is_in_error_with_the_reason_and_holds_nothing(
@@ -374,21 +275,6 @@ def test_a_port_cannot_be_in_two_servers_or_twice_in_one(scene: Scene) -> None:
         delete_port(scene.svc, DEMO, port.id)
 
 
-def test_what_is_another_projects_does_not_exist(scene: Scene) -> None:
-    port = create_port(scene.svc, DEMO, PortCreate(network_id=scene.blue.id)).port
-    request = ServerCreate(
-        name="spy", flavor_id=FlavorId("small"), image_id=None,
-        nics=(NicRequest(port_id=port.id),),
-    )  # fmt: skip
-    with pytest.raises(NotFound):
-        create_server(scene.svc, OTHER, request)
-    with pytest.raises(NotFound):
-        get_port(scene.svc, OTHER, port.id)
-    view = scene.boot(on(scene.blue))
-    with pytest.raises(NotFound):
-        delete_server(scene.svc, OTHER, view.server.id)
-
-
 @pytest.mark.parametrize(
     "nic",
     [
@@ -407,102 +293,7 @@ def test_a_vf_on_a_tunnelled_network_is_refused_with_the_remedy(scene: Scene) ->
         scene.boot(on(tunnel))
 
 
-def test_an_admins_claim_holds_the_very_device_and_pins_the_server_to_it(scene: Scene) -> None:
-    claim = {"pci_slot": "0000:05:02.2"}
-    port = create_port(
-        scene.svc,
-        ADMIN,
-        PortCreate(
-            network_id=scene.blue.id, vnic_type=VnicType.DIRECT, host=HostName("h2"), profile=claim,
-            project_id=DEMO.project_id,
-        ),
-    ).port  # fmt: skip
-    assert scene.devices("claimed") == ["h2 0000:05:02.2 claimed"]
-    scene.index_agrees()
-    view = scene.boot(NicRequest(port_id=port.id), on(scene.red))
-    assert view.host is not None
-    assert view.host.name == "h2"
-    assert str(view.nics[0].port.device.function.address) == "0000:05:02.2"  # type: ignore[union-attr]
-    scene.settle(view.server.id)
-    assert get_server(scene.svc, DEMO, view.server.id).server.state is ServerState.ACTIVE
-
-
-@pytest.mark.parametrize(
-    ("slot", "problem"),
-    [
-        ("0000:82:02.0", "physical_network"),  # Not on the network.
-        ("0000:05:02.7", "lists"),  # Not listed.
-        ("0000:05:00.0", "PF"),  # A whole PF for a port that wants a VF.
-    ],
-)
-def test_a_claim_of_a_device_that_cannot_serve_is_refused(
-    scene: Scene, slot: str, problem: str
-) -> None:
-    request = PortCreate(
-        network_id=scene.blue.id, vnic_type=VnicType.DIRECT, host=HostName("h1"),
-        profile={"pci_slot": slot},
-    )  # fmt: skip
-    with pytest.raises(DeviceTaken, match=problem):
-        create_port(scene.svc, ADMIN, request)
-    assert scene.devices("claimed") == []
-
-
-def test_a_claim_of_a_held_device_is_refused_and_withdrawing_a_claim_returns_it(
-    scene: Scene,
-) -> None:
-    request = PortCreate(
-        network_id=scene.blue.id, vnic_type=VnicType.DIRECT, host=HostName("h1"),
-        profile={"pci_slot": "0000:05:02.0"},
-    )  # fmt: skip
-    port = create_port(scene.svc, ADMIN, request).port
-    with pytest.raises(DeviceTaken):
-        create_port(scene.svc, ADMIN, request)
-    update_port(scene.svc, ADMIN, port.id, PortUpdate(host=None))
-    assert scene.devices("releasing") == ["h1 0000:05:02.0 releasing"]
-    scene.clean("h1")
-    assert scene.devices("releasing") == []
-    scene.index_agrees()
-
-
-def test_a_tenant_can_name_neither_device_nor_host(scene: Scene) -> None:
-    with pytest.raises(Forbidden):
-        create_port(
-            scene.svc, DEMO, PortCreate(network_id=scene.blue.id, profile={"pci_slot": "x"})
-        )
-    with pytest.raises(Forbidden):
-        create_port(scene.svc, DEMO, PortCreate(network_id=scene.blue.id, host=HostName("h1")))
-
-
 def test_a_server_that_is_building_cannot_be_stopped(scene: Scene) -> None:
     view = scene.boot(on(scene.blue))
     with pytest.raises(StateConflict):
         stop_server(scene.svc, DEMO, view.server.id)
-
-
-def test_a_card_that_is_gone_is_forgotten_but_for_devices_that_have_owners(scene: Scene) -> None:
-    view = scene.boot(on(scene.blue))
-    assert view.host is not None
-    host = view.host.name
-    scene.agents[host].report(inventory=tuple(a_card(0x82, "phy2")))
-    kept = [line for line in scene.devices() if line.startswith(f"{host} 0000:05")]
-    assert f"{host} 0000:05:02.0 claimed" in kept
-    assert not [line for line in kept if line.endswith("free")]
-    scene.index_agrees()
-
-
-def test_the_audit_trail_tells_who_did_what_to_a_device(scene: Scene) -> None:
-    view = scene.boot(on(scene.blue))
-    assert view.host is not None
-    scene.settle(view.server.id)
-    delete_server(scene.svc, DEMO, view.server.id)
-    scene.clean(view.host.name)
-    binding = view.nics[0].port.binding
-    assert binding is not None
-    query = ListQuery(equals={"device_id": (binding.device_id,)})
-    trail = [(event.action, event.actor) for event in list_events(scene.svc, ADMIN, query)]
-    assert trail == [
-        ("device.clean", f"agent {view.host.name}"),
-        ("device.release", "user demo"),
-        ("device.confirm", f"agent {view.host.name}"),
-        ("device.claim", "user demo"),
-    ]

@@ -170,6 +170,14 @@ def bridge_of(segment: Segment | None, host: Host) -> str | None:
     return host.resources.bridges.get(name)
 
 
+def touch_host(tx: Transaction, svc: Services, binding: Binding) -> None:
+    """Raise the generation of a binding's host: what is desired of it has changed."""
+    generation = tx.hosts.raise_generation(binding.host_id)
+    svc.fleet.note_generation(tx, binding.host_id, generation)
+    name = tx.hosts.get(binding.host_id).name
+    tx.on_commit(lambda: svc.wake_host(name))
+
+
 def _check_by_network_side(
     svc: Services, port: Port, network: Network, segment: Segment, record: DeviceRecord
 ) -> None:

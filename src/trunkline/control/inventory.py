@@ -76,7 +76,10 @@ def _record(
         host_id=host.id,
         pf_id=None if pf_address is None else ids.get(pf_address),
         offered=True,
-        epoch=known.epoch if known else 0,
+        # A device may be forgotten and listed again, while the agent's journal remembers its epoch
+        # and refuses older ones. Each allocation raises the host's generation too, so no epoch of
+        # this host was ever above it.
+        epoch=known.epoch if known else host.generation,
         held_whole=known.held_whole if known else False,
         vfs_held=known.vfs_held if known else 0,
         device=device,

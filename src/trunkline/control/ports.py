@@ -18,10 +18,11 @@ from trunkline.control.access import (
     visible_to,
 )
 from trunkline.control.addresses import allocate_fixed_ips
-from trunkline.control.audit import Actor, actor_of
-from trunkline.control.binding import bind_port, release_binding
+from trunkline.control.audit import actor_of
+from trunkline.control.binding import release_binding, touch_host
+from trunkline.control.claims import claim, update_claim
 from trunkline.control.locking import lock_port
-from trunkline.control.nics import DEVICE_KINDS, check_vnic_type
+from trunkline.control.nics import check_vnic_type
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
 from trunkline.control.services import Services
@@ -29,19 +30,16 @@ from trunkline.control.views import PortView
 from trunkline.domain.binding import Binding
 from trunkline.domain.errors import (
     AlreadyExists,
-    DeviceTaken,
     Forbidden,
     GenerationMoved,
     InUse,
-    Invalid,
     StateConflict,
 )
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import DeviceId, HostName, NetworkId, PortId, ProjectId
+from trunkline.domain.ids import DeviceId, NetworkId, PortId, ProjectId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
-from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import Port, VnicType
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -102,7 +100,7 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
                 tx, actor_of(caller), svc.clock.now(), "port.update", f"port {port.id}",
                 project_id=port.project_id, port_id=port.id,
             )  # fmt: skip
-        _update_claim(tx, svc, actor_of(caller), updated, network, binding, changes)
+        update_claim(tx, svc, actor_of(caller), updated, network, binding, changes)
         if binding is not None and binding.server_id is not None:
             touch_host(tx, svc, binding)
         return _view(tx, port_id)
@@ -253,14 +251,6 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
     return views
 
 
-def touch_host(tx: Transaction, svc: Services, binding: Binding) -> None:
-    """Raise the generation of a binding's host: what is desired of it has changed."""
-    generation = tx.hosts.raise_generation(binding.host_id)
-    svc.fleet.note_generation(tx, binding.host_id, generation)
-    name = tx.hosts.get(binding.host_id).name
-    tx.on_commit(lambda: svc.wake_host(name))
-
-
 def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate) -> PortView:
     network = tx.networks.get(request.network_id, Lock.SHARED)
     require_visible(caller, network, "network", network.id, shared=network.shared)
@@ -290,7 +280,7 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
         project_id=port.project_id, port_id=port.id,
     )  # fmt: skip
     if request.host:
-        _claim(tx, svc, actor, port, network, request.host, request.profile)
+        claim(tx, svc, actor, port, network, request.host, request.profile)
     return _view(tx, port.id)
 
 
@@ -360,81 +350,6 @@ def _updated(
     if not isinstance(changes.fixed_ips, Unset):
         given["fixed_ips"] = allocate_fixed_ips(tx, network, changes.fixed_ips, port.id)
     return replace(port, **given)
-
-
-def _update_claim(
-    tx: Transaction,
-    svc: Services,
-    actor: Actor,
-    port: Port,
-    network: Network,
-    binding: Binding | None,
-    changes: PortUpdate,
-) -> None:
-    if isinstance(changes.host, Unset):
-        return
-    if binding is not None and binding.server_id is not None:
-        raise StateConflict("port", port.id, f"server {binding.server_id} has it")
-    if binding is not None:
-        release_binding(tx, svc, actor, binding, reason="claim withdrawn")
-        touch_host(tx, svc, binding)
-    if changes.host:
-        profile = {} if isinstance(changes.profile, Unset) else changes.profile
-        _claim(tx, svc, actor, port, network, changes.host, profile)
-
-
-def _claim(
-    tx: Transaction,
-    svc: Services,
-    actor: Actor,
-    port: Port,
-    network: Network,
-    host_name: HostName,
-    profile: Mapping[str, object],
-) -> None:
-    """Bind a port to a host, and to the device at `pci_slot`, because an admin says so.
-
-    Raises:
-        DeviceTaken: The device has an owner, is not on the network, or is not listed.
-        Invalid: `pci_slot` is malformed or missing where a device is needed.
-    """
-    host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
-    kind = DEVICE_KINDS[port.vnic_type]
-    segment_id, device_id = network.segments[0].id, None
-    if kind is not None:
-        slot = profile.get("pci_slot")
-        if not isinstance(slot, str):
-            raise Invalid("binding:profile.pci_slot", "the PCI address of a device is needed")
-        try:
-            address = PciAddress.parse(slot)
-        except ValueError as problem:
-            raise Invalid("binding:profile.pci_slot", str(problem)) from problem
-        record = tx.devices.find_at(host.id, str(address))
-        if record is None or not record.offered:
-            raise DeviceTaken(f"{address} on {host_name}", "no device spec of the host lists it")
-        if record.kind is not kind:
-            raise DeviceTaken(
-                f"{address} on {host_name}",
-                f"it is a {record.kind.value.upper()}, a port of type {port.vnic_type.value} "
-                f"needs a {kind.value.upper()}",
-            )
-        refusals = []
-        for segment in network.segments:
-            driver = svc.networking.driver_for(segment.network_type)
-            problem_text = driver.refusal(network, segment, record.device)
-            if problem_text is None:
-                segment_id, device_id = segment.id, record.id
-                break
-            refusals.append(problem_text)
-        if device_id is None:
-            raise DeviceTaken(f"{address} on {host_name}", "; ".join(refusals))
-    binding = bind_port(
-        tx, svc, actor, port=port, network=network, host=host, segment_id=segment_id,
-        device_id=device_id, server_id=None,
-    )  # fmt: skip
-    if device_id is not None:
-        svc.fleet.note_taken(tx, host.id, device_id)
-    touch_host(tx, svc, binding)
 
 
 def _free_mac(tx: Transaction, network_id: NetworkId, port_id: PortId) -> MacAddress:

@@ -42,7 +42,7 @@ class DeviceRecord:
     host_id: HostId
     pf_id: DeviceId | None
     offered: bool
-    epoch: int  # Of its newest allocation; 0: never allocated.
+    epoch: int  # Of its newest allocation, or a number that no allocation of the host was above.
     held_whole: bool
     vfs_held: int
     device: OfferedDevice

@@ -1,0 +1,95 @@
+"""Claims: an admin names the host and the very device of a port, as the network API allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trunkline.control.audit import Actor
+from trunkline.control.binding import bind_port, release_binding, touch_host
+from trunkline.control.nics import DEVICE_KINDS
+from trunkline.control.requests import PortUpdate, Unset
+from trunkline.control.services import Services
+from trunkline.domain.binding import Binding
+from trunkline.domain.errors import DeviceTaken, Invalid, StateConflict
+from trunkline.domain.ids import HostName
+from trunkline.domain.network import Network
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.port import Port
+from trunkline.store.locks import Lock
+from trunkline.store.transaction import Transaction
+
+
+def claim(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    port: Port,
+    network: Network,
+    host_name: HostName,
+    profile: Mapping[str, object],
+) -> None:
+    """Bind a port to a host, and to the device at `pci_slot`, because an admin says so.
+
+    Raises:
+        DeviceTaken: The device has an owner, is not on the network, or is not listed.
+        Invalid: `pci_slot` is malformed or missing where a device is needed.
+    """
+    host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
+    kind = DEVICE_KINDS[port.vnic_type]
+    segment_id, device_id = network.segments[0].id, None
+    if kind is not None:
+        slot = profile.get("pci_slot")
+        if not isinstance(slot, str):
+            raise Invalid("binding:profile.pci_slot", "the PCI address of a device is needed")
+        try:
+            address = PciAddress.parse(slot)
+        except ValueError as problem:
+            raise Invalid("binding:profile.pci_slot", str(problem)) from problem
+        record = tx.devices.find_at(host.id, str(address))
+        if record is None or not record.offered:
+            raise DeviceTaken(f"{address} on {host_name}", "no device spec of the host lists it")
+        if record.kind is not kind:
+            raise DeviceTaken(
+                f"{address} on {host_name}",
+                f"it is a {record.kind.value.upper()}, a port of type {port.vnic_type.value} "
+                f"needs a {kind.value.upper()}",
+            )
+        refusals = []
+        for segment in network.segments:
+            driver = svc.networking.driver_for(segment.network_type)
+            problem_text = driver.refusal(network, segment, record.device)
+            if problem_text is None:
+                segment_id, device_id = segment.id, record.id
+                break
+            refusals.append(problem_text)
+        if device_id is None:
+            raise DeviceTaken(f"{address} on {host_name}", "; ".join(refusals))
+    binding = bind_port(
+        tx, svc, actor, port=port, network=network, host=host, segment_id=segment_id,
+        device_id=device_id, server_id=None,
+    )  # fmt: skip
+    if device_id is not None:
+        svc.fleet.note_taken(tx, host.id, device_id)
+    touch_host(tx, svc, binding)
+
+
+def update_claim(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    port: Port,
+    network: Network,
+    binding: Binding | None,
+    changes: PortUpdate,
+) -> None:
+    """Make or withdraw a claim, if the update of a port says so."""
+    if isinstance(changes.host, Unset):
+        return
+    if binding is not None and binding.server_id is not None:
+        raise StateConflict("port", port.id, f"server {binding.server_id} has it")
+    if binding is not None:
+        release_binding(tx, svc, actor, binding, reason="claim withdrawn")
+        touch_host(tx, svc, binding)
+    if changes.host:
+        profile = {} if isinstance(changes.profile, Unset) else changes.profile
+        claim(tx, svc, actor, port, network, changes.host, profile)
