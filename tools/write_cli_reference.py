@@ -35,7 +35,10 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Com
     """Yield a command and all below it, each with its whole name."""
     yield name, command
     if isinstance(command, click.Group):
-        for below, child in sorted(command.commands.items()):
+        context = click.Context(command)  # Not `command.commands`: some are loaded when asked for.
+        for below in sorted(command.list_commands(context)):
+            child = command.get_command(context, below)
+            assert child is not None
             yield from commands(child, f"{name} {below}")
 
 
