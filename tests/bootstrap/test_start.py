@@ -68,7 +68,7 @@ def test_a_directory_that_cannot_be_written_is_named_with_the_remedy(
         (tmp_path / "d").write_text("in the way")
     code, said = refusal(tmp_path, "up", "--data", "d/e" if blocker != "file" else "d")
     assert code == ExitCode.REFUSED
-    assert "choose another with --data" in said
+    assert "choose another (--data" in said
 
 
 def test_a_directory_without_permission_is_named_with_the_remedy(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_directory_without_permission_is_named_with_the_remedy(tmp_path: Path)
     code, said = refusal(tmp_path, "up", "--data", "/proc/self/trunkline")
     assert code == ExitCode.REFUSED
     assert "/proc/self/trunkline" in said
-    assert "choose another with --data" in said
+    assert "choose another (--data" in said
 
 
 def test_an_unknown_fleet_is_told_with_those_that_ship(tmp_path: Path) -> None:

@@ -52,7 +52,9 @@ class DataDirectory:
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as problem:
             raise DirectoryUnusable(
-                path, f"{problem.strerror}; choose another with --data, or mend its permissions"
+                path,
+                f"{problem.strerror}; choose another (--data, or data_dir of controller.toml), or "
+                "mend its permissions",
             ) from problem
         try:
             # The kernel drops the lock with the process, however that ends.
