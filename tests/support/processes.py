@@ -33,7 +33,11 @@ class Running:
 
     def interrupt(self) -> int:
         """Press Ctrl-C; return its exit status."""
-        self._process.send_signal(signal.SIGINT)
+        return self.signal(signal.SIGINT)
+
+    def signal(self, number: signal.Signals) -> int:
+        """Send a signal that ends it; return its exit status."""
+        self._process.send_signal(number)
         return self._process.wait(STOP_SECONDS_MAX)
 
     def wait_killed(self) -> None:

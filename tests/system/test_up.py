@@ -160,7 +160,7 @@ def test_a_second_start_goes_on_and_writes_nothing(tmp_path: Path, openstack: Op
         first.kill()
     written = attempted_writes(tmp_path)
     with trunkline(tmp_path, "up", "--data", ".", "--port", "0") as second:
-        assert not any("first password" in line for line in second.said)
+        assert not any("new password" in line for line in second.said)
         after = session.show("server", "show", "web")
         assert (after["id"], after["status"]) == (before["id"], "ACTIVE")
         wait_until_every_host_is_settled(session)

@@ -26,7 +26,7 @@ from trunkline.bootstrap.simulated import simulated_agent
 from trunkline.cli.context import Teaching
 from trunkline.client.agents import enrol
 from trunkline.domain.host import HostResources
-from trunkline.host.fleet import load_fleet, shipped_fleets
+from trunkline.host.fleet import find_fleet, load_fleet
 from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
 from trunkline.vif.registry import load_vif_types
 
@@ -121,7 +121,7 @@ def _token(config: ComputeConfig, state: Path) -> str:
 def _simulated_host(config: ComputeConfig, simulate: str) -> SimulatedHost:
     directory = Path(simulate)
     if not directory.is_dir():
-        fleet = load_fleet(shipped_fleets().get(simulate) or Path(simulate))
+        fleet = load_fleet(find_fleet(simulate))
         directory = config.state_dir / "simulated"
         create_hosts(fleet, directory, only=[config.host])
     return open_host(directory, config.host)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 
 from trunkline.api.app import make_app
 from trunkline.api.wakeups import Wakeups
 from trunkline.bootstrap.directory import DataDirectory, Login
-from trunkline.control.identity import bootstrap_identity
+from trunkline.control.identity import bootstrap_identity, reset_password
 from trunkline.control.services import Services
 from trunkline.domain.errors import ErrorKind, TrunklineError
 
@@ -29,7 +31,8 @@ class AddressTaken(TrunklineError):
 
     def __init__(self, address: str, port: int, problem: str) -> None:
         super().__init__(
-            f"cannot listen on {address}:{port}: {problem}; choose another with --port"
+            f"cannot listen on {address}:{port}: {problem}; choose another port with --port, or "
+            "another address"
         )
 
 
@@ -95,6 +98,18 @@ class _Server(uvicorn.Server):
         self._on_ready = on_ready
         self._wakeups = wakeups
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End in good order.
+
+        uvicorn raises every signal again when it is done. For SIGTERM that is death on the spot:
+        agents in the middle of a step, the database's log not folded in. Ctrl-C may be raised
+        again, as it unwinds.
+        """
+        if sig == signal.SIGTERM:
+            self.should_exit = True
+        else:
+            super().handle_exit(sig, frame)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, then say so."""
         await super().startup(sockets=sockets)
@@ -107,17 +122,26 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets=sockets)
 
 
-def first_logins(directory: DataDirectory, svc: Services, url: str) -> list[Login]:
-    """Write clouds.yaml for this URL; return what must be shown, because it never is again."""
+def new_logins(directory: DataDirectory, svc: Services, url: str) -> list[Login]:
+    """Write clouds.yaml for this URL; return what must be shown, because it never is again.
+
+    Whoever is alone with the database has the passwords nowhere but in clouds.yaml. Where that is
+    gone (deleted, or a kill came between the commit and the file), there are new ones. A replica
+    leaves that be: another one may have the file.
+    """
     first = bootstrap_identity(svc)
-    if first is None:
-        logins = directory.read_logins()
-        if logins:
-            directory.write_clouds(url, logins)
+    if first is not None:
+        passwords = first.admin, first.demo
+    elif logins := directory.read_logins():
+        directory.write_clouds(url, logins)
         return []
+    elif svc.store.dialect != "sqlite":
+        return []
+    else:
+        passwords = reset_password(svc, "admin"), reset_password(svc, "demo")
     logins = [
-        Login(ADMIN_CLOUD, "admin", first.admin, "admin"),
-        Login(DEMO_CLOUD, "demo", first.demo, "demo"),
+        Login(ADMIN_CLOUD, "admin", passwords[0], "admin"),
+        Login(DEMO_CLOUD, "demo", passwords[1], "demo"),
     ]
     directory.write_clouds(url, logins)
     return logins

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.domain.clock import IdSource
 from trunkline.domain.errors import ErrorKind, TrunklineError
 
@@ -51,7 +52,9 @@ class DataDirectory:
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as problem:
             raise DirectoryUnusable(
-                path, f"{problem.strerror}; choose another with --data, or mend its permissions"
+                path,
+                f"{problem.strerror}; choose another (--data, or data_dir of controller.toml), or "
+                "mend its permissions",
             ) from problem
         try:
             # The kernel drops the lock with the process, however that ends.
@@ -98,7 +101,7 @@ class DataDirectory:
         file = self.path / "enrolment.key"
         if not file.exists():
             write_private(file, ids.new_secret() + "\n")
-        return file.read_text().strip()
+        return read_secret(file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
 
     def write_clouds(self, url: str, logins: list[Login]) -> None:
         """Write clouds.yaml, readable by its owner alone: it holds the passwords."""

@@ -61,8 +61,9 @@ def configure_logging(
     root.addHandler(handler)
     root.setLevel(level)
     # uvicorn's own lines about connections say nothing that ours about requests don't.
-    # Nor does it matter to anybody which plugins Alembic finds in itself when it is loaded.
-    for chatty in ("uvicorn", "alembic.runtime.plugins"):
+    # Nor does it matter to anybody which plugins Alembic finds in itself when it is loaded, or
+    # that it looked for migrations and found none.
+    for chatty in ("uvicorn", "alembic"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[

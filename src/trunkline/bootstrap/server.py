@@ -13,8 +13,8 @@ from trunkline.api.wakeups import Wakeups
 from trunkline.bootstrap.control_plane import (
     SILENCE_CHECK_SECONDS,
     Listener,
-    first_logins,
     listen,
+    new_logins,
     serve,
 )
 from trunkline.bootstrap.controller_config import ControllerConfig, load_controller_config
@@ -87,16 +87,16 @@ def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener:
         clear_up_images(svc)
         set_enrolment_key(svc, key)
         url = config.public_url or listener.url
-        first = first_logins(directory, svc, url)
+        logins = new_logins(directory, svc, url)
         tickers.append(Ticker("silent hosts", SILENCE_CHECK_SECONDS, svc.fleet.notice_silence))
         if store.dialect != "sqlite":
             tickers.append(Ticker("change feed", FEED_CHECK_SECONDS, waking_hosts(svc, wakeups)))
         for ticker in tickers:
             ticker.start()
         passwords = "".join(
-            f"  first password of {login.user} (shown once, kept in {directory.clouds}): "
+            f"  new password of {login.user} (shown once, kept in {directory.clouds}): "
             f"{login.password}\n"
-            for login in first
+            for login in logins
         )
 
         def say_ready() -> None:

@@ -19,8 +19,8 @@ from trunkline.bootstrap.control_plane import (
     DEMO_CLOUD,
     SILENCE_CHECK_SECONDS,
     Listener,
-    first_logins,
     listen,
+    new_logins,
     serve,
 )
 from trunkline.bootstrap.directory import DataDirectory, DirectoryUnusable, Login
@@ -35,12 +35,13 @@ from trunkline.control.image_transfer import clear_up_images
 from trunkline.control.networking import IdRange, Networking
 from trunkline.control.services import Services, make_services
 from trunkline.domain.ids import HostName, PhysicalNetwork
-from trunkline.host.fleet import Fleet, load_fleet, shipped_fleets
+from trunkline.host.fleet import Fleet, find_fleet, load_fleet, shipped_fleets
 from trunkline.host.simulated_host import create_hosts, open_host
 from trunkline.netdrivers.builtin import PhysicalNetworkDriver, TunnelDriver
 from trunkline.store.schema import open_store
 
 DEFAULT_FLEET: Final = "scenario"
+HOSTS_NAMED_MAX: Final = 8  # In a message; a fleet may have thousands.
 # A request passes from thread to thread some six times, and agents compute beside it. At Python's
 # default of 5 ms each pass could wait that long for the interpreter.
 THREAD_SWITCH_SECONDS: Final = 0.0002
@@ -87,6 +88,7 @@ def up(
     directory = DataDirectory(data)
     try:
         fleet = _fleet(directory, fleet_name)
+        _check_external(external, fleet)
         listener = listen(address, port)
         _run(directory, fleet, listener, frozenset(external))
     finally:
@@ -98,7 +100,7 @@ def _fleet(directory: DataDirectory, name: str | None) -> Fleet:
     kept = directory.fleet_file
     if name is None and kept.exists():
         return load_fleet(kept)
-    source = shipped_fleets().get(name or DEFAULT_FLEET) or Path(name or DEFAULT_FLEET)
+    source = find_fleet(name or DEFAULT_FLEET)
     fleet = load_fleet(source)
     if (
         kept.exists()
@@ -112,6 +114,17 @@ def _fleet(directory: DataDirectory, name: str | None) -> Fleet:
         )
     shutil.copyfile(source, kept)
     return fleet
+
+
+def _check_external(external: Collection[str], fleet: Fleet) -> None:
+    for name in external:
+        if name not in fleet.host_names:
+            raise click.BadParameter(
+                f"the fleet has no host {name!r}; it has "
+                f"{', '.join(fleet.host_names[:HOSTS_NAMED_MAX])}"
+                + (", …" if len(fleet.host_names) > HOSTS_NAMED_MAX else ""),
+                param_hint="'--external-agent'",
+            )
 
 
 def _run(
@@ -139,7 +152,7 @@ def _run(
             )
         clear_up_images(svc)
         set_enrolment_key(svc, directory.enrolment_key(ids))
-        logins = first_logins(directory, svc, listener.url)
+        logins = new_logins(directory, svc, listener.url)
         _make_known(svc, fleet.host_names)
         runner.start(_agents(directory, svc, [n for n in fleet.host_names if n not in external]))
         watch = Ticker("silent hosts", SILENCE_CHECK_SECONDS, svc.fleet.notice_silence)
@@ -203,7 +216,7 @@ def _make_known(svc: Services, names: Collection[HostName]) -> None:
 
 
 def _say_ready(
-    directory: DataDirectory, url: str, hosts: int, made: int, first_logins: list[Login]
+    directory: DataDirectory, url: str, hosts: int, made: int, logins: list[Login]
 ) -> None:
     lines = [
         f"Trunkline answers at {url}",
@@ -211,8 +224,8 @@ def _say_ready(
         + (f" ({made} of them new)" if made else ", as they were left"),
     ]
     lines += [
-        f"  first password of {login.user} (shown once, kept in clouds.yaml): {login.password}"
-        for login in first_logins
+        f"  new password of {login.user} (shown once, kept in clouds.yaml): {login.password}"
+        for login in logins
     ]
     lines += [
         "",

@@ -81,7 +81,9 @@ def _play(story: Story, directory: Path, plant: str | None) -> int:
 def _start(story: Story, system: System, directory: Path) -> Stage:
     story.say(
         "This starts all of Trunkline on simulated hosts: the real API, scheduler and agents, on "
-        "kernels and libvirts that are files. DIR is a temporary directory."
+        "kernels and libvirts that are files. DIR is a temporary directory. A line that begins "
+        "with `$ openstack` is what you would type; the demo needs no client, and sends the same "
+        "requests itself."
     )
     story.command(system.shortened(f"trunkline {' '.join(system.server_command)}"))
     with story.waiting("starting the server"):

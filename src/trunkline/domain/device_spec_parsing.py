@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -80,7 +81,9 @@ class _Reader:
     def spec(self) -> DeviceSpec:
         for key in self._table:
             if key not in _KEYS:
-                self._fault(str(key), f"unknown; known are {', '.join(_KEYS)}")
+                near = difflib.get_close_matches(str(key), _KEYS, n=1)
+                remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(_KEYS)}"
+                self._fault(str(key), f"unknown; {remedy}")
         if not any(key in self._table for key in _CONDITIONS):
             self._fault("", f"matches nothing in particular; add one of {', '.join(_CONDITIONS)}")
         return DeviceSpec(

@@ -136,6 +136,19 @@ def shipped_fleets() -> Mapping[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+def find_fleet(name: str) -> Path:
+    """Return the file that a user means by `name`: a shipped fleet's name, or a path.
+
+    Raises:
+        InvalidFleet: It is neither.
+    """
+    shipped = shipped_fleets()
+    path = shipped.get(name) or Path(name)
+    if not path.exists():
+        raise InvalidFleet(name, [f"no such file, and no shipped fleet ({', '.join(shipped)})"])
+    return path
+
+
 def load_fleet(path: Path) -> Fleet:
     """Read and check a fleet file.
 

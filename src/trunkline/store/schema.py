@@ -6,7 +6,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.store.engine import Store, open_engine
@@ -29,6 +30,17 @@ class DatabaseTooNew(TrunklineError):
         self.known = known
 
 
+class DatabaseUnusable(TrunklineError):
+    """The database can't be opened: not there, not allowed, damaged, or its driver is missing."""
+
+    code = "store.unusable"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(f"the database {url} can't be used: {problem}")
+        self.url = url
+
+
 def open_store(url: str, *, inline: bool = False) -> Store:
     """Open the database at `url`, bring its schema up to date, and return the Store.
 
@@ -38,10 +50,22 @@ def open_store(url: str, *, inline: bool = False) -> Store:
 
     Raises:
         DatabaseTooNew: It was written by a newer version; nothing was touched.
+        DatabaseUnusable: It can't be opened at all.
     """
-    engine = open_engine(url)
+    shown = make_url(url).render_as_string(hide_password=True)
+    try:
+        engine = open_engine(url)
+    except ModuleNotFoundError as problem:  # The base installation has no driver for PostgreSQL.
+        raise DatabaseUnusable(
+            shown, f"{problem}; do `pip install 'trunkline[postgresql]'`"
+        ) from problem
+    except ArgumentError as problem:
+        raise DatabaseUnusable(shown, str(problem)) from problem
     try:
         bring_up_to_date(engine)
+    except DBAPIError as problem:
+        engine.dispose()
+        raise DatabaseUnusable(shown, str(problem.orig).strip()) from problem
     except BaseException:
         engine.dispose()
         raise

@@ -8,6 +8,11 @@ from typing import Any, Final
 import pytest
 
 from tests.support.compute_site import ComputeSite, a_compute_site, server_request
+from tests.support.world import PHY1, a_flavor, a_network
+from trunkline.control.flavors import delete_flavor
+from trunkline.control.images import ImageCreate, create_image, delete_image
+from trunkline.control.networks import delete_network
+from trunkline.control.ports import delete_port
 from trunkline.domain.listing import ListQuery
 
 NOWHERE: Final = "2e4f5a00-0000-4000-8000-00000000dead"
@@ -52,7 +57,35 @@ def _foreign_port(scene: ComputeSite) -> str:
     return scene.a_port(scene.a_network_of("admin"), user="admin")
 
 
+def _deleted(scene: ComputeSite, what: str) -> dict[str, Any]:
+    """Make a port, network, flavor or image, delete it, and name it in a request."""
+    svc, admin, demo = scene.site.svc, scene.caller("admin"), scene.caller()
+    match what:
+        case "port":
+            port = scene.a_port(scene.blue)
+            delete_port(svc, demo, port)
+            return {"networks": [{"port": port}]}
+        case "network":
+            network = a_network(svc, "gone", (PHY1, 199), project=demo)
+            delete_network(svc, demo, network.id)
+            return {"networks": [{"uuid": network.id}]}
+        case "flavor":
+            flavor = a_flavor(svc, "gone")
+            delete_flavor(svc, admin, flavor.id)
+            return {"flavorRef": flavor.id}
+        case "image":
+            image = create_image(svc, demo, ImageCreate(name="gone"))
+            delete_image(svc, demo, image.id)
+            return {"imageRef": image.id, "block_device_mapping_v2": None}
+        case _:
+            raise AssertionError(what)
+
+
 CASES: Final[tuple[Case, ...]] = (
+    ("deleted port", lambda s: _deleted(s, "port"), 400, "could not be found"),
+    ("deleted network", lambda s: _deleted(s, "network"), 400, "could not be found"),
+    ("deleted flavor", lambda s: _deleted(s, "flavor"), 400, "could not be found"),
+    ("deleted image", lambda s: _deleted(s, "image"), 400, "could not be found"),
     ("unknown flavor", lambda _: {"flavorRef": "huge"}, 400, "huge"),
     (
         "unknown image",

@@ -166,7 +166,7 @@ def test_a_pf_and_its_vfs_on_different_physical_networks_contradict() -> None:
         ([{"tags": {"a": "b"}}], "device_specs[0]: matches nothing in particular"),
         (
             [{"ifname": "eth2", "adress": "0000:05:00.0"}],
-            "device_specs[0].adress: unknown; known are vendor_id,",
+            "device_specs[0].adress: unknown; did you mean address?",
         ),
         ([{"vendor_id": "80867"}], "device_specs[0].vendor_id: not a PCI vendor or product ID"),
         ([{"product_id": 1234}], "device_specs[0].product_id: expected text, found 1234"),
