@@ -98,6 +98,8 @@ class Hosts:
 
     def get_many(self, host_ids: Collection[HostId]) -> dict[HostId, Host]:
         """Return those of the hosts that exist."""
+        if not host_ids:
+            return {}
         rows = self._connection.execute(_BY_IDS, among(host_ids)).mappings()
         return {HostId(row["id"]): _host(row) for row in rows}
 

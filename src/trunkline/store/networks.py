@@ -55,6 +55,8 @@ class Networks:
 
     def get_many(self, network_ids: Collection[str], lock: Lock = Lock.NONE) -> list[Network]:
         """Return those of the networks that exist, by ID."""
+        if not network_ids:
+            return []
         rows = self._connection.execute(_BY_IDS[lock], among(network_ids)).mappings()
         return self._with_segments(rows.all())
 

@@ -1,0 +1,82 @@
+"""The change feed: nothing that is committed is ever skipped, however late it commits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.world import AgentByHand, a_card, a_world
+from trunkline.control.services import Services
+from trunkline.domain.ids import HostId
+from trunkline.store.transaction import Transaction
+
+WAIT_SECONDS_MAX = 30
+
+
+@pytest.fixture
+def svc(tmp_path: Path, new_postgres_database: Callable[[], str]) -> Iterator[Services]:
+    with a_world(tmp_path, url=new_postgres_database()) as opened:
+        for n in (1, 2):
+            AgentByHand(opened, f"h{n}", a_card(5, "phy1", serial=n))
+        yield opened
+
+
+def host_ids(svc: Services) -> list[HostId]:
+    return [host.id for host in svc.store.read(lambda tx: tx.hosts.all())]
+
+
+def changed_since(svc: Services, number: int) -> tuple[int, list[HostId]]:
+    return svc.store.read(lambda tx: tx.hosts.changed_since(number))
+
+
+def test_a_change_that_commits_late_is_not_lost_to_one_with_a_higher_number(svc: Services) -> None:
+    early, late = host_ids(svc)
+    read, _ = changed_since(svc, 0)
+    has_written, may_commit = threading.Event(), threading.Event()
+
+    def hold_open(tx: Transaction) -> None:
+        tx.hosts.raise_generation(late)  # Takes the lower number, and commits last.
+        has_written.set()
+        assert may_commit.wait(WAIT_SECONDS_MAX)
+
+    holder = threading.Thread(target=lambda: svc.store.write(hold_open))
+    holder.start()
+    try:
+        assert has_written.wait(WAIT_SECONDS_MAX)
+        svc.store.write(lambda tx: tx.hosts.raise_generation(early))
+        read, changed = changed_since(svc, read)
+        assert late not in changed
+    finally:
+        may_commit.set()
+        holder.join()
+    seen = set(changed)
+    _, changed = changed_since(svc, read)
+    assert seen | set(changed) == {early, late}
+
+
+def test_an_index_follows_what_another_replica_did_while_a_transaction_was_held_open(
+    svc: Services,
+) -> None:
+    early, late = host_ids(svc)
+    has_written, may_commit = threading.Event(), threading.Event()
+
+    def hold_open(tx: Transaction) -> None:
+        tx.hosts.raise_generation(late)
+        has_written.set()
+        assert may_commit.wait(WAIT_SECONDS_MAX)
+
+    holder = threading.Thread(target=lambda: svc.store.write(hold_open))
+    holder.start()
+    try:
+        assert has_written.wait(WAIT_SECONDS_MAX)
+        svc.store.write(lambda tx: tx.hosts.raise_generation(early))
+        svc.store.write(svc.fleet.refresh)
+    finally:
+        may_commit.set()
+        holder.join()
+    svc.store.write(svc.fleet.refresh)
+    for host in svc.store.read(lambda tx: tx.hosts.all()):
+        assert svc.fleet.view(host.id).generation == host.generation
