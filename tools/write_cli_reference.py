@@ -35,8 +35,8 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Com
     """Yield a command and all below it, each with its whole name."""
     yield name, command
     if isinstance(command, click.Group):
-        context = click.Context(command)  # Not `command.commands`: some are loaded when asked for.
-        for below in sorted(command.list_commands(context)):
+        context = click.Context(command, info_name=name)
+        for below in command.list_commands(context):  # Some are loaded by being asked for.
             child = command.get_command(context, below)
             assert child is not None
             yield from commands(child, f"{name} {below}")

@@ -171,6 +171,23 @@ def test_filters_of_devices_narrow_each_other_down(terminal: Terminal) -> None:
     assert by_server["address"] == whole["nics"][0]["device"]["address"]
 
 
+@pytest.mark.parametrize(
+    ("nics", "code"), [(1, ExitCode.OK), (2, ExitCode.REFUSED)], ids=["fits", "does not fit"]
+)
+def test_the_installed_command_exits_as_the_command_in_it_does(
+    terminal: Terminal, tmp_path: Path, nics: int, code: ExitCode
+) -> None:
+    wanted = ["--nic", "network=red,vnic-type=direct"] * nics
+    done = subprocess.run(
+        [sys.executable, "-m", "trunkline", "explain", *wanted],
+        env={**os.environ, "OS_CLIENT_CONFIG_FILE": str(tmp_path / "clouds.yaml"),
+             "OS_CLOUD": "trunkline"},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert ("It fits on host" in done.stdout) == (code is ExitCode.OK)
+
+
 def test_a_ports_name_is_enough_for_explain(world: TwoNetworks, terminal: Terminal) -> None:
     world.port(world.red, "p9", VnicType.DIRECT)
     assert terminal.json("explain --port p9")["host"] == "h1"

@@ -81,7 +81,7 @@ def main() -> None:
     """Run the command; what is expected to go wrong is one line on standard error."""
     configure_logging()
     try:
-        root.main(standalone_mode=False)
+        code = root.main(standalone_mode=False)  # What a command ended with by itself, or None.
     except click.exceptions.Abort:
         sys.exit(ExitCode.INTERRUPTED)
     except KeyboardInterrupt:
@@ -95,3 +95,4 @@ def main() -> None:
     except Unreachable as problem:
         sys.stderr.write(f"trunkline: {problem}\n")
         sys.exit(ExitCode.UNREACHABLE)
+    sys.exit(code if isinstance(code, int) else ExitCode.OK)
