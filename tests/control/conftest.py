@@ -17,20 +17,27 @@ from tests.support.world import (
     a_network,
     a_world,
 )
+from trunkline.control.services import Services
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+def svc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
+    """A control plane on either database: what holds on one must hold on the other."""
     url = None
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_cluster").new_database()
-    with a_world(tmp_path, url=url) as svc:
-        a_flavor(svc)
-        agents = {
-            f"h{n}": AgentByHand(
-                svc, f"h{n}", a_card(5, "phy1", serial=n) + a_card(0x82, "phy2", serial=n)
-            )
-            for n in (1, 2)
-        }
-        yield Scene(svc, a_network(svc, "blue", (PHY1, 100)), a_network(svc, "red", (PHY2, 200)),
-                    agents)  # fmt: skip
+    with a_world(tmp_path, url=url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def scene(svc: Services) -> Scene:
+    a_flavor(svc)
+    agents = {
+        f"h{n}": AgentByHand(
+            svc, f"h{n}", a_card(5, "phy1", serial=n) + a_card(0x82, "phy2", serial=n)
+        )
+        for n in (1, 2)
+    }
+    blue, red = a_network(svc, "blue", (PHY1, 100)), a_network(svc, "red", (PHY2, 200))
+    return Scene(svc, blue, red, agents)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.world import ADMIN, DEMO, a_world
+from tests.support.world import ADMIN, DEMO
 from trunkline.control.flavors import (
     EXTRA_SPECS_MAX,
     FlavorCreate,
@@ -30,12 +28,6 @@ from trunkline.domain.ids import FlavorId
 from trunkline.domain.listing import ListQuery
 
 SMALL = FlavorCreate(name="small", id=FlavorId("1"), vcpus=1, memory_mib=512, disk_gib=1)
-
-
-@pytest.fixture
-def svc(tmp_path: Path) -> Iterator[Services]:
-    with a_world(tmp_path) as svc:
-        yield svc
 
 
 def actions(svc: Services) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -49,12 +48,6 @@ from trunkline.domain.network import NetworkType
 
 READER = a_caller("demo", Role.READER)
 VLAN, FLAT, VXLAN = NetworkType.VLAN, NetworkType.FLAT, NetworkType.VXLAN
-
-
-@pytest.fixture
-def svc(tmp_path: Path) -> Iterator[Services]:
-    with a_world(tmp_path) as world:
-        yield world
 
 
 def with_networking(svc: Services, **changes: Any) -> Services:

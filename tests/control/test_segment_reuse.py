@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.support.world import ADMIN, DEMO, PHY1, AgentByHand, a_card, a_world
+from tests.support.world import ADMIN, DEMO, PHY1, AgentByHand, a_card
 from trunkline.control.desired import desired_config
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate, SegmentRequest
 from trunkline.control.networks import create_network, delete_network, update_network
@@ -21,12 +18,6 @@ from trunkline.domain.port import VnicType
 from trunkline.reconcile.report import DeviceCondition, DeviceFact
 
 H1 = HostName("h1")
-
-
-@pytest.fixture
-def svc(tmp_path: Path) -> Iterator[Services]:
-    with a_world(tmp_path) as world:
-        yield world
 
 
 @pytest.fixture

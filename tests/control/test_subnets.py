@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.world import ADMIN, DEMO, OTHER, a_caller, a_world
+from tests.support.world import ADMIN, DEMO, OTHER, a_caller
 from trunkline.control.address_pools import (
     Cidr,
     check_gateway,
@@ -43,12 +41,6 @@ from trunkline.domain.identity import Role
 from trunkline.domain.ids import NetworkId, ProjectId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool, Subnet
-
-
-@pytest.fixture
-def svc(tmp_path: Path) -> Iterator[Services]:
-    with a_world(tmp_path) as world:
-        yield world
 
 
 @pytest.fixture
