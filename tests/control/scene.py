@@ -15,6 +15,7 @@ from trunkline.control.devices import list_devices
 from trunkline.control.requests import NicRequest, ServerCreate
 from trunkline.control.servers import (
     create_server,
+    delete_server,
     get_server,
 )
 from trunkline.control.services import Services
@@ -44,6 +45,9 @@ class Scene:
     def boot(self, *nics: NicRequest, name: str = "web") -> ServerView:
         request = ServerCreate(name=name, flavor_id=FlavorId("small"), image_id=None, nics=nics)
         return create_server(self.svc, DEMO, request)
+
+    def delete(self, server_id: ServerId) -> None:
+        delete_server(self.svc, DEMO, server_id)
 
     def devices(self, *states: str) -> list[str]:
         query = ListQuery(equals={"state": states}) if states else ListQuery()

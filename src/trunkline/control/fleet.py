@@ -30,17 +30,27 @@ _KINDS = {kind.value: kind for kind in DeviceKind}
 class LiveFleet:
     """The fleet as this process sees it. All methods may be called from any thread."""
 
-    def __init__(self, clock: Clock, *, host_silent_seconds_max: int, replicated: bool) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        host_silent_seconds_max: int,
+        replicated: bool,
+        spread_key: str = "",
+    ) -> None:
         """Make an empty index; `load` fills it.
 
         Args:
             clock: Tells which hosts have been silent too long.
             host_silent_seconds_max: Longer unheard of, and a host takes no new servers.
             replicated: Other processes write to the same store, so the change feed is followed.
+            spread_key: This process's own, where there are several: of hosts that rank equal, each
+                process then prefers others, and they don't race for the first.
         """
         self._clock = clock
         self._silence_max = timedelta(seconds=host_silent_seconds_max)
         self._replicated = replicated
+        self._spread_key = spread_key
         self._lock = threading.RLock()
         self._fleet = Fleet()
         self._last_seen: dict[HostId, datetime | None] = {}
@@ -64,7 +74,7 @@ class LiveFleet:
         """Decide, and hold what was chosen until `tx` commits or rolls back."""
         with self._lock:
             self._catch_up(tx)
-            result = place(request, self._fleet)
+            result = place(request, self._fleet, spread_key=self._spread_key)
             if isinstance(result, Placed):
                 hold = self._fleet.hold(result, request)
                 tx.on_commit(lambda: self._locked(lambda: self._confirm(hold)))
@@ -75,7 +85,7 @@ class LiveFleet:
         """Say where a request would go, or why nowhere; nothing is held."""
         with self._lock:
             self._catch_up(tx)  # Does nothing on a snapshot: `refresh` before.
-            result = place(request, self._fleet)
+            result = place(request, self._fleet, spread_key=self._spread_key)
             return result if isinstance(result, Placed) else result.explanation
 
     def is_up(self, host: Host) -> bool:
@@ -120,20 +130,26 @@ class LiveFleet:
             ),
         )
 
-    def note_heard(self, tx: Transaction, host_id: HostId, *, at: datetime, enabled: bool) -> None:
-        """Follow that a host's agent was heard, or an operator's change of `enabled`."""
+    def note_heard(self, tx: Transaction, host_id: HostId, *, at: datetime) -> None:
+        """Follow that a host's agent was heard."""
 
         def hear() -> None:
-            self._last_seen[host_id] = at
-            self._fleet.set_status(host_id, enabled=enabled, up=self._heard_recently(at))
+            host = self._fleet.find_host(host_id)
+            if host is not None:  # Right whatever else has happened to it: see `_follow`.
+                self._last_seen[host_id] = at
+                self._fleet.set_status(host_id, enabled=host.enabled, up=self._heard_recently(at))
 
-        self._after(tx, host_id, hear)
+        tx.on_commit(lambda: self._locked(hear))
 
     def notice_silence(self) -> None:
         """Take hosts that have been silent too long out of placement. Called every few seconds."""
         with self._lock:
             for host in self._fleet.hosts():
-                if host.up and not self._heard_recently(self._last_seen.get(host.id)):
+                if not host.up or self._heard_recently(self._last_seen.get(host.id)):
+                    continue
+                if self._replicated:
+                    self._stale.add(host.id)  # Another replica may have heard it: the store knows.
+                else:
                     self._fleet.set_status(host.id, enabled=host.enabled, up=False)
 
     def refresh(self, tx: Transaction) -> None:

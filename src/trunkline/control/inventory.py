@@ -6,7 +6,7 @@ is clean and nobody's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from trunkline.control import audit
@@ -27,10 +27,15 @@ def take_inventory(
     known = {record.device.function.address: record for record in tx.devices.of_host(host.id)}
     wanted = {device.function.address: device for device in offered}
     owned = {allocation.device_id for allocation in tx.allocations.of_host(host.id)}
-    ids = {address: record.id for address, record in known.items()}
+    gone = {
+        address: record
+        for address, record in known.items()
+        if address not in wanted and not _is_kept(record, owned)
+    }
+    ids = {address: record.id for address, record in known.items() if address not in gone}
     for address in sorted(wanted):
         ids.setdefault(address, DeviceId(svc.ids.new_id()))
-    new, changed, gone = [], [], []
+    new, changed = [], []
     # PFs sort before their VFs here: a VF's row refers to its PF's.
     for device in sorted(wanted.values(), key=_pfs_first):
         record = known.get(device.function.address)
@@ -40,24 +45,29 @@ def take_inventory(
         elif fresh != record:
             changed.append(fresh)
     for address, record in known.items():
-        if address in wanted:
-            continue
-        whole_pf_out = record.pf_id in owned or record.id in owned
-        if whole_pf_out or record.vfs_held:
-            # Its PF is in a guest (then its VFs are not to be seen), or it has an owner itself.
-            if record.offered and record.pf_id not in owned:
-                changed.append(replace(record, offered=False))
-        else:
-            gone.append(record.id)
+        kept = address not in wanted and address not in gone
+        if kept and record.offered and record.pf_id not in owned:
+            changed.append(replace(record, offered=False))
     tx.devices.insert_many(new)
     tx.devices.update_facts(changed)
-    tx.devices.delete_many(gone)
+    tx.devices.delete_many([record.id for record in gone.values()])
+    if any(record.id in owned and record.kind is DeviceKind.VF for record in changed):
+        # A VF that is held may have been put below a PF that was not on the list before.
+        tx.devices.recount_vfs_held(host.id)
     if new or changed or gone:
         audit.record(
             tx, actor, svc.clock.now(), "host.inventory", f"host {host.name}", host=host.name,
             details={"new": len(new), "changed": len(changed), "gone": len(gone)},
         )  # fmt: skip
     return bool(new or changed or gone)
+
+
+def _is_kept(record: DeviceRecord, owned: Collection[DeviceId]) -> bool:
+    """Say whether a device off the list is remembered: somebody has it, its PF or VFs of it.
+
+    (The VFs of a PF that is in a guest are not to be seen on the host.)
+    """
+    return record.pf_id in owned or record.id in owned or record.vfs_held > 0
 
 
 def _pfs_first(device: OfferedDevice) -> tuple[bool, PciAddress]:

@@ -94,7 +94,7 @@ class _Intake:
         if changed:
             self._svc.fleet.reload_after(tx, host.id)
         else:
-            self._svc.fleet.note_heard(tx, host.id, at=self._now, enabled=host.enabled)
+            self._svc.fleet.note_heard(tx, host.id, at=self._now)
         if changed or not was_up:
             tx.hosts.note_status_change(host.id)
         return host

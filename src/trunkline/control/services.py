@@ -64,6 +64,7 @@ def make_services(
         clock,
         host_silent_seconds_max=limits.host_silent_seconds_max,
         replicated=store.dialect != "sqlite",
+        spread_key="" if store.dialect == "sqlite" else ids.new_id(),
     )
     store.read(fleet.load)
     return Services(

@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -204,6 +205,21 @@ class Devices:
                 delete(devices).where(devices.c.id.in_(device_ids), devices.c.pf_id.is_not(None))
             )
             self._connection.execute(delete(devices).where(devices.c.id.in_(device_ids)))
+
+    def recount_vfs_held(self, host_id: HostId) -> None:
+        """Make each PF's count of held VFs what its VFs' allocations say."""
+        vfs = devices.alias("vf")
+        held = (
+            select(func.count())
+            .select_from(vfs.join(allocations, allocations.c.device_id == vfs.c.id))
+            .where(vfs.c.pf_id == devices.c.id)
+            .scalar_subquery()
+        )
+        self._connection.execute(
+            update(devices)
+            .where(devices.c.host_id == host_id, devices.c.kind == DeviceKind.PF.value)
+            .values(vfs_held=held)
+        )
 
     def take(self, record: DeviceRecord) -> int:
         """Guard the taking of a device and return its new epoch.

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, and_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    and_,
+    false,
+    or_,
+    select,
+)
 
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.listing import ListQuery, SortKey
@@ -66,8 +76,11 @@ def _column(named: Mapping[str, ColumnElement[Any]], name: str) -> ColumnElement
 def _order(
     statement: Select[Any], named: Mapping[str, ColumnElement[Any]], sort: Sequence[SortKey]
 ) -> Select[Any]:
+    """Order by the keys. NULL is the least value on every database, as SQLite has it."""
     columns = [(_column(named, key.name), key.descending) for key in sort]
-    return statement.order_by(*(c.desc() if down else c.asc() for c, down in columns))
+    return statement.order_by(
+        *(c.desc().nulls_last() if down else c.asc().nulls_first() for c, down in columns)
+    )
 
 
 def _after(
@@ -77,7 +90,12 @@ def _after(
     alternatives = []
     for position, key in enumerate(sort):
         equal = [named[earlier.name] == row[earlier.name] for earlier in sort[:position]]
-        column = named[key.name]
-        later = column < row[key.name] if key.descending else column > row[key.name]
-        alternatives.append(and_(*equal, later))
+        alternatives.append(and_(*equal, _later(key, named[key.name], row[key.name])))
     return or_(*alternatives)
+
+
+def _later(key: SortKey, column: ColumnElement[Any], value: object) -> ColumnElement[bool]:
+    """Say that a column comes after `value` in the order that `_order` makes."""
+    if value is None:  # The least: everything is above it, and nothing below.
+        return false() if key.descending else column.is_not(None)
+    return or_(column < value, column.is_(None)) if key.descending else column > value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from trunkline.store.tables import settings
 
@@ -22,5 +23,11 @@ class Settings:
 
     def put(self, key: str, value: str) -> None:
         """Set it."""
-        self._connection.execute(delete(settings).where(settings.c.key == key))
-        self._connection.execute(insert(settings).values(key=key, value=value))
+        # Not delete and insert: of two replicas that start together, one would fail.
+        insert = (
+            postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        )
+        statement = insert(settings).values(key=key, value=value)
+        self._connection.execute(
+            statement.on_conflict_do_update(index_elements=["key"], set_={"value": value})
+        )

@@ -1,0 +1,91 @@
+"""The schema that migrations make, and databases that this version must not touch."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from trunkline.store.engine import open_engine
+from trunkline.store.schema import DatabaseTooNew, open_store
+from trunkline.store.tables import metadata
+
+
+def revision(url: str) -> str:
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        found: str = connection.scalars(text("SELECT version_num FROM alembic_version")).one()
+    engine.dispose()
+    return found
+
+
+def test_migrations_make_the_schema_of_the_tables(new_url: Callable[[], str]) -> None:
+    url = new_url()
+    open_store(url).close()
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_a_second_opening_finds_what_the_first_has_left(new_url: Callable[[], str]) -> None:
+    url = new_url()
+    first = open_store(url)
+    first.write(lambda tx: tx.settings.put("a", "here"))
+    first.close()
+    second = open_store(url)
+    assert second.read(lambda tx: tx.settings.find("a")) == "here"
+    second.close()
+
+
+def test_of_several_that_open_an_empty_database_at_once_one_migrates(
+    new_url: Callable[[], str],
+) -> None:
+    url = new_url()
+    start = threading.Barrier(4)
+
+    def open_at_once(number: int) -> None:
+        start.wait()
+        store = open_store(url)
+        store.write(lambda tx: tx.settings.put(str(number), "here"))
+        store.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(open_at_once, range(4)))
+    store = open_store(url)
+    assert all(store.read(lambda tx: tx.settings.find(str(n))) for n in range(4))  # noqa: B023
+    store.close()
+
+
+def test_a_database_of_a_newer_version_is_refused(new_url: Callable[[], str]) -> None:
+    url = new_url()
+    open_store(url).close()
+    known = revision(url)
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(DatabaseTooNew, match=rf"9999.*{known}.*newer Trunkline") as refused:
+        open_store(url)
+    assert (refused.value.found, refused.value.known) == ("9999", known)
+    assert revision(url) == "9999"
+
+
+def test_a_database_that_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "trunkline.db"
+    open_store(f"sqlite:///{path}").close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    before = path.read_bytes()
+    with pytest.raises(DatabaseTooNew):
+        open_store(f"sqlite:///{path}")
+    assert path.read_bytes() == before
