@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.oracle.placement_oracle import RawHost, RawRequest
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
 from trunkline.placement.fleet import DeviceView, Fleet, HostView
 from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
+from trunkline.placement.views import pools_of
 
 
 def a_fleet(hosts: Iterable[RawHost]) -> Fleet:
@@ -29,18 +30,28 @@ def a_host(raw: RawHost) -> HostView:
         free_memory_mib=raw["memory"],
         free_disk_gib=raw["disk"],
         bridges=frozenset(map(PhysicalNetwork, raw["bridges"])),
-        devices=tuple(
-            DeviceView(
-                id=DeviceId(device["id"]),
-                kind=DeviceKind(device["kind"]),
-                pf_id=None if device["pf"] is None else DeviceId(device["pf"]),
-                vf_index=device["vf_index"],
-                address=device["id"],
-                attributes=device["attributes"],
-                free=device["free"],
-            )
-            for device in raw["devices"]
-        ),
+        pools=pools_of(devices_of(raw)),
+    )
+
+
+def text_of(device: DeviceRef) -> str:
+    """The ID of a device in the raw data."""
+    kin = device.kin_id
+    return kin if device.vf_index is None else f"{kin}-vf{device.vf_index}"
+
+
+def devices_of(raw: RawHost) -> tuple[DeviceView, ...]:
+    return tuple(
+        DeviceView(
+            id=DeviceId(device["id"]),
+            kind=DeviceKind(device["kind"]),
+            pf_id=None if device["pf"] is None else DeviceId(device["pf"]),
+            vf_index=device["vf_index"],
+            address=device["id"],
+            attributes=device["attributes"],
+            free=device["free"],
+        )
+        for device in raw["devices"]
     )
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trunkline.placement.demand import Demand, NicClass
-from trunkline.placement.host_state import HostState, Structure
+from trunkline.placement.host_state import HostState
 from trunkline.placement.matching import Costs, Problem, Solution, solve
-from trunkline.placement.pools import Profile
 from trunkline.placement.request import PlacementRequest, Reason
+from trunkline.placement.structure import Profile, Structure
 
 
 def host_reasons(request: PlacementRequest, host: HostState) -> tuple[Reason, ...]:

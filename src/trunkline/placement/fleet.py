@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from trunkline.domain.ids import DeviceId, HostId, HostName
+from trunkline.domain.device import DeviceRef
+from trunkline.domain.ids import HostId, HostName
 from trunkline.placement.demand import Demand
-from trunkline.placement.host_state import HostState, Structure, StructureKey
-from trunkline.placement.pools import Pool
+from trunkline.placement.host_state import HostState
 from trunkline.placement.ranking import Ranking
 from trunkline.placement.request import Placed, PlacementRequest
-from trunkline.placement.views import DeviceView, HostView
+from trunkline.placement.structure import Structures
+from trunkline.placement.views import DeviceView, HostView, PoolView
 
-__all__ = ["DeviceView", "Fleet", "Hold", "HostView", "NotFree"]
+__all__ = ["DeviceView", "Fleet", "Hold", "HostView", "NotFree", "PoolView"]
 
 # Each ranking costs memory for all hosts, and a set entry at each change of one. Demands repeat
 # (flavors times physical networks); a tenant who invents new ones evicts, and can't exhaust.
@@ -29,10 +30,10 @@ RANKINGS_KEPT_MAX: Final = 64
 class NotFree(Exception):
     """A device of a choice has an owner, or is gone: the choice was made from older facts."""
 
-    def __init__(self, *, host_id: HostId, device_ids: tuple[DeviceId, ...]) -> None:
-        super().__init__(f"host {host_id} can't give {', '.join(device_ids)} together now")
+    def __init__(self, *, host_id: HostId, devices: tuple[DeviceRef, ...]) -> None:
+        super().__init__(f"host {host_id} can't give {', '.join(map(str, devices))} together now")
         self.host_id = host_id
-        self.device_ids = device_ids
+        self.devices = devices
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -40,7 +41,7 @@ class Hold:
     """What a decision took from a host, until it is committed (then forgotten) or undone."""
 
     host_id: HostId
-    device_ids: tuple[DeviceId, ...]
+    devices: tuple[DeviceRef, ...]
     vcpus: int
     memory_mib: int
     disk_gib: int
@@ -55,7 +56,7 @@ class Fleet:
     def __init__(self) -> None:
         self._hosts: dict[HostId, HostState] = {}
         self._by_name: dict[HostName, set[HostId]] = {}
-        self._structures: dict[StructureKey, Structure] = {}
+        self._structures = Structures()
         self._rankings: OrderedDict[Demand, Ranking] = OrderedDict()
 
     def put_host(self, view: HostView) -> None:
@@ -92,16 +93,14 @@ class Fleet:
             NotFree: A device is not to be had any more; nothing has been taken.
         """
         host = self._hosts.get(placed.host_id)
-        wanted = (choice.device_id for choice in placed.choices)
-        device_ids = tuple(device_id for device_id in wanted if device_id is not None)
-        if host is None or not host.can_give(device_ids):
-            raise NotFree(host_id=placed.host_id, device_ids=device_ids)
-        for device_id in device_ids:
-            pool = _get_pool(host, device_id)
-            pool.hold(pool.bit(device_id))
+        devices = tuple(choice.device for choice in placed.choices if choice.device is not None)
+        if host is None or not host.can_give(devices):
+            raise NotFree(host_id=placed.host_id, devices=devices)
+        for device in devices:
+            host.hold(device)
         hold = Hold(
             host_id=host.id,
-            device_ids=device_ids,
+            devices=devices,
             vcpus=request.vcpus,
             memory_mib=request.memory_mib,
             disk_gib=request.disk_gib,
@@ -124,26 +123,23 @@ class Fleet:
         host = hold.state
         if self._hosts.get(hold.host_id) is not host:
             return
-        for device_id in hold.device_ids:
-            pool = _get_pool(host, device_id)
-            pool.unhold(pool.bit(device_id))
+        for device in hold.devices:
+            host.unhold(device)
         _give(host, vcpus=hold.vcpus, memory_mib=hold.memory_mib, disk_gib=hold.disk_gib)
         if host.generation_sets == hold.generation_sets:
             host.generation -= 1
         self._recount(host)
 
-    def take_device(self, host_id: HostId, device_id: DeviceId) -> None:
+    def take_device(self, host_id: HostId, device: DeviceRef) -> None:
         """The store gave the device an owner, or it is quarantined. Twice is once."""
         host = self._hosts[host_id]
-        pool = _get_pool(host, device_id)
-        pool.take(pool.bit(device_id))
+        host.take(device)
         self._recount(host)
 
-    def free_device(self, host_id: HostId, device_id: DeviceId) -> None:
+    def free_device(self, host_id: HostId, device: DeviceRef) -> None:
         """The store says that the device has no owner any more. Twice is once."""
         host = self._hosts[host_id]
-        pool = _get_pool(host, device_id)
-        pool.release(pool.bit(device_id))
+        host.release(device)
         self._recount(host)
 
     def adjust(
@@ -197,12 +193,6 @@ class Fleet:
     def _note_change(self, host_id: HostId) -> None:
         for ranking in self._rankings.values():
             ranking.changed.add(host_id)
-
-
-def _get_pool(host: HostState, device_id: DeviceId) -> Pool:
-    pool = host.find_pool(device_id)
-    assert pool is not None, f"host {host.name} has no device {device_id}"
-    return pool
 
 
 def _give(host: HostState, *, vcpus: int, memory_mib: int, disk_gib: int) -> None:

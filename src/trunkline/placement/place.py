@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from trunkline.domain.ids import DeviceId, HostId
+from trunkline.domain.ids import HostId
 from trunkline.placement.demand import NicClass, fits, make_demand, nic_class
 from trunkline.placement.explanation import explain
 from trunkline.placement.feasibility import Fit, has_room
@@ -24,6 +24,7 @@ from trunkline.placement.request import (
     Placed,
     PlacementRequest,
 )
+from trunkline.placement.views import bits_of
 
 
 def place(request: PlacementRequest, fleet: Fleet, *, spread_key: str = "") -> Placed | NotPlaced:
@@ -117,23 +118,23 @@ def _place_on(request: PlacementRequest, host: HostState, ranking: Ranking) -> P
     )
 
 
-def _pick_devices(host: HostState, plan: Fit, solution: Solution) -> list[list[DeviceId]]:
+_Picked = tuple[int, int]  # A slot, and a bit of it.
+
+
+def _pick_devices(host: HostState, plan: Fit, solution: Solution) -> list[list[_Picked]]:
     """Name the devices of each class: the lowest free ones of each slot."""
-    free: dict[int, int] = {}
-    picked: list[list[DeviceId]] = [[] for _ in plan.counts]
+    free: dict[int, Iterator[int]] = {}
+    picked: list[list[_Picked]] = [[] for _ in plan.counts]
     for c, row in enumerate(solution.taken):
         for slot, count in enumerate(row):
-            pool = host.pool_at(host.structure.slots[slot])
-            for _ in range(count):
-                bits = free.get(slot, pool.free)
-                lowest = bits & -bits
-                free[slot] = bits ^ lowest
-                picked[c].append(pool.members[lowest.bit_length() - 1].id)
+            if count:
+                bits = free.setdefault(slot, bits_of(host.free(slot)))
+                picked[c] += [(slot, next(bits)) for _ in range(count)]
     return picked
 
 
 def _choice(
-    nic: NicDemand, host: HostState, classes: list[NicClass], devices: list[list[DeviceId]]
+    nic: NicDemand, host: HostState, classes: list[NicClass], devices: list[list[_Picked]]
 ) -> NicChoice:
     """Give a NIC the next device of its class, and the first of its segments that this reaches."""
     if nic.kind is None:
@@ -142,13 +143,11 @@ def _choice(
             for option in nic.options
             if option.physical_network in host.structure.bridges
         )
-        return NicChoice(nic=nic.nic, segment_id=segment_id, device_id=None)
-    device_id = devices[classes.index(nic_class(nic))].pop(0)
-    pool = host.find_pool(device_id)
-    assert pool is not None
-    attributes = dict(pool.profile.attributes)
+        return NicChoice(nic=nic.nic, segment_id=segment_id, device=None)
+    slot, bit = devices[classes.index(nic_class(nic))].pop(0)
+    attributes = dict(host.structure.slots[slot].profile.attributes)
     assert fits(attributes, nic.attributes)
     segment_id = next(
         option.segment_id for option in nic.options if fits(attributes, option.attributes)
     )
-    return NicChoice(nic=nic.nic, segment_id=segment_id, device_id=device_id)
+    return NicChoice(nic=nic.nic, segment_id=segment_id, device=host.ref(slot, bit))

@@ -22,7 +22,8 @@ from typing import NamedTuple
 from trunkline.domain.ids import HostId, HostName
 from trunkline.placement.demand import Demand
 from trunkline.placement.feasibility import Fit, fit
-from trunkline.placement.host_state import HostState, Structure
+from trunkline.placement.host_state import HostState
+from trunkline.placement.structure import Structure
 
 
 class RankKey(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
 from trunkline.placement.fleet import DeviceView, Fleet, HostView
 from trunkline.placement.place import place
@@ -14,6 +14,7 @@ from trunkline.placement.request import (
     PlacementRequest,
     SegmentOption,
 )
+from trunkline.placement.views import pools_of
 
 
 def a_pf(name: str, physnet: str = "phy1", *, free: bool = True, **tags: str) -> DeviceView:
@@ -71,7 +72,7 @@ def a_host(
         free_memory_mib=memory_mib,
         free_disk_gib=disk_gib,
         bridges=frozenset(map(PhysicalNetwork, bridges)),
-        devices=tuple(flat),
+        pools=pools_of(flat),
     )
 
 
@@ -131,7 +132,23 @@ def only_refusal(request: PlacementRequest, host: HostView) -> HostRefusal:
 
 
 def device_ids(answer: Placed) -> list[str | None]:
-    return [choice.device_id for choice in answer.choices]
+    return [choice.device and text_of(choice.device) for choice in answer.choices]
+
+
+def by_nic(answer: Placed) -> dict[str, str | None]:
+    names = (choice.nic for choice in answer.choices)
+    return dict(zip(names, device_ids(answer), strict=True))
+
+
+def text_of(device: DeviceRef) -> str:
+    """The ID that `a_pf` and `vfs` give a device."""
+    kin = device.kin_id
+    return kin if device.vf_index is None else f"{kin}.{device.vf_index}"
+
+
+def ref_of(text: str) -> DeviceRef:
+    kin, _, index = text.partition(".")
+    return DeviceRef(DeviceId(kin), int(index) if index else None)
 
 
 def host_names(fleet: Fleet, answers: list[Placed]) -> list[str]:
