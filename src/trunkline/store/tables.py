@@ -280,7 +280,6 @@ bindings = Table(
     Column("device_id", _ID, ForeignKey("devices.id"), nullable=True, index=True),
     Column("vif_type", String(64), nullable=False),
     Column("vif_details", Json, nullable=False),
-    Column("failure", Text, nullable=True),
 )
 
 servers = Table(

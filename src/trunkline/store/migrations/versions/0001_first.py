@@ -366,7 +366,6 @@ def upgrade() -> None:
         sa.Column("device_id", sa.String(length=36), nullable=True),
         sa.Column("vif_type", sa.String(length=64), nullable=False),
         sa.Column("vif_details", sa.Text(), nullable=False),
-        sa.Column("failure", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("fk_bindings_device_id")),
         sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name=op.f("fk_bindings_host_id")),
         sa.ForeignKeyConstraint(["port_id"], ["ports.id"], name=op.f("fk_bindings_port_id")),
