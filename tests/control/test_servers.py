@@ -24,6 +24,7 @@ from trunkline.control.servers import (
     delete_server,
     get_server,
     reboot_server,
+    start_server,
     stop_server,
 )
 from trunkline.domain.errors import (
@@ -200,8 +201,39 @@ def test_a_server_that_every_host_refuses_is_in_error_and_says_so(scene: Scene) 
         )
     view = get_server(scene.svc, DEMO, view.server.id)
     assert view.server.state is ServerState.ERROR
-    assert get_port(scene.svc, DEMO, port.id).port.device_id == ""
+    unplugged = get_port(scene.svc, DEMO, port.id)
+    assert (unplugged.binding, unplugged.status, unplugged.port.device_id) == (None, "DOWN", "")
+    assert view.server.fault is not None
+    assert view.server.fault.details.startswith("no\n")
     assert len(scene.devices("releasing")) == 2
+
+
+def test_a_port_is_active_only_while_its_guest_runs(scene: Scene) -> None:
+    server_id = scene.boot(on(scene.blue)).server.id
+
+    def status() -> str:
+        [nic] = get_server(scene.svc, DEMO, server_id).nics
+        return nic.port.status
+
+    assert status() == "BUILD"
+    scene.settle(server_id)
+    assert status() == "ACTIVE"
+    stop_server(scene.svc, DEMO, server_id)
+    assert status() == "ACTIVE"  # It still runs, as far as is known.
+    scene.settle(server_id, ServerCondition.STOPPED)
+    assert status() == "DOWN"
+    start_server(scene.svc, DEMO, server_id)
+    assert status() == "DOWN"
+    scene.settle(server_id)
+    assert status() == "ACTIVE"
+    reboot_server(scene.svc, DEMO, server_id)
+    scene.settle(server_id, ServerCondition.FAILED)
+    assert get_server(scene.svc, DEMO, server_id).server.state is ServerState.ERROR
+    assert status() == "DOWN"
+    reboot_server(scene.svc, DEMO, server_id)
+    scene.settle(server_id)
+    assert status() == "ACTIVE"
+    assert len(scene.devices("active")) == 1
 
 
 def test_a_server_that_failed_on_its_host_is_not_to_run_until_it_is_rebooted(scene: Scene) -> None:
