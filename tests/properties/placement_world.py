@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tests.oracle.placement_oracle import RawHost, RawRequest
+from tests.oracle.placement_oracle import RawDevice, RawHost, RawRequest
 from trunkline.domain.device import DeviceKind, DeviceRef
+from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
-from trunkline.placement.fleet import DeviceView, Fleet, HostView
+from trunkline.placement.fleet import Fleet, HostView
 from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
-from trunkline.placement.views import pools_of
 
 
 def a_fleet(hosts: Iterable[RawHost]) -> Fleet:
@@ -34,22 +34,28 @@ def a_host(raw: RawHost) -> HostView:
     )
 
 
-def text_of(device: DeviceRef) -> str:
+def text_of(device: DeviceRef | None) -> str | None:
     """The ID of a device in the raw data."""
+    if device is None:
+        return None
     kin = device.kin_id
     return kin if device.vf_index is None else f"{kin}-vf{device.vf_index}"
 
 
-def devices_of(raw: RawHost) -> tuple[DeviceView, ...]:
+def ref_of(device: RawDevice) -> DeviceRef:
+    if device["pf"] is None:
+        return DeviceRef(DeviceId(device["id"]))
+    return DeviceRef(DeviceId(device["pf"]), device["vf_index"])
+
+
+def devices_of(raw: RawHost) -> tuple[PoolMember, ...]:
     return tuple(
-        DeviceView(
-            id=DeviceId(device["id"]),
+        PoolMember(
+            ref=ref_of(device),
             kind=DeviceKind(device["kind"]),
-            pf_id=None if device["pf"] is None else DeviceId(device["pf"]),
-            vf_index=device["vf_index"],
             address=device["id"],
             attributes=device["attributes"],
-            free=device["free"],
+            taken=not device["free"],
         )
         for device in raw["devices"]
     )

@@ -15,12 +15,12 @@ from tests.oracle.placement_instances import random_host, random_instance, rando
 from tests.oracle.placement_oracle import RawHost, RawRequest
 from tests.properties.placement_world import a_fleet, a_host, a_request, devices_of
 from trunkline.domain.device import DeviceRef
+from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.placement.demand import make_demand
 from trunkline.placement.explanation import explain
-from trunkline.placement.fleet import DeviceView, Fleet, Hold, HostView
+from trunkline.placement.fleet import Fleet, Hold, HostView
 from trunkline.placement.place import candidates, find_placement
 from trunkline.placement.request import NotPlaced, Placed
-from trunkline.placement.views import pools_of
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -105,7 +105,7 @@ class FleetDeltas(RuleBasedStateMachine):
         self.dice = Random(0)
         self.fleet = Fleet()
         self.model: dict[str, HostView] = {}  # What the store would say, holds left out.
-        self.devices: dict[str, tuple[DeviceView, ...]] = {}
+        self.devices: dict[str, tuple[PoolMember, ...]] = {}
         self.holds: list[tuple[Hold, int]] = []  # With how often its host had been put.
         self.puts: dict[str, int] = {}
 
@@ -149,7 +149,7 @@ class FleetDeltas(RuleBasedStateMachine):
             return  # The store frees nothing that nobody has had.
         (self.fleet.take_device if take else self.fleet.free_device)(view.id, device.ref)
         self.devices[view.id] = tuple(
-            replace(each, free=not take) if each.id == device.id else each
+            replace(each, taken=take) if each.ref == device.ref else each
             for each in self.devices[view.id]
         )
 
@@ -181,7 +181,7 @@ class FleetDeltas(RuleBasedStateMachine):
             free_memory_mib=view.free_memory_mib - sum(hold.memory_mib for hold in holds),
             free_disk_gib=view.free_disk_gib - sum(hold.disk_gib for hold in holds),
             pools=pools_of(
-                replace(device, free=device.free and not self.held(device.ref))
+                replace(device, taken=device.taken or self.held(device.ref))
                 for device in self.devices[view.id]
             ),
         )

@@ -18,9 +18,9 @@ from trunkline.placement.host_state import HostState
 from trunkline.placement.ranking import Ranking
 from trunkline.placement.request import Placed, PlacementRequest
 from trunkline.placement.structure import Structures
-from trunkline.placement.views import DeviceView, HostView, PoolView
+from trunkline.placement.views import HostView
 
-__all__ = ["DeviceView", "Fleet", "Hold", "HostView", "NotFree", "PoolView"]
+__all__ = ["Fleet", "Hold", "HostView", "NotFree"]
 
 # Each ranking costs memory for all hosts, and a set entry at each change of one. Demands repeat
 # (flavors times physical networks); a tenant who invents new ones evicts, and can't exhaust.

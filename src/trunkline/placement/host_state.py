@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from trunkline.domain.device import DeviceRef
+from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName
 from trunkline.placement.structure import Profile, Structures
-from trunkline.placement.views import HostView, PoolView
+from trunkline.placement.views import HostView
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +191,10 @@ class HostState:
             pools=tuple(sorted(self._pools(), key=lambda pool: pool.sort_key)),
         )
 
-    def _pools(self) -> Iterator[PoolView]:
+    def _pools(self) -> Iterator[DevicePool]:
         for number, slot in enumerate(self.structure.slots):
             family = self.structure.families[slot.family]
-            yield PoolView(
+            yield DevicePool(
                 kin_id=self._kin_ids[slot.family],
                 kind=slot.profile.kind,
                 attributes=dict(slot.profile.attributes),

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from trunkline.domain.device import DeviceKind
+from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, PhysicalNetwork
-from trunkline.placement.views import PoolView
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Slot:
 
     family: int
     profile: Profile
-    members: int  # Bitmaps of device numbers, as in `PoolView`.
+    members: int  # Bitmaps of device numbers, as in `DevicePool`.
     offered: int
     whole: bool  # The PF itself, which excludes its family's other slots.
 
@@ -82,7 +82,7 @@ class KinPools:
 
     kin_id: DeviceId
     address: str  # Of the PF, or of the device alone; "" if it is not known.
-    pools: tuple[PoolView, ...]
+    pools: tuple[DevicePool, ...]
     profiles: tuple[Profile, ...]
 
     @property
@@ -103,7 +103,7 @@ class Structures:
         self._texts: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def of(
-        self, bridges: frozenset[PhysicalNetwork], pools: Iterable[PoolView]
+        self, bridges: frozenset[PhysicalNetwork], pools: Iterable[DevicePool]
     ) -> tuple[Structure, list[KinPools]]:
         """Return the structure of a host, and its pools family by family.
 
@@ -111,7 +111,7 @@ class Structures:
         that hosts with like cards in unlike places are built alike; like families are in order of
         their addresses.
         """
-        kin: dict[DeviceId, list[PoolView]] = {}
+        kin: dict[DeviceId, list[DevicePool]] = {}
         for pool in pools:
             kin.setdefault(pool.kin_id, []).append(pool)
         families = [self._family(kin_id, of_kin) for kin_id, of_kin in kin.items()]
@@ -135,7 +135,7 @@ class Structures:
         """Return the one tuple of these texts, whoever asks."""
         return self._texts.setdefault(texts, texts)
 
-    def _family(self, kin_id: DeviceId, pools: list[PoolView]) -> KinPools:
+    def _family(self, kin_id: DeviceId, pools: list[DevicePool]) -> KinPools:
         pairs = [(self._profile(pool), pool) for pool in pools]
         # The PF first, then its VFs.
         pairs.sort(key=lambda pair: (pair[1].kind is not DeviceKind.PF, pair[0].sort_key))
@@ -146,7 +146,7 @@ class Structures:
             tuple(profile for profile, _ in pairs),
         )
 
-    def _profile(self, pool: PoolView) -> Profile:
+    def _profile(self, pool: DevicePool) -> Profile:
         profile = Profile(pool.kind, frozenset(pool.attributes.items()))
         return self._profiles.setdefault(profile, profile)
 
