@@ -21,7 +21,7 @@ import gc
 import json
 import multiprocessing
 import sys
-from itertools import pairwise
+from itertools import count, pairwise
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -55,10 +55,10 @@ def main() -> None:
     args = parser.parse_args()
     before = machine()
     results = []
-    for count in args.hosts:
-        result: dict[str, Any] = {"hosts": count}
+    for host_count in args.hosts:
+        result: dict[str, Any] = {"hosts": host_count}
         for fill in args.fills:
-            result[fill] = in_a_process(count, fill, args.decisions, args.seed)
+            result[fill] = in_a_process(host_count, fill, args.decisions, args.seed)
         results.append(result)
     for smaller, larger in pairwise(results):
         larger[f"growth_from_{smaller['hosts']}"] = {
@@ -155,12 +155,11 @@ class Run:
     def _change(self, series: Series) -> None:
         """Let a VF that no server of ours has get an owner or lose it; undo that the next time."""
         held = {(number, p, vf) for _, number, devices in self._servers for p, vf in devices}
-        at, self._changed = self._changed, None
-        if at is None or at in held:
-            while (at := self._random_vf()) in held:
-                pass
-            self._changed = at
-        number, p, vf = at
+        if self._changed is not None and self._changed not in held:
+            (number, p, vf), self._changed = self._changed, None
+        else:
+            drawn = (self._random_vf() for _ in count())
+            number, p, vf = self._changed = next(at for at in drawn if at not in held)
         pf = self._hosts[number].pfs[p]
         change = self._index.take_vf if pf.free >> vf & 1 else self._index.free_vf
         series.time(change, number, p, vf)
