@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmarks._raw_fleet import VFS_PER_PF, RawHost, RawPf, Wants
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import DeviceKind, DeviceRef
+from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
 from trunkline.placement.explanation import explain
 from trunkline.placement.fleet import Fleet, Hold
@@ -16,7 +17,7 @@ from trunkline.placement.request import (
     PlacementRequest,
     SegmentOption,
 )
-from trunkline.placement.views import DeviceView, HostView
+from trunkline.placement.views import HostView
 
 FACTS = ("vendor_id", "product_id")  # Told by the hardware; all else are tags, with a prefix.
 
@@ -41,17 +42,17 @@ class Index:
 
     def release(self, hold: Hold) -> None:
         """The server is gone from its host."""
-        for device_id in hold.device_ids:
-            self._fleet.free_device(hold.host_id, device_id)
+        for device in hold.devices:
+            self._fleet.free_device(hold.host_id, device)
         self._fleet.adjust(hold.host_id, vcpus=hold.vcpus, memory_mib=hold.memory_mib)
 
     def take_vf(self, host: int, pf: int, vf: int) -> None:
         """One change from the store: a VF has an owner."""
-        self._fleet.take_device(_host_id(host), _vf_id(host, pf, vf))
+        self._fleet.take_device(_host_id(host), _vf(host, pf, vf))
 
     def free_vf(self, host: int, pf: int, vf: int) -> None:
         """One change from the store: a VF has no owner any more."""
-        self._fleet.free_device(_host_id(host), _vf_id(host, pf, vf))
+        self._fleet.free_device(_host_id(host), _vf(host, pf, vf))
 
     def explain(self, request: PlacementRequest) -> str:
         """Work out why each host refuses, and the smallest change; return that change."""
@@ -66,9 +67,10 @@ class Index:
         """The host's number, and PF and VF numbers of the devices."""
         devices = []
         for choice in placed.choices:
-            assert choice.device_id is not None
-            _, pf, vf = choice.device_id.split(".")
-            devices.append((int(pf), int(vf)))
+            assert choice.device is not None
+            assert choice.device.vf_index is not None
+            _, pf = choice.device.kin_id.split(".")
+            devices.append((int(pf), choice.device.vf_index))
         return int(placed.host_id), devices
 
 
@@ -79,34 +81,29 @@ def as_view(number: int, host: RawHost) -> HostView:
         name=HostName(host.name),
         free_vcpus=1_000_000,
         free_memory_mib=host.memory_mib,
-        devices=tuple(
-            device for p, pf in enumerate(host.pfs) for device in _devices(number, p, pf)
-        ),
+        pools=tuple(pool for p, pf in enumerate(host.pfs) for pool in _pools(number, p, pf)),
     )
 
 
-def _devices(number: int, p: int, pf: RawPf) -> list[DeviceView]:
+def _pools(number: int, p: int, pf: RawPf) -> tuple[DevicePool, DevicePool]:
     attributes = pf.facts | {f"e.{name}": value for name, value in pf.tags.items()}
-    of_vfs = attributes | {"dev_type": "vf"}
-    pf_id = DeviceId(f"{number}.{p}")
-    kind = DeviceKind.PF
-    whole = DeviceView(
-        id=pf_id, kind=kind, address=pf.address, attributes=attributes | {"dev_type": "pf"}
-    )
-    return [
-        whole,
-        *(
-            DeviceView(
-                id=_vf_id(number, p, vf),
-                kind=DeviceKind.VF,
-                pf_id=pf_id,
-                vf_index=vf,
-                attributes=of_vfs,
-                free=bool(pf.free >> vf & 1),
-            )
-            for vf in range(VFS_PER_PF)
+    every = (1 << VFS_PER_PF) - 1
+    return (
+        DevicePool(
+            kin_id=_pf_id(number, p),
+            kind=DeviceKind.PF,
+            attributes=attributes | {"dev_type": "pf"},
+            address=pf.address,
         ),
-    ]
+        DevicePool(
+            kin_id=_pf_id(number, p),
+            kind=DeviceKind.VF,
+            attributes=attributes | {"dev_type": "vf"},
+            members=every,
+            offered=every,
+            taken=every & ~pf.free,
+        ),
+    )
 
 
 def make_request(nics: Sequence[Wants]) -> PlacementRequest:
@@ -137,5 +134,9 @@ def _host_id(number: int) -> HostId:
     return HostId(str(number))
 
 
-def _vf_id(host: int, pf: int, vf: int) -> DeviceId:
-    return DeviceId(f"{host}.{pf}.{vf}")
+def _pf_id(host: int, pf: int) -> DeviceId:
+    return DeviceId(f"{host}.{pf}")
+
+
+def _vf(host: int, pf: int, vf: int) -> DeviceRef:
+    return DeviceRef(_pf_id(host, pf), vf)

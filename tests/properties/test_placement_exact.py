@@ -39,8 +39,7 @@ def check_against_oracle(request: RawRequest, hosts: list[RawHost]) -> bool:
     assert len(offered) == len(fitting)
     for placed in offered:
         choices = [
-            (choice.nic, choice.segment_id, text_of(choice.device))
-            for choice in placed.choices
+            (choice.nic, choice.segment_id, text_of(choice.device)) for choice in placed.choices
         ]
         assert faults_of_choice(request, by_id[placed.host_id], choices) == []
 

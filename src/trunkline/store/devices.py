@@ -18,7 +18,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -61,8 +60,11 @@ class DeviceRecord:
 
 
 _BY_IDS = select_where_in(devices)
+# A few more than are wanted where these are of several PFs: pairs can't be looked up by an index.
 _VFS = select(devices).where(
-    tuple_(devices.c.pf_id, devices.c.vf_index).in_(bindparam("among", expanding=True))
+    devices.c.offered,
+    devices.c.pf_id.in_(bindparam("pf_ids", expanding=True)),
+    devices.c.vf_index.in_(bindparam("vf_indexes", expanding=True)),
 )
 # The guards of who may have a device. Each is one UPDATE whose WHERE is the condition, so that
 # what it saw can't change before it writes.
@@ -116,10 +118,14 @@ class Devices:
     def named(self, refs: Collection[DeviceRef]) -> dict[DeviceRef, DeviceRecord]:
         """Return those of the devices that exist, by what placement calls them."""
         found: dict[DeviceRef, DeviceRecord] = {}
-        vfs = [(ref.kin_id, ref.vf_index) for ref in refs if ref.vf_index is not None]
+        vfs = [ref for ref in refs if ref.vf_index is not None]
         if vfs:
-            rows = self._connection.execute(_VFS, among(vfs)).mappings()
-            found |= {record.ref: record for record in map(_record, rows) if record.offered}
+            wanted = {
+                "pf_ids": sorted({ref.kin_id for ref in vfs}),
+                "vf_indexes": sorted({ref.vf_index for ref in vfs}),
+            }
+            records = map(_record, self._connection.execute(_VFS, wanted).mappings())
+            found |= {record.ref: record for record in records if record.ref in refs}
         others = [ref.kin_id for ref in refs if ref.vf_index is None]
         found |= {record.ref: record for record in self.get_many(others).values()}
         return found
