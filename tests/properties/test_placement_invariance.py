@@ -18,6 +18,7 @@ from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.placement.demand import make_demand
 from trunkline.placement.explanation import explain
+from trunkline.placement.feasibility import wasted_tags
 from trunkline.placement.fleet import Fleet, Hold, HostView
 from trunkline.placement.place import candidates, find_placement
 from trunkline.placement.request import NotPlaced, Placed
@@ -57,13 +58,25 @@ def test_renaming_hosts_changes_nothing_but_ties(seed: int) -> None:
         before, after = list(candidates(asked, fleet)), list(candidates(asked, other))
         assert sorted(map(repr, after)) == sorted(map(repr, before))
         merits = [merit(fleet, request, placed) for placed in before]
-        assert [merit(other, request, placed) for placed in after] == merits
+        assert [merit(other, request, placed) for placed in after] == merits == sorted(merits)
 
 
-def merit(fleet: Fleet, request: RawRequest, placed: Placed) -> object:
-    """What ranks a host, seen by asking for it alone: its key without name and ID."""
-    keys = fleet.ranking(make_demand(a_request(request))).keys
-    return keys[placed.host_id].merit
+def merit(fleet: Fleet, request: RawRequest, placed: Placed) -> tuple[object, ...]:
+    """What ranks a host, worked out from the host alone; the less, the better."""
+    host = fleet.find_host(placed.host_id)
+    assert host is not None
+    demand = make_demand(a_request(request))
+    wasted = 0
+    for one, count in demand.device_classes:
+        costs = sorted(
+            cost
+            for slot, usable in zip(host.structure.slots, host.usable, strict=True)
+            if (cost := wasted_tags(one, slot.profile)) is not None
+            for _ in range(usable)
+        )
+        wasted += count * costs[count - 1]
+    spoils = not demand.device_classes and host.structure.has_devices
+    return wasted, spoils, -sum(host.usable), -host.free_memory_mib
 
 
 @pytest.mark.parametrize("key", ["replica-1", "replica-2", "ß"])

@@ -69,6 +69,10 @@ class Structure:
     slots: tuple[Slot, ...]
     families: tuple[Family, ...]
     bridges: frozenset[PhysicalNetwork]
+    profile_numbers: tuple[int, ...]  # [slot] as the fleet counts profiles.
+    profiles: int  # Bitmap of them.
+    family: tuple[int, ...]  # [slot]
+    whole: tuple[bool, ...]  # [slot]
 
     @property
     def has_devices(self) -> bool:
@@ -99,7 +103,8 @@ class Structures:
 
     def __init__(self) -> None:
         self._structures: dict[object, Structure] = {}
-        self._profiles: dict[Profile, Profile] = {}
+        self.profiles: list[Profile] = []  # By their numbers.
+        self._numbers: dict[Profile, int] = {}
         self._texts: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def of(
@@ -128,7 +133,7 @@ class Structures:
         )
         structure = self._structures.get(key)
         if structure is None:
-            structure = self._structures[key] = _structure(bridges, families)
+            structure = self._structures[key] = self._make(bridges, families)
         return structure, families
 
     def share(self, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -148,10 +153,27 @@ class Structures:
 
     def _profile(self, pool: DevicePool) -> Profile:
         profile = Profile(pool.kind, frozenset(pool.attributes.items()))
-        return self._profiles.setdefault(profile, profile)
+        number = self._numbers.setdefault(profile, len(self.profiles))
+        if number == len(self.profiles):
+            self.profiles.append(profile)
+        return self.profiles[number]
+
+    def _make(self, bridges: frozenset[PhysicalNetwork], families: list[KinPools]) -> Structure:
+        slots, found = _slots(families)
+        numbers = tuple(self._numbers[slot.profile] for slot in slots)
+        mask = sum(1 << number for number in set(numbers))
+        return Structure(
+            slots,
+            found,
+            bridges,
+            numbers,
+            mask,
+            tuple(slot.family for slot in slots),
+            tuple(slot.whole for slot in slots),
+        )
 
 
-def _structure(bridges: frozenset[PhysicalNetwork], families: list[KinPools]) -> Structure:
+def _slots(families: list[KinPools]) -> tuple[tuple[Slot, ...], tuple[Family, ...]]:
     slots: list[Slot] = []
     found: list[Family] = []
     for f, family in enumerate(families):
@@ -167,4 +189,4 @@ def _structure(bridges: frozenset[PhysicalNetwork], families: list[KinPools]) ->
                 family.pools[0].alone,
             )
         )
-    return Structure(tuple(slots), tuple(found), bridges)
+    return tuple(slots), tuple(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trunkline.domain.device_pool import DevicePool
@@ -23,11 +22,3 @@ class HostView:
     free_disk_gib: int = 0
     bridges: frozenset[PhysicalNetwork] = frozenset()  # Where `normal` NICs can be plugged.
     pools: tuple[DevicePool, ...] = ()  # By `sort_key`.
-
-
-def bits_of(bitmap: int) -> Iterator[int]:
-    """Yield the bits that are set, lowest first."""
-    while bitmap:
-        lowest = bitmap & -bitmap
-        yield lowest
-        bitmap ^= lowest

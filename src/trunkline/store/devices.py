@@ -122,7 +122,7 @@ class Devices:
         if vfs:
             wanted = {
                 "pf_ids": sorted({ref.kin_id for ref in vfs}),
-                "vf_indexes": sorted({ref.vf_index for ref in vfs}),
+                "vf_indexes": sorted({ref.vf_index or 0 for ref in vfs}),
             }
             records = map(_record, self._connection.execute(_VFS, wanted).mappings())
             found |= {record.ref: record for record in records if record.ref in refs}
