@@ -7,7 +7,8 @@ to all hosts costs little more than one to a single host.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 
 def bits_of(bitmap: int) -> Iterator[int]:
@@ -24,6 +25,60 @@ def bitmap_of(places: Iterable[int], size: int) -> int:
     for place in places:
         octets[place >> 3] |= 1 << (place & 7)
     return int.from_bytes(octets, "little")
+
+
+COUNT_MAX: Final = 15
+
+
+class Counter:
+    """A count for each place, from 0 to `COUNT_MAX`; more are as good as that many.
+
+    Plane b has bit i set if bit b of the count at place i is, as in `Numbers`; these add up.
+    """
+
+    __slots__ = ("_planes",)
+
+    def __init__(self) -> None:
+        self._planes = [0] * COUNT_MAX.bit_length()
+
+    @classmethod
+    def of(cls, counts: Mapping[int, int], size: int) -> Counter:
+        """Make one of the counts at some places; the others have 0."""
+        made = cls()
+        for b in range(len(made._planes)):
+            places = (place for place, n in counts.items() if min(n, COUNT_MAX) >> b & 1)
+            made._planes[b] = bitmap_of(places, size)
+        return made
+
+    def put(self, place: int, count: int) -> None:
+        """Change one count."""
+        count = min(count, COUNT_MAX)
+        for b, plane in enumerate(self._planes):
+            if (plane >> place ^ count >> b) & 1:
+                self._planes[b] ^= 1 << place
+
+    def add(self, other: Counter) -> None:
+        """Add each count of another to the one here."""
+        carry = 0
+        for b, mine in enumerate(self._planes):
+            its = other._planes[b]
+            either = mine ^ its
+            self._planes[b] = either ^ carry
+            carry = mine & its | carry & either
+        if carry:
+            self._planes = [plane | carry for plane in self._planes]
+
+    def at_least(self, least: int) -> int:
+        """Return the places that have this count, from 1 to `COUNT_MAX`, or more."""
+        above, equal = 0, -1
+        for b in range(len(self._planes) - 1, -1, -1):
+            plane = self._planes[b]
+            if least >> b & 1:
+                equal &= plane
+            else:
+                above |= equal & plane
+                equal &= ~plane
+        return above | equal
 
 
 class Numbers:

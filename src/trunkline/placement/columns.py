@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
-from trunkline.placement.bits import Numbers, bitmap_of
+from trunkline.placement.bits import COUNT_MAX, Counter, Numbers, bitmap_of
 from trunkline.placement.demand import NicClass
 from trunkline.placement.feasibility import wasted_tags
 from trunkline.placement.host_state import HostState
 from trunkline.placement.request import PlacementRequest
-from trunkline.placement.structure import Profile, Structure, Structures
+from trunkline.placement.structure import Structure, Structures
 
 # Columns of a class take some 1 KB for each 1,000 hosts. Classes repeat (flavors times networks);
 # a tenant who invents new ones evicts, and can't exhaust.
 CLASSES_KEPT_MAX: Final = 512
-COUNT_MAX: Final = 16  # More devices of one slot are as good as so many.
+LOG_MAX: Final = 8192  # Changes remembered; a class that was not asked for longer is made anew.
 
 
 class ClassColumns:
@@ -33,18 +33,18 @@ class ClassColumns:
     less.
     """
 
-    def __init__(
-        self, one: NicClass, profiles: Sequence[Profile], hosts: Sequence[HostState]
-    ) -> None:
-        found = {p: wasted_tags(one, profile) for p, profile in enumerate(profiles)}
-        costs = {p: cost for p, cost in found.items() if cost is not None}
-        self.costs = sorted(set(costs.values()))
-        self.profiles = sum(1 << p for p in costs)  # Bitmap of the profiles that fit.
-        self.changed: set[int] = set()  # Places of hosts whose devices for it have changed.
-        self._cost = costs
-        self._level = {p: self.costs.index(cost) for p, cost in costs.items()}
-        self._hosts = hosts
+    def __init__(self, one: NicClass, structures: Structures, fleet: Columns) -> None:
+        self._fleet = fleet
+        self._cost: dict[int, int] = {}  # [profile] of those that fit.
+        for profile in structures.profiles_with(one.ways):
+            cost = wasted_tags(one, structures.profiles[profile])
+            if cost is not None:
+                self._cost[profile] = cost
+        self.costs = sorted(set(self._cost.values()))
+        self.profiles = sum(1 << profile for profile in self._cost)
+        self._level = {profile: self.costs.index(cost) for profile, cost in self._cost.items()}
         self._columns: dict[int, list[int]] = {}  # [count][level]
+        self._read = fleet.log_end  # Up to where the columns follow the fleet's log.
 
     def at(self, count: int) -> list[int]:
         """Return the columns for a count, up to date; none if nothing anywhere fits."""
@@ -60,25 +60,30 @@ class ClassColumns:
         return tuple([self._cost.get(number) for number in structure.profile_numbers])
 
     def _make(self, count: int) -> list[int]:
-        places: list[list[int]] = [[] for _ in self.costs]
-        for place, host in enumerate(self._hosts):
-            if not host.structure.profiles & self.profiles:
-                continue
-            for level, total in enumerate(self._totals(host)):
-                if total >= count:
-                    places[level].append(place)
-        return [bitmap_of(each, len(self._hosts)) for each in places]
+        """Add up what hosts have of each profile that fits, for all hosts at once."""
+        total = Counter()
+        columns = []
+        for level in range(len(self.costs)):
+            for profile, its_level in self._level.items():
+                if its_level == level:
+                    total.add(self._fleet.usable_of(profile))
+            columns.append(total.at_least(count))
+        return columns
 
     def _catch_up(self) -> None:
-        if not self.changed:
+        if self._read == self._fleet.log_end:
             return
-        for place in self.changed:
-            totals, bit = self._totals(self._hosts[place]), 1 << place
+        places = self._fleet.changed_since(self._read, self.profiles)
+        self._read = self._fleet.log_end
+        if places is None:
+            self._columns.clear()
+            return
+        for place in places:
+            totals, bit = self._totals(self._fleet.hosts[place]), 1 << place
             for count, columns in self._columns.items():
                 for level, total in enumerate(totals):
                     if (total >= count) != bool(columns[level] & bit):
                         columns[level] ^= bit
-        self.changed.clear()
 
     def _totals(self, host: HostState) -> list[int]:
         """Count a host's devices of each cost or less."""
@@ -102,6 +107,9 @@ class Columns:
         self._profile_count = len(structures.profiles)
         self._classes: OrderedDict[NicClass, ClassColumns] = OrderedDict()
         self._usable = [host.usable for host in self.hosts]  # As the classes know it.
+        self._of_profile: dict[int, Counter] = {}
+        self._log: list[tuple[int, int]] = []  # Place, and bitmap of its profiles that changed.
+        self._log_start = 0  # How many entries of the log have been forgotten.
         self.in_service = self._where(lambda host: host.enabled and host.up)
         self.with_devices = self._where(lambda host: host.structure.has_devices)
         self.free_devices = Numbers(sum(host.usable) for host in self.hosts)
@@ -122,7 +130,9 @@ class Columns:
         if before is not host.usable and before != host.usable:
             self._usable[place] = host.usable
             self.free_devices.put(place, sum(host.usable))
-            self._mark(place, _changed_profiles(host, before))
+            changed = _changed_profiles(host, before)
+            if changed:
+                self._note(place, changed)
 
     def replace(self, host: HostState) -> None:
         """Follow a host that was put anew: nothing of it may be as it was."""
@@ -135,7 +145,9 @@ class Columns:
         for name, column in self._bridges.items():
             if (name in host.structure.bridges) != bool(column & bit):
                 self._bridges[name] ^= bit
-        self._mark(place, -1)
+        for profile, counter in self._of_profile.items():
+            counter.put(place, _usable_of(host, profile))
+        self._note(place, -1)
         self.update(host)
 
     def of_class(self, one: NicClass) -> ClassColumns:
@@ -145,7 +157,7 @@ class Columns:
             self._classes.clear()
         columns = self._classes.get(one)
         if columns is None:
-            columns = ClassColumns(one, self._structures.profiles, self.hosts)
+            columns = ClassColumns(one, self._structures, self)
             self._classes[one] = columns
             if len(self._classes) > CLASSES_KEPT_MAX:
                 self._classes.popitem(last=False)
@@ -178,10 +190,46 @@ class Columns:
             (place for place, host in enumerate(self.hosts) if holds(host)), len(self.hosts)
         )
 
-    def _mark(self, place: int, profiles: int) -> None:
-        for columns in self._classes.values():
-            if columns.profiles & profiles:
-                columns.changed.add(place)
+    @property
+    def log_end(self) -> int:
+        """How many changes there have been."""
+        return self._log_start + len(self._log)
+
+    def changed_since(self, read: int, profiles: int) -> set[int] | None:
+        """Return the places whose devices of some profiles changed; None: too long ago to tell."""
+        if read < self._log_start:
+            return None
+        entries = self._log[read - self._log_start :]
+        return {place for place, changed in entries if changed & profiles}
+
+    def usable_of(self, profile: int) -> Counter:
+        """Return how many devices of a profile each host could give; as `Counter` counts."""
+        counter = self._of_profile.get(profile)
+        if counter is None:
+            counter = self._of_profile[profile] = Counter.of(
+                {
+                    place: _usable_of(host, profile)
+                    for place, host in enumerate(self.hosts)
+                    if host.structure.profiles >> profile & 1
+                },
+                len(self.hosts),
+            )
+        return counter
+
+    def _note(self, place: int, profiles: int) -> None:
+        host = self.hosts[place]
+        for profile in set(host.structure.profile_numbers):
+            if profiles >> profile & 1 and profile in self._of_profile:
+                self._of_profile[profile].put(place, _usable_of(host, profile))
+        self._log.append((place, profiles))
+        if len(self._log) > LOG_MAX:
+            self._log_start += LOG_MAX // 2
+            del self._log[: LOG_MAX // 2]
+
+
+def _usable_of(host: HostState, profile: int) -> int:
+    numbers = host.structure.profile_numbers
+    return sum([n for p, n in zip(numbers, host.usable, strict=True) if p == profile])
 
 
 def _changed_profiles(host: HostState, before: Sequence[int]) -> int:

@@ -7,13 +7,14 @@ slot of each host; all else is here, once for all hosts built alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, PhysicalNetwork
+from trunkline.placement.bits import bits_of
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Structures:
         self._structures: dict[object, Structure] = {}
         self.profiles: list[Profile] = []  # By their numbers.
         self._numbers: dict[Profile, int] = {}
+        self._with: dict[tuple[str, str], int] = {}  # Bitmap of the profiles with an attribute.
         self._texts: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def of(
@@ -136,6 +138,16 @@ class Structures:
             structure = self._structures[key] = self._make(bridges, families)
         return structure, families
 
+    def profiles_with(self, ways: Iterable[Iterable[tuple[str, str]]]) -> Iterator[int]:
+        """Yield the numbers of the profiles that have all attributes of one of the ways."""
+        found = 0
+        for way in ways:
+            having = (1 << len(self.profiles)) - 1
+            for attribute in way:
+                having &= self._with.get(attribute, 0)
+            found |= having
+        return (bit.bit_length() - 1 for bit in bits_of(found))
+
     def share(self, texts: tuple[str, ...]) -> tuple[str, ...]:
         """Return the one tuple of these texts, whoever asks."""
         return self._texts.setdefault(texts, texts)
@@ -156,6 +168,8 @@ class Structures:
         number = self._numbers.setdefault(profile, len(self.profiles))
         if number == len(self.profiles):
             self.profiles.append(profile)
+            for attribute in profile.attributes:
+                self._with[attribute] = self._with.get(attribute, 0) | 1 << number
         return self.profiles[number]
 
     def _make(self, bridges: frozenset[PhysicalNetwork], families: list[KinPools]) -> Structure:
