@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection
 from functools import partial
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from trunkline.control.services import Services
 from trunkline.domain.ids import HostName
@@ -53,7 +53,7 @@ PLACED = text("""
 
 def check(*replicas: Services, hosts: Collection[HostName]) -> None:
     """Fail if anything is held twice, by nobody, or otherwise than an index believes of `hosts`."""
-    replicas[0].store.read(_check_rows)
+    replicas[0].store.read(lambda tx: check_rows(tx._connection))
     for svc in replicas:
         svc.store.write(svc.fleet.refresh)
         svc.store.read(partial(_check_index, svc, hosts))
@@ -65,13 +65,14 @@ def _check_index(svc: Services, hosts: Collection[HostName], tx: Transaction) ->
         assert svc.fleet.view(host.id) == svc.fleet.stored_view(tx, host)
 
 
-def _check_rows(tx: Transaction) -> None:
+def check_rows(connection: Connection) -> None:
+    """Fail if anything is held twice or by nobody."""
     for rule, broken in RULES.items():
-        assert tx._connection.execute(text(broken)).all() == [], rule
+        assert connection.execute(text(broken)).all() == [], rule
     used: Counter[str] = Counter()
-    bound = {port_id for (port_id,) in tx._connection.execute(text("SELECT port_id FROM bindings"))}
-    for host_id, flavor, port_ids in tx._connection.execute(PLACED):
+    bound = {port_id for (port_id,) in connection.execute(text("SELECT port_id FROM bindings"))}
+    for host_id, flavor, port_ids in connection.execute(PLACED):
         used[host_id] += json.loads(flavor)["vcpus"]
         assert bound.issuperset(json.loads(port_ids)), "a NIC without a binding"
-    for host_id, vcpus in tx._connection.execute(text("SELECT id, vcpus_used FROM hosts")):
+    for host_id, vcpus in connection.execute(text("SELECT id, vcpus_used FROM hosts")):
         assert vcpus == used[host_id], "processors of a host"
