@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import event, text
@@ -17,7 +18,7 @@ _WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 
 @contextmanager
-def before_each_statement(svc: Services, act: Callable[..., None]) -> Iterator[None]:
+def before_each_statement(svc: Services, act: Callable[..., object]) -> Iterator[None]:
     """Call `act` before each statement that the database is given; COMMIT counts as one."""
     engine = svc.store._engine
     event.listen(engine, "before_cursor_execute", act)
@@ -31,15 +32,35 @@ def before_each_statement(svc: Services, act: Callable[..., None]) -> Iterator[N
 
 def count_statements(svc: Services, use_case: Callable[[], object]) -> int:
     """Run a use case; return how many statements it took, COMMIT included."""
+    seen = itertools.count()
+    with before_each_statement(svc, lambda *_: next(seen)):
+        use_case()
+    return next(seen)
+
+
+def count_and_roll_back(svc: Services, use_case: Callable[[], object]) -> int:
+    """Return how many statements one transaction takes on PostgreSQL; keep nothing of it."""
     seen = 0
 
-    def count(*_: Any) -> None:
+    def count(*statement: Any) -> None:
         nonlocal seen
         seen += 1
+        if len(statement) == 1:  # A COMMIT comes with its connection alone.
+            raise _EnoughError
 
-    with before_each_statement(svc, count):
+    with before_each_statement(svc, count), suppress(_EnoughError):
         use_case()
     return seen
+
+
+def sampled(count: int, points_max: int) -> list[int]:
+    """Choose statements of so many: the last one, COMMIT, and others evenly before it."""
+    points = min(points_max, count)
+    return sorted({count - count * number // points for number in range(points)})
+
+
+class _EnoughError(Exception):
+    """All statements but COMMIT were given."""
 
 
 class Pause:

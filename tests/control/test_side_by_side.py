@@ -29,7 +29,7 @@ from tests.control.round import (
     runs,
     unlisted,
 )
-from tests.control.standing_still import count_statements, run_into
+from tests.control.standing_still import count_statements, run_into, sampled
 from tests.support.world import ADMIN, DEMO, PHY1, a_flavor, a_network, a_world
 from trunkline.control.hosts import set_host_enabled
 from trunkline.control.images import delete_image
@@ -199,12 +199,6 @@ def replicas(
         yield first, second
 
 
-def sampled(count: int) -> list[int]:
-    """Statements to stop before: the last one, COMMIT, and others evenly before it."""
-    points = min(POINTS_MAX, count)
-    return sorted({count - count * n // points for n in range(points)})
-
-
 def check_losers(svc: Services, problems: Problems) -> None:
     """Whoever did not get what it asked for was told so in words that it can act on."""
     for problem in problems:
@@ -233,7 +227,7 @@ def test_whoever_is_faster_everything_is_held_once(
     *pair, outcome = RACES[name]
     standing, other = pair[turn], pair[1 - turn]
     count = count_statements(first, partial(standing, first, rounds.next()))
-    for number in sampled(count):
+    for number in sampled(count, POINTS_MAX):
         its = rounds.next()
         second.store.write(second.fleet.refresh)
         caught, problems = run_into(

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.control import holdings
-from tests.durability.disk_full_story import PORTS
+from tests.durability.disk_full_story import PORTS, SAID
 from tests.support.durability.fixtures import RunUnderShim
 from tests.support.durability.recording import Recording
 from tests.support.environments import REPOSITORY
@@ -57,8 +57,8 @@ def answers_in(output: str) -> dict[str, list[Answer]]:
     """What was answered, by what was asked; the log stands between."""
     told: dict[str, list[Answer]] = {}
     for line in output.splitlines():
-        if line.startswith("["):
-            what, status, headers, body = json.loads(line)
+        if line.startswith(SAID):
+            what, status, headers, body = json.loads(line.removeprefix(SAID))
             told.setdefault(what, []).append(Answer(status, headers, body))
     return told
 
