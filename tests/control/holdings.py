@@ -37,6 +37,9 @@ RULES = {
         SELECT pf.id FROM devices pf WHERE pf.kind = 'pf' AND pf.vfs_held <> (
           SELECT count(*) FROM devices vf JOIN allocations a ON a.device_id = vf.id
           WHERE vf.pf_id = pf.id)""",
+    "a PF is given whole, or by its VFs": """
+        SELECT pf.id FROM devices pf JOIN allocations whole ON whole.device_id = pf.id
+          JOIN devices vf ON vf.pf_id = pf.id JOIN allocations a ON a.device_id = vf.id""",
     "a PF is whole if it is allocated": """
         SELECT d.id FROM devices d LEFT JOIN allocations a ON a.device_id = d.id
         WHERE d.kind = 'pf' AND d.held_whole <> (a.id IS NOT NULL)""",

@@ -1,9 +1,10 @@
 """What the use cases of one race act on, made fresh, and the use cases.
 
-The hosts of a round, with 8 VFs on phy1 each; those of earlier rounds are disabled:
+The hosts of a round, with 8 VFs on phy1 each (hNc: 2); those of earlier rounds are disabled:
 
     hNa: server (1 VF, building), claimed (1 VF, an admin's)      network blue: vlan 100 on phy1
     hNb: gone   (1 VF, to be cleaned)                             network empty: vlan 1000 + N
+    hNc: nothing
 """
 
 from __future__ import annotations
@@ -47,9 +48,14 @@ class Round:
     server: ServerId
     host: HostName  # Of the server.
     other_host: HostName
+    free_host: HostName
     running: HostReport  # What the agent of `host` says once the server runs.
     clean: HostReport  # What the agent of `other_host` says once its device is clean.
     image: ImageId
+
+    @property
+    def hosts(self) -> tuple[HostName, ...]:
+        return self.host, self.other_host, self.free_host
 
 
 UseCase = Callable[[Services, Round], object]
@@ -87,14 +93,14 @@ def grown(svc: Services, its: Round) -> None:
 
 
 def unlisted(svc: Services, its: Round) -> None:
-    """Both hosts take every VF that nobody has off their lists."""
-    for host in (its.host, its.other_host):
+    """Every host takes every VF that nobody has off its list."""
+    for host in its.hosts:
         [pf, *_] = a_card(5, "phy1", vf_count=VFS)
         take_report(svc, replace(_said(host), inventory=(pf,)))
 
 
 def claim(svc: Services, network: NetworkId, host: HostName, index: int) -> PortId:
-    """An admin names the very VF for a port of the tenant."""
+    """Let an admin name the very VF for a port of the tenant."""
     request = PortCreate(
         network_id=network, vnic_type=VnicType.DIRECT, host=host,
         profile={"pci_slot": str(vf(index))}, project_id=DEMO.project_id,
@@ -109,20 +115,22 @@ class Rounds:
         self._svc = svc
         self._blue = blue
         self._number = 0
+        self._hosts: tuple[HostName, ...] = ()
 
     def next(self) -> Round:
         svc = self._svc
         self._number += 1
-        for host in svc.store.read(lambda tx: tx.hosts.all()):
-            if host.enabled:
-                set_host_enabled(svc, ADMIN, host.name, enabled=False)
+        for host in self._hosts:
+            set_host_enabled(svc, ADMIN, host, enabled=False)
         # The second host comes once the first has its server, so it is known which is where.
-        first = self._add_host("a")
+        first = self._add_host("a", VFS)
         server = boot(svc, direct(self._blue))
         set_host_enabled(svc, ADMIN, first, enabled=False)
-        second = self._add_host("b")
+        second = self._add_host("b", VFS)
         delete_server(svc, DEMO, boot(svc, direct(self._blue)))
         set_host_enabled(svc, ADMIN, first, enabled=True)
+        third = self._add_host("c", 2)
+        self._hosts = (first, second, third)
         claimed = claim(svc, self._blue, first, VFS - 1)
         wanted = PortCreate(network_id=self._blue, vnic_type=VnicType.DIRECT)
         return Round(
@@ -134,13 +142,14 @@ class Rounds:
             server=server,
             host=first,
             other_host=second,
+            free_host=third,
             running=_all_is_well(svc, first),
             clean=_all_is_clean(svc, second),
             image=self._add_image(),
         )
 
-    def _add_host(self, letter: str) -> HostName:
-        card = a_card(5, "phy1", vf_count=VFS, serial=self._number)
+    def _add_host(self, letter: str, vfs: int) -> HostName:
+        card = a_card(5, "phy1", vf_count=vfs, serial=self._number)
         return AgentByHand(self._svc, f"h{self._number}{letter}", card).name
 
     def _add_image(self) -> ImageId:

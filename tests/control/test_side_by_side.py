@@ -7,8 +7,8 @@ Statements are sampled; HYPOTHESIS_PROFILE=long takes them all. See `round` for 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -41,10 +41,11 @@ from trunkline.control.servers import delete_server, stop_server, update_server
 from trunkline.control.services import Services
 from trunkline.domain.errors import GenerationMoved, StoreUnavailable, TrunklineError
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
 
 FAILED = ListQuery(equals={"state": (ServerState.ERROR.value,)})
-POINTS_MAX = 1000 if PROFILE == "long" else 5  # Statements that one race is stopped before.
+POINTS_MAX = 1000 if PROFILE == "long" else 4  # Statements that one race is stopped before.
 
 
 def delete(svc: Services, its: Round) -> None:
@@ -90,6 +91,16 @@ def fill_host(svc: Services, its: Round) -> None:
         boot(svc, *[direct(its.blue)] * 6)
 
 
+def boot_whole(svc: Services, its: Round) -> None:
+    """Take a whole PF: the one of the host that has nothing yet."""
+    boot(svc, NicRequest(network_id=its.blue, vnic_type=VnicType.DIRECT_PHYSICAL))
+
+
+def claim_below(svc: Services, its: Round) -> None:
+    """Take a VF of that PF."""
+    claim(svc, its.blue, its.free_host, 0)
+
+
 def claim_one(svc: Services, its: Round) -> None:
     claim(svc, its.blue, its.host, 1)
 
@@ -100,6 +111,10 @@ def rename_port(svc: Services, its: Round) -> None:
 
 def withdraw_claim(svc: Services, its: Round) -> None:
     update_port(svc, ADMIN, its.claimed, PortUpdate(host=None))
+
+
+def drop_claimed(svc: Services, its: Round) -> None:
+    delete_port(svc, DEMO, its.claimed)
 
 
 def drop_port(svc: Services, its: Round) -> None:
@@ -175,6 +190,13 @@ RACES: Final[Mapping[str, tuple[UseCase, UseCase, Outcome]]] = MappingProxyType(
     "booted on devices that go": (boot_one, unlisted, both_win),
     "booted on a host that is disabled": (boot_one, disable, both_win),
     "booted beside a claim": (boot_one, claim_one, the_first_wins),
+    "refused twice": (refused, refused, both_win),
+    "refused while the rest is taken": (refused, fill_host, both_win),
+    "a whole PF and a VF of it": (boot_whole, claim_below, any_wins),
+    "two whole PFs": (boot_whole, boot_whole, both_win),
+    "claimed on devices that go": (claim_one, unlisted, any_wins),
+    "a claim withdrawn twice": (withdraw_claim, withdraw_claim, both_win),
+    "a claim withdrawn and its port deleted": (withdraw_claim, drop_claimed, any_wins),
     "two claims for one VF": (claim_one, claim_one, one_wins),
     "booted with a claim that is withdrawn": (boot_with_claimed, withdraw_claim, any_wins),
     "two servers for one port": (boot_with_port, boot_with_port, one_wins),
@@ -189,14 +211,22 @@ RACES: Final[Mapping[str, tuple[UseCase, UseCase, Outcome]]] = MappingProxyType(
 })  # fmt: skip
 
 
-@pytest.fixture
+@dataclass(frozen=True)
+class Replicas:
+    first: Services
+    second: Services
+    rounds: Rounds
+
+
+@pytest.fixture(scope="module")
 def replicas(
-    tmp_path: Path, new_postgres_database: Callable[[], str]
-) -> Iterator[tuple[Services, Services]]:
-    url = new_postgres_database()
-    with a_world(tmp_path, url=url) as first, a_world(tmp_path, url=url, seed=1) as second:
+    tmp_path_factory: pytest.TempPathFactory, new_postgres_database: Callable[[], str]
+) -> Iterator[Replicas]:
+    """One pair for all races: each has hosts and ports of its own."""
+    home, url = tmp_path_factory.mktemp("images"), new_postgres_database()
+    with a_world(home, url=url) as first, a_world(home, url=url, seed=1) as second:
         a_flavor(first)
-        yield first, second
+        yield Replicas(first, second, Rounds(first, a_network(first, "blue", (PHY1, 100)).id))
 
 
 def check_losers(svc: Services, problems: Problems) -> None:
@@ -220,10 +250,9 @@ CASES = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "turn"), CASES)
 def test_whoever_is_faster_everything_is_held_once(
-    replicas: tuple[Services, Services], name: str, turn: int
+    replicas: Replicas, name: str, turn: int
 ) -> None:
-    first, second = replicas
-    rounds = Rounds(first, a_network(first, "blue", (PHY1, 100)).id)
+    first, second, rounds = replicas.first, replicas.second, replicas.rounds
     *pair, outcome = RACES[name]
     standing, other = pair[turn], pair[1 - turn]
     count = count_statements(first, partial(standing, first, rounds.next()))
@@ -235,5 +264,5 @@ def test_whoever_is_faster_everything_is_held_once(
         )
         assert caught, "it takes fewer statements than counted"
         check_losers(first, problems)
-        holdings.check(first, second, hosts=(its.host, its.other_host))
+        holdings.check(first, second, hosts=its.hosts)
         outcome(first, its, problems[::-1] if turn else problems)
