@@ -3,7 +3,7 @@
 The hosts of a round, with 8 VFs on phy1 each (hNc: 2); those of earlier rounds are disabled:
 
     hNa: server (1 VF, building), claimed (1 VF, an admin's)      network blue: vlan 100 on phy1
-    hNb: gone   (1 VF, to be cleaned)                             network empty: vlan 1000 + N
+    hNb: gone   (1 VF, to be cleaned)                             network empty: vlan 100 + N
     hNc: nothing
 """
 
@@ -136,7 +136,7 @@ class Rounds:
         return Round(
             number=self._number,
             blue=self._blue,
-            empty=a_network(svc, "empty", (PHY1, 1000 + self._number)).id,
+            empty=a_network(svc, "empty", (PHY1, 100 + self._number)).id,
             port=create_port(svc, DEMO, wanted).port.id,
             claimed=claimed,
             server=server,
