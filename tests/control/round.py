@@ -63,7 +63,7 @@ UseCase = Callable[[Services, Round], object]
 
 def boot(svc: Services, *nics: NicRequest, image: ImageId | None = None) -> ServerId:
     request = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=image, nics=nics)
-    return create_server(svc, DEMO, request).server.id
+    return create_server(svc, DEMO, request).id
 
 
 def direct(network: NetworkId) -> NicRequest:

@@ -29,7 +29,7 @@ from tests.support.world import (
 )
 from trunkline.control.devices import list_devices
 from trunkline.control.requests import NicRequest, ServerCreate
-from trunkline.control.servers import create_server, delete_server
+from trunkline.control.servers import create_server, delete_server, get_server
 from trunkline.control.services import RACE_RETRIES_MAX, Services
 from trunkline.control.views import ServerView
 from trunkline.domain.errors import StateConflict
@@ -65,7 +65,7 @@ def network(replicas: Sequence[Services]) -> Network:
 def boot(svc: Services, network: Network) -> ServerView:
     nic = NicRequest(network_id=network.id, vnic_type=VnicType.DIRECT)
     request = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=None, nics=(nic,))
-    return create_server(svc, DEMO, request)
+    return get_server(svc, DEMO, create_server(svc, DEMO, request).id)
 
 
 def at_once(count: int, work: Callable[[int], list[ServerView]]) -> list[ServerView]:

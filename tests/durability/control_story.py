@@ -21,7 +21,7 @@ from trunkline.control.network_requests import NetworkCreate, SubnetCreate
 from trunkline.control.networks import create_network
 from trunkline.control.ports import create_port, delete_port, update_port
 from trunkline.control.requests import NicRequest, PortCreate, PortUpdate, ServerCreate
-from trunkline.control.servers import create_server, delete_server
+from trunkline.control.servers import create_server, delete_server, get_server
 from trunkline.control.services import Services
 from trunkline.control.subnets import create_subnet
 from trunkline.control.views import ServerView
@@ -40,7 +40,7 @@ WRITERS, EACH = 4, 3
 
 def boot(svc: Services, *nics: NicRequest) -> ServerView:
     request = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=None, nics=nics)
-    return create_server(svc, DEMO, request)
+    return get_server(svc, DEMO, create_server(svc, DEMO, request).id)
 
 
 def direct(network: NetworkId) -> NicRequest:
