@@ -151,7 +151,7 @@ def test_servers_that_many_made_at_once_survive_power_loss(
 ) -> None:
     recording = record(run_under_shim, "crowd", tmp_path / "data")
     looked_at = 0
-    for point in moments(recording):
+    for point in moments(recording)[::2]:
         said = [line.split() for line in recording.acknowledged(point)[1:]]
         made, deleting, deleted = (
             {server for word, server in said if word == spoken}
