@@ -10,9 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.control import holdings
+from tests.control.faulty_store import contents_at
+from tests.control.standing_still import before_each_statement
 from tests.support.world import (
     ADMIN,
     DEMO,
@@ -26,9 +30,10 @@ from tests.support.world import (
 from trunkline.control.devices import list_devices
 from trunkline.control.requests import NicRequest, ServerCreate
 from trunkline.control.servers import create_server, delete_server, get_server
-from trunkline.control.services import Services
+from trunkline.control.services import RACE_RETRIES_MAX, Services
 from trunkline.control.views import ServerView
-from trunkline.domain.ids import FlavorId
+from trunkline.domain.errors import StateConflict
+from trunkline.domain.ids import FlavorId, HostName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
@@ -124,8 +129,37 @@ def test_creating_and_deleting_at_once_leaves_every_index_agreeing_with_the_stor
         return kept
 
     at_once(THREADS, churn)
-    for svc in replicas:
-        svc.store.write(svc.fleet.refresh)
-        for host in svc.store.read(lambda tx: tx.hosts.all()):
-            stored = svc.store.read(lambda tx: svc.fleet.stored_view(tx, host))  # noqa: B023
-            assert svc.fleet.view(host.id) == stored
+    holdings.check(*replicas, hosts=[HostName(f"h{n}") for n in range(1, HOSTS + 1)])
+
+
+def test_who_loses_every_race_is_told_so_after_a_bounded_number(
+    tmp_path: Path, new_postgres_database: Callable[[], str]
+) -> None:
+    """Another replica changes the host each time, just before the one that chose it locks it."""
+    url = new_postgres_database()
+    with a_world(tmp_path, url=url) as svc, a_world(tmp_path, url=url, seed=1) as faster:
+        a_flavor(svc)
+        AgentByHand(svc, "h1", a_card(5, "phy1", vf_count=VFS))
+        blue = a_network(svc, "blue", (PHY1, 100))
+        host = svc.store.read(lambda tx: tx.hosts.get_by_name("h1"))
+        lost = 0
+
+        def be_faster(*told: Any) -> None:
+            nonlocal lost
+            statement = told[2] if len(told) > 2 else "COMMIT"
+            if "FROM hosts" in statement and "FOR NO KEY UPDATE" in statement:
+                lost += 1
+                faster.store.write(lambda tx: tx.hosts.raise_generation(host.id))
+
+        with (
+            before_each_statement(svc, be_faster),
+            pytest.raises(StateConflict, match=f"lost {RACE_RETRIES_MAX} races"),
+        ):
+            boot(svc, blue)
+        assert lost == RACE_RETRIES_MAX
+        kept = contents_at(url)
+        assert [kept[table] for table in ("servers", "ports", "bindings", "allocations")] == [
+            []
+        ] * 4
+        assert boot(svc, blue).server.state is ServerState.BUILD
+        holdings.check(svc, faster, hosts=[host.name])

@@ -111,7 +111,7 @@ def a_card(
             driver=driver,
             pf_driver=driver,
             ifname=f"eth{bus}",
-            mac=MacAddress(f"02:00:00:{serial:02x}:{bus:02x}:00"),
+            mac=MacAddress(f"02:00:{serial >> 8:02x}:{serial & 255:02x}:{bus:02x}:00"),
             vf_count=vf_count,
             vf_count_max=vf_count,
         )

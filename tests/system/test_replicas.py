@@ -32,7 +32,7 @@ class Replicas:
         self.directory = directory
         self._database_url = database_url
         self._stack = stack
-        self._key = secrets.token_urlsafe(32) + "\n"
+        self.key = secrets.token_urlsafe(32) + "\n"
 
     def start(self, name: str) -> Running:
         """Start a replica with the shipped file, but for the database."""
@@ -45,7 +45,7 @@ class Replicas:
         home.joinpath("controller.toml").write_text(config.replace(without, table))
         key = home / "enrolment.key"
         key.touch(mode=0o600)
-        key.write_text(self._key)
+        key.write_text(self.key)
         return self._stack.enter_context(
             trunkline(home, "server", "--config", "controller.toml", "--port", "0")
         )

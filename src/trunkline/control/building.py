@@ -24,6 +24,7 @@ from trunkline.domain.ids import HostName, PortId
 from trunkline.domain.port import Port
 from trunkline.domain.server import SERVER, Fault, Server, ServerEvent, ServerState
 from trunkline.placement.request import NicChoice, NotPlaced
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 DEVICE_OWNER = "compute:nova"  # What ports of servers show as their device_owner.
@@ -53,7 +54,8 @@ def build(
         placed = svc.fleet.place(tx, request)
         if isinstance(placed, NotPlaced):
             return failed(svc, server, fault_of(svc, placed, request))
-        host = tx.hosts.get(placed.host_id)
+        # Locked before its devices are read: nothing takes them off its list from here on.
+        host = tx.hosts.get(placed.host_id, Lock.EXCLUSIVE)
         choices = {choice.nic: choice for choice in placed.choices}
         problem = _refusal(tx, svc, host, nics, choices)
         if problem is None:
