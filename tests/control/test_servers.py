@@ -184,6 +184,28 @@ def test_a_server_that_its_host_refuses_is_placed_anew_without_that_host(scene: 
     scene.index_agrees()
 
 
+def test_a_host_that_a_server_was_taken_from_has_no_say_about_it(scene: Scene) -> None:
+    view = scene.boot(on(scene.blue))
+    assert view.host is not None
+    former = scene.agents[view.host.name]
+
+    def say(condition: ServerCondition) -> None:
+        former.report(
+            servers=[ServerFact(id=view.server.id, boot_number=1, condition=condition, reason="no")]
+        )
+
+    say(ServerCondition.FAILED)
+    moved = get_server(scene.svc, DEMO, view.server.id)
+    assert moved.host is not None
+    assert moved.host.name != former.name
+    say(ServerCondition.FAILED)
+    say(ServerCondition.RUNNING)
+    assert get_server(scene.svc, DEMO, view.server.id) == moved
+    scene.settle(view.server.id)
+    say(ServerCondition.FAILED)
+    assert get_server(scene.svc, DEMO, view.server.id).server.state is ServerState.ACTIVE
+
+
 def test_a_server_that_every_host_refuses_is_in_error_and_says_so(scene: Scene) -> None:
     port = create_port(
         scene.svc, DEMO, PortCreate(network_id=scene.blue.id, vnic_type=VnicType.DIRECT)
