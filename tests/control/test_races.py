@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +20,6 @@ from tests.support.world import (
     a_card,
     a_flavor,
     a_network,
-    a_world,
 )
 from trunkline.control.devices import list_devices
 from trunkline.control.fleet import LiveFleet
@@ -39,17 +36,6 @@ from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
 
 HOSTS, VFS, THREADS, PER_THREAD = 4, 4, 6, 4
-
-
-@pytest.fixture(params=["threads on SQLite", "replicas on PostgreSQL"])
-def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Services]]:
-    """One control plane with a writer thread, or three over one database."""
-    with ExitStack() as stack:
-        if request.param == "threads on SQLite":
-            yield [stack.enter_context(a_world(tmp_path, inline=False))]
-        else:
-            url = request.getfixturevalue("postgres_cluster").new_database()
-            yield [stack.enter_context(a_world(tmp_path, url=url, seed=n)) for n in range(3)]
 
 
 @pytest.fixture
