@@ -50,7 +50,7 @@ def network(replicas: Sequence[Services]) -> Network:
 def boot(svc: Services, network: Network, vnic_type: VnicType = VnicType.DIRECT) -> ServerView:
     nic = NicRequest(network_id=network.id, vnic_type=vnic_type)
     request = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=None, nics=(nic,))
-    return create_server(svc, DEMO, request)
+    return get_server(svc, DEMO, create_server(svc, DEMO, request).id)
 
 
 def at_once(count: int, work: Callable[[int], list[ServerView]]) -> list[ServerView]:

@@ -17,6 +17,7 @@ import click
 
 from trunkline.agent.apply import NoProbe, Probe
 from trunkline.agent.http_transport import HttpTransport
+from trunkline.api.foreground import Foreground
 from trunkline.bootstrap.agents import AgentRunner
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.bootstrap.directory import DirectoryUnusable, write_private
@@ -61,7 +62,7 @@ def agent(config_file: Path, host: str | None, simulate: str) -> None:
     with _alone(state):
         simulated = _simulated_host(config, simulate)
         token = _token(config, state)
-        runner = AgentRunner(RealClock())
+        runner = AgentRunner(RealClock(), Foreground())
         with HttpTransport(
             config.controller_url,
             config.host,
