@@ -230,6 +230,24 @@ def test_a_server_that_every_host_refuses_is_in_error_and_says_so(scene: Scene) 
     assert len(scene.devices("releasing")) == 2
 
 
+def test_a_nic_is_desired_as_its_port_and_network_say(scene: Scene) -> None:
+    port = create_port(
+        scene.svc,
+        ADMIN,
+        PortCreate(
+            network_id=scene.red.id, vnic_type=VnicType.DIRECT, port_security_enabled=False,
+            project_id=DEMO.project_id,
+        ),
+    ).port  # fmt: skip
+    view = scene.boot(on(scene.blue), NicRequest(port_id=port.id))
+    assert view.host is not None
+    [server] = desired_config(scene.svc, view.host.name).servers
+    assert [nic.mac for nic in server.nics] == [nic.port.port.mac for nic in view.nics]
+    told = [(nic.vlan_id, nic.spoof_check) for nic in server.nics]
+    assert told == [(100, True), (200, False)]
+    assert not any(nic.trust for nic in server.nics)
+
+
 def test_a_port_is_active_only_while_its_guest_runs(scene: Scene) -> None:
     server_id = scene.boot(on(scene.blue)).server.id
 
