@@ -20,7 +20,6 @@ from trunkline.domain.errors import ErrorKind, TrunklineError
 
 KEEP_ALIVE_SECONDS = 75  # Longer than the clients' own, so that they close first.
 BACKLOG = 2048
-SILENCE_CHECK_SECONDS = 5.0  # How late a silent host is noticed.
 ADMIN_CLOUD, DEMO_CLOUD = "trunkline", "trunkline-demo"
 
 

@@ -20,6 +20,8 @@ from msgspec import Meta
 from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
 from trunkline.control.networking import IdRange, Networking
 from trunkline.control.services import (
+    DELETED_SERVERS_KEPT_DAYS,
+    EVENTS_KEPT_DAYS,
     IMAGE_SIZE_BYTES_MAX,
     PLACEMENT_ATTEMPTS_MAX,
     TOKEN_LIFETIME_SECONDS,
@@ -49,6 +51,7 @@ _NAME_BYTES_MAX: Final = 255
 _Name = Annotated[str, Meta(min_length=1, max_length=_NAME_BYTES_MAX)]
 _Port = Annotated[int, Meta(ge=0, le=65535)]
 _Positive = Annotated[int, Meta(ge=1)]
+_Days = Annotated[int, Meta(ge=1, le=36_500)]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +90,11 @@ class _LimitsTable(_Table, frozen=True, kw_only=True):
     placement_attempts_max: _Positive = PLACEMENT_ATTEMPTS_MAX
 
 
+class _Retention(_Table, frozen=True, kw_only=True):
+    deleted_servers_days: _Days = DELETED_SERVERS_KEPT_DAYS
+    events_days: _Days = EVENTS_KEPT_DAYS
+
+
 class _File(_Table, frozen=True, kw_only=True):
     data_dir: _Name
     agents: _Agents
@@ -99,6 +107,7 @@ class _File(_Table, frozen=True, kw_only=True):
         default_factory=lambda: {name: dict(given) for name, given in DEFAULT_DRIVERS.items()}
     )
     limits: _LimitsTable = _LimitsTable()
+    retention: _Retention = _Retention()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +120,6 @@ class ControllerConfig:
     database_url: str = field(repr=False)  # May hold a password.
     data_dir: Path
     networking: Networking
-    scheduling_attributes: frozenset[str]
     enrolment_key_file: Path
     limits: Limits
 
@@ -144,13 +152,14 @@ def load_controller_config(path: Path) -> ControllerConfig:
         database_url=file.database.url or f"sqlite:///{data_dir / 'trunkline.db'}",
         data_dir=data_dir,
         networking=networking,
-        scheduling_attributes=frozenset(file.networking.scheduling_attributes),
         enrolment_key_file=directory / file.agents.enrolment_key_file,
         limits=Limits(
             image_size_bytes_max=file.limits.image_size_bytes_max,
             token_lifetime_seconds=file.limits.token_lifetime_seconds,
             placement_attempts_max=file.limits.placement_attempts_max,
             host_silent_seconds_max=file.agents.silent_seconds_max,
+            deleted_servers_kept_days=file.retention.deleted_servers_days,
+            events_kept_days=file.retention.events_days,
         ),
     )
 

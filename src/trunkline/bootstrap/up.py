@@ -15,10 +15,10 @@ from trunkline.agent.loop import Agent
 from trunkline.api.foreground import Foreground
 from trunkline.api.wakeups import Wakeups
 from trunkline.bootstrap.agents import AgentRunner
+from trunkline.bootstrap.background import background_tasks
 from trunkline.bootstrap.control_plane import (
     ADMIN_CLOUD,
     DEMO_CLOUD,
-    SILENCE_CHECK_SECONDS,
     Listener,
     listen,
     new_logins,
@@ -28,7 +28,6 @@ from trunkline.bootstrap.directory import DataDirectory, DirectoryUnusable, Logi
 from trunkline.bootstrap.local_transport import LocalTransport
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.simulated import simulated_agent
-from trunkline.bootstrap.ticker import Ticker
 from trunkline.cli.context import Teaching
 from trunkline.cli.progress import progress_line
 from trunkline.control.hosts import ensure_host, set_enrolment_key
@@ -157,9 +156,7 @@ def _run(
         logins = new_logins(directory, svc, listener.url)
         _make_known(svc, fleet.host_names)
         runner.start(_agents(directory, svc, [n for n in fleet.host_names if n not in external]))
-        watch = Ticker("silent hosts", SILENCE_CHECK_SECONDS, svc.fleet.notice_silence)
-        watch.start()
-        try:
+        with background_tasks(svc):
             serve(
                 svc,
                 wakeups,
@@ -169,8 +166,6 @@ def _run(
                     directory, listener.url, len(fleet.host_names), made, logins
                 ),
             )
-        finally:
-            watch.stop()
     finally:
         runner.stop()
         store.close()

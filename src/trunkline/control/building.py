@@ -18,7 +18,7 @@ from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
 from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
-from trunkline.domain.errors import BindingInconsistent, DeviceTaken
+from trunkline.domain.errors import DeviceTaken
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import HostName, PortId
 from trunkline.domain.port import Port
@@ -174,8 +174,11 @@ def _refusal(
     host: Host,
     nics: Sequence[Nic],
     choices: dict[str, NicChoice],
-) -> BindingInconsistent | None:
-    """Ask the network side about each device that was chosen, before anything is written."""
+) -> str | None:
+    """Ask the network side about each device that was chosen, before anything is written.
+
+    Placement went by what hosts reported and networks demand: a refusal says that the two disagree.
+    """
     wanted = {choice.device_id for choice in choices.values() if choice.device_id is not None}
     devices = tx.devices.get_many(wanted)
     for nic in nics:
@@ -189,9 +192,7 @@ def _refusal(
         driver = svc.networking.driver_for(segment.network_type)
         problem = driver.refusal(nic.network, segment, device)
         if problem is not None:
-            return BindingInconsistent(
-                port=nic.name, device=str(device.function.address), problem=problem
-            )
+            return f"{device.function.address} was chosen for {nic.name}, but {problem}"
     return None
 
 
@@ -201,20 +202,20 @@ def _report_inconsistency(
     actor: Actor,
     server: Server,
     host: Host,
-    problem: BindingInconsistent,
+    problem: str,
 ) -> None:
     audit.record(
         tx, actor, svc.clock.now(), "binding.inconsistent", f"server {server.id} on {host.name}",
-        host=host.name, server_id=server.id, details={"problem": str(problem)},
+        host=host.name, server_id=server.id, details={"problem": problem},
     )  # fmt: skip
 
 
-def _inconsistency_fault(svc: Services, problem: BindingInconsistent) -> Fault:
+def _inconsistency_fault(svc: Services, problem: str) -> Fault:
     return Fault(
         code=500,
         message="Internal inconsistency between placement and network; nothing is held. "
         "An administrator sees the details.",
-        details=str(problem),
+        details=problem,
         at=svc.clock.now(),
     )
 

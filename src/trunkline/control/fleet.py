@@ -21,6 +21,7 @@ from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.place import place
 from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
 from trunkline.placement.views import DeviceView, HostView
+from trunkline.store.changes import NO_CHANGE
 from trunkline.store.devices import PlacementRow
 from trunkline.store.transaction import Transaction
 
@@ -55,12 +56,12 @@ class LiveFleet:
         self._fleet = Fleet()
         self._last_seen: dict[HostId, datetime | None] = {}
         self._stale: set[HostId] = set()
-        self._change_read = 0
+        self._change_read = NO_CHANGE
 
     def load(self, tx: Transaction) -> None:
         """Read every host from the store, once, at start."""
         with self._lock:
-            self._change_read = tx.hosts.newest_change()
+            self._change_read = tx.changes.newest()
             uses = tx.hosts.uses()
             owned = tx.allocations.all_device_ids()
             hosts = {host.id: host for host in tx.hosts.all()}
@@ -177,7 +178,7 @@ class LiveFleet:
             # change is told of once.
             return
         if self._replicated:
-            self._change_read, changed = tx.hosts.changed_since(self._change_read)
+            self._change_read, changed = tx.changes.since(self._change_read)
             self._stale.update(changed)
         while self._stale:
             host_id = self._stale.pop()

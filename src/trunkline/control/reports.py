@@ -16,7 +16,7 @@ from trunkline.control.inventory import take_inventory
 from trunkline.control.races import deciding_again
 from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
-from trunkline.domain.binding import BINDING, BindingEvent, BindingState
+from trunkline.domain.binding import BINDING, BindingEvent
 from trunkline.domain.host import Host
 from trunkline.domain.ids import ServerId
 from trunkline.domain.server import SERVER, Fault, PowerState, Server, ServerEvent, ServerState
@@ -180,6 +180,7 @@ class _Intake:
         elif fact.condition is ServerCondition.STOPPED and SERVER.allows(
             server.state, ServerEvent.HALT
         ):
+            self._halt_bindings(server)
             self._advance(server, ServerEvent.HALT)
 
     def _confirm_bindings(self, server: Server) -> bool:
@@ -191,10 +192,17 @@ class _Intake:
         if any(a.state is not AllocationState.ACTIVE for a in allocations.values()):
             return False
         for binding in bindings:
-            if binding.state is BindingState.CLAIMED:
+            if BINDING.allows(binding.state, BindingEvent.CONFIRM):
                 state = BINDING.advance(binding.state, BindingEvent.CONFIRM)
                 self._tx.bindings.update(replace(binding, state=state))
         return True
+
+    def _halt_bindings(self, server: Server) -> None:
+        """Say of a server's ports that no guest runs behind them; they keep their devices."""
+        for binding in self._tx.bindings.of_server(server.id):
+            if BINDING.allows(binding.state, BindingEvent.HALT):
+                state = BINDING.advance(binding.state, BindingEvent.HALT)
+                self._tx.bindings.update(replace(binding, state=state))
 
     def _advance(self, server: Server, event: ServerEvent) -> None:
         state = SERVER.advance(server.state, event)
@@ -222,6 +230,7 @@ class _Intake:
             return
         # It has run here: it keeps its host and devices, and a reboot tries again. Until then it is
         # to stay stopped: another run of the agent knows nothing of what failed.
+        self._halt_bindings(server)
         fault = Fault(code=500, message=reason, at=self._now)
         self._tx.servers.update(
             replace(

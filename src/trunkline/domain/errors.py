@@ -192,24 +192,6 @@ class NoAddressFree(TrunklineError):
         super().__init__(f"no IP address is free in subnet {subnet}")
 
 
-class BindingInconsistent(TrunklineError):
-    """The network side refuses the device that placement chose: the two disagree on the facts.
-
-    This is an internal inconsistency: it is reported as such, and everything the
-    request held is released.
-    """
-
-    code = "binding.inconsistent"
-    kind = ErrorKind.CONFLICT
-
-    def __init__(self, *, port: str, device: str, problem: str) -> None:
-        super().__init__(
-            f"internal inconsistency: device {device} was chosen for port {port}, but {problem}"
-        )
-        self.port = port
-        self.device = device
-
-
 class StoreUnavailable(TrunklineError):
     """The database could not take the write; nothing of it was kept."""
 

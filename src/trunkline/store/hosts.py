@@ -1,4 +1,4 @@
-"""Hosts: their generations, what they have given out, and the feed of their changes."""
+"""Hosts: their generations, and what they have given out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ from sqlalchemy import (
     RowMapping,
     Select,
     bindparam,
-    func,
     insert,
-    literal,
     select,
-    text,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -25,10 +22,11 @@ from trunkline.domain.errors import AlreadyExists, GenerationMoved, NotFound
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import HostId, HostName
 from trunkline.domain.listing import ListQuery, SortKey
+from trunkline.store.changes import Changes
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.statements import among, by_lock, select_where_in
-from trunkline.store.tables import changes, hosts
+from trunkline.store.tables import hosts
 
 _USE_COLUMNS = ("vcpus_used", "memory_mib_used", "disk_gib_used")
 
@@ -62,10 +60,6 @@ _TOUCH = (
         applied_generation=bindparam("applied"),
     )
 )
-_NOTE_CHANGE = insert(changes).values(transaction=0, host_id=bindparam("host_id"))
-_NOTE_CHANGE_ON_POSTGRESQL = insert(changes).values(
-    transaction=text("pg_current_xact_id()::text::bigint"), host_id=bindparam("host_id")
-)
 
 
 class Hosts:
@@ -73,6 +67,7 @@ class Hosts:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._changes = Changes(connection)
 
     def find(self, host_id: str) -> Host | None:
         """Return the host with this ID, if there is one."""
@@ -120,7 +115,7 @@ class Hosts:
             self._connection.execute(insert(hosts).values(_row(host)))
         except IntegrityError as taken:
             raise AlreadyExists("host", host.name) from taken
-        self._note_change(host.id)
+        self._changes.note(host.id)
 
     def update(self, host: Host) -> None:
         """Store what an operator or its agent changed; generation and use are left as they are.
@@ -149,7 +144,7 @@ class Hosts:
         )
         if raised is None:
             raise GenerationMoved("host", host_id, seen_generation=seen or 0)
-        self._note_change(host_id)
+        self._changes.note(host_id)
         return raised
 
     def add_use(self, host_id: HostId, *, vcpus: int, memory_mib: int, disk_gib: int) -> None:
@@ -176,7 +171,7 @@ class Hosts:
 
     def note_status_change(self, host_id: HostId) -> None:
         """Put the host into the change feed though its generation stays."""
-        self._note_change(host_id)
+        self._changes.note(host_id)
 
     def set_token_hash(self, host_id: HostId, token_hash: str) -> None:
         """Store the hash of its agent's credential; an older one is worthless from now on."""
@@ -202,39 +197,6 @@ class Hosts:
                 "applied": applied_generation,
             },
         )
-
-    def newest_change(self) -> int:
-        """Return the number of the newest change that is safe to have read up to."""
-        newest: int | None = self._connection.scalar(
-            select(func.max(changes.c.number)).where(self._settled())
-        )
-        return newest or 0
-
-    def changed_since(self, number: int, *, limit: int = 10_000) -> tuple[int, list[HostId]]:
-        """Read the change feed: the number read up to, and the hosts that changed, each once.
-
-        Only changes below the oldest running transaction are read: one that commits late may carry
-        a lower number than others already visible, and would be lost.
-        """
-        rows = self._connection.execute(
-            select(changes.c.number, changes.c.host_id)
-            .where(changes.c.number > number, self._settled())
-            .order_by(changes.c.number)
-            .limit(limit)
-        ).all()
-        if not rows:
-            return number, []
-        return rows[-1][0], list(dict.fromkeys(HostId(row[1]) for row in rows))
-
-    def _settled(self) -> Any:
-        if self._connection.dialect.name != "postgresql":
-            return literal(value=True)
-        return changes.c.transaction < text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-
-    def _note_change(self, host_id: HostId) -> None:
-        on_postgresql = self._connection.dialect.name == "postgresql"
-        statement = _NOTE_CHANGE_ON_POSTGRESQL if on_postgresql else _NOTE_CHANGE
-        self._connection.execute(statement, {"host_id": host_id})
 
     def _one(self, statement: Select[Any], wanted: str) -> Host | None:
         row = self._connection.execute(statement, {"wanted": wanted}).mappings().one_or_none()

@@ -280,7 +280,6 @@ bindings = Table(
     Column("device_id", _ID, ForeignKey("devices.id"), nullable=True, index=True),
     Column("vif_type", String(64), nullable=False),
     Column("vif_details", Json, nullable=False),
-    Column("failure", Text, nullable=True),
 )
 
 servers = Table(
@@ -312,7 +311,7 @@ servers = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("launched_at", UtcTime, nullable=True),
-    Column("terminated_at", UtcTime, nullable=True),
+    Column("terminated_at", UtcTime, nullable=True, index=True),
     Index("ix_servers_created_at", "created_at", "id"),
 )
 
@@ -334,15 +333,15 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
-# The change feed: which hosts have changed, in commit order. `transaction` is PostgreSQL's number
-# of the writing transaction: a reader takes only what is below the oldest one still running, or a
-# late commit with a lower `number` would be lost. 0 on SQLite, where commits are in order.
+# The change feed. `transaction` is PostgreSQL's number of the writing transaction; 0 on SQLite. Why
+# it is read in that order is told in `changes.py`.
 changes = Table(
     "changes",
     metadata,
     Column("number", _SERIAL, primary_key=True, autoincrement=True),
     Column("transaction", BigInteger, nullable=False),
     Column("host_id", _ID, nullable=False),
+    Index("ix_changes_transaction", "transaction", "number"),
     sqlite_autoincrement=True,
 )
 

@@ -141,7 +141,6 @@ class NicPath:
     port_id: str
     port_name: str
     port_status: str
-    failure: str | None
     mac: str
     vnic_type: str
     fixed_ips: tuple[str, ...]

@@ -54,7 +54,6 @@ def _nic_path(svc: Services, caller: Caller, nic: NicView) -> NicPath:
         port_id=port.id,
         port_name=port.name,
         port_status=view.status,
-        failure=view.binding.failure if view.binding is not None and caller.is_admin else None,
         mac=str(port.mac),
         vnic_type=port.vnic_type.value,
         fixed_ips=tuple(fixed_ip.ip_address for fixed_ip in port.fixed_ips),

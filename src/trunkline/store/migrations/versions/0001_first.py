@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_changes")),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_changes_transaction", "changes", ["transaction", "number"], unique=False)
     op.create_table(
         "events",
         sa.Column(
@@ -290,6 +291,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_servers_image_id"), "servers", ["image_id"], unique=False)
     op.create_index(op.f("ix_servers_name"), "servers", ["name"], unique=False)
     op.create_index(op.f("ix_servers_project_id"), "servers", ["project_id"], unique=False)
+    op.create_index(op.f("ix_servers_terminated_at"), "servers", ["terminated_at"], unique=False)
     op.create_table(
         "subnets",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -366,7 +368,6 @@ def upgrade() -> None:
         sa.Column("device_id", sa.String(length=36), nullable=True),
         sa.Column("vif_type", sa.String(length=64), nullable=False),
         sa.Column("vif_details", sa.Text(), nullable=False),
-        sa.Column("failure", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("fk_bindings_device_id")),
         sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name=op.f("fk_bindings_host_id")),
         sa.ForeignKeyConstraint(["port_id"], ["ports.id"], name=op.f("fk_bindings_port_id")),
