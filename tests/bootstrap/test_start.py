@@ -79,6 +79,22 @@ def test_a_directory_without_permission_is_named_with_the_remedy(tmp_path: Path)
     assert "choose another (--data" in said
 
 
+@pytest.mark.parametrize("blocker", ["a file", "no permission"])
+def test_a_directory_of_images_that_cannot_be_written_is_named_with_the_remedy(
+    controller: Callable[[str], Path], blocker: str
+) -> None:
+    images = "/proc/self/images" if blocker == "no permission" else "images"
+    home = controller("")
+    if blocker == "a file":
+        (home / "images").write_text("in the way")
+    config = home / "controller.toml"
+    config.write_text(f'images_dir = "{images}"\n' + config.read_text())
+    code, said = refusal(home, "server", "--config", "controller.toml", "--port", "0")
+    assert code == ExitCode.REFUSED
+    assert images in said
+    assert "set images_dir" in said
+
+
 def test_an_unknown_fleet_is_told_with_those_that_ship(tmp_path: Path) -> None:
     code, said = refusal(tmp_path, "up", "--data", "d", "--fleet", "scenari")
     assert code == ExitCode.USAGE

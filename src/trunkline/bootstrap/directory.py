@@ -15,13 +15,13 @@ from trunkline.domain.errors import ErrorKind, TrunklineError
 
 
 class DirectoryUnusable(TrunklineError):
-    """The data directory can't be used."""
+    """A directory that the process keeps its things in can't be used."""
 
     code = "up.directory_unusable"
     kind = ErrorKind.CONFLICT
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"data directory {path}: {problem}")
+    def __init__(self, path: Path, problem: str, *, what: str = "data directory") -> None:
+        super().__init__(f"{what} {path}: {problem}")
         self.path = path
 
 
@@ -47,7 +47,6 @@ class DataDirectory:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self.images.mkdir(exist_ok=True)
             self.hosts.mkdir(exist_ok=True)
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as problem:

@@ -24,6 +24,7 @@ from trunkline.bootstrap.control_plane import (
     serve,
 )
 from trunkline.bootstrap.directory import DataDirectory, DirectoryUnusable, Login
+from trunkline.bootstrap.images_dir import begin_with_images, require_usable_images_dir
 from trunkline.bootstrap.local_transport import LocalTransport
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.simulated import simulated_agent
@@ -31,7 +32,6 @@ from trunkline.bootstrap.ticker import Ticker
 from trunkline.cli.context import Teaching
 from trunkline.cli.progress import progress_line
 from trunkline.control.hosts import ensure_host, set_enrolment_key
-from trunkline.control.image_transfer import clear_up_images
 from trunkline.control.networking import IdRange, Networking
 from trunkline.control.services import Services, make_services
 from trunkline.domain.ids import HostName, PhysicalNetwork
@@ -130,6 +130,7 @@ def _check_external(external: Collection[str], fleet: Fleet) -> None:
 def _run(
     directory: DataDirectory, fleet: Fleet, listener: Listener, external: Collection[str]
 ) -> None:
+    require_usable_images_dir(directory.images)
     clock, ids, wakeups = RealClock(), RandomIds(), Wakeups()
     with progress_line(f"making {len(fleet.host_names)} simulated hosts"):
         made = create_hosts(fleet, directory.hosts)
@@ -150,7 +151,7 @@ def _run(
                 images_dir=directory.images,
                 wake_host=wake_host,
             )
-        clear_up_images(svc)
+        begin_with_images(svc, named=False)
         set_enrolment_key(svc, directory.enrolment_key(ids))
         logins = new_logins(directory, svc, listener.url)
         _make_known(svc, fleet.host_names)
