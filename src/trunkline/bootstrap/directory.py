@@ -8,10 +8,14 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.domain.clock import IdSource
 from trunkline.domain.errors import ErrorKind, TrunklineError
+
+DATABASE: Final = "trunkline.db"
+CLOUDS: Final = "clouds.yaml"
 
 
 class DirectoryUnusable(TrunklineError):
@@ -73,7 +77,7 @@ class DataDirectory:
     @property
     def database_url(self) -> str:
         """Where the embedded database is."""
-        return f"sqlite:///{self.path.absolute() / 'trunkline.db'}"
+        return f"sqlite:///{self.path.absolute() / DATABASE}"
 
     @property
     def images(self) -> Path:
@@ -88,7 +92,7 @@ class DataDirectory:
     @property
     def clouds(self) -> Path:
         """The clients' configuration."""
-        return self.path / "clouds.yaml"
+        return self.path / CLOUDS
 
     @property
     def fleet_file(self) -> Path:
@@ -146,6 +150,32 @@ class DataDirectory:
             raise DirectoryUnusable(
                 self.path, f"clouds.yaml is not as it was written ({problem}); restore it"
             ) from problem
+
+
+def replace_password(clouds: Path, user: str, password: str) -> bool:
+    """Write another password of a user into clouds.yaml; False if the file has none of them.
+
+    Raises:
+        DirectoryUnusable: The file is not what `DataDirectory.write_clouds` wrote.
+    """
+    try:
+        content = json.loads(clouds.read_text())
+        own = [
+            cloud["auth"]
+            for cloud in content["clouds"].values()
+            if cloud["auth"]["username"] == user
+        ]
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise DirectoryUnusable(
+            clouds.parent, f"clouds.yaml is not as it was written ({problem}); edit it by hand"
+        ) from problem
+    for auth in own:
+        auth["password"] = password
+    if own:
+        write_private(clouds, json.dumps(content, indent=2) + "\n")
+    return bool(own)
 
 
 def write_private(path: Path, text: str) -> None:
