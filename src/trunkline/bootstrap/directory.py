@@ -16,6 +16,7 @@ from trunkline.domain.errors import ErrorKind, TrunklineError
 
 DATABASE: Final = "trunkline.db"
 CLOUDS: Final = "clouds.yaml"
+FLEET_FILE: Final = "fleet.toml"
 
 
 class DirectoryUnusable(TrunklineError):
@@ -97,7 +98,7 @@ class DataDirectory:
     @property
     def fleet_file(self) -> Path:
         """The fleet that the directory was first started with."""
-        return self.path / "fleet.toml"
+        return self.path / FLEET_FILE
 
     def enrolment_key(self, ids: IdSource) -> str:
         """Return the key that agents elsewhere enrol with; made at the first start."""

@@ -23,7 +23,7 @@ from trunkline.bootstrap.control_plane import (
     new_logins,
     serve,
 )
-from trunkline.bootstrap.directory import DataDirectory, DirectoryUnusable, Login
+from trunkline.bootstrap.directory import FLEET_FILE, DataDirectory, DirectoryUnusable, Login
 from trunkline.bootstrap.images_dir import begin_with_images, require_usable_images_dir
 from trunkline.bootstrap.local_transport import LocalTransport
 from trunkline.bootstrap.real import RandomIds, RealClock
@@ -85,35 +85,39 @@ def up(
       openstack hypervisor list
     """
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
+    source = _fleet_file(data, fleet_name)
+    fleet = load_fleet(source)
+    _check_external(external, fleet)
+    # What is refused up to here leaves no directory behind. Where there is one, that it is in use
+    # is the better answer than that the port is.
+    listener = None if data.exists() else listen(address, port)
     directory = DataDirectory(data)
     try:
-        fleet = _fleet(directory, fleet_name)
-        _check_external(external, fleet)
-        listener = listen(address, port)
+        _keep_fleet(directory, source)
+        listener = listener or listen(address, port)
         _run(directory, fleet, listener, frozenset(external))
     finally:
         directory.close()
 
 
-def _fleet(directory: DataDirectory, name: str | None) -> Fleet:
-    """Load the fleet asked for; the directory's own when none is; and keep a copy there."""
+def _fleet_file(data: Path, name: str | None) -> Path:
+    """Return the file of the fleet asked for; the directory's own when none is."""
+    kept = data / FLEET_FILE
+    return kept if name is None and kept.exists() else find_fleet(name or DEFAULT_FLEET)
+
+
+def _keep_fleet(directory: DataDirectory, source: Path) -> None:
+    """Keep a copy in the directory, unless it was begun with another fleet."""
     kept = directory.fleet_file
-    if name is None and kept.exists():
-        return load_fleet(kept)
-    source = find_fleet(name or DEFAULT_FLEET)
-    fleet = load_fleet(source)
-    if (
-        kept.exists()
-        and kept.read_bytes() != source.read_bytes()
-        and any(directory.hosts.iterdir())
-    ):
+    if kept.exists() and kept.read_bytes() == source.read_bytes():
+        return
+    if kept.exists() and any(directory.hosts.iterdir()):
         raise DirectoryUnusable(
             directory.path,
             f"it was started with another fleet ({kept}); start it without --fleet, or use "
             "another --data",
         )
     shutil.copyfile(source, kept)
-    return fleet
 
 
 def _check_external(external: Collection[str], fleet: Fleet) -> None:
