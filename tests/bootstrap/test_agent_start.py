@@ -132,3 +132,37 @@ def test_a_wrong_enrolment_key_is_refused_at_once_with_the_remedy(home: Path) ->
     assert "Traceback" not in done.stderr
     assert "put the controller's enrolment key into" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def refused_agent(home: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "trunkline", *AGENT],
+        cwd=home, text=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.REFUSED
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_a_second_agent_in_one_state_directory_is_refused(home: Path) -> None:
+    with trunkline(home, "server", "--config", "controller.toml", "--port", "0") as server:
+        point_agent_at(home, server.url)
+        with trunkline(home, *AGENT):
+            assert "an agent of this host is running already" in refused_agent(home)
+
+
+def test_an_agent_is_shut_out_by_another_that_enrols_elsewhere_and_says_so(home: Path) -> None:
+    with trunkline(home, "server", "--config", "controller.toml", "--port", "0") as server:
+        point_agent_at(home, server.url)
+        with starting_agent(home) as first:
+            assert first.stdout is not None
+            assert first.stderr is not None
+            assert [first.stdout.readline() for _ in range(2)][1] == "ready\n"
+            elsewhere = home / "elsewhere"
+            elsewhere.mkdir()
+            for name in ("compute.toml", "enrolment.key"):
+                shutil.copy(home / name, elsewhere / name)
+            with trunkline(elsewhere, *AGENT):
+                log = first.stderr.readline()
+    assert "does not listen to this agent, which rests" in log
+    assert "enrolled again" in log

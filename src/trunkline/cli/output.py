@@ -23,7 +23,7 @@ WIDTH_WITHOUT_TERMINAL: Final = 4096
 _STYLES: Final = {
     "ACTIVE": "green", "active": "green", "up": "green", "enabled": "green", "free": "cyan",
     "BUILD": "yellow", "claimed": "yellow", "releasing": "yellow", "disabled": "yellow",
-    "blocked": "yellow", "ERROR": "red", "quarantined": "red", "down": "red",
+    "blocked": "yellow", "ERROR": "red", "quarantined": "red", "down": "red", "stuck": "red",
 }  # fmt: skip
 
 
