@@ -280,7 +280,7 @@ def test_a_tenant_sees_its_server_without_host_and_device(world: TwoNetworks) ->
 
 def test_what_belongs_to_another_project_is_not_found(world: TwoNetworks) -> None:
     asked = ServerCreate(name="theirs", flavor_id=world.small.id, image_id=None, nics=())
-    theirs = create_server(world.site.svc, world.admin, asked).server
+    theirs = create_server(world.site.svc, world.admin, asked)
     for ref in ("theirs", theirs.id):
         assert ask(world, f"/servers/{ref}/path").status == 200
         assert ask(world, f"/servers/{ref}/path", tenant=True).status == 404

@@ -44,7 +44,7 @@ class Scene:
 
     def boot(self, *nics: NicRequest, name: str = "web") -> ServerView:
         request = ServerCreate(name=name, flavor_id=FlavorId("small"), image_id=None, nics=nics)
-        return create_server(self.svc, DEMO, request)
+        return get_server(self.svc, DEMO, create_server(self.svc, DEMO, request).id)
 
     def delete(self, server_id: ServerId) -> None:
         delete_server(self.svc, DEMO, server_id)

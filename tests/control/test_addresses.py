@@ -105,7 +105,7 @@ def take(store: Store, number: int, *wanted: AddressRequest) -> list[str]:
         if existing is None:
             tx.ports.insert(a_port(number, found))
         else:
-            tx.ports.update(replace(existing, fixed_ips=found), seen_revision=existing.revision)
+            tx.ports.update(replace(existing, fixed_ips=found), seen=existing)
         return [fixed_ip.ip_address for fixed_ip in found]
 
     return store.write(use_case)

@@ -73,7 +73,7 @@ def nics(names: Names) -> tuple[NicRequest, ...]:
 
 def boot(svc: Services, *wanted: NicRequest) -> ServerId:
     request = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=None, nics=wanted)
-    return create_server(svc, DEMO, request).server.id
+    return create_server(svc, DEMO, request).id
 
 
 def report(svc: Services, host: HostName, *facts: DeviceFact | ServerFact) -> None:

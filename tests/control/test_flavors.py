@@ -91,7 +91,7 @@ def test_a_private_flavor_exists_for_admins_only(svc: Services) -> None:
 def test_a_server_keeps_the_flavor_it_was_made_with(svc: Services) -> None:
     create_flavor(svc, ADMIN, SMALL)
     asked = ServerCreate(name="s", flavor_id=FlavorId("1"), image_id=None, nics=NicPolicy.NONE)
-    server_id = create_server(svc, DEMO, asked).server.id
+    server_id = create_server(svc, DEMO, asked).id
     set_extra_specs(svc, ADMIN, "1", {"later": "yes"})
     delete_flavor(svc, ADMIN, "1")
     kept = get_server(svc, DEMO, server_id).server.flavor

@@ -34,7 +34,7 @@ def test_the_first_report_of_an_earlier_run_says_nothing_of_a_later_start(tmp_pa
             image_id=None,
             nics=(NicRequest(network_id=network.id),),
         )
-        server = create_server(svc, DEMO, request).server
+        server = create_server(svc, DEMO, request)
 
         def fact(condition: ServerCondition) -> ServerFact:
             boot_number = get_server(svc, DEMO, server.id).server.boot_number

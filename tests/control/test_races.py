@@ -25,7 +25,7 @@ from tests.support.world import (
 )
 from trunkline.control.devices import list_devices
 from trunkline.control.requests import NicRequest, ServerCreate
-from trunkline.control.servers import create_server, delete_server
+from trunkline.control.servers import create_server, delete_server, get_server
 from trunkline.control.services import Services
 from trunkline.control.views import ServerView
 from trunkline.domain.ids import FlavorId
@@ -60,7 +60,7 @@ def network(replicas: Sequence[Services]) -> Network:
 def boot(svc: Services, network: Network) -> ServerView:
     nic = NicRequest(network_id=network.id, vnic_type=VnicType.DIRECT)
     request = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=None, nics=(nic,))
-    return create_server(svc, DEMO, request)
+    return get_server(svc, DEMO, create_server(svc, DEMO, request).id)
 
 
 def at_once(count: int, work: Callable[[int], list[ServerView]]) -> list[ServerView]:

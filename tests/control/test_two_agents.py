@@ -41,7 +41,7 @@ def svc(tmp_path: Path) -> Iterator[Services]:
 def state_of_a_new_server(svc: Services, network_id: NetworkId) -> ServerState:
     nics = (NicRequest(network_id=network_id),)
     asked = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=None, nics=nics)
-    return create_server(svc, DEMO, asked).server.state
+    return create_server(svc, DEMO, asked).state
 
 
 def an_agent(svc: Services, run_id: str) -> AgentByHand:

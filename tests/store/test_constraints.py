@@ -111,7 +111,7 @@ def test_an_ip_address_is_one_ports_in_a_subnet(svc: Services, bound: Port) -> N
     other = create_port(svc, DEMO, PortCreate(network_id=bound.network_id, fixed_ips=())).port
     stolen = replace(other, fixed_ips=bound.fixed_ips, revision=other.revision + 1)
     with pytest.raises(AlreadyExists, match="IP address"):
-        svc.store.write(lambda tx: tx.ports.update(stolen, seen_revision=other.revision))
+        svc.store.write(lambda tx: tx.ports.update(stolen, seen=other))
 
 
 def test_a_port_has_one_binding(svc: Services, bound: Port) -> None:
@@ -149,7 +149,7 @@ def test_each_revision_can_be_written_over_once(svc: Services, bound: Port) -> N
     renamed = replace(subnet, name="new", revision=subnet.revision + 1)
 
     def write(tx: Transaction) -> None:
-        tx.ports.update(port, seen_revision=bound.revision)
+        tx.ports.update(port, seen=bound)
 
     svc.store.write(write)
     with pytest.raises(GenerationMoved):

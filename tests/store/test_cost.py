@@ -67,7 +67,7 @@ def counting(svc: Services) -> Iterator[Counted]:
 def boot(svc: Services, network: Network) -> str:
     nic = NicRequest(network_id=network.id, vnic_type=VnicType.DIRECT)
     request = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=None, nics=(nic,))
-    return create_server(svc, DEMO, request).server.id
+    return create_server(svc, DEMO, request).id
 
 
 REQUESTS: dict[str, Callable[[Services, Network], object]] = {

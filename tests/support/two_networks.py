@@ -28,7 +28,7 @@ from trunkline.control.hosts import enrol_host, set_enrolment_key
 from trunkline.control.identity import caller_from_token
 from trunkline.control.ports import create_port
 from trunkline.control.requests import NicRequest, PortCreate, ServerCreate
-from trunkline.control.servers import create_server
+from trunkline.control.servers import create_server, get_server
 from trunkline.control.views import PortView, ServerView
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
@@ -62,7 +62,7 @@ class TwoNetworks:
 
     def server(self, name: str, *ports: PortView) -> ServerView:
         """Make a server of demo's with these ports."""
-        return create_server(
+        server = create_server(
             self.site.svc,
             self.demo,
             ServerCreate(
@@ -72,6 +72,7 @@ class TwoNetworks:
                 nics=tuple(NicRequest(port_id=view.port.id) for view in ports),
             ),
         )
+        return get_server(self.site.svc, self.demo, server.id)
 
     def agent_token(self, name: str) -> str:
         """Enrol a host and return its agent's token."""

@@ -191,7 +191,7 @@ class Reporter:
             return False
         if self.inventory is None or self._told_inventory is None:
             return True
-        if _lasting(self.inventory) != _lasting(self._told_inventory):
+        if not _say_the_same(self.inventory, self._told_inventory):
             return True
         self._told_inventory = self.inventory  # Compared once; the next step finds the same one.
         return False
@@ -205,11 +205,14 @@ class Reporter:
         self._told_problem = report.problem
 
 
-def _lasting(inventory: tuple[OfferedDevice, ...]) -> tuple[OfferedDevice, ...]:
-    """Leave out what changes with every start of a guest: a VF's driver and netdev."""
-    return tuple(
-        replace(device, function=replace(device.function, driver=None, ifname=None))
-        if device.function.kind is DeviceKind.VF
-        else device
-        for device in inventory
+def _say_the_same(one: tuple[OfferedDevice, ...], other: tuple[OfferedDevice, ...]) -> bool:
+    return len(one) == len(other) and all(
+        a is b or _lasting(a) == _lasting(b) for a, b in zip(one, other, strict=True)
     )
+
+
+def _lasting(device: OfferedDevice) -> OfferedDevice:
+    """Leave out what changes with every start of a guest: a VF's driver and netdev."""
+    if device.function.kind is not DeviceKind.VF:
+        return device
+    return replace(device, function=replace(device.function, driver=None, ifname=None))

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from trunkline.api.edge import Edge
+from trunkline.api.foreground import Foreground
 from trunkline.api.routes import ROUTES
 from trunkline.api.routing import Route, Router
 from trunkline.api.wakeups import Wakeups
@@ -21,6 +22,7 @@ def make_app(
     *,
     public_url: str | None = None,
     routes: Iterable[Route] = ROUTES,
+    foreground: Foreground | None = None,
 ) -> Starlette:
     """Make the application that answers for `svc`.
 
@@ -29,8 +31,15 @@ def make_app(
         wakeups: Its `wake` is what `svc.wake_host` calls.
         public_url: How clients reach us, where the Host header does not tell.
         routes: What to answer to.
+        foreground: Where the requests that people wait for are counted.
     """
-    edge = Edge(svc, Router(routes), wakeups, public_url=public_url)
+    edge = Edge(
+        svc,
+        Router(routes),
+        wakeups,
+        public_url=public_url,
+        foreground=foreground or Foreground(),
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeVar
@@ -23,6 +24,7 @@ from trunkline.api.authentication import authenticate_agent, authenticate_user
 from trunkline.api.compute.versions import HIGHEST, LOWEST
 from trunkline.api.errors import render_bug, render_error, render_problem
 from trunkline.api.faces import Face, face_of
+from trunkline.api.foreground import Foreground
 from trunkline.api.http import Answer, LongPoll, Receive, Request, Response, SendFile
 from trunkline.api.limits import (
     CHUNK_BYTES,
@@ -71,11 +73,13 @@ class Edge:
         wakeups: Wakeups,
         *,
         public_url: str | None,
+        foreground: Foreground,
     ) -> None:
         self._svc = svc
         self._router = router
         self._wakeups = wakeups
         self._public_url = public_url
+        self._foreground = foreground
         self._lanes = {
             Lane.QUICK: CapacityLimiter(WORKER_THREADS),
             Lane.SLOW: CapacityLimiter(SLOW_WORKER_THREADS),
@@ -178,7 +182,8 @@ class Edge:
             known = self._authenticate(exchange, route, request)
             return route.handler(self._svc, known)
 
-        return await to_thread.run_sync(authenticate_and_run, limiter=lane)
+        with self._foreground.request() if route.auth is not Auth.AGENT else nullcontext():
+            return await to_thread.run_sync(authenticate_and_run, limiter=lane)
 
     def _authenticate(self, exchange: _Exchange, route: Route, request: Request) -> Request:
         match route.auth:

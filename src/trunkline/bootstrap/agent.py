@@ -24,6 +24,7 @@ from trunkline.agent.http_transport import (
     BACKOFF_MAX_SECONDS,
     HttpTransport,
 )
+from trunkline.api.foreground import Foreground
 from trunkline.bootstrap.agents import AgentRunner
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.bootstrap.directory import DirectoryUnusable, write_private
@@ -75,7 +76,7 @@ def agent(config_file: Path, host: str | None, simulate: str) -> None:
     with _alone(state):
         simulated = _simulated_host(config, simulate)
         token = _token(config, state)
-        runner = AgentRunner(RealClock())
+        runner = AgentRunner(RealClock(), Foreground())
         with HttpTransport(
             config.controller_url,
             config.host,

@@ -12,6 +12,7 @@ from types import FrameType
 import uvicorn
 
 from trunkline.api.app import make_app
+from trunkline.api.foreground import Foreground
 from trunkline.api.wakeups import Wakeups
 from trunkline.bootstrap.directory import DataDirectory, Login
 from trunkline.control.identity import bootstrap_identity, reset_password
@@ -71,10 +72,11 @@ def serve(
     listener: Listener,
     *,
     public_url: str | None = None,
+    foreground: Foreground | None = None,
     on_ready: Callable[[], None],
 ) -> None:
     """Answer requests until a signal says to stop; what is under way is finished first."""
-    app = make_app(svc, wakeups, public_url=public_url)
+    app = make_app(svc, wakeups, public_url=public_url, foreground=foreground)
     server = _Server(
         uvicorn.Config(
             app,

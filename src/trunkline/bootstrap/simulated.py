@@ -12,7 +12,7 @@ from trunkline.agent.limits import Limits
 from trunkline.agent.loop import Agent, AgentHost
 from trunkline.agent.transport import Transport
 from trunkline.bootstrap.real import RandomIds
-from trunkline.domain.device_spec import DeviceSpec, offered
+from trunkline.domain.device_spec import DeviceSpec, Offering
 from trunkline.domain.host import HostResources
 from trunkline.host.simulated_host import SimulatedHost
 from trunkline.vif.registry import VifRegistry
@@ -49,7 +49,7 @@ def simulated_agent(
         kernel=host.kernel,
         hypervisor=host.hypervisor,
         resources=resources or host.resources,
-        offer=lambda functions: offered(functions.values(), specs),
+        offer=Offering(specs),
         vif_types=vif_types,
     )
     return Agent(

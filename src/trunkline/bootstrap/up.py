@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from trunkline.agent.loop import Agent
+from trunkline.api.foreground import Foreground
 from trunkline.api.wakeups import Wakeups
 from trunkline.bootstrap.agents import AgentRunner
 from trunkline.bootstrap.control_plane import (
@@ -139,7 +140,8 @@ def _run(
     with progress_line(f"making {len(fleet.host_names)} simulated hosts"):
         made = create_hosts(fleet, directory.hosts)
     store = open_store(directory.database_url)
-    runner = AgentRunner(clock)
+    foreground = Foreground()
+    runner = AgentRunner(clock, foreground)
 
     def wake_host(name: HostName) -> None:
         runner.wake(name)
@@ -167,6 +169,7 @@ def _run(
                 svc,
                 wakeups,
                 listener,
+                foreground=foreground,
                 on_ready=lambda: _say_ready(
                     directory, listener.url, len(fleet.host_names), made, logins
                 ),

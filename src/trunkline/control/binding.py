@@ -195,5 +195,5 @@ def _adopt_pf_mac(tx: Transaction, port: Port, record: DeviceRecord) -> Port:
     if record.kind is not DeviceKind.PF or mac is None or mac == port.mac:
         return port
     changed = replace(port, mac=mac, revision=port.revision + 1)
-    tx.ports.update(changed, seen_revision=port.revision)
+    tx.ports.update(changed, seen=port)
     return changed

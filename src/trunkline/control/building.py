@@ -248,7 +248,7 @@ def _plug(
             revision=port.revision + 1,
             updated_at=svc.clock.now(),
         )
-        tx.ports.update(changed, seen_revision=port.revision)
+        tx.ports.update(changed, seen=port)
         port = changed
     if nic.claim is not None:
         tx.bindings.update(replace(nic.claim, server_id=server.id))

@@ -6,7 +6,7 @@ each of them demands of a device.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trunkline.control.access import require_visible
@@ -15,9 +15,9 @@ from trunkline.control.requests import NicPolicy, NicRequest
 from trunkline.control.services import Services
 from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
-from trunkline.domain.errors import InUse, Invalid, StateConflict
+from trunkline.domain.errors import InUse, Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import HostId, HostName
+from trunkline.domain.ids import HostId, HostName, PortId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.port import Port, VnicType
@@ -64,9 +64,10 @@ def resolve_nics(
             if request.port_id in seen:
                 raise Invalid("networks", f"port {request.port_id} is named twice")
             seen.add(request.port_id)
-    tx.ports.get_many(seen, Lock.EXCLUSIVE)  # All at once, by ID: see `store.locks`.
+    # All locked at once, by ID: see `store.locks`.
+    ports = {port.id: port for port in tx.ports.get_many(seen, Lock.EXCLUSIVE)}
     return tuple(
-        _of_port(tx, svc, caller, request.port_id)
+        _of_port(tx, svc, caller, request.port_id, ports)
         if request.port_id is not None
         else _of_network(tx, svc, caller, request, f"nic {number}")
         for number, request in enumerate(wanted)
@@ -162,8 +163,12 @@ def _by_policy(tx: Transaction, caller: Caller, policy: NicPolicy) -> tuple[NicR
     return tuple(NicRequest(network_id=network.id) for network in found)
 
 
-def _of_port(tx: Transaction, svc: Services, caller: Caller, port_id: str) -> Nic:
-    port = tx.ports.get(port_id)
+def _of_port(
+    tx: Transaction, svc: Services, caller: Caller, port_id: PortId, ports: Mapping[PortId, Port]
+) -> Nic:
+    if port_id not in ports:
+        raise NotFound("port", port_id)
+    port = ports[port_id]
     require_visible(caller, port, "port", port_id)
     binding = tx.bindings.find(port.id)
     if port.device_id or (binding is not None and binding.server_id is not None):

@@ -95,7 +95,7 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
         if updated != port:
             updated = replace(updated, revision=port.revision + 1, updated_at=svc.clock.now())
             with _race_for_addresses(network, named_mac=changes.mac):
-                tx.ports.update(updated, seen_revision=port.revision)
+                tx.ports.update(updated, seen=port)
             audit.record(
                 tx, actor_of(caller), svc.clock.now(), "port.update", f"port {port.id}",
                 project_id=port.project_id, port_id=port.id,
@@ -215,7 +215,7 @@ def unplug_port(tx: Transaction, svc: Services, port: Port) -> None:
             revision=port.revision + 1,
             updated_at=svc.clock.now(),
         ),
-        seen_revision=port.revision,
+        seen=port,
     )
 
 

@@ -32,7 +32,7 @@ from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 
-def create_server(svc: Services, caller: Caller, request: ServerCreate) -> ServerView:
+def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Server:
     """Place and record a server. When this returns, its devices are held and durable.
 
     One that fits nowhere is recorded too, in ERROR with the explanation as its fault, holding
@@ -40,7 +40,7 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
     """
     server_id = ServerId(svc.ids.new_id())
 
-    def create(tx: Transaction) -> ServerView:
+    def create(tx: Transaction) -> Server:
         require_writer(caller, "creating a server")
         if request.host is not None:
             require_admin(caller, "naming a host")
@@ -56,7 +56,7 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
             project_id=server.project_id, server_id=server.id,
             details={"name": server.name, "state": server.state.value},
         )  # fmt: skip
-        return _views(tx, svc, [server])[0]
+        return server
 
     return deciding_again(svc, create)
 

@@ -120,21 +120,53 @@ def glob_regex(glob: str) -> str:
     return "".join(parts)
 
 
+class Offering:
+    """Chooses what is on offer on one host, time and again.
+
+    A host is looked at before every plan, and a guest's start changes one function of hundreds:
+    specs are matched only against functions that are not as they were when last decided upon.
+    """
+
+    def __init__(self, specs: Sequence[DeviceSpec]) -> None:
+        self._specs = specs
+        self._decided: dict[PciAddress, _Decision] = {}
+
+    def __call__(self, functions: Mapping[PciAddress, PciFunction]) -> tuple[OfferedDevice, ...]:
+        """Return what is on offer, by address. Plain functions never are.
+
+        A PF in a guest has no netdev: specs that are to find it then must not match by `ifname`
+        alone.
+        """
+        decided: dict[PciAddress, _Decision] = {}
+        for address in sorted(functions):
+            function = functions[address]
+            pf = _pf_of(function, functions)
+            decision = self._decided.get(address)
+            if decision is None or decision.function != function or decision.pf != pf:
+                decision = self._decide(function, pf)
+            decided[address] = decision
+        self._decided = decided
+        return tuple(each.offered for each in decided.values() if each.offered is not None)
+
+    def _decide(self, function: PciFunction, pf: PciFunction | None) -> _Decision:
+        spec = _deciding_spec(function, pf, self._specs)
+        if spec is None or spec.exclude:
+            return _Decision(function, pf, None)
+        return _Decision(function, pf, OfferedDevice(function=function, tags=spec.tags))
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    function: PciFunction
+    pf: PciFunction | None  # Of a VF; specs that match it mean its VFs.
+    offered: OfferedDevice | None
+
+
 def offered(
     functions: Iterable[PciFunction], specs: Sequence[DeviceSpec]
 ) -> tuple[OfferedDevice, ...]:
-    """Choose what is on offer, by address. Plain functions never are.
-
-    A PF in a guest has no netdev: specs that are to find it then must not match by `ifname` alone.
-    """
-    every = {function.address: function for function in functions}
-    found: list[OfferedDevice] = []
-    for address in sorted(every):
-        function = every[address]
-        spec = _deciding_spec(function, _pf_of(function, every), specs)
-        if spec is not None and not spec.exclude:
-            found.append(OfferedDevice(function=function, tags=spec.tags))
-    return tuple(found)
+    """Choose what is on offer, once; see `Offering`."""
+    return Offering(specs)({function.address: function for function in functions})
 
 
 def contradictions(

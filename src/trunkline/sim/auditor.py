@@ -132,6 +132,8 @@ class Auditor:
         answer = message["answer"]
         if answer is None:
             return
+        if answer["ports"] is None:
+            raise Violation(NOTHING_LOST, f"server {answer['id']} was made, and is not there")
         self._note_server(answer)
         asked = message["request"]["nics"]
         nics = self.servers[answer["id"]].nics

@@ -13,7 +13,7 @@ from trunkline.agent.limits import Limits
 from trunkline.agent.loop import Agent, AgentHost
 from trunkline.agent.transport import Transport
 from trunkline.domain.clock import IdSource
-from trunkline.domain.device_spec import offered
+from trunkline.domain.device_spec import Offering
 from trunkline.domain.ids import HostName
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.host.fake_kernel import FakeKernel
@@ -85,7 +85,7 @@ def an_agent(machine: Machine, probe: Probe) -> Agent:
             kernel=host.kernel,
             hypervisor=host.hypervisor,
             resources=host.resources,
-            offer=lambda functions: offered(functions.values(), host.device_specs),
+            offer=Offering(host.device_specs),
             vif_types=machine.vif_types,
         ),
         journal=JournalFile(machine.directory / machine.name / "journal.json"),

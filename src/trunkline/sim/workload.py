@@ -20,6 +20,7 @@ from trunkline.control.requests import NicRequest, PortCreate, ServerCreate
 from trunkline.control.servers import (
     create_server,
     delete_server,
+    get_server,
     list_servers,
     reboot_server,
     start_server,
@@ -27,7 +28,7 @@ from trunkline.control.servers import (
 )
 from trunkline.control.services import Services
 from trunkline.control.views import DeviceView, PortView, ServerView
-from trunkline.domain.errors import TrunklineError
+from trunkline.domain.errors import NotFound, TrunklineError
 from trunkline.domain.identity import Caller, Role
 from trunkline.domain.ids import (
     FlavorId,
@@ -261,7 +262,7 @@ class Workload:
             caller,
             "server.create",
             said,
-            lambda svc: _server_dict(create_server(svc, caller, request)),
+            lambda svc: _created(svc, caller, request),
         )
         for nic in nics:
             # After a lost answer nobody knows whether they are in use: leave them.
@@ -381,6 +382,15 @@ def _port_dict(view: PortView) -> dict[str, Any]:
         "status": view.status,
         "host": view.host_name,
     }
+
+
+def _created(svc: Services, caller: Caller, request: ServerCreate) -> dict[str, Any]:
+    """Make a server and look at it, as clients do; `ports` is None if it is not there."""
+    server = create_server(svc, caller, request)
+    try:
+        return _server_dict(get_server(svc, caller, server.id))
+    except NotFound:
+        return {"id": server.id, "status": server.state.value, "host": None, "ports": None}
 
 
 def _server_dict(view: ServerView) -> dict[str, Any]:

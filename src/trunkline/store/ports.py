@@ -126,23 +126,25 @@ class Ports:
             ) from taken
         self._insert_addresses(port)
 
-    def update(self, port: Port, *, seen_revision: int) -> None:
-        """Store a changed port and its addresses.
+    def update(self, port: Port, *, seen: Port) -> None:
+        """Store a port that was read as `seen`; its addresses too if they are others.
 
         Raises:
-            GenerationMoved: It is not at `seen_revision` any more.
+            GenerationMoved: It is not at the revision of `seen` any more.
             AlreadyExists: The MAC or an address is taken.
         """
         try:
             changed = self._connection.execute(
-                _UPDATE, row_values(_row(port), id=port.id, revision=seen_revision)
+                _UPDATE, row_values(_row(port), id=port.id, revision=seen.revision)
             )
         except IntegrityError as taken:
             raise AlreadyExists(
                 f"MAC address on network {port.network_id}", str(port.mac)
             ) from taken
         if changed.rowcount != 1:
-            raise GenerationMoved("port", port.id, seen_generation=seen_revision)
+            raise GenerationMoved("port", port.id, seen_generation=seen.revision)
+        if port.fixed_ips == seen.fixed_ips:
+            return
         self._connection.execute(delete(ip_allocations).where(ip_allocations.c.port_id == port.id))
         self._insert_addresses(port)
 

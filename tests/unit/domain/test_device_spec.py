@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.domain.device import DeviceKind, PciFunction, device_attributes
-from trunkline.domain.device_spec import contradictions, glob_regex, offered
+from trunkline.domain.device_spec import Offering, contradictions, glob_regex, offered
 from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_device_specs
 from trunkline.domain.pci import PciAddress
 
@@ -288,3 +288,35 @@ def test_adding_a_spec_at_the_end_never_takes_a_device_away_or_changes_it(
     fewer = {each.function.address: each for each in offered(FUNCTIONS, specs[:-1])}
     more = {each.function.address: each for each in offered(FUNCTIONS, specs)}
     assert fewer.items() <= more.items()
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(
+                [
+                    *FUNCTIONS,
+                    replace(IXGBE, ifname=None),
+                    replace(IXGBE, ifname="eth9"),
+                    replace(FUNCTIONS[2], ifname="eth9"),
+                    replace(FUNCTIONS[3], pf_address=MLX5.address),
+                ]
+            ),
+            unique_by=lambda function: function.address,
+        ),
+        max_size=5,
+    )
+)
+def test_what_was_decided_before_does_not_show(looks: list[list[PciFunction]]) -> None:
+    specs = parse_device_specs(
+        [
+            {"ifname": "eth2", "physical_network": "phy1"},
+            {"address": "0000:05:10.*", "exclude": True},
+            {"vendor_id": "15b3", "physical_network": "phy2"},
+            {"ifname": "eth9", "offer": "vfs"},
+        ]
+    )
+    offering = Offering(specs)
+    for functions in looks:
+        found = offering({function.address: function for function in functions})
+        assert found == offered(functions, specs)

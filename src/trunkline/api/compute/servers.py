@@ -27,6 +27,7 @@ from trunkline.control.requests import UNSET, ServerCreate
 from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
 from trunkline.domain.errors import Invalid, NotFound
+from trunkline.domain.server import Server
 
 PASSWORD_CHARS: Final = 12  # As Nova's.
 
@@ -70,10 +71,10 @@ def _list_response(request: Request, asked: ServerList, bodies: list[dict[str, A
 def create(svc: Services, request: Request) -> Response:
     """Answer ``POST /servers``: 202 once the server is recorded, wherever it may be placed."""
     asked = parse_server_create(body_fields(request), version_of(request))
-    view = _create(svc, request, asked)
-    links = self_links(request.base_url, "servers", view.server.id)
+    server_id = _create(svc, request, asked).id
+    links = self_links(request.base_url, "servers", server_id)
     server = {
-        "id": view.server.id,
+        "id": server_id,
         "links": links,
         # Clients print it. Nothing sets it inside the guest: keys come by user_data.
         "adminPass": svc.ids.new_secret()[:PASSWORD_CHARS],
@@ -83,7 +84,7 @@ def create(svc: Services, request: Request) -> Response:
     return Response(status=202, body={"server": server}, headers={"Location": links[0]["href"]})
 
 
-def _create(svc: Services, request: Request, asked: ServerCreate) -> ServerView:
+def _create(svc: Services, request: Request, asked: ServerCreate) -> Server:
     try:
         return servers.create_server(svc, request.caller, asked)
     except NotFound as missing:
