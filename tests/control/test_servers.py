@@ -18,6 +18,7 @@ from tests.support.world import (
 )
 from trunkline.control.desired import desired_config
 from trunkline.control.devices import list_devices
+from trunkline.control.events import list_events
 from trunkline.control.ports import create_port, delete_port, get_port
 from trunkline.control.requests import NicRequest, PortCreate
 from trunkline.control.servers import (
@@ -26,6 +27,7 @@ from trunkline.control.servers import (
     reboot_server,
     start_server,
     stop_server,
+    update_server,
 )
 from trunkline.domain.errors import (
     InUse,
@@ -369,3 +371,14 @@ def test_a_server_that_is_building_cannot_be_stopped(scene: Scene) -> None:
     view = scene.boot(on(scene.blue))
     with pytest.raises(StateConflict):
         stop_server(scene.svc, DEMO, view.server.id)
+
+
+def test_each_change_of_name_or_description_is_in_the_audit_trail(scene: Scene) -> None:
+    view = scene.boot(on(scene.blue), name="web")
+    update_server(scene.svc, DEMO, view.server.id, name="shop")
+    update_server(scene.svc, DEMO, view.server.id, description="sells")
+    update_server(scene.svc, DEMO, view.server.id, name="shop", description="sells")  # No change.
+    query = ListQuery(equals={"server_id": (view.server.id,), "action": ("server.update",)})
+    found = list_events(scene.svc, DEMO, query)
+    assert [event.details for event in found] == [{"description": "sells"}, {"name": "shop"}]
+    assert {event.actor for event in found} == {"user demo"}
