@@ -82,6 +82,7 @@ HOSTS = st.builds(
     ),
     created_at=TIMES, updated_at=TIMES, enabled=st.booleans(), disabled_reason=SOME_TEXT,
     last_seen=st.none() | TIMES, run_id=IDS, report_number=COUNTS, applied_generation=COUNTS,
+    problem=TEXT, former_runs=st.lists(IDS, max_size=3).map(tuple),
 )  # fmt: skip
 MACS = st.integers(0, 2**40 - 1).map(
     lambda n: MacAddress(":".join(f"{byte:02x}" for byte in (2 << 40 | n).to_bytes(6, "big")))

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -139,7 +140,10 @@ def new_logins(directory: DataDirectory, svc: Services, url: str) -> list[Login]
     elif svc.store.dialect != "sqlite":
         return []
     else:
-        passwords = reset_password(svc, "admin"), reset_password(svc, "demo")
+        reset = partial(
+            reset_password, svc.store, clock=svc.clock, ids=svc.ids, passwords=svc.passwords
+        )
+        passwords = reset("admin"), reset("demo")
     logins = [
         Login(ADMIN_CLOUD, "admin", passwords[0], "admin"),
         Login(DEMO_CLOUD, "demo", passwords[1], "demo"),

@@ -97,6 +97,7 @@ class _Retention(_Table, frozen=True, kw_only=True):
 
 class _File(_Table, frozen=True, kw_only=True):
     data_dir: _Name
+    images_dir: _Name | None = None
     agents: _Agents
     public_url: _Name | None = None
     listen: _Listen = _Listen()
@@ -119,6 +120,7 @@ class ControllerConfig:
     public_url: str | None  # None: as each client's Host header says.
     database_url: str = field(repr=False)  # May hold a password.
     data_dir: Path
+    images_dir: Path | None  # None: below `data_dir`.
     networking: Networking
     enrolment_key_file: Path
     limits: Limits
@@ -151,6 +153,7 @@ def load_controller_config(path: Path) -> ControllerConfig:
         public_url=file.public_url,
         database_url=file.database.url or f"sqlite:///{data_dir / 'trunkline.db'}",
         data_dir=data_dir,
+        images_dir=None if file.images_dir is None else directory / file.images_dir,
         networking=networking,
         enrolment_key_file=directory / file.agents.enrolment_key_file,
         limits=Limits(

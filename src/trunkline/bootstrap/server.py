@@ -14,13 +14,13 @@ from trunkline.bootstrap.background import background_tasks
 from trunkline.bootstrap.control_plane import Listener, listen, new_logins, serve
 from trunkline.bootstrap.controller_config import ControllerConfig, load_controller_config
 from trunkline.bootstrap.directory import DataDirectory
+from trunkline.bootstrap.images_dir import begin_with_images, require_usable_images_dir
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.bootstrap.ticker import Ticker
 from trunkline.cli.context import TeachingGroup
 from trunkline.cli.progress import progress_line
 from trunkline.control.hosts import set_enrolment_key
-from trunkline.control.image_transfer import clear_up_images
 from trunkline.control.services import Services, make_services
 from trunkline.store.schema import open_store
 
@@ -66,6 +66,8 @@ def server(context: click.Context, config_file: Path | None, port: int | None) -
 
 def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener: Listener) -> None:
     wakeups = Wakeups()
+    images_dir = config.images_dir or directory.images
+    require_usable_images_dir(images_dir)
     store = open_store(config.database_url)
     try:
         with progress_line("reading the devices of every host"):
@@ -74,11 +76,11 @@ def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener:
                 clock=RealClock(),
                 ids=RandomIds(),
                 networking=config.networking,
-                images_dir=directory.images,
+                images_dir=images_dir,
                 wake_host=wakeups.wake,
                 limits=config.limits,
             )
-        clear_up_images(svc)
+        begin_with_images(svc, named=config.images_dir is not None)
         set_enrolment_key(svc, key)
         url = config.public_url or listener.url
         logins = new_logins(directory, svc, url)

@@ -26,6 +26,7 @@ from trunkline.domain.port import Port
 from trunkline.domain.server import SERVER, Fault, Server, ServerEvent, ServerState
 from trunkline.placement.request import NicChoice, NotPlaced, Placed
 from trunkline.store.devices import DeviceRecord
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 DEVICE_OWNER = "compute:nova"  # What ports of servers show as their device_owner.
@@ -55,7 +56,8 @@ def build(
         placed = svc.fleet.place(tx, request)
         if isinstance(placed, NotPlaced):
             return failed(svc, server, fault_of(svc, placed, request))
-        host = tx.hosts.get(placed.host_id)
+        # Locked before its devices are read: nothing takes them off its list from here on.
+        host = tx.hosts.get(placed.host_id, Lock.EXCLUSIVE)
         choices = {choice.nic: choice for choice in placed.choices}
         devices = _chosen_devices(tx, host, placed)
         problem = _refusal(svc, nics, choices, devices)

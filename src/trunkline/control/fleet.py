@@ -87,8 +87,8 @@ class LiveFleet:
             return result if isinstance(result, Placed) else result.explanation
 
     def is_up(self, host: Host) -> bool:
-        """Say whether a host's agent has been heard within the limit."""
-        return self._heard_recently(host.last_seen)
+        """Say whether a host's agent has been heard within the limit, and can use the host."""
+        return not host.problem and self._heard_recently(host.last_seen)
 
     def mark_stale(self, host_id: HostId) -> None:
         """Read this host again before the next decision."""
@@ -126,14 +126,17 @@ class LiveFleet:
             ),
         )
 
-    def note_heard(self, tx: Transaction, host_id: HostId, *, at: datetime) -> None:
-        """Follow that a host's agent was heard."""
+    def note_heard(
+        self, tx: Transaction, host_id: HostId, *, at: datetime, is_usable: bool
+    ) -> None:
+        """Follow that a host's agent was heard, and whether it can use the host."""
 
         def hear() -> None:
             host = self._fleet.find_host(host_id)
             if host is not None:  # Right whatever else has happened to it: see `_follow`.
                 self._last_seen[host_id] = at
-                self._fleet.set_status(host_id, enabled=host.enabled, up=self._heard_recently(at))
+                up = is_usable and self._heard_recently(at)
+                self._fleet.set_status(host_id, enabled=host.enabled, up=up)
 
         tx.on_commit(lambda: self._locked(hear))
 
@@ -235,7 +238,7 @@ class LiveFleet:
             name=host.name,
             generation=host.generation,
             enabled=host.enabled,
-            up=self._heard_recently(host.last_seen),
+            up=self.is_up(host),
             free_vcpus=resources.vcpus - use.vcpus,
             free_memory_mib=resources.memory_mib - use.memory_mib,
             free_disk_gib=resources.disk_gib - use.disk_gib,

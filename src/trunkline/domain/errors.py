@@ -222,3 +222,17 @@ class LimitReached(TrunklineError):
     def __init__(self, what: str, limit: int) -> None:
         super().__init__(f"the limit of {limit} {what} is reached")
         self.limit = limit
+
+
+class TwoAgents(TrunklineError):
+    """Two agents report for one host in turn; neither is believed."""
+
+    code = "agent.two_agents"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"two agents report for host {host} in turn, perhaps with copies of one state "
+            "directory: stop both, and start the right one"
+        )
+        self.host = host

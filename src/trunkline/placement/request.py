@@ -63,7 +63,7 @@ class Reason(enum.Enum):
     """Why a host cannot take a server, or a NIC. The values are API: added to, never renamed."""
 
     DISABLED = "disabled"  # An operator disabled the host.
-    DOWN = "down"  # Its agent has not been heard for longer than the limit.
+    DOWN = "down"  # Its agent has not been heard for longer than the limit, or can't use it.
     EXCLUDED = "excluded"  # It has refused this server before.
     NOT_THE_HOST_ASKED_FOR = "not_the_host_asked_for"
     NO_VCPUS = "no_vcpus"

@@ -56,6 +56,7 @@ _TOUCH = (
     .values(
         last_seen=bindparam("at"),
         run_id=bindparam("run"),
+        former_runs=bindparam("former"),
         report_number=bindparam("number"),
         applied_generation=bindparam("applied"),
     )
@@ -184,8 +185,8 @@ class Hosts:
         name = self._connection.scalar(select(hosts.c.name).where(hosts.c.token_hash == token_hash))
         return None if name is None else HostName(name)
 
-    def touch(self, host_id: HostId, *, at: datetime, run_id: str, report_number: int,
-              applied_generation: int) -> None:  # fmt: skip
+    def touch(self, host_id: HostId, *, at: datetime, run_id: str, former_runs: tuple[str, ...],
+              report_number: int, applied_generation: int) -> None:  # fmt: skip
         """Record that its agent was heard."""
         self._connection.execute(
             _TOUCH,
@@ -193,10 +194,15 @@ class Hosts:
                 "this_id": host_id,
                 "at": at,
                 "run": run_id,
+                "former": former_runs,
                 "number": report_number,
                 "applied": applied_generation,
             },
         )
+
+    def set_problem(self, host_id: HostId, problem: str) -> None:
+        """Store why its agent can't use the host."""
+        self._connection.execute(update(hosts).where(hosts.c.id == host_id).values(problem=problem))
 
     def _one(self, statement: Select[Any], wanted: str) -> Host | None:
         row = self._connection.execute(statement, {"wanted": wanted}).mappings().one_or_none()
@@ -214,6 +220,8 @@ def _row(host: Host) -> dict[str, Any]:
         "last_seen": host.last_seen,
         "run_id": host.run_id,
         "report_number": host.report_number,
+        "problem": host.problem,
+        "former_runs": host.former_runs,
         "applied_generation": host.applied_generation,
         "created_at": host.created_at,
         "updated_at": host.updated_at,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Connection, or_
-from sqlalchemy.dialects import postgresql, sqlite
 
+from trunkline.store.statements import insert_or_update
 from trunkline.store.tables import leases
 
 
@@ -18,11 +18,8 @@ class Leases:
 
     def take(self, task: str, holder: str, *, now: datetime, until: datetime) -> bool:
         """Take or renew a lease; False: somebody else has it, and it has not run out."""
-        insert = (
-            postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-        )
         taken = self._connection.execute(
-            insert(leases)
+            insert_or_update(self._connection, leases)
             .values(task=task, holder=holder, expires_at=until)
             .on_conflict_do_update(
                 index_elements=["task"],

@@ -7,11 +7,11 @@ from typing import Final
 
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
+from trunkline.api.v1.references import find_port
 from trunkline.control.explaining import Advice, explain
 from trunkline.control.flavors import get_flavor, list_flavors
 from trunkline.control.lookup import find_by_id_or_name
 from trunkline.control.networks import get_network, list_networks, list_segments
-from trunkline.control.ports import get_port, list_ports
 from trunkline.control.requests import ExplainRequest, NicRequest
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceRef, OfferedDevice
@@ -49,7 +49,10 @@ def _request(svc: Services, caller: Caller, fields: Fields) -> ExplainRequest:
 
 
 def _flavor_id(svc: Services, caller: Caller, ref: str) -> FlavorId:
-    found = find_by_id_or_name(svc, caller, "flavor", ref, get=get_flavor, list_=list_flavors)
+    found = find_by_id_or_name(
+        svc, caller, "flavor", ref, get=get_flavor, list_=list_flavors,
+        id_of=lambda flavor: flavor.id,
+    )  # fmt: skip
     return found.id
 
 
@@ -60,13 +63,13 @@ def _nic_request(svc: Services, caller: Caller, fields: Fields) -> NicRequest:
         for other in ("network", "vnic_type", "fixed_ip"):
             if fields.raw(other) is not None:
                 raise fields.invalid(other, "a port says itself what it is; leave this out")
-        view = find_by_id_or_name(svc, caller, "port", port, get=get_port, list_=list_ports)
-        return NicRequest(port_id=view.port.id)
+        return NicRequest(port_id=find_port(svc, caller, port).port.id)
     if network is None:
         raise fields.invalid("network", "name a network or a port")
     found = find_by_id_or_name(
-        svc, caller, "network", network, get=get_network, list_=list_networks
-    )
+        svc, caller, "network", network, get=get_network, list_=list_networks,
+        id_of=lambda view: view.network.id,
+    )  # fmt: skip
     return NicRequest(
         network_id=found.network.id,
         vnic_type=_vnic_type(fields),
