@@ -7,7 +7,7 @@ the same moment share a commit, and none returns before that is synced. Hosts ha
 on two physical networks. No HTTP, no agents.
 
 * ``ports_made_before``, ``ports_made_with_it``: whether the NICs name ports or networks;
-* ``cpu_ms_per_server``: processor time of all threads, which other work on the machine leaves alone;
+* ``cpu_ms_per_server``: processor time of all threads, whatever else the machine does;
 * ``sync_ms``: appending 4 KiB to a file of the same file system, and syncing it;
 * ``profile``: the writer's thread, in a run of its own under cProfile (which slows it, so shares
   are to be read, not times): what each package's own code took, and the costliest functions of
