@@ -10,8 +10,8 @@ on two physical networks. No HTTP, no agents.
 * ``cpu_ms_per_server``: processor time of all threads, whatever else the machine does;
 * ``sync_ms``: appending 4 KiB to a file of the same file system, and syncing it;
 * ``profile``: the writer's thread, in a run of its own under cProfile (which slows it, so shares
-  are to be read, not times): what each package's own code took, and the costliest functions of
-  ours with all that they call.
+  are to be read, not times): what each package's own code took, and what the steps of a create
+  took with all that they call.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import pstats
 import sys
 import tempfile
 import threading
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter, process_time
@@ -47,6 +47,16 @@ VFS_PER_PF = 64
 SERVERS_PER_HOST_MAX = 60  # By vCPUs.
 SYNCS = 50
 PROFILE_ROWS = 12
+PARTED = {  # Functions that are shown as what they call, with a word before the names of that.
+    "trunkline.control.servers.create": "",
+    "trunkline.control.building.build": "",
+    "trunkline.control.building._plug": "",
+    "trunkline.store.engine._write_batch": "begin and commit: ",
+    "trunkline.store.engine._run_under_savepoint": "savepoints: ",
+}
+
+Function = tuple[str, int, str]  # File, line and name, as pstats has them.
+Row = tuple[int, int, float, float, Mapping[Function, tuple[int, int, float, float]]]
 
 
 def main() -> None:
@@ -189,32 +199,32 @@ def profile(host_count: int, count: int, threads: int) -> dict[str, Any]:
 
 
 def summary(stats: pstats.Stats, servers: int) -> dict[str, Any]:
-    """Shares of own time by package, and our costliest functions with what they call."""
-    rows: dict[tuple[str, int, str], tuple[int, int, float, float, Any]] = stats.stats  # type: ignore[attr-defined]  # typeshed leaves it out
-    total = sum(row[2] for row in rows.values())
-    own: Counter[str] = Counter()
-    ours: Counter[str] = Counter()
-    for (path, _, function), (_, _, own_seconds, with_callees, _) in rows.items():
+    """Shares of all time: own code by package, and the steps of a create with what they call."""
+    rows: dict[Function, Row] = stats.stats  # type: ignore[attr-defined]  # typeshed leaves it out
+    total = sum(own for _, _, own, _, _ in rows.values())
+    own_seconds: defaultdict[str, float] = defaultdict(float)
+    steps: defaultdict[str, float] = defaultdict(float)
+    statements = 0
+    for (path, _, function), (_, calls, own, _, callers) in rows.items():
         package = _package(path, function)
-        own[package] += own_seconds  # type: ignore[assignment]  # counts seconds
-        if package.startswith("trunkline"):
-            ours[f"{package}.{function}"] += with_callees  # type: ignore[assignment]  # likewise
-    statements = sum(
-        row[0]
-        for (_, _, function), row in rows.items()
-        if function.startswith("<method 'execute") and "sqlite3.Cursor" in function
-    )
+        own_seconds[package] += own
+        if function.startswith("<method 'execute") and "sqlite3.Cursor" in function:
+            statements += calls
+        for (caller_path, _, caller), (_, _, _, seconds) in callers.items():
+            at = f"{_package(caller_path, caller)}.{caller}"
+            if at in PARTED and f"{package}.{function}" not in PARTED and function[0] not in "<{":
+                steps[f"{PARTED[at]}{package.removeprefix('trunkline.')}.{function}"] += seconds
     return {
         "servers": servers,
         "statements_per_server": round(statements / servers, 1),
-        "own_time_percent": {
-            name: round(100 * seconds / total, 1) for name, seconds in own.most_common(PROFILE_ROWS)
-        },
-        "with_callees_percent": {
-            name: round(100 * seconds / total, 1)
-            for name, seconds in ours.most_common(PROFILE_ROWS)
-        },
+        "own_time_percent": _shares(own_seconds, total),
+        "step_percent": _shares(steps, total),
     }
+
+
+def _shares(seconds: Mapping[str, float], total: float) -> dict[str, float]:
+    largest = sorted(seconds.items(), key=lambda item: -item[1])[:PROFILE_ROWS]
+    return {name: round(100 * one / total, 1) for name, one in largest}
 
 
 def _package(path: str, function: str) -> str:

@@ -111,12 +111,10 @@ def creates_tables(report: Report) -> str:
         table(heads, rows),
     ]
     if profile := report.get("profile"):
-        own = profile["own_time_percent"].items()
-        statements = profile["statements_per_server"]
-        parts.append(
-            f"The writer's own time at 1 NIC ({statements:g} SQL statements a server):\n\n"
-            + table(["package", "%"], [[f"`{name}`", f"{share:g}"] for name, share in own])
-        )
+        count = f"{profile['statements_per_server']:g} SQL statements a server"
+        for title, key in (("By package, own code", "own_time_percent"), ("Steps", "step_percent")):
+            shares = [[f"`{name}`", f"{share:g}"] for name, share in profile[key].items()]
+            parts.append(table([f"{title}: 1 NIC, {count}", "%"], shares))
     return "\n\n".join(parts)
 
 
