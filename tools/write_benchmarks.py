@@ -28,29 +28,40 @@ Report = Mapping[str, Any]
 
 
 def placement_tables(report: Report) -> str:
-    """For each filling a table: one row a figure, one column a size of fleet."""
+    """For each filling a table: one row a figure, one column a size of fleet; the last growth."""
     results = report["results"]
+    grown = f"growth_from_{results[-2]['hosts']}" if len(results) > 1 else ""
     parts = [machine_line(report)]
     for fill, title in FILLS.items():
+        growth = results[-1].get(grown, {}).get(fill, {})
         heads = [f"{result['hosts']:,} hosts" for result in results]
         of_sizes = [result[fill] for result in results if fill in result]
         if not of_sizes:
             continue  # The benchmark was run for other fillings.
         rows = [
-            [_decision(name), *(_quantiles(size["decide_ms"][name]) for size in of_sizes)]
+            [
+                _decision(name),
+                *(_quantiles(size["decide_ms"][name]) for size in of_sizes),
+                _times(growth.get(f"decide_{name}")),
+            ]
             for name in of_sizes[0]["decide_ms"]
         ]
         rows += [
-            [label, *(_quantiles(size[name]) for size in of_sizes)]
+            [label, *(_quantiles(size[name]) for size in of_sizes), _times(growth.get(name))]
             for label, name in (
                 ("hold a choice, ms", "hold_ms"),
                 ("one change, µs", "change_us"),
                 ("explain, ms", "explain_ms"),
             )
         ]
-        rows.append(["memory, KiB a host", *(f"{size['kib_per_host']:.3g}" for size in of_sizes)])
-        rows.append(["build, s", *(f"{size['build_seconds']:.3g}" for size in of_sizes)])
-        parts.append(f"**{title}**\n\n{table(['', *heads], rows)}")
+        rows += [
+            [label, *(f"{size[name]:.3g}" for size in of_sizes), ""]
+            for label, name in (
+                ("memory, KiB a host", "kib_per_host"),
+                ("build, s", "build_seconds"),
+            )
+        ]
+        parts.append(f"**{title}**\n\n{table(['ms', *heads, 'growth'], rows)}")
     return "\n\n".join(parts)
 
 
@@ -155,6 +166,10 @@ def _quantiles(figures: Mapping[str, float] | None) -> str:
         return NO_FIGURE
     text = f"{figures['p50']:.3g} / {figures['p99']:.3g}"
     return f"{text} ({figures['cpu_p99']:.3g})" if "cpu_p99" in figures else text
+
+
+def _times(growth: float | None) -> str:
+    return "" if growth is None else f"× {growth:.3g}"
 
 
 def _sides(figures: Mapping[str, float] | None) -> list[str]:
