@@ -73,8 +73,9 @@ def peers_tables(report: Report) -> str:
         for size in sizes
         for name, plain in size["half"]["plain"].items()
     ]
-    heads = ["hosts", "request", "Nova", "Trunkline", "ratio"]
-    heads += ["Nova, NUMA", "Trunkline", "ratio"]
+    heads = ["hosts", "request", "Nova", "Trunkline", "ratio (least)"]
+    heads += ["Nova, NUMA", "Trunkline", "ratio (least)"]
+    pairs = ", ".join(f"{size['pairs']} at {size['hosts']:,} hosts" for size in sizes)
     refused = [
         [
             f"{title}, {_decision(name)}",
@@ -93,7 +94,7 @@ def peers_tables(report: Report) -> str:
     refused_heads += ["requests that Nova refuses", "that Trunkline refuses"]
     return "\n\n".join(
         [
-            f"Nova {report['nova']}. {machine_line(report)}",
+            f"Nova {report['nova']}. Pairs a row: {pairs}. {machine_line(report)}",
             table(heads, rows),
             table(refused_heads, refused),
         ]
@@ -164,8 +165,8 @@ def _decision(name: str) -> str:
 def _quantiles(figures: Mapping[str, float] | None) -> str:
     if figures is None:
         return NO_FIGURE
-    text = f"{figures['p50']:.3g} / {figures['p99']:.3g}"
-    return f"{text} ({figures['cpu_p99']:.3g})" if "cpu_p99" in figures else text
+    text = f"{_figure(figures['p50'])} / {_figure(figures['p99'])}"
+    return f"{text} ({_figure(figures['cpu_p99'])})" if "cpu_p99" in figures else text
 
 
 def _times(growth: float | None) -> str:
@@ -175,11 +176,13 @@ def _times(growth: float | None) -> str:
 def _sides(figures: Mapping[str, float] | None) -> list[str]:
     if figures is None:
         return [NO_FIGURE] * 3
-    return [
-        f"{figures['nova_ms']:,.4g}",
-        f"{figures['trunkline_ms']:.3g}",
-        f"{figures['ratio']:,.4g}",
-    ]
+    ratios = f"{_figure(figures['ratio'])} ({_figure(figures['ratio_min'])})"
+    return [_figure(figures["nova_ms"]), _figure(figures["trunkline_ms"]), ratios]
+
+
+def _figure(value: float) -> str:
+    """Three digits, but never an exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def plot(placement: Report | None, peers: Report | None) -> str:
