@@ -41,10 +41,12 @@ class Series:
         """Count and quantiles, in milliseconds unless `unit` says otherwise; None without calls."""
         if not self.wall:
             return None
+        cpu = quantiles(self.cpu, unit=unit)
         return {
             "calls": len(self.wall),
             **quantiles(self.wall, unit=unit),
-            "cpu_p99": quantiles(self.cpu, unit=unit)["p99"],
+            "cpu_p50": cpu["p50"],
+            "cpu_p99": cpu["p99"],
         }
 
 

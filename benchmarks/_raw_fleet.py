@@ -78,30 +78,37 @@ def _make_host(number: int, dice: Random) -> RawHost:
 
 
 def _churn(hosts: Sequence[RawHost], fill: float, dice: Random) -> None:
-    """Servers come until the fleet is as full as asked, then leave and come one for one."""
+    """Servers come until the fleet is as full as asked; some leave again, and others come."""
     target = int(fill * len(hosts) * PFS_PER_HOST * VFS_PER_PF)
     servers: list[tuple[RawHost, list[int]]] = []
-    taken = 0
-    roomy = list(hosts)
+    _arrive(hosts, target, servers, dice)
+    dice.shuffle(servers)
+    for host, masks in servers[: int(CHURN * len(servers))]:
+        for pf, mask in zip(host.pfs, masks, strict=True):
+            pf.free |= mask
+    _arrive(hosts, target, servers, dice)
+
+
+def _arrive(
+    hosts: Sequence[RawHost],
+    target: int,
+    servers: list[tuple[RawHost, list[int]]],
+    dice: Random,
+) -> None:
+    """Let servers come, each on the emptier of two random hosts, until `target` VFs have owners."""
+    roomy = [host for host in hosts if host.free_count()]
+    taken = len(hosts) * PFS_PER_HOST * VFS_PER_PF - sum(host.free_count() for host in roomy)
     while taken < target:
-        at = dice.randrange(len(roomy))
+        drawn = (dice.randrange(len(roomy)), dice.randrange(len(roomy)))
+        at = max(drawn, key=lambda at: roomy[at].free_count())
         host = roomy[at]
-        masks = _take_random(host, dice.choice(NICS_OF_A_SERVER), dice)
+        wanted = min(dice.choice(NICS_OF_A_SERVER), target - taken)
+        masks = _take_random(host, wanted, dice)
         taken += sum(mask.bit_count() for mask in masks)
         servers.append((host, masks))
         if not host.free_count():
             roomy[at] = roomy[-1]
             roomy.pop()
-    for _ in range(int(CHURN * len(servers))):
-        at = dice.randrange(len(servers))
-        host, masks = servers[at]
-        for pf, mask in zip(host.pfs, masks, strict=True):
-            pf.free |= mask
-        other = dice.choice(hosts)
-        if not other.free_count():
-            other = host
-        count = sum(mask.bit_count() for mask in masks)
-        servers[at] = other, _take_random(other, count, dice)
 
 
 def _take_random(host: RawHost, count: int, dice: Random) -> list[int]:
