@@ -17,7 +17,7 @@ from trunkline.domain.binding import BINDING, Binding, BindingEvent, BindingStat
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import Host
-from trunkline.domain.ids import AllocationId, DeviceId, PhysicalNetwork, SegmentId, ServerId
+from trunkline.domain.ids import AllocationId, PhysicalNetwork, SegmentId, ServerId
 from trunkline.domain.network import Network, NetworkType, Segment
 from trunkline.domain.port import Port, logical_device_name
 from trunkline.store.devices import DeviceRecord
@@ -37,7 +37,7 @@ def bind_port(
     network: Network,
     host: Host,
     segment_id: SegmentId | None,
-    device_id: DeviceId | None,
+    record: DeviceRecord | None,
     server_id: ServerId | None,
 ) -> Binding:
     """Record that `port` is on `host` with this device and segment, and take the device.
@@ -48,7 +48,6 @@ def bind_port(
         DeviceTaken: The device has an owner, is not on offer, or its PF or VFs stand in the way.
     """
     segment = next((s for s in network.segments if s.id == segment_id), None)
-    record = None if device_id is None else tx.devices.get(device_id)
     if record is not None:
         allocate_device(
             tx, svc, actor, port=port, segment=segment, record=record, host=host,
@@ -62,7 +61,7 @@ def bind_port(
         server_id=server_id,
         state=BINDING.advance(BindingState.UNBOUND, BindingEvent.CLAIM),
         segment_id=segment_id,
-        device_id=device_id,
+        device_id=None if record is None else record.id,
         vif_type=vif_type.name,
         vif_details=vif_type.details(vif_request(port, network, segment, record, host)),
     )

@@ -189,7 +189,7 @@ class _Intake:
         self._tx.allocations.delete(found.allocation)
         self._tx.devices.give_back(found.record)
         self._audit(host, found, "device.clean")
-        self._svc.fleet.note_freed(self._tx, host.id, [found.record.id])
+        self._svc.fleet.note_freed(self._tx, host.id, [found.record.ref])
         self._raise_generation(host)
         if not found.record.offered:
             # Taken off offer while it was held. The next inventory forgets it.

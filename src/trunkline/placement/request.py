@@ -6,8 +6,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from trunkline.domain.device import DeviceKind
-from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.domain.device import DeviceKind, DeviceRef
+from trunkline.domain.ids import HostId, HostName, PhysicalNetwork, SegmentId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class NicChoice:
 
     nic: str
     segment_id: SegmentId | None
-    device_id: DeviceId | None  # None: `normal`.
+    device: DeviceRef | None  # None: `normal`.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

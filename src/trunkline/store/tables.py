@@ -251,8 +251,23 @@ devices = Table(
     UniqueConstraint("host_id", "address"),
     CheckConstraint("NOT held_whole OR vfs_held = 0", name="whole_or_by_vfs"),
     CheckConstraint("vfs_held >= 0", name="vfs_held_not_negative"),
-    Index("ix_devices_pf_id", "pf_id"),
+    Index("ix_devices_pf_id", "pf_id", "vf_index"),
     Index("ix_devices_physical_network", "physical_network"),
+)
+
+# What placement counts of `devices`: see `store.pools`. Bitmaps are hexadecimal.
+pools = Table(
+    "pools",
+    metadata,
+    Column("host_id", _ID, ForeignKey("hosts.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kin_id", _ID, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("attributes", Text, nullable=False),
+    Column("address", String(16), nullable=False),
+    Column("alone", Boolean, nullable=False),
+    Column("members", Text, nullable=False),
+    Column("offered", Text, nullable=False),
 )
 
 allocations = Table(

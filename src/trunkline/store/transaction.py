@@ -20,6 +20,7 @@ from trunkline.store.identity import Identity
 from trunkline.store.images import Images
 from trunkline.store.leases import Leases
 from trunkline.store.networks import Networks
+from trunkline.store.pools import Pools
 from trunkline.store.ports import Ports
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
@@ -84,6 +85,11 @@ class Transaction:
     def devices(self) -> Devices:
         """The PFs and VFs of all hosts."""
         return Devices(self._connection)
+
+    @cached_property
+    def pools(self) -> Pools:
+        """What placement counts of the devices."""
+        return Pools(self._connection)
 
     @cached_property
     def events(self) -> Events:

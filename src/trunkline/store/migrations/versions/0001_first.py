@@ -186,8 +186,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_devices")),
         sa.UniqueConstraint("host_id", "address", name=op.f("uq_devices_host_id_address")),
     )
-    op.create_index("ix_devices_pf_id", "devices", ["pf_id"], unique=False)
+    op.create_index("ix_devices_pf_id", "devices", ["pf_id", "vf_index"], unique=False)
     op.create_index("ix_devices_physical_network", "devices", ["physical_network"], unique=False)
+    op.create_table(
+        "pools",
+        sa.Column("host_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("kin_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("attributes", sa.Text(), nullable=False),
+        sa.Column("address", sa.String(length=16), nullable=False),
+        sa.Column("alone", sa.Boolean(), nullable=False),
+        sa.Column("members", sa.Text(), nullable=False),
+        sa.Column("offered", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name=op.f("fk_pools_host_id")),
+        sa.PrimaryKeyConstraint("host_id", "number", name=op.f("pk_pools")),
+    )
     op.create_table(
         "ports",
         sa.Column("id", sa.String(length=36), nullable=False),
