@@ -11,7 +11,7 @@ SIZE = 12
 places = st.integers(0, SIZE - 1)
 values = st.lists(st.integers(-3, 2**20), min_size=SIZE, max_size=SIZE)
 changes = st.lists(st.tuples(places, st.integers(-3, 2**33)))
-counts = st.lists(st.integers(0, 40), min_size=SIZE, max_size=SIZE)
+counts = st.lists(st.integers(0, 300), min_size=SIZE, max_size=SIZE)
 
 
 def places_in(bitmap: int) -> set[int]:
@@ -50,3 +50,8 @@ def test_counters_add_up_as_lists_do_as_far_as_they_count(
         total.add(counter)
     sums = [sum(each) for each in zip(*lists, strict=True)]
     assert places_in(total.at_least(least)) == {p for p, n in enumerate(sums) if n >= least}
+    most = max(min(n, COUNT_MAX) for n in sums)
+    every = bitmap_of(range(SIZE), SIZE)
+    assert places_in(total.most(every)) == {
+        p for p, n in enumerate(sums) if min(n, COUNT_MAX) == most
+    }

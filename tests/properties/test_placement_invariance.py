@@ -66,7 +66,7 @@ def merit(fleet: Fleet, request: RawRequest, placed: Placed) -> tuple[object, ..
     host = fleet.find_host(placed.host_id)
     assert host is not None
     demand = make_demand(a_request(request))
-    wasted = 0
+    wasted = fitting = 0
     for one, count in demand.device_classes:
         costs = sorted(
             cost
@@ -75,8 +75,9 @@ def merit(fleet: Fleet, request: RawRequest, placed: Placed) -> tuple[object, ..
             for _ in range(usable)
         )
         wasted += count * costs[count - 1]
+        fitting += len(costs)
     spoils = not demand.device_classes and host.structure.has_devices
-    return wasted, spoils, -sum(host.usable), -host.free_memory_mib
+    return wasted, spoils, -fitting, -host.free_memory_mib
 
 
 @pytest.mark.parametrize("key", ["replica-1", "replica-2", "ß"])

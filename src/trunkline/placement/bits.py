@@ -27,7 +27,7 @@ def bitmap_of(places: Iterable[int], size: int) -> int:
     return int.from_bytes(octets, "little")
 
 
-COUNT_MAX: Final = 15
+COUNT_MAX: Final = 511  # VFs of all PFs of a host that are alike; a PF has at most 256.
 
 
 class Counter:
@@ -67,6 +67,14 @@ class Counter:
             carry = mine & its | carry & either
         if carry:
             self._planes = [plane | carry for plane in self._planes]
+
+    def most(self, among: int) -> int:
+        """Return which of the places `among` have the highest count of them."""
+        for plane in reversed(self._planes):
+            with_bit = among & plane
+            if with_bit:
+                among = with_bit
+        return among
 
     def at_least(self, least: int) -> int:
         """Return the places that have this count, from 1 to `COUNT_MAX`, or more."""

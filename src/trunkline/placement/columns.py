@@ -44,6 +44,7 @@ class ClassColumns:
         self.profiles = sum(1 << profile for profile in self._cost)
         self._level = {profile: self.costs.index(cost) for profile, cost in self._cost.items()}
         self._columns: dict[int, list[int]] = {}  # [count][level]
+        self._fitting: Counter | None = None
         self._read = fleet.log_end  # Up to where the columns follow the fleet's log.
 
     def at(self, count: int) -> list[int]:
@@ -55,20 +56,27 @@ class ClassColumns:
             columns = self._columns[count] = self._make(count)
         return columns
 
+    def fitting(self) -> Counter:
+        """Return how many devices for this class each host could give."""
+        self._catch_up()
+        if self._fitting is None:
+            self._fitting = self._add_up(len(self.costs))
+        return self._fitting
+
     def costs_on(self, structure: Structure) -> tuple[int | None, ...]:
         """Return the cost of a device of each slot; None: it does not fit."""
         return tuple([self._cost.get(number) for number in structure.profile_numbers])
 
     def _make(self, count: int) -> list[int]:
-        """Add up what hosts have of each profile that fits, for all hosts at once."""
+        return [self._add_up(level + 1).at_least(count) for level in range(len(self.costs))]
+
+    def _add_up(self, levels: int) -> Counter:
+        """Add up what hosts have of each profile of the cheapest levels, for all hosts at once."""
         total = Counter()
-        columns = []
-        for level in range(len(self.costs)):
-            for profile, its_level in self._level.items():
-                if its_level == level:
-                    total.add(self._fleet.usable_of(profile))
-            columns.append(total.at_least(count))
-        return columns
+        for profile, level in self._level.items():
+            if level < levels:
+                total.add(self._fleet.usable_of(profile))
+        return total
 
     def _catch_up(self) -> None:
         if self._read == self._fleet.log_end:
@@ -77,9 +85,12 @@ class ClassColumns:
         self._read = self._fleet.log_end
         if places is None:
             self._columns.clear()
+            self._fitting = None
             return
         for place in places:
             totals, bit = self._totals(self._fleet.hosts[place]), 1 << place
+            if self._fitting is not None and totals:
+                self._fitting.put(place, totals[-1])
             for count, columns in self._columns.items():
                 for level, total in enumerate(totals):
                     if (total >= count) != bool(columns[level] & bit):
@@ -112,7 +123,6 @@ class Columns:
         self._log_start = 0  # How many entries of the log have been forgotten.
         self.in_service = self._where(lambda host: host.enabled and host.up)
         self.with_devices = self._where(lambda host: host.structure.has_devices)
-        self.free_devices = Numbers(sum(host.usable) for host in self.hosts)
         self.free_vcpus = Numbers(host.free_vcpus for host in self.hosts)
         self.free_memory = Numbers(host.free_memory_mib for host in self.hosts)
         self.free_disk = Numbers(host.free_disk_gib for host in self.hosts)
@@ -129,7 +139,6 @@ class Columns:
         before = self._usable[place]
         if before is not host.usable and before != host.usable:
             self._usable[place] = host.usable
-            self.free_devices.put(place, sum(host.usable))
             changed = _changed_profiles(host, before)
             if changed:
                 self._note(place, changed)
@@ -139,7 +148,6 @@ class Columns:
         place, bit = self.places[host.id], 1 << self.places[host.id]
         self.hosts[place] = host
         self._usable[place] = host.usable
-        self.free_devices.put(place, sum(host.usable))
         if host.structure.has_devices != bool(self.with_devices & bit):
             self.with_devices ^= bit
         for name, column in self._bridges.items():
@@ -233,13 +241,13 @@ def _usable_of(host: HostState, profile: int) -> int:
 
 
 def _changed_profiles(host: HostState, before: Sequence[int]) -> int:
-    """Return the profiles of which a host has more or fewer devices, as far as that counts."""
+    """Return the profiles of which a host could give more or fewer devices than before."""
     return sum(
         {
             1 << profile
             for profile, now, then in zip(
                 host.structure.profile_numbers, host.usable, before, strict=True
             )
-            if now != then and (now < COUNT_MAX or then < COUNT_MAX)
+            if now != then
         }
     )

@@ -5,7 +5,8 @@ The order, each rule deciding only between hosts that the ones before it leave e
 1. Devices with tags that nobody asked for are left to those who ask. Of a host, each class of NICs
    counts what its worst device would waste, once for each NIC. (`wasted_tags`)
 2. A server without devices stays off hosts that have any. (`spoils_devices`)
-3. Spread: the host with most devices free.
+3. Spread: the host with most devices to choose from. Those that fit several classes of NICs count
+   for each, so that a host that offers little else is preferred to one that others need.
 4. Spread: the host with most memory free.
 5. Name, then ID. With a spread key, hosts that are equal up to here are begun at another one.
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from trunkline.placement.bits import Counter
 from trunkline.placement.columns import Columns
 from trunkline.placement.demand import Demand
 from trunkline.placement.host_state import HostState
@@ -34,9 +36,12 @@ def in_order(
     decides when a host's turn comes. The fleet must not change meanwhile.
     """
     start = zlib.crc32(spread_key.encode()) % len(columns.hosts) if columns.hosts else 0
+    fitting = None
     for bucket in _by_waste(demand, columns, _possible(request, demand, columns)):
+        if fitting is None:
+            fitting = _fitting(demand, columns)
         for group in _unspoiled_first(demand, columns, bucket):
-            yield from _best_first(group, columns, start if spread_key else 0)
+            yield from _best_first(group, fitting, columns, start if spread_key else 0)
 
 
 def _possible(request: PlacementRequest, demand: Demand, columns: Columns) -> int:
@@ -88,9 +93,20 @@ def _unspoiled_first(demand: Demand, columns: Columns, hosts: int) -> Iterator[i
         yield hosts & columns.with_devices
 
 
-def _best_first(hosts: int, columns: Columns, start: int) -> Iterator[HostState]:
+def _fitting(demand: Demand, columns: Columns) -> Counter:
+    """Count the devices that each class of NICs could choose from."""
+    counters = [columns.of_class(one).fitting() for one, _ in demand.device_classes]
+    if len(counters) == 1:
+        return counters[0]
+    total = Counter()
+    for counter in counters:
+        total.add(counter)
+    return total
+
+
+def _best_first(hosts: int, fitting: Counter, columns: Columns, start: int) -> Iterator[HostState]:
     while hosts:
-        equal = columns.free_memory.most(columns.free_devices.most(hosts))
+        equal = columns.free_memory.most(fitting.most(hosts))
         hosts &= ~equal
         later = equal >> start << start
         for part in (later, equal ^ later):
