@@ -148,7 +148,9 @@ def _choice(
     assert pool is not None
     attributes = dict(pool.profile.attributes)
     assert fits(attributes, nic.attributes)
-    segment_id = next(
-        option.segment_id for option in nic.options if fits(attributes, option.attributes)
-    )
+    segment_id = None  # Of a device on no network.
+    if nic.options:
+        segment_id = next(
+            option.segment_id for option in nic.options if fits(attributes, option.attributes)
+        )
     return NicChoice(nic=nic.nic, segment_id=segment_id, device_id=device_id)
