@@ -57,6 +57,7 @@ class Port:
     created_at: datetime
     updated_at: datetime
     vnic_type: VnicType = VnicType.NORMAL
+    pci_flavor: str | None = None  # Which devices will do, besides what the network demands.
     description: str = ""
     admin_state_up: bool = True
     fixed_ips: tuple[FixedIp, ...] = ()

@@ -18,6 +18,7 @@ from trunkline.store.hosts import Hosts
 from trunkline.store.identity import Identity
 from trunkline.store.images import Images
 from trunkline.store.networks import Networks
+from trunkline.store.pci_flavors import PciFlavors
 from trunkline.store.ports import Ports
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
@@ -107,6 +108,11 @@ class Transaction:
     def networks(self) -> Networks:
         """Networks and their segments."""
         return Networks(self._connection)
+
+    @cached_property
+    def pci_flavors(self) -> PciFlavors:
+        """Named expressions that say which devices will do."""
+        return PciFlavors(self._connection)
 
     @cached_property
     def ports(self) -> Ports:

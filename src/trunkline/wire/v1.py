@@ -43,7 +43,7 @@ class HostItem:
 class DeviceOwner:
     """Who holds a device. The port may be gone while the device is being taken back."""
 
-    port_id: str
+    port_id: str | None  # None: the device is on no network.
     server_id: str | None
     since: datetime
     failure: str | None  # Why the device is quarantined.
