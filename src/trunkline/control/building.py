@@ -11,9 +11,19 @@ from dataclasses import replace
 
 from trunkline.control import audit
 from trunkline.control.audit import Actor
-from trunkline.control.binding import bind_port, release_binding, release_device
+from trunkline.control.binding import (
+    allocate_device,
+    bind_port,
+    release_binding,
+    release_device,
+)
 from trunkline.control.explaining import fault_of
-from trunkline.control.nics import Nic, nic_of_bound_port, placement_request
+from trunkline.control.nics import (
+    Nic,
+    device_demands,
+    nics_of_bound_ports,
+    placement_request,
+)
 from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
 from trunkline.control.services import Services
@@ -48,8 +58,9 @@ def build(
     """
     while True:
         request = placement_request(
-            tx, svc, nics, server.flavor, host=host_name, excluded=server.excluded_hosts
-        )
+            tx, svc, nics, server.flavor, devices=server.pci_requests, host=host_name,
+            excluded=server.excluded_hosts,
+        )  # fmt: skip
         placed = svc.fleet.place(tx, request)
         if isinstance(placed, NotPlaced):
             return failed(svc, server, fault_of(svc, placed, request))
@@ -65,6 +76,8 @@ def build(
             return failed(svc, server, _inconsistency_fault(svc, problem))
     tx.hosts.raise_generation(host.id, seen=placed.seen_generation)
     ports = [_plug(tx, svc, actor, server, host, nic, choices.get(nic.name)) for nic in nics]
+    for demand in device_demands(server.pci_requests):
+        _give_device(tx, svc, actor, server, host, choices[demand.nic])
     flavor = server.flavor
     tx.hosts.add_use(
         host.id,
@@ -144,7 +157,7 @@ def replace_server(
         )
         server = failed(svc, server, fault)
     else:
-        server = build(tx, svc, actor, server, [nic_of_bound_port(tx, port) for port in ports])
+        server = build(tx, svc, actor, server, nics_of_bound_ports(tx, ports))
     if server.state is ServerState.ERROR:
         assert server.fault is not None
         for port in ports:
@@ -217,6 +230,25 @@ def _inconsistency_fault(svc: Services, problem: BindingInconsistent) -> Fault:
     )
 
 
+def _give_device(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    server: Server,
+    host: Host,
+    choice: NicChoice,
+) -> None:
+    """Take a device for a server that it gets besides its NICs."""
+    assert choice.device_id is not None, "a demand without a network is for a device"
+    record = tx.devices.get_many([choice.device_id]).get(choice.device_id)
+    if record is None:  # Its host has reported that it is gone.
+        raise DeviceTaken(choice.device_id, "it is gone", host_id=host.id)
+    allocate_device(
+        tx, svc, actor, port_id=None, project_id=server.project_id, segment=None, record=record,
+        host=host, server_id=server.id,
+    )  # fmt: skip
+
+
 def _plug(
     tx: Transaction,
     svc: Services,
@@ -235,6 +267,7 @@ def _plug(
             nic.network,
             project_id=server.project_id,
             vnic_type=nic.vnic_type,
+            pci_flavor=nic.pci_flavor,
             addresses=(AddressRequest(ip_address=nic.fixed_ip),) if nic.fixed_ip else None,
             device_id=server.id,
             device_owner=DEVICE_OWNER,
@@ -245,6 +278,7 @@ def _plug(
             port,
             device_id=server.id,
             device_owner=DEVICE_OWNER,
+            pci_flavor=nic.pci_flavor,
             revision=port.revision + 1,
             updated_at=svc.clock.now(),
         )

@@ -144,9 +144,13 @@ def delete_pci_flavor(svc: Services, caller: Caller, flavor_id: str) -> None:
     svc.store.write(delete)
 
 
-def match_of(tx: Transaction, name: str, field: str) -> DeviceMatch:
-    """Return what devices must be for this PCI flavor; raise `Invalid` if there is none."""
-    return _matches(tx, [name], field)[name]
+def matches_of(tx: Transaction, names: Collection[str], field: str) -> dict[str, DeviceMatch]:
+    """Return what devices must be for each of these PCI flavors; raise `Invalid` if one is not."""
+    found = tx.pci_flavors.named(names)
+    for name in names:
+        if name not in found:
+            raise Invalid(field, f"there is no PCI flavor {name}; see `trunkline pci-flavor list`")
+    return {name: flavor.alternatives for name, flavor in found.items()}
 
 
 def requests_of(tx: Transaction, svc: Services, specs: Mapping[str, str]) -> tuple[PciRequest, ...]:
@@ -158,7 +162,7 @@ def requests_of(tx: Transaction, svc: Services, specs: Mapping[str, str]) -> tup
     requests: list[PciRequest] = []
     for term in _terms(specs, PCI_FLAVOR_KEY, alternatives=True):
         field = f"extra_specs.{PCI_FLAVOR_KEY}"
-        matches = _matches(tx, term.names, field)
+        matches = matches_of(tx, term.names, field)
         match = tuple(dict.fromkeys(each for name in term.names for each in matches[name]))
         try:
             requests.append(request_for(str(term), term.count, match))
@@ -185,14 +189,6 @@ def _terms(specs: Mapping[str, str], key: str, *, alternatives: bool) -> tuple[T
         return parse_terms(specs[key], alternatives=alternatives)
     except ValueError as problem:
         raise Invalid(f"extra_specs.{key}", str(problem)) from problem
-
-
-def _matches(tx: Transaction, names: Collection[str], field: str) -> dict[str, DeviceMatch]:
-    found = tx.pci_flavors.named(names)
-    for name in names:
-        if name not in found:
-            raise Invalid(field, f"there is no PCI flavor {name}; see `trunkline pci-flavor list`")
-    return {name: flavor.alternatives for name, flavor in found.items()}
 
 
 def _check_description(description: str) -> None:

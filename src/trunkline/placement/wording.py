@@ -21,15 +21,10 @@ def devices(count: int, kind: DeviceKind) -> str:
     return f"{count} {_KIND_NAMES[kind][count != 1]}"
 
 
-def kind_name(kind: DeviceKind) -> str:
-    """E.g. `VF`."""
-    return _KIND_NAMES[kind][0]
-
-
-def kind_names(one: NicClass) -> str:
-    """E.g. `VF`, or `PCI function or VF`."""
-    kinds = {one.kind, *one.or_kinds} - {None}
-    return " or ".join(sorted(kind_name(kind) for kind in kinds if kind is not None))
+def kind_names(one: NicClass, *, several: bool = False) -> str:
+    """E.g. `VF`, or `PCI functions or VFs`."""
+    kinds = {kind for kind in (one.kind, *one.or_kinds) if kind is not None}
+    return " or ".join(sorted(_KIND_NAMES[kind][several] for kind in kinds))
 
 
 def demanded(one: NicClass) -> str:
@@ -70,9 +65,9 @@ def ways(alternatives: Iterable[Iterable[tuple[str, str]]]) -> str:
 def wanted(one: NicClass, *, count: int, quality: str) -> str:
     """E.g. `one more free VF with e.physical_network=phy2`."""
     assert one.kind is not None
-    number, name = ("one", 0) if count == 1 else (str(count), 1)
+    number = "one" if count == 1 else str(count)
     with_what = f" with {demanded(one)}" if all(one.ways) or one.match else ""
-    return f"{number} more {quality}{_KIND_NAMES[one.kind][name]}{with_what}"
+    return f"{number} more {quality}{kind_names(one, several=count != 1)}{with_what}"
 
 
 def amount(count: int, one: str, several: str) -> str:
