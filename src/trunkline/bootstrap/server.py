@@ -83,6 +83,7 @@ def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener:
                 images_dir=directory.images,
                 wake_host=wakeups.wake,
                 limits=config.limits,
+                pci=config.pci,
             )
         clear_up_images(svc)
         set_enrolment_key(svc, key)
