@@ -65,10 +65,10 @@ def path_line(nic: NicPath) -> str:
 
 
 def device_line(device: PathDevice) -> str:
-    """Say which device was handed over besides the NICs' own: ``10de:20b0 0000:c1:00.0``."""
-    what = describe(device.kind, device.vf_index, None)
+    """Say which device was handed over besides NICs: ``10de:20b0 0000:c1:00.0, NUMA node 1``."""
+    what = "" if device.kind == "plain" else describe(device.kind, device.vf_index, None) + " "
     numa = "" if device.numa_node is None else f", NUMA node {device.numa_node}"
-    return f"{what} {device.vendor_id}:{device.product_id} {device.address}{numa}"
+    return f"{what}{device.vendor_id}:{device.product_id} {device.address}{numa}"
 
 
 def _on_the_wire(network_type: str, segmentation_id: int | None) -> str:
