@@ -7,10 +7,10 @@ RUN := $(UV) run --locked --all-groups
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format check test bench demo docs clean
+.PHONY: help setup system lint format check test bench bench-placement bench-peers bench-creates bench-docs demo docs clean
 
 help:  ## say what can be made
-	@sed -n 's/^\([a-z]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 setup:
 	@$(UV) sync --quiet --locked --all-groups
@@ -39,6 +39,18 @@ demo:  ## the two-network scenario, narrated and checked
 
 bench: setup  ## benchmarks, as JSON and a table
 	$(RUN) python -m benchmarks
+
+bench-placement: setup  ## how placement's costs grow with the fleet
+	$(RUN) python -m benchmarks placement
+
+bench-peers: setup  ## placement beside Nova's own filter, which it installs in .cache/
+	$(RUN) python -m benchmarks peers
+
+bench-creates: setup  ## durable creates a second, through control and SQLite
+	$(RUN) python -m benchmarks creates
+
+bench-docs: setup  ## rewrite docs/benchmarks.md from what was measured last
+	$(RUN) python tools/write_benchmarks.py
 
 docs: setup  ## rewrite what the documentation takes from the code
 	$(RUN) python tools/draw_state_machines.py

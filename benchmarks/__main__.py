@@ -1,9 +1,11 @@
-"""Run every benchmark of this folder: a table for people, and build/bench.json for programs.
+"""Run benchmarks of this folder: a table for people, and build/bench/NAME.json for programs.
 
     python -m benchmarks [NAME …]
 
 A benchmark is a file here that, run as a program, prints one JSON object: ``benchmark`` (its
-name) and ``results`` (a list of objects, one for each size that it measured).
+name) and ``results`` (a list of objects, one for each size that it measured). A folder is one
+too, but runs only when it is named: it needs other people's programs. Files that begin with an
+underscore are parts of several.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
-TARGET = HERE.parent / "build/bench.json"
+TARGET = HERE.parent / "build/bench"
 
 
 def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -42,30 +44,37 @@ def as_table(name: str, results: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def benchmarks(wanted: Sequence[str]) -> list[str]:
+    """Names of those to run: all files, or the files and folders that are named."""
+    files = [path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_")]
+    folders = [path.parent.name for path in HERE.glob("*/__main__.py")]
+    unknown = set(wanted) - {*files, *folders}
+    if unknown:
+        raise SystemExit(f"no such benchmark: {', '.join(sorted(unknown))}")
+    return sorted(wanted or files)
+
+
 def main(wanted: Sequence[str]) -> int:
     """Run them one after the other; return how many failed."""
-    console, measured, failed = Console(), [], 0
-    paths = [p for p in sorted(HERE.glob("*.py")) if p.stem in wanted or not wanted]
-    for path in paths:
-        if path.stem.startswith("_"):
-            continue
-        console.print(f"{path.stem} …")
+    console, failed = Console(), 0
+    TARGET.mkdir(parents=True, exist_ok=True)
+    for name in benchmarks(wanted):
+        console.print(f"{name} …")
         done = subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{path.stem}"],
+            [sys.executable, "-m", f"benchmarks.{name}"],
             cwd=HERE.parent,
             stdout=subprocess.PIPE,
             text=True,
         )
         if done.returncode != 0:
-            console.print(f"{path.stem} failed with exit status {done.returncode}")
+            console.print(f"{name} failed with exit status {done.returncode}")
             failed += 1
             continue
+        target = TARGET / f"{name}.json"
+        target.write_text(done.stdout)
         result = json.loads(done.stdout)
-        measured.append(result)
         console.print(as_table(result["benchmark"], result["results"]))
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(json.dumps(measured, indent=1) + "\n")
-    console.print(f"written to {TARGET.relative_to(HERE.parent)}")
+        console.print(f"written to {target.relative_to(HERE.parent)}")
     return failed
 
 

@@ -1,15 +1,17 @@
-"""How long placement decides, by fleet size: hosts of 4 PFs with 64 VFs each, half in use.
+"""How placement's costs grow with the fleet: hosts of 4 PFs with 64 VFs each.
 
-    python benchmarks/placement.py [--hosts 40 1000 10000] [--decisions 2000]
+    python -m benchmarks.placement [--hosts 100 1000 10000] [--decisions 1000]
 
-Prints one JSON object. Times are of single calls, in milliseconds, on one core, garbage collector
-frozen after the fleet is built:
+Prints one JSON object. Every request is fresh from the seed, and each choice is held in the index
+before the next, an older server leaving for it; no answer is given twice. Times are of single
+calls on one core, in milliseconds, in a process of its own for each fleet, with the garbage
+collector frozen after the build:
 
-* ``first``: the first decision of a demand, which ranks every host once;
-* ``decide``: a later one; each chosen server is held, and an older one deleted, before the next;
-* ``hold``: taking the choice;
-* ``refuse``: finding that a demand fits nowhere, without reasons;
-* ``explain``: the reasons, from every host.
+* ``decide``: choosing host and devices, for 1, 4 and 8 NICs, where some host fits and where none;
+* ``hold``: taking the choice; ``change``: one VF taken or freed by the store (microseconds);
+* ``explain``: the reasons of all hosts, for a request that none fits;
+* ``cpu_p50``, ``cpu_p99``: the same without waiting for a core, which others may have;
+* ``build``: from views of all hosts; ``kib_per_host``: resident memory that the index adds.
 """
 
 from __future__ import annotations
@@ -17,161 +19,181 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import resource
-import statistics
+import multiprocessing
 import sys
-from collections.abc import Sequence
+from itertools import count, pairwise
 from random import Random
 from time import perf_counter
+from typing import Any
 
-from trunkline.domain.device import DeviceKind
-from trunkline.domain.ids import DeviceId, HostId, HostName, SegmentId
-from trunkline.placement.explanation import explain
-from trunkline.placement.fleet import DeviceView, Fleet, Hold, HostView
-from trunkline.placement.place import find_placement
-from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
+from benchmarks._index import Hold, Index, as_view, make_request
+from benchmarks._measuring import Series, machine, resident_bytes
+from benchmarks._raw_fleet import (
+    FILLS,
+    PFS_PER_HOST,
+    VFS_PER_PF,
+    RawHost,
+    feasible_request,
+    infeasible_request,
+    make_fleet,
+)
 
-PFS_PER_HOST = 4
-VFS_PER_PF = 64
-SERVERS_LIVE = 50  # Older ones are deleted, so that the fleet stays as full as it is.
-PHYSICAL_NETWORKS = ("phy1", "phy2")
+NIC_COUNTS = (1, 4, 8)
+SERVERS_LIVE = 50  # Older ones leave, so that the fleet stays as full as it is.
+SECONDS_MAX = 8.0  # Of one series: a slow engine gets fewer decisions, not the machine.
+CHANGES = 2000
+EXPLANATIONS = 7
 
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hosts", type=int, nargs="+", default=[40, 1000, 10_000])
-    parser.add_argument("--decisions", type=int, default=2000)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--hosts", type=int, nargs="+", default=[100, 1000, 10_000])
+    parser.add_argument("--fills", nargs="+", choices=FILLS, default=[*FILLS])
+    parser.add_argument("--decisions", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    results = [
-        measure(host_count=count, decisions=args.decisions, seed=args.seed) for count in args.hosts
-    ]
-    sys.stdout.write(json.dumps({"benchmark": "placement", "results": results}, indent=1) + "\n")
+    before = machine()
+    results = []
+    for host_count in args.hosts:
+        result: dict[str, Any] = {"hosts": host_count}
+        for fill in args.fills:
+            result[fill] = in_a_process(host_count, fill, args.decisions, args.seed)
+        results.append(result)
+    for smaller, larger in pairwise(results):
+        larger[f"growth_from_{smaller['hosts']}"] = {
+            fill: growth(smaller[fill], larger[fill]) for fill in args.fills
+        }
+    report = {"benchmark": "placement", "machine": before, "machine_after": machine()}
+    sys.stdout.write(json.dumps(report | {"results": results}, indent=1) + "\n")
 
 
-def measure(*, host_count: int, decisions: int, seed: int) -> dict[str, object]:
+def in_a_process(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, Any]:
+    """Measure one fleet where no other has been in memory."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure, (host_count, fill, decisions, seed))
+
+
+def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, Any]:
     """Build a fleet and let it decide."""
-    dice = Random(seed)  # Repeatable, and no secret.
-    begun = perf_counter()
-    fleet = a_busy_fleet(host_count, dice)
-    build_seconds = perf_counter() - begun
+    dice = Random(f"{seed} {host_count} {fill}")  # Repeatable, and no secret.
+    hosts = make_fleet(host_count, fill=FILLS[fill], dice=dice)
     gc.collect()
+    resident, begun = resident_bytes(), perf_counter()
+    index = Index(as_view(number, host) for number, host in enumerate(hosts))
+    built = perf_counter()
+    gc.collect()
+    kib_per_host = (resident_bytes() - resident) / 1024 / host_count
     gc.freeze()
 
-    first, decide, hold = [], [], []
-    servers: list[Hold] = []
-    demands = [a_request(nics) for nics in _nic_mixes()]
-    for request in demands:
-        begun = perf_counter()
-        find_placement(request, fleet)
-        first.append(perf_counter() - begun)
-    for _ in range(decisions):
-        request = dice.choice(demands)
-        begun = perf_counter()
-        placed = find_placement(request, fleet)
-        decided = perf_counter()
-        assert placed is not None
-        servers.append(fleet.hold(placed, request))
-        hold.append(perf_counter() - decided)
-        decide.append(decided - begun)
-        if len(servers) > SERVERS_LIVE:
-            gone = servers.pop(dice.randrange(len(servers)))
-            for device_id in gone.device_ids:
-                fleet.free_device(gone.host_id, device_id)
-            fleet.adjust(gone.host_id, vcpus=gone.vcpus, memory_mib=gone.memory_mib)
-
-    impossible = a_request([*_nic_mixes()[0], a_nic("rare", "phy1", {"e.nowhere": "yes"})])
-    find_placement(impossible, fleet)
-    begun = perf_counter()
-    assert find_placement(impossible, fleet) is None
-    refused = perf_counter()
-    explain(impossible, fleet)
-    explained = perf_counter()
+    run = Run(index, hosts, dice)
+    decide: dict[str, Any] = {}
+    for nic_count in NIC_COUNTS:
+        decide[f"{nic_count}_nics"] = run.feasible(nic_count, decisions)
+        decide[f"{nic_count}_nics_infeasible"] = run.infeasible(nic_count, decisions)
     return {
-        "hosts": host_count,
-        "devices": host_count * PFS_PER_HOST * (VFS_PER_PF + 1),
-        "build_seconds": round(build_seconds, 2),
-        "first_ms": quantiles(first),
-        "decide_ms": quantiles(decide),
-        "hold_ms": quantiles(hold),
-        "refuse_ms": round(1e3 * (refused - begun), 4),
-        "explain_ms": round(1e3 * (explained - refused), 2),
-        "memory_mib_max": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "build_seconds": round(built - begun, 3),
+        "kib_per_host": round(kib_per_host, 2),
+        "decide_ms": decide,
+        "hold_ms": run.holds.summary(),
+        "change_us": run.changes().summary(unit=1e6),
+        "explain_ms": run.explanations().summary(),
     }
 
 
-def quantiles(seconds: Sequence[float]) -> dict[str, float]:
-    """Median, 99th percentile and maximum, in milliseconds."""
-    ordered = sorted(seconds)
-    return {
-        "p50": round(1e3 * statistics.median(ordered), 4),
-        "p99": round(1e3 * ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)], 4),
-        "max": round(1e3 * ordered[-1], 4),
-    }
+class Run:
+    """Requests to one index, with the raw hosts kept as it is."""
 
+    def __init__(self, index: Index, hosts: list[RawHost], dice: Random) -> None:
+        self._index, self._hosts, self._dice = index, hosts, dice
+        self._servers: list[tuple[Hold, int, list[tuple[int, int]]]] = []
+        self._changed: tuple[int, int, int] | None = None  # Host, PF and VF, to be undone.
+        self.holds = Series()
 
-def a_busy_fleet(host_count: int, dice: Random) -> Fleet:
-    """About half of all VFs have owners, unevenly, so that hosts are in unlike states."""
-    fleet = Fleet()
-    for number in range(host_count):
-        host_id = HostId(f"host-{number}")
-        devices = [device for p in range(PFS_PER_HOST) for device in _family(number, p, dice)]
-        fleet.put_host(
-            HostView(
-                id=host_id,
-                name=HostName(f"h{number:05}"),
-                free_vcpus=1_000_000,
-                free_memory_mib=dice.randrange(2**18, 2**20),
-                devices=tuple(devices),
-            )
+    def feasible(self, nic_count: int, decisions: int) -> dict[str, Any] | None:
+        """Place servers; None if the fleet has no room for such."""
+        series = Series()
+        while len(series) < decisions and sum(series.wall) < SECONDS_MAX:
+            wants = feasible_request(self._hosts, nic_count, self._dice)
+            if wants is None:
+                break
+            request = make_request(wants)
+            placed = series.time(self._index.decide, request)
+            assert placed is not None, f"some host fits {wants}"
+            hold = self.holds.time(self._index.hold, placed, request)
+            number, devices = self._index.chosen(placed)
+            for p, vf in devices:
+                assert self._hosts[number].pfs[p].free >> vf & 1, "a VF with an owner was chosen"
+                self._hosts[number].pfs[p].free ^= 1 << vf
+            self._servers.append((hold, number, devices))
+            if len(self._servers) > SERVERS_LIVE:
+                self._leave()
+        return series.summary()
+
+    def _leave(self) -> None:
+        hold, number, devices = self._servers.pop(self._dice.randrange(len(self._servers)))
+        self._index.release(hold)
+        for p, vf in devices:
+            self._hosts[number].pfs[p].free |= 1 << vf
+
+    def infeasible(self, nic_count: int, decisions: int) -> dict[str, Any] | None:
+        """Ask for what no host has; the fleet changes in between, as it would."""
+        series, changes = Series(), Series()
+        while len(series) < decisions and sum(series.wall) < SECONDS_MAX:
+            request = make_request(infeasible_request(nic_count, self._dice))
+            assert series.time(self._index.decide, request) is None, "no host fits"
+            self._change(changes)
+        return series.summary()
+
+    def changes(self) -> Series:
+        """Time single changes."""
+        series = Series()
+        for _ in range(CHANGES):
+            self._change(series)
+        return series
+
+    def _change(self, series: Series) -> None:
+        """Let a VF that no server of ours has get an owner or lose it; undo that the next time."""
+        held = {(number, p, vf) for _, number, devices in self._servers for p, vf in devices}
+        if self._changed is not None and self._changed not in held:
+            (number, p, vf), self._changed = self._changed, None
+        else:
+            drawn = (self._random_vf() for _ in count())
+            number, p, vf = self._changed = next(at for at in drawn if at not in held)
+        pf = self._hosts[number].pfs[p]
+        change = self._index.take_vf if pf.free >> vf & 1 else self._index.free_vf
+        series.time(change, number, p, vf)
+        pf.free ^= 1 << vf
+
+    def _random_vf(self) -> tuple[int, int, int]:
+        dice = self._dice
+        return (
+            dice.randrange(len(self._hosts)),
+            dice.randrange(PFS_PER_HOST),
+            dice.randrange(VFS_PER_PF),
         )
-    return fleet
+
+    def explanations(self) -> Series:
+        """Time the reasons of requests that fit nowhere."""
+        series = Series()
+        for n in range(EXPLANATIONS):
+            wants = infeasible_request(NIC_COUNTS[n % len(NIC_COUNTS)], self._dice)
+            series.time(self._index.explain, make_request(wants))
+        return series
 
 
-def _family(number: int, p: int, dice: Random) -> list[DeviceView]:
-    tags = {"vendor_id": "15b3", "e.physical_network": PHYSICAL_NETWORKS[p % 2]}
-    if dice.random() < 0.1:
-        tags["e.trusted"] = "true"
-    pf_id = DeviceId(f"{number}.{p}")
-    busy = dice.random()
-    vf_attributes = tags | {"dev_type": "vf"}
-    return [
-        DeviceView(id=pf_id, kind=DeviceKind.PF, attributes=tags | {"dev_type": "pf"}),
-        *(
-            DeviceView(
-                id=DeviceId(f"{number}.{p}.{index}"),
-                kind=DeviceKind.VF,
-                pf_id=pf_id,
-                vf_index=index,
-                attributes=vf_attributes,
-                free=dice.random() >= busy,
-            )
-            for index in range(VFS_PER_PF)
-        ),
-    ]
-
-
-def _nic_mixes() -> list[list[NicDemand]]:
-    return [
-        [a_nic(f"nic {n}", PHYSICAL_NETWORKS[n % 2]) for n in range(4)],
-        [a_nic(f"nic {n}", "phy1") for n in range(4)],
-        [a_nic("nic 0", "phy1"), a_nic("nic 1", "phy2")],
-        [a_nic("nic 0", "phy1", {"e.trusted": "true"}), *(a_nic(f"n{n}", "phy2") for n in "123")],
-    ]
-
-
-def a_nic(name: str, physnet: str, attributes: dict[str, str] | None = None) -> NicDemand:
-    """One VF on one physical network."""
-    option = SegmentOption(
-        segment_id=SegmentId(physnet), attributes={"e.physical_network": physnet}
-    )
-    return NicDemand(nic=name, kind=DeviceKind.VF, options=(option,), attributes=attributes or {})
-
-
-def a_request(nics: Sequence[NicDemand]) -> PlacementRequest:
-    """A server of usual size."""
-    return PlacementRequest(nics=tuple(nics), vcpus=4, memory_mib=4096)
+def growth(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str, float]:
+    """How many times a larger fleet's medians of processor time are a smaller one's."""
+    pairs = {
+        f"decide_{name}": (series, larger["decide_ms"][name])
+        for name, series in smaller["decide_ms"].items()
+    }
+    pairs |= {name: (smaller[name], larger[name]) for name in ("change_us", "explain_ms")}
+    return {
+        name: round(after["cpu_p50"] / before["cpu_p50"], 2)
+        for name, (before, after) in pairs.items()
+        if before and after
+    }
 
 
 if __name__ == "__main__":

@@ -24,10 +24,11 @@ HEAD = """\
 
 `make docs` writes this page from the `--help` of each command; a test compares the two.
 
-`up`, `server` and `agent` run something, in the foreground, until Ctrl-C or SIGTERM. The others ask
-a service over HTTP, as the user of a cloud in `clouds.yaml`: found by `OS_CLIENT_CONFIG_FILE`, else
-as `./clouds.yaml`, else below `~/.config/openstack` and `/etc/openstack`; chosen by `--os-cloud` or
-`OS_CLOUD`. With `--json` they print what the [API](http-api.md#trunklinev1) answered.
+`up`, `server` and `agent` run something, in the foreground, until Ctrl-C or SIGTERM.
+`reset-password` works on the database itself. The others ask a service over HTTP, as the user of a
+cloud in `clouds.yaml`: found by `OS_CLIENT_CONFIG_FILE`, else as `./clouds.yaml`, else below
+`~/.config/openstack` and `/etc/openstack`; chosen by `--os-cloud` or `OS_CLOUD`. With `--json` they
+print what the [API](http-api.md#trunklinev1) answered.
 """
 
 

@@ -46,6 +46,23 @@ def test_a_repeated_and_a_late_answer_change_nothing(tmp_path: Path) -> None:
     check(world, server)
 
 
+def test_an_agent_that_is_not_listened_to_rests_until_it_is(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = world.an_agent()
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.shuts_out = True
+    world.run(agent, seconds=5)
+    assert "does not listen to this agent" in agent.problem
+    world.control.config = a_config(server, generation=2)
+    before = world.writes()
+    world.run(agent, seconds=120)
+    assert world.writes() == before
+    world.control.shuts_out = False
+    world.settle(agent)
+    assert agent.problem == ""
+    check(world, server)
+
+
 def test_the_plan_itself_refuses_an_older_generation() -> None:
     with pytest.raises(OlderGeneration) as refused:
         plan(

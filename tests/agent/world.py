@@ -22,7 +22,7 @@ from trunkline.agent.apply import Probe
 from trunkline.agent.journal import Files, JournalFile, RealFiles
 from trunkline.agent.limits import Limits
 from trunkline.agent.loop import Agent, AgentHost
-from trunkline.agent.transport import TransportFailed
+from trunkline.agent.transport import ShutOut, TransportFailed
 from trunkline.domain.device import DeviceKind, OfferedDevice
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName
@@ -49,6 +49,7 @@ class Control:
         self.late: list[HostConfig] = []  # Answered first, whatever was asked for.
         self.reports: list[HostReport] = []
         self.lose_reports = False
+        self.shuts_out = False
         self.lose_fetches = False
 
     def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
@@ -62,6 +63,8 @@ class Control:
 
     def report(self, report: HostReport) -> ReportAck:
         # JSON and back, as it would travel.
+        if self.shuts_out:
+            raise ShutOut("planted")
         if self.lose_reports:
             raise TransportFailed("planted")
         self.reports.append(report)

@@ -46,10 +46,9 @@ def test_the_example_is_the_two_networks_of_the_scenario() -> None:
         PhysicalNetwork("phy1"): (IdRange(100, 199),),
         PhysicalNetwork("phy2"): (IdRange(200, 299),),
     }
-    assert config.scheduling_attributes == {
+    assert config.pci.attributes == {
         "vendor_id", "product_id", "dev_type", "driver", "e.physical_network"
     }  # fmt: skip
-    assert config.pci.attributes == config.scheduling_attributes
     assert config.enrolment_key_file == EXAMPLES / "enrolment.key"
     assert config.database_url == f"sqlite:///{EXAMPLES}/state/controller/trunkline.db"
     assert {kind for d in config.networking.drivers for kind in d.network_types} == set(NetworkType)

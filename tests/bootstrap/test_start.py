@@ -66,17 +66,35 @@ def test_a_directory_that_cannot_be_written_is_named_with_the_remedy(
         (tmp_path / "d/hosts").write_text("in the way")
     else:
         (tmp_path / "d").write_text("in the way")
-    code, said = refusal(tmp_path, "up", "--data", "d/e" if blocker != "file" else "d")
+    code, said = refusal(
+        tmp_path, "up", "--port", "0", "--data", "d/e" if blocker != "file" else "d"
+    )
     assert code == ExitCode.REFUSED
     assert "choose another (--data" in said
 
 
 def test_a_directory_without_permission_is_named_with_the_remedy(tmp_path: Path) -> None:
     # Root may write anywhere but where the kernel has no files to make.
-    code, said = refusal(tmp_path, "up", "--data", "/proc/self/trunkline")
+    code, said = refusal(tmp_path, "up", "--port", "0", "--data", "/proc/self/trunkline")
     assert code == ExitCode.REFUSED
     assert "/proc/self/trunkline" in said
     assert "choose another (--data" in said
+
+
+@pytest.mark.parametrize("blocker", ["a file", "no permission"])
+def test_a_directory_of_images_that_cannot_be_written_is_named_with_the_remedy(
+    controller: Callable[[str], Path], blocker: str
+) -> None:
+    images = "/proc/self/images" if blocker == "no permission" else "images"
+    home = controller("")
+    if blocker == "a file":
+        (home / "images").write_text("in the way")
+    config = home / "controller.toml"
+    config.write_text(f'images_dir = "{images}"\n' + config.read_text())
+    code, said = refusal(home, "server", "--config", "controller.toml", "--port", "0")
+    assert code == ExitCode.REFUSED
+    assert images in said
+    assert "set images_dir" in said
 
 
 def test_an_unknown_fleet_is_told_with_those_that_ship(tmp_path: Path) -> None:
@@ -91,6 +109,19 @@ def test_a_fleet_with_a_mistake_is_told_with_its_place(tmp_path: Path) -> None:
     assert code == ExitCode.USAGE
     assert "fleet.toml: " in said
     assert "count" in said
+
+
+def test_a_start_that_is_refused_leaves_no_directory_behind(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("[[host]]\nname = 'h1'\ncount = 'many'\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for wrong in (
+            ("--fleet", "scenari"), ("--fleet", "bad.toml"), ("--external-agent", "h9"),
+            ("--port", port),
+        ):  # fmt: skip
+            code, _ = refusal(tmp_path, "up", "--port", "0", "--data", "new/d", *wrong)
+            assert code != ExitCode.OK
+            assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"], wrong
 
 
 def test_another_fleet_than_at_the_first_start_is_refused(used: Path) -> None:

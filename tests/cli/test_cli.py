@@ -28,6 +28,7 @@ from tests.support.two_networks import TwoNetworks, two_networks
 from trunkline.cli import commands
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.cli.progress import progress_line
+from trunkline.control.servers import delete_server
 from trunkline.domain.port import VnicType
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "cli"
@@ -169,6 +170,58 @@ def test_filters_of_devices_narrow_each_other_down(terminal: Terminal) -> None:
     [by_port] = terminal.json(f"device list --port {whole['nics'][0]['port_id']} --kind pf")
     assert by_server == by_port
     assert by_server["address"] == whole["nics"][0]["device"]["address"]
+
+
+def test_servers_ports_and_devices_are_found_by_name_as_by_id(terminal: Terminal) -> None:
+    web = terminal.json("server show web")
+    nic = web["nics"][0]
+    for listing in ("device list", "events"):
+        by_name = terminal.json(f"{listing} --server web")
+        assert by_name == terminal.json(f"{listing} --server {web['id']}") != []
+        by_port = terminal.json(f"{listing} --port web-blue")
+        assert by_port == terminal.json(f"{listing} --port {nic['port_id']}") != []
+    [device] = terminal.json("device list --port web-blue")
+    by_id = terminal.json(f"events --device {device['id']}")
+    assert by_id == terminal.json(f"events --device {device['host']}/{device['address']}") != []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("device list --server wbe", "server wbe could not be found"),
+        ("device list --port no-such", "port no-such could not be found"),
+        ("events --server wbe", "server wbe could not be found"),
+        ("events --port no-such", "port no-such could not be found"),
+        ("events --device h9/0000:05:00.1", "device h9/0000:05:00.1 could not be found"),
+        ("events --server wbe --os-cloud trunkline-demo", "server wbe could not be found"),
+    ],
+)
+def test_an_unknown_name_is_told_and_is_an_error(terminal: Terminal, line: str, said: str) -> None:
+    result = terminal.run(line)
+    assert result.exit_code == ExitCode.REFUSED
+    assert said in result.output
+
+
+def test_names_of_several_things_are_told_with_all_of_them(
+    world: TwoNetworks, terminal: Terminal
+) -> None:
+    twins = [world.port(world.blue, "twin", VnicType.DIRECT).port.id for _ in range(2)]
+    for line, candidates in (
+        ("device list --port twin", twins),
+        ("events --port twin", twins),
+        ("events --device 0000:05:00.0", ["h1/0000:05:00.0", "h2/0000:05:00.0"]),
+    ):
+        result = terminal.run(line)
+        assert result.exit_code == ExitCode.REFUSED
+        assert all(candidate in result.output for candidate in candidates), result.output
+
+
+def test_what_is_deleted_is_found_by_its_id(world: TwoNetworks, terminal: Terminal) -> None:
+    web = terminal.json("server show web")["id"]
+    delete_server(world.site.svc, world.demo, web)
+    assert terminal.run("events --server web").exit_code == ExitCode.REFUSED
+    assert "server.delete" in {event["action"] for event in terminal.json(f"events --server {web}")}
+    assert {d["state"] for d in terminal.json(f"device list --server {web}")} == {"releasing"}
 
 
 @pytest.mark.parametrize(

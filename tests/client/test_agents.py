@@ -6,12 +6,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.support.http_app import served
-from tests.support.two_networks import ENROLMENT_KEY, TwoNetworks, two_networks
+from tests.support.two_networks import ENROLMENT_KEY, TwoNetworks
 from trunkline.agent.http_transport import HttpTransport
 from trunkline.agent.transport import Transport, TransportFailed
 from trunkline.client.agents import AgentApi, enrol
@@ -24,18 +23,6 @@ from trunkline.wire.json import encode
 
 H1, H2 = HostName("h1"), HostName("h2")
 SECONDS_MAX = 20.0
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[TwoNetworks]:
-    with two_networks(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def url(world: TwoNetworks) -> Iterator[str]:
-    with served(world.site.app) as address:
-        yield address
 
 
 @contextmanager

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.http_app import served
-from tests.support.two_networks import TwoNetworks, two_networks
+from tests.support.two_networks import TwoNetworks
 from trunkline.client.api import TrunklineApi
 from trunkline.client.clouds import Cloud
 from trunkline.client.connection import Connection
@@ -20,18 +19,6 @@ from trunkline.client.errors import ApiError, ClientError, Unreachable
 from trunkline.client.session import Session, split_auth_url
 from trunkline.domain.port import VnicType
 from trunkline.wire.v1 import ExplainBody, ExplainNic
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[TwoNetworks]:
-    with two_networks(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def url(world: TwoNetworks) -> Iterator[str]:
-    with served(world.site.app) as address:
-        yield address
 
 
 def a_cloud(world: TwoNetworks, url: str, *, password: str | None = None) -> Cloud:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,17 @@ def svc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
         url = request.getfixturevalue("postgres_cluster").new_database()
     with a_world(tmp_path, url=url) as opened:
         yield opened
+
+
+@pytest.fixture(params=["threads on SQLite", "replicas on PostgreSQL"])
+def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Services]]:
+    """One control plane with a writer thread, or three over one database."""
+    with ExitStack() as stack:
+        if request.param == "threads on SQLite":
+            yield [stack.enter_context(a_world(tmp_path, inline=False))]
+        else:
+            url = request.getfixturevalue("postgres_cluster").new_database()
+            yield [stack.enter_context(a_world(tmp_path, url=url, seed=n)) for n in range(3)]
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import OperationalError
 
+from tests.control.standing_still import before_each_statement
 from trunkline.control.services import Services
 
 
@@ -30,6 +31,19 @@ def contents(database: Path) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
+def contents_at(url: str) -> dict[str, list[tuple[object, ...]]]:
+    """Likewise, of a PostgreSQL database."""
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return {
+                name: sorted(map(tuple, connection.exec_driver_sql(f'TABLE "{name}"')), key=repr)
+                for name in inspect(connection).get_table_names()
+            }
+    finally:
+        engine.dispose()
+
+
 @contextmanager
 def at_statement(svc: Services, number: int, act: Callable[[], None]) -> Iterator[None]:
     """Call `act` just before the database is given its `number`-th statement, COMMIT included."""
@@ -41,12 +55,8 @@ def at_statement(svc: Services, number: int, act: Callable[[], None]) -> Iterato
         if left == 0:
             act()
 
-    engine = svc.store._engine
-    event.listen(engine, "before_cursor_execute", count)
-    try:
+    with before_each_statement(svc, count):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", count)
 
 
 def fail() -> None:

@@ -56,8 +56,10 @@ class Scene:
             for view in list_devices(self.svc, ADMIN, query)
         ]
 
-    def settle(self, server_id: ServerId) -> None:
-        """Let the server's agent find everything as desired."""
+    def settle(
+        self, server_id: ServerId, condition: ServerCondition = ServerCondition.RUNNING
+    ) -> None:
+        """Let the server's agent find its devices as desired, and its guest in `condition`."""
         view = get_server(self.svc, DEMO, server_id)
         assert view.host is not None
         config = desired_config(self.svc, view.host.name)
@@ -76,7 +78,7 @@ class Scene:
                 ServerFact(
                     id=server_id,
                     boot_number=server.boot_number,
-                    condition=ServerCondition.RUNNING,
+                    condition=condition,
                 )
             ],
         )

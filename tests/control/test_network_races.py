@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from tests.support.world import DEMO, a_world
+from tests.support.world import DEMO
 from trunkline.control.network_requests import NetworkCreate, SubnetCreate
 from trunkline.control.networks import create_network, delete_network
 from trunkline.control.ports import create_port
@@ -23,17 +21,6 @@ from trunkline.domain.listing import ListQuery
 
 T = TypeVar("T")
 THREADS, EACH = 6, 5
-
-
-@pytest.fixture(params=["threads on SQLite", "replicas on PostgreSQL"])
-def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Services]]:
-    """One control plane with a writer thread, or three over one database."""
-    with ExitStack() as stack:
-        if request.param == "threads on SQLite":
-            yield [stack.enter_context(a_world(tmp_path, inline=False))]
-        else:
-            url = request.getfixturevalue("postgres_cluster").new_database()
-            yield [stack.enter_context(a_world(tmp_path, url=url, seed=n)) for n in range(3)]
 
 
 def at_once(

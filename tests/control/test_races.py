@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.control import holdings
+from tests.control.faulty_store import contents_at
+from tests.control.standing_still import before_each_statement
 from tests.support.world import (
     ADMIN,
     DEMO,
@@ -24,28 +28,21 @@ from tests.support.world import (
     a_world,
 )
 from trunkline.control.devices import list_devices
+from trunkline.control.fleet import LiveFleet
 from trunkline.control.requests import NicRequest, ServerCreate
 from trunkline.control.servers import create_server, delete_server, get_server
-from trunkline.control.services import Services
+from trunkline.control.services import RACE_RETRIES_MAX, Services
 from trunkline.control.views import ServerView
-from trunkline.domain.ids import FlavorId
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.errors import StateConflict
+from trunkline.domain.host import HostResources
+from trunkline.domain.ids import FlavorId, HostName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
 
 HOSTS, VFS, THREADS, PER_THREAD = 4, 4, 6, 4
-
-
-@pytest.fixture(params=["threads on SQLite", "replicas on PostgreSQL"])
-def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Services]]:
-    """One control plane with a writer thread, or three over one database."""
-    with ExitStack() as stack:
-        if request.param == "threads on SQLite":
-            yield [stack.enter_context(a_world(tmp_path, inline=False))]
-        else:
-            url = request.getfixturevalue("postgres_cluster").new_database()
-            yield [stack.enter_context(a_world(tmp_path, url=url, seed=n)) for n in range(3)]
 
 
 @pytest.fixture
@@ -57,8 +54,8 @@ def network(replicas: Sequence[Services]) -> Network:
     return a_network(svc, "blue", (PHY1, 100))
 
 
-def boot(svc: Services, network: Network) -> ServerView:
-    nic = NicRequest(network_id=network.id, vnic_type=VnicType.DIRECT)
+def boot(svc: Services, network: Network, vnic_type: VnicType = VnicType.DIRECT) -> ServerView:
+    nic = NicRequest(network_id=network.id, vnic_type=vnic_type)
     request = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=None, nics=(nic,))
     return get_server(svc, DEMO, create_server(svc, DEMO, request).id)
 
@@ -124,8 +121,105 @@ def test_creating_and_deleting_at_once_leaves_every_index_agreeing_with_the_stor
         return kept
 
     at_once(THREADS, churn)
-    for svc in replicas:
-        svc.store.write(svc.fleet.refresh)
-        for host in svc.store.read(lambda tx: tx.hosts.all()):
-            stored = svc.store.read(lambda tx: svc.fleet.stored_view(tx, host))  # noqa: B023
-            assert svc.fleet.view(host.id) == stored
+    holdings.check(*replicas, hosts=[HostName(f"h{n}") for n in range(1, HOSTS + 1)])
+
+
+def test_who_loses_every_race_is_told_so_after_a_bounded_number(
+    tmp_path: Path, new_postgres_database: Callable[[], str]
+) -> None:
+    """Another replica changes the host each time, just before the one that chose it locks it."""
+    url = new_postgres_database()
+    with a_world(tmp_path, url=url) as svc, a_world(tmp_path, url=url, seed=1) as faster:
+        a_flavor(svc)
+        AgentByHand(svc, "h1", a_card(5, "phy1", vf_count=VFS))
+        blue = a_network(svc, "blue", (PHY1, 100))
+        host = svc.store.read(lambda tx: tx.hosts.get_by_name("h1"))
+        lost = 0
+
+        def be_faster(*told: Any) -> None:
+            nonlocal lost
+            statement = told[2] if len(told) > 2 else "COMMIT"
+            if "FROM hosts" in statement and "FOR NO KEY UPDATE" in statement:
+                lost += 1
+                faster.store.write(lambda tx: tx.hosts.raise_generation(host.id))
+
+        with (
+            before_each_statement(svc, be_faster),
+            pytest.raises(StateConflict, match=f"lost {RACE_RETRIES_MAX} races"),
+        ):
+            boot(svc, blue)
+        assert lost == RACE_RETRIES_MAX
+        kept = contents_at(url)
+        assert [kept[table] for table in ("servers", "ports", "bindings", "allocations")] == [
+            []
+        ] * 4
+        assert boot(svc, blue).server.state is ServerState.BUILD
+        holdings.check(svc, faster, hosts=[host.name])
+
+
+@pytest.fixture
+def uninformed(svc: Services) -> Callable[[], Services]:
+    """Each call starts a scheduler that never hears of what others choose from now on."""
+
+    def start() -> Services:
+        fleet = LiveFleet(svc.clock, host_silent_seconds_max=90, replicated=False)
+        svc.store.read(fleet.load)
+        return replace(svc, fleet=fleet)
+
+    return start
+
+
+def a_site(svc: Services, *, vfs: int, vcpus: int = 64) -> Network:
+    """One host with one card."""
+    a_flavor(svc)
+    AgentByHand(svc, "h1", a_card(5, "phy1", vf_count=vfs)).report(
+        resources=HostResources(
+            vcpus=vcpus, memory_mib=262144, disk_gib=4096, bridges={PHY1: "br-phy1"}
+        )
+    )
+    return a_network(svc, "blue", (PHY1, 100))
+
+
+def held(svc: Services) -> Counter[DeviceKind]:
+    query = ListQuery(equals={"state": ("claimed",)})
+    return Counter(view.device.function.kind for view in list_devices(svc, ADMIN, query))
+
+
+def test_a_vf_that_an_uninformed_scheduler_chooses_too_keeps_its_owner(
+    svc: Services, uninformed: Callable[[], Services]
+) -> None:
+    network = a_site(svc, vfs=1)
+    other = uninformed()
+    first = boot(svc, network)
+    assert boot(other, network).server.state is ServerState.ERROR
+    assert get_server(svc, DEMO, first.server.id).nics[0].port.device is not None
+    assert held(svc) == {DeviceKind.VF: 1}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (VnicType.DIRECT, VnicType.DIRECT_PHYSICAL),
+        (VnicType.DIRECT_PHYSICAL, VnicType.DIRECT),
+        (VnicType.DIRECT_PHYSICAL, VnicType.DIRECT_PHYSICAL),
+    ],
+)
+def test_a_pf_and_its_vfs_have_no_owners_together_though_two_schedulers_chose_them(
+    svc: Services, uninformed: Callable[[], Services], first: VnicType, second: VnicType
+) -> None:
+    network = a_site(svc, vfs=2)
+    other = uninformed()
+    assert boot(svc, network, first).server.state is ServerState.BUILD
+    assert boot(other, network, second).server.state is ServerState.ERROR
+    assert held(svc).total() == 1
+
+
+def test_processors_are_not_given_out_twice_by_a_scheduler_that_knows_an_older_generation(
+    svc: Services, uninformed: Callable[[], Services]
+) -> None:
+    network = a_site(svc, vfs=0, vcpus=1)
+    other = uninformed()
+    assert boot(svc, network, VnicType.NORMAL).server.state is ServerState.BUILD
+    assert boot(other, network, VnicType.NORMAL).server.state is ServerState.ERROR
+    [host] = svc.store.read(lambda tx: tx.hosts.all())
+    assert svc.store.read(lambda tx: tx.hosts.use_of(host.id)).vcpus == 1

@@ -18,13 +18,16 @@ from tests.support.world import (
 )
 from trunkline.control.desired import desired_config
 from trunkline.control.devices import list_devices
+from trunkline.control.events import list_events
 from trunkline.control.ports import create_port, delete_port, get_port
 from trunkline.control.requests import NicRequest, PortCreate
 from trunkline.control.servers import (
     delete_server,
     get_server,
     reboot_server,
+    start_server,
     stop_server,
+    update_server,
 )
 from trunkline.domain.errors import (
     InUse,
@@ -183,6 +186,28 @@ def test_a_server_that_its_host_refuses_is_placed_anew_without_that_host(scene: 
     scene.index_agrees()
 
 
+def test_a_host_that_a_server_was_taken_from_has_no_say_about_it(scene: Scene) -> None:
+    view = scene.boot(on(scene.blue))
+    assert view.host is not None
+    former = scene.agents[view.host.name]
+
+    def say(condition: ServerCondition) -> None:
+        former.report(
+            servers=[ServerFact(id=view.server.id, boot_number=1, condition=condition, reason="no")]
+        )
+
+    say(ServerCondition.FAILED)
+    moved = get_server(scene.svc, DEMO, view.server.id)
+    assert moved.host is not None
+    assert moved.host.name != former.name
+    say(ServerCondition.FAILED)
+    say(ServerCondition.RUNNING)
+    assert get_server(scene.svc, DEMO, view.server.id) == moved
+    scene.settle(view.server.id)
+    say(ServerCondition.FAILED)
+    assert get_server(scene.svc, DEMO, view.server.id).server.state is ServerState.ACTIVE
+
+
 def test_a_server_that_every_host_refuses_is_in_error_and_says_so(scene: Scene) -> None:
     port = create_port(
         scene.svc, DEMO, PortCreate(network_id=scene.blue.id, vnic_type=VnicType.DIRECT)
@@ -200,8 +225,57 @@ def test_a_server_that_every_host_refuses_is_in_error_and_says_so(scene: Scene) 
         )
     view = get_server(scene.svc, DEMO, view.server.id)
     assert view.server.state is ServerState.ERROR
-    assert get_port(scene.svc, DEMO, port.id).port.device_id == ""
+    unplugged = get_port(scene.svc, DEMO, port.id)
+    assert (unplugged.binding, unplugged.status, unplugged.port.device_id) == (None, "DOWN", "")
+    assert view.server.fault is not None
+    assert view.server.fault.details.startswith("no\n")
     assert len(scene.devices("releasing")) == 2
+
+
+def test_a_nic_is_desired_as_its_port_and_network_say(scene: Scene) -> None:
+    port = create_port(
+        scene.svc,
+        ADMIN,
+        PortCreate(
+            network_id=scene.red.id, vnic_type=VnicType.DIRECT, port_security_enabled=False,
+            project_id=DEMO.project_id,
+        ),
+    ).port  # fmt: skip
+    view = scene.boot(on(scene.blue), NicRequest(port_id=port.id))
+    assert view.host is not None
+    [server] = desired_config(scene.svc, view.host.name).servers
+    assert [nic.mac for nic in server.nics] == [nic.port.port.mac for nic in view.nics]
+    told = [(nic.vlan_id, nic.spoof_check) for nic in server.nics]
+    assert told == [(100, True), (200, False)]
+    assert not any(nic.trust for nic in server.nics)
+
+
+def test_a_port_is_active_only_while_its_guest_runs(scene: Scene) -> None:
+    server_id = scene.boot(on(scene.blue)).server.id
+
+    def status() -> str:
+        [nic] = get_server(scene.svc, DEMO, server_id).nics
+        return nic.port.status
+
+    assert status() == "BUILD"
+    scene.settle(server_id)
+    assert status() == "ACTIVE"
+    stop_server(scene.svc, DEMO, server_id)
+    assert status() == "ACTIVE"  # It still runs, as far as is known.
+    scene.settle(server_id, ServerCondition.STOPPED)
+    assert status() == "DOWN"
+    start_server(scene.svc, DEMO, server_id)
+    assert status() == "DOWN"
+    scene.settle(server_id)
+    assert status() == "ACTIVE"
+    reboot_server(scene.svc, DEMO, server_id)
+    scene.settle(server_id, ServerCondition.FAILED)
+    assert get_server(scene.svc, DEMO, server_id).server.state is ServerState.ERROR
+    assert status() == "DOWN"
+    reboot_server(scene.svc, DEMO, server_id)
+    scene.settle(server_id)
+    assert status() == "ACTIVE"
+    assert len(scene.devices("active")) == 1
 
 
 def test_a_server_that_failed_on_its_host_is_not_to_run_until_it_is_rebooted(scene: Scene) -> None:
@@ -297,3 +371,14 @@ def test_a_server_that_is_building_cannot_be_stopped(scene: Scene) -> None:
     view = scene.boot(on(scene.blue))
     with pytest.raises(StateConflict):
         stop_server(scene.svc, DEMO, view.server.id)
+
+
+def test_each_change_of_name_or_description_is_in_the_audit_trail(scene: Scene) -> None:
+    view = scene.boot(on(scene.blue), name="web")
+    update_server(scene.svc, DEMO, view.server.id, name="shop")
+    update_server(scene.svc, DEMO, view.server.id, description="sells")
+    update_server(scene.svc, DEMO, view.server.id, name="shop", description="sells")  # No change.
+    query = ListQuery(equals={"server_id": (view.server.id,), "action": ("server.update",)})
+    found = list_events(scene.svc, DEMO, query)
+    assert [event.details for event in found] == [{"description": "sells"}, {"name": "shop"}]
+    assert {event.actor for event in found} == {"user demo"}

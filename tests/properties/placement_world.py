@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tests.oracle.placement_oracle import RawHost, RawRequest
-from trunkline.domain.device import DeviceKind
+from tests.oracle.placement_oracle import RawDevice, RawHost, RawRequest
+from trunkline.domain.device import DeviceKind, DeviceRef
+from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
-from trunkline.placement.fleet import DeviceView, Fleet, HostView
+from trunkline.placement.fleet import Fleet, HostView
 from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
 
 
@@ -29,18 +30,34 @@ def a_host(raw: RawHost) -> HostView:
         free_memory_mib=raw["memory"],
         free_disk_gib=raw["disk"],
         bridges=frozenset(map(PhysicalNetwork, raw["bridges"])),
-        devices=tuple(
-            DeviceView(
-                id=DeviceId(device["id"]),
-                kind=DeviceKind(device["kind"]),
-                pf_id=None if device["pf"] is None else DeviceId(device["pf"]),
-                vf_index=device["vf_index"],
-                address=device["id"],
-                attributes=device["attributes"],
-                free=device["free"],
-            )
-            for device in raw["devices"]
-        ),
+        pools=pools_of(devices_of(raw)),
+    )
+
+
+def text_of(device: DeviceRef | None) -> str | None:
+    """The ID of a device in the raw data."""
+    if device is None:
+        return None
+    kin = device.kin_id
+    return kin if device.vf_index is None else f"{kin}-vf{device.vf_index}"
+
+
+def ref_of(device: RawDevice) -> DeviceRef:
+    if device["pf"] is None:
+        return DeviceRef(DeviceId(device["id"]))
+    return DeviceRef(DeviceId(device["pf"]), device["vf_index"])
+
+
+def devices_of(raw: RawHost) -> tuple[PoolMember, ...]:
+    return tuple(
+        PoolMember(
+            ref=ref_of(device),
+            kind=DeviceKind(device["kind"]),
+            address=device["id"],
+            attributes=device["attributes"],
+            taken=not device["free"],
+        )
+        for device in raw["devices"]
     )
 
 

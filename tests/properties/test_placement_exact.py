@@ -16,7 +16,7 @@ from tests.oracle.placement_oracle import (
     fitting_hosts,
     least_freed,
 )
-from tests.properties.placement_world import a_fleet, a_request
+from tests.properties.placement_world import a_fleet, a_request, text_of
 from trunkline.placement.explanation import explain
 from trunkline.placement.place import candidates, find_placement, place
 from trunkline.placement.request import NotPlaced, Placed
@@ -38,7 +38,9 @@ def check_against_oracle(request: RawRequest, hosts: list[RawHost]) -> bool:
     assert {placed.host_id for placed in offered} == fitting
     assert len(offered) == len(fitting)
     for placed in offered:
-        choices = [(choice.nic, choice.segment_id, choice.device_id) for choice in placed.choices]
+        choices = [
+            (choice.nic, choice.segment_id, text_of(choice.device)) for choice in placed.choices
+        ]
         assert faults_of_choice(request, by_id[placed.host_id], choices) == []
 
     told = explain(asked, fleet)

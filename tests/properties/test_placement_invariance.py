@@ -13,10 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.oracle.placement_instances import random_host, random_instance, random_request
 from tests.oracle.placement_oracle import RawHost, RawRequest
-from tests.properties.placement_world import a_fleet, a_host, a_request
-from trunkline.domain.ids import DeviceId
+from tests.properties.placement_world import a_fleet, a_host, a_request, devices_of
+from trunkline.domain.device import DeviceRef
+from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.placement.demand import make_demand
 from trunkline.placement.explanation import explain
+from trunkline.placement.feasibility import wasted_tags
 from trunkline.placement.fleet import Fleet, Hold, HostView
 from trunkline.placement.place import candidates, find_placement
 from trunkline.placement.request import NotPlaced, Placed
@@ -35,11 +37,11 @@ def test_the_order_of_nics_hosts_and_devices_never_changes_what_fits_where(seed:
             dice.shuffle(host["devices"])
         after = list(candidates(a_request(shuffled), a_fleet(moved)))
         assert [placed.host_id for placed in after] == [placed.host_id for placed in before]
-        assert [devices_of(placed) for placed in after] == [devices_of(placed) for placed in before]
+        assert [devices_in(placed) for placed in after] == [devices_in(placed) for placed in before]
 
 
-def devices_of(placed: Placed) -> set[DeviceId | None]:
-    return {choice.device_id for choice in placed.choices}
+def devices_in(placed: Placed) -> set[DeviceRef | None]:
+    return {choice.device for choice in placed.choices}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -56,13 +58,25 @@ def test_renaming_hosts_changes_nothing_but_ties(seed: int) -> None:
         before, after = list(candidates(asked, fleet)), list(candidates(asked, other))
         assert sorted(map(repr, after)) == sorted(map(repr, before))
         merits = [merit(fleet, request, placed) for placed in before]
-        assert [merit(other, request, placed) for placed in after] == merits
+        assert [merit(other, request, placed) for placed in after] == merits == sorted(merits)
 
 
-def merit(fleet: Fleet, request: RawRequest, placed: Placed) -> object:
-    """What ranks a host, seen by asking for it alone: its key without name and ID."""
-    keys = fleet.ranking(make_demand(a_request(request))).keys
-    return keys[placed.host_id].merit
+def merit(fleet: Fleet, request: RawRequest, placed: Placed) -> tuple[object, ...]:
+    """What ranks a host, worked out from the host alone; the less, the better."""
+    host = fleet.find_host(placed.host_id)
+    assert host is not None
+    demand = make_demand(a_request(request))
+    wasted = 0
+    for one, count in demand.device_classes:
+        costs = sorted(
+            cost
+            for slot, usable in zip(host.structure.slots, host.usable, strict=True)
+            if (cost := wasted_tags(one, slot.profile)) is not None
+            for _ in range(usable)
+        )
+        wasted += count * costs[count - 1]
+    spoils = not demand.device_classes and host.structure.has_devices
+    return wasted, spoils, -sum(host.usable), -host.free_memory_mib
 
 
 @pytest.mark.parametrize("key", ["replica-1", "replica-2", "ß"])
@@ -104,12 +118,15 @@ class FleetDeltas(RuleBasedStateMachine):
         self.dice = Random(0)
         self.fleet = Fleet()
         self.model: dict[str, HostView] = {}  # What the store would say, holds left out.
+        self.devices: dict[str, tuple[PoolMember, ...]] = {}
         self.holds: list[tuple[Hold, int]] = []  # With how often its host had been put.
         self.puts: dict[str, int] = {}
 
     @rule(seed=st.integers(0, 10_000), number=st.integers(0, 2))
     def put(self, seed: int, number: int) -> None:
-        view = a_host(random_host(Random(seed), number))
+        raw = random_host(Random(seed), number)
+        view = a_host(raw)
+        self.devices[view.id] = devices_of(raw)
         self.fleet.put_host(view)
         self.model[view.id] = view
         self.puts[view.id] = self.puts.get(view.id, 0) + 1
@@ -134,21 +151,19 @@ class FleetDeltas(RuleBasedStateMachine):
         hold, _ = self.holds.pop(data.draw(st.integers(0, len(self.holds) - 1)))
         self.fleet.undo(hold)
 
-    @precondition(lambda self: any(view.devices for view in self.model.values()))
+    @precondition(lambda self: any(self.devices[host_id] for host_id in self.model))
     @rule(data=st.data(), take=st.booleans())
     def move_device(self, data: st.DataObject, take: bool) -> None:
         view = data.draw(
-            st.sampled_from(sorted((v for v in self.model.values() if v.devices), key=str))
+            st.sampled_from(sorted((v for v in self.model.values() if self.devices[v.id]), key=str))
         )
-        device = data.draw(st.sampled_from(view.devices))
-        if not take and self.held(device.id):
+        device = data.draw(st.sampled_from(self.devices[view.id]))
+        if not take and self.held(device.ref):
             return  # The store frees nothing that nobody has had.
-        (self.fleet.take_device if take else self.fleet.free_device)(view.id, device.id)
-        self.model[view.id] = replace(
-            view,
-            devices=tuple(
-                replace(d, free=not take) if d.id == device.id else d for d in view.devices
-            ),
+        (self.fleet.take_device if take else self.fleet.free_device)(view.id, device.ref)
+        self.devices[view.id] = tuple(
+            replace(each, taken=take) if each.ref == device.ref else each
+            for each in self.devices[view.id]
         )
 
     @precondition(lambda self: self.model)
@@ -167,8 +182,8 @@ class FleetDeltas(RuleBasedStateMachine):
     def live_holds(self) -> list[Hold]:
         return [hold for hold, puts in self.holds if self.puts[hold.host_id] == puts]
 
-    def held(self, device_id: DeviceId) -> bool:
-        return any(device_id in hold.device_ids for hold in self.live_holds())
+    def held(self, device: DeviceRef) -> bool:
+        return any(device in hold.devices for hold in self.live_holds())
 
     def expected(self, view: HostView) -> HostView:
         holds = [hold for hold in self.live_holds() if hold.host_id == view.id]
@@ -178,9 +193,9 @@ class FleetDeltas(RuleBasedStateMachine):
             free_vcpus=view.free_vcpus - sum(hold.vcpus for hold in holds),
             free_memory_mib=view.free_memory_mib - sum(hold.memory_mib for hold in holds),
             free_disk_gib=view.free_disk_gib - sum(hold.disk_gib for hold in holds),
-            devices=tuple(
-                replace(device, free=device.free and not self.held(device.id))
-                for device in view.devices
+            pools=pools_of(
+                replace(device, taken=device.taken or self.held(device.ref))
+                for device in self.devices[view.id]
             ),
         )
 

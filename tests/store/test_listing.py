@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,11 +82,7 @@ def sortable(value: object) -> tuple[bool, object]:
     return value is not None, value if value is not None else 0
 
 
-@settings(max_examples=100)
-@given(st.lists(SERVERS, max_size=12, unique_by=lambda server: server.id), QUERIES)
-def test_pages_follow_each_other_through_all_that_matches_in_order(
-    shared_store: Store, servers: list[Server], query: ListQuery
-) -> None:
+def check(store: Store, servers: Sequence[Server], query: ListQuery) -> None:
     pages: list[list[Server]] = []
 
     def walk(tx: Transaction) -> None:
@@ -97,6 +94,33 @@ def test_pages_follow_each_other_through_all_that_matches_in_order(
             asked = replace(query, marker=page[-1].id)
             assert len(pages) <= len(servers), "pages repeat"
 
-    undone(shared_store, walk)
+    undone(store, walk)
     assert [server for page in pages for server in page] == expected(servers, query)
     assert all(len(page) == query.limit for page in pages[:-1])
+
+
+@settings(max_examples=100)
+@given(st.lists(SERVERS, max_size=12, unique_by=lambda server: server.id), QUERIES)
+def test_pages_follow_each_other_through_all_that_matches_in_order(
+    shared_store: Store, servers: list[Server], query: ListQuery
+) -> None:
+    check(shared_store, servers, query)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("name", SORT_KEYS)
+def test_pages_by_one_key_of_few_values_some_of_them_none(
+    shared_store: Store, name: str, descending: bool
+) -> None:
+    servers = [
+        Server(
+            id=ServerId(f"s{number:02}"), project_id=PROJECTS[0], user_id=UserId("u"),
+            name=NAMES[number % 3], state=ServerState.ACTIVE, flavor=FLAVOR, image_id=None,
+            port_ids=(), created_at=START + timedelta(seconds=number % 2), updated_at=START,
+            description=[None, "a", "b"][number % 3], launch_index=number % 2,
+            launched_at=None if number % 2 else START,
+        )
+        for number in range(12)
+    ]  # fmt: skip
+    for limit in (1, 3, 12):
+        check(shared_store, servers, ListQuery(sort=(SortKey(name, descending),), limit=limit))

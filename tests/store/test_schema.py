@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
@@ -89,3 +91,33 @@ def test_a_database_that_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(DatabaseTooNew):
         open_store(f"sqlite:///{path}")
     assert path.read_bytes() == before
+
+
+def test_hosts_of_the_first_schema_have_no_problem_and_no_former_runs(
+    new_url: Callable[[], str],
+) -> None:
+    url = new_url()
+    engine = open_engine(url)
+    config = Config()
+    config.set_main_option("script_location", "trunkline.store:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO hosts (id, name, generation, resources, vcpus_used, memory_mib_used,"
+                " disk_gib_used, enabled, run_id, report_number, applied_generation, created_at,"
+                " updated_at) VALUES ('1', 'h1', 4, :resources, 0, 0, 0, :yes, 'run', 7, 4, :at,"
+                " :at)"
+            ),
+            {
+                "resources": '{"vcpus": 1, "memory_mib": 1, "disk_gib": 1}',
+                "yes": True,
+                "at": "2026-01-01T00:00:00.000000Z",
+            },
+        )
+    engine.dispose()
+    store = open_store(url)
+    host = store.read(lambda tx: tx.hosts.get_by_name("h1"))
+    assert (host.problem, host.former_runs, host.run_id) == ("", (), "run")
+    store.close()

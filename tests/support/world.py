@@ -111,7 +111,7 @@ def a_card(
             driver=driver,
             pf_driver=driver,
             ifname=f"eth{bus}",
-            mac=MacAddress(f"02:00:00:{serial:02x}:{bus:02x}:00"),
+            mac=MacAddress(f"02:00:{serial >> 8:02x}:{serial & 255:02x}:{bus:02x}:00"),
             vf_count=vf_count,
             vf_count_max=vf_count,
         )
@@ -136,8 +136,16 @@ def a_card(
 class AgentByHand:
     """Says what an agent would, when it is told to."""
 
-    def __init__(self, svc: Services, name: str, inventory: Sequence[OfferedDevice]) -> None:
+    def __init__(
+        self,
+        svc: Services,
+        name: str,
+        inventory: Sequence[OfferedDevice],
+        *,
+        run_id: str = "run",
+    ) -> None:
         self._svc = svc
+        self._run_id = run_id
         self._number = 0
         self.name = HostName(name)
         svc.store.write(lambda tx: ensure_host(tx, svc, self.name))
@@ -154,6 +162,7 @@ class AgentByHand:
         devices: Sequence[DeviceFact] = (),
         servers: Sequence[ServerFact] = (),
         number: int | None = None,
+        problem: str = "",
     ) -> ReportAck:
         """Report; `number` repeats an old one."""
         self._number += 1
@@ -161,7 +170,8 @@ class AgentByHand:
             self._svc,
             HostReport(
                 host=self.name,
-                run_id="run",
+                run_id=self._run_id,
+                problem=problem,
                 number=number or self._number,
                 generation=0,
                 resources=resources,

@@ -32,7 +32,7 @@ class Replicas:
         self.directory = directory
         self._database_url = database_url
         self._stack = stack
-        self._key = secrets.token_urlsafe(32) + "\n"
+        self.key = secrets.token_urlsafe(32) + "\n"
 
     def start(self, name: str) -> Running:
         """Start a replica with the shipped file, but for the database."""
@@ -42,10 +42,11 @@ class Replicas:
         without = "# [database]"
         assert without in config
         table = f'[database]\nurl = "{self._database_url}"\n{without}'
-        home.joinpath("controller.toml").write_text(config.replace(without, table))
+        images = f'images_dir = "{self.directory / "images"}"\n'
+        home.joinpath("controller.toml").write_text(images + config.replace(without, table))
         key = home / "enrolment.key"
         key.touch(mode=0o600)
-        key.write_text(self._key)
+        key.write_text(self.key)
         return self._stack.enter_context(
             trunkline(home, "server", "--config", "controller.toml", "--port", "0")
         )
@@ -98,6 +99,8 @@ def test_a_server_made_at_one_replica_boots_on_a_host_of_the_other(
     replicas.start_agent("h2", b)
     at_a, at_b = replicas.session("a", a, openstack), replicas.session("b", b, openstack)
     at_a.prepare()
+    at_b.admin("image", "save", "--file", str(replicas.directory / "got.img"), "tiny")
+    assert (replicas.directory / "got.img").read_bytes() == b"disk" * 1000
     for name, host, maker, asker in (("web", "h2", at_a, at_b), ("db", "h1", at_b, at_a)):
         maker.admin("port", "create", "--network", "red", "--vnic-type", "direct", name)
         maker.admin(

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Final, Self
 
-from trunkline.agent.transport import TransportFailed
+from trunkline.agent.transport import ShutOut, TransportFailed
 from trunkline.client.agents import AgentApi
 from trunkline.client.errors import ApiError, ClientError
+from trunkline.domain.errors import TwoAgents
 from trunkline.domain.ids import HostName
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.report import HostReport, ReportAck
@@ -84,6 +85,10 @@ class HttpTransport:
         """Hand over a report; when this returns it is stored."""
         try:
             return self._reports.report(report)
+        except ApiError as problem:
+            if problem.is_refused_login or problem.code == TwoAgents.code:
+                raise ShutOut(_told(problem)) from problem
+            raise TransportFailed(_told(problem)) from problem
         except ClientError as problem:
             raise TransportFailed(_told(problem)) from problem
 
@@ -112,5 +117,8 @@ class HttpTransport:
 
 def _told(problem: ClientError) -> str:
     if isinstance(problem, ApiError) and problem.is_refused_login:
-        return f"{problem} (the host's token is not valid: was the host enrolled again elsewhere?)"
+        return (
+            f"{problem}: the host's token is not valid, as when it was enrolled again, for another "
+            "agent; stop the one that is not to run, and delete its state directory"
+        )
     return str(problem)

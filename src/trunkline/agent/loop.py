@@ -84,6 +84,11 @@ class Agent:
         """Whether all of the configuration is true, and was read back."""
         return self._standing.is_settled
 
+    @property
+    def problem(self) -> str:
+        """Why nothing can be done for the host; empty: it can."""
+        return self.reporter.shut_out or self.reporter.problem
+
     def step(self, now: datetime) -> datetime:
         """Do what is due at `now`; return when to be called again, at the latest."""
         self._fetch()
@@ -127,6 +132,8 @@ class Agent:
     # Reconciling
 
     def _has_work(self, now: datetime) -> bool:
+        if self.reporter.shut_out:
+            return False  # Another agent has the host: two would undo each other's work.
         if self._host_due is not None:
             return self._host_due <= now
         return (
@@ -139,12 +146,14 @@ class Agent:
     def _reconcile(self, now: datetime) -> None:
         try:
             self._reconcile_rounds(now)
-        except (HostRefused, JournalUnwritable):
+        except (HostRefused, JournalUnwritable) as problem:
             # sysfs or libvirt can't be read, or nothing can be remembered: there is no acting then.
             self._standing.is_settled = False
+            self.reporter.problem = str(problem)
             self._host_due = now + self._limits.backoff_first
         else:
             self._host_due = None
+            self.reporter.problem = ""
 
     def _reconcile_rounds(self, now: datetime) -> None:
         is_check = self._check_due is None or self._check_due <= now
@@ -282,6 +291,8 @@ class Agent:
     # Pace
 
     def _next_due(self, now: datetime) -> datetime:
+        if self.reporter.shut_out:
+            return max(now, self.reporter.next_due(now))
         if self._host_due is not None:
             return min(self._host_due, self.reporter.next_due(now), now + self._limits.poll)
         if self._must_reconcile:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from trunkline.agent.limits import Limits
-from trunkline.agent.transport import Transport, TransportFailed
+from trunkline.agent.transport import ShutOut, Transport, TransportFailed
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName, ServerId
@@ -100,6 +100,8 @@ class Reporter:
         self.findings = Findings({}, {})
         self.inventory: tuple[OfferedDevice, ...] | None = None  # None: not read yet.
         self.drifts: list[DriftFact] = []
+        self.shut_out = ""  # Why the control plane does not listen; empty: it did last.
+        self.problem = ""  # Why the host can't be read or acted on at all.
         self._host = host
         self._run_id = run_id
         self._resources = resources
@@ -108,6 +110,7 @@ class Reporter:
         self._told = Findings({}, {})
         self._told_inventory: tuple[OfferedDevice, ...] | None = None
         self._told_settled: tuple[int, bool] | None = None
+        self._told_problem = ""
         self._due: datetime | None = None  # None: at once.
         self._unanswered = False
 
@@ -125,6 +128,7 @@ class Reporter:
             or report.servers
             or report.drifts
             or report.inventory is not None
+            or report.problem != self._told_problem
             or self._told_settled != (generation, settled)
         )
         waiting = self._due is not None and now < self._due
@@ -133,15 +137,20 @@ class Reporter:
         self._number += 1
         try:
             ack = transport.report(report)
-        except TransportFailed:
+        except TransportFailed as problem:
+            if isinstance(problem, ShutOut):
+                self.shut_out = str(problem)
             self._unanswered = True
             self._due = now + self._limits.report_retry
             return None
         self._unanswered = False
+        self.shut_out = ""
         self._due = now + self._limits.heartbeat
         self._note_told(report, generation, settled=settled)
         if ack.send_all:
             self.forget_told()
+            if self.inventory is None:
+                self._due = now + self._limits.heartbeat  # There is nothing to tell yet.
         return ack
 
     def forget_told(self) -> None:
@@ -175,6 +184,7 @@ class Reporter:
                 if told.servers.get(key) != (fact, subject)
             ),
             drifts=tuple(self.drifts),
+            problem=self.problem,
             settled=settled,
         )
 
@@ -194,6 +204,7 @@ class Reporter:
         if report.inventory is not None:
             self._told_inventory = report.inventory
         self._told_settled = generation, settled
+        self._told_problem = report.problem
 
 
 def _say_the_same(one: tuple[OfferedDevice, ...], other: tuple[OfferedDevice, ...]) -> bool:

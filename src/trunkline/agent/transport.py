@@ -20,6 +20,18 @@ class TransportFailed(TrunklineError):
         super().__init__(f"the control plane did not answer: {problem}")
 
 
+class ShutOut(TransportFailed):
+    """The control plane does not listen to this agent: another one speaks for the host."""
+
+    code = "agent.shut_out"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, problem: str) -> None:
+        TrunklineError.__init__(
+            self, f"the control plane does not listen to this agent, which rests: {problem}"
+        )
+
+
 class Transport(Protocol):
     """Calls may be lost, repeated or answered late; the agent trusts generations, not order.
 
@@ -40,5 +52,6 @@ class Transport(Protocol):
 
         Raises:
             TransportFailed: It may or may not have arrived.
+            ShutOut: This agent is not listened to.
         """
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import signal
 import sys
@@ -10,13 +11,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 import click
+import structlog
 
 from trunkline.agent.apply import NoProbe, Probe
-from trunkline.agent.http_transport import HttpTransport
+from trunkline.agent.http_transport import (
+    BACKOFF_FIRST_SECONDS,
+    BACKOFF_MAX_SECONDS,
+    HttpTransport,
+)
 from trunkline.api.foreground import Foreground
 from trunkline.bootstrap.agents import AgentRunner
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
@@ -24,13 +31,18 @@ from trunkline.bootstrap.directory import DirectoryUnusable, write_private
 from trunkline.bootstrap.real import RealClock
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.bootstrap.simulated import simulated_agent
-from trunkline.cli.context import Teaching
+from trunkline.cli.context import Failed, Teaching
+from trunkline.cli.exit_codes import ExitCode
 from trunkline.client.agents import enrol
+from trunkline.client.errors import ApiError, ClientError, Unreachable
 from trunkline.domain.host import HostResources
 from trunkline.host.fleet import find_fleet, load_fleet
 from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
 from trunkline.vif.registry import load_vif_types
 
+log = structlog.get_logger()
+
+_ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 KILL_AT: Final = "TRUNKLINE_KILL_AT"
 
 
@@ -52,6 +64,8 @@ KILL_AT: Final = "TRUNKLINE_KILL_AT"
 )
 def agent(config_file: Path, host: str | None, simulate: str) -> None:
     r"""Run the agent of one host until it is told to stop; its guests run on.
+
+    While the controller does not answer it waits and tries again, at the first start too.
 
     \b
     Example:
@@ -79,13 +93,14 @@ def agent(config_file: Path, host: str | None, simulate: str) -> None:
                 resources=_resources(config, simulated),
                 probe=_probe(),
             )
-            stop = threading.Event()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: stop.set())
+            # Waited for, not handled: a handler that sets what the same thread waits for can meet
+            # it in the middle of beginning to wait, and neither would ever go on. Threads inherit
+            # the mask.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
             runner.start([(config.host, one)])
             sys.stdout.write(f"agent of {config.host} serves {config.controller_url}\nready\n")
             sys.stdout.flush()
-            stop.wait()
+            signal.sigwait(_ENDING)
             runner.stop()
 
 
@@ -108,15 +123,53 @@ def _alone(state: Path) -> Iterator[None]:
 
 
 def _token(config: ComputeConfig, state: Path) -> str:
-    """Return the host's credential; enrol the host if it has none yet."""
+    """Return the host's credential; enrol the host if it has none yet, however long that takes."""
     kept = state / "token"
     if kept.exists():
         return read_secret(kept)
     key = read_secret(config.enrolment_key_file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
     ca_file = None if config.ca_file is None else str(config.ca_file)
-    token = enrol(config.controller_url, config.host, key, ca_file=ca_file)
+    pauses = _growing(BACKOFF_FIRST_SECONDS, BACKOFF_MAX_SECONDS)
+    for tries in itertools.count():
+        try:
+            token = enrol(config.controller_url, config.host, key, ca_file=ca_file)
+        except ClientError as problem:
+            if not _may_pass(problem):
+                raise _not_enrolled(config, problem) from problem
+            if tries == 0:
+                log.warning(
+                    "the controller does not answer yet: trying on until it does",
+                    url=config.controller_url,
+                    problem=str(problem),
+                )
+            threading.Event().wait(next(pauses))  # Signals end the process meanwhile, as usual.
+        else:
+            break
     write_private(kept, token + "\n")
     return token
+
+
+def _growing(first: float, most: float) -> Iterator[float]:
+    while True:
+        yield first
+        first = min(2 * first, most)
+
+
+def _may_pass(problem: ClientError) -> bool:
+    """Say whether the same request may be answered later: no key or name gets better by waiting."""
+    if isinstance(problem, ApiError):
+        return problem.is_fault or problem.status == HTTPStatus.TOO_MANY_REQUESTS
+    return isinstance(problem, Unreachable)
+
+
+def _not_enrolled(config: ComputeConfig, problem: ClientError) -> Failed:
+    remedy = ""
+    if isinstance(problem, ApiError) and problem.is_refused_login:
+        remedy = f"; put the controller's enrolment key into {config.enrolment_key_file}"
+    return Failed(
+        f"{config.controller_url} does not enrol {config.host}: {problem}{remedy}",
+        ExitCode.REFUSED if isinstance(problem, ApiError) else ExitCode.USAGE,
+    )
 
 
 def _simulated_host(config: ComputeConfig, simulate: str) -> SimulatedHost:

@@ -43,6 +43,7 @@ class AgentRunner:
         self._woken: dict[HostName, None] = {}  # In the order in which they were woken.
         self._dues: list[tuple[datetime, HostName]] = []
         self._due: dict[HostName, datetime] = {}
+        self._problems: dict[HostName, str] = {}  # As logged last.
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="agents")
 
@@ -94,8 +95,19 @@ class AgentRunner:
     def _step(self, name: HostName) -> None:
         try:
             due = self._agents[name].step(self._clock.now())
+            self._tell_problem(name, self._agents[name].problem)
         except Exception:
             log.exception("agent step failed", host=name)
             due = self._clock.now() + _RETRY_AFTER_CRASH
         self._due[name] = due
         heapq.heappush(self._dues, (due, name))
+
+    def _tell_problem(self, name: HostName, problem: str) -> None:
+        """Log once what stands, however often it is met, and once that it does not any more."""
+        if problem == self._problems.get(name, ""):
+            return
+        self._problems[name] = problem
+        if problem:
+            log.error("the host can't be used", host=name, problem=problem)
+        else:
+            log.info("the host can be used again", host=name)

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -20,7 +21,6 @@ from trunkline.domain.errors import ErrorKind, TrunklineError
 
 KEEP_ALIVE_SECONDS = 75  # Longer than the clients' own, so that they close first.
 BACKLOG = 2048
-SILENCE_CHECK_SECONDS = 5.0  # How late a silent host is noticed.
 ADMIN_CLOUD, DEMO_CLOUD = "trunkline", "trunkline-demo"
 
 
@@ -140,7 +140,10 @@ def new_logins(directory: DataDirectory, svc: Services, url: str) -> list[Login]
     elif svc.store.dialect != "sqlite":
         return []
     else:
-        passwords = reset_password(svc, "admin"), reset_password(svc, "demo")
+        reset = partial(
+            reset_password, svc.store, clock=svc.clock, ids=svc.ids, passwords=svc.passwords
+        )
+        passwords = reset("admin"), reset("demo")
     logins = [
         Login(ADMIN_CLOUD, "admin", passwords[0], "admin"),
         Login(DEMO_CLOUD, "demo", passwords[1], "demo"),

@@ -22,6 +22,8 @@ from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_ta
 from trunkline.control.networking import IdRange, Networking
 from trunkline.control.pci_options import PciOptions
 from trunkline.control.services import (
+    DELETED_SERVERS_KEPT_DAYS,
+    EVENTS_KEPT_DAYS,
     IMAGE_SIZE_BYTES_MAX,
     PLACEMENT_ATTEMPTS_MAX,
     TOKEN_LIFETIME_SECONDS,
@@ -55,6 +57,7 @@ _NAME_BYTES_MAX: Final = 255
 _Name = Annotated[str, Meta(min_length=1, max_length=_NAME_BYTES_MAX)]
 _Port = Annotated[int, Meta(ge=0, le=65535)]
 _Positive = Annotated[int, Meta(ge=1)]
+_Days = Annotated[int, Meta(ge=1, le=36_500)]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,8 +96,14 @@ class _LimitsTable(_Table, frozen=True, kw_only=True):
     placement_attempts_max: _Positive = PLACEMENT_ATTEMPTS_MAX
 
 
+class _Retention(_Table, frozen=True, kw_only=True):
+    deleted_servers_days: _Days = DELETED_SERVERS_KEPT_DAYS
+    events_days: _Days = EVENTS_KEPT_DAYS
+
+
 class _File(_Table, frozen=True, kw_only=True):
     data_dir: _Name
+    images_dir: _Name | None = None
     agents: _Agents
     public_url: _Name | None = None
     listen: _Listen = _Listen()
@@ -106,6 +115,7 @@ class _File(_Table, frozen=True, kw_only=True):
     )
     pci_alias: tuple[PciAliasTable, ...] = ()
     limits: _LimitsTable = _LimitsTable()
+    retention: _Retention = _Retention()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +127,8 @@ class ControllerConfig:
     public_url: str | None  # None: as each client's Host header says.
     database_url: str = field(repr=False)  # May hold a password.
     data_dir: Path
+    images_dir: Path | None  # None: below `data_dir`.
     networking: Networking
-    scheduling_attributes: frozenset[str]
     pci: PciOptions
     enrolment_key_file: Path
     limits: Limits
@@ -153,8 +163,8 @@ def load_controller_config(path: Path) -> ControllerConfig:
         public_url=file.public_url,
         database_url=file.database.url or f"sqlite:///{data_dir / 'trunkline.db'}",
         data_dir=data_dir,
+        images_dir=None if file.images_dir is None else directory / file.images_dir,
         networking=networking,
-        scheduling_attributes=attributes,
         pci=PciOptions(attributes=attributes, aliases=aliases),
         enrolment_key_file=directory / file.agents.enrolment_key_file,
         limits=Limits(
@@ -162,6 +172,8 @@ def load_controller_config(path: Path) -> ControllerConfig:
             token_lifetime_seconds=file.limits.token_lifetime_seconds,
             placement_attempts_max=file.limits.placement_attempts_max,
             host_silent_seconds_max=file.agents.silent_seconds_max,
+            deleted_servers_kept_days=file.retention.deleted_servers_days,
+            events_kept_days=file.retention.events_days,
         ),
     )
 

@@ -8,20 +8,25 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.domain.clock import IdSource
 from trunkline.domain.errors import ErrorKind, TrunklineError
 
+DATABASE: Final = "trunkline.db"
+CLOUDS: Final = "clouds.yaml"
+FLEET_FILE: Final = "fleet.toml"
+
 
 class DirectoryUnusable(TrunklineError):
-    """The data directory can't be used."""
+    """A directory that the process keeps its things in can't be used."""
 
     code = "up.directory_unusable"
     kind = ErrorKind.CONFLICT
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"data directory {path}: {problem}")
+    def __init__(self, path: Path, problem: str, *, what: str = "data directory") -> None:
+        super().__init__(f"{what} {path}: {problem}")
         self.path = path
 
 
@@ -47,7 +52,6 @@ class DataDirectory:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self.images.mkdir(exist_ok=True)
             self.hosts.mkdir(exist_ok=True)
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as problem:
@@ -74,7 +78,7 @@ class DataDirectory:
     @property
     def database_url(self) -> str:
         """Where the embedded database is."""
-        return f"sqlite:///{self.path.absolute() / 'trunkline.db'}"
+        return f"sqlite:///{self.path.absolute() / DATABASE}"
 
     @property
     def images(self) -> Path:
@@ -89,12 +93,12 @@ class DataDirectory:
     @property
     def clouds(self) -> Path:
         """The clients' configuration."""
-        return self.path / "clouds.yaml"
+        return self.path / CLOUDS
 
     @property
     def fleet_file(self) -> Path:
         """The fleet that the directory was first started with."""
-        return self.path / "fleet.toml"
+        return self.path / FLEET_FILE
 
     def enrolment_key(self, ids: IdSource) -> str:
         """Return the key that agents elsewhere enrol with; made at the first start."""
@@ -147,6 +151,32 @@ class DataDirectory:
             raise DirectoryUnusable(
                 self.path, f"clouds.yaml is not as it was written ({problem}); restore it"
             ) from problem
+
+
+def replace_password(clouds: Path, user: str, password: str) -> bool:
+    """Write another password of a user into clouds.yaml; False if the file has none of them.
+
+    Raises:
+        DirectoryUnusable: The file is not what `DataDirectory.write_clouds` wrote.
+    """
+    try:
+        content = json.loads(clouds.read_text())
+        own = [
+            cloud["auth"]
+            for cloud in content["clouds"].values()
+            if cloud["auth"]["username"] == user
+        ]
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise DirectoryUnusable(
+            clouds.parent, f"clouds.yaml is not as it was written ({problem}); edit it by hand"
+        ) from problem
+    for auth in own:
+        auth["password"] = password
+    if own:
+        write_private(clouds, json.dumps(content, indent=2) + "\n")
+    return bool(own)
 
 
 def write_private(path: Path, text: str) -> None:

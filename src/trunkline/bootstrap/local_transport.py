@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from trunkline.agent.transport import TransportFailed
+from trunkline.agent.transport import ShutOut, TransportFailed
 from trunkline.control.desired import desired_config, generation_of
 from trunkline.control.reports import take_report
 from trunkline.control.services import Services
-from trunkline.domain.errors import TrunklineError
+from trunkline.domain.errors import TrunklineError, TwoAgents
 from trunkline.domain.ids import HostName
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.report import HostReport, ReportAck
@@ -31,5 +31,7 @@ class LocalTransport:
         """Hand over a report."""
         try:
             return take_report(self._svc, report)
+        except TwoAgents as problem:
+            raise ShutOut(str(problem)) from problem
         except TrunklineError as problem:
             raise TransportFailed(str(problem)) from problem

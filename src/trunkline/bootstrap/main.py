@@ -40,24 +40,30 @@ def _agent() -> click.Command:
     return agent
 
 
-_RUNNING: Final[Mapping[str, Callable[[], click.Command]]] = MappingProxyType({
-    "up": _up, "server": _server, "agent": _agent,
+def _reset_password() -> click.Command:
+    from trunkline.bootstrap.reset_password import reset_password_command
+
+    return reset_password_command
+
+
+_LOADED_LATE: Final[Mapping[str, Callable[[], click.Command]]] = MappingProxyType({
+    "up": _up, "server": _server, "agent": _agent, "reset-password": _reset_password,
 })  # fmt: skip
 
 
 class _Root(TeachingGroup):
-    """Loads what runs Trunkline only when that is asked for.
+    """Loads what needs the parts of Trunkline themselves only when that is asked for.
 
     The control plane and its database take a second to load. An agent has no use for them on its
     host, and neither has a question that is asked over HTTP.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_RUNNING})
+        return sorted({*super().list_commands(ctx), *_LOADED_LATE})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in _RUNNING and cmd_name not in self.commands:
-            self.add_command(_RUNNING[cmd_name]())
+        if cmd_name in _LOADED_LATE and cmd_name not in self.commands:
+            self.add_command(_LOADED_LATE[cmd_name]())
         return super().get_command(ctx, cmd_name)
 
 
@@ -73,7 +79,7 @@ def root() -> None:
 
 
 for command in commands:
-    if command.name not in _RUNNING:
+    if command.name not in _LOADED_LATE:
         root.add_command(command)
 
 

@@ -10,22 +10,17 @@ from typing import Final
 import click
 
 from trunkline.api.wakeups import Wakeups
-from trunkline.bootstrap.control_plane import (
-    SILENCE_CHECK_SECONDS,
-    Listener,
-    listen,
-    new_logins,
-    serve,
-)
+from trunkline.bootstrap.background import background_tasks
+from trunkline.bootstrap.control_plane import Listener, listen, new_logins, serve
 from trunkline.bootstrap.controller_config import ControllerConfig, load_controller_config
 from trunkline.bootstrap.directory import DataDirectory
+from trunkline.bootstrap.images_dir import begin_with_images, require_usable_images_dir
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.bootstrap.ticker import Ticker
 from trunkline.cli.context import TeachingGroup
 from trunkline.cli.progress import progress_line
 from trunkline.control.hosts import set_enrolment_key
-from trunkline.control.image_transfer import clear_up_images
 from trunkline.control.services import Services, make_services
 from trunkline.store.schema import open_store
 
@@ -71,8 +66,9 @@ def server(context: click.Context, config_file: Path | None, port: int | None) -
 
 def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener: Listener) -> None:
     wakeups = Wakeups()
+    images_dir = config.images_dir or directory.images
+    require_usable_images_dir(images_dir)
     store = open_store(config.database_url)
-    tickers: list[Ticker] = []
     try:
         with progress_line("reading the devices of every host"):
             svc = make_services(
@@ -80,20 +76,18 @@ def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener:
                 clock=RealClock(),
                 ids=RandomIds(),
                 networking=config.networking,
-                images_dir=directory.images,
+                images_dir=images_dir,
                 wake_host=wakeups.wake,
                 limits=config.limits,
                 pci=config.pci,
             )
-        clear_up_images(svc)
+        begin_with_images(svc, named=config.images_dir is not None)
         set_enrolment_key(svc, key)
         url = config.public_url or listener.url
         logins = new_logins(directory, svc, url)
-        tickers.append(Ticker("silent hosts", SILENCE_CHECK_SECONDS, svc.fleet.notice_silence))
+        following = []
         if store.dialect != "sqlite":
-            tickers.append(Ticker("change feed", FEED_CHECK_SECONDS, waking_hosts(svc, wakeups)))
-        for ticker in tickers:
-            ticker.start()
+            following.append(Ticker("change feed", FEED_CHECK_SECONDS, waking_hosts(svc, wakeups)))
         passwords = "".join(
             f"  new password of {login.user} (shown once, kept in {directory.clouds}): "
             f"{login.password}\n"
@@ -104,20 +98,19 @@ def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener:
             sys.stdout.write(f"Trunkline answers at {url}\n{passwords}ready\n")
             sys.stdout.flush()
 
-        serve(svc, wakeups, listener, public_url=config.public_url, on_ready=say_ready)
+        with background_tasks(svc, *following):
+            serve(svc, wakeups, listener, public_url=config.public_url, on_ready=say_ready)
     finally:
-        for ticker in tickers:
-            ticker.stop()
         store.close()
 
 
 def waking_hosts(svc: Services, wakeups: Wakeups) -> Callable[[], None]:
     """Return what wakes the agents that wait here for hosts that another replica changed."""
-    read = svc.store.read(lambda tx: tx.hosts.newest_change())
+    read = svc.store.read(lambda tx: tx.changes.newest())
 
     def wake() -> None:
         nonlocal read
-        read, changed = svc.store.read(lambda tx: tx.hosts.changed_since(read))
+        read, changed = svc.store.read(lambda tx: tx.changes.since(read))
         if changed:
             for host in svc.store.read(lambda tx: tx.hosts.get_many(changed)).values():
                 wakeups.wake(host.name)

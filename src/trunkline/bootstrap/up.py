@@ -15,24 +15,23 @@ from trunkline.agent.loop import Agent
 from trunkline.api.foreground import Foreground
 from trunkline.api.wakeups import Wakeups
 from trunkline.bootstrap.agents import AgentRunner
+from trunkline.bootstrap.background import background_tasks
 from trunkline.bootstrap.control_plane import (
     ADMIN_CLOUD,
     DEMO_CLOUD,
-    SILENCE_CHECK_SECONDS,
     Listener,
     listen,
     new_logins,
     serve,
 )
-from trunkline.bootstrap.directory import DataDirectory, DirectoryUnusable, Login
+from trunkline.bootstrap.directory import FLEET_FILE, DataDirectory, DirectoryUnusable, Login
+from trunkline.bootstrap.images_dir import begin_with_images, require_usable_images_dir
 from trunkline.bootstrap.local_transport import LocalTransport
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.simulated import simulated_agent
-from trunkline.bootstrap.ticker import Ticker
 from trunkline.cli.context import Teaching
 from trunkline.cli.progress import progress_line
 from trunkline.control.hosts import ensure_host, set_enrolment_key
-from trunkline.control.image_transfer import clear_up_images
 from trunkline.control.networking import IdRange, Networking
 from trunkline.control.services import Services, make_services
 from trunkline.domain.ids import HostName, PhysicalNetwork
@@ -86,35 +85,39 @@ def up(
       openstack hypervisor list
     """
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
+    source = _fleet_file(data, fleet_name)
+    fleet = load_fleet(source)
+    _check_external(external, fleet)
+    # What is refused up to here leaves no directory behind. Where there is one, that it is in use
+    # is the better answer than that the port is.
+    listener = None if data.exists() else listen(address, port)
     directory = DataDirectory(data)
     try:
-        fleet = _fleet(directory, fleet_name)
-        _check_external(external, fleet)
-        listener = listen(address, port)
+        _keep_fleet(directory, source)
+        listener = listener or listen(address, port)
         _run(directory, fleet, listener, frozenset(external))
     finally:
         directory.close()
 
 
-def _fleet(directory: DataDirectory, name: str | None) -> Fleet:
-    """Load the fleet asked for; the directory's own when none is; and keep a copy there."""
+def _fleet_file(data: Path, name: str | None) -> Path:
+    """Return the file of the fleet asked for; the directory's own when none is."""
+    kept = data / FLEET_FILE
+    return kept if name is None and kept.exists() else find_fleet(name or DEFAULT_FLEET)
+
+
+def _keep_fleet(directory: DataDirectory, source: Path) -> None:
+    """Keep a copy in the directory, unless it was begun with another fleet."""
     kept = directory.fleet_file
-    if name is None and kept.exists():
-        return load_fleet(kept)
-    source = find_fleet(name or DEFAULT_FLEET)
-    fleet = load_fleet(source)
-    if (
-        kept.exists()
-        and kept.read_bytes() != source.read_bytes()
-        and any(directory.hosts.iterdir())
-    ):
+    if kept.exists() and kept.read_bytes() == source.read_bytes():
+        return
+    if kept.exists() and any(directory.hosts.iterdir()):
         raise DirectoryUnusable(
             directory.path,
             f"it was started with another fleet ({kept}); start it without --fleet, or use "
             "another --data",
         )
     shutil.copyfile(source, kept)
-    return fleet
 
 
 def _check_external(external: Collection[str], fleet: Fleet) -> None:
@@ -131,6 +134,7 @@ def _check_external(external: Collection[str], fleet: Fleet) -> None:
 def _run(
     directory: DataDirectory, fleet: Fleet, listener: Listener, external: Collection[str]
 ) -> None:
+    require_usable_images_dir(directory.images)
     clock, ids, wakeups = RealClock(), RandomIds(), Wakeups()
     with progress_line(f"making {len(fleet.host_names)} simulated hosts"):
         made = create_hosts(fleet, directory.hosts)
@@ -152,14 +156,12 @@ def _run(
                 images_dir=directory.images,
                 wake_host=wake_host,
             )
-        clear_up_images(svc)
+        begin_with_images(svc, named=False)
         set_enrolment_key(svc, directory.enrolment_key(ids))
         logins = new_logins(directory, svc, listener.url)
         _make_known(svc, fleet.host_names)
         runner.start(_agents(directory, svc, [n for n in fleet.host_names if n not in external]))
-        watch = Ticker("silent hosts", SILENCE_CHECK_SECONDS, svc.fleet.notice_silence)
-        watch.start()
-        try:
+        with background_tasks(svc):
             serve(
                 svc,
                 wakeups,
@@ -169,8 +171,6 @@ def _run(
                     directory, listener.url, len(fleet.host_names), made, logins
                 ),
             )
-        finally:
-            watch.stop()
     finally:
         runner.stop()
         store.close()

@@ -30,8 +30,8 @@ def device() -> None:
     "--kind", type=click.Choice(("pf", "vf", "plain")),
     help="Only PFs, only VFs, or only functions that are neither.",
 )  # fmt: skip
-@click.option("--server", metavar="ID", help="Only those that this server has.")
-@click.option("--port", metavar="ID", help="Only the one that this port has.")
+@click.option("--server", metavar="NAME", help="Only those that this server (or its ID) has.")
+@click.option("--port", metavar="NAME", help="Only the one that this port (or its ID) has.")
 @takes_json
 @takes_api
 def list_(
@@ -59,15 +59,15 @@ def list_(
     \b
     trunkline device list --host h1 --kind vf
     trunkline device list --physical-network phy1 --state free
-    trunkline device list --server 5d2c… --json
+    trunkline device list --server web --json
     """
     filters = {
         "host": host,
         "state": state,
         "physical_network": physical_network,
         "kind": kind,
-        "server_id": server,
-        "port_id": port,
+        "server": server,
+        "port": port,
     }
     devices = sorted(api.devices(filters), key=lambda item: (item.host, item.address))
     if as_json:

@@ -11,9 +11,9 @@ from trunkline.client.api import TrunklineApi
 
 @click.command(cls=Teaching)
 @click.option("--host", metavar="NAME", help="Only about this host.")
-@click.option("--server", metavar="ID", help="Only about this server.")
-@click.option("--port", metavar="ID", help="Only about this port.")
-@click.option("--device", metavar="ID", help="Only about this device (its ID, of `device list`).")
+@click.option("--server", metavar="NAME", help="Only about this server (or its ID).")
+@click.option("--port", metavar="NAME", help="Only about this port (or its ID).")
+@click.option("--device", metavar="[HOST/]ADDRESS", help="Only about this device (or its ID).")
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True,
     help="How many at most.",
@@ -32,14 +32,14 @@ def events(
 ) -> None:
     r"""Show the audit trail, newest first: who changed what when.
 
-    Tenants see what concerns their own project.
+    Tenants see what concerns their own project. What has been deleted is found by its ID.
 
     \b
-    trunkline events --server 5d2c…
+    trunkline events --server web
     trunkline events --host h1 --limit 200
-    trunkline events --device 7c1e… --json
+    trunkline events --device h1/0000:05:00.1 --json
     """
-    filters = {"host": host, "server_id": server, "port_id": port, "device_id": device}
+    filters = {"host": host, "server": server, "port": port, "device": device}
     found = list(api.events(filters, limit=limit))
     if as_json:
         print_json(found)

@@ -27,6 +27,9 @@ def host() -> None:
 def list_(api: TrunklineApi, *, as_json: bool) -> None:
     r"""List the hosts, by name.
 
+    AGENT is `up` (heard of lately), `down` (not), or `stuck`: it can't read the host or act on it;
+    `host show` says why.
+
     SETTLED says whether everything that is desired of the host has been made true on it and read
     back; a busy host is often a moment behind.
 
@@ -103,6 +106,7 @@ def _print(item: HostItem, *, as_json: bool) -> None:
         ("id", item.id),
         ("address", item.address),
         ("agent", _agent(item)),
+        ("problem", item.problem),
         ("last seen", item.last_seen),
         ("new servers", _allowed(item)),
         ("disabled because", item.disabled_reason or None),
@@ -116,6 +120,8 @@ def _print(item: HostItem, *, as_json: bool) -> None:
 
 
 def _agent(item: HostItem) -> str:
+    if item.problem:
+        return "stuck"
     return "up" if item.up else "down"
 
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import click
 import msgspec
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trunkline.cli.tables import fitted
 from trunkline.wire.json import encode
 
 # Wider than any of our tables: a pipe has no width, and folding there would break `grep`.
@@ -23,7 +23,7 @@ WIDTH_WITHOUT_TERMINAL: Final = 4096
 _STYLES: Final = {
     "ACTIVE": "green", "active": "green", "up": "green", "enabled": "green", "free": "cyan",
     "BUILD": "yellow", "claimed": "yellow", "releasing": "yellow", "disabled": "yellow",
-    "blocked": "yellow", "ERROR": "red", "quarantined": "red", "down": "red",
+    "blocked": "yellow", "ERROR": "red", "quarantined": "red", "down": "red", "stuck": "red",
 }  # fmt: skip
 
 
@@ -41,15 +41,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, non
     if not listed:
         click.echo(none)
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for heading in columns:
-        number = heading.startswith("#")
-        table.add_column(
-            heading.removeprefix("#"), justify="right" if number else "left", overflow="fold"
-        )
-    for row in listed:
-        table.add_row(*row)
-    _print(table)
+    _print(fitted(columns, listed, _console().width))
 
 
 def print_fields(fields: Sequence[tuple[str, object]]) -> None:
@@ -66,18 +58,22 @@ def print_heading(text: str) -> None:
 
 
 def _print(what: Table | Text) -> None:
-    """Print on stdout: with colours on a terminal only, and never if NO_COLOR is set."""
+    console = _console()
+    with console.capture() as captured:
+        console.print(what, soft_wrap=isinstance(what, Text))
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def _console() -> Console:
+    """Return stdout: with colours on a terminal only, and never if NO_COLOR is set."""
     terminal = sys.stdout.isatty()
-    console = Console(
+    return Console(
         file=sys.stdout,
         width=None if terminal else WIDTH_WITHOUT_TERMINAL,
         force_terminal=terminal,
         no_color=bool(os.environ.get("NO_COLOR")) or not terminal,
     )
-    with console.capture() as captured:
-        console.print(what, soft_wrap=isinstance(what, Text))
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip())
 
 
 def _cell(value: Any) -> Text:

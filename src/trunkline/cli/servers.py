@@ -31,7 +31,6 @@ def print_server(found: ServerPath, *, as_json: bool) -> None:
         print_fields([
             ("  port", f"{nic.port_name or '(no name)'} {nic.port_id}"),
             ("  status", nic.port_status),
-            ("  failure", nic.failure),
             ("  mac", nic.mac),
             ("  addresses", ", ".join(nic.fixed_ips) or None),
             ("  logical name", nic.logical_name),

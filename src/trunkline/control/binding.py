@@ -15,12 +15,10 @@ from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
 from trunkline.domain.binding import BINDING, Binding, BindingEvent, BindingState
 from trunkline.domain.device import DeviceKind
-from trunkline.domain.errors import BindingInconsistent
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import Host
 from trunkline.domain.ids import (
     AllocationId,
-    DeviceId,
     PhysicalNetwork,
     PortId,
     ProjectId,
@@ -46,22 +44,17 @@ def bind_port(
     network: Network,
     host: Host,
     segment_id: SegmentId | None,
-    device_id: DeviceId | None,
+    record: DeviceRecord | None,
     server_id: ServerId | None,
 ) -> Binding:
     """Record that `port` is on `host` with this device and segment, and take the device.
 
-    The network side checks the device again: placement went by what hosts reported and networks
-    demand, so a mismatch here means that the two disagree.
+    The network side has been asked about the device: whoever chose it does.
 
     Raises:
-        BindingInconsistent: The network driver refuses the device.
         DeviceTaken: The device has an owner, is not on offer, or its PF or VFs stand in the way.
     """
     segment = next((s for s in network.segments if s.id == segment_id), None)
-    record = None if device_id is None else tx.devices.get(device_id)
-    if record is not None and segment is not None:
-        _check_by_network_side(svc, port, network, segment, record)
     if record is not None:
         allocate_device(
             tx, svc, actor, port_id=port.id, project_id=port.project_id, segment=segment,
@@ -75,7 +68,7 @@ def bind_port(
         server_id=server_id,
         state=BINDING.advance(BindingState.UNBOUND, BindingEvent.CLAIM),
         segment_id=segment_id,
-        device_id=device_id,
+        device_id=None if record is None else record.id,
         vif_type=vif_type.name,
         vif_details=vif_type.details(vif_request(port, network, segment, record, host)),
     )
@@ -185,17 +178,6 @@ def touch_host(tx: Transaction, svc: Services, binding: Binding) -> None:
     svc.fleet.note_generation(tx, binding.host_id, generation)
     name = tx.hosts.get(binding.host_id).name
     tx.on_commit(lambda: svc.wake_host(name))
-
-
-def _check_by_network_side(
-    svc: Services, port: Port, network: Network, segment: Segment, record: DeviceRecord
-) -> None:
-    driver = svc.networking.driver_for(segment.network_type)
-    problem = driver.refusal(network, segment, record.device)
-    if problem is not None:
-        raise BindingInconsistent(
-            port=port.id, device=str(record.device.function.address), problem=problem
-        )
 
 
 def _adopt_pf_mac(tx: Transaction, port: Port, record: DeviceRecord) -> Port:

@@ -6,7 +6,7 @@ back; there is no window in which a choice is made but not held.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from trunkline.control import audit
@@ -28,12 +28,15 @@ from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
 from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
-from trunkline.domain.errors import BindingInconsistent, DeviceTaken
+from trunkline.domain.device import DeviceRef
+from trunkline.domain.errors import DeviceTaken
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import HostName, PortId
 from trunkline.domain.port import Port
 from trunkline.domain.server import SERVER, Fault, Server, ServerEvent, ServerState
-from trunkline.placement.request import NicChoice, NotPlaced
+from trunkline.placement.request import NicChoice, NotPlaced, Placed
+from trunkline.store.devices import DeviceRecord
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 DEVICE_OWNER = "compute:nova"  # What ports of servers show as their device_owner.
@@ -64,9 +67,11 @@ def build(
         placed = svc.fleet.place(tx, request)
         if isinstance(placed, NotPlaced):
             return failed(svc, server, fault_of(svc, placed, request))
-        host = tx.hosts.get(placed.host_id)
+        # Locked before its devices are read: nothing takes them off its list from here on.
+        host = tx.hosts.get(placed.host_id, Lock.EXCLUSIVE)
         choices = {choice.nic: choice for choice in placed.choices}
-        problem = _refusal(tx, svc, host, nics, choices)
+        devices = _chosen_devices(tx, host, placed)
+        problem = _refusal(svc, nics, choices, devices)
         if problem is None:
             break
         _report_inconsistency(tx, svc, actor, server, host, problem)
@@ -75,9 +80,11 @@ def build(
         if len(server.excluded_hosts) >= svc.limits.placement_attempts_max:
             return failed(svc, server, _inconsistency_fault(svc, problem))
     tx.hosts.raise_generation(host.id, seen=placed.seen_generation)
-    ports = [_plug(tx, svc, actor, server, host, nic, choices.get(nic.name)) for nic in nics]
+    ports = [
+        _plug(tx, svc, actor, server, host, nic, choices.get(nic.name), devices) for nic in nics
+    ]
     for demand in device_demands(server.pci_requests):
-        _give_device(tx, svc, actor, server, host, choices[demand.nic])
+        _give_device(tx, svc, actor, server, host, choices[demand.nic], devices)
     flavor = server.flavor
     tx.hosts.add_use(
         host.id,
@@ -179,30 +186,38 @@ def _ports_in_order(tx: Transaction, server: Server) -> list[Port]:
     return [found[port_id] for port_id in server.port_ids if port_id in found]
 
 
+def _chosen_devices(
+    tx: Transaction, host: Host, placed: Placed
+) -> Mapping[DeviceRef, DeviceRecord]:
+    """Return the devices chosen; raise `DeviceTaken` if one is there no more."""
+    wanted = [choice.device for choice in placed.choices if choice.device is not None]
+    found = tx.devices.named(wanted)
+    for ref in wanted:
+        if ref not in found:  # Its host has reported that it is gone.
+            raise DeviceTaken(ref.kin_id, "it is gone", host_id=host.id)
+    return found
+
+
 def _refusal(
-    tx: Transaction,
     svc: Services,
-    host: Host,
     nics: Sequence[Nic],
-    choices: dict[str, NicChoice],
-) -> BindingInconsistent | None:
-    """Ask the network side about each device that was chosen, before anything is written."""
-    wanted = {choice.device_id for choice in choices.values() if choice.device_id is not None}
-    devices = tx.devices.get_many(wanted)
+    choices: Mapping[str, NicChoice],
+    devices: Mapping[DeviceRef, DeviceRecord],
+) -> str | None:
+    """Ask the network side about each device that was chosen, before anything is written.
+
+    Placement went by what hosts reported and networks demand: a refusal says that the two disagree.
+    """
     for nic in nics:
         choice = choices.get(nic.name)
-        if choice is None or choice.device_id is None:
+        if choice is None or choice.device is None:
             continue
-        if choice.device_id not in devices:  # Its host has reported that it is gone.
-            raise DeviceTaken(choice.device_id, "it is gone", host_id=host.id)
-        device = devices[choice.device_id].device
+        device = devices[choice.device].device
         segment = next(s for s in nic.network.segments if s.id == choice.segment_id)
         driver = svc.networking.driver_for(segment.network_type)
         problem = driver.refusal(nic.network, segment, device)
         if problem is not None:
-            return BindingInconsistent(
-                port=nic.name, device=str(device.function.address), problem=problem
-            )
+            return f"{device.function.address} was chosen for {nic.name}, but {problem}"
     return None
 
 
@@ -212,20 +227,20 @@ def _report_inconsistency(
     actor: Actor,
     server: Server,
     host: Host,
-    problem: BindingInconsistent,
+    problem: str,
 ) -> None:
     audit.record(
         tx, actor, svc.clock.now(), "binding.inconsistent", f"server {server.id} on {host.name}",
-        host=host.name, server_id=server.id, details={"problem": str(problem)},
+        host=host.name, server_id=server.id, details={"problem": problem},
     )  # fmt: skip
 
 
-def _inconsistency_fault(svc: Services, problem: BindingInconsistent) -> Fault:
+def _inconsistency_fault(svc: Services, problem: str) -> Fault:
     return Fault(
         code=500,
         message="Internal inconsistency between placement and network; nothing is held. "
         "An administrator sees the details.",
-        details=str(problem),
+        details=problem,
         at=svc.clock.now(),
     )
 
@@ -237,15 +252,13 @@ def _give_device(
     server: Server,
     host: Host,
     choice: NicChoice,
+    devices: Mapping[DeviceRef, DeviceRecord],
 ) -> None:
     """Take a device for a server that it gets besides its NICs."""
-    assert choice.device_id is not None, "a demand without a network is for a device"
-    record = tx.devices.get_many([choice.device_id]).get(choice.device_id)
-    if record is None:  # Its host has reported that it is gone.
-        raise DeviceTaken(choice.device_id, "it is gone", host_id=host.id)
+    assert choice.device is not None, "a demand without a network is for a device"
     allocate_device(
-        tx, svc, actor, port_id=None, project_id=server.project_id, segment=None, record=record,
-        host=host, server_id=server.id,
+        tx, svc, actor, port_id=None, project_id=server.project_id, segment=None,
+        record=devices[choice.device], host=host, server_id=server.id,
     )  # fmt: skip
 
 
@@ -257,6 +270,7 @@ def _plug(
     host: Host,
     nic: Nic,
     choice: NicChoice | None,
+    devices: Mapping[DeviceRef, DeviceRecord],
 ) -> Port:
     """Give one NIC its port, and the port its binding."""
     port = nic.port
@@ -292,6 +306,6 @@ def _plug(
     assert choice is not None, "placement answers for every NIC that has no claim"
     bind_port(
         tx, svc, actor, port=port, network=nic.network, host=host, segment_id=choice.segment_id,
-        device_id=choice.device_id, server_id=server.id,
+        record=None if choice.device is None else devices[choice.device], server_id=server.id,
     )  # fmt: skip
     return port

@@ -36,7 +36,7 @@ def claim(
     """
     host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
     kind = DEVICE_KINDS[port.vnic_type]
-    segment_id, device_id = network.segments[0].id, None
+    segment_id, chosen = network.segments[0].id, None
     if kind is not None:
         slot = profile.get("pci_slot")
         if not isinstance(slot, str):
@@ -59,17 +59,17 @@ def claim(
             driver = svc.networking.driver_for(segment.network_type)
             problem_text = driver.refusal(network, segment, record.device)
             if problem_text is None:
-                segment_id, device_id = segment.id, record.id
+                segment_id, chosen = segment.id, record
                 break
             refusals.append(problem_text)
-        if device_id is None:
+        if chosen is None:
             raise DeviceTaken(f"{address} on {host_name}", "; ".join(refusals))
     binding = bind_port(
         tx, svc, actor, port=port, network=network, host=host, segment_id=segment_id,
-        device_id=device_id, server_id=None,
+        record=chosen, server_id=None,
     )  # fmt: skip
-    if device_id is not None:
-        svc.fleet.note_taken(tx, host.id, device_id)
+    if chosen is not None:
+        svc.fleet.note_taken(tx, host.id, chosen.ref)
     touch_host(tx, svc, binding)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from trunkline.control.binding import bridge_of, vlan_id_of
 from trunkline.control.services import Services
 from trunkline.domain.allocation import Allocation, AllocationState
-from trunkline.domain.binding import Binding, BindingState
+from trunkline.domain.binding import Binding
 from trunkline.domain.host import Host
 from trunkline.domain.ids import DeviceId, HostName, NetworkId, PortId, SegmentId, ServerId
 from trunkline.domain.network import Network, Segment
@@ -93,7 +93,7 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
         nics=tuple(
             _nic_config(rows.ports[port_id], rows.bindings[port_id], rows)
             for port_id in server.port_ids
-            if port_id in rows.bindings and rows.bindings[port_id].state is not BindingState.FAILED
+            if port_id in rows.bindings
         ),
         devices=tuple(
             _held(rows.devices[allocation.device_id], allocation)

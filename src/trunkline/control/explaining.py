@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trunkline.control.access import require_admin
@@ -9,6 +10,7 @@ from trunkline.control.nics import placement_request, resolve_nics
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.services import Services
+from trunkline.domain.device import DeviceRef, OfferedDevice
 from trunkline.domain.host import Host
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
@@ -33,6 +35,7 @@ class Advice:
     host_name: HostName | None  # Admins only.
     placed: Placed | None  # Admins only.
     explanation: Explanation | None  # Tenants get it without hosts.
+    devices: Mapping[DeviceRef, OfferedDevice]  # Those that `placed` names.
 
 
 def explain(svc: Services, caller: Caller, request: ExplainRequest) -> Advice:
@@ -54,14 +57,20 @@ def explain(svc: Services, caller: Caller, request: ExplainRequest) -> Advice:
                 host_name=host.name if caller.is_admin else None,
                 placed=answer if caller.is_admin else None,
                 explanation=None,
+                devices=_devices(tx, answer) if caller.is_admin else {},
             )
         if not caller.is_admin:
             answer = Explanation(hosts=(), counts=answer.counts, nearest=None, smallest_change="")
-        return Advice(fits=False, host_name=None, placed=None, explanation=answer)
+        return Advice(fits=False, host_name=None, placed=None, explanation=answer, devices={})
 
     # A snapshot may be older than what the index has followed already.
     svc.store.write(svc.fleet.refresh)
     return svc.store.read(think)
+
+
+def _devices(tx: Transaction, placed: Placed) -> Mapping[DeviceRef, OfferedDevice]:
+    wanted = [choice.device for choice in placed.choices if choice.device is not None]
+    return {ref: record.device for ref, record in tx.devices.named(wanted).items()}
 
 
 def fault_of(svc: Services, refused: NotPlaced, request: PlacementRequest) -> Fault:

@@ -14,17 +14,16 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from trunkline.domain.clock import Clock
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import DeviceRef
+from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
-from trunkline.domain.ids import DeviceId, HostId
+from trunkline.domain.ids import HostId
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.place import place
 from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
-from trunkline.placement.views import DeviceView, HostView
-from trunkline.store.devices import PlacementRow
+from trunkline.placement.views import HostView
+from trunkline.store.changes import NO_CHANGE
 from trunkline.store.transaction import Transaction
-
-_KINDS = {kind.value: kind for kind in DeviceKind}
 
 
 class LiveFleet:
@@ -55,20 +54,19 @@ class LiveFleet:
         self._fleet = Fleet()
         self._last_seen: dict[HostId, datetime | None] = {}
         self._stale: set[HostId] = set()
-        self._change_read = 0
+        self._change_read = NO_CHANGE
 
     def load(self, tx: Transaction) -> None:
         """Read every host from the store, once, at start."""
         with self._lock:
-            self._change_read = tx.hosts.newest_change()
+            self._change_read = tx.changes.newest()
             uses = tx.hosts.uses()
-            owned = tx.allocations.all_device_ids()
             hosts = {host.id: host for host in tx.hosts.all()}
-            for host_id, rows in tx.devices.for_placement():
+            for host_id, pools in tx.pools.of_all_hosts():
                 host = hosts.pop(host_id)
-                self._put(host, self._view(host, uses[host_id], rows, owned))
+                self._put(host, self._view(host, uses[host_id], pools))
             for host in hosts.values():
-                self._put(host, self._view(host, uses[host.id], (), owned))
+                self._put(host, self._view(host, uses[host.id], ()))
 
     def place(self, tx: Transaction, request: PlacementRequest) -> Placed | NotPlaced:
         """Decide, and hold what was chosen until `tx` commits or rolls back."""
@@ -89,8 +87,8 @@ class LiveFleet:
             return result if isinstance(result, Placed) else result.explanation
 
     def is_up(self, host: Host) -> bool:
-        """Say whether a host's agent has been heard within the limit."""
-        return self._heard_recently(host.last_seen)
+        """Say whether a host's agent has been heard within the limit, and can use the host."""
+        return not host.problem and self._heard_recently(host.last_seen)
 
     def mark_stale(self, host_id: HostId) -> None:
         """Read this host again before the next decision."""
@@ -105,20 +103,18 @@ class LiveFleet:
         """Follow a generation that `tx` raised."""
         self._after(tx, host_id, lambda: self._fleet.set_generation(host_id, generation))
 
-    def note_freed(
-        self, tx: Transaction, host_id: HostId, device_ids: Collection[DeviceId]
-    ) -> None:
+    def note_freed(self, tx: Transaction, host_id: HostId, devices: Collection[DeviceRef]) -> None:
         """Follow devices that `tx` freed."""
 
         def free() -> None:
-            for device_id in device_ids:
-                self._fleet.free_device(host_id, device_id)
+            for device in devices:
+                self._fleet.free_device(host_id, device)
 
         self._after(tx, host_id, free)
 
-    def note_taken(self, tx: Transaction, host_id: HostId, device_id: DeviceId) -> None:
+    def note_taken(self, tx: Transaction, host_id: HostId, device: DeviceRef) -> None:
         """Follow a device that `tx` took without placement: an admin's claim."""
-        self._after(tx, host_id, lambda: self._fleet.take_device(host_id, device_id))
+        self._after(tx, host_id, lambda: self._fleet.take_device(host_id, device))
 
     def note_use(self, tx: Transaction, host_id: HostId, use: HostUse) -> None:
         """Follow processors, memory and disk that `tx` gave back (or took, if negative)."""
@@ -130,14 +126,17 @@ class LiveFleet:
             ),
         )
 
-    def note_heard(self, tx: Transaction, host_id: HostId, *, at: datetime) -> None:
-        """Follow that a host's agent was heard."""
+    def note_heard(
+        self, tx: Transaction, host_id: HostId, *, at: datetime, is_usable: bool
+    ) -> None:
+        """Follow that a host's agent was heard, and whether it can use the host."""
 
         def hear() -> None:
             host = self._fleet.find_host(host_id)
             if host is not None:  # Right whatever else has happened to it: see `_follow`.
                 self._last_seen[host_id] = at
-                self._fleet.set_status(host_id, enabled=host.enabled, up=self._heard_recently(at))
+                up = is_usable and self._heard_recently(at)
+                self._fleet.set_status(host_id, enabled=host.enabled, up=up)
 
         tx.on_commit(lambda: self._locked(hear))
 
@@ -167,9 +166,7 @@ class LiveFleet:
 
     def stored_view(self, tx: Transaction, host: Host) -> HostView:
         """Make the view of a host from the store alone."""
-        owned = {allocation.device_id for allocation in tx.allocations.of_host(host.id)}
-        rows = next((rows for _, rows in tx.devices.for_placement(host.id)), ())
-        return self._view(host, tx.hosts.use_of(host.id), rows, owned)
+        return self._view(host, tx.hosts.use_of(host.id), tx.pools.of_host(host.id))
 
     def _catch_up(self, tx: Transaction) -> None:
         if not tx.sees_newest:
@@ -177,7 +174,7 @@ class LiveFleet:
             # change is told of once.
             return
         if self._replicated:
-            self._change_read, changed = tx.hosts.changed_since(self._change_read)
+            self._change_read, changed = tx.changes.since(self._change_read)
             self._stale.update(changed)
         while self._stale:
             host_id = self._stale.pop()
@@ -193,8 +190,8 @@ class LiveFleet:
         """What was held has an owner in the store now."""
 
         def take() -> None:
-            for device_id in hold.device_ids:
-                self._fleet.take_device(hold.host_id, device_id)
+            for device in hold.devices:
+                self._fleet.take_device(hold.host_id, device)
 
         self._follow(hold.host_id, take)
 
@@ -233,8 +230,7 @@ class LiveFleet:
         self,
         host: Host,
         use: HostUse,
-        rows: Collection[PlacementRow],
-        owned: Collection[DeviceId],
+        pools: tuple[DevicePool, ...],
     ) -> HostView:
         resources = host.resources
         return HostView(
@@ -242,23 +238,10 @@ class LiveFleet:
             name=host.name,
             generation=host.generation,
             enabled=host.enabled,
-            up=self._heard_recently(host.last_seen),
+            up=self.is_up(host),
             free_vcpus=resources.vcpus - use.vcpus,
             free_memory_mib=resources.memory_mib - use.memory_mib,
             free_disk_gib=resources.disk_gib - use.disk_gib,
             bridges=frozenset(resources.bridges),
-            devices=tuple(
-                DeviceView(
-                    id=row.id,
-                    kind=_KINDS[row.kind],
-                    pf_id=row.pf_id,
-                    vf_index=row.vf_index,
-                    address=row.address,
-                    attributes=row.attributes,
-                    free=row.id not in owned,
-                    offered=row.offered,
-                )
-                for row in rows
-                if row.offered or row.id in owned
-            ),
+            pools=pools,
         )

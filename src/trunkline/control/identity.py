@@ -10,10 +10,13 @@ from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import require_admin
+from trunkline.control.passwords import Passwords
 from trunkline.control.services import Services
+from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.errors import NotFound, Unauthenticated
 from trunkline.domain.identity import Caller, Project, Role, User
 from trunkline.domain.ids import ProjectId, UserId
+from trunkline.store.engine import Store
 from trunkline.store.identity import TokenRecord
 from trunkline.store.transaction import Transaction
 
@@ -198,13 +201,19 @@ def revoke_token(svc: Services, caller: Caller, text: str) -> None:
     svc.store.write(write)
 
 
-def reset_password(svc: Services, user_name: str) -> str:
+def reset_password(
+    store: Store, user_name: str, *, clock: Clock, ids: IdSource, passwords: Passwords
+) -> str:
     """Give a user a new, generated password, revoke all of their tokens, return the password.
 
-    For an operator at the machine itself: no caller is asked for.
+    For an operator at the machine itself, where perhaps no service runs: no caller is asked for,
+    and no more than the store is needed.
+
+    Raises:
+        NotFound: There is no such user.
     """
-    password = svc.ids.new_secret()
-    password_hash = svc.passwords.hash(password)
+    password = ids.new_secret()
+    password_hash = passwords.hash(password)
 
     def write(tx: Transaction) -> None:
         user = tx.identity.find_user(name=user_name)
@@ -212,9 +221,9 @@ def reset_password(svc: Services, user_name: str) -> str:
             raise NotFound("user", user_name)
         tx.identity.set_password_hash(user.id, password_hash)
         tx.identity.delete_tokens_of(user.id)
-        audit.record(tx, audit.SYSTEM, svc.clock.now(), "user.reset_password", f"user {user_name}")
+        audit.record(tx, audit.SYSTEM, clock.now(), "user.reset_password", f"user {user_name}")
 
-    svc.store.write(write)
+    store.write(write)
     return password
 
 

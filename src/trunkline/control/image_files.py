@@ -69,6 +69,24 @@ class ImageFiles:
             return []
         return sorted(p.name for p in self._directory.iterdir() if _SHA512.fullmatch(p.name))
 
+    def identity(self) -> str | None:
+        """Return what `set_identity` wrote, which tells this directory from all others."""
+        try:
+            return (self._directory / "id").read_text().strip()
+        except FileNotFoundError:
+            return None
+
+    def set_identity(self, identity: str) -> None:
+        """Make the directory known by this, durably. Call it within `exclusive`."""
+        scratch = self._directory / "id.new"
+        with scratch.open("w") as file:
+            file.write(identity + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(self._directory / "id")
+        _sync_directory(self._directory)
+        _sync_directory(self._directory.parent)
+
     def live_uploads(self) -> set[ImageId]:
         """Return the images that bytes are arriving for now; delete what dead uploads left."""
         live = set()
@@ -135,7 +153,8 @@ def full_disk_told(image_id: ImageId) -> Iterator[None]:
 
 def _is_locked(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        # Open for writing: NFS makes of this lock one that a file open for reading can't have.
+        with path.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

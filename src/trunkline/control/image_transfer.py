@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from trunkline.control import audit
 from trunkline.control.access import require_owner
@@ -19,6 +19,8 @@ from trunkline.domain.image import IMAGE, Image, ImageEvent, ImageState
 from trunkline.domain.listing import ListQuery
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
+
+IMAGES_DIRECTORY_SETTING: Final = "images.directory"
 
 
 def begin_upload(
@@ -170,13 +172,17 @@ def open_image(svc: Services, caller: Caller, image_id: str) -> ImageBytes | Non
         raise
 
 
-def clear_up_images(svc: Services) -> None:
+def clear_up_images(svc: Services) -> bool:
     """Undo what a crash left: dead uploads are queued again, bytes without an image deleted.
 
-    Run it at start. It touches no upload that is alive in another process.
+    Run it at start. It touches no upload that is alive in another process. False, and nothing is
+    touched, if the images of this database are in another directory: seen from here, every upload
+    that arrives there would look dead.
     """
     files = ImageFiles(svc.images_dir)
     with files.exclusive():
+        if not _is_the_directory(svc, files):
+            return False
         # Rows first: an upload makes its file before its row says `saving`.
         saving = svc.store.read(
             lambda tx: tx.images.page(ListQuery(equals={"state": (ImageState.SAVING.value,)}))
@@ -187,6 +193,20 @@ def clear_up_images(svc: Services) -> None:
                 svc.store.write(partial(_queue_again, image_id=image.id))
         for sha512 in files.kept():
             _delete_if_unused(svc, files, sha512)
+    return True
+
+
+def _is_the_directory(svc: Services, files: ImageFiles) -> bool:
+    """Say whether this database has its images here; the first directory that is asked about is."""
+    here = files.identity()
+    known = svc.store.read(lambda tx: tx.settings.find(IMAGES_DIRECTORY_SETTING))
+    if known is not None:
+        return here == known
+    if here is None:
+        here = svc.ids.new_id()
+        files.set_identity(here)
+    svc.store.write(lambda tx: tx.settings.put(IMAGES_DIRECTORY_SETTING, here))
+    return True
 
 
 def _queue_again(tx: Transaction, image_id: ImageId) -> None:

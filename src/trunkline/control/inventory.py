@@ -55,6 +55,7 @@ def take_inventory(
         # A VF that is held may have been put below a PF that was not on the list before.
         tx.devices.recount_vfs_held(host.id)
     if new or changed or gone:
+        tx.pools.put(host.id, tx.devices.of_host(host.id))
         audit.record(
             tx, actor, svc.clock.now(), "host.inventory", f"host {host.name}", host=host.name,
             details={"new": len(new), "changed": len(changed), "gone": len(gone)},

@@ -16,8 +16,9 @@ from trunkline.control.inventory import take_inventory
 from trunkline.control.races import deciding_again
 from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
-from trunkline.domain.binding import BINDING, BindingEvent, BindingState
-from trunkline.domain.host import Host
+from trunkline.domain.binding import BINDING, BindingEvent
+from trunkline.domain.errors import TwoAgents
+from trunkline.domain.host import RUNS_ALTERNATING, Host, take_turns
 from trunkline.domain.ids import ServerId
 from trunkline.domain.server import SERVER, Fault, PowerState, Server, ServerEvent, ServerState
 from trunkline.reconcile.report import (
@@ -39,9 +40,13 @@ def take_report(svc: Services, report: HostReport) -> ReportAck:
 
     Raises:
         NotFound: The host was never enrolled.
+        TwoAgents: Another agent reports for it, too.
     """
     # A server that the report has refused may lose a race while it is placed anew.
-    return deciding_again(svc, lambda tx: _Intake(tx, svc, report).run())
+    ack = deciding_again(svc, lambda tx: _Intake(tx, svc, report).run())
+    if ack is None:
+        raise TwoAgents(report.host)
+    return ack
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +67,37 @@ class _Intake:
         self._actor = Actor(f"agent {report.host}")
         self._now = svc.clock.now()
 
-    def run(self) -> ReportAck:
+    def run(self) -> ReportAck | None:
+        """Take it in; None, and only this is noted, if two agents take turns."""
         host = self._tx.hosts.get_by_name(self._report.host, Lock.EXCLUSIVE)
+        if self._is_one_of_two(host):
+            return None
         if host.run_id == self._report.run_id and self._report.number <= host.report_number:
             return ReportAck(generation=host.generation)
         if host.run_id != self._report.run_id and self._report.inventory is None:
-            # The full report that began this run never got here, or was lost with a database.
+            # The full report that began this run never got here, or was lost with a database; or
+            # the host can't be read, and there is none.
+            self._note_problem(host, self._report.problem)
             return ReportAck(generation=host.generation, send_all=True)
         host = self._take_host_facts(host)
         refused = self._take_device_facts(host)
         self._take_server_facts(host, refused)
         self._take_drifts(host)
         return ReportAck(generation=self._tx.hosts.get(host.id).generation)
+
+    def _is_one_of_two(self, host: Host) -> bool:
+        run, two_agents = self._report.run_id, str(TwoAgents(host.name))
+        if host.problem == two_agents and run in (host.run_id, *host.former_runs):
+            return True
+        is_turn = run != host.run_id and self._report.inventory is not None
+        if not is_turn or not take_turns((*host.former_runs, host.run_id, run)):
+            return False
+        self._note_problem(host, two_agents)
+        audit.record(
+            self._tx, self._actor, self._now, "host.two_agents", f"host {host.name}",
+            host=host.name, details={"runs": sorted({run, host.run_id})},
+        )  # fmt: skip
+        return True
 
     def _take_host_facts(self, host: Host) -> Host:
         report, tx = self._report, self._tx
@@ -82,22 +106,41 @@ class _Intake:
         if changed and report.resources is not None:
             host = replace(host, resources=report.resources, updated_at=self._now)
             tx.hosts.update(host)
+        changed |= self._note_problem(host, report.problem)
         if report.inventory is not None:
             changed |= take_inventory(tx, self._svc, self._actor, host, report.inventory)
         tx.hosts.touch(
             host.id,
             at=self._now,
             run_id=report.run_id,
+            former_runs=self._former_runs(host),
             report_number=report.number,
             applied_generation=report.generation if report.settled else host.applied_generation,
         )
         if changed:
             self._svc.fleet.reload_after(tx, host.id)
         else:
-            self._svc.fleet.note_heard(tx, host.id, at=self._now)
+            self._svc.fleet.note_heard(tx, host.id, at=self._now, is_usable=not report.problem)
         if changed or not was_up:
             tx.hosts.note_status_change(host.id)
         return host
+
+    def _former_runs(self, host: Host) -> tuple[str, ...]:
+        """Return what of the agent's runs is remembered; a new one after two in turn ends that."""
+        if host.run_id in ("", self._report.run_id):
+            return host.former_runs
+        if host.problem == str(TwoAgents(host.name)):
+            return ()
+        return (*host.former_runs, host.run_id)[-RUNS_ALTERNATING:]
+
+    def _note_problem(self, host: Host, problem: str) -> bool:
+        """Note what stands in the agent's way; say whether that is news. Placement heeds it."""
+        if problem == host.problem:
+            return False
+        self._tx.hosts.set_problem(host.id, problem)
+        self._svc.fleet.reload_after(self._tx, host.id)
+        self._tx.hosts.note_status_change(host.id)
+        return True
 
     def _take_device_facts(self, host: Host) -> dict[ServerId, str]:
         """Take them in; return the servers one of whose devices was refused, and why."""
@@ -146,7 +189,7 @@ class _Intake:
         self._tx.allocations.delete(found.allocation)
         self._tx.devices.give_back(found.record)
         self._audit(host, found, "device.clean")
-        self._svc.fleet.note_freed(self._tx, host.id, [found.record.id])
+        self._svc.fleet.note_freed(self._tx, host.id, [found.record.ref])
         self._raise_generation(host)
         if not found.record.offered:
             # Taken off offer while it was held. The next inventory forgets it.
@@ -180,6 +223,7 @@ class _Intake:
         elif fact.condition is ServerCondition.STOPPED and SERVER.allows(
             server.state, ServerEvent.HALT
         ):
+            self._halt_bindings(server)
             self._advance(server, ServerEvent.HALT)
 
     def _confirm_bindings(self, server: Server) -> bool:
@@ -188,10 +232,17 @@ class _Intake:
         if any(allocation.state is AllocationState.CLAIMED for allocation in held):
             return False
         for binding in self._tx.bindings.of_server(server.id):
-            if binding.state is BindingState.CLAIMED:
+            if BINDING.allows(binding.state, BindingEvent.CONFIRM):
                 state = BINDING.advance(binding.state, BindingEvent.CONFIRM)
                 self._tx.bindings.update(replace(binding, state=state))
         return True
+
+    def _halt_bindings(self, server: Server) -> None:
+        """Say of a server's ports that no guest runs behind them; they keep their devices."""
+        for binding in self._tx.bindings.of_server(server.id):
+            if BINDING.allows(binding.state, BindingEvent.HALT):
+                state = BINDING.advance(binding.state, BindingEvent.HALT)
+                self._tx.bindings.update(replace(binding, state=state))
 
     def _advance(self, server: Server, event: ServerEvent) -> None:
         state = SERVER.advance(server.state, event)
@@ -219,6 +270,7 @@ class _Intake:
             return
         # It has run here: it keeps its host and devices, and a reboot tries again. Until then it is
         # to stay stopped: another run of the agent knows nothing of what failed.
+        self._halt_bindings(server)
         fault = Fault(code=500, message=reason, at=self._now)
         self._tx.servers.update(
             replace(

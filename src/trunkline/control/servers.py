@@ -104,15 +104,25 @@ def update_server(
     """Rename or describe a server."""
 
     def update(tx: Transaction) -> ServerView:
-        server = _own(tx, caller, server_id)
-        server = replace(
-            server,
-            name=server.name if name is None else name,
-            description=server.description if isinstance(description, Unset) else description,
-            updated_at=svc.clock.now(),
+        before = _own(tx, caller, server_id)
+        after = replace(
+            before,
+            name=before.name if name is None else name,
+            description=before.description if isinstance(description, Unset) else description,
         )
-        tx.servers.update(server)
-        return _views(tx, svc, [server])[0]
+        changed = {
+            what: getattr(after, what)
+            for what in ("name", "description")
+            if getattr(after, what) != getattr(before, what)
+        }
+        if changed:
+            after = replace(after, updated_at=svc.clock.now())
+            tx.servers.update(after)
+            audit.record(
+                tx, actor_of(caller), after.updated_at, "server.update", f"server {after.id}",
+                project_id=after.project_id, server_id=after.id, details=changed,
+            )  # fmt: skip
+        return _views(tx, svc, [after])[0]
 
     return svc.store.write(update)
 

@@ -19,6 +19,8 @@ from trunkline.vif.registry import VifRegistry, load_vif_types
 IMAGE_SIZE_BYTES_MAX: Final = 50 * 1024**3  # A whole installed system, with room.
 TOKEN_LIFETIME_SECONDS: Final = 12 * 3600  # A working day.
 PLACEMENT_ATTEMPTS_MAX: Final = 5  # Hosts that may refuse a server before it goes to ERROR.
+DELETED_SERVERS_KEPT_DAYS: Final = 30
+EVENTS_KEPT_DAYS: Final = 90  # Some 3 GB at 10,000 servers a day.
 RACE_RETRIES_MAX: Final = 20  # Times that a request may lose a race before it is told so.
 
 
@@ -30,6 +32,8 @@ class Limits:
     token_lifetime_seconds: int = TOKEN_LIFETIME_SECONDS
     placement_attempts_max: int = PLACEMENT_ATTEMPTS_MAX
     host_silent_seconds_max: int = 90  # Longer unheard of, and a host takes no new servers.
+    deleted_servers_kept_days: int = DELETED_SERVERS_KEPT_DAYS
+    events_kept_days: int = EVENTS_KEPT_DAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

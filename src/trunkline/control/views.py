@@ -26,13 +26,13 @@ class PortView:
 
     @property
     def status(self) -> str:
-        """Neutron's port status: ACTIVE only when the host observed the NIC as desired."""
+        """Neutron's port status: ACTIVE while the host has shown the NIC under a running guest."""
         if self.binding is None:
             return "DOWN"
         return {
             BindingState.ACTIVE: "ACTIVE",
             BindingState.CLAIMED: "DOWN" if self.binding.server_id is None else "BUILD",
-            BindingState.FAILED: "ERROR",
+            BindingState.DOWN: "DOWN",
             BindingState.UNBOUND: "DOWN",
         }[self.binding.state]
 

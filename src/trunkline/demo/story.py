@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.padding import Padding
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
+from trunkline.cli.tables import fitted
+
 WIDTH: Final = 100
+_INDENT: Final = 2  # Of tables.
 QUIET_SECONDS_MAX: Final = 2.0  # Whatever takes longer says what it waits for.
 
 
@@ -59,14 +60,10 @@ class Story:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Show a table; a column whose heading begins with ``#`` lines up on the right."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for heading in columns:
-            justify = "right" if heading.startswith("#") else "left"
-            table.add_column(heading.removeprefix("#"), justify=justify, overflow="fold")  # type: ignore[arg-type]  # a literal of rich's
-        for row in rows:
-            table.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
+        shown = [[Text("-" if cell is None else str(cell)) for cell in row] for row in rows]
+        table = fitted(columns, shown, self._console.width - _INDENT)
         self._console.print()
-        self._console.print(Padding(table, (0, 0, 0, 2), expand=False))
+        self._console.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
 
     def verdict(self, line: str, *, holds: bool) -> None:
         """Say what the checker found about a claim."""

@@ -16,8 +16,8 @@ class BindingState(enum.Enum):
 
     UNBOUND = "unbound"  # There is no binding.
     CLAIMED = "claimed"  # Recorded, with its device; the host has not confirmed it.
-    ACTIVE = "active"  # The host observed it as desired, under a running or stopped server.
-    FAILED = "failed"  # The host or the network side refused; the reason is kept.
+    ACTIVE = "active"  # The host observed it as desired, under a guest that runs.
+    DOWN = "down"  # Its guest was stopped, or could not be started again; the device is kept.
 
 
 class BindingEvent(enum.Enum):
@@ -25,9 +25,8 @@ class BindingEvent(enum.Enum):
 
     CLAIM = "claim"  # Placement chose; the store recorded.
     CONFIRM = "confirm"  # The host observed the NIC as desired.
-    UNSETTLE = "unsettle"  # What is desired changed; the host has yet to follow.
-    REFUSE = "refuse"  # The host can't make it so, or the network side won't have it.
-    RELEASE = "release"  # Server or port is deleted, or placed anew.
+    HALT = "halt"  # The host observed that its guest does not run.
+    RELEASE = "release"  # Server or port is deleted, or its host refused it and another is tried.
 
 
 _S, _E = BindingState, BindingEvent
@@ -37,13 +36,11 @@ BINDING = StateMachine(
     transitions=MappingProxyType({
         (_S.UNBOUND, _E.CLAIM): _S.CLAIMED,
         (_S.CLAIMED, _E.CONFIRM): _S.ACTIVE,
-        (_S.CLAIMED, _E.REFUSE): _S.FAILED,
         (_S.CLAIMED, _E.RELEASE): _S.UNBOUND,
-        (_S.ACTIVE, _E.UNSETTLE): _S.CLAIMED,
-        (_S.ACTIVE, _E.REFUSE): _S.FAILED,
+        (_S.ACTIVE, _E.HALT): _S.DOWN,
         (_S.ACTIVE, _E.RELEASE): _S.UNBOUND,
-        (_S.FAILED, _E.CONFIRM): _S.ACTIVE,  # The host recovered by itself.
-        (_S.FAILED, _E.RELEASE): _S.UNBOUND,
+        (_S.DOWN, _E.CONFIRM): _S.ACTIVE,
+        (_S.DOWN, _E.RELEASE): _S.UNBOUND,
     }),
 )  # fmt: skip
 
@@ -60,4 +57,3 @@ class Binding:
     device_id: DeviceId | None  # None: `normal`.
     vif_type: str  # A registered VIF type, e.g. `hw_veb`.
     vif_details: Mapping[str, object] = field(default_factory=dict)
-    failure: str | None = None  # Why the binding FAILED.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.ids import DeviceId, PhysicalNetwork
 from trunkline.domain.pci import PciAddress
 
 PHYSICAL_NETWORK_TAG = "physical_network"
@@ -56,6 +56,19 @@ class OfferedDevice:
         """The physical network the device is cabled to; None when no tag says so."""
         value = self.tags.get(PHYSICAL_NETWORK_TAG)
         return None if value is None else PhysicalNetwork(value)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRef:
+    """Names a device of a host by what does not take a lookup: its kin, and its number there."""
+
+    kin_id: DeviceId  # The PF of a VF; of any other device, itself.
+    vf_index: int | None = None
+
+    @property
+    def bit(self) -> int:
+        """Its bit in a bitmap of its kin's devices of one kind."""
+        return 1 << (self.vf_index or 0)
 
 
 def device_attributes(device: OfferedDevice) -> dict[str, str]:

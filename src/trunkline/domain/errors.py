@@ -192,24 +192,6 @@ class NoAddressFree(TrunklineError):
         super().__init__(f"no IP address is free in subnet {subnet}")
 
 
-class BindingInconsistent(TrunklineError):
-    """The network side refuses the device that placement chose: the two disagree on the facts.
-
-    This is an internal inconsistency: it is reported as such, and everything the
-    request held is released.
-    """
-
-    code = "binding.inconsistent"
-    kind = ErrorKind.CONFLICT
-
-    def __init__(self, *, port: str, device: str, problem: str) -> None:
-        super().__init__(
-            f"internal inconsistency: device {device} was chosen for port {port}, but {problem}"
-        )
-        self.port = port
-        self.device = device
-
-
 class StoreUnavailable(TrunklineError):
     """The database could not take the write; nothing of it was kept."""
 
@@ -240,3 +222,17 @@ class LimitReached(TrunklineError):
     def __init__(self, what: str, limit: int) -> None:
         super().__init__(f"the limit of {limit} {what} is reached")
         self.limit = limit
+
+
+class TwoAgents(TrunklineError):
+    """Two agents report for one host in turn; neither is believed."""
+
+    code = "agent.two_agents"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"two agents report for host {host} in turn, perhaps with copies of one state "
+            "directory: stop both, and start the right one"
+        )
+        self.host = host

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
 
@@ -47,5 +48,16 @@ class Host:
     disabled_reason: str | None = None
     last_seen: datetime | None = None  # When its agent last reported.
     run_id: str = ""  # The agent process that last reported.
+    former_runs: tuple[str, ...] = ()  # The runs before that one, newest last; a few are kept.
     report_number: int = 0  # The newest report taken in of that run.
+    problem: str = ""  # Why its agent can't read or act on it at all; empty: it can.
     applied_generation: int = 0  # The generation its agent says it has made true.
+
+
+RUNS_ALTERNATING: Final = 6  # A restart, or a report that was long under way, looks otherwise.
+
+
+def take_turns(runs: Sequence[str]) -> bool:
+    """Say whether the last of these runs, each another than the one before it, are two in turn."""
+    last = runs[-RUNS_ALTERNATING:]
+    return len(last) == RUNS_ALTERNATING and len(set(last)) == 2

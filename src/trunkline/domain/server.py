@@ -132,7 +132,6 @@ class Server:
     config_drive: bool = False
     key_name: str | None = None
     user_data: str | None = None
-    admin_password_hash: str | None = None
     hostname: str = ""
     reservation_id: str = ""
     launch_index: int = 0

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from trunkline.domain.device_spec import DeviceSpec
 from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.errors import NotFound
@@ -17,6 +19,7 @@ from trunkline.domain.ids import HostName
 from trunkline.host.fake_hypervisor import FakeHypervisor, create_hypervisor
 from trunkline.host.fake_kernel import FakeKernel, create_kernel
 from trunkline.host.fleet import Fleet, HostDefinition
+from trunkline.host.state_file import damaged
 from trunkline.wire import json
 
 _KERNEL, _HYPERVISOR, _DESCRIPTION = "kernel.json", "hypervisor.json", "host.json"
@@ -87,13 +90,17 @@ def open_host(directory: Path, name: str) -> SimulatedHost:
 
     Raises:
         NotFound: `directory` has no such host.
+        HostRefused: What describes it is damaged.
     """
     folder = directory / name
     try:
         data = (folder / _DESCRIPTION).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound("simulated host", name) from None
-    description = json.decode(data, _Description)
+    try:
+        description = json.decode(data, _Description)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as problem:
+        raise damaged(folder / _DESCRIPTION, str(problem)) from problem
     kernel = FakeKernel(folder / _KERNEL)
     return SimulatedHost(
         name=description.name,

@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from trunkline.reconcile.interfaces import HostRefused
 from trunkline.wire import json
 
 
@@ -90,6 +91,15 @@ def _append(log: int, line: str) -> None:
         data = data[os.write(log, data) :]
 
 
+def damaged(path: Path, problem: str) -> HostRefused:
+    """Return the refusal of a simulated machine of which a file can't be read."""
+    return HostRefused(
+        f"reading {path}",
+        f"{problem}; restore the file from a copy, or stop Trunkline and delete {path.parent}: the "
+        "next start makes that host anew, without its guests",
+    )
+
+
 class StateFile(Generic[S]):
     """A state of type `S` in a file. Several processes may use the same file."""
 
@@ -105,12 +115,28 @@ class StateFile(Generic[S]):
         self.path.write_bytes(json.encode(state))
 
     def read(self) -> S:
-        """Return the state as it is now; shared between readers, so never changed by them."""
-        data = self.path.read_bytes()
+        """Return the state as it is now; shared between readers, so never changed by them.
+
+        Raises:
+            HostRefused: The file is damaged or gone. Nothing is done to it.
+        """
+        data = self._read_bytes()
         cached = self._cached
         if cached is None or cached[0] != data:
-            cached = self._cached = (data, json.decode(data, self._type))
+            cached = self._cached = (data, self._decode(data))
         return cached[1]
+
+    def _read_bytes(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except OSError as problem:
+            raise damaged(self.path, str(problem.strerror)) from problem
+
+    def _decode(self, data: bytes) -> S:
+        try:
+            return json.decode(data, self._type)
+        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as problem:
+            raise damaged(self.path, str(problem)) from problem
 
     @contextmanager
     def held(self) -> Iterator[Held[S]]:
@@ -118,7 +144,7 @@ class StateFile(Generic[S]):
         log = os.open(self.log_path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(log, fcntl.LOCK_EX)
-            state = json.decode(self.path.read_bytes(), self._type)
+            state = self._decode(self._read_bytes())
             self._complete_log(log, state)
             yield Held(self.path, log, state)
         finally:

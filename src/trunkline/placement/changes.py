@@ -99,6 +99,4 @@ def _to_offer(one: NicClass, count: int, names: list[str], host: HostName) -> st
 
 def _address(host: HostState, change: Change) -> str:
     assert change.family is not None
-    pf = host.families[change.family].pf
-    assert pf is not None
-    return pf.members[0].address or pf.members[0].id
+    return host.addresses[change.family] or "?"

@@ -14,7 +14,7 @@ from trunkline.placement.changes import changes_sentence
 from trunkline.placement.demand import make_demand
 from trunkline.placement.feasibility import host_reasons
 from trunkline.placement.fleet import Fleet
-from trunkline.placement.host_state import HostState
+from trunkline.placement.host_state import FamilyCount, HostState
 from trunkline.placement.nic_reasons import NicReasons
 from trunkline.placement.request import (
     Explanation,
@@ -82,22 +82,22 @@ class _Judge:
         return _Verdict(nics, self._shortfall(host) if nics else Shortfall())
 
     def _shortfall(self, host: HostState) -> Shortfall:
-        key = host.structure, tuple(self._facts(host))
+        families = host.family_counts()
+        key = host.structure, tuple(self._facts(families))
         found = self._shortfalls.get(key)
         if found is None:
-            found = self._shortfalls[key] = find_shortfall(self._classes, host.families)
+            found = self._shortfalls[key] = find_shortfall(self._classes, families)
         return found
 
-    def _facts(self, host: HostState) -> Iterator[int]:
+    def _facts(self, families: list[FamilyCount]) -> Iterator[int]:
         """All that a shortfall depends on; more devices than NICs are as good as just enough."""
         enough = self._nic_count
-        for family in host.families:
-            yield family.pf_given_away
+        for family in families:
+            yield family.is_given_away
             yield family.owned_vf_count if self._wants_pf else 0
             for pool in family.pools:
-                free = pool.free_count
-                yield min(free, enough)
-                yield min(pool.offered_count - free, enough)
+                yield min(pool.free, enough)
+                yield min(pool.offered - pool.free, enough)
 
 
 def _refusal(

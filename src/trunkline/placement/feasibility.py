@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trunkline.placement.demand import Demand, NicClass
-from trunkline.placement.host_state import HostState, Structure
+from trunkline.placement.host_state import HostState
 from trunkline.placement.matching import Costs, Problem, Solution, solve
-from trunkline.placement.pools import Profile
 from trunkline.placement.request import PlacementRequest, Reason
+from trunkline.placement.structure import Profile, Structure
 
 
 def host_reasons(request: PlacementRequest, host: HostState) -> tuple[Reason, ...]:
@@ -27,23 +27,12 @@ def _host_rules(request: PlacementRequest, host: HostState) -> Iterator[tuple[bo
     yield request.disk_gib <= host.free_disk_gib, Reason.NO_DISK
 
 
-def has_room(request: PlacementRequest, host: HostState) -> bool:
-    """Whether a server of this size fits beside what the host has."""
-    return (
-        request.vcpus <= host.free_vcpus
-        and request.memory_mib <= host.free_memory_mib
-        and request.disk_gib <= host.free_disk_gib
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Fit:
     """What one demand can use of one structure; worked out once for all hosts built alike."""
 
     counts: tuple[int, ...]  # [class]
     costs: Costs  # [class][slot] tags that the device would have in vain; None: does not fit.
-    cheapest_first: tuple[tuple[tuple[int, int], ...], ...]  # [class] (cost, slot), only fitting.
-    useful: tuple[int, ...]  # Slots that fit any class.
     family: tuple[int, ...]  # [slot]
     whole: tuple[bool, ...]  # [slot]
 
@@ -68,19 +57,13 @@ def fit(demand: Demand, structure: Structure) -> Fit | None:
     costs = tuple(
         tuple(wasted_tags(one, slot.profile) for slot in slots) for one, _ in demand.device_classes
     )
-    cheapest_first = tuple(
-        tuple(sorted((cost, slot) for slot, cost in enumerate(row) if cost is not None))
-        for row in costs
-    )
-    if not all(cheapest_first):
+    if any(all(cost is None for cost in row) for row in costs):
         return None
     return Fit(
         counts=tuple(count for _, count in demand.device_classes),
         costs=costs,
-        cheapest_first=cheapest_first,
-        useful=tuple(s for s in range(len(slots)) if any(row[s] is not None for row in costs)),
-        family=tuple(slot.family for slot in slots),
-        whole=tuple(slot.whole for slot in slots),
+        family=structure.family,
+        whole=structure.whole,
     )
 
 

@@ -6,33 +6,27 @@ depend only on what the hosts are, never on the history of calls that led there.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
-from trunkline.domain.ids import DeviceId, HostId, HostName
-from trunkline.placement.demand import Demand
-from trunkline.placement.host_state import HostState, Structure, StructureKey
-from trunkline.placement.pools import Pool
-from trunkline.placement.ranking import Ranking
+from trunkline.domain.device import DeviceRef
+from trunkline.domain.ids import HostId
+from trunkline.placement.columns import Columns
+from trunkline.placement.host_state import HostState
 from trunkline.placement.request import Placed, PlacementRequest
-from trunkline.placement.views import DeviceView, HostView
+from trunkline.placement.structure import Structures
+from trunkline.placement.views import HostView
 
-__all__ = ["DeviceView", "Fleet", "Hold", "HostView", "NotFree"]
-
-# Each ranking costs memory for all hosts, and a set entry at each change of one. Demands repeat
-# (flavors times physical networks); a tenant who invents new ones evicts, and can't exhaust.
-RANKINGS_KEPT_MAX: Final = 64
+__all__ = ["Fleet", "Hold", "HostView", "NotFree"]
 
 
 class NotFree(Exception):
     """A device of a choice has an owner, or is gone: the choice was made from older facts."""
 
-    def __init__(self, *, host_id: HostId, device_ids: tuple[DeviceId, ...]) -> None:
-        super().__init__(f"host {host_id} can't give {', '.join(device_ids)} together now")
+    def __init__(self, *, host_id: HostId, devices: tuple[DeviceRef, ...]) -> None:
+        super().__init__(f"host {host_id} can't give {', '.join(map(str, devices))} together now")
         self.host_id = host_id
-        self.device_ids = device_ids
+        self.devices = devices
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -40,7 +34,7 @@ class Hold:
     """What a decision took from a host, until it is committed (then forgotten) or undone."""
 
     host_id: HostId
-    device_ids: tuple[DeviceId, ...]
+    devices: tuple[DeviceRef, ...]
     vcpus: int
     memory_mib: int
     disk_gib: int
@@ -54,25 +48,22 @@ class Fleet:
 
     def __init__(self) -> None:
         self._hosts: dict[HostId, HostState] = {}
-        self._by_name: dict[HostName, set[HostId]] = {}
-        self._structures: dict[StructureKey, Structure] = {}
-        self._rankings: OrderedDict[Demand, Ranking] = OrderedDict()
+        self._structures = Structures()
+        self._columns: Columns | None = None  # None: to be made anew.
 
     def put_host(self, view: HostView) -> None:
         """Add a host, or replace it whole; holds on the replaced one are forgotten."""
-        self.remove_host(view.id)
-        self._hosts[view.id] = HostState(view, self._structures)
-        self._by_name.setdefault(view.name, set()).add(view.id)
-        self._note_change(view.id)
+        known = self._hosts.get(view.id)
+        host = self._hosts[view.id] = HostState(view, self._structures)
+        if known is None or known.name != host.name:
+            self._columns = None
+        elif self._columns is not None:
+            self._columns.replace(host)
 
     def remove_host(self, host_id: HostId) -> None:
         """Forget a host, if it is here."""
-        host = self._hosts.pop(host_id, None)
-        if host is not None:
-            self._by_name[host.name].discard(host_id)
-            if not self._by_name[host.name]:
-                del self._by_name[host.name]
-            self._note_change(host_id)
+        if self._hosts.pop(host_id, None) is not None:
+            self._columns = None
 
     def host_ids(self) -> tuple[HostId, ...]:
         """Each host's ID, in no particular order."""
@@ -92,16 +83,14 @@ class Fleet:
             NotFree: A device is not to be had any more; nothing has been taken.
         """
         host = self._hosts.get(placed.host_id)
-        wanted = (choice.device_id for choice in placed.choices)
-        device_ids = tuple(device_id for device_id in wanted if device_id is not None)
-        if host is None or not host.can_give(device_ids):
-            raise NotFree(host_id=placed.host_id, device_ids=device_ids)
-        for device_id in device_ids:
-            pool = _get_pool(host, device_id)
-            pool.hold(pool.bit(device_id))
+        devices = tuple(choice.device for choice in placed.choices if choice.device is not None)
+        if host is None or not host.can_give(devices):
+            raise NotFree(host_id=placed.host_id, devices=devices)
+        for device in devices:
+            host.hold(device)
         hold = Hold(
             host_id=host.id,
-            device_ids=device_ids,
+            devices=devices,
             vcpus=request.vcpus,
             memory_mib=request.memory_mib,
             disk_gib=request.disk_gib,
@@ -124,41 +113,39 @@ class Fleet:
         host = hold.state
         if self._hosts.get(hold.host_id) is not host:
             return
-        for device_id in hold.device_ids:
-            pool = _get_pool(host, device_id)
-            pool.unhold(pool.bit(device_id))
+        for device in hold.devices:
+            host.unhold(device)
         _give(host, vcpus=hold.vcpus, memory_mib=hold.memory_mib, disk_gib=hold.disk_gib)
         if host.generation_sets == hold.generation_sets:
             host.generation -= 1
         self._recount(host)
 
-    def take_device(self, host_id: HostId, device_id: DeviceId) -> None:
+    def take_device(self, host_id: HostId, device: DeviceRef) -> None:
         """The store gave the device an owner, or it is quarantined. Twice is once."""
         host = self._hosts[host_id]
-        pool = _get_pool(host, device_id)
-        pool.take(pool.bit(device_id))
+        host.take(device)
         self._recount(host)
 
-    def free_device(self, host_id: HostId, device_id: DeviceId) -> None:
+    def free_device(self, host_id: HostId, device: DeviceRef) -> None:
         """The store says that the device has no owner any more. Twice is once."""
         host = self._hosts[host_id]
-        pool = _get_pool(host, device_id)
-        pool.release(pool.bit(device_id))
+        host.release(device)
         self._recount(host)
 
     def adjust(
         self, host_id: HostId, *, vcpus: int = 0, memory_mib: int = 0, disk_gib: int = 0
     ) -> None:
         """Add to what the host has free; negative amounts take from it."""
-        _give(self._hosts[host_id], vcpus=vcpus, memory_mib=memory_mib, disk_gib=disk_gib)
-        self._note_change(host_id)
+        host = self._hosts[host_id]
+        _give(host, vcpus=vcpus, memory_mib=memory_mib, disk_gib=disk_gib)
+        self._note_change(host)
 
     def set_status(self, host_id: HostId, *, enabled: bool, up: bool) -> None:
         """Put the host in or out of service."""
         host = self._hosts[host_id]
         if (host.enabled, host.up) != (enabled, up):
             host.enabled, host.up = enabled, up
-            self._note_change(host_id)
+            self._note_change(host)
 
     def set_generation(self, host_id: HostId, generation: int) -> None:
         """The store's generation of the host, which stands whatever is held here."""
@@ -174,35 +161,19 @@ class Fleet:
         """One host's state; not to be changed."""
         return self._hosts.get(host_id)
 
-    def hosts_named(self, name: HostName) -> list[HostState]:
-        """The host of a name, or none (or several, if whoever put them let that happen)."""
-        return [self._hosts[host_id] for host_id in sorted(self._by_name.get(name, ()))]
-
-    def ranking(self, demand: Demand) -> Ranking:
-        """The hosts that may take a demand, in order, up to date."""
-        ranking = self._rankings.get(demand)
-        if ranking is None:
-            ranking = self._rankings[demand] = Ranking(demand, self._hosts)
-            if len(self._rankings) > RANKINGS_KEPT_MAX:
-                self._rankings.popitem(last=False)
-        else:
-            self._rankings.move_to_end(demand)
-            ranking.refresh()
-        return ranking
+    def columns(self) -> Columns:
+        """What a decision reads, up to date."""
+        if self._columns is None:
+            self._columns = Columns(self._hosts.values(), self._structures)
+        return self._columns
 
     def _recount(self, host: HostState) -> None:
         host.count()
-        self._note_change(host.id)
+        self._note_change(host)
 
-    def _note_change(self, host_id: HostId) -> None:
-        for ranking in self._rankings.values():
-            ranking.changed.add(host_id)
-
-
-def _get_pool(host: HostState, device_id: DeviceId) -> Pool:
-    pool = host.find_pool(device_id)
-    assert pool is not None, f"host {host.name} has no device {device_id}"
-    return pool
+    def _note_change(self, host: HostState) -> None:
+        if self._columns is not None:
+            self._columns.update(host)
 
 
 def _give(host: HostState, *, vcpus: int, memory_mib: int, disk_gib: int) -> None:

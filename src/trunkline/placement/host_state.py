@@ -1,53 +1,64 @@
-"""One host in the index: what it has left, kept so that a decision reads a few numbers."""
+"""One host in the index: what it has left, kept so that a decision reads a few numbers.
+
+Two things keep a device from being free: an owner that the store knows (`taken`), and a hold of a
+decision not yet committed (`held`). Undoing a hold must not free what the store has meanwhile
+given to another, so they are kept apart.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork
-from trunkline.placement.pools import Family, Pool, Profile, make_families
+from trunkline.domain.device import DeviceRef
+from trunkline.domain.device_pool import DevicePool
+from trunkline.domain.ids import DeviceId, HostId, HostName
+from trunkline.placement.structure import Profile, Structures
 from trunkline.placement.views import HostView
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """A place in a structure where devices can be had: one pool of one family."""
+class PoolCount:
+    """How many devices of one slot there are just now."""
 
-    family: int  # Index into the host's families.
-    pool: int  # Index into that family's pools.
     profile: Profile
-    whole: bool  # The PF itself, which excludes its family's other slots.
+    offered: int
+    free: int  # On offer, and without an owner.
+    owned: int  # On offer or not.
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Structure:
-    """What a host is built like, without counts: equal for most hosts of a fleet.
+@dataclass(frozen=True, slots=True)
+class FamilyCount:
+    """A PF and its VFs: it can be given away whole only while no VF is, and the reverse."""
 
-    Compared by identity: a fleet keeps one object for all hosts built alike, so that what a
-    request can use of a structure is worked out once.
-    """
-
-    slots: tuple[Slot, ...]
-    bridges: frozenset[PhysicalNetwork]
+    whole: PoolCount | None  # None: the PF is not on offer, or there is none.
+    parts: tuple[PoolCount, ...]
 
     @property
-    def has_devices(self) -> bool:
-        """Whether the host has any device on offer."""
-        return bool(self.slots)
+    def pools(self) -> tuple[PoolCount, ...]:
+        """The PF, if it is on offer, then the others."""
+        return self.parts if self.whole is None else (self.whole, *self.parts)
 
+    @property
+    def is_given_away(self) -> bool:
+        """Whether the PF has an owner, which leaves its VFs to nobody."""
+        return self.whole is not None and self.whole.owned > 0
 
-StructureKey = tuple[frozenset[PhysicalNetwork], tuple[tuple[bool, tuple[Profile, ...]], ...]]
+    @property
+    def owned_vf_count(self) -> int:
+        """How many VFs have owners; any keeps the PF from being given away."""
+        return sum(pool.owned for pool in self.parts)
 
 
 class HostState:
-    """A host, mutable. `usable` has one count for each slot of `structure`."""
+    """A host, mutable. `taken`, `held` and `usable` have one number for each slot."""
 
     __slots__ = (
-        "_pools",
-        "_view",
+        "_held",
+        "_kin_ids",
+        "_taken",
+        "addresses",
         "enabled",
-        "families",
         "free_disk_gib",
         "free_memory_mib",
         "free_vcpus",
@@ -60,8 +71,7 @@ class HostState:
         "usable",
     )
 
-    def __init__(self, view: HostView, structures: dict[StructureKey, Structure]) -> None:
-        self._view = view
+    def __init__(self, view: HostView, structures: Structures) -> None:
         self.id: HostId = view.id
         self.name: HostName = view.name
         self.generation = view.generation
@@ -71,84 +81,140 @@ class HostState:
         self.free_vcpus = view.free_vcpus
         self.free_memory_mib = view.free_memory_mib
         self.free_disk_gib = view.free_disk_gib
-        self.families = make_families(view.devices)
-        self.structure = _shared_structure(view.bridges, self.families, structures)
-        self._pools: dict[DeviceId, Pool] = {
-            device.id: pool
-            for family in self.families
-            for pool in family.pools
-            for device in pool.members
-        }
-        assert len(self._pools) == len(view.devices), "two devices of one ID"
+        self.structure, families = structures.of(view.bridges, view.pools)
+        self._kin_ids: tuple[DeviceId, ...] = tuple(family.kin_id for family in families)
+        self.addresses = structures.share(tuple(family.address for family in families))
+        self._taken = [pool.taken for family in families for pool in family.pools]
+        self._held = [0] * len(self._taken)
         self.usable: tuple[int, ...] = ()
         self.count()
 
     def count(self) -> None:
-        """Count anew, after devices changed."""
-        self.usable = tuple([count for family in self.families for count in family.usable()])
+        """Count anew how many devices of each slot could be chosen, after devices changed."""
+        usable: list[int] = []
+        slots, taken, held = self.structure.slots, self._taken, self._held
+        for family in self.structure.families:
+            whole, parts = family.whole, family.parts
+            if whole is not None:
+                if taken[whole] or held[whole]:
+                    usable += [0] * (1 + len(parts))
+                    continue
+                vfs_owned = any(taken[part] or held[part] for part in parts)
+                usable.append(0 if vfs_owned else slots[whole].offered)
+            for part in parts:
+                usable.append((slots[part].offered & ~(taken[part] | held[part])).bit_count())
+        self.usable = tuple(usable)
 
-    def find_pool(self, device_id: DeviceId) -> Pool | None:
-        """The pool of a device, if the host has it."""
-        return self._pools.get(device_id)
+    def free(self, slot: int) -> int:
+        """The bitmap of a slot's devices that are on offer and without an owner."""
+        return self.structure.slots[slot].offered & ~(self._taken[slot] | self._held[slot])
 
-    def pool_at(self, slot: Slot) -> Pool:
-        """The pool that a slot of the structure stands for just now."""
-        return self.families[slot.family].pools[slot.pool]
+    def ref(self, slot: int, bit: int) -> DeviceRef:
+        """Name the device of a slot that a bit stands for."""
+        found = self.structure.slots[slot]
+        kin_id = self._kin_ids[found.family]
+        family = self.structure.families[found.family]
+        if found.whole or family.alone:
+            return DeviceRef(kin_id)
+        return DeviceRef(kin_id, bit.bit_length() - 1)
 
-    def can_give(self, device_ids: Iterable[DeviceId]) -> bool:
+    def find_slot(self, device: DeviceRef) -> int | None:
+        """The slot that a device is in, if the host has it."""
+        if device.kin_id not in self._kin_ids:
+            return None
+        family = self.structure.families[self._kin_ids.index(device.kin_id)]
+        if device.vf_index is None:
+            return family.parts[0] if family.alone else family.whole
+        bit, slots = device.bit, self.structure.slots
+        return next((part for part in family.parts if slots[part].members & bit), None)
+
+    def can_give(self, devices: Iterable[DeviceRef]) -> bool:
         """Whether these devices could all be given away together now."""
         whole: set[int] = set()
         parts: set[int] = set()
-        seen: set[DeviceId] = set()
-        for device_id in device_ids:
-            pool = self._pools.get(device_id)
-            if pool is None or device_id in seen or not pool.free & pool.bit(device_id):
+        seen: set[DeviceRef] = set()
+        for device in devices:
+            slot = self.find_slot(device)
+            if slot is None or device in seen or not self.usable[slot]:
                 return False
-            seen.add(device_id)
-            family = pool.family
-            is_pf = pool is family.pf
-            if family.owned_vf_count if is_pf else family.pf_given_away:
+            if not self.free(slot) & device.bit:
                 return False
-            (whole if is_pf else parts).add(id(family))
+            seen.add(device)
+            found = self.structure.slots[slot]
+            (whole if found.whole else parts).add(found.family)
         return not whole & parts
 
+    def take(self, device: DeviceRef) -> None:
+        """The store says that it has an owner."""
+        self._taken[self._slot(device)] |= device.bit
+
+    def hold(self, device: DeviceRef) -> None:
+        """A decision not yet committed wants it."""
+        self._held[self._slot(device)] |= device.bit
+
+    def unhold(self, device: DeviceRef) -> None:
+        """That decision came to nothing; an owner that the store knows stays."""
+        self._held[self._slot(device)] &= ~device.bit
+
+    def release(self, device: DeviceRef) -> None:
+        """The store says that it has no owner any more."""
+        slot = self._slot(device)
+        self._taken[slot] &= ~device.bit
+        self._held[slot] &= ~device.bit
+
+    def pool_counts(self) -> list[PoolCount]:
+        """Count each slot's devices."""
+        return [self._pool_count(slot) for slot in range(len(self.usable))]
+
+    def family_counts(self) -> list[FamilyCount]:
+        """Count each family's devices, in the structure's order."""
+        return [
+            FamilyCount(
+                None if family.whole is None else self._pool_count(family.whole),
+                tuple(self._pool_count(part) for part in family.parts),
+            )
+            for family in self.structure.families
+        ]
+
     def view(self) -> HostView:
-        """The host as a value again; devices in the order in which they were put."""
-        devices = tuple(
-            replace(device, free=not pool.owned & pool.bit(device.id))
-            for device in self._view.devices
-            for pool in (self._pools[device.id],)
-        )
-        return replace(
-            self._view,
+        """The host as a value again; what decisions hold counts as taken."""
+        return HostView(
+            id=self.id,
+            name=self.name,
             generation=self.generation,
             enabled=self.enabled,
             up=self.up,
             free_vcpus=self.free_vcpus,
             free_memory_mib=self.free_memory_mib,
             free_disk_gib=self.free_disk_gib,
-            devices=devices,
+            bridges=self.structure.bridges,
+            pools=tuple(sorted(self._pools(), key=lambda pool: pool.sort_key)),
         )
 
+    def _pools(self) -> Iterator[DevicePool]:
+        for number, slot in enumerate(self.structure.slots):
+            family = self.structure.families[slot.family]
+            yield DevicePool(
+                kin_id=self._kin_ids[slot.family],
+                kind=slot.profile.kind,
+                attributes=dict(slot.profile.attributes),
+                address=self.addresses[slot.family] if slot.whole or family.alone else "",
+                alone=family.alone,
+                members=slot.members,
+                offered=slot.offered,
+                taken=self._taken[number] | self._held[number],
+            )
 
-def _shared_structure(
-    bridges: frozenset[PhysicalNetwork],
-    families: list[Family],
-    structures: dict[StructureKey, Structure],
-) -> Structure:
-    key = (
-        bridges,
-        tuple(
-            (family.pf is not None, tuple(pool.profile for pool in family.pools))
-            for family in families
-        ),
-    )
-    structure = structures.get(key)
-    if structure is None:
-        slots = tuple(
-            Slot(family=f, pool=p, profile=pool.profile, whole=pool is family.pf)
-            for f, family in enumerate(families)
-            for p, pool in enumerate(family.pools)
+    def _pool_count(self, slot: int) -> PoolCount:
+        found = self.structure.slots[slot]
+        return PoolCount(
+            found.profile,
+            found.offered.bit_count(),
+            self.free(slot).bit_count(),
+            (self._taken[slot] | self._held[slot]).bit_count(),
         )
-        structure = structures[key] = Structure(slots=slots, bridges=bridges)
-    return structure
+
+    def _slot(self, device: DeviceRef) -> int:
+        slot = self.find_slot(device)
+        assert slot is not None, f"host {self.name} has no device {device}"
+        return slot

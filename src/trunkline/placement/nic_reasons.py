@@ -14,11 +14,10 @@ from trunkline.placement.demand import (
     nic_class,
 )
 from trunkline.placement.feasibility import fit
-from trunkline.placement.host_state import HostState
-from trunkline.placement.pools import Pool
+from trunkline.placement.host_state import HostState, PoolCount
 from trunkline.placement.request import NicDemand, NicReason, PlacementRequest, Reason
 
-_Counted = list[tuple[Pool, int]]  # Pools, and how many devices of each could be chosen now.
+_Counted = list[tuple[PoolCount, int]]  # Pools, and how many devices of each could be chosen now.
 
 
 class NicReasons:
@@ -36,8 +35,7 @@ class NicReasons:
         """The reasons in the request's order; none if all NICs fit."""
         pools = [
             (pool, usable)
-            for family in host.families
-            for pool, usable in zip(family.pools, family.usable(), strict=True)
+            for pool, usable in zip(host.pool_counts(), host.usable, strict=True)
             if pool.offered
         ]
         alone = [_alone(nic, one, host, pools) for nic, one in self._nics]
@@ -94,7 +92,7 @@ def _no_bridge(nic: NicDemand, one: NicClass) -> NicReason:
 
 def _all_owned(nic: NicDemand, one: NicClass, kind: DeviceKind, matching: _Counted) -> NicReason:
     """Devices that fit are there, and none can be chosen: by whose owners?"""
-    without_owner = sum(pool.free_count for pool, _ in matching)
+    without_owner = sum(pool.free for pool, _ in matching)
     detail = f"{wording.demanded(one)}: {wording.devices(_size(matching), kind)}, 0 free"
     reason = Reason.NO_FREE_DEVICE
     if without_owner and kind is DeviceKind.PF:
@@ -159,4 +157,4 @@ def _fitting(pools: _Counted, one: NicClass) -> _Counted:
 
 
 def _size(pools: _Counted) -> int:
-    return sum(pool.offered_count for pool, _ in pools)
+    return sum(pool.offered for pool, _ in pools)

@@ -7,16 +7,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from trunkline.domain.ids import DeviceId, HostId
-from trunkline.placement.demand import NicClass, fits, make_demand, nic_class
+from trunkline.placement.bits import bits_of
+from trunkline.placement.columns import Columns
+from trunkline.placement.demand import Demand, NicClass, fits, make_demand, nic_class
 from trunkline.placement.explanation import explain
-from trunkline.placement.feasibility import Fit, has_room
+from trunkline.placement.feasibility import Fit, host_reasons
 from trunkline.placement.fleet import Fleet
 from trunkline.placement.host_state import HostState
 from trunkline.placement.matching import Solution
-from trunkline.placement.ranking import Ranking
+from trunkline.placement.ranking import in_order
 from trunkline.placement.request import (
     NicChoice,
     NicDemand,
@@ -46,16 +47,10 @@ def find_placement(
     request: PlacementRequest, fleet: Fleet, *, spread_key: str = ""
 ) -> Placed | None:
     """Like `place`, without the reasons."""
-    ranking = fleet.ranking(make_demand(request))
-    failed: list[HostId] = []
-    placed = None
-    for host in _eligible(request, fleet, _order(request, fleet, ranking, spread_key)):
-        placed = _place_on(request, host, ranking)
-        if placed is not None:
-            break
-        failed.append(host.id)
-    ranking.drop(failed)
-    return placed
+    demand, columns = make_demand(request), fleet.columns()
+    hosts = in_order(request, demand, columns, spread_key=spread_key)
+    found = (_place_on(request, demand, host, columns) for host in hosts)
+    return next((placed for placed in found if placed is not None), None)
 
 
 def candidates(
@@ -67,73 +62,56 @@ def candidates(
     hosts that did not fit at the start are not looked at again.
     """
     demand = make_demand(request)
-    order = list(_order(request, fleet, fleet.ranking(demand), spread_key))
-    for host_id in order:
-        ranking = fleet.ranking(demand)
-        for host in _eligible(request, fleet, [host_id]):
-            placed = _place_on(request, host, ranking)
+    for host in list(in_order(request, demand, fleet.columns(), spread_key=spread_key)):
+        if fleet.find_host(host.id) is host and not host_reasons(request, host):
+            placed = _place_on(request, demand, host, fleet.columns())
             if placed is not None:
                 yield placed
 
 
-def _order(
-    request: PlacementRequest, fleet: Fleet, ranking: Ranking, spread_key: str
-) -> Iterable[HostId]:
-    """Hosts in the order in which to try them: all in the ranking, or the one asked for."""
-    if request.only_host is None:
-        return ranking.in_order(spread_key)
-    return [host.id for host in fleet.hosts_named(request.only_host)]
-
-
-def _eligible(
-    request: PlacementRequest, fleet: Fleet, order: Iterable[HostId]
-) -> Iterator[HostState]:
-    """Of some hosts, those in service that have room and have not refused, in the same order."""
-    for host_id in order:
-        host = fleet.find_host(host_id)
-        if (
-            host is not None
-            and has_room(request, host)
-            and host.enabled
-            and host.up
-            and host_id not in request.excluded_hosts
-        ):
-            yield host
-
-
-def _place_on(request: PlacementRequest, host: HostState, ranking: Ranking) -> Placed | None:
-    plan = ranking.fit(host)
-    if plan is None:
+def _place_on(
+    request: PlacementRequest, demand: Demand, host: HostState, columns: Columns
+) -> Placed | None:
+    if host_reasons(request, host):  # Columns know no numbers below 0.
         return None
+    classes = [columns.of_class(one) for one, _ in demand.device_classes]
+    plan = Fit(
+        counts=tuple(count for _, count in demand.device_classes),
+        costs=tuple(each.costs_on(host.structure) for each in classes),
+        family=host.structure.family,
+        whole=host.structure.whole,
+    )
     solution = plan.solve(host.usable)
     if solution is None:
         return None
     devices = _pick_devices(host, plan, solution)
-    classes = [one for one, _ in ranking.demand.device_classes]
     return Placed(
         host_id=host.id,
         seen_generation=host.generation,
-        choices=tuple(_choice(nic, host, classes, devices) for nic in request.nics),
+        choices=tuple(
+            _choice(nic, host, [one for one, _ in demand.device_classes], devices)
+            for nic in request.nics
+        ),
     )
 
 
-def _pick_devices(host: HostState, plan: Fit, solution: Solution) -> list[list[DeviceId]]:
+_Picked = tuple[int, int]  # A slot, and a bit of it.
+
+
+def _pick_devices(host: HostState, plan: Fit, solution: Solution) -> list[list[_Picked]]:
     """Name the devices of each class: the lowest free ones of each slot."""
-    free: dict[int, int] = {}
-    picked: list[list[DeviceId]] = [[] for _ in plan.counts]
+    free: dict[int, Iterator[int]] = {}
+    picked: list[list[_Picked]] = [[] for _ in plan.counts]
     for c, row in enumerate(solution.taken):
         for slot, count in enumerate(row):
-            pool = host.pool_at(host.structure.slots[slot])
-            for _ in range(count):
-                bits = free.get(slot, pool.free)
-                lowest = bits & -bits
-                free[slot] = bits ^ lowest
-                picked[c].append(pool.members[lowest.bit_length() - 1].id)
+            if count:
+                bits = free.setdefault(slot, bits_of(host.free(slot)))
+                picked[c] += [(slot, next(bits)) for _ in range(count)]
     return picked
 
 
 def _choice(
-    nic: NicDemand, host: HostState, classes: list[NicClass], devices: list[list[DeviceId]]
+    nic: NicDemand, host: HostState, classes: list[NicClass], devices: list[list[_Picked]]
 ) -> NicChoice:
     """Give a NIC the next device of its class, and the first of its segments that this reaches."""
     if nic.kind is None:
@@ -142,15 +120,13 @@ def _choice(
             for option in nic.options
             if option.physical_network in host.structure.bridges
         )
-        return NicChoice(nic=nic.nic, segment_id=segment_id, device_id=None)
-    device_id = devices[classes.index(nic_class(nic))].pop(0)
-    pool = host.find_pool(device_id)
-    assert pool is not None
-    attributes = dict(pool.profile.attributes)
+        return NicChoice(nic=nic.nic, segment_id=segment_id, device=None)
+    slot, bit = devices[classes.index(nic_class(nic))].pop(0)
+    attributes = dict(host.structure.slots[slot].profile.attributes)
     assert fits(attributes, nic.attributes)
     segment_id = None  # Of a device on no network.
     if nic.options:
         segment_id = next(
             option.segment_id for option in nic.options if fits(attributes, option.attributes)
         )
-    return NicChoice(nic=nic.nic, segment_id=segment_id, device_id=device_id)
+    return NicChoice(nic=nic.nic, segment_id=segment_id, device=host.ref(slot, bit))

@@ -1,134 +1,104 @@
-"""Which hosts come first, and an index that keeps them in that order for one demand.
+"""Which hosts come first.
 
 The order, each rule deciding only between hosts that the ones before it leave equal:
 
-1. A server without devices stays off hosts that have any. (`RankKey.spoils_devices`)
-2. Devices with tags that nobody asked for are left to those who ask. (`wasted_tags`)
-3. Spread: the host with most fitting devices to choose from. (`fitting`)
-4. Spread: the host with most free memory.
+1. Devices with tags that nobody asked for are left to those who ask. Of a host, each class of NICs
+   counts what its worst device would waste, once for each NIC. (`wasted_tags`)
+2. A server without devices stays off hosts that have any. (`spoils_devices`)
+3. Spread: the host with most devices free.
+4. Spread: the host with most memory free.
 5. Name, then ID. With a spread key, hosts that are equal up to here are begun at another one.
 
-A demand's index is built once and then follows the changes of single hosts, so that a decision
-costs what changed since the last like one, not the size of the fleet.
+All of it is read from columns of bits, so that an order costs a few operations on all hosts at
+once, and nothing of an earlier request has to be remembered.
 """
 
 from __future__ import annotations
 
 import zlib
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator
 
-from trunkline.domain.ids import HostId, HostName
+from trunkline.placement.columns import Columns
 from trunkline.placement.demand import Demand
-from trunkline.placement.feasibility import Fit, fit
-from trunkline.placement.host_state import HostState, Structure
+from trunkline.placement.host_state import HostState
+from trunkline.placement.request import PlacementRequest
 
 
-class RankKey(NamedTuple):
-    """Sorts hosts, best first."""
+def in_order(
+    request: PlacementRequest, demand: Demand, columns: Columns, *, spread_key: str = ""
+) -> Iterator[HostState]:
+    """Yield the hosts that may take the request, best first.
 
-    spoils_devices: bool
-    wasted_tags: int  # At least; NICs counted one by one, each with the best device for it.
-    fitting: int  # Negative: more is better.
-    memory: int  # Negative: more is better.
-    name: HostName
-    id: HostId
-
-    @property
-    def merit(self) -> tuple[bool, int, int, int]:
-        """What ranks a host; the rest only makes the order total."""
-        return self[:4]
-
-
-class Ranking:
-    """Hosts that are in service and have enough devices by count, best first, for one demand.
-
-    Counts are necessary, not sufficient: the exact match decides when a host's turn comes, and
-    a host that fails it is dropped until it changes.
+    In service, with room, and with enough devices by count for each class of NICs, those counted
+    in that only fit where this class fits too. That is necessary, not sufficient: the exact match
+    decides when a host's turn comes. The fleet must not change meanwhile.
     """
+    start = zlib.crc32(spread_key.encode()) % len(columns.hosts) if columns.hosts else 0
+    for bucket in _by_waste(demand, columns, _possible(request, demand, columns)):
+        for group in _unspoiled_first(demand, columns, bucket):
+            yield from _best_first(group, columns, start if spread_key else 0)
 
-    def __init__(self, demand: Demand, hosts: Mapping[HostId, HostState]) -> None:
-        self.demand = demand
-        self._hosts = hosts
-        self._fits: dict[Structure, Fit | None] = {}
-        self.keys: dict[HostId, RankKey] = {}  # Of the hosts in the order.
-        for host_id, host in hosts.items():
-            key = self._key(host)
-            if key is not None:
-                self.keys[host_id] = key
-        self._order = sorted(self.keys.values())
-        self.changed: set[HostId] = set()  # Filled by the fleet, emptied by `refresh`.
 
-    def refresh(self) -> None:
-        """Catch up with the hosts that have changed."""
-        for host_id in self.changed:
-            host = self._hosts.get(host_id)
-            key = None if host is None else self._key(host)
-            if key != self.keys.get(host_id):
-                self._drop(host_id)
-                if key is not None:
-                    self.keys[host_id] = key
-                    insort(self._order, key)
-        self.changed.clear()
+def _possible(request: PlacementRequest, demand: Demand, columns: Columns) -> int:
+    found = columns.with_room(request)
+    if request.only_host is not None:
+        found &= columns.named(request.only_host)
+    for host_id in request.excluded_hosts:
+        place = columns.places.get(host_id)
+        if place is not None:
+            found &= ~(1 << place)
+    for one in demand.bridge_classes:
+        reachable = 0
+        for name in one.bridges:
+            reachable |= columns.with_bridge(name)
+        found &= reachable
+    classes = [(columns.of_class(one), count) for one, count in demand.device_classes]
+    for each, _ in classes:
+        # NICs that fit nowhere but where this class fits need devices of their own there.
+        count = sum(more for other, more in classes if not other.profiles & ~each.profiles)
+        enough = each.at(count)
+        found &= enough[-1] if enough else 0
+    return found
 
-    def fit(self, host: HostState) -> Fit | None:
-        """What the demand can use of this host's structure."""
-        structure = host.structure
-        if structure not in self._fits:
-            self._fits[structure] = fit(self.demand, structure)
-        return self._fits[structure]
 
-    def drop(self, host_ids: Iterable[HostId]) -> None:
-        """Leave out hosts that fail the exact match as they are; a change brings them back."""
-        for host_id in host_ids:
-            self._drop(host_id)
+def _by_waste(demand: Demand, columns: Columns, hosts: int) -> Iterator[int]:
+    """Part hosts by the tags that would be wasted there, least first."""
+    buckets = {0: hosts} if hosts else {}
+    for one, count in demand.device_classes:
+        each = columns.of_class(one)
+        parted: dict[int, int] = {}
+        seen = 0
+        for cost, column in zip(each.costs, each.at(count), strict=True):
+            new = column & ~seen
+            seen |= column
+            for waste, bucket in buckets.items():
+                if bucket & new:
+                    total = waste + cost * count
+                    parted[total] = parted.get(total, 0) | bucket & new
+        buckets = parted
+    for waste in sorted(buckets):
+        yield buckets[waste]
 
-    def in_order(self, spread_key: str) -> Iterator[HostId]:
-        """Host IDs, best first. The ranking must not be changed meanwhile."""
-        order = self._order
-        start = 0
-        while start < len(order):
-            end, begin = start + 1, start
-            if spread_key:
-                end = bisect_right(order, order[start].merit, lo=start, key=lambda key: key.merit)
-                begin += zlib.crc32(spread_key.encode()) % (end - start)
-            for at in range(begin, end):
-                yield order[at].id
-            for at in range(start, begin):
-                yield order[at].id
-            start = end
 
-    def _drop(self, host_id: HostId) -> None:
-        key = self.keys.pop(host_id, None)
-        if key is not None:
-            del self._order[bisect_left(self._order, key)]
+def _unspoiled_first(demand: Demand, columns: Columns, hosts: int) -> Iterator[int]:
+    if demand.device_classes:
+        yield hosts
+    else:
+        yield hosts & ~columns.with_devices
+        yield hosts & columns.with_devices
 
-    def _key(self, host: HostState) -> RankKey | None:
-        """Rank a host; None if it can't take the demand whatever the sizes of servers."""
-        if not (host.enabled and host.up):
-            return None
-        plan = self.fit(host)
-        if plan is None:
-            return None
-        usable = host.usable
-        wasted = 0
-        for count, options in zip(plan.counts, plan.cheapest_first, strict=True):
-            short = count
-            for cost, slot in options:
-                if usable[slot]:
-                    taken = min(short, usable[slot])
-                    wasted += taken * cost
-                    short -= taken
-                    if not short:
-                        break
-            if short:
-                return None
-        return RankKey(
-            not plan.counts and host.structure.has_devices,
-            wasted,
-            -sum([usable[slot] for slot in plan.useful]),
-            -host.free_memory_mib,
-            host.name,
-            host.id,
-        )
+
+def _best_first(hosts: int, columns: Columns, start: int) -> Iterator[HostState]:
+    while hosts:
+        equal = columns.free_memory.most(columns.free_devices.most(hosts))
+        hosts &= ~equal
+        later = equal >> start << start
+        for part in (later, equal ^ later):
+            yield from _in_turn(part, columns)
+
+
+def _in_turn(part: int, columns: Columns) -> Iterator[HostState]:
+    while part:
+        lowest = part & -part
+        part ^= lowest
+        yield columns.hosts[lowest.bit_length() - 1]

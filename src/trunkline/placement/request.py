@@ -6,8 +6,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from trunkline.domain.device import DeviceKind
-from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.domain.device import DeviceKind, DeviceRef
+from trunkline.domain.ids import HostId, HostName, PhysicalNetwork, SegmentId
 from trunkline.domain.pci_flavor import DeviceMatch
 
 
@@ -53,7 +53,7 @@ class NicChoice:
 
     nic: str
     segment_id: SegmentId | None
-    device_id: DeviceId | None  # None: `normal`.
+    device: DeviceRef | None  # None: `normal`.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Reason(enum.Enum):
     """Why a host cannot take a server, or a NIC. The values are API: added to, never renamed."""
 
     DISABLED = "disabled"  # An operator disabled the host.
-    DOWN = "down"  # Its agent has not been heard for longer than the limit.
+    DOWN = "down"  # Its agent has not been heard for longer than the limit, or can't use it.
     EXCLUDED = "excluded"  # It has refused this server before.
     NOT_THE_HOST_ASKED_FOR = "not_the_host_asked_for"
     NO_VCPUS = "no_vcpus"

@@ -13,8 +13,8 @@ from itertools import combinations
 
 from trunkline.domain.device import DeviceKind
 from trunkline.placement.demand import NicClass
+from trunkline.placement.host_state import FamilyCount, PoolCount
 from trunkline.placement.matching import Problem, Solution, solve
-from trunkline.placement.pools import Family, Pool
 
 _NOT_ON_OFFER = 1_000_000  # Dearer than freeing all devices of any host.
 
@@ -51,14 +51,14 @@ class Shortfall:
 @dataclass(slots=True)
 class _Slot:
     family: int
-    pool: Pool | None  # None: stands for devices that do not exist.
+    pool: PoolCount | None  # None: stands for devices that do not exist.
     free: int
     price: int  # For each device.
     whole: bool = False
 
 
 def find_shortfall(
-    classes: Sequence[tuple[NicClass, int]], families: Sequence[Family]
+    classes: Sequence[tuple[NicClass, int]], families: Sequence[FamilyCount]
 ) -> Shortfall:
     """Work out the least change; an empty one means that the devices do as they are.
 
@@ -70,7 +70,8 @@ def find_shortfall(
     given_away = tuple(
         f
         for f, family in enumerate(families)
-        if family.pf_given_away and any(_fits(one, vfs) for vfs in family.vfs for one, _ in classes)
+        if family.is_given_away
+        and any(_fits(one, pool) for pool in family.parts for one, _ in classes)
     )
     slots = list(_slots(classes, families, given_away))
     solution = _solve(classes, slots)
@@ -94,17 +95,19 @@ def find_shortfall(
 
 
 def _slots(
-    classes: Sequence[tuple[NicClass, int]], families: Sequence[Family], opened: tuple[int, ...]
+    classes: Sequence[tuple[NicClass, int]],
+    families: Sequence[FamilyCount],
+    opened: tuple[int, ...],
 ) -> Iterator[_Slot]:
     for f, family in enumerate(families):
-        shut = family.pf_given_away and f not in opened
-        if family.pf is not None and family.pf.offered:
+        shut = family.is_given_away and f not in opened
+        if family.whole is not None and family.whole.offered:
             price = family.owned_vf_count + shut
-            yield _Slot(f, family.pf, 1, price, whole=True)
-        for pool in family.vfs:
+            yield _Slot(f, family.whole, 1, price, whole=True)
+        for pool in family.parts:
             if not shut:
-                yield _Slot(f, pool, pool.free_count, 0)
-                yield _Slot(f, pool, pool.offered_count - pool.free_count, 1)
+                yield _Slot(f, pool, pool.free, 0)
+                yield _Slot(f, pool, pool.offered - pool.free, 1)
     yield _Slot(-1, None, sum(count for _, count in classes), _NOT_ON_OFFER)
 
 
@@ -128,7 +131,7 @@ def _solve(classes: Sequence[tuple[NicClass, int]], slots: Sequence[_Slot]) -> S
     return solution
 
 
-def _fits(one: NicClass, pool: Pool) -> bool:
+def _fits(one: NicClass, pool: PoolCount) -> bool:
     return one.fits(pool.profile.kind, pool.profile.attributes)
 
 

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from trunkline.domain.device import DeviceKind
-from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceView:
-    """One device that is on offer, or that still has an owner.
-
-    A device taken off offer while it had an owner must stay here until its owner is gone: it
-    counts in the exclusion of a PF and its VFs, and can't be chosen once it is free.
-    """
-
-    id: DeviceId
-    kind: DeviceKind
-    pf_id: DeviceId | None = None  # VF only: its PF, on offer or not. None: the VF is its own kin.
-    vf_index: int | None = None  # VF only; counts from 0.
-    address: str = ""  # The PCI address as text, for messages.
-    attributes: Mapping[str, str] = field(default_factory=dict)  # As `device_attributes` gives.
-    free: bool = True  # Neither held nor quarantined. A PF's VFs and a VF's PF do not count here.
-    offered: bool = True  # False: taken off offer; not to be chosen, free or not.
+from trunkline.domain.device_pool import DevicePool
+from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,4 +21,4 @@ class HostView:
     free_memory_mib: int = 0
     free_disk_gib: int = 0
     bridges: frozenset[PhysicalNetwork] = frozenset()  # Where `normal` NICs can be plugged.
-    devices: tuple[DeviceView, ...] = ()
+    pools: tuple[DevicePool, ...] = ()  # By `sort_key`.

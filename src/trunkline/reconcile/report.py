@@ -72,6 +72,7 @@ class HostReport:
     devices: tuple[DeviceFact, ...] = ()
     servers: tuple[ServerFact, ...] = ()
     drifts: tuple[DriftFact, ...] = ()
+    problem: str = ""  # Why the host can't be read or acted on at all; empty: it can.
     settled: bool = False  # Everything of `generation` is true, and was read back.
 
 

@@ -71,10 +71,6 @@ class Allocations:
         row = found.one_or_none()
         return None if row is None else _allocation(row)
 
-    def all_device_ids(self) -> set[DeviceId]:
-        """Return every device that has an owner. For building the fleet index."""
-        return {DeviceId(row) for row in self._connection.scalars(select(allocations.c.device_id))}
-
     def insert(self, allocation: Allocation, *, project_id: str) -> None:
         """Store a new allocation; raise `DeviceTaken` if its device has one."""
         try:

@@ -83,7 +83,6 @@ def _row(binding: Binding) -> dict[str, Any]:
         "device_id": binding.device_id,
         "vif_type": binding.vif_type,
         "vif_details": binding.vif_details,
-        "failure": binding.failure,
     }
 
 

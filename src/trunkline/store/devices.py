@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -25,7 +22,7 @@ from sqlalchemy import (
 )
 
 from trunkline.domain.allocation import AllocationState
-from trunkline.domain.device import DeviceKind, OfferedDevice, device_attributes
+from trunkline.domain.device import DeviceKind, DeviceRef, OfferedDevice, device_attributes
 from trunkline.domain.errors import DeviceTaken, NotFound
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.listing import ListQuery, SortKey
@@ -49,12 +46,26 @@ class DeviceRecord:
     device: OfferedDevice
 
     @property
+    def ref(self) -> DeviceRef:
+        """What placement calls it."""
+        vf_index = self.device.function.vf_index
+        if self.pf_id is None or vf_index is None:
+            return DeviceRef(self.id)
+        return DeviceRef(self.pf_id, vf_index)
+
+    @property
     def kind(self) -> DeviceKind:
         """PF, VF or plain."""
         return self.device.function.kind
 
 
 _BY_IDS = select_where_in(devices)
+# A few more than are wanted where these are of several PFs: pairs can't be looked up by an index.
+_VFS = select(devices).where(
+    devices.c.offered,
+    devices.c.pf_id.in_(bindparam("pf_ids", expanding=True)),
+    devices.c.vf_index.in_(bindparam("vf_indexes", expanding=True)),
+)
 # The guards of who may have a device. Each is one UPDATE whose WHERE is the condition, so that
 # what it saw can't change before it writes.
 _THIS = devices.c.id == bindparam("this_id")
@@ -84,18 +95,6 @@ _GIVE_BACK_PF = update(devices).where(_THIS).values(held_whole=False)
 _GIVE_BACK_VF = update(devices).where(_THIS).values(vfs_held=devices.c.vfs_held - 1)
 
 
-class PlacementRow(NamedTuple):
-    """What placement needs of a device: a hundred thousand are read at start."""
-
-    id: DeviceId
-    pf_id: DeviceId | None
-    vf_index: int | None
-    kind: str
-    address: str
-    offered: bool
-    attributes: Mapping[str, str]  # Shared by all devices that have equal ones.
-
-
 class Devices:
     """Rows of devices."""
 
@@ -116,6 +115,21 @@ class Devices:
         rows = self._connection.execute(_BY_IDS, among(device_ids)).mappings()
         return {DeviceId(row["id"]): _record(row) for row in rows}
 
+    def named(self, refs: Collection[DeviceRef]) -> dict[DeviceRef, DeviceRecord]:
+        """Return those of the devices that exist, by what placement calls them."""
+        found: dict[DeviceRef, DeviceRecord] = {}
+        vfs = [ref for ref in refs if ref.vf_index is not None]
+        if vfs:
+            wanted = {
+                "pf_ids": sorted({ref.kin_id for ref in vfs}),
+                "vf_indexes": sorted({ref.vf_index or 0 for ref in vfs}),
+            }
+            records = map(_record, self._connection.execute(_VFS, wanted).mappings())
+            found |= {record.ref: record for record in records if record.ref in refs}
+        others = [ref.kin_id for ref in refs if ref.vf_index is None]
+        found |= {record.ref: record for record in self.get_many(others).values()}
+        return found
+
     def find_at(self, host_id: HostId, address: str) -> DeviceRecord | None:
         """Return the device at a PCI address of a host, if one is known there."""
         found = self._where(devices.c.host_id == host_id, devices.c.address == address)
@@ -124,28 +138,6 @@ class Devices:
     def of_host(self, host_id: HostId) -> list[DeviceRecord]:
         """Return every device of a host, by address."""
         return self._where(devices.c.host_id == host_id)
-
-    def for_placement(
-        self, host_id: HostId | None = None
-    ) -> Iterator[tuple[HostId, list[PlacementRow]]]:
-        """Yield what placement needs of each host's devices; of one host, or of all at start."""
-        columns = ("host_id", "id", "pf_id", "vf_index", "kind", "address", "offered", "attributes")
-        statement = select(*(devices.c[name] for name in columns))
-        if host_id is not None:
-            statement = statement.where(devices.c.host_id == host_id)
-        rows = self._connection.execute(
-            statement.order_by(devices.c.host_id, devices.c.address),
-            execution_options={"yield_per": 5000},
-        )
-        parsed: dict[str, dict[str, str]] = {}
-        for owner, group in groupby(rows, key=itemgetter(0)):
-            found = []
-            for _, *fields, text in group:
-                attributes = parsed.get(text)
-                if attributes is None:
-                    attributes = parsed[text] = msgspec.json.decode(text, type=dict[str, str])
-                found.append(PlacementRow._make((*fields, attributes)))
-            yield HostId(owner), found
 
     def page(self, query: ListQuery) -> list[DeviceRecord]:
         """Return one page of devices.

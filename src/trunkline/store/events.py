@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from trunkline.domain.audit import AuditEvent
 from trunkline.domain.errors import Invalid
@@ -16,7 +17,7 @@ _COLUMNS = tuple(column.name for column in events.c if column.name != "number")
 
 
 class Events:
-    """Rows of audit events: added, never changed."""
+    """Rows of audit events: added, never changed, forgotten when they are old."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -24,6 +25,14 @@ class Events:
     def add(self, event: AuditEvent) -> None:
         """Record an event in the transaction of the change it tells of."""
         self._connection.execute(_INSERT, {name: getattr(event, name) for name in _COLUMNS})
+
+    def purge(self, before: datetime, *, limit: int) -> int:
+        """Forget up to `limit` of the oldest events, as far as they are from before a time."""
+        # Numbers rise with time but for the clocks of replicas, so no index on time is needed.
+        oldest = select(events.c.number).order_by(events.c.number).limit(limit)
+        return self._connection.execute(
+            delete(events).where(events.c.number.in_(oldest), events.c.at < before)
+        ).rowcount
 
     def page(self, query: ListQuery) -> list[AuditEvent]:
         """Return one page of events, newest first; the marker is an event's number."""

@@ -1,4 +1,4 @@
-"""Hosts: their generations, what they have given out, and the feed of their changes."""
+"""Hosts: their generations, and what they have given out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ from sqlalchemy import (
     RowMapping,
     Select,
     bindparam,
-    func,
     insert,
-    literal,
     select,
-    text,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -25,10 +22,11 @@ from trunkline.domain.errors import AlreadyExists, GenerationMoved, NotFound
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import HostId, HostName
 from trunkline.domain.listing import ListQuery, SortKey
+from trunkline.store.changes import Changes
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.statements import among, by_lock, select_where_in
-from trunkline.store.tables import changes, hosts
+from trunkline.store.tables import hosts
 
 _USE_COLUMNS = ("vcpus_used", "memory_mib_used", "disk_gib_used")
 
@@ -58,13 +56,10 @@ _TOUCH = (
     .values(
         last_seen=bindparam("at"),
         run_id=bindparam("run"),
+        former_runs=bindparam("former"),
         report_number=bindparam("number"),
         applied_generation=bindparam("applied"),
     )
-)
-_NOTE_CHANGE = insert(changes).values(transaction=0, host_id=bindparam("host_id"))
-_NOTE_CHANGE_ON_POSTGRESQL = insert(changes).values(
-    transaction=text("pg_current_xact_id()::text::bigint"), host_id=bindparam("host_id")
 )
 
 
@@ -73,6 +68,7 @@ class Hosts:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._changes = Changes(connection)
 
     def find(self, host_id: str) -> Host | None:
         """Return the host with this ID, if there is one."""
@@ -120,7 +116,7 @@ class Hosts:
             self._connection.execute(insert(hosts).values(_row(host)))
         except IntegrityError as taken:
             raise AlreadyExists("host", host.name) from taken
-        self._note_change(host.id)
+        self._changes.note(host.id)
 
     def update(self, host: Host) -> None:
         """Store what an operator or its agent changed; generation and use are left as they are.
@@ -149,7 +145,7 @@ class Hosts:
         )
         if raised is None:
             raise GenerationMoved("host", host_id, seen_generation=seen or 0)
-        self._note_change(host_id)
+        self._changes.note(host_id)
         return raised
 
     def add_use(self, host_id: HostId, *, vcpus: int, memory_mib: int, disk_gib: int) -> None:
@@ -176,7 +172,7 @@ class Hosts:
 
     def note_status_change(self, host_id: HostId) -> None:
         """Put the host into the change feed though its generation stays."""
-        self._note_change(host_id)
+        self._changes.note(host_id)
 
     def set_token_hash(self, host_id: HostId, token_hash: str) -> None:
         """Store the hash of its agent's credential; an older one is worthless from now on."""
@@ -189,8 +185,8 @@ class Hosts:
         name = self._connection.scalar(select(hosts.c.name).where(hosts.c.token_hash == token_hash))
         return None if name is None else HostName(name)
 
-    def touch(self, host_id: HostId, *, at: datetime, run_id: str, report_number: int,
-              applied_generation: int) -> None:  # fmt: skip
+    def touch(self, host_id: HostId, *, at: datetime, run_id: str, former_runs: tuple[str, ...],
+              report_number: int, applied_generation: int) -> None:  # fmt: skip
         """Record that its agent was heard."""
         self._connection.execute(
             _TOUCH,
@@ -198,43 +194,15 @@ class Hosts:
                 "this_id": host_id,
                 "at": at,
                 "run": run_id,
+                "former": former_runs,
                 "number": report_number,
                 "applied": applied_generation,
             },
         )
 
-    def newest_change(self) -> int:
-        """Return the number of the newest change that is safe to have read up to."""
-        newest: int | None = self._connection.scalar(
-            select(func.max(changes.c.number)).where(self._settled())
-        )
-        return newest or 0
-
-    def changed_since(self, number: int, *, limit: int = 10_000) -> tuple[int, list[HostId]]:
-        """Read the change feed: the number read up to, and the hosts that changed, each once.
-
-        Only changes below the oldest running transaction are read: one that commits late may carry
-        a lower number than others already visible, and would be lost.
-        """
-        rows = self._connection.execute(
-            select(changes.c.number, changes.c.host_id)
-            .where(changes.c.number > number, self._settled())
-            .order_by(changes.c.number)
-            .limit(limit)
-        ).all()
-        if not rows:
-            return number, []
-        return rows[-1][0], list(dict.fromkeys(HostId(row[1]) for row in rows))
-
-    def _settled(self) -> Any:
-        if self._connection.dialect.name != "postgresql":
-            return literal(value=True)
-        return changes.c.transaction < text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-
-    def _note_change(self, host_id: HostId) -> None:
-        on_postgresql = self._connection.dialect.name == "postgresql"
-        statement = _NOTE_CHANGE_ON_POSTGRESQL if on_postgresql else _NOTE_CHANGE
-        self._connection.execute(statement, {"host_id": host_id})
+    def set_problem(self, host_id: HostId, problem: str) -> None:
+        """Store why its agent can't use the host."""
+        self._connection.execute(update(hosts).where(hosts.c.id == host_id).values(problem=problem))
 
     def _one(self, statement: Select[Any], wanted: str) -> Host | None:
         row = self._connection.execute(statement, {"wanted": wanted}).mappings().one_or_none()
@@ -252,6 +220,8 @@ def _row(host: Host) -> dict[str, Any]:
         "last_seen": host.last_seen,
         "run_id": host.run_id,
         "report_number": host.report_number,
+        "problem": host.problem,
+        "former_runs": host.former_runs,
         "applied_generation": host.applied_generation,
         "created_at": host.created_at,
         "updated_at": host.updated_at,

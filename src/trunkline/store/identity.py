@@ -121,8 +121,7 @@ class Identity:
         )
 
     def insert_token(self, token: TokenRecord) -> None:
-        """Store a new token, and forget those that have expired before it was issued."""
-        self._connection.execute(delete(tokens).where(tokens.c.expires_at < token.issued_at))
+        """Store a new token."""
         self._connection.execute(
             insert(tokens).values(
                 token_hash=token.token_hash,
@@ -138,6 +137,13 @@ class Identity:
     def delete_token(self, token_hash: str) -> None:
         """Revoke a token."""
         self._connection.execute(delete(tokens).where(tokens.c.token_hash == token_hash))
+
+    def purge_tokens(self, before: datetime, *, limit: int) -> int:
+        """Forget up to `limit` tokens that expired before a time."""
+        expired = select(tokens.c.token_hash).where(tokens.c.expires_at < before).limit(limit)
+        return self._connection.execute(
+            delete(tokens).where(tokens.c.token_hash.in_(expired))
+        ).rowcount
 
     def delete_tokens_of(self, user_id: UserId) -> None:
         """Revoke every token of a user."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -70,6 +72,12 @@ def open_store(url: str, *, inline: bool = False) -> Store:
         engine.dispose()
         raise
     return Store(engine, inline=inline)
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of an SQLite database; None: the database is another one."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 def bring_up_to_date(engine: Engine) -> None:

@@ -1,11 +1,12 @@
-"""Servers. A deleted one keeps its row until its host was seen to have let go of it."""
+"""Servers. A deleted one keeps its row for a while, and while a device of it is held."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select
+from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, select
 
 from trunkline.domain.errors import NotFound
 from trunkline.domain.ids import HostId, ImageId, ServerId
@@ -14,7 +15,7 @@ from trunkline.domain.server import PowerState, Server, ServerState
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.statements import among, by_lock, row_values, select_where_in, update_row
-from trunkline.store.tables import servers
+from trunkline.store.tables import allocations, servers
 
 _LIVE = servers.c.state != ServerState.DELETED.value
 
@@ -88,9 +89,13 @@ class Servers:
         """Store a changed server, which was read under `Lock.EXCLUSIVE`."""
         self._connection.execute(_UPDATE, row_values(_row(server), id=server.id))
 
-    def purge_deleted(self, server_id: ServerId) -> None:
-        """Forget a deleted server."""
-        self._connection.execute(delete(servers).where(servers.c.id == server_id, ~_LIVE))
+    def purge_deleted(self, before: datetime, *, limit: int) -> int:
+        """Forget up to `limit` servers that were deleted before a time and hold nothing."""
+        held = exists().where(allocations.c.server_id == servers.c.id)
+        gone = select(servers.c.id).where(~_LIVE, servers.c.terminated_at < before, ~held)
+        return self._connection.execute(
+            delete(servers).where(servers.c.id.in_(gone.limit(limit)))
+        ).rowcount
 
 
 def _row(server: Server) -> dict[str, Any]:

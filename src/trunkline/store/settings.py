@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from trunkline.store.statements import insert_or_update
 from trunkline.store.tables import settings
 
 
@@ -24,10 +24,7 @@ class Settings:
     def put(self, key: str, value: str) -> None:
         """Set it."""
         # Not delete and insert: of two replicas that start together, one would fail.
-        insert = (
-            postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-        )
-        statement = insert(settings).values(key=key, value=value)
+        statement = insert_or_update(self._connection, settings).values(key=key, value=value)
         self._connection.execute(
             statement.on_conflict_do_update(index_elements=["key"], set_={"value": value})
         )

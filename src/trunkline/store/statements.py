@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Select, Table, Update, bindparam, select, update
+from sqlalchemy import Connection, Select, Table, Update, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from trunkline.store.locks import Lock, locked
 
@@ -32,6 +33,12 @@ def update_row(table: Table, *keys: str) -> Update:
         .where(*(table.c[key] == bindparam(f"key_{key}") for key in keys))
         .values({column.name: bindparam(f"new_{column.name}") for column in table.c})
     )
+
+
+def insert_or_update(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Begin an INSERT that can go on with ``ON CONFLICT``, which each database has its own way."""
+    on_postgresql = connection.dialect.name == "postgresql"
+    return postgresql.insert(table) if on_postgresql else sqlite.insert(table)
 
 
 def row_values(row: Mapping[str, object], **keys: object) -> dict[str, object]:

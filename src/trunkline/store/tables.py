@@ -237,6 +237,8 @@ hosts = Table(
     Column("last_seen", UtcTime, nullable=True),
     Column("run_id", String(64), nullable=False),
     Column("report_number", Integer, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("former_runs", Json(tuple[str, ...]), nullable=False),  # Newest last; a few are kept.
     Column("applied_generation", Integer, nullable=False),
     Column("token_hash", String(64), nullable=True),  # SHA-256 of the agent's credential.
     Column("created_at", UtcTime, nullable=False),
@@ -264,8 +266,23 @@ devices = Table(
     UniqueConstraint("host_id", "address"),
     CheckConstraint("NOT held_whole OR vfs_held = 0", name="whole_or_by_vfs"),
     CheckConstraint("vfs_held >= 0", name="vfs_held_not_negative"),
-    Index("ix_devices_pf_id", "pf_id"),
+    Index("ix_devices_pf_id", "pf_id", "vf_index"),
     Index("ix_devices_physical_network", "physical_network"),
+)
+
+# What placement counts of `devices`: see `store.pools`. Bitmaps are hexadecimal.
+pools = Table(
+    "pools",
+    metadata,
+    Column("host_id", _ID, ForeignKey("hosts.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kin_id", _ID, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("attributes", Text, nullable=False),
+    Column("address", String(16), nullable=False),
+    Column("alone", Boolean, nullable=False),
+    Column("members", Text, nullable=False),
+    Column("offered", Text, nullable=False),
 )
 
 allocations = Table(
@@ -295,7 +312,6 @@ bindings = Table(
     Column("device_id", _ID, ForeignKey("devices.id"), nullable=True, index=True),
     Column("vif_type", String(64), nullable=False),
     Column("vif_details", Json, nullable=False),
-    Column("failure", Text, nullable=True),
 )
 
 servers = Table(
@@ -328,7 +344,7 @@ servers = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("launched_at", UtcTime, nullable=True),
-    Column("terminated_at", UtcTime, nullable=True),
+    Column("terminated_at", UtcTime, nullable=True, index=True),
     Index("ix_servers_created_at", "created_at", "id"),
 )
 
@@ -350,15 +366,15 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
-# The change feed: which hosts have changed, in commit order. `transaction` is PostgreSQL's number
-# of the writing transaction: a reader takes only what is below the oldest one still running, or a
-# late commit with a lower `number` would be lost. 0 on SQLite, where commits are in order.
+# The change feed. `transaction` is PostgreSQL's number of the writing transaction; 0 on SQLite. Why
+# it is read in that order is told in `changes.py`.
 changes = Table(
     "changes",
     metadata,
     Column("number", _SERIAL, primary_key=True, autoincrement=True),
     Column("transaction", BigInteger, nullable=False),
     Column("host_id", _ID, nullable=False),
+    Index("ix_changes_transaction", "transaction", "number"),
     sqlite_autoincrement=True,
 )
 

@@ -11,14 +11,17 @@ from sqlalchemy import Connection
 from trunkline.store.allocations import Allocations
 from trunkline.store.bindings import Bindings
 from trunkline.store.capacity import Capacity
+from trunkline.store.changes import Changes
 from trunkline.store.devices import Devices
 from trunkline.store.events import Events
 from trunkline.store.flavors import Flavors
 from trunkline.store.hosts import Hosts
 from trunkline.store.identity import Identity
 from trunkline.store.images import Images
+from trunkline.store.leases import Leases
 from trunkline.store.networks import Networks
 from trunkline.store.pci_flavors import PciFlavors
+from trunkline.store.pools import Pools
 from trunkline.store.ports import Ports
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
@@ -75,9 +78,19 @@ class Transaction:
         return Capacity(self._connection)
 
     @cached_property
+    def changes(self) -> Changes:
+        """Which hosts have changed, for those who follow them."""
+        return Changes(self._connection)
+
+    @cached_property
     def devices(self) -> Devices:
         """The PFs and VFs of all hosts."""
         return Devices(self._connection)
+
+    @cached_property
+    def pools(self) -> Pools:
+        """What placement counts of the devices."""
+        return Pools(self._connection)
 
     @cached_property
     def events(self) -> Events:
@@ -91,7 +104,7 @@ class Transaction:
 
     @cached_property
     def hosts(self) -> Hosts:
-        """Hosts, their generations, and the feed of their changes."""
+        """Hosts and their generations."""
         return Hosts(self._connection)
 
     @cached_property
@@ -103,6 +116,11 @@ class Transaction:
     def images(self) -> Images:
         """Images, without their bytes."""
         return Images(self._connection)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Who does which background task."""
+        return Leases(self._connection)
 
     @cached_property
     def networks(self) -> Networks:

@@ -24,7 +24,8 @@ class HostItem:
     name: str
     enabled: bool
     disabled_reason: str | None
-    up: bool  # Its agent was heard within the limit.
+    up: bool  # Its agent was heard within the limit, and can use the host.
+    problem: str | None  # Why it can't.
     last_seen: datetime | None
     generation: int
     applied_generation: int
@@ -141,7 +142,6 @@ class NicPath:
     port_id: str
     port_name: str
     port_status: str
-    failure: str | None
     mac: str
     vnic_type: str
     pci_flavor: str | None

@@ -5,6 +5,7 @@
  *   SHIM_DIRECTORY   the directory, absolute, with symbolic links resolved
  *   SHIM_LOG         the file to append records to; lies outside the directory
  *   SHIM_DISK_BYTES  optional: after so many written bytes, this process meets ENOSPC
+ *   SHIM_DISK_FREED  optional: a path; once there is a file, the disk has room again
  *
  * One lock is held around each operation and its record, within the process (a mutex) and between
  * processes (a POSIX lock on the log), so the log's order is the order in which things happened.
@@ -56,6 +57,7 @@ static char directory[PATH_MAX];
 static size_t directory_length;
 static int log_descriptor = -1;
 static int64_t disk_bytes_left = INT64_MAX;
+static const char *disk_freed;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* The next definition of the function we stand in for. */
@@ -87,6 +89,7 @@ __attribute__((constructor)) static void initialise(void) {
     const char *disk = getenv("SHIM_DISK_BYTES");
     if (disk != NULL)
         disk_bytes_left = atoll(disk);
+    disk_freed = getenv("SHIM_DISK_FREED");
     __typeof__(&open64) real_open = (__typeof__(&open64))dlsym(RTLD_NEXT, "open64");
     int low = real_open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (low < 0)
@@ -266,6 +269,8 @@ static int is_synchronous(int descriptor) {
 
 /* ENOSPC once the disk is full; a write that begins in time is cut, as Linux cuts it. */
 static int take_space(size_t *count) {
+    if (disk_bytes_left <= 0 && disk_freed != NULL && access(disk_freed, F_OK) == 0)
+        disk_bytes_left = INT64_MAX;
     if (disk_bytes_left <= 0 && *count > 0) {
         errno = ENOSPC;
         return -1;

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import DeviceKind, DeviceRef
+from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
-from trunkline.placement.fleet import DeviceView, Fleet, HostView
+from trunkline.placement.fleet import Fleet, HostView
 from trunkline.placement.place import place
 from trunkline.placement.request import (
     HostRefusal,
@@ -16,28 +17,26 @@ from trunkline.placement.request import (
 )
 
 
-def a_pf(name: str, physnet: str = "phy1", *, free: bool = True, **tags: str) -> DeviceView:
-    return DeviceView(
-        id=DeviceId(name),
+def a_pf(name: str, physnet: str = "phy1", *, free: bool = True, **tags: str) -> PoolMember:
+    return PoolMember(
+        ref=DeviceRef(DeviceId(name)),
         kind=DeviceKind.PF,
         address=f"address-of-{name}",
         attributes=_attributes(physnet, tags),
-        free=free,
+        taken=not free,
     )
 
 
 def vfs(
     pf: str, count: int, physnet: str = "phy1", *, owned: int = 0, **tags: str
-) -> list[DeviceView]:
+) -> list[PoolMember]:
     """VFs `pf.0`, `pf.1`…, of which the first `owned` have owners."""
     return [
-        DeviceView(
-            id=DeviceId(f"{pf}.{index}"),
+        PoolMember(
+            ref=DeviceRef(DeviceId(pf), index),
             kind=DeviceKind.VF,
-            pf_id=DeviceId(pf),
-            vf_index=index,
             attributes=_attributes(physnet, tags),
-            free=index >= owned,
+            taken=index < owned,
         )
         for index in range(count)
     ]
@@ -50,7 +49,7 @@ def _attributes(physnet: str, tags: dict[str, str]) -> dict[str, str]:
 
 def a_host(
     name: str,
-    *devices: DeviceView | list[DeviceView],
+    *devices: PoolMember | list[PoolMember],
     enabled: bool = True,
     up: bool = True,
     vcpus: int = 16,
@@ -58,7 +57,7 @@ def a_host(
     disk_gib: int = 500,
     bridges: tuple[str, ...] = (),
 ) -> HostView:
-    flat: list[DeviceView] = []
+    flat: list[PoolMember] = []
     for device in devices:
         flat += device if isinstance(device, list) else [device]
     return HostView(
@@ -71,7 +70,7 @@ def a_host(
         free_memory_mib=memory_mib,
         free_disk_gib=disk_gib,
         bridges=frozenset(map(PhysicalNetwork, bridges)),
-        devices=tuple(flat),
+        pools=pools_of(flat),
     )
 
 
@@ -131,7 +130,25 @@ def only_refusal(request: PlacementRequest, host: HostView) -> HostRefusal:
 
 
 def device_ids(answer: Placed) -> list[str | None]:
-    return [choice.device_id for choice in answer.choices]
+    return [text_of(choice.device) for choice in answer.choices]
+
+
+def by_nic(answer: Placed) -> dict[str, str | None]:
+    names = (choice.nic for choice in answer.choices)
+    return dict(zip(names, device_ids(answer), strict=True))
+
+
+def text_of(device: DeviceRef | None) -> str | None:
+    """The ID that `a_pf` and `vfs` give a device."""
+    if device is None:
+        return None
+    kin = device.kin_id
+    return kin if device.vf_index is None else f"{kin}.{device.vf_index}"
+
+
+def ref_of(text: str) -> DeviceRef:
+    kin, _, index = text.partition(".")
+    return DeviceRef(DeviceId(kin), int(index) if index else None)
 
 
 def host_names(fleet: Fleet, answers: list[Placed]) -> list[str]:

@@ -13,10 +13,12 @@ from tests.unit.placement.builders import (
     a_whole_pf,
     device_ids,
     placed,
+    ref_of,
     refused,
     vfs,
 )
-from trunkline.domain.ids import DeviceId, HostId
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.ids import HostId
 from trunkline.placement.fleet import NotFree
 
 HOST = a_host("h1", a_pf("a"), vfs("a", 2), vcpus=4)
@@ -26,9 +28,9 @@ ONE_VF = a_request(a_nic("n", "phy1"), vcpus=1, memory_mib=100, disk_gib=10)
 def test_a_hold_takes_devices_and_room_and_raises_the_generation() -> None:
     fleet = a_fleet(HOST)
     hold = fleet.hold(placed(ONE_VF, fleet), ONE_VF)
-    assert hold.device_ids == ("a.0",)
+    assert hold.devices == (ref_of("a.0"),)
     view = fleet.view(HOST.id)
-    assert [device.id for device in view.devices if not device.free] == ["a.0"]
+    assert [(pool.kind, pool.taken) for pool in view.pools if pool.taken] == [(DeviceKind.VF, 0b1)]
     assert view.free_vcpus == HOST.free_vcpus - 1
     assert view.free_memory_mib == HOST.free_memory_mib - 100
     assert view.free_disk_gib == HOST.free_disk_gib - 10
@@ -40,9 +42,9 @@ def test_an_undone_hold_leaves_no_trace_also_when_others_came_between() -> None:
     first = fleet.hold(placed(ONE_VF, fleet), ONE_VF)
     fleet.hold(placed(ONE_VF, fleet), ONE_VF)
     fleet.undo(first)
-    other.take_device(HOST.id, DeviceId("a.0"))
+    other.take_device(HOST.id, ref_of("a.0"))
     other.hold(placed(ONE_VF, other), ONE_VF)
-    other.free_device(HOST.id, DeviceId("a.0"))
+    other.free_device(HOST.id, ref_of("a.0"))
     assert fleet.view(HOST.id) == other.view(HOST.id)
     assert device_ids(placed(ONE_VF, fleet)) == ["a.0"]
 
@@ -63,9 +65,9 @@ def test_what_is_no_longer_free_is_not_held_and_nothing_else_is_either(then: str
     fleet = a_fleet(HOST)
     choice = placed(request, fleet)
     if then == "device":
-        fleet.take_device(HOST.id, DeviceId("a.1"))
+        fleet.take_device(HOST.id, ref_of("a.1"))
     elif then == "kin":
-        fleet.take_device(HOST.id, DeviceId("a"))
+        fleet.take_device(HOST.id, ref_of("a"))
     else:
         fleet.remove_host(HOST.id)
     before = [fleet.view(host_id) for host_id in fleet.host_ids()]
@@ -77,7 +79,7 @@ def test_what_is_no_longer_free_is_not_held_and_nothing_else_is_either(then: str
 def test_undoing_does_not_free_a_device_that_the_store_has_given_to_another() -> None:
     fleet = a_fleet(HOST)
     hold = fleet.hold(placed(ONE_VF, fleet), ONE_VF)
-    fleet.take_device(HOST.id, DeviceId("a.0"))
+    fleet.take_device(HOST.id, ref_of("a.0"))
     fleet.undo(hold)
     assert device_ids(placed(ONE_VF, fleet)) == ["a.1"]
 
@@ -101,8 +103,8 @@ def test_a_host_put_anew_owes_nothing_to_older_holds() -> None:
 def test_a_committed_hold_is_freed_by_the_store_like_any_owner() -> None:
     fleet = a_fleet(HOST)
     fleet.hold(placed(ONE_VF, fleet), ONE_VF)
-    fleet.take_device(HOST.id, DeviceId("a.0"))
-    fleet.free_device(HOST.id, DeviceId("a.0"))
+    fleet.take_device(HOST.id, ref_of("a.0"))
+    fleet.free_device(HOST.id, ref_of("a.0"))
     assert device_ids(placed(ONE_VF, fleet)) == ["a.0"]
 
 

@@ -16,21 +16,22 @@ from tests.unit.placement.builders import (
     refused,
     vfs,
 )
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import DeviceKind, DeviceRef
+from trunkline.domain.device_pool import PoolMember
 from trunkline.domain.ids import DeviceId
 from trunkline.domain.pci_flavor import Alternative, Condition, How
-from trunkline.placement.fleet import DeviceView
 from trunkline.placement.request import NicDemand, Reason
 
 MODEL_X5: Alternative = (Condition("e.model", How.GLOB, ("x5*",)),)
 RACK_A_OR_B: Alternative = (Condition("e.rack", How.EXACT, ("a", "b")),)
 
 
-def a_gpu(name: str, model: str, *, free: bool = True) -> DeviceView:
+def a_gpu(name: str, model: str, *, free: bool = True) -> PoolMember:
     attributes = {"vendor_id": "10de", "e.model": model}
-    return DeviceView(
-        id=DeviceId(name), kind=DeviceKind.PLAIN, address=name, attributes=attributes, free=free
-    )
+    return PoolMember(
+        ref=DeviceRef(DeviceId(name)), kind=DeviceKind.PLAIN, address=name,
+        attributes=attributes, taken=not free,
+    )  # fmt: skip
 
 
 def an_accelerator(name: str, *alternatives: Alternative, vf_too: bool = False) -> NicDemand:

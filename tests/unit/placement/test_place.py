@@ -14,11 +14,14 @@ from tests.unit.placement.builders import (
     a_pf,
     a_request,
     a_whole_pf,
+    by_nic,
     device_ids,
     placed,
     refused,
+    text_of,
     vfs,
 )
+from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import HostName
 from trunkline.placement.place import candidates
 from trunkline.placement.request import NicDemand, Reason
@@ -32,7 +35,10 @@ def test_a_nic_that_fits_both_leaves_the_trusted_vf_to_the_nic_that_needs_it(
     nics: tuple[NicDemand, ...],
 ) -> None:
     answer = placed(a_request(*nics), a_fleet(TRUSTED_OR_NOT))
-    assert {c.nic: c.device_id for c in answer.choices} == {"any": "b.0", "trusted": "a.0"}
+    assert by_nic(answer) == {
+        "any": "b.0",
+        "trusted": "a.0",
+    }
 
 
 @pytest.mark.parametrize(
@@ -43,7 +49,7 @@ def test_a_nic_moves_to_its_other_segment_for_a_nic_that_has_only_one(
 ) -> None:
     host = a_host("h1", vfs("a", 1, "phy1"), vfs("b", 1, "phy2"))
     answer = placed(a_request(*nics), a_fleet(host))
-    assert {(c.nic, c.segment_id, c.device_id) for c in answer.choices} == {
+    assert {(c.nic, c.segment_id, text_of(c.device)) for c in answer.choices} == {
         ("x", "on phy2", "b.0"),
         ("y", "on phy1", "a.0"),
     }
@@ -62,7 +68,10 @@ def test_a_pf_taken_whole_is_one_whose_vfs_the_other_nics_can_do_without(
 ) -> None:
     host = a_host("h1", a_pf("a"), vfs("a", 8), a_pf("b"))
     answer = placed(a_request(*nics), a_fleet(host))
-    assert {c.nic: c.device_id for c in answer.choices} == {"whole": "b", "slice": "a.0"}
+    assert by_nic(answer) == {
+        "whole": "b",
+        "slice": "a.0",
+    }
 
 
 def test_a_pf_and_its_own_vf_are_never_given_together() -> None:
@@ -96,7 +105,7 @@ def test_a_device_off_offer_is_not_chosen_and_its_owner_still_excludes_its_kin()
     host = a_host("h1", a_pf("a"), [owned])
     fleet = a_fleet(host)
     refused(a_request(a_whole_pf("whole")), fleet)
-    fleet.free_device(host.id, owned.id)
+    fleet.free_device(host.id, owned.ref)
     refused(a_request(ANY), fleet)
     assert device_ids(placed(a_request(a_whole_pf("whole")), fleet)) == ["a"]
 
@@ -105,7 +114,7 @@ def test_a_normal_nic_takes_the_first_of_its_segments_that_has_a_bridge() -> Non
     host = a_host("h1", bridges=("phy2", "phy3"))
     nic = a_nic("n", "phy1", "phy3", "phy2", kind=None)
     (choice,) = placed(a_request(nic), a_fleet(host)).choices
-    assert (choice.segment_id, choice.device_id) == ("on phy3", None)
+    assert (choice.segment_id, choice.device) == ("on phy3", None)
 
 
 def test_the_lowest_free_vf_is_chosen_first() -> None:
@@ -130,7 +139,7 @@ def test_candidates_go_by_what_is_true_when_their_turn_comes() -> None:
     fleet = a_fleet(h1, h2, h3)
     turns = candidates(a_request(ANY), fleet)
     assert next(turns).host_id == h1.id
-    fleet.take_device(h2.id, h2.devices[0].id)
+    fleet.take_device(h2.id, DeviceRef(h2.pools[0].kin_id, 0))
     fleet.set_generation(h3.id, 9)
     third = next(turns)
     assert (third.host_id, third.seen_generation) == (h3.id, 9)

@@ -39,9 +39,9 @@ def test_within_a_host_devices_without_unasked_tags_are_used_first() -> None:
     assert device_ids(placed(a_request(*nics), a_fleet(host))) == ["a.0", "b.0", "b.1"]
 
 
-def test_servers_spread_to_the_host_with_most_fitting_devices() -> None:
+def test_servers_spread_to_the_host_with_most_devices_free() -> None:
     fleet = a_fleet(
-        a_host("a", vfs("p", 3), vfs("q", 64, "phy2")),
+        a_host("a", vfs("p", 9, owned=6)),
         a_host("b", vfs("p", 4)),
     )
     assert host_names(fleet, list(candidates(a_request(a_nic("n", "phy1")), fleet))) == ["b", "a"]

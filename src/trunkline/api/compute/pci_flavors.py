@@ -86,6 +86,7 @@ def _find(svc: Services, request: Request) -> PciFlavor:
         request.params["id"],
         get=pci_flavors.get_pci_flavor,
         list_=pci_flavors.list_pci_flavors,
+        id_of=lambda flavor: flavor.id,
     )
 
 

@@ -30,7 +30,6 @@ from trunkline.control.ports import (
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate
 from trunkline.control.services import Services
 from trunkline.control.views import PortView
-from trunkline.domain.binding import BindingState
 from trunkline.domain.errors import Forbidden, Invalid
 from trunkline.domain.ether import parse_guest_mac
 from trunkline.domain.identity import Caller
@@ -229,7 +228,7 @@ def render_port(view: PortView, caller: Caller) -> Item:
         item |= {
             _HOST: view.host_name or "",
             _PROFILE: render_profile(view),
-            "binding:vif_type": _vif_type(view),
+            "binding:vif_type": "unbound" if view.binding is None else view.binding.vif_type,
             "binding:vif_details": _vif_details(view),
         }
     return item
@@ -245,12 +244,6 @@ def render_profile(view: PortView) -> Item:
         on = None if view.segment is None else view.segment.physical_network
         profile["physical_network"] = on or view.device.physical_network
     return profile
-
-
-def _vif_type(view: PortView) -> str:
-    if view.binding is None:
-        return "unbound"
-    return "binding_failed" if view.binding.state is BindingState.FAILED else view.binding.vif_type
 
 
 def _vif_details(view: PortView) -> Item:

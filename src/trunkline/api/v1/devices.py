@@ -7,6 +7,8 @@ from typing import Final
 from trunkline.api.http import Request, Response, json_list
 from trunkline.api.listing import Filter
 from trunkline.api.v1.queries import any_of, one_of, strict_query
+from trunkline.api.v1.references import references, resolve_references
+from trunkline.control.access import require_admin
 from trunkline.control.devices import list_devices
 from trunkline.control.services import Services
 from trunkline.control.views import DeviceView
@@ -18,6 +20,7 @@ _STATES: Final = (
 )  # fmt: skip
 _FILTERS: Final = {
     **any_of("host", "address", "physical_network", "port_id", "server_id", "project_id"),
+    **references("server", "port"),
     "state": Filter("state", one_of(*_STATES)),
     "kind": Filter("kind", one_of(*(kind.value for kind in DeviceKind))),
 }
@@ -26,6 +29,8 @@ _FILTERS: Final = {
 def list_(svc: Services, request: Request) -> Response:
     """List devices, by host and address."""
     query = strict_query(request, _FILTERS)
+    require_admin(request.caller, "listing devices")
+    query = resolve_references(svc, request.caller, query)
     return json_list(
         "devices", [device_item(view) for view in list_devices(svc, request.caller, query)]
     )

@@ -7,15 +7,19 @@ from typing import Final
 
 from trunkline.api.http import Request, Response, json_list
 from trunkline.api.v1.queries import any_of, strict_query
+from trunkline.api.v1.references import references, resolve_references
 from trunkline.control.access import require_admin
 from trunkline.control.events import list_events
 from trunkline.control.services import Services
 from trunkline.domain.audit import AuditEvent
 from trunkline.wire.v1 import EventItem
 
-_FILTERS: Final = any_of("host", "server_id", "port_id", "device_id", "action", "request_id")
+_FILTERS: Final = {
+    **any_of("host", "server_id", "port_id", "device_id", "action", "request_id"),
+    **references("server", "port", "device"),
+}
 # Filtering by these would tell a tenant where its servers are.
-_ADMIN_FILTERS: Final = frozenset({"host", "device_id"})
+_ADMIN_FILTERS: Final = frozenset({"host", "device", "device_id"})
 
 
 def list_(svc: Services, request: Request) -> Response:
@@ -23,6 +27,7 @@ def list_(svc: Services, request: Request) -> Response:
     query = strict_query(request, _FILTERS)
     for name in sorted(_ADMIN_FILTERS & query.equals.keys()):
         require_admin(request.caller, f"filtering events by {name}")
+    query = resolve_references(svc, request.caller, query)
     found = list_events(svc, request.caller, query)
     render = _item if request.caller.is_admin else _item_for_tenant
     return json_list("events", [render(event) for event in found])

@@ -7,17 +7,16 @@ from typing import Final
 
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
-from trunkline.control.devices import list_devices
+from trunkline.api.v1.references import find_port
 from trunkline.control.explaining import Advice, explain
 from trunkline.control.flavors import get_flavor, list_flavors
 from trunkline.control.lookup import find_by_id_or_name
 from trunkline.control.networks import get_network, list_networks, list_segments
-from trunkline.control.ports import get_port, list_ports
 from trunkline.control.requests import ExplainRequest, NicRequest
 from trunkline.control.services import Services
-from trunkline.domain.device import OfferedDevice
+from trunkline.domain.device import DeviceRef, OfferedDevice
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import DeviceId, FlavorId, HostName, SegmentId
+from trunkline.domain.ids import FlavorId, HostName, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Segment
 from trunkline.domain.port import parse_vnic_type
@@ -49,7 +48,10 @@ def _request(svc: Services, caller: Caller, fields: Fields) -> ExplainRequest:
 
 
 def _flavor_id(svc: Services, caller: Caller, ref: str) -> FlavorId:
-    found = find_by_id_or_name(svc, caller, "flavor", ref, get=get_flavor, list_=list_flavors)
+    found = find_by_id_or_name(
+        svc, caller, "flavor", ref, get=get_flavor, list_=list_flavors,
+        id_of=lambda flavor: flavor.id,
+    )  # fmt: skip
     return found.id
 
 
@@ -61,13 +63,13 @@ def _nic_request(svc: Services, caller: Caller, fields: Fields) -> NicRequest:
         for other in ("network", "vnic_type", "fixed_ip"):
             if fields.raw(other) is not None:
                 raise fields.invalid(other, "a port says itself what it is; leave this out")
-        view = find_by_id_or_name(svc, caller, "port", port, get=get_port, list_=list_ports)
-        return NicRequest(port_id=view.port.id, pci_flavor=pci_flavor)
+        return NicRequest(port_id=find_port(svc, caller, port).port.id, pci_flavor=pci_flavor)
     if network is None:
         raise fields.invalid("network", "name a network or a port")
     found = find_by_id_or_name(
-        svc, caller, "network", network, get=get_network, list_=list_networks
-    )
+        svc, caller, "network", network, get=get_network, list_=list_networks,
+        id_of=lambda view: view.network.id,
+    )  # fmt: skip
     return NicRequest(
         network_id=found.network.id,
         vnic_type=fields.parsed("vnic_type", parse_vnic_type, None),
@@ -81,29 +83,26 @@ def _answer(svc: Services, caller: Caller, advice: Advice) -> ExplainAnswer:
         return _refusal(advice.explanation)
     if advice.placed is None or advice.host_name is None:
         return ExplainAnswer(fits=True)
-    return ExplainAnswer(fits=True, host=advice.host_name, nics=_fits(svc, caller, advice.placed))
+    return ExplainAnswer(
+        fits=True, host=advice.host_name, nics=_fits(svc, caller, advice, advice.placed)
+    )
 
 
-def _fits(svc: Services, caller: Caller, placed: Placed) -> tuple[NicFit, ...]:
-    device_ids = tuple(choice.device_id for choice in placed.choices if choice.device_id)
+def _fits(svc: Services, caller: Caller, advice: Advice, placed: Placed) -> tuple[NicFit, ...]:
     segment_ids = tuple(choice.segment_id for choice in placed.choices if choice.segment_id)
-    devices = {
-        view.id: view.device
-        for view in list_devices(svc, caller, ListQuery(equals={"id": device_ids}))
-    }
     segments = {
         segment.id: segment
         for segment in list_segments(svc, caller, ListQuery(equals={"id": segment_ids}))
     }
-    return tuple(_fit(choice, devices, segments) for choice in placed.choices)
+    return tuple(_fit(choice, advice.devices, segments) for choice in placed.choices)
 
 
 def _fit(
     choice: NicChoice,
-    devices: Mapping[DeviceId, OfferedDevice],
+    devices: Mapping[DeviceRef, OfferedDevice],
     segments: Mapping[SegmentId, Segment],
 ) -> NicFit:
-    device = None if choice.device_id is None else devices[choice.device_id]
+    device = None if choice.device is None else devices.get(choice.device)
     segment = None if choice.segment_id is None else segments[choice.segment_id]
     return NicFit(
         nic=choice.nic,

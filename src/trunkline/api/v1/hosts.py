@@ -55,6 +55,7 @@ def host_item(view: HostView) -> HostItem:
         enabled=host.enabled,
         disabled_reason=host.disabled_reason,
         up=view.up,
+        problem=host.problem or None,
         last_seen=host.last_seen,
         generation=host.generation,
         applied_generation=host.applied_generation,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from trunkline.api.http import Request, Response
+from trunkline.api.v1.references import find_server
 from trunkline.control.devices import list_devices
-from trunkline.control.lookup import find_by_id_or_name
-from trunkline.control.servers import get_server, list_servers
 from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
 from trunkline.domain.device import OfferedDevice
@@ -20,14 +17,7 @@ from trunkline.wire.v1 import NicPath, PathDevice, ServerPath
 def path(svc: Services, request: Request) -> Response:
     """Show a server, by ID or name: NIC, VF, PF, physical network, VLAN."""
     caller = request.caller
-    view = find_by_id_or_name(
-        svc,
-        caller,
-        "server",
-        request.params["id"],
-        get=get_server,
-        list_=partial(list_servers, all_projects=caller.is_admin),
-    )
+    view = find_server(svc, caller, request.params["id"])
     return Response(body=_server_path(svc, caller, view))
 
 
@@ -56,7 +46,6 @@ def _nic_path(svc: Services, caller: Caller, nic: NicView) -> NicPath:
         port_id=port.id,
         port_name=port.name,
         port_status=view.status,
-        failure=view.binding.failure if view.binding is not None and caller.is_admin else None,
         mac=str(port.mac),
         vnic_type=port.vnic_type.value,
         pci_flavor=port.pci_flavor,

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_changes")),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_changes_transaction", "changes", ["transaction", "number"], unique=False)
     op.create_table(
         "events",
         sa.Column(
@@ -196,8 +197,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_devices")),
         sa.UniqueConstraint("host_id", "address", name=op.f("uq_devices_host_id_address")),
     )
-    op.create_index("ix_devices_pf_id", "devices", ["pf_id"], unique=False)
+    op.create_index("ix_devices_pf_id", "devices", ["pf_id", "vf_index"], unique=False)
     op.create_index("ix_devices_physical_network", "devices", ["physical_network"], unique=False)
+    op.create_table(
+        "pools",
+        sa.Column("host_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("kin_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("attributes", sa.Text(), nullable=False),
+        sa.Column("address", sa.String(length=16), nullable=False),
+        sa.Column("alone", sa.Boolean(), nullable=False),
+        sa.Column("members", sa.Text(), nullable=False),
+        sa.Column("offered", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name=op.f("fk_pools_host_id")),
+        sa.PrimaryKeyConstraint("host_id", "number", name=op.f("pk_pools")),
+    )
     op.create_table(
         "ports",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -307,6 +322,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_servers_image_id"), "servers", ["image_id"], unique=False)
     op.create_index(op.f("ix_servers_name"), "servers", ["name"], unique=False)
     op.create_index(op.f("ix_servers_project_id"), "servers", ["project_id"], unique=False)
+    op.create_index(op.f("ix_servers_terminated_at"), "servers", ["terminated_at"], unique=False)
     op.create_table(
         "subnets",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -383,7 +399,6 @@ def upgrade() -> None:
         sa.Column("device_id", sa.String(length=36), nullable=True),
         sa.Column("vif_type", sa.String(length=64), nullable=False),
         sa.Column("vif_details", sa.Text(), nullable=False),
-        sa.Column("failure", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("fk_bindings_device_id")),
         sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name=op.f("fk_bindings_host_id")),
         sa.ForeignKeyConstraint(["port_id"], ["ports.id"], name=op.f("fk_bindings_port_id")),

@@ -1,0 +1,160 @@
+"""Pools of devices as placement counts them: a few rows a host, however many VFs it has.
+
+Derived from the rows of devices whenever a host's inventory changes, so that the index is built
+without reading every VF of the fleet. Which of them have owners is counted from the allocations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    RowMapping,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+)
+
+from trunkline.domain.device import DeviceKind, DeviceRef, device_attributes
+from trunkline.domain.device_pool import DevicePool, PoolMember, pools_of
+from trunkline.domain.ids import DeviceId, HostId
+from trunkline.store.devices import DeviceRecord
+from trunkline.store.tables import allocations, devices, pools
+from trunkline.wire.json import encode
+
+_ROWS_AT_ONCE = 5000
+
+_IS_VF = and_(devices.c.pf_id.is_not(None), devices.c.vf_index.is_not(None))
+_KIN_ID = case((_IS_VF, devices.c.pf_id), else_=devices.c.id)
+_BIT = case((_IS_VF, devices.c.vf_index), else_=0)
+_TAKEN = (
+    select(
+        devices.c.host_id,
+        _KIN_ID.label("kin_id"),
+        devices.c.kind,
+        func.aggregate_strings(cast(_BIT, String), ",").label("bits"),
+    )
+    .select_from(allocations.join(devices, devices.c.id == allocations.c.device_id))
+    .group_by(devices.c.host_id, _KIN_ID, devices.c.kind)
+    .order_by(devices.c.host_id)
+)
+_POOLS = select(pools).order_by(pools.c.host_id, pools.c.number)
+_OF_HOST: BindParameter[str] = bindparam("this_host")
+_TAKEN_OF_HOST = _TAKEN.where(allocations.c.host_id == _OF_HOST)
+_POOLS_OF_HOST = _POOLS.where(pools.c.host_id == _OF_HOST)
+
+_Taken = Mapping[tuple[str, str], int]  # [kin, kind] bitmap.
+
+
+class Pools:
+    """Rows of pools."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def put(self, host_id: HostId, records: Collection[DeviceRecord]) -> None:
+        """Store the pools that all the devices of a host make."""
+        self._connection.execute(delete(pools).where(pools.c.host_id == host_id))
+        made = pools_of(_members(records))
+        if made:
+            rows = [_row(host_id, number, pool) for number, pool in enumerate(made)]
+            self._connection.execute(insert(pools), rows)
+
+    def of_host(self, host_id: HostId) -> tuple[DevicePool, ...]:
+        """Return the pools of one host."""
+        parameters = {"this_host": host_id}
+        taken = dict(self._taken(_TAKEN_OF_HOST, parameters)).get(host_id, {})
+        reader = _Reader()
+        rows = self._connection.execute(_POOLS_OF_HOST, parameters).mappings()
+        return tuple(reader.pool(row, taken) for row in rows)
+
+    def of_all_hosts(self) -> Iterator[tuple[HostId, tuple[DevicePool, ...]]]:
+        """Yield the pools of each host that has any."""
+        taken = dict(self._taken(_TAKEN, {}))
+        reader = _Reader()
+        rows = self._connection.execute(
+            _POOLS, execution_options={"yield_per": _ROWS_AT_ONCE}
+        ).mappings()
+        for host_id, group in groupby(rows, key=itemgetter("host_id")):
+            of_host = taken.get(host_id, {})
+            yield HostId(host_id), tuple(reader.pool(row, of_host) for row in group)
+
+    def _taken(
+        self, statement: Select[Any], parameters: Mapping[str, str]
+    ) -> Iterator[tuple[str, _Taken]]:
+        rows = self._connection.execute(
+            statement, parameters, execution_options={"yield_per": _ROWS_AT_ONCE}
+        )
+        for host_id, group in groupby(rows, key=itemgetter(0)):
+            yield host_id, {(kin_id, kind): _bitmap(bits) for _, kin_id, kind, bits in group}
+
+
+class _Reader:
+    """Makes pools of rows; equal texts are parsed, and kept, once."""
+
+    def __init__(self) -> None:
+        self._attributes: dict[str, Mapping[str, str]] = {}
+
+    def pool(self, row: RowMapping, taken: _Taken) -> DevicePool:
+        text = row["attributes"]
+        attributes = self._attributes.get(text)
+        if attributes is None:
+            attributes = msgspec.json.decode(text, type=dict[str, str])
+            self._attributes[text] = attributes
+        members = int(row["members"], 16)
+        return DevicePool(
+            kin_id=DeviceId(row["kin_id"]),
+            kind=DeviceKind(row["kind"]),
+            attributes=attributes,
+            address=row["address"],
+            alone=row["alone"],
+            members=members,
+            offered=int(row["offered"], 16),
+            taken=taken.get((row["kin_id"], row["kind"]), 0) & members,
+        )
+
+
+def _members(records: Collection[DeviceRecord]) -> Iterator[PoolMember]:
+    """What is off offer comes last: where numbers of VFs have moved, it may be in the way."""
+    seen: set[DeviceRef] = set()
+    for record in sorted(records, key=lambda record: not record.offered):
+        ref = record.ref if record.ref not in seen else DeviceRef(record.id)
+        seen.add(ref)
+        yield PoolMember(
+            ref=ref,
+            kind=record.kind,
+            address=str(record.device.function.address),
+            attributes=device_attributes(record.device),
+            offered=record.offered,
+        )
+
+
+def _row(host_id: HostId, number: int, pool: DevicePool) -> dict[str, Any]:
+    return {
+        "host_id": host_id,
+        "number": number,
+        "kin_id": pool.kin_id,
+        "kind": pool.kind.value,
+        "attributes": encode(pool.attributes).decode(),
+        "address": pool.address,
+        "alone": pool.alone,
+        "members": f"{pool.members:x}",
+        "offered": f"{pool.offered:x}",
+    }
+
+
+def _bitmap(bits: str) -> int:
+    return sum(1 << int(bit) for bit in bits.split(","))

@@ -1,0 +1,268 @@
+"""Two use cases at two replicas: one stands still before each of its statements in turn, while the
+other runs into it. Whoever wins, everything is held once, and losers are told why.
+
+Statements are sampled; HYPOTHESIS_PROFILE=long takes them all. See `round` for what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Final
+
+import pytest
+
+from tests.conftest import PROFILE
+from tests.control import holdings
+from tests.control.round import (
+    Round,
+    Rounds,
+    UseCase,
+    boot,
+    claim,
+    cleaned,
+    direct,
+    grown,
+    refused,
+    runs,
+    unlisted,
+)
+from tests.control.standing_still import count_statements, run_into, sampled
+from tests.support.world import ADMIN, DEMO, PHY1, a_flavor, a_network, a_world
+from trunkline.control.hosts import set_host_enabled
+from trunkline.control.images import delete_image
+from trunkline.control.network_requests import NetworkUpdate
+from trunkline.control.networks import delete_network, update_network
+from trunkline.control.ports import delete_port, update_port
+from trunkline.control.requests import NicRequest, PortUpdate
+from trunkline.control.servers import delete_server, stop_server, update_server
+from trunkline.control.services import Services
+from trunkline.domain.errors import GenerationMoved, StoreUnavailable, TrunklineError
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.port import VnicType
+from trunkline.domain.server import ServerState
+
+FAILED = ListQuery(equals={"state": (ServerState.ERROR.value,)})
+POINTS_MAX = 1000 if PROFILE == "long" else 4  # Statements that one race is stopped before.
+
+
+def delete(svc: Services, its: Round) -> None:
+    delete_server(svc, DEMO, its.server)
+
+
+def run_and_stop(svc: Services, its: Round) -> None:
+    runs(svc, its)
+    stop_server(svc, DEMO, its.server)
+
+
+def rename(svc: Services, its: Round) -> None:
+    update_server(svc, DEMO, its.server, name="new")
+
+
+def disable(svc: Services, its: Round) -> None:
+    set_host_enabled(svc, ADMIN, its.host, enabled=False)
+
+
+def boot_one(svc: Services, its: Round) -> None:
+    boot(svc, direct(its.blue))
+
+
+def boot_with_port(svc: Services, its: Round) -> None:
+    boot(svc, NicRequest(port_id=its.port), direct(its.blue))
+
+
+def boot_with_claimed(svc: Services, its: Round) -> None:
+    boot(svc, NicRequest(port_id=its.claimed))
+
+
+def boot_from_image(svc: Services, its: Round) -> None:
+    boot(svc, direct(its.blue), image=its.image)
+
+
+def boot_on_empty(svc: Services, its: Round) -> None:
+    boot(svc, direct(its.empty))
+
+
+def fill_host(svc: Services, its: Round) -> None:
+    """Take all that is left of the server's host and of the other: seven VFs of each."""
+    for _ in range(2):
+        boot(svc, *[direct(its.blue)] * 6)
+
+
+def boot_whole(svc: Services, its: Round) -> None:
+    """Take a whole PF: the one of the host that has nothing yet."""
+    boot(svc, NicRequest(network_id=its.blue, vnic_type=VnicType.DIRECT_PHYSICAL))
+
+
+def claim_below(svc: Services, its: Round) -> None:
+    """Take a VF of that PF."""
+    claim(svc, its.blue, its.free_host, 0)
+
+
+def claim_one(svc: Services, its: Round) -> None:
+    claim(svc, its.blue, its.host, 1)
+
+
+def rename_port(svc: Services, its: Round) -> None:
+    update_port(svc, DEMO, its.port, PortUpdate(name="new"))
+
+
+def withdraw_claim(svc: Services, its: Round) -> None:
+    update_port(svc, ADMIN, its.claimed, PortUpdate(host=None))
+
+
+def drop_claimed(svc: Services, its: Round) -> None:
+    delete_port(svc, DEMO, its.claimed)
+
+
+def drop_port(svc: Services, its: Round) -> None:
+    delete_port(svc, DEMO, its.port)
+
+
+def drop_image(svc: Services, its: Round) -> None:
+    delete_image(svc, ADMIN, its.image)
+
+
+def drop_network(svc: Services, its: Round) -> None:
+    delete_network(svc, DEMO, its.empty)
+
+
+def retag(svc: Services, its: Round) -> None:
+    update_network(svc, ADMIN, its.empty, NetworkUpdate(segmentation_id=4000 + its.number % 94))
+
+
+Problems = Sequence[BaseException | None]
+
+
+def both_win(svc: Services, its: Round, problems: Problems) -> None:
+    assert problems == [None, None]
+
+
+def one_wins(svc: Services, its: Round, problems: Problems) -> None:
+    assert sorted(problem is None for problem in problems) == [False, True]
+
+
+def any_wins(svc: Services, its: Round, problems: Problems) -> None:
+    """Who is refused depends on who was first; that it is told why is checked of every race."""
+
+
+def it_is_gone(svc: Services, its: Round, problems: Problems) -> None:
+    assert svc.store.read(lambda tx: tx.servers.find(its.server)) is None
+
+
+def it_runs_renamed(svc: Services, its: Round, problems: Problems) -> None:
+    assert problems == [None, None]
+    server = svc.store.read(lambda tx: tx.servers.get(its.server))
+    assert (server.name, server.state) == ("new", ServerState.ACTIVE)
+
+
+def it_is_disabled_and_larger(svc: Services, its: Round, problems: Problems) -> None:
+    host = svc.store.read(lambda tx: tx.hosts.get_by_name(its.host))
+    assert (host.enabled, host.resources.vcpus) == (False, 1000)
+
+
+def the_port_is_renamed_and_bound(svc: Services, its: Round, problems: Problems) -> None:
+    assert problems == [None, None]
+    port, binding = svc.store.read(lambda tx: (tx.ports.get(its.port), tx.bindings.find(its.port)))
+    assert port.name == "new"
+    assert binding is not None
+    assert binding.server_id == port.device_id
+
+
+def the_first_wins(svc: Services, its: Round, problems: Problems) -> None:
+    assert problems[0] is None
+
+
+Outcome = Callable[[Services, Round, Problems], None]
+
+RACES: Final[Mapping[str, tuple[UseCase, UseCase, Outcome]]] = MappingProxyType({
+    "deleted twice": (delete, delete, one_wins),
+    "deleted and seen running": (delete, runs, it_is_gone),
+    "deleted and refused": (delete, refused, it_is_gone),
+    "renamed and seen running": (rename, runs, it_runs_renamed),
+    "stopped and seen failing": (run_and_stop, refused, any_wins),
+    "the same report at two replicas": (cleaned, cleaned, both_win),
+    "booted while a device comes back": (boot_one, cleaned, both_win),
+    "two boots": (boot_one, boot_one, both_win),
+    "two boots for what is left": (fill_host, fill_host, both_win),
+    "booted on devices that go": (boot_one, unlisted, both_win),
+    "booted on a host that is disabled": (boot_one, disable, both_win),
+    "booted beside a claim": (boot_one, claim_one, the_first_wins),
+    "refused twice": (refused, refused, both_win),
+    "refused while the rest is taken": (refused, fill_host, both_win),
+    "a whole PF and a VF of it": (boot_whole, claim_below, any_wins),
+    "two whole PFs": (boot_whole, boot_whole, both_win),
+    "claimed on devices that go": (claim_one, unlisted, any_wins),
+    "a claim withdrawn twice": (withdraw_claim, withdraw_claim, both_win),
+    "a claim withdrawn and its port deleted": (withdraw_claim, drop_claimed, any_wins),
+    "two claims for one VF": (claim_one, claim_one, one_wins),
+    "booted with a claim that is withdrawn": (boot_with_claimed, withdraw_claim, any_wins),
+    "two servers for one port": (boot_with_port, boot_with_port, one_wins),
+    "booted with a port that is deleted": (boot_with_port, drop_port, any_wins),
+    "booted with a port that is renamed": (
+        boot_with_port, rename_port, the_port_is_renamed_and_bound,
+    ),
+    "booted from an image that is deleted": (boot_from_image, drop_image, any_wins),
+    "booted on a network that is deleted": (boot_on_empty, drop_network, any_wins),
+    "booted on a network whose VLAN changes": (boot_on_empty, retag, the_first_wins),
+    "a host that grows is disabled": (grown, disable, it_is_disabled_and_larger),
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Replicas:
+    first: Services
+    second: Services
+    rounds: Rounds
+
+
+@pytest.fixture(scope="module")
+def replicas(
+    tmp_path_factory: pytest.TempPathFactory, new_postgres_database: Callable[[], str]
+) -> Iterator[Replicas]:
+    """One pair for all races, as each has hosts of its own; only the first failure is news."""
+    home, url = tmp_path_factory.mktemp("images"), new_postgres_database()
+    with a_world(home, url=url) as first, a_world(home, url=url, seed=1) as second:
+        a_flavor(first)
+        yield Replicas(first, second, Rounds(first, a_network(first, "blue", (PHY1, 100)).id))
+
+
+def check_losers(svc: Services, problems: Problems) -> None:
+    """Whoever did not get what it asked for was told so in words that it can act on."""
+    for problem in problems:
+        if problem is not None and not isinstance(problem, TrunklineError):
+            raise problem
+        assert not isinstance(problem, StoreUnavailable | GenerationMoved)
+    servers = svc.store.read(lambda tx: tx.servers.page(FAILED))
+    assert all(server.fault and server.fault.message for server in servers)
+
+
+CASES = [
+    pytest.param(name, turn, id=f"{name}, {which} stands still")
+    for name, (one, two, _) in RACES.items()
+    for turn, which in enumerate(("the first", "the second"))
+    if turn == 0 or one is not two
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "turn"), CASES)
+def test_whoever_is_faster_everything_is_held_once(
+    replicas: Replicas, name: str, turn: int
+) -> None:
+    first, second, rounds = replicas.first, replicas.second, replicas.rounds
+    *pair, outcome = RACES[name]
+    standing, other = pair[turn], pair[1 - turn]
+    count = count_statements(first, partial(standing, first, rounds.next()))
+    for number in sampled(count, POINTS_MAX):
+        its = rounds.next()
+        second.store.write(second.fleet.refresh)
+        caught, problems = run_into(
+            (first, partial(standing, first, its)), partial(other, second, its), number
+        )
+        assert caught, "it takes fewer statements than counted"
+        check_losers(first, problems)
+        holdings.check(first, second, hosts=its.hosts)
+        outcome(first, its, problems[::-1] if turn else problems)

@@ -1,0 +1,115 @@
+"""The benchmarks ask what they say they ask."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from random import Random
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks._index import Index, as_view, make_request
+from benchmarks._raw_fleet import (
+    FILLS,
+    PFS_PER_HOST,
+    VFS_PER_PF,
+    RawHost,
+    Wants,
+    feasible_request,
+    infeasible_request,
+    make_fleet,
+)
+from tests.oracle.placement_oracle import RawDevice, RawNic, devices_suffice
+from tests.tidy.repository import REPOSITORY
+from tools import write_benchmarks
+from tools.log_plot import Line, draw
+
+SEEDS = range(10)
+
+
+def fits(wants: list[Wants], host: RawHost) -> bool:
+    """Whether a host meets the demands, by the oracle."""
+    devices: list[RawDevice] = [
+        {
+            "id": f"{p}.{vf}",
+            "kind": "vf",
+            "pf": None,
+            "vf_index": vf,
+            "attributes": {**pf.facts, **pf.tags},
+            "free": bool(pf.free >> vf & 1),
+        }
+        for p, pf in enumerate(host.pfs)
+        for vf in range(VFS_PER_PF)
+    ]
+    nics: list[RawNic] = [
+        {
+            "name": "nic",
+            "kind": "vf",
+            "options": [{"segment": None, "attributes": {}, "bridge": None}],
+            "attributes": dict(nic),
+        }
+        for nic in wants
+    ]
+    return devices_suffice(nics, devices)
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_a_fleet_is_as_full_as_was_asked(fill: str) -> None:
+    hosts = make_fleet(20, fill=FILLS[fill], dice=Random(1))
+    free = sum(host.free_count() for host in hosts)
+    size = 20 * PFS_PER_HOST * VFS_PER_PF
+    assert free / size == pytest.approx(1 - FILLS[fill], abs=0.001)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("nic_count", [1, 4, 8])
+def test_requests_fit_or_do_not_as_they_are_meant_to(seed: int, nic_count: int) -> None:
+    dice = Random(seed)
+    hosts = make_fleet(8, fill=0.95, dice=dice)
+    wants = feasible_request(hosts, nic_count, dice)
+    assert wants is not None
+    assert len(wants) == nic_count
+    assert any(fits(wants, host) for host in hosts)
+    none_has = infeasible_request(nic_count, dice)
+    assert not any(fits(none_has, host) for host in hosts)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_index_is_given_the_hosts_that_the_oracle_sees(seed: int) -> None:
+    dice = Random(seed)
+    hosts = make_fleet(6, fill=0.97, dice=dice)
+    index = Index(as_view(number, host) for number, host in enumerate(hosts))
+    wants = feasible_request(hosts, 4, dice)
+    assert wants is not None
+    fitting = {number for number, host in enumerate(hosts) if fits(wants, host)}
+    assert index.accepting(make_request(wants)) == fitting
+
+
+@pytest.mark.slow
+def test_what_placement_measures_can_be_put_into_the_documentation() -> None:
+    """The marks of the page stay, so that it can be renewed again."""
+    command = [sys.executable, "-m", "benchmarks.placement", "--hosts", "5", "10"]
+    done = subprocess.run(
+        [*command, "--decisions", "3"], cwd=REPOSITORY, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    page = write_benchmarks.TARGET.read_text()
+    renewed = write_benchmarks.render(page, {"placement": report})
+    assert "| 4 NICs, none fits |" in renewed
+    assert renewed.count("<!-- end -->") == page.count("<!-- end -->")
+    assert write_benchmarks.render(renewed, {"placement": report}) == renewed
+    drawn = ElementTree.fromstring(write_benchmarks.plot(report, None))
+    assert len(drawn.findall("{*}polyline")) == 3
+
+
+def test_labels_of_a_plot_do_not_cover_each_other() -> None:
+    lines = [Line(name, [(1, 1.0), (10, end)]) for name, end in (("a", 5.0), ("b", 5.1), ("c", 5))]
+    drawn = ElementTree.fromstring(draw("t", "x", "y", lines))
+    heights = sorted(
+        float(text.attrib["y"]) for text in drawn.findall("{*}text") if text.text in {"a", "b", "c"}
+    )
+    assert all(below - above >= 16 for above, below in pairwise(heights))
