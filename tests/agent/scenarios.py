@@ -41,8 +41,14 @@ def _tagged_with_priority(world: World) -> ServerConfig:
     return a_server(4, nic)
 
 
+def _with_gpu_and_vf(world: World) -> ServerConfig:
+    """A NIC, and a GPU and a VF handed over as they are."""
+    server = a_server(5, a_nic(6, world.device(IGB, 3)))
+    return replace(server, devices=(world.gpu, world.device(MLX, 2)))
+
+
 def _devices(server: ServerConfig) -> tuple[HeldDevice, ...]:
-    return tuple(nic.device for nic in server.nics if nic.device is not None)
+    return server.held_devices
 
 
 def _nothing(_: World) -> Wants:
@@ -76,6 +82,9 @@ SCENARIOS = {
     "delete macvtap": _delete(_macvtap),
     "boot whole PF": _boot(_whole),
     "delete whole PF": _delete(_whole),
+    "boot with a GPU": _boot(_with_gpu_and_vf),
+    "stop with a GPU": _change(_with_gpu_and_vf, power=PowerState.STOPPED),
+    "delete with a GPU": _delete(_with_gpu_and_vf),
     "boot with priority, trust and rate": _boot(_tagged_with_priority),
     "delete with priority, trust and rate": _delete(_tagged_with_priority),
 }

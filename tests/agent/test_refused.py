@@ -92,13 +92,17 @@ def test_a_busy_driver_is_tried_again_until_all_is_as_desired(name: str, tmp_pat
 def test_a_device_that_is_not_restored_is_dirty_until_it_is(name: str, tmp_path: Path) -> None:
     stage = Stage(SCENARIOS[name], tmp_path)
     _, releases = stage.wants
+    # What was handed over as it was has nothing written to it, so nothing to be refused.
+    servers, _ = SCENARIOS[name].before(stage.a_world())
+    written = {nic.device for server in servers for nic in server.nics}
     for operation in ("set_vf", "set_vf_count"):
         world = stage.a_world()
         agent = world.an_agent()
         world.machine.kernel.plant(RefuseNext(operation=operation, errno="EIO"))
         world.run(agent, seconds=30)
-        told = [world.control.condition(device) for device in releases]
+        told = [world.control.condition(device) for device in releases if device in written]
         if operation == ("set_vf_count" if "whole" in name else "set_vf"):
+            assert told
             assert all(each is not None and each[0] is DeviceCondition.DIRTY for each in told)
             assert all(each is not None and "EIO" in each[1] for each in told)
         world.machine.kernel.clear_faults()

@@ -2,6 +2,7 @@
 
 0000:05:00.0  eth2  igb        VFs 0000:05:10.0, .2, .4, .6
 0000:82:00.0  eth3  mlx5_core  VFs 0000:82:00.2 .. .5
+0000:c1:00.0  a GPU (nvidia)
 br-phy1
 """
 
@@ -29,10 +30,12 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.host.fake_kernel import FakeKernel
+from trunkline.host.machine import PlainRecord
 from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
 from trunkline.reconcile.report import DeviceCondition, HostReport, ReportAck, ServerCondition
 
 IGB, MLX = PF, OTHER_PF
+GPU = PciAddress.parse("0000:c1:00.0")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RESOURCES = HostResources(vcpus=16, memory_mib=65536, disk_gib=500)
 ZERO = "00:00:00:00:00:00"
@@ -113,6 +116,11 @@ def _a_machine(directory: Path) -> Machine:
             mac="00:1b:21:00:00:02",
             vf_count=4,
         ),
+        plain=(
+            PlainRecord(
+                address=GPU, vendor_id="10de", product_id="20b0", iommu_group=90, driver="nvidia"
+            ),
+        ),
     )
 
 
@@ -141,6 +149,12 @@ class World:
         kernel = FakeKernel(directory / "kernel.json")
         hypervisor = FakeHypervisor(directory / "hypervisor.json", kernel)
         return cls(directory, machine=Machine(kernel=kernel, hypervisor=hypervisor))
+
+    @property
+    def gpu(self) -> HeldDevice:
+        return HeldDevice(
+            address=GPU, kind=DeviceKind.PLAIN, epoch=1, pf_address=None, vf_index=None
+        )
 
     @property
     def journal_path(self) -> Path:
@@ -235,8 +249,17 @@ def check(world: World, *servers: ServerConfig) -> None:
     """Compare the raw state of kernel and libvirt with what should be there, and nothing else.
 
     Knows nothing of plans: VFs of `servers` carry their NICs' settings, every other VF is as the
-    driver started it, and exactly the guests that should run do.
+    driver started it, but that one given away besides NICs is in its guest, as plain functions are;
+    and exactly the guests that should run do.
     """
+    given = {
+        str(held.address)
+        for server in servers
+        if server.power is PowerState.RUNNING
+        for held in server.devices
+    }
+    for plain in world.raw_kernel().get("plain", []):
+        assert plain.get("in_guest", False) == (plain["address"] in given), plain
     wanted: dict[str, NicConfig] = {
         str(nic.device.address): nic for server in servers for nic in server.nics if nic.device
     }
@@ -263,7 +286,7 @@ def check(world: World, *servers: ServerConfig) -> None:
                 assert not vf.get("trust", False), where
                 assert vf.get("max_tx_rate_mbps", 0) == 0, where
                 assert vf.get("link_state", "auto") == "auto", where
-                assert not vf.get("in_guest", False), where
+                assert vf.get("in_guest", False) == (addresses[pf, index] in given), where
                 assert vf.get("ifname", "") in ("", f"{record['ifname']}v{index}"), where
             else:
                 assert vf["mac"] == str(nic.mac), where

@@ -103,7 +103,8 @@ NAMES = st.sampled_from([
     "block_device_mapping_v2", "reboot", "type", "os-start", "os-stop", "flavor", "ram", "vcpus",
     "disk", "extra_specs", "host", "status", "disabled_reason", "nics", "visibility", "min_disk",
     "protected", "op", "path", "value", "generation", "run_id", "number", "inventory",
-    "resources", "user_data",
+    "resources", "user_data", "match", "pci_flavor", "vendor_id", "e.model", "glob", "regex",
+    "vnic_type",
 ])  # fmt: skip
 UUID = "7ad6ad8b-5b5c-4d22-8d2c-9c8a6f3e1b11"
 SCALARS = st.sampled_from([
@@ -122,7 +123,7 @@ VALUES = st.recursive(
 )
 WRAPPERS = {
     "networks": "network", "subnets": "subnet", "ports": "port", "servers": "server",
-    "flavors": "flavor", "tokens": "auth", "segments": "segment",
+    "flavors": "flavor", "os-pci-flavors": "pci_flavor", "tokens": "auth", "segments": "segment",
 }  # fmt: skip
 
 

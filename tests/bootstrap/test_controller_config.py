@@ -9,8 +9,10 @@ import pytest
 from trunkline.bootstrap.controller_config import load_controller_config
 from trunkline.bootstrap.toml_reading import InvalidConfig
 from trunkline.control.networking import IdRange
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.network import NetworkType
+from trunkline.domain.pci_flavor import match_text
 from trunkline.domain.port import VnicType
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "two-networks"
@@ -44,6 +46,9 @@ def test_the_example_is_the_two_networks_of_the_scenario() -> None:
         PhysicalNetwork("phy1"): (IdRange(100, 199),),
         PhysicalNetwork("phy2"): (IdRange(200, 299),),
     }
+    assert config.pci.attributes == {
+        "vendor_id", "product_id", "dev_type", "driver", "e.physical_network"
+    }  # fmt: skip
     assert config.enrolment_key_file == EXAMPLES / "enrolment.key"
     assert config.database_url == f"sqlite:///{EXAMPLES}/state/controller/trunkline.db"
     assert {kind for d in config.networking.drivers for kind in d.network_types} == set(NetworkType)
@@ -107,6 +112,18 @@ def test_a_database_password_is_in_no_message(tmp_path: Path) -> None:
         ("[networking]\nscheduling_attributes = ['address', 'e.physical_network']\n",
          "networking.scheduling_attributes[0]: 'address' is no attribute"),
         ("[networking]\nscheduling_attributes = ['vendor_id']\n", "'e.physical_network'"),
+        ("[[pci_alias]]\nvendor_id = '10de'\n", "pci_alias[0].name: missing; add it"),
+        ("[[pci_alias]]\nname = 'a:1'\nvendor_id = '10de'\n", "pci_alias[0].name: 'a:1' is no"),
+        ("[[pci_alias]]\nname = 'a1'\n", "pci_alias[0]: matches nothing in particular; add vendor"),
+        ("[[pci_alias]]\nname = 'a1'\nvendor_id = 'nv'\n", "pci_alias[0].vendor_id: 'nv': not"),
+        ("[[pci_alias]]\nname = 'a1'\nvendor_id = '10de'\ndevice_type = 'gpu'\n",
+         "pci_alias[0].device_type: 'gpu' is no kind of device; there are type-PCI"),
+        ("[[pci_alias]]\nname = 'a1'\nvendor_id = '10de'\nnuma_policy = 'required'\n",
+         "pci_alias[0].numa_policy: 'required' is not kept for devices besides NICs"),
+        ("[[pci_alias]]\nname = 'a1'\nvendor_id = '10de'\nnuma_policy = 'near'\n",
+         "pci_alias[0].numa_policy: 'near' is no policy; there are preferred and legacy"),
+        (2 * "[[pci_alias]]\nname = 'a1'\nvendor_id = '10de'\n" + "device_type = 'type-PF'\n",
+         "pci_alias[1].device_type: another than that of a1 above"),
         ("[networking]\nvif_types = { direct = 'magic' }\n", "networking.vif_types.direct"),
         ("[networking]\nmtu = 10\n", "networking.mtu"),
         ("[network_drivers.physical_network]\nprovder_attribute = 'x'\n", "provder_attribute"),
@@ -168,3 +185,33 @@ def test_what_is_no_toml_is_told(tmp_path: Path, content: bytes, fault: str) -> 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match="can't be read: No such file"):
         load_controller_config(tmp_path / "nothing.toml")
+
+
+def test_aliases_are_read_as_nova_has_them(tmp_path: Path) -> None:
+    text = (
+        LEAST
+        + """
+[[pci_alias]]
+name = "a1"
+vendor_id = "10DE"
+product_id = "20b0"
+[[pci_alias]]
+name = "a1"
+product_id = "20b2"
+[[pci_alias]]
+name = "nic"
+vendor_id = "8086"
+device_type = "type-PF"
+numa_policy = "preferred"
+"""
+    )
+    aliases = load_controller_config(written(tmp_path, text)).pci.aliases
+    assert match_text(aliases["a1"].match) == "product_id=20b0, vendor_id=10de or product_id=20b2"
+    assert (aliases["a1"].kind, aliases["a1"].or_kinds) == (DeviceKind.PLAIN, (DeviceKind.VF,))
+    assert match_text(aliases["nic"].match) == "vendor_id=8086, dev_type=pf"
+    assert (aliases["nic"].kind, aliases["nic"].or_kinds) == (DeviceKind.PF, ())
+
+
+def test_every_tag_may_be_allowed_at_once(tmp_path: Path) -> None:
+    text = LEAST + "[networking]\nscheduling_attributes = ['vendor_id', 'e.*']\n"
+    assert load_controller_config(written(tmp_path, text)).pci.attributes == {"vendor_id", "e.*"}

@@ -361,3 +361,38 @@ def test_ctrl_c_ends_at_once_with_130_and_no_traceback(world: TwoNetworks, tmp_p
             stdout, stderr = started.communicate(timeout=30)
     assert started.returncode == ExitCode.INTERRUPTED
     assert (stdout, stderr) == ("", "trunkline: interrupted\n")
+
+
+def test_pci_flavors_are_made_changed_shown_and_deleted(terminal: Terminal) -> None:
+    session = (
+        "pci-flavor list",
+        "pci-flavor create 10g --match vendor_id=15b3,product_id=1004|1016 --description fast",
+        r"pci-flavor create odd --match e.model~cx*,e.rack=~r[0-9]{1\,2} --match dev_type=pf",
+        "pci-flavor set 10g --match vendor_id=8086",
+        "pci-flavor list",
+        "pci-flavor list --os-cloud trunkline-demo",
+        "pci-flavor show odd",
+        "pci-flavor create 10g --match vendor_id=8086",
+        "pci-flavor create bad --match vendorid=8086 --match address=0000:05:00.0",
+        "pci-flavor delete 10g",
+        "pci-flavor delete 10g",
+        "pci-flavor delete odd --os-cloud trunkline-demo",
+    )
+    text = ""
+    for line in session:
+        result = terminal.run(line)
+        text += f"$ trunkline {line}\n{result.output}exit code {result.exit_code}\n\n"
+    golden("pci-flavor-session", without_chance(text))
+    assert terminal.json("pci-flavor show odd")["match"] == [
+        {"e.model": {"glob": "cx*"}, "e.rack": {"regex": "r[0-9]{1,2}"}},
+        {"dev_type": "pf"},
+    ]
+
+
+def test_an_expression_that_is_not_understood_is_usage(terminal: Terminal) -> None:
+    result = terminal.run("pci-flavor create a --match vendor_id")
+    assert result.exit_code == ExitCode.USAGE
+    assert "'vendor_id' is no condition; write ATTRIBUTE=VALUE" in " ".join(result.output.split())
+    result = terminal.run("pci-flavor set a")
+    assert result.exit_code == ExitCode.USAGE
+    assert "nothing to change: give --match or --description" in result.output

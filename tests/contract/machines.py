@@ -11,7 +11,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.host.driver_data import drivers
 from trunkline.host.fake_hypervisor import FakeHypervisor, create_hypervisor
 from trunkline.host.fake_kernel import FakeKernel, create_kernel
-from trunkline.host.machine import KernelState, PfRecord
+from trunkline.host.machine import KernelState, PfRecord, PlainRecord
 
 PF = PciAddress.parse("0000:05:00.0")
 OTHER_PF = PciAddress.parse("0000:82:00.0")
@@ -62,7 +62,7 @@ class Machine:
         return Machine(kernel=kernel, hypervisor=FakeHypervisor(self.hypervisor.path, kernel))
 
 
-def fake_machine(directory: Path, *pfs: PfRecord) -> Machine:
+def fake_machine(directory: Path, *pfs: PfRecord, plain: tuple[PlainRecord, ...] = ()) -> Machine:
     """Make a simulated machine.
 
     ::
@@ -84,7 +84,8 @@ def fake_machine(directory: Path, *pfs: PfRecord) -> Machine:
     ]
     directory.mkdir(parents=True, exist_ok=True)
     create_kernel(
-        directory / "kernel.json", KernelState(name="h1", pfs=records, bridges=["br-phy1"])
+        directory / "kernel.json",
+        KernelState(name="h1", pfs=records, plain=list(plain), bridges=["br-phy1"]),
     )
     kernel = FakeKernel(directory / "kernel.json")
     create_hypervisor(directory / "hypervisor.json", kernel)

@@ -17,8 +17,12 @@ RULES = {
     "a VF or PF is held by its port's binding": """
         SELECT a.id FROM allocations a LEFT JOIN bindings b
           ON b.port_id = a.port_id AND b.device_id = a.device_id AND b.host_id = a.host_id
-        WHERE a.state IN ('claimed', 'active')
+        WHERE a.state IN ('claimed', 'active') AND a.port_id IS NOT NULL
           AND (b.port_id IS NULL OR coalesce(b.server_id, '') <> coalesce(a.server_id, ''))""",
+    "what is held without a port is held by a server on that host": """
+        SELECT a.id FROM allocations a LEFT JOIN servers s
+          ON s.id = a.server_id AND s.state <> 'DELETED' AND s.host_id = a.host_id
+        WHERE a.state IN ('claimed', 'active') AND a.port_id IS NULL AND s.id IS NULL""",
     "a binding's device is allocated to it": """
         SELECT b.port_id FROM bindings b LEFT JOIN allocations a
           ON a.device_id = b.device_id AND a.port_id = b.port_id

@@ -21,8 +21,10 @@ from tests.support.world import (
     a_network,
 )
 from trunkline.control.desired import desired_config
+from trunkline.control.flavors import set_extra_specs
 from trunkline.control.network_requests import NetworkCreate
 from trunkline.control.networks import create_network
+from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
 from trunkline.control.ports import create_port, update_port
 from trunkline.control.reports import take_report
 from trunkline.control.requests import NicRequest, PortCreate, PortUpdate, ServerCreate
@@ -130,8 +132,20 @@ def claim(svc: Services, names: Names) -> None:
     )
 
 
+def boot_accelerated(svc: Services, names: Names) -> None:
+    """A server with two devices besides its NIC."""
+    nic = NicRequest(network_id=names.red, vnic_type=VnicType.DIRECT)
+    request = ServerCreate(
+        name="fast", flavor_id=FlavorId("accelerated"), image_id=None, nics=(nic,)
+    )
+    server = create_server(svc, DEMO, request)
+    assert sum(wanted.count for wanted in server.pci_requests) == 2
+    assert server.host_id is not None
+
+
 USE_CASES: Final[Mapping[str, Callable[[Services, Names], object]]] = MappingProxyType({
     "create a server": lambda svc, names: boot(svc, *nics(names)),
+    "create a server with devices besides its NIC": boot_accelerated,
     "delete a server": lambda svc, names: delete_server(svc, DEMO, names.held),
     "take in that a server runs": ready,
     "take in that a server was refused": refused,
@@ -150,6 +164,10 @@ def prepare(svc: Services) -> Names:
     a_flavor(svc)
     for n in (1, 2):
         AgentByHand(svc, f"h{n}", a_card(5, "phy1", serial=n) + a_card(0x82, "phy2", serial=n))
+    any_card = PciFlavorCreate(name="any", match=[{"vendor_id": "15b3"}])
+    create_pci_flavor(svc, ADMIN, any_card)
+    accelerated = a_flavor(svc, "accelerated")
+    set_extra_specs(svc, ADMIN, accelerated.id, {"pci_passthrough:pci_flavor": "any:2"})
     blue, red = a_network(svc, "blue", (PHY1, 100)), a_network(svc, "red", (PHY2, 200))
     port = create_port(svc, DEMO, PortCreate(network_id=blue.id, vnic_type=VnicType.DIRECT)).port
     direct = NicRequest(network_id=blue.id, vnic_type=VnicType.DIRECT)

@@ -18,9 +18,11 @@ from tests.reconcile.scenes import (
     whole,
 )
 from tests.support.libvirt_schemas import LibvirtSchema
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.host.libvirt_domain import parse_libvirt_domain
-from trunkline.reconcile.desired import NicConfig
+from trunkline.reconcile.desired import HeldDevice, NicConfig
 from trunkline.reconcile.domain_xml import DomainOptions, attachment, define
 
 OPTIONS = DomainOptions()
@@ -82,6 +84,27 @@ def test_what_libvirt_reads_is_what_an_observation_is_compared_with(
     )
     vfs = [nic for nic in nics if nic.vnic_type in (VnicType.DIRECT, VnicType.MACVTAP)]
     assert written == sorted((str(nic.mac), nic.vlan_id) for nic in vfs)
+
+
+@given(count=st.integers(1, 8), nics=nics())
+def test_devices_besides_nics_are_handed_over_as_they_are(
+    libvirt_domain_schema: LibvirtSchema, count: int, nics: tuple[NicConfig, ...]
+) -> None:
+    devices = tuple(
+        HeldDevice(
+            address=PciAddress(0, 0xC0 + number, 0, 0), kind=DeviceKind.PLAIN, epoch=1,
+            pf_address=None, vf_index=None,
+        )
+        for number in range(count)
+    )  # fmt: skip
+    server = replace(a_server(1, *nics), devices=devices)
+    made = define(server, VIF_TYPES, OPTIONS)
+    libvirt_domain_schema.check(made.xml)
+    read = parse_libvirt_domain(made.xml)
+    assert read.hostdevs[-count:] == tuple(held.address for held in devices)
+    assert frozenset(read.host_devices) == attachment(server, VIF_TYPES).devices
+    assert 'memballoon model="none"' in made.xml  # vfio pins the guest's memory.
+    assert define(replace(server, devices=()), VIF_TYPES, OPTIONS).digest != made.digest
 
 
 def test_the_digest_is_of_all_but_the_boot_number() -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
 from tests.support.world import ADMIN, DEMO, PHY1, AgentByHand, a_card, a_network
@@ -21,11 +21,20 @@ from trunkline.control.subnets import create_subnet
 from trunkline.domain.allocation import Allocation
 from trunkline.domain.binding import Binding
 from trunkline.domain.errors import AlreadyExists, DeviceTaken, GenerationMoved, InUse
-from trunkline.domain.ids import AllocationId, HostId, HostName, NetworkId, PortId, SegmentId
+from trunkline.domain.ids import (
+    AllocationId,
+    HostId,
+    HostName,
+    NetworkId,
+    PciFlavorId,
+    PortId,
+    SegmentId,
+)
 from trunkline.domain.network import Network
+from trunkline.domain.pci_flavor import PciFlavor
 from trunkline.domain.port import Port, VnicType
 from trunkline.store.devices import DeviceRecord
-from trunkline.store.tables import devices, subnets
+from trunkline.store.tables import devices, pci_flavors, subnets
 from trunkline.store.transaction import Transaction
 
 SLOT = "0000:05:02.0"
@@ -178,3 +187,24 @@ def test_references_are_checked(svc: Services, network: Network) -> None:
                 update(subnets).values(network_id=NetworkId(SegmentId("nowhere")))
             )
         )
+
+
+def test_a_pci_flavor_that_a_port_names_stays(svc: Services, network: Network) -> None:
+    def make(tx: Transaction) -> PciFlavor:
+        at = svc.clock.now()
+        flavor = PciFlavor(
+            id=PciFlavorId("f" * 36), name="10g", alternatives=(), created_at=at, updated_at=at
+        )
+        tx.pci_flavors.insert(flavor)
+        return flavor
+
+    flavor = svc.store.write(make)
+    again = replace(flavor, id=PciFlavorId("e" * 36))
+    with pytest.raises(AlreadyExists, match="PCI flavor 10g"):
+        svc.store.write(lambda tx: tx.pci_flavors.insert(again))
+    asked = PortCreate(network_id=network.id, vnic_type=VnicType.DIRECT, pci_flavor="10g")
+    create_port(svc, DEMO, asked)
+    with pytest.raises(InUse, match="ports name it"):
+        svc.store.write(lambda tx: tx.pci_flavors.delete(flavor))
+    with pytest.raises(IntegrityError):  # Whatever the code looks at before.
+        svc.store.write(lambda tx: tx._connection.execute(delete(pci_flavors)))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.store.undone import undone
 from tests.support.world import a_card
 from trunkline.domain.audit import AuditEvent
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import NotFound
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import Host, HostResources
@@ -24,6 +25,7 @@ from trunkline.domain.ids import (
     HostName,
     ImageId,
     NetworkId,
+    PciFlavorId,
     PhysicalNetwork,
     PortId,
     ProjectId,
@@ -35,6 +37,8 @@ from trunkline.domain.ids import (
 from trunkline.domain.image import Image, ImageState
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool, HostRoute, Network, NetworkType, Segment, Subnet
+from trunkline.domain.pci_flavor import Condition, How, PciFlavor
+from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import FixedIp, Port, VnicType
 from trunkline.domain.server import Fault, Flavor, PowerState, Server, ServerState
 from trunkline.store.devices import DeviceRecord
@@ -54,12 +58,26 @@ FLAVORS = st.builds(
     Flavor, id=IDS.map(FlavorId), name=IDS, vcpus=COUNTS, memory_mib=COUNTS, disk_gib=COUNTS,
     created_at=TIMES, description=SOME_TEXT, is_public=st.booleans(), extra_specs=TEXT_MAPS,
 )  # fmt: skip
+CONDITIONS = st.builds(
+    Condition, attribute=TEXT, how=st.sampled_from(How),
+    values=st.lists(TEXT, min_size=1, max_size=3).map(tuple),
+)  # fmt: skip
+MATCHES = st.lists(st.lists(CONDITIONS, min_size=1, max_size=3).map(tuple), max_size=3).map(tuple)
+PCI_FLAVORS = st.builds(
+    PciFlavor, id=IDS.map(PciFlavorId), name=IDS, alternatives=MATCHES, description=TEXT,
+    created_at=TIMES, updated_at=TIMES,
+)  # fmt: skip
+PCI_REQUESTS = st.builds(
+    PciRequest, name=TEXT, count=COUNTS, match=MATCHES, kind=st.sampled_from(DeviceKind),
+    or_kinds=st.lists(st.sampled_from(DeviceKind), max_size=2).map(tuple),
+)  # fmt: skip
 FAULTS = st.builds(Fault, code=COUNTS, message=TEXT, details=TEXT, at=TIMES)
 SERVERS = st.builds(
     Server, id=IDS.map(ServerId), project_id=IDS.map(ProjectId), user_id=IDS.map(UserId), name=TEXT,
     state=st.sampled_from([state for state in ServerState if state is not ServerState.DELETED]),
     flavor=FLAVORS, image_id=st.none() | IDS.map(ImageId),
     port_ids=st.lists(IDS.map(PortId), max_size=3).map(tuple), created_at=TIMES, updated_at=TIMES,
+    pci_requests=st.lists(PCI_REQUESTS, max_size=2).map(tuple),
     power=st.sampled_from(PowerState), boot_number=COUNTS,
     excluded_hosts=st.lists(IDS.map(HostId), max_size=3).map(tuple), fault=st.none() | FAULTS,
     description=SOME_TEXT, metadata=TEXT_MAPS, tags=st.lists(TEXT, max_size=3).map(tuple),
@@ -132,6 +150,23 @@ def test_an_image_and_a_flavor(shared_store: Store, image: Image, flavor: Flavor
         assert tx.images.get(image.id) == image
         tx.flavors.insert(flavor)
         assert tx.flavors.get(flavor.id) == flavor
+
+    undone(shared_store, example)
+
+
+@settings(max_examples=20)
+@given(PCI_FLAVORS, PCI_FLAVORS)
+def test_a_pci_flavor(shared_store: Store, flavor: PciFlavor, changed: PciFlavor) -> None:
+    changed = replace(changed, id=flavor.id)
+
+    def example(tx: Transaction) -> None:
+        tx.pci_flavors.insert(flavor)
+        assert tx.pci_flavors.get(flavor.id) == flavor
+        assert tx.pci_flavors.named([flavor.name, "no such name"]) == {flavor.name: flavor}
+        tx.pci_flavors.update(changed)
+        assert tx.pci_flavors.get(flavor.id) == changed
+        tx.pci_flavors.delete(changed)
+        assert tx.pci_flavors.named([changed.name]) == {}
 
     undone(shared_store, example)
 

@@ -111,11 +111,10 @@ class ComputeSite:
         """Let every agent make true, and report, all that is desired of its host."""
         for agent in self.agents:
             config = desired_config(self.site.svc, agent.name)
-            held = [nic.device for server in config.servers for nic in server.nics]
+            held = [device for server in config.servers for device in server.held_devices]
             facts = [
                 DeviceFact(address=d.address, epoch=d.epoch, condition=DeviceCondition.READY)
                 for d in held
-                if d is not None
             ]
             facts += [
                 DeviceFact(address=d.address, epoch=d.epoch, condition=DeviceCondition.CLEAN)

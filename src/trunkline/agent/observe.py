@@ -39,7 +39,7 @@ def pfs_concerned(
     releases: Collection[HeldDevice],
 ) -> frozenset[PciAddress]:
     """Return the PFs whose VFs must be read to plan for these servers and releases."""
-    held = [nic.device for server in servers for nic in server.nics if nic.device is not None]
+    held = [device for server in servers for device in server.held_devices]
     found = set()
     for device in (*held, *releases):
         function = functions.get(device.address)

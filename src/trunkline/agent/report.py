@@ -69,6 +69,8 @@ class Findings:
         for nic in server.nics:
             if nic.device is not None:
                 self.note_device(nic.device, devices, reason, subject=nic)
+        for held in server.devices:
+            self.note_device(held, devices, reason)
 
     def keep_only(self, config: HostConfig) -> None:
         """Drop the facts about what `config` does not name."""
@@ -77,7 +79,7 @@ class Findings:
             del self.servers[server_id]
         held = {(device.address, device.epoch) for device in config.releases}
         for server in config.servers:
-            held |= {(nic.device.address, nic.device.epoch) for nic in server.nics if nic.device}
+            held |= {(device.address, device.epoch) for device in server.held_devices}
         for key in self.devices.keys() - held:
             del self.devices[key]
 
@@ -212,7 +214,10 @@ def _say_the_same(one: tuple[OfferedDevice, ...], other: tuple[OfferedDevice, ..
 
 
 def _lasting(device: OfferedDevice) -> OfferedDevice:
-    """Leave out what changes with every start of a guest: a VF's driver and netdev."""
-    if device.function.kind is not DeviceKind.VF:
+    """Leave out what changes with every start of a guest: driver and netdev, but of a PF.
+
+    (A PF that is in a guest has lost its VFs, which is news.)
+    """
+    if device.function.kind is DeviceKind.PF:
         return device
     return replace(device, function=replace(device.function, driver=None, ifname=None))

@@ -51,7 +51,7 @@ class Standing:
                 del self.failures[server_id]
                 # What was told of its devices was told of a refused server: they are looked at
                 # again for whatever is wanted of them now.
-                self._releases -= {nic.device for nic in failure.server.nics if nic.device}
+                self._releases -= set(failure.server.held_devices)
         self._releases &= set(self.releases(config))
         self._findings.keep_only(config)
         self.is_settled = False
@@ -64,10 +64,7 @@ class Standing:
     def releases(self, config: HostConfig) -> list[HeldDevice]:
         """List the devices to be taken back, those of failed servers among them."""
         undone = [
-            nic.device
-            for failure in self.failures.values()
-            for nic in failure.server.nics
-            if nic.device is not None
+            device for failure in self.failures.values() for device in failure.server.held_devices
         ]
         return [*config.releases, *undone]
 
@@ -193,13 +190,13 @@ class Standing:
         releases = {unit.device: unit for unit in made.units if unit.device is not None}
         for failure in self.failures.values():
             reason, pending = failure.reason, failure.server.id in removals
-            for nic in failure.server.nics:
-                if nic.device is None or nic.device in self._releases:
+            for device in failure.server.held_devices:
+                if device in self._releases:
                     continue
-                unit = releases.get(nic.device)
+                unit = releases.get(device)
                 found = self.attempts.find(unit) if unit is not None else None
                 if found is not None and found.gave_up:
-                    reason += f"; {nic.device.address} is not restored: {found.reason}"
+                    reason += f"; {device.address} is not restored: {found.reason}"
                 elif unit is None or unit.outcome is not Outcome.FENCED:
                     pending = True
             condition = ServerCondition.PENDING if pending else ServerCondition.FAILED

@@ -17,8 +17,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from trunkline.bootstrap.pci_aliases import PciAliasTable, read_aliases
 from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
 from trunkline.control.networking import IdRange, Networking
+from trunkline.control.pci_options import PciOptions
 from trunkline.control.services import (
     DELETED_SERVERS_KEPT_DAYS,
     EVENTS_KEPT_DAYS,
@@ -27,6 +29,7 @@ from trunkline.control.services import (
     TOKEN_LIFETIME_SECONDS,
     Limits,
 )
+from trunkline.domain.attributes import ALL_TAGS, FACTS, is_attribute
 from trunkline.domain.errors import TrunklineError
 from trunkline.domain.ether import VLAN_ID_MAX, VLAN_ID_MIN
 from trunkline.domain.ids import PhysicalNetwork
@@ -39,12 +42,15 @@ from trunkline.netdrivers.registry import (
 )
 from trunkline.vif.registry import DEFAULT_VIF_TYPES, UnknownVifType, load_vif_types
 
-# What network drivers may demand of devices. Addresses and host names are left out on purpose: a
-# demand that names one is tied to one host.
-DEFAULT_SCHEDULING_ATTRIBUTES: Final = ("vendor_id", "product_id", "e.physical_network")
-_FACTS: Final = frozenset({"vendor_id", "product_id", "dev_type", "numa_node", "driver"})
-
-_TAG: Final = re.compile(r"e\.[a-z][a-z0-9_]{0,62}")
+# What network drivers and PCI flavors may demand of devices. Addresses and host names are left out
+# on purpose: a demand that names one is tied to one host.
+DEFAULT_SCHEDULING_ATTRIBUTES: Final = (
+    "vendor_id",
+    "product_id",
+    "dev_type",
+    "driver",
+    "e.physical_network",
+)
 _RANGE: Final = re.compile(r"(\d{1,5})(?:\s*-\s*(\d{1,5}))?")
 _NAME_BYTES_MAX: Final = 255
 
@@ -107,6 +113,7 @@ class _File(_Table, frozen=True, kw_only=True):
     network_drivers: dict[str, dict[str, str]] = msgspec.field(
         default_factory=lambda: {name: dict(given) for name, given in DEFAULT_DRIVERS.items()}
     )
+    pci_alias: tuple[PciAliasTable, ...] = ()
     limits: _LimitsTable = _LimitsTable()
     retention: _Retention = _Retention()
 
@@ -122,6 +129,7 @@ class ControllerConfig:
     data_dir: Path
     images_dir: Path | None  # None: below `data_dir`.
     networking: Networking
+    pci: PciOptions
     enrolment_key_file: Path
     limits: Limits
 
@@ -142,6 +150,8 @@ def load_controller_config(path: Path) -> ControllerConfig:
     vlan_ranges = _vlan_ranges(file.physical_network, faults)
     faults += name_clashes([table.name for table in file.physical_network], "physical_network")
     faults += _attribute_faults(file.networking.scheduling_attributes)
+    attributes = frozenset(file.networking.scheduling_attributes)
+    aliases = read_aliases(file.pci_alias, attributes, faults)
     networking = _networking(file, vlan_ranges, faults)
     if networking is None or faults:
         raise InvalidConfig(path, faults)
@@ -155,6 +165,7 @@ def load_controller_config(path: Path) -> ControllerConfig:
         data_dir=data_dir,
         images_dir=None if file.images_dir is None else directory / file.images_dir,
         networking=networking,
+        pci=PciOptions(attributes=attributes, aliases=aliases),
         enrolment_key_file=directory / file.agents.enrolment_key_file,
         limits=Limits(
             image_size_bytes_max=file.limits.image_size_bytes_max,
@@ -244,9 +255,10 @@ def _overlaps(found: Sequence[tuple[int, IdRange]], place: str) -> list[str]:
 def _attribute_faults(attributes: Sequence[str]) -> list[str]:
     return [
         f"networking.scheduling_attributes[{at}]: {attribute!r} is no attribute of devices; there "
-        f"are {', '.join(sorted(_FACTS))}, and e.NAME for each tag NAME of your device specs"
+        f"are {', '.join(sorted(FACTS))}, and e.NAME for each tag NAME of your device specs, or "
+        f"{ALL_TAGS} for all of them"
         for at, attribute in enumerate(attributes)
-        if attribute not in _FACTS and not _TAG.fullmatch(attribute)
+        if attribute != ALL_TAGS and not is_attribute(attribute)
     ]
 
 

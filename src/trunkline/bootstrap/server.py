@@ -79,6 +79,7 @@ def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener:
                 images_dir=images_dir,
                 wake_host=wakeups.wake,
                 limits=config.limits,
+                pci=config.pci,
             )
         begin_with_images(svc, named=config.images_dir is not None)
         set_enrolment_key(svc, key)

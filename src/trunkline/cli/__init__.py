@@ -11,6 +11,9 @@ from trunkline.cli.events import events
 from trunkline.cli.explain import explain
 from trunkline.cli.hosts import host
 from trunkline.cli.networks import network
+from trunkline.cli.pci_flavors import pci_flavor
 from trunkline.cli.servers import server_commands
 
-commands: Final[list[click.Command]] = [host, device, network, server_commands, explain, events]
+commands: Final[list[click.Command]] = [
+    host, device, network, pci_flavor, server_commands, explain, events,
+]  # fmt: skip

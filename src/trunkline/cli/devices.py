@@ -26,7 +26,10 @@ def device() -> None:
 @click.option("--host", metavar="NAME", help="Only on this host.")
 @click.option("--state", type=click.Choice(STATES), help="Only in this state.")
 @click.option("--physical-network", metavar="NAME", help="Only cabled to this physical network.")
-@click.option("--kind", type=click.Choice(("pf", "vf")), help="Only PFs, or only VFs.")
+@click.option(
+    "--kind", type=click.Choice(("pf", "vf", "plain")),
+    help="Only PFs, only VFs, or only functions that are neither.",
+)  # fmt: skip
 @click.option("--server", metavar="NAME", help="Only those that this server (or its ID) has.")
 @click.option("--port", metavar="NAME", help="Only the one that this port (or its ID) has.")
 @takes_json
@@ -75,7 +78,7 @@ def list_(
          "SERVER", "PORT"),
         [
             (
-                item.host, item.address, describe(item.kind, item.vf_index, item.pf_address),
+                item.host, item.address, _what(item),
                 item.ifname, item.physical_network, item.driver, _number(item.numa_node),
                 item.state, item.owner and item.owner.server_id, item.owner and item.owner.port_id,
             )
@@ -84,6 +87,12 @@ def list_(
         none="No device is so.",
     )  # fmt: skip
     _print_failures(devices)
+
+
+def _what(item: DeviceItem) -> str:
+    if item.kind == "plain":  # Neither PF nor VF: its product says more.
+        return f"{item.vendor_id}:{item.product_id}"
+    return describe(item.kind, item.vf_index, item.pf_address)
 
 
 def describe(kind: str, vf_index: int | None, pf_address: str | None) -> str:

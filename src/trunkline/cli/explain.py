@@ -12,12 +12,12 @@ from trunkline.wire.v1 import ExplainAnswer, ExplainBody, ExplainNic, HostMisfit
 
 _NIC_KEYS = {
     "network": "network", "net-id": "network", "port": "port", "port-id": "port",
-    "vnic-type": "vnic_type", "fixed-ip": "fixed_ip",
+    "vnic-type": "vnic_type", "fixed-ip": "fixed_ip", "pci-flavor": "pci_flavor",
 }  # fmt: skip
 
 
 class NicParameter(click.ParamType[ExplainNic]):
-    """``network=NAME[,vnic-type=TYPE][,fixed-ip=ADDRESS]`` or ``port=NAME``."""
+    """``network=NAME[,vnic-type=TYPE][,fixed-ip=ADDRESS][,pci-flavor=NAME]`` or ``port=NAME``."""
 
     name = "nic"
 
@@ -39,22 +39,27 @@ class NicParameter(click.ParamType[ExplainNic]):
             given[_NIC_KEYS[key]] = text
         if ("network" in given) == ("port" in given):
             self.fail(f"{value!r} must name a network or a port, one of them", param, ctx)
-        if "port" in given and len(given) > 1:
-            self.fail("a port says itself what it is: give nothing beside it", param, ctx)
+        if "port" in given and given.keys() - {"port", "pci_flavor"}:
+            self.fail(
+                "a port says itself what it is: give nothing beside it but pci-flavor", param, ctx
+            )
         return ExplainNic(**given)
 
 
 @click.command(cls=Teaching)
 @click.option(
     "--nic", "nics", multiple=True, type=NicParameter(),
-    metavar="network=NAME[,vnic-type=TYPE]|port=NAME",
+    metavar="network=NAME[,vnic-type=TYPE][,pci-flavor=NAME]|port=NAME",
     help="One NIC; give it once for each. TYPE: normal (default), direct, macvtap, "
     "direct-physical.",
 )  # fmt: skip
 @click.option(
     "--port", "ports", multiple=True, metavar="NAME", help="Short for --nic port=NAME; come last."
 )
-@click.option("--flavor", metavar="NAME", help="The server's size; without it, size is no matter.")
+@click.option(
+    "--flavor", metavar="NAME",
+    help="The server's size, and devices besides NICs; without it, size is no matter.",
+)  # fmt: skip
 @click.option("--host", metavar="NAME", help="On this host or nowhere. For admins.")
 @takes_json
 @takes_api
@@ -78,6 +83,7 @@ def explain(
     trunkline explain --nic network=blue,vnic-type=direct
     trunkline explain --flavor small --nic network=blue,vnic-type=direct \
                       --nic network=red,vnic-type=direct
+    trunkline explain --nic network=blue,vnic-type=direct,pci-flavor=10g
     trunkline explain --port p1 --host h1
     """
     wanted = (*nics, *(ExplainNic(port=port) for port in ports))

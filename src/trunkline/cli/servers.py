@@ -8,7 +8,7 @@ from trunkline.cli.context import TeachingGroup, takes_api, takes_json
 from trunkline.cli.devices import describe
 from trunkline.cli.output import print_fields, print_heading, print_json
 from trunkline.client.api import TrunklineApi
-from trunkline.wire.v1 import NicPath, ServerPath
+from trunkline.wire.v1 import NicPath, PathDevice, ServerPath
 
 
 def print_server(found: ServerPath, *, as_json: bool) -> None:
@@ -35,7 +35,13 @@ def print_server(found: ServerPath, *, as_json: bool) -> None:
             ("  addresses", ", ".join(nic.fixed_ips) or None),
             ("  logical name", nic.logical_name),
             ("  network", f"{nic.network_name} {nic.network_id}"),
+            ("  pci flavor", nic.pci_flavor),
         ])  # fmt: skip
+    for position, device in enumerate(found.devices):
+        click.echo()
+        print_heading(f"device {position}: {device_line(device)}")
+    if found.device_count and not found.devices:
+        click.echo(f"\nand {found.device_count} devices besides")
 
 
 def path_line(nic: NicPath) -> str:
@@ -55,6 +61,13 @@ def path_line(nic: NicPath) -> str:
     else:
         steps.append(f"network {nic.network_name}")
     return " -> ".join(steps)
+
+
+def device_line(device: PathDevice) -> str:
+    """Say which device was handed over besides NICs: ``10de:20b0 0000:c1:00.0, NUMA node 1``."""
+    what = "" if device.kind == "plain" else describe(device.kind, device.vf_index, None) + " "
+    numa = "" if device.numa_node is None else f", NUMA node {device.numa_node}"
+    return f"{what}{device.vendor_id}:{device.product_id} {device.address}{numa}"
 
 
 def _on_the_wire(network_type: str, segmentation_id: int | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import quote
 
+from trunkline.client.pci_flavors import PciFlavorApi
 from trunkline.client.session import Session
 from trunkline.wire.v1 import (
     DeviceItem,
@@ -32,6 +33,7 @@ class TrunklineApi:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.pci_flavors = PciFlavorApi(session)
 
     def hosts(self, filters: Filters | None = None) -> Iterator[HostItem]:
         """List hosts, by name; read page by page as they are taken."""

@@ -49,17 +49,21 @@ class Session:
 
     def call(
         self, method: str, path: str, type_: type[T], *, query: Query = (),
-        body: object | None = None,
+        body: object | None = None, below: str = PREFIX,
     ) -> T:  # fmt: skip
-        """Send a request below trunkline/v1 and read its answer as `type_`.
+        """Send a request below trunkline/v1, or another path, and read its answer as `type_`.
 
         Raises:
             ApiError: The service answered with an error.
             Unreachable: It gave no answer that makes sense.
         """
-        target = PREFIX + path + (f"?{urlencode(query)}" if query else "")
+        target = below + path + (f"?{urlencode(query)}" if query else "")
         reply = self._send(method, target, None if body is None else encode(body))
         return read_answer(reply, type_, self.url)
+
+    def send(self, method: str, target: str) -> None:
+        """Send a request that is answered without a body; raises as `call` does."""
+        raise_for_error(self._send(method, target, None), self.url)
 
     def _send(self, method: str, target: str, body: bytes | None) -> Reply:
         fresh = self._token is None
@@ -154,9 +158,12 @@ def raise_for_error(reply: Reply, url: str) -> None:
 
 
 def _error_in(body: bytes) -> tuple[str, str]:
-    """Return an error body's code and message: {"error": {"code": …, "message": …}}."""
+    """Return an error body's code and message: {"error": {"code": …, "message": …}}.
+
+    The compute API has other words in the place of "error".
+    """
     try:
-        error = msgspec.json.decode(body)["error"]
+        (error,) = msgspec.json.decode(body).values()
         return str(error.get("code", "")), str(error["message"])
-    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError):
+    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError):
         return "", body[:MESSAGE_CHARACTERS_MAX].decode("utf-8", "replace").strip()

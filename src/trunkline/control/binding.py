@@ -17,7 +17,14 @@ from trunkline.domain.binding import BINDING, Binding, BindingEvent, BindingStat
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import Host
-from trunkline.domain.ids import AllocationId, PhysicalNetwork, SegmentId, ServerId
+from trunkline.domain.ids import (
+    AllocationId,
+    PhysicalNetwork,
+    PortId,
+    ProjectId,
+    SegmentId,
+    ServerId,
+)
 from trunkline.domain.network import Network, NetworkType, Segment
 from trunkline.domain.port import Port, logical_device_name
 from trunkline.store.devices import DeviceRecord
@@ -50,8 +57,8 @@ def bind_port(
     segment = next((s for s in network.segments if s.id == segment_id), None)
     if record is not None:
         allocate_device(
-            tx, svc, actor, port=port, segment=segment, record=record, host=host,
-            server_id=server_id,
+            tx, svc, actor, port_id=port.id, project_id=port.project_id, segment=segment,
+            record=record, host=host, server_id=server_id,
         )  # fmt: skip
         port = _adopt_pf_mac(tx, port, record)
     vif_type = svc.vif_types.choose(port.vnic_type, svc.networking.preferred_vif_types)
@@ -74,30 +81,31 @@ def allocate_device(
     svc: Services,
     actor: Actor,
     *,
-    port: Port,
+    port_id: PortId | None,
+    project_id: ProjectId,
     segment: Segment | None,
     record: DeviceRecord,
     host: Host,
     server_id: ServerId | None,
 ) -> Allocation:
-    """Take a device for a port; raise `DeviceTaken` if that can't be."""
+    """Take a device for a port, or for a server alone; raise `DeviceTaken` if that can't be."""
     epoch = tx.devices.take(record)
     allocation = Allocation(
         id=AllocationId(svc.ids.new_id()),
         device_id=record.id,
         host_id=host.id,
-        port_id=port.id,
+        port_id=port_id,
         server_id=server_id,
         epoch=epoch,
         state=ALLOCATION.advance(AllocationState.FREE, AllocationEvent.CLAIM),
         created_at=svc.clock.now(),
         wire=None if segment is None else segment.wire,
     )
-    tx.allocations.insert(allocation, project_id=port.project_id)
+    tx.allocations.insert(allocation, project_id=project_id)
     audit.record(
         tx, actor, svc.clock.now(), "device.claim",
         f"{record.kind.value} {record.device.function.address} on {host.name}",
-        project_id=port.project_id, host=host.name, server_id=server_id, port_id=port.id,
+        project_id=project_id, host=host.name, server_id=server_id, port_id=port_id,
         device_id=record.id, details={"epoch": epoch},
     )  # fmt: skip
     return allocation

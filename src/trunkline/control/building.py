@@ -11,9 +11,19 @@ from dataclasses import replace
 
 from trunkline.control import audit
 from trunkline.control.audit import Actor
-from trunkline.control.binding import bind_port, release_binding, release_device
+from trunkline.control.binding import (
+    allocate_device,
+    bind_port,
+    release_binding,
+    release_device,
+)
 from trunkline.control.explaining import fault_of
-from trunkline.control.nics import Nic, nic_of_bound_port, placement_request
+from trunkline.control.nics import (
+    Nic,
+    device_demands,
+    nics_of_bound_ports,
+    placement_request,
+)
 from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
 from trunkline.control.services import Services
@@ -51,8 +61,9 @@ def build(
     """
     while True:
         request = placement_request(
-            tx, svc, nics, server.flavor, host=host_name, excluded=server.excluded_hosts
-        )
+            tx, svc, nics, server.flavor, devices=server.pci_requests, host=host_name,
+            excluded=server.excluded_hosts,
+        )  # fmt: skip
         placed = svc.fleet.place(tx, request)
         if isinstance(placed, NotPlaced):
             return failed(svc, server, fault_of(svc, placed, request))
@@ -72,6 +83,8 @@ def build(
     ports = [
         _plug(tx, svc, actor, server, host, nic, choices.get(nic.name), devices) for nic in nics
     ]
+    for demand in device_demands(server.pci_requests):
+        _give_device(tx, svc, actor, server, host, choices[demand.nic], devices)
     flavor = server.flavor
     tx.hosts.add_use(
         host.id,
@@ -151,7 +164,7 @@ def replace_server(
         )
         server = failed(svc, server, fault)
     else:
-        server = build(tx, svc, actor, server, [nic_of_bound_port(tx, port) for port in ports])
+        server = build(tx, svc, actor, server, nics_of_bound_ports(tx, ports))
     if server.state is ServerState.ERROR:
         assert server.fault is not None
         for port in ports:
@@ -232,6 +245,23 @@ def _inconsistency_fault(svc: Services, problem: str) -> Fault:
     )
 
 
+def _give_device(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    server: Server,
+    host: Host,
+    choice: NicChoice,
+    devices: Mapping[DeviceRef, DeviceRecord],
+) -> None:
+    """Take a device for a server that it gets besides its NICs."""
+    assert choice.device is not None, "a demand without a network is for a device"
+    allocate_device(
+        tx, svc, actor, port_id=None, project_id=server.project_id, segment=None,
+        record=devices[choice.device], host=host, server_id=server.id,
+    )  # fmt: skip
+
+
 def _plug(
     tx: Transaction,
     svc: Services,
@@ -251,6 +281,7 @@ def _plug(
             nic.network,
             project_id=server.project_id,
             vnic_type=nic.vnic_type,
+            pci_flavor=nic.pci_flavor,
             addresses=(AddressRequest(ip_address=nic.fixed_ip),) if nic.fixed_ip else None,
             device_id=server.id,
             device_owner=DEVICE_OWNER,
@@ -261,6 +292,7 @@ def _plug(
             port,
             device_id=server.id,
             device_owner=DEVICE_OWNER,
+            pci_flavor=nic.pci_flavor,
             revision=port.revision + 1,
             updated_at=svc.clock.now(),
         )

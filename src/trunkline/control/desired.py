@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from trunkline.control.binding import bridge_of, vlan_id_of
@@ -9,7 +10,7 @@ from trunkline.control.services import Services
 from trunkline.domain.allocation import Allocation, AllocationState
 from trunkline.domain.binding import Binding
 from trunkline.domain.host import Host
-from trunkline.domain.ids import DeviceId, HostName, NetworkId, PortId, SegmentId
+from trunkline.domain.ids import DeviceId, HostName, NetworkId, PortId, SegmentId, ServerId
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.port import Port, logical_device_name
 from trunkline.domain.server import Server
@@ -66,6 +67,13 @@ class _Rows:
         self.ports = ports
         self.allocations = allocations
         self.devices = devices
+        # What servers have besides NICs. By address, so that a guest finds them in their places.
+        self.given: dict[ServerId, list[Allocation]] = defaultdict(list)
+        for device_id in sorted(devices, key=lambda each: devices[each].device.function.address):
+            allocation = allocations[device_id]
+            held = allocation.state in (AllocationState.CLAIMED, AllocationState.ACTIVE)
+            if held and allocation.port_id is None and allocation.server_id is not None:
+                self.given[allocation.server_id].append(allocation)
         self.networks: dict[NetworkId, Network] = {network.id: network for network in networks}
         self.segments: dict[SegmentId, Segment] = {
             segment.id: segment for network in networks for segment in network.segments
@@ -86,6 +94,10 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
             _nic_config(rows.ports[port_id], rows.bindings[port_id], rows)
             for port_id in server.port_ids
             if port_id in rows.bindings
+        ),
+        devices=tuple(
+            _held(rows.devices[allocation.device_id], allocation)
+            for allocation in rows.given.get(server.id, ())
         ),
     )
 

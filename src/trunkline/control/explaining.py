@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from trunkline.control.access import require_admin
 from trunkline.control.nics import placement_request, resolve_nics
+from trunkline.control.pci_flavors import requests_of
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceRef, OfferedDevice
@@ -46,7 +47,8 @@ def explain(svc: Services, caller: Caller, request: ExplainRequest) -> Advice:
             tx.hosts.get_by_name(request.host)
         flavor = None if request.flavor_id is None else tx.flavors.get(request.flavor_id)
         nics = resolve_nics(tx, svc, caller, request.nics)
-        wanted = placement_request(tx, svc, nics, flavor, host=request.host)
+        devices = () if flavor is None else requests_of(tx, svc, flavor.extra_specs)
+        wanted = placement_request(tx, svc, nics, flavor, devices=devices, host=request.host)
         answer = svc.fleet.explain(tx, wanted)
         if isinstance(answer, Placed):
             host: Host = tx.hosts.get(answer.host_id)
@@ -83,7 +85,7 @@ def fault_of(svc: Services, refused: NotPlaced, request: PlacementRequest) -> Fa
     hosts = len(explanation.hosts)
     return Fault(
         code=500,
-        message=f"No valid host was found for {len(request.nics)} NICs together. "
+        message=f"No valid host was found for {_asked(request)} together. "
         f"Hosts by reason: {counts or 'there are no hosts'}.",
         details="\n".join(
             [
@@ -98,6 +100,13 @@ def fault_of(svc: Services, refused: NotPlaced, request: PlacementRequest) -> Fa
         ),
         at=svc.clock.now(),
     )
+
+
+def _asked(request: PlacementRequest) -> str:
+    """E.g. `2 NICs`, or `2 NICs and 1 devices`: those on no network are no NICs."""
+    nics = sum(1 for nic in request.nics if nic.options)
+    devices = len(request.nics) - nics
+    return f"{nics} NICs" + (f" and {devices} devices" if devices else "")
 
 
 def refusal_line(refusal: HostRefusal) -> str:

@@ -7,10 +7,11 @@ each of them demands of a device.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trunkline.control.access import require_visible
 from trunkline.control.binding import TUNNEL_BRIDGE
+from trunkline.control.pci_flavors import matches_of
 from trunkline.control.requests import NicPolicy, NicRequest
 from trunkline.control.services import Services
 from trunkline.domain.binding import Binding
@@ -20,6 +21,8 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName, PortId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
+from trunkline.domain.pci_flavor import DeviceMatch
+from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import Port, VnicType
 from trunkline.domain.server import Flavor
 from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
@@ -44,6 +47,8 @@ class Nic:
     port: Port | None  # None: one is to be made.
     claim: Binding | None  # An admin has claimed a device for the port already.
     fixed_ip: str | None
+    pci_flavor: str | None  # By name.
+    match: DeviceMatch = ()  # What that stands for now.
 
 
 def resolve_nics(
@@ -66,16 +71,21 @@ def resolve_nics(
             seen.add(request.port_id)
     # All locked at once, by ID: see `store.locks`.
     ports = {port.id: port for port in tx.ports.get_many(seen, Lock.EXCLUSIVE)}
-    return tuple(
-        _of_port(tx, svc, caller, request.port_id, ports)
+    nics = [
+        _of_port(tx, svc, caller, request, request.port_id, ports)
         if request.port_id is not None
         else _of_network(tx, svc, caller, request, f"nic {number}")
         for number, request in enumerate(wanted)
-    )
+    ]
+    return _with_matches(tx, nics)
 
 
-def nic_of_bound_port(tx: Transaction, port: Port) -> Nic:
-    """Return the NIC that an existing server's port is, to be placed anew."""
+def nics_of_bound_ports(tx: Transaction, ports: Sequence[Port]) -> tuple[Nic, ...]:
+    """Return the NICs that an existing server's ports are, to be placed anew."""
+    return _with_matches(tx, [_of_bound_port(tx, port) for port in ports])
+
+
+def _of_bound_port(tx: Transaction, port: Port) -> Nic:
     return Nic(
         name=port.id,
         network=tx.networks.get(port.network_id, Lock.SHARED),
@@ -83,6 +93,7 @@ def nic_of_bound_port(tx: Transaction, port: Port) -> Nic:
         port=port,
         claim=None,
         fixed_ip=None,
+        pci_flavor=port.pci_flavor,
     )
 
 
@@ -92,10 +103,21 @@ def placement_request(
     nics: Sequence[Nic],
     flavor: Flavor | None,
     *,
+    devices: Sequence[PciRequest] = (),
     host: HostName | None = None,
     excluded: Sequence[HostId] = (),
 ) -> PlacementRequest:
-    """Make the request to placement. NICs whose device an admin has claimed pin the host."""
+    """Make the request to placement. NICs whose device an admin has claimed pin the host.
+
+    Args:
+        tx: Tells which host that is.
+        svc: Knows what networks demand.
+        nics: The server's.
+        flavor: Its size; None: size is no matter.
+        devices: What it gets besides NICs.
+        host: This host or none.
+        excluded: Hosts that have refused it.
+    """
     for nic in nics:
         if nic.claim is None:
             continue
@@ -104,13 +126,41 @@ def placement_request(
             raise StateConflict("port", nic.name, f"its claimed device is on {claimed}, not {host}")
         host = claimed
     return PlacementRequest(
-        nics=tuple(_demand(svc, nic) for nic in nics if nic.claim is None),
+        nics=(
+            *(_demand(svc, nic) for nic in nics if nic.claim is None),
+            *device_demands(devices),
+        ),
         vcpus=flavor.vcpus if flavor else 0,
         memory_mib=flavor.memory_mib if flavor else 0,
         disk_gib=flavor.disk_gib + flavor.ephemeral_gib if flavor else 0,
         excluded_hosts=frozenset(excluded),
         only_host=host,
     )
+
+
+def device_demands(requests: Sequence[PciRequest]) -> tuple[NicDemand, ...]:
+    """Return one demand for each device that a server gets besides its NICs."""
+    wanted = [request for request in requests for _ in range(request.count)]
+    return tuple(
+        NicDemand(
+            nic=f"device {number} ({request.name})",
+            kind=request.kind,
+            options=(),
+            match=request.match,
+            or_kinds=frozenset(request.or_kinds),
+        )
+        for number, request in enumerate(wanted)
+    )
+
+
+def check_pci_flavor(name: str | None, vnic_type: VnicType, field: str = "pci_flavor") -> None:
+    """Raise `Invalid` if a NIC of this type has no device that a PCI flavor could be about."""
+    if name is not None and DEVICE_KINDS[vnic_type] is None:
+        raise Invalid(
+            field,
+            f"a NIC of type {vnic_type.value} has no PCI device; "
+            "choose direct, macvtap or direct-physical, or leave the PCI flavor out",
+        )
 
 
 def check_vnic_type(svc: Services, network: Network, vnic_type: VnicType) -> None:
@@ -138,7 +188,11 @@ def _demand(svc: Services, nic: Nic) -> NicDemand:
         )
     trusted = {"e.trusted": "true"} if nic.port is not None and nic.port.trusted else {}
     return NicDemand(
-        nic=nic.name, kind=kind, options=tuple(options), attributes=trusted if kind else {}
+        nic=nic.name,
+        kind=kind,
+        options=tuple(options),
+        attributes=trusted if kind else {},
+        match=nic.match,
     )
 
 
@@ -163,8 +217,23 @@ def _by_policy(tx: Transaction, caller: Caller, policy: NicPolicy) -> tuple[NicR
     return tuple(NicRequest(network_id=network.id) for network in found)
 
 
+def _with_matches(tx: Transaction, nics: Sequence[Nic]) -> tuple[Nic, ...]:
+    """Look up what the PCI flavors of all NICs stand for, at once."""
+    names = {nic.pci_flavor for nic in nics if nic.pci_flavor is not None}
+    matches = matches_of(tx, names, "pci_flavor")
+    return tuple(
+        nic if nic.pci_flavor is None else replace(nic, match=matches[nic.pci_flavor])
+        for nic in nics
+    )
+
+
 def _of_port(
-    tx: Transaction, svc: Services, caller: Caller, port_id: PortId, ports: Mapping[PortId, Port]
+    tx: Transaction,
+    svc: Services,
+    caller: Caller,
+    request: NicRequest,
+    port_id: PortId,
+    ports: Mapping[PortId, Port],
 ) -> Nic:
     if port_id not in ports:
         raise NotFound("port", port_id)
@@ -175,6 +244,13 @@ def _of_port(
         raise InUse("port", port_id, f"it belongs to {port.device_id or 'a server'}")
     network = tx.networks.get(port.network_id, Lock.SHARED)
     check_vnic_type(svc, network, port.vnic_type)
+    if request.vnic_type not in (None, port.vnic_type):
+        raise Invalid("vnic_type", f"port {port_id} is of type {port.vnic_type.value}")
+    wanted = request.pci_flavor
+    if wanted is not None and port.pci_flavor not in (None, wanted):
+        problem = f"port {port_id} has PCI flavor {port.pci_flavor}, not {wanted}"
+        raise Invalid("pci_flavor", problem)
+    check_pci_flavor(wanted, port.vnic_type)
     return Nic(
         name=port.id,
         network=network,
@@ -182,6 +258,7 @@ def _of_port(
         port=port,
         claim=binding,
         fixed_ip=None,
+        pci_flavor=wanted or port.pci_flavor,
     )
 
 
@@ -193,6 +270,7 @@ def _of_network(
     require_visible(caller, network, "network", request.network_id, shared=network.shared)
     vnic_type = request.vnic_type or VnicType.NORMAL
     check_vnic_type(svc, network, vnic_type)
+    check_pci_flavor(request.pci_flavor, vnic_type)
     return Nic(
         name=name,
         network=network,
@@ -200,4 +278,5 @@ def _of_network(
         port=None,
         claim=None,
         fixed_ip=request.fixed_ip,
+        pci_flavor=request.pci_flavor,
     )

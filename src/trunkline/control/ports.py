@@ -22,7 +22,8 @@ from trunkline.control.audit import actor_of
 from trunkline.control.binding import release_binding, touch_host
 from trunkline.control.claims import claim, update_claim
 from trunkline.control.locking import lock_port
-from trunkline.control.nics import check_vnic_type
+from trunkline.control.nics import check_pci_flavor, check_vnic_type
+from trunkline.control.pci_flavors import matches_of
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
 from trunkline.control.services import Services
@@ -141,6 +142,7 @@ def new_port(
     description: str = "",
     admin_state_up: bool = True,
     vnic_type: VnicType = VnicType.NORMAL,
+    pci_flavor: str | None = None,
     mac: MacAddress | None = None,
     addresses: tuple[AddressRequest, ...] | None = None,
     port_security_enabled: bool | None = None,
@@ -164,6 +166,7 @@ def new_port(
         created_at=now,
         updated_at=now,
         vnic_type=vnic_type,
+        pci_flavor=pci_flavor,
         admin_state_up=admin_state_up,
         fixed_ips=allocate_fixed_ips(tx, network, addresses, port_id),
         device_id=device_id,
@@ -258,6 +261,7 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
     project_id = request.project_id or caller.project_id
     if project_id != caller.project_id:
         require_admin(caller, "creating a port for another project")
+    _check_pci_flavor(tx, request.pci_flavor, request.vnic_type or VnicType.NORMAL)
     port = new_port(
         tx,
         svc,
@@ -267,6 +271,7 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
         description=request.description,
         admin_state_up=request.admin_state_up,
         vnic_type=request.vnic_type or VnicType.NORMAL,
+        pci_flavor=request.pci_flavor,
         mac=request.mac,
         addresses=request.fixed_ips,
         port_security_enabled=request.port_security_enabled,
@@ -327,6 +332,7 @@ def _check_update(
         return
     for field, value, now in (
         ("binding:vnic_type", changes.vnic_type, port.vnic_type),
+        ("pci_flavor", changes.pci_flavor, port.pci_flavor),
         ("mac_address", changes.mac, port.mac),
     ):
         if value not in (UNSET, now):
@@ -338,7 +344,7 @@ def _updated(
 ) -> Port:
     given = {
         name: value
-        for name in ("name", "description", "admin_state_up", "vnic_type", "mac",
+        for name in ("name", "description", "admin_state_up", "vnic_type", "pci_flavor", "mac",
                      "port_security_enabled", "device_id", "device_owner")
         if (value := getattr(changes, name)) is not UNSET
     }  # fmt: skip
@@ -349,7 +355,16 @@ def _updated(
         given["profile"] = _kept_profile(changes.profile)
     if not isinstance(changes.fixed_ips, Unset):
         given["fixed_ips"] = allocate_fixed_ips(tx, network, changes.fixed_ips, port.id)
-    return replace(port, **given)
+    updated = replace(port, **given)
+    if (updated.vnic_type, updated.pci_flavor) != (port.vnic_type, port.pci_flavor):
+        _check_pci_flavor(tx, updated.pci_flavor, updated.vnic_type)
+    return updated
+
+
+def _check_pci_flavor(tx: Transaction, name: str | None, vnic_type: VnicType) -> None:
+    if name is not None:
+        check_pci_flavor(name, vnic_type)
+        matches_of(tx, [name], "pci_flavor")
 
 
 def _free_mac(tx: Transaction, network_id: NetworkId, port_id: PortId) -> MacAddress:

@@ -228,13 +228,10 @@ class _Intake:
 
     def _confirm_bindings(self, server: Server) -> bool:
         """Confirm the bindings of a server that runs; say whether all its devices are ready."""
-        bindings = self._tx.bindings.of_server(server.id)
-        allocations = self._tx.allocations.of_devices(
-            [b.device_id for b in bindings if b.device_id]
-        )
-        if any(a.state is not AllocationState.ACTIVE for a in allocations.values()):
+        held = self._tx.allocations.of_server(server.id)
+        if any(allocation.state is AllocationState.CLAIMED for allocation in held):
             return False
-        for binding in bindings:
+        for binding in self._tx.bindings.of_server(server.id):
             if BINDING.allows(binding.state, BindingEvent.CONFIRM):
                 state = BINDING.advance(binding.state, BindingEvent.CONFIRM)
                 self._tx.bindings.update(replace(binding, state=state))

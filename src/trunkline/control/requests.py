@@ -38,6 +38,7 @@ class PortCreate:
     description: str = ""
     admin_state_up: bool = True
     vnic_type: VnicType | None = None  # None: `normal`.
+    pci_flavor: str | None = None
     mac: MacAddress | None = None  # None: one is generated.
     fixed_ips: tuple[AddressRequest, ...] | None = None  # None: one per subnet's IP version.
     port_security_enabled: bool | None = None  # None: as the network says.
@@ -55,6 +56,7 @@ class PortUpdate:
     description: str | Unset = UNSET
     admin_state_up: bool | Unset = UNSET
     vnic_type: VnicType | Unset = UNSET
+    pci_flavor: str | Unset | None = UNSET
     mac: MacAddress | Unset = UNSET
     fixed_ips: tuple[AddressRequest, ...] | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET
@@ -71,8 +73,9 @@ class NicRequest:
 
     port_id: PortId | None = None
     network_id: NetworkId | None = None
-    vnic_type: VnicType | None = None  # With `network_id` only; None: `normal`.
+    vnic_type: VnicType | None = None  # None: the port's; of a new one, `normal`.
     fixed_ip: str | None = None  # With `network_id` only.
+    pci_flavor: str | None = None  # By name. With `port_id`: for a port that has none.
 
 
 class NicPolicy(enum.Enum):

@@ -17,11 +17,14 @@ from trunkline.control.building import build, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
 from trunkline.control.locking import lock_server
 from trunkline.control.nics import resolve_nics
+from trunkline.control.pci_flavors import requests_of
 from trunkline.control.ports import port_views, unplug_port
 from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, ServerCreate, Unset
 from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
+from trunkline.domain.allocation import AllocationState
+from trunkline.domain.device import OfferedDevice
 from trunkline.domain.errors import Invalid, StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ImageId, ServerId
@@ -49,6 +52,7 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
         _check_image(tx, caller, request.image_id, flavor)
         nics = resolve_nics(tx, svc, caller, request.nics)
         server = _new_server(svc, caller, request, server_id, flavor)
+        server = replace(server, pci_requests=requests_of(tx, svc, flavor.extra_specs))
         server = build(tx, svc, actor_of(caller), server, nics, host_name=request.host)
         tx.servers.insert(server)
         audit.record(
@@ -251,6 +255,7 @@ def _views(tx: Transaction, svc: Services, servers: Sequence[Server]) -> list[Se
     views = {view.port.id: view for view in port_views(tx, ports)}
     network_ids = {port.network_id for port in ports}
     networks = {n.id: n for n in (tx.networks.get_many(network_ids) if network_ids else ())}
+    given = _devices_given(tx, [server.id for server in servers if server.pci_requests])
     return [
         ServerView(
             server=server,
@@ -261,6 +266,28 @@ def _views(tx: Transaction, svc: Services, servers: Sequence[Server]) -> list[Se
                 for port_id in server.port_ids
                 if port_id in views
             ),
+            devices=given.get(server.id, ()),
         )
         for server in servers
     ]
+
+
+def _devices_given(
+    tx: Transaction, server_ids: Sequence[ServerId]
+) -> dict[ServerId, tuple[OfferedDevice, ...]]:
+    """Return what servers have besides NICs."""
+    held = [
+        allocation
+        for allocation in tx.allocations.of_servers(server_ids)
+        if allocation.port_id is None
+        and allocation.state in (AllocationState.CLAIMED, AllocationState.ACTIVE)
+    ]
+    records = tx.devices.get_many({allocation.device_id for allocation in held})
+    given: dict[ServerId, list[OfferedDevice]] = {}
+    for allocation in held:
+        assert allocation.server_id is not None, "it was found by its server"
+        given.setdefault(allocation.server_id, []).append(records[allocation.device_id].device)
+    return {
+        server_id: tuple(sorted(devices, key=lambda device: device.function.address))
+        for server_id, devices in given.items()
+    }

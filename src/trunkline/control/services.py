@@ -10,6 +10,7 @@ from typing import Final
 from trunkline.control.fleet import LiveFleet
 from trunkline.control.networking import Networking
 from trunkline.control.passwords import AttemptLimiter, Passwords
+from trunkline.control.pci_options import PciOptions
 from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.ids import HostName
 from trunkline.store.engine import Store
@@ -48,6 +49,7 @@ class Services:
     images_dir: Path  # Image bytes, each file named by its SHA-512.
     wake_host: Callable[[HostName], None]  # What is desired of the host has changed.
     limits: Limits = field(default_factory=Limits)
+    pci: PciOptions = field(default_factory=PciOptions)
     passwords: Passwords = field(default_factory=Passwords)
     password_attempts: AttemptLimiter = field(default_factory=AttemptLimiter)
 
@@ -61,6 +63,7 @@ def make_services(
     images_dir: Path,
     wake_host: Callable[[HostName], None],
     limits: Limits | None = None,
+    pci: PciOptions | None = None,
 ) -> Services:
     """Join the parts, and fill the fleet index from the store."""
     limits = limits or Limits()
@@ -81,4 +84,5 @@ def make_services(
         images_dir=images_dir,
         wake_host=wake_host,
         limits=limits,
+        pci=pci or PciOptions(),
     )

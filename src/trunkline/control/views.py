@@ -53,6 +53,7 @@ class ServerView:
     host: Host | None
     host_up: bool  # Its agent has been heard within the limit; False without a host.
     nics: tuple[NicView, ...]
+    devices: tuple[OfferedDevice, ...] = ()  # Besides the NICs' own; by address.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,8 @@ class Allocation:
     id: AllocationId
     device_id: DeviceId
     host_id: HostId
-    port_id: PortId  # Kept after the port is gone: it says whose traffic the device carried.
+    port_id: PortId | None  # Kept after the port is gone: whose traffic the device carried.
+    # None: a device that is on no network, as a GPU is.
     server_id: ServerId | None
     epoch: int  # The device's epoch that this holder has; facts of other epochs don't count.
     state: AllocationState

@@ -7,8 +7,12 @@
 
 Nothing is on offer unless a spec means it; the first spec that means a function decides. A spec
 means every PF and VF that it matches, and the VFs of each PF that it matches. `offer = "vfs"` makes
-it mean VFs only, `offer = "pf"` only PFs (for `direct-physical`); `offer = "all"`, the default,
-both. With `exclude = true` it takes what it matches, and the VFs of that, off offer.
+it mean VFs only, `offer = "pf"` only PFs (for `direct-physical`). With `exclude = true` it takes
+what it matches, and the VFs of that, off offer.
+
+Plain functions, such as GPUs, are meant by `offer = "plain"`, and by a spec that names a product
+and no physical network. A spec for the cards of a vendor, or of a bus, must not give away the disk
+controller that happens to match too.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from trunkline.domain.device import (
     PHYSICAL_NETWORK_TAG,
@@ -34,6 +39,14 @@ class Offer(enum.Enum):
     ALL = "all"
     PF = "pf"
     VFS = "vfs"
+    PLAIN = "plain"
+
+
+_OFFER_OF: Final = {
+    DeviceKind.PF: Offer.PF,
+    DeviceKind.VF: Offer.VFS,
+    DeviceKind.PLAIN: Offer.PLAIN,
+}
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,13 @@ class DeviceSpec:
     def _ifname_regex(self) -> re.Pattern[str] | None:
         return None if self.ifname is None else re.compile(glob_regex(self.ifname))
 
+    def means(self, kind: DeviceKind) -> bool:
+        """Say whether functions of this kind are meant, where they match."""
+        if self.offer is not Offer.ALL:
+            return self.offer is _OFFER_OF[kind]
+        names_it = self.product_id is not None and self.physical_network is None
+        return kind is not DeviceKind.PLAIN or self.exclude or names_it
+
     @property
     def physical_network(self) -> str | None:
         """The physical network that the matched devices are cabled to."""
@@ -111,12 +131,25 @@ def glob_regex(glob: str) -> str:
         elif sign == "?":
             parts.append(".")
         elif end > 0:
-            inner = re.sub(r"[\\\[^]", r"\\\g<0>", glob[at + 1 : end])
-            parts.append(f"[^{inner[1:]}]" if inner[0] == "!" else f"[{inner}]")
+            inner = glob[at + 1 : end]
+            negated = inner[0] == "!"
+            parts.append(f"[{'^' if negated else ''}{_class_regex(inner[negated:])}]")
             at = end
         else:
             parts.append(re.escape(sign))
         at += 1
+    return "".join(parts)
+
+
+def _class_regex(inner: str) -> str:
+    """What stands between brackets, with what means more to `re` than to shells escaped."""
+    parts: list[str] = []
+    at = 0
+    while at < len(inner):
+        is_range = inner[at + 1 : at + 2] == "-" and at + 2 < len(inner)
+        last = at + 2 if is_range else at
+        parts.append("-".join(re.escape(inner[each]) for each in dict.fromkeys((at, last))))
+        at = last + 1
     return "".join(parts)
 
 
@@ -132,7 +165,7 @@ class Offering:
         self._decided: dict[PciAddress, _Decision] = {}
 
     def __call__(self, functions: Mapping[PciAddress, PciFunction]) -> tuple[OfferedDevice, ...]:
-        """Return what is on offer, by address. Plain functions never are.
+        """Return what is on offer, by address.
 
         A PF in a guest has no netdev: specs that are to find it then must not match by `ifname`
         alone.
@@ -199,11 +232,8 @@ def _pf_of(function: PciFunction, every: Mapping[PciAddress, PciFunction]) -> Pc
 def _deciding_spec(
     function: PciFunction, pf: PciFunction | None, specs: Sequence[DeviceSpec]
 ) -> DeviceSpec | None:
-    if function.kind is DeviceKind.PLAIN:
-        return None
-    meant = (Offer.ALL, Offer.PF if function.kind is DeviceKind.PF else Offer.VFS)
     for spec in specs:
-        if spec.offer in meant and (
+        if spec.means(function.kind) and (
             spec.matches(function) or (pf is not None and spec.matches(pf))
         ):
             return spec

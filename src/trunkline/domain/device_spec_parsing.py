@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 
-from trunkline.domain.device import PHYSICAL_NETWORK_TAG
+from trunkline.domain.device import PHYSICAL_NETWORK_TAG, DeviceKind
 from trunkline.domain.device_spec import AddressPattern, DeviceSpec, Offer, glob_regex
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.pci import parse_pci_id
@@ -196,7 +196,7 @@ class _Reader:
         for offer in Offer:
             if offer.value == value:
                 return offer
-        self._fault("offer", f'{value!r} is unknown; write "all", "pf" or "vfs"')
+        self._fault("offer", f'{value!r} is unknown; write "all", "pf", "vfs" or "plain"')
         return Offer.ALL
 
     def _exclude(self) -> bool:
@@ -256,14 +256,21 @@ def _contradictions(specs: Sequence[tuple[int, DeviceSpec]], path: str) -> list[
             continue
         if earlier == spec:
             problem = "the same spec again"
+        elif Offer.PLAIN in (earlier.offer, spec.offer) and _are_apart(earlier, spec):
+            continue
         elif earlier.physical_network != spec.physical_network:
             problem = (
                 f"matches the same devices as {path}[{earlier_index}], which puts them on physical"
                 f" network {earlier.physical_network}, this one on {spec.physical_network}"
             )
-        elif {earlier.offer, spec.offer} == {Offer.PF, Offer.VFS}:
-            continue  # Each means what the other doesn't.
+        elif _are_apart(earlier, spec):
+            continue
         else:
             problem = f"matches the same devices as {path}[{earlier_index}], and disagrees on them"
         faults.append(f"{path}[{index}]: {problem}; remove one of them")
     return faults
+
+
+def _are_apart(one: DeviceSpec, other: DeviceSpec) -> bool:
+    """Whether each means functions that the other doesn't."""
+    return not any(one.means(kind) and other.means(kind) for kind in DeviceKind)

@@ -34,6 +34,20 @@ REFUSED_VNIC_TYPES: Final[Mapping[str, str]] = {
 }
 
 
+def parse_vnic_type(text: str) -> VnicType:
+    """Read a VNIC type; raise `ValueError` with the reason for one that is not served.
+
+    A type that is not served is never taken for a similar one: it would get a plain VF.
+    """
+    if text in REFUSED_VNIC_TYPES:
+        raise ValueError(f"{text} is not served: {REFUSED_VNIC_TYPES[text]}")
+    try:
+        return VnicType(text)
+    except ValueError:
+        known = ", ".join(kind.value for kind in VnicType)
+        raise ValueError(f"must be one of {known}, not {text[:60]!r}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class FixedIp:
     """An address that a port holds in a subnet."""
@@ -57,6 +71,7 @@ class Port:
     created_at: datetime
     updated_at: datetime
     vnic_type: VnicType = VnicType.NORMAL
+    pci_flavor: str | None = None  # Which devices will do, besides what the network demands.
     description: str = ""
     admin_state_up: bool = True
     fixed_ips: tuple[FixedIp, ...] = ()

@@ -245,6 +245,8 @@ class FakeKernel:
                 pf.in_guest = False
                 pf.admin_up = True
                 pf.vfs = [VfRecord() for _ in range(pf.vf_count_at_boot)]
+            for plain in held.state.plain:
+                plain.in_guest = False
             held.commit(by="boot", command="reboot", result="OK")
 
     def _write(
@@ -391,6 +393,10 @@ def _bind(state: KernelState, address: PciAddress, *, to_guest: bool) -> None:
             # Its netdev goes, with the name and the MAC that were the netdev's alone.
             vf.in_guest, vf.ifname, vf.macvtap, vf.own_mac = to_guest, "", "", ZERO_MAC
         return
+    for plain in state.plain:
+        if plain.address == address:
+            plain.in_guest = to_guest
+            return
     pf = machine.find_pf(state, address)
     if pf.in_guest == to_guest:
         return

@@ -12,6 +12,12 @@
     address = "0000:05:00.0"    # of its first PF
     vf_count = 8
 
+    [[host.function]]           # without SR-IOV: a GPU, an accelerator
+    address = "0000:c1:00.0"
+    vendor_id = "10de"
+    product_id = "20b0"
+    driver = "nvidia"
+
     [[host.device_spec]]        # see `domain.device_spec`
     address = "0000:05:*.*"
     physical_network = "phy1"
@@ -37,7 +43,14 @@ from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName, PhysicalNetwork
 from trunkline.host import machine
-from trunkline.host.fleet_cards import CardEntry, card_faults, make_pfs, overlap_faults
+from trunkline.host.fleet_cards import (
+    CardEntry,
+    all_addresses,
+    card_faults,
+    make_pfs,
+    overlap_faults,
+)
+from trunkline.host.fleet_plain import PlainEntry, clash_faults, make_plain, plain_faults
 from trunkline.host.machine import KernelState, PfRecord, VfRecord
 from trunkline.wire import json
 
@@ -70,6 +83,7 @@ class _HostEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     count: int | None = None
     bridges: dict[str, str] = msgspec.field(default_factory=dict)
     card: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    function: list[dict[str, Any]] = msgspec.field(default_factory=list)
     device_spec: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
 
@@ -83,6 +97,7 @@ class HostGroup:
     disk_gib: int
     bridges: Mapping[PhysicalNetwork, str]
     cards: tuple[CardEntry, ...]
+    plain: tuple[PlainEntry, ...]
     raw_device_specs: tuple[Mapping[str, object], ...]
     device_specs: tuple[DeviceSpec, ...]
 
@@ -125,7 +140,12 @@ class Fleet:
                         address=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}",
                         bridges=group.bridges,
                     ),
-                    kernel=KernelState(name=name, pfs=pfs, bridges=sorted(group.bridges.values())),
+                    kernel=KernelState(
+                        name=name,
+                        pfs=pfs,
+                        plain=make_plain(group.plain),
+                        bridges=sorted(group.bridges.values()),
+                    ),
                     raw_device_specs=group.raw_device_specs,
                 )
 
@@ -232,13 +252,14 @@ def _group(raw: object, place: str, faults: list[str]) -> HostGroup | None:
             faults.extend(found)
             if not found:
                 cards.append(card)
+    plain = _plain(entry, place, faults)
     specs: tuple[DeviceSpec, ...] = ()
     try:
         specs = parse_device_specs(entry.device_spec, path=f"{place}.device_spec")
     except InvalidDeviceSpecs as invalid:
         faults.extend(invalid.faults)
     if len(faults) == before:
-        faults.extend(_host_faults(entry, cards, specs, place))
+        faults.extend(_host_faults(entry, cards, plain, specs, place))
     return HostGroup(
         names=names,
         vcpus=entry.vcpus,
@@ -246,9 +267,21 @@ def _group(raw: object, place: str, faults: list[str]) -> HostGroup | None:
         disk_gib=entry.disk_gib,
         bridges={PhysicalNetwork(key): value for key, value in entry.bridges.items()},
         cards=tuple(cards),
+        plain=plain,
         raw_device_specs=tuple(entry.device_spec),
         device_specs=specs,
     )
+
+
+def _plain(entry: _HostEntry, place: str, faults: list[str]) -> tuple[PlainEntry, ...]:
+    found: list[PlainEntry] = []
+    for index, raw in enumerate(entry.function):
+        where = f"{place}.function[{index}]"
+        plain = _converted(raw, PlainEntry, where, faults)
+        if plain is not None:
+            faults.extend(plain_faults(plain, where))
+            found.append(plain)
+    return tuple(found)
 
 
 def _names(entry: _HostEntry, place: str, faults: list[str]) -> tuple[HostName, ...]:
@@ -299,23 +332,32 @@ def _names(entry: _HostEntry, place: str, faults: list[str]) -> tuple[HostName, 
 
 
 def _host_faults(
-    entry: _HostEntry, cards: Sequence[CardEntry], specs: Sequence[DeviceSpec], place: str
+    entry: _HostEntry,
+    cards: Sequence[CardEntry],
+    plain_entries: Sequence[PlainEntry],
+    specs: Sequence[DeviceSpec],
+    place: str,
 ) -> Iterator[str]:
     """What can only be seen with all cards of a host, and all specs, together."""
     pfs = make_pfs("any", cards, pfs_before=0)
-    overlaps = tuple(overlap_faults(pfs, cards, tuple(entry.bridges.values()), place))
+    plain = make_plain(plain_entries)
+    of_cards = (address for pf in pfs for address in all_addresses(pf))
+    overlaps = (
+        *overlap_faults(pfs, cards, tuple(entry.bridges.values()), place),
+        *clash_faults(plain, of_cards, place),
+    )
     yield from overlaps
     if overlaps:
         return
     for pf in pfs:
         pf.vfs = [VfRecord() for _ in range(pf.vf_count_at_boot)]
-    functions = tuple(machine.functions(KernelState(name="any", pfs=pfs)).values())
+    functions = tuple(machine.functions(KernelState(name="any", pfs=pfs, plain=plain)).values())
     for fault in contradictions(functions, specs):
         yield f"{place}.device_spec: {fault}"
     for index, spec in enumerate(specs):
         if not any(spec.matches(function) for function in functions):
             yield (
-                f"{place}.device_spec[{index}]: matches no PF or VF of these hosts;"
+                f"{place}.device_spec[{index}]: matches no function of these hosts;"
                 " correct or remove it"
             )
 

@@ -245,7 +245,7 @@ def overlap_faults(
         at += card.pf_count
         taken: set[int] = set()
         for pf in own:
-            for address in _all_addresses(pf):
+            for address in all_addresses(pf):
                 other = addresses.setdefault(address, index)
                 if other != index and other not in taken:
                     taken.add(other)
@@ -259,7 +259,8 @@ def overlap_faults(
                     break
 
 
-def _all_addresses(pf: PfRecord) -> Iterator[PciAddress]:
+def all_addresses(pf: PfRecord) -> Iterator[PciAddress]:
+    """Every address that a PF and its VFs can have."""
     yield pf.address
     for index in range(pf.vf_count_max):
         yield vf_address(pf.address, vf_index=index, vf_offset=pf.vf_offset, vf_stride=pf.vf_stride)

@@ -66,14 +66,15 @@ class PfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class PlainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A PCI function without SR-IOV."""
+    """A PCI function without SR-IOV: a GPU, an accelerator, a NIC of the board."""
 
     address: PciAddress
     vendor_id: str
     product_id: str
     iommu_group: int
-    driver: str | None = None
+    driver: str | None = None  # Its own one, also while it is bound to vfio-pci.
     numa_node: int | None = None
+    in_guest: bool = False  # Bound to vfio-pci.
 
 
 class KernelState(LoggedState, kw_only=True, omit_defaults=True):
@@ -287,7 +288,7 @@ def _plain_function(plain: PlainRecord) -> PciFunction:
         product_id=plain.product_id,
         numa_node=plain.numa_node,
         iommu_group=plain.iommu_group,
-        driver=plain.driver,
+        driver=VFIO if plain.in_guest else plain.driver,
     )
 
 

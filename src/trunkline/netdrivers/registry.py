@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Final
 
+from trunkline.domain.attributes import may_be_used
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.network import NetworkType
 from trunkline.netdrivers.base import NETWORK_DRIVER_GROUP, NetworkDriver
@@ -107,7 +108,7 @@ def require_scheduled(drivers: Sequence[NetworkDriver], scheduled: Collection[st
     """
     for driver in drivers:
         for attribute in sorted(driver.attributes_used()):
-            if attribute not in scheduled:
+            if not may_be_used(attribute, scheduled):
                 raise AttributeNotScheduled(driver.name, attribute, scheduled)
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.pci_flavor import DeviceMatch, alternative_holds
 from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
 
 Attributes = frozenset[tuple[str, str]]
+
+_NO_NETWORK: Final = SegmentOption(segment_id=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,40 @@ class NicClass:
     kind: DeviceKind | None
     ways: frozenset[Attributes]  # Each: all of these attributes, on one device.
     bridges: frozenset[PhysicalNetwork]  # `normal` only.
+    match: DeviceMatch = ()  # Demanded of the device besides.
+    or_kinds: frozenset[DeviceKind] = frozenset()
 
     @property
-    def sort_key(self) -> tuple[str, list[list[tuple[str, str]]], list[str]]:
+    def sort_key(self) -> tuple[object, ...]:
         """An order of classes that depends on nothing but what they say."""
-        kind = "" if self.kind is None else self.kind.value
-        return kind, sorted(sorted(way) for way in self.ways), sorted(self.bridges)
+        return (
+            "" if self.kind is None else self.kind.value,
+            sorted(sorted(way) for way in self.ways),
+            sorted(self.bridges),
+            [[str(condition) for condition in alternative] for alternative in self.match],
+            sorted(kind.value for kind in self.or_kinds),
+        )
+
+    def is_of(self, kind: DeviceKind) -> bool:
+        """Whether a device of this kind will do."""
+        return kind is self.kind or kind in self.or_kinds
+
+    def fits(self, kind: DeviceKind, attributes: Attributes) -> bool:
+        """Whether a device of this kind with these attributes will do."""
+        return self.is_of(kind) and bool(self.demanded_of(attributes))
+
+    def demanded_of(self, attributes: Attributes) -> list[frozenset[str]]:
+        """Which attributes a device with these is demanded for, each way; none: it doesn't fit."""
+        ways = [{key for key, _ in way} for way in self.ways if way <= attributes]
+        if not ways or not self.match:
+            return [frozenset(way) for way in ways]
+        values = dict(attributes)
+        matched = [
+            {condition.attribute for condition in alternative}
+            for alternative in self.match
+            if alternative_holds(alternative, values)
+        ]
+        return [frozenset(way | keys) for way in ways for keys in matched]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +87,14 @@ def nic_class(nic: NicDemand) -> NicClass:
     if nic.kind is None:
         bridges = (option.physical_network for option in nic.options)
         return NicClass(None, frozenset(), frozenset(name for name in bridges if name is not None))
-    ways = (way_of(nic, option) for option in nic.options)
-    return NicClass(nic.kind, frozenset(way for way in ways if way is not None), frozenset())
+    ways = (way_of(nic, option) for option in nic.options or (_NO_NETWORK,))
+    return NicClass(
+        nic.kind,
+        frozenset(way for way in ways if way is not None),
+        frozenset(),
+        nic.match,
+        nic.or_kinds,
+    )
 
 
 def way_of(nic: NicDemand, option: SegmentOption) -> Attributes | None:

@@ -69,7 +69,13 @@ def fit(demand: Demand, structure: Structure) -> Fit | None:
 
 def wasted_tags(one: NicClass, profile: Profile) -> int | None:
     """How many tags of a device nobody would use if a NIC of this class had it; None: no fit."""
-    if one.kind is not profile.kind:
+    if not one.is_of(profile.kind):
         return None
-    tags = profile.spare_tags
-    return min((len(tags - way) for way in one.ways if way <= profile.attributes), default=None)
+    tags = [key for key, _ in profile.spare_tags]
+    return min(
+        (
+            sum(key not in demanded for key in tags)
+            for demanded in one.demanded_of(profile.attributes)
+        ),
+        default=None,
+    )

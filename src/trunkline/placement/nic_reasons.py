@@ -63,24 +63,24 @@ def _alone(nic: NicDemand, one: NicClass, host: HostState, pools: _Counted) -> N
     """Why this NIC would not fit even if it was the only one."""
     if one.kind is None:
         return None if one.bridges & host.structure.bridges else _no_bridge(nic, one)
-    of_kind = [pair for pair in pools if pair[0].profile.kind is one.kind]
-    matching = _having(of_kind, one.ways)
+    of_kind = [pair for pair in pools if one.is_of(pair[0].profile.kind)]
+    matching = _fitting(of_kind, one)
     if any(usable for _, usable in matching):
         return None
     if matching:
         return _all_owned(nic, one, one.kind, matching)
 
-    name = wording.kind_name(one.kind)
+    name = wording.kind_names(one)
     if not of_kind:
         return NicReason(nic=nic.nic, reason=Reason.NO_DEVICE, detail=f"no {name} on offer")
-    reach = [frozenset(option.attributes.items()) for option in nic.options]
+    reach = [frozenset(option.attributes.items()) for option in nic.options] or [frozenset()]
     cabled = _having(of_kind, reach)
     if not cabled:
-        detail = f"no {name} has {wording.ways(reach)}" if reach else "on no segment at all"
+        detail = f"no {name} has {wording.ways(reach)}"
         return NicReason(nic=nic.nic, reason=Reason.NOT_CABLED, detail=detail)
     detail = (
         f"{wording.devices(_size(cabled), one.kind)} with {wording.ways(reach)},"
-        f" none of them with {wording.attributes(nic.attributes.items())} too"
+        f" none of them with {wording.besides(nic)} too"
     )
     return NicReason(nic=nic.nic, reason=Reason.NO_MATCHING_DEVICE, detail=detail)
 
@@ -93,7 +93,7 @@ def _no_bridge(nic: NicDemand, one: NicClass) -> NicReason:
 def _all_owned(nic: NicDemand, one: NicClass, kind: DeviceKind, matching: _Counted) -> NicReason:
     """Devices that fit are there, and none can be chosen: by whose owners?"""
     without_owner = sum(pool.free for pool, _ in matching)
-    detail = f"{wording.ways(one.ways)}: {wording.devices(_size(matching), kind)}, 0 free"
+    detail = f"{wording.demanded(one)}: {wording.devices(_size(matching), kind)}, 0 free"
     reason = Reason.NO_FREE_DEVICE
     if without_owner and kind is DeviceKind.PF:
         reason = Reason.PF_IN_USE
@@ -108,14 +108,14 @@ def _together(
     nic: NicDemand, one: NicClass, pools: _Counted, crowded: frozenset[NicClass]
 ) -> NicReason:
     assert one.kind is not None
-    matching = _having([pair for pair in pools if pair[0].profile.kind is one.kind], one.ways)
+    matching = _fitting(pools, one)
     free = sum(usable for _, usable in matching)
     others = " and other NICs want them too" if len(crowded) > 1 else ", fewer than NICs like it"
     return NicReason(
         nic=nic.nic,
         reason=Reason.TOO_FEW_TOGETHER,
         detail=(
-            f"{wording.ways(one.ways)}: {wording.devices(_size(matching), one.kind)},"
+            f"{wording.demanded(one)}: {wording.devices(_size(matching), one.kind)},"
             f" {free} free{others}"
         ),
         fitting=_size(matching),
@@ -150,6 +150,10 @@ def _having(pools: _Counted, ways: Collection[Attributes]) -> _Counted:
         for pool, usable in pools
         if any(way <= pool.profile.attributes for way in ways)
     ]
+
+
+def _fitting(pools: _Counted, one: NicClass) -> _Counted:
+    return [pair for pair in pools if one.fits(pair[0].profile.kind, pair[0].profile.attributes)]
 
 
 def _size(pools: _Counted) -> int:

@@ -124,7 +124,9 @@ def _choice(
     slot, bit = devices[classes.index(nic_class(nic))].pop(0)
     attributes = dict(host.structure.slots[slot].profile.attributes)
     assert fits(attributes, nic.attributes)
-    segment_id = next(
-        option.segment_id for option in nic.options if fits(attributes, option.attributes)
-    )
+    segment_id = None  # Of a device on no network.
+    if nic.options:
+        segment_id = next(
+            option.segment_id for option in nic.options if fits(attributes, option.attributes)
+        )
     return NicChoice(nic=nic.nic, segment_id=segment_id, device=host.ref(slot, bit))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.domain.pci_flavor import DeviceMatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +22,17 @@ class SegmentOption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicDemand:
-    """What one NIC needs: a device of `kind` that fits one of `options`; or a bridge (None)."""
+    """What one NIC needs: a device of `kind` that fits one of `options`; or a bridge (None).
+
+    A device that is on no network, as a GPU is, is one with no `options`.
+    """
 
     nic: str  # Its name in answers: the port's ID, or `nic 0` before there is a port.
-    kind: DeviceKind | None  # VF, PF, or None for `normal`.
+    kind: DeviceKind | None  # VF, PF, PLAIN, or None for `normal`.
     options: tuple[SegmentOption, ...]  # Any one of them will do; the first that fits is taken.
     attributes: Mapping[str, str] = field(default_factory=dict)  # Demanded of the device besides.
+    match: DeviceMatch = ()  # And this: PCI flavors.
+    or_kinds: frozenset[DeviceKind] = frozenset()  # Kinds that will do as well as `kind`.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

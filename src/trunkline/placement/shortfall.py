@@ -132,8 +132,7 @@ def _solve(classes: Sequence[tuple[NicClass, int]], slots: Sequence[_Slot]) -> S
 
 
 def _fits(one: NicClass, pool: PoolCount) -> bool:
-    profile = pool.profile
-    return one.kind is profile.kind and any(way <= profile.attributes for way in one.ways)
+    return one.fits(pool.profile.kind, pool.profile.attributes)
 
 
 def _changes(

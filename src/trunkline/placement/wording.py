@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from trunkline.domain.device import DeviceKind
+from trunkline.domain.pci_flavor import match_text
 from trunkline.placement.demand import NicClass
+from trunkline.placement.request import NicDemand
 
 _KIND_NAMES: Mapping[DeviceKind, tuple[str, str]] = {
     DeviceKind.VF: ("VF", "VFs"),
@@ -19,9 +21,30 @@ def devices(count: int, kind: DeviceKind) -> str:
     return f"{count} {_KIND_NAMES[kind][count != 1]}"
 
 
-def kind_name(kind: DeviceKind) -> str:
-    """E.g. `VF`."""
-    return _KIND_NAMES[kind][0]
+def kind_names(one: NicClass, *, several: bool = False) -> str:
+    """E.g. `VF`, or `PCI functions or VFs`."""
+    kinds = {kind for kind in (one.kind, *one.or_kinds) if kind is not None}
+    return " or ".join(sorted(_KIND_NAMES[kind][several] for kind in kinds))
+
+
+def demanded(one: NicClass) -> str:
+    """All that is demanded of a device, e.g. `e.physical_network=phy2 and vendor_id=8086`."""
+    if not one.match:
+        return ways(one.ways)
+    match = match_text(one.match)
+    if not all(one.ways):
+        return match
+    return f"{ways(one.ways)} and {f'({match})' if len(one.match) > 1 else match}"
+
+
+def besides(nic: NicDemand) -> str:
+    """What is demanded of a device beside what its network demands."""
+    parts = []
+    if nic.attributes or not nic.match:
+        parts.append(attributes(nic.attributes.items()))
+    if nic.match:
+        parts.append(match_text(nic.match))
+    return " and ".join(parts)
 
 
 def attributes(pairs: Iterable[tuple[str, str]]) -> str:
@@ -42,9 +65,9 @@ def ways(alternatives: Iterable[Iterable[tuple[str, str]]]) -> str:
 def wanted(one: NicClass, *, count: int, quality: str) -> str:
     """E.g. `one more free VF with e.physical_network=phy2`."""
     assert one.kind is not None
-    number, name = ("one", 0) if count == 1 else (str(count), 1)
-    with_what = f" with {ways(one.ways)}" if all(one.ways) else ""
-    return f"{number} more {quality}{_KIND_NAMES[one.kind][name]}{with_what}"
+    number = "one" if count == 1 else str(count)
+    with_what = f" with {demanded(one)}" if all(one.ways) or one.match else ""
+    return f"{number} more {quality}{kind_names(one, several=count != 1)}{with_what}"
 
 
 def amount(count: int, one: str, several: str) -> str:

@@ -62,6 +62,12 @@ class ServerConfig:
     power: PowerState
     boot_number: int  # A guest defined with a lower number is started afresh.
     nics: tuple[NicConfig, ...]  # In the order in which the guest sees them.
+    devices: tuple[HeldDevice, ...] = ()  # Handed over as they are, besides the NICs' own.
+
+    @property
+    def held_devices(self) -> tuple[HeldDevice, ...]:
+        """Every device that it has: its NICs' own, and those besides."""
+        return (*(nic.device for nic in self.nics if nic.device is not None), *self.devices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from lxml.etree import _Element
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import NicConfig, ServerConfig
 from trunkline.vif.base import VifRequest
+from trunkline.vif.elements import hostdev
 from trunkline.vif.registry import VifRegistry
 
 METADATA_NAMESPACE: Final = "urn:trunkline:1"
@@ -75,13 +76,14 @@ def attachment(server: ServerConfig, vif_types: VifRegistry) -> Attachment:
             ifnames.add(name)
         elif nic.device is not None:
             devices.add(nic.device.address)
+    devices.update(held.address for held in server.devices)
     return Attachment(devices=frozenset(devices), ifnames=frozenset(ifnames))
 
 
 def define(
     server: ServerConfig, vif_types: VifRegistry, options: DomainOptions
 ) -> DomainDefinition:
-    """Build the domain of `server`, its NICs in the order of `server.nics`.
+    """Build the domain of `server`: NICs and devices in the order in which it has them.
 
     Raises:
         UnknownVifType: A NIC's VIF type is not installed.
@@ -93,9 +95,11 @@ def define(
     for nic in server.nics:
         vif_type = vif_types.get(nic.vif_type, nic.vnic_type)
         devices.append(vif_type.interface(vif_request(nic)))
+    for held in server.devices:
+        devices.append(hostdev(held.address))
     etree.SubElement(etree.SubElement(devices, "console", type="pty"), "target", type="serial")
     # vfio pins all of a guest's memory, so there is nothing for a balloon to give back.
-    pinned = any(nic.device is not None for nic in server.nics)
+    pinned = bool(server.held_devices)
     etree.SubElement(devices, "memballoon", model="none" if pinned else "virtio")
 
     digest = hashlib.sha256(etree.tostring(root, method="c14n")).hexdigest()

@@ -43,6 +43,8 @@ class DomainState:
 class OriginalState:
     """What a device was like before its first use: what it is restored to.
 
+    Of a plain function that is its driver alone.
+
     Can't be observed once it is overwritten, so the journal keeps it.
     """
 

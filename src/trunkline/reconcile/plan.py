@@ -148,7 +148,7 @@ def _service(view: View, server: ServerConfig) -> Unit:
         reason=verdict.reason,
         server_id=server.id,
         server=server,
-        devices=frozenset(nic.device.address for nic in server.nics if nic.device is not None),
+        devices=frozenset(held.address for held in server.held_devices),
         guest_runs=verdict.guest_runs,
         drifts=verdict.drifts,
     )

@@ -58,7 +58,14 @@ def _restore(view: View, device: HeldDevice) -> list[Step]:
         return [ForgetOriginal(device.address)] if known else []
     if device.kind is DeviceKind.VF:
         return _restore_vf(view, function, original)
-    return [] if original is None else _restore_pf(view, function, original)
+    if original is None:
+        return []
+    if device.kind is DeviceKind.PF:
+        return _restore_pf(view, function, original)
+    # Nothing is ever written to a plain function. It is as it was when its guest is gone and its
+    # driver, read from sysfs, is bound again.
+    _check_driver(function, original)
+    return [ForgetOriginal(function.address)]
 
 
 def _restore_vf(view: View, vf: PciFunction, original: OriginalState | None) -> list[Step]:

@@ -67,9 +67,9 @@ class _Devices:
 
 def plan_server(view: View, server: ServerConfig) -> Verdict:
     """Return what makes `server` so."""
-    for nic in server.nics:
-        if nic.device is not None and view.is_fenced(nic.device):
-            return fenced(nic.device, view)
+    for held in server.held_devices:
+        if view.is_fenced(held):
+            return fenced(held, view)
     domain = view.observed.domains.get(server.id)
     guest_runs = domain is not None and domain.power is DomainPower.RUNNING
     # What can't be planned for is no reason to end a guest that runs: its devices are as they were.
@@ -177,17 +177,30 @@ def _devices(view: View, server: ServerConfig, *, is_attached: bool) -> _Devices
     for nic in server.nics:
         if nic.device is None:
             continue
-        _check_owner(view, server, nic.device)
-        function = view.function(nic.device)
-        if function is None:
-            raise Waiting(f"{nic.device.kind.name} {nic.device.address} does not exist")
-        if view.observed.journal.epochs.get(function.address, 0) < nic.device.epoch:
-            found.journal.append(RememberEpoch(address=function.address, epoch=nic.device.epoch))
+        function = _claim(view, found, server, nic.device)
         if function.kind is DeviceKind.VF:
             _add_vf(view, found, nic, function, is_attached=is_attached)
         elif not is_attached:
             _add_whole_pf(view, found, function)
+    for held in server.devices:
+        function = _claim(view, found, server, held)
+        if function.kind is DeviceKind.PF:
+            if not is_attached:
+                _add_whole_pf(view, found, function)
+        else:
+            _add_as_it_is(view, found, function, is_attached=is_attached)
     return found
+
+
+def _claim(view: View, found: _Devices, server: ServerConfig, held: HeldDevice) -> PciFunction:
+    """Return the function that `held` names, which is `server`'s; its epoch goes on record."""
+    _check_owner(view, server, held)
+    function = view.function(held)
+    if function is None:
+        raise Waiting(f"{held.kind.name} {held.address} does not exist")
+    if view.observed.journal.epochs.get(function.address, 0) < held.epoch:
+        found.journal.append(RememberEpoch(address=function.address, epoch=held.epoch))
+    return function
 
 
 def _check_owner(view: View, server: ServerConfig, held: HeldDevice) -> None:
@@ -251,6 +264,21 @@ def _remember_vf(
         remembered = replace(remembered, ifname=vf.ifname)
     if remembered != original:
         found.journal.append(RememberOriginal(remembered))
+
+
+def _add_as_it_is(view: View, found: _Devices, function: PciFunction, *, is_attached: bool) -> None:
+    """Hand a VF or a plain function over unwritten; only what it was like is remembered."""
+    settings = None
+    if function.kind is DeviceKind.VF:
+        _, _, settings = view.pf_and_settings(function)
+    if function.address in view.observed.journal.originals:
+        return
+    driver = function.driver
+    if is_attached:
+        # The journal is lost: what there is now is the guest's, and says nothing about before.
+        settings, driver = settings and neutral_settings(settings), None
+    original = OriginalState(address=function.address, settings=settings, driver=driver)
+    found.journal.append(RememberOriginal(original))
 
 
 def _add_whole_pf(view: View, found: _Devices, pf: PciFunction) -> None:

@@ -200,7 +200,7 @@ def describe_original(original: OriginalState) -> str:
         words.append(f"name {original.ifname}")
     if original.vf_count is not None:
         words.append(f"{original.vf_count} VFs")
-    return ", ".join(words)
+    return ", ".join(words) or f"bound to {original.driver or 'no driver'}"
 
 
 def differences(*, expected: VfSettings, found: VfSettings) -> tuple[str, ...]:

@@ -85,11 +85,10 @@ class View:
         """Sort out who is to have what."""
         servers = tuple(server for server in desired.servers if server.id not in failed)
         undone = (
-            nic.device
+            held
             for server in desired.servers
             if server.id in failed
-            for nic in server.nics
-            if nic.device is not None
+            for held in server.held_devices
         )
         wanted = {server.id for server in servers}
         fences = dict(observed.journal.epochs)
@@ -97,9 +96,9 @@ class View:
             fences[held.address] = max(fences.get(held.address, 0), held.epoch)
         owners: dict[PciAddress, ServerId] = {}
         for server in servers:
-            for nic in server.nics:
-                if nic.device is not None and nic.device.epoch >= fences[nic.device.address]:
-                    owners.setdefault(nic.device.address, server.id)
+            for held in server.held_devices:
+                if held.epoch >= fences[held.address]:
+                    owners.setdefault(held.address, server.id)
         return cls(
             observed=observed,
             vif_types=vif_types,
@@ -185,6 +184,4 @@ def fenced(held: HeldDevice, view: View) -> Verdict:
 
 def _devices(servers: tuple[ServerConfig, ...]) -> Iterator[HeldDevice]:
     for server in servers:
-        for nic in server.nics:
-            if nic.device is not None:
-                yield nic.device
+        yield from server.held_devices

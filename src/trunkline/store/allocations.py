@@ -56,6 +56,10 @@ class Allocations:
         """Return every allocation that a server holds or held."""
         return self._read(_OF_SERVERS, [server_id])
 
+    def of_servers(self, server_ids: Collection[ServerId]) -> list[Allocation]:
+        """Return every allocation that any of these servers holds or held."""
+        return self._read(_OF_SERVERS, server_ids) if server_ids else []
+
     def find_on_wire(self, wire: str) -> Allocation | None:
         """Return one of the allocations whose frames come out at `wire`, if there is any."""
         found = self._connection.execute(

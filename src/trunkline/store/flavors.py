@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Text, delete, insert, select, type_coerce, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, NotFound
@@ -37,6 +37,14 @@ class Flavors:
         return [
             _flavor(row) for row in select_page(self._connection, flavors, query, what="flavor")
         ]
+
+    def with_extra_spec(self, key: str) -> list[Flavor]:
+        """Return every flavor that has an extra spec of this name."""
+        statement = select(flavors).where(
+            type_coerce(flavors.c.body, Text).contains(key, autoescape=True)
+        )
+        found = map(_flavor, self._connection.execute(statement).mappings())
+        return [flavor for flavor in found if key in flavor.extra_specs]
 
     def insert(self, flavor: Flavor) -> None:
         """Store a new flavor; raise `AlreadyExists` if its ID or name is taken."""

@@ -310,6 +310,7 @@ def _row(port: Port) -> dict[str, Any]:
         "admin_state_up": port.admin_state_up,
         "mac": str(port.mac),
         "vnic_type": port.vnic_type.value,
+        "pci_flavor": port.pci_flavor,
         "device_id": port.device_id,
         "device_owner": port.device_owner,
         "port_security_enabled": port.port_security_enabled,

@@ -110,6 +110,7 @@ def _row(server: Server) -> dict[str, Any]:
         "flavor_id": server.flavor.id,
         "image_id": server.image_id,
         "port_ids": server.port_ids,
+        "pci_requests": server.pci_requests,
         "power": server.power.value,
         "boot_number": server.boot_number,
         "excluded_hosts": server.excluded_hosts,

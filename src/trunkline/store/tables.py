@@ -25,6 +25,8 @@ from sqlalchemy import (
 
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.host import HostResources
+from trunkline.domain.pci_flavor import DeviceMatch
+from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.server import Fault, Flavor
 from trunkline.store.columns import Json, UtcTime
 
@@ -146,6 +148,8 @@ ports = Table(
     Column("admin_state_up", Boolean, nullable=False),
     Column("mac", String(17), nullable=False),
     Column("vnic_type", String(32), nullable=False),
+    # By name, as everybody calls it: it never changes, and is not deleted while a port has it.
+    Column("pci_flavor", _NAME, ForeignKey("pci_flavors.name"), nullable=True, index=True),
     Column("device_id", _NAME, nullable=False, index=True),
     Column("device_owner", _NAME, nullable=False),
     Column("port_security_enabled", Boolean, nullable=False),
@@ -182,6 +186,17 @@ flavors = Table(
     Column("memory_mib", Integer, nullable=False),
     Column("disk_gib", Integer, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+)
+
+pci_flavors = Table(
+    "pci_flavors",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", _NAME, nullable=False, unique=True),
+    Column("description", Text, nullable=False),
+    Column("alternatives", Json(DeviceMatch), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
 )
 
 images = Table(
@@ -276,7 +291,7 @@ allocations = Table(
     Column("id", _ID, primary_key=True),
     Column("device_id", _ID, ForeignKey("devices.id"), nullable=False, unique=True),
     Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False, index=True),
-    Column("port_id", _ID, nullable=False, index=True),
+    Column("port_id", _ID, nullable=True, index=True),  # None: a device on no network.
     Column("server_id", _ID, nullable=True, index=True),
     Column("project_id", _ID, nullable=False),
     Column("epoch", Integer, nullable=False),
@@ -312,6 +327,7 @@ servers = Table(
     Column("flavor_id", _NAME, nullable=False),
     Column("image_id", _ID, nullable=True, index=True),
     Column("port_ids", Json, nullable=False),
+    Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
     Column("excluded_hosts", Json, nullable=False),

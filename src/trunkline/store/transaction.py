@@ -20,6 +20,7 @@ from trunkline.store.identity import Identity
 from trunkline.store.images import Images
 from trunkline.store.leases import Leases
 from trunkline.store.networks import Networks
+from trunkline.store.pci_flavors import PciFlavors
 from trunkline.store.pools import Pools
 from trunkline.store.ports import Ports
 from trunkline.store.servers import Servers
@@ -125,6 +126,11 @@ class Transaction:
     def networks(self) -> Networks:
         """Networks and their segments."""
         return Networks(self._connection)
+
+    @cached_property
+    def pci_flavors(self) -> PciFlavors:
+        """Named expressions that say which devices will do."""
+        return PciFlavors(self._connection)
 
     @cached_property
     def ports(self) -> Ports:

@@ -10,7 +10,14 @@ from lxml.etree import _Element
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.port import VnicType
 from trunkline.vif.base import VifRequest
-from trunkline.vif.elements import add_pci_address, add_vlan, interface, l2_details, macvtap_on
+from trunkline.vif.elements import (
+    add_pci_address,
+    add_vlan,
+    hostdev,
+    interface,
+    l2_details,
+    macvtap_on,
+)
 
 
 class DirectVf:
@@ -84,10 +91,7 @@ class WholePf:
         Source: https://libvirt.org/formatdomain.html#pci-passthrough
         """
         assert request.device_address is not None
-        element = etree.Element("hostdev", mode="subsystem", type="pci", managed="yes")
-        etree.SubElement(element, "driver", name="vfio")
-        add_pci_address(etree.SubElement(element, "source"), request.device_address)
-        return element
+        return hostdev(request.device_address)
 
 
 class BridgePort:

@@ -28,6 +28,14 @@ def add_pci_address(parent: _Element, address: PciAddress) -> _Element:
     )
 
 
+def hostdev(address: PciAddress) -> _Element:
+    """Return a plain ``<hostdev>``: libvirt binds the function to vfio-pci, and back at the end."""
+    element = etree.Element("hostdev", mode="subsystem", type="pci", managed="yes")
+    etree.SubElement(element, "driver", name="vfio")
+    add_pci_address(etree.SubElement(element, "source"), address)
+    return element
+
+
 def add_vlan(parent: _Element, request: VifRequest) -> None:
     """Append ``<vlan>`` with one tag; nothing for an untagged segment.
 

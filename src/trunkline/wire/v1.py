@@ -44,7 +44,7 @@ class HostItem:
 class DeviceOwner:
     """Who holds a device. The port may be gone while the device is being taken back."""
 
-    port_id: str
+    port_id: str | None  # None: the device is on no network.
     server_id: str | None
     since: datetime
     failure: str | None  # Why the device is quarantined.
@@ -52,7 +52,7 @@ class DeviceOwner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceItem:
-    """A PF or VF that a host offers, or still has to clean."""
+    """A device that a host offers, or still has to clean."""
 
     id: str
     host: str
@@ -62,7 +62,7 @@ class DeviceItem:
     physical_network: str | None
     vendor_id: str
     product_id: str
-    driver: str | None  # Of the PF.
+    driver: str | None  # Of the PF; of a plain function, its own.
     ifname: str | None
     numa_node: int | None
     pf_address: str | None  # VF only.
@@ -144,6 +144,7 @@ class NicPath:
     port_status: str
     mac: str
     vnic_type: str
+    pci_flavor: str | None
     fixed_ips: tuple[str, ...]
     logical_name: str  # The netdev name on whatever host.
     network_id: str
@@ -168,6 +169,8 @@ class ServerPath:
     fault: str | None
     fault_details: str | None  # Admins only.
     nics: tuple[NicPath, ...]
+    devices: tuple[PathDevice, ...] = ()  # Besides the NICs' own. Admins only.
+    device_count: int = 0  # How many it was given besides.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +199,7 @@ class ExplainNic:
     network: str | None = None  # ID or name.
     vnic_type: str | None = None  # With `network` only; None: `normal`.
     fixed_ip: str | None = None  # With `network` only.
+    pci_flavor: str | None = None  # With either: a port that has none is taken to have it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

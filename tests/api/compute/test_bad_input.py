@@ -81,6 +81,10 @@ def _deleted(scene: ComputeSite, what: str) -> dict[str, Any]:
             raise AssertionError(what)
 
 
+def _nic(scene: ComputeSite, **fields: object) -> dict[str, object]:
+    return {"uuid": scene.blue.id} | fields
+
+
 CASES: Final[tuple[Case, ...]] = (
     ("deleted port", lambda s: _deleted(s, "port"), 400, "could not be found"),
     ("deleted network", lambda s: _deleted(s, "network"), 400, "could not be found"),
@@ -106,6 +110,36 @@ CASES: Final[tuple[Case, ...]] = (
     ("same port twice", _twice, 400, "twice"),
     ("malformed port", lambda _: {"networks": [{"port": "port-1"}]}, 400, "networks[0].port"),
     ("malformed image", lambda _: {"imageRef": "cirros"}, 400, "imageRef"),
+    (
+        "a NIC's unknown PCI flavor",
+        lambda s: {"networks": [_nic(s, vnic_type="direct", pci_flavor="40g")]},
+        400,
+        "there is no PCI flavor 40g",
+    ),
+    (
+        "a PCI flavor for a NIC without a device",
+        lambda s: {"networks": [_nic(s, pci_flavor="40g")]},
+        400,
+        "a NIC of type normal has no PCI device",
+    ),
+    (
+        "a PCI flavor of the wrong type",
+        lambda s: {"networks": [_nic(s, pci_flavor=40)]},
+        400,
+        "networks[0].pci_flavor",
+    ),
+    (
+        "a VNIC type that is not served",
+        lambda s: {"networks": [_nic(s, vnic_type="vdpa")]},
+        400,
+        "networks[0].vnic_type: vdpa is not served",
+    ),
+    (
+        "a port of another VNIC type",
+        lambda s: {"networks": [{"port": s.a_port(s.blue), "vnic_type": "macvtap"}]},
+        400,
+        "is of type direct",
+    ),
     ("a tenant names a host", lambda _: {"host": "h1"}, 403, "admin"),
     ("name of the wrong type", lambda _: {"name": ["web"]}, 400, "name"),
     ("flavor of the wrong type", lambda _: {"flavorRef": {"id": "small"}}, 400, "flavorRef"),

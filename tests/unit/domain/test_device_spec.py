@@ -99,8 +99,51 @@ def test_offer_says_whether_pfs_or_vfs_are_meant() -> None:
     assert on_offer({"ifname": "eth2", "offer": "vfs"}) == ALL_IXGBE[1:]
 
 
-def test_plain_functions_are_never_on_offer() -> None:
-    assert on_offer({"address": "*:*:*.*"}) == ALL_IXGBE + ALL_MLX5
+THE_PLAIN_ONE = str(PLAIN.address)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"address": "*:*:*.*", "offer": "plain"},
+        {"vendor_id": "8086", "product_id": "a0a0"},
+        {"product_id": "a0a0", "tags": {"model": "x"}},
+        {"product_id": "a0a0", "offer": "plain", "physical_network": "phy1"},
+    ],
+)
+def test_plain_functions_are_on_offer_by_specs_that_mean_them(spec: dict[str, object]) -> None:
+    assert on_offer(spec) == [THE_PLAIN_ONE]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"address": "*:*:*.*"},
+        {"address": THE_PLAIN_ONE},
+        {"vendor_id": "8086"},
+        {"product_id": "a0a0", "physical_network": "phy1"},
+        {"product_id": "a0a0", "offer": "vfs"},
+    ],
+)
+def test_a_spec_for_cards_gives_no_plain_function_away(spec: dict[str, object]) -> None:
+    assert THE_PLAIN_ONE not in on_offer(spec)
+
+
+def test_an_excluded_plain_function_is_off_offer() -> None:
+    offering: dict[str, object] = {"product_id": "a0a0", "offer": "plain"}
+    assert on_offer({"address": THE_PLAIN_ONE, "exclude": True}, offering) == []
+
+
+def test_specs_of_functions_apart_contradict_nothing() -> None:
+    cards: dict[str, object] = {"vendor_id": "8086", "physical_network": "phy1"}
+    assert parse_device_specs([cards, {"vendor_id": "8086", "offer": "plain"}])
+    with pytest.raises(InvalidDeviceSpecs, match="disagrees on them"):
+        parse_device_specs(
+            [
+                {"vendor_id": "8086", "offer": "plain"},
+                {"vendor_id": "8086", "offer": "plain", "tags": {"a": "b"}},
+            ]
+        )
 
 
 def test_what_is_excluded_is_off_offer_with_its_vfs() -> None:

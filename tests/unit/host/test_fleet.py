@@ -41,6 +41,10 @@ def a_card(**changes: Any) -> dict[str, Any]:
     return {"driver": "ixgbe", "address": "0000:05:00.0", "vf_count": 8} | changes
 
 
+def a_gpu(**changes: Any) -> dict[str, Any]:
+    return {"address": "0000:c1:00.0", "vendor_id": "10de", "product_id": "20b0"} | changes
+
+
 def faults_of(*hosts: dict[str, Any], **table: Any) -> tuple[str, ...]:
     with pytest.raises(InvalidFleet) as invalid:
         parse_fleet({"host": list(hosts), **table})
@@ -75,9 +79,13 @@ def test_the_mixed_fleet_is_forty_hosts_with_every_driver(tmp_path: Path) -> Non
     fleet = load_fleet(shipped_fleets()["mixed-40"])
     assert create_hosts(fleet, tmp_path) == 40
     hosts = [open_host(tmp_path, name) for name in fleet.host_names]
-    assert {each.function.pf_driver for host in hosts for each in devices_of(host)} == set(
+    devices = [each.function for host in hosts for each in devices_of(host)]
+    assert {each.pf_driver for each in devices if each.kind is not DeviceKind.PLAIN} == set(
         drivers()
     )
+    gpus = [each for each in devices if each.kind is DeviceKind.PLAIN]
+    assert len(gpus) == 24
+    assert {(gpu.vendor_id, gpu.driver) for gpu in gpus} == {("10de", "nvidia")}
 
 
 def test_the_large_fleet_is_a_thousand_hosts_of_two_pfs_with_64_vfs() -> None:
@@ -257,13 +265,25 @@ def test_both_pfs_of_a_card_have_room_for_the_most_vfs_they_can_have(driver: str
             [a_host(bridges={"phy1": "eth2"}, card=[a_card(ifname="eth2")])],
             "host[0].card[0].ifname: eth2 is a bridge's already; choose another",
         ),
+        ([a_host(function=[a_gpu(address="c1:00.0")])], "function[0].address: not a whole PCI"),
+        ([a_host(function=[a_gpu(vendor_id="x")])], "host[0].function[0].vendor_id: not a PCI"),
+        ([a_host(function=[a_gpu(numa_node=-1)])], "function[0].numa_node: -1 is not between"),
+        ([a_host(function=[a_gpu(colour="red")])], "host[0].function[0]: object contains unknown"),
+        (
+            [a_host(function=[a_gpu(), a_gpu()])],
+            "host[0].function[1].address: 0000:c1:00.0 is taken; choose another",
+        ),
+        (
+            [a_host(card=[a_card()], function=[a_gpu(address="0000:05:10.0")])],
+            "host[0].function[0].address: 0000:05:10.0 is taken; choose another",
+        ),
         (
             [a_host(device_spec=[{"address": "05:00.0"}])],
             "host[0].device_spec[0].address: not a whole PCI address: '05:00.0'",
         ),
         (
             [a_host(device_spec=[{"address": "0000:06:*.*"}])],
-            "host[0].device_spec[0]: matches no PF or VF of these hosts; correct or remove it",
+            "host[0].device_spec[0]: matches no function of these hosts; correct or remove it",
         ),
         (
             [

@@ -18,7 +18,6 @@ from tests.unit.placement.builders import (
     refused,
     vfs,
 )
-from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostName
 from trunkline.placement.explanation import explain
 from trunkline.placement.fleet import HostView
@@ -255,9 +254,3 @@ def test_a_request_that_fits_somewhere_is_explained_for_the_other_hosts_only() -
     told = explain(a_request(VF), fleet)
     assert [refusal.host_name for refusal in told.hosts] == ["h1"]
     assert told.smallest_change == ""
-
-
-def test_a_nic_on_no_segment_fits_nowhere_and_says_so() -> None:
-    nic = NicDemand(nic="n", kind=DeviceKind.VF, options=())
-    (reason,) = only_refusal(a_request(nic), a_host("h1", vfs("a", 1))).nics
-    assert (reason.reason, reason.detail) == (Reason.NOT_CABLED, "on no segment at all")

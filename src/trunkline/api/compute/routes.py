@@ -8,12 +8,13 @@ from trunkline.api.compute import (
     flavors,
     hypervisors,
     nothing,
+    pci_flavors,
     server_actions,
     servers,
     services,
 )
 from trunkline.api.compute.links import ROOT as V2
-from trunkline.api.routing import Route, delete, get, post, put
+from trunkline.api.routing import Auth, Route, delete, get, post, put
 
 ROUTES: Final[tuple[Route, ...]] = (
     get(f"{V2}/servers", servers.list_briefly),
@@ -39,6 +40,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{V2}/flavors/{{id}}/os-extra_specs/{{key}}", flavors.show_extra_spec),
     put(f"{V2}/flavors/{{id}}/os-extra_specs/{{key}}", flavors.set_extra_spec),
     delete(f"{V2}/flavors/{{id}}/os-extra_specs/{{key}}", flavors.unset_extra_spec),
+    #
+    get(f"{V2}/os-pci-flavors", pci_flavors.list_),
+    post(f"{V2}/os-pci-flavors", pci_flavors.create, Auth.ADMIN),
+    get(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.show),
+    put(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.update, Auth.ADMIN),
+    delete(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.delete, Auth.ADMIN),
     #
     get(f"{V2}/os-hypervisors", hypervisors.list_briefly),
     get(f"{V2}/os-hypervisors/detail", hypervisors.list_detailed),

@@ -19,6 +19,7 @@ from trunkline.api.parsing import Fields
 from trunkline.api.versions import Microversion
 from trunkline.control.requests import NicPolicy, NicRequest, ServerCreate
 from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, is_uuid
+from trunkline.domain.port import parse_vnic_type
 
 NAME_CHARS_MAX: Final = 255
 USER_DATA_CHARS_MAX: Final = 65_535  # Nova's: a MEDIUMTEXT would be larger, guests never need it.
@@ -225,19 +226,30 @@ def _nics(server: Fields, version: Microversion) -> tuple[NicRequest, ...] | Nic
 
 
 def _nic(nic: Fields) -> NicRequest:
-    nic.require_only(("uuid", "port", "fixed_ip", "tag"))
+    nic.require_only(("uuid", "port", "fixed_ip", "tag", "vnic_type", "pci_flavor"))
     if nic.raw("tag") not in (None, ""):
         raise nic.invalid("tag", "device tags are not served")
     port_id = nic.uuid("port", None)
     network_id = nic.uuid("uuid", None)
     fixed_ip = nic.text("fixed_ip", None)
+    # Nova has neither of these two: there, both are said with a port.
+    vnic_type = nic.parsed("vnic_type", parse_vnic_type, None)
+    pci_flavor = nic.text("pci_flavor", None) or None
     if port_id is not None:
         if fixed_ip is not None:
             raise nic.invalid("fixed_ip", "a port has its addresses already")
-        return NicRequest(port_id=PortId(_canonical(port_id)))  # As Nova: the port goes first.
+        # As Nova: the port goes first.
+        return NicRequest(
+            port_id=PortId(_canonical(port_id)), vnic_type=vnic_type, pci_flavor=pci_flavor
+        )
     if network_id is None:
         raise nic.invalid("uuid", "a NIC names a network (uuid) or a port")
-    return NicRequest(network_id=NetworkId(_canonical(network_id)), fixed_ip=fixed_ip)
+    return NicRequest(
+        network_id=NetworkId(_canonical(network_id)),
+        fixed_ip=fixed_ip,
+        vnic_type=vnic_type,
+        pci_flavor=pci_flavor,
+    )
 
 
 def _host(server: Fields) -> HostName | None:

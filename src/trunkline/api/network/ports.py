@@ -34,12 +34,13 @@ from trunkline.domain.errors import Forbidden, Invalid
 from trunkline.domain.ether import parse_guest_mac
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, NetworkId, ProjectId, SubnetId
-from trunkline.domain.port import REFUSED_VNIC_TYPES, VnicType, logical_device_name
+from trunkline.domain.port import logical_device_name, parse_vnic_type
 
 FIXED_IPS_MAX: Final = 64  # Of one port.
 PROFILE_KEYS_MAX: Final = 64
 
 _VNIC_TYPE, _PROFILE, _HOST = "binding:vnic_type", "binding:profile", "binding:host_id"
+_PCI_FLAVOR = "pci_flavor"  # Ours: Neutron has no such thing.
 _CHANGEABLE: Final = (
     "name",
     "description",
@@ -50,6 +51,7 @@ _CHANGEABLE: Final = (
     "device_owner",
     "port_security_enabled",
     _VNIC_TYPE,
+    _PCI_FLAVOR,
     _PROFILE,
     _HOST,
 )
@@ -75,6 +77,7 @@ PORTS: Final = Collection(
         "fixed_ips.ip_address": Filter("ip_address"),
         "fixed_ips.subnet_id": Filter("subnet_id"),
         _VNIC_TYPE: Filter("vnic_type"),
+        _PCI_FLAVOR: Filter("pci_flavor"),
         _HOST: Filter("host"),
     },
     sort_keys={
@@ -149,6 +152,7 @@ def update(svc: Services, request: Request) -> Response:
         description=fields.text("description", UNSET),
         admin_state_up=fields.boolean("admin_state_up", UNSET),
         vnic_type=fields.parsed(_VNIC_TYPE, parse_vnic_type, UNSET),
+        pci_flavor=_parse_pci_flavor(fields) if _PCI_FLAVOR in fields else UNSET,
         mac=fields.parsed("mac_address", parse_guest_mac, UNSET),
         fixed_ips=_parse_fixed_ips(fields) or () if "fixed_ips" in fields else UNSET,
         port_security_enabled=fields.boolean("port_security_enabled", UNSET),
@@ -180,6 +184,7 @@ def parse_port(fields: Fields) -> PortCreate:
         description=fields.text("description", ""),
         admin_state_up=fields.boolean("admin_state_up", default=True),
         vnic_type=fields.parsed(_VNIC_TYPE, parse_vnic_type, None),
+        pci_flavor=_parse_pci_flavor(fields),
         mac=fields.parsed("mac_address", parse_guest_mac, None),
         fixed_ips=_parse_fixed_ips(fields),
         port_security_enabled=fields.boolean("port_security_enabled", None),
@@ -188,20 +193,6 @@ def parse_port(fields: Fields) -> PortCreate:
         profile=_parse_profile(fields),
         host=_parse_host(fields),
     )
-
-
-def parse_vnic_type(text: str) -> VnicType:
-    """Read a VNIC type; raise `ValueError` with the reason for one that is not served.
-
-    A type that is not served is never taken for a similar one: it would get a plain VF.
-    """
-    if text in REFUSED_VNIC_TYPES:
-        raise ValueError(f"{text} is not served: {REFUSED_VNIC_TYPES[text]}")
-    try:
-        return VnicType(text)
-    except ValueError:
-        known = ", ".join(kind.value for kind in VnicType)
-        raise ValueError(f"must be one of {known}, not {text[:60]!r}") from None
 
 
 def render_port(view: PortView, caller: Caller) -> Item:
@@ -228,6 +219,7 @@ def render_port(view: PortView, caller: Caller) -> Item:
         "security_groups": [],
         "tags": [],
         _VNIC_TYPE: port.vnic_type.value,
+        _PCI_FLAVOR: port.pci_flavor,
         "created_at": timestamp(port.created_at),
         "updated_at": timestamp(port.updated_at),
         "revision_number": port.revision,
@@ -297,6 +289,11 @@ def _parse_profile(fields: Fields) -> dict[str, object]:
     if len(profile) > PROFILE_KEYS_MAX:
         raise fields.invalid(_PROFILE, f"at most {PROFILE_KEYS_MAX} keys")
     return profile
+
+
+def _parse_pci_flavor(fields: Fields) -> str | None:
+    """Read a name; the empty text takes one away, since clients can't all send null."""
+    return fields.text(_PCI_FLAVOR, None) or None
 
 
 def _parse_host(fields: Fields) -> HostName | None:

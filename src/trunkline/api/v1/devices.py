@@ -48,7 +48,7 @@ def device_item(view: DeviceView) -> DeviceItem:
         physical_network=view.device.physical_network,
         vendor_id=function.vendor_id,
         product_id=function.product_id,
-        driver=function.pf_driver,
+        driver=function.driver if function.kind is DeviceKind.PLAIN else function.pf_driver,
         ifname=function.ifname,
         numa_node=function.numa_node,
         pf_address=None if function.pf_address is None else str(function.pf_address),

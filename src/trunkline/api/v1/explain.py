@@ -15,12 +15,11 @@ from trunkline.control.networks import get_network, list_networks, list_segments
 from trunkline.control.requests import ExplainRequest, NicRequest
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceRef, OfferedDevice
-from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import FlavorId, HostName, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Segment
-from trunkline.domain.port import REFUSED_VNIC_TYPES, VnicType
+from trunkline.domain.port import parse_vnic_type
 from trunkline.placement.request import Explanation, HostRefusal, NicChoice, NicReason, Placed
 from trunkline.wire.v1 import ExplainAnswer, HostMisfit, NicFit, NicMisfit
 
@@ -57,13 +56,14 @@ def _flavor_id(svc: Services, caller: Caller, ref: str) -> FlavorId:
 
 
 def _nic_request(svc: Services, caller: Caller, fields: Fields) -> NicRequest:
-    fields.require_only(("port", "network", "vnic_type", "fixed_ip"))
+    fields.require_only(("port", "network", "vnic_type", "fixed_ip", "pci_flavor"))
+    pci_flavor = fields.text("pci_flavor", None) or None
     port, network = fields.text("port", None), fields.text("network", None)
     if port is not None:
         for other in ("network", "vnic_type", "fixed_ip"):
             if fields.raw(other) is not None:
                 raise fields.invalid(other, "a port says itself what it is; leave this out")
-        return NicRequest(port_id=find_port(svc, caller, port).port.id)
+        return NicRequest(port_id=find_port(svc, caller, port).port.id, pci_flavor=pci_flavor)
     if network is None:
         raise fields.invalid("network", "name a network or a port")
     found = find_by_id_or_name(
@@ -72,16 +72,10 @@ def _nic_request(svc: Services, caller: Caller, fields: Fields) -> NicRequest:
     )  # fmt: skip
     return NicRequest(
         network_id=found.network.id,
-        vnic_type=_vnic_type(fields),
+        vnic_type=fields.parsed("vnic_type", parse_vnic_type, None),
         fixed_ip=fields.text("fixed_ip", None),
+        pci_flavor=pci_flavor,
     )
-
-
-def _vnic_type(fields: Fields) -> VnicType | None:
-    sent = fields.text("vnic_type", None)
-    if sent is not None and sent in REFUSED_VNIC_TYPES:
-        raise Invalid(fields.path_of("vnic_type"), REFUSED_VNIC_TYPES[sent])
-    return fields.parsed("vnic_type", VnicType, None)
 
 
 def _answer(svc: Services, caller: Caller, advice: Advice) -> ExplainAnswer:

@@ -32,6 +32,8 @@ def _server_path(svc: Services, caller: Caller, view: ServerView) -> ServerPath:
         fault=None if fault is None else fault.message,
         fault_details=fault.details if fault is not None and caller.is_admin else None,
         nics=tuple(_nic_path(svc, caller, nic) for nic in view.nics),
+        devices=tuple(map(_path_device, view.devices)) if caller.is_admin else (),
+        device_count=len(view.devices),
     )
 
 
@@ -46,6 +48,7 @@ def _nic_path(svc: Services, caller: Caller, nic: NicView) -> NicPath:
         port_status=view.status,
         mac=str(port.mac),
         vnic_type=port.vnic_type.value,
+        pci_flavor=port.pci_flavor,
         fixed_ips=tuple(fixed_ip.ip_address for fixed_ip in port.fixed_ips),
         logical_name=logical_device_name(port.id),
         network_id=nic.network.id,

@@ -138,6 +138,17 @@ def upgrade() -> None:
     op.create_index(op.f("ix_networks_name"), "networks", ["name"], unique=False)
     op.create_index(op.f("ix_networks_project_id"), "networks", ["project_id"], unique=False)
     op.create_table(
+        "pci_flavors",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("alternatives", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.String(length=27), nullable=False),
+        sa.Column("updated_at", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pci_flavors")),
+        sa.UniqueConstraint("name", name=op.f("uq_pci_flavors_name")),
+    )
+    op.create_table(
         "projects",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -212,6 +223,7 @@ def upgrade() -> None:
         sa.Column("admin_state_up", sa.Boolean(), nullable=False),
         sa.Column("mac", sa.String(length=17), nullable=False),
         sa.Column("vnic_type", sa.String(length=32), nullable=False),
+        sa.Column("pci_flavor", sa.String(length=255), nullable=True),
         sa.Column("device_id", sa.String(length=255), nullable=False),
         sa.Column("device_owner", sa.String(length=255), nullable=False),
         sa.Column("port_security_enabled", sa.Boolean(), nullable=False),
@@ -225,12 +237,16 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.String(length=27), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["network_id"], ["networks.id"], name=op.f("fk_ports_network_id")),
+        sa.ForeignKeyConstraint(
+            ["pci_flavor"], ["pci_flavors.name"], name=op.f("fk_ports_pci_flavor")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ports")),
         sa.UniqueConstraint("network_id", "mac", name=op.f("uq_ports_network_id_mac")),
     )
     op.create_index(op.f("ix_ports_device_id"), "ports", ["device_id"], unique=False)
     op.create_index(op.f("ix_ports_name"), "ports", ["name"], unique=False)
     op.create_index(op.f("ix_ports_network_id"), "ports", ["network_id"], unique=False)
+    op.create_index(op.f("ix_ports_pci_flavor"), "ports", ["pci_flavor"], unique=False)
     op.create_index(op.f("ix_ports_project_id"), "ports", ["project_id"], unique=False)
     op.create_table(
         "role_assignments",
@@ -280,6 +296,7 @@ def upgrade() -> None:
         sa.Column("flavor_id", sa.String(length=255), nullable=False),
         sa.Column("image_id", sa.String(length=36), nullable=True),
         sa.Column("port_ids", sa.Text(), nullable=False),
+        sa.Column("pci_requests", sa.Text(), nullable=False),
         sa.Column("power", sa.String(length=16), nullable=False),
         sa.Column("boot_number", sa.Integer(), nullable=False),
         sa.Column("excluded_hosts", sa.Text(), nullable=False),
@@ -352,7 +369,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("device_id", sa.String(length=36), nullable=False),
         sa.Column("host_id", sa.String(length=36), nullable=False),
-        sa.Column("port_id", sa.String(length=36), nullable=False),
+        sa.Column("port_id", sa.String(length=36), nullable=True),
         sa.Column("server_id", sa.String(length=36), nullable=True),
         sa.Column("project_id", sa.String(length=36), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
