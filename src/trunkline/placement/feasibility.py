@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trunkline.placement.demand import Demand, NicClass
 from trunkline.placement.host_state import HostState, Structure
-from trunkline.placement.matching import Costs, Problem, Solution, solve
+from trunkline.placement.matching import solve
 from trunkline.placement.pools import Profile
-from trunkline.placement.request import PlacementRequest, Reason
+from trunkline.placement.problem import ClassRule, Costs, Place, Problem, Solution
+from trunkline.placement.request import NumaPolicy, PlacementRequest, Reason
 
 
 def host_reasons(request: PlacementRequest, host: HostState) -> tuple[Reason, ...]:
@@ -36,6 +37,17 @@ def has_room(request: PlacementRequest, host: HostState) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a host's families are and what they can guarantee; read only where rules ask."""
+
+    places: tuple[Place, ...] = ()  # [family]
+    egress_left: tuple[int | None, ...] = ()  # [family] Mbps; None: not accounted.
+    ingress_left: tuple[int | None, ...] = ()
+    numa_nodes: tuple[int, ...] = ()  # With room for the server; empty: the host reports none.
+    numa_sockets: tuple[int | None, ...] = ()  # Of these nodes; empty: as `places` tell.
+
+
 @dataclass(frozen=True, slots=True)
 class Fit:
     """What one demand can use of one structure; worked out once for all hosts built alike."""
@@ -46,17 +58,40 @@ class Fit:
     useful: tuple[int, ...]  # Slots that fit any class.
     family: tuple[int, ...]  # [slot]
     whole: tuple[bool, ...]  # [slot]
+    numa: tuple[NumaPolicy | None, ...] = ()  # [class]
+    egress: tuple[int, ...] = ()  # [class]
+    ingress: tuple[int, ...] = ()  # [class]
+    rules: tuple[ClassRule, ...] = ()
 
-    def solve(self, usable: tuple[int, ...]) -> Solution | None:
-        """Assign devices to all NICs of a host with these counts, exactly."""
-        return solve(
-            Problem(
-                counts=self.counts,
-                costs=self.costs,
-                free=usable,
-                family=self.family,
-                whole=self.whole,
-            )
+    def solve(self, usable: tuple[int, ...], site: Site | None = None) -> Solution | None:
+        """Assign devices to all NICs of a host with these counts, exactly.
+
+        Without a site, whether devices suffice is asked apart from all rules.
+        """
+        return solve(self.problem(usable, site))
+
+    def problem(self, usable: tuple[int, ...], site: Site | None = None) -> Problem:
+        """The matching problem of a host with these counts."""
+        devices = Problem(
+            counts=self.counts,
+            costs=self.costs,
+            free=usable,
+            family=self.family,
+            whole=self.whole,
+        )
+        if site is None:
+            return devices
+        return replace(
+            devices,
+            numa=self.numa,
+            egress=self.egress,
+            ingress=self.ingress,
+            rules=self.rules,
+            places=site.places,
+            egress_left=site.egress_left,
+            ingress_left=site.ingress_left,
+            numa_nodes=site.numa_nodes,
+            numa_sockets=site.numa_sockets,
         )
 
 
@@ -81,6 +116,10 @@ def fit(demand: Demand, structure: Structure) -> Fit | None:
         useful=tuple(s for s in range(len(slots)) if any(row[s] is not None for row in costs)),
         family=tuple(slot.family for slot in slots),
         whole=tuple(slot.whole for slot in slots),
+        numa=tuple(one.numa for one, _ in demand.device_classes),
+        egress=tuple(one.egress_mbps for one, _ in demand.device_classes),
+        ingress=tuple(one.ingress_mbps for one, _ in demand.device_classes),
+        rules=demand.rules,
     )
 
 
