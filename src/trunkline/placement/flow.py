@@ -45,8 +45,8 @@ def assign(
     price = imbalance = 0
     for r, count in enumerate(counts):
         for _ in range(count):
-            path = _direct(rows, r, left, family, room) or _cheapest_path(
-                rows, r, left, family, room, taken
+            path = _direct(rows, r, left, family, room, taken) or _cheapest_path(
+                rows, r, free, left, family, room, taken
             )
             if path is None:
                 return None
@@ -70,6 +70,7 @@ def _direct(
     left: Sequence[int],
     family: Sequence[int],
     room: dict[int, int],
+    taken: Sequence[Sequence[int]],
 ) -> _Path | None:
     """The row's cheapest slot, if something is left there and no detour could be better."""
     row = rows[r]
@@ -84,18 +85,35 @@ def _direct(
             best = slot
     if cheapest is None or best < 0:
         return None
-    # A detour ends where an earlier row's device can move to: worse, if less is left there.
-    most = room[family[best]]
-    for earlier in rows[:r]:
-        for slot, cost in enumerate(earlier):
-            if cost is not None and left[slot] and room[family[slot]] > most:
-                return None
+    if r and any(room[f] > room[family[best]] for f in _within_reach(rows, r, family, taken)):
+        return None
     return cheapest, [(r, best, 1)], best
+
+
+def _within_reach(
+    rows: Sequence[Row], r: int, family: Sequence[int], taken: Sequence[Sequence[int]]
+) -> set[int]:
+    """Families that a detour of the row can end in: its own, and those that others can move to."""
+    reach = {family[slot] for slot, cost in enumerate(rows[r]) if cost is not None}
+    waiting = list(range(r))
+    grown = True
+    while grown:
+        grown = False
+        for other in waiting:
+            if any(count and family[slot] in reach for slot, count in enumerate(taken[other])):
+                reach.update(
+                    f for f, cost in zip(family, rows[other], strict=True) if cost is not None
+                )
+                waiting.remove(other)
+                grown = True
+                break
+    return reach
 
 
 def _cheapest_path(
     rows: Sequence[Row],
     start: int,
+    free: Sequence[int],
     left: Sequence[int],
     family: Sequence[int],
     room: dict[int, int],
@@ -111,7 +129,7 @@ def _cheapest_path(
     to_slot: dict[int, int] = {}
     via: dict[int, tuple[bool, int]] = {}  # [slot] the row, or else the slot, it was reached from.
     via_slot: dict[int, int] = {}  # [row] the slot whose device it would give up.
-    used = [slot for slot in range(len(left)) if any(row[slot] for row in taken)]
+    used = [slot for slot, count in enumerate(free) if count > left[slot]]
     changed = True
     while changed:
         changed = False

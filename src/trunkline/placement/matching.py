@@ -9,18 +9,20 @@ guest's NUMA node is tried node by node, the most promising first.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from trunkline.placement.flow import Flow, assign
-from trunkline.placement.layout import Home, Layout, homes, lay_out, rows_at
+from trunkline.placement.layout import Home, homes, lay_out, rows_at
 from trunkline.placement.problem import ClassRule, Costs, Place, Problem, Solution
 from trunkline.placement.search import Found, Search
+from trunkline.placement.verdict import broken_by, is_exclusive
 
 __all__ = ["ClassRule", "Costs", "Place", "Problem", "Solution", "solve"]
 
 # States looked at before an assignment that fits is taken without proof that none is better.
 # Whether any fits is always found out. Enough for any request that is not made up to be hard.
-STATES_MAX: Final = 3_000
+STATES_MAX: Final = 400
 
 
 def solve(problem: Problem, *, states_max: int = STATES_MAX) -> Solution | None:
@@ -31,8 +33,10 @@ def solve(problem: Problem, *, states_max: int = STATES_MAX) -> Solution | None:
     """
     if not problem.is_ruled:
         flow = assign(problem.costs, problem.counts, problem.free, problem.family)
-        if flow is None or _respects_exclusion(problem, flow.taken):
-            return None if flow is None else Solution(flow.taken, flow.price, 0, flow.imbalance)
+        if flow is None:
+            return None
+        if not any(problem.whole) or is_exclusive(lay_out(problem), flow.taken):
+            return Solution(flow.taken, flow.price, 0, flow.imbalance)
     return _Homes(problem, states_max).best()
 
 
@@ -59,10 +63,13 @@ class _Homes:
     def _any(self) -> Found | None:
         """What was not found in the time for finding the best may be there all the same."""
         for home, rows in self._given_up:
-            found = Search(self._layout, rows).any()
+            search = Search(self._layout, rows, states_max=None, judge_costs=False)
+            found = search.find(None, (0, 0))
             if found is not None:
-                self._keep(found, home)
-                return found
+                broken = broken_by(self._layout, found.taken)
+                assert broken is not None, "what is found keeps the rules"
+                self._keep(replace(found, cost=_total(rows, found.taken) + broken), home)
+                return self._found
         return None
 
     def _relaxed(self) -> list[tuple[Flow, Home, Costs]]:
@@ -77,14 +84,13 @@ class _Homes:
         return sorted(found, key=lambda one: (one[0].price, one[0].imbalance))
 
     def _try(self, flow: Flow, home: Home, rows: Costs) -> None:
-        broken = _broken(self._layout, flow.taken)
+        broken = broken_by(self._layout, flow.taken)
         if broken is not None:
             self._keep(Found(flow.taken, flow.price + broken, flow.imbalance), home)
             if not broken:
                 return
-        search = Search(self._layout, rows)
-        floor = flow.price, flow.imbalance
-        self._keep(search.best(self._found, floor, self._states_left), home)
+        search = Search(self._layout, rows, states_max=self._states_left)
+        self._keep(search.find(self._found, (flow.price, flow.imbalance)), home)
         self._states_left -= search.states
         if not search.is_complete:
             self._given_up.append((home, rows))
@@ -94,12 +100,7 @@ class _Homes:
             self._found, self._home = found, home
 
     def _solution(self, found: Found) -> Solution:
-        costs = self._problem.costs
-        cost = sum(
-            (costs[c][slot] or 0) * count
-            for c, row in enumerate(found.taken)
-            for slot, count in enumerate(row)
-        )
+        cost = _total(self._problem.costs, found.taken)
         return Solution(
             found.taken,
             cost,
@@ -110,35 +111,10 @@ class _Homes:
         )
 
 
-def _broken(layout: Layout, taken: Sequence[Sequence[int]]) -> int | None:
-    """How far soft rules are from holding; None: something does not hold that must."""
-    problem = layout.problem
-    if not _respects_exclusion(problem, taken):
-        return None
-    if not problem.is_ruled:
-        return 0
-    used = layout.used(taken)
-    for wanted, left in (
-        (problem.egress, layout.egress_left),
-        (problem.ingress, layout.ingress_left),
-    ):
-        for f, mbps in enumerate(left):
-            if mbps is not None and sum(w * used[c][f] for c, w in enumerate(wanted)) > mbps:
-                return None
-    total = 0
-    for placed in layout.rules:
-        broken = placed.broken(used)
-        if broken and placed.rule.hard:
-            return None
-        total += broken
-    return total
-
-
-def _respects_exclusion(problem: Problem, taken: Sequence[Sequence[int]]) -> bool:
-    if not any(problem.whole):
-        return True
-    used = [slot for slot in range(len(problem.free)) if any(row[slot] for row in taken)]
-    whole = {problem.family[slot] for slot in used if problem.whole[slot]}
-    return not whole or not any(
-        problem.family[slot] in whole for slot in used if not problem.whole[slot]
+def _total(rows: Costs, taken: Sequence[Sequence[int]]) -> int:
+    return sum(
+        cost * count
+        for costs, counts in zip(rows, taken, strict=True)
+        for cost, count in zip(costs, counts, strict=True)
+        if cost is not None
     )

@@ -52,11 +52,16 @@ class Symmetry:
         self._root = _tree(range(layout.family_count), places)
         self._seen: set[object] = set()
 
-    def is_new(self, content: Sequence[Sequence[int]]) -> bool:
-        """Whether no state like this one was asked about before."""
+    def is_new(self, content: Sequence[Sequence[int]], modes: Sequence[int]) -> bool:
+        """Whether no state like this one was asked about before.
+
+        Args:
+            content: [family][unit] Copies.
+            modes: [family] Whatever else a state says of it; 0 to 2.
+        """
         signs = [
-            look + sum(map(int.__mul__, units, self._radix))
-            for look, units in zip(self._look, content, strict=True)
+            look + sum(map(int.__mul__, units, self._radix)) + mode * self._radix[-1]
+            for look, units, mode in zip(self._look, content, modes, strict=True)
         ]
         key = _canonical(self._root, signs)
         if key in self._seen:

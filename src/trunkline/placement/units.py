@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trunkline.placement.layout import Layout
-from trunkline.placement.problem import Costs
 from trunkline.placement.request import Scope
 
 
@@ -22,10 +21,10 @@ class Unit:
     members: tuple[tuple[int, int], ...]  # (rule, NICs of the unit it is about).
 
 
-def make_units(layout: Layout, rows: Costs) -> tuple[list[Unit], list[int]]:
+def make_units(layout: Layout) -> tuple[list[Unit], list[int]]:
     """Split classes into units that rules bind, and classes that a flow takes care of."""
     problem = layout.problem
-    bound = _bound_classes(layout, rows)
+    bound = _bound_classes(layout)
     together = _together(layout, bound)
     units = []
     for block, is_whole in together:
@@ -47,26 +46,11 @@ def make_units(layout: Layout, rows: Costs) -> tuple[list[Unit], list[int]]:
     return units, [c for c in range(len(problem.counts)) if c not in bound]
 
 
-def _bound_classes(layout: Layout, rows: Costs) -> set[int]:
+def _bound_classes(layout: Layout) -> set[int]:
     problem = layout.problem
     bound = {c for placed in layout.rules for c in placed.rule.classes}
-    for c, row in enumerate(rows):
-        fits_whole = {
-            layout.family[s] for s, cost in enumerate(row) if cost is not None and problem.whole[s]
-        }
-        fits_part = {
-            layout.family[s]
-            for s, cost in enumerate(row)
-            if cost is not None and not problem.whole[s]
-        }
-        if fits_whole & fits_part:
-            # What it takes of a family is then a choice that decides over all others' devices.
-            return set(range(len(problem.counts)))
-        guaranteed = (problem.egress and problem.egress[c]) or (
-            problem.ingress and problem.ingress[c]
-        )
-        if fits_whole or guaranteed:
-            bound.add(c)
+    for wanted in (problem.egress, problem.ingress):
+        bound.update(c for c, mbps in enumerate(wanted) if mbps)
     return bound
 
 
