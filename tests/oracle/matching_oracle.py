@@ -7,10 +7,10 @@ NIC, device by device, as the rules are written in words:
   whole, nothing else of its family is taken.
 * NICs with guarantees are on PFs that account bandwidth; the sum of guarantees is no more than is
   left, in each direction.
-* The guest is on one of the nodes that the host reports; if it reports none, on any one on which a
-  device is known to be, or on none. `required`: the device is on that node. `legacy`: it is, or its
-  node is not known. `socket`: it is, or its socket is known to be that node's. `preferred`: each one
-  that is not on the node counts 1.
+* The guest is on one of the nodes that the host reports; if it reports none, on any one on which
+  a device is known to be, or on none. `required`: the device is on that node. `legacy`: it is, or
+  its node is not known. `socket`: it is, or its socket is known to be that node's. `preferred`:
+  each one that is not on the node counts 1.
 * Affinity: the NICs of a rule are in one place. If soft, each place beyond the first counts 1. What
   is in an unknown place is together with its own family only.
 * Anti-affinity: each NIC of a rule has a place of its own. If soft, each NIC beyond the number of
@@ -22,6 +22,8 @@ NIC, device by device, as the rules are written in words:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import TypeAlias
 
 from ortools.sat.python import cp_model
 
@@ -29,6 +31,7 @@ from tests.oracle.matching_instances import RawMatch, RawRule
 
 Merit = tuple[int, int, int]
 Home = tuple[int | None, int | None]  # Node, socket.
+Linear: TypeAlias = cp_model.LinearExpr | cp_model.IntVar | int
 
 
 def homes(raw: RawMatch) -> list[Home]:
@@ -36,7 +39,7 @@ def homes(raw: RawMatch) -> list[Home]:
     sockets = {f["numa"]: f["socket"] for f in raw["families"] if f["numa"] is not None}
     if raw["nodes"]:
         return [(node, sockets.get(node)) for node in raw["nodes"]]
-    anywhere: set[Home] = {(node, socket) for node, socket in sockets.items()}
+    anywhere: set[Home] = set(sockets.items())
     anywhere |= {(None, f["socket"]) for f in raw["families"]}
     return sorted(anywhere | {(None, None)}, key=str)
 
@@ -137,104 +140,112 @@ def _choices(fitting: Sequence[Sequence[int]], left: list[int]) -> Iterator[list
             left[s] += 1
 
 
-def by_cp_sat(raw: RawMatch) -> Merit | None:
-    """Best merit of all, one variable a NIC and slot."""
-    model = cp_model.CpModel()
-    nics, slots = range(len(raw["nics"])), raw["slots"]
-    families = range(len(raw["families"]))
-    x = {
-        (n, s): model.new_bool_var(f"x{n},{s}")
-        for n in nics
-        for s, price in enumerate(raw["nics"][n]["costs"])
-        if price is not None
-    }
-    for n in nics:
-        model.add_exactly_one(v for (nic, _), v in x.items() if nic == n)
-    for s, slot in enumerate(slots):
-        model.add(sum(v for (_, other), v in x.items() if other == s) <= slot["free"])
-        if slot["whole"]:
-            of_family = [(o, v) for (_, o), v in x.items() if slots[o]["family"] == slot["family"]]
-            for (_, other), v in x.items():
-                if other == s:
-                    model.add(sum(u for _, u in of_family) <= 1).only_enforce_if(v)
+class CpModel:
+    """One variable a NIC and slot that it fits, and what the rules make of them."""
 
-    def of(n: int, f: int) -> list[cp_model.IntVar]:
-        return [v for (nic, s), v in x.items() if nic == n and slots[s]["family"] == f]
+    def __init__(self, raw: RawMatch) -> None:
+        self.raw = raw
+        self.model = cp_model.CpModel()
+        self.soft: list[Linear] = []
+        self.x = {
+            (n, s): self.model.new_bool_var(f"NIC {n} from {s}")
+            for n, nic in enumerate(raw["nics"])
+            for s, price in enumerate(nic["costs"])
+            if price is not None
+        }
 
-    soft: list[cp_model.LinearExprT] = []
-    _model_numa(model, raw, of, soft)
-    _model_bandwidth(model, raw, of)
-    for r, rule in enumerate(raw["rules"]):
-        _model_rule(model, raw, rule, r, of, soft)
+    def best(self) -> Merit | None:
+        self.add_devices()
+        self.add_numa()
+        self.add_bandwidth()
+        for rule in self.raw["rules"]:
+            if len(rule["nics"]) > 1:
+                self.add_rule(rule)
+        cost = sum((self.raw["nics"][n]["costs"][s] or 0) * v for (n, s), v in self.x.items())
+        self.model.minimize(cost * 10**8 + sum(self.soft) * 10**5 + self.imbalance())
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        status = solver.solve(self.model)
+        if status == cp_model.INFEASIBLE:
+            return None
+        assert status == cp_model.OPTIMAL, solver.status_name(status)
+        best = round(solver.objective_value)
+        return best // 10**8, best // 10**5 % 1000, best % 10**5
 
-    imbalance: list[cp_model.LinearExprT] = []
-    had = rooms(raw)
-    for f in families:
-        steps = [model.new_bool_var(f"takes{f},{k}") for k in nics]
-        model.add(sum(steps) == sum(v for n in nics for v in of(n, f)))
-        imbalance += [(max(had) - (had[f] - k)) * step for k, step in enumerate(steps)]
-    cost = sum((raw["nics"][n]["costs"][s] or 0) * v for (n, s), v in x.items())
-    model.minimize(cost * 10**8 + sum(soft) * 10**5 + sum(imbalance))
+    def of(self, n: int, f: int) -> list[cp_model.IntVar]:
+        """A NIC's variables in a family."""
+        slots = self.raw["slots"]
+        return [v for (nic, s), v in self.x.items() if nic == n and slots[s]["family"] == f]
 
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    status = solver.solve(model)
-    if status == cp_model.INFEASIBLE:
-        return None
-    assert status == cp_model.OPTIMAL, solver.status_name(status)
-    best = round(solver.objective_value)
-    return best // 10**8, best // 10**5 % 1000, best % 10**5
+    def add_devices(self) -> None:
+        slots = self.raw["slots"]
+        for n in range(len(self.raw["nics"])):
+            self.model.add_exactly_one(v for (nic, _), v in self.x.items() if nic == n)
+        for s, slot in enumerate(slots):
+            mine = [v for (_, other), v in self.x.items() if other == s]
+            self.model.add(sum(mine) <= slot["free"])
+            if slot["whole"]:
+                kin = [v for (_, o), v in self.x.items() if slots[o]["family"] == slot["family"]]
+                for v in mine:
+                    self.model.add(sum(kin) <= 1).only_enforce_if(v)
 
-
-def _model_numa(model, raw, of, soft) -> None:
-    where = homes(raw)
-    lives = [model.new_bool_var(f"home{h}") for h in range(len(where))]
-    model.add_exactly_one(lives)
-    for n in range(len(raw["nics"])):
-        for f in range(len(raw["families"])):
-            for v in of(n, f):
-                for h, home in enumerate(where):
-                    penalty = numa_penalty(raw, n, f, home)
+    def add_numa(self) -> None:
+        where = homes(self.raw)
+        lives = [self.model.new_bool_var(f"guest at {home}") for home in where]
+        self.model.add_exactly_one(lives)
+        for n in range(len(self.raw["nics"])):
+            for f in range(len(self.raw["families"])):
+                for v, (lived, home) in product(self.of(n, f), zip(lives, where, strict=True)):
+                    penalty = numa_penalty(self.raw, n, f, home)
                     if penalty is None:
-                        model.add_bool_or(~v, ~lives[h])
+                        self.model.add_bool_or(~v, ~lived)
                     elif penalty:
-                        both = model.new_bool_var("")
-                        model.add_bool_or(~v, ~lives[h], both)
-                        soft.append(penalty * both)
+                        both = self.model.new_bool_var("off the guest's node")
+                        self.model.add_bool_or(~v, ~lived, both)
+                        self.soft.append(penalty * both)
+
+    def add_bandwidth(self) -> None:
+        for f, facts in enumerate(self.raw["families"]):
+            for wanted, has in (
+                ([nic["egress"] for nic in self.raw["nics"]], facts["egress"]),
+                ([nic["ingress"] for nic in self.raw["nics"]], facts["ingress"]),
+            ):
+                terms = [mbps * v for n, mbps in enumerate(wanted) if mbps for v in self.of(n, f)]
+                if terms:
+                    self.model.add(sum(terms) <= (has or 0))
+
+    def add_rule(self, rule: RawRule) -> None:
+        inside: dict[tuple[str, int], list[cp_model.IntVar]] = {}
+        for f in range(len(self.raw["families"])):
+            for n in rule["nics"]:
+                inside.setdefault(place_of(self.raw, rule, f), []).extend(self.of(n, f))
+        off: Linear = len(rule["nics"]) if rule["apart"] else -1
+        for (known, _), variables in inside.items():
+            used = self.model.new_bool_var("place used")
+            if not rule["apart"]:
+                for v in variables:
+                    self.model.add_implication(v, used)
+                off = off + used
+            elif known == "known":
+                self.model.add(used <= sum(variables))
+                off = off - used
+        if rule["hard"]:
+            self.model.add(off <= 0)
+        else:
+            self.soft.append(off)
+
+    def imbalance(self) -> Linear:
+        had = rooms(self.raw)
+        total: Linear = 0
+        nics = range(len(self.raw["nics"]))
+        for f, room in enumerate(had):
+            # Each further device adds more than the one before, so that a least sum takes the
+            # first steps first.
+            steps = [self.model.new_bool_var(f"device {k} of {f}") for k in nics]
+            self.model.add(sum(steps) == sum(v for n in nics for v in self.of(n, f)))
+            total = total + sum((max(had) - room + k) * step for k, step in enumerate(steps))
+        return total
 
 
-def _model_bandwidth(model, raw, of) -> None:
-    for f, facts in enumerate(raw["families"]):
-        for way in ("egress", "ingress"):
-            terms = [
-                nic[way] * v for n, nic in enumerate(raw["nics"]) for v in of(n, f) if nic[way]
-            ]
-            if terms:
-                model.add(sum(terms) <= (0 if facts[way] is None else facts[way]))
-
-
-def _model_rule(model, raw, rule, r, of, soft) -> None:
-    if len(rule["nics"]) < 2:
-        return
-    in_place = {}
-    for f in range(len(raw["families"])):
-        for n in rule["nics"]:
-            in_place.setdefault(place_of(raw, rule, f), []).extend(of(n, f))
-    if rule["apart"]:
-        off = len(rule["nics"])
-        for (known, number), inside in in_place.items():
-            if known == "known":
-                used = model.new_bool_var(f"rule{r} at {number}")
-                model.add(used <= sum(inside))
-                off -= used
-    else:
-        off = -1
-        for (known, number), inside in in_place.items():
-            used = model.new_bool_var(f"rule{r} {known} {number}")
-            for v in inside:
-                model.add_implication(v, used)
-            off += used
-    if rule["hard"]:
-        model.add(off <= 0)
-    else:
-        soft.append(off)
+def by_cp_sat(raw: RawMatch) -> Merit | None:
+    return CpModel(raw).best()

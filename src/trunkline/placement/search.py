@@ -113,7 +113,7 @@ class Search:
             found = Found(flow.taken, flow.price + broken, flow.imbalance)
             if found.merit < self._best:
                 self._found, self._best = found, found.merit
-            if broken == floor:
+            if broken == floor or not self._judge_costs:
                 return
         shared = next(shared_pfs(self._layout, flow.taken), None)
         if shared is not None:
