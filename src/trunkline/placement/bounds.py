@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import gcd
 from typing import Final
 
 from trunkline.placement.layout import Layout, PlacedRule
@@ -89,20 +90,64 @@ def _matches(domains: Iterable[int]) -> bool:
     return all(settle(domain, 0)[0] for domain in domains)
 
 
-def has_bandwidth(wanted: Sequence[int], left: Sequence[int | None], usable: int) -> bool:
-    """Whether guarantees could be had if each PF were filled as best it can, apart from others.
+def narrow_by_bandwidth(
+    wanted: Sequence[int],
+    copies: Sequence[int],
+    left: Sequence[int | None],
+    domains: Sequence[int],
+) -> list[int] | None:
+    """Leave out of domains where guarantees would waste more of a PF than there is to waste.
+
+    Each PF is looked at by itself, and all sums of guarantees are thought to be had on each.
 
     Args:
-        wanted: Mbps, of each NIC or group of NICs that has no PF yet.
-        left: [family] Mbps.
-        usable: The families that any of these may go to, as bits.
+        wanted: [unit] Mbps.
+        copies: [unit] That have no PF yet.
+        left: [family] Mbps; None: not accounted.
+        domains: [unit] Families that a copy may go to, as bits.
+
+    Returns:
+        The narrower domains; None: there is no way at all.
     """
-    total = sum(wanted)
-    on = [mbps for f, mbps in enumerate(left) if mbps and usable >> f & 1]
-    if total > sum(on):
-        return False
-    # Bit n of `sums` is set if some of the guarantees add up to n.
+    narrowed = list(domains)
+    waiting = [u for u, mbps in enumerate(wanted) if mbps and copies[u]]
+    if not waiting:
+        return narrowed
+    unit = gcd(*(wanted[u] for u in waiting))
+    each = [wanted[u] // unit for u in waiting for _ in range(copies[u])]
+    union = 0
+    for u in waiting:
+        union |= domains[u]
+    have = {f: mbps // unit for f, mbps in enumerate(left) if mbps and union >> f & 1}
+    spare = sum(have.values()) - sum(each)
+    if spare < 0:
+        return None
+    if spare >= max(have.values()):
+        return narrowed
+    sums = _sums(each)
+    wasted = {f: room - (sums & ((2 << room) - 1)).bit_length() + 1 for f, room in have.items()}
+    spare -= sum(wasted.values())
+    if spare < 0:
+        return None
+    for u in waiting:
+        mine = wanted[u] // unit
+        others = list(each)
+        others.remove(mine)
+        sums = _sums(others)
+        for f, room in have.items():
+            # With this one, the PF must come to be as full as what is spare demands.
+            most = room - mine
+            least = max(0, most - spare - wasted[f])
+            if most < 0 or not sums >> least & ((2 << most - least) - 1):
+                narrowed[u] &= ~(1 << f)
+        if not narrowed[u]:
+            return None
+    return narrowed
+
+
+def _sums(numbers: Iterable[int]) -> int:
+    """All sums of some of the numbers: bit n is set if some of them add up to n."""
     sums = 1
-    for mbps in wanted:
-        sums |= sums << mbps
-    return total <= sum((sums & ((2 << mbps) - 1)).bit_length() - 1 for mbps in on)
+    for number in numbers:
+        sums |= sums << number
+    return sums

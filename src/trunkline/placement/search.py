@@ -60,6 +60,9 @@ class Search:
         )
         self._states_max = states_max
         self._judge_costs = judge_costs
+        # Where no slot can run out, a flow over what is open says nothing about whether it fits.
+        nic_count = sum(layout.problem.counts)
+        self._flow_tells = judge_costs or any(count < nic_count for count in layout.problem.free)
         self._found: Found | None = None
         self._best = _WORST
         self._floor = (0, 0)
@@ -102,33 +105,42 @@ class Search:
             domains: [unit] Families that each of these may go to.
         """
         self.states += 1
-        flow = self._flow(left, domains)
-        if flow is None:
-            return
-        floor = self._state.soft_floor(left, domains) if self._judge_costs else 0
-        if (flow.price + floor, flow.imbalance) >= self._best:
-            return
-        broken = broken_by(self._layout, flow.taken)
-        if broken is not None:
-            found = Found(flow.taken, flow.price + broken, flow.imbalance)
-            if found.merit < self._best:
-                self._found, self._best = found, found.merit
-            if broken == floor or not self._judge_costs:
+        flow = None
+        floor = soft
+        if self._flow_tells or not any(left):
+            flow = self._flow(left, domains)
+            if flow is None:
                 return
-        shared = next(shared_pfs(self._layout, flow.taken), None)
-        if shared is not None:
-            self._decide(shared, soft, left, domains)
-            return
+            floor = self._state.soft_floor(left, domains) if self._judge_costs else 0
+            if self._is_done(flow, floor):
+                return
+            shared = next(shared_pfs(self._layout, flow.taken), None)
+            if shared is not None:
+                self._decide(shared, soft, left, domains)
+                return
+        price, imbalance = (0, 0) if flow is None else (flow.price, flow.imbalance)
         u = self._next_unit(left, domains, flow)
         left[u] -= 1
         for more, f in self._openings(u, domains[u]):
             if self._is_over():
                 break
-            if (flow.price + max(floor, soft + more), flow.imbalance) < self._best:
+            if (price + max(floor, soft + more), imbalance) < self._best:
                 self._state.enter(u, f, 1)
                 self._go_on(f, soft + more, left, domains)
                 self._state.enter(u, f, -1)
         left[u] += 1
+
+    def _is_done(self, flow: Flow, floor: int) -> bool:
+        """Whether nothing better than what is found can come of a state with this flow."""
+        if (flow.price + floor, flow.imbalance) >= self._best:
+            return True
+        broken = broken_by(self._layout, flow.taken)
+        if broken is None:
+            return False
+        found = Found(flow.taken, flow.price + broken, flow.imbalance)
+        if found.merit < self._best:
+            self._found, self._best = found, found.merit
+        return broken == floor or not self._judge_costs
 
     def _decide(self, f: int, soft: int, left: list[int], domains: list[int]) -> None:
         """Go on with a family giving its VFs, and with its giving the PF itself."""
@@ -162,9 +174,9 @@ class Search:
                     mine[slot] += count
         return Flow(taken, flow.price, flow.imbalance)
 
-    def _next_unit(self, left: list[int], domains: list[int], flow: Flow) -> int:
+    def _next_unit(self, left: list[int], domains: list[int], flow: Flow | None) -> int:
         """Of the units over which the flow breaks rules, the one with the least choice."""
-        at_fault = classes_at_fault(self._layout, flow.taken)
+        at_fault = set() if flow is None else classes_at_fault(self._layout, flow.taken)
 
         def urgency(u: int) -> tuple[bool, int, int, int, int]:
             unit = self._units[u]

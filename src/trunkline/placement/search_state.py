@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 
-from trunkline.placement.bounds import Apart, has_bandwidth
+from trunkline.placement.bounds import Apart, narrow_by_bandwidth
 from trunkline.placement.flow import assign
 from trunkline.placement.layout import Layout
 from trunkline.placement.problem import Costs, Row
@@ -38,6 +38,7 @@ class SearchState:
         for slot, f in enumerate(layout.family):
             self._slots_of[f].append(slot)
         self._apart = Apart(layout, units)
+        self._wanted = [unit.egress for unit in units], [unit.ingress for unit in units]
         self._members = [  # [rule] Units.
             [u for u, unit in enumerate(units) if any(n == rule for rule, _ in unit.members)]
             for n in range(len(layout.rules))
@@ -146,14 +147,11 @@ class SearchState:
             sum(1 << f for f in self.families if self.may_enter(u, f))
             for u in range(len(self._units))
         ]
-        left = [unit.copies for unit in self._units]
-        can_end = self._has_bandwidth(left, -1) and self._apart.has_places(left, domains)
-        return domains if can_end else None
+        return self._narrowest([unit.copies for unit in self._units], domains)
 
     def narrowed(self, f: int, left: Sequence[int], domains: Sequence[int]) -> list[int] | None:
         """The domains after something has entered `f`; None: it can't come to an end."""
         narrowed = list(domains)
-        union = 0
         for u, copies in enumerate(left):
             if not copies:
                 continue
@@ -166,24 +164,16 @@ class SearchState:
             if not domain:
                 return None
             narrowed[u] = domain
-            union |= domain
-        can_end = self._has_bandwidth(left, union) and self._apart.has_places(left, narrowed)
-        return narrowed if can_end else None
+        return self._narrowest(left, narrowed)
 
-    def _has_bandwidth(self, left: Sequence[int], union: int) -> bool:
-        for wants, have in (
-            ([unit.egress for unit in self._units], self._egress),
-            ([unit.ingress for unit in self._units], self._ingress),
-        ):
-            wanted = [
-                want
-                for want, copies in zip(wants, left, strict=True)
-                for _ in range(copies)
-                if want
-            ]
-            if wanted and not has_bandwidth(wanted, have, union):
-                return False
-        return True
+    def _narrowest(self, left: Sequence[int], domains: list[int]) -> list[int] | None:
+        narrowed: list[int] | None = domains
+        for wanted, has in ((self._wanted[0], self._egress), (self._wanted[1], self._ingress)):
+            if narrowed is not None and any(wanted):
+                narrowed = narrow_by_bandwidth(wanted, left, has, narrowed)
+        if narrowed is None or not self._apart.has_places(left, narrowed):
+            return None
+        return narrowed
 
     def rows(
         self, left: Sequence[int], domains: Sequence[int], free_classes: Sequence[int]
