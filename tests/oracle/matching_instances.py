@@ -53,12 +53,55 @@ class RawMatch(TypedDict):
 
 def small_match(dice: Random) -> RawMatch:
     """Small enough to try everything."""
+    if dice.random() < 0.25:
+        return alike_match(dice, nics=dice.choice((3, 3, 4, 4, 5)), families=(3, 4, 4))
     return random_match(dice, nics=dice.choice((1, 2, 2, 3, 3, 3, 4)), families=(1, 2, 2, 3, 3))
 
 
 def large_match(dice: Random) -> RawMatch:
-    """Up to eight NICs on up to six families."""
+    """Up to eight NICs on up to eight families."""
+    if dice.random() < 0.5:
+        return alike_match(dice, nics=dice.randint(4, 8), families=(4, 4, 6, 8))
     return random_match(dice, nics=dice.randint(4, 8), families=(3, 4, 4, 5, 6))
+
+
+def alike_match(dice: Random, *, nics: int, families: tuple[int, ...]) -> RawMatch:
+    """PFs that differ in little but where they are, and several rules on that.
+
+    Switches run across cards and nodes. What exchanges PFs that are alike is tried here.
+    """
+    count = dice.choice(families)
+    rooms = dice.choice(((0,), (0,), (0, 3), (0, 1, 2, 3)))
+    left = dice.choice(((None,), (10,), (10, 13), (15, 30)))
+    few = dice.random() < 0.3
+    wish = dice.choice(((0, 0), (0, 0), (3, 5), (4, 7)))
+    return {
+        "nics": [
+            {"costs": [0] * count, "numa": None, "egress": mbps, "ingress": 0}
+            for mbps in (dice.choice(wish) if left != (None,) else 0 for _ in range(nics))
+        ],
+        "rules": [_rule(dice, min(nics, 4)) for _ in range(dice.choice((1, 2, 2, 3, 3, 4)))],
+        "families": [
+            {
+                "numa": f * 2 // count,
+                "socket": 0,
+                "card": f // 2,
+                "switch": f % 2,
+                "egress": dice.choice(left),
+                "ingress": None,
+            }
+            for f in range(count)
+        ],
+        "slots": [
+            {
+                "family": f,
+                "free": dice.choice((1, 2)) if few else nics + dice.choice(rooms),
+                "whole": False,
+            }
+            for f in range(count)
+        ],
+        "nodes": [],
+    }
 
 
 def random_match(dice: Random, *, nics: int, families: tuple[int, ...]) -> RawMatch:

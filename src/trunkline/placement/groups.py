@@ -28,7 +28,7 @@ def numbered_rules(
     rules = {
         (rule.scope, rule.apart, rule.hard, nics)
         for rule in request.rules
-        if len(nics := rule.nics & sort_keys.keys()) > 1
+        if len(nics := rule.nics.intersection(sort_keys)) > 1
     }
     if not rules:
         return ()
