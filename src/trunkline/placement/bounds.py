@@ -6,21 +6,21 @@ from collections.abc import Iterable, Sequence
 from math import gcd
 from typing import Final
 
+from trunkline.placement.bundles import Bundle
 from trunkline.placement.layout import Layout, PlacedRule
-from trunkline.placement.units import Unit
 
 # Each costs time at every state; the largest say most.
 _GROUPS_MAX: Final = 6
 
 
 class Apart:
-    """Groups of units of which each must have a place of its own.
+    """Groups of bundles of which each must have a place of its own.
 
     Rules over pairs say together what a rule over all of them would: `a` apart from `b`, `b` from
     `c` and `c` from `a` need three places. Such groups are put together from pairs.
     """
 
-    def __init__(self, layout: Layout, units: Sequence[Unit]) -> None:
+    def __init__(self, layout: Layout, bundles: Sequence[Bundle]) -> None:
         hard = [placed for placed in layout.rules if placed.rule.hard and placed.rule.apart]
         by_place: dict[tuple[int, ...], list[PlacedRule]] = {}
         for placed in hard:
@@ -33,32 +33,34 @@ class Apart:
             masks = tuple(
                 sum(1 << f for f in families if place[f] == number) for number in sorted(set(place))
             )
-            self._groups += [(masks, group) for group in _groups(units, rules)]
+            self._groups += [(masks, group) for group in _groups(bundles, rules)]
         self._groups.sort(key=lambda pair: -len(pair[1]))
         del self._groups[_GROUPS_MAX:]
 
-    def has_places(self, left: Sequence[int], domains: Sequence[int]) -> bool:
-        """Whether each group's units that are left can each have a place of their own."""
-        return all(
-            _matches(
+    def without_places(self, left: Sequence[int], domains: Sequence[int]) -> Sequence[int]:
+        """A group whose bundles that are left can't each have a place of their own, or none."""
+        for masks, group in self._groups:
+            if not _matches(
                 sum(1 << p for p, mask in enumerate(masks) if mask & domains[u])
                 for u in group
                 for _ in range(left[u])
-            )
-            for masks, group in self._groups
-        )
+            ):
+                return group
+        return ()
 
 
-def _groups(units: Sequence[Unit], rules: Iterable[PlacedRule]) -> list[list[int]]:
-    """Groups of units, as large as they are found, each two apart by some rule."""
-    apart: list[set[int]] = [set() for _ in units]
+def _groups(bundles: Sequence[Bundle], rules: Iterable[PlacedRule]) -> list[list[int]]:
+    """Groups of bundles, as large as they are found, each two apart by some rule."""
+    apart: list[set[int]] = [set() for _ in bundles]
     for placed in rules:
         members = [
-            u for u, unit in enumerate(units) if any(c in placed.rule.classes for c, _ in unit.nics)
+            u
+            for u, bundle in enumerate(bundles)
+            if any(c in placed.rule.classes for c, _ in bundle.nics)
         ]
         for u in members:
             apart[u].update(members)
-    by_degree = sorted(range(len(units)), key=lambda u: -len(apart[u]))
+    by_degree = sorted(range(len(bundles)), key=lambda u: -len(apart[u]))
     found: set[frozenset[int]] = set()
     for first in by_degree:
         group = {first}
@@ -101,10 +103,10 @@ def narrow_by_bandwidth(
     Each PF is looked at by itself, and all sums of guarantees are thought to be had on each.
 
     Args:
-        wanted: [unit] Mbps.
-        copies: [unit] That have no PF yet.
+        wanted: [bundle] Mbps.
+        copies: [bundle] That have no PF yet.
         left: [family] Mbps; None: not accounted.
-        domains: [unit] Families that a copy may go to, as bits.
+        domains: [bundle] Families that a copy may go to, as bits.
 
     Returns:
         The narrower domains; None: there is no way at all.
@@ -113,12 +115,12 @@ def narrow_by_bandwidth(
     waiting = [u for u, mbps in enumerate(wanted) if mbps and copies[u]]
     if not waiting:
         return narrowed
-    unit = gcd(*(wanted[u] for u in waiting))
-    each = [wanted[u] // unit for u in waiting for _ in range(copies[u])]
+    step = gcd(*(wanted[u] for u in waiting))
+    each = [wanted[u] // step for u in waiting for _ in range(copies[u])]
     union = 0
     for u in waiting:
         union |= domains[u]
-    have = {f: mbps // unit for f, mbps in enumerate(left) if mbps and union >> f & 1}
+    have = {f: mbps // step for f, mbps in enumerate(left) if mbps and union >> f & 1}
     spare = sum(have.values()) - sum(each)
     if spare < 0:
         return None
@@ -130,7 +132,7 @@ def narrow_by_bandwidth(
     if spare < 0:
         return None
     for u in waiting:
-        mine = wanted[u] // unit
+        mine = wanted[u] // step
         others = list(each)
         others.remove(mine)
         sums = _sums(others)

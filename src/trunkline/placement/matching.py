@@ -15,7 +15,7 @@ from typing import Final
 from trunkline.placement.flow import Flow, assign
 from trunkline.placement.layout import Home, homes, lay_out, rows_at
 from trunkline.placement.problem import ClassRule, Costs, Place, Problem, Solution
-from trunkline.placement.search import Found, Search
+from trunkline.placement.search import Found, Search, find_any
 from trunkline.placement.verdict import broken_by, is_exclusive
 
 __all__ = ["ClassRule", "Costs", "Place", "Problem", "Solution", "solve"]
@@ -63,8 +63,7 @@ class _Homes:
     def _any(self) -> Found | None:
         """What was not found in the time for finding the best may be there all the same."""
         for home, rows in self._given_up:
-            search = Search(self._layout, rows, states_max=None, judge_costs=False)
-            found = search.find(None, (0, 0))
+            found = find_any(self._layout, rows)
             if found is not None:
                 broken = broken_by(self._layout, found.taken)
                 assert broken is not None, "what is found keeps the rules"

@@ -1,15 +1,24 @@
-"""A state of a search: how many copies of each unit each family has, and what that leaves."""
+"""A state of a search: how many copies of each bundle each family has, and what that leaves."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from trunkline.placement.bounds import Apart, narrow_by_bandwidth
+from trunkline.placement.bundles import Bundle
 from trunkline.placement.flow import assign
 from trunkline.placement.layout import Layout
+from trunkline.placement.packing import find_packing
 from trunkline.placement.problem import Costs, Row
-from trunkline.placement.units import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class DeadEnd:
+    """A state that can't come to an end, and the bundles that have no family left in it."""
+
+    without_family: Sequence[int]
 
 
 class Mode(enum.Enum):
@@ -23,13 +32,14 @@ class Mode(enum.Enum):
 class SearchState:
     """Changed in place by `enter`, and back."""
 
-    def __init__(self, layout: Layout, rows: Costs, units: Sequence[Unit]) -> None:
+    def __init__(self, layout: Layout, rows: Costs, bundles: Sequence[Bundle]) -> None:
         self._layout = layout
         self._rows = rows
-        self._units = units
+        self._bundles = bundles
         self.families = range(layout.family_count)
-        self.content = [[0] * len(units) for _ in self.families]  # [family][unit]
-        self.used = [0] * len(self.families)  # NICs of units.
+        self.content = [[0] * len(bundles) for _ in self.families]  # [family][bundle]
+        self.used = [0] * len(self.families)  # NICs of bundles.
+        self.packed = set[tuple[int, int]]()  # (bundle, family) by which guarantees can be had.
         self.modes = [Mode.EITHER] * len(self.families)
         self._egress = list(layout.egress_left)
         self._ingress = list(layout.ingress_left)
@@ -37,10 +47,10 @@ class SearchState:
         self._slots_of: list[list[int]] = [[] for _ in self.families]
         for slot, f in enumerate(layout.family):
             self._slots_of[f].append(slot)
-        self._apart = Apart(layout, units)
-        self._wanted = [unit.egress for unit in units], [unit.ingress for unit in units]
+        self._apart = Apart(layout, bundles)
+        self._wanted = [bundle.egress for bundle in bundles], [bundle.ingress for bundle in bundles]
         self._members = [  # [rule] Units.
-            [u for u, unit in enumerate(units) if any(n == rule for rule, _ in unit.members)]
+            [u for u, bundle in enumerate(bundles) if any(n == rule for rule, _ in bundle.members)]
             for n in range(len(layout.rules))
         ]
         self._sizes = [  # [rule] NICs.
@@ -68,33 +78,33 @@ class SearchState:
         return [number[look] for look in looks]
 
     def enter(self, u: int, f: int, copies: int) -> None:
-        """Put a copy of a unit into a family, or with -1 take it out again."""
-        unit = self._units[u]
+        """Put a copy of a bundle into a family, or with -1 take it out again."""
+        bundle = self._bundles[u]
         self.content[f][u] += copies
-        self.used[f] += copies * unit.size
-        if unit.egress:
-            self._egress[f] = (self._egress[f] or 0) - copies * unit.egress
-        if unit.ingress:
-            self._ingress[f] = (self._ingress[f] or 0) - copies * unit.ingress
-        for n, about in unit.members:
+        self.used[f] += copies * bundle.size
+        if bundle.egress:
+            self._egress[f] = (self._egress[f] or 0) - copies * bundle.egress
+        if bundle.ingress:
+            self._ingress[f] = (self._ingress[f] or 0) - copies * bundle.ingress
+        for n, about in bundle.members:
             at, place = self._at[n], self._layout.rules[n].place[f]
             at[place] = at.get(place, 0) + copies * about
             if not at[place]:
                 del at[place]
 
     def may_enter(self, u: int, f: int) -> bool:
-        """Whether one more copy of a unit could be in a family, as things are."""
-        unit = self._units[u]
-        if unit.egress and (self._egress[f] or 0) < unit.egress:
+        """Whether one more copy of a bundle could be in a family, as things are."""
+        bundle = self._bundles[u]
+        if bundle.egress and (self._egress[f] or 0) < bundle.egress:
             return False
-        if unit.ingress and (self._ingress[f] or 0) < unit.ingress:
+        if bundle.ingress and (self._ingress[f] or 0) < bundle.ingress:
             return False
         return self.price(u, f) is not None and self.broken_by(u, f) is not None
 
     def broken_by(self, u: int, f: int) -> int | None:
         """How much further soft rules would be from holding; None: a hard one would not hold."""
         more = 0
-        for n, about in self._units[u].members:
+        for n, about in self._bundles[u].members:
             placed = self._layout.rules[n]
             here = placed.place[f] in self._at[n]
             if placed.rule.apart:
@@ -107,7 +117,7 @@ class SearchState:
         return more
 
     def price(self, u: int, f: int) -> int | None:
-        """What the devices of a family's units cost with one more copy; None: too much for it."""
+        """What the devices of a family's bundles cost with one more copy; None: too much for it."""
         content = list(self.content[f])
         content[u] += 1
         key = self.sorts[f], self.modes[f], tuple(content)
@@ -135,45 +145,62 @@ class SearchState:
 
     def _class_counts(self, content: Sequence[int]) -> list[int]:
         counts = [0] * len(self._rows)
-        for unit, copies in zip(self._units, content, strict=True):
+        for bundle, copies in zip(self._bundles, content, strict=True):
             if copies:
-                for c, count in unit.nics:
+                for c, count in bundle.nics:
                     counts[c] += count * copies
         return counts
 
-    def domains(self) -> list[int] | None:
-        """[unit] The families that a copy may go to, as bits; None: it can't come to an end."""
+    def domains(self) -> list[int] | DeadEnd:
+        """[bundle] The families that a copy may go to, as bits."""
         domains = [
             sum(1 << f for f in self.families if self.may_enter(u, f))
-            for u in range(len(self._units))
+            for u in range(len(self._bundles))
         ]
-        return self._narrowest([unit.copies for unit in self._units], domains)
+        narrowest = self._narrowest([bundle.copies for bundle in self._bundles], domains)
+        if isinstance(narrowest, list) and not self._can_pack(narrowest):
+            return DeadEnd([])
+        return narrowest
 
-    def narrowed(self, f: int, left: Sequence[int], domains: Sequence[int]) -> list[int] | None:
-        """The domains after something has entered `f`; None: it can't come to an end."""
+    def _can_pack(self, domains: Sequence[int]) -> bool:
+        for wanted, has in ((self._wanted[0], self._egress), (self._wanted[1], self._ingress)):
+            waiting = [
+                u for u, mbps in enumerate(wanted) if mbps for _ in range(self._bundles[u].copies)
+            ]
+            if not waiting:
+                continue
+            packed = find_packing([wanted[u] for u in waiting], [domains[u] for u in waiting], has)
+            if packed is None:
+                return False
+            self.packed.update(zip(waiting, packed, strict=True))
+        return True
+
+    def narrowed(self, f: int, left: Sequence[int], domains: Sequence[int]) -> list[int] | DeadEnd:
+        """The domains after something has entered `f`."""
         narrowed = list(domains)
         for u, copies in enumerate(left):
             if not copies:
                 continue
             domain = domains[u]
-            for other in self.families if self._units[u].members else (f,):
+            for other in self.families if self._bundles[u].members else (f,):
                 if domain >> other & 1 and (
                     self.broken_by(u, other) is None if other != f else not self.may_enter(u, f)
                 ):
                     domain ^= 1 << other
             if not domain:
-                return None
+                return DeadEnd([u])
             narrowed[u] = domain
         return self._narrowest(left, narrowed)
 
-    def _narrowest(self, left: Sequence[int], domains: list[int]) -> list[int] | None:
+    def _narrowest(self, left: Sequence[int], domains: list[int]) -> list[int] | DeadEnd:
         narrowed: list[int] | None = domains
         for wanted, has in ((self._wanted[0], self._egress), (self._wanted[1], self._ingress)):
             if narrowed is not None and any(wanted):
                 narrowed = narrow_by_bandwidth(wanted, left, has, narrowed)
-        if narrowed is None or not self._apart.has_places(left, narrowed):
-            return None
-        return narrowed
+        if narrowed is None:
+            return DeadEnd([])
+        crowded = self._apart.without_places(left, narrowed)
+        return DeadEnd(crowded) if crowded else narrowed
 
     def rows(
         self, left: Sequence[int], domains: Sequence[int], free_classes: Sequence[int]
@@ -198,7 +225,7 @@ class SearchState:
             parts |= may_part
             wholes |= 0 if self.used[f] else may_whole
         for u, copies in enumerate(left):
-            for c, count in self._units[u].nics if copies else ():
+            for c, count in self._bundles[u].nics if copies else ():
                 rows.append(self._row(c, domains[u] & parts, domains[u] & wholes))
                 counts.append(copies * count)
                 of_class.append(c)

@@ -33,7 +33,7 @@ class Symmetry:
         Args:
             layout: With the rules, and what is one place for them.
             looks: [family] Equal for families that differ in nothing but where they are.
-            copies_max: [unit]
+            copies_max: [bundle]
         """
         kinds = {placed.place for placed in layout.rules}
         kinds.discard(tuple(range(layout.family_count)))
@@ -56,12 +56,12 @@ class Symmetry:
         """Whether no state like this one was asked about before.
 
         Args:
-            content: [family][unit] Copies.
+            content: [family][bundle] Copies.
             modes: [family] Whatever else a state says of it; 0 to 2.
         """
         signs = [
-            look + sum(map(int.__mul__, units, self._radix)) + mode * self._radix[-1]
-            for look, units, mode in zip(self._look, content, modes, strict=True)
+            look + sum(map(int.__mul__, bundles, self._radix)) + mode * self._radix[-1]
+            for look, bundles, mode in zip(self._look, content, modes, strict=True)
         ]
         key = _canonical(self._root, signs)
         if key in self._seen:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
+from random import Random
 
 import pytest
 
 from trunkline.placement.matching import solve
 from trunkline.placement.obstacles import Obstacle, find_obstacles
+from trunkline.placement.packing import find_packing
 from trunkline.placement.problem import ClassRule, Place, Problem, Solution
 from trunkline.placement.request import NumaPolicy, Reason, Scope
 
@@ -188,3 +191,42 @@ def test_the_rules_in_the_way_are_named_and_no_others() -> None:
     assert find_obstacles(a_problem([2, 0, 0, 0], None, None)) == (), "nothing is in the way"
     both = a_problem([1, 0, 0, 1], REQUIRED, REQUIRED, rules=[together(Scope.SWITCH, 0, 1)])
     assert find_obstacles(both) == (Obstacle(Reason.AFFINITY, 0), Obstacle(Reason.NUMA))
+
+
+def test_a_match_that_was_not_searched_for_the_best_may_break_what_is_soft() -> None:
+    rules = [together(Scope.CARD, 0, 1), apart(Scope.CARD, 0, 1, hard=False)]
+    hasty = solve(a_problem([5, 1, 4, 5], None, None, rules=rules), states_max=1)
+    assert hasty is not None
+    assert (hasty.broken, hasty.is_proven) == (1, False)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_guarantees_are_packed_whenever_some_way_packs_them(seed: int) -> None:
+    dice = Random(seed)
+    packed = 0
+    for _ in range(200):
+        count, bins = dice.randint(1, 6), dice.randint(1, 3)
+        sizes = [dice.randint(1, 9) for _ in range(count)]
+        domains = [dice.randrange(1, 1 << bins) for _ in range(count)]
+        room = [dice.choice((None, dice.randint(0, 20))) for _ in range(bins)]
+
+        def holds(
+            at: Sequence[int],
+            sizes: list[int] = sizes,
+            domains: list[int] = domains,
+            room: list[int | None] = room,
+        ) -> bool:
+            loads = [
+                sum(s for s, f in zip(sizes, at, strict=True) if f == b) for b in range(len(room))
+            ]
+            return all(d >> f & 1 for d, f in zip(domains, at, strict=True)) and all(
+                load <= (mbps or 0) for load, mbps in zip(loads, room, strict=True)
+            )
+
+        found = find_packing(sizes, domains, room)
+        if found is None:
+            assert not any(map(holds, product(range(bins), repeat=count)))
+        else:
+            assert holds(found)
+            packed += 1
+    assert 20 < packed < 180, "a lopsided draw"

@@ -1,4 +1,4 @@
-"""What a search assigns: NICs that must share a PF as one unit, all others one by one."""
+"""What a search assigns: NICs that must share a PF as one bundle, all others one by one."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from trunkline.placement.request import Scope
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """NICs that go to one family together. Copies of a unit are interchangeable."""
+class Bundle:
+    """NICs that go to one family together. Copies of a bundle are interchangeable."""
 
     nics: tuple[tuple[int, int], ...]  # (class, how many of it).
     copies: int
     size: int  # NICs in one copy.
     egress: int
     ingress: int
-    members: tuple[tuple[int, int], ...]  # (rule, NICs of the unit it is about).
+    members: tuple[tuple[int, int], ...]  # (rule, NICs of the bundle it is about).
 
 
-def make_units(layout: Layout) -> tuple[list[Unit], list[int]]:
-    """Split classes into units that rules bind, and classes that a flow takes care of."""
+def make_bundles(layout: Layout) -> tuple[list[Bundle], list[int]]:
+    """Split classes into bundles that rules bind, and classes that a flow takes care of."""
     problem = layout.problem
     bound = _bound_classes(layout)
     together = _together(layout, bound)
-    units = []
+    bundles = []
     for block, is_whole in together:
         nics = tuple((c, problem.counts[c] if is_whole else 1) for c in block)
-        units.append(
-            Unit(
+        bundles.append(
+            Bundle(
                 nics,
                 1 if is_whole else problem.counts[block[0]],
                 sum(count for _, count in nics),
@@ -43,7 +43,7 @@ def make_units(layout: Layout) -> tuple[list[Unit], list[int]]:
                 ),
             )
         )
-    return units, [c for c in range(len(problem.counts)) if c not in bound]
+    return bundles, [c for c in range(len(problem.counts)) if c not in bound]
 
 
 def _bound_classes(layout: Layout) -> set[int]:
@@ -55,7 +55,7 @@ def _bound_classes(layout: Layout) -> set[int]:
 
 
 def _together(layout: Layout, bound: set[int]) -> list[tuple[list[int], bool]]:
-    """Classes by block, and whether the block is one unit: hard affinity over PFs, chained."""
+    """Classes by block, and whether the block is one bundle: hard affinity over PFs, chained."""
     blocks: list[set[int]] = []
     for placed in layout.rules:
         rule = placed.rule
