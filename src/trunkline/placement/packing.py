@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+Mbps = tuple[int, int]  # Egress, ingress.
+
 
 def find_packing(
-    sizes: Sequence[int], domains: Sequence[int], room: Sequence[int | None]
+    sizes: Sequence[Mbps], domains: Sequence[int], room: Sequence[Mbps]
 ) -> list[int] | None:
     """Find a PF for each guarantee so that none is overdrawn; None: there is no way.
 
@@ -17,11 +19,13 @@ def find_packing(
     Args:
         sizes: Of each guarantee.
         domains: The PFs that each may be on, as bits.
-        room: [PF] What it has left; None: nothing.
+        room: [PF] What it has left.
     """
-    order = sorted(range(len(sizes)), key=lambda n: -sizes[n])
-    bins = sorted((mbps, f) for f, mbps in enumerate(room) if mbps)
-    packing = _Packing([sizes[n] for n in order], [domains[n] for n in order], bins)
+    order = sorted(range(len(sizes)), key=lambda n: (-sum(sizes[n]), n))
+    bins = sorted((sum(mbps), f) for f, mbps in enumerate(room))
+    packing = _Packing(
+        [sizes[n] for n in order], [domains[n] for n in order], [(room[f], f) for _, f in bins]
+    )
     if not packing.holds(0, (1 << len(sizes)) - 1):
         return None
     found = [-1] * len(sizes)
@@ -34,7 +38,7 @@ def find_packing(
 
 class _Packing:
     def __init__(
-        self, sizes: Sequence[int], domains: Sequence[int], bins: Sequence[tuple[int, int]]
+        self, sizes: Sequence[Mbps], domains: Sequence[int], bins: Sequence[tuple[Mbps, int]]
     ) -> None:
         self._sizes = sizes  # Descending.
         self._domains = domains
@@ -48,36 +52,45 @@ class _Packing:
             return True
         if number == len(self._bins) or (number, left) in self._hopeless:
             return False
-        total = sum(size for n, size in enumerate(self._sizes) if left >> n & 1)
-        spare = sum(room for room, _ in self._bins[number:]) - total
-        if spare >= 0:
+        rooms = [room for room, _ in self._bins[number:]]
+        sizes = [size for n, size in enumerate(self._sizes) if left >> n & 1]
+        egress, ingress = (sum(r[d] for r in rooms) - sum(s[d] for s in sizes) for d in (0, 1))
+        if egress >= 0 and ingress >= 0:
             room, f = self._bins[number]
             mine = [
                 n for n in range(len(self._sizes)) if left >> n & 1 and self._domains[n] >> f & 1
             ]
-            for chosen in self._fillings(mine, room, room - spare):
+            for chosen in self._fillings(mine, room, (room[0] - egress, room[1] - ingress)):
                 if self.holds(number + 1, left & ~chosen):
                     self.chosen[number] = chosen
                     return True
         self._hopeless.add((number, left))
         return False
 
-    def _fillings(self, mine: Sequence[int], room: int, least: int) -> Iterator[int]:
+    def _fillings(self, mine: Sequence[int], room: Mbps, least: Mbps) -> Iterator[int]:
         """Sets of guarantees, as bits, of at least so much, to which no other could be added."""
-        after = [0] * (len(mine) + 1)
-        for k in range(len(mine) - 1, -1, -1):
-            after[k] = after[k + 1] + self._sizes[mine[k]]
+        sizes = [self._sizes[n] for n in mine]
+        after = [(0, 0)]  # [number of the last ones] All of these together.
+        for egress, ingress in reversed(sizes):
+            after.append((after[-1][0] + egress, after[-1][1] + ingress))
 
-        def fill(k: int, chosen: int, has: int, smallest_out: int) -> Iterator[int]:
-            if has + after[k] < least:
+        def fill(k: int, chosen: int, out: int, egress: int, ingress: int) -> Iterator[int]:
+            """Go on from the guarantee `k`, with how much is left of the room."""
+            more = after[len(mine) - k]
+            if room[0] - egress + more[0] < least[0] or room[1] - ingress + more[1] < least[1]:
                 return
             if k == len(mine):
-                if has + smallest_out > room:
+                if not any(
+                    out >> n & 1 and size[0] <= egress and size[1] <= ingress
+                    for n, size in enumerate(sizes)
+                ):
                     yield chosen
                 return
-            size = self._sizes[mine[k]]
-            if has + size <= room:
-                yield from fill(k + 1, chosen | 1 << mine[k], has + size, smallest_out)
-            yield from fill(k + 1, chosen, has, size)
+            size = sizes[k]
+            if size[0] <= egress and size[1] <= ingress:
+                yield from fill(
+                    k + 1, chosen | 1 << mine[k], out, egress - size[0], ingress - size[1]
+                )
+            yield from fill(k + 1, chosen, out | 1 << k, egress, ingress)
 
-        return fill(0, 0, 0, room + 1)
+        return fill(0, 0, 0, *room)

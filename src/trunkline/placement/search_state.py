@@ -163,17 +163,25 @@ class SearchState:
         return narrowest
 
     def _can_pack(self, domains: Sequence[int]) -> bool:
-        for wanted, has in ((self._wanted[0], self._egress), (self._wanted[1], self._ingress)):
-            waiting = [
-                u for u, mbps in enumerate(wanted) if mbps for _ in range(self._bundles[u].copies)
-            ]
-            if not waiting:
-                continue
-            packed = find_packing([wanted[u] for u in waiting], [domains[u] for u in waiting], has)
-            if packed is None:
-                return False
+        bundles = self._bundles
+        waiting = [
+            u
+            for u, bundle in enumerate(bundles)
+            if bundle.egress or bundle.ingress
+            for _ in range(bundle.copies)
+        ]
+        egress, ingress = (
+            self._egress or [0] * len(self.used),
+            self._ingress or [0] * len(self.used),
+        )
+        packed = find_packing(
+            [(bundles[u].egress, bundles[u].ingress) for u in waiting],
+            [domains[u] for u in waiting],
+            [(one or 0, other or 0) for one, other in zip(egress, ingress, strict=True)],
+        )
+        if packed is not None:
             self.packed.update(zip(waiting, packed, strict=True))
-        return True
+        return packed is not None
 
     def narrowed(self, f: int, left: Sequence[int], domains: Sequence[int]) -> list[int] | DeadEnd:
         """The domains after something has entered `f`."""

@@ -206,21 +206,20 @@ def test_guarantees_are_packed_whenever_some_way_packs_them(seed: int) -> None:
     packed = 0
     for _ in range(200):
         count, bins = dice.randint(1, 6), dice.randint(1, 3)
-        sizes = [dice.randint(1, 9) for _ in range(count)]
+        sizes = [(dice.randint(0, 9), dice.randint(0, 9)) for _ in range(count)]
         domains = [dice.randrange(1, 1 << bins) for _ in range(count)]
-        room = [dice.choice((None, dice.randint(0, 20))) for _ in range(bins)]
+        room = [(dice.randint(0, 20), dice.randint(0, 20)) for _ in range(bins)]
 
         def holds(
             at: Sequence[int],
-            sizes: list[int] = sizes,
+            sizes: list[tuple[int, int]] = sizes,
             domains: list[int] = domains,
-            room: list[int | None] = room,
+            room: list[tuple[int, int]] = room,
         ) -> bool:
-            loads = [
-                sum(s for s, f in zip(sizes, at, strict=True) if f == b) for b in range(len(room))
-            ]
             return all(d >> f & 1 for d, f in zip(domains, at, strict=True)) and all(
-                load <= (mbps or 0) for load, mbps in zip(loads, room, strict=True)
+                sum(size[way] for size, f in zip(sizes, at, strict=True) if f == b) <= mbps[way]
+                for b, mbps in enumerate(room)
+                for way in (0, 1)
             )
 
         found = find_packing(sizes, domains, room)
