@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
@@ -159,7 +160,9 @@ class Columns:
         self.update(host)
 
     def of_class(self, one: NicClass) -> ClassColumns:
-        """Return the columns of a class, made if it is new."""
+        """Return the columns of a class, made if it is new; where devices are is not in them."""
+        if one.rules or one.numa or one.egress_mbps or one.ingress_mbps:
+            one = replace(one, rules=frozenset(), numa=None, egress_mbps=0, ingress_mbps=0)
         if self._profile_count != len(self._structures.profiles):
             self._profile_count = len(self._structures.profiles)
             self._classes.clear()

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.pci_flavor import DeviceMatch, alternative_holds
-from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
+from trunkline.placement.groups import numbered_rules
+from trunkline.placement.problem import ClassRule
+from trunkline.placement.request import (
+    GroupRule,
+    NicDemand,
+    NumaPolicy,
+    PlacementRequest,
+    SegmentOption,
+)
 
 Attributes = frozenset[tuple[str, str]]
 
@@ -30,6 +38,10 @@ class NicClass:
     bridges: frozenset[PhysicalNetwork]  # `normal` only.
     match: DeviceMatch = ()  # Demanded of the device besides.
     or_kinds: frozenset[DeviceKind] = frozenset()
+    numa: NumaPolicy | None = None
+    egress_mbps: int = 0
+    ingress_mbps: int = 0
+    rules: frozenset[int] = frozenset()  # Of the demand's rules, those that are about it.
 
     @property
     def sort_key(self) -> tuple[object, ...]:
@@ -40,6 +52,10 @@ class NicClass:
             sorted(self.bridges),
             [[str(condition) for condition in alternative] for alternative in self.match],
             sorted(kind.value for kind in self.or_kinds),
+            "" if self.numa is None else self.numa.value,
+            self.egress_mbps,
+            self.ingress_mbps,
+            sorted(self.rules),
         )
 
     def is_of(self, kind: DeviceKind) -> bool:
@@ -70,20 +86,49 @@ class Demand:
 
     device_classes: tuple[tuple[NicClass, int], ...]  # With how many NICs are of each.
     bridge_classes: tuple[NicClass, ...]  # A bridge takes any number of NICs.
+    rules: tuple[ClassRule, ...] = ()  # Over `device_classes`.
 
 
 def make_demand(request: PlacementRequest) -> Demand:
     """Reduce a request."""
-    counted = Counter(nic_class(nic) for nic in request.nics)
-    classes = sorted(counted, key=lambda one: one.sort_key) if len(counted) > 1 else [*counted]
+    classes, rules = classes_and_rules(request)
+    counted = Counter(classes)
+    found = sorted(counted, key=lambda one: one.sort_key) if len(counted) > 1 else [*counted]
+    device_classes = [one for one in found if one.kind is not None]
     return Demand(
-        tuple((one, counted[one]) for one in classes if one.kind is not None),
-        tuple(one for one in classes if one.kind is None),
+        tuple((one, counted[one]) for one in device_classes),
+        tuple(one for one in found if one.kind is None),
+        tuple(
+            ClassRule(
+                scope=rule.scope,
+                apart=rule.apart,
+                hard=rule.hard,
+                classes=tuple(c for c, one in enumerate(device_classes) if number in one.rules),
+            )
+            for number, rule in enumerate(rules)
+        ),
     )
 
 
+def classes_and_rules(
+    request: PlacementRequest,
+) -> tuple[tuple[NicClass, ...], tuple[GroupRule, ...]]:
+    """The class of each NIC, in the request's order; and the rules, as classes number them."""
+    classes = tuple(nic_class(nic) for nic in request.nics)
+    if not request.rules:
+        return classes, ()
+    named = {nic.nic: one for nic, one in zip(request.nics, classes, strict=True)}
+    rules = numbered_rules(
+        request, {name: one.sort_key for name, one in named.items() if one.kind is not None}
+    )
+    of_nic = {
+        name: frozenset(n for n, rule in enumerate(rules) if name in rule.nics) for name in named
+    }
+    return tuple(replace(named[nic.nic], rules=of_nic[nic.nic]) for nic in request.nics), rules
+
+
 def nic_class(nic: NicDemand) -> NicClass:
-    """Say of which class a NIC is."""
+    """Say of which class a NIC is, as long as no rule of the request tells it from others."""
     if nic.kind is None:
         bridges = (option.physical_network for option in nic.options)
         return NicClass(None, frozenset(), frozenset(name for name in bridges if name is not None))
@@ -94,6 +139,9 @@ def nic_class(nic: NicDemand) -> NicClass:
         frozenset(),
         nic.match,
         nic.or_kinds,
+        nic.numa,
+        nic.egress_mbps,
+        nic.ingress_mbps,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trunkline.placement.demand import Demand, NicClass
 from trunkline.placement.host_state import HostState
-from trunkline.placement.matching import Costs, Problem, Solution, solve
-from trunkline.placement.request import PlacementRequest, Reason
+from trunkline.placement.matching import solve
+from trunkline.placement.problem import ClassRule, Costs, Place, Problem, Solution
+from trunkline.placement.request import NumaPolicy, PlacementRequest, Reason
 from trunkline.placement.structure import Profile, Structure
 
 
@@ -27,6 +28,34 @@ def _host_rules(request: PlacementRequest, host: HostState) -> Iterator[tuple[bo
     yield request.disk_gib <= host.free_disk_gib, Reason.NO_DISK
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a host's families are and what they can guarantee; read only where rules ask."""
+
+    places: tuple[Place, ...] = ()  # [family]
+    egress_left: tuple[int | None, ...] = ()  # [family] Mbps; None: not accounted.
+    ingress_left: tuple[int | None, ...] = ()
+    numa_nodes: tuple[int, ...] = ()  # With room for the server; empty: the host reports none.
+    numa_sockets: tuple[int | None, ...] = ()  # Of these nodes; empty: as `places` tell.
+
+
+def site_of(host: HostState) -> Site:
+    """Say where a host's families are, as far as the index knows: which PFs are of one card.
+
+    NUMA nodes, switches and bandwidth are not known to it yet: what is demanded of these is
+    refused, never left out of account.
+    """
+    cards: dict[str, int] = {}
+    places = []
+    for family, address in enumerate(host.addresses):
+        # Ports of one card are functions of one PCI device.
+        card = address.rpartition(".")[0] or f"of family {family}"
+        number = cards.setdefault(card, len(cards))
+        places.append(Place(numa_node=None, socket=None, card=number, switch=None))
+    nothing = (None,) * len(places)
+    return Site(places=tuple(places), egress_left=nothing, ingress_left=nothing)
+
+
 @dataclass(frozen=True, slots=True)
 class Fit:
     """What one demand can use of one structure; worked out once for all hosts built alike."""
@@ -35,17 +64,45 @@ class Fit:
     costs: Costs  # [class][slot] tags that the device would have in vain; None: does not fit.
     family: tuple[int, ...]  # [slot]
     whole: tuple[bool, ...]  # [slot]
+    numa: tuple[NumaPolicy | None, ...] = ()  # [class]
+    egress: tuple[int, ...] = ()  # [class]
+    ingress: tuple[int, ...] = ()  # [class]
+    rules: tuple[ClassRule, ...] = ()
 
-    def solve(self, usable: tuple[int, ...]) -> Solution | None:
-        """Assign devices to all NICs of a host with these counts, exactly."""
-        return solve(
-            Problem(
-                counts=self.counts,
-                costs=self.costs,
-                free=usable,
-                family=self.family,
-                whole=self.whole,
-            )
+    @property
+    def is_ruled(self) -> bool:
+        """Whether it matters where devices are."""
+        return bool(self.rules) or any(self.numa) or any(self.egress) or any(self.ingress)
+
+    def solve(self, usable: tuple[int, ...], site: Site | None = None) -> Solution | None:
+        """Assign devices to all NICs of a host with these counts, exactly.
+
+        Without a site, whether devices suffice is asked apart from all rules.
+        """
+        return solve(self.problem(usable, site))
+
+    def problem(self, usable: tuple[int, ...], site: Site | None = None) -> Problem:
+        """The matching problem of a host with these counts."""
+        devices = Problem(
+            counts=self.counts,
+            costs=self.costs,
+            free=usable,
+            family=self.family,
+            whole=self.whole,
+        )
+        if site is None:
+            return devices
+        return replace(
+            devices,
+            numa=self.numa,
+            egress=self.egress,
+            ingress=self.ingress,
+            rules=self.rules,
+            places=site.places,
+            egress_left=site.egress_left,
+            ingress_left=site.ingress_left,
+            numa_nodes=site.numa_nodes,
+            numa_sockets=site.numa_sockets,
         )
 
 
@@ -53,17 +110,26 @@ def fit(demand: Demand, structure: Structure) -> Fit | None:
     """Lay a demand beside a structure. None: no host built so can ever take it."""
     if any(not one.bridges & structure.bridges for one in demand.bridge_classes):
         return None
-    slots = structure.slots
     costs = tuple(
-        tuple(wasted_tags(one, slot.profile) for slot in slots) for one, _ in demand.device_classes
+        tuple(wasted_tags(one, slot.profile) for slot in structure.slots)
+        for one, _ in demand.device_classes
     )
     if any(all(cost is None for cost in row) for row in costs):
         return None
+    return fit_at_costs(demand, structure, costs)
+
+
+def fit_at_costs(demand: Demand, structure: Structure, costs: Costs) -> Fit:
+    """Lay a demand beside a structure whose devices are known to cost so much."""
     return Fit(
         counts=tuple(count for _, count in demand.device_classes),
         costs=costs,
         family=structure.family,
         whole=structure.whole,
+        numa=tuple(one.numa for one, _ in demand.device_classes),
+        egress=tuple(one.egress_mbps for one, _ in demand.device_classes),
+        ingress=tuple(one.ingress_mbps for one, _ in demand.device_classes),
+        rules=demand.rules,
     )
 
 

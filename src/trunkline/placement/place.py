@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from trunkline.placement.bits import bits_of
 from trunkline.placement.columns import Columns
-from trunkline.placement.demand import Demand, NicClass, fits, make_demand, nic_class
+from trunkline.placement.demand import Demand, classes_and_rules, fits, make_demand
 from trunkline.placement.explanation import explain
-from trunkline.placement.feasibility import Fit, host_reasons
+from trunkline.placement.feasibility import Fit, fit_at_costs, host_reasons, site_of
 from trunkline.placement.fleet import Fleet
 from trunkline.placement.host_state import HostState
 from trunkline.placement.matching import Solution
@@ -74,24 +74,18 @@ def _place_on(
 ) -> Placed | None:
     if host_reasons(request, host):  # Columns know no numbers below 0.
         return None
-    classes = [columns.of_class(one) for one, _ in demand.device_classes]
-    plan = Fit(
-        counts=tuple(count for _, count in demand.device_classes),
-        costs=tuple(each.costs_on(host.structure) for each in classes),
-        family=host.structure.family,
-        whole=host.structure.whole,
+    costs = tuple(
+        columns.of_class(one).costs_on(host.structure) for one, _ in demand.device_classes
     )
-    solution = plan.solve(host.usable)
+    plan = fit_at_costs(demand, host.structure, costs)
+    solution = plan.solve(host.usable, site_of(host) if plan.is_ruled else None)
     if solution is None:
         return None
     devices = _pick_devices(host, plan, solution)
     return Placed(
         host_id=host.id,
         seen_generation=host.generation,
-        choices=tuple(
-            _choice(nic, host, [one for one, _ in demand.device_classes], devices)
-            for nic in request.nics
-        ),
+        choices=tuple(_choices(request, demand, host, devices)),
     )
 
 
@@ -110,18 +104,31 @@ def _pick_devices(host: HostState, plan: Fit, solution: Solution) -> list[list[_
     return picked
 
 
-def _choice(
-    nic: NicDemand, host: HostState, classes: list[NicClass], devices: list[list[_Picked]]
-) -> NicChoice:
-    """Give a NIC the next device of its class, and the first of its segments that this reaches."""
-    if nic.kind is None:
-        segment_id = next(
-            option.segment_id
-            for option in nic.options
-            if option.physical_network in host.structure.bridges
-        )
-        return NicChoice(nic=nic.nic, segment_id=segment_id, device=None)
-    slot, bit = devices[classes.index(nic_class(nic))].pop(0)
+def _choices(
+    request: PlacementRequest, demand: Demand, host: HostState, devices: list[list[_Picked]]
+) -> Iterator[NicChoice]:
+    """Give each NIC the next device of its class, or a bridge."""
+    number = {one: c for c, (one, _) in enumerate(demand.device_classes)}
+    classes, _ = classes_and_rules(request)
+    for nic, one in zip(request.nics, classes, strict=True):
+        if nic.kind is None:
+            yield _choice_of_bridge(nic, host)
+        else:
+            yield _choice_of_device(nic, host, devices[number[one]].pop(0))
+
+
+def _choice_of_bridge(nic: NicDemand, host: HostState) -> NicChoice:
+    segment_id = next(
+        option.segment_id
+        for option in nic.options
+        if option.physical_network in host.structure.bridges
+    )
+    return NicChoice(nic=nic.nic, segment_id=segment_id, device=None)
+
+
+def _choice_of_device(nic: NicDemand, host: HostState, picked: _Picked) -> NicChoice:
+    """Choose the first of the NIC's segments that the device reaches."""
+    slot, bit = picked
     attributes = dict(host.structure.slots[slot].profile.attributes)
     assert fits(attributes, nic.attributes)
     segment_id = None  # Of a device on no network.

@@ -20,6 +20,38 @@ class SegmentOption:
     physical_network: PhysicalNetwork | None = None  # For `normal` NICs: needs a bridge on it.
 
 
+class NumaPolicy(enum.Enum):
+    """Where a NIC's device may be, seen from the guest's NUMA node. The values are API."""
+
+    REQUIRED = "required"  # On the guest's node, and known to be.
+    PREFERRED = "preferred"  # There if that can be had.
+    LEGACY = "legacy"  # There, unless the device's node is not known.
+    SOCKET = "socket"  # On the socket of the guest's node, and known to be.
+
+
+class Scope(enum.Enum):
+    """In what NICs are together or apart. The values are API."""
+
+    PF = "pf"
+    CARD = "card"
+    SWITCH = "switch"  # The top-of-rack switch that a PF is cabled to.
+    NUMA = "numa"  # The NUMA node.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRule:
+    """All of these NICs in one place, or each in a place of its own. Bridges have no place.
+
+    PFs whose switch or NUMA node is not known are neither known to be in one place nor known to
+    be in two; VFs of one PF are in one place always.
+    """
+
+    scope: Scope
+    apart: bool  # Anti-affinity.
+    hard: bool  # If not: as far as it can be had.
+    nics: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicDemand:
     """What one NIC needs: a device of `kind` that fits one of `options`; or a bridge (None).
@@ -33,6 +65,9 @@ class NicDemand:
     attributes: Mapping[str, str] = field(default_factory=dict)  # Demanded of the device besides.
     match: DeviceMatch = ()  # And this: PCI flavors.
     or_kinds: frozenset[DeviceKind] = frozenset()  # Kinds that will do as well as `kind`.
+    numa: NumaPolicy | None = None
+    egress_mbps: int = 0  # Guaranteed, of what the PF accounts; 0: nothing is.
+    ingress_mbps: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +80,7 @@ class PlacementRequest:
     disk_gib: int = 0
     excluded_hosts: frozenset[HostId] = frozenset()  # Hosts that have refused it.
     only_host: HostName | None = None  # An admin named the host.
+    rules: tuple[GroupRule, ...] = ()  # Their order does not matter.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +119,10 @@ class Reason(enum.Enum):
     PF_IN_USE = "pf_in_use"  # A whole PF is wanted; those without owners have VFs with owners.
     PF_GIVEN_AWAY = "pf_given_away"  # A VF is wanted; those without owners are of a PF with one.
     TOO_FEW_TOGETHER = "too_few_together"  # Each NIC alone would fit; all of them together don't.
+    AFFINITY = "affinity"  # Without this rule of the request, or these, devices would do.
+    ANTI_AFFINITY = "anti_affinity"
+    NUMA = "numa"
+    BANDWIDTH = "bandwidth"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,14 @@ from tests.unit.placement.builders import (
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import HostName
 from trunkline.placement.place import candidates
-from trunkline.placement.request import NicDemand, Reason
+from trunkline.placement.request import (
+    GroupRule,
+    NicDemand,
+    NumaPolicy,
+    PlacementRequest,
+    Reason,
+    Scope,
+)
 
 TRUSTED_OR_NOT = a_host("h1", vfs("a", 1, trusted="true"), vfs("b", 1, trusted="false"))
 ANY, TRUSTED = a_nic("any", "phy1"), a_nic("trusted", "phy1", trusted="true")
@@ -144,3 +151,44 @@ def test_candidates_go_by_what_is_true_when_their_turn_comes() -> None:
     third = next(turns)
     assert (third.host_id, third.seen_generation) == (h3.id, 9)
     assert list(turns) == []
+
+
+def together(scope: Scope, *, apart: bool) -> GroupRule:
+    return GroupRule(scope=scope, apart=apart, hard=True, nics=frozenset({"x", "y"}))
+
+
+def ruled(*rules: GroupRule) -> PlacementRequest:
+    return replace(a_request(a_nic("x", "phy1"), a_nic("y", "phy1")), rules=rules)
+
+
+def test_nics_that_must_be_apart_get_devices_of_two_pfs_or_none() -> None:
+    apart = ruled(together(Scope.PF, apart=True))
+    two = a_host("h1", a_pf("a"), vfs("a", 8), a_pf("b"), vfs("b", 1))
+    assert set(device_ids(placed(apart, a_fleet(two)))) == {"a.0", "b.0"}
+    refused(apart, a_fleet(a_host("h1", a_pf("a"), vfs("a", 8))))
+
+
+def test_nics_that_must_be_together_get_devices_of_one_pf_or_none() -> None:
+    one = ruled(together(Scope.PF, apart=False))
+    host = a_host("h1", vfs("a", 1), vfs("b", 2), vfs("c", 1))
+    assert device_ids(placed(one, a_fleet(host))) == ["b.0", "b.1"]
+    refused(one, a_fleet(a_host("h1", vfs("a", 1), vfs("b", 1))))
+
+
+def test_ports_of_one_card_are_known_by_their_address() -> None:
+    apart = ruled(together(Scope.CARD, apart=True))
+    first, second, other = (
+        replace(a_pf(name), address=address)
+        for name, address in (("a", "0000:05:00.0"), ("b", "0000:05:00.1"), ("c", "0000:82:00.0"))
+    )
+    refused(apart, a_fleet(a_host("h1", first, vfs("a", 4), second, vfs("b", 4))))
+    host = a_host("h1", first, vfs("a", 4), second, vfs("b", 4), other, vfs("c", 1))
+    assert "c.0" in device_ids(placed(apart, a_fleet(host)))
+
+
+def test_what_is_not_known_of_a_host_is_refused_rather_than_left_out_of_account() -> None:
+    fleet = a_fleet(a_host("h1", a_pf("a"), vfs("a", 8)))
+    nic = a_nic("x", "phy1")
+    refused(a_request(replace(nic, numa=NumaPolicy.REQUIRED)), fleet)
+    refused(a_request(replace(nic, egress_mbps=100)), fleet)
+    placed(a_request(replace(nic, numa=NumaPolicy.LEGACY)), fleet)
