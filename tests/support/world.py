@@ -147,6 +147,7 @@ class AgentByHand:
         self._svc = svc
         self._run_id = run_id
         self._number = 0
+        self.last_ack = ReportAck(generation=0)
         self.name = HostName(name)
         svc.store.write(lambda tx: ensure_host(tx, svc, self.name))
         self.report(inventory=tuple(inventory), resources=HostResources(
@@ -166,7 +167,7 @@ class AgentByHand:
     ) -> ReportAck:
         """Report; `number` repeats an old one."""
         self._number += 1
-        return take_report(
+        self.last_ack = take_report(
             self._svc,
             HostReport(
                 host=self.name,
@@ -180,6 +181,7 @@ class AgentByHand:
                 servers=tuple(servers),
             ),
         )
+        return self.last_ack
 
 
 def a_network(

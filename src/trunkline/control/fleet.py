@@ -54,6 +54,7 @@ class LiveFleet:
         self._fleet = Fleet()
         self._last_seen: dict[HostId, datetime | None] = {}
         self._stale: set[HostId] = set()
+        self._puts: dict[HostId, int] = {}  # How often each host has been read.
         self._change_read = NO_CHANGE
 
     def load(self, tx: Transaction) -> None:
@@ -193,17 +194,19 @@ class LiveFleet:
             for device in hold.devices:
                 self._fleet.take_device(hold.host_id, device)
 
-        self._follow(hold.host_id, take)
+        # Twice is once: right however often the host has been read since.
+        self._follow(hold.host_id, take, puts=self._puts.get(hold.host_id, 0))
 
-    def _follow(self, host_id: HostId, effect: Callable[[], None]) -> None:
+    def _follow(self, host_id: HostId, effect: Callable[[], None], *, puts: int) -> None:
         """Let the index follow one change of a host that is durable.
 
-        Where several transactions run side by side, the host may have been read since with the
-        change in it, and with later ones: then a difference would count twice. So it is read.
+        The host may have been read since, with the change in it and with later ones: by this
+        transaction, by another that shares its commit, or by any where transactions run side by
+        side. Then a difference would count twice. So it is read again.
         """
         if host_id not in self._last_seen or host_id in self._stale:
             return
-        if self._replicated:
+        if self._replicated or self._puts[host_id] != puts:
             self._stale.add(host_id)
             return
         try:
@@ -214,10 +217,13 @@ class LiveFleet:
 
     def _put(self, host: Host, view: HostView) -> None:
         self._last_seen[host.id] = host.last_seen
+        self._puts[host.id] = self._puts.get(host.id, 0) + 1
         self._fleet.put_host(view)
 
     def _after(self, tx: Transaction, host_id: HostId, effect: Callable[[], None]) -> None:
-        tx.on_commit(lambda: self._locked(lambda: self._follow(host_id, effect)))
+        with self._lock:
+            puts = self._puts.get(host_id, 0)
+        tx.on_commit(lambda: self._locked(lambda: self._follow(host_id, effect, puts=puts)))
 
     def _locked(self, effect: Callable[[], None]) -> None:
         with self._lock:

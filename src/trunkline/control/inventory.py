@@ -44,9 +44,12 @@ def take_inventory(
             new.append(fresh)
         elif fresh != record:
             changed.append(fresh)
+    # VFs of a PF that is in a guest are not to be seen on the host: as long as the PF is listed,
+    # they are taken to be, too.
+    whole = {ids[address] for address in wanted if ids[address] in owned}
     for address, record in known.items():
         kept = address not in wanted and address not in gone
-        if kept and record.offered and record.pf_id not in owned:
+        if kept and record.offered and record.pf_id not in whole:
             changed.append(replace(record, offered=False))
     tx.devices.insert_many(new)
     tx.devices.update_facts(changed)
@@ -61,6 +64,19 @@ def take_inventory(
             details={"new": len(new), "changed": len(changed), "gone": len(gone)},
         )  # fmt: skip
     return bool(new or changed or gone)
+
+
+def forget_withdrawn(tx: Transaction, host: Host) -> None:
+    """Forget the devices off the list that nobody has any more."""
+    known = tx.devices.of_host(host.id)
+    owned = {allocation.device_id for allocation in tx.allocations.of_host(host.id)}
+    gone = [record.id for record in known if not record.offered and not _is_kept(record, owned)]
+    # A PF stays as long as a VF of it does.
+    parents = {record.pf_id for record in known if record.id not in gone}
+    gone = [device_id for device_id in gone if device_id not in parents]
+    if gone:
+        tx.devices.delete_many(gone)
+        tx.pools.put(host.id, tx.devices.of_host(host.id))
 
 
 def _is_kept(record: DeviceRecord, owned: Collection[DeviceId]) -> bool:
@@ -86,7 +102,7 @@ def _record(
         id=ids[device.function.address],
         host_id=host.id,
         pf_id=None if pf_address is None else ids.get(pf_address),
-        offered=True,
+        offered=device.on_offer,
         # A device may be forgotten and listed again, while the agent's journal remembers its epoch
         # and refuses older ones. Each allocation raises the host's generation too, so no epoch of
         # this host was ever above it.

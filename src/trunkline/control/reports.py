@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from trunkline.control import audit
 from trunkline.control.audit import Actor
 from trunkline.control.building import replace_server
-from trunkline.control.inventory import take_inventory
+from trunkline.control.inventory import forget_withdrawn, take_inventory
 from trunkline.control.races import deciding_again
 from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
 from trunkline.domain.binding import BINDING, BindingEvent
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import TwoAgents
 from trunkline.domain.host import RUNS_ALTERNATING, Host, take_turns
 from trunkline.domain.ids import ServerId
@@ -66,6 +67,7 @@ class _Intake:
         self._report = report
         self._actor = Actor(f"agent {report.host}")
         self._now = svc.clock.now()
+        self._send_all = False
 
     def run(self) -> ReportAck | None:
         """Take it in; None, and only this is noted, if two agents take turns."""
@@ -83,7 +85,8 @@ class _Intake:
         refused = self._take_device_facts(host)
         self._take_server_facts(host, refused)
         self._take_drifts(host)
-        return ReportAck(generation=self._tx.hosts.get(host.id).generation)
+        generation = self._tx.hosts.get(host.id).generation
+        return ReportAck(generation=generation, send_all=self._send_all)
 
     def _is_one_of_two(self, host: Host) -> bool:
         run, two_agents = self._report.run_id, str(TwoAgents(host.name))
@@ -151,7 +154,10 @@ class _Intake:
         for fact in self._report.devices:
             found = known.get(str(fact.address))
             if found is None or found.allocation.epoch != fact.epoch:
-                continue  # Of an earlier owner, or of none: no news about this one.
+                # Of an earlier owner, or of none: no news about this one. Perhaps it was taken in
+                # before and the answer lost, with what it asked for.
+                self._send_all |= fact.condition is DeviceCondition.CLEAN
+                continue
             self._take_device_fact(host, found, fact, refused)
         return refused
 
@@ -191,9 +197,11 @@ class _Intake:
         self._audit(host, found, "device.clean")
         self._svc.fleet.note_freed(self._tx, host.id, [found.record.ref])
         self._raise_generation(host)
-        if not found.record.offered:
-            # Taken off offer while it was held. The next inventory forgets it.
+        if not found.record.offered:  # Taken off offer while it was held.
+            forget_withdrawn(self._tx, host)
             self._svc.fleet.reload_after(self._tx, host.id)
+        # Its VFs are to be seen again: whether they are on the list nobody could tell till now.
+        self._send_all |= found.record.kind is DeviceKind.PF
 
     def _quarantine(self, host: Host, found: _Known, reason: str) -> None:
         state = ALLOCATION.advance(found.allocation.state, AllocationEvent.SOIL)

@@ -50,6 +50,7 @@ class OfferedDevice:
 
     function: PciFunction
     tags: Mapping[str, str] = field(default_factory=dict)  # Without the `e.` prefix.
+    on_offer: bool = True  # False: a PF that is told of only because VFs of it are on offer.
 
     @property
     def physical_network(self) -> PhysicalNetwork | None:

@@ -179,7 +179,13 @@ class Offering:
                 decision = self._decide(function, pf)
             decided[address] = decision
         self._decided = decided
-        return tuple(each.offered for each in decided.values() if each.offered is not None)
+        # What VFs are one PF's is told even where the PF itself is nobody's to have.
+        parents = {each.pf.address for each in decided.values() if each.pf and each.offered}
+        return tuple(
+            each.offered or OfferedDevice(function=each.function, on_offer=False)
+            for address, each in decided.items()
+            if each.offered is not None or address in parents
+        )
 
     def _decide(self, function: PciFunction, pf: PciFunction | None) -> _Decision:
         spec = _deciding_spec(function, pf, self._specs)

@@ -81,4 +81,4 @@ class ReportAck:
     """What the control plane answers to a report that it has stored."""
 
     generation: int  # The host's newest; an agent that is behind fetches at once.
-    send_all: bool = False  # It lacks the host's inventory: the next report is to be a full one.
+    send_all: bool = False  # What it knows of the host is in doubt: the next report is to be full.

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.domain.device import DeviceKind, PciFunction, device_attributes
-from trunkline.domain.device_spec import Offering, contradictions, glob_regex, offered
+from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction, device_attributes
+from trunkline.domain.device_spec import DeviceSpec, Offering, contradictions, glob_regex, offered
 from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_device_specs
 from trunkline.domain.pci import PciAddress
 
@@ -51,8 +52,12 @@ ALL_IXGBE = ["0000:05:00.0", "0000:05:10.0", "0000:05:10.2"]
 ALL_MLX5 = ["0000:82:00.0", "0000:82:00.2", "0000:82:00.3"]
 
 
+def on_list(specs: Sequence[DeviceSpec]) -> list[OfferedDevice]:
+    return [each for each in offered(FUNCTIONS, specs) if each.on_offer]
+
+
 def on_offer(*raw: dict[str, object]) -> list[str]:
-    return [str(each.function.address) for each in offered(FUNCTIONS, parse_device_specs(raw))]
+    return [str(each.function.address) for each in on_list(parse_device_specs(raw))]
 
 
 def test_nothing_is_on_offer_without_a_spec() -> None:
@@ -328,8 +333,8 @@ def test_adding_a_spec_at_the_end_never_takes_a_device_away_or_changes_it(
         return
     if not specs:
         return
-    fewer = {each.function.address: each for each in offered(FUNCTIONS, specs[:-1])}
-    more = {each.function.address: each for each in offered(FUNCTIONS, specs)}
+    fewer = {each.function.address: each for each in on_list(specs[:-1])}
+    more = {each.function.address: each for each in on_list(specs)}
     assert fewer.items() <= more.items()
 
 
@@ -363,3 +368,13 @@ def test_what_was_decided_before_does_not_show(looks: list[list[PciFunction]]) -
     for functions in looks:
         found = offering({function.address: function for function in functions})
         assert found == offered(functions, specs)
+
+
+def test_the_pf_of_vfs_on_offer_is_told_of_without_being_on_offer() -> None:
+    specs = parse_device_specs(
+        [
+            {"vendor_id": "8086", "offer": "vfs", "physical_network": "phy1"},
+        ]
+    )
+    told = {str(each.function.address): each.on_offer for each in offered(FUNCTIONS, specs)}
+    assert told == {"0000:05:00.0": False, "0000:05:10.0": True, "0000:05:10.2": True}
