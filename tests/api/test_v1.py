@@ -335,3 +335,15 @@ def test_a_tenant_sees_its_networks_without_segments(world: TwoNetworks) -> None
 def test_nobody_is_shown_anything_without_a_token(world: TwoNetworks) -> None:
     for target in ("/hosts", "/networks", "/events", "/hosts/h1/desired"):
         assert world.site.http.request("GET", f"/trunkline/v1{target}").status == 401
+
+
+@pytest.mark.parametrize("list_", ["devices", "events"])
+def test_a_host_that_is_not_there_is_told_and_not_answered_with_nothing(
+    world: TwoNetworks, list_: str
+) -> None:
+    reply = ask(world, f"/{list_}?host=nosuch")
+    assert reply.status == 404
+    assert "nosuch" in reply.json()["error"]["message"]
+    by_name = items(ask(world, f"/{list_}?host=h1"), list_)
+    host_id = ask(world, "/hosts/h1").json()["id"]
+    assert items(ask(world, f"/{list_}?host={host_id}"), list_) == by_name

@@ -64,6 +64,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("host = 'a b'\n", "host: 'a b' is no host name"),
         ("[controler]\n", "controler: unknown; did you mean controller?"),
         ("[resources]\nvcpus = -1\n", "resources.vcpus"),
+        ("[resources]\nmemory_mib = 2147483648\n", "resources.memory_mib"),
         ("[bridges]\nphy1 = 'a-name-that-is-too-long'\n", "bridges.phy1: "),
         ("[bridges]\nphy1 = 'br/0'\n", "bridges.phy1: "),
         ("[bridges]\nphy1 = 'br0'\nPhy1 = 'br1'\n", "'Phy1' differs from 'phy1' in case only"),

@@ -6,20 +6,23 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from tests.support.http_app import served
 from tests.support.two_networks import ENROLMENT_KEY, TwoNetworks
+from tests.support.world import a_card
 from trunkline.agent.http_transport import HttpTransport
 from trunkline.agent.transport import Transport, TransportFailed
 from trunkline.client.agents import AgentApi, enrol
 from trunkline.client.errors import ApiError, Unreachable
 from trunkline.control.desired import desired_config
+from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName
 from trunkline.domain.port import VnicType
 from trunkline.reconcile.report import HostReport
-from trunkline.wire.json import encode
+from trunkline.wire.json import encode, to_builtins
 
 H1, H2 = HostName("h1"), HostName("h2")
 SECONDS_MAX = 20.0
@@ -33,6 +36,19 @@ def agent(url: str, host: HostName = H1) -> Iterator[AgentApi]:
 
 def a_report(host: HostName = H1, number: int = 1) -> HostReport:
     return HostReport(host=host, run_id="r", number=number, generation=1)
+
+
+def a_report_with(**changes: int) -> bytes:
+    """A full report with other numbers than an agent would write."""
+    full = replace(
+        a_report(),
+        resources=HostResources(vcpus=1, memory_mib=1, disk_gib=1),
+        inventory=tuple(a_card(5, "phy1")),
+    )
+    said = to_builtins(full)
+    for place in (said, said["resources"], said["inventory"][0]["function"]):
+        place.update({name: number for name, number in changes.items() if name in place})
+    return encode(said)
 
 
 def fetch_until_it_fails(transport: Transport) -> None:
@@ -138,6 +154,13 @@ def test_a_users_token_is_no_agents_and_the_reverse(world: TwoNetworks, url: str
          "$.devices[0].address"),
         (b"[" * 200_000, "body: "),
         (encode(a_report()).replace(b"h1", b"\xff\xfe"), "body: "),
+        (a_report_with(memory_mib=2**63),
+         "memory_mib must be from 0 to 2147483647, not 9223372036854775808 - at `$.resources`"),
+        (a_report_with(disk_gib=2**31), "disk_gib must be from 0 to 2147483647"),
+        (a_report_with(vcpus=-1), "vcpus must be from 0 to 2147483647, not -1 - at `$.resources`"),
+        (a_report_with(number=2**63), "number must be from 0 to 2147483647"),
+        (a_report_with(generation=-1), "generation must be from 0 to 2147483647"),
+        (a_report_with(vf_count=2**63), "inventory[0].function.vf_count must be from 0 to 65535"),
     ],
 )  # fmt: skip
 def test_a_malformed_report_is_refused_with_the_path_of_the_fault(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import threading
 import time
 from collections.abc import Iterable
@@ -26,6 +27,42 @@ _REST_FACTOR: Final = 2.0
 _REST_SECONDS_MAX: Final = 0.25
 
 
+class DueQueue:
+    """Hosts by when they are due; who has been due for longest goes first.
+
+    One that is woken is due from then on. So it never passes another that waits already, however
+    often it is woken.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[datetime, int, HostName]] = []  # With entries that count no more.
+        self._due: dict[HostName, datetime] = {}
+        self._numbers = itertools.count()  # Among those due at one time the first put goes first.
+
+    def put(self, name: HostName, due: datetime) -> None:
+        """Have this host taken at `due`, or earlier where it is due earlier already."""
+        known = self._due.get(name)
+        if known is None or due < known:
+            self._due[name] = due
+            heapq.heappush(self._heap, (due, next(self._numbers), name))
+
+    @property
+    def first_due(self) -> datetime | None:
+        """When the next one is due; None: there is none."""
+        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
+            heapq.heappop(self._heap)  # It was put again with an earlier due.
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now: datetime) -> HostName | None:
+        """Remove and return the one that has been due for longest; None if none is yet."""
+        first = self.first_due
+        if first is None or first > now:
+            return None
+        name = heapq.heappop(self._heap)[2]
+        del self._due[name]
+        return name
+
+
 class AgentRunner:
     """Steps agents when they are due or woken, in one thread of its own."""
 
@@ -40,9 +77,7 @@ class AgentRunner:
         self._foreground = foreground
         self._changed = threading.Condition()
         self._agents: dict[HostName, Agent] = {}
-        self._woken: dict[HostName, None] = {}  # In the order in which they were woken.
-        self._dues: list[tuple[datetime, HostName]] = []
-        self._due: dict[HostName, datetime] = {}
+        self._dues = DueQueue()
         self._problems: dict[HostName, str] = {}  # As logged last.
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="agents")
@@ -51,14 +86,14 @@ class AgentRunner:
         """Take the agents over and begin."""
         for name, agent in agents:
             self._agents[name] = agent
-            self._woken[name] = None
+            self._dues.put(name, self._clock.now())
         self._thread.start()
 
     def wake(self, name: HostName) -> None:
         """Step this host's agent soon. May be called from any thread, for any host."""
         with self._changed:
             if name in self._agents:
-                self._woken[name] = None
+                self._dues.put(name, self._clock.now())
                 self._changed.notify()
 
     def stop(self) -> None:
@@ -80,16 +115,11 @@ class AgentRunner:
         """Wait for the next host to step; None when stopping."""
         with self._changed:
             while not self._stopping:
-                if self._woken:
-                    name = next(iter(self._woken))
-                    del self._woken[name]
-                    return name
-                while self._dues and self._due.get(self._dues[0][1]) != self._dues[0][0]:
-                    heapq.heappop(self._dues)  # It was stepped earlier, and has another due.
                 now = self._clock.now()
-                if self._dues and self._dues[0][0] <= now:
-                    return heapq.heappop(self._dues)[1]
-                self._changed.wait((self._dues[0][0] - now).total_seconds() if self._dues else None)
+                if (name := self._dues.take(now)) is not None:
+                    return name
+                due = self._dues.first_due
+                self._changed.wait(None if due is None else (due - now).total_seconds())
             return None
 
     def _step(self, name: HostName) -> None:
@@ -99,8 +129,8 @@ class AgentRunner:
         except Exception:
             log.exception("agent step failed", host=name)
             due = self._clock.now() + _RETRY_AFTER_CRASH
-        self._due[name] = due
-        heapq.heappush(self._dues, (due, name))
+        with self._changed:
+            self._dues.put(name, due)  # If it was woken meanwhile, it is due at once all the same.
 
     def _tell_problem(self, name: HostName, problem: str) -> None:
         """Log once what stands, however often it is met, and once that it does not any more."""

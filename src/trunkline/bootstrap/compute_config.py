@@ -15,13 +15,14 @@ from msgspec import Meta
 from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
 from trunkline.domain.device_spec import DeviceSpec
 from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_device_specs
+from trunkline.domain.host import COUNT_MAX
 from trunkline.domain.ids import HostName, PhysicalNetwork
 
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _IFNAME_BYTES_MAX: Final = 15  # IFNAMSIZ less the final NUL, linux/if.h.
 
 _Name = Annotated[str, Meta(min_length=1, max_length=255)]
-_Count = Annotated[int, Meta(ge=0)]
+_Count = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True):

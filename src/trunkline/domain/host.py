@@ -9,6 +9,8 @@ from typing import Final
 
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
 
+COUNT_MAX: Final = 2**31 - 1  # A signed 32-bit column, on both databases; as for flavors.
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostResources:
@@ -23,6 +25,17 @@ class HostResources:
     )
     address: str = "127.0.0.1"  # The IP address its operators reach it by.
     bridges: Mapping[PhysicalNetwork, str] = field(default_factory=dict)  # For `normal` ports.
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for a size that can't be counted with beside those of other hosts."""
+        for name in ("vcpus", "memory_mib", "disk_gib", "hypervisor_version"):
+            require_count(name, getattr(self, name))
+
+
+def require_count(name: str, number: int, most: int = COUNT_MAX) -> None:
+    """Raise `ValueError` unless `number` is from 0 to `most`; it names what is to be mended."""
+    if not 0 <= number <= most:
+        raise ValueError(f"{name} must be from 0 to {most}, not {number}")
 
 
 @dataclass(frozen=True, slots=True)

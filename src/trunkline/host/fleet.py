@@ -40,7 +40,7 @@ import msgspec
 from trunkline.domain.device_spec import DeviceSpec, contradictions
 from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_device_specs
 from trunkline.domain.errors import ErrorKind, TrunklineError
-from trunkline.domain.host import HostResources
+from trunkline.domain.host import COUNT_MAX, HostResources
 from trunkline.domain.ids import HostName, PhysicalNetwork
 from trunkline.host import machine
 from trunkline.host.fleet_cards import (
@@ -244,6 +244,11 @@ def _group(raw: object, place: str, faults: list[str]) -> HostGroup | None:
     names = _names(entry, place, faults)
     sizes = {"vcpus": entry.vcpus, "memory_mib": entry.memory_mib, "disk_gib": entry.disk_gib}
     faults.extend(f"{place}.{key}: {size} is negative" for key, size in sizes.items() if size < 0)
+    faults.extend(
+        f"{place}.{key}: {size} is more than {COUNT_MAX}; write less"
+        for key, size in sizes.items()
+        if size > COUNT_MAX
+    )
     cards: list[CardEntry] = []
     for index, raw_card in enumerate(entry.card):
         card = _converted(raw_card, CardEntry, f"{place}.card[{index}]", faults)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 from trunkline.domain.device import OfferedDevice
-from trunkline.domain.host import HostResources
+from trunkline.domain.host import HostResources, require_count
 from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.pci import PciAddress
+
+VFS_MAX: Final = 2**16 - 1  # TotalVFs is a 16-bit register.
 
 
 class DeviceCondition(enum.Enum):
@@ -74,6 +77,19 @@ class HostReport:
     drifts: tuple[DriftFact, ...] = ()
     problem: str = ""  # Why the host can't be read or acted on at all; empty: it can.
     settled: bool = False  # Everything of `generation` is true, and was read back.
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for a number that can't be stored or counted with."""
+        require_count("number", self.number)
+        require_count("generation", self.generation)
+        for at, offered in enumerate(self.inventory or ()):
+            function = offered.function
+            for name, count in (
+                ("vf_index", function.vf_index or 0),
+                ("vf_count", function.vf_count),
+                ("vf_count_max", function.vf_count_max),
+            ):
+                require_count(f"inventory[{at}].function.{name}", count, VFS_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

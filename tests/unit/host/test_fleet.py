@@ -182,6 +182,7 @@ def test_both_pfs_of_a_card_have_room_for_the_most_vfs_they_can_have(driver: str
         ([a_host(vcpu=8)], "host[0]: object contains unknown field `vcpu`; known are name, vcpus"),
         ([{"name": "h1"}], "host[0]: object missing required field `vcpus`"),
         ([a_host(vcpus=-1)], "host[0].vcpus: -1 is negative"),
+        ([a_host(disk_gib=2**31)], "host[0].disk_gib: 2147483648 is more than 2147483647; write"),
         ([a_host(name="H1")], "host[0].name: 'H1' is not a host name; use a-z"),
         ([a_host(name="../h1")], "host[0].name: '../h1' is not a host name; use a-z"),
         ([a_host(name="h1", count=3)], "host[0].name: 3 hosts can't all be 'h1'; write name ="),

@@ -10,6 +10,7 @@ from typing import Final
 
 from trunkline.api.listing import Filter
 from trunkline.control.devices import list_devices
+from trunkline.control.hosts import get_host
 from trunkline.control.lookup import CANDIDATES_MAX, ambiguous, find_by_id_or_name
 from trunkline.control.ports import get_port, list_ports
 from trunkline.control.servers import get_server, list_servers
@@ -43,13 +44,16 @@ def references(*names: str) -> dict[str, Filter]:
 
 
 def resolve_references(svc: Services, caller: Caller, query: ListQuery) -> ListQuery:
-    """Put IDs in the place of what `references` let in.
+    """Put IDs in the place of what `references` let in; see that the hosts named are there.
 
     Raises:
-        NotFound: A name that nothing has.
+        NotFound: A name that nothing has: a mistyped one must not look like "there is nothing".
         Invalid: A name that several things have; or one filter is given in two ways.
     """
     equals = dict(query.equals)
+    if "host" in equals:
+        hosts = (get_host(svc, caller, str(ref)).host.name for ref in equals["host"])
+        equals["host"] = tuple(hosts)
     for name in _ID_OF.keys() & equals.keys():
         by_id = f"{name}_id"
         if by_id in equals:
