@@ -47,6 +47,14 @@ def test_servers_spread_to_the_host_with_most_fitting_devices() -> None:
     assert host_names(fleet, list(candidates(a_request(a_nic("n", "phy1")), fleet))) == ["b", "a"]
 
 
+def test_servers_spread_however_many_devices_fit() -> None:
+    fleet = a_fleet(
+        a_host("a", *(vfs(f"a{n}", 130) for n in range(4))),
+        a_host("b", *(vfs(f"b{n}", 250) for n in range(4))),
+    )
+    assert host_names(fleet, list(candidates(a_request(a_nic("n", "phy1")), fleet))) == ["b", "a"]
+
+
 def test_then_to_the_host_with_most_free_memory() -> None:
     fleet = a_fleet(a_host("a", memory_mib=2048), a_host("b", memory_mib=4096))
     assert host_names(fleet, list(candidates(a_request(), fleet))) == ["b", "a"]
