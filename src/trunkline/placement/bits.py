@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from itertools import zip_longest
 
 
 def bits_of(bitmap: int) -> Iterator[int]:
@@ -27,11 +27,8 @@ def bitmap_of(places: Iterable[int], size: int) -> int:
     return int.from_bytes(octets, "little")
 
 
-COUNT_MAX: Final = 511  # VFs of all PFs of a host that are alike; a PF has at most 256.
-
-
 class Counter:
-    """A count for each place, from 0 to `COUNT_MAX`; more are as good as that many.
+    """A count for each place, from 0 up.
 
     Plane b has bit i set if bit b of the count at place i is, as in `Numbers`; these add up.
     """
@@ -39,34 +36,32 @@ class Counter:
     __slots__ = ("_planes",)
 
     def __init__(self) -> None:
-        self._planes = [0] * COUNT_MAX.bit_length()
+        self._planes: list[int] = []
 
     @classmethod
     def of(cls, counts: Mapping[int, int], size: int) -> Counter:
         """Make one of the counts at some places; the others have 0."""
         made = cls()
-        for b in range(len(made._planes)):
-            places = (place for place, n in counts.items() if min(n, COUNT_MAX) >> b & 1)
-            made._planes[b] = bitmap_of(places, size)
+        for b in range(max(counts.values(), default=0).bit_length()):
+            places = (place for place, n in counts.items() if n >> b & 1)
+            made._planes.append(bitmap_of(places, size))
         return made
 
     def put(self, place: int, count: int) -> None:
         """Change one count."""
-        count = min(count, COUNT_MAX)
+        self._planes += [0] * (count.bit_length() - len(self._planes))
         for b, plane in enumerate(self._planes):
             if (plane >> place ^ count >> b) & 1:
                 self._planes[b] ^= 1 << place
 
     def add(self, other: Counter) -> None:
         """Add each count of another to the one here."""
-        carry = 0
-        for b, mine in enumerate(self._planes):
-            its = other._planes[b]
+        planes, carry = [], 0
+        for mine, its in zip_longest(self._planes, other._planes, fillvalue=0):
             either = mine ^ its
-            self._planes[b] = either ^ carry
+            planes.append(either ^ carry)
             carry = mine & its | carry & either
-        if carry:
-            self._planes = [plane | carry for plane in self._planes]
+        self._planes = [*planes, carry] if carry else planes
 
     def most(self, among: int) -> int:
         """Return which of the places `among` have the highest count of them."""
@@ -77,7 +72,9 @@ class Counter:
         return among
 
     def at_least(self, least: int) -> int:
-        """Return the places that have this count, from 1 to `COUNT_MAX`, or more."""
+        """Return the places that have this count, which is not 0, or more."""
+        if least.bit_length() > len(self._planes):
+            return 0
         above, equal = 0, -1
         for b in range(len(self._planes) - 1, -1, -1):
             plane = self._planes[b]

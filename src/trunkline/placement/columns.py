@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
-from trunkline.placement.bits import COUNT_MAX, Counter, Numbers, bitmap_of
+from trunkline.placement.bits import Counter, Numbers, bitmap_of
 from trunkline.placement.demand import NicClass
 from trunkline.placement.feasibility import wasted_tags
 from trunkline.placement.host_state import HostState
@@ -51,7 +51,6 @@ class ClassColumns:
     def at(self, count: int) -> list[int]:
         """Return the columns for a count, up to date; none if nothing anywhere fits."""
         self._catch_up()
-        count = min(count, COUNT_MAX)
         columns = self._columns.get(count)
         if columns is None:
             columns = self._columns[count] = self._make(count)
@@ -214,7 +213,7 @@ class Columns:
         return {place for place, changed in entries if changed & profiles}
 
     def usable_of(self, profile: int) -> Counter:
-        """Return how many devices of a profile each host could give; as `Counter` counts."""
+        """Return how many devices of a profile each host could give."""
         counter = self._of_profile.get(profile)
         if counter is None:
             counter = self._of_profile[profile] = Counter.of(

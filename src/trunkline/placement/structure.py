@@ -78,7 +78,7 @@ class Structure:
     @property
     def has_devices(self) -> bool:
         """Whether the host has any device on offer."""
-        return bool(self.slots)
+        return any(slot.offered for slot in self.slots)
 
 
 @dataclass(frozen=True, slots=True)

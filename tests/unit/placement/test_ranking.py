@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.placement.builders import (
@@ -20,6 +22,16 @@ from trunkline.placement.place import candidates
 def test_a_server_without_devices_stays_off_hosts_that_have_some() -> None:
     fleet = a_fleet(a_host("a", vfs("p", 8), memory_mib=99_000), a_host("b", memory_mib=9_000))
     assert host_names(fleet, list(candidates(a_request(), fleet))) == ["b", "a"]
+
+
+def test_a_host_whose_devices_were_all_taken_off_offer_counts_as_one_without_any() -> None:
+    withdrawn = [replace(vf, offered=False) for vf in vfs("p", 2, owned=1)]
+    fleet = a_fleet(
+        a_host("a", withdrawn, memory_mib=9_000),
+        a_host("b", vfs("q", 8), memory_mib=99_000),
+        a_host("c", withdrawn, vfs("r", 1), memory_mib=50_000),
+    )
+    assert host_names(fleet, list(candidates(a_request(), fleet))) == ["a", "b", "c"]
 
 
 def test_hosts_whose_devices_have_tags_nobody_asked_for_come_last() -> None:
@@ -43,6 +55,14 @@ def test_servers_spread_to_the_host_with_most_fitting_devices() -> None:
     fleet = a_fleet(
         a_host("a", vfs("p", 9, owned=6), vfs("q", 64, "phy2")),
         a_host("b", vfs("p", 4)),
+    )
+    assert host_names(fleet, list(candidates(a_request(a_nic("n", "phy1")), fleet))) == ["b", "a"]
+
+
+def test_servers_spread_however_many_devices_fit() -> None:
+    fleet = a_fleet(
+        a_host("a", *(vfs(f"a{n}", 130) for n in range(4))),
+        a_host("b", *(vfs(f"b{n}", 250) for n in range(4))),
     )
     assert host_names(fleet, list(candidates(a_request(a_nic("n", "phy1")), fleet))) == ["b", "a"]
 
