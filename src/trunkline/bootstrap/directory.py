@@ -51,7 +51,8 @@ class DataDirectory:
         """
         self.path = path
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            # One that is there already keeps the mode its owner gave it.
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.hosts.mkdir(exist_ok=True)
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as problem:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from alembic import command
@@ -64,6 +66,7 @@ def open_store(url: str, *, inline: bool = False) -> Store:
     except ArgumentError as problem:
         raise DatabaseUnusable(shown, str(problem)) from problem
     try:
+        _make_private(sqlite_file(url))
         bring_up_to_date(engine)
     except DBAPIError as problem:
         engine.dispose()
@@ -78,6 +81,16 @@ def sqlite_file(url: str) -> Path | None:
     """Return the file of an SQLite database; None: the database is another one."""
     parsed = make_url(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+def _make_private(file: Path | None) -> None:
+    """Make a new SQLite database its owner's alone: it has password hashes and the audit trail.
+
+    SQLite gives the journal beside it the same mode. Why it can't be made SQLite tells itself.
+    """
+    if file is not None and file.name != ":memory:":
+        with suppress(OSError):
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def bring_up_to_date(engine: Engine) -> None:
