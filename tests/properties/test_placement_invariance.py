@@ -157,9 +157,8 @@ class FleetDeltas(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.limits = pytest.MonkeyPatch()  # So low that they are met all the time.
+        self.limits = pytest.MonkeyPatch()  # The log is cut all the time.
         self.limits.setattr(columns, "LOG_MAX", 2)
-        self.limits.setattr(columns, "CLASSES_KEPT_MAX", 6)
         self.turns = cycle(ASKED)
         self.fleet = Fleet()
         self.model: dict[str, HostView] = {}  # What the store would say, holds left out.
