@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.placement.bits import Counter, Numbers, bitmap_of, bits_of
+from trunkline.placement.bits import EVERYWHERE, Counter, Numbers, bitmap_of, bits_of
 
 SIZE = 12
 places = st.integers(0, SIZE - 1)
@@ -41,14 +41,16 @@ def test_numbers_compare_as_a_list_of_them_does(
 def test_counters_add_up_as_lists_do(
     lists: list[list[int]], changed: list[tuple[int, int]], least: int
 ) -> None:
-    first = Counter.of(dict(enumerate(lists[0])), SIZE)
+    first = Counter(dict(enumerate(lists[0])), SIZE)
     for place, value in changed:
         lists[0][place] = max(value, 0)
         first.put(place, lists[0][place])
     total = Counter()
-    for counter in (first, *(Counter.of(dict(enumerate(each)), SIZE) for each in lists[1:])):
+    for counter in (first, *(Counter(dict(enumerate(each)), SIZE) for each in lists[1:])):
         total.add(counter)
     sums = [sum(each) for each in zip(*lists, strict=True)]
-    assert places_in(total.at_least(least)) == {p for p, n in enumerate(sums) if n >= least}
+    assert places_in(total.at_least(least, EVERYWHERE)) == {
+        p for p, n in enumerate(sums) if n >= least
+    }
     every = bitmap_of(range(SIZE), SIZE)
     assert places_in(total.most(every)) == {p for p, n in enumerate(sums) if n == max(sums)}

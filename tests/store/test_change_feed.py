@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,13 +34,13 @@ def changed_since(svc: Services, position: ChangePosition) -> tuple[ChangePositi
     return svc.store.read(lambda tx: tx.changes.since(position))
 
 
-def test_a_change_that_commits_late_is_not_lost_to_one_with_a_higher_number(svc: Services) -> None:
-    early, late = host_ids(svc)
-    read, _ = changed_since(svc, NO_CHANGE)
+@contextmanager
+def change_held_open(svc: Services, host_id: HostId) -> Iterator[None]:
+    """Keep a transaction running that has changed a host; it commits when the context ends."""
     has_written, may_commit = threading.Event(), threading.Event()
 
     def hold_open(tx: Transaction) -> None:
-        tx.hosts.raise_generation(late)  # Takes the lower number, and commits last.
+        tx.hosts.raise_generation(host_id)
         has_written.set()
         assert may_commit.wait(WAIT_SECONDS_MAX)
 
@@ -47,12 +48,19 @@ def test_a_change_that_commits_late_is_not_lost_to_one_with_a_higher_number(svc:
     holder.start()
     try:
         assert has_written.wait(WAIT_SECONDS_MAX)
-        svc.store.write(lambda tx: tx.hosts.raise_generation(early))
-        read, changed = changed_since(svc, read)
-        assert late not in changed
+        yield
     finally:
         may_commit.set()
         holder.join()
+
+
+def test_a_change_that_commits_late_is_not_lost_to_one_with_a_higher_number(svc: Services) -> None:
+    early, late = host_ids(svc)
+    read, _ = changed_since(svc, NO_CHANGE)
+    with change_held_open(svc, late):  # Takes the lower number, and commits last.
+        svc.store.write(lambda tx: tx.hosts.raise_generation(early))
+        read, changed = changed_since(svc, read)
+        assert late not in changed
     seen = set(changed)
     _, changed = changed_since(svc, read)
     assert seen | set(changed) == {early, late}
@@ -99,22 +107,9 @@ def test_an_index_follows_what_another_replica_did_while_a_transaction_was_held_
     svc: Services,
 ) -> None:
     early, late = host_ids(svc)
-    has_written, may_commit = threading.Event(), threading.Event()
-
-    def hold_open(tx: Transaction) -> None:
-        tx.hosts.raise_generation(late)
-        has_written.set()
-        assert may_commit.wait(WAIT_SECONDS_MAX)
-
-    holder = threading.Thread(target=lambda: svc.store.write(hold_open))
-    holder.start()
-    try:
-        assert has_written.wait(WAIT_SECONDS_MAX)
+    with change_held_open(svc, late):
         svc.store.write(lambda tx: tx.hosts.raise_generation(early))
         svc.store.write(svc.fleet.refresh)
-    finally:
-        may_commit.set()
-        holder.join()
     svc.store.write(svc.fleet.refresh)
     for host in svc.store.read(lambda tx: tx.hosts.all()):
         assert svc.fleet.view(host.id).generation == host.generation

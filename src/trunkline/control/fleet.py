@@ -19,6 +19,7 @@ from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import HostId
 from trunkline.placement.fleet import Fleet, Hold
+from trunkline.placement.host_state import HostState
 from trunkline.placement.place import place
 from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
 from trunkline.placement.views import HostView
@@ -54,7 +55,6 @@ class LiveFleet:
         self._fleet = Fleet()
         self._last_seen: dict[HostId, datetime | None] = {}
         self._stale: set[HostId] = set()
-        self._puts: dict[HostId, int] = {}  # How often each host has been read.
         self._change_read = NO_CHANGE
 
     def load(self, tx: Transaction) -> None:
@@ -195,9 +195,11 @@ class LiveFleet:
                 self._fleet.take_device(hold.host_id, device)
 
         # Twice is once: right however often the host has been read since.
-        self._follow(hold.host_id, take, puts=self._puts.get(hold.host_id, 0))
+        self._follow(hold.host_id, take, read=self._fleet.find_host(hold.host_id))
 
-    def _follow(self, host_id: HostId, effect: Callable[[], None], *, puts: int) -> None:
+    def _follow(
+        self, host_id: HostId, effect: Callable[[], None], *, read: HostState | None
+    ) -> None:
         """Let the index follow one change of a host that is durable.
 
         The host may have been read since, with the change in it and with later ones: by this
@@ -206,7 +208,7 @@ class LiveFleet:
         """
         if host_id not in self._last_seen or host_id in self._stale:
             return
-        if self._replicated or self._puts[host_id] != puts:
+        if self._replicated or self._fleet.find_host(host_id) is not read:
             self._stale.add(host_id)
             return
         try:
@@ -217,13 +219,12 @@ class LiveFleet:
 
     def _put(self, host: Host, view: HostView) -> None:
         self._last_seen[host.id] = host.last_seen
-        self._puts[host.id] = self._puts.get(host.id, 0) + 1
         self._fleet.put_host(view)
 
     def _after(self, tx: Transaction, host_id: HostId, effect: Callable[[], None]) -> None:
         with self._lock:
-            puts = self._puts.get(host_id, 0)
-        tx.on_commit(lambda: self._locked(lambda: self._follow(host_id, effect, puts=puts)))
+            read = self._fleet.find_host(host_id)
+        tx.on_commit(lambda: self._locked(lambda: self._follow(host_id, effect, read=read)))
 
     def _locked(self, effect: Callable[[], None]) -> None:
         with self._lock:

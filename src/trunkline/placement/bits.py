@@ -9,6 +9,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
+from types import MappingProxyType
+from typing import Final
+
+EVERYWHERE: Final = -1  # All places, however many there are.
 
 
 def bits_of(bitmap: int) -> Iterator[int]:
@@ -27,98 +31,23 @@ def bitmap_of(places: Iterable[int], size: int) -> int:
     return int.from_bytes(octets, "little")
 
 
-class Counter:
-    """A count for each place, from 0 up.
-
-    Plane b has bit i set if bit b of the count at place i is, as in `Numbers`; these add up.
-    """
-
-    __slots__ = ("_planes",)
-
-    def __init__(self) -> None:
-        self._planes: list[int] = []
-
-    @classmethod
-    def of(cls, counts: Mapping[int, int], size: int) -> Counter:
-        """Make one of the counts at some places; the others have 0."""
-        made = cls()
-        for b in range(max(counts.values(), default=0).bit_length()):
-            places = (place for place, n in counts.items() if n >> b & 1)
-            made._planes.append(bitmap_of(places, size))
-        return made
-
-    def put(self, place: int, count: int) -> None:
-        """Change one count."""
-        self._planes += [0] * (count.bit_length() - len(self._planes))
-        for b, plane in enumerate(self._planes):
-            if (plane >> place ^ count >> b) & 1:
-                self._planes[b] ^= 1 << place
-
-    def add(self, other: Counter) -> None:
-        """Add each count of another to the one here."""
-        planes, carry = [], 0
-        for mine, its in zip_longest(self._planes, other._planes, fillvalue=0):
-            either = mine ^ its
-            planes.append(either ^ carry)
-            carry = mine & its | carry & either
-        self._planes = [*planes, carry] if carry else planes
-
-    def most(self, among: int) -> int:
-        """Return which of the places `among` have the highest count of them."""
-        for plane in reversed(self._planes):
-            with_bit = among & plane
-            if with_bit:
-                among = with_bit
-        return among
-
-    def at_least(self, least: int) -> int:
-        """Return the places that have this count, which is not 0, or more."""
-        if least.bit_length() > len(self._planes):
-            return 0
-        above, equal = 0, -1
-        for b in range(len(self._planes) - 1, -1, -1):
-            plane = self._planes[b]
-            if least >> b & 1:
-                equal &= plane
-            else:
-                above |= equal & plane
-                equal &= ~plane
-        return above | equal
-
-
-class Numbers:
-    """One number for each place, none below 0, kept so that all are compared at once.
+class Planes:
+    """A number for each place, none below 0, kept so that all are compared at once.
 
     Plane b has bit i set if bit b of the number at place i is.
     """
 
-    __slots__ = ("_planes", "_values")
+    __slots__ = ("_planes",)
 
-    def __init__(self, values: Iterable[int]) -> None:
-        self._values = array("q", (max(value, 0) for value in values))
-        size = len(self._values)
-        highest = max(self._values, default=0)
+    def __init__(self, numbers: Mapping[int, int] = MappingProxyType({}), size: int = 0) -> None:
+        """Keep the numbers at some places, all below `size`; the others have 0."""
+        highest = max(numbers.values(), default=0)
         planes = [bytearray(size // 8 + 1) for _ in range(highest.bit_length())]
-        for place, value in enumerate(self._values):
-            octet, bit = place >> 3, 1 << (place & 7)
-            while value:
-                lowest = value & -value
-                planes[lowest.bit_length() - 1][octet] |= bit
-                value ^= lowest
+        for place, number in numbers.items():
+            octet, mask = place >> 3, 1 << (place & 7)
+            for bit in bits_of(number):
+                planes[bit.bit_length() - 1][octet] |= mask
         self._planes = [int.from_bytes(plane, "little") for plane in planes]
-
-    def put(self, place: int, value: int) -> None:
-        """Change the number at one place; one below 0 counts as 0."""
-        value = max(value, 0)
-        changed = self._values[place] ^ value
-        if not changed:
-            return
-        self._values[place] = value
-        self._planes += [0] * (changed.bit_length() - len(self._planes))
-        while changed:
-            lowest = changed & -changed
-            self._planes[lowest.bit_length() - 1] ^= 1 << place
-            changed ^= lowest
 
     def at_least(self, least: int, among: int) -> int:
         """Return which of the places `among` have this number or more."""
@@ -143,3 +72,46 @@ class Numbers:
             if with_bit:
                 among = with_bit
         return among
+
+    def _flip(self, place: int, changed: int) -> None:
+        """Change the bits of a number that are set in `changed`."""
+        self._planes += [0] * (changed.bit_length() - len(self._planes))
+        for bit in bits_of(changed):
+            self._planes[bit.bit_length() - 1] ^= 1 << place
+
+
+class Counter(Planes):
+    """Counts that add up."""
+
+    __slots__ = ()
+
+    def put(self, place: int, count: int) -> None:
+        """Change one count."""
+        before = sum((plane >> place & 1) << b for b, plane in enumerate(self._planes))
+        self._flip(place, before ^ count)
+
+    def add(self, other: Counter) -> None:
+        """Add each count of another to the one here."""
+        planes, carry = [], 0
+        for mine, its in zip_longest(self._planes, other._planes, fillvalue=0):
+            either = mine ^ its
+            planes.append(either ^ carry)
+            carry = mine & its | carry & either
+        self._planes = [*planes, carry] if carry else planes
+
+
+class Numbers(Planes):
+    """Numbers that change often: known one by one, too. One below 0 counts as 0."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Iterable[int]) -> None:
+        self._values = array("q", (max(value, 0) for value in values))
+        super().__init__(dict(enumerate(self._values)), len(self._values))
+
+    def put(self, place: int, value: int) -> None:
+        """Change the number at one place."""
+        changed = self._values[place] ^ max(value, 0)
+        if changed:
+            self._values[place] ^= changed
+            self._flip(place, changed)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
-from trunkline.placement.bits import Counter, Numbers, bitmap_of
+from trunkline.placement.bits import EVERYWHERE, Counter, Numbers, bitmap_of
 from trunkline.placement.demand import NicClass
 from trunkline.placement.feasibility import wasted_tags
 from trunkline.placement.host_state import HostState
@@ -68,7 +68,8 @@ class ClassColumns:
         return tuple([self._cost.get(number) for number in structure.profile_numbers])
 
     def _make(self, count: int) -> list[int]:
-        return [self._add_up(level + 1).at_least(count) for level in range(len(self.costs))]
+        levels = range(1, len(self.costs) + 1)
+        return [self._add_up(level).at_least(count, EVERYWHERE) for level in levels]
 
     def _add_up(self, levels: int) -> Counter:
         """Add up what hosts have of each profile of the cheapest levels, for all hosts at once."""
@@ -216,7 +217,7 @@ class Columns:
         """Return how many devices of a profile each host could give."""
         counter = self._of_profile.get(profile)
         if counter is None:
-            counter = self._of_profile[profile] = Counter.of(
+            counter = self._of_profile[profile] = Counter(
                 {
                     place: _usable_of(host, profile)
                     for place, host in enumerate(self.hosts)

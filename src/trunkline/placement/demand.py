@@ -7,7 +7,7 @@ the names of their NICs have equal demands, which is why order can't matter furt
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -91,7 +91,11 @@ class Demand:
 
 def make_demand(request: PlacementRequest) -> Demand:
     """Reduce a request."""
-    classes, rules = classes_and_rules(request)
+    return demand_of(*classes_and_rules(request))
+
+
+def demand_of(classes: Sequence[NicClass], rules: Sequence[GroupRule]) -> Demand:
+    """Reduce what `classes_and_rules` says of a request."""
     counted = Counter(classes)
     found = sorted(counted, key=lambda one: one.sort_key) if len(counted) > 1 else [*counted]
     device_classes = [one for one in found if one.kind is not None]

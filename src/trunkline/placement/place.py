@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from trunkline.placement.bits import bits_of
-from trunkline.placement.columns import Columns
-from trunkline.placement.demand import Demand, classes_and_rules, fits, make_demand
+from trunkline.placement.columns import ClassColumns, Columns
+from trunkline.placement.demand import Demand, NicClass, classes_and_rules, demand_of, fits
 from trunkline.placement.explanation import explain
 from trunkline.placement.feasibility import Fit, fit_at_costs, host_reasons, site_of
 from trunkline.placement.fleet import Fleet
@@ -47,9 +48,8 @@ def find_placement(
     request: PlacementRequest, fleet: Fleet, *, spread_key: str = ""
 ) -> Placed | None:
     """Like `place`, without the reasons."""
-    demand, columns = make_demand(request), fleet.columns()
-    hosts = in_order(request, demand, columns, spread_key=spread_key)
-    found = (_place_on(request, demand, host, columns) for host in hosts)
+    sought = _Sought.of(request, fleet.columns())
+    found = (sought.place_on(host) for host in sought.hosts(spread_key))
     return next((placed for placed in found if placed is not None), None)
 
 
@@ -61,32 +61,65 @@ def candidates(
     The fleet may change between two candidates: each is decided from its host as it is then, and
     hosts that did not fit at the start are not looked at again.
     """
-    demand = make_demand(request)
-    for host in list(in_order(request, demand, fleet.columns(), spread_key=spread_key)):
-        if fleet.find_host(host.id) is host and not host_reasons(request, host):
-            placed = _place_on(request, demand, host, fleet.columns())
-            if placed is not None:
-                yield placed
+    sought = _Sought.of(request, fleet.columns())
+    for host in list(sought.hosts(spread_key)):
+        placed = sought.place_on(host) if fleet.find_host(host.id) is host else None
+        if placed is not None:
+            yield placed
 
 
-def _place_on(
-    request: PlacementRequest, demand: Demand, host: HostState, columns: Columns
-) -> Placed | None:
-    if host_reasons(request, host):  # Columns know no numbers below 0.
-        return None
-    costs = tuple(
-        columns.of_class(one).costs_on(host.structure) for one, _ in demand.device_classes
-    )
-    plan = fit_at_costs(demand, host.structure, costs)
-    solution = plan.solve(host.usable, site_of(host) if plan.is_ruled else None)
-    if solution is None:
-        return None
-    devices = _pick_devices(host, plan, solution)
-    return Placed(
-        host_id=host.id,
-        seen_generation=host.generation,
-        choices=tuple(_choices(request, demand, host, devices)),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sought:
+    """A request with all that is worked out of it once, before any host is looked at."""
+
+    request: PlacementRequest
+    nic_classes: Sequence[NicClass]  # In the order of the request's NICs.
+    demand: Demand
+    columns: Columns
+    device_columns: Sequence[tuple[ClassColumns, int]]  # As `Demand.device_classes`.
+
+    @classmethod
+    def of(cls, request: PlacementRequest, columns: Columns) -> _Sought:
+        classes, rules = classes_and_rules(request)
+        demand = demand_of(classes, rules)
+        return cls(
+            request=request,
+            nic_classes=classes,
+            demand=demand,
+            columns=columns,
+            device_columns=[(columns.of_class(one), n) for one, n in demand.device_classes],
+        )
+
+    def hosts(self, spread_key: str) -> Iterator[HostState]:
+        """Yield the hosts to try, best first."""
+        return in_order(
+            self.request, self.demand, self.device_columns, self.columns, spread_key=spread_key
+        )
+
+    def place_on(self, host: HostState) -> Placed | None:
+        """Decide on one host, as it is now."""
+        if host_reasons(self.request, host):  # Columns know no numbers below 0.
+            return None
+        costs = tuple(each.costs_on(host.structure) for each, _ in self.device_columns)
+        plan = fit_at_costs(self.demand, host.structure, costs)
+        solution = plan.solve(host.usable, site_of(host) if plan.is_ruled else None)
+        if solution is None:
+            return None
+        devices = _pick_devices(host, plan, solution)
+        return Placed(
+            host_id=host.id,
+            seen_generation=host.generation,
+            choices=tuple(self._choices(host, devices)),
+        )
+
+    def _choices(self, host: HostState, devices: list[list[_Picked]]) -> Iterator[NicChoice]:
+        """Give each NIC the next device of its class, or a bridge."""
+        number = {one: c for c, (one, _) in enumerate(self.demand.device_classes)}
+        for nic, one in zip(self.request.nics, self.nic_classes, strict=True):
+            if nic.kind is None:
+                yield _choice_of_bridge(nic, host)
+            else:
+                yield _choice_of_device(nic, host, devices[number[one]].pop(0))
 
 
 _Picked = tuple[int, int]  # A slot, and a bit of it.
@@ -102,19 +135,6 @@ def _pick_devices(host: HostState, plan: Fit, solution: Solution) -> list[list[_
                 bits = free.setdefault(slot, bits_of(host.free(slot)))
                 picked[c] += [(slot, next(bits)) for _ in range(count)]
     return picked
-
-
-def _choices(
-    request: PlacementRequest, demand: Demand, host: HostState, devices: list[list[_Picked]]
-) -> Iterator[NicChoice]:
-    """Give each NIC the next device of its class, or a bridge."""
-    number = {one: c for c, (one, _) in enumerate(demand.device_classes)}
-    classes, _ = classes_and_rules(request)
-    for nic, one in zip(request.nics, classes, strict=True):
-        if nic.kind is None:
-            yield _choice_of_bridge(nic, host)
-        else:
-            yield _choice_of_device(nic, host, devices[number[one]].pop(0))
 
 
 def _choice_of_bridge(nic: NicDemand, host: HostState) -> NicChoice:

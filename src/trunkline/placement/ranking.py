@@ -17,17 +17,24 @@ once, and nothing of an earlier request has to be remembered.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from trunkline.placement.bits import Counter
-from trunkline.placement.columns import Columns
+from trunkline.placement.bits import Counter, bits_of
+from trunkline.placement.columns import ClassColumns, Columns
 from trunkline.placement.demand import Demand
 from trunkline.placement.host_state import HostState
 from trunkline.placement.request import PlacementRequest
 
+Sought = Sequence[tuple[ClassColumns, int]]  # Each class of NICs with devices, and how many.
+
 
 def in_order(
-    request: PlacementRequest, demand: Demand, columns: Columns, *, spread_key: str = ""
+    request: PlacementRequest,
+    demand: Demand,
+    sought: Sought,
+    columns: Columns,
+    *,
+    spread_key: str = "",
 ) -> Iterator[HostState]:
     """Yield the hosts that may take the request, best first.
 
@@ -37,14 +44,14 @@ def in_order(
     """
     start = zlib.crc32(spread_key.encode()) % len(columns.hosts) if columns.hosts else 0
     fitting = None
-    for bucket in _by_waste(demand, columns, _possible(request, demand, columns)):
+    for bucket in _by_waste(sought, _possible(request, demand, sought, columns)):
         if fitting is None:
-            fitting = _fitting(demand, columns)
-        for group in _unspoiled_first(demand, columns, bucket):
+            fitting = _fitting(sought)
+        for group in _unspoiled_first(sought, columns, bucket):
             yield from _best_first(group, fitting, columns, start if spread_key else 0)
 
 
-def _possible(request: PlacementRequest, demand: Demand, columns: Columns) -> int:
+def _possible(request: PlacementRequest, demand: Demand, sought: Sought, columns: Columns) -> int:
     found = columns.with_room(request)
     if request.only_host is not None:
         found &= columns.named(request.only_host)
@@ -57,20 +64,18 @@ def _possible(request: PlacementRequest, demand: Demand, columns: Columns) -> in
         for name in one.bridges:
             reachable |= columns.with_bridge(name)
         found &= reachable
-    classes = [(columns.of_class(one), count) for one, count in demand.device_classes]
-    for each, _ in classes:
+    for each, _ in sought:
         # NICs that fit nowhere but where this class fits need devices of their own there.
-        count = sum(more for other, more in classes if not other.profiles & ~each.profiles)
+        count = sum(more for other, more in sought if not other.profiles & ~each.profiles)
         enough = each.at(count)
         found &= enough[-1] if enough else 0
     return found
 
 
-def _by_waste(demand: Demand, columns: Columns, hosts: int) -> Iterator[int]:
+def _by_waste(sought: Sought, hosts: int) -> Iterator[int]:
     """Part hosts by the tags that would be wasted there, least first."""
     buckets = {0: hosts} if hosts else {}
-    for one, count in demand.device_classes:
-        each = columns.of_class(one)
+    for each, count in sought:
         parted: dict[int, int] = {}
         seen = 0
         for cost, column in zip(each.costs, each.at(count), strict=True):
@@ -85,17 +90,17 @@ def _by_waste(demand: Demand, columns: Columns, hosts: int) -> Iterator[int]:
         yield buckets[waste]
 
 
-def _unspoiled_first(demand: Demand, columns: Columns, hosts: int) -> Iterator[int]:
-    if demand.device_classes:
+def _unspoiled_first(sought: Sought, columns: Columns, hosts: int) -> Iterator[int]:
+    if sought:
         yield hosts
     else:
         yield hosts & ~columns.with_devices
         yield hosts & columns.with_devices
 
 
-def _fitting(demand: Demand, columns: Columns) -> Counter:
+def _fitting(sought: Sought) -> Counter:
     """Count the devices that each class of NICs could choose from."""
-    counters = [columns.of_class(one).fitting() for one, _ in demand.device_classes]
+    counters = [each.fitting() for each, _ in sought]
     if len(counters) == 1:
         return counters[0]
     total = Counter()
@@ -114,7 +119,5 @@ def _best_first(hosts: int, fitting: Counter, columns: Columns, start: int) -> I
 
 
 def _in_turn(part: int, columns: Columns) -> Iterator[HostState]:
-    while part:
-        lowest = part & -part
-        part ^= lowest
-        yield columns.hosts[lowest.bit_length() - 1]
+    for bit in bits_of(part):
+        yield columns.hosts[bit.bit_length() - 1]

@@ -57,11 +57,6 @@ class Family:
     parts: tuple[int, ...]  # The other slots: VFs of the PF, or the device that is alone.
     alone: bool
 
-    @property
-    def slots(self) -> tuple[int, ...]:
-        """All slots of the family."""
-        return self.parts if self.whole is None else (self.whole, *self.parts)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Structure:
@@ -81,7 +76,7 @@ class Structure:
         return any(slot.offered for slot in self.slots)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KinPools:
     """The pools of one kin, in the order of the family's slots."""
 
@@ -90,7 +85,7 @@ class KinPools:
     pools: tuple[DevicePool, ...]
     profiles: tuple[Profile, ...]
 
-    @property
+    @cached_property
     def build(self) -> tuple[object, ...]:
         """What families are equal in that are interchangeable."""
         return tuple(
@@ -123,16 +118,7 @@ class Structures:
             kin.setdefault(pool.kin_id, []).append(pool)
         families = [self._family(kin_id, of_kin) for kin_id, of_kin in kin.items()]
         families.sort(key=lambda family: (family.build, family.address, family.kin_id))
-        key = (
-            bridges,
-            tuple(
-                tuple(
-                    (profile, pool.members, pool.offered, pool.alone)
-                    for profile, pool in zip(family.profiles, family.pools, strict=True)
-                )
-                for family in families
-            ),
-        )
+        key = bridges, tuple(family.build for family in families)
         structure = self._structures.get(key)
         if structure is None:
             structure = self._structures[key] = self._make(bridges, families)
