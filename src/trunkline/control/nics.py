@@ -165,7 +165,7 @@ def check_pci_flavor(name: str | None, vnic_type: VnicType, field: str = "pci_fl
 
 def check_vnic_type(svc: Services, network: Network, vnic_type: VnicType) -> None:
     """Raise `Invalid` if no segment of `network` can carry ports of this VNIC type."""
-    if not _segments_for(svc, network, vnic_type):
+    if not segments_for(svc, network, vnic_type):
         kinds = sorted({segment.network_type.value for segment in network.segments})
         raise Invalid(
             "binding:vnic_type",
@@ -177,8 +177,8 @@ def check_vnic_type(svc: Services, network: Network, vnic_type: VnicType) -> Non
 def _demand(svc: Services, nic: Nic) -> NicDemand:
     kind = DEVICE_KINDS[nic.vnic_type]
     options = []
-    for segment in _segments_for(svc, nic.network, nic.vnic_type):
-        attributes = {} if kind is None else svc.networking.requirements_of(nic.network, segment)
+    for segment in segments_for(svc, nic.network, nic.vnic_type):
+        attributes = {} if kind is None else svc.networking.demanded_by(nic.network, segment)
         options.append(
             SegmentOption(
                 segment_id=segment.id,
@@ -196,7 +196,8 @@ def _demand(svc: Services, nic: Nic) -> NicDemand:
     )
 
 
-def _segments_for(svc: Services, network: Network, vnic_type: VnicType) -> list[Segment]:
+def segments_for(svc: Services, network: Network, vnic_type: VnicType) -> list[Segment]:
+    """Return the segments of `network` that can carry ports of this VNIC type."""
     return [
         segment
         for segment in network.segments

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.placement.demand import Demand, NicClass
 from trunkline.placement.host_state import HostState
 from trunkline.placement.matching import solve
 from trunkline.placement.problem import ClassRule, Costs, Place, Problem, Solution
-from trunkline.placement.request import NumaPolicy, PlacementRequest, Reason
+from trunkline.placement.request import PlacementRequest, Reason
 from trunkline.placement.structure import Profile, Structure
 
 
