@@ -8,13 +8,12 @@ from tests.oracle.placement_oracle import RawDevice, RawHost, RawRequest
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.fleet import Fleet, HostView
 from trunkline.placement.request import (
     GroupRule,
     NicDemand,
-    NumaPolicy,
     PlacementRequest,
-    Scope,
     SegmentOption,
 )
 

@@ -19,6 +19,7 @@ from tests.unit.placement.builders import (
     vfs,
 )
 from trunkline.domain.ids import HostName
+from trunkline.domain.nic_rules import Scope
 from trunkline.placement.explanation import explain
 from trunkline.placement.fleet import HostView
 from trunkline.placement.request import (
@@ -27,7 +28,6 @@ from trunkline.placement.request import (
     NicReason,
     PlacementRequest,
     Reason,
-    Scope,
 )
 
 HOST = a_host("h1", vcpus=2, memory_mib=2048, disk_gib=10)
