@@ -12,6 +12,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf_capabilities import capability_attributes
 
 PHYSICAL_NETWORK_TAG = "physical_network"
+SWITCH_TAG = "switch"  # The top-of-rack switch at the other end of the cable.
 
 
 class DeviceKind(enum.Enum):
