@@ -77,9 +77,9 @@ class DeviceRef:
 def device_attributes(device: OfferedDevice) -> dict[str, str]:
     """Flatten a device into the attributes that requirements and flavors match on.
 
-    Hardware facts have their own names, what a VF's PF can set for it begins with ``can.``, and the
-    operator's tags with ``e.``, so that a tag can never pass for a fact. Addresses and host names are no attributes, on purpose: matching
-    on them would tie a request to one host.
+    Hardware facts have their own names, what a PF can set for its VFs begins with ``can.``, and the
+    operator's tags with ``e.``, so that a tag can never pass for a fact. Addresses and host names
+    are no attributes, on purpose: matching on them would tie a request to one host.
     """
     function = device.function
     facts = {
