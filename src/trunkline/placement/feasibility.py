@@ -41,12 +41,18 @@ class Site:
 
 
 def site_of(host: HostState) -> Site:
-    """Say where a host's families are, and what they can guarantee, as far as the index knows.
+    """Say where a host's families are, and what they can guarantee."""
+    left = host.bandwidth_left()
+    return Site(
+        places=host.places,
+        egress_left=tuple([_none_below_0(each.egress_mbps) for each in left]),
+        ingress_left=tuple([_none_below_0(each.ingress_mbps) for each in left]),
+    )
 
-    Bandwidth is not known to it yet: what is demanded of it is refused, never left out of account.
-    """
-    nothing = (None,) * len(host.places)
-    return Site(places=host.places, egress_left=nothing, ingress_left=nothing)
+
+def _none_below_0(mbps: int | None) -> int | None:
+    """A PF that owes more than it has left leaves the other PFs theirs."""
+    return mbps and max(mbps, 0)
 
 
 @dataclass(frozen=True, slots=True)

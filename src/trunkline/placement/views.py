@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device_pool import DevicePool
-from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
+from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,3 +24,5 @@ class HostView:
     free_disk_gib: int = 0
     bridges: frozenset[PhysicalNetwork] = frozenset()  # Where `normal` NICs can be plugged.
     pools: tuple[DevicePool, ...] = ()  # By `sort_key`.
+    # What each PF that accounts any has left to guarantee; below 0 if it has less than it owes.
+    bandwidth_left: Mapping[DeviceId, Bandwidth] = field(default_factory=dict)
