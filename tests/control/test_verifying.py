@@ -186,7 +186,7 @@ def test_an_index_that_missed_something_is_found_and_read_again(busy: Scene) -> 
         return record.host_id, record.ref
 
     busy.svc.store.write(busy.svc.fleet.refresh)  # What is known to be stale is read again anyway.
-    index = busy.svc.fleet._fleet  # noqa: SLF001 - what no change does is what is wanted
+    index = busy.svc.fleet._fleet  # What no change does is what is wanted.
     index.take_device(*busy.svc.store.read(device))
     assert verify(busy) == [(Flaw.INDEX, "host h1", False)]
     assert verify(busy, mend=True) == [(Flaw.INDEX, "host h1", True)]
