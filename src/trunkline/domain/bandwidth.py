@@ -50,6 +50,11 @@ class Guarantee:
     egress_mbps: int = 0
     ingress_mbps: int = 0
 
+    def __str__(self) -> str:
+        """E.g. ``500 Mbps egress and 200 Mbps ingress``."""
+        amounts = ((self.egress_mbps, "egress"), (self.ingress_mbps, "ingress"))
+        return " and ".join(f"{mbps} Mbps {name}" for mbps, name in amounts if mbps) or "nothing"
+
     def __bool__(self) -> bool:
         return bool(self.egress_mbps or self.ingress_mbps)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 
 from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device_pool import DevicePool
@@ -26,3 +26,29 @@ class HostView:
     pools: tuple[DevicePool, ...] = ()  # By `sort_key`.
     # What each PF that accounts any has left to guarantee; below 0 if it has less than it owes.
     bandwidth_left: Mapping[DeviceId, Bandwidth] = field(default_factory=dict)
+
+
+def view_differences(index: HostView, stored: HostView) -> Iterator[str]:
+    """Say in which facts two views of a host differ, but for `up`, which time decides."""
+    for each in fields(HostView):
+        have, should = getattr(index, each.name), getattr(stored, each.name)
+        if each.name == "pools":
+            yield from _pool_differences(have, should)
+        elif each.name != "up" and have != should:
+            yield f"{each.name}: {have} in the index, {should} stored"
+
+
+def _pool_differences(
+    index: tuple[DevicePool, ...], stored: tuple[DevicePool, ...]
+) -> Iterator[str]:
+    have = {repr(pool.sort_key): pool for pool in index}
+    should = {repr(pool.sort_key): pool for pool in stored}
+    for key in sorted({*have, *should}):
+        one, other = have.get(key), should.get(key)
+        if one is None or other is None:
+            yield f"pool {key}: only {'stored' if one is None else 'in the index'}"
+        elif one != other:
+            yield (
+                f"pool {key}: taken {one.taken:x} of {one.offered:x} in the index, "
+                f"{other.taken:x} of {other.offered:x} stored"
+            )
