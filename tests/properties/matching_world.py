@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.oracle.matching_instances import RawMatch
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.problem import ClassRule, Place, Problem, Solution
-from trunkline.placement.request import NumaPolicy, Scope
 
 
 def a_problem(raw: RawMatch) -> tuple[Problem, list[int]]:

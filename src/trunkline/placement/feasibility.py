@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.placement.demand import Demand, NicClass
 from trunkline.placement.host_state import HostState
 from trunkline.placement.matching import solve
 from trunkline.placement.problem import ClassRule, Costs, Place, Problem, Solution
-from trunkline.placement.request import NumaPolicy, PlacementRequest, Reason
+from trunkline.placement.request import PlacementRequest, Reason
 from trunkline.placement.structure import Profile, Structure
 
 
@@ -40,20 +41,12 @@ class Site:
 
 
 def site_of(host: HostState) -> Site:
-    """Say where a host's families are, as far as the index knows: which PFs are of one card.
+    """Say where a host's families are, and what they can guarantee, as far as the index knows.
 
-    NUMA nodes, switches and bandwidth are not known to it yet: what is demanded of these is
-    refused, never left out of account.
+    Bandwidth is not known to it yet: what is demanded of it is refused, never left out of account.
     """
-    cards: dict[str, int] = {}
-    places = []
-    for family, address in enumerate(host.addresses):
-        # Ports of one card are functions of one PCI device.
-        card = address.rpartition(".")[0] or f"of family {family}"
-        number = cards.setdefault(card, len(cards))
-        places.append(Place(numa_node=None, socket=None, card=number, switch=None))
-    nothing = (None,) * len(places)
-    return Site(places=tuple(places), egress_left=nothing, ingress_left=nothing)
+    nothing = (None,) * len(host.places)
+    return Site(places=host.places, egress_left=nothing, ingress_left=nothing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.problem import ClassRule, Costs, Place, Problem, Row
-from trunkline.placement.request import NumaPolicy, Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trunkline.placement.request import NumaPolicy, Scope
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 
 Row = tuple[int | None, ...]  # [slot]
 Costs = tuple[Row, ...]  # [class][slot]

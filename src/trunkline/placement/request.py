@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.domain.pci_flavor import DeviceMatch
 
 
@@ -18,24 +19,6 @@ class SegmentOption:
     segment_id: SegmentId | None
     attributes: Mapping[str, str] = field(default_factory=dict)  # All must be equal.
     physical_network: PhysicalNetwork | None = None  # For `normal` NICs: needs a bridge on it.
-
-
-class NumaPolicy(enum.Enum):
-    """Where a NIC's device may be, seen from the guest's NUMA node. The values are API."""
-
-    REQUIRED = "required"  # On the guest's node, and known to be.
-    PREFERRED = "preferred"  # There if that can be had.
-    LEGACY = "legacy"  # There, unless the device's node is not known.
-    SOCKET = "socket"  # On the socket of the guest's node, and known to be.
-
-
-class Scope(enum.Enum):
-    """In what NICs are together or apart. The values are API."""
-
-    PF = "pf"
-    CARD = "card"
-    SWITCH = "switch"  # The top-of-rack switch that a PF is cabled to.
-    NUMA = "numa"  # The NUMA node.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

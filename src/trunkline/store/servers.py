@@ -28,9 +28,7 @@ from trunkline.store.tables import allocations, servers
 _LIVE = servers.c.state != ServerState.DELETED.value
 
 _BY_IDS = by_lock(select_where_in(servers).where(_LIVE).order_by(servers.c.id))
-_OF_HOST = Prepared(
-    select(servers).where(servers.c.host_id == bindparam("this_host"), _LIVE).order_by(servers.c.id)
-)
+_OF_HOSTS = Prepared(select_where_in(servers, "host_id").where(_LIVE).order_by(servers.c.id))
 _INSERT = Prepared(insert_row(servers))
 _UPDATE = Prepared(update_row(servers, "id"))
 
@@ -69,9 +67,11 @@ class Servers:
         rows = select_page(self._connection, servers, query, what="server", conditions=conditions)
         return [_server(row) for row in rows]
 
-    def of_host(self, host_id: HostId) -> list[Server]:
-        """Return the servers that belong on a host."""
-        rows = _OF_HOST.all(self._connection, {"this_host": host_id})
+    def of_hosts(self, host_ids: Collection[HostId]) -> list[Server]:
+        """Return the servers that belong on any of these hosts."""
+        if not host_ids:
+            return []
+        rows = _OF_HOSTS.all(self._connection, among(host_ids))
         return [_server(row) for row in rows]
 
     def count_using_image(self, image_id: ImageId) -> int:
