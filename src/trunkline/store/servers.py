@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, select
+from sqlalchemy import Connection, delete, exists, func, select
 
 from trunkline.domain.errors import NotFound
 from trunkline.domain.ids import HostId, ImageId, ServerId
