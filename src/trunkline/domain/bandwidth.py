@@ -13,6 +13,10 @@ class Bandwidth:
     egress_mbps: int | None = None
     ingress_mbps: int | None = None
 
+    def __str__(self) -> str:
+        """E.g. ``8000 Mbps egress``."""
+        return _text(self.egress_mbps, self.ingress_mbps)
+
     @property
     def is_accounted(self) -> bool:
         """Whether either direction is."""
@@ -52,8 +56,7 @@ class Guarantee:
 
     def __str__(self) -> str:
         """E.g. ``500 Mbps egress and 200 Mbps ingress``."""
-        amounts = ((self.egress_mbps, "egress"), (self.ingress_mbps, "ingress"))
-        return " and ".join(f"{mbps} Mbps {name}" for mbps, name in amounts if mbps) or "nothing"
+        return _text(self.egress_mbps or None, self.ingress_mbps or None)
 
     def __bool__(self) -> bool:
         return bool(self.egress_mbps or self.ingress_mbps)
@@ -66,6 +69,11 @@ class Guarantee:
             egress_mbps=self.egress_mbps + other.egress_mbps,
             ingress_mbps=self.ingress_mbps + other.ingress_mbps,
         )
+
+
+def _text(egress_mbps: int | None, ingress_mbps: int | None) -> str:
+    amounts = ((egress_mbps, "egress"), (ingress_mbps, "ingress"))
+    return " and ".join(f"{n} Mbps {name}" for n, name in amounts if n is not None) or "nothing"
 
 
 NOT_ACCOUNTED: Final = Bandwidth()

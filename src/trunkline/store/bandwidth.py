@@ -25,11 +25,12 @@ from sqlalchemy import (
     update,
 )
 
-from trunkline.domain.bandwidth import NOT_ACCOUNTED, Bandwidth, Guarantee
+from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Bandwidth, Guarantee
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import NotEnoughBandwidth
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.store.devices import DeviceRecord
+from trunkline.store.prepared import Prepared
 from trunkline.store.tables import allocations, bandwidths, devices
 
 
@@ -37,8 +38,8 @@ from trunkline.store.tables import allocations, bandwidths, devices
 class BandwidthUse:
     """One PF: what it can guarantee, and what of it is owed."""
 
-    bandwidth: Bandwidth
-    owed: Guarantee
+    bandwidth: Bandwidth = NOT_ACCOUNTED
+    owed: Guarantee = NO_GUARANTEE
 
     @property
     def left(self) -> Bandwidth:
@@ -57,7 +58,7 @@ _RAISED = {
     "egress_owed": bandwidths.c.egress_owed + bindparam("egress"),
     "ingress_owed": bandwidths.c.ingress_owed + bindparam("ingress"),
 }
-_OWE = (
+_OWE = Prepared(
     update(bandwidths)
     .where(
         _THIS,
@@ -80,10 +81,13 @@ class Bandwidths:
             return {}
         return self._read(bandwidths.c.device_id.in_(sorted(device_ids)))
 
+    def of_host(self, host_id: HostId) -> dict[DeviceId, BandwidthUse]:
+        """Return the PFs of a host that account any, or owe any."""
+        return self._read(bandwidths.c.host_id == host_id)
+
     def left_of_host(self, host_id: HostId) -> dict[DeviceId, Bandwidth]:
         """Return what each PF of a host that accounts any has left."""
-        found = self._read(bandwidths.c.host_id == host_id)
-        return {device_id: use.left for device_id, use in found.items()}
+        return {device_id: use.left for device_id, use in self.of_host(host_id).items()}
 
     def left_of_all_hosts(self) -> dict[HostId, dict[DeviceId, Bandwidth]]:
         """Return the same of every host that has such PFs."""
@@ -125,15 +129,15 @@ class Bandwidths:
         Raises:
             NotEnoughBandwidth: It has not as much left, of one of both; nothing has changed.
         """
-        changed = self._connection.execute(
-            _OWE,
+        changed = _OWE.run(
+            self._connection,
             {
                 "this_id": device_id,
                 "egress": guarantee.egress_mbps,
                 "ingress": guarantee.ingress_mbps,
             },
         )
-        if changed.rowcount != 1:
+        if changed != 1:
             found = self.of_devices([device_id]).get(device_id)
             left = NOT_ACCOUNTED if found is None else found.left
             raise NotEnoughBandwidth(device_id, guarantee, left, host_id=host_id)
