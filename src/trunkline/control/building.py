@@ -29,7 +29,7 @@ from trunkline.control.nics import (
     Nic,
     device_demands,
     nics_of_bound_ports,
-    placement_request,
+    request_of_server,
 )
 from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
@@ -68,10 +68,7 @@ def build(
     """
     refusals: list[Refusal] = []
     while True:
-        request = placement_request(
-            tx, svc, nics, server.flavor, devices=server.pci_requests, host=host_name,
-            excluded=server.excluded_hosts,
-        )  # fmt: skip
+        request = request_of_server(tx, svc, nics, server, host=host_name)
         placed = svc.fleet.place(tx, request)
         if isinstance(placed, NotPlaced):
             fault = with_refusals(fault_of(svc, placed, request), refusals)
@@ -244,6 +241,7 @@ def _plug(
             project_id=server.project_id,
             vnic_type=nic.vnic_type,
             pci_flavor=nic.pci_flavor,
+            numa_policy=nic.numa_policy,
             addresses=(AddressRequest(ip_address=nic.fixed_ip),) if nic.fixed_ip else None,
             device_id=server.id,
             device_owner=DEVICE_OWNER,

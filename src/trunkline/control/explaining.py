@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trunkline.control.access import require_admin
+from trunkline.control.asking import numa_policy_of
 from trunkline.control.nics import placement_request, resolve_nics
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.requests import ExplainRequest
@@ -48,7 +49,10 @@ def explain(svc: Services, caller: Caller, request: ExplainRequest) -> Advice:
         flavor = None if request.flavor_id is None else tx.flavors.get(request.flavor_id)
         nics = resolve_nics(tx, svc, caller, request.nics)
         devices = () if flavor is None else requests_of(tx, svc, flavor.extra_specs)
-        wanted = placement_request(tx, svc, nics, flavor, devices=devices, host=request.host)
+        wanted = placement_request(
+            tx, svc, nics, flavor, devices=devices, host=request.host,
+            numa_policy=None if flavor is None else numa_policy_of(flavor.extra_specs),
+        )  # fmt: skip
         answer = svc.fleet.explain(tx, wanted)
         if isinstance(answer, Placed):
             host: Host = tx.hosts.get(answer.host_id)

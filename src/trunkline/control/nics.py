@@ -21,10 +21,11 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName, PortId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import DeviceMatch
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import Port, VnicType
-from trunkline.domain.server import Flavor
+from trunkline.domain.server import Flavor, Server
 from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -48,6 +49,7 @@ class Nic:
     claim: Binding | None  # An admin has claimed a device for the port already.
     fixed_ip: str | None
     pci_flavor: str | None  # By name.
+    numa_policy: NumaPolicy | None  # Its own.
     match: DeviceMatch = ()  # What that stands for now.
 
 
@@ -94,6 +96,7 @@ def _of_bound_port(tx: Transaction, port: Port) -> Nic:
         claim=None,
         fixed_ip=None,
         pci_flavor=port.pci_flavor,
+        numa_policy=port.numa_policy,
     )
 
 
@@ -104,6 +107,7 @@ def placement_request(
     flavor: Flavor | None,
     *,
     devices: Sequence[PciRequest] = (),
+    numa_policy: NumaPolicy | None = None,
     host: HostName | None = None,
     excluded: Sequence[HostId] = (),
 ) -> PlacementRequest:
@@ -115,6 +119,7 @@ def placement_request(
         nics: The server's.
         flavor: Its size; None: size is no matter.
         devices: What it gets besides NICs.
+        numa_policy: Of NICs that have none of their own, and of `devices`.
         host: This host or none.
         excluded: Hosts that have refused it.
     """
@@ -125,11 +130,12 @@ def placement_request(
         if host not in (None, claimed):
             raise StateConflict("port", nic.name, f"its claimed device is on {claimed}, not {host}")
         host = claimed
+    demands = (
+        *(_demand(svc, nic, numa_policy) for nic in nics if nic.claim is None),
+        *device_demands(devices, numa_policy),
+    )
     return PlacementRequest(
-        nics=(
-            *(_demand(svc, nic) for nic in nics if nic.claim is None),
-            *device_demands(devices),
-        ),
+        nics=demands,
         vcpus=flavor.vcpus if flavor else 0,
         memory_mib=flavor.memory_mib if flavor else 0,
         disk_gib=flavor.disk_gib + flavor.ephemeral_gib if flavor else 0,
@@ -138,8 +144,28 @@ def placement_request(
     )
 
 
-def device_demands(requests: Sequence[PciRequest]) -> tuple[NicDemand, ...]:
-    """Return one demand for each device that a server gets besides its NICs."""
+def request_of_server(
+    tx: Transaction,
+    svc: Services,
+    nics: Sequence[Nic],
+    server: Server,
+    *,
+    host: HostName | None = None,
+) -> PlacementRequest:
+    """Make the request by which a server is placed, and placed anew."""
+    return placement_request(
+        tx, svc, nics, server.flavor, devices=server.pci_requests,
+        numa_policy=server.numa_policy, host=host, excluded=server.excluded_hosts,
+    )  # fmt: skip
+
+
+def device_demands(
+    requests: Sequence[PciRequest], numa_policy: NumaPolicy | None = None
+) -> tuple[NicDemand, ...]:
+    """Return one demand for each device that a server gets besides its NICs.
+
+    A `numa_policy` goes before that of an alias, as in Nova.
+    """
     wanted = [request for request in requests for _ in range(request.count)]
     return tuple(
         NicDemand(
@@ -148,6 +174,7 @@ def device_demands(requests: Sequence[PciRequest]) -> tuple[NicDemand, ...]:
             options=(),
             match=request.match,
             or_kinds=frozenset(request.or_kinds),
+            numa=numa_policy or request.numa,
         )
         for number, request in enumerate(wanted)
     )
@@ -174,7 +201,7 @@ def check_vnic_type(svc: Services, network: Network, vnic_type: VnicType) -> Non
         )
 
 
-def _demand(svc: Services, nic: Nic) -> NicDemand:
+def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDemand:
     kind = DEVICE_KINDS[nic.vnic_type]
     options = []
     for segment in segments_for(svc, nic.network, nic.vnic_type):
@@ -193,6 +220,7 @@ def _demand(svc: Services, nic: Nic) -> NicDemand:
         options=tuple(options),
         attributes=trusted if kind else {},
         match=nic.match,
+        numa=nic.numa_policy or numa_policy,
     )
 
 
@@ -260,6 +288,7 @@ def _of_port(
         claim=binding,
         fixed_ip=None,
         pci_flavor=wanted or port.pci_flavor,
+        numa_policy=port.numa_policy,
     )
 
 
@@ -280,4 +309,5 @@ def _of_network(
         claim=None,
         fixed_ip=request.fixed_ip,
         pci_flavor=request.pci_flavor,
+        numa_policy=request.numa_policy,
     )
