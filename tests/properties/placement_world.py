@@ -8,8 +8,14 @@ from tests.oracle.placement_oracle import RawDevice, RawHost, RawRequest
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.fleet import Fleet, HostView
-from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
+from trunkline.placement.request import (
+    GroupRule,
+    NicDemand,
+    PlacementRequest,
+    SegmentOption,
+)
 
 
 def a_fleet(hosts: Iterable[RawHost]) -> Fleet:
@@ -78,6 +84,7 @@ def a_request(raw: RawRequest) -> PlacementRequest:
                     for o in nic["options"]
                 ),
                 attributes=nic["attributes"],
+                numa=None if nic.get("numa") is None else NumaPolicy(nic["numa"]),
             )
             for nic in raw["nics"]
         ),
@@ -86,4 +93,13 @@ def a_request(raw: RawRequest) -> PlacementRequest:
         disk_gib=raw["disk"],
         excluded_hosts=frozenset(map(HostId, raw["excluded"])),
         only_host=None if raw["only"] is None else HostName(raw["only"]),
+        rules=tuple(
+            GroupRule(
+                scope=Scope(rule["scope"]),
+                apart=rule["apart"],
+                hard=rule["hard"],
+                nics=frozenset(rule["nics"]),
+            )
+            for rule in raw.get("rules", [])
+        ),
     )

@@ -29,7 +29,7 @@ from trunkline.control.nics import (
     Nic,
     device_demands,
     nics_of_bound_ports,
-    request_of_server,
+    server_request,
 )
 from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
@@ -68,7 +68,7 @@ def build(
     """
     refusals: list[Refusal] = []
     while True:
-        request = request_of_server(tx, svc, nics, server, host=host_name)
+        request = server_request(tx, svc, server, nics, host=host_name)
         placed = svc.fleet.place(tx, request)
         if isinstance(placed, NotPlaced):
             fault = with_refusals(fault_of(svc, placed, request), refusals)

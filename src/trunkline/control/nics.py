@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from trunkline.control.access import require_visible
+from trunkline.control.access import require_admin, require_visible
+from trunkline.control.asking import numa_policy_of
 from trunkline.control.binding import TUNNEL_BRIDGE
-from trunkline.control.pci_flavors import matches_of
-from trunkline.control.requests import NicPolicy, NicRequest
+from trunkline.control.pci_flavors import matches_of, requests_of
+from trunkline.control.requests import ExplainRequest, NicPolicy, NicRequest
 from trunkline.control.services import Services
 from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
@@ -72,7 +73,7 @@ def resolve_nics(
                 raise Invalid("networks", f"port {request.port_id} is named twice")
             seen.add(request.port_id)
     # All locked at once, by ID: see `store.locks`.
-    ports = {port.id: port for port in tx.ports.get_many(seen, Lock.EXCLUSIVE)}
+    ports = {port.id: port for port in tx.ports.get_many(seen, tx.lock(Lock.EXCLUSIVE))}
     nics = [
         _of_port(tx, svc, caller, request, request.port_id, ports)
         if request.port_id is not None
@@ -83,14 +84,16 @@ def resolve_nics(
 
 
 def nics_of_bound_ports(tx: Transaction, ports: Sequence[Port]) -> tuple[Nic, ...]:
-    """Return the NICs that an existing server's ports are, to be placed anew."""
-    return _with_matches(tx, [_of_bound_port(tx, port) for port in ports])
+    """Return the NICs that existing servers' ports are, to be placed anew."""
+    wanted = sorted({port.network_id for port in ports})
+    networks = {each.id: each for each in tx.networks.get_many(wanted, tx.lock(Lock.SHARED))}
+    return _with_matches(tx, [_of_bound_port(port, networks[port.network_id]) for port in ports])
 
 
-def _of_bound_port(tx: Transaction, port: Port) -> Nic:
+def _of_bound_port(port: Port, network: Network) -> Nic:
     return Nic(
         name=port.id,
-        network=tx.networks.get(port.network_id, Lock.SHARED),
+        network=network,
         vnic_type=port.vnic_type,
         port=port,
         claim=None,
@@ -98,6 +101,21 @@ def _of_bound_port(tx: Transaction, port: Port) -> Nic:
         pci_flavor=port.pci_flavor,
         numa_policy=port.numa_policy,
     )
+
+
+def server_request(
+    tx: Transaction,
+    svc: Services,
+    server: Server,
+    nics: Sequence[Nic],
+    *,
+    host: HostName | None = None,
+) -> PlacementRequest:
+    """Make the request that places a server, or places it anew."""
+    return placement_request(
+        tx, svc, nics, server.flavor, devices=server.pci_requests,
+        numa_policy=server.numa_policy, host=host, excluded=server.excluded_hosts,
+    )  # fmt: skip
 
 
 def placement_request(
@@ -144,18 +162,24 @@ def placement_request(
     )
 
 
-def request_of_server(
-    tx: Transaction,
-    svc: Services,
-    nics: Sequence[Nic],
-    server: Server,
-    *,
-    host: HostName | None = None,
+def shape_request(
+    tx: Transaction, svc: Services, caller: Caller, shape: ExplainRequest
 ) -> PlacementRequest:
-    """Make the request by which a server is placed, and placed anew."""
+    """Make the request that a server of this shape would be placed by.
+
+    Raises:
+        NotFound: Something it names that the caller can't see.
+        Forbidden: A host is named, by no admin.
+    """
+    if shape.host is not None:
+        require_admin(caller, "naming a host")
+        tx.hosts.get_by_name(shape.host)
+    flavor = None if shape.flavor_id is None else tx.flavors.get(shape.flavor_id)
+    nics = resolve_nics(tx, svc, caller, shape.nics)
+    specs = {} if flavor is None else flavor.extra_specs
     return placement_request(
-        tx, svc, nics, server.flavor, devices=server.pci_requests,
-        numa_policy=server.numa_policy, host=host, excluded=server.excluded_hosts,
+        tx, svc, nics, flavor, devices=requests_of(tx, svc, specs),
+        numa_policy=numa_policy_of(specs), host=shape.host,
     )  # fmt: skip
 
 
@@ -271,7 +295,7 @@ def _of_port(
     binding = tx.bindings.find(port.id)
     if port.device_id or (binding is not None and binding.server_id is not None):
         raise InUse("port", port_id, f"it belongs to {port.device_id or 'a server'}")
-    network = tx.networks.get(port.network_id, Lock.SHARED)
+    network = tx.networks.get(port.network_id, tx.lock(Lock.SHARED))
     check_vnic_type(svc, network, port.vnic_type)
     if request.vnic_type not in (None, port.vnic_type):
         raise Invalid("vnic_type", f"port {port_id} is of type {port.vnic_type.value}")
@@ -296,7 +320,7 @@ def _of_network(
     tx: Transaction, svc: Services, caller: Caller, request: NicRequest, name: str
 ) -> Nic:
     assert request.network_id is not None, "a NIC names a port or a network"
-    network = tx.networks.get(request.network_id, Lock.SHARED)
+    network = tx.networks.get(request.network_id, tx.lock(Lock.SHARED))
     require_visible(caller, network, "network", request.network_id, shared=network.shared)
     vnic_type = request.vnic_type or VnicType.NORMAL
     check_vnic_type(svc, network, vnic_type)

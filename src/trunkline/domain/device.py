@@ -11,6 +11,7 @@ from trunkline.domain.ids import DeviceId, PhysicalNetwork
 from trunkline.domain.pci import PciAddress
 
 PHYSICAL_NETWORK_TAG = "physical_network"
+SWITCH_TAG = "switch"  # The top-of-rack switch at the other end of the cable.
 
 
 class DeviceKind(enum.Enum):

@@ -41,20 +41,12 @@ class Site:
 
 
 def site_of(host: HostState) -> Site:
-    """Say where a host's families are, as far as the index knows: which PFs are of one card.
+    """Say where a host's families are, and what they can guarantee, as far as the index knows.
 
-    NUMA nodes, switches and bandwidth are not known to it yet: what is demanded of these is
-    refused, never left out of account.
+    Bandwidth is not known to it yet: what is demanded of it is refused, never left out of account.
     """
-    cards: dict[str, int] = {}
-    places = []
-    for family, address in enumerate(host.addresses):
-        # Ports of one card are functions of one PCI device.
-        card = address.rpartition(".")[0] or f"of family {family}"
-        number = cards.setdefault(card, len(cards))
-        places.append(Place(numa_node=None, socket=None, card=number, switch=None))
-    nothing = (None,) * len(places)
-    return Site(places=tuple(places), egress_left=nothing, ingress_left=nothing)
+    nothing = (None,) * len(host.places)
+    return Site(places=host.places, egress_left=nothing, ingress_left=nothing)
 
 
 @dataclass(frozen=True, slots=True)

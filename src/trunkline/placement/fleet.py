@@ -13,6 +13,7 @@ from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import HostId
 from trunkline.placement.columns import Columns
 from trunkline.placement.host_state import HostState
+from trunkline.placement.places import Places
 from trunkline.placement.request import Placed, PlacementRequest
 from trunkline.placement.structure import Structures
 from trunkline.placement.views import HostView
@@ -49,12 +50,13 @@ class Fleet:
     def __init__(self) -> None:
         self._hosts: dict[HostId, HostState] = {}
         self._structures = Structures()
+        self._places = Places()
         self._columns: Columns | None = None  # None: to be made anew.
 
     def put_host(self, view: HostView) -> None:
         """Add a host, or replace it whole; holds on the replaced one are forgotten."""
         known = self._hosts.get(view.id)
-        host = self._hosts[view.id] = HostState(view, self._structures)
+        host = self._hosts[view.id] = HostState(view, self._structures, self._places)
         if known is None or known.name != host.name:
             self._columns = None
         elif self._columns is not None:

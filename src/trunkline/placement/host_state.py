@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName
+from trunkline.placement.places import Places
 from trunkline.placement.structure import Profile, Structures
 from trunkline.placement.views import HostView
 
@@ -66,12 +67,13 @@ class HostState:
         "generation_sets",
         "id",
         "name",
+        "places",
         "structure",
         "up",
         "usable",
     )
 
-    def __init__(self, view: HostView, structures: Structures) -> None:
+    def __init__(self, view: HostView, structures: Structures, places: Places) -> None:
         self.id: HostId = view.id
         self.name: HostName = view.name
         self.generation = view.generation
@@ -84,6 +86,7 @@ class HostState:
         self.structure, families = structures.of(view.bridges, view.pools)
         self._kin_ids: tuple[DeviceId, ...] = tuple(family.kin_id for family in families)
         self.addresses = structures.share(tuple(family.address for family in families))
+        self.places = places.of(self.structure, self.addresses)
         self._taken = [pool.taken for family in families for pool in family.pools]
         self._held = [0] * len(self._taken)
         self.usable: tuple[int, ...] = ()

@@ -21,6 +21,7 @@ from trunkline.store.tables import allocations, servers
 _LIVE = servers.c.state != ServerState.DELETED.value
 
 _BY_IDS = by_lock(select_where_in(servers).where(_LIVE).order_by(servers.c.id))
+_OF_HOSTS = select_where_in(servers, "host_id").where(_LIVE).order_by(servers.c.id)
 _INSERT = insert(servers)
 _UPDATE = update_row(servers, "id")
 
@@ -59,11 +60,11 @@ class Servers:
         rows = select_page(self._connection, servers, query, what="server", conditions=conditions)
         return [_server(row) for row in rows]
 
-    def of_host(self, host_id: HostId) -> list[Server]:
-        """Return the servers that belong on a host."""
-        rows = self._connection.execute(
-            select(servers).where(servers.c.host_id == host_id, _LIVE).order_by(servers.c.id)
-        ).mappings()
+    def of_hosts(self, host_ids: Collection[HostId]) -> list[Server]:
+        """Return the servers that belong on any of these hosts."""
+        if not host_ids:
+            return []
+        rows = self._connection.execute(_OF_HOSTS, among(host_ids)).mappings()
         return [_server(row) for row in rows]
 
     def count_using_image(self, image_id: ImageId) -> int:
