@@ -198,8 +198,8 @@ class Devices:
             )
             self._connection.execute(delete(devices).where(devices.c.id.in_(device_ids)))
 
-    def recount_vfs_held(self, host_id: HostId) -> None:
-        """Make each PF's count of held VFs what its VFs' allocations say."""
+    def recount_held(self, host_id: HostId) -> None:
+        """Make each PF's guards what the allocations of it and its VFs say."""
         vfs = devices.alias("vf")
         held = (
             select(func.count())
@@ -207,10 +207,11 @@ class Devices:
             .where(vfs.c.pf_id == devices.c.id)
             .scalar_subquery()
         )
+        whole = select(allocations.c.id).where(allocations.c.device_id == devices.c.id).exists()
         self._connection.execute(
             update(devices)
             .where(devices.c.host_id == host_id, devices.c.kind == DeviceKind.PF.value)
-            .values(vfs_held=held)
+            .values(vfs_held=held, held_whole=whole)
         )
 
     def take(self, record: DeviceRecord) -> int:
