@@ -80,7 +80,7 @@ def read_rows(tx: Transaction, host: Host) -> HostRows:
         pools=tx.pools.of_host(host.id),
         allocations=tx.allocations.of_host(host.id),
         bindings=tx.bindings.of_host(host.id),
-        servers=tx.servers.of_host(host.id),
+        servers=tx.servers.of_hosts([host.id]),
     )
 
 
