@@ -191,6 +191,20 @@ def test_tags_show_with_their_prefix_beside_the_facts() -> None:
     }
 
 
+def test_what_the_driver_can_set_shows_on_vfs_alone() -> None:
+    vf = next(each for each in FUNCTIONS if each.kind is DeviceKind.VF)
+
+    def abilities(driver: str | None, function: PciFunction = vf) -> set[str]:
+        device = OfferedDevice(function=replace(function, pf_driver=driver))
+        return {name for name in device_attributes(device) if name.startswith("can.")}
+
+    assert abilities("ixgbe") == {
+        "can.max_tx_rate", "can.spoof_check", "can.trust", "can.vlan_qos",
+    }  # fmt: skip
+    assert abilities("mlx5_core") == abilities("ixgbe") | {"can.min_tx_rate", "can.link_state"}
+    assert abilities("unheard_of") == abilities(None) == abilities("ixgbe", IXGBE) == set()
+
+
 def test_a_pf_and_its_vfs_on_different_physical_networks_contradict() -> None:
     def of(*raw: dict[str, object]) -> tuple[str, ...]:
         return contradictions(FUNCTIONS, parse_device_specs(raw))
