@@ -12,6 +12,7 @@ from trunkline.placement.matching import solve
 from trunkline.placement.problem import ClassRule, Costs, Place, Problem, Solution
 from trunkline.placement.request import PlacementRequest, Reason
 from trunkline.placement.structure import Profile, Structure
+from trunkline.placement.views import NumaRoom
 
 
 def host_reasons(request: PlacementRequest, host: HostState) -> tuple[Reason, ...]:
@@ -36,23 +37,41 @@ class Site:
     places: tuple[Place, ...] = ()  # [family]
     egress_left: tuple[int | None, ...] = ()  # [family] Mbps; None: not accounted.
     ingress_left: tuple[int | None, ...] = ()
-    numa_nodes: tuple[int, ...] = ()  # With room for the server; empty: the host reports none.
+    numa_nodes: tuple[int, ...] | None = None  # That the guest can be on; None: not reported.
     numa_sockets: tuple[int | None, ...] = ()  # Of these nodes; empty: as `places` tell.
 
 
-def site_of(host: HostState) -> Site:
-    """Say where a host's families are, and what they can guarantee."""
+def site_of(host: HostState, request: PlacementRequest) -> Site:
+    """Say where a host's families are, what they can guarantee, and where the guest can be."""
     left = host.bandwidth_left()
+    nodes = nodes_with_room(host, request) if host.numa else ()
     return Site(
         places=host.places,
         egress_left=tuple([_none_below_0(each.egress_mbps) for each in left]),
         ingress_left=tuple([_none_below_0(each.ingress_mbps) for each in left]),
+        numa_nodes=tuple(node.number for node in nodes) if host.numa else None,
+        numa_sockets=tuple(node.socket for node in nodes),
     )
 
 
 def _none_below_0(mbps: int | None) -> int | None:
     """A PF that owes more than it has left leaves the other PFs theirs."""
     return mbps and max(mbps, 0)
+
+
+def nodes_with_room(host: HostState, request: PlacementRequest) -> tuple[NumaRoom, ...]:
+    """The nodes that the guest can be on, those with most memory free first.
+
+    A guest that is not confined can be on any, whatever is left there.
+    """
+    nodes = sorted(host.numa, key=lambda node: (-node.free_memory_mib, node.number))
+    if not request.is_confined:
+        return tuple(nodes)
+    return tuple(
+        node
+        for node in nodes
+        if request.vcpus <= node.free_vcpus and request.memory_mib <= node.free_memory_mib
+    )
 
 
 @dataclass(frozen=True, slots=True)

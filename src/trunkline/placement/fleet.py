@@ -41,6 +41,7 @@ class Hold:
     memory_mib: int
     disk_gib: int
     guarantees: tuple[tuple[DeviceId, Guarantee], ...]  # Owed by these PFs.
+    numa_node: int | None  # Which vCPUs and memory were taken from, besides the host.
     state: HostState  # As it was put; a host put anew owes this hold nothing.
     generation_sets: int
     undone: bool = False
@@ -103,10 +104,16 @@ class Fleet:
             memory_mib=request.memory_mib,
             disk_gib=request.disk_gib,
             guarantees=guarantees,
+            numa_node=placed.numa_node,
             state=host,
             generation_sets=host.generation_sets,
         )
-        _give(host, vcpus=-hold.vcpus, memory_mib=-hold.memory_mib, disk_gib=-hold.disk_gib)
+        host.give(
+            vcpus=-hold.vcpus,
+            memory_mib=-hold.memory_mib,
+            disk_gib=-hold.disk_gib,
+            numa_node=hold.numa_node,
+        )
         host.generation += 1
         self._recount(host)
         return hold
@@ -126,7 +133,12 @@ class Fleet:
             host.unhold(device)
         for kin_id, guarantee in hold.guarantees:
             host.owe(kin_id, -guarantee)
-        _give(host, vcpus=hold.vcpus, memory_mib=hold.memory_mib, disk_gib=hold.disk_gib)
+        host.give(
+            vcpus=hold.vcpus,
+            memory_mib=hold.memory_mib,
+            disk_gib=hold.disk_gib,
+            numa_node=hold.numa_node,
+        )
         if host.generation_sets == hold.generation_sets:
             host.generation -= 1
         self._recount(host)
@@ -144,11 +156,17 @@ class Fleet:
         self._recount(host)
 
     def adjust(
-        self, host_id: HostId, *, vcpus: int = 0, memory_mib: int = 0, disk_gib: int = 0
+        self,
+        host_id: HostId,
+        *,
+        vcpus: int = 0,
+        memory_mib: int = 0,
+        disk_gib: int = 0,
+        numa_node: int | None = None,
     ) -> None:
-        """Add to what the host has free; negative amounts take from it."""
+        """Add to what the host, and one node of it, has free; negative amounts take from it."""
         host = self._hosts[host_id]
-        _give(host, vcpus=vcpus, memory_mib=memory_mib, disk_gib=disk_gib)
+        host.give(vcpus=vcpus, memory_mib=memory_mib, disk_gib=disk_gib, numa_node=numa_node)
         self._note_change(host)
 
     def owe(self, host_id: HostId, kin_id: DeviceId, guarantee: Guarantee) -> None:
@@ -197,9 +215,3 @@ def _guarantees(placed: Placed, request: PlacementRequest) -> Iterator[tuple[Dev
     for nic, choice in zip(request.nics, placed.choices, strict=True):
         if choice.device is not None and (nic.egress_mbps or nic.ingress_mbps):
             yield choice.device.kin_id, nic.guarantee
-
-
-def _give(host: HostState, *, vcpus: int, memory_mib: int, disk_gib: int) -> None:
-    host.free_vcpus += vcpus
-    host.free_memory_mib += memory_mib
-    host.free_disk_gib += disk_gib

@@ -8,7 +8,7 @@ given to another, so they are kept apart.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Bandwidth, Guarantee
 from trunkline.domain.device import DeviceRef
@@ -16,7 +16,7 @@ from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName
 from trunkline.placement.places import Places
 from trunkline.placement.structure import Profile, Structures
-from trunkline.placement.views import HostView
+from trunkline.placement.views import HostView, NumaRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class HostState:
         "_bandwidth_left",
         "_held",
         "_kin_ids",
+        "_numa",
         "_taken",
         "addresses",
         "enabled",
@@ -88,16 +89,42 @@ class HostState:
         self.structure, families = structures.of(view.bridges, view.pools)
         self._kin_ids: tuple[DeviceId, ...] = tuple(family.kin_id for family in families)
         self.addresses = structures.share(tuple(family.address for family in families))
-        self.places = places.of(self.structure, self.addresses)
         # [family]; empty where nothing is accounted, as on most hosts.
         self._bandwidth_left: tuple[Bandwidth, ...] = ()
         if view.bandwidth_left:
             left = view.bandwidth_left
             self._bandwidth_left = tuple(left.get(kin, NOT_ACCOUNTED) for kin in self._kin_ids)
+        self._numa = view.numa
+        sockets = tuple((room.number, room.socket) for room in view.numa)
+        self.places = places.of(self.structure, self.addresses, sockets)
         self._taken = [pool.taken for family in families for pool in family.pools]
         self._held = [0] * len(self._taken)
         self.usable: tuple[int, ...] = ()
         self.count()
+
+    @property
+    def numa(self) -> tuple[NumaRoom, ...]:
+        """What each NUMA node has left, by number; empty: the host reports none."""
+        return self._numa
+
+    def give(
+        self, *, vcpus: int, memory_mib: int, disk_gib: int, numa_node: int | None = None
+    ) -> None:
+        """Add to what the host has free, and to a node of it; a node not reported has no room."""
+        self.free_vcpus += vcpus
+        self.free_memory_mib += memory_mib
+        self.free_disk_gib += disk_gib
+        if numa_node is not None:
+            self._numa = tuple(
+                replace(
+                    room,
+                    free_vcpus=room.free_vcpus + vcpus,
+                    free_memory_mib=room.free_memory_mib + memory_mib,
+                )
+                if room.number == numa_node
+                else room
+                for room in self._numa
+            )
 
     def count(self) -> None:
         """Count anew how many devices of each slot could be chosen, after devices changed."""
@@ -223,6 +250,7 @@ class HostState:
                 for kin, left in zip(self._kin_ids, self._bandwidth_left, strict=False)
                 if left.is_accounted
             },
+            numa=self._numa,
         )
 
     def _pools(self) -> Iterator[DevicePool]:

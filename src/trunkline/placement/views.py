@@ -11,6 +11,16 @@ from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumaRoom:
+    """One NUMA node of a host, and what it has left for guests that are confined to it."""
+
+    number: int
+    socket: int | None  # None: not known.
+    free_vcpus: int  # Negative when more was given than the node has.
+    free_memory_mib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostView:
     """One host with its devices, and what it has left for servers."""
 
@@ -26,6 +36,7 @@ class HostView:
     pools: tuple[DevicePool, ...] = ()  # By `sort_key`.
     # What each PF that accounts any has left to guarantee; below 0 if it has less than it owes.
     bandwidth_left: Mapping[DeviceId, Bandwidth] = field(default_factory=dict)
+    numa: tuple[NumaRoom, ...] = ()  # By number; empty: the host reports none.
 
 
 def view_differences(index: HostView, stored: HostView) -> Iterator[str]:

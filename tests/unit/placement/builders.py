@@ -18,6 +18,7 @@ from trunkline.placement.request import (
     PlacementRequest,
     SegmentOption,
 )
+from trunkline.placement.views import NumaRoom
 
 
 def a_pf(name: str, physnet: str = "phy1", *, free: bool = True, **tags: str) -> PoolMember:
@@ -60,6 +61,7 @@ def a_host(
     disk_gib: int = 500,
     bridges: tuple[str, ...] = (),
     bandwidth: Mapping[str, Bandwidth] | None = None,
+    numa: tuple[NumaRoom, ...] = (),
 ) -> HostView:
     flat: list[PoolMember] = []
     for device in devices:
@@ -76,7 +78,14 @@ def a_host(
         bridges=frozenset(map(PhysicalNetwork, bridges)),
         pools=pools_of(flat),
         bandwidth_left={DeviceId(pf): left for pf, left in (bandwidth or {}).items()},
+        numa=numa,
     )
+
+
+def a_node(
+    number: int, *, vcpus: int = 8, memory_mib: int = 32768, socket: int | None = None
+) -> NumaRoom:
+    return NumaRoom(number=number, socket=socket, free_vcpus=vcpus, free_memory_mib=memory_mib)
 
 
 def a_fleet(*hosts: HostView) -> Fleet:
