@@ -294,7 +294,7 @@ allocations = Table(
     Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False, index=True),
     Column("port_id", _ID, nullable=True, index=True),  # None: a device on no network.
     Column("server_id", _ID, nullable=True, index=True),
-    Column("project_id", _ID, nullable=False),
+    Column("project_id", _ID, nullable=False, index=True),
     Column("epoch", Integer, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("created_at", UtcTime, nullable=False),
@@ -315,6 +315,16 @@ bandwidths = Table(
     Column("egress_owed", Integer, nullable=False),
     Column("ingress_owed", Integer, nullable=False),
     CheckConstraint("egress_owed >= 0 AND ingress_owed >= 0", name="owed_not_negative"),
+)
+
+# How many devices a project may hold; '' stands for "on whatever physical network".
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("project_id", _ID, primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("physical_network", _NAME, primary_key=True),
+    Column("most", Integer, nullable=False),
 )
 
 bindings = Table(
