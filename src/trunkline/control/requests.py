@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, ProjectId, SubnetId
+from trunkline.domain.ids import (
+    FlavorId,
+    HostName,
+    ImageId,
+    NetworkId,
+    PortId,
+    ProjectId,
+    QosPolicyId,
+    SubnetId,
+)
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import VnicType
 
@@ -41,6 +50,7 @@ class PortCreate:
     vnic_type: VnicType | None = None  # None: `normal`.
     pci_flavor: str | None = None
     numa_policy: NumaPolicy | None = None
+    qos_policy_id: QosPolicyId | None = None  # None: the network's.
     mac: MacAddress | None = None  # None: one is generated.
     fixed_ips: tuple[AddressRequest, ...] | None = None  # None: one per subnet's IP version.
     port_security_enabled: bool | None = None  # None: as the network says.
@@ -60,6 +70,7 @@ class PortUpdate:
     vnic_type: VnicType | Unset = UNSET
     pci_flavor: str | Unset | None = UNSET
     numa_policy: NumaPolicy | Unset | None = UNSET
+    qos_policy_id: QosPolicyId | Unset | None = UNSET
     mac: MacAddress | Unset = UNSET
     fixed_ips: tuple[AddressRequest, ...] | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET

@@ -85,6 +85,33 @@ tokens = Table(
     Column("audit_id", String(32), nullable=False),
 )
 
+qos_policies = Table(
+    "qos_policies",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("project_id", _ID, nullable=False, index=True),
+    Column("name", _NAME, nullable=False, index=True),
+    Column("description", Text, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    # The project of which it is the default; None: it is none. A project has one at most.
+    Column("default_of", _ID, nullable=True, unique=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+qos_rules = Table(
+    "qos_rules",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("policy_id", _ID, ForeignKey("qos_policies.id", ondelete="CASCADE"), nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("direction", String(16), nullable=False),
+    Column("kbps", Integer, nullable=False),
+    Column("burst_kbits", Integer, nullable=False),
+    UniqueConstraint("policy_id", "type", "direction"),
+)
+
 networks = Table(
     "networks",
     metadata,
@@ -97,6 +124,7 @@ networks = Table(
     Column("provider", Boolean, nullable=False),
     Column("mtu", Integer, nullable=False),
     Column("port_security_enabled", Boolean, nullable=False),
+    Column("qos_policy_id", _ID, ForeignKey("qos_policies.id"), nullable=True, index=True),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -156,8 +184,7 @@ ports = Table(
     Column("port_security_enabled", Boolean, nullable=False),
     Column("trusted", Boolean, nullable=False),
     Column("vlan_qos", Integer, nullable=False),
-    Column("min_tx_rate_mbps", Integer, nullable=False),
-    Column("max_tx_rate_mbps", Integer, nullable=False),
+    Column("qos_policy_id", _ID, ForeignKey("qos_policies.id"), nullable=True, index=True),
     Column("profile", Json, nullable=False),
     Column("created_by_server", Boolean, nullable=False),
     Column("created_at", UtcTime, nullable=False),

@@ -13,6 +13,7 @@ from trunkline.api.network.common import (
     answer_created,
     answer_item,
     answer_list,
+    parse_qos_policy,
     precondition,
     project_of,
     seen_revision,
@@ -41,6 +42,7 @@ FIXED_IPS_MAX: Final = 64  # Of one port.
 PROFILE_KEYS_MAX: Final = 64
 
 _VNIC_TYPE, _PROFILE, _HOST = "binding:vnic_type", "binding:profile", "binding:host_id"
+_QOS = "qos_policy_id"
 _PCI_FLAVOR = "pci_flavor"  # Ours: Neutron has no such thing.
 _NUMA_POLICY = "numa_affinity_policy"
 _CHANGEABLE: Final = (
@@ -54,6 +56,7 @@ _CHANGEABLE: Final = (
     "port_security_enabled",
     _VNIC_TYPE,
     _PCI_FLAVOR,
+    _QOS,
     _NUMA_POLICY,
     _PROFILE,
     _HOST,
@@ -81,6 +84,7 @@ PORTS: Final = Collection(
         "fixed_ips.subnet_id": Filter("subnet_id"),
         _VNIC_TYPE: Filter("vnic_type"),
         _PCI_FLAVOR: Filter("pci_flavor"),
+        _QOS: Filter("qos_policy_id"),
         _HOST: Filter("host"),
     },
     sort_keys={
@@ -100,7 +104,6 @@ PORTS: Final = Collection(
         "allowed_address_pairs": ([], None),
         "extra_dhcp_opts": ([], None),
         "security_groups": ([], None),
-        "qos_policy_id": (None,),
         "dns_name": ("", None),
         "dns_domain": ("", None),
         "hints": (None, {}),
@@ -156,6 +159,7 @@ def update(svc: Services, request: Request) -> Response:
         vnic_type=fields.parsed(_VNIC_TYPE, parse_vnic_type, UNSET),
         pci_flavor=_parse_pci_flavor(fields) if _PCI_FLAVOR in fields else UNSET,
         numa_policy=_parse_numa_policy(fields) if _NUMA_POLICY in fields else UNSET,
+        qos_policy_id=parse_qos_policy(fields) if _QOS in fields else UNSET,
         mac=fields.parsed("mac_address", parse_guest_mac, UNSET),
         fixed_ips=_parse_fixed_ips(fields) or () if "fixed_ips" in fields else UNSET,
         port_security_enabled=fields.boolean("port_security_enabled", UNSET),
@@ -189,6 +193,7 @@ def parse_port(fields: Fields) -> PortCreate:
         vnic_type=fields.parsed(_VNIC_TYPE, parse_vnic_type, None),
         pci_flavor=_parse_pci_flavor(fields),
         numa_policy=_parse_numa_policy(fields),
+        qos_policy_id=parse_qos_policy(fields),
         mac=fields.parsed("mac_address", parse_guest_mac, None),
         fixed_ips=_parse_fixed_ips(fields),
         port_security_enabled=fields.boolean("port_security_enabled", None),
@@ -224,6 +229,8 @@ def render_port(view: PortView, caller: Caller) -> Item:
         "tags": [],
         _VNIC_TYPE: port.vnic_type.value,
         _PCI_FLAVOR: port.pci_flavor,
+        _QOS: port.qos_policy_id,
+        "qos_network_policy_id": view.qos_network_policy_id,
         _NUMA_POLICY: None if port.numa_policy is None else port.numa_policy.value,
         "created_at": timestamp(port.created_at),
         "updated_at": timestamp(port.updated_at),
