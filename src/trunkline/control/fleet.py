@@ -9,7 +9,7 @@ before the next decision. With several replicas the change feed says which hosts
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -18,11 +18,13 @@ from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import HostId
+from trunkline.domain.numa import NumaNode, NumaUse
+from trunkline.domain.server import Server
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
 from trunkline.placement.place import place
 from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
-from trunkline.placement.views import HostView, view_differences
+from trunkline.placement.views import HostView, NumaRoom, view_differences
 from trunkline.store.changes import NO_CHANGE
 from trunkline.store.transaction import Transaction
 
@@ -117,13 +119,19 @@ class LiveFleet:
         """Follow a device that `tx` took without placement: an admin's claim."""
         self._after(tx, host_id, lambda: self._fleet.take_device(host_id, device))
 
-    def note_use(self, tx: Transaction, host_id: HostId, use: HostUse) -> None:
-        """Follow processors, memory and disk that `tx` gave back (or took, if negative)."""
+    def note_left(self, tx: Transaction, server: Server) -> None:
+        """Follow processors, memory and disk that `server` gives back by `tx` to its host."""
+        host_id, use = server.host_id, server.use
+        assert host_id is not None, "a server that leaves was on a host"
         self._after(
             tx,
             host_id,
             lambda: self._fleet.adjust(
-                host_id, vcpus=use.vcpus, memory_mib=use.memory_mib, disk_gib=use.disk_gib
+                host_id,
+                vcpus=use.vcpus,
+                memory_mib=use.memory_mib,
+                disk_gib=use.disk_gib,
+                numa_node=server.numa_node,
             ),
         )
 
@@ -264,4 +272,21 @@ class LiveFleet:
             free_disk_gib=resources.disk_gib - use.disk_gib,
             bridges=frozenset(resources.bridges),
             pools=pools,
+            numa=_numa_rooms(resources.numa_nodes, use.numa),
         )
+
+
+def _numa_rooms(nodes: Iterable[NumaNode], used: Mapping[int, NumaUse]) -> tuple[NumaRoom, ...]:
+    """What each node has left, by number. A node that is used and not reported any more is none."""
+    rooms = []
+    for node in sorted(nodes, key=lambda node: node.number):
+        use = used.get(node.number, NumaUse(0, 0))
+        rooms.append(
+            NumaRoom(
+                number=node.number,
+                socket=node.socket,
+                free_vcpus=node.vcpus - use.vcpus,
+                free_memory_mib=node.memory_mib - use.memory_mib,
+            )
+        )
+    return tuple(rooms)
