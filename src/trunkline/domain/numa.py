@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -91,6 +91,13 @@ def node_faults(nodes: Sequence[NumaNode], *, memory_mib: int) -> list[str]:
     if total > memory_mib:
         faults.append(f"NUMA nodes have {total} MiB together, and their host only {memory_mib}")
     return faults
+
+
+def with_memory(nodes: Sequence[NumaNode], given: int, *, of: int) -> tuple[NumaNode, ...]:
+    """The nodes of a host that gives `given` of its `of` MiB: of what it keeps, each its share."""
+    if given >= of:
+        return tuple(nodes)
+    return tuple(replace(node, memory_mib=node.memory_mib * given // of) for node in nodes)
 
 
 def require_within(name: str, number: int, most: int) -> None:

@@ -186,6 +186,7 @@ class ServerPath:
     nics: tuple[NicPath, ...]
     devices: tuple[PathDevice, ...] = ()  # Besides the NICs' own. Admins only.
     device_count: int = 0  # How many it was given besides.
+    numa_node: int | None = None  # Its guest is confined to it. Admins only.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
