@@ -101,3 +101,37 @@ def test_the_numa_policy_of_a_flavor_and_an_image_counts_for_its_servers(desk: D
         assert path_of(desk, "web")["host"] == "h2", (flavor, image)
         desk.run("server", "delete", "--wait", "web")
     desk.run("port", "delete", "f-blue", "f-red")
+
+
+def test_hints_and_flavors_keep_nics_apart_and_together(desk: Desk) -> None:
+    for name, network in (("a", "blue"), ("b", "blue"), ("c", "red")):
+        desk.run("port", "create", "--vnic-type", "direct", "--network", network, f"r-{name}")
+    create = ("server", "create", *BLANK)
+    numa = "trunkline:nic_affinity=numa:hard:port=r-a,network=red"
+    ports = ("--port", "r-a", "--port", "r-b", "--port", "r-c")
+    small = (*create, "--flavor", "small", *ports)
+    desk.run(*small, "--hint", numa, "--hint", "trunkline:nic_anti_affinity=pf:soft", "--wait", "r")
+    path = path_of(desk, "r")
+    assert path["host"] == "h2"
+    assert sorted(path["rules"]) == [
+        "trunkline:nic_affinity=numa:hard:0,2", "trunkline:nic_anti_affinity=pf:soft:0,1,2",
+    ]  # fmt: skip
+    desk.run("server", "delete", "--wait", "r")
+    apart = ("--hint", "trunkline:nic_anti_affinity=pf")
+    desk.run(*small, *apart, "r")  # Each host has one PF on phy1.
+    shown = desk.show("server", "show", "r")
+    assert shown["status"] == "ERROR"
+    desk.run("server", "delete", "--wait", "r")
+    for hint, said in (
+        ("group=web", "scheduler_hints.group: not served; there are the hints trunkline:nic_"),
+        ("trunkline:nic_affinity=rack", "'rack' in 'rack' is no scope; there are pf, card,"),
+        ("trunkline:nic_affinity=pf:0,port=x", "the server has no port 'x'"),
+    ):
+        assert said in desk.fail(*small, "--hint", hint, "r")
+    sizes = ("--ram", "512", "--disk", "1", "--vcpus", "1")
+    rule = ("--property", "trunkline:nic_affinity=numa:0,2")
+    desk.run("flavor", "create", "one-node", *sizes, *rule, cloud=ADMIN)
+    desk.run(*create, "--flavor", "one-node", *ports, "--wait", "r")
+    assert path_of(desk, "r")["host"] == "h2"
+    desk.run("server", "delete", "--wait", "r")
+    desk.run("port", "delete", "r-a", "r-b", "r-c")
