@@ -22,6 +22,7 @@ def print_server(found: ServerPath, *, as_json: bool) -> None:
         ("status", found.status),
         ("host", found.host),
         ("numa node", _confined(found.numa_node)),
+        ("rules", "; ".join(found.rules) or None),
         ("fault", found.fault),
     ])  # fmt: skip
     if found.fault_details:

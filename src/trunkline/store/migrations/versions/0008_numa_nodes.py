@@ -1,6 +1,6 @@
 """Servers: the NUMA node that each is confined to; and what these use of each node.
 
-Revision ID: 0006
+Revision ID: 0008
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
