@@ -183,8 +183,8 @@ def test_the_nodes_of_a_host_are_shown_with_what_is_used_of_them(
     assert [line for line in lines if line.startswith("NUMA")] == [
         "NUMA node 0  CPUs none; 0 of 0 vCPUs and 0 of 1024 MiB used by servers confined to it",
         (
-            "NUMA node 1  socket 0, CPUs 8-15,24-31; 0 of 16 vCPUs and 0 of 32768 MiB used by servers"
-            " confined to it"
+            "NUMA node 1  socket 0, CPUs 8-15,24-31;"
+            " 0 of 16 vCPUs and 0 of 32768 MiB used by servers confined to it"
         ),
     ]
     shown = terminal.json("host show h2")["numa_nodes"]
