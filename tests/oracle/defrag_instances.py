@@ -1,5 +1,4 @@
-"""Small and medium fleets with servers on them, as raw data: so full that moves are in each
-other's way."""
+"""Small and medium fleets with servers, as raw data: so full that moves are in each other's way."""
 
 from __future__ import annotations
 
@@ -19,15 +18,17 @@ NETWORKS = ("phy1", "phy2")
 
 def small_defrag(dice: Random) -> RawDefrag:
     """Few enough servers to try everything."""
-    return _defrag(dice, hosts=dice.choice((1, 2, 3, 3, 4)), servers=dice.choice((3, 5, 6, 7)))
+    return _defrag(
+        dice, hosts=dice.choice((1, 2, 3, 3, 4)), servers=dice.choice((3, 5, 6, 7, 8)), vfs=4
+    )
 
 
 def medium_defrag(dice: Random) -> RawDefrag:
     """For a solver."""
-    return _defrag(dice, hosts=dice.choice((4, 6, 8)), servers=dice.choice((15, 25, 35)), vfs=6)
+    return _defrag(dice, hosts=dice.choice((3, 5, 8)), servers=dice.choice((20, 35, 50)), vfs=12)
 
 
-def _defrag(dice: Random, *, hosts: int, servers: int, vfs: int = 4) -> RawDefrag:
+def _defrag(dice: Random, *, hosts: int, servers: int, vfs: int) -> RawDefrag:
     raw_hosts = [_host(dice, n) for n in range(hosts)]
     pfs = [pf for n in range(hosts) for pf in _pfs(dice, n, vfs)]
     raw: RawDefrag = {
@@ -36,33 +37,34 @@ def _defrag(dice: Random, *, hosts: int, servers: int, vfs: int = 4) -> RawDefra
         "servers": [],
         "target": [],
         "free": 1,
-        "whole": dice.random() < 0.25,
+        "whole": dice.random() < 0.2,
         "wants": {"e.trusted": "true"} if dice.random() < 0.15 else {},
     }
     free = {pf["id"]: pf["vfs"] - pf["lost_vfs"] for pf in pfs}
-    crowded = raw_hosts[0]["id"] if dice.random() < 0.6 else None
+    crowded = raw_hosts[0]["id"] if dice.random() < 0.7 else None
     for number in range(servers):
         server = _server(dice, number, raw, free, crowded)
         if server is not None:
             raw["servers"].append(server)
     raw["target"] = _target(dice, raw)
     if not raw["whole"]:
-        size = sum(pf["vfs"] for pf in pfs if pf["id"] in raw["target"])
-        raw["free"] = dice.randint(1, max(1, size))
+        held = sum(nic["pf"] in raw["target"] for s in raw["servers"] for nic in s["nics"])
+        now = sum(max(0, free[pf_id]) for pf_id in raw["target"])
+        raw["free"] = now + dice.randint(0 if dice.random() < 0.1 else 1, 1 + held // 2)
     return raw
 
 
 def _host(dice: Random, number: int) -> RawHost:
     return {
         "id": f"h{number}",
-        "in_service": dice.random() < 0.93,
-        "vcpus": dice.choice((0, 2, 4, 16)),
-        "memory": dice.choice((512, 2048, 8192)),
+        "in_service": dice.random() < 0.95,
+        "vcpus": dice.choice((2, 4, 8, 16)),
+        "memory": dice.choice((512, 1024, 1792, 8192)),
     }
 
 
 def _pfs(dice: Random, host: int, vfs: int) -> list[RawPf]:
-    count = dice.choice((1, 2, 2, 3))
+    count = dice.choice((1, 2, 2, 3, 3))
     return [
         {
             "id": f"h{host}-pf{p}",
@@ -70,7 +72,7 @@ def _pfs(dice: Random, host: int, vfs: int) -> list[RawPf]:
             "card": dice.choice((0, 1)),
             "tags": {
                 "e.physical_network": dice.choice(NETWORKS),
-                "e.trusted": dice.choice(("true", "false")),
+                "e.trusted": dice.choice(("true", "true", "false")),
                 "e.switch": dice.choice(("tor1", "tor2")),
                 "numa_node": dice.choice(("0", "1")),
             },
@@ -96,7 +98,7 @@ def _server(
         untouched = free[pf["id"]] == pf["vfs"] and pf["offered"]
         whole = untouched and dice.random() < 0.15
         free[pf["id"]] = 0 if whole else free[pf["id"]] - 1
-        keys = [key for key in ("e.physical_network", "e.trusted") if dice.random() < 0.5]
+        keys = [key for key in ("e.physical_network", "e.trusted") if dice.random() < 0.4]
         wants = {key: pf["tags"][key] for key in keys}
         nics.append({"name": f"nic{n}", "whole": whole, "wants": wants, "pf": pf["id"]})
     if not nics:
@@ -105,7 +107,7 @@ def _server(
         "name": f"s{number}",
         "host": host,
         "vcpus": dice.choice((1, 1, 2)),
-        "memory": dice.choice((256, 512, 1024)),
+        "memory": dice.choice((256, 512, 768)),
         "nics": nics,
         "rules": _rules(dice, nics, {pf["id"]: pf for pf in here}),
     }
@@ -116,15 +118,15 @@ def _rules(dice: Random, nics: list[RawNic], pfs: dict[str, RawPf]) -> list[RawR
     if len(nics) < 2 or dice.random() < 0.5:
         return []
     chosen = dice.sample(nics, 2)
-    by_card = dice.random() < 0.5
-    places = {str(pfs[nic["pf"]]["card"]) if by_card else nic["pf"] for nic in chosen}
-    return [
-        {
-            "nics": [nic["name"] for nic in chosen],
-            "apart": len(places) == 2,
-            "by_card": by_card,
-        }
-    ]
+    by = dice.choice(("pf", "card", "node"))
+    at = [pfs[nic["pf"]] for nic in chosen]
+    places = {
+        {"pf": pf["id"], "card": str(pf["card"]), "node": pf["tags"]["numa_node"]}[by] for pf in at
+    }
+    apart = len(places) == 2
+    if by == "node" and apart:
+        return []
+    return [{"nics": [nic["name"] for nic in chosen], "apart": apart, "by": by}]
 
 
 def _target(dice: Random, raw: RawDefrag) -> list[str]:

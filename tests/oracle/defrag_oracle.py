@@ -1,4 +1,4 @@
-"""The fewest moves that free devices, from raw data, in two ways. Imports nothing of what it judges.
+"""The fewest moves that free devices, in two ways. Imports nothing of what it judges.
 
 A server that is moved leaves the target: it goes to another host, or it stays, keeps its devices
 off the target and gets others of its host for the rest. Nobody gets what is held at the start, nor
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from ortools.sat.python import cp_model
 
@@ -42,7 +42,7 @@ class RawNic(TypedDict):
 class RawRule(TypedDict):
     nics: list[str]
     apart: bool
-    by_card: bool  # Else by PF.
+    by: str  # "pf", "card", or "node": a NUMA node, on which the guest is too; never apart.
 
 
 class RawServer(TypedDict):
@@ -81,6 +81,11 @@ class Facts:
         self.hosts = {host["id"]: host for host in raw["hosts"]}
         self.servers = {server["name"]: server for server in raw["servers"]}
 
+    def place(self, pf_id: str, rule: RawRule) -> str:
+        """Where a PF is, as far as a rule is concerned."""
+        pf = self.pfs[pf_id]
+        return {"pf": pf_id, "card": str(pf["card"]), "node": pf["tags"]["numa_node"]}[rule["by"]]
+
     def nics_on(self, pf_id: str, *, but: Iterable[str] = ()) -> Iterator[RawNic]:
         gone = set(but)
         for server in self.raw["servers"]:
@@ -96,7 +101,9 @@ class Facts:
     def free_whole(self, pf_id: str, *, but: Iterable[str] = ()) -> bool:
         pf = self.pfs[pf_id]
         return (
-            pf["offered"] and not pf["lost_vfs"] and not any(True for _ in self.nics_on(pf_id, but=but))
+            pf["offered"]
+            and not pf["lost_vfs"]
+            and not any(True for _ in self.nics_on(pf_id, but=but))
         )
 
     def counted(self, target: Iterable[str], gone: Iterable[str] = ()) -> int:
@@ -161,7 +168,9 @@ class _Parties:
         """What it costs at the least to move all of these, or None."""
         best = None
         for places in product(self._facts.hosts, repeat=len(gone)):
-            costs = [self._facts.cost(n, p, self._target) for n, p in zip(gone, places, strict=True)]
+            costs = [
+                self._facts.cost(n, p, self._target) for n, p in zip(gone, places, strict=True)
+            ]
             cost = sum(devices for devices, _ in costs), sum(memory for _, memory in costs)
             if best is not None and cost >= best:
                 continue
@@ -231,14 +240,14 @@ def rules_hold(facts: Facts, given: Mapping[tuple[str, str], str]) -> bool:
     for name in {name for name, _ in given}:
         for rule in facts.servers[name]["rules"]:
             at = [given[name, nic] for nic in rule["nics"]]
-            places = {str(facts.pfs[pf]["card"]) if rule["by_card"] else pf for pf in at}
+            places = {facts.place(pf, rule) for pf in at}
             if len(places) != (len(at) if rule["apart"] else 1):
                 return False
     return True
 
 
 def by_cp_sat(raw: RawDefrag, *, seconds_max: float = 60) -> Best | None:
-    """The best plan's cost, or None, by a solver; where the goal is VFs."""
+    """The best plan's cost, or None, by a solver."""
     facts = Facts(raw)
     found = [best for target in facts.targets() if (best := _solve(facts, target, seconds_max))]
     return min(found, default=None)
@@ -265,8 +274,9 @@ def _solve(facts: Facts, target: Sequence[str], seconds_max: float) -> Best | No
             for server in movers
             if server["host"] != host["id"] and (server["name"], host["id"]) in at
         ]
+        what: Literal["vcpus", "memory"]
         for what in ("vcpus", "memory"):
-            model.add(sum(s[what] * var for s, var in coming) <= host[what])  # type: ignore[literal-required]  # both are keys of both
+            model.add(sum(s[what] * var for s, var in coming) <= host[what])
     _freed(facts, target, model, moved)
     _rules(facts, model, given, at)
     devices, memory = [], []
@@ -314,7 +324,8 @@ def _devices(facts: Facts, target: Sequence[str], model: Any, at: Mapping[Any, A
     for pf in facts.raw["pfs"]:
         if pf["id"] in target:
             continue
-        parts, whole = [], []
+        parts: list[Any] = []
+        whole: list[Any] = []
         for (name, nic_name, pf_id), way in given.items():
             server = facts.servers[name]
             nic = next(nic for nic in server["nics"] if nic["name"] == nic_name)
@@ -356,10 +367,9 @@ def _rules(facts: Facts, model: Any, given: _Given, at: Mapping[Any, Any]) -> No
     for (name, host_id), var in at.items():
         here = [pf for pf in facts.raw["pfs"] if pf["host"] == host_id]
         for rule in facts.servers[name]["rules"]:
-            places: dict[object, list[str]] = {}
+            places: dict[str, list[str]] = {}
             for pf in here:
-                place: object = pf["card"] if rule["by_card"] else pf["id"]
-                places.setdefault(place, []).append(pf["id"])
+                places.setdefault(facts.place(pf["id"], rule), []).append(pf["id"])
             for pf_ids in places.values():
                 counts = [
                     sum(given[name, nic, pf] for pf in pf_ids if (name, nic, pf) in given)

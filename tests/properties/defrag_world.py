@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.oracle.defrag_oracle import RawDefrag, RawNic, RawServer
+from tests.oracle.defrag_oracle import RawDefrag, RawNic, RawRule, RawServer
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.defrag import (
     STATES_MAX,
     Goal,
@@ -23,7 +24,6 @@ from trunkline.placement.request import (
     NicDemand,
     Placed,
     PlacementRequest,
-    Scope,
     SegmentOption,
 )
 from trunkline.placement.residents import Resident
@@ -110,28 +110,29 @@ def _resident(raw: RawDefrag, server: RawServer) -> Resident:
         name=server["name"],
         host_id=HostId(server["host"]),
         request=PlacementRequest(
-            nics=tuple(_demand(nic) for nic in server["nics"]),
+            nics=tuple(_demand(nic, server["rules"]) for nic in server["nics"]),
             vcpus=server["vcpus"],
             memory_mib=server["memory"],
             rules=tuple(
                 GroupRule(
-                    scope=Scope.CARD if rule["by_card"] else Scope.PF,
+                    scope=Scope(rule["by"]),
                     apart=rule["apart"],
                     hard=True,
                     nics=frozenset(rule["nics"]),
                 )
                 for rule in server["rules"]
+                if rule["by"] != "node"
             ),
         ),
-        placed=Placed(
-            host_id=HostId(server["host"]), seen_generation=0, choices=tuple(choices)
-        ),
+        placed=Placed(host_id=HostId(server["host"]), seen_generation=0, choices=tuple(choices)),
     )
 
 
-def _demand(nic: RawNic) -> NicDemand:
+def _demand(nic: RawNic, rules: list[RawRule]) -> NicDemand:
+    of_node = any(rule["by"] == "node" and nic["name"] in rule["nics"] for rule in rules)
     return NicDemand(
         nic=nic["name"],
         kind=DeviceKind.PF if nic["whole"] else DeviceKind.VF,
         options=(SegmentOption(segment_id=None, attributes=nic["wants"]),),
+        numa=NumaPolicy.REQUIRED if of_node else None,
     )

@@ -105,7 +105,7 @@ class Grounds:
             told = pool.kind.value, sorted(pool.attributes.items()), pool.address, pool.alone
             kin.setdefault(pool.kin_id, []).append((told, counts))
         return (
-            host.bridges,
+            (host.enabled, host.up, host.bridges, host.numa),
             (host.free_vcpus, host.free_memory_mib, host.free_disk_gib),
             repr(sorted(sorted(pools, key=repr) for pools in kin.values())),
         )
@@ -183,7 +183,7 @@ def _seat(
         excluded_hosts=frozenset().union(*(part.request.excluded_hosts for part in parts)),
         only_host=next((p.request.only_host for p in parts if p.request.only_host), None),
     )
-    fleet = _fleet_of([_with_kept(host, kept)])
+    fleet = _fleet_of([_with_kept(_at_home(host, visits), kept)])
     placed = find_placement(merged, fleet)
     if placed is None:
         return None
@@ -191,6 +191,8 @@ def _seat(
     devices = [choice.device for choice in placed.choices if choice.device is not None]
     new = (device for device in devices if device not in kept)
     after = replace(fleet.view(host.id), pools=tuple(_taking(host.pools, new)))
+    if any(visit.is_refit for visit in visits):
+        after = replace(after, numa=host.numa)  # What a server has that stays, it has already.
     chosen = iter(placed.choices)
     return after, tuple(
         replace(placed, choices=tuple(islice(chosen, len(part.request.nics)))) for part in parts
@@ -262,6 +264,19 @@ def _refitted(
                 )
             )
     return tuple(asked), kept
+
+
+def _at_home(host: HostView, visits: Sequence[Visit]) -> HostView:
+    """The host as it is for a server that stays: its guest stays on its NUMA node, too."""
+    if len(visits) > 1 or not visits[0].is_refit:
+        return host
+    home = visits[0].mover.resident.placed.numa_node
+    if home is None:
+        return host
+    nodes = (node for node in host.numa if node.number == home)
+    return replace(
+        host, numa=tuple(replace(node, free_vcpus=0, free_memory_mib=0) for node in nodes)
+    )
 
 
 def _fleet_of(hosts: Iterable[HostView]) -> Fleet:

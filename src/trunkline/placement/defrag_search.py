@@ -130,7 +130,7 @@ class Search:
             least = chosen.cost + self._bounds.cost(at, left)
             if self._best is not None and least >= self._best.cost:
                 return
-            if not self._is_repetition(start, at, chosen):
+            if not self._is_repetition(start, at):
                 for more in self._moved(at, number, chosen):
                     self._choose(at + 1, number, more)
 
@@ -142,19 +142,15 @@ class Search:
         for at in range(start, len(self._candidates)):
             if chosen.gain + self._bounds.gain(at, left) <= self._most.gain:
                 return
-            if not self._is_repetition(start, at, chosen):
+            if not self._is_repetition(start, at):
                 for more in self._moved(at, self._moves_max, chosen):
                     self._gather(at + 1, more)
                     if self._most.gain >= self._need:
                         return
 
-    def _is_repetition(self, start: int, at: int, chosen: Chosen) -> bool:
-        """Whether a candidate was left out that is like this one; or its group has no room."""
-        one = self._candidates[at]
-        if at > start and self._candidates[at - 1].kind == one.kind:
-            return True
-        of_group = sum(pick.candidate.group == one.group for pick in chosen.picks)
-        return of_group >= self._bounds.caps[one.group]
+    def _is_repetition(self, start: int, at: int) -> bool:
+        """Whether a candidate was left out just now that is like this one."""
+        return at > start and self._candidates[at - 1].kind == self._candidates[at].kind
 
     def _moved(self, at: int, number: int, chosen: Chosen) -> Iterator[Chosen]:
         """Move one more server, in each way that fits beside the others."""
