@@ -131,10 +131,10 @@ def _proof(answer: DefragAnswer) -> str:
             f"{_states(answer)} looked at, --budget allows for more."
         )
     if not answer.is_best:
-        return f"Proven: fewer moves are not enough. ({_states(answer)} looked at.)"
+        return f"Proven: no plan has fewer moves ({_states(answer)} looked at)."
     return (
-        "Proven: fewer moves are not enough, and as few can't move fewer devices or less memory. "
-        f"({_states(answer)} looked at.)"
+        "Proven: no plan has fewer moves, and none with as few moves fewer devices or less memory "
+        f"({_states(answer)} looked at)."
     )
 
 

@@ -103,7 +103,8 @@ class Grounds:
         for pool in host.pools:
             counts = pool.members, pool.offered, pool.taken
             told = pool.kind.value, sorted(pool.attributes.items()), pool.address, pool.alone
-            kin.setdefault(pool.kin_id, []).append((told, counts))
+            owes = repr(host.bandwidth_left.get(pool.kin_id))
+            kin.setdefault(pool.kin_id, []).append((told, counts, owes))
         return (
             (host.enabled, host.up, host.bridges, host.numa),
             (host.free_vcpus, host.free_memory_mib, host.free_disk_gib),
