@@ -8,6 +8,7 @@ import pytest
 
 from tests.oracle.capacity_oracle import most_servers
 from tests.oracle.placement_instances import random_host, random_instance
+from tests.oracle.placement_oracle import RawHost, RawRequest
 from tests.properties.placement_world import a_fleet, a_request
 from trunkline.placement.capacity import Capacity, Unlimited, capacity, rows_of
 from trunkline.placement.fleet import Fleet
@@ -15,6 +16,20 @@ from trunkline.placement.place import place
 from trunkline.placement.request import NotPlaced, Placed, PlacementRequest
 
 ENOUGH = 8  # Servers on one host that instances have vCPUs for.
+
+
+def roomy_instance(dice: Random) -> tuple[RawRequest, list[RawHost]]:
+    """Few NICs, and VFs for several servers."""
+    request, hosts = random_instance(dice)
+    request |= {"nics": request["nics"][: dice.choice((1, 2, 2, 3))], "vcpus": 1, "memory": 512}
+    for host in hosts:
+        host["devices"] += [
+            {**vf, "id": f"{vf['pf']}-vf{index}", "vf_index": index, "free": True}
+            for vf in host["devices"]
+            if vf["vf_index"] == 0
+            for index in range(8, 8 + dice.randrange(5))
+        ]
+    return request, hosts
 
 
 def counted(request: PlacementRequest, fleet: Fleet) -> Capacity:
@@ -25,10 +40,10 @@ def counted(request: PlacementRequest, fleet: Fleet) -> Capacity:
 def test_every_host_has_the_count_of_the_oracle(seed: int) -> None:
     dice = Random(seed)
     several = 0
-    for _ in range(40):
-        raw_request, raw_hosts = random_instance(dice)
-        raw_request |= {"nics": raw_request["nics"][:3], "vcpus": 1, "memory": 512}
+    for _ in range(20):
+        raw_request, raw_hosts = roomy_instance(dice)
         found = counted(a_request(raw_request), a_fleet(raw_hosts))
+        raw_hosts = [raw for raw in raw_hosts if raw_request["only"] in (None, raw["name"])]
         for raw, host in zip(sorted(raw_hosts, key=lambda h: h["name"]), found.hosts, strict=True):
             most = most_servers(raw_request, raw, enough=ENOUGH)
             assert (host.name, host.least, host.most) == (raw["name"], most, most), (
@@ -37,7 +52,7 @@ def test_every_host_has_the_count_of_the_oracle(seed: int) -> None:
             several += most > 1
         assert found.least == found.most == sum(host.least for host in found.hosts)
         assert sum(found.limits.values()) == len(raw_hosts)
-    assert several > 5
+    assert several > 2
 
 
 @pytest.mark.parametrize("seed", range(10))

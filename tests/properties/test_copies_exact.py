@@ -39,7 +39,7 @@ def plain_match(dice: Random) -> RawMatch:
 
 def counted(raw: RawMatch, seats: dict[int, int]) -> Count:
     problem, _ = a_problem(raw)
-    supply = Supply(problem.free, problem.egress_left, problem.ingress_left, seats)
+    supply = Supply(problem.free, problem.egress_left, problem.ingress_left, tuple(seats.items()))
     return Copies(problem).count(supply, enough=ENOUGH)
 
 
@@ -47,7 +47,7 @@ def counted(raw: RawMatch, seats: dict[int, int]) -> Count:
 def test_counts_are_those_of_the_oracle_under_all_rules(seed: int) -> None:
     dice = Random(seed)
     unproven = several = 0
-    for _ in range(40):
+    for _ in range(20):
         raw = roomy_match(dice)
         seats = {node: dice.randrange(5) for node in (0, 1, 2)}
         count = counted(raw, seats)
@@ -55,14 +55,14 @@ def test_counts_are_those_of_the_oracle_under_all_rules(seed: int) -> None:
         assert count.least <= most <= count.most, raw
         unproven += not count.is_exact
         several += most > 1
-    assert unproven <= 2
-    assert several >= 5
+    assert unproven <= 1
+    assert several >= 2
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_counts_that_a_flow_expresses_are_always_exact(seed: int) -> None:
     dice = Random(seed)
-    for _ in range(40):
+    for _ in range(20):
         raw = plain_match(dice)
         most = most_copies(raw, seats={}, enough=ENOUGH)
         assert counted(raw, {}) == Count(most, most), raw

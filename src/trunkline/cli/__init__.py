@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from trunkline.cli.capacity import capacity
 from trunkline.cli.devices import device
 from trunkline.cli.events import events
 from trunkline.cli.explain import explain
@@ -16,5 +17,5 @@ from trunkline.cli.servers import server_commands
 from trunkline.cli.verify import verify
 
 commands: Final[list[click.Command]] = [
-    host, device, network, pci_flavor, server_commands, explain, events, verify,
+    host, device, network, pci_flavor, server_commands, explain, capacity, events, verify,
 ]  # fmt: skip

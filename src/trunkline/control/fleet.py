@@ -18,6 +18,7 @@ from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import HostId
+from trunkline.placement.capacity import HostRow, rows_of
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
 from trunkline.placement.place import place
@@ -86,6 +87,11 @@ class LiveFleet:
             self._catch_up(tx)  # Does nothing on a snapshot: `refresh` before.
             result = place(request, self._fleet, spread_key=self._spread_key)
             return result if isinstance(result, Placed) else result.explanation
+
+    def rows(self, request: PlacementRequest) -> list[HostRow]:
+        """Take down what the capacity for a request is counted from; `refresh` before."""
+        with self._lock:
+            return rows_of(request, self._fleet.hosts())
 
     def is_up(self, host: Host) -> bool:
         """Say whether a host's agent has been heard within the limit, and can use the host."""

@@ -19,8 +19,9 @@ from trunkline.placement.feasibility import Site, fit_at_costs, site_of
 from trunkline.placement.flow_cuts import Fitting, FlowCuts
 from trunkline.placement.host_state import HostState
 from trunkline.placement.request import PlacementRequest, Reason
-from trunkline.placement.resources import Supply
+from trunkline.placement.resources import Seats, Supply
 from trunkline.placement.structure import Structure
+from trunkline.placement.views import NumaRoom
 
 # Of all hosts together, bounds looked at by searches: about a second. Only hosts on which rules
 # cross each other need any, and those in like states share one.
@@ -47,6 +48,7 @@ class HostRow(NamedTuple):
     structure: Structure
     usable: tuple[int, ...]  # [slot]
     site: Site | None  # None: the shape doesn't ask where devices are.
+    numa: tuple[NumaRoom, ...]
 
 
 class HostCapacity(NamedTuple):
@@ -78,20 +80,21 @@ def rows_of(request: PlacementRequest, hosts: Iterable[HostState]) -> list[HostR
         HostRow(
             host.id, host.name, host.enabled, host.up,
             host.free_vcpus, host.free_memory_mib, host.free_disk_gib,
-            host.structure, host.usable, site_of(host) if is_ruled else None,
+            host.structure, host.usable, site_of(host, request) if is_ruled else None, host.numa,
         )
         for host in hosts
     ]  # fmt: skip
 
 
 def capacity(request: PlacementRequest, rows: Iterable[HostRow]) -> Capacity:
-    """Count how many more servers like `request` fit on each host.
+    """Count how many more servers like `request` fit on each host, or on the one it names.
 
     Raises:
         Unlimited: It asks for nothing that could run out.
     """
     counter = _Counter(request)
-    hosts = [counter.host(row) for row in sorted(rows, key=attrgetter("name", "id"))]
+    wanted = [row for row in rows if request.only_host in (None, row.name)]
+    hosts = [counter.host(row) for row in sorted(wanted, key=attrgetter("name", "id"))]
     limits = [host.limit for host in hosts]
     return Capacity(
         tuple(hosts),
@@ -153,8 +156,6 @@ class _Counter:
 
     def _refusal(self, row: HostRow) -> Reason | None:
         request = self._request
-        if request.only_host not in (None, row.name):
-            return Reason.NOT_THE_HOST_ASKED_FOR
         if row.id in request.excluded_hosts:
             return Reason.EXCLUDED
         if not row.enabled:
@@ -192,9 +193,12 @@ class _Counter:
 
     def _count(self, row: HostRow, fits: tuple[int, ...], room: int) -> Count:
         site, structure = row.site, row.structure
-        where = None if site is None else (site.places, site.numa_nodes, site.numa_sockets)
+        supply, where = Supply(row.usable), None
+        if site is not None:
+            supply = Supply(row.usable, site.egress_left, site.ingress_left, self._seats(row))
+            where = site.places, site.numa_nodes, site.numa_sockets
         key = fits, structure.family, structure.whole, where
-        state = key, row.usable, site, room
+        state = key, supply, room
         count = self._counts.get(state)
         if count is None:
             copies = self._copies.get(key)
@@ -207,13 +211,23 @@ class _Counter:
                 copies = self._copies[key] = Copies(plan.problem((), site))
             before = copies.steps_used
             left = max(0, min(STEPS_MAX, FLEET_STEPS_MAX - self._steps))
-            count = copies.count(_supply(row.usable, site), enough=room, steps_max=left)
+            count = copies.count(supply, enough=room, steps_max=left)
             self._steps += copies.steps_used - before
             self._counts[state] = count
         return count
 
-
-def _supply(usable: Sequence[int], site: Site | None) -> Supply:
-    if site is None:
-        return Supply(usable)
-    return Supply(usable, site.egress_left, site.ingress_left)
+    def _seats(self, row: HostRow) -> Seats:
+        """How many servers each NUMA node has room for; those that are not confined need none."""
+        if not self._request.is_confined:
+            return ()
+        vcpus, memory_mib, _ = self._sizes
+        return tuple(
+            (
+                node.number,
+                min(
+                    node.free_vcpus // vcpus if vcpus else sum(row.usable),
+                    node.free_memory_mib // memory_mib if memory_mib else sum(row.usable),
+                ),
+            )
+            for node in row.numa
+        )

@@ -17,16 +17,17 @@ from trunkline.placement.problem import Costs, Problem
 _AMPLE: Final = 1 << 40  # Mbps: whether a PF's are enough is a matter of amounts, not of fit.
 
 
+Seats = tuple[tuple[int, int], ...]  # NUMA nodes, and how many servers each has room for.
+
+
 @dataclass(frozen=True, slots=True)
 class Supply:
     """What one host has just now. Hosts with one layout differ in it only."""
 
-    free: Sequence[int]  # [slot]
-    egress_left: Sequence[int | None] = ()  # [family] Mbps; None: not accounted.
-    ingress_left: Sequence[int | None] = ()
-    seats: Mapping[int, int] = field(
-        default_factory=dict
-    )  # Servers that each NUMA node has room for.
+    free: tuple[int, ...]  # [slot]
+    egress_left: tuple[int | None, ...] = ()  # [family] Mbps; None: not accounted.
+    ingress_left: tuple[int | None, ...] = ()
+    seats: Seats = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Resource:
         if self.slots:
             return sum([supply.free[slot] for slot in self.slots])
         if self.node is not None:
-            return supply.seats.get(self.node, 0)
+            return max(0, dict(supply.seats).get(self.node, 0))
         assert self.family is not None, "what is no device and no node is a PF's"
         found = []
         if self.egress:
