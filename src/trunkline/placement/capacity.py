@@ -7,7 +7,7 @@ can be proven; see `copies`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -196,6 +196,7 @@ class _Counter:
         supply, where = Supply(row.usable), None
         if site is not None:
             supply = Supply(row.usable, site.egress_left, site.ingress_left, self._seats(row))
+            site = _in_order(site)
             where = site.places, site.numa_nodes, site.numa_sockets
         key = fits, structure.family, structure.whole, where
         state = key, supply, room
@@ -231,3 +232,15 @@ class _Counter:
             )
             for node in row.numa
         )
+
+
+def _in_order(site: Site) -> Site:
+    """Put the nodes in the order of their numbers: how much each has left makes no other host."""
+    if not site.numa_nodes:
+        return site
+    nodes = sorted(zip(site.numa_nodes, site.numa_sockets, strict=True))
+    return replace(
+        site,
+        numa_nodes=tuple(number for number, _ in nodes),
+        numa_sockets=tuple(socket for _, socket in nodes),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline.api.routing import Auth, Route, get, patch, post
+from trunkline.api.routing import Auth, Route, delete, get, patch, post, put
 from trunkline.api.v1 import (
     agents,
     capacity,
@@ -13,6 +13,7 @@ from trunkline.api.v1 import (
     explain,
     hosts,
     networks,
+    quotas,
     servers,
     verify,
 )
@@ -28,6 +29,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     post(f"{PREFIX}/explain", explain.explain_request),
     post(f"{PREFIX}/capacity", capacity.count, Auth.ADMIN),
     post(f"{PREFIX}/verify", verify.verify, Auth.ADMIN),
+    get(f"{PREFIX}/quotas", quotas.list_),
+    put(f"{PREFIX}/quotas/{{project}}/{{kind}}", quotas.set_, Auth.ADMIN),
+    delete(f"{PREFIX}/quotas/{{project}}/{{kind}}", quotas.unset, Auth.ADMIN),
     get(f"{PREFIX}/servers/{{id}}/path", servers.path),
     get(f"{PREFIX}/events", events.list_),
     post(f"{PREFIX}/hosts/{{name}}/enrol", agents.enrol, Auth.PUBLIC),
