@@ -105,6 +105,7 @@ class PhysicalNetworkItem:
     """What is cabled to one physical network."""
 
     name: str
+    default_vnic_type: str  # Of NICs on its networks that say none.
     host_count: int
     vfs: DeviceCounts
     pfs: DeviceCounts
@@ -131,6 +132,7 @@ class NetworkItem:
     name: str
     project_id: str
     shared: bool
+    default_vnic_type: str  # Of NICs that say none.
     segments: tuple[SegmentItem, ...] | None  # None: for admins only.
 
 
