@@ -104,6 +104,9 @@ SESSIONS: Final = {
     "explain-refused": "explain " + "--nic network=red,vnic-type=direct " * 2,
     "explain-refused-tenant": "explain --os-cloud trunkline-demo "
     + "--nic network=red,vnic-type=direct " * 2,
+    "capacity": "capacity --flavor small --nic network=blue,vnic-type=direct",
+    "capacity-one-host": "capacity --nic network=red,vnic-type=direct --host h1",
+    "capacity-none": "capacity " + "--nic network=red,vnic-type=direct " * 3,
     "events": "events --limit 8",
     "quota-list-none": "quota list",
     "verify": "verify",

@@ -22,6 +22,7 @@ from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.numa import NumaNode, NumaUse
 from trunkline.domain.server import Server
+from trunkline.placement.capacity import HostRow, rows_of
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
 from trunkline.placement.place import candidates, place
@@ -91,6 +92,11 @@ class LiveFleet:
             self._catch_up(tx)  # Does nothing on a snapshot: `refresh` before.
             result = place(request, self._fleet, spread_key=self._spread_key)
             return result if isinstance(result, Placed) else result.explanation
+
+    def rows(self, request: PlacementRequest) -> list[HostRow]:
+        """Take down what the capacity for a request is counted from; `refresh` before."""
+        with self._lock:
+            return rows_of(request, self._fleet.hosts())
 
     def takers(self, request: PlacementRequest, *, at_most: int) -> tuple[HostView, ...]:
         """Return the hosts that could take a server, best first, as values; nothing is held."""
