@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from trunkline.client.pci_flavors import PciFlavorApi
 from trunkline.client.session import Session
+from trunkline.wire.defrag import DefragAnswer, DefragBody
+from trunkline.wire.planning import CapacityAnswer, CapacityBody
 from trunkline.wire.quotas import QuotaBody, QuotaItem, QuotaList
 from trunkline.wire.v1 import (
     PREFIX,
@@ -68,6 +70,10 @@ class TrunklineApi:
         """Ask where a server would go now, or why nowhere; nothing is held by it."""
         return self._session.call("POST", "/explain", ExplainAnswer, body=body)
 
+    def defrag(self, body: DefragBody) -> DefragAnswer:
+        """Ask for the fewest moves that free devices; nothing is held or moved by it."""
+        return self._session.call("POST", "/defrag", DefragAnswer, body=body)
+
     def quotas(self, project: str | None) -> tuple[QuotaItem, ...]:
         """List quotas: of this project, by ID or name, or of all that may be seen."""
         query = [] if project is None else [("project", project)]
@@ -94,6 +100,10 @@ class TrunklineApi:
             marker = answer.marker
             if marker is None:
                 return
+
+    def capacity(self, body: CapacityBody) -> CapacityAnswer:
+        """Ask how many more servers of a shape fit; one page of hosts."""
+        return self._session.call("POST", "/capacity", CapacityAnswer, body=body)
 
     def server_path(self, server: str) -> ServerPath:
         """Show a server, by ID or name, with the way from each NIC to the wire."""

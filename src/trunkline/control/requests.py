@@ -17,7 +17,7 @@ from trunkline.domain.ids import (
     QosPolicyId,
     SubnetId,
 )
-from trunkline.domain.nic_rules import NumaPolicy
+from trunkline.domain.nic_rules import AskedRule, NumaPolicy
 from trunkline.domain.port import VnicType
 
 
@@ -47,7 +47,7 @@ class PortCreate:
     project_id: ProjectId | None = None  # None: the caller's.
     description: str = ""
     admin_state_up: bool = True
-    vnic_type: VnicType | None = None  # None: `normal`.
+    vnic_type: VnicType | None = None  # None: as the network's physical network says.
     pci_flavor: str | None = None
     numa_policy: NumaPolicy | None = None
     qos_policy_id: QosPolicyId | None = None  # None: the network's.
@@ -87,7 +87,7 @@ class NicRequest:
 
     port_id: PortId | None = None
     network_id: NetworkId | None = None
-    vnic_type: VnicType | None = None  # None: the port's; of a new one, `normal`.
+    vnic_type: VnicType | None = None  # None: the port's; of a new one, the network's default.
     fixed_ip: str | None = None  # With `network_id` only.
     pci_flavor: str | None = None  # By name. With `port_id`: for a port that has none.
     numa_policy: NumaPolicy | None = None  # With `network_id` only.
@@ -108,6 +108,7 @@ class ServerCreate:
     flavor_id: FlavorId
     image_id: ImageId | None
     nics: tuple[NicRequest, ...] | NicPolicy
+    rules: tuple[AskedRule, ...] = ()  # Besides those of the flavor.
     host: HostName | None = None  # Admins only: this host or none.
     description: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -124,4 +125,5 @@ class ExplainRequest:
 
     flavor_id: FlavorId | None
     nics: tuple[NicRequest, ...]
+    rules: tuple[AskedRule, ...] = ()  # Besides those of the flavor.
     host: HostName | None = None

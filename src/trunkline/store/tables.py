@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.host import HostResources
+from trunkline.domain.nic_rules import NicRule
 from trunkline.domain.pci_flavor import DeviceMatch
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.server import Fault, Flavor
@@ -273,6 +274,17 @@ hosts = Table(
     Column("updated_at", UtcTime, nullable=False),
 )
 
+# What servers confined to a NUMA node use of it; no row: nobody was ever confined to it.
+numa_uses = Table(
+    "numa_uses",
+    metadata,
+    Column("host_id", _ID, ForeignKey("hosts.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("vcpus_used", Integer, nullable=False),
+    Column("memory_mib_used", Integer, nullable=False),
+    CheckConstraint("vcpus_used >= 0 AND memory_mib_used >= 0", name="not_negative"),
+)
+
 devices = Table(
     "devices",
     metadata,
@@ -376,12 +388,14 @@ servers = Table(
     Column("name", _NAME, nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("host_id", _ID, ForeignKey("hosts.id"), nullable=True, index=True),
+    Column("numa_node", Integer, nullable=True),  # Of the host; its guest is confined to it.
     Column("flavor", Json(Flavor), nullable=False),
     Column("flavor_id", _NAME, nullable=False),
     Column("image_id", _ID, nullable=True, index=True),
     Column("port_ids", Json, nullable=False),
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
+    Column("nic_rules", Json(tuple[NicRule, ...]), nullable=False),
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
     Column("excluded_hosts", Json, nullable=False),
