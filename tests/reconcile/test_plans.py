@@ -185,6 +185,15 @@ def test_one_rate_that_is_asked_for_does_not_erase_the_other() -> None:
     assert "min_tx_rate 50 max_tx_rate 1000" in text
 
 
+def test_a_limit_above_the_speed_of_the_link_is_programmed_as_that() -> None:
+    nic = replace(a_nic(1, vf(MLX, 0)), min_tx_rate_mbps=50, max_tx_rate_mbps=10_001)
+    observed = a_host()
+    pf = replace(observed.functions[MLX], speed_mbps=10_000)
+    observed = replace(observed, functions={**observed.functions, MLX: pf})
+    text = str(plan(a_config(a_server(1, nic)), observed, vif_types=VIF_TYPES))
+    assert "min_tx_rate 50 max_tx_rate 10000 " in text
+
+
 def test_a_pf_with_a_vf_in_use_is_not_given_away_whole() -> None:
     made = plan(a_config(PAIR, WHOLE), a_host(), vif_types=VIF_TYPES)
     assert [unit.outcome.value for unit in made.units] == ["refused", "refused"]

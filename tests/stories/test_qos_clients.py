@@ -118,8 +118,9 @@ def test_types_of_rules_are_listed_and_shown(desk: Desk) -> None:
         if each["parameter_name"] == "direction"
     ]  # fmt: skip
     assert directions == [["egress"]]
+    policy(desk, "typed")
     said = desk.fail("network", "qos", "rule", "create", "--type", "dscp-marking",
-                     "--dscp-mark", "8", "theirs", cloud=ADMIN)  # fmt: skip
+                     "--dscp-mark", "8", "typed", cloud=ADMIN)  # fmt: skip
     assert "bandwidth_limit and minimum_bandwidth are served" in said
 
 

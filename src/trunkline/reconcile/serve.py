@@ -218,7 +218,7 @@ def _add_vf(
     view: View, found: _Devices, nic: NicConfig, vf: PciFunction, *, is_attached: bool
 ) -> None:
     pf, vf_index, observed = view.pf_and_settings(vf)
-    desired = desired_settings(nic, observed)
+    desired = desired_settings(nic, observed, speed_mbps=pf.speed_mbps)
     if isinstance(desired, CannotHonour):
         raise Refused(
             f"{pf.pf_driver or 'the driver'} of {pf.address} can't set "
