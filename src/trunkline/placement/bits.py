@@ -93,6 +93,21 @@ class Planes:
             equal &= ~(mine ^ its)
         return higher
 
+    def in_order(self, other: Planes) -> tuple[Planes, Planes]:
+        """Return the lower of its number and the other's for each place, and the higher."""
+        higher = self.above(other)
+        low, high = Planes(), Planes()
+        for mine, its in zip_longest(self._planes, other._planes, fillvalue=0):
+            low._planes.append(mine & ~higher | its & higher)
+            high._planes.append(mine & higher | its & ~higher)
+        return low, high
+
+    def planes(self, among: int = EVERYWHERE) -> list[int]:
+        """Return the planes of the numbers at some places, lowest first."""
+        if among == EVERYWHERE:
+            return self._planes
+        return [plane & among for plane in self._planes]
+
     def _flip(self, place: int, changed: int) -> None:
         """Change the bits of a number that are set in `changed`."""
         self._planes += [0] * (changed.bit_length() - len(self._planes))
@@ -118,9 +133,9 @@ class Counter(Planes):
         before = sum((plane >> place & 1) << b for b, plane in enumerate(self._planes))
         self._flip(place, before ^ count)
 
-    def add(self, other: Counter) -> None:
-        """Add each count of another to the one here."""
-        self._add_planes(other._planes)
+    def add(self, other: Planes, among: int = EVERYWHERE) -> None:
+        """Add each number of another to the one here, at some places."""
+        self._add_planes(other.planes(among))
 
     def up_to(self, most: int) -> Counter:
         """Return these counts, those above `most` as `most`."""

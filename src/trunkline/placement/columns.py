@@ -145,9 +145,9 @@ class Columns:
         self.free_vcpus.put(place, host.free_vcpus)
         self.free_memory.put(place, host.free_memory_mib)
         self.free_disk.put(place, host.free_disk_gib)
-        if self._offers is not None:
-            self._offers.follow(place, host)
         before = self._usable[place]
+        if self._offers is not None and before is not host.usable:
+            self._offers.follow(place, host)
         if before is not host.usable and before != host.usable:
             self._usable[place] = host.usable
             changed = _changed_profiles(host, before)
@@ -160,6 +160,8 @@ class Columns:
         if self._offers is not None:
             self._offers.replace(place, self.hosts[place].structure, host.structure)
         self.hosts[place] = host
+        if self._offers is not None:
+            self._offers.follow(place, host)
         self._usable[place] = host.usable
         if host.structure.has_devices != bool(self.with_devices & bit):
             self.with_devices ^= bit

@@ -61,17 +61,16 @@ def _nearest(refusals: Refusals, columns: Columns, judge: Judge) -> Iterator[Hos
     """Yield the hosts that refuse, by the least that would have to change there, then by name."""
     waiting: list[tuple[Size, int]] = []  # Looked at, and maybe not the nearest.
     for least, hosts in refusals.nearest_first():
-        while waiting and waiting[0][0] < least:
-            yield columns.hosts[heappop(waiting)[1]]
-        rough = hosts & refusals.is_rough
-        for bit in bits_of(rough):
+        for bit in bits_of(hosts):
             place = bit.bit_length() - 1
-            heappush(waiting, (judge.size(columns.hosts[place]), place))
-        for bit in bits_of(hosts & ~rough):
-            place = bit.bit_length() - 1
+            host = columns.hosts[place]
+            found = judge.size(host) if refusals.is_rough & bit else least
             while waiting and waiting[0] < (least, place):
                 yield columns.hosts[heappop(waiting)[1]]
-            yield columns.hosts[place]
+            if found == least:  # Those that follow need as much, or more.
+                yield host
+            else:
+                heappush(waiting, (found, place))
     while waiting:
         yield columns.hosts[heappop(waiting)[1]]
 

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 
 from trunkline.placement.bits import Counter, bitmap_of, bits_of
 from trunkline.placement.host_state import HostState
+from trunkline.placement.pf_prices import PfPrices
 from trunkline.placement.structure import Structure
 
 
 class Offers:
-    """Columns by profile; places are those of the hosts given."""
+    """Columns by profile; places are those of the hosts given, a list that is kept up to date."""
 
     def __init__(self, hosts: Sequence[HostState]) -> None:
         found: dict[int, dict[int, int]] = {}  # [profile][place]
@@ -26,10 +27,13 @@ class Offers:
         for structure in {host.structure for host in hosts}:
             self._note_size(structure)
         self._size = len(hosts)
+        self._hosts = hosts
+        self._pf_prices: PfPrices | None = None  # None: nobody has asked for whole PFs.
         self._offered = {profile: Counter(counts, self._size) for profile, counts in found.items()}
         self._having = {profile: bitmap_of(counts, self._size) for profile, counts in found.items()}
         self._shut: dict[int, Counter] = {}
         self._shut_on: dict[int, Mapping[int, int]] = {}  # [place][profile]
+        self.twice_owned = 0  # Hosts with a PF that has an owner, and VFs of it have some too.
         for place, host in enumerate(hosts):
             self.follow(place, host)
 
@@ -48,8 +52,16 @@ class Offers:
         """Count PFs that have owners, and VFs without owners of these PFs, of these profiles."""
         return _total(self._shut, profiles)
 
+    def pf_prices(self) -> PfPrices:
+        """Return what it takes to free PFs."""
+        if self._pf_prices is None:
+            self._pf_prices = PfPrices(self._hosts)
+        return self._pf_prices
+
     def follow(self, place: int, host: HostState) -> None:
         """Follow a change of owners on one host."""
+        if self._pf_prices is not None:
+            self._pf_prices.follow(place, host)
         if not host.given_away and place not in self._shut_on:
             return
         before = self._shut_on.pop(place, {})
@@ -57,8 +69,10 @@ class Offers:
         for profile in before.keys() | now.keys():
             if before.get(profile) != now.get(profile):
                 self._shut.setdefault(profile, Counter()).put(place, now.get(profile, 0))
-        if now:
+        if host.given_away:
             self._shut_on[place] = now
+        if (host.given_away and _is_twice_owned(host)) != bool(self.twice_owned >> place & 1):
+            self.twice_owned ^= 1 << place
 
     def replace(self, place: int, before: Structure, now: Structure) -> None:
         """Follow a host that was put anew, as to what it offers; `follow` tells the rest."""
@@ -94,6 +108,16 @@ def _offered_on(structure: Structure) -> dict[int, int]:
         if slot.offered:
             offered[profile] = offered.get(profile, 0) + slot.offered.bit_count()
     return offered
+
+
+def _is_twice_owned(host: HostState) -> bool:
+    """No decision leads there, but nothing keeps a host from telling it."""
+    return any(
+        family.whole is not None
+        and host.owned(family.whole)
+        and any(host.owned(part) for part in family.parts)
+        for family in host.structure.families
+    )
 
 
 def _shut_on(host: HostState) -> dict[int, int]:

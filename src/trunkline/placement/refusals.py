@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Final
 
 from trunkline.domain.device import DeviceKind
-from trunkline.placement.bits import EVERYWHERE, Counter, bits_of
+from trunkline.placement.bits import Counter, bits_of
 from trunkline.placement.changes import EDIT_OF_REASON, fewest_bridges
 from trunkline.placement.columns import Columns
 from trunkline.placement.demand import Attributes, NicClass, make_demand, nic_class
@@ -58,13 +58,17 @@ class Refusals:
     @cached_property
     def is_rough(self) -> int:
         """The hosts for which more may have to change than `nearest_first` says."""
-        if self._mixes_pfs or any(one.is_of(DeviceKind.PF) for one, _ in self._classes):
+        if self._mixes_pfs:
             return self._every
         if not all(group.is_exact for group in self._groups):
             return self._every
         if len(self._bridge_classes) > BRIDGES_MAX:
             return self._every
-        return self._opening
+        rough = self._opening | self._columns.offers().twice_owned
+        for group, freed in zip(self._groups, self._freed, strict=True):
+            if len(group.wants) > 1 and self._whole_pfs & group.profiles:
+                rough |= freed.at_least(1, self._every)  # It matters which NIC has which PF.
+        return rough & self._every
 
     def _of_hosts(self) -> Iterator[tuple[Reason, int]]:
         columns, request, every = self._columns, self._request, self._every
@@ -124,19 +128,20 @@ class Refusals:
                 doubtful |= group.tight(self._usable_count, fitting, margin=0)
         if self._mixes_pfs:
             doubtful |= self._in_doubt_for_pfs()
+        looked_at = 0
         for bit in bits_of(doubtful & ~crowded & self._every):
             if self._judge.is_crowded(self._columns.hosts[bit.bit_length() - 1]):
-                crowded |= bit
-        yield Reason.TOO_FEW_TOGETHER, crowded & self._every
+                looked_at |= bit
+        self._crowded_by_pfs = looked_at
+        yield Reason.TOO_FEW_TOGETHER, (crowded | looked_at) & self._every
 
     def _in_doubt_for_pfs(self) -> int:
-        """Where PFs taken whole might take VFs that others need."""
-        pf_nics = sum(count for one, count in self._classes if one.is_of(DeviceKind.PF))
-        margin = pf_nics * self._columns.offers().vfs_of_a_pf_max
+        """Where PFs taken whole might take VFs that others need now."""
         wants_pf = doubtful = 0
         for group in self._groups:
             fitting = [self._usable(want.profiles) for want in group.wants]
-            doubtful |= group.tight(self._usable_count, fitting, margin=margin)
+            if not self._wants_pfs(group):
+                doubtful |= group.tight(self._usable_count, fitting, margin=self._pf_margin)
         for one, _ in self._classes:
             if one.is_of(DeviceKind.PF):
                 wants_pf |= self._usable(self._columns.of_class(one).profiles)
@@ -180,20 +185,21 @@ class Refusals:
 
     def _columns_of_edits(self) -> list[Counter]:
         """Count the edits that each host needs: all, then by kind, in the order of sizes."""
-        counted = {kind: [hosts] for kind, hosts in self._edits_of_hosts()}
-        counted[EditKind.CHANGE_DEMAND] = [EVERYWHERE] * self._hopeless
-        counted[EditKind.OFFER_DEVICE] = self._never
-        counted[EditKind.FREE_DEVICE] = self._to_free
-        counted[EditKind.ADD_BRIDGE] = list(self._bridges_lacking())
-        by_kind = [Counter.of(counted.get(kind, ())) for kind in SIZES_ORDER]
+        counted = {
+            kind: Counter.of([self.by_reason.get(reason, 0)])
+            for reason, kind in EDIT_OF_REASON.items()
+        }
+        counted[EditKind.CHANGE_DEMAND] = Counter.of([self._every] * self._hopeless)
+        counted[EditKind.OFFER_DEVICE] = Counter.of(
+            hosts for lacking in self._never for hosts in lacking
+        )
+        counted[EditKind.FREE_DEVICE] = self._to_free()
+        counted[EditKind.ADD_BRIDGE] = Counter.of(self._bridges_lacking())
+        by_kind = [counted.get(kind, Counter()) for kind in SIZES_ORDER]
         total = Counter()
         for counter in by_kind:
             total.add(counter)
         return [total, *by_kind]
-
-    def _edits_of_hosts(self) -> Iterator[tuple[EditKind, int]]:
-        for reason, kind in EDIT_OF_REASON.items():
-            yield kind, self.by_reason.get(reason, 0)
 
     @cached_property
     def _hopeless(self) -> int:
@@ -208,10 +214,10 @@ class Refusals:
         return [list(group.lacking(self._usable_count)) for group in self._groups]
 
     @cached_property
-    def _never(self) -> list[int]:
-        """The hosts that lack devices even if all were free, once for each device."""
+    def _never(self) -> list[list[int]]:
+        """As `_lacking`, if no device had an owner."""
         offered = self._columns.offers().offered
-        return [hosts for group in self._groups for hosts in group.lacking(offered)]
+        return [list(group.lacking(offered)) for group in self._groups]
 
     @cached_property
     def _open(self) -> list[list[int]]:
@@ -223,9 +229,7 @@ class Refusals:
 
     @cached_property
     def _opening(self) -> int:
-        """The hosts where a PF with an owner would help if it was free: for several NICs at once,
-        it may be.
-        """
+        """The hosts where freeing a PF gives its VFs to NICs: to several by one edit, it may be."""
         found = 0
         for lacking, opened in zip(self._lacking, self._open, strict=True):
             for now, then in zip(lacking, opened, strict=True):
@@ -233,17 +237,68 @@ class Refusals:
         return found & self._every
 
     @cached_property
-    def _to_free(self) -> list[int]:
-        now = [hosts for lacking in self._lacking for hosts in lacking]
-        then = [hosts for opened in self._open for hosts in opened]
+    def _freed(self) -> list[Counter]:
+        """[group] How many devices would have to be freed for it, PFs for their VFs aside."""
         return [
-            (was & ~self._opening | opened & self._opening) & ~never
-            for was, opened, never in zip(now, then, self._never, strict=True)
-        ] + [self._opening]
+            Counter.of(
+                (now & ~self._opening | then & self._opening) & ~never & self._every
+                for now, then, never in zip(*hosts, strict=True)
+            )
+            for hosts in zip(self._lacking, self._open, self._never, strict=True)
+        ]
+
+    def _to_free(self) -> Counter:
+        """Count the devices that would have to be freed; of PFs, the cheapest to free."""
+        lacking = 0
+        for hosts in self._lacking:
+            lacking |= hosts[0]
+        total = Counter.of([self._opening, self._crowded_by_pfs & ~lacking])
+        for group, freed in zip(self._groups, self._freed, strict=True):
+            if not self._wants_pfs(group):
+                total.add(freed)
+            elif freed.at_least(1, self._every):
+                offers = self._columns.offers()
+                prices = offers.pf_prices().cheapest(group.profiles, group.nic_count)
+                total.add(freed, self._contended)
+                for number, price in enumerate(prices, start=1):
+                    total.add(price, freed.at_least(number, self._every & ~self._contended))
+        return total
+
+    @cached_property
+    def _contended(self) -> int:
+        """Where PFs taken whole might take VFs that others need, even if no device had an owner.
+
+        Then a device put on offer may do instead of a PF that is dear to free.
+        """
+        if not self._mixes_pfs:
+            return 0
+        offers, found = self._columns.offers(), 0
+        for group in self._groups:
+            if not self._wants_pfs(group):
+                everywhere = [self._every] * len(group.wants)
+                found |= group.tight(offers.offered, everywhere, margin=self._pf_margin)
+        return found
+
+    @cached_property
+    def _pf_margin(self) -> int:
+        """How many VFs PFs taken whole can take from others."""
+        pf_nics = sum(count for one, count in self._classes if one.is_of(DeviceKind.PF))
+        return pf_nics * self._columns.offers().vfs_of_a_pf_max
+
+    def _wants_pfs(self, group: Group) -> bool:
+        """Whether all devices that fit it are whole PFs."""
+        return bool(group.profiles) and not group.profiles & ~self._whole_pfs
+
+    @cached_property
+    def _whole_pfs(self) -> int:
+        """The profiles of PFs, as bits."""
+        return self._columns.profiles_where(lambda profile: profile.kind is DeviceKind.PF)
 
     def _is_shut(self, group: Group) -> bool:
         offers = self._columns.offers()
-        return any(offers.shut(want.profiles).at_least(1, self._every) for want in group.wants)
+        return not self._wants_pfs(group) and any(
+            offers.shut(want.profiles).at_least(1, self._every) for want in group.wants
+        )
 
     def _open_count(self, profiles: int) -> Counter:
         total = Counter()

@@ -41,6 +41,14 @@ class Group:
         return sum(want.count for want in self.wants)
 
     @property
+    def profiles(self) -> int:
+        """Of the devices that fit any of them, as bits."""
+        found = 0
+        for want in self.wants:
+            found |= want.profiles
+        return found
+
+    @property
     def is_exact(self) -> bool:
         """Whether all sets are tried. If not, what is found is lacking, but more may be."""
         return len(self.wants) <= KINDS_MAX
