@@ -18,11 +18,12 @@ from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import HostId
+from trunkline.placement.explanation import NEAREST, explain
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
-from trunkline.placement.place import place
-from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
-from trunkline.placement.views import HostView
+from trunkline.placement.place import find_placement, place
+from trunkline.placement.request import Explanation, NotPlaced, Page, Placed, PlacementRequest
+from trunkline.placement.views import HostView, view_differences
 from trunkline.store.changes import NO_CHANGE
 from trunkline.store.transaction import Transaction
 
@@ -80,12 +81,26 @@ class LiveFleet:
                 tx.on_rollback(lambda: self._locked(lambda: self._fleet.undo(hold)))
             return result
 
-    def explain(self, tx: Transaction, request: PlacementRequest) -> Placed | Explanation:
-        """Say where a request would go, or why nowhere; nothing is held."""
+    def explain(
+        self,
+        tx: Transaction,
+        request: PlacementRequest,
+        *,
+        nearest: int = NEAREST,
+        page: Page | None = None,
+    ) -> Placed | Explanation:
+        """Say where a request would go, or why nowhere; nothing is held.
+
+        Args:
+            tx: Of the caller.
+            request: What is asked for.
+            nearest: How many of the hosts that lack least to tell about.
+            page: Which of all hosts to tell about besides.
+        """
         with self._lock:
             self._catch_up(tx)  # Does nothing on a snapshot: `refresh` before.
-            result = place(request, self._fleet, spread_key=self._spread_key)
-            return result if isinstance(result, Placed) else result.explanation
+            placed = find_placement(request, self._fleet, spread_key=self._spread_key)
+            return placed or explain(request, self._fleet, nearest=nearest, page=page)
 
     def is_up(self, host: Host) -> bool:
         """Say whether a host's agent has been heard within the limit, and can use the host."""
@@ -128,16 +143,16 @@ class LiveFleet:
         )
 
     def note_heard(
-        self, tx: Transaction, host_id: HostId, *, at: datetime, is_usable: bool
+        self, tx: Transaction, host_id: HostId, *, at: datetime, problem: str
     ) -> None:
-        """Follow that a host's agent was heard, and whether it can use the host."""
+        """Follow that a host's agent was heard, and why it can't use the host, if it can't."""
 
         def hear() -> None:
             host = self._fleet.find_host(host_id)
             if host is not None:  # Right whatever else has happened to it: see `_follow`.
                 self._last_seen[host_id] = at
-                up = is_usable and self._heard_recently(at)
-                self._fleet.set_status(host_id, enabled=host.enabled, up=up)
+                up = not problem and self._heard_recently(at)
+                self._fleet.set_status(host_id, enabled=host.enabled, up=up, problem=problem)
 
         tx.on_commit(lambda: self._locked(hear))
 
@@ -164,6 +179,19 @@ class LiveFleet:
         """Return the index's view of a host, to be held against the store's."""
         with self._lock:
             return self._fleet.view(host_id)
+
+    def differences(self, tx: Transaction, host: Host) -> tuple[str, ...]:
+        """Hold the index's view of a host against the store's, `up` apart: time decides that.
+
+        What a transaction has written that is not committed, or not told by the change feed yet,
+        differs rightly: only what differs time and again is wrong.
+        """
+        with self._lock:
+            self._catch_up(tx)
+            stored = self.stored_view(tx, host)
+            if self._fleet.find_host(host.id) is None:
+                return ("the index does not have it",)
+            return tuple(view_differences(self._fleet.view(host.id), stored))
 
     def stored_view(self, tx: Transaction, host: Host) -> HostView:
         """Make the view of a host from the store alone."""
@@ -246,6 +274,7 @@ class LiveFleet:
             generation=host.generation,
             enabled=host.enabled,
             up=self.is_up(host),
+            problem=host.problem,
             free_vcpus=resources.vcpus - use.vcpus,
             free_memory_mib=resources.memory_mib - use.memory_mib,
             free_disk_gib=resources.disk_gib - use.disk_gib,

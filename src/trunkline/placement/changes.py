@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from types import MappingProxyType
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostName, PhysicalNetwork
 from trunkline.placement import wording
-from trunkline.placement.demand import NicClass, classes_and_rules, demand_of, nic_class
+from trunkline.placement.demand import NicClass, make_demand, nic_class
 from trunkline.placement.edits import Edit, EditKind
 from trunkline.placement.host_state import FamilyCount, HostState
 from trunkline.placement.request import PlacementRequest, Reason
@@ -33,13 +34,12 @@ class Changes:
 
     def __init__(self, request: PlacementRequest) -> None:
         self._request = request
-        of_nics, rules = classes_and_rules(request)
-        classes = demand_of(of_nics, rules).device_classes
+        # How many devices are missing is counted apart from where they are.
+        classes = make_demand(replace(request, rules=())).device_classes
         self._wanted = Wanted([(one, count) for one, count in classes if one.ways])
-        self._nics: dict[NicClass, list[str]] = {one: [] for one, _ in classes}
-        for nic, of_nic in zip(request.nics, of_nics, strict=True):
-            if of_nic.kind is not None:
-                self._nics[of_nic].append(nic.nic)
+        self._nics: Mapping[NicClass, list[str]] = {
+            one: [nic.nic for nic in request.nics if nic_class(nic) == one] for one, _ in classes
+        }
         self._wants_pf = any(one.is_of(DeviceKind.PF) for one, _ in self._wanted.classes)
         self._bridge_nics = [
             (nic.nic, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
