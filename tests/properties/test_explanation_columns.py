@@ -43,6 +43,7 @@ def check(request: PlacementRequest, fleet: Fleet, dice: Random) -> set[Reason]:
     assert list(told.nearest) == by_size[:wanted]
     later = [one for one in slow if after is None or one.host_name > after]
     assert list(told.page) == later[:limit]
+    assert told.next_after == (later[limit - 1].host_name if len(later) > limit else None)
     if len(slow) == len(list(fleet.hosts())):
         assert told.smallest_change == by_size[0].change
     else:

@@ -142,9 +142,7 @@ class LiveFleet:
             ),
         )
 
-    def note_heard(
-        self, tx: Transaction, host_id: HostId, *, at: datetime, problem: str
-    ) -> None:
+    def note_heard(self, tx: Transaction, host_id: HostId, *, at: datetime, problem: str) -> None:
         """Follow that a host's agent was heard, and why it can't use the host, if it can't."""
 
         def hear() -> None:

@@ -42,6 +42,7 @@ def explain(
     refusals = Refusals(request, columns, judge)
     found = islice(_nearest(refusals, columns, judge), max(nearest, 1))
     told = tuple(_refusal(judge, host) for host in found)
+    listed, has_more = _page(refusals.refused, columns, page)
     if not columns.hosts:
         smallest_change = "add a host: there is none yet"
     elif refusals.refused.bit_count() < len(columns.hosts):
@@ -53,7 +54,8 @@ def explain(
         counts=refusals.counts(),
         nearest=told,
         smallest_change=smallest_change,
-        page=() if page is None else tuple(_page(refusals.refused, columns, judge, page)),
+        page=tuple(_refusal(judge, host) for host in listed),
+        next_after=listed[-1].name if has_more else None,
     )
 
 
@@ -75,11 +77,14 @@ def _nearest(refusals: Refusals, columns: Columns, judge: Judge) -> Iterator[Hos
         yield columns.hosts[heappop(waiting)[1]]
 
 
-def _page(refused: int, columns: Columns, judge: Judge, page: Page) -> Iterator[HostRefusal]:
+def _page(refused: int, columns: Columns, page: Page | None) -> tuple[list[HostState], bool]:
+    """Return the hosts of a page, and whether there are more after them."""
+    if page is None:
+        return [], False
     if page.after is not None:
         refused &= -1 << columns.count_up_to(page.after)
-    for bit in islice(bits_of(refused), page.limit):
-        yield _refusal(judge, columns.hosts[bit.bit_length() - 1])
+    found = [columns.hosts[bit.bit_length() - 1] for bit in islice(bits_of(refused), page.limit)]
+    return found, refused.bit_count() > len(found)
 
 
 def _refusal(judge: Judge, host: HostState) -> HostRefusal:

@@ -156,6 +156,7 @@ class Explanation:
     nearest: tuple[HostRefusal, ...]  # Those that lack least, the nearest first.
     smallest_change: str  # What would make it fit at the first of these; "" when it fits anyway.
     page: tuple[HostRefusal, ...] = ()  # Of all that refuse, by name, as was asked for.
+    next_after: HostName | None = None  # The last host of the page, if there are more.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
