@@ -48,6 +48,12 @@ def check(request: PlacementRequest, fleet: Fleet, dice: Random) -> set[Reason]:
         assert told.smallest_change == by_size[0].change
     else:
         assert told.smallest_change == ""
+
+    left_out = [one.host_id for one in slow if dice.random() < 0.5]
+    others = [one for one in by_size if one.host_id not in left_out]
+    told_of_others = explain(request, fleet, left_out=left_out)
+    assert told_of_others.counts == Counter(reason for one in others for reason in reasons_of(one))
+    assert list(told_of_others.nearest) == others[:20]
     return set(told.counts)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from trunkline.client.pci_flavors import PciFlavorApi
 from trunkline.client.session import Session
+from trunkline.wire.defrag import DefragAnswer, DefragBody
 from trunkline.wire.quotas import QuotaBody, QuotaItem, QuotaList
 from trunkline.wire.v1 import (
     PREFIX,
@@ -83,6 +84,10 @@ class TrunklineApi:
         told = {"nearest": nearest, "limit": limit, "marker": marker}
         query = [(name, str(value)) for name, value in told.items() if value is not None]
         return self._session.call("POST", "/explain", ExplainAnswer, query=query, body=body)
+
+    def defrag(self, body: DefragBody) -> DefragAnswer:
+        """Ask for the fewest moves that free devices; nothing is held or moved by it."""
+        return self._session.call("POST", "/defrag", DefragAnswer, body=body)
 
     def quotas(self, project: str | None) -> tuple[QuotaItem, ...]:
         """List quotas: of this project, by ID or name, or of all that may be seen."""

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.clock import Clock
@@ -22,7 +23,7 @@ from trunkline.domain.ids import DeviceId, HostId
 from trunkline.placement.explanation import NEAREST, explain
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
-from trunkline.placement.place import find_placement, place
+from trunkline.placement.place import candidates, find_placement, place
 from trunkline.placement.request import Explanation, NotPlaced, Page, Placed, PlacementRequest
 from trunkline.placement.views import HostView, view_differences
 from trunkline.store.changes import NO_CHANGE
@@ -90,6 +91,7 @@ class LiveFleet:
         *,
         nearest: int = NEAREST,
         page: Page | None = None,
+        left_out: Collection[HostId] = (),
     ) -> Placed | Explanation:
         """Say where a request would go, or why nowhere; nothing is held.
 
@@ -98,11 +100,25 @@ class LiveFleet:
             request: What is asked for.
             nearest: How many of the hosts that lack least to tell about.
             page: Which of all hosts to tell about besides.
+            left_out: Hosts that are not asked why; they may still be where it goes.
         """
         with self._lock:
             self._catch_up(tx)  # Does nothing on a snapshot: `refresh` before.
             placed = find_placement(request, self._fleet, spread_key=self._spread_key)
-            return placed or explain(request, self._fleet, nearest=nearest, page=page)
+            return placed or explain(
+                request, self._fleet, nearest=nearest, page=page, left_out=left_out
+            )
+
+    def takers(self, request: PlacementRequest, *, at_most: int) -> tuple[HostView, ...]:
+        """Return the hosts that could take a server, best first, as values; nothing is held."""
+        with self._lock:
+            found = islice(candidates(request, self._fleet), at_most)
+            return tuple([self._fleet.view(placed.host_id) for placed in found])
+
+    def hosts_having(self, attribute: tuple[str, str]) -> tuple[HostId, ...]:
+        """Return the hosts with a device that has an attribute, in no particular order."""
+        with self._lock:
+            return self._fleet.hosts_having(attribute)
 
     def is_up(self, host: Host) -> bool:
         """Say whether a host's agent has been heard within the limit, and can use the host."""

@@ -12,7 +12,7 @@ from trunkline.control.access import (
     require_visible,
     require_writer,
 )
-from trunkline.control.asking import numa_policy_of
+from trunkline.control.asking import numa_policy_of, rules_of_flavor, rules_over
 from trunkline.control.audit import actor_of
 from trunkline.control.building import build, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
@@ -58,6 +58,7 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
             server,
             pci_requests=requests_of(tx, svc, flavor.extra_specs),
             numa_policy=numa_policy_of(flavor.extra_specs, image),
+            nic_rules=rules_over(nics, (*rules_of_flavor(flavor.extra_specs), *request.rules)),
         )
         server = build(tx, svc, actor_of(caller), server, nics, host_name=request.host)
         owners = {nic.port.project_id for nic in nics if nic.port}

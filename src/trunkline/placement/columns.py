@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -217,6 +217,14 @@ class Columns:
         """Return the host of a name (or several, if whoever put them let that happen)."""
         first = bisect_left(self.hosts, name, key=lambda host: host.name)
         return (1 << self.count_up_to(name)) - (1 << first)
+
+    def all_but(self, host_ids: Collection[HostId]) -> int:
+        """Return all hosts but some."""
+        found = (1 << len(self.hosts)) - 1
+        for host_id in host_ids:
+            if host_id in self.places:
+                found &= ~(1 << self.places[host_id])
+        return found
 
     def count_up_to(self, name: HostName) -> int:
         """Count the hosts with this name or an earlier one."""

@@ -6,11 +6,12 @@ at, and those that may be nearer than it seems.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from heapq import heappop, heappush
 from itertools import islice
 from typing import Final
 
+from trunkline.domain.ids import HostId
 from trunkline.placement.bits import bits_of
 from trunkline.placement.columns import Columns
 from trunkline.placement.edits import Size
@@ -24,7 +25,12 @@ NEAREST: Final = 20  # Hosts told about where nobody says how many.
 
 
 def explain(
-    request: PlacementRequest, fleet: Fleet, *, nearest: int = NEAREST, page: Page | None = None
+    request: PlacementRequest,
+    fleet: Fleet,
+    *,
+    nearest: int = NEAREST,
+    page: Page | None = None,
+    left_out: Collection[HostId] = (),
 ) -> Explanation:
     """Say why hosts refuse `request`.
 
@@ -36,16 +42,18 @@ def explain(
         fleet: What there is.
         nearest: How many of the hosts that lack least to tell about, at least one.
         page: Which of all hosts to tell about besides.
+        left_out: Hosts that are not asked, whatever they would say.
     """
     columns = fleet.columns()
     judge = Judge(request)
-    refusals = Refusals(request, columns, judge)
+    asked = columns.all_but(left_out)
+    refusals = Refusals(request, columns, judge, asked)
     found = islice(_nearest(refusals, columns, judge), max(nearest, 1))
     told = tuple(_refusal(judge, host) for host in found)
     listed, has_more = _page(refusals.refused, columns, page)
-    if not columns.hosts:
+    if not asked:
         smallest_change = "add a host: there is none yet"
-    elif refusals.refused.bit_count() < len(columns.hosts):
+    elif refusals.refused != asked:
         smallest_change = ""
     else:
         smallest_change = told[0].change

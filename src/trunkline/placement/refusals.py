@@ -28,16 +28,19 @@ BRIDGES_MAX: Final = 8  # Unlike sets of physical networks: the fewest bridges f
 class Refusals:
     """What all hosts say to a request. Only as long as the fleet does not change."""
 
-    def __init__(self, request: PlacementRequest, columns: Columns, judge: Judge) -> None:
+    def __init__(
+        self, request: PlacementRequest, columns: Columns, judge: Judge, hosts: int
+    ) -> None:
+        """Ask these hosts, as bits."""
         self._request, self._columns, self._judge = request, columns, judge
-        self._every = (1 << len(columns.hosts)) - 1
+        self._every = hosts
         self._counted: dict[int, Counter] = {}  # [profiles]
         demand = make_demand(request)
         self._classes = demand.device_classes
         self._bridge_classes = demand.bridge_classes
         self.by_reason: dict[Reason, int] = {}
         for reason, hosts in [*self._of_hosts(), *self._of_nics(), *self._together()]:
-            self.by_reason[reason] = self.by_reason.get(reason, 0) | hosts
+            self.by_reason[reason] = self.by_reason.get(reason, 0) | hosts & self._every
         self.refused = 0
         for hosts in self.by_reason.values():
             self.refused |= hosts

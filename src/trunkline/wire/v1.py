@@ -183,6 +183,7 @@ class ServerPath:
     fault: str | None
     fault_details: str | None  # Admins only.
     nics: tuple[NicPath, ...]
+    rules: tuple[str, ...] = ()  # Over its NICs, as they could be asked for.
     devices: tuple[PathDevice, ...] = ()  # Besides the NICs' own. Admins only.
     device_count: int = 0  # How many it was given besides.
 
@@ -223,6 +224,7 @@ class ExplainBody:
 
     nics: tuple[ExplainNic, ...]
     flavor: str | None = None  # ID or name; None: size does not matter.
+    hints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # Scheduler hints.
     host: str | None = None  # Admins only: this host or none.
 
 
