@@ -46,7 +46,7 @@ def scene(scene: Scene) -> Scene:
 
 
 def a_port(scene: Scene, caller: Caller = ADMIN, **fields: Any) -> PortView:
-    asked = {"vnic_type": VnicType.DIRECT, "project_id": DEMO.project_id} | fields
+    asked: dict[str, Any] = {"vnic_type": VnicType.DIRECT, "project_id": DEMO.project_id} | fields
     return create_port(scene.svc, caller, PortCreate(network_id=scene.blue.id, **asked))
 
 
