@@ -19,5 +19,5 @@ def a_policy(svc: Services, *, kbps: int) -> tuple[QosPolicyId, QosRuleId]:
     (policy,) = create_policies(svc, ADMIN, [QosPolicyCreate(shared=True)])
     limit = QosRuleCreate(type=QosRuleType.BANDWIDTH_LIMIT, kbps=kbps)
     create_rule(svc, ADMIN, policy.id, limit)
-    least = QosRuleCreate(type=QosRuleType.MINIMUM_BANDWIDTH, kbps=2_000_000)
+    least = QosRuleCreate(type=QosRuleType.MINIMUM_BANDWIDTH, kbps=4_000_000)
     return policy.id, create_rule(svc, ADMIN, policy.id, least).id

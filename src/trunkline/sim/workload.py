@@ -95,7 +95,7 @@ class Workload:
         """Make what every run needs: a flavor, and networks on both physical networks."""
         small = FlavorCreate(name="small", vcpus=1, memory_mib=512, disk_gib=1, id=FLAVOR)
         self._front.call(lambda svc: create_flavor(svc, ADMIN, small))
-        for limit in (5_000_000, 20_000_000):
+        for limit in (8_000_000, 20_000_000):
             self._policies.append(self._front.call(partial(a_policy, kbps=limit)))
         vlan, flat = NetworkType.VLAN, NetworkType.FLAT
         phy1, phy2 = PhysicalNetwork("phy1"), PhysicalNetwork("phy2")
@@ -190,7 +190,7 @@ class Workload:
     def _port(self) -> None:
         caller, vnic_type = self._dice.choice(TENANTS), self._dice.choice(_VNIC_TYPES)
         policy = None
-        if vnic_type in (VnicType.DIRECT, VnicType.MACVTAP) and self._dice.random() < 0.5:
+        if vnic_type in (VnicType.DIRECT, VnicType.MACVTAP) and self._dice.random() < 0.7:
             policy, _ = self._dice.choice(self._policies)
         self._create_port(caller, PortCreate(
             network_id=self._a_network(caller), vnic_type=vnic_type, qos_policy_id=policy
@@ -199,7 +199,7 @@ class Workload:
     def _guarantee(self) -> None:
         """Change what ports are guaranteed while servers run; some PF may not have as much."""
         policy_id, rule_id = self._dice.choice(self._policies)
-        kbps = self._dice.choice([1_000_000, 2_000_000, 3_000_000, 5_000_000])
+        kbps = self._dice.choice([1_000_000, 4_000_000, 6_000_000, 8_000_000])
         said = {"policy": policy_id, "kbps": kbps}
 
         def change(svc: Services) -> dict[str, Any]:
