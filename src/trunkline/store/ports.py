@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -50,7 +51,6 @@ _ADDRESSES = Prepared(
 )
 _INSERT = Prepared(insert_row(ports))
 _INSERT_ADDRESS = Prepared(insert_row(ip_allocations))
-_UPDATE = Prepared(update_row(ports, "id", "revision"))
 _DELETE = Prepared(delete(ports).where(ports.c.id == bindparam("this_port")))
 _DELETE_ADDRESSES = Prepared(
     delete(ip_allocations).where(ip_allocations.c.port_id == bindparam("this_port"))
@@ -146,9 +146,15 @@ class Ports:
             GenerationMoved: It is not at the revision of `seen` any more.
             AlreadyExists: The MAC or an address is taken.
         """
+        before = _row(seen)
+        new = {
+            name: value
+            for name, value in _row(port).items()
+            if value != before[name] or name == "revision"
+        }
         try:
-            changed = _UPDATE.run(
-                self._connection, row_values(_row(port), id=port.id, revision=seen.revision)
+            changed = _update_of(frozenset(new)).run(
+                self._connection, row_values(new, id=port.id, revision=seen.revision)
             )
         except IntegrityError as taken:
             raise AlreadyExists(
@@ -290,6 +296,12 @@ class Ports:
                 FixedIp(subnet_id=SubnetId(row["subnet_id"]), ip_address=row["ip_address"])
             )
         return [_port(row, found[row["id"]]) for row in rows]
+
+
+@cache
+def _update_of(columns: frozenset[str]) -> Prepared:
+    """Return the statement that sets these columns; indexes of the others need no work."""
+    return Prepared(update_row(ports, "id", "revision", columns=columns))
 
 
 def _has_status(status: str) -> ColumnElement[bool]:
