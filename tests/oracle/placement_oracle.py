@@ -22,6 +22,15 @@ class RawDevice(TypedDict):
     free: bool
 
 
+class RawNode(TypedDict):
+    """A NUMA node, and what guests that are confined to it have left of it."""
+
+    number: int
+    socket: int | None
+    vcpus: int
+    memory: int
+
+
 class RawHost(TypedDict):
     id: str
     name: str
@@ -32,6 +41,7 @@ class RawHost(TypedDict):
     disk: int
     bridges: list[str]
     devices: list[RawDevice]
+    nodes: NotRequired[list[RawNode]]  # Only the oracle of places looks at them.
 
 
 class RawOption(TypedDict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from tests.oracle.placement_instances import NETWORKS, random_host
-from tests.oracle.placement_oracle import RawDevice, RawHost, RawNic, RawRequest, RawRule
+from tests.oracle.placement_oracle import RawDevice, RawHost, RawNic, RawNode, RawRequest, RawRule
 
 SCOPES = ("pf", "card", "switch", "numa")
 POLICIES = ("required", "legacy", "socket", "preferred")
@@ -24,13 +24,23 @@ def placed_host(dice: Random, number: int) -> RawHost:
         for device in _family(dice, f"h{number}-card{port // 2}.{port % 2}")
     ]
     dice.shuffle(host["devices"])
+    host["nodes"] = [_node(dice, number) for number in range(dice.choice((0, 2, 2, 3)))]
     return host
+
+
+def _node(dice: Random, number: int) -> RawNode:
+    return {
+        "number": number,
+        "socket": None if dice.random() < 0.2 else number // 2,
+        "vcpus": dice.choice((0, 1, 3, 4, 4)),
+        "memory": dice.choice((511, 512, 2048, 2048)),
+    }
 
 
 def _family(dice: Random, pf: str) -> list[RawDevice]:
     """A PF with VFs. Mostly all say one node and one switch; some say nothing, some contradict."""
     network = dice.choice(NETWORKS)
-    node, switch = dice.choice(("0", "1", "1")), dice.choice(("a", "b", "b"))
+    node, switch = dice.choice(("0", "1", "1", "2")), dice.choice(("a", "b", "b"))
     silent, contradicting = dice.random() < 0.15, dice.random() < 0.1
 
     def said() -> dict[str, str]:

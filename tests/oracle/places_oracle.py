@@ -6,9 +6,13 @@ Imports nothing of what it judges. The rules, in words:
   `numa_node`, its switch what they say in `e.switch`; if they say nothing, or not the same, it is
   not known. PFs whose IDs differ only after the last dot are ports of one card, where the PF
   itself is known.
-* The guest is on some NUMA node that a device is known to be on, or on none that is known.
+* The guest is on one of the NUMA nodes that its host reports; if it reports none, on one that a
+  device is known to be on, or on none that is known.
 * `required`: the NIC's device is on the guest's node. `legacy`: it is, or its node is not known.
-  `socket`: it is, or its socket is known to be that node's. `preferred` forbids nothing.
+  `socket`: it is, or its node is one that the host reports, on the same socket, which is known.
+  `preferred` forbids nothing.
+* A guest with a device under one of the first three has all of its vCPUs and memory from its node,
+  where the host reports nodes.
 * Hard affinity: the devices of the rule's NICs are in one place; one whose place is not known is
   together with its own family only. Hard anti-affinity: each has a place of its own, which is
   known. Soft rules forbid nothing. NICs on bridges are no part of rules.
@@ -28,7 +32,7 @@ from tests.oracle.placement_oracle import (
     host_takes,
 )
 
-Home = str | None  # The guest's node; None: it is on none that is known.
+Home = int | None  # The guest's node; None: it is on none that is known.
 Chosen = dict[str, RawDevice]  # By the NIC's name.
 
 
@@ -45,13 +49,34 @@ def fits_on(request: RawRequest, host: RawHost) -> bool:
     return any(
         is_ruled_well(request, host, chosen, home)
         for chosen in ways_to_choose(wanting, host["devices"])
-        for home in homes(host)
+        for home in homes(request, host)
     )
 
 
-def homes(host: RawHost) -> list[Home]:
+def homes(request: RawRequest, host: RawHost) -> list[Home]:
+    """The nodes that the guest may be on."""
+    if host.get("nodes"):
+        return [
+            node["number"]
+            for node in host["nodes"]
+            if not is_confined(request)
+            or (request["vcpus"] <= node["vcpus"] and request["memory"] <= node["memory"])
+        ]
     nodes = {node_of(host, device) for device in host["devices"]}
     return [None, *sorted(node for node in nodes if node is not None)]
+
+
+def is_confined(request: RawRequest) -> bool:
+    return any(
+        nic.get("numa") in ("required", "legacy", "socket")
+        for nic in request["nics"]
+        if nic["kind"] is not None
+    )
+
+
+def socket_of(host: RawHost, number: int | None) -> int | None:
+    found = [node["socket"] for node in host.get("nodes", []) if node["number"] == number]
+    return found[0] if found else None
 
 
 def is_ruled_well(request: RawRequest, host: RawHost, chosen: Chosen, home: Home) -> bool:
@@ -61,9 +86,11 @@ def is_ruled_well(request: RawRequest, host: RawHost, chosen: Chosen, home: Home
         if nic["name"] not in chosen or policy in (None, "preferred"):
             continue
         node = node_of(host, chosen[nic["name"]])
-        there = node is not None and node == home
-        # No host says yet which sockets its nodes are of: `socket` is as strict as `required`.
-        if not there and not (policy == "legacy" and node is None):
+        socket = socket_of(host, node)
+        allowed = node is not None and node == home
+        allowed |= policy == "legacy" and node is None
+        allowed |= policy == "socket" and socket is not None and socket == socket_of(host, home)
+        if not allowed:
             return False
     return all(rule_holds(rule, host, chosen) for rule in request.get("rules", []) if rule["hard"])
 
@@ -89,8 +116,9 @@ def place_of(host: RawHost, device: RawDevice, scope: str) -> tuple[str, str]:
     return ("unknown", pf) if said is None else ("known", said)
 
 
-def node_of(host: RawHost, device: RawDevice) -> str | None:
-    return said_by_family(host, kin_of(device), "numa_node")
+def node_of(host: RawHost, device: RawDevice) -> int | None:
+    said = said_by_family(host, kin_of(device), "numa_node")
+    return None if said is None else int(said)
 
 
 def said_by_family(host: RawHost, pf: str, attribute: str) -> str | None:

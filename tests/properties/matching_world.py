@@ -43,7 +43,7 @@ def a_problem(raw: RawMatch) -> tuple[Problem, list[int]]:
         ),
         egress_left=tuple(f["egress"] for f in raw["families"]),
         ingress_left=tuple(f["ingress"] for f in raw["families"]),
-        numa_nodes=tuple(raw["nodes"]),
+        numa_nodes=tuple(raw["nodes"]) or None,
     )
     return problem, members
 

@@ -16,6 +16,7 @@ from trunkline.placement.request import (
     PlacementRequest,
     SegmentOption,
 )
+from trunkline.placement.views import NumaRoom
 
 
 def a_fleet(hosts: Iterable[RawHost]) -> Fleet:
@@ -37,6 +38,15 @@ def a_host(raw: RawHost) -> HostView:
         free_disk_gib=raw["disk"],
         bridges=frozenset(map(PhysicalNetwork, raw["bridges"])),
         pools=pools_of(devices_of(raw)),
+        numa=tuple(
+            NumaRoom(
+                number=node["number"],
+                socket=node["socket"],
+                free_vcpus=node["vcpus"],
+                free_memory_mib=node["memory"],
+            )
+            for node in raw.get("nodes", [])
+        ),
     )
 
 

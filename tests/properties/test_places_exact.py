@@ -9,7 +9,7 @@ import pytest
 
 from tests.oracle.placement_oracle import RawHost, RawRequest, faults_of_choice
 from tests.oracle.places_instances import placed_instance
-from tests.oracle.places_oracle import homes, hosts_that_fit, is_ruled_well
+from tests.oracle.places_oracle import homes, hosts_that_fit, is_confined, is_ruled_well
 from tests.properties.placement_world import a_fleet, a_request, text_of
 from trunkline.placement.place import candidates, place
 from trunkline.placement.request import Placed
@@ -50,7 +50,12 @@ def faults(request: RawRequest, hosts: list[RawHost], placed: Placed) -> list[st
     found = faults_of_choice(request, host, choices)
     devices = {device["id"]: device for device in host["devices"]}
     chosen = {nic: devices[device] for nic, _, device in choices if device is not None}
-    if not any(is_ruled_well(request, host, chosen, home) for home in homes(host)):
+    where = homes(request, host)
+    if is_confined(request) and host.get("nodes"):
+        where = [node for node in where if node == placed.numa_node]
+    elif placed.numa_node is not None:
+        found.append("confined to a node though nothing asks for it, or its host has none")
+    if not any(is_ruled_well(request, host, chosen, home) for home in where):
         found.append("a rule about places is broken")
     return found
 

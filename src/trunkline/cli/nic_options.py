@@ -13,11 +13,15 @@ from trunkline.wire.v1 import ExplainNic
 _NIC_KEYS = {
     "network": "network", "net-id": "network", "net": "network", "port": "port", "port-id": "port",
     "vnic-type": "vnic_type", "fixed-ip": "fixed_ip", "pci-flavor": "pci_flavor",
+    "numa-policy": "numa_policy",
 }  # fmt: skip
 
 
 class NicParameter(click.ParamType[ExplainNic]):
-    """``network=NAME[,vnic-type=TYPE][,fixed-ip=ADDRESS][,pci-flavor=NAME]`` or ``port=NAME``."""
+    """``network=NAME[,KEY=VALUE…]`` or ``port=NAME[,pci-flavor=NAME]``.
+
+    Keys: vnic-type, fixed-ip, pci-flavor, numa-policy.
+    """
 
     name = "nic"
 
@@ -51,9 +55,10 @@ def takes_nics(command: Command) -> Command:
 
     @click.option(
         "--nic", "nics", multiple=True, type=NicParameter(),
-        metavar="network=NAME[,vnic-type=TYPE][,pci-flavor=NAME]|port=NAME",
-        help="One NIC; give it once for each. TYPE: normal (default), direct, macvtap, "
-        "direct-physical.",
+        metavar="network=NAME[,KEY=VALUE…]|port=NAME",
+        help="One NIC; give it once for each. Keys: vnic-type (normal, direct, macvtap, "
+        "direct-physical), pci-flavor, numa-policy (required, preferred, legacy, socket), "
+        "fixed-ip.",
     )  # fmt: skip
     @click.option(
         "--port", "ports", multiple=True, metavar="NAME",

@@ -241,6 +241,7 @@ def _plug(
             project_id=server.project_id,
             vnic_type=nic.vnic_type,
             pci_flavor=nic.pci_flavor,
+            numa_policy=nic.numa_policy,
             addresses=(AddressRequest(ip_address=nic.fixed_ip),) if nic.fixed_ip else None,
             device_id=server.id,
             device_owner=DEVICE_OWNER,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trunkline.control.access import require_admin, require_visible
+from trunkline.control.asking import numa_policy_of
 from trunkline.control.binding import TUNNEL_BRIDGE
 from trunkline.control.pci_flavors import matches_of, requests_of
 from trunkline.control.requests import ExplainRequest, NicPolicy, NicRequest
@@ -21,6 +22,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName, PortId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import DeviceMatch
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import Port, VnicType
@@ -48,6 +50,7 @@ class Nic:
     claim: Binding | None  # An admin has claimed a device for the port already.
     fixed_ip: str | None
     pci_flavor: str | None  # By name.
+    numa_policy: NumaPolicy | None  # Its own.
     match: DeviceMatch = ()  # What that stands for now.
 
 
@@ -96,6 +99,7 @@ def _of_bound_port(port: Port, network: Network) -> Nic:
         claim=None,
         fixed_ip=None,
         pci_flavor=port.pci_flavor,
+        numa_policy=port.numa_policy,
     )
 
 
@@ -109,8 +113,8 @@ def server_request(
 ) -> PlacementRequest:
     """Make the request that places a server, or places it anew."""
     return placement_request(
-        tx, svc, nics, server.flavor, devices=server.pci_requests, host=host,
-        excluded=server.excluded_hosts,
+        tx, svc, nics, server.flavor, devices=server.pci_requests,
+        numa_policy=server.numa_policy, host=host, excluded=server.excluded_hosts,
     )  # fmt: skip
 
 
@@ -121,6 +125,7 @@ def placement_request(
     flavor: Flavor | None,
     *,
     devices: Sequence[PciRequest] = (),
+    numa_policy: NumaPolicy | None = None,
     host: HostName | None = None,
     excluded: Sequence[HostId] = (),
 ) -> PlacementRequest:
@@ -132,6 +137,7 @@ def placement_request(
         nics: The server's.
         flavor: Its size; None: size is no matter.
         devices: What it gets besides NICs.
+        numa_policy: Of NICs that have none of their own, and of `devices`.
         host: This host or none.
         excluded: Hosts that have refused it.
     """
@@ -142,11 +148,12 @@ def placement_request(
         if host not in (None, claimed):
             raise StateConflict("port", nic.name, f"its claimed device is on {claimed}, not {host}")
         host = claimed
+    demands = (
+        *(_demand(svc, nic, numa_policy) for nic in nics if nic.claim is None),
+        *device_demands(devices, numa_policy),
+    )
     return PlacementRequest(
-        nics=(
-            *(_demand(svc, nic) for nic in nics if nic.claim is None),
-            *device_demands(devices),
-        ),
+        nics=demands,
         vcpus=flavor.vcpus if flavor else 0,
         memory_mib=flavor.memory_mib if flavor else 0,
         disk_gib=flavor.disk_gib + flavor.ephemeral_gib if flavor else 0,
@@ -169,12 +176,20 @@ def shape_request(
         tx.hosts.get_by_name(shape.host)
     flavor = None if shape.flavor_id is None else tx.flavors.get(shape.flavor_id)
     nics = resolve_nics(tx, svc, caller, shape.nics)
-    devices = () if flavor is None else requests_of(tx, svc, flavor.extra_specs)
-    return placement_request(tx, svc, nics, flavor, devices=devices, host=shape.host)
+    specs = {} if flavor is None else flavor.extra_specs
+    return placement_request(
+        tx, svc, nics, flavor, devices=requests_of(tx, svc, specs),
+        numa_policy=numa_policy_of(specs), host=shape.host,
+    )  # fmt: skip
 
 
-def device_demands(requests: Sequence[PciRequest]) -> tuple[NicDemand, ...]:
-    """Return one demand for each device that a server gets besides its NICs."""
+def device_demands(
+    requests: Sequence[PciRequest], numa_policy: NumaPolicy | None = None
+) -> tuple[NicDemand, ...]:
+    """Return one demand for each device that a server gets besides its NICs.
+
+    A `numa_policy` goes before that of an alias, as in Nova.
+    """
     wanted = [request for request in requests for _ in range(request.count)]
     return tuple(
         NicDemand(
@@ -183,6 +198,7 @@ def device_demands(requests: Sequence[PciRequest]) -> tuple[NicDemand, ...]:
             options=(),
             match=request.match,
             or_kinds=frozenset(request.or_kinds),
+            numa=numa_policy or request.numa,
         )
         for number, request in enumerate(wanted)
     )
@@ -209,7 +225,7 @@ def check_vnic_type(svc: Services, network: Network, vnic_type: VnicType) -> Non
         )
 
 
-def _demand(svc: Services, nic: Nic) -> NicDemand:
+def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDemand:
     kind = DEVICE_KINDS[nic.vnic_type]
     options = []
     for segment in segments_for(svc, nic.network, nic.vnic_type):
@@ -228,6 +244,7 @@ def _demand(svc: Services, nic: Nic) -> NicDemand:
         options=tuple(options),
         attributes=trusted if kind else {},
         match=nic.match,
+        numa=nic.numa_policy or numa_policy,
     )
 
 
@@ -295,6 +312,7 @@ def _of_port(
         claim=binding,
         fixed_ip=None,
         pci_flavor=wanted or port.pci_flavor,
+        numa_policy=port.numa_policy,
     )
 
 
@@ -315,4 +333,5 @@ def _of_network(
         claim=None,
         fixed_ip=request.fixed_ip,
         pci_flavor=request.pci_flavor,
+        numa_policy=request.numa_policy,
     )

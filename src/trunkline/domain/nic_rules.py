@@ -13,6 +13,11 @@ class NumaPolicy(enum.Enum):
     LEGACY = "legacy"  # There, unless the device's node is not known.
     SOCKET = "socket"  # On the socket of the guest's node, and known to be.
 
+    @property
+    def confines(self) -> bool:
+        """Whether the guest must keep to one node, since it would mean nothing otherwise."""
+        return self is not NumaPolicy.PREFERRED
+
 
 class Scope(enum.Enum):
     """In what NICs are together or apart. The values are API."""

@@ -102,7 +102,7 @@ class _Sought:
             return None
         costs = tuple(each.costs_on(host.structure) for each, _ in self.device_columns)
         plan = fit_at_costs(self.demand, host.structure, costs)
-        solution = plan.solve(host.usable, site_of(host) if plan.is_ruled else None)
+        solution = plan.solve(host.usable, site_of(host, self.request) if plan.is_ruled else None)
         if solution is None:
             return None
         devices = _pick_devices(host, plan, solution)
@@ -110,6 +110,7 @@ class _Sought:
             host_id=host.id,
             seen_generation=host.generation,
             choices=tuple(self._choices(host, devices)),
+            numa_node=solution.numa_node if host.numa and self.request.is_confined else None,
         )
 
     def _choices(self, host: HostState, devices: list[list[_Picked]]) -> Iterator[NicChoice]:

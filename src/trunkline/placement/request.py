@@ -65,6 +65,13 @@ class PlacementRequest:
     only_host: HostName | None = None  # An admin named the host.
     rules: tuple[GroupRule, ...] = ()  # Their order does not matter.
 
+    @property
+    def is_confined(self) -> bool:
+        """Whether the guest must be on one NUMA node, of hosts that say which they have."""
+        return any(
+            nic.numa is not None and nic.numa.confines for nic in self.nics if nic.kind is not None
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicChoice:
@@ -82,6 +89,7 @@ class Placed:
     host_id: HostId
     seen_generation: int  # Of the host; the commit goes through only if it has not moved.
     choices: tuple[NicChoice, ...]  # In the order of the request's NICs.
+    numa_node: int | None = None  # The guest is confined to it, and counts against it.
 
 
 class Reason(enum.Enum):

@@ -10,6 +10,16 @@ from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumaRoom:
+    """One NUMA node of a host, and what it has left for guests that are confined to it."""
+
+    number: int
+    socket: int | None  # None: not known.
+    free_vcpus: int  # Negative when more was given than the node has.
+    free_memory_mib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostView:
     """One host with its devices, and what it has left for servers."""
 
@@ -23,6 +33,7 @@ class HostView:
     free_disk_gib: int = 0
     bridges: frozenset[PhysicalNetwork] = frozenset()  # Where `normal` NICs can be plugged.
     pools: tuple[DevicePool, ...] = ()  # By `sort_key`.
+    numa: tuple[NumaRoom, ...] = ()  # By number; empty: the host reports none.
 
 
 def view_differences(index: HostView, stored: HostView) -> Iterator[str]:

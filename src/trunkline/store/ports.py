@@ -26,6 +26,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import PortId, SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import FixedIp, Port, VnicType
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
@@ -337,6 +338,7 @@ def _row(port: Port) -> dict[str, Any]:
         "mac": str(port.mac),
         "vnic_type": port.vnic_type.value,
         "pci_flavor": port.pci_flavor,
+        "numa_policy": None if port.numa_policy is None else port.numa_policy.value,
         "device_id": port.device_id,
         "device_owner": port.device_owner,
         "port_security_enabled": port.port_security_enabled,
@@ -358,6 +360,7 @@ def _port(row: Row, addresses: Sequence[FixedIp]) -> Port:
         | {
             "mac": MacAddress(row["mac"]),
             "vnic_type": VnicType(row["vnic_type"]),
+            "numa_policy": row["numa_policy"] and NumaPolicy(row["numa_policy"]),
             "fixed_ips": tuple(addresses),
         }
     )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, exists, func, select
 from trunkline.domain.errors import NotFound
 from trunkline.domain.ids import HostId, ImageId, ServerId
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.server import PowerState, Server, ServerState
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
@@ -120,6 +121,7 @@ def _row(server: Server) -> dict[str, Any]:
         "image_id": server.image_id,
         "port_ids": server.port_ids,
         "pci_requests": server.pci_requests,
+        "numa_policy": None if server.numa_policy is None else server.numa_policy.value,
         "power": server.power.value,
         "boot_number": server.boot_number,
         "excluded_hosts": server.excluded_hosts,
@@ -149,6 +151,7 @@ def _server(row: Row) -> Server:
             "state": ServerState(row["state"]),
             "flavor": row["flavor"],
             "power": PowerState(row["power"]),
+            "numa_policy": row["numa_policy"] and NumaPolicy(row["numa_policy"]),
             "port_ids": tuple(row["port_ids"]),
             "excluded_hosts": tuple(row["excluded_hosts"]),
             "tags": tuple(row["tags"]),

@@ -55,7 +55,7 @@ def a_problem(
         rules=tuple(rules),
         places=tuple(places),
         egress_left=tuple(left),
-        numa_nodes=tuple(nodes),
+        numa_nodes=tuple(nodes) or None,
     )
 
 

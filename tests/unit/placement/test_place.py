@@ -22,7 +22,6 @@ from tests.unit.placement.builders import (
     vfs,
 )
 from trunkline.domain.device import DeviceRef
-from trunkline.domain.device_pool import PoolMember
 from trunkline.domain.ids import HostName
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.place import candidates
@@ -189,12 +188,6 @@ def test_what_is_not_known_of_a_host_is_refused_rather_than_left_out_of_account(
     placed(a_request(replace(nic, numa=NumaPolicy.LEGACY)), fleet)
 
 
-def on_node(devices: list[PoolMember], node: int) -> list[PoolMember]:
-    return [
-        replace(each, attributes={**each.attributes, "numa_node": str(node)}) for each in devices
-    ]
-
-
 def test_nics_are_kept_on_one_switch_or_on_two_by_its_tag() -> None:
     host = a_host(
         "h1", vfs("a", 2, switch="s1"), vfs("b", 2, switch="s1"), vfs("c", 1, switch="s2")
@@ -216,12 +209,3 @@ def test_where_tags_of_one_pf_contradict_its_switch_is_not_known() -> None:
     apart = ruled(together(Scope.SWITCH, apart=True))
     contradicting = [*vfs("a", 1, switch="s1"), vfs("a", 2, switch="s3")[1]]
     refused(apart, a_fleet(a_host("h1", contradicting, vfs("b", 1, switch="s2"))))
-
-
-def test_a_required_numa_node_puts_all_such_nics_on_one_node() -> None:
-    x, y = (replace(a_nic(name, "phy1"), numa=NumaPolicy.REQUIRED) for name in "xy")
-    devices = on_node(vfs("a", 1), 0), on_node(vfs("b", 2), 1)
-    assert device_ids(placed(a_request(x, y), a_fleet(a_host("h1", *devices)))) == ["b.0", "b.1"]
-    refused(
-        a_request(x, y), a_fleet(a_host("h1", on_node(vfs("a", 1), 0), on_node(vfs("b", 1), 1)))
-    )

@@ -13,10 +13,12 @@ from trunkline.control.requests import ExplainRequest, NicRequest
 from trunkline.control.services import Services
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import FlavorId, HostName
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import parse_vnic_type
 
 NICS_MAX: Final = 64  # More than any guest has PCI slots for; each costs placement time.
 SHAPE_FIELDS: Final = ("nics", "flavor", "host")
+_OF_NEW_PORTS: Final = ("vnic_type", "fixed_ip", "numa_policy")
 
 
 def shape_of(svc: Services, caller: Caller, fields: Fields) -> ExplainRequest:
@@ -41,11 +43,11 @@ def _flavor_id(svc: Services, caller: Caller, ref: str) -> FlavorId:
 
 
 def _nic_request(svc: Services, caller: Caller, fields: Fields) -> NicRequest:
-    fields.require_only(("port", "network", "vnic_type", "fixed_ip", "pci_flavor"))
+    fields.require_only(("port", "network", *_OF_NEW_PORTS, "pci_flavor"))
     pci_flavor = fields.text("pci_flavor", None) or None
     port, network = fields.text("port", None), fields.text("network", None)
     if port is not None:
-        for other in ("network", "vnic_type", "fixed_ip"):
+        for other in ("network", *_OF_NEW_PORTS):
             if fields.raw(other) is not None:
                 raise fields.invalid(other, "a port says itself what it is; leave this out")
         return NicRequest(port_id=find_port(svc, caller, port).port.id, pci_flavor=pci_flavor)
@@ -60,4 +62,5 @@ def _nic_request(svc: Services, caller: Caller, fields: Fields) -> NicRequest:
         vnic_type=fields.parsed("vnic_type", parse_vnic_type, None),
         fixed_ip=fields.text("fixed_ip", None),
         pci_flavor=pci_flavor,
+        numa_policy=fields.parsed("numa_policy", NumaPolicy, None),
     )
