@@ -19,6 +19,8 @@ def allocate_fixed_ips(
     network: Network,
     wanted: tuple[AddressRequest, ...] | None,
     port_id: PortId,
+    *,
+    held: tuple[FixedIp, ...] = (),
 ) -> tuple[FixedIp, ...]:
     """Choose the addresses of a port, new or changed. Storing the port stores them.
 
@@ -30,6 +32,7 @@ def allocate_fixed_ips(
         network: The port's.
         wanted: None: one for each IP version that the network has subnets of. Empty: none.
         port_id: The port's; it need not be stored yet.
+        held: What the port holds already.
 
     Raises:
         Invalid: A subnet is not the network's, or an address can't be a port's.
@@ -39,8 +42,7 @@ def allocate_fixed_ips(
     # Whoever chooses after the same reading would choose the same address.
     tx.subnets.lock(network.id)
     subnets = tx.subnets.of_network(network.id)
-    port = tx.ports.find(port_id)
-    chooser = _Chooser(tx, port_id, held=() if port is None else port.fixed_ips)
+    chooser = _Chooser(tx, port_id, held=held)
     if wanted is None:
         versions = sorted({subnet.ip_version for subnet in subnets})
         candidates = [[s for s in subnets if s.ip_version == version] for version in versions]

@@ -359,7 +359,9 @@ def _updated(
         given["trusted"] = _trusted(changes.profile)
         given["profile"] = _kept_profile(changes.profile)
     if not isinstance(changes.fixed_ips, Unset):
-        given["fixed_ips"] = allocate_fixed_ips(tx, network, changes.fixed_ips, port.id)
+        given["fixed_ips"] = allocate_fixed_ips(
+            tx, network, changes.fixed_ips, port.id, held=port.fixed_ips
+        )
     updated = replace(port, **given)
     if (updated.vnic_type, updated.pci_flavor) != (port.vnic_type, port.pci_flavor):
         _check_pci_flavor(tx, updated.pci_flavor, updated.vnic_type)
@@ -377,8 +379,7 @@ def _free_mac(tx: Transaction, network_id: NetworkId, port_id: PortId) -> MacAdd
     for attempt in range(_MAC_ATTEMPTS_MAX):
         digest = hashlib.sha256(f"{port_id}/{attempt}".encode()).digest()
         mac = MacAddress(":".join([_MAC_PREFIX, *(f"{byte:02x}" for byte in digest[:3])]))
-        query = ListQuery(equals={"network_id": (network_id,), "mac": (str(mac),)}, limit=1)
-        if not tx.ports.page(query):
+        if not tx.ports.is_mac_taken(network_id, mac):
             return mac
     raise StateConflict("network", network_id, "no free MAC address was found")
 

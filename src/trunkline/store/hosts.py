@@ -36,7 +36,7 @@ _THIS = hosts.c.id == bindparam("this_id")
 _RAISE_THIS = (
     update(hosts)
     .where(_THIS)
-    .values(generation=hosts.c.generation + 1)
+    .values(generation=hosts.c.generation + bindparam("by"))
     .returning(hosts.c.generation)
 )
 _RAISE = Prepared(_RAISE_THIS)
@@ -128,21 +128,21 @@ class Hosts:
             del row[kept]
         self._connection.execute(update(hosts).where(hosts.c.id == host.id).values(row))
 
-    def raise_generation(self, host_id: HostId, *, seen: int | None = None) -> int:
-        """Raise a host's generation by 1 and return it; what is desired of the host has changed.
+    def raise_generation(self, host_id: HostId, *, seen: int | None = None, by: int = 1) -> int:
+        """Raise a host's generation and return it; what is desired of the host has changed.
 
         Args:
             host_id: The host.
             seen: The generation that the change was decided from; None where it does not depend
                 on what is desired of the host otherwise (such as a release).
+            by: How many changes it is.
 
         Raises:
             GenerationMoved: It has moved past `seen`; nothing was written.
         """
         statement = _RAISE if seen is None else _RAISE_IF_SEEN
         raised: int | None = statement.scalar(
-            self._connection,
-            {"this_id": host_id} if seen is None else {"this_id": host_id, "seen": seen},
+            self._connection, {"this_id": host_id, "seen": seen, "by": by}
         )
         if raised is None:
             raise GenerationMoved("host", host_id, seen_generation=seen or 0)

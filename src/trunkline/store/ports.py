@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, GenerationMoved, NotFound
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.ids import PortId, SubnetId
+from trunkline.domain.ids import NetworkId, PortId, SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool
 from trunkline.domain.nic_rules import NumaPolicy
@@ -48,6 +48,11 @@ _BY_IDS = by_lock(select_where_in(ports).order_by(ports.c.id))
 _ADDRESSES = Prepared(
     select_where_in(ip_allocations, "port_id").order_by(
         ip_allocations.c.port_id, ip_allocations.c.position
+    )
+)
+_OF_MAC = Prepared(
+    select(ports.c.id).where(
+        ports.c.network_id == bindparam("this_network"), ports.c.mac == bindparam("this_mac")
     )
 )
 _INSERT = Prepared(insert_row(ports))
@@ -197,6 +202,11 @@ class Ports:
             .where(ip_allocations.c.subnet_id == subnet_id)
         )
         return count or 0
+
+    def is_mac_taken(self, network_id: NetworkId, mac: MacAddress) -> bool:
+        """Say whether some port of the network has this MAC."""
+        wanted = {"this_network": network_id, "this_mac": str(mac)}
+        return bool(_OF_MAC.all(self._connection, wanted))
 
     def is_address_taken(self, subnet_id: str, address: str) -> bool:
         """Say whether some port holds `address` in the subnet."""
