@@ -20,6 +20,7 @@ from trunkline.control.locking import lock_server
 from trunkline.control.nics import resolve_nics
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.ports import port_views, unplug_port
+from trunkline.control.quotas import require_quota
 from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, ServerCreate, Unset
 from trunkline.control.services import Services
@@ -59,6 +60,9 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
             numa_policy=numa_policy_of(flavor.extra_specs, image),
         )
         server = build(tx, svc, actor_of(caller), server, nics, host_name=request.host)
+        owners = {nic.port.project_id for nic in nics if nic.port}
+        for project_id in sorted({server.project_id, *owners}):
+            require_quota(tx, project_id, server_id=server.id)
         tx.servers.insert(server)
         audit.record(
             tx, actor_of(caller), svc.clock.now(), "server.create", f"server {server.id}",

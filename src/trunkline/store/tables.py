@@ -294,12 +294,22 @@ allocations = Table(
     Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False, index=True),
     Column("port_id", _ID, nullable=True, index=True),  # None: a device on no network.
     Column("server_id", _ID, nullable=True, index=True),
-    Column("project_id", _ID, nullable=False),
+    Column("project_id", _ID, nullable=False, index=True),
     Column("epoch", Integer, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("created_at", UtcTime, nullable=False),
     Column("failure", Text, nullable=True),
     Column("wire", String(320), nullable=True, index=True),
+)
+
+# How many devices a project may hold; '' stands for "on whatever physical network".
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("project_id", _ID, primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("physical_network", _NAME, primary_key=True),
+    Column("most", Integer, nullable=False),
 )
 
 bindings = Table(

@@ -24,6 +24,7 @@ from trunkline.store.networks import Networks
 from trunkline.store.pci_flavors import PciFlavors
 from trunkline.store.pools import Pools
 from trunkline.store.ports import Ports
+from trunkline.store.quotas import Quotas
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
 from trunkline.store.subnets import Subnets
@@ -146,6 +147,11 @@ class Transaction:
     def ports(self) -> Ports:
         """Ports and their IP addresses."""
         return Ports(self._connection)
+
+    @cached_property
+    def quotas(self) -> Quotas:
+        """How many devices projects may hold."""
+        return Quotas(self._connection)
 
     @cached_property
     def servers(self) -> Servers:
