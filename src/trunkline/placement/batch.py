@@ -22,7 +22,7 @@ from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.place import find_placement
 from trunkline.placement.request import GroupRule, NicDemand, Placed, PlacementRequest
 
-RULED_NICS_MAX: Final = 32  # Of all servers on a host; a search, so its time may double with each.
+RULED_NICS_MAX: Final = 16  # Of all servers on a host; a search, so its time may double with each.
 
 
 @dataclass(frozen=True, slots=True)
