@@ -398,3 +398,7 @@ def test_a_server_beyond_its_projects_quota_is_refused_with_403(world: TwoNetwor
     )
     assert reply.status == 403, reply
     assert "quota exceeded for VFs: 1 asked for, 0 of 0 held" in str(reply.json())
+
+
+def test_devices_on_a_physical_network_that_is_not_there_are_an_error(world: TwoNetworks) -> None:
+    assert ask(world, "/devices?physical_network=phy9").status == 404

@@ -17,7 +17,6 @@ from tests.control.scene import Scene, on
 from tests.support.world import ADMIN, DEMO
 from trunkline.control.events import list_events
 from trunkline.control.ports import create_port
-from trunkline.control.quotas import set_quota
 from trunkline.control.requests import NicPolicy, NicRequest, PortCreate, ServerCreate
 from trunkline.control.servers import (
     BATCH_SERVERS_MAX,
@@ -31,7 +30,7 @@ from trunkline.domain.errors import Invalid
 from trunkline.domain.ids import FlavorId, HostName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.port import VnicType
-from trunkline.domain.quota import QuotaExceeded
+from trunkline.domain.quota import Quota, QuotaExceeded
 from trunkline.domain.server import Server, ServerState
 
 HOSTS = [HostName("h1"), HostName("h2")]
@@ -121,7 +120,8 @@ def test_servers_of_a_batch_live_and_die_alone(scene: Scene) -> None:
 
 
 def test_a_quota_is_for_all_of_them_together(scene: Scene) -> None:
-    set_quota(scene.svc, ADMIN, DEMO.project_id, DeviceKind.VF, None, 4)
+    quota = Quota(project_id=DEMO.project_id, kind=DeviceKind.VF, physical_network=None, limit=4)
+    scene.svc.store.write(lambda tx: tx.quotas.put(quota))
     create(scene, on(scene.blue), least=2, most=2)
     with pytest.raises(QuotaExceeded, match="3"):
         create(scene, on(scene.blue), least=3, most=3)

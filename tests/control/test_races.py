@@ -120,8 +120,7 @@ def test_batches_for_the_last_vfs_get_no_less_than_their_least_and_all_that_is_l
 
     def ask(n: int) -> list[ServerView]:
         svc = replicas[n % len(replicas)]
-        for _ in range(2):
-            batches.append(create_servers(svc, DEMO, request, least=3, most=4))
+        batches.extend(create_servers(svc, DEMO, request, least=3, most=4) for _ in range(2))
         return []
 
     at_once(THREADS, ask)

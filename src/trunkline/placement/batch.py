@@ -44,11 +44,19 @@ def hold_batch(
         fleet: Where; it is changed by the holds.
         spread_key: As `place` has it.
     """
+    held = _one_by_one(request, most, fleet, spread_key)
+    if held and len(held) < most:
+        held = _put_right(request, most, fleet, held)
+        held += _one_by_one(request, most - len(held), fleet, spread_key)
+    return held
+
+
+def _one_by_one(request: PlacementRequest, most: int, fleet: Fleet, spread_key: str) -> list[Held]:
     held: list[Held] = []
     while len(held) < most:
         placed = find_placement(request, fleet, spread_key=spread_key)
         if placed is None:
-            return _put_right(request, most, fleet, held)
+            break
         held.append(_hold(placed, request, fleet))
     return held
 

@@ -300,6 +300,21 @@ allocations = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("failure", Text, nullable=True),
     Column("wire", String(320), nullable=True, index=True),
+    Column("egress_mbps", Integer, nullable=False),  # Guaranteed by the PF; 0: nothing is.
+    Column("ingress_mbps", Integer, nullable=False),
+)
+
+# What PFs have and owe; only those that account any: see `store.bandwidth`.
+bandwidths = Table(
+    "bandwidths",
+    metadata,
+    Column("device_id", _ID, ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False, index=True),
+    Column("egress_mbps", Integer, nullable=True),  # None: not accounted.
+    Column("ingress_mbps", Integer, nullable=True),
+    Column("egress_owed", Integer, nullable=False),
+    Column("ingress_owed", Integer, nullable=False),
+    CheckConstraint("egress_owed >= 0 AND ingress_owed >= 0", name="owed_not_negative"),
 )
 
 # How many devices a project may hold; '' stands for "on whatever physical network".

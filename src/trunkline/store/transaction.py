@@ -9,6 +9,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from trunkline.store.allocations import Allocations
+from trunkline.store.bandwidth import Bandwidths
 from trunkline.store.bindings import Bindings
 from trunkline.store.capacity import Capacity
 from trunkline.store.changes import Changes
@@ -77,6 +78,11 @@ class Transaction:
     def allocations(self) -> Allocations:
         """Who holds which device."""
         return Allocations(self._connection)
+
+    @cached_property
+    def bandwidths(self) -> Bandwidths:
+        """What PFs can guarantee, and what they owe."""
+        return Bandwidths(self._connection)
 
     @cached_property
     def bindings(self) -> Bindings:

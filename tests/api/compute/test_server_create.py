@@ -67,7 +67,7 @@ def refusal(minor: int = 96, hints: object = None, **changes: Any) -> str:
     ],
 )
 def test_servers_are_asked_for_by_their_least_and_their_greatest_number(
-    counts: dict[str, object], least: int, most: int
+    counts: dict[str, Any], least: int, most: int
 ) -> None:
     asked = parse_batch(**counts)
     assert (asked.least, asked.most, asked.by_reservation) == (least, most, False)
