@@ -20,7 +20,8 @@ from trunkline.control.binding import (
     release_device,
 )
 from trunkline.control.choosing import Chosen, choose
-from trunkline.control.nics import Nic, device_demands, nics_of_bound_ports
+from trunkline.control.demands import device_demands
+from trunkline.control.nics import Nic, nics_of_bound_ports
 from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
 from trunkline.control.services import Services

@@ -16,9 +16,10 @@ from trunkline.control.binding_check import (
     refused_everywhere,
     with_refusals,
 )
+from trunkline.control.demands import server_request
 from trunkline.control.explaining import fault_of
 from trunkline.control.fleet import TooFew
-from trunkline.control.nics import Nic, server_request
+from trunkline.control.nics import Nic
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.errors import DeviceTaken

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, ProjectId, SubnetId
-from trunkline.domain.nic_rules import NumaPolicy
+from trunkline.domain.nic_rules import AskedRule, NumaPolicy
 from trunkline.domain.port import VnicType
 
 
@@ -38,7 +38,7 @@ class PortCreate:
     project_id: ProjectId | None = None  # None: the caller's.
     description: str = ""
     admin_state_up: bool = True
-    vnic_type: VnicType | None = None  # None: `normal`.
+    vnic_type: VnicType | None = None  # None: as the network's physical network says.
     pci_flavor: str | None = None
     numa_policy: NumaPolicy | None = None
     mac: MacAddress | None = None  # None: one is generated.
@@ -76,7 +76,7 @@ class NicRequest:
 
     port_id: PortId | None = None
     network_id: NetworkId | None = None
-    vnic_type: VnicType | None = None  # None: the port's; of a new one, `normal`.
+    vnic_type: VnicType | None = None  # None: the port's; of a new one, the network's default.
     fixed_ip: str | None = None  # With `network_id` only.
     pci_flavor: str | None = None  # By name. With `port_id`: for a port that has none.
     numa_policy: NumaPolicy | None = None  # With `network_id` only.
@@ -97,6 +97,7 @@ class ServerCreate:
     flavor_id: FlavorId
     image_id: ImageId | None
     nics: tuple[NicRequest, ...] | NicPolicy
+    rules: tuple[AskedRule, ...] = ()  # Besides those of the flavor.
     host: HostName | None = None  # Admins only: this host or none.
     description: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -113,4 +114,5 @@ class ExplainRequest:
 
     flavor_id: FlavorId | None
     nics: tuple[NicRequest, ...]
+    rules: tuple[AskedRule, ...] = ()  # Besides those of the flavor.
     host: HostName | None = None

@@ -13,7 +13,7 @@ from trunkline.control.access import (
     require_visible,
     require_writer,
 )
-from trunkline.control.asking import numa_policy_of
+from trunkline.control.asking import numa_policy_of, rules_of_flavor, rules_over
 from trunkline.control.audit import actor_of
 from trunkline.control.building import build_all, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
@@ -78,6 +78,7 @@ def create_servers(
             _new_server(svc, caller, request, server_ids[0], flavor),
             pci_requests=requests_of(tx, svc, flavor.extra_specs),
             numa_policy=numa_policy_of(flavor.extra_specs, image),
+            nic_rules=rules_over(nics, (*rules_of_flavor(flavor.extra_specs), *request.rules)),
         )
         servers = [server] if most == 1 else _numbered(server, server_ids)
         servers = build_all(

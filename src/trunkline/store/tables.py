@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.host import HostResources
+from trunkline.domain.nic_rules import NicRule
 from trunkline.domain.pci_flavor import DeviceMatch
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.server import Fault, Flavor
@@ -355,6 +356,7 @@ servers = Table(
     Column("port_ids", Json, nullable=False),
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
+    Column("nic_rules", Json(tuple[NicRule, ...]), nullable=False),
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
     Column("excluded_hosts", Json, nullable=False),

@@ -105,6 +105,7 @@ class PhysicalNetworkItem:
     """What is cabled to one physical network."""
 
     name: str
+    default_vnic_type: str  # Of NICs on its networks that say none.
     host_count: int
     vfs: DeviceCounts
     pfs: DeviceCounts
@@ -131,6 +132,7 @@ class NetworkItem:
     name: str
     project_id: str
     shared: bool
+    default_vnic_type: str  # Of NICs that say none.
     segments: tuple[SegmentItem, ...] | None  # None: for admins only.
 
 
@@ -183,6 +185,7 @@ class ServerPath:
     fault: str | None
     fault_details: str | None  # Admins only.
     nics: tuple[NicPath, ...]
+    rules: tuple[str, ...] = ()  # Over its NICs, as they could be asked for.
     devices: tuple[PathDevice, ...] = ()  # Besides the NICs' own. Admins only.
     device_count: int = 0  # How many it was given besides.
 
@@ -223,6 +226,7 @@ class ExplainBody:
 
     nics: tuple[ExplainNic, ...]
     flavor: str | None = None  # ID or name; None: size does not matter.
+    hints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # Scheduler hints.
     host: str | None = None  # Admins only: this host or none.
 
 
