@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from trunkline.control.audit import Actor
 from trunkline.control.binding_check import (
@@ -73,15 +74,12 @@ def choose(
             fault = _fault(svc, found, request, fitting=len(chosen), least=least)
             return _given_up(svc, chosen, with_refusals(fault, refusals))
         before = len(refusals)
-        for held in _by_host(found):
-            one = _checked(tx, svc, server, nics, held)
-            if isinstance(one, Refusal):
-                svc.fleet.release(held)
-                if all(refusal.host.id != one.host.id for refusal in refusals):
-                    refusals.append(one)
-                    record_refusal(tx, svc, actor, server, one)
-            else:
-                chosen.append(one)
+        for host_id, group in groupby(_by_host(found), key=lambda held: held.placed.host_id):
+            agreed, refusal = _checked(tx, svc, server, nics, host_id, list(group))
+            chosen += agreed
+            if refusal is not None:
+                refusals.append(refusal)
+                record_refusal(tx, svc, actor, server, refusal)
         if len(refusals) == before:
             return chosen
         refusing = [refusal.host.id for refusal in refusals[before:]]
@@ -98,28 +96,43 @@ def _by_host(found: Sequence[Held]) -> list[Held]:
 
 
 def _checked(
-    tx: Transaction, svc: Services, server: Server, nics: Sequence[Nic], held: Held
-) -> Chosen | Refusal:
-    """Ask the network side.
+    tx: Transaction,
+    svc: Services,
+    server: Server,
+    nics: Sequence[Nic],
+    host_id: HostId,
+    found: Sequence[Held],
+) -> tuple[list[Chosen], Refusal | None]:
+    """Ask the network side about all servers that one host would get.
+
+    Returns:
+        Those that it agrees to, and what it refuses, which is held no more.
 
     Raises:
         DeviceTaken: A device is there no more: the index was behind.
     """
-    placed = held.placed
     # Locked before its devices are read: nothing takes them off its list from here on.
-    host = tx.hosts.get(placed.host_id, Lock.EXCLUSIVE)
-    wanted = [choice.device for choice in placed.choices if choice.device is not None]
+    host = tx.hosts.get(host_id, Lock.EXCLUSIVE)
+    wanted = {choice.device for held in found for choice in held.placed.choices if choice.device}
     devices = tx.devices.named(wanted)
-    for ref in wanted:
-        if ref not in devices:  # Its host has reported that it is gone.
-            raise DeviceTaken(ref.kin_id, "it is gone", host_id=host.id)
-    choices = check_choices(svc, nics, placed, devices)
-    if isinstance(choices, str):
-        return Refusal(host, choices)
-    return Chosen(
-        held=held, host=host, devices=devices, choices=choices,
-        excluded_hosts=server.excluded_hosts,
-    )  # fmt: skip
+    gone = wanted - devices.keys()
+    if gone:  # Its host has reported so.
+        raise DeviceTaken(min(ref.kin_id for ref in gone), "it is gone", host_id=host.id)
+    agreed: list[Chosen] = []
+    refusal: Refusal | None = None
+    for held in found:
+        choices = check_choices(svc, nics, held.placed, devices)
+        if isinstance(choices, str):
+            refusal = refusal or Refusal(host, choices)
+            svc.fleet.release(held)
+            continue
+        agreed.append(
+            Chosen(
+                held=held, host=host, devices=devices, choices=choices,
+                excluded_hosts=server.excluded_hosts,
+            )
+        )  # fmt: skip
+    return agreed, refusal
 
 
 def _given_up(svc: Services, chosen: Sequence[Chosen], fault: Fault) -> Fault:
