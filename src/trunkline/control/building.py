@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from itertools import groupby
+from operator import add
 
 from trunkline.control import audit
 from trunkline.control.audit import Actor
@@ -27,7 +28,7 @@ from trunkline.control.requests import AddressRequest
 from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import DeviceRef
-from trunkline.domain.host import Host, HostUse
+from trunkline.domain.host import Host
 from trunkline.domain.ids import HostName, PortId
 from trunkline.domain.port import Port
 from trunkline.domain.server import SERVER, Fault, Server, ServerEvent, ServerState
@@ -79,23 +80,35 @@ def build_all(
     )
     if isinstance(chosen, Fault):
         return [failed(svc, server, chosen) for server in servers[:least]]
-    _raise_generations(tx, svc, chosen)
+    placed = [_placed(server, one) for server, one in zip(servers, chosen, strict=False)]
+    _give_room(tx, svc, placed, chosen)
     return [
         _build(tx, svc, actor, server, nics, one)
-        for server, one in zip(servers, chosen, strict=False)
+        for server, one in zip(placed, chosen, strict=True)
     ]
 
 
-def _raise_generations(tx: Transaction, svc: Services, chosen: Sequence[Chosen]) -> None:
-    """Say that what is desired of the hosts changes, if nothing else has changed it meanwhile.
+def _placed(server: Server, chosen: Chosen) -> Server:
+    return replace(
+        server,
+        host_id=chosen.host.id,
+        numa_node=chosen.held.placed.numa_node,
+        excluded_hosts=chosen.excluded_hosts,
+    )
 
-    By one for each server, as the index holds them.
-    """
-    for _, group in groupby(chosen, key=lambda one: one.host.id):
-        first, *others = group
-        host = first.host
-        tx.hosts.raise_generation(
-            host.id, seen=first.held.placed.seen_generation, by=1 + len(others)
+
+def _give_room(
+    tx: Transaction, svc: Services, servers: Sequence[Server], chosen: Sequence[Chosen]
+) -> None:
+    """Count what servers use of their hosts, if nothing else is desired of these than was seen."""
+    both = zip(servers, chosen, strict=True)
+    for host, group in groupby(both, key=lambda pair: pair[1].host):
+        here = list(group)
+        tx.hosts.give_room(
+            host.id,
+            reduce(add, (server.use for server, _ in here)),
+            servers=len(here),
+            seen=here[0][1].held.placed.seen_generation,
         )
         tx.on_commit(partial(svc.wake_host, host.name))
 
@@ -115,23 +128,11 @@ def _build(
     ]
     for demand in device_demands(server.pci_requests):
         _give_device(tx, svc, actor, server, host, choices[demand.nic], devices)
-    flavor = server.flavor
-    tx.hosts.add_use(
-        host.id,
-        vcpus=flavor.vcpus,
-        memory_mib=flavor.memory_mib,
-        disk_gib=flavor.disk_gib + flavor.ephemeral_gib,
-    )
     audit.record(
         tx, actor, svc.clock.now(), "server.place", f"server {server.id} on {host.name}",
         project_id=server.project_id, host=host.name, server_id=server.id,
     )  # fmt: skip
-    return replace(
-        server,
-        host_id=host.id,
-        port_ids=tuple(PortId(port.id) for port in ports),
-        excluded_hosts=chosen.excluded_hosts,
-    )
+    return replace(server, port_ids=tuple(PortId(port.id) for port in ports))
 
 
 def failed(svc: Services, server: Server, fault: Fault) -> Server:
@@ -141,6 +142,7 @@ def failed(svc: Services, server: Server, fault: Fault) -> Server:
         state=SERVER.advance(server.state, ServerEvent.FAIL),
         fault=fault,
         host_id=None,
+        numa_node=None,
         updated_at=svc.clock.now(),
     )
 
@@ -157,15 +159,8 @@ def let_go(tx: Transaction, svc: Services, actor: Actor, server: Server, *, reas
             release_device(tx, svc, actor, allocation, reason=reason)
     if server.host_id is None:
         return
-    flavor = server.flavor
-    disk_gib = flavor.disk_gib + flavor.ephemeral_gib
-    tx.hosts.add_use(
-        server.host_id,
-        vcpus=-flavor.vcpus,
-        memory_mib=-flavor.memory_mib,
-        disk_gib=-disk_gib,
-    )
-    svc.fleet.note_use(tx, server.host_id, HostUse(flavor.vcpus, flavor.memory_mib, disk_gib))
+    tx.hosts.add_use(server.host_id, -server.use)
+    svc.fleet.note_left(tx, server)
     raise_generation(tx, svc, tx.hosts.get(server.host_id))
 
 
@@ -186,6 +181,7 @@ def replace_server(
         server,
         state=SERVER.advance(server.state, ServerEvent.REPLACE),
         host_id=None,
+        numa_node=None,
         excluded_hosts=(*server.excluded_hosts, refusing.id),
         updated_at=svc.clock.now(),
     )

@@ -9,7 +9,7 @@ before the next decision. With several replicas the change feed says which hosts
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,12 +21,15 @@ from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, HostId
+from trunkline.domain.numa import NumaNode, NumaUse
+from trunkline.domain.server import Server
 from trunkline.placement.batch import Held, hold_batch
+from trunkline.placement.capacity import HostRow, rows_of
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
 from trunkline.placement.place import candidates, place
 from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
-from trunkline.placement.views import HostView, view_differences
+from trunkline.placement.views import HostView, NumaRoom, view_differences
 from trunkline.store.changes import NO_CHANGE
 from trunkline.store.transaction import Transaction
 
@@ -121,6 +124,11 @@ class LiveFleet:
             result = place(request, self._fleet, spread_key=self._spread_key)
             return result if isinstance(result, Placed) else result.explanation
 
+    def rows(self, request: PlacementRequest) -> list[HostRow]:
+        """Take down what the capacity for a request is counted from; `refresh` before."""
+        with self._lock:
+            return rows_of(request, self._fleet.hosts())
+
     def takers(self, request: PlacementRequest, *, at_most: int) -> tuple[HostView, ...]:
         """Return the hosts that could take a server, best first, as values; nothing is held."""
         with self._lock:
@@ -168,13 +176,19 @@ class LiveFleet:
         """Follow that `tx` let a PF owe more without placement; less if it is negative."""
         self._after(tx, host_id, lambda: self._fleet.owe(host_id, kin_id, guarantee))
 
-    def note_use(self, tx: Transaction, host_id: HostId, use: HostUse) -> None:
-        """Follow processors, memory and disk that `tx` gave back (or took, if negative)."""
+    def note_left(self, tx: Transaction, server: Server) -> None:
+        """Follow processors, memory and disk that `server` gives back by `tx` to its host."""
+        host_id, use = server.host_id, server.use
+        assert host_id is not None, "a server that leaves was on a host"
         self._after(
             tx,
             host_id,
             lambda: self._fleet.adjust(
-                host_id, vcpus=use.vcpus, memory_mib=use.memory_mib, disk_gib=use.disk_gib
+                host_id,
+                vcpus=use.vcpus,
+                memory_mib=use.memory_mib,
+                disk_gib=use.disk_gib,
+                numa_node=server.numa_node,
             ),
         )
 
@@ -319,5 +333,22 @@ class LiveFleet:
             free_disk_gib=resources.disk_gib - use.disk_gib,
             bridges=frozenset(resources.bridges),
             pools=pools,
+            numa=_numa_rooms(resources.numa_nodes, use.numa),
             bandwidth_left=bandwidth_left,
         )
+
+
+def _numa_rooms(nodes: Iterable[NumaNode], used: Mapping[int, NumaUse]) -> tuple[NumaRoom, ...]:
+    """What each node has left, by number. A node that is used and not reported any more is none."""
+    rooms = []
+    for node in sorted(nodes, key=lambda node: node.number):
+        use = used.get(node.number, NumaUse(0, 0))
+        rooms.append(
+            NumaRoom(
+                number=node.number,
+                socket=node.socket,
+                free_vcpus=node.vcpus - use.vcpus,
+                free_memory_mib=node.memory_mib - use.memory_mib,
+            )
+        )
+    return tuple(rooms)
