@@ -34,14 +34,12 @@ _BY_ID = by_lock(select(hosts).where(hosts.c.id == bindparam("wanted")))
 _BY_NAME = by_lock(select(hosts).where(hosts.c.name == bindparam("wanted")))
 _BY_IDS = Prepared(select_where_in(hosts))
 _THIS = hosts.c.id == bindparam("this_id")
-_RAISE_THIS = (
+_RAISE = Prepared(
     update(hosts)
     .where(_THIS)
     .values(generation=hosts.c.generation + 1)
     .returning(hosts.c.generation)
 )
-_RAISE = Prepared(_RAISE_THIS)
-_RAISE_IF_SEEN = Prepared(_RAISE_THIS.where(hosts.c.generation == bindparam("seen")))
 _ADD_USE_OF_THIS = (
     update(hosts)
     .where(_THIS)
@@ -136,21 +134,15 @@ class Hosts:
             del row[kept]
         self._connection.execute(update(hosts).where(hosts.c.id == host.id).values(row))
 
-    def raise_generation(self, host_id: HostId, *, seen: int | None = None) -> int:
+    def raise_generation(self, host_id: HostId) -> int:
         """Raise a host's generation by 1 and return it; what is desired of the host has changed.
 
-        Args:
-            host_id: The host.
-            seen: The generation that the change was decided from; None where it does not depend
-                on what is desired of the host otherwise (such as a release).
-
-        Raises:
-            GenerationMoved: It has moved past `seen`; nothing was written.
+        The change does not depend on what is desired of the host otherwise, as a release doesn't;
+        new servers do: see `give_room`.
         """
-        statement = _RAISE if seen is None else _RAISE_IF_SEEN
-        raised: int | None = statement.scalar(self._connection, {"this_id": host_id, "seen": seen})
+        raised: int | None = _RAISE.scalar(self._connection, {"this_id": host_id})
         if raised is None:
-            raise GenerationMoved("host", host_id, seen_generation=seen or 0)
+            raise NotFound("host", host_id)
         self._changes.note(host_id)
         return raised
 
