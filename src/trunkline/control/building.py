@@ -258,6 +258,7 @@ def _plug(
             device_id=server.id,
             device_owner=DEVICE_OWNER,
             created_by_server=True,
+            segment_id=None if choice is None else choice.segment_id,
         )
     elif port.device_id != server.id:
         changed = replace(

@@ -348,6 +348,7 @@ def _row(port: Port) -> dict[str, Any]:
         "mac": str(port.mac),
         "vnic_type": port.vnic_type.value,
         "pci_flavor": port.pci_flavor,
+        "pci_match": port.pci_match,
         "numa_policy": None if port.numa_policy is None else port.numa_policy.value,
         "device_id": port.device_id,
         "device_owner": port.device_owner,
