@@ -42,8 +42,7 @@ class Index:
 
     def release(self, hold: Hold) -> None:
         """The server is gone from its host."""
-        for device in hold.devices:
-            self._fleet.free_device(hold.host_id, device)
+        self._fleet.free_devices(hold.host_id, hold.devices)
         self._fleet.adjust(hold.host_id, vcpus=hold.vcpus, memory_mib=hold.memory_mib)
 
     def take_vf(self, host: int, pf: int, vf: int) -> None:

@@ -106,12 +106,7 @@ class LiveFleet:
 
     def note_freed(self, tx: Transaction, host_id: HostId, devices: Collection[DeviceRef]) -> None:
         """Follow devices that `tx` freed."""
-
-        def free() -> None:
-            for device in devices:
-                self._fleet.free_device(host_id, device)
-
-        self._after(tx, host_id, free)
+        self._after(tx, host_id, lambda: self._fleet.free_devices(host_id, devices))
 
     def note_taken(self, tx: Transaction, host_id: HostId, device: DeviceRef) -> None:
         """Follow a device that `tx` took without placement: an admin's claim."""

@@ -1,18 +1,21 @@
 """Facts about many hosts as bits: bit i of an integer says something about the host at place i.
 
 An integer of ten thousand bits is and-ed with another in a tenth of a microsecond, so a question
-to all hosts costs little more than one to a single host.
+to all hosts costs little more than one to a single host. A complement takes five times as long, as
+any work on integers below 0 does: bits are taken away by `a ^ a & b`.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 from itertools import zip_longest
+from operator import or_
 from types import MappingProxyType
 from typing import Final
 
-EVERYWHERE: Final = -1  # All places, however many there are.
+SIZES_KEPT_MAX: Final = 16  # Each costs time at every change.
 
 
 def bits_of(bitmap: int) -> Iterator[int]:
@@ -29,6 +32,11 @@ def bitmap_of(places: Iterable[int], size: int) -> int:
     for place in places:
         octets[place >> 3] |= 1 << (place & 7)
     return int.from_bytes(octets, "little")
+
+
+def union(bitmaps: Iterable[int]) -> int:
+    """Set the bits that are set in any of them."""
+    return reduce(or_, bitmaps, 0)
 
 
 class Planes:
@@ -57,12 +65,12 @@ class Planes:
             return 0
         above, equal = 0, among
         for b in range(len(self._planes) - 1, -1, -1):
-            plane = self._planes[b]
+            with_bit = equal & self._planes[b]
             if least >> b & 1:
-                equal &= plane
+                equal = with_bit
             else:
-                above |= equal & plane
-                equal &= ~plane
+                above |= with_bit
+                equal ^= with_bit
         return above | equal
 
     def most(self, among: int) -> int:
@@ -73,11 +81,15 @@ class Planes:
                 among = with_bit
         return among
 
-    def _flip(self, place: int, changed: int) -> None:
-        """Change the bits of a number that are set in `changed`."""
-        self._planes += [0] * (changed.bit_length() - len(self._planes))
-        for bit in bits_of(changed):
-            self._planes[bit.bit_length() - 1] ^= 1 << place
+    def change(self, place: int, before: int, after: int) -> None:
+        """Change one number. What it was is not looked up, as most planes need not be touched."""
+        changed = before ^ after
+        planes, here = self._planes, 1 << place
+        planes += [0] * (changed.bit_length() - len(planes))
+        while changed:
+            lowest = changed & -changed
+            planes[lowest.bit_length() - 1] ^= here
+            changed ^= lowest
 
 
 class Counter(Planes):
@@ -85,13 +97,11 @@ class Counter(Planes):
 
     __slots__ = ()
 
-    def put(self, place: int, count: int) -> None:
-        """Change one count."""
-        before = sum((plane >> place & 1) << b for b, plane in enumerate(self._planes))
-        self._flip(place, before ^ count)
-
     def add(self, other: Counter) -> None:
         """Add each count of another to the one here."""
+        if not self._planes:
+            self._planes = [*other._planes]
+            return
         planes, carry = [], 0
         for mine, its in zip_longest(self._planes, other._planes, fillvalue=0):
             either = mine ^ its
@@ -101,17 +111,38 @@ class Counter(Planes):
 
 
 class Numbers(Planes):
-    """Numbers that change often: known one by one, too. One below 0 counts as 0."""
+    """Numbers that change often: known one by one, too. One below 0 counts as 0.
 
-    __slots__ = ("_values",)
+    What was asked for last is kept for each least number: servers come in few sizes.
+    """
+
+    __slots__ = ("_kept", "_values")
 
     def __init__(self, values: Iterable[int]) -> None:
         self._values = array("q", (max(value, 0) for value in values))
+        self._kept: dict[int, int] = {}
         super().__init__(dict(enumerate(self._values)), len(self._values))
+
+    def at_least(self, least: int, among: int) -> int:
+        """Return which of the places `among` have this number or more."""
+        if least <= 0:
+            return among
+        found = self._kept.get(least)
+        if found is None:
+            if len(self._kept) >= SIZES_KEPT_MAX:
+                del self._kept[next(iter(self._kept))]
+            everywhere = (1 << len(self._values)) - 1
+            found = self._kept[least] = super().at_least(least, everywhere)
+        return found & among
 
     def put(self, place: int, value: int) -> None:
         """Change the number at one place."""
-        changed = self._values[place] ^ max(value, 0)
-        if changed:
-            self._values[place] ^= changed
-            self._flip(place, changed)
+        value = max(value, 0)
+        before = self._values[place]
+        if value == before:
+            return
+        self._values[place] = value
+        self.change(place, before, value)
+        for least in self._kept:
+            if (value >= least) is not (before >= least):
+                self._kept[least] ^= 1 << place

@@ -6,7 +6,7 @@ depend only on what the hosts are, never on the history of calls that led there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from trunkline.domain.device import DeviceRef
@@ -128,8 +128,13 @@ class Fleet:
 
     def free_device(self, host_id: HostId, device: DeviceRef) -> None:
         """The store says that the device has no owner any more. Twice is once."""
+        self.free_devices(host_id, (device,))
+
+    def free_devices(self, host_id: HostId, devices: Iterable[DeviceRef]) -> None:
+        """Like `free_device` for each of them, in the time of one."""
         host = self._hosts[host_id]
-        host.release(device)
+        for device in devices:
+            host.release(device)
         self._recount(host)
 
     def adjust(

@@ -19,7 +19,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 
-from trunkline.placement.bits import Counter, bits_of
+from trunkline.placement.bits import Counter, bits_of, union
 from trunkline.placement.columns import ClassColumns, Columns
 from trunkline.placement.demand import Demand
 from trunkline.placement.host_state import HostState
@@ -58,7 +58,7 @@ def _possible(request: PlacementRequest, demand: Demand, sought: Sought, columns
     for host_id in request.excluded_hosts:
         place = columns.places.get(host_id)
         if place is not None:
-            found &= ~(1 << place)
+            found ^= found & 1 << place
     for one in demand.bridge_classes:
         reachable = 0
         for name in one.bridges:
@@ -66,9 +66,10 @@ def _possible(request: PlacementRequest, demand: Demand, sought: Sought, columns
         found &= reachable
     for each, _ in sought:
         # NICs that fit nowhere but where this class fits need devices of their own there.
-        count = sum(more for other, more in sought if not other.profiles & ~each.profiles)
-        enough = each.at(count)
-        found &= enough[-1] if enough else 0
+        count = sum(
+            more for other, more in sought if other.profiles | each.profiles == each.profiles
+        )
+        found &= union(each.by_cost(count))
     return found
 
 
@@ -77,14 +78,12 @@ def _by_waste(sought: Sought, hosts: int) -> Iterator[int]:
     buckets = {0: hosts} if hosts else {}
     for each, count in sought:
         parted: dict[int, int] = {}
-        seen = 0
-        for cost, column in zip(each.costs, each.at(count), strict=True):
-            new = column & ~seen
-            seen |= column
-            for waste, bucket in buckets.items():
-                if bucket & new:
+        columns = each.by_cost(count)
+        for waste, bucket in buckets.items():
+            for cost, column in zip(each.costs, columns, strict=True):
+                if part := bucket & column:
                     total = waste + cost * count
-                    parted[total] = parted.get(total, 0) | bucket & new
+                    parted[total] = parted.get(total, 0) | part
         buckets = parted
     for waste in sorted(buckets):
         yield buckets[waste]
@@ -94,7 +93,7 @@ def _unspoiled_first(sought: Sought, columns: Columns, hosts: int) -> Iterator[i
     if sought:
         yield hosts
     else:
-        yield hosts & ~columns.with_devices
+        yield hosts ^ hosts & columns.with_devices
         yield hosts & columns.with_devices
 
 
@@ -112,7 +111,7 @@ def _fitting(sought: Sought) -> Counter:
 def _best_first(hosts: int, fitting: Counter, columns: Columns, start: int) -> Iterator[HostState]:
     while hosts:
         equal = columns.free_memory.most(fitting.most(hosts))
-        hosts &= ~equal
+        hosts ^= equal
         later = equal >> start << start
         for part in (later, equal ^ later):
             yield from _in_turn(part, columns)
