@@ -347,3 +347,22 @@ def test_a_host_that_is_not_there_is_told_and_not_answered_with_nothing(
     by_name = items(ask(world, f"/{list_}?host=h1"), list_)
     host_id = ask(world, "/hosts/h1").json()["id"]
     assert items(ask(world, f"/{list_}?host={host_id}"), list_) == by_name
+
+
+def test_verifying_goes_page_by_page_and_finds_nothing_wrong(world: TwoNetworks) -> None:
+    first = ask(world, "/verify", method="POST", body={"limit": 1}).json()
+    assert (first["host_count"], first["findings"]) == (1, [])
+    body = {"limit": 1, "marker": first["marker"], "mend": True}
+    second = ask(world, "/verify", method="POST", body=body).json()
+    assert second["host_count"] == 1
+    last = ask(world, "/verify", method="POST", body={"marker": second["marker"]}).json()
+    assert last == {"host_count": 0, "marker": None, "findings": []}
+
+
+@pytest.mark.parametrize("body", [{"limit": 0}, {"limit": 101}, {"repair": True}, {"mend": "x"}])
+def test_verifying_refuses_what_it_does_not_know(world: TwoNetworks, body: object) -> None:
+    assert ask(world, "/verify", method="POST", body=body).status == 400
+
+
+def test_tenants_verify_nothing(world: TwoNetworks) -> None:
+    assert ask(world, "/verify", method="POST", body={}, tenant=True).status == 403

@@ -12,6 +12,7 @@ from trunkline.control.networking import IdRange
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.network import NetworkType
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import match_text
 from trunkline.domain.port import VnicType
 
@@ -118,10 +119,10 @@ def test_a_database_password_is_in_no_message(tmp_path: Path) -> None:
         ("[[pci_alias]]\nname = 'a1'\nvendor_id = 'nv'\n", "pci_alias[0].vendor_id: 'nv': not"),
         ("[[pci_alias]]\nname = 'a1'\nvendor_id = '10de'\ndevice_type = 'gpu'\n",
          "pci_alias[0].device_type: 'gpu' is no kind of device; there are type-PCI"),
-        ("[[pci_alias]]\nname = 'a1'\nvendor_id = '10de'\nnuma_policy = 'required'\n",
-         "pci_alias[0].numa_policy: 'required' is not kept for devices besides NICs"),
         ("[[pci_alias]]\nname = 'a1'\nvendor_id = '10de'\nnuma_policy = 'near'\n",
-         "pci_alias[0].numa_policy: 'near' is no policy; there are preferred and legacy"),
+         "pci_alias[0].numa_policy: 'near' is no policy; there are required, preferred"),
+        (2 * "[[pci_alias]]\nname = 'a1'\nvendor_id = '10de'\n" + "numa_policy = 'required'\n",
+         "pci_alias[1].numa_policy: another than that of a1 above"),
         (2 * "[[pci_alias]]\nname = 'a1'\nvendor_id = '10de'\n" + "device_type = 'type-PF'\n",
          "pci_alias[1].device_type: another than that of a1 above"),
         ("[networking]\nvif_types = { direct = 'magic' }\n", "networking.vif_types.direct"),
@@ -202,7 +203,7 @@ product_id = "20b2"
 name = "nic"
 vendor_id = "8086"
 device_type = "type-PF"
-numa_policy = "preferred"
+numa_policy = "required"
 """
     )
     aliases = load_controller_config(written(tmp_path, text)).pci.aliases
@@ -210,6 +211,7 @@ numa_policy = "preferred"
     assert (aliases["a1"].kind, aliases["a1"].or_kinds) == (DeviceKind.PLAIN, (DeviceKind.VF,))
     assert match_text(aliases["nic"].match) == "vendor_id=8086, dev_type=pf"
     assert (aliases["nic"].kind, aliases["nic"].or_kinds) == (DeviceKind.PF, ())
+    assert (aliases["a1"].numa, aliases["nic"].numa) == (None, NumaPolicy.REQUIRED)
 
 
 def test_every_tag_may_be_allowed_at_once(tmp_path: Path) -> None:

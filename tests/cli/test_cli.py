@@ -103,6 +103,8 @@ SESSIONS: Final = {
     "explain-refused-tenant": "explain --os-cloud trunkline-demo "
     + "--nic network=red,vnic-type=direct " * 2,
     "events": "events --limit 8",
+    "verify": "verify",
+    "verify-tenant": "verify --os-cloud trunkline-demo",
     "not-found": "host show h9",
     "forbidden": "host list --os-cloud trunkline-demo",
 }

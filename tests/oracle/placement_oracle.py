@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import networkx as nx
 from networkx.algorithms.flow import edmonds_karp
@@ -22,6 +22,15 @@ class RawDevice(TypedDict):
     free: bool
 
 
+class RawNode(TypedDict):
+    """A NUMA node, and what guests that are confined to it have left of it."""
+
+    number: int
+    socket: int | None
+    vcpus: int
+    memory: int
+
+
 class RawHost(TypedDict):
     id: str
     name: str
@@ -32,6 +41,7 @@ class RawHost(TypedDict):
     disk: int
     bridges: list[str]
     devices: list[RawDevice]
+    nodes: NotRequired[list[RawNode]]  # Only the oracle of places looks at them.
 
 
 class RawOption(TypedDict):
@@ -45,6 +55,14 @@ class RawNic(TypedDict):
     kind: str | None  # None: a bridge will do
     options: list[RawOption]
     attributes: dict[str, str]
+    numa: NotRequired[str | None]  # A policy; only the oracle of places looks at it.
+
+
+class RawRule(TypedDict):
+    scope: str
+    apart: bool
+    hard: bool
+    nics: list[str]
 
 
 class RawRequest(TypedDict):
@@ -54,6 +72,7 @@ class RawRequest(TypedDict):
     disk: int
     excluded: list[str]
     only: str | None
+    rules: NotRequired[list[RawRule]]  # Only the oracle of places looks at them.
 
 
 def fitting_hosts(request: RawRequest, hosts: Iterable[RawHost]) -> set[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.oracle.matching_instances import RawMatch
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.problem import ClassRule, Place, Problem, Solution
-from trunkline.placement.request import NumaPolicy, Scope
 
 
 def a_problem(raw: RawMatch) -> tuple[Problem, list[int]]:
@@ -43,7 +43,7 @@ def a_problem(raw: RawMatch) -> tuple[Problem, list[int]]:
         ),
         egress_left=tuple(f["egress"] for f in raw["families"]),
         ingress_left=tuple(f["ingress"] for f in raw["families"]),
-        numa_nodes=tuple(raw["nodes"]),
+        numa_nodes=tuple(raw["nodes"]) or None,
     )
     return problem, members
 

@@ -8,8 +8,15 @@ from tests.oracle.placement_oracle import RawDevice, RawHost, RawRequest
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.fleet import Fleet, HostView
-from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
+from trunkline.placement.request import (
+    GroupRule,
+    NicDemand,
+    PlacementRequest,
+    SegmentOption,
+)
+from trunkline.placement.views import NumaRoom
 
 
 def a_fleet(hosts: Iterable[RawHost]) -> Fleet:
@@ -31,6 +38,15 @@ def a_host(raw: RawHost) -> HostView:
         free_disk_gib=raw["disk"],
         bridges=frozenset(map(PhysicalNetwork, raw["bridges"])),
         pools=pools_of(devices_of(raw)),
+        numa=tuple(
+            NumaRoom(
+                number=node["number"],
+                socket=node["socket"],
+                free_vcpus=node["vcpus"],
+                free_memory_mib=node["memory"],
+            )
+            for node in raw.get("nodes", [])
+        ),
     )
 
 
@@ -78,6 +94,7 @@ def a_request(raw: RawRequest) -> PlacementRequest:
                     for o in nic["options"]
                 ),
                 attributes=nic["attributes"],
+                numa=None if nic.get("numa") is None else NumaPolicy(nic["numa"]),
             )
             for nic in raw["nics"]
         ),
@@ -86,4 +103,13 @@ def a_request(raw: RawRequest) -> PlacementRequest:
         disk_gib=raw["disk"],
         excluded_hosts=frozenset(map(HostId, raw["excluded"])),
         only_host=None if raw["only"] is None else HostName(raw["only"]),
+        rules=tuple(
+            GroupRule(
+                scope=Scope(rule["scope"]),
+                apart=rule["apart"],
+                hard=rule["hard"],
+                nics=frozenset(rule["nics"]),
+            )
+            for rule in raw.get("rules", [])
+        ),
     )

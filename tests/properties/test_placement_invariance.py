@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.oracle.placement_instances import NETWORKS, random_host, random_instance, random_request
 from tests.oracle.placement_oracle import RawHost, RawNic, RawRequest
+from tests.oracle.places_instances import placed_host, ruled_request
 from tests.properties.placement_world import a_fleet, a_host, a_request, devices_of
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
@@ -25,6 +26,7 @@ from trunkline.placement.feasibility import wasted_tags
 from trunkline.placement.fleet import Fleet, Hold, HostView
 from trunkline.placement.place import candidates, find_placement
 from trunkline.placement.request import Placed
+from trunkline.placement.views import NumaRoom
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -146,10 +148,25 @@ def a_request_of_no_size(*kinds: str | None) -> RawRequest:
 ASKED = [
     *(a_request(a_request_of_no_size(*kinds)) for kinds in ((), (None,), ("vf",), ("vf", None))),
     *(a_request(random_request(Random(seed))) for seed in range(8)),
+    *(a_request(ruled_request(Random(seed))) for seed in range(8)),
 ]
 
 
 amounts = st.integers(-9, 9)
+nodes = st.integers(0, 2)
+
+
+def with_more(
+    rooms: tuple[NumaRoom, ...], number: int | None, vcpus: int, memory_mib: int
+) -> tuple[NumaRoom, ...]:
+    """What nodes have left after one of them was given more, if the host has it."""
+    left = {room.number: (room.free_vcpus, room.free_memory_mib) for room in rooms}
+    if number in left:
+        left[number] = left[number][0] + vcpus, left[number][1] + memory_mib
+    return tuple(
+        replace(room, free_vcpus=left[room.number][0], free_memory_mib=left[room.number][1])
+        for room in rooms
+    )
 
 
 class FleetDeltas(RuleBasedStateMachine):
@@ -171,7 +188,7 @@ class FleetDeltas(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 10_000), number=st.integers(0, 2))
     def put(self, seed: int, number: int) -> None:
-        raw = random_host(Random(seed), number)
+        raw = (placed_host if seed % 2 else random_host)(Random(seed), number)
         view = a_host(raw)
         self.devices[view.id] = devices_of(raw)
         self.fleet.put_host(view)
@@ -186,7 +203,7 @@ class FleetDeltas(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 10_000))
     def place_and_hold(self, seed: int) -> None:
-        request = a_request(random_request(Random(seed)))
+        request = a_request((ruled_request if seed % 2 else random_request)(Random(seed)))
         placed = find_placement(request, self.fleet)
         if placed is not None:
             hold = self.fleet.hold(placed, request)
@@ -221,15 +238,21 @@ class FleetDeltas(RuleBasedStateMachine):
         self.model[view.id] = replace(view, enabled=enabled, up=up)
 
     @precondition(lambda self: self.model)
-    @rule(data=st.data(), vcpus=amounts, memory=amounts, disk=amounts)
-    def adjust(self, data: st.DataObject, vcpus: int, memory: int, disk: int) -> None:
+    @rule(data=st.data(), vcpus=amounts, memory=amounts, disk=amounts, node=st.none() | nodes)
+    def adjust(
+        self, data: st.DataObject, vcpus: int, memory: int, disk: int, node: int | None
+    ) -> None:
         view = self.any_host(data)
-        self.fleet.adjust(view.id, vcpus=vcpus, memory_mib=memory * 512, disk_gib=disk * 5)
+        memory_mib, disk_gib = memory * 512, disk * 5
+        self.fleet.adjust(
+            view.id, vcpus=vcpus, memory_mib=memory_mib, disk_gib=disk_gib, numa_node=node
+        )
         self.model[view.id] = replace(
             view,
             free_vcpus=view.free_vcpus + vcpus,
-            free_memory_mib=view.free_memory_mib + memory * 512,
-            free_disk_gib=view.free_disk_gib + disk * 5,
+            free_memory_mib=view.free_memory_mib + memory_mib,
+            free_disk_gib=view.free_disk_gib + disk_gib,
+            numa=with_more(view.numa, node, vcpus, memory_mib),
         )
 
     @precondition(lambda self: self.model)
@@ -252,12 +275,16 @@ class FleetDeltas(RuleBasedStateMachine):
 
     def expected(self, view: HostView) -> HostView:
         holds = [hold for hold in self.live_holds() if hold.host_id == view.id]
+        numa = view.numa
+        for hold in holds:
+            numa = with_more(numa, hold.numa_node, -hold.vcpus, -hold.memory_mib)
         return replace(
             view,
             generation=view.generation + len(holds),
             free_vcpus=view.free_vcpus - sum(hold.vcpus for hold in holds),
             free_memory_mib=view.free_memory_mib - sum(hold.memory_mib for hold in holds),
             free_disk_gib=view.free_disk_gib - sum(hold.disk_gib for hold in holds),
+            numa=numa,
             pools=pools_of(
                 replace(device, taken=device.taken or self.held(device.ref))
                 for device in self.devices[view.id]

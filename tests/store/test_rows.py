@@ -37,6 +37,7 @@ from trunkline.domain.ids import (
 from trunkline.domain.image import Image, ImageState
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool, HostRoute, Network, NetworkType, Segment, Subnet
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import Condition, How, PciFlavor
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import FixedIp, Port, VnicType
@@ -211,6 +212,7 @@ def test_a_network_with_a_subnet_and_a_port(
             for n in draw(st.lists(st.integers(2, 9), unique=True, max_size=3))
         ),
         trusted=draw(st.booleans()), profile=draw(TEXT_MAPS), device_owner=draw(TEXT),
+        numa_policy=draw(st.none() | st.sampled_from(NumaPolicy)),
     )  # fmt: skip
 
     def example(tx: Transaction) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction, device_attributes
+from trunkline.domain.ids import HostId
+from trunkline.domain.pci import PciAddress
 from trunkline.store.engine import open_engine
 from trunkline.store.schema import DatabaseTooNew, open_store
 from trunkline.store.tables import metadata
@@ -26,6 +31,19 @@ def revision(url: str) -> str:
         found: str = connection.scalars(text("SELECT version_num FROM alembic_version")).one()
     engine.dispose()
     return found
+
+
+@contextmanager
+def at_revision(url: str, wanted: str) -> Iterator[Connection]:
+    """Make an older schema, and let rows be put into it."""
+    engine = open_engine(url)
+    config = Config()
+    config.set_main_option("script_location", "trunkline.store:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, wanted)
+        yield connection
+    engine.dispose()
 
 
 def test_migrations_make_the_schema_of_the_tables(new_url: Callable[[], str]) -> None:
@@ -97,12 +115,7 @@ def test_hosts_of_the_first_schema_have_no_problem_and_no_former_runs(
     new_url: Callable[[], str],
 ) -> None:
     url = new_url()
-    engine = open_engine(url)
-    config = Config()
-    config.set_main_option("script_location", "trunkline.store:migrations")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+    with at_revision(url, "0001") as connection:
         connection.execute(
             text(
                 "INSERT INTO hosts (id, name, generation, resources, vcpus_used, memory_mib_used,"
@@ -116,8 +129,46 @@ def test_hosts_of_the_first_schema_have_no_problem_and_no_former_runs(
                 "at": "2026-01-01T00:00:00.000000Z",
             },
         )
-    engine.dispose()
     store = open_store(url)
     host = store.read(lambda tx: tx.hosts.get_by_name("h1"))
     assert (host.problem, host.former_runs, host.run_id) == ("", (), "run")
     store.close()
+
+
+@pytest.mark.parametrize(
+    "driver", ["mlx5_core", "ixgbe", "i40e", "igb", "mlx4_core", "bnxt_en", "ice"]
+)
+def test_pools_of_an_older_schema_learn_what_their_driver_can_set(
+    new_url: Callable[[], str], driver: str
+) -> None:
+    function = PciFunction(
+        address=PciAddress.parse("0000:05:10.0"),
+        kind=DeviceKind.VF,
+        vendor_id="8086",
+        product_id="10ed",
+        pf_driver=driver,
+    )
+    new = device_attributes(OfferedDevice(function=function, tags={"physical_network": "phy1"}))
+    old = {name: value for name, value in new.items() if not name.startswith("can.")}
+    url = new_url()
+    with at_revision(url, "0002") as connection:
+        connection.execute(
+            text(
+                "INSERT INTO hosts (id, name, generation, resources, vcpus_used, memory_mib_used,"
+                " disk_gib_used, enabled, run_id, report_number, problem, former_runs,"
+                " applied_generation, created_at, updated_at) VALUES ('1', 'h1', 4, '{}', 0, 0, 0,"
+                " :yes, 'run', 7, '', '[]', 4, :at, :at)"
+            ),
+            {"yes": True, "at": "2026-01-01T00:00:00.000000Z"},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO pools (host_id, number, kin_id, kind, attributes, address, alone,"
+                " members, offered) VALUES ('1', 0, 'pf', 'vf', :attributes, '', :no, '1', '1')"
+            ),
+            {"attributes": json.dumps(old), "no": False},
+        )
+    store = open_store(url)
+    (pool,) = store.read(lambda tx: tx.pools.of_host(HostId("1")))
+    store.close()
+    assert list(pool.attributes.items()) == list(new.items())

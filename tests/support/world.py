@@ -98,6 +98,7 @@ def a_card(
     driver: str = "mlx5_core",
     tags: Mapping[str, str] | None = None,
     serial: int = 0,
+    numa_node: int | None = None,
 ) -> list[OfferedDevice]:
     """One PF at ``0000:BUS:00.0`` with its VFs, all on offer and cabled to one physical network."""
     pf = PciAddress(0, bus, 0, 0)
@@ -108,6 +109,7 @@ def a_card(
             kind=DeviceKind.PF,
             vendor_id="15b3",
             product_id="1017",
+            numa_node=numa_node,
             driver=driver,
             pf_driver=driver,
             ifname=f"eth{bus}",
@@ -122,6 +124,7 @@ def a_card(
             kind=DeviceKind.VF,
             vendor_id="15b3",
             product_id="1018",
+            numa_node=numa_node,
             driver=driver,
             pf_driver=driver,
             ifname=f"eth{bus}v{index}",

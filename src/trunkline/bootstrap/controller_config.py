@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from trunkline.bootstrap.pci_aliases import PciAliasTable, read_aliases
 from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
-from trunkline.control.networking import IdRange, Networking
+from trunkline.control.networking import ConnectivityCheck, IdRange, Networking
 from trunkline.control.pci_options import PciOptions
 from trunkline.control.services import (
     DELETED_SERVERS_KEPT_DAYS,
@@ -82,6 +82,7 @@ class _NetworkingTable(_Table, frozen=True, kw_only=True):
     tenant_network_types: tuple[NetworkType, ...] = (NetworkType.VLAN,)
     scheduling_attributes: tuple[str, ...] = DEFAULT_SCHEDULING_ATTRIBUTES
     mtu: Annotated[int, Meta(ge=68, le=65535)] = 1500
+    connectivity_check: ConnectivityCheck = ConnectivityCheck.PLACEMENT
     vif_types: dict[VnicType, str] = msgspec.field(default_factory=dict)
 
 
@@ -293,6 +294,7 @@ def _networking(
         tenant_network_types=file.networking.tenant_network_types,
         preferred_vif_types=_vif_types(file.networking.vif_types, faults),
         mtu=file.networking.mtu,
+        connectivity_check=file.networking.connectivity_check,
     )
 
 

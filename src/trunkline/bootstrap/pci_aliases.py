@@ -9,6 +9,7 @@ from types import MappingProxyType
 import msgspec
 
 from trunkline.domain.device import DeviceKind
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import Condition, How
 from trunkline.domain.pci_flavor_parsing import NOVA_KINDS, InvalidMatch, parse_match
 from trunkline.domain.pci_request import NAME, PciRequest
@@ -43,6 +44,11 @@ def read_aliases(
                 f"pci_alias[{at}].device_type: another than that of {alias.name} above; "
                 "make them the same, or rename one"
             )
+        if earlier.numa is not alias.numa:
+            faults.append(
+                f"pci_alias[{at}].numa_policy: another than that of {alias.name} above; "
+                "make them the same, or rename one"
+            )
         aliases[alias.name] = replace(earlier, match=(*earlier.match, *alias.match))
     return MappingProxyType(aliases)
 
@@ -56,7 +62,7 @@ def _alias(
             f"{place}.name: {table.name!r} is no name; use 1 to 63 letters, digits, '.', '_' "
             "and '-', a letter or digit first"
         )
-    faults += _numa_faults(table.numa_policy, place)
+    numa = _numa_policy(table.numa_policy, place, faults)
     ids = {"vendor_id": table.vendor_id, "product_id": table.product_id}
     given = {key: value for key, value in ids.items() if value is not None}
     if not given:
@@ -78,17 +84,19 @@ def _alias(
     if len(faults) > before:
         return None
     if kind is None:  # As in Nova: not a whole PF, which must be asked for.
-        return PciRequest(name=table.name, count=1, match=(tuple(conditions),))
+        return PciRequest(name=table.name, count=1, match=(tuple(conditions),), numa=numa)
     conditions.append(Condition("dev_type", How.EXACT, (kind.value,)))
-    return PciRequest(name=table.name, count=1, match=(tuple(conditions),), kind=kind, or_kinds=())
+    return PciRequest(
+        name=table.name, count=1, match=(tuple(conditions),), kind=kind, or_kinds=(), numa=numa
+    )
 
 
-def _numa_faults(policy: str | None, place: str) -> list[str]:
-    """Those policies that demand nothing are taken; the others would not be kept."""
-    if policy in (None, "preferred", "legacy"):
-        return []
-    if policy in ("required", "socket"):
-        problem = "is not kept for devices besides NICs; write preferred, or leave it out"
-    else:
-        problem = "is no policy; there are preferred and legacy"
-    return [f"{place}.numa_policy: {policy!r} {problem}"]
+def _numa_policy(text: str | None, place: str, faults: list[str]) -> NumaPolicy | None:
+    if text is None:
+        return None
+    try:
+        return NumaPolicy(text)
+    except ValueError:
+        known = ", ".join(policy.value for policy in NumaPolicy)
+        faults.append(f"{place}.numa_policy: {text!r} is no policy; there are {known}")
+        return None

@@ -13,7 +13,8 @@ from trunkline.cli.hosts import host
 from trunkline.cli.networks import network
 from trunkline.cli.pci_flavors import pci_flavor
 from trunkline.cli.servers import server_commands
+from trunkline.cli.verify import verify
 
 commands: Final[list[click.Command]] = [
-    host, device, network, pci_flavor, server_commands, explain, events,
+    host, device, network, pci_flavor, server_commands, explain, events, verify,
 ]  # fmt: skip

@@ -6,60 +6,15 @@ import click
 
 from trunkline.cli.context import Teaching, takes_api, takes_json
 from trunkline.cli.exit_codes import ExitCode
+from trunkline.cli.nic_options import takes_flavor, takes_nics
 from trunkline.cli.output import print_json, print_table
 from trunkline.client.api import TrunklineApi
 from trunkline.wire.v1 import ExplainAnswer, ExplainBody, ExplainNic, HostMisfit
 
-_NIC_KEYS = {
-    "network": "network", "net-id": "network", "port": "port", "port-id": "port",
-    "vnic-type": "vnic_type", "fixed-ip": "fixed_ip", "pci-flavor": "pci_flavor",
-}  # fmt: skip
-
-
-class NicParameter(click.ParamType[ExplainNic]):
-    """``network=NAME[,vnic-type=TYPE][,fixed-ip=ADDRESS][,pci-flavor=NAME]`` or ``port=NAME``."""
-
-    name = "nic"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> ExplainNic:
-        """Read one NIC."""
-        if isinstance(value, ExplainNic):
-            return value
-        given: dict[str, str] = {}
-        for part in str(value).split(","):
-            key, equals, text = part.partition("=")
-            if key not in _NIC_KEYS:
-                self.fail(f"{key!r} is none of {', '.join(_NIC_KEYS)}", param, ctx)
-            if not equals or not text:
-                self.fail(f"{part!r} lacks a value: write {key}=VALUE", param, ctx)
-            if _NIC_KEYS[key] in given:
-                self.fail(f"{key} is given twice in {value!r}", param, ctx)
-            given[_NIC_KEYS[key]] = text
-        if ("network" in given) == ("port" in given):
-            self.fail(f"{value!r} must name a network or a port, one of them", param, ctx)
-        if "port" in given and given.keys() - {"port", "pci_flavor"}:
-            self.fail(
-                "a port says itself what it is: give nothing beside it but pci-flavor", param, ctx
-            )
-        return ExplainNic(**given)
-
 
 @click.command(cls=Teaching)
-@click.option(
-    "--nic", "nics", multiple=True, type=NicParameter(),
-    metavar="network=NAME[,vnic-type=TYPE][,pci-flavor=NAME]|port=NAME",
-    help="One NIC; give it once for each. TYPE: normal (default), direct, macvtap, "
-    "direct-physical.",
-)  # fmt: skip
-@click.option(
-    "--port", "ports", multiple=True, metavar="NAME", help="Short for --nic port=NAME; come last."
-)
-@click.option(
-    "--flavor", metavar="NAME",
-    help="The server's size, and devices besides NICs; without it, size is no matter.",
-)  # fmt: skip
+@takes_nics
+@takes_flavor
 @click.option("--host", metavar="NAME", help="On this host or nowhere. For admins.")
 @takes_json
 @takes_api
@@ -69,7 +24,6 @@ def explain(
     api: TrunklineApi,
     *,
     nics: tuple[ExplainNic, ...],
-    ports: tuple[str, ...],
     flavor: str | None,
     host: str | None,
     as_json: bool,
@@ -86,8 +40,7 @@ def explain(
     trunkline explain --nic network=blue,vnic-type=direct,pci-flavor=10g
     trunkline explain --port p1 --host h1
     """
-    wanted = (*nics, *(ExplainNic(port=port) for port in ports))
-    answer = api.explain(ExplainBody(nics=wanted, flavor=flavor, host=host))
+    answer = api.explain(ExplainBody(nics=nics, flavor=flavor, host=host))
     if as_json:
         print_json(answer)
     elif answer.fits:

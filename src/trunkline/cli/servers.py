@@ -36,6 +36,7 @@ def print_server(found: ServerPath, *, as_json: bool) -> None:
             ("  logical name", nic.logical_name),
             ("  network", f"{nic.network_name} {nic.network_id}"),
             ("  pci flavor", nic.pci_flavor),
+            ("  numa policy", nic.numa_policy),
         ])  # fmt: skip
     for position, device in enumerate(found.devices):
         click.echo()

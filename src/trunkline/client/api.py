@@ -20,10 +20,12 @@ from trunkline.wire.v1 import (
     PhysicalNetworkItem,
     ServerPath,
 )
+from trunkline.wire.verify import VerifyAnswer, VerifyBody
 
 T = TypeVar("T")
 
 PAGE_SIZE: Final = 500  # Items asked for at once: a page comes in well under a second.
+VERIFIED_AT_ONCE: Final = 50  # Hosts; each takes some 10 ms.
 
 Filters = Mapping[str, str | None]  # None: do not filter by it.
 
@@ -63,6 +65,17 @@ class TrunklineApi:
     def explain(self, body: ExplainBody) -> ExplainAnswer:
         """Ask where a server would go now, or why nowhere; nothing is held by it."""
         return self._session.call("POST", "/explain", ExplainAnswer, body=body)
+
+    def verify(self, *, mend: bool) -> Iterator[VerifyAnswer]:
+        """Verify all hosts, page by page, and mend what can be if `mend`."""
+        marker = None
+        while True:
+            body = VerifyBody(limit=VERIFIED_AT_ONCE, marker=marker, mend=mend)
+            answer = self._session.call("POST", "/verify", VerifyAnswer, body=body)
+            yield answer
+            marker = answer.marker
+            if marker is None:
+                return
 
     def server_path(self, server: str) -> ServerPath:
         """Show a server, by ID or name, with the way from each NIC to the wire."""

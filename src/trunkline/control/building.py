@@ -17,12 +17,19 @@ from trunkline.control.binding import (
     release_binding,
     release_device,
 )
+from trunkline.control.binding_check import (
+    Refusal,
+    check_choices,
+    record_refusal,
+    refused_everywhere,
+    with_refusals,
+)
 from trunkline.control.explaining import fault_of
 from trunkline.control.nics import (
     Nic,
     device_demands,
     nics_of_bound_ports,
-    placement_request,
+    server_request,
 )
 from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
@@ -59,26 +66,25 @@ def build(
         GenerationMoved: The host chosen has changed since the index last heard of it.
         DeviceTaken: So has a device. Both are lost races: decide again.
     """
+    refusals: list[Refusal] = []
     while True:
-        request = placement_request(
-            tx, svc, nics, server.flavor, devices=server.pci_requests, host=host_name,
-            excluded=server.excluded_hosts,
-        )  # fmt: skip
+        request = server_request(tx, svc, server, nics, host=host_name)
         placed = svc.fleet.place(tx, request)
         if isinstance(placed, NotPlaced):
-            return failed(svc, server, fault_of(svc, placed, request))
+            fault = with_refusals(fault_of(svc, placed, request), refusals)
+            return failed(svc, server, fault)
         # Locked before its devices are read: nothing takes them off its list from here on.
         host = tx.hosts.get(placed.host_id, Lock.EXCLUSIVE)
-        choices = {choice.nic: choice for choice in placed.choices}
         devices = _chosen_devices(tx, host, placed)
-        problem = _refusal(svc, nics, choices, devices)
-        if problem is None:
+        choices = check_choices(svc, nics, placed, devices)
+        if not isinstance(choices, str):
             break
-        _report_inconsistency(tx, svc, actor, server, host, problem)
+        refusals.append(Refusal(host, choices))
+        record_refusal(tx, svc, actor, server, refusals[-1])
         svc.fleet.reload_after(tx, host.id)  # Drops what was held there for this choice.
         server = replace(server, excluded_hosts=(*server.excluded_hosts, host.id))
         if len(server.excluded_hosts) >= svc.limits.placement_attempts_max:
-            return failed(svc, server, _inconsistency_fault(svc, problem))
+            return failed(svc, server, refused_everywhere(svc, refusals))
     tx.hosts.raise_generation(host.id, seen=placed.seen_generation)
     ports = [
         _plug(tx, svc, actor, server, host, nic, choices.get(nic.name), devices) for nic in nics
@@ -198,53 +204,6 @@ def _chosen_devices(
     return found
 
 
-def _refusal(
-    svc: Services,
-    nics: Sequence[Nic],
-    choices: Mapping[str, NicChoice],
-    devices: Mapping[DeviceRef, DeviceRecord],
-) -> str | None:
-    """Ask the network side about each device that was chosen, before anything is written.
-
-    Placement went by what hosts reported and networks demand: a refusal says that the two disagree.
-    """
-    for nic in nics:
-        choice = choices.get(nic.name)
-        if choice is None or choice.device is None:
-            continue
-        device = devices[choice.device].device
-        segment = next(s for s in nic.network.segments if s.id == choice.segment_id)
-        driver = svc.networking.driver_for(segment.network_type)
-        problem = driver.refusal(nic.network, segment, device)
-        if problem is not None:
-            return f"{device.function.address} was chosen for {nic.name}, but {problem}"
-    return None
-
-
-def _report_inconsistency(
-    tx: Transaction,
-    svc: Services,
-    actor: Actor,
-    server: Server,
-    host: Host,
-    problem: str,
-) -> None:
-    audit.record(
-        tx, actor, svc.clock.now(), "binding.inconsistent", f"server {server.id} on {host.name}",
-        host=host.name, server_id=server.id, details={"problem": problem},
-    )  # fmt: skip
-
-
-def _inconsistency_fault(svc: Services, problem: str) -> Fault:
-    return Fault(
-        code=500,
-        message="Internal inconsistency between placement and network; nothing is held. "
-        "An administrator sees the details.",
-        details=problem,
-        at=svc.clock.now(),
-    )
-
-
 def _give_device(
     tx: Transaction,
     svc: Services,
@@ -282,6 +241,7 @@ def _plug(
             project_id=server.project_id,
             vnic_type=nic.vnic_type,
             pci_flavor=nic.pci_flavor,
+            numa_policy=nic.numa_policy,
             addresses=(AddressRequest(ip_address=nic.fixed_ip),) if nic.fixed_ip else None,
             device_id=server.id,
             device_owner=DEVICE_OWNER,

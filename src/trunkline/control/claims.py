@@ -54,16 +54,10 @@ def claim(
                 f"it is a {record.kind.value.upper()}, a port of type {port.vnic_type.value} "
                 f"needs a {kind.value.upper()}",
             )
-        refusals = []
-        for segment in network.segments:
-            driver = svc.networking.driver_for(segment.network_type)
-            problem_text = driver.refusal(network, segment, record.device)
-            if problem_text is None:
-                segment_id, chosen = segment.id, record
-                break
-            refusals.append(problem_text)
-        if chosen is None:
-            raise DeviceTaken(f"{address} on {host_name}", "; ".join(refusals))
+        segment = svc.networking.segment_for(network, record.device, network.segments)
+        if isinstance(segment, str):
+            raise DeviceTaken(f"{address} on {host_name}", segment)
+        segment_id, chosen = segment.id, record
     binding = bind_port(
         tx, svc, actor, port=port, network=network, host=host, segment_id=segment_id,
         record=chosen, server_id=None,

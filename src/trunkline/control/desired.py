@@ -31,7 +31,7 @@ def generation_of(svc: Services, host_name: HostName) -> int:
 
 
 def _config(tx: Transaction, host: Host) -> HostConfig:
-    servers = tx.servers.of_host(host.id)
+    servers = tx.servers.of_hosts([host.id])
     bindings = {binding.port_id: binding for binding in tx.bindings.of_host(host.id)}
     ports = {port.id: port for port in tx.ports.get_many(bindings)}
     networks = tx.networks.get_many({port.network_id for port in ports.values()}) if ports else []

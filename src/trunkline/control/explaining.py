@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trunkline.control.access import require_admin
-from trunkline.control.nics import placement_request, resolve_nics
-from trunkline.control.pci_flavors import requests_of
+from trunkline.control.nics import shape_request
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceRef, OfferedDevice
@@ -42,14 +40,7 @@ def explain(svc: Services, caller: Caller, request: ExplainRequest) -> Advice:
     """Think a request through without holding anything."""
 
     def think(tx: Transaction) -> Advice:
-        if request.host is not None:
-            require_admin(caller, "naming a host")
-            tx.hosts.get_by_name(request.host)
-        flavor = None if request.flavor_id is None else tx.flavors.get(request.flavor_id)
-        nics = resolve_nics(tx, svc, caller, request.nics)
-        devices = () if flavor is None else requests_of(tx, svc, flavor.extra_specs)
-        wanted = placement_request(tx, svc, nics, flavor, devices=devices, host=request.host)
-        answer = svc.fleet.explain(tx, wanted)
+        answer = svc.fleet.explain(tx, shape_request(tx, svc, caller, request))
         if isinstance(answer, Placed):
             host: Host = tx.hosts.get(answer.host_id)
             return Advice(

@@ -9,6 +9,7 @@ from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import require_admin
+from trunkline.control.asking import check_extra_specs
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
@@ -73,6 +74,7 @@ def create_flavor(svc: Services, caller: Caller, asked: FlavorCreate) -> Flavor:
 
     def create(tx: Transaction) -> Flavor:
         requests_of(tx, svc, flavor.extra_specs)
+        check_extra_specs(flavor.extra_specs)
         tx.flavors.insert(flavor)
         details = {
             "vcpus": flavor.vcpus,
@@ -138,6 +140,7 @@ def set_extra_specs(
         merged = {**flavor.extra_specs, **extra_specs}
         _check_extra_specs(merged)
         requests_of(tx, svc, extra_specs)
+        check_extra_specs(extra_specs)
         changed = replace(flavor, extra_specs=merged)
         return _store(svc, tx, caller, changed, "flavor.set_extra_specs", extra_specs)
 

@@ -22,7 +22,7 @@ from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
 from trunkline.placement.place import place
 from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
-from trunkline.placement.views import HostView
+from trunkline.placement.views import HostView, view_differences
 from trunkline.store.changes import NO_CHANGE
 from trunkline.store.transaction import Transaction
 
@@ -159,6 +159,19 @@ class LiveFleet:
         """Return the index's view of a host, to be held against the store's."""
         with self._lock:
             return self._fleet.view(host_id)
+
+    def differences(self, tx: Transaction, host: Host) -> tuple[str, ...]:
+        """Hold the index's view of a host against the store's, `up` apart: time decides that.
+
+        What a transaction has written that is not committed, or not told by the change feed yet,
+        differs rightly: only what differs time and again is wrong.
+        """
+        with self._lock:
+            self._catch_up(tx)
+            stored = self.stored_view(tx, host)
+            if self._fleet.find_host(host.id) is None:
+                return ("the index does not have it",)
+            return tuple(view_differences(self._fleet.view(host.id), stored))
 
     def stored_view(self, tx: Transaction, host: Host) -> HostView:
         """Make the view of a host from the store alone."""

@@ -56,7 +56,7 @@ def take_inventory(
     tx.devices.delete_many([record.id for record in gone.values()])
     if any(record.id in owned and record.kind is DeviceKind.VF for record in changed):
         # A VF that is held may have been put below a PF that was not on the list before.
-        tx.devices.recount_vfs_held(host.id)
+        tx.devices.recount_held(host.id)
     if new or changed or gone:
         tx.pools.put(host.id, tx.devices.of_host(host.id))
         audit.record(

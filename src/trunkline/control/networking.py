@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import enum
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
+from trunkline.domain.device import OfferedDevice
 from trunkline.domain.errors import Invalid
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.network import Network, NetworkType, Segment
 from trunkline.domain.port import VnicType
 from trunkline.netdrivers.base import NetworkDriver
 from trunkline.vif.registry import DEFAULT_VIF_TYPES
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class ConnectivityCheck(enum.Enum):
+    """When a device is checked to reach its NIC's network. The values are configuration."""
+
+    PLACEMENT = "placement"  # Only hosts with devices that reach it are chosen.
+    BINDING = (
+        "binding"  # Any device is chosen; the network side refuses, and another host is tried.
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,7 @@ class Networking:
     tenant_network_types: tuple[NetworkType, ...] = (NetworkType.VLAN,)  # Tried in this order.
     vxlan_range: IdRange = field(default_factory=lambda: IdRange(1, 16_777_215))
     mtu: int = 1500
+    connectivity_check: ConnectivityCheck = ConnectivityCheck.PLACEMENT
     preferred_vif_types: Mapping[VnicType, str] = field(
         default_factory=lambda: DEFAULT_VIF_TYPES
     )  # Which VIF type ports of each VNIC type get.
@@ -56,3 +72,24 @@ class Networking:
     def requirements_of(self, network: Network, segment: Segment) -> Mapping[str, str]:
         """Return what `segment` demands of a device."""
         return self.driver_for(segment.network_type).requirements(network, segment).attributes
+
+    def demanded_by(self, network: Network, segment: Segment) -> Mapping[str, str]:
+        """Return what placement is to demand of a device on `segment`."""
+        if self.connectivity_check is ConnectivityCheck.BINDING:
+            return _NOTHING
+        return self.requirements_of(network, segment)
+
+    def segment_for(
+        self, network: Network, device: OfferedDevice, among: Iterable[Segment]
+    ) -> Segment | str:
+        """Return the first of these segments that the network side lets `device` be on.
+
+        If there is none: why not, for each.
+        """
+        refusals: list[str] = []
+        for segment in among:
+            refusal = self.driver_for(segment.network_type).refusal(network, segment, device)
+            if refusal is None:
+                return segment
+            refusals.append(refusal)
+        return "; ".join(dict.fromkeys(refusals))

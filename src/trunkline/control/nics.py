@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from trunkline.control.access import require_visible
+from trunkline.control.access import require_admin, require_visible
+from trunkline.control.asking import numa_policy_of
 from trunkline.control.binding import TUNNEL_BRIDGE
-from trunkline.control.pci_flavors import matches_of
-from trunkline.control.requests import NicPolicy, NicRequest
+from trunkline.control.pci_flavors import matches_of, requests_of
+from trunkline.control.requests import ExplainRequest, NicPolicy, NicRequest
 from trunkline.control.services import Services
 from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
@@ -21,10 +22,11 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName, PortId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import DeviceMatch
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import Port, VnicType
-from trunkline.domain.server import Flavor
+from trunkline.domain.server import Flavor, Server
 from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -48,6 +50,7 @@ class Nic:
     claim: Binding | None  # An admin has claimed a device for the port already.
     fixed_ip: str | None
     pci_flavor: str | None  # By name.
+    numa_policy: NumaPolicy | None  # Its own.
     match: DeviceMatch = ()  # What that stands for now.
 
 
@@ -70,7 +73,7 @@ def resolve_nics(
                 raise Invalid("networks", f"port {request.port_id} is named twice")
             seen.add(request.port_id)
     # All locked at once, by ID: see `store.locks`.
-    ports = {port.id: port for port in tx.ports.get_many(seen, Lock.EXCLUSIVE)}
+    ports = {port.id: port for port in tx.ports.get_many(seen, tx.lock(Lock.EXCLUSIVE))}
     nics = [
         _of_port(tx, svc, caller, request, request.port_id, ports)
         if request.port_id is not None
@@ -81,20 +84,38 @@ def resolve_nics(
 
 
 def nics_of_bound_ports(tx: Transaction, ports: Sequence[Port]) -> tuple[Nic, ...]:
-    """Return the NICs that an existing server's ports are, to be placed anew."""
-    return _with_matches(tx, [_of_bound_port(tx, port) for port in ports])
+    """Return the NICs that existing servers' ports are, to be placed anew."""
+    wanted = sorted({port.network_id for port in ports})
+    networks = {each.id: each for each in tx.networks.get_many(wanted, tx.lock(Lock.SHARED))}
+    return _with_matches(tx, [_of_bound_port(port, networks[port.network_id]) for port in ports])
 
 
-def _of_bound_port(tx: Transaction, port: Port) -> Nic:
+def _of_bound_port(port: Port, network: Network) -> Nic:
     return Nic(
         name=port.id,
-        network=tx.networks.get(port.network_id, Lock.SHARED),
+        network=network,
         vnic_type=port.vnic_type,
         port=port,
         claim=None,
         fixed_ip=None,
         pci_flavor=port.pci_flavor,
+        numa_policy=port.numa_policy,
     )
+
+
+def server_request(
+    tx: Transaction,
+    svc: Services,
+    server: Server,
+    nics: Sequence[Nic],
+    *,
+    host: HostName | None = None,
+) -> PlacementRequest:
+    """Make the request that places a server, or places it anew."""
+    return placement_request(
+        tx, svc, nics, server.flavor, devices=server.pci_requests,
+        numa_policy=server.numa_policy, host=host, excluded=server.excluded_hosts,
+    )  # fmt: skip
 
 
 def placement_request(
@@ -104,6 +125,7 @@ def placement_request(
     flavor: Flavor | None,
     *,
     devices: Sequence[PciRequest] = (),
+    numa_policy: NumaPolicy | None = None,
     host: HostName | None = None,
     excluded: Sequence[HostId] = (),
 ) -> PlacementRequest:
@@ -115,6 +137,7 @@ def placement_request(
         nics: The server's.
         flavor: Its size; None: size is no matter.
         devices: What it gets besides NICs.
+        numa_policy: Of NICs that have none of their own, and of `devices`.
         host: This host or none.
         excluded: Hosts that have refused it.
     """
@@ -125,11 +148,12 @@ def placement_request(
         if host not in (None, claimed):
             raise StateConflict("port", nic.name, f"its claimed device is on {claimed}, not {host}")
         host = claimed
+    demands = (
+        *(_demand(svc, nic, numa_policy) for nic in nics if nic.claim is None),
+        *device_demands(devices, numa_policy),
+    )
     return PlacementRequest(
-        nics=(
-            *(_demand(svc, nic) for nic in nics if nic.claim is None),
-            *device_demands(devices),
-        ),
+        nics=demands,
         vcpus=flavor.vcpus if flavor else 0,
         memory_mib=flavor.memory_mib if flavor else 0,
         disk_gib=flavor.disk_gib + flavor.ephemeral_gib if flavor else 0,
@@ -138,8 +162,34 @@ def placement_request(
     )
 
 
-def device_demands(requests: Sequence[PciRequest]) -> tuple[NicDemand, ...]:
-    """Return one demand for each device that a server gets besides its NICs."""
+def shape_request(
+    tx: Transaction, svc: Services, caller: Caller, shape: ExplainRequest
+) -> PlacementRequest:
+    """Make the request that a server of this shape would be placed by.
+
+    Raises:
+        NotFound: Something it names that the caller can't see.
+        Forbidden: A host is named, by no admin.
+    """
+    if shape.host is not None:
+        require_admin(caller, "naming a host")
+        tx.hosts.get_by_name(shape.host)
+    flavor = None if shape.flavor_id is None else tx.flavors.get(shape.flavor_id)
+    nics = resolve_nics(tx, svc, caller, shape.nics)
+    specs = {} if flavor is None else flavor.extra_specs
+    return placement_request(
+        tx, svc, nics, flavor, devices=requests_of(tx, svc, specs),
+        numa_policy=numa_policy_of(specs), host=shape.host,
+    )  # fmt: skip
+
+
+def device_demands(
+    requests: Sequence[PciRequest], numa_policy: NumaPolicy | None = None
+) -> tuple[NicDemand, ...]:
+    """Return one demand for each device that a server gets besides its NICs.
+
+    A `numa_policy` goes before that of an alias, as in Nova.
+    """
     wanted = [request for request in requests for _ in range(request.count)]
     return tuple(
         NicDemand(
@@ -148,6 +198,7 @@ def device_demands(requests: Sequence[PciRequest]) -> tuple[NicDemand, ...]:
             options=(),
             match=request.match,
             or_kinds=frozenset(request.or_kinds),
+            numa=numa_policy or request.numa,
         )
         for number, request in enumerate(wanted)
     )
@@ -165,7 +216,7 @@ def check_pci_flavor(name: str | None, vnic_type: VnicType, field: str = "pci_fl
 
 def check_vnic_type(svc: Services, network: Network, vnic_type: VnicType) -> None:
     """Raise `Invalid` if no segment of `network` can carry ports of this VNIC type."""
-    if not _segments_for(svc, network, vnic_type):
+    if not segments_for(svc, network, vnic_type):
         kinds = sorted({segment.network_type.value for segment in network.segments})
         raise Invalid(
             "binding:vnic_type",
@@ -174,11 +225,11 @@ def check_vnic_type(svc: Services, network: Network, vnic_type: VnicType) -> Non
         )
 
 
-def _demand(svc: Services, nic: Nic) -> NicDemand:
+def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDemand:
     kind = DEVICE_KINDS[nic.vnic_type]
     options = []
-    for segment in _segments_for(svc, nic.network, nic.vnic_type):
-        attributes = {} if kind is None else svc.networking.requirements_of(nic.network, segment)
+    for segment in segments_for(svc, nic.network, nic.vnic_type):
+        attributes = {} if kind is None else svc.networking.demanded_by(nic.network, segment)
         options.append(
             SegmentOption(
                 segment_id=segment.id,
@@ -193,10 +244,12 @@ def _demand(svc: Services, nic: Nic) -> NicDemand:
         options=tuple(options),
         attributes=trusted if kind else {},
         match=nic.match,
+        numa=nic.numa_policy or numa_policy,
     )
 
 
-def _segments_for(svc: Services, network: Network, vnic_type: VnicType) -> list[Segment]:
+def segments_for(svc: Services, network: Network, vnic_type: VnicType) -> list[Segment]:
+    """Return the segments of `network` that can carry ports of this VNIC type."""
     return [
         segment
         for segment in network.segments
@@ -242,7 +295,7 @@ def _of_port(
     binding = tx.bindings.find(port.id)
     if port.device_id or (binding is not None and binding.server_id is not None):
         raise InUse("port", port_id, f"it belongs to {port.device_id or 'a server'}")
-    network = tx.networks.get(port.network_id, Lock.SHARED)
+    network = tx.networks.get(port.network_id, tx.lock(Lock.SHARED))
     check_vnic_type(svc, network, port.vnic_type)
     if request.vnic_type not in (None, port.vnic_type):
         raise Invalid("vnic_type", f"port {port_id} is of type {port.vnic_type.value}")
@@ -259,6 +312,7 @@ def _of_port(
         claim=binding,
         fixed_ip=None,
         pci_flavor=wanted or port.pci_flavor,
+        numa_policy=port.numa_policy,
     )
 
 
@@ -266,7 +320,7 @@ def _of_network(
     tx: Transaction, svc: Services, caller: Caller, request: NicRequest, name: str
 ) -> Nic:
     assert request.network_id is not None, "a NIC names a port or a network"
-    network = tx.networks.get(request.network_id, Lock.SHARED)
+    network = tx.networks.get(request.network_id, tx.lock(Lock.SHARED))
     require_visible(caller, network, "network", request.network_id, shared=network.shared)
     vnic_type = request.vnic_type or VnicType.NORMAL
     check_vnic_type(svc, network, vnic_type)
@@ -279,4 +333,5 @@ def _of_network(
         claim=None,
         fixed_ip=request.fixed_ip,
         pci_flavor=request.pci_flavor,
+        numa_policy=request.numa_policy,
     )

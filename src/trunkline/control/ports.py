@@ -41,6 +41,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import DeviceId, NetworkId, PortId, ProjectId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import Port, VnicType
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -143,6 +144,7 @@ def new_port(
     admin_state_up: bool = True,
     vnic_type: VnicType = VnicType.NORMAL,
     pci_flavor: str | None = None,
+    numa_policy: NumaPolicy | None = None,
     mac: MacAddress | None = None,
     addresses: tuple[AddressRequest, ...] | None = None,
     port_security_enabled: bool | None = None,
@@ -167,6 +169,7 @@ def new_port(
         updated_at=now,
         vnic_type=vnic_type,
         pci_flavor=pci_flavor,
+        numa_policy=numa_policy,
         admin_state_up=admin_state_up,
         fixed_ips=allocate_fixed_ips(tx, network, addresses, port_id),
         device_id=device_id,
@@ -272,6 +275,7 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
         admin_state_up=request.admin_state_up,
         vnic_type=request.vnic_type or VnicType.NORMAL,
         pci_flavor=request.pci_flavor,
+        numa_policy=request.numa_policy,
         mac=request.mac,
         addresses=request.fixed_ips,
         port_security_enabled=request.port_security_enabled,
@@ -333,6 +337,7 @@ def _check_update(
     for field, value, now in (
         ("binding:vnic_type", changes.vnic_type, port.vnic_type),
         ("pci_flavor", changes.pci_flavor, port.pci_flavor),
+        ("numa_affinity_policy", changes.numa_policy, port.numa_policy),
         ("mac_address", changes.mac, port.mac),
     ):
         if value not in (UNSET, now):
@@ -344,8 +349,8 @@ def _updated(
 ) -> Port:
     given = {
         name: value
-        for name in ("name", "description", "admin_state_up", "vnic_type", "pci_flavor", "mac",
-                     "port_security_enabled", "device_id", "device_owner")
+        for name in ("name", "description", "admin_state_up", "vnic_type", "pci_flavor",
+                     "numa_policy", "mac", "port_security_enabled", "device_id", "device_owner")
         if (value := getattr(changes, name)) is not UNSET
     }  # fmt: skip
     if not isinstance(changes.vnic_type, Unset):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, ProjectId, SubnetId
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import VnicType
 
 
@@ -39,6 +40,7 @@ class PortCreate:
     admin_state_up: bool = True
     vnic_type: VnicType | None = None  # None: `normal`.
     pci_flavor: str | None = None
+    numa_policy: NumaPolicy | None = None
     mac: MacAddress | None = None  # None: one is generated.
     fixed_ips: tuple[AddressRequest, ...] | None = None  # None: one per subnet's IP version.
     port_security_enabled: bool | None = None  # None: as the network says.
@@ -57,6 +59,7 @@ class PortUpdate:
     admin_state_up: bool | Unset = UNSET
     vnic_type: VnicType | Unset = UNSET
     pci_flavor: str | Unset | None = UNSET
+    numa_policy: NumaPolicy | Unset | None = UNSET
     mac: MacAddress | Unset = UNSET
     fixed_ips: tuple[AddressRequest, ...] | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET
@@ -76,6 +79,7 @@ class NicRequest:
     vnic_type: VnicType | None = None  # None: the port's; of a new one, `normal`.
     fixed_ip: str | None = None  # With `network_id` only.
     pci_flavor: str | None = None  # By name. With `port_id`: for a port that has none.
+    numa_policy: NumaPolicy | None = None  # With `network_id` only.
 
 
 class NicPolicy(enum.Enum):

@@ -12,6 +12,7 @@ from trunkline.control.access import (
     require_visible,
     require_writer,
 )
+from trunkline.control.asking import numa_policy_of
 from trunkline.control.audit import actor_of
 from trunkline.control.building import build, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
@@ -28,7 +29,7 @@ from trunkline.domain.device import OfferedDevice
 from trunkline.domain.errors import Invalid, StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ImageId, ServerId
-from trunkline.domain.image import ImageState
+from trunkline.domain.image import Image, ImageState
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.domain.server import SERVER, Flavor, PowerState, Server, ServerEvent, ServerState
 from trunkline.store.locks import Lock
@@ -49,10 +50,14 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
             require_admin(caller, "naming a host")
             tx.hosts.get_by_name(request.host)
         flavor = visible_flavor(tx, caller, request.flavor_id)
-        _check_image(tx, caller, request.image_id, flavor)
+        image = _find_image(tx, caller, request.image_id, flavor)
         nics = resolve_nics(tx, svc, caller, request.nics)
         server = _new_server(svc, caller, request, server_id, flavor)
-        server = replace(server, pci_requests=requests_of(tx, svc, flavor.extra_specs))
+        server = replace(
+            server,
+            pci_requests=requests_of(tx, svc, flavor.extra_specs),
+            numa_policy=numa_policy_of(flavor.extra_specs, image),
+        )
         server = build(tx, svc, actor_of(caller), server, nics, host_name=request.host)
         tx.servers.insert(server)
         audit.record(
@@ -207,9 +212,11 @@ def _own(tx: Transaction, caller: Caller, server_id: str) -> Server:
     return server
 
 
-def _check_image(tx: Transaction, caller: Caller, image_id: ImageId | None, flavor: Flavor) -> None:
+def _find_image(
+    tx: Transaction, caller: Caller, image_id: ImageId | None, flavor: Flavor
+) -> Image | None:
     if image_id is None:
-        return
+        return None
     image = tx.images.find(image_id, Lock.SHARED)
     shared = image is not None and image.visibility in ("public", "community")
     if image is None or not (shared or caller.is_admin or image.project_id == caller.project_id):
@@ -220,6 +227,7 @@ def _check_image(tx: Transaction, caller: Caller, image_id: ImageId | None, flav
         raise Invalid("flavorRef", f"the image needs {image.min_ram_mib} MiB of memory")
     if flavor.disk_gib < image.min_disk_gib:
         raise Invalid("flavorRef", f"the image needs a disk of {image.min_disk_gib} GiB")
+    return image
 
 
 def _new_server(

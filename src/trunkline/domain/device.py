@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import DeviceId, PhysicalNetwork
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf_capabilities import capability_attributes
 
 PHYSICAL_NETWORK_TAG = "physical_network"
+SWITCH_TAG = "switch"  # The top-of-rack switch at the other end of the cable.
 
 
 class DeviceKind(enum.Enum):
@@ -75,9 +77,9 @@ class DeviceRef:
 def device_attributes(device: OfferedDevice) -> dict[str, str]:
     """Flatten a device into the attributes that requirements and flavors match on.
 
-    Hardware facts have their own names; the operator's tags are prefixed with ``e.``, so that a
-    tag can never pass for a fact. Addresses and host names are no attributes, on purpose: matching
-    on them would tie a request to one host.
+    Hardware facts have their own names, what a PF can set for its VFs begins with ``can.``, and the
+    operator's tags with ``e.``, so that a tag can never pass for a fact. Addresses and host names
+    are no attributes, on purpose: matching on them would tie a request to one host.
     """
     function = device.function
     facts = {
@@ -89,4 +91,6 @@ def device_attributes(device: OfferedDevice) -> dict[str, str]:
         facts["numa_node"] = str(function.numa_node)
     if function.pf_driver is not None:
         facts["driver"] = function.pf_driver
+    if function.kind is DeviceKind.VF:
+        facts |= capability_attributes(function.pf_driver)
     return facts | {f"e.{key}": value for key, value in device.tags.items()}

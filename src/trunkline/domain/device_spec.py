@@ -26,6 +26,7 @@ from typing import Final
 
 from trunkline.domain.device import (
     PHYSICAL_NETWORK_TAG,
+    SWITCH_TAG,
     DeviceKind,
     OfferedDevice,
     PciFunction,
@@ -211,7 +212,10 @@ def offered(
 def contradictions(
     functions: Iterable[PciFunction], specs: Sequence[DeviceSpec]
 ) -> tuple[str, ...]:
-    """Name each PF that specs put on another physical network than VFs of it. One cable: one."""
+    """Name each PF that specs put on another physical network or switch than VFs of it.
+
+    A PF has one cable. A switch that is said of one of the two only holds for both.
+    """
     every = {function.address: function for function in functions}
     faults: dict[PciAddress, str] = {}
     for function in every.values():
@@ -222,13 +226,23 @@ def contradictions(
         of_pf = next((spec for spec in specs if spec.matches(pf)), None)
         if of_vf is None or of_pf is None or of_vf.exclude or of_pf.exclude:
             continue
-        if of_vf.physical_network != of_pf.physical_network:
+        differing = _cabled_apart(of_pf, of_vf)
+        if differing is not None:
+            what, pf_on, vf_on = differing
             faults[pf.address] = (
-                f"PF {pf.address} is on physical network {of_pf.physical_network or 'none'}, and"
-                f" its VF {function.address} on {of_vf.physical_network or 'none'};"
-                " make them the same"
+                f"PF {pf.address} is on {what} {pf_on or 'none'}, and"
+                f" its VF {function.address} on {vf_on or 'none'}; make them the same"
             )
     return tuple(faults.values())
+
+
+def _cabled_apart(pf: DeviceSpec, vf: DeviceSpec) -> tuple[str, str | None, str | None] | None:
+    if pf.physical_network != vf.physical_network:
+        return "physical network", pf.physical_network, vf.physical_network
+    switches = pf.tags.get(SWITCH_TAG), vf.tags.get(SWITCH_TAG)
+    if None not in switches and switches[0] != switches[1]:
+        return "switch", *switches
+    return None
 
 
 def _pf_of(function: PciFunction, every: Mapping[PciAddress, PciFunction]) -> PciFunction | None:

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 
-from trunkline.domain.device import PHYSICAL_NETWORK_TAG, DeviceKind
+from trunkline.domain.device import PHYSICAL_NETWORK_TAG, SWITCH_TAG, DeviceKind
 from trunkline.domain.device_spec import AddressPattern, DeviceSpec, Offer, glob_regex
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.pci import parse_pci_id
@@ -17,10 +17,12 @@ _KEYS = (
     "address",
     "ifname",
     "physical_network",
+    "switch",
     "tags",
     "offer",
     "exclude",
 )
+_CABLE_TAGS = (PHYSICAL_NETWORK_TAG, SWITCH_TAG)  # Keys of their own, since one cable has one.
 _CONDITIONS = ("vendor_id", "product_id", "address", "ifname")
 _ADDRESS_PARTS = {"domain": 8, "bus": 2, "slot": 2, "function": 1}  # Most hex digits of each.
 _TAG_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -205,7 +207,7 @@ class _Reader:
             self._fault("exclude", f"expected true or false, found {value!r}")
             return False
         if value:
-            for key in ("physical_network", "tags", "offer"):
+            for key in (*_CABLE_TAGS, "tags", "offer"):
                 if key in self._table:
                     self._fault(key, "has no meaning for what is excluded; remove it")
         return value
@@ -224,7 +226,7 @@ class _Reader:
                 )
             elif name in _FACTS:
                 self._fault(key, "the name of a hardware fact; choose another name")
-            elif name == PHYSICAL_NETWORK_TAG:
+            elif name in _CABLE_TAGS:
                 self._fault(key, "stands beside `tags`, not in it; move it one level up")
             elif not isinstance(value, str) or not 0 < len(value.encode()) <= _TAG_BYTES_MAX:
                 self._fault(
@@ -232,11 +234,12 @@ class _Reader:
                 )
             else:
                 tags[name] = value
-        physical_network = self._text(PHYSICAL_NETWORK_TAG)
-        if physical_network is not None:
-            if len(physical_network.encode()) > _TAG_BYTES_MAX:
-                self._fault(PHYSICAL_NETWORK_TAG, f"longer than {_TAG_BYTES_MAX} bytes")
-            tags[PHYSICAL_NETWORK_TAG] = physical_network
+        for key in _CABLE_TAGS:
+            text = self._text(key)
+            if text is not None:
+                if len(text.encode()) > _TAG_BYTES_MAX:
+                    self._fault(key, f"longer than {_TAG_BYTES_MAX} bytes")
+                tags[key] = text
         return tags
 
 

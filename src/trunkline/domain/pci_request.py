@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trunkline.domain.device import DeviceKind
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import Condition, DeviceMatch
 
 PCI_FLAVOR_KEY: Final = "pci_passthrough:pci_flavor"
@@ -32,6 +33,7 @@ class PciRequest:
     match: DeviceMatch
     kind: DeviceKind = DeviceKind.PLAIN
     or_kinds: tuple[DeviceKind, ...] = (DeviceKind.VF,)
+    numa: NumaPolicy | None = None  # Of an alias; the server's own goes before it.
 
 
 @dataclass(frozen=True, slots=True)

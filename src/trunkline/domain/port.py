@@ -10,6 +10,7 @@ from typing import Final
 
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import NetworkId, PortId, ProjectId, SubnetId
+from trunkline.domain.nic_rules import NumaPolicy
 
 
 class VnicType(enum.Enum):
@@ -72,6 +73,7 @@ class Port:
     updated_at: datetime
     vnic_type: VnicType = VnicType.NORMAL
     pci_flavor: str | None = None  # Which devices will do, besides what the network demands.
+    numa_policy: NumaPolicy | None = None  # None: as its server's flavor or image says.
     description: str = ""
     admin_state_up: bool = True
     fixed_ips: tuple[FixedIp, ...] = ()

@@ -80,6 +80,36 @@ _CAPABILITIES: Final[Mapping[str, VfCapabilities]] = MappingProxyType(
 NOTHING: Final = VfCapabilities()
 
 
+def _attributes(able: VfCapabilities) -> Mapping[str, str]:
+    return MappingProxyType(
+        {
+            f"can.{name}": "true"
+            for name, can in (
+                ("link_state", able.link_states == _ALL),
+                ("max_tx_rate", able.max_tx_rate),
+                ("min_tx_rate", able.min_tx_rate),
+                ("spoof_check", able.spoof_check),
+                ("trust", able.trust),
+                ("vlan_qos", able.vlan_qos),
+            )
+            if can
+        }
+    )
+
+
+_ATTRIBUTES: Final = {driver: _attributes(able) for driver, able in _CAPABILITIES.items()}
+_NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def capability_attributes(pf_driver: str | None) -> Mapping[str, str]:
+    """Return what `pf_driver` can set for its VFs as attributes that demands match on.
+
+    ``can.NAME`` is ``true``, or missing: of a driver not known here nothing is promised. Able to
+    set the link state is who can set all of its values.
+    """
+    return _ATTRIBUTES.get(pf_driver or "", _NO_ATTRIBUTES)
+
+
 def vf_capabilities(pf_driver: str | None) -> VfCapabilities:
     """Return what `pf_driver` can set for its VFs; of a driver not known here, nothing is said."""
     return _CAPABILITIES.get(pf_driver or "", NOTHING)

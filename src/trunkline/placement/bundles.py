@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trunkline.domain.nic_rules import Scope
 from trunkline.placement.layout import Layout
-from trunkline.placement.request import Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostName
@@ -64,7 +65,7 @@ def _of_bridges(request: PlacementRequest, host: HostState) -> Iterator[str]:
 
 
 def _of_devices(request: PlacementRequest, host: HostState, shortfall: Shortfall) -> Iterator[str]:
-    classes = [one for one, _ in make_demand(request).device_classes]
+    classes = [one for one, _ in make_demand(replace(request, rules=())).device_classes]
     nics: Mapping[NicClass, list[str]] = {
         one: [nic.nic for nic in request.nics if nic_class(nic) == one] for one in classes
     }

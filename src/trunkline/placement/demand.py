@@ -14,16 +14,11 @@ from typing import Final
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import DeviceMatch, alternative_holds
 from trunkline.placement.groups import numbered_rules
 from trunkline.placement.problem import ClassRule
-from trunkline.placement.request import (
-    GroupRule,
-    NicDemand,
-    NumaPolicy,
-    PlacementRequest,
-    SegmentOption,
-)
+from trunkline.placement.request import GroupRule, NicDemand, PlacementRequest, SegmentOption
 
 _SORT_KEY = attrgetter("sort_key")
 

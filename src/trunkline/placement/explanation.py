@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trunkline.domain.device import DeviceKind
 from trunkline.placement.changes import changes_sentence
@@ -71,7 +71,8 @@ class _Judge:
     """Works out a request's verdicts, each once for all hosts for which it is the same."""
 
     def __init__(self, request: PlacementRequest) -> None:
-        self._classes = make_demand(request).device_classes
+        # How many devices are missing is counted apart from where they are.
+        self._classes = make_demand(replace(request, rules=())).device_classes
         self._wants_pf = any(one.kind is DeviceKind.PF for one, _ in self._classes)
         self._nic_count = sum(count for _, count in self._classes)
         self._reasons = NicReasons(request)

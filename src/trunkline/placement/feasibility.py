@@ -10,6 +10,7 @@ from trunkline.placement.matching import solve, solve_unruled
 from trunkline.placement.problem import Costs, Place, Problem, Solution
 from trunkline.placement.request import PlacementRequest, Reason
 from trunkline.placement.structure import Profile, Structure
+from trunkline.placement.views import NumaRoom
 
 
 def host_reasons(request: PlacementRequest, host: HostState) -> tuple[Reason, ...]:
@@ -33,25 +34,40 @@ class Site:
     places: tuple[Place, ...] = ()  # [family]
     egress_left: tuple[int | None, ...] = ()  # [family] Mbps; None: not accounted.
     ingress_left: tuple[int | None, ...] = ()
-    numa_nodes: tuple[int, ...] = ()  # With room for the server; empty: the host reports none.
+    numa_nodes: tuple[int, ...] | None = None  # That the guest can be on; None: not reported.
     numa_sockets: tuple[int | None, ...] = ()  # Of these nodes; empty: as `places` tell.
 
 
-def site_of(host: HostState) -> Site:
-    """Say where a host's families are, as far as the index knows: which PFs are of one card.
+def site_of(host: HostState, request: PlacementRequest) -> Site:
+    """Say where a host's families are, what they can guarantee, and where the guest can be.
 
-    NUMA nodes, switches and bandwidth are not known to it yet: what is demanded of these is
-    refused, never left out of account.
+    Bandwidth is not known to the index yet: what is demanded of it is refused, never left out of
+    account.
     """
-    cards: dict[str, int] = {}
-    places = []
-    for family, address in enumerate(host.addresses):
-        # Ports of one card are functions of one PCI device.
-        card = address.rpartition(".")[0] or f"of family {family}"
-        number = cards.setdefault(card, len(cards))
-        places.append(Place(numa_node=None, socket=None, card=number, switch=None))
-    nothing = (None,) * len(places)
-    return Site(places=tuple(places), egress_left=nothing, ingress_left=nothing)
+    nothing = (None,) * len(host.places)
+    nodes = nodes_with_room(host, request) if host.numa else ()
+    return Site(
+        places=host.places,
+        egress_left=nothing,
+        ingress_left=nothing,
+        numa_nodes=tuple(node.number for node in nodes) if host.numa else None,
+        numa_sockets=tuple(node.socket for node in nodes),
+    )
+
+
+def nodes_with_room(host: HostState, request: PlacementRequest) -> tuple[NumaRoom, ...]:
+    """The nodes that the guest can be on, those with most memory free first.
+
+    A guest that is not confined can be on any, whatever is left there.
+    """
+    nodes = sorted(host.numa, key=lambda node: (-node.free_memory_mib, node.number))
+    if not request.is_confined:
+        return tuple(nodes)
+    return tuple(
+        node
+        for node in nodes
+        if request.vcpus <= node.free_vcpus and request.memory_mib <= node.free_memory_mib
+    )
 
 
 @dataclass(frozen=True, slots=True)

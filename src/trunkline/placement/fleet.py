@@ -13,6 +13,7 @@ from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import HostId
 from trunkline.placement.columns import Columns
 from trunkline.placement.host_state import HostState
+from trunkline.placement.places import Places
 from trunkline.placement.request import Placed, PlacementRequest
 from trunkline.placement.structure import Structures
 from trunkline.placement.views import HostView
@@ -38,6 +39,7 @@ class Hold:
     vcpus: int
     memory_mib: int
     disk_gib: int
+    numa_node: int | None  # Which vCPUs and memory were taken from, besides the host.
     state: HostState  # As it was put; a host put anew owes this hold nothing.
     generation_sets: int
     undone: bool = False
@@ -49,12 +51,13 @@ class Fleet:
     def __init__(self) -> None:
         self._hosts: dict[HostId, HostState] = {}
         self._structures = Structures()
+        self._places = Places()
         self._columns: Columns | None = None  # None: to be made anew.
 
     def put_host(self, view: HostView) -> None:
         """Add a host, or replace it whole; holds on the replaced one are forgotten."""
         known = self._hosts.get(view.id)
-        host = self._hosts[view.id] = HostState(view, self._structures)
+        host = self._hosts[view.id] = HostState(view, self._structures, self._places)
         if known is None or known.name != host.name:
             self._columns = None
         elif self._columns is not None:
@@ -94,10 +97,16 @@ class Fleet:
             vcpus=request.vcpus,
             memory_mib=request.memory_mib,
             disk_gib=request.disk_gib,
+            numa_node=placed.numa_node,
             state=host,
             generation_sets=host.generation_sets,
         )
-        _give(host, vcpus=-hold.vcpus, memory_mib=-hold.memory_mib, disk_gib=-hold.disk_gib)
+        host.give(
+            vcpus=-hold.vcpus,
+            memory_mib=-hold.memory_mib,
+            disk_gib=-hold.disk_gib,
+            numa_node=hold.numa_node,
+        )
         host.generation += 1
         self._recount(host)
         return hold
@@ -115,7 +124,12 @@ class Fleet:
             return
         for device in hold.devices:
             host.unhold(device)
-        _give(host, vcpus=hold.vcpus, memory_mib=hold.memory_mib, disk_gib=hold.disk_gib)
+        host.give(
+            vcpus=hold.vcpus,
+            memory_mib=hold.memory_mib,
+            disk_gib=hold.disk_gib,
+            numa_node=hold.numa_node,
+        )
         if host.generation_sets == hold.generation_sets:
             host.generation -= 1
         self._recount(host)
@@ -138,11 +152,17 @@ class Fleet:
         self._recount(host)
 
     def adjust(
-        self, host_id: HostId, *, vcpus: int = 0, memory_mib: int = 0, disk_gib: int = 0
+        self,
+        host_id: HostId,
+        *,
+        vcpus: int = 0,
+        memory_mib: int = 0,
+        disk_gib: int = 0,
+        numa_node: int | None = None,
     ) -> None:
-        """Add to what the host has free; negative amounts take from it."""
+        """Add to what the host, and one node of it, has free; negative amounts take from it."""
         host = self._hosts[host_id]
-        _give(host, vcpus=vcpus, memory_mib=memory_mib, disk_gib=disk_gib)
+        host.give(vcpus=vcpus, memory_mib=memory_mib, disk_gib=disk_gib, numa_node=numa_node)
         self._note_change(host)
 
     def set_status(self, host_id: HostId, *, enabled: bool, up: bool) -> None:
@@ -179,9 +199,3 @@ class Fleet:
     def _note_change(self, host: HostState) -> None:
         if self._columns is not None:
             self._columns.update(host)
-
-
-def _give(host: HostState, *, vcpus: int, memory_mib: int, disk_gib: int) -> None:
-    host.free_vcpus += vcpus
-    host.free_memory_mib += memory_mib
-    host.free_disk_gib += disk_gib

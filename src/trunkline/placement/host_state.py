@@ -8,13 +8,14 @@ given to another, so they are kept apart.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName
+from trunkline.placement.places import Places
 from trunkline.placement.structure import Profile, Structures
-from trunkline.placement.views import HostView
+from trunkline.placement.views import HostView, NumaRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class HostState:
     __slots__ = (
         "_held",
         "_kin_ids",
+        "_numa",
         "_taken",
         "addresses",
         "enabled",
@@ -66,12 +68,13 @@ class HostState:
         "generation_sets",
         "id",
         "name",
+        "places",
         "structure",
         "up",
         "usable",
     )
 
-    def __init__(self, view: HostView, structures: Structures) -> None:
+    def __init__(self, view: HostView, structures: Structures, places: Places) -> None:
         self.id: HostId = view.id
         self.name: HostName = view.name
         self.generation = view.generation
@@ -84,10 +87,37 @@ class HostState:
         self.structure, families = structures.of(view.bridges, view.pools)
         self._kin_ids: tuple[DeviceId, ...] = tuple(family.kin_id for family in families)
         self.addresses = structures.share(tuple(family.address for family in families))
+        self._numa = view.numa
+        sockets = tuple((room.number, room.socket) for room in view.numa)
+        self.places = places.of(self.structure, self.addresses, sockets)
         self._taken = [pool.taken for family in families for pool in family.pools]
         self._held = [0] * len(self._taken)
         self.usable: tuple[int, ...] = ()
         self.count()
+
+    @property
+    def numa(self) -> tuple[NumaRoom, ...]:
+        """What each NUMA node has left, by number; empty: the host reports none."""
+        return self._numa
+
+    def give(
+        self, *, vcpus: int, memory_mib: int, disk_gib: int, numa_node: int | None = None
+    ) -> None:
+        """Add to what the host has free, and to a node of it; a node not reported has no room."""
+        self.free_vcpus += vcpus
+        self.free_memory_mib += memory_mib
+        self.free_disk_gib += disk_gib
+        if numa_node is not None:
+            self._numa = tuple(
+                replace(
+                    room,
+                    free_vcpus=room.free_vcpus + vcpus,
+                    free_memory_mib=room.free_memory_mib + memory_mib,
+                )
+                if room.number == numa_node
+                else room
+                for room in self._numa
+            )
 
     def count(self) -> None:
         """Count anew how many devices of each slot could be chosen, after devices changed."""
@@ -189,6 +219,7 @@ class HostState:
             free_disk_gib=self.free_disk_gib,
             bridges=self.structure.bridges,
             pools=tuple(sorted(self._pools(), key=lambda pool: pool.sort_key)),
+            numa=self._numa,
         )
 
     def _pools(self) -> Iterator[DevicePool]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.problem import ClassRule, Costs, Place, Problem, Row
-from trunkline.placement.request import NumaPolicy, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def homes(layout: Layout) -> list[Home]:
     for place in layout.places:
         if place.numa_node is not None and socket_of.get(place.numa_node) is None:
             socket_of[place.numa_node] = place.socket
-    if problem.numa_nodes:
+    if problem.numa_nodes is not None:
         told = problem.numa_sockets or [socket_of.get(node) for node in problem.numa_nodes]
         return [Home(*pair) for pair in zip(problem.numa_nodes, told, strict=True)]
     known = [Home(node, socket_of[node]) for node in sorted(socket_of)]

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
 
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.placement.matching import solve
 from trunkline.placement.problem import Problem
-from trunkline.placement.request import NumaPolicy, Reason
+from trunkline.placement.request import Reason
 
 # More rules than this are not tried in all combinations: then the set told can't be made smaller
 # by leaving one out of it, yet another one may be smaller.

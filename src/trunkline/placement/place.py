@@ -91,7 +91,7 @@ class _Sought:
             return None
         costs = tuple([each.costs_on(host.structure) for each, _ in self._device_columns])
         fit = Fit(self._demand, host.structure, costs)
-        solution = fit.solve(host.usable, site_of(host) if fit.is_ruled else None)
+        solution = fit.solve(host.usable, site_of(host, self._request) if fit.is_ruled else None)
         if solution is None:
             return None
         devices = [iter(picked) for picked in _pick_devices(host, solution)]
@@ -101,7 +101,13 @@ class _Sought:
             else _choice_of_device(nic, host, *next(devices[c]))
             for nic, c in zip(self._request.nics, self._class_of_nic, strict=True)
         ]
-        return Placed(host_id=host.id, seen_generation=host.generation, choices=tuple(choices))
+        is_confined = fit.is_ruled and bool(host.numa) and self._request.is_confined
+        return Placed(
+            host_id=host.id,
+            seen_generation=host.generation,
+            choices=tuple(choices),
+            numa_node=solution.numa_node if is_confined else None,
+        )
 
 
 _Picked = tuple[int, int]  # A slot, and a bit of it.

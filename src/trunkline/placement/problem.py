@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trunkline.placement.request import NumaPolicy, Scope
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 
 Row = tuple[int | None, ...]  # [slot]
 Costs = tuple[Row, ...]  # [class][slot]
@@ -68,7 +68,7 @@ class Problem:
     places: tuple[Place, ...] = ()  # [family]
     egress_left: tuple[int | None, ...] = ()  # [family] Mbps; None: not accounted.
     ingress_left: tuple[int | None, ...] = ()
-    numa_nodes: tuple[int, ...] = ()  # That the guest can be on; empty: the host reports none.
+    numa_nodes: tuple[int, ...] | None = None  # That the guest can be on; None: not reported.
     numa_sockets: tuple[int | None, ...] = ()  # Of `numa_nodes`; empty: as `places` tell.
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.domain.pci_flavor import DeviceMatch
 
 
@@ -18,24 +19,6 @@ class SegmentOption:
     segment_id: SegmentId | None
     attributes: Mapping[str, str] = field(default_factory=dict)  # All must be equal.
     physical_network: PhysicalNetwork | None = None  # For `normal` NICs: needs a bridge on it.
-
-
-class NumaPolicy(enum.Enum):
-    """Where a NIC's device may be, seen from the guest's NUMA node. The values are API."""
-
-    REQUIRED = "required"  # On the guest's node, and known to be.
-    PREFERRED = "preferred"  # There if that can be had.
-    LEGACY = "legacy"  # There, unless the device's node is not known.
-    SOCKET = "socket"  # On the socket of the guest's node, and known to be.
-
-
-class Scope(enum.Enum):
-    """In what NICs are together or apart. The values are API."""
-
-    PF = "pf"
-    CARD = "card"
-    SWITCH = "switch"  # The top-of-rack switch that a PF is cabled to.
-    NUMA = "numa"  # The NUMA node.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +65,13 @@ class PlacementRequest:
     only_host: HostName | None = None  # An admin named the host.
     rules: tuple[GroupRule, ...] = ()  # Their order does not matter.
 
+    @property
+    def is_confined(self) -> bool:
+        """Whether the guest must be on one NUMA node, of hosts that say which they have."""
+        return any(
+            nic.numa is not None and nic.numa.confines for nic in self.nics if nic.kind is not None
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicChoice:
@@ -99,6 +89,7 @@ class Placed:
     host_id: HostId
     seen_generation: int  # Of the host; the commit goes through only if it has not moved.
     choices: tuple[NicChoice, ...]  # In the order of the request's NICs.
+    numa_node: int | None = None  # The guest is confined to it, and counts against it.
 
 
 class Reason(enum.Enum):

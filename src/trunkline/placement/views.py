@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumaRoom:
+    """One NUMA node of a host, and what it has left for guests that are confined to it."""
+
+    number: int
+    socket: int | None  # None: not known.
+    free_vcpus: int  # Negative when more was given than the node has.
+    free_memory_mib: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,3 +33,30 @@ class HostView:
     free_disk_gib: int = 0
     bridges: frozenset[PhysicalNetwork] = frozenset()  # Where `normal` NICs can be plugged.
     pools: tuple[DevicePool, ...] = ()  # By `sort_key`.
+    numa: tuple[NumaRoom, ...] = ()  # By number; empty: the host reports none.
+
+
+def view_differences(index: HostView, stored: HostView) -> Iterator[str]:
+    """Say in which facts two views of a host differ, but for `up`, which time decides."""
+    for field in fields(HostView):
+        have, should = getattr(index, field.name), getattr(stored, field.name)
+        if field.name == "pools":
+            yield from _pool_differences(have, should)
+        elif field.name != "up" and have != should:
+            yield f"{field.name}: {have} in the index, {should} stored"
+
+
+def _pool_differences(
+    index: tuple[DevicePool, ...], stored: tuple[DevicePool, ...]
+) -> Iterator[str]:
+    have = {repr(pool.sort_key): pool for pool in index}
+    should = {repr(pool.sort_key): pool for pool in stored}
+    for key in sorted({*have, *should}):
+        one, other = have.get(key), should.get(key)
+        if one is None or other is None:
+            yield f"pool {key}: only {'stored' if one is None else 'in the index'}"
+        elif one != other:
+            yield (
+                f"pool {key}: taken {one.taken:x} of {one.offered:x} in the index, "
+                f"{other.taken:x} of {other.offered:x} stored"
+            )

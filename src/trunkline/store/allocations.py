@@ -7,12 +7,8 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    CursorResult,
-    RowMapping,
-    Select,
     bindparam,
     delete,
-    insert,
     select,
     update,
 )
@@ -21,18 +17,24 @@ from sqlalchemy.exc import IntegrityError
 from trunkline.domain.allocation import Allocation, AllocationState
 from trunkline.domain.errors import DeviceTaken, GenerationMoved
 from trunkline.domain.ids import DeviceId, HostId, ServerId
-from trunkline.store.statements import among, select_where_in
+from trunkline.store.prepared import Prepared, Row
+from trunkline.store.statements import among, insert_row, select_where_in
 from trunkline.store.tables import allocations
 
-_OF_DEVICES = select_where_in(allocations, "device_id").order_by(allocations.c.id)
-_OF_HOSTS = select_where_in(allocations, "host_id").order_by(allocations.c.id)
-_OF_SERVERS = select_where_in(allocations, "server_id").order_by(allocations.c.id)
-_INSERT = insert(allocations)
-_ADVANCE = (
+_OF_DEVICES = Prepared(select_where_in(allocations, "device_id").order_by(allocations.c.id))
+_OF_HOSTS = Prepared(select_where_in(allocations, "host_id").order_by(allocations.c.id))
+_OF_SERVERS = Prepared(select_where_in(allocations, "server_id").order_by(allocations.c.id))
+_INSERT = Prepared(insert_row(allocations))
+_THIS_AS_SEEN = (
+    allocations.c.id == bindparam("this_id"),
+    allocations.c.state == bindparam("seen"),
+)
+_ADVANCE = Prepared(
     update(allocations)
-    .where(allocations.c.id == bindparam("this_id"), allocations.c.state == bindparam("seen"))
+    .where(*_THIS_AS_SEEN)
     .values(state=bindparam("new_state"), failure=bindparam("new_failure"))
 )
+_DELETE = Prepared(delete(allocations).where(*_THIS_AS_SEEN))
 
 
 class Allocations:
@@ -74,14 +76,14 @@ class Allocations:
     def insert(self, allocation: Allocation, *, project_id: str) -> None:
         """Store a new allocation; raise `DeviceTaken` if its device has one."""
         try:
-            self._connection.execute(_INSERT, _row(allocation) | {"project_id": project_id})
+            _INSERT.run(self._connection, _row(allocation) | {"project_id": project_id})
         except IntegrityError as taken:
             raise DeviceTaken(allocation.device_id, host_id=allocation.host_id) from taken
 
     def advance(self, seen: Allocation, to: AllocationState, *, failure: str | None = None) -> None:
         """Store a new state; raise `GenerationMoved` if it is not in the one seen any more."""
-        changed = self._connection.execute(
-            _ADVANCE,
+        changed = _ADVANCE.run(
+            self._connection,
             {
                 "this_id": seen.id,
                 "seen": seen.state.value,
@@ -105,20 +107,15 @@ class Allocations:
         Raises:
             GenerationMoved: It is not in the state seen any more, or is freed already.
         """
-        deleted = self._connection.execute(
-            delete(allocations).where(
-                allocations.c.id == seen.id, allocations.c.state == seen.state.value
-            )
-        )
+        deleted = _DELETE.run(self._connection, {"this_id": seen.id, "seen": seen.state.value})
         self._require_one(deleted, seen)
 
-    def _require_one(self, result: CursorResult[Any], seen: Allocation) -> None:
-        if result.rowcount != 1:
+    def _require_one(self, changed: int, seen: Allocation) -> None:
+        if changed != 1:
             raise GenerationMoved("allocation", seen.id, seen_generation=seen.epoch)
 
-    def _read(self, statement: Select[Any], wanted: Collection[str]) -> list[Allocation]:
-        rows = self._connection.execute(statement, among(wanted)).mappings()
-        return [_allocation(row) for row in rows]
+    def _read(self, statement: Prepared, wanted: Collection[str]) -> list[Allocation]:
+        return [_allocation(row) for row in statement.all(self._connection, among(wanted))]
 
 
 def _row(allocation: Allocation) -> dict[str, Any]:
@@ -136,6 +133,6 @@ def _row(allocation: Allocation) -> dict[str, Any]:
     }
 
 
-def _allocation(row: RowMapping) -> Allocation:
+def _allocation(row: Row) -> Allocation:
     fields = {name: row[name] for name in row if name != "project_id"}
     return Allocation(**fields | {"state": AllocationState(row["state"])})

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.binding import Binding, BindingState
 from trunkline.domain.errors import AlreadyExists
 from trunkline.domain.ids import HostId, PortId, ServerId
-from trunkline.store.statements import among, row_values, select_where_in, update_row
+from trunkline.store.prepared import Prepared, Row
+from trunkline.store.statements import (
+    among,
+    insert_row,
+    row_values,
+    select_where_in,
+    update_row,
+)
 from trunkline.store.tables import bindings
 
-_OF_PORTS = select_where_in(bindings, "port_id").order_by(bindings.c.port_id)
-_OF_SERVERS = select_where_in(bindings, "server_id").order_by(bindings.c.port_id)
-_OF_HOSTS = select_where_in(bindings, "host_id").order_by(bindings.c.port_id)
-_INSERT = insert(bindings)
-_UPDATE = update_row(bindings, "port_id")
+_OF_PORTS = Prepared(select_where_in(bindings, "port_id").order_by(bindings.c.port_id))
+_OF_SERVERS = Prepared(select_where_in(bindings, "server_id").order_by(bindings.c.port_id))
+_OF_HOSTS = Prepared(select_where_in(bindings, "host_id").order_by(bindings.c.port_id))
+_INSERT = Prepared(insert_row(bindings))
+_UPDATE = Prepared(update_row(bindings, "port_id"))
+_DELETE = Prepared(delete(bindings).where(bindings.c.port_id == bindparam("this_port")))
 
 
 class Bindings:
@@ -35,16 +43,16 @@ class Bindings:
         """Return the bindings of those ports that are bound."""
         if not port_ids:
             return {}
-        found = self._read(_OF_PORTS, among(port_ids))
+        found = self._read(_OF_PORTS, port_ids)
         return {binding.port_id: binding for binding in found}
 
     def of_server(self, server_id: ServerId) -> list[Binding]:
         """Return the bindings of a server's ports."""
-        return self._read(_OF_SERVERS, among([server_id]))
+        return self._read(_OF_SERVERS, [server_id])
 
     def of_host(self, host_id: HostId) -> list[Binding]:
         """Return every binding on a host."""
-        return self._read(_OF_HOSTS, among([host_id]))
+        return self._read(_OF_HOSTS, [host_id])
 
     def count_on_segment(self, segment_id: str) -> int:
         """Return how many ports are bound on a segment."""
@@ -56,21 +64,20 @@ class Bindings:
     def insert(self, binding: Binding) -> None:
         """Store a new binding; raise `AlreadyExists` if the port has one."""
         try:
-            self._connection.execute(_INSERT, _row(binding))
+            _INSERT.run(self._connection, _row(binding))
         except IntegrityError as taken:
             raise AlreadyExists("binding of port", binding.port_id) from taken
 
     def update(self, binding: Binding) -> None:
         """Store a changed binding."""
-        self._connection.execute(_UPDATE, row_values(_row(binding), port_id=binding.port_id))
+        _UPDATE.run(self._connection, row_values(_row(binding), port_id=binding.port_id))
 
     def delete(self, port_id: PortId) -> None:
         """Unbind a port."""
-        self._connection.execute(delete(bindings).where(bindings.c.port_id == port_id))
+        _DELETE.run(self._connection, {"this_port": port_id})
 
-    def _read(self, statement: Select[Any], parameters: Mapping[str, object]) -> list[Binding]:
-        rows = self._connection.execute(statement, parameters).mappings()
-        return [_binding(row) for row in rows]
+    def _read(self, statement: Prepared, wanted: Collection[str]) -> list[Binding]:
+        return [_binding(row) for row in statement.all(self._connection, among(wanted))]
 
 
 def _row(binding: Binding) -> dict[str, Any]:
@@ -86,5 +93,5 @@ def _row(binding: Binding) -> dict[str, Any]:
     }
 
 
-def _binding(row: RowMapping) -> Binding:
+def _binding(row: Row) -> Binding:
     return Binding(**dict(row) | {"state": BindingState(row["state"])})

@@ -21,13 +21,16 @@ from sqlalchemy import (
 )
 
 from trunkline.domain.ids import HostId
+from trunkline.store.prepared import Prepared
 from trunkline.store.tables import changes, hosts
 
 READ_AT_ONCE_MAX: Final = 10_000
 
-_NOTE = insert(changes).values(transaction=0, host_id=bindparam("host_id"))
-_NOTE_ON_POSTGRESQL = insert(changes).values(
-    transaction=text("pg_current_xact_id()::text::bigint"), host_id=bindparam("host_id")
+_NOTE = Prepared(insert(changes).values(transaction=0, host_id=bindparam("host_id")).inline())
+_NOTE_ON_POSTGRESQL = Prepared(
+    insert(changes)
+    .values(transaction=text("pg_current_xact_id()::text::bigint"), host_id=bindparam("host_id"))
+    .inline()
 )
 _POSITION = (changes.c.transaction, changes.c.number)
 _NEWEST_FIRST = tuple(column.desc() for column in _POSITION)
@@ -53,7 +56,7 @@ class Changes:
     def note(self, host_id: HostId) -> None:
         """Tell that a host has changed."""
         statement = _NOTE_ON_POSTGRESQL if self._on_postgresql else _NOTE
-        self._connection.execute(statement, {"host_id": host_id})
+        statement.run(self._connection, {"host_id": host_id})
 
     def newest(self) -> ChangePosition:
         """Return where a reader begins that has just read every host."""

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
     Select,
     and_,
     bindparam,
@@ -27,6 +26,7 @@ from trunkline.domain.errors import DeviceTaken, NotFound
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.store.listing import select_page
+from trunkline.store.prepared import Prepared, Row
 from trunkline.store.statements import among, select_where_in
 from trunkline.store.tables import allocations, devices, hosts
 from trunkline.wire.json import encode
@@ -59,23 +59,25 @@ class DeviceRecord:
         return self.device.function.kind
 
 
-_BY_IDS = select_where_in(devices)
+_BY_IDS = Prepared(select_where_in(devices))
 # A few more than are wanted where these are of several PFs: pairs can't be looked up by an index.
-_VFS = select(devices).where(
-    devices.c.offered,
-    devices.c.pf_id.in_(bindparam("pf_ids", expanding=True)),
-    devices.c.vf_index.in_(bindparam("vf_indexes", expanding=True)),
+_VFS = Prepared(
+    select(devices).where(
+        devices.c.offered,
+        devices.c.pf_id.in_(bindparam("pf_ids", expanding=True)),
+        devices.c.vf_index.in_(bindparam("vf_indexes", expanding=True)),
+    )
 )
 # The guards of who may have a device. Each is one UPDATE whose WHERE is the condition, so that
 # what it saw can't change before it writes.
 _THIS = devices.c.id == bindparam("this_id")
-_TAKE = (
+_TAKE = Prepared(
     update(devices)
     .where(_THIS, devices.c.offered.is_(True))
     .values(epoch=devices.c.epoch + 1)
     .returning(devices.c.epoch)
 )
-_TAKE_PF = (
+_TAKE_PF = Prepared(
     update(devices)
     .where(
         _THIS,
@@ -86,13 +88,13 @@ _TAKE_PF = (
     .values(epoch=devices.c.epoch + 1, held_whole=True)
     .returning(devices.c.epoch)
 )
-_TAKE_VF_OF_PF = (
+_TAKE_VF_OF_PF = Prepared(
     update(devices)
     .where(_THIS, devices.c.held_whole.is_(False))
     .values(vfs_held=devices.c.vfs_held + 1)
 )
-_GIVE_BACK_PF = update(devices).where(_THIS).values(held_whole=False)
-_GIVE_BACK_VF = update(devices).where(_THIS).values(vfs_held=devices.c.vfs_held - 1)
+_GIVE_BACK_PF = Prepared(update(devices).where(_THIS).values(held_whole=False))
+_GIVE_BACK_VF = Prepared(update(devices).where(_THIS).values(vfs_held=devices.c.vfs_held - 1))
 
 
 class Devices:
@@ -112,7 +114,7 @@ class Devices:
         """Return those of the devices that exist."""
         if not device_ids:
             return {}
-        rows = self._connection.execute(_BY_IDS, among(device_ids)).mappings()
+        rows = _BY_IDS.all(self._connection, among(device_ids))
         return {DeviceId(row["id"]): _record(row) for row in rows}
 
     def named(self, refs: Collection[DeviceRef]) -> dict[DeviceRef, DeviceRecord]:
@@ -124,7 +126,7 @@ class Devices:
                 "pf_ids": sorted({ref.kin_id for ref in vfs}),
                 "vf_indexes": sorted({ref.vf_index or 0 for ref in vfs}),
             }
-            records = map(_record, self._connection.execute(_VFS, wanted).mappings())
+            records = map(_record, _VFS.all(self._connection, wanted))
             found |= {record.ref: record for record in records if record.ref in refs}
         others = [ref.kin_id for ref in refs if ref.vf_index is None]
         found |= {record.ref: record for record in self.get_many(others).values()}
@@ -198,8 +200,8 @@ class Devices:
             )
             self._connection.execute(delete(devices).where(devices.c.id.in_(device_ids)))
 
-    def recount_vfs_held(self, host_id: HostId) -> None:
-        """Make each PF's count of held VFs what its VFs' allocations say."""
+    def recount_held(self, host_id: HostId) -> None:
+        """Make each PF's guards what the allocations of it and its VFs say."""
         vfs = devices.alias("vf")
         held = (
             select(func.count())
@@ -207,10 +209,11 @@ class Devices:
             .where(vfs.c.pf_id == devices.c.id)
             .scalar_subquery()
         )
+        whole = select(allocations.c.id).where(allocations.c.device_id == devices.c.id).exists()
         self._connection.execute(
             update(devices)
             .where(devices.c.host_id == host_id, devices.c.kind == DeviceKind.PF.value)
-            .values(vfs_held=held)
+            .values(vfs_held=held, held_whole=whole)
         )
 
     def take(self, record: DeviceRecord) -> int:
@@ -221,11 +224,11 @@ class Devices:
                 is not on offer.
         """
         statement = _TAKE_PF if record.kind is DeviceKind.PF else _TAKE
-        epoch: int | None = self._connection.scalar(statement, {"this_id": record.id})
+        epoch: int | None = statement.scalar(self._connection, {"this_id": record.id})
         if epoch is None:
             raise self._taken(record)
         if record.pf_id is not None and (
-            self._connection.execute(_TAKE_VF_OF_PF, {"this_id": record.pf_id}).rowcount != 1
+            _TAKE_VF_OF_PF.run(self._connection, {"this_id": record.pf_id}) != 1
         ):
             raise self._taken(record)
         return epoch
@@ -233,9 +236,9 @@ class Devices:
     def give_back(self, record: DeviceRecord) -> None:
         """Undo the guard of `take`, once the device was observed clean."""
         if record.kind is DeviceKind.PF:
-            self._connection.execute(_GIVE_BACK_PF, {"this_id": record.id})
+            _GIVE_BACK_PF.run(self._connection, {"this_id": record.id})
         if record.pf_id is not None:
-            self._connection.execute(_GIVE_BACK_VF, {"this_id": record.pf_id})
+            _GIVE_BACK_VF.run(self._connection, {"this_id": record.pf_id})
 
     def _taken(self, record: DeviceRecord) -> DeviceTaken:
         problem = "it has an owner already"
@@ -288,7 +291,7 @@ def _row(record: DeviceRecord) -> dict[str, Any]:
     }
 
 
-def _record(row: RowMapping) -> DeviceRecord:
+def _record(row: Row) -> DeviceRecord:
     return DeviceRecord(
         id=DeviceId(row["id"]),
         host_id=HostId(row["host_id"]),

@@ -24,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from trunkline.domain.errors import StoreUnavailable
+from trunkline.store.prepared import run_text
 from trunkline.store.transaction import Transaction
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class Store:
             with self._reader.connect() as connection:
                 if self._is_sqlite:
                     # One snapshot for all statements; the pool's reset on return ends it.
-                    connection.exec_driver_sql("BEGIN")
+                    run_text(connection, "BEGIN")
                 return use_case(Transaction(connection, sees_newest=False))
         except _UNAVAILABLE as problem:
             raise _as_unavailable(problem) from problem
@@ -143,9 +144,9 @@ class Store:
         kept: list[Transaction] = []
         try:
             with self._engine.connect() as connection:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                run_text(connection, "BEGIN IMMEDIATE")
                 answers.extend(_run_under_savepoint(connection, job, kept) for job in batch)
-                connection.exec_driver_sql("COMMIT")
+                run_text(connection, "COMMIT")
         except BaseException as problem:  # noqa: BLE001 - every caller must be answered
             for transaction in reversed(kept):
                 transaction.rolled_back()
@@ -185,7 +186,7 @@ def _run_under_savepoint(
     Raises what the database itself raises if that ended the outer transaction too, as SQLite may
     do by itself (on a full disk, for one): then the whole batch is lost.
     """
-    connection.exec_driver_sql("SAVEPOINT use_case")
+    run_text(connection, "SAVEPOINT use_case")
     transaction = Transaction(connection)
     kept.append(transaction)  # From here on it is told, whatever happens.
     try:
@@ -193,14 +194,14 @@ def _run_under_savepoint(
     except BaseException as problem:
         if not _in_transaction(connection):
             raise
-        connection.exec_driver_sql("ROLLBACK TO use_case")
-        connection.exec_driver_sql("RELEASE use_case")
+        run_text(connection, "ROLLBACK TO use_case")
+        run_text(connection, "RELEASE use_case")
         kept.remove(transaction)
         transaction.rolled_back()
         unavailable = isinstance(problem, _UNAVAILABLE)
         failure = _as_unavailable(problem) if unavailable else problem
         return lambda: job.done.set_exception(failure)
-    connection.exec_driver_sql("RELEASE use_case")
+    run_text(connection, "RELEASE use_case")
     return lambda: job.done.set_result(result)
 
 

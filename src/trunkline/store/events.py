@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from trunkline.domain.audit import AuditEvent
 from trunkline.domain.errors import Invalid
 from trunkline.domain.listing import ListQuery
+from trunkline.store.prepared import Prepared
+from trunkline.store.statements import insert_row
 from trunkline.store.tables import events
 
-_INSERT = insert(events)
+_INSERT = Prepared(insert_row(events))
 _COLUMNS = tuple(column.name for column in events.c if column.name != "number")
 
 
@@ -24,7 +26,7 @@ class Events:
 
     def add(self, event: AuditEvent) -> None:
         """Record an event in the transaction of the change it tells of."""
-        self._connection.execute(_INSERT, {name: getattr(event, name) for name in _COLUMNS})
+        _INSERT.run(self._connection, {name: getattr(event, name) for name in _COLUMNS})
 
     def purge(self, before: datetime, *, limit: int) -> int:
         """Forget up to `limit` of the oldest events, as far as they are from before a time."""

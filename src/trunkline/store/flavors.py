@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Text, delete, insert, select, type_coerce, update
+from sqlalchemy import (
+    Connection,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, NotFound
@@ -13,7 +22,10 @@ from trunkline.domain.ids import FlavorId
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.domain.server import Flavor
 from trunkline.store.listing import select_page
+from trunkline.store.prepared import Prepared, Row
 from trunkline.store.tables import flavors
+
+_BY_ID = Prepared(select(flavors).where(flavors.c.id == bindparam("this_id")))
 
 
 class Flavors:
@@ -24,8 +36,7 @@ class Flavors:
 
     def get(self, flavor_id: str) -> Flavor:
         """Return the flavor with this ID; raise `NotFound` if there is none."""
-        row = self._connection.execute(select(flavors).where(flavors.c.id == flavor_id)).mappings()
-        found = row.one_or_none()
+        found = _BY_ID.one_or_none(self._connection, {"this_id": flavor_id})
         if found is None:
             raise NotFound("flavor", flavor_id)
         return _flavor(found)
@@ -76,6 +87,6 @@ def _row(flavor: Flavor) -> dict[str, Any]:
     }
 
 
-def _flavor(row: RowMapping) -> Flavor:
+def _flavor(row: Row) -> Flavor:
     flavor: Flavor = row["body"]
     return flavor

@@ -9,8 +9,6 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    RowMapping,
-    Select,
     bindparam,
     insert,
     select,
@@ -25,6 +23,7 @@ from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.store.changes import Changes
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
+from trunkline.store.prepared import Prepared, Row
 from trunkline.store.statements import among, by_lock, select_where_in
 from trunkline.store.tables import hosts
 
@@ -32,16 +31,17 @@ _USE_COLUMNS = ("vcpus_used", "memory_mib_used", "disk_gib_used")
 
 _BY_ID = by_lock(select(hosts).where(hosts.c.id == bindparam("wanted")))
 _BY_NAME = by_lock(select(hosts).where(hosts.c.name == bindparam("wanted")))
-_BY_IDS = select_where_in(hosts)
+_BY_IDS = Prepared(select_where_in(hosts))
 _THIS = hosts.c.id == bindparam("this_id")
-_RAISE = (
+_RAISE_THIS = (
     update(hosts)
     .where(_THIS)
     .values(generation=hosts.c.generation + 1)
     .returning(hosts.c.generation)
 )
-_RAISE_IF_SEEN = _RAISE.where(hosts.c.generation == bindparam("seen"))
-_ADD_USE = (
+_RAISE = Prepared(_RAISE_THIS)
+_RAISE_IF_SEEN = Prepared(_RAISE_THIS.where(hosts.c.generation == bindparam("seen")))
+_ADD_USE = Prepared(
     update(hosts)
     .where(_THIS)
     .values(
@@ -50,7 +50,7 @@ _ADD_USE = (
         disk_gib_used=hosts.c.disk_gib_used + bindparam("disk_gib"),
     )
 )
-_TOUCH = (
+_TOUCH = Prepared(
     update(hosts)
     .where(_THIS)
     .values(
@@ -96,7 +96,7 @@ class Hosts:
         """Return those of the hosts that exist."""
         if not host_ids:
             return {}
-        rows = self._connection.execute(_BY_IDS, among(host_ids)).mappings()
+        rows = _BY_IDS.all(self._connection, among(host_ids))
         return {HostId(row["id"]): _host(row) for row in rows}
 
     def all(self) -> list[Host]:
@@ -140,8 +140,9 @@ class Hosts:
             GenerationMoved: It has moved past `seen`; nothing was written.
         """
         statement = _RAISE if seen is None else _RAISE_IF_SEEN
-        raised: int | None = self._connection.scalar(
-            statement, {"this_id": host_id} if seen is None else {"this_id": host_id, "seen": seen}
+        raised: int | None = statement.scalar(
+            self._connection,
+            {"this_id": host_id} if seen is None else {"this_id": host_id, "seen": seen},
         )
         if raised is None:
             raise GenerationMoved("host", host_id, seen_generation=seen or 0)
@@ -150,8 +151,8 @@ class Hosts:
 
     def add_use(self, host_id: HostId, *, vcpus: int, memory_mib: int, disk_gib: int) -> None:
         """Change what servers on the host use, by these differences."""
-        self._connection.execute(
-            _ADD_USE,
+        _ADD_USE.run(
+            self._connection,
             {"this_id": host_id, "vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib},
         )
 
@@ -188,8 +189,8 @@ class Hosts:
     def touch(self, host_id: HostId, *, at: datetime, run_id: str, former_runs: tuple[str, ...],
               report_number: int, applied_generation: int) -> None:  # fmt: skip
         """Record that its agent was heard."""
-        self._connection.execute(
-            _TOUCH,
+        _TOUCH.run(
+            self._connection,
             {
                 "this_id": host_id,
                 "at": at,
@@ -204,8 +205,8 @@ class Hosts:
         """Store why its agent can't use the host."""
         self._connection.execute(update(hosts).where(hosts.c.id == host_id).values(problem=problem))
 
-    def _one(self, statement: Select[Any], wanted: str) -> Host | None:
-        row = self._connection.execute(statement, {"wanted": wanted}).mappings().one_or_none()
+    def _one(self, statement: Prepared, wanted: str) -> Host | None:
+        row = statement.one_or_none(self._connection, {"wanted": wanted})
         return None if row is None else _host(row)
 
 
@@ -228,6 +229,6 @@ def _row(host: Host) -> dict[str, Any]:
     }
 
 
-def _host(row: RowMapping) -> Host:
+def _host(row: Row) -> Host:
     fields = {name: row[name] for name in row if name not in (*_USE_COLUMNS, "token_hash")}
     return Host(**fields | {"resources": row["resources"]})

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, GenerationMoved, InUse, NotFound
@@ -15,6 +15,7 @@ from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, NetworkType, Segment
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
+from trunkline.store.prepared import Prepared, Row
 from trunkline.store.statements import among, by_lock, select_where_in
 from trunkline.store.tables import networks, segments
 
@@ -28,8 +29,8 @@ _SEGMENT_FILTERS = {
 _CHOICE_LOCK = 0x7365676D  # "segm": the PostgreSQL advisory lock of choosing segmentation IDs.
 
 _BY_IDS = by_lock(select_where_in(networks).order_by(networks.c.id))
-_SEGMENTS = select_where_in(segments, "network_id").order_by(
-    segments.c.network_id, segments.c.position
+_SEGMENTS = Prepared(
+    select_where_in(segments, "network_id").order_by(segments.c.network_id, segments.c.position)
 )
 
 
@@ -57,8 +58,7 @@ class Networks:
         """Return those of the networks that exist, by ID."""
         if not network_ids:
             return []
-        rows = self._connection.execute(_BY_IDS[lock], among(network_ids)).mappings()
-        return self._with_segments(rows.all())
+        return self._with_segments(_BY_IDS[lock].all(self._connection, among(network_ids)))
 
     def page(self, query: ListQuery) -> list[Network]:
         """Return one page of networks; filters may name segment fields too."""
@@ -201,11 +201,11 @@ class Networks:
         )
         return [PhysicalNetwork(row) for row in rows]
 
-    def _with_segments(self, rows: Sequence[RowMapping]) -> list[Network]:
+    def _with_segments(self, rows: Sequence[Row]) -> list[Network]:
         if not rows:
             return []
         found: dict[str, list[Segment]] = {row["id"]: [] for row in rows}
-        for row in self._connection.execute(_SEGMENTS, among(found)).mappings():
+        for row in _SEGMENTS.all(self._connection, among(found)):
             found[row["network_id"]].append(_segment(row))
         return [_network(row, found[row["id"]]) for row in rows]
 
@@ -238,7 +238,7 @@ def _segment_row(segment: Segment, position: int) -> dict[str, Any]:
     }
 
 
-def _segment(row: RowMapping) -> Segment:
+def _segment(row: Row) -> Segment:
     return Segment(
         id=SegmentId(row["id"]),
         network_id=NetworkId(row["network_id"]),
@@ -250,5 +250,5 @@ def _segment(row: RowMapping) -> Segment:
     )
 
 
-def _network(row: RowMapping, its_segments: Iterable[Segment]) -> Network:
+def _network(row: Row, its_segments: Iterable[Segment]) -> Network:
     return Network(segments=tuple(its_segments), **row)

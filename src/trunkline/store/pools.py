@@ -68,7 +68,7 @@ class Pools:
     def put(self, host_id: HostId, records: Collection[DeviceRecord]) -> None:
         """Store the pools that all the devices of a host make."""
         self._connection.execute(delete(pools).where(pools.c.host_id == host_id))
-        made = pools_of(_members(records))
+        made = pools_from(records)
         if made:
             rows = [_row(host_id, number, pool) for number, pool in enumerate(made)]
             self._connection.execute(insert(pools), rows)
@@ -100,6 +100,11 @@ class Pools:
         )
         for host_id, group in groupby(rows, key=itemgetter(0)):
             yield host_id, {(kin_id, kind): _bitmap(bits) for _, kin_id, kind, bits in group}
+
+
+def pools_from(records: Collection[DeviceRecord]) -> tuple[DevicePool, ...]:
+    """Make the pools that all the devices of a host make, none of them taken."""
+    return pools_of(_members(records))
 
 
 class _Reader:

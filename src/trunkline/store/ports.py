@@ -10,12 +10,11 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
+    bindparam,
     delete,
     exists,
     false,
     func,
-    insert,
     or_,
     select,
 )
@@ -26,21 +25,37 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import PortId, SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import FixedIp, Port, VnicType
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
-from trunkline.store.statements import among, by_lock, row_values, select_where_in, update_row
+from trunkline.store.prepared import Prepared, Row
+from trunkline.store.statements import (
+    among,
+    by_lock,
+    insert_row,
+    row_values,
+    select_where_in,
+    update_row,
+)
 from trunkline.store.tables import bindings, hosts, ip_allocations, networks, ports
 
 _GAP_BATCH = 64  # Addresses read at once when looking for a gap.
 _IP_FILTERS = {"ip_address": ip_allocations.c.ip_address, "subnet_id": ip_allocations.c.subnet_id}
 
 _BY_IDS = by_lock(select_where_in(ports).order_by(ports.c.id))
-_ADDRESSES = select_where_in(ip_allocations, "port_id").order_by(
-    ip_allocations.c.port_id, ip_allocations.c.position
+_ADDRESSES = Prepared(
+    select_where_in(ip_allocations, "port_id").order_by(
+        ip_allocations.c.port_id, ip_allocations.c.position
+    )
 )
-_INSERT = insert(ports)
-_UPDATE = update_row(ports, "id", "revision")
+_INSERT = Prepared(insert_row(ports))
+_INSERT_ADDRESS = Prepared(insert_row(ip_allocations))
+_UPDATE = Prepared(update_row(ports, "id", "revision"))
+_DELETE = Prepared(delete(ports).where(ports.c.id == bindparam("this_port")))
+_DELETE_ADDRESSES = Prepared(
+    delete(ip_allocations).where(ip_allocations.c.port_id == bindparam("this_port"))
+)
 
 
 class Ports:
@@ -67,8 +82,7 @@ class Ports:
         """Return those of the ports that exist, by ID."""
         if not port_ids:
             return []
-        rows = self._connection.execute(_BY_IDS[lock], among(port_ids)).mappings()
-        return self._with_addresses(rows.all())
+        return self._with_addresses(_BY_IDS[lock].all(self._connection, among(port_ids)))
 
     def page(self, query: ListQuery) -> list[Port]:
         """Return one page.
@@ -119,7 +133,7 @@ class Ports:
             AlreadyExists: The MAC is taken in the network, or an address in its subnet.
         """
         try:
-            self._connection.execute(_INSERT, _row(port))
+            _INSERT.run(self._connection, _row(port))
         except IntegrityError as taken:
             raise AlreadyExists(
                 f"MAC address on network {port.network_id}", str(port.mac)
@@ -134,24 +148,24 @@ class Ports:
             AlreadyExists: The MAC or an address is taken.
         """
         try:
-            changed = self._connection.execute(
-                _UPDATE, row_values(_row(port), id=port.id, revision=seen.revision)
+            changed = _UPDATE.run(
+                self._connection, row_values(_row(port), id=port.id, revision=seen.revision)
             )
         except IntegrityError as taken:
             raise AlreadyExists(
                 f"MAC address on network {port.network_id}", str(port.mac)
             ) from taken
-        if changed.rowcount != 1:
+        if changed != 1:
             raise GenerationMoved("port", port.id, seen_generation=seen.revision)
         if port.fixed_ips == seen.fixed_ips:
             return
-        self._connection.execute(delete(ip_allocations).where(ip_allocations.c.port_id == port.id))
+        _DELETE_ADDRESSES.run(self._connection, {"this_port": port.id})
         self._insert_addresses(port)
 
     def delete(self, port_id: PortId) -> None:
         """Delete a port that is not bound; its addresses are free with it."""
-        self._connection.execute(delete(ip_allocations).where(ip_allocations.c.port_id == port_id))
-        self._connection.execute(delete(ports).where(ports.c.id == port_id))
+        _DELETE_ADDRESSES.run(self._connection, {"this_port": port_id})
+        _DELETE.run(self._connection, {"this_port": port_id})
 
     def count_in_network(self, network_id: str) -> int:
         """Return how many ports a network has."""
@@ -253,25 +267,26 @@ class Ports:
     def _insert_addresses(self, port: Port) -> None:
         for position, fixed_ip in enumerate(port.fixed_ips):
             try:
-                self._connection.execute(
-                    insert(ip_allocations).values(
-                        subnet_id=fixed_ip.subnet_id,
-                        sort_key=_sort_key(fixed_ip.ip_address),
-                        ip_address=fixed_ip.ip_address,
-                        port_id=port.id,
-                        position=position,
-                    )
+                _INSERT_ADDRESS.run(
+                    self._connection,
+                    {
+                        "subnet_id": fixed_ip.subnet_id,
+                        "sort_key": _sort_key(fixed_ip.ip_address),
+                        "ip_address": fixed_ip.ip_address,
+                        "port_id": port.id,
+                        "position": position,
+                    },
                 )
             except IntegrityError as taken:
                 raise AlreadyExists(
                     f"IP address in subnet {fixed_ip.subnet_id}", fixed_ip.ip_address
                 ) from taken
 
-    def _with_addresses(self, rows: Sequence[RowMapping]) -> list[Port]:
+    def _with_addresses(self, rows: Sequence[Row]) -> list[Port]:
         if not rows:
             return []
         found: dict[str, list[FixedIp]] = {row["id"]: [] for row in rows}
-        for row in self._connection.execute(_ADDRESSES, among(found)).mappings():
+        for row in _ADDRESSES.all(self._connection, among(found)):
             found[row["port_id"]].append(
                 FixedIp(subnet_id=SubnetId(row["subnet_id"]), ip_address=row["ip_address"])
             )
@@ -311,6 +326,7 @@ def _row(port: Port) -> dict[str, Any]:
         "mac": str(port.mac),
         "vnic_type": port.vnic_type.value,
         "pci_flavor": port.pci_flavor,
+        "numa_policy": None if port.numa_policy is None else port.numa_policy.value,
         "device_id": port.device_id,
         "device_owner": port.device_owner,
         "port_security_enabled": port.port_security_enabled,
@@ -326,12 +342,13 @@ def _row(port: Port) -> dict[str, Any]:
     }
 
 
-def _port(row: RowMapping, addresses: Sequence[FixedIp]) -> Port:
+def _port(row: Row, addresses: Sequence[FixedIp]) -> Port:
     return Port(
         **dict(row)
         | {
             "mac": MacAddress(row["mac"]),
             "vnic_type": VnicType(row["vnic_type"]),
+            "numa_policy": row["numa_policy"] and NumaPolicy(row["numa_policy"]),
             "fixed_ips": tuple(addresses),
         }
     )

@@ -6,22 +6,32 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, select
+from sqlalchemy import Connection, delete, exists, func, select
 
 from trunkline.domain.errors import NotFound
 from trunkline.domain.ids import HostId, ImageId, ServerId
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.server import PowerState, Server, ServerState
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
-from trunkline.store.statements import among, by_lock, row_values, select_where_in, update_row
+from trunkline.store.prepared import Prepared, Row
+from trunkline.store.statements import (
+    among,
+    by_lock,
+    insert_row,
+    row_values,
+    select_where_in,
+    update_row,
+)
 from trunkline.store.tables import allocations, servers
 
 _LIVE = servers.c.state != ServerState.DELETED.value
 
 _BY_IDS = by_lock(select_where_in(servers).where(_LIVE).order_by(servers.c.id))
-_INSERT = insert(servers)
-_UPDATE = update_row(servers, "id")
+_OF_HOSTS = Prepared(select_where_in(servers, "host_id").where(_LIVE).order_by(servers.c.id))
+_INSERT = Prepared(insert_row(servers))
+_UPDATE = Prepared(update_row(servers, "id"))
 
 
 class Servers:
@@ -47,7 +57,7 @@ class Servers:
         """Return those of the servers that exist and are not deleted."""
         if not server_ids:
             return {}
-        rows = self._connection.execute(_BY_IDS[lock], among(server_ids)).mappings()
+        rows = _BY_IDS[lock].all(self._connection, among(server_ids))
         return {ServerId(row["id"]): _server(row) for row in rows}
 
     def page(self, query: ListQuery, *, deleted: bool = False) -> list[Server]:
@@ -58,11 +68,11 @@ class Servers:
         rows = select_page(self._connection, servers, query, what="server", conditions=conditions)
         return [_server(row) for row in rows]
 
-    def of_host(self, host_id: HostId) -> list[Server]:
-        """Return the servers that belong on a host."""
-        rows = self._connection.execute(
-            select(servers).where(servers.c.host_id == host_id, _LIVE).order_by(servers.c.id)
-        ).mappings()
+    def of_hosts(self, host_ids: Collection[HostId]) -> list[Server]:
+        """Return the servers that belong on any of these hosts."""
+        if not host_ids:
+            return []
+        rows = _OF_HOSTS.all(self._connection, among(host_ids))
         return [_server(row) for row in rows]
 
     def count_using_image(self, image_id: ImageId) -> int:
@@ -83,11 +93,11 @@ class Servers:
 
     def insert(self, server: Server) -> None:
         """Store a new server."""
-        self._connection.execute(_INSERT, _row(server))
+        _INSERT.run(self._connection, _row(server))
 
     def update(self, server: Server) -> None:
         """Store a changed server, which was read under `Lock.EXCLUSIVE`."""
-        self._connection.execute(_UPDATE, row_values(_row(server), id=server.id))
+        _UPDATE.run(self._connection, row_values(_row(server), id=server.id))
 
     def purge_deleted(self, before: datetime, *, limit: int) -> int:
         """Forget up to `limit` servers that were deleted before a time and hold nothing."""
@@ -111,6 +121,7 @@ def _row(server: Server) -> dict[str, Any]:
         "image_id": server.image_id,
         "port_ids": server.port_ids,
         "pci_requests": server.pci_requests,
+        "numa_policy": None if server.numa_policy is None else server.numa_policy.value,
         "power": server.power.value,
         "boot_number": server.boot_number,
         "excluded_hosts": server.excluded_hosts,
@@ -131,7 +142,7 @@ def _row(server: Server) -> dict[str, Any]:
     }
 
 
-def _server(row: RowMapping) -> Server:
+def _server(row: Row) -> Server:
     fields = dict(row)
     del fields["flavor_id"]
     return Server(
@@ -140,6 +151,7 @@ def _server(row: RowMapping) -> Server:
             "state": ServerState(row["state"]),
             "flavor": row["flavor"],
             "power": PowerState(row["power"]),
+            "numa_policy": row["numa_policy"] and NumaPolicy(row["numa_policy"]),
             "port_ids": tuple(row["port_ids"]),
             "excluded_hosts": tuple(row["excluded_hosts"]),
             "tags": tuple(row["tags"]),

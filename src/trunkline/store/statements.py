@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, Update, bindparam, select, update
+from sqlalchemy import Connection, Insert, Select, Table, Update, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trunkline.store.locks import Lock, locked
+from trunkline.store.prepared import Prepared
 
 
 def select_where_in(table: Table, column: str = "id") -> Select[Any]:
@@ -21,9 +22,24 @@ def among(values: Collection[object]) -> dict[str, object]:
     return {"among": list(values)}
 
 
-def by_lock(statement: Select[Any]) -> Mapping[Lock, Select[Any]]:
+def by_lock(statement: Select[Any]) -> Mapping[Lock, Prepared]:
     """Make a statement for each way of locking the rows that it reads."""
-    return {lock: locked(statement, lock) for lock in Lock}
+    return {lock: Prepared(locked(statement, lock)) for lock in Lock}
+
+
+def insert_row(table: Table) -> Insert:
+    """Make ``INSERT`` of every column but the serial number; run it with a whole row."""
+    return (
+        insert(table)
+        .values(
+            {
+                column.name: bindparam(column.name)
+                for column in table.c
+                if column.autoincrement is not True
+            }
+        )
+        .inline()
+    )
 
 
 def update_row(table: Table, *keys: str) -> Update:

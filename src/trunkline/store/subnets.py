@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import GenerationMoved, InUse, NotFound
@@ -13,8 +13,22 @@ from trunkline.domain.ids import SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool, HostRoute, Subnet
 from trunkline.store.listing import select_page
+from trunkline.store.prepared import Prepared, Row
 from trunkline.store.tables import networks, subnets
 from trunkline.wire.json import convert
+
+_OF_NETWORK = Prepared(
+    select(subnets)
+    .where(subnets.c.network_id == bindparam("this_network"))
+    .order_by(subnets.c.created_at, subnets.c.id)
+)
+_LOCK = Prepared(
+    select(subnets.c.id)
+    .where(subnets.c.network_id == bindparam("this_network"))
+    .order_by(subnets.c.id)
+    # FOR NO KEY UPDATE: addresses that were chosen already may still be stored.
+    .with_for_update(key_share=True)
+)
 
 
 class Subnets:
@@ -33,11 +47,7 @@ class Subnets:
 
     def of_network(self, network_id: str) -> list[Subnet]:
         """Return a network's subnets, oldest first."""
-        rows = self._connection.execute(
-            select(subnets)
-            .where(subnets.c.network_id == network_id)
-            .order_by(subnets.c.created_at, subnets.c.id)
-        ).mappings()
+        rows = _OF_NETWORK.all(self._connection, {"this_network": network_id})
         return [_subnet(row) for row in rows]
 
     def lock(self, network_id: str) -> None:
@@ -45,13 +55,8 @@ class Subnets:
 
         On SQLite nothing is needed: writes take turns.
         """
-        self._connection.execute(
-            select(subnets.c.id)
-            .where(subnets.c.network_id == network_id)
-            .order_by(subnets.c.id)
-            # FOR NO KEY UPDATE: addresses that were chosen already may still be stored.
-            .with_for_update(key_share=True)
-        )
+        if self._connection.dialect.name == "postgresql":
+            _LOCK.all(self._connection, {"this_network": network_id})
 
     def ids_by_network(self, network_ids: list[str]) -> dict[str, list[str]]:
         """Return the IDs of the subnets of several networks."""
@@ -122,7 +127,7 @@ def _row(subnet: Subnet) -> dict[str, Any]:
     }
 
 
-def _subnet(row: RowMapping) -> Subnet:
+def _subnet(row: Row) -> Subnet:
     fields = dict(row)
     del fields["ip_version"]
     return Subnet(

@@ -150,6 +150,7 @@ ports = Table(
     Column("vnic_type", String(32), nullable=False),
     # By name, as everybody calls it: it never changes, and is not deleted while a port has it.
     Column("pci_flavor", _NAME, ForeignKey("pci_flavors.name"), nullable=True, index=True),
+    Column("numa_policy", String(16), nullable=True),
     Column("device_id", _NAME, nullable=False, index=True),
     Column("device_owner", _NAME, nullable=False),
     Column("port_security_enabled", Boolean, nullable=False),
@@ -328,6 +329,7 @@ servers = Table(
     Column("image_id", _ID, nullable=True, index=True),
     Column("port_ids", Json, nullable=False),
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
+    Column("numa_policy", String(16), nullable=True),
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
     Column("excluded_hosts", Json, nullable=False),

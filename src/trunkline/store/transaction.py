@@ -19,6 +19,7 @@ from trunkline.store.hosts import Hosts
 from trunkline.store.identity import Identity
 from trunkline.store.images import Images
 from trunkline.store.leases import Leases
+from trunkline.store.locks import Lock
 from trunkline.store.networks import Networks
 from trunkline.store.pci_flavors import PciFlavors
 from trunkline.store.pools import Pools
@@ -45,6 +46,10 @@ class Transaction:
         self.sees_newest = sees_newest
         self._on_commit: list[Callable[[], None]] = []
         self._on_rollback: list[Callable[[], None]] = []
+
+    def lock(self, wanted: Lock) -> Lock:
+        """Return how to read rows that a writer would lock: a snapshot has nothing to lock."""
+        return wanted if self.sees_newest else Lock.NONE
 
     def on_commit(self, effect: Callable[[], None]) -> None:
         """Run `effect` once what was written is durable, before the caller is answered."""

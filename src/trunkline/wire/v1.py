@@ -145,6 +145,7 @@ class NicPath:
     mac: str
     vnic_type: str
     pci_flavor: str | None
+    numa_policy: str | None
     fixed_ips: tuple[str, ...]
     logical_name: str  # The netdev name on whatever host.
     network_id: str
@@ -200,6 +201,7 @@ class ExplainNic:
     vnic_type: str | None = None  # With `network` only; None: `normal`.
     fixed_ip: str | None = None  # With `network` only.
     pci_flavor: str | None = None  # With either: a port that has none is taken to have it.
+    numa_policy: str | None = None  # With `network` only.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

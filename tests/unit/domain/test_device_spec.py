@@ -191,6 +191,20 @@ def test_tags_show_with_their_prefix_beside_the_facts() -> None:
     }
 
 
+def test_what_the_driver_can_set_shows_on_vfs_alone() -> None:
+    vf = next(each for each in FUNCTIONS if each.kind is DeviceKind.VF)
+
+    def abilities(driver: str | None, function: PciFunction = vf) -> set[str]:
+        device = OfferedDevice(function=replace(function, pf_driver=driver))
+        return {name for name in device_attributes(device) if name.startswith("can.")}
+
+    assert abilities("ixgbe") == {
+        "can.max_tx_rate", "can.spoof_check", "can.trust", "can.vlan_qos",
+    }  # fmt: skip
+    assert abilities("mlx5_core") == abilities("ixgbe") | {"can.min_tx_rate", "can.link_state"}
+    assert abilities("unheard_of") == abilities(None) == abilities("ixgbe", IXGBE) == set()
+
+
 def test_a_pf_and_its_vfs_on_different_physical_networks_contradict() -> None:
     def of(*raw: dict[str, object]) -> tuple[str, ...]:
         return contradictions(FUNCTIONS, parse_device_specs(raw))
@@ -206,6 +220,19 @@ def test_a_pf_and_its_vfs_on_different_physical_networks_contradict() -> None:
     )
 
 
+def test_a_switch_is_said_of_a_pf_or_of_its_vfs_but_not_two_of_them() -> None:
+    def of(pf: dict[str, object], vf: dict[str, object]) -> tuple[str, ...]:
+        raw = [{"product_id": "10ed", **vf}, {"ifname": "eth2", **pf}]
+        return contradictions(FUNCTIONS, parse_device_specs(raw))
+
+    assert of({"switch": "s1"}, {"switch": "s1"}) == ()
+    assert of({"switch": "s1"}, {}) == () == of({}, {"switch": "s1"})
+    (fault,) = of({"switch": "s1"}, {"switch": "s2"})
+    assert fault == (
+        "PF 0000:05:00.0 is on switch s1, and its VF 0000:05:10.0 on s2; make them the same"
+    )
+
+
 @pytest.mark.parametrize(
     ("raw", "fault"),
     [
@@ -216,6 +243,9 @@ def test_a_pf_and_its_vfs_on_different_physical_networks_contradict() -> None:
             [{"ifname": "eth2", "adress": "0000:05:00.0"}],
             "device_specs[0].adress: unknown; did you mean address?",
         ),
+        ([{"ifname": "a", "tags": {"switch": "s1"}}], "tags.switch: stands beside `tags`, not in"),
+        ([{"ifname": "a", "switch": 1}], "device_specs[0].switch: expected text, found 1"),
+        ([{"ifname": "a", "exclude": True, "switch": "s"}], "switch: has no meaning for what is"),
         ([{"vendor_id": "80867"}], "device_specs[0].vendor_id: not a PCI vendor or product ID"),
         ([{"product_id": 1234}], "device_specs[0].product_id: expected text, found 1234"),
         ([{"address": "05:00.0"}], "device_specs[0].address: not a whole PCI address: '05:00.0'"),

@@ -15,6 +15,7 @@ from trunkline.placement.request import (
     PlacementRequest,
     SegmentOption,
 )
+from trunkline.placement.views import NumaRoom
 
 
 def a_pf(name: str, physnet: str = "phy1", *, free: bool = True, **tags: str) -> PoolMember:
@@ -56,6 +57,7 @@ def a_host(
     memory_mib: int = 65536,
     disk_gib: int = 500,
     bridges: tuple[str, ...] = (),
+    numa: tuple[NumaRoom, ...] = (),
 ) -> HostView:
     flat: list[PoolMember] = []
     for device in devices:
@@ -71,7 +73,14 @@ def a_host(
         free_disk_gib=disk_gib,
         bridges=frozenset(map(PhysicalNetwork, bridges)),
         pools=pools_of(flat),
+        numa=numa,
     )
+
+
+def a_node(
+    number: int, *, vcpus: int = 8, memory_mib: int = 32768, socket: int | None = None
+) -> NumaRoom:
+    return NumaRoom(number=number, socket=socket, free_vcpus=vcpus, free_memory_mib=memory_mib)
 
 
 def a_fleet(*hosts: HostView) -> Fleet:

@@ -19,9 +19,16 @@ from tests.unit.placement.builders import (
     vfs,
 )
 from trunkline.domain.ids import HostName
+from trunkline.domain.nic_rules import Scope
 from trunkline.placement.explanation import explain
 from trunkline.placement.fleet import HostView
-from trunkline.placement.request import NicDemand, NicReason, PlacementRequest, Reason
+from trunkline.placement.request import (
+    GroupRule,
+    NicDemand,
+    NicReason,
+    PlacementRequest,
+    Reason,
+)
 
 HOST = a_host("h1", vcpus=2, memory_mib=2048, disk_gib=10)
 
@@ -254,3 +261,11 @@ def test_a_request_that_fits_somewhere_is_explained_for_the_other_hosts_only() -
     told = explain(a_request(VF), fleet)
     assert [refusal.host_name for refusal in told.hosts] == ["h1"]
     assert told.smallest_change == ""
+
+
+def test_devices_that_are_missing_are_told_beside_rules_about_where_they_are() -> None:
+    rule = GroupRule(scope=Scope.PF, apart=True, hard=True, nics=frozenset({"x", "y"}))
+    asked = replace(a_request(a_nic("x", "phy1"), a_nic("y", "phy1")), rules=(rule,))
+    explanation = refused(asked, a_fleet(a_host("h1", vfs("a", 2, owned=2)))).explanation
+    assert explanation.counts == {Reason.NO_FREE_DEVICE: 1}
+    assert explanation.smallest_change

@@ -8,9 +8,10 @@ from random import Random
 import pytest
 
 from tests.unit.placement.builders import a_nic, a_request
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.demand import Demand, classes_and_rules, make_demand
 from trunkline.placement.problem import ClassRule
-from trunkline.placement.request import GroupRule, NumaPolicy, PlacementRequest, Scope
+from trunkline.placement.request import GroupRule, PlacementRequest
 
 
 def apart(*nics: str, scope: Scope = Scope.PF, hard: bool = True) -> GroupRule:

@@ -11,10 +11,10 @@ from random import Random
 
 import pytest
 
+from trunkline.domain.nic_rules import Scope
 from trunkline.placement.layout import homes, lay_out, rows_at
 from trunkline.placement.matching import STATES_MAX, solve
 from trunkline.placement.problem import ClassRule, Place, Problem
-from trunkline.placement.request import Scope
 from trunkline.placement.search import Search
 
 NICS, PFS = 16, 8

@@ -8,11 +8,12 @@ from random import Random
 
 import pytest
 
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.matching import solve
 from trunkline.placement.obstacles import Obstacle, find_obstacles
 from trunkline.placement.packing import find_packing
 from trunkline.placement.problem import ClassRule, Place, Problem, Solution
-from trunkline.placement.request import NumaPolicy, Reason, Scope
+from trunkline.placement.request import Reason
 
 REQUIRED, PREFERRED = NumaPolicy.REQUIRED, NumaPolicy.PREFERRED
 LEGACY, SOCKET = NumaPolicy.LEGACY, NumaPolicy.SOCKET
@@ -54,7 +55,7 @@ def a_problem(
         rules=tuple(rules),
         places=tuple(places),
         egress_left=tuple(left),
-        numa_nodes=tuple(nodes),
+        numa_nodes=tuple(nodes) or None,
     )
 
 

@@ -23,15 +23,9 @@ from tests.unit.placement.builders import (
 )
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import HostName
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.place import candidates
-from trunkline.placement.request import (
-    GroupRule,
-    NicDemand,
-    NumaPolicy,
-    PlacementRequest,
-    Reason,
-    Scope,
-)
+from trunkline.placement.request import GroupRule, NicDemand, PlacementRequest, Reason
 
 TRUSTED_OR_NOT = a_host("h1", vfs("a", 1, trusted="true"), vfs("b", 1, trusted="false"))
 ANY, TRUSTED = a_nic("any", "phy1"), a_nic("trusted", "phy1", trusted="true")
@@ -192,3 +186,26 @@ def test_what_is_not_known_of_a_host_is_refused_rather_than_left_out_of_account(
     refused(a_request(replace(nic, numa=NumaPolicy.REQUIRED)), fleet)
     refused(a_request(replace(nic, egress_mbps=100)), fleet)
     placed(a_request(replace(nic, numa=NumaPolicy.LEGACY)), fleet)
+
+
+def test_nics_are_kept_on_one_switch_or_on_two_by_its_tag() -> None:
+    host = a_host(
+        "h1", vfs("a", 2, switch="s1"), vfs("b", 2, switch="s1"), vfs("c", 1, switch="s2")
+    )
+    apart = placed(ruled(together(Scope.SWITCH, apart=True)), a_fleet(host))
+    assert "c.0" in device_ids(apart)
+    one = placed(ruled(together(Scope.SWITCH, apart=False)), a_fleet(host))
+    assert "c.0" not in device_ids(one)
+
+
+def test_a_tag_of_the_pf_says_where_its_vfs_are_too() -> None:
+    apart = ruled(together(Scope.SWITCH, apart=True))
+    told = a_host("h1", a_pf("a", switch="s1"), vfs("a", 1), vfs("b", 1, switch="s2"))
+    assert set(device_ids(placed(apart, a_fleet(told)))) == {"a.0", "b.0"}
+    refused(apart, a_fleet(a_host("h1", a_pf("a"), vfs("a", 1), vfs("b", 1, switch="s2"))))
+
+
+def test_where_tags_of_one_pf_contradict_its_switch_is_not_known() -> None:
+    apart = ruled(together(Scope.SWITCH, apart=True))
+    contradicting = [*vfs("a", 1, switch="s1"), vfs("a", 2, switch="s3")[1]]
+    refused(apart, a_fleet(a_host("h1", contradicting, vfs("b", 1, switch="s2"))))

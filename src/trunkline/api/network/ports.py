@@ -34,6 +34,7 @@ from trunkline.domain.errors import Forbidden, Invalid
 from trunkline.domain.ether import parse_guest_mac
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, NetworkId, ProjectId, SubnetId
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import logical_device_name, parse_vnic_type
 
 FIXED_IPS_MAX: Final = 64  # Of one port.
@@ -41,6 +42,7 @@ PROFILE_KEYS_MAX: Final = 64
 
 _VNIC_TYPE, _PROFILE, _HOST = "binding:vnic_type", "binding:profile", "binding:host_id"
 _PCI_FLAVOR = "pci_flavor"  # Ours: Neutron has no such thing.
+_NUMA_POLICY = "numa_affinity_policy"
 _CHANGEABLE: Final = (
     "name",
     "description",
@@ -52,6 +54,7 @@ _CHANGEABLE: Final = (
     "port_security_enabled",
     _VNIC_TYPE,
     _PCI_FLAVOR,
+    _NUMA_POLICY,
     _PROFILE,
     _HOST,
 )
@@ -100,7 +103,6 @@ PORTS: Final = Collection(
         "qos_policy_id": (None,),
         "dns_name": ("", None),
         "dns_domain": ("", None),
-        "numa_affinity_policy": (None,),
         "hints": (None, {}),
         "propagate_uplink_status": (None, True, False),
         "tags": ([],),
@@ -153,6 +155,7 @@ def update(svc: Services, request: Request) -> Response:
         admin_state_up=fields.boolean("admin_state_up", UNSET),
         vnic_type=fields.parsed(_VNIC_TYPE, parse_vnic_type, UNSET),
         pci_flavor=_parse_pci_flavor(fields) if _PCI_FLAVOR in fields else UNSET,
+        numa_policy=_parse_numa_policy(fields) if _NUMA_POLICY in fields else UNSET,
         mac=fields.parsed("mac_address", parse_guest_mac, UNSET),
         fixed_ips=_parse_fixed_ips(fields) or () if "fixed_ips" in fields else UNSET,
         port_security_enabled=fields.boolean("port_security_enabled", UNSET),
@@ -185,6 +188,7 @@ def parse_port(fields: Fields) -> PortCreate:
         admin_state_up=fields.boolean("admin_state_up", default=True),
         vnic_type=fields.parsed(_VNIC_TYPE, parse_vnic_type, None),
         pci_flavor=_parse_pci_flavor(fields),
+        numa_policy=_parse_numa_policy(fields),
         mac=fields.parsed("mac_address", parse_guest_mac, None),
         fixed_ips=_parse_fixed_ips(fields),
         port_security_enabled=fields.boolean("port_security_enabled", None),
@@ -220,6 +224,7 @@ def render_port(view: PortView, caller: Caller) -> Item:
         "tags": [],
         _VNIC_TYPE: port.vnic_type.value,
         _PCI_FLAVOR: port.pci_flavor,
+        _NUMA_POLICY: None if port.numa_policy is None else port.numa_policy.value,
         "created_at": timestamp(port.created_at),
         "updated_at": timestamp(port.updated_at),
         "revision_number": port.revision,
@@ -294,6 +299,10 @@ def _parse_profile(fields: Fields) -> dict[str, object]:
 def _parse_pci_flavor(fields: Fields) -> str | None:
     """Read a name; the empty text takes one away, since clients can't all send null."""
     return fields.text(_PCI_FLAVOR, None) or None
+
+
+def _parse_numa_policy(fields: Fields) -> NumaPolicy | None:
+    return fields.parsed(_NUMA_POLICY, NumaPolicy, None)
 
 
 def _parse_host(fields: Fields) -> HostName | None:

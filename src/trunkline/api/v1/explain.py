@@ -6,20 +6,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from trunkline.api.http import Request, Response
-from trunkline.api.parsing import Fields, body_fields
-from trunkline.api.v1.references import find_port
+from trunkline.api.parsing import body_fields
+from trunkline.api.v1.shapes import SHAPE_FIELDS, shape_of
 from trunkline.control.explaining import Advice, explain
-from trunkline.control.flavors import get_flavor, list_flavors
-from trunkline.control.lookup import find_by_id_or_name
-from trunkline.control.networks import get_network, list_networks, list_segments
-from trunkline.control.requests import ExplainRequest, NicRequest
+from trunkline.control.networks import list_segments
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceRef, OfferedDevice
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import FlavorId, HostName, SegmentId
+from trunkline.domain.ids import SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Segment
-from trunkline.domain.port import parse_vnic_type
 from trunkline.placement.request import Explanation, HostRefusal, NicChoice, NicReason, Placed
 from trunkline.wire.v1 import ExplainAnswer, HostMisfit, NicFit, NicMisfit
 
@@ -29,53 +25,10 @@ NICS_MAX: Final = 64  # More than any guest has PCI slots for; each costs placem
 def explain_request(svc: Services, request: Request) -> Response:
     """Think a request through; nothing is held. 200 whether it fits or not."""
     fields = body_fields(request)
-    fields.require_only(("nics", "flavor", "host"))
+    fields.require_only(SHAPE_FIELDS)
     caller = request.caller
-    advice = explain(svc, caller, _request(svc, caller, fields))
+    advice = explain(svc, caller, shape_of(svc, caller, fields))
     return Response(body=_answer(svc, caller, advice))
-
-
-def _request(svc: Services, caller: Caller, fields: Fields) -> ExplainRequest:
-    nics = fields.objects("nics", [])
-    if len(nics) > NICS_MAX:
-        raise fields.invalid("nics", f"at most {NICS_MAX}, not {len(nics)}")
-    flavor, host = fields.text("flavor", None), fields.text("host", None)
-    return ExplainRequest(
-        flavor_id=None if flavor is None else _flavor_id(svc, caller, flavor),
-        nics=tuple(_nic_request(svc, caller, nic) for nic in nics),
-        host=None if host is None else HostName(host),
-    )
-
-
-def _flavor_id(svc: Services, caller: Caller, ref: str) -> FlavorId:
-    found = find_by_id_or_name(
-        svc, caller, "flavor", ref, get=get_flavor, list_=list_flavors,
-        id_of=lambda flavor: flavor.id,
-    )  # fmt: skip
-    return found.id
-
-
-def _nic_request(svc: Services, caller: Caller, fields: Fields) -> NicRequest:
-    fields.require_only(("port", "network", "vnic_type", "fixed_ip", "pci_flavor"))
-    pci_flavor = fields.text("pci_flavor", None) or None
-    port, network = fields.text("port", None), fields.text("network", None)
-    if port is not None:
-        for other in ("network", "vnic_type", "fixed_ip"):
-            if fields.raw(other) is not None:
-                raise fields.invalid(other, "a port says itself what it is; leave this out")
-        return NicRequest(port_id=find_port(svc, caller, port).port.id, pci_flavor=pci_flavor)
-    if network is None:
-        raise fields.invalid("network", "name a network or a port")
-    found = find_by_id_or_name(
-        svc, caller, "network", network, get=get_network, list_=list_networks,
-        id_of=lambda view: view.network.id,
-    )  # fmt: skip
-    return NicRequest(
-        network_id=found.network.id,
-        vnic_type=fields.parsed("vnic_type", parse_vnic_type, None),
-        fixed_ip=fields.text("fixed_ip", None),
-        pci_flavor=pci_flavor,
-    )
 
 
 def _answer(svc: Services, caller: Caller, advice: Advice) -> ExplainAnswer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from trunkline.api.routing import Auth, Route, get, patch, post
-from trunkline.api.v1 import agents, devices, events, explain, hosts, networks, servers
+from trunkline.api.v1 import agents, devices, events, explain, hosts, networks, servers, verify
 from trunkline.wire.v1 import PREFIX, REPORT_BYTES_MAX
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -16,6 +16,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{PREFIX}/networks", networks.list_),
     get(f"{PREFIX}/physical-networks", networks.list_physical, Auth.ADMIN),
     post(f"{PREFIX}/explain", explain.explain_request),
+    post(f"{PREFIX}/verify", verify.verify, Auth.ADMIN),
     get(f"{PREFIX}/servers/{{id}}/path", servers.path),
     get(f"{PREFIX}/events", events.list_),
     post(f"{PREFIX}/hosts/{{name}}/enrol", agents.enrol, Auth.PUBLIC),

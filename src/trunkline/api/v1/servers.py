@@ -49,6 +49,7 @@ def _nic_path(svc: Services, caller: Caller, nic: NicView) -> NicPath:
         mac=str(port.mac),
         vnic_type=port.vnic_type.value,
         pci_flavor=port.pci_flavor,
+        numa_policy=None if port.numa_policy is None else port.numa_policy.value,
         fixed_ips=tuple(fixed_ip.ip_address for fixed_ip in port.fixed_ips),
         logical_name=logical_device_name(port.id),
         network_id=nic.network.id,

@@ -1,0 +1,103 @@
+"""Asking for devices by where they are, with the unmodified `openstack` command.
+
+h1   phy1 on NUMA node 0, phy2 on NUMA node 1, 4 VFs each      blue   vlan 100 on phy1
+h2   phy1 and phy2 on NUMA node 0, 2 VFs each                  red    vlan 200 on phy2
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.stories.test_compute_clients import BLANK, Desk, agents_at_work
+from tests.support.clients import OpenStack
+from tests.support.compute_site import a_compute_site
+from tests.support.http_app import served, write_clouds
+from tests.support.world import a_card
+
+ADMIN = "trunkline"
+
+
+@pytest.fixture(scope="module")
+def desk(
+    tmp_path_factory: pytest.TempPathFactory,
+    openstack: OpenStack,
+    run_with_sdk: Callable[..., subprocess.CompletedProcess[str]],
+) -> Iterator[Desk]:
+    directory = tmp_path_factory.mktemp("desk")
+    with a_compute_site(tmp_path_factory.mktemp("site")) as scene, served(scene.site.app) as url:
+        h1, h2 = scene.agents
+        h1.report(
+            inventory=(
+                *a_card(0x05, "phy1", serial=1, numa_node=0),
+                *a_card(0x82, "phy2", serial=1, numa_node=1),
+            )
+        )
+        h2.report(
+            inventory=(
+                *a_card(0x05, "phy1", serial=2, numa_node=0, vf_count=2),
+                *a_card(0x06, "phy2", serial=2, numa_node=0, vf_count=2),
+            )
+        )
+        write_clouds(directory, url, scene.site.passwords)
+        with agents_at_work(scene):
+            yield Desk(scene, directory, openstack, run_with_sdk)
+
+
+def path_of(desk: Desk, server: str) -> Any:
+    shown = desk.scene.site.http.request(
+        "GET", f"/trunkline/v1/servers/{server}/path", token=desk.scene.token("admin")
+    )
+    return shown.json()
+
+
+def test_the_numa_policy_of_ports_is_set_shown_kept_and_unset(desk: Desk) -> None:
+    direct = ("port", "create", "--vnic-type", "direct", "--numa-policy-required")
+    for network in ("blue", "red"):
+        made = desk.show(*direct, "--network", network, f"n-{network}")
+        assert made["numa_affinity_policy"] == "required"
+    ports = ("--port", "n-blue", "--port", "n-red")
+    desk.run("server", "create", "--flavor", "small", *BLANK, *ports, "--wait", "near")
+    path = path_of(desk, "near")
+    assert path["host"] == "h2"
+    assert [nic["device"]["numa_node"] for nic in path["nics"]] == [0, 0]
+    said = desk.fail("port", "unset", "--numa-policy", "n-blue")
+    assert "numa_affinity_policy cannot change while the port is bound" in said
+    desk.run("server", "delete", "--wait", "near")
+    for policy in ("preferred", "legacy", "socket"):
+        desk.run("port", "set", f"--numa-policy-{policy}", "n-blue")
+        assert desk.show("port", "show", "n-blue")["numa_affinity_policy"] == policy
+    for port in ("n-blue", "n-red"):
+        desk.run("port", "unset", "--numa-policy", port)
+        assert desk.show("port", "show", port)["numa_affinity_policy"] is None
+    desk.run("server", "create", "--flavor", "small", *BLANK, *ports, "--wait", "far")
+    assert path_of(desk, "far")["host"] == "h1"
+    desk.run("server", "delete", "--wait", "far")
+    desk.run("port", "delete", "n-blue", "n-red")
+
+
+def test_the_numa_policy_of_a_flavor_and_an_image_counts_for_its_servers(desk: Desk) -> None:
+    sizes = ("--ram", "512", "--disk", "1", "--vcpus", "1")
+    key = "hw:pci_numa_affinity_policy"
+    desk.run("flavor", "create", "near", *sizes, cloud=ADMIN)
+    said = desk.fail("flavor", "set", "near", "--property", f"{key}=near", cloud=ADMIN)
+    assert "must be one of required, preferred, legacy, socket" in said
+    desk.run("flavor", "set", "near", "--property", f"{key}=required", cloud=ADMIN)
+    (desk.directory / "disk.img").write_bytes(b"disk")
+    create_image = ("image", "create", "--disk-format", "raw", "--file", "disk.img")
+    image_key = "hw_pci_numa_affinity_policy"
+    desk.run(*create_image, "--property", f"{image_key}=required", "agreeing")
+    desk.run(*create_image, "--property", f"{image_key}=legacy", "contrary")
+    for network in ("blue", "red"):
+        desk.run("port", "create", "--vnic-type", "direct", "--network", network, f"f-{network}")
+    create = ("server", "create", "--port", "f-blue", "--port", "f-red")
+    said = desk.fail(*create, "--flavor", "near", "--image", "contrary", "web")
+    assert "not permitted to override extra spec hw:pci_numa_affinity_policy" in said
+    for flavor, image in (("near", "agreeing"), ("small", "agreeing")):
+        desk.run(*create, "--flavor", flavor, "--image", image, "--wait", "web")
+        assert path_of(desk, "web")["host"] == "h2", (flavor, image)
+        desk.run("server", "delete", "--wait", "web")
+    desk.run("port", "delete", "f-blue", "f-red")
