@@ -109,6 +109,18 @@ class Counter(Planes):
             carry = mine & its | carry & either
         self._planes = [*planes, carry] if carry else planes
 
+    def add_one(self, places: int) -> None:
+        """Add 1 at each of these places."""
+        one = Counter()
+        one._planes = [places]
+        self.add(one)
+
+    def among(self, places: int) -> Counter:
+        """Return the counts at these places, and 0 at all others."""
+        found = Counter()
+        found._planes = [plane & places for plane in self._planes]
+        return found
+
 
 class Numbers(Planes):
     """Numbers that change often: known one by one, too. One below 0 counts as 0.

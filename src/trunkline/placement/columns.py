@@ -18,6 +18,7 @@ from trunkline.placement.bits import Counter, Numbers, bitmap_of
 from trunkline.placement.demand import NicClass
 from trunkline.placement.feasibility import wasted_tags
 from trunkline.placement.host_state import HostState
+from trunkline.placement.lanes import Lanes
 from trunkline.placement.problem import Row
 from trunkline.placement.request import PlacementRequest
 from trunkline.placement.structure import Structure, Structures
@@ -157,6 +158,7 @@ class Columns:
         self.free_memory = Numbers(host.free_memory_mib for host in self.hosts)
         self.free_disk = Numbers(host.free_disk_gib for host in self.hosts)
         self._bridges: dict[PhysicalNetwork, int] = {}
+        self._lanes: Lanes | None = None  # None: no request had rules yet.
 
     def update(self, host: HostState) -> None:
         """Follow a change of one host's numbers."""
@@ -168,11 +170,17 @@ class Columns:
         self.free_disk.put(place, host.free_disk_gib)
         _, before = self._counts[place]
         if before is not host.usable and before != host.usable:
+            if self._lanes is not None:
+                self._lanes.change(place, before, host.usable)
             self._note(place, _counts(host))
 
     def replace(self, host: HostState) -> None:
         """Follow a host that was put anew: nothing of it may be as it was."""
         place, bit = self.places[host.id], 1 << self.places[host.id]
+        if self._lanes is not None:
+            _, usable = self._counts[place]
+            self._lanes.flip(place, self.hosts[place], usable)
+            self._lanes.flip(place, host, host.usable)
         self.hosts[place] = host
         if host.structure.has_devices != bool(self.with_devices & bit):
             self.with_devices ^= bit
@@ -183,6 +191,12 @@ class Columns:
             self._of_profile.append(Counter())
         self._note(place, _counts(host))
         self.update(host)
+
+    def lanes(self) -> Lanes:
+        """Return what hosts have slot by slot, up to date."""
+        if self._lanes is None:
+            self._lanes = Lanes(self.hosts)
+        return self._lanes
 
     def of_class(self, one: NicClass) -> ClassColumns:
         """Return the columns of a class, made if it is new, up to date.

@@ -23,6 +23,7 @@ from trunkline.placement.bits import Counter, bits_of, union
 from trunkline.placement.columns import ClassColumns, Columns
 from trunkline.placement.demand import Demand
 from trunkline.placement.host_state import HostState
+from trunkline.placement.lanes import RuleFilter
 from trunkline.placement.request import PlacementRequest
 
 Sought = Sequence[tuple[ClassColumns, int]]  # Each class of NICs with devices, and how many.
@@ -70,6 +71,9 @@ def _possible(request: PlacementRequest, demand: Demand, sought: Sought, columns
             more for other, more in sought if other.profiles | each.profiles == each.profiles
         )
         found &= union(each.by_cost(count))
+    if demand.is_ruled and found:
+        profiles = [each.profiles for each, _ in sought]
+        found = RuleFilter(demand, profiles, columns.lanes()).possible(found)
     return found
 
 
