@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.agent.world import IGB, MLX, World, check
 from tests.reconcile.scenes import a_nic, a_server
-from trunkline.agent.journal import JournalFile, JournalUnreadable, RealFiles
+from trunkline.agent.journal import JournalFile, RealFiles
 from trunkline.domain.port import VnicType
 from trunkline.reconcile.observed import Journal
 
@@ -121,8 +122,16 @@ def test_a_damaged_journal_stops_the_agent_before_it_touches_anything(
         }[damage]
     )
     before = world.writes()
-    with pytest.raises(JournalUnreadable, match=r"journal\.json can't be used: .* Nothing on this"):
-        world.an_agent()
+    agent = world.an_agent()
+    world.run(agent, seconds=10)
+    assert re.search(r"journal\.json can't be used: .* Nothing on this", agent.problem)
+    assert world.control.reports[-1].problem == agent.problem
+    assert not agent.is_settled
+    assert world.writes() == before
+
+    world.journal_path.write_bytes(whole)
+    world.settle(agent)
+    assert not agent.problem
     assert world.writes() == before
 
 

@@ -366,3 +366,39 @@ def test_verifying_refuses_what_it_does_not_know(world: TwoNetworks, body: objec
 
 def test_tenants_verify_nothing(world: TwoNetworks) -> None:
     assert ask(world, "/verify", method="POST", body={}, tenant=True).status == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/quotas/demo/nic", {"limit": 1}),
+        ("/quotas/demo/vf", {}),
+        ("/quotas/demo/vf", {"limit": -1}),
+        ("/quotas/demo/vf", {"limit": 2**31}),
+        ("/quotas/demo/vf", {"limit": 1, "physical_network": ""}),
+        ("/quotas/demo/vf", {"limit": 1, "kind": "vf"}),
+    ],
+)
+def test_a_quota_that_makes_no_sense_is_refused(
+    world: TwoNetworks, path: str, body: object
+) -> None:
+    assert ask(world, path, method="PUT", body=body).status == 400
+
+
+def test_a_server_beyond_its_projects_quota_is_refused_with_403(world: TwoNetworks) -> None:
+    assert ask(world, "/quotas/demo/vf", method="PUT", body={"limit": 0}).status == 200
+    port = world.port(world.red, "p", VnicType.DIRECT).port
+    disk = {"boot_index": 0, "source_type": "blank", "destination_type": "local"}
+    server = {
+        "name": "web", "flavorRef": world.small.id, "networks": [{"port": port.id}],
+        "block_device_mapping_v2": [disk],
+    }  # fmt: skip
+    reply = world.site.http.request(
+        "POST", "/compute/v2.1/servers", token=world.demo_token, body={"server": server}
+    )
+    assert reply.status == 403, reply
+    assert "quota exceeded for VFs: 1 asked for, 0 of 0 held" in str(reply.json())
+
+
+def test_devices_on_a_physical_network_that_is_not_there_are_an_error(world: TwoNetworks) -> None:
+    assert ask(world, "/devices?physical_network=phy9").status == 404

@@ -18,6 +18,13 @@ from trunkline.cli.exit_codes import ExitCode
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
+IN_THE_SIMULATION = "restore the file from a copy, or stop Trunkline and delete"
+REMEDIES = {
+    "kernel.json": IN_THE_SIMULATION,
+    "hypervisor.json": IN_THE_SIMULATION,
+    "journal.json": "Restore it from a backup; or, with every server gone",
+}
+
 
 def ask(data: Path, *args: str) -> Any:
     """Run a command that asks, as the admin."""
@@ -48,7 +55,7 @@ def up(home: Path) -> AbstractContextManager[Running]:
     return trunkline(home, "up", "--data", "d", "--port", "0")
 
 
-@pytest.mark.parametrize("name", ["kernel.json", "hypervisor.json"])
+@pytest.mark.parametrize("name", ["kernel.json", "hypervisor.json", "journal.json"])
 def test_it_is_told_once_with_the_remedy_and_the_other_hosts_work_on(
     tmp_path: Path, name: str
 ) -> None:
@@ -64,7 +71,7 @@ def test_it_is_told_once_with_the_remedy_and_the_other_hosts_work_on(
         assert up_now == ["h1", "h3", "h4", "h5", "h6"]
         problem = ask(data, "host", "show", "h2")["problem"]
         assert f"hosts/h2/{name}" in problem
-        assert "restore the file from a copy, or stop Trunkline and delete" in problem
+        assert REMEDIES[name] in problem
         [line] = told_of_h2(tmp_path)  # It has been tried every second meanwhile.
         assert (line["level"], line["problem"]) == ("error", problem)
 

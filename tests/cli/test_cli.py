@@ -103,6 +103,7 @@ SESSIONS: Final = {
     "explain-refused-tenant": "explain --os-cloud trunkline-demo "
     + "--nic network=red,vnic-type=direct " * 2,
     "events": "events --limit 8",
+    "quota-list-none": "quota list",
     "verify": "verify",
     "verify-tenant": "verify --os-cloud trunkline-demo",
     "not-found": "host show h9",
@@ -164,6 +165,19 @@ def test_a_host_is_disabled_with_a_reason_and_enabled_again(terminal: Terminal) 
     assert not terminal.json("host show h2")["enabled"]
     assert "enabled" in terminal.run("host enable h2").output
     assert terminal.json("host show h2")["disabled_reason"] is None
+
+
+def test_quotas_are_set_listed_and_removed(terminal: Terminal) -> None:
+    set_ = terminal.run("quota set demo --limit 3 --physical-network phy1")
+    golden("quota-set", set_.output)
+    [item] = terminal.json("quota list --project demo")
+    assert (item["kind"], item["physical_network"], item["limit"]) == ("vf", "phy1", 3)
+    assert terminal.json("quota list --os-cloud trunkline-demo") == [item]
+    assert terminal.run("quota set demo --limit 1 --os-cloud trunkline-demo").exit_code == 1
+    assert terminal.run("quota set demo --limit -1").exit_code == 2
+    assert terminal.run("quota unset demo").exit_code == 1
+    assert terminal.run("quota unset demo --physical-network phy1").exit_code == 0
+    assert terminal.json("quota list") == []
 
 
 def test_filters_of_devices_narrow_each_other_down(terminal: Terminal) -> None:

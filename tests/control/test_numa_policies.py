@@ -12,8 +12,9 @@ import pytest
 
 from tests.control.scene import Scene, on
 from tests.support.world import ADMIN, DEMO, AgentByHand, a_card
+from trunkline.control.demands import server_request
 from trunkline.control.flavors import set_extra_specs
-from trunkline.control.nics import nics_of_bound_ports, server_request
+from trunkline.control.nics import nics_of_bound_ports
 from trunkline.control.ports import create_port, update_port
 from trunkline.control.requests import NicRequest, PortCreate, PortUpdate, ServerCreate
 from trunkline.control.servers import create_server, get_server

@@ -16,16 +16,17 @@ from tests.oracle.placement_instances import NETWORKS, random_host, random_insta
 from tests.oracle.placement_oracle import RawHost, RawNic, RawRequest
 from tests.oracle.places_instances import placed_host, ruled_request
 from tests.properties.placement_world import a_fleet, a_host, a_request, devices_of
+from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
-from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.ids import DeviceId, PhysicalNetwork
 from trunkline.placement import columns
 from trunkline.placement.demand import make_demand
 from trunkline.placement.explanation import explain
 from trunkline.placement.feasibility import wasted_tags
 from trunkline.placement.fleet import Fleet, Hold, HostView
 from trunkline.placement.place import candidates, find_placement
-from trunkline.placement.request import Placed
+from trunkline.placement.request import Placed, PlacementRequest
 from trunkline.placement.views import NumaRoom
 
 
@@ -145,9 +146,34 @@ def a_request_of_no_size(*kinds: str | None) -> RawRequest:
     }
 
 
+def random_bandwidth(dice: Random, host: RawHost) -> dict[DeviceId, Bandwidth]:
+    """Of some PFs of some hosts, in some directions."""
+    if dice.random() < 0.3:
+        return {}
+    found = {
+        DeviceId(device["id"]): Bandwidth(
+            egress_mbps=dice.choice([None, 0, 5, 12]), ingress_mbps=dice.choice([None, 4, 12])
+        )
+        for device in host["devices"]
+        if device["kind"] == "pf" and dice.random() < 0.7
+    }
+    return {pf: bandwidth for pf, bandwidth in found.items() if bandwidth.is_accounted}
+
+
+def with_guarantees(dice: Random, request: PlacementRequest) -> PlacementRequest:
+    nics = (
+        replace(nic, egress_mbps=dice.choice([0, 0, 2, 5]), ingress_mbps=dice.choice([0, 0, 0, 3]))
+        if nic.kind is not None
+        else nic
+        for nic in request.nics
+    )
+    return replace(request, nics=tuple(nics))
+
+
 ASKED = [
     *(a_request(a_request_of_no_size(*kinds)) for kinds in ((), (None,), ("vf",), ("vf", None))),
     *(a_request(random_request(Random(seed))) for seed in range(8)),
+    *(with_guarantees(Random(seed), a_request(random_request(Random(seed)))) for seed in range(4)),
     *(a_request(ruled_request(Random(seed))) for seed in range(8)),
 ]
 
@@ -188,8 +214,9 @@ class FleetDeltas(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 10_000), number=st.integers(0, 2))
     def put(self, seed: int, number: int) -> None:
-        raw = (placed_host if seed % 2 else random_host)(Random(seed), number)
-        view = a_host(raw)
+        dice = Random(seed)
+        raw = (placed_host if seed % 2 else random_host)(dice, number)
+        view = replace(a_host(raw), bandwidth_left=random_bandwidth(dice, raw))
         self.devices[view.id] = devices_of(raw)
         self.fleet.put_host(view)
         self.model[view.id] = view
@@ -203,7 +230,9 @@ class FleetDeltas(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 10_000))
     def place_and_hold(self, seed: int) -> None:
-        request = a_request((ruled_request if seed % 2 else random_request)(Random(seed)))
+        dice = Random(seed)
+        asked = a_request((ruled_request if seed % 2 else random_request)(dice))
+        request = with_guarantees(dice, asked)
         placed = find_placement(request, self.fleet)
         if placed is not None:
             hold = self.fleet.hold(placed, request)
@@ -255,6 +284,17 @@ class FleetDeltas(RuleBasedStateMachine):
             numa=with_more(view.numa, node, vcpus, memory_mib),
         )
 
+    @precondition(lambda self: any(view.bandwidth_left for view in self.model.values()))
+    @rule(data=st.data(), egress=amounts, ingress=amounts)
+    def owe(self, data: st.DataObject, egress: int, ingress: int) -> None:
+        accounted = sorted(each for each in self.model if self.model[each].bandwidth_left)
+        view = self.model[data.draw(st.sampled_from(accounted))]
+        kin_id = data.draw(st.sampled_from(sorted(view.bandwidth_left)))
+        guarantee = Guarantee(egress_mbps=egress, ingress_mbps=ingress)
+        self.fleet.owe(view.id, kin_id, guarantee)
+        left = {**view.bandwidth_left, kin_id: view.bandwidth_left[kin_id].less(guarantee)}
+        self.model[view.id] = replace(view, bandwidth_left=left)
+
     @precondition(lambda self: self.model)
     @rule(data=st.data(), bridges=st.sets(st.sampled_from(NETWORKS)))
     def put_with_other_bridges(self, data: st.DataObject, bridges: set[str]) -> None:
@@ -275,6 +315,9 @@ class FleetDeltas(RuleBasedStateMachine):
 
     def expected(self, view: HostView) -> HostView:
         holds = [hold for hold in self.live_holds() if hold.host_id == view.id]
+        left = dict(view.bandwidth_left)
+        for kin_id, guarantee in (each for hold in holds for each in hold.guarantees):
+            left[kin_id] = left[kin_id].less(guarantee)
         numa = view.numa
         for hold in holds:
             numa = with_more(numa, hold.numa_node, -hold.vcpus, -hold.memory_mib)
@@ -289,6 +332,7 @@ class FleetDeltas(RuleBasedStateMachine):
                 replace(device, taken=device.taken or self.held(device.ref))
                 for device in self.devices[view.id]
             ),
+            bandwidth_left=left,
         )
 
     @invariant()

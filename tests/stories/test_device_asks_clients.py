@@ -17,6 +17,9 @@ from tests.support.clients import OpenStack
 from tests.support.compute_site import a_compute_site
 from tests.support.http_app import served, write_clouds
 from tests.support.world import a_card
+from trunkline.control.ports import create_port
+from trunkline.control.requests import PortCreate
+from trunkline.domain.port import VnicType
 
 ADMIN = "trunkline"
 
@@ -101,3 +104,54 @@ def test_the_numa_policy_of_a_flavor_and_an_image_counts_for_its_servers(desk: D
         assert path_of(desk, "web")["host"] == "h2", (flavor, image)
         desk.run("server", "delete", "--wait", "web")
     desk.run("port", "delete", "f-blue", "f-red")
+
+
+@pytest.fixture(scope="module")
+def ports(desk: Desk) -> tuple[str, ...]:
+    """How a server asks for three NICs: a and b on blue, c on red."""
+    scene = desk.scene
+    for name, network in (("a", scene.blue), ("b", scene.blue), ("c", scene.red)):
+        asked = PortCreate(network_id=network.id, vnic_type=VnicType.DIRECT, name=name)
+        create_port(scene.site.svc, scene.caller(), asked)
+    return ("--port", "a", "--port", "b", "--port", "c")
+
+
+def test_hints_keep_nics_together_and_apart(desk: Desk, ports: tuple[str, ...]) -> None:
+    create = ("server", "create", *BLANK, "--flavor", "small", *ports)
+    numa = "trunkline:nic_affinity=numa:hard:port=a,network=red"
+    soft = "trunkline:nic_anti_affinity=pf:soft"
+    desk.run(*create, "--hint", numa, "--hint", soft, "--wait", "web")
+    path = path_of(desk, "web")
+    assert path["host"] == "h2"
+    assert sorted(path["rules"]) == [
+        "trunkline:nic_affinity=numa:hard:0,2",
+        "trunkline:nic_anti_affinity=pf:soft:0,1,2",
+    ]
+    desk.run("server", "delete", "--wait", "web")
+    desk.run(*create, "--hint", "trunkline:nic_anti_affinity=pf", "web")
+    assert desk.show("server", "show", "web")["status"] == "ERROR"  # One PF on phy1 each.
+    desk.run("server", "delete", "--wait", "web")
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        ("group=web", "scheduler_hints.group: not served; there are the hints trunkline:nic_"),
+        ("trunkline:nic_affinity=rack", "'rack' in 'rack' is no scope; there are pf, card,"),
+        ("trunkline:nic_affinity=pf:0,port=x", "the server has no port 'x'"),
+    ],
+)
+def test_a_hint_that_can_not_be_honoured_is_refused(
+    desk: Desk, ports: tuple[str, ...], hint: str, said: str
+) -> None:
+    create = ("server", "create", *BLANK, "--flavor", "small", *ports)
+    assert said in desk.fail(*create, "--hint", hint, "web")
+
+
+def test_a_flavor_keeps_nics_together(desk: Desk, ports: tuple[str, ...]) -> None:
+    sizes = ("--ram", "512", "--disk", "1", "--vcpus", "1")
+    rule = ("--property", "trunkline:nic_affinity=numa:0,2")
+    desk.run("flavor", "create", "one-node", *sizes, *rule, cloud=ADMIN)
+    desk.run("server", "create", *BLANK, "--flavor", "one-node", *ports, "--wait", "web")
+    assert path_of(desk, "web")["host"] == "h2"
+    desk.run("server", "delete", "--wait", "web")

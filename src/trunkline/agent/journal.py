@@ -1,9 +1,9 @@
 """The journal: what an agent must remember because it can't be observed. One file for each host.
 
 It is replaced as a whole: written beside, synced, renamed, and the directory synced, so that after
-a loss of power either the old or the new one is there. The content carries its own digest. A
-journal that can't be read stops the agent: guessing what a device was like before is worse than
-leaving everything as it is.
+a loss of power either the old or the new one is there. The content carries its own digest. As long
+as a journal can't be read, the agent does nothing but say so: guessing what a device was like
+before is worse than leaving everything as it is.
 """
 
 from __future__ import annotations
@@ -108,15 +108,26 @@ class JournalFile:
     """The journal of one host, in memory and on disk."""
 
     def __init__(self, path: Path, files: Files | None = None) -> None:
-        """Read the journal at `path`; the directory must exist.
+        """Name the journal at `path`; the directory must exist. It is read when it is used."""
+        self.path = path
+        self._files = files or RealFiles()
+        self._current: Journal | None = None  # None: not read yet.
+
+    @property
+    def current(self) -> Journal:
+        """What is remembered.
 
         Raises:
             JournalUnreadable: There is something at `path` that is not a whole journal of ours.
         """
-        self.path = path
-        self._files = files or RealFiles()
-        self.current = self._read()
-        self.is_new = self.current == Journal()  # Nothing has ever been remembered here.
+        if self._current is None:
+            self._current = self._read()
+        return self._current
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has ever been remembered here."""
+        return self.current == Journal()
 
     def save(self, journal: Journal) -> None:
         """Make `journal` the current one. When this returns it survives a loss of power.
@@ -134,8 +145,7 @@ class JournalFile:
             self._files.sync(self.path.parent)
         except OSError as problem:
             raise JournalUnwritable(str(self.path), str(problem)) from problem
-        self.current = journal
-        self.is_new = False
+        self._current = journal
 
     def _read(self) -> Journal:
         try:

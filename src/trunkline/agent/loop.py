@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from trunkline.agent.apply import NoProbe, Probe, apply_steps
-from trunkline.agent.journal import JournalFile, JournalUnwritable
+from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.agent.limits import Limits
 from trunkline.agent.observe import Surroundings, look_around, pfs_concerned, read_host
 from trunkline.agent.report import Offer, Reporter
 from trunkline.agent.standing import Standing
 from trunkline.agent.transport import Transport, TransportFailed
 from trunkline.domain.clock import IdSource
+from trunkline.domain.errors import TrunklineError
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.pci import PciAddress
@@ -91,9 +92,10 @@ class Agent:
 
     def step(self, now: datetime) -> datetime:
         """Do what is due at `now`; return when to be called again, at the latest."""
-        self._fetch()
-        if self._has_work(now):
-            self._reconcile(now)
+        if self._remembers(now):
+            self._fetch()
+            if self._has_work(now):
+                self._reconcile(now)
         generation = self._config.generation if self._config else 0
         ack = self.reporter.report(
             self._transport, generation=generation, settled=self.is_settled, now=now
@@ -101,6 +103,15 @@ class Agent:
         if ack is not None:
             self._probe.reached("after report")
         return self._next_due(now)
+
+    def _remembers(self, now: datetime) -> bool:
+        """Say whether there is a journal to act by; if not, that is the host's problem."""
+        try:
+            _ = self._journal.current
+        except JournalUnreadable as problem:
+            self._give_up(problem, now)
+            return False
+        return True
 
     # Fetching
 
@@ -148,12 +159,16 @@ class Agent:
             self._reconcile_rounds(now)
         except (HostRefused, JournalUnwritable) as problem:
             # sysfs or libvirt can't be read, or nothing can be remembered: there is no acting then.
-            self._standing.is_settled = False
-            self.reporter.problem = str(problem)
-            self._host_due = now + self._limits.backoff_first
+            self._give_up(problem, now)
         else:
             self._host_due = None
             self.reporter.problem = ""
+
+    def _give_up(self, problem: TrunklineError, now: datetime) -> None:
+        """Do nothing for the host until it is looked at again; it is told why."""
+        self._standing.is_settled = False
+        self.reporter.problem = str(problem)
+        self._host_due = now + self._limits.backoff_first
 
     def _reconcile_rounds(self, now: datetime) -> None:
         is_check = self._check_due is None or self._check_due <= now

@@ -12,9 +12,10 @@ from trunkline.cli.explain import explain
 from trunkline.cli.hosts import host
 from trunkline.cli.networks import network
 from trunkline.cli.pci_flavors import pci_flavor
+from trunkline.cli.quotas import quota
 from trunkline.cli.servers import server_commands
 from trunkline.cli.verify import verify
 
 commands: Final[list[click.Command]] = [
-    host, device, network, pci_flavor, server_commands, explain, events, verify,
+    host, device, network, pci_flavor, server_commands, explain, events, quota, verify,
 ]  # fmt: skip

@@ -56,6 +56,8 @@ def list_(
     blocked      a VF whose PF is given away whole, or a PF of which VFs are in use
     withdrawn    no longer on offer
 
+    Where PFs account bandwidth, a column tells what of it is guaranteed, of how much.
+
     \b
     trunkline device list --host h1 --kind vf
     trunkline device list --physical-network phy1 --state free
@@ -73,14 +75,16 @@ def list_(
     if as_json:
         print_json(devices)
         return
+    guaranteed = {item.id: text for item in devices if (text := _guaranteed(item))}
     print_table(
         ("HOST", "ADDRESS", "DEVICE", "NETDEV", "PHYSICAL NETWORK", "DRIVER", "NUMA", "STATE",
-         "SERVER", "PORT"),
+         "SERVER", "PORT", *(["MBPS GUARANTEED"] if guaranteed else [])),
         [
             (
                 item.host, item.address, _what(item),
                 item.ifname, item.physical_network, item.driver, _number(item.numa_node),
                 item.state, item.owner and item.owner.server_id, item.owner and item.owner.port_id,
+                *([guaranteed.get(item.id)] if guaranteed else []),
             )
             for item in devices
         ],
@@ -100,6 +104,22 @@ def describe(kind: str, vf_index: int | None, pf_address: str | None) -> str:
     if kind != "vf":
         return kind.upper()
     return f"VF {vf_index} of {pf_address}" if pf_address else f"VF {vf_index}"
+
+
+def _guaranteed(item: DeviceItem) -> str:
+    """Of a PF, what is owed and what it has: ``600/8000 egress``; of what is held, its part."""
+    if item.bandwidth is not None:
+        has = item.bandwidth
+        owed = ((has.egress_mbps_owed, has.egress_mbps), (has.ingress_mbps_owed, has.ingress_mbps))
+        texts = [
+            f"{part}/{_number(whole) or 'none'}" if whole or part else "" for part, whole in owed
+        ]
+    elif item.owner is not None:
+        texts = [str(mbps or "") for mbps in (item.owner.egress_mbps, item.owner.ingress_mbps)]
+    else:
+        texts = ["", ""]
+    named = zip(texts, ("egress", "ingress"), strict=True)
+    return ", ".join(f"{text} {name}" for text, name in named if text)
 
 
 def _print_failures(devices: list[DeviceItem]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from trunkline.cli.context import Teaching, takes_api, takes_json
 from trunkline.cli.exit_codes import ExitCode
-from trunkline.cli.nic_options import takes_flavor, takes_nics
+from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics
 from trunkline.cli.output import print_json, print_table
 from trunkline.client.api import TrunklineApi
 from trunkline.wire.v1 import ExplainAnswer, ExplainBody, ExplainNic, HostMisfit
@@ -15,6 +17,7 @@ from trunkline.wire.v1 import ExplainAnswer, ExplainBody, ExplainNic, HostMisfit
 @click.command(cls=Teaching)
 @takes_nics
 @takes_flavor
+@takes_hints
 @click.option("--host", metavar="NAME", help="On this host or nowhere. For admins.")
 @takes_json
 @takes_api
@@ -25,6 +28,7 @@ def explain(
     *,
     nics: tuple[ExplainNic, ...],
     flavor: str | None,
+    hints: Mapping[str, tuple[str, ...]],
     host: str | None,
     as_json: bool,
 ) -> None:
@@ -38,9 +42,10 @@ def explain(
     trunkline explain --flavor small --nic network=blue,vnic-type=direct \
                       --nic network=red,vnic-type=direct
     trunkline explain --nic network=blue,vnic-type=direct,pci-flavor=10g
+    trunkline explain --port p1 --port p2 --hint trunkline:nic_anti_affinity=pf
     trunkline explain --port p1 --host h1
     """
-    answer = api.explain(ExplainBody(nics=nics, flavor=flavor, host=host))
+    answer = api.explain(ExplainBody(nics=nics, flavor=flavor, hints=hints, host=host))
     if as_json:
         print_json(answer)
     elif answer.fits:

@@ -79,3 +79,32 @@ def takes_flavor(command: Command) -> Command:
         "--flavor", metavar="NAME",
         help="The server's size, and devices besides NICs; without it, size is no matter.",
     )(command)  # fmt: skip
+
+
+def takes_hints(command: Command) -> Command:
+    """Give a command `--hint`, as `hints`: values by key."""
+
+    @click.option(
+        "--hint", "given", multiple=True, metavar="KEY=VALUE", callback=_hint_pairs,
+        help="A scheduler hint, as `openstack server create` takes them: "
+        "trunkline:nic_affinity=RULE or trunkline:nic_anti_affinity=RULE, RULE being "
+        "SCOPE[:hard|:soft][:NIC,NIC…]. SCOPE: pf, card, switch, numa.",
+    )  # fmt: skip
+    @functools.wraps(command)
+    def run(*args: Any, given: tuple[tuple[str, str], ...], **options: Any) -> None:
+        hints: dict[str, tuple[str, ...]] = {}
+        for key, value in given:
+            hints[key] = (*hints.get(key, ()), value)
+        command(*args, hints=hints, **options)
+
+    return run
+
+
+def _hint_pairs(
+    ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    pairs = [text.partition("=") for text in given]
+    for text, (key, equals, value) in zip(given, pairs, strict=True):
+        if not (key and equals and value):
+            raise click.BadParameter(f"{text!r}: write KEY=VALUE", ctx, param)
+    return tuple((key, value) for key, _, value in pairs)

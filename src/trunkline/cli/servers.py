@@ -21,6 +21,7 @@ def print_server(found: ServerPath, *, as_json: bool) -> None:
         ("id", found.id),
         ("status", found.status),
         ("host", found.host),
+        ("rules", "; ".join(found.rules) or None),
         ("fault", found.fault),
     ])  # fmt: skip
     if found.fault_details:

@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 from trunkline.client.pci_flavors import PciFlavorApi
 from trunkline.client.session import Session
+from trunkline.wire.quotas import QuotaBody, QuotaItem, QuotaList
 from trunkline.wire.v1 import (
+    PREFIX,
     DeviceItem,
     EventItem,
     ExplainAnswer,
@@ -65,6 +67,22 @@ class TrunklineApi:
     def explain(self, body: ExplainBody) -> ExplainAnswer:
         """Ask where a server would go now, or why nowhere; nothing is held by it."""
         return self._session.call("POST", "/explain", ExplainAnswer, body=body)
+
+    def quotas(self, project: str | None) -> tuple[QuotaItem, ...]:
+        """List quotas: of this project, by ID or name, or of all that may be seen."""
+        query = [] if project is None else [("project", project)]
+        return self._session.get("/quotas", QuotaList, query).quotas
+
+    def set_quota(self, project: str, kind: str, body: QuotaBody) -> QuotaItem:
+        """Let a project hold so many devices of one kind."""
+        path = f"/quotas/{_segment(project)}/{_segment(kind)}"
+        return self._session.call("PUT", path, QuotaItem, body=body)
+
+    def unset_quota(self, project: str, kind: str, physical_network: str | None) -> None:
+        """Let a project hold any number again."""
+        query = "" if physical_network is None else f"?physical_network={quote(physical_network)}"
+        path = f"{PREFIX}/quotas/{_segment(project)}/{_segment(kind)}{query}"
+        self._session.send("DELETE", path)
 
     def verify(self, *, mend: bool) -> Iterator[VerifyAnswer]:
         """Verify all hosts, page by page, and mend what can be if `mend`."""

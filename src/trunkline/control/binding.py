@@ -13,6 +13,7 @@ from trunkline.control import audit
 from trunkline.control.audit import Actor
 from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
+from trunkline.domain.bandwidth import NO_GUARANTEE, Guarantee
 from trunkline.domain.binding import BINDING, Binding, BindingEvent, BindingState
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ether import MacAddress
@@ -46,6 +47,7 @@ def bind_port(
     segment_id: SegmentId | None,
     record: DeviceRecord | None,
     server_id: ServerId | None,
+    guarantee: Guarantee = NO_GUARANTEE,
 ) -> Binding:
     """Record that `port` is on `host` with this device and segment, and take the device.
 
@@ -53,12 +55,13 @@ def bind_port(
 
     Raises:
         DeviceTaken: The device has an owner, is not on offer, or its PF or VFs stand in the way.
+        NotEnoughBandwidth: Its PF has not as much left as it is to guarantee.
     """
     segment = next((s for s in network.segments if s.id == segment_id), None)
     if record is not None:
         allocate_device(
             tx, svc, actor, port_id=port.id, project_id=port.project_id, segment=segment,
-            record=record, host=host, server_id=server_id,
+            record=record, host=host, server_id=server_id, guarantee=guarantee,
         )  # fmt: skip
         port = _adopt_pf_mac(tx, port, record)
     vif_type = svc.vif_types.choose(port.vnic_type, svc.networking.preferred_vif_types)
@@ -87,8 +90,9 @@ def allocate_device(
     record: DeviceRecord,
     host: Host,
     server_id: ServerId | None,
+    guarantee: Guarantee = NO_GUARANTEE,
 ) -> Allocation:
-    """Take a device for a port, or for a server alone; raise `DeviceTaken` if that can't be."""
+    """Take a device for a port, or for a server alone; raises what `bind_port` raises."""
     epoch = tx.devices.take(record)
     allocation = Allocation(
         id=AllocationId(svc.ids.new_id()),
@@ -100,13 +104,17 @@ def allocate_device(
         state=ALLOCATION.advance(AllocationState.FREE, AllocationEvent.CLAIM),
         created_at=svc.clock.now(),
         wire=None if segment is None else segment.wire,
+        guarantee=guarantee,
     )
+    if guarantee:
+        tx.bandwidths.owe(record.ref.kin_id, guarantee, host_id=host.id)
     tx.allocations.insert(allocation, project_id=project_id)
     audit.record(
         tx, actor, svc.clock.now(), "device.claim",
         f"{record.kind.value} {record.device.function.address} on {host.name}",
         project_id=project_id, host=host.name, server_id=server_id, port_id=port_id,
-        device_id=record.id, details={"epoch": epoch},
+        device_id=record.id,
+        details={"epoch": epoch} | ({"guarantee": str(guarantee)} if guarantee else {}),
     )  # fmt: skip
     return allocation
 

@@ -24,13 +24,9 @@ from trunkline.control.binding_check import (
     refused_everywhere,
     with_refusals,
 )
+from trunkline.control.demands import device_demands, server_request
 from trunkline.control.explaining import fault_of
-from trunkline.control.nics import (
-    Nic,
-    device_demands,
-    nics_of_bound_ports,
-    server_request,
-)
+from trunkline.control.nics import Nic, nics_of_bound_ports
 from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
 from trunkline.control.services import Services

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from trunkline.control.audit import Actor
 from trunkline.control.binding import bind_port, release_binding, touch_host
 from trunkline.control.nics import DEVICE_KINDS
+from trunkline.control.quotas import require_quota
 from trunkline.control.requests import PortUpdate, Unset
 from trunkline.control.services import Services
 from trunkline.domain.binding import Binding
@@ -63,6 +64,7 @@ def claim(
         record=chosen, server_id=None,
     )  # fmt: skip
     if chosen is not None:
+        require_quota(tx, port.project_id, port_id=port.id)
         svc.fleet.note_taken(tx, host.id, chosen.ref)
     touch_host(tx, svc, binding)
 

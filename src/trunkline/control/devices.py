@@ -5,6 +5,7 @@ from __future__ import annotations
 from trunkline.control.access import require_admin
 from trunkline.control.services import Services
 from trunkline.control.views import DeviceView
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.identity import Caller
 from trunkline.domain.listing import ListQuery
 from trunkline.store.transaction import Transaction
@@ -22,6 +23,9 @@ def list_devices(svc: Services, caller: Caller, query: ListQuery) -> list[Device
         records = tx.devices.page(query)
         hosts = tx.hosts.get_many({record.host_id for record in records})
         allocations = tx.allocations.of_devices([record.id for record in records])
+        bandwidths = tx.bandwidths.of_devices(
+            [record.id for record in records if record.kind is DeviceKind.PF]
+        )
         pfs = tx.devices.get_many({record.pf_id for record in records if record.pf_id})
         return [
             DeviceView(
@@ -33,6 +37,7 @@ def list_devices(svc: Services, caller: Caller, query: ListQuery) -> list[Device
                 allocation=allocations.get(record.id),
                 pf_given_away=record.pf_id is not None and pfs[record.pf_id].held_whole,
                 vfs_held=record.vfs_held,
+                bandwidth=bandwidths.get(record.id),
             )
             for record in records
         ]

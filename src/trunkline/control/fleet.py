@@ -9,15 +9,16 @@ before the next decision. With several replicas the change feed says which hosts
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
+from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.clock import Clock
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
-from trunkline.domain.ids import HostId
+from trunkline.domain.ids import DeviceId, HostId
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
 from trunkline.placement.place import place
@@ -62,12 +63,13 @@ class LiveFleet:
         with self._lock:
             self._change_read = tx.changes.newest()
             uses = tx.hosts.uses()
+            left = tx.bandwidths.left_of_all_hosts()
             hosts = {host.id: host for host in tx.hosts.all()}
             for host_id, pools in tx.pools.of_all_hosts():
                 host = hosts.pop(host_id)
-                self._put(host, self._view(host, uses[host_id], pools))
+                self._put(host, self._view(host, uses[host_id], pools, left.get(host_id, {})))
             for host in hosts.values():
-                self._put(host, self._view(host, uses[host.id], ()))
+                self._put(host, self._view(host, uses[host.id], (), {}))
 
     def place(self, tx: Transaction, request: PlacementRequest) -> Placed | NotPlaced:
         """Decide, and hold what was chosen until `tx` commits or rolls back."""
@@ -111,6 +113,12 @@ class LiveFleet:
     def note_taken(self, tx: Transaction, host_id: HostId, device: DeviceRef) -> None:
         """Follow a device that `tx` took without placement: an admin's claim."""
         self._after(tx, host_id, lambda: self._fleet.take_device(host_id, device))
+
+    def note_owed(
+        self, tx: Transaction, host_id: HostId, kin_id: DeviceId, guarantee: Guarantee
+    ) -> None:
+        """Follow that `tx` let a PF owe more without placement; less if it is negative."""
+        self._after(tx, host_id, lambda: self._fleet.owe(host_id, kin_id, guarantee))
 
     def note_use(self, tx: Transaction, host_id: HostId, use: HostUse) -> None:
         """Follow processors, memory and disk that `tx` gave back (or took, if negative)."""
@@ -175,7 +183,8 @@ class LiveFleet:
 
     def stored_view(self, tx: Transaction, host: Host) -> HostView:
         """Make the view of a host from the store alone."""
-        return self._view(host, tx.hosts.use_of(host.id), tx.pools.of_host(host.id))
+        use, pools = tx.hosts.use_of(host.id), tx.pools.of_host(host.id)
+        return self._view(host, use, pools, tx.bandwidths.left_of_host(host.id))
 
     def _catch_up(self, tx: Transaction) -> None:
         if not tx.sees_newest:
@@ -246,6 +255,7 @@ class LiveFleet:
         host: Host,
         use: HostUse,
         pools: tuple[DevicePool, ...],
+        bandwidth_left: Mapping[DeviceId, Bandwidth],
     ) -> HostView:
         resources = host.resources
         return HostView(
@@ -259,4 +269,5 @@ class LiveFleet:
             free_disk_gib=resources.disk_gib - use.disk_gib,
             bridges=frozenset(resources.bridges),
             pools=pools,
+            bandwidth_left=bandwidth_left,
         )

@@ -58,7 +58,7 @@ def take_inventory(
         # A VF that is held may have been put below a PF that was not on the list before.
         tx.devices.recount_held(host.id)
     if new or changed or gone:
-        tx.pools.put(host.id, tx.devices.of_host(host.id))
+        _recount(tx, host)
         audit.record(
             tx, actor, svc.clock.now(), "host.inventory", f"host {host.name}", host=host.name,
             details={"new": len(new), "changed": len(changed), "gone": len(gone)},
@@ -76,7 +76,13 @@ def forget_withdrawn(tx: Transaction, host: Host) -> None:
     gone = [device_id for device_id in gone if device_id not in parents]
     if gone:
         tx.devices.delete_many(gone)
-        tx.pools.put(host.id, tx.devices.of_host(host.id))
+        _recount(tx, host)
+
+
+def _recount(tx: Transaction, host: Host) -> None:
+    records = tx.devices.of_host(host.id)
+    tx.pools.put(host.id, records)
+    tx.bandwidths.put(host.id, records)
 
 
 def _is_kept(record: DeviceRecord, owned: Collection[DeviceId]) -> bool:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trunkline.domain.allocation import Allocation, AllocationState
+from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Guarantee
 from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, PortId, ServerId
 from trunkline.domain.server import Server
+from trunkline.store.bandwidth import BandwidthUse
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.pools import pools_from
 from trunkline.store.transaction import Transaction
@@ -31,6 +33,7 @@ class Flaw(enum.Enum):
     INDEX = "index"  # The index of hosts that placement reads is not what the store says.
     USE = "use"  # The host's count of used processors, memory or disk.
     HELD = "held"  # A PF's count of its VFs with owners, or whether it is given away.
+    OWED = "owed"  # What a PF can guarantee, or the sum of what it owes.
     POOLS = "pools"  # The pools of devices are not what the devices make.
     ORPHAN = "orphan"  # A device is held for a server or port that does not have it.
     MISSING = "missing"  # A port is bound to a device that is not held for it.
@@ -55,6 +58,7 @@ class HostRows:
     host: Host
     use: HostUse
     devices: Sequence[DeviceRecord]
+    bandwidths: Mapping[DeviceId, BandwidthUse]
     pools: Sequence[DevicePool]
     allocations: Sequence[Allocation]
     bindings: Sequence[Binding]
@@ -77,6 +81,7 @@ def read_rows(tx: Transaction, host: Host) -> HostRows:
         host=host,
         use=tx.hosts.use_of(host.id),
         devices=tx.devices.of_host(host.id),
+        bandwidths=tx.bandwidths.of_host(host.id),
         pools=tx.pools.of_host(host.id),
         allocations=tx.allocations.of_host(host.id),
         bindings=tx.bindings.of_host(host.id),
@@ -86,7 +91,14 @@ def read_rows(tx: Transaction, host: Host) -> HostRows:
 
 def find_flaws(rows: HostRows) -> list[Finding]:
     """Return everything that does not agree, in the order of `Flaw`."""
-    return [*_use(rows), *_held(rows), *_pools(rows), *_orphans(rows), *_bindings(rows)]
+    return [
+        *_use(rows),
+        *_held(rows),
+        *_owed(rows),
+        *_pools(rows),
+        *_orphans(rows),
+        *_bindings(rows),
+    ]
 
 
 def _use(rows: HostRows) -> Iterator[Finding]:
@@ -115,6 +127,23 @@ def _held(rows: HostRows) -> Iterator[Finding]:
         if record.held_whole != (record.id in owned):
             detail = f"marked as {'' if record.held_whole else 'not '}given away, which is wrong"
             yield Finding(flaw=Flaw.HELD, subject=_name(record), detail=detail)
+
+
+def _owed(rows: HostRows) -> Iterator[Finding]:
+    pf_of = {record.id: record.ref.kin_id for record in rows.devices}
+    owed: dict[DeviceId, Guarantee] = {}
+    for allocation in rows.allocations:
+        pf_id = pf_of.get(allocation.device_id)
+        if pf_id is not None:
+            owed[pf_id] = owed.get(pf_id, NO_GUARANTEE) + allocation.guarantee
+    for record in rows.devices:
+        if record.kind is not DeviceKind.PF:
+            continue
+        known = rows.bandwidths.get(record.id, BandwidthUse())
+        has, owes = record.device.bandwidth or NOT_ACCOUNTED, owed.get(record.id, NO_GUARANTEE)
+        if (known.bandwidth, known.owed) != (has, owes):
+            detail = f"{known.owed} of {known.bandwidth} counted as owed, {owes} of {has} is"
+            yield Finding(flaw=Flaw.OWED, subject=_name(record), detail=detail)
 
 
 def _pools(rows: HostRows) -> Iterator[Finding]:

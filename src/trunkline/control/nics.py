@@ -1,4 +1,4 @@
-"""From the NICs that are asked for to what placement is asked.
+"""The NICs that are asked for, looked up.
 
 The network side is asked once: the look-up that shows that the networks exist also yields what
 each of them demands of a device.
@@ -9,25 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from trunkline.control.access import require_admin, require_visible
-from trunkline.control.asking import numa_policy_of
-from trunkline.control.binding import TUNNEL_BRIDGE
-from trunkline.control.pci_flavors import matches_of, requests_of
-from trunkline.control.requests import ExplainRequest, NicPolicy, NicRequest
+from trunkline.control.access import require_visible
+from trunkline.control.pci_flavors import matches_of
+from trunkline.control.requests import NicPolicy, NicRequest
 from trunkline.control.services import Services
 from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import InUse, Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import HostId, HostName, PortId
+from trunkline.domain.ids import PortId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import DeviceMatch
-from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import Port, VnicType
-from trunkline.domain.server import Flavor, Server
-from trunkline.placement.request import NicDemand, PlacementRequest, SegmentOption
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -103,107 +98,6 @@ def _of_bound_port(port: Port, network: Network) -> Nic:
     )
 
 
-def server_request(
-    tx: Transaction,
-    svc: Services,
-    server: Server,
-    nics: Sequence[Nic],
-    *,
-    host: HostName | None = None,
-) -> PlacementRequest:
-    """Make the request that places a server, or places it anew."""
-    return placement_request(
-        tx, svc, nics, server.flavor, devices=server.pci_requests,
-        numa_policy=server.numa_policy, host=host, excluded=server.excluded_hosts,
-    )  # fmt: skip
-
-
-def placement_request(
-    tx: Transaction,
-    svc: Services,
-    nics: Sequence[Nic],
-    flavor: Flavor | None,
-    *,
-    devices: Sequence[PciRequest] = (),
-    numa_policy: NumaPolicy | None = None,
-    host: HostName | None = None,
-    excluded: Sequence[HostId] = (),
-) -> PlacementRequest:
-    """Make the request to placement. NICs whose device an admin has claimed pin the host.
-
-    Args:
-        tx: Tells which host that is.
-        svc: Knows what networks demand.
-        nics: The server's.
-        flavor: Its size; None: size is no matter.
-        devices: What it gets besides NICs.
-        numa_policy: Of NICs that have none of their own, and of `devices`.
-        host: This host or none.
-        excluded: Hosts that have refused it.
-    """
-    for nic in nics:
-        if nic.claim is None:
-            continue
-        claimed = tx.hosts.get(nic.claim.host_id).name
-        if host not in (None, claimed):
-            raise StateConflict("port", nic.name, f"its claimed device is on {claimed}, not {host}")
-        host = claimed
-    demands = (
-        *(_demand(svc, nic, numa_policy) for nic in nics if nic.claim is None),
-        *device_demands(devices, numa_policy),
-    )
-    return PlacementRequest(
-        nics=demands,
-        vcpus=flavor.vcpus if flavor else 0,
-        memory_mib=flavor.memory_mib if flavor else 0,
-        disk_gib=flavor.disk_gib + flavor.ephemeral_gib if flavor else 0,
-        excluded_hosts=frozenset(excluded),
-        only_host=host,
-    )
-
-
-def shape_request(
-    tx: Transaction, svc: Services, caller: Caller, shape: ExplainRequest
-) -> PlacementRequest:
-    """Make the request that a server of this shape would be placed by.
-
-    Raises:
-        NotFound: Something it names that the caller can't see.
-        Forbidden: A host is named, by no admin.
-    """
-    if shape.host is not None:
-        require_admin(caller, "naming a host")
-        tx.hosts.get_by_name(shape.host)
-    flavor = None if shape.flavor_id is None else tx.flavors.get(shape.flavor_id)
-    nics = resolve_nics(tx, svc, caller, shape.nics)
-    specs = {} if flavor is None else flavor.extra_specs
-    return placement_request(
-        tx, svc, nics, flavor, devices=requests_of(tx, svc, specs),
-        numa_policy=numa_policy_of(specs), host=shape.host,
-    )  # fmt: skip
-
-
-def device_demands(
-    requests: Sequence[PciRequest], numa_policy: NumaPolicy | None = None
-) -> tuple[NicDemand, ...]:
-    """Return one demand for each device that a server gets besides its NICs.
-
-    A `numa_policy` goes before that of an alias, as in Nova.
-    """
-    wanted = [request for request in requests for _ in range(request.count)]
-    return tuple(
-        NicDemand(
-            nic=f"device {number} ({request.name})",
-            kind=request.kind,
-            options=(),
-            match=request.match,
-            or_kinds=frozenset(request.or_kinds),
-            numa=numa_policy or request.numa,
-        )
-        for number, request in enumerate(wanted)
-    )
-
-
 def check_pci_flavor(name: str | None, vnic_type: VnicType, field: str = "pci_flavor") -> None:
     """Raise `Invalid` if a NIC of this type has no device that a PCI flavor could be about."""
     if name is not None and DEVICE_KINDS[vnic_type] is None:
@@ -223,29 +117,6 @@ def check_vnic_type(svc: Services, network: Network, vnic_type: VnicType) -> Non
             f"a port of type {vnic_type.value} cannot be on network {network.name or network.id}, "
             f"which is {' and '.join(kinds)}: use a flat or vlan network, or a port of type normal",
         )
-
-
-def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDemand:
-    kind = DEVICE_KINDS[nic.vnic_type]
-    options = []
-    for segment in segments_for(svc, nic.network, nic.vnic_type):
-        attributes = {} if kind is None else svc.networking.demanded_by(nic.network, segment)
-        options.append(
-            SegmentOption(
-                segment_id=segment.id,
-                attributes=attributes,
-                physical_network=segment.physical_network or TUNNEL_BRIDGE,
-            )
-        )
-    trusted = {"e.trusted": "true"} if nic.port is not None and nic.port.trusted else {}
-    return NicDemand(
-        nic=nic.name,
-        kind=kind,
-        options=tuple(options),
-        attributes=trusted if kind else {},
-        match=nic.match,
-        numa=nic.numa_policy or numa_policy,
-    )
 
 
 def segments_for(svc: Services, network: Network, vnic_type: VnicType) -> list[Segment]:

@@ -9,6 +9,7 @@ from trunkline.control.services import RACE_RETRIES_MAX, Services
 from trunkline.domain.errors import (
     DeviceTaken,
     GenerationMoved,
+    NotEnoughBandwidth,
     StateConflict,
     TrunklineError,
 )
@@ -57,7 +58,7 @@ def deciding_again(svc: Services, use_case: Callable[[Transaction], T]) -> T:
         except GenerationMoved as lost:  # A host, or a port or network that was asked for.
             if lost.what == "host":
                 svc.fleet.mark_stale(HostId(lost.ref))
-        except DeviceTaken as lost_device:
+        except (DeviceTaken, NotEnoughBandwidth) as lost_device:
             if lost_device.host_id is None:
                 raise  # Named by an admin, not chosen by us.
             svc.fleet.mark_stale(HostId(lost_device.host_id))

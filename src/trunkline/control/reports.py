@@ -195,7 +195,11 @@ class _Intake:
         self._tx.allocations.delete(found.allocation)
         self._tx.devices.give_back(found.record)
         self._audit(host, found, "device.clean")
-        self._svc.fleet.note_freed(self._tx, host.id, [found.record.ref])
+        ref, guarantee = found.record.ref, found.allocation.guarantee
+        if guarantee:
+            self._tx.bandwidths.owe(ref.kin_id, -guarantee, host_id=host.id)
+            self._svc.fleet.note_owed(self._tx, host.id, ref.kin_id, -guarantee)
+        self._svc.fleet.note_freed(self._tx, host.id, [ref])
         self._raise_generation(host)
         if not found.record.offered:  # Taken off offer while it was held.
             forget_withdrawn(self._tx, host)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, ProjectId, SubnetId
-from trunkline.domain.nic_rules import NumaPolicy
+from trunkline.domain.nic_rules import AskedRule, NumaPolicy
 from trunkline.domain.port import VnicType
 
 
@@ -97,6 +97,7 @@ class ServerCreate:
     flavor_id: FlavorId
     image_id: ImageId | None
     nics: tuple[NicRequest, ...] | NicPolicy
+    rules: tuple[AskedRule, ...] = ()  # Besides those of the flavor.
     host: HostName | None = None  # Admins only: this host or none.
     description: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -113,4 +114,5 @@ class ExplainRequest:
 
     flavor_id: FlavorId | None
     nics: tuple[NicRequest, ...]
+    rules: tuple[AskedRule, ...] = ()  # Besides those of the flavor.
     host: HostName | None = None

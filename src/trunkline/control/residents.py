@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from trunkline.control.nics import Nic, device_demands, nics_of_bound_ports, server_request
+from trunkline.control.demands import device_demands, server_request
+from trunkline.control.nics import Nic, nics_of_bound_ports
 from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.binding import Binding

@@ -12,7 +12,7 @@ from trunkline.control.access import (
     require_visible,
     require_writer,
 )
-from trunkline.control.asking import numa_policy_of
+from trunkline.control.asking import numa_policy_of, rules_of_flavor, rules_over
 from trunkline.control.audit import actor_of
 from trunkline.control.building import build, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
@@ -20,6 +20,7 @@ from trunkline.control.locking import lock_server
 from trunkline.control.nics import resolve_nics
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.ports import port_views, unplug_port
+from trunkline.control.quotas import require_quota
 from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, ServerCreate, Unset
 from trunkline.control.services import Services
@@ -57,8 +58,12 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
             server,
             pci_requests=requests_of(tx, svc, flavor.extra_specs),
             numa_policy=numa_policy_of(flavor.extra_specs, image),
+            nic_rules=rules_over(nics, (*rules_of_flavor(flavor.extra_specs), *request.rules)),
         )
         server = build(tx, svc, actor_of(caller), server, nics, host_name=request.host)
+        owners = {nic.port.project_id for nic in nics if nic.port}
+        for project_id in sorted({server.project_id, *owners}):
+            require_quota(tx, project_id, server_id=server.id)
         tx.servers.insert(server)
         audit.record(
             tx, actor_of(caller), svc.clock.now(), "server.create", f"server {server.id}",

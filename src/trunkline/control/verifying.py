@@ -110,6 +110,8 @@ def _mend(tx: Transaction, svc: Services, actor: Actor, rows: HostRows, finding:
             if _is_given_away_twice(rows):
                 return False
             tx.devices.recount_held(host.id)
+        case Flaw.OWED:
+            tx.bandwidths.put(host.id, rows.devices)
         case Flaw.POOLS:
             tx.pools.put(host.id, rows.devices)
         case Flaw.ORPHAN:

@@ -12,6 +12,7 @@ from trunkline.domain.ids import DeviceId, HostName
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.port import Port
 from trunkline.domain.server import Server
+from trunkline.store.bandwidth import BandwidthUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ class DeviceView:
     allocation: Allocation | None
     pf_given_away: bool  # A VF whose PF is given away whole.
     vfs_held: int  # PF only.
+    bandwidth: BandwidthUse | None = None  # PF only; None: it accounts nothing.
 
     @property
     def state(self) -> str:

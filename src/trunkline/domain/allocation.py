@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
+from trunkline.domain.bandwidth import NO_GUARANTEE, Guarantee
 from trunkline.domain.ids import AllocationId, DeviceId, HostId, PortId, ServerId
 from trunkline.domain.state_machine import StateMachine
 
@@ -68,3 +69,4 @@ class Allocation:
     # Where its frames come out, e.g. `vlan 100 on phy1`. No other network may be there until the
     # device is observed clean, though the one it was taken for is long deleted.
     wire: str | None = None
+    guarantee: Guarantee = NO_GUARANTEE  # What its PF owes it until then.

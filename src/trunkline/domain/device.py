@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import DeviceId, PhysicalNetwork
 from trunkline.domain.pci import PciAddress
@@ -53,6 +54,7 @@ class OfferedDevice:
     function: PciFunction
     tags: Mapping[str, str] = field(default_factory=dict)  # Without the `e.` prefix.
     on_offer: bool = True  # False: a PF that is told of only because VFs of it are on offer.
+    bandwidth: Bandwidth | None = None  # PF only: what it can guarantee; None: nothing.
 
     @property
     def physical_network(self) -> PhysicalNetwork | None:

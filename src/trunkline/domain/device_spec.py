@@ -4,11 +4,15 @@
     address = "0000:05:*.*"
     physical_network = "phy1"
     tags = { rack = "a" }
+    egress_mbps = 8000
 
 Nothing is on offer unless a spec means it; the first spec that means a function decides. A spec
 means every PF and VF that it matches, and the VFs of each PF that it matches. `offer = "vfs"` makes
 it mean VFs only, `offer = "pf"` only PFs (for `direct-physical`). With `exclude = true` it takes
 what it matches, and the VFs of that, off offer.
+
+`egress_mbps` and `ingress_mbps` say what each PF that the spec matches can guarantee to NICs in
+all, whatever the spec puts on offer.
 
 Plain functions, such as GPUs, are meant by `offer = "plain"`, and by a spec that names a product
 and no physical network. A spec for the cards of a vendor, or of a bus, must not give away the disk
@@ -24,6 +28,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from trunkline.domain.bandwidth import NOT_ACCOUNTED, Bandwidth
 from trunkline.domain.device import (
     PHYSICAL_NETWORK_TAG,
     SWITCH_TAG,
@@ -82,6 +87,7 @@ class DeviceSpec:
     offer: Offer = Offer.ALL
     exclude: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)  # Without the `e.` prefix.
+    bandwidth: Bandwidth = NOT_ACCOUNTED  # Of each PF that it matches itself.
 
     def matches(self, function: PciFunction) -> bool:
         """Say whether every condition holds for the function itself."""
@@ -183,16 +189,22 @@ class Offering:
         # What VFs are one PF's is told even where the PF itself is nobody's to have.
         parents = {each.pf.address for each in decided.values() if each.pf and each.offered}
         return tuple(
-            each.offered or OfferedDevice(function=each.function, on_offer=False)
+            each.offered or self._told_of(each.function)
             for address, each in decided.items()
             if each.offered is not None or address in parents
         )
+
+    def _told_of(self, pf: PciFunction) -> OfferedDevice:
+        return OfferedDevice(function=pf, on_offer=False, bandwidth=_bandwidth_of(pf, self._specs))
 
     def _decide(self, function: PciFunction, pf: PciFunction | None) -> _Decision:
         spec = _deciding_spec(function, pf, self._specs)
         if spec is None or spec.exclude:
             return _Decision(function, pf, None)
-        return _Decision(function, pf, OfferedDevice(function=function, tags=spec.tags))
+        device = OfferedDevice(
+            function=function, tags=spec.tags, bandwidth=_bandwidth_of(function, self._specs)
+        )
+        return _Decision(function, pf, device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,28 +224,61 @@ def offered(
 def contradictions(
     functions: Iterable[PciFunction], specs: Sequence[DeviceSpec]
 ) -> tuple[str, ...]:
-    """Name each PF that specs put on another physical network or switch than VFs of it.
+    """Name what specs say of PFs that can't be, once for each PF.
 
-    A PF has one cable. A switch that is said of one of the two only holds for both.
+    A PF has one cable: it and its VFs are on one physical network, and on one switch (which may be
+    said of one of the two only). It guarantees no more than its link carries. And it is PFs that
+    have bandwidth, not VFs.
     """
     every = {function.address: function for function in functions}
     faults: dict[PciAddress, str] = {}
     for function in every.values():
         pf = _pf_of(function, every)
-        if pf is None or pf.address in faults:
-            continue
-        of_vf = _deciding_spec(function, pf, specs)
-        of_pf = next((spec for spec in specs if spec.matches(pf)), None)
-        if of_vf is None or of_pf is None or of_vf.exclude or of_pf.exclude:
-            continue
-        differing = _cabled_apart(of_pf, of_vf)
-        if differing is not None:
-            what, pf_on, vf_on = differing
-            faults[pf.address] = (
-                f"PF {pf.address} is on {what} {pf_on or 'none'}, and"
-                f" its VF {function.address} on {vf_on or 'none'}; make them the same"
-            )
+        if pf is None:
+            problem = _too_much_promised(function, specs)
+        else:
+            problem = _differently_cabled(function, pf, specs) or _not_a_pf(function, pf, specs)
+        if problem is not None:
+            faults.setdefault((pf or function).address, problem)
     return tuple(faults.values())
+
+
+def _differently_cabled(
+    vf: PciFunction, pf: PciFunction, specs: Sequence[DeviceSpec]
+) -> str | None:
+    of_vf = _deciding_spec(vf, pf, specs)
+    of_pf = next((spec for spec in specs if spec.matches(pf)), None)
+    if of_vf is None or of_pf is None or of_vf.exclude or of_pf.exclude:
+        return None
+    differing = _cabled_apart(of_pf, of_vf)
+    if differing is None:
+        return None
+    what, pf_on, vf_on = differing
+    return (
+        f"PF {pf.address} is on {what} {pf_on or 'none'}, and"
+        f" its VF {vf.address} on {vf_on or 'none'}; make them the same"
+    )
+
+
+def _too_much_promised(function: PciFunction, specs: Sequence[DeviceSpec]) -> str | None:
+    said, speed = _bandwidth_said(function, specs), function.speed_mbps
+    for key, mbps in (("egress_mbps", said.egress_mbps), ("ingress_mbps", said.ingress_mbps)):
+        if mbps is not None and speed is not None and mbps > speed:
+            return (
+                f"PF {function.address} can't guarantee {mbps} Mbps: its link carries {speed};"
+                f" lower {key}"
+            )
+    return None
+
+
+def _not_a_pf(vf: PciFunction, pf: PciFunction, specs: Sequence[DeviceSpec]) -> str | None:
+    spec = _deciding_spec(vf, pf, specs)
+    if spec is None or not spec.bandwidth.is_accounted or spec.matches(pf):
+        return None
+    return (
+        f"bandwidth is said of VF {vf.address}, which has none of its own; say it in a spec that"
+        f" matches its PF {pf.address}"
+    )
 
 
 def _cabled_apart(pf: DeviceSpec, vf: DeviceSpec) -> tuple[str, str | None, str | None] | None:
@@ -243,6 +288,20 @@ def _cabled_apart(pf: DeviceSpec, vf: DeviceSpec) -> tuple[str, str | None, str 
     if None not in switches and switches[0] != switches[1]:
         return "switch", *switches
     return None
+
+
+def _bandwidth_of(function: PciFunction, specs: Sequence[DeviceSpec]) -> Bandwidth | None:
+    """What a PF can guarantee; no more than its link carries just now."""
+    said = _bandwidth_said(function, specs)
+    return said.at_most(function.speed_mbps) if said.is_accounted else None
+
+
+def _bandwidth_said(function: PciFunction, specs: Sequence[DeviceSpec]) -> Bandwidth:
+    """What the first spec says that matches a PF and says anything of this."""
+    if function.kind is not DeviceKind.PF:
+        return NOT_ACCOUNTED
+    said = (spec.bandwidth for spec in specs if spec.matches(function))
+    return next((bandwidth for bandwidth in said if bandwidth.is_accounted), NOT_ACCOUNTED)
 
 
 def _pf_of(function: PciFunction, every: Mapping[PciAddress, PciFunction]) -> PciFunction | None:

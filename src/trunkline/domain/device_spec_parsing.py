@@ -6,9 +6,11 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 
+from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device import PHYSICAL_NETWORK_TAG, SWITCH_TAG, DeviceKind
 from trunkline.domain.device_spec import AddressPattern, DeviceSpec, Offer, glob_regex
 from trunkline.domain.errors import ErrorKind, TrunklineError
+from trunkline.domain.host import COUNT_MAX
 from trunkline.domain.pci import parse_pci_id
 
 _KEYS = (
@@ -19,9 +21,12 @@ _KEYS = (
     "physical_network",
     "switch",
     "tags",
+    "egress_mbps",
+    "ingress_mbps",
     "offer",
     "exclude",
 )
+_BANDWIDTHS = ("egress_mbps", "ingress_mbps")
 _CABLE_TAGS = (PHYSICAL_NETWORK_TAG, SWITCH_TAG)  # Keys of their own, since one cable has one.
 _CONDITIONS = ("vendor_id", "product_id", "address", "ifname")
 _ADDRESS_PARTS = {"domain": 8, "bus": 2, "slot": 2, "function": 1}  # Most hex digits of each.
@@ -96,6 +101,9 @@ class _Reader:
             offer=self._offer(),
             exclude=self._exclude(),
             tags=self._tags(),
+            bandwidth=Bandwidth(
+                egress_mbps=self._mbps("egress_mbps"), ingress_mbps=self._mbps("ingress_mbps")
+            ),
         )
 
     def _fault(self, key: str, problem: str) -> None:
@@ -207,9 +215,20 @@ class _Reader:
             self._fault("exclude", f"expected true or false, found {value!r}")
             return False
         if value:
-            for key in (*_CABLE_TAGS, "tags", "offer"):
+            for key in (*_CABLE_TAGS, *_BANDWIDTHS, "tags", "offer"):
                 if key in self._table:
                     self._fault(key, "has no meaning for what is excluded; remove it")
+        return value
+
+    def _mbps(self, key: str) -> int | None:
+        value = self._table.get(key)
+        if value is None:
+            return None
+        if self._table.get("offer") == Offer.PLAIN.value:
+            self._fault(key, "has no meaning for plain functions; remove it")
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= COUNT_MAX:
+            self._fault(key, f"expected a whole number of Mbit/s from 1, found {value!r:.80}")
+            return None
         return value
 
     def _tags(self) -> dict[str, str]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import enum
 from typing import ClassVar
 
+from trunkline.domain.bandwidth import Bandwidth, Guarantee
+
 
 class ErrorKind(enum.Enum):
     """What the caller can do about an error."""
@@ -168,6 +170,24 @@ class DeviceTaken(TrunklineError):
         super().__init__(f"device {device} cannot be taken: {problem}")
         self.device = device
         self.host_id = host_id  # Set where a race was lost: what is known of this host is stale.
+
+
+class NotEnoughBandwidth(TrunklineError):
+    """A PF has not as much left as it is to guarantee."""
+
+    code = "allocation.not_enough_bandwidth"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(
+        self, device_id: str, guarantee: Guarantee, left: Bandwidth, *, host_id: str
+    ) -> None:
+        super().__init__(
+            f"not enough bandwidth is left to guarantee {guarantee}, on the card where it is to be"
+        )
+        self.device_id = device_id
+        self.guarantee = guarantee
+        self.left = left
+        self.host_id = host_id  # What is known of this host may be stale.
 
 
 class NoSegmentationIdFree(TrunklineError):

@@ -9,7 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from trunkline.domain.ids import FlavorId, HostId, ImageId, PortId, ProjectId, ServerId, UserId
-from trunkline.domain.nic_rules import NumaPolicy
+from trunkline.domain.nic_rules import NicRule, NumaPolicy
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.state_machine import StateMachine
 
@@ -125,6 +125,7 @@ class Server:
     power: PowerState = PowerState.RUNNING  # What it should be.
     pci_requests: tuple[PciRequest, ...] = ()  # Devices besides its NICs.
     numa_policy: NumaPolicy | None = None  # Of NICs whose port has none, and of all devices.
+    nic_rules: tuple[NicRule, ...] = ()  # Affinity and anti-affinity of its NICs.
     boot_number: int = 1  # Raised by each start and reboot: an older guest is started afresh.
     excluded_hosts: tuple[HostId, ...] = ()  # Hosts that refused it.
     fault: Fault | None = None

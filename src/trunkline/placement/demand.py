@@ -164,6 +164,7 @@ def classes_and_rules(
 def nic_class(nic: NicDemand) -> NicClass:
     """Say of which class a NIC is, as long as no rule of the request tells it from others."""
     if nic.kind is None:
+        assert not nic.guarantee, "bridges guarantee nothing"
         bridges = (option.physical_network for option in nic.options)
         return NicClass(None, frozenset(), frozenset(name for name in bridges if name is not None))
     ways = [way_of(nic, option) for option in nic.options or (_NO_NETWORK,)]

@@ -39,20 +39,21 @@ class Site:
 
 
 def site_of(host: HostState, request: PlacementRequest) -> Site:
-    """Say where a host's families are, what they can guarantee, and where the guest can be.
-
-    Bandwidth is not known to the index yet: what is demanded of it is refused, never left out of
-    account.
-    """
-    nothing = (None,) * len(host.places)
+    """Say where a host's families are, what they can guarantee, and where the guest can be."""
+    left = host.bandwidth_left()
     nodes = nodes_with_room(host, request) if host.numa else ()
     return Site(
         places=host.places,
-        egress_left=nothing,
-        ingress_left=nothing,
+        egress_left=tuple([_none_below_0(each.egress_mbps) for each in left]),
+        ingress_left=tuple([_none_below_0(each.ingress_mbps) for each in left]),
         numa_nodes=tuple(node.number for node in nodes) if host.numa else None,
         numa_sockets=tuple(node.socket for node in nodes),
     )
+
+
+def _none_below_0(mbps: int | None) -> int | None:
+    """A PF that owes more than it has left leaves the other PFs theirs."""
+    return mbps and max(mbps, 0)
 
 
 def nodes_with_room(host: HostState, request: PlacementRequest) -> tuple[NumaRoom, ...]:

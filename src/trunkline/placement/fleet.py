@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.device import DeviceRef
-from trunkline.domain.ids import HostId
+from trunkline.domain.ids import DeviceId, HostId
 from trunkline.placement.columns import Columns
 from trunkline.placement.host_state import HostState
 from trunkline.placement.places import Places
@@ -39,6 +40,7 @@ class Hold:
     vcpus: int
     memory_mib: int
     disk_gib: int
+    guarantees: tuple[tuple[DeviceId, Guarantee], ...]  # Owed by these PFs.
     numa_node: int | None  # Which vCPUs and memory were taken from, besides the host.
     state: HostState  # As it was put; a host put anew owes this hold nothing.
     generation_sets: int
@@ -83,20 +85,25 @@ class Fleet:
         `take_device` and `set_generation` of them do no harm here; an `adjust` would count twice.
 
         Raises:
-            NotFree: A device is not to be had any more; nothing has been taken.
+            NotFree: A device, or what it guarantees, is not to be had any more; nothing has been
+                taken.
         """
         host = self._hosts.get(placed.host_id)
         devices = tuple(choice.device for choice in placed.choices if choice.device is not None)
-        if host is None or not host.can_give(devices):
+        guarantees = tuple(_guarantees(placed, request))
+        if host is None or not (host.can_give(devices) and host.can_owe(guarantees)):
             raise NotFree(host_id=placed.host_id, devices=devices)
         for device in devices:
             host.hold(device)
+        for kin_id, guarantee in guarantees:
+            host.owe(kin_id, guarantee)
         hold = Hold(
             host_id=host.id,
             devices=devices,
             vcpus=request.vcpus,
             memory_mib=request.memory_mib,
             disk_gib=request.disk_gib,
+            guarantees=guarantees,
             numa_node=placed.numa_node,
             state=host,
             generation_sets=host.generation_sets,
@@ -124,6 +131,8 @@ class Fleet:
             return
         for device in hold.devices:
             host.unhold(device)
+        for kin_id, guarantee in hold.guarantees:
+            host.owe(kin_id, -guarantee)
         host.give(
             vcpus=hold.vcpus,
             memory_mib=hold.memory_mib,
@@ -165,6 +174,12 @@ class Fleet:
         host.give(vcpus=vcpus, memory_mib=memory_mib, disk_gib=disk_gib, numa_node=numa_node)
         self._note_change(host)
 
+    def owe(self, host_id: HostId, kin_id: DeviceId, guarantee: Guarantee) -> None:
+        """Take a guarantee from what a PF has left; a negative one is given back."""
+        host = self._hosts[host_id]
+        host.owe(kin_id, guarantee)
+        self._note_change(host)
+
     def set_status(self, host_id: HostId, *, enabled: bool, up: bool) -> None:
         """Put the host in or out of service."""
         host = self._hosts[host_id]
@@ -199,3 +214,9 @@ class Fleet:
     def _note_change(self, host: HostState) -> None:
         if self._columns is not None:
             self._columns.update(host)
+
+
+def _guarantees(placed: Placed, request: PlacementRequest) -> Iterator[tuple[DeviceId, Guarantee]]:
+    for nic, choice in zip(request.nics, placed.choices, strict=True):
+        if choice.device is not None and (nic.egress_mbps or nic.ingress_mbps):
+            yield choice.device.kin_id, nic.guarantee

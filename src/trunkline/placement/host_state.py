@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Bandwidth, Guarantee
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName
@@ -55,6 +56,7 @@ class HostState:
     """A host, mutable. `taken`, `held` and `usable` have one number for each slot."""
 
     __slots__ = (
+        "_bandwidth_left",
         "_held",
         "_kin_ids",
         "_numa",
@@ -87,6 +89,11 @@ class HostState:
         self.structure, families = structures.of(view.bridges, view.pools)
         self._kin_ids: tuple[DeviceId, ...] = tuple(family.kin_id for family in families)
         self.addresses = structures.share(tuple(family.address for family in families))
+        # [family]; empty where nothing is accounted, as on most hosts.
+        self._bandwidth_left: tuple[Bandwidth, ...] = ()
+        if view.bandwidth_left:
+            left = view.bandwidth_left
+            self._bandwidth_left = tuple(left.get(kin, NOT_ACCOUNTED) for kin in self._kin_ids)
         self._numa = view.numa
         sockets = tuple((room.number, room.socket) for room in view.numa)
         self.places = places.of(self.structure, self.addresses, sockets)
@@ -158,6 +165,25 @@ class HostState:
         bit, slots = device.bit, self.structure.slots
         return next((part for part in family.parts if slots[part].members & bit), None)
 
+    def bandwidth_left(self) -> tuple[Bandwidth, ...]:
+        """What each family can still guarantee; below 0 if it has less than it owes."""
+        return self._bandwidth_left or (NOT_ACCOUNTED,) * len(self._kin_ids)
+
+    def owe(self, kin_id: DeviceId, guarantee: Guarantee) -> None:
+        """Take a guarantee from what a PF has left (or give it back, if negative)."""
+        if self._bandwidth_left and kin_id in self._kin_ids:
+            left, family = self._bandwidth_left, self._kin_ids.index(kin_id)
+            changed = left[family].less(guarantee)
+            self._bandwidth_left = (*left[:family], changed, *left[family + 1 :])
+
+    def can_owe(self, guarantees: Iterable[tuple[DeviceId, Guarantee]]) -> bool:
+        """Whether the PFs have all these left together."""
+        owed: dict[DeviceId, Guarantee] = {}
+        for kin_id, guarantee in guarantees:
+            owed[kin_id] = owed.get(kin_id, NO_GUARANTEE) + guarantee
+        left = dict(zip(self._kin_ids, self.bandwidth_left(), strict=True))
+        return all(left.get(kin, NOT_ACCOUNTED).covers(owed[kin]) for kin in owed)
+
     def can_give(self, devices: Iterable[DeviceRef]) -> bool:
         """Whether these devices could all be given away together now."""
         whole: set[int] = set()
@@ -219,6 +245,11 @@ class HostState:
             free_disk_gib=self.free_disk_gib,
             bridges=self.structure.bridges,
             pools=tuple(sorted(self._pools(), key=lambda pool: pool.sort_key)),
+            bandwidth_left={
+                kin: left
+                for kin, left in zip(self._kin_ids, self._bandwidth_left, strict=False)
+                if left.is_accounted
+            },
             numa=self._numa,
         )
 

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork, SegmentId
 from trunkline.domain.nic_rules import NumaPolicy, Scope
@@ -51,6 +52,11 @@ class NicDemand:
     numa: NumaPolicy | None = None
     egress_mbps: int = 0  # Guaranteed, of what the PF accounts; 0: nothing is.
     ingress_mbps: int = 0
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """What its PF is to owe it."""
+        return Guarantee(egress_mbps=self.egress_mbps, ingress_mbps=self.ingress_mbps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

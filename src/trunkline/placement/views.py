@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 
+from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device_pool import DevicePool
-from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
+from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +34,19 @@ class HostView:
     free_disk_gib: int = 0
     bridges: frozenset[PhysicalNetwork] = frozenset()  # Where `normal` NICs can be plugged.
     pools: tuple[DevicePool, ...] = ()  # By `sort_key`.
+    # What each PF that accounts any has left to guarantee; below 0 if it has less than it owes.
+    bandwidth_left: Mapping[DeviceId, Bandwidth] = field(default_factory=dict)
     numa: tuple[NumaRoom, ...] = ()  # By number; empty: the host reports none.
 
 
 def view_differences(index: HostView, stored: HostView) -> Iterator[str]:
     """Say in which facts two views of a host differ, but for `up`, which time decides."""
-    for field in fields(HostView):
-        have, should = getattr(index, field.name), getattr(stored, field.name)
-        if field.name == "pools":
+    for each in fields(HostView):
+        have, should = getattr(index, each.name), getattr(stored, each.name)
+        if each.name == "pools":
             yield from _pool_differences(have, should)
-        elif field.name != "up" and have != should:
-            yield f"{field.name}: {have} in the index, {should} stored"
+        elif each.name != "up" and have != should:
+            yield f"{each.name}: {have} in the index, {should} stored"
 
 
 def _pool_differences(

@@ -15,6 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.allocation import Allocation, AllocationState
+from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.errors import DeviceTaken, GenerationMoved
 from trunkline.domain.ids import DeviceId, HostId, ServerId
 from trunkline.store.prepared import Prepared, Row
@@ -35,6 +36,7 @@ _ADVANCE = Prepared(
     .values(state=bindparam("new_state"), failure=bindparam("new_failure"))
 )
 _DELETE = Prepared(delete(allocations).where(*_THIS_AS_SEEN))
+_NOT_FIELDS = frozenset({"project_id", "egress_mbps", "ingress_mbps"})
 
 
 class Allocations:
@@ -93,6 +95,20 @@ class Allocations:
         )
         self._require_one(changed, seen)
 
+    def set_guarantee(self, seen: Allocation, guarantee: Guarantee) -> None:
+        """Store what the PF owes from now on; raise `GenerationMoved` if it is not as seen."""
+        old = seen.guarantee
+        changed = self._connection.execute(
+            update(allocations)
+            .where(
+                allocations.c.id == seen.id,
+                allocations.c.egress_mbps == old.egress_mbps,
+                allocations.c.ingress_mbps == old.ingress_mbps,
+            )
+            .values(egress_mbps=guarantee.egress_mbps, ingress_mbps=guarantee.ingress_mbps)
+        )
+        self._require_one(changed.rowcount, seen)
+
     def give_to_server(self, device_id: DeviceId, server_id: ServerId) -> None:
         """Give a device that was claimed for a port to the server that now has the port."""
         self._connection.execute(
@@ -130,9 +146,14 @@ def _row(allocation: Allocation) -> dict[str, Any]:
         "created_at": allocation.created_at,
         "failure": allocation.failure,
         "wire": allocation.wire,
+        "egress_mbps": allocation.guarantee.egress_mbps,
+        "ingress_mbps": allocation.guarantee.ingress_mbps,
     }
 
 
 def _allocation(row: Row) -> Allocation:
-    fields = {name: row[name] for name in row if name != "project_id"}
+    fields = {name: row[name] for name in row if name not in _NOT_FIELDS}
+    egress, ingress = row["egress_mbps"], row["ingress_mbps"]
+    if egress or ingress:
+        fields["guarantee"] = Guarantee(egress_mbps=egress, ingress_mbps=ingress)
     return Allocation(**fields | {"state": AllocationState(row["state"])})

@@ -121,6 +121,7 @@ def _row(server: Server) -> dict[str, Any]:
         "image_id": server.image_id,
         "port_ids": server.port_ids,
         "pci_requests": server.pci_requests,
+        "nic_rules": server.nic_rules,
         "numa_policy": None if server.numa_policy is None else server.numa_policy.value,
         "power": server.power.value,
         "boot_number": server.boot_number,

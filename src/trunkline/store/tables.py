@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.host import HostResources
+from trunkline.domain.nic_rules import NicRule
 from trunkline.domain.pci_flavor import DeviceMatch
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.server import Fault, Flavor
@@ -294,12 +295,37 @@ allocations = Table(
     Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False, index=True),
     Column("port_id", _ID, nullable=True, index=True),  # None: a device on no network.
     Column("server_id", _ID, nullable=True, index=True),
-    Column("project_id", _ID, nullable=False),
+    Column("project_id", _ID, nullable=False, index=True),
     Column("epoch", Integer, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("created_at", UtcTime, nullable=False),
     Column("failure", Text, nullable=True),
     Column("wire", String(320), nullable=True, index=True),
+    Column("egress_mbps", Integer, nullable=False),  # Guaranteed by the PF; 0: nothing is.
+    Column("ingress_mbps", Integer, nullable=False),
+)
+
+# What PFs have and owe; only those that account any: see `store.bandwidth`.
+bandwidths = Table(
+    "bandwidths",
+    metadata,
+    Column("device_id", _ID, ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False, index=True),
+    Column("egress_mbps", Integer, nullable=True),  # None: not accounted.
+    Column("ingress_mbps", Integer, nullable=True),
+    Column("egress_owed", Integer, nullable=False),
+    Column("ingress_owed", Integer, nullable=False),
+    CheckConstraint("egress_owed >= 0 AND ingress_owed >= 0", name="owed_not_negative"),
+)
+
+# How many devices a project may hold; '' stands for "on whatever physical network".
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("project_id", _ID, primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("physical_network", _NAME, primary_key=True),
+    Column("most", Integer, nullable=False),
 )
 
 bindings = Table(
@@ -330,6 +356,7 @@ servers = Table(
     Column("port_ids", Json, nullable=False),
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
+    Column("nic_rules", Json(tuple[NicRule, ...]), nullable=False),
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
     Column("excluded_hosts", Json, nullable=False),

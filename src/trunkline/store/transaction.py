@@ -9,6 +9,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from trunkline.store.allocations import Allocations
+from trunkline.store.bandwidth import Bandwidths
 from trunkline.store.bindings import Bindings
 from trunkline.store.capacity import Capacity
 from trunkline.store.changes import Changes
@@ -24,6 +25,7 @@ from trunkline.store.networks import Networks
 from trunkline.store.pci_flavors import PciFlavors
 from trunkline.store.pools import Pools
 from trunkline.store.ports import Ports
+from trunkline.store.quotas import Quotas
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
 from trunkline.store.subnets import Subnets
@@ -71,6 +73,11 @@ class Transaction:
     def allocations(self) -> Allocations:
         """Who holds which device."""
         return Allocations(self._connection)
+
+    @cached_property
+    def bandwidths(self) -> Bandwidths:
+        """What PFs can guarantee, and what they owe."""
+        return Bandwidths(self._connection)
 
     @cached_property
     def bindings(self) -> Bindings:
@@ -141,6 +148,11 @@ class Transaction:
     def ports(self) -> Ports:
         """Ports and their IP addresses."""
         return Ports(self._connection)
+
+    @cached_property
+    def quotas(self) -> Quotas:
+        """How many devices projects may hold."""
+        return Quotas(self._connection)
 
     @cached_property
     def servers(self) -> Servers:

@@ -48,6 +48,18 @@ class DeviceOwner:
     server_id: str | None
     since: datetime
     failure: str | None  # Why the device is quarantined.
+    egress_mbps: int = 0  # Guaranteed to it by the PF.
+    ingress_mbps: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PfBandwidth:
+    """What a PF can guarantee in all, and what of it is owed. None: not accounted."""
+
+    egress_mbps: int | None
+    ingress_mbps: int | None
+    egress_mbps_owed: int
+    ingress_mbps_owed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +85,7 @@ class DeviceItem:
     epoch: int
     tags: Mapping[str, str]
     owner: DeviceOwner | None
+    bandwidth: PfBandwidth | None = None  # PF only; None: it accounts nothing.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +183,7 @@ class ServerPath:
     fault: str | None
     fault_details: str | None  # Admins only.
     nics: tuple[NicPath, ...]
+    rules: tuple[str, ...] = ()  # Over its NICs, as they could be asked for.
     devices: tuple[PathDevice, ...] = ()  # Besides the NICs' own. Admins only.
     device_count: int = 0  # How many it was given besides.
 
@@ -210,6 +224,7 @@ class ExplainBody:
 
     nics: tuple[ExplainNic, ...]
     flavor: str | None = None  # ID or name; None: size does not matter.
+    hints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # Scheduler hints.
     host: str | None = None  # Admins only: this host or none.
 
 

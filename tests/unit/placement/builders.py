@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
@@ -57,6 +60,7 @@ def a_host(
     memory_mib: int = 65536,
     disk_gib: int = 500,
     bridges: tuple[str, ...] = (),
+    bandwidth: Mapping[str, Bandwidth] | None = None,
     numa: tuple[NumaRoom, ...] = (),
 ) -> HostView:
     flat: list[PoolMember] = []
@@ -73,6 +77,7 @@ def a_host(
         free_disk_gib=disk_gib,
         bridges=frozenset(map(PhysicalNetwork, bridges)),
         pools=pools_of(flat),
+        bandwidth_left={DeviceId(pf): left for pf, left in (bandwidth or {}).items()},
         numa=numa,
     )
 
@@ -91,7 +96,12 @@ def a_fleet(*hosts: HostView) -> Fleet:
 
 
 def a_nic(
-    name: str, *physnets: str, kind: DeviceKind | None = DeviceKind.VF, **tags: str
+    name: str,
+    *physnets: str,
+    kind: DeviceKind | None = DeviceKind.VF,
+    egress_mbps: int = 0,
+    ingress_mbps: int = 0,
+    **tags: str,
 ) -> NicDemand:
     """A NIC on a network with a segment on each of `physnets`."""
     return NicDemand(
@@ -106,11 +116,13 @@ def a_nic(
             for physnet in physnets
         ),
         attributes={f"e.{key}": value for key, value in tags.items()},
+        egress_mbps=egress_mbps,
+        ingress_mbps=ingress_mbps,
     )
 
 
-def a_whole_pf(name: str, physnet: str = "phy1", **tags: str) -> NicDemand:
-    return a_nic(name, physnet, kind=DeviceKind.PF, **tags)
+def a_whole_pf(name: str, physnet: str = "phy1") -> NicDemand:
+    return a_nic(name, physnet, kind=DeviceKind.PF)
 
 
 def a_request(

@@ -17,9 +17,11 @@ from tests.unit.placement.builders import (
     refused,
     vfs,
 )
+from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.device import DeviceKind
-from trunkline.domain.ids import HostId
+from trunkline.domain.ids import DeviceId, HostId
 from trunkline.placement.fleet import NotFree
+from trunkline.placement.request import PlacementRequest
 
 HOST = a_host("h1", a_pf("a"), vfs("a", 2), vcpus=4)
 ONE_VF = a_request(a_nic("n", "phy1"), vcpus=1, memory_mib=100, disk_gib=10)
@@ -131,3 +133,69 @@ def test_room_given_back_is_seen_by_the_next_decision() -> None:
     refused(big, fleet)
     fleet.adjust(HOST.id, vcpus=1)
     placed(big, fleet)
+
+
+PF_A, PF_B = DeviceId("a"), DeviceId("b")
+ACCOUNTED = a_host(
+    "h1", a_pf("a"), vfs("a", 4), a_pf("b"), vfs("b", 4),
+    bandwidth={"a": Bandwidth(egress_mbps=1000), "b": Bandwidth(egress_mbps=600, ingress_mbps=600)},
+)  # fmt: skip
+
+
+def guaranteed(egress: int, ingress: int = 0, *, count: int = 1) -> PlacementRequest:
+    nics = (a_nic(f"n{n}", "phy1", egress_mbps=egress, ingress_mbps=ingress) for n in range(count))
+    return a_request(*nics, vcpus=0, memory_mib=0, disk_gib=0)
+
+
+def test_a_guarantee_is_taken_from_its_pf_until_none_is_left_and_undone_with_the_hold() -> None:
+    fleet, wanted = a_fleet(ACCOUNTED), guaranteed(400)
+    holds = [fleet.hold(placed(wanted, fleet), wanted) for _ in range(3)]
+    assert fleet.view(ACCOUNTED.id).bandwidth_left == {
+        PF_A: Bandwidth(egress_mbps=200),
+        PF_B: Bandwidth(egress_mbps=200, ingress_mbps=600),
+    }
+    refused(wanted, fleet)
+    placed(guaranteed(200), fleet)
+    for hold in holds:
+        fleet.undo(hold)
+    assert fleet.view(ACCOUNTED.id).bandwidth_left == ACCOUNTED.bandwidth_left
+
+
+def test_a_direction_that_a_pf_does_not_account_is_not_guaranteed_by_it() -> None:
+    fleet = a_fleet(ACCOUNTED)
+    assert device_ids(placed(guaranteed(100, 500), fleet)) == ["b.0"]
+    refused(guaranteed(100, 400, count=2), fleet)
+    refused(guaranteed(1), a_fleet(HOST))
+
+
+def test_all_guarantees_of_a_request_come_from_what_is_left_together() -> None:
+    fleet = a_fleet(ACCOUNTED)
+    request = guaranteed(500, count=3)
+    picked = {text.partition(".")[0] for text in device_ids(placed(request, fleet)) if text}
+    assert picked == {"a", "b"}
+    refused(guaranteed(500, count=4), fleet)
+
+
+def test_a_pf_taken_whole_owes_its_guarantee_like_any() -> None:
+    fleet = a_fleet(ACCOUNTED)
+    whole = a_request(a_nic("w", "phy1", kind=DeviceKind.PF, ingress_mbps=600))
+    assert device_ids(placed(whole, fleet)) == ["b"]
+    fleet.hold(placed(whole, fleet), whole)
+    assert fleet.view(ACCOUNTED.id).bandwidth_left[PF_B].ingress_mbps == 0
+
+
+def test_a_pf_that_owes_more_than_it_has_takes_nothing_from_the_others() -> None:
+    fleet = a_fleet(ACCOUNTED)
+    fleet.owe(ACCOUNTED.id, PF_A, Guarantee(egress_mbps=1700))
+    assert fleet.view(ACCOUNTED.id).bandwidth_left[PF_A].egress_mbps == -700
+    assert device_ids(placed(guaranteed(600), fleet)) == ["b.0"]
+
+
+def test_what_is_no_longer_left_to_guarantee_is_not_held() -> None:
+    fleet, wanted = a_fleet(ACCOUNTED), guaranteed(0, 600)
+    choice = placed(wanted, fleet)
+    fleet.owe(ACCOUNTED.id, PF_B, Guarantee(ingress_mbps=1))
+    before = fleet.view(ACCOUNTED.id)
+    with pytest.raises(NotFree):
+        fleet.hold(choice, wanted)
+    assert fleet.view(ACCOUNTED.id) == before

@@ -15,10 +15,12 @@ from types import MappingProxyType
 from typing import Final
 
 from trunkline.api.compute.server_view import ZONE
+from trunkline.api.hints import parse_hints
 from trunkline.api.parsing import Fields
 from trunkline.api.versions import Microversion
 from trunkline.control.requests import NicPolicy, NicRequest, ServerCreate
 from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, is_uuid
+from trunkline.domain.nic_rules import AskedRule
 from trunkline.domain.port import parse_vnic_type
 
 NAME_CHARS_MAX: Final = 255
@@ -54,7 +56,7 @@ _WITHOUT_EFFECT: Final[Mapping[str, tuple[tuple[object, ...], str]]] = MappingPr
     "trusted_image_certificates": ((None, []), "image signatures are not checked"),
 })  # fmt: skip
 
-# Top-level keys beside "server": each hint that is given is refused, by name.
+# Top-level keys beside "server".
 _HINTS: Final = ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints")
 
 _HOSTNAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
@@ -63,7 +65,7 @@ _HOSTNAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-
 def parse_server_create(body: Fields, version: Microversion) -> ServerCreate:
     """Return what is asked for; raise `Invalid` for what is malformed, unknown, or not served."""
     body.require_only(("server", *_HINTS))
-    _refuse_hints(body)
+    rules = _rules(body)
     server = body.fields("server")
     _require_known(server, version)
     for name, (meaningless, why) in _WITHOUT_EFFECT.items():
@@ -77,6 +79,7 @@ def parse_server_create(body: Fields, version: Microversion) -> ServerCreate:
         flavor_id=_flavor(server),
         image_id=image_id,
         nics=_nics(server, version),
+        rules=rules,
         host=_host(server),
         description=server_description(server),
         metadata=_metadata(server),
@@ -104,10 +107,9 @@ def server_description(server: Fields) -> str | None:
     return description
 
 
-def _refuse_hints(body: Fields) -> None:
-    for name in _HINTS:
-        for hint in body.mapping(name, None) or {}:
-            raise body.invalid(f"{name}.{hint}", "scheduler hints are not served")
+def _rules(body: Fields) -> tuple[AskedRule, ...]:
+    given = [hints for name in _HINTS if (hints := body.fields(name, None)) is not None]
+    return tuple(rule for hints in given for rule in parse_hints(hints))
 
 
 def _require_known(server: Fields, version: Microversion) -> None:

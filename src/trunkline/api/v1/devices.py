@@ -13,7 +13,7 @@ from trunkline.control.devices import list_devices
 from trunkline.control.services import Services
 from trunkline.control.views import DeviceView
 from trunkline.domain.device import DeviceKind
-from trunkline.wire.v1 import DeviceItem, DeviceOwner
+from trunkline.wire.v1 import DeviceItem, DeviceOwner, PfBandwidth
 
 _STATES: Final = (
     "free", "claimed", "active", "releasing", "quarantined", "blocked", "withdrawn",
@@ -65,5 +65,15 @@ def device_item(view: DeviceView) -> DeviceItem:
             server_id=held.server_id,
             since=held.created_at,
             failure=held.failure,
+            egress_mbps=held.guarantee.egress_mbps,
+            ingress_mbps=held.guarantee.ingress_mbps,
+        ),
+        bandwidth=None
+        if view.bandwidth is None
+        else PfBandwidth(
+            egress_mbps=view.bandwidth.bandwidth.egress_mbps,
+            ingress_mbps=view.bandwidth.bandwidth.ingress_mbps,
+            egress_mbps_owed=view.bandwidth.owed.egress_mbps,
+            ingress_mbps_owed=view.bandwidth.owed.ingress_mbps,
         ),
     )

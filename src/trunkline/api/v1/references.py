@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from trunkline.api.listing import Filter
+from trunkline.control.capacity import capacity_by_physical_network
 from trunkline.control.devices import list_devices
 from trunkline.control.hosts import get_host
 from trunkline.control.lookup import CANDIDATES_MAX, ambiguous, find_by_id_or_name
@@ -18,7 +19,7 @@ from trunkline.control.services import Services
 from trunkline.control.views import PortView, ServerView
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import is_uuid
+from trunkline.domain.ids import PhysicalNetwork, is_uuid
 from trunkline.domain.listing import ListQuery
 
 
@@ -44,7 +45,7 @@ def references(*names: str) -> dict[str, Filter]:
 
 
 def resolve_references(svc: Services, caller: Caller, query: ListQuery) -> ListQuery:
-    """Put IDs in the place of what `references` let in; see that the hosts named are there.
+    """Put IDs in the place of what `references` let in; see that what else is named is there.
 
     Raises:
         NotFound: A name that nothing has: a mistyped one must not look like "there is nothing".
@@ -54,6 +55,8 @@ def resolve_references(svc: Services, caller: Caller, query: ListQuery) -> ListQ
     if "host" in equals:
         hosts = (get_host(svc, caller, str(ref)).host.name for ref in equals["host"])
         equals["host"] = tuple(hosts)
+    if "physical_network" in equals:
+        _require_physical_networks(svc, caller, [str(ref) for ref in equals["physical_network"]])
     for name in _ID_OF.keys() & equals.keys():
         by_id = f"{name}_id"
         if by_id in equals:
@@ -61,6 +64,14 @@ def resolve_references(svc: Services, caller: Caller, query: ListQuery) -> ListQ
         refs = equals.pop(name)
         equals[by_id] = tuple(_id(svc, caller, name, str(ref)) for ref in refs)
     return replace(query, equals=equals)
+
+
+def _require_physical_networks(svc: Services, caller: Caller, names: Sequence[str]) -> None:
+    """Raise `NotFound` for one that is neither configured nor cabled to any device."""
+    others = [PhysicalNetwork(name) for name in names if name not in svc.networking.vlan_ranges]
+    for name, found in capacity_by_physical_network(svc, caller, others).items() if others else ():
+        if not found.host_count:
+            raise NotFound("physical network", name)
 
 
 def _id(svc: Services, caller: Caller, name: str, ref: str) -> str:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline.api.routing import Auth, Route, get, patch, post
-from trunkline.api.v1 import agents, devices, events, explain, hosts, networks, servers, verify
+from trunkline.api.routing import Auth, Route, delete, get, patch, post, put
+from trunkline.api.v1 import (
+    agents,
+    devices,
+    events,
+    explain,
+    hosts,
+    networks,
+    quotas,
+    servers,
+    verify,
+)
 from trunkline.wire.v1 import PREFIX, REPORT_BYTES_MAX
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -17,6 +27,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{PREFIX}/physical-networks", networks.list_physical, Auth.ADMIN),
     post(f"{PREFIX}/explain", explain.explain_request),
     post(f"{PREFIX}/verify", verify.verify, Auth.ADMIN),
+    get(f"{PREFIX}/quotas", quotas.list_),
+    put(f"{PREFIX}/quotas/{{project}}/{{kind}}", quotas.set_, Auth.ADMIN),
+    delete(f"{PREFIX}/quotas/{{project}}/{{kind}}", quotas.unset, Auth.ADMIN),
     get(f"{PREFIX}/servers/{{id}}/path", servers.path),
     get(f"{PREFIX}/events", events.list_),
     post(f"{PREFIX}/hosts/{{name}}/enrol", agents.enrol, Auth.PUBLIC),

@@ -32,6 +32,7 @@ def _server_path(svc: Services, caller: Caller, view: ServerView) -> ServerPath:
         fault=None if fault is None else fault.message,
         fault_details=fault.details if fault is not None and caller.is_admin else None,
         nics=tuple(_nic_path(svc, caller, nic) for nic in view.nics),
+        rules=tuple(map(str, server.nic_rules)),
         devices=tuple(map(_path_device, view.devices)) if caller.is_admin else (),
         device_count=len(view.devices),
     )

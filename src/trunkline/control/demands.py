@@ -1,0 +1,171 @@
+"""From a server's NICs, looked up, to what placement is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.control.access import require_admin
+from trunkline.control.asking import (
+    isolates_guaranteed,
+    numa_policy_of,
+    rules_of_flavor,
+    rules_over,
+)
+from trunkline.control.binding import TUNNEL_BRIDGE
+from trunkline.control.nics import DEVICE_KINDS, Nic, resolve_nics, segments_for
+from trunkline.control.pci_flavors import requests_of
+from trunkline.control.requests import ExplainRequest
+from trunkline.control.services import Services
+from trunkline.domain.errors import StateConflict
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import HostId, HostName
+from trunkline.domain.nic_rules import NicRule, NumaPolicy, Scope
+from trunkline.domain.pci_request import PciRequest
+from trunkline.domain.server import Flavor, Server
+from trunkline.placement.request import GroupRule, NicDemand, PlacementRequest, SegmentOption
+from trunkline.store.transaction import Transaction
+
+
+def server_request(
+    tx: Transaction,
+    svc: Services,
+    server: Server,
+    nics: Sequence[Nic],
+    *,
+    host: HostName | None = None,
+) -> PlacementRequest:
+    """Make the request that places a server, or places it anew."""
+    return placement_request(
+        tx, svc, nics, server.flavor, devices=server.pci_requests,
+        numa_policy=server.numa_policy, rules=server.nic_rules, host=host,
+        excluded=server.excluded_hosts,
+    )  # fmt: skip
+
+
+def placement_request(
+    tx: Transaction,
+    svc: Services,
+    nics: Sequence[Nic],
+    flavor: Flavor | None,
+    *,
+    devices: Sequence[PciRequest] = (),
+    numa_policy: NumaPolicy | None = None,
+    rules: Sequence[NicRule] = (),
+    host: HostName | None = None,
+    excluded: Sequence[HostId] = (),
+) -> PlacementRequest:
+    """Make the request to placement. NICs whose device an admin has claimed pin the host.
+
+    Args:
+        tx: Tells which host that is.
+        svc: Knows what networks demand.
+        nics: The server's.
+        flavor: Its size; None: size is no matter.
+        devices: What it gets besides NICs.
+        numa_policy: Of NICs that have none of their own, and of `devices`.
+        rules: Over its NICs.
+        host: This host or none.
+        excluded: Hosts that have refused it.
+    """
+    for nic in nics:
+        if nic.claim is None:
+            continue
+        claimed = tx.hosts.get(nic.claim.host_id).name
+        if host not in (None, claimed):
+            raise StateConflict("port", nic.name, f"its claimed device is on {claimed}, not {host}")
+        host = claimed
+    demands = (
+        *(_demand(svc, nic, numa_policy) for nic in nics if nic.claim is None),
+        *device_demands(devices, numa_policy),
+    )
+    return PlacementRequest(
+        nics=demands,
+        vcpus=flavor.vcpus if flavor else 0,
+        memory_mib=flavor.memory_mib if flavor else 0,
+        disk_gib=flavor.disk_gib + flavor.ephemeral_gib if flavor else 0,
+        excluded_hosts=frozenset(excluded),
+        only_host=host,
+        rules=(
+            *(_group_rule(rule, nics) for rule in rules),
+            *_isolation(flavor, demands),
+        ),
+    )
+
+
+def shape_request(
+    tx: Transaction, svc: Services, caller: Caller, shape: ExplainRequest
+) -> PlacementRequest:
+    """Make the request that a server of this shape would be placed by.
+
+    Raises:
+        NotFound: Something it names that the caller can't see.
+        Forbidden: A host is named, by no admin.
+    """
+    if shape.host is not None:
+        require_admin(caller, "naming a host")
+        tx.hosts.get_by_name(shape.host)
+    flavor = None if shape.flavor_id is None else tx.flavors.get(shape.flavor_id)
+    nics = resolve_nics(tx, svc, caller, shape.nics)
+    specs = {} if flavor is None else flavor.extra_specs
+    return placement_request(
+        tx, svc, nics, flavor, devices=requests_of(tx, svc, specs),
+        numa_policy=numa_policy_of(specs), host=shape.host,
+        rules=rules_over(nics, (*rules_of_flavor(specs), *shape.rules)),
+    )  # fmt: skip
+
+
+def device_demands(
+    requests: Sequence[PciRequest], numa_policy: NumaPolicy | None = None
+) -> tuple[NicDemand, ...]:
+    """Return one demand for each device that a server gets besides its NICs.
+
+    A `numa_policy` goes before that of an alias, as in Nova.
+    """
+    wanted = [request for request in requests for _ in range(request.count)]
+    return tuple(
+        NicDemand(
+            nic=f"device {number} ({request.name})",
+            kind=request.kind,
+            options=(),
+            match=request.match,
+            or_kinds=frozenset(request.or_kinds),
+            numa=numa_policy or request.numa,
+        )
+        for number, request in enumerate(wanted)
+    )
+
+
+def _group_rule(rule: NicRule, nics: Sequence[Nic]) -> GroupRule:
+    named = frozenset(nics[number].name for number in rule.nics)
+    return GroupRule(scope=rule.scope, apart=rule.apart, hard=rule.hard, nics=named)
+
+
+def _isolation(flavor: Flavor | None, demands: Sequence[NicDemand]) -> tuple[GroupRule, ...]:
+    """Nova's `group_policy=isolate`: what asks for resources of a PF has a PF of its own."""
+    if flavor is None or not isolates_guaranteed(flavor.extra_specs):
+        return ()
+    asking = frozenset(nic.nic for nic in demands if nic.egress_mbps or nic.ingress_mbps)
+    return (GroupRule(scope=Scope.PF, apart=True, hard=True, nics=asking),)
+
+
+def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDemand:
+    kind = DEVICE_KINDS[nic.vnic_type]
+    options = []
+    for segment in segments_for(svc, nic.network, nic.vnic_type):
+        attributes = {} if kind is None else svc.networking.demanded_by(nic.network, segment)
+        options.append(
+            SegmentOption(
+                segment_id=segment.id,
+                attributes=attributes,
+                physical_network=segment.physical_network or TUNNEL_BRIDGE,
+            )
+        )
+    trusted = {"e.trusted": "true"} if nic.port is not None and nic.port.trusted else {}
+    return NicDemand(
+        nic=nic.name,
+        kind=kind,
+        options=tuple(options),
+        attributes=trusted if kind else {},
+        match=nic.match,
+        numa=nic.numa_policy or numa_policy,
+    )
