@@ -14,7 +14,7 @@ import pytest
 from tests.unit.placement.builders import a_fleet, a_host, a_node
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember
-from trunkline.domain.ids import DeviceId, PhysicalNetwork
+from trunkline.domain.ids import DeviceId, HostId, PhysicalNetwork
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.demand import make_demand
 from trunkline.placement.feasibility import fit, host_reasons, site_of
@@ -92,7 +92,7 @@ def random_nic(dice: Random, name: str) -> NicDemand:
     )
 
 
-def fitting_one_by_one(request: PlacementRequest, fleet: Fleet) -> set[str]:
+def fitting_one_by_one(request: PlacementRequest, fleet: Fleet) -> set[HostId]:
     demand = make_demand(request)
     found = set()
     for host in fleet.hosts():

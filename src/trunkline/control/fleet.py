@@ -19,6 +19,7 @@ from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, HostId
+from trunkline.placement.criteria import DEFAULT_RANKING, Ranking
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
 from trunkline.placement.place import place
@@ -38,6 +39,7 @@ class LiveFleet:
         host_silent_seconds_max: int,
         replicated: bool,
         spread_key: str = "",
+        ranking: Ranking = DEFAULT_RANKING,
     ) -> None:
         """Make an empty index; `load` fills it.
 
@@ -47,13 +49,14 @@ class LiveFleet:
             replicated: Other processes write to the same store, so the change feed is followed.
             spread_key: This process's own, where there are several: of hosts that rank equal, each
                 process then prefers others, and they don't race for the first.
+            ranking: Which hosts come first.
         """
         self._clock = clock
         self._silence_max = timedelta(seconds=host_silent_seconds_max)
         self._replicated = replicated
         self._spread_key = spread_key
         self._lock = threading.RLock()
-        self._fleet = Fleet()
+        self._fleet = Fleet(ranking)
         self._last_seen: dict[HostId, datetime | None] = {}
         self._stale: set[HostId] = set()
         self._change_read = NO_CHANGE

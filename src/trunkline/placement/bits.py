@@ -81,6 +81,28 @@ class Planes:
                 among = with_bit
         return among
 
+    def least(self, among: int) -> int:
+        """Return which of the places `among` have the lowest number of them."""
+        for plane in reversed(self._planes):
+            without = among ^ among & plane
+            if without:
+                among = without
+        return among
+
+    def highest(self, among: int) -> int:
+        """Return the highest number at the places `among`; 0 if there are none."""
+        best = self.most(among)
+        return sum(1 << b for b, plane in enumerate(self._planes) if best & plane)
+
+    def lowest(self, among: int) -> int:
+        """Return the lowest number at the places `among`; 0 if there are none."""
+        best = self.least(among)
+        return sum(1 << b for b, plane in enumerate(self._planes) if best & plane)
+
+    def among(self, places: int) -> Counter:
+        """Return the numbers at these places, and 0 at all others."""
+        return Counter.of_planes([plane & places for plane in self._planes])
+
     def change(self, place: int, before: int, after: int) -> None:
         """Change one number. What it was is not looked up, as most planes need not be touched."""
         changed = before ^ after
@@ -111,15 +133,33 @@ class Counter(Planes):
 
     def add_one(self, places: int) -> None:
         """Add 1 at each of these places."""
-        one = Counter()
-        one._planes = [places]
-        self.add(one)
+        self.add(Counter.of_planes([places]))
 
-    def among(self, places: int) -> Counter:
-        """Return the counts at these places, and 0 at all others."""
-        found = Counter()
-        found._planes = [plane & places for plane in self._planes]
-        return found
+    def add_times(self, factor: int, other: Counter) -> None:
+        """Add so many times each count of another."""
+        for bit in bits_of(factor):
+            self.add(Counter.of_planes([0] * (bit.bit_length() - 1) + other._planes))
+
+    def inverse(self, places: int) -> Counter:
+        """Return counts at these places that fall by what the counts here rise."""
+        return Counter.of_planes([places ^ places & plane for plane in self._planes])
+
+    @staticmethod
+    def of_planes(planes: list[int]) -> Counter:
+        """Make a counter of its planes."""
+        made = Counter()
+        made._planes = planes
+        return made
+
+    @staticmethod
+    def of_parts(parts: Mapping[int, int]) -> Counter:
+        """Make a counter of disjoint sets of places, each of which has one count."""
+        made = Counter()
+        for count, places in parts.items():
+            made._planes += [0] * (count.bit_length() - len(made._planes))
+            for bit in bits_of(count):
+                made._planes[bit.bit_length() - 1] |= places
+        return made
 
 
 class Numbers(Planes):

@@ -13,6 +13,7 @@ from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.placement.columns import Columns
+from trunkline.placement.criteria import DEFAULT_RANKING, Ranking
 from trunkline.placement.host_state import HostState
 from trunkline.placement.places import Places
 from trunkline.placement.request import Placed, PlacementRequest
@@ -50,7 +51,8 @@ class Hold:
 class Fleet:
     """The index. Its hosts change by deltas, each of which costs the same in any fleet."""
 
-    def __init__(self) -> None:
+    def __init__(self, ranking: Ranking = DEFAULT_RANKING) -> None:
+        self.ranking = ranking  # Of its hosts, whoever asks.
         self._hosts: dict[HostId, HostState] = {}
         self._structures = Structures()
         self._places = Places()

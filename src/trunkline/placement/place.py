@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trunkline.placement.bits import bits_of
-from trunkline.placement.columns import Columns
 from trunkline.placement.demand import demand_and_classes, fits
 from trunkline.placement.explanation import explain
 from trunkline.placement.feasibility import Fit, host_reasons, site_of
@@ -47,7 +46,7 @@ def find_placement(
     request: PlacementRequest, fleet: Fleet, *, spread_key: str = ""
 ) -> Placed | None:
     """Like `place`, without the reasons."""
-    sought = _Sought(request, fleet.columns())
+    sought = _Sought(request, fleet)
     found = (sought.place_on(host) for host in sought.hosts(spread_key))
     return next((placed for placed in found if placed is not None), None)
 
@@ -60,7 +59,7 @@ def candidates(
     The fleet may change between two candidates: each is decided from its host as it is then, and
     hosts that did not fit at the start are not looked at again.
     """
-    sought = _Sought(request, fleet.columns())
+    sought = _Sought(request, fleet)
     for host in list(sought.hosts(spread_key)):
         placed = sought.place_on(host) if fleet.find_host(host.id) is host else None
         if placed is not None:
@@ -70,11 +69,13 @@ def candidates(
 class _Sought:
     """A request with all that is worked out of it once, before any host is looked at."""
 
-    def __init__(self, request: PlacementRequest, columns: Columns) -> None:
+    def __init__(self, request: PlacementRequest, fleet: Fleet) -> None:
+        columns = fleet.columns()
         demand, self._class_of_nic = demand_and_classes(request)
         self._request = request
         self._demand = demand
         self._columns = columns
+        self._ranking = fleet.ranking
         self._device_columns = [  # As `Demand.device_classes`.
             (columns.of_class(one), count) for one, count in demand.device_classes
         ]
@@ -82,7 +83,12 @@ class _Sought:
     def hosts(self, spread_key: str) -> Iterator[HostState]:
         """Yield the hosts to try, best first."""
         return in_order(
-            self._request, self._demand, self._device_columns, self._columns, spread_key=spread_key
+            self._request,
+            self._demand,
+            self._device_columns,
+            self._columns,
+            self._ranking,
+            spread_key=spread_key,
         )
 
     def place_on(self, host: HostState) -> Placed | None:
