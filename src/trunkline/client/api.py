@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from trunkline.client.pci_flavors import PciFlavorApi
 from trunkline.client.session import Session
+from trunkline.wire.defrag import DefragAnswer, DefragBody
 from trunkline.wire.quotas import QuotaBody, QuotaItem, QuotaList
 from trunkline.wire.v1 import (
     PREFIX,
@@ -67,6 +68,10 @@ class TrunklineApi:
     def explain(self, body: ExplainBody) -> ExplainAnswer:
         """Ask where a server would go now, or why nowhere; nothing is held by it."""
         return self._session.call("POST", "/explain", ExplainAnswer, body=body)
+
+    def defrag(self, body: DefragBody) -> DefragAnswer:
+        """Ask for the fewest moves that free devices; nothing is held or moved by it."""
+        return self._session.call("POST", "/defrag", DefragAnswer, body=body)
 
     def quotas(self, project: str | None) -> tuple[QuotaItem, ...]:
         """List quotas: of this project, by ID or name, or of all that may be seen."""

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.clock import Clock
@@ -22,7 +23,7 @@ from trunkline.domain.ids import DeviceId, HostId
 from trunkline.placement.criteria import DEFAULT_RANKING, Ranking
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
-from trunkline.placement.place import place
+from trunkline.placement.place import candidates, place
 from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
 from trunkline.placement.views import HostView, view_differences
 from trunkline.store.changes import NO_CHANGE
@@ -91,6 +92,17 @@ class LiveFleet:
             self._catch_up(tx)  # Does nothing on a snapshot: `refresh` before.
             result = place(request, self._fleet, spread_key=self._spread_key)
             return result if isinstance(result, Placed) else result.explanation
+
+    def takers(self, request: PlacementRequest, *, at_most: int) -> tuple[HostView, ...]:
+        """Return the hosts that could take a server, best first, as values; nothing is held."""
+        with self._lock:
+            found = islice(candidates(request, self._fleet), at_most)
+            return tuple([self._fleet.view(placed.host_id) for placed in found])
+
+    def hosts_having(self, attribute: tuple[str, str]) -> tuple[HostId, ...]:
+        """Return the hosts with a device that has an attribute, in no particular order."""
+        with self._lock:
+            return self._fleet.hosts_having(attribute)
 
     def is_up(self, host: Host) -> bool:
         """Say whether a host's agent has been heard within the limit, and can use the host."""

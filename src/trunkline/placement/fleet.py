@@ -76,6 +76,11 @@ class Fleet:
         """Each host's ID, in no particular order."""
         return tuple(self._hosts)
 
+    def hosts_having(self, attribute: tuple[str, str]) -> tuple[HostId, ...]:
+        """The hosts with a device that has an attribute, in no particular order."""
+        wanted = sum(1 << number for number in self._structures.profiles_with([[attribute]]))
+        return tuple([host.id for host in self._hosts.values() if host.structure.profiles & wanted])
+
     def view(self, host_id: HostId) -> HostView:
         """The host as a value: putting it into another fleet makes an equal host there."""
         return self._hosts[host_id].view()

@@ -166,3 +166,13 @@ def test_by_weights_a_server_without_devices_can_be_kept_off_hosts_that_have_som
         weights = {"spare_hosts_with_devices": weight, "spread_memory": 1}
         fleet = a_fleet(*hosts, ranking=make_ranking(None, weights))
         assert host_names(fleet, list(candidates(a_request(), fleet))) == order
+
+
+def test_tags_in_vain_count_once_for_each_nic() -> None:
+    fleet = a_fleet(
+        a_host("a", vfs("a1", 8, speed="25g"), vfs("a2", 8, "phy2")),
+        a_host("b", vfs("b1", 8), vfs("b2", 8, "phy2", speed="25g", trusted="true")),
+    )
+    nics = [a_nic(f"n{n}", "phy1") for n in range(3)]
+    request = a_request(*nics, a_nic("m", "phy2"))
+    assert host_names(fleet, list(candidates(request, fleet))) == ["b", "a"]

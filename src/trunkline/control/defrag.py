@@ -1,0 +1,223 @@
+"""The fewest moves that free devices on a PF, a NUMA node or a switch. Nothing is held or moved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from trunkline.control.access import require_admin
+from trunkline.control.networking import ConnectivityCheck
+from trunkline.control.residents import residents_of
+from trunkline.control.services import Services
+from trunkline.domain.device import SWITCH_TAG, DeviceKind, DeviceRef, OfferedDevice
+from trunkline.domain.errors import NotFound
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import DeviceId, HostId, HostName
+from trunkline.domain.pci import PciAddress
+from trunkline.placement.defrag import (
+    Cover,
+    Goal,
+    NoPlan,
+    Plan,
+    covers,
+    find_plan,
+    requests_to_place,
+)
+from trunkline.placement.request import Placed, Reason
+from trunkline.placement.residents import Resident
+from trunkline.placement.views import HostView
+from trunkline.store.transaction import Transaction
+
+EXPLAINED_MAX = 3  # Servers that can go nowhere of which is told why: each costs an explanation.
+
+
+@dataclass(frozen=True, slots=True)
+class OnPf:
+    """One PF of a host."""
+
+    host: HostName
+    address: PciAddress
+
+
+@dataclass(frozen=True, slots=True)
+class OnNumaNode:
+    """The PFs on one NUMA node of a host."""
+
+    host: HostName
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class OnSwitch:
+    """The PFs, of all hosts, that are cabled to one top-of-rack switch."""
+
+    name: str
+
+
+Where = OnPf | OnNumaNode | OnSwitch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """A server that could go nowhere."""
+
+    resident: Resident
+    counts: Mapping[Reason, int] | None  # Hosts off the target by reason; None: not worked out.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DefragAdvice:
+    """The answer: a plan, or why there is none."""
+
+    found: Plan | NoPlan
+    pfs: tuple[tuple[HostName, str], ...]  # The target: host and address of each; one if whole.
+    stuck: tuple[Stuck, ...]
+    host_names: Mapping[HostId, HostName]
+    devices: Mapping[DeviceRef, OfferedDevice]  # Those that the plan names.
+
+
+def defrag(
+    svc: Services, caller: Caller, where: Where, goal: Goal, *, states_max: int
+) -> DefragAdvice:
+    """Find the fewest moves of servers that reach the goal. Admins only.
+
+    Raises:
+        NotFound: No such host, PF, NUMA node or switch.
+    """
+    require_admin(caller, "planning moves of servers")
+    # A plan must hold when devices are bound, whatever placement is told to look at.
+    networking = replace(svc.networking, connectivity_check=ConnectivityCheck.PLACEMENT)
+    svc = replace(svc, networking=networking)
+    # A snapshot may be older than what the index has followed already.
+    svc.store.write(svc.fleet.refresh)
+    scene = svc.store.read(lambda tx: _look(tx, svc, where))
+    found = covers(goal, scene.target, scene.hosts, scene.residents)
+    hosts = [*scene.hosts, *_others(svc, found, scene.hosts)]
+    plan = find_plan(found, hosts, states_max=states_max)
+    return svc.store.read(lambda tx: _advice(tx, svc, scene, plan))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Scene:
+    """The hosts of the target, as one transaction has seen them."""
+
+    target: tuple[DeviceId, ...]
+    hosts: tuple[HostView, ...]
+    residents: tuple[Resident, ...]
+
+
+def _look(tx: Transaction, svc: Services, where: Where) -> _Scene:
+    ids: Collection[HostId]
+    match where:
+        case OnPf(host, _) | OnNumaNode(host, _):
+            ids = (tx.hosts.get_by_name(host).id,)
+        case OnSwitch(name):
+            ids = svc.fleet.hosts_having((f"e.{SWITCH_TAG}", name))
+    views = [svc.fleet.stored_view(tx, host) for host in tx.hosts.get_many(ids).values()]
+    target = tuple(kin_id for view in views for kin_id in _kin_at(view, where))
+    if not target:
+        raise _nothing_at(where)
+    here = set(target)
+    hosts = [view for view in views if any(pool.kin_id in here for pool in view.pools)]
+    return _Scene(
+        target=target,
+        hosts=tuple(sorted(hosts, key=lambda view: (view.name, view.id))),
+        residents=residents_of(tx, svc, [view.id for view in hosts]),
+    )
+
+
+def _kin_at(view: HostView, where: Where) -> Iterator[DeviceId]:
+    match where:
+        case OnPf(_, address):
+            for pool in view.pools:
+                if pool.kind is DeviceKind.PF and pool.address == str(address):
+                    yield pool.kin_id
+        case OnNumaNode(_, node):
+            yield from _kin_with(view, "numa_node", str(node))
+        case OnSwitch(name):
+            yield from _kin_with(view, f"e.{SWITCH_TAG}", name)
+
+
+def _kin_with(view: HostView, attribute: str, value: str) -> Iterator[DeviceId]:
+    """Devices of which each that says where it is says the same."""
+    told: dict[DeviceId, set[str]] = {}
+    for pool in view.pools:
+        if attribute in pool.attributes:
+            told.setdefault(pool.kin_id, set()).add(pool.attributes[attribute])
+    return (kin_id for kin_id, values in told.items() if values == {value})
+
+
+def _nothing_at(where: Where) -> NotFound:
+    match where:
+        case OnPf(host, address):
+            return NotFound("PF", f"{host}/{address}")
+        case OnNumaNode(host, node):
+            return NotFound("NUMA node with devices on offer", f"{host}/{node}")
+        case OnSwitch(name):
+            return NotFound("switch with PFs on offer", name)
+
+
+def _others(
+    svc: Services, found: Collection[Cover], hosts: Sequence[HostView]
+) -> tuple[HostView, ...]:
+    """The hosts that servers may go to, each as the index has it at one moment."""
+    requests, at_most = requests_to_place(found, hosts)
+    others: dict[HostId, HostView] = {}
+    for request in requests:
+        for view in svc.fleet.takers(request, at_most=at_most):
+            others.setdefault(view.id, view)
+    return tuple(others.values())
+
+
+def _advice(tx: Transaction, svc: Services, scene: _Scene, found: Plan | NoPlan) -> DefragAdvice:
+    moves = found.moves if isinstance(found, Plan) else ()
+    ids = {view.id for view in scene.hosts} | {move.placed.host_id for move in moves}
+    refs = {
+        ref
+        for move in moves
+        for change in move.changes
+        for ref in (change.before, change.after)
+        if ref is not None
+    }
+    return DefragAdvice(
+        found=found,
+        pfs=_pfs(scene, found.target if isinstance(found, Plan) else scene.target),
+        stuck=tuple(_stuck(tx, svc, scene, found)) if isinstance(found, NoPlan) else (),
+        host_names={host.id: host.name for host in tx.hosts.get_many(ids).values()},
+        devices={ref: record.device for ref, record in tx.devices.named(refs).items()},
+    )
+
+
+def _pfs(scene: _Scene, target: Collection[DeviceId]) -> tuple[tuple[HostName, str], ...]:
+    return tuple(
+        sorted(
+            (view.name, pool.address)
+            for view in scene.hosts
+            for pool in view.pools
+            if pool.kind is DeviceKind.PF and pool.kin_id in target
+        )
+    )
+
+
+def _stuck(tx: Transaction, svc: Services, scene: _Scene, found: NoPlan) -> Iterator[Stuck]:
+    own = frozenset(view.id for view in scene.hosts)
+    for number, resident in enumerate(found.stuck):
+        counts = _reasons(tx, svc, resident, own) if number < EXPLAINED_MAX else None
+        yield Stuck(resident=resident, counts=counts)
+
+
+def _reasons(
+    tx: Transaction, svc: Services, resident: Resident, own: frozenset[HostId]
+) -> Mapping[Reason, int]:
+    """Why hosts that have nothing of the target don't take a server."""
+    request = resident.request
+    answer = svc.fleet.explain(tx, replace(request, excluded_hosts=request.excluded_hosts | own))
+    if isinstance(answer, Placed):
+        return {}
+    return Counter(
+        reason
+        for refusal in answer.hosts
+        if refusal.host_id not in own
+        for reason in {*refusal.reasons, *(nic.reason for nic in refusal.nics)}
+    )
