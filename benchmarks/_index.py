@@ -10,6 +10,7 @@ from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
 from trunkline.domain.nic_rules import NumaPolicy, Scope
+from trunkline.placement.criteria import make_ranking
 from trunkline.placement.explanation import explain
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.place import candidates, find_placement
@@ -24,7 +25,15 @@ from trunkline.placement.views import HostView, NumaRoom
 
 FACTS = ("vendor_id", "product_id")  # Told by the hardware; all else are tags, with a prefix.
 
-__all__ = ["Hold", "Index", "Placed", "PlacementRequest", "as_view", "make_request"]
+__all__ = [
+    "Hold",
+    "Index",
+    "Placed",
+    "PlacementRequest",
+    "as_view",
+    "make_request",
+    "make_ruled_request",
+]
 
 
 class Index:
@@ -38,6 +47,12 @@ class Index:
     def decide(self, request: PlacementRequest) -> Placed | None:
         """Choose host and devices, or find that there are none."""
         return find_placement(request, self._fleet)
+
+    def rank_by_weights(self) -> None:
+        """From now on, hosts come by a weighted sum of four criteria."""
+        self._fleet.ranking = make_ranking(
+            None, {"spare_tags": 10, "spread_devices": 2, "spread_memory": 1, "spread_vcpus": 1}
+        )
 
     def hold(self, placed: Placed, request: PlacementRequest) -> Hold:
         """Take what was chosen."""

@@ -6,12 +6,14 @@ the columns that rule hosts out for many at once ever rule out one too many.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
 import pytest
 
 from tests.unit.placement.builders import a_fleet, a_host, a_node
+from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember
 from trunkline.domain.ids import DeviceId, HostId, PhysicalNetwork
@@ -24,12 +26,13 @@ from trunkline.placement.request import GroupRule, NicDemand, PlacementRequest, 
 
 NETWORKS = ("phy1", "phy2")
 CARDS = 3
+LEFT = (None, 9, 25, 40, 40)  # Mbps.
 
 
 def random_host(dice: Random, name: str) -> HostView:
     """Ports of one card may be on two nodes, and VFs of one PF may say different things."""
     devices: list[PoolMember] = []
-    for p in range(dice.randint(1, 4)):
+    for p in range(dice.randint(2, 4)):
         pf = f"{name}-pf{p}"
         facts = {"e.physical_network": dice.choice(NETWORKS)}
         if dice.random() < 0.8:
@@ -45,7 +48,7 @@ def random_host(dice: Random, name: str) -> HostView:
                     attributes=facts | ({} if node is None else {"numa_node": node}),
                 )
             )
-        for vf in range(dice.randint(0, 4)):
+        for vf in range(dice.randint(0, 5)):
             tags = {"e.trusted": "true"} if dice.random() < 0.4 else {}
             told = {} if node is None or dice.random() < 0.2 else {"numa_node": node}
             devices.append(
@@ -56,12 +59,22 @@ def random_host(dice: Random, name: str) -> HostView:
                     taken=dice.random() < 0.3,
                 )
             )
-    numa = (a_node(0), a_node(1)) if dice.random() < 0.5 else ()
-    return a_host(name, devices, numa=numa)
+    numa = tuple(
+        a_node(node, vcpus=dice.choice((0, 8, 8)), memory_mib=dice.choice((512, 1536, 1536)))
+        for node in dice.choice(((), (), (0, 1), (0, 1), (1,)))
+    )
+    pfs = {device.ref.kin_id for device in devices}
+    left = {
+        pf: Bandwidth(egress_mbps=dice.choice((-5, *LEFT)), ingress_mbps=dice.choice(LEFT))
+        for pf in sorted(pfs)
+    }
+    return replace(a_host(name, devices, numa=numa), bandwidth_left=left)
 
 
 def random_request(dice: Random) -> PlacementRequest:
-    nics = [random_nic(dice, f"n{n}") for n in range(dice.randint(2, 4))]
+    policies = dice.choice(((None,), (None,), (NumaPolicy.REQUIRED,), (None, *NumaPolicy)))
+    egress, ingress = (dice.choice(((0,), (0,), (0, 5, 10))) for _ in range(2))
+    nics = [random_nic(dice, f"n{n}", policies, egress, ingress) for n in range(dice.randint(2, 4))]
     rules = [
         GroupRule(
             scope=dice.choice(list(Scope)),
@@ -71,14 +84,22 @@ def random_request(dice: Random) -> PlacementRequest:
         )
         for _ in range(dice.randint(0, 2))
     ]
-    return PlacementRequest(nics=tuple(nics), rules=tuple(rules))
+    return PlacementRequest(
+        nics=tuple(nics), rules=tuple(rules), memory_mib=dice.choice((0, 512, 1024))
+    )
 
 
-def random_nic(dice: Random, name: str) -> NicDemand:
-    networks = dice.sample(NETWORKS, dice.choice((1, 1, 1, 2)))
+def random_nic(
+    dice: Random,
+    name: str,
+    policies: Sequence[NumaPolicy | None],
+    egress: Sequence[int],
+    ingress: Sequence[int],
+) -> NicDemand:
+    networks = dice.sample(NETWORKS, dice.choice((1, 1, 2)))
     return NicDemand(
         nic=name,
-        kind=DeviceKind.PF if dice.random() < 0.1 else DeviceKind.VF,
+        kind=DeviceKind.PF if dice.random() < 0.05 else DeviceKind.VF,
         options=tuple(
             SegmentOption(
                 segment_id=None,
@@ -88,7 +109,9 @@ def random_nic(dice: Random, name: str) -> NicDemand:
             for network in networks
         ),
         attributes={"e.trusted": "true"} if dice.random() < 0.25 else {},
-        numa=dice.choice((None, None, NumaPolicy.REQUIRED, NumaPolicy.REQUIRED, *NumaPolicy)),
+        egress_mbps=dice.choice(egress),
+        ingress_mbps=dice.choice(ingress),
+        numa=dice.choice(policies),
     )
 
 
@@ -118,8 +141,9 @@ def test_rules_leave_the_hosts_that_can_keep_them_each_by_itself(seed: int) -> N
             answers = list(candidates(request, fleet))
             assert {placed.host_id for placed in answers} == expected, request
             fitting, refusing = fitting + len(expected), refusing + len(views) - len(expected)
-            if answers:
-                fleet.hold(answers[0], request)
+            holds = [fleet.hold(answer, request) for answer in answers[:4]]
+            for hold in holds[::2]:
+                fleet.undo(hold)
             if dice.random() < 0.3:
                 fleet.put_host(replace(random_host(dice, "h3"), generation=2))
     assert min(fitting, refusing) > 500

@@ -168,20 +168,18 @@ class Columns:
         self.free_vcpus.put(place, host.free_vcpus)
         self.free_memory.put(place, host.free_memory_mib)
         self.free_disk.put(place, host.free_disk_gib)
+        if self._lanes is not None:
+            self._lanes.follow(place)
         _, before = self._counts[place]
         if before is not host.usable and before != host.usable:
-            if self._lanes is not None:
-                self._lanes.change(place, before, host.usable)
             self._note(place, _counts(host))
 
     def replace(self, host: HostState) -> None:
         """Follow a host that was put anew: nothing of it may be as it was."""
         place, bit = self.places[host.id], 1 << self.places[host.id]
-        if self._lanes is not None:
-            _, usable = self._counts[place]
-            self._lanes.flip(place, self.hosts[place], usable)
-            self._lanes.flip(place, host, host.usable)
         self.hosts[place] = host
+        if self._lanes is not None:
+            self._lanes.replace(place, host)
         if host.structure.has_devices != bool(self.with_devices & bit):
             self.with_devices ^= bit
         for name, column in self._bridges.items():

@@ -1,199 +1,176 @@
-"""What hosts have slot by slot and place by place: which hosts may keep the rules of a request.
+"""What hosts have slot by slot, PF by PF and node by node: all hosts at once.
 
-A lane is one slot number of all hosts at once. From lanes it is counted, for all hosts together,
-how many devices for a class of NICs there are in each place: on one PF, one card, one NUMA node.
-That is what rules are about, and most hosts that can't keep them are told from it, without a match.
+A lane is one slot number of all hosts, or one family number. From lanes it is counted, for all
+hosts together, how many devices for a class of NICs there are in each place, which is what rules
+are about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.bits import Counter, bitmap_of, union
-from trunkline.placement.demand import Demand
+from trunkline.domain.bandwidth import Bandwidth
+from trunkline.domain.nic_rules import Scope
+from trunkline.placement.bits import Counter, bitmap_of
 from trunkline.placement.host_state import HostState
-from trunkline.placement.problem import ClassRule
+from trunkline.placement.views import NumaRoom
 
-_SCOPES: Final = tuple(Scope)
-
-# [scope] A number for each place of the slot's family; below 0: not known to be apart from others.
-_Spot = tuple[int, ...]
+SCOPES: Final = tuple(Scope)
 
 
-class Lane:
+class SlotLane:
     """One slot of all hosts that have it."""
 
     def __init__(self) -> None:
         self.usable = Counter()
         self.of_profile: dict[int, int] = {}  # Hosts whose slot has the profile.
-        self.at: list[dict[int, int]] = [{} for _ in _SCOPES]  # [scope] Hosts, by place.
+        # [scope] Hosts, by the place of the slot's family; below 0: one that is not known.
+        self.at: list[dict[int, int]] = [{} for _ in SCOPES]
+
+
+class FamilyLane:
+    """What one family of all hosts can guarantee still."""
+
+    def __init__(self) -> None:
+        self.egress = Counter()
+        self.ingress = Counter()
+
+
+class NodeLane:
+    """What one NUMA node of all hosts that report it has left."""
+
+    def __init__(self) -> None:
+        self.vcpus = Counter()
+        self.memory = Counter()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What of a host is in the lanes, of all that changes."""
+
+    usable: tuple[int, ...]
+    bandwidth: tuple[Bandwidth, ...]
+    numa: tuple[NumaRoom, ...]
 
 
 class Lanes:
     """The lanes of all hosts; they follow each change."""
 
     def __init__(self, hosts: Sequence[HostState]) -> None:
-        slot_count = max((len(host.usable) for host in hosts), default=0)
-        self.by_slot = [Lane() for _ in range(slot_count)]
-        for slot, lane in enumerate(self.by_slot):
+        self.slots: list[SlotLane] = []
+        self.families: dict[int, FamilyLane] = {}
+        self.nodes: dict[int, NodeLane] = {}
+        self.with_nodes = 0  # Hosts that report NUMA nodes.
+        self._hosts = list(hosts)
+        self._seen = [_Seen((), (), ()) for _ in hosts]
+        self._lay_slots(hosts)
+        for place, host in enumerate(hosts):
+            self._seen[place] = _Seen(host.usable, (), ())
+            self.follow(place)
+
+    def follow(self, place: int) -> None:
+        """Take in what has changed of a host."""
+        host, seen = self._hosts[place], self._seen[place]
+        now = _Seen(host.usable, host.bandwidth_left(), host.numa)
+        if now.usable != seen.usable:
+            for lane, was, is_now in zip(self.slots, seen.usable, now.usable, strict=False):
+                if was != is_now:
+                    lane.usable.change(place, was, is_now)
+        if now.bandwidth != seen.bandwidth:
+            self._change_bandwidth(place, seen.bandwidth, now.bandwidth)
+        if now.numa != seen.numa:
+            self._change_nodes(place, seen.numa, now.numa)
+        self._seen[place] = now
+
+    def replace(self, place: int, host: HostState) -> None:
+        """Take in a host that was put anew."""
+        seen = self._seen[place]
+        self._flip(place, self._hosts[place], seen.usable)
+        self._change_bandwidth(place, seen.bandwidth, ())
+        self._change_nodes(place, seen.numa, ())
+        self._hosts[place] = host
+        self._seen[place] = _Seen(host.usable, (), ())
+        self._flip(place, host, host.usable)
+        self.follow(place)
+
+    def _lay_slots(self, hosts: Sequence[HostState]) -> None:
+        """Make the lanes of slots, each at once, since a bit at a time takes long."""
+        for slot in range(max((len(host.usable) for host in hosts), default=0)):
+            lane = SlotLane()
             usable: dict[int, int] = {}
             of_profile: dict[int, list[int]] = {}
-            at: list[dict[int, list[int]]] = [{} for _ in _SCOPES]
+            at: list[dict[int, list[int]]] = [{} for _ in SCOPES]
             for place, host in enumerate(hosts):
                 if slot < len(host.usable):
                     usable[place] = host.usable[slot]
                     profile = host.structure.profile_numbers[slot]
                     of_profile.setdefault(profile, []).append(place)
-                    for of_scope, spot in zip(at, _spot(host, slot), strict=True):
+                    for of_scope, spot in zip(at, _spots(host, slot), strict=True):
                         of_scope.setdefault(spot, []).append(place)
             lane.usable = Counter(usable, len(hosts))
             lane.of_profile = _bitmaps(of_profile, len(hosts))
             lane.at = [_bitmaps(of_scope, len(hosts)) for of_scope in at]
+            self.slots.append(lane)
 
-    def change(self, place: int, before: Sequence[int], after: Sequence[int]) -> None:
-        """Follow other numbers of usable devices of a host."""
-        for lane, was, is_now in zip(self.by_slot, before, after, strict=False):
-            if was != is_now:
-                lane.usable.change(place, was, is_now)
-
-    def flip(self, place: int, host: HostState, usable: Sequence[int]) -> None:
-        """Take out a host, with these numbers, that was in, or the other way round."""
+    def _flip(self, place: int, host: HostState, usable: Sequence[int]) -> None:
+        """Take a host with these numbers out of the lanes of slots, or put it in."""
         here = 1 << place
-        while len(self.by_slot) < len(usable):
-            self.by_slot.append(Lane())
+        while len(self.slots) < len(usable):
+            self.slots.append(SlotLane())
         for slot, count in enumerate(usable):
-            lane = self.by_slot[slot]
+            lane = self.slots[slot]
             lane.usable.change(place, count, 0)
-            _flip(lane.of_profile, host.structure.profile_numbers[slot], here)
-            for of_scope, spot in zip(lane.at, _spot(host, slot), strict=True):
-                _flip(of_scope, spot, here)
+            profile = host.structure.profile_numbers[slot]
+            lane.of_profile[profile] = lane.of_profile.get(profile, 0) ^ here
+            for of_scope, spot in zip(lane.at, _spots(host, slot), strict=True):
+                of_scope[spot] = of_scope.get(spot, 0) ^ here
+
+    def _change_bandwidth(
+        self, place: int, before: Sequence[Bandwidth], after: Sequence[Bandwidth]
+    ) -> None:
+        for bandwidth, is_out in (
+            *((b, True) for b in enumerate(before)),
+            *((b, False) for b in enumerate(after)),
+        ):
+            family, left = bandwidth
+            if left.is_accounted:
+                lane = self.families.setdefault(family, FamilyLane())
+                for counter, mbps in (
+                    (lane.egress, left.egress_mbps),
+                    (lane.ingress, left.ingress_mbps),
+                ):
+                    number = max(mbps or 0, 0)
+                    counter.change(place, *((number, 0) if is_out else (0, number)))
+
+    def _change_nodes(
+        self, place: int, before: Sequence[NumaRoom], after: Sequence[NumaRoom]
+    ) -> None:
+        if bool(before) != bool(after):
+            self.with_nodes ^= 1 << place
+        for rooms, is_out in ((before, True), (after, False)):
+            for room in rooms:
+                lane = self.nodes.setdefault(room.number, NodeLane())
+                for counter, free in (
+                    (lane.vcpus, room.free_vcpus),
+                    (lane.memory, room.free_memory_mib),
+                ):
+                    # 0 is for hosts without such a node, and what is owed counts as that.
+                    number = max(free + 1, 0)
+                    counter.change(place, *((number, 0) if is_out else (0, number)))
 
 
 def _bitmaps(places: Mapping[int, Iterable[int]], size: int) -> dict[int, int]:
     return {key: bitmap_of(of_key, size) for key, of_key in places.items()}
 
 
-def _flip(bitmaps: dict[int, int], key: int, here: int) -> None:
-    bitmaps[key] = bitmaps.get(key, 0) ^ here
-
-
-def _spot(host: HostState, slot: int) -> _Spot:
+def _spots(host: HostState, slot: int) -> list[int]:
+    """[scope] Where a slot's family is."""
     family = host.structure.family[slot]
     place = host.places[family]
+    known = [None if scope is Scope.PF else place.at(scope) for scope in SCOPES]
     unknown = -1 - family
-    return tuple(
-        [
-            family if scope is Scope.PF else unknown if (at := place.at(scope)) is None else at
-            for scope in _SCOPES
-        ]
-    )
-
-
-class RuleFilter:
-    """Which hosts may keep the hard rules of a demand, by counts of devices in places.
-
-    Each class is looked at by itself, with those that fit nowhere but where it fits, so what is
-    said is necessary, not sufficient. Guarantees, soft rules and policies that devices whose node
-    is not known may meet are left out.
-    """
-
-    def __init__(self, demand: Demand, profiles: Sequence[int], lanes: Lanes) -> None:
-        """Begin.
-
-        Args:
-            demand: With the rules.
-            profiles: [class] Bitmap of the profiles that fit it.
-            lanes: Of the hosts.
-        """
-        self._counts = demand.counts
-        self._rules = [rule for rule in demand.rules if rule.hard]
-        self._profiles = profiles
-        self._lanes = lanes.by_slot
-        self._confined = [
-            c for c, (one, _) in enumerate(demand.device_classes) if one.numa is NumaPolicy.REQUIRED
-        ]
-        self._fits = [[_fits(lane, mask) for lane in self._lanes] for mask in profiles]
-
-    def possible(self, hosts: int) -> int:
-        """Return those of the hosts that may keep all rules together."""
-        if not self._confined:
-            return self._on(hosts, self._fits)
-        return union(self._on(hosts, fits) for fits in self._fits_by_node())
-
-    def _fits_by_node(self) -> Iterator[list[list[int]]]:
-        """The fits of each class, with the guest on one NUMA node after the other."""
-        scope = _SCOPES.index(Scope.NUMA)
-        nodes = {node for lane in self._lanes for node in lane.at[scope] if node >= 0}
-        for node in sorted(nodes):
-            on_node = [lane.at[scope].get(node, 0) for lane in self._lanes]
-            yield [
-                [fits & at for fits, at in zip(of_class, on_node, strict=True)]
-                if c in self._confined
-                else of_class
-                for c, of_class in enumerate(self._fits)
-            ]
-
-    def _on(self, hosts: int, fits: Sequence[Sequence[int]]) -> int:
-        for c in self._confined:
-            if hosts:
-                total = self._count(fits[c], None).get(0, Counter())
-                hosts = total.at_least(self._needed(c, self._confined), hosts)
-        for rule in self._rules:
-            if hosts:
-                hosts = (
-                    self._apart(rule, hosts, fits)
-                    if rule.apart
-                    else self._together(rule, hosts, fits)
-                )
-        return hosts
-
-    def _together(self, rule: ClassRule, hosts: int, fits: Sequence[Sequence[int]]) -> int:
-        """Hosts with one place that has enough for each class of the rule."""
-        enough: dict[int, int] | None = None
-        for c in rule.classes:
-            needed = self._needed(c, rule.classes)
-            of_class = {
-                place: having
-                for place, counter in self._count(fits[c], rule).items()
-                if (enough is None or place in enough)
-                and (having := counter.at_least(needed, hosts if enough is None else enough[place]))
-            }
-            enough = of_class
-        return union((enough or {}).values())
-
-    def _apart(self, rule: ClassRule, hosts: int, fits: Sequence[Sequence[int]]) -> int:
-        """Hosts with as many places that have any, for each class of the rule."""
-        for c in rule.classes:
-            places = Counter()
-            for place, counter in self._count(fits[c], rule).items():
-                if place >= 0:
-                    places.add_one(counter.at_least(1, hosts))
-            hosts = places.at_least(self._needed(c, rule.classes), hosts)
-        return hosts
-
-    def _needed(self, c: int, among: Sequence[int]) -> int:
-        """How many devices that fit a class are needed for the classes `among` that it covers."""
-        mine, is_confined = self._profiles[c], c in self._confined
-        return sum(
-            self._counts[d]
-            for d in among
-            if self._profiles[d] | mine == mine and (d in self._confined or not is_confined)
-        )
-
-    def _count(self, fits: Sequence[int], rule: ClassRule | None) -> dict[int, Counter]:
-        """Count devices in each place of the rule's scope; without a rule, in place 0: the host."""
-        found: dict[int, Counter] = {}
-        for lane, fitting in zip(self._lanes, fits, strict=True):
-            if not fitting:
-                continue
-            places = {0: fitting} if rule is None else lane.at[_SCOPES.index(rule.scope)]
-            for place, hosts in places.items():
-                if part := fitting & hosts:
-                    found.setdefault(place, Counter()).add(lane.usable.among(part))
-        return found
-
-
-def _fits(lane: Lane, profiles: int) -> int:
-    return union(hosts for profile, hosts in lane.of_profile.items() if profiles >> profile & 1)
+    spots = [unknown if at is None else at for at in known]
+    spots[SCOPES.index(Scope.PF)] = family
+    return spots

@@ -19,8 +19,8 @@ from trunkline.placement.columns import ClassColumns, Columns
 from trunkline.placement.criteria import Criterion, Ranking
 from trunkline.placement.demand import Demand
 from trunkline.placement.host_state import HostState
-from trunkline.placement.lanes import RuleFilter
 from trunkline.placement.request import PlacementRequest
+from trunkline.placement.rule_filter import RuleFilter
 
 Sought = Sequence[tuple[ClassColumns, int]]  # Each class of NICs with devices, and how many.
 
@@ -80,7 +80,7 @@ def _possible(request: PlacementRequest, demand: Demand, sought: Sought, columns
         found &= union(each.by_cost(count))
     if demand.is_ruled and found:
         profiles = [each.profiles for each, _ in sought]
-        found = RuleFilter(demand, profiles, columns.lanes()).possible(found)
+        found = RuleFilter(request, demand, profiles, columns.lanes()).possible(found)
     return found
 
 
