@@ -44,6 +44,10 @@ def faults_of(tmp_path: Path, text: str) -> tuple[str, ...]:
 
 def test_the_example_is_the_two_networks_of_the_scenario() -> None:
     config = load_controller_config(EXAMPLES / "controller.toml")
+    assert dict(config.networking.default_vnic_types) == {
+        "phy1": VnicType.DIRECT,
+        "phy2": VnicType.DIRECT,
+    }
     assert config.networking.vlan_ranges == {
         PhysicalNetwork("phy1"): (IdRange(100, 199),),
         PhysicalNetwork("phy2"): (IdRange(200, 299),),
@@ -128,6 +132,8 @@ def test_a_database_password_is_in_no_message(tmp_path: Path) -> None:
         (2 * "[[pci_alias]]\nname = 'a1'\nvendor_id = '10de'\n" + "device_type = 'type-PF'\n",
          "pci_alias[1].device_type: another than that of a1 above"),
         ("[networking]\nvif_types = { direct = 'magic' }\n", "networking.vif_types.direct"),
+        ("[[physical_network]]\nname = 'p'\ndefault_vnic_type = 'vf'\n",
+         "physical_network[1].default_vnic_type"),
         ("[networking]\nmtu = 10\n", "networking.mtu"),
         ("[network_drivers.physical_network]\nprovder_attribute = 'x'\n", "provder_attribute"),
         ("[network_drivers.magic]\n", "network_drivers: no network driver 'magic' is installed"),

@@ -93,6 +93,17 @@ def test_the_shipped_files_boot_a_server_on_both_networks(site: Site, openstack:
         assert cards(site, mac)["vlan_id"] == vlan
 
 
+def test_the_shipped_files_pass_all_nics_of_both_networks_through(
+    site: Site, openstack: OpenStack
+) -> None:
+    site.start_server()
+    site.start_agent("h1")
+    session = session_on(site, openstack)
+    server = session.boot("web", "--network", "blue", "--network", "red")
+    macs = [port["MAC Address"] for port in session.show("port", "list", "--server", server["id"])]
+    assert {cards(site, mac)["vlan_id"] for mac in macs} == {120, 220}
+
+
 def test_an_agent_killed_between_two_steps_finishes_when_it_is_started_again(
     site: Site, openstack: OpenStack
 ) -> None:

@@ -77,6 +77,7 @@ class _Database(_Table, frozen=True, kw_only=True):
 class _PhysicalNetworkTable(_Table, frozen=True, kw_only=True):
     name: _Name
     vlans: tuple[str, ...] = ()
+    default_vnic_type: VnicType | None = None
 
 
 class _NetworkingTable(_Table, frozen=True, kw_only=True):
@@ -313,6 +314,11 @@ def _networking(
         tenant_network_types=file.networking.tenant_network_types,
         preferred_vif_types=_vif_types(file.networking.vif_types, faults),
         mtu=file.networking.mtu,
+        default_vnic_types={
+            PhysicalNetwork(table.name): table.default_vnic_type
+            for table in file.physical_network
+            if table.default_vnic_type is not None
+        },
         connectivity_check=file.networking.connectivity_check,
     )
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from trunkline.cli.capacity import capacity
 from trunkline.cli.defrag import defrag
 from trunkline.cli.devices import device
 from trunkline.cli.events import events
@@ -18,5 +19,6 @@ from trunkline.cli.servers import server_commands
 from trunkline.cli.verify import verify
 
 commands: Final[list[click.Command]] = [
-    host, device, network, pci_flavor, server_commands, explain, defrag, events, quota, verify,
+    host, device, network, pci_flavor, server_commands, explain, capacity, defrag, events, quota,
+    verify,
 ]  # fmt: skip

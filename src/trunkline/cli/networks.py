@@ -30,7 +30,8 @@ def list_(api: TrunklineApi, *, name: str | None, as_json: bool) -> None:
     r"""List networks, one line for each segment, with the free devices on its physical network.
 
     Segments and counts are for admins. A VF that is free fits `direct` and `macvtap`, a PF that is
-    free `direct-physical`. All networks of a physical network share its devices.
+    free `direct-physical`. All networks of a physical network share its devices. NICs and ports
+    that say no type are of the network's.
 
     \b
     trunkline network list
@@ -42,10 +43,20 @@ def list_(api: TrunklineApi, *, name: str | None, as_json: bool) -> None:
         return
     none = "There are no networks that you may see."
     if all(item.segments is None for item in networks):
-        print_table(("NETWORK", "ID"), [(item.name, item.id) for item in networks], none=none)
+        rows = [(item.name, item.default_vnic_type, item.id) for item in networks]
+        print_table(("NETWORK", "NIC TYPE", "ID"), rows, none=none)
         return
     print_table(
-        ("NETWORK", "TYPE", "PHYSICAL NETWORK", "#VLAN OR VNI", "#FREE VFS", "#FREE PFS", "ID"),
+        (
+            "NETWORK",
+            "TYPE",
+            "PHYSICAL NETWORK",
+            "#VLAN OR VNI",
+            "NIC TYPE",
+            "#FREE VFS",
+            "#FREE PFS",
+            "ID",
+        ),
         [row for item in networks for row in _rows(item)],
         none=none,
     )
@@ -55,7 +66,7 @@ def _rows(item: NetworkItem) -> Iterator[tuple[object, ...]]:
     for segment in item.segments or ():
         yield (
             item.name, segment.network_type, segment.physical_network, segment.segmentation_id,
-            _free(segment.vfs), _free(segment.pfs), item.id,
+            item.default_vnic_type, _free(segment.vfs), _free(segment.pfs), item.id,
         )  # fmt: skip
 
 
@@ -73,12 +84,12 @@ def physical(api: TrunklineApi, *, as_json: bool) -> None:
         print_json(found)
         return
     print_table(
-        ("PHYSICAL NETWORK", "#HOSTS", "DEVICES", "#TOTAL", "#FREE", "#HELD", "#RELEASING",
-         "#QUARANTINED", "#BLOCKED"),
+        ("PHYSICAL NETWORK", "NIC TYPE", "#HOSTS", "DEVICES", "#TOTAL", "#FREE", "#HELD",
+         "#RELEASING", "#QUARANTINED", "#BLOCKED"),
         [
             (
-                item.name, item.host_count, kind, counts.total, counts.free, counts.held,
-                counts.releasing, counts.quarantined, counts.blocked,
+                item.name, item.default_vnic_type, item.host_count, kind, counts.total,
+                counts.free, counts.held, counts.releasing, counts.quarantined, counts.blocked,
             )
             for item in found
             for kind, counts in (("VF", item.vfs), ("PF", item.pfs))

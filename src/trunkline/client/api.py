@@ -10,6 +10,7 @@ from urllib.parse import quote
 from trunkline.client.pci_flavors import PciFlavorApi
 from trunkline.client.session import Session
 from trunkline.wire.defrag import DefragAnswer, DefragBody
+from trunkline.wire.planning import CapacityAnswer, CapacityBody
 from trunkline.wire.quotas import QuotaBody, QuotaItem, QuotaList
 from trunkline.wire.v1 import (
     PREFIX,
@@ -65,9 +66,25 @@ class TrunklineApi:
         """List physical networks with what is cabled to them."""
         return self._session.get("/physical-networks", PhysicalNetworkList).physical_networks
 
-    def explain(self, body: ExplainBody) -> ExplainAnswer:
-        """Ask where a server would go now, or why nowhere; nothing is held by it."""
-        return self._session.call("POST", "/explain", ExplainAnswer, body=body)
+    def explain(
+        self,
+        body: ExplainBody,
+        *,
+        nearest: int | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+    ) -> ExplainAnswer:
+        """Ask where a server would go now, or why nowhere; nothing is held by it.
+
+        Args:
+            body: The server.
+            nearest: How many of the hosts that lack least to be told about; None: 20.
+            limit: And how many of all hosts that refuse, by name; None: none, without a marker.
+            marker: Only those that come after this name.
+        """
+        told = {"nearest": nearest, "limit": limit, "marker": marker}
+        query = [(name, str(value)) for name, value in told.items() if value is not None]
+        return self._session.call("POST", "/explain", ExplainAnswer, query=query, body=body)
 
     def defrag(self, body: DefragBody) -> DefragAnswer:
         """Ask for the fewest moves that free devices; nothing is held or moved by it."""
@@ -99,6 +116,10 @@ class TrunklineApi:
             marker = answer.marker
             if marker is None:
                 return
+
+    def capacity(self, body: CapacityBody) -> CapacityAnswer:
+        """Ask how many more servers of a shape fit; one page of hosts."""
+        return self._session.call("POST", "/capacity", CapacityAnswer, body=body)
 
     def server_path(self, server: str) -> ServerPath:
         """Show a server, by ID or name, with the way from each NIC to the wire."""

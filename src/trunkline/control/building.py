@@ -33,7 +33,7 @@ from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.errors import DeviceTaken
-from trunkline.domain.host import Host, HostUse
+from trunkline.domain.host import Host
 from trunkline.domain.ids import HostName, PortId
 from trunkline.domain.port import Port
 from trunkline.domain.server import SERVER, Fault, Server, ServerEvent, ServerState
@@ -87,19 +87,14 @@ def build(
     ]
     for demand in device_demands(server.pci_requests):
         _give_device(tx, svc, actor, server, host, choices[demand.nic], devices)
-    flavor = server.flavor
-    tx.hosts.add_use(
-        host.id,
-        vcpus=flavor.vcpus,
-        memory_mib=flavor.memory_mib,
-        disk_gib=flavor.disk_gib + flavor.ephemeral_gib,
-    )
+    server = replace(server, host_id=host.id, numa_node=placed.numa_node)
+    tx.hosts.add_use(host.id, server.use)
     tx.on_commit(lambda: svc.wake_host(host.name))
     audit.record(
         tx, actor, svc.clock.now(), "server.place", f"server {server.id} on {host.name}",
         project_id=server.project_id, host=host.name, server_id=server.id,
     )  # fmt: skip
-    return replace(server, host_id=host.id, port_ids=tuple(PortId(port.id) for port in ports))
+    return replace(server, port_ids=tuple(PortId(port.id) for port in ports))
 
 
 def failed(svc: Services, server: Server, fault: Fault) -> Server:
@@ -109,6 +104,7 @@ def failed(svc: Services, server: Server, fault: Fault) -> Server:
         state=SERVER.advance(server.state, ServerEvent.FAIL),
         fault=fault,
         host_id=None,
+        numa_node=None,
         updated_at=svc.clock.now(),
     )
 
@@ -125,15 +121,8 @@ def let_go(tx: Transaction, svc: Services, actor: Actor, server: Server, *, reas
             release_device(tx, svc, actor, allocation, reason=reason)
     if server.host_id is None:
         return
-    flavor = server.flavor
-    disk_gib = flavor.disk_gib + flavor.ephemeral_gib
-    tx.hosts.add_use(
-        server.host_id,
-        vcpus=-flavor.vcpus,
-        memory_mib=-flavor.memory_mib,
-        disk_gib=-disk_gib,
-    )
-    svc.fleet.note_use(tx, server.host_id, HostUse(flavor.vcpus, flavor.memory_mib, disk_gib))
+    tx.hosts.add_use(server.host_id, -server.use)
+    svc.fleet.note_left(tx, server)
     raise_generation(tx, svc, tx.hosts.get(server.host_id))
 
 
@@ -154,6 +143,7 @@ def replace_server(
         server,
         state=SERVER.advance(server.state, ServerEvent.REPLACE),
         host_id=None,
+        numa_node=None,
         excluded_hosts=(*server.excluded_hosts, refusing.id),
         updated_at=svc.clock.now(),
     )

@@ -1,4 +1,4 @@
-"""How much is free on each physical network."""
+"""How much is free on each physical network, and for servers of a shape."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from trunkline.control.access import require_admin
+from trunkline.control.demands import shape_request
+from trunkline.control.requests import ExplainRequest
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceKind
+from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import PhysicalNetwork
+from trunkline.placement.capacity import Capacity, Unlimited, capacity
 from trunkline.store.capacity import DeviceCount
 from trunkline.store.transaction import Transaction
 
@@ -47,3 +51,23 @@ def capacity_by_physical_network(
         }
 
     return svc.store.read(count)
+
+
+def capacity_of_shape(svc: Services, caller: Caller, shape: ExplainRequest) -> Capacity:
+    """Count how many more servers of a shape fit now, on each host and in all.
+
+    The index is read under its lock for some milliseconds; what is counted is counted after that.
+
+    Raises:
+        Invalid: Nothing limits how many fit.
+    """
+    require_admin(caller, "counting what fits on hosts")
+    svc.store.write(svc.fleet.refresh)  # A snapshot is not followed.
+    request = svc.store.read(lambda tx: shape_request(tx, svc, caller, shape))
+    try:
+        return capacity(request, svc.fleet.rows(request))
+    except Unlimited:
+        raise Invalid(
+            "nics",
+            "nothing limits how many such servers fit: give a flavor, or a NIC with a device",
+        ) from None

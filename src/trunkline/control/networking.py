@@ -49,6 +49,7 @@ class Networking:
     tenant_network_types: tuple[NetworkType, ...] = (NetworkType.VLAN,)  # Tried in this order.
     vxlan_range: IdRange = field(default_factory=lambda: IdRange(1, 16_777_215))
     mtu: int = 1500
+    default_vnic_types: Mapping[PhysicalNetwork, VnicType] = field(default_factory=dict)
     connectivity_check: ConnectivityCheck = ConnectivityCheck.PLACEMENT
     preferred_vif_types: Mapping[VnicType, str] = field(
         default_factory=lambda: DEFAULT_VIF_TYPES
@@ -64,6 +65,15 @@ class Networking:
             "provider:network_type",
             f"no network driver serves {network_type.value}; there are {known}",
         )
+
+    def default_vnic_type(self, network: Network) -> VnicType:
+        """Return the type of NICs on `network` that say none.
+
+        Of several segments the first decides whose physical network has one.
+        """
+        names = [s.physical_network for s in network.segments if s.physical_network is not None]
+        found = (self.default_vnic_types[name] for name in names if name in self.default_vnic_types)
+        return next(found, VnicType.NORMAL)
 
     def requirements(self, network: Network) -> Mapping[str, Mapping[str, str]]:
         """Return what each segment of `network` demands of a device, by segment ID."""

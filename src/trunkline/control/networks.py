@@ -28,6 +28,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import NetworkId, ProjectId, SegmentId, SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, NetworkType, Segment
+from trunkline.domain.port import VnicType
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -42,6 +43,7 @@ class NetworkView:
     network: Network
     subnet_ids: tuple[SubnetId, ...]
     requirements: Mapping[SegmentId, Mapping[str, str]]  # To be shown to admins only.
+    default_vnic_type: VnicType  # Of NICs that say none.
 
 
 def create_network(svc: Services, caller: Caller, request: NetworkCreate) -> NetworkView:
@@ -209,6 +211,7 @@ def _view(svc: Services, network: Network, subnet_ids: Sequence[str]) -> Network
             SegmentId(segment_id): attributes
             for segment_id, attributes in svc.networking.requirements(network).items()
         },
+        default_vnic_type=svc.networking.default_vnic_type(network),
     )
 
 

@@ -193,7 +193,7 @@ def _of_network(
     assert request.network_id is not None, "a NIC names a port or a network"
     network = tx.networks.get(request.network_id, tx.lock(Lock.SHARED))
     require_visible(caller, network, "network", request.network_id, shared=network.shared)
-    vnic_type = request.vnic_type or VnicType.NORMAL
+    vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
     check_vnic_type(svc, network, vnic_type)
     check_pci_flavor(request.pci_flavor, vnic_type)
     return Nic(

@@ -264,7 +264,8 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
     project_id = request.project_id or caller.project_id
     if project_id != caller.project_id:
         require_admin(caller, "creating a port for another project")
-    _check_pci_flavor(tx, request.pci_flavor, request.vnic_type or VnicType.NORMAL)
+    vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
+    _check_pci_flavor(tx, request.pci_flavor, vnic_type)
     port = new_port(
         tx,
         svc,
@@ -273,7 +274,7 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
         name=request.name,
         description=request.description,
         admin_state_up=request.admin_state_up,
-        vnic_type=request.vnic_type or VnicType.NORMAL,
+        vnic_type=vnic_type,
         pci_flavor=request.pci_flavor,
         numa_policy=request.numa_policy,
         mac=request.mac,

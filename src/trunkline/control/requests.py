@@ -38,7 +38,7 @@ class PortCreate:
     project_id: ProjectId | None = None  # None: the caller's.
     description: str = ""
     admin_state_up: bool = True
-    vnic_type: VnicType | None = None  # None: `normal`.
+    vnic_type: VnicType | None = None  # None: as the network's physical network says.
     pci_flavor: str | None = None
     numa_policy: NumaPolicy | None = None
     mac: MacAddress | None = None  # None: one is generated.
@@ -76,7 +76,7 @@ class NicRequest:
 
     port_id: PortId | None = None
     network_id: NetworkId | None = None
-    vnic_type: VnicType | None = None  # None: the port's; of a new one, `normal`.
+    vnic_type: VnicType | None = None  # None: the port's; of a new one, the network's default.
     fixed_ip: str | None = None  # With `network_id` only.
     pci_flavor: str | None = None  # By name. With `port_id`: for a port that has none.
     numa_policy: NumaPolicy | None = None  # With `network_id` only.

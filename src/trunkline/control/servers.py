@@ -167,6 +167,7 @@ def delete_server(svc: Services, caller: Caller, server_id: str) -> None:
                 server,
                 state=SERVER.advance(server.state, ServerEvent.DELETE),
                 host_id=None,
+                numa_node=None,
                 updated_at=now,
                 terminated_at=now,
             )

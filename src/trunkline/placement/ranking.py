@@ -105,8 +105,8 @@ class _Order:
         """Yield groups of hosts with equal sums, best first."""
         total = Counter()
         for criterion, weight in zip(ranking.criteria, ranking.weights, strict=True):
-            numbers = self._numbers(criterion, hosts).among(hosts)
-            least, most = numbers.lowest(hosts), numbers.highest(hosts)
+            numbers = Counter.of_planes(self._numbers(criterion, hosts).planes(hosts))
+            least, most = numbers.least(hosts)[1], numbers.highest(hosts)
             if least < most:
                 factor = (weight << SHARE_BITS) // (most - least)
                 total.add_times(factor, numbers if criterion.wants_most else numbers.inverse(hosts))
@@ -169,6 +169,6 @@ class _Order:
 def _apart(hosts: int, numbers: Planes, *, most: bool) -> Iterator[int]:
     """Part hosts by a number, best first."""
     while hosts:
-        best = numbers.most(hosts) if most else numbers.least(hosts)
+        best = numbers.most(hosts) if most else numbers.least(hosts)[0]
         yield best
         hosts ^= best

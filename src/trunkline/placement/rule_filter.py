@@ -151,7 +151,7 @@ class RuleFilter:
             for place, hosts in places.items():
                 if part := fitting & hosts:
                     counter = found.setdefault(place, Counter())
-                    counter.add((usable or lane.usable).among(part))
+                    counter.add(usable or lane.usable, part)
         return found
 
     def _guaranteed(self, c: int, lane: SlotLane, fitting: int, most: int) -> Counter:

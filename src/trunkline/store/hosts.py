@@ -23,6 +23,7 @@ from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.store.changes import Changes
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
+from trunkline.store.numa_uses import NumaUses
 from trunkline.store.prepared import Prepared, Row
 from trunkline.store.statements import among, by_lock, select_where_in
 from trunkline.store.tables import hosts
@@ -69,6 +70,7 @@ class Hosts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._changes = Changes(connection)
+        self._numa_uses = NumaUses(connection)
 
     def find(self, host_id: str) -> Host | None:
         """Return the host with this ID, if there is one."""
@@ -149,27 +151,36 @@ class Hosts:
         self._changes.note(host_id)
         return raised
 
-    def add_use(self, host_id: HostId, *, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+    def add_use(self, host_id: HostId, use: HostUse) -> None:
         """Change what servers on the host use, by these differences."""
         _ADD_USE.run(
             self._connection,
-            {"this_id": host_id, "vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib},
+            {
+                "this_id": host_id,
+                "vcpus": use.vcpus,
+                "memory_mib": use.memory_mib,
+                "disk_gib": use.disk_gib,
+            },
         )
+        self._numa_uses.add(host_id, use.numa)
 
     def use_of(self, host_id: HostId) -> HostUse:
         """Return what servers on the host use."""
-        row = self._connection.execute(
-            select(*(hosts.c[name] for name in _USE_COLUMNS)).where(hosts.c.id == host_id)
-        ).one()
-        return HostUse(*row)
+        return self.uses([host_id])[host_id]
 
     def uses(self, host_ids: Collection[HostId] | None = None) -> dict[HostId, HostUse]:
         """Return what servers use on these hosts. None, every host: for building the index."""
         statement = select(hosts.c.id, *(hosts.c[name] for name in _USE_COLUMNS))
-        if host_ids is not None:
+        if host_ids is None:
+            numa = self._numa_uses.of_all_hosts()
+        else:
             statement = statement.where(hosts.c.id.in_(host_ids))
+            numa = self._numa_uses.of_hosts(host_ids)
         rows = self._connection.execute(statement)
-        return {HostId(row[0]): HostUse(*row[1:]) for row in rows}
+        return {
+            HostId(host_id): HostUse(vcpus, memory_mib, disk_gib, numa.get(host_id, {}))
+            for host_id, vcpus, memory_mib, disk_gib in rows
+        }
 
     def note_status_change(self, host_id: HostId) -> None:
         """Put the host into the change feed though its generation stays."""

@@ -116,6 +116,7 @@ def _row(server: Server) -> dict[str, Any]:
         "name": server.name,
         "state": server.state.value,
         "host_id": server.host_id,
+        "numa_node": server.numa_node,
         "flavor": server.flavor,
         "flavor_id": server.flavor.id,
         "image_id": server.image_id,

@@ -247,6 +247,17 @@ hosts = Table(
     Column("updated_at", UtcTime, nullable=False),
 )
 
+# What servers confined to a NUMA node use of it; no row: nobody was ever confined to it.
+numa_uses = Table(
+    "numa_uses",
+    metadata,
+    Column("host_id", _ID, ForeignKey("hosts.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("vcpus_used", Integer, nullable=False),
+    Column("memory_mib_used", Integer, nullable=False),
+    CheckConstraint("vcpus_used >= 0 AND memory_mib_used >= 0", name="not_negative"),
+)
+
 devices = Table(
     "devices",
     metadata,
@@ -350,6 +361,7 @@ servers = Table(
     Column("name", _NAME, nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("host_id", _ID, ForeignKey("hosts.id"), nullable=True, index=True),
+    Column("numa_node", Integer, nullable=True),  # Of the host; its guest is confined to it.
     Column("flavor", Json(Flavor), nullable=False),
     Column("flavor_id", _NAME, nullable=False),
     Column("image_id", _ID, nullable=True, index=True),

@@ -13,6 +13,7 @@ from trunkline.control.services import Services
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.network import Segment
+from trunkline.domain.port import VnicType
 from trunkline.wire.v1 import DeviceCounts, NetworkItem, PhysicalNetworkItem, SegmentItem
 
 _FILTERS: Final = any_of("name", "id")
@@ -44,6 +45,7 @@ def list_physical(svc: Services, request: Request) -> Response:
         [
             PhysicalNetworkItem(
                 name=capacity.name,
+                default_vnic_type=_default_vnic_type(svc, capacity.name),
                 host_count=capacity.host_count,
                 vfs=_counts(capacity, DeviceKind.VF),
                 pfs=_counts(capacity, DeviceKind.PF),
@@ -53,6 +55,10 @@ def list_physical(svc: Services, request: Request) -> Response:
     )
 
 
+def _default_vnic_type(svc: Services, name: PhysicalNetwork) -> str:
+    return svc.networking.default_vnic_types.get(name, VnicType.NORMAL).value
+
+
 def _item(view: NetworkView, capacities: Capacities | None) -> NetworkItem:
     network = view.network
     return NetworkItem(
@@ -60,6 +66,7 @@ def _item(view: NetworkView, capacities: Capacities | None) -> NetworkItem:
         name=network.name,
         project_id=network.project_id,
         shared=network.shared,
+        default_vnic_type=view.default_vnic_type.value,
         segments=None
         if capacities is None
         else tuple(

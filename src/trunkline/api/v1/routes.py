@@ -7,6 +7,7 @@ from typing import Final
 from trunkline.api.routing import Auth, Route, delete, get, patch, post, put
 from trunkline.api.v1 import (
     agents,
+    capacity,
     defrag,
     devices,
     events,
@@ -27,6 +28,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{PREFIX}/networks", networks.list_),
     get(f"{PREFIX}/physical-networks", networks.list_physical, Auth.ADMIN),
     post(f"{PREFIX}/explain", explain.explain_request),
+    post(f"{PREFIX}/capacity", capacity.count, Auth.ADMIN),
     post(f"{PREFIX}/defrag", defrag.plan_moves, Auth.ADMIN),
     post(f"{PREFIX}/verify", verify.verify, Auth.ADMIN),
     get(f"{PREFIX}/quotas", quotas.list_),

@@ -1,0 +1,47 @@
+"""How many more servers of a shape fit."""
+
+from __future__ import annotations
+
+from trunkline.api.http import Request, Response
+from trunkline.api.parsing import Fields, body_fields
+from trunkline.api.v1.shapes import SHAPE_FIELDS, shape_of
+from trunkline.control.capacity import capacity_of_shape
+from trunkline.control.services import Services
+from trunkline.placement.capacity import Capacity
+from trunkline.wire.planning import HOSTS_MAX, CapacityAnswer, HostCapacityItem
+
+_PAGE_FIELDS = ("limit", "marker")
+
+
+def count(svc: Services, request: Request) -> Response:
+    """Count how many more servers of a shape fit, per host and in all; a page of hosts."""
+    fields = body_fields(request)
+    fields.require_only((*SHAPE_FIELDS, *_PAGE_FIELDS))
+    limit, marker = page_of(fields)
+    found = capacity_of_shape(svc, request.caller, shape_of(svc, request.caller, fields))
+    return Response(body=answer_of(found, limit=limit, marker=marker))
+
+
+def page_of(fields: Fields) -> tuple[int, str | None]:
+    """Read how many hosts to show, and after which."""
+    limit = fields.integer("limit", HOSTS_MAX, low=1, high=HOSTS_MAX)
+    return limit, fields.text("marker", None)
+
+
+def answer_of(found: Capacity, *, limit: int, marker: str | None) -> CapacityAnswer:
+    """Render a page; hosts are by name, and a marker need not be one of them."""
+    hosts = [host for host in found.hosts if marker is None or host.name > marker]
+    page = hosts[:limit]
+    return CapacityAnswer(
+        least=found.least,
+        most=found.most,
+        host_count=len(found.hosts),
+        limits={reason.value: count for reason, count in found.limits.items()},
+        hosts=tuple(
+            HostCapacityItem(
+                host=host.name, least=host.least, most=host.most, limit=host.limit.value
+            )
+            for host in page
+        ),
+        next_marker=page[-1].name if len(hosts) > limit else None,
+    )

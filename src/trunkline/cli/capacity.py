@@ -1,0 +1,108 @@
+"""`trunkline capacity`: how many more servers of a shape fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import click
+
+from trunkline.cli.context import Teaching, takes_api, takes_json
+from trunkline.cli.exit_codes import ExitCode
+from trunkline.cli.nic_options import takes_flavor, takes_nics
+from trunkline.cli.output import print_json, print_table
+from trunkline.client.api import TrunklineApi
+from trunkline.wire.planning import CapacityAnswer, CapacityBody, HostCapacityItem
+from trunkline.wire.v1 import ExplainNic
+
+
+@click.command(cls=Teaching)
+@takes_nics
+@takes_flavor
+@click.option("--host", metavar="NAME", help="On this host only.")
+@click.option(
+    "--limit", type=click.IntRange(0), default=20, show_default=True, metavar="N",
+    help="Show this many hosts, by name; 0: all. All are counted.",
+)  # fmt: skip
+@click.option("--after", metavar="NAME", help="Show hosts whose names come after this one.")
+@takes_json
+@takes_api
+@click.pass_context
+def capacity(
+    ctx: click.Context,
+    api: TrunklineApi,
+    *,
+    nics: tuple[ExplainNic, ...],
+    flavor: str | None,
+    host: str | None,
+    limit: int,
+    after: str | None,
+    as_json: bool,
+) -> None:
+    r"""Count how many more servers of a shape fit now, per host and in all. For admins.
+
+    Exact wherever that can be proven, which is for all requests but such whose rules cross each
+    other; then both bounds are shown. Exit code 0 if one or more fit, 1 if none does.
+
+    \b
+    trunkline capacity --flavor small --nic network=blue,vnic-type=direct
+    trunkline capacity --nic network=blue,vnic-type=direct --host h1
+    """
+    body = CapacityBody(nics=nics, flavor=flavor, host=host, marker=after)
+    answer = api.capacity(replace(body, limit=limit or None))
+    while not limit and answer.next_marker is not None:
+        more = api.capacity(replace(body, marker=answer.next_marker))
+        answer = replace(answer, hosts=(*answer.hosts, *more.hosts), next_marker=more.next_marker)
+    if as_json:
+        print_json(answer)
+    else:
+        print_capacity(answer)
+    if not answer.least:
+        ctx.exit(ExitCode.REFUSED)
+
+
+def print_capacity(answer: CapacityAnswer) -> None:
+    """Print the sum, what limits hosts, and a page of them."""
+    click.echo(f"{_number(answer)} more of these servers {_fit(answer)}.")
+    if answer.limits:
+        click.echo()
+        print_limits(answer.limits)
+    if answer.hosts:
+        click.echo()
+        print_hosts(answer.hosts)
+    if answer.next_marker is not None:
+        click.echo(f"There are more hosts: --after {answer.next_marker}, or --limit 0 for all.")
+
+
+def print_limits(limits: Mapping[str, int]) -> None:
+    """Print how many hosts each reason stands at, most first."""
+    print_table(
+        ("WHAT LIMITS", "#HOSTS"),
+        [
+            (reason.replace("_", " "), str(count))
+            for reason, count in sorted(limits.items(), key=lambda item: (-item[1], item[0]))
+        ],
+        none="",
+    )
+
+
+def print_hosts(hosts: Iterable[HostCapacityItem]) -> None:
+    """Print how many fit on each."""
+    print_table(
+        ("HOST", "#FIT", "LIMITED BY"),
+        [(host.host, _number(host), host.limit.replace("_", " ")) for host in hosts],
+        none="",
+    )
+
+
+def _number(counted: CapacityAnswer | HostCapacityItem) -> str:
+    """E.g. `12`, or `12 to 14` where that is as much as is proven."""
+    if counted.least == counted.most:
+        return str(counted.least)
+    return f"{counted.least} to {counted.most}"
+
+
+def _fit(answer: CapacityAnswer) -> str:
+    if answer.least == answer.most:
+        return "fits" if answer.least == 1 else "fit"
+    return "fit: that many do, and no more than that; the number between is not proven"
