@@ -15,7 +15,7 @@ from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostId, HostName
 from trunkline.placement.copies import STEPS_MAX, Copies, Count
 from trunkline.placement.demand import make_demand
-from trunkline.placement.feasibility import Site, site_of
+from trunkline.placement.feasibility import Fit, Site, site_of
 from trunkline.placement.flow_cuts import Fitting, FlowCuts
 from trunkline.placement.host_state import HostState
 from trunkline.placement.request import PlacementRequest, Reason
