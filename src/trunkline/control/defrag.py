@@ -22,7 +22,7 @@ from trunkline.placement.defrag import (
     Plan,
     covers,
     find_plan,
-    requests_to_place,
+    inquiries,
 )
 from trunkline.placement.request import Placed, Reason
 from trunkline.placement.residents import Resident
@@ -93,8 +93,8 @@ def defrag(
     svc.store.write(svc.fleet.refresh)
     scene = svc.store.read(lambda tx: _look(tx, svc, where))
     found = covers(goal, scene.target, scene.hosts, scene.residents)
-    hosts = [*scene.hosts, *_others(svc, found, scene.hosts)]
-    plan = find_plan(found, hosts, states_max=states_max)
+    takers = _takers(svc, found, scene.hosts)
+    plan = find_plan(found, scene.hosts, takers, states_max=states_max)
     return svc.store.read(lambda tx: _advice(tx, svc, scene, plan))
 
 
@@ -158,16 +158,19 @@ def _nothing_at(where: Where) -> NotFound:
             return NotFound("switch with PFs on offer", name)
 
 
-def _others(
+def _takers(
     svc: Services, found: Collection[Cover], hosts: Sequence[HostView]
-) -> tuple[HostView, ...]:
-    """The hosts that servers may go to, each as the index has it at one moment."""
-    requests, at_most = requests_to_place(found, hosts)
-    others: dict[HostId, HostView] = {}
-    for request in requests:
-        for view in svc.fleet.takers(request, at_most=at_most):
-            others.setdefault(view.id, view)
-    return tuple(others.values())
+) -> Mapping[object, Sequence[HostView]]:
+    """The hosts that servers may go to. The index is let go after each question.
+
+    A host that changes between two questions counts for those only that saw it as at first.
+    """
+    first: dict[HostId, HostView] = {}
+    takers = {}
+    for inquiry in inquiries(found, hosts):
+        views = svc.fleet.takers(inquiry.request, at_most=inquiry.at_most)
+        takers[inquiry.shape] = [view for view in views if first.setdefault(view.id, view) == view]
+    return takers
 
 
 def _advice(tx: Transaction, svc: Services, scene: _Scene, found: Plan | NoPlan) -> DefragAdvice:
