@@ -102,6 +102,9 @@ SESSIONS: Final = {
     "server-show-tenant": "server show web --os-cloud trunkline-demo",
     "explain-fits": "explain --flavor small --nic network=blue,vnic-type=direct --nic network=red",
     "explain-refused": "explain " + "--nic network=red,vnic-type=direct " * 2,
+    "explain-nearest": "explain --hosts 1 " + "--nic network=red,vnic-type=direct " * 2,
+    "explain-page": "explain --page 1 " + "--nic network=red,vnic-type=direct " * 2,
+    "explain-next-page": "explain --page 1 --after h1 " + "--nic network=red,vnic-type=direct " * 2,
     "explain-refused-tenant": "explain --os-cloud trunkline-demo "
     + "--nic network=red,vnic-type=direct " * 2,
     "capacity": "capacity --flavor small --nic network=blue,vnic-type=direct",

@@ -24,10 +24,11 @@ from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.numa import NumaNode, NumaUse
 from trunkline.domain.server import Server
 from trunkline.placement.capacity import HostRow, rows_of
+from trunkline.placement.explanation import NEAREST, explain
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
-from trunkline.placement.place import candidates, place
-from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
+from trunkline.placement.place import candidates, find_placement, place
+from trunkline.placement.request import Explanation, NotPlaced, Page, Placed, PlacementRequest
 from trunkline.placement.views import HostView, NumaRoom, view_differences
 from trunkline.store.changes import NO_CHANGE
 from trunkline.store.transaction import Transaction
@@ -89,12 +90,30 @@ class LiveFleet:
                 tx.on_rollback(lambda: self._locked(lambda: self._fleet.undo(hold)))
             return result
 
-    def explain(self, tx: Transaction, request: PlacementRequest) -> Placed | Explanation:
-        """Say where a request would go, or why nowhere; nothing is held."""
+    def explain(
+        self,
+        tx: Transaction,
+        request: PlacementRequest,
+        *,
+        nearest: int = NEAREST,
+        page: Page | None = None,
+        left_out: Collection[HostId] = (),
+    ) -> Placed | Explanation:
+        """Say where a request would go, or why nowhere; nothing is held.
+
+        Args:
+            tx: Of the caller.
+            request: What is asked for.
+            nearest: How many of the hosts that lack least to tell about.
+            page: Which of all hosts to tell about besides.
+            left_out: Hosts that are not asked why; they may still be where it goes.
+        """
         with self._lock:
             self._catch_up(tx)  # Does nothing on a snapshot: `refresh` before.
-            result = place(request, self._fleet, spread_key=self._spread_key)
-            return result if isinstance(result, Placed) else result.explanation
+            placed = find_placement(request, self._fleet, spread_key=self._spread_key)
+            return placed or explain(
+                request, self._fleet, nearest=nearest, page=page, left_out=left_out
+            )
 
     def rows(self, request: PlacementRequest) -> list[HostRow]:
         """Take down what the capacity for a request is counted from; `refresh` before."""
@@ -174,17 +193,15 @@ class LiveFleet:
             ),
         )
 
-    def note_heard(
-        self, tx: Transaction, host_id: HostId, *, at: datetime, is_usable: bool
-    ) -> None:
-        """Follow that a host's agent was heard, and whether it can use the host."""
+    def note_heard(self, tx: Transaction, host_id: HostId, *, at: datetime, problem: str) -> None:
+        """Follow that a host's agent was heard, and why it can't use the host, if it can't."""
 
         def hear() -> None:
             host = self._fleet.find_host(host_id)
             if host is not None:  # Right whatever else has happened to it: see `_follow`.
                 self._last_seen[host_id] = at
-                up = is_usable and self._heard_recently(at)
-                self._fleet.set_status(host_id, enabled=host.enabled, up=up)
+                up = not problem and self._heard_recently(at)
+                self._fleet.set_status(host_id, enabled=host.enabled, up=up, problem=problem)
 
         tx.on_commit(lambda: self._locked(hear))
 
@@ -308,6 +325,7 @@ class LiveFleet:
             generation=host.generation,
             enabled=host.enabled,
             up=self.is_up(host),
+            problem=host.problem,
             free_vcpus=resources.vcpus - use.vcpus,
             free_memory_mib=resources.memory_mib - use.memory_mib,
             free_disk_gib=resources.disk_gib - use.disk_gib,

@@ -126,7 +126,7 @@ class _Intake:
         if changed:
             self._svc.fleet.reload_after(tx, host.id)
         else:
-            self._svc.fleet.note_heard(tx, host.id, at=self._now, is_usable=not report.problem)
+            self._svc.fleet.note_heard(tx, host.id, at=self._now, problem=report.problem)
         if changed or not was_up:
             tx.hosts.note_status_change(host.id)
         return host

@@ -24,7 +24,8 @@ def _host_rules(request: PlacementRequest, host: HostState) -> Iterator[tuple[bo
     yield request.only_host in (None, host.name), Reason.NOT_THE_HOST_ASKED_FOR
     yield host.id not in request.excluded_hosts, Reason.EXCLUDED
     yield host.enabled, Reason.DISABLED
-    yield host.up, Reason.DOWN
+    yield host.up or bool(host.problem), Reason.DOWN
+    yield not host.problem, Reason.STUCK
     yield request.vcpus <= host.free_vcpus, Reason.NO_VCPUS
     yield request.memory_mib <= host.free_memory_mib, Reason.NO_MEMORY
     yield request.disk_gib <= host.free_disk_gib, Reason.NO_DISK

@@ -68,9 +68,11 @@ class HostState:
         "free_vcpus",
         "generation",
         "generation_sets",
+        "given_away",
         "id",
         "name",
         "places",
+        "problem",
         "structure",
         "up",
         "usable",
@@ -83,6 +85,7 @@ class HostState:
         self.generation_sets = 0  # How often the store's generation has replaced ours.
         self.enabled = view.enabled
         self.up = view.up
+        self.problem = view.problem
         self.free_vcpus = view.free_vcpus
         self.free_memory_mib = view.free_memory_mib
         self.free_disk_gib = view.free_disk_gib
@@ -100,6 +103,7 @@ class HostState:
         self._taken = [pool.taken for family in families for pool in family.pools]
         self._held = [0] * len(self._taken)
         self.usable: tuple[int, ...] = ()
+        self.given_away = False  # Whether any PF has an owner.
         self.count()
 
     @property
@@ -130,10 +134,12 @@ class HostState:
         """Count anew how many devices of each slot could be chosen, after devices changed."""
         usable: list[int] = []
         slots, taken, held = self.structure.slots, self._taken, self._held
+        self.given_away = False
         for family in self.structure.families:
             whole, parts = family.whole, family.parts
             if whole is not None:
                 if taken[whole] or held[whole]:
+                    self.given_away = True
                     usable += [0] * (1 + len(parts))
                     continue
                 vfs_owned = any(taken[part] or held[part] for part in parts)
@@ -145,6 +151,10 @@ class HostState:
     def free(self, slot: int) -> int:
         """The bitmap of a slot's devices that are on offer and without an owner."""
         return self.structure.slots[slot].offered & ~(self._taken[slot] | self._held[slot])
+
+    def owned(self, slot: int) -> int:
+        """The bitmap of a slot's devices that have owners, on offer or not."""
+        return self._taken[slot] | self._held[slot]
 
     def ref(self, slot: int, bit: int) -> DeviceRef:
         """Name the device of a slot that a bit stands for."""
@@ -240,6 +250,7 @@ class HostState:
             generation=self.generation,
             enabled=self.enabled,
             up=self.up,
+            problem=self.problem,
             free_vcpus=self.free_vcpus,
             free_memory_mib=self.free_memory_mib,
             free_disk_gib=self.free_disk_gib,
@@ -273,7 +284,7 @@ class HostState:
             found.profile,
             found.offered.bit_count(),
             self.free(slot).bit_count(),
-            (self._taken[slot] | self._held[slot]).bit_count(),
+            self.owned(slot).bit_count(),
         )
 
     def _slot(self, device: DeviceRef) -> int:

@@ -270,13 +270,14 @@ class NicMisfit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostMisfit:
-    """Why one host can't take the server."""
+    """Why one host can't take the server, and what would have to change there."""
 
     host: str
     reasons: tuple[str, ...]
     detail: str
     missing: int  # How many more free devices would do, if that is all that lacks.
     nics: tuple[NicMisfit, ...]
+    change: str = ""  # The least that would make it fit there.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,10 +287,13 @@ class ExplainAnswer:
     fits: bool
     host: str | None = None  # Admins only.
     nics: tuple[NicFit, ...] = ()
-    hosts: tuple[HostMisfit, ...] = ()  # Admins only.
+    hosts: tuple[HostMisfit, ...] = ()  # The nearest, nearest first. Admins only.
+    host_count: int | None = None  # How many refuse. Admins only.
     counts: Mapping[str, int] = field(default_factory=dict)  # Hosts that each reason stands at.
     nearest: str | None = None  # Admins only.
     smallest_change: str = ""
+    page: tuple[HostMisfit, ...] | None = None  # By name. None: not asked for.
+    next_marker: str | None = None  # Where the next page begins; None: there is none.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
