@@ -23,7 +23,7 @@ from trunkline.placement.defrag import (
     find_plan,
     inquiries,
 )
-from trunkline.placement.request import Placed, Reason
+from trunkline.placement.request import Explanation, Placed
 from trunkline.placement.residents import Resident
 from trunkline.placement.views import HostView
 from trunkline.store.transaction import Transaction
@@ -62,7 +62,7 @@ class Stuck:
     """A server that could go nowhere."""
 
     resident: Resident
-    counts: Mapping[Reason, int] | None  # Hosts off the target by reason; None: not worked out.
+    why: Explanation | None  # Of the hosts off the target; None: not worked out.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -205,15 +205,15 @@ def _pfs(scene: _Scene, target: Collection[DeviceId]) -> tuple[tuple[HostName, s
 def _stuck(tx: Transaction, svc: Services, scene: _Scene, found: NoPlan) -> Iterator[Stuck]:
     own = frozenset(view.id for view in scene.hosts)
     for number, resident in enumerate(found.stuck):
-        counts = _reasons(tx, svc, resident, own) if number < EXPLAINED_MAX else None
-        yield Stuck(resident=resident, counts=counts)
+        why = _refusal(tx, svc, resident, own) if number < EXPLAINED_MAX else None
+        yield Stuck(resident=resident, why=why)
 
 
-def _reasons(
+def _refusal(
     tx: Transaction, svc: Services, resident: Resident, own: frozenset[HostId]
-) -> Mapping[Reason, int]:
-    """Why hosts that have nothing of the target don't take a server."""
+) -> Explanation | None:
+    """Why hosts that have nothing of the target don't take a server; None: one does by now."""
     request = resident.request
-    elsewhere = replace(request, excluded_hosts=request.excluded_hosts | own)
-    answer = svc.fleet.explain(tx, elsewhere, nearest=1, left_out=own)
-    return {} if isinstance(answer, Placed) else answer.counts
+    request = replace(request, excluded_hosts=request.excluded_hosts | own)
+    answer = svc.fleet.explain(tx, request, nearest=1, left_out=own)
+    return None if isinstance(answer, Placed) else answer
