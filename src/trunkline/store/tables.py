@@ -26,7 +26,7 @@ from sqlalchemy import (
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.host import HostResources
 from trunkline.domain.nic_rules import NicRule
-from trunkline.domain.pci_flavor import DeviceMatch
+from trunkline.domain.pci_flavor import Alternative, DeviceMatch
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.server import Fault, Flavor
 from trunkline.store.columns import Json, UtcTime
@@ -151,6 +151,7 @@ ports = Table(
     Column("vnic_type", String(32), nullable=False),
     # By name, as everybody calls it: it never changes, and is not deleted while a port has it.
     Column("pci_flavor", _NAME, ForeignKey("pci_flavors.name"), nullable=True, index=True),
+    Column("pci_match", Json(Alternative), nullable=False),
     Column("numa_policy", String(16), nullable=True),
     Column("device_id", _NAME, nullable=False, index=True),
     Column("device_owner", _NAME, nullable=False),
