@@ -215,6 +215,17 @@ def test_what_one_move_frees_off_the_target_is_not_given_to_another_of_the_plan(
     assert (found.at_least, found.most, found.most_bound) == (None, 1, 1)
 
 
+def test_a_host_is_passed_over_only_for_one_that_is_like_it_in_everything() -> None:
+    """The first server must go to h3, though h2 comes before it: the others can only go there."""
+    h1 = a_host("h1", vfs("a", 3, owned=3, rare="true"))
+    h2 = a_host("h2", vfs("b", 2, rare="true"))
+    h3 = a_host("h3", vfs("c", 2, speed="100g", zone="z"))  # Tags that nobody asks for.
+    picky = a_request(replace(a_vf(), attributes={"e.rare": "true"}))
+    servers = [on(h1, "s", ONE, "a.0"), on(h1, "t", picky, "a.1"), on(h1, "u", picky, "a.2")]
+    found = plan(Goal(free=3), "a", servers, h1, h2, h3)
+    assert moved(found) == {"s": "h3", "t": "h2", "u": "h2"}
+
+
 @pytest.mark.parametrize("hosts", [30, 300])
 def test_no_more_hosts_are_asked_for_than_there_can_be_moves(hosts: int) -> None:
     h1 = a_host("h1", vfs("a", 6, owned=6))
