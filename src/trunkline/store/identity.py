@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from trunkline.domain.errors import AlreadyExists
 from trunkline.domain.identity import Project, Role, User
 from trunkline.domain.ids import ProjectId, UserId
+from trunkline.store.identity_tables import projects, role_assignments, tokens, users
 from trunkline.store.prepared import Prepared
-from trunkline.store.tables import projects, role_assignments, tokens, users
 
 _WANTED: BindParameter[str] = bindparam("wanted")
 _USER = Prepared(select(users).where(users.c.id == _WANTED))
