@@ -8,6 +8,7 @@ given to another, so they are kept apart.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 
 from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Bandwidth, Guarantee
@@ -101,6 +102,16 @@ class HostState:
         self._held = [0] * len(self._taken)
         self.usable: tuple[int, ...] = ()
         self.count()
+
+    def copy(self) -> HostState:
+        """Return one that changes apart from this one."""
+        twin = copy(self)
+        twin.part()
+        return twin
+
+    def part(self) -> None:
+        """Keep counts that no copy of this host shares."""
+        self._taken, self._held = [*self._taken], [*self._held]
 
     @property
     def numa(self) -> tuple[NumaRoom, ...]:
