@@ -45,7 +45,7 @@ NIC_COUNTS = (1, 4, 8)
 SERVERS_LIVE = 50  # Older ones leave, so that the fleet stays as full as it is.
 SECONDS_MAX = 8.0  # Of one series: a slow engine gets fewer decisions, not the machine.
 CHANGES = 2000
-EXPLANATIONS = 7
+EXPLANATIONS = 100
 
 
 def main() -> None:

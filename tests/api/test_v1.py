@@ -213,15 +213,53 @@ def test_explain_says_why_not_for_each_host_and_nic(world: TwoNetworks) -> None:
     assert not answer["fits"]
     assert [host["host"] for host in answer["hosts"]] == ["h1", "h2"]
     assert answer["hosts"][1]["nics"][0]["reason"] == "not_cabled"
-    assert answer["nearest"] == "h1"
-    assert answer["smallest_change"]
+    assert (answer["nearest"], answer["host_count"]) == ("h1", 2)
+    assert answer["smallest_change"] == answer["hosts"][0]["change"] != ""
+
+
+def test_explain_tells_about_as_many_hosts_as_asked_and_about_all_in_pages(
+    world: TwoNetworks,
+) -> None:
+    body = {"nics": [direct("red")] * 3}
+
+    def told(query: str) -> Any:
+        reply = ask(world, f"/explain?{query}", method="POST", body=body)
+        assert reply.status == 200, reply
+        return reply.json()
+
+    one = told("nearest=1")
+    assert [host["host"] for host in one["hosts"]] == ["h1"]
+    assert (one["host_count"], one["page"], one["next_marker"]) == (2, None, None)
+    first = told("limit=1")
+    assert ([host["host"] for host in first["page"]], first["next_marker"]) == (["h1"], "h1")
+    rest = told("limit=5&marker=h1")
+    assert ([host["host"] for host in rest["page"]], rest["next_marker"]) == (["h2"], None)
+    assert told("marker=h2")["page"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["nearest=0", "nearest=201", "limit=x", "limit=-1", "limit=1000", "host=h1"]
+)
+def test_explain_refuses_a_query_that_it_does_not_understand(
+    world: TwoNetworks, query: str
+) -> None:
+    reply = ask(world, f"/explain?{query}", method="POST", body={"nics": [direct("red")]})
+    assert reply.status == 400
+    assert query.partition("=")[0] in reply.json()["error"]["message"]
+
+
+def test_explain_lists_no_hosts_for_a_tenant(world: TwoNetworks) -> None:
+    body = {"nics": [direct("red")] * 3}
+    for query, status in (("limit=1", 403), ("marker=h1", 403), ("nearest=2", 200)):
+        reply = ask(world, f"/explain?{query}", method="POST", body=body, tenant=True)
+        assert reply.status == status
 
 
 def test_explain_tells_a_tenant_counts_only(world: TwoNetworks) -> None:
     fits = explain(world, direct("red"), tenant=True)
     assert (fits["fits"], fits["host"], fits["nics"]) == (True, None, [])
     refused = explain(world, direct("red"), direct("red"), direct("red"), tenant=True)
-    assert (refused["hosts"], refused["nearest"]) == ([], None)
+    assert (refused["hosts"], refused["nearest"], refused["host_count"]) == ([], None, None)
     assert sum(refused["counts"].values()) == 2
 
 

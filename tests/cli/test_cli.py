@@ -29,6 +29,8 @@ from trunkline.cli import commands
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.cli.progress import progress_line
 from trunkline.control.servers import delete_server
+from trunkline.domain.host import HostResources
+from trunkline.domain.numa import NumaNode
 from trunkline.domain.port import VnicType
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "cli"
@@ -100,6 +102,9 @@ SESSIONS: Final = {
     "server-show-tenant": "server show web --os-cloud trunkline-demo",
     "explain-fits": "explain --flavor small --nic network=blue,vnic-type=direct --nic network=red",
     "explain-refused": "explain " + "--nic network=red,vnic-type=direct " * 2,
+    "explain-nearest": "explain --hosts 1 " + "--nic network=red,vnic-type=direct " * 2,
+    "explain-page": "explain --page 1 " + "--nic network=red,vnic-type=direct " * 2,
+    "explain-next-page": "explain --page 1 --after h1 " + "--nic network=red,vnic-type=direct " * 2,
     "explain-refused-tenant": "explain --os-cloud trunkline-demo "
     + "--nic network=red,vnic-type=direct " * 2,
     "capacity": "capacity --flavor small --nic network=blue,vnic-type=direct",
@@ -172,6 +177,31 @@ def test_a_host_is_disabled_with_a_reason_and_enabled_again(terminal: Terminal) 
     assert not terminal.json("host show h2")["enabled"]
     assert "enabled" in terminal.run("host enable h2").output
     assert terminal.json("host show h2")["disabled_reason"] is None
+
+
+def test_the_nodes_of_a_host_are_shown_with_what_is_used_of_them(
+    world: TwoNetworks, terminal: Terminal
+) -> None:
+    nodes = (
+        NumaNode(number=1, socket=0, cpus="8-15,24-31", memory_mib=32768),
+        NumaNode(number=0, cpus="", memory_mib=1024),
+    )
+    world.h2.report(
+        resources=HostResources(vcpus=16, memory_mib=65536, disk_gib=500, numa_nodes=nodes)
+    )
+    lines = terminal.run("host show h2").stdout.splitlines()
+    assert [line for line in lines if line.startswith("NUMA")] == [
+        "NUMA node 0  CPUs none; 0 of 0 vCPUs and 0 of 1024 MiB used by servers confined to it",
+        (
+            "NUMA node 1  socket 0, CPUs 8-15,24-31;"
+            " 0 of 16 vCPUs and 0 of 32768 MiB used by servers confined to it"
+        ),
+    ]
+    shown = terminal.json("host show h2")["numa_nodes"]
+    assert [(node["number"], node["socket"], node["vcpus"]) for node in shown] == [
+        (0, None, 0),
+        (1, 0, 16),
+    ]
 
 
 def test_quotas_are_set_listed_and_removed(terminal: Terminal) -> None:

@@ -38,8 +38,11 @@ def a_report(host: HostName = H1, number: int = 1) -> HostReport:
     return HostReport(host=host, run_id="r", number=number, generation=1)
 
 
-def a_report_with(**changes: int) -> bytes:
-    """A full report with other numbers than an agent would write."""
+NODE = {"number": 0, "cpus": "0-3", "memory_mib": 1}
+
+
+def a_report_with(**changes: object) -> bytes:
+    """A full report with other facts than an agent would write."""
     full = replace(
         a_report(),
         resources=HostResources(vcpus=1, memory_mib=1, disk_gib=1),
@@ -158,6 +161,10 @@ def test_a_users_token_is_no_agents_and_the_reverse(world: TwoNetworks, url: str
          "memory_mib must be from 0 to 2147483647, not 9223372036854775808 - at `$.resources`"),
         (a_report_with(disk_gib=2**31), "disk_gib must be from 0 to 2147483647"),
         (a_report_with(vcpus=-1), "vcpus must be from 0 to 2147483647, not -1 - at `$.resources`"),
+        (a_report_with(numa_nodes=[NODE | {"cpus": "3-1"}]),
+         "cpus '3-1' runs backwards - at `$.resources.numa_nodes[0]`"),
+        (a_report_with(numa_nodes=[NODE, NODE | {"number": 1}]),
+         "CPU 0 is on NUMA nodes 0 and 1; NUMA nodes have 2 MiB together, and their host only 1"),
         (a_report_with(number=2**63), "number must be from 0 to 2147483647"),
         (a_report_with(generation=-1), "generation must be from 0 to 2147483647"),
         (a_report_with(vf_count=2**63), "inventory[0].function.vf_count must be from 0 to 65535"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trunkline.domain.ether import MacAddress
+from trunkline.domain.numa import NumaNode
 from trunkline.domain.pci import PciAddress
 from trunkline.host.driver_data import drivers
 from trunkline.host.fake_hypervisor import FakeHypervisor, create_hypervisor
@@ -70,6 +71,7 @@ def fake_machine(directory: Path, *pfs: PfRecord, plain: tuple[PlainRecord, ...]
         0000:05:00.0 eth2 igb    4 VFs 0000:05:10.{0,2,4,6}
         0000:82:00.0 eth3 ixgbe  8 VFs 0000:82:10.{0,2,4,6} 0000:82:11.{0,2,4,6}
         br-phy1
+        NUMA nodes 0 (CPUs 0-3, 8-11) and 1 (CPUs 4-7, 12-15)
     """
     records = list(pfs) or [
         a_pf(),
@@ -85,7 +87,16 @@ def fake_machine(directory: Path, *pfs: PfRecord, plain: tuple[PlainRecord, ...]
     directory.mkdir(parents=True, exist_ok=True)
     create_kernel(
         directory / "kernel.json",
-        KernelState(name="h1", pfs=records, plain=list(plain), bridges=["br-phy1"]),
+        KernelState(
+            name="h1",
+            pfs=records,
+            plain=list(plain),
+            bridges=["br-phy1"],
+            numa_nodes=[
+                NumaNode(number=0, cpus="0-3,8-11", memory_mib=32768),
+                NumaNode(number=1, cpus="4-7,12-15", memory_mib=32768),
+            ],
+        ),
     )
     kernel = FakeKernel(directory / "kernel.json")
     create_hypervisor(directory / "hypervisor.json", kernel)

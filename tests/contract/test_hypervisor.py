@@ -59,6 +59,7 @@ def domain_xml(
     ours: bool = True,
     boot_number: int = 1,
     xml_digest: str = "d1",
+    vcpu: str = "<vcpu>1</vcpu>",
 ) -> str:
     metadata = (
         f"<metadata><trunkline:server xmlns:trunkline='urn:trunkline:1'"
@@ -66,7 +67,7 @@ def domain_xml(
     )
     return (
         f"<domain type='kvm'><name>{name}</name><uuid>{server_id}</uuid>"
-        f"{metadata if ours else ''}<memory unit='MiB'>64</memory><vcpu>1</vcpu>"
+        f"{metadata if ours else ''}<memory unit='MiB'>64</memory>{vcpu}"
         f"<os><type>hvm</type></os><devices>{''.join(devices)}</devices></domain>"
     )
 
@@ -245,6 +246,50 @@ def test_a_bridge_must_exist(machine: Machine) -> None:
     machine.hypervisor.define(domain_xml(nic.format("br-no"), server_id=B, name="b"))
     with pytest.raises(HostRefused, match="br-no"):
         machine.hypervisor.start_paused(B)
+
+
+def on_numa_node(cpuset: str, nodeset: str, mode: str = "strict") -> str:
+    return (
+        f"<vcpu placement='static' cpuset='{cpuset}'>1</vcpu>"
+        f"<numatune><memory mode='{mode}' nodeset='{nodeset}'/></numatune>"
+    )
+
+
+def test_a_guest_starts_on_a_numa_node_that_the_machine_has(machine: Machine) -> None:
+    start(machine, domain_xml(vcpu=on_numa_node("4-7,12-15", "1")))
+
+
+@pytest.mark.parametrize(
+    ("vcpu", "said"),
+    [
+        (on_numa_node("0-3", "2"), "NUMA node 2 is unavailable"),
+        (on_numa_node("14-16", "1"), "cpuset.cpus': Invalid argument"),
+        ("<vcpu cpuset='64'>1</vcpu>", "cpuset.cpus': Invalid argument"),
+    ],
+)
+def test_nodes_and_cpus_that_the_machine_lacks_are_refused_at_start(
+    machine: Machine, vcpu: str, said: str
+) -> None:
+    machine.hypervisor.define(domain_xml(hostdev_nic(), vcpu=vcpu))
+    with pytest.raises(HostRefused, match=said):
+        machine.hypervisor.start_paused(A)
+    assert machine.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
+
+
+@pytest.mark.parametrize(
+    ("vcpu", "said"),
+    [
+        (on_numa_node("", "1"), "Invalid value of 'cpuset'"),
+        (on_numa_node("4-", "1"), "Invalid value of 'cpuset'"),
+        (on_numa_node("4-7", "one"), "Invalid value of 'nodeset'"),
+        ("<vcpu>1</vcpu><numatune><memory mode='strict'/></numatune>", "nodeset for NUMA memory"),
+    ],
+)
+def test_malformed_sets_of_cpus_and_nodes_are_refused_when_defined(
+    machine: Machine, vcpu: str, said: str
+) -> None:
+    with pytest.raises(HostRefused, match=said):
+        machine.hypervisor.define(domain_xml(vcpu=vcpu))
 
 
 def test_names_and_uuids_are_unique(machine: Machine) -> None:

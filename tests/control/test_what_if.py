@@ -91,7 +91,7 @@ def test_servers_that_find_no_place_are_told_with_the_reason_and_a_proof(scene: 
     first, second = outlook.stuck
     assert first.explanation is not None
     assert first.explanation.counts == {Reason.NO_FREE_DEVICE: 1}
-    assert first.explanation.nearest == "h2"
+    assert [refusal.host_name for refusal in first.explanation.nearest] == ["h2"]
     assert {first.resident.name, second.resident.name} < {"here0", "here1", "here2"}
 
 

@@ -27,14 +27,16 @@ def test_a_bitmap_has_the_places_it_was_made_of(some: set[int]) -> None:
 def test_numbers_compare_as_a_list_of_them_does(
     given_values: list[int], changed: list[tuple[int, int]], least: int, among: set[int]
 ) -> None:
-    numbers, plain = Numbers(given_values), [max(value, 0) for value in given_values]
+    numbers, plain = Numbers(given_values), list(given_values)
     for place, value in changed:
         numbers.put(place, value)
-        plain[place] = max(value, 0)
+        plain[place] = value
     bitmap = bitmap_of(among, SIZE)
-    assert places_in(numbers.at_least(least, bitmap)) == {p for p in among if plain[p] >= least}
-    most = max((plain[p] for p in among), default=0)
-    assert places_in(numbers.most(bitmap)) == {p for p in among if plain[p] == most}
+    assert places_in(numbers.at_least(least, bitmap)) == {
+        p for p in among if plain[p] >= max(least, 0)
+    }
+    most = max((max(plain[p], 0) for p in among), default=0)
+    assert places_in(numbers.most(bitmap)) == {p for p in among if max(plain[p], 0) == most}
 
 
 @given(st.lists(counts, min_size=1, max_size=5), changes, st.integers(1, 2**12))
@@ -54,3 +56,26 @@ def test_counters_add_up_as_lists_do(
     }
     every = bitmap_of(range(SIZE), SIZE)
     assert places_in(total.most(every)) == {p for p, n in enumerate(sums) if n == max(sums)}
+
+
+@given(counts, counts, st.integers(0, 2**11), st.sets(places, min_size=1))
+def test_numbers_are_compared_place_by_place(
+    one: list[int], other: list[int], most: int, among: set[int]
+) -> None:
+    first, second = (Counter(dict(enumerate(each)), SIZE) for each in (one, other))
+    assert places_in(first.above(second)) == {p for p in range(SIZE) if one[p] > other[p]}
+
+    low, high = first.in_order(second)
+    capped = first.up_to(most)
+    total = Counter.of([bitmap_of(among, SIZE)] * 3)
+    total.add(first, bitmap_of(among, SIZE))
+    for place in range(SIZE):
+        bit = 1 << place
+        assert low.least(bit) == (bit, min(one[place], other[place]))
+        assert high.least(bit) == (bit, max(one[place], other[place]))
+        assert capped.least(bit) == (bit, min(one[place], most))
+        assert total.least(bit) == (bit, one[place] + 3 if place in among else 0)
+
+    bitmap, least = first.least(bitmap_of(among, SIZE))
+    assert least == min(one[place] for place in among)
+    assert places_in(bitmap) == {place for place in among if one[place] == least}

@@ -22,7 +22,7 @@ from trunkline.domain.device import DeviceKind
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.host.libvirt_domain import parse_libvirt_domain
-from trunkline.reconcile.desired import HeldDevice, NicConfig
+from trunkline.reconcile.desired import GuestNode, HeldDevice, NicConfig
 from trunkline.reconcile.domain_xml import DomainOptions, attachment, define
 
 OPTIONS = DomainOptions()
@@ -54,6 +54,9 @@ def nics(draw: st.DrawFn) -> tuple[NicConfig, ...]:
     name=st.text(max_size=60),
     domain_type=st.sampled_from(["kvm", "qemu"]),
     disk_gib=st.sampled_from([0, 10]),
+    numa_node=st.sampled_from(
+        [None, GuestNode(number=0, cpus="0-7,16-23"), GuestNode(number=1023, cpus="")]
+    ),
 )
 def test_domains_are_valid_under_libvirts_schema_and_always_the_same(
     libvirt_domain_schema: LibvirtSchema,
@@ -61,8 +64,9 @@ def test_domains_are_valid_under_libvirts_schema_and_always_the_same(
     name: str,
     domain_type: str,
     disk_gib: int,
+    numa_node: GuestNode | None,
 ) -> None:
-    server = replace(a_server(1, *nics), name=name, disk_gib=disk_gib)
+    server = replace(a_server(1, *nics), name=name, disk_gib=disk_gib, numa_node=numa_node)
     options = DomainOptions(domain_type=domain_type)
     made = define(server, VIF_TYPES, options)
     libvirt_domain_schema.check(made.xml)
@@ -136,3 +140,19 @@ def test_the_schema_does_refuse_what_is_wrong(
     assert broken in xml
     wrong = xml.replace(broken, by).replace(broken.replace("<", "</"), by.replace("<", "</"))
     assert libvirt_domain_schema.faults(wrong)
+
+
+def test_a_confined_guest_has_the_cpus_and_the_memory_of_its_node_and_others_any() -> None:
+    server = replace(a_server(1), numa_node=GuestNode(number=1, cpus="4-7,12-15"))
+    confined = define(server, VIF_TYPES, OPTIONS)
+    assert '<vcpu placement="static" cpuset="4-7,12-15">2</vcpu>' in confined.xml
+    assert '<memory mode="strict" nodeset="1"/>' in confined.xml
+    read = parse_libvirt_domain(confined.xml)
+    assert (read.cpuset, read.numa_nodes) == (
+        frozenset({4, 5, 6, 7, 12, 13, 14, 15}),
+        frozenset({1}),
+    )
+    floating = define(a_server(1), VIF_TYPES, OPTIONS)
+    assert floating.digest != confined.digest
+    read = parse_libvirt_domain(floating.xml)
+    assert (read.cpuset, read.numa_nodes) == (frozenset(), frozenset())

@@ -17,7 +17,7 @@ from tools import list_routes, write_cli_reference
 from trunkline.api.routes import ROUTES
 from trunkline.bootstrap import compute_config, controller_config
 from trunkline.domain import device_spec_parsing
-from trunkline.host import faults, fleet, fleet_cards, fleet_plain
+from trunkline.host import faults, fleet, fleet_cards, fleet_numa, fleet_plain
 
 CONFIGURATION = REPOSITORY / "docs/configuration.md"
 FLEETS = REPOSITORY / "docs/run-simulated.md"
@@ -119,9 +119,10 @@ def test_every_key_of_a_device_spec_is_documented() -> None:
 
 def test_every_key_of_a_fleet_file_is_documented_with_its_default() -> None:
     known = {f"host.{key}": default for key, default in _keys(fleet._HostEntry)}
-    for table in ("card", "function", "device_spec"):  # Described by themselves.
+    for table in ("numa", "card", "function", "device_spec"):  # Described by themselves.
         del known[f"host.{table}"]
     known |= {f"host.function.{key}": default for key, default in _keys(fleet_plain.PlainEntry)}
+    known |= {f"host.numa.{key}": default for key, default in _keys(fleet_numa.NumaEntry)}
     known |= {f"host.card.{key}": default for key, default in _keys(fleet_cards.CardEntry)}
     _agree(_documented(FLEETS, "The fleet file"), known)
 

@@ -36,6 +36,7 @@ from trunkline.cli.exit_codes import ExitCode
 from trunkline.client.agents import enrol
 from trunkline.client.errors import ApiError, ClientError, Unreachable
 from trunkline.domain.host import HostResources
+from trunkline.domain.numa import with_memory
 from trunkline.host.fleet import find_fleet, load_fleet
 from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
 from trunkline.vif.registry import load_vif_types
@@ -183,12 +184,14 @@ def _simulated_host(config: ComputeConfig, simulate: str) -> SimulatedHost:
 
 def _resources(config: ComputeConfig, host: SimulatedHost) -> HostResources:
     given = config.resources
+    memory = host.resources.memory_mib if given.memory_mib is None else given.memory_mib
     return replace(
         host.resources,
         bridges=dict(config.bridges),
         vcpus=host.resources.vcpus if given.vcpus is None else given.vcpus,
-        memory_mib=host.resources.memory_mib if given.memory_mib is None else given.memory_mib,
+        memory_mib=memory,
         disk_gib=host.resources.disk_gib if given.disk_gib is None else given.disk_gib,
+        numa_nodes=with_memory(host.resources.numa_nodes, memory, of=host.resources.memory_mib),
     )
 
 

@@ -19,6 +19,20 @@ from trunkline.wire.v1 import ExplainAnswer, ExplainBody, ExplainNic, HostMisfit
 @takes_flavor
 @takes_hints
 @click.option("--host", metavar="NAME", help="On this host or nowhere. For admins.")
+@click.option(
+    "--hosts",
+    "nearest",
+    type=click.IntRange(1, 200),
+    metavar="N",
+    help="Tell about the N hosts that lack least (default 20).",
+)
+@click.option(
+    "--page",
+    type=click.IntRange(1, 200),
+    metavar="N",
+    help="Tell about the first N of all hosts that refuse, by name, instead.",
+)
+@click.option("--after", metavar="NAME", help="With --page: begin after the host of this name.")
 @takes_json
 @takes_api
 @click.pass_context
@@ -30,12 +44,16 @@ def explain(
     flavor: str | None,
     hints: Mapping[str, tuple[str, ...]],
     host: str | None,
+    nearest: int | None,
+    page: int | None,
+    after: str | None,
     as_json: bool,
 ) -> None:
     r"""Say where a server with these NICs would go now, or why it fits nowhere.
 
-    Nothing is made and nothing is held. Exit code 0 if it fits, 1 if not. A refusal names for
-    each host and NIC what stands in the way, and the smallest change that would make it fit.
+    Nothing is made and nothing is held. Exit code 0 if it fits, 1 if not. A refusal counts the
+    hosts by reason, and names for those that lack least, nearest first, what stands in the way of
+    each NIC, and the smallest change that would make it fit.
 
     \b
     trunkline explain --nic network=blue,vnic-type=direct
@@ -44,8 +62,12 @@ def explain(
     trunkline explain --nic network=blue,vnic-type=direct,pci-flavor=10g
     trunkline explain --port p1 --port p2 --hint trunkline:nic_anti_affinity=pf
     trunkline explain --port p1 --host h1
+    trunkline explain --port p1 --page 100 --after h0100
     """
-    answer = api.explain(ExplainBody(nics=nics, flavor=flavor, hints=hints, host=host))
+    if after is not None and page is None:
+        raise click.UsageError("--after goes with --page: say how many hosts to tell about.")
+    body = ExplainBody(nics=nics, flavor=flavor, hints=hints, host=host)
+    answer = api.explain(body, nearest=nearest, limit=page, marker=after)
     if as_json:
         print_json(answer)
     elif answer.fits:
@@ -83,13 +105,21 @@ def _print_misfit(answer: ExplainAnswer) -> None:
             [(_words(reason), str(count)) for reason, count in _most_first(answer)],
             none="",
         )
-    if answer.hosts:
+    hosts = answer.hosts if answer.page is None else answer.page
+    if hosts:
         click.echo()
         print_table(
             ("HOST", "NIC", "REASON", "#FITTING", "#FREE", "DETAIL"),
-            [row for misfit in answer.hosts for row in _rows(misfit)],
+            [row for misfit in hosts for row in _rows(misfit)],
             none="",
         )
+    if answer.page is None and answer.host_count is not None and answer.host_count > len(hosts):
+        click.echo(
+            f"\nThese {len(hosts)} of {answer.host_count} hosts lack least; "
+            "--page 100 lists the first hundred of all by name."
+        )
+    if answer.next_marker is not None:
+        click.echo(f"\nMore with --after {answer.next_marker}")
 
 
 def _most_first(answer: ExplainAnswer) -> list[tuple[str, int]]:
@@ -104,7 +134,7 @@ def _rows(misfit: HostMisfit) -> list[tuple[object, ...]]:
         (misfit.host, nic.nic, _words(nic.reason), str(nic.fitting), str(nic.free), nic.detail)
         for nic in misfit.nics
     ]
-    return rows or [(misfit.host, None, misfit.detail, None, None, None)]
+    return [*rows, (misfit.host, None, "would fit after", None, None, misfit.change)]
 
 
 def _words(reason: str) -> str:

@@ -7,7 +7,7 @@ import click
 from trunkline.cli.context import TeachingGroup, takes_api, takes_json
 from trunkline.cli.output import print_fields, print_json, print_table
 from trunkline.client.api import TrunklineApi
-from trunkline.wire.v1 import HostItem
+from trunkline.wire.v1 import HostItem, NumaNodeItem
 
 
 @click.group(cls=TeachingGroup)
@@ -114,9 +114,19 @@ def _print(item: HostItem, *, as_json: bool) -> None:
         ("vcpus", f"{item.vcpus_used} of {item.vcpus} used"),
         ("memory", f"{item.memory_mib_used} of {item.memory_mib} MiB used"),
         ("disk", f"{item.disk_gib_used} of {item.disk_gib} GiB used"),
+        *(_numa_node(node) for node in item.numa_nodes),
         ("bridges", bridges or "none"),
         ("generation", f"{item.generation}, of which {item.applied_generation} made true"),
     ])  # fmt: skip
+
+
+def _numa_node(node: NumaNodeItem) -> tuple[str, str]:
+    socket = "" if node.socket is None else f"socket {node.socket}, "
+    return f"NUMA node {node.number}", (
+        f"{socket}CPUs {node.cpus or 'none'};"
+        f" {node.vcpus_used} of {node.vcpus} vCPUs and"
+        f" {node.memory_mib_used} of {node.memory_mib} MiB used by servers confined to it"
+    )
 
 
 def _agent(item: HostItem) -> str:

@@ -21,6 +21,7 @@ def print_server(found: ServerPath, *, as_json: bool) -> None:
         ("id", found.id),
         ("status", found.status),
         ("host", found.host),
+        ("numa node", _confined(found.numa_node)),
         ("rules", "; ".join(found.rules) or None),
         ("fault", found.fault),
     ])  # fmt: skip
@@ -44,6 +45,10 @@ def print_server(found: ServerPath, *, as_json: bool) -> None:
         print_heading(f"device {position}: {device_line(device)}")
     if found.device_count and not found.devices:
         click.echo(f"\nand {found.device_count} devices besides")
+
+
+def _confined(numa_node: int | None) -> str | None:
+    return None if numa_node is None else f"{numa_node}, which its guest is confined to"
 
 
 def path_line(nic: NicPath) -> str:

@@ -66,9 +66,25 @@ class TrunklineApi:
         """List physical networks with what is cabled to them."""
         return self._session.get("/physical-networks", PhysicalNetworkList).physical_networks
 
-    def explain(self, body: ExplainBody) -> ExplainAnswer:
-        """Ask where a server would go now, or why nowhere; nothing is held by it."""
-        return self._session.call("POST", "/explain", ExplainAnswer, body=body)
+    def explain(
+        self,
+        body: ExplainBody,
+        *,
+        nearest: int | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+    ) -> ExplainAnswer:
+        """Ask where a server would go now, or why nowhere; nothing is held by it.
+
+        Args:
+            body: The server.
+            nearest: How many of the hosts that lack least to be told about; None: 20.
+            limit: And how many of all hosts that refuse, by name; None: none, without a marker.
+            marker: Only those that come after this name.
+        """
+        told = {"nearest": nearest, "limit": limit, "marker": marker}
+        query = [(name, str(value)) for name, value in told.items() if value is not None]
+        return self._session.call("POST", "/explain", ExplainAnswer, query=query, body=body)
 
     def defrag(self, body: DefragBody) -> DefragAnswer:
         """Ask for the fewest moves that free devices; nothing is held or moved by it."""

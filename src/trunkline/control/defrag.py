@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -212,12 +211,6 @@ def _reasons(
 ) -> Mapping[Reason, int]:
     """Why hosts that have nothing of the target don't take a server."""
     request = resident.request
-    answer = svc.fleet.explain(tx, replace(request, excluded_hosts=request.excluded_hosts | own))
-    if isinstance(answer, Placed):
-        return {}
-    return Counter(
-        reason
-        for refusal in answer.hosts
-        if refusal.host_id not in own
-        for reason in {*refusal.reasons, *(nic.reason for nic in refusal.nics)}
-    )
+    elsewhere = replace(request, excluded_hosts=request.excluded_hosts | own)
+    answer = svc.fleet.explain(tx, elsewhere, nearest=1, left_out=own)
+    return {} if isinstance(answer, Placed) else answer.counts

@@ -15,7 +15,7 @@ from trunkline.domain.network import Network, Segment
 from trunkline.domain.port import Port, logical_device_name
 from trunkline.domain.server import Server
 from trunkline.domain.vf import LinkState
-from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
+from trunkline.reconcile.desired import GuestNode, HeldDevice, HostConfig, NicConfig, ServerConfig
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
 
@@ -99,7 +99,15 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
             _held(rows.devices[allocation.device_id], allocation)
             for allocation in rows.given.get(server.id, ())
         ),
+        numa_node=_guest_node(server, rows.host),
     )
+
+
+def _guest_node(server: Server, host: Host) -> GuestNode | None:
+    if server.numa_node is None:
+        return None
+    node = host.resources.find_node(server.numa_node)
+    return GuestNode(number=server.numa_node, cpus="" if node is None else node.cpus)
 
 
 def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:

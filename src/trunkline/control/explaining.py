@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from trunkline.control.access import require_admin
 from trunkline.control.demands import shape_request
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.services import Services
@@ -13,16 +14,16 @@ from trunkline.domain.host import Host
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
 from trunkline.domain.server import Fault
+from trunkline.placement.explanation import NEAREST
 from trunkline.placement.request import (
     Explanation,
     HostRefusal,
     NotPlaced,
+    Page,
     Placed,
     PlacementRequest,
 )
 from trunkline.store.transaction import Transaction
-
-_HOSTS_IN_FAULT_MAX = 20  # A fault is a column of a row; the whole list is one `explain` away.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +37,29 @@ class Advice:
     devices: Mapping[DeviceRef, OfferedDevice]  # Those that `placed` names.
 
 
-def explain(svc: Services, caller: Caller, request: ExplainRequest) -> Advice:
-    """Think a request through without holding anything."""
+def explain(
+    svc: Services,
+    caller: Caller,
+    request: ExplainRequest,
+    *,
+    nearest: int = NEAREST,
+    page: Page | None = None,
+) -> Advice:
+    """Think a request through without holding anything.
+
+    Args:
+        svc: The services.
+        caller: Whose request it would be.
+        request: What is asked for.
+        nearest: How many of the hosts that lack least to tell an admin about.
+        page: Of all hosts that refuse, to be told about besides; for admins.
+    """
 
     def think(tx: Transaction) -> Advice:
-        answer = svc.fleet.explain(tx, shape_request(tx, svc, caller, request))
+        if page is not None:
+            require_admin(caller, "listing hosts")
+        wanted = shape_request(tx, svc, caller, request)
+        answer = svc.fleet.explain(tx, wanted, nearest=nearest, page=page)
         if isinstance(answer, Placed):
             host: Host = tx.hosts.get(answer.host_id)
             return Advice(
@@ -51,7 +70,7 @@ def explain(svc: Services, caller: Caller, request: ExplainRequest) -> Advice:
                 devices=_devices(tx, answer) if caller.is_admin else {},
             )
         if not caller.is_admin:
-            answer = Explanation(hosts=(), counts=answer.counts, nearest=None, smallest_change="")
+            answer = replace(answer, nearest=(), smallest_change="")
         return Advice(fits=False, host_name=None, placed=None, explanation=answer, devices={})
 
     # A snapshot may be older than what the index has followed already.
@@ -73,7 +92,7 @@ def fault_of(svc: Services, refused: NotPlaced, request: PlacementRequest) -> Fa
             explanation.counts.items(), key=lambda item: (-item[1], item[0].value)
         )
     )
-    hosts = len(explanation.hosts)
+    more = explanation.host_count - len(explanation.nearest)
     return Fault(
         code=500,
         message=f"No valid host was found for {_asked(request)} together. "
@@ -81,12 +100,8 @@ def fault_of(svc: Services, refused: NotPlaced, request: PlacementRequest) -> Fa
         details="\n".join(
             [
                 f"Smallest change: {explanation.smallest_change}",
-                *(refusal_line(host) for host in explanation.hosts[:_HOSTS_IN_FAULT_MAX]),
-                *(
-                    [f"and {hosts - _HOSTS_IN_FAULT_MAX} more"]
-                    if hosts > _HOSTS_IN_FAULT_MAX
-                    else []
-                ),
+                *(refusal_line(host) for host in explanation.nearest),
+                *([f"and {more} more"] if more else []),
             ]
         ),
         at=svc.clock.now(),

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -22,16 +23,28 @@ from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, HostId
+from trunkline.domain.numa import NumaNode, NumaUse
+from trunkline.domain.server import Server
+from trunkline.placement.batch import Held, hold_batch
 from trunkline.placement.capacity import HostRow, rows_of
+from trunkline.placement.explanation import NEAREST, explain
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
-from trunkline.placement.place import candidates, place
-from trunkline.placement.request import Explanation, NotPlaced, Placed, PlacementRequest
-from trunkline.placement.views import HostView, view_differences
+from trunkline.placement.place import candidates, find_placement, place
+from trunkline.placement.request import Explanation, NotPlaced, Page, Placed, PlacementRequest
+from trunkline.placement.views import HostView, NumaRoom, view_differences
 from trunkline.store.changes import NO_CHANGE
 from trunkline.store.transaction import Transaction
 
 COPIED_AT_ONCE: Final = 100  # Hosts: about 2 ms, for which decisions wait.
+
+
+@dataclass(frozen=True, slots=True)
+class TooFew:
+    """Fewer servers fit than were asked for at least; nothing is held."""
+
+    fitting: int
+    refused: NotPlaced  # Why one more does not fit beside these.
 
 
 class LiveFleet:
@@ -77,23 +90,62 @@ class LiveFleet:
             for host in hosts.values():
                 self._put(host, self._view(host, uses[host.id], (), {}))
 
-    def place(self, tx: Transaction, request: PlacementRequest) -> Placed | NotPlaced:
-        """Decide, and hold what was chosen until `tx` commits or rolls back."""
+    def place(
+        self, tx: Transaction, request: PlacementRequest, *, least: int = 1, most: int = 1
+    ) -> list[Held] | TooFew:
+        """Decide for servers that are alike; hold what was chosen until `tx` commits or rolls back.
+
+        Args:
+            tx: The transaction that it will be written in.
+            request: One server's.
+            least: If fewer fit, none is held.
+            most: How many are wanted.
+        """
         with self._lock:
             self._catch_up(tx)
-            result = place(request, self._fleet, spread_key=self._spread_key)
-            if isinstance(result, Placed):
-                hold = self._fleet.hold(result, request)
-                tx.on_commit(lambda: self._locked(lambda: self._confirm(hold)))
-                tx.on_rollback(lambda: self._locked(lambda: self._fleet.undo(hold)))
-            return result
+            found = hold_batch(request, most, self._fleet, spread_key=self._spread_key)
+            if len(found) >= least:
+                for held in found:
+                    tx.on_commit(partial(self._locked, partial(self._confirm, held.hold)))
+                    tx.on_rollback(partial(self.release, held))
+                return found
+            # Why there is no room for one more beside those that fit.
+            result = place(request, self._fleet)
+            assert isinstance(result, NotPlaced), "no more are held than fit"
+            for held in reversed(found):
+                self._fleet.undo(held.hold)
+            return TooFew(fitting=len(found), refused=result)
 
-    def explain(self, tx: Transaction, request: PlacementRequest) -> Placed | Explanation:
-        """Say where a request would go, or why nowhere; nothing is held."""
+    def release(self, held: Held) -> None:
+        """Give back what was held, if it is: nothing of it will be written."""
+        with self._lock:
+            if not held.hold.undone:
+                self._fleet.undo(held.hold)
+
+    def explain(
+        self,
+        tx: Transaction,
+        request: PlacementRequest,
+        *,
+        nearest: int = NEAREST,
+        page: Page | None = None,
+        left_out: Collection[HostId] = (),
+    ) -> Placed | Explanation:
+        """Say where a request would go, or why nowhere; nothing is held.
+
+        Args:
+            tx: Of the caller.
+            request: What is asked for.
+            nearest: How many of the hosts that lack least to tell about.
+            page: Which of all hosts to tell about besides.
+            left_out: Hosts that are not asked why; they may still be where it goes.
+        """
         with self._lock:
             self._catch_up(tx)  # Does nothing on a snapshot: `refresh` before.
-            result = place(request, self._fleet, spread_key=self._spread_key)
-            return result if isinstance(result, Placed) else result.explanation
+            placed = find_placement(request, self._fleet, spread_key=self._spread_key)
+            return placed or explain(
+                request, self._fleet, nearest=nearest, page=page, left_out=left_out
+            )
 
     def rows(self, request: PlacementRequest) -> list[HostRow]:
         """Take down what the capacity for a request is counted from; `refresh` before."""
@@ -172,27 +224,31 @@ class LiveFleet:
         """Follow that `tx` let a PF owe more without placement; less if it is negative."""
         self._after(tx, host_id, lambda: self._fleet.owe(host_id, kin_id, guarantee))
 
-    def note_use(self, tx: Transaction, host_id: HostId, use: HostUse) -> None:
-        """Follow processors, memory and disk that `tx` gave back (or took, if negative)."""
+    def note_left(self, tx: Transaction, server: Server) -> None:
+        """Follow processors, memory and disk that `server` gives back by `tx` to its host."""
+        host_id, use = server.host_id, server.use
+        assert host_id is not None, "a server that leaves was on a host"
         self._after(
             tx,
             host_id,
             lambda: self._fleet.adjust(
-                host_id, vcpus=use.vcpus, memory_mib=use.memory_mib, disk_gib=use.disk_gib
+                host_id,
+                vcpus=use.vcpus,
+                memory_mib=use.memory_mib,
+                disk_gib=use.disk_gib,
+                numa_node=server.numa_node,
             ),
         )
 
-    def note_heard(
-        self, tx: Transaction, host_id: HostId, *, at: datetime, is_usable: bool
-    ) -> None:
-        """Follow that a host's agent was heard, and whether it can use the host."""
+    def note_heard(self, tx: Transaction, host_id: HostId, *, at: datetime, problem: str) -> None:
+        """Follow that a host's agent was heard, and why it can't use the host, if it can't."""
 
         def hear() -> None:
             host = self._fleet.find_host(host_id)
             if host is not None:  # Right whatever else has happened to it: see `_follow`.
                 self._last_seen[host_id] = at
-                up = is_usable and self._heard_recently(at)
-                self._fleet.set_status(host_id, enabled=host.enabled, up=up)
+                up = not problem and self._heard_recently(at)
+                self._fleet.set_status(host_id, enabled=host.enabled, up=up, problem=problem)
 
         tx.on_commit(lambda: self._locked(hear))
 
@@ -257,7 +313,9 @@ class LiveFleet:
                 tx.on_rollback(partial(self.mark_stale, host_id))
 
     def _confirm(self, hold: Hold) -> None:
-        """What was held has an owner in the store now."""
+        """What was held has an owner in the store now, unless it was released before."""
+        if hold.undone:
+            return
 
         def take() -> None:
             for device in hold.devices:
@@ -316,10 +374,28 @@ class LiveFleet:
             generation=host.generation,
             enabled=host.enabled,
             up=self.is_up(host),
+            problem=host.problem,
             free_vcpus=resources.vcpus - use.vcpus,
             free_memory_mib=resources.memory_mib - use.memory_mib,
             free_disk_gib=resources.disk_gib - use.disk_gib,
             bridges=frozenset(resources.bridges),
             pools=pools,
+            numa=_numa_rooms(resources.numa_nodes, use.numa),
             bandwidth_left=bandwidth_left,
         )
+
+
+def _numa_rooms(nodes: Iterable[NumaNode], used: Mapping[int, NumaUse]) -> tuple[NumaRoom, ...]:
+    """What each node has left, by number. A node that is used and not reported any more is none."""
+    rooms = []
+    for node in sorted(nodes, key=lambda node: node.number):
+        use = used.get(node.number, NumaUse(0, 0))
+        rooms.append(
+            NumaRoom(
+                number=node.number,
+                socket=node.socket,
+                free_vcpus=node.vcpus - use.vcpus,
+                free_memory_mib=node.memory_mib - use.memory_mib,
+            )
+        )
+    return tuple(rooms)

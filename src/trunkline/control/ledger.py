@@ -67,12 +67,7 @@ class HostRows:
     @property
     def use_by_servers(self) -> HostUse:
         """What the servers add up to."""
-        flavors = [server.flavor for server in self.servers]
-        return HostUse(
-            sum(flavor.vcpus for flavor in flavors),
-            sum(flavor.memory_mib for flavor in flavors),
-            sum(flavor.disk_gib + flavor.ephemeral_gib for flavor in flavors),
-        )
+        return sum((server.use for server in self.servers), HostUse(0, 0, 0))
 
 
 def read_rows(tx: Transaction, host: Host) -> HostRows:
@@ -112,7 +107,10 @@ def _use(rows: HostRows) -> Iterator[Finding]:
 
 
 def _amounts(use: HostUse) -> str:
-    return f"{use.vcpus} vCPUs, {use.memory_mib} MiB, {use.disk_gib} GiB"
+    amounts = f"{use.vcpus} vCPUs, {use.memory_mib} MiB, {use.disk_gib} GiB"
+    for number, of_node in sorted(use.numa.items()):
+        amounts += f", {of_node.vcpus} vCPUs and {of_node.memory_mib} MiB of NUMA node {number}"
+    return amounts
 
 
 def _held(rows: HostRows) -> Iterator[Finding]:

@@ -107,8 +107,11 @@ class _Intake:
         was_up = self._svc.fleet.is_up(host)
         changed = report.resources is not None and report.resources != host.resources
         if changed and report.resources is not None:
+            nodes_changed = report.resources.numa_nodes != host.resources.numa_nodes
             host = replace(host, resources=report.resources, updated_at=self._now)
             tx.hosts.update(host)
+            if nodes_changed and tx.hosts.use_of(host.id).numa:
+                self._raise_generation(host)  # CPUs of guests that are confined are other ones.
         changed |= self._note_problem(host, report.problem)
         if report.inventory is not None:
             changed |= take_inventory(tx, self._svc, self._actor, host, report.inventory)
@@ -123,7 +126,7 @@ class _Intake:
         if changed:
             self._svc.fleet.reload_after(tx, host.id)
         else:
-            self._svc.fleet.note_heard(tx, host.id, at=self._now, is_usable=not report.problem)
+            self._svc.fleet.note_heard(tx, host.id, at=self._now, problem=report.problem)
         if changed or not was_up:
             tx.hosts.note_status_change(host.id)
         return host

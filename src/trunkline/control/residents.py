@@ -85,6 +85,7 @@ def _resident(
                 *(_choice(nic, holdings) for nic in own),
                 *_given(devices, holdings.besides[server.id]),
             ),
+            numa_node=server.numa_node,
         ),
     )
 

@@ -141,13 +141,7 @@ def _mend(tx: Transaction, svc: Services, actor: Actor, rows: HostRows, finding:
 
 
 def _recount_use(tx: Transaction, rows: HostRows) -> None:
-    have, should = rows.use, rows.use_by_servers
-    tx.hosts.add_use(
-        rows.host.id,
-        vcpus=should.vcpus - have.vcpus,
-        memory_mib=should.memory_mib - have.memory_mib,
-        disk_gib=should.disk_gib - have.disk_gib,
-    )
+    tx.hosts.add_use(rows.host.id, rows.use_by_servers + -rows.use)
 
 
 def _is_given_away_twice(rows: HostRows) -> bool:

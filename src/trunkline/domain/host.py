@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
+from trunkline.domain.numa import NumaNode, NumaUse, node_faults, require_within
 
 COUNT_MAX: Final = 2**31 - 1  # A signed 32-bit column, on both databases; as for flavors.
 
@@ -25,17 +26,27 @@ class HostResources:
     )
     address: str = "127.0.0.1"  # The IP address its operators reach it by.
     bridges: Mapping[PhysicalNetwork, str] = field(default_factory=dict)  # For `normal` ports.
+    numa_nodes: tuple[NumaNode, ...] = ()  # Empty: it does not say.
 
     def __post_init__(self) -> None:
-        """Raise `ValueError` for a size that can't be counted with beside those of other hosts."""
+        """Raise `ValueError` for a size that can't be counted with beside those of other hosts.
+
+        And for NUMA nodes that contradict each other, or the host.
+        """
         for name in ("vcpus", "memory_mib", "disk_gib", "hypervisor_version"):
             require_count(name, getattr(self, name))
+        faults = node_faults(self.numa_nodes, memory_mib=self.memory_mib)
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    def find_node(self, number: int) -> NumaNode | None:
+        """One of its NUMA nodes, if it has it."""
+        return next((node for node in self.numa_nodes if node.number == number), None)
 
 
 def require_count(name: str, number: int, most: int = COUNT_MAX) -> None:
     """Raise `ValueError` unless `number` is from 0 to `most`; it names what is to be mended."""
-    if not 0 <= number <= most:
-        raise ValueError(f"{name} must be from 0 to {most}, not {number}")
+    require_within(name, number, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,28 @@ class HostUse:
     vcpus: int
     memory_mib: int
     disk_gib: int
+    numa: Mapping[int, NumaUse] = field(default_factory=dict)  # By node: of those confined to it.
+
+    def __add__(self, other: HostUse) -> HostUse:
+        """What both use together; a node of which nothing is left in use is not in it."""
+        none = NumaUse(0, 0)
+        numa = {}
+        for number in sorted(self.numa.keys() | other.numa.keys()):
+            one, another = self.numa.get(number, none), other.numa.get(number, none)
+            both = NumaUse(one.vcpus + another.vcpus, one.memory_mib + another.memory_mib)
+            if both != none:
+                numa[number] = both
+        return HostUse(
+            self.vcpus + other.vcpus,
+            self.memory_mib + other.memory_mib,
+            self.disk_gib + other.disk_gib,
+            numa,
+        )
+
+    def __neg__(self) -> HostUse:
+        """The difference that giving it back makes."""
+        numa = {number: NumaUse(-use.vcpus, -use.memory_mib) for number, use in self.numa.items()}
+        return HostUse(-self.vcpus, -self.memory_mib, -self.disk_gib, numa)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Final
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import NetworkId, PortId, ProjectId, SubnetId
 from trunkline.domain.nic_rules import NumaPolicy
+from trunkline.domain.pci_flavor import Alternative
 
 
 class VnicType(enum.Enum):
@@ -73,6 +74,7 @@ class Port:
     updated_at: datetime
     vnic_type: VnicType = VnicType.NORMAL
     pci_flavor: str | None = None  # Which devices will do, besides what the network demands.
+    pci_match: Alternative = ()  # Conditions of its own that its device must meet besides.
     numa_policy: NumaPolicy | None = None  # None: as its server's flavor or image says.
     description: str = ""
     admin_state_up: bool = True

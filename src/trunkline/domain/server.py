@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
+from trunkline.domain.host import HostUse
 from trunkline.domain.ids import FlavorId, HostId, ImageId, PortId, ProjectId, ServerId, UserId
 from trunkline.domain.nic_rules import NicRule, NumaPolicy
+from trunkline.domain.numa import NumaUse
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.state_machine import StateMachine
 
@@ -122,6 +124,7 @@ class Server:
     created_at: datetime
     updated_at: datetime
     host_id: HostId | None = None  # None: not placed.
+    numa_node: int | None = None  # Of the host: its guest is confined to it.
     power: PowerState = PowerState.RUNNING  # What it should be.
     pci_requests: tuple[PciRequest, ...] = ()  # Devices besides its NICs.
     numa_policy: NumaPolicy | None = None  # Of NICs whose port has none, and of all devices.
@@ -140,3 +143,15 @@ class Server:
     launch_index: int = 0
     launched_at: datetime | None = None
     terminated_at: datetime | None = None
+
+    @property
+    def use(self) -> HostUse:
+        """What it takes of the host that it is on, running or not."""
+        flavor = self.flavor
+        of_node = NumaUse(flavor.vcpus, flavor.memory_mib)
+        return HostUse(
+            flavor.vcpus,
+            flavor.memory_mib,
+            flavor.disk_gib + flavor.ephemeral_gib,
+            {} if self.numa_node is None else {self.numa_node: of_node},
+        )

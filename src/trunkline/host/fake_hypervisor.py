@@ -17,6 +17,7 @@ import msgspec
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import ServerId
+from trunkline.domain.numa import cpu_numbers
 from trunkline.domain.pci import PciAddress
 from trunkline.host.device_handover import HandedOver, Handover
 from trunkline.host.fake_kernel import FakeKernel
@@ -137,6 +138,7 @@ class FakeHypervisor:
             domain = parse_libvirt_domain(record.xml)
             try:
                 self._check_free(held.state, domain)
+                self._check_numa(domain)
                 guest = record.guest = Guest(
                     boot_number=record.boot_number,
                     xml_digest=record.xml_digest,
@@ -303,6 +305,18 @@ class FakeHypervisor:
         for bridge in domain.bridges:
             if bridge not in bridges:
                 raise HostRefused("interface", f"Cannot get interface MTU on '{bridge}'")
+
+    def _check_numa(self, domain: LibvirtDomain) -> None:
+        """Refuse nodes and CPUs that the machine does not have; a machine may not tell of any."""
+        nodes = {node.number: node for node in self._kernel.state().numa_nodes}
+        missing = sorted(domain.numa_nodes - nodes.keys())
+        if missing:  # Source: src/util/virnuma.c, virNumaNodesetIsAvailable().
+            raise HostRefused("numatune", f"NUMA node {missing[0]} is unavailable")
+        cpus = frozenset[int]().union(*(cpu_numbers(node.cpus) for node in nodes.values()))
+        if not domain.cpuset <= cpus:
+            # The kernel takes no CPU that the root has not. Source: Linux
+            # kernel/cgroup/cpuset.c, update_cpumask().
+            raise HostRefused("vcpu", "Unable to write to 'cpuset.cpus': Invalid argument")
 
     def _record(
         self, held: Held[HypervisorState], server_id: ServerId, command: str

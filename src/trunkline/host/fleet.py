@@ -7,6 +7,12 @@
     disk_gib = 500
     bridges = { phy1 = "br-phy1" }
 
+    [[host.numa]]
+    number = 0
+    socket = 0
+    cpus = "0-7"
+    memory_mib = 32768
+
     [[host.card]]
     driver = "ixgbe"
     address = "0000:05:00.0"    # of its first PF
@@ -42,6 +48,7 @@ from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_devic
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.host import COUNT_MAX, HostResources
 from trunkline.domain.ids import HostName, PhysicalNetwork
+from trunkline.domain.numa import NumaNode
 from trunkline.host import machine
 from trunkline.host.fleet_cards import (
     CardEntry,
@@ -50,6 +57,7 @@ from trunkline.host.fleet_cards import (
     make_pfs,
     overlap_faults,
 )
+from trunkline.host.fleet_numa import NumaEntry, make_node, numa_faults
 from trunkline.host.fleet_plain import PlainEntry, clash_faults, make_plain, plain_faults
 from trunkline.host.machine import KernelState, PfRecord, VfRecord
 from trunkline.wire import json
@@ -82,6 +90,7 @@ class _HostEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     disk_gib: int
     count: int | None = None
     bridges: dict[str, str] = msgspec.field(default_factory=dict)
+    numa: list[dict[str, Any]] = msgspec.field(default_factory=list)
     card: list[dict[str, Any]] = msgspec.field(default_factory=list)
     function: list[dict[str, Any]] = msgspec.field(default_factory=list)
     device_spec: list[dict[str, Any]] = msgspec.field(default_factory=list)
@@ -96,6 +105,7 @@ class HostGroup:
     memory_mib: int
     disk_gib: int
     bridges: Mapping[PhysicalNetwork, str]
+    numa_nodes: tuple[NumaNode, ...]
     cards: tuple[CardEntry, ...]
     plain: tuple[PlainEntry, ...]
     raw_device_specs: tuple[Mapping[str, object], ...]
@@ -139,12 +149,14 @@ class Fleet:
                         disk_gib=group.disk_gib,
                         address=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}",
                         bridges=group.bridges,
+                        numa_nodes=group.numa_nodes,
                     ),
                     kernel=KernelState(
                         name=name,
                         pfs=pfs,
                         plain=make_plain(group.plain),
                         bridges=sorted(group.bridges.values()),
+                        numa_nodes=list(group.numa_nodes),
                     ),
                     raw_device_specs=group.raw_device_specs,
                 )
@@ -258,19 +270,21 @@ def _group(raw: object, place: str, faults: list[str]) -> HostGroup | None:
             if not found:
                 cards.append(card)
     plain = _plain(entry, place, faults)
+    nodes = _nodes(entry, place, faults)
     specs: tuple[DeviceSpec, ...] = ()
     try:
         specs = parse_device_specs(entry.device_spec, path=f"{place}.device_spec")
     except InvalidDeviceSpecs as invalid:
         faults.extend(invalid.faults)
     if len(faults) == before:
-        faults.extend(_host_faults(entry, cards, plain, specs, place))
+        faults.extend(_host_faults(entry, cards, plain, nodes, specs, place))
     return HostGroup(
         names=names,
         vcpus=entry.vcpus,
         memory_mib=entry.memory_mib,
         disk_gib=entry.disk_gib,
         bridges={PhysicalNetwork(key): value for key, value in entry.bridges.items()},
+        numa_nodes=nodes,
         cards=tuple(cards),
         plain=plain,
         raw_device_specs=tuple(entry.device_spec),
@@ -286,6 +300,19 @@ def _plain(entry: _HostEntry, place: str, faults: list[str]) -> tuple[PlainEntry
         if plain is not None:
             faults.extend(plain_faults(plain, where))
             found.append(plain)
+    return tuple(found)
+
+
+def _nodes(entry: _HostEntry, place: str, faults: list[str]) -> tuple[NumaNode, ...]:
+    found: list[NumaNode] = []
+    for index, raw in enumerate(entry.numa):
+        where = f"{place}.numa[{index}]"
+        node = _converted(raw, NumaEntry, where, faults)
+        if node is not None:
+            try:
+                found.append(make_node(node))
+            except ValueError as fault:
+                faults.append(f"{where}: {fault}")
     return tuple(found)
 
 
@@ -340,6 +367,7 @@ def _host_faults(
     entry: _HostEntry,
     cards: Sequence[CardEntry],
     plain_entries: Sequence[PlainEntry],
+    nodes: Sequence[NumaNode],
     specs: Sequence[DeviceSpec],
     place: str,
 ) -> Iterator[str]:
@@ -352,6 +380,7 @@ def _host_faults(
         *clash_faults(plain, of_cards, place),
     )
     yield from overlaps
+    yield from numa_faults(nodes, pfs, plain, memory_mib=entry.memory_mib, place=place)
     if overlaps:
         return
     for pf in pfs:

@@ -10,6 +10,7 @@ from lxml import etree
 
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
+from trunkline.domain.numa import cpu_numbers
 from trunkline.domain.pci import PciAddress
 
 METADATA_NAMESPACE: Final = "urn:trunkline:1"
@@ -47,6 +48,8 @@ class LibvirtDomain:
     hostdevs: tuple[PciAddress, ...]  # ``<hostdev>``: given away as they are.
     direct_interfaces: tuple[DirectInterface, ...]
     bridges: tuple[str, ...]
+    cpuset: frozenset[int] = frozenset()  # Of the host; empty: any.
+    numa_nodes: frozenset[int] = frozenset()  # Of the host, for its memory; empty: any.
 
     @property
     def host_devices(self) -> tuple[PciAddress, ...]:
@@ -94,7 +97,39 @@ def parse_libvirt_domain(xml: str) -> LibvirtDomain:
             _attribute(each.find("source"), "bridge", "interface of type bridge")
             for each in root.findall("devices/interface[@type='bridge']")
         ),
+        cpuset=_cpuset(root),
+        numa_nodes=_numa_nodes(root),
     )
+
+
+def _cpuset(root: etree._Element) -> frozenset[int]:
+    vcpu = root.find("vcpu")
+    text = None if vcpu is None else vcpu.get("cpuset")
+    return frozenset() if text is None else _bitmap(text, "cpuset")
+
+
+def _numa_nodes(root: etree._Element) -> frozenset[int]:
+    memory = root.find("numatune/memory")
+    if memory is None:
+        return frozenset()
+    if memory.get("mode") != "strict":
+        raise ValueError(f"NUMA memory mode {memory.get('mode')!r} is not simulated, only 'strict'")
+    text = memory.get("nodeset")
+    if text is None:
+        # Source: src/conf/numa_conf.c, virDomainNumatuneSet().
+        raise ValueError("nodeset for NUMA memory tuning must be set if 'placement' is 'static'")
+    return _bitmap(text, "nodeset")
+
+
+def _bitmap(text: str, name: str) -> frozenset[int]:
+    """What libvirt reads as a bitmap; it takes none that is empty."""
+    try:
+        numbers = cpu_numbers(text)
+    except ValueError:
+        numbers = frozenset()
+    if not numbers:
+        raise ValueError(f"Invalid value of '{name}': {text}")
+    return numbers
 
 
 def _name(root: etree._Element) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ether import ZERO_MAC, MacAddress
+from trunkline.domain.numa import NumaNode
 from trunkline.domain.pci import PciAddress, vf_address
 from trunkline.domain.vf import LinkState, VfSettings
 from trunkline.domain.vf_capabilities import vf_capabilities
@@ -85,6 +86,7 @@ class KernelState(LoggedState, kw_only=True, omit_defaults=True):
     pfs: list[PfRecord] = msgspec.field(default_factory=list)
     plain: list[PlainRecord] = msgspec.field(default_factory=list)
     bridges: list[str] = msgspec.field(default_factory=list)
+    numa_nodes: list[NumaNode] = msgspec.field(default_factory=list)
     faults: list[Fault] = msgspec.field(default_factory=list)
 
 

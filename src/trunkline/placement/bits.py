@@ -7,7 +7,7 @@ to all hosts costs little more than one to a single host.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from types import MappingProxyType
 from typing import Final
@@ -65,6 +65,17 @@ class Planes:
                 equal &= ~plane
         return above | equal
 
+    def least(self, among: int) -> tuple[int, int]:
+        """Return which of the places `among` have the lowest number of them, and that number."""
+        number = 0
+        for b in range(len(self._planes) - 1, -1, -1):
+            without_bit = among & ~self._planes[b]
+            if without_bit:
+                among = without_bit
+            else:
+                number |= 1 << b
+        return among, number
+
     def most(self, among: int) -> int:
         """Return which of the places `among` have the highest number of them."""
         for plane in reversed(self._planes):
@@ -72,6 +83,30 @@ class Planes:
             if with_bit:
                 among = with_bit
         return among
+
+    def above(self, other: Planes) -> int:
+        """Return the places where the number is higher than the other's."""
+        higher, equal = 0, EVERYWHERE
+        pairs = [*zip_longest(self._planes, other._planes, fillvalue=0)]
+        for mine, its in reversed(pairs):
+            higher |= equal & mine & ~its
+            equal &= ~(mine ^ its)
+        return higher
+
+    def in_order(self, other: Planes) -> tuple[Planes, Planes]:
+        """Return the lower of its number and the other's for each place, and the higher."""
+        higher = self.above(other)
+        low, high = Planes(), Planes()
+        for mine, its in zip_longest(self._planes, other._planes, fillvalue=0):
+            low._planes.append(mine & ~higher | its & higher)
+            high._planes.append(mine & higher | its & ~higher)
+        return low, high
+
+    def planes(self, among: int = EVERYWHERE) -> list[int]:
+        """Return the planes of the numbers at some places, lowest first."""
+        if among == EVERYWHERE:
+            return self._planes
+        return [plane & among for plane in self._planes]
 
     def _flip(self, place: int, changed: int) -> None:
         """Change the bits of a number that are set in `changed`."""
@@ -85,15 +120,39 @@ class Counter(Planes):
 
     __slots__ = ()
 
+    @classmethod
+    def of(cls, bitmaps: Iterable[int]) -> Counter:
+        """Count for each place how many of these bitmaps have it."""
+        total = cls()
+        for bitmap in bitmaps:
+            total._add_planes([bitmap])
+        return total
+
     def put(self, place: int, count: int) -> None:
         """Change one count."""
         before = sum((plane >> place & 1) << b for b, plane in enumerate(self._planes))
         self._flip(place, before ^ count)
 
-    def add(self, other: Counter) -> None:
-        """Add each count of another to the one here."""
+    def add(self, other: Planes, among: int = EVERYWHERE) -> None:
+        """Add each number of another to the one here, at some places."""
+        self._add_planes(other.planes(among))
+
+    def up_to(self, most: int) -> Counter:
+        """Return these counts, those above `most` as `most`."""
+        capped = Counter()
+        if most.bit_length() > len(self._planes):
+            capped._planes = list(self._planes)
+            return capped
+        full = self.at_least(most, EVERYWHERE)
+        capped._planes = [
+            plane & ~full | (full if most >> b & 1 else 0)
+            for b, plane in enumerate(self._planes[: most.bit_length()])
+        ]
+        return capped
+
+    def _add_planes(self, added: Sequence[int]) -> None:
         planes, carry = [], 0
-        for mine, its in zip_longest(self._planes, other._planes, fillvalue=0):
+        for mine, its in zip_longest(self._planes, added, fillvalue=0):
             either = mine ^ its
             planes.append(either ^ carry)
             carry = mine & its | carry & either
@@ -101,17 +160,28 @@ class Counter(Planes):
 
 
 class Numbers(Planes):
-    """Numbers that change often: known one by one, too. One below 0 counts as 0."""
+    """Numbers that change often: known one by one, too. One below 0 is only known to be that."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_below_zero", "_values")
 
     def __init__(self, values: Iterable[int]) -> None:
-        self._values = array("q", (max(value, 0) for value in values))
+        given = list(values)
+        self._values = array("q", (max(value, 0) for value in given))
         super().__init__(dict(enumerate(self._values)), len(self._values))
+        below = (place for place, value in enumerate(given) if value < 0)
+        self._below_zero = bitmap_of(below, len(given))
 
     def put(self, place: int, value: int) -> None:
         """Change the number at one place."""
+        if (value < 0) != bool(self._below_zero >> place & 1):
+            self._below_zero ^= 1 << place
         changed = self._values[place] ^ max(value, 0)
         if changed:
             self._values[place] ^= changed
             self._flip(place, changed)
+
+    def at_least(self, least: int, among: int) -> int:
+        """Return which of the places `among` have this number, none below 0, or more."""
+        if least <= 0:
+            return among & ~self._below_zero if self._below_zero else among
+        return super().at_least(least, among)

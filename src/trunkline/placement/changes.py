@@ -1,100 +1,181 @@
-"""The least change that would make a request fit on one host, as a sentence."""
+"""The least change that would make a request fit on one host: the edits, in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
+from types import MappingProxyType
+from typing import Final
 
 from trunkline.domain.device import DeviceKind
-from trunkline.domain.ids import HostName
+from trunkline.domain.ids import HostName, PhysicalNetwork
 from trunkline.placement import wording
 from trunkline.placement.demand import NicClass, make_demand, nic_class
-from trunkline.placement.host_state import HostState
+from trunkline.placement.edits import Edit, EditKind
+from trunkline.placement.host_state import FamilyCount, HostState
 from trunkline.placement.request import PlacementRequest, Reason
-from trunkline.placement.shortfall import Change, Shortfall
+from trunkline.placement.shortfall import Change, Shortfall, Wanted, find_shortfall
+
+EDIT_OF_REASON: Final[Mapping[Reason, EditKind]] = MappingProxyType({
+    Reason.NOT_THE_HOST_ASKED_FOR: EditKind.ASK_FOR_HOST,
+    Reason.EXCLUDED: EditKind.TRY_AGAIN,
+    Reason.DISABLED: EditKind.ENABLE_HOST,
+    Reason.DOWN: EditKind.BRING_BACK_AGENT,
+    Reason.STUCK: EditKind.SOLVE_PROBLEM,
+    Reason.NO_VCPUS: EditKind.FREE_VCPUS,
+    Reason.NO_MEMORY: EditKind.FREE_MEMORY,
+    Reason.NO_DISK: EditKind.FREE_DISK,
+})  # fmt: skip
 
 
-def changes_sentence(
-    request: PlacementRequest, host: HostState, reasons: tuple[Reason, ...], shortfall: Shortfall
-) -> str:
-    """E.g. `enable h3; and one more free VF with e.physical_network=phy2 on h3 (for nic 1)`."""
-    parts = [
-        *_of_host(request, host, reasons),
-        *_of_bridges(request, host),
-        *_of_devices(request, host, shortfall),
-    ]
-    return "; and ".join(parts)
+class Changes:
+    """The least changes for one request, on one host after another."""
 
+    def __init__(self, request: PlacementRequest) -> None:
+        self._request = request
+        # How many devices are missing is counted apart from where they are.
+        classes = make_demand(replace(request, rules=())).device_classes
+        self._wanted = Wanted([(one, count) for one, count in classes if one.ways])
+        self._nics: Mapping[NicClass, list[str]] = {
+            one: [nic.nic for nic in request.nics if nic_class(nic) == one] for one, _ in classes
+        }
+        self._wants_pf = any(one.is_of(DeviceKind.PF) for one, _ in self._wanted.classes)
+        self._bridge_nics = [
+            (nic.nic, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
+        ]
+        self._shortfalls: dict[object, Shortfall] = {}
 
-def _of_host(
-    request: PlacementRequest, host: HostState, reasons: tuple[Reason, ...]
-) -> Iterator[str]:
-    for reason in reasons:
-        match reason:
-            case Reason.NOT_THE_HOST_ASKED_FOR:
-                yield f"ask for {host.name} instead of {request.only_host}"
-            case Reason.EXCLUDED:
-                yield f"let {host.name} be tried again, which has refused this server"
-            case Reason.DISABLED:
-                yield f"enable {host.name}"
-            case Reason.DOWN:
-                yield f"bring back the agent of {host.name}"
-            case Reason.NO_VCPUS:
-                short = request.vcpus - host.free_vcpus
-                yield wording.amount(short, "free vCPU", "free vCPUs") + f" on {host.name}"
-            case Reason.NO_MEMORY:
-                short = request.memory_mib - host.free_memory_mib
-                unit = "MiB of free memory"
-                yield wording.amount(short, unit, unit) + f" on {host.name}"
-            case Reason.NO_DISK:
-                short = request.disk_gib - host.free_disk_gib
-                unit = "GiB of free disk"
-                yield wording.amount(short, unit, unit) + f" on {host.name}"
-            case _:
-                raise AssertionError(f"{reason} is no reason of a host")
+    def at(self, host: HostState, reasons: Sequence[Reason]) -> tuple[Edit, ...]:
+        """E.g. `enable h3`, and `one more free VF with e.physical_network=phy2 on h3 (for nic 1)`.
 
+        Args:
+            host: Where the request is to fit.
+            reasons: What stands in the way there that is not about NICs.
+        """
+        return (
+            *self._of_host(host, reasons),
+            *self._of_demands(),
+            *self._of_bridges(host),
+            *self._of_devices(host),
+        )
 
-def _of_bridges(request: PlacementRequest, host: HostState) -> Iterator[str]:
-    for nic in request.nics:
-        wanted = nic_class(nic).bridges
-        if nic.kind is None and not wanted & host.structure.bridges:
-            if wanted:
-                yield f"a bridge on {' or '.join(sorted(wanted))} at {host.name} (for {nic.nic})"
+    def _of_host(self, host: HostState, reasons: Sequence[Reason]) -> Iterator[Edit]:
+        for reason in reasons:
+            words = _words_of_host(self._request, host, reason)
+            yield Edit(kind=EDIT_OF_REASON[reason], words=words)
+
+    def _of_demands(self) -> Iterator[Edit]:
+        for nic, names in self._bridge_nics:
+            if not names:
+                words = f"a network for {nic} that a bridge can reach"
+                yield Edit(kind=EditKind.CHANGE_DEMAND, words=words)
+        for one, nics in self._nics.items():
+            if not one.ways:
+                words = f"a demand of {wording.names(nics)} that some device could meet"
+                yield Edit(kind=EditKind.CHANGE_DEMAND, count=len(nics), words=words)
+
+    def _of_bridges(self, host: HostState) -> Iterator[Edit]:
+        lacking = {
+            names: [nic for nic, wanted in self._bridge_nics if wanted == names]
+            for _, names in self._bridge_nics
+            if names and not names & host.structure.bridges
+        }
+        added = fewest_bridges(list(lacking))
+        for bridge in added:
+            nics = [nic for names, of in lacking.items() if bridge in names for nic in of]
+            # Where others would do as well, and this one is for no other NICs, say so.
+            alike = [names for names in lacking if bridge in names]
+            names = frozenset.intersection(*alike)
+            words = f"a bridge on {' or '.join(sorted(names))} at {host.name}"
+            yield Edit(kind=EditKind.ADD_BRIDGE, words=f"{words} (for {wording.names(nics)})")
+
+    def _of_devices(self, host: HostState) -> Iterator[Edit]:
+        merged: dict[int, int] = {}  # [class] VFs and other slices to be freed, whatever the PF.
+        for change in self._shortfall(host).changes:
+            if change.class_index is None:
+                words = f"free PF {_address(host, change)} on {host.name}, whose VFs are wanted"
+                yield Edit(kind=EditKind.FREE_DEVICE, words=words)
+                continue
+            one, _ = self._wanted.classes[change.class_index]
+            nics = self._nics[one]
+            if change.family is None:
+                words = _to_offer(one, change.count, nics, host.name)
+                yield Edit(kind=EditKind.OFFER_DEVICE, count=change.count, words=words)
+            elif one.kind is DeviceKind.PF and change.device_kind is DeviceKind.VF:
+                vfs = wording.devices(change.count, DeviceKind.VF)
+                words = (
+                    f"free PF {_address(host, change)} on {host.name} of the owners of {vfs}"
+                    f" (for {wording.names(nics)})"
+                )
+                yield Edit(kind=EditKind.FREE_DEVICE, count=change.count, words=words)
             else:
-                yield f"a network for {nic.nic} that a bridge can reach"
+                merged[change.class_index] = merged.get(change.class_index, 0) + change.count
+        for c, count in merged.items():
+            one, _ = self._wanted.classes[c]
+            what = wording.wanted(one, count=count, quality="free ")
+            words = f"{what} on {host.name} (for {wording.names(self._nics[one][-count:])})"
+            yield Edit(kind=EditKind.FREE_DEVICE, count=count, words=words)
+
+    def _shortfall(self, host: HostState) -> Shortfall:
+        families = host.family_counts()
+        key = host.structure, tuple(self._facts(families))
+        found = self._shortfalls.get(key)
+        if found is None:
+            found = self._shortfalls[key] = find_shortfall(self._wanted, families)
+        return found
+
+    def _facts(self, families: list[FamilyCount]) -> Iterator[int]:
+        """All that a shortfall depends on; more devices than NICs are as good as just enough."""
+        enough = self._wanted.nic_count
+        for family in families:
+            yield family.is_given_away
+            yield family.owned_vf_count if self._wants_pf else 0
+            for pool in family.pools:
+                yield min(pool.free, enough)
+                yield min(pool.offered - pool.free, enough)
 
 
-def _of_devices(request: PlacementRequest, host: HostState, shortfall: Shortfall) -> Iterator[str]:
-    classes = [one for one, _ in make_demand(replace(request, rules=())).device_classes]
-    nics: Mapping[NicClass, list[str]] = {
-        one: [nic.nic for nic in request.nics if nic_class(nic) == one] for one in classes
-    }
-    merged: dict[int, int] = {}  # [class] VFs and other slices to be freed, whatever the PF.
-    for change in shortfall.changes:
-        if change.class_index is None:
-            yield f"free PF {_address(host, change)} on {host.name}, whose VFs are wanted"
-            continue
-        one = classes[change.class_index]
-        names = nics[one]
-        if change.family is None:
-            yield _to_offer(one, change.count, names, host.name)
-        elif one.kind is DeviceKind.PF and change.device_kind is DeviceKind.VF:
-            vfs = wording.devices(change.count, DeviceKind.VF)
-            yield (
-                f"free PF {_address(host, change)} on {host.name} of the owners of {vfs}"
-                f" (for {wording.names(names)})"
-            )
-        else:
-            merged[change.class_index] = merged.get(change.class_index, 0) + change.count
-    for c, count in merged.items():
-        what = wording.wanted(classes[c], count=count, quality="free ")
-        yield f"{what} on {host.name} (for {wording.names(nics[classes[c]][-count:])})"
+def fewest_bridges(wanted: Sequence[frozenset[PhysicalNetwork]]) -> tuple[PhysicalNetwork, ...]:
+    """The fewest physical networks of which each of these sets has one; of these, the first."""
+    names = sorted(frozenset[PhysicalNetwork]().union(*wanted))
+    return next(
+        chosen
+        for count in range(len(names) + 1)
+        for chosen in combinations(names, count)
+        if all(each.intersection(chosen) for each in wanted)
+    )
+
+
+def _words_of_host(request: PlacementRequest, host: HostState, reason: Reason) -> str:
+    match reason:
+        case Reason.NOT_THE_HOST_ASKED_FOR:
+            return f"ask for {host.name} instead of {request.only_host}"
+        case Reason.EXCLUDED:
+            return f"let {host.name} be tried again, which has refused this server"
+        case Reason.DISABLED:
+            return f"enable {host.name}"
+        case Reason.DOWN:
+            return f"bring back the agent of {host.name}"
+        case Reason.STUCK:
+            return f"solve the problem of {host.name} ({host.problem})"
+        case Reason.NO_VCPUS:
+            short = request.vcpus - host.free_vcpus
+            return wording.amount(short, "free vCPU", "free vCPUs") + f" on {host.name}"
+        case Reason.NO_MEMORY:
+            short = request.memory_mib - host.free_memory_mib
+            unit = "MiB of free memory"
+            return wording.amount(short, unit, unit) + f" on {host.name}"
+        case Reason.NO_DISK:
+            short = request.disk_gib - host.free_disk_gib
+            unit = "GiB of free disk"
+            return wording.amount(short, unit, unit) + f" on {host.name}"
+        case _:
+            raise AssertionError(f"{reason} is no reason of a host")
 
 
 def _to_offer(one: NicClass, count: int, names: list[str], host: HostName) -> str:
     who = wording.names(names[-count:])
-    if not one.ways:
-        return f"a demand of {who} that some device could meet"
     return f"{wording.wanted(one, count=count, quality='')} on offer on {host} (for {who})"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -17,8 +17,9 @@ from trunkline.placement.bits import EVERYWHERE, Counter, Numbers, bitmap_of
 from trunkline.placement.demand import NicClass
 from trunkline.placement.feasibility import wasted_tags
 from trunkline.placement.host_state import HostState
+from trunkline.placement.offers import Offers
 from trunkline.placement.request import PlacementRequest
-from trunkline.placement.structure import Structure, Structures
+from trunkline.placement.structure import Profile, Structure, Structures
 
 # Columns of a class take some 1 KB for each 1,000 hosts. Classes repeat (flavors times networks);
 # a tenant who invents new ones evicts, and can't exhaust.
@@ -122,22 +123,31 @@ class Columns:
         self._of_profile: dict[int, Counter] = {}
         self._log: list[tuple[int, int]] = []  # Place, and bitmap of its profiles that changed.
         self._log_start = 0  # How many entries of the log have been forgotten.
-        self.in_service = self._where(lambda host: host.enabled and host.up)
+        self.enabled = self._where(lambda host: host.enabled)
+        self.up = self._where(lambda host: host.up)
+        self.stuck = self._where(lambda host: bool(host.problem))
         self.with_devices = self._where(lambda host: host.structure.has_devices)
         self.free_vcpus = Numbers(host.free_vcpus for host in self.hosts)
         self.free_memory = Numbers(host.free_memory_mib for host in self.hosts)
         self.free_disk = Numbers(host.free_disk_gib for host in self.hosts)
         self._bridges: dict[PhysicalNetwork, int] = {}
+        self._offers: Offers | None = None  # None: nothing has been explained yet.
 
     def update(self, host: HostState) -> None:
         """Follow a change of one host's numbers."""
         place, bit = self.places[host.id], 1 << self.places[host.id]
-        if (host.enabled and host.up) != bool(self.in_service & bit):
-            self.in_service ^= bit
+        if host.enabled != bool(self.enabled & bit):
+            self.enabled ^= bit
+        if host.up != bool(self.up & bit):
+            self.up ^= bit
+        if bool(host.problem) != bool(self.stuck & bit):
+            self.stuck ^= bit
         self.free_vcpus.put(place, host.free_vcpus)
         self.free_memory.put(place, host.free_memory_mib)
         self.free_disk.put(place, host.free_disk_gib)
         before = self._usable[place]
+        if self._offers is not None and before is not host.usable:
+            self._offers.follow(place, host)
         if before is not host.usable and before != host.usable:
             self._usable[place] = host.usable
             changed = _changed_profiles(host, before)
@@ -147,7 +157,11 @@ class Columns:
     def replace(self, host: HostState) -> None:
         """Follow a host that was put anew: nothing of it may be as it was."""
         place, bit = self.places[host.id], 1 << self.places[host.id]
+        if self._offers is not None:
+            self._offers.replace(place, self.hosts[place].structure, host.structure)
         self.hosts[place] = host
+        if self._offers is not None:
+            self._offers.follow(place, host)
         self._usable[place] = host.usable
         if host.structure.has_devices != bool(self.with_devices & bit):
             self.with_devices ^= bit
@@ -176,6 +190,21 @@ class Columns:
             self._classes.move_to_end(one)
         return columns
 
+    def offers(self) -> Offers:
+        """Return what hosts have on offer, whoever owns it."""
+        if self._offers is None:
+            self._offers = Offers(self.hosts)
+        return self._offers
+
+    def profiles_where(self, holds: Callable[[Profile], bool]) -> int:
+        """Return the profiles of which this holds, as bits."""
+        every = self._structures.profiles
+        return sum(1 << number for number, profile in enumerate(every) if holds(profile))
+
+    def profiles_with(self, ways: Iterable[Iterable[tuple[str, str]]]) -> int:
+        """Return the profiles that have all attributes of one of the ways, as bits."""
+        return sum(1 << number for number in self._structures.profiles_with(ways))
+
     def with_bridge(self, name: PhysicalNetwork) -> int:
         """Return the hosts with a bridge on a physical network."""
         column = self._bridges.get(name)
@@ -187,12 +216,23 @@ class Columns:
     def named(self, name: HostName) -> int:
         """Return the host of a name (or several, if whoever put them let that happen)."""
         first = bisect_left(self.hosts, name, key=lambda host: host.name)
-        last = bisect_right(self.hosts, name, key=lambda host: host.name)
-        return (1 << last) - (1 << first)
+        return (1 << self.count_up_to(name)) - (1 << first)
+
+    def all_but(self, host_ids: Collection[HostId]) -> int:
+        """Return all hosts but some."""
+        found = (1 << len(self.hosts)) - 1
+        for host_id in host_ids:
+            if host_id in self.places:
+                found &= ~(1 << self.places[host_id])
+        return found
+
+    def count_up_to(self, name: HostName) -> int:
+        """Count the hosts with this name or an earlier one."""
+        return bisect_right(self.hosts, name, key=lambda host: host.name)
 
     def with_room(self, request: PlacementRequest) -> int:
         """Return the hosts in service that a server of this size fits on."""
-        found = self.free_memory.at_least(request.memory_mib, self.in_service)
+        found = self.free_memory.at_least(request.memory_mib, self.enabled & self.up)
         found = self.free_vcpus.at_least(request.vcpus, found)
         return self.free_disk.at_least(request.disk_gib, found)
 

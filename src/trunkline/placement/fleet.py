@@ -207,11 +207,11 @@ class Fleet:
         host.owe(kin_id, guarantee)
         self._note_change(host)
 
-    def set_status(self, host_id: HostId, *, enabled: bool, up: bool) -> None:
-        """Put the host in or out of service."""
+    def set_status(self, host_id: HostId, *, enabled: bool, up: bool, problem: str = "") -> None:
+        """Put the host in or out of service; with a problem it is not up."""
         host = self._hosts[host_id]
-        if (host.enabled, host.up) != (enabled, up):
-            host.enabled, host.up = enabled, up
+        if (host.enabled, host.up, host.problem) != (enabled, up, problem):
+            host.enabled, host.up, host.problem = enabled, up, problem
             self._note_change(host)
 
     def set_generation(self, host_id: HostId, generation: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Bandwidth, Guarantee
 from trunkline.domain.device import DeviceRef
@@ -60,7 +60,8 @@ class HostState:
         "_bandwidth_left",
         "_held",
         "_kin_ids",
-        "_numa",
+        "_numa_left",
+        "_numa_nodes",
         "_taken",
         "addresses",
         "enabled",
@@ -69,9 +70,11 @@ class HostState:
         "free_vcpus",
         "generation",
         "generation_sets",
+        "given_away",
         "id",
         "name",
         "places",
+        "problem",
         "structure",
         "up",
         "usable",
@@ -84,6 +87,7 @@ class HostState:
         self.generation_sets = 0  # How often the store's generation has replaced ours.
         self.enabled = view.enabled
         self.up = view.up
+        self.problem = view.problem
         self.free_vcpus = view.free_vcpus
         self.free_memory_mib = view.free_memory_mib
         self.free_disk_gib = view.free_disk_gib
@@ -95,12 +99,15 @@ class HostState:
         if view.bandwidth_left:
             left = view.bandwidth_left
             self._bandwidth_left = tuple(left.get(kin, NOT_ACCOUNTED) for kin in self._kin_ids)
-        self._numa = view.numa
-        sockets = tuple((room.number, room.socket) for room in view.numa)
-        self.places = places.of(self.structure, self.addresses, sockets)
+        self._numa_nodes = places.share(tuple((room.number, room.socket) for room in view.numa))
+        self._numa_left: list[int] = []  # [twice the node] vCPUs; memory in MiB follows.
+        for room in view.numa:
+            self._numa_left += room.free_vcpus, room.free_memory_mib
+        self.places = places.of(self.structure, self.addresses, self._numa_nodes)
         self._taken = [pool.taken for family in families for pool in family.pools]
         self._held = [0] * len(self._taken)
         self.usable: tuple[int, ...] = ()
+        self.given_away = False  # Whether any PF has an owner.
         self.count()
 
     def copy(self) -> HostState:
@@ -112,11 +119,23 @@ class HostState:
     def part(self) -> None:
         """Keep counts that no copy of this host shares."""
         self._taken, self._held = [*self._taken], [*self._held]
+        self._numa_left = [*self._numa_left]
 
     @property
     def numa(self) -> tuple[NumaRoom, ...]:
         """What each NUMA node has left, by number; empty: the host reports none."""
-        return self._numa
+        left = self._numa_left
+        return tuple(
+            [
+                NumaRoom(
+                    number=number,
+                    socket=socket,
+                    free_vcpus=left[2 * at],
+                    free_memory_mib=left[2 * at + 1],
+                )
+                for at, (number, socket) in enumerate(self._numa_nodes)
+            ]
+        )
 
     def give(
         self, *, vcpus: int, memory_mib: int, disk_gib: int, numa_node: int | None = None
@@ -125,26 +144,21 @@ class HostState:
         self.free_vcpus += vcpus
         self.free_memory_mib += memory_mib
         self.free_disk_gib += disk_gib
-        if numa_node is not None:
-            self._numa = tuple(
-                replace(
-                    room,
-                    free_vcpus=room.free_vcpus + vcpus,
-                    free_memory_mib=room.free_memory_mib + memory_mib,
-                )
-                if room.number == numa_node
-                else room
-                for room in self._numa
-            )
+        for at, (number, _) in enumerate(self._numa_nodes):
+            if number == numa_node:
+                self._numa_left[2 * at] += vcpus
+                self._numa_left[2 * at + 1] += memory_mib
 
     def count(self) -> None:
         """Count anew how many devices of each slot could be chosen, after devices changed."""
         usable: list[int] = []
         slots, taken, held = self.structure.slots, self._taken, self._held
+        self.given_away = False
         for family in self.structure.families:
             whole, parts = family.whole, family.parts
             if whole is not None:
                 if taken[whole] or held[whole]:
+                    self.given_away = True
                     usable += [0] * (1 + len(parts))
                     continue
                 vfs_owned = any(taken[part] or held[part] for part in parts)
@@ -156,6 +170,10 @@ class HostState:
     def free(self, slot: int) -> int:
         """The bitmap of a slot's devices that are on offer and without an owner."""
         return self.structure.slots[slot].offered & ~(self._taken[slot] | self._held[slot])
+
+    def owned(self, slot: int) -> int:
+        """The bitmap of a slot's devices that have owners, on offer or not."""
+        return self._taken[slot] | self._held[slot]
 
     def ref(self, slot: int, bit: int) -> DeviceRef:
         """Name the device of a slot that a bit stands for."""
@@ -251,6 +269,7 @@ class HostState:
             generation=self.generation,
             enabled=self.enabled,
             up=self.up,
+            problem=self.problem,
             free_vcpus=self.free_vcpus,
             free_memory_mib=self.free_memory_mib,
             free_disk_gib=self.free_disk_gib,
@@ -261,7 +280,7 @@ class HostState:
                 for kin, left in zip(self._kin_ids, self._bandwidth_left, strict=False)
                 if left.is_accounted
             },
-            numa=self._numa,
+            numa=self.numa,
         )
 
     def _pools(self) -> Iterator[DevicePool]:
@@ -284,7 +303,7 @@ class HostState:
             found.profile,
             found.offered.bit_count(),
             self.free(slot).bit_count(),
-            (self._taken[slot] | self._held[slot]).bit_count(),
+            self.owned(slot).bit_count(),
         )
 
     def _slot(self, device: DeviceRef) -> int:

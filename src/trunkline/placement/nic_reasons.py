@@ -48,6 +48,18 @@ class NicReasons:
         )
         return tuple(reason for reason in reasons if reason is not None)
 
+    def is_crowded(self, host: HostState) -> bool:
+        """Whether the NICs that fit alone don't fit together."""
+        usable = list(zip(host.structure.slots, host.usable, strict=True))
+        fitting = [
+            any(
+                count and one.fits(slot.profile.kind, slot.profile.attributes)
+                for slot, count in usable
+            )
+            for _, one in self._nics
+        ]
+        return bool(self._crowded_classes(host, fitting))
+
     def _crowded_classes(self, host: HostState, fitting: list[bool]) -> frozenset[NicClass]:
         """The smallest group among the NICs that fit alone; worked out once for like hosts."""
         enough = len(self._nics)

@@ -11,6 +11,7 @@ from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork, SegmentId
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.domain.pci_flavor import DeviceMatch
+from trunkline.placement.edits import Edit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,8 @@ class Reason(enum.Enum):
     """Why a host cannot take a server, or a NIC. The values are API: added to, never renamed."""
 
     DISABLED = "disabled"  # An operator disabled the host.
-    DOWN = "down"  # Its agent has not been heard for longer than the limit, or can't use it.
+    DOWN = "down"  # Its agent has not been heard for longer than the limit.
+    STUCK = "stuck"  # Its agent says that it can't use the host.
     EXCLUDED = "excluded"  # It has refused this server before.
     NOT_THE_HOST_ASKED_FOR = "not_the_host_asked_for"
     NO_VCPUS = "no_vcpus"
@@ -143,16 +145,32 @@ class HostRefusal:
     nics: tuple[NicReason, ...]
     detail: str = ""
     missing: int = 0  # How many more devices would have to be free for it to fit, if that is all.
+    edits: tuple[Edit, ...] = ()  # The least that would make it fit there.
+
+    @property
+    def change(self) -> str:
+        """The edits in one sentence."""
+        return "; and ".join(edit.words for edit in self.edits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """Why a request fits nowhere."""
 
-    hosts: tuple[HostRefusal, ...]  # One for each host that refuses, by name.
+    host_count: int  # Hosts that refuse.
     counts: Mapping[Reason, int]  # How many hosts each reason stands at.
-    nearest: HostName | None  # The refusing host that lacks least; None: there is none.
-    smallest_change: str  # What would make it fit there, in one sentence; "" when it fits anyway.
+    nearest: tuple[HostRefusal, ...]  # Those that lack least, the nearest first.
+    smallest_change: str  # What would make it fit at the first of these; "" when it fits anyway.
+    page: tuple[HostRefusal, ...] = ()  # Of all that refuse, by name, as was asked for.
+    next_after: HostName | None = None  # The last host of the page, if there are more.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A part of a list of hosts by name."""
+
+    limit: int
+    after: HostName | None = None  # Those that come later than this name.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from trunkline.domain.device import DeviceKind
 from trunkline.placement.demand import NicClass
 from trunkline.placement.host_state import FamilyCount, PoolCount
 from trunkline.placement.matching import Problem, Solution, solve
+from trunkline.placement.structure import Profile
 
 _NOT_ON_OFFER = 1_000_000  # Dearer than freeing all devices of any host.
-
-# On a host with more given-away PFs than this, only small sets of them, and all of them, are
-# tried: the change told there is sufficient, yet perhaps not the least.
-_ALL_SETS_MAX = 8
-_SET_SIZE_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,85 +37,106 @@ class Shortfall:
     to_offer: int = 0  # Devices that would have to be there at all.
     changes: tuple[Change, ...] = ()
 
-    @property
-    def size(self) -> int:
-        """For comparing: whatever can be freed is nearer than what is not there."""
-        return self.to_free + _NOT_ON_OFFER * self.to_offer
+
+class Wanted:
+    """Classes of NICs that want devices, and which devices fit them."""
+
+    def __init__(self, classes: Sequence[tuple[NicClass, int]]) -> None:
+        self.classes = classes
+        self.nic_count = sum(count for _, count in classes)
+        self._fitting: dict[Profile, tuple[bool, ...]] = {}
+
+    def fitting(self, profile: Profile) -> tuple[bool, ...]:
+        """[class] whether a device of this profile fits; empty: it fits none."""
+        found = self._fitting.get(profile)
+        if found is None:
+            found = tuple(one.fits(profile.kind, profile.attributes) for one, _ in self.classes)
+            found = self._fitting[profile] = found if any(found) else ()
+        return found
 
 
 @dataclass(slots=True)
 class _Slot:
     family: int
     pool: PoolCount | None  # None: stands for devices that do not exist.
+    fits: tuple[bool, ...]  # [class]
     free: int
     price: int  # For each device.
     whole: bool = False
 
 
-def find_shortfall(
-    classes: Sequence[tuple[NicClass, int]], families: Sequence[FamilyCount]
-) -> Shortfall:
+def find_shortfall(wanted: Wanted, families: Sequence[FamilyCount]) -> Shortfall:
     """Work out the least change; an empty one means that the devices do as they are.
 
     A PF with an owner shuts all its VFs, at one price for all of them, which no flow expresses:
-    sets of such PFs to be freed are tried, smallest first.
+    sets of such PFs to be freed are tried, smallest first, PFs that are alike but once.
     """
-    if not classes:
+    if not wanted.classes:
         return Shortfall()
-    given_away = tuple(
+    given_away = [
         f
         for f, family in enumerate(families)
-        if family.is_given_away
-        and any(_fits(one, pool) for pool in family.parts for one, _ in classes)
-    )
-    slots = list(_slots(classes, families, given_away))
-    solution = _solve(classes, slots)
+        if family.is_given_away and any(wanted.fitting(part.profile) for part in family.parts)
+    ]
+    slots = _slots(wanted, families, given_away)
+    solution = _solve(wanted, slots)
     least = solution.cost  # With all of them open, without the price of opening.
     best = (least + len(given_away), solution, slots, given_away)
-    tried_max = len(given_away) if len(given_away) <= _ALL_SETS_MAX else _SET_SIZE_MAX
-    for count in range(tried_max):
+    kinds: dict[FamilyCount, list[int]] = {}
+    for f in given_away:
+        kinds.setdefault(families[f], []).append(f)
+    for count in range(len(given_away)):
         if best[0] <= least + count:
             break
-        for opened in combinations(given_away, count):
-            slots = list(_slots(classes, families, opened))
-            solution = _solve(classes, slots)
+        for opened in _choices(list(kinds.values()), count):
+            slots = _slots(wanted, families, opened)
+            solution = _solve(wanted, slots)
             if solution.cost + count < best[0]:
                 best = (solution.cost + count, solution, slots, opened)
     size, solution, slots, opened = best
     return Shortfall(
         to_free=size % _NOT_ON_OFFER,
         to_offer=size // _NOT_ON_OFFER,
-        changes=tuple(_changes(classes, solution, slots, opened)),
+        changes=tuple(_changes(wanted, solution, slots, opened)),
     )
 
 
-def _slots(
-    classes: Sequence[tuple[NicClass, int]],
-    families: Sequence[FamilyCount],
-    opened: tuple[int, ...],
-) -> Iterator[_Slot]:
+def _choices(kinds: Sequence[Sequence[int]], count: int) -> Iterator[list[int]]:
+    """Yield the ways to choose so many, which of a kind being no matter."""
+    if not count:
+        yield []
+        return
+    if not kinds:
+        return
+    first, *rest = kinds
+    for of_first in range(min(count, len(first)), -1, -1):
+        for others in _choices(rest, count - of_first):
+            yield [*first[:of_first], *others]
+
+
+def _slots(wanted: Wanted, families: Sequence[FamilyCount], opened: Sequence[int]) -> list[_Slot]:
+    slots: list[_Slot] = []
     for f, family in enumerate(families):
         shut = family.is_given_away and f not in opened
-        if family.whole is not None and family.whole.offered:
-            price = family.owned_vf_count + shut
-            yield _Slot(f, family.whole, 1, price, whole=True)
-        for pool in family.parts:
-            if not shut:
-                yield _Slot(f, pool, pool.free, 0)
-                yield _Slot(f, pool, pool.offered - pool.free, 1)
-    yield _Slot(-1, None, sum(count for _, count in classes), _NOT_ON_OFFER)
+        whole = family.whole
+        if whole is not None and whole.offered and (fits := wanted.fitting(whole.profile)):
+            slots.append(_Slot(f, whole, fits, 1, family.owned_vf_count + shut, whole=True))
+        for pool in () if shut else family.parts:
+            if fits := wanted.fitting(pool.profile):
+                slots.append(_Slot(f, pool, fits, pool.free, 0))
+                slots.append(_Slot(f, pool, fits, pool.offered - pool.free, 1))
+    anything = (True,) * len(wanted.classes)
+    slots.append(_Slot(-1, None, anything, wanted.nic_count, _NOT_ON_OFFER))
+    return slots
 
 
-def _solve(classes: Sequence[tuple[NicClass, int]], slots: Sequence[_Slot]) -> Solution:
+def _solve(wanted: Wanted, slots: Sequence[_Slot]) -> Solution:
     solution = solve(
         Problem(
-            counts=tuple(count for _, count in classes),
+            counts=tuple(count for _, count in wanted.classes),
             costs=tuple(
-                tuple(
-                    slot.price if slot.pool is None or _fits(one, slot.pool) else None
-                    for slot in slots
-                )
-                for one, _ in classes
+                tuple(slot.price if slot.fits[c] else None for slot in slots)
+                for c in range(len(wanted.classes))
             ),
             free=tuple(slot.free for slot in slots),
             family=tuple(slot.family for slot in slots),
@@ -131,19 +147,12 @@ def _solve(classes: Sequence[tuple[NicClass, int]], slots: Sequence[_Slot]) -> S
     return solution
 
 
-def _fits(one: NicClass, pool: PoolCount) -> bool:
-    return one.fits(pool.profile.kind, pool.profile.attributes)
-
-
 def _changes(
-    classes: Sequence[tuple[NicClass, int]],
-    solution: Solution,
-    slots: Sequence[_Slot],
-    opened: tuple[int, ...],
+    wanted: Wanted, solution: Solution, slots: Sequence[_Slot], opened: Sequence[int]
 ) -> Iterator[Change]:
     for family in opened:
         yield Change(class_index=None, family=family, device_kind=DeviceKind.PF, count=1)
-    for c, (one, _) in enumerate(classes):
+    for c, (one, _) in enumerate(wanted.classes):
         assert one.kind is not None
         not_there = 0
         freed: dict[int, int] = {}  # [family]

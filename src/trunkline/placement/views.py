@@ -28,7 +28,8 @@ class HostView:
     name: HostName
     generation: int = 0
     enabled: bool = True
-    up: bool = True  # Its agent has been heard within the limit.
+    up: bool = True  # Its agent has been heard within the limit, and can use it.
+    problem: str = ""  # Why its agent can't use it; then it is not up.
     free_vcpus: int = 0  # Negative when more was given than the host has.
     free_memory_mib: int = 0
     free_disk_gib: int = 0

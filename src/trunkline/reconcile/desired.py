@@ -50,6 +50,14 @@ class NicConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuestNode:
+    """The NUMA node that a guest is confined to."""
+
+    number: int
+    cpus: str  # As `NumaNode.cpus`; empty: the host does not report the node any more.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """One server that belongs on this host."""
 
@@ -63,6 +71,7 @@ class ServerConfig:
     boot_number: int  # A guest defined with a lower number is started afresh.
     nics: tuple[NicConfig, ...]  # In the order in which the guest sees them.
     devices: tuple[HeldDevice, ...] = ()  # Handed over as they are, besides the NICs' own.
+    numa_node: GuestNode | None = None  # None: it may be on any, and on several.
 
     @property
     def held_devices(self) -> tuple[HeldDevice, ...]:

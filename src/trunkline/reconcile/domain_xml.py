@@ -118,7 +118,14 @@ def _domain(server: ServerConfig, options: DomainOptions) -> _Element:
     _add(root, "uuid", server.id)
     _add(root, "title", _NOT_IN_TITLE.sub("\ufffd", server.name) or server.id)
     _add(root, "memory", str(server.memory_mib)).set("unit", "MiB")
-    _add(root, "vcpu", str(server.vcpus))
+    vcpu = _add(root, "vcpu", str(server.vcpus))
+    if server.numa_node is not None:
+        if server.numa_node.cpus:
+            vcpu.set("placement", "static")
+            vcpu.set("cpuset", server.numa_node.cpus)
+        numatune = etree.SubElement(root, "numatune")
+        nodeset = str(server.numa_node.number)
+        etree.SubElement(numatune, "memory", mode="strict", nodeset=nodeset)
     os = etree.SubElement(root, "os")
     machine = _add(os, "type", "hvm")
     machine.set("arch", options.arch)

@@ -23,6 +23,7 @@ from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.store.changes import Changes
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
+from trunkline.store.numa_uses import NumaUses
 from trunkline.store.prepared import Prepared, Row
 from trunkline.store.statements import among, by_lock, select_where_in
 from trunkline.store.tables import hosts
@@ -33,21 +34,25 @@ _BY_ID = by_lock(select(hosts).where(hosts.c.id == bindparam("wanted")))
 _BY_NAME = by_lock(select(hosts).where(hosts.c.name == bindparam("wanted")))
 _BY_IDS = Prepared(select_where_in(hosts))
 _THIS = hosts.c.id == bindparam("this_id")
-_RAISE_THIS = (
+_RAISE = Prepared(
     update(hosts)
     .where(_THIS)
     .values(generation=hosts.c.generation + 1)
     .returning(hosts.c.generation)
 )
-_RAISE = Prepared(_RAISE_THIS)
-_RAISE_IF_SEEN = Prepared(_RAISE_THIS.where(hosts.c.generation == bindparam("seen")))
-_ADD_USE = Prepared(
+_ADD_USE_OF_THIS = (
     update(hosts)
     .where(_THIS)
     .values(
         vcpus_used=hosts.c.vcpus_used + bindparam("vcpus"),
         memory_mib_used=hosts.c.memory_mib_used + bindparam("memory_mib"),
         disk_gib_used=hosts.c.disk_gib_used + bindparam("disk_gib"),
+    )
+)
+_ADD_USE = Prepared(_ADD_USE_OF_THIS)
+_GIVE_ROOM = Prepared(
+    _ADD_USE_OF_THIS.where(hosts.c.generation == bindparam("seen")).values(
+        generation=hosts.c.generation + bindparam("servers")
     )
 )
 _TOUCH = Prepared(
@@ -69,6 +74,7 @@ class Hosts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._changes = Changes(connection)
+        self._numa_uses = NumaUses(connection)
 
     def find(self, host_id: str) -> Host | None:
         """Return the host with this ID, if there is one."""
@@ -128,48 +134,53 @@ class Hosts:
             del row[kept]
         self._connection.execute(update(hosts).where(hosts.c.id == host.id).values(row))
 
-    def raise_generation(self, host_id: HostId, *, seen: int | None = None) -> int:
+    def raise_generation(self, host_id: HostId) -> int:
         """Raise a host's generation by 1 and return it; what is desired of the host has changed.
 
-        Args:
-            host_id: The host.
-            seen: The generation that the change was decided from; None where it does not depend
-                on what is desired of the host otherwise (such as a release).
-
-        Raises:
-            GenerationMoved: It has moved past `seen`; nothing was written.
+        The change does not depend on what is desired of the host otherwise, as a release doesn't;
+        new servers do: see `give_room`.
         """
-        statement = _RAISE if seen is None else _RAISE_IF_SEEN
-        raised: int | None = statement.scalar(
-            self._connection,
-            {"this_id": host_id} if seen is None else {"this_id": host_id, "seen": seen},
-        )
+        raised: int | None = _RAISE.scalar(self._connection, {"this_id": host_id})
         if raised is None:
-            raise GenerationMoved("host", host_id, seen_generation=seen or 0)
+            raise NotFound("host", host_id)
         self._changes.note(host_id)
         return raised
 
-    def add_use(self, host_id: HostId, *, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+    def add_use(self, host_id: HostId, use: HostUse) -> None:
         """Change what servers on the host use, by these differences."""
-        _ADD_USE.run(
-            self._connection,
-            {"this_id": host_id, "vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib},
-        )
+        _ADD_USE.run(self._connection, _use_values(host_id, use))
+        self._numa_uses.add(host_id, use.numa)
+
+    def give_room(self, host_id: HostId, use: HostUse, *, servers: int, seen: int) -> None:
+        """Count what new servers use, and raise the host's generation by 1 for each of them.
+
+        Raises:
+            GenerationMoved: It has moved past `seen`, from which it was decided; nothing was
+                written.
+        """
+        values = {**_use_values(host_id, use), "servers": servers, "seen": seen}
+        if _GIVE_ROOM.run(self._connection, values) != 1:
+            raise GenerationMoved("host", host_id, seen_generation=seen)
+        self._numa_uses.add(host_id, use.numa)
+        self._changes.note(host_id)
 
     def use_of(self, host_id: HostId) -> HostUse:
         """Return what servers on the host use."""
-        row = self._connection.execute(
-            select(*(hosts.c[name] for name in _USE_COLUMNS)).where(hosts.c.id == host_id)
-        ).one()
-        return HostUse(*row)
+        return self.uses([host_id])[host_id]
 
     def uses(self, host_ids: Collection[HostId] | None = None) -> dict[HostId, HostUse]:
         """Return what servers use on these hosts. None, every host: for building the index."""
         statement = select(hosts.c.id, *(hosts.c[name] for name in _USE_COLUMNS))
-        if host_ids is not None:
+        if host_ids is None:
+            numa = self._numa_uses.of_all_hosts()
+        else:
             statement = statement.where(hosts.c.id.in_(host_ids))
+            numa = self._numa_uses.of_hosts(host_ids)
         rows = self._connection.execute(statement)
-        return {HostId(row[0]): HostUse(*row[1:]) for row in rows}
+        return {
+            HostId(host_id): HostUse(vcpus, memory_mib, disk_gib, numa.get(host_id, {}))
+            for host_id, vcpus, memory_mib, disk_gib in rows
+        }
 
     def note_status_change(self, host_id: HostId) -> None:
         """Put the host into the change feed though its generation stays."""
@@ -208,6 +219,15 @@ class Hosts:
     def _one(self, statement: Prepared, wanted: str) -> Host | None:
         row = statement.one_or_none(self._connection, {"wanted": wanted})
         return None if row is None else _host(row)
+
+
+def _use_values(host_id: HostId, use: HostUse) -> dict[str, object]:
+    return {
+        "this_id": host_id,
+        "vcpus": use.vcpus,
+        "memory_mib": use.memory_mib,
+        "disk_gib": use.disk_gib,
+    }
 
 
 def _row(host: Host) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.host import HostResources
 from trunkline.domain.nic_rules import NicRule
-from trunkline.domain.pci_flavor import DeviceMatch
+from trunkline.domain.pci_flavor import Alternative, DeviceMatch
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.server import Fault, Flavor
 from trunkline.store.columns import Json, UtcTime
@@ -151,6 +151,7 @@ ports = Table(
     Column("vnic_type", String(32), nullable=False),
     # By name, as everybody calls it: it never changes, and is not deleted while a port has it.
     Column("pci_flavor", _NAME, ForeignKey("pci_flavors.name"), nullable=True, index=True),
+    Column("pci_match", Json(Alternative), nullable=False),
     Column("numa_policy", String(16), nullable=True),
     Column("device_id", _NAME, nullable=False, index=True),
     Column("device_owner", _NAME, nullable=False),
@@ -245,6 +246,17 @@ hosts = Table(
     Column("token_hash", String(64), nullable=True),  # SHA-256 of the agent's credential.
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+)
+
+# What servers confined to a NUMA node use of it; no row: nobody was ever confined to it.
+numa_uses = Table(
+    "numa_uses",
+    metadata,
+    Column("host_id", _ID, ForeignKey("hosts.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("vcpus_used", Integer, nullable=False),
+    Column("memory_mib_used", Integer, nullable=False),
+    CheckConstraint("vcpus_used >= 0 AND memory_mib_used >= 0", name="not_negative"),
 )
 
 devices = Table(
@@ -350,6 +362,7 @@ servers = Table(
     Column("name", _NAME, nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("host_id", _ID, ForeignKey("hosts.id"), nullable=True, index=True),
+    Column("numa_node", Integer, nullable=True),  # Of the host; its guest is confined to it.
     Column("flavor", Json(Flavor), nullable=False),
     Column("flavor_id", _NAME, nullable=False),
     Column("image_id", _ID, nullable=True, index=True),

@@ -17,6 +17,19 @@ WAIT_SECONDS_MAX: Final = 60  # One long poll; proxies commonly cut at 60 s or m
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumaNodeItem:
+    """A NUMA node of a host, and what servers that are confined to it use of it."""
+
+    number: int
+    socket: int | None  # None: not known.
+    cpus: str  # As Linux writes lists: "0-7,16-23".
+    vcpus: int
+    vcpus_used: int
+    memory_mib: int
+    memory_mib_used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostItem:
     """A host, its size, and how far it has followed what is desired of it."""
 
@@ -38,6 +51,7 @@ class HostItem:
     disk_gib_used: int
     server_count: int
     bridges: Mapping[str, str]  # By physical network.
+    numa_nodes: tuple[NumaNodeItem, ...] = ()  # By number; empty: the host does not say.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +202,7 @@ class ServerPath:
     rules: tuple[str, ...] = ()  # Over its NICs, as they could be asked for.
     devices: tuple[PathDevice, ...] = ()  # Besides the NICs' own. Admins only.
     device_count: int = 0  # How many it was given besides.
+    numa_node: int | None = None  # Its guest is confined to it. Admins only.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,13 +270,14 @@ class NicMisfit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostMisfit:
-    """Why one host can't take the server."""
+    """Why one host can't take the server, and what would have to change there."""
 
     host: str
     reasons: tuple[str, ...]
     detail: str
     missing: int  # How many more free devices would do, if that is all that lacks.
     nics: tuple[NicMisfit, ...]
+    change: str = ""  # The least that would make it fit there.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,10 +287,13 @@ class ExplainAnswer:
     fits: bool
     host: str | None = None  # Admins only.
     nics: tuple[NicFit, ...] = ()
-    hosts: tuple[HostMisfit, ...] = ()  # Admins only.
+    hosts: tuple[HostMisfit, ...] = ()  # The nearest, nearest first. Admins only.
+    host_count: int | None = None  # How many refuse. Admins only.
     counts: Mapping[str, int] = field(default_factory=dict)  # Hosts that each reason stands at.
     nearest: str | None = None  # Admins only.
     smallest_change: str = ""
+    page: tuple[HostMisfit, ...] | None = None  # By name. None: not asked for.
+    next_marker: str | None = None  # Where the next page begins; None: there is none.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

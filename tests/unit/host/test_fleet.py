@@ -12,6 +12,7 @@ import pytest
 from trunkline.domain.device import DeviceKind, OfferedDevice
 from trunkline.domain.device_spec import offered
 from trunkline.domain.errors import NotFound
+from trunkline.domain.numa import NumaNode
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
 from trunkline.host.driver_data import drivers
@@ -138,6 +139,52 @@ def test_an_opened_host_tells_its_resources_and_bridges(tmp_path: Path) -> None:
     assert (host.resources.vcpus, host.resources.memory_mib) == (8, 1024)
     assert host.resources.bridges == {"phy1": "br-phy1"}
     assert host.kernel.state().bridges == ["br-phy1"]
+
+
+def a_node(**changes: Any) -> dict[str, Any]:
+    return {"number": 0, "cpus": "0-3", "memory_mib": 512} | changes
+
+
+def test_numa_nodes_are_told_by_the_host_and_known_to_its_kernel(tmp_path: Path) -> None:
+    numa = [a_node(socket=1), a_node(number=1, cpus="4-7,12")]
+    create_hosts(parse_fleet({"host": [a_host(numa=numa)]}), tmp_path)
+    host = open_host(tmp_path, "h1")
+    nodes = (
+        NumaNode(number=0, socket=1, cpus="0-3", memory_mib=512),
+        NumaNode(number=1, cpus="4-7,12", memory_mib=512),
+    )
+    assert (host.resources.numa_nodes, tuple(host.kernel.state().numa_nodes)) == (nodes, nodes)
+
+
+@pytest.mark.parametrize(
+    ("numa", "fault"),
+    [
+        ([{"number": 0}], "host[0].numa[0]: object missing required field `cpus`"),
+        ([a_node(cpu="1")], "host[0].numa[0]: object contains unknown field `cpu`; known are numb"),
+        ([a_node(cpus="all")], "host[0].numa[0]: cpus 'all' is no list of CPUs; write it as 0-7,"),
+        ([a_node(cpus="4-1")], "host[0].numa[0]: cpus '4-1' runs backwards"),
+        ([a_node(cpus="0-9999")], "host[0].numa[0]: cpus '0-9999' is above 8191, the highest"),
+        ([a_node(cpus="0-3,2")], "host[0].numa[0]: cpus '0-3,2' names a CPU of '2' twice"),
+        ([a_node(number=-1)], "host[0].numa[0]: number must be from 0 to 1023, not -1"),
+        ([a_node(memory_mib=-1)], "host[0].numa[0]: memory_mib must be from 0 to 2147483647, not"),
+        ([a_node(socket=-1)], "host[0].numa[0]: socket must be from 0 to 2147483647, not -1"),
+        ([a_node(), a_node(cpus="4")], "host[0].numa: NUMA node 0 is there twice"),
+        ([a_node(), a_node(number=1)], "host[0].numa: CPU 0 is on NUMA nodes 0 and 1"),
+        (
+            [a_node(), a_node(number=1, cpus="4", memory_mib=513)],
+            "host[0].numa: NUMA nodes have 1025 MiB together, and their host only 1024",
+        ),
+        (
+            [a_node(number=1)],
+            "host[0].numa: 0000:05:00.0 is on node 0, which is not there; add it, or correct",
+        ),
+    ],
+)
+def test_a_mistake_about_numa_nodes_is_told_with_its_place(
+    numa: list[dict[str, Any]], fault: str
+) -> None:
+    found = faults_of(a_host(numa=numa, card=[a_card(numa_node=0)]))
+    assert any(each.startswith(fault) for each in found), found
 
 
 @pytest.mark.parametrize(

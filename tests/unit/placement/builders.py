@@ -145,7 +145,7 @@ def refused(request: PlacementRequest, fleet: Fleet) -> NotPlaced:
 
 def only_refusal(request: PlacementRequest, host: HostView) -> HostRefusal:
     """Why the only host of a fleet refuses."""
-    (refusal,) = refused(request, a_fleet(host)).explanation.hosts
+    (refusal,) = refused(request, a_fleet(host)).explanation.nearest
     assert (refusal.host_id, refusal.host_name) == (host.id, host.name)
     return refusal
 

@@ -39,6 +39,13 @@ HOST = a_host("h1", vcpus=2, memory_mib=2048, disk_gib=10)
         (replace(HOST, enabled=False), a_request(), Reason.DISABLED, "", "enable h1"),
         (replace(HOST, up=False), a_request(), Reason.DOWN, "", "bring back the agent of h1"),
         (
+            replace(HOST, up=False, problem="no IOMMU"),
+            a_request(),
+            Reason.STUCK,
+            "no IOMMU",
+            "solve the problem of h1 (no IOMMU)",
+        ),
+        (
             HOST,
             replace(a_request(), excluded_hosts=frozenset({HOST.id})),
             Reason.EXCLUDED,
@@ -79,9 +86,9 @@ def test_a_reason_that_lies_in_the_host(
     host: HostView, request_: PlacementRequest, reason: Reason, detail: str, change: str
 ) -> None:
     told = refused(request_, a_fleet(host)).explanation
-    (refusal,) = told.hosts
+    (refusal,) = told.nearest
     assert (refusal.reasons, refusal.nics, refusal.detail) == ((reason,), (), detail)
-    assert (told.counts, told.nearest, told.smallest_change) == ({reason: 1}, "h1", change)
+    assert (told.counts, refusal.change, told.smallest_change) == ({reason: 1}, change, change)
 
 
 VF, PF = a_nic("n", "phy1"), a_whole_pf("n")
@@ -179,7 +186,7 @@ def test_a_reason_that_lies_in_one_nic(
     host: HostView, nic: NicDemand, expected: NicReason, missing: int, change: str
 ) -> None:
     told = refused(a_request(nic), a_fleet(host)).explanation
-    (refusal,) = told.hosts
+    (refusal,) = told.nearest
     assert (refusal.reasons, refusal.nics) == ((), (expected,))
     assert refusal.missing == missing
     assert told.counts == {expected.reason: 1}
@@ -201,12 +208,12 @@ def test_nics_that_fit_alone_but_not_together_are_named_and_the_others_are_not()
 def test_what_one_host_lacks_is_not_told_of_another_built_alike() -> None:
     hosts = [a_host(f"h{n}", a_pf("a"), vfs("a", 8, owned=n)) for n in (7, 2, 5)]
     told = refused(a_request(PF), a_fleet(*hosts)).explanation
-    assert {refusal.host_name: refusal.missing for refusal in told.hosts} == {
+    assert {refusal.host_name: refusal.missing for refusal in told.nearest} == {
         "h7": 7,
         "h2": 2,
         "h5": 5,
     }
-    assert told.nearest == "h2"
+    assert told.nearest[0].host_name == "h2"
 
 
 def test_demands_that_contradict_each_other_are_told_as_such() -> None:
@@ -223,7 +230,7 @@ def test_the_nearest_host_is_the_one_that_lacks_least() -> None:
         a_host("h3", vfs("a", 8, "phy2", owned=8)),
     )
     told = refused(a_request(a_nic("n", "phy2")), fleet).explanation
-    assert told.nearest == "h3"
+    assert told.nearest[0].host_name == "h3"
     assert told.smallest_change == ("one more free VF with e.physical_network=phy2 on h3 (for n)")
     assert told.counts == {
         Reason.NOT_CABLED: 1,
@@ -236,7 +243,7 @@ def test_a_host_can_lack_several_things_and_all_are_told() -> None:
     host = a_host("h1", vfs("a", 1, owned=1), vfs("b", 2, "phy2"), up=False, vcpus=1)
     nics = [a_nic("x", "phy1"), a_nic("y", "phy2"), a_nic("z", "phy2"), a_nic("v", "phy2")]
     told = refused(a_request(*nics, vcpus=4), a_fleet(host)).explanation
-    (refusal,) = told.hosts
+    (refusal,) = told.nearest
     assert refusal.reasons == (Reason.DOWN, Reason.NO_VCPUS)
     assert [one.reason for one in refusal.nics] == [
         Reason.NO_FREE_DEVICE,
@@ -251,7 +258,7 @@ def test_a_host_can_lack_several_things_and_all_are_told() -> None:
 
 def test_an_empty_fleet_is_told_as_such() -> None:
     told = refused(a_request(), a_fleet()).explanation
-    assert (told.hosts, told.nearest) == ((), None)
+    assert (told.nearest, told.host_count) == ((), 0)
     assert told.smallest_change == "add a host: there is none yet"
 
 
@@ -259,7 +266,7 @@ def test_a_request_that_fits_somewhere_is_explained_for_the_other_hosts_only() -
     fleet = a_fleet(a_host("h1"), a_host("h2", vfs("a", 1)))
     assert placed(a_request(VF), fleet).host_id == "id-h2"
     told = explain(a_request(VF), fleet)
-    assert [refusal.host_name for refusal in told.hosts] == ["h1"]
+    assert [refusal.host_name for refusal in told.nearest] == ["h1"]
     assert told.smallest_change == ""
 
 

@@ -79,7 +79,7 @@ def test_a_pf_and_its_own_vf_are_never_given_together() -> None:
     host = a_host("h1", a_pf("a"), vfs("a", 8))
     (refusal,) = refused(
         a_request(a_whole_pf("whole"), a_nic("slice", "phy1")), a_fleet(host)
-    ).explanation.hosts
+    ).explanation.nearest
     assert {one.reason for one in refusal.nics} == {Reason.TOO_FEW_TOGETHER}
 
 

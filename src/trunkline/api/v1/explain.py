@@ -5,35 +5,69 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from trunkline.api.http import Request, Response
+from trunkline.api.http import Query, Request, Response
 from trunkline.api.parsing import body_fields
 from trunkline.api.v1.shapes import SHAPE_FIELDS, shape_of
 from trunkline.control.explaining import Advice, explain
 from trunkline.control.networks import list_segments
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceRef, OfferedDevice
+from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import SegmentId
+from trunkline.domain.ids import HostName, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Segment
-from trunkline.placement.request import Explanation, HostRefusal, NicChoice, NicReason, Placed
+from trunkline.placement.explanation import NEAREST
+from trunkline.placement.request import (
+    Explanation,
+    HostRefusal,
+    NicChoice,
+    NicReason,
+    Page,
+    Placed,
+)
 from trunkline.wire.v1 import ExplainAnswer, HostMisfit, NicFit, NicMisfit
 
-NICS_MAX: Final = 64  # More than any guest has PCI slots for; each costs placement time.
+NEAREST_MAX: Final = 200  # Each costs some 0.5 ms; all hosts that refuse come in pages.
+PAGE_MAX: Final = 200
 
 
 def explain_request(svc: Services, request: Request) -> Response:
     """Think a request through; nothing is held. 200 whether it fits or not."""
+    nearest, page = _told_about(request.query)
     fields = body_fields(request)
     fields.require_only(SHAPE_FIELDS)
     caller = request.caller
-    advice = explain(svc, caller, shape_of(svc, caller, fields))
-    return Response(body=_answer(svc, caller, advice))
+    advice = explain(svc, caller, shape_of(svc, caller, fields), nearest=nearest, page=page)
+    return Response(body=_answer(svc, caller, advice, page))
 
 
-def _answer(svc: Services, caller: Caller, advice: Advice) -> ExplainAnswer:
+def _told_about(query: Query) -> tuple[int, Page | None]:
+    """Read ``?nearest=20&limit=100&marker=h17``: a page is given if one of the last two is."""
+    for name in query.names():
+        if name not in ("nearest", "limit", "marker"):
+            raise Invalid(name, "not known here; there are limit, marker and nearest")
+    limit, marker = _number(query, "limit", PAGE_MAX), query.find("marker") or None
+    page = None
+    if limit is not None or marker is not None:
+        after = None if marker is None else HostName(marker)
+        page = Page(limit=PAGE_MAX if limit is None else limit, after=after)
+    nearest = _number(query, "nearest", NEAREST_MAX)
+    return NEAREST if nearest is None else nearest, page
+
+
+def _number(query: Query, name: str, most: int) -> int | None:
+    text = query.find(name)
+    if not text:
+        return None
+    if len(text) > len(str(most)) or not text.isdecimal() or not 1 <= int(text) <= most:
+        raise Invalid(name, f"must be a whole number from 1 to {most}, not {text[:60]!r}")
+    return int(text)
+
+
+def _answer(svc: Services, caller: Caller, advice: Advice, page: Page | None) -> ExplainAnswer:
     if advice.explanation is not None:
-        return _refusal(advice.explanation)
+        return _refusal(caller, advice.explanation, page)
     if advice.placed is None or advice.host_name is None:
         return ExplainAnswer(fits=True)
     return ExplainAnswer(
@@ -67,13 +101,17 @@ def _fit(
     )
 
 
-def _refusal(explanation: Explanation) -> ExplainAnswer:
+def _refusal(caller: Caller, explanation: Explanation, page: Page | None) -> ExplainAnswer:
+    nearest = explanation.nearest
     return ExplainAnswer(
         fits=False,
-        hosts=tuple(_host(refusal) for refusal in explanation.hosts),
+        hosts=tuple(_host(refusal) for refusal in nearest),
+        host_count=explanation.host_count if caller.is_admin else None,
         counts={reason.value: count for reason, count in explanation.counts.items()},
-        nearest=explanation.nearest,
+        nearest=nearest[0].host_name if nearest else None,
         smallest_change=explanation.smallest_change,
+        page=None if page is None else tuple(_host(refusal) for refusal in explanation.page),
+        next_marker=explanation.next_after,
     )
 
 
@@ -84,6 +122,7 @@ def _host(refusal: HostRefusal) -> HostMisfit:
         detail=refusal.detail,
         missing=refusal.missing,
         nics=tuple(_nic(nic) for nic in refusal.nics),
+        change=refusal.change,
     )
 
 

@@ -11,7 +11,8 @@ from trunkline.api.v1.queries import any_of, strict_query
 from trunkline.control import hosts
 from trunkline.control.services import Services
 from trunkline.control.views import HostView
-from trunkline.wire.v1 import HostItem
+from trunkline.domain.numa import NumaNode, NumaUse
+from trunkline.wire.v1 import HostItem, NumaNodeItem
 
 _FILTERS: Final = {**any_of("name"), "enabled": Filter("enabled", boolean)}
 _REASON_CHARACTERS_MAX: Final = 1000
@@ -68,4 +69,20 @@ def host_item(view: HostView) -> HostItem:
         disk_gib_used=view.use.disk_gib,
         server_count=view.server_count,
         bridges={str(name): bridge for name, bridge in resources.bridges.items()},
+        numa_nodes=tuple(
+            _node_item(node, view.use.numa.get(node.number, NumaUse(0, 0)))
+            for node in sorted(resources.numa_nodes, key=lambda node: node.number)
+        ),
+    )
+
+
+def _node_item(node: NumaNode, use: NumaUse) -> NumaNodeItem:
+    return NumaNodeItem(
+        number=node.number,
+        socket=node.socket,
+        cpus=node.cpus,
+        vcpus=node.vcpus,
+        vcpus_used=use.vcpus,
+        memory_mib=node.memory_mib,
+        memory_mib_used=use.memory_mib,
     )

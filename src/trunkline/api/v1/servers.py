@@ -29,6 +29,7 @@ def _server_path(svc: Services, caller: Caller, view: ServerView) -> ServerPath:
         status=server.state.value,
         project_id=server.project_id,
         host=view.host.name if view.host is not None and caller.is_admin else None,
+        numa_node=server.numa_node if caller.is_admin else None,
         fault=None if fault is None else fault.message,
         fault_details=fault.details if fault is not None and caller.is_admin else None,
         nics=tuple(_nic_path(svc, caller, nic) for nic in view.nics),

@@ -1,0 +1,111 @@
+"""What is said of all hosts at once is what a look at each of them says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from tests.oracle.placement_instances import random_host, random_instance, random_request
+from tests.oracle.placement_oracle import RawHost, RawRequest
+from tests.properties.placement_world import a_fleet, a_host, a_request
+from trunkline.domain.device import DeviceRef
+from trunkline.domain.ids import HostId, HostName
+from trunkline.placement.edits import size_of_edits
+from trunkline.placement.explanation import explain
+from trunkline.placement.fleet import Fleet
+from trunkline.placement.judge import Judge
+from trunkline.placement.request import HostRefusal, Page, PlacementRequest, Reason
+
+
+def refusals_one_by_one(request: PlacementRequest, fleet: Fleet) -> list[HostRefusal]:
+    judge = Judge(request)
+    hosts = sorted(fleet.hosts(), key=lambda host: (host.name, host.id))
+    found = (judge.refusal(host) for host in hosts)
+    return [refusal for refusal in found if refusal is not None]
+
+
+def reasons_of(refusal: HostRefusal) -> set[Reason]:
+    return {*refusal.reasons, *(one.reason for one in refusal.nics)}
+
+
+def check(request: PlacementRequest, fleet: Fleet, dice: Random) -> set[Reason]:
+    slow = refusals_one_by_one(request, fleet)
+    by_size = sorted(slow, key=lambda one: (size_of_edits(one.edits), one.host_name, one.host_id))
+    wanted, limit = dice.choice((1, 3, 50)), dice.choice((1, 4, 50))
+    after = dice.choice((None, HostName("h"), HostName(f"h{dice.randrange(20)}"), HostName("z")))
+
+    told = explain(request, fleet, nearest=wanted, page=Page(limit=limit, after=after))
+
+    assert told.host_count == len(slow)
+    assert told.counts == Counter(reason for one in slow for reason in reasons_of(one))
+    assert list(told.nearest) == by_size[:wanted]
+    later = [one for one in slow if after is None or one.host_name > after]
+    assert list(told.page) == later[:limit]
+    assert told.next_after == (later[limit - 1].host_name if len(later) > limit else None)
+    if len(slow) == len(list(fleet.hosts())):
+        assert told.smallest_change == by_size[0].change
+    else:
+        assert told.smallest_change == ""
+
+    left_out = [one.host_id for one in slow if dice.random() < 0.5]
+    others = [one for one in by_size if one.host_id not in left_out]
+    told_of_others = explain(request, fleet, left_out=left_out)
+    assert told_of_others.counts == Counter(reason for one in others for reason in reasons_of(one))
+    assert list(told_of_others.nearest) == others[:20]
+    return set(told.counts)
+
+
+def a_fleet_of(dice: Random, hosts: list[RawHost]) -> Fleet:
+    """A fleet whose columns were there before it came to be as it is."""
+    fleet = a_fleet(hosts)
+    explain(a_request(random_request(dice)), fleet)
+    for _ in range(dice.randrange(12)):
+        raw = dice.choice(hosts)
+        host_id = HostId(raw["id"])
+        match dice.choice(("own", "own", "own", "put", "status", "size")):
+            case "own" if raw["devices"]:
+                for pool in fleet.view(host_id).pools:
+                    if dice.random() < 0.5 and pool.offered & ~pool.taken:
+                        bit = (pool.offered & ~pool.taken).bit_length() - 1
+                        alone = pool.kind.value != "vf"
+                        device = DeviceRef(pool.kin_id) if alone else DeviceRef(pool.kin_id, bit)
+                        fleet.take_device(host_id, device)
+                        if dice.random() < 0.3:
+                            fleet.free_device(host_id, device)
+            case "put":
+                anew = random_host(dice, hosts.index(raw))
+                fleet.put_host(a_host(anew))
+            case "status":
+                problem = dice.choice(("", "no IOMMU"))
+                up = not problem and dice.random() < 0.5
+                fleet.set_status(host_id, enabled=dice.random() < 0.5, up=up, problem=problem)
+            case "size":
+                fleet.adjust(host_id, vcpus=dice.choice((-9, 2)), disk_gib=dice.choice((-80, 3)))
+    return fleet
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_columns_say_of_all_hosts_what_a_look_at_each_says(seed: int) -> None:
+    dice = Random(seed)
+    met: set[Reason] = set()
+    for _ in range(150):
+        hosts = [random_host(dice, number) for number in range(dice.choice((1, 4, 16)))]
+        fleet = a_fleet_of(dice, hosts)
+        for _ in range(3):
+            request: RawRequest = random_request(dice)
+            met |= check(a_request(request), fleet, dice)
+    unruled = set(Reason) - {
+        Reason.AFFINITY, Reason.ANTI_AFFINITY, Reason.NUMA, Reason.BANDWIDTH
+    }  # fmt: skip
+    assert met == unruled, "too little was drawn to mean anything"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_columns_and_looks_agree_where_whole_pfs_and_vfs_contend(seed: int) -> None:
+    dice = Random(seed)
+    for _ in range(150):
+        request, hosts = random_instance(dice)
+        others = [random_host(dice, number + 9) for number in range(3)]
+        check(a_request(request), a_fleet([*hosts, *others]), dice)
