@@ -113,7 +113,6 @@ SESSIONS: Final = {
     "what-if-drain": "what-if --drain h1",
     "what-if-lose-pf": "what-if --lose-pf h1/0000:06:00.0",
     "what-if-add": "what-if --add-hosts 2 --like h1 --nic network=red,vnic-type=direct",
-    "what-if-tenant": "what-if --drain h1 --os-cloud trunkline-demo",
     "events": "events --limit 8",
     "quota-list-none": "quota list",
     "verify": "verify",
