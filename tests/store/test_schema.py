@@ -21,8 +21,8 @@ from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction, devi
 from trunkline.domain.ids import HostId
 from trunkline.domain.pci import PciAddress
 from trunkline.store.engine import open_engine
+from trunkline.store.metadata import metadata
 from trunkline.store.schema import DatabaseTooNew, open_store
-from trunkline.store.tables import metadata
 
 
 def revision(url: str) -> str:
