@@ -27,7 +27,7 @@ from trunkline.domain.errors import AlreadyExists, Forbidden, InUse, Invalid, St
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import NetworkId, ProjectId, SegmentId, SubnetId
 from trunkline.domain.listing import ListQuery
-from trunkline.domain.network import Network, NetworkType, Segment
+from trunkline.domain.network import Network, NetworkType, PfPolicy, Segment
 from trunkline.domain.port import VnicType
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -66,6 +66,8 @@ def create_networks(
     for request in requests:
         if request.segments:
             require_admin(caller, "naming provider attributes of a network")
+        if request.pf_policy is not None:
+            require_admin(caller, "choosing a network's pf_policy")
         if request.shared:
             require_admin(caller, "sharing a network")
         project_for(caller, request.project_id)
@@ -187,6 +189,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
         provider=bool(request.segments),
         mtu=_check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
         port_security_enabled=request.port_security_enabled,
+        pf_policy=request.pf_policy or PfPolicy.SPREAD,
         created_at=now,
         updated_at=now,
     )
@@ -227,6 +230,8 @@ def _changed(
     if request.segmentation_id is not UNSET:
         require_admin(caller, "changing provider attributes of a network")
         segments = _resegmented(tx, network, request.segmentation_id)
+    if request.pf_policy is not UNSET:
+        require_admin(caller, "choosing a network's pf_policy")
     mtu = network.mtu
     if request.mtu is not UNSET:
         mtu = _check_mtu(request.mtu, largest_mtu(svc.networking, segments))
@@ -240,6 +245,7 @@ def _changed(
         port_security_enabled=network.port_security_enabled
         if request.port_security_enabled is UNSET
         else request.port_security_enabled,
+        pf_policy=network.pf_policy if request.pf_policy is UNSET else request.pf_policy,
         shared=shared,
         segments=segments,
         mtu=mtu,

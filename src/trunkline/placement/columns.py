@@ -175,8 +175,10 @@ class Columns:
 
     def of_class(self, one: NicClass) -> ClassColumns:
         """Return the columns of a class, made if it is new; where devices are is not in them."""
-        if one.rules or one.numa or one.egress_mbps or one.ingress_mbps:
-            one = replace(one, rules=frozenset(), numa=None, egress_mbps=0, ingress_mbps=0)
+        if one.rules or one.numa or one.egress_mbps or one.ingress_mbps or one.packs:
+            one = replace(
+                one, rules=frozenset(), numa=None, egress_mbps=0, ingress_mbps=0, packs=False
+            )
         if self._profile_count != len(self._structures.profiles):
             self._profile_count = len(self._structures.profiles)
             self._classes.clear()

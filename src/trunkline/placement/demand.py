@@ -37,6 +37,7 @@ class NicClass:
     egress_mbps: int = 0
     ingress_mbps: int = 0
     rules: frozenset[int] = frozenset()  # Of the demand's rules, those that are about it.
+    packs: bool = False
 
     @property
     def sort_key(self) -> tuple[object, ...]:
@@ -51,6 +52,7 @@ class NicClass:
             self.egress_mbps,
             self.ingress_mbps,
             sorted(self.rules),
+            self.packs,
         )
 
     def is_of(self, kind: DeviceKind) -> bool:
@@ -142,6 +144,7 @@ def nic_class(nic: NicDemand) -> NicClass:
         nic.numa,
         nic.egress_mbps,
         nic.ingress_mbps,
+        packs=nic.packs,
     )
 
 

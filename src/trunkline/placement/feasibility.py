@@ -87,6 +87,7 @@ class Fit:
     egress: tuple[int, ...] = ()  # [class]
     ingress: tuple[int, ...] = ()  # [class]
     rules: tuple[ClassRule, ...] = ()
+    packs: tuple[bool, ...] = ()  # [class]
 
     @property
     def is_ruled(self) -> bool:
@@ -108,6 +109,7 @@ class Fit:
             free=usable,
             family=self.family,
             whole=self.whole,
+            packs=self.packs,
         )
         if site is None:
             return devices
@@ -149,6 +151,7 @@ def fit_at_costs(demand: Demand, structure: Structure, costs: Costs) -> Fit:
         egress=tuple(one.egress_mbps for one, _ in demand.device_classes),
         ingress=tuple(one.ingress_mbps for one, _ in demand.device_classes),
         rules=demand.rules,
+        packs=tuple(one.packs for one, _ in demand.device_classes),
     )
 
 

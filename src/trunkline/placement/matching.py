@@ -31,12 +31,12 @@ def solve(problem: Problem, *, states_max: int = STATES_MAX) -> Solution | None:
     The same problem always has the same solution. Permuting classes, slots or families changes no
     more than which of several best ones it is.
     """
-    if not problem.is_ruled:
+    if not problem.is_ruled and not any(problem.packs):
         flow = assign(problem.costs, problem.counts, problem.free, problem.family)
         if flow is None:
             return None
         if not any(problem.whole) or is_exclusive(lay_out(problem), flow.taken):
-            return Solution(flow.taken, flow.price, 0, flow.imbalance)
+            return Solution(flow.taken, flow.price, imbalance=flow.imbalance)
     return _Homes(problem, states_max).best()
 
 
@@ -100,10 +100,12 @@ class _Homes:
 
     def _solution(self, found: Found) -> Solution:
         cost = _total(self._problem.costs, found.taken)
+        broken, packed = divmod(found.cost - cost * self._layout.soft_scale, self._layout.unit)
         return Solution(
             found.taken,
             cost,
-            found.cost - cost * self._layout.soft_scale,
+            broken,
+            packed,
             found.imbalance,
             self._home.node,
             not self._given_up,

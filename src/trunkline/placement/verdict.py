@@ -13,7 +13,7 @@ def is_exclusive(layout: Layout, taken: Sequence[Sequence[int]]) -> bool:
 
 
 def broken_by(layout: Layout, taken: Sequence[Sequence[int]]) -> int | None:
-    """How far soft rules are from holding; None: something does not hold that must."""
+    """How far soft rules are from holding, as costs; None: something does not hold that must."""
     if not is_exclusive(layout, taken):
         return None
     if not layout.problem.is_ruled:
@@ -27,7 +27,7 @@ def broken_by(layout: Layout, taken: Sequence[Sequence[int]]) -> int | None:
         if broken and placed.rule.hard:
             return None
         total += broken
-    return total
+    return total * layout.unit
 
 
 def classes_at_fault(layout: Layout, taken: Sequence[Sequence[int]]) -> set[int]:

@@ -33,7 +33,7 @@ from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import PhysicalNetwork, ProjectId
-from trunkline.domain.network import NetworkType, Segment
+from trunkline.domain.network import NetworkType, PfPolicy, Segment
 
 _TYPE, _ON, _ID = (
     "provider:network_type",
@@ -41,6 +41,7 @@ _TYPE, _ON, _ID = (
     "provider:segmentation_id",
 )
 _PROVIDER: Final = (_TYPE, _ON, _ID)
+_PF_POLICY: Final = "pf_policy"  # Ours: Neutron has no such thing.
 _OWN: Final = ("name", "description", "admin_state_up", "shared", "mtu", "port_security_enabled")
 
 NETWORKS: Final = Collection(
@@ -117,7 +118,7 @@ def show(svc: Services, request: Request) -> Response:
 def update(svc: Services, request: Request) -> Response:
     """Change a network."""
     fields = update_fields(request, NETWORKS)
-    fields.require_only((*_OWN, *_PROVIDER))
+    fields.require_only((*_OWN, *_PROVIDER, _PF_POLICY))
     seen = seen_revision(request)
     for name in (_TYPE, _ON):
         if name in fields:
@@ -130,6 +131,7 @@ def update(svc: Services, request: Request) -> Response:
         mtu=fields.integer("mtu", UNSET),
         port_security_enabled=fields.boolean("port_security_enabled", UNSET),
         segmentation_id=fields.integer(_ID, UNSET),
+        pf_policy=fields.parsed(_PF_POLICY, PfPolicy, UNSET),
         seen_revision=seen,
     )
     with precondition(seen):
@@ -145,7 +147,7 @@ def remove(svc: Services, request: Request) -> Response:
 
 def parse_network(fields: Fields) -> NetworkCreate:
     """Read a new network."""
-    fields.require_only((*_OWN, *_PROVIDER, "segments", "project_id", "tenant_id"))
+    fields.require_only((*_OWN, *_PROVIDER, _PF_POLICY, "segments", "project_id", "tenant_id"))
     project_id = project_of(fields)
     return NetworkCreate(
         name=fields.text("name", ""),
@@ -155,6 +157,7 @@ def parse_network(fields: Fields) -> NetworkCreate:
         shared=fields.boolean("shared", default=False),
         mtu=fields.integer("mtu", None),
         port_security_enabled=fields.boolean("port_security_enabled", default=True),
+        pf_policy=fields.parsed(_PF_POLICY, PfPolicy, None),
         segments=_parse_segments(fields),
     )
 
@@ -186,6 +189,7 @@ def render_network(view: NetworkView, caller: Caller) -> Item:
     }
     if not caller.is_admin:
         return item
+    item[_PF_POLICY] = network.pf_policy.value
     if len(network.segments) == 1:
         item |= _render_segment(network.segments[0])
         item["pci_requirements"] = dict(next(iter(view.requirements.values())))
