@@ -117,6 +117,17 @@ def creates_tables(report: Report) -> str:
         for nics in ("1_nics", "4_nics")
         for ports, figures in result[nics].items()
     ]
+    rows += [
+        [
+            f"1, {report['batch_size']} at once",
+            _decision(nics),
+            "with it",
+            f"{figures['servers_per_s']:,.0f}",
+            f"{figures['cpu_ms_per_server']:.2f}",
+            f"{figures['p50']:.3g} / {figures['p99']:.3g}",
+        ]
+        for nics, figures in report.get("batches", {}).items()
+    ]
     heads = ["threads", "server", "ports made", "servers/s", "CPU ms a server", "p50 / p99, ms"]
     parts = [
         f"A page synced: {_quantiles(report['sync_ms'])} ms. {machine_line(report)}",

@@ -21,6 +21,7 @@ from trunkline.control.subnets import create_subnet
 from trunkline.domain.allocation import Allocation
 from trunkline.domain.binding import Binding
 from trunkline.domain.errors import AlreadyExists, DeviceTaken, GenerationMoved, InUse
+from trunkline.domain.host import HostUse
 from trunkline.domain.ids import (
     AllocationId,
     HostId,
@@ -139,15 +140,19 @@ def test_a_network_with_a_port_and_a_subnet_with_an_address_stay(
 
 
 def test_each_write_names_the_generation_it_saw(svc: Services, bound: Port) -> None:
+    use = HostUse(1, 512, 1)
+
     def moved(tx: Transaction) -> tuple[HostId, int]:
         host = tx.hosts.get_by_name("h1")
-        tx.hosts.raise_generation(host.id, seen=host.generation)
+        tx.hosts.give_room(host.id, use, servers=2, seen=host.generation)
         return host.id, host.generation
 
+    before = svc.store.read(lambda tx: tx.hosts.use_of(tx.hosts.get_by_name("h1").id))
     host_id, seen = svc.store.write(moved)
     with pytest.raises(GenerationMoved):
-        svc.store.write(lambda tx: tx.hosts.raise_generation(host_id, seen=seen))
-    assert svc.store.read(lambda tx: tx.hosts.get(host_id).generation) == seen + 1
+        svc.store.write(lambda tx: tx.hosts.give_room(host_id, use, servers=1, seen=seen))
+    assert svc.store.read(lambda tx: tx.hosts.get(host_id).generation) == seen + 2
+    assert svc.store.read(lambda tx: tx.hosts.use_of(host_id)) == before + use
 
 
 def test_each_revision_can_be_written_over_once(svc: Services, bound: Port) -> None:

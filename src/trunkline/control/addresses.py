@@ -20,6 +20,7 @@ def allocate_fixed_ips(
     wanted: tuple[AddressRequest, ...] | None,
     port_id: PortId,
     *,
+    held: tuple[FixedIp, ...] = (),
     segment_id: SegmentId | None = None,
 ) -> tuple[FixedIp, ...]:
     """Choose the addresses of a port, new or changed. Storing the port stores them.
@@ -32,6 +33,7 @@ def allocate_fixed_ips(
         network: The port's.
         wanted: None: one for each IP version that the network has subnets of. Empty: none.
         port_id: The port's; it need not be stored yet.
+        held: What the port holds already.
         segment_id: Where the port is; its subnets, and those of no segment, will do. None: not
             known; then all addresses are of one segment.
 
@@ -47,8 +49,7 @@ def allocate_fixed_ips(
         for subnet in tx.subnets.of_network(network.id)
         if segment_id is None or subnet.segment_id in (None, segment_id)
     ]
-    port = tx.ports.find(port_id)
-    chooser = _Chooser(tx, port_id, held=() if port is None else port.fixed_ips)
+    chooser = _Chooser(tx, port_id, held=held)
     if wanted is None:
         return _one_for_each_version(network, subnets, chooser)
     asked = [(request, _subnet_asked_for(network, subnets, request)) for request in wanted]

@@ -6,7 +6,7 @@ each of them demands of a device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trunkline.control.access import require_visible
@@ -19,7 +19,7 @@ from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import InUse, Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import PortId, SegmentId
+from trunkline.domain.ids import NetworkId, PortId, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.nic_rules import NumaPolicy
@@ -72,10 +72,16 @@ def resolve_nics(
             seen.add(request.port_id)
     # All locked at once, by ID: see `store.locks`.
     ports = {port.id: port for port in tx.ports.get_many(seen, tx.lock(Lock.EXCLUSIVE))}
+    bindings = tx.bindings.of_ports(ports)
+    networks = _networks(
+        tx,
+        {port.network_id for port in ports.values()}
+        | {each.network_id for each in wanted if each.port_id is None and each.network_id},
+    )
     nics = [
-        _of_port(tx, svc, caller, request, request.port_id, ports)
+        _of_port(tx, svc, caller, request, request.port_id, ports, bindings, networks)
         if request.port_id is not None
-        else _of_network(tx, svc, caller, request, f"nic {number}")
+        else _of_network(tx, svc, caller, request, f"nic {number}", networks)
         for number, request in enumerate(wanted)
     ]
     return _with_matches(tx, nics)
@@ -83,11 +89,16 @@ def resolve_nics(
 
 def nics_of_bound_ports(tx: Transaction, ports: Sequence[Port]) -> tuple[Nic, ...]:
     """Return the NICs that existing servers' ports are, to be placed anew."""
-    wanted = sorted({port.network_id for port in ports})
-    networks = {each.id: each for each in tx.networks.get_many(wanted, tx.lock(Lock.SHARED))}
+    networks = _networks(tx, {port.network_id for port in ports})
     return _with_matches(
         tx, [_of_bound_port(tx, port, networks[port.network_id]) for port in ports]
     )
+
+
+def _networks(tx: Transaction, wanted: Collection[NetworkId]) -> Mapping[NetworkId, Network]:
+    """Return those of the networks that exist, to stay as they are."""
+    found = tx.networks.get_many(sorted(wanted), tx.lock(Lock.SHARED))
+    return {network.id: network for network in found}
 
 
 def _of_bound_port(tx: Transaction, port: Port, network: Network) -> Nic:
@@ -167,15 +178,17 @@ def _of_port(
     request: NicRequest,
     port_id: PortId,
     ports: Mapping[PortId, Port],
+    bindings: Mapping[PortId, Binding],
+    networks: Mapping[NetworkId, Network],
 ) -> Nic:
     if port_id not in ports:
         raise NotFound("port", port_id)
     port = ports[port_id]
     require_visible(caller, port, "port", port_id)
-    binding = tx.bindings.find(port.id)
+    binding = bindings.get(port.id)
     if port.device_id or (binding is not None and binding.server_id is not None):
         raise InUse("port", port_id, f"it belongs to {port.device_id or 'a server'}")
-    network = tx.networks.get(port.network_id, tx.lock(Lock.SHARED))
+    network = networks[port.network_id]
     check_vnic_type(svc, network, port.vnic_type)
     if request.vnic_type not in (None, port.vnic_type):
         raise Invalid("vnic_type", f"port {port_id} is of type {port.vnic_type.value}")
@@ -198,10 +211,17 @@ def _of_port(
 
 
 def _of_network(
-    tx: Transaction, svc: Services, caller: Caller, request: NicRequest, name: str
+    tx: Transaction,
+    svc: Services,
+    caller: Caller,
+    request: NicRequest,
+    name: str,
+    networks: Mapping[NetworkId, Network],
 ) -> Nic:
     assert request.network_id is not None, "a NIC names a port or a network"
-    network = tx.networks.get(request.network_id, tx.lock(Lock.SHARED))
+    network = networks.get(request.network_id)
+    if network is None:
+        raise NotFound("network", request.network_id)
     require_visible(caller, network, "network", request.network_id, shared=network.shared)
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
     check_vnic_type(svc, network, vnic_type)

@@ -387,7 +387,7 @@ def _updated(
     if not isinstance(changes.fixed_ips, Unset):
         segment_id = None if binding is None else binding.segment_id
         given["fixed_ips"] = allocate_fixed_ips(
-            tx, network, changes.fixed_ips, port.id, segment_id=segment_id
+            tx, network, changes.fixed_ips, port.id, held=port.fixed_ips, segment_id=segment_id
         )
     updated = replace(port, **given)
     if (updated.vnic_type, updated.pci_flavor) != (port.vnic_type, port.pci_flavor):
@@ -411,7 +411,6 @@ def _free_mac(tx: Transaction, network_id: NetworkId, port_id: PortId) -> MacAdd
     for attempt in range(_MAC_ATTEMPTS_MAX):
         digest = hashlib.sha256(f"{port_id}/{attempt}".encode()).digest()
         mac = MacAddress(":".join([_MAC_PREFIX, *(f"{byte:02x}" for byte in digest[:3])]))
-        query = ListQuery(equals={"network_id": (network_id,), "mac": (str(mac),)}, limit=1)
-        if not tx.ports.page(query):
+        if not tx.ports.is_mac_taken(network_id, mac):
             return mac
     raise StateConflict("network", network_id, "no free MAC address was found")

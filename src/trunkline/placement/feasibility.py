@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from trunkline.domain.nic_rules import NumaPolicy
@@ -45,13 +45,14 @@ class Site:
 def site_of(host: HostState, request: PlacementRequest) -> Site:
     """Say where a host's families are, what they can guarantee, and where the guest can be."""
     left = host.bandwidth_left()
-    nodes = nodes_with_room(host, request) if host.numa else ()
+    rooms = host.numa
+    nodes = _nodes_with_room(rooms, request)
     return Site(
         places=host.places,
         egress_left=tuple([_none_below_0(each.egress_mbps) for each in left]),
         ingress_left=tuple([_none_below_0(each.ingress_mbps) for each in left]),
-        numa_nodes=tuple(node.number for node in nodes) if host.numa else None,
-        numa_sockets=tuple(node.socket for node in nodes),
+        numa_nodes=tuple([node.number for node in nodes]) if rooms else None,
+        numa_sockets=tuple([node.socket for node in nodes]),
     )
 
 
@@ -60,19 +61,19 @@ def _none_below_0(mbps: int | None) -> int | None:
     return mbps and max(mbps, 0)
 
 
-def nodes_with_room(host: HostState, request: PlacementRequest) -> tuple[NumaRoom, ...]:
+def _nodes_with_room(rooms: tuple[NumaRoom, ...], request: PlacementRequest) -> Sequence[NumaRoom]:
     """The nodes that the guest can be on, those with most memory free first.
 
     A guest that is not confined can be on any, whatever is left there.
     """
-    nodes = sorted(host.numa, key=lambda node: (-node.free_memory_mib, node.number))
+    nodes = sorted(rooms, key=lambda node: (-node.free_memory_mib, node.number))
     if not request.is_confined:
-        return tuple(nodes)
-    return tuple(
+        return nodes
+    return [
         node
         for node in nodes
         if request.vcpus <= node.free_vcpus and request.memory_mib <= node.free_memory_mib
-    )
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ class Transaction:
         """Run `effect` if nothing of this transaction is kept; newest first."""
         self._on_rollback.append(effect)
 
+    def flush(self) -> None:
+        """For the store: nothing more is added."""
+        if "events" in self.__dict__:  # A `cached_property` that was used.
+            self.events.flush()
+
     def committed(self) -> None:
         """For the store: what was written is durable."""
         _run_all(self._on_commit)
