@@ -193,7 +193,7 @@ def test_a_port_is_placed_on_the_segment_of_its_subnet(desk: Desk) -> None:
     nics = ("--port", "r2", "--nic", f"net-id={routed.id},v4-fixed-ip=10.1.0.7")
     desk.run("server", "create", "--flavor", "small", *BLANK, *nics, "--wait", "routed")
     path = path_of(desk, "routed")
-    assert [nic["physical_network"] for nic in path["nics"]] == ["phy2", None]
+    assert [nic["physical_network"] for nic in path["nics"]] == ["phy2", "phy1"]
     assert path["nics"][0]["fixed_ips"][0].startswith("10.2.0.")
     assert path["nics"][1]["fixed_ips"] == ["10.1.0.7"]
     desk.run("server", "delete", "--wait", "routed")
