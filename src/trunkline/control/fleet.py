@@ -25,6 +25,7 @@ from trunkline.domain.numa import NumaNode, NumaUse
 from trunkline.domain.server import Server
 from trunkline.placement.batch import Held, hold_batch
 from trunkline.placement.capacity import HostRow, rows_of
+from trunkline.placement.criteria import DEFAULT_RANKING, Ranking
 from trunkline.placement.explanation import NEAREST, explain
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
@@ -53,6 +54,7 @@ class LiveFleet:
         host_silent_seconds_max: int,
         replicated: bool,
         spread_key: str = "",
+        ranking: Ranking = DEFAULT_RANKING,
     ) -> None:
         """Make an empty index; `load` fills it.
 
@@ -62,13 +64,14 @@ class LiveFleet:
             replicated: Other processes write to the same store, so the change feed is followed.
             spread_key: This process's own, where there are several: of hosts that rank equal, each
                 process then prefers others, and they don't race for the first.
+            ranking: Which hosts come first.
         """
         self._clock = clock
         self._silence_max = timedelta(seconds=host_silent_seconds_max)
         self._replicated = replicated
         self._spread_key = spread_key
         self._lock = threading.RLock()
-        self._fleet = Fleet()
+        self._fleet = Fleet(ranking)
         self._last_seen: dict[HostId, datetime | None] = {}
         self._stale: set[HostId] = set()
         self._change_read = NO_CHANGE
@@ -178,12 +181,7 @@ class LiveFleet:
 
     def note_freed(self, tx: Transaction, host_id: HostId, devices: Collection[DeviceRef]) -> None:
         """Follow devices that `tx` freed."""
-
-        def free() -> None:
-            for device in devices:
-                self._fleet.free_device(host_id, device)
-
-        self._after(tx, host_id, free)
+        self._after(tx, host_id, lambda: self._fleet.free_devices(host_id, devices))
 
     def note_taken(self, tx: Transaction, host_id: HostId, device: DeviceRef) -> None:
         """Follow a device that `tx` took without placement: an admin's claim."""

@@ -13,7 +13,10 @@ from trunkline.control.access import (
     require_writer,
     visible_to,
 )
+from trunkline.control.binding import touch_host
+from trunkline.control.locking import lock_ports
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate
+from trunkline.control.qos import check_change, follow
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET
 from trunkline.control.segments import (
@@ -23,7 +26,14 @@ from trunkline.control.segments import (
     require_quiet_wire,
 )
 from trunkline.control.services import Services
-from trunkline.domain.errors import AlreadyExists, Forbidden, InUse, Invalid, StateConflict
+from trunkline.domain.errors import (
+    AlreadyExists,
+    Forbidden,
+    GenerationMoved,
+    InUse,
+    Invalid,
+    StateConflict,
+)
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import NetworkId, ProjectId, SegmentId, SubnetId
 from trunkline.domain.listing import ListQuery
@@ -125,11 +135,19 @@ def update_network(
     """
 
     def update(tx: Transaction) -> NetworkView:
+        ports = []
+        if request.qos_policy_id is not UNSET:
+            ports = lock_ports(tx, tx.qos.ports_by_network(NetworkId(network_id)))
         network = _visible(tx, caller, network_id, Lock.EXCLUSIVE)
         require_owner(caller, network, "network", network_id, shared=network.shared)
         changed = _changed(svc, caller, tx, network, request)
         revision = network.revision if request.seen_revision is None else request.seen_revision
         tx.networks.update(changed, seen_revision=revision)
+        if changed.qos_policy_id != network.qos_policy_id:
+            if [port.id for port in ports] != tx.qos.ports_by_network(network.id):
+                raise GenerationMoved("network", network.id, seen_generation=revision)
+            for binding in follow(tx, svc, ports):
+                touch_host(tx, svc, binding)
         _record(svc, caller, tx, "network.update", changed)
         return _view(svc, changed, tx.subnets.ids_by_network([network.id])[network.id])
 
@@ -177,10 +195,16 @@ def _leaves_a_choice(request: NetworkCreate) -> bool:
 def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCreate) -> Network:
     now = svc.clock.now()
     network_id = NetworkId(svc.ids.new_id())
+    project_id = project_for(caller, request.project_id)
+    if request.qos_policy_id is UNSET:
+        qos_policy_id = tx.qos.default_of(project_id)
+    else:
+        qos_policy_id = request.qos_policy_id
+        check_change(tx, caller, None, qos_policy_id)
     segments = choose_segments(tx, svc.networking, network_id, request.segments, svc.ids.new_id)
     network = Network(
         id=network_id,
-        project_id=project_for(caller, request.project_id),
+        project_id=project_id,
         name=request.name,
         description=request.description,
         segments=segments,
@@ -190,6 +214,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
         mtu=_check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
         port_security_enabled=request.port_security_enabled,
         pf_policy=request.pf_policy or PfPolicy.SPREAD,
+        qos_policy_id=qos_policy_id,
         created_at=now,
         updated_at=now,
     )
@@ -232,6 +257,10 @@ def _changed(
         segments = _resegmented(tx, network, request.segmentation_id)
     if request.pf_policy is not UNSET:
         require_admin(caller, "choosing a network's pf_policy")
+    qos_policy_id = network.qos_policy_id
+    if request.qos_policy_id is not UNSET:
+        qos_policy_id = request.qos_policy_id
+        check_change(tx, caller, network.qos_policy_id, qos_policy_id)
     mtu = network.mtu
     if request.mtu is not UNSET:
         mtu = _check_mtu(request.mtu, largest_mtu(svc.networking, segments))
@@ -248,6 +277,7 @@ def _changed(
         pf_policy=network.pf_policy if request.pf_policy is UNSET else request.pf_policy,
         shared=shared,
         segments=segments,
+        qos_policy_id=qos_policy_id,
         mtu=mtu,
         updated_at=svc.clock.now(),
         revision=network.revision + 1,

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from trunkline.domain.ids import NetworkId, PhysicalNetwork, ProjectId, SegmentId, SubnetId
+from trunkline.domain.ids import (
+    NetworkId,
+    PhysicalNetwork,
+    ProjectId,
+    QosPolicyId,
+    SegmentId,
+    SubnetId,
+)
 
 
 class NetworkType(enum.Enum):
@@ -72,6 +79,7 @@ class Network:
     mtu: int = 1500
     port_security_enabled: bool = True
     pf_policy: PfPolicy = PfPolicy.SPREAD
+    qos_policy_id: QosPolicyId | None = None  # Of its ports that have none of their own.
     revision: int = 0
 
 
