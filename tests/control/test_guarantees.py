@@ -390,3 +390,11 @@ def test_a_link_that_has_become_slower_owes_what_it_owes_and_guarantees_nothing_
     tiny = a_policy(scene, (MINIMUM, EGRESS, 1000))
     assert boot(scene, a_port(scene, tiny)).server.state is ServerState.ERROR
     no_flaw(scene)
+
+
+def test_a_server_that_no_pf_can_guarantee_for_is_told_so(scene: Scene) -> None:
+    offer(scene)
+    policy = a_policy(scene, (MINIMUM, EGRESS, 1_001_000))
+    fault = boot(scene, a_port(scene, policy)).server.fault
+    assert fault is not None
+    assert "bandwidth" in fault.message, fault
