@@ -32,6 +32,7 @@ from trunkline.domain.ids import (
     SegmentId,
 )
 from trunkline.domain.network import Network
+from trunkline.domain.numa import NumaUse
 from trunkline.domain.pci_flavor import PciFlavor
 from trunkline.domain.port import Port, VnicType
 from trunkline.store.devices import DeviceRecord
@@ -102,6 +103,26 @@ def test_a_pf_is_taken_once(svc: Services, network: Network) -> None:
     svc.store.write(lambda tx: tx.devices.take(device(tx, "0000:05:00.0")))
     with pytest.raises(DeviceTaken):
         svc.store.write(lambda tx: tx.devices.take(device(tx, "0000:05:00.0")))
+
+
+def test_no_more_is_given_back_to_a_numa_node_than_was_taken(
+    svc: Services, network: Network
+) -> None:
+    host = svc.store.read(lambda tx: tx.hosts.get_by_name("h1"))
+
+    def use_of() -> dict[int, NumaUse]:
+        return dict(svc.store.read(lambda tx: tx.hosts.use_of(host.id)).numa)
+
+    web = HostUse(2, 512, 1, {1: NumaUse(2, 512)})
+    for _ in range(2):
+        svc.store.write(lambda tx: tx.hosts.add_use(host.id, web))
+    assert use_of() == {1: NumaUse(4, 1024)}
+    for left in ({1: NumaUse(2, 512)}, {}):
+        svc.store.write(lambda tx: tx.hosts.add_use(host.id, -web))
+        assert use_of() == left
+    with pytest.raises(IntegrityError):
+        svc.store.write(lambda tx: tx.hosts.add_use(host.id, -web))
+    assert use_of() == {}
 
 
 def test_a_segment_is_one_networks(svc: Services, network: Network) -> None:

@@ -280,5 +280,6 @@ def _plug(
     bind_port(
         tx, svc, actor, port=port, network=nic.network, host=host, segment_id=choice.segment_id,
         record=None if choice.device is None else devices[choice.device], server_id=server.id,
+        guarantee=nic.guarantee,
     )  # fmt: skip
     return port

@@ -22,6 +22,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName
 from trunkline.domain.nic_rules import NicRule, NumaPolicy, Scope
 from trunkline.domain.pci_request import PciRequest
+from trunkline.domain.qos import demanded_abilities
 from trunkline.domain.server import Flavor, Server
 from trunkline.placement.request import GroupRule, NicDemand, PlacementRequest, SegmentOption
 from trunkline.store.transaction import Transaction
@@ -163,11 +164,14 @@ def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDeman
                 physical_network=segment.physical_network or TUNNEL_BRIDGE,
             )
         )
+    abilities = () if nic.qos is None else demanded_abilities(nic.qos, nic.vnic_type)
     return NicDemand(
         nic=nic.name,
         kind=kind,
         options=tuple(options),
-        attributes=demanded_attributes(nic.port, kind),
+        attributes=demanded_attributes(nic.port, kind) | dict.fromkeys(abilities, "true"),
         match=nic.match,
+        egress_mbps=nic.guarantee.egress_mbps,
+        ingress_mbps=nic.guarantee.ingress_mbps,
         numa=nic.numa_policy or numa_policy,
     )

@@ -13,18 +13,21 @@ from trunkline.control.access import require_visible
 from trunkline.control.addresses import segments_for_address, segments_of_addresses
 from trunkline.control.pci_flavors import matches_of
 from trunkline.control.port_devices import joined_match
+from trunkline.control.qos import check_supported, guarantee_of
 from trunkline.control.requests import NicPolicy, NicRequest
 from trunkline.control.services import Services
+from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import InUse, Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import NetworkId, PortId, SegmentId
+from trunkline.domain.ids import NetworkId, PortId, QosPolicyId, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import DeviceMatch
 from trunkline.domain.port import Port, VnicType
+from trunkline.domain.qos import QosPolicy
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -50,6 +53,18 @@ class Nic:
     numa_policy: NumaPolicy | None  # Its own.
     match: DeviceMatch = ()  # What that stands for now, and the port's own conditions.
     segment_ids: frozenset[SegmentId] | None = None  # Where its addresses can be; None: anywhere.
+    qos: QosPolicy | None = None  # The port's, or the network's.
+
+    @property
+    def qos_policy_id(self) -> QosPolicyId | None:
+        """Of which policy `qos` is."""
+        own = None if self.port is None else self.port.qos_policy_id
+        return own or self.network.qos_policy_id
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """What the PF of its device is to owe it."""
+        return guarantee_of(self.qos)
 
 
 def resolve_nics(
@@ -61,6 +76,7 @@ def resolve_nics(
         NotFound: A port or network that the caller can't see.
         InUse: A port that another server has.
         Invalid: The same port twice, or a VNIC type that the network can't carry.
+        QosNotSupported: A NIC that can't have its QoS policy.
     """
     if isinstance(wanted, NicPolicy):
         wanted = _by_policy(tx, caller, wanted)
@@ -84,15 +100,13 @@ def resolve_nics(
         else _of_network(tx, svc, caller, request, f"nic {number}", networks)
         for number, request in enumerate(wanted)
     ]
-    return _with_matches(tx, nics)
+    return _looked_up(tx, nics)
 
 
 def nics_of_bound_ports(tx: Transaction, ports: Sequence[Port]) -> tuple[Nic, ...]:
     """Return the NICs that existing servers' ports are, to be placed anew."""
     networks = _networks(tx, {port.network_id for port in ports})
-    return _with_matches(
-        tx, [_of_bound_port(tx, port, networks[port.network_id]) for port in ports]
-    )
+    return _looked_up(tx, [_of_bound_port(tx, port, networks[port.network_id]) for port in ports])
 
 
 def _networks(tx: Transaction, wanted: Collection[NetworkId]) -> Mapping[NetworkId, Network]:
@@ -156,6 +170,19 @@ def _by_policy(tx: Transaction, caller: Caller, policy: NicPolicy) -> tuple[NicR
             "network", "auto", "several networks are possible: name one, or ports on them"
         )
     return tuple(NicRequest(network_id=network.id) for network in found)
+
+
+def _looked_up(tx: Transaction, nics: Sequence[Nic]) -> tuple[Nic, ...]:
+    """Look up what the NICs name: PCI flavors and QoS policies, each kind at once."""
+    nics = _with_matches(tx, nics)
+    wanted = {policy_id for nic in nics if (policy_id := nic.qos_policy_id) is not None}
+    policies = tx.qos.get_many(wanted, tx.lock(Lock.SHARED))
+    found = []
+    for nic in nics:
+        policy = None if nic.qos_policy_id is None else policies[nic.qos_policy_id]
+        check_supported(policy, nic.vnic_type, nic.name)
+        found.append(nic if policy is None else replace(nic, qos=policy))
+    return tuple(found)
 
 
 def _with_matches(tx: Transaction, nics: Sequence[Nic]) -> tuple[Nic, ...]:

@@ -31,6 +31,7 @@ from trunkline.control.port_devices import (
     says_trusted,
     with_trust,
 )
+from trunkline.control.qos import check_change, check_supported, follow, policy_of
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
 from trunkline.control.services import Services
@@ -45,7 +46,7 @@ from trunkline.domain.errors import (
 )
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import DeviceId, NetworkId, PortId, ProjectId, SegmentId
+from trunkline.domain.ids import DeviceId, NetworkId, PortId, ProjectId, QosPolicyId, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.nic_rules import NumaPolicy
@@ -104,6 +105,9 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
             updated = replace(updated, revision=port.revision + 1, updated_at=svc.clock.now())
             with _race_for_addresses(network, named_mac=changes.mac):
                 tx.ports.update(updated, seen=port)
+            check_change(tx, caller, port.qos_policy_id, updated.qos_policy_id)
+            if (updated.qos_policy_id, updated.vnic_type) != (port.qos_policy_id, port.vnic_type):
+                follow(tx, svc, [updated])  # Its host is told below.
             audit.record(
                 tx, actor_of(caller), svc.clock.now(), "port.update", f"port {port.id}",
                 project_id=port.project_id, port_id=port.id,
@@ -152,6 +156,7 @@ def new_port(
     pci_flavor: str | None = None,
     pci_match: Alternative = (),
     numa_policy: NumaPolicy | None = None,
+    qos_policy_id: QosPolicyId | None = None,
     mac: MacAddress | None = None,
     addresses: tuple[AddressRequest, ...] | None = None,
     port_security_enabled: bool | None = None,
@@ -179,6 +184,7 @@ def new_port(
         pci_flavor=pci_flavor,
         pci_match=pci_match,
         numa_policy=numa_policy,
+        qos_policy_id=qos_policy_id,
         admin_state_up=admin_state_up,
         fixed_ips=allocate_fixed_ips(tx, network, addresses, port_id, segment_id=segment_id),
         device_id=device_id,
@@ -192,6 +198,7 @@ def new_port(
         profile=kept_profile(profile),
         created_by_server=created_by_server,
     )
+    check_supported(policy_of(tx, port, network), vnic_type, name or "to be made")
     with _race_for_addresses(network, named_mac=mac):
         tx.ports.insert(port)
     return port
@@ -245,13 +252,17 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
         for network in (tx.networks.get_many(bound_networks) if bound_networks else ())
         for segment in network.segments
     }
+    policy_ids = tx.qos.of_networks({port.network_id for port in ports})
     views = []
     for port in ports:
-        binding = bindings.get(port.id)
+        binding, network_policy = bindings.get(port.id), policy_ids.get(port.network_id)
         if binding is None:
             views.append(
-                PortView(port=port, binding=None, host_name=None, device=None, segment=None)
-            )
+                PortView(
+                    port=port, binding=None, host_name=None, device=None, segment=None,
+                    qos_network_policy_id=network_policy,
+                )
+            )  # fmt: skip
             continue
         record = devices.get(DeviceId(binding.device_id)) if binding.device_id else None
         views.append(
@@ -261,6 +272,7 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
                 host_name=hosts[binding.host_id].name,
                 device=None if record is None else record.device,
                 segment=segments.get(binding.segment_id) if binding.segment_id else None,
+                qos_network_policy_id=network_policy,
             )
         )
     return views
@@ -277,6 +289,7 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
     _check_pci_flavor(tx, request.pci_flavor, vnic_type)
     match = parse_own_match(svc, request.pci_match)
     check_has_device(MATCH_FIELD, match, vnic_type)
+    check_change(tx, caller, None, request.qos_policy_id)
     port = new_port(
         tx,
         svc,
@@ -289,6 +302,7 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
         pci_flavor=request.pci_flavor,
         pci_match=match,
         numa_policy=request.numa_policy,
+        qos_policy_id=request.qos_policy_id,
         mac=request.mac,
         addresses=request.fixed_ips,
         port_security_enabled=request.port_security_enabled,
@@ -372,7 +386,8 @@ def _updated(
     given = {
         name: value
         for name in ("name", "description", "admin_state_up", "vnic_type", "pci_flavor",
-                     "numa_policy", "mac", "port_security_enabled", "device_id", "device_owner")
+                     "numa_policy", "qos_policy_id", "mac", "port_security_enabled", "device_id",
+                     "device_owner")
         if (value := getattr(changes, name)) is not UNSET
     }  # fmt: skip
     if not isinstance(changes.vnic_type, Unset):

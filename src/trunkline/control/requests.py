@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, ProjectId, SubnetId
+from trunkline.domain.ids import (
+    FlavorId,
+    HostName,
+    ImageId,
+    NetworkId,
+    PortId,
+    ProjectId,
+    QosPolicyId,
+    SubnetId,
+)
 from trunkline.domain.nic_rules import AskedRule, NumaPolicy
 from trunkline.domain.port import VnicType
 
@@ -42,6 +51,7 @@ class PortCreate:
     pci_flavor: str | None = None
     pci_match: object = None  # As it was sent: see `port_devices`.
     numa_policy: NumaPolicy | None = None
+    qos_policy_id: QosPolicyId | None = None  # None: the network's.
     mac: MacAddress | None = None  # None: one is generated.
     fixed_ips: tuple[AddressRequest, ...] | None = None  # None: one per subnet's IP version.
     port_security_enabled: bool | None = None  # None: as the network says.
@@ -63,6 +73,7 @@ class PortUpdate:
     pci_flavor: str | Unset | None = UNSET
     pci_match: object | Unset = UNSET
     numa_policy: NumaPolicy | Unset | None = UNSET
+    qos_policy_id: QosPolicyId | Unset | None = UNSET
     mac: MacAddress | Unset = UNSET
     fixed_ips: tuple[AddressRequest, ...] | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET

@@ -25,6 +25,7 @@ from trunkline.store.networks import Networks
 from trunkline.store.pci_flavors import PciFlavors
 from trunkline.store.pools import Pools
 from trunkline.store.ports import Ports
+from trunkline.store.qos import QosPolicies
 from trunkline.store.quotas import Quotas
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
@@ -158,6 +159,11 @@ class Transaction:
     def quotas(self) -> Quotas:
         """How many devices projects may hold."""
         return Quotas(self._connection)
+
+    @cached_property
+    def qos(self) -> QosPolicies:
+        """QoS policies, and who has them."""
+        return QosPolicies(self._connection)
 
     @cached_property
     def servers(self) -> Servers:

@@ -13,6 +13,7 @@ from trunkline.api.network.common import (
     answer_created,
     answer_item,
     answer_list,
+    parse_qos_policy,
     precondition,
     project_of,
     seen_revision,
@@ -42,6 +43,7 @@ FIXED_IPS_MAX: Final = 64  # Of one port.
 PROFILE_KEYS_MAX: Final = 64
 
 _VNIC_TYPE, _PROFILE, _HOST = "binding:vnic_type", "binding:profile", "binding:host_id"
+_QOS = "qos_policy_id"
 _PCI_FLAVOR = "pci_flavor"  # Ours: Neutron has no such thing.
 _PCI_MATCH = "pci_match"  # Ours too.
 _NUMA_POLICY = "numa_affinity_policy"
@@ -57,6 +59,7 @@ _CHANGEABLE: Final = (
     "port_security_enabled",
     _VNIC_TYPE,
     _PCI_FLAVOR,
+    _QOS,
     _PCI_MATCH,
     _NUMA_POLICY,
     _TRUSTED,
@@ -86,6 +89,7 @@ PORTS: Final = Collection(
         "fixed_ips.subnet_id": Filter("subnet_id"),
         _VNIC_TYPE: Filter("vnic_type"),
         _PCI_FLAVOR: Filter("pci_flavor"),
+        _QOS: Filter("qos_policy_id"),
         _HOST: Filter("host"),
     },
     sort_keys={
@@ -105,7 +109,6 @@ PORTS: Final = Collection(
         "allowed_address_pairs": ([], None),
         "extra_dhcp_opts": ([], None),
         "security_groups": ([], None),
-        "qos_policy_id": (None,),
         "dns_name": ("", None),
         "dns_domain": ("", None),
         "hints": (None, {}),
@@ -162,6 +165,7 @@ def update(svc: Services, request: Request) -> Response:
         pci_flavor=_parse_pci_flavor(fields) if _PCI_FLAVOR in fields else UNSET,
         pci_match=fields.raw(_PCI_MATCH) if _PCI_MATCH in fields else UNSET,
         numa_policy=_parse_numa_policy(fields) if _NUMA_POLICY in fields else UNSET,
+        qos_policy_id=parse_qos_policy(fields) if _QOS in fields else UNSET,
         trusted=fields.boolean(_TRUSTED, UNSET),
         mac=fields.parsed("mac_address", parse_guest_mac, UNSET),
         fixed_ips=_parse_fixed_ips(fields) or () if "fixed_ips" in fields else UNSET,
@@ -197,6 +201,7 @@ def parse_port(fields: Fields) -> PortCreate:
         pci_flavor=_parse_pci_flavor(fields),
         pci_match=fields.raw(_PCI_MATCH),
         numa_policy=_parse_numa_policy(fields),
+        qos_policy_id=parse_qos_policy(fields),
         trusted=fields.boolean(_TRUSTED, None),
         mac=fields.parsed("mac_address", parse_guest_mac, None),
         fixed_ips=_parse_fixed_ips(fields),
@@ -233,6 +238,8 @@ def render_port(view: PortView, caller: Caller) -> Item:
         "tags": [],
         _VNIC_TYPE: port.vnic_type.value,
         _PCI_FLAVOR: port.pci_flavor,
+        _QOS: port.qos_policy_id,
+        "qos_network_policy_id": view.qos_network_policy_id,
         _PCI_MATCH: render_match((port.pci_match,))[0] if port.pci_match else None,
         _NUMA_POLICY: None if port.numa_policy is None else port.numa_policy.value,
         "created_at": timestamp(port.created_at),
