@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 
 import pytest
@@ -88,11 +89,10 @@ def test_a_shape_that_nothing_limits_is_told() -> None:
         counted(PlacementRequest(nics=(), vcpus=0), Fleet())
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_as_many_mixes_fit_as_the_lower_bound_says_and_no_more_than_the_upper(seed: int) -> None:
-    dice = Random(seed)
+def test_as_many_mixes_fit_as_the_lower_bound_says_and_no_more_than_the_upper() -> None:
+    dice = Random(1)
     several = 0
-    for _ in range(15):
+    for _ in range(60):
         hosts = [with_room(dice, random_host(dice, number)) for number in range(2)]
         raw = [roomy_instance(dice)[0] for _ in range(2)]
         for request in raw:
@@ -107,4 +107,4 @@ def test_as_many_mixes_fit_as_the_lower_bound_says_and_no_more_than_the_upper(se
         assert mix_fits(one * count.least, hosts)
         assert not mix_fits(one * (count.most + 1), hosts)
         several += count.least > 0
-    assert several > 0
+    assert several > 5
