@@ -23,6 +23,7 @@ class Places:
     def __init__(self) -> None:
         self._in_structure: dict[Structure, list[tuple[int | None, int | None]]] = {}
         self._known: dict[object, tuple[Place, ...]] = {}
+        self._shared: dict[tuple[Place, ...], tuple[Place, ...]] = {}  # Equal ones are the same.
 
     def of(
         self, structure: Structure, addresses: tuple[str, ...], sockets: _Sockets = ()
@@ -37,7 +38,8 @@ class Places:
         key = structure, addresses, sockets
         places = self._known.get(key)
         if places is None:
-            places = self._known[key] = self._make(structure, addresses, dict(sockets))
+            places = self._make(structure, addresses, dict(sockets))
+            places = self._known[key] = self._shared.setdefault(places, places)
         return places
 
     def _make(
