@@ -41,6 +41,7 @@ class Changes:
         demand = demand_of(of_nics, numbered)
         classes = demand.device_classes
         possible = [c for c, (one, _) in enumerate(classes) if one.ways]
+        self._is_hopeless = len(possible) < len(classes)
         self._wanted = Wanted([classes[c] for c in possible])
         self._kept = KeptRules(
             rules_alone(
@@ -152,10 +153,16 @@ class Changes:
         key = host.structure, tuple(self._facts(families)), site
         found = self._found.get(key)
         if found is None:
-            unruled = find_shortfall(self._wanted, families)
-            found = find_ruled_shortfall(self._wanted, families, site, self._kept, unruled)
-            self._found[key] = found
+            found = self._found[key] = self._find(host, families, site)
         return found
+
+    def _find(self, host: HostState, families: list[FamilyCount], site: Site) -> RuledShortfall:
+        unruled = find_shortfall(self._wanted, families)
+        if not unruled.changes and not self._is_hopeless:
+            obstacles = self._rules.in_the_way(host)
+            if len(obstacles) <= 1:  # No device has to be freed, and no fewer rules will do.
+                return RuledShortfall(obstacles, unruled)
+        return find_ruled_shortfall(self._wanted, families, site, self._kept, unruled)
 
     def _facts(self, families: list[FamilyCount]) -> Iterator[int]:
         """All that a shortfall depends on; more devices than NICs are as good as just enough."""

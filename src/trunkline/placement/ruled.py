@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trunkline.domain.nic_rules import NumaPolicy
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement import wording
 from trunkline.placement.demand import NicClass, classes_and_rules, demand_of
 from trunkline.placement.feasibility import fit_at_costs, site_of
@@ -34,10 +34,12 @@ class Rules:
         self.every = tuple(obstacles(rules_alone(classes, self._demand.rules)))
         self._needs_bandwidth = any(one.reason is Reason.BANDWIDTH for one in self.every)
         self._needs_nodes = any(one.reason is Reason.NUMA for one in self.every)
-        self._fitting: dict[Profile, tuple[bool, ...]] = {}
+        self._fitting: dict[int, tuple[bool, ...]] = {}  # By profile, as the fleet counts them.
         self._rows: dict[Structure, _Rows] = {}
         self._shared: dict[_Rows, _Rows] = {}  # So that equal ones are the same.
         self._found: dict[object, tuple[Obstacle, ...]] = {}
+        self._alike: dict[object, tuple[Obstacle, ...]] = {}
+        self._by_place = any(one.scope is not Scope.PF for one in self._demand.rules)
 
     def in_the_way(self, host: HostState) -> tuple[Obstacle, ...]:
         """The rules that would have to go on a host whose devices would do without rules."""
@@ -46,7 +48,11 @@ class Rules:
         key = self._key(host)
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = find_obstacles(self._problem(host))
+            alike = self._shape(host)
+            found = self._alike.get(alike)
+            if found is None:
+                found = self._alike[alike] = find_obstacles(self._problem(host))
+            self._found[key] = found
         return found
 
     def reasons(self, host: HostState) -> tuple[NicReason, ...]:
@@ -94,19 +100,39 @@ class Rules:
     def _rows_of(self, structure: Structure) -> _Rows:
         rows = self._rows.get(structure)
         if rows is None:
-            rows = tuple([self._row(slot.profile) for slot in structure.slots])
+            fitting = self._fitting
+            for number, slot in zip(structure.profile_numbers, structure.slots, strict=True):
+                if number not in fitting:
+                    fitting[number] = self._row(slot.profile)
+            rows = tuple([fitting[number] for number in structure.profile_numbers])
             rows = self._rows[structure] = self._shared.setdefault(rows, rows)
         return rows
 
     def _row(self, profile: Profile) -> tuple[bool, ...]:
-        row = self._fitting.get(profile)
-        if row is None:
-            classes = self._demand.device_classes
-            row = tuple(one.fits(profile.kind, profile.attributes) for one, _ in classes)
-            row = self._fitting[profile] = row if any(row) else ()
-        return row
+        classes = self._demand.device_classes
+        row = tuple(one.fits(profile.kind, profile.attributes) for one, _ in classes)
+        return row if any(row) else ()
+
+    def _shape(self, host: HostState) -> object:
+        """What makes hosts alike but for the order of their families."""
+        structure, enough = host.structure, self._nic_count
+        rows, site = self._rows_of(structure), site_of(host, self._request)
+        families = []
+        for f, family in enumerate(structure.families):
+            slots = family.parts if family.whole is None else (family.whole, *family.parts)
+            given = sorted(
+                (structure.whole[slot], rows[slot], min(host.usable[slot], enough))
+                for slot in slots
+                if rows[slot]
+            )
+            left = (site.egress_left[f], site.ingress_left[f]) if self._needs_bandwidth else ()
+            place = site.places[f] if self._by_place or self._needs_nodes else None
+            families.append((given, repr(place), repr(left)))
+        nodes = (site.numa_nodes, site.numa_sockets) if self._needs_nodes else ()
+        return repr(sorted(families)), nodes
 
     def _key(self, host: HostState) -> object:
+        """The same, quickly told apart: hosts with one key are alike, though not the reverse."""
         structure, enough = host.structure, self._nic_count
         rows = self._rows_of(structure)
         usable = tuple(
