@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
-from trunkline.placement.bits import EVERYWHERE, Counter, Numbers, bitmap_of
+from trunkline.placement.bits import EVERYWHERE, Counter, Numbers, bitmap_of, bits_of
 from trunkline.placement.demand import NicClass
 from trunkline.placement.feasibility import wasted_tags
 from trunkline.placement.host_state import HostState
@@ -259,9 +259,8 @@ class Columns:
         if counter is None:
             counter = self._of_profile[profile] = Counter(
                 {
-                    place: _usable_of(host, profile)
-                    for place, host in enumerate(self.hosts)
-                    if host.structure.profiles >> profile & 1
+                    bit.bit_length() - 1: _usable_of(self.hosts[bit.bit_length() - 1], profile)
+                    for bit in bits_of(self.offers().having(1 << profile))
                 },
                 len(self.hosts),
             )

@@ -51,7 +51,7 @@ class Rules:
             alike = self._shape(host)
             found = self._alike.get(alike)
             if found is None:
-                found = self._alike[alike] = find_obstacles(self._problem(host))
+                found = self._alike[alike] = find_obstacles(self._problem(host), devices_do=True)
             self._found[key] = found
         return found
 
