@@ -4,24 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from benchmarks._raw_fleet import VFS_PER_PF, RawHost, RawPf, Wants
+from benchmarks._raw_fleet import NUMA_NODES, VFS_PER_PF, RawHost, RawPf, Wants
+from benchmarks._raw_rules import RawAsk, RawRule
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.domain.nic_rules import NumaPolicy, Scope
+from trunkline.placement.criteria import make_ranking
 from trunkline.placement.explanation import explain
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.place import candidates, find_placement
 from trunkline.placement.request import (
+    GroupRule,
     NicDemand,
     Placed,
     PlacementRequest,
     SegmentOption,
 )
-from trunkline.placement.views import HostView
+from trunkline.placement.views import HostView, NumaRoom
 
 FACTS = ("vendor_id", "product_id")  # Told by the hardware; all else are tags, with a prefix.
 
-__all__ = ["Hold", "Index", "Placed", "PlacementRequest", "as_view", "make_request"]
+__all__ = [
+    "Hold",
+    "Index",
+    "Placed",
+    "PlacementRequest",
+    "as_view",
+    "make_request",
+    "make_ruled_request",
+]
 
 
 class Index:
@@ -36,14 +48,19 @@ class Index:
         """Choose host and devices, or find that there are none."""
         return find_placement(request, self._fleet)
 
+    def rank_by_weights(self) -> None:
+        """From now on, hosts come by a weighted sum of four criteria."""
+        self._fleet.ranking = make_ranking(
+            None, {"spare_tags": 10, "spread_devices": 2, "spread_memory": 1, "spread_vcpus": 1}
+        )
+
     def hold(self, placed: Placed, request: PlacementRequest) -> Hold:
         """Take what was chosen."""
         return self._fleet.hold(placed, request)
 
     def release(self, hold: Hold) -> None:
         """The server is gone from its host."""
-        for device in hold.devices:
-            self._fleet.free_device(hold.host_id, device)
+        self._fleet.free_devices(hold.host_id, hold.devices)
         self._fleet.adjust(hold.host_id, vcpus=hold.vcpus, memory_mib=hold.memory_mib)
 
     def take_vf(self, host: int, pf: int, vf: int) -> None:
@@ -82,11 +99,21 @@ def as_view(number: int, host: RawHost) -> HostView:
         free_vcpus=1_000_000,
         free_memory_mib=host.memory_mib,
         pools=tuple(pool for p, pf in enumerate(host.pfs) for pool in _pools(number, p, pf)),
+        numa=tuple(
+            NumaRoom(
+                number=node,
+                socket=node,
+                free_vcpus=1_000_000 // NUMA_NODES,
+                free_memory_mib=host.memory_mib // NUMA_NODES,
+            )
+            for node in range(NUMA_NODES)
+        ),
     )
 
 
 def _pools(number: int, p: int, pf: RawPf) -> tuple[DevicePool, DevicePool]:
     attributes = pf.facts | {f"e.{name}": value for name, value in pf.tags.items()}
+    attributes["numa_node"] = str(pf.numa_node)
     every = (1 << VFS_PER_PF) - 1
     return (
         DevicePool(
@@ -108,14 +135,25 @@ def _pools(number: int, p: int, pf: RawPf) -> tuple[DevicePool, DevicePool]:
 
 def make_request(nics: Sequence[Wants]) -> PlacementRequest:
     """A server of usual size."""
+    return make_ruled_request(RawAsk(list(nics)))
+
+
+def make_ruled_request(ask: RawAsk) -> PlacementRequest:
+    """The same with rules over its NICs."""
     return PlacementRequest(
-        nics=tuple(_nic(number, wants) for number, wants in enumerate(nics)),
+        nics=tuple(_nic(number, wants, ask) for number, wants in enumerate(ask.nics)),
         vcpus=4,
         memory_mib=4096,
+        rules=tuple(map(_rule, ask.rules)),
     )
 
 
-def _nic(number: int, wants: Wants) -> NicDemand:
+def _rule(rule: RawRule) -> GroupRule:
+    nics = frozenset(f"nic {number}" for number in rule.nics)
+    return GroupRule(scope=Scope(rule.scope), apart=rule.apart, hard=True, nics=nics)
+
+
+def _nic(number: int, wants: Wants, ask: RawAsk) -> NicDemand:
     network = PhysicalNetwork(wants["physical_network"])
     option = SegmentOption(
         segment_id=SegmentId(network),
@@ -127,7 +165,15 @@ def _nic(number: int, wants: Wants) -> NicDemand:
         for name, value in wants.items()
         if name != "physical_network"
     }
-    return NicDemand(nic=f"nic {number}", kind=DeviceKind.VF, options=(option,), attributes=rest)
+    return NicDemand(
+        nic=f"nic {number}",
+        kind=DeviceKind.VF,
+        options=(option,),
+        attributes=rest,
+        numa=NumaPolicy.REQUIRED if ask.numa_required else None,
+        egress_mbps=ask.mbps,
+        ingress_mbps=ask.mbps,
+    )
 
 
 def _host_id(number: int) -> HostId:

@@ -37,6 +37,11 @@ class Series:
         self.cpu.append(thread_time() - cpu)
         return result
 
+    def extend(self, other: Series) -> None:
+        """Add the calls of another."""
+        self.wall += other.wall
+        self.cpu += other.cpu
+
     def summary(self, *, unit: float = 1e3) -> dict[str, Any] | None:
         """Count and quantiles, in milliseconds unless `unit` says otherwise; None without calls."""
         if not self.wall:

@@ -13,6 +13,7 @@ from random import Random
 
 PFS_PER_HOST = 4
 VFS_PER_PF = 64
+NUMA_NODES = 2
 ZONES = tuple("abcdefgh")
 FILLS: Mapping[str, float] = {"empty": 0.0, "half": 0.5, "nearly_full": 0.98}
 NICS_OF_A_SERVER = (1, 1, 1, 2, 2, 4, 8)  # Of those that fill the fleet.
@@ -72,7 +73,7 @@ def _make_host(number: int, dice: Random) -> RawHost:
         if dice.random() < 0.3:
             tags["speed"] = dice.choice(("25g", "100g"))
         facts = {"vendor_id": vendor, "product_id": "1018"}
-        numa_node = p // 2
+        numa_node = p * NUMA_NODES // PFS_PER_HOST
         host.pfs.append(RawPf(f"0000:{0x18 + 0x20 * p:02x}:00.0", numa_node, facts, tags))
     return host
 
@@ -135,11 +136,12 @@ def feasible_request(hosts: Sequence[RawHost], nic_count: int, dice: Random) -> 
         if host.free_count() >= nic_count:
             left = [p for p, pf in enumerate(host.pfs) for _ in pf.free_vfs()]
             drawn = dice.sample(left, nic_count)
-            return [_describe(host.pfs[p], dice) for p in drawn]
+            return [describe(host.pfs[p], dice) for p in drawn]
     return None
 
 
-def _describe(pf: RawPf, dice: Random) -> Wants:
+def describe(pf: RawPf, dice: Random) -> Wants:
+    """Describe a VF of this PF in part."""
     wants = {"physical_network": pf.tags["physical_network"]}
     for name, chance in (("trusted", 0.4), ("speed", 0.3), ("vendor_id", 0.15), ("zone", 0.05)):
         value = pf.attribute(name)

@@ -8,6 +8,7 @@ on two physical networks. No HTTP, no agents.
 
 * ``ports_made_before``, ``ports_made_with_it``: whether the NICs name ports or networks;
 * ``cpu_ms_per_server``: processor time of all threads, whatever else the machine does;
+* ``batches``: one thread, and `batch_size` servers by each call, their ports made with them;
 * ``sync_ms``: appending 4 KiB to a file of the same file system, and syncing it;
 * ``profile``: the writer's thread, in a run of its own under cProfile (which slows it, so shares
   are to be read, not times): what each package's own code took, and what the steps of a create
@@ -35,7 +36,7 @@ from benchmarks._measuring import Series, machine, quantiles
 from tests.support.world import DEMO, PHY1, PHY2, AgentByHand, a_card, a_flavor, a_network, a_world
 from trunkline.control.ports import create_ports
 from trunkline.control.requests import NicRequest, PortCreate, ServerCreate
-from trunkline.control.servers import create_server
+from trunkline.control.servers import create_server, create_servers
 from trunkline.control.services import Services
 from trunkline.domain.ids import FlavorId
 from trunkline.domain.network import Network
@@ -46,6 +47,7 @@ NIC_COUNTS = (1, 4)
 VFS_PER_PF = 64
 SERVERS_PER_HOST_MAX = 60  # By vCPUs.
 SYNCS = 50
+BATCH_SIZE = 100  # Servers asked for by one request.
 PROFILE_ROWS = 12
 PARTED = {  # Functions that are shown as what they call, with a word before the names of that.
     "trunkline.control.servers.create": "",
@@ -77,7 +79,12 @@ def main() -> None:
                     for name, ports in (("ports_made_before", True), ("ports_made_with_it", False))
                 }
         results.append(result)
-    report: dict[str, Any] = {"benchmark": "creates", "machine": before, "sync_ms": sync_times()}
+    with a_site(args.hosts) as site:
+        batches = {f"{n}_nics": site.measure_batches(n, args.servers // 2) for n in NIC_COUNTS}
+    report: dict[str, Any] = {
+        "benchmark": "creates", "machine": before, "sync_ms": sync_times(),
+        "batch_size": BATCH_SIZE, "batches": batches,
+    }  # fmt: skip
     if not args.no_profile:
         report["profile"] = profile(args.hosts, args.servers // 2, args.threads[-1])
         results.append({"profile": report["profile"]})
@@ -143,6 +150,27 @@ class Site:
             "servers": count,
             "servers_per_s": round(count / passed, 1),
             "cpu_ms_per_server": round(1e3 * cpu / count, 3),
+            **quantiles(each.wall),
+        }
+
+    def measure_batches(self, nic_count: int, count: int) -> dict[str, float]:
+        """Create servers with ports on networks, `BATCH_SIZE` by one call, in one thread."""
+        self._room -= count
+        assert self._room >= 0, "more servers than hosts take: give --hosts"
+        requests = [self._request(n, nic_count, ports=False) for n in range(count // BATCH_SIZE)]
+        each = Series()
+        cpu, begun = process_time(), perf_counter()
+        for request in requests:
+            servers = each.time(
+                create_servers, self._svc, DEMO, request, least=BATCH_SIZE, most=BATCH_SIZE
+            )
+            assert {server.state for server in servers} == {ServerState.BUILD}
+        passed, cpu = perf_counter() - begun, process_time() - cpu
+        made = len(requests) * BATCH_SIZE
+        return {
+            "servers": made,
+            "servers_per_s": round(made / passed, 1),
+            "cpu_ms_per_server": round(1e3 * cpu / made, 3),
             **quantiles(each.wall),
         }
 

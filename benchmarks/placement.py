@@ -8,6 +8,11 @@ calls on one core, in milliseconds, in a process of its own for each fleet, with
 collector frozen after the build:
 
 * ``decide``: choosing host and devices, for 1, 4 and 8 NICs, where some host fits and where none;
+* ``rules``: the same with rules that all must hold: devices on one NUMA node (``numa``), some NICs
+  on one PF (``affinity``) or on a PF each (``anti_affinity``), drawn from a host that has them;
+  rules that no host can keep (``contradicting``); NICs described from devices of unlike hosts, with
+  rules, which few hosts fit or none (``patchwork``, parted by the answer);
+* ``weights``: 4 NICs, with hosts ranked by a weighted sum of four criteria;
 * ``hold``: taking the choice; ``change``: one VF taken or freed by the store (microseconds);
 * ``explain``: the reasons of all hosts, for a request that none fits;
 * ``cpu_p50``, ``cpu_p99``: the same without waiting for a core, which others may have;
@@ -29,7 +34,15 @@ from random import Random
 from time import perf_counter
 from typing import Any
 
-from benchmarks._index import Hold, Index, as_view, make_request
+from benchmarks._index import (
+    Hold,
+    Index,
+    Placed,
+    PlacementRequest,
+    as_view,
+    make_request,
+    make_ruled_request,
+)
 from benchmarks._measuring import Series, machine
 from benchmarks._raw_fleet import (
     FILLS,
@@ -40,8 +53,11 @@ from benchmarks._raw_fleet import (
     infeasible_request,
     make_fleet,
 )
+from benchmarks._raw_rules import DRAWS, Draw
 
 NIC_COUNTS = (1, 4, 8)
+RULED_NIC_COUNTS = (4, 8)
+RULED_SHARE = 0.3  # Decisions of a series with rules, as a share of those of the others.
 SERVERS_LIVE = 50  # Older ones leave, so that the fleet stays as full as it is.
 SECONDS_MAX = 8.0  # Of one series: a slow engine gets fewer decisions, not the machine.
 CHANGES = 2000
@@ -93,10 +109,21 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
     for nic_count in NIC_COUNTS:
         decide[f"{nic_count}_nics"] = run.feasible(nic_count, decisions)
         decide[f"{nic_count}_nics_infeasible"] = run.infeasible(nic_count, decisions)
+    rules: dict[str, Any] = {}
+    run.ruled(2, 1, DRAWS["affinity"])  # What is only done once is not counted.
+    for nic_count in RULED_NIC_COUNTS:
+        for name, draw in DRAWS.items():
+            found = run.ruled(nic_count, int(decisions * RULED_SHARE), draw)
+            for outcome, series in found.items():
+                rules[f"{nic_count}_nics_{name}{outcome}"] = series.summary()
+    index.rank_by_weights()
+    weights = run.feasible(4, decisions)
     return {
         "build_seconds": round(built - begun, 3),
         "kib_per_host": round(_index_bytes(hosts) / 1024 / host_count, 2),
         "decide_ms": decide,
+        "rules_ms": {name: series for name, series in rules.items() if series},
+        "weights_ms": weights,
         "hold_ms": run.holds.summary(),
         "change_us": run.changes().summary(unit=1e6),
         "explain_ms": run.explanations().summary(),
@@ -134,15 +161,34 @@ class Run:
             request = make_request(wants)
             placed = series.time(self._index.decide, request)
             assert placed is not None, f"some host fits {wants}"
-            hold = self.holds.time(self._index.hold, placed, request)
-            number, devices = self._index.chosen(placed)
-            for p, vf in devices:
-                assert self._hosts[number].pfs[p].free >> vf & 1, "a VF with an owner was chosen"
-                self._hosts[number].pfs[p].free ^= 1 << vf
-            self._servers.append((hold, number, devices))
-            if len(self._servers) > SERVERS_LIVE:
-                self._leave()
+            self._arrive(placed, request)
         return series.summary()
+
+    def ruled(self, nic_count: int, decisions: int, draw: Draw) -> dict[str, Series]:
+        """Ask with rules; by outcome: "" where some host fits, "_infeasible" where none does."""
+        found = {"": Series(), "_infeasible": Series()}
+        for _ in range(decisions):
+            ask = draw(self._hosts, nic_count, self._dice)
+            if ask is None or sum(sum(series.wall) for series in found.values()) > SECONDS_MAX:
+                break
+            request = make_ruled_request(ask)
+            timed = Series()
+            placed = timed.time(self._index.decide, request)
+            found["_infeasible" if placed is None else ""].extend(timed)
+            if placed is not None:
+                self._arrive(placed, request)
+        return found
+
+    def _arrive(self, placed: Placed, request: PlacementRequest) -> None:
+        """Hold what was chosen; an older server leaves."""
+        hold = self.holds.time(self._index.hold, placed, request)
+        number, devices = self._index.chosen(placed)
+        for p, vf in devices:
+            assert self._hosts[number].pfs[p].free >> vf & 1, "a VF with an owner was chosen"
+            self._hosts[number].pfs[p].free ^= 1 << vf
+        self._servers.append((hold, number, devices))
+        if len(self._servers) > SERVERS_LIVE:
+            self._leave()
 
     def _leave(self) -> None:
         hold, number, devices = self._servers.pop(self._dice.randrange(len(self._servers)))
@@ -202,7 +248,13 @@ def growth(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str, float]:
         f"decide_{name}": (series, larger["decide_ms"][name])
         for name, series in smaller["decide_ms"].items()
     }
-    pairs |= {name: (smaller[name], larger[name]) for name in ("change_us", "explain_ms")}
+    pairs |= {
+        f"rules_{name}": (series, larger["rules_ms"].get(name))
+        for name, series in smaller["rules_ms"].items()
+    }
+    pairs |= {
+        name: (smaller[name], larger[name]) for name in ("change_us", "explain_ms", "weights_ms")
+    }
     return {
         name: round(after["cpu_p50"] / before["cpu_p50"], 2)
         for name, (before, after) in pairs.items()

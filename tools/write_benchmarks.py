@@ -47,8 +47,17 @@ def placement_tables(report: Report) -> str:
             for name in of_sizes[0]["decide_ms"]
         ]
         rows += [
+            [
+                _decision(name),
+                *(_quantiles(size["rules_ms"].get(name)) for size in of_sizes),
+                _times(growth.get(f"rules_{name}")),
+            ]
+            for name in dict.fromkeys(name for size in of_sizes for name in size["rules_ms"])
+        ]
+        rows += [
             [label, *(_quantiles(size[name]) for size in of_sizes), _times(growth.get(name))]
             for label, name in (
+                ("4 NICs, hosts ranked by weights", "weights_ms"),
                 ("hold a choice, ms", "hold_ms"),
                 ("one change, µs", "change_us"),
                 ("explain, ms", "explain_ms"),
@@ -117,6 +126,17 @@ def creates_tables(report: Report) -> str:
         for nics in ("1_nics", "4_nics")
         for ports, figures in result[nics].items()
     ]
+    rows += [
+        [
+            f"1, {report['batch_size']} at once",
+            _decision(nics),
+            "with it",
+            f"{figures['servers_per_s']:,.0f}",
+            f"{figures['cpu_ms_per_server']:.2f}",
+            f"{figures['p50']:.3g} / {figures['p99']:.3g}",
+        ]
+        for nics, figures in report.get("batches", {}).items()
+    ]
     heads = ["threads", "server", "ports made", "servers/s", "CPU ms a server", "p50 / p99, ms"]
     parts = [
         f"A page synced: {_quantiles(report['sync_ms'])} ms. {machine_line(report)}",
@@ -159,7 +179,13 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _decision(name: str) -> str:
     count, _, rest = name.partition("_nics")
     nics = f"{count} NIC" + ("" if count == "1" else "s")
-    return f"{nics}, none fits" if rest else nics
+    rule = rest.removesuffix("infeasible").strip("_").replace("_", " ")
+    said = [
+        nics,
+        *([rule] if rule else []),
+        *(["none fits"] if rest.endswith("infeasible") else []),
+    ]
+    return ", ".join(said)
 
 
 def _quantiles(figures: Mapping[str, float] | None) -> str:

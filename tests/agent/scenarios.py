@@ -41,6 +41,11 @@ def _tagged_with_priority(world: World) -> ServerConfig:
     return a_server(4, nic)
 
 
+def _guaranteed(world: World, *, least: int, most: int) -> ServerConfig:
+    nic = replace(a_nic(7, world.device(MLX, 0)), min_tx_rate_mbps=least, max_tx_rate_mbps=most)
+    return a_server(6, nic)
+
+
 def _with_gpu_and_vf(world: World) -> ServerConfig:
     """A NIC, and a GPU and a VF handed over as they are."""
     server = a_server(5, a_nic(6, world.device(IGB, 3)))
@@ -87,6 +92,10 @@ SCENARIOS = {
     "delete with a GPU": _delete(_with_gpu_and_vf),
     "boot with priority, trust and rate": _boot(_tagged_with_priority),
     "delete with priority, trust and rate": _delete(_tagged_with_priority),
+    "other rates": Scenario(
+        lambda world: ((_guaranteed(world, least=100, most=1000),), ()),
+        lambda world: ((_guaranteed(world, least=200, most=0),), ()),
+    ),
 }
 
 

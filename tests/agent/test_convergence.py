@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,6 +111,25 @@ def test_any_layout_is_reached_from_any_other(before: str, after: str, tmp_path:
     writes = owners.world.writes()
     owners.world.settle(owners.world.an_agent())
     assert owners.world.writes() == writes
+
+
+def test_other_rates_reach_the_card_of_a_running_guest_and_the_guest_notices_nothing(
+    tmp_path: Path,
+) -> None:
+    owners = Owners(World(tmp_path))
+
+    def settle(least: int, most: int) -> list[str]:
+        nic = _nic(owners, 1, (MLX, 1), min_tx_rate_mbps=least, max_tx_rate_mbps=most)
+        before = Counter(owners.world.writes())
+        server = a_server(1, nic)
+        owners.settle(server)
+        check(owners.world, server)
+        return list((Counter(owners.world.writes()) - before).elements())
+
+    settle(100, 0)
+    for least, most in ((100, 400), (300, 400), (0, 400), (0, 0)):
+        (write,) = settle(least, most)
+        assert f"min_tx_rate {least} max_tx_rate {most}" in write
 
 
 @st.composite

@@ -284,6 +284,7 @@ def check(world: World, *servers: ServerConfig) -> None:
                 assert vf.get("vlan_id", 0) == 0, where
                 assert vf.get("vlan_qos", 0) == 0, where
                 assert not vf.get("trust", False), where
+                assert vf.get("min_tx_rate_mbps", 0) == 0, where
                 assert vf.get("max_tx_rate_mbps", 0) == 0, where
                 assert vf.get("link_state", "auto") == "auto", where
                 assert vf.get("in_guest", False) == (addresses[pf, index] in given), where
@@ -293,6 +294,7 @@ def check(world: World, *servers: ServerConfig) -> None:
                 assert vf.get("vlan_id", 0) == nic.vlan_id, where
                 assert vf.get("vlan_qos", 0) == nic.vlan_qos, where
                 assert vf.get("trust", False) == nic.trust, where
+                assert vf.get("min_tx_rate_mbps", 0) == (nic.min_tx_rate_mbps or 0), where
                 assert vf.get("max_tx_rate_mbps", 0) == (nic.max_tx_rate_mbps or 0), where
                 direct = nic.vnic_type.value == "direct"
                 assert vf.get("in_guest", False) == (direct and _runs(servers, nic)), where

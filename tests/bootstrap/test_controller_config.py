@@ -15,6 +15,7 @@ from trunkline.domain.network import NetworkType
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import match_text
 from trunkline.domain.port import VnicType
+from trunkline.placement.criteria import DEFAULT_RANKING, Criterion, Ranking
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "two-networks"
 
@@ -66,14 +67,15 @@ def test_what_the_example_comments_out_is_the_default(tmp_path: Path) -> None:
                     'vif_types = { macvtap = "hw_veb" }'):  # fmt: skip
         assert f"# {default}" in text
         text = text.replace(f"# {default}", default)
-    for line in ("[limits]", "image_size_bytes_max = ", "token_lifetime_seconds = ",
-                 "placement_attempts_max = "):  # fmt: skip
+    for line in ("[placement]", "ranking = ", "[limits]", "image_size_bytes_max = ",
+                 "token_lifetime_seconds = ", "placement_attempts_max = "):  # fmt: skip
         assert f"# {line}" in text
         text = text.replace(f"# {line}", line)
     plain = load_controller_config(written(tmp_path, (EXAMPLES / "controller.toml").read_text()))
     explicit = load_controller_config(written(tmp_path, text))
     assert (explicit.limits, explicit.listen_port) == (plain.limits, plain.listen_port)
     assert explicit.listen_address == plain.listen_address
+    assert explicit.ranking == plain.ranking
     assert explicit.networking.mtu == plain.networking.mtu
     assert explicit.networking.preferred_vif_types == plain.networking.preferred_vif_types
 
@@ -139,6 +141,20 @@ def test_a_database_password_is_in_no_message(tmp_path: Path) -> None:
          "networking.tenant_network_types[0]: no network driver serves vlan"),
         ("[network_drivers.physical_network]\ntenant_attribute = 'e.cage'\n", "'e.cage'"),
         ("[limits]\nplacement_attempts_max = 0\n", "limits.placement_attempts_max"),
+        ("[placement]\nranking = ['spread_memroy']\n",
+         "placement.ranking: 'spread_memroy' is no criterion: did you mean spread_memory?"),
+        ("[placement]\nranking = ['pack_disk', 'pack_disk']\n", "pack_disk is given twice"),
+        ("[placement]\nranking = ['pack_disk', 'spread_disk']\n",
+         "spread_disk contradicts pack_disk"),
+        ("[placement]\nranking = 'pack_disk'\n", "placement.ranking: "),
+        ("[placement]\nranking = []\nweights = { pack_disk = 1 }\n",
+         "placement.weights: ranking and weights exclude each other"),
+        ("[placement]\nweights = { memory = 1 }\n", "placement.weights: 'memory' is no criterion"),
+        ("[placement]\nweights = { pack_disk = -1 }\n",
+         "placement.weights: pack_disk: -1.0 is not from 0.001 to 1000000"),
+        ("[placement]\nweights = { pack_disk = nan }\n", "pack_disk: nan is not from"),
+        ("[placement]\nweights = { pack_disk = 'x' }\n", "placement.weights"),
+        ("[placement]\nweights = {}\n", "placement.weights: there is no weight"),
         ("[[physical_network]]\nname = 'phy1'\n", "network[1].name: 'phy1' is given twice"),
         ("[[physical_network]]\nname = 'PHY1'\n", "'PHY1' differs from 'phy1' in case only"),
         ("[[physical_network]]\nvlans = []\n", "physical_network[1].name: missing; add it"),
@@ -223,3 +239,17 @@ numa_policy = "required"
 def test_every_tag_may_be_allowed_at_once(tmp_path: Path) -> None:
     text = LEAST + "[networking]\nscheduling_attributes = ['vendor_id', 'e.*']\n"
     assert load_controller_config(written(tmp_path, text)).pci.attributes == {"vendor_id", "e.*"}
+
+
+def test_a_ranking_is_read_by_names_or_by_weights(tmp_path: Path) -> None:
+    def ranking(more: str) -> Ranking:
+        return load_controller_config(
+            written(tmp_path, f"{more}\n{LEAST}" if more.startswith("placement.") else LEAST + more)
+        ).ranking
+
+    criteria = Criterion.PACK_DISK, Criterion.SPREAD_VCPUS
+    assert ranking("") == DEFAULT_RANKING
+    assert ranking("placement.ranking = ['pack_disk', 'spread_vcpus']") == Ranking(criteria)
+    assert ranking("placement.ranking = []") == Ranking(())
+    weights = ranking("[placement.weights]\npack_disk = 2\nspread_vcpus = 0.25")
+    assert weights == Ranking(criteria, (2000, 250))

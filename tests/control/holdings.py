@@ -54,7 +54,7 @@ RULES = {
 
 
 PLACED = text("""
-    SELECT host_id, flavor, port_ids FROM servers
+    SELECT host_id, numa_node, flavor, port_ids FROM servers
     WHERE host_id IS NOT NULL AND state <> 'DELETED'""")
 
 
@@ -78,8 +78,14 @@ def check_rows(connection: Connection) -> None:
         assert connection.execute(text(broken)).all() == [], rule
     used: Counter[str] = Counter()
     bound = {port_id for (port_id,) in connection.execute(text("SELECT port_id FROM bindings"))}
-    for host_id, flavor, port_ids in connection.execute(PLACED):
-        used[host_id] += json.loads(flavor)["vcpus"]
+    confined: Counter[tuple[str, int]] = Counter()
+    for host_id, numa_node, flavor, port_ids in connection.execute(PLACED):
+        vcpus = json.loads(flavor)["vcpus"]
+        used[host_id] += vcpus
+        if numa_node is not None:
+            confined[host_id, numa_node] += vcpus
         assert bound.issuperset(json.loads(port_ids)), "a NIC without a binding"
     for host_id, vcpus in connection.execute(text("SELECT id, vcpus_used FROM hosts")):
         assert vcpus == used[host_id], "processors of a host"
+    uses = connection.execute(text("SELECT host_id, number, vcpus_used FROM numa_uses"))
+    assert {(host_id, number): vcpus for host_id, number, vcpus in uses if vcpus} == confined

@@ -100,8 +100,9 @@ def take(store: Store, number: int, *wanted: AddressRequest) -> list[str]:
     """Store port `number` with the addresses that are chosen for it (none named: the default)."""
 
     def use_case(tx: Transaction) -> list[str]:
-        found = allocate_fixed_ips(tx, NETWORK, wanted or None, port_id(number))
         existing = tx.ports.find(port_id(number))
+        held = () if existing is None else existing.fixed_ips
+        found = allocate_fixed_ips(tx, NETWORK, wanted or None, port_id(number), held=held)
         if existing is None:
             tx.ports.insert(a_port(number, found))
         else:

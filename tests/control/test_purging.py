@@ -19,7 +19,7 @@ from trunkline.domain.identity import User
 from trunkline.domain.ids import ProjectId, ServerId, UserId
 from trunkline.domain.listing import ListQuery
 from trunkline.store.identity import TokenRecord
-from trunkline.store.tables import metadata
+from trunkline.store.metadata import metadata
 from trunkline.store.transaction import Transaction
 
 DAY = timedelta(days=1)

@@ -30,7 +30,12 @@ from tests.support.world import (
 from trunkline.control.devices import list_devices
 from trunkline.control.fleet import LiveFleet
 from trunkline.control.requests import NicRequest, ServerCreate
-from trunkline.control.servers import create_server, delete_server, get_server
+from trunkline.control.servers import (
+    create_server,
+    create_servers,
+    delete_server,
+    get_server,
+)
 from trunkline.control.services import RACE_RETRIES_MAX, Services
 from trunkline.control.views import ServerView
 from trunkline.domain.device import DeviceKind
@@ -40,7 +45,7 @@ from trunkline.domain.ids import FlavorId, HostName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
-from trunkline.domain.server import ServerState
+from trunkline.domain.server import Server, ServerState
 
 HOSTS, VFS, THREADS, PER_THREAD = 4, 4, 6, 4
 
@@ -104,6 +109,31 @@ def test_a_fleet_is_filled_to_the_last_vf_and_not_beyond(
         if view.server.state is ServerState.ERROR:
             assert view.server.fault is not None
             assert "no free device" in view.server.fault.message
+
+
+def test_batches_for_the_last_vfs_get_no_less_than_their_least_and_all_that_is_left(
+    replicas: list[Services], network: Network
+) -> None:
+    nic = NicRequest(network_id=network.id, vnic_type=VnicType.DIRECT)
+    request = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=None, nics=(nic,))
+    batches: list[list[Server]] = []
+
+    def ask(n: int) -> list[ServerView]:
+        svc = replicas[n % len(replicas)]
+        batches.extend(create_servers(svc, DEMO, request, least=3, most=4) for _ in range(2))
+        return []
+
+    at_once(THREADS, ask)
+    placed = [b for b in batches if {server.state for server in b} == {ServerState.BUILD}]
+    refused = [b for b in batches if {server.state for server in b} == {ServerState.ERROR}]
+    assert len(placed) + len(refused) == len(batches) == 2 * THREADS
+    assert all(3 <= len(batch) <= 4 for batch in placed)
+    assert all(len(batch) == 3 for batch in refused)
+    taken = sum(len(batch) for batch in placed)
+    assert HOSTS * VFS - 3 < taken <= HOSTS * VFS, "a batch was refused that had room"
+    claimed = list_devices(replicas[0], ADMIN, ListQuery(equals={"state": ("claimed",)}))
+    assert len(claimed) == taken
+    holdings.check(*replicas, hosts=[HostName(f"h{n}") for n in range(1, HOSTS + 1)])
 
 
 def test_creating_and_deleting_at_once_leaves_every_index_agreeing_with_the_store(

@@ -1,12 +1,13 @@
 """Use cases that write, and what they act on; to be run to their end, or not.
 
-h1, h2, each with one PF on phy1 and one on phy2, 4 VFs each; `held` is a server that runs.
+h1, h2, each with one PF on phy1 and NUMA node 0, and one on phy2 and node 1, 4 VFs each; `held` is
+a server that runs, confined to node 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -30,7 +31,10 @@ from trunkline.control.reports import take_report
 from trunkline.control.requests import NicRequest, PortCreate, PortUpdate, ServerCreate
 from trunkline.control.servers import create_server, delete_server
 from trunkline.control.services import Services
+from trunkline.domain.host import HostResources
 from trunkline.domain.ids import FlavorId, HostName, NetworkId, PortId, ServerId
+from trunkline.domain.nic_rules import NumaPolicy
+from trunkline.domain.numa import NumaNode
 from trunkline.domain.port import VnicType
 from trunkline.reconcile.report import (
     DeviceCondition,
@@ -39,6 +43,14 @@ from trunkline.reconcile.report import (
     ServerCondition,
     ServerFact,
 )
+
+RESOURCES: Final = HostResources(
+    vcpus=64, memory_mib=262144, disk_gib=4096, bridges={PHY1: "br-phy1", PHY2: "br-phy2"},
+    numa_nodes=(
+        NumaNode(number=0, cpus="0-31", memory_mib=131072),
+        NumaNode(number=1, cpus="32-63", memory_mib=131072),
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,14 +145,17 @@ def claim(svc: Services, names: Names) -> None:
 
 
 def boot_accelerated(svc: Services, names: Names) -> None:
-    """A server with two devices besides its NIC."""
-    nic = NicRequest(network_id=names.red, vnic_type=VnicType.DIRECT)
+    """A server with two devices besides its NIC, confined to the NUMA node of that."""
+    nic = NicRequest(
+        network_id=names.red, vnic_type=VnicType.DIRECT, numa_policy=NumaPolicy.REQUIRED
+    )
     request = ServerCreate(
         name="fast", flavor_id=FlavorId("accelerated"), image_id=None, nics=(nic,)
     )
     server = create_server(svc, DEMO, request)
     assert sum(wanted.count for wanted in server.pci_requests) == 2
     assert server.host_id is not None
+    assert server.numa_node == 1
 
 
 USE_CASES: Final[Mapping[str, Callable[[Services, Names], object]]] = MappingProxyType({
@@ -163,7 +178,9 @@ USE_CASES: Final[Mapping[str, Callable[[Services, Names], object]]] = MappingPro
 def prepare(svc: Services) -> Names:
     a_flavor(svc)
     for n in (1, 2):
-        AgentByHand(svc, f"h{n}", a_card(5, "phy1", serial=n) + a_card(0x82, "phy2", serial=n))
+        cards = a_card(5, "phy1", serial=n, numa_node=0)
+        agent = AgentByHand(svc, f"h{n}", cards + a_card(0x82, "phy2", serial=n, numa_node=1))
+        agent.report(resources=RESOURCES)
     any_card = PciFlavorCreate(name="any", match=[{"vendor_id": "15b3"}])
     create_pci_flavor(svc, ADMIN, any_card)
     accelerated = a_flavor(svc, "accelerated")
@@ -171,7 +188,8 @@ def prepare(svc: Services) -> Names:
     blue, red = a_network(svc, "blue", (PHY1, 100)), a_network(svc, "red", (PHY2, 200))
     port = create_port(svc, DEMO, PortCreate(network_id=blue.id, vnic_type=VnicType.DIRECT)).port
     direct = NicRequest(network_id=blue.id, vnic_type=VnicType.DIRECT)
-    held, gone = boot(svc, direct, direct), boot(svc, direct)
+    near = replace(direct, numa_policy=NumaPolicy.REQUIRED)
+    held, gone = boot(svc, near, near), boot(svc, direct)
     hosts = {host.id: host.name for host in svc.store.read(lambda tx: tx.hosts.all())}
     servers = svc.store.read(lambda tx: tx.servers.get_many([held, gone]))
     delete_server(svc, DEMO, gone)

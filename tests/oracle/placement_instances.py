@@ -35,6 +35,26 @@ def contended_instance(dice: Random) -> tuple[RawRequest, list[RawHost]]:
     return request, [host]
 
 
+def competing_instance(dice: Random) -> tuple[RawRequest, list[RawHost]]:
+    """One host with room for many servers, whose NICs compete for its devices."""
+    host = random_host(dice, 0)
+    busy = dice.choice((0.0, 0.3))
+    families = [_random_family(dice, f"h0-pf{p}", busy) for p in range(dice.choice((2, 3, 4)))]
+    host |= {"enabled": True, "up": True, "vcpus": 64, "memory": 65536, "disk": 640}
+    host["devices"] = [device for family in families for device in family]
+    request = random_request(dice)
+    kinds = ["vf"] * dice.choice((2, 2, 3)) + ["pf"] * dice.choice((0, 0, 1))
+    request |= {
+        "excluded": [],
+        "only": None,
+        "vcpus": 1,
+        "memory": 1,
+        "disk": 0,
+        "nics": [_random_nic(dice, f"nic {n}", kind) for n, kind in enumerate(kinds)],
+    }
+    return request, [host]
+
+
 def random_host(dice: Random, number: int) -> RawHost:
     devices: list[RawDevice] = []
     for p in range(dice.choice((0, 1, 2, 3, 3, 4))):

@@ -52,7 +52,7 @@ def test_every_host_has_the_count_of_the_oracle(seed: int) -> None:
             several += most > 1
         assert found.least == found.most == sum(host.least for host in found.hosts)
         assert sum(found.limits.values()) == len(raw_hosts)
-    assert several > 2
+    assert several > 1
 
 
 @pytest.mark.parametrize("seed", range(10))

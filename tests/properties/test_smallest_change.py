@@ -21,7 +21,7 @@ ATOMS_MAX = 16
 def check(request: RawRequest, hosts: list[RawHost]) -> list[Size]:
     """Compare each host's smallest change, and which host is nearest; return sizes compared."""
     told = explain(a_request(request), a_fleet(hosts)).nearest
-    sizes = {refusal.host_id: size_of_edits(refusal.edits) for refusal in told}
+    sizes = {str(refusal.host_id): size_of_edits(refusal.edits) for refusal in told}
     found: list[tuple[Size, str]] = []
     for host in hosts:
         exact = smallest_change(request, host, at_most=EDITS_MAX)

@@ -185,6 +185,30 @@ def test_one_rate_that_is_asked_for_does_not_erase_the_other() -> None:
     assert "min_tx_rate 50 max_tx_rate 1000" in text
 
 
+def test_a_limit_above_the_speed_of_the_link_is_programmed_as_that() -> None:
+    nic = replace(a_nic(1, vf(MLX, 0)), min_tx_rate_mbps=50, max_tx_rate_mbps=10_001)
+    observed = a_host()
+    pf = replace(observed.functions[MLX], speed_mbps=10_000)
+    observed = replace(observed, functions={**observed.functions, MLX: pf})
+    text = str(plan(a_config(a_server(1, nic)), observed, vif_types=VIF_TYPES))
+    assert "min_tx_rate 50 max_tx_rate 10000 " in text
+
+
+def test_nobody_is_guaranteed_more_before_others_have_given_it_up() -> None:
+    """The card must never owe more than it has, not even between two steps."""
+    less, more = (
+        a_server(n, replace(a_nic(n, vf(MLX, n)), min_tx_rate_mbps=mbps, max_tx_rate_mbps=0))
+        for n, mbps in ((1, 100), (2, 900))
+    )
+    changed = {vf_address(MLX, 1): VfSettings(min_tx_rate_mbps=800, spoof_check=False)}
+    made = plan(a_config(more, less), a_host(changed=changed), vif_types=VIF_TYPES)
+    outcomes = {unit.server_id: unit.outcome.value for unit in made.units}
+    assert outcomes == {less.id: "to do", more.id: "waiting"}
+    changed = {vf_address(MLX, 1): VfSettings(min_tx_rate_mbps=100, spoof_check=False)}
+    made = plan(a_config(more, less), a_host(changed=changed), vif_types=VIF_TYPES)
+    assert {unit.outcome.value for unit in made.units} == {"to do"}
+
+
 def test_a_pf_with_a_vf_in_use_is_not_given_away_whole() -> None:
     made = plan(a_config(PAIR, WHOLE), a_host(), vif_types=VIF_TYPES)
     assert [unit.outcome.value for unit in made.units] == ["refused", "refused"]

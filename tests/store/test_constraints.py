@@ -21,6 +21,7 @@ from trunkline.control.subnets import create_subnet
 from trunkline.domain.allocation import Allocation
 from trunkline.domain.binding import Binding
 from trunkline.domain.errors import AlreadyExists, DeviceTaken, GenerationMoved, InUse
+from trunkline.domain.host import HostUse
 from trunkline.domain.ids import (
     AllocationId,
     HostId,
@@ -31,6 +32,7 @@ from trunkline.domain.ids import (
     SegmentId,
 )
 from trunkline.domain.network import Network
+from trunkline.domain.numa import NumaUse
 from trunkline.domain.pci_flavor import PciFlavor
 from trunkline.domain.port import Port, VnicType
 from trunkline.store.devices import DeviceRecord
@@ -103,6 +105,26 @@ def test_a_pf_is_taken_once(svc: Services, network: Network) -> None:
         svc.store.write(lambda tx: tx.devices.take(device(tx, "0000:05:00.0")))
 
 
+def test_no_more_is_given_back_to_a_numa_node_than_was_taken(
+    svc: Services, network: Network
+) -> None:
+    host = svc.store.read(lambda tx: tx.hosts.get_by_name("h1"))
+
+    def use_of() -> dict[int, NumaUse]:
+        return dict(svc.store.read(lambda tx: tx.hosts.use_of(host.id)).numa)
+
+    web = HostUse(2, 512, 1, {1: NumaUse(2, 512)})
+    for _ in range(2):
+        svc.store.write(lambda tx: tx.hosts.add_use(host.id, web))
+    assert use_of() == {1: NumaUse(4, 1024)}
+    for left in ({1: NumaUse(2, 512)}, {}):
+        svc.store.write(lambda tx: tx.hosts.add_use(host.id, -web))
+        assert use_of() == left
+    with pytest.raises(IntegrityError):
+        svc.store.write(lambda tx: tx.hosts.add_use(host.id, -web))
+    assert use_of() == {}
+
+
 def test_a_segment_is_one_networks(svc: Services, network: Network) -> None:
     with pytest.raises(AlreadyExists, match="vlan 100 on phy1"):
         a_network(svc, "red", (PHY1, 100))
@@ -139,15 +161,19 @@ def test_a_network_with_a_port_and_a_subnet_with_an_address_stay(
 
 
 def test_each_write_names_the_generation_it_saw(svc: Services, bound: Port) -> None:
+    use = HostUse(1, 512, 1)
+
     def moved(tx: Transaction) -> tuple[HostId, int]:
         host = tx.hosts.get_by_name("h1")
-        tx.hosts.raise_generation(host.id, seen=host.generation)
+        tx.hosts.give_room(host.id, use, servers=2, seen=host.generation)
         return host.id, host.generation
 
+    before = svc.store.read(lambda tx: tx.hosts.use_of(tx.hosts.get_by_name("h1").id))
     host_id, seen = svc.store.write(moved)
     with pytest.raises(GenerationMoved):
-        svc.store.write(lambda tx: tx.hosts.raise_generation(host_id, seen=seen))
-    assert svc.store.read(lambda tx: tx.hosts.get(host_id).generation) == seen + 1
+        svc.store.write(lambda tx: tx.hosts.give_room(host_id, use, servers=1, seen=seen))
+    assert svc.store.read(lambda tx: tx.hosts.get(host_id).generation) == seen + 2
+    assert svc.store.read(lambda tx: tx.hosts.use_of(host_id)) == before + use
 
 
 def test_each_revision_can_be_written_over_once(svc: Services, bound: Port) -> None:

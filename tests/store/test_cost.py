@@ -53,8 +53,8 @@ class Counted:
 def counting(svc: Services) -> Iterator[Counted]:
     counted = Counted()
 
-    def note(_c: Any, _cu: Any, statement: str, parameters: Any, *_: Any) -> None:
-        counted.statements.append((statement, parameters))
+    def note(_c: Any, _cu: Any, statement: str, parameters: Any, _x: Any, many: bool) -> None:
+        counted.statements.append((statement, parameters[0] if many else parameters))
 
     engine = svc.store._engine
     event.listen(engine, "before_cursor_execute", note)

@@ -21,8 +21,8 @@ from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction, devi
 from trunkline.domain.ids import HostId
 from trunkline.domain.pci import PciAddress
 from trunkline.store.engine import open_engine
+from trunkline.store.metadata import metadata
 from trunkline.store.schema import DatabaseTooNew, open_store
-from trunkline.store.tables import metadata
 
 
 def revision(url: str) -> str:
@@ -172,3 +172,23 @@ def test_pools_of_an_older_schema_learn_what_their_driver_can_set(
     (pool,) = store.read(lambda tx: tx.pools.of_host(HostId("1")))
     store.close()
     assert list(pool.attributes.items()) == list(new.items())
+
+
+def test_servers_of_an_older_schema_are_confined_to_no_node(new_url: Callable[[], str]) -> None:
+    url, at = new_url(), "2026-01-01T00:00:00.000000Z"
+    flavor = {"id": "f", "name": "f", "vcpus": 1, "memory_mib": 1, "disk_gib": 1, "created_at": at}
+    row: dict[str, object] = {
+        "id": "1", "project_id": "p", "user_id": "u", "name": "web", "state": "ACTIVE",
+        "flavor": json.dumps(flavor), "flavor_id": "f", "port_ids": "[]", "pci_requests": "[]",
+        "power": "running", "boot_number": 1, "excluded_hosts": "[]", "metadata": "{}",
+        "tags": "[]", "config_drive": False, "hostname": "web", "reservation_id": "r",
+        "launch_index": 0, "created_at": at, "updated_at": at, "nic_rules": "[]",
+    }  # fmt: skip
+    with at_revision(url, "0007") as connection:
+        names = ", ".join(row)
+        values = ", ".join(f":{name}" for name in row)
+        connection.execute(text(f"INSERT INTO servers ({names}) VALUES ({values})"), row)
+    store = open_store(url)
+    server = store.read(lambda tx: tx.servers.get("1"))
+    store.close()
+    assert (server.numa_node, dict(server.use.numa)) == (None, {})

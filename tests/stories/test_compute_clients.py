@@ -157,6 +157,22 @@ def test_a_server_by_network_with_several_nics(desk: Desk) -> None:
     )
 
 
+def test_several_servers_at_once_as_many_as_fit_or_none(desk: Desk) -> None:
+    """Of a flavor of which each of the two hosts takes two."""
+    half = ("--ram", "512", "--vcpus", "30", "--disk", "1")
+    desk.run("flavor", "create", *half, "half", cloud="trunkline")
+    create = ("server", "create", "--flavor", "half", *BLANK, "--network", "blue")
+    made = desk.show(*create, "--min", "3", "--max", "9", "--wait", "many")
+    assert (made["name"], made["status"]) == ("many-1", "ACTIVE")
+    desk.fail(*create, "--min", "2", "--max", "3", "--wait", "late")
+    listed = {row["Name"]: row["Status"] for row in desk.show("server", "list")}
+    assert set(listed) == {"many-1", "many-2", "many-3", "many-4", "late-1", "late-2"}
+    assert listed["late-1"] == listed["late-2"] == "ERROR"
+    shown = desk.show("server", "show", "late-1")
+    assert "0 of at least 2 servers fit; none was placed" in str(shown["fault"])
+    desk.run("server", "delete", *listed)
+
+
 def test_an_admin_sees_hosts_and_disables_one(desk: Desk) -> None:
     admin = "trunkline"
     hypervisors = desk.show("hypervisor", "list", cloud=admin)
@@ -186,7 +202,8 @@ def test_what_is_wrong_is_told_at_the_command_line(desk: Desk) -> None:
     assert "in use" in desk.fail(*create, "--port", "nic-c", "second")
     assert "No Network found" in desk.fail(*create, "--network", "green", "second")
     assert "key" in desk.fail(*create, "--nic", "none", "--key-name", "mine", "second")
-    assert "one server" in desk.fail(*create, "--nic", "none", "--max", "2", "--min", "2", "second")
+    several = ("--min", "2", "--max", "2", "second")
+    assert "one port" in desk.fail(*create, "--port", "nic-c", *several)
     assert "resize" in desk.fail("server", "resize", "--flavor", "small", "owner")
     assert "lock" in desk.fail("server", "lock", "owner")
     desk.run("server", "delete", "--wait", "owner")

@@ -16,7 +16,7 @@ from tests.stories.test_compute_clients import BLANK, Desk, agents_at_work
 from tests.support.clients import OpenStack
 from tests.support.compute_site import a_compute_site
 from tests.support.http_app import served, write_clouds
-from tests.support.world import a_card
+from tests.support.world import PHY1, PHY2, a_card, a_network
 from trunkline.control.ports import create_port
 from trunkline.control.requests import PortCreate
 from trunkline.domain.port import VnicType
@@ -155,3 +155,44 @@ def test_a_flavor_keeps_nics_together(desk: Desk, ports: tuple[str, ...]) -> Non
     desk.run("server", "create", *BLANK, "--flavor", "one-node", *ports, "--wait", "web")
     assert path_of(desk, "web")["host"] == "h2"
     desk.run("server", "delete", "--wait", "web")
+
+
+def test_a_port_asks_for_tags_trust_and_abilities(desk: Desk) -> None:
+    direct = ("port", "create", "--network", "blue", "--vnic-type", "direct")
+    match = "type=dict,name=pci_match,value=driver:mlx5_core;can.trust:true"
+    desk.run(*direct, "--extra-property", match, "matched")
+    found = desk.scene.site.http.request(
+        "GET", "/network/v2.0/ports?name=matched", token=desk.scene.token("demo")
+    ).json()
+    (port,) = found["ports"]
+    assert port["pci_match"] == {"driver": "mlx5_core", "can.trust": "true"}
+    unusable = "type=dict,name=pci_match,value=address:x"
+    assert "may not be used" in desk.fail(*direct, "--extra-property", unusable, "x")
+    assert "admin role" in desk.fail(*direct, "--trusted", "x")
+    trusted = desk.show(*direct, "--trusted", "trusted", cloud=ADMIN)
+    assert trusted["trusted"] is True
+    assert trusted["binding_profile"] == {"trusted": True}
+    desk.run("port", "set", "--not-trusted", "trusted", cloud=ADMIN)
+    assert desk.show("port", "show", "trusted", cloud=ADMIN)["trusted"] is False
+    profile = ("--binding-profile", '{"capabilities": ["switchdev"]}')
+    assert "switchdev is not served" in desk.fail(*direct, *profile, "x", cloud=ADMIN)
+
+
+def test_a_port_is_placed_on_the_segment_of_its_subnet(desk: Desk) -> None:
+    scene = desk.scene
+    demo = scene.caller()
+    routed = a_network(scene.site.svc, "routed", (PHY1, 111), (PHY2, 211), project=demo)
+    for number, segment in enumerate(routed.segments, start=1):
+        desk.run(
+            "subnet", "create", "--network", "routed", "--network-segment", segment.id,
+            "--subnet-range", f"10.{number}.0.0/24", f"on-phy{number}", cloud=ADMIN,
+        )  # fmt: skip
+    direct = ("port", "create", "--network", "routed", "--vnic-type", "direct")
+    desk.run(*direct, "--fixed-ip", "subnet=on-phy2", "r2")
+    nics = ("--port", "r2", "--nic", f"net-id={routed.id},v4-fixed-ip=10.1.0.7")
+    desk.run("server", "create", "--flavor", "small", *BLANK, *nics, "--wait", "routed")
+    path = path_of(desk, "routed")
+    assert [nic["physical_network"] for nic in path["nics"]] == ["phy2", None]
+    assert path["nics"][0]["fixed_ips"][0].startswith("10.2.0.")
+    assert path["nics"][1]["fixed_ips"] == ["10.1.0.7"]
+    desk.run("server", "delete", "--wait", "routed")

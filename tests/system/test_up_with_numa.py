@@ -113,6 +113,12 @@ def test_guests_run_on_the_node_of_their_nic_until_it_is_full(
     for number in range(4):
         policy = ("--numa-policy-required",) if number < 3 else ("--numa-policy-preferred",)
         admin("port", "create", "--network", "red", "--vnic-type", "direct", *policy, f"p{number}")
+    admin(
+        "network", "create", "blue", "--provider-network-type", "vlan",
+        "--provider-physical-network", "phy1", "--provider-segment", "120",
+    )  # fmt: skip
+    near = ("--vnic-type", "direct", "--numa-policy-required")
+    admin("port", "create", "--network", "blue", *near, "p4")
     admin(*CREATE, "--port", "p0", "--wait", "first")
     admin(*CREATE, "--port", "p1", "--wait", "second")
     refused = openstack(directory, *CREATE, "--port", "p2", "--wait", "third")
@@ -125,6 +131,8 @@ def test_guests_run_on_the_node_of_their_nic_until_it_is_full(
     }  # fmt: skip
     (node,) = json.loads(ask(directory, "host", "show", "h1", "--json"))["numa_nodes"][1:]
     assert (node["vcpus_used"], node["vcpus"], node["memory_mib_used"]) == (2, 2, 1024)
+    explained = ask(directory, "explain", "--flavor", "small", "--nic", "port=p4")
+    assert "It fits on host h1, confined to NUMA node 0." in explained
     shown = ask(directory, "host", "show", "h1")
     assert "socket 1, CPUs 2-3; 2 of 2 vCPUs and 1024 of 4096 MiB used" in shown
     assert re.search(r"numa node +1, which its guest", ask(directory, "server", "show", "first"))

@@ -40,6 +40,7 @@ from trunkline.netdrivers.registry import (
     load_network_drivers,
     require_scheduled,
 )
+from trunkline.placement.criteria import Ranking, RankingFault, make_ranking
 from trunkline.vif.registry import DEFAULT_VIF_TYPES, UnknownVifType, load_vif_types
 
 # What network drivers and PCI flavors may demand of devices. Addresses and host names are left out
@@ -98,6 +99,11 @@ class _LimitsTable(_Table, frozen=True, kw_only=True):
     placement_attempts_max: _Positive = PLACEMENT_ATTEMPTS_MAX
 
 
+class _Placement(_Table, frozen=True, kw_only=True):
+    ranking: tuple[str, ...] | None = None
+    weights: dict[str, float] | None = None
+
+
 class _Retention(_Table, frozen=True, kw_only=True):
     deleted_servers_days: _Days = DELETED_SERVERS_KEPT_DAYS
     events_days: _Days = EVENTS_KEPT_DAYS
@@ -116,6 +122,7 @@ class _File(_Table, frozen=True, kw_only=True):
         default_factory=lambda: {name: dict(given) for name, given in DEFAULT_DRIVERS.items()}
     )
     pci_alias: tuple[PciAliasTable, ...] = ()
+    placement: _Placement = _Placement()
     limits: _LimitsTable = _LimitsTable()
     retention: _Retention = _Retention()
 
@@ -132,6 +139,7 @@ class ControllerConfig:
     images_dir: Path | None  # None: below `data_dir`.
     networking: Networking
     pci: PciOptions
+    ranking: Ranking
     enrolment_key_file: Path
     limits: Limits
 
@@ -154,8 +162,9 @@ def load_controller_config(path: Path) -> ControllerConfig:
     faults += _attribute_faults(file.networking.scheduling_attributes)
     attributes = frozenset(file.networking.scheduling_attributes)
     aliases = read_aliases(file.pci_alias, attributes, faults)
+    ranking = _ranking(file.placement, faults)
     networking = _networking(file, vlan_ranges, faults)
-    if networking is None or faults:
+    if networking is None or ranking is None or faults:
         raise InvalidConfig(path, faults)
     directory = path.absolute().parent
     data_dir = directory / file.data_dir
@@ -168,6 +177,7 @@ def load_controller_config(path: Path) -> ControllerConfig:
         images_dir=None if file.images_dir is None else directory / file.images_dir,
         networking=networking,
         pci=PciOptions(attributes=attributes, aliases=aliases),
+        ranking=ranking,
         enrolment_key_file=directory / file.agents.enrolment_key_file,
         limits=Limits(
             image_size_bytes_max=file.limits.image_size_bytes_max,
@@ -178,6 +188,15 @@ def load_controller_config(path: Path) -> ControllerConfig:
             events_kept_days=file.retention.events_days,
         ),
     )
+
+
+def _ranking(table: _Placement, faults: list[str]) -> Ranking | None:
+    try:
+        return make_ranking(table.ranking, table.weights)
+    except RankingFault as found:
+        key = "ranking" if table.weights is None else "weights"
+        faults += [f"placement.{key}: {fault}" for fault in found.faults]
+        return None
 
 
 def name_clashes(names: Sequence[str], place: str) -> list[str]:

@@ -80,6 +80,7 @@ def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener:
                 wake_host=wakeups.wake,
                 limits=config.limits,
                 pci=config.pci,
+                ranking=config.ranking,
             )
         begin_with_images(svc, named=config.images_dir is not None)
         set_enrolment_key(svc, key)

@@ -79,7 +79,9 @@ def explain(
 
 
 def _print_fit(answer: ExplainAnswer) -> None:
-    click.echo(f"It fits on host {answer.host}." if answer.host else "It fits.")
+    where = f" on host {answer.host}" if answer.host else ""
+    confined = "" if answer.numa_node is None else f", confined to NUMA node {answer.numa_node}"
+    click.echo(f"It fits{where}{confined}.")
     if answer.nics:
         print_table(
             ("NIC", "DEVICE", "KIND", "PHYSICAL NETWORK", "TYPE", "#VLAN OR VNI"),

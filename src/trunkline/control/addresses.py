@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from trunkline.control.requests import AddressRequest
 from trunkline.domain.errors import AlreadyExists, Invalid, NoAddressFree
-from trunkline.domain.ids import PortId, SubnetId
+from trunkline.domain.ids import PortId, SegmentId, SubnetId
 from trunkline.domain.network import Network, Subnet
 from trunkline.domain.port import FixedIp
 from trunkline.store.transaction import Transaction
@@ -19,6 +19,9 @@ def allocate_fixed_ips(
     network: Network,
     wanted: tuple[AddressRequest, ...] | None,
     port_id: PortId,
+    *,
+    held: tuple[FixedIp, ...] = (),
+    segment_id: SegmentId | None = None,
 ) -> tuple[FixedIp, ...]:
     """Choose the addresses of a port, new or changed. Storing the port stores them.
 
@@ -30,6 +33,9 @@ def allocate_fixed_ips(
         network: The port's.
         wanted: None: one for each IP version that the network has subnets of. Empty: none.
         port_id: The port's; it need not be stored yet.
+        held: What the port holds already.
+        segment_id: Where the port is; its subnets, and those of no segment, will do. None: not
+            known; then all addresses are of one segment.
 
     Raises:
         Invalid: A subnet is not the network's, or an address can't be a port's.
@@ -38,15 +44,17 @@ def allocate_fixed_ips(
     """
     # Whoever chooses after the same reading would choose the same address.
     tx.subnets.lock(network.id)
-    subnets = tx.subnets.of_network(network.id)
-    port = tx.ports.find(port_id)
-    chooser = _Chooser(tx, port_id, held=() if port is None else port.fixed_ips)
+    subnets = [
+        subnet
+        for subnet in tx.subnets.of_network(network.id)
+        if segment_id is None or subnet.segment_id in (None, segment_id)
+    ]
+    chooser = _Chooser(tx, port_id, held=held)
     if wanted is None:
-        versions = sorted({subnet.ip_version for subnet in subnets})
-        candidates = [[s for s in subnets if s.ip_version == version] for version in versions]
-        return tuple(chooser.any_in(of_version) for of_version in candidates)
+        return _one_for_each_version(network, subnets, chooser)
     asked = [(request, _subnet_asked_for(network, subnets, request)) for request in wanted]
     # Named addresses first, so that none of them is handed out for a request without one.
+    _require_one_segment([subnet for _, subnet in asked])
     named = {
         position: chooser.exactly(subnet, request.ip_address)
         for position, (request, subnet) in enumerate(asked)
@@ -56,6 +64,35 @@ def allocate_fixed_ips(
         named.get(position) or chooser.any_in([subnet])
         for position, (_, subnet) in enumerate(asked)
     )
+
+
+def segments_of_addresses(
+    tx: Transaction, network: Network, fixed_ips: Sequence[FixedIp]
+) -> frozenset[SegmentId] | None:
+    """Return the segment that a port with these addresses must be on; None: any."""
+    if len(network.segments) < 2 or not fixed_ips:
+        return None
+    subnets = {subnet.id: subnet for subnet in tx.subnets.of_network(network.id)}
+    tied = {subnets[fixed_ip.subnet_id].segment_id for fixed_ip in fixed_ips}
+    return frozenset(each for each in tied if each is not None) or None
+
+
+def segments_for_address(
+    tx: Transaction, network: Network, wanted: str | None
+) -> frozenset[SegmentId] | None:
+    """Return the segments that a new port can be on and have this address, or any; None: all.
+
+    Where every subnet is tied to a segment, a port elsewhere would have no address.
+    """
+    if len(network.segments) < 2:
+        return None
+    subnets = tx.subnets.of_network(network.id)
+    if wanted is not None:
+        address = parse_address("fixed_ip", wanted)
+        subnets = [subnet for subnet in subnets if address in subnet.cidr]
+    tied = {subnet.segment_id for subnet in subnets}
+    found = frozenset(each for each in tied if each is not None)
+    return None if None in tied or not found else found
 
 
 def parse_address(field: str, text: str) -> IPv4Address | IPv6Address:
@@ -86,6 +123,39 @@ def unusable_reason(
     if isinstance(cidr, IPv4Network) and address == cidr.broadcast_address:
         return f"{address} is the broadcast address of {cidr}"
     return None
+
+
+def _one_for_each_version(
+    network: Network, subnets: Sequence[Subnet], chooser: _Chooser
+) -> tuple[FixedIp, ...]:
+    """Choose addresses of one segment: of the first that has all, and of subnets of none."""
+    tied = {subnet.segment_id for subnet in subnets if subnet.segment_id is not None}
+    segment_ids = [segment.id for segment in network.segments if segment.id in tied]
+    full: NoAddressFree | None = None
+    for segment_id in segment_ids or (None,):
+        usable = [subnet for subnet in subnets if subnet.segment_id in (None, segment_id)]
+        versions = sorted({subnet.ip_version for subnet in usable})
+        try:
+            return tuple(
+                chooser.any_in([subnet for subnet in usable if subnet.ip_version == version])
+                for version in versions
+            )
+        except NoAddressFree as none_free:
+            full = full or none_free
+            chooser.chosen = ()
+    assert full is not None, "there is a segment, or none is needed"
+    raise full
+
+
+def _require_one_segment(subnets: Sequence[Subnet]) -> None:
+    """Raise `Invalid` if addresses in these subnets would have to be on two segments at once."""
+    tied = {subnet.segment_id: subnet for subnet in subnets if subnet.segment_id is not None}
+    if len(tied) > 1:
+        first, second, *_ = tied.values()
+        raise Invalid(
+            "fixed_ips",
+            f"subnets {first.id} and {second.id} are on two segments, and a port is on one",
+        )
 
 
 @dataclass(slots=True)

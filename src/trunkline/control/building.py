@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial, reduce
+from itertools import groupby
+from operator import add
 
 from trunkline.control import audit
 from trunkline.control.audit import Actor
@@ -17,29 +20,20 @@ from trunkline.control.binding import (
     release_binding,
     release_device,
 )
-from trunkline.control.binding_check import (
-    Refusal,
-    check_choices,
-    record_refusal,
-    refused_everywhere,
-    with_refusals,
-)
-from trunkline.control.demands import device_demands, server_request
-from trunkline.control.explaining import fault_of
+from trunkline.control.choosing import Chosen, choose
+from trunkline.control.demands import device_demands
 from trunkline.control.nics import Nic, nics_of_bound_ports
 from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
 from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import DeviceRef
-from trunkline.domain.errors import DeviceTaken
 from trunkline.domain.host import Host
 from trunkline.domain.ids import HostName, PortId
 from trunkline.domain.port import Port
 from trunkline.domain.server import SERVER, Fault, Server, ServerEvent, ServerState
-from trunkline.placement.request import NicChoice, NotPlaced, Placed
+from trunkline.placement.request import NicChoice
 from trunkline.store.devices import DeviceRecord
-from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 DEVICE_OWNER = "compute:nova"  # What ports of servers show as their device_owner.
@@ -56,40 +50,84 @@ def build(
 ) -> Server:
     """Place `server` and record its bindings, or record why it is in ERROR, holding nothing.
 
-    The server's row is left to the caller: this returns what it should be.
+    The server's row is left to the caller: this returns what it should be. Raises as `build_all`.
+    """
+    return build_all(tx, svc, actor, [server], nics, least=1, host_name=host_name)[0]
+
+
+def build_all(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    servers: Sequence[Server],
+    nics: Sequence[Nic],
+    *,
+    least: int,
+    host_name: HostName | None = None,
+) -> list[Server]:
+    """Place as many of `servers`, which are alike, as fit, the first ones first.
+
+    Returns:
+        Those that were placed. If fewer than `least` fit, none is placed, and the first `least`
+        are in ERROR. Their rows are left to the caller.
 
     Raises:
-        GenerationMoved: The host chosen has changed since the index last heard of it.
+        GenerationMoved: A host chosen has changed since the index last heard of it.
         DeviceTaken: So has a device. Both are lost races: decide again.
     """
-    refusals: list[Refusal] = []
-    while True:
-        request = server_request(tx, svc, server, nics, host=host_name)
-        placed = svc.fleet.place(tx, request)
-        if isinstance(placed, NotPlaced):
-            fault = with_refusals(fault_of(svc, placed, request), refusals)
-            return failed(svc, server, fault)
-        # Locked before its devices are read: nothing takes them off its list from here on.
-        host = tx.hosts.get(placed.host_id, Lock.EXCLUSIVE)
-        devices = _chosen_devices(tx, host, placed)
-        choices = check_choices(svc, nics, placed, devices)
-        if not isinstance(choices, str):
-            break
-        refusals.append(Refusal(host, choices))
-        record_refusal(tx, svc, actor, server, refusals[-1])
-        svc.fleet.reload_after(tx, host.id)  # Drops what was held there for this choice.
-        server = replace(server, excluded_hosts=(*server.excluded_hosts, host.id))
-        if len(server.excluded_hosts) >= svc.limits.placement_attempts_max:
-            return failed(svc, server, refused_everywhere(svc, refusals))
-    tx.hosts.raise_generation(host.id, seen=placed.seen_generation)
+    chosen = choose(
+        tx, svc, actor, servers[0], nics, least=least, most=len(servers), host_name=host_name
+    )
+    if isinstance(chosen, Fault):
+        return [failed(svc, server, chosen) for server in servers[:least]]
+    placed = [_placed(server, one) for server, one in zip(servers, chosen, strict=False)]
+    _give_room(tx, svc, placed, chosen)
+    return [
+        _build(tx, svc, actor, server, nics, one)
+        for server, one in zip(placed, chosen, strict=True)
+    ]
+
+
+def _placed(server: Server, chosen: Chosen) -> Server:
+    return replace(
+        server,
+        host_id=chosen.host.id,
+        numa_node=chosen.held.placed.numa_node,
+        excluded_hosts=chosen.excluded_hosts,
+    )
+
+
+def _give_room(
+    tx: Transaction, svc: Services, servers: Sequence[Server], chosen: Sequence[Chosen]
+) -> None:
+    """Count what servers use of their hosts, if nothing else is desired of these than was seen."""
+    both = zip(servers, chosen, strict=True)
+    for host, group in groupby(both, key=lambda pair: pair[1].host):
+        here = list(group)
+        tx.hosts.give_room(
+            host.id,
+            reduce(add, (server.use for server, _ in here)),
+            servers=len(here),
+            seen=here[0][1].held.placed.seen_generation,
+        )
+        tx.on_commit(partial(svc.wake_host, host.name))
+
+
+def _build(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    server: Server,
+    nics: Sequence[Nic],
+    chosen: Chosen,
+) -> Server:
+    """Give one server what was chosen for it."""
+    host, devices, choices = chosen.host, chosen.devices, chosen.choices
     ports = [
         _plug(tx, svc, actor, server, host, nic, choices.get(nic.name), devices) for nic in nics
     ]
     for demand in device_demands(server.pci_requests):
         _give_device(tx, svc, actor, server, host, choices[demand.nic], devices)
-    server = replace(server, host_id=host.id, numa_node=placed.numa_node)
-    tx.hosts.add_use(host.id, server.use)
-    tx.on_commit(lambda: svc.wake_host(host.name))
     audit.record(
         tx, actor, svc.clock.now(), "server.place", f"server {server.id} on {host.name}",
         project_id=server.project_id, host=host.name, server_id=server.id,
@@ -178,18 +216,6 @@ def _ports_in_order(tx: Transaction, server: Server) -> list[Port]:
     return [found[port_id] for port_id in server.port_ids if port_id in found]
 
 
-def _chosen_devices(
-    tx: Transaction, host: Host, placed: Placed
-) -> Mapping[DeviceRef, DeviceRecord]:
-    """Return the devices chosen; raise `DeviceTaken` if one is there no more."""
-    wanted = [choice.device for choice in placed.choices if choice.device is not None]
-    found = tx.devices.named(wanted)
-    for ref in wanted:
-        if ref not in found:  # Its host has reported that it is gone.
-            raise DeviceTaken(ref.kin_id, "it is gone", host_id=host.id)
-    return found
-
-
 def _give_device(
     tx: Transaction,
     svc: Services,
@@ -232,6 +258,7 @@ def _plug(
             device_id=server.id,
             device_owner=DEVICE_OWNER,
             created_by_server=True,
+            segment_id=None if choice is None else choice.segment_id,
         )
     elif port.device_id != server.id:
         changed = replace(
@@ -253,5 +280,6 @@ def _plug(
     bind_port(
         tx, svc, actor, port=port, network=nic.network, host=host, segment_id=choice.segment_id,
         record=None if choice.device is None else devices[choice.device], server_id=server.id,
+        guarantee=nic.guarantee,
     )  # fmt: skip
     return port

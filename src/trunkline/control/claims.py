@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from trunkline.control.audit import Actor
 from trunkline.control.binding import bind_port, release_binding, touch_host
 from trunkline.control.nics import DEVICE_KINDS
+from trunkline.control.qos import check_able, guarantee_of, policy_of
 from trunkline.control.quotas import require_quota
 from trunkline.control.requests import PortUpdate, Unset
 from trunkline.control.services import Services
@@ -34,6 +35,8 @@ def claim(
     Raises:
         DeviceTaken: The device has an owner, is not on the network, or is not listed.
         Invalid: `pci_slot` is malformed or missing where a device is needed.
+        QosNotSupported: The device can't be programmed as the port's QoS policy says.
+        NotEnoughBandwidth: Its PF has not as much left as the policy guarantees.
     """
     host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
     kind = DEVICE_KINDS[port.vnic_type]
@@ -59,11 +62,15 @@ def claim(
         if isinstance(segment, str):
             raise DeviceTaken(f"{address} on {host_name}", segment)
         segment_id, chosen = segment.id, record
+    policy = policy_of(tx, port, network)
+    if chosen is not None:
+        check_able(policy, port, chosen)
     binding = bind_port(
         tx, svc, actor, port=port, network=network, host=host, segment_id=segment_id,
-        record=chosen, server_id=None,
+        record=chosen, server_id=None, guarantee=guarantee_of(policy),
     )  # fmt: skip
     if chosen is not None:
+        svc.fleet.note_owed(tx, host.id, chosen.ref.kin_id, guarantee_of(policy))
         require_quota(tx, port.project_id, port_id=port.id)
         svc.fleet.note_taken(tx, host.id, chosen.ref)
     touch_host(tx, svc, binding)

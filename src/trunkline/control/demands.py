@@ -14,6 +14,7 @@ from trunkline.control.asking import (
 from trunkline.control.binding import TUNNEL_BRIDGE
 from trunkline.control.nics import DEVICE_KINDS, Nic, resolve_nics, segments_for
 from trunkline.control.pci_flavors import requests_of
+from trunkline.control.port_devices import demanded_attributes
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.services import Services
 from trunkline.domain.errors import StateConflict
@@ -21,6 +22,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName
 from trunkline.domain.nic_rules import NicRule, NumaPolicy, Scope
 from trunkline.domain.pci_request import PciRequest
+from trunkline.domain.qos import demanded_abilities
 from trunkline.domain.server import Flavor, Server
 from trunkline.placement.request import GroupRule, NicDemand, PlacementRequest, SegmentOption
 from trunkline.store.transaction import Transaction
@@ -152,6 +154,8 @@ def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDeman
     kind = DEVICE_KINDS[nic.vnic_type]
     options = []
     for segment in segments_for(svc, nic.network, nic.vnic_type):
+        if nic.segment_ids is not None and segment.id not in nic.segment_ids:
+            continue
         attributes = {} if kind is None else svc.networking.demanded_by(nic.network, segment)
         options.append(
             SegmentOption(
@@ -160,12 +164,14 @@ def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDeman
                 physical_network=segment.physical_network or TUNNEL_BRIDGE,
             )
         )
-    trusted = {"e.trusted": "true"} if nic.port is not None and nic.port.trusted else {}
+    abilities = () if nic.qos is None else demanded_abilities(nic.qos, nic.vnic_type)
     return NicDemand(
         nic=nic.name,
         kind=kind,
         options=tuple(options),
-        attributes=trusted if kind else {},
+        attributes=demanded_attributes(nic.port, kind) | dict.fromkeys(abilities, "true"),
         match=nic.match,
+        egress_mbps=nic.guarantee.egress_mbps,
+        ingress_mbps=nic.guarantee.ingress_mbps,
         numa=nic.numa_policy or numa_policy,
     )

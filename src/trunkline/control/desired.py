@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from trunkline.control.binding import bridge_of, vlan_id_of
+from trunkline.control.qos import policies_of
 from trunkline.control.services import Services
 from trunkline.domain.allocation import Allocation, AllocationState
 from trunkline.domain.binding import Binding
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.host import Host
 from trunkline.domain.ids import DeviceId, HostName, NetworkId, PortId, SegmentId, ServerId
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.port import Port, logical_device_name
+from trunkline.domain.qos import QosPolicy
 from trunkline.domain.server import Server
 from trunkline.domain.vf import LinkState
 from trunkline.reconcile.desired import GuestNode, HeldDevice, HostConfig, NicConfig, ServerConfig
@@ -37,7 +40,8 @@ def _config(tx: Transaction, host: Host) -> HostConfig:
     networks = tx.networks.get_many({port.network_id for port in ports.values()}) if ports else []
     allocations = {a.device_id: a for a in tx.allocations.of_host(host.id)}
     devices = tx.devices.get_many(allocations)
-    rows = _Rows(host, bindings, ports, networks, allocations, devices)
+    policies = policies_of(tx, ports.values(), {network.id: network for network in networks})
+    rows = _Rows(host, bindings, ports, networks, allocations, devices, policies)
     return HostConfig(
         host=host.name,
         generation=host.generation,
@@ -61,12 +65,14 @@ class _Rows:
         networks: list[Network],
         allocations: Mapping[DeviceId, Allocation],
         devices: Mapping[DeviceId, DeviceRecord],
+        policies: Mapping[PortId, QosPolicy],
     ) -> None:
         self.host = host
         self.bindings = bindings
         self.ports = ports
         self.allocations = allocations
         self.devices = devices
+        self.policies = policies
         # What servers have besides NICs. By address, so that a guest finds them in their places.
         self.given: dict[ServerId, list[Allocation]] = defaultdict(list)
         for device_id in sorted(devices, key=lambda each: devices[each].device.function.address):
@@ -112,10 +118,15 @@ def _guest_node(server: Server, host: Host) -> GuestNode | None:
 
 def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:
     segment = rows.segments.get(binding.segment_id) if binding.segment_id else None
-    has_rates = bool(port.min_tx_rate_mbps or port.max_tx_rate_mbps)
-    device = None
+    device, least, most = None, None, None
     if binding.device_id is not None:
-        device = _held(rows.devices[binding.device_id], rows.allocations[binding.device_id])
+        allocation = rows.allocations[binding.device_id]
+        device = _held(rows.devices[binding.device_id], allocation)
+        if device.kind is DeviceKind.VF:
+            # Said of every VF, none being 0: else a limit would outlive its rule.
+            least = allocation.guarantee.egress_mbps
+            policy = rows.policies.get(port.id)
+            most = 0 if policy is None else policy.egress_limit_mbps
     return NicConfig(
         port_id=port.id,
         device=device,
@@ -129,8 +140,8 @@ def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:
         trust=port.trusted,
         # A port that is administratively up leaves the link as it is: not every driver can set it.
         link_state=None if port.admin_state_up else LinkState.DISABLE,
-        min_tx_rate_mbps=port.min_tx_rate_mbps if has_rates else None,
-        max_tx_rate_mbps=port.max_tx_rate_mbps if has_rates else None,
+        min_tx_rate_mbps=least,
+        max_tx_rate_mbps=most,
         bridge=bridge_of(segment, rows.host) if device is None else None,
         mtu=rows.networks[port.network_id].mtu,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -22,7 +23,9 @@ from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.numa import NumaNode, NumaUse
 from trunkline.domain.server import Server
+from trunkline.placement.batch import Held, hold_batch
 from trunkline.placement.capacity import HostRow, rows_of
+from trunkline.placement.criteria import DEFAULT_RANKING, Ranking
 from trunkline.placement.explanation import NEAREST, explain
 from trunkline.placement.fleet import Fleet, Hold
 from trunkline.placement.host_state import HostState
@@ -31,6 +34,14 @@ from trunkline.placement.request import Explanation, NotPlaced, Page, Placed, Pl
 from trunkline.placement.views import HostView, NumaRoom, view_differences
 from trunkline.store.changes import NO_CHANGE
 from trunkline.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class TooFew:
+    """Fewer servers fit than were asked for at least; nothing is held."""
+
+    fitting: int
+    refused: NotPlaced  # Why one more does not fit beside these.
 
 
 class LiveFleet:
@@ -43,6 +54,7 @@ class LiveFleet:
         host_silent_seconds_max: int,
         replicated: bool,
         spread_key: str = "",
+        ranking: Ranking = DEFAULT_RANKING,
     ) -> None:
         """Make an empty index; `load` fills it.
 
@@ -52,13 +64,14 @@ class LiveFleet:
             replicated: Other processes write to the same store, so the change feed is followed.
             spread_key: This process's own, where there are several: of hosts that rank equal, each
                 process then prefers others, and they don't race for the first.
+            ranking: Which hosts come first.
         """
         self._clock = clock
         self._silence_max = timedelta(seconds=host_silent_seconds_max)
         self._replicated = replicated
         self._spread_key = spread_key
         self._lock = threading.RLock()
-        self._fleet = Fleet()
+        self._fleet = Fleet(ranking)
         self._last_seen: dict[HostId, datetime | None] = {}
         self._stale: set[HostId] = set()
         self._change_read = NO_CHANGE
@@ -76,16 +89,37 @@ class LiveFleet:
             for host in hosts.values():
                 self._put(host, self._view(host, uses[host.id], (), {}))
 
-    def place(self, tx: Transaction, request: PlacementRequest) -> Placed | NotPlaced:
-        """Decide, and hold what was chosen until `tx` commits or rolls back."""
+    def place(
+        self, tx: Transaction, request: PlacementRequest, *, least: int = 1, most: int = 1
+    ) -> list[Held] | TooFew:
+        """Decide for servers that are alike; hold what was chosen until `tx` commits or rolls back.
+
+        Args:
+            tx: The transaction that it will be written in.
+            request: One server's.
+            least: If fewer fit, none is held.
+            most: How many are wanted.
+        """
         with self._lock:
             self._catch_up(tx)
-            result = place(request, self._fleet, spread_key=self._spread_key)
-            if isinstance(result, Placed):
-                hold = self._fleet.hold(result, request)
-                tx.on_commit(lambda: self._locked(lambda: self._confirm(hold)))
-                tx.on_rollback(lambda: self._locked(lambda: self._fleet.undo(hold)))
-            return result
+            found = hold_batch(request, most, self._fleet, spread_key=self._spread_key)
+            if len(found) >= least:
+                for held in found:
+                    tx.on_commit(partial(self._locked, partial(self._confirm, held.hold)))
+                    tx.on_rollback(partial(self.release, held))
+                return found
+            # Why there is no room for one more beside those that fit.
+            result = place(request, self._fleet)
+            assert isinstance(result, NotPlaced), "no more are held than fit"
+            for held in reversed(found):
+                self._fleet.undo(held.hold)
+            return TooFew(fitting=len(found), refused=result)
+
+    def release(self, held: Held) -> None:
+        """Give back what was held, if it is: nothing of it will be written."""
+        with self._lock:
+            if not held.hold.undone:
+                self._fleet.undo(held.hold)
 
     def explain(
         self,
@@ -147,12 +181,7 @@ class LiveFleet:
 
     def note_freed(self, tx: Transaction, host_id: HostId, devices: Collection[DeviceRef]) -> None:
         """Follow devices that `tx` freed."""
-
-        def free() -> None:
-            for device in devices:
-                self._fleet.free_device(host_id, device)
-
-        self._after(tx, host_id, free)
+        self._after(tx, host_id, lambda: self._fleet.free_devices(host_id, devices))
 
     def note_taken(self, tx: Transaction, host_id: HostId, device: DeviceRef) -> None:
         """Follow a device that `tx` took without placement: an admin's claim."""
@@ -253,7 +282,9 @@ class LiveFleet:
                 tx.on_rollback(partial(self.mark_stale, host_id))
 
     def _confirm(self, hold: Hold) -> None:
-        """What was held has an owner in the store now."""
+        """What was held has an owner in the store now, unless it was released before."""
+        if hold.undone:
+            return
 
         def take() -> None:
             for device in hold.devices:

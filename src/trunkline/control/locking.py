@@ -6,7 +6,11 @@ would undo each other's change. See `store.locks` for the order.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from trunkline.domain.binding import Binding
+from trunkline.domain.errors import GenerationMoved
+from trunkline.domain.ids import HostId, PortId
 from trunkline.domain.port import Port
 from trunkline.domain.server import Server
 from trunkline.store.locks import Lock
@@ -36,3 +40,25 @@ def lock_port(tx: Transaction, port_id: str) -> tuple[Port, Binding | None]:
         tx.hosts.get(before.host_id, Lock.EXCLUSIVE)
     port = tx.ports.get(port_id, Lock.EXCLUSIVE)
     return port, tx.bindings.find(port.id)
+
+
+def lock_ports(tx: Transaction, port_ids: Collection[PortId]) -> list[Port]:
+    """Return several ports, they and the hosts that they are bound to locked.
+
+    Raises:
+        GenerationMoved: One was bound elsewhere while we waited.
+    """
+    before = _hosts_of(tx, port_ids)
+    for host_id in sorted({*before.values()}):
+        tx.hosts.get(host_id, Lock.EXCLUSIVE)
+    ports = tx.ports.get_many(sorted(port_ids), Lock.EXCLUSIVE)
+    after = _hosts_of(tx, port_ids)
+    for port_id in port_ids:
+        if before.get(port_id) != after.get(port_id):
+            raise GenerationMoved("port", port_id, seen_generation=0)
+    return ports
+
+
+def _hosts_of(tx: Transaction, port_ids: Collection[PortId]) -> dict[PortId, HostId]:
+    bindings = tx.bindings.of_ports(list(port_ids)) if port_ids else {}
+    return {port_id: binding.host_id for port_id, binding in bindings.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from trunkline.control.requests import UNSET, Unset
-from trunkline.domain.ids import NetworkId, PhysicalNetwork, ProjectId, SegmentId
+from trunkline.domain.ids import NetworkId, PhysicalNetwork, ProjectId, QosPolicyId, SegmentId
 from trunkline.domain.network import AddressPool, HostRoute, NetworkType
 
 
@@ -30,6 +30,7 @@ class NetworkCreate:
     shared: bool = False  # Admins only.
     mtu: int | None = None  # None: the largest that the segments carry.
     port_security_enabled: bool = True
+    qos_policy_id: QosPolicyId | Unset | None = UNSET  # UNSET: the project's default.
     segments: tuple[SegmentRequest, ...] = ()  # Admins only; empty: one from the tenant ranges.
 
 
@@ -43,6 +44,7 @@ class NetworkUpdate:
     shared: bool | Unset = UNSET  # Admins only.
     mtu: int | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET
+    qos_policy_id: QosPolicyId | Unset | None = UNSET
     segmentation_id: int | Unset = UNSET  # Admins only, and only while no port is bound.
     seen_revision: int | None = None  # If-Match: refuse unless the network is at this revision.
 

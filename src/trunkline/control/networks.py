@@ -13,7 +13,10 @@ from trunkline.control.access import (
     require_writer,
     visible_to,
 )
+from trunkline.control.binding import touch_host
+from trunkline.control.locking import lock_ports
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate
+from trunkline.control.qos import check_change, follow
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET
 from trunkline.control.segments import (
@@ -23,7 +26,14 @@ from trunkline.control.segments import (
     require_quiet_wire,
 )
 from trunkline.control.services import Services
-from trunkline.domain.errors import AlreadyExists, Forbidden, InUse, Invalid, StateConflict
+from trunkline.domain.errors import (
+    AlreadyExists,
+    Forbidden,
+    GenerationMoved,
+    InUse,
+    Invalid,
+    StateConflict,
+)
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import NetworkId, ProjectId, SegmentId, SubnetId
 from trunkline.domain.listing import ListQuery
@@ -123,11 +133,19 @@ def update_network(
     """
 
     def update(tx: Transaction) -> NetworkView:
+        ports = []
+        if request.qos_policy_id is not UNSET:
+            ports = lock_ports(tx, tx.qos.ports_by_network(NetworkId(network_id)))
         network = _visible(tx, caller, network_id, Lock.EXCLUSIVE)
         require_owner(caller, network, "network", network_id, shared=network.shared)
         changed = _changed(svc, caller, tx, network, request)
         revision = network.revision if request.seen_revision is None else request.seen_revision
         tx.networks.update(changed, seen_revision=revision)
+        if changed.qos_policy_id != network.qos_policy_id:
+            if [port.id for port in ports] != tx.qos.ports_by_network(network.id):
+                raise GenerationMoved("network", network.id, seen_generation=revision)
+            for binding in follow(tx, svc, ports):
+                touch_host(tx, svc, binding)
         _record(svc, caller, tx, "network.update", changed)
         return _view(svc, changed, tx.subnets.ids_by_network([network.id])[network.id])
 
@@ -175,10 +193,16 @@ def _leaves_a_choice(request: NetworkCreate) -> bool:
 def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCreate) -> Network:
     now = svc.clock.now()
     network_id = NetworkId(svc.ids.new_id())
+    project_id = project_for(caller, request.project_id)
+    if request.qos_policy_id is UNSET:
+        qos_policy_id = tx.qos.default_of(project_id)
+    else:
+        qos_policy_id = request.qos_policy_id
+        check_change(tx, caller, None, qos_policy_id)
     segments = choose_segments(tx, svc.networking, network_id, request.segments, svc.ids.new_id)
     network = Network(
         id=network_id,
-        project_id=project_for(caller, request.project_id),
+        project_id=project_id,
         name=request.name,
         description=request.description,
         segments=segments,
@@ -187,6 +211,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
         provider=bool(request.segments),
         mtu=_check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
         port_security_enabled=request.port_security_enabled,
+        qos_policy_id=qos_policy_id,
         created_at=now,
         updated_at=now,
     )
@@ -227,6 +252,10 @@ def _changed(
     if request.segmentation_id is not UNSET:
         require_admin(caller, "changing provider attributes of a network")
         segments = _resegmented(tx, network, request.segmentation_id)
+    qos_policy_id = network.qos_policy_id
+    if request.qos_policy_id is not UNSET:
+        qos_policy_id = request.qos_policy_id
+        check_change(tx, caller, network.qos_policy_id, qos_policy_id)
     mtu = network.mtu
     if request.mtu is not UNSET:
         mtu = _check_mtu(request.mtu, largest_mtu(svc.networking, segments))
@@ -242,6 +271,7 @@ def _changed(
         else request.port_security_enabled,
         shared=shared,
         segments=segments,
+        qos_policy_id=qos_policy_id,
         mtu=mtu,
         updated_at=svc.clock.now(),
         revision=network.revision + 1,

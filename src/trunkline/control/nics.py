@@ -6,23 +6,28 @@ each of them demands of a device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trunkline.control.access import require_visible
+from trunkline.control.addresses import segments_for_address, segments_of_addresses
 from trunkline.control.pci_flavors import matches_of
+from trunkline.control.port_devices import joined_match
+from trunkline.control.qos import check_supported, guarantee_of
 from trunkline.control.requests import NicPolicy, NicRequest
 from trunkline.control.services import Services
+from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import InUse, Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import PortId
+from trunkline.domain.ids import NetworkId, PortId, QosPolicyId, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import DeviceMatch
 from trunkline.domain.port import Port, VnicType
+from trunkline.domain.qos import QosPolicy
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -46,7 +51,20 @@ class Nic:
     fixed_ip: str | None
     pci_flavor: str | None  # By name.
     numa_policy: NumaPolicy | None  # Its own.
-    match: DeviceMatch = ()  # What that stands for now.
+    match: DeviceMatch = ()  # What that stands for now, and the port's own conditions.
+    segment_ids: frozenset[SegmentId] | None = None  # Where its addresses can be; None: anywhere.
+    qos: QosPolicy | None = None  # The port's, or the network's.
+
+    @property
+    def qos_policy_id(self) -> QosPolicyId | None:
+        """Of which policy `qos` is."""
+        own = None if self.port is None else self.port.qos_policy_id
+        return own or self.network.qos_policy_id
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """What the PF of its device is to owe it."""
+        return guarantee_of(self.qos)
 
 
 def resolve_nics(
@@ -58,6 +76,7 @@ def resolve_nics(
         NotFound: A port or network that the caller can't see.
         InUse: A port that another server has.
         Invalid: The same port twice, or a VNIC type that the network can't carry.
+        QosNotSupported: A NIC that can't have its QoS policy.
     """
     if isinstance(wanted, NicPolicy):
         wanted = _by_policy(tx, caller, wanted)
@@ -69,23 +88,34 @@ def resolve_nics(
             seen.add(request.port_id)
     # All locked at once, by ID: see `store.locks`.
     ports = {port.id: port for port in tx.ports.get_many(seen, tx.lock(Lock.EXCLUSIVE))}
+    bindings = tx.bindings.of_ports(ports)
+    networks = _networks(
+        tx,
+        {port.network_id for port in ports.values()}
+        | {each.network_id for each in wanted if each.port_id is None and each.network_id},
+    )
     nics = [
-        _of_port(tx, svc, caller, request, request.port_id, ports)
+        _of_port(tx, svc, caller, request, request.port_id, ports, bindings, networks)
         if request.port_id is not None
-        else _of_network(tx, svc, caller, request, f"nic {number}")
+        else _of_network(tx, svc, caller, request, f"nic {number}", networks)
         for number, request in enumerate(wanted)
     ]
-    return _with_matches(tx, nics)
+    return _looked_up(tx, nics)
 
 
 def nics_of_bound_ports(tx: Transaction, ports: Sequence[Port]) -> tuple[Nic, ...]:
     """Return the NICs that existing servers' ports are, to be placed anew."""
-    wanted = sorted({port.network_id for port in ports})
-    networks = {each.id: each for each in tx.networks.get_many(wanted, tx.lock(Lock.SHARED))}
-    return _with_matches(tx, [_of_bound_port(port, networks[port.network_id]) for port in ports])
+    networks = _networks(tx, {port.network_id for port in ports})
+    return _looked_up(tx, [_of_bound_port(tx, port, networks[port.network_id]) for port in ports])
 
 
-def _of_bound_port(port: Port, network: Network) -> Nic:
+def _networks(tx: Transaction, wanted: Collection[NetworkId]) -> Mapping[NetworkId, Network]:
+    """Return those of the networks that exist, to stay as they are."""
+    found = tx.networks.get_many(sorted(wanted), tx.lock(Lock.SHARED))
+    return {network.id: network for network in found}
+
+
+def _of_bound_port(tx: Transaction, port: Port, network: Network) -> Nic:
     return Nic(
         name=port.id,
         network=network,
@@ -95,16 +125,17 @@ def _of_bound_port(port: Port, network: Network) -> Nic:
         fixed_ip=None,
         pci_flavor=port.pci_flavor,
         numa_policy=port.numa_policy,
+        segment_ids=segments_of_addresses(tx, network, port.fixed_ips),
     )
 
 
-def check_pci_flavor(name: str | None, vnic_type: VnicType, field: str = "pci_flavor") -> None:
-    """Raise `Invalid` if a NIC of this type has no device that a PCI flavor could be about."""
-    if name is not None and DEVICE_KINDS[vnic_type] is None:
+def check_has_device(field: str, asked: object, vnic_type: VnicType) -> None:
+    """Raise `Invalid` if something is asked of a device and a NIC of this type has none."""
+    if asked and DEVICE_KINDS[vnic_type] is None:
         raise Invalid(
             field,
             f"a NIC of type {vnic_type.value} has no PCI device; "
-            "choose direct, macvtap or direct-physical, or leave the PCI flavor out",
+            f"choose direct, macvtap or direct-physical, or leave {field} out",
         )
 
 
@@ -141,14 +172,30 @@ def _by_policy(tx: Transaction, caller: Caller, policy: NicPolicy) -> tuple[NicR
     return tuple(NicRequest(network_id=network.id) for network in found)
 
 
+def _looked_up(tx: Transaction, nics: Sequence[Nic]) -> tuple[Nic, ...]:
+    """Look up what the NICs name: PCI flavors and QoS policies, each kind at once."""
+    nics = _with_matches(tx, nics)
+    wanted = {policy_id for nic in nics if (policy_id := nic.qos_policy_id) is not None}
+    policies = tx.qos.get_many(wanted, tx.lock(Lock.SHARED))
+    found = []
+    for nic in nics:
+        policy = None if nic.qos_policy_id is None else policies[nic.qos_policy_id]
+        check_supported(policy, nic.vnic_type, nic.name)
+        found.append(nic if policy is None else replace(nic, qos=policy))
+    return tuple(found)
+
+
 def _with_matches(tx: Transaction, nics: Sequence[Nic]) -> tuple[Nic, ...]:
     """Look up what the PCI flavors of all NICs stand for, at once."""
     names = {nic.pci_flavor for nic in nics if nic.pci_flavor is not None}
     matches = matches_of(tx, names, "pci_flavor")
-    return tuple(
-        nic if nic.pci_flavor is None else replace(nic, match=matches[nic.pci_flavor])
-        for nic in nics
-    )
+    return tuple(_with_match(nic, matches) for nic in nics)
+
+
+def _with_match(nic: Nic, matches: Mapping[str, DeviceMatch]) -> Nic:
+    of_flavor = () if nic.pci_flavor is None else matches[nic.pci_flavor]
+    own = () if nic.port is None else nic.port.pci_match
+    return replace(nic, match=joined_match(of_flavor, own)) if of_flavor or own else nic
 
 
 def _of_port(
@@ -158,15 +205,17 @@ def _of_port(
     request: NicRequest,
     port_id: PortId,
     ports: Mapping[PortId, Port],
+    bindings: Mapping[PortId, Binding],
+    networks: Mapping[NetworkId, Network],
 ) -> Nic:
     if port_id not in ports:
         raise NotFound("port", port_id)
     port = ports[port_id]
     require_visible(caller, port, "port", port_id)
-    binding = tx.bindings.find(port.id)
+    binding = bindings.get(port.id)
     if port.device_id or (binding is not None and binding.server_id is not None):
         raise InUse("port", port_id, f"it belongs to {port.device_id or 'a server'}")
-    network = tx.networks.get(port.network_id, tx.lock(Lock.SHARED))
+    network = networks[port.network_id]
     check_vnic_type(svc, network, port.vnic_type)
     if request.vnic_type not in (None, port.vnic_type):
         raise Invalid("vnic_type", f"port {port_id} is of type {port.vnic_type.value}")
@@ -174,7 +223,7 @@ def _of_port(
     if wanted is not None and port.pci_flavor not in (None, wanted):
         problem = f"port {port_id} has PCI flavor {port.pci_flavor}, not {wanted}"
         raise Invalid("pci_flavor", problem)
-    check_pci_flavor(wanted, port.vnic_type)
+    check_has_device("pci_flavor", wanted, port.vnic_type)
     return Nic(
         name=port.id,
         network=network,
@@ -184,18 +233,26 @@ def _of_port(
         fixed_ip=None,
         pci_flavor=wanted or port.pci_flavor,
         numa_policy=port.numa_policy,
+        segment_ids=segments_of_addresses(tx, network, port.fixed_ips),
     )
 
 
 def _of_network(
-    tx: Transaction, svc: Services, caller: Caller, request: NicRequest, name: str
+    tx: Transaction,
+    svc: Services,
+    caller: Caller,
+    request: NicRequest,
+    name: str,
+    networks: Mapping[NetworkId, Network],
 ) -> Nic:
     assert request.network_id is not None, "a NIC names a port or a network"
-    network = tx.networks.get(request.network_id, tx.lock(Lock.SHARED))
+    network = networks.get(request.network_id)
+    if network is None:
+        raise NotFound("network", request.network_id)
     require_visible(caller, network, "network", request.network_id, shared=network.shared)
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
     check_vnic_type(svc, network, vnic_type)
-    check_pci_flavor(request.pci_flavor, vnic_type)
+    check_has_device("pci_flavor", request.pci_flavor, vnic_type)
     return Nic(
         name=name,
         network=network,
@@ -205,4 +262,5 @@ def _of_network(
         fixed_ip=request.fixed_ip,
         pci_flavor=request.pci_flavor,
         numa_policy=request.numa_policy,
+        segment_ids=segments_for_address(tx, network, request.fixed_ip),
     )

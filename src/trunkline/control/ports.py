@@ -22,8 +22,16 @@ from trunkline.control.audit import actor_of
 from trunkline.control.binding import release_binding, touch_host
 from trunkline.control.claims import claim, update_claim
 from trunkline.control.locking import lock_port
-from trunkline.control.nics import check_pci_flavor, check_vnic_type
+from trunkline.control.nics import check_has_device, check_vnic_type
 from trunkline.control.pci_flavors import matches_of
+from trunkline.control.port_devices import (
+    MATCH_FIELD,
+    kept_profile,
+    parse_own_match,
+    says_trusted,
+    with_trust,
+)
+from trunkline.control.qos import check_change, check_supported, follow, policy_of
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
 from trunkline.control.services import Services
@@ -38,18 +46,17 @@ from trunkline.domain.errors import (
 )
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import DeviceId, NetworkId, PortId, ProjectId
+from trunkline.domain.ids import DeviceId, NetworkId, PortId, ProjectId, QosPolicyId, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.nic_rules import NumaPolicy
+from trunkline.domain.pci_flavor import Alternative
 from trunkline.domain.port import Port, VnicType
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 _MAC_PREFIX: Final = "fa:16:3e"  # As Neutron's: locally administered, and known to operators.
 _MAC_ATTEMPTS_MAX: Final = 16
-# Keys of binding:profile that we interpret or derive; any other is kept as it came.
-_DERIVED_PROFILE_KEYS: Final = frozenset({"pci_slot", "pci_vendor_info", "physical_network"})
 
 
 def create_port(svc: Services, caller: Caller, request: PortCreate) -> PortView:
@@ -93,11 +100,14 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
             raise GenerationMoved("port", port_id, seen_generation=changes.seen_revision or 0)
         network = tx.networks.get(port.network_id, Lock.SHARED)
         _check_update(caller, network, port, binding, changes)
-        updated = _updated(tx, svc, network, port, changes)
+        updated = _updated(tx, svc, network, port, binding, changes)
         if updated != port:
             updated = replace(updated, revision=port.revision + 1, updated_at=svc.clock.now())
             with _race_for_addresses(network, named_mac=changes.mac):
                 tx.ports.update(updated, seen=port)
+            check_change(tx, caller, port.qos_policy_id, updated.qos_policy_id)
+            if (updated.qos_policy_id, updated.vnic_type) != (port.qos_policy_id, port.vnic_type):
+                follow(tx, svc, [updated])  # Its host is told below.
             audit.record(
                 tx, actor_of(caller), svc.clock.now(), "port.update", f"port {port.id}",
                 project_id=port.project_id, port_id=port.id,
@@ -144,7 +154,9 @@ def new_port(
     admin_state_up: bool = True,
     vnic_type: VnicType = VnicType.NORMAL,
     pci_flavor: str | None = None,
+    pci_match: Alternative = (),
     numa_policy: NumaPolicy | None = None,
+    qos_policy_id: QosPolicyId | None = None,
     mac: MacAddress | None = None,
     addresses: tuple[AddressRequest, ...] | None = None,
     port_security_enabled: bool | None = None,
@@ -152,6 +164,7 @@ def new_port(
     device_owner: str = "",
     profile: Mapping[str, object] | None = None,
     created_by_server: bool = False,
+    segment_id: SegmentId | None = None,
 ) -> Port:
     """Make and store a port on `network`, with a MAC and IP addresses that nobody has."""
     check_vnic_type(svc, network, vnic_type)
@@ -169,9 +182,11 @@ def new_port(
         updated_at=now,
         vnic_type=vnic_type,
         pci_flavor=pci_flavor,
+        pci_match=pci_match,
         numa_policy=numa_policy,
+        qos_policy_id=qos_policy_id,
         admin_state_up=admin_state_up,
-        fixed_ips=allocate_fixed_ips(tx, network, addresses, port_id),
+        fixed_ips=allocate_fixed_ips(tx, network, addresses, port_id, segment_id=segment_id),
         device_id=device_id,
         device_owner=device_owner,
         port_security_enabled=(
@@ -179,10 +194,11 @@ def new_port(
             if port_security_enabled is None
             else port_security_enabled
         ),
-        trusted=_trusted(profile),
-        profile=_kept_profile(profile),
+        trusted=says_trusted(profile),
+        profile=kept_profile(profile),
         created_by_server=created_by_server,
     )
+    check_supported(policy_of(tx, port, network), vnic_type, name or "to be made")
     with _race_for_addresses(network, named_mac=mac):
         tx.ports.insert(port)
     return port
@@ -236,13 +252,17 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
         for network in (tx.networks.get_many(bound_networks) if bound_networks else ())
         for segment in network.segments
     }
+    policy_ids = tx.qos.of_networks({port.network_id for port in ports})
     views = []
     for port in ports:
-        binding = bindings.get(port.id)
+        binding, network_policy = bindings.get(port.id), policy_ids.get(port.network_id)
         if binding is None:
             views.append(
-                PortView(port=port, binding=None, host_name=None, device=None, segment=None)
-            )
+                PortView(
+                    port=port, binding=None, host_name=None, device=None, segment=None,
+                    qos_network_policy_id=network_policy,
+                )
+            )  # fmt: skip
             continue
         record = devices.get(DeviceId(binding.device_id)) if binding.device_id else None
         views.append(
@@ -252,6 +272,7 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
                 host_name=hosts[binding.host_id].name,
                 device=None if record is None else record.device,
                 segment=segments.get(binding.segment_id) if binding.segment_id else None,
+                qos_network_policy_id=network_policy,
             )
         )
     return views
@@ -266,6 +287,9 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
         require_admin(caller, "creating a port for another project")
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
     _check_pci_flavor(tx, request.pci_flavor, vnic_type)
+    match = parse_own_match(svc, request.pci_match)
+    check_has_device(MATCH_FIELD, match, vnic_type)
+    check_change(tx, caller, None, request.qos_policy_id)
     port = new_port(
         tx,
         svc,
@@ -276,13 +300,15 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
         admin_state_up=request.admin_state_up,
         vnic_type=vnic_type,
         pci_flavor=request.pci_flavor,
+        pci_match=match,
         numa_policy=request.numa_policy,
+        qos_policy_id=request.qos_policy_id,
         mac=request.mac,
         addresses=request.fixed_ips,
         port_security_enabled=request.port_security_enabled,
         device_id=request.device_id,
         device_owner=request.device_owner,
-        profile=request.profile,
+        profile=with_trust(request.profile, trusted=request.trusted),
     )
     actor = actor_of(caller)
     audit.record(
@@ -310,6 +336,8 @@ def _check_privileges(caller: Caller, network: Network, request: PortCreate) -> 
     if request.profile:
         # Whoever names a PCI address gets any device of the host: admins only.
         raise Forbidden("writing binding:profile needs the admin role")
+    if request.trusted is not None:
+        raise Forbidden("choosing whether a port is trusted needs the admin role")
     if request.host:
         raise Forbidden("writing binding:host_id needs the admin role")
     if network.project_id != caller.project_id:
@@ -327,6 +355,8 @@ def _check_update(
     if not caller.is_admin:
         if changes.profile is not UNSET:
             raise Forbidden("writing binding:profile needs the admin role")
+        if changes.trusted is not UNSET:
+            raise Forbidden("choosing whether a port is trusted needs the admin role")
         if changes.host is not UNSET:
             raise Forbidden("writing binding:host_id needs the admin role")
         if changes.mac not in (UNSET, port.mac):
@@ -346,30 +376,48 @@ def _check_update(
 
 
 def _updated(
-    tx: Transaction, svc: Services, network: Network, port: Port, changes: PortUpdate
+    tx: Transaction,
+    svc: Services,
+    network: Network,
+    port: Port,
+    binding: Binding | None,
+    changes: PortUpdate,
 ) -> Port:
     given = {
         name: value
         for name in ("name", "description", "admin_state_up", "vnic_type", "pci_flavor",
-                     "numa_policy", "mac", "port_security_enabled", "device_id", "device_owner")
+                     "numa_policy", "qos_policy_id", "mac", "port_security_enabled", "device_id",
+                     "device_owner")
         if (value := getattr(changes, name)) is not UNSET
     }  # fmt: skip
     if not isinstance(changes.vnic_type, Unset):
         check_vnic_type(svc, network, changes.vnic_type)
-    if not isinstance(changes.profile, Unset):
-        given["trusted"] = _trusted(changes.profile)
-        given["profile"] = _kept_profile(changes.profile)
+    if not (isinstance(changes.profile, Unset) and isinstance(changes.trusted, Unset)):
+        profile = port.profile if isinstance(changes.profile, Unset) else changes.profile
+        trusted = None if isinstance(changes.trusted, Unset) else changes.trusted
+        given["profile"] = kept_profile(with_trust(profile, trusted=trusted))
+        given["trusted"] = says_trusted(given["profile"])
+    if not isinstance(changes.pci_match, Unset):
+        given["pci_match"] = parse_own_match(svc, changes.pci_match)
     if not isinstance(changes.fixed_ips, Unset):
-        given["fixed_ips"] = allocate_fixed_ips(tx, network, changes.fixed_ips, port.id)
+        segment_id = None if binding is None else binding.segment_id
+        given["fixed_ips"] = allocate_fixed_ips(
+            tx, network, changes.fixed_ips, port.id, held=port.fixed_ips, segment_id=segment_id
+        )
     updated = replace(port, **given)
     if (updated.vnic_type, updated.pci_flavor) != (port.vnic_type, port.pci_flavor):
         _check_pci_flavor(tx, updated.pci_flavor, updated.vnic_type)
+    if (updated.vnic_type, updated.pci_match) != (port.vnic_type, port.pci_match):
+        check_has_device(MATCH_FIELD, updated.pci_match, updated.vnic_type)
+    if binding is not None and updated.pci_match != port.pci_match:
+        problem = f"{MATCH_FIELD} cannot change while the port is bound"
+        raise StateConflict("port", port.id, problem)
     return updated
 
 
 def _check_pci_flavor(tx: Transaction, name: str | None, vnic_type: VnicType) -> None:
     if name is not None:
-        check_pci_flavor(name, vnic_type)
+        check_has_device("pci_flavor", name, vnic_type)
         matches_of(tx, [name], "pci_flavor")
 
 
@@ -378,15 +426,6 @@ def _free_mac(tx: Transaction, network_id: NetworkId, port_id: PortId) -> MacAdd
     for attempt in range(_MAC_ATTEMPTS_MAX):
         digest = hashlib.sha256(f"{port_id}/{attempt}".encode()).digest()
         mac = MacAddress(":".join([_MAC_PREFIX, *(f"{byte:02x}" for byte in digest[:3])]))
-        query = ListQuery(equals={"network_id": (network_id,), "mac": (str(mac),)}, limit=1)
-        if not tx.ports.page(query):
+        if not tx.ports.is_mac_taken(network_id, mac):
             return mac
     raise StateConflict("network", network_id, "no free MAC address was found")
-
-
-def _trusted(profile: Mapping[str, object]) -> bool:
-    return str(profile.get("trusted", "false")).lower() in ("true", "1", "yes", "on")
-
-
-def _kept_profile(profile: Mapping[str, object]) -> dict[str, object]:
-    return {key: value for key, value in profile.items() if key not in _DERIVED_PROFILE_KEYS}

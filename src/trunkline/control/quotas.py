@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from trunkline.control import audit
@@ -106,14 +106,14 @@ def require_quota(
     tx: Transaction,
     project_id: ProjectId,
     *,
-    server_id: ServerId | None = None,
+    server_ids: Collection[ServerId] = (),
     port_id: PortId | None = None,
 ) -> None:
     """Raise `QuotaExceeded` if a project may not hold what it was just given.
 
-    Only what `tx` gave to this server, or port, can be too much: a project whose quota was lowered
-    meanwhile keeps what it has. Called once the devices are held: until `tx` ends, nobody else
-    can find out how much is left.
+    Only what `tx` gave to these servers, or this port, can be too much: a project whose quota was
+    lowered meanwhile keeps what it has. Called once the devices are held: until `tx` ends, nobody
+    else can find out how much is left.
     """
     found = tx.quotas.of_project(project_id, Lock.EXCLUSIVE)
     if not found:
@@ -122,7 +122,7 @@ def require_quota(
     for quota in found:
         now = _count(quota, held)
         if now > quota.limit:
-            given = tx.quotas.held(project_id, server_id=server_id, port_id=port_id)
+            given = tx.quotas.held(project_id, server_ids=server_ids, port_id=port_id)
             wanted = _count(quota, given)
             if wanted:
                 raise QuotaExceeded(quota, held=now - wanted, wanted=wanted)

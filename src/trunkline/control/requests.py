@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, ProjectId, SubnetId
+from trunkline.domain.ids import (
+    FlavorId,
+    HostName,
+    ImageId,
+    NetworkId,
+    PortId,
+    ProjectId,
+    QosPolicyId,
+    SubnetId,
+)
 from trunkline.domain.nic_rules import AskedRule, NumaPolicy
 from trunkline.domain.port import VnicType
 
@@ -40,13 +49,16 @@ class PortCreate:
     admin_state_up: bool = True
     vnic_type: VnicType | None = None  # None: as the network's physical network says.
     pci_flavor: str | None = None
+    pci_match: object = None  # As it was sent: see `port_devices`.
     numa_policy: NumaPolicy | None = None
+    qos_policy_id: QosPolicyId | None = None  # None: the network's.
     mac: MacAddress | None = None  # None: one is generated.
     fixed_ips: tuple[AddressRequest, ...] | None = None  # None: one per subnet's IP version.
     port_security_enabled: bool | None = None  # None: as the network says.
     device_id: str = ""
     device_owner: str = ""
     profile: Mapping[str, object] = field(default_factory=dict)  # binding:profile, as sent.
+    trusted: bool | None = None  # None: as the profile says. Admins only.
     host: HostName | None = None  # binding:host_id: admins only; with pci_slot it is a claim.
 
 
@@ -59,13 +71,16 @@ class PortUpdate:
     admin_state_up: bool | Unset = UNSET
     vnic_type: VnicType | Unset = UNSET
     pci_flavor: str | Unset | None = UNSET
+    pci_match: object | Unset = UNSET
     numa_policy: NumaPolicy | Unset | None = UNSET
+    qos_policy_id: QosPolicyId | Unset | None = UNSET
     mac: MacAddress | Unset = UNSET
     fixed_ips: tuple[AddressRequest, ...] | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET
     device_id: str | Unset = UNSET
     device_owner: str | Unset = UNSET
     profile: Mapping[str, object] | Unset = UNSET  # Admins only.
+    trusted: bool | Unset = UNSET  # Goes into the profile. Admins only.
     host: HostName | Unset | None = UNSET  # Admins only; None or "" releases a claim.
     seen_revision: int | None = None  # If-Match: refuse unless the port is at this revision.
 

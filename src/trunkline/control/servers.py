@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import (
@@ -14,7 +15,7 @@ from trunkline.control.access import (
 )
 from trunkline.control.asking import numa_policy_of, rules_of_flavor, rules_over
 from trunkline.control.audit import actor_of
-from trunkline.control.building import build, let_go, raise_generation
+from trunkline.control.building import build_all, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
 from trunkline.control.locking import lock_server
 from trunkline.control.nics import resolve_nics
@@ -22,7 +23,7 @@ from trunkline.control.pci_flavors import requests_of
 from trunkline.control.ports import port_views, unplug_port
 from trunkline.control.quotas import require_quota
 from trunkline.control.races import deciding_again, write_until_won
-from trunkline.control.requests import UNSET, ServerCreate, Unset
+from trunkline.control.requests import UNSET, NicPolicy, ServerCreate, Unset
 from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
 from trunkline.domain.allocation import AllocationState
@@ -36,6 +37,10 @@ from trunkline.domain.server import SERVER, Flavor, PowerState, Server, ServerEv
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
+BATCH_SERVERS_MAX: Final = 500  # Of one request. While they are written, others wait on SQLite.
+BATCH_NICS_MAX: Final = 2_000  # Of them all; some seconds.
+NAME_CHARS_MAX: Final = 255  # Of a server's name.
+
 
 def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Server:
     """Place and record a server. When this returns, its devices are held and durable.
@@ -43,9 +48,25 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
     One that fits nowhere is recorded too, in ERROR with the explanation as its fault, holding
     nothing: as clients of Nova expect.
     """
-    server_id = ServerId(svc.ids.new_id())
+    return create_servers(svc, caller, request)[0]
 
-    def create(tx: Transaction) -> Server:
+
+def create_servers(
+    svc: Services, caller: Caller, request: ServerCreate, *, least: int = 1, most: int = 1
+) -> list[Server]:
+    """Place and record servers that differ in their names only, in one transaction.
+
+    As many as fit, up to `most`; those that are left over are not recorded. If fewer than `least`
+    fit, that many are recorded in ERROR, with the explanation as their fault, holding nothing.
+
+    Raises:
+        Invalid: So many can't be asked for at once, or not with these NICs or this host name.
+    """
+    if most > 1:
+        _check_batch(request, most)
+    server_ids = [ServerId(svc.ids.new_id()) for _ in range(most)]
+
+    def create(tx: Transaction) -> list[Server]:
         require_writer(caller, "creating a server")
         if request.host is not None:
             require_admin(caller, "naming a host")
@@ -53,24 +74,27 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
         flavor = visible_flavor(tx, caller, request.flavor_id)
         image = _find_image(tx, caller, request.image_id, flavor)
         nics = resolve_nics(tx, svc, caller, request.nics)
-        server = _new_server(svc, caller, request, server_id, flavor)
         server = replace(
-            server,
+            _new_server(svc, caller, request, server_ids[0], flavor),
             pci_requests=requests_of(tx, svc, flavor.extra_specs),
             numa_policy=numa_policy_of(flavor.extra_specs, image),
             nic_rules=rules_over(nics, (*rules_of_flavor(flavor.extra_specs), *request.rules)),
         )
-        server = build(tx, svc, actor_of(caller), server, nics, host_name=request.host)
+        servers = [server] if most == 1 else _numbered(server, server_ids)
+        servers = build_all(
+            tx, svc, actor_of(caller), servers, nics, least=least, host_name=request.host
+        )
         owners = {nic.port.project_id for nic in nics if nic.port}
         for project_id in sorted({server.project_id, *owners}):
-            require_quota(tx, project_id, server_id=server.id)
-        tx.servers.insert(server)
-        audit.record(
-            tx, actor_of(caller), svc.clock.now(), "server.create", f"server {server.id}",
-            project_id=server.project_id, server_id=server.id,
-            details={"name": server.name, "state": server.state.value},
-        )  # fmt: skip
-        return server
+            require_quota(tx, project_id, server_ids=[server.id for server in servers])
+        tx.servers.insert_many(servers)
+        for server in servers:
+            audit.record(
+                tx, actor_of(caller), svc.clock.now(), "server.create", f"server {server.id}",
+                project_id=server.project_id, server_id=server.id,
+                details={"name": server.name, "state": server.state.value},
+            )  # fmt: skip
+        return servers
 
     return deciding_again(svc, create)
 
@@ -234,6 +258,46 @@ def _find_image(
     if flavor.disk_gib < image.min_disk_gib:
         raise Invalid("flavorRef", f"the image needs a disk of {image.min_disk_gib} GiB")
     return image
+
+
+def _check_batch(request: ServerCreate, most: int) -> None:
+    """Refuse what several servers can't have all of them."""
+    if most > BATCH_SERVERS_MAX:
+        raise Invalid("max_count", f"one request makes {BATCH_SERVERS_MAX} servers at most")
+    if request.hostname is not None:
+        raise Invalid("hostname", "several servers can't have one host name; leave it out")
+    suffix = len(f"-{most}")
+    if len(request.name) + suffix > NAME_CHARS_MAX:
+        raise Invalid(
+            "name",
+            f"each of several servers is named NAME-1, NAME-2 and so on: give a name of "
+            f"{NAME_CHARS_MAX - suffix} characters at most",
+        )
+    if isinstance(request.nics, NicPolicy):
+        return
+    if len(request.nics) * most > BATCH_NICS_MAX:
+        raise Invalid(
+            "max_count", f"one request makes {BATCH_NICS_MAX} NICs at most, of all its servers"
+        )
+    for nic in request.nics:
+        if nic.port_id is not None:
+            raise Invalid("networks", "several servers can't have one port; name its network")
+        if nic.fixed_ip is not None:
+            raise Invalid("networks", "several servers can't have one address; leave it out")
+
+
+def _numbered(server: Server, server_ids: Sequence[ServerId]) -> list[Server]:
+    """Return one server for each ID, named as Nova names them: web-1, web-2."""
+    return [
+        replace(
+            server,
+            id=server_id,
+            name=f"{server.name}-{number}",
+            hostname=f"{server.name}-{number}",
+            launch_index=number - 1,
+        )
+        for number, server_id in enumerate(server_ids, 1)
+    ]
 
 
 def _new_server(

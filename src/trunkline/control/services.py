@@ -13,6 +13,7 @@ from trunkline.control.passwords import AttemptLimiter, Passwords
 from trunkline.control.pci_options import PciOptions
 from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.ids import HostName
+from trunkline.placement.criteria import DEFAULT_RANKING, Ranking
 from trunkline.store.engine import Store
 from trunkline.vif.registry import VifRegistry, load_vif_types
 
@@ -64,6 +65,7 @@ def make_services(
     wake_host: Callable[[HostName], None],
     limits: Limits | None = None,
     pci: PciOptions | None = None,
+    ranking: Ranking = DEFAULT_RANKING,
 ) -> Services:
     """Join the parts, and fill the fleet index from the store."""
     limits = limits or Limits()
@@ -72,6 +74,7 @@ def make_services(
         host_silent_seconds_max=limits.host_silent_seconds_max,
         replicated=store.dialect != "sqlite",
         spread_key="" if store.dialect == "sqlite" else ids.new_id(),
+        ranking=ranking,
     )
     store.read(fleet.load)
     return Services(

@@ -15,8 +15,9 @@ from trunkline.control.audit import Actor, actor_of
 from trunkline.control.binding import allocate_device, release_device
 from trunkline.control.building import raise_generation
 from trunkline.control.ledger import Finding, Flaw, HostRows, find_flaws, read_rows
+from trunkline.control.qos import guarantee_of, policy_of
 from trunkline.control.services import Services
-from trunkline.domain.errors import DeviceTaken
+from trunkline.domain.errors import DeviceTaken, NotEnoughBandwidth
 from trunkline.domain.host import Host
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName, ServerId
@@ -168,8 +169,9 @@ def _hold_again(
         allocate_device(
             tx, svc, actor, port_id=port.id, project_id=port.project_id, segment=segment,
             record=record, host=rows.host, server_id=binding.server_id,
+            guarantee=guarantee_of(policy_of(tx, port, network)),
         )  # fmt: skip
-    except DeviceTaken:
+    except (DeviceTaken, NotEnoughBandwidth):
         return False
     raise_generation(tx, svc, rows.host)
     return True

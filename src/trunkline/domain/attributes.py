@@ -7,6 +7,20 @@ from collections.abc import Collection
 from typing import Final
 
 FACTS: Final = frozenset({"vendor_id", "product_id", "dev_type", "numa_node", "driver"})
+# What the driver of a PF can set for its VFs, as `vf_capabilities` tells. No driver that is known
+# promises 802.1ad tags: whether ice has them depends on its firmware's mode.
+ABILITIES: Final = frozenset(
+    f"can.{name}"
+    for name in (
+        "link_state",
+        "max_tx_rate",
+        "min_tx_rate",
+        "spoof_check",
+        "trust",
+        "vlan_8021ad",
+        "vlan_qos",
+    )
+)
 ALL_TAGS: Final = "e.*"  # In a list of what may be used: every tag.
 
 # What would tie a demand to one host, or to one place in it.
@@ -20,9 +34,11 @@ _TAG: Final = re.compile(r"e\.[a-z][a-z0-9_]{0,62}")
 
 def is_attribute(name: str) -> bool:
     """Say whether devices can have an attribute of this name."""
-    return name in FACTS or _TAG.fullmatch(name) is not None
+    return name in FACTS or name in ABILITIES or _TAG.fullmatch(name) is not None
 
 
 def may_be_used(name: str, allowed: Collection[str]) -> bool:
-    """Say whether a list of names allows this one."""
+    """Say whether a list of names allows this one. What a driver is able to do may always be."""
+    if name in ABILITIES:
+        return True
     return name in allowed or (name.startswith("e.") and ALL_TAGS in allowed)

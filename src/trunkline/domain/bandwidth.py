@@ -23,10 +23,11 @@ class Bandwidth:
         return self.egress_mbps is not None or self.ingress_mbps is not None
 
     def covers(self, guarantee: Guarantee) -> bool:
-        """Whether it is enough; what is not accounted is enough for nothing."""
-        return (self.egress_mbps or 0) >= guarantee.egress_mbps and (
-            self.ingress_mbps or 0
-        ) >= guarantee.ingress_mbps
+        """Whether it is enough; what is not accounted, or owed already, is enough for nothing."""
+        return (
+            max(self.egress_mbps or 0, 0) >= guarantee.egress_mbps
+            and max(self.ingress_mbps or 0, 0) >= guarantee.ingress_mbps
+        )
 
     def less(self, guarantee: Guarantee) -> Bandwidth:
         """Return what is left once that is owed; below 0 if it is more than there is."""

@@ -190,6 +190,29 @@ class NotEnoughBandwidth(TrunklineError):
         self.host_id = host_id  # What is known of this host may be stale.
 
 
+class QosNotSupported(TrunklineError):
+    """A port can't have what a QoS policy says, where it is or wherever it will be."""
+
+    code = "qos.not_supported"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, policy: str, port: str, problem: str) -> None:
+        super().__init__(f"port {port} can't have QoS policy {policy}: {problem}")
+        self.policy = policy
+        self.port = port
+
+
+class QosRulesConflict(TrunklineError):
+    """Two rules of a QoS policy can't hold together."""
+
+    code = "qos.rules_conflict"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, policy: str, problem: str) -> None:
+        super().__init__(f"QoS policy {policy}: {problem}")
+        self.policy = policy
+
+
 class NoSegmentationIdFree(TrunklineError):
     """Every segmentation ID that tenant networks may have is in use."""
 

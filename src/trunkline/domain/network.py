@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from trunkline.domain.ids import NetworkId, PhysicalNetwork, ProjectId, SegmentId, SubnetId
+from trunkline.domain.ids import (
+    NetworkId,
+    PhysicalNetwork,
+    ProjectId,
+    QosPolicyId,
+    SegmentId,
+    SubnetId,
+)
 
 
 class NetworkType(enum.Enum):
@@ -64,6 +71,7 @@ class Network:
     provider: bool = False  # An admin named the segments; else they came from the tenant ranges.
     mtu: int = 1500
     port_security_enabled: bool = True
+    qos_policy_id: QosPolicyId | None = None  # Of its ports that have none of their own.
     revision: int = 0
 
 

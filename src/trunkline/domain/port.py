@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Final
 
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.ids import NetworkId, PortId, ProjectId, SubnetId
+from trunkline.domain.ids import NetworkId, PortId, ProjectId, QosPolicyId, SubnetId
 from trunkline.domain.nic_rules import NumaPolicy
+from trunkline.domain.pci_flavor import Alternative
 
 
 class VnicType(enum.Enum):
@@ -73,6 +74,7 @@ class Port:
     updated_at: datetime
     vnic_type: VnicType = VnicType.NORMAL
     pci_flavor: str | None = None  # Which devices will do, besides what the network demands.
+    pci_match: Alternative = ()  # Conditions of its own that its device must meet besides.
     numa_policy: NumaPolicy | None = None  # None: as its server's flavor or image says.
     description: str = ""
     admin_state_up: bool = True
@@ -84,8 +86,7 @@ class Port:
         False  # binding:profile {"trusted": true}: the VF may change MAC and promiscuity.
     )
     vlan_qos: int = 0  # 802.1p priority of the frames, 0-7.
-    min_tx_rate_mbps: int = 0  # 0: no guarantee.
-    max_tx_rate_mbps: int = 0  # 0: no limit.
+    qos_policy_id: QosPolicyId | None = None  # None: its network's, if that has one.
     profile: Mapping[str, object] = field(default_factory=dict)  # Keys that we don't interpret.
     created_by_server: bool = False  # Made for `--network`; deleted with its server.
     revision: int = 0

@@ -1,18 +1,22 @@
 """Facts about many hosts as bits: bit i of an integer says something about the host at place i.
 
 An integer of ten thousand bits is and-ed with another in a tenth of a microsecond, so a question
-to all hosts costs little more than one to a single host.
+to all hosts costs little more than one to a single host. A complement takes five times as long, as
+any work on integers below 0 does: bits are taken away by `a ^ a & b`.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import zip_longest
+from operator import or_
 from types import MappingProxyType
 from typing import Final
 
 EVERYWHERE: Final = -1  # All places, however many there are.
+SIZES_KEPT_MAX: Final = 16  # Each costs time at every change.
 
 
 def bits_of(bitmap: int) -> Iterator[int]:
@@ -29,6 +33,11 @@ def bitmap_of(places: Iterable[int], size: int) -> int:
     for place in places:
         octets[place >> 3] |= 1 << (place & 7)
     return int.from_bytes(octets, "little")
+
+
+def union(bitmaps: Iterable[int]) -> int:
+    """Set the bits that are set in any of them."""
+    return reduce(or_, bitmaps, 0)
 
 
 class Planes:
@@ -57,19 +66,19 @@ class Planes:
             return 0
         above, equal = 0, among
         for b in range(len(self._planes) - 1, -1, -1):
-            plane = self._planes[b]
+            with_bit = equal & self._planes[b]
             if least >> b & 1:
-                equal &= plane
+                equal = with_bit
             else:
-                above |= equal & plane
-                equal &= ~plane
+                above |= with_bit
+                equal ^= with_bit
         return above | equal
 
     def least(self, among: int) -> tuple[int, int]:
         """Return which of the places `among` have the lowest number of them, and that number."""
         number = 0
         for b in range(len(self._planes) - 1, -1, -1):
-            without_bit = among & ~self._planes[b]
+            without_bit = among ^ among & self._planes[b]
             if without_bit:
                 among = without_bit
             else:
@@ -83,6 +92,21 @@ class Planes:
             if with_bit:
                 among = with_bit
         return among
+
+    def highest(self, among: int) -> int:
+        """Return the highest number at the places `among`; 0 if there are none."""
+        best = self.most(among)
+        return sum(1 << b for b, plane in enumerate(self._planes) if best & plane)
+
+    def change(self, place: int, before: int, after: int) -> None:
+        """Change one number. What it was is not looked up, as most planes need not be touched."""
+        changed = before ^ after
+        planes, here = self._planes, 1 << place
+        planes += [0] * (changed.bit_length() - len(planes))
+        while changed:
+            lowest = changed & -changed
+            planes[lowest.bit_length() - 1] ^= here
+            changed ^= lowest
 
     def above(self, other: Planes) -> int:
         """Return the places where the number is higher than the other's."""
@@ -108,12 +132,6 @@ class Planes:
             return self._planes
         return [plane & among for plane in self._planes]
 
-    def _flip(self, place: int, changed: int) -> None:
-        """Change the bits of a number that are set in `changed`."""
-        self._planes += [0] * (changed.bit_length() - len(self._planes))
-        for bit in bits_of(changed):
-            self._planes[bit.bit_length() - 1] ^= 1 << place
-
 
 class Counter(Planes):
     """Counts that add up."""
@@ -138,7 +156,7 @@ class Counter(Planes):
     def put(self, place: int, count: int) -> None:
         """Change one count."""
         before = sum((plane >> place & 1) << b for b, plane in enumerate(self._planes))
-        self._flip(place, before ^ count)
+        self.change(place, before, count)
 
     def add(self, other: Planes, among: int = EVERYWHERE) -> None:
         """Add each number of another to the one here, at some places."""
@@ -158,6 +176,9 @@ class Counter(Planes):
         return capped
 
     def _add_planes(self, added: Sequence[int]) -> None:
+        if not self._planes:
+            self._planes = [*added]
+            return
         planes, carry = [], 0
         for mine, its in zip_longest(self._planes, added, fillvalue=0):
             either = mine ^ its
@@ -165,30 +186,75 @@ class Counter(Planes):
             carry = mine & its | carry & either
         self._planes = [*planes, carry] if carry else planes
 
+    def add_one(self, places: int) -> None:
+        """Add 1 at each of these places."""
+        self._add_planes([places])
+
+    def add_times(self, factor: int, other: Counter) -> None:
+        """Add so many times each count of another."""
+        for bit in bits_of(factor):
+            self._add_planes([0] * (bit.bit_length() - 1) + other._planes)
+
+    def inverse(self, places: int) -> Counter:
+        """Return counts at these places that fall by what the counts here rise."""
+        return Counter.of_planes([places ^ places & plane for plane in self._planes])
+
+    @staticmethod
+    def of_planes(planes: list[int]) -> Counter:
+        """Make a counter of its planes."""
+        made = Counter()
+        made._planes = planes
+        return made
+
+    @staticmethod
+    def of_parts(parts: Mapping[int, int]) -> Counter:
+        """Make a counter of disjoint sets of places, each of which has one count."""
+        made = Counter()
+        for count, places in parts.items():
+            made._planes += [0] * (count.bit_length() - len(made._planes))
+            for bit in bits_of(count):
+                made._planes[bit.bit_length() - 1] |= places
+        return made
+
 
 class Numbers(Planes):
-    """Numbers that change often: known one by one, too. One below 0 is only known to be that."""
+    """Numbers that change often: known one by one, too. One below 0 is only known to be that.
 
-    __slots__ = ("_below_zero", "_values")
+    What was asked for last is kept for each least number: servers come in few sizes.
+    """
+
+    __slots__ = ("_below_zero", "_kept", "_values")
 
     def __init__(self, values: Iterable[int]) -> None:
         given = list(values)
         self._values = array("q", (max(value, 0) for value in given))
+        self._kept: dict[int, int] = {}
         super().__init__(dict(enumerate(self._values)), len(self._values))
         below = (place for place, value in enumerate(given) if value < 0)
         self._below_zero = bitmap_of(below, len(given))
+
+    def at_least(self, least: int, among: int) -> int:
+        """Return which of the places `among` have this number, none below 0, or more."""
+        if least <= 0:
+            return among ^ among & self._below_zero
+        found = self._kept.get(least)
+        if found is None:
+            if len(self._kept) >= SIZES_KEPT_MAX:
+                del self._kept[next(iter(self._kept))]
+            everywhere = (1 << len(self._values)) - 1
+            found = self._kept[least] = super().at_least(least, everywhere)
+        return found & among
 
     def put(self, place: int, value: int) -> None:
         """Change the number at one place."""
         if (value < 0) != bool(self._below_zero >> place & 1):
             self._below_zero ^= 1 << place
-        changed = self._values[place] ^ max(value, 0)
-        if changed:
-            self._values[place] ^= changed
-            self._flip(place, changed)
-
-    def at_least(self, least: int, among: int) -> int:
-        """Return which of the places `among` have this number, none below 0, or more."""
-        if least <= 0:
-            return among & ~self._below_zero if self._below_zero else among
-        return super().at_least(least, among)
+        value = max(value, 0)
+        before = self._values[place]
+        if value == before:
+            return
+        self._values[place] = value
+        self.change(place, before, value)
+        for least in self._kept:
+            if (value >= least) is not (before >= least):
+                self._kept[least] ^= 1 << place

@@ -15,7 +15,7 @@ from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostId, HostName
 from trunkline.placement.copies import STEPS_MAX, Copies, Count
 from trunkline.placement.demand import make_demand
-from trunkline.placement.feasibility import Site, fit_at_costs, site_of
+from trunkline.placement.feasibility import Fit, Site, site_of
 from trunkline.placement.flow_cuts import Fitting, FlowCuts
 from trunkline.placement.host_state import HostState
 from trunkline.placement.request import PlacementRequest, Reason
@@ -208,7 +208,7 @@ class _Counter:
                     tuple(0 if mask >> c & 1 else None for mask in fits)
                     for c in self._fitting.classes
                 )
-                plan = fit_at_costs(self._demand, structure, costs)
+                plan = Fit(self._demand, structure, costs)
                 copies = self._copies[key] = Copies(plan.problem((), site))
             before = copies.steps_used
             left = max(0, min(STEPS_MAX, FLEET_STEPS_MAX - self._steps))

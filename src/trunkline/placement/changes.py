@@ -11,7 +11,7 @@ from typing import Final
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostName, PhysicalNetwork
 from trunkline.placement import wording
-from trunkline.placement.demand import NicClass, classes_and_rules, demand_of, nic_class
+from trunkline.placement.demand import NicClass, demand_and_classes, nic_class
 from trunkline.placement.edits import Edit, EditKind
 from trunkline.placement.feasibility import Site, site_of
 from trunkline.placement.host_state import FamilyCount, HostState
@@ -37,8 +37,7 @@ class Changes:
 
     def __init__(self, request: PlacementRequest, rules: Rules) -> None:
         self._request, self._rules = request, rules
-        of_nics, numbered = classes_and_rules(request)
-        demand = demand_of(of_nics, numbered)
+        demand, class_of_nic = demand_and_classes(request)
         classes = demand.device_classes
         possible = [c for c, (one, _) in enumerate(classes) if one.ways]
         self._is_hopeless = len(possible) < len(classes)
@@ -57,9 +56,9 @@ class Changes:
             rules.every,
         )
         self._nics: dict[NicClass, list[str]] = {one: [] for one, _ in classes}
-        for nic, of_nic in zip(request.nics, of_nics, strict=True):
-            if of_nic.kind is not None:
-                self._nics[of_nic].append(nic.nic)
+        for nic, c in zip(request.nics, class_of_nic, strict=True):
+            if c is not None:
+                self._nics[classes[c][0]].append(nic.nic)
         self._wants_pf = any(one.is_of(DeviceKind.PF) for one, _ in self._wanted.classes)
         self._bridge_nics = [
             (nic.nic, nic_class(nic).bridges) for nic in request.nics if nic.kind is None

@@ -7,17 +7,20 @@ single changes of hosts; adding or removing a host makes them anew.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
+from operator import sub
 from typing import Final
 
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
-from trunkline.placement.bits import EVERYWHERE, Counter, Numbers, bitmap_of, bits_of
+from trunkline.placement.bits import Counter, Numbers, bitmap_of
 from trunkline.placement.demand import NicClass
 from trunkline.placement.feasibility import wasted_tags
 from trunkline.placement.host_state import HostState
+from trunkline.placement.lanes import Lanes
 from trunkline.placement.offers import Offers
+from trunkline.placement.problem import Row
 from trunkline.placement.request import PlacementRequest
 from trunkline.placement.structure import Profile, Structure, Structures
 
@@ -27,12 +30,16 @@ CLASSES_KEPT_MAX: Final = 512
 LOG_MAX: Final = 8192  # Changes remembered; a class that was not asked for longer is made anew.
 
 
+_Counts = tuple[tuple[int, ...], tuple[int, ...]]  # [slot] Its profile, and its usable devices.
+# Where, the profiles as a bitmap, and how many more of each a host there could give than before.
+_Change = tuple[int, int, list[tuple[int, int]]]
+
+
 class ClassColumns:
     """Which hosts have how many devices for NICs of one class, and how well these suit it.
 
-    A cost is how many tags of a device nobody would use. `at(count)` has one column for each cost
-    that the class meets, cheapest first: the hosts with at least `count` devices of that cost or
-    less.
+    A cost is how many tags of a device nobody would use. Whoever reads columns brings them up to
+    date before, by `follow`.
     """
 
     def __init__(self, one: NicClass, structures: Structures, fleet: Columns) -> None:
@@ -45,69 +52,90 @@ class ClassColumns:
         self.costs = sorted(set(self._cost.values()))
         self.profiles = sum(1 << profile for profile in self._cost)
         self._level = {profile: self.costs.index(cost) for profile, cost in self._cost.items()}
-        self._columns: dict[int, list[int]] = {}  # [count][level]
+        self._with: dict[int, list[int]] = {}  # [count][level]
         self._fitting: Counter | None = None
+        self.last_asked = 0
         self._read = fleet.log_end  # Up to where the columns follow the fleet's log.
 
-    def at(self, count: int) -> list[int]:
-        """Return the columns for a count, up to date; none if nothing anywhere fits."""
-        self._catch_up()
-        columns = self._columns.get(count)
-        if columns is None:
-            columns = self._columns[count] = self._make(count)
-        return columns
+    def follow(self) -> None:
+        """Take in what has changed since the last time."""
+        changes = self._fleet.changes_since(self._read)
+        self._read = self._fleet.log_end
+        if changes is None:
+            self._with.clear()
+            self._fitting = None
+            return
+        more: dict[int, list[int]] = {}  # [place][level]
+        level_of = self._level
+        for place, profiles, differences in changes:
+            if profiles & self.profiles:
+                of_place = more.setdefault(place, [0] * len(self.costs))
+                for profile, difference in differences:
+                    if profile in level_of:
+                        of_place[level_of[profile]] += difference
+        for place, of_place in more.items():
+            self._change(place, accumulate(of_place))
+
+    def by_cost(self, count: int) -> list[int]:
+        """Part the hosts that have so many devices by what the worst of the best ones costs.
+
+        One column for each of `costs`; each host is in one of them at most.
+        """
+        found = self._with.get(count)
+        if found is None:
+            found = self._with[count] = []
+            cheaper, everywhere = 0, self._fleet.everywhere
+            for up_to in self._add_up():
+                enough = up_to.at_least(count, everywhere)
+                found.append(enough ^ cheaper)
+                cheaper = enough
+        return found
 
     def fitting(self) -> Counter:
         """Return how many devices for this class each host could give."""
-        self._catch_up()
         if self._fitting is None:
-            self._fitting = self._add_up(len(self.costs))
+            self._fitting = Counter()
+            for up_to in self._add_up():
+                self._fitting = up_to
         return self._fitting
 
-    def costs_on(self, structure: Structure) -> tuple[int | None, ...]:
+    def costs_on(self, structure: Structure) -> Row:
         """Return the cost of a device of each slot; None: it does not fit."""
-        return tuple([self._cost.get(number) for number in structure.profile_numbers])
+        return tuple(map(self._cost.get, structure.profile_numbers))
 
-    def _make(self, count: int) -> list[int]:
-        levels = range(1, len(self.costs) + 1)
-        return [self._add_up(level).at_least(count, EVERYWHERE) for level in levels]
-
-    def _add_up(self, levels: int) -> Counter:
-        """Add up what hosts have of each profile of the cheapest levels, for all hosts at once."""
+    def _add_up(self) -> Iterator[Counter]:
+        """Count what hosts have of each cost or less, the last time of all: all hosts at once."""
         total = Counter()
-        for profile, level in self._level.items():
-            if level < levels:
-                total.add(self._fleet.usable_of(profile))
-        return total
+        for level in range(len(self.costs)):
+            for profile, of_profile in self._level.items():
+                if of_profile == level:
+                    total.add(self._fleet.usable_of(profile))
+            yield total
 
-    def _catch_up(self) -> None:
-        if self._read == self._fleet.log_end:
+    def _change(self, place: int, more: Iterable[int]) -> None:
+        """Follow what a host has more of each cost or less."""
+        after = self._totals(self._fleet.hosts[place])
+        before = list(map(sub, after, more))
+        if before == after:
             return
-        places = self._fleet.changed_since(self._read, self.profiles)
-        self._read = self._fleet.log_end
-        if places is None:
-            self._columns.clear()
-            self._fitting = None
-            return
-        for place in places:
-            totals, bit = self._totals(self._fleet.hosts[place]), 1 << place
-            if self._fitting is not None and totals:
-                self._fitting.put(place, totals[-1])
-            for count, columns in self._columns.items():
-                for level, total in enumerate(totals):
-                    if (total >= count) != bool(columns[level] & bit):
-                        columns[level] ^= bit
+        if self._fitting is not None:
+            self._fitting.change(place, before[-1], after[-1])
+        for count, columns in self._with.items():
+            # The level at which there are so many; beyond the last one: there are fewer.
+            was, is_now = bisect_left(before, count), bisect_left(after, count)
+            if was != is_now:
+                for level in (was, is_now):
+                    if level < len(columns):
+                        columns[level] ^= 1 << place
 
     def _totals(self, host: HostState) -> list[int]:
         """Count a host's devices of each cost or less."""
         totals = [0] * len(self.costs)
-        level_of = self._level
-        for profile, usable in zip(host.structure.profile_numbers, host.usable, strict=True):
-            if usable and (level := level_of.get(profile)) is not None:
-                totals[level] += usable
-        for level in range(1, len(totals)):
-            totals[level] += totals[level - 1]
-        return totals
+        levels = map(self._level.get, host.structure.profile_numbers)
+        for level, count in zip(levels, host.usable, strict=True):
+            if count and level is not None:
+                totals[level] += count
+        return list(accumulate(totals))
 
 
 class Columns:
@@ -116,13 +144,15 @@ class Columns:
     def __init__(self, hosts: Iterable[HostState], structures: Structures) -> None:
         self.hosts = sorted(hosts, key=lambda host: (host.name, host.id))
         self.places: dict[HostId, int] = {host.id: place for place, host in enumerate(self.hosts)}
+        self.everywhere = (1 << len(self.hosts)) - 1
         self._structures = structures
         self._profile_count = len(structures.profiles)
-        self._classes: OrderedDict[NicClass, ClassColumns] = OrderedDict()
-        self._usable = [host.usable for host in self.hosts]  # As the classes know it.
-        self._of_profile: dict[int, Counter] = {}
-        self._log: list[tuple[int, int]] = []  # Place, and bitmap of its profiles that changed.
-        self._log_start = 0  # How many entries of the log have been forgotten.
+        self._classes: dict[NicClass, ClassColumns] = {}
+        self._asked = 0  # How often, for a class.
+        self._counts = [_counts(host) for host in self.hosts]  # As the log has them.
+        self._of_profile = self._by_profile()
+        self._log: list[_Change] = []
+        self._log_start = 0  # How many changes have been forgotten.
         self.enabled = self._where(lambda host: host.enabled)
         self.up = self._where(lambda host: host.up)
         self.stuck = self._where(lambda host: bool(host.problem))
@@ -131,6 +161,7 @@ class Columns:
         self.free_memory = Numbers(host.free_memory_mib for host in self.hosts)
         self.free_disk = Numbers(host.free_disk_gib for host in self.hosts)
         self._bridges: dict[PhysicalNetwork, int] = {}
+        self._lanes: Lanes | None = None  # None: no request had rules yet.
         self._offers: Offers | None = None  # None: nothing has been explained yet.
 
     def update(self, host: HostState) -> None:
@@ -145,14 +176,13 @@ class Columns:
         self.free_vcpus.put(place, host.free_vcpus)
         self.free_memory.put(place, host.free_memory_mib)
         self.free_disk.put(place, host.free_disk_gib)
-        before = self._usable[place]
+        if self._lanes is not None:
+            self._lanes.follow(place)
+        _, before = self._counts[place]
         if self._offers is not None and before is not host.usable:
             self._offers.follow(place, host)
         if before is not host.usable and before != host.usable:
-            self._usable[place] = host.usable
-            changed = _changed_profiles(host, before)
-            if changed:
-                self._note(place, changed)
+            self._note(place, _counts(host))
 
     def replace(self, host: HostState) -> None:
         """Follow a host that was put anew: nothing of it may be as it was."""
@@ -160,34 +190,44 @@ class Columns:
         if self._offers is not None:
             self._offers.replace(place, self.hosts[place].structure, host.structure)
         self.hosts[place] = host
+        if self._lanes is not None:
+            self._lanes.replace(place, host)
         if self._offers is not None:
             self._offers.follow(place, host)
-        self._usable[place] = host.usable
         if host.structure.has_devices != bool(self.with_devices & bit):
             self.with_devices ^= bit
         for name, column in self._bridges.items():
             if (name in host.structure.bridges) != bool(column & bit):
                 self._bridges[name] ^= bit
-        for profile, counter in self._of_profile.items():
-            counter.put(place, _usable_of(host, profile))
-        self._note(place, -1)
+        while len(self._of_profile) < len(self._structures.profiles):
+            self._of_profile.append(Counter())
+        self._note(place, _counts(host))
         self.update(host)
 
+    def lanes(self) -> Lanes:
+        """Return what hosts have slot by slot, up to date."""
+        if self._lanes is None:
+            self._lanes = Lanes(self.hosts)
+        return self._lanes
+
     def of_class(self, one: NicClass) -> ClassColumns:
-        """Return the columns of a class, made if it is new; where devices are is not in them."""
-        if one.rules or one.numa or one.egress_mbps or one.ingress_mbps:
+        """Return the columns of a class, made if it is new, up to date.
+
+        Where devices are is not in them.
+        """
+        if one.is_placed:
             one = replace(one, rules=frozenset(), numa=None, egress_mbps=0, ingress_mbps=0)
         if self._profile_count != len(self._structures.profiles):
             self._profile_count = len(self._structures.profiles)
             self._classes.clear()
         columns = self._classes.get(one)
         if columns is None:
-            columns = ClassColumns(one, self._structures, self)
-            self._classes[one] = columns
-            if len(self._classes) > CLASSES_KEPT_MAX:
-                self._classes.popitem(last=False)
-        else:
-            self._classes.move_to_end(one)
+            if len(self._classes) >= CLASSES_KEPT_MAX:
+                del self._classes[min(self._classes, key=lambda k: self._classes[k].last_asked)]
+            columns = self._classes[one] = ClassColumns(one, self._structures, self)
+        self._asked += 1
+        columns.last_asked = self._asked
+        columns.follow()
         return columns
 
     def offers(self) -> Offers:
@@ -246,50 +286,45 @@ class Columns:
         """How many changes there have been."""
         return self._log_start + len(self._log)
 
-    def changed_since(self, read: int, profiles: int) -> set[int] | None:
-        """Return the places whose devices of some profiles changed; None: too long ago to tell."""
-        if read < self._log_start:
-            return None
-        entries = self._log[read - self._log_start :]
-        return {place for place, changed in entries if changed & profiles}
+    def changes_since(self, read: int) -> Sequence[_Change] | None:
+        """Return what has changed; None: too long ago to tell."""
+        return None if read < self._log_start else self._log[read - self._log_start :]
 
     def usable_of(self, profile: int) -> Counter:
         """Return how many devices of a profile each host could give."""
-        counter = self._of_profile.get(profile)
-        if counter is None:
-            counter = self._of_profile[profile] = Counter(
-                {
-                    bit.bit_length() - 1: _usable_of(self.hosts[bit.bit_length() - 1], profile)
-                    for bit in bits_of(self.offers().having(1 << profile))
-                },
-                len(self.hosts),
-            )
-        return counter
+        return self._of_profile[profile]
 
-    def _note(self, place: int, profiles: int) -> None:
-        host = self.hosts[place]
-        for profile in set(host.structure.profile_numbers):
-            if profiles >> profile & 1 and profile in self._of_profile:
-                self._of_profile[profile].put(place, _usable_of(host, profile))
-        self._log.append((place, profiles))
+    def _by_profile(self) -> list[Counter]:
+        numbers: list[dict[int, int]] = [{} for _ in self._structures.profiles]
+        for place, counts in enumerate(self._counts):
+            for profile, usable in _summed(counts).items():
+                numbers[profile][place] = usable
+        return [Counter(of_profile, len(self.hosts)) for of_profile in numbers]
+
+    def _note(self, place: int, after: _Counts) -> None:
+        """Take in that a host can give other numbers of devices."""
+        before, self._counts[place] = self._counts[place], after
+        differences = []
+        had, has = _summed(before), _summed(after)
+        for profile in had.keys() | has.keys():
+            was, is_now = had.get(profile, 0), has.get(profile, 0)
+            if was != is_now:
+                differences.append((profile, is_now - was))
+                self._of_profile[profile].change(place, was, is_now)
+        profiles = sum(1 << profile for profile, _ in differences)
+        self._log.append((place, profiles, differences))
         if len(self._log) > LOG_MAX:
             self._log_start += LOG_MAX // 2
             del self._log[: LOG_MAX // 2]
 
 
-def _usable_of(host: HostState, profile: int) -> int:
-    numbers = host.structure.profile_numbers
-    return sum([n for p, n in zip(numbers, host.usable, strict=True) if p == profile])
+def _counts(host: HostState) -> _Counts:
+    return host.structure.profile_numbers, host.usable
 
 
-def _changed_profiles(host: HostState, before: Sequence[int]) -> int:
-    """Return the profiles of which a host could give more or fewer devices than before."""
-    return sum(
-        {
-            1 << profile
-            for profile, now, then in zip(
-                host.structure.profile_numbers, host.usable, before, strict=True
-            )
-            if now != then
-        }
-    )
+def _summed(counts: _Counts) -> dict[int, int]:
+    """Add up what there is of each profile."""
+    total: dict[int, int] = {}
+    for profile, usable in zip(*counts, strict=True):
+        total[profile] = total.get(profile, 0) + usable
+    return total

@@ -6,9 +6,10 @@ the names of their NICs have equal demands, which is why order can't matter furt
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Final
 
 from trunkline.domain.device import DeviceKind
@@ -19,12 +20,16 @@ from trunkline.placement.groups import numbered_rules
 from trunkline.placement.problem import ClassRule
 from trunkline.placement.request import GroupRule, NicDemand, PlacementRequest, SegmentOption
 
+_SORT_KEY = attrgetter("sort_key")
+
 Attributes = frozenset[tuple[str, str]]
+
+CLASSES_KNOWN_MAX: Final = 1024
 
 _NO_NETWORK: Final = SegmentOption(segment_id=None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NicClass:
     """What a NIC needs. Any of `ways` will do; or, without a device, any of `bridges`."""
 
@@ -38,7 +43,16 @@ class NicClass:
     ingress_mbps: int = 0
     rules: frozenset[int] = frozenset()  # Of the demand's rules, those that are about it.
 
+    def __hash__(self) -> int:
+        """Hash what mostly differs, and remembers its own hash."""
+        return hash((self.ways, self.bridges))
+
     @property
+    def is_placed(self) -> bool:
+        """Whether it matters where its devices are."""
+        return bool(self.rules or self.numa or self.egress_mbps or self.ingress_mbps)
+
+    @cached_property
     def sort_key(self) -> tuple[object, ...]:
         """An order of classes that depends on nothing but what they say."""
         return (
@@ -75,7 +89,7 @@ class NicClass:
         return [frozenset(way | keys) for way in ways for keys in matched]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Demand:
     """All NICs of a server together."""
 
@@ -83,37 +97,58 @@ class Demand:
     bridge_classes: tuple[NicClass, ...]  # A bridge takes any number of NICs.
     rules: tuple[ClassRule, ...] = ()  # Over `device_classes`.
 
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """How many NICs are of each of `device_classes`."""
+        return tuple([count for _, count in self.device_classes])
+
+    @cached_property
+    def is_ruled(self) -> bool:
+        """Whether it matters where devices are."""
+        return bool(self.rules) or any(one.is_placed for one, _ in self.device_classes)
+
 
 def make_demand(request: PlacementRequest) -> Demand:
     """Reduce a request."""
-    return demand_of(*classes_and_rules(request))
+    return demand_and_classes(request)[0]
 
 
-def demand_of(classes: Sequence[NicClass], rules: Sequence[GroupRule]) -> Demand:
-    """Reduce what `classes_and_rules` says of a request."""
-    counted = Counter(classes)
-    found = sorted(counted, key=lambda one: one.sort_key) if len(counted) > 1 else [*counted]
+def demand_and_classes(request: PlacementRequest) -> tuple[Demand, list[int | None]]:
+    """Reduce a request, and say of which device class each NIC is; None: a bridge will do."""
+    classes, rules = classes_and_rules(request)
+    met: dict[NicClass, int] = {}  # In the order in which they are met.
+    met_of_nic = [met.setdefault(one, len(met)) for one in classes]
+    found = sorted(met, key=_SORT_KEY) if len(met) > 1 else [*met]
     device_classes = [one for one in found if one.kind is not None]
-    return Demand(
-        tuple((one, counted[one]) for one in device_classes),
-        tuple(one for one in found if one.kind is None),
+    number: list[int | None] = [None] * len(met)
+    for c, one in enumerate(device_classes):
+        number[met[one]] = c
+    counts = [0] * len(device_classes)
+    class_of_nic = [number[n] for n in met_of_nic]
+    for of_nic in class_of_nic:
+        if of_nic is not None:
+            counts[of_nic] += 1
+    demand = Demand(
+        tuple(zip(device_classes, counts, strict=True)),
+        tuple([one for one in found if one.kind is None]),
         tuple(
             ClassRule(
                 scope=rule.scope,
                 apart=rule.apart,
                 hard=rule.hard,
-                classes=tuple(c for c, one in enumerate(device_classes) if number in one.rules),
+                classes=tuple(c for c, one in enumerate(device_classes) if n in one.rules),
             )
-            for number, rule in enumerate(rules)
+            for n, rule in enumerate(rules)
         ),
     )
+    return demand, class_of_nic
 
 
 def classes_and_rules(
     request: PlacementRequest,
 ) -> tuple[tuple[NicClass, ...], tuple[GroupRule, ...]]:
     """The class of each NIC, in the request's order; and the rules, as classes number them."""
-    classes = tuple(nic_class(nic) for nic in request.nics)
+    classes = tuple(map(nic_class, request.nics))
     if not request.rules:
         return classes, ()
     named = {nic.nic: one for nic, one in zip(request.nics, classes, strict=True)}
@@ -132,11 +167,10 @@ def nic_class(nic: NicDemand) -> NicClass:
         assert not nic.guarantee, "bridges guarantee nothing"
         bridges = (option.physical_network for option in nic.options)
         return NicClass(None, frozenset(), frozenset(name for name in bridges if name is not None))
-    ways = (way_of(nic, option) for option in nic.options or (_NO_NETWORK,))
-    return NicClass(
+    ways = [way_of(nic, option) for option in nic.options or (_NO_NETWORK,)]
+    return _known_class(
         nic.kind,
-        frozenset(way for way in ways if way is not None),
-        frozenset(),
+        frozenset([way for way in ways if way is not None]),
         nic.match,
         nic.or_kinds,
         nic.numa,
@@ -145,11 +179,29 @@ def nic_class(nic: NicDemand) -> NicClass:
     )
 
 
+@lru_cache(maxsize=CLASSES_KNOWN_MAX)
+def _known_class(
+    kind: DeviceKind,
+    ways: frozenset[Attributes],
+    match: DeviceMatch,
+    or_kinds: frozenset[DeviceKind],
+    numa: NumaPolicy | None,
+    egress_mbps: int,
+    ingress_mbps: int,
+) -> NicClass:
+    """One object for equal classes, so that what is worked out of it is worked out once."""
+    return NicClass(kind, ways, frozenset(), match, or_kinds, numa, egress_mbps, ingress_mbps)
+
+
 def way_of(nic: NicDemand, option: SegmentOption) -> Attributes | None:
     """What a device needs for this NIC on this segment; None when the two contradict."""
-    if any(option.attributes.get(key, value) != value for key, value in nic.attributes.items()):
-        return None
-    return frozenset(option.attributes.items()) | frozenset(nic.attributes.items())
+    demanded = nic.attributes
+    if not demanded:
+        return frozenset(option.attributes.items())
+    for key, value in option.attributes.items():
+        if demanded.get(key, value) != value:
+            return None
+    return frozenset({**option.attributes, **demanded}.items())
 
 
 def fits(attributes: Mapping[str, str], demanded: Mapping[str, str]) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.placement.demand import Demand, NicClass
 from trunkline.placement.host_state import HostState
-from trunkline.placement.matching import solve
-from trunkline.placement.problem import ClassRule, Costs, Place, Problem, Solution
+from trunkline.placement.matching import solve, solve_unruled
+from trunkline.placement.problem import Costs, Place, Problem, Solution
 from trunkline.placement.request import PlacementRequest, Reason
 from trunkline.placement.structure import Profile, Structure
 from trunkline.placement.views import NumaRoom
@@ -17,18 +16,17 @@ from trunkline.placement.views import NumaRoom
 
 def host_reasons(request: PlacementRequest, host: HostState) -> tuple[Reason, ...]:
     """All reasons that lie in the host rather than in its devices; none if it can take a server."""
-    return tuple(reason for holds, reason in _host_rules(request, host) if not holds)
-
-
-def _host_rules(request: PlacementRequest, host: HostState) -> Iterator[tuple[bool, Reason]]:
-    yield request.only_host in (None, host.name), Reason.NOT_THE_HOST_ASKED_FOR
-    yield host.id not in request.excluded_hosts, Reason.EXCLUDED
-    yield host.enabled, Reason.DISABLED
-    yield host.up or bool(host.problem), Reason.DOWN
-    yield not host.problem, Reason.STUCK
-    yield request.vcpus <= host.free_vcpus, Reason.NO_VCPUS
-    yield request.memory_mib <= host.free_memory_mib, Reason.NO_MEMORY
-    yield request.disk_gib <= host.free_disk_gib, Reason.NO_DISK
+    rules = (
+        (request.only_host in (None, host.name), Reason.NOT_THE_HOST_ASKED_FOR),
+        (host.id not in request.excluded_hosts, Reason.EXCLUDED),
+        (host.enabled, Reason.DISABLED),
+        (host.up or bool(host.problem), Reason.DOWN),
+        (not host.problem, Reason.STUCK),
+        (request.vcpus <= host.free_vcpus, Reason.NO_VCPUS),
+        (request.memory_mib <= host.free_memory_mib, Reason.NO_MEMORY),
+        (request.disk_gib <= host.free_disk_gib, Reason.NO_DISK),
+    )
+    return tuple([reason for holds, reason in rules if not holds])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +43,14 @@ class Site:
 def site_of(host: HostState, request: PlacementRequest) -> Site:
     """Say where a host's families are, what they can guarantee, and where the guest can be."""
     left = host.bandwidth_left()
-    nodes = nodes_with_room(host, request) if host.numa else ()
+    rooms = host.numa
+    nodes = _nodes_with_room(rooms, request)
     return Site(
         places=host.places,
         egress_left=tuple([_none_below_0(each.egress_mbps) for each in left]),
         ingress_left=tuple([_none_below_0(each.ingress_mbps) for each in left]),
-        numa_nodes=tuple(node.number for node in nodes) if host.numa else None,
-        numa_sockets=tuple(node.socket for node in nodes),
+        numa_nodes=tuple([node.number for node in nodes]) if rooms else None,
+        numa_sockets=tuple([node.socket for node in nodes]),
     )
 
 
@@ -60,63 +59,69 @@ def _none_below_0(mbps: int | None) -> int | None:
     return mbps and max(mbps, 0)
 
 
-def nodes_with_room(host: HostState, request: PlacementRequest) -> tuple[NumaRoom, ...]:
+def _nodes_with_room(rooms: tuple[NumaRoom, ...], request: PlacementRequest) -> Sequence[NumaRoom]:
     """The nodes that the guest can be on, those with most memory free first.
 
     A guest that is not confined can be on any, whatever is left there.
     """
-    nodes = sorted(host.numa, key=lambda node: (-node.free_memory_mib, node.number))
+    nodes = sorted(rooms, key=lambda node: (-node.free_memory_mib, node.number))
     if not request.is_confined:
-        return tuple(nodes)
-    return tuple(
+        return nodes
+    return [
         node
         for node in nodes
         if request.vcpus <= node.free_vcpus and request.memory_mib <= node.free_memory_mib
-    )
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
     """What one demand can use of one structure; worked out once for all hosts built alike."""
 
-    counts: tuple[int, ...]  # [class]
+    demand: Demand
+    structure: Structure
     costs: Costs  # [class][slot] tags that the device would have in vain; None: does not fit.
-    family: tuple[int, ...]  # [slot]
-    whole: tuple[bool, ...]  # [slot]
-    numa: tuple[NumaPolicy | None, ...] = ()  # [class]
-    egress: tuple[int, ...] = ()  # [class]
-    ingress: tuple[int, ...] = ()  # [class]
-    rules: tuple[ClassRule, ...] = ()
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """NICs in each class."""
+        return self.demand.counts
 
     @property
     def is_ruled(self) -> bool:
         """Whether it matters where devices are."""
-        return bool(self.rules) or any(self.numa) or any(self.egress) or any(self.ingress)
+        return self.demand.is_ruled
 
     def solve(self, usable: tuple[int, ...], site: Site | None = None) -> Solution | None:
         """Assign devices to all NICs of a host with these counts, exactly.
 
         Without a site, whether devices suffice is asked apart from all rules.
         """
-        return solve(self.problem(usable, site))
+        if site is not None:
+            return solve(self.problem(usable, site))
+        structure = self.structure
+        return solve_unruled(
+            self.demand.counts, self.costs, usable, structure.family, structure.whole
+        )
 
     def problem(self, usable: tuple[int, ...], site: Site | None = None) -> Problem:
         """The matching problem of a host with these counts."""
+        demand, structure = self.demand, self.structure
         devices = Problem(
-            counts=self.counts,
+            counts=demand.counts,
             costs=self.costs,
             free=usable,
-            family=self.family,
-            whole=self.whole,
+            family=structure.family,
+            whole=structure.whole,
         )
         if site is None:
             return devices
         return replace(
             devices,
-            numa=self.numa,
-            egress=self.egress,
-            ingress=self.ingress,
-            rules=self.rules,
+            numa=tuple(one.numa for one, _ in demand.device_classes),
+            egress=tuple(one.egress_mbps for one, _ in demand.device_classes),
+            ingress=tuple(one.ingress_mbps for one, _ in demand.device_classes),
+            rules=demand.rules,
             places=site.places,
             egress_left=site.egress_left,
             ingress_left=site.ingress_left,
@@ -135,21 +140,7 @@ def fit(demand: Demand, structure: Structure) -> Fit | None:
     )
     if any(all(cost is None for cost in row) for row in costs):
         return None
-    return fit_at_costs(demand, structure, costs)
-
-
-def fit_at_costs(demand: Demand, structure: Structure, costs: Costs) -> Fit:
-    """Lay a demand beside a structure whose devices are known to cost so much."""
-    return Fit(
-        counts=tuple(count for _, count in demand.device_classes),
-        costs=costs,
-        family=structure.family,
-        whole=structure.whole,
-        numa=tuple(one.numa for one, _ in demand.device_classes),
-        egress=tuple(one.egress_mbps for one, _ in demand.device_classes),
-        ingress=tuple(one.ingress_mbps for one, _ in demand.device_classes),
-        rules=demand.rules,
-    )
+    return Fit(demand, structure, costs)
 
 
 def wasted_tags(one: NicClass, profile: Profile) -> int | None:

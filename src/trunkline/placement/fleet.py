@@ -6,13 +6,14 @@ depend only on what the hosts are, never on the history of calls that led there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.placement.columns import Columns
+from trunkline.placement.criteria import DEFAULT_RANKING, Ranking
 from trunkline.placement.host_state import HostState
 from trunkline.placement.places import Places
 from trunkline.placement.request import Placed, PlacementRequest
@@ -50,7 +51,8 @@ class Hold:
 class Fleet:
     """The index. Its hosts change by deltas, each of which costs the same in any fleet."""
 
-    def __init__(self) -> None:
+    def __init__(self, ranking: Ranking = DEFAULT_RANKING) -> None:
+        self.ranking = ranking  # Of its hosts, whoever asks.
         self._hosts: dict[HostId, HostState] = {}
         self._structures = Structures()
         self._places = Places()
@@ -156,8 +158,13 @@ class Fleet:
 
     def free_device(self, host_id: HostId, device: DeviceRef) -> None:
         """The store says that the device has no owner any more. Twice is once."""
+        self.free_devices(host_id, (device,))
+
+    def free_devices(self, host_id: HostId, devices: Iterable[DeviceRef]) -> None:
+        """Like `free_device` for each of them, in the time of one."""
         host = self._hosts[host_id]
-        host.release(device)
+        for device in devices:
+            host.release(device)
         self._recount(host)
 
     def adjust(

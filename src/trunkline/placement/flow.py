@@ -7,7 +7,7 @@ each device of a family, so that successive shortest paths give the least of bot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from trunkline.placement.problem import Row
@@ -43,20 +43,35 @@ def assign(
     fullest = max(room.values(), default=0)
     taken = [[0] * len(left) for _ in rows]
     price = imbalance = 0
-    for r, count in enumerate(counts):
-        for _ in range(count):
-            path = _direct(rows, r, left, family, room, taken) or _cheapest_path(
-                rows, r, free, left, family, room, taken
-            )
-            if path is None:
-                return None
-            more, hops, end = path
-            price += more
+    # Those with least choice first: what comes later then rarely needs them moved.
+    choice = [len(row) - row.count(None) for row in rows]
+    order = sorted(range(len(rows)), key=choice.__getitem__)
+    for at, r in enumerate(order):
+        cheapest, slots = _cheapest_slots(rows[r])
+        reach: Collection[int] | None = None
+        for _ in range(counts[r]):
+            end = _roomiest(slots, left, family, room)
+            if end is not None and at:
+                reach = reach or _within_reach(slots, rows, order[:at], family, taken)
+                here = room[family[end]]
+                if any(room[f] > here for f in reach):
+                    end = None
+            if end is not None:
+                price += cheapest
+                taken[r][end] += 1
+                left[end] -= 1
+            else:
+                path = _cheapest_path(rows, order[: at + 1], free, left, family, room, taken)
+                if path is None:
+                    return None
+                more, hops, end = path
+                price += more
+                for taker, slot, change in hops:
+                    taken[taker][slot] += change
+                    left[slot] -= change
+                reach = None
             imbalance += fullest - room[family[end]]
-            for taker, slot, change in hops:
-                taken[taker][slot] += change
-                left[slot] -= change
-                room[family[slot]] -= change
+            room[family[end]] -= 1
     return Flow(taken, price, imbalance)
 
 
@@ -64,43 +79,54 @@ _Hop = tuple[int, int, int]  # Row, slot, +1 or -1.
 _Path = tuple[int, list[_Hop], int]  # What it adds to the price, the hops, the slot it ends at.
 
 
-def _direct(
-    rows: Sequence[Row],
-    r: int,
-    left: Sequence[int],
-    family: Sequence[int],
-    room: dict[int, int],
-    taken: Sequence[Sequence[int]],
-) -> _Path | None:
-    """The row's cheapest slot, if something is left there and no detour could be better."""
-    row = rows[r]
-    cheapest = None
-    best = -1
+def _cheapest_slots(row: Row) -> tuple[int, list[int]]:
+    """The lowest cost of a row, and the slots that cost so much."""
+    cheapest = _FAR
+    slots: list[int] = []
     for slot, cost in enumerate(row):
-        if cost is None or (cheapest is not None and cost > cheapest):
+        if cost is None or cost > cheapest:
             continue
-        if cheapest is None or cost < cheapest:
-            cheapest, best = cost, -1
-        if left[slot] and (best < 0 or room[family[slot]] > room[family[best]]):
-            best = slot
-    if cheapest is None or best < 0:
-        return None
-    if r and any(room[f] > room[family[best]] for f in _within_reach(rows, r, family, taken)):
-        return None
-    return cheapest, [(r, best, 1)], best
+        if cost < cheapest:
+            cheapest = cost
+            slots.clear()
+        slots.append(slot)
+    return cheapest, slots
+
+
+def _roomiest(
+    slots: Sequence[int], left: Sequence[int], family: Sequence[int], room: Mapping[int, int]
+) -> int | None:
+    """Of some slots the first one of the family with most room, if there is anything left.
+
+    A row's cheapest slots are where its next device comes from, as long as no detour could end in
+    a family with more room.
+    """
+    best, most = None, -1
+    for slot in slots:
+        if left[slot] and room[family[slot]] > most:
+            best, most = slot, room[family[slot]]
+    return best
 
 
 def _within_reach(
-    rows: Sequence[Row], r: int, family: Sequence[int], taken: Sequence[Sequence[int]]
+    slots: Sequence[int],
+    rows: Sequence[Row],
+    others: Sequence[int],
+    family: Sequence[int],
+    taken: Sequence[Sequence[int]],
 ) -> set[int]:
-    """Families that a detour of the row can end in: its own, and those that others can move to."""
-    reach = {family[slot] for slot, cost in enumerate(rows[r]) if cost is not None}
-    waiting = list(range(r))
+    """Families that a detour over a row's cheapest slots can end in, as other rows move away.
+
+    One over a slot that costs the row more can't be better: as the others have the least price,
+    none of their moves makes up for it.
+    """
+    reach = {family[slot] for slot in slots}
+    waiting = list(others)
     grown = True
     while grown:
         grown = False
         for other in waiting:
-            if any(count and family[slot] in reach for slot, count in enumerate(taken[other])):
+            if any(count and f in reach for f, count in zip(family, taken[other], strict=True)):
                 reach.update(
                     f for f, cost in zip(family, rows[other], strict=True) if cost is not None
                 )
@@ -112,19 +138,20 @@ def _within_reach(
 
 def _cheapest_path(
     rows: Sequence[Row],
-    start: int,
+    order: Sequence[int],
     free: Sequence[int],
     left: Sequence[int],
     family: Sequence[int],
     room: dict[int, int],
     taken: Sequence[Sequence[int]],
 ) -> _Path | None:
-    """Bellman-Ford over rows and slots.
+    """Bellman-Ford over rows and slots, from the last row.
 
     A row reaches its slots. A slot reaches the rows that have devices of it, and could give one up.
     A slot with something left reaches the other slots of its family too: taking one device here and
     giving one back there leaves the family as it was.
     """
+    start = order[-1]
     to_row: dict[int, int] = {start: 0}
     to_slot: dict[int, int] = {}
     via: dict[int, tuple[bool, int]] = {}  # [slot] the row, or else the slot, it was reached from.
@@ -133,7 +160,7 @@ def _cheapest_path(
     changed = True
     while changed:
         changed = False
-        for r in range(start + 1):
+        for r in order:
             if r not in to_row:
                 continue
             for slot, cost in enumerate(rows[r]):
@@ -146,7 +173,7 @@ def _cheapest_path(
                         to_slot[other], via[other], changed = so_far, (False, slot), True
         for slot in used:
             so_far = to_slot.get(slot, _FAR)
-            for r in range(start + 1):
+            for r in order:
                 cost = rows[r][slot]
                 if cost is not None and taken[r][slot] and so_far - cost < to_row.get(r, _FAR):
                     to_row[r], via_slot[r], changed = so_far - cost, slot, True

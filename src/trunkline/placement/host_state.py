@@ -8,7 +8,7 @@ given to another, so they are kept apart.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Bandwidth, Guarantee
 from trunkline.domain.device import DeviceRef
@@ -59,7 +59,8 @@ class HostState:
         "_bandwidth_left",
         "_held",
         "_kin_ids",
-        "_numa",
+        "_numa_left",
+        "_numa_nodes",
         "_taken",
         "addresses",
         "enabled",
@@ -97,9 +98,11 @@ class HostState:
         if view.bandwidth_left:
             left = view.bandwidth_left
             self._bandwidth_left = tuple(left.get(kin, NOT_ACCOUNTED) for kin in self._kin_ids)
-        self._numa = view.numa
-        sockets = tuple((room.number, room.socket) for room in view.numa)
-        self.places = places.of(self.structure, self.addresses, sockets)
+        self._numa_nodes = places.share(tuple((room.number, room.socket) for room in view.numa))
+        self._numa_left: list[int] = []  # [twice the node] vCPUs; memory in MiB follows.
+        for room in view.numa:
+            self._numa_left += room.free_vcpus, room.free_memory_mib
+        self.places = places.of(self.structure, self.addresses, self._numa_nodes)
         self._taken = [pool.taken for family in families for pool in family.pools]
         self._held = [0] * len(self._taken)
         self.usable: tuple[int, ...] = ()
@@ -109,7 +112,18 @@ class HostState:
     @property
     def numa(self) -> tuple[NumaRoom, ...]:
         """What each NUMA node has left, by number; empty: the host reports none."""
-        return self._numa
+        left = self._numa_left
+        return tuple(
+            [
+                NumaRoom(
+                    number=number,
+                    socket=socket,
+                    free_vcpus=left[2 * at],
+                    free_memory_mib=left[2 * at + 1],
+                )
+                for at, (number, socket) in enumerate(self._numa_nodes)
+            ]
+        )
 
     def give(
         self, *, vcpus: int, memory_mib: int, disk_gib: int, numa_node: int | None = None
@@ -118,17 +132,10 @@ class HostState:
         self.free_vcpus += vcpus
         self.free_memory_mib += memory_mib
         self.free_disk_gib += disk_gib
-        if numa_node is not None:
-            self._numa = tuple(
-                replace(
-                    room,
-                    free_vcpus=room.free_vcpus + vcpus,
-                    free_memory_mib=room.free_memory_mib + memory_mib,
-                )
-                if room.number == numa_node
-                else room
-                for room in self._numa
-            )
+        for at, (number, _) in enumerate(self._numa_nodes):
+            if number == numa_node:
+                self._numa_left[2 * at] += vcpus
+                self._numa_left[2 * at + 1] += memory_mib
 
     def count(self) -> None:
         """Count anew how many devices of each slot could be chosen, after devices changed."""
@@ -261,7 +268,7 @@ class HostState:
                 for kin, left in zip(self._kin_ids, self._bandwidth_left, strict=False)
                 if left.is_accounted
             },
-            numa=self._numa,
+            numa=self.numa,
         )
 
     def _pools(self) -> Iterator[DevicePool]:

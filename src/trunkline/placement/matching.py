@@ -31,12 +31,34 @@ def solve(problem: Problem, *, states_max: int = STATES_MAX) -> Solution | None:
     The same problem always has the same solution. Permuting classes, slots or families changes no
     more than which of several best ones it is.
     """
-    if not problem.is_ruled:
-        flow = assign(problem.costs, problem.counts, problem.free, problem.family)
-        if flow is None:
-            return None
-        if not any(problem.whole) or is_exclusive(lay_out(problem), flow.taken):
-            return Solution(flow.taken, flow.price, 0, flow.imbalance)
+    if problem.is_ruled:
+        return _Homes(problem, states_max).best()
+    return solve_unruled(
+        problem.counts,
+        problem.costs,
+        problem.free,
+        problem.family,
+        problem.whole,
+        states_max=states_max,
+    )
+
+
+def solve_unruled(
+    counts: tuple[int, ...],
+    costs: Costs,
+    free: tuple[int, ...],
+    family: tuple[int, ...],
+    whole: tuple[bool, ...],
+    *,
+    states_max: int = STATES_MAX,
+) -> Solution | None:
+    """Like `solve` for a problem of these alone, which most are."""
+    flow = assign(costs, counts, free, family)
+    if flow is None:
+        return None
+    if is_exclusive(whole, family, flow.taken):
+        return Solution(flow.taken, flow.price, 0, flow.imbalance)
+    problem = Problem(counts=counts, costs=costs, free=free, family=family, whole=whole)
     return _Homes(problem, states_max).best()
 
 

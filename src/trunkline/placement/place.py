@@ -7,17 +7,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from trunkline.placement.bits import bits_of
-from trunkline.placement.columns import ClassColumns, Columns
-from trunkline.placement.demand import Demand, NicClass, classes_and_rules, demand_of, fits
+from trunkline.placement.demand import demand_and_classes, fits
 from trunkline.placement.explanation import explain
-from trunkline.placement.feasibility import Fit, fit_at_costs, host_reasons, site_of
+from trunkline.placement.feasibility import Fit, host_reasons, site_of
 from trunkline.placement.fleet import Fleet
 from trunkline.placement.host_state import HostState
-from trunkline.placement.matching import Solution
+from trunkline.placement.problem import Solution
 from trunkline.placement.ranking import in_order
 from trunkline.placement.request import (
     NicChoice,
@@ -48,7 +46,7 @@ def find_placement(
     request: PlacementRequest, fleet: Fleet, *, spread_key: str = ""
 ) -> Placed | None:
     """Like `place`, without the reasons."""
-    sought = _Sought.of(request, fleet.columns())
+    sought = _Sought(request, fleet)
     found = (sought.place_on(host) for host in sought.hosts(spread_key))
     return next((placed for placed in found if placed is not None), None)
 
@@ -61,80 +59,79 @@ def candidates(
     The fleet may change between two candidates: each is decided from its host as it is then, and
     hosts that did not fit at the start are not looked at again.
     """
-    sought = _Sought.of(request, fleet.columns())
+    sought = _Sought(request, fleet)
     for host in list(sought.hosts(spread_key)):
         placed = sought.place_on(host) if fleet.find_host(host.id) is host else None
         if placed is not None:
             yield placed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Sought:
     """A request with all that is worked out of it once, before any host is looked at."""
 
-    request: PlacementRequest
-    nic_classes: Sequence[NicClass]  # In the order of the request's NICs.
-    demand: Demand
-    columns: Columns
-    device_columns: Sequence[tuple[ClassColumns, int]]  # As `Demand.device_classes`.
-
-    @classmethod
-    def of(cls, request: PlacementRequest, columns: Columns) -> _Sought:
-        classes, rules = classes_and_rules(request)
-        demand = demand_of(classes, rules)
-        return cls(
-            request=request,
-            nic_classes=classes,
-            demand=demand,
-            columns=columns,
-            device_columns=[(columns.of_class(one), n) for one, n in demand.device_classes],
-        )
+    def __init__(self, request: PlacementRequest, fleet: Fleet) -> None:
+        columns = fleet.columns()
+        demand, self._class_of_nic = demand_and_classes(request)
+        self._request = request
+        self._demand = demand
+        self._columns = columns
+        self._ranking = fleet.ranking
+        self._device_columns = [  # As `Demand.device_classes`.
+            (columns.of_class(one), count) for one, count in demand.device_classes
+        ]
 
     def hosts(self, spread_key: str) -> Iterator[HostState]:
         """Yield the hosts to try, best first."""
         return in_order(
-            self.request, self.demand, self.device_columns, self.columns, spread_key=spread_key
+            self._request,
+            self._demand,
+            self._device_columns,
+            self._columns,
+            self._ranking,
+            spread_key=spread_key,
         )
 
     def place_on(self, host: HostState) -> Placed | None:
         """Decide on one host, as it is now."""
-        if host_reasons(self.request, host):  # Columns know no numbers below 0.
+        if host_reasons(self._request, host):  # Columns know no numbers below 0.
             return None
-        costs = tuple(each.costs_on(host.structure) for each, _ in self.device_columns)
-        plan = fit_at_costs(self.demand, host.structure, costs)
-        solution = plan.solve(host.usable, site_of(host, self.request) if plan.is_ruled else None)
+        costs = tuple([each.costs_on(host.structure) for each, _ in self._device_columns])
+        fit = Fit(self._demand, host.structure, costs)
+        solution = fit.solve(host.usable, site_of(host, self._request) if fit.is_ruled else None)
         if solution is None:
             return None
-        devices = _pick_devices(host, plan, solution)
+        devices = [iter(picked) for picked in _pick_devices(host, solution)]
+        choices = [
+            _choice_of_bridge(nic, host)
+            if c is None
+            else _choice_of_device(nic, host, *next(devices[c]))
+            for nic, c in zip(self._request.nics, self._class_of_nic, strict=True)
+        ]
+        is_confined = fit.is_ruled and bool(host.numa) and self._request.is_confined
         return Placed(
             host_id=host.id,
             seen_generation=host.generation,
-            choices=tuple(self._choices(host, devices)),
-            numa_node=solution.numa_node if host.numa and self.request.is_confined else None,
+            choices=tuple(choices),
+            numa_node=solution.numa_node if is_confined else None,
         )
-
-    def _choices(self, host: HostState, devices: list[list[_Picked]]) -> Iterator[NicChoice]:
-        """Give each NIC the next device of its class, or a bridge."""
-        number = {one: c for c, (one, _) in enumerate(self.demand.device_classes)}
-        for nic, one in zip(self.request.nics, self.nic_classes, strict=True):
-            if nic.kind is None:
-                yield _choice_of_bridge(nic, host)
-            else:
-                yield _choice_of_device(nic, host, devices[number[one]].pop(0))
 
 
 _Picked = tuple[int, int]  # A slot, and a bit of it.
 
 
-def _pick_devices(host: HostState, plan: Fit, solution: Solution) -> list[list[_Picked]]:
+def _pick_devices(host: HostState, solution: Solution) -> list[list[_Picked]]:
     """Name the devices of each class: the lowest free ones of each slot."""
     free: dict[int, Iterator[int]] = {}
-    picked: list[list[_Picked]] = [[] for _ in plan.counts]
-    for c, row in enumerate(solution.taken):
+    picked: list[list[_Picked]] = []
+    for row in solution.taken:
+        of_class: list[_Picked] = []
         for slot, count in enumerate(row):
             if count:
-                bits = free.setdefault(slot, bits_of(host.free(slot)))
-                picked[c] += [(slot, next(bits)) for _ in range(count)]
+                bits = free.get(slot)
+                if bits is None:
+                    bits = free[slot] = bits_of(host.free(slot))
+                of_class += [(slot, next(bits)) for _ in range(count)]
+        picked.append(of_class)
     return picked
 
 
@@ -147,13 +144,13 @@ def _choice_of_bridge(nic: NicDemand, host: HostState) -> NicChoice:
     return NicChoice(nic=nic.nic, segment_id=segment_id, device=None)
 
 
-def _choice_of_device(nic: NicDemand, host: HostState, picked: _Picked) -> NicChoice:
+def _choice_of_device(nic: NicDemand, host: HostState, slot: int, bit: int) -> NicChoice:
     """Choose the first of the NIC's segments that the device reaches."""
-    slot, bit = picked
-    attributes = dict(host.structure.slots[slot].profile.attributes)
-    assert fits(attributes, nic.attributes)
     segment_id = None  # Of a device on no network.
-    if nic.options:
+    if len(nic.options) == 1:
+        segment_id = nic.options[0].segment_id
+    elif nic.options:
+        attributes = host.structure.slots[slot].profile.values
         segment_id = next(
             option.segment_id for option in nic.options if fits(attributes, option.attributes)
         )

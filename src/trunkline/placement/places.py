@@ -8,60 +8,63 @@ whole family.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from trunkline.domain.device import SWITCH_TAG
 from trunkline.placement.problem import Place
 from trunkline.placement.structure import Slot, Structure
 
-_Sockets = tuple[tuple[int, int | None], ...]  # NUMA nodes of a host, with the socket of each.
+Nodes = tuple[tuple[int, int | None], ...]  # NUMA nodes of a host, with the socket of each.
 
 
 class Places:
-    """Answers where families are, and remembers it."""
+    """Answers where families are, and remembers it: few of the answers differ."""
 
     def __init__(self) -> None:
-        self._in_structure: dict[Structure, list[tuple[int | None, int | None]]] = {}
         self._known: dict[object, tuple[Place, ...]] = {}
-        self._shared: dict[tuple[Place, ...], tuple[Place, ...]] = {}  # Equal ones are the same.
+        self._shared: dict[tuple[Place, ...], tuple[Place, ...]] = {}
+        self._nodes: dict[Nodes, Nodes] = {}
 
     def of(
-        self, structure: Structure, addresses: tuple[str, ...], sockets: _Sockets = ()
+        self, structure: Structure, addresses: tuple[str, ...], nodes: Nodes = ()
     ) -> tuple[Place, ...]:
         """Return the place of each family of a host.
 
         Args:
             structure: What the host is built like.
             addresses: Of each family's PF, or of the device alone.
-            sockets: As the host reports them; of other nodes the socket is not known.
+            nodes: As the host reports them; of other ones the socket is not known.
         """
-        key = structure, addresses, sockets
+        key = structure, addresses, nodes
         places = self._known.get(key)
         if places is None:
-            places = self._make(structure, addresses, dict(sockets))
-            places = self._known[key] = self._shared.setdefault(places, places)
+            made = _places(structure, addresses, dict(nodes))
+            places = self._known[key] = self._shared.setdefault(made, made)
         return places
 
-    def _make(
-        self, structure: Structure, addresses: Sequence[str], socket_of: dict[int, int | None]
-    ) -> tuple[Place, ...]:
-        told = self._in_structure.get(structure)
-        if told is None:
-            told = self._in_structure[structure] = _told(structure)
-        cards: dict[str, int] = {}
-        places = []
-        for family, (address, (node, switch)) in enumerate(zip(addresses, told, strict=True)):
-            # Ports of one card are functions of one PCI device.
-            card = address.rpartition(".")[0] or f"of family {family}"
-            places.append(
-                Place(
-                    numa_node=node,
-                    socket=None if node is None else socket_of.get(node),
-                    card=cards.setdefault(card, len(cards)),
-                    switch=switch,
-                )
+    def share(self, nodes: Nodes) -> Nodes:
+        """Return the one tuple of these nodes, whoever asks."""
+        return self._nodes.setdefault(nodes, nodes)
+
+
+def _places(
+    structure: Structure, addresses: Sequence[str], socket_of: Mapping[int, int | None]
+) -> tuple[Place, ...]:
+    cards: dict[str, int] = {}
+    places = []
+    told = _told(structure)
+    for family, (address, (node, switch)) in enumerate(zip(addresses, told, strict=True)):
+        # Ports of one card are functions of one PCI device.
+        card = address.rpartition(".")[0] or f"of family {family}"
+        places.append(
+            Place(
+                numa_node=node,
+                socket=None if node is None else socket_of.get(node),
+                card=cards.setdefault(card, len(cards)),
+                switch=switch,
             )
-        return tuple(places)
+        )
+    return tuple(places)
 
 
 def _told(structure: Structure) -> list[tuple[int | None, int | None]]:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement import wording
-from trunkline.placement.demand import NicClass, classes_and_rules, demand_of
-from trunkline.placement.feasibility import fit_at_costs, site_of
+from trunkline.placement.demand import NicClass, classes_and_rules, make_demand
+from trunkline.placement.feasibility import Fit, site_of
 from trunkline.placement.host_state import HostState
 from trunkline.placement.obstacles import Obstacle, find_obstacles, obstacles
 from trunkline.placement.problem import ClassRule, Costs, Problem
@@ -27,8 +27,8 @@ class Rules:
 
     def __init__(self, request: PlacementRequest) -> None:
         self._request = request
-        self._of_nics, self._rules = classes_and_rules(request)
-        self._demand = demand_of(self._of_nics, self._rules)
+        _, self._rules = classes_and_rules(request)
+        self._demand = make_demand(request)
         classes = self._demand.device_classes
         self._nic_count = sum(count for _, count in classes)
         self.every = tuple(obstacles(rules_alone(classes, self._demand.rules)))
@@ -94,8 +94,8 @@ class Rules:
             tuple(0 if row and row[c] else None for row in rows)
             for c in range(len(self._demand.device_classes))
         )
-        plan = fit_at_costs(self._demand, host.structure, costs)
-        return plan.problem(host.usable, site_of(host, self._request))
+        fit = Fit(self._demand, host.structure, costs)
+        return fit.problem(host.usable, site_of(host, self._request))
 
     def _rows_of(self, structure: Structure) -> _Rows:
         rows = self._rows.get(structure)

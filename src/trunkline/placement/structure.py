@@ -25,6 +25,11 @@ class Profile:
     attributes: frozenset[tuple[str, str]]
 
     @cached_property
+    def values(self) -> dict[str, str]:
+        """The attributes by their names."""
+        return dict(self.attributes)
+
+    @cached_property
     def sort_key(self) -> tuple[str, tuple[tuple[str, str], ...]]:
         """An order that doesn't depend on which host was seen first."""
         return self.kind.value, tuple(sorted(self.attributes))

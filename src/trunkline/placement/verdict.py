@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
+from operator import and_
 
 from trunkline.placement.layout import Layout
 
 
-def is_exclusive(layout: Layout, taken: Sequence[Sequence[int]]) -> bool:
+def is_exclusive(
+    whole: Sequence[bool], family: Sequence[int], taken: Sequence[Sequence[int]]
+) -> bool:
     """Whether no PF is taken whole while its VFs are too."""
-    return next(shared_pfs(layout, taken), None) is None
+    return next(_shared(whole, family, taken), None) is None
 
 
 def broken_by(layout: Layout, taken: Sequence[Sequence[int]]) -> int | None:
     """How far soft rules are from holding; None: something does not hold that must."""
-    if not is_exclusive(layout, taken):
+    if next(shared_pfs(layout, taken), None) is not None:
         return None
     if not layout.problem.is_ruled:
         return 0
@@ -44,14 +48,21 @@ def classes_at_fault(layout: Layout, taken: Sequence[Sequence[int]]) -> set[int]
 
 def shared_pfs(layout: Layout, taken: Sequence[Sequence[int]]) -> Iterator[int]:
     """Families whose PF is taken whole, and others of its devices too."""
-    whole = layout.problem.whole
-    if not any(whole):
-        return
-    used = [slot for slot in range(len(whole)) if any(row[slot] for row in taken)]
-    parted = {layout.family[slot] for slot in used if not whole[slot]}
-    for slot in used:
-        if whole[slot] and layout.family[slot] in parted:
-            yield layout.family[slot]
+    return _shared(layout.problem.whole, layout.family, taken)
+
+
+def _shared(
+    whole: Sequence[bool], family: Sequence[int], taken: Sequence[Sequence[int]]
+) -> Iterator[int]:
+    used = [any(of_slot) for of_slot in zip(*taken, strict=True)]
+    wholes = list(compress(family, map(and_, used, whole)))
+    if wholes:
+        parted = {
+            f
+            for f, is_used, is_whole in zip(family, used, whole, strict=True)
+            if is_used and not is_whole
+        }
+        yield from (f for f in wholes if f in parted)
 
 
 def _overdrawn(layout: Layout, used: Sequence[Sequence[int]]) -> Iterator[int]:

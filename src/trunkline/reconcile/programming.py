@@ -23,12 +23,20 @@ class CannotHonour:
     problems: tuple[str, ...]
 
 
-def desired_settings(nic: NicConfig, observed: VfSettings) -> VfSettings | CannotHonour:
+def desired_settings(
+    nic: NicConfig, observed: VfSettings, *, speed_mbps: int | None = None
+) -> VfSettings | CannotHonour:
     """Return what `nic` asks of its VF; None stands for what is not asked, or is so anyway.
 
     What the driver does not report, it can't do: that matters only if it is asked for. Asking for a
     protection to be off, or for the one link state a driver without the choice has, is no demand.
+
+    Drivers refuse a limit above the speed of the link (`speed_mbps`; None: not known), which holds
+    anyway: it is cut down to that.
     """
+    most = nic.max_tx_rate_mbps
+    if most is not None and speed_mbps is not None:
+        most = min(most, speed_mbps)
     asked = {
         "spoof check": (nic.spoof_check, observed.spoof_check),
         "trust": (nic.trust, observed.trust),
@@ -49,7 +57,7 @@ def desired_settings(nic: NicConfig, observed: VfSettings) -> VfSettings | Canno
         link_state=None if observed.link_state is None else nic.link_state,
         # The kernel takes both rates or neither, so the one not asked for is written as it is.
         min_tx_rate_mbps=_rate(nic.min_tx_rate_mbps, observed.min_tx_rate_mbps, rates_asked),
-        max_tx_rate_mbps=_rate(nic.max_tx_rate_mbps, observed.max_tx_rate_mbps, rates_asked),
+        max_tx_rate_mbps=_rate(most, observed.max_tx_rate_mbps, rates_asked),
     )
 
 

@@ -218,12 +218,13 @@ def _add_vf(
     view: View, found: _Devices, nic: NicConfig, vf: PciFunction, *, is_attached: bool
 ) -> None:
     pf, vf_index, observed = view.pf_and_settings(vf)
-    desired = desired_settings(nic, observed)
+    desired = desired_settings(nic, observed, speed_mbps=pf.speed_mbps)
     if isinstance(desired, CannotHonour):
         raise Refused(
             f"{pf.pf_driver or 'the driver'} of {pf.address} can't set "
             f"{', '.join(desired.problems)} for its VFs"
         )
+    _let_others_give_up_first(view, pf, desired, observed)
     wanted_name = netdev_name(nic, view.vif_types)
     _remember_vf(view, found, nic, vf, observed, wanted_name)
     writes = program(pf, vf_index, desired=desired, observed=observed)
@@ -241,6 +242,26 @@ def _add_vf(
             raise Waiting(f"{vf.address} has no netdev to be called {wanted_name}")
         found.writes.append(RenameNetdev(address=vf.address, old=vf.ifname, new=wanted_name))
         found.checks.append(ReadBackName(vf.address, wanted_name))
+
+
+def _let_others_give_up_first(
+    view: View, pf: PciFunction, desired: VfSettings, observed: VfSettings
+) -> None:
+    """Raise `Waiting` where more is to be guaranteed while another VF still has to give some up.
+
+    Together they may be more than the PF has, which some drivers refuse.
+    """
+    if (desired.min_tx_rate_mbps or 0) <= (observed.min_tx_rate_mbps or 0):
+        return
+    settings = view.observed.vf_settings.get(pf.address, {})
+    for server in view.servers:
+        for nic in server.nics:
+            held = nic.device
+            if held is None or held.pf_address != pf.address or nic.min_tx_rate_mbps is None:
+                continue
+            has = None if held.vf_index is None else settings.get(held.vf_index)
+            if has is not None and (has.min_tx_rate_mbps or 0) > nic.min_tx_rate_mbps:
+                raise Waiting(f"{held.address} is to give up bandwidth first")
 
 
 def _remember_vf(

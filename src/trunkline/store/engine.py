@@ -165,6 +165,7 @@ class Store:
                 with self._engine.connect() as connection, connection.begin():
                     transaction = Transaction(connection)
                     result = use_case(transaction)
+                    transaction.flush()
             except BaseException as problem:
                 if transaction is not None:
                     transaction.rolled_back()
@@ -191,6 +192,7 @@ def _run_under_savepoint(
     kept.append(transaction)  # From here on it is told, whatever happens.
     try:
         result = job.run(transaction)
+        transaction.flush()
     except BaseException as problem:
         if not _in_transaction(connection):
             raise
@@ -254,6 +256,8 @@ def open_engine(url: str) -> Engine:
             "foreign_keys=ON",
             "cache_size=-65536",
             "temp_store=MEMORY",
+            # 16 MiB, not 4: a page that many commits write is copied into the database less often.
+            "wal_autocheckpoint=4000",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -23,13 +23,21 @@ class Events:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._added: list[AuditEvent] = []
 
     def add(self, event: AuditEvent) -> None:
         """Record an event in the transaction of the change it tells of."""
-        _INSERT.run(self._connection, {name: getattr(event, name) for name in _COLUMNS})
+        self._added.append(event)
+
+    def flush(self) -> None:
+        """Write what was added; the store does so before the transaction ends."""
+        rows = [{name: getattr(event, name) for name in _COLUMNS} for event in self._added]
+        self._added.clear()
+        _INSERT.run_many(self._connection, rows)
 
     def purge(self, before: datetime, *, limit: int) -> int:
         """Forget up to `limit` of the oldest events, as far as they are from before a time."""
+        self.flush()
         # Numbers rise with time but for the clocks of replicas, so no index on time is needed.
         oldest = select(events.c.number).order_by(events.c.number).limit(limit)
         return self._connection.execute(
@@ -38,6 +46,7 @@ class Events:
 
     def page(self, query: ListQuery) -> list[AuditEvent]:
         """Return one page of events, newest first; the marker is an event's number."""
+        self.flush()
         statement = select(events).order_by(events.c.number.desc()).limit(query.page_size)
         for name, values in query.equals.items():
             if name not in events.c:

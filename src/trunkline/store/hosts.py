@@ -34,21 +34,25 @@ _BY_ID = by_lock(select(hosts).where(hosts.c.id == bindparam("wanted")))
 _BY_NAME = by_lock(select(hosts).where(hosts.c.name == bindparam("wanted")))
 _BY_IDS = Prepared(select_where_in(hosts))
 _THIS = hosts.c.id == bindparam("this_id")
-_RAISE_THIS = (
+_RAISE = Prepared(
     update(hosts)
     .where(_THIS)
     .values(generation=hosts.c.generation + 1)
     .returning(hosts.c.generation)
 )
-_RAISE = Prepared(_RAISE_THIS)
-_RAISE_IF_SEEN = Prepared(_RAISE_THIS.where(hosts.c.generation == bindparam("seen")))
-_ADD_USE = Prepared(
+_ADD_USE_OF_THIS = (
     update(hosts)
     .where(_THIS)
     .values(
         vcpus_used=hosts.c.vcpus_used + bindparam("vcpus"),
         memory_mib_used=hosts.c.memory_mib_used + bindparam("memory_mib"),
         disk_gib_used=hosts.c.disk_gib_used + bindparam("disk_gib"),
+    )
+)
+_ADD_USE = Prepared(_ADD_USE_OF_THIS)
+_GIVE_ROOM = Prepared(
+    _ADD_USE_OF_THIS.where(hosts.c.generation == bindparam("seen")).values(
+        generation=hosts.c.generation + bindparam("servers")
     )
 )
 _TOUCH = Prepared(
@@ -130,39 +134,35 @@ class Hosts:
             del row[kept]
         self._connection.execute(update(hosts).where(hosts.c.id == host.id).values(row))
 
-    def raise_generation(self, host_id: HostId, *, seen: int | None = None) -> int:
+    def raise_generation(self, host_id: HostId) -> int:
         """Raise a host's generation by 1 and return it; what is desired of the host has changed.
 
-        Args:
-            host_id: The host.
-            seen: The generation that the change was decided from; None where it does not depend
-                on what is desired of the host otherwise (such as a release).
-
-        Raises:
-            GenerationMoved: It has moved past `seen`; nothing was written.
+        The change does not depend on what is desired of the host otherwise, as a release doesn't;
+        new servers do: see `give_room`.
         """
-        statement = _RAISE if seen is None else _RAISE_IF_SEEN
-        raised: int | None = statement.scalar(
-            self._connection,
-            {"this_id": host_id} if seen is None else {"this_id": host_id, "seen": seen},
-        )
+        raised: int | None = _RAISE.scalar(self._connection, {"this_id": host_id})
         if raised is None:
-            raise GenerationMoved("host", host_id, seen_generation=seen or 0)
+            raise NotFound("host", host_id)
         self._changes.note(host_id)
         return raised
 
     def add_use(self, host_id: HostId, use: HostUse) -> None:
         """Change what servers on the host use, by these differences."""
-        _ADD_USE.run(
-            self._connection,
-            {
-                "this_id": host_id,
-                "vcpus": use.vcpus,
-                "memory_mib": use.memory_mib,
-                "disk_gib": use.disk_gib,
-            },
-        )
+        _ADD_USE.run(self._connection, _use_values(host_id, use))
         self._numa_uses.add(host_id, use.numa)
+
+    def give_room(self, host_id: HostId, use: HostUse, *, servers: int, seen: int) -> None:
+        """Count what new servers use, and raise the host's generation by 1 for each of them.
+
+        Raises:
+            GenerationMoved: It has moved past `seen`, from which it was decided; nothing was
+                written.
+        """
+        values = {**_use_values(host_id, use), "servers": servers, "seen": seen}
+        if _GIVE_ROOM.run(self._connection, values) != 1:
+            raise GenerationMoved("host", host_id, seen_generation=seen)
+        self._numa_uses.add(host_id, use.numa)
+        self._changes.note(host_id)
 
     def use_of(self, host_id: HostId) -> HostUse:
         """Return what servers on the host use."""
@@ -219,6 +219,15 @@ class Hosts:
     def _one(self, statement: Prepared, wanted: str) -> Host | None:
         row = statement.one_or_none(self._connection, {"wanted": wanted})
         return None if row is None else _host(row)
+
+
+def _use_values(host_id: HostId, use: HostUse) -> dict[str, object]:
+    return {
+        "this_id": host_id,
+        "vcpus": use.vcpus,
+        "memory_mib": use.memory_mib,
+        "disk_gib": use.disk_gib,
+    }
 
 
 def _row(host: Host) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from trunkline.domain.errors import AlreadyExists
 from trunkline.domain.identity import Project, Role, User
 from trunkline.domain.ids import ProjectId, UserId
-from trunkline.store.tables import projects, role_assignments, tokens, users
+from trunkline.store.identity_tables import projects, role_assignments, tokens, users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

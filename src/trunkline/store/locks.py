@@ -5,8 +5,8 @@ then reads what the first has written. Who only relies on a row (a server on its
 others may rely on it too, and nobody changes or deletes it meanwhile.
 
 Locks are taken in one order, so that few wait for each other in a circle: host, server, ports,
-networks, image. A circle is no harm but a second's wait: PostgreSQL fails one of the two, and the
-store runs that one again.
+networks, QoS policies, image. A circle is no harm but a second's wait: PostgreSQL fails one of the
+two, and the store runs that one again.
 """
 
 from __future__ import annotations

@@ -221,6 +221,7 @@ def _network_row(network: Network) -> dict[str, Any]:
         "provider": network.provider,
         "mtu": network.mtu,
         "port_security_enabled": network.port_security_enabled,
+        "qos_policy_id": network.qos_policy_id,
         "created_at": network.created_at,
         "updated_at": network.updated_at,
         "revision": network.revision,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -22,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, GenerationMoved, NotFound
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.ids import PortId, SubnetId
+from trunkline.domain.ids import NetworkId, PortId, SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool
 from trunkline.domain.nic_rules import NumaPolicy
@@ -49,9 +50,13 @@ _ADDRESSES = Prepared(
         ip_allocations.c.port_id, ip_allocations.c.position
     )
 )
+_OF_MAC = Prepared(
+    select(ports.c.id).where(
+        ports.c.network_id == bindparam("this_network"), ports.c.mac == bindparam("this_mac")
+    )
+)
 _INSERT = Prepared(insert_row(ports))
 _INSERT_ADDRESS = Prepared(insert_row(ip_allocations))
-_UPDATE = Prepared(update_row(ports, "id", "revision"))
 _DELETE = Prepared(delete(ports).where(ports.c.id == bindparam("this_port")))
 _DELETE_ADDRESSES = Prepared(
     delete(ip_allocations).where(ip_allocations.c.port_id == bindparam("this_port"))
@@ -147,9 +152,15 @@ class Ports:
             GenerationMoved: It is not at the revision of `seen` any more.
             AlreadyExists: The MAC or an address is taken.
         """
+        before = _row(seen)
+        new = {
+            name: value
+            for name, value in _row(port).items()
+            if value != before[name] or name == "revision"
+        }
         try:
-            changed = _UPDATE.run(
-                self._connection, row_values(_row(port), id=port.id, revision=seen.revision)
+            changed = _update_of(frozenset(new)).run(
+                self._connection, row_values(new, id=port.id, revision=seen.revision)
             )
         except IntegrityError as taken:
             raise AlreadyExists(
@@ -191,6 +202,11 @@ class Ports:
             .where(ip_allocations.c.subnet_id == subnet_id)
         )
         return count or 0
+
+    def is_mac_taken(self, network_id: NetworkId, mac: MacAddress) -> bool:
+        """Say whether some port of the network has this MAC."""
+        wanted = {"this_network": network_id, "this_mac": str(mac)}
+        return bool(_OF_MAC.all(self._connection, wanted))
 
     def is_address_taken(self, subnet_id: str, address: str) -> bool:
         """Say whether some port holds `address` in the subnet."""
@@ -293,6 +309,12 @@ class Ports:
         return [_port(row, found[row["id"]]) for row in rows]
 
 
+@cache
+def _update_of(columns: frozenset[str]) -> Prepared:
+    """Return the statement that sets these columns; indexes of the others need no work."""
+    return Prepared(update_row(ports, "id", "revision", columns=columns))
+
+
 def _has_status(status: str) -> ColumnElement[bool]:
     """The condition that a port has this status; the same rules as `PortView.status`."""
     mine = exists().where(bindings.c.port_id == ports.c.id)
@@ -326,14 +348,14 @@ def _row(port: Port) -> dict[str, Any]:
         "mac": str(port.mac),
         "vnic_type": port.vnic_type.value,
         "pci_flavor": port.pci_flavor,
+        "pci_match": port.pci_match,
         "numa_policy": None if port.numa_policy is None else port.numa_policy.value,
         "device_id": port.device_id,
         "device_owner": port.device_owner,
         "port_security_enabled": port.port_security_enabled,
         "trusted": port.trusted,
         "vlan_qos": port.vlan_qos,
-        "min_tx_rate_mbps": port.min_tx_rate_mbps,
-        "max_tx_rate_mbps": port.max_tx_rate_mbps,
+        "qos_policy_id": port.qos_policy_id,
         "profile": port.profile,
         "created_by_server": port.created_by_server,
         "created_at": port.created_at,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, select
+from sqlalchemy import Connection, and_, bindparam, delete, func, select
 
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import PhysicalNetwork, PortId, ProjectId, ServerId
 from trunkline.domain.quota import Quota
-from trunkline.store.locks import Lock, locked
-from trunkline.store.statements import insert_or_update
+from trunkline.store.locks import Lock
+from trunkline.store.prepared import Row
+from trunkline.store.statements import by_lock, insert_or_update
 from trunkline.store.tables import allocations, devices, quotas
 
 _OF_PROJECT = (
@@ -20,7 +22,7 @@ _OF_PROJECT = (
     .where(quotas.c.project_id == bindparam("project"))
     .order_by(quotas.c.kind, quotas.c.physical_network)
 )
-_BY_LOCK = {lock: locked(_OF_PROJECT, lock) for lock in Lock}
+_BY_LOCK = by_lock(_OF_PROJECT)
 _ALL = select(quotas).order_by(quotas.c.project_id, quotas.c.kind, quotas.c.physical_network)
 # What is being taken back is nobody's any more: a project need not wait for a slow host.
 _HELD = (
@@ -32,7 +34,7 @@ _HELD = (
     )
     .group_by(devices.c.kind, devices.c.physical_network)
 )
-_HELD_BY_SERVER = _HELD.where(allocations.c.server_id == bindparam("server"))
+_HELD_BY_SERVERS = _HELD.where(allocations.c.server_id.in_(bindparam("servers", expanding=True)))
 _HELD_BY_PORT = _HELD.where(allocations.c.port_id == bindparam("port"))
 
 DeviceCounts = Counter[tuple[DeviceKind, PhysicalNetwork | None]]
@@ -54,21 +56,21 @@ class Quotas:
         With `Lock.EXCLUSIVE` nobody else can find out meanwhile how much of them is left: what is
         counted then stands until the transaction ends.
         """
-        rows = self._connection.execute(_BY_LOCK[lock], {"project": project_id}).mappings()
+        rows = _BY_LOCK[lock].all(self._connection, {"project": project_id})
         return [_quota(row) for row in rows]
 
     def held(
         self,
         project_id: ProjectId,
         *,
-        server_id: ServerId | None = None,
+        server_ids: Collection[ServerId] = (),
         port_id: PortId | None = None,
     ) -> DeviceCounts:
-        """Count the devices that a project, or one server or port of it, holds."""
-        values: dict[str, str] = {"project": project_id}
+        """Count the devices that a project, or servers or a port of it, holds."""
+        values: dict[str, object] = {"project": project_id}
         statement = _HELD
-        if server_id is not None:
-            statement, values["server"] = _HELD_BY_SERVER, server_id
+        if server_ids:
+            statement, values["servers"] = _HELD_BY_SERVERS, list(server_ids)
         elif port_id is not None:
             statement, values["port"] = _HELD_BY_PORT, port_id
         rows = self._connection.execute(statement, values)
@@ -109,7 +111,7 @@ def _row(quota: Quota) -> dict[str, Any]:
     }
 
 
-def _quota(row: RowMapping) -> Quota:
+def _quota(row: Row) -> Quota:
     return Quota(
         project_id=ProjectId(row["project_id"]),
         kind=DeviceKind(row["kind"]),

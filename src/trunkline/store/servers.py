@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -93,7 +93,11 @@ class Servers:
 
     def insert(self, server: Server) -> None:
         """Store a new server."""
-        _INSERT.run(self._connection, _row(server))
+        self.insert_many([server])
+
+    def insert_many(self, new: Sequence[Server]) -> None:
+        """Store new servers."""
+        _INSERT.run_many(self._connection, [_row(server) for server in new])
 
     def update(self, server: Server) -> None:
         """Store a changed server, which was read under `Lock.EXCLUSIVE`."""

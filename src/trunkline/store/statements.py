@@ -42,12 +42,19 @@ def insert_row(table: Table) -> Insert:
     )
 
 
-def update_row(table: Table, *keys: str) -> Update:
-    """Make ``UPDATE … SET every column WHERE keys equal``; run it with `row_values`."""
+def update_row(table: Table, *keys: str, columns: Collection[str] | None = None) -> Update:
+    """Make ``UPDATE … SET columns WHERE keys equal``; run it with `row_values`.
+
+    Args:
+        table: Of the row.
+        keys: Columns that say which row.
+        columns: To be set; None: all.
+    """
+    names = [column.name for column in table.c if columns is None or column.name in columns]
     return (
         update(table)
         .where(*(table.c[key] == bindparam(f"key_{key}") for key in keys))
-        .values({column.name: bindparam(f"new_{column.name}") for column in table.c})
+        .values({name: bindparam(f"new_{name}") for name in names})
     )
 
 

@@ -1,4 +1,4 @@
-"""The schema, whole. What it looked like before is in `migrations/`.
+"""The schema, but for who may ask (`identity_tables`). What it was before is in `migrations/`.
 
 The invariants that must hold whatever the code does are constraints here: one live owner per
 device (`allocations.device_id` is unique), a PF is given away whole or by VFs and never both (the
@@ -16,7 +16,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
@@ -26,78 +25,52 @@ from sqlalchemy import (
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.host import HostResources
 from trunkline.domain.nic_rules import NicRule
-from trunkline.domain.pci_flavor import DeviceMatch
+from trunkline.domain.pci_flavor import Alternative, DeviceMatch
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.server import Fault, Flavor
 from trunkline.store.columns import Json, UtcTime
+from trunkline.store.metadata import ID, NAME, SERIAL, metadata
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
+qos_policies = Table(
+    "qos_policies",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("project_id", ID, nullable=False, index=True),
+    Column("name", NAME, nullable=False, index=True),
+    Column("description", Text, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    # The project of which it is the default; None: it is none. A project has one at most.
+    Column("default_of", ID, nullable=True, unique=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("revision", Integer, nullable=False),
 )
 
-_ID = String(36)
-_NAME = String(255)
-# SQLite numbers rows by itself only for a primary key of exactly this type.
-_SERIAL = BigInteger().with_variant(Integer, "sqlite")
-
-projects = Table(
-    "projects",
+qos_rules = Table(
+    "qos_rules",
     metadata,
-    Column("id", _ID, primary_key=True),
-    Column("name", _NAME, nullable=False, unique=True),
-    Column("description", Text, nullable=False, default=""),
-    Column("enabled", Boolean, nullable=False, default=True),
-)
-
-users = Table(
-    "users",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    Column("name", _NAME, nullable=False, unique=True),
-    Column("password_hash", Text, nullable=False),
-    Column("enabled", Boolean, nullable=False, default=True),
-    Column("default_project_id", _ID, nullable=True),
-)
-
-role_assignments = Table(
-    "role_assignments",
-    metadata,
-    Column("user_id", _ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    Column("project_id", _ID, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
-    Column("role", String(16), primary_key=True),
-)
-
-# Tokens are kept as SHA-256 of their text: who reads the database can't use them.
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("token_hash", String(64), primary_key=True),
-    Column("user_id", _ID, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    Column("project_id", _ID, nullable=False),
-    Column("issued_at", UtcTime, nullable=False),
-    Column("expires_at", UtcTime, nullable=False, index=True),
-    Column("methods", Json, nullable=False),
-    Column("audit_id", String(32), nullable=False),
+    Column("id", ID, primary_key=True),
+    Column("policy_id", ID, ForeignKey("qos_policies.id", ondelete="CASCADE"), nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("direction", String(16), nullable=False),
+    Column("kbps", Integer, nullable=False),
+    Column("burst_kbits", Integer, nullable=False),
+    UniqueConstraint("policy_id", "type", "direction"),
 )
 
 networks = Table(
     "networks",
     metadata,
-    Column("id", _ID, primary_key=True),
-    Column("project_id", _ID, nullable=False, index=True),
-    Column("name", _NAME, nullable=False, index=True),
+    Column("id", ID, primary_key=True),
+    Column("project_id", ID, nullable=False, index=True),
+    Column("name", NAME, nullable=False, index=True),
     Column("description", Text, nullable=False),
     Column("admin_state_up", Boolean, nullable=False),
     Column("shared", Boolean, nullable=False),
     Column("provider", Boolean, nullable=False),
     Column("mtu", Integer, nullable=False),
     Column("port_security_enabled", Boolean, nullable=False),
+    Column("qos_policy_id", ID, ForeignKey("qos_policies.id"), nullable=True, index=True),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -107,11 +80,11 @@ networks = Table(
 segments = Table(
     "segments",
     metadata,
-    Column("id", _ID, primary_key=True),
-    Column("network_id", _ID, ForeignKey("networks.id", ondelete="CASCADE"), nullable=False),
+    Column("id", ID, primary_key=True),
+    Column("network_id", ID, ForeignKey("networks.id", ondelete="CASCADE"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("network_type", String(16), nullable=False),
-    Column("physical_network", _NAME, nullable=False),
+    Column("physical_network", NAME, nullable=False),
     Column("segmentation_id", Integer, nullable=False),
     UniqueConstraint("network_type", "physical_network", "segmentation_id"),
     Index("ix_segments_network_id", "network_id"),
@@ -120,10 +93,10 @@ segments = Table(
 subnets = Table(
     "subnets",
     metadata,
-    Column("id", _ID, primary_key=True),
-    Column("network_id", _ID, ForeignKey("networks.id"), nullable=False, index=True),
-    Column("project_id", _ID, nullable=False, index=True),
-    Column("name", _NAME, nullable=False, index=True),
+    Column("id", ID, primary_key=True),
+    Column("network_id", ID, ForeignKey("networks.id"), nullable=False, index=True),
+    Column("project_id", ID, nullable=False, index=True),
+    Column("name", NAME, nullable=False, index=True),
     Column("description", Text, nullable=False),
     Column("ip_version", Integer, nullable=False),
     Column("cidr", String(64), nullable=False),
@@ -132,7 +105,7 @@ subnets = Table(
     Column("enable_dhcp", Boolean, nullable=False),
     Column("dns_nameservers", Json, nullable=False),
     Column("host_routes", Json, nullable=False),
-    Column("segment_id", _ID, nullable=True),
+    Column("segment_id", ID, nullable=True),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -141,24 +114,24 @@ subnets = Table(
 ports = Table(
     "ports",
     metadata,
-    Column("id", _ID, primary_key=True),
-    Column("network_id", _ID, ForeignKey("networks.id"), nullable=False, index=True),
-    Column("project_id", _ID, nullable=False, index=True),
-    Column("name", _NAME, nullable=False, index=True),
+    Column("id", ID, primary_key=True),
+    Column("network_id", ID, ForeignKey("networks.id"), nullable=False, index=True),
+    Column("project_id", ID, nullable=False, index=True),
+    Column("name", NAME, nullable=False, index=True),
     Column("description", Text, nullable=False),
     Column("admin_state_up", Boolean, nullable=False),
     Column("mac", String(17), nullable=False),
     Column("vnic_type", String(32), nullable=False),
     # By name, as everybody calls it: it never changes, and is not deleted while a port has it.
-    Column("pci_flavor", _NAME, ForeignKey("pci_flavors.name"), nullable=True, index=True),
+    Column("pci_flavor", NAME, ForeignKey("pci_flavors.name"), nullable=True, index=True),
+    Column("pci_match", Json(Alternative), nullable=False),
     Column("numa_policy", String(16), nullable=True),
-    Column("device_id", _NAME, nullable=False, index=True),
-    Column("device_owner", _NAME, nullable=False),
+    Column("device_id", NAME, nullable=False, index=True),
+    Column("device_owner", NAME, nullable=False),
     Column("port_security_enabled", Boolean, nullable=False),
     Column("trusted", Boolean, nullable=False),
     Column("vlan_qos", Integer, nullable=False),
-    Column("min_tx_rate_mbps", Integer, nullable=False),
-    Column("max_tx_rate_mbps", Integer, nullable=False),
+    Column("qos_policy_id", ID, ForeignKey("qos_policies.id"), nullable=True, index=True),
     Column("profile", Json, nullable=False),
     Column("created_by_server", Boolean, nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -171,18 +144,18 @@ ports = Table(
 ip_allocations = Table(
     "ip_allocations",
     metadata,
-    Column("subnet_id", _ID, ForeignKey("subnets.id"), primary_key=True),
+    Column("subnet_id", ID, ForeignKey("subnets.id"), primary_key=True),
     Column("sort_key", String(32), primary_key=True),
     Column("ip_address", String(64), nullable=False),
-    Column("port_id", _ID, ForeignKey("ports.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("port_id", ID, ForeignKey("ports.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("position", Integer, nullable=False),
 )
 
 flavors = Table(
     "flavors",
     metadata,
-    Column("id", _NAME, primary_key=True),
-    Column("name", _NAME, nullable=False, unique=True),
+    Column("id", NAME, primary_key=True),
+    Column("name", NAME, nullable=False, unique=True),
     Column("body", Json(Flavor), nullable=False),  # The whole `domain.server.Flavor`.
     Column("is_public", Boolean, nullable=False),
     Column("memory_mib", Integer, nullable=False),
@@ -193,8 +166,8 @@ flavors = Table(
 pci_flavors = Table(
     "pci_flavors",
     metadata,
-    Column("id", _ID, primary_key=True),
-    Column("name", _NAME, nullable=False, unique=True),
+    Column("id", ID, primary_key=True),
+    Column("name", NAME, nullable=False, unique=True),
     Column("description", Text, nullable=False),
     Column("alternatives", Json(DeviceMatch), nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -204,9 +177,9 @@ pci_flavors = Table(
 images = Table(
     "images",
     metadata,
-    Column("id", _ID, primary_key=True),
-    Column("project_id", _ID, nullable=False, index=True),
-    Column("name", _NAME, nullable=True, index=True),
+    Column("id", ID, primary_key=True),
+    Column("project_id", ID, nullable=False, index=True),
+    Column("name", NAME, nullable=True, index=True),
     Column("state", String(16), nullable=False),
     Column("disk_format", String(32), nullable=True),
     Column("container_format", String(32), nullable=True),
@@ -227,8 +200,8 @@ images = Table(
 hosts = Table(
     "hosts",
     metadata,
-    Column("id", _ID, primary_key=True),
-    Column("name", _NAME, nullable=False, unique=True),
+    Column("id", ID, primary_key=True),
+    Column("name", NAME, nullable=False, unique=True),
     Column("generation", Integer, nullable=False),
     Column("resources", Json(HostResources), nullable=False),
     Column("vcpus_used", Integer, nullable=False, default=0),
@@ -251,7 +224,7 @@ hosts = Table(
 numa_uses = Table(
     "numa_uses",
     metadata,
-    Column("host_id", _ID, ForeignKey("hosts.id"), primary_key=True),
+    Column("host_id", ID, ForeignKey("hosts.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("vcpus_used", Integer, nullable=False),
     Column("memory_mib_used", Integer, nullable=False),
@@ -261,14 +234,14 @@ numa_uses = Table(
 devices = Table(
     "devices",
     metadata,
-    Column("id", _ID, primary_key=True),
-    Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False),
+    Column("id", ID, primary_key=True),
+    Column("host_id", ID, ForeignKey("hosts.id"), nullable=False),
     Column("address", String(16), nullable=False),
     Column("kind", String(8), nullable=False),
-    Column("pf_id", _ID, ForeignKey("devices.id"), nullable=True),  # VF only, if its PF is known.
+    Column("pf_id", ID, ForeignKey("devices.id"), nullable=True),  # VF only, if its PF is known.
     Column("vf_index", Integer, nullable=True),
     Column("offered", Boolean, nullable=False),  # False: off the list, kept while it has an owner.
-    Column("physical_network", _NAME, nullable=True),
+    Column("physical_network", NAME, nullable=True),
     Column("attributes", Text, nullable=False),  # `device_attributes` as JSON; few are distinct.
     Column(
         "device", Json(OfferedDevice), nullable=False
@@ -287,9 +260,9 @@ devices = Table(
 pools = Table(
     "pools",
     metadata,
-    Column("host_id", _ID, ForeignKey("hosts.id"), primary_key=True),
+    Column("host_id", ID, ForeignKey("hosts.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("kin_id", _ID, nullable=False),
+    Column("kin_id", ID, nullable=False),
     Column("kind", String(8), nullable=False),
     Column("attributes", Text, nullable=False),
     Column("address", String(16), nullable=False),
@@ -301,12 +274,12 @@ pools = Table(
 allocations = Table(
     "allocations",
     metadata,
-    Column("id", _ID, primary_key=True),
-    Column("device_id", _ID, ForeignKey("devices.id"), nullable=False, unique=True),
-    Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False, index=True),
-    Column("port_id", _ID, nullable=True, index=True),  # None: a device on no network.
-    Column("server_id", _ID, nullable=True, index=True),
-    Column("project_id", _ID, nullable=False, index=True),
+    Column("id", ID, primary_key=True),
+    Column("device_id", ID, ForeignKey("devices.id"), nullable=False, unique=True),
+    Column("host_id", ID, ForeignKey("hosts.id"), nullable=False, index=True),
+    Column("port_id", ID, nullable=True, index=True),  # None: a device on no network.
+    Column("server_id", ID, nullable=True, index=True),
+    Column("project_id", ID, nullable=False, index=True),
     Column("epoch", Integer, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("created_at", UtcTime, nullable=False),
@@ -320,8 +293,8 @@ allocations = Table(
 bandwidths = Table(
     "bandwidths",
     metadata,
-    Column("device_id", _ID, ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
-    Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False, index=True),
+    Column("device_id", ID, ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    Column("host_id", ID, ForeignKey("hosts.id"), nullable=False, index=True),
     Column("egress_mbps", Integer, nullable=True),  # None: not accounted.
     Column("ingress_mbps", Integer, nullable=True),
     Column("egress_owed", Integer, nullable=False),
@@ -333,21 +306,21 @@ bandwidths = Table(
 quotas = Table(
     "quotas",
     metadata,
-    Column("project_id", _ID, primary_key=True),
+    Column("project_id", ID, primary_key=True),
     Column("kind", String(8), primary_key=True),
-    Column("physical_network", _NAME, primary_key=True),
+    Column("physical_network", NAME, primary_key=True),
     Column("most", Integer, nullable=False),
 )
 
 bindings = Table(
     "bindings",
     metadata,
-    Column("port_id", _ID, ForeignKey("ports.id"), primary_key=True),
-    Column("host_id", _ID, ForeignKey("hosts.id"), nullable=False, index=True),
-    Column("server_id", _ID, nullable=True, index=True),
+    Column("port_id", ID, ForeignKey("ports.id"), primary_key=True),
+    Column("host_id", ID, ForeignKey("hosts.id"), nullable=False, index=True),
+    Column("server_id", ID, nullable=True, index=True),
     Column("state", String(16), nullable=False),
-    Column("segment_id", _ID, nullable=True, index=True),
-    Column("device_id", _ID, ForeignKey("devices.id"), nullable=True, index=True),
+    Column("segment_id", ID, nullable=True, index=True),
+    Column("device_id", ID, ForeignKey("devices.id"), nullable=True, index=True),
     Column("vif_type", String(64), nullable=False),
     Column("vif_details", Json, nullable=False),
 )
@@ -355,16 +328,16 @@ bindings = Table(
 servers = Table(
     "servers",
     metadata,
-    Column("id", _ID, primary_key=True),
-    Column("project_id", _ID, nullable=False, index=True),
-    Column("user_id", _ID, nullable=False),
-    Column("name", _NAME, nullable=False, index=True),
+    Column("id", ID, primary_key=True),
+    Column("project_id", ID, nullable=False, index=True),
+    Column("user_id", ID, nullable=False),
+    Column("name", NAME, nullable=False, index=True),
     Column("state", String(16), nullable=False),
-    Column("host_id", _ID, ForeignKey("hosts.id"), nullable=True, index=True),
+    Column("host_id", ID, ForeignKey("hosts.id"), nullable=True, index=True),
     Column("numa_node", Integer, nullable=True),  # Of the host; its guest is confined to it.
     Column("flavor", Json(Flavor), nullable=False),
-    Column("flavor_id", _NAME, nullable=False),
-    Column("image_id", _ID, nullable=True, index=True),
+    Column("flavor_id", NAME, nullable=False),
+    Column("image_id", ID, nullable=True, index=True),
     Column("port_ids", Json, nullable=False),
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
@@ -377,9 +350,9 @@ servers = Table(
     Column("metadata", Json, nullable=False),
     Column("tags", Json, nullable=False),
     Column("config_drive", Boolean, nullable=False),
-    Column("key_name", _NAME, nullable=True),
+    Column("key_name", NAME, nullable=True),
     Column("user_data", Text, nullable=True),
-    Column("hostname", _NAME, nullable=False),
+    Column("hostname", NAME, nullable=False),
     Column("reservation_id", String(32), nullable=False),
     Column("launch_index", Integer, nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -392,17 +365,17 @@ servers = Table(
 events = Table(
     "events",
     metadata,
-    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("number", SERIAL, primary_key=True, autoincrement=True),
     Column("at", UtcTime, nullable=False),
-    Column("actor", _NAME, nullable=False),
+    Column("actor", NAME, nullable=False),
     Column("action", String(64), nullable=False),
     Column("subject", Text, nullable=False),
     Column("request_id", String(64), nullable=False),
-    Column("project_id", _ID, nullable=True),
-    Column("host", _NAME, nullable=True, index=True),
-    Column("server_id", _ID, nullable=True, index=True),
-    Column("port_id", _ID, nullable=True, index=True),
-    Column("device_id", _ID, nullable=True, index=True),
+    Column("project_id", ID, nullable=True),
+    Column("host", NAME, nullable=True, index=True),
+    Column("server_id", ID, nullable=True, index=True),
+    Column("port_id", ID, nullable=True, index=True),
+    Column("device_id", ID, nullable=True, index=True),
     Column("details", Json, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -412,9 +385,9 @@ events = Table(
 changes = Table(
     "changes",
     metadata,
-    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("number", SERIAL, primary_key=True, autoincrement=True),
     Column("transaction", BigInteger, nullable=False),
-    Column("host_id", _ID, nullable=False),
+    Column("host_id", ID, nullable=False),
     Index("ix_changes_transaction", "transaction", "number"),
     sqlite_autoincrement=True,
 )

@@ -25,6 +25,7 @@ from trunkline.store.networks import Networks
 from trunkline.store.pci_flavors import PciFlavors
 from trunkline.store.pools import Pools
 from trunkline.store.ports import Ports
+from trunkline.store.qos import QosPolicies
 from trunkline.store.quotas import Quotas
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
@@ -60,6 +61,11 @@ class Transaction:
     def on_rollback(self, effect: Callable[[], None]) -> None:
         """Run `effect` if nothing of this transaction is kept; newest first."""
         self._on_rollback.append(effect)
+
+    def flush(self) -> None:
+        """For the store: nothing more is added."""
+        if "events" in self.__dict__:  # A `cached_property` that was used.
+            self.events.flush()
 
     def committed(self) -> None:
         """For the store: what was written is durable."""
@@ -153,6 +159,11 @@ class Transaction:
     def quotas(self) -> Quotas:
         """How many devices projects may hold."""
         return Quotas(self._connection)
+
+    @cached_property
+    def qos(self) -> QosPolicies:
+        """QoS policies, and who has them."""
+        return QosPolicies(self._connection)
 
     @cached_property
     def servers(self) -> Servers:

@@ -286,6 +286,7 @@ class ExplainAnswer:
 
     fits: bool
     host: str | None = None  # Admins only.
+    numa_node: int | None = None  # That the guest would be confined to. Admins only.
     nics: tuple[NicFit, ...] = ()
     hosts: tuple[HostMisfit, ...] = ()  # The nearest, nearest first. Admins only.
     host_count: int | None = None  # How many refuse. Admins only.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.api.compute.server_create import parse_server_create
+from trunkline.api.compute.server_create import BatchCreate, parse_server_create
 from trunkline.api.parsing import Fields
 from trunkline.api.versions import Microversion
 from trunkline.control.requests import NicPolicy, NicRequest, ServerCreate
@@ -39,6 +39,10 @@ FROM_IMAGE: dict[str, Any] = {
 
 
 def parse(minor: int = 96, hints: object = None, **changes: Any) -> ServerCreate:
+    return parse_batch(minor, hints, **changes).server
+
+
+def parse_batch(minor: int = 96, hints: object = None, **changes: Any) -> BatchCreate:
     server = copy.deepcopy(FROM_IMAGE) | changes
     server = {name: value for name, value in server.items() if value is not ...}
     body: dict[str, object] = {"server": server}
@@ -51,6 +55,26 @@ def refusal(minor: int = 96, hints: object = None, **changes: Any) -> str:
     with pytest.raises(Invalid) as refused:
         parse(minor, hints, **changes)
     return refused.value.field
+
+
+@pytest.mark.parametrize(
+    ("counts", "least", "most"),
+    [
+        ({}, 1, 1),
+        ({"min_count": 3}, 3, 3),
+        ({"max_count": "3"}, 1, 3),
+        ({"min_count": 2, "max_count": 5}, 2, 5),
+    ],
+)
+def test_servers_are_asked_for_by_their_least_and_their_greatest_number(
+    counts: dict[str, Any], least: int, most: int
+) -> None:
+    asked = parse_batch(**counts)
+    assert (asked.least, asked.most, asked.by_reservation) == (least, most, False)
+
+
+def test_an_answer_by_reservation_is_asked_for() -> None:
+    assert parse_batch(return_reservation_id=True).by_reservation
 
 
 def test_the_plainest_request() -> None:
@@ -164,8 +188,9 @@ def test_a_field_is_unknown_before_the_version_that_brought_it(
         ({"networks": [{"port": PORT, "fixed_ip": "10.0.0.9"}]}, "server.networks[0].fixed_ip"),
         ({"networks": [{"uuid": NETWORK, "tag": "nic1"}]}, "server.networks[0].tag"),
         ({"networks": [{"uuid": NETWORK}] * 65}, "server.networks"),
-        ({"min_count": 2}, "server.min_count"),
-        ({"max_count": "2"}, "server.max_count"),
+        ({"min_count": 0}, "server.min_count"),
+        ({"max_count": "2 of them"}, "server.max_count"),
+        ({"return_reservation_id": "perhaps"}, "server.return_reservation_id"),
         ({"min_count": 2, "max_count": 1}, "server.min_count"),
         ({"min_count": "many"}, "server.min_count"),
         ({"metadata": {"k": 1}}, "server.metadata.k"),
@@ -198,7 +223,6 @@ def test_a_fault_is_told_with_its_field(fields: dict[str, Any], named: str) -> N
         ("accessIPv6", "fd00::1"),
         ("OS-DCF:diskConfig", "AUTO"),
         ("block_device_mapping", [{"volume_id": PORT}]),
-        ("return_reservation_id", True),
         ("security_groups", [{"name": "web"}]),
         ("trusted_image_certificates", ["c"]),
     ],

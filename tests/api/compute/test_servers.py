@@ -69,6 +69,63 @@ def test_create_says_where_the_server_is(scene: ComputeSite) -> None:
     assert reply.headers["location"].endswith(f"/compute/v2.1/servers/{server_id}")
 
 
+def several(scene: ComputeSite, **fields: object) -> dict[str, object]:
+    nic = {"uuid": scene.blue.id, "vnic_type": "direct"}
+    body = server_request(scene.flavor, "web") | {"networks": [nic]} | fields
+    return {"server": body}
+
+
+def named(scene: ComputeSite, reservation_id: str) -> dict[str, str]:
+    path = f"/servers/detail?reservation_id={reservation_id}"
+    found = scene.call("GET", path, version="2.96").json()["servers"]
+    return {server["name"]: server["status"] for server in found}
+
+
+def test_several_servers_are_made_by_one_request_and_told_by_their_reservation(
+    scene: ComputeSite,
+) -> None:
+    body = several(scene, min_count=2, max_count=20, return_reservation_id=True)
+    reply = scene.call("POST", "/servers", version="2.96", body=body)
+    assert reply.status == 202
+    assert set(reply.json()) == {"reservation_id"}
+    assert named(scene, reply.json()["reservation_id"]) == {
+        f"web-{number}": "BUILD" for number in range(1, 9)
+    }
+
+
+def test_of_several_servers_the_first_is_told(scene: ComputeSite) -> None:
+    body = several(scene, min_count=2, max_count=2)
+    reply = scene.call("POST", "/servers", version="2.96", body=body)
+    shown = scene.call("GET", f"/servers/{reply.json()['server']['id']}").json()["server"]
+    assert shown["name"] == "web-1"
+
+
+def test_fewer_than_the_least_are_in_error_each_with_the_reason(scene: ComputeSite) -> None:
+    body = several(scene, min_count=9, max_count=12)
+    reply = scene.call("POST", "/servers", version="2.96", body=body)
+    assert reply.status == 202
+    shown = scene.call("GET", f"/servers/{reply.json()['server']['id']}").json()["server"]
+    assert "8 of at least 9 servers fit" in shown["fault"]["message"]
+    found = scene.call("GET", "/servers/detail").json()["servers"]
+    assert [server["status"] for server in found] == ["ERROR"] * 9
+
+
+@pytest.mark.parametrize(
+    ("fields", "named_in_it"),
+    [
+        ({"max_count": 501}, "max_count"),
+        ({"max_count": 2, "hostname": "web"}, "hostname"),
+        ({"max_count": 2, "name": "w" * 255}, "name"),
+    ],
+)
+def test_what_several_servers_can_t_have_is_told(
+    scene: ComputeSite, fields: dict[str, object], named_in_it: str
+) -> None:
+    reply = scene.call("POST", "/servers", version="2.96", body=several(scene, **fields))
+    assert reply.status == 400
+    assert named_in_it in reply.json()["badRequest"]["message"]
+
+
 def test_addresses_tell_network_ip_and_mac(scene: ComputeSite) -> None:
     server_id = scene.a_server()["id"]
     shown = scene.call("GET", f"/servers/{server_id}").json()["server"]

@@ -8,6 +8,7 @@ from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.placement.criteria import DEFAULT_RANKING, Ranking
 from trunkline.placement.fleet import Fleet, HostView
 from trunkline.placement.place import place
 from trunkline.placement.request import (
@@ -88,8 +89,8 @@ def a_node(
     return NumaRoom(number=number, socket=socket, free_vcpus=vcpus, free_memory_mib=memory_mib)
 
 
-def a_fleet(*hosts: HostView) -> Fleet:
-    fleet = Fleet()
+def a_fleet(*hosts: HostView, ranking: Ranking = DEFAULT_RANKING) -> Fleet:
+    fleet = Fleet(ranking)
     for host in hosts:
         fleet.put_host(host)
     return fleet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.unit.placement.builders import (
     placed,
     vfs,
 )
+from trunkline.placement.criteria import make_ranking
 from trunkline.placement.place import candidates
 
 
@@ -95,3 +97,82 @@ def test_two_nics_of_one_network_go_to_two_like_pfs() -> None:
     host = a_host("h", vfs("a", 8), vfs("b", 8))
     nics = [a_nic("n0", "phy1"), a_nic("n1", "phy1")]
     assert set(device_ids(placed(a_request(*nics), a_fleet(host)))) == {"a.0", "b.0"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "field"),
+    [("vcpus", "free_vcpus"), ("memory", "free_memory_mib"), ("disk", "free_disk_gib")],
+)
+def test_hosts_are_spread_or_packed_by_what_they_have_free(subject: str, field: str) -> None:
+    amounts = {"a": 4096, "b": 8192, "c": 4096}
+    hosts = []
+    for name, amount in amounts.items():
+        fields: dict[str, Any] = {field: amount}
+        hosts.append(replace(a_host(name), **fields))
+    for direction, order in (("spread", ["b", "a", "c"]), ("pack", ["a", "c", "b"])):
+        for ranking in (
+            make_ranking([f"{direction}_{subject}"], None),
+            make_ranking(None, {f"{direction}_{subject}": 3.5}),
+        ):
+            fleet = a_fleet(*hosts, ranking=ranking)
+            assert host_names(fleet, list(candidates(a_request(), fleet))) == order
+
+
+def test_packed_by_devices_the_host_with_fewest_that_fit_is_filled_first() -> None:
+    hosts = [
+        a_host("a", vfs("a", 9, owned=6), vfs("aa", 64, "phy2")),
+        a_host("b", vfs("b", 4)),
+        a_host("c", vfs("c", 8, owned=8)),
+    ]
+    fleet = a_fleet(*hosts, ranking=make_ranking(["pack_devices"], None))
+    assert host_names(fleet, list(candidates(a_request(a_nic("n", "phy1")), fleet))) == ["a", "b"]
+
+
+def test_a_later_criterion_decides_only_where_the_earlier_ones_are_equal() -> None:
+    hosts = [
+        a_host("a", vfs("a", 8, trusted="true"), memory_mib=9_000),
+        a_host("b", vfs("b", 8), memory_mib=8_000),
+        a_host("c", vfs("c", 8), memory_mib=7_000),
+    ]
+    request = a_request(a_nic("n", "phy1"))
+    for names, order in (
+        (["spare_tags", "spread_memory"], ["b", "c", "a"]),
+        (["spare_tags", "pack_memory"], ["c", "b", "a"]),
+        (["spread_memory", "spare_tags"], ["a", "b", "c"]),
+        ([], ["a", "b", "c"]),
+    ):
+        fleet = a_fleet(*hosts, ranking=make_ranking(names, None))
+        assert host_names(fleet, list(candidates(request, fleet))) == order, names
+
+
+def test_by_weights_a_little_of_one_thing_makes_up_for_much_of_another() -> None:
+    hosts = [
+        a_host("a", memory_mib=2_000, vcpus=40),  # Best by vCPUs, worst by memory.
+        a_host("b", memory_mib=10_000, vcpus=30),
+        a_host("c", memory_mib=6_000, vcpus=38),  # Half of the memory, four fifths of the vCPUs.
+    ]
+    for weights, order in (
+        ({"spread_memory": 1, "spread_vcpus": 1}, ["c", "a", "b"]),
+        ({"spread_memory": 3, "spread_vcpus": 1}, ["b", "c", "a"]),
+        ({"pack_memory": 1, "spread_vcpus": 0.1}, ["a", "c", "b"]),
+    ):
+        fleet = a_fleet(*hosts, ranking=make_ranking(None, weights))
+        assert host_names(fleet, list(candidates(a_request(), fleet))) == order, weights
+
+
+def test_by_weights_a_server_without_devices_can_be_kept_off_hosts_that_have_some() -> None:
+    hosts = a_host("a", vfs("p", 8), memory_mib=99_000), a_host("b", memory_mib=9_000)
+    for weight, order in ((2, ["b", "a"]), (0.5, ["a", "b"])):
+        weights = {"spare_hosts_with_devices": weight, "spread_memory": 1}
+        fleet = a_fleet(*hosts, ranking=make_ranking(None, weights))
+        assert host_names(fleet, list(candidates(a_request(), fleet))) == order
+
+
+def test_tags_in_vain_count_once_for_each_nic() -> None:
+    fleet = a_fleet(
+        a_host("a", vfs("a1", 8, speed="25g"), vfs("a2", 8, "phy2")),
+        a_host("b", vfs("b1", 8), vfs("b2", 8, "phy2", speed="25g", trusted="true")),
+    )
+    nics = [a_nic(f"n{n}", "phy1") for n in range(3)]
+    request = a_request(*nics, a_nic("m", "phy2"))
+    assert host_names(fleet, list(candidates(request, fleet))) == ["b", "a"]

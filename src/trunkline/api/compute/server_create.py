@@ -11,6 +11,7 @@ import binascii
 import re
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -19,11 +20,11 @@ from trunkline.api.hints import parse_hints
 from trunkline.api.parsing import Fields
 from trunkline.api.versions import Microversion
 from trunkline.control.requests import NicPolicy, NicRequest, ServerCreate
+from trunkline.control.servers import NAME_CHARS_MAX
 from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, is_uuid
 from trunkline.domain.nic_rules import AskedRule
 from trunkline.domain.port import parse_vnic_type
 
-NAME_CHARS_MAX: Final = 255
 USER_DATA_CHARS_MAX: Final = 65_535  # Nova's: a MEDIUMTEXT would be larger, guests never need it.
 METADATA_ITEMS_MAX: Final = 128  # Nova's default quota.
 TAGS_MAX: Final = 50
@@ -49,7 +50,6 @@ _WITHOUT_EFFECT: Final[Mapping[str, tuple[tuple[object, ...], str]]] = MappingPr
     "OS-DCF:diskConfig": (("MANUAL",), "partitions are left as the image has them (MANUAL)"),
     "block_device_mapping": (([], None), "use block_device_mapping_v2"),
     "personality": (([],), "files are not put into guests; use user_data"),
-    "return_reservation_id": ((False, None), "there are no reservations: one server a request"),
     "security_groups": (
         ([], [{"name": "default"}]), "there are no security groups; frames of VFs pass no filter"
     ),
@@ -62,7 +62,17 @@ _HINTS: Final = ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints")
 _HOSTNAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 
 
-def parse_server_create(body: Fields, version: Microversion) -> ServerCreate:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchCreate:
+    """Servers that are alike, as many as fit between two numbers; most often one."""
+
+    server: ServerCreate
+    least: int
+    most: int
+    by_reservation: bool  # Answer with what they have in common, not with the first one's ID.
+
+
+def parse_server_create(body: Fields, version: Microversion) -> BatchCreate:
     """Return what is asked for; raise `Invalid` for what is malformed, unknown, or not served."""
     body.require_only(("server", *_HINTS))
     rules = _rules(body)
@@ -71,10 +81,10 @@ def parse_server_create(body: Fields, version: Microversion) -> ServerCreate:
     for name, (meaningless, why) in _WITHOUT_EFFECT.items():
         if name in server and server.raw(name) not in meaningless:
             raise server.invalid(name, why)
-    _require_one_server(server)
+    least, most = _counts(server)
     image_id = _image(server)
     _check_block_devices(server, image_id)
-    return ServerCreate(
+    request = ServerCreate(
         name=server_name(server),
         flavor_id=_flavor(server),
         image_id=image_id,
@@ -88,6 +98,12 @@ def parse_server_create(body: Fields, version: Microversion) -> ServerCreate:
         key_name=_key_name(server),
         user_data=_user_data(server),
         hostname=_hostname(server),
+    )
+    return BatchCreate(
+        server=request,
+        least=least,
+        most=most,
+        by_reservation=bool(server.boolean("return_reservation_id", default=False)),
     )
 
 
@@ -126,14 +142,13 @@ def _require_known(server: Fields, version: Microversion) -> None:
     server.require_only(known)
 
 
-def _require_one_server(server: Fields) -> None:
+def _counts(server: Fields) -> tuple[int, int]:
+    """Return how many servers at least, and at most."""
     least = server.integer("min_count", 1, low=1, high=2**31 - 1)
     most = server.integer("max_count", least, low=1, high=2**31 - 1)
     if least > most:
         raise server.invalid("min_count", "must not be greater than max_count")
-    if most > 1:
-        name = "max_count" if "max_count" in server else "min_count"
-        raise server.invalid(name, "one request makes one server; send it several times")
+    return least, most
 
 
 def _flavor(server: Fields) -> FlavorId:

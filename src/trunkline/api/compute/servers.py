@@ -7,6 +7,7 @@ from typing import Any, Final
 from trunkline.api.compute.links import self_links
 from trunkline.api.compute.paging import marker_checked, page_links, version_of
 from trunkline.api.compute.server_create import (
+    BatchCreate,
     parse_server_create,
     server_description,
     server_name,
@@ -23,7 +24,7 @@ from trunkline.api.compute.server_view import (
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.control import servers
-from trunkline.control.requests import UNSET, ServerCreate
+from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
 from trunkline.domain.errors import Invalid, NotFound
@@ -69,9 +70,15 @@ def _list_response(request: Request, asked: ServerList, bodies: list[dict[str, A
 
 
 def create(svc: Services, request: Request) -> Response:
-    """Answer ``POST /servers``: 202 once the server is recorded, wherever it may be placed."""
+    """Answer ``POST /servers``: 202 once the server is recorded, wherever it may be placed.
+
+    Of several servers the first is told, as Nova does; the others have its reservation ID.
+    """
     asked = parse_server_create(body_fields(request), version_of(request))
-    server_id = _create(svc, request, asked).id
+    first = _create(svc, request, asked)
+    if asked.by_reservation:
+        return Response(status=202, body={"reservation_id": first.reservation_id})
+    server_id = first.id
     links = self_links(request.base_url, "servers", server_id)
     server = {
         "id": server_id,
@@ -84,9 +91,12 @@ def create(svc: Services, request: Request) -> Response:
     return Response(status=202, body={"server": server}, headers={"Location": links[0]["href"]})
 
 
-def _create(svc: Services, request: Request, asked: ServerCreate) -> Server:
+def _create(svc: Services, request: Request, asked: BatchCreate) -> Server:
+    """Create the servers and return the first."""
     try:
-        return servers.create_server(svc, request.caller, asked)
+        return servers.create_servers(
+            svc, request.caller, asked.server, least=asked.least, most=asked.most
+        )[0]
     except NotFound as missing:
         # The path was right; what the body names is not there. Nova answers 400 as well.
         field = _FIELDS_NAMING.get(missing.what, missing.what)

@@ -15,6 +15,7 @@ from trunkline.api.listing import Filter, is_full_page, list_query, next_page_ur
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
 from trunkline.domain.errors import GenerationMoved, Invalid
+from trunkline.domain.ids import QosPolicyId
 from trunkline.domain.listing import ListQuery, SortKey
 
 T = TypeVar("T")
@@ -136,6 +137,12 @@ def project_of(fields: Fields) -> str | None:
     """Read the project that a new thing is to belong to, by its new name or its old one."""
     # PostgreSQL keeps it in 36 characters.
     return fields.text("project_id", fields.text("tenant_id", None, length_max=36), length_max=36)
+
+
+def parse_qos_policy(fields: Fields) -> QosPolicyId | None:
+    """Read which QoS policy a port or a network is to have; null: none."""
+    policy_id = fields.uuid("qos_policy_id", None)
+    return None if policy_id is None else QosPolicyId(policy_id)
 
 
 def _without_inert(fields: Fields, collection: Collection) -> Fields:

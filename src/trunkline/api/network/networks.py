@@ -12,6 +12,7 @@ from trunkline.api.network.common import (
     answer_created,
     answer_item,
     answer_list,
+    parse_qos_policy,
     precondition,
     project_of,
     seen_revision,
@@ -41,7 +42,15 @@ _TYPE, _ON, _ID = (
     "provider:segmentation_id",
 )
 _PROVIDER: Final = (_TYPE, _ON, _ID)
-_OWN: Final = ("name", "description", "admin_state_up", "shared", "mtu", "port_security_enabled")
+_OWN: Final = (
+    "name",
+    "description",
+    "admin_state_up",
+    "shared",
+    "mtu",
+    "port_security_enabled",
+    "qos_policy_id",
+)
 
 NETWORKS: Final = Collection(
     name="networks",
@@ -57,6 +66,7 @@ NETWORKS: Final = Collection(
         "mtu": Filter("mtu", integer),
         "port_security_enabled": Filter("port_security_enabled", boolean),
         "revision_number": Filter("revision", integer),
+        "qos_policy_id": Filter("qos_policy_id"),
         _TYPE: Filter("network_type"),
         _ON: Filter("physical_network"),
         _ID: Filter("segmentation_id", integer),
@@ -79,7 +89,6 @@ NETWORKS: Final = Collection(
         "availability_zone_hints": ([], None),
         "vlan_transparent": (False, None),
         "dns_domain": ("", None),
-        "qos_policy_id": (None,),
         "tags": ([],),
     },
 )
@@ -129,6 +138,7 @@ def update(svc: Services, request: Request) -> Response:
         shared=fields.boolean("shared", UNSET),
         mtu=fields.integer("mtu", UNSET),
         port_security_enabled=fields.boolean("port_security_enabled", UNSET),
+        qos_policy_id=parse_qos_policy(fields) if "qos_policy_id" in fields else UNSET,
         segmentation_id=fields.integer(_ID, UNSET),
         seen_revision=seen,
     )
@@ -155,6 +165,7 @@ def parse_network(fields: Fields) -> NetworkCreate:
         shared=fields.boolean("shared", default=False),
         mtu=fields.integer("mtu", None),
         port_security_enabled=fields.boolean("port_security_enabled", default=True),
+        qos_policy_id=parse_qos_policy(fields) if "qos_policy_id" in fields else UNSET,
         segments=_parse_segments(fields),
     )
 
@@ -173,6 +184,7 @@ def render_network(view: NetworkView, caller: Caller) -> Item:
         "shared": network.shared,
         "mtu": network.mtu,
         "port_security_enabled": network.port_security_enabled,
+        "qos_policy_id": network.qos_policy_id,
         "router:external": False,
         "subnets": list(view.subnet_ids),
         "tags": [],

@@ -13,6 +13,7 @@ from trunkline.api.network.common import (
     answer_created,
     answer_item,
     answer_list,
+    parse_qos_policy,
     precondition,
     project_of,
     seen_revision,
@@ -35,14 +36,18 @@ from trunkline.domain.ether import parse_guest_mac
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, NetworkId, ProjectId, SubnetId
 from trunkline.domain.nic_rules import NumaPolicy
+from trunkline.domain.pci_flavor_parsing import render_match
 from trunkline.domain.port import logical_device_name, parse_vnic_type
 
 FIXED_IPS_MAX: Final = 64  # Of one port.
 PROFILE_KEYS_MAX: Final = 64
 
 _VNIC_TYPE, _PROFILE, _HOST = "binding:vnic_type", "binding:profile", "binding:host_id"
+_QOS = "qos_policy_id"
 _PCI_FLAVOR = "pci_flavor"  # Ours: Neutron has no such thing.
+_PCI_MATCH = "pci_match"  # Ours too.
 _NUMA_POLICY = "numa_affinity_policy"
+_TRUSTED = "trusted"
 _CHANGEABLE: Final = (
     "name",
     "description",
@@ -54,7 +59,10 @@ _CHANGEABLE: Final = (
     "port_security_enabled",
     _VNIC_TYPE,
     _PCI_FLAVOR,
+    _QOS,
+    _PCI_MATCH,
     _NUMA_POLICY,
+    _TRUSTED,
     _PROFILE,
     _HOST,
 )
@@ -81,6 +89,7 @@ PORTS: Final = Collection(
         "fixed_ips.subnet_id": Filter("subnet_id"),
         _VNIC_TYPE: Filter("vnic_type"),
         _PCI_FLAVOR: Filter("pci_flavor"),
+        _QOS: Filter("qos_policy_id"),
         _HOST: Filter("host"),
     },
     sort_keys={
@@ -100,7 +109,6 @@ PORTS: Final = Collection(
         "allowed_address_pairs": ([], None),
         "extra_dhcp_opts": ([], None),
         "security_groups": ([], None),
-        "qos_policy_id": (None,),
         "dns_name": ("", None),
         "dns_domain": ("", None),
         "hints": (None, {}),
@@ -155,7 +163,10 @@ def update(svc: Services, request: Request) -> Response:
         admin_state_up=fields.boolean("admin_state_up", UNSET),
         vnic_type=fields.parsed(_VNIC_TYPE, parse_vnic_type, UNSET),
         pci_flavor=_parse_pci_flavor(fields) if _PCI_FLAVOR in fields else UNSET,
+        pci_match=fields.raw(_PCI_MATCH) if _PCI_MATCH in fields else UNSET,
         numa_policy=_parse_numa_policy(fields) if _NUMA_POLICY in fields else UNSET,
+        qos_policy_id=parse_qos_policy(fields) if _QOS in fields else UNSET,
+        trusted=fields.boolean(_TRUSTED, UNSET),
         mac=fields.parsed("mac_address", parse_guest_mac, UNSET),
         fixed_ips=_parse_fixed_ips(fields) or () if "fixed_ips" in fields else UNSET,
         port_security_enabled=fields.boolean("port_security_enabled", UNSET),
@@ -188,7 +199,10 @@ def parse_port(fields: Fields) -> PortCreate:
         admin_state_up=fields.boolean("admin_state_up", default=True),
         vnic_type=fields.parsed(_VNIC_TYPE, parse_vnic_type, None),
         pci_flavor=_parse_pci_flavor(fields),
+        pci_match=fields.raw(_PCI_MATCH),
         numa_policy=_parse_numa_policy(fields),
+        qos_policy_id=parse_qos_policy(fields),
+        trusted=fields.boolean(_TRUSTED, None),
         mac=fields.parsed("mac_address", parse_guest_mac, None),
         fixed_ips=_parse_fixed_ips(fields),
         port_security_enabled=fields.boolean("port_security_enabled", None),
@@ -224,6 +238,9 @@ def render_port(view: PortView, caller: Caller) -> Item:
         "tags": [],
         _VNIC_TYPE: port.vnic_type.value,
         _PCI_FLAVOR: port.pci_flavor,
+        _QOS: port.qos_policy_id,
+        "qos_network_policy_id": view.qos_network_policy_id,
+        _PCI_MATCH: render_match((port.pci_match,))[0] if port.pci_match else None,
         _NUMA_POLICY: None if port.numa_policy is None else port.numa_policy.value,
         "created_at": timestamp(port.created_at),
         "updated_at": timestamp(port.updated_at),
@@ -233,6 +250,7 @@ def render_port(view: PortView, caller: Caller) -> Item:
         item |= {
             _HOST: view.host_name or "",
             _PROFILE: render_profile(view),
+            _TRUSTED: port.trusted,
             "binding:vif_type": "unbound" if view.binding is None else view.binding.vif_type,
             "binding:vif_details": _vif_details(view),
         }

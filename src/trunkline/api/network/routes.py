@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from trunkline.api.http import Request, Response
-from trunkline.api.network import agents, extensions, networks, ports, segments, subnets
+from trunkline.api.network import agents, extensions, networks, ports, qos, segments, subnets
 from trunkline.api.routing import Auth, Route, delete, get, post, put
 from trunkline.control.services import Services
 
@@ -29,6 +29,8 @@ def resources(_svc: Services, request: Request) -> Response:
                     ("segment", "segments"),
                     ("agent", "agents"),
                     ("extension", "extensions"),
+                    ("policy", "qos/policies"),
+                    ("rule_type", "qos/rule-types"),
                 )
             ]
         }
@@ -52,6 +54,18 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{_V2}/ports/{{id}}", ports.show),
     put(f"{_V2}/ports/{{id}}", ports.update),
     delete(f"{_V2}/ports/{{id}}", ports.remove),
+    get(f"{_V2}/qos/policies", qos.index),
+    post(f"{_V2}/qos/policies", qos.create),
+    get(f"{_V2}/qos/policies/{{id}}", qos.show),
+    put(f"{_V2}/qos/policies/{{id}}", qos.update),
+    delete(f"{_V2}/qos/policies/{{id}}", qos.remove),
+    get(f"{_V2}/qos/policies/{{policy_id}}/{{rules}}", qos.list_rules),
+    post(f"{_V2}/qos/policies/{{policy_id}}/{{rules}}", qos.create_one_rule),
+    get(f"{_V2}/qos/policies/{{policy_id}}/{{rules}}/{{id}}", qos.show_rule),
+    put(f"{_V2}/qos/policies/{{policy_id}}/{{rules}}/{{id}}", qos.update_one_rule),
+    delete(f"{_V2}/qos/policies/{{policy_id}}/{{rules}}/{{id}}", qos.remove_rule),
+    get(f"{_V2}/qos/rule-types", qos.list_types),
+    get(f"{_V2}/qos/rule-types/{{type}}", qos.show_type),
     get(f"{_V2}/segments", segments.index),
     get(f"{_V2}/segments/{{id}}", segments.show),
     get(f"{_V2}/agents", agents.index),

@@ -71,7 +71,10 @@ def _answer(svc: Services, caller: Caller, advice: Advice, page: Page | None) ->
     if advice.placed is None or advice.host_name is None:
         return ExplainAnswer(fits=True)
     return ExplainAnswer(
-        fits=True, host=advice.host_name, nics=_fits(svc, caller, advice, advice.placed)
+        fits=True,
+        host=advice.host_name,
+        numa_node=advice.placed.numa_node,
+        nics=_fits(svc, caller, advice, advice.placed),
     )
 
 

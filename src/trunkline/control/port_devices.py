@@ -1,0 +1,113 @@
+"""What a port asks of its device: trust, abilities of its driver, and conditions of its own.
+
+The first two are said in ``binding:profile``, as for Nova and Neutron, and so by admins only. The
+third is the attribute ``pci_match``: conditions as PCI flavors have them, over the attributes that
+the operator lets be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from trunkline.control.services import Services
+from trunkline.domain.attributes import ABILITIES
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.errors import Invalid
+from trunkline.domain.pci_flavor import Alternative, DeviceMatch
+from trunkline.domain.pci_flavor_parsing import (
+    InvalidMatch,
+    parse_alternative_text,
+    parse_match,
+)
+from trunkline.domain.port import Port
+
+MATCH_FIELD: Final = "pci_match"
+_CAPABILITIES: Final = "binding:profile.capabilities"
+# Keys of binding:profile that are derived; any other is kept as it came.
+_DERIVED_KEYS: Final = frozenset({"pci_slot", "pci_vendor_info", "physical_network"})
+_TRUE: Final = ("true", "1", "yes", "on")
+
+
+def says_trusted(profile: Mapping[str, object]) -> bool:
+    """Whether a profile asks for trust."""
+    return str(profile.get("trusted", "false")).lower() in _TRUE
+
+
+def with_trust(profile: Mapping[str, object], *, trusted: bool | None) -> dict[str, object]:
+    """Return the profile with this trust; None leaves it as it is."""
+    return dict(profile) if trusted is None else {**profile, "trusted": trusted}
+
+
+def kept_profile(profile: Mapping[str, object]) -> dict[str, object]:
+    """Return what of a profile is kept with the port; raise `Invalid` for what can't be had."""
+    abilities_in(profile)
+    return {key: value for key, value in profile.items() if key not in _DERIVED_KEYS}
+
+
+def abilities_in(profile: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the attributes that a profile's `capabilities` demand: ``can.vlan_qos``.
+
+    Raises:
+        Invalid: It is no list of capabilities, or names one that there is not.
+    """
+    raw = profile.get("capabilities")
+    if not raw:
+        return ()
+    names = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise Invalid(_CAPABILITIES, "must be a list of names, or names apart by commas")
+    found: list[str] = []
+    for name in (name.strip() for name in names):
+        attribute = "can." + name.replace("802.1ad", "vlan_8021ad")
+        if name == "switchdev":
+            problem = "switchdev is not served: VFs are handed over by their PF's legacy switch"
+            raise Invalid(_CAPABILITIES, problem)
+        if attribute not in ABILITIES:
+            known = ", ".join(sorted(each.removeprefix("can.") for each in ABILITIES))
+            raise Invalid(_CAPABILITIES, f"{name[:60]!r} is not known; there are {known}")
+        found.append(attribute)
+    return tuple(found)
+
+
+def demanded_attributes(port: Port | None, kind: DeviceKind | None) -> dict[str, str]:
+    """Return what a device must have for this port, besides what its network demands.
+
+    Trust needs a device that the operator lets be trusted. Of VFs the PF's driver must be able to
+    do what is asked; to a guest that has the whole PF, nobody sets anything.
+    """
+    if port is None or kind is None:
+        return {}
+    demanded = {"e.trusted": "true"} if port.trusted else {}
+    if kind is DeviceKind.VF:
+        abilities = list(abilities_in(port.profile))
+        abilities += ["can.trust"] if port.trusted else []
+        abilities += ["can.vlan_qos"] if port.vlan_qos else []
+        demanded |= dict.fromkeys(abilities, "true")
+    return demanded
+
+
+def parse_own_match(svc: Services, raw: object) -> Alternative:
+    """Read ``pci_match``: an object of conditions, or text; empty: none.
+
+    Raises:
+        InvalidMatch: It is malformed, or uses an attribute that the operator does not let be used.
+    """
+    if not raw:
+        return ()
+    conditions = parse_alternative_text(raw, path=MATCH_FIELD) if isinstance(raw, str) else raw
+    try:
+        (alternative,) = parse_match([conditions], svc.pci.attributes, path=MATCH_FIELD)
+    except InvalidMatch as invalid:
+        first = f"{MATCH_FIELD}[0]"
+        raise InvalidMatch(
+            [fault.replace(first, MATCH_FIELD, 1) for fault in invalid.faults]
+        ) from None
+    return alternative
+
+
+def joined_match(of_flavor: DeviceMatch, own: Alternative) -> DeviceMatch:
+    """Return what holds where both do: an alternative of the flavor, and the port's conditions."""
+    if not own:
+        return of_flavor
+    return tuple((*alternative, *own) for alternative in of_flavor) or (own,)

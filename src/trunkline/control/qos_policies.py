@@ -1,0 +1,286 @@
+"""QoS policies and their rules: made and changed by admins, used by everybody who may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from trunkline.control import audit
+from trunkline.control.access import require_admin, require_visible, visible_to
+from trunkline.control.audit import actor_of
+from trunkline.control.binding import touch_host
+from trunkline.control.locking import lock_ports
+from trunkline.control.qos import follow
+from trunkline.control.races import write_until_won
+from trunkline.control.requests import UNSET, Unset
+from trunkline.control.services import Services
+from trunkline.domain.errors import GenerationMoved, InUse, NotFound, QosRulesConflict
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import ProjectId, QosPolicyId, QosRuleId
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.qos import Direction, QosPolicy, QosRule, QosRuleType
+from trunkline.store.locks import Lock
+from trunkline.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QosPolicyCreate:
+    """A new policy, without rules."""
+
+    name: str = ""
+    project_id: ProjectId | None = None  # None: the caller's.
+    description: str = ""
+    shared: bool = False
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QosPolicyUpdate:
+    """Changes to a policy; UNSET leaves a field alone."""
+
+    name: str | Unset = UNSET
+    description: str | Unset = UNSET
+    shared: bool | Unset = UNSET
+    is_default: bool | Unset = UNSET
+    seen_revision: int | None = None  # If-Match: refuse unless the policy is at this revision.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QosRuleCreate:
+    """A new rule."""
+
+    type: QosRuleType
+    kbps: int
+    direction: Direction = Direction.EGRESS
+    burst_kbits: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QosRuleUpdate:
+    """Changes to a rule; UNSET leaves a field alone."""
+
+    kbps: int | Unset = UNSET
+    direction: Direction | Unset = UNSET
+    burst_kbits: int | Unset = UNSET
+
+
+def create_policies(
+    svc: Services, caller: Caller, asked: Sequence[QosPolicyCreate]
+) -> list[QosPolicy]:
+    """Make all of these policies, or none.
+
+    Raises:
+        Forbidden: The caller is no admin.
+        AlreadyExists: One is to be the default of a project that has one.
+    """
+    require_admin(caller, "creating a QoS policy")
+    policies = [_new_policy(svc, caller, each) for each in asked]
+
+    def create(tx: Transaction) -> list[QosPolicy]:
+        for policy in policies:
+            tx.qos.insert(policy)
+            _audit(tx, svc, caller, "qos_policy.create", policy)
+        return policies
+
+    return svc.store.write(create)
+
+
+def _new_policy(svc: Services, caller: Caller, asked: QosPolicyCreate) -> QosPolicy:
+    now = svc.clock.now()
+    return QosPolicy(
+        id=QosPolicyId(svc.ids.new_id()),
+        project_id=asked.project_id or caller.project_id,
+        name=asked.name,
+        description=asked.description,
+        shared=asked.shared,
+        is_default=asked.is_default,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def get_policy(svc: Services, caller: Caller, policy_id: str) -> QosPolicy:
+    """Return a policy of the caller's project, or a shared one."""
+    return svc.store.read(lambda tx: _visible(tx, caller, policy_id))
+
+
+def list_policies(svc: Services, caller: Caller, query: ListQuery) -> list[QosPolicy]:
+    """Return a page of the policies that the caller may see."""
+    query = replace(query, visible_to=visible_to(caller))
+    return svc.store.read(lambda tx: tx.qos.page(query))
+
+
+def update_policy(
+    svc: Services, caller: Caller, policy_id: str, changes: QosPolicyUpdate
+) -> QosPolicy:
+    """Change a policy's own fields.
+
+    Raises:
+        Forbidden: The caller is no admin.
+        GenerationMoved: It is not at `changes.seen_revision`.
+        AlreadyExists: It is to be the default of a project that has another.
+        InUse: It is to be unshared while other projects use it.
+    """
+    require_admin(caller, "changing a QoS policy")
+    given: dict[str, Any] = {
+        name: value
+        for name in ("name", "description", "shared", "is_default")
+        if (value := getattr(changes, name)) is not UNSET
+    }
+
+    def update(tx: Transaction) -> QosPolicy:
+        policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
+        if changes.seen_revision not in (None, policy.revision):
+            raise GenerationMoved(
+                "QoS policy", policy_id, seen_generation=changes.seen_revision or 0
+            )
+        if policy.shared and changes.shared is False and tx.qos.is_used_by_others(policy):
+            raise InUse("QoS policy", policy_id, "other projects have it on ports or networks")
+        changed = _touched(svc, replace(policy, **given))
+        tx.qos.update(changed, seen=policy)
+        _audit(tx, svc, caller, "qos_policy.update", changed)
+        return changed
+
+    if changes.seen_revision is not None:
+        return svc.store.write(update)
+    return write_until_won(svc.store, update)
+
+
+def delete_policy(svc: Services, caller: Caller, policy_id: str) -> None:
+    """Delete a policy that nobody has; raise `InUse` if a port or a network has it."""
+    require_admin(caller, "deleting a QoS policy")
+
+    def delete(tx: Transaction) -> None:
+        policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
+        tx.qos.delete(policy)
+        _audit(tx, svc, caller, "qos_policy.delete", policy)
+
+    svc.store.write(delete)
+
+
+def get_rule(svc: Services, caller: Caller, policy_id: str, rule_id: str) -> QosRule:
+    """Return one rule of a policy that the caller may see."""
+    return svc.store.read(lambda tx: _rule(_visible(tx, caller, policy_id), rule_id))
+
+
+def create_rule(svc: Services, caller: Caller, policy_id: str, asked: QosRuleCreate) -> QosRule:
+    """Add a rule to a policy. Ports that have the policy, and are bound, follow it at once.
+
+    Raises:
+        Forbidden: The caller is no admin.
+        AlreadyExists: There is one of its type and direction.
+        QosRulesConflict: Another rule contradicts it.
+        QosNotSupported: A port that has the policy can't have the rule.
+        NotEnoughBandwidth: A port can't be guaranteed that where it is. Nothing has changed.
+    """
+    require_admin(caller, "creating a QoS rule")
+    rule = QosRule(
+        id=QosRuleId(svc.ids.new_id()),
+        type=asked.type,
+        direction=asked.direction,
+        kbps=asked.kbps,
+        burst_kbits=asked.burst_kbits,
+    )
+
+    def create(tx: Transaction, policy: QosPolicy) -> QosRule:
+        tx.qos.insert_rule(policy.id, rule)
+        return rule
+
+    return _change_rules(svc, caller, policy_id, create, action="qos_rule.create")
+
+
+def update_rule(
+    svc: Services, caller: Caller, policy_id: str, rule_id: str, changes: QosRuleUpdate
+) -> QosRule:
+    """Change a rule; raises what `create_rule` raises."""
+    require_admin(caller, "changing a QoS rule")
+    given: dict[str, Any] = {
+        name: value
+        for name in ("kbps", "direction", "burst_kbits")
+        if (value := getattr(changes, name)) is not UNSET
+    }
+
+    def update(tx: Transaction, policy: QosPolicy) -> QosRule:
+        changed = replace(_rule(policy, rule_id), **given)
+        tx.qos.update_rule(policy.id, changed)
+        return changed
+
+    return _change_rules(svc, caller, policy_id, update, action="qos_rule.update")
+
+
+def delete_rule(svc: Services, caller: Caller, policy_id: str, rule_id: str) -> None:
+    """Take a rule away; bound ports are no longer limited by it, nor guaranteed anything."""
+    require_admin(caller, "deleting a QoS rule")
+
+    def delete(tx: Transaction, policy: QosPolicy) -> QosRule:
+        rule = _rule(policy, rule_id)
+        tx.qos.delete_rule(rule)
+        return rule
+
+    _change_rules(svc, caller, policy_id, delete, action="qos_rule.delete")
+
+
+def _change_rules(
+    svc: Services,
+    caller: Caller,
+    policy_id: str,
+    change: Callable[[Transaction, QosPolicy], QosRule],
+    *,
+    action: str,
+) -> QosRule:
+    def write(tx: Transaction) -> QosRule:
+        users = tx.qos.ports_with(QosPolicyId(policy_id))
+        ports = lock_ports(tx, users)
+        policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
+        if tx.qos.ports_with(policy.id) != users:
+            raise GenerationMoved("QoS policy", policy.id, seen_generation=policy.revision)
+        rule = change(tx, policy)
+        tx.qos.update(_touched(svc, policy), seen=policy)
+        changed = tx.qos.get(policy.id)
+        _check_rules(changed)
+        for binding in follow(tx, svc, ports):
+            touch_host(tx, svc, binding)
+        _audit(tx, svc, caller, action, changed)
+        return rule
+
+    return write_until_won(svc.store, write)
+
+
+def _check_rules(policy: QosPolicy) -> None:
+    said = {(rule.type, rule.direction): rule.kbps for rule in policy.rules}
+    for direction in Direction:
+        most = said.get((QosRuleType.BANDWIDTH_LIMIT, direction))
+        least = said.get((QosRuleType.MINIMUM_BANDWIDTH, direction), 0)
+        if most and least > most:
+            raise QosRulesConflict(
+                policy.name or policy.id,
+                f"its minimum {direction.value} of {least} kbps is above its limit of {most} kbps;"
+                " raise the one or lower the other",
+            )
+
+
+def _visible(tx: Transaction, caller: Caller, policy_id: str) -> QosPolicy:
+    policy = tx.qos.get(policy_id)
+    require_visible(caller, policy, "QoS policy", policy_id, shared=policy.shared)
+    return policy
+
+
+def _rule(policy: QosPolicy, rule_id: str) -> QosRule:
+    for rule in policy.rules:
+        if rule.id == rule_id:
+            return rule
+    raise NotFound(f"rule of QoS policy {policy.id},", rule_id)
+
+
+def _touched(svc: Services, policy: QosPolicy) -> QosPolicy:
+    return replace(policy, revision=policy.revision + 1, updated_at=svc.clock.now())
+
+
+def _audit(tx: Transaction, svc: Services, caller: Caller, action: str, policy: QosPolicy) -> None:
+    rules = [f"{r.type.value} {r.direction.value} {r.kbps} kbps" for r in policy.rules]
+    audit.record(
+        tx, actor_of(caller), svc.clock.now(), action, f"QoS policy {policy.name} ({policy.id})",
+        project_id=policy.project_id,
+        details={"rules": rules, "shared": policy.shared, "is_default": policy.is_default},
+    )  # fmt: skip

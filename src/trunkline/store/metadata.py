@@ -1,0 +1,20 @@
+"""What all tables have in common."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Integer, MetaData, String
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ID = String(36)
+NAME = String(255)
+# SQLite numbers rows by itself only for a primary key of exactly this type.
+SERIAL = BigInteger().with_variant(Integer, "sqlite")

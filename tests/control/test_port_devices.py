@@ -1,0 +1,202 @@
+"""What ports ask of their devices: trust, abilities, and conditions of their own.
+
+h1   phy1: mlx4_core, which can't trust VFs; e.trusted=true, e.rack=a
+h2   phy1: mlx5_core, which can do all;      e.rack=b
+h3   phy1: bnxt_en, which has no priorities; e.trusted=true, e.rack=b, e.speed=100g
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.control.scene import Scene
+from tests.support.world import ADMIN, DEMO, AgentByHand, a_card
+from trunkline.control.demands import server_request
+from trunkline.control.nics import nics_of_bound_ports
+from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
+from trunkline.control.ports import create_port, get_port, update_port
+from trunkline.control.requests import NicRequest, PortCreate, PortUpdate
+from trunkline.control.views import PortView, ServerView
+from trunkline.domain.errors import Forbidden, Invalid, StateConflict
+from trunkline.domain.identity import Caller
+from trunkline.domain.pci_flavor import match_text
+from trunkline.domain.pci_flavor_parsing import InvalidMatch
+from trunkline.domain.port import VnicType
+from trunkline.domain.server import ServerState
+
+
+@pytest.fixture
+def scene(scene: Scene) -> Scene:
+    trusted = {"trusted": "true"}
+    for serial, (name, driver, tags) in enumerate(
+        (
+            ("h1", "mlx4_core", trusted | {"rack": "a"}),
+            ("h2", "mlx5_core", {"rack": "b"}),
+            ("h3", "bnxt_en", trusted | {"rack": "b", "speed": "100g"}),
+        )
+    ):
+        card = a_card(5, "phy1", driver=driver, tags=tags, serial=serial)
+        if name in scene.agents:
+            scene.agents[name].report(inventory=tuple(card))
+        else:
+            scene.agents[name] = AgentByHand(scene.svc, name, card)
+    return scene
+
+
+def a_port(scene: Scene, caller: Caller = ADMIN, **fields: Any) -> PortView:
+    asked: dict[str, Any] = {"vnic_type": VnicType.DIRECT, "project_id": DEMO.project_id} | fields
+    return create_port(scene.svc, caller, PortCreate(network_id=scene.blue.id, **asked))
+
+
+def boot(scene: Scene, **fields: Any) -> ServerView:
+    return scene.boot(NicRequest(port_id=a_port(scene, **fields).port.id))
+
+
+def host_of(view: ServerView) -> str | None:
+    return None if view.host is None else view.host.name
+
+
+@pytest.mark.parametrize("how", [{"trusted": True}, {"profile": {"trusted": "true"}}])
+def test_a_trusted_port_goes_where_the_operator_lets_it_and_the_driver_can(
+    scene: Scene, how: dict[str, Any]
+) -> None:
+    view = boot(scene, **how)
+    assert host_of(view) == "h3"
+    assert view.nics[0].port.port.trusted
+
+
+def test_a_whole_pf_is_trusted_by_its_tag_alone(scene: Scene) -> None:
+    """Nobody sets anything for a guest that has the PF: that the driver can't is no matter."""
+    hosts = [host_of(boot(scene, trusted=True, vnic_type=VnicType.DIRECT_PHYSICAL)) for _ in "12"]
+    assert sorted(map(str, hosts)) == ["h1", "h3"]
+
+
+def test_trust_is_for_admins_and_goes_into_the_profile(scene: Scene) -> None:
+    with pytest.raises(Forbidden, match="trusted needs the admin role"):
+        a_port(scene, DEMO, trusted=False)
+    port = a_port(scene, trusted=True, profile={"colour": "red"}).port
+    assert port.profile == {"colour": "red", "trusted": True}
+    with pytest.raises(Forbidden, match="trusted needs the admin role"):
+        update_port(scene.svc, DEMO, port.id, PortUpdate(trusted=False))
+    port = update_port(scene.svc, ADMIN, port.id, PortUpdate(trusted=False)).port
+    assert (port.trusted, port.profile) == (False, {"colour": "red", "trusted": False})
+    port = update_port(scene.svc, ADMIN, port.id, PortUpdate(profile={"trusted": "yes"})).port
+    assert (port.trusted, port.profile) == (True, {"trusted": "yes"})
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "hosts"),
+    [
+        ([], {"h1", "h2", "h3"}),
+        (["vlan_qos"], {"h1", "h2"}),
+        ("vlan_qos, min_tx_rate", {"h2"}),
+        (["min_tx_rate", "trust"], {"h2", "h3"}),
+        (["802.1ad"], {None}),  # No driver promises it.
+    ],
+)
+def test_capabilities_are_answered_by_the_drivers_abilities(
+    scene: Scene, capabilities: object, hosts: set[str | None]
+) -> None:
+    views = [boot(scene, profile={"capabilities": capabilities}) for _ in range(4 * len(hosts))]
+    assert {host_of(view) for view in views} == hosts
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "problem"),
+    [
+        (["switchdev"], "switchdev is not served"),
+        (["fast"], "'fast' is not known; there are link_state, max_tx_rate"),
+        ("trust,", "'' is not known"),
+        ({"trust": True}, "must be a list of names"),
+        (7, "must be a list of names"),
+        ([7], "must be a list of names"),
+    ],
+)
+def test_capabilities_that_can_not_be_had_are_refused(
+    scene: Scene, capabilities: object, problem: str
+) -> None:
+    profile = {"capabilities": capabilities}
+    with pytest.raises(Invalid, match=problem) as refused:
+        a_port(scene, profile=profile)
+    assert refused.value.field == "binding:profile.capabilities"
+    port = a_port(scene).port
+    with pytest.raises(Invalid, match=problem):
+        update_port(scene.svc, ADMIN, port.id, PortUpdate(profile=profile))
+
+
+@pytest.mark.parametrize(
+    ("match", "text", "hosts"),
+    [
+        ({"e.rack": "a"}, "e.rack=a", {"h1"}),
+        ("e.rack=b,e.speed~100*", "e.rack=b, e.speed~100*", {"h3"}),
+        ({"can.vlan_qos": "true"}, "can.vlan_qos=true", {"h1", "h2"}),
+        ({"e.rack": ["a", "b"], "driver": {"regex": "mlx.*"}}, None, {"h1", "h2"}),
+        ({}, "", {"h1", "h2", "h3"}),
+        ("", "", {"h1", "h2", "h3"}),
+    ],
+)
+def test_a_port_has_conditions_of_its_own(
+    scene: Scene, match: object, text: str | None, hosts: set[str]
+) -> None:
+    views = [
+        scene.boot(NicRequest(port_id=a_port(scene, DEMO, pci_match=match).port.id))
+        for _ in range(4 * len(hosts))
+    ]
+    assert {host_of(view) for view in views} == hosts
+    own = views[0].nics[0].port.port.pci_match
+    if text is not None:
+        assert match_text((own,)) == text
+
+
+def test_a_flavor_and_the_ports_own_conditions_must_both_hold(scene: Scene) -> None:
+    match = [{"e.rack": "b"}, {"e.speed": "100g"}]
+    create_pci_flavor(scene.svc, ADMIN, PciFlavorCreate(name="some", match=match))
+    asked: dict[str, Any] = {"pci_flavor": "some", "pci_match": {"driver": "mlx5_core"}}
+    assert {host_of(boot(scene, **asked)) for _ in range(4)} == {"h2"}
+    assert boot(scene, pci_flavor="some", pci_match={"e.rack": "a"}).server.state is (
+        ServerState.ERROR
+    )
+
+
+@pytest.mark.parametrize(
+    ("match", "problem"),
+    [
+        ({"address": "0000:05:00.0"}, "pci_match.address: may not be used"),
+        ({"e.rack": 7}, "pci_match.e.rack: expected text or a list of texts"),
+        ({"colour": "red"}, "pci_match.colour: unknown"),
+        (["e.rack"], "pci_match: expected an object of conditions"),
+        ("rack", "pci_match: 'rack' is no condition"),
+        ({"can.fly": "true"}, "pci_match.can.fly: unknown"),
+    ],
+)
+def test_conditions_that_can_not_be_are_told(scene: Scene, match: object, problem: str) -> None:
+    with pytest.raises(InvalidMatch) as refused:
+        a_port(scene, DEMO, pci_match=match)
+    assert problem in str(refused.value)
+
+
+def test_conditions_stay_while_the_port_is_bound_and_are_kept(scene: Scene) -> None:
+    port = a_port(scene, DEMO, pci_match={"e.rack": "a"}).port
+    view = scene.boot(NicRequest(port_id=port.id))
+    with pytest.raises(StateConflict, match="pci_match cannot change while the port is bound"):
+        update_port(scene.svc, DEMO, port.id, PortUpdate(pci_match={"e.rack": "b"}))
+    update_port(scene.svc, DEMO, port.id, PortUpdate(pci_match="e.rack=a"))  # As it is.
+    again = scene.svc.store.write(
+        lambda tx: server_request(
+            tx, scene.svc, view.server, nics_of_bound_ports(tx, [tx.ports.get(port.id)])
+        )
+    )
+    assert match_text(again.nics[0].match) == "e.rack=a"
+    scene.delete(view.server.id)
+    update_port(scene.svc, DEMO, port.id, PortUpdate(pci_match=None))
+    assert get_port(scene.svc, DEMO, port.id).port.pci_match == ()
+
+
+def test_a_port_without_a_device_has_no_conditions(scene: Scene) -> None:
+    with pytest.raises(Invalid, match="or leave pci_match out"):
+        a_port(scene, vnic_type=VnicType.NORMAL, pci_match={"e.rack": "a"})
+    port = a_port(scene, pci_match={"e.rack": "a"}).port
+    with pytest.raises(Invalid, match="or leave pci_match out"):
+        update_port(scene.svc, ADMIN, port.id, PortUpdate(vnic_type=VnicType.NORMAL))
