@@ -52,7 +52,7 @@ def test_the_list_of_edits_is_the_documented_one() -> None:
 def test_without_rules_the_smallest_change_is_what_trying_all_finds(seed: int) -> None:
     dice = Random(seed)
     sizes: list[Size] = []
-    for _ in range(120):
+    for _ in range(60):
         request, hosts = random_instance(dice)
         if all(is_small(request, host) for host in hosts):
             sizes += check(request, hosts)
@@ -63,7 +63,7 @@ def test_without_rules_the_smallest_change_is_what_trying_all_finds(seed: int) -
 def test_under_rules_the_smallest_change_is_what_trying_all_finds(seed: int) -> None:
     dice = Random(seed)
     sizes: list[Size] = []
-    for _ in range(120):
+    for _ in range(60):
         request, hosts = placed_instance(dice)
         if all(is_small(request, host) for host in hosts):
             sizes += check(request, hosts)
