@@ -36,10 +36,11 @@ from trunkline.control.images import delete_image
 from trunkline.control.network_requests import NetworkUpdate
 from trunkline.control.networks import delete_network, update_network
 from trunkline.control.ports import delete_port, update_port
-from trunkline.control.requests import NicRequest, PortUpdate
-from trunkline.control.servers import delete_server, stop_server, update_server
+from trunkline.control.requests import NicRequest, PortUpdate, ServerCreate
+from trunkline.control.servers import create_servers, delete_server, stop_server, update_server
 from trunkline.control.services import Services
 from trunkline.domain.errors import GenerationMoved, StoreUnavailable, TrunklineError
+from trunkline.domain.ids import FlavorId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
@@ -89,6 +90,15 @@ def fill_host(svc: Services, its: Round) -> None:
     """Take all that is left of the server's host and of the other: seven VFs of each."""
     for _ in range(2):
         boot(svc, *[direct(its.blue)] * 6)
+
+
+def boot_several(svc: Services, its: Round) -> None:
+    """Four at least, of the twenty VFs or so that are left; then as many as fit of the rest."""
+    request = ServerCreate(
+        name="many", flavor_id=FlavorId("small"), image_id=None, nics=(direct(its.blue),)
+    )
+    for least, most in ((4, 6), (1, 20)):
+        create_servers(svc, DEMO, request, least=least, most=most)
 
 
 def boot_whole(svc: Services, its: Round) -> None:
@@ -187,6 +197,8 @@ RACES: Final[Mapping[str, tuple[UseCase, UseCase, Outcome]]] = MappingProxyType(
     "booted while a device comes back": (boot_one, cleaned, both_win),
     "two boots": (boot_one, boot_one, both_win),
     "two boots for what is left": (fill_host, fill_host, both_win),
+    "two batches for what is left": (boot_several, boot_several, both_win),
+    "a batch on devices that go": (boot_several, unlisted, both_win),
     "booted on devices that go": (boot_one, unlisted, both_win),
     "booted on a host that is disabled": (boot_one, disable, both_win),
     "booted beside a claim": (boot_one, claim_one, the_first_wins),

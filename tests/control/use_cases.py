@@ -29,7 +29,7 @@ from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
 from trunkline.control.ports import create_port, update_port
 from trunkline.control.reports import take_report
 from trunkline.control.requests import NicRequest, PortCreate, PortUpdate, ServerCreate
-from trunkline.control.servers import create_server, delete_server
+from trunkline.control.servers import create_server, create_servers, delete_server
 from trunkline.control.services import Services
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import FlavorId, HostName, NetworkId, PortId, ServerId
@@ -158,9 +158,16 @@ def boot_accelerated(svc: Services, names: Names) -> None:
     assert server.numa_node == 1
 
 
+def boot_several(svc: Services, names: Names) -> None:
+    nic = NicRequest(network_id=names.red, vnic_type=VnicType.DIRECT)
+    request = ServerCreate(name="many", flavor_id=FlavorId("small"), image_id=None, nics=(nic,))
+    assert len(create_servers(svc, DEMO, request, least=2, most=3)) == 3
+
+
 USE_CASES: Final[Mapping[str, Callable[[Services, Names], object]]] = MappingProxyType({
     "create a server": lambda svc, names: boot(svc, *nics(names)),
     "create a server with devices besides its NIC": boot_accelerated,
+    "create several servers": boot_several,
     "delete a server": lambda svc, names: delete_server(svc, DEMO, names.held),
     "take in that a server runs": ready,
     "take in that a server was refused": refused,

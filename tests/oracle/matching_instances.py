@@ -34,6 +34,7 @@ class RawWish(TypedDict):
     numa: str | None
     egress: int
     ingress: int
+    packs: bool
 
 
 class RawRule(TypedDict):
@@ -77,7 +78,7 @@ def alike_match(dice: Random, *, nics: int, families: tuple[int, ...]) -> RawMat
     wish = dice.choice(((0, 0), (0, 0), (3, 5), (4, 7)))
     return {
         "nics": [
-            {"costs": [0] * count, "numa": None, "egress": mbps, "ingress": 0}
+            {"costs": [0] * count, "numa": None, "egress": mbps, "ingress": 0, "packs": False}
             for mbps in (dice.choice(wish) if left != (None,) else 0 for _ in range(nics))
         ],
         "rules": [_rule(dice, min(nics, 4)) for _ in range(dice.choice((1, 2, 2, 3, 3, 4)))],
@@ -102,6 +103,14 @@ def alike_match(dice: Random, *, nics: int, families: tuple[int, ...]) -> RawMat
         ],
         "nodes": [],
     }
+
+
+def packing(dice: Random, raw: RawMatch) -> RawMatch:
+    """The same problem, with some NICs, or all, that rather fill a PF than spread over them."""
+    share = dice.choice((0.5, 1.0))
+    for nic in raw["nics"]:
+        nic["packs"] = dice.random() < share
+    return raw
 
 
 def random_match(dice: Random, *, nics: int, families: tuple[int, ...]) -> RawMatch:
@@ -183,6 +192,7 @@ def _wish(dice: Random, slots: list[RawSlot]) -> RawWish:
         "numa": dice.choice(POLICIES) if dice.random() < 0.5 else None,
         "egress": dice.choice((0, 0, 3, 5, 8)),
         "ingress": dice.choice((0, 0, 0, 4, 10)),
+        "packs": False,
     }
 
 

@@ -15,8 +15,10 @@ NIC, device by device, as the rules are written in words:
   is in an unknown place is together with its own family only.
 * Anti-affinity: each NIC of a rule has a place of its own. If soft, each NIC beyond the number of
   known places used counts 1.
-* Costs come first, then what counts, then imbalance: each device adds how many fewer devices its
-  family had left, when it was taken, than the fullest family has.
+* NICs that pack: each adds its family's rank, families being in order of how many devices they have
+  at the beginning, and then as they are numbered; the first has rank 0.
+* Costs come first, then what counts, then ranks, then imbalance: each device adds how many fewer
+  devices its family had left, when it was taken, than the fullest family has.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from ortools.sat.python import cp_model
 
 from tests.oracle.matching_instances import RawMatch, RawRule
 
-Merit = tuple[int, int, int]
+Merit = tuple[int, int, int, int]
 Home = tuple[int | None, int | None]  # Node, socket.
 Linear: TypeAlias = cp_model.LinearExpr | cp_model.IntVar | int
 
@@ -75,11 +77,17 @@ def rooms(raw: RawMatch) -> list[int]:
     ]
 
 
+def rank_of(raw: RawMatch, family: int) -> int:
+    had = rooms(raw)
+    before = [f for f, room in enumerate(had) if (room, f) < (had[family], family)]
+    return sum(any(slot["family"] == f for slot in raw["slots"]) for f in before)
+
+
 def merit_of(raw: RawMatch, chosen: Sequence[int], home: Home) -> Merit | None:
     """Judge a choice of one slot a NIC, the guest being there; None: some rule forbids it."""
     slots, families = raw["slots"], raw["families"]
     at = [slots[s]["family"] for s in chosen]
-    cost = broken = imbalance = 0
+    cost = broken = packed = imbalance = 0
     for nic, s in enumerate(chosen):
         price = raw["nics"][nic]["costs"][s]
         penalty = numa_penalty(raw, nic, at[nic], home)
@@ -89,6 +97,7 @@ def merit_of(raw: RawMatch, chosen: Sequence[int], home: Home) -> Merit | None:
             return None
         cost += price
         broken += penalty
+        packed += rank_of(raw, at[nic]) if raw["nics"][nic]["packs"] else 0
     for f, facts in enumerate(families):
         here = [raw["nics"][nic] for nic, family in enumerate(at) if family == f]
         for wanted, has in (
@@ -111,7 +120,7 @@ def merit_of(raw: RawMatch, chosen: Sequence[int], home: Home) -> Merit | None:
     had = rooms(raw)
     for f in set(at):
         imbalance += sum(max(had) - (had[f] - taken) for taken in range(at.count(f)))
-    return cost, broken, imbalance
+    return cost, broken, packed, imbalance
 
 
 def by_trying_everything(raw: RawMatch) -> Merit | None:
@@ -162,7 +171,14 @@ class CpModel:
             if len(rule["nics"]) > 1:
                 self.add_rule(rule)
         cost = sum((self.raw["nics"][n]["costs"][s] or 0) * v for (n, s), v in self.x.items())
-        self.model.minimize(cost * 10**8 + sum(self.soft) * 10**5 + self.imbalance())
+        packed = sum(
+            rank_of(self.raw, self.raw["slots"][s]["family"]) * v
+            for (n, s), v in self.x.items()
+            if self.raw["nics"][n]["packs"]
+        )
+        self.model.minimize(
+            cost * 10**11 + sum(self.soft) * 10**8 + packed * 10**5 + self.imbalance()
+        )
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
         status = solver.solve(self.model)
@@ -170,7 +186,7 @@ class CpModel:
             return None
         assert status == cp_model.OPTIMAL, solver.status_name(status)
         best = round(solver.objective_value)
-        return best // 10**8, best // 10**5 % 1000, best % 10**5
+        return best // 10**11, best // 10**8 % 1000, best // 10**5 % 1000, best % 10**5
 
     def of(self, n: int, f: int) -> list[cp_model.IntVar]:
         """A NIC's variables in a family."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from tests.oracle.matching_instances import RawMatch, large_match, small_match
+from tests.oracle.matching_instances import RawMatch, large_match, packing, small_match
 from tests.oracle.matching_oracle import by_cp_sat, by_trying_everything, homes, merit_of
 from tests.properties.matching_world import a_problem, chosen_slots
 from trunkline.placement.matching import solve
+
+PACKING = 0.25  # Of the problems have NICs that pack.
 
 
 @dataclass
@@ -47,5 +49,7 @@ def judge_many(seed: int, instances: int, *, large: bool = False) -> Tally:
     tally = Tally()
     for _ in range(instances):
         raw = large_match(dice) if large else small_match(dice)
+        if dice.random() < PACKING:
+            packing(dice, raw)
         tally.add(judge(raw, large=large))
     return tally

@@ -15,7 +15,7 @@ def a_problem(raw: RawMatch) -> tuple[Problem, list[int]]:
     members: list[int] = []
     for n, nic in enumerate(raw["nics"]):
         about = tuple(r for r, rule in enumerate(raw["rules"]) if n in rule["nics"])
-        key = (tuple(nic["costs"]), nic["numa"], nic["egress"], nic["ingress"], about)
+        key = (tuple(nic["costs"]), nic["numa"], nic["egress"], nic["ingress"], nic["packs"], about)
         members.append(classes.setdefault(key, len(classes)))
     first = [raw["nics"][members.index(c)] for c in range(len(classes))]
     problem = Problem(
@@ -27,6 +27,7 @@ def a_problem(raw: RawMatch) -> tuple[Problem, list[int]]:
         numa=tuple(None if nic["numa"] is None else NumaPolicy(nic["numa"]) for nic in first),
         egress=tuple(nic["egress"] for nic in first),
         ingress=tuple(nic["ingress"] for nic in first),
+        packs=tuple(nic["packs"] for nic in first),
         rules=tuple(
             ClassRule(
                 scope=Scope(rule["scope"]),

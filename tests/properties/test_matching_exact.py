@@ -53,7 +53,7 @@ def test_the_two_oracles_agree() -> None:
         assert by_cp_sat(raw) == by_trying_everything(raw), raw
 
 
-def merit(solution: Solution | None) -> tuple[int, int, int] | None:
+def merit(solution: Solution | None) -> tuple[int, int, int, int] | None:
     """What must not change."""
     return None if solution is None else solution.merit
 

@@ -84,6 +84,21 @@ def test_two_lists_are_kept_apart(connection: Connection) -> None:
     assert both.all(connection, {"ids": ["c"], "names": ["b", "c"]}) == [{"id": "c"}]
 
 
+def test_lists_and_other_parameters_go_together(connection: Connection) -> None:
+    """And what the statement says itself, of which some databases want a part as text."""
+    INSERT.run_many(connection, [a_row(name) for name in ("a", "b", "c")])
+    joined = Prepared(
+        select(func.aggregate_strings(flavors.c.name, ",").label("names")).where(
+            flavors.c.id.in_(bindparam("ids", expanding=True)),
+            flavors.c.name != bindparam("besides"),
+            flavors.c.name.in_(["a", "b"]),
+        )
+    )
+    assert joined.scalar(connection, {"ids": ["a", "b", "c"], "besides": "b"}) == "a"
+    with pytest.raises(KeyError, match="besides"):
+        joined.scalar(connection, {"ids": ["a"]})
+
+
 def test_what_a_statement_itself_says_is_said(connection: Connection) -> None:
     INSERT.run(connection, a_row("small"))
     grow = Prepared(

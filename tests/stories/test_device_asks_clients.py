@@ -185,14 +185,28 @@ def test_a_port_is_placed_on_the_segment_of_its_subnet(desk: Desk) -> None:
     for number, segment in enumerate(routed.segments, start=1):
         desk.run(
             "subnet", "create", "--network", "routed", "--network-segment", segment.id,
-            "--subnet-range", f"10.{number}.0.0/24", f"on-phy{number}", cloud=ADMIN,
+            "--subnet-range", f"10.{number}.0.0/24", "--project", demo.project_id,
+            f"on-phy{number}", cloud=ADMIN,
         )  # fmt: skip
     direct = ("port", "create", "--network", "routed", "--vnic-type", "direct")
     desk.run(*direct, "--fixed-ip", "subnet=on-phy2", "r2")
     nics = ("--port", "r2", "--nic", f"net-id={routed.id},v4-fixed-ip=10.1.0.7")
     desk.run("server", "create", "--flavor", "small", *BLANK, *nics, "--wait", "routed")
     path = path_of(desk, "routed")
-    assert [nic["physical_network"] for nic in path["nics"]] == ["phy2", None]
+    assert [nic["physical_network"] for nic in path["nics"]] == ["phy2", "phy1"]
     assert path["nics"][0]["fixed_ips"][0].startswith("10.2.0.")
     assert path["nics"][1]["fixed_ips"] == ["10.1.0.7"]
     desk.run("server", "delete", "--wait", "routed")
+
+
+def test_a_network_packs_its_vfs(desk: Desk) -> None:
+    policy = ("--extra-property", "type=str,name=pf_policy,value=pack")
+    desk.run("network", "set", *policy, "blue", cloud=ADMIN)
+    found = desk.scene.site.http.request(
+        "GET", "/network/v2.0/networks?name=blue", token=desk.scene.token("admin")
+    ).json()
+    assert [network["pf_policy"] for network in found["networks"]] == ["pack"]
+    assert "admin role" in desk.fail("network", "set", *policy, "blue")
+    bad = ("--extra-property", "type=str,name=pf_policy,value=heap")
+    said = desk.fail("network", "set", *bad, "blue", cloud=ADMIN)
+    assert "must be one of spread, pack, not 'heap'" in said

@@ -17,8 +17,9 @@ from trunkline.cli.pci_flavors import pci_flavor
 from trunkline.cli.quotas import quota
 from trunkline.cli.servers import server_commands
 from trunkline.cli.verify import verify
+from trunkline.cli.what_if import what_if
 
 commands: Final[list[click.Command]] = [
     host, device, network, pci_flavor, server_commands, explain, capacity, defrag, events, quota,
-    verify,
+    verify, what_if,
 ]  # fmt: skip

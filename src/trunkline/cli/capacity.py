@@ -9,7 +9,7 @@ import click
 
 from trunkline.cli.context import Teaching, takes_api, takes_json
 from trunkline.cli.exit_codes import ExitCode
-from trunkline.cli.nic_options import takes_flavor, takes_nics
+from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics
 from trunkline.cli.output import print_json, print_table
 from trunkline.client.api import TrunklineApi
 from trunkline.wire.planning import CapacityAnswer, CapacityBody, HostCapacityItem
@@ -19,6 +19,7 @@ from trunkline.wire.v1 import ExplainNic
 @click.command(cls=Teaching)
 @takes_nics
 @takes_flavor
+@takes_hints
 @click.option("--host", metavar="NAME", help="On this host only.")
 @click.option(
     "--limit", type=click.IntRange(0), default=20, show_default=True, metavar="N",
@@ -34,6 +35,7 @@ def capacity(
     *,
     nics: tuple[ExplainNic, ...],
     flavor: str | None,
+    hints: Mapping[str, tuple[str, ...]],
     host: str | None,
     limit: int,
     after: str | None,
@@ -48,7 +50,7 @@ def capacity(
     trunkline capacity --flavor small --nic network=blue,vnic-type=direct
     trunkline capacity --nic network=blue,vnic-type=direct --host h1
     """
-    body = CapacityBody(nics=nics, flavor=flavor, host=host, marker=after)
+    body = CapacityBody(nics=nics, flavor=flavor, hints=hints, host=host, marker=after)
     answer = api.capacity(replace(body, limit=limit or None))
     while not limit and answer.next_marker is not None:
         more = api.capacity(replace(body, marker=answer.next_marker))

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from trunkline.client.pci_flavors import PciFlavorApi
 from trunkline.client.session import Session
 from trunkline.wire.defrag import DefragAnswer, DefragBody
-from trunkline.wire.planning import CapacityAnswer, CapacityBody
+from trunkline.wire.planning import CapacityAnswer, CapacityBody, WhatIfAnswer, WhatIfBody
 from trunkline.wire.quotas import QuotaBody, QuotaItem, QuotaList
 from trunkline.wire.v1 import (
     PREFIX,
@@ -120,6 +120,10 @@ class TrunklineApi:
     def capacity(self, body: CapacityBody) -> CapacityAnswer:
         """Ask how many more servers of a shape fit; one page of hosts."""
         return self._session.call("POST", "/capacity", CapacityAnswer, body=body)
+
+    def what_if(self, body: WhatIfBody) -> WhatIfAnswer:
+        """Ask what would be if something were otherwise; nothing is held or changed by it."""
+        return self._session.call("POST", "/what-if", WhatIfAnswer, body=body)
 
     def server_path(self, server: str) -> ServerPath:
         """Show a server, by ID or name, with the way from each NIC to the wire."""

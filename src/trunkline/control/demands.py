@@ -17,9 +17,11 @@ from trunkline.control.pci_flavors import requests_of
 from trunkline.control.port_devices import demanded_attributes
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.services import Services
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName
+from trunkline.domain.network import PfPolicy
 from trunkline.domain.nic_rules import NicRule, NumaPolicy, Scope
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.qos import demanded_abilities
@@ -174,4 +176,5 @@ def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDeman
         egress_mbps=nic.guarantee.egress_mbps,
         ingress_mbps=nic.guarantee.ingress_mbps,
         numa=nic.numa_policy or numa_policy,
+        packs=kind is DeviceKind.VF and nic.network.pf_policy is PfPolicy.PACK,
     )

@@ -9,11 +9,13 @@ before the next decision. With several replicas the change feed says which hosts
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from typing import Final
 
 from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.clock import Clock
@@ -34,6 +36,8 @@ from trunkline.placement.request import Explanation, NotPlaced, Page, Placed, Pl
 from trunkline.placement.views import HostView, NumaRoom, view_differences
 from trunkline.store.changes import NO_CHANGE
 from trunkline.store.transaction import Transaction
+
+COPIED_AT_ONCE: Final = 100  # Hosts: about 2 ms, for which decisions wait.
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,31 @@ class LiveFleet:
         """Take down what the capacity for a request is counted from; `refresh` before."""
         with self._lock:
             return rows_of(request, self._fleet.hosts())
+
+    def branch(self, views: Sequence[HostView] = ()) -> Fleet:
+        """Return a copy to try things on, with some hosts added or put anew; `refresh` before.
+
+        Hosts are copied some at a time, so that decisions wait for no more than that. Each host is
+        as it was at one moment, and hosts may be of moments some milliseconds apart.
+        """
+        with self._lock:
+            branch = self._fleet.branch()
+            waiting = deque(self._fleet.host_ids())
+        while waiting:
+            with self._lock:
+                for _ in range(min(COPIED_AT_ONCE, len(waiting))):
+                    host = self._fleet.find_host(waiting.popleft())
+                    if host is not None:
+                        branch.adopt(host.copy())
+        for view in views:
+            with self._lock:  # What hosts built alike share is this index's.
+                branch.put_host(view)
+        return branch
+
+    @property
+    def spread_key(self) -> str:
+        """What permutes hosts that rank equal in this process."""
+        return self._spread_key
 
     def takers(self, request: PlacementRequest, *, at_most: int) -> tuple[HostView, ...]:
         """Return the hosts that could take a server, best first, as values; nothing is held."""

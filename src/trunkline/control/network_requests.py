@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from trunkline.control.requests import UNSET, Unset
 from trunkline.domain.ids import NetworkId, PhysicalNetwork, ProjectId, QosPolicyId, SegmentId
-from trunkline.domain.network import AddressPool, HostRoute, NetworkType
+from trunkline.domain.network import AddressPool, HostRoute, NetworkType, PfPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class NetworkCreate:
     shared: bool = False  # Admins only.
     mtu: int | None = None  # None: the largest that the segments carry.
     port_security_enabled: bool = True
+    pf_policy: PfPolicy | None = None  # None: spread. Admins only.
     qos_policy_id: QosPolicyId | Unset | None = UNSET  # UNSET: the project's default.
     segments: tuple[SegmentRequest, ...] = ()  # Admins only; empty: one from the tenant ranges.
 
@@ -44,6 +45,7 @@ class NetworkUpdate:
     shared: bool | Unset = UNSET  # Admins only.
     mtu: int | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET
+    pf_policy: PfPolicy | Unset = UNSET  # Admins only.
     qos_policy_id: QosPolicyId | Unset | None = UNSET
     segmentation_id: int | Unset = UNSET  # Admins only, and only while no port is bound.
     seen_revision: int | None = None  # If-Match: refuse unless the network is at this revision.

@@ -37,7 +37,7 @@ from trunkline.domain.errors import (
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import NetworkId, ProjectId, SegmentId, SubnetId
 from trunkline.domain.listing import ListQuery
-from trunkline.domain.network import Network, NetworkType, Segment
+from trunkline.domain.network import Network, NetworkType, PfPolicy, Segment
 from trunkline.domain.port import VnicType
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -76,6 +76,8 @@ def create_networks(
     for request in requests:
         if request.segments:
             require_admin(caller, "naming provider attributes of a network")
+        if request.pf_policy is not None:
+            require_admin(caller, "choosing a network's pf_policy")
         if request.shared:
             require_admin(caller, "sharing a network")
         project_for(caller, request.project_id)
@@ -211,6 +213,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
         provider=bool(request.segments),
         mtu=_check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
         port_security_enabled=request.port_security_enabled,
+        pf_policy=request.pf_policy or PfPolicy.SPREAD,
         qos_policy_id=qos_policy_id,
         created_at=now,
         updated_at=now,
@@ -252,6 +255,8 @@ def _changed(
     if request.segmentation_id is not UNSET:
         require_admin(caller, "changing provider attributes of a network")
         segments = _resegmented(tx, network, request.segmentation_id)
+    if request.pf_policy is not UNSET:
+        require_admin(caller, "choosing a network's pf_policy")
     qos_policy_id = network.qos_policy_id
     if request.qos_policy_id is not UNSET:
         qos_policy_id = request.qos_policy_id
@@ -269,6 +274,7 @@ def _changed(
         port_security_enabled=network.port_security_enabled
         if request.port_security_enabled is UNSET
         else request.port_security_enabled,
+        pf_policy=network.pf_policy if request.pf_policy is UNSET else request.pf_policy,
         shared=shared,
         segments=segments,
         qos_policy_id=qos_policy_id,

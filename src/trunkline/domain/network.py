@@ -30,6 +30,13 @@ class NetworkType(enum.Enum):
         return self is NetworkType.VXLAN
 
 
+class PfPolicy(enum.Enum):
+    """How a network's VFs are laid over the PFs of a host, all else being equal. API values."""
+
+    SPREAD = "spread"  # So that PFs are left as even as can be.
+    PACK = "pack"  # PF after PF, the one with the fewest devices left first.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """A network's piece on one physical network."""
@@ -71,6 +78,7 @@ class Network:
     provider: bool = False  # An admin named the segments; else they came from the tenant ranges.
     mtu: int = 1500
     port_security_enabled: bool = True
+    pf_policy: PfPolicy = PfPolicy.SPREAD
     qos_policy_id: QosPolicyId | None = None  # Of its ports that have none of their own.
     revision: int = 0
 

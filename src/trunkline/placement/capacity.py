@@ -48,7 +48,7 @@ class HostRow(NamedTuple):
     structure: Structure
     usable: tuple[int, ...]  # [slot]
     site: Site | None  # None: the shape doesn't ask where devices are.
-    numa: tuple[NumaRoom, ...]
+    numa: tuple[NumaRoom, ...]  # Empty if guests are not confined to nodes.
 
 
 class HostCapacity(NamedTuple):
@@ -76,11 +76,13 @@ def rows_of(request: PlacementRequest, hosts: Iterable[HostState]) -> list[HostR
     is_ruled = bool(request.rules) or any(
         nic.numa or nic.egress_mbps or nic.ingress_mbps for nic in request.nics
     )
+    is_confined = request.is_confined
     return [
         HostRow(
             host.id, host.name, host.enabled, host.up,
             host.free_vcpus, host.free_memory_mib, host.free_disk_gib,
-            host.structure, host.usable, site_of(host, request) if is_ruled else None, host.numa,
+            host.structure, host.usable, site_of(host, request) if is_ruled else None,
+            host.numa if is_confined else (),
         )
         for host in hosts
     ]  # fmt: skip
@@ -219,8 +221,6 @@ class _Counter:
 
     def _seats(self, row: HostRow) -> Seats:
         """How many servers each NUMA node has room for; those that are not confined need none."""
-        if not self._request.is_confined:
-            return ()
         vcpus, memory_mib, _ = self._sizes
         return tuple(
             (

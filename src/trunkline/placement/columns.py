@@ -216,7 +216,9 @@ class Columns:
         Where devices are is not in them.
         """
         if one.is_placed:
-            one = replace(one, rules=frozenset(), numa=None, egress_mbps=0, ingress_mbps=0)
+            one = replace(
+                one, rules=frozenset(), numa=None, egress_mbps=0, ingress_mbps=0, packs=False
+            )
         if self._profile_count != len(self._structures.profiles):
             self._profile_count = len(self._structures.profiles)
             self._classes.clear()

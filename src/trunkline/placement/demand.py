@@ -42,6 +42,7 @@ class NicClass:
     egress_mbps: int = 0
     ingress_mbps: int = 0
     rules: frozenset[int] = frozenset()  # Of the demand's rules, those that are about it.
+    packs: bool = False
 
     def __hash__(self) -> int:
         """Hash what mostly differs, and remembers its own hash."""
@@ -50,7 +51,8 @@ class NicClass:
     @property
     def is_placed(self) -> bool:
         """Whether it matters where its devices are."""
-        return bool(self.rules or self.numa or self.egress_mbps or self.ingress_mbps)
+        guaranteed = self.egress_mbps or self.ingress_mbps
+        return bool(self.rules or self.numa or guaranteed or self.packs)
 
     @cached_property
     def sort_key(self) -> tuple[object, ...]:
@@ -65,6 +67,7 @@ class NicClass:
             self.egress_mbps,
             self.ingress_mbps,
             sorted(self.rules),
+            self.packs,
         )
 
     def is_of(self, kind: DeviceKind) -> bool:
@@ -176,6 +179,7 @@ def nic_class(nic: NicDemand) -> NicClass:
         nic.numa,
         nic.egress_mbps,
         nic.ingress_mbps,
+        nic.packs,
     )
 
 
@@ -188,9 +192,12 @@ def _known_class(
     numa: NumaPolicy | None,
     egress_mbps: int,
     ingress_mbps: int,
+    packs: bool,  # noqa: FBT001 -- cached by place: keywords cost more than the call.
 ) -> NicClass:
     """One object for equal classes, so that what is worked out of it is worked out once."""
-    return NicClass(kind, ways, frozenset(), match, or_kinds, numa, egress_mbps, ingress_mbps)
+    return NicClass(
+        kind, ways, frozenset(), match, or_kinds, numa, egress_mbps, ingress_mbps, packs=packs
+    )
 
 
 def way_of(nic: NicDemand, option: SegmentOption) -> Attributes | None:

@@ -122,6 +122,7 @@ class Fit:
             egress=tuple(one.egress_mbps for one, _ in demand.device_classes),
             ingress=tuple(one.ingress_mbps for one, _ in demand.device_classes),
             rules=demand.rules,
+            packs=tuple(one.packs for one, _ in demand.device_classes),
             places=site.places,
             egress_left=site.egress_left,
             ingress_left=site.ingress_left,

@@ -72,6 +72,17 @@ class Fleet:
         if self._hosts.pop(host_id, None) is not None:
             self._columns = None
 
+    def branch(self) -> Fleet:
+        """Return an empty fleet for copies of hosts of this one: `adopt` them."""
+        branch = Fleet()
+        branch._structures, branch._places = self._structures, self._places
+        return branch
+
+    def adopt(self, host: HostState) -> None:
+        """Add a copy of a host of the fleet that this is a branch of."""
+        self._hosts[host.id] = host
+        self._columns = None
+
     def host_ids(self) -> tuple[HostId, ...]:
         """Each host's ID, in no particular order."""
         return tuple(self._hosts)
@@ -148,6 +159,22 @@ class Fleet:
         )
         if host.generation_sets == hold.generation_sets:
             host.generation -= 1
+        self._recount(host)
+
+    def vacate(self, placed: Placed, request: PlacementRequest) -> None:
+        """Give back what a server has that is placed so; devices that are gone are left out."""
+        host = self._hosts[placed.host_id]
+        for choice in placed.choices:
+            if choice.device is not None and host.find_slot(choice.device) is not None:
+                host.release(choice.device)
+        for kin_id, guarantee in _guarantees(placed, request):
+            host.owe(kin_id, -guarantee)
+        host.give(
+            vcpus=request.vcpus,
+            memory_mib=request.memory_mib,
+            disk_gib=request.disk_gib,
+            numa_node=placed.numa_node,
+        )
         self._recount(host)
 
     def take_device(self, host_id: HostId, device: DeviceRef) -> None:

@@ -8,6 +8,7 @@ given to another, so they are kept apart.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 
 from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Bandwidth, Guarantee
@@ -108,6 +109,17 @@ class HostState:
         self.usable: tuple[int, ...] = ()
         self.given_away = False  # Whether any PF has an owner.
         self.count()
+
+    def copy(self) -> HostState:
+        """Return one that changes apart from this one."""
+        twin = copy(self)
+        twin.part()
+        return twin
+
+    def part(self) -> None:
+        """Keep counts that no copy of this host shares."""
+        self._taken, self._held = [*self._taken], [*self._held]
+        self._numa_left = [*self._numa_left]
 
     @property
     def numa(self) -> tuple[NumaRoom, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from trunkline.domain.nic_rules import NumaPolicy, Scope
+from trunkline.placement.flow import rooms
 from trunkline.placement.problem import ClassRule, Costs, Place, Problem, Row
 
 
@@ -49,7 +50,9 @@ class Layout:
     rules: tuple[PlacedRule, ...]
     egress_left: tuple[int | None, ...]  # [family]; empty if no NIC has a guarantee.
     ingress_left: tuple[int | None, ...]
+    unit: int  # What one thing costs that is soft; all ranks of packing together stay below it.
     soft_scale: int  # Costs are multiplied by it; all that is soft together stays below it.
+    ranks: tuple[int, ...]  # [family] In packing; empty if no NIC packs.
 
     def used(self, taken: Sequence[Sequence[int]]) -> list[list[int]]:
         """Turn [class][slot] into [class][family]."""
@@ -66,17 +69,28 @@ def lay_out(problem: Problem) -> Layout:
     ids = sorted(set(problem.family))
     number = {family: n for n, family in enumerate(ids)}
     places = tuple(problem.places[f] for f in ids) if problem.places else ()
+    family_of = tuple(number[f] for f in problem.family)
     nic_count = sum(problem.counts)
+    ranks = _ranks(rooms(problem.free, family_of)) if any(problem.packs) else ()
+    packing = sum(problem.counts[c] for c, packs in enumerate(problem.packs) if packs)
+    unit = 1 + len(ids) * packing
     return Layout(
         problem,
-        tuple(number[f] for f in problem.family),
+        family_of,
         len(ids),
         places,
         tuple(_placed(rule, places, len(ids)) for rule in problem.rules),
         tuple(problem.egress_left[f] for f in ids) if any(problem.egress) else (),
         tuple(problem.ingress_left[f] for f in ids) if any(problem.ingress) else (),
-        1 + nic_count * (1 + len(problem.rules)) if problem.is_ruled else 1,
+        unit,
+        unit * (1 + nic_count * (1 + len(problem.rules))) if problem.is_ruled else unit,
+        ranks,
     )
+
+
+def _ranks(room: Mapping[int, int]) -> tuple[int, ...]:
+    order = sorted(room, key=lambda f: (room[f], f))
+    return tuple(order.index(f) for f in range(len(order)))
 
 
 def _placed(rule: ClassRule, places: Sequence[Place], family_count: int) -> PlacedRule:
@@ -113,7 +127,7 @@ def homes(layout: Layout) -> list[Home]:
 def rows_at(layout: Layout, home: Home) -> Costs:
     """What devices cost each class with the guest there; None: alone against a rule already."""
     problem = layout.problem
-    if not problem.is_ruled:
+    if not problem.is_ruled and not layout.ranks:
         return problem.costs
     shut = [set[int]() for _ in problem.counts]  # [class] Families.
     for c in range(len(problem.counts)):
@@ -135,6 +149,7 @@ def _without_guarantee(wanted: Sequence[int], left: Sequence[int | None], c: int
 
 def _row(layout: Layout, home: Home, c: int, shut: set[int]) -> Row:
     policy = layout.problem.numa[c] if layout.problem.numa else None
+    packs = bool(layout.ranks) and layout.problem.packs[c]
     row: list[int | None] = []
     for slot, cost in enumerate(layout.problem.costs[c]):
         family = layout.family[slot]
@@ -142,7 +157,11 @@ def _row(layout: Layout, home: Home, c: int, shut: set[int]) -> Row:
             row.append(None)
             continue
         penalty = 0 if policy is None else _penalty(policy, layout.places[family], home)
-        row.append(None if penalty is None else cost * layout.soft_scale + penalty)
+        if penalty is None:
+            row.append(None)
+            continue
+        rank = layout.ranks[family] if packs else 0
+        row.append(cost * layout.soft_scale + penalty * layout.unit + rank)
     return tuple(row)
 
 

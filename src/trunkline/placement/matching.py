@@ -31,7 +31,7 @@ def solve(problem: Problem, *, states_max: int = STATES_MAX) -> Solution | None:
     The same problem always has the same solution. Permuting classes, slots or families changes no
     more than which of several best ones it is.
     """
-    if problem.is_ruled:
+    if problem.is_ruled or any(problem.packs):
         return _Homes(problem, states_max).best()
     return solve_unruled(
         problem.counts,
@@ -57,7 +57,7 @@ def solve_unruled(
     if flow is None:
         return None
     if is_exclusive(whole, family, flow.taken):
-        return Solution(flow.taken, flow.price, 0, flow.imbalance)
+        return Solution(flow.taken, flow.price, imbalance=flow.imbalance)
     problem = Problem(counts=counts, costs=costs, free=free, family=family, whole=whole)
     return _Homes(problem, states_max).best()
 
@@ -122,10 +122,12 @@ class _Homes:
 
     def _solution(self, found: Found) -> Solution:
         cost = _total(self._problem.costs, found.taken)
+        broken, packed = divmod(found.cost - cost * self._layout.soft_scale, self._layout.unit)
         return Solution(
             found.taken,
             cost,
-            found.cost - cost * self._layout.soft_scale,
+            broken,
+            packed,
             found.imbalance,
             self._home.node,
             not self._given_up,

@@ -64,6 +64,7 @@ class Problem:
     egress: tuple[int, ...] = ()  # [class] Mbps guaranteed to each of its NICs.
     ingress: tuple[int, ...] = ()
     rules: tuple[ClassRule, ...] = ()
+    packs: tuple[bool, ...] = ()  # [class] Its NICs rather fill a PF than spread over them.
 
     places: tuple[Place, ...] = ()  # [family]
     egress_left: tuple[int | None, ...] = ()  # [family] Mbps; None: not accounted.
@@ -82,7 +83,7 @@ class Solution:
     """How many devices each class takes from each slot, and what speaks against it.
 
     Of two solutions the better one has the lower `cost`; then the lower `broken`; then the lower
-    `imbalance`.
+    `packed`; then the lower `imbalance`.
     """
 
     taken: list[list[int]]  # [class][slot]
@@ -91,6 +92,9 @@ class Solution:
     """How far soft rules are from holding: for affinity, places beyond the first; for
     anti-affinity, NICs beyond one a place; and NICs that prefer the guest's node and are not on it.
     """
+    packed: int = 0
+    """The sum, over the NICs that pack, of the rank of their family: families are in order of how
+    many devices they had left at the beginning, fewest first, and then as they are numbered."""
     imbalance: int = 0
     """The sum over all devices taken of how many fewer devices were left on its PF, when it was
     taken, than the fullest PF had at the beginning."""
@@ -98,6 +102,6 @@ class Solution:
     is_proven: bool = True  # Whether it is known that none is better; that it fits always is.
 
     @property
-    def merit(self) -> tuple[int, int, int]:
+    def merit(self) -> tuple[int, int, int, int]:
         """What solutions are compared by; less is better."""
-        return self.cost, self.broken, self.imbalance
+        return self.cost, self.broken, self.packed, self.imbalance

@@ -51,6 +51,7 @@ class NicDemand:
     match: DeviceMatch = ()  # And this: PCI flavors.
     or_kinds: frozenset[DeviceKind] = frozenset()  # Kinds that will do as well as `kind`.
     numa: NumaPolicy | None = None
+    packs: bool = False  # It rather fills a PF than spreads over them, all else being equal.
     egress_mbps: int = 0  # Guaranteed, of what the PF accounts; 0: nothing is.
     ingress_mbps: int = 0
 

@@ -102,7 +102,7 @@ class SearchState:
         return self.price(u, f) is not None and self.broken_by(u, f) is not None
 
     def broken_by(self, u: int, f: int) -> int | None:
-        """How much further soft rules would be from holding; None: a hard one would not hold."""
+        """How much further soft rules would be from holding, as costs; None: not a hard one."""
         more = 0
         for n, about in self._bundles[u].members:
             placed = self._layout.rules[n]
@@ -114,7 +114,7 @@ class SearchState:
             if broken and placed.rule.hard:
                 return None
             more += broken
-        return more
+        return more * self._layout.unit
 
     def price(self, u: int, f: int) -> int | None:
         """What the devices of a family's bundles cost with one more copy; None: too much for it."""
@@ -262,7 +262,7 @@ class SearchState:
         )
 
     def soft_floor(self, left: Sequence[int], domains: Sequence[int]) -> int:
-        """How far soft rules will be from holding at least."""
+        """How far soft rules will be from holding at least, as costs."""
         total = 0
         for n, placed in enumerate(self._layout.rules):
             if placed.rule.hard:
@@ -280,7 +280,7 @@ class SearchState:
                 total += len(at) - 1 + any(not places & at for places in reach)
             else:
                 total += not set.intersection(*reach)
-        return total
+        return total * self._layout.unit
 
 
 _SHUTS = {False: Mode.WHOLE, True: Mode.PARTS}

@@ -17,7 +17,7 @@ def is_exclusive(
 
 
 def broken_by(layout: Layout, taken: Sequence[Sequence[int]]) -> int | None:
-    """How far soft rules are from holding; None: something does not hold that must."""
+    """How far soft rules are from holding, as costs; None: something does not hold that must."""
     if next(shared_pfs(layout, taken), None) is not None:
         return None
     if not layout.problem.is_ruled:
@@ -31,7 +31,7 @@ def broken_by(layout: Layout, taken: Sequence[Sequence[int]]) -> int | None:
         if broken and placed.rule.hard:
             return None
         total += broken
-    return total
+    return total * layout.unit
 
 
 def classes_at_fault(layout: Layout, taken: Sequence[Sequence[int]]) -> set[int]:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     bindparam,
     case,
     delete,
@@ -30,7 +28,8 @@ from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import NotEnoughBandwidth
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.store.devices import DeviceRecord
-from trunkline.store.prepared import Prepared
+from trunkline.store.prepared import Prepared, Row
+from trunkline.store.statements import among, select_where_in
 from trunkline.store.tables import allocations, bandwidths, devices
 
 
@@ -53,6 +52,8 @@ def _fits(had: ColumnElement[int], owed: ColumnElement[int], name: str) -> Colum
     return or_(more <= 0, had >= owed + more)
 
 
+_OF_DEVICES = Prepared(select_where_in(bandwidths, "device_id"))
+_OF_HOSTS = Prepared(select_where_in(bandwidths, "host_id"))
 _THIS = bandwidths.c.device_id == bindparam("this_id")
 _RAISED = {
     "egress_owed": bandwidths.c.egress_owed + bindparam("egress"),
@@ -79,11 +80,11 @@ class Bandwidths:
         """Return those of the devices that account any."""
         if not device_ids:
             return {}
-        return self._read(bandwidths.c.device_id.in_(sorted(device_ids)))
+        return _uses(_OF_DEVICES.all(self._connection, among(sorted(device_ids))))
 
     def of_host(self, host_id: HostId) -> dict[DeviceId, BandwidthUse]:
         """Return the PFs of a host that account any, or owe any."""
-        return self._read(bandwidths.c.host_id == host_id)
+        return _uses(_OF_HOSTS.all(self._connection, among([host_id])))
 
     def left_of_host(self, host_id: HostId) -> dict[DeviceId, Bandwidth]:
         """Return what each PF of a host that accounts any has left."""
@@ -92,8 +93,9 @@ class Bandwidths:
     def left_of_all_hosts(self) -> dict[HostId, dict[DeviceId, Bandwidth]]:
         """Return the same of every host that has such PFs."""
         found: dict[HostId, dict[DeviceId, Bandwidth]] = {}
-        for row in self._connection.execute(select(bandwidths)):
-            found.setdefault(HostId(row.host_id), {})[DeviceId(row.device_id)] = _use(row).left
+        for row in self._connection.execute(select(bandwidths)).mappings():
+            left = _use(row).left
+            found.setdefault(HostId(row["host_id"]), {})[DeviceId(row["device_id"])] = left
         return found
 
     def put(self, host_id: HostId, records: Iterable[DeviceRecord]) -> None:
@@ -160,13 +162,13 @@ class Bandwidths:
         rows = self._connection.execute(statement)
         return {DeviceId(row.pf_id): (int(row.egress), int(row.ingress)) for row in rows}
 
-    def _read(self, condition: ColumnElement[bool]) -> dict[DeviceId, BandwidthUse]:
-        rows = self._connection.execute(select(bandwidths).where(condition))
-        return {DeviceId(row.device_id): _use(row) for row in rows}
+
+def _uses(rows: Iterable[Row]) -> dict[DeviceId, BandwidthUse]:
+    return {DeviceId(row["device_id"]): _use(row) for row in rows}
 
 
-def _use(row: Row[Any]) -> BandwidthUse:
+def _use(row: Row) -> BandwidthUse:
     return BandwidthUse(
-        bandwidth=Bandwidth(egress_mbps=row.egress_mbps, ingress_mbps=row.ingress_mbps),
-        owed=Guarantee(egress_mbps=row.egress_owed, ingress_mbps=row.ingress_owed),
+        bandwidth=Bandwidth(egress_mbps=row["egress_mbps"], ingress_mbps=row["ingress_mbps"]),
+        owed=Guarantee(egress_mbps=row["egress_owed"], ingress_mbps=row["ingress_owed"]),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -30,9 +30,12 @@ from trunkline.store.tables import hosts
 
 _USE_COLUMNS = ("vcpus_used", "memory_mib_used", "disk_gib_used")
 
+_USES = select(hosts.c.id, *(hosts.c[name] for name in _USE_COLUMNS))
+_USES_OF = Prepared(_USES.where(hosts.c.id.in_(bindparam("among", expanding=True))))
 _BY_ID = by_lock(select(hosts).where(hosts.c.id == bindparam("wanted")))
 _BY_NAME = by_lock(select(hosts).where(hosts.c.name == bindparam("wanted")))
 _BY_IDS = Prepared(select_where_in(hosts))
+_BY_TOKEN_HASH = Prepared(select(hosts.c.name).where(hosts.c.token_hash == bindparam("wanted")))
 _THIS = hosts.c.id == bindparam("this_id")
 _RAISE = Prepared(
     update(hosts)
@@ -170,16 +173,21 @@ class Hosts:
 
     def uses(self, host_ids: Collection[HostId] | None = None) -> dict[HostId, HostUse]:
         """Return what servers use on these hosts. None, every host: for building the index."""
-        statement = select(hosts.c.id, *(hosts.c[name] for name in _USE_COLUMNS))
+        rows: Iterable[Row]
         if host_ids is None:
             numa = self._numa_uses.of_all_hosts()
+            rows = self._connection.execute(_USES).mappings()
         else:
-            statement = statement.where(hosts.c.id.in_(host_ids))
             numa = self._numa_uses.of_hosts(host_ids)
-        rows = self._connection.execute(statement)
+            rows = _USES_OF.all(self._connection, among(host_ids)) if host_ids else ()
         return {
-            HostId(host_id): HostUse(vcpus, memory_mib, disk_gib, numa.get(host_id, {}))
-            for host_id, vcpus, memory_mib, disk_gib in rows
+            HostId(row["id"]): HostUse(
+                row["vcpus_used"],
+                row["memory_mib_used"],
+                row["disk_gib_used"],
+                numa.get(row["id"], {}),
+            )
+            for row in rows
         }
 
     def note_status_change(self, host_id: HostId) -> None:
@@ -194,7 +202,7 @@ class Hosts:
 
     def name_by_token_hash(self, token_hash: str) -> HostName | None:
         """Return the one host whose agent has this credential."""
-        name = self._connection.scalar(select(hosts.c.name).where(hosts.c.token_hash == token_hash))
+        name = _BY_TOKEN_HASH.scalar(self._connection, {"wanted": token_hash})
         return None if name is None else HostName(name)
 
     def touch(self, host_id: HostId, *, at: datetime, run_id: str, former_runs: tuple[str, ...],

@@ -7,13 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists
 from trunkline.domain.identity import Project, Role, User
 from trunkline.domain.ids import ProjectId, UserId
 from trunkline.store.identity_tables import projects, role_assignments, tokens, users
+from trunkline.store.prepared import Prepared
+
+_WANTED: BindParameter[str] = bindparam("wanted")
+_USER = Prepared(select(users).where(users.c.id == _WANTED))
+_USER_NAMED = Prepared(select(users).where(users.c.name == _WANTED))
+_PROJECT = Prepared(select(projects).where(projects.c.id == _WANTED))
+_PROJECT_NAMED = Prepared(select(projects).where(projects.c.name == _WANTED))
+_TOKEN = Prepared(select(tokens).where(tokens.c.token_hash == _WANTED))
+_ROLES = Prepared(
+    select(role_assignments.c.role).where(
+        role_assignments.c.user_id == bindparam("user"),
+        role_assignments.c.project_id == bindparam("project"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +51,20 @@ class Identity:
 
     def find_user(self, *, user_id: str | None = None, name: str | None = None) -> User | None:
         """Return the user with this ID or, if that is not given, this name."""
-        condition = users.c.id == user_id if user_id is not None else users.c.name == name
-        row = self._connection.execute(select(users).where(condition)).mappings().one_or_none()
+        statement = _USER if user_id is not None else _USER_NAMED
+        row = statement.one_or_none(
+            self._connection, {"wanted": name if user_id is None else user_id}
+        )
         return None if row is None else User(**row)
 
     def find_project(
         self, *, project_id: str | None = None, name: str | None = None
     ) -> Project | None:
         """Return the project with this ID or, if that is not given, this name."""
-        condition = (
-            projects.c.id == project_id if project_id is not None else projects.c.name == name
+        statement = _PROJECT if project_id is not None else _PROJECT_NAMED
+        row = statement.one_or_none(
+            self._connection, {"wanted": name if project_id is None else project_id}
         )
-        row = self._connection.execute(select(projects).where(condition)).mappings().one_or_none()
         return None if row is None else Project(**row)
 
     def projects_of(self, user_id: UserId) -> list[Project]:
@@ -78,13 +94,8 @@ class Identity:
 
     def roles_of(self, user_id: UserId, project_id: ProjectId) -> frozenset[Role]:
         """Return the roles that were given to a user in a project."""
-        rows = self._connection.scalars(
-            select(role_assignments.c.role).where(
-                role_assignments.c.user_id == user_id,
-                role_assignments.c.project_id == project_id,
-            )
-        )
-        return frozenset(Role(row) for row in rows)
+        rows = _ROLES.all(self._connection, {"user": user_id, "project": project_id})
+        return frozenset(Role(row["role"]) for row in rows)
 
     def insert_user(self, user: User) -> None:
         """Store a new user; raise `AlreadyExists` if the name is taken."""
@@ -111,14 +122,8 @@ class Identity:
 
     def find_token(self, token_hash: str) -> TokenRecord | None:
         """Return the token with this hash, expired or not."""
-        row = (
-            self._connection.execute(select(tokens).where(tokens.c.token_hash == token_hash))
-            .mappings()
-            .one_or_none()
-        )
-        return (
-            None if row is None else TokenRecord(**dict(row) | {"methods": tuple(row["methods"])})
-        )
+        row = _TOKEN.one_or_none(self._connection, {"wanted": token_hash})
+        return None if row is None else TokenRecord(**row | {"methods": tuple(row["methods"])})
 
     def insert_token(self, token: TokenRecord) -> None:
         """Store a new token."""

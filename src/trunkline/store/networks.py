@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from trunkline.domain.errors import AlreadyExists, GenerationMoved, InUse, NotFound
 from trunkline.domain.ids import NetworkId, PhysicalNetwork, SegmentId
 from trunkline.domain.listing import ListQuery
-from trunkline.domain.network import Network, NetworkType, Segment
+from trunkline.domain.network import Network, NetworkType, PfPolicy, Segment
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.prepared import Prepared, Row
@@ -221,6 +221,7 @@ def _network_row(network: Network) -> dict[str, Any]:
         "provider": network.provider,
         "mtu": network.mtu,
         "port_security_enabled": network.port_security_enabled,
+        "pf_policy": network.pf_policy.value,
         "qos_policy_id": network.qos_policy_id,
         "created_at": network.created_at,
         "updated_at": network.updated_at,
@@ -252,4 +253,5 @@ def _segment(row: Row) -> Segment:
 
 
 def _network(row: Row, its_segments: Iterable[Segment]) -> Network:
-    return Network(segments=tuple(its_segments), **row)
+    fields = dict(row) | {"pf_policy": PfPolicy(row["pf_policy"])}
+    return Network(segments=tuple(its_segments), **fields)

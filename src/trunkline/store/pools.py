@@ -15,8 +15,6 @@ import msgspec
 from sqlalchemy import (
     BindParameter,
     Connection,
-    RowMapping,
-    Select,
     String,
     and_,
     bindparam,
@@ -32,6 +30,7 @@ from trunkline.domain.device import DeviceKind, DeviceRef, device_attributes
 from trunkline.domain.device_pool import DevicePool, PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.store.devices import DeviceRecord
+from trunkline.store.prepared import Prepared, Row
 from trunkline.store.tables import allocations, devices, pools
 from trunkline.wire.json import encode
 
@@ -53,8 +52,8 @@ _TAKEN = (
 )
 _POOLS = select(pools).order_by(pools.c.host_id, pools.c.number)
 _OF_HOST: BindParameter[str] = bindparam("this_host")
-_TAKEN_OF_HOST = _TAKEN.where(allocations.c.host_id == _OF_HOST)
-_POOLS_OF_HOST = _POOLS.where(pools.c.host_id == _OF_HOST)
+_TAKEN_OF_HOST = Prepared(_TAKEN.where(allocations.c.host_id == _OF_HOST))
+_POOLS_OF_HOST = Prepared(_POOLS.where(pools.c.host_id == _OF_HOST))
 
 _Taken = Mapping[tuple[str, str], int]  # [kin, kind] bitmap.
 
@@ -76,14 +75,17 @@ class Pools:
     def of_host(self, host_id: HostId) -> tuple[DevicePool, ...]:
         """Return the pools of one host."""
         parameters = {"this_host": host_id}
-        taken = dict(self._taken(_TAKEN_OF_HOST, parameters)).get(host_id, {})
+        taken = {
+            (row["kin_id"], row["kind"]): _bitmap(row["bits"])
+            for row in _TAKEN_OF_HOST.all(self._connection, parameters)
+        }
         reader = _Reader()
-        rows = self._connection.execute(_POOLS_OF_HOST, parameters).mappings()
+        rows = _POOLS_OF_HOST.all(self._connection, parameters)
         return tuple(reader.pool(row, taken) for row in rows)
 
     def of_all_hosts(self) -> Iterator[tuple[HostId, tuple[DevicePool, ...]]]:
         """Yield the pools of each host that has any."""
-        taken = dict(self._taken(_TAKEN, {}))
+        taken = dict(self._taken())
         reader = _Reader()
         rows = self._connection.execute(
             _POOLS, execution_options={"yield_per": _ROWS_AT_ONCE}
@@ -92,12 +94,8 @@ class Pools:
             of_host = taken.get(host_id, {})
             yield HostId(host_id), tuple(reader.pool(row, of_host) for row in group)
 
-    def _taken(
-        self, statement: Select[Any], parameters: Mapping[str, str]
-    ) -> Iterator[tuple[str, _Taken]]:
-        rows = self._connection.execute(
-            statement, parameters, execution_options={"yield_per": _ROWS_AT_ONCE}
-        )
+    def _taken(self) -> Iterator[tuple[str, _Taken]]:
+        rows = self._connection.execute(_TAKEN, execution_options={"yield_per": _ROWS_AT_ONCE})
         for host_id, group in groupby(rows, key=itemgetter(0)):
             yield host_id, {(kin_id, kind): _bitmap(bits) for _, kin_id, kind, bits in group}
 
@@ -113,7 +111,7 @@ class _Reader:
     def __init__(self) -> None:
         self._attributes: dict[str, Mapping[str, str]] = {}
 
-    def pool(self, row: RowMapping, taken: _Taken) -> DevicePool:
+    def pool(self, row: Row, taken: _Taken) -> DevicePool:
         text = row["attributes"]
         attributes = self._attributes.get(text)
         if attributes is None:

@@ -8,7 +8,7 @@ that nobody need know which way a statement went.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -46,13 +46,9 @@ class Prepared:
 
     def __init__(self, statement: _Statement) -> None:
         self._statement = statement
-        self._list_names = sorted(
-            {
-                bind.key
-                for bind in visitors.iterate(statement)
-                if isinstance(bind, BindParameter) and bind.expanding
-            }
-        )
+        binds = [bind for bind in visitors.iterate(statement) if isinstance(bind, BindParameter)]
+        self._list_names = sorted({bind.key for bind in binds if bind.expanding and bind.required})
+        self._required = frozenset(bind.key for bind in binds if bind.required)
         self._forms: dict[tuple[object, ...], _Form] = {}  # By database and lengths of lists.
 
     def all(
@@ -94,7 +90,7 @@ class Prepared:
         key = (dialect.name, *lengths.values())
         form = self._forms.get(key)
         if form is None:  # Two threads may make it at once: they make the same.
-            form = self._forms[key] = _compile(self._statement, dialect, lengths)
+            form = self._forms[key] = _compile(self._statement, dialect, lengths, self._required)
         return form
 
 
@@ -137,17 +133,28 @@ class _Form:
         return rows
 
 
-def _compile(statement: _Statement, dialect: Dialect, lengths: Mapping[str, int]) -> _Form:
-    lists = {name: [None] * length for name, length in lengths.items()}
-    with_lists = statement.params(lists) if lists else statement  # Lists are a SELECT's alone.
-    compiled = with_lists.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+def _compile(
+    statement: _Statement,
+    dialect: Dialect,
+    lengths: Mapping[str, int],
+    required: Collection[str],
+) -> _Form:
+    if isinstance(statement, Select):  # Others have no lists, nor parameters rendered as text.
+        lists = {name: [None] * length for name, length in lengths.items()}
+        statement = statement.params(dict.fromkeys(required) | lists)
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     sources: dict[str, tuple[str, BindParameter[Any]]] = {}  # By the names of places.
+    constants: dict[str, Any] = {}
     for bind, name in compiled.bind_names.items():
-        if bind.expanding:
-            for n in range(1, lengths[bind.key] + 1):
-                sources[f"{name}_{n}"] = (f"{bind.key}_{n}", bind)
-        else:
+        said = {} if bind.key in required else {bind.key: bind.value}
+        if not bind.expanding:
             sources[name] = (bind.key, bind)
+            constants |= said
+            continue
+        values = list(said.get(bind.key) or ())
+        for n in range(1, lengths.get(bind.key, len(values)) + 1):
+            sources[f"{name}_{n}"] = (f"{bind.key}_{n}", bind)
+        constants |= {f"{bind.key}_{n}": value for n, value in enumerate(values, 1)}
     order = compiled.positiontup or list(sources)
     columns = list(statement.exported_columns)
     return _Form(
@@ -159,7 +166,7 @@ def _compile(statement: _Statement, dialect: Dialect, lengths: Mapping[str, int]
             for place, name in enumerate(order)
             if (convert := _type(sources[name][1], dialect).bind_processor(dialect))
         ),
-        constants={bind.key: bind.value for _, bind in sources.values() if not bind.required},
+        constants=constants,
         lengths=lengths,
         columns=tuple(str(column.key) for column in columns),
         reading=tuple(

@@ -34,7 +34,7 @@ from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import PhysicalNetwork, ProjectId
-from trunkline.domain.network import NetworkType, Segment
+from trunkline.domain.network import NetworkType, PfPolicy, Segment
 
 _TYPE, _ON, _ID = (
     "provider:network_type",
@@ -42,6 +42,7 @@ _TYPE, _ON, _ID = (
     "provider:segmentation_id",
 )
 _PROVIDER: Final = (_TYPE, _ON, _ID)
+_PF_POLICY: Final = "pf_policy"  # Ours: Neutron has no such thing.
 _OWN: Final = (
     "name",
     "description",
@@ -126,7 +127,7 @@ def show(svc: Services, request: Request) -> Response:
 def update(svc: Services, request: Request) -> Response:
     """Change a network."""
     fields = update_fields(request, NETWORKS)
-    fields.require_only((*_OWN, *_PROVIDER))
+    fields.require_only((*_OWN, *_PROVIDER, _PF_POLICY))
     seen = seen_revision(request)
     for name in (_TYPE, _ON):
         if name in fields:
@@ -140,6 +141,7 @@ def update(svc: Services, request: Request) -> Response:
         port_security_enabled=fields.boolean("port_security_enabled", UNSET),
         qos_policy_id=parse_qos_policy(fields) if "qos_policy_id" in fields else UNSET,
         segmentation_id=fields.integer(_ID, UNSET),
+        pf_policy=fields.parsed(_PF_POLICY, PfPolicy, UNSET),
         seen_revision=seen,
     )
     with precondition(seen):
@@ -155,7 +157,7 @@ def remove(svc: Services, request: Request) -> Response:
 
 def parse_network(fields: Fields) -> NetworkCreate:
     """Read a new network."""
-    fields.require_only((*_OWN, *_PROVIDER, "segments", "project_id", "tenant_id"))
+    fields.require_only((*_OWN, *_PROVIDER, _PF_POLICY, "segments", "project_id", "tenant_id"))
     project_id = project_of(fields)
     return NetworkCreate(
         name=fields.text("name", ""),
@@ -165,6 +167,7 @@ def parse_network(fields: Fields) -> NetworkCreate:
         shared=fields.boolean("shared", default=False),
         mtu=fields.integer("mtu", None),
         port_security_enabled=fields.boolean("port_security_enabled", default=True),
+        pf_policy=fields.parsed(_PF_POLICY, PfPolicy, None),
         qos_policy_id=parse_qos_policy(fields) if "qos_policy_id" in fields else UNSET,
         segments=_parse_segments(fields),
     )
@@ -198,6 +201,7 @@ def render_network(view: NetworkView, caller: Caller) -> Item:
     }
     if not caller.is_admin:
         return item
+    item[_PF_POLICY] = network.pf_policy.value
     if len(network.segments) == 1:
         item |= _render_segment(network.segments[0])
         item["pci_requirements"] = dict(next(iter(view.requirements.values())))

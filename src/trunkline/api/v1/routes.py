@@ -17,6 +17,7 @@ from trunkline.api.v1 import (
     quotas,
     servers,
     verify,
+    what_if,
 )
 from trunkline.wire.v1 import PREFIX, REPORT_BYTES_MAX
 
@@ -29,6 +30,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{PREFIX}/physical-networks", networks.list_physical, Auth.ADMIN),
     post(f"{PREFIX}/explain", explain.explain_request),
     post(f"{PREFIX}/capacity", capacity.count, Auth.ADMIN),
+    post(f"{PREFIX}/what-if", what_if.ask, Auth.ADMIN),
     post(f"{PREFIX}/defrag", defrag.plan_moves, Auth.ADMIN),
     post(f"{PREFIX}/verify", verify.verify, Auth.ADMIN),
     get(f"{PREFIX}/quotas", quotas.list_),
