@@ -132,8 +132,9 @@ def test_who_is_in_the_way_is_told_with_the_reason(scene: Scene) -> None:
     assert advice.found.at_least is None
     [stuck] = advice.stuck
     assert stuck.resident.name == "whole"
-    assert stuck.counts is not None
-    assert {reason.value: count for reason, count in stuck.counts.items()} == {"pf_in_use": 2}
+    assert stuck.why is not None
+    assert {reason.value: count for reason, count in stuck.why.counts.items()} == {"pf_in_use": 2}
+    assert "h2" in stuck.why.smallest_change
 
 
 def test_devices_on_their_way_back_are_nobodys_to_move(scene: Scene) -> None:

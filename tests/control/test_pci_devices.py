@@ -19,7 +19,7 @@ from tests.control.scene import Scene, on
 from tests.support.world import ADMIN, DEMO, AgentByHand, a_card
 from trunkline.control.desired import desired_config
 from trunkline.control.explaining import explain
-from trunkline.control.flavors import set_extra_specs
+from trunkline.control.flavors import set_extra_specs, unset_extra_spec
 from trunkline.control.pci_flavors import (
     PciFlavorCreate,
     PciFlavorUpdate,
@@ -319,3 +319,40 @@ def test_a_flavor_deleted_meanwhile_is_told_at_create(scene: Scene) -> None:
     scene.svc.store.write(lambda tx: tx.pci_flavors.delete(tx.pci_flavors.named(["a100"])["a100"]))
     with pytest.raises(Invalid, match=r"extra_specs\.pci_passthrough:pci_flavor: there is no PCI"):
         scene.boot()
+
+
+def test_devices_are_asked_for_by_class_and_traits(scene: Scene) -> None:
+    tags = [
+        {"resource_class": "CUSTOM_GPU", "traits": "CUSTOM_HBM,CUSTOM_NVLINK"},
+        {"resource_class": "CUSTOM_GPU", "traits": "CUSTOM_NVLINK_OLD"},
+        {"resource_class": "CUSTOM_FPGA", "traits": "CUSTOM_NVLINK"},
+    ]
+    devices = [
+        replace(a_gpu(f"0000:{bus}1:00.0"), tags=each) for bus, each in enumerate(tags, start=1)
+    ]
+    scene.agents["h4"] = AgentByHand(scene.svc, "h4", devices)
+    small = FlavorId("small")
+    set_extra_specs(scene.svc, ADMIN, small, {"resources:CUSTOM_GPU": "1"})
+    set_extra_specs(scene.svc, ADMIN, small, {"trait:CUSTOM_NVLINK": "required"})
+    first = scene.boot(name="first")
+    assert addresses(first) == ["0000:11:00.0"]
+    assert scene.boot(name="second").server.state is ServerState.ERROR
+    unset_extra_spec(scene.svc, ADMIN, small, "trait:CUSTOM_NVLINK")
+    assert addresses(scene.boot(name="third")) == ["0000:21:00.0"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("resources:CUSTOM_GPU", "0", "must be a count from 1 to 64"),
+        ("resources:CUSTOM_GPU", "many", "must be a count from 1 to 64"),
+        ("resources:CUSTOM_GPU", "65", "must be a count from 1 to 64"),
+        ("trait:CUSTOM_NVLINK", "forbidden", "must be required, not 'forbidden'"),
+    ],
+)
+def test_a_class_or_trait_that_can_not_be_asked_for_is_told(
+    scene: Scene, key: str, value: str, problem: str
+) -> None:
+    with pytest.raises(Invalid, match=problem) as refused:
+        set_extra_specs(scene.svc, ADMIN, FlavorId("small"), {key: value})
+    assert refused.value.field == f"extra_specs.{key}"

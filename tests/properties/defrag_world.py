@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from tests.oracle.defrag_oracle import RawDefrag, RawNic, RawRule, RawServer
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
@@ -14,7 +16,7 @@ from trunkline.placement.defrag import (
     Plan,
     covers,
     find_plan,
-    requests_to_place,
+    inquiries,
 )
 from trunkline.placement.fleet import Fleet
 from trunkline.placement.place import candidates
@@ -41,12 +43,14 @@ def plan_for(raw: RawDefrag, *, states_max: int = STATES_MAX) -> Plan | NoPlan:
     fleet = Fleet()
     for view in views.values():
         fleet.put_host(view)
-    requests, at_most = requests_to_place(found, targets)
-    others: dict[HostId, HostView] = {}
-    for request in requests:
-        for placed, _ in zip(candidates(request, fleet), range(at_most), strict=False):
-            others[placed.host_id] = fleet.view(placed.host_id)
-    return find_plan(found, [*targets, *others.values()], states_max=states_max)
+    takers = {
+        inquiry.shape: [
+            fleet.view(placed.host_id)
+            for placed in islice(candidates(inquiry.request, fleet), inquiry.at_most)
+        ]
+        for inquiry in inquiries(found, targets)
+    }
+    return find_plan(found, targets, takers, states_max=states_max)
 
 
 def host_views(raw: RawDefrag) -> list[HostView]:

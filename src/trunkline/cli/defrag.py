@@ -174,8 +174,8 @@ def _print_refusal(answer: DefragAnswer, what: str) -> None:
     if answer.stuck:
         click.echo()
         print_table(
-            ("STUCK SERVER", "HOST", "WHY NO OTHER HOST TAKES IT"),
-            [(one.server_name, one.host, _why(one)) for one in answer.stuck],
+            ("STUCK SERVER", "HOST", "WHY NO OTHER HOST TAKES IT", "SMALLEST CHANGE"),
+            [(one.server_name, one.host, _why(one), one.smallest_change) for one in answer.stuck],
             none="",
         )
 

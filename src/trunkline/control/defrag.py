@@ -21,9 +21,9 @@ from trunkline.placement.defrag import (
     Plan,
     covers,
     find_plan,
-    requests_to_place,
+    inquiries,
 )
-from trunkline.placement.request import Placed, Reason
+from trunkline.placement.request import Explanation, Placed
 from trunkline.placement.residents import Resident
 from trunkline.placement.views import HostView
 from trunkline.store.transaction import Transaction
@@ -62,7 +62,7 @@ class Stuck:
     """A server that could go nowhere."""
 
     resident: Resident
-    counts: Mapping[Reason, int] | None  # Hosts off the target by reason; None: not worked out.
+    why: Explanation | None  # Of the hosts off the target; None: not worked out.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,8 +92,8 @@ def defrag(
     svc.store.write(svc.fleet.refresh)
     scene = svc.store.read(lambda tx: _look(tx, svc, where))
     found = covers(goal, scene.target, scene.hosts, scene.residents)
-    hosts = [*scene.hosts, *_others(svc, found, scene.hosts)]
-    plan = find_plan(found, hosts, states_max=states_max)
+    takers = _takers(svc, found, scene.hosts)
+    plan = find_plan(found, scene.hosts, takers, states_max=states_max)
     return svc.store.read(lambda tx: _advice(tx, svc, scene, plan))
 
 
@@ -157,16 +157,19 @@ def _nothing_at(where: Where) -> NotFound:
             return NotFound("switch with PFs on offer", name)
 
 
-def _others(
+def _takers(
     svc: Services, found: Collection[Cover], hosts: Sequence[HostView]
-) -> tuple[HostView, ...]:
-    """The hosts that servers may go to, each as the index has it at one moment."""
-    requests, at_most = requests_to_place(found, hosts)
-    others: dict[HostId, HostView] = {}
-    for request in requests:
-        for view in svc.fleet.takers(request, at_most=at_most):
-            others.setdefault(view.id, view)
-    return tuple(others.values())
+) -> Mapping[object, Sequence[HostView]]:
+    """The hosts that servers may go to. The index is let go after each question.
+
+    A host that changes between two questions counts for those only that saw it as at first.
+    """
+    first: dict[HostId, HostView] = {}
+    takers = {}
+    for inquiry in inquiries(found, hosts):
+        views = svc.fleet.takers(inquiry.request, at_most=inquiry.at_most)
+        takers[inquiry.shape] = [view for view in views if first.setdefault(view.id, view) == view]
+    return takers
 
 
 def _advice(tx: Transaction, svc: Services, scene: _Scene, found: Plan | NoPlan) -> DefragAdvice:
@@ -202,15 +205,15 @@ def _pfs(scene: _Scene, target: Collection[DeviceId]) -> tuple[tuple[HostName, s
 def _stuck(tx: Transaction, svc: Services, scene: _Scene, found: NoPlan) -> Iterator[Stuck]:
     own = frozenset(view.id for view in scene.hosts)
     for number, resident in enumerate(found.stuck):
-        counts = _reasons(tx, svc, resident, own) if number < EXPLAINED_MAX else None
-        yield Stuck(resident=resident, counts=counts)
+        why = _refusal(tx, svc, resident, own) if number < EXPLAINED_MAX else None
+        yield Stuck(resident=resident, why=why)
 
 
-def _reasons(
+def _refusal(
     tx: Transaction, svc: Services, resident: Resident, own: frozenset[HostId]
-) -> Mapping[Reason, int]:
-    """Why hosts that have nothing of the target don't take a server."""
+) -> Explanation | None:
+    """Why hosts that have nothing of the target don't take a server; None: one does by now."""
     request = resident.request
-    elsewhere = replace(request, excluded_hosts=request.excluded_hosts | own)
-    answer = svc.fleet.explain(tx, elsewhere, nearest=1, left_out=own)
-    return {} if isinstance(answer, Placed) else answer.counts
+    request = replace(request, excluded_hosts=request.excluded_hosts | own)
+    answer = svc.fleet.explain(tx, request, nearest=1, left_out=own)
+    return None if isinstance(answer, Placed) else answer

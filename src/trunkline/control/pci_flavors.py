@@ -25,6 +25,7 @@ from trunkline.domain.pci_request import (
     Term,
     parse_terms,
     request_for,
+    requests_by_class,
 )
 from trunkline.store.transaction import Transaction
 
@@ -177,6 +178,7 @@ def requests_of(tx: Transaction, svc: Services, specs: Mapping[str, str]) -> tup
                 f"there is no alias {term} in the controller's configuration; there are: {known}",
             )
         requests.append(replace(alias, count=term.count))
+    requests += requests_by_class(specs)
     if sum(request.count for request in requests) > DEVICES_MAX:
         raise Invalid("extra_specs", f"ask for more than {DEVICES_MAX} devices")
     return tuple(requests)

@@ -2,18 +2,20 @@
 
 `pci_passthrough:pci_flavor` has terms ``NAME:COUNT``, and ``NAME|NAME:COUNT`` where any of several
 PCI flavors will do; `pci_passthrough:alias` has ``ALIAS:COUNT``, as Nova's. A count may be left
-out: 1.
+out: 1. ``resources:CUSTOM_X=N`` and ``trait:CUSTOM_Y=required`` go by two tags of devices.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from trunkline.domain.device import DeviceKind
+from trunkline.domain.errors import Invalid
 from trunkline.domain.nic_rules import NumaPolicy
-from trunkline.domain.pci_flavor import Condition, DeviceMatch
+from trunkline.domain.pci_flavor import Condition, DeviceMatch, How
 
 PCI_FLAVOR_KEY: Final = "pci_passthrough:pci_flavor"
 ALIAS_KEY: Final = "pci_passthrough:alias"
@@ -21,6 +23,8 @@ ALIAS_KEY: Final = "pci_passthrough:alias"
 DEVICES_MAX: Final = 64  # Of one server: more than a guest has PCI slots for.
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")  # Free of `:`, `,` and `|`.
 
+_RESOURCES: Final = re.compile(r"resources:(CUSTOM_[A-Z0-9_]{1,200})")  # Placement's own names.
+_TRAIT: Final = re.compile(r"trait:(CUSTOM_[A-Z0-9_]{1,200})")
 _TERM: Final = re.compile(r"([^:]+)(?::([0-9]{1,4}))?")
 
 
@@ -99,3 +103,31 @@ def _kinds_asked_for(alternative: tuple[Condition, ...]) -> set[str] | None:
             kinds = {kind.value for kind in DeviceKind}
             return {kind for kind in kinds if condition.holds({"dev_type": kind})}
     return None
+
+
+def requests_by_class(specs: Mapping[str, str]) -> tuple[PciRequest, ...]:
+    """Return the devices that ``resources:CUSTOM_X=N`` asks for, each with all traits required.
+
+    A device is of the class that its tag `resource_class` names, and has the traits that its tag
+    `traits` names, apart by commas.
+
+    Raises:
+        Invalid: A count is none, or a trait is not `required`.
+    """
+    traits = []
+    for key, value in specs.items():
+        if (found := _TRAIT.fullmatch(key)) is not None:
+            if value != "required":
+                problem = f"must be required, not {value[:60]!r}: others are not served"
+                raise Invalid(f"extra_specs.{key}", problem)
+            pattern = f"(.*,)?{found[1]}(,.*)?"
+            traits.append(Condition("e.traits", How.REGEX, (pattern,)))
+    requests = []
+    for key, value in specs.items():
+        if (found := _RESOURCES.fullmatch(key)) is not None:
+            if not value.isdecimal() or not 1 <= int(value[:4]) <= DEVICES_MAX:
+                raise Invalid(f"extra_specs.{key}", f"must be a count from 1 to {DEVICES_MAX}")
+            of_class = Condition("e.resource_class", How.EXACT, (found[1],))
+            match = ((of_class, *traits),)
+            requests.append(PciRequest(name=found[1], count=int(value[:4]), match=match))
+    return tuple(requests)

@@ -7,7 +7,7 @@ A plan moves servers off a target: a PF, or several. `defrag_goal` says what a m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,7 +22,7 @@ from trunkline.placement.request import Placed, PlacementRequest
 from trunkline.placement.residents import Resident
 from trunkline.placement.views import HostView
 
-__all__ = ["Cover", "Goal", "Move", "NoPlan", "Plan", "covers", "find_plan", "requests_to_place"]
+__all__ = ["Cover", "Goal", "Inquiry", "Move", "NoPlan", "Plan", "covers", "find_plan", "inquiries"]
 
 MOVES_MAX: Final = 128  # A plan with more is not looked for: that is to drain a host or a rack.
 STATES_MAX: Final = 2_000  # Looked at unless asked otherwise: a second or two.
@@ -83,29 +83,43 @@ class NoPlan:
     states: int
 
 
-def requests_to_place(
-    found: Collection[Cover], hosts: Iterable[HostView]
-) -> tuple[tuple[PlacementRequest, ...], int]:
-    """What to ask the fleet for hosts for, and how many hosts for each at the most.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inquiry:
+    """A question to the fleet: which hosts could take such a server, best first?
 
-    No more are needed: a server that so many hosts could take is in nobody's way.
+    More than `at_most` need not be told: a server that so many could take is in nobody's way.
+    """
+
+    shape: object  # Of the servers that it is for.
+    request: PlacementRequest
+    at_most: int
+
+
+def inquiries(found: Collection[Cover], hosts: Iterable[HostView]) -> tuple[Inquiry, ...]:
+    """What to ask the fleet before a plan can be found.
 
     Args:
         found: Of `covers`.
-        hosts: Those that have the target; they are left out of what is asked.
+        hosts: Those that have the target; of these it is not asked.
     """
     own = frozenset(host.id for host in hosts)
     every = [mover.resident.request for cover in found for mover in cover.movers]
-    shapes = {
-        shape_of(request): replace(request, excluded_hosts=request.excluded_hosts | own)
-        for request in every
-    }
-    return tuple(shapes.values()), max((_moves_max(cover) for cover in found), default=0)
+    at_most = max((_moves_max(cover) for cover in found), default=0)
+    requests = {shape_of(request): request for request in every}
+    return tuple(
+        Inquiry(
+            shape=shape,
+            request=replace(request, excluded_hosts=request.excluded_hosts | own),
+            at_most=at_most,
+        )
+        for shape, request in requests.items()
+    )
 
 
 def find_plan(
     found: Collection[Cover],
-    hosts: Iterable[HostView],
+    hosts: Collection[HostView],
+    takers: Mapping[object, Sequence[HostView]],
     *,
     states_max: int = STATES_MAX,
 ) -> Plan | NoPlan:
@@ -113,12 +127,11 @@ def find_plan(
 
     Args:
         found: Of `covers`: one of them has to be done.
-        hosts: Those that have the target; and for each of `requests_to_place` the best hosts that
-            can take it, as many as it says.
+        hosts: Those that have the target.
+        takers: The answer to each of the `inquiries`, by shape. No host in two states.
         states_max: States to look at before a plan is taken without proof that it is the best.
     """
-    every = list(hosts)
-    searches = [_Search.of(cover, every) for cover in found]
+    searches = [_Search.of(cover, hosts, takers) for cover in found]
     # What may take the fewest moves first; what can't be done at all last.
     searches.sort(key=lambda one: (one.search.at_least is None, one.search.at_least or 0))
     best: tuple[_Search, Chosen] | None = None
@@ -158,13 +171,19 @@ class _Search:
     search: Search
 
     @classmethod
-    def of(cls, cover: Cover, hosts: Iterable[HostView]) -> _Search:
-        grounds = Grounds(hosts, cover, reach_max=_moves_max(cover))
+    def of(
+        cls,
+        cover: Cover,
+        hosts: Collection[HostView],
+        takers: Mapping[object, Sequence[HostView]],
+    ) -> _Search:
+        grounds = Grounds(hosts, cover, takers, reach_max=_moves_max(cover))
         return cls(cover, grounds, Search(cover, grounds, moves_max=_moves_max(cover)))
 
 
 def _moves_max(cover: Cover) -> int:
-    return min(MOVES_MAX, len(cover.movers))
+    """How many moves the fewest are at the most: each gains something."""
+    return min(MOVES_MAX, len(cover.movers), cover.need)
 
 
 def _merit(chosen: Chosen) -> tuple[int, int]:

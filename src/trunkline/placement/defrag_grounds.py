@@ -58,11 +58,23 @@ class Grounds:
     `undecided` is set when a party was refused that might have fitted all the same.
     """
 
-    def __init__(self, hosts: Iterable[HostView], cover: Cover, *, reach_max: int) -> None:
+    def __init__(
+        self,
+        hosts: Iterable[HostView],
+        cover: Cover,
+        takers: Mapping[object, Sequence[HostView]],
+        *,
+        reach_max: int,
+    ) -> None:
+        """Take the hosts of the target, and for each shape of a mover others that could take it."""
         self._reach_max = reach_max
-        target, requests = cover.target, [mover.resident.request for mover in cover.movers]
-        self.hosts: Mapping[HostId, HostView] = {host.id: _shut(host, target) for host in hosts}
-        self._fleet = _fleet_of(self.hosts.values())
+        requests = [mover.resident.request for mover in cover.movers]
+        own = [_shut(host, cover.target) for host in hosts]
+        self.hosts: dict[HostId, HostView] = {host.id: host for host in own}
+        for others in takers.values():
+            self.hosts.update((host.id, host) for host in others)
+        self._own = _fleet_of(own)
+        self._takers = takers
         self._reach: dict[object, list[HostId]] = {}
         self._parties: dict[object, tuple[Party | None, bool]] = {}
         self.undecided = False
@@ -78,9 +90,9 @@ class Grounds:
         shape = shape_of(request)
         found = self._reach.get(shape)
         if found is None:
-            every = candidates(request, self._fleet)
-            first = islice(every, self._reach_max + 1)  # Its own host may be among them.
-            found = self._reach[shape] = [placed.host_id for placed in first]
+            found = self._reach[shape] = [host.id for host in self._takers[shape]]
+            if len(found) < self._reach_max:
+                found += [placed.host_id for placed in candidates(request, self._own)]
         return tuple([host_id for host_id in found if host_id != own][: self._reach_max])
 
     def join(self, party: Party | None, visit: Visit, host_id: HostId) -> Party | None:

@@ -77,7 +77,8 @@ class Search:
             self._gather(0, Chosen())
         if self._most.gain >= self._need:
             return self._fewest(self._most)
-        is_proven = self._is_proven and self._moves_max == len(self._candidates)
+        everything = min(len(self._candidates), self._need)  # Each move gains something.
+        is_proven = self._is_proven and self._moves_max >= everything
         return Findings(
             at_least=None if is_proven else self.at_least,
             most=self._most.gain,

@@ -48,6 +48,7 @@ class StuckServer:
     server_name: str
     host: str
     counts: Mapping[str, int] | None  # Other hosts by reason; None: told of the first few only.
+    smallest_change: str  # What would let another host take it; "": as `counts`, or there is none.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,11 +148,11 @@ def _address(devices: Mapping[DeviceRef, OfferedDevice], ref: DeviceRef | None) 
 
 
 def _stuck(advice: DefragAdvice, one: Stuck) -> StuckServer:
+    why = one.why
     return StuckServer(
         server_id=one.resident.server_id,
         server_name=one.resident.name,
         host=advice.host_names[one.resident.host_id],
-        counts=None
-        if one.counts is None
-        else {reason.value: count for reason, count in one.counts.items()},
+        counts=None if why is None else {r.value: count for r, count in why.counts.items()},
+        smallest_change="" if why is None else why.smallest_change,
     )
