@@ -21,6 +21,7 @@ ONE_OWNER: Final = (
 )
 ONE_GUEST: Final = "one guest"  # No server runs on two hosts.
 TAGGED_FIRST: Final = "tagged first"  # A guest's VFs carry MAC and VLAN of its NICs, cabled right.
+GUARANTEED: Final = "guaranteed"  # No PF guarantees more to its VFs than it may.
 ALL_NICS: Final = "all NICs"  # No guest runs with fewer NICs than were asked for.
 ACTIVE_RUNS: Final = "ACTIVE runs"  # What the API calls ACTIVE runs.
 NOTHING_LOST: Final = "nothing lost"  # What was acknowledged is there until its end is.
@@ -221,6 +222,8 @@ class Auditor:
             self._note_returned(host)
             self._note_gone(host)
             self._check_owners(host)
+            for overdrawn in host.over_guaranteed():
+                raise Violation(GUARANTEED, overdrawn)
             for guest in host.guests.values():
                 self._check_guest(host, guest)
         if changed:

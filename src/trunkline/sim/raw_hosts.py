@@ -105,6 +105,7 @@ class RawHost:
     directory: Path
     bridges: Mapping[str, str]  # By physical network.
     cabling: Mapping[str, str]  # Physical network by PF address.
+    guaranteeable: Mapping[str, int]  # Egress in Mbit/s by PF address, of those that account it.
     pfs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     vfs: dict[tuple[str, int], RawVf] = field(default_factory=dict)
     guests: dict[str, RawGuest] = field(default_factory=dict)
@@ -128,6 +129,16 @@ class RawHost:
             if record.get("guest") is not None
         }
         return True
+
+    def over_guaranteed(self) -> list[str]:
+        """Name each PF whose card guarantees more to its VFs than the PF may."""
+        found = []
+        for address, pf in self.pfs.items():
+            total = sum(int(vf.get("min_tx_rate_mbps", 0)) for vf in pf.get("vfs", []))
+            most = self.guaranteeable.get(address, 0)
+            if total > most:
+                found.append(f"{self.name} {address} guarantees {total} Mbps of {most}")
+        return found
 
     def writes(self, log: str) -> list[str]:
         """List every attempted write in a log, oldest first."""
@@ -195,12 +206,19 @@ def read_fleet(fleet_file: Path, hosts_directory: Path) -> dict[str, RawHost]:
             for spec in reversed(specs)  # The first that matches wins.
             if _matches(spec["address"], card["address"])
         }
+        guaranteeable = {
+            card["address"]: spec["egress_mbps"]
+            for card in entry["card"]
+            for spec in reversed(specs)
+            if "egress_mbps" in spec and _matches(spec["address"], card["address"])
+        }
         for name in _names(entry["name"]):
             found[name] = RawHost(
                 name=name,
                 directory=hosts_directory / name,
                 bridges=entry.get("bridges", {}),
                 cabling=cabling,
+                guaranteeable=guaranteeable,
             )
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from trunkline.control.devices import list_devices
@@ -16,6 +17,7 @@ from trunkline.control.hosts import set_host_enabled
 from trunkline.control.network_requests import NetworkCreate, SegmentRequest
 from trunkline.control.networks import create_network
 from trunkline.control.ports import create_port, delete_port, list_ports
+from trunkline.control.qos_policies import QosRuleUpdate, update_rule
 from trunkline.control.requests import NicRequest, PortCreate, ServerCreate
 from trunkline.control.servers import (
     create_server,
@@ -29,20 +31,22 @@ from trunkline.control.servers import (
 from trunkline.control.services import Services
 from trunkline.control.views import DeviceView, PortView, ServerView
 from trunkline.domain.errors import NotFound, TrunklineError
-from trunkline.domain.identity import Caller, Role
+from trunkline.domain.identity import Caller
 from trunkline.domain.ids import (
     FlavorId,
     HostName,
     NetworkId,
     PhysicalNetwork,
     PortId,
-    ProjectId,
-    UserId,
+    QosPolicyId,
+    QosRuleId,
 )
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import NetworkType
 from trunkline.domain.port import VnicType
+from trunkline.sim.callers import ADMIN, TENANTS
 from trunkline.sim.lives import Dropped
+from trunkline.sim.policies import a_policy
 from trunkline.sim.trace import Trace
 
 FLAVOR: Final = FlavorId("small")
@@ -59,24 +63,9 @@ _VNIC_TYPES: Final = (
 class Front(Protocol):
     """Whoever takes requests: the control plane, when it is up."""
 
-    def call(self, use_case: Callable[[Services], object]) -> object:
+    def call(self, use_case: Callable[[Services], Any]) -> Any:
         """Run a use case; raise `Dropped` if the control plane does not live to answer."""
         ...
-
-
-def _a_caller(name: str, role: Role) -> Caller:
-    return Caller(
-        user_id=UserId(f"user-{name}"),
-        user_name=name,
-        project_id=ProjectId(f"project-{name}"),
-        project_name=name,
-        roles=frozenset({role}),
-        request_id=f"req-{name}",
-    )
-
-
-ADMIN: Final = _a_caller("admin", Role.ADMIN)
-TENANTS: Final = (_a_caller("blue", Role.MEMBER), _a_caller("green", Role.MEMBER))
 
 
 class Workload:
@@ -96,6 +85,7 @@ class Workload:
         self._dice = dice
         self._trace = trace
         self._hosts = hosts
+        self._policies: list[tuple[QosPolicyId, QosRuleId]] = []  # Each with its minimum.
         self._networks: list[tuple[Caller | None, NetworkId]] = []  # None: of everybody.
         self._ports: dict[str, Caller] = {}  # Not in use.
         self._servers: dict[str, tuple[Caller, list[str]]] = {}  # With the ports it was given.
@@ -105,13 +95,15 @@ class Workload:
         """Make what every run needs: a flavor, and networks on both physical networks."""
         small = FlavorCreate(name="small", vcpus=1, memory_mib=512, disk_gib=1, id=FLAVOR)
         self._front.call(lambda svc: create_flavor(svc, ADMIN, small))
+        for limit in (4_000_000, 20_000_000):
+            self._policies.append(self._front.call(partial(a_policy, kbps=limit)))
         vlan, flat = NetworkType.VLAN, NetworkType.FLAT
         phy1, phy2 = PhysicalNetwork("phy1"), PhysicalNetwork("phy2")
         self._create_network(
             ADMIN, SegmentRequest(vlan, phy1, 101), SegmentRequest(vlan, phy2, 201)
         )
-        self._create_network(ADMIN, SegmentRequest(vlan, phy1))
-        self._create_network(ADMIN, SegmentRequest(vlan, phy2))
+        self._create_network(ADMIN, SegmentRequest(vlan, phy1), policy=self._policies[0][0])
+        self._create_network(ADMIN, SegmentRequest(vlan, phy2), policy=self._policies[1][0])
         self._create_network(ADMIN, SegmentRequest(flat, self._dice.choice([phy1, phy2])))
 
     def act(self) -> None:
@@ -127,6 +119,7 @@ class Workload:
             (3, self._delete_port),
             (2, lambda: self._create_network(self._dice.choice(TENANTS))),
             (4, self._enable_or_disable),
+            (4, self._guarantee),
             (5, self.list_servers),
         ]
         weights, choices = zip(*actions, strict=True)
@@ -170,8 +163,12 @@ class Workload:
 
     # Changing
 
-    def _create_network(self, caller: Caller, *segments: SegmentRequest) -> None:
-        request = NetworkCreate(name=self._name("net"), shared=bool(segments), segments=segments)
+    def _create_network(
+        self, caller: Caller, *segments: SegmentRequest, policy: QosPolicyId | None = None
+    ) -> None:
+        request = NetworkCreate(
+            name=self._name("net"), shared=bool(segments), segments=segments, qos_policy_id=policy
+        )
         said = {
             "segments": [
                 [each.network_type.value, each.physical_network, each.segmentation_id]
@@ -195,10 +192,25 @@ class Workload:
             self._networks.append((owner, NetworkId(answer["id"])))
 
     def _port(self) -> None:
-        caller = self._dice.choice(TENANTS)
+        caller, vnic_type = self._dice.choice(TENANTS), self._dice.choice(_VNIC_TYPES)
+        policy = None
+        if vnic_type in (VnicType.DIRECT, VnicType.MACVTAP) and self._dice.random() < 0.8:
+            policy, _ = self._dice.choice(self._policies)
         self._create_port(caller, PortCreate(
-            network_id=self._a_network(caller), vnic_type=self._dice.choice(_VNIC_TYPES)
+            network_id=self._a_network(caller), vnic_type=vnic_type, qos_policy_id=policy
         ))  # fmt: skip
+
+    def _guarantee(self) -> None:
+        """Change what ports are guaranteed while servers run; some PF may not have as much."""
+        policy_id, rule_id = self._dice.choice(self._policies)
+        kbps = self._dice.choice([1_000_000, 2_000_000, 3_000_000, 4_000_000])
+        said = {"policy": policy_id, "kbps": kbps}
+
+        def change(svc: Services) -> dict[str, Any]:
+            update_rule(svc, ADMIN, policy_id, rule_id, QosRuleUpdate(kbps=kbps))
+            return said
+
+        self._ask(ADMIN, "qos.change", said, change)
 
     def _claim(self) -> None:
         """The admin binds a port to a device by hand, for a project; most of these are refused."""
