@@ -10,6 +10,7 @@ from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
 from trunkline.domain.nic_rules import NumaPolicy, Scope
+from trunkline.placement.capacity import capacity, rows_of
 from trunkline.placement.criteria import make_ranking
 from trunkline.placement.explanation import explain
 from trunkline.placement.fleet import Fleet, Hold
@@ -74,6 +75,10 @@ class Index:
     def explain(self, request: PlacementRequest) -> str:
         """Work out why each host refuses, and the smallest change; return that change."""
         return explain(request, self._fleet).smallest_change
+
+    def capacity(self, request: PlacementRequest) -> int:
+        """Count how many more such servers fit on all hosts, as far as that is proven."""
+        return capacity(request, rows_of(request, self._fleet.hosts())).least
 
     def accepting(self, request: PlacementRequest) -> set[int]:
         """The numbers of all hosts that can take the request."""

@@ -16,6 +16,7 @@ collector frozen after the build:
 * ``hold``: taking the choice; ``change``: one VF taken or freed by the store (microseconds);
 * ``explain``: the reasons of all hosts, for a request that none fits;
 * ``cpu_p50``, ``cpu_p99``: the same without waiting for a core, which others may have;
+* ``capacity``: how many more servers of a shape fit, on each host and in all;
 * ``build``: from views of all hosts; ``kib_per_host``: what the index and the columns of a
   request allocate, counted by Python in a build of its own.
 """
@@ -62,6 +63,7 @@ SERVERS_LIVE = 50  # Older ones leave, so that the fleet stays as full as it is.
 SECONDS_MAX = 8.0  # Of one series: a slow engine gets fewer decisions, not the machine.
 CHANGES = 2000
 EXPLANATIONS = 100
+CAPACITIES = 15
 
 
 def main() -> None:
@@ -127,6 +129,7 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
         "hold_ms": run.holds.summary(),
         "change_us": run.changes().summary(unit=1e6),
         "explain_ms": run.explanations().summary(),
+        "capacity_ms": run.capacities().summary(),
     }
 
 
@@ -233,6 +236,15 @@ class Run:
             dice.randrange(VFS_PER_PF),
         )
 
+    def capacities(self) -> Series:
+        """Time counting how many more servers fit, of shapes that some host can take."""
+        series = Series()
+        for n in range(CAPACITIES):
+            wants = feasible_request(self._hosts, NIC_COUNTS[n % len(NIC_COUNTS)], self._dice)
+            if wants is not None:
+                assert series.time(self._index.capacity, make_request(wants)), "one fits"
+        return series
+
     def explanations(self) -> Series:
         """Time the reasons of requests that fit nowhere."""
         series = Series()
@@ -253,7 +265,8 @@ def growth(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str, float]:
         for name, series in smaller["rules_ms"].items()
     }
     pairs |= {
-        name: (smaller[name], larger[name]) for name in ("change_us", "explain_ms", "weights_ms")
+        name: (smaller[name], larger[name])
+        for name in ("change_us", "explain_ms", "capacity_ms", "weights_ms")
     }
     return {
         name: round(after["cpu_p50"] / before["cpu_p50"], 2)

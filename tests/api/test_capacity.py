@@ -115,3 +115,40 @@ def test_what_is_not_understood_is_named(
 
 def test_tenants_are_refused(world: TwoNetworks) -> None:
     assert ask(world, {"nics": [BLUE]}, tenant=True).status == 403
+
+
+def mix(world: TwoNetworks, body: object, *, tenant: bool = False) -> Reply:
+    token = world.demo_token if tenant else world.admin_token
+    return world.site.http.request("POST", "/trunkline/v1/capacity/mix", token=token, body=body)
+
+
+def test_mixes_are_counted_within_bounds(world: TwoNetworks) -> None:
+    """Two blue servers a mix: h1 and h2 have two VFs each. One with red besides: only h1."""
+    body = {"mix": [{"share": 2, "nics": [BLUE], "flavor": "small"}]}
+    assert mix(world, body).json() == {"least": 2, "most": 2}
+    body["mix"].append({"nics": [RED], "flavor": "small"})
+    assert mix(world, body).json() == {"least": 1, "most": 2}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({}, 400, "mix: is required"),
+        ({"mix": []}, 400, "mix: must have 1 to 64"),
+        ({"mix": [{"share": 64, "nics": [BLUE]}]}, 400, "mix: must have 1 to 64"),
+        ({"mix": [{"share": 0, "nics": [BLUE]}]}, 400, "mix[0].share: must be between 1 and 64"),
+        ({"mix": [{"nics": [{"network": "blue"}]}]}, 400, "nothing limits one of its shapes"),
+        ({"mix": [{"nics": [BLUE], "host": "h1"}]}, 400, "leave the host out"),
+        ({"mix": [{"nics": [{"network": "grey"}]}]}, 404, "network grey could not be found"),
+    ],
+)
+def test_a_mix_that_is_not_understood_is_named(
+    world: TwoNetworks, body: object, status: int, said: str
+) -> None:
+    reply = mix(world, body)
+    assert reply.status == status
+    assert said in reply.json()["error"]["message"]
+
+
+def test_tenants_are_refused_mixes(world: TwoNetworks) -> None:
+    assert mix(world, {"mix": [{"nics": [BLUE]}]}, tenant=True).status == 403

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 
 import pytest
 
-from tests.oracle.capacity_oracle import most_servers
+from tests.oracle.capacity_oracle import mix_fits, most_servers
 from tests.oracle.placement_instances import random_host, random_instance
 from tests.oracle.placement_oracle import RawHost, RawRequest
 from tests.properties.placement_world import a_fleet, a_request
-from trunkline.placement.capacity import Capacity, Unlimited, capacity, rows_of
+from trunkline.placement.capacity import Capacity, HostRow, Unlimited, capacity, rows_of
 from trunkline.placement.fleet import Fleet
+from trunkline.placement.mix import Part, mixes
 from trunkline.placement.place import place
 from trunkline.placement.request import NotPlaced, Placed, PlacementRequest
 
@@ -22,14 +24,22 @@ def roomy_instance(dice: Random) -> tuple[RawRequest, list[RawHost]]:
     """Few NICs, and VFs for several servers."""
     request, hosts = random_instance(dice)
     request |= {"nics": request["nics"][: dice.choice((1, 2, 2, 3))], "vcpus": 1, "memory": 512}
-    for host in hosts:
-        host["devices"] += [
-            {**vf, "id": f"{vf['pf']}-vf{index}", "vf_index": index, "free": True}
-            for vf in host["devices"]
-            if vf["vf_index"] == 0
-            for index in range(8, 8 + dice.randrange(5))
-        ]
-    return request, hosts
+    return request, [with_room(dice, host) for host in hosts]
+
+
+def with_room(dice: Random, host: RawHost) -> RawHost:
+    """Some more VFs, all free, where there are VFs."""
+    host["devices"] += [
+        {**vf, "id": f"{vf['pf']}-vf{index}", "vf_index": index, "free": True}
+        for vf in host["devices"]
+        if vf["vf_index"] == 0
+        for index in range(8, 8 + dice.randrange(5))
+    ]
+    return host
+
+
+def rows_in(fleet: Fleet, request: PlacementRequest) -> list[HostRow]:
+    return rows_of(request, fleet.hosts())
 
 
 def counted(request: PlacementRequest, fleet: Fleet) -> Capacity:
@@ -77,3 +87,24 @@ def test_one_nic_servers_are_placed_so_often_and_no_more(seed: int) -> None:
 def test_a_shape_that_nothing_limits_is_told() -> None:
     with pytest.raises(Unlimited):
         counted(PlacementRequest(nics=(), vcpus=0), Fleet())
+
+
+def test_as_many_mixes_fit_as_the_lower_bound_says_and_no_more_than_the_upper() -> None:
+    dice = Random(1)
+    several = 0
+    for _ in range(60):
+        hosts = [with_room(dice, random_host(dice, number)) for number in range(2)]
+        raw = [roomy_instance(dice)[0] for _ in range(2)]
+        for request in raw:
+            request |= {"only": None, "excluded": []}
+            request["nics"] = [nic for nic in request["nics"] if nic["kind"] is not None][:1]
+        shares = [dice.choice((1, 2)) for _ in raw]
+        fleet = a_fleet(hosts)
+        pairs = list(zip(raw, shares, strict=True))
+        parts = [Part(a_request(request), share) for request, share in pairs]
+        count = mixes(parts, partial(rows_in, fleet))
+        one = [request for request, share in pairs for _ in range(share)]
+        assert mix_fits(one * count.least, hosts)
+        assert not mix_fits(one * (count.most + 1), hosts)
+        several += count.least > 0
+    assert several > 5

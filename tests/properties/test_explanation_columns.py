@@ -9,6 +9,7 @@ import pytest
 
 from tests.oracle.placement_instances import random_host, random_instance, random_request
 from tests.oracle.placement_oracle import RawHost, RawRequest
+from tests.oracle.places_instances import placed_host, ruled_request
 from tests.properties.placement_world import a_fleet, a_host, a_request
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import HostId, HostName
@@ -109,3 +110,14 @@ def test_columns_and_looks_agree_where_whole_pfs_and_vfs_contend(seed: int) -> N
         request, hosts = random_instance(dice)
         others = [random_host(dice, number + 9) for number in range(3)]
         check(a_request(request), a_fleet([*hosts, *others]), dice)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_columns_and_looks_agree_under_rules(seed: int) -> None:
+    dice = Random(seed)
+    met: set[Reason] = set()
+    for _ in range(60):
+        fleet = a_fleet([placed_host(dice, number) for number in range(dice.choice((1, 6)))])
+        for _ in range(3):
+            met |= check(a_request(ruled_request(dice)), fleet, dice)
+    assert met >= {Reason.AFFINITY, Reason.ANTI_AFFINITY, Reason.NUMA}

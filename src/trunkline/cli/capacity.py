@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import click
+import msgspec
 
 from trunkline.cli.context import Teaching, takes_api, takes_json
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics
 from trunkline.cli.output import print_json, print_table
 from trunkline.client.api import TrunklineApi
-from trunkline.wire.planning import CapacityAnswer, CapacityBody, HostCapacityItem
+from trunkline.wire.json import decode
+from trunkline.wire.planning import (
+    BoundsItem,
+    CapacityAnswer,
+    CapacityBody,
+    HostCapacityItem,
+    MixBody,
+    MixPart,
+)
 from trunkline.wire.v1 import ExplainNic
 
 
@@ -26,6 +36,11 @@ from trunkline.wire.v1 import ExplainNic
     help="Show this many hosts, by name; 0: all. All are counted.",
 )  # fmt: skip
 @click.option("--after", metavar="NAME", help="Show hosts whose names come after this one.")
+@click.option(
+    "--mix", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help="Instead: count mixes of several shapes. JSON: "
+    '[{"share": 2, "flavor": NAME, "nics": [{"network": NAME, "vnic_type": TYPE}]}, …]',
+)  # fmt: skip
 @takes_json
 @takes_api
 @click.pass_context
@@ -39,6 +54,7 @@ def capacity(
     host: str | None,
     limit: int,
     after: str | None,
+    mix: Path | None,
     as_json: bool,
 ) -> None:
     r"""Count how many more servers of a shape fit now, per host and in all. For admins.
@@ -49,7 +65,19 @@ def capacity(
     \b
     trunkline capacity --flavor small --nic network=blue,vnic-type=direct
     trunkline capacity --nic network=blue,vnic-type=direct --host h1
+    trunkline capacity --mix web-and-database.json
     """
+    if mix is not None:
+        if nics or flavor or hints or host:
+            raise click.UsageError("--mix says all about its servers: leave the others out")
+        bounds = api.capacity_of_mix(_read_mix(mix))
+        if as_json:
+            print_json(bounds)
+        else:
+            click.echo(_mixes(bounds))
+        if not bounds.least:
+            ctx.exit(ExitCode.REFUSED)
+        return
     body = CapacityBody(nics=nics, flavor=flavor, hints=hints, host=host, marker=after)
     answer = api.capacity(replace(body, limit=limit or None))
     while not limit and answer.next_marker is not None:
@@ -61,6 +89,22 @@ def capacity(
         print_capacity(answer)
     if not answer.least:
         ctx.exit(ExitCode.REFUSED)
+
+
+def _read_mix(path: Path) -> MixBody:
+    try:
+        return MixBody(mix=decode(path.read_bytes(), tuple[MixPart, ...]))
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as problem:
+        raise click.UsageError(f"--mix {path}: {problem}") from None
+
+
+def _mixes(bounds: BoundsItem) -> str:
+    if bounds.least == bounds.most:
+        return f"{bounds.least} such mixes fit."
+    return (
+        f"At least {bounds.least} such mixes fit, each on one host; "
+        f"at most {bounds.most}, were devices and room of all hosts in one."
+    )
 
 
 def print_capacity(answer: CapacityAnswer) -> None:

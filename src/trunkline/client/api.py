@@ -10,7 +10,14 @@ from urllib.parse import quote
 from trunkline.client.pci_flavors import PciFlavorApi
 from trunkline.client.session import Session
 from trunkline.wire.defrag import DefragAnswer, DefragBody
-from trunkline.wire.planning import CapacityAnswer, CapacityBody, WhatIfAnswer, WhatIfBody
+from trunkline.wire.planning import (
+    BoundsItem,
+    CapacityAnswer,
+    CapacityBody,
+    MixBody,
+    WhatIfAnswer,
+    WhatIfBody,
+)
 from trunkline.wire.quotas import QuotaBody, QuotaItem, QuotaList
 from trunkline.wire.v1 import (
     PREFIX,
@@ -120,6 +127,10 @@ class TrunklineApi:
     def capacity(self, body: CapacityBody) -> CapacityAnswer:
         """Ask how many more servers of a shape fit; one page of hosts."""
         return self._session.call("POST", "/capacity", CapacityAnswer, body=body)
+
+    def capacity_of_mix(self, body: MixBody) -> BoundsItem:
+        """Ask how many mixes of servers fit, at least and at most."""
+        return self._session.call("POST", "/capacity/mix", BoundsItem, body=body)
 
     def what_if(self, body: WhatIfBody) -> WhatIfAnswer:
         """Ask what would be if something were otherwise; nothing is held or changed by it."""

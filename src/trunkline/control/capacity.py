@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trunkline.control.access import require_admin
@@ -14,6 +14,8 @@ from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.placement.capacity import Capacity, Unlimited, capacity
+from trunkline.placement.copies import Count
+from trunkline.placement.mix import Part, mixes
 from trunkline.store.capacity import DeviceCount
 from trunkline.store.transaction import Transaction
 
@@ -70,4 +72,27 @@ def capacity_of_shape(svc: Services, caller: Caller, shape: ExplainRequest) -> C
         raise Invalid(
             "nics",
             "nothing limits how many such servers fit: give a flavor, or a NIC with a device",
+        ) from None
+
+
+def capacity_of_mix(
+    svc: Services, caller: Caller, shapes: Sequence[tuple[int, ExplainRequest]]
+) -> Count:
+    """Bound how many mixes fit now: of each shape so many servers.
+
+    Raises:
+        Invalid: Nothing limits how many servers of one of the shapes fit; or a host is named.
+    """
+    require_admin(caller, "counting what fits on hosts")
+    if any(shape.host is not None for _, shape in shapes):
+        raise Invalid("mix", "a mix is for all hosts: leave the host out")
+    svc.store.write(svc.fleet.refresh)  # A snapshot is not followed.
+    parts = svc.store.read(
+        lambda tx: [Part(shape_request(tx, svc, caller, shape), share) for share, shape in shapes]
+    )
+    try:
+        return mixes(parts, svc.fleet.rows)
+    except Unlimited:
+        raise Invalid(
+            "mix", "nothing limits one of its shapes: give each a flavor, or a direct NIC"
         ) from None

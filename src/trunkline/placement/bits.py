@@ -146,6 +146,13 @@ class Counter(Planes):
             total._add_planes([bitmap])
         return total
 
+    @classmethod
+    def where(cls, bitmap: int, count: int) -> Counter:
+        """Count so many at the places of a bitmap."""
+        found = cls()
+        found._planes = [bitmap if count >> b & 1 else 0 for b in range(count.bit_length())]
+        return found
+
     def put(self, place: int, count: int) -> None:
         """Change one count."""
         before = sum((plane >> place & 1) << b for b, plane in enumerate(self._planes))

@@ -11,10 +11,13 @@ from typing import Final
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostName, PhysicalNetwork
 from trunkline.placement import wording
-from trunkline.placement.demand import NicClass, make_demand, nic_class
+from trunkline.placement.demand import NicClass, demand_and_classes, nic_class
 from trunkline.placement.edits import Edit, EditKind
+from trunkline.placement.feasibility import Site, site_of
 from trunkline.placement.host_state import FamilyCount, HostState
 from trunkline.placement.request import PlacementRequest, Reason
+from trunkline.placement.ruled import Rules, rules_alone
+from trunkline.placement.ruled_shortfall import KeptRules, RuledShortfall, find_ruled_shortfall
 from trunkline.placement.shortfall import Change, Shortfall, Wanted, find_shortfall
 
 EDIT_OF_REASON: Final[Mapping[Reason, EditKind]] = MappingProxyType({
@@ -32,19 +35,35 @@ EDIT_OF_REASON: Final[Mapping[Reason, EditKind]] = MappingProxyType({
 class Changes:
     """The least changes for one request, on one host after another."""
 
-    def __init__(self, request: PlacementRequest) -> None:
-        self._request = request
-        # How many devices are missing is counted apart from where they are.
-        classes = make_demand(replace(request, rules=())).device_classes
-        self._wanted = Wanted([(one, count) for one, count in classes if one.ways])
-        self._nics: Mapping[NicClass, list[str]] = {
-            one: [nic.nic for nic in request.nics if nic_class(nic) == one] for one, _ in classes
-        }
+    def __init__(self, request: PlacementRequest, rules: Rules) -> None:
+        self._request, self._rules = request, rules
+        demand, class_of_nic = demand_and_classes(request)
+        classes = demand.device_classes
+        possible = [c for c, (one, _) in enumerate(classes) if one.ways]
+        self._is_hopeless = len(possible) < len(classes)
+        self._wanted = Wanted([classes[c] for c in possible])
+        self._kept = KeptRules(
+            rules_alone(
+                self._wanted.classes,
+                tuple(
+                    replace(
+                        rule,
+                        classes=tuple(n for n, c in enumerate(possible) if c in rule.classes),
+                    )
+                    for rule in demand.rules
+                ),
+            ),
+            rules.every,
+        )
+        self._nics: dict[NicClass, list[str]] = {one: [] for one, _ in classes}
+        for nic, c in zip(request.nics, class_of_nic, strict=True):
+            if c is not None:
+                self._nics[classes[c][0]].append(nic.nic)
         self._wants_pf = any(one.is_of(DeviceKind.PF) for one, _ in self._wanted.classes)
         self._bridge_nics = [
             (nic.nic, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
         ]
-        self._shortfalls: dict[object, Shortfall] = {}
+        self._found: dict[object, RuledShortfall] = {}
 
     def at(self, host: HostState, reasons: Sequence[Reason]) -> tuple[Edit, ...]:
         """E.g. `enable h3`, and `one more free VF with e.physical_network=phy2 on h3 (for nic 1)`.
@@ -91,8 +110,15 @@ class Changes:
             yield Edit(kind=EditKind.ADD_BRIDGE, words=f"{words} (for {wording.names(nics)})")
 
     def _of_devices(self, host: HostState) -> Iterator[Edit]:
-        merged: dict[int, int] = {}  # [class] VFs and other slices to be freed, whatever the PF.
-        for change in self._shortfall(host).changes:
+        found = self._shortfall(host)
+        for one in found.dropped:
+            words = f"do without the rule: {self._rules.words(one)}"
+            yield Edit(kind=EditKind.DROP_RULE, words=words)
+        yield from self._of_shortfall(host, found.devices)
+
+    def _of_shortfall(self, host: HostState, devices: Shortfall) -> Iterator[Edit]:
+        merged: dict[tuple[int, str], int] = {}  # [class, where] VFs and the like to be freed.
+        for change in devices.changes:
             if change.class_index is None:
                 words = f"free PF {_address(host, change)} on {host.name}, whose VFs are wanted"
                 yield Edit(kind=EditKind.FREE_DEVICE, words=words)
@@ -110,20 +136,32 @@ class Changes:
                 )
                 yield Edit(kind=EditKind.FREE_DEVICE, count=change.count, words=words)
             else:
-                merged[change.class_index] = merged.get(change.class_index, 0) + change.count
-        for c, count in merged.items():
+                # Under rules it matters of which PF.
+                pf = f"PF {_address(host, change)} of " if self._rules.every else ""
+                key = change.class_index, pf
+                merged[key] = merged.get(key, 0) + change.count
+        for (c, pf), count in merged.items():
             one, _ = self._wanted.classes[c]
             what = wording.wanted(one, count=count, quality="free ")
-            words = f"{what} on {host.name} (for {wording.names(self._nics[one][-count:])})"
+            words = f"{what} on {pf}{host.name} (for {wording.names(self._nics[one][-count:])})"
             yield Edit(kind=EditKind.FREE_DEVICE, count=count, words=words)
 
-    def _shortfall(self, host: HostState) -> Shortfall:
+    def _shortfall(self, host: HostState) -> RuledShortfall:
         families = host.family_counts()
-        key = host.structure, tuple(self._facts(families))
-        found = self._shortfalls.get(key)
+        site = site_of(host, self._request) if self._rules.every else Site()
+        key = host.structure, tuple(self._facts(families)), site
+        found = self._found.get(key)
         if found is None:
-            found = self._shortfalls[key] = find_shortfall(self._wanted, families)
+            found = self._found[key] = self._find(host, families, site)
         return found
+
+    def _find(self, host: HostState, families: list[FamilyCount], site: Site) -> RuledShortfall:
+        unruled = find_shortfall(self._wanted, families)
+        if not unruled.changes and not self._is_hopeless:
+            obstacles = self._rules.in_the_way(host)
+            if len(obstacles) <= 1:  # No device has to be freed, and no fewer rules will do.
+                return RuledShortfall(obstacles, unruled)
+        return find_ruled_shortfall(self._wanted, families, site, self._kept, unruled)
 
     def _facts(self, families: list[FamilyCount]) -> Iterator[int]:
         """All that a shortfall depends on; more devices than NICs are as good as just enough."""

@@ -22,11 +22,11 @@ class EditKind(enum.Enum):
     """In the order of the list. The values are API: added to, never renamed."""
 
     ENABLE_HOST = "enable_host"
+    DROP_RULE = "drop_rule"  # One affinity or anti-affinity; all NUMA policies; all guarantees.
     FREE_DEVICE = "free_device"  # A VF, PF or function loses its owner; each is an edit.
     FREE_VCPUS = "free_vcpus"  # However many are lacking, as for memory and disk.
     FREE_MEMORY = "free_memory"
     FREE_DISK = "free_disk"
-    DROP_RULE = "drop_rule"  # One affinity or anti-affinity; all NUMA policies; all guarantees.
     BRING_BACK_AGENT = "bring_back_agent"
     SOLVE_PROBLEM = "solve_problem"  # What keeps the host's agent from using it.
     TRY_AGAIN = "try_again"  # A host that has refused this server.

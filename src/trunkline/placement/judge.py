@@ -21,7 +21,8 @@ class Judge:
     def __init__(self, request: PlacementRequest) -> None:
         self._request = request
         self._reasons = NicReasons(request)
-        self._changes = Changes(request)
+        self.rules = self._reasons.rules
+        self._changes = Changes(request, self.rules)
 
     def refusal(self, host: HostState) -> HostRefusal | None:
         """Say why a host refuses, and what would have to change; None: it does not refuse."""

@@ -16,6 +16,7 @@ from trunkline.placement.demand import (
 from trunkline.placement.feasibility import fit
 from trunkline.placement.host_state import HostState, PoolCount
 from trunkline.placement.request import NicDemand, NicReason, PlacementRequest, Reason
+from trunkline.placement.ruled import Rules
 
 _Counted = list[tuple[PoolCount, int]]  # Pools, and how many devices of each could be chosen now.
 
@@ -24,12 +25,14 @@ class NicReasons:
     """Reasons for the NICs of one request that stand in the way, on one host after another.
 
     NICs that fit alone get a reason only if they don't fit together, and of these only the ones
-    of a smallest group that doesn't.
+    of a smallest group that doesn't. Where devices would do for all of them, the rules that would
+    have to go are the reasons.
     """
 
     def __init__(self, request: PlacementRequest) -> None:
         self._nics = [(nic, nic_class(nic)) for nic in request.nics]
         self._crowded: dict[object, frozenset[NicClass]] = {}
+        self.rules = Rules(request)
 
     def of(self, host: HostState) -> tuple[NicReason, ...]:
         """The reasons in the request's order; none if all NICs fit."""
@@ -41,7 +44,7 @@ class NicReasons:
         alone = [_alone(nic, one, host, pools) for nic, one in self._nics]
         crowded = self._crowded_classes(host, [reason is None for reason in alone])
         if not crowded and not any(alone):
-            return ()
+            return self.rules.reasons(host)
         reasons = (
             _together(nic, one, pools, crowded) if reason is None and one in crowded else reason
             for (nic, one), reason in zip(self._nics, alone, strict=True)

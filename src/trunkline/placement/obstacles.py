@@ -55,16 +55,22 @@ def without(problem: Problem, dropped: Collection[Obstacle]) -> Problem:
     return kept
 
 
-def find_obstacles(problem: Problem) -> tuple[Obstacle, ...]:
+def find_obstacles(problem: Problem, *, devices_do: bool = False) -> tuple[Obstacle, ...]:
     """The rules to drop so that a problem without a solution has one, as few as possible.
 
     Of sets of one size, the first in the order of `obstacles`. With more than `SMALLEST_UP_TO`
     rules to be dropped: a set of which none can be kept. Empty: dropping rules does not help,
     since devices would not do without any, or nothing needs to be dropped.
+
+    Args:
+        problem: With its rules.
+        devices_do: It is known that devices would do without any rule.
     """
     every = obstacles(problem)
-    if _fits_without(problem, ()) or not _fits_without(problem, every):
+    if _fits_without(problem, ()) or not (devices_do or _fits_without(problem, every)):
         return ()
+    if len(every) == 1:
+        return tuple(every)
     for size in range(1, min(SMALLEST_UP_TO, len(every)) + 1):
         for dropped in combinations(every, size):
             if _fits_without(problem, dropped):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from trunkline.placement.bits import Counter, Planes, bits_of
+from trunkline.placement.bits import Counter, Planes, bitmap_of, bits_of
 from trunkline.placement.host_state import HostState
 
 PRICE_MAX: Final = 1023  # What is dearer counts as this: nobody asks which of two such is nearer.
@@ -21,6 +21,7 @@ class PfPrices:
 
     def __init__(self, hosts: Sequence[HostState]) -> None:
         self._size = len(hosts)
+        self._every = (1 << self._size) - 1
         self._on = [_prices_on(host) for host in hosts]  # [place][profile]
         self._columns: dict[tuple[int, int], Counter] = {}  # [profile, which]
         found: dict[tuple[int, int], dict[int, int]] = {}
@@ -29,8 +30,8 @@ class PfPrices:
                 for which, price in enumerate(listed):
                     found.setdefault((profile, which), {})[place] = price
         for key, by_place in found.items():
-            everywhere = dict.fromkeys(range(self._size), _NONE) | by_place
-            self._columns[key] = Counter(everywhere, self._size)
+            column = self._columns[key] = Counter(by_place, self._size)
+            column.add(Counter.where(self._every & ~bitmap_of(by_place, self._size), _NONE))
 
     def follow(self, place: int, host: HostState) -> None:
         """Follow a change of one host's owners, or a host put anew."""
@@ -63,8 +64,8 @@ class PfPrices:
     def _put(self, profile: int, which: int, place: int, price: int) -> None:
         column = self._columns.get((profile, which))
         if column is None:
-            everywhere = dict.fromkeys(range(self._size), _NONE)
-            column = self._columns[profile, which] = Counter(everywhere, self._size)
+            column = Counter.where(self._every, _NONE)
+            self._columns[profile, which] = column
         column.put(place, price)
 
 

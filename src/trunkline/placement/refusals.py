@@ -13,12 +13,13 @@ from itertools import combinations
 from typing import Final
 
 from trunkline.domain.device import DeviceKind
-from trunkline.placement.bits import Counter, bits_of
+from trunkline.placement.bits import Counter, bitmap_of, bits_of
 from trunkline.placement.changes import EDIT_OF_REASON, fewest_bridges
 from trunkline.placement.columns import Columns
 from trunkline.placement.demand import Attributes, NicClass, make_demand, nic_class
 from trunkline.placement.edits import SIZES_ORDER, EditKind, Size
 from trunkline.placement.judge import Judge
+from trunkline.placement.obstacles import Obstacle
 from trunkline.placement.request import PlacementRequest, Reason
 from trunkline.placement.shortage import Group, groups_of
 
@@ -39,11 +40,18 @@ class Refusals:
         self._classes = demand.device_classes
         self._bridge_classes = demand.bridge_classes
         self.by_reason: dict[Reason, int] = {}
-        for reason, hosts in [*self._of_hosts(), *self._of_nics(), *self._together()]:
-            self.by_reason[reason] = self.by_reason.get(reason, 0) | hosts & self._every
+        lacking = 0
+        for reason, hosts in [*self._of_nics(), *self._together()]:
+            self._add(reason, hosts)
+            lacking |= hosts
+        for reason, hosts in [*self._of_rules(self._every & ~lacking), *self._of_hosts()]:
+            self._add(reason, hosts)
         self.refused = 0
         for hosts in self.by_reason.values():
             self.refused |= hosts
+
+    def _add(self, reason: Reason, hosts: int) -> None:
+        self.by_reason[reason] = self.by_reason.get(reason, 0) | hosts & self._every
 
     def counts(self) -> dict[Reason, int]:
         """How many hosts each reason stands at."""
@@ -63,6 +71,8 @@ class Refusals:
         """The hosts for which more may have to change than `nearest_first` says."""
         if self._mixes_pfs:
             return self._every
+        if self._judge.rules.every:
+            return self._every & ~self._by_rule
         if not all(group.is_exact for group in self._groups):
             return self._every
         if len(self._bridge_classes) > BRIDGES_MAX:
@@ -138,6 +148,26 @@ class Refusals:
         self._crowded_by_pfs = looked_at
         yield Reason.TOO_FEW_TOGETHER, (crowded | looked_at) & self._every
 
+    def _of_rules(self, hosts: int) -> Iterator[tuple[Reason, int]]:
+        """Which rules stand in the way where devices would do without them."""
+        self._by_rule = self._by_rules = 0
+        rules = self._judge.rules
+        if not rules.every:
+            return
+        found: dict[tuple[Obstacle, ...], list[int]] = {}
+        for bit in bits_of(hosts):
+            place = bit.bit_length() - 1
+            found.setdefault(rules.in_the_way(self._columns.hosts[place]), []).append(place)
+        found.pop((), None)
+        for obstacles, places in found.items():
+            bitmap = bitmap_of(places, len(self._columns.hosts))
+            if len(obstacles) == 1:
+                self._by_rule |= bitmap
+            else:
+                self._by_rules |= bitmap
+            for reason in {one.reason for one in obstacles}:
+                yield reason, bitmap
+
     def _in_doubt_for_pfs(self) -> int:
         """Where PFs taken whole might take VFs that others need now."""
         wants_pf = doubtful = 0
@@ -197,6 +227,7 @@ class Refusals:
             hosts for lacking in self._never for hosts in lacking
         )
         counted[EditKind.FREE_DEVICE] = self._to_free()
+        counted[EditKind.DROP_RULE] = Counter.of([self._by_rule])
         counted[EditKind.ADD_BRIDGE] = Counter.of(self._bridges_lacking())
         by_kind = [counted.get(kind, Counter()) for kind in SIZES_ORDER]
         total = Counter()
@@ -255,7 +286,7 @@ class Refusals:
         lacking = 0
         for hosts in self._lacking:
             lacking |= hosts[0]
-        total = Counter.of([self._opening, self._crowded_by_pfs & ~lacking])
+        total = Counter.of([self._opening, self._crowded_by_pfs & ~lacking, self._by_rules])
         for group, freed in zip(self._groups, self._freed, strict=True):
             if not self._wants_pfs(group):
                 total.add(freed)

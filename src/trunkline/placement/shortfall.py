@@ -56,7 +56,9 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class _Slot:
+class PricedSlot:
+    """Devices that can be had at a price: with owners, or without."""
+
     family: int
     pool: PoolCount | None  # None: stands for devices that do not exist.
     fits: tuple[bool, ...]  # [class]
@@ -73,11 +75,7 @@ def find_shortfall(wanted: Wanted, families: Sequence[FamilyCount]) -> Shortfall
     """
     if not wanted.classes:
         return Shortfall()
-    given_away = [
-        f
-        for f, family in enumerate(families)
-        if family.is_given_away and any(wanted.fitting(part.profile) for part in family.parts)
-    ]
+    given_away = given_away_for(wanted, families)
     slots = _slots(wanted, families, given_away)
     solution = _solve(wanted, slots)
     least = solution.cost  # With all of them open, without the price of opening.
@@ -97,8 +95,17 @@ def find_shortfall(wanted: Wanted, families: Sequence[FamilyCount]) -> Shortfall
     return Shortfall(
         to_free=size % _NOT_ON_OFFER,
         to_offer=size // _NOT_ON_OFFER,
-        changes=tuple(_changes(wanted, solution, slots, opened)),
+        changes=tuple(changes_of(wanted, solution.taken, slots, opened)),
     )
+
+
+def given_away_for(wanted: Wanted, families: Sequence[FamilyCount]) -> list[int]:
+    """Find the families whose PF has an owner, and whose VFs are wanted."""
+    return [
+        f
+        for f, family in enumerate(families)
+        if family.is_given_away and any(wanted.fitting(part.profile) for part in family.parts)
+    ]
 
 
 def _choices(kinds: Sequence[Sequence[int]], count: int) -> Iterator[list[int]]:
@@ -114,23 +121,32 @@ def _choices(kinds: Sequence[Sequence[int]], count: int) -> Iterator[list[int]]:
             yield [*first[:of_first], *others]
 
 
-def _slots(wanted: Wanted, families: Sequence[FamilyCount], opened: Sequence[int]) -> list[_Slot]:
-    slots: list[_Slot] = []
+def _slots(
+    wanted: Wanted, families: Sequence[FamilyCount], opened: Sequence[int]
+) -> list[PricedSlot]:
+    anything = (True,) * len(wanted.classes)
+    unlimited = PricedSlot(-1, None, anything, wanted.nic_count, _NOT_ON_OFFER)
+    return [*priced_slots(wanted, families, opened), unlimited]
+
+
+def priced_slots(
+    wanted: Wanted, families: Sequence[FamilyCount], opened: Sequence[int]
+) -> list[PricedSlot]:
+    """List what can be had if the PFs of some families lose their owners."""
+    slots: list[PricedSlot] = []
     for f, family in enumerate(families):
         shut = family.is_given_away and f not in opened
         whole = family.whole
         if whole is not None and whole.offered and (fits := wanted.fitting(whole.profile)):
-            slots.append(_Slot(f, whole, fits, 1, family.owned_vf_count + shut, whole=True))
+            slots.append(PricedSlot(f, whole, fits, 1, family.owned_vf_count + shut, whole=True))
         for pool in () if shut else family.parts:
             if fits := wanted.fitting(pool.profile):
-                slots.append(_Slot(f, pool, fits, pool.free, 0))
-                slots.append(_Slot(f, pool, fits, pool.offered - pool.free, 1))
-    anything = (True,) * len(wanted.classes)
-    slots.append(_Slot(-1, None, anything, wanted.nic_count, _NOT_ON_OFFER))
+                slots.append(PricedSlot(f, pool, fits, pool.free, 0))
+                slots.append(PricedSlot(f, pool, fits, pool.offered - pool.free, 1))
     return slots
 
 
-def _solve(wanted: Wanted, slots: Sequence[_Slot]) -> Solution:
+def _solve(wanted: Wanted, slots: Sequence[PricedSlot]) -> Solution:
     solution = solve(
         Problem(
             counts=tuple(count for _, count in wanted.classes),
@@ -147,16 +163,20 @@ def _solve(wanted: Wanted, slots: Sequence[_Slot]) -> Solution:
     return solution
 
 
-def _changes(
-    wanted: Wanted, solution: Solution, slots: Sequence[_Slot], opened: Sequence[int]
+def changes_of(
+    wanted: Wanted,
+    taken: Sequence[Sequence[int]],
+    slots: Sequence[PricedSlot],
+    opened: Sequence[int],
 ) -> Iterator[Change]:
+    """Say what would have to change for an assignment."""
     for family in opened:
         yield Change(class_index=None, family=family, device_kind=DeviceKind.PF, count=1)
     for c, (one, _) in enumerate(wanted.classes):
         assert one.kind is not None
         not_there = 0
         freed: dict[int, int] = {}  # [family]
-        for slot, count in zip(slots, solution.taken[c], strict=True):
+        for slot, count in zip(slots, taken[c], strict=True):
             if not count or not slot.price:
                 continue
             if slot.pool is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from trunkline.domain.device import DeviceKind
+from trunkline.domain.nic_rules import Scope
 from trunkline.domain.pci_flavor import match_text
 from trunkline.placement.demand import NicClass
 from trunkline.placement.request import NicDemand
@@ -14,6 +15,19 @@ _KIND_NAMES: Mapping[DeviceKind, tuple[str, str]] = {
     DeviceKind.PF: ("PF", "PFs"),
     DeviceKind.PLAIN: ("PCI function", "PCI functions"),
 }
+
+
+_SCOPE_NAMES: Mapping[Scope, str] = {
+    Scope.PF: "PF",
+    Scope.CARD: "card",
+    Scope.SWITCH: "switch",
+    Scope.NUMA: "NUMA node",
+}
+
+
+def scope_name(scope: Scope) -> str:
+    """E.g. `NUMA node`."""
+    return _SCOPE_NAMES[scope]
 
 
 def devices(count: int, kind: DeviceKind) -> str:

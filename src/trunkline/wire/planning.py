@@ -24,6 +24,23 @@ class CapacityBody:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MixPart:
+    """One shape of a mix, and how many servers of it each mix has."""
+
+    share: int = 1
+    nics: tuple[ExplainNic, ...] = ()
+    flavor: str | None = None
+    hints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixBody:
+    """A mix of servers."""
+
+    mix: tuple[MixPart, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostCapacityItem:
     """How many more servers fit on one host: `least` do, more than `most` don't."""
 

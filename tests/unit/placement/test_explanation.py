@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.unit.placement.builders import (
     vfs,
 )
 from trunkline.domain.ids import HostName
-from trunkline.domain.nic_rules import Scope
+from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.explanation import explain
 from trunkline.placement.fleet import HostView
 from trunkline.placement.request import (
@@ -276,3 +277,80 @@ def test_devices_that_are_missing_are_told_beside_rules_about_where_they_are() -
     explanation = refused(asked, a_fleet(a_host("h1", vfs("a", 2, owned=2)))).explanation
     assert explanation.counts == {Reason.NO_FREE_DEVICE: 1}
     assert explanation.smallest_change
+
+
+def _together(*, apart: bool = False, scope: Scope = Scope.PF) -> PlacementRequest:
+    rule = GroupRule(scope=scope, apart=apart, hard=True, nics=frozenset({"x", "y"}))
+    return replace(a_request(a_nic("x", "phy1"), a_nic("y", "phy1")), rules=(rule,))
+
+
+def _under(**demands: Any) -> PlacementRequest:
+    return a_request(replace(a_nic("x", "phy1"), **demands), a_nic("y", "phy1"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "host", "reason", "nics", "said"),
+    [
+        (
+            _together(),
+            a_host("h1", vfs("a", 1), vfs("b", 1)),
+            Reason.AFFINITY,
+            ["x", "y"],
+            "x and y on one PF",
+        ),
+        (
+            _together(apart=True),
+            a_host("h1", vfs("a", 8)),
+            Reason.ANTI_AFFINITY,
+            ["x", "y"],
+            "x and y each on a PF of its own",
+        ),
+        (
+            _together(apart=True, scope=Scope.NUMA),
+            a_host("h1", vfs("a", 8)),
+            Reason.ANTI_AFFINITY,
+            ["x", "y"],
+            "x and y each on a NUMA node of its own",
+        ),
+        (
+            _under(numa=NumaPolicy.REQUIRED),
+            a_host("h1", vfs("a", 8)),
+            Reason.NUMA,
+            ["x"],
+            "x by the guest's NUMA node",
+        ),
+        (
+            _under(egress_mbps=1000),
+            a_host("h1", vfs("a", 8)),
+            Reason.BANDWIDTH,
+            ["x"],
+            "so much guaranteed to x",
+        ),
+    ],
+)
+def test_a_rule_that_stands_in_the_way_is_named(
+    request_: PlacementRequest, host: HostView, reason: Reason, nics: list[str], said: str
+) -> None:
+    told = refused(request_, a_fleet(host)).explanation
+    (refusal,) = told.nearest
+    assert [(one.nic, one.reason) for one in refusal.nics] == [(nic, reason) for nic in nics]
+    assert {one.detail for one in refusal.nics} == {f"devices would do, but not with {said}"}
+    assert told.counts == {reason: 1}
+    assert told.smallest_change == f"do without the rule: {said}"
+
+
+def test_what_is_only_a_wish_is_no_reason() -> None:
+    wish = _under(numa=NumaPolicy.PREFERRED)
+    told = refused(wish, a_fleet(a_host("h1", vfs("a", 1)))).explanation
+    assert told.counts == {Reason.TOO_FEW_TOGETHER: 1}
+
+
+def test_under_rules_it_is_said_of_which_pf_a_device_has_to_be_free() -> None:
+    other = GroupRule(scope=Scope.CARD, apart=False, hard=True, nics=frozenset({"x", "y"}))
+    both = replace(_together(), rules=(*_together().rules, other))
+    host = a_host("h1", a_pf("a"), vfs("a", 2, owned=1), vfs("b.0", 1))
+    told = refused(both, a_fleet(host)).explanation
+    assert told.smallest_change in {
+        f"one more free VF with e.physical_network=phy1 on PF address-of-a of h1 (for {nic})"
+        for nic in ("x", "y")
+    }

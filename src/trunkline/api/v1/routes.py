@@ -30,6 +30,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{PREFIX}/physical-networks", networks.list_physical, Auth.ADMIN),
     post(f"{PREFIX}/explain", explain.explain_request),
     post(f"{PREFIX}/capacity", capacity.count, Auth.ADMIN),
+    post(f"{PREFIX}/capacity/mix", capacity.count_mix, Auth.ADMIN),
     post(f"{PREFIX}/what-if", what_if.ask, Auth.ADMIN),
     post(f"{PREFIX}/defrag", defrag.plan_moves, Auth.ADMIN),
     post(f"{PREFIX}/verify", verify.verify, Auth.ADMIN),
