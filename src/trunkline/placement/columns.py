@@ -30,7 +30,6 @@ CLASSES_KEPT_MAX: Final = 512
 LOG_MAX: Final = 8192  # Changes remembered; a class that was not asked for longer is made anew.
 
 
-_Counts = tuple[tuple[int, ...], tuple[int, ...]]  # [slot] Its profile, and its usable devices.
 # Where, the profiles as a bitmap, and how many more of each a host there could give than before.
 _Change = tuple[int, int, list[tuple[int, int]]]
 
@@ -149,7 +148,7 @@ class Columns:
         self._profile_count = len(structures.profiles)
         self._classes: dict[NicClass, ClassColumns] = {}
         self._asked = 0  # How often, for a class.
-        self._counts = [_counts(host) for host in self.hosts]  # As the log has them.
+        self._usable = [host.usable for host in self.hosts]  # As the log has them.
         self._of_profile = self._by_profile()
         self._log: list[_Change] = []
         self._log_start = 0  # How many changes have been forgotten.
@@ -178,17 +177,18 @@ class Columns:
         self.free_disk.put(place, host.free_disk_gib)
         if self._lanes is not None:
             self._lanes.follow(place)
-        _, before = self._counts[place]
+        before = self._usable[place]
         if self._offers is not None and before is not host.usable:
             self._offers.follow(place, host)
         if before is not host.usable and before != host.usable:
-            self._note(place, _counts(host))
+            self._note(place, host.structure)
 
     def replace(self, host: HostState) -> None:
         """Follow a host that was put anew: nothing of it may be as it was."""
         place, bit = self.places[host.id], 1 << self.places[host.id]
         if self._offers is not None:
             self._offers.replace(place, self.hosts[place].structure, host.structure)
+        had = self.hosts[place].structure
         self.hosts[place] = host
         if self._lanes is not None:
             self._lanes.replace(place, host)
@@ -201,7 +201,7 @@ class Columns:
                 self._bridges[name] ^= bit
         while len(self._of_profile) < len(self._structures.profiles):
             self._of_profile.append(Counter())
-        self._note(place, _counts(host))
+        self._note(place, had)
         self.update(host)
 
     def lanes(self) -> Lanes:
@@ -298,16 +298,17 @@ class Columns:
 
     def _by_profile(self) -> list[Counter]:
         numbers: list[dict[int, int]] = [{} for _ in self._structures.profiles]
-        for place, counts in enumerate(self._counts):
-            for profile, usable in _summed(counts).items():
+        for place, host in enumerate(self.hosts):
+            for profile, usable in _summed(host.structure, host.usable).items():
                 numbers[profile][place] = usable
         return [Counter(of_profile, len(self.hosts)) for of_profile in numbers]
 
-    def _note(self, place: int, after: _Counts) -> None:
-        """Take in that a host can give other numbers of devices."""
-        before, self._counts[place] = self._counts[place], after
+    def _note(self, place: int, before: Structure) -> None:
+        """Take in that a host, before of this structure, can give other numbers of devices."""
+        host = self.hosts[place]
         differences = []
-        had, has = _summed(before), _summed(after)
+        had, has = _summed(before, self._usable[place]), _summed(host.structure, host.usable)
+        self._usable[place] = host.usable
         for profile in had.keys() | has.keys():
             was, is_now = had.get(profile, 0), has.get(profile, 0)
             if was != is_now:
@@ -320,13 +321,9 @@ class Columns:
             del self._log[: LOG_MAX // 2]
 
 
-def _counts(host: HostState) -> _Counts:
-    return host.structure.profile_numbers, host.usable
-
-
-def _summed(counts: _Counts) -> dict[int, int]:
+def _summed(structure: Structure, usable: Sequence[int]) -> dict[int, int]:
     """Add up what there is of each profile."""
     total: dict[int, int] = {}
-    for profile, usable in zip(*counts, strict=True):
-        total[profile] = total.get(profile, 0) + usable
+    for profile, count in zip(structure.profile_numbers, usable, strict=True):
+        total[profile] = total.get(profile, 0) + count
     return total

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Final
 
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.bits import Counter, union
@@ -11,15 +13,18 @@ from trunkline.placement.lanes import SCOPES, Lanes, SlotLane
 from trunkline.placement.problem import ClassRule
 from trunkline.placement.request import PlacementRequest
 
+# Of so many classes that must be apart it is asked whether they have places enough together.
+_TOGETHER_MAX: Final = 4
+
 _Fits = Sequence[Sequence[int]]  # [class][slot] The hosts whose slot fits.
 
 
 class RuleFilter:
     """Hard rules, guarantees and NUMA nodes, as far as counts of devices in places tell.
 
-    Each class is looked at by itself, with those that fit nowhere but where it fits, so what is
-    said is necessary, not sufficient. Soft rules, and policies that devices whose node is not known
-    may meet, are left out.
+    Classes are looked at one by one, each with those that fit nowhere but where it fits, or a few
+    together: what is said is necessary, not sufficient. Soft rules, and policies that devices whose
+    node is not known may meet, are left out.
     """
 
     def __init__(
@@ -108,13 +113,24 @@ class RuleFilter:
         return union((enough or {}).values())
 
     def _apart(self, rule: ClassRule, hosts: int, fits: _Fits) -> int:
-        """Hosts with as many places that have any, for each class of the rule."""
-        for c in rule.classes:
-            places = Counter()
-            for place, counter in self._count(c, fits[c], rule, 1).items():
-                if place >= 0:
-                    places.add_one(counter.at_least(1, hosts))
-            hosts = places.at_least(self._needed(c, rule.classes), hosts)
+        """Hosts with as many places that have any, for each few classes of the rule together."""
+        having = [
+            {
+                place: counter.at_least(1, hosts)
+                for place, counter in self._count(c, fits[c], rule, 1).items()
+                if place >= 0
+            }
+            for c in rule.classes
+        ]
+        numbered = range(len(rule.classes))
+        for size in (size for size in numbered if size < _TOGETHER_MAX):
+            for some in combinations(numbered, size + 1):
+                places = Counter.of(
+                    union(having[n].get(place, 0) for n in some)
+                    for place in {place for n in some for place in having[n]}
+                )
+                needed = sum(self._counts[rule.classes[n]] for n in some)
+                hosts = places.at_least(needed, hosts)
         return hosts
 
     def _needed(self, c: int, among: Sequence[int]) -> int:
