@@ -203,6 +203,12 @@ def test_the_nodes_of_a_host_are_shown_with_what_is_used_of_them(
     ]
 
 
+def test_a_what_if_that_asks_nothing_is_a_mistake_on_the_command_line(terminal: Terminal) -> None:
+    result = terminal.run("what-if")
+    assert result.exit_code == 2
+    assert "ask something: --drain, --lose-pf, --add-hosts, or a server" in result.output
+
+
 def test_quotas_are_set_listed_and_removed(terminal: Terminal) -> None:
     set_ = terminal.run("quota set demo --limit 3 --physical-network phy1")
     golden("quota-set", set_.output)

@@ -11,7 +11,9 @@ from trunkline.cli.exit_codes import ExitCode
 from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics
 from trunkline.cli.output import print_json, print_table
 from trunkline.client.api import TrunklineApi
-from trunkline.wire.v1 import ExplainAnswer, ExplainBody, ExplainNic, HostMisfit
+from trunkline.wire.v1 import ExplainAnswer, ExplainBody, ExplainNic, HostMisfit, NicMisfit
+
+_RULES = frozenset({"affinity", "anti_affinity", "numa", "bandwidth"})
 
 
 @click.command(cls=Teaching)
@@ -133,10 +135,14 @@ def _rows(misfit: HostMisfit) -> list[tuple[object, ...]]:
         (misfit.host, None, _words(reason), None, None, misfit.detail) for reason in misfit.reasons
     ]
     rows += [
-        (misfit.host, nic.nic, _words(nic.reason), str(nic.fitting), str(nic.free), nic.detail)
-        for nic in misfit.nics
+        (misfit.host, nic.nic, _words(nic.reason), *_counts(nic), nic.detail) for nic in misfit.nics
     ]
     return [*rows, (misfit.host, None, "would fit after", None, None, misfit.change)]
+
+
+def _counts(nic: NicMisfit) -> tuple[object, object]:
+    """Return how many devices fit and are free; of a NIC that a rule keeps out, no matter."""
+    return (None, None) if nic.reason in _RULES else (str(nic.fitting), str(nic.free))
 
 
 def _words(reason: str) -> str:

@@ -66,6 +66,8 @@ def what_if(
     trunkline what-if --lose-pf h1/0000:05:00.0
     trunkline what-if --drain h1 --add-hosts 2 --like h2 --nic network=blue,vnic-type=direct
     """
+    if not (drain or lose_pf or add_hosts or nics or flavor):
+        raise click.UsageError("ask something: --drain, --lose-pf, --add-hosts, or a server")
     answer = api.what_if(
         WhatIfBody(
             drain=drain, lose_pf=lose_pf, add_hosts=add_hosts, like=like,
@@ -109,9 +111,11 @@ def _print_answer(answer: WhatIfAnswer, *, edited: bool) -> None:
 def _verdict(answer: WhatIfAnswer) -> str:
     if not answer.leaving:
         return "No server would have to leave."
+    servers = "1 server" if answer.leaving == 1 else f"{answer.leaving} servers"
     if answer.placed == answer.leaving:
-        return f"All {answer.leaving} servers that would have to leave find a place."
-    said = f"{answer.placed} of {answer.leaving} servers that would have to leave find a place."
+        which = "the" if answer.leaving == 1 else "all"
+        return f"A place is found for {which} {servers} that would have to leave."
+    said = f"A place is found for {answer.placed} of {servers} that would have to leave."
     if answer.at_most == answer.placed:
         return f"{said} More can't: that is proven."
     return f"{said} Whether more could, up to {answer.at_most}, is not proven."
