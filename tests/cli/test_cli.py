@@ -6,25 +6,22 @@ Golden files are rewritten with TRUNKLINE_REWRITE_GOLDEN=1; the diff is the revi
 from __future__ import annotations
 
 import io
-import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import pytest
-from click.testing import CliRunner, Result
-from structlog.testing import capture_logs
 
-from tests.support.http_app import served, write_clouds
-from tests.support.two_networks import TwoNetworks, two_networks
+from tests.cli.terminal import Terminal, golden, without_chance
+from tests.support.http_app import write_clouds
+from tests.support.two_networks import TwoNetworks
 from trunkline.cli import commands
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.cli.progress import progress_line
@@ -32,61 +29,6 @@ from trunkline.control.servers import delete_server
 from trunkline.domain.host import HostResources
 from trunkline.domain.numa import NumaNode
 from trunkline.domain.port import VnicType
-
-GOLDEN: Final = Path(__file__).parents[1] / "golden" / "cli"
-
-
-class Terminal:
-    """Runs commands with a clouds.yaml of its own."""
-
-    def __init__(self, directory: Path, url: str) -> None:
-        self.url = url
-        self._environ = {
-            "OS_CLIENT_CONFIG_FILE": str(directory / "clouds.yaml"),
-            "OS_CLOUD": "trunkline",
-            "COLUMNS": "80",
-        }
-        self._root = click.Group("trunkline", commands={str(c.name): c for c in commands})
-
-    def run(self, line: str, *, environ: Mapping[str, str | None] | None = None) -> Result:
-        """Run one command line."""
-        return CliRunner().invoke(
-            self._root, line.split(), prog_name="trunkline",
-            env={**self._environ, **(environ or {})}, catch_exceptions=False,
-        )  # fmt: skip
-
-    def json(self, line: str) -> Any:
-        result = self.run(f"{line} --json")
-        return json.loads(result.stdout)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[TwoNetworks]:
-    """Two servers: `web` with a NIC on each network, `whole` with the whole PF of h2."""
-    with two_networks(tmp_path) as opened:
-        opened.server(
-            "web",
-            opened.port(opened.blue, "web-blue", VnicType.DIRECT),
-            opened.port(opened.red, "web-red", VnicType.MACVTAP),
-        )
-        opened.server("whole", opened.port(opened.blue, "", VnicType.DIRECT_PHYSICAL))
-        yield opened
-
-
-@pytest.fixture
-def terminal(world: TwoNetworks, tmp_path: Path) -> Iterator[Terminal]:
-    # The service in this process would log onto the stdout that a command's output is read from.
-    with capture_logs(), served(world.site.app) as url:
-        write_clouds(tmp_path, url, world.site.passwords)
-        yield Terminal(tmp_path, url)
-
-
-def golden(name: str, text: str) -> None:
-    path = GOLDEN / f"{name}.txt"
-    if os.environ.get("TRUNKLINE_REWRITE_GOLDEN"):
-        path.write_text(text)
-    assert text == path.read_text()
-
 
 SESSIONS: Final = {
     "host-list": "host list",
@@ -127,20 +69,6 @@ def test_a_session_reads_as_it_was_reviewed(terminal: Terminal, name: str) -> No
     result = terminal.run(SESSIONS[name])
     text = f"$ trunkline {SESSIONS[name]}\n{result.output}exit code {result.exit_code}\n"
     golden(name, without_chance(text))
-
-
-def without_chance(text: str) -> str:
-    """Number what is random in the order in which it appears; widths stay, and so do columns."""
-    for pattern, form in (
-        (r"req-[0-9a-f-]{36}", "req-{:036x}"),
-        (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "{:08x}-0000-4000-8000-000000000000"),
-        (r"\btl[0-9a-f]{12}\b", "tl{:012x}"),
-        (r"\bfa:16:3e(?::[0-9a-f]{2}){3}\b", "fa:16:3e:00:00:{:02x}"),
-    ):
-        found = dict.fromkeys(re.findall(pattern, text))
-        for number, random in enumerate(found, start=1):
-            text = text.replace(random, form.format(number))
-    return text
 
 
 def _every_command() -> Iterator[tuple[str, click.Command]]:

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
-from tests.cli.test_cli import Terminal, golden, without_chance
-from tests.support.http_app import served, write_clouds
+from tests.cli.terminal import Terminal, golden, without_chance
 from tests.support.two_networks import TwoNetworks, two_networks
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.domain.port import VnicType
@@ -27,13 +25,6 @@ def world(tmp_path: Path) -> Iterator[TwoNetworks]:
         opened.server("mail", opened.port(opened.blue, "mail-blue", VnicType.DIRECT))
         opened.server("web", opened.port(opened.blue, "web-blue", VnicType.DIRECT))
         yield opened
-
-
-@pytest.fixture
-def terminal(world: TwoNetworks, tmp_path: Path) -> Iterator[Terminal]:
-    with capture_logs(), served(world.site.app) as url:
-        write_clouds(tmp_path, url, world.site.passwords)
-        yield Terminal(tmp_path, url)
 
 
 SESSIONS = {
