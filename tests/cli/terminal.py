@@ -49,7 +49,11 @@ def golden(name: str, text: str) -> None:
 
 
 def without_chance(text: str) -> str:
-    """Number what is random in the order in which it appears; widths stay, and so do columns."""
+    """Number what is random in the order in which it appears; widths stay, and so do columns.
+
+    Whether a command took so long that it said what it waits for is chance, too.
+    """
+    text = re.sub(r"^waiting for http\S+ …\n", "", text, flags=re.MULTILINE)
     for pattern, form in (
         (r"req-[0-9a-f-]{36}", "req-{:036x}"),
         (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "{:08x}-0000-4000-8000-000000000000"),
