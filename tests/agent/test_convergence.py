@@ -18,6 +18,7 @@ from trunkline.domain.device import DeviceKind
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
+from trunkline.host.faults import RefuseNext
 from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
 
 VF_SLOTS = [(pf, index) for pf in (IGB, MLX) for index in range(4)]
@@ -130,6 +131,26 @@ def test_other_rates_reach_the_card_of_a_running_guest_and_the_guest_notices_not
     for least, most in ((100, 400), (300, 400), (0, 400), (0, 0)):
         (write,) = settle(least, most)
         assert f"min_tx_rate {least} max_tx_rate {most}" in write
+
+
+def test_rates_that_the_driver_refuses_are_tried_again_and_the_guest_runs_on(
+    tmp_path: Path,
+) -> None:
+    owners = Owners(World(tmp_path))
+    world = owners.world
+
+    def a_server_with(least: int) -> ServerConfig:
+        nic = _nic(owners, 1, (MLX, 1), min_tx_rate_mbps=least, max_tx_rate_mbps=400)
+        return a_server(1, nic)
+
+    owners.settle(a_server_with(100))
+    starts = world.resumes()
+    world.machine.kernel.plant(RefuseNext(operation="set_vf", errno="EIO", times=1))
+    owners.settle(a_server_with(300))
+    check(world, a_server_with(300))
+    assert any("EIO" in write for write in world.writes())
+    assert world.resumes() == starts
+    assert not any("virsh destroy" in write for write in world.writes())
 
 
 @st.composite

@@ -112,7 +112,7 @@ def test_power_loss_at_any_moment_leaves_a_database_that_opens(many_writes: Reco
                 store.close()
 
 
-@pytest.mark.parametrize("disk_bytes", [420_000, 430_001, 441_234])
+@pytest.mark.parametrize("disk_bytes", [520_000, 530_001, 541_234])
 def test_a_full_disk_refuses_the_write_and_keeps_all_before_it(
     run_under_shim: RunUnderShim, tmp_path: Path, disk_bytes: int
 ) -> None:

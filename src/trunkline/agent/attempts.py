@@ -41,7 +41,9 @@ class AttemptBook:
         found = self.find(unit)
         return found is None or found.due <= now
 
-    def failed(self, unit: Unit, reason: str, now: datetime, *, for_good: bool) -> Attempts:
+    def failed(
+        self, unit: Unit, reason: str, now: datetime, *, for_good: bool, may_give_up: bool = True
+    ) -> Attempts:
         """Note that `unit` failed; `gave_up` of the answer says whether that was the last try."""
         limits = self._limits
         found = self.find(unit) or Attempts(
@@ -49,7 +51,8 @@ class AttemptBook:
         )
         found.count += 1
         found.reason = reason
-        found.gave_up = found.gave_up or for_good or found.count >= limits.attempts_max
+        is_last = found.gave_up or for_good or found.count >= limits.attempts_max
+        found.gave_up = may_give_up and is_last
         wait = min(limits.backoff_first * 2 ** min(found.count - 1, 16), limits.backoff_max)
         found.due = now + (limits.gave_up_retry if found.gave_up else wait)
         self._by_key[unit.key] = found

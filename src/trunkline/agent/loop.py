@@ -28,7 +28,7 @@ from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
-from trunkline.reconcile.steps import DefineDomain
+from trunkline.reconcile.steps import DefineDomain, ReadBack, SetVf
 from trunkline.vif.registry import VifRegistry
 
 
@@ -280,7 +280,11 @@ class Agent:
             )
         except HostRefused as refusal:
             self._note_drifts(unit, repaired=False)
-            found = self._attempts.failed(unit, str(refusal), now, for_good=not refusal.transient)
+            # A guest is not stopped for its rates: they are tried again, and it runs on meanwhile.
+            may_give_up = not _changes_rates_alone(unit)
+            found = self._attempts.failed(
+                unit, str(refusal), now, for_good=not refusal.transient, may_give_up=may_give_up
+            )
             if found.gave_up and unit.kind is UnitKind.SERVE:
                 self._standing.fail(unit, str(refusal))
             return False
@@ -316,3 +320,13 @@ class Agent:
         if self._check_due is not None:
             dues.append(self._check_due)
         return max(now, min(dues))
+
+
+def _changes_rates_alone(unit: Unit) -> bool:
+    """Say whether a unit writes nothing but minimum and maximum rates of VFs."""
+    writes = [step for step in unit.steps if not isinstance(step, ReadBack)]
+    return bool(writes) and all(
+        isinstance(step, SetVf)
+        and replace(step.change, min_tx_rate_mbps=None, max_tx_rate_mbps=None).is_empty
+        for step in writes
+    )
