@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from alembic import command
@@ -65,9 +67,11 @@ def open_store(url: str, *, inline: bool = False) -> Store:
         ) from problem
     except ArgumentError as problem:
         raise DatabaseUnusable(shown, str(problem)) from problem
+    file = sqlite_file(url)
     try:
-        _make_private(sqlite_file(url))
-        bring_up_to_date(engine)
+        with _first_of_several(file):
+            _make_private(file)
+            bring_up_to_date(engine)
     except DBAPIError as problem:
         engine.dispose()
         raise DatabaseUnusable(shown, str(problem.orig).strip()) from problem
@@ -81,6 +85,23 @@ def sqlite_file(url: str) -> Path | None:
     """Return the file of an SQLite database; None: the database is another one."""
     parsed = make_url(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+@contextmanager
+def _first_of_several(file: Path | None) -> Iterator[None]:
+    """Let one opener at a time turn an SQLite database into WAL mode and migrate it.
+
+    SQLite refuses that turn at once ("database is locked"), without the wait that its timeout
+    gives everything else, while another connection makes it. The lock is on the directory: one on
+    the file would be lost whenever SQLite closes it.
+    """
+    with ExitStack() as held:
+        if file is not None and file.name != ":memory:":
+            with suppress(OSError):  # Why it can't be opened SQLite tells itself.
+                directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                held.callback(os.close, directory)
+                fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
 
 
 def _make_private(file: Path | None) -> None:
