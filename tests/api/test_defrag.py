@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.support.http_app import Reply
 from tests.support.two_networks import TwoNetworks, two_networks
 from trunkline.domain.port import VnicType
 
@@ -24,9 +24,8 @@ def world(tmp_path: Path) -> Iterator[TwoNetworks]:
         yield opened
 
 
-def ask(world: TwoNetworks, body: object, *, tenant: bool = False) -> Any:
-    token = world.demo_token if tenant else world.admin_token
-    return world.site.http.request("POST", "/trunkline/v1/defrag", token=token, body=body)
+def ask(world: TwoNetworks, body: object, *, tenant: bool = False) -> Reply:
+    return world.ask("/defrag", method="POST", body=body, tenant=tenant)
 
 
 def test_an_answer_names_servers_hosts_and_addresses(world: TwoNetworks) -> None:

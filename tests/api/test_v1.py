@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,6 @@ from trunkline.control.servers import create_server
 from trunkline.domain.port import VnicType
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[TwoNetworks]:
-    with two_networks(tmp_path) as opened:
-        yield opened
-
-
-def ask(world: TwoNetworks, target: str, *, method: str = "GET", body: object = None,
-        tenant: bool = False) -> Reply:  # fmt: skip
-    token = world.demo_token if tenant else world.admin_token
-    return world.site.http.request(method, f"/trunkline/v1{target}", token=token, body=body)
-
-
 def items(reply: Reply, name: str) -> list[Any]:
     assert reply.status == 200, reply
     found: list[Any] = reply.json()[name]
@@ -35,7 +23,7 @@ def items(reply: Reply, name: str) -> list[Any]:
 
 
 def explain(world: TwoNetworks, *nics: dict[str, str], tenant: bool = False, **more: str) -> Any:
-    reply = ask(world, "/explain", method="POST", body={"nics": list(nics), **more}, tenant=tenant)
+    reply = world.ask("/explain", method="POST", body={"nics": list(nics), **more}, tenant=tenant)
     assert reply.status == 200, reply
     return reply.json()
 
@@ -46,7 +34,7 @@ def direct(network: str) -> dict[str, str]:
 
 def test_hosts_are_listed_by_name_with_their_use(world: TwoNetworks) -> None:
     world.server("web", world.port(world.red, "p", VnicType.DIRECT))
-    h1, h2 = items(ask(world, "/hosts"), "hosts")
+    h1, h2 = items(world.ask("/hosts"), "hosts")
     assert (h1["name"], h1["server_count"], h1["vcpus_used"]) == ("h1", 1, 1)
     assert (h2["name"], h2["server_count"], h2["up"], h2["vcpus"]) == ("h2", 0, True, 64)
 
@@ -55,14 +43,14 @@ def test_a_silent_host_is_down(world: TwoNetworks) -> None:
     clock = world.site.svc.clock
     assert isinstance(clock, ManualClock)
     clock.advance(3600)
-    assert [host["up"] for host in items(ask(world, "/hosts"), "hosts")] == [False, False]
+    assert [host["up"] for host in items(world.ask("/hosts"), "hosts")] == [False, False]
 
 
 def test_a_disabled_host_takes_no_servers_and_keeps_the_reason(world: TwoNetworks) -> None:
-    changed = ask(world, "/hosts/h1", method="PATCH", body={"enabled": False, "reason": "dust"})
+    changed = world.ask("/hosts/h1", method="PATCH", body={"enabled": False, "reason": "dust"})
     assert (changed.json()["enabled"], changed.json()["disabled_reason"]) == (False, "dust")
     assert explain(world, direct("red"))["counts"] == {"disabled": 1, "not_cabled": 1}
-    changed = ask(world, "/hosts/h1", method="PATCH", body={"enabled": True})
+    changed = world.ask("/hosts/h1", method="PATCH", body={"enabled": True})
     assert changed.json()["disabled_reason"] is None
     assert explain(world, direct("red"))["fits"]
 
@@ -75,27 +63,27 @@ def test_a_disabled_host_takes_no_servers_and_keeps_the_reason(world: TwoNetwork
 def test_a_malformed_change_of_a_host_names_the_field(
     world: TwoNetworks, body: object, fault: str
 ) -> None:
-    reply = ask(world, "/hosts/h1", method="PATCH", body=body)
+    reply = world.ask("/hosts/h1", method="PATCH", body=body)
     assert reply.status == 400
     assert reply.json()["error"]["field"] == fault
 
 
 def test_an_unknown_host_is_not_found(world: TwoNetworks) -> None:
-    assert ask(world, "/hosts/h9").status == 404
-    assert ask(world, "/hosts/h9", method="PATCH", body={"enabled": True}).status == 404
+    assert world.ask("/hosts/h9").status == 404
+    assert world.ask("/hosts/h9", method="PATCH", body={"enabled": True}).status == 404
 
 
 def test_devices_are_listed_by_filter(world: TwoNetworks) -> None:
     server = world.server("web", world.port(world.red, "p", VnicType.DIRECT))
-    every = items(ask(world, "/devices"), "devices")
+    every = items(world.ask("/devices"), "devices")
     assert len(every) == 9
-    assert len(items(ask(world, "/devices?host=h1&kind=vf"), "devices")) == 4
-    on_phy2 = items(ask(world, "/devices?physical_network=phy2"), "devices")
+    assert len(items(world.ask("/devices?host=h1&kind=vf"), "devices")) == 4
+    on_phy2 = items(world.ask("/devices?physical_network=phy2"), "devices")
     assert {device["pf_address"] or device["address"] for device in on_phy2} == {"0000:06:00.0"}
-    [held] = items(ask(world, f"/devices?server_id={server.server.id}"), "devices")
+    [held] = items(world.ask(f"/devices?server_id={server.server.id}"), "devices")
     assert (held["state"], held["owner"]["server_id"]) == ("claimed", server.server.id)
     port_id = held["owner"]["port_id"]
-    assert items(ask(world, f"/devices?port_id={port_id}"), "devices") == [held]
+    assert items(world.ask(f"/devices?port_id={port_id}"), "devices") == [held]
 
 
 @pytest.mark.parametrize(
@@ -107,9 +95,9 @@ def test_the_state_filter_agrees_with_the_state_that_is_shown(
 ) -> None:
     world.server("web", world.port(world.red, "p", VnicType.DIRECT))  # Blocks its PF.
     world.server("whole", world.port(world.blue, "q", VnicType.DIRECT_PHYSICAL))  # Blocks 2 VFs.
-    every = items(ask(world, "/devices"), "devices")
+    every = items(world.ask("/devices"), "devices")
     expected = [device for device in every if device["state"] == state]
-    assert items(ask(world, f"/devices?state={state}"), "devices") == expected
+    assert items(world.ask(f"/devices?state={state}"), "devices") == expected
     if state in ("free", "claimed", "blocked"):
         assert expected, "the world should show this state"
 
@@ -117,11 +105,11 @@ def test_the_state_filter_agrees_with_the_state_that_is_shown(
 def test_pages_of_devices_never_overlap(world: TwoNetworks) -> None:
     seen: list[str] = []
     marker = ""
-    while page := items(ask(world, f"/devices?limit=4{marker}"), "devices"):
+    while page := items(world.ask(f"/devices?limit=4{marker}"), "devices"):
         assert len(page) <= 4
         seen += [device["id"] for device in page]
         marker = f"&marker={seen[-1]}"
-    assert sorted(seen) == sorted({d["id"] for d in items(ask(world, "/devices"), "devices")})
+    assert sorted(seen) == sorted({d["id"] for d in items(world.ask("/devices"), "devices")})
     assert len(seen) == 9
 
 
@@ -130,12 +118,12 @@ def test_pages_of_devices_never_overlap(world: TwoNetworks) -> None:
     ["colour=red", "state=lost", "kind=card", "limit=-1", "limit=x", "marker=nothing"],
 )
 def test_a_query_that_means_nothing_is_refused(world: TwoNetworks, query: str) -> None:
-    assert ask(world, f"/devices?{query}").status in (400, 404)
+    assert world.ask(f"/devices?{query}").status in (400, 404)
 
 
 def test_networks_show_what_is_free_on_their_physical_networks(world: TwoNetworks) -> None:
     world.server("web", world.port(world.blue, "p", VnicType.DIRECT))
-    found = {item["name"]: item for item in items(ask(world, "/networks"), "networks")}
+    found = {item["name"]: item for item in items(world.ask("/networks"), "networks")}
     [segment] = found["blue"]["segments"]
     assert (segment["physical_network"], segment["segmentation_id"]) == ("phy1", 120)
     assert segment["requirements"] == {"e.physical_network": "phy1"}
@@ -144,18 +132,18 @@ def test_networks_show_what_is_free_on_their_physical_networks(world: TwoNetwork
     }  # fmt: skip
     assert (segment["pfs"]["total"], segment["pfs"]["free"], segment["pfs"]["blocked"]) == (2, 1, 1)
     assert found["secret"]["segments"][0]["vfs"] == segment["vfs"]
-    assert len(items(ask(world, "/networks?name=red"), "networks")) == 1
+    assert len(items(world.ask("/networks?name=red"), "networks")) == 1
 
 
 def test_a_pf_that_is_given_away_blocks_its_vfs(world: TwoNetworks) -> None:
     world.server("whole", world.port(world.red, "p", VnicType.DIRECT_PHYSICAL))
-    [segment] = items(ask(world, "/networks?name=red"), "networks")[0]["segments"]
+    [segment] = items(world.ask("/networks?name=red"), "networks")[0]["segments"]
     assert (segment["vfs"]["free"], segment["vfs"]["blocked"]) == (0, 2)
     assert (segment["pfs"]["free"], segment["pfs"]["held"]) == (0, 1)
 
 
 def test_physical_networks_count_hosts_and_devices(world: TwoNetworks) -> None:
-    phy1, phy2 = items(ask(world, "/physical-networks"), "physical_networks")
+    phy1, phy2 = items(world.ask("/physical-networks"), "physical_networks")
     assert (phy1["name"], phy1["host_count"], phy1["vfs"]["total"]) == ("phy1", 2, 4)
     assert (phy2["name"], phy2["host_count"], phy2["pfs"]["free"]) == ("phy2", 1, 1)
 
@@ -164,8 +152,8 @@ def require_counts_to_agree(world: TwoNetworks) -> None:
     """What SQL counts is what the listed devices show."""
     world.server("web", world.port(world.blue, "p", VnicType.DIRECT))
     world.server("whole", world.port(world.red, "q", VnicType.DIRECT_PHYSICAL))
-    devices = items(ask(world, "/devices"), "devices")
-    for physical in items(ask(world, "/physical-networks"), "physical_networks"):
+    devices = items(world.ask("/devices"), "devices")
+    for physical in items(world.ask("/physical-networks"), "physical_networks"):
         for kind in ("vf", "pf"):
             states = [
                 device["state"]
@@ -179,7 +167,7 @@ def require_counts_to_agree(world: TwoNetworks) -> None:
             assert counts["total"] == len(states)
     for state in ("free", "claimed", "blocked"):
         expected = [device for device in devices if device["state"] == state]
-        assert items(ask(world, f"/devices?state={state}"), "devices") == expected != []
+        assert items(world.ask(f"/devices?state={state}"), "devices") == expected != []
 
 
 def test_counts_agree_with_the_devices_that_are_listed(world: TwoNetworks) -> None:
@@ -199,7 +187,7 @@ def test_explain_names_host_and_device_of_each_nic(world: TwoNetworks) -> None:
     blue, red = answer["nics"]
     assert (blue["physical_network"], blue["segmentation_id"], blue["kind"]) == ("phy1", 120, "vf")
     assert red["device"].startswith("0000:06:0")
-    assert all(d["owner"] is None for d in items(ask(world, "/devices"), "devices"))
+    assert all(d["owner"] is None for d in items(world.ask("/devices"), "devices"))
 
 
 def test_explain_takes_a_port_by_name(world: TwoNetworks) -> None:
@@ -223,7 +211,7 @@ def test_explain_tells_about_as_many_hosts_as_asked_and_about_all_in_pages(
     body = {"nics": [direct("red")] * 3}
 
     def told(query: str) -> Any:
-        reply = ask(world, f"/explain?{query}", method="POST", body=body)
+        reply = world.ask(f"/explain?{query}", method="POST", body=body)
         assert reply.status == 200, reply
         return reply.json()
 
@@ -243,7 +231,7 @@ def test_explain_tells_about_as_many_hosts_as_asked_and_about_all_in_pages(
 def test_explain_refuses_a_query_that_it_does_not_understand(
     world: TwoNetworks, query: str
 ) -> None:
-    reply = ask(world, f"/explain?{query}", method="POST", body={"nics": [direct("red")]})
+    reply = world.ask(f"/explain?{query}", method="POST", body={"nics": [direct("red")]})
     assert reply.status == 400
     assert query.partition("=")[0] in reply.json()["error"]["message"]
 
@@ -251,7 +239,7 @@ def test_explain_refuses_a_query_that_it_does_not_understand(
 def test_explain_lists_no_hosts_for_a_tenant(world: TwoNetworks) -> None:
     body = {"nics": [direct("red")] * 3}
     for query, status in (("limit=1", 403), ("marker=h1", 403), ("nearest=2", 200)):
-        reply = ask(world, f"/explain?{query}", method="POST", body=body, tenant=True)
+        reply = world.ask(f"/explain?{query}", method="POST", body=body, tenant=True)
         assert reply.status == status
 
 
@@ -282,7 +270,7 @@ def test_explain_tells_a_tenant_counts_only(world: TwoNetworks) -> None:
 def test_explain_refuses_what_it_does_not_understand(
     world: TwoNetworks, body: object, status: int, said: str
 ) -> None:
-    reply = ask(world, "/explain", method="POST", body=body)
+    reply = world.ask("/explain", method="POST", body=body)
     assert reply.status == status
     assert said in reply.json()["error"]["message"]
 
@@ -290,7 +278,7 @@ def test_explain_refuses_what_it_does_not_understand(
 def test_a_name_that_several_have_is_refused(world: TwoNetworks) -> None:
     for _ in range(2):
         world.port(world.blue, "twin", VnicType.DIRECT)
-    reply = ask(world, "/explain", method="POST", body={"nics": [{"port": "twin"}]})
+    reply = world.ask("/explain", method="POST", body={"nics": [{"port": "twin"}]})
     assert reply.status == 400
     assert "give the ID" in reply.json()["error"]["message"]
 
@@ -298,7 +286,7 @@ def test_a_name_that_several_have_is_refused(world: TwoNetworks) -> None:
 def test_the_path_of_a_server_leads_from_nic_to_vlan(world: TwoNetworks) -> None:
     server = world.server("web", world.port(world.red, "p", VnicType.DIRECT))
     for ref in ("web", server.server.id):
-        found = ask(world, f"/servers/{ref}/path").json()
+        found = world.ask(f"/servers/{ref}/path").json()
         assert (found["name"], found["host"], found["status"]) == ("web", "h1", "BUILD")
         [nic] = found["nics"]
         assert (nic["device"]["kind"], nic["device"]["address"]) == ("vf", "0000:06:02.0")
@@ -309,7 +297,7 @@ def test_the_path_of_a_server_leads_from_nic_to_vlan(world: TwoNetworks) -> None
 
 def test_a_tenant_sees_its_server_without_host_and_device(world: TwoNetworks) -> None:
     world.server("web", world.port(world.red, "p", VnicType.DIRECT))
-    reply = ask(world, "/servers/web/path", tenant=True)
+    reply = world.ask("/servers/web/path", tenant=True)
     found = reply.json()
     assert (found["name"], found["host"], found["nics"][0]["device"]) == ("web", None, None)
     for secret in (b"h1", b"0000:06", b"phy2", b"220"):
@@ -320,16 +308,16 @@ def test_what_belongs_to_another_project_is_not_found(world: TwoNetworks) -> Non
     asked = ServerCreate(name="theirs", flavor_id=world.small.id, image_id=None, nics=())
     theirs = create_server(world.site.svc, world.admin, asked)
     for ref in ("theirs", theirs.id):
-        assert ask(world, f"/servers/{ref}/path").status == 200
-        assert ask(world, f"/servers/{ref}/path", tenant=True).status == 404
+        assert world.ask(f"/servers/{ref}/path").status == 200
+        assert world.ask(f"/servers/{ref}/path", tenant=True).status == 404
     for ref in ("secret", world.secret.id):
         body = {"nics": [{"network": ref}]}
-        assert ask(world, "/explain", method="POST", body=body, tenant=True).status == 404
+        assert world.ask("/explain", method="POST", body=body, tenant=True).status == 404
 
 
 def test_events_say_who_did_what_newest_first(world: TwoNetworks) -> None:
     server = world.server("web", world.port(world.red, "p", VnicType.DIRECT))
-    found = items(ask(world, f"/events?server_id={server.server.id}"), "events")
+    found = items(world.ask(f"/events?server_id={server.server.id}"), "events")
     assert found
     assert [event["number"] for event in found] == sorted(
         (event["number"] for event in found), reverse=True
@@ -337,21 +325,21 @@ def test_events_say_who_did_what_newest_first(world: TwoNetworks) -> None:
     assert {event["actor"] for event in found} == {"user demo"}
     assert {"server.create", "device.claim"} <= {event["action"] for event in found}
     [claim] = [event for event in found if event["action"] == "device.claim"]
-    assert items(ask(world, f"/events?device_id={claim['device_id']}"), "events") == [claim]
-    assert claim in items(ask(world, "/events?host=h1"), "events")
-    first, second = (items(ask(world, f"/events?limit=1{more}"), "events")
+    assert items(world.ask(f"/events?device_id={claim['device_id']}"), "events") == [claim]
+    assert claim in items(world.ask("/events?host=h1"), "events")
+    first, second = (items(world.ask(f"/events?limit=1{more}"), "events")
                      for more in ("", f"&marker={found[0]['number']}"))  # fmt: skip
     assert second[0]["number"] < first[0]["number"]
 
 
 def test_events_tell_a_tenant_no_host_and_no_address(world: TwoNetworks) -> None:
     world.server("web", world.port(world.red, "p", VnicType.DIRECT))
-    reply = ask(world, "/events", tenant=True)
+    reply = world.ask("/events", tenant=True)
     assert {event["action"] for event in items(reply, "events")} >= {"device.claim"}
     for secret in (b"h1", b"0000:06"):
         assert secret not in reply.body
     for query in ("host=h1", "device_id=x"):
-        assert ask(world, f"/events?{query}", tenant=True).status == 403
+        assert world.ask(f"/events?{query}", tenant=True).status == 403
 
 
 @pytest.mark.parametrize(
@@ -362,11 +350,11 @@ def test_events_tell_a_tenant_no_host_and_no_address(world: TwoNetworks) -> None
 def test_what_is_for_admins_is_refused_to_tenants(
     world: TwoNetworks, method: str, target: str
 ) -> None:
-    assert ask(world, target, method=method, body={"enabled": False}, tenant=True).status == 403
+    assert world.ask(target, method=method, body={"enabled": False}, tenant=True).status == 403
 
 
 def test_a_tenant_sees_its_networks_without_segments(world: TwoNetworks) -> None:
-    found = items(ask(world, "/networks", tenant=True), "networks")
+    found = items(world.ask("/networks", tenant=True), "networks")
     assert {item["name"]: item["segments"] for item in found} == {"blue": None, "red": None}
 
 
@@ -379,31 +367,31 @@ def test_nobody_is_shown_anything_without_a_token(world: TwoNetworks) -> None:
 def test_a_host_that_is_not_there_is_told_and_not_answered_with_nothing(
     world: TwoNetworks, list_: str
 ) -> None:
-    reply = ask(world, f"/{list_}?host=nosuch")
+    reply = world.ask(f"/{list_}?host=nosuch")
     assert reply.status == 404
     assert "nosuch" in reply.json()["error"]["message"]
-    by_name = items(ask(world, f"/{list_}?host=h1"), list_)
-    host_id = ask(world, "/hosts/h1").json()["id"]
-    assert items(ask(world, f"/{list_}?host={host_id}"), list_) == by_name
+    by_name = items(world.ask(f"/{list_}?host=h1"), list_)
+    host_id = world.ask("/hosts/h1").json()["id"]
+    assert items(world.ask(f"/{list_}?host={host_id}"), list_) == by_name
 
 
 def test_verifying_goes_page_by_page_and_finds_nothing_wrong(world: TwoNetworks) -> None:
-    first = ask(world, "/verify", method="POST", body={"limit": 1}).json()
+    first = world.ask("/verify", method="POST", body={"limit": 1}).json()
     assert (first["host_count"], first["findings"]) == (1, [])
     body = {"limit": 1, "marker": first["marker"], "mend": True}
-    second = ask(world, "/verify", method="POST", body=body).json()
+    second = world.ask("/verify", method="POST", body=body).json()
     assert second["host_count"] == 1
-    last = ask(world, "/verify", method="POST", body={"marker": second["marker"]}).json()
+    last = world.ask("/verify", method="POST", body={"marker": second["marker"]}).json()
     assert last == {"host_count": 0, "marker": None, "findings": []}
 
 
 @pytest.mark.parametrize("body", [{"limit": 0}, {"limit": 101}, {"repair": True}, {"mend": "x"}])
 def test_verifying_refuses_what_it_does_not_know(world: TwoNetworks, body: object) -> None:
-    assert ask(world, "/verify", method="POST", body=body).status == 400
+    assert world.ask("/verify", method="POST", body=body).status == 400
 
 
 def test_tenants_verify_nothing(world: TwoNetworks) -> None:
-    assert ask(world, "/verify", method="POST", body={}, tenant=True).status == 403
+    assert world.ask("/verify", method="POST", body={}, tenant=True).status == 403
 
 
 @pytest.mark.parametrize(
@@ -420,11 +408,11 @@ def test_tenants_verify_nothing(world: TwoNetworks) -> None:
 def test_a_quota_that_makes_no_sense_is_refused(
     world: TwoNetworks, path: str, body: object
 ) -> None:
-    assert ask(world, path, method="PUT", body=body).status == 400
+    assert world.ask(path, method="PUT", body=body).status == 400
 
 
 def test_a_server_beyond_its_projects_quota_is_refused_with_403(world: TwoNetworks) -> None:
-    assert ask(world, "/quotas/demo/vf", method="PUT", body={"limit": 0}).status == 200
+    assert world.ask("/quotas/demo/vf", method="PUT", body={"limit": 0}).status == 200
     port = world.port(world.red, "p", VnicType.DIRECT).port
     disk = {"boot_index": 0, "source_type": "blank", "destination_type": "local"}
     server = {
@@ -439,4 +427,4 @@ def test_a_server_beyond_its_projects_quota_is_refused_with_403(world: TwoNetwor
 
 
 def test_devices_on_a_physical_network_that_is_not_there_are_an_error(world: TwoNetworks) -> None:
-    assert ask(world, "/devices?physical_network=phy9").status == 404
+    assert world.ask("/devices?physical_network=phy9").status == 404

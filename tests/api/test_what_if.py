@@ -5,28 +5,19 @@ h1 has 2 VFs on phy1 (blue) and 2 on phy2 (red), h2 has 2 on phy1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.http_app import Reply
-from tests.support.two_networks import TwoNetworks, two_networks
+from tests.support.two_networks import TwoNetworks
 from trunkline.domain.port import VnicType
 
 BLUE = {"network": "blue", "vnic_type": "direct"}
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[TwoNetworks]:
-    with two_networks(tmp_path) as opened:
-        yield opened
-
-
 def ask(world: TwoNetworks, body: object, *, tenant: bool = False) -> Reply:
-    token = world.demo_token if tenant else world.admin_token
-    return world.site.http.request("POST", "/trunkline/v1/what-if", token=token, body=body)
+    return world.ask("/what-if", method="POST", body=body, tenant=tenant)
 
 
 def answer(world: TwoNetworks, **body: object) -> Any:

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.clients import client_environment
-from tests.support.processes import Running, trunkline
+from tests.support.processes import Running, ask, trunkline
 from trunkline.cli.exit_codes import ExitCode
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -26,19 +25,10 @@ REMEDIES = {
 }
 
 
-def ask(data: Path, *args: str) -> Any:
-    """Run a command that asks, as the admin."""
-    done = subprocess.run(
-        [sys.executable, "-m", "trunkline", *args, "--json"], cwd=data, text=True, check=True,
-        env=client_environment(data, "trunkline"), capture_output=True, timeout=60,
-    )  # fmt: skip
-    return json.loads(done.stdout)
-
-
 def wait_for(data: Path, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Ask until every host is as wanted; each question takes a second."""
     for _ in range(60):
-        hosts = {host["name"]: host for host in ask(data, "host", "list")}
+        hosts = {host["name"]: host for host in json.loads(ask(data, "host", "list", "--json"))}
         if wanted(hosts):
             return hosts
     raise AssertionError(hosts)
@@ -69,7 +59,7 @@ def test_it_is_told_once_with_the_remedy_and_the_other_hosts_work_on(
         hosts = wait_for(data, lambda hosts: hosts["h2"]["problem"])
         up_now = [name for name, host in hosts.items() if host["up"]]
         assert up_now == ["h1", "h3", "h4", "h5", "h6"]
-        problem = ask(data, "host", "show", "h2")["problem"]
+        problem = json.loads(ask(data, "host", "show", "h2", "--json"))["problem"]
         assert f"hosts/h2/{name}" in problem
         assert REMEDIES[name] in problem
         [line] = told_of_h2(tmp_path)  # It has been tried every second meanwhile.

@@ -41,6 +41,13 @@ class Terminal:
         return json.loads(result.stdout)
 
 
+def check_session(terminal: Terminal, name: str, line: str) -> None:
+    """Compare all that a command prints, and how it ends, with what was reviewed."""
+    result = terminal.run(line)
+    text = f"$ trunkline {line}\n{result.output}exit code {result.exit_code}\n"
+    golden(name, without_chance(text))
+
+
 def golden(name: str, text: str) -> None:
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("TRUNKLINE_REWRITE_GOLDEN"):

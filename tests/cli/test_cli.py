@@ -19,7 +19,7 @@ from typing import Final
 import click
 import pytest
 
-from tests.cli.terminal import Terminal, golden, without_chance
+from tests.cli.terminal import Terminal, check_session, golden, without_chance
 from tests.support.http_app import write_clouds
 from tests.support.two_networks import TwoNetworks
 from trunkline.cli import commands
@@ -66,9 +66,7 @@ SESSIONS: Final = {
 
 @pytest.mark.parametrize("name", SESSIONS)
 def test_a_session_reads_as_it_was_reviewed(terminal: Terminal, name: str) -> None:
-    result = terminal.run(SESSIONS[name])
-    text = f"$ trunkline {SESSIONS[name]}\n{result.output}exit code {result.exit_code}\n"
-    golden(name, without_chance(text))
+    check_session(terminal, name, SESSIONS[name])
 
 
 def _every_command() -> Iterator[tuple[str, click.Command]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import Terminal, golden, without_chance
+from tests.cli.terminal import Terminal, check_session
 from tests.support.two_networks import TwoNetworks, two_networks
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.domain.port import VnicType
@@ -39,9 +39,7 @@ SESSIONS = {
 
 @pytest.mark.parametrize("name", SESSIONS)
 def test_a_session_reads_as_it_was_reviewed(terminal: Terminal, name: str) -> None:
-    result = terminal.run(SESSIONS[name])
-    text = f"$ trunkline {SESSIONS[name]}\n{result.output}exit code {result.exit_code}\n"
-    golden(name, without_chance(text))
+    check_session(terminal, name, SESSIONS[name])
 
 
 def test_json_is_the_answer_whole(terminal: Terminal) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.stories.desk import Desks
+from tests.support.clients import OpenStack
 from tests.support.http_app import Site, a_site
 
 
@@ -18,3 +21,13 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         url = request.getfixturevalue("postgres_cluster").new_database()
     with a_site(tmp_path, url=url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def desks(
+    tmp_path_factory: pytest.TempPathFactory,
+    openstack: OpenStack,
+    run_with_sdk: Callable[..., subprocess.CompletedProcess[str]],
+) -> Desks:
+    """Desks with the real clients on them."""
+    return Desks(tmp_path_factory.mktemp, openstack, run_with_sdk)

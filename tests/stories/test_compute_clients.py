@@ -2,87 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from tests.support.clients import OpenStack
-from tests.support.compute_site import ComputeSite, a_compute_site
-from tests.support.http_app import served, write_clouds
-
-AGENT_PAUSE_SECONDS = 0.1  # Between two rounds of the agents.
-
-ASKED_TIMES_MAX = 20  # A command takes a second, an agent's round much less.
-
-
-@contextmanager
-def agents_at_work(scene: ComputeSite) -> Iterator[None]:
-    """Let all agents make true what is desired, round after round, while a client waits."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.wait(AGENT_PAUSE_SECONDS):
-            scene.settle()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-@dataclass
-class Desk:
-    """A user at the command line."""
-
-    scene: ComputeSite
-    directory: Path
-    openstack: OpenStack
-    run_with_sdk: Callable[..., subprocess.CompletedProcess[str]]
-
-    def run(self, *args: str, cloud: str = "trunkline-demo") -> str:
-        return self.openstack(self.directory, *args, cloud=cloud, check=True).stdout
-
-    def show(self, *args: str, cloud: str = "trunkline-demo") -> Any:
-        return json.loads(self.run(*args, "-f", "json", cloud=cloud))
-
-    def wait_for_status(self, name: str, wanted: str) -> None:
-        """Ask until the server has this status; the agents report it on their own time."""
-        for _ in range(ASKED_TIMES_MAX):
-            seen = self.show("server", "show", name)["status"]
-            if seen == wanted:
-                return
-        raise AssertionError(f"server {name} is {seen}, not {wanted}")
-
-    def fail(self, *args: str, cloud: str = "trunkline-demo") -> str:
-        done = self.openstack(self.directory, *args, cloud=cloud)
-        assert done.returncode != 0, done.stdout
-        return done.stderr
+from tests.stories.desk import BLANK, Desk, Desks
 
 
 @pytest.fixture(scope="module")
-def desk(
-    tmp_path_factory: pytest.TempPathFactory,
-    openstack: OpenStack,
-    run_with_sdk: Callable[..., subprocess.CompletedProcess[str]],
-) -> Iterator[Desk]:
-    directory = tmp_path_factory.mktemp("desk")
-    with a_compute_site(tmp_path_factory.mktemp("site")) as scene, served(scene.site.app) as url:
-        write_clouds(directory, url, scene.site.passwords)
-        with agents_at_work(scene):
-            yield Desk(scene, directory, openstack, run_with_sdk)
-
-
-BLANK = ("--block-device", "source_type=blank,destination_type=local,boot_index=0,volume_size=1")
+def desk(desks: Desks) -> Iterator[Desk]:
+    with desks.set_up() as opened:
+        yield opened
 
 
 def test_flavors_are_created_listed_shown_and_deleted(desk: Desk) -> None:

@@ -6,16 +6,13 @@ h2   phy1 and phy2 on NUMA node 0, 2 VFs each                  red    vlan 200 o
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.stories.test_compute_clients import BLANK, Desk, agents_at_work
-from tests.support.clients import OpenStack
-from tests.support.compute_site import a_compute_site
-from tests.support.http_app import served, write_clouds
+from tests.stories.desk import BLANK, Desk, Desks
+from tests.support.compute_site import ComputeSite
 from tests.support.world import PHY1, PHY2, a_card, a_network
 from trunkline.control.ports import create_port
 from trunkline.control.requests import PortCreate
@@ -24,30 +21,26 @@ from trunkline.domain.port import VnicType
 ADMIN = "trunkline"
 
 
+def furnish(scene: ComputeSite) -> None:
+    h1, h2 = scene.agents
+    h1.report(
+        inventory=(
+            *a_card(0x05, "phy1", serial=1, numa_node=0),
+            *a_card(0x82, "phy2", serial=1, numa_node=1),
+        )
+    )
+    h2.report(
+        inventory=(
+            *a_card(0x05, "phy1", serial=2, numa_node=0, vf_count=2),
+            *a_card(0x06, "phy2", serial=2, numa_node=0, vf_count=2),
+        )
+    )
+
+
 @pytest.fixture(scope="module")
-def desk(
-    tmp_path_factory: pytest.TempPathFactory,
-    openstack: OpenStack,
-    run_with_sdk: Callable[..., subprocess.CompletedProcess[str]],
-) -> Iterator[Desk]:
-    directory = tmp_path_factory.mktemp("desk")
-    with a_compute_site(tmp_path_factory.mktemp("site")) as scene, served(scene.site.app) as url:
-        h1, h2 = scene.agents
-        h1.report(
-            inventory=(
-                *a_card(0x05, "phy1", serial=1, numa_node=0),
-                *a_card(0x82, "phy2", serial=1, numa_node=1),
-            )
-        )
-        h2.report(
-            inventory=(
-                *a_card(0x05, "phy1", serial=2, numa_node=0, vf_count=2),
-                *a_card(0x06, "phy2", serial=2, numa_node=0, vf_count=2),
-            )
-        )
-        write_clouds(directory, url, scene.site.passwords)
-        with agents_at_work(scene):
-            yield Desk(scene, directory, openstack, run_with_sdk)
+def desk(desks: Desks) -> Iterator[Desk]:
+    with desks.set_up(furnish) as opened:
+        yield opened
 
 
 def path_of(desk: Desk, server: str) -> Any:

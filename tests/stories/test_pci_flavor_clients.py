@@ -5,15 +5,12 @@ h1, h2: two cards each, as `compute_site` has them      h3: a card on phy1 of e.
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from tests.stories.test_compute_clients import BLANK, Desk, agents_at_work
-from tests.support.clients import OpenStack
-from tests.support.compute_site import a_compute_site
-from tests.support.http_app import served, write_clouds
+from tests.stories.desk import BLANK, Desk, Desks
+from tests.support.compute_site import ComputeSite
 from tests.support.world import AgentByHand, a_card
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.pci import PciAddress
@@ -27,23 +24,19 @@ GPU = OfferedDevice(
 )  # fmt: skip
 
 
+def furnish(scene: ComputeSite) -> None:
+    fast = a_card(6, "phy1", vf_count=4, tags={"speed": "100g"}, serial=3)
+    scene.agents.append(AgentByHand(scene.site.svc, "h3", [*fast, GPU]))
+    for name, match in (("fast", {"e.speed": "100g"}), ("a100", {"e.gpu": {"glob": "a1*"}})):
+        body = {"pci_flavor": {"name": name, "match": [match]}}
+        made = scene.call("POST", "/os-pci-flavors", user="admin", body=body)
+        assert made.status == 200, made
+
+
 @pytest.fixture(scope="module")
-def desk(
-    tmp_path_factory: pytest.TempPathFactory,
-    openstack: OpenStack,
-    run_with_sdk: Callable[..., subprocess.CompletedProcess[str]],
-) -> Iterator[Desk]:
-    directory = tmp_path_factory.mktemp("desk")
-    with a_compute_site(tmp_path_factory.mktemp("site")) as scene, served(scene.site.app) as url:
-        fast = a_card(6, "phy1", vf_count=4, tags={"speed": "100g"}, serial=3)
-        scene.agents.append(AgentByHand(scene.site.svc, "h3", [*fast, GPU]))
-        for name, match in (("fast", {"e.speed": "100g"}), ("a100", {"e.gpu": {"glob": "a1*"}})):
-            body = {"pci_flavor": {"name": name, "match": [match]}}
-            made = scene.call("POST", "/os-pci-flavors", user="admin", body=body)
-            assert made.status == 200, made
-        write_clouds(directory, url, scene.site.passwords)
-        with agents_at_work(scene):
-            yield Desk(scene, directory, openstack, run_with_sdk)
+def desk(desks: Desks) -> Iterator[Desk]:
+    with desks.set_up(furnish) as opened:
+        yield opened
 
 
 def host_of(desk: Desk, server: str) -> str:

@@ -5,17 +5,14 @@ h1, h2: as `compute_site` has them; the PF on phy1 guarantees 1000 Mbps out of a
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.stories.test_compute_clients import Desk, agents_at_work
-from tests.support.clients import OpenStack
-from tests.support.compute_site import a_compute_site
-from tests.support.http_app import served, write_clouds
+from tests.stories.desk import Desk, Desks
+from tests.support.compute_site import ComputeSite
 from tests.support.world import a_card
 from trunkline.control.ports import create_port
 from trunkline.control.requests import PortCreate
@@ -26,20 +23,16 @@ ADMIN = "trunkline"
 HAS = Bandwidth(egress_mbps=1000, ingress_mbps=1000)
 
 
+def furnish(scene: ComputeSite) -> None:
+    for agent in scene.agents:
+        pf, *vfs = a_card(0x05, "phy1")
+        agent.report(inventory=(replace(pf, bandwidth=HAS), *vfs, *a_card(0x82, "phy2")))
+
+
 @pytest.fixture(scope="module")
-def desk(
-    tmp_path_factory: pytest.TempPathFactory,
-    openstack: OpenStack,
-    run_with_sdk: Callable[..., subprocess.CompletedProcess[str]],
-) -> Iterator[Desk]:
-    directory = tmp_path_factory.mktemp("desk")
-    with a_compute_site(tmp_path_factory.mktemp("site")) as scene, served(scene.site.app) as url:
-        for agent in scene.agents:
-            pf, *vfs = a_card(0x05, "phy1")
-            agent.report(inventory=(replace(pf, bandwidth=HAS), *vfs, *a_card(0x82, "phy2")))
-        write_clouds(directory, url, scene.site.passwords)
-        with agents_at_work(scene):
-            yield Desk(scene, directory, openstack, run_with_sdk)
+def desk(desks: Desks) -> Iterator[Desk]:
+    with desks.set_up(furnish) as opened:
+        yield opened
 
 
 def policy(desk: Desk, name: str, *options: str) -> Any:

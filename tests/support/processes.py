@@ -10,7 +10,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.clients import client_environment
+
 STOP_SECONDS_MAX = 30
+ANSWER_SECONDS_MAX = 60
+
+
+def ask(cloud_dir: Path, *args: str) -> str:
+    """Run a `trunkline` command that asks, as the admin, and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "trunkline", *args], cwd=cloud_dir, text=True, check=True,
+        env=client_environment(cloud_dir, "trunkline"), capture_output=True,
+        timeout=ANSWER_SECONDS_MAX,
+    )  # fmt: skip
+    return done.stdout
 
 
 class Running:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.http_app import Site, a_site
+from tests.support.http_app import Reply, Site, a_site
 from tests.support.world import (
     OTHER,
     PHY1,
@@ -54,6 +54,13 @@ class TwoNetworks:
     small: Flavor
     h1: AgentByHand
     h2: AgentByHand
+
+    def ask(
+        self, target: str, *, method: str = "GET", body: object = None, tenant: bool = False
+    ) -> Reply:
+        """Ask trunkline/v1, as the admin or as `demo`."""
+        token = self.demo_token if tenant else self.admin_token
+        return self.site.http.request(method, f"/trunkline/v1{target}", token=token, body=body)
 
     def port(self, network: Network, name: str, vnic_type: VnicType) -> PortView:
         """Make a port of demo's."""

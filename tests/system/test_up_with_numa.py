@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.clients import OpenStack, client_environment
-from tests.support.processes import trunkline
+from tests.support.clients import OpenStack
+from tests.support.processes import ask, trunkline
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -73,16 +71,6 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     fleet = str(directory / "numa.toml")
     with trunkline(directory, "up", "--data", ".", "--fleet", fleet, "--port", "0"):
         yield directory
-
-
-def ask(directory: Path, *args: str) -> str:
-    """Run a `trunkline` command as admin."""
-    done = subprocess.run(
-        [sys.executable, "-m", "trunkline", *args],
-        env=client_environment(directory, "trunkline"), capture_output=True, text=True, timeout=60,
-        check=True,
-    )  # fmt: skip
-    return done.stdout
 
 
 def placed_by_libvirt(directory: Path) -> dict[str, tuple[str | None, str | None]]:

@@ -28,7 +28,7 @@ from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
-from trunkline.reconcile.steps import DefineDomain, ReadBack, SetVf
+from trunkline.reconcile.steps import DefineDomain
 from trunkline.vif.registry import VifRegistry
 
 
@@ -281,7 +281,7 @@ class Agent:
         except HostRefused as refusal:
             self._note_drifts(unit, repaired=False)
             # A guest is not stopped for its rates: they are tried again, and it runs on meanwhile.
-            may_give_up = not _changes_rates_alone(unit)
+            may_give_up = not unit.changes_rates_alone
             found = self._attempts.failed(
                 unit, str(refusal), now, for_good=not refusal.transient, may_give_up=may_give_up
             )
@@ -320,13 +320,3 @@ class Agent:
         if self._check_due is not None:
             dues.append(self._check_due)
         return max(now, min(dues))
-
-
-def _changes_rates_alone(unit: Unit) -> bool:
-    """Say whether a unit writes nothing but minimum and maximum rates of VFs."""
-    writes = [step for step in unit.steps if not isinstance(step, ReadBack)]
-    return bool(writes) and all(
-        isinstance(step, SetVf)
-        and replace(step.change, min_tx_rate_mbps=None, max_tx_rate_mbps=None).is_empty
-        for step in writes
-    )

@@ -13,6 +13,7 @@ from trunkline.cli.context import Teaching, takes_api, takes_json
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics
 from trunkline.cli.output import print_json, print_table
+from trunkline.cli.reasons import most_first, words
 from trunkline.client.api import TrunklineApi
 from trunkline.wire.json import decode
 from trunkline.wire.planning import (
@@ -124,10 +125,7 @@ def print_limits(limits: Mapping[str, int]) -> None:
     """Print how many hosts each reason stands at, most first."""
     print_table(
         ("WHAT LIMITS", "#HOSTS"),
-        [
-            (reason.replace("_", " "), str(count))
-            for reason, count in sorted(limits.items(), key=lambda item: (-item[1], item[0]))
-        ],
+        [(reason, str(count)) for reason, count in most_first(limits)],
         none="",
     )
 
@@ -136,7 +134,7 @@ def print_hosts(hosts: Iterable[HostCapacityItem]) -> None:
     """Print how many fit on each."""
     print_table(
         ("HOST", "#FIT", "LIMITED BY"),
-        [(host.host, _number(host), host.limit.replace("_", " ")) for host in hosts],
+        [(host.host, _number(host), words(host.limit)) for host in hosts],
         none="",
     )
 

@@ -7,6 +7,7 @@ import click
 from trunkline.cli.context import Teaching, takes_api, takes_json
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.cli.output import print_json, print_table
+from trunkline.cli.reasons import most_first
 from trunkline.client.api import TrunklineApi
 from trunkline.wire.defrag import DefragAnswer, DefragBody, DefragMove, StuckServer
 
@@ -183,8 +184,7 @@ def _print_refusal(answer: DefragAnswer, what: str) -> None:
 def _why(one: StuckServer) -> str | None:
     if one.counts is None:
         return None
-    reasons = sorted(one.counts.items(), key=lambda item: (-item[1], item[0]))
-    told = ", ".join(f"{reason.replace('_', ' ')}: {_hosts(count)}" for reason, count in reasons)
+    told = ", ".join(f"{reason}: {_hosts(count)}" for reason, count in most_first(one.counts))
     return told or "there is no other host"
 
 

@@ -10,6 +10,7 @@ from trunkline.cli.context import Teaching, takes_api, takes_json
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics
 from trunkline.cli.output import print_json, print_table
+from trunkline.cli.reasons import most_first, words
 from trunkline.client.api import TrunklineApi
 from trunkline.wire.v1 import ExplainAnswer, ExplainBody, ExplainNic, HostMisfit, NicMisfit
 
@@ -106,7 +107,7 @@ def _print_misfit(answer: ExplainAnswer) -> None:
         click.echo()
         print_table(
             ("REASON", "#HOSTS"),
-            [(_words(reason), str(count)) for reason, count in _most_first(answer)],
+            [(reason, str(count)) for reason, count in most_first(answer.counts)],
             none="",
         )
     hosts = answer.hosts if answer.page is None else answer.page
@@ -126,16 +127,12 @@ def _print_misfit(answer: ExplainAnswer) -> None:
         click.echo(f"\nMore with --after {answer.next_marker}")
 
 
-def _most_first(answer: ExplainAnswer) -> list[tuple[str, int]]:
-    return sorted(answer.counts.items(), key=lambda item: (-item[1], item[0]))
-
-
 def _rows(misfit: HostMisfit) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = [
-        (misfit.host, None, _words(reason), None, None, misfit.detail) for reason in misfit.reasons
+        (misfit.host, None, words(reason), None, None, misfit.detail) for reason in misfit.reasons
     ]
     rows += [
-        (misfit.host, nic.nic, _words(nic.reason), *_counts(nic), nic.detail) for nic in misfit.nics
+        (misfit.host, nic.nic, words(nic.reason), *_counts(nic), nic.detail) for nic in misfit.nics
     ]
     return [*rows, (misfit.host, None, "would fit after", None, None, misfit.change)]
 
@@ -143,7 +140,3 @@ def _rows(misfit: HostMisfit) -> list[tuple[object, ...]]:
 def _counts(nic: NicMisfit) -> tuple[object, object]:
     """Return how many devices fit and are free; of a NIC that a rule keeps out, no matter."""
     return (None, None) if nic.reason in _RULES else (str(nic.fitting), str(nic.free))
-
-
-def _words(reason: str) -> str:
-    return reason.replace("_", " ")

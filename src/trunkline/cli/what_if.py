@@ -10,6 +10,7 @@ from trunkline.cli.context import Teaching, takes_api, takes_json
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics
 from trunkline.cli.output import print_json, print_table
+from trunkline.cli.reasons import most_first
 from trunkline.client.api import TrunklineApi
 from trunkline.wire.planning import (
     BoundsItem,
@@ -130,8 +131,7 @@ def _row(stuck: StuckItem) -> tuple[object, ...]:
 
 
 def _reasons(counts: Mapping[str, int]) -> str:
-    most_first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in most_first)
+    return ", ".join(f"{count} {reason}" for reason, count in most_first(counts))
 
 
 def _print_shape(shape: ShapeItem) -> None:

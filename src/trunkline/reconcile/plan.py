@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.ids import ServerId
@@ -20,7 +20,7 @@ from trunkline.reconcile.observed import HostState
 from trunkline.reconcile.release import plan_release
 from trunkline.reconcile.report import DriftFact
 from trunkline.reconcile.serve import plan_server
-from trunkline.reconcile.steps import Destroy, Step, Undefine
+from trunkline.reconcile.steps import Destroy, ReadBack, SetVf, Step, Undefine
 from trunkline.reconcile.view import Outcome, Undo, View
 from trunkline.vif.registry import VifRegistry
 
@@ -70,6 +70,16 @@ class Unit:
         if self.device is not None:
             return f"{self.kind.value} {self.device.address} epoch {self.device.epoch}"
         return f"{self.kind.value} server {self.server_id}"
+
+    @property
+    def changes_rates_alone(self) -> bool:
+        """Whether it writes nothing but minimum and maximum rates of VFs."""
+        writes = [step for step in self.steps if not isinstance(step, ReadBack)]
+        return bool(writes) and all(
+            isinstance(step, SetVf)
+            and replace(step.change, min_tx_rate_mbps=None, max_tx_rate_mbps=None).is_empty
+            for step in writes
+        )
 
 
 @dataclass(frozen=True, slots=True)

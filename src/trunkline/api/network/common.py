@@ -7,11 +7,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from trunkline.api.http import Request, Response
-from trunkline.api.listing import Filter, is_full_page, list_query, next_page_url, select_fields
+from trunkline.api.listing import (
+    Filter,
+    integer,
+    is_full_page,
+    list_query,
+    next_page_url,
+    select_fields,
+)
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
 from trunkline.domain.errors import GenerationMoved, Invalid
@@ -37,6 +45,25 @@ class Collection:
     constants: Mapping[str, str] = field(default_factory=dict)
     # Fields that clients may send though nothing is made of them, each with its harmless values.
     inert: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+
+
+# What every thing that belongs to a project can be listed by.
+OWNED_FILTERS: Final[Mapping[str, Filter]] = MappingProxyType({
+    "id": Filter("id"),
+    "name": Filter("name"),
+    "description": Filter("description"),
+    "project_id": Filter("project_id"),
+    "tenant_id": Filter("project_id"),
+    "revision_number": Filter("revision", integer),
+})  # fmt: skip
+OWNED_SORT_KEYS: Final[Mapping[str, str]] = MappingProxyType({
+    "id": "id",
+    "name": "name",
+    "project_id": "project_id",
+    "tenant_id": "project_id",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+})  # fmt: skip
 
 
 def timestamp(at: datetime) -> str:

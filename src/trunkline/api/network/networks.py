@@ -7,6 +7,8 @@ from typing import Final
 from trunkline.api.http import Request, Response
 from trunkline.api.listing import Filter, boolean, integer
 from trunkline.api.network.common import (
+    OWNED_FILTERS,
+    OWNED_SORT_KEYS,
     Collection,
     Item,
     answer_created,
@@ -57,31 +59,21 @@ NETWORKS: Final = Collection(
     name="networks",
     member="network",
     filters={
-        "id": Filter("id"),
-        "name": Filter("name"),
-        "description": Filter("description"),
-        "project_id": Filter("project_id"),
-        "tenant_id": Filter("project_id"),
+        **OWNED_FILTERS,
         "admin_state_up": Filter("admin_state_up", boolean),
         "shared": Filter("shared", boolean),
         "mtu": Filter("mtu", integer),
         "port_security_enabled": Filter("port_security_enabled", boolean),
-        "revision_number": Filter("revision", integer),
         "qos_policy_id": Filter("qos_policy_id"),
         _TYPE: Filter("network_type"),
         _ON: Filter("physical_network"),
         _ID: Filter("segmentation_id", integer),
     },
     sort_keys={
-        "id": "id",
-        "name": "name",
-        "project_id": "project_id",
-        "tenant_id": "project_id",
+        **OWNED_SORT_KEYS,
         "admin_state_up": "admin_state_up",
         "shared": "shared",
         "mtu": "mtu",
-        "created_at": "created_at",
-        "updated_at": "updated_at",
     },
     constants={"status": "ACTIVE", "router:external": "False", "is_default": "False"},
     inert={

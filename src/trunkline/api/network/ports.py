@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from trunkline.api.http import Query, Request, Response
-from trunkline.api.listing import Filter, boolean, integer
+from trunkline.api.listing import Filter, boolean
 from trunkline.api.network.common import (
+    OWNED_FILTERS,
+    OWNED_SORT_KEYS,
     Collection,
     Item,
     answer_created,
@@ -72,11 +74,7 @@ PORTS: Final = Collection(
     name="ports",
     member="port",
     filters={
-        "id": Filter("id"),
-        "name": Filter("name"),
-        "description": Filter("description"),
-        "project_id": Filter("project_id"),
-        "tenant_id": Filter("project_id"),
+        **OWNED_FILTERS,
         "network_id": Filter("network_id"),
         "mac_address": Filter("mac", str.lower),
         "admin_state_up": Filter("admin_state_up", boolean),
@@ -84,7 +82,6 @@ PORTS: Final = Collection(
         "device_id": Filter("device_id"),
         "device_owner": Filter("device_owner"),
         "port_security_enabled": Filter("port_security_enabled", boolean),
-        "revision_number": Filter("revision", integer),
         "fixed_ips.ip_address": Filter("ip_address"),
         "fixed_ips.subnet_id": Filter("subnet_id"),
         _VNIC_TYPE: Filter("vnic_type"),
@@ -93,17 +90,12 @@ PORTS: Final = Collection(
         _HOST: Filter("host"),
     },
     sort_keys={
-        "id": "id",
-        "name": "name",
-        "project_id": "project_id",
-        "tenant_id": "project_id",
+        **OWNED_SORT_KEYS,
         "network_id": "network_id",
         "mac_address": "mac",
         "admin_state_up": "admin_state_up",
         "device_id": "device_id",
         "device_owner": "device_owner",
-        "created_at": "created_at",
-        "updated_at": "updated_at",
     },
     inert={
         "allowed_address_pairs": ([], None),

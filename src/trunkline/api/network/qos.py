@@ -7,6 +7,8 @@ from typing import Any, Final
 from trunkline.api.http import Request, Response
 from trunkline.api.listing import Filter, boolean, integer, list_query, select_fields
 from trunkline.api.network.common import (
+    OWNED_FILTERS,
+    OWNED_SORT_KEYS,
     Collection,
     Item,
     answer_created,
@@ -52,23 +54,13 @@ POLICIES: Final = Collection(
     name="policies",
     member="policy",
     filters={
-        "id": Filter("id"),
-        "name": Filter("name"),
-        "description": Filter("description"),
-        "project_id": Filter("project_id"),
-        "tenant_id": Filter("project_id"),
+        **OWNED_FILTERS,
         "shared": Filter("shared", boolean),
         "is_default": Filter("is_default", boolean),
-        "revision_number": Filter("revision", integer),
     },
     sort_keys={
-        "id": "id",
-        "name": "name",
-        "project_id": "project_id",
-        "tenant_id": "project_id",
+        **OWNED_SORT_KEYS,
         "shared": "shared",
-        "created_at": "created_at",
-        "updated_at": "updated_at",
     },
     inert={"tags": ([],)},
 )

@@ -16,6 +16,8 @@ from typing import Final
 from trunkline.api.http import Request, Response
 from trunkline.api.listing import Filter, boolean, integer
 from trunkline.api.network.common import (
+    OWNED_FILTERS,
+    OWNED_SORT_KEYS,
     Collection,
     Item,
     answer_created,
@@ -60,31 +62,21 @@ SUBNETS: Final = Collection(
     name="subnets",
     member="subnet",
     filters={
-        "id": Filter("id"),
-        "name": Filter("name"),
-        "description": Filter("description"),
-        "project_id": Filter("project_id"),
-        "tenant_id": Filter("project_id"),
+        **OWNED_FILTERS,
         "network_id": Filter("network_id"),
         "ip_version": Filter("ip_version", integer),
         "cidr": Filter("cidr"),
         "gateway_ip": Filter("gateway_ip"),
         "enable_dhcp": Filter("enable_dhcp", boolean),
         "segment_id": Filter("segment_id"),
-        "revision_number": Filter("revision", integer),
     },
     sort_keys={
-        "id": "id",
-        "name": "name",
-        "project_id": "project_id",
-        "tenant_id": "project_id",
+        **OWNED_SORT_KEYS,
         "network_id": "network_id",
         "ip_version": "ip_version",
         "cidr": "cidr",
         "gateway_ip": "gateway_ip",
         "enable_dhcp": "enable_dhcp",
-        "created_at": "created_at",
-        "updated_at": "updated_at",
     },
     inert={
         "subnetpool_id": (None,),

@@ -6,6 +6,7 @@ from typing import Final
 
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
+from trunkline.api.v1.reasons import counts_by_reason
 from trunkline.api.v1.shapes import SHAPE_FIELDS, shape_of
 from trunkline.control.capacity import capacity_of_mix, capacity_of_shape
 from trunkline.control.requests import ExplainRequest
@@ -58,7 +59,7 @@ def answer_of(found: Capacity, *, limit: int, marker: str | None) -> CapacityAns
         least=found.least,
         most=found.most,
         host_count=len(found.hosts),
-        limits={reason.value: count for reason, count in found.limits.items()},
+        limits=counts_by_reason(found.limits),
         hosts=tuple(
             HostCapacityItem(
                 host=host.name, least=host.least, most=host.most, limit=host.limit.value

@@ -7,6 +7,7 @@ from typing import Final
 
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
+from trunkline.api.v1.reasons import counts_by_reason
 from trunkline.control.defrag import (
     DefragAdvice,
     OnNumaNode,
@@ -153,6 +154,6 @@ def _stuck(advice: DefragAdvice, one: Stuck) -> StuckServer:
         server_id=one.resident.server_id,
         server_name=one.resident.name,
         host=advice.host_names[one.resident.host_id],
-        counts=None if why is None else {r.value: count for r, count in why.counts.items()},
+        counts=None if why is None else counts_by_reason(why.counts),
         smallest_change="" if why is None else why.smallest_change,
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 from trunkline.api.http import Query, Request, Response
 from trunkline.api.parsing import body_fields
+from trunkline.api.v1.reasons import counts_by_reason
 from trunkline.api.v1.shapes import SHAPE_FIELDS, shape_of
 from trunkline.control.explaining import Advice, explain
 from trunkline.control.networks import list_segments
@@ -110,7 +111,7 @@ def _refusal(caller: Caller, explanation: Explanation, page: Page | None) -> Exp
         fits=False,
         hosts=tuple(_host(refusal) for refusal in nearest),
         host_count=explanation.host_count if caller.is_admin else None,
-        counts={reason.value: count for reason, count in explanation.counts.items()},
+        counts=counts_by_reason(explanation.counts),
         nearest=nearest[0].host_name if nearest else None,
         smallest_change=explanation.smallest_change,
         page=None if page is None else tuple(_host(refusal) for refusal in explanation.page),

@@ -7,6 +7,7 @@ from typing import Final
 
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
+from trunkline.api.v1.reasons import counts_by_reason
 from trunkline.api.v1.shapes import SHAPE_FIELDS, shape_of
 from trunkline.control.services import Services
 from trunkline.control.what_if import (
@@ -91,7 +92,7 @@ def _stuck(outlook: Outlook, stuck: Stuck) -> StuckItem:
         server_id=resident.server_id,
         server=resident.name,
         from_host=outlook.host_names[resident.host_id],
-        counts={} if explanation is None else _counts(explanation),
+        counts={} if explanation is None else counts_by_reason(explanation.counts),
         smallest_change="" if explanation is None else explanation.smallest_change,
     )
 
@@ -104,7 +105,7 @@ def _shape(outlook: Outlook, advice: ShapeAdvice) -> ShapeItem:
         fits=placed is not None,
         host=None if placed is None else outlook.host_names[placed.host_id],
         nics=() if placed is None else _given(placed, outlook.devices),
-        counts={} if explanation is None else _counts(explanation),
+        counts={} if explanation is None else counts_by_reason(explanation.counts),
         smallest_change="" if explanation is None else explanation.smallest_change,
         before=_bounds(advice.before),
         after=_bounds(advice.after),
@@ -119,10 +120,6 @@ def _given(placed: Placed, devices: Mapping[DeviceRef, OfferedDevice]) -> tuple[
         )
         for choice in placed.choices
     )
-
-
-def _counts(explanation: Explanation) -> dict[str, int]:
-    return {reason.value: count for reason, count in explanation.counts.items()}
 
 
 def _bounds(found: Capacity | None) -> BoundsItem | None:
