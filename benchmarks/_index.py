@@ -10,19 +10,19 @@ from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.capacity import capacity, rows_of
-from trunkline.placement.criteria import make_ranking
-from trunkline.placement.explanation import explain
-from trunkline.placement.fleet import Fleet, Hold
-from trunkline.placement.place import candidates, find_placement
-from trunkline.placement.request import (
+from trunkline.placement.asks.request import (
     GroupRule,
     NicDemand,
     Placed,
     PlacementRequest,
     SegmentOption,
 )
-from trunkline.placement.views import HostView, NumaRoom
+from trunkline.placement.hosts.views import HostView, NumaRoom
+from trunkline.placement.index.criteria import make_ranking
+from trunkline.placement.index.fleet import Fleet, Hold
+from trunkline.placement.place import candidates, find_placement
+from trunkline.placement.planning.capacity import capacity, rows_of
+from trunkline.placement.reasons.explanation import explain
 
 FACTS = ("vendor_id", "product_id")  # Told by the hardware; all else are tags, with a prefix.
 

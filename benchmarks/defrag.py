@@ -29,7 +29,10 @@ from benchmarks._measuring import Series, machine
 from benchmarks._raw_fleet import FILLS, NICS_OF_A_SERVER, RawHost, RawPf, Wants, make_fleet
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import DeviceId, HostId
-from trunkline.placement.defrag import (
+from trunkline.placement.asks.request import NicChoice, Placed
+from trunkline.placement.index.fleet import Fleet, HostView
+from trunkline.placement.place import candidates
+from trunkline.placement.planning.defrag import (
     Goal,
     Inquiry,
     Plan,
@@ -37,10 +40,7 @@ from trunkline.placement.defrag import (
     find_plan,
     inquiries,
 )
-from trunkline.placement.fleet import Fleet, HostView
-from trunkline.placement.place import candidates
-from trunkline.placement.request import NicChoice, Placed
-from trunkline.placement.residents import Resident
+from trunkline.placement.planning.residents import Resident
 
 HOSTS_ON_A_SWITCH = 16
 HOSTS_AT_ONCE = 8  # As `control.fleet` takes them.

@@ -24,8 +24,8 @@ from random import Random
 from time import process_time
 
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.matching import solve
-from trunkline.placement.problem import ClassRule, Place, Problem
+from trunkline.placement.matching.match import solve
+from trunkline.placement.matching.problem import ClassRule, Place, Problem
 
 VFS_PER_PF = 64
 SPEEDS_MBPS = (10_000, 25_000)

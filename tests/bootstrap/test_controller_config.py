@@ -15,7 +15,7 @@ from trunkline.domain.network import NetworkType
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import match_text
 from trunkline.domain.port import VnicType
-from trunkline.placement.criteria import DEFAULT_RANKING, Criterion, Ranking
+from trunkline.placement.index.criteria import DEFAULT_RANKING, Criterion, Ranking
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "two-networks"
 

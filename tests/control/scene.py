@@ -25,7 +25,7 @@ from trunkline.domain.ids import FlavorId, HostName, ServerId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
-from trunkline.placement.views import HostView
+from trunkline.placement.hosts.views import HostView
 from trunkline.reconcile.report import (
     DeviceCondition,
     DeviceFact,

@@ -17,7 +17,7 @@ from trunkline.domain.errors import Forbidden, NotFound
 from trunkline.domain.ids import HostName
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
-from trunkline.placement.defrag import Goal, NoPlan, Plan
+from trunkline.placement.planning.defrag import Goal, NoPlan, Plan
 
 H1_PHY1 = OnPf(HostName("h1"), PciAddress.parse("0000:05:00.0"))
 

@@ -39,7 +39,7 @@ from trunkline.domain.network import Network
 from trunkline.domain.port import Port, VnicType
 from trunkline.domain.qos import Direction, QosPolicy, QosRuleType
 from trunkline.domain.server import ServerState
-from trunkline.placement.views import HostView
+from trunkline.placement.hosts.views import HostView
 
 HAS = Bandwidth(egress_mbps=1000, ingress_mbps=500)
 

@@ -26,7 +26,7 @@ from trunkline.domain.ids import FlavorId, HostName, PortId
 from trunkline.domain.nic_rules import AFFINITY_KEY, ANTI_AFFINITY_KEY, AskedRule, parse_rules
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
-from trunkline.placement.request import GroupRule, PlacementRequest
+from trunkline.placement.asks.request import GroupRule, PlacementRequest
 from trunkline.reconcile.report import ServerCondition, ServerFact
 
 

@@ -30,7 +30,7 @@ from trunkline.domain.pci_flavor import Condition, How
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
-from trunkline.placement.request import NicDemand
+from trunkline.placement.asks.request import NicDemand
 from trunkline.reconcile.report import ServerCondition, ServerFact
 
 IMAGE = ImageId("11111111-1111-1111-1111-111111111111")

@@ -29,7 +29,7 @@ from trunkline.domain.ids import FlavorId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
-from trunkline.placement.residents import Resident
+from trunkline.placement.planning.residents import Resident
 from trunkline.reconcile.report import ServerCondition, ServerFact
 from trunkline.store.transaction import Transaction
 

@@ -23,8 +23,8 @@ from trunkline.domain.ids import HostName
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
-from trunkline.placement.request import Placed, Reason
-from trunkline.placement.views import HostView
+from trunkline.placement.asks.request import Placed, Reason
+from trunkline.placement.hosts.views import HostView
 from trunkline.store.transaction import Transaction
 
 H1, H2 = HostName("h1"), HostName("h2")

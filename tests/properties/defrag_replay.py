@@ -8,7 +8,7 @@ from random import Random
 from tests.oracle.defrag_oracle import Best, Facts, RawDefrag, fits, rules_hold
 from tests.properties.defrag_world import devices_of
 from trunkline.domain.device import DeviceRef
-from trunkline.placement.defrag import Move, Plan
+from trunkline.placement.planning.defrag import Move, Plan
 
 
 def replay(raw: RawDefrag, plan: Plan, dice: Random) -> list[str]:

@@ -9,7 +9,18 @@ from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.defrag import (
+from trunkline.placement.asks.request import (
+    GroupRule,
+    NicChoice,
+    NicDemand,
+    Placed,
+    PlacementRequest,
+    SegmentOption,
+)
+from trunkline.placement.hosts.views import HostView
+from trunkline.placement.index.fleet import Fleet
+from trunkline.placement.place import candidates
+from trunkline.placement.planning.defrag import (
     STATES_MAX,
     Goal,
     NoPlan,
@@ -18,18 +29,7 @@ from trunkline.placement.defrag import (
     find_plan,
     inquiries,
 )
-from trunkline.placement.fleet import Fleet
-from trunkline.placement.place import candidates
-from trunkline.placement.request import (
-    GroupRule,
-    NicChoice,
-    NicDemand,
-    Placed,
-    PlacementRequest,
-    SegmentOption,
-)
-from trunkline.placement.residents import Resident
-from trunkline.placement.views import HostView
+from trunkline.placement.planning.residents import Resident
 
 
 def plan_for(raw: RawDefrag, *, states_max: int = STATES_MAX) -> Plan | NoPlan:

@@ -8,7 +8,7 @@ from random import Random
 from tests.oracle.matching_instances import RawMatch, large_match, packing, small_match
 from tests.oracle.matching_oracle import by_cp_sat, by_trying_everything, homes, merit_of
 from tests.properties.matching_world import a_problem, chosen_slots
-from trunkline.placement.matching import solve
+from trunkline.placement.matching.match import solve
 
 PACKING = 0.25  # Of the problems have NICs that pack.
 

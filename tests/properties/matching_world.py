@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tests.oracle.matching_instances import RawMatch
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.problem import ClassRule, Place, Problem, Solution
+from trunkline.placement.matching.problem import ClassRule, Place, Problem, Solution
 
 
 def a_problem(raw: RawMatch) -> tuple[Problem, list[int]]:

@@ -9,14 +9,14 @@ from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.fleet import Fleet, HostView
-from trunkline.placement.request import (
+from trunkline.placement.asks.request import (
     GroupRule,
     NicDemand,
     PlacementRequest,
     SegmentOption,
 )
-from trunkline.placement.views import NumaRoom
+from trunkline.placement.hosts.views import NumaRoom
+from trunkline.placement.index.fleet import Fleet, HostView
 
 
 def a_fleet(hosts: Iterable[RawHost]) -> Fleet:

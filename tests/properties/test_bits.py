@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.placement.bits import Counter, Numbers, bitmap_of, bits_of
+from trunkline.placement.hosts.bits import Counter, Numbers, bitmap_of, bits_of
 
 SIZE = 12
 places = st.integers(0, SIZE - 1)

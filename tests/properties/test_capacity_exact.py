@@ -11,11 +11,11 @@ from tests.oracle.capacity_oracle import mix_fits, most_servers
 from tests.oracle.placement_instances import random_host, random_instance
 from tests.oracle.placement_oracle import RawHost, RawRequest
 from tests.properties.placement_world import a_fleet, a_request
-from trunkline.placement.capacity import Capacity, HostRow, Unlimited, capacity, rows_of
-from trunkline.placement.fleet import Fleet
-from trunkline.placement.mix import Part, mixes
+from trunkline.placement.asks.request import NotPlaced, Placed, PlacementRequest
+from trunkline.placement.index.fleet import Fleet
 from trunkline.placement.place import place
-from trunkline.placement.request import NotPlaced, Placed, PlacementRequest
+from trunkline.placement.planning.capacity import Capacity, HostRow, Unlimited, capacity, rows_of
+from trunkline.placement.planning.mix import Part, mixes
 
 ENOUGH = 8  # Servers on one host that instances have vCPUs for.
 

@@ -9,8 +9,8 @@ import pytest
 from tests.oracle.copies_oracle import most_copies
 from tests.oracle.matching_instances import RawMatch, small_match
 from tests.properties.matching_world import a_problem
-from trunkline.placement.copies import Copies, Count
-from trunkline.placement.resources import Supply
+from trunkline.placement.planning.copies import Copies, Count
+from trunkline.placement.planning.resources import Supply
 
 ENOUGH = 7  # What else the host has room for.
 

@@ -13,7 +13,7 @@ from tests.oracle.defrag_instances import medium_defrag, small_defrag
 from tests.oracle.defrag_oracle import Best, RawDefrag, by_cp_sat, by_trying_everything
 from tests.properties.defrag_replay import cost_of, replay
 from tests.properties.defrag_world import plan_for
-from trunkline.placement.defrag import STATES_MAX, NoPlan, Plan
+from trunkline.placement.planning.defrag import STATES_MAX, NoPlan, Plan
 
 SMALL_PER_SEED = 200
 MEDIUM_PER_SEED = 40

@@ -13,11 +13,11 @@ from tests.oracle.places_instances import placed_host, ruled_request
 from tests.properties.placement_world import a_fleet, a_host, a_request
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import HostId, HostName
-from trunkline.placement.edits import size_of_edits
-from trunkline.placement.explanation import explain
-from trunkline.placement.fleet import Fleet
-from trunkline.placement.judge import Judge
-from trunkline.placement.request import HostRefusal, Page, PlacementRequest, Reason
+from trunkline.placement.asks.edits import size_of_edits
+from trunkline.placement.asks.request import HostRefusal, Page, PlacementRequest, Reason
+from trunkline.placement.index.fleet import Fleet
+from trunkline.placement.reasons.explanation import explain
+from trunkline.placement.reasons.judge import Judge
 
 
 def refusals_one_by_one(request: PlacementRequest, fleet: Fleet) -> list[HostRefusal]:

@@ -13,8 +13,8 @@ from tests.oracle.matching_instances import RawMatch, large_match, small_match
 from tests.oracle.matching_oracle import by_cp_sat, by_trying_everything
 from tests.properties.matching_judge import judge, judge_many
 from tests.properties.matching_world import a_problem
-from trunkline.placement.matching import solve
-from trunkline.placement.problem import Solution
+from trunkline.placement.matching.match import solve
+from trunkline.placement.matching.problem import Solution
 
 # Together 20,400. The small ones are tried out whole; the large ones go to CP-SAT, which takes
 # ten times as long.

@@ -12,8 +12,8 @@ import pytest
 from tests.oracle.matching_instances import RawMatch, small_match
 from tests.oracle.matching_oracle import by_trying_everything
 from tests.properties.matching_world import a_problem
-from trunkline.placement.obstacles import Obstacle, find_obstacles, obstacles
-from trunkline.placement.request import Reason
+from trunkline.placement.asks.request import Reason
+from trunkline.placement.reasons.obstacles import Obstacle, find_obstacles, obstacles
 
 
 def relaxed(raw: RawMatch, dropped: Iterable[Obstacle]) -> RawMatch:

@@ -17,9 +17,9 @@ from tests.oracle.placement_oracle import (
     least_freed,
 )
 from tests.properties.placement_world import a_fleet, a_request, text_of
-from trunkline.placement.explanation import explain
+from trunkline.placement.asks.request import NotPlaced, Placed
 from trunkline.placement.place import candidates, find_placement, place
-from trunkline.placement.request import NotPlaced, Placed
+from trunkline.placement.reasons.explanation import explain
 
 INSTANCES_PER_SEED = 750
 SEEDS = range(8)

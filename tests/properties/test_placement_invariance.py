@@ -20,14 +20,14 @@ from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, PhysicalNetwork
-from trunkline.placement import columns
-from trunkline.placement.demand import make_demand
-from trunkline.placement.explanation import explain
-from trunkline.placement.feasibility import wasted_tags
-from trunkline.placement.fleet import Fleet, Hold, HostView
+from trunkline.placement.asks.demand import make_demand
+from trunkline.placement.asks.request import Placed, PlacementRequest
+from trunkline.placement.hosts.feasibility import wasted_tags
+from trunkline.placement.hosts.views import NumaRoom
+from trunkline.placement.index import columns
+from trunkline.placement.index.fleet import Fleet, Hold, HostView
 from trunkline.placement.place import candidates, find_placement
-from trunkline.placement.request import Placed, PlacementRequest
-from trunkline.placement.views import NumaRoom
+from trunkline.placement.reasons.explanation import explain
 
 
 @pytest.mark.parametrize("seed", range(4))

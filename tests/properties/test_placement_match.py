@@ -10,8 +10,8 @@ import pytest
 from tests.oracle.placement_instances import random_instance
 from tests.properties.placement_world import a_fleet, a_request
 from trunkline.domain.pci_flavor import Condition, DeviceMatch, How
+from trunkline.placement.asks.request import NicDemand, Placed
 from trunkline.placement.place import place
-from trunkline.placement.request import NicDemand, Placed
 
 
 def _by_match(nic: NicDemand, dice: Random) -> NicDemand:

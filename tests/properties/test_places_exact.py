@@ -11,8 +11,8 @@ from tests.oracle.placement_oracle import RawHost, RawRequest, faults_of_choice
 from tests.oracle.places_instances import placed_instance
 from tests.oracle.places_oracle import homes, hosts_that_fit, is_confined, is_ruled_well
 from tests.properties.placement_world import a_fleet, a_request, text_of
+from trunkline.placement.asks.request import Placed
 from trunkline.placement.place import candidates, place
-from trunkline.placement.request import Placed
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -12,8 +12,8 @@ from tests.oracle.placement_instances import random_host, random_request
 from tests.oracle.placement_oracle import RawHost, RawRequest, fitting_hosts
 from tests.oracle.ranking_oracle import in_order, sums
 from tests.properties.placement_world import a_host, a_request
-from trunkline.placement.criteria import DEFAULT_RANKING, Criterion, Ranking, make_ranking
-from trunkline.placement.fleet import Fleet
+from trunkline.placement.index.criteria import DEFAULT_RANKING, Criterion, Ranking, make_ranking
+from trunkline.placement.index.fleet import Fleet
 from trunkline.placement.place import candidates
 
 NAMES = [criterion.value for criterion in Criterion]

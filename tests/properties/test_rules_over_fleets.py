@@ -18,11 +18,11 @@ from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember
 from trunkline.domain.ids import DeviceId, HostId, PhysicalNetwork
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.demand import make_demand
-from trunkline.placement.feasibility import fit, host_reasons, site_of
-from trunkline.placement.fleet import Fleet, HostView
+from trunkline.placement.asks.demand import make_demand
+from trunkline.placement.asks.request import GroupRule, NicDemand, PlacementRequest, SegmentOption
+from trunkline.placement.hosts.feasibility import fit, host_reasons, site_of
+from trunkline.placement.index.fleet import Fleet, HostView
 from trunkline.placement.place import candidates
-from trunkline.placement.request import GroupRule, NicDemand, PlacementRequest, SegmentOption
 
 NETWORKS = ("phy1", "phy2")
 CARDS = 3

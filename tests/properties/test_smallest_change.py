@@ -11,8 +11,8 @@ from tests.oracle.placement_instances import random_instance
 from tests.oracle.placement_oracle import RawHost, RawRequest
 from tests.oracle.places_instances import placed_instance
 from tests.properties.placement_world import a_fleet, a_request
-from trunkline.placement.edits import EditKind, size_of_edits
-from trunkline.placement.explanation import explain
+from trunkline.placement.asks.edits import EditKind, size_of_edits
+from trunkline.placement.reasons.explanation import explain
 
 EDITS_MAX = 4  # More make trying all sets of them slow.
 ATOMS_MAX = 16

@@ -24,7 +24,7 @@ from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.server import ServerState
 from trunkline.domain.vf import VfChange
 from trunkline.host.fake_hypervisor import FakeHypervisor
-from trunkline.placement.host_state import HostState
+from trunkline.placement.hosts.host_state import HostState
 from trunkline.reconcile import plan, release
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.interfaces import HostRefused

@@ -40,7 +40,7 @@ from trunkline.netdrivers.registry import (
     load_network_drivers,
     require_scheduled,
 )
-from trunkline.placement.criteria import Ranking, RankingFault, make_ranking
+from trunkline.placement.index.criteria import Ranking, RankingFault, make_ranking
 from trunkline.vif.registry import DEFAULT_VIF_TYPES, UnknownVifType, load_vif_types
 
 # What network drivers and PCI flavors may demand of devices. Addresses and host names are left out

@@ -19,7 +19,7 @@ from trunkline.domain.device import DeviceRef
 from trunkline.domain.host import Host
 from trunkline.domain.network import Segment
 from trunkline.domain.server import Fault, Server
-from trunkline.placement.request import NicChoice, Placed
+from trunkline.placement.asks.request import NicChoice, Placed
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
 

@@ -32,7 +32,7 @@ from trunkline.domain.host import Host
 from trunkline.domain.ids import HostName, PortId
 from trunkline.domain.port import Port
 from trunkline.domain.server import SERVER, Fault, Server, ServerEvent, ServerState
-from trunkline.placement.request import NicChoice
+from trunkline.placement.asks.request import NicChoice
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
 

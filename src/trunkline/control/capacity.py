@@ -13,9 +13,9 @@ from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import PhysicalNetwork
-from trunkline.placement.capacity import Capacity, Unlimited, capacity
-from trunkline.placement.copies import Count
-from trunkline.placement.mix import Part, mixes
+from trunkline.placement.planning.capacity import Capacity, Unlimited, capacity
+from trunkline.placement.planning.copies import Count
+from trunkline.placement.planning.mix import Part, mixes
 from trunkline.store.capacity import DeviceCount
 from trunkline.store.transaction import Transaction
 

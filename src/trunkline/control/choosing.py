@@ -27,8 +27,8 @@ from trunkline.domain.errors import DeviceTaken
 from trunkline.domain.host import Host
 from trunkline.domain.ids import HostId, HostName
 from trunkline.domain.server import Fault, Server
+from trunkline.placement.asks.request import NicChoice, PlacementRequest
 from trunkline.placement.batch import Held
-from trunkline.placement.request import NicChoice, PlacementRequest
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction

@@ -14,7 +14,9 @@ from trunkline.domain.errors import NotFound
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import DeviceId, HostId, HostName
 from trunkline.domain.pci import PciAddress
-from trunkline.placement.defrag import (
+from trunkline.placement.asks.request import Explanation, Placed
+from trunkline.placement.hosts.views import HostView
+from trunkline.placement.planning.defrag import (
     Cover,
     Goal,
     NoPlan,
@@ -23,9 +25,7 @@ from trunkline.placement.defrag import (
     find_plan,
     inquiries,
 )
-from trunkline.placement.request import Explanation, Placed
-from trunkline.placement.residents import Resident
-from trunkline.placement.views import HostView
+from trunkline.placement.planning.residents import Resident
 from trunkline.store.transaction import Transaction
 
 EXPLAINED_MAX = 3  # Servers that can go nowhere of which is told why: each costs an explanation.

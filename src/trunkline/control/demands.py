@@ -26,7 +26,7 @@ from trunkline.domain.nic_rules import NicRule, NumaPolicy, Scope
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.qos import demanded_abilities
 from trunkline.domain.server import Flavor, Server
-from trunkline.placement.request import GroupRule, NicDemand, PlacementRequest, SegmentOption
+from trunkline.placement.asks.request import GroupRule, NicDemand, PlacementRequest, SegmentOption
 from trunkline.store.transaction import Transaction
 
 

@@ -14,8 +14,7 @@ from trunkline.domain.host import Host
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
 from trunkline.domain.server import Fault
-from trunkline.placement.explanation import NEAREST
-from trunkline.placement.request import (
+from trunkline.placement.asks.request import (
     Explanation,
     HostRefusal,
     NotPlaced,
@@ -23,6 +22,7 @@ from trunkline.placement.request import (
     Placed,
     PlacementRequest,
 )
+from trunkline.placement.reasons.explanation import NEAREST
 from trunkline.store.transaction import Transaction
 
 

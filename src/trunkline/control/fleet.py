@@ -25,15 +25,15 @@ from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.numa import NumaNode, NumaUse
 from trunkline.domain.server import Server
+from trunkline.placement.asks.request import Explanation, NotPlaced, Page, Placed, PlacementRequest
 from trunkline.placement.batch import Held, hold_batch
-from trunkline.placement.capacity import HostRow, rows_of
-from trunkline.placement.criteria import DEFAULT_RANKING, Ranking
-from trunkline.placement.explanation import NEAREST, explain
-from trunkline.placement.fleet import Fleet, Hold
-from trunkline.placement.host_state import HostState
+from trunkline.placement.hosts.host_state import HostState
+from trunkline.placement.hosts.views import HostView, NumaRoom, view_differences
+from trunkline.placement.index.criteria import DEFAULT_RANKING, Ranking
+from trunkline.placement.index.fleet import Fleet, Hold
 from trunkline.placement.place import candidates, find_placement, place
-from trunkline.placement.request import Explanation, NotPlaced, Page, Placed, PlacementRequest
-from trunkline.placement.views import HostView, NumaRoom, view_differences
+from trunkline.placement.planning.capacity import HostRow, rows_of
+from trunkline.placement.reasons.explanation import NEAREST, explain
 from trunkline.store.changes import NO_CHANGE
 from trunkline.store.transaction import Transaction
 

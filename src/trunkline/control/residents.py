@@ -14,10 +14,10 @@ from trunkline.domain.device import device_attributes
 from trunkline.domain.host import Host
 from trunkline.domain.ids import DeviceId, HostId, PortId, ServerId
 from trunkline.domain.server import Server
-from trunkline.placement.demand import nic_class
-from trunkline.placement.flow import assign
-from trunkline.placement.request import NicChoice, NicDemand, Placed
-from trunkline.placement.residents import Resident
+from trunkline.placement.asks.demand import nic_class
+from trunkline.placement.asks.request import NicChoice, NicDemand, Placed
+from trunkline.placement.matching.flow import assign
+from trunkline.placement.planning.residents import Resident
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
 

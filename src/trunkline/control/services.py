@@ -13,7 +13,7 @@ from trunkline.control.passwords import AttemptLimiter, Passwords
 from trunkline.control.pci_options import PciOptions
 from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.ids import HostName
-from trunkline.placement.criteria import DEFAULT_RANKING, Ranking
+from trunkline.placement.index.criteria import DEFAULT_RANKING, Ranking
 from trunkline.store.engine import Store
 from trunkline.vif.registry import VifRegistry, load_vif_types
 

@@ -17,13 +17,13 @@ from trunkline.domain.host import Host
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import DeviceId, HostId, HostName
 from trunkline.domain.pci import PciAddress
-from trunkline.placement.capacity import Capacity, HostRow, Unlimited, capacity, rows_of
-from trunkline.placement.fleet import Fleet
+from trunkline.placement.asks.request import Explanation, Placed, PlacementRequest
+from trunkline.placement.hosts.views import HostView
+from trunkline.placement.index.fleet import Fleet
 from trunkline.placement.place import place
-from trunkline.placement.request import Explanation, Placed, PlacementRequest
-from trunkline.placement.resettling import Resettled, resettle
-from trunkline.placement.residents import Resident
-from trunkline.placement.views import HostView
+from trunkline.placement.planning.capacity import Capacity, HostRow, Unlimited, capacity, rows_of
+from trunkline.placement.planning.resettling import Resettled, resettle
+from trunkline.placement.planning.residents import Resident
 from trunkline.store.transaction import Transaction
 
 DRAINED_MAX: Final = 20  # Hosts in one question: each may have a hundred servers to be placed.

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from trunkline.domain.ids import HostId
-from trunkline.placement.fleet import Fleet, Hold
+from trunkline.placement.asks.request import GroupRule, NicDemand, Placed, PlacementRequest
+from trunkline.placement.index.fleet import Fleet, Hold
 from trunkline.placement.place import find_placement
-from trunkline.placement.request import GroupRule, NicDemand, Placed, PlacementRequest
 
 RULED_NICS_MAX: Final = 16  # Of all servers on a host; a search, so its time may double with each.
 

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trunkline.placement.bits import bits_of
-from trunkline.placement.demand import demand_and_classes, fits
-from trunkline.placement.explanation import explain
-from trunkline.placement.feasibility import Fit, host_reasons, site_of
-from trunkline.placement.fleet import Fleet
-from trunkline.placement.host_state import HostState
-from trunkline.placement.problem import Solution
-from trunkline.placement.ranking import in_order
-from trunkline.placement.request import (
+from trunkline.placement.asks.demand import demand_and_classes, fits
+from trunkline.placement.asks.request import (
     NicChoice,
     NicDemand,
     NotPlaced,
     Placed,
     PlacementRequest,
 )
+from trunkline.placement.hosts.bits import bits_of
+from trunkline.placement.hosts.feasibility import Fit, host_reasons, site_of
+from trunkline.placement.hosts.host_state import HostState
+from trunkline.placement.index.fleet import Fleet
+from trunkline.placement.index.ranking import in_order
+from trunkline.placement.matching.problem import Solution
+from trunkline.placement.reasons.explanation import explain
 
 
 def place(request: PlacementRequest, fleet: Fleet, *, spread_key: str = "") -> Placed | NotPlaced:

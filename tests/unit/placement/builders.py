@@ -8,10 +8,7 @@ from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
-from trunkline.placement.criteria import DEFAULT_RANKING, Ranking
-from trunkline.placement.fleet import Fleet, HostView
-from trunkline.placement.place import place
-from trunkline.placement.request import (
+from trunkline.placement.asks.request import (
     HostRefusal,
     NicDemand,
     NotPlaced,
@@ -19,7 +16,10 @@ from trunkline.placement.request import (
     PlacementRequest,
     SegmentOption,
 )
-from trunkline.placement.views import NumaRoom
+from trunkline.placement.hosts.views import NumaRoom
+from trunkline.placement.index.criteria import DEFAULT_RANKING, Ranking
+from trunkline.placement.index.fleet import Fleet, HostView
+from trunkline.placement.place import place
 
 
 def a_pf(name: str, physnet: str = "phy1", *, free: bool = True, **tags: str) -> PoolMember:

@@ -19,9 +19,9 @@ from tests.unit.placement.builders import (
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.device_pool import PoolMember
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.capacity import HostCapacity, capacity, rows_of
-from trunkline.placement.fleet import HostView
-from trunkline.placement.request import GroupRule, NicDemand, PlacementRequest, Reason
+from trunkline.placement.asks.request import GroupRule, NicDemand, PlacementRequest, Reason
+from trunkline.placement.index.fleet import HostView
+from trunkline.placement.planning.capacity import HostCapacity, capacity, rows_of
 
 
 def on(request: PlacementRequest, host: HostView) -> HostCapacity:

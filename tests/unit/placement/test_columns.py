@@ -14,10 +14,10 @@ from tests.unit.placement.builders import (
     refused,
     vfs,
 )
-from trunkline.placement import columns
-from trunkline.placement.demand import NicClass, make_demand
+from trunkline.placement.asks.demand import NicClass, make_demand
+from trunkline.placement.asks.request import PlacementRequest
+from trunkline.placement.index import columns
 from trunkline.placement.place import find_placement
-from trunkline.placement.request import PlacementRequest
 
 ONE_VF = a_request(a_nic("n", "phy1"))
 

@@ -20,12 +20,18 @@ from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.defrag import Goal, NoPlan, Plan, covers, find_plan, inquiries
-from trunkline.placement.fleet import Fleet
+from trunkline.placement.asks.request import (
+    GroupRule,
+    NicChoice,
+    NicDemand,
+    Placed,
+    PlacementRequest,
+)
+from trunkline.placement.hosts.views import HostView
+from trunkline.placement.index.fleet import Fleet
 from trunkline.placement.place import candidates
-from trunkline.placement.request import GroupRule, NicChoice, NicDemand, Placed, PlacementRequest
-from trunkline.placement.residents import Resident
-from trunkline.placement.views import HostView
+from trunkline.placement.planning.defrag import Goal, NoPlan, Plan, covers, find_plan, inquiries
+from trunkline.placement.planning.residents import Resident
 
 
 def on(

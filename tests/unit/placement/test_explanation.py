@@ -21,15 +21,15 @@ from tests.unit.placement.builders import (
 )
 from trunkline.domain.ids import HostName
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.explanation import explain
-from trunkline.placement.fleet import HostView
-from trunkline.placement.request import (
+from trunkline.placement.asks.request import (
     GroupRule,
     NicDemand,
     NicReason,
     PlacementRequest,
     Reason,
 )
+from trunkline.placement.index.fleet import HostView
+from trunkline.placement.reasons.explanation import explain
 
 HOST = a_host("h1", vcpus=2, memory_mib=2048, disk_gib=10)
 

@@ -20,8 +20,8 @@ from tests.unit.placement.builders import (
 from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import DeviceId, HostId
-from trunkline.placement.fleet import NotFree
-from trunkline.placement.request import PlacementRequest
+from trunkline.placement.asks.request import PlacementRequest
+from trunkline.placement.index.fleet import NotFree
 
 HOST = a_host("h1", a_pf("a"), vfs("a", 2), vcpus=4)
 ONE_VF = a_request(a_nic("n", "phy1"), vcpus=1, memory_mib=100, disk_gib=10)

@@ -9,9 +9,9 @@ import pytest
 
 from tests.unit.placement.builders import a_nic, a_request
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.demand import Demand, classes_and_rules, make_demand
-from trunkline.placement.problem import ClassRule
-from trunkline.placement.request import GroupRule, PlacementRequest
+from trunkline.placement.asks.demand import Demand, classes_and_rules, make_demand
+from trunkline.placement.asks.request import GroupRule, PlacementRequest
+from trunkline.placement.matching.problem import ClassRule
 
 
 def apart(*nics: str, scope: Scope = Scope.PF, hard: bool = True) -> GroupRule:

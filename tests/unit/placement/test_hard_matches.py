@@ -12,10 +12,10 @@ from random import Random
 import pytest
 
 from trunkline.domain.nic_rules import Scope
-from trunkline.placement.layout import homes, lay_out, rows_at
-from trunkline.placement.matching import STATES_MAX, solve
-from trunkline.placement.problem import ClassRule, Place, Problem
-from trunkline.placement.search import Search
+from trunkline.placement.matching.layout import homes, lay_out, rows_at
+from trunkline.placement.matching.match import STATES_MAX, solve
+from trunkline.placement.matching.problem import ClassRule, Place, Problem
+from trunkline.placement.matching.search import Search
 
 NICS, PFS = 16, 8
 ALL_SCOPES = list(Scope)

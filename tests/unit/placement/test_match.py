@@ -20,7 +20,7 @@ from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember
 from trunkline.domain.ids import DeviceId
 from trunkline.domain.pci_flavor import Alternative, Condition, How
-from trunkline.placement.request import NicDemand, Reason
+from trunkline.placement.asks.request import NicDemand, Reason
 
 MODEL_X5: Alternative = (Condition("e.model", How.GLOB, ("x5*",)),)
 RACK_A_OR_B: Alternative = (Condition("e.rack", How.EXACT, ("a", "b")),)

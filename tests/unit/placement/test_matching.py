@@ -9,11 +9,11 @@ from random import Random
 import pytest
 
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.matching import solve
-from trunkline.placement.obstacles import Obstacle, find_obstacles
-from trunkline.placement.packing import find_packing
-from trunkline.placement.problem import ClassRule, Place, Problem, Solution
-from trunkline.placement.request import Reason
+from trunkline.placement.asks.request import Reason
+from trunkline.placement.matching.match import solve
+from trunkline.placement.matching.packing import find_packing
+from trunkline.placement.matching.problem import ClassRule, Place, Problem, Solution
+from trunkline.placement.reasons.obstacles import Obstacle, find_obstacles
 
 REQUIRED, PREFERRED = NumaPolicy.REQUIRED, NumaPolicy.PREFERRED
 LEGACY, SOCKET = NumaPolicy.LEGACY, NumaPolicy.SOCKET

@@ -19,9 +19,9 @@ from tests.unit.placement.builders import (
 )
 from trunkline.domain.device_pool import PoolMember
 from trunkline.domain.nic_rules import NumaPolicy
-from trunkline.placement.fleet import Fleet
-from trunkline.placement.request import NicDemand, PlacementRequest
-from trunkline.placement.views import HostView, NumaRoom
+from trunkline.placement.asks.request import NicDemand, PlacementRequest
+from trunkline.placement.hosts.views import HostView, NumaRoom
+from trunkline.placement.index.fleet import Fleet
 
 
 def on_node(devices: list[PoolMember], node: int) -> list[PoolMember]:

@@ -24,8 +24,8 @@ from tests.unit.placement.builders import (
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import HostName
 from trunkline.domain.nic_rules import NumaPolicy, Scope
+from trunkline.placement.asks.request import GroupRule, NicDemand, PlacementRequest, Reason
 from trunkline.placement.place import candidates
-from trunkline.placement.request import GroupRule, NicDemand, PlacementRequest, Reason
 
 TRUSTED_OR_NOT = a_host("h1", vfs("a", 1, trusted="true"), vfs("b", 1, trusted="false"))
 ANY, TRUSTED = a_nic("any", "phy1"), a_nic("trusted", "phy1", trusted="true")

@@ -17,7 +17,7 @@ from tests.unit.placement.builders import (
     placed,
     vfs,
 )
-from trunkline.placement.criteria import make_ranking
+from trunkline.placement.index.criteria import make_ranking
 from trunkline.placement.place import candidates
 
 

@@ -16,10 +16,10 @@ from tests.unit.placement.builders import (
 from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.nic_rules import NumaPolicy
-from trunkline.placement.fleet import Fleet
-from trunkline.placement.request import Placed, PlacementRequest
-from trunkline.placement.resettling import resettle
-from trunkline.placement.residents import Resident
+from trunkline.placement.asks.request import Placed, PlacementRequest
+from trunkline.placement.index.fleet import Fleet
+from trunkline.placement.planning.resettling import resettle
+from trunkline.placement.planning.residents import Resident
 
 
 def leaving(name: str, request: PlacementRequest) -> Resident:

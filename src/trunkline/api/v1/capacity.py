@@ -12,7 +12,7 @@ from trunkline.control.capacity import capacity_of_mix, capacity_of_shape
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.services import Services
 from trunkline.domain.identity import Caller
-from trunkline.placement.capacity import Capacity
+from trunkline.placement.planning.capacity import Capacity
 from trunkline.wire.planning import HOSTS_MAX, BoundsItem, CapacityAnswer, HostCapacityItem
 
 MIX_MAX: Final = 64  # What one host may have to be matched with together.

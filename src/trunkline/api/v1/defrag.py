@@ -21,7 +21,7 @@ from trunkline.control.services import Services
 from trunkline.domain.device import DeviceRef, OfferedDevice
 from trunkline.domain.ids import HostName
 from trunkline.domain.pci import PciAddress
-from trunkline.placement.defrag import STATES_MAX, Goal, Move, NoPlan
+from trunkline.placement.planning.defrag import STATES_MAX, Goal, Move, NoPlan
 from trunkline.wire.defrag import DefragAnswer, DefragDevice, DefragMove, StuckServer
 
 VFS_MAX: Final = 1_000_000  # More than any rack has.

@@ -18,8 +18,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Segment
-from trunkline.placement.explanation import NEAREST
-from trunkline.placement.request import (
+from trunkline.placement.asks.request import (
     Explanation,
     HostRefusal,
     NicChoice,
@@ -27,6 +26,7 @@ from trunkline.placement.request import (
     Page,
     Placed,
 )
+from trunkline.placement.reasons.explanation import NEAREST
 from trunkline.wire.v1 import ExplainAnswer, HostMisfit, NicFit, NicMisfit
 
 NEAREST_MAX: Final = 200  # Each costs some 0.5 ms; all hosts that refuse come in pages.

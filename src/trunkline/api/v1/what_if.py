@@ -22,9 +22,9 @@ from trunkline.control.what_if import (
 from trunkline.domain.device import DeviceRef, OfferedDevice
 from trunkline.domain.ids import HostName
 from trunkline.domain.pci import PciAddress
-from trunkline.placement.capacity import Capacity
-from trunkline.placement.request import Explanation, Placed
-from trunkline.placement.resettling import Move
+from trunkline.placement.asks.request import Explanation, Placed
+from trunkline.placement.planning.capacity import Capacity
+from trunkline.placement.planning.resettling import Move
 from trunkline.wire.planning import (
     BoundsItem,
     GivenNic,

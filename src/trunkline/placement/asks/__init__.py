@@ -1,0 +1,1 @@
+"""What a request asks, reduced to what decides, and in words."""

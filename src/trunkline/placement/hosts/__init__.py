@@ -1,0 +1,1 @@
+"""What one host has, and whether a request fits it."""

@@ -1,0 +1,312 @@
+"""One host in the index: what it has left, kept so that a decision reads a few numbers.
+
+Two things keep a device from being free: an owner that the store knows (`taken`), and a hold of a
+decision not yet committed (`held`). Undoing a hold must not free what the store has meanwhile
+given to another, so they are kept apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from copy import copy
+from dataclasses import dataclass
+
+from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Bandwidth, Guarantee
+from trunkline.domain.device import DeviceRef
+from trunkline.domain.device_pool import DevicePool
+from trunkline.domain.ids import DeviceId, HostId, HostName
+from trunkline.placement.hosts.places import Places
+from trunkline.placement.hosts.structure import Profile, Structures
+from trunkline.placement.hosts.views import HostView, NumaRoom
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCount:
+    """How many devices of one slot there are just now."""
+
+    profile: Profile
+    offered: int
+    free: int  # On offer, and without an owner.
+    owned: int  # On offer or not.
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyCount:
+    """A PF and its VFs: it can be given away whole only while no VF is, and the reverse."""
+
+    whole: PoolCount | None  # None: the PF is not on offer, or there is none.
+    parts: tuple[PoolCount, ...]
+
+    @property
+    def pools(self) -> tuple[PoolCount, ...]:
+        """The PF, if it is on offer, then the others."""
+        return self.parts if self.whole is None else (self.whole, *self.parts)
+
+    @property
+    def is_given_away(self) -> bool:
+        """Whether the PF has an owner, which leaves its VFs to nobody."""
+        return self.whole is not None and self.whole.owned > 0
+
+    @property
+    def owned_vf_count(self) -> int:
+        """How many VFs have owners; any keeps the PF from being given away."""
+        return sum(pool.owned for pool in self.parts)
+
+
+class HostState:
+    """A host, mutable. `taken`, `held` and `usable` have one number for each slot."""
+
+    __slots__ = (
+        "_bandwidth_left",
+        "_held",
+        "_kin_ids",
+        "_numa_left",
+        "_numa_nodes",
+        "_taken",
+        "addresses",
+        "enabled",
+        "free_disk_gib",
+        "free_memory_mib",
+        "free_vcpus",
+        "generation",
+        "generation_sets",
+        "given_away",
+        "id",
+        "name",
+        "places",
+        "problem",
+        "structure",
+        "up",
+        "usable",
+    )
+
+    def __init__(self, view: HostView, structures: Structures, places: Places) -> None:
+        self.id: HostId = view.id
+        self.name: HostName = view.name
+        self.generation = view.generation
+        self.generation_sets = 0  # How often the store's generation has replaced ours.
+        self.enabled = view.enabled
+        self.up = view.up
+        self.problem = view.problem
+        self.free_vcpus = view.free_vcpus
+        self.free_memory_mib = view.free_memory_mib
+        self.free_disk_gib = view.free_disk_gib
+        self.structure, families = structures.of(view.bridges, view.pools)
+        self._kin_ids: tuple[DeviceId, ...] = tuple(family.kin_id for family in families)
+        self.addresses = structures.share(tuple(family.address for family in families))
+        # [family]; empty where nothing is accounted, as on most hosts.
+        self._bandwidth_left: tuple[Bandwidth, ...] = ()
+        if view.bandwidth_left:
+            left = view.bandwidth_left
+            self._bandwidth_left = tuple(left.get(kin, NOT_ACCOUNTED) for kin in self._kin_ids)
+        self._numa_nodes = places.share(tuple((room.number, room.socket) for room in view.numa))
+        self._numa_left: list[int] = []  # [twice the node] vCPUs; memory in MiB follows.
+        for room in view.numa:
+            self._numa_left += room.free_vcpus, room.free_memory_mib
+        self.places = places.of(self.structure, self.addresses, self._numa_nodes)
+        self._taken = [pool.taken for family in families for pool in family.pools]
+        self._held = [0] * len(self._taken)
+        self.usable: tuple[int, ...] = ()
+        self.given_away = False  # Whether any PF has an owner.
+        self.count()
+
+    def copy(self) -> HostState:
+        """Return one that changes apart from this one."""
+        twin = copy(self)
+        twin.part()
+        return twin
+
+    def part(self) -> None:
+        """Keep counts that no copy of this host shares."""
+        self._taken, self._held = [*self._taken], [*self._held]
+        self._numa_left = [*self._numa_left]
+
+    @property
+    def numa(self) -> tuple[NumaRoom, ...]:
+        """What each NUMA node has left, by number; empty: the host reports none."""
+        left = self._numa_left
+        return tuple(
+            [
+                NumaRoom(
+                    number=number,
+                    socket=socket,
+                    free_vcpus=left[2 * at],
+                    free_memory_mib=left[2 * at + 1],
+                )
+                for at, (number, socket) in enumerate(self._numa_nodes)
+            ]
+        )
+
+    def give(
+        self, *, vcpus: int, memory_mib: int, disk_gib: int, numa_node: int | None = None
+    ) -> None:
+        """Add to what the host has free, and to a node of it; a node not reported has no room."""
+        self.free_vcpus += vcpus
+        self.free_memory_mib += memory_mib
+        self.free_disk_gib += disk_gib
+        for at, (number, _) in enumerate(self._numa_nodes):
+            if number == numa_node:
+                self._numa_left[2 * at] += vcpus
+                self._numa_left[2 * at + 1] += memory_mib
+
+    def count(self) -> None:
+        """Count anew how many devices of each slot could be chosen, after devices changed."""
+        usable: list[int] = []
+        slots, taken, held = self.structure.slots, self._taken, self._held
+        self.given_away = False
+        for family in self.structure.families:
+            whole, parts = family.whole, family.parts
+            if whole is not None:
+                if taken[whole] or held[whole]:
+                    self.given_away = True
+                    usable += [0] * (1 + len(parts))
+                    continue
+                vfs_owned = any(taken[part] or held[part] for part in parts)
+                usable.append(0 if vfs_owned else slots[whole].offered)
+            for part in parts:
+                usable.append((slots[part].offered & ~(taken[part] | held[part])).bit_count())
+        self.usable = tuple(usable)
+
+    def free(self, slot: int) -> int:
+        """The bitmap of a slot's devices that are on offer and without an owner."""
+        return self.structure.slots[slot].offered & ~(self._taken[slot] | self._held[slot])
+
+    def owned(self, slot: int) -> int:
+        """The bitmap of a slot's devices that have owners, on offer or not."""
+        return self._taken[slot] | self._held[slot]
+
+    def ref(self, slot: int, bit: int) -> DeviceRef:
+        """Name the device of a slot that a bit stands for."""
+        found = self.structure.slots[slot]
+        kin_id = self._kin_ids[found.family]
+        family = self.structure.families[found.family]
+        if found.whole or family.alone:
+            return DeviceRef(kin_id)
+        return DeviceRef(kin_id, bit.bit_length() - 1)
+
+    def find_slot(self, device: DeviceRef) -> int | None:
+        """The slot that a device is in, if the host has it."""
+        if device.kin_id not in self._kin_ids:
+            return None
+        family = self.structure.families[self._kin_ids.index(device.kin_id)]
+        if device.vf_index is None:
+            return family.parts[0] if family.alone else family.whole
+        bit, slots = device.bit, self.structure.slots
+        return next((part for part in family.parts if slots[part].members & bit), None)
+
+    def bandwidth_left(self) -> tuple[Bandwidth, ...]:
+        """What each family can still guarantee; below 0 if it has less than it owes."""
+        return self._bandwidth_left or (NOT_ACCOUNTED,) * len(self._kin_ids)
+
+    def owe(self, kin_id: DeviceId, guarantee: Guarantee) -> None:
+        """Take a guarantee from what a PF has left (or give it back, if negative)."""
+        if self._bandwidth_left and kin_id in self._kin_ids:
+            left, family = self._bandwidth_left, self._kin_ids.index(kin_id)
+            changed = left[family].less(guarantee)
+            self._bandwidth_left = (*left[:family], changed, *left[family + 1 :])
+
+    def can_owe(self, guarantees: Iterable[tuple[DeviceId, Guarantee]]) -> bool:
+        """Whether the PFs have all these left together."""
+        owed: dict[DeviceId, Guarantee] = {}
+        for kin_id, guarantee in guarantees:
+            owed[kin_id] = owed.get(kin_id, NO_GUARANTEE) + guarantee
+        left = dict(zip(self._kin_ids, self.bandwidth_left(), strict=True))
+        return all(left.get(kin, NOT_ACCOUNTED).covers(owed[kin]) for kin in owed)
+
+    def can_give(self, devices: Iterable[DeviceRef]) -> bool:
+        """Whether these devices could all be given away together now."""
+        whole: set[int] = set()
+        parts: set[int] = set()
+        seen: set[DeviceRef] = set()
+        for device in devices:
+            slot = self.find_slot(device)
+            if slot is None or device in seen or not self.usable[slot]:
+                return False
+            if not self.free(slot) & device.bit:
+                return False
+            seen.add(device)
+            found = self.structure.slots[slot]
+            (whole if found.whole else parts).add(found.family)
+        return not whole & parts
+
+    def take(self, device: DeviceRef) -> None:
+        """The store says that it has an owner."""
+        self._taken[self._slot(device)] |= device.bit
+
+    def hold(self, device: DeviceRef) -> None:
+        """A decision not yet committed wants it."""
+        self._held[self._slot(device)] |= device.bit
+
+    def unhold(self, device: DeviceRef) -> None:
+        """That decision came to nothing; an owner that the store knows stays."""
+        self._held[self._slot(device)] &= ~device.bit
+
+    def release(self, device: DeviceRef) -> None:
+        """The store says that it has no owner any more."""
+        slot = self._slot(device)
+        self._taken[slot] &= ~device.bit
+        self._held[slot] &= ~device.bit
+
+    def pool_counts(self) -> list[PoolCount]:
+        """Count each slot's devices."""
+        return [self._pool_count(slot) for slot in range(len(self.usable))]
+
+    def family_counts(self) -> list[FamilyCount]:
+        """Count each family's devices, in the structure's order."""
+        return [
+            FamilyCount(
+                None if family.whole is None else self._pool_count(family.whole),
+                tuple(self._pool_count(part) for part in family.parts),
+            )
+            for family in self.structure.families
+        ]
+
+    def view(self) -> HostView:
+        """The host as a value again; what decisions hold counts as taken."""
+        return HostView(
+            id=self.id,
+            name=self.name,
+            generation=self.generation,
+            enabled=self.enabled,
+            up=self.up,
+            problem=self.problem,
+            free_vcpus=self.free_vcpus,
+            free_memory_mib=self.free_memory_mib,
+            free_disk_gib=self.free_disk_gib,
+            bridges=self.structure.bridges,
+            pools=tuple(sorted(self._pools(), key=lambda pool: pool.sort_key)),
+            bandwidth_left={
+                kin: left
+                for kin, left in zip(self._kin_ids, self._bandwidth_left, strict=False)
+                if left.is_accounted
+            },
+            numa=self.numa,
+        )
+
+    def _pools(self) -> Iterator[DevicePool]:
+        for number, slot in enumerate(self.structure.slots):
+            family = self.structure.families[slot.family]
+            yield DevicePool(
+                kin_id=self._kin_ids[slot.family],
+                kind=slot.profile.kind,
+                attributes=dict(slot.profile.attributes),
+                address=self.addresses[slot.family] if slot.whole or family.alone else "",
+                alone=family.alone,
+                members=slot.members,
+                offered=slot.offered,
+                taken=self._taken[number] | self._held[number],
+            )
+
+    def _pool_count(self, slot: int) -> PoolCount:
+        found = self.structure.slots[slot]
+        return PoolCount(
+            found.profile,
+            found.offered.bit_count(),
+            self.free(slot).bit_count(),
+            self.owned(slot).bit_count(),
+        )
+
+    def _slot(self, device: DeviceRef) -> int:
+        slot = self.find_slot(device)
+        assert slot is not None, f"host {self.name} has no device {device}"
+        return slot

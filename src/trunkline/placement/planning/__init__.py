@@ -1,0 +1,1 @@
+"""What would be: how many more fit, hosts drained, devices freed by moves."""

@@ -1,0 +1,246 @@
+"""How many more servers of one shape fit, on each host and in all.
+
+A server is on one host, so the whole is the sum over hosts. Per host it is exact wherever that
+can be proven; see `copies`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.ids import HostId, HostName
+from trunkline.placement.asks.demand import make_demand
+from trunkline.placement.asks.request import PlacementRequest, Reason
+from trunkline.placement.hosts.feasibility import Fit, Site, site_of
+from trunkline.placement.hosts.host_state import HostState
+from trunkline.placement.hosts.structure import Structure
+from trunkline.placement.hosts.views import NumaRoom
+from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
+from trunkline.placement.planning.flow_cuts import Fitting, FlowCuts
+from trunkline.placement.planning.resources import Seats, Supply
+
+# Of all hosts together, bounds looked at by searches: about a second. Only hosts on which rules
+# cross each other need any, and those in like states share one.
+FLEET_STEPS_MAX: Final = 100_000
+
+
+class Unlimited(Exception):
+    """Nothing limits how many servers of the shape fit: it has neither a size nor devices."""
+
+
+_ROOM: Final = (Reason.NO_VCPUS, Reason.NO_MEMORY, Reason.NO_DISK)
+
+
+class HostRow(NamedTuple):
+    """What is counted of a host, as it was at one moment."""
+
+    id: HostId
+    name: HostName
+    enabled: bool
+    up: bool
+    free_vcpus: int
+    free_memory_mib: int
+    free_disk_gib: int
+    structure: Structure
+    usable: tuple[int, ...]  # [slot]
+    site: Site | None  # None: the shape doesn't ask where devices are.
+    numa: tuple[NumaRoom, ...]  # Empty if guests are not confined to nodes.
+
+
+class HostCapacity(NamedTuple):
+    """How many more servers fit on one host, and what stands against one more."""
+
+    id: HostId
+    name: HostName
+    least: int  # Known to fit.
+    most: int  # More are known not to fit; equal to `least` where the number is exact.
+    limit: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many more servers of a shape fit."""
+
+    hosts: tuple[HostCapacity, ...]  # By name.
+    least: int
+    most: int
+    limits: Mapping[Reason, int]  # How many hosts each stands at.
+
+
+def rows_of(request: PlacementRequest, hosts: Iterable[HostState]) -> list[HostRow]:
+    """Take down what `capacity` counts: quick, so that whoever owns the hosts can go on."""
+    is_ruled = bool(request.rules) or any(
+        nic.numa or nic.egress_mbps or nic.ingress_mbps for nic in request.nics
+    )
+    is_confined = request.is_confined
+    return [
+        HostRow(
+            host.id, host.name, host.enabled, host.up,
+            host.free_vcpus, host.free_memory_mib, host.free_disk_gib,
+            host.structure, host.usable, site_of(host, request) if is_ruled else None,
+            host.numa if is_confined else (),
+        )
+        for host in hosts
+    ]  # fmt: skip
+
+
+def capacity(request: PlacementRequest, rows: Iterable[HostRow]) -> Capacity:
+    """Count how many more servers like `request` fit on each host, or on the one it names.
+
+    Raises:
+        Unlimited: It asks for nothing that could run out.
+    """
+    counter = _Counter(request)
+    wanted = [row for row in rows if request.only_host in (None, row.name)]
+    hosts = [counter.host(row) for row in sorted(wanted, key=attrgetter("name", "id"))]
+    limits = [host.limit for host in hosts]
+    return Capacity(
+        tuple(hosts),
+        sum([host.least for host in hosts]),
+        sum([host.most for host in hosts]),
+        {reason: count for reason in Reason if (count := limits.count(reason))},
+    )
+
+
+class _Counter:
+    """A shape, with all that is worked out of it once for hosts that are alike to it."""
+
+    def __init__(self, request: PlacementRequest) -> None:
+        self._request = request
+        self._demand = make_demand(request)
+        self._sizes = (request.vcpus, request.memory_mib, request.disk_gib)
+        if not self._demand.device_classes and not any(self._sizes):
+            raise Unlimited
+        self._fitting = Fitting(self._demand)
+        self._flows = FlowCuts(self._demand) if self._is_flow else None
+        self._copies: dict[object, Copies] = {}
+        self._counts: dict[object, Count] = {}
+        self._steps = 0
+
+    @property
+    def _is_flow(self) -> bool:
+        """Whether cuts alone tell how many devices suffice for."""
+        classes = [one for one, _ in self._demand.device_classes]
+        kinds = {kind for one in classes for kind in (one.kind, *one.or_kinds)}
+        is_ruled = self._demand.rules or any(
+            one.numa or one.egress_mbps or one.ingress_mbps for one in classes
+        )
+        # A PF taken whole takes its VFs from the others.
+        return not is_ruled and not {DeviceKind.PF, DeviceKind.VF} <= kinds
+
+    def host(self, row: HostRow) -> HostCapacity:
+        """Count the servers that fit on one host."""
+        refusal = self._refusal(row)
+        if refusal is not None:
+            return HostCapacity(row.id, row.name, 0, 0, refusal)
+        room, limit = self._room(row)
+        if not room or not self._demand.device_classes:
+            return HostCapacity(row.id, row.name, room, room, limit)
+        fits = self._fitting.of(row.structure)
+        cuts = None if self._flows is None else self._flows.of(fits)
+        if cuts is not None:
+            usable = row.usable
+            most = min([sum([usable[slot] for slot in slots]) // least for slots, least in cuts])
+            count = Count(most, most) if most < room else Count(room, room)
+        elif any(not any(mask >> c & 1 for mask in fits) for c in self._fitting.classes):
+            count = Count(0, 0)
+        else:
+            count = self._count(row, fits, room)
+        if not count.most:
+            limit = self._lack(row, fits)
+        elif count.least < room:
+            limit = Reason.NO_FREE_DEVICE
+        return HostCapacity(row.id, row.name, count.least, count.most, limit)
+
+    def _refusal(self, row: HostRow) -> Reason | None:
+        request = self._request
+        if row.id in request.excluded_hosts:
+            return Reason.EXCLUDED
+        if not row.enabled:
+            return Reason.DISABLED
+        if not row.up:
+            return Reason.DOWN
+        for one in self._demand.bridge_classes:
+            if not one.bridges & row.structure.bridges:
+                return Reason.NO_BRIDGE
+        return None
+
+    def _lack(self, row: HostRow, fits: Sequence[int]) -> Reason:
+        """Why devices suffice for no server at all."""
+        have = 0
+        for mask in fits:
+            have |= mask
+        if have != (1 << len(self._fitting.classes)) - 1:
+            return Reason.NO_MATCHING_DEVICE
+        for usable, mask in zip(row.usable, fits, strict=True):
+            have &= ~(mask if usable else 0)
+        return Reason.NO_FREE_DEVICE if have else Reason.TOO_FEW_TOGETHER
+
+    def _room(self, row: HostRow) -> tuple[int, Reason]:
+        """How many servers the host has room for, devices aside, and what limits that."""
+        vcpus, memory_mib, disk_gib = self._sizes
+        have = row.free_vcpus, row.free_memory_mib, row.free_disk_gib
+        if min(have) < 0:  # More was given than there is: not even a server of no size is taken.
+            return 0, next(r for r, left in zip(_ROOM, have, strict=True) if left < 0)
+        room, limit = (have[0] // vcpus if vcpus else None), Reason.NO_VCPUS
+        if memory_mib and (room is None or have[1] // memory_mib < room):
+            room, limit = have[1] // memory_mib, Reason.NO_MEMORY
+        if disk_gib and (room is None or have[2] // disk_gib < room):
+            room, limit = have[2] // disk_gib, Reason.NO_DISK
+        return (1 + sum(row.usable) if room is None else room), limit
+
+    def _count(self, row: HostRow, fits: tuple[int, ...], room: int) -> Count:
+        site, structure = row.site, row.structure
+        supply, where = Supply(row.usable), None
+        if site is not None:
+            supply = Supply(row.usable, site.egress_left, site.ingress_left, self._seats(row))
+            site = _in_order(site)
+            where = site.places, site.numa_nodes, site.numa_sockets
+        key = fits, structure.family, structure.whole, where
+        state = key, supply, room
+        count = self._counts.get(state)
+        if count is None:
+            copies = self._copies.get(key)
+            if copies is None:
+                costs = tuple(
+                    tuple(0 if mask >> c & 1 else None for mask in fits)
+                    for c in self._fitting.classes
+                )
+                plan = Fit(self._demand, structure, costs)
+                copies = self._copies[key] = Copies(plan.problem((), site))
+            before = copies.steps_used
+            left = max(0, min(STEPS_MAX, FLEET_STEPS_MAX - self._steps))
+            count = copies.count(supply, enough=room, steps_max=left)
+            self._steps += copies.steps_used - before
+            self._counts[state] = count
+        return count
+
+    def _seats(self, row: HostRow) -> Seats:
+        """How many servers each NUMA node has room for; those that are not confined need none."""
+        vcpus, memory_mib, _ = self._sizes
+        return tuple(
+            (
+                node.number,
+                min(
+                    node.free_vcpus // vcpus if vcpus else sum(row.usable),
+                    node.free_memory_mib // memory_mib if memory_mib else sum(row.usable),
+                ),
+            )
+            for node in row.numa
+        )
+
+
+def _in_order(site: Site) -> Site:
+    """Put the nodes in the order of their numbers: how much each has left makes no other host."""
+    if not site.numa_nodes:
+        return site
+    nodes = sorted(zip(site.numa_nodes, site.numa_sockets, strict=True))
+    return replace(
+        site,
+        numa_nodes=tuple(number for number, _ in nodes),
+        numa_sockets=tuple(socket for _, socket in nodes),
+    )

@@ -1,0 +1,112 @@
+"""How many patterns can be cut from what there is: found, with proof where time allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.placement.planning.cuts import Cut
+from trunkline.placement.planning.patterns import Pattern
+
+
+class Packer:
+    """Packs servers of some patterns."""
+
+    def __init__(self, patterns: Sequence[Pattern], cuts: Sequence[Cut]) -> None:
+        self._patterns = [
+            tuple((n, amount) for n, amount in enumerate(pattern) if amount) for pattern in patterns
+        ]
+        self._cuts = cuts
+
+    def at_most(self, left: Sequence[int]) -> int:
+        """How many servers the cuts leave room for."""
+        return min(sum([left[n] for n in cut.resources]) // cut.least for cut in self._cuts)
+
+    def pack(self, have: Sequence[int], goal: int, *, steps_max: int) -> tuple[int, int, int]:
+        """Pack up to `goal` servers.
+
+        Returns:
+            How many are known to fit, how many can at most (equal if proven), and the steps used.
+        """
+        search = _Search(self, have, goal, steps_max)
+        return search.run()
+
+    def most_of(self, number: int, left: Sequence[int]) -> int:
+        """How many servers of one pattern alone fit."""
+        return min(left[n] // amount for n, amount in self._patterns[number])
+
+    def without(self, number: int, times: int, left: Sequence[int]) -> list[int]:
+        """What is left after some servers of one pattern."""
+        rest = list(left)
+        for n, amount in self._patterns[number]:
+            rest[n] -= times * amount
+        return rest
+
+    @property
+    def size(self) -> int:
+        """How many patterns there are."""
+        return len(self._patterns)
+
+
+class _Search:
+    """First by what keeps the bound highest, then through everything."""
+
+    def __init__(self, packer: Packer, have: Sequence[int], goal: int, steps_max: int) -> None:
+        self._packer = packer
+        self._have = have
+        self._goal = min(goal, packer.at_most(have))
+        self._steps_max = steps_max
+        self._steps = 0
+        self._best = 0
+
+    def run(self) -> tuple[int, int, int]:
+        self._descend()
+        if self._best < self._goal:
+            self._branch(0, self._have, 0)
+        proven = self._best >= self._goal or self._steps <= self._steps_max
+        return self._best, self._best if proven else self._goal, self._steps
+
+    def _descend(self) -> None:
+        """Cut patterns that lower the bound by no more than themselves, while there are such."""
+        left = list(self._have)
+        self._best = max(
+            (min(self._goal, self._packer.most_of(n, left)) for n in range(self._packer.size)),
+            default=0,
+        )
+        done = 0
+        while done < self._goal and self._best < self._goal and self._steps <= self._steps_max:
+            number, times = self._next(left, min(self._packer.at_most(left), self._goal - done))
+            if not times:
+                break
+            left = self._packer.without(number, times, left)
+            done += times
+        self._best = max(self._best, done)
+
+    def _next(self, left: Sequence[int], bound: int) -> tuple[int, int]:
+        best = (-1, 0, 0)  # Bound after one server of it, pattern, how many.
+        for number in range(self._packer.size):
+            times = min(self._packer.most_of(number, left), bound)
+            while times:
+                self._steps += 1
+                after = self._packer.at_most(self._packer.without(number, times, left))
+                if after + times >= bound:
+                    return number, times
+                if times == 1 and after > best[0]:
+                    best = after, number, 1
+                times //= 2
+        return best[1:]
+
+    def _branch(self, number: int, left: Sequence[int], done: int) -> None:
+        """Try every number of servers of this pattern, most first, and of all after it."""
+        self._steps += 1
+        self._best = max(self._best, done)
+        if number == self._packer.size or self._is_over():
+            return
+        if done + self._packer.at_most(left) <= self._best:
+            return
+        for times in range(self._packer.most_of(number, left), -1, -1):
+            self._branch(number + 1, self._packer.without(number, times, left), done + times)
+            if self._is_over():
+                return
+
+    def _is_over(self) -> bool:
+        return self._best >= self._goal or self._steps > self._steps_max

@@ -1,0 +1,1 @@
+"""Why a request does not fit, and the least that would have to change."""

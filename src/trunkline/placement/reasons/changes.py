@@ -1,0 +1,226 @@
+"""The least change that would make a request fit on one host: the edits, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from types import MappingProxyType
+from typing import Final
+
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.ids import HostName, PhysicalNetwork
+from trunkline.placement.asks import wording
+from trunkline.placement.asks.demand import NicClass, demand_and_classes, nic_class
+from trunkline.placement.asks.edits import Edit, EditKind
+from trunkline.placement.asks.request import PlacementRequest, Reason
+from trunkline.placement.hosts.feasibility import Site, site_of
+from trunkline.placement.hosts.host_state import FamilyCount, HostState
+from trunkline.placement.reasons.ruled import Rules, rules_alone
+from trunkline.placement.reasons.ruled_shortfall import (
+    KeptRules,
+    RuledShortfall,
+    find_ruled_shortfall,
+)
+from trunkline.placement.reasons.shortfall import Change, Shortfall, Wanted, find_shortfall
+
+EDIT_OF_REASON: Final[Mapping[Reason, EditKind]] = MappingProxyType({
+    Reason.NOT_THE_HOST_ASKED_FOR: EditKind.ASK_FOR_HOST,
+    Reason.EXCLUDED: EditKind.TRY_AGAIN,
+    Reason.DISABLED: EditKind.ENABLE_HOST,
+    Reason.DOWN: EditKind.BRING_BACK_AGENT,
+    Reason.STUCK: EditKind.SOLVE_PROBLEM,
+    Reason.NO_VCPUS: EditKind.FREE_VCPUS,
+    Reason.NO_MEMORY: EditKind.FREE_MEMORY,
+    Reason.NO_DISK: EditKind.FREE_DISK,
+})  # fmt: skip
+
+
+class Changes:
+    """The least changes for one request, on one host after another."""
+
+    def __init__(self, request: PlacementRequest, rules: Rules) -> None:
+        self._request, self._rules = request, rules
+        demand, class_of_nic = demand_and_classes(request)
+        classes = demand.device_classes
+        possible = [c for c, (one, _) in enumerate(classes) if one.ways]
+        self._is_hopeless = len(possible) < len(classes)
+        self._wanted = Wanted([classes[c] for c in possible])
+        self._kept = KeptRules(
+            rules_alone(
+                self._wanted.classes,
+                tuple(
+                    replace(
+                        rule,
+                        classes=tuple(n for n, c in enumerate(possible) if c in rule.classes),
+                    )
+                    for rule in demand.rules
+                ),
+            ),
+            rules.every,
+        )
+        self._nics: dict[NicClass, list[str]] = {one: [] for one, _ in classes}
+        for nic, c in zip(request.nics, class_of_nic, strict=True):
+            if c is not None:
+                self._nics[classes[c][0]].append(nic.nic)
+        self._wants_pf = any(one.is_of(DeviceKind.PF) for one, _ in self._wanted.classes)
+        self._bridge_nics = [
+            (nic.nic, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
+        ]
+        self._found: dict[object, RuledShortfall] = {}
+
+    def at(self, host: HostState, reasons: Sequence[Reason]) -> tuple[Edit, ...]:
+        """E.g. `enable h3`, and `one more free VF with e.physical_network=phy2 on h3 (for nic 1)`.
+
+        Args:
+            host: Where the request is to fit.
+            reasons: What stands in the way there that is not about NICs.
+        """
+        return (
+            *self._of_host(host, reasons),
+            *self._of_demands(),
+            *self._of_bridges(host),
+            *self._of_devices(host),
+        )
+
+    def _of_host(self, host: HostState, reasons: Sequence[Reason]) -> Iterator[Edit]:
+        for reason in reasons:
+            words = _words_of_host(self._request, host, reason)
+            yield Edit(kind=EDIT_OF_REASON[reason], words=words)
+
+    def _of_demands(self) -> Iterator[Edit]:
+        for nic, names in self._bridge_nics:
+            if not names:
+                words = f"a network for {nic} that a bridge can reach"
+                yield Edit(kind=EditKind.CHANGE_DEMAND, words=words)
+        for one, nics in self._nics.items():
+            if not one.ways:
+                words = f"a demand of {wording.names(nics)} that some device could meet"
+                yield Edit(kind=EditKind.CHANGE_DEMAND, count=len(nics), words=words)
+
+    def _of_bridges(self, host: HostState) -> Iterator[Edit]:
+        lacking = {
+            names: [nic for nic, wanted in self._bridge_nics if wanted == names]
+            for _, names in self._bridge_nics
+            if names and not names & host.structure.bridges
+        }
+        added = fewest_bridges(list(lacking))
+        for bridge in added:
+            nics = [nic for names, of in lacking.items() if bridge in names for nic in of]
+            # Where others would do as well, and this one is for no other NICs, say so.
+            alike = [names for names in lacking if bridge in names]
+            names = frozenset.intersection(*alike)
+            words = f"a bridge on {' or '.join(sorted(names))} at {host.name}"
+            yield Edit(kind=EditKind.ADD_BRIDGE, words=f"{words} (for {wording.names(nics)})")
+
+    def _of_devices(self, host: HostState) -> Iterator[Edit]:
+        found = self._shortfall(host)
+        for one in found.dropped:
+            words = f"do without the rule: {self._rules.words(one)}"
+            yield Edit(kind=EditKind.DROP_RULE, words=words)
+        yield from self._of_shortfall(host, found.devices)
+
+    def _of_shortfall(self, host: HostState, devices: Shortfall) -> Iterator[Edit]:
+        merged: dict[tuple[int, str], int] = {}  # [class, where] VFs and the like to be freed.
+        for change in devices.changes:
+            if change.class_index is None:
+                words = f"free PF {_address(host, change)} on {host.name}, whose VFs are wanted"
+                yield Edit(kind=EditKind.FREE_DEVICE, words=words)
+                continue
+            one, _ = self._wanted.classes[change.class_index]
+            nics = self._nics[one]
+            if change.family is None:
+                words = _to_offer(one, change.count, nics, host.name)
+                yield Edit(kind=EditKind.OFFER_DEVICE, count=change.count, words=words)
+            elif one.kind is DeviceKind.PF and change.device_kind is DeviceKind.VF:
+                vfs = wording.devices(change.count, DeviceKind.VF)
+                words = (
+                    f"free PF {_address(host, change)} on {host.name} of the owners of {vfs}"
+                    f" (for {wording.names(nics)})"
+                )
+                yield Edit(kind=EditKind.FREE_DEVICE, count=change.count, words=words)
+            else:
+                # Under rules it matters of which PF.
+                pf = f"PF {_address(host, change)} of " if self._rules.every else ""
+                key = change.class_index, pf
+                merged[key] = merged.get(key, 0) + change.count
+        for (c, pf), count in merged.items():
+            one, _ = self._wanted.classes[c]
+            what = wording.wanted(one, count=count, quality="free ")
+            words = f"{what} on {pf}{host.name} (for {wording.names(self._nics[one][-count:])})"
+            yield Edit(kind=EditKind.FREE_DEVICE, count=count, words=words)
+
+    def _shortfall(self, host: HostState) -> RuledShortfall:
+        families = host.family_counts()
+        site = site_of(host, self._request) if self._rules.every else Site()
+        key = host.structure, tuple(self._facts(families)), site
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._find(host, families, site)
+        return found
+
+    def _find(self, host: HostState, families: list[FamilyCount], site: Site) -> RuledShortfall:
+        unruled = find_shortfall(self._wanted, families)
+        if not unruled.changes and not self._is_hopeless:
+            obstacles = self._rules.in_the_way(host)
+            if len(obstacles) <= 1:  # No device has to be freed, and no fewer rules will do.
+                return RuledShortfall(obstacles, unruled)
+        return find_ruled_shortfall(self._wanted, families, site, self._kept, unruled)
+
+    def _facts(self, families: list[FamilyCount]) -> Iterator[int]:
+        """All that a shortfall depends on; more devices than NICs are as good as just enough."""
+        enough = self._wanted.nic_count
+        for family in families:
+            yield family.is_given_away
+            yield family.owned_vf_count if self._wants_pf else 0
+            for pool in family.pools:
+                yield min(pool.free, enough)
+                yield min(pool.offered - pool.free, enough)
+
+
+def fewest_bridges(wanted: Sequence[frozenset[PhysicalNetwork]]) -> tuple[PhysicalNetwork, ...]:
+    """The fewest physical networks of which each of these sets has one; of these, the first."""
+    names = sorted(frozenset[PhysicalNetwork]().union(*wanted))
+    return next(
+        chosen
+        for count in range(len(names) + 1)
+        for chosen in combinations(names, count)
+        if all(each.intersection(chosen) for each in wanted)
+    )
+
+
+def _words_of_host(request: PlacementRequest, host: HostState, reason: Reason) -> str:
+    match reason:
+        case Reason.NOT_THE_HOST_ASKED_FOR:
+            return f"ask for {host.name} instead of {request.only_host}"
+        case Reason.EXCLUDED:
+            return f"let {host.name} be tried again, which has refused this server"
+        case Reason.DISABLED:
+            return f"enable {host.name}"
+        case Reason.DOWN:
+            return f"bring back the agent of {host.name}"
+        case Reason.STUCK:
+            return f"solve the problem of {host.name} ({host.problem})"
+        case Reason.NO_VCPUS:
+            short = request.vcpus - host.free_vcpus
+            return wording.amount(short, "free vCPU", "free vCPUs") + f" on {host.name}"
+        case Reason.NO_MEMORY:
+            short = request.memory_mib - host.free_memory_mib
+            unit = "MiB of free memory"
+            return wording.amount(short, unit, unit) + f" on {host.name}"
+        case Reason.NO_DISK:
+            short = request.disk_gib - host.free_disk_gib
+            unit = "GiB of free disk"
+            return wording.amount(short, unit, unit) + f" on {host.name}"
+        case _:
+            raise AssertionError(f"{reason} is no reason of a host")
+
+
+def _to_offer(one: NicClass, count: int, names: list[str], host: HostName) -> str:
+    who = wording.names(names[-count:])
+    return f"{wording.wanted(one, count=count, quality='')} on offer on {host} (for {who})"
+
+
+def _address(host: HostState, change: Change) -> str:
+    assert change.family is not None
+    return host.addresses[change.family] or "?"

@@ -1,0 +1,70 @@
+"""Why one host refuses a request, and the least that would have to change there.
+
+Looks at one host after another, and works out once what is the same for several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from trunkline.placement.asks.edits import Edit, EditKind, Size, size_of_edits
+from trunkline.placement.asks.request import HostRefusal, PlacementRequest, Reason
+from trunkline.placement.hosts.feasibility import host_reasons
+from trunkline.placement.hosts.host_state import HostState
+from trunkline.placement.reasons.changes import Changes
+from trunkline.placement.reasons.nic_reasons import NicReasons
+
+
+class Judge:
+    """Judges hosts as to one request."""
+
+    def __init__(self, request: PlacementRequest) -> None:
+        self._request = request
+        self._reasons = NicReasons(request)
+        self.rules = self._reasons.rules
+        self._changes = Changes(request, self.rules)
+
+    def refusal(self, host: HostState) -> HostRefusal | None:
+        """Say why a host refuses, and what would have to change; None: it does not refuse."""
+        reasons = host_reasons(self._request, host)
+        nics = self._reasons.of(host)
+        if not reasons and not nics:
+            return None
+        edits = self._changes.at(host, reasons)
+        return HostRefusal(
+            host_id=host.id,
+            host_name=host.name,
+            reasons=reasons,
+            nics=nics,
+            detail="; ".join(_details(self._request, host, reasons)),
+            missing=_missing(edits),
+            edits=edits,
+        )
+
+    def size(self, host: HostState) -> Size:
+        """How much would have to change on a host that refuses."""
+        return size_of_edits(self._changes.at(host, host_reasons(self._request, host)))
+
+    def is_crowded(self, host: HostState) -> bool:
+        """Whether the NICs that fit alone on a host don't fit together."""
+        return self._reasons.is_crowded(host)
+
+
+def _missing(edits: Sequence[Edit]) -> int:
+    """How many devices would have to be free, if that is all that lacks."""
+    if any(edit.kind is not EditKind.FREE_DEVICE for edit in edits):
+        return 0
+    return sum(edit.count for edit in edits)
+
+
+def _details(
+    request: PlacementRequest, host: HostState, reasons: tuple[Reason, ...]
+) -> Iterator[str]:
+    if Reason.STUCK in reasons:
+        yield host.problem
+    if Reason.NO_VCPUS in reasons:
+        yield f"{host.free_vcpus} vCPUs free, {request.vcpus} wanted"
+    if Reason.NO_MEMORY in reasons:
+        yield f"{host.free_memory_mib} MiB of memory free, {request.memory_mib} wanted"
+    if Reason.NO_DISK in reasons:
+        yield f"{host.free_disk_gib} GiB of disk free, {request.disk_gib} wanted"

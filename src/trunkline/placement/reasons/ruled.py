@@ -1,0 +1,168 @@
+"""The hard rules of a request on one host after another: whether they can be kept, or which not.
+
+A host is looked at by all that decides: which NICs the devices of each pool fit and how many of
+them there are, where PFs are and what they can guarantee, and where the guest can be. Hosts that
+are alike in this are looked at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.domain.nic_rules import NumaPolicy, Scope
+from trunkline.placement.asks import wording
+from trunkline.placement.asks.demand import NicClass, classes_and_rules, make_demand
+from trunkline.placement.asks.request import NicReason, PlacementRequest, Reason
+from trunkline.placement.hosts.feasibility import Fit, site_of
+from trunkline.placement.hosts.host_state import HostState
+from trunkline.placement.hosts.structure import Profile, Structure
+from trunkline.placement.matching.problem import ClassRule, Costs, Problem
+from trunkline.placement.reasons.obstacles import Obstacle, find_obstacles, obstacles
+
+_Rows = tuple[tuple[bool, ...], ...]  # [slot][class] whether it fits; empty: it fits none.
+
+
+class Rules:
+    """The rules of one request that must hold."""
+
+    def __init__(self, request: PlacementRequest) -> None:
+        self._request = request
+        _, self._rules = classes_and_rules(request)
+        self._demand = make_demand(request)
+        classes = self._demand.device_classes
+        self._nic_count = sum(count for _, count in classes)
+        self.every = tuple(obstacles(rules_alone(classes, self._demand.rules)))
+        self._needs_bandwidth = any(one.reason is Reason.BANDWIDTH for one in self.every)
+        self._needs_nodes = any(one.reason is Reason.NUMA for one in self.every)
+        self._fitting: dict[int, tuple[bool, ...]] = {}  # By profile, as the fleet counts them.
+        self._rows: dict[Structure, _Rows] = {}
+        self._shared: dict[_Rows, _Rows] = {}  # So that equal ones are the same.
+        self._found: dict[object, tuple[Obstacle, ...]] = {}
+        self._alike: dict[object, tuple[Obstacle, ...]] = {}
+        self._by_place = any(one.scope is not Scope.PF for one in self._demand.rules)
+
+    def in_the_way(self, host: HostState) -> tuple[Obstacle, ...]:
+        """The rules that would have to go on a host whose devices would do without rules."""
+        if not self.every:
+            return ()
+        key = self._key(host)
+        found = self._found.get(key)
+        if found is None:
+            alike = self._shape(host)
+            found = self._alike.get(alike)
+            if found is None:
+                found = self._alike[alike] = find_obstacles(self._problem(host), devices_do=True)
+            self._found[key] = found
+        return found
+
+    def reasons(self, host: HostState) -> tuple[NicReason, ...]:
+        """The same, NIC by NIC in the request's order; one NIC may have several."""
+        found = self.in_the_way(host)
+        return tuple(
+            NicReason(nic=nic, reason=one.reason, detail=self._detail(one))
+            for nic in (nic.nic for nic in self._request.nics)
+            for one in found
+            if nic in self.nics_of(one)
+        )
+
+    def nics_of(self, one: Obstacle) -> list[str]:
+        """The NICs that a rule is about, in the request's order."""
+        if one.rule is not None:
+            return [n.nic for n in self._request.nics if n.nic in self._rules[one.rule].nics]
+        if one.reason is Reason.NUMA:
+            return [n.nic for n in self._request.nics if n.numa and is_hard(n.numa)]
+        return [n.nic for n in self._request.nics if n.egress_mbps or n.ingress_mbps]
+
+    def words(self, one: Obstacle) -> str:
+        """What a rule demands, e.g. `nic 0 and nic 1 on one PF`."""
+        names = wording.names(self.nics_of(one))
+        if one.rule is not None:
+            place = wording.scope_name(self._rules[one.rule].scope)
+            if self._rules[one.rule].apart:
+                return f"{names} each on a {place} of its own"
+            return f"{names} on one {place}"
+        if one.reason is Reason.NUMA:
+            return f"{names} by the guest's NUMA node"
+        return f"so much guaranteed to {names}"
+
+    def _detail(self, one: Obstacle) -> str:
+        return f"devices would do, but not with {self.words(one)}"
+
+    def _problem(self, host: HostState) -> Problem:
+        rows = self._rows_of(host.structure)
+        costs: Costs = tuple(
+            tuple(0 if row and row[c] else None for row in rows)
+            for c in range(len(self._demand.device_classes))
+        )
+        fit = Fit(self._demand, host.structure, costs)
+        return fit.problem(host.usable, site_of(host, self._request))
+
+    def _rows_of(self, structure: Structure) -> _Rows:
+        rows = self._rows.get(structure)
+        if rows is None:
+            fitting = self._fitting
+            for number, slot in zip(structure.profile_numbers, structure.slots, strict=True):
+                if number not in fitting:
+                    fitting[number] = self._row(slot.profile)
+            rows = tuple([fitting[number] for number in structure.profile_numbers])
+            rows = self._rows[structure] = self._shared.setdefault(rows, rows)
+        return rows
+
+    def _row(self, profile: Profile) -> tuple[bool, ...]:
+        classes = self._demand.device_classes
+        row = tuple(one.fits(profile.kind, profile.attributes) for one, _ in classes)
+        return row if any(row) else ()
+
+    def _shape(self, host: HostState) -> object:
+        """What makes hosts alike but for the order of their families."""
+        structure, enough = host.structure, self._nic_count
+        rows, site = self._rows_of(structure), site_of(host, self._request)
+        families = []
+        for f, family in enumerate(structure.families):
+            slots = family.parts if family.whole is None else (family.whole, *family.parts)
+            given = sorted(
+                (structure.whole[slot], rows[slot], min(host.usable[slot], enough))
+                for slot in slots
+                if rows[slot]
+            )
+            left = (site.egress_left[f], site.ingress_left[f]) if self._needs_bandwidth else ()
+            place = site.places[f] if self._by_place or self._needs_nodes else None
+            families.append((given, repr(place), repr(left)))
+        nodes = (site.numa_nodes, site.numa_sockets) if self._needs_nodes else ()
+        return repr(sorted(families)), nodes
+
+    def _key(self, host: HostState) -> object:
+        """The same, quickly told apart: hosts with one key are alike, though not the reverse."""
+        structure, enough = host.structure, self._nic_count
+        rows = self._rows_of(structure)
+        usable = tuple(
+            [
+                (count if count < enough else enough) if row else 0
+                for count, row in zip(host.usable, rows, strict=True)
+            ]
+        )
+        site: object = None
+        if self._needs_bandwidth or (self._needs_nodes and host.numa):
+            site = site_of(host, self._request)
+        # Equal places are the same, as equal rows are.
+        return id(rows), usable, structure.family, structure.whole, id(host.places), site
+
+
+def rules_alone(classes: Sequence[tuple[NicClass, int]], rules: tuple[ClassRule, ...]) -> Problem:
+    """Make a problem of rules, without devices."""
+    return Problem(
+        counts=(),
+        costs=(),
+        free=(),
+        family=(),
+        whole=(),
+        rules=rules,
+        numa=tuple(one.numa for one, _ in classes),
+        egress=tuple(one.egress_mbps for one, _ in classes),
+        ingress=tuple(one.ingress_mbps for one, _ in classes),
+    )
+
+
+def is_hard(policy: NumaPolicy) -> bool:
+    """Whether the policy must hold."""
+    return policy is not NumaPolicy.PREFERRED

@@ -1,0 +1,202 @@
+"""The least change by which a host's devices would do under rules: which to free, which to drop.
+
+Fewest edits in all; of these, fewest devices freed. Rules are dropped one set after another, and
+for each set the cheapest match is found in which the other rules hold: exact, since no set is
+tried that could not be better than what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from trunkline.placement.hosts.feasibility import Site
+from trunkline.placement.hosts.host_state import FamilyCount
+from trunkline.placement.matching.match import STATES_MAX, Problem, Solution, solve
+from trunkline.placement.matching.problem import ClassRule
+from trunkline.placement.reasons.obstacles import Obstacle, without
+from trunkline.placement.reasons.ruled import is_hard
+from trunkline.placement.reasons.shortfall import (
+    Change,
+    Shortfall,
+    Wanted,
+    changes_of,
+    given_away_for,
+    priced_slots,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RuledShortfall:
+    """What would have to change, and which rules would have to go."""
+
+    dropped: tuple[Obstacle, ...]
+    devices: Shortfall
+
+
+def find_ruled_shortfall(
+    wanted: Wanted,
+    families: Sequence[FamilyCount],
+    site: Site,
+    rules: KeptRules,
+    unruled: Shortfall,
+) -> RuledShortfall:
+    """Work out the least change.
+
+    Args:
+        wanted: Classes of the demand.
+        families: What the host has.
+        site: Where they are.
+        rules: That must hold, and what can be dropped of them.
+        unruled: The least change without any rule.
+    """
+    best = RuledShortfall(rules.every, unruled)
+    if not wanted.classes:
+        return RuledShortfall((), unruled)
+    for count in range(len(rules.every)):
+        if (count + unruled.to_free, unruled.to_free) >= _size(best):
+            break
+        for dropped in combinations(rules.every, count):
+            kept = _Kept(wanted, families, site, rules.without(dropped))
+            devices = kept.cheapest(unruled, limit=_size(best)[0] - count)
+            if devices is not None:
+                found = RuledShortfall(dropped, devices)
+                best = min(best, found, key=_size)
+    return best
+
+
+def _size(found: RuledShortfall) -> tuple[int, int]:
+    return len(found.dropped) + found.devices.to_free, found.devices.to_free
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRules:
+    """Over the classes wanted. A problem with them alone, and nothing to choose from."""
+
+    problem: Problem
+    every: tuple[Obstacle, ...]  # That can be dropped, in the order in which to do so.
+
+    def without(self, dropped: Sequence[Obstacle]) -> Problem:
+        """Keep all but these."""
+        kept = without(self.problem, dropped)
+        return replace(
+            kept,
+            rules=tuple(rule for rule in kept.rules if rule.hard),
+            numa=tuple(policy if policy and is_hard(policy) else None for policy in kept.numa),
+        )
+
+
+class _Kept:
+    """Matches in which some rules hold."""
+
+    def __init__(
+        self, wanted: Wanted, families: Sequence[FamilyCount], site: Site, rules: Problem
+    ) -> None:
+        self._wanted, self._families, self._site, self._rules = wanted, families, site, rules
+
+    def cheapest(self, unruled: Shortfall, *, limit: int) -> Shortfall | None:
+        """The least to be freed, up to a limit; devices are put on offer as without rules.
+
+        One that is put on offer is where the rules want it.
+        """
+        best: Shortfall | None = None
+        given_away = given_away_for(self._wanted, self._families)
+        for offered in _parts(self._wanted.classes, unruled.to_offer):
+            for opened in _sets(given_away, self._wanted.nic_count):
+                if len(opened) > (limit if best is None else best.to_free - 1):
+                    break
+                found = self._match(offered, opened)
+                if found is None or found.to_free > limit:
+                    continue
+                if best is None or found.to_free < best.to_free:
+                    best = found
+                    if best.to_free == unruled.to_free:
+                        return best
+        return best
+
+    def _match(self, offered: Sequence[int], opened: Sequence[int]) -> Shortfall | None:
+        wanted, rules = self._wanted, self._rules
+        counts = [count - less for (_, count), less in zip(wanted.classes, offered, strict=True)]
+        left = [c for c, count in enumerate(counts) if count]
+        slots = priced_slots(wanted, self._families, opened)
+        solution = _solve_surely(
+            Problem(
+                counts=tuple(counts[c] for c in left),
+                costs=tuple(
+                    tuple(slot.price if slot.fits[c] else None for slot in slots) for c in left
+                ),
+                free=tuple(slot.free for slot in slots),
+                family=tuple(slot.family for slot in slots),
+                whole=tuple(slot.whole for slot in slots),
+                numa=tuple(rules.numa[c] for c in left) if rules.numa else (),
+                egress=tuple(rules.egress[c] for c in left) if rules.egress else (),
+                ingress=tuple(rules.ingress[c] for c in left) if rules.ingress else (),
+                rules=tuple(_over(rules.rules, left, counts)),
+                places=self._site.places,
+                egress_left=self._site.egress_left,
+                ingress_left=self._site.ingress_left,
+                numa_nodes=self._site.numa_nodes,
+                numa_sockets=self._site.numa_sockets,
+            )
+        )
+        if solution is None:
+            return None
+        taken = [[0] * len(slots) for _ in counts]
+        for c, row in zip(left, solution.taken, strict=True):
+            taken[c] = row
+        changes = (
+            *self._changes_of_offers(offered),
+            *changes_of(wanted, taken, slots, opened),
+        )
+        return Shortfall(
+            to_free=solution.cost + len(opened), to_offer=sum(offered), changes=changes
+        )
+
+    def _changes_of_offers(self, offered: Sequence[int]) -> Iterator[Change]:
+        for c, ((one, _), count) in enumerate(zip(self._wanted.classes, offered, strict=True)):
+            if count:
+                assert one.kind is not None
+                yield Change(class_index=c, family=None, device_kind=one.kind, count=count)
+
+
+def _over(
+    rules: Sequence[ClassRule], left: Sequence[int], counts: Sequence[int]
+) -> Iterator[ClassRule]:
+    """The rules that still are about two NICs or more."""
+    number = {c: n for n, c in enumerate(left)}
+    for rule in rules:
+        classes = [c for c in rule.classes if c in number]
+        if sum(counts[c] for c in classes) > 1:
+            yield replace(rule, classes=tuple(number[c] for c in classes))
+
+
+def _parts(classes: Sequence[tuple[object, int]], total: int) -> Iterator[list[int]]:
+    """Yield the ways to take so many NICs out of classes."""
+    if not classes:
+        if not total:
+            yield []
+        return
+    (_, count), *rest = classes
+    for less in range(min(count, total), -1, -1):
+        for others in _parts(rest, total - less):
+            yield [less, *others]
+
+
+def _sets(given_away: Sequence[int], nic_count: int) -> Iterator[tuple[int, ...]]:
+    """Yield sets of families, smallest first; more than there are NICs help nobody."""
+    for count in range(min(len(given_away), nic_count) + 1):
+        yield from combinations(given_away, count)
+
+
+def _solve_surely(problem: Problem) -> Solution | None:
+    """Find the cheapest match, however long that takes to prove."""
+    states_max = STATES_MAX
+    while True:
+        solution = solve(problem, states_max=states_max)
+        if solution is None or solution.is_proven or states_max >= _STATES_LIMIT:
+            return solution
+        states_max *= 10
+
+
+_STATES_LIMIT = 100 * STATES_MAX  # Some seconds; nothing but what is made up to be hard needs it.

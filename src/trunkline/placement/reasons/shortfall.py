@@ -1,0 +1,192 @@
+"""How far a host's devices are from taking a demand: what would have to be free, or on offer.
+
+The same exact match as a decision's, over more: devices with owners can be had too, at the price
+of freeing them, and at a price beyond all of these, devices that do not exist. The cheapest
+assignment then says what the least change is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from trunkline.domain.device import DeviceKind
+from trunkline.placement.asks.demand import NicClass
+from trunkline.placement.hosts.host_state import FamilyCount, PoolCount
+from trunkline.placement.hosts.structure import Profile
+from trunkline.placement.matching.match import Problem, Solution, solve
+
+_NOT_ON_OFFER = 1_000_000  # Dearer than freeing all devices of any host.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One thing that would have to change; indexes into the families given."""
+
+    class_index: int | None  # For which class of NICs; None: for several.
+    family: int | None  # None: any, as the devices would have to be put on offer first.
+    device_kind: DeviceKind
+    count: int  # Devices that would have to be free, or be there.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """The least change by which the devices would do."""
+
+    to_free: int = 0  # Devices with owners that would have to be free.
+    to_offer: int = 0  # Devices that would have to be there at all.
+    changes: tuple[Change, ...] = ()
+
+
+class Wanted:
+    """Classes of NICs that want devices, and which devices fit them."""
+
+    def __init__(self, classes: Sequence[tuple[NicClass, int]]) -> None:
+        self.classes = classes
+        self.nic_count = sum(count for _, count in classes)
+        self._fitting: dict[Profile, tuple[bool, ...]] = {}
+
+    def fitting(self, profile: Profile) -> tuple[bool, ...]:
+        """[class] whether a device of this profile fits; empty: it fits none."""
+        found = self._fitting.get(profile)
+        if found is None:
+            found = tuple(one.fits(profile.kind, profile.attributes) for one, _ in self.classes)
+            found = self._fitting[profile] = found if any(found) else ()
+        return found
+
+
+@dataclass(slots=True)
+class PricedSlot:
+    """Devices that can be had at a price: with owners, or without."""
+
+    family: int
+    pool: PoolCount | None  # None: stands for devices that do not exist.
+    fits: tuple[bool, ...]  # [class]
+    free: int
+    price: int  # For each device.
+    whole: bool = False
+
+
+def find_shortfall(wanted: Wanted, families: Sequence[FamilyCount]) -> Shortfall:
+    """Work out the least change; an empty one means that the devices do as they are.
+
+    A PF with an owner shuts all its VFs, at one price for all of them, which no flow expresses:
+    sets of such PFs to be freed are tried, smallest first, PFs that are alike but once.
+    """
+    if not wanted.classes:
+        return Shortfall()
+    given_away = given_away_for(wanted, families)
+    slots = _slots(wanted, families, given_away)
+    solution = _solve(wanted, slots)
+    least = solution.cost  # With all of them open, without the price of opening.
+    best = (least + len(given_away), solution, slots, given_away)
+    kinds: dict[FamilyCount, list[int]] = {}
+    for f in given_away:
+        kinds.setdefault(families[f], []).append(f)
+    for count in range(len(given_away)):
+        if best[0] <= least + count:
+            break
+        for opened in _choices(list(kinds.values()), count):
+            slots = _slots(wanted, families, opened)
+            solution = _solve(wanted, slots)
+            if solution.cost + count < best[0]:
+                best = (solution.cost + count, solution, slots, opened)
+    size, solution, slots, opened = best
+    return Shortfall(
+        to_free=size % _NOT_ON_OFFER,
+        to_offer=size // _NOT_ON_OFFER,
+        changes=tuple(changes_of(wanted, solution.taken, slots, opened)),
+    )
+
+
+def given_away_for(wanted: Wanted, families: Sequence[FamilyCount]) -> list[int]:
+    """Find the families whose PF has an owner, and whose VFs are wanted."""
+    return [
+        f
+        for f, family in enumerate(families)
+        if family.is_given_away and any(wanted.fitting(part.profile) for part in family.parts)
+    ]
+
+
+def _choices(kinds: Sequence[Sequence[int]], count: int) -> Iterator[list[int]]:
+    """Yield the ways to choose so many, which of a kind being no matter."""
+    if not count:
+        yield []
+        return
+    if not kinds:
+        return
+    first, *rest = kinds
+    for of_first in range(min(count, len(first)), -1, -1):
+        for others in _choices(rest, count - of_first):
+            yield [*first[:of_first], *others]
+
+
+def _slots(
+    wanted: Wanted, families: Sequence[FamilyCount], opened: Sequence[int]
+) -> list[PricedSlot]:
+    anything = (True,) * len(wanted.classes)
+    unlimited = PricedSlot(-1, None, anything, wanted.nic_count, _NOT_ON_OFFER)
+    return [*priced_slots(wanted, families, opened), unlimited]
+
+
+def priced_slots(
+    wanted: Wanted, families: Sequence[FamilyCount], opened: Sequence[int]
+) -> list[PricedSlot]:
+    """List what can be had if the PFs of some families lose their owners."""
+    slots: list[PricedSlot] = []
+    for f, family in enumerate(families):
+        shut = family.is_given_away and f not in opened
+        whole = family.whole
+        if whole is not None and whole.offered and (fits := wanted.fitting(whole.profile)):
+            slots.append(PricedSlot(f, whole, fits, 1, family.owned_vf_count + shut, whole=True))
+        for pool in () if shut else family.parts:
+            if fits := wanted.fitting(pool.profile):
+                slots.append(PricedSlot(f, pool, fits, pool.free, 0))
+                slots.append(PricedSlot(f, pool, fits, pool.offered - pool.free, 1))
+    return slots
+
+
+def _solve(wanted: Wanted, slots: Sequence[PricedSlot]) -> Solution:
+    solution = solve(
+        Problem(
+            counts=tuple(count for _, count in wanted.classes),
+            costs=tuple(
+                tuple(slot.price if slot.fits[c] else None for slot in slots)
+                for c in range(len(wanted.classes))
+            ),
+            free=tuple(slot.free for slot in slots),
+            family=tuple(slot.family for slot in slots),
+            whole=tuple(slot.whole for slot in slots),
+        )
+    )
+    assert solution is not None, "devices that do not exist are always to be had"
+    return solution
+
+
+def changes_of(
+    wanted: Wanted,
+    taken: Sequence[Sequence[int]],
+    slots: Sequence[PricedSlot],
+    opened: Sequence[int],
+) -> Iterator[Change]:
+    """Say what would have to change for an assignment."""
+    for family in opened:
+        yield Change(class_index=None, family=family, device_kind=DeviceKind.PF, count=1)
+    for c, (one, _) in enumerate(wanted.classes):
+        assert one.kind is not None
+        not_there = 0
+        freed: dict[int, int] = {}  # [family]
+        for slot, count in zip(slots, taken[c], strict=True):
+            if not count or not slot.price:
+                continue
+            if slot.pool is None:
+                not_there += count
+            elif slot.whole:
+                kind = DeviceKind.PF if slot.pool.owned else DeviceKind.VF
+                yield Change(class_index=c, family=slot.family, device_kind=kind, count=slot.price)
+            else:
+                freed[slot.family] = freed.get(slot.family, 0) + count
+        for family, count in freed.items():
+            yield Change(class_index=c, family=family, device_kind=one.kind, count=count)
+        if not_there:
+            yield Change(class_index=c, family=None, device_kind=one.kind, count=not_there)
