@@ -66,7 +66,7 @@ def _moves(kind: EditKind, owned: Owned, *, named: bool) -> str:
     if not servers:
         return ""
     if len(servers) == 1:
-        return f"move away {servers[0].server_name if named else 'one server'}"
+        return f"move away the server {servers[0].server_name}" if named else "move away one server"
     counted = f"{'these ' if named else ''}{_number(len(servers))} servers"
     if all(one.amount >= needed for one in servers):
         said, amounts = f"move away one of {counted}", False

@@ -84,7 +84,11 @@ class Owners:
         """
         stuck = [resident.server_id for resident in found.stuck]
         gone = {*stuck, *(move.resident.server_id for move in found.moves)}
-        self._holders = {at: one for at, one in self._holders.items() if one.server_id not in gone}
+        self._holders = {
+            at: one
+            for at, one in self._holders.items()
+            if not (_is_server(one) and one.server_id in gone)
+        }
         self._servers = {
             host_id: [server for server in servers if server.server_id not in gone]
             for host_id, servers in self._servers.items()
