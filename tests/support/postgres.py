@@ -21,6 +21,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from trunkline.store.schema import open_store
+
 ROLE = "trunkline"
 START_SECONDS_MAX = 60
 _PR_SET_PDEATHSIG = 1
@@ -70,7 +72,7 @@ def _die_with_the_tests() -> None:
 
 
 class PostgresCluster:
-    """A running cluster; makes databases, each fresh."""
+    """A running cluster; makes databases, each one test's alone."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -78,6 +80,7 @@ class PostgresCluster:
         self._user = unprivileged_user()
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
+        self._migrated: str | None = None  # The database that migrated ones are copied from.
 
     def start(self) -> None:
         """Make the cluster and wait until it takes connections."""
@@ -131,14 +134,24 @@ class PostgresCluster:
         """The SQLAlchemy URL of a database."""
         return f"postgresql+psycopg://{ROLE}@/{database}?host={self._home}"
 
+    def new_empty_database(self) -> str:
+        """Make a database without any table and return its SQLAlchemy URL."""
+        return self.url(self._copy_of("template0"))
+
     def new_database(self) -> str:
-        """Make an empty database and return its SQLAlchemy URL."""
+        """Make a database with this version's schema and no rows, and return its SQLAlchemy URL."""
+        if self._migrated is None:
+            self._migrated = self._copy_of("template0")
+            open_store(self.url(self._migrated)).close()
+        return self.url(self._copy_of(self._migrated))
+
+    def _copy_of(self, template: str) -> str:
         name = f"test_{next(self._numbers)}"
         with psycopg.connect(
             host=str(self._home), user=ROLE, dbname="postgres", autocommit=True
         ) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
-        return self.url(name)
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        return name
 
     def stop(self) -> None:
         """Stop by pid, dropping whoever is still connected."""
@@ -168,5 +181,11 @@ def postgres_cluster() -> Iterator[PostgresCluster]:
 
 @pytest.fixture(scope="session")
 def new_postgres_database(postgres_cluster: PostgresCluster) -> Callable[[], str]:
-    """Each call makes a fresh database and returns its URL (`postgresql+psycopg://…`)."""
+    """Each call makes a database with the schema and no rows, and returns its URL."""
     return postgres_cluster.new_database
+
+
+@pytest.fixture(scope="session")
+def new_empty_postgres_database(postgres_cluster: PostgresCluster) -> Callable[[], str]:
+    """Each call makes a database without any table, and returns its URL."""
+    return postgres_cluster.new_empty_database
