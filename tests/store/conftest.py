@@ -55,7 +55,7 @@ def shared_store(
     """A store for many examples, each of which leaves its rows or undoes them."""
     url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'trunkline.db'}"
     if request.param == "postgresql":
-        url = request.getfixturevalue("new_postgres_database")()
+        url = request.getfixturevalue("postgres_cluster").new_database()
     opened = open_store(url, inline=True)
     yield opened
     opened.close()

@@ -72,7 +72,7 @@ def warm_openstack(python: Path) -> Iterator[WarmOpenStack]:
         with theirs:
             process = subprocess.Popen(
                 [str(python), str(PINS / "warm_openstack.py")],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 env={"PATH": os.environ["PATH"], "HOME": home},
             )
         try:
