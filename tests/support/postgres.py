@@ -183,12 +183,21 @@ class PostgresCluster:
                 self._process.wait(timeout=30)
 
 
+def _remove_what_the_dead_left(place: Path) -> None:
+    """Remove the clusters of tests that were killed."""
+    for home in place.glob("tl-pg-*-*"):
+        if not Path("/proc", home.name.split("-")[2]).exists():
+            shutil.rmtree(home, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[PostgresCluster]:
     """One cluster for each test worker."""
     # Short, and open to the cluster's user: a socket's path has at most 107 bytes (unix(7)), and
     # pytest's own temporary directories are closed to other users.
-    home = Path(tempfile.mkdtemp(prefix="tl-pg-", dir=directory_in_memory() or "/tmp"))
+    place = directory_in_memory() or Path("/tmp")
+    _remove_what_the_dead_left(place)
+    home = Path(tempfile.mkdtemp(prefix=f"tl-pg-{os.getpid()}-", dir=place))
     cluster = PostgresCluster(home)
     try:
         cluster.start()
