@@ -14,7 +14,7 @@ from functools import cached_property
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, PhysicalNetwork
-from trunkline.placement.hosts.bits import bits_of
+from trunkline.placement.hosts.bits import numbers_in, union
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,16 @@ class Profile:
 
     @cached_property
     def spare_tags(self) -> frozenset[tuple[str, str]]:
-        """The tags that make it worth leaving to those who ask for them.
+        """The tags that make it worth leaving to those who ask for them."""
+        return spare_tags(self.attributes)
 
-        Facts of the hardware are no rarity, and a tag that says `false` offers nothing.
-        """
-        return frozenset((k, v) for k, v in self.attributes if k.startswith("e.") and v != "false")
+
+def spare_tags(attributes: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """Return the tags that make a device worth leaving to those who ask for them.
+
+    Facts of the hardware are no rarity, and a tag that says `false` offers nothing.
+    """
+    return frozenset((k, v) for k, v in attributes if k.startswith("e.") and v != "false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ class Structures:
         self.profiles: list[Profile] = []  # By their numbers.
         self._numbers: dict[Profile, int] = {}
         self._with: dict[tuple[str, str], int] = {}  # Bitmap of the profiles with an attribute.
+        self._of_kind: dict[DeviceKind, int] = {}  # The same of a kind.
         self._texts: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def of(
@@ -131,13 +137,23 @@ class Structures:
 
     def profiles_with(self, ways: Iterable[Iterable[tuple[str, str]]]) -> Iterator[int]:
         """Yield the numbers of the profiles that have all attributes of one of the ways."""
+        return numbers_in(self._having(ways))
+
+    def profiles_of(
+        self, kinds: Iterable[DeviceKind | None], ways: Iterable[Iterable[tuple[str, str]]]
+    ) -> Iterator[int]:
+        """Yield those of them that are of one of these kinds."""
+        of_kinds = union(self._of_kind.get(kind, 0) for kind in kinds if kind is not None)
+        return numbers_in(of_kinds & self._having(ways))
+
+    def _having(self, ways: Iterable[Iterable[tuple[str, str]]]) -> int:
         found = 0
         for way in ways:
             having = (1 << len(self.profiles)) - 1
             for attribute in way:
                 having &= self._with.get(attribute, 0)
             found |= having
-        return (bit.bit_length() - 1 for bit in bits_of(found))
+        return found
 
     def share(self, texts: tuple[str, ...]) -> tuple[str, ...]:
         """Return the one tuple of these texts, whoever asks."""
@@ -159,6 +175,7 @@ class Structures:
         number = self._numbers.setdefault(profile, len(self.profiles))
         if number == len(self.profiles):
             self.profiles.append(profile)
+            self._of_kind[profile.kind] = self._of_kind.get(profile.kind, 0) | 1 << number
             for attribute in profile.attributes:
                 self._with[attribute] = self._with.get(attribute, 0) | 1 << number
         return self.profiles[number]
