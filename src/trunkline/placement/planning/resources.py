@@ -69,6 +69,10 @@ class Ground:
     guarantees: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     """[devices' resource] What the guarantees of NICs there are taken from."""
 
+    def amounts(self, supply: Supply) -> list[int]:
+        """How much of each resource there is on a host."""
+        return [resource.amount(supply) for resource in self.resources]
+
     @property
     def is_plain(self) -> bool:
         """Whether a flow says all, once a guest's home is chosen."""
