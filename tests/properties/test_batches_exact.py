@@ -76,7 +76,7 @@ def test_as_many_are_placed_as_fit_and_no_more_than_are_wanted(seed: int) -> Non
         request, hosts = (competing_instance if number % 2 else random_instance)(dice)
         fit = sum(most_that_fit(request, host) for host in hosts)
         most = dice.choice((1, 2, 3, 5, MANY))
-        held = hold_batch(a_request(request), most, a_fleet(hosts))
+        held = hold_batch(a_request(request), most, a_fleet(hosts)).held
         assert len(held) == min(fit, most)
         check_choices(request, hosts, held)
 
@@ -86,7 +86,7 @@ def test_one_after_the_other_is_not_enough() -> None:
     dice, more = Random(5), 0
     for _ in range(600):
         request, hosts = competing_instance(dice)
-        held = hold_batch(a_request(request), MANY, a_fleet(hosts))
+        held = hold_batch(a_request(request), MANY, a_fleet(hosts)).held
         more += len(held) > one_by_one(request, hosts)
     assert more >= 5
 
@@ -98,7 +98,7 @@ def test_what_is_held_is_taken_and_undoing_it_leaves_the_fleet_as_it_was(seed: i
         request, hosts = random_instance(dice)
         fleet, asked = a_fleet(hosts), a_request(request)
         before = {host_id: fleet.view(host_id) for host_id in fleet.host_ids()}
-        held = hold_batch(asked, MANY, fleet)
+        held = hold_batch(asked, MANY, fleet).held
         if len(held) < MANY:
             assert find_placement(asked, fleet) is None
         for host_id in fleet.host_ids():
@@ -114,4 +114,4 @@ def test_what_is_held_is_taken_and_undoing_it_leaves_the_fleet_as_it_was(seed: i
 def test_an_empty_fleet_takes_none() -> None:
     request, _ = random_instance(Random(1))
     assert fitting_hosts(request, []) == set()
-    assert hold_batch(a_request(request), 3, a_fleet([])) == []
+    assert hold_batch(a_request(request), 3, a_fleet([])).held == []
