@@ -38,7 +38,7 @@ def _break(_svc: Services, _request: Request) -> Response:
 
 
 def _version(_svc: Services, request: Request) -> Response:
-    return Response(body={"microversion": str(request.microversion)})
+    return Response(body={"microversion": str(request.version)})
 
 
 def _missing(_svc: Services, request: Request) -> Response:

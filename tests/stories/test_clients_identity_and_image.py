@@ -40,7 +40,9 @@ def test_token_issue_and_catalog_list(cloud: tuple[Site, Path], run: Callable[..
     assert (token["project_id"], token["user_id"]) == (caller.project_id, caller.user_id)
     assert cloud[0].http.request("GET", "/identity/v3/projects", token=token["id"]).status == 200
     catalog = run("catalog", "list")
-    assert {entry["Type"] for entry in catalog} == {"identity", "compute", "network", "image"}
+    assert {entry["Type"] for entry in catalog} == {
+        "identity", "compute", "network", "image", "placement",
+    }  # fmt: skip
 
 
 def test_token_revoke(

@@ -68,7 +68,9 @@ def test_a_token_says_who_where_and_until_when(site: Site) -> None:
 def test_the_catalog_names_what_is_served_as_the_client_reached_it(site: Site) -> None:
     reply = login(site, password_login("demo", site.passwords.demo, "demo"))
     catalog = reply.json()["token"]["catalog"]
-    assert {entry["type"] for entry in catalog} == {"identity", "compute", "network", "image"}
+    assert {entry["type"] for entry in catalog} == {
+        "identity", "compute", "network", "image", "placement",
+    }  # fmt: skip
     for entry in catalog:
         assert {endpoint["interface"] for endpoint in entry["endpoints"]} == {
             "public",

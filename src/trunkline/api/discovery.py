@@ -5,6 +5,7 @@ from __future__ import annotations
 from trunkline.api.compute.versions import HIGHEST, LOWEST
 from trunkline.api.faces import Face
 from trunkline.api.http import Request, Response
+from trunkline.api.placement import versions as placement
 from trunkline.control.services import Services
 
 
@@ -107,6 +108,18 @@ def image_versions(_svc: Services, request: Request) -> Response:
             ]
         },
     )
+
+
+def placement_versions(_svc: Services, _request: Request) -> Response:
+    """Answer ``GET /placement``. The link is empty as Placement's is: it is where it was asked."""
+    version = {
+        "id": "v1.0",
+        "status": "CURRENT",
+        "min_version": str(placement.LOWEST),
+        "max_version": str(placement.HIGHEST),
+        "links": [{"rel": "self", "href": ""}],
+    }
+    return Response(body={"versions": [version]})
 
 
 def _self_link(request: Request, path: str) -> dict[str, str]:

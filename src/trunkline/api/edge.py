@@ -21,7 +21,7 @@ from starlette.types import Scope, Send
 
 from trunkline.api import transport
 from trunkline.api.authentication import authenticate_agent, authenticate_user
-from trunkline.api.compute.versions import HIGHEST, LOWEST
+from trunkline.api.compute.versions import SERVED as COMPUTE_VERSIONS
 from trunkline.api.errors import render_bug, render_error, render_problem
 from trunkline.api.faces import Face, face_of
 from trunkline.api.foreground import Foreground
@@ -33,6 +33,7 @@ from trunkline.api.limits import (
     WORKER_THREADS,
 )
 from trunkline.api.metrics import REQUESTS
+from trunkline.api.placement.versions import SERVED as PLACEMENT_VERSIONS
 from trunkline.api.problems import HttpProblem
 from trunkline.api.routing import Auth, Lane, Match, Route, Router
 from trunkline.api.versions import Microversion, negotiate, version_headers
@@ -44,6 +45,8 @@ from trunkline.domain.ids import HostName
 
 T = TypeVar("T")
 log: Final = structlog.get_logger("trunkline.api")
+
+_SERVED: Final = {Face.COMPUTE: COMPUTE_VERSIONS, Face.PLACEMENT: PLACEMENT_VERSIONS}
 
 
 @dataclass(slots=True)
@@ -146,7 +149,7 @@ class Edge:
             base_url=exchange.base_url,
             request_id=exchange.request_id,
             client_address=(scope.get("client") or ("", 0))[0],
-            microversion=_microversion(exchange, match.route, headers),
+            found_version=_microversion(exchange, match.route, headers),
             body=b""
             if match.route.streams
             else await transport.read_body(headers, receive, bytes_max=match.route.body_bytes_max),
@@ -272,10 +275,11 @@ class Edge:
 def _microversion(
     exchange: _Exchange, route: Route, headers: Mapping[str, str]
 ) -> Microversion | None:
-    if exchange.face is not Face.COMPUTE or route.auth is Auth.PUBLIC:
+    served = _SERVED.get(exchange.face)
+    if served is None or route.auth is Auth.PUBLIC:
         return None
-    version = negotiate(headers, lowest=LOWEST, highest=HIGHEST)
-    exchange.headers.update(version_headers(version))
+    version = negotiate(headers, served)
+    exchange.headers.update(version_headers(version, served))
     return version
 
 

@@ -93,6 +93,9 @@ def _body(
             return {name: {"code": status, "message": message}}
         case Face.IDENTITY | Face.IMAGE:
             return {"error": {"code": status, "message": message, "title": title}}
+        case Face.PLACEMENT:
+            detail = {"status": status, "title": title, "detail": message, "code": code}
+            return {"errors": [detail | {"request_id": request_id}]}
         case Face.TRUNKLINE:
             fields = {"field": error.field} if isinstance(error, Invalid) else {}
             return {

@@ -12,6 +12,7 @@ class Face(enum.Enum):
     NETWORK = "network"
     COMPUTE = "compute"
     IMAGE = "image"
+    PLACEMENT = "placement"
     TRUNKLINE = "trunkline"  # Our own API, and whatever belongs to no other face.
 
 

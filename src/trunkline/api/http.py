@@ -52,7 +52,7 @@ class Request:
     request_id: str
     client_address: str = ""  # The peer's, or what a trusted proxy says it is.
     body: bytes = b""
-    microversion: Microversion | None = None  # Compute only; negotiated.
+    found_version: Microversion | None = None  # Compute and placement only; negotiated.
     found_caller: Caller | None = None
     found_host: HostName | None = None
 
@@ -61,6 +61,12 @@ class Request:
         """Who is asking; only on routes that ask for a user."""
         assert self.found_caller is not None
         return self.found_caller
+
+    @property
+    def version(self) -> Microversion:
+        """The microversion; only on routes of faces that have any, with a user."""
+        assert self.found_version is not None
+        return self.found_version
 
     @property
     def host_name(self) -> HostName:

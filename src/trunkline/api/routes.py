@@ -9,6 +9,7 @@ from trunkline.api.compute.routes import ROUTES as COMPUTE
 from trunkline.api.identity.routes import ROUTES as IDENTITY
 from trunkline.api.image.routes import ROUTES as IMAGE
 from trunkline.api.network.routes import ROUTES as NETWORK
+from trunkline.api.placement.routes import ROUTES as PLACEMENT
 from trunkline.api.routing import Auth, Route, get
 from trunkline.api.v1.routes import ROUTES as V1
 
@@ -23,6 +24,15 @@ DISCOVERY: Final[tuple[Route, ...]] = (
     get("/network", discovery.network_versions, Auth.PUBLIC),
     get("/image", discovery.image_versions, Auth.PUBLIC),
     get("/image/versions", discovery.image_versions, Auth.PUBLIC),
+    get("/placement", discovery.placement_versions, Auth.PUBLIC),
 )
 
-ROUTES: Final[tuple[Route, ...]] = (*DISCOVERY, *IDENTITY, *NETWORK, *COMPUTE, *IMAGE, *V1)
+ROUTES: Final[tuple[Route, ...]] = (
+    *DISCOVERY,
+    *IDENTITY,
+    *NETWORK,
+    *COMPUTE,
+    *IMAGE,
+    *PLACEMENT,
+    *V1,
+)

@@ -1,9 +1,10 @@
-"""Compute's microversions: reading what a client asks for, and answering what it gets."""
+"""Microversions: reading what a client asks for, and answering what it gets."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from trunkline.api.problems import HttpProblem
@@ -12,7 +13,7 @@ _FORM: Final = re.compile(r"([1-9]\d{0,3})\.(0|[1-9]\d{0,3})")
 
 
 class Microversion(NamedTuple):
-    """A version of the compute API, e.g. 2.96. Compares as numbers: 2.9 < 2.10."""
+    """A version of one service's API, e.g. 2.96 of compute. Compares as numbers: 2.9 < 2.10."""
 
     major: int
     minor: int
@@ -29,22 +30,30 @@ class Microversion(NamedTuple):
         return f"{self.major}.{self.minor}"
 
 
-def negotiate(
-    headers: Mapping[str, str], *, lowest: Microversion, highest: Microversion
-) -> Microversion:
-    """Return the version that a request's headers ask for, as Nova reads them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedVersions:
+    """The microversions of one service, and how its clients name them."""
 
-    ``OpenStack-API-Version: compute X`` goes before ``X-OpenStack-Nova-API-Version: X``; without
-    either it is the lowest.
+    service: str  # In ``OpenStack-API-Version: SERVICE X``.
+    lowest: Microversion
+    highest: Microversion
+    own_header: str | None = None  # From before that header; it has the version alone.
+
+
+def negotiate(headers: Mapping[str, str], served: ServedVersions) -> Microversion:
+    """Return the version that a request's headers ask for, as OpenStack's services read them.
+
+    ``OpenStack-API-Version: SERVICE X`` goes before the service's own header; without either it is
+    the lowest.
 
     Raises:
         HttpProblem: 400 for a text of another form, 406 for a version that is not served.
     """
-    wanted = _asked_for(headers)
+    wanted = _asked_for(headers, served)
     if wanted is None:
-        return lowest
+        return served.lowest
     if wanted == "latest":
-        return highest
+        return served.highest
     try:
         version = Microversion.parse(wanted)
     except ValueError:
@@ -53,27 +62,26 @@ def negotiate(
             f"API Version String {wanted[:40]!r} is of invalid format. "
             "Must be of format MajorNum.MinorNum.",
         ) from None
-    if not lowest <= version <= highest:
+    if not served.lowest <= version <= served.highest:
         raise HttpProblem(
             406,
             f"Version {version} is not supported by the API. "
-            f"Minimum is {lowest} and maximum is {highest}.",
+            f"Minimum is {served.lowest} and maximum is {served.highest}.",
         )
     return version
 
 
-def _asked_for(headers: Mapping[str, str]) -> str | None:
+def _asked_for(headers: Mapping[str, str], served: ServedVersions) -> str | None:
     for entry in headers.get("openstack-api-version", "").split(","):
         service, _, version = entry.strip().partition(" ")
-        if service.lower() == "compute" and version:
+        if service.lower() == served.service and version:
             return version.strip()
-    return headers.get("x-openstack-nova-api-version")
+    return None if served.own_header is None else headers.get(served.own_header.lower())
 
 
-def version_headers(version: Microversion) -> dict[str, str]:
+def version_headers(version: Microversion, served: ServedVersions) -> dict[str, str]:
     """Return the headers that tell a client which version it got."""
-    return {
-        "OpenStack-API-Version": f"compute {version}",
-        "X-OpenStack-Nova-API-Version": str(version),
-        "Vary": "OpenStack-API-Version, X-OpenStack-Nova-API-Version",
-    }
+    headers = {"OpenStack-API-Version": f"{served.service} {version}"}
+    if served.own_header is not None:
+        headers[served.own_header] = str(version)
+    return headers | {"Vary": ", ".join(headers)}

@@ -86,6 +86,10 @@ class Bandwidths:
         """Return the PFs of a host that account any, or owe any."""
         return _uses(_OF_HOSTS.all(self._connection, among([host_id])))
 
+    def of_all(self) -> dict[DeviceId, BandwidthUse]:
+        """Return the PFs of all hosts that account any, or owe any."""
+        return _uses(self._connection.execute(select(bandwidths)).mappings())
+
     def left_of_host(self, host_id: HostId) -> dict[DeviceId, Bandwidth]:
         """Return what each PF of a host that accounts any has left."""
         return {device_id: use.left for device_id, use in self.of_host(host_id).items()}

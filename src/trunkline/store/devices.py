@@ -141,6 +141,16 @@ class Devices:
         """Return every device of a host, by address."""
         return self._where(devices.c.host_id == host_id)
 
+    def addresses_of_parents(self, host_id: HostId | None = None) -> dict[DeviceId, str]:
+        """Return the addresses of a host's devices that are no VFs; None: of all hosts."""
+        of_host = () if host_id is None else (devices.c.host_id == host_id,)
+        rows = self._connection.execute(
+            select(devices.c.id, devices.c.address).where(
+                devices.c.kind != DeviceKind.VF.value, *of_host
+            )
+        )
+        return {DeviceId(row.id): row.address for row in rows}
+
     def page(self, query: ListQuery) -> list[DeviceRecord]:
         """Return one page of devices.
 

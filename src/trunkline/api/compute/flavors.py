@@ -14,7 +14,6 @@ from trunkline.api.compute.paging import (
     marker_checked,
     page_links,
     page_query,
-    version_of,
 )
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
@@ -37,7 +36,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 def list_briefly(svc: Services, request: Request) -> Response:
     """Answer ``GET /flavors``."""
-    version = version_of(request)
+    version = request.version
     query, found = _fetch(svc, request)
     return _list_response(
         request, query, [brief_body(flavor, version, request.base_url) for flavor in found]
@@ -58,7 +57,7 @@ def _list_response(request: Request, query: ListQuery, bodies: list[dict[str, An
 def _fetch(svc: Services, request: Request) -> tuple[ListQuery, list[Flavor]]:
     known = {*PAGING, "is_public", "minRam", "minDisk"}
     for name in request.query.names():
-        if name not in known and version_of(request).minor >= 75:
+        if name not in known and request.version.minor >= 75:
             raise Invalid(name, f"unknown; there are {', '.join(sorted(known))}")
     query = page_query(request, sort_keys=SORT_KEYS, direction="asc")
     if (public := _is_public(request)) is not None:
@@ -99,7 +98,7 @@ def create(svc: Services, request: Request) -> Response:
     body.require_only(("flavor",))
     asked = body.fields("flavor")
     known = set(_CREATE_FIELDS)
-    if version_of(request).minor >= 55:
+    if request.version.minor >= 55:
         known.add("description")
     asked.require_only(known)
     flavor = flavors.create_flavor(svc, request.caller, _parse(asked))
@@ -155,7 +154,7 @@ def show(svc: Services, request: Request) -> Response:
 
 def update(svc: Services, request: Request) -> Response:
     """Answer ``PUT /flavors/{id}``: a new description."""
-    if version_of(request).minor < 55:
+    if request.version.minor < 55:
         raise HttpProblem(404, "a flavor's description can be changed from 2.55 on")
     asked = body_fields(request, "flavor")
     asked.require_only(("description",))
@@ -223,4 +222,4 @@ def _spec(asked: Fields, key: str) -> str:
 
 
 def _body(request: Request, flavor: Flavor) -> dict[str, Any]:
-    return flavor_body(flavor, version_of(request), request.base_url)
+    return flavor_body(flavor, request.version, request.base_url)

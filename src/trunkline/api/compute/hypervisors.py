@@ -12,7 +12,6 @@ from trunkline.api.compute.paging import (
     marker_checked,
     page_links,
     page_query,
-    version_of,
 )
 from trunkline.api.http import Request, Response
 from trunkline.api.problems import HttpProblem
@@ -38,7 +37,7 @@ def list_detailed(svc: Services, request: Request) -> Response:
 
 
 def _list(svc: Services, request: Request, body_of: Render) -> Response:
-    minor = version_of(request).minor
+    minor = request.version.minor
     pattern = request.query.find("hypervisor_hostname_pattern") if minor >= 53 else None
     query = ListQuery() if pattern is None else _matching(pattern)
     if minor < 33:
@@ -75,22 +74,22 @@ def show(svc: Services, request: Request) -> Response:
 
 def show_uptime(svc: Services, request: Request) -> Response:
     """Answer ``GET /os-hypervisors/{id}/uptime``, which 2.88 took away."""
-    if version_of(request).minor >= 88:
+    if request.version.minor >= 88:
         raise HttpProblem(404, "from 2.88 on the uptime is in the hypervisor itself")
     view = get_host(svc, request.caller, request.params["id"])
-    return Response(body={"hypervisor": uptime_body(Subject(view, version_of(request)))})
+    return Response(body={"hypervisor": uptime_body(Subject(view, request.version))})
 
 
 def search(svc: Services, request: Request) -> Response:
     """Answer ``GET /os-hypervisors/{pattern}/search``, which 2.53 took away."""
     found = _search(svc, request)
-    version = version_of(request)
+    version = request.version
     return Response(body={"hypervisors": [brief_body(Subject(view, version)) for view in found]})
 
 
 def list_servers_of(svc: Services, request: Request) -> Response:
     """Answer ``GET /os-hypervisors/{pattern}/servers``, which 2.53 took away."""
-    version = version_of(request)
+    version = request.version
     bodies = []
     for view in _search(svc, request):
         of_host = _servers_of(svc, request, view.host.id)
@@ -102,7 +101,7 @@ def list_servers_of(svc: Services, request: Request) -> Response:
 
 
 def _search(svc: Services, request: Request) -> list[HostView]:
-    if version_of(request).minor >= 53:
+    if request.version.minor >= 53:
         raise HttpProblem(404, "from 2.53 on: ?hypervisor_hostname_pattern= and ?with_servers=")
     pattern = request.params["id"]
     found = list_hosts(svc, request.caller, _matching(pattern))
@@ -112,8 +111,8 @@ def _search(svc: Services, request: Request) -> list[HostView]:
 
 
 def _subject(svc: Services, request: Request, view: HostView) -> Subject:
-    subject = Subject(view, version_of(request))
-    if version_of(request).minor < 53 or not _with_servers(request):
+    subject = Subject(view, request.version)
+    if request.version.minor < 53 or not _with_servers(request):
         return subject
     return replace(subject, servers=tuple(_servers_of(svc, request, view.host.id)))
 

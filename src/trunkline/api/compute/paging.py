@@ -9,19 +9,12 @@ from typing import Any, Final, TypeVar
 from trunkline.api.compute.links import next_page
 from trunkline.api.http import Request
 from trunkline.api.listing import SORT_KEYS_MAX, is_full_page, sort_key
-from trunkline.api.versions import Microversion
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.listing import PAGE_SIZE_MAX, ListQuery
 
 T = TypeVar("T")
 
 PAGING: Final = frozenset({"limit", "marker", "sort_key", "sort_dir"})
-
-
-def version_of(request: Request) -> Microversion:
-    """Return the microversion that was negotiated; every route below /v2.1 has one."""
-    assert request.microversion is not None
-    return request.microversion
 
 
 def page_query(request: Request, *, sort_keys: Mapping[str, str], direction: str) -> ListQuery:

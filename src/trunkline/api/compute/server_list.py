@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from trunkline.api.compute.name_pattern import Exactly, Like, read_name_pattern
-from trunkline.api.compute.paging import PAGING, page_query, version_of
+from trunkline.api.compute.paging import PAGING, page_query
 from trunkline.api.compute.server_view import states_of
 from trunkline.api.http import Request
 from trunkline.control.hosts import get_host
@@ -90,7 +90,7 @@ def _require_known(request: Request) -> None:
     for name in request.query.names():
         if name in _NOT_SERVED:
             raise Invalid(name, f"not a filter here; there are {', '.join(sorted(known))}")
-        if name not in known and version_of(request).minor >= 75:
+        if name not in known and request.version.minor >= 75:
             raise Invalid(name, f"unknown; there are {', '.join(sorted(known))}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from trunkline.api.compute.links import self_links
-from trunkline.api.compute.paging import marker_checked, page_links, version_of
+from trunkline.api.compute.paging import marker_checked, page_links
 from trunkline.api.compute.server_create import (
     BatchCreate,
     parse_server_create,
@@ -74,7 +74,7 @@ def create(svc: Services, request: Request) -> Response:
 
     Of several servers the first is told, as Nova does; the others have its reservation ID.
     """
-    asked = parse_server_create(body_fields(request), version_of(request))
+    asked = parse_server_create(body_fields(request), request.version)
     first = _create(svc, request, asked)
     if asked.by_reservation:
         return Response(status=202, body={"reservation_id": first.reservation_id})
@@ -119,7 +119,7 @@ def show(svc: Services, request: Request) -> Response:
 
 def update(svc: Services, request: Request) -> Response:
     """Answer ``PUT /servers/{id}``: a new name or description."""
-    version = version_of(request)
+    version = request.version
     asked = body_fields(request, "server")
     known = {"name", *_UNCHANGEABLE} | ({"description"} if version.minor >= 19 else set())
     asked.require_only(known | ({"hostname"} if version.minor >= 90 else set()))
@@ -201,8 +201,8 @@ def _interface(request: Request, nic: NicView) -> dict[str, Any]:
             {"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips
         ],
     }
-    return body | ({"tag": None} if version_of(request).minor >= 70 else {})
+    return body | ({"tag": None} if request.version.minor >= 70 else {})
 
 
 def _subject(request: Request, view: ServerView) -> Subject:
-    return Subject(view, version_of(request), request.base_url, for_admin=request.caller.is_admin)
+    return Subject(view, request.version, request.base_url, for_admin=request.caller.is_admin)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from trunkline.api.compute.host_view import BINARY, service_body
-from trunkline.api.compute.paging import every_page, version_of
+from trunkline.api.compute.paging import every_page
 from trunkline.api.compute.server_view import ZONE, micro_time
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
@@ -23,7 +23,7 @@ REASON_CHARS_MAX: Final = 255
 
 def list_services(svc: Services, request: Request) -> Response:
     """Answer ``GET /os-services``. Nova has no pages here."""
-    version = version_of(request)
+    version = request.version
     require_admin(request.caller, "listing compute services")
     host, binary = request.query.find("host"), request.query.find("binary")
     if binary not in (None, BINARY):
@@ -70,7 +70,7 @@ def _zones(hosts: dict[str, Any] | None) -> Response:
 
 def update(svc: Services, request: Request) -> Response:
     """Answer ``PUT /os-services/{id}``: enable or disable, from 2.53 on."""
-    version = version_of(request)
+    version = request.version
     if version.minor < 53:
         raise HttpProblem(404, "services are updated by ID from 2.53 on")
     asked = body_fields(request)
@@ -117,7 +117,7 @@ def disable_with_reason(svc: Services, request: Request) -> Response:
 
 def force_down(svc: Services, request: Request) -> Response:
     """Answer ``PUT /os-services/force-down``, from 2.11 to 2.52."""
-    if version_of(request).minor < 11:
+    if request.version.minor < 11:
         raise HttpProblem(404, "services can be forced down from 2.11 on")
     host = _named_host(request, ("forced_down",))
     get_host(svc, request.caller, host)
@@ -126,7 +126,7 @@ def force_down(svc: Services, request: Request) -> Response:
 
 
 def _named_host(request: Request, more: tuple[str, ...]) -> str:
-    if version_of(request).minor >= 53:
+    if request.version.minor >= 53:
         raise HttpProblem(404, "services are updated by ID from 2.53 on")
     asked = body_fields(request)
     asked.require_only(("host", "binary", *more))

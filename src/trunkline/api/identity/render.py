@@ -19,6 +19,7 @@ SERVICES: Final = (  # Type, name, and the path that clients are to start from.
     ("compute", "nova", "/compute/v2.1"),
     ("network", "neutron", "/network"),
     ("image", "glance", "/image"),
+    ("placement", "placement", "/placement"),
 )
 
 

@@ -1,0 +1,116 @@
+"""Query strings of the placement API. A name that is not served is an error, as in Placement."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from trunkline.api.http import Request
+from trunkline.domain.errors import Invalid
+from trunkline.domain.providers import Inventory, ResourceProvider
+
+# Each name, and the version that brought it.
+_SINCE: Final = {
+    "uuid": 0, "name": 0, "member_of": 3, "resources": 4, "in_tree": 14, "required": 18,
+}  # fmt: skip
+_CLASS: Final = re.compile("[A-Z0-9_]{1,255}")
+_NONE_OF_IT: Final = Inventory(total=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraitDemand:
+    """One entry of ``required=``."""
+
+    any_of: frozenset[str]
+    forbidden: bool = False
+
+    def holds(self, traits: frozenset[str]) -> bool:
+        """Whether a provider with these traits will do."""
+        return not self.any_of.isdisjoint(traits) is not self.forbidden
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvidersWanted:
+    """What a list of providers is to have."""
+
+    uuid: str | None = None
+    tree_of: str | None = None
+    name: str | None = None
+    resources: Mapping[str, int] = field(default_factory=dict)  # That much of each must be free.
+    traits: Sequence[TraitDemand] = ()
+    in_aggregates: bool = False  # True: nothing is in any.
+
+    def includes(self, provider: ResourceProvider) -> bool:
+        """Whether it is one of those."""
+        return (
+            not self.in_aggregates
+            and self.uuid in (None, provider.id)
+            and self.name in (None, provider.name)
+            and all(
+                provider.inventories.get(name, _NONE_OF_IT).free >= amount
+                for name, amount in self.resources.items()
+            )
+            and all(demand.holds(provider.traits) for demand in self.traits)
+        )
+
+
+def providers_wanted(request: Request) -> ProvidersWanted:
+    """Read the query string of a list of providers.
+
+    Raises:
+        Invalid: A name is not served at this version, or a value is of another form.
+    """
+    query = request.query
+    minor = request.version.minor
+    for name in query.names():
+        if name not in _SINCE:
+            raise Invalid(name, f"is not served here; served are {', '.join(_SINCE)}")
+        if minor < _SINCE[name]:
+            raise Invalid(name, f"is served from version 1.{_SINCE[name]}, not at 1.{minor}")
+    return ProvidersWanted(
+        uuid=query.find("uuid"),
+        tree_of=query.find("in_tree"),
+        name=query.find("name"),
+        resources=_resources(query.find("resources")),
+        traits=[demand for value in query.all("required") for demand in _traits(value)],
+        # `!in:` and `!UUID` leave out what is in an aggregate: nothing.
+        in_aggregates=any(not value.startswith("!") for value in query.all("member_of")),
+    )
+
+
+def require_no_query(request: Request) -> None:
+    """Refuse any query string."""
+    for name in request.query.names():
+        raise Invalid(name, "takes no part in this request: leave it out")
+
+
+def _resources(value: str | None) -> dict[str, int]:
+    if value is None:
+        return {}
+    found: dict[str, int] = {}
+    for entry in value.split(","):
+        name, _, amount = entry.partition(":")
+        if not _CLASS.fullmatch(name) or not amount.isdecimal() or len(amount) > 10:
+            raise Invalid("resources", f"{entry[:60]!r} is not CLASS:AMOUNT, as in VCPU:2")
+        if int(amount) < 1:
+            raise Invalid("resources", f"{entry[:60]!r} asks for none: give 1 or more")
+        found[name] = int(amount)
+    return found
+
+
+def _traits(value: str) -> list[TraitDemand]:
+    """Read ``A,!B``: each of them; or ``in:A,B``: any of them."""
+    if value.startswith("in:"):
+        return [TraitDemand(any_of=frozenset(_trait(name) for name in value[3:].split(",")))]
+    return [
+        TraitDemand(any_of=frozenset({_trait(name.removeprefix("!"))}), forbidden=name[:1] == "!")
+        for name in value.split(",")
+    ]
+
+
+def _trait(name: str) -> str:
+    if not _CLASS.fullmatch(name):
+        raise Invalid("required", f"{name[:60]!r} is no name of a trait, as HW_NIC_SRIOV is")
+    return name

@@ -1,0 +1,188 @@
+"""Hosts and their devices as OpenStack Placement's users know them: a tree of resource providers.
+
+A host is the root, with its CPUs, memory and disk. Below it is one provider for each PF, with the
+PF's VFs, itself, and the bandwidth it can guarantee; and one for each device without VFs.
+Names of classes and traits: os-resource-classes and os-traits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from trunkline.domain.bandwidth import Bandwidth, Guarantee
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.device_pool import DevicePool
+from trunkline.domain.host import Host, HostUse
+from trunkline.domain.ids import DeviceId
+
+VCPU: Final = "VCPU"
+MEMORY_MB: Final = "MEMORY_MB"
+DISK_GB: Final = "DISK_GB"
+SRIOV_NET_VF: Final = "SRIOV_NET_VF"
+EGRESS: Final = "NET_BW_EGR_KILOBIT_PER_SEC"
+INGRESS: Final = "NET_BW_IGR_KILOBIT_PER_SEC"
+STANDARD_CLASSES: Final = (VCPU, MEMORY_MB, DISK_GB, SRIOV_NET_VF, EGRESS, INGRESS)
+HOST_DISABLED: Final = "COMPUTE_STATUS_DISABLED"
+_SRIOV: Final = "HW_NIC_SRIOV"
+_SRIOV_TRUSTED: Final = "HW_NIC_SRIOV_TRUSTED"
+_NOT_IN_NAMES: Final = re.compile("[^A-Z0-9_]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """How many of one class of resource there are, and how many of them have an owner."""
+
+    total: int
+    reserved: int = 0  # Without an owner, and not to be had all the same.
+    used: int = 0
+
+    @property
+    def free(self) -> int:
+        """How many can be had; below 0 where more is owed than there is."""
+        return self.total - self.reserved - self.used
+
+    def __add__(self, other: Inventory) -> Inventory:
+        return Inventory(
+            total=self.total + other.total,
+            reserved=self.reserved + other.reserved,
+            used=self.used + other.used,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceProvider:
+    """A host, or one of its devices."""
+
+    id: str  # The host's or the device's own.
+    name: str  # HOST, or HOST_ADDRESS as Nova names its PCI devices.
+    root: Host
+    inventories: Mapping[str, Inventory] = field(default_factory=dict)  # By class.
+    traits: frozenset[str] = frozenset()
+
+    @property
+    def parent_id(self) -> str | None:
+        """The host of a device."""
+        return None if self.id == self.root.id else self.root.id
+
+
+def custom_name(*words: str) -> str:
+    """Return ``CUSTOM_…`` in the letters that names of classes and traits have."""
+    return _NOT_IN_NAMES.sub("_", "_".join(["CUSTOM", *words]).upper())
+
+
+def resource_class(kind: DeviceKind, attributes: Mapping[str, str]) -> str:
+    """Return the class that a device counts as.
+
+    The one of its tag `resource_class`; otherwise a VF of a network is an SRIOV_NET_VF, and
+    anything else what Nova calls a PCI device, ``CUSTOM_PCI_VENDOR_PRODUCT``.
+    """
+    named = attributes.get("e.resource_class")
+    if named is not None:
+        return named
+    if kind is DeviceKind.VF and "e.physical_network" in attributes:
+        return SRIOV_NET_VF
+    return custom_name("PCI", attributes["vendor_id"], attributes["product_id"])
+
+
+def provider_tree(
+    host: Host,
+    use: HostUse,
+    pools: Iterable[DevicePool],
+    addresses: Mapping[DeviceId, str],
+    bandwidths: Mapping[DeviceId, tuple[Bandwidth, Guarantee]],
+) -> list[ResourceProvider]:
+    """Return the host's own provider, then those of its devices by name.
+
+    Args:
+        host: The root.
+        use: What its servers use of it.
+        pools: All its devices.
+        addresses: Of each PF that is known.
+        bandwidths: What PFs can guarantee, and what of it they owe.
+    """
+    resources = host.resources
+    root = ResourceProvider(
+        id=host.id,
+        name=host.name,
+        root=host,
+        inventories=_without_empty({
+            VCPU: Inventory(total=resources.vcpus, used=use.vcpus),
+            MEMORY_MB: Inventory(total=resources.memory_mib, used=use.memory_mib),
+            DISK_GB: Inventory(total=resources.disk_gib, used=use.disk_gib),
+        }),
+        traits=frozenset() if host.enabled else frozenset({HOST_DISABLED}),
+    )  # fmt: skip
+    by_kin: dict[DeviceId, list[DevicePool]] = {}
+    for pool in pools:
+        by_kin.setdefault(pool.kin_id, []).append(pool)
+    return [
+        root,
+        *sorted(
+            (
+                ResourceProvider(
+                    id=kin_id,
+                    name=f"{host.name}_{addresses.get(kin_id) or of_kin[0].address}",
+                    root=host,
+                    inventories=_inventories(of_kin, bandwidths.get(kin_id)),
+                    traits=frozenset().union(*(_traits(pool) for pool in of_kin)),
+                )
+                for kin_id, of_kin in by_kin.items()
+            ),
+            key=lambda provider: provider.name,
+        ),
+    ]
+
+
+def _inventories(
+    pools: Iterable[DevicePool], bandwidth: tuple[Bandwidth, Guarantee] | None
+) -> dict[str, Inventory]:
+    """Count the devices of one kin: a PF and its VFs exclude each other."""
+    pools = list(pools)
+    given_away = any(pool.taken for pool in pools if pool.kind is DeviceKind.PF)
+    vfs_held = any(pool.taken for pool in pools if pool.kind is DeviceKind.VF)
+    found: dict[str, Inventory] = {}
+    for pool in pools:
+        total = (pool.offered | pool.taken).bit_count()
+        used = pool.taken.bit_count()
+        blocked = vfs_held if pool.kind is DeviceKind.PF else given_away
+        counted = Inventory(total=total, used=used, reserved=total - used if blocked else 0)
+        name = resource_class(pool.kind, pool.attributes)
+        found[name] = found.get(name, Inventory(total=0)) + counted
+    if bandwidth is not None:
+        found |= _guarantees(*bandwidth)
+    return _without_empty(found)
+
+
+def _guarantees(has: Bandwidth, owed: Guarantee) -> dict[str, Inventory]:
+    return {
+        name: Inventory(total=1000 * (mbps or 0), used=1000 * owed_mbps)
+        for name, mbps, owed_mbps in (
+            (EGRESS, has.egress_mbps, owed.egress_mbps),
+            (INGRESS, has.ingress_mbps, owed.ingress_mbps),
+        )
+    }
+
+
+def _without_empty(inventories: Mapping[str, Inventory]) -> dict[str, Inventory]:
+    """Leave out what there is none of: Placement allows no inventory of 0."""
+    return {name: each for name, each in inventories.items() if each.total or each.used}
+
+
+def _traits(pool: DevicePool) -> frozenset[str]:
+    """Return the traits of devices alike: their networks and vnic types as Neutron names them."""
+    attributes = pool.attributes
+    tagged = attributes.get("e.traits", "").split(",")
+    found = {name.strip() for name in tagged} - {""}
+    physical_network = attributes.get("e.physical_network")
+    if physical_network is not None:
+        found.add(custom_name("PHYSNET", physical_network))
+        vnic_types = ("DIRECT_PHYSICAL",) if pool.kind is DeviceKind.PF else ("DIRECT", "MACVTAP")
+        found |= {custom_name("VNIC_TYPE", vnic_type) for vnic_type in vnic_types}
+    if pool.kind is DeviceKind.VF:
+        found.add(_SRIOV)
+        if attributes.get("can.trust") == "true":
+            found.add(_SRIOV_TRUSTED)
+    return frozenset(found)
