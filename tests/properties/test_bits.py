@@ -5,7 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.placement.hosts.bits import Counter, Numbers, bitmap_of, bits_of
+from trunkline.placement.hosts.bits import (
+    APART_MAX,
+    Counter,
+    Kept,
+    Numbers,
+    at_least_together,
+    bitmap_of,
+    bits_of,
+)
 
 SIZE = 12
 places = st.integers(0, SIZE - 1)
@@ -43,12 +51,12 @@ def test_numbers_compare_as_a_list_of_them_does(
 def test_counters_add_up_as_lists_do(
     lists: list[list[int]], changed: list[tuple[int, int]], least: int
 ) -> None:
-    first = Counter(dict(enumerate(lists[0])), SIZE)
+    first = Counter(lists[0])
     for place, value in changed:
         before, lists[0][place] = lists[0][place], max(value, 0)
         first.change(place, before, lists[0][place])
     total = Counter()
-    for counter in (first, *(Counter(dict(enumerate(each)), SIZE) for each in lists[1:])):
+    for counter in (first, *(Counter(each) for each in lists[1:])):
         total.add(counter)
     sums = [sum(each) for each in zip(*lists, strict=True)]
     every = bitmap_of(range(SIZE), SIZE)
@@ -56,11 +64,33 @@ def test_counters_add_up_as_lists_do(
     assert places_in(total.most(every)) == {p for p, n in enumerate(sums) if n == max(sums)}
 
 
+few = st.lists(st.integers(0, 6), min_size=SIZE, max_size=SIZE)
+parts = st.lists(st.tuples(few, st.sets(places), st.lists(st.tuples(places, st.integers(0, 9)))))
+
+
+@given(parts, st.lists(st.integers(1, 2 * APART_MAX), min_size=1), st.sets(places))
+def test_parts_that_follow_changes_are_enough_together_where_their_sum_is(
+    given_parts: list[tuple[list[int], set[int], list[tuple[int, int]]]],
+    wanted: list[int],
+    among: set[int],
+) -> None:
+    kept = [(Kept(numbers), bitmap_of(some, SIZE)) for numbers, some, _ in given_parts]
+    at_least_together(kept, wanted[0], bitmap_of(among, SIZE))  # What is kept has to follow.
+    for (numbers, _), (plain, _, changed) in zip(kept, given_parts, strict=True):
+        for place, value in changed:
+            numbers.change(place, plain[place], value)
+            plain[place] = value
+    sums = [sum(plain[p] for plain, some, _ in given_parts if p in some) for p in range(SIZE)]
+    for count in wanted:
+        enough = at_least_together(kept, count, bitmap_of(among, SIZE))
+        assert places_in(enough) == {p for p in among if sums[p] >= count}
+
+
 @given(counts, counts, st.integers(0, 2**11), st.sets(places, min_size=1))
 def test_numbers_are_compared_place_by_place(
     one: list[int], other: list[int], most: int, among: set[int]
 ) -> None:
-    first, second = (Counter(dict(enumerate(each)), SIZE) for each in (one, other))
+    first, second = (Counter(each) for each in (one, other))
     assert places_in(first.above(second)) == {p for p in range(SIZE) if one[p] > other[p]}
 
     low, high = first.in_order(second)

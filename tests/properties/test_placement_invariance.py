@@ -22,6 +22,7 @@ from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, PhysicalNetwork
 from trunkline.placement.asks.demand import make_demand
 from trunkline.placement.asks.request import Placed, PlacementRequest
+from trunkline.placement.hosts import bits
 from trunkline.placement.hosts.feasibility import wasted_tags
 from trunkline.placement.hosts.views import NumaRoom
 from trunkline.placement.index import columns
@@ -200,8 +201,9 @@ class FleetDeltas(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.limits = pytest.MonkeyPatch()  # The log is cut all the time.
-        self.limits.setattr(columns, "LOG_MAX", 2)
+        self.limits = pytest.MonkeyPatch()  # What is kept is forgotten all the time.
+        self.limits.setattr(columns, "CLASSES_KEPT_MAX", 3)
+        self.limits.setattr(bits, "LEAST_KEPT_MAX", 2)
         self.turns = cycle(ASKED)
         self.fleet = Fleet()
         self.model: dict[str, HostView] = {}  # What the store would say, holds left out.

@@ -2,47 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
+
 import pytest
 
 from tests.unit.placement.builders import (
     a_fleet,
     a_host,
     a_nic,
+    a_pf,
     a_request,
     placed,
     ref_of,
     refused,
     vfs,
 )
+from trunkline.domain.pci_flavor import Condition, How
 from trunkline.placement.asks.demand import NicClass, make_demand
-from trunkline.placement.asks.request import PlacementRequest
+from trunkline.placement.asks.request import NicDemand, PlacementRequest
+from trunkline.placement.hosts.feasibility import wasted_tags
 from trunkline.placement.index import columns
 from trunkline.placement.place import find_placement
 
 ONE_VF = a_request(a_nic("n", "phy1"))
 
 
-def test_changes_further_back_than_is_remembered_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "LOG_MAX", 4)
-    small, busy = a_host("small", vfs("a", 1, owned=1)), a_host("busy", vfs("b", 1, "phy2"))
-    fleet = a_fleet(small, busy)
+@pytest.mark.parametrize(
+    "nic",
+    [
+        a_nic("n", "phy1"),
+        a_nic("n", "phy1", zone="a1"),
+        a_nic("n", "phy1", trusted="false"),
+        a_nic("n", "phy1", "phy2", zone="a1"),
+        replace(a_nic("n", "phy1"), match=((Condition("e.zone", How.GLOB, ("a*",)),),)),
+    ],
+)
+def test_a_class_costs_what_a_look_at_each_device_says(nic: NicDemand) -> None:
+    tags: list[dict[str, str]] = [{}, {"zone": "a1"}, {"trusted": "true"}, {"trusted": "false"}]
+    pairs = product(("phy1", "phy2", "phy3"), [{**one, **two} for one in tags for two in tags])
+    hosts = [
+        a_host(f"h{n}", a_pf("a", net, free=True, **extra), vfs("a", 4, net, owned=0, **extra))
+        for n, (net, extra) in enumerate(pairs)
+    ]
+    fleet, one = a_fleet(*hosts), only_class(a_request(nic))
+    told = fleet.columns().of_class(one)
+    for host in fleet.hosts():
+        profiles = [slot.profile for slot in host.structure.slots]
+        costs = tuple(wasted_tags(one, profile) for profile in profiles)
+        assert told.costs_on(host.structure) == costs
+
+
+def test_a_class_is_told_of_devices_that_a_host_did_not_have_when_it_was_asked_first() -> None:
+    having, without = a_host("h1", vfs("a", 1)), a_host("h1", vfs("a", 1, "phy2"))
+    fleet = a_fleet(without)
     refused(ONE_VF, fleet)
-    fleet.free_device(small.id, ref_of("a.0"))
-    for _ in range(5):
-        fleet.take_device(busy.id, ref_of("b.0"))
-        fleet.free_device(busy.id, ref_of("b.0"))
-    assert placed(ONE_VF, fleet).host_id == small.id
-
-
-def test_changes_further_back_than_is_remembered_are_seen_by_the_ranking(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(columns, "LOG_MAX", 4)
-    fleet = a_fleet(a_host("h1", vfs("a", 8)), a_host("h2", vfs("b", 7)))
-    assert placed(ONE_VF, fleet).host_id == "id-h1"
-    for index in range(7):
-        fleet.take_device(a_host("h1").id, ref_of(f"a.{index}"))
-    assert placed(ONE_VF, fleet).host_id == "id-h2"
+    fleet.put_host(having)
+    assert placed(ONE_VF, fleet).host_id == having.id
+    fleet.put_host(without)
+    refused(ONE_VF, fleet)
 
 
 def test_bridges_of_a_host_put_anew_are_seen_by_the_next_decision() -> None:

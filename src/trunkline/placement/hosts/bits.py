@@ -8,15 +8,19 @@ any work on integers below 0 does: bits are taken away by `a ^ a & b`.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import zip_longest
 from operator import or_
-from types import MappingProxyType
 from typing import Final
 
 EVERYWHERE: Final = -1  # All places, however many there are.
-SIZES_KEPT_MAX: Final = 16  # Each costs time at every change.
+LEAST_KEPT_MAX: Final = 16  # Each costs time at every change.
+# Counts up to it are found without adding numbers up: the work grows with its square.
+APART_MAX: Final = 8
+
+# [bit] What turns octets into the digits of that bit.
+_DIGITS: Final = [bytes(ord("0") + (octet >> b & 1) for octet in range(256)) for b in range(8)]
 
 
 def bits_of(bitmap: int) -> Iterator[int]:
@@ -25,6 +29,11 @@ def bits_of(bitmap: int) -> Iterator[int]:
         lowest = bitmap & -bitmap
         yield lowest
         bitmap ^= lowest
+
+
+def numbers_in(bitmap: int) -> Iterator[int]:
+    """Yield the places of the bits that are set, lowest first."""
+    return (bit.bit_length() - 1 for bit in bits_of(bitmap))
 
 
 def bitmap_of(places: Iterable[int], size: int) -> int:
@@ -48,15 +57,13 @@ class Planes:
 
     __slots__ = ("_planes",)
 
-    def __init__(self, numbers: Mapping[int, int] = MappingProxyType({}), size: int = 0) -> None:
-        """Keep the numbers at some places, all below `size`; the others have 0."""
-        highest = max(numbers.values(), default=0)
-        planes = [bytearray(size // 8 + 1) for _ in range(highest.bit_length())]
-        for place, number in numbers.items():
-            octet, mask = place >> 3, 1 << (place & 7)
-            for bit in bits_of(number):
-                planes[bit.bit_length() - 1][octet] |= mask
-        self._planes = [int.from_bytes(plane, "little") for plane in planes]
+    def __init__(self, numbers: Sequence[int] | Mapping[int, int] = ()) -> None:
+        """Keep the number of each place, or of some places; the others have 0."""
+        if isinstance(numbers, Mapping):
+            some, numbers = numbers, [0] * (max(numbers, default=-1) + 1)
+            for place, number in some.items():
+                numbers[place] = number
+        self._planes = _planes_of(numbers)
 
     def at_least(self, least: int, among: int) -> int:
         """Return which of the places `among` have this number or more."""
@@ -217,44 +224,97 @@ class Counter(Planes):
         return made
 
 
-class Numbers(Planes):
-    """Numbers that change often: known one by one, too. One below 0 is only known to be that.
+class Kept(Planes):
+    """Numbers that change often, and are often compared with the same few.
 
-    What was asked for last is kept for each least number: servers come in few sizes.
+    What was found for each least number is kept: servers come in few sizes.
     """
 
-    __slots__ = ("_below_zero", "_kept", "_values")
+    __slots__ = ("_with_least",)
+
+    def __init__(self, numbers: Sequence[int] = ()) -> None:
+        super().__init__(numbers)
+        self._with_least: dict[int, int] = {}
+
+    def at_least(self, least: int, among: int) -> int:
+        """Return which of the places `among` have this number or more."""
+        if least <= 0:
+            return among
+        found = self._with_least.get(least)
+        if found is None:
+            if len(self._with_least) >= LEAST_KEPT_MAX:
+                del self._with_least[next(iter(self._with_least))]
+            found = self._with_least[least] = super().at_least(least, EVERYWHERE)
+        return found & among
+
+    def change(self, place: int, before: int, after: int) -> None:
+        """Change one number."""
+        super().change(place, before, after)
+        for least in self._with_least:
+            if (after >= least) is not (before >= least):
+                self._with_least[least] ^= 1 << place
+
+
+class Numbers(Kept):
+    """The same, known one by one too. One below 0 is only known to be that."""
+
+    __slots__ = ("_below_zero", "_values")
 
     def __init__(self, values: Iterable[int]) -> None:
-        given = list(values)
-        self._values = array("q", (max(value, 0) for value in given))
-        self._kept: dict[int, int] = {}
-        super().__init__(dict(enumerate(self._values)), len(self._values))
-        below = (place for place, value in enumerate(given) if value < 0)
-        self._below_zero = bitmap_of(below, len(given))
+        self._values = array("q", values)
+        below = (place for place, value in enumerate(self._values) if value < 0)
+        self._below_zero = bitmap_of(below, len(self._values))
+        super().__init__([max(value, 0) for value in self._values])
 
     def at_least(self, least: int, among: int) -> int:
         """Return which of the places `among` have this number, none below 0, or more."""
         if least <= 0:
             return among ^ among & self._below_zero
-        found = self._kept.get(least)
-        if found is None:
-            if len(self._kept) >= SIZES_KEPT_MAX:
-                del self._kept[next(iter(self._kept))]
-            everywhere = (1 << len(self._values)) - 1
-            found = self._kept[least] = super().at_least(least, everywhere)
-        return found & among
+        return super().at_least(least, among)
 
     def put(self, place: int, value: int) -> None:
         """Change the number at one place."""
-        if (value < 0) != bool(self._below_zero >> place & 1):
-            self._below_zero ^= 1 << place
-        value = max(value, 0)
         before = self._values[place]
         if value == before:
             return
         self._values[place] = value
-        self.change(place, before, value)
-        for least in self._kept:
-            if (value >= least) is not (before >= least):
-                self._kept[least] ^= 1 << place
+        if (value < 0) != (before < 0):
+            self._below_zero ^= 1 << place
+        self.change(place, max(before, 0), max(value, 0))
+
+
+def at_least_together(parts: Collection[tuple[Kept, int]], count: int, among: int) -> int:
+    """Return which of the places `among` have so many in all.
+
+    Args:
+        parts: Numbers to be added up, and the places where each counts.
+        count: One or more.
+        among: Places.
+    """
+    if count == 1:
+        found = 0
+        for numbers, places in parts:
+            found |= numbers.at_least(1, places)
+        return found & among
+    if count > APART_MAX:
+        total = Counter()
+        for numbers, places in parts:
+            total.add(numbers, places)
+        return total.at_least(count, among)
+    having = [among] + [0] * count  # [n] The places that have n or more so far.
+    for numbers, places in parts:
+        enough = [numbers.at_least(n, places) for n in range(1, count + 1)]
+        for n in range(count, 0, -1):
+            for more in range(n):
+                having[n] |= having[n - 1 - more] & enough[more]
+    return having[count]
+
+
+def _planes_of(numbers: Sequence[int]) -> list[int]:
+    """Turn numbers into planes eight bits at a time: bit by bit takes twenty times as long."""
+    planes: list[int] = []
+    bits = max(numbers, default=0).bit_length()
+    for shift in range(0, bits, 8):
+        octets = bytes([number >> shift & 0xFF for number in reversed(numbers)])
+        planes += [int(octets.translate(digits), 2) for digits in _DIGITS[: bits - shift]]
+    return planes

@@ -148,6 +148,9 @@ def wasted_tags(one: NicClass, profile: Profile) -> int | None:
     """How many tags of a device nobody would use if a NIC of this class had it; None: no fit."""
     if not one.is_of(profile.kind):
         return None
+    if not one.match:
+        having = (way for way in one.ways if way <= profile.attributes)
+        return min((len(profile.spare_tags - way) for way in having), default=None)
     tags = [key for key, _ in profile.spare_tags]
     return min(
         (

@@ -61,7 +61,6 @@ class HostState:
         "_held",
         "_kin_ids",
         "_numa_left",
-        "_numa_nodes",
         "_taken",
         "addresses",
         "enabled",
@@ -73,6 +72,7 @@ class HostState:
         "given_away",
         "id",
         "name",
+        "numa_nodes",
         "places",
         "problem",
         "structure",
@@ -99,11 +99,11 @@ class HostState:
         if view.bandwidth_left:
             left = view.bandwidth_left
             self._bandwidth_left = tuple(left.get(kin, NOT_ACCOUNTED) for kin in self._kin_ids)
-        self._numa_nodes = places.share(tuple((room.number, room.socket) for room in view.numa))
+        self.numa_nodes = places.share(tuple((room.number, room.socket) for room in view.numa))
         self._numa_left: list[int] = []  # [twice the node] vCPUs; memory in MiB follows.
         for room in view.numa:
             self._numa_left += room.free_vcpus, room.free_memory_mib
-        self.places = places.of(self.structure, self.addresses, self._numa_nodes)
+        self.places = places.of(self.structure, self.addresses, self.numa_nodes)
         self._taken = [pool.taken for family in families for pool in family.pools]
         self._held = [0] * len(self._taken)
         self.usable: tuple[int, ...] = ()
@@ -133,9 +133,17 @@ class HostState:
                     free_vcpus=left[2 * at],
                     free_memory_mib=left[2 * at + 1],
                 )
-                for at, (number, socket) in enumerate(self._numa_nodes)
+                for at, (number, socket) in enumerate(self.numa_nodes)
             ]
         )
+
+    def numa_left(self) -> list[tuple[int, int, int]]:
+        """Each node, by number, with the vCPUs and the memory in MiB that it has left."""
+        left = self._numa_left
+        return [
+            (number, left[2 * at], left[2 * at + 1])
+            for at, (number, _) in enumerate(self.numa_nodes)
+        ]
 
     def give(
         self, *, vcpus: int, memory_mib: int, disk_gib: int, numa_node: int | None = None
@@ -144,7 +152,7 @@ class HostState:
         self.free_vcpus += vcpus
         self.free_memory_mib += memory_mib
         self.free_disk_gib += disk_gib
-        for at, (number, _) in enumerate(self._numa_nodes):
+        for at, (number, _) in enumerate(self.numa_nodes):
             if number == numa_node:
                 self._numa_left[2 * at] += vcpus
                 self._numa_left[2 * at + 1] += memory_mib
@@ -193,6 +201,11 @@ class HostState:
             return family.parts[0] if family.alone else family.whole
         bit, slots = device.bit, self.structure.slots
         return next((part for part in family.parts if slots[part].members & bit), None)
+
+    @property
+    def accounts_bandwidth(self) -> bool:
+        """Whether any PF says what it can guarantee."""
+        return bool(self._bandwidth_left)
 
     def bandwidth_left(self) -> tuple[Bandwidth, ...]:
         """What each family can still guarantee; below 0 if it has less than it owes."""

@@ -7,14 +7,17 @@ slot of each host; all else is here, once for all hosts built alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, PhysicalNetwork
-from trunkline.placement.hosts.bits import bits_of
+from trunkline.placement.hosts.bits import numbers_in, union
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,16 @@ class Profile:
 
     @cached_property
     def spare_tags(self) -> frozenset[tuple[str, str]]:
-        """The tags that make it worth leaving to those who ask for them.
+        """The tags that make it worth leaving to those who ask for them."""
+        return spare_tags(self.attributes)
 
-        Facts of the hardware are no rarity, and a tag that says `false` offers nothing.
-        """
-        return frozenset((k, v) for k, v in self.attributes if k.startswith("e.") and v != "false")
+
+def spare_tags(attributes: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """Return the tags that make a device worth leaving to those who ask for them.
+
+    Facts of the hardware are no rarity, and a tag that says `false` offers nothing.
+    """
+    return frozenset((k, v) for k, v in attributes if k.startswith("e.") and v != "false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,6 @@ class Structure:
     families: tuple[Family, ...]
     bridges: frozenset[PhysicalNetwork]
     profile_numbers: tuple[int, ...]  # [slot] as the fleet counts profiles.
-    profiles: int  # Bitmap of them.
     family: tuple[int, ...]  # [slot]
     whole: tuple[bool, ...]  # [slot]
 
@@ -100,14 +107,20 @@ class KinPools:
 
 
 class Structures:
-    """Every structure, profile and text of a fleet, each once."""
+    """Every structure, profile and text of a fleet, each once.
+
+    Where each card has tags of its own, most hosts have a structure of their own too; but even
+    those are made of the same few slots and families.
+    """
 
     def __init__(self) -> None:
         self._structures: dict[object, Structure] = {}
         self.profiles: list[Profile] = []  # By their numbers.
         self._numbers: dict[Profile, int] = {}
         self._with: dict[tuple[str, str], int] = {}  # Bitmap of the profiles with an attribute.
-        self._texts: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._of_kind: dict[DeviceKind, int] = {}  # The same of a kind.
+        self._build_numbers: dict[object, int] = {}
+        self._shared: dict[Hashable, Any] = {}
 
     def of(
         self, bridges: frozenset[PhysicalNetwork], pools: Iterable[DevicePool]
@@ -123,7 +136,9 @@ class Structures:
             kin.setdefault(pool.kin_id, []).append(pool)
         families = [self._family(kin_id, of_kin) for kin_id, of_kin in kin.items()]
         families.sort(key=lambda family: (family.build, family.address, family.kin_id))
-        key = bridges, tuple(family.build for family in families)
+        numbers = self._build_numbers
+        builds = [numbers.setdefault(family.build, len(numbers)) for family in families]
+        key = bridges, *builds
         structure = self._structures.get(key)
         if structure is None:
             structure = self._structures[key] = self._make(bridges, families)
@@ -131,17 +146,28 @@ class Structures:
 
     def profiles_with(self, ways: Iterable[Iterable[tuple[str, str]]]) -> Iterator[int]:
         """Yield the numbers of the profiles that have all attributes of one of the ways."""
+        return numbers_in(self._having(ways))
+
+    def profiles_of(
+        self, kinds: Iterable[DeviceKind | None], ways: Iterable[Iterable[tuple[str, str]]]
+    ) -> Iterator[int]:
+        """Yield those of them that are of one of these kinds."""
+        of_kinds = union(self._of_kind.get(kind, 0) for kind in kinds if kind is not None)
+        return numbers_in(of_kinds & self._having(ways))
+
+    def _having(self, ways: Iterable[Iterable[tuple[str, str]]]) -> int:
         found = 0
         for way in ways:
             having = (1 << len(self.profiles)) - 1
             for attribute in way:
                 having &= self._with.get(attribute, 0)
             found |= having
-        return (bit.bit_length() - 1 for bit in bits_of(found))
+        return found
 
-    def share(self, texts: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the one tuple of these texts, whoever asks."""
-        return self._texts.setdefault(texts, texts)
+    def share(self, value: T) -> T:
+        """Return the one object of those equal to this, whoever asks."""
+        shared: T = self._shared.setdefault((type(value), value), value)
+        return shared
 
     def _family(self, kin_id: DeviceId, pools: list[DevicePool]) -> KinPools:
         pairs = [(self._profile(pool), pool) for pool in pools]
@@ -159,39 +185,34 @@ class Structures:
         number = self._numbers.setdefault(profile, len(self.profiles))
         if number == len(self.profiles):
             self.profiles.append(profile)
+            self._of_kind[profile.kind] = self._of_kind.get(profile.kind, 0) | 1 << number
             for attribute in profile.attributes:
                 self._with[attribute] = self._with.get(attribute, 0) | 1 << number
         return self.profiles[number]
 
     def _make(self, bridges: frozenset[PhysicalNetwork], families: list[KinPools]) -> Structure:
-        slots, found = _slots(families)
-        numbers = tuple(self._numbers[slot.profile] for slot in slots)
-        mask = sum(1 << number for number in set(numbers))
-        return Structure(
-            slots,
-            found,
-            bridges,
-            numbers,
-            mask,
-            tuple(slot.family for slot in slots),
-            tuple(slot.whole for slot in slots),
+        slots, found = self._slots(families)
+        numbers = tuple([self._numbers[slot.profile] for slot in slots])
+        family_and_whole = (
+            tuple([slot.family for slot in slots]),
+            tuple([slot.whole for slot in slots]),
         )
+        return Structure(slots, found, bridges, numbers, *self.share(family_and_whole))
 
-
-def _slots(families: list[KinPools]) -> tuple[tuple[Slot, ...], tuple[Family, ...]]:
-    slots: list[Slot] = []
-    found: list[Family] = []
-    for f, family in enumerate(families):
-        first = len(slots)
-        for profile, pool in zip(family.profiles, family.pools, strict=True):
-            whole = pool.kind is DeviceKind.PF
-            slots.append(Slot(f, profile, pool.members, pool.offered, whole))
-        numbers = range(first, len(slots))
-        found.append(
-            Family(
-                next((number for number in numbers if slots[number].whole), None),
-                tuple(number for number in numbers if not slots[number].whole),
-                family.pools[0].alone,
+    def _slots(self, families: list[KinPools]) -> tuple[tuple[Slot, ...], tuple[Family, ...]]:
+        slots: list[Slot] = []
+        found: list[Family] = []
+        for f, family in enumerate(families):
+            first = len(slots)
+            for profile, pool in zip(family.profiles, family.pools, strict=True):
+                whole = pool.kind is DeviceKind.PF
+                slots.append(self.share(Slot(f, profile, pool.members, pool.offered, whole)))
+            numbers = range(first, len(slots))
+            found.append(
+                Family(
+                    next((number for number in numbers if slots[number].whole), None),
+                    tuple(number for number in numbers if not slots[number].whole),
+                    family.pools[0].alone,
+                )
             )
-        )
-    return tuple(slots), tuple(found)
+        return tuple(slots), self.share(tuple(found))

@@ -89,8 +89,12 @@ class Fleet:
 
     def hosts_having(self, attribute: tuple[str, str]) -> tuple[HostId, ...]:
         """The hosts with a device that has an attribute, in no particular order."""
-        wanted = sum(1 << number for number in self._structures.profiles_with([[attribute]]))
-        return tuple([host.id for host in self._hosts.values() if host.structure.profiles & wanted])
+        wanted = frozenset(self._structures.profiles_with([[attribute]]))
+        return tuple(
+            host.id
+            for host in self._hosts.values()
+            if not wanted.isdisjoint(host.structure.profile_numbers)
+        )
 
     def view(self, host_id: HostId) -> HostView:
         """The host as a value: putting it into another fleet makes an equal host there."""

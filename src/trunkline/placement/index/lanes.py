@@ -1,58 +1,50 @@
 """What hosts have slot by slot, PF by PF and node by node: all hosts at once.
 
 A lane is one slot number of all hosts, or one family number. From lanes it is counted, for all
-hosts together, how many devices for a class of NICs there are in each place, which is what rules
-are about.
+hosts together, how many devices for a class of NICs there are, on the host or in each place that a
+rule is about. A fleet has few slot numbers, however many kinds of devices are in them.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
-from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.nic_rules import Scope
-from trunkline.placement.hosts.bits import Counter, bitmap_of
+from trunkline.placement.hosts.bits import Counter, Kept, Numbers, bitmap_of
 from trunkline.placement.hosts.host_state import HostState
-from trunkline.placement.hosts.views import NumaRoom
+from trunkline.placement.hosts.structure import Structure
 
 SCOPES: Final = tuple(Scope)
+_NOTHING: Final = (0, 0)
+
+Fits = Mapping[int, int]  # [slot] The hosts whose slot fits.
 
 
 class SlotLane:
     """One slot of all hosts that have it."""
 
-    def __init__(self) -> None:
-        self.usable = Counter()
-        self.of_profile: dict[int, int] = {}  # Hosts whose slot has the profile.
+    def __init__(self, usable: Sequence[int] = (), offered: Sequence[int] = ()) -> None:
+        self.usable = Kept(usable)
+        self.offered = Counter(offered)  # Whoever owns them.
         # [scope] Hosts, by the place of the slot's family; below 0: one that is not known.
         self.at: list[dict[int, int]] = [{} for _ in SCOPES]
 
 
-class FamilyLane:
-    """What one family of all hosts can guarantee still."""
+class PairLane:
+    """Two numbers of one family, or of one NUMA node, of all hosts."""
 
-    def __init__(self) -> None:
-        self.egress = Counter()
-        self.ingress = Counter()
+    def __init__(self, pairs: Iterable[tuple[int, int]]) -> None:
+        first, second = zip(*pairs, strict=True)
+        self.first = Numbers(first)
+        self.second = Numbers(second)
 
-
-class NodeLane:
-    """What one NUMA node of all hosts that report it has left."""
-
-    def __init__(self) -> None:
-        self.vcpus = Counter()
-        self.memory = Counter()
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What of a host is in the lanes, of all that changes."""
-
-    usable: tuple[int, ...]
-    bandwidth: tuple[Bandwidth, ...]
-    numa: tuple[NumaRoom, ...]
+    def put(self, place: int, pair: tuple[int, int]) -> None:
+        """Change them for one host."""
+        self.first.put(place, pair[0])
+        self.second.put(place, pair[1])
 
 
 class Lanes:
@@ -60,114 +52,150 @@ class Lanes:
 
     def __init__(self, hosts: Sequence[HostState]) -> None:
         self.slots: list[SlotLane] = []
-        self.families: dict[int, FamilyLane] = {}
-        self.nodes: dict[int, NodeLane] = {}
+        # Egress and ingress that can be guaranteed still; 0 where that is not accounted.
+        self.families: dict[int, PairLane] = {}
+        # vCPUs and memory: 1 is nothing left; 0: there is no such node, or it owes some.
+        self.nodes: dict[int, PairLane] = {}
         self.with_nodes = 0  # Hosts that report NUMA nodes.
         self._hosts = list(hosts)
-        self._seen = [_Seen((), (), ()) for _ in hosts]
-        self._lay_slots(hosts)
-        for place, host in enumerate(hosts):
-            self._seen[place] = _Seen(host.usable, (), ())
-            self.follow(place)
+        self._usable = [host.usable for host in hosts]  # As the lanes have them.
+        self._of_profile: dict[int, dict[int, int]] = {}  # [profile][slot] Hosts.
+        self._lay_slots()
+        self._lay_places()
+        self.families = _pair_lanes([_bandwidth(host) for host in hosts])
+        self.nodes = _pair_lanes([_rooms(host) for host in hosts])
 
-    def follow(self, place: int) -> None:
-        """Take in what has changed of a host."""
-        host, seen = self._hosts[place], self._seen[place]
-        now = _Seen(host.usable, host.bandwidth_left(), host.numa)
-        if now.usable != seen.usable:
-            for lane, was, is_now in zip(self.slots, seen.usable, now.usable, strict=False):
+    def fitting(self, profiles: Iterable[int]) -> dict[int, int]:
+        """Return the slots with devices of some profiles, each with the hosts where it has."""
+        found: dict[int, int] = defaultdict(int)
+        for profile in profiles:
+            for slot, hosts in self._of_profile.get(profile, {}).items():
+                found[slot] |= hosts
+        return found
+
+    def parts(self, fits: Fits) -> list[tuple[Kept, int]]:
+        """Return what can be chosen of the slots that fit, with the hosts where they do."""
+        return [(self.slots[slot].usable, hosts) for slot, hosts in fits.items()]
+
+    def follow(self, place: int) -> bool:
+        """Take in what has changed of a host; return whether its devices were counted anew."""
+        host, before = self._hosts[place], self._usable[place]
+        usable = self._usable[place] = host.usable
+        if usable is not before:
+            for lane, was, is_now in zip(self.slots, before, usable, strict=False):
                 if was != is_now:
                     lane.usable.change(place, was, is_now)
-        if now.bandwidth != seen.bandwidth:
-            self._change_bandwidth(place, seen.bandwidth, now.bandwidth)
-        if now.numa != seen.numa:
-            self._change_nodes(place, seen.numa, now.numa)
-        self._seen[place] = now
+        self._put_pairs(self.families, place, _bandwidth(host))
+        self._put_pairs(self.nodes, place, _rooms(host))
+        return usable is not before
 
     def replace(self, place: int, host: HostState) -> None:
         """Take in a host that was put anew."""
-        seen = self._seen[place]
-        self._flip(place, self._hosts[place], seen.usable)
-        self._change_bandwidth(place, seen.bandwidth, ())
-        self._change_nodes(place, seen.numa, ())
+        before = self._hosts[place]
         self._hosts[place] = host
-        self._seen[place] = _Seen(host.usable, (), ())
-        self._flip(place, host, host.usable)
+        self._change_slots(place, host)
+        self._flip(place, before)
+        self._flip(place, host)
+        for lane in (*self.families.values(), *self.nodes.values()):
+            lane.put(place, _NOTHING)
+        if bool(host.numa_nodes) != bool(before.numa_nodes):
+            self.with_nodes ^= 1 << place
         self.follow(place)
 
-    def _lay_slots(self, hosts: Sequence[HostState]) -> None:
+    def _lay_slots(self) -> None:
         """Make the lanes of slots, each at once, since a bit at a time takes long."""
-        for slot in range(max((len(host.usable) for host in hosts), default=0)):
-            lane = SlotLane()
-            usable: dict[int, int] = {}
-            of_profile: dict[int, list[int]] = {}
-            at: list[dict[int, list[int]]] = [{} for _ in SCOPES]
-            for place, host in enumerate(hosts):
-                if slot < len(host.usable):
-                    usable[place] = host.usable[slot]
-                    profile = host.structure.profile_numbers[slot]
-                    of_profile.setdefault(profile, []).append(place)
-                    for of_scope, spot in zip(at, _spots(host, slot), strict=True):
-                        of_scope.setdefault(spot, []).append(place)
-            lane.usable = Counter(usable, len(hosts))
-            lane.of_profile = _bitmaps(of_profile, len(hosts))
-            lane.at = [_bitmaps(of_scope, len(hosts)) for of_scope in at]
-            self.slots.append(lane)
+        having: dict[int, dict[int, list[int]]] = {}  # [profile][slot] Hosts.
+        for place, host in enumerate(self._hosts):
+            for slot, profile in enumerate(host.structure.profile_numbers):
+                having.setdefault(profile, {}).setdefault(slot, []).append(place)
+        size = len(self._hosts)
+        self._of_profile = {
+            profile: {slot: bitmap_of(places, size) for slot, places in of_profile.items()}
+            for profile, of_profile in having.items()
+        }
+        offered = [_offered(host.structure) for host in self._hosts]
+        usable_by_slot = zip_longest(*self._usable, fillvalue=0)
+        offered_by_slot = zip_longest(*offered, fillvalue=0)
+        self.slots = [SlotLane(*both) for both in zip(usable_by_slot, offered_by_slot, strict=True)]
 
-    def _flip(self, place: int, host: HostState, usable: Sequence[int]) -> None:
-        """Take a host with these numbers out of the lanes of slots, or put it in."""
+    def _lay_places(self) -> None:
+        alike: dict[tuple[object, int], list[int]] = {}
+        for place, host in enumerate(self._hosts):
+            # Equal places are one object on most hosts; to compare them by value takes long.
+            key = host.structure.family, id(host.places)
+            alike.setdefault(key, []).append(place)
+            if host.numa_nodes:
+                self.with_nodes |= 1 << place
+        for places in alike.values():
+            self._flip_places(self._hosts[places[0]], bitmap_of(places, len(self._hosts)))
+
+    def _flip(self, place: int, host: HostState) -> None:
+        """Take what is fixed of a host out of the lanes of slots, or put it in."""
         here = 1 << place
-        while len(self.slots) < len(usable):
+        for slot, profile in enumerate(host.structure.profile_numbers):
+            of_profile = self._of_profile.setdefault(profile, {})
+            of_profile[slot] = of_profile.get(slot, 0) ^ here
+        self._flip_places(host, here)
+
+    def _flip_places(self, host: HostState, places: int) -> None:
+        for slot, family in enumerate(host.structure.family):
+            for of_scope, spot in zip(self.slots[slot].at, _spots(host, family), strict=True):
+                of_scope[spot] = of_scope.get(spot, 0) ^ places
+
+    def _change_slots(self, place: int, host: HostState) -> None:
+        """Take in the numbers of a host that may have other slots than before."""
+        while len(self.slots) < len(host.usable):
             self.slots.append(SlotLane())
-        for slot, count in enumerate(usable):
-            lane = self.slots[slot]
-            lane.usable.change(place, count, 0)
-            profile = host.structure.profile_numbers[slot]
-            lane.of_profile[profile] = lane.of_profile.get(profile, 0) ^ here
-            for of_scope, spot in zip(lane.at, _spots(host, slot), strict=True):
-                of_scope[spot] = of_scope.get(spot, 0) ^ here
+        usable, offered = (*self._usable[place],), _offered(host.structure)
+        self._usable[place] = host.usable
+        pairs = zip_longest(usable, host.usable, fillvalue=0)
+        for lane, (was, is_now) in zip(self.slots, pairs, strict=False):
+            lane.usable.change(place, was, is_now)
+        for slot, lane in enumerate(self.slots):
+            lane.offered.put(place, offered[slot] if slot < len(offered) else 0)
 
-    def _change_bandwidth(
-        self, place: int, before: Sequence[Bandwidth], after: Sequence[Bandwidth]
+    def _put_pairs(
+        self, lanes: dict[int, PairLane], place: int, pairs: Mapping[int, tuple[int, int]]
     ) -> None:
-        for bandwidth, is_out in (
-            *((b, True) for b in enumerate(before)),
-            *((b, False) for b in enumerate(after)),
-        ):
-            family, left = bandwidth
-            if left.is_accounted:
-                lane = self.families.setdefault(family, FamilyLane())
-                for counter, mbps in (
-                    (lane.egress, left.egress_mbps),
-                    (lane.ingress, left.ingress_mbps),
-                ):
-                    number = max(mbps or 0, 0)
-                    counter.change(place, *((number, 0) if is_out else (0, number)))
-
-    def _change_nodes(
-        self, place: int, before: Sequence[NumaRoom], after: Sequence[NumaRoom]
-    ) -> None:
-        if bool(before) != bool(after):
-            self.with_nodes ^= 1 << place
-        for rooms, is_out in ((before, True), (after, False)):
-            for room in rooms:
-                lane = self.nodes.setdefault(room.number, NodeLane())
-                for counter, free in (
-                    (lane.vcpus, room.free_vcpus),
-                    (lane.memory, room.free_memory_mib),
-                ):
-                    # 0 is for hosts without such a node, and what is owed counts as that.
-                    number = max(free + 1, 0)
-                    counter.change(place, *((number, 0) if is_out else (0, number)))
+        for number, pair in pairs.items():
+            if number not in lanes:
+                lanes[number] = PairLane([_NOTHING] * len(self._hosts))
+            lanes[number].put(place, pair)
 
 
-def _bitmaps(places: Mapping[int, Iterable[int]], size: int) -> dict[int, int]:
-    return {key: bitmap_of(of_key, size) for key, of_key in places.items()}
+def _pair_lanes(of_hosts: Sequence[Mapping[int, tuple[int, int]]]) -> dict[int, PairLane]:
+    numbers = {number for of_host in of_hosts for number in of_host}
+    return {
+        number: PairLane(of_host.get(number, _NOTHING) for of_host in of_hosts)
+        for number in sorted(numbers)
+    }
 
 
-def _spots(host: HostState, slot: int) -> list[int]:
-    """[scope] Where a slot's family is."""
-    family = host.structure.family[slot]
+def _bandwidth(host: HostState) -> dict[int, tuple[int, int]]:
+    """[family] What is accounted and left."""
+    if not host.accounts_bandwidth:
+        return {}
+    return {
+        family: (max(left.egress_mbps or 0, 0), max(left.ingress_mbps or 0, 0))
+        for family, left in enumerate(host.bandwidth_left())
+        if left.is_accounted
+    }
+
+
+def _rooms(host: HostState) -> dict[int, tuple[int, int]]:
+    """[NUMA node] What is left, and 1."""
+    return {
+        number: (max(vcpus + 1, 0), max(memory_mib + 1, 0))
+        for number, vcpus, memory_mib in host.numa_left()
+    }
+
+
+def _offered(structure: Structure) -> list[int]:
+    return [slot.offered.bit_count() for slot in structure.slots]
+
+
+def _spots(host: HostState, family: int) -> list[int]:
+    """[scope] Where a family is."""
     place = host.places[family]
     known = [None if scope is Scope.PF else place.at(scope) for scope in SCOPES]
     unknown = -1 - family

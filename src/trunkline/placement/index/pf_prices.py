@@ -30,7 +30,7 @@ class PfPrices:
                 for which, price in enumerate(listed):
                     found.setdefault((profile, which), {})[place] = price
         for key, by_place in found.items():
-            column = self._columns[key] = Counter(by_place, self._size)
+            column = self._columns[key] = Counter(by_place)
             column.add(Counter.where(self._every & ~bitmap_of(by_place, self._size), _NONE))
 
     def follow(self, place: int, host: HostState) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from trunkline.placement.asks.demand import Demand
 from trunkline.placement.asks.request import PlacementRequest
-from trunkline.placement.hosts.bits import Counter, Planes, bits_of, union
+from trunkline.placement.hosts.bits import Counter, Planes, bits_of
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.index.columns import ClassColumns, Columns
 from trunkline.placement.index.criteria import Criterion, Ranking
@@ -77,10 +77,10 @@ def _possible(request: PlacementRequest, demand: Demand, sought: Sought, columns
         count = sum(
             more for other, more in sought if other.profiles | each.profiles == each.profiles
         )
-        found &= union(each.by_cost(count))
+        found = each.having(count, found)
     if demand.is_ruled and found:
-        profiles = [each.profiles for each, _ in sought]
-        found = RuleFilter(request, demand, profiles, columns.lanes()).possible(found)
+        fitting = [(each.profiles, each.fits) for each, _ in sought]
+        found = RuleFilter(request, demand, fitting, columns.lanes()).possible(found)
     return found
 
 
@@ -90,7 +90,6 @@ class _Order:
     def __init__(self, sought: Sought, columns: Columns) -> None:
         self._sought = sought
         self._columns = columns
-        self._fitting: Counter | None = None
 
     def one_by_one(self, hosts: int, criteria: Sequence[Criterion]) -> Iterator[int]:
         """Yield groups of hosts that all criteria leave equal, best first."""
@@ -131,7 +130,7 @@ class _Order:
             case "hosts_with_devices":
                 return Counter.of_parts({} if self._sought else {1: columns.with_devices})
             case "devices":
-                return self._fitting_devices()
+                return self._fitting_devices(hosts)
             case "vcpus":
                 return columns.free_vcpus
             case "memory":
@@ -144,26 +143,20 @@ class _Order:
         parts = {0: hosts} if hosts else {}
         for each, count in self._sought:
             parted: dict[int, int] = {}
-            columns = each.by_cost(count)
-            for waste, part in parts.items():
-                for cost, column in zip(each.costs, columns, strict=True):
+            for cost, column in zip(each.costs, each.by_cost(count, hosts), strict=False):
+                for waste, part in parts.items():
                     if having := part & column:
                         total = waste + cost * count
                         parted[total] = parted.get(total, 0) | having
             parts = parted
         return parts
 
-    def _fitting_devices(self) -> Counter:
-        """Count the devices that each class of NICs could choose from."""
-        if self._fitting is None:
-            counters = [each.fitting() for each, _ in self._sought]
-            if len(counters) == 1:
-                self._fitting = counters[0]
-            else:
-                self._fitting = Counter()
-                for counter in counters:
-                    self._fitting.add(counter)
-        return self._fitting
+    def _fitting_devices(self, hosts: int) -> Counter:
+        """Count the devices that each class of NICs could choose from, on these hosts."""
+        total = Counter()
+        for each, _ in self._sought:
+            each.add_fitting(total, hosts)
+        return total
 
 
 def _apart(hosts: int, numbers: Planes, *, most: bool) -> Iterator[int]:

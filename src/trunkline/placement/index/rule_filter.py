@@ -10,13 +10,13 @@ from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.asks.demand import Demand
 from trunkline.placement.asks.request import PlacementRequest
 from trunkline.placement.hosts.bits import Counter, union
-from trunkline.placement.index.lanes import SCOPES, Lanes, SlotLane
+from trunkline.placement.index.lanes import SCOPES, Fits, Lanes, SlotLane
 from trunkline.placement.matching.problem import ClassRule
 
 # Of so many classes that must be apart it is asked whether they have places enough together.
 _TOGETHER_MAX: Final = 4
 
-_Fits = Sequence[Sequence[int]]  # [class][slot] The hosts whose slot fits.
+_FitsOf = Sequence[Sequence[int]]  # [class][slot] The hosts whose slot fits.
 
 
 class RuleFilter:
@@ -28,26 +28,31 @@ class RuleFilter:
     """
 
     def __init__(
-        self, request: PlacementRequest, demand: Demand, profiles: Sequence[int], lanes: Lanes
+        self,
+        request: PlacementRequest,
+        demand: Demand,
+        fitting: Sequence[tuple[int, Fits]],
+        lanes: Lanes,
     ) -> None:
         """Begin.
 
         Args:
             request: What is asked.
             demand: The same, reduced.
-            profiles: [class] Bitmap of the profiles that fit it.
+            fitting: [class] Bitmap of the profiles that fit it, and where its slots fit.
             lanes: Of the hosts.
         """
         self._request = request
         self._counts = demand.counts
         self._classes = [one for one, _ in demand.device_classes]
         self._rules = [rule for rule in demand.rules if rule.hard]
-        self._profiles = profiles
+        self._profiles = [profiles for profiles, _ in fitting]
         self._lanes = lanes
         self._confined = [
             c for c, one in enumerate(self._classes) if one.numa is NumaPolicy.REQUIRED
         ]
-        self._fits = [[_fits(lane, mask) for lane in lanes.slots] for mask in profiles]
+        numbered = range(len(lanes.slots))
+        self._fits = [[fits.get(slot, 0) for slot in numbered] for _, fits in fitting]
 
     def possible(self, hosts: int) -> int:
         """Return those of the hosts that may keep all rules together."""
@@ -67,10 +72,11 @@ class RuleFilter:
         lane = self._lanes.nodes.get(node)
         if lane is None:
             return 0
-        found = lane.memory.at_least(self._request.memory_mib + 1, hosts)
-        return lane.vcpus.at_least(self._request.vcpus + 1, found)
+        vcpus, memory_mib = lane.first, lane.second
+        found = memory_mib.at_least(self._request.memory_mib + 1, hosts)
+        return vcpus.at_least(self._request.vcpus + 1, found)
 
-    def _fits_by_node(self) -> Iterator[tuple[int, _Fits]]:
+    def _fits_by_node(self) -> Iterator[tuple[int, _FitsOf]]:
         """What fits with the guest on one NUMA node after the other."""
         scope = SCOPES.index(Scope.NUMA)
         slots = self._lanes.slots
@@ -86,7 +92,7 @@ class RuleFilter:
                 ],
             )
 
-    def _on(self, hosts: int, fits: _Fits) -> int:
+    def _on(self, hosts: int, fits: _FitsOf) -> int:
         every = range(len(self._classes))
         for c in every:
             if hosts and (c in self._confined or self._is_guaranteed(c)):
@@ -99,7 +105,7 @@ class RuleFilter:
                 hosts = keeping(rule, hosts, fits)
         return hosts
 
-    def _together(self, rule: ClassRule, hosts: int, fits: _Fits) -> int:
+    def _together(self, rule: ClassRule, hosts: int, fits: _FitsOf) -> int:
         """Hosts with one place that has enough for each class of the rule."""
         enough: dict[int, int] | None = None
         for c in rule.classes:
@@ -112,7 +118,7 @@ class RuleFilter:
             enough = found
         return union((enough or {}).values())
 
-    def _apart(self, rule: ClassRule, hosts: int, fits: _Fits) -> int:
+    def _apart(self, rule: ClassRule, hosts: int, fits: _FitsOf) -> int:
         """Hosts with as many places that have any, for each few classes of the rule together."""
         having = [
             {
@@ -178,11 +184,7 @@ class RuleFilter:
             for number in range(1, most + 1):
                 having = lane.usable.at_least(number, fitting & hosts) if left else 0
                 if left and having:
-                    having = left.egress.at_least(number * one.egress_mbps, having)
-                    having = left.ingress.at_least(number * one.ingress_mbps, having)
+                    having = left.first.at_least(number * one.egress_mbps, having)
+                    having = left.second.at_least(number * one.ingress_mbps, having)
                     found.add_one(having)
         return found
-
-
-def _fits(lane: SlotLane, profiles: int) -> int:
-    return union(hosts for profile, hosts in lane.of_profile.items() if profiles >> profile & 1)

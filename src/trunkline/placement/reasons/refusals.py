@@ -203,9 +203,7 @@ class Refusals:
         """Count the devices of some profiles that each host could give."""
         total = self._counted.get(profiles)
         if total is None:
-            total = self._counted[profiles] = Counter()
-            for bit in bits_of(profiles):
-                total.add(self._columns.usable_of(bit.bit_length() - 1))
+            total = self._counted[profiles] = self._columns.usable(profiles)
         return total
 
     def _without_bridge(self, one: NicClass) -> int:
