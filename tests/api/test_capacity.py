@@ -39,7 +39,7 @@ def test_each_host_has_its_number_and_what_limits_it(world: TwoNetworks) -> None
     assert answer["least"] == answer["most"] == sum(host["most"] for host in answer["hosts"])
     assert [host["host"] for host in answer["hosts"]] == ["h1", "h2"]
     assert answer["hosts"][1] == {
-        "host": "h2", "least": 0, "most": 0, "limit": "no_matching_device",
+        "host": "h2", "least": 0, "most": 0, "limit": "not_cabled",
     }  # fmt: skip
 
 

@@ -19,8 +19,15 @@ from tests.unit.placement.builders import (
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.device_pool import PoolMember
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.asks.request import GroupRule, NicDemand, PlacementRequest, Reason
+from trunkline.placement.asks.request import (
+    GroupRule,
+    NicDemand,
+    NotPlaced,
+    PlacementRequest,
+    Reason,
+)
 from trunkline.placement.index.fleet import HostView
+from trunkline.placement.place import place
 from trunkline.placement.planning.capacity import HostCapacity, capacity, rows_of
 
 
@@ -77,13 +84,25 @@ def test_what_runs_out_first_is_named() -> None:
     [
         (a_host("h1", vfs("a", 2), enabled=False), Reason.DISABLED),
         (a_host("h1", vfs("a", 2), up=False), Reason.DOWN),
-        (a_host("h1", vfs("a", 2, "phy2")), Reason.NO_MATCHING_DEVICE),
+        (a_host("h1", vfs("a", 2, "phy2")), Reason.NOT_CABLED),
+        (a_host("h1"), Reason.NO_DEVICE),
         (a_host("h1", vfs("a", 2, owned=2)), Reason.NO_FREE_DEVICE),
         (a_host("h1", vfs("a", 1)), Reason.TOO_FEW_TOGETHER),
     ],
 )
 def test_a_host_that_takes_none_says_why(host: HostView, limit: Reason) -> None:
     assert exactly(a_request(a_nic("x", "phy1"), a_nic("y", "phy1")), host) == (0, limit)
+
+
+def test_why_no_device_would_do_is_told_as_an_explanation_tells_it() -> None:
+    x = replace(a_nic("x", "phy1"), attributes={"e.trusted": "true"})
+    counted = [vfs("a", 2, "phy1"), vfs("a", 2, "phy2"), []]
+    asked = a_request(a_nic("y", "phy1"), x)
+    for devices in counted:
+        host = a_host("h1", devices)
+        refused = place(asked, a_fleet(host))
+        assert isinstance(refused, NotPlaced)
+        assert exactly(asked, host)[1] in refused.explanation.counts
 
 
 def test_a_normal_nic_needs_a_bridge_and_takes_nothing() -> None:

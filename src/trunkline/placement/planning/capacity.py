@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostId, HostName
-from trunkline.placement.asks.demand import make_demand
+from trunkline.placement.asks.demand import make_demand, nic_class
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import Fit, Site, site_of
 from trunkline.placement.hosts.host_state import HostState
@@ -22,6 +22,7 @@ from trunkline.placement.hosts.views import NumaRoom
 from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
 from trunkline.placement.planning.flow_cuts import Fitting, FlowCuts
 from trunkline.placement.planning.resources import Seats, Share, Supply
+from trunkline.placement.reasons.nic_reasons import why_none_matches
 
 # Of all hosts together, bounds looked at by searches: about a second. Only hosts on which rules
 # cross each other need any, and those in like states share one.
@@ -126,6 +127,7 @@ class Counter:
         self._flows = FlowCuts(self._demand) if self._is_flow else None
         self._copies: dict[object, Copies] = {}
         self._counts: dict[object, Count] = {}
+        self._unmatched: dict[Structure, Reason] = {}
         self._steps_left = steps_max
 
     @property
@@ -182,10 +184,24 @@ class Counter:
         for mask in fits:
             have |= mask
         if have != (1 << len(self._fitting.classes)) - 1:
-            return Reason.NO_MATCHING_DEVICE
+            return self._why_none_matches(row.structure)
         for usable, mask in zip(row.usable, fits, strict=True):
             have &= ~(mask if usable else 0)
         return Reason.NO_FREE_DEVICE if have else Reason.TOO_FEW_TOGETHER
+
+    def _why_none_matches(self, structure: Structure) -> Reason:
+        """Why the first NIC without any device has none; the same on hosts built alike."""
+        reason = self._unmatched.get(structure)
+        if reason is None:
+            profiles = [slot.profile for slot in structure.slots if slot.offered]
+            wanted = [(nic, nic_class(nic)) for nic in self._request.nics if nic.kind is not None]
+            nic, one = next(
+                (nic, one)
+                for nic, one in wanted
+                if not any(one.fits(each.kind, each.attributes) for each in profiles)
+            )
+            reason = self._unmatched[structure] = why_none_matches(nic, one, profiles)
+        return reason
 
     def _room(self, row: HostRow) -> tuple[int, Reason]:
         """How many servers the host has room for, devices aside, and what limits that."""

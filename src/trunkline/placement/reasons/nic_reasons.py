@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from trunkline.domain.device import DeviceKind
 from trunkline.placement.asks import wording
@@ -16,6 +16,7 @@ from trunkline.placement.asks.demand import (
 from trunkline.placement.asks.request import NicDemand, NicReason, PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import fit
 from trunkline.placement.hosts.host_state import HostState, PoolCount
+from trunkline.placement.hosts.structure import Profile
 from trunkline.placement.reasons.ruled import Rules
 
 _Counted = list[tuple[PoolCount, int]]  # Pools, and how many devices of each could be chosen now.
@@ -85,19 +86,33 @@ def _alone(nic: NicDemand, one: NicClass, host: HostState, pools: _Counted) -> N
     if matching:
         return _all_owned(nic, one, one.kind, matching)
 
-    name = wording.kind_names(one)
-    if not of_kind:
-        return NicReason(nic=nic.nic, reason=Reason.NO_DEVICE, detail=f"no {name} on offer")
-    reach = [frozenset(option.attributes.items()) for option in nic.options] or [frozenset()]
-    cabled = _having(of_kind, reach)
-    if not cabled:
+    name, reach = wording.kind_names(one), _reach(nic)
+    reason = why_none_matches(nic, one, [pool.profile for pool, _ in pools])
+    if reason is Reason.NO_DEVICE:
+        detail = f"no {name} on offer"
+    elif reason is Reason.NOT_CABLED:
         detail = f"no {name} has {wording.ways(reach)}"
-        return NicReason(nic=nic.nic, reason=Reason.NOT_CABLED, detail=detail)
-    detail = (
-        f"{wording.devices(_size(cabled), one.kind)} with {wording.ways(reach)},"
-        f" none of them with {wording.besides(nic)} too"
-    )
-    return NicReason(nic=nic.nic, reason=Reason.NO_MATCHING_DEVICE, detail=detail)
+    else:
+        detail = (
+            f"{wording.devices(_size(_having(of_kind, reach)), one.kind)} with"
+            f" {wording.ways(reach)}, none of them with {wording.besides(nic)} too"
+        )
+    return NicReason(nic=nic.nic, reason=reason, detail=detail)
+
+
+def why_none_matches(nic: NicDemand, one: NicClass, offered: Iterable[Profile]) -> Reason:
+    """Why a NIC would have none of these devices, even if nobody had them."""
+    of_kind = [profile.attributes for profile in offered if one.is_of(profile.kind)]
+    if not of_kind:
+        return Reason.NO_DEVICE
+    if not any(way <= attributes for attributes in of_kind for way in _reach(nic)):
+        return Reason.NOT_CABLED
+    return Reason.NO_MATCHING_DEVICE
+
+
+def _reach(nic: NicDemand) -> list[Attributes]:
+    """What each segment of its network demands."""
+    return [frozenset(option.attributes.items()) for option in nic.options] or [frozenset()]
 
 
 def _no_bridge(nic: NicDemand, one: NicClass) -> NicReason:
