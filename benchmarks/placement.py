@@ -1,11 +1,11 @@
 """How placement's costs grow with the fleet: hosts of 4 PFs with 64 VFs each.
 
-    python -m benchmarks.placement [--hosts 100 1000 10000] [--decisions 1000]
+    python -m benchmarks.placement [--hosts 100 1000 10000] [--decisions 2000]
 
 Prints one JSON object. Every request is fresh from the seed, and each choice is held in the index
 before the next, an older server leaving for it; no answer is given twice. Times are of single
 calls on one core, in milliseconds, in a process of its own for each fleet, with the garbage
-collector frozen after the build:
+collector frozen after the build, as the service does it:
 
 * ``decide``: choosing host and devices, for 1, 4 and 8 NICs, where some host fits and where none;
 * ``rules``: the same with rules that all must hold: devices on one NUMA node (``numa``), some NICs
@@ -16,9 +16,10 @@ collector frozen after the build:
 * ``hold``: taking the choice; ``change``: one VF taken or freed by the store (microseconds);
 * ``explain``: the reasons of all hosts, for a request that none fits;
 * ``cpu_p50``, ``cpu_p99``: the same without waiting for a core, which others may have;
-* ``capacity``: how many more servers of a shape fit, on each host and in all;
-* ``build``: from views of all hosts; ``kib_per_host``: what the index and the columns of a
-  request allocate, counted by Python in a build of its own.
+* ``capacity``: how many more servers of a shape fit, on each host and in all, without and with
+  rules, for 1, 4 and 8 NICs in turn;
+* ``build``: from views of all hosts, with the columns; ``kib_per_host``: all that the index holds
+  after decisions and changes of every kind, counted by Python in a build of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ import json
 import multiprocessing
 import sys
 import tracemalloc
-from collections.abc import Sequence
 from itertools import count, pairwise
 from random import Random
 from time import perf_counter
@@ -58,12 +58,13 @@ from benchmarks._raw_rules import DRAWS, Draw
 
 NIC_COUNTS = (1, 4, 8)
 RULED_NIC_COUNTS = (4, 8)
-RULED_SHARE = 0.3  # Decisions of a series with rules, as a share of those of the others.
 SERVERS_LIVE = 50  # Older ones leave, so that the fleet stays as full as it is.
 SECONDS_MAX = 8.0  # Of one series: a slow engine gets fewer decisions, not the machine.
 CHANGES = 2000
 EXPLANATIONS = 100
-CAPACITIES = 15
+CAPACITIES = 150
+RULED_CAPACITIES = 10  # For each kind of rule and count of NICs.
+CHURN = 300  # Decisions of each kind before memory is counted.
 
 
 def main() -> None:
@@ -71,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--hosts", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--fills", nargs="+", choices=FILLS, default=[*FILLS])
-    parser.add_argument("--decisions", type=int, default=1000)
+    parser.add_argument("--decisions", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     before = machine()
@@ -115,14 +116,13 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
     run.ruled(2, 1, DRAWS["affinity"])  # What is only done once is not counted.
     for nic_count in RULED_NIC_COUNTS:
         for name, draw in DRAWS.items():
-            found = run.ruled(nic_count, int(decisions * RULED_SHARE), draw)
+            found = run.ruled(nic_count, decisions, draw)
             for outcome, series in found.items():
                 rules[f"{nic_count}_nics_{name}{outcome}"] = series.summary()
     index.rank_by_weights()
     weights = run.feasible(4, decisions)
     return {
         "build_seconds": round(built - begun, 3),
-        "kib_per_host": round(_index_bytes(hosts) / 1024 / host_count, 2),
         "decide_ms": decide,
         "rules_ms": {name: series for name, series in rules.items() if series},
         "weights_ms": weights,
@@ -130,19 +130,34 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
         "change_us": run.changes().summary(unit=1e6),
         "explain_ms": run.explanations().summary(),
         "capacity_ms": run.capacities().summary(),
+        "ruled_capacity_ms": run.ruled_capacities().summary(),
+        "kib_per_host": round(_index_bytes(hosts, decisions, dice) / 1024 / host_count, 2),
     }
 
 
-def _index_bytes(hosts: Sequence[RawHost]) -> int:
-    """What an index of these hosts keeps once it has decided."""
+def _index_bytes(hosts: list[RawHost], decisions: int, dice: Random) -> int:
+    """What an index of these hosts holds after it has been asked for all that there is."""
+    most = min(CHURN, decisions)
+    gc.collect()
     tracemalloc.start()
     try:
         index = Index(as_view(number, host) for number, host in enumerate(hosts))
-        index.decide(make_request([{"physical_network": "phy1"}]))
+        _use(Run(index, hosts, dice), most)
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
+
+
+def _use(run: Run, most: int) -> None:
+    for nic_count in NIC_COUNTS:
+        run.feasible(nic_count, most)
+        run.infeasible(nic_count, most)
+    for nic_count in RULED_NIC_COUNTS:
+        for draw in DRAWS.values():
+            run.ruled(nic_count, most, draw)
+    run.explanations(most)
+    run.capacities(min(most, CAPACITIES))
 
 
 class Run:
@@ -236,19 +251,30 @@ class Run:
             dice.randrange(VFS_PER_PF),
         )
 
-    def capacities(self) -> Series:
+    def capacities(self, count: int = CAPACITIES) -> Series:
         """Time counting how many more servers fit, of shapes that some host can take."""
         series = Series()
-        for n in range(CAPACITIES):
+        for n in range(count):
             wants = feasible_request(self._hosts, NIC_COUNTS[n % len(NIC_COUNTS)], self._dice)
             if wants is not None:
                 assert series.time(self._index.capacity, make_request(wants)), "one fits"
         return series
 
-    def explanations(self) -> Series:
+    def ruled_capacities(self) -> Series:
+        """The same of shapes with rules, some of which no host can take."""
+        series = Series()
+        for nic_count in RULED_NIC_COUNTS:
+            for draw in DRAWS.values():
+                for _ in range(RULED_CAPACITIES):
+                    ask = draw(self._hosts, nic_count, self._dice)
+                    if ask is not None:
+                        series.time(self._index.capacity, make_ruled_request(ask))
+        return series
+
+    def explanations(self, count: int = EXPLANATIONS) -> Series:
         """Time the reasons of requests that fit nowhere."""
         series = Series()
-        for n in range(EXPLANATIONS):
+        for n in range(count):
             wants = infeasible_request(NIC_COUNTS[n % len(NIC_COUNTS)], self._dice)
             series.time(self._index.explain, make_request(wants))
         return series
@@ -266,7 +292,7 @@ def growth(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str, float]:
     }
     pairs |= {
         name: (smaller[name], larger[name])
-        for name in ("change_us", "explain_ms", "capacity_ms", "weights_ms")
+        for name in ("change_us", "explain_ms", "capacity_ms", "ruled_capacity_ms", "weights_ms")
     }
     return {
         name: round(after["cpu_p50"] / before["cpu_p50"], 2)

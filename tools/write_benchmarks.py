@@ -62,6 +62,7 @@ def placement_tables(report: Report) -> str:
                 ("one change, µs", "change_us"),
                 ("explain, ms", "explain_ms"),
                 ("capacity, ms", "capacity_ms"),
+                ("capacity with rules, ms", "ruled_capacity_ms"),
             )
         ]
         rows += [
