@@ -64,7 +64,7 @@ CHANGES = 2000
 EXPLANATIONS = 100
 CAPACITIES = 150
 RULED_CAPACITIES = 10  # For each kind of rule and count of NICs.
-CHURN = 300  # Decisions of each kind before memory is counted.
+CHURN = 300  # Decisions of each kind before memory is counted; a tenth of other questions.
 
 
 def main() -> None:
@@ -156,8 +156,8 @@ def _use(run: Run, most: int) -> None:
     for nic_count in RULED_NIC_COUNTS:
         for draw in DRAWS.values():
             run.ruled(nic_count, most, draw)
-    run.explanations(most)
-    run.capacities(min(most, CAPACITIES))
+    run.explanations(most // 10)
+    run.capacities(most // 10)
 
 
 class Run:

@@ -7,6 +7,12 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.memory import directory_in_memory
+
+# Where pytest makes its temporary directories, unless --basetemp says another place.
+if MEMORY := directory_in_memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 pytest_plugins = [
     "tests.support.postgres",
     "tests.support.clients",

@@ -103,9 +103,9 @@ def test_the_directory_of_up_gets_a_new_password_and_clouds_yaml_with_it(tmp_pat
 
 
 def test_on_postgresql_it_works_while_the_service_runs(
-    tmp_path: Path, new_postgres_database: Callable[[], str]
+    tmp_path: Path, new_empty_postgres_database: Callable[[], str]
 ) -> None:
-    url = new_postgres_database()
+    url = new_empty_postgres_database()
     text = f'[database]\nurl = "{url}"\n# [database]'
     (tmp_path / "controller.toml").write_text(EXAMPLE.read_text().replace("# [database]", text))
     (tmp_path / "enrolment.key").touch(mode=0o600)

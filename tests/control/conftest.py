@@ -26,7 +26,7 @@ def svc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
     """A control plane on either database: what holds on one must hold on the other."""
     url = None
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_cluster").new_database()
+        url = request.getfixturevalue("new_postgres_database")()
     with a_world(tmp_path, url=url) as opened:
         yield opened
 
@@ -38,7 +38,7 @@ def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Se
         if request.param == "threads on SQLite":
             yield [stack.enter_context(a_world(tmp_path, inline=False))]
         else:
-            url = request.getfixturevalue("postgres_cluster").new_database()
+            url = request.getfixturevalue("new_postgres_database")()
             yield [stack.enter_context(a_world(tmp_path, url=url, seed=n)) for n in range(3)]
 
 

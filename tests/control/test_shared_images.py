@@ -34,7 +34,7 @@ class Replicas:
 
 @pytest.fixture
 def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Replicas]:
-    url = request.getfixturevalue("postgres_cluster").new_database()
+    url = request.getfixturevalue("new_postgres_database")()
     with ExitStack() as stack:
         a = stack.enter_context(a_world(tmp_path, url=url, seed=1))
         other = open_store(url)

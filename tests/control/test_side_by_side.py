@@ -30,6 +30,7 @@ from tests.control.round import (
     unlisted,
 )
 from tests.control.standing_still import count_statements, run_into, sampled
+from tests.support.postgres import PostgresCluster
 from tests.support.world import ADMIN, DEMO, PHY1, a_flavor, a_network, a_world
 from trunkline.control.hosts import set_host_enabled
 from trunkline.control.images import delete_image
@@ -232,10 +233,10 @@ class Replicas:
 
 @pytest.fixture(scope="module")
 def replicas(
-    tmp_path_factory: pytest.TempPathFactory, new_postgres_database: Callable[[], str]
+    tmp_path_factory: pytest.TempPathFactory, postgres_cluster: PostgresCluster
 ) -> Iterator[Replicas]:
     """One pair for all races, as each has hosts of its own; only the first failure is news."""
-    home, url = tmp_path_factory.mktemp("images"), new_postgres_database()
+    home, url = tmp_path_factory.mktemp("images"), postgres_cluster.new_database()
     with a_world(home, url=url) as first, a_world(home, url=url, seed=1) as second:
         a_flavor(first)
         yield Replicas(first, second, Rounds(first, a_network(first, "blue", (PHY1, 100)).id))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
+import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
-from tests.support.clients import OpenStack
+from tests.support.clients import OpenStack, client_environment
 from tests.support.environments import PINS
 from tests.support.response_schemas import ResponseSchemas
+from tests.support.warm_openstack import warm_openstack
 
 
 def pinned(name: str) -> str:
@@ -24,6 +27,50 @@ def pinned(name: str) -> str:
 def test_the_command_is_the_pinned_release(openstack: OpenStack, tmp_path: Path) -> None:
     said = openstack(tmp_path, "--version", check=True)
     assert said.stdout.split() == ["openstack", pinned("python-openstackclient")]
+
+
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("--version",),
+    ("network", "list", "-f", "json"),
+    ("network", "show", "green"),
+    ("network", "list", "--no-such-option"),
+    ("no", "such", "command"),
+    ("server", "create", "--help"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_command_says_the_same_as_one_that_has_just_imported_itself(
+    openstack: OpenStack, openstack_bin: Path, a_cloud: Path, command: tuple[str, ...]
+) -> None:
+    fresh = subprocess.run(
+        [str(openstack_bin / "openstack"), *command],
+        cwd=a_cloud, env=client_environment(a_cloud, "here"), text=True, capture_output=True,
+    )  # fmt: skip
+    said = openstack(a_cloud, *command, cloud="here")
+    assert (said.stdout, said.stderr, said.returncode) == (
+        fresh.stdout, fresh.stderr, fresh.returncode,
+    )  # fmt: skip
+
+
+def test_a_command_has_nothing_of_the_one_before(
+    openstack: OpenStack, a_cloud: Path, tmp_path: Path
+) -> None:
+    assert openstack(a_cloud, "network", "list", cloud="here").returncode == 0
+    said = openstack(tmp_path, "network", "list", cloud="here")
+    assert said.returncode != 0
+    assert "here was not found" in said.stderr
+
+
+def test_a_command_that_takes_too_long_is_ended(openstack_bin: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # Takes connections, and says nothing.
+        write_cloud(tmp_path, mute.getsockname()[1])
+        env = client_environment(tmp_path, "here")
+        with (
+            warm_openstack(openstack_bin / "python") as warm,
+            pytest.raises(subprocess.TimeoutExpired),
+        ):
+            warm.run("network", "list", cwd=tmp_path, env=env, timeout=2)
 
 
 def test_the_clients_cannot_import_this_project(
@@ -51,24 +98,36 @@ class _OneNetwork(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_the_command_speaks_to_the_cloud_that_the_folder_names(
-    openstack: OpenStack, tmp_path: Path
-) -> None:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _OneNetwork)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+def write_cloud(directory: Path, port: int) -> None:
     cloud = {
         "auth_type": "none",
-        "network_endpoint_override": f"http://127.0.0.1:{server.server_port}/network",
+        "network_endpoint_override": f"http://127.0.0.1:{port}/network",
     }
     # JSON is YAML.
-    (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": {"here": cloud}}))
+    (directory / "clouds.yaml").write_text(json.dumps({"clouds": {"here": cloud}}))
+
+
+@pytest.fixture
+def a_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the cloud `here`, which has one network."""
+    home = tmp_path_factory.mktemp("cloud")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _OneNetwork)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    write_cloud(home, server.server_port)
     try:
-        said = openstack(
-            tmp_path, "network", "list", "-f", "json", "-c", "Name", cloud="here", check=True
-        )
+        yield home
     finally:
         server.shutdown()
+        thread.join()
         server.server_close()
+
+
+def test_the_command_speaks_to_the_cloud_that_the_folder_names(
+    openstack: OpenStack, a_cloud: Path
+) -> None:
+    listed = ("network", "list", "-f", "json", "-c", "Name")
+    said = openstack(a_cloud, *listed, cloud="here", check=True)
     assert json.loads(said.stdout) == [{"Name": "blue"}]
 
 

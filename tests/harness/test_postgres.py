@@ -11,8 +11,8 @@ from sqlalchemy import create_engine, text
 from tests.support.postgres import ROLE, PostgresCluster
 
 
-def test_each_database_is_fresh(new_postgres_database: Callable[[], str]) -> None:
-    first, second = (create_engine(new_postgres_database()) for _ in range(2))
+def test_each_database_is_fresh(new_empty_postgres_database: Callable[[], str]) -> None:
+    first, second = (create_engine(new_empty_postgres_database()) for _ in range(2))
     with first.begin() as connection:
         connection.execute(text("CREATE TABLE t (n integer)"))
     with second.begin() as connection:

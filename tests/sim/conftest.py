@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-MEMORY = Path("/dev/shm")
+from tests.support.memory import directory_in_memory
 
 
 @pytest.fixture(scope="module")
 def sim_directory() -> Iterator[Path]:
     """A folder in memory where there is such a thing: a run syncs its files a thousand times."""
-    memory = MEMORY if MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=memory, prefix="trunkline-sim-") as directory:
+    with tempfile.TemporaryDirectory(
+        dir=directory_in_memory(), prefix="trunkline-sim-"
+    ) as directory:
         yield Path(directory)

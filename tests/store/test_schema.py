@@ -15,6 +15,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction, device_attributes
@@ -22,7 +23,7 @@ from trunkline.domain.ids import HostId
 from trunkline.domain.pci import PciAddress
 from trunkline.store.engine import open_engine
 from trunkline.store.metadata import metadata
-from trunkline.store.schema import DatabaseTooNew, open_store
+from trunkline.store.schema import DatabaseTooNew, known_revisions, open_store
 
 
 def revision(url: str) -> str:
@@ -54,6 +55,13 @@ def test_migrations_make_the_schema_of_the_tables(new_url: Callable[[], str]) ->
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+def test_the_files_of_migrations_are_named_for_what_alembic_calls_them() -> None:
+    config = Config()
+    config.set_main_option("script_location", "trunkline.store:migrations")
+    revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert known_revisions() == tuple(reversed(revisions))
 
 
 def test_a_second_opening_finds_what_the_first_has_left(new_url: Callable[[], str]) -> None:

@@ -18,7 +18,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """The whole service on either database: what a client sees must not depend on it."""
     url = None
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_cluster").new_database()
+        url = request.getfixturevalue("new_postgres_database")()
     with a_site(tmp_path, url=url) as opened:
         yield opened
 

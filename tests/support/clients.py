@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -12,9 +12,10 @@ import pytest
 
 from tests.support.environments import ensure_environment
 from tests.support.response_schemas import ResponseSchemas, load_response_schemas
+from tests.support.warm_openstack import warm_openstack
 
 COMMAND_SECONDS_MAX = 120.0
-"""A command takes about a second to start; `--wait` polls for as long as the server takes."""
+"""`--wait` polls for as long as the server takes."""
 
 
 class OpenStack(Protocol):
@@ -47,25 +48,20 @@ def openstack_bin() -> Path:
 
 
 @pytest.fixture(scope="session")
-def openstack(openstack_bin: Path) -> OpenStack:
+def openstack(openstack_bin: Path) -> Iterator[OpenStack]:
     """`openstack(cloud_dir, "server", "list")` runs the real command and returns what it said."""
+    with warm_openstack(openstack_bin / "python") as warm:
 
-    def run(
-        cloud_dir: Path, *args: str, cloud: str = "trunkline", check: bool = False
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(openstack_bin / "openstack"), *args],
-            cwd=cloud_dir,
-            env=client_environment(cloud_dir, cloud),
-            text=True,
-            capture_output=True,
-            timeout=COMMAND_SECONDS_MAX,
-        )
-        if check:
-            assert done.returncode == 0, f"openstack {' '.join(args)}:\n{done.stdout}{done.stderr}"
-        return done
+        def run(
+            cloud_dir: Path, *args: str, cloud: str = "trunkline", check: bool = False
+        ) -> subprocess.CompletedProcess[str]:
+            env = client_environment(cloud_dir, cloud)
+            done = warm.run(*args, cwd=cloud_dir, env=env, timeout=COMMAND_SECONDS_MAX)
+            said = f"{done.stdout}{done.stderr}"
+            assert not check or done.returncode == 0, f"openstack {' '.join(args)}:\n{said}"
+            return done
 
-    return run
+        yield run
 
 
 @pytest.fixture(scope="session")

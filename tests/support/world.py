@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tests.support.clock import ManualClock, SeededIds
+from tests.support.databases import a_sqlite_database
 from trunkline.control.fleet import LiveFleet
 from trunkline.control.hosts import ensure_host
 from trunkline.control.networking import IdRange, Networking
@@ -60,7 +61,7 @@ def a_world(
 ) -> Iterator[Services]:
     """Open a control plane; a database in `tmp_path` unless `url` says another."""
     clock = ManualClock()
-    store = open_store(url or f"sqlite:///{tmp_path / 'trunkline.db'}", inline=inline)
+    store = open_store(url or a_sqlite_database(tmp_path / "trunkline.db"), inline=inline)
     limits = Limits()
     images_dir = tmp_path / "images"
     images_dir.mkdir(exist_ok=True)

@@ -85,9 +85,9 @@ class Replicas:
 
 
 @pytest.fixture
-def replicas(tmp_path: Path, new_postgres_database: Callable[[], str]) -> Iterator[Replicas]:
+def replicas(tmp_path: Path, new_empty_postgres_database: Callable[[], str]) -> Iterator[Replicas]:
     with ExitStack() as stack:
-        yield Replicas(tmp_path, new_postgres_database(), stack)
+        yield Replicas(tmp_path, new_empty_postgres_database(), stack)
 
 
 def test_a_server_made_at_one_replica_boots_on_a_host_of_the_other(

@@ -58,8 +58,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, new_postgres_database: Callable[[], str]) -> Iterator[Site]:
-    url = new_postgres_database()
+def site(tmp_path: Path, new_empty_postgres_database: Callable[[], str]) -> Iterator[Site]:
+    url = new_empty_postgres_database()
     with ExitStack() as stack:
         replicas = Replicas(tmp_path, url, stack)
         processes = [replicas.start("a"), replicas.start("b")]

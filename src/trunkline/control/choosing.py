@@ -71,7 +71,7 @@ def choose(
             tx, request, least=max(0, least - len(chosen)), most=most - len(chosen)
         )
         if isinstance(found, TooFew):
-            fault = _fault(svc, found, request, fitting=len(chosen), least=least)
+            fault = _fault(tx, svc, found, request, fitting=len(chosen), least=least)
             return _given_up(svc, chosen, with_refusals(fault, refusals))
         before = len(refusals)
         for host_id, group in groupby(_by_host(found), key=lambda held: held.placed.host_id):
@@ -142,11 +142,24 @@ def _given_up(svc: Services, chosen: Sequence[Chosen], fault: Fault) -> Fault:
 
 
 def _fault(
-    svc: Services, found: TooFew, request: PlacementRequest, *, fitting: int, least: int
+    tx: Transaction,
+    svc: Services,
+    found: TooFew,
+    request: PlacementRequest,
+    *,
+    fitting: int,
+    least: int,
 ) -> Fault:
-    fault = fault_of(svc, found.refused, request)
+    fault = fault_of(tx, svc, found.refused, request)
     if least == 1:
         return fault
+    most = fitting + found.at_most
     fitting += found.fitting
     told = f"{fitting} of at least {least} servers fit; none was placed."
+    if most >= least:
+        told = (
+            f"{fitting} of at least {least} servers were found to fit; none was placed. It is not "
+            f"proven that no more fit, for up to {most} may: the search has ended at its limit. "
+            "Ask for fewer at a time."
+        )
     return replace(fault, message=f"{told} {fault.message}")

@@ -25,7 +25,7 @@ from trunkline.placement.hosts.views import NumaRoom
 from trunkline.placement.matching.problem import Place
 from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
 from trunkline.placement.planning.flow_cuts import Fits, Fitting, FlowCuts
-from trunkline.placement.planning.resources import Seats, Supply
+from trunkline.placement.planning.resources import Seats, Share, Supply
 
 # Of all hosts together, bounds looked at by searches: about a second. Only hosts on which rules
 # cross each other need any, and those in like states share one.
@@ -96,7 +96,7 @@ def capacity(request: PlacementRequest, rows: Iterable[HostRow]) -> Capacity:
     Raises:
         Unlimited: It asks for nothing that could run out.
     """
-    counter = _Counter(request)
+    counter = Counter(request)
     wanted = [row for row in rows if request.only_host in (None, row.name)]
     hosts = [counter.host(row) for row in sorted(wanted, key=attrgetter("name", "id"))]
     limits = [host.limit for host in hosts]
@@ -108,10 +108,19 @@ def capacity(request: PlacementRequest, rows: Iterable[HostRow]) -> Capacity:
     )
 
 
-class _Counter:
+class Counter:
     """A shape, with all that is worked out of it once for hosts that are alike to it."""
 
-    def __init__(self, request: PlacementRequest) -> None:
+    def __init__(self, request: PlacementRequest, *, steps_max: int = FLEET_STEPS_MAX) -> None:
+        """Begin.
+
+        Args:
+            request: Of one server of the shape.
+            steps_max: Of all searches together.
+
+        Raises:
+            Unlimited: It asks for nothing that could run out.
+        """
         self._request = request
         self._demand = make_demand(request)
         self._sizes = (request.vcpus, request.memory_mib, request.disk_gib)
@@ -123,7 +132,7 @@ class _Counter:
         self._lacking: dict[Fits, bool] = {}  # Whether a class has no device at all.
         self._copies: dict[object, Copies] = {}
         self._counts: dict[object, Count] = {}
-        self._steps = 0
+        self._steps_left = steps_max
 
     @property
     def _is_flow(self) -> bool:
@@ -201,33 +210,55 @@ class _Counter:
         return (1 + sum(row.usable) if room is None else room), limit
 
     def _count(self, row: HostRow, fits: Fits, room: int) -> Count:
-        structure = row.structure
+        key, supply, site = self._state(row, fits)
+        state = key, supply, room
+        count = self._counts.get(state)
+        if count is None:
+            copies = self._copies_of(row, fits, key, site)
+            before = copies.steps_used
+            steps_max = max(0, min(STEPS_MAX, self._steps_left))
+            count = copies.count(supply, enough=room, steps_max=steps_max)
+            self._steps_left -= copies.steps_used - before
+            self._counts[state] = count
+        return count
+
+    def choose(self, row: HostRow, number: int) -> list[Share]:
+        """Choose what so many servers take of a host; fewer, if so many are not found to fit.
+
+        Args:
+            row: Of a host that has room for them, devices aside.
+            number: No more than `host` says may fit.
+        """
+        fits = self._fitting.of(row.structure)
+        key, supply, site = self._state(row, fits)
+        copies = self._copies_of(row, fits, key, site)
+        before = copies.steps_used
+        steps_max = max(0, min(STEPS_MAX, self._steps_left))
+        chosen = copies.choose(supply, number=number, steps_max=steps_max)
+        self._steps_left -= copies.steps_used - before
+        return [copies.ground.share(amounts) for amounts in chosen]
+
+    def _state(self, row: HostRow, fits: Fits) -> tuple[object, Supply, Site | None]:
+        """What hosts are alike in, what each has itself, and where its devices are."""
         supply, site, where = Supply(row.usable), None, None
-        if self._demand.is_ruled:
+        if self._request.is_ruled:
             rooms = rooms_of(row.numa_nodes, row.numa_amounts)
             site = make_site(row.places, row.accounted, rooms, self._request)
             seats = self._seats(rooms, row.usable) if self._request.is_confined else ()
             supply = Supply(row.usable, site.egress_left, site.ingress_left, seats)
             site = _in_order(site)
             where = site.places, site.numa_nodes, site.numa_sockets
-        key = fits, structure.family, structure.whole, where
-        state = key, supply, room
-        count = self._counts.get(state)
-        if count is None:
-            copies = self._copies.get(key)
-            if copies is None:
-                costs = tuple(
-                    tuple(0 if mask >> c & 1 else None for mask in fits)
-                    for c in self._fitting.classes
-                )
-                plan = Fit(self._demand, structure, costs)
-                copies = self._copies[key] = Copies(plan.problem((), site))
-            before = copies.steps_used
-            left = max(0, min(STEPS_MAX, FLEET_STEPS_MAX - self._steps))
-            count = copies.count(supply, enough=room, steps_max=left)
-            self._steps += copies.steps_used - before
-            self._counts[state] = count
-        return count
+        return (fits, row.structure.family, row.structure.whole, where), supply, site
+
+    def _copies_of(self, row: HostRow, fits: Fits, key: object, site: Site | None) -> Copies:
+        copies = self._copies.get(key)
+        if copies is None:
+            costs = tuple(
+                tuple(0 if mask >> c & 1 else None for mask in fits) for c in self._fitting.classes
+            )
+            plan = Fit(self._demand, row.structure, costs)
+            copies = self._copies[key] = Copies(plan.problem((), site))
+        return copies
 
     def _seats(self, rooms: Iterable[NumaRoom], usable: Sequence[int]) -> Seats:
         """How many servers each NUMA node has room for; those that are not confined need none."""

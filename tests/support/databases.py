@@ -1,0 +1,31 @@
+"""Databases with this version's schema and no rows, copied from one that migrations made once.
+
+Migrating costs ten times what a copy does, and every test of the control plane has a database of
+its own. That migrations make this schema, and make it from nothing, is held by tests/store.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from trunkline.store.schema import open_store
+
+
+def a_sqlite_database(file: Path) -> str:
+    """Put a migrated database at `file`, unless something is there, and return its URL."""
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_bytes(_migrated())
+    return f"sqlite:///{file}"
+
+
+@cache
+def _migrated() -> bytes:
+    with tempfile.TemporaryDirectory(prefix="tl-schema-") as directory:
+        file = Path(directory) / "trunkline.db"
+        open_store(f"sqlite:///{file}", inline=True).close()
+        beside = [path.name for path in file.parent.iterdir() if path != file]
+        assert not beside, f"what is in {beside} would be lacking in the copy"
+        return file.read_bytes()
