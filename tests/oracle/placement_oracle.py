@@ -31,6 +31,13 @@ class RawNode(TypedDict):
     memory: int
 
 
+class RawBandwidth(TypedDict):
+    """What a PF has left to guarantee, in Mbps; None: it guarantees nothing that way."""
+
+    egress: int | None
+    ingress: int | None
+
+
 class RawHost(TypedDict):
     id: str
     name: str
@@ -41,7 +48,8 @@ class RawHost(TypedDict):
     disk: int
     bridges: list[str]
     devices: list[RawDevice]
-    nodes: NotRequired[list[RawNode]]  # Only the oracle of places looks at them.
+    nodes: NotRequired[list[RawNode]]  # Only the oracle of places looks at these two.
+    bandwidth: NotRequired[dict[str, RawBandwidth]]  # Of PFs; the others guarantee nothing.
 
 
 class RawOption(TypedDict):
@@ -55,7 +63,9 @@ class RawNic(TypedDict):
     kind: str | None  # None: a bridge will do
     options: list[RawOption]
     attributes: dict[str, str]
-    numa: NotRequired[str | None]  # A policy; only the oracle of places looks at it.
+    numa: NotRequired[str | None]  # A policy; only the oracle of places looks at these three.
+    egress: NotRequired[int]  # Mbps that its PF is to guarantee.
+    ingress: NotRequired[int]
 
 
 class RawRule(TypedDict):

@@ -8,12 +8,59 @@ from tests.oracle.placement_instances import NETWORKS, random_host
 from tests.oracle.placement_oracle import RawDevice, RawHost, RawNic, RawNode, RawRequest, RawRule
 
 SCOPES = ("pf", "card", "switch", "numa")
+AMOUNTS = (None, -5, 10, 20, 20, 35, 60, 100)  # Mbps that a PF has left.
 POLICIES = ("required", "legacy", "socket", "preferred")
 
 
 def placed_instance(dice: Random) -> tuple[RawRequest, list[RawHost]]:
     hosts = [placed_host(dice, number) for number in range(dice.choice((1, 1, 2, 3)))]
     return ruled_request(dice), hosts
+
+
+def guaranteed_instance(dice: Random) -> tuple[RawRequest, list[RawHost]]:
+    """One with PFs that account bandwidth, some of them, and NICs that ask for guarantees."""
+    request, hosts = placed_instance(dice)
+    give_bandwidth(dice, request, hosts)
+    return request, hosts
+
+
+def give_bandwidth(dice: Random, request: RawRequest, hosts: list[RawHost]) -> None:
+    """Let hosts have bandwidth to guarantee, and NICs with devices ask for it."""
+    for host in hosts:
+        pfs = {device["pf"] or device["id"] for device in host["devices"]}
+        host["bandwidth"] = {
+            pf: {"egress": dice.choice(AMOUNTS), "ingress": dice.choice(AMOUNTS)}
+            for pf in sorted(pfs)
+            if dice.random() < 0.8
+        }
+    asked = dice.choice((("egress",), ("ingress",), ("egress", "ingress")))
+    for nic in request["nics"]:
+        if nic["kind"] is not None and dice.random() < 0.4:
+            nic["egress"] = dice.choice((5, 10, 10, 15)) if "egress" in asked else 0
+            nic["ingress"] = dice.choice((5, 10, 10, 20)) if "ingress" in asked else 0
+
+
+def roomy_instance(dice: Random) -> tuple[RawRequest, list[RawHost]]:
+    """One under rules that several servers fit, whose NICs compete for what there is."""
+    request, hosts = placed_instance(dice)
+    if dice.random() < 0.6:
+        give_bandwidth(dice, request, hosts)
+    if dice.random() < 0.4:
+        request["rules"] = []
+    request |= {"vcpus": 1, "memory": dice.choice((1, 512)), "disk": 0}
+    for host in hosts:
+        host |= {"enabled": True, "up": True, "vcpus": dice.choice((3, 64)), "memory": 65536}
+        vfs = [device for device in host["devices"] if device["kind"] == "vf"]
+        host["devices"] += [
+            {**vf, "id": f"{vf['pf']}-vf{index}", "vf_index": index}
+            for vf in vfs
+            for index in [10 + (vf["vf_index"] or 0)]
+        ]
+        for device in host["devices"]:
+            device["free"] = device["free"] or dice.random() < 0.5
+        for node in host["nodes"]:
+            node |= {"vcpus": dice.choice((0, 2, 4, 8)), "memory": dice.choice((512, 2048, 8192))}
+    return request, hosts
 
 
 def placed_host(dice: Random, number: int) -> RawHost:

@@ -16,6 +16,8 @@ Imports nothing of what it judges. The rules, in words:
 * Hard affinity: the devices of the rule's NICs are in one place; one whose place is not known is
   together with its own family only. Hard anti-affinity: each has a place of its own, which is
   known. Soft rules forbid nothing. NICs on bridges are no part of rules.
+* Guarantees: the PF of each NIC that asks for one, or whose VF it has, accounts that direction; and
+  what a PF's NICs ask for together is no more than it has left.
 """
 
 from __future__ import annotations
@@ -92,7 +94,33 @@ def is_ruled_well(request: RawRequest, host: RawHost, chosen: Chosen, home: Home
         allowed |= policy == "socket" and socket is not None and socket == socket_of(host, home)
         if not allowed:
             return False
-    return all(rule_holds(rule, host, chosen) for rule in request.get("rules", []) if rule["hard"])
+    return guarantees_hold(request, host, chosen) and all(
+        rule_holds(rule, host, chosen) for rule in request.get("rules", []) if rule["hard"]
+    )
+
+
+def guarantees_hold(request: RawRequest, host: RawHost, chosen: Chosen) -> bool:
+    """Whether PFs have as much left as is asked of them."""
+    asked: dict[tuple[str, str], int] = {}
+    for nic in request["nics"]:
+        if nic["name"] in chosen:
+            pf = kin_of(chosen[nic["name"]])
+            for way, mbps in guarantees_of(nic).items():
+                asked[pf, way] = asked.get((pf, way), 0) + mbps
+    return all(mbps <= left_of(host, pf, way) for (pf, way), mbps in asked.items())
+
+
+def guarantees_of(nic: RawNic) -> dict[str, int]:
+    """What a NIC asks for, by direction."""
+    asked = {"egress": nic.get("egress", 0), "ingress": nic.get("ingress", 0)}
+    return {way: mbps for way, mbps in asked.items() if mbps}
+
+
+def left_of(host: RawHost, pf: str, way: str) -> int:
+    """What a PF can guarantee still."""
+    left = host.get("bandwidth", {}).get(pf)
+    mbps = None if left is None else left["egress"] if way == "egress" else left["ingress"]
+    return max(0, mbps or 0)
 
 
 def rule_holds(rule: RawRule, host: RawHost, chosen: Chosen) -> bool:

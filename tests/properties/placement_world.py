@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.oracle.placement_oracle import RawDevice, RawHost, RawRequest
+from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.device_pool import PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, SegmentId
@@ -47,6 +48,11 @@ def a_host(raw: RawHost) -> HostView:
             )
             for node in raw.get("nodes", [])
         ),
+        bandwidth_left={
+            DeviceId(pf): Bandwidth(egress_mbps=left["egress"], ingress_mbps=left["ingress"])
+            for pf, left in raw.get("bandwidth", {}).items()
+            if left["egress"] is not None or left["ingress"] is not None
+        },
     )
 
 
@@ -95,6 +101,8 @@ def a_request(raw: RawRequest) -> PlacementRequest:
                 ),
                 attributes=nic["attributes"],
                 numa=None if nic.get("numa") is None else NumaPolicy(nic["numa"]),
+                egress_mbps=nic.get("egress", 0),
+                ingress_mbps=nic.get("ingress", 0),
             )
             for nic in raw["nics"]
         ),

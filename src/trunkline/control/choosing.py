@@ -147,6 +147,13 @@ def _fault(
     fault = fault_of(svc, found.refused, request)
     if least == 1:
         return fault
+    most = fitting + found.at_most
     fitting += found.fitting
     told = f"{fitting} of at least {least} servers fit; none was placed."
+    if most >= least:
+        told = (
+            f"{fitting} of at least {least} servers were found to fit; none was placed. It is not "
+            f"proven that no more fit, for up to {most} may: the search has ended at its limit. "
+            "Ask for fewer at a time."
+        )
     return replace(fault, message=f"{told} {fault.message}")

@@ -45,8 +45,9 @@ _TAKERS_AT_ONCE: Final = 8  # Hosts found under one lock: a millisecond.
 class TooFew:
     """Fewer servers fit than were asked for at least; nothing is held."""
 
-    fitting: int
-    refused: NotPlaced  # Why one more does not fit beside these.
+    fitting: int  # Known to fit.
+    at_most: int  # More are known not to fit, as far as that many were wanted.
+    refused: NotPlaced  # Why one more does not fit beside those that fit.
 
 
 class LiveFleet:
@@ -108,7 +109,8 @@ class LiveFleet:
         """
         with self._lock:
             self._catch_up(tx)
-            found = hold_batch(request, most, self._fleet, spread_key=self._spread_key)
+            batch = hold_batch(request, most, self._fleet, spread_key=self._spread_key)
+            found = batch.held
             if len(found) >= least:
                 for held in found:
                     tx.on_commit(partial(self._locked, partial(self._confirm, held.hold)))
@@ -119,7 +121,7 @@ class LiveFleet:
             assert isinstance(result, NotPlaced), "no more are held than fit"
             for held in reversed(found):
                 self._fleet.undo(held.hold)
-            return TooFew(fitting=len(found), refused=result)
+            return TooFew(fitting=len(found), at_most=batch.at_most, refused=result)
 
     def release(self, held: Held) -> None:
         """Give back what was held, if it is: nothing of it will be written."""

@@ -3,26 +3,30 @@
 One after the other, as if they had been asked for so, each where ranking wants it. If that ends
 too early, an earlier one may have taken what a later one can't do without: two NICs of a server
 may compete for devices of which the one has no others. A server is on one host, so each host is
-put right by itself: its share of the servers is matched anew, all of them together.
+put right by itself: its share of the servers is chosen anew, all of them together.
 
 Hosts that took none are left out, as they could take none then, and nothing has changed there. So
-the number found is the largest there is, but for two cases, in which it is no less than what one
-after the other gives: rules over the NICs of a server, where more than `RULED_NICS_MAX` NICs would
-have to be matched at once; and NUMA policies, where all servers matched together have one home.
+the number found is the largest there is. Only where rules cross each other is a search needed, and
+it has a limit; where that is reached, the answer says how many more may fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from trunkline.domain.ids import HostId
-from trunkline.placement.asks.request import GroupRule, NicDemand, Placed, PlacementRequest
+from trunkline.placement.asks.request import NicDemand, Placed, PlacementRequest
+from trunkline.placement.hosts.feasibility import site_of
+from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.index.fleet import Fleet, Hold
-from trunkline.placement.place import find_placement
+from trunkline.placement.place import find_placement, place_within
+from trunkline.placement.planning.capacity import Counter, rows_of
+from trunkline.placement.planning.resources import Share
 
-RULED_NICS_MAX: Final = 16  # Of all servers on a host; a search, so its time may double with each.
+# Bounds that searches look at for one batch, on all its hosts together. All decisions of the
+# process wait meanwhile: some 0.2 s.
+STEPS_MAX: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,17 @@ class Held:
     hold: Hold
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The servers that have a place."""
+
+    held: list[Held]
+    at_most: int  # More would not have fitted, as far as was wanted; so many at least have a place.
+
+
 def hold_batch(
     request: PlacementRequest, most: int, fleet: Fleet, *, spread_key: str = ""
-) -> list[Held]:
+) -> Batch:
     """Place and hold up to `most` servers, each as `request` says; none if not even one fits.
 
     Args:
@@ -45,10 +57,12 @@ def hold_batch(
         spread_key: As `place` has it.
     """
     held = _one_by_one(request, most, fleet, spread_key)
-    if held and len(held) < most:
-        held = _put_right(request, most, fleet, held)
-        held += _one_by_one(request, most - len(held), fleet, spread_key)
-    return held
+    wants_devices = any(nic.kind is not None for nic in request.nics)
+    if not held or len(held) == most or not wants_devices:
+        return Batch(held, len(held))
+    held, unproven = _put_right(request, most, fleet, held)
+    held += _one_by_one(request, most - len(held), fleet, spread_key)
+    return Batch(held, min(most, len(held) + unproven))
 
 
 def _one_by_one(request: PlacementRequest, most: int, fleet: Fleet, spread_key: str) -> list[Held]:
@@ -63,31 +77,98 @@ def _one_by_one(request: PlacementRequest, most: int, fleet: Fleet, spread_key: 
 
 def _put_right(
     request: PlacementRequest, most: int, fleet: Fleet, held: Sequence[Held]
-) -> list[Held]:
-    """Match each host's servers anew, as many as fit there."""
+) -> tuple[list[Held], int]:
+    """Choose each host's servers anew, as many as fit there.
+
+    Returns:
+        What is held now, and how many more may fit on these hosts, unproven.
+    """
+    counter = Counter(request, steps_max=STEPS_MAX) if request.is_ruled else None
     lacking = most - len(held)
     kept: list[Held] = []
+    unproven = 0
     for host_id in dict.fromkeys(each.placed.host_id for each in held):
         here = [each for each in held if each.placed.host_id == host_id]
         if lacking:
-            better = _matched_together(request, fleet, here, len(here) + lacking)
+            wanted = len(here) + lacking
+            if counter is None:
+                better, may_fit = _matched_together(request, fleet, here, wanted), 0
+            else:
+                better, may_fit = _shared_out(request, fleet, here, wanted, counter)
             lacking -= len(better) - len(here)
+            unproven += may_fit
             here = better
         kept += here
-    return kept
+    return kept, unproven
+
+
+def _shared_out(
+    request: PlacementRequest, fleet: Fleet, here: Sequence[Held], most: int, counter: Counter
+) -> tuple[list[Held], int]:
+    """Give each server of a host a share of it, under rules that each keeps by itself.
+
+    Returns:
+        As many as are found to fit, at least those that are `here`; and how many more may fit.
+    """
+    host = _vacated(fleet, here)
+    [row] = rows_of(request, [host])
+    count = counter.host(row)
+    shares: list[Share] = []
+    if count.least > len(here):
+        shares = counter.choose(row, min(count.least, most))
+    if len(shares) > len(here):
+        held = [_hold_share(request, fleet, host, share) for share in shares]
+    else:
+        held = [_hold(each.placed, request, fleet) for each in here]
+    return held, max(0, min(count.most, most) - len(held))
+
+
+def _hold_share(request: PlacementRequest, fleet: Fleet, host: HostState, share: Share) -> Held:
+    site = site_of(host, request)
+    if share.node is not None:
+        assert site.numa_nodes is not None, "a share has a node where the host reports some"
+        at = site.numa_nodes.index(share.node)
+        site = replace(site, numa_nodes=(share.node,), numa_sockets=(site.numa_sockets[at],))
+    site = replace(
+        site,
+        egress_left=_no_more_than(share.egress, site.egress_left),
+        ingress_left=_no_more_than(share.ingress, site.ingress_left),
+    )
+    placed = place_within(request, fleet, host.id, usable=_usable_of(share, host), site=site)
+    assert placed is not None, "a share is enough for a server"
+    return _hold(placed, request, fleet)
+
+
+def _no_more_than(owed: Mapping[int, int], left: Sequence[int | None]) -> tuple[int | None, ...]:
+    return tuple([owed.get(family, mbps) for family, mbps in enumerate(left)])
+
+
+def _usable_of(share: Share, host: HostState) -> tuple[int, ...]:
+    """Count the share's devices by slot: of slots that are one to it, those with most left."""
+    usable = [0] * len(host.usable)
+    for slots, count in share.devices:
+        lacking = count
+        for slot in sorted(slots, key=lambda slot: -host.usable[slot]):
+            usable[slot] = min(lacking, host.usable[slot])
+            lacking -= usable[slot]
+        assert not lacking, "shares are taken from what there is"
+    return tuple(usable)
 
 
 def _matched_together(
     request: PlacementRequest, fleet: Fleet, here: Sequence[Held], most: int
 ) -> list[Held]:
-    """Return the largest number that fits on one host, held; at least those that are `here`."""
-    for each in reversed(here):
-        fleet.undo(each.hold)
+    """Return the largest number that fits on one host, held; at least those that are `here`.
+
+    Without rules n servers are one with all their NICs, and a flow finds its devices.
+    """
+    host = _vacated(fleet, here)
     best: Sequence[Placed] = [each.placed for each in here]
-    low, high = len(here), min(most, _at_most(request, fleet, here[0].placed.host_id))
+    nic_count = sum(nic.kind is not None for nic in request.nics)
+    low, high = len(here), min(most, sum(host.usable) // nic_count)
     while low < high:  # What fits for n fits for fewer.
         middle = (low + high + 1) // 2
-        found = _match(request, fleet, here[0].placed.host_id, middle)
+        found = _match(request, fleet, host, middle)
         if found is None:
             high = middle - 1
         else:
@@ -95,24 +176,19 @@ def _matched_together(
     return [_hold(placed, request, fleet) for placed in best]
 
 
-def _at_most(request: PlacementRequest, fleet: Fleet, host_id: HostId) -> int:
-    """No more than so many are worth trying on a host."""
-    nics = [nic for nic in request.nics if nic.kind is not None]
-    if not nics:  # Nothing that one could take from another.
-        return 0
-    if request.rules:
-        return RULED_NICS_MAX // len(nics)
-    host = fleet.find_host(host_id)
+def _vacated(fleet: Fleet, here: Sequence[Held]) -> HostState:
+    """Undo what is held on a host."""
+    for each in reversed(here):
+        fleet.undo(each.hold)
+    host = fleet.find_host(here[0].placed.host_id)
     assert host is not None, "servers were held there"
-    return sum(host.usable) // len(nics)
+    return host
 
 
 def _match(
-    request: PlacementRequest, fleet: Fleet, host_id: HostId, count: int
+    request: PlacementRequest, fleet: Fleet, host: HostState, count: int
 ) -> list[Placed] | None:
     """Place so many servers on one host, as if they were one."""
-    host = fleet.find_host(host_id)
-    assert host is not None, "servers were held there"
     nics = [nic for number in range(count) for nic in _nics_of(request, number)]
     together = replace(
         request,
@@ -121,7 +197,6 @@ def _match(
         memory_mib=request.memory_mib * count,
         disk_gib=request.disk_gib * count,
         only_host=host.name,
-        rules=tuple(rule for number in range(count) for rule in _rules_of(request, number)),
     )
     placed = find_placement(together, fleet)
     if placed is None:
@@ -142,18 +217,7 @@ def _match(
 
 
 def _nics_of(request: PlacementRequest, number: int) -> Iterator[NicDemand]:
-    return (replace(nic, nic=_name(nic.nic, number)) for nic in request.nics)
-
-
-def _rules_of(request: PlacementRequest, number: int) -> Iterator[GroupRule]:
-    return (
-        replace(rule, nics=frozenset(_name(nic, number) for nic in rule.nics))
-        for rule in request.rules
-    )
-
-
-def _name(nic: str, number: int) -> str:
-    return f"{number}/{nic}"
+    return (replace(nic, nic=f"{number}/{nic.nic}") for nic in request.nics)
 
 
 def _hold(placed: Placed, request: PlacementRequest, fleet: Fleet) -> Held:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trunkline.domain.ids import HostId
 from trunkline.placement.asks.demand import demand_and_classes, fits
 from trunkline.placement.asks.request import (
     NicChoice,
@@ -18,7 +19,7 @@ from trunkline.placement.asks.request import (
     PlacementRequest,
 )
 from trunkline.placement.hosts.bits import bits_of
-from trunkline.placement.hosts.feasibility import Fit, host_reasons, site_of
+from trunkline.placement.hosts.feasibility import Fit, Site, host_reasons, site_of
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.index.fleet import Fleet
 from trunkline.placement.index.ranking import in_order
@@ -66,6 +67,27 @@ def candidates(
             yield placed
 
 
+def place_within(
+    request: PlacementRequest,
+    fleet: Fleet,
+    host_id: HostId,
+    *,
+    usable: tuple[int, ...],
+    site: Site,
+) -> Placed | None:
+    """Like `find_placement` on one host, of which no more is to be used than is given here.
+
+    Args:
+        request: What the server needs.
+        fleet: Where the host is.
+        host_id: The host.
+        usable: [slot] Devices that may be used, no more than there are.
+        site: Where its devices are, and what their PFs may be made to owe.
+    """
+    host = fleet.find_host(host_id)
+    return None if host is None else _Sought(request, fleet).place_on(host, usable, site)
+
+
 class _Sought:
     """A request with all that is worked out of it once, before any host is looked at."""
 
@@ -91,13 +113,17 @@ class _Sought:
             spread_key=spread_key,
         )
 
-    def place_on(self, host: HostState) -> Placed | None:
-        """Decide on one host, as it is now."""
+    def place_on(
+        self, host: HostState, usable: tuple[int, ...] | None = None, site: Site | None = None
+    ) -> Placed | None:
+        """Decide on one host, as it is now, or with no more of it than is given."""
         if host_reasons(self._request, host):  # Columns know no numbers below 0.
             return None
         costs = tuple([each.costs_on(host.structure) for each, _ in self._device_columns])
         fit = Fit(self._demand, host.structure, costs)
-        solution = fit.solve(host.usable, site_of(host, self._request) if fit.is_ruled else None)
+        if site is None and fit.is_ruled:
+            site = site_of(host, self._request)
+        solution = fit.solve(host.usable if usable is None else usable, site)
         if solution is None:
             return None
         devices = [iter(picked) for picked in _pick_devices(host, solution)]

@@ -74,6 +74,13 @@ class PlacementRequest:
     rules: tuple[GroupRule, ...] = ()  # Their order does not matter.
 
     @property
+    def is_ruled(self) -> bool:
+        """Whether it matters for whether it fits where devices are, or what their PFs owe."""
+        return bool(self.rules) or any(
+            nic.numa or nic.egress_mbps or nic.ingress_mbps for nic in self.nics
+        )
+
+    @property
     def is_confined(self) -> bool:
         """Whether the guest must be on one NUMA node, of hosts that say which they have."""
         return any(

@@ -21,7 +21,7 @@ from trunkline.placement.hosts.structure import Structure
 from trunkline.placement.hosts.views import NumaRoom
 from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
 from trunkline.placement.planning.flow_cuts import Fitting, FlowCuts
-from trunkline.placement.planning.resources import Seats, Supply
+from trunkline.placement.planning.resources import Seats, Share, Supply
 
 # Of all hosts together, bounds looked at by searches: about a second. Only hosts on which rules
 # cross each other need any, and those in like states share one.
@@ -73,9 +73,7 @@ class Capacity:
 
 def rows_of(request: PlacementRequest, hosts: Iterable[HostState]) -> list[HostRow]:
     """Take down what `capacity` counts: quick, so that whoever owns the hosts can go on."""
-    is_ruled = bool(request.rules) or any(
-        nic.numa or nic.egress_mbps or nic.ingress_mbps for nic in request.nics
-    )
+    is_ruled = request.is_ruled
     is_confined = request.is_confined
     return [
         HostRow(
@@ -94,7 +92,7 @@ def capacity(request: PlacementRequest, rows: Iterable[HostRow]) -> Capacity:
     Raises:
         Unlimited: It asks for nothing that could run out.
     """
-    counter = _Counter(request)
+    counter = Counter(request)
     wanted = [row for row in rows if request.only_host in (None, row.name)]
     hosts = [counter.host(row) for row in sorted(wanted, key=attrgetter("name", "id"))]
     limits = [host.limit for host in hosts]
@@ -106,10 +104,19 @@ def capacity(request: PlacementRequest, rows: Iterable[HostRow]) -> Capacity:
     )
 
 
-class _Counter:
+class Counter:
     """A shape, with all that is worked out of it once for hosts that are alike to it."""
 
-    def __init__(self, request: PlacementRequest) -> None:
+    def __init__(self, request: PlacementRequest, *, steps_max: int = FLEET_STEPS_MAX) -> None:
+        """Begin.
+
+        Args:
+            request: Of one server of the shape.
+            steps_max: Of all searches together.
+
+        Raises:
+            Unlimited: It asks for nothing that could run out.
+        """
         self._request = request
         self._demand = make_demand(request)
         self._sizes = (request.vcpus, request.memory_mib, request.disk_gib)
@@ -119,7 +126,7 @@ class _Counter:
         self._flows = FlowCuts(self._demand) if self._is_flow else None
         self._copies: dict[object, Copies] = {}
         self._counts: dict[object, Count] = {}
-        self._steps = 0
+        self._steps_left = steps_max
 
     @property
     def _is_flow(self) -> bool:
@@ -194,30 +201,55 @@ class _Counter:
         return (1 + sum(row.usable) if room is None else room), limit
 
     def _count(self, row: HostRow, fits: tuple[int, ...], room: int) -> Count:
+        key, supply, site = self._state(row, fits)
+        state = key, supply, room
+        count = self._counts.get(state)
+        if count is None:
+            copies = self._copies_of(row, fits, key, site)
+            before = copies.steps_used
+            steps_max = max(0, min(STEPS_MAX, self._steps_left))
+            count = copies.count(supply, enough=room, steps_max=steps_max)
+            self._steps_left -= copies.steps_used - before
+            self._counts[state] = count
+        return count
+
+    def choose(self, row: HostRow, number: int) -> list[Share]:
+        """Choose what so many servers take of a host; fewer, if so many are not found to fit.
+
+        Args:
+            row: Of a host that has room for them, devices aside.
+            number: No more than `host` says may fit.
+        """
+        fits = self._fitting.of(row.structure)
+        key, supply, site = self._state(row, fits)
+        copies = self._copies_of(row, fits, key, site)
+        before = copies.steps_used
+        steps_max = max(0, min(STEPS_MAX, self._steps_left))
+        chosen = copies.choose(supply, number=number, steps_max=steps_max)
+        self._steps_left -= copies.steps_used - before
+        return [copies.ground.share(amounts) for amounts in chosen]
+
+    def _state(self, row: HostRow, fits: tuple[int, ...]) -> tuple[object, Supply, Site | None]:
+        """What hosts are alike in, what each has itself, and where its devices are."""
         site, structure = row.site, row.structure
         supply, where = Supply(row.usable), None
         if site is not None:
             supply = Supply(row.usable, site.egress_left, site.ingress_left, self._seats(row))
             site = _in_order(site)
             where = site.places, site.numa_nodes, site.numa_sockets
-        key = fits, structure.family, structure.whole, where
-        state = key, supply, room
-        count = self._counts.get(state)
-        if count is None:
-            copies = self._copies.get(key)
-            if copies is None:
-                costs = tuple(
-                    tuple(0 if mask >> c & 1 else None for mask in fits)
-                    for c in self._fitting.classes
-                )
-                plan = Fit(self._demand, structure, costs)
-                copies = self._copies[key] = Copies(plan.problem((), site))
-            before = copies.steps_used
-            left = max(0, min(STEPS_MAX, FLEET_STEPS_MAX - self._steps))
-            count = copies.count(supply, enough=room, steps_max=left)
-            self._steps += copies.steps_used - before
-            self._counts[state] = count
-        return count
+        return (fits, structure.family, structure.whole, where), supply, site
+
+    def _copies_of(
+        self, row: HostRow, fits: tuple[int, ...], key: object, site: Site | None
+    ) -> Copies:
+        copies = self._copies.get(key)
+        if copies is None:
+            costs = tuple(
+                tuple(0 if mask >> c & 1 else None for mask in fits) for c in self._fitting.classes
+            )
+            plan = Fit(self._demand, row.structure, costs)
+            copies = self._copies[key] = Copies(plan.problem((), site))
+        return copies
 
     def _seats(self, row: HostRow) -> Seats:
         """How many servers each NUMA node has room for; those that are not confined need none."""

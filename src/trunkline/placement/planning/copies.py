@@ -7,9 +7,10 @@ rules say; else it is an upper bound, and a search packs towards it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice, product
 from math import gcd
 from typing import Final
 
@@ -22,7 +23,7 @@ from trunkline.placement.planning.cuts import (
     cuts_of_flow,
     cuts_of_patterns,
 )
-from trunkline.placement.planning.packer import Packer
+from trunkline.placement.planning.packer import Packed, Packer
 from trunkline.placement.planning.patterns import Pattern, are_laminar, list_patterns
 from trunkline.placement.planning.resources import Ground, Supply, survey
 
@@ -44,24 +45,50 @@ class Count:
         return self.least == self.most
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Group:
     """Patterns that compete for resources, and with no others."""
 
     cuts: tuple[Cut, ...]
+    listed: Callable[[], Sequence[Pattern]]  # The patterns, once anybody needs them.
     is_exact: bool  # The smallest cut is the answer.
-    packer: Packer | None = None  # None: it is not needed.
-    is_whole: bool = True  # Whether the packer knows all patterns.
-    units: Mapping[int, int] | None = None  # Of a resource all patterns take multiples of this.
+    is_whole: bool = True  # Whether all patterns are listed.
+    units: Mapping[int, int] = field(default_factory=dict)
+    """Of a resource all patterns take multiples of this."""
+
+    @cached_property
+    def patterns(self) -> Sequence[Pattern]:
+        """Each as the resources are, not in units."""
+        return self.listed()
+
+    @cached_property
+    def packer(self) -> Packer:
+        """What packs servers of these patterns, in units."""
+        return Packer([tuple(self.in_units(pattern)) for pattern in self.patterns], self.cuts)
+
+    def in_units(self, amounts: Sequence[int]) -> Sequence[int]:
+        """Count amounts of resources in units."""
+        if not self.units:
+            return amounts
+        return [amount // self.units.get(n, 1) for n, amount in enumerate(amounts)]
+
+    def at_most(self, have: Sequence[int]) -> int:
+        """How many servers the cuts leave room for."""
+        left = self.in_units(have)
+        return min(sum([left[n] for n in cut.resources]) // cut.least for cut in self.cuts)
+
+    def pack(self, have: Sequence[int], goal: int, *, steps_max: int) -> Packed:
+        """Pack as many servers as are found to fit, up to `goal`."""
+        return self.packer.pack(self.in_units(have), goal, steps_max=steps_max)
 
 
 class Copies:
     """Counts copies of one problem's NICs on hosts that differ from it in their supplies only."""
 
     def __init__(self, problem: Problem) -> None:
-        self._ground = survey(problem)
-        self._mixed = self._ground.mixed
-        self._groups = tuple(_groups(self._ground))
+        self.ground = survey(problem)
+        self._mixed = self.ground.mixed
+        self._groups = tuple(_groups(self.ground))
         self.steps_used = 0  # By all searches so far.
 
     def count(self, supply: Supply, *, enough: int, steps_max: int = STEPS_MAX) -> Count:
@@ -72,60 +99,73 @@ class Copies:
             enough: More are not wanted: what else the host has room for.
             steps_max: Of the search, where one is needed.
         """
-        have = [resource.amount(supply) for resource in self._ground.resources]
+        have = self.ground.amounts(supply)
+        most = min(sum(group.at_most(have) for group in self._groups), enough)
+        best = Count(0, 0)
+        before = self.steps_used
+        for number, left in enumerate(self._ways(have)):
+            if number == WAYS_MAX:
+                return Count(best.least, most)
+            found = self._count(left, enough, steps_max - (self.steps_used - before))
+            best = Count(max(best.least, found.least), max(best.most, found.most))
+            if best.least >= most:
+                break
+        return best
+
+    def choose(self, supply: Supply, *, number: int, steps_max: int = STEPS_MAX) -> list[Pattern]:
+        """Choose what so many copies take, or as many as are found to fit together.
+
+        As many as `count` says do fit, unless there are more patterns than are listed.
+        """
+        best: list[Pattern] = []
+        before = self.steps_used
+        for left in islice(self._ways(self.ground.amounts(supply)), WAYS_MAX):
+            found = self._choose(left, number, steps_max - (self.steps_used - before))
+            best = max(best, found, key=len)
+            if len(best) >= number:
+                break
+        return best
+
+    def _ways(self, have: Sequence[int]) -> Iterator[Sequence[int]]:
+        """Yield what there is with each PF that could be given whole or in parts given one way."""
         contested = [
             both
             for both in self._mixed.values()
             if any(have[n] for n in both[0]) and any(have[n] for n in both[1])
         ]
-        if not contested:
-            return self._count(have, enough, steps_max)
-        most = sum(_at_most(group, have) for group in self._groups)
-        best = Count(0, 0)
-        before = self.steps_used
-        for number, gone in enumerate(product((0, 1), repeat=len(contested))):
-            if number == WAYS_MAX:
-                return Count(best.least, min(most, enough))
+        for gone in product((0, 1), repeat=len(contested)):
             left = list(have)
             for both, side in zip(contested, gone, strict=True):
                 for n in both[side]:
                     left[n] = 0
-            found = self._count(left, enough, steps_max - (self.steps_used - before))
-            best = Count(max(best.least, found.least), max(best.most, found.most))
-            if best.least >= min(most, enough):
-                break
-        return best
+            yield left
 
     def _count(self, have: Sequence[int], enough: int, steps_max: int) -> Count:
         least = most = 0
         for group in self._groups:
-            bound = min(_at_most(group, have), enough)
+            bound = min(group.at_most(have), enough)
             most += bound
             if group.is_exact or not bound:
                 least += bound
-            elif group.packer is not None:
-                left = _in_units(group, have)
-                packed, above, steps = group.packer.pack(left, bound, steps_max=steps_max)
-                self.steps_used += steps
-                least += packed
-                most += (above if group.is_whole else bound) - bound
+            else:
+                packed = group.pack(have, bound, steps_max=steps_max)
+                self.steps_used += packed.steps
+                least += packed.count
+                most += (packed.at_most if group.is_whole else bound) - bound
             if least >= enough:
                 break
         return Count(min(least, enough), min(most, enough))
 
-
-def _at_most(group: _Group, have: Sequence[int]) -> int:
-    left = _in_units(group, have)
-    return min(sum([left[n] for n in cut.resources]) // cut.least for cut in group.cuts)
-
-
-def _in_units(group: _Group, have: Sequence[int]) -> Sequence[int]:
-    if not group.units:
-        return have
-    left = list(have)
-    for n, unit in group.units.items():
-        left[n] //= unit
-    return left
+    def _choose(self, have: Sequence[int], number: int, steps_max: int) -> list[Pattern]:
+        chosen: list[Pattern] = []
+        for group in self._groups:
+            wanted = min(group.at_most(have), number - len(chosen))
+            if wanted:
+                packed = group.pack(have, wanted, steps_max=steps_max)
+                self.steps_used += packed.steps
+                for pattern, times in zip(group.patterns, packed.times, strict=True):
+                    chosen += [pattern] * times
+        return chosen
 
 
 def _groups(ground: Ground) -> Iterator[_Group]:
@@ -174,15 +214,18 @@ def _flow_group(ground: Ground, home: int) -> _Group:
     counts, allowed = ground.layout.problem.counts, ground.allowed[home]
     seat = ground.seat[home]
     room = () if seat is None else (Cut((seat,), 1),)
+    here = replace(ground, allowed=(allowed,), seat=(seat,), homes=(ground.homes[home],))
     cuts = cuts_of_flow(counts, allowed)
     if cuts is not None:
-        return _Group((*cuts, *room), is_exact=True)
+        return _Group((*cuts, *room), lambda: list_patterns(here).all, is_exact=True)
     each = (Cut(tuple(row), count) for row, count in zip(allowed, counts, strict=True))
     every = Cut(tuple(sorted({n for row in allowed for n in row})), sum(counts))
-    all_cuts = (*each, every, *room)
-    here = replace(ground, allowed=(allowed,), seat=(seat,), homes=(ground.homes[home],))
-    some = Packer(list_patterns(here).all[:PATTERNS_MAX], all_cuts)
-    return _Group(all_cuts, is_exact=False, packer=some, is_whole=False)
+    return _Group(
+        (*each, every, *room),
+        lambda: list_patterns(here).all[:PATTERNS_MAX],
+        is_exact=False,
+        is_whole=False,
+    )
 
 
 def _relaxed(ground: Ground, patterns: Sequence[Pattern]) -> _Group:
@@ -193,9 +236,8 @@ def _relaxed(ground: Ground, patterns: Sequence[Pattern]) -> _Group:
         for c in range(len(counts))
     ]
     anywhere = replace(ground, allowed=(tuple(allowed),), seat=(None,), homes=(Home(),))
-    group = _flow_group(anywhere, 0)
-    some = Packer(patterns[:PATTERNS_MAX], group.cuts)
-    return replace(group, is_exact=False, packer=some, is_whole=False)
+    some = patterns[:PATTERNS_MAX]
+    return replace(_flow_group(anywhere, 0), listed=lambda: some, is_exact=False, is_whole=False)
 
 
 def _pattern_group(
@@ -203,12 +245,9 @@ def _pattern_group(
 ) -> _Group:
     units = {n: gcd(*(pattern[n] for pattern in patterns)) for n in reach}
     units = {n: unit for n, unit in units.items() if unit > 1}
-    scaled = [
-        tuple(amount // units.get(n, 1) for n, amount in enumerate(pattern)) for pattern in patterns
-    ]
-    cuts = tuple(cuts_of_patterns(scaled, sorted(reach)))
-    packer = None if is_exact else Packer(scaled, cuts)
-    return _Group(cuts, is_exact=is_exact, packer=packer, units=units)
+    group = _Group((), lambda: patterns, is_exact=is_exact, units=units)
+    scaled = [tuple(group.in_units(pattern)) for pattern in patterns]
+    return replace(group, cuts=tuple(cuts_of_patterns(scaled, sorted(reach))))
 
 
 def _is_flow(ground: Ground, home: int, reach: frozenset[int]) -> bool:

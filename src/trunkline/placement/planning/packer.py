@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from trunkline.placement.planning.cuts import Cut
 from trunkline.placement.planning.patterns import Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Servers packed, and what the search for more has told."""
+
+    times: tuple[int, ...]  # [pattern] Servers of it.
+    at_most: int  # More do not fit; as many as are packed where that is proven.
+    steps: int
+
+    @property
+    def count(self) -> int:
+        """How many servers are packed."""
+        return sum(self.times)
 
 
 class Packer:
@@ -21,12 +36,8 @@ class Packer:
         """How many servers the cuts leave room for."""
         return min(sum([left[n] for n in cut.resources]) // cut.least for cut in self._cuts)
 
-    def pack(self, have: Sequence[int], goal: int, *, steps_max: int) -> tuple[int, int, int]:
-        """Pack up to `goal` servers.
-
-        Returns:
-            How many are known to fit, how many can at most (equal if proven), and the steps used.
-        """
+    def pack(self, have: Sequence[int], goal: int, *, steps_max: int) -> Packed:
+        """Pack as many servers as are found to fit, up to `goal`."""
         search = _Search(self, have, goal, steps_max)
         return search.run()
 
@@ -56,30 +67,41 @@ class _Search:
         self._goal = min(goal, packer.at_most(have))
         self._steps_max = steps_max
         self._steps = 0
+        self._times = [0] * packer.size  # [pattern] Of the branch that is looked at.
+        self._best_times = [0] * packer.size
         self._best = 0
 
-    def run(self) -> tuple[int, int, int]:
-        self._descend()
+    def run(self) -> Packed:
+        for number in range(self._packer.size):
+            self._times[number] = min(self._goal, self._packer.most_of(number, self._have))
+            self._keep(self._times[number])
+            self._times[number] = 0
         if self._best < self._goal:
+            self._descend()
+        if self._best < self._goal:
+            self._times = [0] * self._packer.size
             self._branch(0, self._have, 0)
         proven = self._best >= self._goal or self._steps <= self._steps_max
-        return self._best, self._best if proven else self._goal, self._steps
+        at_most = self._best if proven else self._goal
+        return Packed(tuple(self._best_times), at_most, self._steps)
+
+    def _keep(self, count: int) -> None:
+        """Keep what is packed in this branch, so many servers, if none before had more."""
+        if count > self._best:
+            self._best, self._best_times = count, [*self._times]
 
     def _descend(self) -> None:
         """Cut patterns that lower the bound by no more than themselves, while there are such."""
         left = list(self._have)
-        self._best = max(
-            (min(self._goal, self._packer.most_of(n, left)) for n in range(self._packer.size)),
-            default=0,
-        )
         done = 0
-        while done < self._goal and self._best < self._goal and self._steps <= self._steps_max:
+        while done < self._goal and self._steps <= self._steps_max:
             number, times = self._next(left, min(self._packer.at_most(left), self._goal - done))
             if not times:
                 break
             left = self._packer.without(number, times, left)
+            self._times[number] += times
             done += times
-        self._best = max(self._best, done)
+        self._keep(done)
 
     def _next(self, left: Sequence[int], bound: int) -> tuple[int, int]:
         best = (-1, 0, 0)  # Bound after one server of it, pattern, how many.
@@ -98,15 +120,17 @@ class _Search:
     def _branch(self, number: int, left: Sequence[int], done: int) -> None:
         """Try every number of servers of this pattern, most first, and of all after it."""
         self._steps += 1
-        self._best = max(self._best, done)
+        self._keep(done)
         if number == self._packer.size or self._is_over():
             return
         if done + self._packer.at_most(left) <= self._best:
             return
         for times in range(self._packer.most_of(number, left), -1, -1):
+            self._times[number] = times
             self._branch(number + 1, self._packer.without(number, times, left), done + times)
             if self._is_over():
-                return
+                break
+        self._times[number] = 0
 
     def _is_over(self) -> bool:
         return self._best >= self._goal or self._steps > self._steps_max

@@ -30,6 +30,16 @@ class Supply:
     seats: Seats = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one server takes of a host."""
+
+    devices: tuple[tuple[tuple[int, ...], int], ...]  # Of these slots, so many together.
+    egress: Mapping[int, int]  # [family] Mbps that are guaranteed to it.
+    ingress: Mapping[int, int]
+    node: int | None  # The guest is confined to it.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """Something of which each copy takes a number."""
@@ -68,6 +78,28 @@ class Ground:
     seat: tuple[int | None, ...]  # [home] The resource that is room there.
     guarantees: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     """[devices' resource] What the guarantees of NICs there are taken from."""
+
+    def amounts(self, supply: Supply) -> list[int]:
+        """How much of each resource there is on a host."""
+        return [resource.amount(supply) for resource in self.resources]
+
+    def share(self, amounts: Sequence[int]) -> Share:
+        """Say what so much of each resource is of a host."""
+        taken = [pair for pair in zip(self.resources, amounts, strict=True) if pair[1]]
+        return Share(
+            tuple((resource.slots, amount) for resource, amount in taken if resource.slots),
+            {
+                r.family: r.egress * amount
+                for r, amount in taken
+                if r.family is not None and r.egress
+            },
+            {
+                r.family: r.ingress * amount
+                for r, amount in taken
+                if r.family is not None and r.ingress
+            },
+            next((resource.node for resource, _ in taken if resource.node is not None), None),
+        )
 
     @property
     def is_plain(self) -> bool:
