@@ -151,3 +151,18 @@ def offers_needed(request: RawRequest, host: RawHost) -> int:
             if fits_on(asked, bare):
                 return count
     raise AssertionError("a request without NICs fits")
+
+
+def fits_once(
+    request: RawRequest, host: RawHost, *, freed: Sequence[str], others: Sequence[str]
+) -> bool:
+    """Whether it fits once just these devices are free, and edits of these other kinds are made.
+
+    Which rule is dropped, which bridge added and which NIC offered a device is tried.
+    """
+    loose = [edit for edit in edits(request, host) if edit[0] in others]
+    return any(
+        fits(*edited(request, host, [*chosen, *(("free_device", what) for what in freed)]))
+        for chosen in combinations(loose, len(others))
+        if sorted(kind for kind, _ in chosen) == sorted(others)
+    )

@@ -71,7 +71,7 @@ def choose(
             tx, request, least=max(0, least - len(chosen)), most=most - len(chosen)
         )
         if isinstance(found, TooFew):
-            fault = _fault(svc, found, request, fitting=len(chosen), least=least)
+            fault = _fault(tx, svc, found, request, fitting=len(chosen), least=least)
             return _given_up(svc, chosen, with_refusals(fault, refusals))
         before = len(refusals)
         for host_id, group in groupby(_by_host(found), key=lambda held: held.placed.host_id):
@@ -142,9 +142,15 @@ def _given_up(svc: Services, chosen: Sequence[Chosen], fault: Fault) -> Fault:
 
 
 def _fault(
-    svc: Services, found: TooFew, request: PlacementRequest, *, fitting: int, least: int
+    tx: Transaction,
+    svc: Services,
+    found: TooFew,
+    request: PlacementRequest,
+    *,
+    fitting: int,
+    least: int,
 ) -> Fault:
-    fault = fault_of(svc, found.refused, request)
+    fault = fault_of(tx, svc, found.refused, request)
     if least == 1:
         return fault
     most = fitting + found.at_most

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from trunkline.control.access import require_admin
 from trunkline.control.demands import shape_request
+from trunkline.control.moving_words import with_servers
+from trunkline.control.owners import Owners, owners_of
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceRef, OfferedDevice
@@ -35,6 +37,7 @@ class Advice:
     placed: Placed | None  # Admins only.
     explanation: Explanation | None  # Tenants get it without hosts.
     devices: Mapping[DeviceRef, OfferedDevice]  # Those that `placed` names.
+    owners: Owners  # Of what the changes in the explanation would free.
 
 
 def explain(
@@ -68,10 +71,19 @@ def explain(
                 placed=answer if caller.is_admin else None,
                 explanation=None,
                 devices=_devices(tx, answer) if caller.is_admin else {},
+                owners=owners_of(tx, ()),
             )
         if not caller.is_admin:
             answer = replace(answer, nearest=(), smallest_change="")
-        return Advice(fits=False, host_name=None, placed=None, explanation=answer, devices={})
+        owners = owners_of(tx, (*answer.nearest, *answer.page))
+        return Advice(
+            fits=False,
+            host_name=None,
+            placed=None,
+            explanation=with_servers(answer, owners, named=True),
+            devices={},
+            owners=owners,
+        )
 
     # A snapshot may be older than what the index has followed already.
     svc.store.write(svc.fleet.refresh)
@@ -83,9 +95,16 @@ def _devices(tx: Transaction, placed: Placed) -> Mapping[DeviceRef, OfferedDevic
     return {ref: record.device for ref, record in tx.devices.named(wanted).items()}
 
 
-def fault_of(svc: Services, refused: NotPlaced, request: PlacementRequest) -> Fault:
-    """Make a server's fault of a refusal: counts for its owner, hosts for admins."""
+def fault_of(
+    tx: Transaction, svc: Services, refused: NotPlaced, request: PlacementRequest
+) -> Fault:
+    """Make a server's fault of a refusal: counts for its owner, hosts for admins.
+
+    It names no other server: it is kept as long as this one, and these may be of other projects.
+    """
     explanation = refused.explanation
+    owners = owners_of(tx, explanation.nearest[:1])  # Of the others, changes are not told.
+    explanation = with_servers(explanation, owners, named=False)
     counts = ", ".join(
         f"{count} {reason.value.replace('_', ' ')}"
         for reason, count in sorted(

@@ -8,6 +8,8 @@ from typing import Final
 
 from trunkline.control.access import require_admin
 from trunkline.control.demands import shape_request
+from trunkline.control.moving_words import with_servers
+from trunkline.control.owners import Owners, owners_of
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.residents import residents_of
 from trunkline.control.services import Services
@@ -77,6 +79,7 @@ class Outlook:
     shape: ShapeAdvice | None
     host_names: Mapping[HostId, HostName]
     devices: Mapping[DeviceRef, OfferedDevice]  # Those that moves name.
+    owners: Owners  # Of what changes would free, once servers are where they would be.
 
 
 def what_if(svc: Services, caller: Caller, question: WhatIf) -> Outlook:
@@ -233,10 +236,39 @@ def _outlook(
     ids = {each.host_id for each in placed} - names.keys()
     ids |= {resident.host_id for resident in resettled.stuck} - names.keys()
     refs = {choice.device for each in placed for choice in each.choices if choice.device}
+    devices = {ref: record.device for ref, record in tx.devices.named(refs).items()}
+    owners = _owners(tx, resettled, stuck, shape, devices)
     return Outlook(
         resettled=resettled,
-        stuck=stuck,
-        shape=shape,
+        stuck=tuple(_stuck_told(one, owners) for one in stuck),
+        shape=None if shape is None else _shape_told(shape, owners),
         host_names={**names, **{host.id: host.name for host in tx.hosts.get_many(ids).values()}},
-        devices={ref: record.device for ref, record in tx.devices.named(refs).items()},
+        devices=devices,
+        owners=owners,
     )
+
+
+def _owners(
+    tx: Transaction,
+    resettled: Resettled,
+    stuck: Sequence[Stuck],
+    shape: ShapeAdvice | None,
+    devices: Mapping[DeviceRef, OfferedDevice],
+) -> Owners:
+    told = [one.explanation for one in stuck]
+    told += [None if shape is None or isinstance(shape.answer, Placed) else shape.answer]
+    owners = owners_of(tx, (host for one in told if one for host in one.nearest[:1]))
+    owners.resettled(resettled, devices)
+    return owners
+
+
+def _stuck_told(stuck: Stuck, owners: Owners) -> Stuck:
+    if stuck.explanation is None:
+        return stuck
+    return replace(stuck, explanation=with_servers(stuck.explanation, owners, named=True))
+
+
+def _shape_told(shape: ShapeAdvice, owners: Owners) -> ShapeAdvice:
+    if isinstance(shape.answer, Placed):
+        return shape
+    return replace(shape, answer=with_servers(shape.answer, owners, named=True))

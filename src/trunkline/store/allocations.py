@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -16,15 +17,34 @@ from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.allocation import Allocation, AllocationState
 from trunkline.domain.bandwidth import Guarantee
+from trunkline.domain.device import DeviceRef
 from trunkline.domain.errors import DeviceTaken, GenerationMoved
 from trunkline.domain.ids import DeviceId, HostId, ServerId
 from trunkline.store.prepared import Prepared, Row
 from trunkline.store.statements import among, insert_row, select_where_in
-from trunkline.store.tables import allocations
+from trunkline.store.tables import allocations, devices, servers
 
 _OF_DEVICES = Prepared(select_where_in(allocations, "device_id").order_by(allocations.c.id))
 _OF_HOSTS = Prepared(select_where_in(allocations, "host_id").order_by(allocations.c.id))
 _OF_SERVERS = Prepared(select_where_in(allocations, "server_id").order_by(allocations.c.id))
+_HOLDERS = Prepared(
+    select(
+        devices.c.id,
+        devices.c.host_id,
+        devices.c.pf_id,
+        devices.c.vf_index,
+        devices.c.address,
+        allocations.c.state,
+        allocations.c.server_id,
+        servers.c.name,
+    )
+    .select_from(
+        allocations.join(devices, devices.c.id == allocations.c.device_id).outerjoin(
+            servers, servers.c.id == allocations.c.server_id
+        )
+    )
+    .where(allocations.c.host_id.in_(bindparam("among", expanding=True)))
+)
 _INSERT = Prepared(insert_row(allocations))
 _THIS_AS_SEEN = (
     allocations.c.id == bindparam("this_id"),
@@ -37,6 +57,18 @@ _ADVANCE = Prepared(
 )
 _DELETE = Prepared(delete(allocations).where(*_THIS_AS_SEEN))
 _NOT_FIELDS = frozenset({"project_id", "egress_mbps", "ingress_mbps"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who has one device."""
+
+    host_id: HostId
+    device: DeviceRef
+    address: str  # Of the device, on the PCI bus.
+    state: AllocationState
+    server_id: ServerId | None  # None: a port without a server.
+    server_name: str | None
 
 
 class Allocations:
@@ -63,6 +95,12 @@ class Allocations:
     def of_servers(self, server_ids: Collection[ServerId]) -> list[Allocation]:
         """Return every allocation that any of these servers holds or held."""
         return self._read(_OF_SERVERS, server_ids) if server_ids else []
+
+    def holders_of_hosts(self, host_ids: Collection[HostId]) -> list[Holder]:
+        """Return who has which device of these hosts, in no particular order."""
+        if not host_ids:
+            return []
+        return [_holder(row) for row in _HOLDERS.all(self._connection, among(host_ids))]
 
     def find_on_wire(self, wire: str) -> Allocation | None:
         """Return one of the allocations whose frames come out at `wire`, if there is any."""
@@ -157,3 +195,15 @@ def _allocation(row: Row) -> Allocation:
     if egress or ingress:
         fields["guarantee"] = Guarantee(egress_mbps=egress, ingress_mbps=ingress)
     return Allocation(**fields | {"state": AllocationState(row["state"])})
+
+
+def _holder(row: Row) -> Holder:
+    is_vf = row["pf_id"] is not None and row["vf_index"] is not None
+    return Holder(
+        host_id=row["host_id"],
+        device=DeviceRef(row["pf_id"], row["vf_index"]) if is_vf else DeviceRef(row["id"]),
+        address=row["address"],
+        state=AllocationState(row["state"]),
+        server_id=row["server_id"],
+        server_name=row["name"],
+    )

@@ -86,11 +86,12 @@ class Prepared:
             _run(connection, form.sql, [form.bound(parameters) for parameters in many], many=True)
 
     def _form(self, dialect: Dialect, parameters: Parameters) -> _Form:
-        lengths = {name: _filled_length(parameters[name]) for name in self._list_names}
-        key = (dialect.name, *lengths.values())
+        lengths = [_filled_length(parameters[name]) for name in self._list_names]
+        key = (dialect.name, *lengths)
         form = self._forms.get(key)
         if form is None:  # Two threads may make it at once: they make the same.
-            form = self._forms[key] = _compile(self._statement, dialect, lengths, self._required)
+            of_lists = dict(zip(self._list_names, lengths, strict=True))
+            form = self._forms[key] = _compile(self._statement, dialect, of_lists, self._required)
         return form
 
 
@@ -114,15 +115,22 @@ class _Form:
 
     def bound(self, parameters: Parameters) -> _Bound:
         """Return the parameters as the driver takes them."""
-        given = {**self.constants, **parameters}
-        for name, length in self.lengths.items():
-            values = parameters[name]
-            given.update({f"{name}_{n}": value for n, value in enumerate(values, 1)})
-            given.update({f"{name}_{n}": values[-1] for n in range(len(values) + 1, length + 1)})
+        given = parameters
+        if self.constants or self.lengths:
+            given = {**self.constants, **parameters, **self._listed(parameters)}
         bound = [given[key] for key in self.keys]
         for place, convert in self.binding:
             bound[place] = convert(bound[place])
         return bound if self.names is None else dict(zip(self.names, bound, strict=True))
+
+    def _listed(self, parameters: Parameters) -> dict[str, Any]:
+        """Return the values of the lists, each filled up with what it ends in."""
+        listed = {}
+        for name, length in self.lengths.items():
+            values = parameters[name]
+            for n in range(length):
+                listed[f"{name}_{n + 1}"] = values[min(n, len(values) - 1)]
+        return listed
 
     def rows(self, fetched: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
         """Return what was fetched as our values."""
@@ -191,11 +199,15 @@ def _run(
 ) -> Any:
     """Run a statement; return its rows if it `reads`, else how many it changed."""
     dialect, tell = connection.dialect, connection.dispatch
+    # Telling nobody takes as long as a short statement. SQLAlchemy has no public way to ask.
+    heard = connection.engine._has_events or connection._has_events  # noqa: SLF001
     cursor: Any = connection.connection.cursor()
     try:
-        tell.before_cursor_execute(connection, cursor, sql, bound, None, many)
+        if heard:
+            tell.before_cursor_execute(connection, cursor, sql, bound, None, many)
         (cursor.executemany if many else cursor.execute)(sql, bound)
-        tell.after_cursor_execute(connection, cursor, sql, bound, None, many)
+        if heard:
+            tell.after_cursor_execute(connection, cursor, sql, bound, None, many)
         return cursor.fetchall() if reads else cursor.rowcount
     except dialect.loaded_dbapi.Error as problem:
         if dialect.is_disconnect(problem, connection.connection, cursor):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import cached_property
 
 from sqlalchemy import Connection
 
@@ -49,6 +48,27 @@ class Transaction:
         self.sees_newest = sees_newest
         self._on_commit: list[Callable[[], None]] = []
         self._on_rollback: list[Callable[[], None]] = []
+        self.allocations = Allocations(connection)  # Who holds which device.
+        self.bandwidths = Bandwidths(connection)  # What PFs can guarantee, and what they owe.
+        self.bindings = Bindings(connection)  # Which host, segment and device each port has.
+        self.capacity = Capacity(connection)  # How many devices there are on each physical network.
+        self.changes = Changes(connection)  # Which hosts have changed, for those who follow them.
+        self.devices = Devices(connection)  # The PFs and VFs of all hosts.
+        self.pools = Pools(connection)  # What placement counts of the devices.
+        self.events = Events(connection)  # The audit trail.
+        self.flavors = Flavors(connection)  # Server sizes.
+        self.hosts = Hosts(connection)  # Hosts and their generations.
+        self.identity = Identity(connection)  # Users, projects, roles and tokens.
+        self.images = Images(connection)  # Images, without their bytes.
+        self.leases = Leases(connection)  # Who does which background task.
+        self.networks = Networks(connection)  # Networks and their segments.
+        self.pci_flavors = PciFlavors(connection)  # Which devices will do, by name.
+        self.ports = Ports(connection)  # Ports and their IP addresses.
+        self.quotas = Quotas(connection)  # How many devices projects may hold.
+        self.qos = QosPolicies(connection)  # QoS policies, and who has them.
+        self.servers = Servers(connection)  # Servers.
+        self.settings = Settings(connection)  # Facts of the installation.
+        self.subnets = Subnets(connection)  # Subnets.
 
     def lock(self, wanted: Lock) -> Lock:
         """Return how to read rows that a writer would lock: a snapshot has nothing to lock."""
@@ -64,8 +84,7 @@ class Transaction:
 
     def flush(self) -> None:
         """For the store: nothing more is added."""
-        if "events" in self.__dict__:  # A `cached_property` that was used.
-            self.events.flush()
+        self.events.flush()
 
     def committed(self) -> None:
         """For the store: what was written is durable."""
@@ -74,111 +93,6 @@ class Transaction:
     def rolled_back(self) -> None:
         """For the store: nothing was kept."""
         _run_all(self._on_rollback[::-1])
-
-    @cached_property
-    def allocations(self) -> Allocations:
-        """Who holds which device."""
-        return Allocations(self._connection)
-
-    @cached_property
-    def bandwidths(self) -> Bandwidths:
-        """What PFs can guarantee, and what they owe."""
-        return Bandwidths(self._connection)
-
-    @cached_property
-    def bindings(self) -> Bindings:
-        """Which host, segment and device each port has."""
-        return Bindings(self._connection)
-
-    @cached_property
-    def capacity(self) -> Capacity:
-        """How many devices there are on each physical network."""
-        return Capacity(self._connection)
-
-    @cached_property
-    def changes(self) -> Changes:
-        """Which hosts have changed, for those who follow them."""
-        return Changes(self._connection)
-
-    @cached_property
-    def devices(self) -> Devices:
-        """The PFs and VFs of all hosts."""
-        return Devices(self._connection)
-
-    @cached_property
-    def pools(self) -> Pools:
-        """What placement counts of the devices."""
-        return Pools(self._connection)
-
-    @cached_property
-    def events(self) -> Events:
-        """The audit trail."""
-        return Events(self._connection)
-
-    @cached_property
-    def flavors(self) -> Flavors:
-        """Server sizes."""
-        return Flavors(self._connection)
-
-    @cached_property
-    def hosts(self) -> Hosts:
-        """Hosts and their generations."""
-        return Hosts(self._connection)
-
-    @cached_property
-    def identity(self) -> Identity:
-        """Users, projects, roles and tokens."""
-        return Identity(self._connection)
-
-    @cached_property
-    def images(self) -> Images:
-        """Images, without their bytes."""
-        return Images(self._connection)
-
-    @cached_property
-    def leases(self) -> Leases:
-        """Who does which background task."""
-        return Leases(self._connection)
-
-    @cached_property
-    def networks(self) -> Networks:
-        """Networks and their segments."""
-        return Networks(self._connection)
-
-    @cached_property
-    def pci_flavors(self) -> PciFlavors:
-        """Named expressions that say which devices will do."""
-        return PciFlavors(self._connection)
-
-    @cached_property
-    def ports(self) -> Ports:
-        """Ports and their IP addresses."""
-        return Ports(self._connection)
-
-    @cached_property
-    def quotas(self) -> Quotas:
-        """How many devices projects may hold."""
-        return Quotas(self._connection)
-
-    @cached_property
-    def qos(self) -> QosPolicies:
-        """QoS policies, and who has them."""
-        return QosPolicies(self._connection)
-
-    @cached_property
-    def servers(self) -> Servers:
-        """Servers."""
-        return Servers(self._connection)
-
-    @cached_property
-    def settings(self) -> Settings:
-        """Facts of the installation."""
-        return Settings(self._connection)
-
-    @cached_property
-    def subnets(self) -> Subnets:
-        """Subnets."""
-        return Subnets(self._connection)
 
 
 def _run_all(effects: Sequence[Callable[[], None]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from trunkline.wire.v1 import ExplainNic
+from trunkline.wire.v1 import EditItem, ExplainNic
 
 HOSTS_MAX: Final = 1000  # Of one answer.
 
@@ -103,6 +103,7 @@ class StuckItem:
     from_host: str
     counts: Mapping[str, int]  # Hosts by reason, as in `explain`; empty: not worked out.
     smallest_change: str
+    edits: tuple[EditItem, ...] = ()  # The same, edit by edit.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +123,7 @@ class ShapeItem:
     nics: tuple[GivenNic, ...]
     counts: Mapping[str, int]  # If it does not fit: hosts by reason.
     smallest_change: str
+    edits: tuple[EditItem, ...]  # The same, edit by edit.
     before: BoundsItem | None  # How many fit as things are; None: nothing limits them.
     after: BoundsItem | None  # How many would, once the servers that must leave are placed.
 

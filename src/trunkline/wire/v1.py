@@ -269,6 +269,38 @@ class NicMisfit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditServer:
+    """A server that has something of what an edit frees."""
+
+    server_id: str
+    server: str
+    amount: int  # Of the edit's devices; or of vCPUs, MiB of memory, GiB of disk.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditDevice:
+    """A device that has an owner, and would do if it was free."""
+
+    device: str | None  # PCI address; None: it has an owner since a moment ago.
+    state: str  # As in the list of devices.
+    server_id: str | None  # None: no server has it.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditItem:
+    """One line of a change."""
+
+    kind: str
+    count: int  # How many edits it is.
+    words: str
+    needed: int  # Devices, vCPUs, MiB or GiB that servers would have to give up; 0: it is not that.
+    server_count: int  # That have any of it; at most a hundred of them follow, likewise of devices.
+    servers: tuple[EditServer, ...]
+    device_count: int
+    devices: tuple[EditDevice, ...]  # Any `needed` of them will do.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostMisfit:
     """Why one host can't take the server, and what would have to change there."""
 
@@ -278,6 +310,7 @@ class HostMisfit:
     missing: int  # How many more free devices would do, if that is all that lacks.
     nics: tuple[NicMisfit, ...]
     change: str = ""  # The least that would make it fit there.
+    edits: tuple[EditItem, ...] = ()  # The same, edit by edit.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

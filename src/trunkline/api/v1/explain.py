@@ -7,10 +7,12 @@ from typing import Final
 
 from trunkline.api.http import Query, Request, Response
 from trunkline.api.parsing import body_fields
+from trunkline.api.v1.edits import edit_items
 from trunkline.api.v1.reasons import counts_by_reason
 from trunkline.api.v1.shapes import SHAPE_FIELDS, shape_of
 from trunkline.control.explaining import Advice, explain
 from trunkline.control.networks import list_segments
+from trunkline.control.owners import Owners
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceRef, OfferedDevice
 from trunkline.domain.errors import Invalid
@@ -68,7 +70,7 @@ def _number(query: Query, name: str, most: int) -> int | None:
 
 def _answer(svc: Services, caller: Caller, advice: Advice, page: Page | None) -> ExplainAnswer:
     if advice.explanation is not None:
-        return _refusal(caller, advice.explanation, page)
+        return _refusal(caller, advice.explanation, advice.owners, page)
     if advice.placed is None or advice.host_name is None:
         return ExplainAnswer(fits=True)
     return ExplainAnswer(
@@ -105,21 +107,25 @@ def _fit(
     )
 
 
-def _refusal(caller: Caller, explanation: Explanation, page: Page | None) -> ExplainAnswer:
+def _refusal(
+    caller: Caller, explanation: Explanation, owners: Owners, page: Page | None
+) -> ExplainAnswer:
     nearest = explanation.nearest
     return ExplainAnswer(
         fits=False,
-        hosts=tuple(_host(refusal) for refusal in nearest),
+        hosts=tuple(_host(refusal, owners) for refusal in nearest),
         host_count=explanation.host_count if caller.is_admin else None,
         counts=counts_by_reason(explanation.counts),
         nearest=nearest[0].host_name if nearest else None,
         smallest_change=explanation.smallest_change,
-        page=None if page is None else tuple(_host(refusal) for refusal in explanation.page),
+        page=None
+        if page is None
+        else tuple(_host(refusal, owners) for refusal in explanation.page),
         next_marker=explanation.next_after,
     )
 
 
-def _host(refusal: HostRefusal) -> HostMisfit:
+def _host(refusal: HostRefusal, owners: Owners) -> HostMisfit:
     return HostMisfit(
         host=refusal.host_name,
         reasons=tuple(reason.value for reason in refusal.reasons),
@@ -127,6 +133,7 @@ def _host(refusal: HostRefusal) -> HostMisfit:
         missing=refusal.missing,
         nics=tuple(_nic(nic) for nic in refusal.nics),
         change=refusal.change,
+        edits=edit_items(refusal, owners),
     )
 
 

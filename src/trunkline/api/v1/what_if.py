@@ -7,6 +7,7 @@ from typing import Final
 
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
+from trunkline.api.v1.edits import smallest_edits
 from trunkline.api.v1.reasons import counts_by_reason
 from trunkline.api.v1.shapes import SHAPE_FIELDS, shape_of
 from trunkline.control.services import Services
@@ -94,6 +95,7 @@ def _stuck(outlook: Outlook, stuck: Stuck) -> StuckItem:
         from_host=outlook.host_names[resident.host_id],
         counts={} if explanation is None else counts_by_reason(explanation.counts),
         smallest_change="" if explanation is None else explanation.smallest_change,
+        edits=() if explanation is None else smallest_edits(explanation, outlook.owners),
     )
 
 
@@ -107,6 +109,7 @@ def _shape(outlook: Outlook, advice: ShapeAdvice) -> ShapeItem:
         nics=() if placed is None else _given(placed, outlook.devices),
         counts={} if explanation is None else counts_by_reason(explanation.counts),
         smallest_change="" if explanation is None else explanation.smallest_change,
+        edits=() if explanation is None else smallest_edits(explanation, outlook.owners),
         before=_bounds(advice.before),
         after=_bounds(advice.after),
     )

@@ -43,7 +43,8 @@ class Edit:
     kind: EditKind
     words: str
     count: int = 1  # How many edits it is.
-    devices: tuple[DeviceRef, ...] = ()  # To be freed: `count` of these will do.
+    devices: tuple[DeviceRef, ...] = ()  # To be freed: any `count` of these will do.
+    lacking: int = 0  # Of vCPUs, MiB of memory or GiB of disk, where that is what to free.
 
 
 Size = tuple[int, ...]  # All edits; then those of each kind, the last kind first.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -12,10 +13,11 @@ from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostName, PhysicalNetwork
 from trunkline.placement.asks import wording
 from trunkline.placement.asks.demand import NicClass, demand_and_classes, nic_class
-from trunkline.placement.asks.edits import Edit, EditKind
+from trunkline.placement.asks.edits import Edit, EditKind, Size, size_of
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import Site, site_of
 from trunkline.placement.hosts.host_state import FamilyCount, HostState
+from trunkline.placement.reasons.freeing import Freeing
 from trunkline.placement.reasons.ruled import Rules, rules_alone
 from trunkline.placement.reasons.ruled_shortfall import (
     KeptRules,
@@ -83,10 +85,22 @@ class Changes:
             *self._of_devices(host),
         )
 
+    def size(self, host: HostState, reasons: Sequence[Reason]) -> Size:
+        """How much `at` would tell, without the words."""
+        found = self._shortfall(host)
+        counts = Counter(EDIT_OF_REASON[reason] for reason in reasons)
+        counts[EditKind.CHANGE_DEMAND] = sum(edit.count for edit in self._of_demands())
+        counts[EditKind.ADD_BRIDGE] = len(fewest_bridges(list(self._bridges_lacking(host))))
+        counts[EditKind.DROP_RULE] = len(found.dropped)
+        counts[EditKind.FREE_DEVICE] = found.devices.to_free
+        counts[EditKind.OFFER_DEVICE] = found.devices.to_offer
+        return size_of(counts)
+
     def _of_host(self, host: HostState, reasons: Sequence[Reason]) -> Iterator[Edit]:
         for reason in reasons:
             words = _words_of_host(self._request, host, reason)
-            yield Edit(kind=EDIT_OF_REASON[reason], words=words)
+            lacking = _lacking(self._request, host, reason)
+            yield Edit(kind=EDIT_OF_REASON[reason], words=words, lacking=lacking)
 
     def _of_demands(self) -> Iterator[Edit]:
         for nic, names in self._bridge_nics:
@@ -99,11 +113,7 @@ class Changes:
                 yield Edit(kind=EditKind.CHANGE_DEMAND, count=len(nics), words=words)
 
     def _of_bridges(self, host: HostState) -> Iterator[Edit]:
-        lacking = {
-            names: [nic for nic, wanted in self._bridge_nics if wanted == names]
-            for _, names in self._bridge_nics
-            if names and not names & host.structure.bridges
-        }
+        lacking = self._bridges_lacking(host)
         added = fewest_bridges(list(lacking))
         for bridge in added:
             nics = [nic for names, of in lacking.items() if bridge in names for nic in of]
@@ -113,6 +123,14 @@ class Changes:
             words = f"a bridge on {' or '.join(sorted(names))} at {host.name}"
             yield Edit(kind=EditKind.ADD_BRIDGE, words=f"{words} (for {wording.names(nics)})")
 
+    def _bridges_lacking(self, host: HostState) -> dict[frozenset[PhysicalNetwork], list[str]]:
+        """By physical networks, of which one with a bridge would do: which NICs want them."""
+        return {
+            names: [nic for nic, wanted in self._bridge_nics if wanted == names]
+            for _, names in self._bridge_nics
+            if names and not names & host.structure.bridges
+        }
+
     def _of_devices(self, host: HostState) -> Iterator[Edit]:
         found = self._shortfall(host)
         for one in found.dropped:
@@ -121,34 +139,40 @@ class Changes:
         yield from self._of_shortfall(host, found.devices)
 
     def _of_shortfall(self, host: HostState, devices: Shortfall) -> Iterator[Edit]:
-        merged: dict[tuple[int, str], int] = {}  # [class, where] VFs and the like to be freed.
+        freeing = Freeing(host, self._wanted, devices)
+        merged: dict[tuple[int, int | None], int] = {}  # [class, family] Devices to be freed.
         for change in devices.changes:
-            if change.class_index is None:
-                words = f"free PF {_address(host, change)} on {host.name}, whose VFs are wanted"
-                yield Edit(kind=EditKind.FREE_DEVICE, words=words)
-                continue
-            one, _ = self._wanted.classes[change.class_index]
-            nics = self._nics[one]
-            if change.family is None:
-                words = _to_offer(one, change.count, nics, host.name)
-                yield Edit(kind=EditKind.OFFER_DEVICE, count=change.count, words=words)
-            elif one.kind is DeviceKind.PF and change.device_kind is DeviceKind.VF:
-                vfs = wording.devices(change.count, DeviceKind.VF)
-                words = (
-                    f"free PF {_address(host, change)} on {host.name} of the owners of {vfs}"
-                    f" (for {wording.names(nics)})"
+            if change.class_index is None or change.empties:
+                yield Edit(
+                    kind=EditKind.FREE_DEVICE,
+                    words=self._free_pf(host, change),
+                    count=change.count,
+                    devices=freeing.of_whole_pf(change),
                 )
-                yield Edit(kind=EditKind.FREE_DEVICE, count=change.count, words=words)
+            elif change.family is None:
+                one, _ = self._wanted.classes[change.class_index]
+                words = _to_offer(one, change.count, self._nics[one], host.name)
+                yield Edit(kind=EditKind.OFFER_DEVICE, count=change.count, words=words)
             else:
                 # Under rules it matters of which PF.
-                pf = f"PF {_address(host, change)} of " if self._rules.every else ""
-                key = change.class_index, pf
+                key = change.class_index, change.family if self._rules.every else None
                 merged[key] = merged.get(key, 0) + change.count
-        for (c, pf), count in merged.items():
+        for (c, family), count in merged.items():
             one, _ = self._wanted.classes[c]
             what = wording.wanted(one, count=count, quality="free ")
+            pf = "" if family is None else f"PF {_address(host, family)} of "
             words = f"{what} on {pf}{host.name} (for {wording.names(self._nics[one][-count:])})"
-            yield Edit(kind=EditKind.FREE_DEVICE, count=count, words=words)
+            would_do = freeing.of_class(c) if family is None else freeing.of_class_on(c, family)
+            yield Edit(kind=EditKind.FREE_DEVICE, count=count, words=words, devices=would_do)
+
+    def _free_pf(self, host: HostState, change: Change) -> str:
+        assert change.family is not None
+        pf = f"free PF {_address(host, change.family)} on {host.name}"
+        if change.class_index is None:
+            return f"{pf}, whose VFs are wanted"
+        one, _ = self._wanted.classes[change.class_index]
+        vfs = wording.devices(change.count, DeviceKind.VF)
+        return f"{pf} of the owners of {vfs} (for {wording.names(self._nics[one])})"
 
     def _shortfall(self, host: HostState) -> RuledShortfall:
         families = host.family_counts()
@@ -189,7 +213,21 @@ def fewest_bridges(wanted: Sequence[frozenset[PhysicalNetwork]]) -> tuple[Physic
     )
 
 
+def _lacking(request: PlacementRequest, host: HostState, reason: Reason) -> int:
+    """How many vCPUs, MiB or GiB; 0 if that is not what lacks."""
+    match reason:
+        case Reason.NO_VCPUS:
+            return request.vcpus - host.free_vcpus
+        case Reason.NO_MEMORY:
+            return request.memory_mib - host.free_memory_mib
+        case Reason.NO_DISK:
+            return request.disk_gib - host.free_disk_gib
+        case _:
+            return 0
+
+
 def _words_of_host(request: PlacementRequest, host: HostState, reason: Reason) -> str:
+    short = _lacking(request, host, reason)
     match reason:
         case Reason.NOT_THE_HOST_ASKED_FOR:
             return f"ask for {host.name} instead of {request.only_host}"
@@ -202,14 +240,11 @@ def _words_of_host(request: PlacementRequest, host: HostState, reason: Reason) -
         case Reason.STUCK:
             return f"solve the problem of {host.name} ({host.problem})"
         case Reason.NO_VCPUS:
-            short = request.vcpus - host.free_vcpus
             return wording.amount(short, "free vCPU", "free vCPUs") + f" on {host.name}"
         case Reason.NO_MEMORY:
-            short = request.memory_mib - host.free_memory_mib
             unit = "MiB of free memory"
             return wording.amount(short, unit, unit) + f" on {host.name}"
         case Reason.NO_DISK:
-            short = request.disk_gib - host.free_disk_gib
             unit = "GiB of free disk"
             return wording.amount(short, unit, unit) + f" on {host.name}"
         case _:
@@ -221,6 +256,5 @@ def _to_offer(one: NicClass, count: int, names: list[str], host: HostName) -> st
     return f"{wording.wanted(one, count=count, quality='')} on offer on {host} (for {who})"
 
 
-def _address(host: HostState, change: Change) -> str:
-    assert change.family is not None
-    return host.addresses[change.family] or "?"
+def _address(host: HostState, family: int) -> str:
+    return host.addresses[family] or "?"

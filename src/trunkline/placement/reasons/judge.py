@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from trunkline.placement.asks.edits import Edit, EditKind, Size, size_of_edits
+from trunkline.placement.asks.edits import Edit, EditKind, Size
 from trunkline.placement.asks.request import HostRefusal, PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import host_reasons
 from trunkline.placement.hosts.host_state import HostState
@@ -43,7 +43,7 @@ class Judge:
 
     def size(self, host: HostState) -> Size:
         """How much would have to change on a host that refuses."""
-        return size_of_edits(self._changes.at(host, host_reasons(self._request, host)))
+        return self._changes.size(host, host_reasons(self._request, host))
 
     def is_crowded(self, host: HostState) -> bool:
         """Whether the NICs that fit alone on a host don't fit together."""

@@ -24,6 +24,7 @@ from trunkline.placement.reasons.shortfall import (
     changes_of,
     given_away_for,
     priced_slots,
+    shortfall_of,
 )
 
 
@@ -147,17 +148,20 @@ class _Kept:
             taken[c] = row
         changes = (
             *self._changes_of_offers(offered),
-            *changes_of(wanted, taken, slots, opened),
+            *changes_of(taken, slots, opened),
         )
-        return Shortfall(
-            to_free=solution.cost + len(opened), to_offer=sum(offered), changes=changes
+        return shortfall_of(
+            taken,
+            slots,
+            to_free=solution.cost + len(opened),
+            to_offer=sum(offered),
+            changes=changes,
         )
 
     def _changes_of_offers(self, offered: Sequence[int]) -> Iterator[Change]:
-        for c, ((one, _), count) in enumerate(zip(self._wanted.classes, offered, strict=True)):
+        for c, count in enumerate(offered):
             if count:
-                assert one.kind is not None
-                yield Change(class_index=c, family=None, device_kind=one.kind, count=count)
+                yield Change(class_index=c, family=None, count=count)
 
 
 def _over(

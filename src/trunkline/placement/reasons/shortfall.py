@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from trunkline.domain.device import DeviceKind
 from trunkline.placement.asks.demand import NicClass
 from trunkline.placement.hosts.host_state import FamilyCount, PoolCount
 from trunkline.placement.hosts.structure import Profile
@@ -25,8 +24,8 @@ class Change:
 
     class_index: int | None  # For which class of NICs; None: for several.
     family: int | None  # None: any, as the devices would have to be put on offer first.
-    device_kind: DeviceKind
     count: int  # Devices that would have to be free, or be there.
+    empties: bool = False  # All owners of a PF's VFs would have to go, since it is wanted whole.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +35,8 @@ class Shortfall:
     to_free: int = 0  # Devices with owners that would have to be free.
     to_offer: int = 0  # Devices that would have to be there at all.
     changes: tuple[Change, ...] = ()
+    wholes: frozenset[int] = frozenset()  # The families whose PF a NIC would have.
+    parted: frozenset[int] = frozenset()  # Those of which NICs would have VFs.
 
 
 class Wanted:
@@ -65,6 +66,7 @@ class PricedSlot:
     free: int
     price: int  # For each device.
     whole: bool = False
+    empties: bool = False  # It is a PF, and VFs of it have owners.
 
 
 def find_shortfall(wanted: Wanted, families: Sequence[FamilyCount]) -> Shortfall:
@@ -92,10 +94,31 @@ def find_shortfall(wanted: Wanted, families: Sequence[FamilyCount]) -> Shortfall
             if solution.cost + count < best[0]:
                 best = (solution.cost + count, solution, slots, opened)
     size, solution, slots, opened = best
-    return Shortfall(
+    return shortfall_of(
+        solution.taken,
+        slots,
         to_free=size % _NOT_ON_OFFER,
         to_offer=size // _NOT_ON_OFFER,
-        changes=tuple(changes_of(wanted, solution.taken, slots, opened)),
+        changes=tuple(changes_of(solution.taken, slots, opened)),
+    )
+
+
+def shortfall_of(
+    taken: Sequence[Sequence[int]],
+    slots: Sequence[PricedSlot],
+    *,
+    to_free: int,
+    to_offer: int,
+    changes: tuple[Change, ...],
+) -> Shortfall:
+    """Make a shortfall of an assignment and of what it costs."""
+    used = [slot for s, slot in enumerate(slots) if any(row[s] for row in taken)]
+    return Shortfall(
+        to_free=to_free,
+        to_offer=to_offer,
+        changes=changes,
+        wholes=frozenset(slot.family for slot in used if slot.whole),
+        parted=frozenset(slot.family for slot in used if not slot.whole),
     )
 
 
@@ -138,7 +161,8 @@ def priced_slots(
         shut = family.is_given_away and f not in opened
         whole = family.whole
         if whole is not None and whole.offered and (fits := wanted.fitting(whole.profile)):
-            slots.append(PricedSlot(f, whole, fits, 1, family.owned_vf_count + shut, whole=True))
+            vfs = family.owned_vf_count
+            slots.append(PricedSlot(f, whole, fits, 1, vfs + shut, whole=True, empties=vfs > 0))
         for pool in () if shut else family.parts:
             if fits := wanted.fitting(pool.profile):
                 slots.append(PricedSlot(f, pool, fits, pool.free, 0))
@@ -164,29 +188,24 @@ def _solve(wanted: Wanted, slots: Sequence[PricedSlot]) -> Solution:
 
 
 def changes_of(
-    wanted: Wanted,
-    taken: Sequence[Sequence[int]],
-    slots: Sequence[PricedSlot],
-    opened: Sequence[int],
+    taken: Sequence[Sequence[int]], slots: Sequence[PricedSlot], opened: Sequence[int]
 ) -> Iterator[Change]:
     """Say what would have to change for an assignment."""
     for family in opened:
-        yield Change(class_index=None, family=family, device_kind=DeviceKind.PF, count=1)
-    for c, (one, _) in enumerate(wanted.classes):
-        assert one.kind is not None
+        yield Change(class_index=None, family=family, count=1)
+    for c, of_class in enumerate(taken):
         not_there = 0
         freed: dict[int, int] = {}  # [family]
-        for slot, count in zip(slots, taken[c], strict=True):
+        for slot, count in zip(slots, of_class, strict=True):
             if not count or not slot.price:
                 continue
             if slot.pool is None:
                 not_there += count
-            elif slot.whole:
-                kind = DeviceKind.PF if slot.pool.owned else DeviceKind.VF
-                yield Change(class_index=c, family=slot.family, device_kind=kind, count=slot.price)
+            elif slot.whole and slot.empties:
+                yield Change(class_index=c, family=slot.family, count=slot.price, empties=True)
             else:
                 freed[slot.family] = freed.get(slot.family, 0) + count
         for family, count in freed.items():
-            yield Change(class_index=c, family=family, device_kind=one.kind, count=count)
+            yield Change(class_index=c, family=family, count=count)
         if not_there:
-            yield Change(class_index=c, family=None, device_kind=one.kind, count=not_there)
+            yield Change(class_index=c, family=None, count=not_there)
