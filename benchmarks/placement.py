@@ -14,7 +14,8 @@ collector frozen after the build:
   rules, which few hosts fit or none (``patchwork``, parted by the answer);
 * ``weights``: 4 NICs, with hosts ranked by a weighted sum of four criteria;
 * ``hold``: taking the choice; ``change``: one VF taken or freed by the store (microseconds);
-* ``explain``: the reasons of all hosts, for a request that none fits;
+* ``explain``: the reasons of all hosts, for a request that none fits; ``explain_by``: by NICs,
+  and with rules, for requests that some host fits or none: it is about the hosts that refuse;
 * ``cpu_p50``, ``cpu_p99``: the same without waiting for a core, which others may have;
 * ``capacity``: how many more servers of a shape fit, on each host and in all;
 * ``build``: from views of all hosts; ``kib_per_host``: what the index and the columns of a
@@ -62,7 +63,7 @@ RULED_SHARE = 0.3  # Decisions of a series with rules, as a share of those of th
 SERVERS_LIVE = 50  # Older ones leave, so that the fleet stays as full as it is.
 SECONDS_MAX = 8.0  # Of one series: a slow engine gets fewer decisions, not the machine.
 CHANGES = 2000
-EXPLANATIONS = 100
+EXPLANATIONS = 50  # Of each series.
 CAPACITIES = 15
 
 
@@ -120,6 +121,10 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
                 rules[f"{nic_count}_nics_{name}{outcome}"] = series.summary()
     index.rank_by_weights()
     weights = run.feasible(4, decisions)
+    explain = run.explanations()
+    unruled = Series()
+    for nic_count in NIC_COUNTS:
+        unruled.extend(explain[f"{nic_count}_nics"])
     return {
         "build_seconds": round(built - begun, 3),
         "kib_per_host": round(_index_bytes(hosts) / 1024 / host_count, 2),
@@ -128,7 +133,8 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
         "weights_ms": weights,
         "hold_ms": run.holds.summary(),
         "change_us": run.changes().summary(unit=1e6),
-        "explain_ms": run.explanations().summary(),
+        "explain_ms": unruled.summary(),
+        "explain_by_ms": {name: series.summary() for name, series in explain.items()},
         "capacity_ms": run.capacities().summary(),
     }
 
@@ -245,12 +251,28 @@ class Run:
                 assert series.time(self._index.capacity, make_request(wants)), "one fits"
         return series
 
-    def explanations(self) -> Series:
-        """Time the reasons of requests that fit nowhere."""
+    def explanations(self) -> dict[str, Series]:
+        """Time the reasons of requests that fit nowhere, and with rules of others, too."""
+        found: dict[str, Series] = {}
+        for nic_count in NIC_COUNTS:
+            series = found[f"{nic_count}_nics"] = Series()
+            while len(series) < EXPLANATIONS:
+                request = make_request(infeasible_request(nic_count, self._dice))
+                series.time(self._index.explain, request)
+        for nic_count in RULED_NIC_COUNTS:
+            for name, draw in DRAWS.items():
+                series = self._ruled_explanations(nic_count, draw)
+                if len(series):
+                    found[f"{nic_count}_nics_{name}"] = series
+        return found
+
+    def _ruled_explanations(self, nic_count: int, draw: Draw) -> Series:
         series = Series()
-        for n in range(EXPLANATIONS):
-            wants = infeasible_request(NIC_COUNTS[n % len(NIC_COUNTS)], self._dice)
-            series.time(self._index.explain, make_request(wants))
+        while len(series) < EXPLANATIONS and sum(series.wall) < SECONDS_MAX:
+            ask = draw(self._hosts, nic_count, self._dice)
+            if ask is None:
+                break
+            series.time(self._index.explain, make_ruled_request(ask))
         return series
 
 
@@ -263,6 +285,10 @@ def growth(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str, float]:
     pairs |= {
         f"rules_{name}": (series, larger["rules_ms"].get(name))
         for name, series in smaller["rules_ms"].items()
+    }
+    pairs |= {
+        f"explain_{name}": (series, larger["explain_by_ms"].get(name))
+        for name, series in smaller["explain_by_ms"].items()
     }
     pairs |= {
         name: (smaller[name], larger[name])

@@ -55,12 +55,19 @@ def placement_tables(report: Report) -> str:
             for name in dict.fromkeys(name for size in of_sizes for name in size["rules_ms"])
         ]
         rows += [
+            [
+                f"explain, {_decision(name)}",
+                *(_quantiles(size["explain_by_ms"].get(name)) for size in of_sizes),
+                _times(growth.get(f"explain_{name}")),
+            ]
+            for name in dict.fromkeys(name for size in of_sizes for name in size["explain_by_ms"])
+        ]
+        rows += [
             [label, *(_quantiles(size.get(name)) for size in of_sizes), _times(growth.get(name))]
             for label, name in (
                 ("4 NICs, hosts ranked by weights", "weights_ms"),
                 ("hold a choice, ms", "hold_ms"),
                 ("one change, µs", "change_us"),
-                ("explain, ms", "explain_ms"),
                 ("capacity, ms", "capacity_ms"),
             )
         ]

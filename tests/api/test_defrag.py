@@ -62,6 +62,8 @@ def test_an_answer_names_servers_hosts_and_addresses(world: TwoNetworks) -> None
         ({"free": 1, **PF, "budget": 10**9}, 400, "budget"),
         ({"free": 1, **PF, "attributes": ["e.a"]}, 400, "attributes"),
         ({"free": 1, **PF, "attributes": {"e.a": 1}}, 400, "attributes.e.a"),
+        ({"free": 1, **PF, "attributes": {"trusted": "true"}}, 400, "did you mean e.trusted?"),
+        ({"free": 1, **PF, "attributes": {"can.fly": "true"}}, 400, "there are can.link_state"),
         ({"free": 1, **PF, "attributes": {f"e.a{n}": "1" for n in range(33)}}, 400, "at most 32"),
         ({"free": 1, **PF, "host": "h1"}, 400, "host"),
         ([], 400, "body"),

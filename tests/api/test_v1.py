@@ -262,6 +262,8 @@ def test_explain_tells_a_tenant_counts_only(world: TwoNetworks) -> None:
         ({"nics": [{"port": "a", "vnic_type": "direct"}]}, 400, "nics[0].vnic_type"),
         ({"nics": [{"network": "blue", "vnic_type": "vdpa"}]}, 400, "vDPA"),
         ({"nics": [{"network": "blue", "vnic_type": "magic"}]}, 400, "macvtap"),
+        ({"nics": [{"network": "blue", "fixed_ip": "10.0.0.256"}]}, 400, "not an IP address"),
+        ({"nics": [{"network": "blue", "fixed_ip": "10.9.0.1"}]}, 400, "in none of the subnets"),
         ({"nics": [{"network": "blue", "color": 1}]}, 400, "nics[0].color"),
         ({"nics": [{"network": "blue"}] * 65}, 400, "at most 64"),
         ({"nics": "blue"}, 400, "nics"),
@@ -409,6 +411,17 @@ def test_a_quota_that_makes_no_sense_is_refused(
     world: TwoNetworks, path: str, body: object
 ) -> None:
     assert world.ask(path, method="PUT", body=body).status == 400
+
+
+def test_a_quota_on_a_physical_network_that_is_not_there_is_not_found(world: TwoNetworks) -> None:
+    body = {"limit": 1, "physical_network": "phy7"}
+    refused = world.ask("/quotas/demo/vf", method="PUT", body=body)
+    assert (refused.status, refused.json()["error"]["message"]) == (
+        404,
+        "physical network phy7 could not be found",
+    )
+    body["physical_network"] = "phy2"
+    assert world.ask("/quotas/demo/vf", method="PUT", body=body).status == 200
 
 
 def test_a_server_beyond_its_projects_quota_is_refused_with_403(world: TwoNetworks) -> None:

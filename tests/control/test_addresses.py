@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trunkline.control.addresses import allocate_fixed_ips
+from trunkline.control.addresses import allocate_fixed_ips, require_free_address
 from trunkline.control.requests import AddressRequest
 from trunkline.domain.errors import AlreadyExists, Invalid, NoAddressFree
 from trunkline.domain.ether import MacAddress
@@ -172,6 +172,9 @@ def test_an_address_that_another_port_holds_is_refused(store: Store) -> None:
     take(store, 1, at("10.0.0.2"))
     with pytest.raises(AlreadyExists):
         take(store, 2, at("10.0.0.2"))
+    with pytest.raises(AlreadyExists):
+        store.read(lambda tx: require_free_address(tx, NETWORK, "10.0.0.2"))
+    store.read(lambda tx: require_free_address(tx, NETWORK, "10.0.0.3"))
 
 
 def test_a_port_keeps_its_address_when_only_the_subnet_is_named(store: Store) -> None:

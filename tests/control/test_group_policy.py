@@ -8,8 +8,19 @@ from tests.control.scene import Scene
 from tests.control.test_guarantees import EGRESS, MINIMUM, a_policy, a_port, boot, offer
 from tests.support.world import ADMIN
 from trunkline.control.flavors import set_extra_specs
+from trunkline.domain.errors import Invalid
 from trunkline.domain.ids import FlavorId
 from trunkline.domain.server import ServerState
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["trunkline:nic_antiaffinity", "pci_passthrough:pci_flavour", "pci_passthrough:aliases"],
+)
+def test_an_extra_spec_that_would_ask_for_nothing_is_refused(scene: Scene, key: str) -> None:
+    with pytest.raises(Invalid, match=r"unknown; there are trunkline:nic_affinity, .*:alias"):
+        set_extra_specs(scene.svc, ADMIN, FlavorId("small"), {key: "pf"})
+    set_extra_specs(scene.svc, ADMIN, FlavorId("small"), {"hw:cpu_policy": "shared"})
 
 
 @pytest.mark.parametrize(

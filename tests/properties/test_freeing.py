@@ -34,7 +34,7 @@ def busy_instance(dice: Random, *, whole_pfs: bool) -> tuple[RawRequest, list[Ra
     busy = dice.choice((0.5, 0.8, 1.0))
     given_away = {d["id"] for d in host["devices"] if d["kind"] == "pf" and dice.random() < 0.3}
     for device in host["devices"]:
-        is_shut = device["pf"] in given_away and dice.random() < 0.9
+        is_shut = device["pf"] in given_away and dice.random() < 0.6
         is_part = device["kind"] == "pf" and device["id"] not in given_away
         device["free"] = is_part or is_shut or dice.random() > busy
         if not whole_pfs and device["kind"] == "pf":
@@ -75,6 +75,8 @@ def choices(refusal: HostRefusal, dice: Random) -> list[set[str]]:
     chosen = [{device for one in way for device in one} for way in product(*ways)]
     needed = sum(edit.count for edit in freeing(refusal))
     found = [devices for devices in chosen if len(devices) == needed]
+    unchosen = {device for devices in named for device in devices}.difference(*found)
+    assert not unchosen, ("a device is named that is in no choice", unchosen, refusal)
     return dice.sample(found, min(CHOICES_MAX, len(found)))
 
 

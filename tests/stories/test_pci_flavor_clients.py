@@ -101,7 +101,7 @@ def test_a_flavor_asks_for_a_gpu_besides_nics(desk: Desk) -> None:
     desk.run(*create, "too-late")
     shown = desk.show("server", "show", "too-late")
     assert shown["status"] == "ERROR"
-    assert "1 NICs and 1 devices" in str(shown["fault"])
+    assert "for 1 NIC and 1 device together" in str(shown["fault"])
     desk.run("server", "delete", "--wait", "render", "too-late")
 
 

@@ -95,6 +95,20 @@ def segments_for_address(
     return None if None in tied or not found else found
 
 
+def require_free_address(tx: Transaction, network: Network, text: str) -> None:
+    """Raise unless a new port on `network` could have this address now.
+
+    Raises:
+        Invalid: It is none, in no subnet of the network, or none that ports can have.
+        AlreadyExists: Another port has it.
+    """
+    subnets = tx.subnets.of_network(network.id)
+    subnet = _subnet_asked_for(network, subnets, AddressRequest(ip_address=text))
+    address = _usable_address(subnet, text)
+    if tx.ports.is_address_taken(subnet.id, address):
+        raise AlreadyExists(f"IP address in subnet {subnet.id}", address)
+
+
 def parse_address(field: str, text: str) -> IPv4Address | IPv6Address:
     """Read an IP address; `field` is named if it is none."""
     try:
@@ -168,15 +182,12 @@ class _Chooser:
     chosen: tuple[FixedIp, ...] = ()
 
     def exactly(self, subnet: Subnet, text: str) -> FixedIp:
-        address = parse_address("fixed_ips", text)
-        problem = unusable_reason(subnet.cidr, address)
-        if problem is not None:
-            raise Invalid("fixed_ips", problem)
-        wanted = FixedIp(subnet_id=subnet.id, ip_address=str(address))
+        address = _usable_address(subnet, text)
+        wanted = FixedIp(subnet_id=subnet.id, ip_address=address)
         if wanted in self.chosen:
             raise Invalid("fixed_ips", f"{address} is asked for twice")
-        if wanted not in self.held and self.tx.ports.is_address_taken(subnet.id, str(address)):
-            raise AlreadyExists(f"IP address in subnet {subnet.id}", str(address))
+        if wanted not in self.held and self.tx.ports.is_address_taken(subnet.id, address):
+            raise AlreadyExists(f"IP address in subnet {subnet.id}", address)
         return self._take(wanted)
 
     def any_in(self, subnets: Sequence[Subnet]) -> FixedIp:
@@ -203,6 +214,15 @@ class _Chooser:
     def _take(self, fixed_ip: FixedIp) -> FixedIp:
         self.chosen += (fixed_ip,)
         return fixed_ip
+
+
+def _usable_address(subnet: Subnet, text: str) -> str:
+    """Return the address as it is stored; raise `Invalid` if ports can't have it."""
+    address = parse_address("fixed_ips", text)
+    problem = unusable_reason(subnet.cidr, address)
+    if problem is not None:
+        raise Invalid("fixed_ips", problem)
+    return str(address)
 
 
 def _subnet_asked_for(

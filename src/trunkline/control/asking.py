@@ -24,14 +24,22 @@ from trunkline.domain.nic_rules import (
     NumaPolicy,
     parse_rules,
 )
+from trunkline.domain.pci_request import ALIAS_KEY, PCI_FLAVOR_KEY
 
 NUMA_KEY: Final = "hw:pci_numa_affinity_policy"  # Of a flavor.
 NUMA_PROPERTY: Final = "hw_pci_numa_affinity_policy"  # Of an image.
 GROUP_POLICY_KEY: Final = "group_policy"  # Of a flavor, as Nova's.
 
+_OWN_PREFIXES: Final = ("trunkline:", "pci_passthrough:")
+_OWN_KEYS: Final = (AFFINITY_KEY, ANTI_AFFINITY_KEY, PCI_FLAVOR_KEY, ALIAS_KEY)
+
 
 def check_extra_specs(specs: Mapping[str, str]) -> None:
     """Raise `Invalid` if extra specs of a flavor that we read are malformed."""
+    for key in specs:
+        # What nobody reads would be a rule that silently does not hold.
+        if key.startswith(_OWN_PREFIXES) and key not in _OWN_KEYS:
+            raise Invalid(f"extra_specs.{key}", f"unknown; there are {', '.join(_OWN_KEYS)}")
     numa_policy_of(specs)
     rules_of_flavor(specs)
     isolates_guaranteed(specs)

@@ -114,7 +114,7 @@ def fault_of(
     more = explanation.host_count - len(explanation.nearest)
     return Fault(
         code=500,
-        message=f"No valid host was found for {_asked(request)} together. "
+        message=f"No valid host was found for {_asked(request)}. "
         f"Hosts by reason: {counts or 'there are no hosts'}.",
         details="\n".join(
             [
@@ -128,10 +128,16 @@ def fault_of(
 
 
 def _asked(request: PlacementRequest) -> str:
-    """E.g. `2 NICs`, or `2 NICs and 1 devices`: those on no network are no NICs."""
+    """E.g. `1 NIC`, or `2 NICs and 1 device together`: those on no network are no NICs."""
     nics = sum(1 for nic in request.nics if nic.options)
     devices = len(request.nics) - nics
-    return f"{nics} NICs" + (f" and {devices} devices" if devices else "")
+    parts = [_counted(nics, "NIC")] if nics or not devices else []
+    parts += [_counted(devices, "device")] if devices else []
+    return " and ".join(parts) + (" together" if len(request.nics) > 1 else "")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def refusal_line(refusal: HostRefusal) -> str:

@@ -94,7 +94,7 @@ class LiveFleet:
                 self._put(host, self._view(host, uses[host_id], pools, left.get(host_id, {})))
             for host in hosts.values():
                 self._put(host, self._view(host, uses[host.id], (), {}))
-            self._fleet.columns()  # Not at the cost of the first who asks for a server.
+            self._fleet.columns().offers()  # Not at the cost of the first who asks for a server.
 
     def place(
         self, tx: Transaction, request: PlacementRequest, *, least: int = 1, most: int = 1

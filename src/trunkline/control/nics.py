@@ -10,7 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trunkline.control.access import require_visible
-from trunkline.control.addresses import segments_for_address, segments_of_addresses
+from trunkline.control.addresses import (
+    require_free_address,
+    segments_for_address,
+    segments_of_addresses,
+)
 from trunkline.control.pci_flavors import matches_of
 from trunkline.control.port_devices import joined_match
 from trunkline.control.qos import check_supported, guarantee_of
@@ -129,12 +133,14 @@ def _of_bound_port(tx: Transaction, port: Port, network: Network) -> Nic:
     )
 
 
-def check_has_device(field: str, asked: object, vnic_type: VnicType) -> None:
+def check_has_device(
+    field: str, asked: object, vnic_type: VnicType, *, who: str = "the port"
+) -> None:
     """Raise `Invalid` if something is asked of a device and a NIC of this type has none."""
     if asked and DEVICE_KINDS[vnic_type] is None:
         raise Invalid(
             field,
-            f"a NIC of type {vnic_type.value} has no PCI device; "
+            f"{who} is of type {vnic_type.value} and has no PCI device; "
             f"choose direct, macvtap or direct-physical, or leave {field} out",
         )
 
@@ -223,7 +229,7 @@ def _of_port(
     if wanted is not None and port.pci_flavor not in (None, wanted):
         problem = f"port {port_id} has PCI flavor {port.pci_flavor}, not {wanted}"
         raise Invalid("pci_flavor", problem)
-    check_has_device("pci_flavor", wanted, port.vnic_type)
+    check_has_device("pci_flavor", wanted, port.vnic_type, who=f"port {port_id}")
     return Nic(
         name=port.id,
         network=network,
@@ -252,7 +258,9 @@ def _of_network(
     require_visible(caller, network, "network", request.network_id, shared=network.shared)
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
     check_vnic_type(svc, network, vnic_type)
-    check_has_device("pci_flavor", request.pci_flavor, vnic_type)
+    check_has_device("pci_flavor", request.pci_flavor, vnic_type, who=name)
+    if request.fixed_ip is not None:
+        require_free_address(tx, network, request.fixed_ip)
     return Nic(
         name=name,
         network=network,

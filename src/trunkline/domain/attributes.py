@@ -37,6 +37,15 @@ def is_attribute(name: str) -> bool:
     return name in FACTS or name in ABILITIES or _TAG.fullmatch(name) is not None
 
 
+def unknown_attribute(name: str) -> str | None:
+    """Say what is wrong with the name of an attribute, and what to write; None: nothing is."""
+    if is_attribute(name):
+        return None
+    if is_attribute(f"e.{name}"):
+        return f"unknown; did you mean e.{name}? Tags have an e. before their names"
+    return f"unknown; there are {', '.join(sorted(FACTS | ABILITIES))}, and e.NAME for each tag"
+
+
 def may_be_used(name: str, allowed: Collection[str]) -> bool:
     """Say whether a list of names allows this one. What a driver is able to do may always be."""
     if name in ABILITIES:

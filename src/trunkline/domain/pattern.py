@@ -18,6 +18,7 @@ from typing import Final
 
 PATTERN_CHARS_MAX: Final = 255  # As long as the longest tag.
 STATES_MAX: Final = 2000  # ``(a{50}){50}`` is short and large.
+STATES_TOGETHER_MAX: Final = 8000  # Of one expression: 100 short patterns, or some large ones.
 
 _DEPTH_MAX: Final = 20  # Of groups: reading recurses.
 
@@ -60,6 +61,11 @@ class Pattern:
 
     takes: tuple[_Characters | None, ...]  # None: goes on by `to` alone.
     to: tuple[tuple[int, ...], ...]
+
+    @property
+    def states(self) -> int:
+        """How large it is: each character of a text costs so many steps at most."""
+        return len(self.takes)
 
     def matches(self, text: str) -> bool:
         """Say whether the whole text is of this pattern."""
@@ -273,6 +279,10 @@ class _Reader:
     def _class_member(self, ranges: list[tuple[str, str]], *, escapes: bool) -> str | None:
         """Read one character; of a class such as that of digits, add the ranges and return None."""
         sign = self._next()
+        if sign == "[" and self._peek() and self._peek() in ":.=":
+            raise self._fault(
+                f"[{self._peek()} within [ ] is not supported; write ranges, as in [a-z0-9]"
+            )
         if sign != "\\" or not escapes:
             return sign
         found, negated = self._escaped()

@@ -14,9 +14,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from trunkline.domain.attributes import (
+    ABILITIES,
     ALL_TAGS,
     FACTS,
     NO_ATTRIBUTES,
@@ -25,7 +27,12 @@ from trunkline.domain.attributes import (
 )
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import ErrorKind, TrunklineError
-from trunkline.domain.pattern import compile_glob, compile_regex
+from trunkline.domain.pattern import (
+    STATES_TOGETHER_MAX,
+    Pattern,
+    compile_glob,
+    compile_regex,
+)
 from trunkline.domain.pci import parse_pci_id
 from trunkline.domain.pci_flavor import Alternative, Condition, DeviceMatch, How
 
@@ -55,6 +62,27 @@ class InvalidMatch(TrunklineError):
         self.faults = tuple(faults)
 
 
+@dataclass(slots=True)
+class _Findings:
+    """What was found out so far about one expression."""
+
+    faults: list[str] = field(default_factory=list)
+    states: int = 0  # Of all its patterns together.
+
+    def fault(self, place: str, problem: str) -> None:
+        self.faults.append(f"{place}: {problem}")
+
+    def compiled(self, compile_: Callable[[str], Pattern]) -> Callable[[str], str]:
+        """Return a check of patterns, which adds up how large they are."""
+
+        def check(value: str) -> str:
+            if self.states <= STATES_TOGETHER_MAX:  # Else it is refused anyway: read no more.
+                self.states += compile_(value).states
+            return value
+
+        return check
+
+
 def parse_match(raw: object, allowed: Collection[str], *, path: str = "match") -> DeviceMatch:
     """Read a match expression from parsed JSON.
 
@@ -66,20 +94,22 @@ def parse_match(raw: object, allowed: Collection[str], *, path: str = "match") -
     Raises:
         InvalidMatch: It is malformed, or uses what may not be used; it tells all of it.
     """
-    faults: list[str] = []
+    findings = _Findings()
     if not isinstance(raw, Sequence) or isinstance(raw, str):
         fault = f"expected a list of alternatives, found {_kind(raw)}"
         raise InvalidMatch([f'{path}: {fault}; write [{{"vendor_id": "8086"}}]'])
     if not raw:
-        faults.append(f"{path}: has no alternative, and would match nothing; add one")
+        findings.fault(path, "has no alternative, and would match nothing; add one")
     if len(raw) > ALTERNATIVES_MAX:
-        faults.append(f"{path}: more than {ALTERNATIVES_MAX} alternatives; make it several flavors")
+        findings.fault(path, f"more than {ALTERNATIVES_MAX} alternatives; make it several flavors")
     match = tuple(
-        _alternative(each, f"{path}[{at}]", allowed, faults)
+        _alternative(each, f"{path}[{at}]", allowed, findings)
         for at, each in enumerate(raw[:ALTERNATIVES_MAX])
     )
-    if faults:
-        raise InvalidMatch(faults)
+    if findings.states > STATES_TOGETHER_MAX:
+        findings.fault(path, "its patterns are too large together; use fewer, or smaller counts")
+    if findings.faults:
+        raise InvalidMatch(findings.faults)
     return tuple(dict.fromkeys(match))
 
 
@@ -96,7 +126,8 @@ def parse_alternative_text(text: str, *, path: str = "match") -> dict[str, objec
         if condition is None or not condition[1].strip():
             faults.append(
                 f"{path}: {part.strip()!r} is no condition; write ATTRIBUTE=VALUE,"
-                " ATTRIBUTE=VALUE|VALUE, ATTRIBUTE~GLOB or ATTRIBUTE=~REGEX"
+                " ATTRIBUTE=VALUE|VALUE, ATTRIBUTE~GLOB or ATTRIBUTE=~REGEX, and \\, for a comma"
+                " in a value"
             )
             continue
         name, sign, value = condition[1].strip(), condition[2], condition[3].replace("\\,", ",")
@@ -128,31 +159,33 @@ def _render_values(condition: Condition) -> object:
 
 
 def _alternative(
-    raw: object, path: str, allowed: Collection[str], faults: list[str]
+    raw: object, path: str, allowed: Collection[str], findings: _Findings
 ) -> Alternative:
     if not isinstance(raw, Mapping):
-        faults.append(f"{path}: expected an object of conditions, found {_kind(raw)}")
+        findings.fault(path, f"expected an object of conditions, found {_kind(raw)}")
         return ()
     if not raw:
-        faults.append(f"{path}: has no condition, and would match every device; add one")
+        findings.fault(path, "has no condition, and would match every device; add one")
     if len(raw) > CONDITIONS_MAX:
-        faults.append(f"{path}: more than {CONDITIONS_MAX} conditions; leave some out")
+        findings.fault(path, f"more than {CONDITIONS_MAX} conditions; leave some out")
         return ()
     conditions: list[Condition] = []
     for name in sorted(raw, key=str):
         place = f"{path}.{name}"
         problem = _name_problem(str(name), allowed)
         if problem is not None:
-            faults.append(f"{place}: {problem}")
+            findings.fault(place, problem)
             continue
-        how, values = _values(raw[name], place, faults)
-        values = _checked(str(name), how, values, place, faults)
+        how, values = _values(raw[name], place, findings)
+        values = _checked(str(name), how, values, place, findings)
         conditions.append(Condition(str(name), how, values))
     return tuple(conditions)
 
 
 def _name_problem(name: str, allowed: Collection[str]) -> str | None:
-    usable = ", ".join(sorted(allowed))
+    if name.startswith("can."):
+        return None if name in ABILITIES else f"unknown; there are {', '.join(sorted(ABILITIES))}"
+    usable = ", ".join(sorted({*allowed, "can.*"}))
     if name.removeprefix("e.").lower() in NO_ATTRIBUTES and name not in allowed:
         return f"may not be used: it would tie the flavor to one host or place; there are {usable}"
     if may_be_used(name, allowed) and is_attribute(name):
@@ -170,30 +203,31 @@ def _name_problem(name: str, allowed: Collection[str]) -> str | None:
     return f"unknown; {remedy}"
 
 
-def _values(raw: object, place: str, faults: list[str]) -> tuple[How, tuple[str, ...]]:
+def _values(raw: object, place: str, findings: _Findings) -> tuple[How, tuple[str, ...]]:
     how = How.EXACT
     if isinstance(raw, Mapping):
         hows = {each.value: each for each in How}
         if len(raw) != 1 or next(iter(raw)) not in hows:
-            faults.append(
-                f'{place}: expected {{"glob": …}} or {{"regex": …}}, found {_kind(raw)} with'
-                f" {', '.join(map(str, raw)) or 'nothing'}"
+            findings.fault(
+                place,
+                f'expected {{"glob": …}} or {{"regex": …}}, found {_kind(raw)} with'
+                f" {', '.join(map(str, raw)) or 'nothing'}",
             )
             return how, ()
         ((key, raw),) = raw.items()
         how = hows[key]
     listed = [raw] if isinstance(raw, str) else raw
     if not isinstance(listed, Sequence) or not all(isinstance(value, str) for value in listed):
-        faults.append(f"{place}: expected text or a list of texts, found {_kind(raw)}")
+        findings.fault(place, f"expected text or a list of texts, found {_kind(raw)}")
         return how, ()
     if not 0 < len(listed) <= VALUES_MAX:
-        faults.append(f"{place}: expected 1 to {VALUES_MAX} values, found {len(listed)}")
+        findings.fault(place, f"expected 1 to {VALUES_MAX} values, found {len(listed)}")
         return how, ()
     return how, tuple(listed)
 
 
 def _checked(
-    name: str, how: How, values: tuple[str, ...], place: str, faults: list[str]
+    name: str, how: How, values: tuple[str, ...], place: str, findings: _Findings
 ) -> tuple[str, ...]:
     """Check each value; return them as devices have them."""
     check: Callable[[str], str]
@@ -201,27 +235,19 @@ def _checked(
         case How.EXACT:
             check = _EXACT.get(name, str)
         case How.GLOB:
-            check = _compiled(compile_glob)
+            check = findings.compiled(compile_glob)
         case How.REGEX:
-            check = _compiled(compile_regex)
+            check = findings.compiled(compile_regex)
     found: list[str] = []
     for value in values:
         if not 0 < len(value.encode()) <= VALUE_BYTES_MAX:
-            faults.append(f"{place}: a value has 1 to {VALUE_BYTES_MAX} bytes, not {value!r:.80}")
+            findings.fault(place, f"a value has 1 to {VALUE_BYTES_MAX} bytes, not {value!r:.80}")
             continue
         try:
             found.append(check(value))
         except ValueError as problem:
-            faults.append(f"{place}: {value!r}: {problem}")
+            findings.fault(place, f"{value!r}: {problem}")
     return tuple(dict.fromkeys(found))
-
-
-def _compiled(compile_: Callable[[str], object]) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        compile_(value)
-        return value
-
-    return check
 
 
 def _pci_id(text: str) -> str:

@@ -25,7 +25,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")  # Free of `:`, `,`
 
 _RESOURCES: Final = re.compile(r"resources:(CUSTOM_[A-Z0-9_]{1,200})")  # Placement's own names.
 _TRAIT: Final = re.compile(r"trait:(CUSTOM_[A-Z0-9_]{1,200})")
-_TERM: Final = re.compile(r"([^:]+)(?::([0-9]{1,4}))?")
+_TERM: Final = re.compile(r"([^:]+)(?::([0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,11 @@ from trunkline.sim.world import STEPS, run_seed
 _FILES_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - only a place; the folder in it is private
 
 
-@click.command()
+@click.command(
+    help="Run the whole system from seeds, and hold it to its promises.\n\n\b\nExamples:\n"
+    "  python -m trunkline.sim --seeds 1000 --from 5000\n"
+    "  python -m trunkline.sim --seed 4071 --trace"
+)
 @click.option("--seed", type=int, help="Run this seed alone.")
 @click.option("--seeds", type=int, default=200, show_default=True, help="How many to run.")
 @click.option("--from", "first", type=int, default=0, show_default=True, help="The first of them.")
@@ -35,13 +39,7 @@ def main(
     trace: bool,  # noqa: FBT001 - a flag of the command
     keep_going: bool,  # noqa: FBT001 - a flag of the command
 ) -> None:
-    r"""Run the whole system from seeds, and hold it to its promises.
-
-    \b
-    Examples:
-      python -m trunkline.sim --seeds 1000 --from 5000
-      python -m trunkline.sim --seed 4071 --trace
-    """
+    """Run the seeds; see the command's help."""
     chosen = range(first, first + seeds) if seed is None else range(seed, seed + 1)
     began, failed, ran = time.monotonic(), 0, 0
     for story in _stories(chosen, steps, jobs, calm=calm, trace=trace):

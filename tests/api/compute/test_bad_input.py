@@ -120,7 +120,7 @@ CASES: Final[tuple[Case, ...]] = (
         "a PCI flavor for a NIC without a device",
         lambda s: {"networks": [_nic(s, pci_flavor="40g")]},
         400,
-        "a NIC of type normal has no PCI device",
+        "nic 0 is of type normal and has no PCI device",
     ),
     (
         "a PCI flavor of the wrong type",

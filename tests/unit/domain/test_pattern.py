@@ -71,6 +71,8 @@ def test_no_pattern_takes_long(pattern: str) -> None:
         (r"[\D]", r"no \D, \W, \S within [ ]; write [^…]"),
         ("ab\\", "a \\ at the end"),
         ("[z-a]", "no range of characters begins at z"),
+        ("[[:alpha:]]", "[: within [ ] is not supported; write ranges, as in [a-z0-9]"),
+        ("[a[=b=]]", "[= within [ ] is not supported"),
         ("(" * 21 + ")" * 21, "groups nest deeper than 20"),
         ("a" * 256, "is longer than 255 characters"),
     ],
@@ -97,6 +99,15 @@ def test_a_glob_matches_as_in_a_shell(
 ) -> None:
     compiled = compile_glob(glob)
     assert [text for text in (*matching, *other) if compiled.matches(text)] == list(matching)
+
+
+def test_brackets_in_brackets_are_characters() -> None:
+    assert [text for text in ("[", ":", "a") if compile_regex("[:[]").matches(text)] == ["[", ":"]
+
+
+def test_a_glob_with_a_named_class_is_refused() -> None:
+    with pytest.raises(InvalidPattern, match="write ranges"):
+        compile_glob("r[[:digit:]]")
 
 
 def test_a_glob_with_an_open_bracket_is_refused() -> None:

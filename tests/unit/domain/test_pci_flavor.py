@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from trunkline.domain.pci_flavor import device_matches, match_text
@@ -87,7 +89,7 @@ def test_an_expression_prints_as_it_would_be_written() -> None:
         ),
         ([{"vendorid": "8086"}], "match[0].vendorid: unknown; did you mean vendor_id?"),
         ([{"model": "x"}], "match[0].model: unknown; did you mean e.model? Tags have an e."),
-        ([{"colour": "red"}], "match[0].colour: unknown; there are dev_type, e.model, e.rack,"),
+        ([{"colour": "red"}], "match[0].colour: unknown; there are can.*, dev_type, e.model,"),
         ([{"e.colour": "red"}], "match[0].e.colour: the operator does not let it be used;"),
         ([{"numa_node": "0"}], "match[0].numa_node: the operator does not let it be used;"),
         ([{"address": "0000:05:00.1"}], "match[0].address: may not be used: it would tie"),
@@ -106,12 +108,33 @@ def test_an_expression_prints_as_it_would_be_written() -> None:
         ([{"e.model": {"glob": None}}], "expected text or a list of texts, found null"),
         ([{"e.model": {"glob": "x[5"}}], "match[0].e.model: 'x[5': at character 2: a [ that is"),
         ([{"e.model": {"regex": "(a+)+("}}], "at character 7: a ( that is never closed"),
+        ([{"can.fly": "true"}], "match[0].can.fly: unknown; there are can.link_state, can.max_tx"),
+        (
+            [{"e.model": {"regex": [f"((.?){{10}}){{60}}{n}" for n in range(8)]}}],
+            "match: its patterns are too large together; use fewer, or smaller counts",
+        ),
     ],
 )
 def test_a_faulty_expression_is_told_with_place_and_remedy(raw: object, fault: str) -> None:
     with pytest.raises(InvalidMatch) as told:
         parse_match(raw, ALLOWED)
     assert any(fault in each for each in told.value.faults), told.value.faults
+
+
+def test_long_lists_of_short_patterns_are_no_matter() -> None:
+    globs = [f"x{n}*" for n in range(64)]
+    match = parse_match([{"e.model": {"glob": globs}, "e.rack": {"glob": globs}}], ALLOWED)
+    assert device_matches(match, {"e.model": "x520", "e.rack": "x1"})
+
+
+def test_too_large_patterns_are_not_even_read() -> None:
+    """At a millisecond each, 16,384 of them would keep a processor busy for a quarter minute."""
+    larges = [{"regex": [f"((.?){{10}}){{60}}{n}" for n in range(64)]} for _ in range(16)]
+    alternative = {f"e.a{n}": large for n, large in enumerate(larges)}
+    began = time.process_time()
+    with pytest.raises(InvalidMatch, match="too large together"):
+        parse_match([alternative] * 16, ("e.*",))
+    assert time.process_time() - began < 2
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -134,6 +157,8 @@ def test_where_every_tag_may_be_used_only_tags_may() -> None:
         ("vendor_id", "'vendor_id' is no condition; write ATTRIBUTE=VALUE"),
         ("", "'' is no condition"),
         ("=8086", "'=8086' is no condition"),
+        ("e.rack=~r[0-9]{1,2}", r"'2}' is no condition; write ATTRIBUTE=VALUE,"),
+        ("e.rack=~r[0-9]{1,2}", r"and \, for a comma in a value"),
         ("vendor_id=8086,", "'' is no condition"),
         ("vendor_id=1,vendor_id=2", "vendor_id is given twice; write vendor_id=VALUE|VALUE"),
     ],

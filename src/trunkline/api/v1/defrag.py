@@ -18,6 +18,7 @@ from trunkline.control.defrag import (
     defrag,
 )
 from trunkline.control.services import Services
+from trunkline.domain.attributes import unknown_attribute
 from trunkline.domain.device import DeviceRef, OfferedDevice
 from trunkline.domain.ids import HostName
 from trunkline.domain.pci import PciAddress
@@ -63,6 +64,9 @@ def _attributes(fields: Fields) -> Mapping[str, str]:
     inner = fields.fields("attributes")
     if len(inner.names()) > ATTRIBUTES_MAX:
         raise fields.invalid("attributes", f"at most {ATTRIBUTES_MAX}")
+    for name in inner.names():
+        if (problem := unknown_attribute(name)) is not None:
+            raise inner.invalid(name, problem)
     return {name: inner.text(name) for name in inner.names()}
 
 

@@ -6,6 +6,7 @@ from trunkline.api.http import Request, Response, json_list
 from trunkline.api.listing import Filter
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.v1.queries import strict_query
+from trunkline.api.v1.references import require_physical_networks
 from trunkline.control import quotas
 from trunkline.control.quotas import QuotaView
 from trunkline.control.services import Services
@@ -28,8 +29,11 @@ def set_(svc: Services, request: Request) -> Response:
     """Let a project, by ID or name, hold so many devices of one kind."""
     fields = body_fields(request)
     fields.require_only(("physical_network", "limit"))
+    network = _network(fields)
+    if network is not None:  # A mistyped one would let the project hold any number.
+        require_physical_networks(svc, request.caller, [network])
     view = quotas.set_quota(
-        svc, request.caller, request.params["project"], _kind(request), _network(fields),
+        svc, request.caller, request.params["project"], _kind(request), network,
         fields.integer("limit", low=0, high=COUNT_MAX),
     )  # fmt: skip
     return Response(body=_item(view))

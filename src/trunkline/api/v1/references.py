@@ -56,7 +56,7 @@ def resolve_references(svc: Services, caller: Caller, query: ListQuery) -> ListQ
         hosts = (get_host(svc, caller, str(ref)).host.name for ref in equals["host"])
         equals["host"] = tuple(hosts)
     if "physical_network" in equals:
-        _require_physical_networks(svc, caller, [str(ref) for ref in equals["physical_network"]])
+        require_physical_networks(svc, caller, [str(ref) for ref in equals["physical_network"]])
     for name in _ID_OF.keys() & equals.keys():
         by_id = f"{name}_id"
         if by_id in equals:
@@ -66,7 +66,7 @@ def resolve_references(svc: Services, caller: Caller, query: ListQuery) -> ListQ
     return replace(query, equals=equals)
 
 
-def _require_physical_networks(svc: Services, caller: Caller, names: Sequence[str]) -> None:
+def require_physical_networks(svc: Services, caller: Caller, names: Sequence[str]) -> None:
     """Raise `NotFound` for one that is neither configured nor cabled to any device."""
     others = [PhysicalNetwork(name) for name in names if name not in svc.networking.vlan_ranges]
     for name, found in capacity_by_physical_network(svc, caller, others).items() if others else ():

@@ -3,7 +3,7 @@
 What is claimed: any `count` of the devices of each such edit, no device for two of them, make the
 request fit together with the other edits. It holds since the assignment that an edit was read from
 leaves `count` NICs of one class without a device, and takes nothing that any of these would need:
-no VF of a PF that goes to a NIC whole, no PF of whose VFs NICs have some. Under rules it matters
+no VF of a PF that goes to a NIC whole. Under rules it matters
 where a device is, so that only those of the PF that the edit names are meant: they are all in one
 place.
 """
@@ -50,8 +50,7 @@ class Freeing:
         family = host.structure.families[f]
         given_away = family.whole is not None and bool(host.owned(family.whole))
         if family.whole is not None and given_away and f not in self._opened:
-            in_vfs = f in shortfall.parted or any(host.owned(part) for part in family.parts)
-            if not in_vfs and self._fits(c, family.whole):
+            if not any(host.owned(part) for part in family.parts) and self._fits(c, family.whole):
                 yield from _refs(host, family.whole, self._offered(family.whole))
             return
         if f not in shortfall.wholes:

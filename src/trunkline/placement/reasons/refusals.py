@@ -18,6 +18,7 @@ from trunkline.placement.asks.edits import SIZES_ORDER, EditKind, Size
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.bits import Counter, bitmap_of, bits_of
 from trunkline.placement.index.columns import Columns
+from trunkline.placement.index.rule_filter import RuleFilter
 from trunkline.placement.reasons.changes import EDIT_OF_REASON, fewest_bridges
 from trunkline.placement.reasons.judge import Judge
 from trunkline.placement.reasons.obstacles import Obstacle
@@ -36,9 +37,9 @@ class Refusals:
         self._request, self._columns, self._judge = request, columns, judge
         self._every = hosts
         self._counted: dict[int, Counter] = {}  # [profiles]
-        demand = make_demand(request)
-        self._classes = demand.device_classes
-        self._bridge_classes = demand.bridge_classes
+        self._demand = make_demand(request)
+        self._classes = self._demand.device_classes
+        self._bridge_classes = self._demand.bridge_classes
         self.by_reason: dict[Reason, int] = {}
         lacking = 0
         for reason, hosts in [*self._of_nics(), *self._together()]:
@@ -154,6 +155,11 @@ class Refusals:
         rules = self._judge.rules
         if not rules.every:
             return
+        if len(rules.every) == 1:
+            possible = self._may_keep_rules(hosts)
+            self._by_rule = hosts ^ possible
+            yield rules.every[0].reason, self._by_rule
+            hosts = possible
         found: dict[tuple[Obstacle, ...], list[int]] = {}
         for bit in bits_of(hosts):
             place = bit.bit_length() - 1
@@ -167,6 +173,14 @@ class Refusals:
                 self._by_rules |= bitmap
             for reason in {one.reason for one in obstacles}:
                 yield reason, bitmap
+
+    def _may_keep_rules(self, hosts: int) -> int:
+        """Those of the hosts on which counts alone do not say that rules can't be kept."""
+        columns = [self._columns.of_class(one) for one, _ in self._classes]
+        fitting = [(each.profiles, each.fits) for each in columns]
+        return RuleFilter(self._request, self._demand, fitting, self._columns.lanes()).possible(
+            hosts
+        )
 
     def _in_doubt_for_pfs(self) -> int:
         """Where PFs taken whole might take VFs that others need now."""

@@ -19,8 +19,6 @@ from trunkline.placement.hosts.structure import Profile, Structure
 from trunkline.placement.matching.problem import ClassRule, Costs, Problem
 from trunkline.placement.reasons.obstacles import Obstacle, find_obstacles, obstacles
 
-_Rows = tuple[tuple[bool, ...], ...]  # [slot][class] whether it fits; empty: it fits none.
-
 
 class Rules:
     """The rules of one request that must hold."""
@@ -34,9 +32,9 @@ class Rules:
         self.every = tuple(obstacles(rules_alone(classes, self._demand.rules)))
         self._needs_bandwidth = any(one.reason is Reason.BANDWIDTH for one in self.every)
         self._needs_nodes = any(one.reason is Reason.NUMA for one in self.every)
-        self._fitting: dict[int, tuple[bool, ...]] = {}  # By profile, as the fleet counts them.
-        self._rows: dict[Structure, _Rows] = {}
-        self._shared: dict[_Rows, _Rows] = {}  # So that equal ones are the same.
+        self._is_confined = request.is_confined
+        # Which classes a device fits, as bits; by its profile, as the fleet counts them.
+        self._fitting: dict[int, int] = {}
         self._found: dict[object, tuple[Obstacle, ...]] = {}
         self._alike: dict[object, tuple[Obstacle, ...]] = {}
         self._by_place = any(one.scope is not Scope.PF for one in self._demand.rules)
@@ -89,41 +87,44 @@ class Rules:
         return f"devices would do, but not with {self.words(one)}"
 
     def _problem(self, host: HostState) -> Problem:
-        rows = self._rows_of(host.structure)
+        fitting = self._fits(host.structure)
         costs: Costs = tuple(
-            tuple(0 if row and row[c] else None for row in rows)
+            tuple(0 if fits >> c & 1 else None for fits in fitting)
             for c in range(len(self._demand.device_classes))
         )
         fit = Fit(self._demand, host.structure, costs)
         return fit.problem(host.usable, site_of(host, self._request))
 
-    def _rows_of(self, structure: Structure) -> _Rows:
-        rows = self._rows.get(structure)
-        if rows is None:
-            fitting = self._fitting
+    def _fits(self, structure: Structure) -> list[int]:
+        """[slot] The classes that its devices fit, as bits."""
+        known = self._fitting
+        try:
+            return [known[number] for number in structure.profile_numbers]
+        except KeyError:
             for number, slot in zip(structure.profile_numbers, structure.slots, strict=True):
-                if number not in fitting:
-                    fitting[number] = self._row(slot.profile)
-            rows = tuple([fitting[number] for number in structure.profile_numbers])
-            rows = self._rows[structure] = self._shared.setdefault(rows, rows)
-        return rows
+                if number not in known:
+                    known[number] = self._classes_of(slot.profile)
+        return [known[number] for number in structure.profile_numbers]
 
-    def _row(self, profile: Profile) -> tuple[bool, ...]:
+    def _classes_of(self, profile: Profile) -> int:
         classes = self._demand.device_classes
-        row = tuple(one.fits(profile.kind, profile.attributes) for one, _ in classes)
-        return row if any(row) else ()
+        return sum(
+            1 << c
+            for c, (one, _) in enumerate(classes)
+            if one.fits(profile.kind, profile.attributes)
+        )
 
     def _shape(self, host: HostState) -> object:
         """What makes hosts alike but for the order of their families."""
         structure, enough = host.structure, self._nic_count
-        rows, site = self._rows_of(structure), site_of(host, self._request)
+        fits, site = self._fits(structure), site_of(host, self._request)
         families = []
         for f, family in enumerate(structure.families):
             slots = family.parts if family.whole is None else (family.whole, *family.parts)
             given = sorted(
-                (structure.whole[slot], rows[slot], min(host.usable[slot], enough))
+                (structure.whole[slot], fits[slot], min(host.usable[slot], enough))
                 for slot in slots
-                if rows[slot]
+                if fits[slot]
             )
             left = (site.egress_left[f], site.ingress_left[f]) if self._needs_bandwidth else ()
             place = site.places[f] if self._by_place or self._needs_nodes else None
@@ -134,18 +135,28 @@ class Rules:
     def _key(self, host: HostState) -> object:
         """The same, quickly told apart: hosts with one key are alike, though not the reverse."""
         structure, enough = host.structure, self._nic_count
-        rows = self._rows_of(structure)
-        usable = tuple(
+        devices = tuple(
             [
-                (count if count < enough else enough) if row else 0
-                for count, row in zip(host.usable, rows, strict=True)
+                fits and fits * (enough + 1) + (count if count < enough else enough)
+                for fits, count in zip(self._fits(structure), host.usable, strict=True)
             ]
         )
-        site: object = None
-        if self._needs_bandwidth or (self._needs_nodes and host.numa):
-            site = site_of(host, self._request)
-        # Equal places are the same, as equal rows are.
-        return id(rows), usable, structure.family, structure.whole, id(host.places), site
+        left = host.bandwidth_left() if self._needs_bandwidth else None
+        nodes = self._nodes(host) if self._needs_nodes else None
+        # Equal places are the same.
+        return devices, structure.family, structure.whole, id(host.places), left, nodes
+
+    def _nodes(self, host: HostState) -> object:
+        """Where the guest can be. In which order nodes are tried does not matter here."""
+        if not self._is_confined:
+            return host.numa_nodes
+        vcpus, memory_mib = self._request.vcpus, self._request.memory_mib
+        with_room = [
+            number
+            for number, free_vcpus, free_memory_mib in host.numa_left()
+            if vcpus <= free_vcpus and memory_mib <= free_memory_mib
+        ]
+        return host.numa_nodes, tuple(with_room)
 
 
 def rules_alone(classes: Sequence[tuple[NicClass, int]], rules: tuple[ClassRule, ...]) -> Problem:

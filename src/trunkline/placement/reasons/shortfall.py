@@ -36,7 +36,6 @@ class Shortfall:
     to_offer: int = 0  # Devices that would have to be there at all.
     changes: tuple[Change, ...] = ()
     wholes: frozenset[int] = frozenset()  # The families whose PF a NIC would have.
-    parted: frozenset[int] = frozenset()  # Those of which NICs would have VFs.
 
 
 class Wanted:
@@ -112,13 +111,15 @@ def shortfall_of(
     changes: tuple[Change, ...],
 ) -> Shortfall:
     """Make a shortfall of an assignment and of what it costs."""
-    used = [slot for s, slot in enumerate(slots) if any(row[s] for row in taken)]
     return Shortfall(
         to_free=to_free,
         to_offer=to_offer,
         changes=changes,
-        wholes=frozenset(slot.family for slot in used if slot.whole),
-        parted=frozenset(slot.family for slot in used if not slot.whole),
+        wholes=frozenset(
+            slot.family
+            for s, slot in enumerate(slots)
+            if slot.whole and any(of_class[s] for of_class in taken)
+        ),
     )
 
 
