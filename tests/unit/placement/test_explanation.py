@@ -354,3 +354,14 @@ def test_under_rules_it_is_said_of_which_pf_a_device_has_to_be_free() -> None:
         f"one more free VF with e.physical_network=phy1 on PF address-of-a of h1 (for {nic})"
         for nic in ("x", "y")
     }
+
+
+def test_so_many_hosts_are_looked_at_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All hosts lack a VF. On the last by name that is all; elsewhere no PF can have both, too."""
+    request = replace(_together(), rules=(*_together().rules, _together().rules[0]))
+    apart = [a_host(f"h{n}", vfs("a", 1, owned=1), vfs("b", 1)) for n in range(5)]
+    fleet = a_fleet(*apart, a_host("z", vfs("a", 2, owned=1)))
+    assert refused(request, fleet).explanation.nearest[0].host_name == "z"
+    monkeypatch.setattr("trunkline.placement.reasons.explanation.LOOKS_MAX", 3)
+    nearest = refused(request, fleet).explanation.nearest
+    assert [refusal.host_name for refusal in nearest] == ["h0", "h1", "h2", "h3", "h4", "z"]

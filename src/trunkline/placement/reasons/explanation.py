@@ -23,6 +23,10 @@ from trunkline.placement.reasons.refusals import Refusals
 
 NEAREST: Final = 20  # Hosts told about where nobody says how many.
 
+# Hosts looked at before the first are told about, as they may be nearer than it seems. Each takes
+# some 2 ms where rules are hard to keep, and decisions wait; few requests need more than 30.
+LOOKS_MAX: Final = 200
+
 
 def explain(
     request: PlacementRequest,
@@ -68,14 +72,21 @@ def explain(
 
 
 def _nearest(refusals: Refusals, columns: Columns, judge: Judge) -> Iterator[HostState]:
-    """Yield the hosts that refuse, by the least that would have to change there, then by name."""
+    """Yield the hosts that refuse, by the least that would have to change there, then by name.
+
+    After so many looks, of those looked at the nearest come next, and others may be nearer.
+    """
     waiting: list[tuple[Size, int]] = []  # Looked at, and maybe not the nearest.
+    looks = 0
     for least, hosts in refusals.nearest_first():
         for bit in bits_of(hosts):
             place = bit.bit_length() - 1
             host = columns.hosts[place]
-            found = judge.size(host) if refusals.is_rough & bit else least
-            while waiting and waiting[0] < (least, place):
+            found = least
+            if refusals.is_rough & bit:
+                found = judge.size(host)
+                looks += 1
+            while waiting and (waiting[0] < (least, place) or looks > LOOKS_MAX):
                 yield columns.hosts[heappop(waiting)[1]]
             if found == least:  # Those that follow need as much, or more.
                 yield host
