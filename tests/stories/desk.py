@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.clients import OpenStack
+from tests.support.clock import a_clock_for_clients
 from tests.support.compute_site import ComputeSite, a_compute_site
 from tests.support.http_app import served, write_clouds
-from trunkline.bootstrap.real import RealClock
 
 BLANK = ("--block-device", "source_type=blank,destination_type=local,boot_index=0,volume_size=1")
 AGENT_PAUSE_SECONDS = 0.1  # Between two rounds of the agents.
@@ -81,8 +81,7 @@ class Desks:
     def set_up(self, furnish: Callable[[ComputeSite], None] = lambda _: None) -> Iterator[Desk]:
         """Open a site, `furnish` it, and let its agents work."""
         directory = self.mktemp("desk")
-        # By the real clock: the clients log in anew for each request if their token has expired.
-        site = a_compute_site(self.mktemp("site"), clock=RealClock())
+        site = a_compute_site(self.mktemp("site"), clock=a_clock_for_clients())
         with site as scene, served(scene.site.app) as url:
             furnish(scene)
             write_clouds(directory, url, scene.site.passwords)
