@@ -101,13 +101,13 @@ def run_into(
         try:
             caught = pause.reached_by(one)
             two = threads.submit(other)
-            _wait_until_done_or_blocked(svc, two)
+            wait_until_done_or_blocked(svc, two)
         finally:
             pause.go()
         return caught, [one.exception(WAIT_SECONDS_MAX), two.exception(WAIT_SECONDS_MAX)]
 
 
-def _wait_until_done_or_blocked(svc: Services, running: Future[object]) -> None:
+def wait_until_done_or_blocked(svc: Services, running: Future[Any]) -> None:
     """Wait until a use case has ended, or stands before a lock that the first one holds."""
     for _ in range(WAIT_SECONDS_MAX * 200):
         if wait([running], timeout=0.005).done:

@@ -13,6 +13,7 @@ import pytest
 from tests.control.scene import Scene, on
 from tests.support.world import ADMIN, DEMO, AgentByHand, a_card
 from trunkline.control.demands import server_request
+from trunkline.control.events import list_events
 from trunkline.control.flavors import set_extra_specs
 from trunkline.control.nics import nics_of_bound_ports
 from trunkline.control.ports import create_port, update_port
@@ -21,8 +22,9 @@ from trunkline.control.servers import create_server, get_server
 from trunkline.control.views import ServerView
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.errors import Invalid, StateConflict
-from trunkline.domain.ids import FlavorId, ImageId
+from trunkline.domain.ids import FlavorId, HostName, ImageId
 from trunkline.domain.image import Image, ImageState
+from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci import PciAddress
@@ -199,3 +201,21 @@ def test_a_nic_without_a_device_has_no_node(scene: Scene) -> None:
     )
     port = create_port(scene.svc, DEMO, asked).port
     assert boot(scene, NicRequest(port_id=port.id)).server.state is ServerState.BUILD
+
+
+@pytest.mark.parametrize(("policy", "told"), [(REQUIRED, 1), (PREFERRED, 0), (NONE, 0)])
+def test_a_device_that_an_admin_names_goes_before_the_policy_and_that_is_told(
+    scene: Scene, policy: NumaPolicy | None, told: int
+) -> None:
+    """The port's own device is on node 0; the server's other one, under a policy too, on node 1."""
+    asked = PortCreate(
+        network_id=scene.blue.id, vnic_type=VnicType.DIRECT, host=HostName("h2"),
+        profile={"pci_slot": "0000:05:02.1"}, project_id=DEMO.project_id, numa_policy=policy,
+    )  # fmt: skip
+    claimed = create_port(scene.svc, ADMIN, asked).port
+    view = boot(scene, NicRequest(port_id=claimed.id), a_port(scene, scene.red, REQUIRED))
+    assert view.server.state is ServerState.BUILD
+    assert view.host is not None
+    assert view.host.name == "h2"
+    found = list_events(scene.svc, ADMIN, ListQuery(equals={"port_id": (claimed.id,)}))
+    assert [event.action for event in found].count("binding.policy_overridden") == told

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.control import holdings
-from tests.control.faulty_store import contents_at
-from tests.control.standing_still import before_each_statement
+from tests.control.standing_still import before_each_statement, wait_until_done_or_blocked
 from tests.support.world import (
     ADMIN,
     DEMO,
@@ -29,6 +30,7 @@ from tests.support.world import (
 )
 from trunkline.control.devices import list_devices
 from trunkline.control.fleet import LiveFleet
+from trunkline.control.races import deciding_again
 from trunkline.control.requests import NicRequest, ServerCreate
 from trunkline.control.servers import (
     create_server,
@@ -40,12 +42,13 @@ from trunkline.control.services import RACE_RETRIES_MAX, Services
 from trunkline.control.views import ServerView
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import StateConflict
-from trunkline.domain.host import HostResources
+from trunkline.domain.host import HostResources, HostUse
 from trunkline.domain.ids import FlavorId, HostName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import Server, ServerState
+from trunkline.store.transaction import Transaction
 
 HOSTS, VFS, THREADS, PER_THREAD = 4, 4, 6, 4
 
@@ -154,37 +157,101 @@ def test_creating_and_deleting_at_once_leaves_every_index_agreeing_with_the_stor
     holdings.check(*replicas, hosts=[HostName(f"h{n}") for n in range(1, HOSTS + 1)])
 
 
-def test_who_loses_every_race_is_told_so_after_a_bounded_number(
+@pytest.fixture
+def two_replicas(
     tmp_path: Path, new_postgres_database: Callable[[], str]
-) -> None:
-    """Another replica changes the host each time, just before the one that chose it locks it."""
+) -> Iterator[tuple[Services, Services]]:
+    """h1, h2: one PF on phy1 with 4 VFs each; h1 comes first for both replicas."""
     url = new_postgres_database()
-    with a_world(tmp_path, url=url) as svc, a_world(tmp_path, url=url, seed=1) as faster:
-        a_flavor(svc)
-        AgentByHand(svc, "h1", a_card(5, "phy1", vf_count=VFS))
-        blue = a_network(svc, "blue", (PHY1, 100))
-        host = svc.store.read(lambda tx: tx.hosts.get_by_name("h1"))
-        lost = 0
+    with a_world(tmp_path, url=url) as one, a_world(tmp_path, url=url, seed=1) as other:
+        a_flavor(one)
+        for n in (1, 2):
+            AgentByHand(one, f"h{n}", a_card(5, "phy1", vf_count=VFS, serial=n))
+        yield one, other
 
-        def be_faster(*told: Any) -> None:
-            nonlocal lost
-            statement = told[2] if len(told) > 2 else "COMMIT"
-            if "FROM hosts" in statement and "FOR NO KEY UPDATE" in statement:
-                lost += 1
-                faster.store.write(lambda tx: tx.hosts.raise_generation(host.id))
 
-        with (
-            before_each_statement(svc, be_faster),
-            pytest.raises(StateConflict, match=f"lost {RACE_RETRIES_MAX} races"),
-        ):
-            boot(svc, blue)
-        assert lost == RACE_RETRIES_MAX
-        kept = contents_at(url)
-        assert [kept[table] for table in ("servers", "ports", "bindings", "allocations")] == [
-            []
-        ] * 4
-        assert boot(svc, blue).server.state is ServerState.BUILD
-        holdings.check(svc, faster, hosts=[host.name])
+def host_of(view: ServerView) -> str | None:
+    return view.host.name if view.host else None
+
+
+def test_a_host_that_changes_before_it_is_locked_is_read_again_in_the_same_transaction(
+    two_replicas: tuple[Services, Services],
+) -> None:
+    svc, faster = two_replicas
+    blue = a_network(svc, "blue", (PHY1, 100))
+    host = svc.store.read(lambda tx: tx.hosts.get_by_name("h1"))
+    changed = begun = 0
+
+    def be_faster(*told: Any) -> None:
+        nonlocal changed, begun
+        statement = told[2] if len(told) > 2 else "COMMIT"
+        begun += "pg_try_advisory_xact_lock" in statement
+        if "FROM hosts" in statement and "FOR NO KEY UPDATE" in statement:
+            changed += 1
+            faster.store.write(lambda tx: tx.hosts.raise_generation(host.id))
+
+    with before_each_statement(svc, be_faster):
+        view = boot(svc, blue)
+    assert (host_of(view), changed, begun) == ("h1", 1, 1)
+    holdings.check(svc, faster, hosts=[host.name])
+
+
+def test_a_request_goes_to_its_next_best_host_while_another_replica_places_on_the_best(
+    two_replicas: tuple[Services, Services],
+) -> None:
+    svc, other = two_replicas
+    blue = a_network(svc, "blue", (PHY1, 100))
+    host = svc.store.read(lambda tx: tx.hosts.get_by_name("h1"))
+
+    def place_meanwhile(tx: Transaction) -> ServerView:
+        assert tx.hosts.take_turn(host.id, waits=False)
+        return boot(svc, blue)
+
+    assert host_of(other.store.write(place_meanwhile)) == "h2"
+    assert host_of(boot(svc, blue)) == "h1", "the turn ends with the transaction"
+    assert host_of(boot(svc, blue)) == "h1", "h1 and h2 are equal again"
+
+
+def test_a_request_that_fits_nowhere_else_waits_for_its_turn(
+    two_replicas: tuple[Services, Services],
+) -> None:
+    svc, other = two_replicas
+    blue = a_network(svc, "blue", (PHY1, 100))
+    host = svc.store.read(lambda tx: tx.hosts.get_by_name("h1"))
+    nic = NicRequest(network_id=blue.id, vnic_type=VnicType.DIRECT)
+    asked = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=None, nics=(nic,))
+
+    def until_it_waits(tx: Transaction) -> Future[list[Server]]:
+        assert tx.hosts.take_turn(host.id, waits=False)
+        running = threads.submit(
+            lambda: create_servers(svc, DEMO, asked, least=2 * VFS, most=2 * VFS)
+        )
+        wait_until_done_or_blocked(other, running)
+        assert not running.done(), "h2 has not so many VFs"
+        return running
+
+    with ThreadPoolExecutor(1) as threads:
+        batch = other.store.write(until_it_waits).result()
+    assert [server.state for server in batch] == [ServerState.BUILD] * 2 * VFS
+    holdings.check(svc, other, hosts=[HostName("h1"), HostName("h2")])
+
+
+def test_who_loses_every_race_is_told_so_after_a_bounded_number(svc: Services) -> None:
+    a_flavor(svc)
+    AgentByHand(svc, "h1", a_card(5, "phy1", vf_count=VFS))
+    host = svc.store.read(lambda tx: tx.hosts.get_by_name("h1"))
+    before = REGISTRY.get_sample_value("trunkline_races_lost_total") or 0
+    tried = 0
+
+    def lose(tx: Transaction) -> None:
+        nonlocal tried
+        tried += 1
+        tx.hosts.give_room(host.id, HostUse(1, 1, 1), servers=1, seen=host.generation - 1)
+
+    with pytest.raises(StateConflict, match=f"lost {RACE_RETRIES_MAX} races"):
+        deciding_again(svc, lose)
+    assert tried == RACE_RETRIES_MAX
+    assert REGISTRY.get_sample_value("trunkline_races_lost_total") == before + tried
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.support.http_app import password_login
 from tests.support.world import a_card
 from trunkline.client.agents import AgentApi, enrol
 from trunkline.client.connection import Connection
+from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName
 from trunkline.reconcile.report import DeviceCondition, DeviceFact, HostReport
@@ -65,12 +67,22 @@ def log_in(url: str, name: str, clouds_file: Path) -> str:
 class HostByHand:
     """A host with one PF on phy1; says what its agent would, when it is told to."""
 
-    def __init__(self, url: str, name: str, key: str, *, vfs: int, serial: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        key: str,
+        *,
+        vfs: int,
+        serial: int,
+        bandwidth: Bandwidth | None = None,
+    ) -> None:
         self._api = AgentApi(url, HostName(name), enrol(url, HostName(name), key))
         self._number = 0
         self._name = HostName(name)
+        pf, *its_vfs = a_card(5, "phy1", vf_count=vfs, serial=serial)
         self._report(
-            inventory=tuple(a_card(5, "phy1", vf_count=vfs, serial=serial)),
+            inventory=(replace(pf, bandwidth=bandwidth), *its_vfs),
             resources=HostResources(vcpus=64, memory_mib=262144, disk_gib=4096),
         )
 

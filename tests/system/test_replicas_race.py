@@ -1,6 +1,7 @@
 """Two `trunkline server` processes over one PostgreSQL race for the last VFs of a fleet.
 
-h1 … h3, each one PF on phy1 with 5 VFs: 15 VFs for 24 servers of one NIC.
+h1 … h3, each one PF on phy1 with 5 VFs: 15 VFs for 24 servers of one NIC. A PF guarantees 1000 Mbps
+of egress: on network `gold`, whose ports ask for 250 each, 12 servers fit.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from tests.support.processes import Running
 from tests.support.racers import HostByHand, User, at_once, log_in
 from tests.system.test_replicas import Replicas
 from trunkline.client.errors import Unreachable
+from trunkline.domain.bandwidth import Bandwidth
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 HOSTS, VFS = 3, 5
 USERS_PER_REPLICA, EACH = 3, 4
+MBPS_OF_A_PF, MBPS_EACH = 1000, 250
 KILLED_AFTER = 5  # Acknowledged servers.
 
 
@@ -36,6 +39,7 @@ class Site:
     users: list[list[User]]  # Of each replica.
     hosts: list[HostByHand]
     network_id: str
+    gold_id: str
     database_url: str
 
     @property
@@ -56,6 +60,16 @@ class Site:
         finally:
             engine.dispose()
 
+    def owed(self) -> list[int]:
+        """What the allocations of each host add up to, in Mbps."""
+        engine = create_engine(self.database_url)
+        try:
+            with engine.connect() as connection:
+                query = "SELECT sum(egress_mbps) FROM allocations GROUP BY host_id"
+                return [int(mbps) for (mbps,) in connection.execute(text(query))]
+        finally:
+            engine.dispose()
+
 
 @pytest.fixture
 def site(tmp_path: Path, new_empty_postgres_database: Callable[[], str]) -> Iterator[Site]:
@@ -72,23 +86,39 @@ def site(tmp_path: Path, new_empty_postgres_database: Callable[[], str]) -> Iter
             for address in addresses
         ]
         hosts = [
-            HostByHand(addresses[n % 2], f"h{n}", replicas.key.strip(), vfs=VFS, serial=n)
+            HostByHand(
+                addresses[n % 2],
+                f"h{n}",
+                replicas.key.strip(),
+                vfs=VFS,
+                serial=n,
+                bandwidth=Bandwidth(egress_mbps=MBPS_OF_A_PF),
+            )
             for n in range(1, HOSTS + 1)
         ]
         for user in (admin, *users[0], *users[1]):
             stack.callback(user.close)
         for host in hosts:
             stack.callback(host.close)
-        yield Site(processes, users, hosts, prepare(admin), url)
+        yield Site(processes, users, hosts, *prepare(admin), url)
 
 
-def prepare(admin: User) -> str:
-    """Make a flavor, and the network that all want to be on; return its ID."""
+def prepare(admin: User) -> tuple[str, str]:
+    """Make a flavor, and networks without and with guarantees; return the IDs of these."""
     flavor = {"id": "small", "name": "small", "vcpus": 1, "ram": 512, "disk": 1}
     admin.ask("POST", "/compute/v2.1/flavors", {"flavor": flavor})
+    policies = "/network/v2.0/qos/policies"
+    policy = admin.ask("POST", policies, {"policy": {"name": "gold"}})["policy"]["id"]
+    rule = {"min_kbps": MBPS_EACH * 1000, "direction": "egress"}
+    rules = f"{policies}/{policy}/minimum_bandwidth_rules"
+    admin.ask("POST", rules, {"minimum_bandwidth_rule": rule})
+    return a_network(admin, "blue", 120), a_network(admin, "gold", 121, qos_policy_id=policy)
+
+
+def a_network(admin: User, name: str, vlan: int, **fields: str) -> str:
     network = {
-        "name": "blue", "shared": True, "provider:network_type": "vlan",
-        "provider:physical_network": "phy1", "provider:segmentation_id": 120,
+        "name": name, "shared": True, "provider:network_type": "vlan",
+        "provider:physical_network": "phy1", "provider:segmentation_id": vlan, **fields,
     }  # fmt: skip
     return str(admin.ask("POST", "/network/v2.0/networks", {"network": network})["network"]["id"])
 
@@ -116,6 +146,15 @@ def test_exactly_as_many_servers_are_placed_as_there_are_vfs(site: Site) -> None
     again = at_once(site.all_users, lambda user: [user.boot(site.network_id)])
     assert site.states(again, user) == {"BUILD": 1, "ERROR": len(again) - 1}
     assert sorted(site.held_devices()) == sorted(held)
+
+
+def test_exactly_as_many_servers_are_placed_as_pfs_have_bandwidth_for(site: Site) -> None:
+    made = at_once(site.all_users, lambda user: [user.boot(site.gold_id) for _ in range(EACH)])
+    placed = HOSTS * (MBPS_OF_A_PF // MBPS_EACH)
+    assert placed < HOSTS * VFS, "VFs must not be what is short"
+    for users in site.users:
+        assert site.states(made, users[0]) == {"BUILD": placed, "ERROR": len(made) - placed}
+    assert site.owed() == [MBPS_OF_A_PF] * HOSTS
 
 
 def test_a_replica_killed_in_the_race_takes_nothing_with_it(site: Site) -> None:

@@ -272,6 +272,7 @@ def _plug(
         tx.ports.update(changed, seen=port)
         port = changed
     if nic.claim is not None:
+        _note_override(tx, svc, actor, server, host, nic)
         tx.bindings.update(replace(nic.claim, server_id=server.id))
         if nic.claim.device_id is not None:
             tx.allocations.give_to_server(nic.claim.device_id, server.id)
@@ -283,3 +284,19 @@ def _plug(
         guarantee=nic.guarantee,
     )  # fmt: skip
     return port
+
+
+def _note_override(
+    tx: Transaction, svc: Services, actor: Actor, server: Server, host: Host, nic: Nic
+) -> None:
+    """Leave a trace where an admin's choice of a device goes before a NUMA policy."""
+    assert nic.claim is not None, "an admin has named the device"
+    policy = nic.numa_policy or server.numa_policy
+    if nic.claim.device_id is not None and policy is not None and policy.confines:
+        audit.record(
+            tx, actor, svc.clock.now(), "binding.policy_overridden",
+            f"NUMA policy {policy.value} of port {nic.name} on {host.name}",
+            project_id=server.project_id, host=host.name, server_id=server.id,
+            port_id=nic.claim.port_id,
+            details={"reason": "an admin has named the device in binding:profile"},
+        )  # fmt: skip

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from trunkline.control.audit import Actor
 from trunkline.control.binding_check import (
@@ -22,6 +21,7 @@ from trunkline.control.explaining import fault_of
 from trunkline.control.fleet import TooFew
 from trunkline.control.nics import Nic
 from trunkline.control.services import Services
+from trunkline.control.turns import place_in_turn
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.errors import DeviceTaken
 from trunkline.domain.host import Host
@@ -30,7 +30,6 @@ from trunkline.domain.server import Fault, Server
 from trunkline.placement.asks.request import NicChoice, PlacementRequest
 from trunkline.placement.batch import Held
 from trunkline.store.devices import DeviceRecord
-from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 
@@ -67,15 +66,15 @@ def choose(
     refusals: list[Refusal] = []
     while True:
         request = server_request(tx, svc, server, nics, host=host_name)
-        found = svc.fleet.place(
-            tx, request, least=max(0, least - len(chosen)), most=most - len(chosen)
+        found = place_in_turn(
+            tx, svc, request, least=max(0, least - len(chosen)), most=most - len(chosen)
         )
         if isinstance(found, TooFew):
             fault = _fault(tx, svc, found, request, fitting=len(chosen), least=least)
             return _given_up(svc, chosen, with_refusals(fault, refusals))
         before = len(refusals)
-        for host_id, group in groupby(_by_host(found), key=lambda held: held.placed.host_id):
-            agreed, refusal = _checked(tx, svc, server, nics, host_id, list(group))
+        for host, held in found:
+            agreed, refusal = _checked(tx, svc, server, nics, host, held)
             chosen += agreed
             if refusal is not None:
                 refusals.append(refusal)
@@ -90,17 +89,12 @@ def choose(
             return _given_up(svc, chosen, refused_everywhere(svc, refusals))
 
 
-def _by_host(found: Sequence[Held]) -> list[Held]:
-    """In the order in which hosts are locked; those of one host as they were held."""
-    return sorted(found, key=lambda held: held.placed.host_id)
-
-
 def _checked(
     tx: Transaction,
     svc: Services,
     server: Server,
     nics: Sequence[Nic],
-    host_id: HostId,
+    host: Host,
     found: Sequence[Held],
 ) -> tuple[list[Chosen], Refusal | None]:
     """Ask the network side about all servers that one host would get.
@@ -111,8 +105,6 @@ def _checked(
     Raises:
         DeviceTaken: A device is there no more: the index was behind.
     """
-    # Locked before its devices are read: nothing takes them off its list from here on.
-    host = tx.hosts.get(host_id, Lock.EXCLUSIVE)
     wanted = {choice.device for held in found for choice in held.placed.choices if choice.device}
     devices = tx.devices.named(wanted)
     gone = wanted - devices.keys()

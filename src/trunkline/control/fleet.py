@@ -9,7 +9,7 @@ before the next decision. With several replicas the change feed says which hosts
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -81,6 +81,8 @@ class LiveFleet:
         self._last_seen: dict[HostId, datetime | None] = {}
         self._stale: set[HostId] = set()
         self._change_read = NO_CHANGE
+        # Holds whose transactions have not ended, by host.
+        self._deciding: Counter[HostId] = Counter()
 
     def load(self, tx: Transaction) -> None:
         """Read every host from the store, once, at start."""
@@ -113,6 +115,7 @@ class LiveFleet:
             found = batch.held
             if len(found) >= least:
                 for held in found:
+                    self._deciding[held.hold.host_id] += 1
                     tx.on_commit(partial(self._locked, partial(self._confirm, held.hold)))
                     tx.on_rollback(partial(self.release, held))
                 return found
@@ -128,6 +131,17 @@ class LiveFleet:
         with self._lock:
             if not held.hold.undone:
                 self._fleet.undo(held.hold)
+                self._end(held.hold)
+
+    def is_placing(self, host_id: HostId, *, besides: int) -> bool:
+        """Say whether other transactions of this process place servers on a host just now.
+
+        Args:
+            host_id: The host.
+            besides: Servers that the caller's own transaction places there.
+        """
+        with self._lock:
+            return self._deciding[host_id] > besides
 
     def explain(
         self,
@@ -328,6 +342,7 @@ class LiveFleet:
         """What was held has an owner in the store now, unless it was released before."""
         if hold.undone:
             return
+        self._end(hold)
 
         def take() -> None:
             for device in hold.devices:
@@ -335,6 +350,11 @@ class LiveFleet:
 
         # Twice is once: right however often the host has been read since.
         self._follow(hold.host_id, take, read=self._fleet.find_host(hold.host_id))
+
+    def _end(self, hold: Hold) -> None:
+        self._deciding[hold.host_id] -= 1
+        if not self._deciding[hold.host_id]:
+            del self._deciding[hold.host_id]
 
     def _follow(
         self, host_id: HostId, effect: Callable[[], None], *, read: HostState | None

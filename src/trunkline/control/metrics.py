@@ -13,3 +13,13 @@ CHANGES: Final = Counter(
     "Changes that were made and are durable, by their action in the audit trail.",
     ["action"],
 )
+
+RACES_LOST: Final = Counter(
+    "trunkline_races_lost",
+    "Transactions of requests that were rolled back and run again, as another one was faster.",
+)
+
+TURNED_ASIDE: Final = Counter(
+    "trunkline_placements_turned_aside",
+    "Hosts that requests left to another replica, which was placing there, for their next best.",
+)

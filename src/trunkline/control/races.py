@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from trunkline.control.metrics import RACES_LOST
 from trunkline.control.services import RACE_RETRIES_MAX, Services
 from trunkline.domain.errors import (
     DeviceTaken,
@@ -40,7 +41,7 @@ def write_until_won(
         try:
             return store.write(use_case)
         except lost:
-            continue
+            RACES_LOST.inc()
     return store.write(use_case)
 
 
@@ -62,4 +63,5 @@ def deciding_again(svc: Services, use_case: Callable[[Transaction], T]) -> T:
             if lost_device.host_id is None:
                 raise  # Named by an admin, not chosen by us.
             svc.fleet.mark_stale(HostId(lost_device.host_id))
+        RACES_LOST.inc()
     raise StateConflict("fleet", "", f"lost {RACE_RETRIES_MAX} races for devices; try again")

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     bindparam,
+    func,
     insert,
     select,
     update,
@@ -69,6 +71,16 @@ _TOUCH = Prepared(
         applied_generation=bindparam("applied"),
     )
 )
+
+# PostgreSQL's advisory locks of placing on a host. Two hosts may share a number: then one request
+# more goes to its next best host.
+_TURNS = 0x706C6163  # "plac"
+_TURN: tuple[ColumnElement[Any], ...] = (
+    bindparam("domain"),
+    func.hashtext(bindparam("host")),
+)
+_TRY_TURN = select(func.pg_try_advisory_xact_lock(*_TURN))
+_AWAIT_TURN = select(func.pg_advisory_xact_lock(*_TURN))
 
 
 class Hosts:
@@ -166,6 +178,25 @@ class Hosts:
             raise GenerationMoved("host", host_id, seen_generation=seen)
         self._numa_uses.add(host_id, use.numa)
         self._changes.note(host_id)
+
+    def take_turn(self, host_id: HostId, *, waits: bool) -> bool:
+        """Be the one transaction that places servers on a host, until it ends.
+
+        A lock of its own, since a host's row is locked by its agent's reports too, which are no
+        reason to place elsewhere. On SQLite, where writes take turns, it is always had.
+
+        Args:
+            host_id: The host.
+            waits: Until another one has ended, if there is one.
+
+        Returns:
+            Whether it has the turn.
+        """
+        if self._connection.dialect.name != "postgresql":
+            return True
+        statement = _AWAIT_TURN if waits else _TRY_TURN
+        answer = self._connection.execute(statement, {"domain": _TURNS, "host": host_id}).scalar()
+        return waits or bool(answer)
 
     def use_of(self, host_id: HostId) -> HostUse:
         """Return what servers on the host use."""
