@@ -44,6 +44,7 @@ class Index:
         self._fleet = Fleet()
         for view in views:
             self._fleet.put_host(view)
+        self._fleet.columns()
 
     def decide(self, request: PlacementRequest) -> Placed | None:
         """Choose host and devices, or find that there are none."""
@@ -78,7 +79,7 @@ class Index:
 
     def capacity(self, request: PlacementRequest) -> int:
         """Count how many more such servers fit on all hosts, as far as that is proven."""
-        return capacity(request, rows_of(request, self._fleet.hosts())).least
+        return capacity(request, rows_of(self._fleet.hosts())).least
 
     def accepting(self, request: PlacementRequest) -> set[int]:
         """The numbers of all hosts that can take the request."""

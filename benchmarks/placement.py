@@ -1,11 +1,11 @@
 """How placement's costs grow with the fleet: hosts of 4 PFs with 64 VFs each.
 
-    python -m benchmarks.placement [--hosts 100 1000 10000] [--decisions 1000]
+    python -m benchmarks.placement [--hosts 100 1000 10000] [--decisions 2000]
 
 Prints one JSON object. Every request is fresh from the seed, and each choice is held in the index
 before the next, an older server leaving for it; no answer is given twice. Times are of single
 calls on one core, in milliseconds, in a process of its own for each fleet, with the garbage
-collector frozen after the build:
+collector frozen after the build, as the service does it:
 
 * ``decide``: choosing host and devices, for 1, 4 and 8 NICs, where some host fits and where none;
 * ``rules``: the same with rules that all must hold: devices on one NUMA node (``numa``), some NICs
@@ -17,9 +17,10 @@ collector frozen after the build:
 * ``explain``: the reasons of all hosts, for a request that none fits; ``explain_by``: by NICs,
   and with rules, for requests that some host fits or none: it is about the hosts that refuse;
 * ``cpu_p50``, ``cpu_p99``: the same without waiting for a core, which others may have;
-* ``capacity``: how many more servers of a shape fit, on each host and in all;
-* ``build``: from views of all hosts; ``kib_per_host``: what the index and the columns of a
-  request allocate, counted by Python in a build of its own.
+* ``capacity``: how many more servers of a shape fit, on each host and in all, without and with
+  rules, for 1, 4 and 8 NICs in turn;
+* ``build``: from views of all hosts, with the columns; ``kib_per_host``: all that the index holds
+  after decisions and changes of every kind, counted by Python in a build of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ import json
 import multiprocessing
 import sys
 import tracemalloc
-from collections.abc import Sequence
 from itertools import count, pairwise
 from random import Random
 from time import perf_counter
@@ -59,12 +59,13 @@ from benchmarks._raw_rules import DRAWS, Draw
 
 NIC_COUNTS = (1, 4, 8)
 RULED_NIC_COUNTS = (4, 8)
-RULED_SHARE = 0.3  # Decisions of a series with rules, as a share of those of the others.
 SERVERS_LIVE = 50  # Older ones leave, so that the fleet stays as full as it is.
 SECONDS_MAX = 8.0  # Of one series: a slow engine gets fewer decisions, not the machine.
 CHANGES = 2000
 EXPLANATIONS = 50  # Of each series.
-CAPACITIES = 15
+CAPACITIES = 150
+RULED_CAPACITIES = 10  # For each kind of rule and count of NICs.
+CHURN = 300  # Decisions of each kind before memory is counted; fewer other questions.
 
 
 def main() -> None:
@@ -72,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--hosts", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--fills", nargs="+", choices=FILLS, default=[*FILLS])
-    parser.add_argument("--decisions", type=int, default=1000)
+    parser.add_argument("--decisions", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     before = machine()
@@ -116,7 +117,7 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
     run.ruled(2, 1, DRAWS["affinity"])  # What is only done once is not counted.
     for nic_count in RULED_NIC_COUNTS:
         for name, draw in DRAWS.items():
-            found = run.ruled(nic_count, int(decisions * RULED_SHARE), draw)
+            found = run.ruled(nic_count, decisions, draw)
             for outcome, series in found.items():
                 rules[f"{nic_count}_nics_{name}{outcome}"] = series.summary()
     index.rank_by_weights()
@@ -127,7 +128,6 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
         unruled.extend(explain[f"{nic_count}_nics"])
     return {
         "build_seconds": round(built - begun, 3),
-        "kib_per_host": round(_index_bytes(hosts) / 1024 / host_count, 2),
         "decide_ms": decide,
         "rules_ms": {name: series for name, series in rules.items() if series},
         "weights_ms": weights,
@@ -136,19 +136,34 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
         "explain_ms": unruled.summary(),
         "explain_by_ms": {name: series.summary() for name, series in explain.items()},
         "capacity_ms": run.capacities().summary(),
+        "ruled_capacity_ms": run.ruled_capacities().summary(),
+        "kib_per_host": round(_index_bytes(hosts, decisions, dice) / 1024 / host_count, 2),
     }
 
 
-def _index_bytes(hosts: Sequence[RawHost]) -> int:
-    """What an index of these hosts keeps once it has decided."""
+def _index_bytes(hosts: list[RawHost], decisions: int, dice: Random) -> int:
+    """What an index of these hosts holds after it has been asked for all that there is."""
+    most = min(CHURN, decisions)
+    gc.collect()
     tracemalloc.start()
     try:
         index = Index(as_view(number, host) for number, host in enumerate(hosts))
-        index.decide(make_request([{"physical_network": "phy1"}]))
+        _use(Run(index, hosts, dice), most)
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
+
+
+def _use(run: Run, most: int) -> None:
+    for nic_count in NIC_COUNTS:
+        run.feasible(nic_count, most)
+        run.infeasible(nic_count, most)
+    for nic_count in RULED_NIC_COUNTS:
+        for draw in DRAWS.values():
+            run.ruled(nic_count, most, draw)
+    run.explanations(most // 30)
+    run.capacities(most // 10)
 
 
 class Run:
@@ -242,33 +257,44 @@ class Run:
             dice.randrange(VFS_PER_PF),
         )
 
-    def capacities(self) -> Series:
+    def capacities(self, count: int = CAPACITIES) -> Series:
         """Time counting how many more servers fit, of shapes that some host can take."""
         series = Series()
-        for n in range(CAPACITIES):
+        for n in range(count):
             wants = feasible_request(self._hosts, NIC_COUNTS[n % len(NIC_COUNTS)], self._dice)
             if wants is not None:
                 assert series.time(self._index.capacity, make_request(wants)), "one fits"
         return series
 
-    def explanations(self) -> dict[str, Series]:
+    def ruled_capacities(self) -> Series:
+        """The same of shapes with rules, some of which no host can take."""
+        series = Series()
+        for nic_count in RULED_NIC_COUNTS:
+            for draw in DRAWS.values():
+                for _ in range(RULED_CAPACITIES):
+                    ask = draw(self._hosts, nic_count, self._dice)
+                    if ask is not None:
+                        series.time(self._index.capacity, make_ruled_request(ask))
+        return series
+
+    def explanations(self, count: int = EXPLANATIONS) -> dict[str, Series]:
         """Time the reasons of requests that fit nowhere, and with rules of others, too."""
         found: dict[str, Series] = {}
         for nic_count in NIC_COUNTS:
             series = found[f"{nic_count}_nics"] = Series()
-            while len(series) < EXPLANATIONS:
+            while len(series) < count:
                 request = make_request(infeasible_request(nic_count, self._dice))
                 series.time(self._index.explain, request)
         for nic_count in RULED_NIC_COUNTS:
             for name, draw in DRAWS.items():
-                series = self._ruled_explanations(nic_count, draw)
+                series = self._ruled_explanations(nic_count, draw, count)
                 if len(series):
                     found[f"{nic_count}_nics_{name}"] = series
         return found
 
-    def _ruled_explanations(self, nic_count: int, draw: Draw) -> Series:
+    def _ruled_explanations(self, nic_count: int, draw: Draw, count: int) -> Series:
         series = Series()
-        while len(series) < EXPLANATIONS and sum(series.wall) < SECONDS_MAX:
+        while len(series) < count and sum(series.wall) < SECONDS_MAX:
             ask = draw(self._hosts, nic_count, self._dice)
             if ask is None:
                 break
@@ -292,7 +318,7 @@ def growth(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str, float]:
     }
     pairs |= {
         name: (smaller[name], larger[name])
-        for name in ("change_us", "explain_ms", "capacity_ms", "weights_ms")
+        for name in ("change_us", "explain_ms", "capacity_ms", "ruled_capacity_ms", "weights_ms")
     }
     return {
         name: round(after["cpu_p50"] / before["cpu_p50"], 2)

@@ -69,6 +69,7 @@ def placement_tables(report: Report) -> str:
                 ("hold a choice, ms", "hold_ms"),
                 ("one change, µs", "change_us"),
                 ("capacity, ms", "capacity_ms"),
+                ("capacity with rules, ms", "ruled_capacity_ms"),
             )
         ]
         rows += [

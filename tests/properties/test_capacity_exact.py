@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from random import Random
 
 import pytest
@@ -14,7 +13,7 @@ from tests.properties.placement_world import a_fleet, a_request
 from trunkline.placement.asks.request import NotPlaced, Placed, PlacementRequest
 from trunkline.placement.index.fleet import Fleet
 from trunkline.placement.place import place
-from trunkline.placement.planning.capacity import Capacity, HostRow, Unlimited, capacity, rows_of
+from trunkline.placement.planning.capacity import Capacity, Unlimited, capacity, rows_of
 from trunkline.placement.planning.mix import Part, mixes
 
 ENOUGH = 8  # Servers on one host that instances have vCPUs for.
@@ -38,12 +37,8 @@ def with_room(dice: Random, host: RawHost) -> RawHost:
     return host
 
 
-def rows_in(fleet: Fleet, request: PlacementRequest) -> list[HostRow]:
-    return rows_of(request, fleet.hosts())
-
-
 def counted(request: PlacementRequest, fleet: Fleet) -> Capacity:
-    return capacity(request, rows_of(request, fleet.hosts()))
+    return capacity(request, rows_of(fleet.hosts()))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -102,7 +97,7 @@ def test_as_many_mixes_fit_as_the_lower_bound_says_and_no_more_than_the_upper() 
         fleet = a_fleet(hosts)
         pairs = list(zip(raw, shares, strict=True))
         parts = [Part(a_request(request), share) for request, share in pairs]
-        count = mixes(parts, partial(rows_in, fleet))
+        count = mixes(parts, rows_of(fleet.hosts()))
         one = [request for request, share in pairs for _ in range(share)]
         assert mix_fits(one * count.least, hosts)
         assert not mix_fits(one * (count.most + 1), hosts)

@@ -67,7 +67,7 @@ def capacity_of_shape(svc: Services, caller: Caller, shape: ExplainRequest) -> C
     svc.store.write(svc.fleet.refresh)  # A snapshot is not followed.
     request = svc.store.read(lambda tx: shape_request(tx, svc, caller, shape))
     try:
-        return capacity(request, svc.fleet.rows(request))
+        return capacity(request, svc.fleet.rows())
     except Unlimited:
         raise Invalid(
             "nics",
@@ -91,7 +91,7 @@ def capacity_of_mix(
         lambda tx: [Part(shape_request(tx, svc, caller, shape), share) for share, shape in shapes]
     )
     try:
-        return mixes(parts, svc.fleet.rows)
+        return mixes(parts, svc.fleet.rows())
     except Unlimited:
         raise Invalid(
             "mix", "nothing limits one of its shapes: give each a flavor, or a direct NIC"

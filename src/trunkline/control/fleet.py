@@ -168,10 +168,10 @@ class LiveFleet:
                 request, self._fleet, nearest=nearest, page=page, left_out=left_out
             )
 
-    def rows(self, request: PlacementRequest) -> list[HostRow]:
-        """Take down what the capacity for a request is counted from; `refresh` before."""
+    def rows(self) -> list[HostRow]:
+        """Take down what capacities are counted from; `refresh` before."""
         with self._lock:
-            return rows_of(request, self._fleet.hosts())
+            return rows_of(self._fleet.hosts())
 
     def branch(self, views: Sequence[HostView] = ()) -> Fleet:
         """Return a copy to try things on, with some hosts added or put anew; `refresh` before.

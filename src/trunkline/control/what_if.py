@@ -95,7 +95,7 @@ def what_if(svc: Services, caller: Caller, question: WhatIf) -> Outlook:
     scene = svc.store.read(lambda tx: _look(tx, svc, caller, question))
     before = None
     if scene.request is not None:
-        before = _capacity(scene.request, svc.fleet.rows(scene.request))
+        before = _capacity(scene.request, svc.fleet.rows())
     fleet = svc.fleet.branch((*scene.damaged, *scene.added))
     for host_id in scene.drained:
         fleet.remove_host(host_id)  # Not disabled only: to enable it again is no advice.
@@ -108,7 +108,7 @@ def what_if(svc: Services, caller: Caller, question: WhatIf) -> Outlook:
         shape = ShapeAdvice(
             answer=_place(svc, scene.request, fleet),
             before=before,
-            after=_capacity(scene.request, rows_of(scene.request, fleet.hosts())),
+            after=_capacity(scene.request, rows_of(fleet.hosts())),
         )
     stuck = tuple(_stuck(svc, resettled.stuck, fleet))
     names = scene.names | {view.id: view.name for view in scene.added}

@@ -111,7 +111,7 @@ def _shared_out(
         As many as are found to fit, at least those that are `here`; and how many more may fit.
     """
     host = _vacated(fleet, here)
-    [row] = rows_of(request, [host])
+    [row] = rows_of([host])
     count = counter.host(row)
     shares: list[Share] = []
     if count.least > len(here):

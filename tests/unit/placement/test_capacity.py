@@ -26,7 +26,7 @@ from trunkline.placement.planning.capacity import HostCapacity, capacity, rows_o
 
 def on(request: PlacementRequest, host: HostView) -> HostCapacity:
     """The capacity of a fleet of one host."""
-    found = capacity(request, rows_of(request, a_fleet(host).hosts()))
+    found = capacity(request, rows_of(a_fleet(host).hosts()))
     [counted] = found.hosts
     assert (found.least, found.most) == (counted.least, counted.most)
     assert found.limits == {counted.limit: 1}
@@ -97,7 +97,7 @@ def test_an_excluded_host_counts_nothing_and_one_that_is_not_asked_for_is_not_co
     excluded = replace(request, excluded_hosts=frozenset({host.id}))
     assert exactly(excluded, host) == (0, Reason.EXCLUDED)
     named = replace(request, only_host=a_host("h2").name)
-    assert capacity(named, rows_of(named, a_fleet(host).hosts())).hosts == ()
+    assert capacity(named, rows_of(a_fleet(host).hosts())).hosts == ()
 
 
 def test_a_pf_is_given_whole_or_in_parts_whichever_makes_more_servers() -> None:
@@ -151,7 +151,7 @@ def test_what_is_not_proven_is_two_bounds_and_never_one_number() -> None:
 def test_hosts_are_counted_by_name_and_in_all() -> None:
     request = a_request(a_nic("x", "phy1"))
     hosts = (a_host("h2", vfs("a", 3)), a_host("h1", vfs("b", 4)), a_host("h3", up=False))
-    found = capacity(request, rows_of(request, a_fleet(*hosts).hosts()))
+    found = capacity(request, rows_of(a_fleet(*hosts).hosts()))
     assert [(host.name, host.most) for host in found.hosts] == [("h1", 4), ("h2", 3), ("h3", 0)]
     assert (found.least, found.most) == (7, 7)
     assert found.limits == {Reason.NO_FREE_DEVICE: 2, Reason.DOWN: 1}
@@ -160,6 +160,6 @@ def test_hosts_are_counted_by_name_and_in_all() -> None:
 def test_rows_do_not_follow_the_fleet() -> None:
     request = a_request(a_nic("x", "phy1", kind=DeviceKind.VF))
     fleet = a_fleet(a_host("h1", vfs("a", 3)))
-    rows = rows_of(request, fleet.hosts())
+    rows = rows_of(fleet.hosts())
     fleet.set_status(rows[0].id, enabled=False, up=True)
     assert capacity(request, rows).most == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from trunkline.domain.bandwidth import NOT_ACCOUNTED, Bandwidth
 from trunkline.placement.asks.demand import Demand, NicClass
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.host_state import HostState
@@ -42,11 +43,23 @@ class Site:
 
 def site_of(host: HostState, request: PlacementRequest) -> Site:
     """Say where a host's families are, what they can guarantee, and where the guest can be."""
-    left = host.bandwidth_left()
-    rooms = host.numa
+    return make_site(host.places, host.accounted, host.numa, request)
+
+
+def make_site(
+    places: tuple[Place, ...],
+    accounted: Sequence[Bandwidth],
+    rooms: tuple[NumaRoom, ...],
+    request: PlacementRequest,
+) -> Site:
+    """The same from what was taken down of a host; places and bandwidth by family.
+
+    Bandwidth is empty where nothing is accounted.
+    """
+    left = accounted or (NOT_ACCOUNTED,) * len(places)
     nodes = _nodes_with_room(rooms, request)
     return Site(
-        places=host.places,
+        places=places,
         egress_left=tuple([_none_below_0(each.egress_mbps) for each in left]),
         ingress_left=tuple([_none_below_0(each.ingress_mbps) for each in left]),
         numa_nodes=tuple([node.number for node in nodes]) if rooms else None,

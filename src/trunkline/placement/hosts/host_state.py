@@ -7,7 +7,7 @@ given to another, so they are kept apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Bandwidth, G
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName
-from trunkline.placement.hosts.places import Places
+from trunkline.placement.hosts.places import Nodes, Places
 from trunkline.placement.hosts.structure import Profile, Structures
 from trunkline.placement.hosts.views import HostView, NumaRoom
 
@@ -53,15 +53,29 @@ class FamilyCount:
         return sum(pool.owned for pool in self.parts)
 
 
+def rooms_of(nodes: Nodes, amounts: Sequence[int]) -> tuple[NumaRoom, ...]:
+    """Put nodes and what they have left together; see `HostState.numa_amounts`."""
+    return tuple(
+        [
+            NumaRoom(
+                number=number,
+                socket=socket,
+                free_vcpus=amounts[2 * at],
+                free_memory_mib=amounts[2 * at + 1],
+            )
+            for at, (number, socket) in enumerate(nodes)
+        ]
+    )
+
+
 class HostState:
     """A host, mutable. `taken`, `held` and `usable` have one number for each slot."""
 
     __slots__ = (
-        "_bandwidth_left",
         "_held",
         "_kin_ids",
-        "_numa_left",
         "_taken",
+        "accounted",
         "addresses",
         "enabled",
         "free_disk_gib",
@@ -72,6 +86,7 @@ class HostState:
         "given_away",
         "id",
         "name",
+        "numa_amounts",
         "numa_nodes",
         "places",
         "problem",
@@ -95,14 +110,15 @@ class HostState:
         self._kin_ids: tuple[DeviceId, ...] = tuple(family.kin_id for family in families)
         self.addresses = structures.share(tuple(family.address for family in families))
         # [family]; empty where nothing is accounted, as on most hosts.
-        self._bandwidth_left: tuple[Bandwidth, ...] = ()
+        self.accounted: tuple[Bandwidth, ...] = ()
         if view.bandwidth_left:
             left = view.bandwidth_left
-            self._bandwidth_left = tuple(left.get(kin, NOT_ACCOUNTED) for kin in self._kin_ids)
+            self.accounted = tuple(left.get(kin, NOT_ACCOUNTED) for kin in self._kin_ids)
         self.numa_nodes = places.share(tuple((room.number, room.socket) for room in view.numa))
-        self._numa_left: list[int] = []  # [twice the node] vCPUs; memory in MiB follows.
-        for room in view.numa:
-            self._numa_left += room.free_vcpus, room.free_memory_mib
+        # What each of these nodes has left: its vCPUs, then its memory in MiB.
+        self.numa_amounts: tuple[int, ...] = tuple(
+            [left for room in view.numa for left in (room.free_vcpus, room.free_memory_mib)]
+        )
         self.places = places.of(self.structure, self.addresses, self.numa_nodes)
         self._taken = [pool.taken for family in families for pool in family.pools]
         self._held = [0] * len(self._taken)
@@ -119,27 +135,15 @@ class HostState:
     def part(self) -> None:
         """Keep counts that no copy of this host shares."""
         self._taken, self._held = [*self._taken], [*self._held]
-        self._numa_left = [*self._numa_left]
 
     @property
     def numa(self) -> tuple[NumaRoom, ...]:
         """What each NUMA node has left, by number; empty: the host reports none."""
-        left = self._numa_left
-        return tuple(
-            [
-                NumaRoom(
-                    number=number,
-                    socket=socket,
-                    free_vcpus=left[2 * at],
-                    free_memory_mib=left[2 * at + 1],
-                )
-                for at, (number, socket) in enumerate(self.numa_nodes)
-            ]
-        )
+        return rooms_of(self.numa_nodes, self.numa_amounts)
 
     def numa_left(self) -> list[tuple[int, int, int]]:
         """Each node, by number, with the vCPUs and the memory in MiB that it has left."""
-        left = self._numa_left
+        left = self.numa_amounts
         return [
             (number, left[2 * at], left[2 * at + 1])
             for at, (number, _) in enumerate(self.numa_nodes)
@@ -152,10 +156,14 @@ class HostState:
         self.free_vcpus += vcpus
         self.free_memory_mib += memory_mib
         self.free_disk_gib += disk_gib
+        if numa_node is None:
+            return
+        left = list(self.numa_amounts)
         for at, (number, _) in enumerate(self.numa_nodes):
             if number == numa_node:
-                self._numa_left[2 * at] += vcpus
-                self._numa_left[2 * at + 1] += memory_mib
+                left[2 * at] += vcpus
+                left[2 * at + 1] += memory_mib
+        self.numa_amounts = tuple(left)
 
     def count(self) -> None:
         """Count anew how many devices of each slot could be chosen, after devices changed."""
@@ -202,21 +210,16 @@ class HostState:
         bit, slots = device.bit, self.structure.slots
         return next((part for part in family.parts if slots[part].members & bit), None)
 
-    @property
-    def accounts_bandwidth(self) -> bool:
-        """Whether any PF says what it can guarantee."""
-        return bool(self._bandwidth_left)
-
     def bandwidth_left(self) -> tuple[Bandwidth, ...]:
         """What each family can still guarantee; below 0 if it has less than it owes."""
-        return self._bandwidth_left or (NOT_ACCOUNTED,) * len(self._kin_ids)
+        return self.accounted or (NOT_ACCOUNTED,) * len(self._kin_ids)
 
     def owe(self, kin_id: DeviceId, guarantee: Guarantee) -> None:
         """Take a guarantee from what a PF has left (or give it back, if negative)."""
-        if self._bandwidth_left and kin_id in self._kin_ids:
-            left, family = self._bandwidth_left, self._kin_ids.index(kin_id)
+        if self.accounted and kin_id in self._kin_ids:
+            left, family = self.accounted, self._kin_ids.index(kin_id)
             changed = left[family].less(guarantee)
-            self._bandwidth_left = (*left[:family], changed, *left[family + 1 :])
+            self.accounted = (*left[:family], changed, *left[family + 1 :])
 
     def can_owe(self, guarantees: Iterable[tuple[DeviceId, Guarantee]]) -> bool:
         """Whether the PFs have all these left together."""
@@ -290,7 +293,7 @@ class HostState:
             pools=tuple(sorted(self._pools(), key=lambda pool: pool.sort_key)),
             bandwidth_left={
                 kin: left
-                for kin, left in zip(self._kin_ids, self._bandwidth_left, strict=False)
+                for kin, left in zip(self._kin_ids, self.accounted, strict=False)
                 if left.is_accounted
             },
             numa=self.numa,

@@ -173,11 +173,9 @@ def _pair_lanes(of_hosts: Sequence[Mapping[int, tuple[int, int]]]) -> dict[int, 
 
 def _bandwidth(host: HostState) -> dict[int, tuple[int, int]]:
     """[family] What is accounted and left."""
-    if not host.accounts_bandwidth:
-        return {}
     return {
         family: (max(left.egress_mbps or 0, 0), max(left.ingress_mbps or 0, 0))
-        for family, left in enumerate(host.bandwidth_left())
+        for family, left in enumerate(host.accounted)
         if left.is_accounted
     }
 

@@ -11,16 +11,20 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostId, HostName
 from trunkline.placement.asks.demand import make_demand
 from trunkline.placement.asks.request import PlacementRequest, Reason
-from trunkline.placement.hosts.feasibility import Fit, Site, site_of
-from trunkline.placement.hosts.host_state import HostState
+from trunkline.placement.hosts.bits import union
+from trunkline.placement.hosts.feasibility import Fit, Site, make_site
+from trunkline.placement.hosts.host_state import HostState, rooms_of
+from trunkline.placement.hosts.places import Nodes
 from trunkline.placement.hosts.structure import Structure
 from trunkline.placement.hosts.views import NumaRoom
+from trunkline.placement.matching.problem import Place
 from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
-from trunkline.placement.planning.flow_cuts import Fitting, FlowCuts
+from trunkline.placement.planning.flow_cuts import Fits, Fitting, FlowCuts
 from trunkline.placement.planning.resources import Seats, Share, Supply
 
 # Of all hosts together, bounds looked at by searches: about a second. Only hosts on which rules
@@ -47,8 +51,10 @@ class HostRow(NamedTuple):
     free_disk_gib: int
     structure: Structure
     usable: tuple[int, ...]  # [slot]
-    site: Site | None  # None: the shape doesn't ask where devices are.
-    numa: tuple[NumaRoom, ...]  # Empty if guests are not confined to nodes.
+    places: tuple[Place, ...]  # [family]
+    accounted: tuple[Bandwidth, ...]  # [family]; empty where nothing is.
+    numa_nodes: Nodes
+    numa_amounts: tuple[int, ...]
 
 
 class HostCapacity(NamedTuple):
@@ -71,16 +77,14 @@ class Capacity:
     limits: Mapping[Reason, int]  # How many hosts each stands at.
 
 
-def rows_of(request: PlacementRequest, hosts: Iterable[HostState]) -> list[HostRow]:
+def rows_of(hosts: Iterable[HostState]) -> list[HostRow]:
     """Take down what `capacity` counts: quick, so that whoever owns the hosts can go on."""
-    is_ruled = request.is_ruled
-    is_confined = request.is_confined
     return [
         HostRow(
             host.id, host.name, host.enabled, host.up,
             host.free_vcpus, host.free_memory_mib, host.free_disk_gib,
-            host.structure, host.usable, site_of(host, request) if is_ruled else None,
-            host.numa if is_confined else (),
+            host.structure, host.usable, host.places, host.accounted,
+            host.numa_nodes, host.numa_amounts,
         )
         for host in hosts
     ]  # fmt: skip
@@ -124,6 +128,8 @@ class Counter:
             raise Unlimited
         self._fitting = Fitting(self._demand)
         self._flows = FlowCuts(self._demand) if self._is_flow else None
+        self._is_choosy = bool(request.excluded_hosts or self._demand.bridge_classes)
+        self._lacking: dict[Fits, bool] = {}  # Whether a class has no device at all.
         self._copies: dict[object, Copies] = {}
         self._counts: dict[object, Count] = {}
         self._steps_left = steps_max
@@ -141,22 +147,23 @@ class Counter:
 
     def host(self, row: HostRow) -> HostCapacity:
         """Count the servers that fit on one host."""
-        refusal = self._refusal(row)
-        if refusal is not None:
-            return HostCapacity(row.id, row.name, 0, 0, refusal)
+        if self._is_choosy or not (row.enabled and row.up):
+            refusal = self._refusal(row)
+            if refusal is not None:
+                return HostCapacity(row.id, row.name, 0, 0, refusal)
         room, limit = self._room(row)
         if not room or not self._demand.device_classes:
             return HostCapacity(row.id, row.name, room, room, limit)
         fits = self._fitting.of(row.structure)
+        if self._is_lacking(fits):
+            return HostCapacity(row.id, row.name, 0, 0, Reason.NO_MATCHING_DEVICE)
         cuts = None if self._flows is None else self._flows.of(fits)
-        if cuts is not None:
+        if cuts is None:
+            count = self._count(row, fits, room)
+        else:
             usable = row.usable
             most = min([sum([usable[slot] for slot in slots]) // least for slots, least in cuts])
             count = Count(most, most) if most < room else Count(room, room)
-        elif any(not any(mask >> c & 1 for mask in fits) for c in self._fitting.classes):
-            count = Count(0, 0)
-        else:
-            count = self._count(row, fits, room)
         if not count.most:
             limit = self._lack(row, fits)
         elif count.least < room:
@@ -176,16 +183,18 @@ class Counter:
                 return Reason.NO_BRIDGE
         return None
 
-    def _lack(self, row: HostRow, fits: Sequence[int]) -> Reason:
-        """Why devices suffice for no server at all."""
-        have = 0
-        for mask in fits:
-            have |= mask
-        if have != (1 << len(self._fitting.classes)) - 1:
-            return Reason.NO_MATCHING_DEVICE
-        for usable, mask in zip(row.usable, fits, strict=True):
-            have &= ~(mask if usable else 0)
-        return Reason.NO_FREE_DEVICE if have else Reason.TOO_FEW_TOGETHER
+    def _is_lacking(self, fits: Fits) -> bool:
+        known = self._lacking.get(fits)
+        if known is None:
+            every = (1 << len(self._fitting.classes)) - 1
+            known = self._lacking[fits] = union(fits) != every
+        return known
+
+    def _lack(self, row: HostRow, fits: Fits) -> Reason:
+        """Why devices suffice for no server at all, though there are some for each class."""
+        free = union(mask for usable, mask in zip(row.usable, fits, strict=True) if usable)
+        missing = free != union(fits)
+        return Reason.NO_FREE_DEVICE if missing else Reason.TOO_FEW_TOGETHER
 
     def _room(self, row: HostRow) -> tuple[int, Reason]:
         """How many servers the host has room for, devices aside, and what limits that."""
@@ -200,7 +209,7 @@ class Counter:
             room, limit = have[2] // disk_gib, Reason.NO_DISK
         return (1 + sum(row.usable) if room is None else room), limit
 
-    def _count(self, row: HostRow, fits: tuple[int, ...], room: int) -> Count:
+    def _count(self, row: HostRow, fits: Fits, room: int) -> Count:
         key, supply, site = self._state(row, fits)
         state = key, supply, room
         count = self._counts.get(state)
@@ -229,19 +238,19 @@ class Counter:
         self._steps_left -= copies.steps_used - before
         return [copies.ground.share(amounts) for amounts in chosen]
 
-    def _state(self, row: HostRow, fits: tuple[int, ...]) -> tuple[object, Supply, Site | None]:
+    def _state(self, row: HostRow, fits: Fits) -> tuple[object, Supply, Site | None]:
         """What hosts are alike in, what each has itself, and where its devices are."""
-        site, structure = row.site, row.structure
-        supply, where = Supply(row.usable), None
-        if site is not None:
-            supply = Supply(row.usable, site.egress_left, site.ingress_left, self._seats(row))
+        supply, site, where = Supply(row.usable), None, None
+        if self._request.is_ruled:
+            rooms = rooms_of(row.numa_nodes, row.numa_amounts)
+            site = make_site(row.places, row.accounted, rooms, self._request)
+            seats = self._seats(rooms, row.usable) if self._request.is_confined else ()
+            supply = Supply(row.usable, site.egress_left, site.ingress_left, seats)
             site = _in_order(site)
             where = site.places, site.numa_nodes, site.numa_sockets
-        return (fits, structure.family, structure.whole, where), supply, site
+        return (fits, row.structure.family, row.structure.whole, where), supply, site
 
-    def _copies_of(
-        self, row: HostRow, fits: tuple[int, ...], key: object, site: Site | None
-    ) -> Copies:
+    def _copies_of(self, row: HostRow, fits: Fits, key: object, site: Site | None) -> Copies:
         copies = self._copies.get(key)
         if copies is None:
             costs = tuple(
@@ -251,18 +260,18 @@ class Counter:
             copies = self._copies[key] = Copies(plan.problem((), site))
         return copies
 
-    def _seats(self, row: HostRow) -> Seats:
+    def _seats(self, rooms: Iterable[NumaRoom], usable: Sequence[int]) -> Seats:
         """How many servers each NUMA node has room for; those that are not confined need none."""
         vcpus, memory_mib, _ = self._sizes
         return tuple(
             (
                 node.number,
                 min(
-                    node.free_vcpus // vcpus if vcpus else sum(row.usable),
-                    node.free_memory_mib // memory_mib if memory_mib else sum(row.usable),
+                    node.free_vcpus // vcpus if vcpus else sum(usable),
+                    node.free_memory_mib // memory_mib if memory_mib else sum(usable),
                 ),
             )
-            for node in row.numa
+            for node in rooms
         )
 
 

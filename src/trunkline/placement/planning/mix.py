@@ -7,7 +7,7 @@ be spread over them at will.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
@@ -29,19 +29,18 @@ class Part:
     share: int  # Servers of it in each mix.
 
 
-def mixes(parts: Sequence[Part], rows_for: Callable[[PlacementRequest], list[HostRow]]) -> Count:
+def mixes(parts: Sequence[Part], rows: Sequence[HostRow]) -> Count:
     """Bound how many mixes fit.
 
     Args:
         parts: Of one mix.
-        rows_for: Takes the hosts down for one request, as `rows_of` does.
+        rows: The hosts.
 
     Raises:
         Unlimited: A part asks for nothing that could run out.
     """
     together = _together(parts)
-    rows = rows_for(together)
-    alone = [capacity(part.request, rows_for(part.request)).most // part.share for part in parts]
+    alone = [capacity(part.request, rows).most // part.share for part in parts]
     most = min([*alone, *_by_size(parts, rows), *_by_devices(parts, rows)])
     return Count(capacity(together, rows).least, most)
 

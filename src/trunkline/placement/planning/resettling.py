@@ -103,6 +103,6 @@ def _at_most(residents: Sequence[Resident], fleet: Fleet) -> int:
 
 def _most(request: PlacementRequest, fleet: Fleet) -> int:
     try:
-        return capacity(request, rows_of(request, fleet.hosts())).most
+        return capacity(request, rows_of(fleet.hosts())).most
     except Unlimited:  # Of no size, with no device.
         return 0 if find_placement(request, fleet) is None else 1 << 30
