@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,6 +93,39 @@ def test_of_several_that_open_an_empty_database_at_once_one_migrates(
     store = open_store(url)
     assert all(store.read(lambda tx: tx.settings.find(str(n))) for n in range(4))  # noqa: B023
     store.close()
+
+
+@contextmanager
+def another_opens(file: Path) -> Iterator[None]:
+    """Do as one who turns an empty SQLite database into WAL mode, half way through."""
+    directory = os.open(file.parent, os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    database = sqlite3.connect(file, isolation_level=None)
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        database.close()
+        os.close(directory)
+
+
+def somebody_waits_for(directory: Path) -> bool:
+    """Whether a lock on the directory is waited for; see proc_locks(5)."""
+    inode = directory.stat().st_ino
+    locks = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and f":{inode} " in line for line in locks)
+
+
+def test_an_opening_waits_for_another_that_turns_the_database_into_wal_mode(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "trunkline.db"
+    with ThreadPoolExecutor(1) as thread:
+        with another_opens(file):
+            opening = thread.submit(open_store, f"sqlite:///{file}")
+            while not somebody_waits_for(tmp_path) and not opening.done():
+                wait([opening], timeout=0.01)
+        opening.result().close()
 
 
 def test_a_database_of_a_newer_version_is_refused(new_url: Callable[[], str]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.clients import OpenStack
+from tests.support.clock import a_clock_for_clients
 from tests.support.compute_site import ComputeSite, a_compute_site
 from tests.support.http_app import served, write_clouds
 
@@ -80,7 +81,8 @@ class Desks:
     def set_up(self, furnish: Callable[[ComputeSite], None] = lambda _: None) -> Iterator[Desk]:
         """Open a site, `furnish` it, and let its agents work."""
         directory = self.mktemp("desk")
-        with a_compute_site(self.mktemp("site")) as scene, served(scene.site.app) as url:
+        site = a_compute_site(self.mktemp("site"), clock=a_clock_for_clients())
+        with site as scene, served(scene.site.app) as url:
             furnish(scene)
             write_clouds(directory, url, scene.site.passwords)
             with agents_at_work(scene):

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from tests.support.clients import OpenStack
+from tests.support.clock import a_clock_for_clients
 from tests.support.http_app import Site, a_site, served, write_clouds
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Path]]:
     home = tmp_path_factory.mktemp("cloud")
-    with a_site(home) as site, served(site.app) as url:
+    with a_site(home, clock=a_clock_for_clients()) as site, served(site.app) as url:
         write_clouds(home, url, site.passwords)
         yield site, home
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import OpenStack
+from tests.support.clock import a_clock_for_clients
 from tests.support.http_app import Site, a_site, served, write_clouds
 from tests.support.world import AgentByHand, a_card
 
@@ -19,7 +20,7 @@ from tests.support.world import AgentByHand, a_card
 def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder whose clouds.yaml leads to a control plane with one host, h1."""
     directory = tmp_path_factory.mktemp("clouds")
-    with a_site(directory) as site, served(site.app) as url:
+    with a_site(directory, clock=a_clock_for_clients()) as site, served(site.app) as url:
         _add_host(site)
         write_clouds(directory, url, site.passwords)
         yield directory

@@ -6,18 +6,29 @@ import random
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from trunkline.bootstrap.real import RealClock
+
 
 class ManualClock:
-    """Stands still until it is told to move."""
+    """Stands still until it is told to move; at the same day in each run, unless given another."""
 
-    def __init__(self) -> None:
-        self._now = datetime(2026, 1, 1, tzinfo=UTC)
+    def __init__(self, at: datetime | None = None) -> None:
+        self._now = at or datetime(2026, 1, 1, tzinfo=UTC)
 
     def now(self) -> datetime:
         return self._now
 
     def advance(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
+
+
+def a_clock_for_clients() -> ManualClock:
+    """Return a clock that stands at the present: no token is old to clients, and no host silent.
+
+    The real clients log in anew for each request, some twenty times a command, where the token that
+    they get has expired by their own clock.
+    """
+    return ManualClock(RealClock().now())
 
 
 class SeededIds:

@@ -22,6 +22,7 @@ from trunkline.control.network_requests import SubnetCreate
 from trunkline.control.ports import create_port
 from trunkline.control.requests import PortCreate
 from trunkline.control.subnets import create_subnet
+from trunkline.domain.clock import Clock
 from trunkline.domain.identity import Caller
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
@@ -155,8 +156,8 @@ def server_request(flavor: Flavor, name: str, *ports: str) -> dict[str, Any]:
 
 
 @contextmanager
-def a_compute_site(tmp_path: Path) -> Iterator[ComputeSite]:
-    with a_site(tmp_path) as site:
+def a_compute_site(tmp_path: Path, *, clock: Clock | None = None) -> Iterator[ComputeSite]:
+    with a_site(tmp_path, clock=clock) as site:
         agents = [
             AgentByHand(site.svc, name, [*a_card(0x05, "phy1"), *a_card(0x82, "phy2")])
             for name in ("h1", "h2")

@@ -26,6 +26,7 @@ from trunkline.api.wakeups import Wakeups
 from trunkline.control.identity import FirstPasswords, bootstrap_identity, caller_from_token
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Limits, Services
+from trunkline.domain.clock import Clock
 from trunkline.domain.identity import Caller, Role, User
 from trunkline.domain.ids import UserId
 from trunkline.store.transaction import Transaction
@@ -240,9 +241,10 @@ def a_site(
     url: str | None = None,
     limits: Limits | None = None,
     passwords: Passwords | None = None,
+    clock: Clock | None = None,
 ) -> Iterator[Site]:
     """Open a control plane over a real store, with users, behind its HTTP application."""
-    with a_world(tmp_path, inline=False, url=url) as plain:
+    with a_world(tmp_path, inline=False, url=url, clock=clock) as plain:
         wakeups = Wakeups()
         svc = replace(
             plain,

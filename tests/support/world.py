@@ -14,6 +14,7 @@ from trunkline.control.hosts import ensure_host
 from trunkline.control.networking import IdRange, Networking
 from trunkline.control.reports import take_report
 from trunkline.control.services import Limits, Services
+from trunkline.domain.clock import Clock
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import HostResources
@@ -57,10 +58,20 @@ OTHER = a_caller("other")
 
 @contextmanager
 def a_world(
-    tmp_path: Path, *, url: str | None = None, inline: bool = True, seed: int = 0
+    tmp_path: Path,
+    *,
+    url: str | None = None,
+    inline: bool = True,
+    seed: int = 0,
+    clock: Clock | None = None,
 ) -> Iterator[Services]:
-    """Open a control plane; a database in `tmp_path` unless `url` says another."""
-    clock = ManualClock()
+    """Open a control plane.
+
+    Args:
+        tmp_path: Where images are kept, and the database unless `url` says another.
+        clock: Stands still at a day long ago unless given.
+    """
+    clock = clock or ManualClock()
     store = open_store(url or a_sqlite_database(tmp_path / "trunkline.db"), inline=inline)
     limits = Limits()
     images_dir = tmp_path / "images"

@@ -127,6 +127,10 @@ class _Server(uvicorn.Server):
         """End the long polls at once; the other requests are finished."""
         self._wakeups.close()
         await super().shutdown(sockets=sockets)
+        if self.force_exit:
+            # A second Ctrl-C has uvicorn leave this out, and the application, which waits for it,
+            # would be cancelled with a traceback.
+            await self.lifespan.shutdown()
 
 
 def new_logins(directory: DataDirectory, svc: Services, url: str) -> list[Login]:
