@@ -48,10 +48,10 @@ def servers(owners: Owners, edit: Edit) -> list[tuple[str, int]]:
     return [(one.server_name, one.amount) for one in owned.servers]
 
 
-def a_resident(name: str, host_id: HostId) -> Resident:
+def a_resident(name: str, host_id: HostId, *, vcpus: int = 3) -> Resident:
     placed = Placed(host_id=host_id, seen_generation=1, choices=())
     return Resident(
-        server_id=name, name=name, host_id=host_id, request=a_request(vcpus=3), placed=placed
+        server_id=name, name=name, host_id=host_id, request=a_request(vcpus=vcpus), placed=placed
     )
 
 
@@ -92,6 +92,21 @@ def test_servers_that_moved_take_room_where_they_are() -> None:
     left = Move(a_resident("a", H1), Placed(host_id=H2, seen_generation=1, choices=()))
     owners.resettled(Resettled((left,), (), at_most=1), {})
     assert servers(owners, wanted) == []
+
+
+def test_of_servers_with_room_those_are_told_that_have_enough_or_else_all() -> None:
+    owners = Owners({H1, H2}, [], {})
+    here = Placed(host_id=H1, seen_generation=1, choices=())
+    sizes = {"small": 1, "large": 3, "none": 0, "middle": 2}
+    moves = [Move(a_resident(name, H2, vcpus=n), here) for name, n in sizes.items()]
+    owners.resettled(Resettled(tuple(moves), (), at_most=4), {})
+
+    def told(lacking: int) -> list[tuple[str, int]]:
+        return servers(owners, Edit(kind=EditKind.FREE_VCPUS, words="x", lacking=lacking))
+
+    assert told(2) == [("large", 3), ("middle", 2)]
+    assert told(5) == [("large", 3), ("middle", 2), ("small", 1)]
+    assert told(7) == []
 
 
 def test_an_answer_lists_so_many_servers_and_devices_and_counts_all() -> None:

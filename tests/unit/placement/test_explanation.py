@@ -19,6 +19,7 @@ from tests.unit.placement.builders import (
     refused,
     vfs,
 )
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostName
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.asks.request import (
@@ -365,3 +366,13 @@ def test_so_many_hosts_are_looked_at_and_no_more(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("trunkline.placement.reasons.explanation.LOOKS_MAX", 3)
     nearest = refused(request, fleet).explanation.nearest
     assert [refusal.host_name for refusal in nearest] == ["h0", "h1", "h2", "h3", "h4", "z"]
+
+
+def test_which_nic_can_have_which_pf_decides_how_near_a_host_is() -> None:
+    """The cheapest PFs of h1 are both on phy2, and x has to have one on phy1, which is dear."""
+    wanted = a_request(a_whole_pf("x"), a_nic("y", "phy1", "phy2", kind=DeviceKind.PF))
+    cheap = [part for name in "bc" for part in (a_pf(name, "phy2"), vfs(name, 1, "phy2", owned=1))]
+    h1 = a_host("h1", a_pf("a"), vfs("a", 3, owned=3), *cheap)
+    h2 = a_host("h2", a_pf("a"), vfs("a", 2, owned=2), a_pf("b", "phy2"), vfs("b", 1, owned=1))
+    nearest = refused(wanted, a_fleet(h1, h2)).explanation.nearest
+    assert [(one.host_name, one.missing) for one in nearest] == [("h2", 3), ("h1", 4)]

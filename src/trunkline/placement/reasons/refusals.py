@@ -37,6 +37,7 @@ class Refusals:
         self._request, self._columns, self._judge = request, columns, judge
         self._every = hosts
         self._counted: dict[int, Counter] = {}  # [profiles]
+        self._kinds: dict[frozenset[DeviceKind | None], tuple[int, int]] = {}
         self._demand = make_demand(request)
         self._classes = self._demand.device_classes
         self._bridge_classes = self._demand.bridge_classes
@@ -124,13 +125,20 @@ class Refusals:
             yield Reason.PF_GIVEN_AWAY, without_owner
         yield Reason.NO_FREE_DEVICE, matching & ~without_owner
 
-        of_kind = self._columns.profiles_where(lambda profile: one.is_of(profile.kind))
-        there = offers.having(of_kind)
+        of_kind, there = self._of_kind(frozenset((one.kind, *one.or_kinds)))
         cabled = offers.having(of_kind & self._columns.profiles_with(reach))
         rest = every & ~usable & ~matching
         yield Reason.NO_DEVICE, rest & ~there
         yield Reason.NOT_CABLED, rest & there & ~cabled
         yield Reason.NO_MATCHING_DEVICE, rest & there & cabled
+
+    def _of_kind(self, kinds: frozenset[DeviceKind | None]) -> tuple[int, int]:
+        """Return the profiles of devices of these kinds, and the hosts that offer any."""
+        found = self._kinds.get(kinds)
+        if found is None:
+            profiles = self._columns.profiles_where(lambda profile: profile.kind in kinds)
+            found = self._kinds[kinds] = profiles, self._columns.offers().having(profiles)
+        return found
 
     def _together(self) -> Iterator[tuple[Reason, int]]:
         """Where those that would fit alone don't fit together."""
