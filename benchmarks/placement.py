@@ -122,7 +122,7 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
                 rules[f"{nic_count}_nics_{name}{outcome}"] = series.summary()
     index.rank_by_weights()
     weights = run.feasible(4, decisions)
-    explain = run.explanations()
+    explain = run.explanations(min(EXPLANATIONS, decisions))
     unruled = Series()
     for nic_count in NIC_COUNTS:
         unruled.extend(explain[f"{nic_count}_nics"])
@@ -135,8 +135,8 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
         "change_us": run.changes().summary(unit=1e6),
         "explain_ms": unruled.summary(),
         "explain_by_ms": {name: series.summary() for name, series in explain.items()},
-        "capacity_ms": run.capacities().summary(),
-        "ruled_capacity_ms": run.ruled_capacities().summary(),
+        "capacity_ms": run.capacities(min(CAPACITIES, decisions)).summary(),
+        "ruled_capacity_ms": run.ruled_capacities(min(RULED_CAPACITIES, decisions)).summary(),
         "kib_per_host": round(_index_bytes(hosts, decisions, dice) / 1024 / host_count, 2),
     }
 
@@ -257,7 +257,7 @@ class Run:
             dice.randrange(VFS_PER_PF),
         )
 
-    def capacities(self, count: int = CAPACITIES) -> Series:
+    def capacities(self, count: int) -> Series:
         """Time counting how many more servers fit, of shapes that some host can take."""
         series = Series()
         for n in range(count):
@@ -266,18 +266,18 @@ class Run:
                 assert series.time(self._index.capacity, make_request(wants)), "one fits"
         return series
 
-    def ruled_capacities(self) -> Series:
-        """The same of shapes with rules, some of which no host can take."""
+    def ruled_capacities(self, count: int) -> Series:
+        """The same of so many shapes with each kind of rule, some of which no host can take."""
         series = Series()
         for nic_count in RULED_NIC_COUNTS:
             for draw in DRAWS.values():
-                for _ in range(RULED_CAPACITIES):
+                for _ in range(count):
                     ask = draw(self._hosts, nic_count, self._dice)
                     if ask is not None:
                         series.time(self._index.capacity, make_ruled_request(ask))
         return series
 
-    def explanations(self, count: int = EXPLANATIONS) -> dict[str, Series]:
+    def explanations(self, count: int) -> dict[str, Series]:
         """Time the reasons of requests that fit nowhere, and with rules of others, too."""
         found: dict[str, Series] = {}
         for nic_count in NIC_COUNTS:
