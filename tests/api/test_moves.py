@@ -40,6 +40,20 @@ def nearest_edits(answer: Any) -> Any:
     return edits
 
 
+def test_the_host_that_was_asked_for_is_told_about_however_far_it_is(world: TwoNetworks) -> None:
+    reply = world.ask(
+        "/explain?nearest=1", method="POST", body={"nics": [RED, RED], "host": "h2"}
+    ).json()
+    assert [host["host"] for host in reply["hosts"]] == ["h1"]
+    assert reply["smallest_change"] == "ask for h1 instead of h2"
+    assert reply["asked_for"]["host"] == "h2"
+    boot(world, "a", world.red)
+    boot(world, "b", world.red)
+    answer = explain(world, RED, host="h1")
+    assert answer["asked_for"]["change"].endswith("one of these two servers: a, b")
+    assert explain(world, RED)["asked_for"] is None
+
+
 def test_any_of_the_servers_with_the_devices_may_move(world: TwoNetworks) -> None:
     a, b = boot(world, "a", world.red), boot(world, "b", world.red)
     answer = explain(world, RED)

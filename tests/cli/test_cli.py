@@ -231,6 +231,9 @@ def test_a_ports_name_is_enough_for_explain(world: TwoNetworks, terminal: Termin
     refused = terminal.run("explain --port p9 --host h2")
     assert refused.exit_code == ExitCode.REFUSED
     assert "not cabled" in refused.output
+    smallest, there = refused.output.splitlines()[1:3]
+    assert smallest == "Smallest change: ask for h1 instead of h2"
+    assert there.startswith("To fit on h2: one more VF with e.physical_network=phy2 on offer")
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ def check(request: PlacementRequest, fleet: Fleet, dice: Random) -> set[Reason]:
     assert told.host_count == len(slow)
     assert told.counts == Counter(reason for one in slow for reason in reasons_of(one))
     assert list(told.nearest) == by_size[:wanted]
+    asked_for = [one for one in slow if one.host_name == request.only_host]
+    assert told.asked_for == (asked_for[0] if asked_for else None)
     later = [one for one in slow if after is None or one.host_name > after]
     assert list(told.page) == later[:limit]
     assert told.next_after == (later[limit - 1].host_name if len(later) > limit else None)

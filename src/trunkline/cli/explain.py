@@ -103,6 +103,9 @@ def _print_misfit(answer: ExplainAnswer) -> None:
     click.echo("It fits on no host.")
     if answer.smallest_change:
         click.echo(f"Smallest change: {answer.smallest_change}")
+    asked_for = answer.asked_for
+    if asked_for is not None and asked_for.change != answer.smallest_change:
+        click.echo(f"To fit on {asked_for.host}: {asked_for.change}")
     if answer.counts:
         click.echo()
         print_table(
@@ -111,6 +114,8 @@ def _print_misfit(answer: ExplainAnswer) -> None:
             none="",
         )
     hosts = answer.hosts if answer.page is None else answer.page
+    if asked_for is not None and answer.page is None:
+        hosts = (asked_for, *(misfit for misfit in hosts if misfit.host != asked_for.host))
     if hosts:
         click.echo()
         print_table(

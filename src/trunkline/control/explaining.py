@@ -74,8 +74,8 @@ def explain(
                 owners=owners_of(tx, ()),
             )
         if not caller.is_admin:
-            answer = replace(answer, nearest=(), smallest_change="")
-        owners = owners_of(tx, (*answer.nearest, *answer.page))
+            answer = replace(answer, nearest=(), smallest_change="", asked_for=None)
+        owners = owners_of(tx, answer.told)
         return Advice(
             fits=False,
             host_name=None,

@@ -47,6 +47,7 @@ def with_servers(explanation: Explanation, owners: Owners, *, named: bool) -> Ex
     return replace(
         explanation,
         nearest=nearest,
+        asked_for=None if explanation.asked_for is None else told(explanation.asked_for),
         page=tuple(map(told, explanation.page)),
         smallest_change=nearest[0].change if is_told else explanation.smallest_change,
     )

@@ -326,6 +326,7 @@ class ExplainAnswer:
     counts: Mapping[str, int] = field(default_factory=dict)  # Hosts that each reason stands at.
     nearest: str | None = None  # Admins only.
     smallest_change: str = ""
+    asked_for: HostMisfit | None = None  # The host that was asked for, if it refuses. Admins only.
     page: tuple[HostMisfit, ...] | None = None  # By name. None: not asked for.
     next_marker: str | None = None  # Where the next page begins; None: there is none.
 

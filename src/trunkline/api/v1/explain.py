@@ -118,6 +118,7 @@ def _refusal(
         counts=counts_by_reason(explanation.counts),
         nearest=nearest[0].host_name if nearest else None,
         smallest_change=explanation.smallest_change,
+        asked_for=None if explanation.asked_for is None else _host(explanation.asked_for, owners),
         page=None
         if page is None
         else tuple(_host(refusal, owners) for refusal in explanation.page),

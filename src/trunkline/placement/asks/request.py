@@ -169,8 +169,15 @@ class Explanation:
     counts: Mapping[Reason, int]  # How many hosts each reason stands at.
     nearest: tuple[HostRefusal, ...]  # Those that lack least, the nearest first.
     smallest_change: str  # What would make it fit at the first of these; "" when it fits anyway.
+    asked_for: HostRefusal | None = None  # The host that the request names, if it refuses.
     page: tuple[HostRefusal, ...] = ()  # Of all that refuse, by name, as was asked for.
     next_after: HostName | None = None  # The last host of the page, if there are more.
+
+    @property
+    def told(self) -> tuple[HostRefusal, ...]:
+        """Every host that is told about; one may be in it twice."""
+        asked_for = () if self.asked_for is None else (self.asked_for,)
+        return (*asked_for, *self.nearest, *self.page)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

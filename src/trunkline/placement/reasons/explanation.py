@@ -66,6 +66,7 @@ def explain(
         counts=refusals.counts(),
         nearest=told,
         smallest_change=smallest_change,
+        asked_for=_asked_for(request, refusals.refused, columns, judge),
         page=tuple(_refusal(judge, host) for host in listed),
         next_after=listed[-1].name if has_more else None,
     )
@@ -94,6 +95,18 @@ def _nearest(refusals: Refusals, columns: Columns, judge: Judge) -> Iterator[Hos
                 heappush(waiting, (found, place))
     while waiting:
         yield columns.hosts[heappop(waiting)[1]]
+
+
+def _asked_for(
+    request: PlacementRequest, refused: int, columns: Columns, judge: Judge
+) -> HostRefusal | None:
+    """Return what the host that the request names lacks, however far from the nearest it is."""
+    if request.only_host is None:
+        return None
+    place = columns.count_up_to(request.only_host) - 1
+    if not refused & 1 << max(place, 0) or columns.hosts[place].name != request.only_host:
+        return None
+    return _refusal(judge, columns.hosts[place])
 
 
 def _page(refused: int, columns: Columns, page: Page | None) -> tuple[list[HostState], bool]:
