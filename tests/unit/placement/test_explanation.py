@@ -19,6 +19,7 @@ from tests.unit.placement.builders import (
     refused,
     vfs,
 )
+from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostName
 from trunkline.domain.nic_rules import NumaPolicy, Scope
@@ -335,9 +336,28 @@ def test_a_rule_that_stands_in_the_way_is_named(
     told = refused(request_, a_fleet(host)).explanation
     (refusal,) = told.nearest
     assert [(one.nic, one.reason) for one in refusal.nics] == [(nic, reason) for nic in nics]
-    assert {one.detail for one in refusal.nics} == {f"devices would do, but not with {said}"}
+    figures = ": 1000 Mbps egress wanted, at most 0 Mbps egress left on one PF"
+    assert {one.detail for one in refusal.nics} == {
+        f"devices would do, but not with {said}" + (figures if reason is Reason.BANDWIDTH else "")
+    }
     assert told.counts == {reason: 1}
     assert told.smallest_change == f"do without the rule: {said}"
+
+
+def test_a_guarantee_that_no_pf_can_owe_is_told_with_what_is_left() -> None:
+    left = {
+        "a": Bandwidth(egress_mbps=800, ingress_mbps=4000),
+        "b": Bandwidth(egress_mbps=900, ingress_mbps=10),
+        "c": Bandwidth(egress_mbps=9000, ingress_mbps=9000),  # Cabled elsewhere.
+    }
+    host = a_host("h1", vfs("a", 1), vfs("b", 1), vfs("c", 1, "phy9"), bandwidth=left)
+    told = refused(_under(egress_mbps=1000, ingress_mbps=200), a_fleet(host)).explanation
+    (refusal,) = told.nearest
+    (reason,) = refusal.nics
+    assert reason.detail.endswith(
+        ": 1000 Mbps egress and 200 Mbps ingress wanted, "
+        "at most 900 Mbps egress and 4000 Mbps ingress left on one PF"
+    )
 
 
 def test_what_is_only_a_wish_is_no_reason() -> None:

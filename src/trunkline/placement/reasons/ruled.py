@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.asks import wording
 from trunkline.placement.asks.demand import NicClass, classes_and_rules, make_demand
-from trunkline.placement.asks.request import NicReason, PlacementRequest, Reason
+from trunkline.placement.asks.request import NicDemand, NicReason, PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import Fit, site_of
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.structure import Profile, Structure
@@ -57,10 +58,10 @@ class Rules:
         """The same, NIC by NIC in the request's order; one NIC may have several."""
         found = self.in_the_way(host)
         return tuple(
-            NicReason(nic=nic, reason=one.reason, detail=self._detail(one))
-            for nic in (nic.nic for nic in self._request.nics)
+            NicReason(nic=nic.nic, reason=one.reason, detail=self._detail(one, nic, host))
+            for nic in self._request.nics
             for one in found
-            if nic in self.nics_of(one)
+            if nic.nic in self.nics_of(one)
         )
 
     def nics_of(self, one: Obstacle) -> list[str]:
@@ -83,8 +84,27 @@ class Rules:
             return f"{names} by the guest's NUMA node"
         return f"so much guaranteed to {names}"
 
-    def _detail(self, one: Obstacle) -> str:
-        return f"devices would do, but not with {self.words(one)}"
+    def _detail(self, one: Obstacle, nic: NicDemand, host: HostState) -> str:
+        said = f"devices would do, but not with {self.words(one)}"
+        if one.reason is not Reason.BANDWIDTH:
+            return said
+        asked = Guarantee(egress_mbps=nic.egress_mbps, ingress_mbps=nic.ingress_mbps)
+        most = self._most_left(host)
+        left = Bandwidth(
+            egress_mbps=most.egress_mbps if asked.egress_mbps else None,
+            ingress_mbps=most.ingress_mbps if asked.ingress_mbps else None,
+        )
+        return f"{said}: {asked} wanted, at most {left} left on one PF"
+
+    def _most_left(self, host: HostState) -> Bandwidth:
+        """In each direction, the most that any of the PFs can guarantee whose devices would do."""
+        structure = host.structure
+        doing = {structure.family[slot] for slot, fits in enumerate(self._fits(structure)) if fits}
+        left = [left for f, left in enumerate(host.bandwidth_left()) if f in doing]
+        return Bandwidth(
+            egress_mbps=max((one.egress_mbps or 0 for one in left), default=0),
+            ingress_mbps=max((one.ingress_mbps or 0 for one in left), default=0),
+        )
 
     def _problem(self, host: HostState) -> Problem:
         fitting = self._fits(host.structure)
