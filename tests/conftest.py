@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +13,11 @@ from tests.support.memory import directory_in_memory
 # Where pytest makes its temporary directories, unless --basetemp says another place.
 if MEMORY := directory_in_memory():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+# A shell starts what it puts into the background with SIGINT ignored. All that the tests start
+# would inherit that, and no Ctrl-C would reach it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
     "tests.support.postgres",

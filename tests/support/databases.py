@@ -6,6 +6,7 @@ its own. That migrations make this schema, and make it from nothing, is held by 
 
 from __future__ import annotations
 
+import os
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,13 @@ def a_sqlite_database(file: Path) -> str:
     """Put a migrated database at `file`, unless something is there, and return its URL."""
     if not file.exists():
         file.touch(mode=0o600)
-        file.write_bytes(_migrated())
+        with file.open("wb") as copy:
+            copy.write(_migrated())
+            copy.flush()
+            os.fsync(copy.fileno())  # It survives a power cut, as what migrations make does.
+        directory = os.open(file.parent, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
     return f"sqlite:///{file}"
 
 
