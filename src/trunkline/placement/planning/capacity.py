@@ -20,13 +20,13 @@ from trunkline.placement.hosts.bits import union
 from trunkline.placement.hosts.feasibility import Fit, Site, make_site
 from trunkline.placement.hosts.host_state import HostState, rooms_of
 from trunkline.placement.hosts.places import Nodes
-from trunkline.placement.hosts.structure import Structure
+from trunkline.placement.hosts.structure import Profile, Structure
 from trunkline.placement.hosts.views import NumaRoom
 from trunkline.placement.matching.problem import Place
 from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
 from trunkline.placement.planning.flow_cuts import Fits, Fitting, FlowCuts
 from trunkline.placement.planning.resources import Seats, Share, Supply
-from trunkline.placement.reasons.nic_reasons import why_none_matches
+from trunkline.placement.reasons.nic_reasons import WHY, nearness
 
 # Of all hosts together, bounds looked at by searches: about a second. Only hosts on which rules
 # cross each other need any, and those in like states share one.
@@ -133,7 +133,8 @@ class Counter:
         self._lacking: dict[Fits, bool] = {}  # Whether a class has no device at all.
         self._copies: dict[object, Copies] = {}
         self._counts: dict[object, Count] = {}
-        self._unmatched: dict[Structure, Reason] = {}
+        self._wanted = [(nic, nic_class(nic)) for nic in request.nics if nic.kind is not None]
+        self._near: dict[int, int] = {}  # By the profile's number.
         self._steps_left = steps_max
 
     @property
@@ -200,18 +201,24 @@ class Counter:
         return Reason.NO_FREE_DEVICE if missing else Reason.TOO_FEW_TOGETHER
 
     def _why_none_matches(self, structure: Structure) -> Reason:
-        """Why the first NIC without any device has none; the same on hosts built alike."""
-        reason = self._unmatched.get(structure)
-        if reason is None:
-            profiles = [slot.profile for slot in structure.slots if slot.offered]
-            wanted = [(nic, nic_class(nic)) for nic in self._request.nics if nic.kind is not None]
-            nic, one = next(
-                (nic, one)
-                for nic, one in wanted
-                if not any(one.fits(each.kind, each.attributes) for each in profiles)
-            )
-            reason = self._unmatched[structure] = why_none_matches(nic, one, profiles)
-        return reason
+        """Why the first NIC without any device has none."""
+        known, count = self._near, len(self._wanted)
+        slots = zip(structure.profile_numbers, structure.slots, strict=True)
+        try:
+            near = union([known[number] for number, slot in slots if slot.offered])
+        except KeyError:
+            for number, slot in zip(structure.profile_numbers, structure.slots, strict=True):
+                known[number] = self._nearness(slot.profile)
+            return self._why_none_matches(structure)
+        without = ~(near >> 2 * count)
+        first = without & -without
+        return WHY[bool(near & first) + bool(near >> count & first)]
+
+    def _nearness(self, profile: Profile) -> int:
+        """Which NICs want its kind; above these bits, its cabling, too; above those, it fits."""
+        count = len(self._wanted)
+        found = [nearness(nic, one, profile) for nic, one in self._wanted]
+        return sum(1 << n + step * count for n, near in enumerate(found) for step in range(near))
 
     def _room(self, row: HostRow) -> tuple[int, Reason]:
         """How many servers the host has room for, devices aside, and what limits that."""

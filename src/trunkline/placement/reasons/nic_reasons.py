@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from trunkline.domain.device import DeviceKind
 from trunkline.placement.asks import wording
@@ -87,7 +88,7 @@ def _alone(nic: NicDemand, one: NicClass, host: HostState, pools: _Counted) -> N
         return _all_owned(nic, one, one.kind, matching)
 
     name, reach = wording.kind_names(one), _reach(nic)
-    reason = why_none_matches(nic, one, [pool.profile for pool, _ in pools])
+    reason = WHY[max((nearness(nic, one, pool.profile) for pool, _ in pools), default=0)]
     if reason is Reason.NO_DEVICE:
         detail = f"no {name} on offer"
     elif reason is Reason.NOT_CABLED:
@@ -100,14 +101,17 @@ def _alone(nic: NicDemand, one: NicClass, host: HostState, pools: _Counted) -> N
     return NicReason(nic=nic.nic, reason=reason, detail=detail)
 
 
-def why_none_matches(nic: NicDemand, one: NicClass, offered: Iterable[Profile]) -> Reason:
-    """Why a NIC would have none of these devices, even if nobody had them."""
-    of_kind = [profile.attributes for profile in offered if one.is_of(profile.kind)]
-    if not of_kind:
-        return Reason.NO_DEVICE
-    if not any(way <= attributes for attributes in of_kind for way in _reach(nic)):
-        return Reason.NOT_CABLED
-    return Reason.NO_MATCHING_DEVICE
+# By the nearness of the nearest, why a NIC would have no device of a host, even if nobody had them.
+WHY: Final = (Reason.NO_DEVICE, Reason.NOT_CABLED, Reason.NO_MATCHING_DEVICE)
+
+
+def nearness(nic: NicDemand, one: NicClass, profile: Profile) -> int:
+    """How near a device comes to what a NIC demands: an index of `WHY`, or 3 if it fits."""
+    if not one.is_of(profile.kind):
+        return 0
+    if not any(way <= profile.attributes for way in _reach(nic)):
+        return 1
+    return 3 if one.fits(profile.kind, profile.attributes) else 2
 
 
 def _reach(nic: NicDemand) -> list[Attributes]:
