@@ -5,8 +5,10 @@
 Nova comes from PyPI into an environment of its own and is not modified: `PciDeviceStats` of each
 host, as its scheduler has them, are asked `support_requests` for each request. A pair is one
 request, answered by one and then at once by the other; ratios are medians of pairs. Each choice is
-held in both before the next request, which is fresh from the seed. ``numa`` is the same with hosts
-that have reported two NUMA nodes, as real ones do; it makes no difference to Trunkline.
+held in both before the next request, which is fresh from the seed. Schedulers at work are what is
+compared, so just before its turn each answers other fresh requests like it for 50 ms, unless its
+own decision takes longer than that anyway. ``numa`` is the same with hosts that have reported two
+NUMA nodes, as real ones do; it makes no difference to Trunkline.
 
 ``ratio_cpu`` compares processor time, and so leaves out the waiting for a core. ``refusals`` says
 which share of the pairs of a request and a host that fits it each one refuses, by the maximum flow
@@ -21,9 +23,10 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
+from time import perf_counter
 from typing import Any
 
 from benchmarks._index import Index, as_view, make_request
@@ -40,6 +43,7 @@ from benchmarks.peers.nova_process import NovaFilter, Taken, ensure_nova, nova_v
 from benchmarks.peers.refusals import count_refusals
 
 NIC_COUNTS = (1, 4, 8)
+WARM_UP_SECONDS = 0.05
 ALL_FILLS_HOSTS_MAX = 1000  # Larger fleets are measured half full only: Nova takes long.
 
 
@@ -108,6 +112,7 @@ class Contest:
 
     def __init__(self, index: Index, nova: NovaFilter, hosts: list[RawHost], dice: Random) -> None:
         self._index, self._nova, self._hosts, self._dice = index, nova, hosts, dice
+        self._nova_seconds = 0.0  # Its last decision.
 
     def series(self, nic_count: int, pairs: int, *, feasible: bool) -> dict[str, Any] | None:
         """Medians of both, and of the ratio pair by pair; None if the fleet has no room."""
@@ -135,8 +140,13 @@ class Contest:
 
     def _pair(self, wants: list[Wants], *, feasible: bool) -> tuple[Taken, Taken]:
         """Return what both took; what was chosen is held in both, and by the raw hosts."""
+        others = self._others(len(wants), feasible=feasible)
+        if self._nova_seconds < WARM_UP_SECONDS:
+            _answer_for_a_while(self._nova.decide, others)
         nova, accepted = self._nova.decide(wants)
+        self._nova_seconds = nova.seconds
         request = make_request(wants)
+        _answer_for_a_while(lambda other: self._index.decide(make_request(other)), others)
         series = Series()
         placed = series.time(self._index.decide, request)
         assert (placed is not None) == feasible, f"{wants} are to be had: {feasible}"
@@ -148,6 +158,19 @@ class Contest:
                 self._hosts[number].pfs[p].free ^= 1 << vf
             self._nova.set_free(number, self._hosts[number])
         return nova, Taken(series.wall[0], series.cpu[0])
+
+    def _others(self, nic_count: int, *, feasible: bool) -> Iterator[list[Wants]]:
+        """Yield other requests like the one that is to be timed; nothing is held for them."""
+        while (wants := self._draw(nic_count, feasible=feasible)) is not None:
+            yield wants
+
+
+def _answer_for_a_while(
+    decide: Callable[[list[Wants]], object], requests: Iterator[list[Wants]]
+) -> None:
+    begun = perf_counter()
+    while perf_counter() - begun < WARM_UP_SECONDS and (wants := next(requests, None)):
+        decide(wants)
 
 
 if __name__ == "__main__":
