@@ -18,7 +18,7 @@ from tests.oracle.placement_oracle import (
     RawNic,
     RawRequest,
     device_fits,
-    host_takes,
+    room_for,
 )
 from tests.oracle.places_oracle import (
     Home,
@@ -31,23 +31,16 @@ from tests.oracle.places_oracle import (
     place_of,
     socket_of,
 )
+from tests.oracle.solving import most_there
 
 Variables = dict[tuple[int, str, str], cp_model.IntVar]  # Server, NIC's name, a device's ID.
 
 
 def most_servers(request: RawRequest, host: RawHost, *, enough: int) -> int:
     """The most servers, no more than `enough`."""
-    if not host_takes(request, host):
-        return 0
-    bridged = (nic for nic in request["nics"] if nic["kind"] is None)
-    if not all(any(o["bridge"] in host["bridges"] for o in nic["options"]) for nic in bridged):
-        return 0
+    room = room_for(request, host, enough=enough)
     nics = [nic for nic in request["nics"] if nic["kind"] is not None]
-    room = enough
-    for size in ("vcpus", "memory", "disk"):
-        if request[size]:
-            room = min(room, host[size] // request[size])
-    if not nics:
+    if not nics or not room:
         return room
     free = [device for device in host["devices"] if may_be_given(device, host["devices"])]
     return _most(request, host, nics, _alike(free), min(room, len(free) // len(nics)))
@@ -93,12 +86,7 @@ def _most(
     _add_homes(model, request, host, nics, devices, x, there)
     for k in range(room):
         _add_rules(model, request, host, devices, {key: v for key, v in x.items() if key[0] == k})
-    model.maximize(sum(there))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    status = solver.solve(model)
-    assert status == cp_model.OPTIMAL, solver.status_name(status)
-    return round(solver.objective_value)
+    return most_there(model, there)
 
 
 def _put_in_order(

@@ -17,22 +17,16 @@ from tests.oracle.placement_oracle import (
     device_fits,
     devices_free,
     host_takes,
+    room_for,
 )
+from tests.oracle.solving import most_there
 
 
 def most_servers(request: RawRequest, host: RawHost, *, enough: int) -> int:
     """The most servers, no more than `enough`."""
-    if not host_takes(request, host):
-        return 0
-    bridged = (nic for nic in request["nics"] if nic["kind"] is None)
-    if not all(any(o["bridge"] in host["bridges"] for o in nic["options"]) for nic in bridged):
-        return 0
-    room = enough
-    for size in ("vcpus", "memory", "disk"):
-        if request[size]:
-            room = min(room, host[size] // request[size])
+    room = room_for(request, host, enough=enough)
     nics = [nic for nic in request["nics"] if nic["kind"] is not None]
-    return min(room, _by_devices(nics, host, room)) if nics else room
+    return min(room, _by_devices(nics, host, room)) if nics and room else room
 
 
 def _by_devices(nics: list[RawNic], host: RawHost, room: int) -> int:
@@ -53,12 +47,7 @@ def _by_devices(nics: list[RawNic], host: RawHost, room: int) -> int:
         model.add(sum(given[device["id"]]) <= 1)
         for v in given.get(device["pf"] or "", []):
             model.add(sum(given[device["id"]]) == 0).only_enforce_if(v)
-    model.maximize(sum(there))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    status = solver.solve(model)
-    assert status == cp_model.OPTIMAL, solver.status_name(status)
-    return round(solver.objective_value)
+    return most_there(model, there)
 
 
 def mix_fits(requests: list[RawRequest], hosts: list[RawHost]) -> bool:

@@ -12,6 +12,7 @@ from ortools.sat.python import cp_model
 
 from tests.oracle.matching_instances import RawMatch
 from tests.oracle.matching_oracle import homes, numa_penalty, place_of
+from tests.oracle.solving import most_there
 
 
 def most_copies(raw: RawMatch, *, seats: dict[int, int], enough: int) -> int:
@@ -60,12 +61,7 @@ def most_copies(raw: RawMatch, *, seats: dict[int, int], enough: int) -> int:
                     model.add(sum(variables) <= int(place[0] == "known"))
             if not rule["apart"]:
                 model.add(sum(used.values()) <= 1)
-    model.maximize(sum(there))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    status = solver.solve(model)
-    assert status == cp_model.OPTIMAL, solver.status_name(status)
-    return round(solver.objective_value)
+    return most_there(model, there)
 
 
 def _add_homes(

@@ -102,10 +102,23 @@ def host_takes(request: RawRequest, host: RawHost) -> bool:
     )
 
 
+def room_for(request: RawRequest, host: RawHost, *, enough: int) -> int:
+    """How many servers the host has room and bridges for, devices aside; no more than `enough`."""
+    bridged = (nic for nic in request["nics"] if nic["kind"] is None)
+    if not host_takes(request, host) or not all(has_bridge(nic, host) for nic in bridged):
+        return 0
+    sizes = ((host[size], request[size]) for size in ("vcpus", "memory", "disk"))
+    return min([enough, *(has // wanted for has, wanted in sizes if wanted)])
+
+
+def has_bridge(nic: RawNic, host: RawHost) -> bool:
+    return any(option["bridge"] in host["bridges"] for option in nic["options"])
+
+
 def nics_fit(request: RawRequest, host: RawHost) -> bool:
     """Whether bridges and devices suffice for all NICs together."""
     for nic in request["nics"]:
-        if nic["kind"] is None and not any(o["bridge"] in host["bridges"] for o in nic["options"]):
+        if nic["kind"] is None and not has_bridge(nic, host):
             return False
     wanting = [nic for nic in request["nics"] if nic["kind"] is not None]
     return devices_suffice(wanting, host["devices"])

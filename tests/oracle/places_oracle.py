@@ -31,6 +31,7 @@ from tests.oracle.placement_oracle import (
     RawRequest,
     RawRule,
     device_fits,
+    has_bridge,
     host_takes,
 )
 
@@ -45,7 +46,7 @@ def hosts_that_fit(request: RawRequest, hosts: Iterable[RawHost]) -> set[str]:
 
 def fits_on(request: RawRequest, host: RawHost) -> bool:
     for nic in request["nics"]:
-        if nic["kind"] is None and not any(o["bridge"] in host["bridges"] for o in nic["options"]):
+        if nic["kind"] is None and not has_bridge(nic, host):
             return False
     wanting = [nic for nic in request["nics"] if nic["kind"] is not None]
     return any(

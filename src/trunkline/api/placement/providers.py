@@ -23,10 +23,9 @@ _AGGREGATES_SINCE: Final = 1
 def list_(svc: Services, request: Request) -> Response:
     """Answer ``GET /resource_providers``; there are no pages, as in Placement."""
     wanted = providers_wanted(request)
-    if wanted.tree_of is not None:
-        found = providers.list_tree(svc, request.caller, wanted.tree_of)
-    elif wanted.uuid is not None:
-        found = providers.list_tree(svc, request.caller, wanted.uuid)
+    one = wanted.uuid if wanted.tree_of is None else wanted.tree_of
+    if one is not None:  # No more than its tree need be read.
+        found = providers.list_tree(svc, request.caller, one)
     else:
         found = providers.list_providers(svc, request.caller)
     bodies = [provider_body(each, request.version) for each in found if wanted.includes(each)]

@@ -7,7 +7,7 @@ slot of each host; all else is here, once for all hosts built alike.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -86,6 +86,25 @@ class Structure:
     def has_devices(self) -> bool:
         """Whether the host has any device on offer."""
         return any(slot.offered for slot in self.slots)
+
+
+class BySlot:
+    """A bitmap of each slot of a structure; worked out once for slots whose devices are alike."""
+
+    def __init__(self, make: Callable[[Profile], int]) -> None:
+        self._make = make
+        self._known: dict[int, int] = {}  # By the profile's number.
+
+    def of(self, structure: Structure) -> tuple[int, ...]:
+        """[slot] What `make` says of its profile."""
+        known = self._known
+        try:
+            return tuple([known[number] for number in structure.profile_numbers])
+        except KeyError:
+            for number, slot in zip(structure.profile_numbers, structure.slots, strict=True):
+                if number not in known:
+                    known[number] = self._make(slot.profile)
+            return self.of(structure)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from trunkline.placement.hosts.bits import union
 from trunkline.placement.hosts.feasibility import Fit, Site, make_site
 from trunkline.placement.hosts.host_state import HostState, rooms_of
 from trunkline.placement.hosts.places import Nodes
-from trunkline.placement.hosts.structure import Profile, Structure
+from trunkline.placement.hosts.structure import BySlot, Profile, Structure
 from trunkline.placement.hosts.views import NumaRoom
 from trunkline.placement.matching.problem import Place
 from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
@@ -134,7 +134,7 @@ class Counter:
         self._copies: dict[object, Copies] = {}
         self._counts: dict[object, Count] = {}
         self._wanted = [(nic, nic_class(nic)) for nic in request.nics if nic.kind is not None]
-        self._near: dict[int, int] = {}  # By the profile's number.
+        self._near = BySlot(self._nearness)
         self._steps_left = steps_max
 
     @property
@@ -202,14 +202,9 @@ class Counter:
 
     def _why_none_matches(self, structure: Structure) -> Reason:
         """Why the first NIC without any device has none."""
-        known, count = self._near, len(self._wanted)
-        slots = zip(structure.profile_numbers, structure.slots, strict=True)
-        try:
-            near = union([known[number] for number, slot in slots if slot.offered])
-        except KeyError:
-            for number, slot in zip(structure.profile_numbers, structure.slots, strict=True):
-                known[number] = self._nearness(slot.profile)
-            return self._why_none_matches(structure)
+        count = len(self._wanted)
+        slots = zip(self._near.of(structure), structure.slots, strict=True)
+        near = union(bits for bits, slot in slots if slot.offered)
         without = ~(near >> 2 * count)
         first = without & -without
         return WHY[bool(near & first) + bool(near >> count & first)]

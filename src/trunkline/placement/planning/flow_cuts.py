@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from trunkline.placement.asks.demand import Demand
 from trunkline.placement.hosts.feasibility import wasted_tags
-from trunkline.placement.hosts.structure import Profile, Structure
+from trunkline.placement.hosts.structure import BySlot, Profile, Structure
 from trunkline.placement.planning.cuts import cuts_of_flow
 
 Fits = tuple[int, ...]  # [slot] Bitmap of the classes that its devices fit.
@@ -21,17 +21,11 @@ class Fitting:
     def __init__(self, demand: Demand) -> None:
         self.classes = range(len(demand.device_classes))
         self._nic_classes = [one for one, _ in demand.device_classes]
-        self._of_profile: dict[int, int] = {}  # By the profile's number.
+        self._by_slot = BySlot(self._classes_fitting)
 
     def of(self, structure: Structure) -> Fits:
         """Return the bitmap of each slot."""
-        known = self._of_profile
-        try:
-            return tuple([known[number] for number in structure.profile_numbers])
-        except KeyError:
-            for number, slot in zip(structure.profile_numbers, structure.slots, strict=True):
-                known[number] = self._classes_fitting(slot.profile)
-            return self.of(structure)
+        return self._by_slot.of(structure)
 
     def _classes_fitting(self, profile: Profile) -> int:
         return sum(

@@ -16,7 +16,7 @@ from trunkline.placement.asks.demand import NicClass, classes_and_rules, make_de
 from trunkline.placement.asks.request import NicDemand, NicReason, PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import Fit, site_of
 from trunkline.placement.hosts.host_state import HostState
-from trunkline.placement.hosts.structure import Profile, Structure
+from trunkline.placement.hosts.structure import BySlot, Profile
 from trunkline.placement.matching.problem import ClassRule, Costs, Problem
 from trunkline.placement.reasons.obstacles import Obstacle, find_obstacles, obstacles
 
@@ -34,8 +34,7 @@ class Rules:
         self._needs_bandwidth = any(one.reason is Reason.BANDWIDTH for one in self.every)
         self._needs_nodes = any(one.reason is Reason.NUMA for one in self.every)
         self._is_confined = request.is_confined
-        # Which classes a device fits, as bits; by its profile, as the fleet counts them.
-        self._fitting: dict[int, int] = {}
+        self._fitting = BySlot(self._classes_of)  # Which classes its devices fit, as bits.
         self._found: dict[object, tuple[Obstacle, ...]] = {}
         self._alike: dict[object, tuple[Obstacle, ...]] = {}
         self._by_place = any(one.scope is not Scope.PF for one in self._demand.rules)
@@ -98,8 +97,8 @@ class Rules:
 
     def _most_left(self, host: HostState) -> Bandwidth:
         """In each direction, the most that any of the PFs can guarantee whose devices would do."""
-        structure = host.structure
-        doing = {structure.family[slot] for slot, fits in enumerate(self._fits(structure)) if fits}
+        fitting, family = self._fitting.of(host.structure), host.structure.family
+        doing = {f for fits, f in zip(fitting, family, strict=True) if fits}
         left = [left for f, left in enumerate(host.bandwidth_left()) if f in doing]
         return Bandwidth(
             egress_mbps=max((one.egress_mbps or 0 for one in left), default=0),
@@ -107,24 +106,13 @@ class Rules:
         )
 
     def _problem(self, host: HostState) -> Problem:
-        fitting = self._fits(host.structure)
+        fitting = self._fitting.of(host.structure)
         costs: Costs = tuple(
             tuple(0 if fits >> c & 1 else None for fits in fitting)
             for c in range(len(self._demand.device_classes))
         )
         fit = Fit(self._demand, host.structure, costs)
         return fit.problem(host.usable, site_of(host, self._request))
-
-    def _fits(self, structure: Structure) -> list[int]:
-        """[slot] The classes that its devices fit, as bits."""
-        known = self._fitting
-        try:
-            return [known[number] for number in structure.profile_numbers]
-        except KeyError:
-            for number, slot in zip(structure.profile_numbers, structure.slots, strict=True):
-                if number not in known:
-                    known[number] = self._classes_of(slot.profile)
-        return [known[number] for number in structure.profile_numbers]
 
     def _classes_of(self, profile: Profile) -> int:
         classes = self._demand.device_classes
@@ -137,7 +125,7 @@ class Rules:
     def _shape(self, host: HostState) -> object:
         """What makes hosts alike but for the order of their families."""
         structure, enough = host.structure, self._nic_count
-        fits, site = self._fits(structure), site_of(host, self._request)
+        fits, site = self._fitting.of(structure), site_of(host, self._request)
         families = []
         for f, family in enumerate(structure.families):
             slots = family.parts if family.whole is None else (family.whole, *family.parts)
@@ -158,7 +146,7 @@ class Rules:
         devices = tuple(
             [
                 fits and fits * (enough + 1) + (count if count < enough else enough)
-                for fits, count in zip(self._fits(structure), host.usable, strict=True)
+                for fits, count in zip(self._fitting.of(structure), host.usable, strict=True)
             ]
         )
         left = host.bandwidth_left() if self._needs_bandwidth else None
