@@ -134,6 +134,10 @@ class Planes:
             equal ^= differing
         return lower
 
+    def at(self, place: int) -> int:
+        """Return the number at one place."""
+        return sum((plane >> place & 1) << b for b, plane in enumerate(self._planes))
+
     def any(self) -> int:
         """Return the places where the number is not 0."""
         return union(self._planes)
@@ -148,17 +152,16 @@ class Planes:
         return low, high
 
     def up_to(self, most: int) -> Counter:
-        """Return these counts, those above `most` as `most`."""
-        capped = Counter()
+        """Return these numbers, those above `most` as `most`."""
         if most.bit_length() > len(self._planes):
-            capped._planes = list(self._planes)
-            return capped
+            return Counter.of_planes([*self._planes])
         full = self.at_least(most, EVERYWHERE)
-        capped._planes = [
-            plane & ~full | (full if most >> b & 1 else 0)
-            for b, plane in enumerate(self._planes[: most.bit_length()])
-        ]
-        return capped
+        return Counter.of_planes(
+            [
+                plane & ~full | (full if most >> b & 1 else 0)
+                for b, plane in enumerate(self._planes[: most.bit_length()])
+            ]
+        )
 
     def planes(self, among: int = EVERYWHERE) -> list[int]:
         """Return the planes of the numbers at some places, lowest first."""
@@ -189,8 +192,7 @@ class Counter(Planes):
 
     def put(self, place: int, count: int) -> None:
         """Change one count."""
-        before = sum((plane >> place & 1) << b for b, plane in enumerate(self._planes))
-        self.change(place, before, count)
+        self.change(place, self.at(place), count)
 
     def add(self, other: Planes, among: int = EVERYWHERE) -> None:
         """Add each number of another to the one here, at some places."""
@@ -208,10 +210,9 @@ class Counter(Planes):
         self._planes = [*planes, carry] if carry else planes
 
     def less(self, other: Planes, among: int) -> Counter:
-        """Return by how much the numbers of the places `among` exceed the other's; none falls short."""
+        """Return by how much the numbers at some places exceed the other's, which are no higher."""
         planes, borrowed = [], 0
-        for mine, its in zip_longest(self._planes, other._planes, fillvalue=0):
-            mine, its = mine & among, its & among
+        for mine, its in zip_longest(self.planes(among), other.planes(among), fillvalue=0):
             taken = its | borrowed
             planes.append(mine ^ its ^ borrowed)
             borrowed = taken ^ taken & mine | its & borrowed
@@ -221,7 +222,7 @@ class Counter(Planes):
         """Take the other's numbers at some places."""
         self._planes = [
             mine ^ (mine ^ its) & places
-            for mine, its in zip_longest(self._planes, other._planes, fillvalue=0)
+            for mine, its in zip_longest(self._planes, other.planes(), fillvalue=0)
         ]
 
     def padded(self, width: int, among: int = EVERYWHERE) -> list[int]:

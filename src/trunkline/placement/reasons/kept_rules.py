@@ -22,6 +22,7 @@ from trunkline.placement.index.lanes import SCOPES, Fits, Lanes
 from trunkline.placement.matching.problem import ClassRule
 from trunkline.placement.reasons.gates import Gates, Want, blocks_of
 from trunkline.placement.reasons.obstacles import SMALLEST_UP_TO, Obstacle
+from trunkline.placement.reasons.ruled_shortfall import Known
 
 OBSTACLES_MAX: Final = 4  # All sets of them are tried.
 AFFINITIES_MAX: Final = 2  # All pairs of their places are.
@@ -96,6 +97,7 @@ class RuleCosts:
         # Planes of a merit: rules dropped, devices freed; the rest is edits in all.
         self._widths = len(obstacles).bit_length(), most.bit_length()
         self._merit = Counter()
+        self._dropped: list[tuple[int, tuple[Obstacle, ...]]] = []  # By hosts; the last counts.
         self.hosts = 0  # All of which it is known what it takes.
         self.undecided = 0  # Of these, those where more rules are in the way than are tried.
         self.reasons: dict[tuple[Obstacle, ...], int] = {}  # Hosts where devices would do.
@@ -110,6 +112,13 @@ class RuleCosts:
     def to_drop(self) -> Counter:
         """How many rules would have to go."""
         return Counter.of_planes(self._merit.planes()[: self._widths[0]])
+
+    def of(self, place: int) -> Known | None:
+        """What it takes on one host, if that is known."""
+        if not self.hosts >> place & 1:
+            return None
+        dropped = next((d for hosts, d in reversed(self._dropped) if hosts >> place & 1), None)
+        return Known(tuple(self._every) if dropped is None else dropped, self.to_free.at(place))
 
     def work_out(self, hosts: int, devices_do: int) -> None:
         """Work it out for those of the hosts where a flow tells.
@@ -130,7 +139,9 @@ class RuleCosts:
                 if asked:
                     keeping, to_free = self._keep(self._without(dropped), asked)
                     found = self._merit_of(count, to_free, keeping)
-                    self._merit.put_at(found.below(self._merit, keeping), found)
+                    better = found.below(self._merit, keeping)
+                    self._merit.put_at(better, found)
+                    self._dropped.append((better, dropped))
                     if count <= SMALLEST_UP_TO:
                         self.reasons[dropped] = waiting & keeping & ~to_free.any()
                         waiting ^= self.reasons[dropped]

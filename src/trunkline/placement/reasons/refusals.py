@@ -24,6 +24,7 @@ from trunkline.placement.reasons.changes import EDIT_OF_REASON, fewest_bridges
 from trunkline.placement.reasons.judge import Judge
 from trunkline.placement.reasons.kept_rules import RuleCosts, Unruled
 from trunkline.placement.reasons.obstacles import Obstacle
+from trunkline.placement.reasons.ruled_shortfall import Known
 from trunkline.placement.reasons.shortage import Group, groups_of
 
 BRIDGES_MAX: Final = 8  # Unlike sets of physical networks: the fewest bridges for all are known.
@@ -70,6 +71,10 @@ class Refusals:
         are equal come together, as bits.
         """
         yield from _parted(self.refused, self._columns_of_edits())
+
+    def rule_costs_at(self, place: int) -> Known | None:
+        """What keeping rules takes on the host at a place, if that is known."""
+        return None if self._rule_costs is None else self._rule_costs.of(place)
 
     @cached_property
     def is_rough(self) -> int:
@@ -197,7 +202,7 @@ class Refusals:
     def _find_rule_costs(self, devices_do: int) -> RuleCosts:
         """What it takes to keep rules, on the hosts of which columns tell it."""
         to_free, to_offer = Counter(), Counter()
-        told = self._every
+        told = self._every & ~self._columns.offers().twice_owned
         for group, freed, never in zip(self._groups, self._freed, self._never, strict=True):
             to_free.add(freed)
             to_offer.add(Counter.of(never), self._every)
