@@ -134,6 +134,7 @@ class Counter:
         self._counts: dict[object, Count] = {}
         self._wanted = [(nic, nic_class(nic)) for nic in request.nics if nic.kind is not None]
         self._near = BySlot(self._nearness)
+        self._why: dict[tuple[tuple[int, ...], tuple[int, ...]], Reason] = {}
         self._steps_left = steps_max
         self._is_confined = request.is_confined
         self._is_guaranteed = any(nic.egress_mbps or nic.ingress_mbps for nic in request.nics)
@@ -203,14 +204,15 @@ class Counter:
 
     def _why_none_matches(self, structure: Structure) -> Reason:
         """Why the first NIC without any device has none."""
-        count = len(self._wanted)
-        near = 0
-        for bits, slot in zip(self._near.of(structure), structure.slots, strict=True):
-            if slot.offered:
-                near |= bits
-        without = ~(near >> 2 * count)
-        first = without & -without
-        return WHY[bool(near & first) + bool(near >> count & first)]
+        key = self._near.of(structure), structure.idle
+        found = self._why.get(key)
+        if found is None:
+            near = union(bits for slot, bits in enumerate(key[0]) if slot not in key[1])
+            count = len(self._wanted)
+            without = ~(near >> 2 * count)
+            first = without & -without
+            found = self._why[key] = WHY[bool(near & first) + bool(near >> count & first)]
+        return found
 
     def _nearness(self, profile: Profile) -> int:
         """Which NICs want its kind; above these bits, its cabling, too; above those, it fits."""
