@@ -43,7 +43,7 @@ class _Libvirt(_Table, frozen=True, kw_only=True):
 
 
 class _Helper(_Table, frozen=True, kw_only=True):
-    socket: _Name = "/run/trunkline/helper.sock"
+    socket: _Name = "/run/trunkline/host-helper.sock"
 
 
 class _Resources(_Table, frozen=True, kw_only=True):
