@@ -3,19 +3,20 @@
 A use case is a function of a transaction that may be run again: it has no effect but what it
 writes through the transaction and what it registers with `on_commit` and `on_rollback`.
 
-SQLite: all writes go through one writer thread. Each use case runs under a SAVEPOINT of its own,
-so that one that fails rolls back alone; all that wait at that moment share one COMMIT, and none is
-answered before it (group commit: one fsync for many). Reads run in their callers' threads on a
-snapshot. PostgreSQL: one transaction for each use case.
+SQLite: all writes go through one writer thread. All that wait at one moment share one COMMIT, and
+none is answered before it (group commit: one fsync for many). One that fails keeps nothing, and
+takes nothing of the others with it. Reads run in their callers' threads on a snapshot.
+PostgreSQL: one transaction for each use case.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -140,16 +141,13 @@ class Store:
                 return
 
     def _write_batch(self, batch: list[_Job[Any]]) -> None:
-        answers: list[Callable[[], None]] = []
         kept: list[Transaction] = []
         try:
             with self._engine.connect() as connection:
-                run_text(connection, "BEGIN IMMEDIATE")
-                answers.extend(_run_under_savepoint(connection, job, kept) for job in batch)
+                answers = _run_batch(connection, batch, kept)
                 run_text(connection, "COMMIT")
         except BaseException as problem:  # noqa: BLE001 - every caller must be answered
-            for transaction in reversed(kept):
-                transaction.rolled_back()
+            _roll_back(kept)
             for job in batch:
                 job.done.set_exception(_as_unavailable(problem))
             return
@@ -179,32 +177,80 @@ class Store:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _run_under_savepoint(
-    connection: Connection, job: _Job[Any], kept: list[Transaction]
+class _Spoilt(Exception):
+    """A use case has failed, and what it wrote is mixed with what others wrote."""
+
+    def __init__(self, answer: Callable[[], None]) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def _run_batch(
+    connection: Connection, batch: Sequence[_Job[Any]], kept: list[Transaction]
+) -> list[Callable[[], None]]:
+    """Run the use cases; return how to answer their callers once the batch is durable.
+
+    A SAVEPOINT for each would have SQLite copy every page that each of them changes. So they run
+    without, and if one fails that has written, all is rolled back, and the others run again, under
+    one each: a batch costs twice as much at worst.
+    """
+    run_text(connection, "BEGIN IMMEDIATE")
+    answers: list[Callable[[], None]] = []
+    for number, job in enumerate(batch):
+        try:
+            answers.append(_run(connection, job, kept))
+        except _Spoilt as spoilt:
+            run_text(connection, "ROLLBACK")
+            _roll_back(kept)
+            run_text(connection, "BEGIN IMMEDIATE")
+            others = [*batch[:number], *batch[number + 1 :]]
+            again = [_run(connection, other, kept, savepoint=True) for other in others]
+            return [spoilt.answer, *again]
+    return answers
+
+
+def _run(
+    connection: Connection, job: _Job[Any], kept: list[Transaction], *, savepoint: bool = False
 ) -> Callable[[], None]:
     """Run one use case; return how to answer its caller once the batch is durable.
 
     Raises what the database itself raises if that ended the outer transaction too, as SQLite may
     do by itself (on a full disk, for one): then the whole batch is lost.
+
+    Raises:
+        _Spoilt: It has failed, has written, and ran without a savepoint to go back to.
     """
-    run_text(connection, "SAVEPOINT use_case")
+    if savepoint:
+        run_text(connection, "SAVEPOINT use_case")
     transaction = Transaction(connection)
     kept.append(transaction)  # From here on it is told, whatever happens.
+    changes = _changes(connection)
     try:
         result = job.run(transaction)
         transaction.flush()
     except BaseException as problem:
         if not _in_transaction(connection):
             raise
-        run_text(connection, "ROLLBACK TO use_case")
-        run_text(connection, "RELEASE use_case")
+        if savepoint:
+            run_text(connection, "ROLLBACK TO use_case")
+            run_text(connection, "RELEASE use_case")
         kept.remove(transaction)
         transaction.rolled_back()
         unavailable = isinstance(problem, _UNAVAILABLE)
         failure = _as_unavailable(problem) if unavailable else problem
-        return lambda: job.done.set_exception(failure)
-    run_text(connection, "RELEASE use_case")
-    return lambda: job.done.set_result(result)
+        answer = partial(job.done.set_exception, failure)
+        if not savepoint and _changes(connection) != changes:
+            raise _Spoilt(answer) from problem
+        return answer
+    if savepoint:
+        run_text(connection, "RELEASE use_case")
+    return partial(job.done.set_result, result)
+
+
+def _roll_back(kept: list[Transaction]) -> None:
+    """Tell transactions that nothing of them was kept after all, newest first."""
+    while kept:
+        kept.pop().rolled_back()
 
 
 # PoolTimeout: every connection is in use, and stays so.
@@ -214,6 +260,11 @@ _UNAVAILABLE: Final = (OperationalError, InterfaceError, PoolTimeout)
 def _in_transaction(connection: Connection) -> bool:
     """Ask SQLite itself (sqlite3_get_autocommit): it may have rolled back unasked."""
     return bool(getattr(connection.connection.dbapi_connection, "in_transaction", False))
+
+
+def _changes(connection: Connection) -> object:
+    """Ask SQLite how many rows were ever changed by way of this connection."""
+    return getattr(connection.connection.dbapi_connection, "total_changes", None)
 
 
 def _is_conflict(problem: BaseException) -> bool:
