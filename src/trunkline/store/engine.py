@@ -14,8 +14,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
@@ -36,10 +34,35 @@ CONFLICT_RETRIES_MAX: Final = 8  # PostgreSQL's deadlocks and serialization fail
 _RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
 
 
-@dataclass(slots=True)
 class _Job(Generic[T]):
-    run: Callable[[Transaction], T]
-    done: Future[T] = field(default_factory=Future)
+    """A use case that waits for the writer, and then what became of it."""
+
+    __slots__ = ("_answered", "_problem", "_result", "run")
+
+    def __init__(self, run: Callable[[Transaction], T]) -> None:
+        self.run = run
+        self._result: T
+        self._problem: BaseException | None = None
+        self._answered = threading.Lock()  # The writer lets go of it.
+        self._answered.acquire()
+
+    def succeed(self, result: T) -> None:
+        self._result = result
+        self._answered.release()
+
+    def fail(self, problem: BaseException) -> None:
+        self._problem = problem
+        self._answered.release()
+
+    def wait(self) -> T:
+        """Wait until it is answered; return what the use case returned, or raise what it raised."""
+        self._answered.acquire()
+        if self._problem is not None:
+            try:
+                raise self._problem
+            finally:
+                self._problem = None  # Its traceback has this frame, which has this job.
+        return self._result
 
 
 class Store:
@@ -64,7 +87,8 @@ class Store:
             self._reader = engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-        self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(maxsize=write_queue_max)
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._write_queue_max = write_queue_max
         self._closed = False
         self._door = threading.Lock()  # No job is queued behind the one that ends the writer.
         self._writer: threading.Thread | None = None
@@ -113,16 +137,15 @@ class Store:
         if self._writer is None:
             with self._inline_lock:
                 self._write_batch([job])
-            return job.done.result()
+            return job.wait()
         with self._door:
             if self._closed:
                 raise StoreUnavailable("the store is closed")
-            try:
-                self._jobs.put_nowait(job)
-            except queue.Full:
-                waiting = self._jobs.maxsize
-                raise StoreUnavailable(f"{waiting} changes are waiting already") from None
-        return job.done.result()
+            waiting = self._jobs.qsize()
+            if waiting >= self._write_queue_max:
+                raise StoreUnavailable(f"{waiting} changes are waiting already")
+            self._jobs.put(job)
+        return job.wait()
 
     def _write_batches(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -149,7 +172,7 @@ class Store:
         except BaseException as problem:  # noqa: BLE001 - every caller must be answered
             _roll_back(kept)
             for job in batch:
-                job.done.set_exception(_as_unavailable(problem))
+                job.fail(_as_unavailable(problem))
             return
         for transaction in kept:
             transaction.committed()
@@ -238,13 +261,13 @@ def _run(
         transaction.rolled_back()
         unavailable = isinstance(problem, _UNAVAILABLE)
         failure = _as_unavailable(problem) if unavailable else problem
-        answer = partial(job.done.set_exception, failure)
+        answer = partial(job.fail, failure)
         if not savepoint and _changes(connection) != changes:
             raise _Spoilt(answer) from problem
         return answer
     if savepoint:
         run_text(connection, "RELEASE use_case")
-    return partial(job.done.set_result, result)
+    return partial(job.succeed, result)
 
 
 def _roll_back(kept: list[Transaction]) -> None:
