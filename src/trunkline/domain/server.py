@@ -100,13 +100,8 @@ class Flavor:
 
     def use_of(self, numa_node: int | None) -> HostUse:
         """What a server of this size takes of a host, confined to a node of it or not (None)."""
-        of_node = NumaUse(self.vcpus, self.memory_mib)
-        return HostUse(
-            self.vcpus,
-            self.memory_mib,
-            self.disk_gib + self.ephemeral_gib,
-            {} if numa_node is None else {numa_node: of_node},
-        )
+        numa = {} if numa_node is None else {numa_node: NumaUse(self.vcpus, self.memory_mib)}
+        return HostUse(self.vcpus, self.memory_mib, self.disk_gib + self.ephemeral_gib, numa)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ _NO_PARAMETERS: Final[Parameters] = {}
 # Up to here, lists are filled up to a power of two with what they end in, so that there are few
 # forms of a statement, for us and for the driver, which keeps them prepared.
 _FILLED_LENGTH_MAX: Final = 1024
+_CURSOR: Final = "trunkline.store.prepared.cursor"  # No statement's rows are left in it.
 
 
 class Prepared:
@@ -49,7 +50,7 @@ class Prepared:
         binds = [bind for bind in visitors.iterate(statement) if isinstance(bind, BindParameter)]
         self._list_names = sorted({bind.key for bind in binds if bind.expanding and bind.required})
         self._required = frozenset(bind.key for bind in binds if bind.required)
-        self._forms: dict[tuple[object, ...], _Form] = {}  # By database and lengths of lists.
+        self._forms: dict[object, _Form] = {}  # By database, and lengths of lists if there are any.
 
     def all(
         self, connection: Connection, parameters: Parameters = _NO_PARAMETERS
@@ -87,7 +88,7 @@ class Prepared:
 
     def _form(self, dialect: Dialect, parameters: Parameters) -> _Form:
         lengths = [_filled_length(parameters[name]) for name in self._list_names]
-        key = (dialect.name, *lengths)
+        key = (dialect.name, *lengths) if lengths else dialect.name
         form = self._forms.get(key)
         if form is None:  # Two threads may make it at once: they make the same.
             of_lists = dict(zip(self._list_names, lengths, strict=True))
@@ -201,7 +202,10 @@ def _run(
     dialect, tell = connection.dialect, connection.dispatch
     # Telling nobody takes as long as a short statement. SQLAlchemy has no public way to ask.
     heard = connection.engine._has_events or connection._has_events  # noqa: SLF001
-    cursor: Any = connection.connection.cursor()
+    kept = connection.info  # With the driver's connection, as long as there is that.
+    cursor: Any = kept.get(_CURSOR)
+    if cursor is None:
+        cursor = kept[_CURSOR] = connection.connection.cursor()
     try:
         if heard:
             tell.before_cursor_execute(connection, cursor, sql, bound, None, many)
@@ -215,5 +219,3 @@ def _run(
         raise DBAPIError.instance(
             sql, None, problem, dialect.loaded_dbapi.Error, dialect=dialect
         ) from problem
-    finally:
-        cursor.close()
