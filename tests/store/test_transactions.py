@@ -16,6 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from trunkline.domain.errors import NotFound, StoreUnavailable
+from trunkline.store import engine
 from trunkline.store.engine import Store, open_engine
 from trunkline.store.schema import open_store
 from trunkline.store.transaction import Transaction
@@ -93,12 +94,17 @@ def in_one_batch(store: Store, *use_cases: Callable[[Transaction], str]) -> list
 
 
 def wait_for_queue(store: Store, length: int) -> None:
+    wait_until(store, lambda waiting: waiting >= length)
+
+
+def wait_until(store: Store, condition: Callable[[int], bool]) -> None:
+    """Wait until as many writes wait as a condition says."""
     polled = threading.Event()
     for _ in range(WAIT_SECONDS_MAX * 1000):
-        if store._jobs.qsize() >= length:
+        if condition(store._jobs.qsize()):
             return
         polled.wait(0.001)
-    raise AssertionError(f"{store._jobs.qsize()} of {length} writes wait")
+    raise AssertionError(f"{store._jobs.qsize()} writes wait")
 
 
 def test_a_use_case_that_fails_keeps_nothing_and_gets_its_own_error(store: Store) -> None:
@@ -293,6 +299,24 @@ def test_a_batch_that_cannot_be_committed_keeps_nothing_and_answers_everybody(
     assert kept(sqlite_store, "a", "b", "x") == []
     assert undone == expected
     assert sqlite_store.write(put("c")) == "c"
+
+
+def test_as_many_as_shared_the_last_commit_are_waited_for(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_one_batch(sqlite_store, put("a"), put("b"), put("c"))
+    monkeypatch.setattr(engine, "GATHER_SECONDS_MAX", WAIT_SECONDS_MAX)
+    commits: list[str] = []
+    with (
+        statements(sqlite_store, lambda s: commits.append(s) if s == "COMMIT" else None),
+        ThreadPoolExecutor(2) as threads,
+    ):
+        early = engine._Job(put("d"))
+        sqlite_store._jobs.put(early)
+        wait_until(sqlite_store, lambda waiting: waiting == 0)  # The writer has taken it.
+        late = [threads.submit(sqlite_store.write, put(key)) for key in ("e", "f")]
+        assert [early.wait(), *(future.result() for future in late)] == ["d", "e", "f"]
+    assert len(commits) == 1
 
 
 def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -29,6 +30,7 @@ from trunkline.store.transaction import Transaction
 T = TypeVar("T")
 
 BATCH_SIZE_MAX: Final = 64  # Use cases in one COMMIT: bounds how long the first of them waits.
+GATHER_SECONDS_MAX: Final = 0.002  # For as many use cases as the last COMMIT had; it took longer.
 WRITE_QUEUE_MAX: Final = 10_000  # Use cases waiting; more are refused at once.
 CONFLICT_RETRIES_MAX: Final = 8  # PostgreSQL's deadlocks and serialization failures.
 _RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
@@ -148,20 +150,33 @@ class Store:
         return job.wait()
 
     def _write_batches(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            batch, stop = [job], False
-            while len(batch) < BATCH_SIZE_MAX and not stop:
-                try:
-                    more = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    stop = True
-                else:
-                    batch.append(more)
+        expected = 1
+        while batch := self._gather(expected):
             self._write_batch(batch)
-            if stop:
-                return
+            expected = len(batch)
+
+    def _gather(self, expected: int) -> list[_Job[Any]]:
+        """Return the use cases that wait, once there is one; none: the store is closed.
+
+        Those who were answered a moment ago may be about to ask for more. Begun without them, a
+        batch has few use cases, and all others wait for the whole of its commit. So up to
+        `expected` use cases, as many as the last batch had, are waited for a moment.
+        """
+        first = self._jobs.get()
+        if first is None:
+            return []
+        batch, deadline = [first], monotonic() + GATHER_SECONDS_MAX
+        while len(batch) < BATCH_SIZE_MAX:
+            patience = max(0.0, deadline - monotonic()) if len(batch) < expected else 0.0
+            try:
+                job = self._jobs.get(timeout=patience)
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)  # For the next round: nothing comes behind it.
+                break
+            batch.append(job)
+        return batch
 
     def _write_batch(self, batch: list[_Job[Any]]) -> None:
         kept: list[Transaction] = []
