@@ -36,7 +36,6 @@ _NO_PARAMETERS: Final[Parameters] = {}
 # Up to here, lists are filled up to a power of two with what they end in, so that there are few
 # forms of a statement, for us and for the driver, which keeps them prepared.
 _FILLED_LENGTH_MAX: Final = 1024
-_CURSOR: Final = "trunkline.store.prepared.cursor"  # No statement's rows are left in it.
 
 
 class Prepared:
@@ -202,10 +201,7 @@ def _run(
     dialect, tell = connection.dialect, connection.dispatch
     # Telling nobody takes as long as a short statement. SQLAlchemy has no public way to ask.
     heard = connection.engine._has_events or connection._has_events  # noqa: SLF001
-    kept = connection.info  # With the driver's connection, as long as there is that.
-    cursor: Any = kept.get(_CURSOR)
-    if cursor is None:
-        cursor = kept[_CURSOR] = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
     try:
         if heard:
             tell.before_cursor_execute(connection, cursor, sql, bound, None, many)
@@ -219,3 +215,5 @@ def _run(
         raise DBAPIError.instance(
             sql, None, problem, dialect.loaded_dbapi.Error, dialect=dialect
         ) from problem
+    finally:
+        cursor.close()
