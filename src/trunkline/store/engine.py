@@ -30,7 +30,7 @@ from trunkline.store.transaction import Transaction
 T = TypeVar("T")
 
 BATCH_SIZE_MAX: Final = 64  # Use cases in one COMMIT: bounds how long the first of them waits.
-GATHER_SECONDS_MAX: Final = 0.002  # For as many use cases as the last COMMIT had; it took longer.
+GATHER_SECONDS_MAX: Final = 0.002  # Waited for as many use cases as the last COMMIT had.
 WRITE_QUEUE_MAX: Final = 10_000  # Use cases waiting; more are refused at once.
 CONFLICT_RETRIES_MAX: Final = 8  # PostgreSQL's deadlocks and serialization failures.
 _RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
