@@ -24,7 +24,7 @@ from tests.support.world import (
     a_flavor,
     a_network,
 )
-from trunkline.control.hosts import enrol_host, set_enrolment_key
+from trunkline.control.enrolment import enrol_host, set_enrolment_key
 from trunkline.control.identity import caller_from_token
 from trunkline.control.image_transfer import begin_upload
 from trunkline.control.images import ImageCreate, create_image
