@@ -32,7 +32,7 @@ check: lint  ## formatting, lint, types, import contracts, fast tests: before ea
 	$(PYTEST) -m "not slow and not system and not lab"
 
 test: lint system  ## every test; installs what it needs (as root: Debian packages too)
-	$(PYTEST)
+	$(PYTEST) -m "not lab"
 
 lab-test: setup  ## the agent's world as it is: SR-IOV cards, a stock kernel, libvirt, in a QEMU guest
 	$(RUN) python -m lab.needs

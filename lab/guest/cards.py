@@ -76,7 +76,7 @@ def reset(physical_networks: Sequence[str], *, vf_count: int) -> None:
     for card, _ in enumerate(physical_networks, 1):
         _reset_vfs(f"pf{card}", vf_count)
     for card, _ in enumerate(physical_networks, 1):
-        wait_for_carrier(f"pf{card}")
+        wait_for_operstate(f"pf{card}", "up")
 
 
 def _reset_vfs(pf: str, vf_count: int) -> None:
@@ -198,10 +198,10 @@ def vf_netdev(pf: str, vf_index: int) -> str:
     return netdev.name
 
 
-def wait_for_carrier(netdev: str) -> None:
-    """Wait until a link that is up can send."""
+def wait_for_operstate(netdev: str, wanted: str) -> None:
+    """Wait until a link is `up`, that is can send, or `down`."""
     state = NETDEVS / netdev / "operstate"
-    wait_for_links(lambda: state.read_text().strip() == "up", f"carrier of {netdev}")
+    wait_for_links(lambda: read(state) == wanted, f"{netdev} to be {wanted}")
 
 
 def wait_for_links(is_so: Callable[[], bool], what: str) -> None:

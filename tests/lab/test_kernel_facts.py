@@ -31,7 +31,6 @@ REFUSED: list[tuple[dict[str, Any], int]] = [
     ({"link_state": 0}, errno.EOPNOTSUPP),
     ({"link_state": 1}, errno.EOPNOTSUPP),
     ({"link_state": 2}, errno.EOPNOTSUPP),
-    ({"rss_query": 1}, errno.EOPNOTSUPP),
 ]
 
 
@@ -80,3 +79,35 @@ def test_igb_accepts(lab_host_with_vfs: LabHost, settings: dict[str, Any]) -> No
 def test_igb_refuses(lab_host_with_vfs: LabHost, settings: dict[str, Any], number: int) -> None:
     assert refusal(lab_host_with_vfs, cards.set_vf, "pf1", 3, **settings) == number
     assert lab_host_with_vfs.channel.call(cards.vf_settings, "pf1") == [cards.UNTOUCHED] * 7
+
+
+def test_a_message_with_several_settings_is_not_atomic(lab_host_with_vfs: LabHost) -> None:
+    settings = {"mac": "52:54:00:01:00:03", "vlan": 203, "link_state": 1}
+    assert refusal(lab_host_with_vfs, cards.set_vf, "pf1", 3, **settings) == errno.EOPNOTSUPP
+    found = lab_host_with_vfs.channel.call(cards.vf_settings, "pf1")[3]
+    assert (found["mac"], found["vlan"]) == ("52:54:00:01:00:03", 203)
+
+
+def test_igb_takes_no_other_protocol_than_8021q(lab_host_with_vfs: LabHost) -> None:
+    done = lab_host_with_vfs.channel.start(
+        ["ip", "link", "set", "pf1", "vf", "0", "vlan", "100", "proto", "802.1ad"]
+    ).wait()
+    assert (done.status, "Protocol not supported" in done.stderr) == (2, True)
+
+
+def test_a_vf_does_not_change_the_mac_that_the_pf_gave_it(lab_host_with_vfs: LabHost) -> None:
+    call = lab_host_with_vfs.channel.call
+    call(cards.set_vf, "pf1", 0, mac="52:54:00:01:00:00")
+    call(cards.bind, call(cards.vf_address, "pf1", 0), "igbvf")
+    netdev = call(cards.vf_netdev, "pf1", 0)
+    assert call(cards.read, f"/sys/class/net/{netdev}/address") == "52:54:00:01:00:00"
+    change = ["ip", "link", "set", netdev, "address", "52:54:00:de:ad:01"]
+    done = lab_host_with_vfs.channel.start(change).wait()
+    assert (done.status, "Cannot assign requested address" in done.stderr) == (2, True)
+
+
+def test_a_pf_whose_cable_is_pulled_loses_its_carrier(lab_host: LabHost) -> None:
+    lab_host.plug_cable(1, plugged=False)
+    lab_host.channel.call(cards.wait_for_operstate, "pf1", "down")
+    lab_host.plug_cable(1, plugged=True)
+    lab_host.channel.call(cards.wait_for_operstate, "pf1", "up")
