@@ -15,10 +15,17 @@ from datetime import datetime
 from trunkline.agent.apply import NoProbe, Probe, apply_steps
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.agent.limits import Limits
-from trunkline.agent.observe import Surroundings, look_around, pfs_concerned, read_host
+from trunkline.agent.observe import (
+    Surroundings,
+    look_around,
+    pfs_concerned,
+    pfs_read_with,
+    read_host,
+)
 from trunkline.agent.report import Offer, Reporter
 from trunkline.agent.standing import Standing
 from trunkline.agent.transport import Transport, TransportFailed
+from trunkline.agent.unread import Unread
 from trunkline.domain.clock import IdSource
 from trunkline.domain.errors import TrunklineError
 from trunkline.domain.host import HostResources
@@ -26,8 +33,9 @@ from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
-from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel
+from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, Kernel
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
+from trunkline.reconcile.report import DriftPolicy
 from trunkline.reconcile.steps import DefineDomain
 from trunkline.vif.registry import VifRegistry
 
@@ -43,6 +51,8 @@ class AgentHost:
     offer: Offer  # Which functions are on offer, by the operator's device specs.
     vif_types: VifRegistry
     options: DomainOptions = field(default_factory=DomainOptions)
+    watches: tuple[HostWatch, ...] = ()  # Without any, all is found by looking at times.
+    drift: DriftPolicy = DriftPolicy.REPAIR
 
 
 class Agent:
@@ -70,8 +80,9 @@ class Agent:
         self._must_reconcile = True
         self._check_due: datetime | None = None
         self._host_due: datetime | None = None  # Set while the host itself can't be read.
-        self._standing = Standing(self.reporter.findings, self._limits)
+        self._standing = Standing(self.reporter.findings, self._limits, host.drift)
         self._attempts = self._standing.attempts
+        self._unread = Unread(host.watches, gap=self._limits.news_gap)
         self._checked_pf: PciAddress | None = None
         self._domains_seen: frozenset[ServerId] = frozenset()
 
@@ -94,6 +105,7 @@ class Agent:
         """Do what is due at `now`; return when to be called again, at the latest."""
         if self._remembers(now):
             self._fetch()
+            self._unread.listen()
             if self._has_work(now):
                 self._reconcile(now)
         generation = self._config.generation if self._config else 0
@@ -149,6 +161,7 @@ class Agent:
             return self._host_due <= now
         return (
             self._must_reconcile
+            or self._unread.is_due(now)
             or self._check_due is None
             or self._check_due <= now
             or any(due <= now for due in self._attempts.dues())
@@ -175,7 +188,7 @@ class Agent:
         self._must_reconcile = False
         done: set[str] = set()
         for _ in range(self._limits.rounds_max):
-            made = self._observe_and_plan(with_check=is_check)
+            made = self._observe_and_plan(now, with_check=is_check)
             if made is None:
                 break
             failed_before = set(self._standing.failures)
@@ -186,31 +199,36 @@ class Agent:
                 self._conclude(made, now, stuck=set())
                 break
         else:
-            made = self._observe_and_plan(with_check=False)
+            made = self._observe_and_plan(now, with_check=False)
             if made is not None:
                 self._conclude(made, now, stuck=done)
         if is_check:
             self._check_due = now + self._limits.check
 
-    def _observe_and_plan(self, *, with_check: bool) -> Plan | None:
+    def _observe_and_plan(self, now: datetime, *, with_check: bool) -> Plan | None:
         host = self._host
+        self._unread.listen()
         around = look_around(host.kernel, host.hypervisor)
         self.reporter.inventory = host.offer(around.functions)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
         config = self._config
         if config is None:
+            self._unread.clear(now)
             return None
         pfs = pfs_concerned(
             around.functions,
             self._standing.open_servers(config, around.domains),
             self._standing.open_releases(config),
         )
+        pfs |= self._pfs_told_of(config, around)
         if with_check:
             pfs |= self._pfs_to_check(config, around)
+        observed = read_host(host.kernel, around, self._journal.current, pfs)
+        self._unread.clear(now)
         return plan(
             config,
-            read_host(host.kernel, around, self._journal.current, pfs),
+            observed,
             vif_types=host.vif_types,
             options=host.options,
             failed=self._standing.undo,
@@ -226,19 +244,21 @@ class Agent:
             self._standing.forget_settled()
         self._journal.save(replace(journal, boot_id=around.boot_id))
 
-    def _pfs_to_check(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
-        """Return the PF whose turn it is to be looked at for drift, and those it can't be without.
+    def _pfs_told_of(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
+        """Return the PFs in use that the machine told of."""
+        if self._unread.news.everything:
+            return pfs_concerned(around.functions, config.servers, ())
+        return pfs_read_with(self._unread.news.pfs, around.functions, config.servers)
 
-        A server is compared as a whole: one with VFs on two PFs needs both of them read.
-        """
+    def _pfs_to_check(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
+        """Return the PF whose turn it is to be looked at for drift that no event told of."""
         used = sorted(pfs_concerned(around.functions, config.servers, ()))
         if not used:
             return frozenset()
         last = self._checked_pf
         later = [pf for pf in used if last is None or last < pf]
         self._checked_pf = (later or used)[0]
-        of_server = (pfs_concerned(around.functions, [each], ()) for each in config.servers)
-        return frozenset(pf for pfs in of_server if self._checked_pf in pfs for pf in pfs)
+        return pfs_read_with({self._checked_pf}, around.functions, config.servers)
 
     # Applying
 
@@ -258,7 +278,7 @@ class Agent:
         """
         blocked: set[PciAddress] = set()
         for unit in made.units:
-            if not unit.steps:
+            if not unit.steps or self._standing.is_left_alone(unit):
                 continue
             if self._attempts.is_due(unit, now) and not unit.devices & blocked:
                 yield unit
@@ -302,6 +322,8 @@ class Agent:
 
     def _conclude(self, made: Plan, now: datetime, *, stuck: set[str]) -> None:
         assert self._config is not None
+        for unit in self._standing.newly_left_alone(made):
+            self._note_drifts(unit, repaired=False)
         failed_before = set(self._standing.failures)
         self._standing.conclude(self._config, made, now, stuck=stuck)
         given_up_now = self._standing.failures.keys() != failed_before
@@ -317,6 +339,5 @@ class Agent:
         if self._must_reconcile:
             return now
         dues = [now + self._limits.poll, self.reporter.next_due(now), *self._attempts.dues()]
-        if self._check_due is not None:
-            dues.append(self._check_due)
+        dues += [due for due in (self._check_due, self._unread.due) if due is not None]
         return max(now, min(dues))
