@@ -123,7 +123,7 @@ def nested_initramfs(root: Root) -> bytes:
 def _early(root: Root, init: Path, modules: tuple[str, ...]) -> bytes:
     files = {"bin/busybox": root.busybox, "init": init.read_bytes()}
     files |= cpio.modules_in_order(root.modules, root.module_order(modules))
-    directories = ("bin", "dev", "lower", "memory", "modules", "proc", "root", "sys", "tmp")
+    directories = ("bin", "dev", "lower", "memory", "modules", "proc", "sys", "tmp", "union")
     return cpio.archive(directories, files)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,10 @@ TPID_8021Q = 0x8100
 
 class NotACapture(Exception):
     """A file is no pcap of Ethernet frames in this machine's byte order."""
+
+
+class WrongOnTheWire(Exception):
+    """A device sent frames that are not as its network has them, or none."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,35 @@ class Capture:
         if not header or header[0] != PCAP_MAGIC or header[-1] != 1:
             raise NotACapture(f"{self.path} is no pcap of Ethernet frames")
         return list(_frames(data, max(since, FILE_HEADER_BYTES)))
+
+    def check(self, source: str, *, vlan: int, priority: int = 0, since: int = 0) -> None:
+        """Hold all frames of a device against the network that it is on.
+
+        Args:
+            source: The MAC that it sends from.
+            vlan: The VLAN ID that each of its frames must carry.
+            priority: And the priority.
+            since: A mark.
+
+        Raises:
+            WrongOnTheWire: There is another one, or none at all.
+        """
+        sent = [frame for frame in self.frames(since) if frame.source == source]
+        if not sent:
+            raise WrongOnTheWire(f"{source} sent no frame")
+        tags = Counter((frame.vlan, frame.priority) for frame in sent)
+        wrong = [
+            f"{count} untagged"
+            if tag[0] is None
+            else f"{count} on VLAN {tag[0]}, priority {tag[1]}"
+            for tag, count in tags.items()
+            if tag != (vlan, priority)
+        ]
+        if wrong:
+            raise WrongOnTheWire(
+                f"{source} must send on VLAN {vlan}, priority {priority}; of {len(sent)} frames"
+                f" are {', '.join(wrong)}"
+            )
 
 
 def _frames(data: bytes, at: int) -> Iterator[Frame]:

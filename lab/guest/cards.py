@@ -198,6 +198,35 @@ def vf_netdev(pf: str, vf_index: int) -> str:
     return netdev.name
 
 
+def use_vf(pf: str, vf_index: int, *, namespace: str, address: str) -> None:
+    """Put a VF's netdev into a network namespace of its own, as if a guest had it."""
+    bind(vf_address(pf, vf_index), "igbvf")
+    _move(vf_netdev(pf, vf_index), namespace, address)
+
+
+def use_wire(physical_network: str, *, vlan: int, namespace: str, address: str) -> None:
+    """Be a peer on a VLAN of a physical network, in a network namespace of its own."""
+    link = f"wire-{physical_network}"
+    run("ip", "link", "add", f"vlan{vlan}", "link", link, "type", "vlan", "id", str(vlan))
+    _move(f"vlan{vlan}", namespace, address)
+
+
+def _move(link: str, namespace: str, address: str) -> None:
+    run("ip", "netns", "add", namespace)
+    run("ip", "link", "set", link, "netns", namespace)
+    run("ip", "-n", namespace, "address", "add", address, "dev", link)
+    run("ip", "-n", namespace, "link", "set", link, "up")
+
+
+def answers(namespace: str, address: str) -> bool:
+    """Say whether an address answers to one of some pings from a network namespace.
+
+    It tries for three seconds, since a link that was just set up sends a little later.
+    """
+    ping = ["ping", "-q", "-i", "0.2", "-w", "3", "-c", "1", address]
+    return subprocess.run(["ip", "netns", "exec", namespace, *ping]).returncode == 0
+
+
 def wait_for_operstate(netdev: str, wanted: str) -> None:
     """Wait until a link is `up`, that is can send, or `down`."""
     state = NETDEVS / netdev / "operstate"
