@@ -17,7 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("lab")
-            item.add_marker(pytest.mark.timeout(300))  # The first of them boots it.
+            item.add_marker(pytest.mark.timeout(600))  # The first of them boots it.
 
 
 @pytest.fixture(scope="session")

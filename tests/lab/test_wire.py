@@ -80,13 +80,13 @@ def test_a_vf_sends_with_the_tag_that_its_pf_was_told(lab_host_with_vfs: LabHost
     with pytest.raises(WrongOnTheWire, match="VLAN 120"):
         capture.check(MAC, vlan=121, priority=3, since=mark)
 
-    mark = capture.mark()
     call(cards.set_vf, "pf1", 0, vlan=130)
+    mark = capture.mark()
     assert not call(cards.answers, "guest", "198.51.100.2")
     capture.check(MAC, vlan=130, since=mark)
 
-    mark = capture.mark()
     call(cards.set_vf, "pf1", 0, vlan=0)
+    mark = capture.mark()
     assert not call(cards.answers, "guest", "198.51.100.2")
     with pytest.raises(WrongOnTheWire, match="untagged"):
         capture.check(MAC, vlan=130, since=mark)
