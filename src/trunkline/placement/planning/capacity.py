@@ -24,6 +24,7 @@ from trunkline.placement.hosts.structure import BySlot, Profile, Structure
 from trunkline.placement.matching.problem import Place
 from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
 from trunkline.placement.planning.flow_cuts import Fits, Fitting, FlowCuts
+from trunkline.placement.planning.patterns import Exchanges
 from trunkline.placement.planning.resources import Seats, Share, Supply
 from trunkline.placement.reasons.nic_reasons import WHY, nearness
 
@@ -132,6 +133,7 @@ class Counter:
         self._lacking: dict[Fits, bool] = {}  # Whether a class has no device at all.
         self._copies: dict[object, tuple[Copies, object]] = {}
         self._counts: dict[object, Count] = {}
+        self._exchanges = Exchanges()
         self._wanted = [(nic, nic_class(nic)) for nic in request.nics if nic.kind is not None]
         self._near = BySlot(self._nearness)
         self._why: dict[tuple[tuple[int, ...], tuple[int, ...]], Reason] = {}
@@ -278,7 +280,7 @@ class Counter:
             plan = Fit(self._demand, structure, costs)
             site = None if where is None else _site(row)
             # The places are kept, so that no others come to have their number.
-            found = self._copies[key] = Copies(plan.problem((), site)), row.places
+            found = self._copies[key] = Copies(plan.problem((), site), self._exchanges), row.places
         return found[0]
 
     def _supply(self, row: HostRow, seats: Seats) -> Supply:

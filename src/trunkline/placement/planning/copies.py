@@ -24,7 +24,7 @@ from trunkline.placement.planning.cuts import (
     cuts_of_patterns,
 )
 from trunkline.placement.planning.packer import Packed, Packer
-from trunkline.placement.planning.patterns import Pattern, are_laminar, list_patterns
+from trunkline.placement.planning.patterns import Exchanges, Pattern, are_laminar, list_patterns
 from trunkline.placement.planning.resources import Ground, Resource, Seats, Supply, survey
 
 # Of one host, bounds looked at by the search; of hosts that are real, few need more than a hundred.
@@ -128,10 +128,11 @@ def _sum(cut: Cut, units: Mapping[int, int], resources: Sequence[Resource]) -> _
 class Copies:
     """Counts copies of one problem's NICs on hosts that differ from it in their supplies only."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, exchanges: Exchanges | None = None) -> None:
+        """Begin; what was found out of patterns of other problems is of use."""
         self.ground = survey(problem)
         self._mixed = self.ground.mixed
-        self._groups = tuple(_groups(self.ground))
+        self._groups = tuple(_groups(self.ground, exchanges or Exchanges()))
         self._sums = None if self._mixed else _sums(self._groups, self.ground.resources)
         self.steps_used = 0  # By all searches so far.
 
@@ -226,7 +227,7 @@ class Copies:
         return chosen
 
 
-def _groups(ground: Ground) -> Iterator[_Group]:
+def _groups(ground: Ground, exchanges: Exchanges) -> Iterator[_Group]:
     """Part the ways of taking from the host; none if there is no way at all."""
     if ground.is_plain:
         homes = _distinct_homes(ground)
@@ -248,7 +249,7 @@ def _groups(ground: Ground) -> Iterator[_Group]:
             and are_all_cuts_seen(members, reach)
             for home, of_home in enumerate(patterns.of_home)
         )
-        yield _pattern_group(members, reach, is_exact=is_exact)
+        yield _pattern_group(members, reach, exchanges, is_exact=is_exact)
 
 
 def _distinct_homes(ground: Ground) -> list[int]:
@@ -299,13 +300,17 @@ def _relaxed(ground: Ground, patterns: Sequence[Pattern]) -> _Group:
 
 
 def _pattern_group(
-    patterns: Sequence[Pattern], reach: Collection[int], *, is_exact: bool
+    patterns: Sequence[Pattern], reach: Collection[int], exchanges: Exchanges, *, is_exact: bool
 ) -> _Group:
     units = {n: gcd(*(pattern[n] for pattern in patterns)) for n in reach}
     units = {n: unit for n, unit in units.items() if unit > 1}
     group = _Group((), lambda: patterns, is_exact=is_exact, units=units)
     scaled = [tuple(group.in_units(pattern)) for pattern in patterns]
-    return replace(group, cuts=tuple(cuts_of_patterns(scaled, sorted(reach))))
+    return replace(
+        group,
+        cuts=tuple(cuts_of_patterns(scaled, sorted(reach))),
+        is_exact=is_exact or (are_all_cuts_seen(scaled, reach) and exchanges.hold_for(scaled)),
+    )
 
 
 def _is_flow(ground: Ground, home: int, reach: frozenset[int]) -> bool:
