@@ -238,7 +238,7 @@ class Counter:
     def _count(self, row: HostRow, fits: Fits, room: int) -> Count:
         copies = self._copies_of(row, fits)
         seats = self._seats(row)
-        most = copies.count_by_cuts(row.usable, seats)
+        most = copies.count_by_sums(row.usable, seats)
         if most is not None:
             return Count(min(most, room), min(most, room))
         supply = self._supply(row, seats)
