@@ -26,7 +26,7 @@ from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
 from trunkline.placement.planning.flow_cuts import Fits, Fitting, FlowCuts
 from trunkline.placement.planning.patterns import Exchanges
 from trunkline.placement.planning.resources import Seats, Share, Supply
-from trunkline.placement.reasons.nic_reasons import WHY, nearness
+from trunkline.placement.reasons.nic_reasons import WHY, nearness, reach_of
 
 # Of all hosts together, bounds looked at by searches: about a second. Only hosts on which rules
 # cross each other need any, and those in like states share one.
@@ -134,7 +134,8 @@ class Counter:
         self._copies: dict[object, tuple[Copies, object]] = {}
         self._counts: dict[object, Count] = {}
         self._exchanges = Exchanges()
-        self._wanted = [(nic, nic_class(nic)) for nic in request.nics if nic.kind is not None]
+        with_devices = [nic for nic in request.nics if nic.kind is not None]
+        self._wanted = [*dict.fromkeys((reach_of(nic), nic_class(nic)) for nic in with_devices)]
         self._near = BySlot(self._nearness)
         self._why: dict[tuple[tuple[int, ...], tuple[int, ...]], Reason] = {}
         self._steps_left = steps_max
@@ -219,7 +220,7 @@ class Counter:
     def _nearness(self, profile: Profile) -> int:
         """Which NICs want its kind; above these bits, its cabling, too; above those, it fits."""
         count = len(self._wanted)
-        found = [nearness(nic, one, profile) for nic, one in self._wanted]
+        found = [nearness(reach, one, profile) for reach, one in self._wanted]
         return sum(1 << n + step * count for n, near in enumerate(found) for step in range(near))
 
     def _room(self, row: HostRow) -> tuple[int, Reason]:
