@@ -338,17 +338,3 @@ class HostChange:
 
     enabled: bool
     reason: str | None = None  # Why it is disabled; kept until it is enabled.
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolBody:
-    """An agent's first words: the key that all hosts share proves that it may have a token."""
-
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolAnswer:
-    """The host's own token; an older one of the same host is worthless from now on."""
-
-    token: str
