@@ -47,7 +47,7 @@ class Site:
         (self.directory / "compute.toml").write_text(
             'host = "h1"\nstate_dir = "state"\n'
             f'[controller]\nurl = "{self.url}"\nenrolment_key_file = "token"\n'
-            f'[libvirt]\nuri = "{self.libvirt.uri}"\ndomain_type = "qemu"\ndisk_dir = "disks"\n'
+            f'[libvirt]\nuri = "{self.libvirt.uri}"\ndomain_type = "qemu"\nstorage_dir = "guests"\n'
             f'[helper]\nsocket = "helper.sock"\n'
         )
 

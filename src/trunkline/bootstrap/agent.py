@@ -79,8 +79,10 @@ def agent(config_file: Path, host: str | None, simulate: str | None) -> None:
     state = config.state_dir / config.host
     with _alone(state), ExitStack() as stack:
         runner = AgentRunner(RealClock(), Foreground())
-        machine = stack.enter_context(_host(config, simulate, lambda: runner.wake(config.host)))
         token = _token(config, state)
+        machine = stack.enter_context(
+            _host(config, token, simulate, lambda: runner.wake(config.host))
+        )
         transport = stack.enter_context(
             HttpTransport(
                 config.controller_url,
@@ -104,12 +106,12 @@ def agent(config_file: Path, host: str | None, simulate: str | None) -> None:
 
 @contextmanager
 def _host(
-    config: ComputeConfig, simulate: str | None, wake: Callable[[], None]
+    config: ComputeConfig, token: str, simulate: str | None, wake: Callable[[], None]
 ) -> Iterator[AgentHost]:
     """Open what the agent acts on; `wake` is called when it tells of a change."""
     vif_types = load_vif_types()
     if simulate is None:
-        with open_real_host(config, vif_types, on_news=wake) as machine:
+        with open_real_host(config, token, vif_types, on_news=wake) as machine:
             yield machine
         return
     simulated = _simulated_host(config, simulate)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
+from trunkline.agent.images import HttpImages
 from trunkline.agent.loop import AgentHost
 from trunkline.bootstrap.compute_config import ComputeConfig, GivenResources
 from trunkline.cli.context import Failed
@@ -27,12 +28,18 @@ _UNKNOWN_ADDRESS: Final = "127.0.0.1"
 
 @contextmanager
 def open_real_host(
-    config: ComputeConfig, vif_types: VifRegistry, *, on_news: Callable[[], None]
+    config: ComputeConfig, token: str, vif_types: VifRegistry, *, on_news: Callable[[], None]
 ) -> Iterator[AgentHost]:
-    """Open this machine; `on_news` is called, from other threads, when it tells of a change.
+    """Open this machine.
 
     libvirt may be late, or be restarted: the agent then tells that it can't use the host, and
     looks again. Without the helper nothing at all could be done, so that is refused.
+
+    Args:
+        config: What compute.toml says.
+        token: The host's credential, by which images are fetched.
+        vif_types: How NICs are realised.
+        on_news: Called, from other threads, when the machine tells of a change.
 
     Raises:
         Failed: What the agent needs of this machine is not there; the message says what to do.
@@ -49,6 +56,8 @@ def open_real_host(
             f"the agent of a real host needs the extra trunkline[host] ({problem}): {EXTRA_FIX}",
             ExitCode.USAGE,
         ) from problem
+    from trunkline.host.libvirt.image_cache import ImageCache
+    from trunkline.host.libvirt.storage import GIB, LibvirtStorage
     from trunkline.host.linux.kernel import LinuxKernel
     from trunkline.host.linux.resources import read_resources
     from trunkline.host.linux.watch import LinuxWatch
@@ -64,16 +73,30 @@ def open_real_host(
         )
     answer = ask_libvirt(config.libvirt_uri)
     resources = replace(
-        read_resources(config.disk_dir),
+        read_resources(config.storage_dir),
         hypervisor_version=answer.hypervisor_version,
         address=own_address(config.controller_url),
         bridges=dict(config.bridges),
     )
+    disks = config.storage_dir / "disks"
     with ExitStack() as stack:
         # It listens before anything is read, so that nothing changes unheard in between.
         watch = stack.enter_context(LinuxWatch(on_news=on_news))
+        images = HttpImages(
+            config.controller_url,
+            config.host,
+            token,
+            ca_file=None if config.ca_file is None else str(config.ca_file),
+        )
+        stack.callback(images.close)
+        cache = ImageCache(
+            config.storage_dir / "images",
+            bytes_max=config.image_cache_gib * GIB,
+            fetch=images.fetch,
+        )
+        storage = LibvirtStorage(disks, cache, on_news=on_news)
         hypervisor = stack.enter_context(
-            LibvirtHypervisor(config.libvirt_uri, disk_directory=config.disk_dir, on_news=on_news)
+            LibvirtHypervisor(config.libvirt_uri, delete_files=storage.delete, on_news=on_news)
         )
         yield AgentHost(
             name=config.host,
@@ -85,9 +108,10 @@ def open_real_host(
             options=DomainOptions(
                 domain_type=config.domain_type,
                 arch=platform.machine(),
-                disk_directory=str(config.disk_dir),
+                disk_directory=str(disks),
             ),
-            watches=(watch, hypervisor),
+            storage=storage,
+            watches=(watch, hypervisor, storage),
             drift=config.drift,
         )
 
