@@ -24,7 +24,7 @@ from tests.support.world import (
     a_flavor,
     a_network,
 )
-from trunkline.control.hosts import enrol_host, set_enrolment_key
+from trunkline.control.enrolment import enrol_host, set_enrolment_key
 from trunkline.control.identity import caller_from_token
 from trunkline.control.ports import create_port
 from trunkline.control.requests import NicRequest, PortCreate, ServerCreate

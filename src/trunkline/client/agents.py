@@ -10,23 +10,34 @@ from trunkline.client.session import read_answer
 from trunkline.domain.ids import HostName
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.report import HostReport, ReportAck
+from trunkline.wire.enrolment import EnrolAnswer, EnrolBody
 from trunkline.wire.json import encode
-from trunkline.wire.v1 import PREFIX, EnrolAnswer, EnrolBody
+from trunkline.wire.v1 import PREFIX
 
 GRACE_SECONDS: Final = (
     15.0  # What a long poll's answer may take beyond the wait that was asked for.
 )
 
 
-def enrol(url: str, host: HostName, key: str, *, ca_file: str | None = None) -> str:
+def enrol(
+    url: str, host: HostName, key: str, *, token: str | None = None, ca_file: str | None = None
+) -> str:
     """Return a token that speaks for `host`; an earlier one of it is worthless from now on.
 
+    Args:
+        url: Where the service answers.
+        host: The host's name.
+        key: The enrolment key, or an enrolment token.
+        token: The token to be, if the host has made one up and kept it, so that it can ask again
+            when the answer was lost.
+        ca_file: Certificates to trust.
+
     Raises:
-        ApiError: The key is wrong, or the name no host's.
+        ApiError: The key does not let this host enrol, or the name is no host's.
         Unreachable: The service gave no answer.
     """
     with Connection(url, ca_file=ca_file) as connection:
-        reply = connection.request("POST", _path(host, "enrol"), body=encode(EnrolBody(key=key)))
+        reply = connection.request("POST", _path(host, "enrol"), body=encode(EnrolBody(key, token)))
         return read_answer(reply, EnrolAnswer, connection.url).token
 
 

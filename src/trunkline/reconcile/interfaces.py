@@ -29,6 +29,7 @@ class HostRefused(TrunklineError):
     ):
         super().__init__(f"{operation}: {problem}" + (f" ({errno_name})" if errno_name else ""))
         self.operation = operation
+        self.problem = problem
         self.errno_name = errno_name  # E.g. `EBUSY`; empty where there is none (libvirt).
         self.transient = transient  # Trying again unchanged may work (EAGAIN, EBUSY in a reset).
 

@@ -231,6 +231,11 @@ class Hosts:
             update(hosts).where(hosts.c.id == host_id).values(token_hash=token_hash)
         )
 
+    def has_credential(self, name: HostName) -> bool:
+        """Whether a host of this name is known, and its agent was given a credential."""
+        given = select(hosts.c.id).where(hosts.c.name == name, hosts.c.token_hash.is_not(None))
+        return self._connection.scalar(given) is not None
+
     def name_by_token_hash(self, token_hash: str) -> HostName | None:
         """Return the one host whose agent has this credential."""
         name = _BY_TOKEN_HASH.scalar(self._connection, {"wanted": token_hash})

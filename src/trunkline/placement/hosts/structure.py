@@ -81,6 +81,7 @@ class Structure:
     profile_numbers: tuple[int, ...]  # [slot] as the fleet counts profiles.
     family: tuple[int, ...]  # [slot]
     whole: tuple[bool, ...]  # [slot]
+    idle: tuple[int, ...]  # Slots with no device on offer.
 
     @property
     def has_devices(self) -> bool:
@@ -216,7 +217,10 @@ class Structures:
             tuple([slot.family for slot in slots]),
             tuple([slot.whole for slot in slots]),
         )
-        return Structure(slots, found, bridges, numbers, *self.share(family_and_whole))
+        idle = tuple([number for number, slot in enumerate(slots) if not slot.offered])
+        return Structure(
+            slots, found, bridges, numbers, *self.share(family_and_whole), self.share(idle)
+        )
 
     def _slots(self, families: list[KinPools]) -> tuple[tuple[Slot, ...], tuple[Family, ...]]:
         slots: list[Slot] = []

@@ -7,7 +7,7 @@ rules say; else it is an upper bound, and a search packs towards it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice, product
@@ -25,7 +25,7 @@ from trunkline.placement.planning.cuts import (
 )
 from trunkline.placement.planning.packer import Packed, Packer
 from trunkline.placement.planning.patterns import Pattern, are_laminar, list_patterns
-from trunkline.placement.planning.resources import Ground, Supply, survey
+from trunkline.placement.planning.resources import Ground, Resource, Seats, Supply, survey
 
 # Of one host, bounds looked at by the search; of hosts that are real, few need more than a hundred.
 STEPS_MAX: Final = 2_000
@@ -82,6 +82,49 @@ class _Group:
         return self.packer.pack(self.in_units(have), goal, steps_max=steps_max)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """One cut, as what of a host is added up."""
+
+    least: int
+    slots: tuple[int, ...]
+    in_units: tuple[tuple[tuple[int, ...], int], ...] = ()  # Slots, each so many devices at once.
+    nodes: tuple[int, ...] = ()
+
+    def servers(self, usable: Sequence[int], seats: Seats) -> int:
+        """How many servers there is enough for."""
+        total = sum([usable[slot] for slot in self.slots])
+        for slots, unit in self.in_units:
+            total += sum([usable[slot] for slot in slots]) // unit
+        for number, count in seats if self.nodes else ():
+            if number in self.nodes:
+                total += count
+        return total // self.least
+
+
+def _sums(groups: Iterable[_Group], resources: Sequence[Resource]) -> list[list[_Sum]] | None:
+    """The cuts of each group, if they tell all and are about devices and nodes alone."""
+    found = []
+    for group in groups:
+        through = {n for cut in group.cuts for n in cut.resources}
+        if not group.is_exact or any(
+            not resources[n].slots and resources[n].node is None for n in through
+        ):
+            return None
+        found.append([_sum(cut, group.units, resources) for cut in group.cuts])
+    return found
+
+
+def _sum(cut: Cut, units: Mapping[int, int], resources: Sequence[Resource]) -> _Sum:
+    apart = [n for n in cut.resources if units.get(n, 1) > 1]
+    return _Sum(
+        cut.least,
+        tuple(slot for n in cut.resources if n not in apart for slot in resources[n].slots),
+        tuple((resources[n].slots, units[n]) for n in apart),
+        tuple(node for n in cut.resources if (node := resources[n].node) is not None),
+    )
+
+
 class Copies:
     """Counts copies of one problem's NICs on hosts that differ from it in their supplies only."""
 
@@ -89,7 +132,22 @@ class Copies:
         self.ground = survey(problem)
         self._mixed = self.ground.mixed
         self._groups = tuple(_groups(self.ground))
+        self._sums = None if self._mixed else _sums(self._groups, self.ground.resources)
         self.steps_used = 0  # By all searches so far.
+
+    def count_by_cuts(self, usable: Sequence[int], seats: Seats) -> int | None:
+        """Count the copies where the smallest cuts alone tell how many they are, of devices.
+
+        Args:
+            usable: [slot] Devices that the host has.
+            seats: As in a supply.
+        """
+        if self._sums is None:
+            return None
+        total = 0
+        for group in self._sums:
+            total += min([each.servers(usable, seats) for each in group])
+        return total
 
     def count(self, supply: Supply, *, enough: int, steps_max: int = STEPS_MAX) -> Count:
         """Count the copies that fit together.
