@@ -215,7 +215,7 @@ def test_a_port_with_a_name_is_told_by_it_and_its_id(world: TwoNetworks) -> None
     )  # fmt: skip
     (given,) = explain(world, {"port": ports[0].id})["nics"]
     assert (given["nic"], given["said"]) == (ports[0].id, inside)
-    answer = explain(world, *({"port": port.id} for port in ports))
+    answer = explain(world, *({"port": str(port.id)} for port in ports))
     for host in (answer["hosts"][0], answer["hosts"][1]):
         assert [nic["nic"] for nic in host["nics"]] == [port.id for port in ports]
         assert [nic["said"] for nic in host["nics"]] == [inside, outside, nameless]
