@@ -15,6 +15,7 @@ from datetime import datetime
 from trunkline.agent.apply import NoProbe, Probe, apply_steps
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.agent.limits import Limits
+from trunkline.agent.link_hold import LinkHold
 from trunkline.agent.observe import Surroundings, look_around, pfs_concerned, read_host
 from trunkline.agent.report import Offer, Reporter
 from trunkline.agent.standing import Standing
@@ -72,6 +73,7 @@ class Agent:
         self._host_due: datetime | None = None  # Set while the host itself can't be read.
         self._standing = Standing(self.reporter.findings, self._limits)
         self._attempts = self._standing.attempts
+        self._links = LinkHold(self._limits.link_settle)
         self._checked_pf: PciAddress | None = None
         self._domains_seen: frozenset[ServerId] = frozenset()
 
@@ -151,7 +153,7 @@ class Agent:
             self._must_reconcile
             or self._check_due is None
             or self._check_due <= now
-            or any(due <= now for due in self._attempts.dues())
+            or any(due <= now for due in (*self._attempts.dues(), *self._links.dues()))
         )
 
     def _reconcile(self, now: datetime) -> None:
@@ -175,7 +177,7 @@ class Agent:
         self._must_reconcile = False
         done: set[str] = set()
         for _ in range(self._limits.rounds_max):
-            made = self._observe_and_plan(with_check=is_check)
+            made = self._observe_and_plan(now, with_check=is_check)
             if made is None:
                 break
             failed_before = set(self._standing.failures)
@@ -186,16 +188,16 @@ class Agent:
                 self._conclude(made, now, stuck=set())
                 break
         else:
-            made = self._observe_and_plan(with_check=False)
+            made = self._observe_and_plan(now, with_check=False)
             if made is not None:
                 self._conclude(made, now, stuck=done)
         if is_check:
             self._check_due = now + self._limits.check
 
-    def _observe_and_plan(self, *, with_check: bool) -> Plan | None:
+    def _observe_and_plan(self, now: datetime, *, with_check: bool) -> Plan | None:
         host = self._host
         around = look_around(host.kernel, host.hypervisor)
-        self.reporter.inventory = host.offer(around.functions)
+        self.reporter.inventory = self._links.told(host.offer(around.functions), now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
         config = self._config
@@ -316,7 +318,8 @@ class Agent:
             return min(self._host_due, self.reporter.next_due(now), now + self._limits.poll)
         if self._must_reconcile:
             return now
-        dues = [now + self._limits.poll, self.reporter.next_due(now), *self._attempts.dues()]
+        dues = [now + self._limits.poll, self.reporter.next_due(now)]
+        dues += [*self._attempts.dues(), *self._links.dues()]
         if self._check_due is not None:
             dues.append(self._check_due)
         return max(now, min(dues))
