@@ -56,6 +56,15 @@ def test_a_link_that_goes_again_meanwhile_begins_anew() -> None:
     assert seen(hold, 19, link_up=True)
 
 
+def test_a_pf_that_is_taken_out_meanwhile_is_forgotten() -> None:
+    hold = LinkHold(SETTLE)
+    seen(hold, 0, link_up=False)
+    seen(hold, 1, link_up=True)
+    hold.told((), START + timedelta(seconds=2))
+    assert list(hold.dues()) == [], "nobody waits for it"
+    assert seen(hold, 3, link_up=True)
+
+
 @pytest.mark.parametrize(
     "gone", [{"link_up": False}, {"fault": "its firmware is stuck"}, {"driver": None}]
 )

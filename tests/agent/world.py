@@ -31,8 +31,15 @@ from trunkline.domain.server import PowerState
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.machine import PlainRecord
+from trunkline.host.simulated_watch import SimulatedWatch
 from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
-from trunkline.reconcile.report import DeviceCondition, HostReport, ReportAck, ServerCondition
+from trunkline.reconcile.report import (
+    DeviceCondition,
+    DriftPolicy,
+    HostReport,
+    ReportAck,
+    ServerCondition,
+)
 
 IGB, MLX = PF, OTHER_PF
 GPU = PciAddress.parse("0000:c1:00.0")
@@ -135,10 +142,16 @@ class World:
     """The machine, the control plane and the journal outlive each agent."""
 
     def __init__(
-        self, directory: Path, *, machine: Machine | None = None, limits: Limits | None = None
+        self,
+        directory: Path,
+        *,
+        machine: Machine | None = None,
+        limits: Limits | None = None,
+        watched: bool = True,
     ) -> None:
         self.directory = directory
         self.limits = limits
+        self.watched = watched  # Whether agents are told of what changes.
         self.machine = machine or _a_machine(directory)
         self.control = Control()
         self.now = START
@@ -160,7 +173,13 @@ class World:
     def journal_path(self) -> Path:
         return self.directory / "journal.json"
 
-    def an_agent(self, probe: Probe | None = None, files: Files | None = None) -> Agent:
+    def an_agent(
+        self,
+        probe: Probe | None = None,
+        files: Files | None = None,
+        *,
+        drift: DriftPolicy = DriftPolicy.REPAIR,
+    ) -> Agent:
         machine = self.machine.reopened()
         host = AgentHost(
             name=HOST,
@@ -169,6 +188,8 @@ class World:
             resources=RESOURCES,
             offer=lambda functions: tuple(OfferedDevice(function=f) for f in functions.values()),
             vif_types=VIF_TYPES,
+            watches=(SimulatedWatch(machine.kernel, machine.hypervisor),) if self.watched else (),
+            drift=drift,
         )
         journal = JournalFile(self.journal_path, files or UnsyncedFiles())
         return Agent(

@@ -10,6 +10,7 @@ import pytest
 from trunkline.bootstrap.compute_config import load_compute_config
 from trunkline.bootstrap.controller_config import load_controller_config
 from trunkline.bootstrap.toml_reading import InvalidConfig
+from trunkline.reconcile.report import DriftPolicy
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "two-networks"
 
@@ -49,6 +50,12 @@ def test_the_host_is_the_machine_unless_it_is_named(tmp_path: Path) -> None:
     named = written(tmp_path, 'host = "h7"\n' + LEAST)
     assert load_compute_config(named).host == "h7"
     assert load_compute_config(named, host="h8").host == "h8"
+
+
+def test_drift_is_repaired_unless_it_is_to_be_reported_only(tmp_path: Path) -> None:
+    assert load_compute_config(written(tmp_path, LEAST)).drift is DriftPolicy.REPAIR
+    told = load_compute_config(written(tmp_path, 'drift = "report"\n' + LEAST))
+    assert told.drift is DriftPolicy.REPORT
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:

@@ -13,8 +13,11 @@ class Limits:
     poll: timedelta = timedelta(seconds=1)  # Between looks at what the transport has for us.
     heartbeat: timedelta = timedelta(seconds=30)  # The longest silence.
     report_retry: timedelta = timedelta(seconds=2)  # After a report that got no answer.
-    # Domains and one PF in turn are looked at this often for drift: never all PFs at once, since
-    # reading a PF costs as much as it has VFs.
+    # Between two looks at news: a link that flaps must not keep the agent reading all the time. The
+    # first of it is looked at at once.
+    news_gap: timedelta = timedelta(milliseconds=200)
+    # Domains and one PF in turn are looked at this often for what no event told of: never all PFs
+    # at once, since reading a PF costs as much as it has VFs.
     check: timedelta = timedelta(seconds=60)
     # A PF that was out of service has to be well for so long before it is offered again: longer
     # than a switch takes to renegotiate a link, shorter than anybody would wait for.

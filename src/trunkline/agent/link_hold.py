@@ -35,6 +35,9 @@ class LinkHold:
 
     def told(self, inventory: _Inventory, now: datetime) -> _Inventory:
         """Return what is to be told of the inventory that was read at `now`."""
+        for gone in self._out.keys() - {device.function.address for device in inventory}:
+            del self._out[gone]
+            self._well_since.pop(gone, None)
         held = {
             device.function.address: told
             for device in inventory

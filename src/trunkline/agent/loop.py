@@ -16,10 +16,17 @@ from trunkline.agent.apply import NoProbe, Probe, apply_steps
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.agent.limits import Limits
 from trunkline.agent.link_hold import LinkHold
-from trunkline.agent.observe import Surroundings, look_around, pfs_concerned, read_host
+from trunkline.agent.observe import (
+    Surroundings,
+    look_around,
+    pfs_concerned,
+    pfs_read_with,
+    read_host,
+)
 from trunkline.agent.report import Offer, Reporter
 from trunkline.agent.standing import Standing
 from trunkline.agent.transport import Transport, TransportFailed
+from trunkline.agent.unread import Unread
 from trunkline.domain.clock import IdSource
 from trunkline.domain.errors import TrunklineError
 from trunkline.domain.host import HostResources
@@ -27,8 +34,9 @@ from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
-from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel
+from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, Kernel
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
+from trunkline.reconcile.report import DriftPolicy
 from trunkline.reconcile.steps import DefineDomain
 from trunkline.vif.registry import VifRegistry
 
@@ -44,6 +52,8 @@ class AgentHost:
     offer: Offer  # Which functions are on offer, by the operator's device specs.
     vif_types: VifRegistry
     options: DomainOptions = field(default_factory=DomainOptions)
+    watches: tuple[HostWatch, ...] = ()  # Without any, all is found by looking at times.
+    drift: DriftPolicy = DriftPolicy.REPAIR
 
 
 class Agent:
@@ -71,9 +81,10 @@ class Agent:
         self._must_reconcile = True
         self._check_due: datetime | None = None
         self._host_due: datetime | None = None  # Set while the host itself can't be read.
-        self._standing = Standing(self.reporter.findings, self._limits)
+        self._standing = Standing(self.reporter.findings, self._limits, host.drift)
         self._attempts = self._standing.attempts
         self._links = LinkHold(self._limits.link_settle)
+        self._unread = Unread(host.watches, gap=self._limits.news_gap)
         self._checked_pf: PciAddress | None = None
         self._domains_seen: frozenset[ServerId] = frozenset()
 
@@ -96,6 +107,7 @@ class Agent:
         """Do what is due at `now`; return when to be called again, at the latest."""
         if self._remembers(now):
             self._fetch()
+            self._unread.listen()
             if self._has_work(now):
                 self._reconcile(now)
         generation = self._config.generation if self._config else 0
@@ -151,6 +163,7 @@ class Agent:
             return self._host_due <= now
         return (
             self._must_reconcile
+            or self._unread.is_due(now)
             or self._check_due is None
             or self._check_due <= now
             or any(due <= now for due in (*self._attempts.dues(), *self._links.dues()))
@@ -196,23 +209,28 @@ class Agent:
 
     def _observe_and_plan(self, now: datetime, *, with_check: bool) -> Plan | None:
         host = self._host
+        self._unread.listen()
         around = look_around(host.kernel, host.hypervisor)
         self.reporter.inventory = self._links.told(host.offer(around.functions), now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
         config = self._config
         if config is None:
+            self._unread.clear(now)
             return None
         pfs = pfs_concerned(
             around.functions,
             self._standing.open_servers(config, around.domains),
             self._standing.open_releases(config),
         )
+        pfs |= self._pfs_told_of(config, around)
         if with_check:
             pfs |= self._pfs_to_check(config, around)
+        observed = read_host(host.kernel, around, self._journal.current, pfs)
+        self._unread.clear(now)
         return plan(
             config,
-            read_host(host.kernel, around, self._journal.current, pfs),
+            observed,
             vif_types=host.vif_types,
             options=host.options,
             failed=self._standing.undo,
@@ -228,19 +246,21 @@ class Agent:
             self._standing.forget_settled()
         self._journal.save(replace(journal, boot_id=around.boot_id))
 
-    def _pfs_to_check(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
-        """Return the PF whose turn it is to be looked at for drift, and those it can't be without.
+    def _pfs_told_of(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
+        """Return the PFs in use that the machine told of."""
+        if self._unread.news.everything:
+            return pfs_concerned(around.functions, config.servers, ())
+        return pfs_read_with(self._unread.news.pfs, around.functions, config.servers)
 
-        A server is compared as a whole: one with VFs on two PFs needs both of them read.
-        """
+    def _pfs_to_check(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
+        """Return the PF whose turn it is to be looked at for drift that no event told of."""
         used = sorted(pfs_concerned(around.functions, config.servers, ()))
         if not used:
             return frozenset()
         last = self._checked_pf
         later = [pf for pf in used if last is None or last < pf]
         self._checked_pf = (later or used)[0]
-        of_server = (pfs_concerned(around.functions, [each], ()) for each in config.servers)
-        return frozenset(pf for pfs in of_server if self._checked_pf in pfs for pf in pfs)
+        return pfs_read_with({self._checked_pf}, around.functions, config.servers)
 
     # Applying
 
@@ -260,7 +280,7 @@ class Agent:
         """
         blocked: set[PciAddress] = set()
         for unit in made.units:
-            if not unit.steps:
+            if not unit.steps or self._standing.is_left_alone(unit):
                 continue
             if self._attempts.is_due(unit, now) and not unit.devices & blocked:
                 yield unit
@@ -304,6 +324,8 @@ class Agent:
 
     def _conclude(self, made: Plan, now: datetime, *, stuck: set[str]) -> None:
         assert self._config is not None
+        for unit in self._standing.newly_left_alone(made):
+            self._note_drifts(unit, repaired=False)
         failed_before = set(self._standing.failures)
         self._standing.conclude(self._config, made, now, stuck=stuck)
         given_up_now = self._standing.failures.keys() != failed_before
@@ -320,6 +342,5 @@ class Agent:
             return now
         dues = [now + self._limits.poll, self.reporter.next_due(now)]
         dues += [*self._attempts.dues(), *self._links.dues()]
-        if self._check_due is not None:
-            dues.append(self._check_due)
+        dues += [due for due in (self._check_due, self._unread.due) if due is not None]
         return max(now, min(dues))

@@ -48,6 +48,19 @@ def pfs_concerned(
     return frozenset(found)
 
 
+def pfs_read_with(
+    pfs: Collection[PciAddress],
+    functions: Mapping[PciAddress, PciFunction],
+    servers: Collection[ServerConfig],
+) -> frozenset[PciAddress]:
+    """Return those of `pfs` that `servers` have VFs of, and the PFs they can't be compared without.
+
+    A server is compared as a whole: one with VFs on two PFs needs both of them read.
+    """
+    of_server = (pfs_concerned(functions, [each], ()) for each in servers)
+    return frozenset(pf for used in of_server if not used.isdisjoint(pfs) for pf in used)
+
+
 def read_host(
     kernel: Kernel, around: Surroundings, journal: Journal, pfs: Collection[PciAddress]
 ) -> HostState:

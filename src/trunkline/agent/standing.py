@@ -14,7 +14,7 @@ from trunkline.domain.server import PowerState
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.observed import DomainPower, DomainState
 from trunkline.reconcile.plan import Outcome, Plan, Undo, Unit, UnitKind
-from trunkline.reconcile.report import DeviceCondition, ServerCondition
+from trunkline.reconcile.report import DeviceCondition, DriftFact, DriftPolicy, ServerCondition
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,15 @@ class Failure:
 class Standing:
     """Settled, failed, or neither. All of it can be lost: a new run finds out again."""
 
-    def __init__(self, findings: Findings, limits: Limits) -> None:
+    def __init__(
+        self, findings: Findings, limits: Limits, drift: DriftPolicy = DriftPolicy.REPAIR
+    ) -> None:
         self.attempts = AttemptBook(limits)
         self.failures: dict[ServerId, Failure] = {}
         self.is_settled = False
         self._findings = findings
+        self._drift = drift
+        self._left_alone: dict[ServerId, tuple[DriftFact, ...]] = {}  # Settled ones, but for that.
         self._servers: dict[ServerId, ServerConfig] = {}  # Settled ones.
         self._releases: set[HeldDevice] = set()  # Settled ones.
         self._defined_here: set[ServerId] = set()  # Unknown to libvirt before; never settled.
@@ -52,6 +56,9 @@ class Standing:
                 # What was told of its devices was told of a refused server: they are looked at
                 # again for whatever is wanted of them now.
                 self._releases -= set(failure.server.held_devices)
+        for server_id in list(self._left_alone):
+            if servers.get(server_id) != self._servers.get(server_id):
+                del self._left_alone[server_id]
         self._releases &= set(self.releases(config))
         self._findings.keep_only(config)
         self.is_settled = False
@@ -60,6 +67,7 @@ class Standing:
         """Look at everything again."""
         self._servers.clear()
         self._releases.clear()
+        self._left_alone.clear()
 
     def releases(self, config: HostConfig) -> list[HeldDevice]:
         """List the devices to be taken back, those of failed servers among them."""
@@ -95,6 +103,32 @@ class Standing:
         known = self._servers.get(unit.server.id) if unit.server else None
         return known is not None and known != unit.server
 
+    def is_left_alone(self, unit: Unit) -> bool:
+        """Whether `unit` would put right what is to be reported only.
+
+        What a run finds at its first look may as well be a change of the configuration that came
+        while no agent ran: that is made so under either policy.
+        """
+        return (
+            self._drift is DriftPolicy.REPORT
+            and bool(unit.drifts)
+            and unit.server is not None
+            and self._servers.get(unit.server.id) == unit.server
+        )
+
+    def newly_left_alone(self, made: Plan) -> list[Unit]:
+        """Note what is left alone; return the units of which that was not known."""
+        news = []
+        for unit in made.units:
+            if unit.server is None or unit.outcome is Outcome.UNSEEN:
+                continue
+            known = self._left_alone.pop(unit.server.id, None)
+            if self.is_left_alone(unit):
+                self._left_alone[unit.server.id] = unit.drifts
+                if unit.drifts != known:
+                    news.append(unit)
+        return news
+
     def note_definition(self, server_id: ServerId) -> None:
         """Note that libvirt did not know this server, and is told of it now."""
         self._defined_here.add(server_id)
@@ -112,6 +146,7 @@ class Standing:
         undo = Undo.FORGET if never_ran else Undo.STOP
         self.failures[unit.server.id] = Failure(unit.server, reason, undo)
         self._servers.pop(unit.server.id, None)
+        self._left_alone.pop(unit.server.id, None)
 
     def fail_refused(self, made: Plan) -> None:
         """Give up the servers that the plan itself refuses."""
@@ -136,6 +171,7 @@ class Standing:
         self.is_settled = (
             not self.failures
             and not any(unit.kind is UnitKind.REMOVE for unit in made.units)
+            and not self._left_alone
             and all(self._servers.get(server.id) == server for server in config.servers)
             and self._releases.issuperset(config.releases)
         )
@@ -155,6 +191,8 @@ class Standing:
         server = unit.server
         assert server is not None
         if server.id in self.failures or unit.outcome in (Outcome.UNSEEN, Outcome.FENCED):
+            return
+        if self.is_left_alone(unit):
             return
         if unit.outcome is Outcome.SETTLED:
             self._servers[server.id] = server

@@ -39,6 +39,7 @@ from trunkline.domain.host import HostResources
 from trunkline.domain.numa import with_memory
 from trunkline.host.fleet import find_fleet, load_fleet
 from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
+from trunkline.host.simulated_watch import ChangeTeller
 from trunkline.vif.registry import load_vif_types
 
 log = structlog.get_logger()
@@ -92,17 +93,19 @@ def agent(config_file: Path, host: str | None, simulate: str) -> None:
                 vif_types=load_vif_types(),
                 device_specs=config.device_specs,
                 resources=_resources(config, simulated),
+                drift=config.drift,
                 probe=_probe(),
             )
             # Waited for, not handled: a handler that sets what the same thread waits for can meet
             # it in the middle of beginning to wait, and neither would ever go on. Threads inherit
             # the mask.
             signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-            runner.start([(config.host, one)])
-            sys.stdout.write(f"agent of {config.host} serves {config.controller_url}\nready\n")
-            sys.stdout.flush()
-            signal.sigwait(_ENDING)
-            runner.stop()
+            with ChangeTeller({config.host: simulated.state_files}, runner.wake):
+                runner.start([(config.host, one)])
+                sys.stdout.write(f"agent of {config.host} serves {config.controller_url}\nready\n")
+                sys.stdout.flush()
+                signal.sigwait(_ENDING)
+                runner.stop()
 
 
 @contextmanager

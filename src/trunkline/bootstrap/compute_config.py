@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -17,6 +17,7 @@ from trunkline.domain.device_spec import DeviceSpec
 from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_device_specs
 from trunkline.domain.host import COUNT_MAX
 from trunkline.domain.ids import HostName, PhysicalNetwork
+from trunkline.reconcile.report import DriftPolicy
 
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _IFNAME_BYTES_MAX: Final = 15  # IFNAMSIZ less the final NUL, linux/if.h.
@@ -45,6 +46,7 @@ class _File(_Table, frozen=True, kw_only=True):
     controller: _Controller
     state_dir: _Name
     host: _Name | None = None
+    drift: Literal["repair", "report"] = "repair"
     bridges: dict[str, str] = msgspec.field(default_factory=dict)
     resources: _Resources = _Resources()
     device_spec: list[dict[str, Any]] = msgspec.field(default_factory=list)
@@ -71,6 +73,7 @@ class ComputeConfig:
     device_specs: tuple[DeviceSpec, ...]
     bridges: Mapping[PhysicalNetwork, str]  # For `normal` ports.
     resources: GivenResources = field(default_factory=GivenResources)
+    drift: DriftPolicy = DriftPolicy.REPAIR
 
 
 def load_compute_config(path: Path, *, host: str | None = None) -> ComputeConfig:
@@ -118,6 +121,7 @@ def load_compute_config(path: Path, *, host: str | None = None) -> ComputeConfig
             memory_mib=file.resources.memory_mib,
             disk_gib=file.resources.disk_gib,
         ),
+        drift=DriftPolicy(file.drift),
     )
 
 

@@ -15,6 +15,8 @@ from trunkline.bootstrap.real import RandomIds
 from trunkline.domain.device_spec import DeviceSpec, Offering
 from trunkline.domain.host import HostResources
 from trunkline.host.simulated_host import SimulatedHost
+from trunkline.host.simulated_watch import SimulatedWatch
+from trunkline.reconcile.report import DriftPolicy
 from trunkline.vif.registry import VifRegistry
 
 # Whoever runs these agents wakes them when there is news; looking for it every second besides
@@ -30,6 +32,7 @@ def simulated_agent(
     vif_types: VifRegistry,
     device_specs: Sequence[DeviceSpec] | None = None,
     resources: HostResources | None = None,
+    drift: DriftPolicy = DriftPolicy.REPAIR,
     probe: Probe | None = None,
 ) -> Agent:
     """Make the agent of a simulated host.
@@ -41,6 +44,7 @@ def simulated_agent(
         vif_types: How NICs are realised.
         device_specs: What is on offer; None: what the host's fleet file says.
         resources: What the host gives to servers; None: likewise.
+        drift: What is done about devices that were changed behind its back.
         probe: Told of each point that the agent reaches.
     """
     specs = host.device_specs if device_specs is None else device_specs
@@ -51,6 +55,8 @@ def simulated_agent(
         resources=resources or host.resources,
         offer=Offering(specs),
         vif_types=vif_types,
+        watches=(SimulatedWatch(host.kernel, host.hypervisor),),
+        drift=drift,
     )
     return Agent(
         agent_host,

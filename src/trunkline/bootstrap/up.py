@@ -36,7 +36,8 @@ from trunkline.control.networking import IdRange, Networking
 from trunkline.control.services import Services, make_services
 from trunkline.domain.ids import HostName, PhysicalNetwork
 from trunkline.host.fleet import Fleet, find_fleet, load_fleet, shipped_fleets
-from trunkline.host.simulated_host import create_hosts, open_host
+from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
+from trunkline.host.simulated_watch import ChangeTeller
 from trunkline.netdrivers.builtin import PhysicalNetworkDriver, TunnelDriver
 from trunkline.store.schema import open_store
 
@@ -160,8 +161,12 @@ def _run(
         set_enrolment_key(svc, directory.enrolment_key(ids))
         logins = new_logins(directory, svc, listener.url)
         _make_known(svc, fleet.host_names)
-        runner.start(_agents(directory, svc, [n for n in fleet.host_names if n not in external]))
-        with background_tasks(svc):
+        hosts = [
+            open_host(directory.hosts, name) for name in fleet.host_names if name not in external
+        ]
+        runner.start(_agents(directory, svc, hosts))
+        changes = ChangeTeller({host.name: host.state_files for host in hosts}, runner.wake)
+        with background_tasks(svc), changes:
             serve(
                 svc,
                 wakeups,
@@ -177,15 +182,15 @@ def _run(
 
 
 def _agents(
-    directory: DataDirectory, svc: Services, names: Iterable[HostName]
+    directory: DataDirectory, svc: Services, hosts: Iterable[SimulatedHost]
 ) -> Iterator[tuple[HostName, Agent]]:
     transport = LocalTransport(svc)
-    for name in names:
+    for host in hosts:
         yield (
-            name,
+            host.name,
             simulated_agent(
-                open_host(directory.hosts, name),
-                journal=directory.hosts / name / "journal.json",
+                host,
+                journal=directory.hosts / host.name / "journal.json",
                 transport=transport,
                 vif_types=svc.vif_types,
             ),

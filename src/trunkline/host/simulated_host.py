@@ -44,6 +44,11 @@ class SimulatedHost:
     device_specs: tuple[DeviceSpec, ...]
     resources: HostResources
 
+    @property
+    def state_files(self) -> tuple[Path, ...]:
+        """What is replaced whenever something of the host changes."""
+        return self.kernel.path, self.hypervisor.path
+
 
 def create_hosts(fleet: Fleet, directory: Path, *, only: Collection[str] | None = None) -> int:
     """Make the hosts of `fleet` that `directory` does not have yet; return how many.

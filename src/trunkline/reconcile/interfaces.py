@@ -1,4 +1,4 @@
-"""Kernel and Hypervisor: what the agent needs of a machine. `host` implements them.
+"""Kernel, Hypervisor and HostWatch: what the agent needs of a machine. `host` implements them.
 
 Every method may raise `HostRefused` when the machine says no. Writes are counted and logged by the
 fake, outside the agent, so that quietness can be proved.
@@ -7,6 +7,7 @@ fake, outside the agent, so that quietness can be proved.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from trunkline.domain.device import PciFunction
@@ -95,4 +96,39 @@ class Hypervisor(Protocol):
 
     def undefine(self, server_id: ServerId) -> None:
         """Forget a domain that is shut off, and delete its disk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostNews:
+    """What a machine told by itself. It says where to look, never what is there now."""
+
+    # PFs of which something was told: an event of their own netdev, or of a VF's; driver, carrier.
+    pfs: frozenset[PciAddress] = frozenset()
+    domains: bool = False  # A libvirt domain came, went, or changed its state.
+    everything: bool = False  # Events were lost, or PCI functions came or went: read all again.
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was told."""
+        return not (self.pfs or self.domains or self.everything)
+
+    def __or__(self, other: HostNews) -> HostNews:
+        """Return what either tells."""
+        return HostNews(
+            pfs=self.pfs | other.pfs,
+            domains=self.domains or other.domains,
+            everything=self.everything or other.everything,
+        )
+
+
+class HostWatch(Protocol):
+    """Listens to one machine, from before the first `take`.
+
+    Who implements it is given an `on_news()` at construction, and calls it from a thread of its
+    own whenever `take` has something that it had not, so that the agent is woken.
+    """
+
+    def take(self) -> HostNews:
+        """Return what was told since last asked. Never blocks, and never raises."""
         ...

@@ -53,6 +53,16 @@ class ServerFact:
     reason: str = ""
 
 
+class DriftPolicy(enum.Enum):
+    """What an agent does about devices of a running guest that were changed behind its back.
+
+    It is told in either case.
+    """
+
+    REPAIR = "repair"
+    REPORT = "report"  # Left as found, until the server's configuration changes or a new run.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftFact:
     """Something that was as desired, was found otherwise, and what was done about it."""
