@@ -107,11 +107,11 @@ def test_an_agent_tells_of_a_cable_that_is_pulled_and_of_one_plugged_in_that_hol
         ]
 
     world.machine.kernel.set_carrier(IGB, up=False)
-    world.run(agent, seconds=61)
+    world.run(agent, seconds=2)
     assert told() == [True, False]
     world.machine.kernel.set_carrier(IGB, up=True)
-    world.run(agent, seconds=61)
+    world.run(agent, seconds=5)
     assert told() == [True, False], "it was seen a moment ago"
-    world.run(agent, seconds=11)
+    world.run(agent, seconds=10)
     assert told() == [True, False, True]
     assert world.writes() == []
