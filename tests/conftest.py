@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.clients",
     "tests.support.libvirt_schemas",
+    "tests.support.libvirtd",
     "tests.support.durability.fixtures",
 ]
 
@@ -46,6 +47,7 @@ SYSTEM_FIXTURES = frozenset({
     "postgres_cluster",
     "libvirt_domain_schema",
     "libvirt_network_schema",
+    "private_libvirtd",
     "shim_library",  # behind `run_under_shim`
 })  # fmt: skip
 SLOW_FIXTURES = frozenset({"openstack_bin", "response_schemas"})

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +45,40 @@ NEEDS = (
         "the C library's headers, for the same shim",
         lambda: Path("/usr/include/stdio.h").exists(),
     ),
+    Need(
+        "libvirt-dev",
+        "libvirt's headers: its Python bindings are published as source only",
+        lambda: Path("/usr/include/libvirt/libvirt.h").exists(),
+    ),
+    Need("pkg-config", "finds those headers", lambda: has_program("pkg-config")),
+    Need(
+        "python3-dev",
+        "Python's headers, for the same bindings",
+        lambda: (Path(sysconfig.get_paths()["include"]) / "Python.h").exists(),
+    ),
+    Need(
+        "libvirt-daemon",
+        "a libvirtd of the tests' own starts real guests",
+        lambda: has_program("libvirtd"),
+    ),
+    Need(
+        "libvirt-daemon-driver-qemu",
+        "libvirtd's part that starts QEMU",
+        lambda: any(Path("/usr/lib").glob("*/libvirt/connection-driver/libvirt_driver_qemu.so")),
+    ),
+    Need("libvirt-clients", "virsh, for the same tests", lambda: has_program("virsh")),
+    Need(
+        "qemu-system-x86",
+        "the guests; they are emulated, KVM is not needed",
+        lambda: has_program("qemu-system-x86_64"),
+    ),
+    Need("qemu-utils", "qemu-img, which makes their disks", lambda: has_program("qemu-img")),
 )
 
 
 def has_program(name: str) -> bool:
-    """Say whether `name` is on PATH."""
-    return shutil.which(name) is not None
+    """Say whether `name` is on PATH, or where programs for root are."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
 
 
 def install(packages: list[str]) -> None:
@@ -74,7 +103,7 @@ def main() -> None:
         install([need.package for need in missing])
         missing = [need for need in missing if not need.is_met()]
     if missing:
-        lines = [f"  {need.package:<12} {need.reason}" for need in missing]
+        lines = [f"  {need.package:<26} {need.reason}" for need in missing]
         packages = " ".join(need.package for need in missing)
         sys.exit(
             "The tests need Debian packages that are not installed:\n"

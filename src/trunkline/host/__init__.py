@@ -1,1 +1,1 @@
-"""Hands on the machine: the only place that knows pyroute2, sysfs and libvirt; and the fake."""
+"""Hands on the machine: the only place that knows netlink, sysfs and libvirt; and the fakes."""

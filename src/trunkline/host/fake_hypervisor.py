@@ -115,7 +115,9 @@ class FakeHypervisor:
             for server_id, other in held.state.domains.items():
                 if (server_id == domain.server_id) != (other.name == domain.name):
                     raise self._refuse(
-                        held, command, f"domain '{other.name}' is already defined with {server_id}"
+                        held,
+                        command,
+                        f"domain '{other.name}' already exists with uuid {server_id}",
                     )
             planted = self._planted(held, "define", command)
             record = held.state.domains.setdefault(

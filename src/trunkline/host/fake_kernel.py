@@ -21,6 +21,7 @@ from trunkline.host import faults, machine
 from trunkline.host.driver_data import Attempt, Setting, is_ignored, refusal_of, split
 from trunkline.host.faults import Fault, FewerVfs, PfUnreadable
 from trunkline.host.machine import VFIO, KernelState, PfRecord, VfRecord, refused
+from trunkline.host.refusals import errno_name
 from trunkline.host.state_file import LogEntry, StateFile
 from trunkline.reconcile.interfaces import HostRefused
 
@@ -266,7 +267,7 @@ class FakeKernel:
                     raise refused(getattr(errno, planted.errno))
             except OSError as refusal:
                 number = refusal.errno or errno.EIO
-            result = machine.errno_name(number) if number else "OK"
+            result = errno_name(number) if number else "OK"
             held.commit(by=self._by, command=command, result=result)
         if number:
             raise _host_refused(command, number, planted=planted is not None)
@@ -284,7 +285,7 @@ def _host_refused(command: str, number: int | None, *, planted: bool = False) ->
     return HostRefused(
         command,
         os.strerror(number),
-        errno_name=machine.errno_name(number),
+        errno_name=errno_name(number),
         # EBUSY is for ever where the kernel's own rules give it; a planted one passes.
         transient=number == errno.EAGAIN or (planted and number == errno.EBUSY),
     )

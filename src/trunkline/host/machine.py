@@ -95,11 +95,6 @@ def boot_id(state: KernelState) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"trunkline boot {state.boots} of {state.name}"))
 
 
-def errno_name(number: int) -> str:
-    """The name that kernel sources use; 95 has two in Python."""
-    return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode[number]
-
-
 def refused(number: int) -> OSError:
     """Make the error of a refused system call."""
     return OSError(number, os.strerror(number))

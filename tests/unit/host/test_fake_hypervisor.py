@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.machines import PF, Machine, fake_machine
-from tests.contract.test_hypervisor import (
+from tests.contract.domains import (
     MAC,
     ORIGINAL,
     VF0,
-    A,
     domain_xml,
     hostdev_nic,
     macvtap_nic,
 )
+from tests.contract.guests import A
+from tests.contract.machines import PF, Machine, fake_machine
 from trunkline.domain.ether import ZERO_MAC
 from trunkline.domain.vf import VfChange
 from trunkline.host.faults import RefuseNext
@@ -262,4 +262,18 @@ def test_every_operation_can_be_refused_before_or_after_it_is_done(
         assert (domain and domain.power) == powers[name][applied]
         if not applied:
             act()
+    assert hypervisor.domains() == {}
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        "<!DOCTYPE d [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>" + domain_xml(),
+        domain_xml("<interface type='direct'><source dev='eth0' mode='bridge'/></interface>"),
+    ],
+)
+def test_what_is_not_simulated_is_refused(tmp_path: Path, xml: str) -> None:
+    hypervisor = fake_machine(tmp_path).hypervisor
+    with pytest.raises(HostRefused):
+        hypervisor.define(xml)
     assert hypervisor.domains() == {}

@@ -1,0 +1,157 @@
+"""LibvirtHypervisor: `reconcile.interfaces.Hypervisor` and `HostWatch` on a real libvirt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+import libvirt
+
+from trunkline.domain.ids import ServerId
+from trunkline.host.libvirt.link import Link
+from trunkline.host.libvirt.reading import UnreadableDomain, read_domain
+from trunkline.reconcile.interfaces import HostNews, HostRefused
+from trunkline.reconcile.observed import DomainPower, DomainState
+
+READ_SECONDS: Final = 30.0  # libvirt's own limit for a lock that another job holds.
+# vfio pins all of a guest's memory before it starts, and destroy waits for QEMU to give it back:
+# minutes for the largest guests.
+CHANGE_SECONDS: Final = 180.0
+
+_POWERS: Final[Mapping[int, DomainPower]] = {
+    libvirt.VIR_DOMAIN_NOSTATE: DomainPower.SHUT_OFF,
+    libvirt.VIR_DOMAIN_RUNNING: DomainPower.RUNNING,
+    libvirt.VIR_DOMAIN_BLOCKED: DomainPower.RUNNING,
+    libvirt.VIR_DOMAIN_PAUSED: DomainPower.PAUSED,
+    libvirt.VIR_DOMAIN_SHUTDOWN: DomainPower.RUNNING,  # On its way, and still holds its devices.
+    libvirt.VIR_DOMAIN_SHUTOFF: DomainPower.SHUT_OFF,
+    libvirt.VIR_DOMAIN_CRASHED: DomainPower.CRASHED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: DomainPower.RUNNING,  # Its guest sleeps, as it wished to.
+}
+
+
+class LibvirtHypervisor:
+    """Domains of one libvirt. Satisfies `Hypervisor` and `HostWatch`; see there.
+
+    libvirtd may be restarted at any time: calls meanwhile are refused as transient, guests go on,
+    and `on_news` is called when it went, so that the agent looks again.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        disk_directory: Path,
+        on_news: Callable[[], None] = lambda: None,
+        read_seconds: float = READ_SECONDS,
+        change_seconds: float = CHANGE_SECONDS,
+    ) -> None:
+        self._link = Link(uri, on_news=on_news)
+        self._disks = disk_directory
+        self._read_seconds = read_seconds
+        self._change_seconds = change_seconds
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._link.close()
+
+    def take(self) -> HostNews:
+        """See `HostWatch.take`."""
+        return self._link.take_news()
+
+    # Reading
+
+    def domains(self) -> Mapping[ServerId, DomainState]:
+        """See `Hypervisor.domains`."""
+        operation = "virsh list --all"
+        found = self._link.call(operation, _read_all, seconds=self._read_seconds)
+        states = {}
+        for name, xml, power in found:
+            try:
+                state = read_domain(xml, power)
+            except UnreadableDomain as problem:
+                raise HostRefused(
+                    f"virsh dumpxml {name}", f"{problem}; mend it with `virsh edit {name}`"
+                ) from problem
+            if state is not None:
+                states[state.server_id] = state
+        return states
+
+    # Writing
+
+    def define(self, xml: str) -> None:
+        """See `Hypervisor.define`. What libvirt's schema does not know is refused, not ignored."""
+        flags = libvirt.VIR_DOMAIN_DEFINE_VALIDATE
+
+        def act(connection: Any) -> None:
+            connection.defineXMLFlags(xml, flags)
+
+        self._link.call("virsh define", act, seconds=self._read_seconds)
+
+    def start_paused(self, server_id: ServerId) -> None:
+        """See `Hypervisor.start_paused`."""
+        flags = libvirt.VIR_DOMAIN_START_PAUSED
+        self._change("virsh start --paused", server_id, lambda it: it.createWithFlags(flags))
+
+    def resume(self, server_id: ServerId) -> None:
+        """See `Hypervisor.resume`."""
+        self._change("virsh resume", server_id, lambda it: it.resume())
+
+    def destroy(self, server_id: ServerId) -> None:
+        """See `Hypervisor.destroy`."""
+        self._change("virsh destroy", server_id, lambda it: it.destroy())
+
+    def undefine(self, server_id: ServerId) -> None:
+        """See `Hypervisor.undefine`.
+
+        The disk goes first: as long as there is the domain, a crash in between is made good.
+        """
+        flags = (
+            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        )
+        operation = f"virsh undefine {server_id} --remove-all-storage"
+
+        def act(domain: Any) -> None:
+            if domain.isActive():
+                raise HostRefused(operation, "domain is running; stop it first")
+            for path in self._disks.glob(f"{server_id}*"):
+                path.unlink(missing_ok=True)
+            domain.undefineFlags(flags)
+
+        self._change("virsh undefine", server_id, act)
+
+    def _change(self, command: str, server_id: ServerId, act: Callable[[Any], object]) -> None:
+        def find_and_act(connection: Any) -> None:
+            act(connection.lookupByUUIDString(server_id))
+
+        self._link.call(f"{command} {server_id}", find_and_act, seconds=self._change_seconds)
+
+
+def _read_all(connection: Any) -> list[tuple[str, str, DomainPower]]:
+    """Return name, live XML and power of every domain, ours or not."""
+    found = []
+    for domain in connection.listAllDomains(0):
+        try:
+            power = _power(*domain.state())
+            found.append((domain.name(), domain.XMLDesc(0), power))
+        except libvirt.libvirtError as problem:
+            # It went between one call and the next.
+            if problem.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                raise
+    return found
+
+
+def _power(state: int, reason: int) -> DomainPower:
+    if state == libvirt.VIR_DOMAIN_SHUTOFF and reason == libvirt.VIR_DOMAIN_SHUTOFF_CRASHED:
+        return DomainPower.CRASHED
+    return _POWERS.get(state, DomainPower.RUNNING)

@@ -1,0 +1,242 @@
+"""Every PCI function of the machine, read from sysfs anew each time.
+
+What can't change while a function exists (what it is, where it sits, its IDs) is read once; only
+the rest costs time. A function that goes and comes back gets a new inode in sysfs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.pci import PciAddress
+from trunkline.host.linux import sysfs
+
+VFIO: Final = "vfio-pci"
+_NETWORK_CLASS: Final = 0x02  # Base class of network controllers, InfiniBand among them.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fixed:
+    """What stays as it is while the function exists."""
+
+    inode: int
+    address: PciAddress
+    device: str  # Its directory.
+    kind: DeviceKind
+    vendor_id: str
+    product_id: str
+    is_network: bool
+    numa_node: int | None
+    iommu_group: int | None
+    pf_name: str | None = None  # VF only.
+    vf_index: int | None = None  # VF only.
+    serial: str | None = None  # PF only.
+
+
+@dataclass(frozen=True, slots=True)
+class _Changing:
+    """What may be another with each reading."""
+
+    driver: str | None
+    ifname: str | None
+    pf_driver: str | None
+
+
+class Inventory:
+    """Reads functions, and remembers what can't change."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        permanent_mac: Callable[[int], MacAddress | None],
+        serial: Callable[[PciAddress], str | None],
+    ) -> None:
+        """Set up; nothing is read yet.
+
+        Args:
+            root: Where sysfs is mounted.
+            permanent_mac: Asks for the permanent MAC of a netdev, by its index.
+            serial: Asks for the serial number of the card that a PF sits on.
+        """
+        self._devices = str(root / sysfs.DEVICES)
+        self._permanent_mac = permanent_mac
+        self._serial = serial
+        self._fixed: dict[str, _Fixed] = {}
+        self._built: dict[str, tuple[_Fixed, _Changing, PciFunction]] = {}
+        self._macs: dict[tuple[int, str], MacAddress | None] = {}
+        self._own_drivers: dict[str, str] = {}  # By PF: its last one that was not vfio-pci.
+
+    def device(self, address: PciAddress) -> str:
+        """Return the directory of a function."""
+        return f"{self._devices}/{address}"
+
+    def pf_driver(self, pf: PciAddress) -> str | None:
+        """Return the driver whose VF operations apply to the VFs of `pf`."""
+        name = str(pf)
+        driver = sysfs.find_link_name(f"{self.device(pf)}/driver")
+        if driver is None or driver == VFIO:
+            return self._own_drivers.get(name)
+        self._own_drivers[name] = driver
+        return driver
+
+    def read(self) -> dict[PciAddress, PciFunction]:
+        """Read every function, in the order of their addresses.
+
+        Raises:
+            OSError: sysfs can't be read.
+            BadContent: A file in it is not as documented.
+        """
+        self._fixed = self._read_fixed()
+        vf_counts: dict[str, int] = {}
+        for fixed in self._fixed.values():
+            if fixed.pf_name is not None:
+                vf_counts[fixed.pf_name] = vf_counts.get(fixed.pf_name, 0) + 1
+        pf_drivers = {
+            name: self.pf_driver(fixed.address)
+            for name, fixed in self._fixed.items()
+            if fixed.kind is DeviceKind.PF
+        }
+        found: dict[PciAddress, PciFunction] = {}
+        for name, fixed in self._fixed.items():
+            pf_driver = pf_drivers.get(fixed.pf_name or name)
+            changing = _read_changing(fixed, pf_driver)
+            if fixed.kind is DeviceKind.PF:
+                function = self._pf(fixed, changing, vf_counts.get(name, 0))
+            else:
+                function = self._vf_or_plain(name, fixed, changing)
+            found[fixed.address] = function
+        self._built = {name: self._built[name] for name in self._fixed if name in self._built}
+        return found
+
+    def _read_fixed(self) -> dict[str, _Fixed]:
+        with os.scandir(self._devices) as entries:
+            inodes = {entry.name: entry.inode() for entry in entries}
+        indexes: dict[str, dict[str, int]] = {}  # By PF, by VF.
+        found: dict[str, _Fixed] = {}
+        for name in sorted(inodes):
+            known = self._fixed.get(name)
+            if known is not None and known.inode == inodes[name] and not _may_differ(known):
+                found[name] = known
+                continue
+            try:
+                fixed = self._look_at(name, inodes[name], indexes)
+            except OSError as problem:
+                if problem.errno not in sysfs.GONE:
+                    raise
+                continue
+            if fixed is not None:
+                found[name] = fixed
+        return found
+
+    def _look_at(self, name: str, inode: int, indexes: dict[str, dict[str, int]]) -> _Fixed | None:
+        """Read a function that was not seen before; None if it is about to come or go."""
+        device = f"{self._devices}/{name}"
+        address = PciAddress.parse(name)
+        pf_name = sysfs.find_link_name(f"{device}/physfn")
+        kind, vf_index, serial = DeviceKind.PLAIN, None, None
+        if pf_name is not None:
+            kind = DeviceKind.VF
+            if pf_name not in indexes:
+                names = sysfs.vf_names(f"{self._devices}/{pf_name}")
+                indexes[pf_name] = {vf: index for index, vf in names.items()}
+            vf_index = indexes[pf_name].get(name)
+            if vf_index is None:
+                return None
+        elif _is_there(f"{device}/sriov_totalvfs"):
+            kind = DeviceKind.PF
+            serial = self._serial(address) if _is_there(f"{device}/vpd") else None
+        numa_node = sysfs.find_int(f"{device}/numa_node")
+        group = sysfs.find_link_name(f"{device}/iommu_group")
+        return _Fixed(
+            inode=inode,
+            address=address,
+            device=device,
+            kind=kind,
+            vendor_id=sysfs.read_pci_id(f"{device}/vendor"),
+            product_id=sysfs.read_pci_id(f"{device}/device"),
+            is_network=sysfs.read_class(f"{device}/class") >> 16 == _NETWORK_CLASS,
+            numa_node=None if numa_node is None or numa_node < 0 else numa_node,
+            iommu_group=int(group) if group is not None and group.isdecimal() else None,
+            pf_name=pf_name,
+            vf_index=vf_index,
+            serial=serial,
+        )
+
+    def _vf_or_plain(self, name: str, fixed: _Fixed, changing: _Changing) -> PciFunction:
+        known = self._built.get(name)
+        if known is not None and known[0] is fixed and known[1] == changing:
+            return known[2]
+        function = PciFunction(
+            address=fixed.address,
+            kind=fixed.kind,
+            vendor_id=fixed.vendor_id,
+            product_id=fixed.product_id,
+            numa_node=fixed.numa_node,
+            iommu_group=fixed.iommu_group,
+            driver=changing.driver,
+            ifname=changing.ifname,
+            pf_address=None if fixed.pf_name is None else PciAddress.parse(fixed.pf_name),
+            vf_index=fixed.vf_index,
+            pf_driver=changing.pf_driver,
+        )
+        self._built[name] = (fixed, changing, function)
+        return function
+
+    def _pf(self, fixed: _Fixed, changing: _Changing, vf_count: int) -> PciFunction:
+        netdev = None if changing.ifname is None else f"{fixed.device}/net/{changing.ifname}"
+        link_up = netdev is not None and sysfs.find_text(f"{netdev}/carrier") == "1"
+        speed = sysfs.find_int(f"{netdev}/speed") if link_up else None
+        return PciFunction(
+            address=fixed.address,
+            kind=fixed.kind,
+            vendor_id=fixed.vendor_id,
+            product_id=fixed.product_id,
+            numa_node=fixed.numa_node,
+            iommu_group=fixed.iommu_group,
+            driver=changing.driver,
+            ifname=changing.ifname,
+            mac=None if netdev is None else self._mac(fixed, netdev),
+            vf_count=vf_count,
+            vf_count_max=sysfs.find_int(f"{fixed.device}/sriov_totalvfs") or 0,
+            link_up=link_up,
+            speed_mbps=speed if speed is not None and speed > 0 else None,
+            serial=fixed.serial,
+            pf_driver=changing.pf_driver,
+        )
+
+    def _mac(self, fixed: _Fixed, netdev: str) -> MacAddress | None:
+        index = sysfs.find_text(f"{netdev}/ifindex")
+        if index is None or not index.isdecimal():
+            return None
+        key = (fixed.inode, index)
+        if key not in self._macs:
+            self._macs[key] = self._permanent_mac(int(index))
+        return self._macs[key]
+
+
+def _may_differ(known: _Fixed) -> bool:
+    """Whether more of a function has come since it was looked at.
+
+    The kernel makes a VF first, and its link to its PF after that.
+    Source: Linux drivers/pci/iov.c, pci_iov_add_virtfn().
+    """
+    return known.kind is DeviceKind.PLAIN and _is_there(f"{known.device}/physfn")
+
+
+def _is_there(path: str) -> bool:
+    return os.path.lexists(path)  # Path follows links in Python 3.11
+
+
+def _read_changing(fixed: _Fixed, pf_driver: str | None) -> _Changing:
+    ifname = None
+    if fixed.is_network:
+        names = sysfs.netdevs(fixed.device)
+        ifname = names[0] if names else None
+    return _Changing(sysfs.find_link_name(f"{fixed.device}/driver"), ifname, pf_driver)

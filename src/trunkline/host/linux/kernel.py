@@ -1,0 +1,172 @@
+"""LinuxKernel: the kernel of this machine, as the agent sees it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from trunkline.domain.device import PciFunction
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import VfChange, VfSettings
+from trunkline.domain.vf_capabilities import VfCapabilities, vf_capabilities
+from trunkline.host.linux import sysfs
+from trunkline.host.linux.inventory import Inventory
+from trunkline.host.linux.link_messages import VfReading
+from trunkline.host.linux.netlink import Malformed
+from trunkline.host.linux.rtnetlink import KernelRtnetlink, Rtnetlink, read_link
+from trunkline.host.linux.vpd import VpdMalformed, parse_vpd
+from trunkline.host.privileged.interfaces import PrivilegedWrites
+from trunkline.host.refusals import host_refused
+from trunkline.reconcile.interfaces import HostRefused
+
+_log = structlog.get_logger(__name__)
+
+SYSFS: Final = Path("/sys")
+PROC: Final = Path("/proc")
+
+
+class LinuxKernel:
+    """Satisfies `reconcile.interfaces.Kernel`. Reads as anybody may; writes through `writes`."""
+
+    def __init__(
+        self,
+        writes: PrivilegedWrites,
+        *,
+        rtnetlink: Rtnetlink | None = None,
+        sysfs_root: Path = SYSFS,
+        proc_root: Path = PROC,
+        capabilities: Callable[[str | None], VfCapabilities] = vf_capabilities,
+    ) -> None:
+        """Set up; nothing is read yet.
+
+        Args:
+            writes: Who does what needs root.
+            rtnetlink: Another one than the kernel's, for tests.
+            sysfs_root: Where sysfs is mounted.
+            proc_root: Where proc is mounted.
+            capabilities: Says what a driver can set for its VFs.
+        """
+        self._writes = writes
+        self._rtnetlink = rtnetlink or KernelRtnetlink()
+        self._proc = proc_root
+        self._capabilities = capabilities
+        self._inventory = Inventory(
+            sysfs_root, permanent_mac=self._permanent_mac, serial=self._serial
+        )
+
+    def boot_id(self) -> str:
+        """See `Kernel.boot_id`."""
+        path = self._proc / "sys/kernel/random/boot_id"
+        try:
+            return path.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as problem:
+            raise HostRefused(f"cat {path}", str(problem)) from problem
+
+    def functions(self) -> Mapping[PciAddress, PciFunction]:
+        """See `Kernel.functions`."""
+        try:
+            return self._inventory.read()
+        except sysfs.BadContent as problem:
+            raise HostRefused("read PCI functions from sysfs", str(problem)) from problem
+        except OSError as problem:
+            raise host_refused(f"read {problem.filename or 'sysfs'}", problem) from problem
+
+    def vf_settings(self, pf: PciAddress) -> Mapping[int, VfSettings]:
+        """See `Kernel.vf_settings`.
+
+        A VF whose VLAN has another protocol than 802.1Q is left out: `VfSettings` can't say what
+        it is like.
+        """
+        operation = f"ip -d link show dev {pf}"
+        try:
+            operation = f"ip -d link show dev {self._ifname(pf)}"
+            link = read_link(self._rtnetlink, self._ifindex(pf), with_vfs=True)
+        except Malformed as problem:
+            raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
+        except OSError as problem:
+            raise host_refused(operation, problem) from problem
+        can = self._capabilities(self._inventory.pf_driver(pf))
+        return {
+            index: settings_of(reading, can)
+            for index, reading in sorted(link.vfs.items())
+            if reading.vlan_is_802_1q
+        }
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        """See `Kernel.set_vf`."""
+        self._writes.set_vf(pf, vf_index, change)
+
+    def set_vf_count(self, pf: PciAddress, count: int) -> None:
+        """See `Kernel.set_vf_count`."""
+        self._writes.set_vf_count(pf, count)
+
+    def rename_netdev(self, old: str, new: str) -> None:
+        """See `Kernel.rename_netdev`."""
+        self._writes.rename_netdev(old, new)
+
+    def _ifname(self, pf: PciAddress) -> str:
+        return pf_ifname(self._inventory.device(pf))
+
+    def _ifindex(self, pf: PciAddress) -> int:
+        return pf_ifindex(self._inventory.device(pf))
+
+    def _permanent_mac(self, ifindex: int) -> MacAddress | None:
+        try:
+            return read_link(self._rtnetlink, ifindex).permanent_mac
+        except OSError as refusal:
+            if refusal.errno == errno.ENODEV:
+                return None
+            raise
+        except Malformed as problem:
+            operation = f"ip link show dev (index {ifindex})"
+            raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
+
+    def _serial(self, pf: PciAddress) -> str | None:
+        """Ask for the serial number; a card that does not tell it has none."""
+        try:
+            return parse_vpd(self._writes.read_vpd(pf)).serial
+        except (HostRefused, VpdMalformed) as problem:
+            _log.info("vpd unreadable", pf=str(pf), problem=str(problem))
+            return None
+
+
+def pf_ifname(device: str) -> str:
+    """Return the netdev of the PF in the directory `device`; ENODEV if there is none."""
+    names = sysfs.netdevs(device)
+    if not names:
+        there = os.path.isdir(device)  # noqa: PTH112
+        problem = "it has no netdev on this host" if there else "there is no such PCI function"
+        raise OSError(errno.ENODEV, problem)
+    return names[0]
+
+
+def pf_ifindex(device: str) -> int:
+    """Return the index of the netdev of the PF in the directory `device`; ENODEV: none."""
+    index = sysfs.find_int(f"{device}/net/{pf_ifname(device)}/ifindex")
+    if index is None:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+    return index
+
+
+def settings_of(reading: VfReading, can: VfCapabilities) -> VfSettings:
+    """Return a VF's settings; None for those that the driver does not have.
+
+    A driver without spoof check or trust says so. Of link state and rates the kernel tells 0,
+    `auto` and no limit, whether the driver has them or not: there `can` decides.
+    """
+    return VfSettings(
+        mac=reading.mac,
+        vlan_id=reading.vlan_id,
+        vlan_qos=reading.vlan_qos,
+        spoof_check=reading.spoof_check,
+        trust=reading.trust,
+        link_state=reading.link_state if can.link_states else None,
+        min_tx_rate_mbps=reading.min_tx_rate_mbps if can.min_tx_rate else None,
+        max_tx_rate_mbps=reading.max_tx_rate_mbps if can.max_tx_rate else None,
+    )

@@ -1,0 +1,45 @@
+"""PrivilegedWrites: everything for which root is needed, one method an operation."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import VfChange
+
+
+class PrivilegedWrites(Protocol):
+    """Every method may raise `HostRefused`. All but the last four: see `Kernel`."""
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        """See `Kernel.set_vf`."""
+        ...
+
+    def set_vf_count(self, pf: PciAddress, count: int) -> None:
+        """See `Kernel.set_vf_count`; returns when the VFs have come."""
+        ...
+
+    def rename_netdev(self, old: str, new: str) -> None:
+        """See `Kernel.rename_netdev`."""
+        ...
+
+    def bind_driver(self, address: PciAddress, driver: str | None) -> None:
+        """Take a function from its driver and give it to `driver`; None: to no driver."""
+        ...
+
+    def read_vpd(self, address: PciAddress) -> bytes:
+        """Read the vital product data of a function, which only root may."""
+        ...
+
+    def set_bridge_vlan(
+        self, ifname: str, vlan_id: int, *, untagged: bool = False, member: bool = True
+    ) -> None:
+        """Let a port of a bridge carry a VLAN, or no longer; `untagged`: as its own, untagged."""
+        ...
+
+    def set_fdb_entry(
+        self, ifname: str, mac: MacAddress, *, vlan_id: int | None = None, present: bool = True
+    ) -> None:
+        """Add or remove a static entry of a netdev's own forwarding table (`fdb … self`)."""
+        ...

@@ -1,0 +1,116 @@
+"""Hypervisors that the contract suite of guests without devices runs on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from tests.contract.machines import fake_machine
+from tests.support.libvirtd import PrivateLibvirt
+from tests.support.waiting import wait_until
+from trunkline.domain.ids import ServerId
+from trunkline.host.fake_hypervisor import FakeHypervisor
+from trunkline.reconcile.interfaces import Hypervisor
+
+if TYPE_CHECKING:
+    from trunkline.host.libvirt.hypervisor import LibvirtHypervisor
+
+A = ServerId(str(UUID(int=0xA)))
+B = ServerId(str(UUID(int=0xB)))
+
+
+class GuestSite(ABC):
+    """A hypervisor without domains, and what its guests and its operator can do to it."""
+
+    hypervisor: Hypervisor
+    domain_type: str
+    numa_node: str  # One that the machine has, and its CPUs.
+    numa_cpus: str
+    bridge = "br-phy1"
+
+    @abstractmethod
+    def power_off_guest(self, server_id: ServerId) -> None:
+        """Have the guest shut itself down."""
+
+    @abstractmethod
+    def crash_guest(self, server_id: ServerId) -> None:
+        """End the guest's process."""
+
+
+class FakeSite(GuestSite):
+    """A simulated machine's libvirt."""
+
+    domain_type = "kvm"
+    numa_node, numa_cpus = "1", "4-7,12-15"
+
+    def __init__(self, directory: Path) -> None:
+        self.machine = fake_machine(directory)
+        self.hypervisor: FakeHypervisor = self.machine.hypervisor
+
+    def power_off_guest(self, server_id: ServerId) -> None:
+        self.hypervisor.power_off_guest(server_id)
+
+    def crash_guest(self, server_id: ServerId) -> None:
+        self.hypervisor.crash_guest(server_id)
+
+
+class LibvirtSite(GuestSite):
+    """A libvirtd of the tests' own, with guests that QEMU emulates."""
+
+    domain_type = "qemu"
+    numa_node = "0"
+
+    def __init__(self, libvirtd: PrivateLibvirt, disks: Path) -> None:
+        self.libvirtd = libvirtd
+        self.disks = disks
+        cpulist = Path("/sys/devices/system/node/node0/cpulist")
+        self.numa_cpus = cpulist.read_text().strip()
+        self._made: list[LibvirtHypervisor] = []
+        self.hypervisor: LibvirtHypervisor = self.connect()
+        libvirtd.run("ip", "link", "add", self.bridge, "type", "bridge", check=False)
+        libvirtd.run("ip", "link", "set", self.bridge, "up")
+
+    def connect(self, *, uri: str | None = None, **options: Any) -> LibvirtHypervisor:
+        """Return another `LibvirtHypervisor` on it."""
+        from trunkline.host.libvirt.hypervisor import LibvirtHypervisor
+
+        made = LibvirtHypervisor(uri or self.libvirtd.uri, disk_directory=self.disks, **options)
+        self._made.append(made)
+        return made
+
+    def power_off_guest(self, server_id: ServerId) -> None:
+        # The same way out of QEMU as a guest's ACPI power-off: it ends with a SHUTDOWN event.
+        self.libvirtd.virsh("qemu-monitor-command", server_id, "--hmp", "quit", check=False)
+        self._wait_stopped(server_id)
+
+    def crash_guest(self, server_id: ServerId) -> None:
+        name = self.hypervisor.domains()[server_id].name
+        self.libvirtd.kill_guest(name)
+        self._wait_stopped(server_id)
+
+    def _wait_stopped(self, server_id: ServerId) -> None:
+        wait_until(
+            lambda: not self.hypervisor.domains()[server_id].power.has_guest, "the guest has ended"
+        )
+
+    def clean(self) -> None:
+        """Leave no domain behind."""
+        for uuid in self.libvirtd.virsh("list", "--all", "--uuid").stdout.split():
+            self.libvirtd.virsh("destroy", uuid, check=False)
+            self.libvirtd.virsh("undefine", uuid, "--nvram")
+        for made in self._made:
+            made.close()
+
+
+@contextmanager
+def libvirt_site(libvirtd: PrivateLibvirt, disks: Path) -> Iterator[LibvirtSite]:
+    """Have the site, and clean up after it."""
+    site = LibvirtSite(libvirtd, disks)
+    try:
+        yield site
+    finally:
+        site.clean()

@@ -1,0 +1,137 @@
+"""LibvirtHypervisor on a libvirtd that goes away, hangs, and tells of its guests."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.domains import domain_xml
+from tests.contract.guests import A, LibvirtSite, libvirt_site
+from tests.support.libvirtd import PrivateLibvirt
+from tests.support.waiting import wait_until
+from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.observed import DomainPower
+
+
+@pytest.fixture
+def site(private_libvirtd: PrivateLibvirt, tmp_path: Path) -> Iterator[LibvirtSite]:
+    with libvirt_site(private_libvirtd, tmp_path) as made:
+        yield made
+
+
+def run(site: LibvirtSite) -> None:
+    site.hypervisor.define(domain_xml(domain_type="qemu"))
+    site.hypervisor.start_paused(A)
+    site.hypervisor.resume(A)
+
+
+def take_all(site: LibvirtSite, woken: threading.Event) -> None:
+    """Take what was told until nothing more comes of what the test did itself."""
+    wait_until(woken.is_set, "news of the start")
+    while woken.wait(0.5):
+        woken.clear()
+        site.hypervisor.take()
+
+
+@pytest.fixture
+def woken(site: LibvirtSite) -> threading.Event:
+    """Set whenever the hypervisor has news."""
+    event = threading.Event()
+    site.hypervisor = site.connect(on_news=event.set)
+    return event
+
+
+@pytest.mark.parametrize("how", ["power off", "crash"])
+def test_a_guest_that_ends_is_told_by_event(
+    site: LibvirtSite, woken: threading.Event, how: str
+) -> None:
+    run(site)
+    take_all(site, woken)
+    assert site.hypervisor.take().is_empty
+    if how == "crash":
+        site.crash_guest(A)
+    else:
+        site.power_off_guest(A)
+    assert woken.wait(10)
+    news = site.hypervisor.take()
+    assert news.domains
+    assert not news.everything
+    assert site.hypervisor.take().is_empty
+
+
+def test_guests_outlive_a_libvirtd_that_is_killed_and_the_next_one_is_listened_to(
+    site: LibvirtSite, woken: threading.Event
+) -> None:
+    run(site)
+    take_all(site, woken)
+    site.libvirtd.kill()
+    assert woken.wait(10), "a lost connection is news"
+    assert site.hypervisor.take().domains
+    woken.clear()
+    with pytest.raises(HostRefused, match="systemctl start libvirtd") as refused:
+        site.hypervisor.domains()
+    assert refused.value.transient
+    site.libvirtd.start()
+    assert site.hypervisor.domains()[A].power is DomainPower.RUNNING
+    woken.clear()
+    site.power_off_guest(A)
+    assert woken.wait(10), "the new connection listens as well"
+
+
+def test_a_libvirtd_that_hangs_holds_nobody_up(site: LibvirtSite) -> None:
+    run(site)
+    hypervisor = site.connect(read_seconds=0.1, change_seconds=0.1)
+    site.libvirtd.freeze()
+    try:
+        for act in (hypervisor.domains, lambda: hypervisor.destroy(A)):
+            with pytest.raises(HostRefused, match=r"did not answer within 0\.1 s") as refused:
+                act()
+            assert refused.value.transient
+        before = threading.active_count()
+        for _ in range(20):
+            with pytest.raises(HostRefused, match="did not answer"):
+                hypervisor.domains()
+        assert threading.active_count() - before <= 8, "threads that hang are bounded"
+    finally:
+        site.libvirtd.thaw()
+    # What was asked for before may come to pass late; all calls come back.
+    wait_until(lambda: not site.hypervisor.domains()[A].power.has_guest, "the late destroy")
+    hypervisor = site.connect()
+    assert hypervisor.domains()[A].power is DomainPower.SHUT_OFF
+
+
+def test_a_libvirt_that_is_not_there_is_told_with_the_remedy(
+    site: LibvirtSite, tmp_path: Path
+) -> None:
+    nowhere = site.connect(uri=f"qemu:///system?socket={tmp_path}/none")
+    with pytest.raises(HostRefused, match="start libvirt") as refused:
+        nowhere.domains()
+    assert refused.value.transient
+    assert str(tmp_path) in str(refused.value)
+
+
+def test_what_the_schema_does_not_know_is_refused_and_not_ignored(site: LibvirtSite) -> None:
+    typo = "<interface type='bridge'><source bridge='br-phy1'/><vlans><tag id='5'/></vlans>"
+    with pytest.raises(HostRefused, match="virsh define"):
+        site.hypervisor.define(domain_xml(f"{typo}</interface>", domain_type="qemu"))
+
+
+def test_a_domain_of_ours_that_nobody_can_read_is_named(site: LibvirtSite) -> None:
+    site.hypervisor.define(
+        domain_xml(domain_type="qemu").replace("boot-number='1'", "boot-number='one'")
+    )
+    with pytest.raises(HostRefused, match="virsh edit a"):
+        site.hypervisor.domains()
+
+
+def test_undefine_deletes_the_disks_of_that_server_alone(site: LibvirtSite) -> None:
+    site.hypervisor.define(domain_xml(domain_type="qemu"))
+    ours, other = site.disks / f"{A}.qcow2", site.disks / "other.qcow2"
+    ours.touch()
+    other.touch()
+    site.hypervisor.undefine(A)
+    assert not ours.exists()
+    assert other.exists()

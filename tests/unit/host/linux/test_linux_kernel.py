@@ -1,0 +1,226 @@
+"""LinuxKernel and DirectWrites over a tree and an rtnetlink that are made up."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.support.sysfs_trees import Tree
+from tests.unit.host.linux.link_bytes import Vf, new_link
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import LinkState, VfChange
+from trunkline.domain.vf_capabilities import VfCapabilities
+from trunkline.host.linux.kernel import LinuxKernel
+from trunkline.host.linux.link_messages import RTM_GETLINK, RTM_SETLINK
+from trunkline.host.linux.netlink import Malformed
+from trunkline.host.privileged.direct import DirectWrites
+from trunkline.reconcile.interfaces import HostRefused
+
+PF = PciAddress.parse("0000:05:00.0")
+ABLE = VfCapabilities(link_states=frozenset(LinkState), min_tx_rate=True, max_tx_rate=True)
+
+
+@dataclass
+class ScriptedRtnetlink:
+    """Answers every request with the same link, or the same refusal."""
+
+    link: bytes = b""
+    refusal: OSError | Malformed | None = None
+    requests: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def exchange(self, type_: int, payload: bytes, *, flags: int = 0) -> list[memoryview]:
+        self.requests.append((type_, payload))
+        if self.refusal is not None:
+            raise self.refusal
+        return [memoryview(self.link)] if type_ == RTM_GETLINK else []
+
+
+@dataclass
+class QuietNews:
+    """Nothing ever happens, or what `then` does, once."""
+
+    then: Callable[[], None] | None = None
+
+    def wait(self, seconds: float) -> bool:
+        if self.then is None:
+            return False
+        happens, self.then = self.then, None
+        happens()
+        return True
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    tree = Tree(tmp_path / "sys")
+    tree.add(
+        str(PF), product="0x10c9", driver="igb", netdevs={"eth2": {"ifindex": "7", "carrier": "1"}}
+    )
+    tree.make_pf(str(PF))
+    return tree
+
+
+def kernel_of(
+    tree: Tree,
+    rtnetlink: ScriptedRtnetlink,
+    *,
+    able: VfCapabilities = ABLE,
+    news: QuietNews | None = None,
+) -> LinuxKernel:
+    writes = DirectWrites(
+        rtnetlink=rtnetlink, sysfs_root=tree.root, listen=lambda: nullcontext(news or QuietNews())
+    )
+    return LinuxKernel(
+        writes,
+        rtnetlink=rtnetlink,
+        sysfs_root=tree.root,
+        proc_root=tree.root.parent / "proc",
+        capabilities=lambda _driver: able,
+    )
+
+
+def refused(act: Callable[[], object]) -> HostRefused:
+    with pytest.raises(HostRefused) as caught:
+        act()
+    return caught.value
+
+
+def test_the_boot_is_the_kernels(tree: Tree) -> None:
+    path = tree.root.parent / "proc/sys/kernel/random/boot_id"
+    kernel = kernel_of(tree, ScriptedRtnetlink())
+    assert str(path) in str(refused(kernel.boot_id))
+    path.parent.mkdir(parents=True)
+    path.write_text("c0ffee\n")
+    assert kernel.boot_id() == "c0ffee"
+
+
+def test_all_vfs_are_read_with_one_request(tree: Tree) -> None:
+    rtnetlink = ScriptedRtnetlink(new_link([Vf(0), Vf(1, vlan=5, spoof_check=1, trust=1)]))
+    found = kernel_of(tree, rtnetlink).vf_settings(PF)
+    assert [type_ for type_, _ in rtnetlink.requests] == [RTM_GETLINK]
+    assert (found[0].spoof_check, found[0].trust) == (None, None)
+    assert (found[1].vlan_id, found[1].spoof_check, found[1].trust) == (5, True, True)
+    assert (found[1].link_state, found[1].min_tx_rate_mbps) == (LinkState.AUTO, 0)
+
+
+def test_of_what_a_driver_can_not_do_its_zero_is_not_believed(tree: Tree) -> None:
+    rtnetlink = ScriptedRtnetlink(new_link([Vf(0, spoof_check=1, trust=0)]))
+    found = kernel_of(tree, rtnetlink, able=VfCapabilities()).vf_settings(PF)[0]
+    assert (found.link_state, found.min_tx_rate_mbps, found.max_tx_rate_mbps) == (None, None, None)
+    assert (found.spoof_check, found.trust) == (True, False)
+
+
+def test_a_vf_with_a_vlan_of_another_protocol_is_not_said_to_have_that_vlan(tree: Tree) -> None:
+    rtnetlink = ScriptedRtnetlink(new_link([Vf(0), Vf(1, vlan=5, protocol=0x88A8)]))
+    assert list(kernel_of(tree, rtnetlink).vf_settings(PF)) == [0]
+
+
+def test_settings_of_one_vf_are_written_with_one_request(tree: Tree) -> None:
+    rtnetlink = ScriptedRtnetlink()
+    change = VfChange(mac=MacAddress.parse("02:00:00:00:00:0a"), vlan_id=5, vlan_qos=0, trust=True)
+    kernel_of(tree, rtnetlink).set_vf(PF, 1, change)
+    assert [type_ for type_, _ in rtnetlink.requests] == [RTM_SETLINK]
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "transient"),
+    [
+        (errno.EINVAL, "EINVAL", False),
+        (errno.EOPNOTSUPP, "EOPNOTSUPP", False),
+        (errno.EPERM, "EPERM", False),
+        (errno.EAGAIN, "EAGAIN", True),
+        (errno.EBUSY, "EBUSY", True),
+    ],
+)
+def test_a_refusal_names_command_errno_and_the_drivers_words(
+    tree: Tree, number: int, name: str, transient: bool
+) -> None:
+    rtnetlink = ScriptedRtnetlink(refusal=OSError(number, "so the driver says"))
+    refusal = refused(lambda: kernel_of(tree, rtnetlink).set_vf(PF, 1, VfChange(trust=True)))
+    assert str(refusal) == f"ip link set eth2 vf 1 trust on: so the driver says ({name})"
+    assert (refusal.errno_name, refusal.transient) == (name, transient)
+
+
+def test_an_answer_that_can_not_be_read_is_a_refusal(tree: Tree) -> None:
+    rtnetlink = ScriptedRtnetlink(link=b"short")
+    assert "rtnetlink" in str(refused(lambda: kernel_of(tree, rtnetlink).vf_settings(PF)))
+
+
+def test_a_pf_that_is_gone_or_has_no_netdev_is_enodev(tree: Tree) -> None:
+    kernel = kernel_of(tree, ScriptedRtnetlink(new_link()))
+    nowhere = PciAddress.parse("0000:ff:00.0")
+    for act in (
+        lambda: kernel.vf_settings(nowhere),
+        lambda: kernel.set_vf(nowhere, 0, VfChange(trust=True)),
+        lambda: kernel.set_vf_count(nowhere, 1),
+    ):
+        assert refused(act).errno_name == "ENODEV"
+    (tree.device(str(PF)) / "net").rename(tree.root / "elsewhere")
+    assert "no netdev" in str(refused(lambda: kernel.vf_settings(PF)))
+
+
+def test_a_bad_file_is_a_refusal_that_names_it(tree: Tree) -> None:
+    (tree.device(str(PF)) / "vendor").write_text("none")
+    refusal = refused(kernel_of(tree, ScriptedRtnetlink(new_link())).functions)
+    assert f"{PF}/vendor" in str(refusal)
+
+
+def make_vfs(tree: Tree, *, driver: str | None) -> None:
+    for index in range(2):
+        tree.add(f"0000:05:10.{index}", driver=driver)
+        tree.make_vf(f"0000:05:10.{index}", of=str(PF), index=index)
+
+
+def test_vfs_that_come_late_are_waited_for(tree: Tree) -> None:
+    news = QuietNews(then=lambda: make_vfs(tree, driver="igbvf"))
+    kernel = kernel_of(tree, ScriptedRtnetlink(new_link()), news=news)
+    kernel.set_vf_count(PF, 2)
+    assert kernel.functions()[PF].vf_count == 2
+    assert news.then is None
+
+
+def test_vfs_that_never_come_are_told(tree: Tree) -> None:
+    kernel = kernel_of(tree, ScriptedRtnetlink(new_link()))
+    refusal = refused(lambda: kernel.set_vf_count(PF, 2))
+    assert "the kernel says 2 VFs, and 0 came" in str(refusal)
+    assert refusal.transient
+
+
+def test_a_driver_that_enables_fewer_vfs_is_found_out_by_counting(tree: Tree) -> None:
+    make_vfs(tree, driver=None)  # Of 5 that are asked for.
+
+    def says_two() -> None:
+        (tree.device(str(PF)) / "sriov_numvfs").write_text("2\n")
+
+    news = QuietNews(then=says_two)
+    kernel = kernel_of(tree, ScriptedRtnetlink(new_link()), news=news)
+    kernel.set_vf_count(PF, 5)
+    assert kernel.functions()[PF].vf_count == 2
+
+
+def test_a_function_without_sriov_has_no_vf_count(tree: Tree) -> None:
+    tree.add("0000:00:1f.0")
+    kernel = kernel_of(tree, ScriptedRtnetlink(new_link()))
+    refusal = refused(lambda: kernel.set_vf_count(PciAddress.parse("0000:00:1f.0"), 2))
+    assert (refusal.errno_name, refusal.transient) == ("EOPNOTSUPP", False)
+    assert "no SR-IOV" in str(refusal)
+
+
+def test_a_serial_number_that_can_not_be_read_is_none(tree: Tree) -> None:
+    (tree.device(str(PF)) / "vpd").write_bytes(b"\xff" * 64)
+    assert kernel_of(tree, ScriptedRtnetlink(new_link())).functions()[PF].serial is None
+    (tree.device(str(PF)) / "vpd").write_bytes(b"\x90\x07\x00SN\x04AB12\x78")
+    assert kernel_of(tree, ScriptedRtnetlink(new_link())).functions()[PF].serial == "AB12"
+
+
+def test_a_driver_that_is_not_loaded_takes_no_function(tree: Tree) -> None:
+    writes = DirectWrites(rtnetlink=ScriptedRtnetlink(), sysfs_root=tree.root)
+    refusal = refused(lambda: writes.bind_driver(PF, "vfio-pci"))
+    assert "modprobe vfio-pci" in str(refusal)
+    assert (tree.device(str(PF)) / "driver").readlink().name == "igb"
+    writes.bind_driver(PF, "igb")  # It has it.
