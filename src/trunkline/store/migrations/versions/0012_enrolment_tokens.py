@@ -1,6 +1,6 @@
 """Tokens that let one host enrol, once.
 
-Revision ID: 0013
+Revision ID: 0012
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0012"
+down_revision = "0011"
 
 
 def upgrade() -> None:
