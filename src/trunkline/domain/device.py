@@ -13,6 +13,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf_capabilities import capability_attributes
 
 PHYSICAL_NETWORK_TAG = "physical_network"
+VFS_MAX = 2**16 - 1  # TotalVFs is a 16-bit register.
 SWITCH_TAG = "switch"  # The top-of-rack switch at the other end of the cable.
 VFIO_DRIVER = "vfio-pci"  # What a function is bound to while a guest has it.
 
