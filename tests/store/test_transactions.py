@@ -252,7 +252,7 @@ def test_one_that_failed_by_what_came_to_nothing_does_not_fail(sqlite_store: Sto
 
     def needs_the_last(tx: Transaction) -> str:
         put("begun")(tx)
-        if tx.settings.get("last") is not None:
+        if tx.settings.find("last") is not None:
             raise NotFound("setting", "last")
         return put("last")(tx)
 
