@@ -30,6 +30,7 @@ class DomainOptions:
     domain_type: str = "kvm"  # `qemu` where there is no KVM.
     arch: str = "x86_64"
     disk_directory: str = "/var/lib/trunkline/disks"
+    console_directory: str | None = None  # Where consoles are written to; None: nowhere.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ def define(
         devices.append(vif_type.interface(vif_request(nic)))
     for held in server.devices:
         devices.append(hostdev(held.address))
-    etree.SubElement(etree.SubElement(devices, "console", type="pty"), "target", type="serial")
+    devices.append(_console(server, options))
     # vfio pins all of a guest's memory, so there is nothing for a balloon to give back.
     pinned = bool(server.held_devices)
     etree.SubElement(devices, "memballoon", model="none" if pinned else "virtio")
@@ -145,6 +146,16 @@ def _add(parent: _Element, tag: str, text: str) -> _Element:
     element = etree.SubElement(parent, tag)
     element.text = text
     return element
+
+
+def _console(server: ServerConfig, options: DomainOptions) -> _Element:
+    """Return a serial console; what the guest says on it is kept beside it, whoever listens."""
+    console = etree.Element("console", type="pty")
+    if options.console_directory is not None:
+        path = f"{options.console_directory}/{server.id}.log"
+        etree.SubElement(console, "log", file=path, append="on")
+    etree.SubElement(console, "target", type="serial")
+    return console
 
 
 def _disk(path: str) -> _Element:
