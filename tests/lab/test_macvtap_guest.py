@@ -1,7 +1,7 @@
-"""A real guest on a macvtap, under a libvirtd of this machine: no card, no lab host in between.
+"""A real guest on a macvtap, under a libvirtd of this machine: no card, no lab host.
 
-The guest has the lab's kernel and an initial RAM file system; a pair of virtual Ethernets stands for
-the VF and the cable.
+The guest has the kernel of the lab and an initial RAM file system; a pair of virtual Ethernets is
+in place of VF and cable.
 """
 
 from __future__ import annotations
