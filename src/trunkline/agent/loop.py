@@ -15,6 +15,7 @@ from datetime import datetime
 from trunkline.agent.apply import NoProbe, Probe, apply_steps
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.agent.limits import Limits
+from trunkline.agent.link_hold import LinkHold
 from trunkline.agent.observe import (
     Surroundings,
     look_around,
@@ -83,6 +84,7 @@ class Agent:
         self._host_due: datetime | None = None  # Set while the host itself can't be read.
         self._standing = Standing(self.reporter.findings, self._limits, host.drift)
         self._attempts = self._standing.attempts
+        self._links = LinkHold(self._limits.link_settle)
         self._unread = Unread(host.watches, gap=self._limits.news_gap)
         self._checked_pf: PciAddress | None = None
         self._domains_seen: frozenset[ServerId] = frozenset()
@@ -165,7 +167,7 @@ class Agent:
             or self._unread.is_due(now)
             or self._check_due is None
             or self._check_due <= now
-            or any(due <= now for due in self._attempts.dues())
+            or any(due <= now for due in (*self._attempts.dues(), *self._links.dues()))
         )
 
     def _reconcile(self, now: datetime) -> None:
@@ -210,7 +212,7 @@ class Agent:
         host = self._host
         self._unread.listen()
         around = look_around(host.kernel, host.hypervisor, host.storage)
-        self.reporter.inventory = host.offer(around.functions)
+        self.reporter.inventory = self._links.told(host.offer(around.functions), now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
         config = self._config
@@ -340,6 +342,7 @@ class Agent:
             return min(self._host_due, self.reporter.next_due(now), now + self._limits.poll)
         if self._must_reconcile:
             return now
-        dues = [now + self._limits.poll, self.reporter.next_due(now), *self._attempts.dues()]
+        dues = [now + self._limits.poll, self.reporter.next_due(now)]
+        dues += [*self._attempts.dues(), *self._links.dues()]
         dues += [due for due in (self._check_due, self._unread.due) if due is not None]
         return max(now, min(dues))

@@ -14,6 +14,7 @@ from trunkline.domain.vf_capabilities import capability_attributes
 
 PHYSICAL_NETWORK_TAG = "physical_network"
 SWITCH_TAG = "switch"  # The top-of-rack switch at the other end of the cable.
+VFIO_DRIVER = "vfio-pci"  # What a function is bound to while a guest has it.
 
 
 class DeviceKind(enum.Enum):
@@ -43,8 +44,21 @@ class PciFunction:
     vf_count_max: int = 0  # PF only: sriov_totalvfs.
     link_up: bool = True  # PF only: carrier.
     speed_mbps: int | None = None  # PF only; None: unknown.
+    fault: str = ""  # PF only: why its driver can't be used; empty: nothing is known to be wrong.
     serial: str | None = None  # PF only: the card's serial number (PCI VPD).
     pf_driver: str | None = None  # The driver whose VF operations apply: the PF's own, or its PF's.
+
+
+def service_problem(pf: PciFunction) -> str:
+    """Say why nothing of a PF can be used; empty: it can. Bound to vfio-pci, nobody can tell."""
+    name = pf.ifname or str(pf.address)
+    if pf.kind is not DeviceKind.PF or pf.driver == VFIO_DRIVER:
+        return ""
+    if pf.fault:
+        return f"{name}: {pf.fault}"
+    if pf.driver is None:
+        return f"{name} has no driver"
+    return "" if pf.link_up else f"{name} has no link"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from trunkline.domain.device import DeviceKind, DeviceRef, OfferedDevice, device
 from trunkline.domain.errors import DeviceTaken, NotFound
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.listing import ListQuery, SortKey
+from trunkline.store.kin import IS_OUT_OF_SERVICE
 from trunkline.store.listing import select_page
 from trunkline.store.prepared import Prepared, Row
 from trunkline.store.statements import among, select_where_in
@@ -149,7 +150,7 @@ class Devices:
         """Return one page of devices.
 
         Filters may also be `host` (name), `state` (free, claimed, active, releasing, quarantined,
-        blocked, withdrawn) and `port_id`, `server_id`, `project_id` of the holder.
+        blocked, out_of_service, withdrawn) and `port_id`, `server_id`, `project_id` of the holder.
         """
         conditions: list[Any] = []
         own = {}
@@ -270,8 +271,10 @@ def _in_state(state: str, holder: Select[Any]) -> ColumnElement[bool]:
             return and_(ownerless, ~devices.c.offered)
         case "blocked":
             return and_(ownerless, devices.c.offered, blocked)
+        case "out_of_service":
+            return and_(ownerless, devices.c.offered, ~blocked, IS_OUT_OF_SERVICE)
         case AllocationState.FREE.value:
-            return and_(ownerless, devices.c.offered, ~blocked)
+            return and_(ownerless, devices.c.offered, ~blocked, ~IS_OUT_OF_SERVICE)
         case _:
             return holder.where(allocations.c.state == state).exists()
 

@@ -52,6 +52,7 @@ class HostItem:
     server_count: int
     bridges: Mapping[str, str]  # By physical network.
     numa_nodes: tuple[NumaNodeItem, ...] = ()  # By number; empty: the host does not say.
+    out_of_service: tuple[str, ...] = ()  # Why PFs of it are, e.g. `eth2 has no link`.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,9 @@ class DeviceItem:
     host: str
     address: str
     kind: str  # pf, vf or plain.
-    state: str  # free, claimed, active, releasing, quarantined, blocked or withdrawn.
+    state: (
+        str  # free, claimed, active, releasing, quarantined, blocked, out_of_service or withdrawn.
+    )
     physical_network: str | None
     vendor_id: str
     product_id: str
@@ -96,6 +99,7 @@ class DeviceItem:
     vf_count: int  # PF only.
     vfs_held: int  # PF only.
     link_up: bool  # PF only.
+    problem: str | None  # Why the PF is out of service, of it and its VFs; None: it is in service.
     epoch: int
     tags: Mapping[str, str]
     owner: DeviceOwner | None
@@ -112,6 +116,7 @@ class DeviceCounts:
     releasing: int = 0
     quarantined: int = 0
     blocked: int = 0  # VFs whose PF is given away whole; PFs of which VFs are held.
+    out_of_service: int = 0  # Nobody's, on a PF without a link or a driver that works.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

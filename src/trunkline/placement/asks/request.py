@@ -125,6 +125,9 @@ class Reason(enum.Enum):
     NO_FREE_DEVICE = "no_free_device"  # Fitting devices exist; all have owners.
     PF_IN_USE = "pf_in_use"  # A whole PF is wanted; those without owners have VFs with owners.
     PF_GIVEN_AWAY = "pf_given_away"  # A VF is wanted; those without owners are of a PF with one.
+    OUT_OF_SERVICE = (
+        "out_of_service"  # None in service is free; PFs without a link would have some.
+    )
     TOO_FEW_TOGETHER = "too_few_together"  # Each NIC alone would fit; all of them together don't.
     AFFINITY = "affinity"  # Without this rule of the request, or these, devices would do.
     ANTI_AFFINITY = "anti_affinity"

@@ -218,6 +218,12 @@ class Fleet:
         host.owe(kin_id, guarantee)
         self._note_change(host)
 
+    def set_service(self, host_id: HostId, kin_id: DeviceId, problem: str) -> None:
+        """Take a PF out of service with its VFs, or put it back into it (empty)."""
+        host = self._hosts[host_id]
+        host.set_problem(kin_id, problem)
+        self._recount(host)
+
     def set_status(self, host_id: HostId, *, enabled: bool, up: bool, problem: str = "") -> None:
         """Put the host in or out of service; with a problem it is not up."""
         host = self._hosts[host_id]
