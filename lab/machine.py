@@ -20,6 +20,7 @@ from lab import content
 from lab.build import Root, ensure_root
 from lab.channel import Channel, TooSlow
 from lab.guest import cards as inside
+from lab.guest import nested
 from lab.guest.commands import ADDRESS_OPTION
 from lab.locks import only_one_on_this_machine
 from lab.monitor import Monitor, MonitorRefused
@@ -27,6 +28,7 @@ from lab.wire import Capture
 
 QEMU = "qemu-system-x86_64"
 BOOT_SECONDS_MAX = 400  # 15 on two idle cores.
+GUEST_SECONDS_MAX = 400  # 40 on two idle cores.
 END_SECONDS_MAX = 10
 MEMORY_MIB = 3072
 VFS_PER_CARD = 7  # What the 82576 has.
@@ -69,6 +71,15 @@ class LabHost:
             self.plug_cable(card, plugged=True)
         networks = [card.physical_network for card in self.cards]
         self.channel.call(inside.reset, networks, vf_count=vf_count)
+
+    def wait_for_guest(self, name: str, seconds: float = GUEST_SECONDS_MAX) -> str:
+        """Wait until a guest of the lab host is up, and return what it has said on its console.
+
+        Raises:
+            TooSlow: It is not, or has said other things.
+        """
+        follow = ["tail", "-n", "+1", "-F", nested.console(name)]
+        return self.channel.start(follow).wait_for(nested.UP, seconds)
 
     def capture(self, physical_network: str) -> Capture:
         """What has gone over this physical network since the start, in the order it went."""

@@ -198,6 +198,15 @@ def vf_netdev(pf: str, vf_index: int) -> str:
     return netdev.name
 
 
+def wait_for_vf_netdev(pf: str, vf_index: int) -> None:
+    """Wait until a VF's netdev is in the network namespace that we are in."""
+    net = PCI / "devices" / vf_address(pf, vf_index) / "net"
+    wait_for_links(
+        lambda: any((NETDEVS / each.name).exists() for each in net.glob("*")),
+        f"the netdev of VF {vf_index} of {pf}",
+    )
+
+
 def use_vf(pf: str, vf_index: int, *, namespace: str, address: str) -> None:
     """Put a VF's netdev into a network namespace of its own, as if a guest had it."""
     bind(vf_address(pf, vf_index), "igbvf")
