@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Self
 from urllib.parse import quote
 
 from trunkline.client.connection import Connection
-from trunkline.client.session import read_answer
-from trunkline.domain.ids import HostName
+from trunkline.client.session import raise_for_error, read_answer
+from trunkline.domain.ids import HostName, ImageId
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.report import HostReport, ReportAck
 from trunkline.wire.enrolment import EnrolAnswer, EnrolBody
@@ -88,6 +89,16 @@ class AgentApi:
             "POST", _path(self._host, "report"), body=encode(report), headers=self._headers
         )
         return read_answer(reply, ReportAck, self._connection.url)
+
+    def fetch_image(self, image_id: ImageId, write: Callable[[bytes], object]) -> None:
+        """Hand the bytes of an image that a server of the host starts from to `write`."""
+        reply = self._connection.request(
+            "GET",
+            _path(self._host, f"images/{quote(image_id, safe='')}"),
+            headers=self._headers,
+            into=write,
+        )
+        raise_for_error(reply, self._connection.url)
 
 
 def _path(host: HostName, call: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from trunkline.control.binding import bridge_of, vlan_id_of
 from trunkline.control.qos import policies_of
@@ -12,13 +12,28 @@ from trunkline.domain.allocation import Allocation, AllocationState
 from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.host import Host
-from trunkline.domain.ids import DeviceId, HostName, NetworkId, PortId, SegmentId, ServerId
+from trunkline.domain.ids import (
+    DeviceId,
+    HostName,
+    ImageId,
+    NetworkId,
+    PortId,
+    SegmentId,
+    ServerId,
+)
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.port import Port, logical_device_name
 from trunkline.domain.qos import QosPolicy
 from trunkline.domain.server import Server
 from trunkline.domain.vf import LinkState
-from trunkline.reconcile.desired import GuestNode, HeldDevice, HostConfig, NicConfig, ServerConfig
+from trunkline.reconcile.desired import (
+    GuestNode,
+    HeldDevice,
+    HostConfig,
+    ImageSource,
+    NicConfig,
+    ServerConfig,
+)
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
 
@@ -41,7 +56,8 @@ def _config(tx: Transaction, host: Host) -> HostConfig:
     allocations = {a.device_id: a for a in tx.allocations.of_host(host.id)}
     devices = tx.devices.get_many(allocations)
     policies = policies_of(tx, ports.values(), {network.id: network for network in networks})
-    rows = _Rows(host, bindings, ports, networks, allocations, devices, policies)
+    images = _images(tx, servers)
+    rows = _Rows(host, bindings, ports, networks, allocations, devices, policies, images)
     return HostConfig(
         host=host.name,
         generation=host.generation,
@@ -66,6 +82,7 @@ class _Rows:
         allocations: Mapping[DeviceId, Allocation],
         devices: Mapping[DeviceId, DeviceRecord],
         policies: Mapping[PortId, QosPolicy],
+        images: Mapping[ImageId, ImageSource],
     ) -> None:
         self.host = host
         self.bindings = bindings
@@ -73,6 +90,7 @@ class _Rows:
         self.allocations = allocations
         self.devices = devices
         self.policies = policies
+        self.images = images
         # What servers have besides NICs. By address, so that a guest finds them in their places.
         self.given: dict[ServerId, list[Allocation]] = defaultdict(list)
         for device_id in sorted(devices, key=lambda each: devices[each].device.function.address):
@@ -93,7 +111,7 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
         vcpus=server.flavor.vcpus,
         memory_mib=server.flavor.memory_mib,
         disk_gib=server.flavor.disk_gib,
-        image_id=server.image_id,
+        image=rows.images[server.image_id] if server.image_id else None,
         power=server.power,
         boot_number=server.boot_number,
         nics=tuple(
@@ -107,6 +125,20 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
         ),
         numa_node=_guest_node(server, rows.host),
     )
+
+
+def _images(tx: Transaction, servers: Iterable[Server]) -> dict[ImageId, ImageSource]:
+    """Return what the servers' disks start from. An image with a server can't be deleted."""
+    found = {}
+    for image_id in {server.image_id for server in servers if server.image_id is not None}:
+        image = tx.images.get(image_id)
+        found[image_id] = ImageSource(
+            id=image_id,
+            sha512=image.sha512 or "",
+            size_bytes=image.size_bytes or 0,
+            disk_format=image.disk_format or "",
+        )
+    return found
 
 
 def _guest_node(server: Server, host: Host) -> GuestNode | None:

@@ -10,10 +10,11 @@ from functools import partial
 
 import msgspec
 
-from trunkline.api.http import LongPoll, Request, Response
+from trunkline.api.http import LongPoll, Request, Response, SendFile
 from trunkline.api.parsing import body_fields
 from trunkline.control.desired import desired_config, generation_of
 from trunkline.control.enrolment import enrol_host
+from trunkline.control.image_transfer import open_image_for_host
 from trunkline.control.reports import take_report
 from trunkline.control.services import Services
 from trunkline.domain.errors import Forbidden, Invalid
@@ -79,6 +80,13 @@ def report(svc: Services, request: Request) -> Response:
     if parsed.host != host:
         raise Forbidden(f"the agent of {host} reporting for {parsed.host!r}")
     return Response(body=take_report(svc, parsed))
+
+
+def image(svc: Services, request: Request) -> SendFile:
+    """Answer the bytes of an image that a server on the agent's own host starts from."""
+    found = open_image_for_host(svc, _own_host(request), request.params["id"])
+    assert found.image.size_bytes is not None
+    return SendFile(file=found.file, size_bytes=found.image.size_bytes)
 
 
 def _own_host(request: Request) -> HostName:

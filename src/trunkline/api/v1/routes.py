@@ -45,6 +45,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{PREFIX}/events", events.list_),
     post(f"{PREFIX}/hosts/{{name}}/enrol", agents.enrol, Auth.PUBLIC),
     get(f"{PREFIX}/hosts/{{name}}/desired", agents.desired, Auth.AGENT),
+    get(f"{PREFIX}/hosts/{{name}}/images/{{id}}", agents.image, Auth.AGENT),
     Route(
         method="POST",
         path=f"{PREFIX}/hosts/{{name}}/report",

@@ -24,8 +24,9 @@ from trunkline.placement.hosts.structure import BySlot, Profile, Structure
 from trunkline.placement.matching.problem import Place
 from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
 from trunkline.placement.planning.flow_cuts import Fits, Fitting, FlowCuts
+from trunkline.placement.planning.patterns import Exchanges
 from trunkline.placement.planning.resources import Seats, Share, Supply
-from trunkline.placement.reasons.nic_reasons import WHY, nearness
+from trunkline.placement.reasons.nic_reasons import WHY, nearness, reach_of
 
 # Of all hosts together, bounds looked at by searches: about a second. Only hosts on which rules
 # cross each other need any, and those in like states share one.
@@ -132,7 +133,9 @@ class Counter:
         self._lacking: dict[Fits, bool] = {}  # Whether a class has no device at all.
         self._copies: dict[object, tuple[Copies, object]] = {}
         self._counts: dict[object, Count] = {}
-        self._wanted = [(nic, nic_class(nic)) for nic in request.nics if nic.kind is not None]
+        self._exchanges = Exchanges()
+        with_devices = [nic for nic in request.nics if nic.kind is not None]
+        self._wanted = [*dict.fromkeys((reach_of(nic), nic_class(nic)) for nic in with_devices)]
         self._near = BySlot(self._nearness)
         self._why: dict[tuple[tuple[int, ...], tuple[int, ...]], Reason] = {}
         self._steps_left = steps_max
@@ -217,7 +220,7 @@ class Counter:
     def _nearness(self, profile: Profile) -> int:
         """Which NICs want its kind; above these bits, its cabling, too; above those, it fits."""
         count = len(self._wanted)
-        found = [nearness(nic, one, profile) for nic, one in self._wanted]
+        found = [nearness(reach, one, profile) for reach, one in self._wanted]
         return sum(1 << n + step * count for n, near in enumerate(found) for step in range(near))
 
     def _room(self, row: HostRow) -> tuple[int, Reason]:
@@ -236,7 +239,7 @@ class Counter:
     def _count(self, row: HostRow, fits: Fits, room: int) -> Count:
         copies = self._copies_of(row, fits)
         seats = self._seats(row)
-        most = copies.count_by_cuts(row.usable, seats)
+        most = copies.count_by_sums(row.usable, seats)
         if most is not None:
             return Count(min(most, room), min(most, room))
         supply = self._supply(row, seats)
@@ -278,7 +281,7 @@ class Counter:
             plan = Fit(self._demand, structure, costs)
             site = None if where is None else _site(row)
             # The places are kept, so that no others come to have their number.
-            found = self._copies[key] = Copies(plan.problem((), site)), row.places
+            found = self._copies[key] = Copies(plan.problem((), site), self._exchanges), row.places
         return found[0]
 
     def _supply(self, row: HostRow, seats: Seats) -> Supply:
