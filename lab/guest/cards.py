@@ -185,6 +185,7 @@ def bind(address: str, driver: str) -> None:
     device = PCI / "devices" / address
     if (device / "driver").exists():
         write(device / "driver/unbind", address)
+    run("modprobe", driver)
     write(device / "driver_override", driver)
     write(PCI / "drivers_probe", address)
     bound = (device / "driver").resolve().name
