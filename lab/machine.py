@@ -114,9 +114,8 @@ def lab_host(cards: Sequence[Card] = TWO_CARDS) -> Iterator[LabHost]:
             monitor_fd=qemus.fileno(), tcp_port=channel.tcp_port,
         )  # fmt: skip
         with (directory / "qemu.log").open("wb") as log:
-            # QEMU ends with us, however we end.
             qemu = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *command], pass_fds=[qemus.fileno()],
+                ending_with_us(command), pass_fds=[qemus.fileno()],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         qemus.close()
@@ -131,6 +130,11 @@ def lab_host(cards: Sequence[Card] = TWO_CARDS) -> Iterator[LabHost]:
             monitor.close()
             qemu.send_signal(signal.SIGKILL)
             qemu.wait(END_SECONDS_MAX)
+
+
+def ending_with_us(command: Sequence[str]) -> list[str]:
+    """A command that is killed when the thread that started it ends, however that ends."""
+    return ["setpriv", "--pdeathsig", "KILL", *command]
 
 
 def _wait_until_up(

@@ -21,7 +21,7 @@ def main() -> int:
     """Return 0 if all that could run passed."""
     if lacking := needs.install():
         headline = "The tests of the lab (tests/lab) DO NOT RUN on this machine."
-        notice = "\n".join([RULE, headline, lacking, RULE])
+        notice = f"{RULE}\n{headline}\n{lacking}\n{RULE}"
         print(notice, flush=True)
         status = subprocess.run(OTHERS).returncode
         print(notice)

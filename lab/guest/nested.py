@@ -11,6 +11,7 @@ from lab.guest.cards import run
 URI = "qemu:///system"
 CONSOLES = Path("/run/nested")
 KERNEL, INITRAMFS = "/nested/vmlinux", "/project/nested.cpio"
+START_PAUSED = 1  # VIR_DOMAIN_START_PAUSED
 UP = "nested: up"  # What a guest says on its console when it answers.
 
 # libvirt needs no confinement here, and would need more of a system for it.
@@ -74,7 +75,9 @@ def start_libvirtd() -> None:
     _libvirt()
 
 
-def start_guest(name: str, interface: str, *, address: str = "", then: str = "") -> None:
+def start_guest(
+    name: str, interface: str, *, address: str = "", then: str = "", paused: bool = False
+) -> None:
     """Start a guest; it says `UP` on its console once it answers.
 
     Args:
@@ -82,12 +85,13 @@ def start_guest(name: str, interface: str, *, address: str = "", then: str = "")
         interface: The XML of its one NIC.
         address: Where it is to answer pings, as ``198.51.100.10/24``.
         then: `poweroff` or `crash`: how it ends once it is up; else it stays.
+        paused: Start it before its first instruction.
     """
     xml = DOMAIN.format(
         name=name, kernel=KERNEL, initramfs=INITRAMFS, address=address, then=then,
         console=console(name), interface=interface,
     )  # fmt: skip
-    _libvirt().createXML(xml)
+    _libvirt().createXML(xml, START_PAUSED if paused else 0)
 
 
 def console(name: str) -> str:
@@ -100,7 +104,7 @@ def end_guest(name: str) -> None:
     _libvirt().lookupByName(name).destroy()
 
 
-def vf_interface(pci_address: str, *, mac: str, vlan: int) -> str:
+def vf_interface(pci_address: str, *, mac: str, vlan: int | None) -> str:
     """A VF by vfio that libvirt binds, programs and gives back."""
     domain, bus, slot_and_function = pci_address.split(":")
     slot, function = slot_and_function.split(".")
@@ -113,14 +117,14 @@ def vf_interface(pci_address: str, *, mac: str, vlan: int) -> str:
     return ET.tostring(interface, encoding="unicode")
 
 
-def network_interface(network: str, *, mac: str, vlan: int) -> str:
+def network_interface(network: str, *, mac: str, vlan: int | None) -> str:
     """A device that libvirt picks out of a network pool."""
     interface = _interface("network", mac=mac, vlan=vlan)
     ET.SubElement(interface, "source", network=network)
     return ET.tostring(interface, encoding="unicode")
 
 
-def macvtap_interface(netdev: str, *, mac: str, vlan: int) -> str:
+def macvtap_interface(netdev: str, *, mac: str, vlan: int | None) -> str:
     """A macvtap in passthrough mode on a VF's netdev."""
     interface = _interface("direct", mac=mac, vlan=vlan)
     ET.SubElement(interface, "source", dev=netdev, mode="passthrough")
@@ -140,8 +144,9 @@ def create_hostdev_network(name: str, pf: str) -> None:
     )
 
 
-def _interface(kind: str, *, mac: str, vlan: int) -> ET.Element:
+def _interface(kind: str, *, mac: str, vlan: int | None) -> ET.Element:
     interface = ET.Element("interface", type=kind)
     ET.SubElement(interface, "mac", address=mac)
-    ET.SubElement(ET.SubElement(interface, "vlan"), "tag", id=str(vlan))
+    if vlan is not None:
+        ET.SubElement(ET.SubElement(interface, "vlan"), "tag", id=str(vlan))
     return interface

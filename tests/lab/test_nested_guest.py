@@ -49,3 +49,40 @@ def test_libvirt_makes_no_pool_while_a_vf_is_in_another_network_namespace(host: 
     call(cards.run, "ip", "netns", "delete", "guest")
     call(cards.wait_for_vf_netdev, "pf1", 1)
     call(nested.create_hostdev_network, "phy1", "pf1")
+
+
+@pytest.mark.parametrize("kind", ["vf", "network"])
+def test_libvirt_programs_a_vf_before_its_guest_runs(host: LabHost, kind: str) -> None:
+    call = host.channel.call
+    if kind == "network":
+        call(nested.create_hostdev_network, "phy1", "pf1")
+        interface = nested.network_interface("phy1", mac=MAC, vlan=200)
+    else:
+        interface = nested.vf_interface(call(cards.vf_address, "pf1", 0), mac=MAC, vlan=200)
+    call(nested.start_guest, "web", interface, paused=True)
+    found = call(cards.vf_settings, "pf1")
+    assert [(vf["mac"], vf["vlan"]) for vf in found if vf["vlan"]] == [(MAC, 200)]
+
+
+def test_libvirt_takes_a_vlan_away_that_its_xml_does_not_name_until_the_guest_ends(
+    host: LabHost,
+) -> None:
+    call = host.channel.call
+    call(cards.set_vf, "pf1", 0, vlan=120)
+    interface = nested.vf_interface(call(cards.vf_address, "pf1", 0), mac=MAC, vlan=None)
+    call(nested.start_guest, "web", interface, paused=True)
+    assert settings(host, 0) == (MAC, 0)
+    call(nested.end_guest, "web")
+    assert settings(host, 0) == ("00:00:00:00:00:00", 120)
+
+
+def test_a_macvtap_of_libvirt_sits_on_a_vf_with_its_mac_and_vlan(host: LabHost) -> None:
+    call = host.channel.call
+    call(cards.bind, call(cards.vf_address, "pf1", 2), "igbvf")
+    call(cards.wait_for_vf_netdev, "pf1", 2)
+    netdev = call(cards.vf_netdev, "pf1", 2)
+    call(cards.run, "ip", "link", "set", netdev, "up")
+    interface = nested.macvtap_interface(netdev, mac=MAC, vlan=120)
+    call(nested.start_guest, "web", interface, paused=True)
+    assert settings(host, 2) == (MAC, 120)
+    assert f"@{netdev}" in call(cards.run, "ip", "-o", "link", "show", "type", "macvtap")
