@@ -7,7 +7,7 @@ RUN := $(UV) run --locked --all-groups
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format check test lab-test lab-record bench bench-placement bench-peers bench-creates bench-docs demo docs clean
+.PHONY: help setup system lint format check test lab-test lab-record bench bench-placement bench-peers bench-creates bench-races bench-docs demo docs clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -36,7 +36,7 @@ test: lint system  ## every test; installs what it needs (as root: Debian packag
 	$(RUN) --extra host python -m tools.run_tests
 
 lab-test: setup  ## the agent's world as it is: SR-IOV cards, a stock kernel, libvirt, in a QEMU guest
-	$(RUN) python -m lab.ring
+	$(RUN) --extra host python -m lab.ring
 
 lab-record: setup  ## recordings of the lab's cards for the fast tests, in tests/data/lab
 	$(RUN) python -m lab.record
@@ -55,6 +55,9 @@ bench-peers: setup  ## placement beside Nova's own filter, which it installs in 
 
 bench-creates: setup  ## durable creates a second, through control and SQLite
 	$(RUN) python -m benchmarks creates
+
+bench-races: setup  ## what replicas that create at the same moment cost each other
+	$(RUN) python -m benchmarks races
 
 bench-docs: setup  ## rewrite docs/benchmarks.md from what was measured last
 	$(RUN) python tools/write_benchmarks.py

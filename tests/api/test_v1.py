@@ -88,8 +88,9 @@ def test_devices_are_listed_by_filter(world: TwoNetworks) -> None:
 
 @pytest.mark.parametrize(
     "state",
-    ["free", "claimed", "active", "releasing", "quarantined", "blocked", "withdrawn"],
-)
+    ["free", "claimed", "active", "releasing", "quarantined", "blocked", "out_of_service",
+     "withdrawn"],
+)  # fmt: skip
 def test_the_state_filter_agrees_with_the_state_that_is_shown(
     world: TwoNetworks, state: str
 ) -> None:
@@ -129,6 +130,7 @@ def test_networks_show_what_is_free_on_their_physical_networks(world: TwoNetwork
     assert segment["requirements"] == {"e.physical_network": "phy1"}
     assert segment["vfs"] == {
         "total": 4, "free": 3, "held": 1, "releasing": 0, "quarantined": 0, "blocked": 0,
+        "out_of_service": 0,
     }  # fmt: skip
     assert (segment["pfs"]["total"], segment["pfs"]["free"], segment["pfs"]["blocked"]) == (2, 1, 1)
     assert found["secret"]["segments"][0]["vfs"] == segment["vfs"]
@@ -163,6 +165,7 @@ def require_counts_to_agree(world: TwoNetworks) -> None:
             counts = physical[f"{kind}s"]
             assert counts["free"] == states.count("free")
             assert counts["blocked"] == states.count("blocked")
+            assert counts["out_of_service"] == states.count("out_of_service")
             assert counts["held"] == states.count("claimed") + states.count("active")
             assert counts["total"] == len(states)
     for state in ("free", "claimed", "blocked"):

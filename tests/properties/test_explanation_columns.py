@@ -67,7 +67,7 @@ def a_fleet_of(dice: Random, hosts: list[RawHost]) -> Fleet:
     for _ in range(dice.randrange(12)):
         raw = dice.choice(hosts)
         host_id = HostId(raw["id"])
-        match dice.choice(("own", "own", "own", "put", "status", "size")):
+        match dice.choice(("own", "own", "own", "put", "status", "size", "service", "service")):
             case "own" if raw["devices"]:
                 for pool in fleet.view(host_id).pools:
                     if dice.random() < 0.5 and pool.offered & ~pool.taken:
@@ -84,6 +84,10 @@ def a_fleet_of(dice: Random, hosts: list[RawHost]) -> Fleet:
                 problem = dice.choice(("", "no IOMMU"))
                 up = not problem and dice.random() < 0.5
                 fleet.set_status(host_id, enabled=dice.random() < 0.5, up=up, problem=problem)
+            case "service":
+                for pool in fleet.view(host_id).pools:
+                    problem = dice.choice(("", "eth0 has no link", "eth1 has no driver"))
+                    fleet.set_service(host_id, pool.kin_id, problem)
             case "size":
                 fleet.adjust(host_id, vcpus=dice.choice((-9, 2)), disk_gib=dice.choice((-80, 3)))
     return fleet

@@ -261,6 +261,18 @@ class FleetDeltas(RuleBasedStateMachine):
             for each in self.devices[view.id]
         )
 
+    @precondition(lambda self: any(self.devices[host_id] for host_id in self.model))
+    @rule(data=st.data(), problem=st.sampled_from(("", "eth0 has no link")))
+    def set_service(self, data: st.DataObject, problem: str) -> None:
+        having = sorted(host_id for host_id in self.model if self.devices[host_id])
+        view = self.model[data.draw(st.sampled_from(having))]
+        kin_id = data.draw(st.sampled_from(self.devices[view.id])).ref.kin_id
+        self.fleet.set_service(view.id, kin_id, problem)
+        self.devices[view.id] = tuple(
+            replace(each, problem=problem) if each.ref.kin_id == kin_id else each
+            for each in self.devices[view.id]
+        )
+
     @precondition(lambda self: self.model)
     @rule(data=st.data(), enabled=st.booleans(), up=st.booleans())
     def set_status(self, data: st.DataObject, enabled: bool, up: bool) -> None:

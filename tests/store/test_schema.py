@@ -20,12 +20,19 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction, device_attributes
+from trunkline.domain.device import (
+    DeviceKind,
+    OfferedDevice,
+    PciFunction,
+    device_attributes,
+    service_problem,
+)
 from trunkline.domain.ids import HostId
 from trunkline.domain.pci import PciAddress
 from trunkline.store.engine import open_engine
 from trunkline.store.metadata import metadata
 from trunkline.store.schema import DatabaseTooNew, known_revisions, open_store
+from trunkline.wire.json import encode
 
 
 def revision(url: str) -> str:
@@ -235,3 +242,57 @@ def test_servers_of_an_older_schema_are_confined_to_no_node(new_url: Callable[[]
     server = store.read(lambda tx: tx.servers.get("1"))
     store.close()
     assert (server.numa_node, dict(server.use.numa)) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("link_up", "driver", "problem"),
+    [
+        (True, "igb", ""),
+        (False, "igb", "eth2 has no link"),
+        (True, None, "eth2 has no driver"),
+        (False, "vfio-pci", ""),
+    ],
+)
+def test_pools_of_an_older_schema_learn_whether_their_pf_is_in_service(
+    new_url: Callable[[], str], link_up: bool, driver: str | None, problem: str
+) -> None:
+    function = PciFunction(
+        address=PciAddress.parse("0000:05:00.0"),
+        kind=DeviceKind.PF,
+        vendor_id="8086",
+        product_id="10c9",
+        ifname="eth2",
+        driver=driver,
+        link_up=link_up,
+    )
+    url, at = new_url(), "2026-01-01T00:00:00.000000Z"
+    device = encode(OfferedDevice(function=function)).decode()
+    with at_revision(url, "0012") as connection:
+        connection.execute(
+            text(
+                "INSERT INTO hosts (id, name, generation, resources, vcpus_used, memory_mib_used,"
+                " disk_gib_used, enabled, run_id, report_number, problem, former_runs,"
+                " applied_generation, created_at, updated_at) VALUES ('1', 'h1', 4, '{}', 0, 0, 0,"
+                " :yes, 'run', 7, '', '[]', 4, :at, :at)"
+            ),
+            {"yes": True, "at": at},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO devices (id, host_id, address, kind, offered, attributes, device,"
+                " epoch, held_whole, vfs_held) VALUES ('pf', '1', '0000:05:00.0', 'pf', :yes, '{}',"
+                " :device, 1, :no, 0)"
+            ),
+            {"yes": True, "no": False, "device": device},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO pools (host_id, number, kin_id, kind, attributes, address, alone,"
+                " members, offered) VALUES ('1', 0, 'pf', 'vf', '{}', '', :no, '1', '1')"
+            ),
+            {"no": False},
+        )
+    store = open_store(url)
+    (pool,) = store.read(lambda tx: tx.pools.of_host(HostId("1")))
+    store.close()
+    assert pool.problem == problem == service_problem(function)

@@ -19,6 +19,9 @@ class Limits:
     # Domains and one PF in turn are looked at this often for what no event told of: never all PFs
     # at once, since reading a PF costs as much as it has VFs.
     check: timedelta = timedelta(seconds=60)
+    # A PF that was out of service has to be well for so long before it is offered again: longer
+    # than a switch takes to renegotiate a link, shorter than anybody would wait for.
+    link_settle: timedelta = timedelta(seconds=10)
     # 1 + 2 + 4 + 8 s cover a VF reset and a libvirtd restart; then another host is the better try.
     attempts_max: int = 5
     backoff_first: timedelta = timedelta(seconds=1)

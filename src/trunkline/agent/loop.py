@@ -8,13 +8,14 @@ be lost at any moment: a new agent reads everything again and goes on.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from trunkline.agent.apply import NoProbe, Probe, apply_steps
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.agent.limits import Limits
+from trunkline.agent.link_hold import LinkHold
 from trunkline.agent.observe import (
     Surroundings,
     look_around,
@@ -27,6 +28,7 @@ from trunkline.agent.standing import Standing
 from trunkline.agent.transport import Transport, TransportFailed
 from trunkline.agent.unread import Unread
 from trunkline.domain.clock import IdSource
+from trunkline.domain.device import PciFunction
 from trunkline.domain.errors import TrunklineError
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName, ServerId
@@ -38,6 +40,8 @@ from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftPolicy
 from trunkline.reconcile.steps import DefineDomain
 from trunkline.vif.registry import VifRegistry
+
+VfCounts = Callable[[Mapping[PciAddress, PciFunction]], Mapping[PciAddress, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,7 @@ class AgentHost:
     vif_types: VifRegistry
     options: DomainOptions = field(default_factory=DomainOptions)
     storage: Storage | None = None  # None: guests have no disks (simulated hosts).
+    vf_counts: VfCounts = lambda _: {}  # How many VFs PFs are to have that have none.
     watches: tuple[HostWatch, ...] = ()  # Without any, all is found by looking at times.
     drift: DriftPolicy = DriftPolicy.REPAIR
 
@@ -83,6 +88,7 @@ class Agent:
         self._host_due: datetime | None = None  # Set while the host itself can't be read.
         self._standing = Standing(self.reporter.findings, self._limits, host.drift)
         self._attempts = self._standing.attempts
+        self._links = LinkHold(self._limits.link_settle)
         self._unread = Unread(host.watches, gap=self._limits.news_gap)
         self._checked_pf: PciAddress | None = None
         self._domains_seen: frozenset[ServerId] = frozenset()
@@ -165,7 +171,7 @@ class Agent:
             or self._unread.is_due(now)
             or self._check_due is None
             or self._check_due <= now
-            or any(due <= now for due in self._attempts.dues())
+            or any(due <= now for due in (*self._attempts.dues(), *self._links.dues()))
         )
 
     def _reconcile(self, now: datetime) -> None:
@@ -210,7 +216,7 @@ class Agent:
         host = self._host
         self._unread.listen()
         around = look_around(host.kernel, host.hypervisor, host.storage)
-        self.reporter.inventory = host.offer(around.functions)
+        self.reporter.inventory = self._links.told(host.offer(around.functions), now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
         config = self._config
@@ -233,6 +239,7 @@ class Agent:
             vif_types=host.vif_types,
             options=host.options,
             failed=self._standing.undo,
+            vf_counts=host.vf_counts(around.functions),
         )
 
     def _note_boot(self, around: Surroundings) -> None:
@@ -340,6 +347,7 @@ class Agent:
             return min(self._host_due, self.reporter.next_due(now), now + self._limits.poll)
         if self._must_reconcile:
             return now
-        dues = [now + self._limits.poll, self.reporter.next_due(now), *self._attempts.dues()]
+        dues = [now + self._limits.poll, self.reporter.next_due(now)]
+        dues += [*self._attempts.dues(), *self._links.dues()]
         dues += [due for due in (self._check_due, self._unread.due) if due is not None]
         return max(now, min(dues))

@@ -9,7 +9,10 @@ from trunkline.cli.output import print_json, print_table
 from trunkline.client.api import TrunklineApi
 from trunkline.wire.v1 import DeviceItem
 
-STATES = ("free", "claimed", "active", "releasing", "quarantined", "blocked", "withdrawn")
+STATES = (
+    "free", "claimed", "active", "releasing", "quarantined", "blocked", "out_of_service",
+    "withdrawn",
+)  # fmt: skip
 
 
 @click.group(cls=TeachingGroup)
@@ -48,13 +51,15 @@ def list_(
     r"""List devices, by host and PCI address; filters narrow each other down.
 
     \b
-    free         nobody's: a server can have it
-    claimed      a server's; its host has not yet shown it ready
-    active       a server's; set up, and read back
-    releasing    nobody's any more; not yet read back clean
-    quarantined  did not come back clean; held until it does
-    blocked      a VF whose PF is given away whole, or a PF of which VFs are in use
-    withdrawn    no longer on offer
+    free            nobody's: a server can have it
+    claimed         a server's; its host has not yet shown it ready
+    active          a server's; set up, and read back
+    releasing       nobody's any more; not yet read back clean
+    quarantined     did not come back clean; held until it does
+    blocked         a VF whose PF is given away whole, or a PF of which VFs are in use
+    out_of_service  nobody's, and its PF has no link or no driver that works: what is wrong
+                    is told below the table; it comes back by itself
+    withdrawn       no longer on offer
 
     Where PFs account bandwidth, a column tells what of it is guaranteed, of how much.
 
@@ -126,6 +131,8 @@ def _print_failures(devices: list[DeviceItem]) -> None:
     for item in devices:
         if item.owner is not None and item.owner.failure:
             click.echo(f"{item.host} {item.address}: {item.owner.failure}")
+    for host, problem in sorted({(item.host, item.problem) for item in devices if item.problem}):
+        click.echo(f"{host}: {problem}")
 
 
 def _number(value: int | None) -> str | None:

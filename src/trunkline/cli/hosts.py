@@ -120,6 +120,7 @@ def _print(item: HostItem, *, as_json: bool) -> None:
         ("disk", f"{item.disk_gib_used} of {item.disk_gib} GiB used"),
         *(_numa_node(node) for node in item.numa_nodes),
         ("bridges", bridges or "none"),
+        ("out of service", "; ".join(item.out_of_service) or None),
         ("generation", f"{item.generation}, of which {item.applied_generation} made true"),
     ])  # fmt: skip
 

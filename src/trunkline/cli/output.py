@@ -23,7 +23,8 @@ WIDTH_WITHOUT_TERMINAL: Final = 4096
 _STYLES: Final = {
     "ACTIVE": "green", "active": "green", "up": "green", "enabled": "green", "free": "cyan",
     "BUILD": "yellow", "claimed": "yellow", "releasing": "yellow", "disabled": "yellow",
-    "blocked": "yellow", "ERROR": "red", "quarantined": "red", "down": "red", "stuck": "red",
+    "blocked": "yellow", "out_of_service": "red", "ERROR": "red", "quarantined": "red",
+    "down": "red", "stuck": "red",
 }  # fmt: skip
 
 

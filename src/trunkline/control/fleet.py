@@ -244,6 +244,17 @@ class LiveFleet:
         """Follow a device that `tx` took without placement: an admin's claim."""
         self._after(tx, host_id, lambda: self._fleet.take_device(host_id, device))
 
+    def note_service(
+        self, tx: Transaction, host_id: HostId, problems: Mapping[DeviceId, str]
+    ) -> None:
+        """Follow that `tx` took PFs out of service, or put them back into it."""
+
+        def follow() -> None:
+            for kin_id, problem in problems.items():
+                self._fleet.set_service(host_id, kin_id, problem)
+
+        self._after(tx, host_id, follow)
+
     def note_owed(
         self, tx: Transaction, host_id: HostId, kin_id: DeviceId, guarantee: Guarantee
     ) -> None:

@@ -98,12 +98,14 @@ def require_host_name(name: HostName) -> None:
 def _views(tx: Transaction, svc: Services, hosts: Sequence[Host]) -> list[HostView]:
     counts = tx.servers.count_by_host([host.id for host in hosts])
     uses = tx.hosts.uses([host.id for host in hosts])
+    problems = tx.pools.problems_of_hosts([host.id for host in hosts])
     return [
         HostView(
             host=host,
             use=uses[host.id],
             up=svc.fleet.is_up(host),
             server_count=counts.get(host.id, 0),
+            out_of_service=problems.get(host.id, ()),
         )
         for host in hosts
     ]

@@ -6,11 +6,13 @@ is clean and nobody's.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from trunkline.control import audit
 from trunkline.control.audit import Actor
+from trunkline.control.pf_service import is_of_service_alone, service_changes, tell_of_service
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceKind, OfferedDevice
 from trunkline.domain.host import Host
@@ -20,10 +22,18 @@ from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
 
 
+class InventoryNews(enum.Enum):
+    """What an inventory has brought."""
+
+    NONE = enum.auto()
+    SERVICE = enum.auto()  # PFs went out of service or came back; the index was told.
+    DEVICES = enum.auto()  # The host has to be read anew.
+
+
 def take_inventory(
     tx: Transaction, svc: Services, actor: Actor, host: Host, offered: Sequence[OfferedDevice]
-) -> bool:
-    """Bring the store's devices of `host` in line with what is on offer; say if any changed."""
+) -> InventoryNews:
+    """Bring the store's devices of `host` in line with what is on offer; say what has changed."""
     known = {record.device.function.address: record for record in tx.devices.of_host(host.id)}
     wanted = {device.function.address: device for device in offered}
     owned = {allocation.device_id for allocation in tx.allocations.of_host(host.id)}
@@ -57,13 +67,21 @@ def take_inventory(
     if any(record.id in owned and record.kind is DeviceKind.VF for record in changed):
         # A VF that is held may have been put below a PF that was not on the list before.
         tx.devices.recount_held(host.id)
-    if new or changed or gone:
-        _recount(tx, host)
-        audit.record(
-            tx, actor, svc.clock.now(), "host.inventory", f"host {host.name}", host=host.name,
-            details={"new": len(new), "changed": len(changed), "gone": len(gone)},
-        )  # fmt: skip
-    return bool(new or changed or gone)
+    if not (new or changed or gone):
+        return InventoryNews.NONE
+    pairs = [(known.get(record.device.function.address), record) for record in (*new, *changed)]
+    service = service_changes(pairs)
+    tell_of_service(tx, svc, actor, host, service)
+    if not gone and all(before and is_of_service_alone(before, now) for before, now in pairs):
+        tx.pools.put(host.id, tx.devices.of_host(host.id))
+        svc.fleet.note_service(tx, host.id, {each.pf.id: each.problem for each in service})
+        return InventoryNews.SERVICE
+    _recount(tx, host)
+    audit.record(
+        tx, actor, svc.clock.now(), "host.inventory", f"host {host.name}", host=host.name,
+        details={"new": len(new), "changed": len(changed), "gone": len(gone)},
+    )  # fmt: skip
+    return InventoryNews.DEVICES
 
 
 def forget_withdrawn(tx: Transaction, host: Host) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from trunkline.control import audit
 from trunkline.control.audit import Actor
 from trunkline.control.building import replace_server
-from trunkline.control.inventory import forget_withdrawn, take_inventory
+from trunkline.control.inventory import InventoryNews, forget_withdrawn, take_inventory
 from trunkline.control.races import deciding_again
 from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
@@ -113,8 +113,10 @@ class _Intake:
             if nodes_changed and tx.hosts.use_of(host.id).numa:
                 self._raise_generation(host)  # CPUs of guests that are confined are other ones.
         changed |= self._note_problem(host, report.problem)
+        news = InventoryNews.NONE
         if report.inventory is not None:
-            changed |= take_inventory(tx, self._svc, self._actor, host, report.inventory)
+            news = take_inventory(tx, self._svc, self._actor, host, report.inventory)
+            changed |= news is InventoryNews.DEVICES
         tx.hosts.touch(
             host.id,
             at=self._now,
@@ -127,7 +129,7 @@ class _Intake:
             self._svc.fleet.reload_after(tx, host.id)
         else:
             self._svc.fleet.note_heard(tx, host.id, at=self._now, problem=report.problem)
-        if changed or not was_up:
+        if changed or not was_up or news is InventoryNews.SERVICE:
             tx.hosts.note_status_change(host.id)
         return host
 

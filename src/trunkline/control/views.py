@@ -66,6 +66,7 @@ class HostView:
     use: HostUse
     up: bool  # Its agent has been heard within the limit.
     server_count: int
+    out_of_service: tuple[str, ...] = ()  # Why PFs of it are.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +82,15 @@ class DeviceView:
     pf_given_away: bool  # A VF whose PF is given away whole.
     vfs_held: int  # PF only.
     bandwidth: BandwidthUse | None = None  # PF only; None: it accounts nothing.
+    problem: str = ""  # Why its PF is out of service, or it is itself.
 
     @property
     def state(self) -> str:
-        """free, claimed, active, releasing, quarantined; or blocked, withdrawn."""
+        """free, claimed, active, releasing, quarantined; or blocked, out_of_service, withdrawn."""
         if self.allocation is not None:
             return self.allocation.state.value
         if not self.offered:
             return "withdrawn"
         if self.pf_given_away or self.vfs_held:
             return "blocked"
-        return "free"
+        return "out_of_service" if self.problem else "free"

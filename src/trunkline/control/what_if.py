@@ -197,7 +197,7 @@ def _added(tx: Transaction, svc: Services, question: WhatIf) -> Iterator[HostVie
         model,
         enabled=True,
         up=True,
-        pools=tuple(replace(pool, taken=0) for pool in model.pools),
+        pools=tuple(replace(pool, taken=0, problem="") for pool in model.pools),
     )
     for number in range(1, question.added + 1):
         name = HostName(f"new host {number} like {host.name}")  # No host can be called so.

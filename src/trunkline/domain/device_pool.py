@@ -19,6 +19,7 @@ class PoolMember:
     attributes: Mapping[str, str]  # As `device_attributes` gives.
     taken: bool = False  # It has an owner, or is quarantined. A PF's VFs do not count here.
     offered: bool = True  # False: taken off offer; not to be chosen, with an owner or without.
+    problem: str = ""  # Why its PF is out of service.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,12 @@ class DevicePool:
     members: int = 1
     offered: int = 1
     taken: int = 0  # A member off offer stays one while it has an owner: its PF is not free whole.
+    problem: str = ""  # Why the PF is out of service, in all pools of one kin; empty: it is in.
+
+    @property
+    def choosable(self) -> int:
+        """What is on offer and in service, with an owner or without."""
+        return 0 if self.problem else self.offered
 
     @property
     def sort_key(self) -> tuple[object, ...]:
@@ -59,6 +66,7 @@ def pools_of(members: Iterable[PoolMember]) -> tuple[DevicePool, ...]:
                 alone=ref.vf_index is None and member.kind is not DeviceKind.PF,
                 members=0,
                 offered=0,
+                problem=member.problem,
             )
         assert not pool.members & ref.bit, f"two devices are {ref}"
         pools[key] = replace(

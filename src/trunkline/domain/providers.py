@@ -148,7 +148,9 @@ def _inventories(
         total = (pool.offered | pool.taken).bit_count()
         used = pool.taken.bit_count()
         blocked = vfs_held if pool.kind is DeviceKind.PF else given_away
-        counted = Inventory(total=total, used=used, reserved=total - used if blocked else 0)
+        not_to_be_had = blocked or bool(pool.problem)
+        reserved = total - used if not_to_be_had else 0
+        counted = Inventory(total=total, used=used, reserved=reserved)
         name = resource_class(pool.kind, pool.attributes)
         found[name] = found.get(name, Inventory(total=0)) + counted
     if bandwidth is not None:

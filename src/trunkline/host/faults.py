@@ -63,7 +63,14 @@ class FewerVfs(_Fault, tag="fewer-vfs"):
     count: int
 
 
-Fault = IgnoreVlan | SwapVfs | RefuseNext | PfUnreadable | FewerVfs
+class PfBroken(_Fault, tag="pf-broken"):
+    """The driver of a PF says that it can't work, as by a devlink health reporter."""
+
+    pf: PciAddress
+    problem: str = "its firmware reports a fatal error"
+
+
+Fault = IgnoreVlan | SwapVfs | RefuseNext | PfUnreadable | FewerVfs | PfBroken
 
 
 def used(faults: list[Fault], fault: Fault) -> None:
@@ -83,6 +90,12 @@ def swapped(faults: list[Fault], pf: PciAddress, vf_index: int, *, reading: bool
             if vf_index == fault.b:
                 return fault.a
     return vf_index
+
+
+def broken(faults: list[Fault], pf: PciAddress) -> str:
+    """What a PF's driver says is wrong; empty: nothing."""
+    found = (fault.problem for fault in faults if isinstance(fault, PfBroken) and fault.pf == pf)
+    return next(found, "")
 
 
 def refusal(faults: list[Fault], operation: str) -> RefuseNext | None:

@@ -19,7 +19,7 @@ from trunkline.domain.pci import PciAddress, vf_address
 from trunkline.domain.vf import LinkState, VfSettings
 from trunkline.domain.vf_capabilities import vf_capabilities
 from trunkline.host.driver_data import Driver, drivers
-from trunkline.host.faults import Fault
+from trunkline.host.faults import Fault, broken
 from trunkline.host.state_file import LoggedState
 
 VFIO = "vfio-pci"
@@ -211,7 +211,7 @@ def functions(state: KernelState) -> dict[PciAddress, PciFunction]:
     """Every PCI function, as sysfs shows it."""
     found: dict[PciAddress, PciFunction] = {}
     for pf in state.pfs:
-        found[pf.address] = _pf_function(pf)
+        found[pf.address] = _pf_function(pf, broken(state.faults, pf.address))
         for index, address in enumerate(vf_addresses(pf)):
             found[address] = _vf_function(pf, index, address)
     for plain in state.plain:
@@ -226,7 +226,7 @@ def find_function(state: KernelState, address: PciAddress) -> PciFunction | None
         return _vf_function(*vf, address)
     for pf in state.pfs:
         if pf.address == address:
-            return _pf_function(pf)
+            return _pf_function(pf, broken(state.faults, address))
     for plain in state.plain:
         if plain.address == address:
             return _plain_function(plain)
@@ -289,7 +289,7 @@ def _plain_function(plain: PlainRecord) -> PciFunction:
     )
 
 
-def _pf_function(pf: PfRecord) -> PciFunction:
+def _pf_function(pf: PfRecord, fault: str) -> PciFunction:
     # MAC, carrier and speed are read from the netdev, which a PF in a guest does not have; the
     # serial number is in its PCI configuration space.
     return PciFunction(
@@ -306,6 +306,7 @@ def _pf_function(pf: PfRecord) -> PciFunction:
         vf_count_max=pf.vf_count_max,
         link_up=pf.link_up and pf.admin_up and not pf.in_guest,
         speed_mbps=None if pf.in_guest or not pf.link_up else pf.speed_mbps,
+        fault=fault,
         serial=pf.serial,
         pf_driver=pf.driver,
     )

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, false, func, not_,
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import PhysicalNetwork
+from trunkline.store.kin import IS_OUT_OF_SERVICE
 from trunkline.store.tables import allocations, devices
 
 
@@ -24,11 +25,13 @@ class DeviceCount:
     releasing: int
     quarantined: int
     blocked: int  # VFs whose PF is given away whole; PFs of which VFs are held.
+    out_of_service: int  # Free, but for the PF's link or driver.
 
     @property
     def total(self) -> int:
         """Everything that is on offer or has an owner."""
-        return self.free + self.held + self.releasing + self.quarantined + self.blocked
+        owned = self.held + self.releasing + self.quarantined
+        return self.free + owned + self.blocked + self.out_of_service
 
 
 class Capacity:
@@ -46,11 +49,12 @@ class Capacity:
         pf_given_away = func.coalesce(pfs.c.held_whole, false())
         blocked = or_(devices.c.vfs_held > 0, pf_given_away)
         counted = {
-            "free": and_(ownerless, not_(blocked)),
+            "free": and_(ownerless, not_(blocked), not_(IS_OUT_OF_SERVICE)),
             "held": state.in_([AllocationState.CLAIMED.value, AllocationState.ACTIVE.value]),
             "releasing": state == AllocationState.RELEASING.value,
             "quarantined": state == AllocationState.QUARANTINED.value,
             "blocked": and_(ownerless, blocked),
+            "out_of_service": and_(ownerless, not_(blocked), IS_OUT_OF_SERVICE),
         }
         statement = (
             select(

@@ -16,7 +16,6 @@ from sqlalchemy import (
     BindParameter,
     Connection,
     String,
-    and_,
     bindparam,
     case,
     cast,
@@ -26,28 +25,27 @@ from sqlalchemy import (
     select,
 )
 
-from trunkline.domain.device import DeviceKind, DeviceRef, device_attributes
+from trunkline.domain.device import DeviceKind, DeviceRef, device_attributes, service_problem
 from trunkline.domain.device_pool import DevicePool, PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.store.devices import DeviceRecord
+from trunkline.store.kin import IS_VF_OF_A_PF, KIN_ID
 from trunkline.store.prepared import Prepared, Row
 from trunkline.store.tables import allocations, devices, pools
 from trunkline.wire.json import encode
 
 _ROWS_AT_ONCE = 5000
 
-_IS_VF = and_(devices.c.pf_id.is_not(None), devices.c.vf_index.is_not(None))
-_KIN_ID = case((_IS_VF, devices.c.pf_id), else_=devices.c.id)
-_BIT = case((_IS_VF, devices.c.vf_index), else_=0)
+_BIT = case((IS_VF_OF_A_PF, devices.c.vf_index), else_=0)
 _TAKEN = (
     select(
         devices.c.host_id,
-        _KIN_ID.label("kin_id"),
+        KIN_ID.label("kin_id"),
         devices.c.kind,
         func.aggregate_strings(cast(_BIT, String), ",").label("bits"),
     )
     .select_from(allocations.join(devices, devices.c.id == allocations.c.device_id))
-    .group_by(devices.c.host_id, _KIN_ID, devices.c.kind)
+    .group_by(devices.c.host_id, KIN_ID, devices.c.kind)
     .order_by(devices.c.host_id)
 )
 _POOLS = select(pools).order_by(pools.c.host_id, pools.c.number)
@@ -82,6 +80,21 @@ class Pools:
         reader = _Reader()
         rows = _POOLS_OF_HOST.all(self._connection, parameters)
         return tuple(reader.pool(row, taken) for row in rows)
+
+    def problems_of_hosts(self, host_ids: Collection[HostId]) -> dict[HostId, tuple[str, ...]]:
+        """Return why PFs of these hosts are out of service; of hosts that have such PFs."""
+        if not host_ids:
+            return {}
+        rows = self._connection.execute(
+            select(pools.c.host_id, pools.c.problem)
+            .distinct()
+            .where(pools.c.host_id.in_(host_ids), pools.c.problem != "")
+            .order_by(pools.c.host_id, pools.c.problem)
+        )
+        return {
+            HostId(host_id): tuple(problem for _, problem in group)
+            for host_id, group in groupby(rows, key=itemgetter(0))
+        }
 
     def of_all_hosts(self) -> Iterator[tuple[HostId, tuple[DevicePool, ...]]]:
         """Yield the pools of each host that has any."""
@@ -127,11 +140,13 @@ class _Reader:
             members=members,
             offered=int(row["offered"], 16),
             taken=taken.get((row["kin_id"], row["kind"]), 0) & members,
+            problem=row["problem"],
         )
 
 
 def _members(records: Collection[DeviceRecord]) -> Iterator[PoolMember]:
     """What is off offer comes last: where numbers of VFs have moved, it may be in the way."""
+    problems = {record.id: service_problem(record.device.function) for record in records}
     seen: set[DeviceRef] = set()
     for record in sorted(records, key=lambda record: not record.offered):
         ref = record.ref if record.ref not in seen else DeviceRef(record.id)
@@ -142,6 +157,7 @@ def _members(records: Collection[DeviceRecord]) -> Iterator[PoolMember]:
             address=str(record.device.function.address),
             attributes=device_attributes(record.device),
             offered=record.offered,
+            problem=problems.get(ref.kin_id, ""),
         )
 
 
@@ -156,6 +172,7 @@ def _row(host_id: HostId, number: int, pool: DevicePool) -> dict[str, Any]:
         "alone": pool.alone,
         "members": f"{pool.members:x}",
         "offered": f"{pool.offered:x}",
+        "problem": pool.problem,
     }
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from trunkline.domain.device import OfferedDevice
@@ -270,7 +271,10 @@ pools = Table(
     Column("alone", Boolean, nullable=False),
     Column("members", Text, nullable=False),
     Column("offered", Text, nullable=False),
-)
+    Column("problem", Text, nullable=False),  # Why the PF is out of service; empty: it is in it.
+    Index("ix_pools_out_of_service", "kin_id", sqlite_where=text("problem <> ''"),
+          postgresql_where=text("problem <> ''")),
+)  # fmt: skip
 
 allocations = Table(
     "allocations",

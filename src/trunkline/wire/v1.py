@@ -52,6 +52,7 @@ class HostItem:
     server_count: int
     bridges: Mapping[str, str]  # By physical network.
     numa_nodes: tuple[NumaNodeItem, ...] = ()  # By number; empty: the host does not say.
+    out_of_service: tuple[str, ...] = ()  # Why PFs of it are, e.g. `eth2 has no link`.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,9 @@ class DeviceItem:
     host: str
     address: str
     kind: str  # pf, vf or plain.
-    state: str  # free, claimed, active, releasing, quarantined, blocked or withdrawn.
+    state: (
+        str  # free, claimed, active, releasing, quarantined, blocked, out_of_service or withdrawn.
+    )
     physical_network: str | None
     vendor_id: str
     product_id: str
@@ -96,6 +99,7 @@ class DeviceItem:
     vf_count: int  # PF only.
     vfs_held: int  # PF only.
     link_up: bool  # PF only.
+    problem: str | None  # Why the PF is out of service, of it and its VFs; None: it is in service.
     epoch: int
     tags: Mapping[str, str]
     owner: DeviceOwner | None
@@ -112,6 +116,7 @@ class DeviceCounts:
     releasing: int = 0
     quarantined: int = 0
     blocked: int = 0  # VFs whose PF is given away whole; PFs of which VFs are held.
+    out_of_service: int = 0  # Nobody's, on a PF without a link or a driver that works.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +254,8 @@ class ExplainBody:
 class NicFit:
     """What one NIC would be given now."""
 
-    nic: str
+    nic: str  # Its port's ID; or `nic 0`, of one that has no port yet.
+    said: str  # The same for people: the port's name with the ID, if it has one.
     device: str | None  # PCI address, for admins; None for `normal`, too.
     kind: str | None
     network_type: str | None  # Admins only.
@@ -261,7 +267,8 @@ class NicFit:
 class NicMisfit:
     """Why one NIC does not fit on a host."""
 
-    nic: str
+    nic: str  # As `NicFit.nic`.
+    said: str
     reason: str
     detail: str
     fitting: int  # Devices that fit the demand, free or not.

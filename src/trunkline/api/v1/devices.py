@@ -16,7 +16,8 @@ from trunkline.domain.device import DeviceKind
 from trunkline.wire.v1 import DeviceItem, DeviceOwner, PfBandwidth
 
 _STATES: Final = (
-    "free", "claimed", "active", "releasing", "quarantined", "blocked", "withdrawn",
+    "free", "claimed", "active", "releasing", "quarantined", "blocked", "out_of_service",
+    "withdrawn",
 )  # fmt: skip
 _FILTERS: Final = {
     **any_of("host", "address", "physical_network", "port_id", "server_id", "project_id"),
@@ -56,6 +57,7 @@ def device_item(view: DeviceView) -> DeviceItem:
         vf_count=function.vf_count,
         vfs_held=view.vfs_held,
         link_up=function.link_up,
+        problem=view.problem or None,
         epoch=view.epoch,
         tags=view.device.tags,
         owner=None

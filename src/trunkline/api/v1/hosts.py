@@ -68,6 +68,7 @@ def host_item(view: HostView) -> HostItem:
         disk_gib=resources.disk_gib,
         disk_gib_used=view.use.disk_gib,
         server_count=view.server_count,
+        out_of_service=view.out_of_service,
         bridges={str(name): bridge for name, bridge in resources.bridges.items()},
         numa_nodes=tuple(
             _node_item(node, view.use.numa.get(node.number, NumaUse(0, 0)))

@@ -103,4 +103,5 @@ def _counts(capacity: PhysicalNetworkCapacity, kind: DeviceKind) -> DeviceCounts
         releasing=count.releasing,
         quarantined=count.quarantined,
         blocked=count.blocked,
+        out_of_service=count.out_of_service,
     )

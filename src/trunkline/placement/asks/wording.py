@@ -84,6 +84,14 @@ def wanted(one: NicClass, *, count: int, quality: str) -> str:
     return f"{number} more {quality}{kind_names(one, several=count != 1)}{with_what}"
 
 
+def out_of_service(out: Mapping[str, int], kind: DeviceKind) -> str:
+    """E.g. `7 VFs are out of service, as eth2 has no link`."""
+    return "; ".join(
+        f"{devices(count, kind)} {'is' if count == 1 else 'are'} out of service, as {problem}"
+        for problem, count in sorted(out.items())
+    )
+
+
 def amount(count: int, one: str, several: str) -> str:
     """E.g. `1 more free vCPU`."""
     return f"{count} more {one if count == 1 else several}"

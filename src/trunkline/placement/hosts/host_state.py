@@ -25,8 +25,8 @@ class PoolCount:
     """How many devices of one slot there are just now."""
 
     profile: Profile
-    offered: int
-    free: int  # On offer, and without an owner.
+    offered: int  # By PFs in service; what the others have counts as not there.
+    free: int  # Of these, without an owner.
     owned: int  # On offer or not.
 
 
@@ -74,6 +74,7 @@ class HostState:
     __slots__ = (
         "_held",
         "_kin_ids",
+        "_problems",
         "_taken",
         "accounted",
         "addresses",
@@ -88,6 +89,8 @@ class HostState:
         "name",
         "numa_amounts",
         "numa_nodes",
+        "offered",
+        "out",
         "places",
         "problem",
         "structure",
@@ -108,6 +111,12 @@ class HostState:
         self.free_disk_gib = view.free_disk_gib
         self.structure, families = structures.of(view.bridges, view.pools)
         self._kin_ids: tuple[DeviceId, ...] = tuple(family.kin_id for family in families)
+        # [slot] Why its PF is out of service; empty where all are in it, as on most hosts.
+        self._problems: tuple[str, ...] = ()
+        problems = tuple([pool.problem for family in families for pool in family.pools])
+        if any(problems):
+            self._problems = problems
+        self._count_offered()
         self.addresses = structures.share(tuple(family.address for family in families))
         # [family]; empty where nothing is accounted, as on most hosts.
         self.accounted: tuple[Bandwidth, ...] = ()
@@ -165,6 +174,38 @@ class HostState:
                 left[2 * at + 1] += memory_mib
         self.numa_amounts = tuple(left)
 
+    def problem_of(self, slot: int) -> str:
+        """Why the PF of a slot's devices is out of service; empty: it is in it."""
+        return self._problems[slot] if self._problems else ""
+
+    def set_problem(self, kin_id: DeviceId, problem: str) -> None:
+        """Take a PF out of service with its VFs, or back into it (empty); `count` after that."""
+        if kin_id not in self._kin_ids:
+            return
+        of_kin = self._kin_ids.index(kin_id)
+        before = self._problems or ("",) * len(self.structure.slots)
+        problems = tuple(
+            problem if family == of_kin else was
+            for family, was in zip(self.structure.family, before, strict=True)
+        )
+        self._problems = problems if any(problems) else ()
+        self._count_offered()
+
+    def _count_offered(self) -> None:
+        # [slot] How many devices are offered by PFs in service, and by those out of it; the latter
+        # empty where all are in service.
+        counts, problems = self.structure.offered, self._problems
+        self.offered: tuple[int, ...] = counts
+        self.out: tuple[int, ...] = ()
+        if problems:
+            both = list(zip(counts, problems, strict=True))
+            self.offered = tuple([0 if problem else count for count, problem in both])
+            self.out = tuple([count if problem else 0 for count, problem in both])
+
+    def choosable(self, slot: int) -> int:
+        """The bitmap of a slot's devices on offer and in service, with an owner or without."""
+        return 0 if self.problem_of(slot) else self.structure.slots[slot].offered
+
     def count(self) -> None:
         """Count anew how many devices of each slot could be chosen, after devices changed."""
         usable: list[int] = []
@@ -181,11 +222,13 @@ class HostState:
                 usable.append(0 if vfs_owned else slots[whole].offered)
             for part in parts:
                 usable.append((slots[part].offered & ~(taken[part] | held[part])).bit_count())
+        if self.out:
+            usable = [n if there else 0 for n, there in zip(usable, self.offered, strict=True)]
         self.usable = tuple(usable)
 
     def free(self, slot: int) -> int:
-        """The bitmap of a slot's devices that are on offer and without an owner."""
-        return self.structure.slots[slot].offered & ~(self._taken[slot] | self._held[slot])
+        """The bitmap of a slot's devices that are choosable and without an owner."""
+        return self.choosable(slot) & ~(self._taken[slot] | self._held[slot])
 
     def owned(self, slot: int) -> int:
         """The bitmap of a slot's devices that have owners, on offer or not."""
@@ -245,9 +288,12 @@ class HostState:
             (whole if found.whole else parts).add(found.family)
         return not whole & parts
 
-    def take(self, device: DeviceRef) -> None:
-        """The store says that it has an owner."""
-        self._taken[self._slot(device)] |= device.bit
+    def take(self, device: DeviceRef) -> bool:
+        """The store says that it has an owner; return whether it was without, and not held."""
+        slot = self._slot(device)
+        was_owned = self.owned(slot) & device.bit
+        self._taken[slot] |= device.bit
+        return not was_owned
 
     def hold(self, device: DeviceRef) -> None:
         """A decision not yet committed wants it."""
@@ -311,13 +357,14 @@ class HostState:
                 members=slot.members,
                 offered=slot.offered,
                 taken=self._taken[number] | self._held[number],
+                problem=self.problem_of(number),
             )
 
     def _pool_count(self, slot: int) -> PoolCount:
         found = self.structure.slots[slot]
         return PoolCount(
             found.profile,
-            found.offered.bit_count(),
+            self.offered[slot],
             self.free(slot).bit_count(),
             self.owned(slot).bit_count(),
         )

@@ -81,6 +81,7 @@ class Structure:
     profile_numbers: tuple[int, ...]  # [slot] as the fleet counts profiles.
     family: tuple[int, ...]  # [slot]
     whole: tuple[bool, ...]  # [slot]
+    offered: tuple[int, ...]  # [slot] How many devices, whoever owns them.
     idle: tuple[int, ...]  # Slots with no device on offer.
 
     @property
@@ -213,14 +214,13 @@ class Structures:
     def _make(self, bridges: frozenset[PhysicalNetwork], families: list[KinPools]) -> Structure:
         slots, found = self._slots(families)
         numbers = tuple([self._numbers[slot.profile] for slot in slots])
-        family_and_whole = (
+        by_slot = (
             tuple([slot.family for slot in slots]),
             tuple([slot.whole for slot in slots]),
+            tuple([slot.offered.bit_count() for slot in slots]),
         )
         idle = tuple([number for number, slot in enumerate(slots) if not slot.offered])
-        return Structure(
-            slots, found, bridges, numbers, *self.share(family_and_whole), self.share(idle)
-        )
+        return Structure(slots, found, bridges, numbers, *self.share(by_slot), self.share(idle))
 
     def _slots(self, families: list[KinPools]) -> tuple[tuple[Slot, ...], tuple[Family, ...]]:
         slots: list[Slot] = []

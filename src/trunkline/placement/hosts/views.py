@@ -59,6 +59,8 @@ def _pool_differences(
         one, other = have.get(key), should.get(key)
         if one is None or other is None:
             yield f"pool {key}: only {'stored' if one is None else 'in the index'}"
+        elif one.problem != other.problem:
+            yield f"pool {key}: {one.problem!r} in the index, {other.problem!r} stored"
         elif one != other:
             yield (
                 f"pool {key}: taken {one.taken:x} of {one.offered:x} in the index, "

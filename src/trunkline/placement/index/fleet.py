@@ -184,8 +184,8 @@ class Fleet:
     def take_device(self, host_id: HostId, device: DeviceRef) -> None:
         """The store gave the device an owner, or it is quarantined. Twice is once."""
         host = self._hosts[host_id]
-        host.take(device)
-        self._recount(host)
+        if host.take(device):
+            self._recount(host)
 
     def free_device(self, host_id: HostId, device: DeviceRef) -> None:
         """The store says that the device has no owner any more. Twice is once."""
@@ -217,6 +217,12 @@ class Fleet:
         host = self._hosts[host_id]
         host.owe(kin_id, guarantee)
         self._note_change(host)
+
+    def set_service(self, host_id: HostId, kin_id: DeviceId, problem: str) -> None:
+        """Take a PF out of service with its VFs, or put it back into it (empty)."""
+        host = self._hosts[host_id]
+        host.set_problem(kin_id, problem)
+        self._recount(host)
 
     def set_status(self, host_id: HostId, *, enabled: bool, up: bool, problem: str = "") -> None:
         """Put the host in or out of service; with a problem it is not up."""

@@ -15,7 +15,6 @@ from typing import Final
 from trunkline.domain.nic_rules import Scope
 from trunkline.placement.hosts.bits import Counter, Kept, Numbers, bitmap_of
 from trunkline.placement.hosts.host_state import HostState
-from trunkline.placement.hosts.structure import Structure
 
 SCOPES: Final = tuple(Scope)
 _NOTHING: Final = (0, 0)
@@ -28,7 +27,7 @@ class SlotLane:
 
     def __init__(self, usable: Sequence[int] = (), offered: Sequence[int] = ()) -> None:
         self.usable = Kept(usable)
-        self.offered = Counter(offered)  # Whoever owns them.
+        self.offered = Counter(offered)  # By PFs in service, whoever owns them.
         # [scope] Hosts, by the place of the slot's family; below 0: one that is not known.
         self.at: list[dict[int, int]] = [{} for _ in SCOPES]
 
@@ -59,6 +58,7 @@ class Lanes:
         self.with_nodes = 0  # Hosts that report NUMA nodes.
         self._hosts = list(hosts)
         self._usable = [host.usable for host in hosts]  # As the lanes have them.
+        self._offered = [host.offered for host in hosts]
         self._of_profile: dict[int, dict[int, int]] = {}  # [profile][slot] Hosts.
         self._lay_slots()
         self._lay_places()
@@ -92,6 +92,8 @@ class Lanes:
             for lane, was, is_now in zip(self.slots, before, usable, strict=False):
                 if was != is_now:
                     lane.usable.change(place, was, is_now)
+        if host.offered is not self._offered[place]:
+            self._put_offered(place, host.offered)
         self._put_pairs(self.families, place, _bandwidth(host))
         self._put_pairs(self.nodes, place, _rooms(host))
         return usable is not before
@@ -120,9 +122,8 @@ class Lanes:
             profile: {slot: bitmap_of(places, size) for slot, places in of_profile.items()}
             for profile, of_profile in having.items()
         }
-        offered = [_offered(host.structure) for host in self._hosts]
         usable_by_slot = zip_longest(*self._usable, fillvalue=0)
-        offered_by_slot = zip_longest(*offered, fillvalue=0)
+        offered_by_slot = zip_longest(*self._offered, fillvalue=0)
         self.slots = [SlotLane(*both) for both in zip(usable_by_slot, offered_by_slot, strict=True)]
 
     def _lay_places(self) -> None:
@@ -153,11 +154,14 @@ class Lanes:
         """Take in the numbers of a host that may have other slots than before."""
         while len(self.slots) < len(host.usable):
             self.slots.append(SlotLane())
-        usable, offered = (*self._usable[place],), _offered(host.structure)
+        pairs = zip_longest(self._usable[place], host.usable, fillvalue=0)
         self._usable[place] = host.usable
-        pairs = zip_longest(usable, host.usable, fillvalue=0)
         for lane, (was, is_now) in zip(self.slots, pairs, strict=False):
             lane.usable.change(place, was, is_now)
+        self._put_offered(place, host.offered)
+
+    def _put_offered(self, place: int, offered: tuple[int, ...]) -> None:
+        self._offered[place] = offered
         for slot, lane in enumerate(self.slots):
             lane.offered.put(place, offered[slot] if slot < len(offered) else 0)
 
@@ -193,10 +197,6 @@ def _rooms(host: HostState) -> dict[int, tuple[int, int]]:
         number: (max(vcpus + 1, 0), max(memory_mib + 1, 0))
         for number, vcpus, memory_mib in host.numa_left()
     }
-
-
-def _offered(structure: Structure) -> list[int]:
-    return [slot.offered.bit_count() for slot in structure.slots]
 
 
 def _spots(host: HostState, family: int) -> list[int]:

@@ -1,12 +1,13 @@
 """What hosts have on offer, whoever owns it: the facts by which refusals are worded.
 
 Decisions read what can be chosen; to say why nothing can, all that is there has to be known too.
-What the owners of PFs shut is kept for those hosts alone that have given a PF away.
+What the owners of PFs shut, and what PFs out of service would have, is kept for those hosts alone
+where there is any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 from trunkline.placement.hosts.bits import Counter, numbers_in
@@ -14,6 +15,35 @@ from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.structure import Structure
 from trunkline.placement.index.lanes import Lanes
 from trunkline.placement.index.pf_prices import PfPrices
+
+
+class RareColumns:
+    """Numbers slot by slot that few hosts have: the others cost nothing."""
+
+    def __init__(self) -> None:
+        self._columns: list[Counter] = []  # [slot]
+        self._on: dict[int, Sequence[int]] = {}  # [place][slot]
+
+    def put(self, place: int, numbers: Sequence[int]) -> None:
+        """Change a host's numbers; empty: it has none."""
+        if not numbers and place not in self._on:
+            return
+        before = self._on.pop(place, ())
+        self._columns += [Counter() for _ in range(len(numbers) - len(self._columns))]
+        pairs = zip_longest(before, numbers, fillvalue=0)
+        for column, (was, is_now) in zip(self._columns, pairs, strict=False):
+            column.change(place, was, is_now)
+        if numbers:
+            self._on[place] = numbers
+
+    def count(self, fitting: Mapping[int, int]) -> Counter:
+        """Add the numbers of some slots up, of each the hosts given."""
+        total = Counter()
+        if self._on:
+            for slot, hosts in fitting.items():
+                if slot < len(self._columns):
+                    total.add(self._columns[slot], hosts)
+        return total
 
 
 class Offers:
@@ -26,8 +56,8 @@ class Offers:
         self._hosts = hosts
         self._lanes = lanes
         self._pf_prices: PfPrices | None = None  # None: nobody has asked for whole PFs.
-        self._shut: list[Counter] = []  # [slot]
-        self._shut_on: dict[int, Sequence[int]] = {}  # [place][slot]
+        self._shut = RareColumns()
+        self._out = RareColumns()
         self.twice_owned = 0  # Hosts with a PF that has an owner, and VFs of it have some too.
         for place, host in enumerate(hosts):
             self.follow(place, host)
@@ -48,12 +78,12 @@ class Offers:
 
     def shut(self, profiles: int) -> Counter:
         """Count PFs that have owners, and VFs without owners of these PFs, of these profiles."""
-        total = Counter()
-        if self._shut_on:
-            for slot, hosts in self._lanes.fitting(numbers_in(profiles)).items():
-                if slot < len(self._shut):
-                    total.add(self._shut[slot], hosts)
-        return total
+        return self._shut.count(self._lanes.fitting(numbers_in(profiles)))
+
+    def out(self, profiles: int) -> int:
+        """Return the hosts that would offer devices of these profiles by PFs out of service."""
+        total = self._out.count(self._lanes.fitting(numbers_in(profiles)))
+        return total.at_least(1, (1 << len(self._hosts)) - 1)
 
     def pf_prices(self) -> PfPrices:
         """Return what it takes to free PFs."""
@@ -62,19 +92,11 @@ class Offers:
         return self._pf_prices
 
     def follow(self, place: int, host: HostState) -> None:
-        """Follow a change of owners on one host."""
+        """Follow a change of owners, or of what is in service, on one host."""
         if self._pf_prices is not None:
             self._pf_prices.follow(place, host)
-        if not host.given_away and place not in self._shut_on:
-            return
-        before = self._shut_on.pop(place, ())
-        now = _shut_on(host) if host.given_away else ()
-        self._shut += [Counter() for _ in range(len(now) - len(self._shut))]
-        pairs = zip_longest(before, now, fillvalue=0)
-        for column, (was, is_now) in zip(self._shut, pairs, strict=False):
-            column.change(place, was, is_now)
-        if host.given_away:
-            self._shut_on[place] = now
+        self._out.put(place, host.out)
+        self._shut.put(place, _shut_on(host) if host.given_away else ())
         if (host.given_away and _is_twice_owned(host)) != bool(self.twice_owned >> place & 1):
             self.twice_owned ^= 1 << place
 
@@ -102,12 +124,11 @@ def _is_twice_owned(host: HostState) -> bool:
 
 def _shut_on(host: HostState) -> Sequence[int]:
     """[slot] How many devices of it the owner of their PF shuts."""
-    slots = host.structure.slots
-    shut = [0] * len(slots)
+    shut = [0] * len(host.offered)
     for family in host.structure.families:
         whole = family.whole
         if whole is not None and host.owned(whole):
-            shut[whole] = slots[whole].offered.bit_count()
+            shut[whole] = host.offered[whole]
             for part in family.parts:
                 shut[part] = host.free(part).bit_count()
     return shut

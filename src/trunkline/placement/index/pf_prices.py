@@ -85,7 +85,7 @@ def _prices_on(host: HostState) -> dict[int, tuple[int, ...]]:
     prices: dict[int, tuple[int, ...]] = {}
     for family in structure.families:
         whole = family.whole
-        if whole is None or usable[whole] or not structure.slots[whole].offered:
+        if whole is None or usable[whole] or not host.offered[whole]:
             continue
         owned = sum([host.owned(part).bit_count() for part in family.parts])
         price = min(owned + bool(host.owned(whole)), PRICE_MAX)

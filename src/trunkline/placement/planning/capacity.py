@@ -52,6 +52,7 @@ class HostRow(NamedTuple):
     free_disk_gib: int
     structure: Structure
     usable: tuple[int, ...]  # [slot]
+    out: tuple[int, ...]  # [slot] As `HostState` has it.
     places: tuple[Place, ...]  # [family]
     accounted: tuple[Bandwidth, ...]  # [family]; empty where nothing is.
     numa_nodes: Nodes
@@ -84,7 +85,7 @@ def rows_of(hosts: Iterable[HostState]) -> list[HostRow]:
         HostRow(
             host.id, host.name, host.enabled, host.up,
             host.free_vcpus, host.free_memory_mib, host.free_disk_gib,
-            host.structure, host.usable, host.places, host.accounted,
+            host.structure, host.usable, host.out, host.places, host.accounted,
             host.numa_nodes, host.numa_amounts,
         )
         for host in hosts
@@ -176,7 +177,7 @@ class Counter:
         if not count.most:
             limit = self._lack(row, fits)
         elif count.least < room:
-            limit = Reason.NO_FREE_DEVICE
+            limit = self._limit_of_devices(row, fits)
         return HostCapacity(row.id, row.name, count.least, count.most, limit)
 
     def _refusal(self, row: HostRow) -> Reason | None:
@@ -203,7 +204,12 @@ class Counter:
         """Why devices suffice for no server at all, though there are some for each class."""
         free = union(mask for usable, mask in zip(row.usable, fits, strict=True) if usable)
         missing = free != union(fits)
-        return Reason.NO_FREE_DEVICE if missing else Reason.TOO_FEW_TOGETHER
+        return self._limit_of_devices(row, fits) if missing else Reason.TOO_FEW_TOGETHER
+
+    def _limit_of_devices(self, row: HostRow, fits: Fits) -> Reason:
+        """What lacks for one more: devices without owners, or with a PF in service."""
+        is_out = any(mask and count for count, mask in zip(row.out, fits, strict=False))
+        return Reason.OUT_OF_SERVICE if is_out else Reason.NO_FREE_DEVICE
 
     def _why_none_matches(self, structure: Structure) -> Reason:
         """Why the first NIC without any device has none."""

@@ -175,7 +175,7 @@ def _fitting(free: int, wanted: Sequence[int]) -> int:
 
 
 def _free_devices(host: HostView) -> int:
-    return sum((pool.offered & ~pool.taken).bit_count() for pool in host.pools)
+    return sum((pool.choosable & ~pool.taken).bit_count() for pool in host.pools)
 
 
 def _candidate(mover: Mover, grounds: Grounds) -> Candidate | None:

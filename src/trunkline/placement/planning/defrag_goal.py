@@ -82,7 +82,7 @@ def _cover_of_vfs(
 ) -> Cover:
     wanted = {kin_id: [p for p in pools if _is_wanted(p, goal)] for kin_id, pools in kin.items()}
     given_away = {kin_id for kin_id, pools in kin.items() if _is_given_away(pools)}
-    size = sum(pool.offered.bit_count() for pools in wanted.values() for pool in pools)
+    size = sum(pool.choosable.bit_count() for pools in wanted.values() for pool in pools)
     free = sum(_free(pools) for kin_id, pools in wanted.items() if kin_id not in given_away)
     gains: dict[str, int] = {}
     for resident in residents:
@@ -92,7 +92,7 @@ def _cover_of_vfs(
             if device.vf_index is None:  # The PF: that keeps all its VFs from others.
                 gain = _free(pools)
             elif device.kin_id not in given_away:
-                gain = sum(bool(pool.offered & device.bit) for pool in pools)
+                gain = sum(bool(pool.choosable & device.bit) for pool in pools)
             if gain:
                 gains[resident.server_id] = gains.get(resident.server_id, 0) + gain
     return Cover(
@@ -154,13 +154,13 @@ def _is_wanted(pool: DevicePool, goal: Goal) -> bool:
     kind = DeviceKind.PF if goal.whole else DeviceKind.VF
     return (
         pool.kind is kind
-        and bool(pool.offered)
+        and bool(pool.choosable)
         and goal.attributes.items() <= pool.attributes.items()
     )
 
 
 def _free(pools: Iterable[DevicePool]) -> int:
-    return sum((pool.offered & ~pool.taken).bit_count() for pool in pools)
+    return sum((pool.choosable & ~pool.taken).bit_count() for pool in pools)
 
 
 def _is_given_away(pools: Iterable[DevicePool]) -> bool:

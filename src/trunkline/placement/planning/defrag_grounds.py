@@ -113,7 +113,7 @@ class Grounds:
             return host_id
         kin: dict[DeviceId, list[object]] = {}
         for pool in host.pools:
-            counts = pool.members, pool.offered, pool.taken
+            counts = pool.members, pool.choosable, pool.taken
             told = pool.kind.value, sorted(pool.attributes.items()), pool.address, pool.alone
             owes = repr(host.bandwidth_left.get(pool.kin_id))
             kin.setdefault(pool.kin_id, []).append((told, counts, owes))
@@ -329,6 +329,7 @@ def _split(pools: Iterable[DevicePool], device: DeviceRef, label: str) -> Iterat
             members=device.bit,
             offered=device.bit,
             taken=0,
+            problem="",  # It stays with who has it, whatever has become of its PF.
         )
 
 

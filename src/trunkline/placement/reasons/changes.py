@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from trunkline.domain.device import DeviceKind
-from trunkline.domain.ids import HostName, PhysicalNetwork
+from trunkline.domain.ids import PhysicalNetwork
 from trunkline.placement.asks import wording
 from trunkline.placement.asks.demand import NicClass, demand_and_classes, nic_class
 from trunkline.placement.asks.edits import Edit, EditKind, Size, size_of
@@ -18,6 +18,7 @@ from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import Site, site_of
 from trunkline.placement.hosts.host_state import FamilyCount, HostState
 from trunkline.placement.reasons.freeing import Freeing
+from trunkline.placement.reasons.nic_reasons import out_of_service
 from trunkline.placement.reasons.ruled import Rules, rules_alone
 from trunkline.placement.reasons.ruled_shortfall import (
     KeptRules,
@@ -65,10 +66,10 @@ class Changes:
         self._nics: dict[NicClass, list[str]] = {one: [] for one, _ in classes}
         for nic, c in zip(request.nics, class_of_nic, strict=True):
             if c is not None:
-                self._nics[classes[c][0]].append(nic.nic)
+                self._nics[classes[c][0]].append(nic.said)
         self._wants_pf = any(one.is_of(DeviceKind.PF) for one, _ in self._wanted.classes)
         self._bridge_nics = [
-            (nic.nic, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
+            (nic.said, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
         ]
         self._found: dict[object, RuledShortfall] = {}
 
@@ -155,7 +156,7 @@ class Changes:
                 )
             elif change.family is None:
                 one, _ = self._wanted.classes[change.class_index]
-                words = _to_offer(one, change.count, self._nics[one], host.name)
+                words = _to_offer(one, change.count, self._nics[one], host)
                 yield Edit(kind=EditKind.OFFER_DEVICE, count=change.count, words=words)
             else:
                 # Under rules it matters of which PF.
@@ -257,9 +258,13 @@ def _words_of_host(request: PlacementRequest, host: HostState, reason: Reason) -
             raise AssertionError(f"{reason} is no reason of a host")
 
 
-def _to_offer(one: NicClass, count: int, names: list[str], host: HostName) -> str:
+def _to_offer(one: NicClass, count: int, names: list[str], host: HostState) -> str:
     who = wording.names(names[-count:])
-    return f"{wording.wanted(one, count=count, quality='')} on offer on {host} (for {who})"
+    words = f"{wording.wanted(one, count=count, quality='')} on offer on {host.name} (for {who})"
+    out = out_of_service(one, host)
+    if out and one.kind is not None:
+        words += f": {wording.out_of_service(out, one.kind)}"
+    return words
 
 
 def _address(host: HostState, family: int) -> str:

@@ -63,7 +63,7 @@ class Freeing:
         return bool(fits) and fits[c]
 
     def _offered(self, slot: int) -> int:
-        return self._host.structure.slots[slot].offered
+        return self._host.choosable(slot)
 
 
 def _refs(host: HostState, slot: int, bitmap: int) -> Iterator[DeviceRef]:

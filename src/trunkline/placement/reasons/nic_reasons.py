@@ -84,6 +84,9 @@ def _alone(nic: NicDemand, one: NicClass, host: HostState, pools: _Counted) -> N
     matching = _fitting(of_kind, one)
     if any(usable for _, usable in matching):
         return None
+    out = out_of_service(one, host)
+    if out:
+        return _out(nic, one, matching, out)
     if matching:
         return _all_owned(nic, one, one.kind, matching)
 
@@ -137,6 +140,30 @@ def _all_owned(nic: NicDemand, one: NicClass, kind: DeviceKind, matching: _Count
         reason = Reason.PF_GIVEN_AWAY
         detail += f"; the PF of {without_owner} was given away"
     return NicReason(nic=nic.nic, reason=reason, detail=detail, fitting=_size(matching), free=0)
+
+
+def out_of_service(one: NicClass, host: HostState) -> dict[str, int]:
+    """What PFs out of service would offer to a NIC: how many devices, by what is wrong."""
+    found: dict[str, int] = {}
+    for number, count in enumerate(host.out):
+        profile = host.structure.slots[number].profile
+        if count and one.fits(profile.kind, profile.attributes):
+            problem = host.problem_of(number)
+            found[problem] = found.get(problem, 0) + count
+    return found
+
+
+def _out(nic: NicDemand, one: NicClass, matching: _Counted, out: dict[str, int]) -> NicReason:
+    assert one.kind is not None
+    fitting = _size(matching) + sum(out.values())
+    detail = f"{wording.demanded(one)}: {wording.devices(fitting, one.kind)}, 0 free"
+    return NicReason(
+        nic=nic.nic,
+        reason=Reason.OUT_OF_SERVICE,
+        detail=f"{detail}; {wording.out_of_service(out, one.kind)}",
+        fitting=fitting,
+        free=0,
+    )
 
 
 def _together(

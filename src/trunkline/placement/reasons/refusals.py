@@ -124,7 +124,9 @@ class Refusals:
         offers, every = self._columns.offers(), self._every
         profiles = self._columns.of_class(one).profiles
         usable = self._usable(profiles)
-        matching = offers.having(profiles) & ~usable
+        out = every & ~usable & offers.out(profiles)
+        yield Reason.OUT_OF_SERVICE, out
+        matching = offers.having(profiles) & ~usable & ~out
         if one.kind is DeviceKind.PF:
             without_owner = matching & offers.offered(profiles).above(offers.shut(profiles))
             yield Reason.PF_IN_USE, without_owner
@@ -135,7 +137,7 @@ class Refusals:
 
         of_kind, there = self._of_kind(frozenset((one.kind, *one.or_kinds)))
         cabled = offers.having(of_kind & self._columns.profiles_with(reach))
-        rest = every & ~usable & ~matching
+        rest = every & ~usable & ~matching & ~out
         yield Reason.NO_DEVICE, rest & ~there
         yield Reason.NOT_CABLED, rest & there & ~cabled
         yield Reason.NO_MATCHING_DEVICE, rest & there & cabled
