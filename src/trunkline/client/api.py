@@ -61,6 +61,11 @@ class TrunklineApi:
         change = HostChange(enabled=enabled, reason=reason)
         return self._session.call("PATCH", f"/hosts/{_segment(name)}", HostItem, body=change)
 
+    def rekey_pf(self, host: str, address: str, to: str) -> None:
+        """Say where a PF is now that is in doubt."""
+        path = f"/hosts/{_segment(host)}/pfs/{_segment(address)}/rekey"
+        self._session.send("POST", path, body={"to": to})
+
     def devices(self, filters: Filters | None = None) -> Iterator[DeviceItem]:
         """List devices, by host and address; `filters` are those of the HTTP API."""
         return self._pages("/devices", "devices", DeviceItem, filters, lambda device: device.id)
