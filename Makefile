@@ -7,7 +7,7 @@ RUN := $(UV) run --locked --all-groups
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format check test bench bench-placement bench-peers bench-creates bench-docs demo docs clean
+.PHONY: help setup system lint format check test lab-test bench bench-placement bench-peers bench-creates bench-docs demo docs clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -16,7 +16,7 @@ setup:
 	@$(UV) sync --quiet --locked --all-groups
 
 system:
-	@$(RUN) python tools/system_packages.py
+	@$(RUN) python -m tools.system_packages
 
 lint: setup
 	$(RUN) ruff format --check .
@@ -29,11 +29,15 @@ format: setup  ## format the code, and mend what the linter can
 	$(RUN) ruff format .
 
 check: lint  ## formatting, lint, types, import contracts, fast tests: before each commit
-	$(PYTEST) -m "not slow and not system"
+	$(PYTEST) -m "not slow and not system and not lab"
 
 # libvirt's bindings, which the tests of real guests need, are built once its headers are there.
 test: lint system  ## every test; installs what it needs (as root: Debian packages too)
-	$(RUN) --extra host pytest -n 2 --dist worksteal
+	$(RUN) --extra host pytest -n 2 --dist worksteal -m "not lab"
+
+lab-test: setup  ## the agent's world as it is: SR-IOV cards, a stock kernel, libvirt, in a QEMU guest
+	$(RUN) python -m lab.needs
+	$(RUN) pytest tests/lab
 
 demo:  ## the two-network scenario, narrated and checked
 	@$(UV) run --quiet --locked --no-dev python -m trunkline.demo

@@ -54,7 +54,8 @@ PARTED = {  # Functions that are shown as what they call, with a word before the
     "trunkline.control.building.build": "",
     "trunkline.control.building._plug": "",
     "trunkline.store.engine._write_batch": "begin and commit: ",
-    "trunkline.store.engine._run_under_savepoint": "savepoints: ",
+    "trunkline.store.engine._run_batch": "begin and commit: ",
+    "trunkline.store.engine._run": "around a use case: ",
 }
 
 Function = tuple[str, int, str]  # File, line and name, as pstats has them.

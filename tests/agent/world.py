@@ -12,7 +12,7 @@ import itertools
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -33,6 +33,7 @@ from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.machine import PlainRecord
 from trunkline.host.simulated_watch import SimulatedWatch
 from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
+from trunkline.reconcile.interfaces import HostWatch, Storage
 from trunkline.reconcile.report import (
     DeviceCondition,
     DriftPolicy,
@@ -131,6 +132,10 @@ def _a_machine(directory: Path) -> Machine:
     )
 
 
+class WatchedStorage(Storage, HostWatch, Protocol):
+    """Keeps guests' files, and tells what came of making them."""
+
+
 class UnsyncedFiles(RealFiles):
     """Saves the waiting for the disk; what syncing is for is tested in test_journal.py."""
 
@@ -179,8 +184,10 @@ class World:
         files: Files | None = None,
         *,
         drift: DriftPolicy = DriftPolicy.REPAIR,
+        storage: WatchedStorage | None = None,
     ) -> Agent:
         machine = self.machine.reopened()
+        watches = (SimulatedWatch(machine.kernel, machine.hypervisor),) if self.watched else ()
         host = AgentHost(
             name=HOST,
             kernel=machine.kernel,
@@ -188,7 +195,8 @@ class World:
             resources=RESOURCES,
             offer=lambda functions: tuple(OfferedDevice(function=f) for f in functions.values()),
             vif_types=VIF_TYPES,
-            watches=(SimulatedWatch(machine.kernel, machine.hypervisor),) if self.watched else (),
+            storage=storage,
+            watches=(*watches, *(() if storage is None else (storage,))),
             drift=drift,
         )
         journal = JournalFile(self.journal_path, files or UnsyncedFiles())

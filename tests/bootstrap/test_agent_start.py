@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
 import shutil
 import signal
@@ -125,8 +127,32 @@ def test_a_wrong_enrolment_key_is_refused_at_once_with_the_remedy(home: Path) ->
         point_agent_at(home, server.url)
         write_key(home, secrets.token_urlsafe(32))
         said = refused_agent(home)
-    assert "put the controller's enrolment key into" in said
+    assert "`trunkline host enrol-token create --host h1` makes a token: put it" in said
     assert len(said.splitlines()) == 1
+
+
+def test_a_host_enrols_by_a_token_once_and_needs_it_no_more(home: Path) -> None:
+    """On a controller without a key that all hosts share."""
+    controller = (home / "controller.toml").read_text()
+    key_line = 'enrolment_key_file = "enrolment.key"\n'
+    assert key_line in controller
+    (home / "controller.toml").write_text(controller.replace(key_line, ""))
+    with trunkline(home, "server", "--config", "controller.toml", "--port", "0") as server:
+        point_agent_at(home, server.url)
+        assert "neither the enrolment key nor an enrolment token" in refused_agent(home)
+        data = next(home.glob("**/clouds.yaml"))
+        made = subprocess.run(
+            [sys.executable, "-m", "trunkline", "host", "enrol-token", "create", "--host", "h1",
+             "--json"],
+            cwd=home, text=True, capture_output=True, timeout=60, check=True,
+            env={**os.environ, "OS_CLIENT_CONFIG_FILE": str(data), "OS_CLOUD": "trunkline"},
+        )  # fmt: skip
+        write_key(home, json.loads(made.stdout)["token"])
+        with trunkline(home, *AGENT):
+            pass
+        (home / "enrolment.key").unlink()
+        with trunkline(home, *AGENT):
+            pass
 
 
 def refused_agent(home: Path) -> str:

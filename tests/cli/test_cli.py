@@ -135,6 +135,30 @@ def test_a_what_if_that_asks_nothing_is_a_mistake_on_the_command_line(terminal: 
     assert "ask something: --drain, --lose-pf, --add-hosts, or a server" in result.output
 
 
+def test_enrolment_tokens_are_made_listed_and_revoked(terminal: Terminal) -> None:
+    made = terminal.json("host enrol-token create --host h7 --ttl 2h")
+    assert len(made["token"]) >= 43
+    [kept] = terminal.json("host enrol-token list")
+    assert kept == made["enrolment_token"]
+    assert (kept["host"], kept["state"]) == ("h7", "unused")
+    shown = terminal.run("host enrol-token list").output
+    assert made["token"] not in shown
+    golden("enrol-token-list", without_chance(shown))
+    assert terminal.run("host enrol-token create --ttl 2x").exit_code == 2
+    assert terminal.run("host enrol-token create --ttl 31d").exit_code == 1
+    assert terminal.run("host enrol-token create --os-cloud trunkline-demo").exit_code == 1
+    assert terminal.run(f"host enrol-token revoke {kept['id']}").exit_code == 0
+    assert terminal.run(f"host enrol-token revoke {kept['id']}").exit_code == 1
+    assert terminal.json("host enrol-token list") == []
+    assert "There are no enrolment tokens" in terminal.run("host enrol-token list").output
+
+
+def test_the_token_is_what_is_printed_first(terminal: Terminal) -> None:
+    lines = terminal.run("host enrol-token create").output.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["token", "id", "for host", "expires"]
+    assert lines[2].endswith("any new one")
+
+
 def test_quotas_are_set_listed_and_removed(terminal: Terminal) -> None:
     set_ = terminal.run("quota set demo --limit 3 --physical-network phy1")
     golden("quota-set", set_.output)

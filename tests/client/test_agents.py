@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,13 +16,16 @@ from tests.support.http_app import served
 from tests.support.two_networks import ENROLMENT_KEY, TwoNetworks
 from tests.support.world import a_card
 from trunkline.agent.http_transport import HttpTransport
+from trunkline.agent.images import HttpImages
 from trunkline.agent.transport import Transport, TransportFailed
 from trunkline.client.agents import AgentApi, enrol
 from trunkline.client.errors import ApiError, Unreachable
 from trunkline.control.desired import desired_config
 from trunkline.domain.host import HostResources
-from trunkline.domain.ids import HostName
+from trunkline.domain.ids import HostName, ImageId
 from trunkline.domain.port import VnicType
+from trunkline.reconcile.desired import ImageSource
+from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.report import HostReport
 from trunkline.wire.json import encode, to_builtins
 
@@ -100,7 +105,7 @@ def test_a_poll_answers_as_soon_as_something_changes(world: TwoNetworks, url: st
 
 
 def test_the_enrolment_key_must_be_right(url: str) -> None:
-    with pytest.raises(ApiError, match="enrolment key is wrong") as refused:
+    with pytest.raises(ApiError, match="neither the enrolment key nor") as refused:
         enrol(url, H1, "guess")
     assert refused.value.status == 401
 
@@ -263,3 +268,60 @@ def test_a_connection_that_the_server_closed_while_idle_is_opened_again(
 def test_nobody_there_is_told_with_the_address() -> None:
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1: connection refused"):
         enrol("http://127.0.0.1:1", H1, "key")
+
+
+def test_an_agent_gets_the_bytes_of_images_of_its_own_servers_alone(
+    world: TwoNetworks, url: str
+) -> None:
+    content = bytes(range(256)) * 20_000  # Several pieces.
+    ours, other = world.image(content), world.image(b"nobody's")
+    port = world.port(world.red, "web", VnicType.DIRECT)  # Only h1 can have it.
+    world.server("web", port, image_id=ours.id)
+    got: list[bytes] = []
+    with agent(url) as api, agent(url, H2) as neighbour:
+        api.fetch_image(ours.id, got.append)
+        assert b"".join(got) == content
+        assert len(got) > 1
+        for asker, image_id in ((api, other.id), (neighbour, ours.id), (api, ImageId("no/such"))):
+            with pytest.raises(ApiError) as refused:
+                asker.fetch_image(image_id, got.append)
+            assert refused.value.status == 404
+        config = api.fetch(after_generation=0, wait_seconds=0)
+    assert config is not None
+    assert config.servers[0].image == ImageSource(
+        id=ours.id, sha512=hashlib.sha512(content).hexdigest(), size_bytes=len(content),
+        disk_format="raw",
+    )  # fmt: skip
+
+
+def test_a_service_that_is_away_may_be_back_for_the_next_try(world: TwoNetworks) -> None:
+    images = HttpImages("http://127.0.0.1:9", H1, "token")
+    source = ImageSource(id=ImageId("x"), sha512="", size_bytes=5, disk_format="raw")
+    with pytest.raises(HostRefused, match="connection refused") as refused:
+        images.fetch(source, lambda _: None)
+    assert refused.value.transient
+
+
+def test_an_image_that_breaks_off_is_no_image() -> None:
+    with one_answer(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345") as url:
+        api = AgentApi(url, H1, "token")
+        with pytest.raises(Unreachable, match="broke off"):
+            api.fetch_image(ImageId("x"), lambda _: None)
+        api.close()
+
+
+@contextmanager
+def one_answer(answer: bytes) -> Iterator[str]:
+    """A server that answers one request with these bytes, and closes."""
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        thread.join()

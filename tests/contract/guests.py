@@ -64,9 +64,9 @@ class LibvirtSite(GuestSite):
     domain_type = "qemu"
     numa_node = "0"
 
-    def __init__(self, libvirtd: PrivateLibvirt, disks: Path) -> None:
+    def __init__(self, libvirtd: PrivateLibvirt) -> None:
         self.libvirtd = libvirtd
-        self.disks = disks
+        self.deleted: list[ServerId] = []  # Whose files were to be deleted.
         cpulist = Path("/sys/devices/system/node/node0/cpulist")
         self.numa_cpus = cpulist.read_text().strip()
         self._made: list[LibvirtHypervisor] = []
@@ -78,7 +78,9 @@ class LibvirtSite(GuestSite):
         """Return another `LibvirtHypervisor` on it."""
         from trunkline.host.libvirt.hypervisor import LibvirtHypervisor
 
-        made = LibvirtHypervisor(uri or self.libvirtd.uri, disk_directory=self.disks, **options)
+        made = LibvirtHypervisor(
+            uri or self.libvirtd.uri, delete_files=self.deleted.append, **options
+        )
         self._made.append(made)
         return made
 
@@ -107,9 +109,9 @@ class LibvirtSite(GuestSite):
 
 
 @contextmanager
-def libvirt_site(libvirtd: PrivateLibvirt, disks: Path) -> Iterator[LibvirtSite]:
+def libvirt_site(libvirtd: PrivateLibvirt) -> Iterator[LibvirtSite]:
     """Have the site, and clean up after it."""
-    site = LibvirtSite(libvirtd, disks)
+    site = LibvirtSite(libvirtd)
     try:
         yield site
     finally:

@@ -21,7 +21,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GuestSite]:
     if request.param == "fake":
         yield FakeSite(tmp_path)
     else:
-        with libvirt_site(request.getfixturevalue("private_libvirtd"), tmp_path) as made:
+        with libvirt_site(request.getfixturevalue("private_libvirtd")) as made:
             yield made
 
 

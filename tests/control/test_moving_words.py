@@ -50,6 +50,19 @@ def said(
     return told.smallest_change.removeprefix("x").removeprefix(": ")
 
 
+def test_a_change_that_may_not_be_the_smallest_is_not_told_as_if_it_were() -> None:
+    edit = Edit(kind=EditKind.ENABLE_HOST, words="enable h1")
+    refusal = HostRefusal(
+        host_id=HOST, host_name=HostName("h1"), reasons=(), nics=(), edits=(edit,)
+    )
+    explanation = Explanation(
+        host_count=1, counts={}, nearest=(refusal,), smallest_change="enable h1", is_proven=False
+    )
+    told = with_servers(explanation, Owners(set(), [], {}), named=True)
+    assert told.smallest_change == "enable h1 (not proven: others may be smaller)"
+    assert told.nearest == explanation.nearest
+
+
 def active(*names: str) -> list[tuple[str | None, AllocationState] | None]:
     return [(name, AllocationState.ACTIVE) for name in names]
 

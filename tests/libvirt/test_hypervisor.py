@@ -17,8 +17,8 @@ from trunkline.reconcile.observed import DomainPower
 
 
 @pytest.fixture
-def site(private_libvirtd: PrivateLibvirt, tmp_path: Path) -> Iterator[LibvirtSite]:
-    with libvirt_site(private_libvirtd, tmp_path) as made:
+def site(private_libvirtd: PrivateLibvirt) -> Iterator[LibvirtSite]:
+    with libvirt_site(private_libvirtd) as made:
         yield made
 
 
@@ -127,11 +127,11 @@ def test_a_domain_of_ours_that_nobody_can_read_is_named(site: LibvirtSite) -> No
         site.hypervisor.domains()
 
 
-def test_undefine_deletes_the_disks_of_that_server_alone(site: LibvirtSite) -> None:
-    site.hypervisor.define(domain_xml(domain_type="qemu"))
-    ours, other = site.disks / f"{A}.qcow2", site.disks / "other.qcow2"
-    ours.touch()
-    other.touch()
+def test_the_files_of_a_server_go_when_it_is_undefined_and_not_before(site: LibvirtSite) -> None:
+    run(site)
+    with pytest.raises(HostRefused, match="running"):
+        site.hypervisor.undefine(A)
+    site.hypervisor.destroy(A)
+    assert site.deleted == []
     site.hypervisor.undefine(A)
-    assert not ours.exists()
-    assert other.exists()
+    assert site.deleted == [A]

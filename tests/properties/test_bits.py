@@ -107,3 +107,26 @@ def test_numbers_are_compared_place_by_place(
     bitmap, least = first.least(bitmap_of(among, SIZE))
     assert least == min(one[place] for place in among)
     assert places_in(bitmap) == {place for place in among if one[place] == least}
+
+
+@given(counts, counts, st.sets(places), st.integers(0, 2**11))
+def test_two_sets_of_numbers_compare_as_lists_do(
+    mine: list[int], its: list[int], among: set[int], most: int
+) -> None:
+    one, other, bitmap = Counter(mine), Counter(its), bitmap_of(among, SIZE)
+    assert places_in(one.below(other, bitmap)) == {p for p in among if mine[p] < its[p]}
+    assert places_in(one.any()) == {p for p, n in enumerate(mine) if n}
+    assert numbers_of(one.up_to(most)) == [min(n, most) for n in mine]
+    higher = Counter([max(pair) for pair in zip(mine, its, strict=True)])
+    assert numbers_of(higher.less(other, bitmap)) == [
+        max(mine[p] - its[p], 0) if p in among else 0 for p in range(SIZE)
+    ]
+    one.put_at(bitmap, other)
+    assert numbers_of(one) == [its[p] if p in among else mine[p] for p in range(SIZE)]
+    assert numbers_of(Counter.of_planes(other.padded(20, bitmap))) == [
+        its[p] if p in among else 0 for p in range(SIZE)
+    ]
+
+
+def numbers_of(counter: Counter) -> list[int]:
+    return [counter.at(place) for place in range(SIZE)]

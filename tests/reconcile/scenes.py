@@ -18,7 +18,7 @@ from trunkline.domain.server import PowerState
 from trunkline.domain.vf import VfSettings
 from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
 from trunkline.reconcile.domain_xml import DomainOptions, attachment, define
-from trunkline.reconcile.observed import DomainPower, DomainState, HostState, Journal
+from trunkline.reconcile.observed import DiskState, DomainPower, DomainState, HostState, Journal
 from trunkline.vif.registry import DEFAULT_VIF_TYPES, load_vif_types
 
 VIF_TYPES = load_vif_types()
@@ -92,7 +92,7 @@ def a_server(
         vcpus=2,
         memory_mib=2048,
         disk_gib=10,
-        image_id=None,
+        image=None,
         power=power,
         boot_number=boot_number,
         nics=nics,
@@ -145,6 +145,7 @@ def a_host(
     changed: Mapping[PciAddress, VfSettings] | None = None,
     names: Mapping[PciAddress, str | None] | None = None,
     vf_count: int = 4,
+    disks: Mapping[ServerId, DiskState] | None = None,
 ) -> HostState:
     found = functions(vf_count)
     for address, ifname in (names or {}).items():
@@ -162,6 +163,7 @@ def a_host(
         unreadable_pfs={},
         domains=domains or {},
         journal=journal or Journal(boot_id="boot-1", generation=1),
+        disks=disks,
     )
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from trunkline.domain.errors import NotFound, StoreUnavailable
+from trunkline.store import engine
 from trunkline.store.engine import Store, open_engine
 from trunkline.store.schema import open_store
 from trunkline.store.transaction import Transaction
@@ -93,12 +94,17 @@ def in_one_batch(store: Store, *use_cases: Callable[[Transaction], str]) -> list
 
 
 def wait_for_queue(store: Store, length: int) -> None:
+    wait_until(store, lambda waiting: waiting >= length)
+
+
+def wait_until(store: Store, condition: Callable[[int], bool]) -> None:
+    """Wait until as many writes wait as a condition says."""
     polled = threading.Event()
     for _ in range(WAIT_SECONDS_MAX * 1000):
-        if store._jobs.qsize() >= length:
+        if condition(store._jobs.qsize()):
             return
         polled.wait(0.001)
-    raise AssertionError(f"{store._jobs.qsize()} of {length} writes wait")
+    raise AssertionError(f"{store._jobs.qsize()} writes wait")
 
 
 def test_a_use_case_that_fails_keeps_nothing_and_gets_its_own_error(store: Store) -> None:
@@ -202,17 +208,63 @@ def test_a_database_error_of_one_use_case_does_not_touch_the_others(sqlite_store
     assert kept(sqlite_store, "a", "b", "c") == ["a", "c"]
 
 
-@pytest.mark.parametrize("at", ["COMMIT", "BEGIN", "SAVEPOINT", "RELEASE"])
+def test_those_beside_one_that_fails_run_again_if_it_has_written(sqlite_store: Store) -> None:
+    seen: list[str] = []
+
+    def watched(use_case: Callable[[Transaction], str], name: str) -> Callable[[Transaction], str]:
+        def write(tx: Transaction) -> str:
+            seen.append(f"run {name}")
+            tx.on_commit(lambda: seen.append(f"commit {name}"))
+            tx.on_rollback(lambda: seen.append(f"rollback {name}"))
+            return use_case(tx)
+
+        return write
+
+    def refuse(_tx: Transaction) -> str:
+        raise NotFound("setting", "r")
+
+    *good, other = in_one_batch(
+        sqlite_store, watched(put("a"), "a"), watched(refuse, "refused"), watched(put("b"), "b")
+    )
+    assert [future.exception() for future in (good[0], other)] == [None, None]
+    assert seen == [
+        "run a", "run refused", "rollback refused", "run b", "commit a", "commit b",
+    ]  # fmt: skip
+    seen.clear()
+
+    in_one_batch(
+        sqlite_store, watched(put("c"), "c"), watched(put_and_fail("x"), "x"),
+        watched(put_and_fail("y"), "y"), watched(put("d"), "d"),
+    )  # fmt: skip
+    assert seen == [
+        "run c", "run x", "rollback x", "rollback c",
+        "run c", "run y", "rollback y", "run d", "commit c", "commit d",
+    ]  # fmt: skip
+    assert kept(sqlite_store, "a", "b", "c", "d", "x", "y") == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("at", "spoilt", "expected"),
+    [
+        ("BEGIN", False, []),
+        ("COMMIT", False, ["b", "a"]),
+        ("ROLLBACK", True, ["x", "a"]),
+        ("SAVEPOINT", True, ["x", "a"]),
+        ("RELEASE", True, ["x", "a", "a"]),
+        ("COMMIT", True, ["x", "a", "b", "a"]),
+    ],
+)
 def test_a_batch_that_cannot_be_committed_keeps_nothing_and_answers_everybody(
-    sqlite_store: Store, at: str
+    sqlite_store: Store, at: str, *, spoilt: bool, expected: list[str]
 ) -> None:
+    """Whether it is run once, or again because one use case of it (`x`) has failed."""
     undone: list[str] = []
 
     def watched(key: str) -> Callable[[Transaction], str]:
         def write(tx: Transaction) -> str:
             tx.on_rollback(lambda: undone.append(key))
             tx.on_commit(lambda: undone.append(f"{key} committed"))
-            return put(key)(tx)
+            return put_and_fail(key)(tx) if key == "x" else put(key)(tx)
 
         return write
 
@@ -231,23 +283,40 @@ def test_a_batch_that_cannot_be_committed_keeps_nothing_and_answers_everybody(
             entered.set()
             assert go.wait(WAIT_SECONDS_MAX)
 
-        with ThreadPoolExecutor(3) as threads:
+        with ThreadPoolExecutor(4) as threads:
             first = threads.submit(sqlite_store.write, hold_up)
             assert entered.wait(WAIT_SECONDS_MAX)
             futures = []
-            for number, key in enumerate(("a", "b"), 1):
+            for number, key in enumerate(("a", "x", "b") if spoilt else ("a", "b"), 1):
                 futures.append(threads.submit(sqlite_store.write, watched(key)))
                 wait_for_queue(sqlite_store, number)
             go.set()
             first.result()
             problems = [future.exception(WAIT_SECONDS_MAX) for future in futures]
-    assert [type(problem) for problem in problems] == [StoreUnavailable, StoreUnavailable]
+    assert {type(problem) for problem in problems} == {StoreUnavailable}
     assert problems[0] is not problems[1]
     assert "disk I/O error" in str(problems[0])
-    assert kept(sqlite_store, "a", "b") == []
-    ran = {"COMMIT": ["b", "a"], "RELEASE": ["a"]}.get(at, [])
-    assert undone == ran
+    assert kept(sqlite_store, "a", "b", "x") == []
+    assert undone == expected
     assert sqlite_store.write(put("c")) == "c"
+
+
+def test_as_many_as_shared_the_last_commit_are_waited_for(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_one_batch(sqlite_store, put("a"), put("b"), put("c"))
+    monkeypatch.setattr(engine, "GATHER_SECONDS_MAX", WAIT_SECONDS_MAX)
+    commits: list[str] = []
+    with (
+        statements(sqlite_store, lambda s: commits.append(s) if s == "COMMIT" else None),
+        ThreadPoolExecutor(2) as threads,
+    ):
+        early = engine._Job(put("d"))
+        sqlite_store._jobs.put(early)
+        wait_until(sqlite_store, lambda waiting: waiting == 0)  # The writer has taken it.
+        late = [threads.submit(sqlite_store.write, put(key)) for key in ("e", "f")]
+        assert [early.wait(), *(future.result() for future in late)] == ["d", "e", "f"]
+    assert len(commits) == 1
 
 
 def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:

@@ -24,14 +24,17 @@ from tests.support.world import (
     a_flavor,
     a_network,
 )
-from trunkline.control.hosts import enrol_host, set_enrolment_key
+from trunkline.control.enrolment import enrol_host, set_enrolment_key
 from trunkline.control.identity import caller_from_token
+from trunkline.control.image_transfer import begin_upload
+from trunkline.control.images import ImageCreate, create_image
 from trunkline.control.ports import create_port
 from trunkline.control.requests import NicRequest, PortCreate, ServerCreate
 from trunkline.control.servers import create_server, get_server
 from trunkline.control.views import PortView, ServerView
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import HostName
+from trunkline.domain.ids import HostName, ImageId
+from trunkline.domain.image import Image
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import Flavor
@@ -67,7 +70,15 @@ class TwoNetworks:
         asked = PortCreate(network_id=network.id, name=name, vnic_type=vnic_type)
         return create_port(self.site.svc, self.demo, asked)
 
-    def server(self, name: str, *ports: PortView) -> ServerView:
+    def image(self, content: bytes) -> Image:
+        """Make an image of demo's with these bytes."""
+        svc, asked = self.site.svc, ImageCreate(disk_format="raw", container_format="bare")
+        made = create_image(svc, self.demo, asked)
+        upload = begin_upload(svc, self.demo, made.id, size_bytes=len(content))
+        upload.write(content)
+        return upload.complete()
+
+    def server(self, name: str, *ports: PortView, image_id: ImageId | None = None) -> ServerView:
         """Make a server of demo's with these ports."""
         server = create_server(
             self.site.svc,
@@ -75,7 +86,7 @@ class TwoNetworks:
             ServerCreate(
                 name=name,
                 flavor_id=self.small.id,
-                image_id=None,
+                image_id=image_id,
                 nics=tuple(NicRequest(port_id=view.port.id) for view in ports),
             ),
         )

@@ -35,7 +35,7 @@ LEFTOVERS = {
 def test_every_module_keeps_to_a_readable_length() -> None:
     too_long = {
         str(path): lines
-        for path in python_files("src", "tests", "tools")
+        for path in python_files("src", "tests", "tools", "lab")
         if (lines := len((REPOSITORY / path).read_text().splitlines())) > MODULE_LINES_MAX
     }
     assert not too_long, f"more than {MODULE_LINES_MAX} lines: what is the second subject?"
@@ -118,7 +118,7 @@ def test_every_ignored_type_error_has_its_reason() -> None:
     ignore = re.compile(r"# type: ignore(?!\[[\w, -]+\]  # \S)")
     found = [
         f"{path}:{number}"
-        for path in python_files("src", "tests", "tools")
+        for path in python_files("src", "tests", "tools", "lab")
         if path.name != "test_sources.py"
         for number, line in enumerate((REPOSITORY / path).read_text().splitlines(), 1)
         if ignore.search(line)
@@ -167,7 +167,7 @@ def _entry_points() -> set[str]:
 
 def test_every_module_is_imported_or_an_entry_point() -> None:
     reached = _entry_points()
-    for path in python_files("src", "tests", "tools"):
+    for path in python_files("src", "tests", "tools", "lab"):
         reached.update(name for name in _imports(path) if name != module_name(path))
     started = re.findall(r"-m (trunkline[\w.]*)", (REPOSITORY / "Makefile").read_text())
     forgotten = [

@@ -7,13 +7,15 @@ from dataclasses import replace
 from typing import Protocol, assert_never
 
 from trunkline.agent.journal import JournalFile
-from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel
+from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
 from trunkline.reconcile.observed import Journal
 from trunkline.reconcile.steps import (
     DefineDomain,
+    DeleteDisk,
     Destroy,
     ForgetOriginal,
     JournalStep,
+    MakeDisk,
     ReadBack,
     ReadBackName,
     ReadBackVfCount,
@@ -25,6 +27,7 @@ from trunkline.reconcile.steps import (
     SetVfCount,
     StartPaused,
     Step,
+    StorageStep,
     Undefine,
     differences,
 )
@@ -64,6 +67,7 @@ def apply_steps(
     hypervisor: Hypervisor,
     journal: JournalFile,
     probe: Probe,
+    storage: Storage | None = None,
 ) -> None:
     """Apply `steps` in order; the first that fails ends it.
 
@@ -80,7 +84,11 @@ def apply_steps(
             continue
         _store(journal, remembered, probe)
         probe.reached(f"before {step}")
-        _apply(step, kernel, hypervisor)
+        if isinstance(step, StorageStep):
+            assert storage is not None, "a host without storage plans no disks"
+            _store_files(step, storage)
+        else:
+            _apply(step, kernel, hypervisor)
         probe.reached(f"after {step}")
     _store(journal, remembered, probe)
 
@@ -101,6 +109,16 @@ def _noted(journal: Journal, step: JournalStep) -> Journal:
         case ForgetOriginal(address):
             kept = {key: value for key, value in journal.originals.items() if key != address}
             return replace(journal, originals=kept, unknown=journal.unknown - {address})
+        case _:
+            assert_never(step)
+
+
+def _store_files(step: StorageStep, storage: Storage) -> None:
+    match step:
+        case MakeDisk():
+            storage.make_disk(step)
+        case DeleteDisk(server_id):
+            storage.delete(server_id)
         case _:
             assert_never(step)
 
@@ -133,8 +151,8 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             function = kernel.functions().get(address)
             name = None if function is None else function.ifname
             _expect(step, f"the netdev of {address} is {name}, not {ifname}", holds=name == ifname)
-        case RememberEpoch() | RememberOriginal() | ForgetOriginal():
-            raise AssertionError("journal steps are not applied to the host")
+        case RememberEpoch() | RememberOriginal() | ForgetOriginal() | MakeDisk() | DeleteDisk():
+            raise AssertionError("neither journal nor files are kernel or hypervisor")
         case _:
             assert_never(step)
 

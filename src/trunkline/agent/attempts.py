@@ -22,6 +22,7 @@ class Attempts:
     due: datetime
     reason: str
     gave_up: bool = False
+    under_way: bool = False  # The next try has been begun, and will be news: nothing is due.
 
 
 class AttemptBook:
@@ -51,12 +52,19 @@ class AttemptBook:
         )
         found.count += 1
         found.reason = reason
+        found.under_way = False
         is_last = found.gave_up or for_good or found.count >= limits.attempts_max
         found.gave_up = may_give_up and is_last
         wait = min(limits.backoff_first * 2 ** min(found.count - 1, 16), limits.backoff_max)
         found.due = now + (limits.gave_up_retry if found.gave_up else wait)
         self._by_key[unit.key] = found
         return found
+
+    def begun(self, unit: Unit) -> None:
+        """Note that the next try of `unit` takes its time; its failures go on counting."""
+        found = self.find(unit)
+        if found is not None:
+            found.under_way = True
 
     def succeeded(self, unit: Unit) -> None:
         """Forget that `unit` ever failed."""
@@ -70,7 +78,8 @@ class AttemptBook:
     def dues(self) -> Iterator[datetime]:
         """Yield when each failed unit is due again."""
         for found in self._by_key.values():
-            yield found.due
+            if not found.under_way:
+                yield found.due
 
 
 def subject_of(unit: Unit) -> Subject:

@@ -34,7 +34,7 @@ from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
-from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, Kernel
+from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, Kernel, Storage
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftPolicy
 from trunkline.reconcile.steps import DefineDomain
@@ -52,6 +52,7 @@ class AgentHost:
     offer: Offer  # Which functions are on offer, by the operator's device specs.
     vif_types: VifRegistry
     options: DomainOptions = field(default_factory=DomainOptions)
+    storage: Storage | None = None  # None: guests have no disks (simulated hosts).
     watches: tuple[HostWatch, ...] = ()  # Without any, all is found by looking at times.
     drift: DriftPolicy = DriftPolicy.REPAIR
 
@@ -210,7 +211,7 @@ class Agent:
     def _observe_and_plan(self, now: datetime, *, with_check: bool) -> Plan | None:
         host = self._host
         self._unread.listen()
-        around = look_around(host.kernel, host.hypervisor)
+        around = look_around(host.kernel, host.hypervisor, host.storage)
         self.reporter.inventory = self._links.told(host.offer(around.functions), now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
@@ -297,6 +298,7 @@ class Agent:
                 unit.steps,
                 kernel=self._host.kernel,
                 hypervisor=self._host.hypervisor,
+                storage=self._host.storage,
                 journal=self._journal,
                 probe=self._probe,
             )

@@ -9,8 +9,8 @@ from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, ServerConfig
-from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel
-from trunkline.reconcile.observed import DomainState, HostState, Journal
+from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
+from trunkline.reconcile.observed import DiskState, DomainState, HostState, Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,16 +20,22 @@ class Surroundings:
     boot_id: str
     functions: Mapping[PciAddress, PciFunction]
     domains: Mapping[ServerId, DomainState]
+    disks: Mapping[ServerId, DiskState] | None  # None: guests have none here.
 
 
-def look_around(kernel: Kernel, hypervisor: Hypervisor) -> Surroundings:
-    """Read PCI functions and domains.
+def look_around(
+    kernel: Kernel, hypervisor: Hypervisor, storage: Storage | None = None
+) -> Surroundings:
+    """Read PCI functions, domains and disks.
 
     Raises:
         HostRefused: One of the two could not be read; there is nothing to plan from.
     """
     return Surroundings(
-        boot_id=kernel.boot_id(), functions=kernel.functions(), domains=hypervisor.domains()
+        boot_id=kernel.boot_id(),
+        functions=kernel.functions(),
+        domains=hypervisor.domains(),
+        disks=None if storage is None else storage.disks(),
     )
 
 
@@ -78,4 +84,5 @@ def read_host(
         unreadable_pfs=unreadable,
         domains=around.domains,
         journal=journal,
+        disks=around.disks,
     )

@@ -159,6 +159,8 @@ class Standing:
         for unit in made.units:
             if unit.outcome in (Outcome.SETTLED, Outcome.UNSEEN):
                 self.attempts.succeeded(unit)
+            elif unit.outcome is Outcome.PREPARING:
+                self.attempts.begun(unit)
             else:
                 self._note_unsettled(unit, now, is_stuck=unit.key in stuck)
         self.attempts.keep_only({unit.key for unit in made.units})
@@ -201,7 +203,8 @@ class Standing:
             return
         self._servers.pop(server.id, None)
         found = self.attempts.find(unit)
-        reason = found.reason if found else unit.reason
+        begun = unit.outcome is Outcome.PREPARING
+        reason = found.reason if found and not begun else unit.reason
         pending = DeviceCondition.PENDING
         self._findings.note_server(server, ServerCondition.PENDING, pending, reason)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trunkline.api.routing import Auth
-from trunkline.control import hosts, identity
+from trunkline.control import enrolment, identity
 from trunkline.control.access import require_admin
 from trunkline.control.services import Services
 from trunkline.domain.errors import Unauthenticated
@@ -40,7 +40,7 @@ def authenticate_agent(svc: Services, headers: Mapping[str, str]) -> HostName:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated("an agent's request needs its host's token")
-    host_name = hosts.host_by_token(svc, token.strip())
+    host_name = enrolment.host_by_token(svc, token.strip())
     if host_name is None:
         raise Unauthenticated("this token is no host's")
     return host_name

@@ -28,7 +28,7 @@ from trunkline.api.foreground import Foreground
 from trunkline.bootstrap.agents import AgentRunner
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.bootstrap.directory import DirectoryUnusable, write_private
-from trunkline.bootstrap.real import RealClock
+from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.bootstrap.simulated import simulated_agent
 from trunkline.cli.context import Failed, Teaching
@@ -127,16 +127,24 @@ def _alone(state: Path) -> Iterator[None]:
 
 
 def _token(config: ComputeConfig, state: Path) -> str:
-    """Return the host's credential; enrol the host if it has none yet, however long that takes."""
-    kept = state / "token"
+    """Return the host's credential; enrol the host if it has none yet, however long that takes.
+
+    The agent makes the credential up, and keeps it before it asks: an enrolment token is good for
+    one credential, and if the answer gets lost, or this process ends, the same question is asked
+    again.
+    """
+    kept, proposed = state / "token", state / "token.proposed"
     if kept.exists():
         return read_secret(kept)
     key = read_secret(config.enrolment_key_file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
+    if not proposed.exists():
+        write_private(proposed, RandomIds().new_secret() + "\n")
+    token = read_secret(proposed)
     ca_file = None if config.ca_file is None else str(config.ca_file)
     pauses = _growing(BACKOFF_FIRST_SECONDS, BACKOFF_MAX_SECONDS)
     for tries in itertools.count():
         try:
-            token = enrol(config.controller_url, config.host, key, ca_file=ca_file)
+            enrol(config.controller_url, config.host, key, token=token, ca_file=ca_file)
         except ClientError as problem:
             if not _may_pass(problem):
                 raise _not_enrolled(config, problem) from problem
@@ -149,7 +157,7 @@ def _token(config: ComputeConfig, state: Path) -> str:
             threading.Event().wait(next(pauses))  # Signals end the process meanwhile, as usual.
         else:
             break
-    write_private(kept, token + "\n")
+    proposed.replace(kept)
     return token
 
 
@@ -169,7 +177,10 @@ def _may_pass(problem: ClientError) -> bool:
 def _not_enrolled(config: ComputeConfig, problem: ClientError) -> Failed:
     remedy = ""
     if isinstance(problem, ApiError) and problem.is_refused_login:
-        remedy = f"; put the controller's enrolment key into {config.enrolment_key_file}"
+        remedy = (
+            f"; `trunkline host enrol-token create --host {config.host}` makes a token: put it, or"
+            f" the controller's enrolment key, into {config.enrolment_key_file}"
+        )
     return Failed(
         f"{config.controller_url} does not enrol {config.host}: {problem}{remedy}",
         ExitCode.REFUSED if isinstance(problem, ApiError) else ExitCode.USAGE,

@@ -36,6 +36,16 @@ class _Controller(_Table, frozen=True, kw_only=True):
     ca_file: _Name | None = None
 
 
+class _Libvirt(_Table, frozen=True, kw_only=True):
+    uri: _Name = "qemu:///system"
+    domain_type: Literal["kvm", "qemu"] = "kvm"
+    disk_dir: _Name = "/var/lib/trunkline/disks"
+
+
+class _Helper(_Table, frozen=True, kw_only=True):
+    socket: _Name = "/run/trunkline/host-helper.sock"
+
+
 class _Resources(_Table, frozen=True, kw_only=True):
     vcpus: _Count | None = None
     memory_mib: _Count | None = None
@@ -47,6 +57,8 @@ class _File(_Table, frozen=True, kw_only=True):
     state_dir: _Name
     host: _Name | None = None
     drift: Literal["repair", "report"] = "repair"
+    libvirt: _Libvirt = _Libvirt()
+    helper: _Helper = _Helper()
     bridges: dict[str, str] = msgspec.field(default_factory=dict)
     resources: _Resources = _Resources()
     device_spec: list[dict[str, Any]] = msgspec.field(default_factory=list)
@@ -70,6 +82,10 @@ class ComputeConfig:
     enrolment_key_file: Path
     ca_file: Path | None
     state_dir: Path  # The journal, and the host's token.
+    libvirt_uri: str
+    domain_type: str  # `kvm` or `qemu`.
+    disk_dir: Path  # Of the servers' disks; QEMU reads and writes there.
+    helper_socket: Path
     device_specs: tuple[DeviceSpec, ...]
     bridges: Mapping[PhysicalNetwork, str]  # For `normal` ports.
     resources: GivenResources = field(default_factory=GivenResources)
@@ -114,6 +130,10 @@ def load_compute_config(path: Path, *, host: str | None = None) -> ComputeConfig
         enrolment_key_file=directory / file.controller.enrolment_key_file,
         ca_file=None if ca_file is None else directory / ca_file,
         state_dir=directory / file.state_dir,
+        libvirt_uri=file.libvirt.uri,
+        domain_type=file.libvirt.domain_type,
+        disk_dir=directory / file.libvirt.disk_dir,
+        helper_socket=directory / file.helper.socket,
         device_specs=specs,
         bridges={PhysicalNetwork(network): bridge for network, bridge in file.bridges.items()},
         resources=GivenResources(

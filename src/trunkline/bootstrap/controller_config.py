@@ -89,7 +89,7 @@ class _NetworkingTable(_Table, frozen=True, kw_only=True):
 
 
 class _Agents(_Table, frozen=True, kw_only=True):
-    enrolment_key_file: _Name
+    enrolment_key_file: _Name | None = None
     silent_seconds_max: _Positive = 90
 
 
@@ -112,7 +112,7 @@ class _Retention(_Table, frozen=True, kw_only=True):
 class _File(_Table, frozen=True, kw_only=True):
     data_dir: _Name
     images_dir: _Name | None = None
-    agents: _Agents
+    agents: _Agents = _Agents()
     public_url: _Name | None = None
     listen: _Listen = _Listen()
     database: _Database = _Database()
@@ -140,7 +140,7 @@ class ControllerConfig:
     networking: Networking
     pci: PciOptions
     ranking: Ranking
-    enrolment_key_file: Path
+    enrolment_key_file: Path | None  # None: hosts enrol by tokens alone.
     limits: Limits
 
 
@@ -178,7 +178,11 @@ def load_controller_config(path: Path) -> ControllerConfig:
         networking=networking,
         pci=PciOptions(attributes=attributes, aliases=aliases),
         ranking=ranking,
-        enrolment_key_file=directory / file.agents.enrolment_key_file,
+        enrolment_key_file=(
+            None
+            if file.agents.enrolment_key_file is None
+            else directory / file.agents.enrolment_key_file
+        ),
         limits=Limits(
             image_size_bytes_max=file.limits.image_size_bytes_max,
             token_lifetime_seconds=file.limits.token_lifetime_seconds,

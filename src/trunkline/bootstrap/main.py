@@ -40,6 +40,12 @@ def _agent() -> click.Command:
     return agent
 
 
+def _host_helper() -> click.Command:
+    from trunkline.bootstrap.host_helper import host_helper
+
+    return host_helper
+
+
 def _reset_password() -> click.Command:
     from trunkline.bootstrap.reset_password import reset_password_command
 
@@ -47,7 +53,8 @@ def _reset_password() -> click.Command:
 
 
 _LOADED_LATE: Final[Mapping[str, Callable[[], click.Command]]] = MappingProxyType({
-    "up": _up, "server": _server, "agent": _agent, "reset-password": _reset_password,
+    "up": _up, "server": _server, "agent": _agent, "host-helper": _host_helper,
+    "reset-password": _reset_password,
 })  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_s
 from trunkline.bootstrap.ticker import Ticker
 from trunkline.cli.context import TeachingGroup
 from trunkline.cli.progress import progress_line
-from trunkline.control.hosts import set_enrolment_key
+from trunkline.control.enrolment import set_enrolment_key
 from trunkline.control.services import Services, make_services
 from trunkline.store.schema import open_store
 
@@ -55,7 +55,10 @@ def server(context: click.Context, config_file: Path | None, port: int | None) -
     if config_file is None:
         raise click.UsageError("--config FILE is needed to run the service")
     config = load_controller_config(config_file)
-    key = read_secret(config.enrolment_key_file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
+    file = config.enrolment_key_file
+    key = None
+    if file is not None:
+        key = read_secret(file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
     directory = DataDirectory(config.data_dir)
     try:
         listener = listen(config.listen_address, config.listen_port if port is None else port)
@@ -64,7 +67,9 @@ def server(context: click.Context, config_file: Path | None, port: int | None) -
         directory.close()
 
 
-def _run(config: ControllerConfig, key: str, directory: DataDirectory, listener: Listener) -> None:
+def _run(
+    config: ControllerConfig, key: str | None, directory: DataDirectory, listener: Listener
+) -> None:
     wakeups = Wakeups()
     images_dir = config.images_dir or directory.images
     require_usable_images_dir(images_dir)

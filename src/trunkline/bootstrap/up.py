@@ -31,7 +31,8 @@ from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.simulated import simulated_agent
 from trunkline.cli.context import Teaching
 from trunkline.cli.progress import progress_line
-from trunkline.control.hosts import ensure_host, set_enrolment_key
+from trunkline.control.enrolment import set_enrolment_key
+from trunkline.control.hosts import ensure_host
 from trunkline.control.networking import IdRange, Networking
 from trunkline.control.services import Services, make_services
 from trunkline.domain.ids import HostName, PhysicalNetwork

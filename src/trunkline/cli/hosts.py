@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from trunkline.cli.context import TeachingGroup, takes_api, takes_json
+from trunkline.cli.enrolment import enrol_token
 from trunkline.cli.output import print_fields, print_json, print_table
 from trunkline.client.api import TrunklineApi
 from trunkline.wire.v1 import HostItem, NumaNodeItem
@@ -94,6 +95,9 @@ def disable(api: TrunklineApi, *, name: str, reason: str | None, as_json: bool) 
     trunkline host disable h1 --reason "new card on Tuesday"
     """
     _print(api.set_host_enabled(name, enabled=False, reason=reason), as_json=as_json)
+
+
+host.add_command(enrol_token)
 
 
 def _print(item: HostItem, *, as_json: bool) -> None:

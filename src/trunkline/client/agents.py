@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Self
 from urllib.parse import quote
 
 from trunkline.client.connection import Connection
-from trunkline.client.session import read_answer
-from trunkline.domain.ids import HostName
+from trunkline.client.session import raise_for_error, read_answer
+from trunkline.domain.ids import HostName, ImageId
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.report import HostReport, ReportAck
+from trunkline.wire.enrolment import EnrolAnswer, EnrolBody
 from trunkline.wire.json import encode
-from trunkline.wire.v1 import PREFIX, EnrolAnswer, EnrolBody
+from trunkline.wire.v1 import PREFIX
 
 GRACE_SECONDS: Final = (
     15.0  # What a long poll's answer may take beyond the wait that was asked for.
 )
 
 
-def enrol(url: str, host: HostName, key: str, *, ca_file: str | None = None) -> str:
+def enrol(
+    url: str, host: HostName, key: str, *, token: str | None = None, ca_file: str | None = None
+) -> str:
     """Return a token that speaks for `host`; an earlier one of it is worthless from now on.
 
+    Args:
+        url: Where the service answers.
+        host: The host's name.
+        key: The enrolment key, or an enrolment token.
+        token: The token to be, if the host has made one up and kept it, so that it can ask again
+            when the answer was lost.
+        ca_file: Certificates to trust.
+
     Raises:
-        ApiError: The key is wrong, or the name no host's.
+        ApiError: The key does not let this host enrol, or the name is no host's.
         Unreachable: The service gave no answer.
     """
     with Connection(url, ca_file=ca_file) as connection:
-        reply = connection.request("POST", _path(host, "enrol"), body=encode(EnrolBody(key=key)))
+        reply = connection.request("POST", _path(host, "enrol"), body=encode(EnrolBody(key, token)))
         return read_answer(reply, EnrolAnswer, connection.url).token
 
 
@@ -77,6 +89,16 @@ class AgentApi:
             "POST", _path(self._host, "report"), body=encode(report), headers=self._headers
         )
         return read_answer(reply, ReportAck, self._connection.url)
+
+    def fetch_image(self, image_id: ImageId, write: Callable[[bytes], object]) -> None:
+        """Hand the bytes of an image that a server of the host starts from to `write`."""
+        reply = self._connection.request(
+            "GET",
+            _path(self._host, f"images/{quote(image_id, safe='')}"),
+            headers=self._headers,
+            into=write,
+        )
+        raise_for_error(reply, self._connection.url)
 
 
 def _path(host: HostName, call: str) -> str:

@@ -10,6 +10,12 @@ from urllib.parse import quote
 from trunkline.client.pci_flavors import PciFlavorApi
 from trunkline.client.session import Session
 from trunkline.wire.defrag import DefragAnswer, DefragBody
+from trunkline.wire.enrolment import (
+    EnrolmentTokenAnswer,
+    EnrolmentTokenBody,
+    EnrolmentTokenItem,
+    EnrolmentTokenList,
+)
 from trunkline.wire.planning import (
     BoundsItem,
     CapacityAnswer,
@@ -63,8 +69,20 @@ class TrunklineApi:
 
     def rekey_pf(self, host: str, address: str, to: str) -> None:
         """Say where a PF is now that is in doubt."""
-        path = f"/hosts/{_segment(host)}/pfs/{_segment(address)}/rekey"
+        path = f"{PREFIX}/hosts/{_segment(host)}/pfs/{_segment(address)}/rekey"
         self._session.send("POST", path, body={"to": to})
+
+    def create_enrolment_token(self, body: EnrolmentTokenBody) -> EnrolmentTokenAnswer:
+        """Make a token that lets one host enrol, once; its text is told here only."""
+        return self._session.call("POST", "/enrolment-tokens", EnrolmentTokenAnswer, body=body)
+
+    def enrolment_tokens(self) -> tuple[EnrolmentTokenItem, ...]:
+        """List enrolment tokens, newest first."""
+        return self._session.get("/enrolment-tokens", EnrolmentTokenList).enrolment_tokens
+
+    def revoke_enrolment_token(self, token_id: str) -> None:
+        """Make an enrolment token worthless."""
+        self._session.send("DELETE", f"{PREFIX}/enrolment-tokens/{_segment(token_id)}")
 
     def devices(self, filters: Filters | None = None) -> Iterator[DeviceItem]:
         """List devices, by host and address; `filters` are those of the HTTP API."""

@@ -6,14 +6,16 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, Self
 from urllib.parse import urlsplit
 
 from trunkline.client.errors import ClientError, Unreachable
 
 ANSWER_BYTES_MAX: Final = 256 * 1024**2  # A page of 1000 devices is about 1 MiB.
+_PIECE_BYTES: Final = 1 << 20
 CONNECT_SECONDS_MAX: Final = 10.0
 ANSWER_SECONDS_MAX: Final = 60.0
 
@@ -96,8 +98,12 @@ class Connection:
     def request(
         self, method: str, path: str, *, body: bytes | None = None,
         headers: Mapping[str, str] | None = None, answer_seconds_max: float = ANSWER_SECONDS_MAX,
+        into: Callable[[bytes], object] | None = None,
     ) -> Reply:  # fmt: skip
         """Send a request and return the answer, whatever its status.
+
+        The body of an answer 200 is handed to `into`, if that is given, as it comes and however
+        large it is; `answer_seconds_max` is then of each piece.
 
         Raises:
             Unreachable: No answer came, or it broke off, took too long or was too large.
@@ -112,12 +118,12 @@ class Connection:
             try:
                 kept = self._http.sock is not None
                 try:
-                    return self._exchange(method, path, body, sent, answer_seconds_max)
+                    return self._exchange(method, path, body, sent, answer_seconds_max, into)
                 except _STALE:
                     if not kept:
                         raise
                 self._http.close()
-                return self._exchange(method, path, body, sent, answer_seconds_max)
+                return self._exchange(method, path, body, sent, answer_seconds_max, into)
             except BaseException as problem:
                 connected = self._http.sock is not None
                 self._http.close()  # Half an answer may be left in it.
@@ -140,15 +146,31 @@ class Connection:
 
     def _exchange(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str],
-        answer_seconds_max: float,
+        answer_seconds_max: float, into: Callable[[bytes], object] | None,
     ) -> Reply:  # fmt: skip
         self._open().settimeout(answer_seconds_max)
         self._http.request(method, self._base_path + path, body=body, headers=dict(headers))
         answer = self._http.getresponse()
-        content = _read_whole(answer)
+        if into is not None and answer.status == HTTPStatus.OK:
+            _pour(answer, into)
+            content = b""
+        else:
+            content = _read_whole(answer)
         return Reply(
             answer.status, {name.lower(): text for name, text in answer.getheaders()}, content
         )
+
+
+def _pour(answer: http.client.HTTPResponse, into: Callable[[bytes], object]) -> None:
+    expected = answer.length
+    if expected is None:
+        raise http.client.HTTPException("its answer does not say how long it is")
+    missing = expected
+    while piece := answer.read(_PIECE_BYTES):
+        missing -= len(piece)
+        into(piece)
+    if missing:  # A connection that broke off looks like an end: see below.
+        raise http.client.IncompleteRead(b"", missing)
 
 
 def _read_whole(answer: http.client.HTTPResponse) -> bytes:

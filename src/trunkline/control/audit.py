@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+
+from prometheus_client import Counter
 
 from trunkline.control import metrics
 from trunkline.domain.audit import AuditEvent
@@ -59,4 +62,10 @@ def record(
             details=details or {},
         )
     )
-    tx.on_commit(metrics.CHANGES.labels(action).inc)
+    tx.on_commit(_counter(action).inc)
+
+
+@cache
+def _counter(action: str) -> Counter:
+    """Return what counts changes of one action; there are some dozens."""
+    return metrics.CHANGES.labels(action)

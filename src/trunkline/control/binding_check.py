@@ -51,7 +51,8 @@ def check_choices(
         segment = svc.networking.segment_for(nic.network, device, _possible(svc, nic, choice))
         if isinstance(segment, str):
             return f"{device.function.address} was chosen for {nic.name}, but {segment}"
-        choices[nic.name] = replace(choice, segment_id=segment.id)
+        if segment.id != choice.segment_id:
+            choices[nic.name] = replace(choice, segment_id=segment.id)
     return choices
 
 

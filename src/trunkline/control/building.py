@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from itertools import groupby
-from operator import add
+from operator import add, attrgetter
 
 from trunkline.control import audit
 from trunkline.control.audit import Actor
@@ -29,9 +29,9 @@ from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.host import Host
-from trunkline.domain.ids import HostName, PortId
+from trunkline.domain.ids import HostName
 from trunkline.domain.port import Port
-from trunkline.domain.server import SERVER, Fault, Server, ServerEvent, ServerState
+from trunkline.domain.server import SERVER, Fault, Flavor, Server, ServerEvent, ServerState
 from trunkline.placement.asks.request import NicChoice
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
@@ -80,35 +80,22 @@ def build_all(
     )
     if isinstance(chosen, Fault):
         return [failed(svc, server, chosen) for server in servers[:least]]
-    placed = [_placed(server, one) for server, one in zip(servers, chosen, strict=False)]
-    _give_room(tx, svc, placed, chosen)
+    _give_room(tx, svc, servers[0].flavor, chosen)
     return [
         _build(tx, svc, actor, server, nics, one)
-        for server, one in zip(placed, chosen, strict=True)
+        for server, one in zip(servers, chosen, strict=False)
     ]
 
 
-def _placed(server: Server, chosen: Chosen) -> Server:
-    return replace(
-        server,
-        host_id=chosen.host.id,
-        numa_node=chosen.held.placed.numa_node,
-        excluded_hosts=chosen.excluded_hosts,
-    )
-
-
-def _give_room(
-    tx: Transaction, svc: Services, servers: Sequence[Server], chosen: Sequence[Chosen]
-) -> None:
+def _give_room(tx: Transaction, svc: Services, flavor: Flavor, chosen: Sequence[Chosen]) -> None:
     """Count what servers use of their hosts, if nothing else is desired of these than was seen."""
-    both = zip(servers, chosen, strict=True)
-    for host, group in groupby(both, key=lambda pair: pair[1].host):
-        here = list(group)
+    for host, group in groupby(chosen, key=attrgetter("host")):
+        here = [one.held.placed for one in group]
         tx.hosts.give_room(
             host.id,
-            reduce(add, (server.use for server, _ in here)),
+            reduce(add, (flavor.use_of(placed.numa_node) for placed in here)),
             servers=len(here),
-            seen=here[0][1].held.placed.seen_generation,
+            seen=here[0].seen_generation,
         )
         tx.on_commit(partial(svc.wake_host, host.name))
 
@@ -132,7 +119,13 @@ def _build(
         tx, actor, svc.clock.now(), "server.place", f"server {server.id} on {host.name}",
         project_id=server.project_id, host=host.name, server_id=server.id,
     )  # fmt: skip
-    return replace(server, port_ids=tuple(PortId(port.id) for port in ports))
+    return replace(
+        server,
+        host_id=host.id,
+        numa_node=chosen.held.placed.numa_node,
+        excluded_hosts=chosen.excluded_hosts,
+        port_ids=tuple([port.id for port in ports]),
+    )
 
 
 def failed(svc: Services, server: Server, fault: Fault) -> Server:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from trunkline.control.binding import bridge_of, vlan_id_of
 from trunkline.control.qos import policies_of
@@ -12,14 +12,29 @@ from trunkline.domain.allocation import Allocation, AllocationState
 from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.host import Host
-from trunkline.domain.ids import DeviceId, HostName, NetworkId, PortId, SegmentId, ServerId
+from trunkline.domain.ids import (
+    DeviceId,
+    HostName,
+    ImageId,
+    NetworkId,
+    PortId,
+    SegmentId,
+    ServerId,
+)
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.port import Port, logical_device_name
 from trunkline.domain.qos import QosPolicy
 from trunkline.domain.server import Server
 from trunkline.domain.vf import LinkState
-from trunkline.reconcile.desired import GuestNode, HeldDevice, HostConfig, NicConfig, ServerConfig
+from trunkline.reconcile.desired import (
+    GuestNode,
+    HeldDevice,
+    HostConfig,
+    ImageSource,
+    NicConfig,
+    ServerConfig,
+)
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
 
@@ -43,7 +58,8 @@ def _config(tx: Transaction, host: Host) -> HostConfig:
     devices = tx.devices.get_many(allocations)
     pfs = devices | tx.devices.get_many({each.pf_id for each in devices.values() if each.pf_id})
     policies = policies_of(tx, ports.values(), {network.id: network for network in networks})
-    rows = _Rows(host, bindings, ports, networks, allocations, devices, pfs, policies)
+    images = _images(tx, servers)
+    rows = _Rows(host, bindings, ports, networks, allocations, devices, pfs, policies, images)
     return HostConfig(
         host=host.name,
         generation=host.generation,
@@ -69,6 +85,7 @@ class _Rows:
         devices: Mapping[DeviceId, DeviceRecord],
         pfs: Mapping[DeviceId, DeviceRecord],
         policies: Mapping[PortId, QosPolicy],
+        images: Mapping[ImageId, ImageSource],
     ) -> None:
         self.host = host
         self.bindings = bindings
@@ -77,6 +94,7 @@ class _Rows:
         self.devices = devices
         self.pfs = pfs
         self.policies = policies
+        self.images = images
         # What servers have besides NICs. By address, so that a guest finds them in their places.
         self.given: dict[ServerId, list[Allocation]] = defaultdict(list)
         for device_id in sorted(devices, key=lambda each: devices[each].device.function.address):
@@ -97,7 +115,7 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
         vcpus=server.flavor.vcpus,
         memory_mib=server.flavor.memory_mib,
         disk_gib=server.flavor.disk_gib,
-        image_id=server.image_id,
+        image=rows.images[server.image_id] if server.image_id else None,
         power=server.power,
         boot_number=server.boot_number,
         nics=tuple(
@@ -111,6 +129,20 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
         ),
         numa_node=_guest_node(server, rows.host),
     )
+
+
+def _images(tx: Transaction, servers: Iterable[Server]) -> dict[ImageId, ImageSource]:
+    """Return what the servers' disks start from. An image with a server can't be deleted."""
+    found = {}
+    for image_id in {server.image_id for server in servers if server.image_id is not None}:
+        image = tx.images.get(image_id)
+        found[image_id] = ImageSource(
+            id=image_id,
+            sha512=image.sha512 or "",
+            size_bytes=image.size_bytes or 0,
+            disk_format=image.disk_format or "",
+        )
+    return found
 
 
 def _guest_node(server: Server, host: Host) -> GuestNode | None:

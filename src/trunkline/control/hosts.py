@@ -1,19 +1,16 @@
-"""Hosts: enrol, show, list, enable, disable."""
+"""Hosts: show, list, enable, disable."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from trunkline.control import audit
 from trunkline.control.access import require_admin
 from trunkline.control.audit import Actor, actor_of
-from trunkline.control.races import write_until_won
 from trunkline.control.services import Services
 from trunkline.control.views import HostView
-from trunkline.domain.errors import AlreadyExists, Invalid, Unauthenticated
+from trunkline.domain.errors import Invalid
 from trunkline.domain.host import Host, HostResources
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName
@@ -21,7 +18,6 @@ from trunkline.domain.listing import ListQuery
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
-ENROLMENT_KEY_SETTING = "enrolment_key_hash"
 _NO_RESOURCES = HostResources(vcpus=0, memory_mib=0, disk_gib=0)
 
 
@@ -69,53 +65,11 @@ def set_host_enabled(
     return svc.store.write(change)
 
 
-def set_enrolment_key(svc: Services, key: str) -> None:
-    """Set the key that agents enrol with. Only its hash is kept."""
-    svc.store.write(lambda tx: tx.settings.put(ENROLMENT_KEY_SETTING, _hash(key)))
-
-
-def enrol_host(svc: Services, name: HostName, key: str) -> str:
-    """Make a host known, or known anew, and return its agent's credential, bound to its name.
-
-    An earlier credential of the same host is worthless from then on.
-
-    Raises:
-        Unauthenticated: `key` is not the enrolment key.
-        Invalid: The name is empty, too long, or has unprintable characters.
-    """
-
-    def check(tx: Transaction) -> None:
-        expected = tx.settings.find(ENROLMENT_KEY_SETTING) or ""
-        if not hmac.compare_digest(expected, _hash(key)):
-            raise Unauthenticated("the enrolment key is wrong")
-
-    svc.store.read(check)
-    token = svc.ids.new_secret()
-
-    def enrol(tx: Transaction) -> None:
-        host = ensure_host(tx, svc, name)
-        tx.hosts.set_token_hash(host.id, _hash(token))
-
-    write_until_won(svc.store, enrol, lost=(AlreadyExists,))  # Enrolled twice at once.
-    return token
-
-
-def host_by_token(svc: Services, token: str) -> HostName:
-    """Return the one host that an agent with this credential may speak for.
-
-    Raises:
-        Unauthenticated: No host's agent has it.
-    """
-    name = svc.store.read(lambda tx: tx.hosts.name_by_token_hash(_hash(token)))
-    if name is None:
-        raise Unauthenticated("the agent's credential is not known; enrol the host again")
-    return name
-
-
-def ensure_host(tx: Transaction, svc: Services, name: HostName) -> Host:
-    """Return the host of this name; make it known if it is not."""
-    if not name or len(name) > 255 or not name.isprintable():
-        raise Invalid("host", "a host name has 1 to 255 printable characters")
+def ensure_host(
+    tx: Transaction, svc: Services, name: HostName, *, details: Mapping[str, object] | None = None
+) -> Host:
+    """Return the host of this name; make it known if it is not, with `details` in the audit."""
+    require_host_name(name)
     host = tx.hosts.find_by_name(name)
     if host is not None:
         return host
@@ -129,13 +83,16 @@ def ensure_host(tx: Transaction, svc: Services, name: HostName) -> Host:
         updated_at=now,
     )
     tx.hosts.insert(host)
-    audit.record(tx, Actor(f"agent {name}"), now, "host.enrol", f"host {name}", host=name)
+    audit.record(tx, Actor(f"agent {name}"), now, "host.enrol", f"host {name}", host=name,
+                 details=details)  # fmt: skip
     svc.fleet.reload_after(tx, host.id)
     return host
 
 
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+def require_host_name(name: HostName) -> None:
+    """Raise `Invalid` for what can't be a host's name."""
+    if not name or len(name) > 255 or not name.isprintable():
+        raise Invalid("host", "a host name has 1 to 255 printable characters")
 
 
 def _views(tx: Transaction, svc: Services, hosts: Sequence[Host]) -> list[HostView]:

@@ -12,9 +12,9 @@ from trunkline.control.access import require_owner
 from trunkline.control.image_files import ImageFiles, PartFile
 from trunkline.control.images import SEEN_BY_ALL, get_image
 from trunkline.control.services import Services
-from trunkline.domain.errors import Invalid, StateConflict, TooLarge
+from trunkline.domain.errors import Invalid, NotFound, StateConflict, TooLarge
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import ImageId
+from trunkline.domain.ids import HostName, ImageId
 from trunkline.domain.image import IMAGE, Image, ImageEvent, ImageState
 from trunkline.domain.listing import ListQuery
 from trunkline.store.locks import Lock
@@ -169,6 +169,29 @@ def open_image(svc: Services, caller: Caller, image_id: str) -> ImageBytes | Non
         return ImageBytes(image, ImageFiles(svc.images_dir).open(image.sha512))
     except FileNotFoundError:
         get_image(svc, caller, image_id)  # Deleted in between: `NotFound`. Else a bug.
+        raise
+
+
+def open_image_for_host(svc: Services, host_name: HostName, image_id: str) -> ImageBytes:
+    """Open the bytes of an image that a server on this host starts from.
+
+    Raises:
+        NotFound: No server there does; or it has none, or is gone.
+    """
+
+    def read(tx: Transaction) -> Image:
+        host = tx.hosts.get_by_name(host_name)
+        if not any(server.image_id == image_id for server in tx.servers.of_hosts([host.id])):
+            raise NotFound("image", image_id)
+        return tx.images.get(image_id)
+
+    image = svc.store.read(read)
+    if image.state is not ImageState.ACTIVE or image.sha512 is None:
+        raise NotFound("image", image_id)
+    try:
+        return ImageBytes(image, ImageFiles(svc.images_dir).open(image.sha512))
+    except FileNotFoundError:
+        svc.store.read(read)  # Deleted in between: `NotFound`. Else a bug.
         raise
 
 

@@ -15,6 +15,8 @@ from trunkline.store.allocations import Holder
 
 NAMED_MAX: Final = 5  # Servers named in one sentence; the JSON of an answer has more.
 
+NOT_PROVEN: Final = " (not proven: others may be smaller)"
+
 _NUMBERS: Final = (
     "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
 )  # fmt: skip
@@ -28,6 +30,8 @@ _UNITS: Final = {
 
 def with_servers(explanation: Explanation, owners: Owners, *, named: bool) -> Explanation:
     """Say of all hosts told about which servers would have to move away.
+
+    And of the smallest change, where it is so, that it is not proven to be that.
 
     Args:
         explanation: As placement gives it.
@@ -44,12 +48,15 @@ def with_servers(explanation: Explanation, owners: Owners, *, named: bool) -> Ex
 
     nearest = tuple(map(told, explanation.nearest))
     is_told = explanation.nearest and (explanation.smallest_change == explanation.nearest[0].change)
+    smallest_change = nearest[0].change if is_told else explanation.smallest_change
+    if smallest_change and not explanation.is_proven:
+        smallest_change += NOT_PROVEN
     return replace(
         explanation,
         nearest=nearest,
         asked_for=None if explanation.asked_for is None else told(explanation.asked_for),
         page=tuple(map(told, explanation.page)),
-        smallest_change=nearest[0].change if is_told else explanation.smallest_change,
+        smallest_change=smallest_change,
     )
 
 

@@ -51,5 +51,6 @@ def _batches(svc: Services) -> dict[str, _Batch]:
         "servers": lambda tx: tx.servers.purge_deleted(servers_before, limit=limit),
         "events": lambda tx: tx.events.purge(events_before, limit=limit),
         "tokens": lambda tx: tx.identity.purge_tokens(now, limit=limit),
+        "enrolment tokens": lambda tx: tx.enrolment_tokens.purge(events_before, limit=limit),
         "changes": lambda tx: tx.changes.purge(keep=CHANGES_KEPT, limit=limit),
     }

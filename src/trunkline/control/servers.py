@@ -33,6 +33,8 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ImageId, ServerId
 from trunkline.domain.image import Image, ImageState
 from trunkline.domain.listing import ListQuery, SortKey
+from trunkline.domain.nic_rules import NicRule, NumaPolicy
+from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.server import SERVER, Flavor, PowerState, Server, ServerEvent, ServerState
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -74,23 +76,22 @@ def create_servers(
         flavor = visible_flavor(tx, caller, request.flavor_id)
         image = _find_image(tx, caller, request.image_id, flavor)
         nics = resolve_nics(tx, svc, caller, request.nics)
-        server = replace(
-            _new_server(svc, caller, request, server_ids[0], flavor),
+        server = _new_server(
+            svc, caller, request, server_ids[0], flavor,
             pci_requests=requests_of(tx, svc, flavor.extra_specs),
             numa_policy=numa_policy_of(flavor.extra_specs, image),
             nic_rules=rules_over(nics, (*rules_of_flavor(flavor.extra_specs), *request.rules)),
-        )
+        )  # fmt: skip
         servers = [server] if most == 1 else _numbered(server, server_ids)
-        servers = build_all(
-            tx, svc, actor_of(caller), servers, nics, least=least, host_name=request.host
-        )
+        actor = actor_of(caller)
+        servers = build_all(tx, svc, actor, servers, nics, least=least, host_name=request.host)
         owners = {nic.port.project_id for nic in nics if nic.port}
         for project_id in sorted({server.project_id, *owners}):
             require_quota(tx, project_id, server_ids=[server.id for server in servers])
         tx.servers.insert_many(servers)
         for server in servers:
             audit.record(
-                tx, actor_of(caller), svc.clock.now(), "server.create", f"server {server.id}",
+                tx, actor, svc.clock.now(), "server.create", f"server {server.id}",
                 project_id=server.project_id, server_id=server.id,
                 details={"name": server.name, "state": server.state.value},
             )  # fmt: skip
@@ -301,7 +302,15 @@ def _numbered(server: Server, server_ids: Sequence[ServerId]) -> list[Server]:
 
 
 def _new_server(
-    svc: Services, caller: Caller, request: ServerCreate, server_id: ServerId, flavor: Flavor
+    svc: Services,
+    caller: Caller,
+    request: ServerCreate,
+    server_id: ServerId,
+    flavor: Flavor,
+    *,
+    pci_requests: tuple[PciRequest, ...],
+    numa_policy: NumaPolicy | None,
+    nic_rules: tuple[NicRule, ...],
 ) -> Server:
     now = svc.clock.now()
     return Server(
@@ -323,6 +332,9 @@ def _new_server(
         user_data=request.user_data,
         hostname=request.hostname or request.name,
         reservation_id=f"r-{server_id[:8]}",
+        pci_requests=pci_requests,
+        numa_policy=numa_policy,
+        nic_rules=nic_rules,
     )
 
 

@@ -52,7 +52,9 @@ def place_in_turn(
     turns = _Turns()
     while True:
         wanted = most - len(turns.kept)
-        asked = replace(request, excluded_hosts=request.excluded_hosts | turns.aside)
+        asked = request
+        if turns.aside:
+            asked = replace(request, excluded_hosts=request.excluded_hosts | turns.aside)
         found = svc.fleet.place(tx, asked, least=max(0, least - len(turns.kept)), most=wanted)
         held = [] if isinstance(found, TooFew) else found
         if len(held) < wanted and turns.aside:

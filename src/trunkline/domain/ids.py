@@ -11,6 +11,7 @@ from typing import NewType
 
 AllocationId = NewType("AllocationId", str)
 DeviceId = NewType("DeviceId", str)
+EnrolmentTokenId = NewType("EnrolmentTokenId", str)
 FlavorId = NewType("FlavorId", str)  # A UUID unless an admin chose another text.
 HostId = NewType("HostId", str)
 HostName = NewType("HostName", str)

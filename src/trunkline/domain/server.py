@@ -98,6 +98,11 @@ class Flavor:
     disabled: bool = False
     extra_specs: Mapping[str, str] = field(default_factory=dict)
 
+    def use_of(self, numa_node: int | None) -> HostUse:
+        """What a server of this size takes of a host, confined to a node of it or not (None)."""
+        numa = {} if numa_node is None else {numa_node: NumaUse(self.vcpus, self.memory_mib)}
+        return HostUse(self.vcpus, self.memory_mib, self.disk_gib + self.ephemeral_gib, numa)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
@@ -147,11 +152,4 @@ class Server:
     @property
     def use(self) -> HostUse:
         """What it takes of the host that it is on, running or not."""
-        flavor = self.flavor
-        of_node = NumaUse(flavor.vcpus, flavor.memory_mib)
-        return HostUse(
-            flavor.vcpus,
-            flavor.memory_mib,
-            flavor.disk_gib + flavor.ephemeral_gib,
-            {} if self.numa_node is None else {self.numa_node: of_node},
-        )
+        return self.flavor.use_of(self.numa_node)

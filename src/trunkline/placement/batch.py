@@ -224,5 +224,6 @@ def _hold(placed: Placed, request: PlacementRequest, fleet: Fleet) -> Held:
     """Hold a choice, of the host's generation as it is by now."""
     host = fleet.find_host(placed.host_id)
     assert host is not None, "a choice names a host of the fleet"
-    placed = replace(placed, seen_generation=host.generation)
+    if placed.seen_generation != host.generation:
+        placed = replace(placed, seen_generation=host.generation)
     return Held(placed, fleet.hold(placed, request))

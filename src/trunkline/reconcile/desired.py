@@ -62,6 +62,16 @@ class GuestNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource:
+    """What a server's disk starts from: bytes that the service has, known by their digest."""
+
+    id: ImageId
+    sha512: str  # Hexadecimal.
+    size_bytes: int
+    disk_format: str  # As Glance names it; `raw` and `qcow2` can be had.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """One server that belongs on this host."""
 
@@ -70,7 +80,7 @@ class ServerConfig:
     vcpus: int
     memory_mib: int
     disk_gib: int
-    image_id: ImageId | None
+    image: ImageSource | None  # What its disk starts from; None: blank.
     power: PowerState
     boot_number: int  # A guest defined with a lower number is started afresh.
     nics: tuple[NicConfig, ...]  # In the order in which the guest sees them.

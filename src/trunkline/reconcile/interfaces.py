@@ -15,7 +15,8 @@ from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
-from trunkline.reconcile.observed import DomainState
+from trunkline.reconcile.observed import DiskState, DomainState
+from trunkline.reconcile.steps import MakeDisk
 
 
 class HostRefused(TrunklineError):
@@ -29,6 +30,7 @@ class HostRefused(TrunklineError):
     ):
         super().__init__(f"{operation}: {problem}" + (f" ({errno_name})" if errno_name else ""))
         self.operation = operation
+        self.problem = problem
         self.errno_name = errno_name  # E.g. `EBUSY`; empty where there is none (libvirt).
         self.transient = transient  # Trying again unchanged may work (EAGAIN, EBUSY in a reset).
 
@@ -99,13 +101,33 @@ class Hypervisor(Protocol):
         ...
 
 
+class Storage(Protocol):
+    """The files of a machine's guests."""
+
+    def disks(self) -> Mapping[ServerId, DiskState]:
+        """Return the disks that there are, and those that are being made."""
+        ...
+
+    def make_disk(self, step: MakeDisk) -> None:
+        """Begin to make a disk, and return; a `HostWatch` tells that something came of it.
+
+        Raises:
+            HostRefused: What was begun by the last such call has failed. The next begins anew.
+        """
+        ...
+
+    def delete(self, server_id: ServerId) -> None:
+        """Delete all files of a server. Its guest must be gone."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostNews:
     """What a machine told by itself. It says where to look, never what is there now."""
 
     # PFs of which something was told: an event of their own netdev, or of a VF's; driver, carrier.
     pfs: frozenset[PciAddress] = frozenset()
-    domains: bool = False  # A libvirt domain came, went, or changed its state.
+    domains: bool = False  # A libvirt domain or a disk came, went, or changed its state.
     everything: bool = False  # Events were lost, or PCI functions came or went: read all again.
 
     @property

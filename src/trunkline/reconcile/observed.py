@@ -69,6 +69,14 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskState:
+    """A guest's disk on this host."""
+
+    is_ready: bool
+    doing: str = ""  # Of one that is not: what is being done about it.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
     """One observation of a host."""
 
@@ -78,3 +86,4 @@ class HostState:
     unreadable_pfs: Mapping[PciAddress, str]  # PFs whose VFs could not be read, and why.
     domains: Mapping[ServerId, DomainState]
     journal: Journal
+    disks: Mapping[ServerId, DiskState] | None = None  # None: guests have none here (simulated).

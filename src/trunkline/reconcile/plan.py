@@ -20,7 +20,7 @@ from trunkline.reconcile.observed import HostState
 from trunkline.reconcile.release import plan_release
 from trunkline.reconcile.report import DriftFact
 from trunkline.reconcile.serve import plan_server
-from trunkline.reconcile.steps import Destroy, ReadBack, SetVf, Step, Undefine
+from trunkline.reconcile.steps import DeleteDisk, Destroy, ReadBack, SetVf, Step, Undefine
 from trunkline.reconcile.view import Outcome, Undo, View
 from trunkline.vif.registry import VifRegistry
 
@@ -130,6 +130,7 @@ def plan(
         )
     view = View.of(desired, observed, vif_types, options or DomainOptions(), failed or {})
     units = [_removal(view, server_id, undo) for server_id, undo in view.removals.items()]
+    units += [_orphan(server_id) for server_id in view.orphans]
     # VFs before PFs: a PF may have to wait for the last of its VFs.
     for device in sorted(view.releases, key=lambda held: (held.vf_index is None, held.address)):
         verdict = plan_release(view, device)
@@ -177,6 +178,16 @@ def _removal(view: View, server_id: ServerId, undo: Undo) -> Unit:
         steps=tuple(steps),
         server_id=server_id,
         devices=view.held_by(domain),
+    )
+
+
+def _orphan(server_id: ServerId) -> Unit:
+    """Take away a disk that was made for a server which has gone before it was defined."""
+    return Unit(
+        kind=UnitKind.REMOVE,
+        outcome=Outcome.TO_DO,
+        steps=(DeleteDisk(server_id),),
+        server_id=server_id,
     )
 
 

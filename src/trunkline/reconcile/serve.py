@@ -25,6 +25,7 @@ from trunkline.reconcile.steps import (
     Destroy,
     ForgetOriginal,
     JournalStep,
+    MakeDisk,
     ReadBack,
     ReadBackName,
     ReadBackVfCount,
@@ -37,7 +38,16 @@ from trunkline.reconcile.steps import (
     Step,
     differences,
 )
-from trunkline.reconcile.view import Outcome, Refused, Unseen, Verdict, View, Waiting, fenced
+from trunkline.reconcile.view import (
+    Outcome,
+    Preparing,
+    Refused,
+    Unseen,
+    Verdict,
+    View,
+    Waiting,
+    fenced,
+)
 from trunkline.vif.registry import UnknownVifType
 
 
@@ -89,6 +99,14 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
             return Verdict(outcome=Outcome.UNSEEN, guest_runs=guest_runs)
         reason = str(wait) or "its devices were not read"
         return Verdict(outcome=Outcome.WAITING, reason=reason, guest_runs=guest_runs)
+    try:
+        disk = None if guest_runs or stop else _missing_disk(view, server, domain)
+    except Preparing as doing:
+        return Verdict(outcome=Outcome.PREPARING, reason=str(doing))
+    except Refused as refusal:
+        return Verdict(outcome=Outcome.REFUSED, reason=str(refusal))
+    if disk is not None:
+        return Verdict(outcome=Outcome.TO_DO, steps=(disk,))
     steps = _steps(view, server, domain, devices, stop=stop)
     return Verdict(
         outcome=Outcome.TO_DO if steps else Outcome.SETTLED,
@@ -131,6 +149,26 @@ def _agrees(view: View, server: ServerConfig, domain: DomainState | None) -> boo
     if server.power is PowerState.RUNNING:
         return domain.power is DomainPower.RUNNING
     return not _is_outdated(view, server, domain)
+
+
+def _missing_disk(view: View, server: ServerConfig, domain: DomainState | None) -> MakeDisk | None:
+    """Return what makes the disk of `server`; None: it has one, or needs none.
+
+    Raises:
+        Preparing: It is being made.
+        Refused: It can't be made, or must not be: a server that has run has lost its data.
+    """
+    disks = view.observed.disks
+    if disks is None or not server.disk_gib or _is_active(domain):
+        return None
+    disk = disks.get(server.id)
+    if disk is None and domain is not None:
+        raise Refused("its disk is gone from the host, and what was on it can't be made again")
+    if disk is None:
+        return MakeDisk(server_id=server.id, image=server.image, disk_gib=server.disk_gib)
+    if not disk.is_ready:
+        raise Preparing(disk.doing)
+    return None
 
 
 def _steps(

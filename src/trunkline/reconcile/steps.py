@@ -12,6 +12,7 @@ from typing import Any
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
+from trunkline.reconcile.desired import ImageSource
 from trunkline.reconcile.observed import OriginalState
 
 
@@ -127,6 +128,29 @@ class ReadBackName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MakeDisk:
+    """Begin to make a guest's disk: its image may have to be fetched, which takes its time."""
+
+    server_id: ServerId
+    image: ImageSource | None  # None: blank.
+    disk_gib: int
+
+    def __str__(self) -> str:
+        base = "" if self.image is None else f" -b {self.image.id} -F {self.image.disk_format}"
+        return f"qemu-img create -f qcow2{base} {self.server_id}.qcow2 {self.disk_gib}G"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteDisk:
+    """Delete the disk of a guest that there is not."""
+
+    server_id: ServerId
+
+    def __str__(self) -> str:
+        return f"rm {self.server_id}.qcow2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DefineDomain:
     """Define a libvirt domain, or redefine one that is shut off."""
 
@@ -180,9 +204,9 @@ class Undefine:
 
 JournalStep = RememberEpoch | RememberOriginal | ForgetOriginal
 CheckStep = ReadBack | ReadBackVfCount | ReadBackName
-WriteStep = (
-    SetVf | SetVfCount | RenameNetdev | DefineDomain | StartPaused | Resume | Destroy | Undefine
-)
+StorageStep = MakeDisk | DeleteDisk
+DomainStep = DefineDomain | StartPaused | Resume | Destroy | Undefine
+WriteStep = SetVf | SetVfCount | RenameNetdev | StorageStep | DomainStep
 Step = JournalStep | CheckStep | WriteStep
 
 

@@ -25,6 +25,7 @@ class Outcome(enum.Enum):
     SETTLED = "settled"  # As desired; there is nothing to do.
     TO_DO = "to do"
     WAITING = "waiting"  # For something that should change by itself, or by another unit.
+    PREPARING = "preparing"  # For something slow that is under way here, and will be news.
     REFUSED = "refused"  # Can't be made so.
     FENCED = "fenced"  # Of an older epoch than this host has acted on: not to be touched.
     UNSEEN = "unseen"  # Not looked at in this observation.
@@ -52,6 +53,10 @@ class Waiting(Exception):
     """Planning can't go on now. For use between the planning modules only."""
 
 
+class Preparing(Exception):
+    """Something slow is under way. For use between the planning modules only."""
+
+
 class Refused(Exception):
     """Planning found that it can't be done. For use between the planning modules only."""
 
@@ -70,6 +75,7 @@ class View:
     servers: tuple[ServerConfig, ...]  # To be served.
     releases: tuple[HeldDevice, ...]  # To be taken back, those of failed servers among them.
     removals: Mapping[ServerId, Undo]  # Domains to be taken away.
+    orphans: tuple[ServerId, ...]  # Disks of no domain, made for a server that is not to be here.
     fences: Mapping[PciAddress, int]  # The epoch below which a device must not be touched.
     owners: Mapping[PciAddress, ServerId]  # Of the devices of `servers`.
     unsettled: set[PciAddress] = field(default_factory=set)  # Releases not done yet.
@@ -111,6 +117,7 @@ class View:
                 for server_id in sorted(observed.domains)
                 if server_id not in wanted
             },
+            orphans=_orphaned_disks(desired, observed, failed),
             fences=fences,
             owners=owners,
         )
@@ -184,6 +191,17 @@ def fenced(held: HeldDevice, view: View) -> Verdict:
     return Verdict(
         outcome=Outcome.FENCED,
         reason=f"epoch {held.epoch} of {held.address} is over, it is at {newest}",
+    )
+
+
+def _orphaned_disks(
+    desired: HostConfig, observed: HostState, failed: Mapping[ServerId, Undo]
+) -> tuple[ServerId, ...]:
+    kept = {each.id for each in desired.servers if failed.get(each.id) is not Undo.FORGET}
+    return tuple(
+        server_id
+        for server_id, disk in sorted((observed.disks or {}).items())
+        if disk.is_ready and server_id not in kept and server_id not in observed.domains
     )
 
 

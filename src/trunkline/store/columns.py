@@ -25,7 +25,11 @@ class UtcTime(TypeDecorator[datetime]):
         if value is None:
             return None
         assert value.tzinfo is not None
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        at = value.astimezone(UTC)
+        # In half the time of `isoformat`, which asks the zone for its name.
+        return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031 -- and of a format.
+            at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond,
+        )  # fmt: skip
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Parse what `process_bind_param` wrote."""

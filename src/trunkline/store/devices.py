@@ -86,22 +86,16 @@ _VFS = Prepared(
 # The guards of who may have a device. Each is one UPDATE whose WHERE is the condition, so that
 # what it saw can't change before it writes.
 _THIS = devices.c.id == bindparam("this_id")
-_TAKE = Prepared(
+_TAKE_THIS = (
     update(devices)
-    .where(_THIS, devices.c.offered.is_(True))
+    .where(_THIS, devices.c.epoch == bindparam("seen"), devices.c.offered.is_(True))
     .values(epoch=devices.c.epoch + 1)
-    .returning(devices.c.epoch)
 )
+_TAKE = Prepared(_TAKE_THIS)
 _TAKE_PF = Prepared(
-    update(devices)
-    .where(
-        _THIS,
-        devices.c.offered.is_(True),
-        devices.c.vfs_held == 0,
-        devices.c.held_whole.is_(False),
+    _TAKE_THIS.where(devices.c.vfs_held == 0, devices.c.held_whole.is_(False)).values(
+        held_whole=True
     )
-    .values(epoch=devices.c.epoch + 1, held_whole=True)
-    .returning(devices.c.epoch)
 )
 _TAKE_VF_OF_PF = Prepared(
     update(devices)
@@ -276,17 +270,17 @@ class Devices:
 
         Raises:
             DeviceTaken: A PF of which VFs are held, a VF whose PF is given away, or a device that
-                is not on offer.
+                is not on offer, or was taken since `record` was read.
         """
         statement = _TAKE_PF if record.kind is DeviceKind.PF else _TAKE
-        epoch: int | None = statement.scalar(self._connection, {"this_id": record.id})
-        if epoch is None:
+        this = {"this_id": record.id, "seen": record.epoch}
+        if statement.run(self._connection, this) != 1:
             raise self._taken(record)
         if record.pf_id is not None and (
             _TAKE_VF_OF_PF.run(self._connection, {"this_id": record.pf_id}) != 1
         ):
             raise self._taken(record)
-        return epoch
+        return record.epoch + 1
 
     def give_back(self, record: DeviceRecord) -> None:
         """Undo the guard of `take`, once the device was observed clean."""

@@ -3,19 +3,19 @@
 A use case is a function of a transaction that may be run again: it has no effect but what it
 writes through the transaction and what it registers with `on_commit` and `on_rollback`.
 
-SQLite: all writes go through one writer thread. Each use case runs under a SAVEPOINT of its own,
-so that one that fails rolls back alone; all that wait at that moment share one COMMIT, and none is
-answered before it (group commit: one fsync for many). Reads run in their callers' threads on a
-snapshot. PostgreSQL: one transaction for each use case.
+SQLite: all writes go through one writer thread. All that wait at one moment share one COMMIT, and
+none is answered before it (group commit: one fsync for many). One that fails keeps nothing, and
+takes nothing of the others with it. Reads run in their callers' threads on a snapshot.
+PostgreSQL: one transaction for each use case.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -30,15 +30,41 @@ from trunkline.store.transaction import Transaction
 T = TypeVar("T")
 
 BATCH_SIZE_MAX: Final = 64  # Use cases in one COMMIT: bounds how long the first of them waits.
+GATHER_SECONDS_MAX: Final = 0.002  # Waited for as many use cases as the last COMMIT had.
 WRITE_QUEUE_MAX: Final = 10_000  # Use cases waiting; more are refused at once.
 CONFLICT_RETRIES_MAX: Final = 8  # PostgreSQL's deadlocks and serialization failures.
 _RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
 
 
-@dataclass(slots=True)
 class _Job(Generic[T]):
-    run: Callable[[Transaction], T]
-    done: Future[T] = field(default_factory=Future)
+    """A use case that waits for the writer, and then what became of it."""
+
+    __slots__ = ("_answered", "_problem", "_result", "run")
+
+    def __init__(self, run: Callable[[Transaction], T]) -> None:
+        self.run = run
+        self._result: T
+        self._problem: BaseException | None = None
+        self._answered = threading.Lock()  # The writer lets go of it.
+        self._answered.acquire()
+
+    def succeed(self, result: T) -> None:
+        self._result = result
+        self._answered.release()
+
+    def fail(self, problem: BaseException) -> None:
+        self._problem = problem
+        self._answered.release()
+
+    def wait(self) -> T:
+        """Wait until it is answered; return what the use case returned, or raise what it raised."""
+        self._answered.acquire()
+        if self._problem is not None:
+            try:
+                raise self._problem
+            finally:
+                self._problem = None  # Its traceback has this frame, which has this job.
+        return self._result
 
 
 class Store:
@@ -63,7 +89,8 @@ class Store:
             self._reader = engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-        self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(maxsize=write_queue_max)
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._write_queue_max = write_queue_max
         self._closed = False
         self._door = threading.Lock()  # No job is queued behind the one that ends the writer.
         self._writer: threading.Thread | None = None
@@ -112,46 +139,55 @@ class Store:
         if self._writer is None:
             with self._inline_lock:
                 self._write_batch([job])
-            return job.done.result()
+            return job.wait()
         with self._door:
             if self._closed:
                 raise StoreUnavailable("the store is closed")
-            try:
-                self._jobs.put_nowait(job)
-            except queue.Full:
-                waiting = self._jobs.maxsize
-                raise StoreUnavailable(f"{waiting} changes are waiting already") from None
-        return job.done.result()
+            waiting = self._jobs.qsize()
+            if waiting >= self._write_queue_max:
+                raise StoreUnavailable(f"{waiting} changes are waiting already")
+            self._jobs.put(job)
+        return job.wait()
 
     def _write_batches(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            batch, stop = [job], False
-            while len(batch) < BATCH_SIZE_MAX and not stop:
-                try:
-                    more = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    stop = True
-                else:
-                    batch.append(more)
+        expected = 1
+        while batch := self._gather(expected):
             self._write_batch(batch)
-            if stop:
-                return
+            expected = len(batch)
+
+    def _gather(self, expected: int) -> list[_Job[Any]]:
+        """Return the use cases that wait, once there is one; none: the store is closed.
+
+        Those who were answered a moment ago may be about to ask for more. Begun without them, a
+        batch has few use cases, and all others wait for the whole of its commit. So up to
+        `expected` use cases, as many as the last batch had, are waited for a moment.
+        """
+        first = self._jobs.get()
+        if first is None:
+            return []
+        batch, deadline = [first], monotonic() + GATHER_SECONDS_MAX
+        while len(batch) < BATCH_SIZE_MAX:
+            patience = max(0.0, deadline - monotonic()) if len(batch) < expected else 0.0
+            try:
+                job = self._jobs.get(timeout=patience)
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)  # For the next round: nothing comes behind it.
+                break
+            batch.append(job)
+        return batch
 
     def _write_batch(self, batch: list[_Job[Any]]) -> None:
-        answers: list[Callable[[], None]] = []
         kept: list[Transaction] = []
         try:
             with self._engine.connect() as connection:
-                run_text(connection, "BEGIN IMMEDIATE")
-                answers.extend(_run_under_savepoint(connection, job, kept) for job in batch)
+                answers = _run_batch(connection, batch, kept)
                 run_text(connection, "COMMIT")
         except BaseException as problem:  # noqa: BLE001 - every caller must be answered
-            for transaction in reversed(kept):
-                transaction.rolled_back()
+            _roll_back(kept)
             for job in batch:
-                job.done.set_exception(_as_unavailable(problem))
+                job.fail(_as_unavailable(problem))
             return
         for transaction in kept:
             transaction.committed()
@@ -179,32 +215,80 @@ class Store:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _run_under_savepoint(
-    connection: Connection, job: _Job[Any], kept: list[Transaction]
+class _Spoilt(Exception):
+    """A use case has failed, and what it wrote is mixed with what others wrote."""
+
+    def __init__(self, answer: Callable[[], None]) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def _run_batch(
+    connection: Connection, batch: Sequence[_Job[Any]], kept: list[Transaction]
+) -> list[Callable[[], None]]:
+    """Run the use cases; return how to answer their callers once the batch is durable.
+
+    A SAVEPOINT for each would have SQLite copy every page that each of them changes. So they run
+    without, and if one fails that has written, all is rolled back, and the others run again, under
+    one each: a batch costs twice as much at worst.
+    """
+    run_text(connection, "BEGIN IMMEDIATE")
+    answers: list[Callable[[], None]] = []
+    for number, job in enumerate(batch):
+        try:
+            answers.append(_run(connection, job, kept))
+        except _Spoilt as spoilt:
+            run_text(connection, "ROLLBACK")
+            _roll_back(kept)
+            run_text(connection, "BEGIN IMMEDIATE")
+            others = [*batch[:number], *batch[number + 1 :]]
+            again = [_run(connection, other, kept, savepoint=True) for other in others]
+            return [spoilt.answer, *again]
+    return answers
+
+
+def _run(
+    connection: Connection, job: _Job[Any], kept: list[Transaction], *, savepoint: bool = False
 ) -> Callable[[], None]:
     """Run one use case; return how to answer its caller once the batch is durable.
 
     Raises what the database itself raises if that ended the outer transaction too, as SQLite may
     do by itself (on a full disk, for one): then the whole batch is lost.
+
+    Raises:
+        _Spoilt: It has failed, has written, and ran without a savepoint to go back to.
     """
-    run_text(connection, "SAVEPOINT use_case")
+    if savepoint:
+        run_text(connection, "SAVEPOINT use_case")
     transaction = Transaction(connection)
     kept.append(transaction)  # From here on it is told, whatever happens.
+    changes = _changes(connection)
     try:
         result = job.run(transaction)
         transaction.flush()
     except BaseException as problem:
         if not _in_transaction(connection):
             raise
-        run_text(connection, "ROLLBACK TO use_case")
-        run_text(connection, "RELEASE use_case")
+        if savepoint:
+            run_text(connection, "ROLLBACK TO use_case")
+            run_text(connection, "RELEASE use_case")
         kept.remove(transaction)
         transaction.rolled_back()
         unavailable = isinstance(problem, _UNAVAILABLE)
         failure = _as_unavailable(problem) if unavailable else problem
-        return lambda: job.done.set_exception(failure)
-    run_text(connection, "RELEASE use_case")
-    return lambda: job.done.set_result(result)
+        answer = partial(job.fail, failure)
+        if not savepoint and _changes(connection) != changes:
+            raise _Spoilt(answer) from problem
+        return answer
+    if savepoint:
+        run_text(connection, "RELEASE use_case")
+    return partial(job.succeed, result)
+
+
+def _roll_back(kept: list[Transaction]) -> None:
+    """Tell transactions that nothing of them was kept after all, newest first."""
+    while kept:
+        kept.pop().rolled_back()
 
 
 # PoolTimeout: every connection is in use, and stays so.
@@ -214,6 +298,11 @@ _UNAVAILABLE: Final = (OperationalError, InterfaceError, PoolTimeout)
 def _in_transaction(connection: Connection) -> bool:
     """Ask SQLite itself (sqlite3_get_autocommit): it may have rolled back unasked."""
     return bool(getattr(connection.connection.dbapi_connection, "in_transaction", False))
+
+
+def _changes(connection: Connection) -> object:
+    """Ask SQLite how many rows were ever changed by way of this connection."""
+    return getattr(connection.connection.dbapi_connection, "total_changes", None)
 
 
 def _is_conflict(problem: BaseException) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,16 +27,18 @@ from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.numa_uses import NumaUses
 from trunkline.store.prepared import Prepared, Row
-from trunkline.store.statements import among, by_lock, select_where_in
+from trunkline.store.statements import among, by_lock
 from trunkline.store.tables import hosts
 
 _USE_COLUMNS = ("vcpus_used", "memory_mib_used", "disk_gib_used")
 
 _USES = select(hosts.c.id, *(hosts.c[name] for name in _USE_COLUMNS))
 _USES_OF = Prepared(_USES.where(hosts.c.id.in_(bindparam("among", expanding=True))))
-_BY_ID = by_lock(select(hosts).where(hosts.c.id == bindparam("wanted")))
-_BY_NAME = by_lock(select(hosts).where(hosts.c.name == bindparam("wanted")))
-_BY_IDS = Prepared(select_where_in(hosts))
+_FIELDS = tuple(field.name for field in fields(Host))
+_HOSTS = select(*(hosts.c[name] for name in _FIELDS))
+_BY_ID = by_lock(_HOSTS.where(hosts.c.id == bindparam("wanted")))
+_BY_NAME = by_lock(_HOSTS.where(hosts.c.name == bindparam("wanted")))
+_BY_IDS = Prepared(_HOSTS.where(hosts.c.id.in_(bindparam("among", expanding=True))))
 _BY_TOKEN_HASH = Prepared(select(hosts.c.name).where(hosts.c.token_hash == bindparam("wanted")))
 _THIS = hosts.c.id == bindparam("this_id")
 _RAISE = Prepared(
@@ -118,12 +120,12 @@ class Hosts:
         if not host_ids:
             return {}
         rows = _BY_IDS.all(self._connection, among(host_ids))
-        return {HostId(row["id"]): _host(row) for row in rows}
+        return {HostId(row["id"]): Host(**row) for row in rows}
 
     def all(self) -> list[Host]:
         """Return every host, by name. For building the fleet index; never for a request."""
-        rows = self._connection.execute(select(hosts).order_by(hosts.c.name)).mappings()
-        return [_host(row) for row in rows]
+        rows = self._connection.execute(_HOSTS.order_by(hosts.c.name)).mappings()
+        return [Host(**row) for row in rows]
 
     def page(self, query: ListQuery) -> list[Host]:
         """Return one page of hosts."""
@@ -231,6 +233,11 @@ class Hosts:
             update(hosts).where(hosts.c.id == host_id).values(token_hash=token_hash)
         )
 
+    def has_credential(self, name: HostName) -> bool:
+        """Whether a host of this name is known, and its agent was given a credential."""
+        given = select(hosts.c.id).where(hosts.c.name == name, hosts.c.token_hash.is_not(None))
+        return self._connection.scalar(given) is not None
+
     def name_by_token_hash(self, token_hash: str) -> HostName | None:
         """Return the one host whose agent has this credential."""
         name = _BY_TOKEN_HASH.scalar(self._connection, {"wanted": token_hash})
@@ -261,7 +268,7 @@ class Hosts:
 
     def _one(self, statement: Prepared, wanted: str) -> Host | None:
         row = statement.one_or_none(self._connection, {"wanted": wanted})
-        return None if row is None else _host(row)
+        return None if row is None else Host(**row)
 
 
 def _use_values(host_id: HostId, use: HostUse) -> dict[str, object]:
@@ -293,5 +300,5 @@ def _row(host: Host) -> dict[str, Any]:
 
 
 def _host(row: Row) -> Host:
-    fields = {name: row[name] for name in row if name not in (*_USE_COLUMNS, "token_hash")}
-    return Host(**fields | {"resources": row["resources"]})
+    """Make a host of a row that has more columns than it has fields."""
+    return Host(**{name: row[name] for name in _FIELDS})

@@ -46,3 +46,16 @@ tokens = Table(
     Column("methods", Json, nullable=False),
     Column("audit_id", String(32), nullable=False),
 )
+
+enrolment_tokens = Table(
+    "enrolment_tokens",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("host_name", NAME, nullable=True),
+    Column("created_by", NAME, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+    Column("used_at", UtcTime, nullable=True),
+    Column("used_by", NAME, nullable=True),
+)

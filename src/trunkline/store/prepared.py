@@ -49,7 +49,7 @@ class Prepared:
         binds = [bind for bind in visitors.iterate(statement) if isinstance(bind, BindParameter)]
         self._list_names = sorted({bind.key for bind in binds if bind.expanding and bind.required})
         self._required = frozenset(bind.key for bind in binds if bind.required)
-        self._forms: dict[tuple[object, ...], _Form] = {}  # By database and lengths of lists.
+        self._forms: dict[object, _Form] = {}  # By database, and lengths of lists if there are any.
 
     def all(
         self, connection: Connection, parameters: Parameters = _NO_PARAMETERS
@@ -87,7 +87,7 @@ class Prepared:
 
     def _form(self, dialect: Dialect, parameters: Parameters) -> _Form:
         lengths = [_filled_length(parameters[name]) for name in self._list_names]
-        key = (dialect.name, *lengths)
+        key = (dialect.name, *lengths) if lengths else dialect.name
         form = self._forms.get(key)
         if form is None:  # Two threads may make it at once: they make the same.
             of_lists = dict(zip(self._list_names, lengths, strict=True))

@@ -13,6 +13,7 @@ from trunkline.store.bindings import Bindings
 from trunkline.store.capacity import Capacity
 from trunkline.store.changes import Changes
 from trunkline.store.devices import Devices
+from trunkline.store.enrolment import EnrolmentTokens
 from trunkline.store.events import Events
 from trunkline.store.flavors import Flavors
 from trunkline.store.hosts import Hosts
@@ -55,6 +56,7 @@ class Transaction:
         self.changes = Changes(connection)  # Which hosts have changed, for those who follow them.
         self.devices = Devices(connection)  # The PFs and VFs of all hosts.
         self.pools = Pools(connection)  # What placement counts of the devices.
+        self.enrolment_tokens = EnrolmentTokens(connection)  # Who may enrol a host, once.
         self.events = Events(connection)  # The audit trail.
         self.flavors = Flavors(connection)  # Server sizes.
         self.hosts = Hosts(connection)  # Hosts and their generations.

@@ -330,6 +330,7 @@ class ExplainAnswer:
     host_count: int | None = None  # How many refuse. Admins only.
     counts: Mapping[str, int] = field(default_factory=dict)  # Hosts that each reason stands at.
     nearest: str | None = None  # Admins only.
+    nearest_is_proven: bool | None = None  # That no hosts but these are nearer. Admins only.
     smallest_change: str = ""
     asked_for: HostMisfit | None = None  # The host that was asked for, if it refuses. Admins only.
     page: tuple[HostMisfit, ...] | None = None  # By name. None: not asked for.
@@ -342,17 +343,3 @@ class HostChange:
 
     enabled: bool
     reason: str | None = None  # Why it is disabled; kept until it is enabled.
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolBody:
-    """An agent's first words: the key that all hosts share proves that it may have a token."""
-
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolAnswer:
-    """The host's own token; an older one of the same host is worthless from now on."""
-
-    token: str

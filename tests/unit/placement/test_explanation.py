@@ -21,7 +21,7 @@ from tests.unit.placement.builders import (
 )
 from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device import DeviceKind
-from trunkline.domain.ids import HostName
+from trunkline.domain.ids import DeviceId, HostName
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.asks.request import (
     GroupRule,
@@ -379,13 +379,30 @@ def test_under_rules_it_is_said_of_which_pf_a_device_has_to_be_free() -> None:
 
 def test_so_many_hosts_are_looked_at_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """All hosts lack a VF. On the last by name that is all; elsewhere no PF can have both, too."""
-    request = replace(_together(), rules=(*_together().rules, _together().rules[0]))
+    nics = tuple(replace(nic, egress_mbps=1) for nic in _together().nics)
+    request = replace(_together(), nics=nics)
+    left = {DeviceId(pf): Bandwidth(egress_mbps=9) for pf in "ab"}
     apart = [a_host(f"h{n}", vfs("a", 1, owned=1), vfs("b", 1)) for n in range(5)]
-    fleet = a_fleet(*apart, a_host("z", vfs("a", 2, owned=1)))
-    assert refused(request, fleet).explanation.nearest[0].host_name == "z"
+    hosts = [*apart, a_host("z", vfs("a", 2, owned=1))]
+    fleet = a_fleet(*(replace(host, bandwidth_left=left) for host in hosts))
+    explanation = refused(request, fleet).explanation
+    assert explanation.nearest[0].host_name == "z"
+    assert explanation.is_proven
     monkeypatch.setattr("trunkline.placement.reasons.explanation.LOOKS_MAX", 3)
-    nearest = refused(request, fleet).explanation.nearest
-    assert [refusal.host_name for refusal in nearest] == ["h0", "h1", "h2", "h3", "h4", "z"]
+    explanation = refused(request, fleet).explanation
+    names = [refusal.host_name for refusal in explanation.nearest]
+    assert names == ["h0", "h1", "h2", "h3", "h4", "z"]
+    assert not explanation.is_proven
+
+
+def test_rules_that_a_flow_expresses_take_no_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trunkline.placement.reasons.explanation.LOOKS_MAX", 0)
+    both_pfs = [a_host(f"h{n}", vfs("a", 1, owned=1), vfs("b", 1)) for n in range(5)]
+    fleet = a_fleet(*both_pfs, a_host("g", vfs("a", 2, owned=2)), a_host("z", vfs("a", 2, owned=1)))
+    for apart, names in (False, "z"), (True, "h0"):
+        explanation = refused(_together(apart=apart), fleet).explanation
+        assert explanation.nearest[0].host_name == names
+        assert explanation.is_proven
 
 
 def test_which_nic_can_have_which_pf_decides_how_near_a_host_is() -> None:

@@ -10,26 +10,40 @@ from functools import partial
 
 import msgspec
 
-from trunkline.api.http import LongPoll, Request, Response
+from trunkline.api.http import LongPoll, Request, Response, SendFile
 from trunkline.api.parsing import body_fields
 from trunkline.control.desired import desired_config, generation_of
-from trunkline.control.hosts import enrol_host
+from trunkline.control.enrolment import enrol_host
+from trunkline.control.image_transfer import open_image_for_host
 from trunkline.control.reports import take_report
 from trunkline.control.services import Services
 from trunkline.domain.errors import Forbidden, Invalid
 from trunkline.domain.ids import HostName
 from trunkline.reconcile.report import HostReport
+from trunkline.wire.enrolment import EnrolAnswer
 from trunkline.wire.json import decode
-from trunkline.wire.v1 import WAIT_SECONDS_MAX, EnrolAnswer
+from trunkline.wire.v1 import WAIT_SECONDS_MAX
 
+_CREDENTIAL_CHARACTERS_MIN = 43  # 256 bits, as URL-safe text: it is not to be guessed.
+_CREDENTIAL_CHARACTERS_MAX = 255
 _GENERATION_DIGITS_MAX = 18
 
 
 def enrol(svc: Services, request: Request) -> Response:
-    """Make a host known by the key that all hosts share, and answer a token of its own."""
+    """Make a host known by enrolment key or token, and answer a credential of its own."""
     fields = body_fields(request)
-    fields.require_only(("key",))
-    token = enrol_host(svc, HostName(request.params["name"]), fields.text("key", length_min=1))
+    fields.require_only(("key", "token"))
+    token = enrol_host(
+        svc,
+        HostName(request.params["name"]),
+        fields.text("key", length_min=1),
+        token=fields.text(
+            "token",
+            None,
+            length_min=_CREDENTIAL_CHARACTERS_MIN,
+            length_max=_CREDENTIAL_CHARACTERS_MAX,
+        ),
+    )
     return Response(status=201, body=EnrolAnswer(token=token))
 
 
@@ -66,6 +80,13 @@ def report(svc: Services, request: Request) -> Response:
     if parsed.host != host:
         raise Forbidden(f"the agent of {host} reporting for {parsed.host!r}")
     return Response(body=take_report(svc, parsed))
+
+
+def image(svc: Services, request: Request) -> SendFile:
+    """Answer the bytes of an image that a server on the agent's own host starts from."""
+    found = open_image_for_host(svc, _own_host(request), request.params["id"])
+    assert found.image.size_bytes is not None
+    return SendFile(file=found.file, size_bytes=found.image.size_bytes)
 
 
 def _own_host(request: Request) -> HostName:

@@ -117,6 +117,7 @@ def _refusal(
         host_count=explanation.host_count if caller.is_admin else None,
         counts=counts_by_reason(explanation.counts),
         nearest=nearest[0].host_name if nearest else None,
+        nearest_is_proven=explanation.is_proven if nearest else None,
         smallest_change=explanation.smallest_change,
         asked_for=None if explanation.asked_for is None else _host(explanation.asked_for, owners),
         page=None

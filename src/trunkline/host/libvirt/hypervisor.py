@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, Self
 
 import libvirt
@@ -35,20 +34,21 @@ class LibvirtHypervisor:
     """Domains of one libvirt. Satisfies `Hypervisor` and `HostWatch`; see there.
 
     libvirtd may be restarted at any time: calls meanwhile are refused as transient, guests go on,
-    and `on_news` is called when it went, so that the agent looks again.
+    and `on_news` is called when it went, so that the agent looks again. `delete_files` deletes the
+    files of a server (`LibvirtStorage.delete`).
     """
 
     def __init__(
         self,
         uri: str,
         *,
-        disk_directory: Path,
+        delete_files: Callable[[ServerId], None],
         on_news: Callable[[], None] = lambda: None,
         read_seconds: float = READ_SECONDS,
         change_seconds: float = CHANGE_SECONDS,
     ) -> None:
         self._link = Link(uri, on_news=on_news)
-        self._disks = disk_directory
+        self._delete_files = delete_files
         self._read_seconds = read_seconds
         self._change_seconds = change_seconds
 
@@ -111,7 +111,7 @@ class LibvirtHypervisor:
     def undefine(self, server_id: ServerId) -> None:
         """See `Hypervisor.undefine`.
 
-        The disk goes first: as long as there is the domain, a crash in between is made good.
+        Its files go first: as long as there is the domain, a crash in between is made good.
         """
         flags = (
             libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
@@ -124,8 +124,7 @@ class LibvirtHypervisor:
         def act(domain: Any) -> None:
             if domain.isActive():
                 raise HostRefused(operation, "domain is running; stop it first")
-            for path in self._disks.glob(f"{server_id}*"):
-                path.unlink(missing_ok=True)
+            self._delete_files(server_id)
             domain.undefineFlags(flags)
 
         self._change("virsh undefine", server_id, act)

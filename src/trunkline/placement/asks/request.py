@@ -172,6 +172,7 @@ class Explanation:
     counts: Mapping[Reason, int]  # How many hosts each reason stands at.
     nearest: tuple[HostRefusal, ...]  # Those that lack least, the nearest first.
     smallest_change: str  # What would make it fit at the first of these; "" when it fits anyway.
+    is_proven: bool = True  # That no hosts are nearer, of which not all could be looked at.
     asked_for: HostRefusal | None = None  # The host that the request names, if it refuses.
     page: tuple[HostRefusal, ...] = ()  # Of all that refuse, by name, as was asked for.
     next_after: HostName | None = None  # The last host of the page, if there are more.

@@ -124,6 +124,24 @@ class Planes:
             equal &= ~(mine ^ its)
         return higher
 
+    def below(self, other: Planes, among: int) -> int:
+        """Return which of the places `among` have a lower number here than the other has."""
+        lower, equal = 0, among
+        pairs = [*zip_longest(self._planes, other._planes, fillvalue=0)]
+        for mine, its in reversed(pairs):
+            differing = equal & (mine ^ its)
+            lower |= differing & its
+            equal ^= differing
+        return lower
+
+    def at(self, place: int) -> int:
+        """Return the number at one place."""
+        return sum((plane >> place & 1) << b for b, plane in enumerate(self._planes))
+
+    def any(self) -> int:
+        """Return the places where the number is not 0."""
+        return union(self._planes)
+
     def in_order(self, other: Planes) -> tuple[Planes, Planes]:
         """Return the lower of its number and the other's for each place, and the higher."""
         higher = self.above(other)
@@ -132,6 +150,18 @@ class Planes:
             low._planes.append(mine & ~higher | its & higher)
             high._planes.append(mine & higher | its & ~higher)
         return low, high
+
+    def up_to(self, most: int) -> Counter:
+        """Return these numbers, those above `most` as `most`."""
+        if most.bit_length() > len(self._planes):
+            return Counter.of_planes([*self._planes])
+        full = self.at_least(most, EVERYWHERE)
+        return Counter.of_planes(
+            [
+                plane & ~full | (full if most >> b & 1 else 0)
+                for b, plane in enumerate(self._planes[: most.bit_length()])
+            ]
+        )
 
     def planes(self, among: int = EVERYWHERE) -> list[int]:
         """Return the planes of the numbers at some places, lowest first."""
@@ -162,25 +192,11 @@ class Counter(Planes):
 
     def put(self, place: int, count: int) -> None:
         """Change one count."""
-        before = sum((plane >> place & 1) << b for b, plane in enumerate(self._planes))
-        self.change(place, before, count)
+        self.change(place, self.at(place), count)
 
     def add(self, other: Planes, among: int = EVERYWHERE) -> None:
         """Add each number of another to the one here, at some places."""
         self._add_planes(other.planes(among))
-
-    def up_to(self, most: int) -> Counter:
-        """Return these counts, those above `most` as `most`."""
-        capped = Counter()
-        if most.bit_length() > len(self._planes):
-            capped._planes = list(self._planes)
-            return capped
-        full = self.at_least(most, EVERYWHERE)
-        capped._planes = [
-            plane & ~full | (full if most >> b & 1 else 0)
-            for b, plane in enumerate(self._planes[: most.bit_length()])
-        ]
-        return capped
 
     def _add_planes(self, added: Sequence[int]) -> None:
         if not self._planes:
@@ -192,6 +208,27 @@ class Counter(Planes):
             planes.append(either ^ carry)
             carry = mine & its | carry & either
         self._planes = [*planes, carry] if carry else planes
+
+    def less(self, other: Planes, among: int) -> Counter:
+        """Return by how much the numbers at some places exceed the other's, which are no higher."""
+        planes, borrowed = [], 0
+        for mine, its in zip_longest(self.planes(among), other.planes(among), fillvalue=0):
+            taken = its | borrowed
+            planes.append(mine ^ its ^ borrowed)
+            borrowed = taken ^ taken & mine | its & borrowed
+        return Counter.of_planes(planes)
+
+    def put_at(self, places: int, other: Counter) -> None:
+        """Take the other's numbers at some places."""
+        self._planes = [
+            mine ^ (mine ^ its) & places
+            for mine, its in zip_longest(self._planes, other.planes(), fillvalue=0)
+        ]
+
+    def padded(self, width: int, among: int = EVERYWHERE) -> list[int]:
+        """Return so many planes of the numbers at some places, none of which takes more."""
+        planes = self.planes(among)[:width]
+        return planes + [0] * (width - len(planes))
 
     def add_one(self, places: int) -> None:
         """Add 1 at each of these places."""

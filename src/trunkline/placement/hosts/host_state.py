@@ -288,9 +288,12 @@ class HostState:
             (whole if found.whole else parts).add(found.family)
         return not whole & parts
 
-    def take(self, device: DeviceRef) -> None:
-        """The store says that it has an owner."""
-        self._taken[self._slot(device)] |= device.bit
+    def take(self, device: DeviceRef) -> bool:
+        """The store says that it has an owner; return whether it was without, and not held."""
+        slot = self._slot(device)
+        was_owned = self.owned(slot) & device.bit
+        self._taken[slot] |= device.bit
+        return not was_owned
 
     def hold(self, device: DeviceRef) -> None:
         """A decision not yet committed wants it."""

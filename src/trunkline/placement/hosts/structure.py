@@ -82,6 +82,7 @@ class Structure:
     family: tuple[int, ...]  # [slot]
     whole: tuple[bool, ...]  # [slot]
     offered: tuple[int, ...]  # [slot] How many devices, whoever owns them.
+    idle: tuple[int, ...]  # Slots with no device on offer.
 
     @property
     def has_devices(self) -> bool:
@@ -218,7 +219,8 @@ class Structures:
             tuple([slot.whole for slot in slots]),
             tuple([slot.offered.bit_count() for slot in slots]),
         )
-        return Structure(slots, found, bridges, numbers, *self.share(by_slot))
+        idle = tuple([number for number, slot in enumerate(slots) if not slot.offered])
+        return Structure(slots, found, bridges, numbers, *self.share(by_slot), self.share(idle))
 
     def _slots(self, families: list[KinPools]) -> tuple[tuple[Slot, ...], tuple[Family, ...]]:
         slots: list[Slot] = []

@@ -30,15 +30,11 @@ class Criterion(enum.Enum):
     SPREAD_DISK = "spread_disk"
     PACK_DISK = "pack_disk"
 
-    @property
-    def wants_most(self) -> bool:
-        """Whether the higher number comes first."""
-        return self.value.startswith("spread_")
-
-    @property
-    def subject(self) -> str:
-        """What it is about; two criteria of one subject contradict each other."""
-        return self.value.partition("_")[2]
+    def __init__(self, value: str) -> None:
+        # What it is about; two criteria of one subject contradict each other.
+        self.subject = value.partition("_")[2]
+        # Whether the higher number comes first.
+        self.wants_most = value.startswith("spread_")
 
 
 @dataclass(frozen=True, slots=True)

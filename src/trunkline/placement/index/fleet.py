@@ -184,8 +184,8 @@ class Fleet:
     def take_device(self, host_id: HostId, device: DeviceRef) -> None:
         """The store gave the device an owner, or it is quarantined. Twice is once."""
         host = self._hosts[host_id]
-        host.take(device)
-        self._recount(host)
+        if host.take(device):
+            self._recount(host)
 
     def free_device(self, host_id: HostId, device: DeviceRef) -> None:
         """The store says that the device has no owner any more. Twice is once."""

@@ -77,6 +77,13 @@ class Lanes:
         """Return what can be chosen of the slots that fit, with the hosts where they do."""
         return [(self.slots[slot].usable, hosts) for slot, hosts in fits.items()]
 
+    def with_room(self, node: int, vcpus: int, memory_mib: int, among: int) -> int:
+        """Return the hosts that report a NUMA node and have so much left there."""
+        lane = self.nodes.get(node)
+        if lane is None:
+            return 0
+        return lane.first.at_least(vcpus + 1, lane.second.at_least(memory_mib + 1, among))
+
     def follow(self, place: int) -> bool:
         """Take in what has changed of a host; return whether its devices were counted anew."""
         host, before = self._hosts[place], self._usable[place]

@@ -69,12 +69,8 @@ class RuleFilter:
 
     def _with_room(self, node: int, hosts: int) -> int:
         """Hosts that report this node, with room for the guest on it."""
-        lane = self._lanes.nodes.get(node)
-        if lane is None:
-            return 0
-        vcpus, memory_mib = lane.first, lane.second
-        found = memory_mib.at_least(self._request.memory_mib + 1, hosts)
-        return vcpus.at_least(self._request.vcpus + 1, found)
+        request = self._request
+        return self._lanes.with_room(node, request.vcpus, request.memory_mib, hosts)
 
     def _fits_by_node(self) -> Iterator[tuple[int, _FitsOf]]:
         """What fits with the guest on one NUMA node after the other."""

@@ -6,9 +6,9 @@ can be proven; see `copies`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from operator import attrgetter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from trunkline.domain.bandwidth import Bandwidth
@@ -18,15 +18,15 @@ from trunkline.placement.asks.demand import make_demand, nic_class
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.bits import union
 from trunkline.placement.hosts.feasibility import Fit, Site, make_site
-from trunkline.placement.hosts.host_state import HostState, rooms_of
+from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.places import Nodes
 from trunkline.placement.hosts.structure import BySlot, Profile, Structure
-from trunkline.placement.hosts.views import NumaRoom
 from trunkline.placement.matching.problem import Place
 from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
 from trunkline.placement.planning.flow_cuts import Fits, Fitting, FlowCuts
+from trunkline.placement.planning.patterns import Exchanges
 from trunkline.placement.planning.resources import Seats, Share, Supply
-from trunkline.placement.reasons.nic_reasons import WHY, nearness
+from trunkline.placement.reasons.nic_reasons import WHY, nearness, reach_of
 
 # Of all hosts together, bounds looked at by searches: about a second. Only hosts on which rules
 # cross each other need any, and those in like states share one.
@@ -132,11 +132,16 @@ class Counter:
         self._flows = FlowCuts(self._demand) if self._is_flow else None
         self._is_choosy = bool(request.excluded_hosts or self._demand.bridge_classes)
         self._lacking: dict[Fits, bool] = {}  # Whether a class has no device at all.
-        self._copies: dict[object, Copies] = {}
+        self._copies: dict[object, tuple[Copies, object]] = {}
         self._counts: dict[object, Count] = {}
-        self._wanted = [(nic, nic_class(nic)) for nic in request.nics if nic.kind is not None]
+        self._exchanges = Exchanges()
+        with_devices = [nic for nic in request.nics if nic.kind is not None]
+        self._wanted = [*dict.fromkeys((reach_of(nic), nic_class(nic)) for nic in with_devices)]
         self._near = BySlot(self._nearness)
+        self._why: dict[tuple[tuple[int, ...], tuple[int, ...]], Reason] = {}
         self._steps_left = steps_max
+        self._is_confined = request.is_confined
+        self._is_guaranteed = any(nic.egress_mbps or nic.ingress_mbps for nic in request.nics)
 
     @property
     def _is_flow(self) -> bool:
@@ -208,17 +213,20 @@ class Counter:
 
     def _why_none_matches(self, structure: Structure) -> Reason:
         """Why the first NIC without any device has none."""
-        count = len(self._wanted)
-        slots = zip(self._near.of(structure), structure.slots, strict=True)
-        near = union(bits for bits, slot in slots if slot.offered)
-        without = ~(near >> 2 * count)
-        first = without & -without
-        return WHY[bool(near & first) + bool(near >> count & first)]
+        key = self._near.of(structure), structure.idle
+        found = self._why.get(key)
+        if found is None:
+            near = union(bits for slot, bits in enumerate(key[0]) if slot not in key[1])
+            count = len(self._wanted)
+            without = ~(near >> 2 * count)
+            first = without & -without
+            found = self._why[key] = WHY[bool(near & first) + bool(near >> count & first)]
+        return found
 
     def _nearness(self, profile: Profile) -> int:
         """Which NICs want its kind; above these bits, its cabling, too; above those, it fits."""
         count = len(self._wanted)
-        found = [nearness(nic, one, profile) for nic, one in self._wanted]
+        found = [nearness(reach, one, profile) for reach, one in self._wanted]
         return sum(1 << n + step * count for n, near in enumerate(found) for step in range(near))
 
     def _room(self, row: HostRow) -> tuple[int, Reason]:
@@ -235,11 +243,15 @@ class Counter:
         return (1 + sum(row.usable) if room is None else room), limit
 
     def _count(self, row: HostRow, fits: Fits, room: int) -> Count:
-        key, supply, site = self._state(row, fits)
-        state = key, supply, room
+        copies = self._copies_of(row, fits)
+        seats = self._seats(row)
+        most = copies.count_by_sums(row.usable, seats)
+        if most is not None:
+            return Count(min(most, room), min(most, room))
+        supply = self._supply(row, seats)
+        state = copies, supply, room
         count = self._counts.get(state)
         if count is None:
-            copies = self._copies_of(row, fits, key, site)
             before = copies.steps_used
             steps_max = max(0, min(STEPS_MAX, self._steps_left))
             count = copies.count(supply, enough=room, steps_max=steps_max)
@@ -254,59 +266,59 @@ class Counter:
             row: Of a host that has room for them, devices aside.
             number: No more than `host` says may fit.
         """
-        fits = self._fitting.of(row.structure)
-        key, supply, site = self._state(row, fits)
-        copies = self._copies_of(row, fits, key, site)
+        copies = self._copies_of(row, self._fitting.of(row.structure))
+        supply = self._supply(row, self._seats(row))
         before = copies.steps_used
         steps_max = max(0, min(STEPS_MAX, self._steps_left))
         chosen = copies.choose(supply, number=number, steps_max=steps_max)
         self._steps_left -= copies.steps_used - before
         return [copies.ground.share(amounts) for amounts in chosen]
 
-    def _state(self, row: HostRow, fits: Fits) -> tuple[object, Supply, Site | None]:
-        """What hosts are alike in, what each has itself, and where its devices are."""
-        supply, site, where = Supply(row.usable), None, None
-        if self._request.is_ruled:
-            rooms = rooms_of(row.numa_nodes, row.numa_amounts)
-            site = make_site(row.places, row.accounted, rooms, self._request)
-            seats = self._seats(rooms, row.usable) if self._request.is_confined else ()
-            supply = Supply(row.usable, site.egress_left, site.ingress_left, seats)
-            site = _in_order(site)
-            where = site.places, site.numa_nodes, site.numa_sockets
-        return (fits, row.structure.family, row.structure.whole, where), supply, site
-
-    def _copies_of(self, row: HostRow, fits: Fits, key: object, site: Site | None) -> Copies:
-        copies = self._copies.get(key)
-        if copies is None:
+    def _copies_of(self, row: HostRow, fits: Fits) -> Copies:
+        """What hosts share that differ in no more than what they have left."""
+        structure = row.structure
+        where = (id(row.places), row.numa_nodes) if self._request.is_ruled else None
+        key = fits, structure.family, structure.whole, where
+        found = self._copies.get(key)
+        if found is None:
             costs = tuple(
                 tuple(0 if mask >> c & 1 else None for mask in fits) for c in self._fitting.classes
             )
-            plan = Fit(self._demand, row.structure, costs)
-            copies = self._copies[key] = Copies(plan.problem((), site))
-        return copies
+            plan = Fit(self._demand, structure, costs)
+            site = None if where is None else _site(row)
+            # The places are kept, so that no others come to have their number.
+            found = self._copies[key] = Copies(plan.problem((), site), self._exchanges), row.places
+        return found[0]
 
-    def _seats(self, rooms: Iterable[NumaRoom], usable: Sequence[int]) -> Seats:
+    def _supply(self, row: HostRow, seats: Seats) -> Supply:
+        if not self._is_guaranteed:
+            return Supply(row.usable, seats=seats)
+        site = make_site(row.places, row.accounted, (), self._request)
+        return Supply(row.usable, site.egress_left, site.ingress_left, seats)
+
+    def _seats(self, row: HostRow) -> Seats:
         """How many servers each NUMA node has room for; those that are not confined need none."""
-        vcpus, memory_mib, _ = self._sizes
-        return tuple(
-            (
-                node.number,
-                min(
-                    node.free_vcpus // vcpus if vcpus else sum(usable),
-                    node.free_memory_mib // memory_mib if memory_mib else sum(usable),
-                ),
-            )
-            for node in rooms
-        )
+        if not self._is_confined:
+            return ()
+        (vcpus, memory_mib, _), left = self._sizes, row.numa_amounts
+        found = []
+        for at, (number, _) in enumerate(row.numa_nodes):
+            have_vcpus, have_memory_mib = left[2 * at], left[2 * at + 1]
+            if have_vcpus < vcpus or have_memory_mib < memory_mib:
+                found.append((number, 0))
+                continue
+            seats = have_vcpus // vcpus if vcpus else sum(row.usable)
+            if memory_mib:
+                seats = min(seats, have_memory_mib // memory_mib)
+            found.append((number, seats))
+        return tuple(found)
 
 
-def _in_order(site: Site) -> Site:
-    """Put the nodes in the order of their numbers: how much each has left makes no other host."""
-    if not site.numa_nodes:
-        return site
-    nodes = sorted(zip(site.numa_nodes, site.numa_sockets, strict=True))
-    return replace(
-        site,
-        numa_nodes=tuple(number for number, _ in nodes),
-        numa_sockets=tuple(socket for _, socket in nodes),
+def _site(row: HostRow) -> Site:
+    """Where devices and nodes are; how much there is of what, each host has of its own."""
+    nodes = sorted(row.numa_nodes, key=itemgetter(0))
+    return Site(
+        places=row.places,
+        numa_nodes=tuple([number for number, _ in nodes]) if nodes else None,
+        numa_sockets=tuple([socket for _, socket in nodes]),
     )

@@ -24,8 +24,9 @@ from trunkline.placement.planning.cuts import (
     cuts_of_patterns,
 )
 from trunkline.placement.planning.packer import Packed, Packer
-from trunkline.placement.planning.patterns import Pattern, are_laminar, list_patterns
-from trunkline.placement.planning.resources import Ground, Supply, survey
+from trunkline.placement.planning.patterns import Exchanges, Pattern, are_laminar, list_patterns
+from trunkline.placement.planning.resources import Ground, Resource, Seats, Supply, survey
+from trunkline.placement.planning.sums import HalfSums, Sums, cut_sums, half_sums
 
 # Of one host, bounds looked at by the search; of hosts that are real, few need more than a hundred.
 STEPS_MAX: Final = 2_000
@@ -55,6 +56,7 @@ class _Group:
     is_whole: bool = True  # Whether all patterns are listed.
     units: Mapping[int, int] = field(default_factory=dict)
     """Of a resource all patterns take multiples of this."""
+    halves: HalfSums | None = None  # These are, where the smallest cut may not be.
 
     @cached_property
     def patterns(self) -> Sequence[Pattern]:
@@ -85,11 +87,24 @@ class _Group:
 class Copies:
     """Counts copies of one problem's NICs on hosts that differ from it in their supplies only."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, exchanges: Exchanges | None = None) -> None:
+        """Begin; what was found out of patterns of other problems is of use."""
         self.ground = survey(problem)
         self._mixed = self.ground.mixed
-        self._groups = tuple(_groups(self.ground))
+        self._groups = tuple(_groups(self.ground, exchanges or Exchanges()))
+        self._sums = self._sums_of_groups()
         self.steps_used = 0  # By all searches so far.
+
+    def count_by_sums(self, usable: Sequence[int], seats: Seats) -> int | None:
+        """Count the copies where sums tell how many they are; None: it takes a search.
+
+        Args:
+            usable: [slot] Devices that the host has.
+            seats: As in a supply.
+        """
+        if self._sums is None:
+            return None
+        return sum([each.servers(usable, seats) for each in self._sums])
 
     def count(self, supply: Supply, *, enough: int, steps_max: int = STEPS_MAX) -> Count:
         """Count the copies that fit together.
@@ -99,6 +114,9 @@ class Copies:
             enough: More are not wanted: what else the host has room for.
             steps_max: Of the search, where one is needed.
         """
+        known = self.count_by_sums(supply.free, supply.seats)
+        if known is not None:
+            return Count(min(known, enough), min(known, enough))
         have = self.ground.amounts(supply)
         most = min(sum(group.at_most(have) for group in self._groups), enough)
         best = Count(0, 0)
@@ -111,6 +129,20 @@ class Copies:
             if best.least >= most:
                 break
         return best
+
+    def _sums_of_groups(self) -> list[Sums] | None:
+        """What tells how many servers each group gives; None: some group takes a search."""
+        if self._mixed:
+            return None
+        found: list[Sums] = []
+        for group in self._groups:
+            sums: Sums | None = group.halves
+            if group.is_exact:
+                sums = cut_sums(group.cuts, group.units, self.ground.resources)
+            if sums is None:
+                return None
+            found.append(sums)
+        return found
 
     def choose(self, supply: Supply, *, number: int, steps_max: int = STEPS_MAX) -> list[Pattern]:
         """Choose what so many copies take, or as many as are found to fit together.
@@ -168,7 +200,7 @@ class Copies:
         return chosen
 
 
-def _groups(ground: Ground) -> Iterator[_Group]:
+def _groups(ground: Ground, exchanges: Exchanges) -> Iterator[_Group]:
     """Part the ways of taking from the host; none if there is no way at all."""
     if ground.is_plain:
         homes = _distinct_homes(ground)
@@ -190,7 +222,7 @@ def _groups(ground: Ground) -> Iterator[_Group]:
             and are_all_cuts_seen(members, reach)
             for home, of_home in enumerate(patterns.of_home)
         )
-        yield _pattern_group(members, reach, is_exact=is_exact)
+        yield _pattern_group(members, reach, ground.resources, exchanges, is_exact=is_exact)
 
 
 def _distinct_homes(ground: Ground) -> list[int]:
@@ -241,13 +273,21 @@ def _relaxed(ground: Ground, patterns: Sequence[Pattern]) -> _Group:
 
 
 def _pattern_group(
-    patterns: Sequence[Pattern], reach: Collection[int], *, is_exact: bool
+    patterns: Sequence[Pattern],
+    reach: Collection[int],
+    resources: Sequence[Resource],
+    exchanges: Exchanges,
+    *,
+    is_exact: bool,
 ) -> _Group:
     units = {n: gcd(*(pattern[n] for pattern in patterns)) for n in reach}
     units = {n: unit for n, unit in units.items() if unit > 1}
     group = _Group((), lambda: patterns, is_exact=is_exact, units=units)
     scaled = [tuple(group.in_units(pattern)) for pattern in patterns]
-    return replace(group, cuts=tuple(cuts_of_patterns(scaled, sorted(reach))))
+    is_exact = is_exact or (are_all_cuts_seen(scaled, reach) and exchanges.hold_for(scaled))
+    halves = None if is_exact else half_sums(scaled, reach, units, resources, exchanges)
+    cuts = tuple(cuts_of_patterns(scaled, sorted(reach)))
+    return replace(group, cuts=cuts, is_exact=is_exact, halves=halves)
 
 
 def _is_flow(ground: Ground, home: int, reach: frozenset[int]) -> bool:

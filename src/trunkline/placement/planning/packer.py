@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from trunkline.placement.planning.cuts import Cut
 from trunkline.placement.planning.patterns import Pattern
+
+_NO_LIMIT: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,18 @@ class Packer:
         self._patterns = [
             tuple((n, amount) for n, amount in enumerate(pattern) if amount) for pattern in patterns
         ]
-        self._cuts = cuts
+        self._cuts = [(cut.resources, cut.least) for cut in cuts]
 
     def at_most(self, left: Sequence[int]) -> int:
         """How many servers the cuts leave room for."""
-        return min(sum([left[n] for n in cut.resources]) // cut.least for cut in self._cuts)
+        found = _NO_LIMIT
+        for resources, least in self._cuts:
+            total = 0
+            for n in resources:
+                total += left[n]
+            if total < found * least:
+                found = total // least
+        return found
 
     def pack(self, have: Sequence[int], goal: int, *, steps_max: int) -> Packed:
         """Pack as many servers as are found to fit, up to `goal`."""
@@ -43,7 +53,7 @@ class Packer:
 
     def most_of(self, number: int, left: Sequence[int]) -> int:
         """How many servers of one pattern alone fit."""
-        return min(left[n] // amount for n, amount in self._patterns[number])
+        return min([left[n] // amount for n, amount in self._patterns[number]])
 
     def without(self, number: int, times: int, left: Sequence[int]) -> list[int]:
         """What is left after some servers of one pattern."""

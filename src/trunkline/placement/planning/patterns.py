@@ -6,7 +6,7 @@ cut from what there is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -117,3 +117,48 @@ def _excludes(one: Resource, other: Resource) -> bool:
 def are_laminar(sets: Sequence[frozenset[tuple[int, int]]]) -> bool:
     """Whether any two sets are apart, or one is in the other."""
     return all(not a & b or a <= b or b <= a for n, a in enumerate(sets) for b in sets[n + 1 :])
+
+
+class Exchanges:
+    """Which sets of patterns can be exchanged unit by unit; each worked out once.
+
+    That is: where one pattern takes more of something than another, it can take a unit less of it
+    and one more of something that the other takes more of, and the other the reverse. Any number of
+    such patterns add up to whatever no cut forbids (sums of M-convex sets are M-convex; Murota,
+    Discrete Convex Analysis, 4.6), so that the smallest cut tells how many fit.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[frozenset[Pattern], bool] = {}
+
+    def hold_for(self, patterns: Sequence[Pattern]) -> bool:
+        """Whether it is so; not answered for more than a few."""
+        if len(patterns) > EXCHANGED_MAX or len({sum(pattern) for pattern in patterns}) > 1:
+            return False
+        every = frozenset(patterns)
+        found = self._known.get(every)
+        if found is None:
+            found = self._known[every] = all(
+                _can_exchange(one, other, every) for one in every for other in every
+            )
+        return found
+
+
+EXCHANGED_MAX: Final = 40  # The work grows with the square.
+
+
+def _can_exchange(one: Pattern, other: Pattern, every: Collection[Pattern]) -> bool:
+    numbers = range(len(one))
+    less = [n for n in numbers if one[n] < other[n]]
+    return all(
+        any(_moved(one, n, to) in every and _moved(other, to, n) in every for to in less)
+        for n in numbers
+        if one[n] > other[n]
+    )
+
+
+def _moved(pattern: Pattern, source: int, target: int) -> Pattern:
+    amounts = list(pattern)
+    amounts[source] -= 1
+    amounts[target] += 1
+    return tuple(amounts)

@@ -22,6 +22,7 @@ from trunkline.placement.reasons.nic_reasons import out_of_service
 from trunkline.placement.reasons.ruled import Rules, rules_alone
 from trunkline.placement.reasons.ruled_shortfall import (
     KeptRules,
+    Known,
     RuledShortfall,
     find_ruled_shortfall,
 )
@@ -72,18 +73,21 @@ class Changes:
         ]
         self._found: dict[object, RuledShortfall] = {}
 
-    def at(self, host: HostState, reasons: Sequence[Reason]) -> tuple[Edit, ...]:
+    def at(
+        self, host: HostState, reasons: Sequence[Reason], known: Known | None = None
+    ) -> tuple[Edit, ...]:
         """E.g. `enable h3`, and `one more free VF with e.physical_network=phy2 on h3 (for nic 1)`.
 
         Args:
             host: Where the request is to fit.
             reasons: What stands in the way there that is not about NICs.
+            known: What it comes to under rules, if that is known.
         """
         return (
             *self._of_host(host, reasons),
             *self._of_demands(),
             *self._of_bridges(host),
-            *self._of_devices(host),
+            *self._of_devices(host, known),
         )
 
     def size(self, host: HostState, reasons: Sequence[Reason]) -> Size:
@@ -132,8 +136,8 @@ class Changes:
             if names and not names & host.structure.bridges
         }
 
-    def _of_devices(self, host: HostState) -> Iterator[Edit]:
-        found = self._shortfall(host)
+    def _of_devices(self, host: HostState, known: Known | None) -> Iterator[Edit]:
+        found = self._shortfall(host, known)
         for one in found.dropped:
             words = f"do without the rule: {self._rules.words(one)}"
             yield Edit(kind=EditKind.DROP_RULE, words=words)
@@ -175,22 +179,24 @@ class Changes:
         vfs = wording.devices(change.count, DeviceKind.VF)
         return f"{pf} of the owners of {vfs} (for {wording.names(self._nics[one])})"
 
-    def _shortfall(self, host: HostState) -> RuledShortfall:
+    def _shortfall(self, host: HostState, known: Known | None = None) -> RuledShortfall:
         families = host.family_counts()
         site = site_of(host, self._request) if self._rules.every else Site()
         key = host.structure, tuple(self._facts(families)), site
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = self._find(host, families, site)
+            found = self._found[key] = self._find(host, families, site, known)
         return found
 
-    def _find(self, host: HostState, families: list[FamilyCount], site: Site) -> RuledShortfall:
+    def _find(
+        self, host: HostState, families: list[FamilyCount], site: Site, known: Known | None
+    ) -> RuledShortfall:
         unruled = find_shortfall(self._wanted, families)
-        if not unruled.changes and not self._is_hopeless:
+        if known is None and not unruled.changes and not self._is_hopeless:
             obstacles = self._rules.in_the_way(host)
             if len(obstacles) <= 1:  # No device has to be freed, and no fewer rules will do.
                 return RuledShortfall(obstacles, unruled)
-        return find_ruled_shortfall(self._wanted, families, site, self._kept, unruled)
+        return find_ruled_shortfall(self._wanted, families, site, self._kept, unruled, known)
 
     def _facts(self, families: list[FamilyCount]) -> Iterator[int]:
         """All that a shortfall depends on; more devices than NICs are as good as just enough."""

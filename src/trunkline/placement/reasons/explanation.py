@@ -14,8 +14,7 @@ from typing import Final
 from trunkline.domain.ids import HostId
 from trunkline.placement.asks.edits import Size
 from trunkline.placement.asks.request import Explanation, HostRefusal, Page, PlacementRequest
-from trunkline.placement.hosts.bits import bits_of
-from trunkline.placement.hosts.host_state import HostState
+from trunkline.placement.hosts.bits import numbers_in
 from trunkline.placement.index.columns import Columns
 from trunkline.placement.index.fleet import Fleet
 from trunkline.placement.reasons.judge import Judge
@@ -52,9 +51,17 @@ def explain(
     judge = Judge(request)
     asked = columns.all_but(left_out)
     refusals = Refusals(request, columns, judge, asked)
-    found = islice(_nearest(refusals, columns, judge), max(nearest, 1))
-    told = tuple(_refusal(judge, host) for host in found)
+    nearest_places, is_proven = _nearest(refusals, columns, judge, max(nearest, 1))
     listed, has_more = _page(refusals.refused, columns, page)
+
+    def refusal(place: int) -> HostRefusal:
+        host = columns.hosts[place]
+        found = judge.refusal(host, refusals.rule_costs_at(place))
+        assert found is not None, f"all columns and a look at {host.name} agree"
+        return found
+
+    told = tuple(map(refusal, nearest_places))
+    asked_for = _asked_for(request, refusals.refused, columns)
     if not asked:
         smallest_change = "add a host: there is none yet"
     elif refusals.refused != asked:
@@ -66,60 +73,63 @@ def explain(
         counts=refusals.counts(),
         nearest=told,
         smallest_change=smallest_change,
-        asked_for=_asked_for(request, refusals.refused, columns, judge),
-        page=tuple(_refusal(judge, host) for host in listed),
-        next_after=listed[-1].name if has_more else None,
+        is_proven=is_proven,
+        asked_for=None if asked_for is None else refusal(asked_for),
+        page=tuple(map(refusal, listed)),
+        next_after=columns.hosts[listed[-1]].name if has_more else None,
     )
 
 
-def _nearest(refusals: Refusals, columns: Columns, judge: Judge) -> Iterator[HostState]:
-    """Yield the hosts that refuse, by the least that would have to change there, then by name.
+def _nearest(
+    refusals: Refusals, columns: Columns, judge: Judge, count: int
+) -> tuple[list[int], bool]:
+    """Find the hosts that refuse where least would have to change, then by name.
 
-    After so many looks, of those looked at the nearest come next, and others may be nearer.
+    Returns:
+        Their places, and whether it is known that no others are nearer. After so many looks, of
+        those looked at the nearest come next.
     """
+    found: list[int] = []
+    is_proven = True
     waiting: list[tuple[Size, int]] = []  # Looked at, and maybe not the nearest.
     looks = 0
+    for least, place in _nearest_first(refusals):
+        size = least
+        if refusals.is_rough >> place & 1:
+            size = judge.size(columns.hosts[place])
+            looks += 1
+        heappush(waiting, (size, place))
+        # Those that follow need as much as this one's bound, or more.
+        while waiting and (waiting[0] <= (least, place) or looks > LOOKS_MAX):
+            is_proven &= waiting[0] <= (least, place)
+            found.append(heappop(waiting)[1])
+            if len(found) == count:
+                return found, is_proven
+    rest = [place for _, place in sorted(waiting)]
+    return [*found, *rest][:count], is_proven
+
+
+def _nearest_first(refusals: Refusals) -> Iterator[tuple[Size, int]]:
     for least, hosts in refusals.nearest_first():
-        for bit in bits_of(hosts):
-            place = bit.bit_length() - 1
-            host = columns.hosts[place]
-            found = least
-            if refusals.is_rough & bit:
-                found = judge.size(host)
-                looks += 1
-            while waiting and (waiting[0] < (least, place) or looks > LOOKS_MAX):
-                yield columns.hosts[heappop(waiting)[1]]
-            if found == least:  # Those that follow need as much, or more.
-                yield host
-            else:
-                heappush(waiting, (found, place))
-    while waiting:
-        yield columns.hosts[heappop(waiting)[1]]
+        for place in numbers_in(hosts):
+            yield least, place
 
 
-def _asked_for(
-    request: PlacementRequest, refused: int, columns: Columns, judge: Judge
-) -> HostRefusal | None:
-    """Return what the host that the request names lacks, however far from the nearest it is."""
+def _asked_for(request: PlacementRequest, refused: int, columns: Columns) -> int | None:
+    """Return the place of the host that the request names, if it refuses, however far it is."""
     if request.only_host is None:
         return None
     place = columns.count_up_to(request.only_host) - 1
     if not refused & 1 << max(place, 0) or columns.hosts[place].name != request.only_host:
         return None
-    return _refusal(judge, columns.hosts[place])
+    return place
 
 
-def _page(refused: int, columns: Columns, page: Page | None) -> tuple[list[HostState], bool]:
-    """Return the hosts of a page, and whether there are more after them."""
+def _page(refused: int, columns: Columns, page: Page | None) -> tuple[list[int], bool]:
+    """Return the places of the hosts of a page, and whether there are more after them."""
     if page is None:
         return [], False
     if page.after is not None:
         refused &= -1 << columns.count_up_to(page.after)
-    found = [columns.hosts[bit.bit_length() - 1] for bit in islice(bits_of(refused), page.limit)]
+    found = list(islice(numbers_in(refused), page.limit))
     return found, refused.bit_count() > len(found)
-
-
-def _refusal(judge: Judge, host: HostState) -> HostRefusal:
-    refusal = judge.refusal(host)
-    assert refusal is not None, f"all columns and a look at {host.name} agree"
-    return refusal

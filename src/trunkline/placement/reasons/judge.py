@@ -13,6 +13,7 @@ from trunkline.placement.hosts.feasibility import host_reasons
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.reasons.changes import Changes
 from trunkline.placement.reasons.nic_reasons import NicReasons
+from trunkline.placement.reasons.ruled_shortfall import Known
 
 
 class Judge:
@@ -24,13 +25,18 @@ class Judge:
         self.rules = self._reasons.rules
         self._changes = Changes(request, self.rules)
 
-    def refusal(self, host: HostState) -> HostRefusal | None:
-        """Say why a host refuses, and what would have to change; None: it does not refuse."""
+    def refusal(self, host: HostState, known: Known | None = None) -> HostRefusal | None:
+        """Say why a host refuses, and what would have to change; None: it does not refuse.
+
+        Args:
+            host: It.
+            known: What it comes to under rules, if that is known.
+        """
         reasons = host_reasons(self._request, host)
         nics = self._reasons.of(host)
         if not reasons and not nics:
             return None
-        edits = self._changes.at(host, reasons)
+        edits = self._changes.at(host, reasons, known)
         return HostRefusal(
             host_id=host.id,
             host_name=host.name,

@@ -90,8 +90,8 @@ def _alone(nic: NicDemand, one: NicClass, host: HostState, pools: _Counted) -> N
     if matching:
         return _all_owned(nic, one, one.kind, matching)
 
-    name, reach = wording.kind_names(one), _reach(nic)
-    reason = WHY[max((nearness(nic, one, pool.profile) for pool, _ in pools), default=0)]
+    name, reach = wording.kind_names(one), reach_of(nic)
+    reason = WHY[max((nearness(reach, one, pool.profile) for pool, _ in pools), default=0)]
     if reason is Reason.NO_DEVICE:
         detail = f"no {name} on offer"
     elif reason is Reason.NOT_CABLED:
@@ -108,18 +108,19 @@ def _alone(nic: NicDemand, one: NicClass, host: HostState, pools: _Counted) -> N
 WHY: Final = (Reason.NO_DEVICE, Reason.NOT_CABLED, Reason.NO_MATCHING_DEVICE)
 
 
-def nearness(nic: NicDemand, one: NicClass, profile: Profile) -> int:
+def nearness(reach: Collection[Attributes], one: NicClass, profile: Profile) -> int:
     """How near a device comes to what a NIC demands: an index of `WHY`, or 3 if it fits."""
     if not one.is_of(profile.kind):
         return 0
-    if not any(way <= profile.attributes for way in _reach(nic)):
+    if not any(way <= profile.attributes for way in reach):
         return 1
     return 3 if one.fits(profile.kind, profile.attributes) else 2
 
 
-def _reach(nic: NicDemand) -> list[Attributes]:
+def reach_of(nic: NicDemand) -> tuple[Attributes, ...]:
     """What each segment of its network demands."""
-    return [frozenset(option.attributes.items()) for option in nic.options] or [frozenset()]
+    ways = [frozenset(option.attributes.items()) for option in nic.options]
+    return tuple(ways) or (frozenset(),)
 
 
 def _no_bridge(nic: NicDemand, one: NicClass) -> NicReason:

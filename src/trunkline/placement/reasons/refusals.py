@@ -18,10 +18,13 @@ from trunkline.placement.asks.edits import SIZES_ORDER, EditKind, Size
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.bits import Counter, bitmap_of, bits_of
 from trunkline.placement.index.columns import Columns
+from trunkline.placement.index.lanes import Fits
 from trunkline.placement.index.rule_filter import RuleFilter
 from trunkline.placement.reasons.changes import EDIT_OF_REASON, fewest_bridges
 from trunkline.placement.reasons.judge import Judge
+from trunkline.placement.reasons.kept_rules import RuleCosts, Unruled
 from trunkline.placement.reasons.obstacles import Obstacle
+from trunkline.placement.reasons.ruled_shortfall import Known
 from trunkline.placement.reasons.shortage import Group, groups_of
 
 BRIDGES_MAX: Final = 8  # Unlike sets of physical networks: the fewest bridges for all are known.
@@ -41,6 +44,7 @@ class Refusals:
         self._demand = make_demand(request)
         self._classes = self._demand.device_classes
         self._bridge_classes = self._demand.bridge_classes
+        self._rule_costs: RuleCosts | None = None  # None: there are no rules.
         self.by_reason: dict[Reason, int] = {}
         lacking = 0
         for reason, hosts in [*self._of_nics(), *self._together()]:
@@ -68,13 +72,17 @@ class Refusals:
         """
         yield from _parted(self.refused, self._columns_of_edits())
 
+    def rule_costs_at(self, place: int) -> Known | None:
+        """What keeping rules takes on the host at a place, if that is known."""
+        return None if self._rule_costs is None else self._rule_costs.of(place)
+
     @cached_property
     def is_rough(self) -> int:
         """The hosts for which more may have to change than `nearest_first` says."""
         if self._mixes_pfs:
             return self._every
-        if self._judge.rules.every:
-            return self._every & ~self._by_rule
+        if self._rule_costs is not None:
+            return self._every & ~self._by_rule & ~self._rule_costs.hosts
         if not all(group.is_exact for group in self._groups):
             return self._every
         if len(self._bridge_classes) > BRIDGES_MAX:
@@ -165,11 +173,20 @@ class Refusals:
         rules = self._judge.rules
         if not rules.every:
             return
-        if len(rules.every) == 1:
+        self._rule_costs = costs = self._find_rule_costs(hosts)
+        for obstacles, found in costs.reasons.items():
+            for reason in {one.reason for one in obstacles}:
+                yield reason, found
+        hosts &= ~costs.hosts
+        if hosts and len(rules.every) == 1:
             possible = self._may_keep_rules(hosts)
             self._by_rule = hosts ^ possible
             yield rules.every[0].reason, self._by_rule
             hosts = possible
+        yield from self._of_rules_looked_at(hosts | costs.undecided)
+
+    def _of_rules_looked_at(self, hosts: int) -> Iterator[tuple[Reason, int]]:
+        rules = self._judge.rules
         found: dict[tuple[Obstacle, ...], list[int]] = {}
         for bit in bits_of(hosts):
             place = bit.bit_length() - 1
@@ -184,13 +201,35 @@ class Refusals:
             for reason in {one.reason for one in obstacles}:
                 yield reason, bitmap
 
+    def _find_rule_costs(self, devices_do: int) -> RuleCosts:
+        """What it takes to keep rules, on the hosts of which columns tell it."""
+        to_free, to_offer = Counter(), Counter()
+        told = self._every & ~self._columns.offers().twice_owned
+        for group, freed, never in zip(self._groups, self._freed, self._never, strict=True):
+            to_free.add(freed)
+            to_offer.add(Counter.of(never), self._every)
+            if self._whole_pfs & group.profiles or not group.is_exact:
+                told = 0
+            told &= ~self._columns.offers().shut(group.profiles).any()
+        costs = RuleCosts(
+            self._request,
+            self._demand,
+            self._judge.rules.every,
+            self._fitting(),
+            self._columns.lanes(),
+            Unruled(to_free, to_offer),
+        )
+        costs.work_out(told, devices_do)
+        return costs
+
+    def _fitting(self) -> list[tuple[int, Fits]]:
+        columns = [self._columns.of_class(one) for one, _ in self._classes]
+        return [(each.profiles, each.fits) for each in columns]
+
     def _may_keep_rules(self, hosts: int) -> int:
         """Those of the hosts on which counts alone do not say that rules can't be kept."""
-        columns = [self._columns.of_class(one) for one, _ in self._classes]
-        fitting = [(each.profiles, each.fits) for each in columns]
-        return RuleFilter(self._request, self._demand, fitting, self._columns.lanes()).possible(
-            hosts
-        )
+        lanes = self._columns.lanes()
+        return RuleFilter(self._request, self._demand, self._fitting(), lanes).possible(hosts)
 
     def _in_doubt_for_pfs(self) -> int:
         """Where PFs taken whole might take VFs that others need now."""
@@ -250,6 +289,10 @@ class Refusals:
         )
         counted[EditKind.FREE_DEVICE] = self._to_free()
         counted[EditKind.DROP_RULE] = Counter.of([self._by_rule])
+        if self._rule_costs is not None:
+            told = self._rule_costs.hosts
+            counted[EditKind.DROP_RULE].put_at(told, self._rule_costs.to_drop)
+            counted[EditKind.FREE_DEVICE].put_at(told, self._rule_costs.to_free)
         counted[EditKind.ADD_BRIDGE] = Counter.of(self._bridges_lacking())
         by_kind = [counted.get(kind, Counter()) for kind in SIZES_ORDER]
         total = Counter()

@@ -36,12 +36,21 @@ class RuledShortfall:
     devices: Shortfall
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was found out of a host together with others: which rules go, and how many devices."""
+
+    dropped: tuple[Obstacle, ...]
+    to_free: int
+
+
 def find_ruled_shortfall(
     wanted: Wanted,
     families: Sequence[FamilyCount],
     site: Site,
     rules: KeptRules,
     unruled: Shortfall,
+    known: Known | None = None,
 ) -> RuledShortfall:
     """Work out the least change.
 
@@ -51,16 +60,25 @@ def find_ruled_shortfall(
         site: Where they are.
         rules: That must hold, and what can be dropped of them.
         unruled: The least change without any rule.
+        known: What it comes to, if that is known.
     """
     best = RuledShortfall(rules.every, unruled)
     if not wanted.classes:
         return RuledShortfall((), unruled)
+    if known is not None:
+        if known.dropped == rules.every or not known.to_free + len(unruled.changes):
+            return RuledShortfall(known.dropped, unruled)
+        kept = _Kept(wanted, families, site, rules.without(known.dropped))
+        devices = kept.cheapest(unruled, least=known.to_free, limit=known.to_free)
+        assert devices is not None, "what is known to suffice does"
+        return RuledShortfall(known.dropped, devices)
     for count in range(len(rules.every)):
         if (count + unruled.to_free, unruled.to_free) >= _size(best):
             break
         for dropped in combinations(rules.every, count):
             kept = _Kept(wanted, families, site, rules.without(dropped))
-            devices = kept.cheapest(unruled, limit=_size(best)[0] - count)
+            limit = _size(best)[0] - count
+            devices = kept.cheapest(unruled, least=unruled.to_free, limit=limit)
             if devices is not None:
                 found = RuledShortfall(dropped, devices)
                 best = min(best, found, key=_size)
@@ -96,14 +114,14 @@ class _Kept:
     ) -> None:
         self._wanted, self._families, self._site, self._rules = wanted, families, site, rules
 
-    def cheapest(self, unruled: Shortfall, *, limit: int) -> Shortfall | None:
+    def cheapest(self, unruled: Shortfall, *, least: int, limit: int) -> Shortfall | None:
         """The least to be freed, up to a limit; devices are put on offer as without rules.
 
-        One that is put on offer is where the rules want it.
+        One that is put on offer is where the rules want it. Less than `least` never is enough.
         """
         best: Shortfall | None = None
         given_away = given_away_for(self._wanted, self._families)
-        for offered in _parts(self._wanted.classes, unruled.to_offer):
+        for offered in self._ways_to_offer(unruled.to_offer):
             for opened in _sets(given_away, self._wanted.nic_count):
                 if len(opened) > (limit if best is None else best.to_free - 1):
                     break
@@ -112,9 +130,25 @@ class _Kept:
                     continue
                 if best is None or found.to_free < best.to_free:
                     best = found
-                    if best.to_free == unruled.to_free:
+                    if best.to_free == least:
                         return best
         return best
+
+    def _ways_to_offer(self, total: int) -> Iterator[list[int]]:
+        """Yield for how many NICs of each class devices could be put on offer, so many in all.
+
+        No fewer than it takes for each class alone.
+        """
+        counts = [count for _, count in self._wanted.classes]
+        there = [0] * len(counts)
+        for family in self._families:
+            for pool in family.pools:
+                for c, fits in enumerate(self._wanted.fitting(pool.profile)):
+                    there[c] += pool.offered if fits else 0
+        needed = [max(0, count - has) for count, has in zip(counts, there, strict=True)]
+        spare = [count - least for count, least in zip(counts, needed, strict=True)]
+        for more in _parts(spare, total - sum(needed)):
+            yield [least + other for least, other in zip(needed, more, strict=True)]
 
     def _match(self, offered: Sequence[int], opened: Sequence[int]) -> Shortfall | None:
         wanted, rules = self._wanted, self._rules
@@ -175,14 +209,14 @@ def _over(
             yield replace(rule, classes=tuple(number[c] for c in classes))
 
 
-def _parts(classes: Sequence[tuple[object, int]], total: int) -> Iterator[list[int]]:
-    """Yield the ways to take so many NICs out of classes."""
-    if not classes:
+def _parts(counts: Sequence[int], total: int) -> Iterator[list[int]]:
+    """Yield the ways to take so many out of these."""
+    if not counts:
         if not total:
             yield []
         return
-    (_, count), *rest = classes
-    for less in range(min(count, total), -1, -1):
+    count, *rest = counts
+    for less in range(min(count, total), max(0, total - sum(rest)) - 1, -1):
         for others in _parts(rest, total - less):
             yield [less, *others]
 

@@ -1,6 +1,6 @@
 """Devices: PFs that can't be told apart, and what an operator says of them.
 
-Revision ID: 0013
+Revision ID: 0014
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 
 def upgrade() -> None:

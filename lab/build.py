@@ -1,0 +1,208 @@
+"""Build the lab host's root file system: as root on Debian, once for each recipe, some 70 s."""
+
+from __future__ import annotations
+
+import lzma
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import recipe
+from tools import debian_sources
+
+BUILD_SECONDS_MAX = 900
+
+
+class BuildFailed(Exception):
+    """A program that builds the image failed."""
+
+
+@dataclass(frozen=True)
+class Root:
+    """What a build leaves in the cache."""
+
+    directory: Path
+
+    @property
+    def image(self) -> Path:
+        """The root file system, erofs."""
+        return self.directory / "root.erofs"
+
+    @property
+    def kernel(self) -> Path:
+        """The kernel of lab host."""
+        return self.directory / "vmlinuz"
+
+    @property
+    def busybox(self) -> bytes:
+        """The program of both initial RAM file systems."""
+        return (self.directory / "busybox").read_bytes()
+
+    @property
+    def modules(self) -> Path:
+        """Where kernel modules are, flat."""
+        return self.directory / "modules"
+
+    def module_order(self, names: Iterable[str]) -> list[str]:
+        """File names of modules and of what they depend on, in the order to load them."""
+        dependencies = (self.directory / "modules.dep").read_text()
+        return [path.name for path in load_order(dependencies, names)]
+
+
+def ensure_root() -> Root:
+    """Return the root file system of today's recipe; build it where the cache has none."""
+    home = recipe.CACHE / f"root-{recipe.root_digest()}"
+    if not home.exists():
+        print("building the lab host's root file system", flush=True)
+        began = time.monotonic()
+        unfinished = home.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        _build(unfinished)
+        unfinished.rename(home)
+        _forget_others(home)
+        print(f"built in {time.monotonic() - began:.0f} s: {home}", flush=True)
+    return Root(home)
+
+
+def _forget_others(home: Path) -> None:
+    for old in home.parent.glob("root-*"):
+        if old != home:
+            shutil.rmtree(old)
+
+
+def _build(home: Path) -> None:
+    tree = home / "tree"
+    _bootstrap(tree)
+    version = _unpack_kernel(tree, home)
+    for name in recipe.LEFT_OUT:
+        _remove(tree / name)
+    for mount_point in (recipe.DEPENDENCIES, recipe.PROJECT):
+        (tree / mount_point.lstrip("/")).mkdir()
+    (tree / "etc/hosts").write_text("127.0.0.1 localhost labhost\n")
+    (tree / "etc/hostname").write_text("labhost\n")
+    _run("chroot", tree, "depmod", version)
+    _run(
+        *("chroot", tree, "python3", "-m", "compileall", "-q", "-f"),
+        *("--invalidation-mode", "unchecked-hash", "/usr/lib/python3", "/usr/lib/python3.11"),
+    )
+    shutil.copy(tree / "usr/bin/busybox", home / "busybox")
+    _run("mkfs.erofs", "--quiet", "-T0", home / "root.erofs", tree)
+    shutil.rmtree(tree)
+
+
+def _bootstrap(tree: Path) -> None:
+    sources = debian_sources.one_line_sources(debian_sources.of_this_machine(), recipe.SUITE)
+    # In the environment of the new system's apt, which knows this suite whatever ours knows.
+    kernel_hook = """
+        export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; mkdir "$1/kernel"; cd "$1/kernel"
+        image=$(apt-cache depends KERNEL | sed -n 's/.*Depends: \\(linux-image-\\)/\\1/p')
+        apt-get -qq download "$image"
+    """
+    _run(
+        *("mmdebstrap", "--quiet", "--mode=root", "--variant=apt"),
+        *("--aptopt=APT::Install-Recommends false", f"--include={','.join(recipe.PACKAGES)}"),
+        *(f"--dpkgopt=path-exclude=/{name}/*" for name in recipe.LEFT_OUT if "share" in name),
+        *(
+            f"--customize-hook={kernel_hook.replace('KERNEL', recipe.KERNEL)}",
+            recipe.SUITE,
+            tree,
+            "-",
+        ),
+        given="\n".join(sources) + "\n",
+    )
+
+
+def _unpack_kernel(tree: Path, home: Path) -> str:
+    """Put the modules of the recipe into the tree, and what boots beside it; return the version."""
+    [package] = (tree / "kernel").glob("*.deb")
+    unpacked = home / "kernel"
+    _run("dpkg-deb", "-x", package, unpacked)
+    shutil.rmtree(tree / "kernel")
+    [every] = (unpacked / "lib/modules").iterdir()
+    version = every.name
+    shutil.copy(unpacked / f"boot/vmlinuz-{version}", home / "vmlinuz")
+    # depmod wants the tree below a root of its own.
+    _run("depmod", "-b", unpacked, version)
+    shutil.copy(every / "modules.dep", home / "modules.dep")
+    kept = tree / "lib/modules" / version
+    kept.mkdir(parents=True)
+    for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
+        shutil.copy(every / name, kept)
+    flat = home / "modules"
+    flat.mkdir()
+    dependencies = (home / "modules.dep").read_text()
+    for path in load_order(dependencies, recipe.MODULES):
+        (kept / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(every / path, kept / path)
+    early = (*recipe.MODULES_OF_INITRAMFS, *recipe.MODULES_OF_NESTED_GUEST)
+    for path in load_order(dependencies, early):
+        shutil.copy(every / path, flat)
+    nested = tree / "nested"
+    nested.mkdir()
+    (nested / "vmlinux").write_bytes(uncompressed_kernel((home / "vmlinuz").read_bytes()))
+    shutil.rmtree(unpacked)
+    return version
+
+
+def load_order(modules_dep: str, names: Iterable[str]) -> Iterator[Path]:
+    """Files of modules and of what they depend on, each once, what is depended on first.
+
+    Args:
+        modules_dep: The text of the file of that name, as depmod(8) writes it.
+        names: As modprobe(8) takes them; what is built in is left out.
+    """
+    needs: dict[str, tuple[Path, list[str]]] = {}
+    for line in modules_dep.splitlines():
+        name, _, depends = line.partition(":")
+        needs[_module_name(name)] = (Path(name), depends.split())
+    seen: set[Path] = set()
+    for name in names:
+        module, first = needs.get(name.replace("-", "_"), (None, []))
+        # depmod puts what must be loaded first last.
+        for path in [*map(Path, reversed(first)), *filter(None, [module])]:
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+
+def _module_name(path: str) -> str:
+    return Path(path).name.removesuffix(".ko").replace("-", "_")
+
+
+def uncompressed_kernel(image: bytes) -> bytes:
+    """Return the ELF file inside a bzImage, which a guest's QEMU starts without decompressing it.
+
+    Raises:
+        BuildFailed: There is none that was compressed with xz.
+    """
+    at = -1
+    while (at := image.find(b"\xfd7zXZ\0", at + 1)) >= 0:
+        try:
+            found = lzma.LZMADecompressor().decompress(image[at:])
+        except lzma.LZMAError:
+            continue
+        if found.startswith(b"\x7fELF"):
+            return found
+    raise BuildFailed("the kernel holds no ELF file that was compressed with xz")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _run(*command: object, given: str | None = None) -> None:
+    words = [str(word) for word in command]
+    try:
+        subprocess.run(
+            words, check=True, text=True, input=given, timeout=BUILD_SECONDS_MAX,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    except subprocess.CalledProcessError as error:
+        raise BuildFailed(f"{' '.join(words)} failed:\n{error.stdout}") from error

@@ -1,0 +1,206 @@
+"""The lab host: a QEMU guest with SR-IOV cards, an IOMMU and a stock kernel.
+
+Each physical network is a hub of QEMU's with the PFs that are cabled to it, one end that the lab
+host has as a plain card (`wire-NAME` inside, to be the peer on the wire), and a capture.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import content
+from lab.build import Root, ensure_root
+from lab.channel import Channel, TooSlow
+from lab.guest import cards as inside
+from lab.guest.commands import ADDRESS_OPTION
+from lab.locks import only_one_on_this_machine
+from lab.monitor import Monitor, MonitorRefused
+from lab.wire import Capture
+
+QEMU = "qemu-system-x86_64"
+BOOT_SECONDS_MAX = 400  # 15 on two idle cores.
+END_SECONDS_MAX = 10
+MEMORY_MIB = 3072
+VFS_PER_CARD = 7  # What the 82576 has.
+
+
+@dataclass(frozen=True)
+class Card:
+    """An Intel 82576 with one PF, cabled to a physical network."""
+
+    physical_network: str
+
+
+TWO_CARDS = (Card("phy1"), Card("phy2"))
+
+
+class LabHostFailed(Exception):
+    """The lab host did not come up; the text has what it and QEMU said."""
+
+
+@dataclass(frozen=True)
+class LabHost:
+    """A lab host that is up."""
+
+    cards: Sequence[Card]
+    channel: Channel
+    monitor: Monitor
+    directory: Path  # Its console, what QEMU said, its captures.
+
+    def reset(self, *, vf_count: int) -> None:
+        """Bring cables, processes, links and VFs to the state that tests start from.
+
+        Args:
+            vf_count: How many VFs each PF has then; they have no driver.
+
+        Raises:
+            RaisedInside: It is not in that state.
+        """
+        self.channel.end_all()
+        for card, _ in enumerate(self.cards, 1):
+            self.plug_cable(card, plugged=True)
+        networks = [card.physical_network for card in self.cards]
+        self.channel.call(inside.reset, networks, vf_count=vf_count)
+
+    def capture(self, physical_network: str) -> Capture:
+        """What has gone over this physical network since the start, in the order it went."""
+        return Capture(self.directory / f"{physical_network}.pcap")
+
+    def plug_cable(self, card: int, *, plugged: bool) -> None:
+        """Plug or pull the cable of a PF; `card` counts from 1, as in the name of its netdev."""
+        self.monitor.set_link(f"cable{card}", up=plugged)
+
+
+@contextmanager
+def lab_host(cards: Sequence[Card] = TWO_CARDS) -> Iterator[LabHost]:
+    """Boot a lab host, and switch it off in the end; one at a time on a machine.
+
+    Raises:
+        LabHostFailed: It did not come up.
+    """
+    with (
+        only_one_on_this_machine("lab-host"),
+        tempfile.TemporaryDirectory(prefix="trunkline-lab-", ignore_cleanup_errors=True) as name,
+    ):
+        directory = Path(name)
+        root = ensure_root()
+        project = content.make_project_image(directory, root)
+        images = (root.image, content.ensure_dependencies(), project)
+        initramfs = directory / "initramfs"
+        initramfs.write_bytes(content.initramfs(root))
+        channel = Channel()
+        ours, qemus = socket.socketpair()
+        command = qemu_command(
+            root, initramfs, images, cards, directory,
+            monitor_fd=qemus.fileno(), tcp_port=channel.tcp_port,
+        )  # fmt: skip
+        with (directory / "qemu.log").open("wb") as log:
+            # QEMU ends with us, however we end.
+            qemu = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command], pass_fds=[qemus.fileno()],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        qemus.close()
+        monitor = Monitor(ours)
+        try:
+            _wait_until_up(channel, monitor, qemu, directory)
+            host = LabHost(cards, channel, monitor, directory)
+            host.reset(vf_count=0)
+            yield host
+        finally:
+            channel.close()
+            monitor.close()
+            qemu.send_signal(signal.SIGKILL)
+            qemu.wait(END_SECONDS_MAX)
+
+
+def _wait_until_up(
+    channel: Channel, monitor: Monitor, qemu: subprocess.Popen[bytes], directory: Path
+) -> None:
+    pidfd = os.pidfd_open(qemu.pid)
+    try:
+        monitor.greet()
+        if channel.wait_until_up(BOOT_SECONDS_MAX, unless=pidfd):
+            return
+        why = f"QEMU ended with status {qemu.wait(END_SECONDS_MAX)}"
+    except (TooSlow, MonitorRefused, TimeoutError) as error:
+        why = str(error)
+    finally:
+        os.close(pidfd)
+    said = [
+        f"{path.name}:\n{path.read_text(errors='replace')[-2000:]}"
+        for path in (directory / "qemu.log", directory / "console.log")
+        if path.exists()
+    ]
+    raise LabHostFailed("\n".join([why, *said]))
+
+
+def qemu_command(
+    root: Root,
+    initramfs: Path,
+    images: Sequence[Path],
+    cards: Sequence[Card],
+    directory: Path,
+    *,
+    monitor_fd: int,
+    tcp_port: int,
+) -> list[str]:
+    """How to start the lab host.
+
+    The host's physical address bits are limited because beyond 36 the firmware puts the VFs' BARs
+    above 4 GiB, where this IOMMU truncates them: VFs then come up with random MACs.
+    """
+    arguments = [
+        *(QEMU, "-name", "labhost", "-nodefaults", "-no-user-config", "-display", "none"),
+        *("-no-reboot", "-M", "q35", "-accel", "tcg,thread=multi,tb-size=512"),
+        *("-cpu", "max,la57=off,phys-bits=36", "-smp", "2", "-m", str(MEMORY_MIB)),
+        *("-kernel", str(root.kernel), "-initrd", str(initramfs)),
+        *("-append", _kernel_command_line(tcp_port)),
+        *("-serial", f"file:{directory / 'console.log'}"),
+        *("-chardev", f"socket,id=monitor,fd={monitor_fd}"),
+        *("-mon", "chardev=monitor,mode=control"),
+        *("-device", "intel-iommu,intremap=on"),
+        *("-netdev", "user,id=management,ipv6=off"),
+        *("-device", f"virtio-net-pci,netdev=management,mac={inside.MANAGEMENT_MAC},romfile="),
+    ]
+    for number, image in enumerate(images):
+        drive = f"if=none,id=image{number},file={image},format=raw,readonly=on,cache=unsafe"
+        arguments += ["-drive", drive, "-device", f"virtio-blk-pci,drive=image{number}"]
+    networks = list(dict.fromkeys(card.physical_network for card in cards))
+    for hub, network in enumerate(networks, 1):
+        pcap = directory / f"{network}.pcap"
+        arguments += [
+            *("-netdev", f"hubport,id=wire{hub},hubid={hub}"),
+            *("-device", f"virtio-net-pci,netdev=wire{hub},mac={inside.wire_mac(hub)},romfile="),
+            *("-object", f"filter-dump,id=capture{hub},netdev=wire{hub},file={pcap},maxlen=2048"),
+        ]
+    for number, card in enumerate(cards, 1):
+        hub = networks.index(card.physical_network) + 1
+        bus = f"pcie-root-port,id=slot{number},bus=pcie.0,chassis={number},slot={number}"
+        arguments += [
+            *("-device", f"{bus},addr={0x0F + number:#x}"),
+            *("-netdev", f"hubport,id=cable{number},hubid={hub}"),
+            "-device",
+            f"igb,id=card{number},bus=slot{number},netdev=cable{number},mac={inside.pf_mac(number)}",
+        ]
+    return arguments
+
+
+def _kernel_command_line(tcp_port: int) -> str:
+    """What the lab host's kernel is told.
+
+    On a busy machine ticks come late to an emulated one: its tests of timer and clock would now
+    and then find them broken, and panic.
+    """
+    return (
+        "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable"
+        f" intel_iommu=on iommu=pt net.ifnames=0 {ADDRESS_OPTION}10.0.2.2:{tcp_port}"
+    )

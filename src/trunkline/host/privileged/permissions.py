@@ -1,0 +1,150 @@
+"""What the helper lets its callers touch: devices on offer, their PFs, and ports of our bridges.
+
+The device specs are those of the configuration that root owns; which functions they mean is read
+here, from sysfs, and never told by the caller.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Final, assert_never
+
+from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device_spec import DeviceSpec, Offering
+from trunkline.domain.pci import PciAddress
+from trunkline.host.linux import sysfs
+from trunkline.host.linux.inventory import VFIO
+from trunkline.host.privileged.requests import (
+    BindDriver,
+    ReadVpd,
+    RenameNetdev,
+    Request,
+    SetBridgeVlan,
+    SetFdbEntry,
+    SetVf,
+    SetVfCount,
+)
+
+# A function that is replaced by another at the same address within this time is taken for it.
+FRESH_SECONDS: Final = 1.0
+
+
+class NotAllowed(Exception):
+    """The configuration of this host does not allow it."""
+
+
+class Permissions:
+    """Judges requests by the host's configuration."""
+
+    def __init__(
+        self,
+        *,
+        specs: Sequence[DeviceSpec],
+        bridges: Collection[str],
+        functions: Callable[[], Mapping[PciAddress, PciFunction]],
+        sysfs_root: Path,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Set up; nothing is read yet.
+
+        Args:
+            specs: What is on offer.
+            bridges: Bridges whose ports may be given VLANs.
+            functions: Reads every PCI function.
+            sysfs_root: Where sysfs is mounted.
+            monotonic: Seconds that pass.
+        """
+        self._specs = tuple(specs)
+        self._offering = Offering(specs)
+        self._bridges = frozenset(bridges)
+        self._functions = functions
+        self._netdevs = f"{sysfs_root}/class/net"
+        self._monotonic = monotonic
+        self._read_at: float | None = None
+        self._every: Mapping[PciAddress, PciFunction] = {}
+        self._on_offer: frozenset[PciAddress] = frozenset()
+        self._pfs: frozenset[PciAddress] = frozenset()
+
+    def check(self, request: Request) -> None:
+        """Raise `NotAllowed` unless it may be done, `HostRefused` if sysfs can't be read."""
+        self._read(at_once=not isinstance(request, SetVf))
+        match request:
+            case SetVf(pf=pf, vf_index=vf_index):
+                self._require_vf(pf, vf_index)
+            case SetVfCount(pf=pf):
+                self._require_pf(pf)
+                self._require_no_guest(pf)
+            case RenameNetdev(old=old):
+                self._require_netdev(old, self._on_offer)
+            case BindDriver(address=address):
+                _require(address in self._on_offer, f"{address} is not on offer")
+            case ReadVpd(address=address):
+                self._require_pf(address)
+            case SetBridgeVlan(ifname=ifname):
+                master = sysfs.find_link_name(f"{self._netdevs}/{ifname}/master")
+                _require(
+                    master in self._bridges, f"{ifname} is no port of a bridge under `bridges`"
+                )
+            case SetFdbEntry(ifname=ifname):
+                self._require_netdev(ifname, self._pfs)
+            case _:
+                assert_never(request)
+
+    def _read(self, *, at_once: bool) -> None:
+        now = self._monotonic()
+        if not at_once and self._read_at is not None and now - self._read_at < FRESH_SECONDS:
+            return
+        self._every = self._functions()
+        offered = self._offering(self._every)
+        self._on_offer = frozenset(each.function.address for each in offered if each.on_offer)
+        self._pfs = frozenset(
+            each.function.address for each in offered if each.function.kind is DeviceKind.PF
+        ) | frozenset(pf for pf, function in self._every.items() if self._would_offer_vfs(function))
+        self._read_at = now
+
+    def _would_offer_vfs(self, function: PciFunction) -> bool:
+        """Whether VFs of this PF would be on offer, once it has some."""
+        if function.kind is not DeviceKind.PF:
+            return False
+        meant = (
+            each for each in self._specs if each.means(DeviceKind.VF) and each.matches(function)
+        )
+        spec = next(meant, None)
+        return spec is not None and not spec.exclude
+
+    def _require_pf(self, pf: PciAddress) -> None:
+        _require(pf in self._pfs, f"{pf} is no PF that is on offer, or has VFs on offer")
+
+    def _require_vf(self, pf: PciAddress, vf_index: int) -> None:
+        self._require_pf(pf)
+        if not self._has_vf(pf, vf_index):
+            self._read(at_once=True)  # It may have come just now.
+        _require(self._has_vf(pf, vf_index), f"VF {vf_index} of {pf} is not on offer")
+
+    def _has_vf(self, pf: PciAddress, vf_index: int) -> bool:
+        return any(
+            function.pf_address == pf and function.vf_index == vf_index
+            for address in self._on_offer
+            if (function := self._every.get(address)) is not None
+        )
+
+    def _require_no_guest(self, pf: PciAddress) -> None:
+        in_guests = [
+            str(each.address)
+            for each in self._every.values()
+            if each.pf_address == pf and each.driver == VFIO
+        ]
+        _require(not in_guests, f"guests have VFs of {pf}: {', '.join(in_guests)}")
+
+    def _require_netdev(self, ifname: str, addresses: frozenset[PciAddress]) -> None:
+        _require(
+            any(self._every[address].ifname == ifname for address in addresses),
+            f"{ifname} is no netdev of a device on offer",
+        )
+
+
+def _require(holds: bool, problem: str) -> None:  # noqa: FBT001
+    if not holds:
+        raise NotAllowed(problem)

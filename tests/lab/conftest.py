@@ -1,0 +1,45 @@
+"""The lab host for tests: booted once, and each test starts from cards that nobody has touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab import machine
+from lab.machine import LabHost
+from lab.needs import missing
+
+FIXTURES = {"lab_host", "lab_host_with_vfs", "running_lab_host"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("lab")
+            item.add_marker(pytest.mark.timeout(600))  # The first of them boots it.
+
+
+@pytest.fixture(scope="session")
+def running_lab_host() -> Iterator[LabHost]:
+    """A lab host with two cards, one on each of phy1 and phy2, in the state of the last test."""
+    if lacking := missing():
+        pytest.fail(lacking)
+    with machine.lab_host() as host:
+        yield host
+
+
+@pytest.fixture
+def lab_host(running_lab_host: LabHost) -> Iterator[LabHost]:
+    """The lab host with no VFs, as after the boot."""
+    running_lab_host.reset(vf_count=0)
+    yield running_lab_host
+    running_lab_host.channel.end_all()
+
+
+@pytest.fixture
+def lab_host_with_vfs(running_lab_host: LabHost) -> Iterator[LabHost]:
+    """The lab host with 7 VFs on each PF that nobody has touched, and that have no driver."""
+    running_lab_host.reset(vf_count=machine.VFS_PER_CARD)
+    yield running_lab_host
+    running_lab_host.channel.end_all()

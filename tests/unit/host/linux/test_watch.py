@@ -1,0 +1,92 @@
+"""LinuxWatch on this machine's own kernel: real events of netdevs, and what they are about."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.netns import in_new_netns
+from tests.support.sysfs_trees import Tree
+from tests.unit.host.linux.link_bytes import new_link
+from trunkline.domain.pci import PciAddress
+from trunkline.host.linux import netlink
+from trunkline.host.linux.link_messages import RTM_NEWLINK
+from trunkline.host.linux.uevents import Uevent
+from trunkline.host.linux.watch import LinuxWatch
+from trunkline.reconcile.interfaces import HostNews
+
+PF, VF = PciAddress.parse("0000:05:00.0"), PciAddress.parse("0000:05:10.0")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    tree = Tree(tmp_path)
+    tree.add(str(PF))
+    tree.make_pf(str(PF))
+    tree.add(str(VF))
+    tree.make_vf(str(VF), of=str(PF), index=0)
+    return tree
+
+
+def said(tree: Tree, tell: Callable[[LinuxWatch], HostNews]) -> HostNews:
+    with LinuxWatch(on_news=lambda: None, sysfs_root=tree.root) as watch:
+        return tell(watch)
+
+
+def event(action: str, subsystem: str, device: str) -> Uevent:
+    return Uevent(action, subsystem, f"/devices/pci0000:00/0000:00:10.0/{device}")
+
+
+@pytest.mark.parametrize("parent", [PF, VF])
+def test_a_link_on_a_pf_or_on_a_vf_of_it_is_news_of_the_pf(tree: Tree, parent: PciAddress) -> None:
+    message = netlink.message(RTM_NEWLINK, 0, 0, new_link(parent=str(parent)))
+    assert said(tree, lambda watch: watch._from_links(message)) == HostNews(pfs=frozenset({PF}))
+
+
+@pytest.mark.parametrize(
+    ("told", "news"),
+    [
+        (event("add", "pci", str(VF)), HostNews(everything=True)),
+        (event("remove", "pci", str(VF)), HostNews(everything=True)),
+        (event("bind", "pci", str(VF)), HostNews(pfs=frozenset({PF}))),
+        (event("unbind", "pci", str(PF)), HostNews(pfs=frozenset({PF}))),
+        (event("move", "net", f"{VF}/net/eth5"), HostNews(pfs=frozenset({PF}))),
+        (event("add", "block", f"{VF}/virtio0/block/vda"), HostNews()),
+        (Uevent("add", "net", "/devices/virtual/net/tap0"), HostNews()),
+    ],
+)
+def test_events_of_devices_say_where_to_look(tree: Tree, told: Uevent, news: HostNews) -> None:
+    assert said(tree, lambda watch: watch._from_uevent(told)) == news
+
+
+def test_a_link_message_that_can_not_be_read_means_that_all_is_to_be_read(tree: Tree) -> None:
+    message = netlink.message(RTM_NEWLINK, 0, 0, b"short")
+    assert said(tree, lambda watch: watch._from_links(message)).everything
+
+
+@pytest.mark.system
+def test_events_that_the_kernel_had_no_room_for_mean_that_all_is_to_be_read(tree: Tree) -> None:
+    def act() -> None:
+        with (
+            LinuxWatch(on_news=lambda: None, sysfs_root=tree.root) as watch,
+            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as unread,
+        ):
+            unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            unread.bind((0, 1))
+            unread.setblocking(False)
+            for number in range(10):
+                run(f"ip link add tl{number} type veth")
+            watched, watch._links = watch._links, unread  # Its thread goes on with the other one.
+            assert watch._take_links().everything
+            assert watch._take_links().is_empty
+            watch._links = watched
+
+    in_new_netns(act)
+
+
+def run(command: str) -> None:
+    subprocess.run(command.split(), check=True)

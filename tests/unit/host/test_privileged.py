@@ -1,0 +1,426 @@
+"""The helper: what it can be asked, by whom, and about what; and what it makes of anything else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.sysfs_trees import Tree
+from trunkline.domain.device_spec_parsing import parse_device_specs
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import LinkState, VfChange
+from trunkline.host.linux.inventory import Inventory
+from trunkline.host.privileged import requests
+from trunkline.host.privileged.client import HelperClient
+from trunkline.host.privileged.permissions import NotAllowed, Permissions
+from trunkline.host.privileged.requests import BadMessage, parse_answer, parse_request
+from trunkline.host.privileged.server import Callers, Helper
+from trunkline.reconcile.interfaces import HostRefused
+
+PF, VF0, VF1 = "0000:05:00.0", "0000:05:10.0", "0000:05:10.2"
+OTHER_PF, OTHER_VF = "0000:06:00.0", "0000:06:10.0"
+MAC = MacAddress.parse("02:00:00:00:00:0a")
+ONLY_ME = Callers(users={os.getuid()})
+
+
+def address(text: str) -> PciAddress:
+    return PciAddress.parse(text)
+
+
+@dataclass
+class Recorder:
+    """Does nothing, and remembers what it was to do."""
+
+    done: list[tuple[Any, ...]] = field(default_factory=list)
+    refusal: HostRefused | None = None
+
+    def _note(self, *what: object) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.done.append(what)
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        self._note("set_vf", str(pf), vf_index, str(change))
+
+    def set_vf_count(self, pf: PciAddress, count: int) -> None:
+        self._note("set_vf_count", str(pf), count)
+
+    def rename_netdev(self, old: str, new: str) -> None:
+        self._note("rename_netdev", old, new)
+
+    def bind_driver(self, address: PciAddress, driver: str | None) -> None:
+        self._note("bind_driver", str(address), driver)
+
+    def read_vpd(self, address: PciAddress) -> bytes:
+        self._note("read_vpd", str(address))
+        return bytes(range(256)) * 128
+
+    def set_bridge_vlan(
+        self, ifname: str, vlan_id: int, *, untagged: bool = False, member: bool = True
+    ) -> None:
+        self._note("set_bridge_vlan", ifname, vlan_id, untagged, member)
+
+    def set_fdb_entry(
+        self, ifname: str, mac: MacAddress, *, vlan_id: int | None = None, present: bool = True
+    ) -> None:
+        self._note("set_fdb_entry", ifname, str(mac), vlan_id, present)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """Two cards; the VFs of the first are on offer, but for VF 1 of it.
+
+    ::
+
+        0000:05:00.0 eth2 ── 0000:05:10.0 eth2v0, 0000:05:10.2 eth2v1
+        0000:06:00.0 eth3 ── 0000:06:10.0 eth3v0
+        br-phy1 ── vnet0        br0 ── vnet1
+    """
+    tree = Tree(tmp_path / "sys")
+    for pf, ifname, vfs in ((PF, "eth2", (VF0, VF1)), (OTHER_PF, "eth3", (OTHER_VF,))):
+        tree.add(pf, product="0x10c9", driver="igb", netdevs={ifname: {"ifindex": "1"}})
+        tree.make_pf(pf)
+        for index, vf in enumerate(vfs):
+            tree.add(vf, driver="igbvf", netdevs={f"{ifname}v{index}": {"ifindex": "2"}})
+            tree.make_vf(vf, of=pf, index=index)
+    for port, bridge in (("vnet0", "br-phy1"), ("vnet1", "br0")):
+        (tree.root / f"class/net/{port}").mkdir(parents=True)
+        (tree.root / f"class/net/{port}/master").symlink_to(f"../{bridge}")
+    return tree
+
+
+def permissions(tree: Tree, *, monotonic: Callable[[], float] = lambda: 0.0) -> Permissions:
+    specs = parse_device_specs(
+        [
+            {"address": VF1, "exclude": True},
+            {"address": PF, "offer": "vfs", "physical_network": "phy1"},
+        ],
+        path="device_spec",
+    )
+    reading = Inventory(tree.root, permanent_mac=lambda _: None, serial=lambda _: None)
+    return Permissions(
+        specs=specs,
+        bridges=["br-phy1"],
+        functions=reading.read,
+        sysfs_root=tree.root,
+        monotonic=monotonic,
+    )
+
+
+@contextmanager
+def running(tree: Tree, *, callers: Callers = ONLY_ME) -> Iterator[tuple[Path, Recorder]]:
+    """A helper that listens; where, and what it did."""
+    recorder = Recorder()
+    path = tree.root.parent / "helper.sock"
+    path.unlink(missing_ok=True)
+    reader, writer = os.pipe()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen(4)
+        listener.setblocking(False)
+        helper = Helper(recorder, permissions(tree), callers)
+        thread = threading.Thread(target=helper.serve, args=(listener,), kwargs={"stop": reader})
+        thread.start()
+        try:
+            yield path, recorder
+        finally:
+            os.write(writer, b"!")
+            thread.join()
+            os.close(reader)
+            os.close(writer)
+
+
+def refused(act: Callable[[], object]) -> HostRefused:
+    with pytest.raises(HostRefused) as caught:
+        act()
+    return caught.value
+
+
+def raw(path: Path, data: bytes) -> bytes:
+    """Send bytes as they are; return all that comes back."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+        channel.settimeout(30)
+        channel.connect(str(path))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            channel.sendall(data)
+            channel.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := channel.recv(65536):
+                answer += piece
+        return answer
+
+
+def framed(text: bytes) -> bytes:
+    return len(text).to_bytes(4, "big") + text
+
+
+def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -> None:
+    change = VfChange(
+        mac=MAC, vlan_id=100, vlan_qos=3, spoof_check=True, trust=False,
+        link_state=LinkState.ENABLE, min_tx_rate_mbps=5, max_tx_rate_mbps=50,
+    )  # fmt: skip
+    with running(tree) as (path, recorder):
+        client = HelperClient(path)
+        client.set_vf(address(PF), 0, change)
+        client.set_vf_count(address(PF), 0)
+        client.rename_netdev("eth2v0", "tl0123456789ab")
+        client.bind_driver(address(VF0), "vfio-pci")
+        client.bind_driver(address(VF0), None)
+        assert client.read_vpd(address(PF)) == bytes(range(256)) * 128
+        client.set_bridge_vlan("vnet0", 100, untagged=True)
+        client.set_fdb_entry("eth2", MAC, vlan_id=100, present=False)
+    assert recorder.done == [
+        ("set_vf", PF, 0, str(change)),
+        ("set_vf_count", PF, 0),
+        ("rename_netdev", "eth2v0", "tl0123456789ab"),
+        ("bind_driver", VF0, "vfio-pci"),
+        ("bind_driver", VF0, None),
+        ("read_vpd", PF),
+        ("set_bridge_vlan", "vnet0", 100, True, True),
+        ("set_fdb_entry", "eth2", str(MAC), 100, False),
+    ]
+
+
+def test_a_refusal_of_the_kernel_comes_back_as_it_was(tree: Tree) -> None:
+    told = HostRefused("ip link set …", "busy", errno_name="EBUSY", transient=True)
+    with running(tree) as (path, recorder):
+        recorder.refusal = told
+        came = refused(lambda: HelperClient(path).set_vf(address(PF), 0, VfChange(trust=True)))
+    assert (str(came), came.operation, came.errno_name, came.transient) == (
+        str(told), told.operation, "EBUSY", True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.set_vf(address(PF), 1, VfChange(trust=True)),
+        lambda client: client.set_vf(address(PF), 7, VfChange(trust=True)),
+        lambda client: client.set_vf(address(OTHER_PF), 0, VfChange(trust=True)),
+        lambda client: client.set_vf(address("0000:ff:00.0"), 0, VfChange(trust=True)),
+        lambda client: client.set_vf_count(address(OTHER_PF), 0),
+        lambda client: client.set_vf_count(address(VF0), 0),
+        lambda client: client.rename_netdev("eth2v1", "tl0"),
+        lambda client: client.rename_netdev("eth2", "tl0"),
+        lambda client: client.rename_netdev("eth3v0", "tl0"),
+        lambda client: client.rename_netdev("lo", "tl0"),
+        lambda client: client.bind_driver(address(VF1), "vfio-pci"),
+        lambda client: client.bind_driver(address(PF), "vfio-pci"),
+        lambda client: client.bind_driver(address(OTHER_VF), None),
+        lambda client: client.read_vpd(address(OTHER_PF)),
+        lambda client: client.set_bridge_vlan("vnet1", 100),
+        lambda client: client.set_bridge_vlan("eth2", 100),
+        lambda client: client.set_fdb_entry("eth3", MAC),
+        lambda client: client.set_fdb_entry("vnet0", MAC),
+    ],
+)
+def test_what_is_not_on_offer_is_not_touched(
+    tree: Tree, ask: Callable[[HelperClient], object]
+) -> None:
+    with running(tree) as (path, recorder):
+        refusal = refused(lambda: ask(HelperClient(path)))
+    assert (refusal.errno_name, refusal.transient) == ("EPERM", False)
+    assert recorder.done == []
+
+
+def test_vfs_are_not_taken_from_under_a_guest(tree: Tree) -> None:
+    tree.bind(VF1, "vfio-pci")
+    with running(tree) as (path, recorder):
+        refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
+    assert VF1 in str(refusal)
+    assert recorder.done == []
+
+
+GOOD = {"do": "set_vf", "pf": PF, "vf_index": 0, "trust": True}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"do": "run"},
+        {"do": None},
+        {"pf": "05:00.0"},
+        {"pf": "../../../../etc"},
+        {"pf": "0000:05:00.0/../0000:06:00.0"},
+        {"vf_index": -1},
+        {"vf_index": 1 << 20},
+        {"vf_index": "0"},
+        {"vf_index": True},
+        {"vlan_id": 100},
+        {"vlan_id": 4095, "vlan_qos": 0},
+        {"vlan_id": -1, "vlan_qos": 0},
+        {"vlan_id": 1, "vlan_qos": 8},
+        {"min_tx_rate_mbps": 1},
+        {"min_tx_rate_mbps": 1, "max_tx_rate_mbps": 1 << 33},
+        {"mac": "01:00:5e:00:00:01"},
+        {"mac": "02:00:00:00:00"},
+        {"link_state": "up"},
+        {"spoof_check": 1},
+        {"command": "id"},
+    ],
+)
+def test_an_argument_out_of_its_range_is_no_request(changed: dict[str, object]) -> None:
+    assert parse_request(json.dumps(GOOD).encode())
+    with pytest.raises(BadMessage):
+        parse_request(json.dumps({**GOOD, **changed}).encode())
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        *({"do": "rename_netdev", "old": "eth2v0", "new": new}
+          for new in ("", ".", "..", "a/b", "a b", "x" * 16, "a\0", "a\n", "-a", "tl%d", "é")),
+        *({"do": "bind_driver", "address": VF0, "driver": driver}
+          for driver in ("", "../vfio-pci", "a b", "a/b", "x" * 41, "vfio-pci\n")),
+        {"do": "set_vf_count", "pf": PF, "count": -1},
+        {"do": "set_vf_count", "pf": PF, "count": 65536},
+        {"do": "read_vpd", "address": "vpd"},
+        {"do": "set_bridge_vlan", "ifname": "vnet0", "vlan_id": 0},
+        {"do": "set_bridge_vlan", "ifname": "../eth2", "vlan_id": 1},
+        {"do": "set_fdb_entry", "ifname": "eth2", "mac": "00:00:00:00:00:00"},
+        {"do": "set_fdb_entry", "ifname": "eth2", "mac": "ff:ff:ff:ff:ff:ff"},
+    ],
+)  # fmt: skip
+def test_names_and_addresses_that_can_not_be_are_no_request(request_: dict[str, object]) -> None:
+    with pytest.raises(BadMessage):
+        parse_request(json.dumps(request_).encode())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0",
+        b"\0\0\0\x05{}",
+        b"\xff\xff\xff\xff" + b"x" * 100_000,
+        framed(b"x" * (requests.REQUEST_BYTES_MAX + 1)),
+        framed(b""),
+        framed(b"null"),
+        framed(b"\xff\xfe"),
+        framed(b"[" * 2000),
+        framed(b'{"do":"set_vf"}'),
+    ],
+)
+def test_after_a_hostile_message_the_next_caller_is_served(tree: Tree, data: bytes) -> None:
+    with running(tree) as (path, recorder):
+        answer = raw(path, data)
+        if answer:
+            assert isinstance(parse_answer(answer[4:]), requests.Refused)
+        HelperClient(path).set_vf(address(PF), 0, VfChange(trust=True))
+    assert len(recorder.done) == 1
+
+
+def test_a_caller_that_is_not_known_gets_no_answer(tree: Tree) -> None:
+    nobody = Callers(users={os.getuid() + 1}, groups={os.getgid() + 54_321})
+    with running(tree, callers=nobody) as (path, recorder):
+        assert raw(path, framed(json.dumps(GOOD).encode())) == b""
+        refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
+    assert refusal.transient
+    assert "journalctl" in str(refusal)
+    assert recorder.done == []
+
+
+def test_a_caller_is_known_by_any_of_its_groups(tree: Tree) -> None:
+    by_group = Callers(users=(), groups={os.getgid()})
+    with running(tree, callers=by_group) as (path, recorder):
+        HelperClient(path).set_vf_count(address(PF), 0)
+    assert len(recorder.done) == 1
+    assert Callers(users={1}, groups={5}).include(2, [9, 5])
+    assert not Callers(users={1}, groups={5}).include(2, [9])
+    assert not Callers(users={1}).include(2, [1])
+
+
+def test_without_a_helper_the_operator_is_told_what_to_start(tmp_path: Path) -> None:
+    refusal = refused(lambda: HelperClient(tmp_path / "none").set_vf_count(address(PF), 0))
+    assert "systemctl" in str(refusal)
+    assert refusal.transient
+
+
+def test_a_vf_that_has_just_come_may_be_set_at_once(tree: Tree) -> None:
+    allowed = permissions(tree)
+    tree.remove(VF0)
+    request = parse_request(json.dumps(GOOD).encode())
+    with pytest.raises(NotAllowed):
+        allowed.check(request)
+    tree.add(VF0)
+    tree.make_vf(VF0, of=PF, index=0)
+    allowed.check(request)
+
+
+def test_a_pf_without_vfs_may_get_some_if_they_would_be_on_offer(tree: Tree) -> None:
+    for vf in (VF0, VF1, OTHER_VF):
+        tree.remove(vf)
+    with running(tree) as (path, recorder):
+        HelperClient(path).set_vf_count(address(PF), 4)
+        refused(lambda: HelperClient(path).set_vf_count(address(OTHER_PF), 4))
+    assert recorder.done == [("set_vf_count", PF, 4)]
+
+
+def test_a_vf_is_judged_by_a_reading_no_older_than_a_second(tree: Tree) -> None:
+    now = [0.0]
+    allowed = permissions(tree, monotonic=lambda: now[0])
+    request = parse_request(json.dumps(GOOD).encode())
+    allowed.check(request)
+    tree.remove(VF0)
+    now[0] = 1.5
+    with pytest.raises(NotAllowed):
+        allowed.check(request)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_request_or_none(data: bytes) -> None:
+    with contextlib.suppress(BadMessage):
+        parse_request(data)
+    with contextlib.suppress(BadMessage):
+        parse_answer(data)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FIELDS = (
+    *("do", "pf", "vf_index", "mac", "vlan_id", "vlan_qos", "link_state", "old", "new", "driver"),
+    *("address", "count", "ifname", "min_tx_rate_mbps", "max_tx_rate_mbps"),
+)
+VERBS = ("set_vf", "set_vf_count", "rename_netdev", "bind_driver", "read_vpd", "set_bridge_vlan",
+         "set_fdb_entry")  # fmt: skip
+PLAUSIBLE = st.sampled_from(
+    (PF, VF0, OTHER_PF, "eth2v0", "vnet0", "eth2", str(MAC), 0, 1, 100, 4095)
+)
+
+
+@given(st.sampled_from(VERBS), st.dictionaries(st.sampled_from(FIELDS), JSON | PLAUSIBLE))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_asked_for_only_what_is_on_offer_is_touched(
+    tree: Tree, verb: str, values: dict[str, object]
+) -> None:
+    recorder = Recorder()
+    helper = Helper(recorder, permissions(tree), ONLY_ME)
+    near, far = socket.socketpair()
+    with near, far:
+        near.sendall(framed(json.dumps({**values, "do": verb}).encode())[: 1 << 12])
+        near.shutdown(socket.SHUT_WR)
+        helper.answer(far)
+    for what, subject, *_ in recorder.done:
+        allowed = {"set_vf": {PF}, "set_vf_count": {PF}, "read_vpd": {PF}, "bind_driver": {VF0},
+                   "rename_netdev": {"eth2v0"}, "set_bridge_vlan": {"vnet0"},
+                   "set_fdb_entry": {"eth2"}}  # fmt: skip
+        assert subject in allowed[what]
