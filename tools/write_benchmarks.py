@@ -159,10 +159,31 @@ def creates_tables(report: Report) -> str:
     return "\n\n".join(parts)
 
 
+def races_tables(report: Report) -> str:
+    """What replicas that create at the same moment cost each other."""
+    rows = [
+        [
+            str(result["replicas"]),
+            f"{result['creates']:,}",
+            f"{result['races_lost_per_create']:g}",
+            f"{result['refused']:,}",
+            f"{result['placements_turned_aside_per_create']:g}",
+            f"{result['creates_per_second']:,.0f}",
+            _quantiles(result["create_ms"]),
+        ]
+        for result in report["results"]
+    ]
+    heads = ["replicas", "creates", "transactions lost a create", "creates refused"]
+    heads += ["hosts left to another a create", "servers/s", "p50 / p99, ms"]
+    hosts = ", ".join(sorted({f"{result['hosts']:,}" for result in report["results"]}))
+    return f"{hosts} hosts. {machine_line(report)}\n\n{table(heads, rows)}"
+
+
 TABLES: Mapping[str, Callable[[Report], str]] = {
     "placement": placement_tables,
     "peers": peers_tables,
     "creates": creates_tables,
+    "races": races_tables,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -104,6 +105,38 @@ def test_what_placement_measures_can_be_put_into_the_documentation() -> None:
     assert write_benchmarks.render(renewed, {"placement": report}) == renewed
     drawn = ElementTree.fromstring(write_benchmarks.plot(report, None))
     assert len(drawn.findall("{*}polyline")) == 3
+
+
+def test_what_races_measure_can_be_put_into_the_documentation() -> None:
+    machine = {
+        "processor": "some processor",
+        "cores": 2,
+        "python": "3.11.7",
+        "load_average": [1.0, 1.0, 1.0],
+        "fixed_work_min_ms": 0.8,
+        "fixed_work_ms": {"p50": 0.9, "p99": 1.5},
+    }
+    of_two = {
+        "replicas": 2,
+        "hosts": 40,
+        "creates": 1200,
+        "refused": 3,
+        "races_lost_per_create": 0.08,
+        "placements_turned_aside_per_create": 0.2,
+        "creates_per_second": 151.4,
+        "create_ms": {"p50": 9.5, "p99": 41.25},
+    }
+    report = {"machine": machine, "machine_after": machine, "results": [of_two]}
+    page = write_benchmarks.TARGET.read_text()
+    renewed = write_benchmarks.render(page, {"races": report})
+    assert "| 2 | 1,200 | 0.08 | 3 | 0.2 | 151 | 9.5 / 41.2 |" in renewed
+    assert "40 hosts. some processor, 2 cores" in renewed
+    assert write_benchmarks.render(renewed, {"races": report}) == renewed
+
+
+def test_every_table_that_can_be_written_has_its_place_in_the_documentation() -> None:
+    page = write_benchmarks.TARGET.read_text()
+    assert set(re.findall("<!-- measured: ([a-z]+) -->", page)) == set(write_benchmarks.TABLES)
 
 
 def test_labels_of_a_plot_do_not_cover_each_other() -> None:

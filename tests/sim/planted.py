@@ -25,16 +25,18 @@ from trunkline.domain.server import ServerState
 from trunkline.domain.vf import VfChange
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.placement.hosts.host_state import HostState
+from trunkline.placement.matching import layout
 from trunkline.reconcile import plan, release
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.report import HostReport, ReportAck, ServerCondition
-from trunkline.sim import auditor
+from trunkline.sim import model
 from trunkline.sim.control_plane import SimStore
 from trunkline.sim.machines import Machine, an_agent
 from trunkline.sim.transport import SimTransport
 from trunkline.sim.world import Parts
 from trunkline.store.bandwidth import Bandwidths
+from trunkline.store.numa_uses import NumaUses
 from trunkline.store.transaction import Transaction
 
 T = TypeVar("T")
@@ -201,6 +203,23 @@ def what_pfs_owe_is_not_counted(patch: Patch) -> Parts:
     return Parts()
 
 
+def policies_of_numa_are_not_kept(patch: Patch) -> Parts:
+    patch.setattr(layout, "_penalty", lambda *_: 0)
+    return Parts()
+
+
+def guests_are_not_told_their_node(patch: Patch) -> Parts:
+    patch.setattr(desired, "_guest_node", lambda *_: None)
+    return Parts()
+
+
+def what_nodes_give_is_not_counted(patch: Patch) -> Parts:
+    real = HostState.give
+    patch.setattr(NumaUses, "add", lambda *_: None)
+    patch.setattr(HostState, "give", lambda host, **room: real(host, **{**room, "numa_node": None}))
+    return Parts()
+
+
 def a_plan_restores_nothing(patch: Patch) -> Parts:
     patch.setattr(release, "_restore", lambda *_: [])
     return Parts()
@@ -261,23 +280,26 @@ def a_report_raises(patch: Patch) -> Parts:
 
 # The rule that is to be named, and the first of the seeds that are tried.
 PLANTED: dict[Plant, tuple[str, int]] = {
-    nothing_is_read_back: (auditor.TAGGED_FIRST, 1),
-    a_vlan_is_forgotten: (auditor.TAGGED_FIRST, 0),
-    cards_are_taken_for_each_others: (auditor.TAGGED_FIRST, 0),
-    guests_are_never_taken_away: (auditor.TAGGED_FIRST, 0),
-    libvirt_gives_a_guest_what_another_has: (auditor.ONE_OWNER, 0),
-    what_runs_is_placed_anew: (auditor.ONE_GUEST, 0),
-    the_last_nic_is_left_out: (auditor.ALL_NICS, 0),
-    what_is_pending_counts_as_running: (auditor.ACTIVE_RUNS, 0),
-    older_configurations_are_acted_on: (auditor.ACTIVE_RUNS, 1),
-    the_store_answers_before_it_has_committed: (auditor.NOTHING_LOST, 16),
-    deleted_servers_are_wanted_again: (auditor.STAYS_GONE, 3),
-    devices_are_free_as_soon_as_they_are_released: (auditor.FREE_IS_CLEAN, 0),
-    what_pfs_owe_is_not_counted: (auditor.GUARANTEED, 9),
-    a_plan_restores_nothing: (auditor.FREE_IS_CLEAN, 0),
-    reports_say_nothing_of_servers: (auditor.SETTLES, 0),
-    clean_devices_are_kept: (auditor.GIVES_BACK, 0),
-    nobody_looks_for_drift: (auditor.RESTORES, 0),
-    an_agent_that_starts_resets_its_first_vf: (auditor.QUIET, 0),
-    a_report_raises: (auditor.NOTHING_RAISES, 0),
+    nothing_is_read_back: (model.TAGGED_FIRST, 3),
+    a_vlan_is_forgotten: (model.TAGGED_FIRST, 0),
+    cards_are_taken_for_each_others: (model.TAGGED_FIRST, 0),
+    guests_are_never_taken_away: (model.TAGGED_FIRST, 0),
+    libvirt_gives_a_guest_what_another_has: (model.ONE_OWNER, 1),
+    what_runs_is_placed_anew: (model.ONE_GUEST, 0),
+    the_last_nic_is_left_out: (model.ALL_NICS, 0),
+    what_is_pending_counts_as_running: (model.ACTIVE_RUNS, 0),
+    older_configurations_are_acted_on: (model.ACTIVE_RUNS, 8),
+    the_store_answers_before_it_has_committed: (model.NOTHING_LOST, 0),
+    deleted_servers_are_wanted_again: (model.STAYS_GONE, 3),
+    devices_are_free_as_soon_as_they_are_released: (model.FREE_IS_CLEAN, 0),
+    what_pfs_owe_is_not_counted: (model.GUARANTEED, 12),
+    policies_of_numa_are_not_kept: (model.ON_ITS_NODE, 0),
+    guests_are_not_told_their_node: (model.ON_ITS_NODE, 0),
+    what_nodes_give_is_not_counted: (model.ROOM, 1),
+    a_plan_restores_nothing: (model.FREE_IS_CLEAN, 0),
+    reports_say_nothing_of_servers: (model.SETTLES, 0),
+    clean_devices_are_kept: (model.GIVES_BACK, 0),
+    nobody_looks_for_drift: (model.RESTORES, 3),
+    an_agent_that_starts_resets_its_first_vf: (model.QUIET, 0),
+    a_report_raises: (model.NOTHING_RAISES, 0),
 }

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.sim.planted import PLANTED, Plant
-from trunkline.sim import auditor
+from trunkline.sim import model
 from trunkline.sim.world import run_seed
 
-RULES = {value for name, value in vars(auditor).items() if name.isupper() and name[0] != "_"}
+RULES = {value for name, value in vars(model).items() if name.isupper() and name[0] != "_"}
 
 
 def test_every_rule_has_a_bug_that_breaks_it() -> None:

@@ -267,7 +267,7 @@ def test_pools_of_an_older_schema_learn_whether_their_pf_is_in_service(
     )
     url, at = new_url(), "2026-01-01T00:00:00.000000Z"
     device = encode(OfferedDevice(function=function)).decode()
-    with at_revision(url, "0011") as connection:
+    with at_revision(url, "0012") as connection:
         connection.execute(
             text(
                 "INSERT INTO hosts (id, name, generation, resources, vcpus_used, memory_mib_used,"

@@ -8,14 +8,14 @@ import socket
 import threading
 import tracemalloc
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.http_app import CHEAP_PASSWORDS, Site, a_site, served
+from tests.support.http_app import CHEAP_PASSWORDS, Site, a_site, password_login, served
 from trunkline.api import limits
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Limits
@@ -168,3 +168,24 @@ def test_logins_never_starve_the_other_requests(tmp_path: Path) -> None:
         finally:
             passwords.go_on.set()
         assert len({login.result(30) for login in logins}) == count
+
+
+def test_who_logs_in_when_too_many_do_is_told_to_come_again_and_how_to_need_it_less(
+    tmp_path: Path,
+) -> None:
+    passwords, count = HeldPasswords(), limits.SLOW_WORKER_THREADS + limits.SLOW_WAITING_MAX
+    with a_site(tmp_path, passwords=passwords) as site:
+        body = password_login("demo", site.passwords.demo, "demo")
+        logins = [
+            site.http.start("POST", "/identity/v3/auth/tokens", body=body) for _ in range(count + 1)
+        ]
+        try:
+            (first,) = wait(logins, timeout=30, return_when=FIRST_COMPLETED).done
+            refused = first.result()
+            assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+            assert "try again in a second" in refused.json()["error"]["message"]
+            assert "a token for as long as it is valid" in refused.json()["error"]["message"]
+        finally:
+            passwords.go_on.set()
+        statuses = sorted(login.result(60).status for login in logins)
+    assert statuses == [201] * count + [503], "those that waited are let in"

@@ -114,10 +114,28 @@ def test_types_of_rules_are_listed_and_shown(desk: Desk) -> None:
         if each["parameter_name"] == "direction"
     ]  # fmt: skip
     assert directions == [["egress"]]
-    policy(desk, "typed")
-    said = desk.fail("network", "qos", "rule", "create", "--type", "dscp-marking",
-                     "--dscp-mark", "8", "typed", cloud=ADMIN)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("type_", "options", "instead"),
+    [
+        ("minimum-packet-rate", ("--min-kpps", "100", "--egress"), "by a minimum_bandwidth rule"),
+        ("minimum-packet-rate", ("--min-kpps", "100", "--any"), "VNIC type direct-physical"),
+        ("dscp-marking", ("--dscp-mark", "8"), "mark it in the guest, or at the switch"),
+    ],
+)
+def test_a_rule_that_no_card_keeps_is_refused_with_what_to_do_instead(
+    desk: Desk, type_: str, options: tuple[str, ...], instead: str
+) -> None:
+    name = f"of-{type_}-{options[-1]}"
+    policy(desk, name)
+    said = desk.fail("network", "qos", "rule", "create", "--type", type_, *options, name,
+                     cloud=ADMIN)  # fmt: skip
+    assert f"{type_.replace('-', '_')}_rules: no card" in said
+    assert instead in said
     assert "bandwidth_limit and minimum_bandwidth are served" in said
+    shown = desk.show("network", "qos", "policy", "show", name, cloud=ADMIN)
+    assert shown["rules"] == []
 
 
 def test_a_port_has_its_own_policy_or_its_networks(desk: Desk) -> None:

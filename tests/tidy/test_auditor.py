@@ -9,7 +9,7 @@ import pytest
 
 from tests.tidy.repository import REPOSITORY
 
-AUDITOR = {"trunkline.sim.auditor", "trunkline.sim.raw_hosts"}
+AUDITOR = {f"trunkline.sim.{name}" for name in ("auditor", "model", "nodes", "raw_hosts")}
 
 
 @pytest.mark.parametrize("module", sorted(AUDITOR))

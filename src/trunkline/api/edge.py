@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeVar
@@ -39,7 +39,7 @@ from trunkline.api.routing import Auth, Lane, Match, Route, Router
 from trunkline.api.versions import Microversion, negotiate, version_headers
 from trunkline.api.wakeups import Wakeups
 from trunkline.control.services import Services
-from trunkline.domain.errors import TrunklineError
+from trunkline.domain.errors import TooManyLogins, TrunklineError
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
 
@@ -87,6 +87,7 @@ class Edge:
             Lane.QUICK: CapacityLimiter(WORKER_THREADS),
             Lane.SLOW: CapacityLimiter(SLOW_WORKER_THREADS),
         }
+        self._logins = 0  # Running, and waiting for a thread.
 
     async def __call__(self, scope: Scope, receive: AsgiReceive, send: Send) -> None:
         """Answer one request, whatever happens, and write one line about it to the log."""
@@ -177,16 +178,37 @@ class Edge:
         raise HttpProblem(404, "the resource could not be found")
 
     async def _run_handler(self, exchange: _Exchange, route: Route, request: Request) -> Answer:
-        lane = self._lanes[route.lane]
-        if route.lane is Lane.SLOW and lane.statistics().tasks_waiting >= SLOW_WAITING_MAX:
-            raise HttpProblem(503, "too many are waiting for this", headers={"Retry-After": "2"})
-
         def authenticate_and_run() -> Answer:
             known = self._authenticate(exchange, route, request)
             return route.handler(self._svc, known)
 
-        with self._foreground.request() if route.auth is not Auth.AGENT else nullcontext():
+        lane = self._lanes[route.lane]
+        with (
+            self._counted(route.lane),
+            self._foreground.request() if route.auth is not Auth.AGENT else nullcontext(),
+        ):
             return await to_thread.run_sync(authenticate_and_run, limiter=lane)
+
+    @contextmanager
+    def _counted(self, lane: Lane) -> Iterator[None]:
+        """Count who is in the slow lane; of all routes, only logins are.
+
+        A limiter counts those who wait, but not at once: many that come in one turn of the event
+        loop would see each other too late.
+
+        Raises:
+            TooManyLogins: There are so many already.
+        """
+        if lane is not Lane.SLOW:
+            yield
+            return
+        if self._logins >= SLOW_WORKER_THREADS + SLOW_WAITING_MAX:
+            raise TooManyLogins
+        self._logins += 1
+        try:
+            yield
+        finally:
+            self._logins -= 1
 
     def _authenticate(self, exchange: _Exchange, route: Route, request: Request) -> Request:
         match route.auth:

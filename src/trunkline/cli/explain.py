@@ -90,7 +90,7 @@ def _print_fit(answer: ExplainAnswer) -> None:
             ("NIC", "DEVICE", "KIND", "PHYSICAL NETWORK", "TYPE", "#VLAN OR VNI"),
             [
                 (
-                    nic.nic, nic.device, nic.kind and nic.kind.upper(), nic.physical_network,
+                    nic.said, nic.device, nic.kind and nic.kind.upper(), nic.physical_network,
                     nic.network_type, nic.segmentation_id,
                 )
                 for nic in answer.nics
@@ -137,7 +137,7 @@ def _rows(misfit: HostMisfit) -> list[tuple[object, ...]]:
         (misfit.host, None, words(reason), None, None, misfit.detail) for reason in misfit.reasons
     ]
     rows += [
-        (misfit.host, nic.nic, words(nic.reason), *_counts(nic), nic.detail) for nic in misfit.nics
+        (misfit.host, nic.said, words(nic.reason), *_counts(nic), nic.detail) for nic in misfit.nics
     ]
     return [*rows, (misfit.host, None, "would fit after", None, None, misfit.change)]
 

@@ -135,7 +135,7 @@ def _rule_over(nics: Sequence[Nic], with_devices: Sequence[int], rule: AskedRule
         if nic.claim is not None and nic.claim.device_id is not None:
             raise Invalid(
                 rule.field,
-                f"the device of NIC {number} (port {nic.name}) was chosen by an admin already; "
+                f"the device of NIC {number} (port {nic.said}) was chosen by an admin already; "
                 "leave that NIC out of the rule, or take the device back",
             )
     return NicRule(

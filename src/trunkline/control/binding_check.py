@@ -50,7 +50,7 @@ def check_choices(
         device = devices[choice.device].device
         segment = svc.networking.segment_for(nic.network, device, _possible(svc, nic, choice))
         if isinstance(segment, str):
-            return f"{device.function.address} was chosen for {nic.name}, but {segment}"
+            return f"{device.function.address} was chosen for {nic.said}, but {segment}"
         if segment.id != choice.segment_id:
             choices[nic.name] = replace(choice, segment_id=segment.id)
     return choices

@@ -76,7 +76,7 @@ def placement_request(
             continue
         claimed = tx.hosts.get(nic.claim.host_id).name
         if host not in (None, claimed):
-            raise StateConflict("port", nic.name, f"its claimed device is on {claimed}, not {host}")
+            raise StateConflict("port", nic.said, f"its claimed device is on {claimed}, not {host}")
         host = claimed
     demands = (
         *(_demand(svc, nic, numa_policy) for nic in nics if nic.claim is None),
@@ -169,6 +169,7 @@ def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDeman
     abilities = () if nic.qos is None else demanded_abilities(nic.qos, nic.vnic_type)
     return NicDemand(
         nic=nic.name,
+        port_name="" if nic.port is None else nic.port.name,
         kind=kind,
         options=tuple(options),
         attributes=demanded_attributes(nic.port, kind) | dict.fromkeys(abilities, "true"),

@@ -38,6 +38,7 @@ class Advice:
     explanation: Explanation | None  # Tenants get it without hosts.
     devices: Mapping[DeviceRef, OfferedDevice]  # Those that `placed` names.
     owners: Owners  # Of what the changes in the explanation would free.
+    said: Mapping[str, str]  # What people are told that each NIC is.
 
 
 def explain(
@@ -62,6 +63,7 @@ def explain(
         if page is not None:
             require_admin(caller, "listing hosts")
         wanted = shape_request(tx, svc, caller, request)
+        said = _said(wanted)
         answer = svc.fleet.explain(tx, wanted, nearest=nearest, page=page)
         if isinstance(answer, Placed):
             host: Host = tx.hosts.get(answer.host_id)
@@ -72,6 +74,7 @@ def explain(
                 explanation=None,
                 devices=_devices(tx, answer) if caller.is_admin else {},
                 owners=owners_of(tx, ()),
+                said=said,
             )
         if not caller.is_admin:
             answer = replace(answer, nearest=(), smallest_change="", asked_for=None)
@@ -83,11 +86,16 @@ def explain(
             explanation=with_servers(answer, owners, named=True),
             devices={},
             owners=owners,
+            said=said,
         )
 
     # A snapshot may be older than what the index has followed already.
     svc.store.write(svc.fleet.refresh)
     return svc.store.read(think)
+
+
+def _said(request: PlacementRequest) -> Mapping[str, str]:
+    return {nic.nic: nic.said for nic in request.nics}
 
 
 def _devices(tx: Transaction, placed: Placed) -> Mapping[DeviceRef, OfferedDevice]:
@@ -119,7 +127,7 @@ def fault_of(
         details="\n".join(
             [
                 f"Smallest change: {explanation.smallest_change}",
-                *(refusal_line(host) for host in explanation.nearest),
+                *(refusal_line(host, _said(request)) for host in explanation.nearest),
                 *([f"and {more} more"] if more else []),
             ]
         ),
@@ -140,11 +148,11 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def refusal_line(refusal: HostRefusal) -> str:
-    """Say in one line why one host was refused."""
+def refusal_line(refusal: HostRefusal, said: Mapping[str, str]) -> str:
+    """Say in one line why one host was refused; `said` is what people are told that NICs are."""
     reasons = [reason.value for reason in refusal.reasons]
     reasons += [
-        f"{nic.nic}: {nic.reason.value}" + (f" ({nic.detail})" if nic.detail else "")
+        f"{said[nic.nic]}: {nic.reason.value}" + (f" ({nic.detail})" if nic.detail else "")
         for nic in refusal.nics
     ]
     return f"{refusal.host_name}: {'; '.join(reasons) or refusal.detail}"

@@ -60,6 +60,11 @@ class Nic:
     qos: QosPolicy | None = None  # The port's, or the network's.
 
     @property
+    def said(self) -> str:
+        """What people are told that it is."""
+        return self.name if self.port is None else self.port.said
+
+    @property
     def qos_policy_id(self) -> QosPolicyId | None:
         """Of which policy `qos` is."""
         own = None if self.port is None else self.port.qos_policy_id
@@ -186,7 +191,7 @@ def _looked_up(tx: Transaction, nics: Sequence[Nic]) -> tuple[Nic, ...]:
     found = []
     for nic in nics:
         policy = None if nic.qos_policy_id is None else policies[nic.qos_policy_id]
-        check_supported(policy, nic.vnic_type, nic.name)
+        check_supported(policy, nic.vnic_type, nic.said)
         found.append(nic if policy is None else replace(nic, qos=policy))
     return tuple(found)
 
@@ -224,12 +229,12 @@ def _of_port(
     network = networks[port.network_id]
     check_vnic_type(svc, network, port.vnic_type)
     if request.vnic_type not in (None, port.vnic_type):
-        raise Invalid("vnic_type", f"port {port_id} is of type {port.vnic_type.value}")
+        raise Invalid("vnic_type", f"port {port.said} is of type {port.vnic_type.value}")
     wanted = request.pci_flavor
     if wanted is not None and port.pci_flavor not in (None, wanted):
-        problem = f"port {port_id} has PCI flavor {port.pci_flavor}, not {wanted}"
+        problem = f"port {port.said} has PCI flavor {port.pci_flavor}, not {wanted}"
         raise Invalid("pci_flavor", problem)
-    check_has_device("pci_flavor", wanted, port.vnic_type, who=f"port {port_id}")
+    check_has_device("pci_flavor", wanted, port.vnic_type, who=f"port {port.said}")
     return Nic(
         name=port.id,
         network=network,

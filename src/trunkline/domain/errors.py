@@ -63,6 +63,19 @@ class Invalid(TrunklineError):
         self.problem = problem
 
 
+class TooManyLogins(TrunklineError):
+    """So many are logging in that this login would have waited for seconds; nothing was checked."""
+
+    code = "identity.too_many_logins"
+    kind = ErrorKind.UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__(
+            "too many are logging in at this moment: try again in a second, and use a token for as"
+            " long as it is valid, rather than log in for each request"
+        )
+
+
 class Forbidden(TrunklineError):
     """The caller's role does not allow this."""
 

@@ -91,6 +91,16 @@ class Port:
     created_by_server: bool = False  # Made for `--network`; deleted with its server.
     revision: int = 0
 
+    @property
+    def said(self) -> str:
+        """What people are told that it is."""
+        return said(self.name, self.id)
+
+
+def said(name: str, id_: str) -> str:
+    """What people are told that a port is: its ID, after its name if it has one."""
+    return f"{name} ({id_})" if name else id_
+
 
 def logical_device_name(port_id: PortId) -> str:
     """The name of the port's network device, the same on every host: ``tl`` and 12 hex digits.

@@ -8,70 +8,36 @@ what the API shows is one more claim to be held against the machines.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from trunkline.sim.model import (
+    ACTIVE_RUNS,
+    ALL_NICS,
+    FREE_IS_CLEAN,
+    GIVES_BACK,
+    GUARANTEED,
+    NOTHING_LOST,
+    ONE_GUEST,
+    ONE_OWNER,
+    QUIET,
+    RESTORES,
+    SETTLES,
+    STAYS_GONE,
+    TAGGED_FIRST,
+    Flavor,
+    Network,
+    Nic,
+    Server,
+    Violation,
+)
+from trunkline.sim.nodes import check_node, check_room
 from trunkline.sim.raw_hosts import RawGuest, RawHost, RawVf, read_fleet
 
 Message = Mapping[str, Any]
 
-ONE_OWNER: Final = (
-    "one owner"  # No device in two guests, nor a PF in one and a VF of it in another.
-)
-ONE_GUEST: Final = "one guest"  # No server runs on two hosts.
-TAGGED_FIRST: Final = "tagged first"  # A guest's VFs carry MAC and VLAN of its NICs, cabled right.
-GUARANTEED: Final = "guaranteed"  # No PF guarantees more to its VFs than it may.
-ALL_NICS: Final = "all NICs"  # No guest runs with fewer NICs than were asked for.
-ACTIVE_RUNS: Final = "ACTIVE runs"  # What the API calls ACTIVE runs.
-NOTHING_LOST: Final = "nothing lost"  # What was acknowledged is there until its end is.
-STAYS_GONE: Final = "stays gone"  # A deleted server never comes back.
-FREE_IS_CLEAN: Final = "free is clean"  # No device is free while it is used or not as it was.
-SETTLES: Final = "settles"  # Every server ends up ACTIVE, SHUTOFF or ERROR with a fault.
-GIVES_BACK: Final = "gives back"  # Nothing is held for what is deleted.
-RESTORES: Final = "restores"  # Every free VF is as it was; every drift is repaired.
-NOTHING_RAISES: Final = "nothing raises"  # No part of the system fails in a way nobody meant.
-QUIET: Final = "quiet"  # Restarting everything writes nothing.
-
+_NUMA_KEY = "hw:pci_numa_affinity_policy"
 _FREE = frozenset({"free", "blocked", "withdrawn"})
-
-
-class Violation(Exception):
-    """A promise is broken."""
-
-    def __init__(self, rule: str, detail: str) -> None:
-        super().__init__(f"{rule}: {detail}")
-        self.rule = rule
-        self.detail = detail
-
-
-@dataclass
-class Network:
-    """A network, as it was acknowledged: the VLAN on each physical network; 0: untagged."""
-
-    vlans: dict[str, int]
-
-
-@dataclass
-class Nic:
-    """What a server's NIC was acknowledged with."""
-
-    network_id: str
-    vnic_type: str
-    mac: str
-
-
-@dataclass
-class Server:
-    """A server, as far as it was acknowledged."""
-
-    nics: list[Nic]
-    status: str
-    host: str | None
-    has_fault: bool = False
-    delete_asked: bool = False
-    deleted: bool = False
-    gone_from: set[str] = field(default_factory=set)  # Hosts it was seen to leave after that.
 
 
 class Auditor:
@@ -79,15 +45,18 @@ class Auditor:
 
     def __init__(self, fleet_file: Path, hosts_directory: Path) -> None:
         self.hosts: dict[str, RawHost] = read_fleet(fleet_file, hosts_directory)
+        self.flavors: dict[str, Flavor] = {}
         self.networks: dict[str, Network] = {}
         self.ports: dict[str, Nic] = {}
         self.servers: dict[str, Server] = {}
         self.devices: dict[str, dict[str, Mapping[str, Any]]] = {}  # By host and address, as shown.
+        self._claims: set[str] = set()  # Ports whose device an admin has chosen.
         self._killed: set[str] = set()  # Servers whose guest a planted fault ended.
         self._drifted: dict[tuple[str, str, int], str] = {}  # VFs that an operator has changed.
         self._news: set[str] = set()  # Hosts of servers that were heard of since they were read.
         self._domains: dict[str, set[str]] = {name: set() for name in self.hosts}
         self._hears: dict[str, Callable[[Message], None]] = {
+            "flavor.create": self._hear_flavor,
             "network.create": self._hear_network,
             "port.create": self._hear_port,
             "port.list": self._hear_ports,
@@ -110,6 +79,13 @@ class Auditor:
         if hear is not None and message.get("refused") is None:
             hear(message)
 
+    def _hear_flavor(self, message: Message) -> None:
+        said = message["answer"]
+        if said is not None:
+            self.flavors[said["name"]] = Flavor(
+                said["vcpus"], said["memory_mib"], said["extra_specs"].get(_NUMA_KEY)
+            )
+
     def _hear_network(self, message: Message) -> None:
         answer = message["answer"]
         if answer is not None:
@@ -118,13 +94,20 @@ class Auditor:
             )
 
     def _hear_port(self, message: Message) -> None:
-        answer = message["answer"]
+        answer, asked = message["answer"], message["request"]
         if answer is not None:
-            self.ports[answer["id"]] = _nic(answer)
+            if answer["numa"] != asked["numa"]:
+                raise Violation(NOTHING_LOST, f"port {answer['id']}: {asked} became {answer}")
+            if asked["profile"]:
+                self._claims.add(answer["id"])
+            self.ports[answer["id"]] = self._nic(answer)
+
+    def _nic(self, port: Message) -> Nic:
+        return Nic.of(port, is_claim=port["id"] in self._claims)
 
     def _hear_ports(self, message: Message) -> None:
         if message["answer"] is not None:
-            self.ports = {each["id"]: _nic(each) for each in message["answer"]}
+            self.ports = {each["id"]: self._nic(each) for each in message["answer"]}
 
     def _hear_port_deleted(self, message: Message) -> None:
         self.ports.pop(message["request"]["id"], None)
@@ -144,6 +127,8 @@ class Auditor:
             port = self.ports.get(want.get("port_id", ""))
             if port is not None and port.vnic_type != "direct-physical" and port != nic:
                 raise Violation(NOTHING_LOST, f"server {answer['id']}: {port} has become {nic}")
+            if nic.numa != want.get("numa", nic.numa):
+                raise Violation(NOTHING_LOST, f"server {answer['id']}: {want} has become {nic}")
 
     def _hear_power(self, message: Message) -> None:
         server = self.servers.get(message["request"]["id"])
@@ -173,8 +158,10 @@ class Auditor:
             self._note_server(each)
 
     def _note_server(self, shown: Message) -> None:
-        known = self.servers.setdefault(shown["id"], Server([], shown["status"], None))
-        nics = [_nic(port) for port in shown["ports"]]
+        known = self.servers.setdefault(
+            shown["id"], Server([], self.flavors[shown["flavor"]], shown["status"], None)
+        )
+        nics = [self._nic(port) for port in shown["ports"]]
         if shown["status"] != "ERROR" and known.nics:
             if len(nics) != len(known.nics):
                 raise Violation(
@@ -226,6 +213,7 @@ class Auditor:
                 raise Violation(GUARANTEED, overdrawn)
             for guest in host.guests.values():
                 self._check_guest(host, guest)
+            check_room(host, self.servers)
         if changed:
             self._check_one_guest()
         self._check_active()
@@ -286,6 +274,7 @@ class Auditor:
             if vf is None:
                 raise Violation(TAGGED_FIRST, f"{host.name}: VF {key} of a running guest is gone")
             self._check_vf(vf, by_mac, guest)
+        check_node(host, guest, server)
         for pf in guest.pfs:
             self._check_cabling(host, pf, server, guest)
         for mac, bridge in guest.taps:
@@ -427,10 +416,6 @@ class Auditor:
             new = lines[len(before[key]) :]
             if new:
                 raise Violation(QUIET, f"{key[0]}: {'; '.join(new[:3])}")
-
-
-def _nic(port: Message) -> Nic:
-    return Nic(network_id=port["network_id"], vnic_type=port["vnic_type"], mac=port["mac"])
 
 
 def _user(host: RawHost, vf: RawVf) -> str | None:

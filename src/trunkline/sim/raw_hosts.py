@@ -90,11 +90,28 @@ class RawGuest:
     vfs: frozenset[tuple[str, int]]  # PF address and VF index.
     pfs: frozenset[str]
     taps: tuple[tuple[str, str], ...]  # MAC and bridge.
+    nodes: frozenset[int]  # Whose memory it has; empty: of any.
+    cpus: str  # On which its vCPUs run; empty: on any.
 
     @property
     def nic_count(self) -> int:
         """How many NICs it has."""
         return len(self.vfs) + len(self.pfs) + len(self.taps)
+
+
+@dataclass(frozen=True)
+class RawNode:
+    """One NUMA node of a host."""
+
+    socket: int
+    cpus: str  # As Linux writes lists of CPUs: "0-7,16-23".
+    memory_mib: int
+
+    @property
+    def vcpus(self) -> int:
+        """How many CPUs it has."""
+        ends = [part.split("-") for part in self.cpus.split(",") if part]
+        return sum(int(end[-1]) - int(end[0]) + 1 for end in ends)
 
 
 @dataclass
@@ -106,6 +123,9 @@ class RawHost:
     bridges: Mapping[str, str]  # By physical network.
     cabling: Mapping[str, str]  # Physical network by PF address.
     guaranteeable: Mapping[str, int]  # Egress in Mbit/s by PF address, of those that account it.
+    vcpus: int
+    memory_mib: int
+    nodes: dict[int, RawNode] = field(default_factory=dict)
     pfs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     vfs: dict[tuple[str, int], RawVf] = field(default_factory=dict)
     guests: dict[str, RawGuest] = field(default_factory=dict)
@@ -119,6 +139,10 @@ class RawHost:
             return False
         self._seen = files
         kernel, hypervisor = json.loads(files[0]), json.loads(files[1])
+        self.nodes = {
+            node["number"]: RawNode(node["socket"], node["cpus"], node["memory_mib"])
+            for node in kernel["numa_nodes"]
+        }
         self.pfs = {pf["address"]: pf for pf in kernel["pfs"]}
         self.vfs = {(vf.pf, vf.index): vf for pf in kernel["pfs"] for vf in self._vfs_of(pf)}
         records = hypervisor.get("domains", {})
@@ -168,18 +192,26 @@ class RawHost:
         vfs = {at[address] for address in given["own_drivers"] if address in at}
         vfs |= {(each["pf"], each["vf_index"]) for each in given["interfaces"]}
         vfs |= {(each["vf"]["pf"], each["vf"]["vf_index"]) for each in given["macvtaps"]}
+        xml = ET.fromstring(record["xml"])  # noqa: S314 - its own files
+        memory, vcpu = xml.find("numatune/memory"), xml.find("vcpu")
         return RawGuest(
             server_id=server_id,
             host=self.name,
             runs=record.get("power") == "running",
             vfs=frozenset(vfs),
             pfs=pfs,
-            taps=tuple(_taps(record["xml"])),
+            taps=tuple(_taps(xml)),
+            nodes=frozenset() if memory is None else _numbers(memory.get("nodeset", "")),
+            cpus="" if vcpu is None else vcpu.get("cpuset", ""),
         )
 
 
-def _taps(xml: str) -> Iterator[tuple[str, str]]:
-    for interface in ET.fromstring(xml).findall("./devices/interface[@type='bridge']"):  # noqa: S314
+def _numbers(nodeset: str) -> frozenset[int]:
+    return frozenset(int(part) for part in nodeset.split(",") if part)
+
+
+def _taps(xml: ET.Element) -> Iterator[tuple[str, str]]:
+    for interface in xml.findall("./devices/interface[@type='bridge']"):
         mac, source = interface.find("mac"), interface.find("source")
         yield (
             "" if mac is None else mac.get("address", ""),
@@ -219,6 +251,8 @@ def read_fleet(fleet_file: Path, hosts_directory: Path) -> dict[str, RawHost]:
                 bridges=entry.get("bridges", {}),
                 cabling=cabling,
                 guaranteeable=guaranteeable,
+                vcpus=entry["vcpus"],
+                memory_mib=entry["memory_mib"],
             )
     return found
 

@@ -20,20 +20,16 @@ from trunkline.control.ports import create_port, delete_port, list_ports
 from trunkline.control.qos_policies import QosRuleUpdate, update_rule
 from trunkline.control.requests import NicRequest, PortCreate, ServerCreate
 from trunkline.control.servers import (
-    create_server,
     delete_server,
-    get_server,
     list_servers,
     reboot_server,
     start_server,
     stop_server,
 )
 from trunkline.control.services import Services
-from trunkline.control.views import DeviceView, PortView, ServerView
-from trunkline.domain.errors import NotFound, TrunklineError
+from trunkline.domain.errors import TrunklineError
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import (
-    FlavorId,
     HostName,
     NetworkId,
     PhysicalNetwork,
@@ -43,13 +39,15 @@ from trunkline.domain.ids import (
 )
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import NetworkType
+from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import VnicType
 from trunkline.sim.callers import ADMIN, TENANTS
 from trunkline.sim.lives import Dropped
 from trunkline.sim.policies import a_policy
+from trunkline.sim.shapes import FLAVOR_WEIGHTS, FLAVORS, POLICIES, POLICY_CHANCE
+from trunkline.sim.shown import created, device_dict, nic_dict, port_dict, server_dict
 from trunkline.sim.trace import Trace
 
-FLAVOR: Final = FlavorId("small")
 _SERVERS_MAX: Final = 14  # At once: some hosts get full of one kind, and runs stay short.
 _PORTS_MAX: Final = 12  # Not in use.
 _VNIC_TYPES: Final = (
@@ -92,9 +90,9 @@ class Workload:
         self._number = 0
 
     def begin(self) -> None:
-        """Make what every run needs: a flavor, and networks on both physical networks."""
-        small = FlavorCreate(name="small", vcpus=1, memory_mib=512, disk_gib=1, id=FLAVOR)
-        self._front.call(lambda svc: create_flavor(svc, ADMIN, small))
+        """Make what every run needs: flavors, and networks on both physical networks."""
+        for flavor in FLAVORS:
+            self._create_flavor(flavor)
         for limit in (4_000_000, 20_000_000):
             self._policies.append(self._front.call(partial(a_policy, kbps=limit)))
         vlan, flat = NetworkType.VLAN, NetworkType.FLAT
@@ -134,7 +132,7 @@ class Workload:
             "server.list",
             {},
             lambda svc: [
-                _server_dict(view)
+                server_dict(view)
                 for view in list_servers(svc, ADMIN, ListQuery(), all_projects=True)
             ],
             quietly=True,
@@ -146,7 +144,7 @@ class Workload:
             ADMIN,
             "port.list",
             {},
-            lambda svc: [_port_dict(view) for view in list_ports(svc, ADMIN, ListQuery())],
+            lambda svc: [port_dict(view) for view in list_ports(svc, ADMIN, ListQuery())],
             quietly=True,
         )
 
@@ -157,11 +155,25 @@ class Workload:
             ADMIN,
             "device.list",
             {"host": host},
-            lambda svc: [_device_dict(view) for view in list_devices(svc, ADMIN, query)],
+            lambda svc: [device_dict(view) for view in list_devices(svc, ADMIN, query)],
             quietly=True,
         )
 
     # Changing
+
+    def _create_flavor(self, flavor: FlavorCreate) -> None:
+        said = {
+            "name": flavor.name,
+            "vcpus": flavor.vcpus,
+            "memory_mib": flavor.memory_mib,
+            "extra_specs": dict(flavor.extra_specs),
+        }
+
+        def create(svc: Services) -> dict[str, Any]:
+            create_flavor(svc, ADMIN, flavor)
+            return said
+
+        self._ask(ADMIN, "flavor.create", said, create, lossy=False)
 
     def _create_network(
         self, caller: Caller, *segments: SegmentRequest, policy: QosPolicyId | None = None
@@ -197,7 +209,10 @@ class Workload:
         if vnic_type in (VnicType.DIRECT, VnicType.MACVTAP) and self._dice.random() < 0.8:
             policy, _ = self._dice.choice(self._policies)
         self._create_port(caller, PortCreate(
-            network_id=self._a_network(caller), vnic_type=vnic_type, qos_policy_id=policy
+            network_id=self._a_network(caller),
+            vnic_type=vnic_type,
+            numa_policy=self._a_numa_policy(),
+            qos_policy_id=policy,
         ))  # fmt: skip
 
     def _guarantee(self) -> None:
@@ -221,6 +236,7 @@ class Workload:
             network_id=self._a_network(caller),
             project_id=caller.project_id,
             vnic_type=VnicType.DIRECT,
+            numa_policy=self._a_numa_policy(),
             host=self._dice.choice(self._hosts),
             profile={"pci_slot": f"0000:{bus}:{away >> 3:02x}.{away & 7}"},
         ), owner=caller)  # fmt: skip
@@ -233,11 +249,12 @@ class Workload:
         said = {
             "network_id": request.network_id,
             "vnic_type": request.vnic_type.value if request.vnic_type else None,
+            "numa": request.numa_policy.value if request.numa_policy else None,
             "host": request.host,
             "profile": dict(request.profile),
         }
         answer = self._ask(
-            caller, "port.create", said, lambda svc: _port_dict(create_port(svc, caller, request))
+            caller, "port.create", said, lambda svc: port_dict(create_port(svc, caller, request))
         )
         if answer is not None:
             self._ports[answer["id"]] = owner or caller
@@ -265,16 +282,28 @@ class Workload:
                 nics.append(NicRequest(port_id=PortId(own.pop(dice.randrange(len(own))))))
             else:
                 vnic_type = dice.choice(_VNIC_TYPES)
-                nics.append(NicRequest(network_id=self._a_network(caller), vnic_type=vnic_type))
+                nics.append(
+                    NicRequest(
+                        network_id=self._a_network(caller),
+                        vnic_type=vnic_type,
+                        numa_policy=self._a_numa_policy(),
+                    )
+                )
+        (flavor,) = dice.choices(FLAVORS, FLAVOR_WEIGHTS)
+        assert flavor.id is not None
         request = ServerCreate(
-            name=self._name("server"), flavor_id=FLAVOR, image_id=None, nics=tuple(nics)
+            name=self._name("server"), flavor_id=flavor.id, image_id=None, nics=tuple(nics)
         )
-        said = {"name": request.name, "nics": [_nic_dict(nic) for nic in nics]}
+        said = {
+            "name": request.name,
+            "flavor": flavor.name,
+            "nics": [nic_dict(nic) for nic in nics],
+        }
         answer = self._ask(
             caller,
             "server.create",
             said,
-            lambda svc: _created(svc, caller, request),
+            lambda svc: created(svc, caller, request),
         )
         for nic in nics:
             # After a lost answer nobody knows whether they are in use: leave them.
@@ -319,6 +348,9 @@ class Workload:
 
     def _a_network(self, caller: Caller) -> NetworkId:
         return self._dice.choice([n for owner, n in self._networks if owner in (None, caller)])
+
+    def _a_numa_policy(self) -> NumaPolicy | None:
+        return self._dice.choice(POLICIES) if self._dice.random() < POLICY_CHANCE else None
 
     def _name(self, what: str) -> str:
         self._number += 1
@@ -374,53 +406,3 @@ def _result(answer: object) -> str:
         ]
         return " ".join(filter(None, words))
     return "ok"
-
-
-def _nic_dict(nic: NicRequest) -> dict[str, str]:
-    if nic.port_id is not None:
-        return {"port_id": nic.port_id}
-    assert nic.network_id is not None
-    assert nic.vnic_type is not None
-    return {"network_id": nic.network_id, "vnic_type": nic.vnic_type.value}
-
-
-def _port_dict(view: PortView) -> dict[str, Any]:
-    port = view.port
-    return {
-        "id": port.id,
-        "network_id": port.network_id,
-        "mac": str(port.mac),
-        "vnic_type": port.vnic_type.value,
-        "status": view.status,
-        "host": view.host_name,
-    }
-
-
-def _created(svc: Services, caller: Caller, request: ServerCreate) -> dict[str, Any]:
-    """Make a server and look at it, as clients do; `ports` is None if it is not there."""
-    server = create_server(svc, caller, request)
-    try:
-        return _server_dict(get_server(svc, caller, server.id))
-    except NotFound:
-        return {"id": server.id, "status": server.state.value, "host": None, "ports": None}
-
-
-def _server_dict(view: ServerView) -> dict[str, Any]:
-    server = view.server
-    return {
-        "id": server.id,
-        "status": server.state.value,
-        "host": None if view.host is None else view.host.name,
-        "ports": [_port_dict(nic.port) for nic in view.nics],
-        "fault": None if server.fault is None else server.fault.message,
-    }
-
-
-def _device_dict(view: DeviceView) -> dict[str, Any]:
-    held = view.allocation
-    return {
-        "address": str(view.device.function.address),
-        "state": view.state,
-        "server_id": None if held is None else held.server_id,
-        "port_id": None if held is None else held.port_id,
-    }

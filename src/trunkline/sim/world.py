@@ -16,12 +16,13 @@ from trunkline.domain.ids import HostName
 from trunkline.host.fleet import load_fleet, shipped_fleets
 from trunkline.host.simulated_host import create_hosts
 from trunkline.reconcile.report import HostReport
-from trunkline.sim.auditor import NOTHING_RAISES, SETTLES, Auditor, Violation
+from trunkline.sim.auditor import Auditor
 from trunkline.sim.clock import SeededIds, SimClock
 from trunkline.sim.control_plane import ControlPlane, SimStore, make_database
 from trunkline.sim.faults import Faults
 from trunkline.sim.lives import Dropped, Graveyard, Life
 from trunkline.sim.machines import AgentFactory, Machine
+from trunkline.sim.model import NOTHING_RAISES, SETTLES, Violation
 from trunkline.sim.trace import Trace
 from trunkline.sim.transport import CALM, STORMY, SimTransport
 from trunkline.sim.workload import Workload
@@ -75,7 +76,8 @@ class World:
         self._dropped_planes: list[ControlPlane] = []
         self._database = directory / "trunkline.db"
         make_database(self._database, template)
-        fleet_file = shipped_fleets()["scenario"]
+        fleet_file = directory / "fleet.toml"
+        fleet_file.write_text(self._fleet())
         fleet = load_fleet(fleet_file)
         create_hosts(fleet, directory / "hosts")
         self.auditor = Auditor(fleet_file, directory / "hosts")
@@ -146,6 +148,11 @@ class World:
             self.trace.line("control", f"✗ dropped {dropped.point}")
             self._drop_plane()
             raise
+
+    def _fleet(self) -> str:
+        """The scenario fleet; in half of the worlds both NUMA nodes of a host are of one socket."""
+        text = shipped_fleets()["scenario"].read_text()
+        return text.replace("socket = 1", "socket = 0") if self._dice.random() < 0.5 else text
 
     # Events
 

@@ -254,7 +254,8 @@ class ExplainBody:
 class NicFit:
     """What one NIC would be given now."""
 
-    nic: str
+    nic: str  # Its port's ID; or `nic 0`, of one that has no port yet.
+    said: str  # The same for people: the port's name with the ID, if it has one.
     device: str | None  # PCI address, for admins; None for `normal`, too.
     kind: str | None
     network_type: str | None  # Admins only.
@@ -266,7 +267,8 @@ class NicFit:
 class NicMisfit:
     """Why one NIC does not fit on a host."""
 
-    nic: str
+    nic: str  # As `NicFit.nic`.
+    said: str
     reason: str
     detail: str
     fitting: int  # Devices that fit the demand, free or not.

@@ -48,6 +48,15 @@ _KBPS: Final = {
     QosRuleType.BANDWIDTH_LIMIT: "max_kbps",
     QosRuleType.MINIMUM_BANDWIDTH: "min_kbps",
 }
+# Types that Neutron knows, no card has a setting for, and what to do instead.
+_INSTEAD: Final = {
+    "minimum_packet_rate_rules": "no card guarantees packets a second to a VF; guarantee the"
+    " bandwidth that they take, by a minimum_bandwidth rule, or give the port a whole PF, by VNIC"
+    " type direct-physical",
+    "packet_rate_limit_rules": "no card limits packets a second of a VF; limit the bandwidth that"
+    " they take, by a bandwidth_limit rule",
+    "dscp_marking_rules": "no card marks what a VF sends; mark it in the guest, or at the switch",
+}
 _BURST: Final = "max_burst_kbps"
 
 POLICIES: Final = Collection(
@@ -269,7 +278,8 @@ def _type(request: Request) -> QosRuleType:
         if f"{type_.value}_rules" == name:
             return type_
     known = " and ".join(type_.value for type_ in QosRuleType)
-    raise Invalid(name, f"there are no such rules here: of QoS rules, {known} are served")
+    why = _INSTEAD.get(name, "there are no such rules here")
+    raise Invalid(name, f"{why}: of QoS rules, {known} are served")
 
 
 def _of_type(request: Request, rule: QosRule) -> QosRule:

@@ -12,9 +12,7 @@ from trunkline.api.v1.reasons import counts_by_reason
 from trunkline.api.v1.shapes import SHAPE_FIELDS, shape_of
 from trunkline.control.explaining import Advice, explain
 from trunkline.control.networks import list_segments
-from trunkline.control.owners import Owners
 from trunkline.control.services import Services
-from trunkline.domain.device import DeviceRef, OfferedDevice
 from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, SegmentId
@@ -70,7 +68,7 @@ def _number(query: Query, name: str, most: int) -> int | None:
 
 def _answer(svc: Services, caller: Caller, advice: Advice, page: Page | None) -> ExplainAnswer:
     if advice.explanation is not None:
-        return _refusal(caller, advice.explanation, advice.owners, page)
+        return _refusal(caller, advice, advice.explanation, page)
     if advice.placed is None or advice.host_name is None:
         return ExplainAnswer(fits=True)
     return ExplainAnswer(
@@ -87,18 +85,15 @@ def _fits(svc: Services, caller: Caller, advice: Advice, placed: Placed) -> tupl
         segment.id: segment
         for segment in list_segments(svc, caller, ListQuery(equals={"id": segment_ids}))
     }
-    return tuple(_fit(choice, advice.devices, segments) for choice in placed.choices)
+    return tuple(_fit(choice, advice, segments) for choice in placed.choices)
 
 
-def _fit(
-    choice: NicChoice,
-    devices: Mapping[DeviceRef, OfferedDevice],
-    segments: Mapping[SegmentId, Segment],
-) -> NicFit:
-    device = None if choice.device is None else devices.get(choice.device)
+def _fit(choice: NicChoice, advice: Advice, segments: Mapping[SegmentId, Segment]) -> NicFit:
+    device = None if choice.device is None else advice.devices.get(choice.device)
     segment = None if choice.segment_id is None else segments[choice.segment_id]
     return NicFit(
         nic=choice.nic,
+        said=advice.said[choice.nic],
         device=None if device is None else str(device.function.address),
         kind=None if device is None else device.function.kind.value,
         network_type=None if segment is None else segment.network_type.value,
@@ -108,40 +103,41 @@ def _fit(
 
 
 def _refusal(
-    caller: Caller, explanation: Explanation, owners: Owners, page: Page | None
+    caller: Caller, advice: Advice, explanation: Explanation, page: Page | None
 ) -> ExplainAnswer:
-    nearest = explanation.nearest
+    nearest, asked_for = explanation.nearest, explanation.asked_for
     return ExplainAnswer(
         fits=False,
-        hosts=tuple(_host(refusal, owners) for refusal in nearest),
+        hosts=tuple(_host(refusal, advice) for refusal in nearest),
         host_count=explanation.host_count if caller.is_admin else None,
         counts=counts_by_reason(explanation.counts),
         nearest=nearest[0].host_name if nearest else None,
         nearest_is_proven=explanation.is_proven if nearest else None,
         smallest_change=explanation.smallest_change,
-        asked_for=None if explanation.asked_for is None else _host(explanation.asked_for, owners),
+        asked_for=None if asked_for is None else _host(asked_for, advice),
         page=None
         if page is None
-        else tuple(_host(refusal, owners) for refusal in explanation.page),
+        else tuple(_host(refusal, advice) for refusal in explanation.page),
         next_marker=explanation.next_after,
     )
 
 
-def _host(refusal: HostRefusal, owners: Owners) -> HostMisfit:
+def _host(refusal: HostRefusal, advice: Advice) -> HostMisfit:
     return HostMisfit(
         host=refusal.host_name,
         reasons=tuple(reason.value for reason in refusal.reasons),
         detail=refusal.detail,
         missing=refusal.missing,
-        nics=tuple(_nic(nic) for nic in refusal.nics),
+        nics=tuple(_nic(nic, advice) for nic in refusal.nics),
         change=refusal.change,
-        edits=edit_items(refusal, owners),
+        edits=edit_items(refusal, advice.owners),
     )
 
 
-def _nic(reason: NicReason) -> NicMisfit:
+def _nic(reason: NicReason, advice: Advice) -> NicMisfit:
     return NicMisfit(
         nic=reason.nic,
+        said=advice.said[reason.nic],
         reason=reason.reason.value,
         detail=reason.detail,
         fitting=reason.fitting,

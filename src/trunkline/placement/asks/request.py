@@ -11,6 +11,7 @@ from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork, SegmentId
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.domain.pci_flavor import DeviceMatch
+from trunkline.domain.port import said
 from trunkline.placement.asks.edits import Edit
 
 
@@ -45,6 +46,7 @@ class NicDemand:
     """
 
     nic: str  # Its name in answers: the port's ID, or `nic 0` before there is a port.
+    port_name: str = ""  # Of its port, if that has one: for people.
     kind: DeviceKind | None  # VF, PF, PLAIN, or None for `normal`.
     options: tuple[SegmentOption, ...]  # Any one of them will do; the first that fits is taken.
     attributes: Mapping[str, str] = field(default_factory=dict)  # Demanded of the device besides.
@@ -54,6 +56,11 @@ class NicDemand:
     packs: bool = False  # It rather fills a PF than spreads over them, all else being equal.
     egress_mbps: int = 0  # Guaranteed, of what the PF accounts; 0: nothing is.
     ingress_mbps: int = 0
+
+    @property
+    def said(self) -> str:
+        """What people are told that it is."""
+        return said(self.port_name, self.nic)
 
     @property
     def guarantee(self) -> Guarantee:

@@ -66,10 +66,10 @@ class Changes:
         self._nics: dict[NicClass, list[str]] = {one: [] for one, _ in classes}
         for nic, c in zip(request.nics, class_of_nic, strict=True):
             if c is not None:
-                self._nics[classes[c][0]].append(nic.nic)
+                self._nics[classes[c][0]].append(nic.said)
         self._wants_pf = any(one.is_of(DeviceKind.PF) for one, _ in self._wanted.classes)
         self._bridge_nics = [
-            (nic.nic, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
+            (nic.said, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
         ]
         self._found: dict[object, RuledShortfall] = {}
 

@@ -60,20 +60,20 @@ class Rules:
             NicReason(nic=nic.nic, reason=one.reason, detail=self._detail(one, nic, host))
             for nic in self._request.nics
             for one in found
-            if nic.nic in self.nics_of(one)
+            if nic in self.nics_of(one)
         )
 
-    def nics_of(self, one: Obstacle) -> list[str]:
+    def nics_of(self, one: Obstacle) -> list[NicDemand]:
         """The NICs that a rule is about, in the request's order."""
         if one.rule is not None:
-            return [n.nic for n in self._request.nics if n.nic in self._rules[one.rule].nics]
+            return [n for n in self._request.nics if n.nic in self._rules[one.rule].nics]
         if one.reason is Reason.NUMA:
-            return [n.nic for n in self._request.nics if n.numa and is_hard(n.numa)]
-        return [n.nic for n in self._request.nics if n.egress_mbps or n.ingress_mbps]
+            return [n for n in self._request.nics if n.numa and is_hard(n.numa)]
+        return [n for n in self._request.nics if n.egress_mbps or n.ingress_mbps]
 
     def words(self, one: Obstacle) -> str:
         """What a rule demands, e.g. `nic 0 and nic 1 on one PF`."""
-        names = wording.names(self.nics_of(one))
+        names = wording.names([nic.said for nic in self.nics_of(one)])
         if one.rule is not None:
             place = wording.scope_name(self._rules[one.rule].scope)
             if self._rules[one.rule].apart:

@@ -1,0 +1,87 @@
+"""What the auditor holds a world to, and what it remembers of it. Imports nothing of Trunkline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+ONE_OWNER: Final = (
+    "one owner"  # No device in two guests, nor a PF in one and a VF of it in another.
+)
+ONE_GUEST: Final = "one guest"  # No server runs on two hosts.
+TAGGED_FIRST: Final = "tagged first"  # A guest's VFs carry MAC and VLAN of its NICs, cabled right.
+GUARANTEED: Final = "guaranteed"  # No PF guarantees more to its VFs than it may.
+ON_ITS_NODE: Final = "on its node"  # A guest under a NUMA policy, and its devices, are as it says.
+ROOM: Final = "room"  # No host or node gives guests more vCPUs or memory than it has.
+ALL_NICS: Final = "all NICs"  # No guest runs with fewer NICs than were asked for.
+ACTIVE_RUNS: Final = "ACTIVE runs"  # What the API calls ACTIVE runs.
+NOTHING_LOST: Final = "nothing lost"  # What was acknowledged is there until its end is.
+STAYS_GONE: Final = "stays gone"  # A deleted server never comes back.
+FREE_IS_CLEAN: Final = "free is clean"  # No device is free while it is used or not as it was.
+SETTLES: Final = "settles"  # Every server ends up ACTIVE, SHUTOFF or ERROR with a fault.
+GIVES_BACK: Final = "gives back"  # Nothing is held for what is deleted.
+RESTORES: Final = "restores"  # Every free VF is as it was; every drift is repaired.
+NOTHING_RAISES: Final = "nothing raises"  # No part of the system fails in a way nobody meant.
+QUIET: Final = "quiet"  # Restarting everything writes nothing.
+
+
+class Violation(Exception):
+    """A promise is broken."""
+
+    def __init__(self, rule: str, detail: str) -> None:
+        super().__init__(f"{rule}: {detail}")
+        self.rule = rule
+        self.detail = detail
+
+
+@dataclass
+class Network:
+    """A network, as it was acknowledged: the VLAN on each physical network; 0: untagged."""
+
+    vlans: dict[str, int]
+
+
+@dataclass
+class Nic:
+    """What a server's NIC was acknowledged with."""
+
+    network_id: str
+    vnic_type: str
+    mac: str
+    numa: str | None  # The policy of its port.
+    is_claim: bool = False  # An admin has chosen its device, which goes before its policy.
+
+    @classmethod
+    def of(cls, port: Mapping[str, Any], *, is_claim: bool = False) -> Nic:
+        """Read a port as it is shown."""
+        return cls(
+            network_id=port["network_id"],
+            vnic_type=port["vnic_type"],
+            mac=port["mac"],
+            numa=port["numa"],
+            is_claim=is_claim,
+        )
+
+
+@dataclass(frozen=True)
+class Flavor:
+    """What servers of a flavor ask of their host."""
+
+    vcpus: int
+    memory_mib: int
+    numa: str | None  # The policy of NICs whose port has none.
+
+
+@dataclass
+class Server:
+    """A server, as far as it was acknowledged."""
+
+    nics: list[Nic]
+    flavor: Flavor
+    status: str
+    host: str | None
+    has_fault: bool = False
+    delete_asked: bool = False
+    deleted: bool = False
+    gone_from: set[str] = field(default_factory=set)  # Hosts it was seen to leave after that.
