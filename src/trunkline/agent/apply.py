@@ -29,6 +29,7 @@ from trunkline.reconcile.steps import (
     Step,
     StorageStep,
     Undefine,
+    WriteConfigDrive,
     differences,
 )
 
@@ -117,6 +118,8 @@ def _store_files(step: StorageStep, storage: Storage) -> None:
     match step:
         case MakeDisk():
             storage.make_disk(step)
+        case WriteConfigDrive():
+            storage.write_config_drive(step)
         case DeleteDisk(server_id):
             storage.delete(server_id)
         case _:
@@ -151,7 +154,14 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             function = kernel.functions().get(address)
             name = None if function is None else function.ifname
             _expect(step, f"the netdev of {address} is {name}, not {ifname}", holds=name == ifname)
-        case RememberEpoch() | RememberOriginal() | ForgetOriginal() | MakeDisk() | DeleteDisk():
+        case (
+            RememberEpoch()
+            | RememberOriginal()
+            | ForgetOriginal()
+            | MakeDisk()
+            | DeleteDisk()
+            | WriteConfigDrive()
+        ):
             raise AssertionError("neither journal nor files are kernel or hypervisor")
         case _:
             assert_never(step)

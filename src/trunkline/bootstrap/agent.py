@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -24,19 +24,19 @@ from trunkline.agent.http_transport import (
     BACKOFF_MAX_SECONDS,
     HttpTransport,
 )
+from trunkline.agent.loop import AgentHost
 from trunkline.api.foreground import Foreground
 from trunkline.bootstrap.agents import AgentRunner
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.bootstrap.directory import DirectoryUnusable, write_private
 from trunkline.bootstrap.real import RandomIds, RealClock
+from trunkline.bootstrap.real_host import given, open_real_host
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
-from trunkline.bootstrap.simulated import simulated_agent
+from trunkline.bootstrap.simulated import agent_of, simulated_host
 from trunkline.cli.context import Failed, Teaching
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.client.agents import enrol
 from trunkline.client.errors import ApiError, ClientError, Unreachable
-from trunkline.domain.host import HostResources
-from trunkline.domain.numa import with_memory
 from trunkline.host.fleet import find_fleet, load_fleet
 from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
 from trunkline.host.simulated_watch import ChangeTeller
@@ -60,52 +60,72 @@ KILL_AT: Final = "TRUNKLINE_KILL_AT"
 @click.option(
     "--simulate",
     metavar="FLEET",
-    required=True,
-    help="Run on a simulated host: a fleet file, the name of a shipped one, or a directory of "
-    "simulated hosts such as DATA/hosts of `trunkline up`. (Real hosts come in a later version.)",
+    help="Run on a simulated host instead of this machine: a fleet file, the name of a shipped "
+    "one, or a directory of simulated hosts such as DATA/hosts of `trunkline up`.",
 )
-def agent(config_file: Path, host: str | None, simulate: str) -> None:
+def agent(config_file: Path, host: str | None, simulate: str | None) -> None:
     r"""Run the agent of one host until it is told to stop; its guests run on.
 
-    While the controller does not answer it waits and tries again, at the first start too.
+    It needs the privileged helper (`trunkline host-helper`) and libvirt; `trunkline doctor` says
+    what is missing. While the controller does not answer it waits and tries again, at the first
+    start too.
 
     \b
-    Example:
+    Examples:
+      trunkline agent --config /etc/trunkline/compute.toml
       trunkline agent --config compute.toml --simulate scenario --host h1
     """
     config = load_compute_config(config_file, host=host)
     state = config.state_dir / config.host
-    with _alone(state):
-        simulated = _simulated_host(config, simulate)
-        token = _token(config, state)
+    with _alone(state), ExitStack() as stack:
         runner = AgentRunner(RealClock(), Foreground())
-        with HttpTransport(
-            config.controller_url,
-            config.host,
-            token,
-            ca_file=None if config.ca_file is None else str(config.ca_file),
-            on_news=lambda: runner.wake(config.host),
-        ) as transport:
-            one = simulated_agent(
-                simulated,
-                journal=state / "journal.json",
-                transport=transport,
-                vif_types=load_vif_types(),
-                device_specs=config.device_specs,
-                resources=_resources(config, simulated),
-                drift=config.drift,
-                probe=_probe(),
+        token = _token(config, state)
+        machine = stack.enter_context(
+            _host(config, token, simulate, lambda: runner.wake(config.host))
+        )
+        transport = stack.enter_context(
+            HttpTransport(
+                config.controller_url,
+                config.host,
+                token,
+                ca_file=None if config.ca_file is None else str(config.ca_file),
+                on_news=lambda: runner.wake(config.host),
             )
-            # Waited for, not handled: a handler that sets what the same thread waits for can meet
-            # it in the middle of beginning to wait, and neither would ever go on. Threads inherit
-            # the mask.
-            signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-            with ChangeTeller({config.host: simulated.state_files}, runner.wake):
-                runner.start([(config.host, one)])
-                sys.stdout.write(f"agent of {config.host} serves {config.controller_url}\nready\n")
-                sys.stdout.flush()
-                signal.sigwait(_ENDING)
-                runner.stop()
+        )
+        one = agent_of(machine, journal=state / "journal.json", transport=transport, probe=_probe())
+        # Waited for, not handled: a handler that sets what the same thread waits for can meet
+        # it in the middle of beginning to wait, and neither would ever go on. Threads inherit
+        # the mask.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        runner.start([(config.host, one)])
+        sys.stdout.write(f"agent of {config.host} serves {config.controller_url}\nready\n")
+        sys.stdout.flush()
+        signal.sigwait(_ENDING)
+        runner.stop()
+
+
+@contextmanager
+def _host(
+    config: ComputeConfig, token: str, simulate: str | None, wake: Callable[[], None]
+) -> Iterator[AgentHost]:
+    """Open what the agent acts on; `wake` is called when it tells of a change."""
+    vif_types = load_vif_types()
+    if simulate is None:
+        with open_real_host(config, token, vif_types, on_news=wake) as machine:
+            yield machine
+        return
+    simulated = _simulated_host(config, simulate)
+    machine = simulated_host(
+        simulated,
+        vif_types=vif_types,
+        device_specs=config.device_specs,
+        resources=given(
+            config.resources, replace(simulated.resources, bridges=dict(config.bridges))
+        ),
+        drift=config.drift,
+    )
+    with ChangeTeller({config.host: simulated.state_files}, lambda _: wake()):
+        yield machine
 
 
 @contextmanager
@@ -194,19 +214,6 @@ def _simulated_host(config: ComputeConfig, simulate: str) -> SimulatedHost:
         directory = config.state_dir / "simulated"
         create_hosts(fleet, directory, only=[config.host])
     return open_host(directory, config.host)
-
-
-def _resources(config: ComputeConfig, host: SimulatedHost) -> HostResources:
-    given = config.resources
-    memory = host.resources.memory_mib if given.memory_mib is None else given.memory_mib
-    return replace(
-        host.resources,
-        bridges=dict(config.bridges),
-        vcpus=host.resources.vcpus if given.vcpus is None else given.vcpus,
-        memory_mib=memory,
-        disk_gib=host.resources.disk_gib if given.disk_gib is None else given.disk_gib,
-        numa_nodes=with_memory(host.resources.numa_nodes, memory, of=host.resources.memory_mib),
-    )
 
 
 class _KillAt:

@@ -39,7 +39,8 @@ class _Controller(_Table, frozen=True, kw_only=True):
 class _Libvirt(_Table, frozen=True, kw_only=True):
     uri: _Name = "qemu:///system"
     domain_type: Literal["kvm", "qemu"] = "kvm"
-    disk_dir: _Name = "/var/lib/trunkline/disks"
+    storage_dir: _Name = "/var/lib/trunkline/guests"
+    image_cache_gib: _Count = 100
 
 
 class _Helper(_Table, frozen=True, kw_only=True):
@@ -84,7 +85,8 @@ class ComputeConfig:
     state_dir: Path  # The journal, and the host's token.
     libvirt_uri: str
     domain_type: str  # `kvm` or `qemu`.
-    disk_dir: Path  # Of the servers' disks; QEMU reads and writes there.
+    storage_dir: Path  # Of the servers' disks and images; QEMU reads and writes there.
+    image_cache_gib: int  # Images that no disk stands on go first beyond that.
     helper_socket: Path
     device_specs: tuple[DeviceSpec, ...]
     bridges: Mapping[PhysicalNetwork, str]  # For `normal` ports.
@@ -132,7 +134,8 @@ def load_compute_config(path: Path, *, host: str | None = None) -> ComputeConfig
         state_dir=directory / file.state_dir,
         libvirt_uri=file.libvirt.uri,
         domain_type=file.libvirt.domain_type,
-        disk_dir=directory / file.libvirt.disk_dir,
+        storage_dir=directory / file.libvirt.storage_dir,
+        image_cache_gib=file.libvirt.image_cache_gib,
         helper_socket=directory / file.helper.socket,
         device_specs=specs,
         bridges={PhysicalNetwork(network): bridge for network, bridge in file.bridges.items()},

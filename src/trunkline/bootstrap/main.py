@@ -40,6 +40,12 @@ def _agent() -> click.Command:
     return agent
 
 
+def _doctor() -> click.Command:
+    from trunkline.bootstrap.doctor import doctor
+
+    return doctor
+
+
 def _host_helper() -> click.Command:
     from trunkline.bootstrap.host_helper import host_helper
 
@@ -54,6 +60,7 @@ def _reset_password() -> click.Command:
 
 _LOADED_LATE: Final[Mapping[str, Callable[[], click.Command]]] = MappingProxyType({
     "up": _up, "server": _server, "agent": _agent, "host-helper": _host_helper,
+    "doctor": _doctor,
     "reset-password": _reset_password,
 })  # fmt: skip
 

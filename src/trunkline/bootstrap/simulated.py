@@ -47,8 +47,31 @@ def simulated_agent(
         drift: What is done about devices that were changed behind its back.
         probe: Told of each point that the agent reaches.
     """
+    return agent_of(
+        simulated_host(
+            host,
+            vif_types=vif_types,
+            device_specs=device_specs,
+            resources=resources,
+            drift=drift,
+        ),
+        journal=journal,
+        transport=transport,
+        probe=probe,
+    )
+
+
+def simulated_host(
+    host: SimulatedHost,
+    *,
+    vif_types: VifRegistry,
+    device_specs: Sequence[DeviceSpec] | None = None,
+    resources: HostResources | None = None,
+    drift: DriftPolicy = DriftPolicy.REPAIR,
+) -> AgentHost:
+    """Make what an agent acts on of a simulated host; see `simulated_agent`."""
     specs = host.device_specs if device_specs is None else device_specs
-    agent_host = AgentHost(
+    return AgentHost(
         name=host.name,
         kernel=host.kernel,
         hypervisor=host.hypervisor,
@@ -58,8 +81,14 @@ def simulated_agent(
         watches=(SimulatedWatch(host.kernel, host.hypervisor),),
         drift=drift,
     )
+
+
+def agent_of(
+    host: AgentHost, *, journal: Path, transport: Transport, probe: Probe | None = None
+) -> Agent:
+    """Make the agent of a host, simulated or not."""
     return Agent(
-        agent_host,
+        host,
         journal=JournalFile(journal),
         transport=transport,
         ids=RandomIds(),

@@ -20,14 +20,17 @@ from trunkline.domain.ids import (
     PortId,
     SegmentId,
     ServerId,
+    SubnetId,
 )
-from trunkline.domain.network import Network, Segment
+from trunkline.domain.network import Network, Segment, Subnet
 from trunkline.domain.pf_identity import PfIdentity
-from trunkline.domain.port import Port, logical_device_name
+from trunkline.domain.port import FixedIp, Port, logical_device_name
 from trunkline.domain.qos import QosPolicy
-from trunkline.domain.server import Server
+from trunkline.domain.server import ZONE, Server
 from trunkline.domain.vf import LinkState
 from trunkline.reconcile.desired import (
+    GuestAddress,
+    GuestData,
     GuestNode,
     HeldDevice,
     HostConfig,
@@ -59,7 +62,11 @@ def _config(tx: Transaction, host: Host) -> HostConfig:
     pfs = devices | tx.devices.get_many({each.pf_id for each in devices.values() if each.pf_id})
     policies = policies_of(tx, ports.values(), {network.id: network for network in networks})
     images = _images(tx, servers)
-    rows = _Rows(host, bindings, ports, networks, allocations, devices, pfs, policies, images)
+    subnet_ids = {fixed.subnet_id for port in ports.values() for fixed in port.fixed_ips}
+    subnets = tx.subnets.get_many(subnet_ids)
+    rows = _Rows(
+        host, bindings, ports, networks, allocations, devices, pfs, policies, images, subnets
+    )
     return HostConfig(
         host=host.name,
         generation=host.generation,
@@ -86,6 +93,7 @@ class _Rows:
         pfs: Mapping[DeviceId, DeviceRecord],
         policies: Mapping[PortId, QosPolicy],
         images: Mapping[ImageId, ImageSource],
+        subnets: Mapping[SubnetId, Subnet],
     ) -> None:
         self.host = host
         self.bindings = bindings
@@ -95,6 +103,7 @@ class _Rows:
         self.pfs = pfs
         self.policies = policies
         self.images = images
+        self.subnets = subnets
         # What servers have besides NICs. By address, so that a guest finds them in their places.
         self.given: dict[ServerId, list[Allocation]] = defaultdict(list)
         for device_id in sorted(devices, key=lambda each: devices[each].device.function.address):
@@ -128,6 +137,14 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
             for allocation in rows.given.get(server.id, ())
         ),
         numa_node=_guest_node(server, rows.host),
+        guest=GuestData(
+            hostname=server.hostname,
+            project_id=server.project_id,
+            availability_zone=ZONE,
+            launch_index=server.launch_index,
+            metadata=server.metadata,
+            user_data=server.user_data,
+        ),
     )
 
 
@@ -180,6 +197,18 @@ def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:
         max_tx_rate_mbps=most,
         bridge=bridge_of(segment, rows.host) if device is None else None,
         mtu=rows.networks[port.network_id].mtu,
+        addresses=tuple(_address(fixed, rows.subnets[fixed.subnet_id]) for fixed in port.fixed_ips),
+    )
+
+
+def _address(fixed: FixedIp, subnet: Subnet) -> GuestAddress:
+    return GuestAddress(
+        ip_address=fixed.ip_address,
+        prefix_length=subnet.cidr.prefixlen,
+        network_id=subnet.network_id,
+        gateway=None if subnet.gateway_ip is None else str(subnet.gateway_ip),
+        dns=subnet.dns_nameservers,
+        routes=subnet.host_routes,
     )
 
 

@@ -6,11 +6,13 @@ may be given the same value again, or a newer one at any moment, and only ever c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.ids import HostName, ImageId, PortId, ServerId
+from trunkline.domain.ids import HostName, ImageId, NetworkId, PortId, ProjectId, ServerId
+from trunkline.domain.network import HostRoute
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.port import VnicType
@@ -33,6 +35,18 @@ class HeldDevice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuestAddress:
+    """An IP address of a NIC, with what a guest needs to use it."""
+
+    ip_address: str
+    prefix_length: int
+    network_id: NetworkId
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+    routes: tuple[HostRoute, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NicConfig:
     """One NIC of a server. The fields below `vif_type` say what its device is programmed with."""
 
@@ -51,6 +65,9 @@ class NicConfig:
     max_tx_rate_mbps: int | None = None
     bridge: str | None = None  # `normal` only.
     mtu: int = 1500
+    # What only the guest is told.
+    addresses: tuple[GuestAddress, ...] = ()
+    tag: str | None = None  # The owner's name for it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +89,18 @@ class ImageSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuestData:
+    """What a guest is told about itself."""
+
+    hostname: str
+    project_id: ProjectId
+    availability_zone: str
+    launch_index: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    user_data: str | None = None  # Base64.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """One server that belongs on this host."""
 
@@ -86,6 +115,7 @@ class ServerConfig:
     nics: tuple[NicConfig, ...]  # In the order in which the guest sees them.
     devices: tuple[HeldDevice, ...] = ()  # Handed over as they are, besides the NICs' own.
     numa_node: GuestNode | None = None  # None: it may be on any, and on several.
+    guest: GuestData | None = None  # None: it gets no config drive.
 
     @property
     def held_devices(self) -> tuple[HeldDevice, ...]:

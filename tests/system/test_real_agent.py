@@ -1,0 +1,129 @@
+"""The agent of a real host: this machine's kernel, a helper that is root, and a real libvirt.
+
+The machine that runs the tests need have no card with SR-IOV: what is shown is that the parts find
+each other, and that what is missing is told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.libvirtd import PrivateLibvirt
+from tests.support.processes import Running, ask, trunkline
+from tests.support.waiting import wait_until
+from trunkline.cli.exit_codes import ExitCode
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+EXAMPLE = Path(__file__).parents[2] / "examples/two-networks/controller.toml"
+
+
+class Site:
+    """A controller, and this machine as its host h1."""
+
+    def __init__(self, directory: Path, libvirt: PrivateLibvirt, stack: ExitStack) -> None:
+        self.directory = directory
+        self.libvirt = libvirt
+        self._stack = stack
+        self.url = ""
+
+    def start_controller(self) -> None:
+        server = self.start("server", "--config", "controller.toml", "--port", "0")
+        self.url = server.url
+        shutil.copyfile(
+            self.directory / "state/controller/clouds.yaml", self.directory / "clouds.yaml"
+        )
+        (self.directory / "compute.toml").write_text(
+            'host = "h1"\nstate_dir = "state"\n'
+            f'[controller]\nurl = "{self.url}"\nenrolment_key_file = "token"\n'
+            f'[libvirt]\nuri = "{self.libvirt.uri}"\ndomain_type = "qemu"\nstorage_dir = "guests"\n'
+            f'[helper]\nsocket = "helper.sock"\n'
+        )
+
+    def start(self, *args: str) -> Running:
+        return self._stack.enter_context(trunkline(self.directory, *args))
+
+    def start_helper(self) -> Running:
+        return self.start(
+            "host-helper", "--config", "compute.toml", "--socket", "helper.sock", "--group", "root"
+        )
+
+    def enrol(self) -> None:
+        made = json.loads(ask(self.directory, "host", "enrol-token", "create", "--host", "h1",
+                              "--json"))  # fmt: skip
+        (self.directory / "token").touch(mode=0o600)
+        (self.directory / "token").write_text(made["token"] + "\n")
+
+    def host(self) -> dict[str, Any]:
+        shown: dict[str, Any] = json.loads(ask(self.directory, "host", "show", "h1", "--json"))
+        return shown
+
+    def doctor(self) -> dict[str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "trunkline", "doctor", "--config", "compute.toml", "--json"],
+            cwd=self.directory, text=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+        return {each["check"]: each["verdict"] for each in json.loads(done.stdout)["findings"]}
+
+    def refused_agent(self) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "trunkline", "agent", "--config", "compute.toml"],
+            cwd=self.directory, text=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def site(tmp_path: Path, private_libvirtd: PrivateLibvirt) -> Iterator[Site]:
+    shutil.copyfile(EXAMPLE, tmp_path / "controller.toml")
+    (tmp_path / "enrolment.key").touch(mode=0o600)
+    (tmp_path / "enrolment.key").write_text(secrets.token_urlsafe(32) + "\n")
+    with ExitStack() as stack:
+        made = Site(tmp_path, private_libvirtd, stack)
+        made.start_controller()
+        yield made
+
+
+def test_a_real_host_enrols_tells_what_it_has_and_outlives_libvirt(site: Site) -> None:
+    site.start_helper()
+    site.enrol()
+    site.start("agent", "--config", "compute.toml")
+    wait_until(lambda: site.host()["up"], "the host is up")
+    host = site.host()
+    assert host["vcpus"] == len(os.sched_getaffinity(0)) or host["vcpus"] == os.cpu_count()
+    assert host["memory_mib"] > 256
+    assert host["problem"] is None
+    assert (site.directory / "state/h1/token").stat().st_mode & 0o777 == 0o600
+    site.libvirt.kill()
+    wait_until(lambda: site.host()["problem"], "the host is stuck without libvirt")
+    assert "virsh list --all" in site.host()["problem"]
+    site.libvirt.start()
+    wait_until(lambda: site.host()["problem"] is None, "the host can be used again")
+
+
+def test_an_agent_without_its_helper_says_how_to_start_it(site: Site) -> None:
+    site.enrol()
+    done = site.refused_agent()
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert "systemctl enable --now trunkline-host-helper.socket" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_doctor_finds_what_the_agent_finds(site: Site) -> None:
+    before = site.doctor()
+    assert (before["helper"], before["enrolment"]) == ("missing", "missing")
+    site.start_helper()
+    site.enrol()
+    after = site.doctor()
+    for check in ("config", "libvirt", "helper", "controller", "clock", "state", "enrolment"):
+        assert after[check] == "ok", (check, after)

@@ -1,0 +1,170 @@
+"""What the doctor finds in facts: each thing that can be missing, and its exact fix."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.doctor_facts import (
+    DISK,
+    IGB,
+    IGB_VFS,
+    MLX,
+    WELL,
+    with_agent,
+    with_card,
+    with_machine,
+)
+from trunkline.domain.device_spec_parsing import parse_device_specs
+from trunkline.host.doctor.checks import diagnose
+from trunkline.host.doctor.facts import (
+    ControllerFacts,
+    Facts,
+    HelperFacts,
+    LibvirtFacts,
+    ModuleState,
+)
+from trunkline.host.doctor.findings import Finding, Verdict
+
+CARD, OTHER_CARD = f"card {IGB} (eth2)", f"card {MLX} (eth3)"
+LIBVIRT = LibvirtFacts(
+    uri="qemu:///system", version=9_000_000, domain_types=frozenset({"kvm", "qemu"})
+)
+
+
+def not_well(facts: Facts) -> list[Finding]:
+    return [each for each in diagnose(facts) if each.verdict is not Verdict.OK]
+
+
+def test_a_host_that_lacks_nothing_is_well() -> None:
+    assert not_well(WELL) == []
+
+
+def no_iommu(*command_line: str, **more: object) -> Facts:
+    return with_machine(iommu_group_count=0, iommus=(), command_line=command_line, **more)
+
+
+@pytest.mark.parametrize(
+    ("facts", "check", "verdict", "found", "fix"),
+    [
+        (no_iommu("quiet"), "iommu", Verdict.MISSING, "off: there are no IOMMU groups",
+         "enable VT-d in the firmware setup, and add intel_iommu=on iommu=pt in GRUB_CMDLINE"),
+        (no_iommu("intel_iommu=on", "iommu=pt"), "iommu", Verdict.MISSING, "told to use it",
+         "enable VT-d in the firmware setup"),
+        (no_iommu("intel_iommu=off"), "iommu", Verdict.MISSING, "started with intel_iommu=off",
+         "replace intel_iommu=off by intel_iommu=on iommu=pt"),
+        (with_machine(iommu_group_count=0, command_line=()), "iommu", Verdict.MISSING,
+         "the firmware has dmar0", "add intel_iommu=on"),
+        (no_iommu(cpu_vendor="AuthenticAMD"), "iommu", Verdict.MISSING, "off", "AMD-Vi"),
+        (with_machine(has_kvm=False), "kvm", Verdict.MISSING, "not there", "modprobe kvm_intel"),
+        (with_machine(has_kvm=False, cpu_virtualizes=False), "kvm", Verdict.MISSING, "no VMX",
+         "enable virtualization"),
+        (with_agent(domain_type="qemu"), "kvm", Verdict.WARNING, "emulated", "domain_type"),
+        (with_machine(vfio_pci=ModuleState.MISSING), "vfio", Verdict.MISSING, "no module vfio-pci",
+         "apt install linux-image-amd64"),
+        (with_card(IGB, vf_count_max=0), CARD, Verdict.MISSING, "SR-IOV is there with 0 VFs",
+         "firmware setup"),
+        (with_card(MLX, {"has_sriov": False}), OTHER_CARD, Verdict.MISSING, "SR-IOV is not there",
+         f"mstconfig -d {MLX} set SRIOV_EN=1"),
+        (with_card(IGB, driver=None), CARD, Verdict.MISSING, "no driver", f"lspci -k -s {IGB}"),
+        (with_card(IGB, {"vf_memory": False}), CARD, Verdict.MISSING, "no addresses",
+         "pci=realloc"),
+        (with_card(IGB, {"is_up": False}), CARD, Verdict.MISSING, "set down",
+         "ip link set eth2 up"),
+        (with_card(IGB, link_up=False), CARD, Verdict.WARNING, "no link", "ethtool eth2"),
+        (with_card(IGB, {"group_members": (IGB, DISK)}), CARD, Verdict.WARNING,
+         f"shares its IOMMU group with {DISK}", "another slot"),
+        (with_card(IGB, {"vfs_managed": True}), CARD, Verdict.WARNING, "NetworkManager",
+         "match-device=driver:igbvf"),
+        (replace(WELL, functions={**WELL.functions, IGB_VFS[0]:
+                 replace(WELL.functions[IGB_VFS[0]], iommu_group=None)}),
+         CARD, Verdict.MISSING, "in no IOMMU group", "another slot"),
+        (with_agent(device_specs=parse_device_specs([{"ifname": "eth3"}])), CARD, Verdict.WARNING,
+         "no device spec puts it on offer", f'address = "{IGB}"'),
+        (replace(WELL, functions_problem="read /sys: EACCES"), "cards", Verdict.MISSING,
+         "can't be read", "mount sysfs"),
+        (replace(WELL, nics={}), "cards", Verdict.MISSING, "no card here has SR-IOV", "enable"),
+        (replace(WELL, udev_rules=("/etc/udev/rules.d/70-net.rules",)), "udev", Verdict.WARNING,
+         "names netdevs", "take these lines out of /etc/udev/rules.d/70-net.rules"),
+        (replace(WELL, bridges=frozenset(), netdevs=frozenset()), "bridge br-phy1",
+         Verdict.MISSING, "is not there", "ip link add br-phy1 type bridge"),
+        (replace(WELL, bridges=frozenset()), "bridge br-phy1", Verdict.MISSING, "is no bridge",
+         "bridges.phy1 of compute.toml"),
+        (replace(WELL, libvirt=LibvirtFacts(uri="qemu:///system", problem="no socket", fix="do")),
+         "libvirt", Verdict.MISSING, "no socket", "do"),
+        (replace(WELL, libvirt=replace(LIBVIRT, version=8_010_002)), "libvirt", Verdict.MISSING,
+         "8.10.2 is older than 9.0.0", "Debian 12"),
+        (replace(WELL, libvirt=replace(LIBVIRT, domain_types=frozenset({"qemu"}))), "libvirt",
+         Verdict.MISSING, "no domains of type kvm (qemu)", "qemu-system-x86"),
+        (replace(WELL, helper=HelperFacts(socket="/s", exists=False, answers=False)), "helper",
+         Verdict.MISSING, "/s is not there",
+         "systemctl enable --now trunkline-host-helper.socket"),
+        (replace(WELL, helper=HelperFacts(socket="/s", exists=True, answers=False,
+                                          problem="permission denied")),
+         "helper", Verdict.MISSING, "does not answer trunkline: permission denied", "usermod -aG"),
+        (replace(WELL, controller=ControllerFacts(url="http://c", problem="connection refused")),
+         "controller", Verdict.MISSING, "http://c: connection refused",
+         "mend controller.url in compute.toml"),
+        (replace(WELL, controller=ControllerFacts(url="https://c", problem="its certificate is"
+                                                  " not trusted", is_tls_problem=True)),
+         "controller", Verdict.MISSING, "not trusted", "set controller.ca_file"),
+        (replace(WELL, controller=ControllerFacts(url="http://c", clock_ahead_seconds=-90.0)),
+         "clock", Verdict.WARNING, "is 90 s behind the controller's", "apt install chrony"),
+        (with_agent(state_dir_problem="trunkline can't write to /var/lib"), "state",
+         Verdict.MISSING, "can't write", "install -d -m 0750 -o trunkline"),
+        (with_agent(has_token=False, enrolment_problem="e.key: it can't be read"), "enrolment",
+         Verdict.MISSING, "h1 is not enrolled, and e.key: it can't be read",
+         "trunkline host enrol-token create --host h1"),
+        (replace(WELL, agent=None), "config", Verdict.WARNING, "only the machine", "--config"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_said_with_its_fix(
+    facts: Facts, check: str, verdict: Verdict, found: str, fix: str
+) -> None:
+    wrong = not_well(facts)
+    mine = [each for each in wrong if each.check == check and found in each.found]
+    assert mine, wrong
+    assert mine[0].verdict is verdict
+    assert fix in mine[0].fix
+    assert [each for each in wrong if each not in mine] == [] or check in ("cards", "config")
+
+
+def test_a_spec_that_matches_nothing_leaves_its_physical_network_without_a_card() -> None:
+    specs = parse_device_specs([
+        {"address": "0000:05:*.*", "physical_network": "phy1"},
+        {"ifname": "eth3"},
+        {"address": "0000:c1:*.*", "physical_network": "phy3"},
+    ])  # fmt: skip
+    (finding,) = not_well(with_agent(device_specs=specs))
+    assert finding.check == "device_spec[2]"
+    assert finding.found == "matches nothing on this host; phy3 has no card by it"
+
+
+def test_specs_that_contradict_each_other_are_told() -> None:
+    specs = parse_device_specs([
+        {"address": "0000:05:10.*", "physical_network": "phy2"},
+        {"address": "0000:05:*.*", "physical_network": "phy1"},
+        {"ifname": "eth3"},
+    ])  # fmt: skip
+    (finding,) = not_well(with_agent(device_specs=specs))
+    assert "PF 0000:05:00.0 is on physical network phy1, and its VF" in finding.found
+
+
+def test_a_card_that_a_spec_excludes_is_well_and_not_on_offer() -> None:
+    specs = parse_device_specs([{"ifname": "eth2", "exclude": True}, {"ifname": "eth3"}])
+    facts = with_agent(device_specs=specs)
+    assert not_well(facts) == []
+    assert any("not on offer, as its device spec says" in each.found for each in diagnose(facts))
+
+
+def test_every_fault_of_the_configuration_is_a_line_of_its_own() -> None:
+    facts = with_agent(faults=("host: missing", "bridge: unknown"), has_token=False)
+    said = [each.found for each in not_well(facts) if each.check == "config"]
+    assert said == ["host: missing", "bridge: unknown"]
+
+
+def test_every_finding_that_is_not_well_has_a_fix() -> None:
+    for facts in (no_iommu(), replace(WELL, nics={}), with_machine(has_kvm=False)):
+        assert all(each.fix for each in not_well(facts))
+        assert not any(each.fix for each in diagnose(facts) if each.verdict is Verdict.OK)
