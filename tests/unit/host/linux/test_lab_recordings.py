@@ -11,7 +11,7 @@ from tests.support.lab_recordings import RECORDINGS, datagrams
 from tests.support.sysfs_trees import replay
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.pci import PciAddress
-from trunkline.host.linux.inventory import Inventory
+from trunkline.host.linux.inventory import Inventory, NetdevFacts
 from trunkline.host.linux.link_messages import VfReading, parse_link
 from trunkline.host.linux.netlink import messages, parse_answer
 from trunkline.host.linux.uevents import parse_uevent
@@ -51,7 +51,8 @@ def test_what_was_set_is_read_and_of_each_vf_its_own(state: str) -> None:
 @pytest.mark.parametrize(("state", "count"), [*zip(STATES, (0, 7, 7, 7), strict=True)])
 def test_the_inventory_of_each_state_is_read(tmp_path: Path, state: str, count: int) -> None:
     root = replay((RECORDINGS / f"{state}.sysfs").read_text(), tmp_path)
-    read = Inventory(root, permanent_mac=lambda _: None, serial=lambda _: None).read()
+    reading = Inventory(root, netdev_facts=lambda *_: NetdevFacts(), serial=lambda _: None)
+    read = reading.read()
     of_card = [each for address, each in read.items() if address.bus == PF.bus]
     assert [each.kind for each in of_card].count(DeviceKind.VF) == count
     assert read[PF].link_up is (state != "unplugged")
