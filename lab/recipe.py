@@ -30,6 +30,7 @@ PACKAGES = (
     "python3",
     "python3-libvirt",
     "qemu-system-x86",
+    "qemu-utils",
     "udev",
 )
 
