@@ -53,7 +53,7 @@ _VFS = {
 }  # fmt: skip
 _SPECS = parse_device_specs([
     {"address": "0000:05:*.*", "physical_network": "phy1"},
-    {"ifname": "eth3", "physical_network": "phy2", "offer": "vfs"},
+    {"ifname": "eth3", "physical_network": "phy2", "offer": "vfs", "vf_count": 4},
 ])  # fmt: skip
 
 WELL: Final = Facts(
