@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 from lab import needs
+from lab.recipe import REPOSITORY
 
 OTHERS = (sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", "-m", "not lab")
 LAB = (sys.executable, "-m", "lab.ring")
@@ -23,13 +24,13 @@ def main() -> int:
         headline = "The tests of the lab (tests/lab) DO NOT RUN on this machine."
         notice = f"{RULE}\n{headline}\n{lacking}\n{RULE}"
         print(notice, flush=True)
-        status = subprocess.run(OTHERS).returncode
+        status = subprocess.run(OTHERS, cwd=REPOSITORY).returncode
         print(notice)
         return status
     with tempfile.TemporaryFile("w+") as said:
-        lab = subprocess.Popen(LAB, stdout=said, stderr=subprocess.STDOUT)
+        lab = subprocess.Popen(LAB, stdout=said, stderr=subprocess.STDOUT, cwd=REPOSITORY)
         try:
-            status = subprocess.run(OTHERS).returncode
+            status = subprocess.run(OTHERS, cwd=REPOSITORY).returncode
             lab_status = lab.wait()
         finally:
             lab.kill()

@@ -70,7 +70,13 @@ WELL: Final = Facts(
     ),
     functions={**_PFS, **_VFS},
     nics={
-        IGB: NicFacts(has_sriov=True, vf_memory=True, is_up=True, group_members=(IGB,)),
+        IGB: NicFacts(
+            has_sriov=True,
+            vf_memory=True,
+            is_up=True,
+            group_members=(IGB,),
+            product="82576 Gigabit Network Connection",
+        ),
         MLX: NicFacts(has_sriov=True, vf_memory=True, is_up=True, group_members=(MLX,)),
     },
     netdevs=frozenset({"lo", "eth2", "eth3", "br-phy1"}),

@@ -90,7 +90,7 @@ def test_the_monitor_tells_why_qemu_refused_and_keeps_events() -> None:
 
 def test_what_the_lab_starts_ends_with_whoever_started_it() -> None:
     """As QEMU is started; the starter is killed, and so cleans nothing up."""
-    command = ending_with_us(["sh", "-c", "echo; exec tail -f /dev/null"])
+    command = ending_with_us(["sh", "-c", "echo; exec sleep 60"])
     script = (
         f"import subprocess; p = subprocess.Popen({command}, stdout=subprocess.PIPE,"
         " start_new_session=True); p.stdout.read(1); print(p.pid, flush=True); p.wait()"

@@ -41,7 +41,9 @@ def check_cards(facts: Facts) -> Iterator[Finding]:
     for pf in pfs:
         said = next((spec for spec in specs if spec.matches(pf)), None)
         problems = list(_problems(facts, pf, facts.nics[pf.address], said))
-        yield from problems or [ok(_name(pf), _told(pf, said))]
+        product = facts.nics[pf.address].product
+        told = _told(pf, said) if product is None else f"{product}, {_told(pf, said)}"
+        yield from problems or [ok(_name(pf), told)]
     yield from _check_specs(facts, specs)
 
 
