@@ -235,6 +235,7 @@ class Agent:
             vif_types=host.vif_types,
             options=host.options,
             failed=self._standing.undo,
+            ran=self._standing.settled(config),
         )
 
     def _note_boot(self, around: Surroundings) -> None:

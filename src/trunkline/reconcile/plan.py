@@ -8,7 +8,7 @@ then devices are taken back, then servers get theirs.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from trunkline.domain.errors import ErrorKind, TrunklineError
@@ -109,6 +109,7 @@ def plan(
     vif_types: VifRegistry,
     options: DomainOptions | None = None,
     failed: Mapping[ServerId, Undo] | None = None,
+    ran: Collection[ServerId] = (),
 ) -> Plan:
     """Return what turns `observed` into `desired`.
 
@@ -120,6 +121,8 @@ def plan(
         options: What the host's domains have in common.
         failed: Servers of `desired` that can't be made so: they are undone, their devices taken
             back as if `desired` released them.
+        ran: Servers of `desired` that have been seen to run as they are there. If the guest of one
+            has powered itself off since, it is not started again.
 
     Raises:
         OlderGeneration: The journal has seen a newer generation.
@@ -128,7 +131,7 @@ def plan(
         raise OlderGeneration(
             generation=desired.generation, seen_generation=observed.journal.generation
         )
-    view = View.of(desired, observed, vif_types, options or DomainOptions(), failed or {})
+    view = View.of(desired, observed, vif_types, options or DomainOptions(), failed or {}, ran)
     units = [_removal(view, server_id, undo) for server_id, undo in view.removals.items()]
     units += [_orphan(server_id) for server_id in view.orphans]
     # VFs before PFs: a PF may have to wait for the last of its VFs.
