@@ -23,6 +23,7 @@ from trunkline.domain.ids import (
     SubnetId,
 )
 from trunkline.domain.network import Network, Segment, Subnet
+from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.port import FixedIp, Port, logical_device_name
 from trunkline.domain.qos import QosPolicy
 from trunkline.domain.server import ZONE, Server
@@ -58,17 +59,20 @@ def _config(tx: Transaction, host: Host) -> HostConfig:
     networks = tx.networks.get_many({port.network_id for port in ports.values()}) if ports else []
     allocations = {a.device_id: a for a in tx.allocations.of_host(host.id)}
     devices = tx.devices.get_many(allocations)
+    pfs = devices | tx.devices.get_many({each.pf_id for each in devices.values() if each.pf_id})
     policies = policies_of(tx, ports.values(), {network.id: network for network in networks})
     images = _images(tx, servers)
     subnet_ids = {fixed.subnet_id for port in ports.values() for fixed in port.fixed_ips}
     subnets = tx.subnets.get_many(subnet_ids)
-    rows = _Rows(host, bindings, ports, networks, allocations, devices, policies, images, subnets)
+    rows = _Rows(
+        host, bindings, ports, networks, allocations, devices, pfs, policies, images, subnets
+    )
     return HostConfig(
         host=host.name,
         generation=host.generation,
         servers=tuple(_server_config(server, rows) for server in servers),
         releases=tuple(
-            _held(devices[device_id], allocation)
+            _held(devices[device_id], allocation, rows)
             for device_id, allocation in sorted(allocations.items())
             if allocation.state in (AllocationState.RELEASING, AllocationState.QUARANTINED)
         ),
@@ -86,6 +90,7 @@ class _Rows:
         networks: list[Network],
         allocations: Mapping[DeviceId, Allocation],
         devices: Mapping[DeviceId, DeviceRecord],
+        pfs: Mapping[DeviceId, DeviceRecord],
         policies: Mapping[PortId, QosPolicy],
         images: Mapping[ImageId, ImageSource],
         subnets: Mapping[SubnetId, Subnet],
@@ -95,6 +100,7 @@ class _Rows:
         self.ports = ports
         self.allocations = allocations
         self.devices = devices
+        self.pfs = pfs
         self.policies = policies
         self.images = images
         self.subnets = subnets
@@ -127,7 +133,7 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
             if port_id in rows.bindings
         ),
         devices=tuple(
-            _held(rows.devices[allocation.device_id], allocation)
+            _held(rows.devices[allocation.device_id], allocation, rows)
             for allocation in rows.given.get(server.id, ())
         ),
         numa_node=_guest_node(server, rows.host),
@@ -168,7 +174,7 @@ def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:
     device, least, most = None, None, None
     if binding.device_id is not None:
         allocation = rows.allocations[binding.device_id]
-        device = _held(rows.devices[binding.device_id], allocation)
+        device = _held(rows.devices[binding.device_id], allocation, rows)
         if device.kind is DeviceKind.VF:
             # Said of every VF, none being 0: else a limit would outlive its rule.
             least = allocation.guarantee.egress_mbps
@@ -206,12 +212,16 @@ def _address(fixed: FixedIp, subnet: Subnet) -> GuestAddress:
     )
 
 
-def _held(record: DeviceRecord, allocation: Allocation) -> HeldDevice:
+def _held(record: DeviceRecord, allocation: Allocation, rows: _Rows) -> HeldDevice:
     function = record.device.function
+    pf = rows.pfs.get(record.ref.kin_id)
     return HeldDevice(
         address=function.address,
         kind=function.kind,
         epoch=allocation.epoch,
         pf_address=function.pf_address,
         vf_index=function.vf_index,
+        pf=None
+        if pf is None or pf.kind is not DeviceKind.PF
+        else PfIdentity.of(pf.device.function),
     )

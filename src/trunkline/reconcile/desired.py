@@ -14,6 +14,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import HostName, ImageId, NetworkId, PortId, ProjectId, ServerId
 from trunkline.domain.network import HostRoute
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import LinkState
@@ -28,6 +29,9 @@ class HeldDevice:
     epoch: int
     pf_address: PciAddress | None  # VF only.
     vf_index: int | None  # VF only; counts from 0.
+    # Of the PF that is meant, with the VF or as itself: another one at its address is not. None:
+    # it is not known.
+    pf: PfIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
