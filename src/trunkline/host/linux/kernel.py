@@ -102,8 +102,10 @@ class LinuxKernel:
     def _read_vfs(self, pf: PciAddress, can: VfCapabilities) -> dict[int, VfSettings]:
         operation = f"ip -d link show dev {pf}"
         try:
-            operation = f"ip -d link show dev {self._ifname(pf)}"
-            link = read_link(self._rtnetlink, self._ifindex(pf), with_vfs=True)
+            device = self._inventory.device(pf)
+            ifname = pf_ifname(device)
+            operation = f"ip -d link show dev {ifname}"
+            link = read_link(self._rtnetlink, pf_ifindex(device, ifname), with_vfs=True)
         except Malformed as problem:
             raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
         except OSError as problem:
@@ -143,12 +145,6 @@ class LinuxKernel:
         """See `Kernel.rename_netdev`."""
         self._writes.rename_netdev(old, new)
 
-    def _ifname(self, pf: PciAddress) -> str:
-        return pf_ifname(self._inventory.device(pf))
-
-    def _ifindex(self, pf: PciAddress) -> int:
-        return pf_ifindex(self._inventory.device(pf))
-
     def _netdev_facts(self, ifindex: int, ifname: str) -> NetdevFacts:
         try:
             mac = read_link(self._rtnetlink, ifindex).permanent_mac
@@ -180,9 +176,9 @@ def pf_ifname(device: str) -> str:
     return names[0]
 
 
-def pf_ifindex(device: str) -> int:
-    """Return the index of the netdev of the PF in the directory `device`; ENODEV: none."""
-    index = sysfs.find_int(f"{device}/net/{pf_ifname(device)}/ifindex")
+def pf_ifindex(device: str, ifname: str) -> int:
+    """Return the index of a netdev of the PF in the directory `device`; ENODEV if it is gone."""
+    index = sysfs.find_int(f"{device}/net/{ifname}/ifindex")
     if index is None:
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
     return index
