@@ -32,6 +32,7 @@ PACKAGES = (
     "qemu-system-x86",
     "qemu-utils",
     "udev",
+    "xorriso",
 )
 
 # With all that they depend on. The whole tree of modules would be 300 MB.
