@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ device_spec = [
 ]
 """
 REPAIR_SECONDS_MAX = 2.0
+PATIENCE_SECONDS = 150.0  # An emulated machine takes a minute to start a guest.
 
 
 class Site:
@@ -47,6 +49,7 @@ class Site:
     def __init__(self, directory: Path, lab_host: LabHost) -> None:
         self.directory = directory
         self.lab_host = lab_host
+        self.started: list[Running] = []
 
     def start_helper(self) -> Running:
         return self._start("host-helper", "--config", CONFIG, "--group", "root")
@@ -56,7 +59,8 @@ class Site:
 
     def _start(self, *args: str) -> Running:
         running = self.lab_host.channel.start(["python3", "-m", "trunkline", *args])
-        running.wait_for("ready\n", seconds=120)
+        self.started.append(running)
+        running.wait_for("ready\n", seconds=PATIENCE_SECONDS)
         return running
 
     def host(self) -> dict[str, Any]:
@@ -69,12 +73,26 @@ class Site:
         )
         return listed
 
+    def wait(self, holds: Callable[[], object], what: str) -> None:
+        """Wait as long as the slowest thing here takes; if it does not come, tell all there is."""
+        try:
+            wait_until(holds, what, seconds=PATIENCE_SECONDS)
+        except AssertionError as late:
+            for running in self.started:
+                running.signal(signal.SIGTERM)
+            said = [running.wait() for running in self.started]
+            raise AssertionError(
+                f"{late}\n{ask(self.directory, 'host', 'show', 'h1')}\n"
+                + ask(self.directory, "events", "--host", "h1")
+                + "\n".join(done.stdout + done.stderr for done in said)
+            ) from late
+
     def wait_settled(self) -> None:
         def is_settled() -> bool:
             host = self.host()
             return bool(host["up"]) and host["applied_generation"] == host["generation"]
 
-        wait_until(is_settled, "the agent has made all true", seconds=120)
+        self.wait(is_settled, "the agent has made all true")
 
     def vf_with(self, mac: str) -> dict[str, Any]:
         found = self.lab_host.channel.call(cards.vf_settings, "pf1")
@@ -104,9 +122,7 @@ def test_a_server_with_a_vf_runs_keeps_its_vlan_and_gives_all_back(
     call = site.lab_host.channel.call
     site.start_helper()
     agent = site.start_agent()
-    wait_until(
-        lambda: len(site.devices("--kind", "vf")) == 2 * VFS_PER_CARD, "its VFs", seconds=120
-    )
+    site.wait(lambda: len(site.devices("--kind", "vf")) == 2 * VFS_PER_CARD, "its VFs are told")
     original = call(cards.vf_settings, "pf1")
 
     session = Session(site.directory, openstack)
@@ -114,29 +130,27 @@ def test_a_server_with_a_vf_runs_keeps_its_vlan_and_gives_all_back(
     session.demo("port", "create", "--network", "blue", "--vnic-type", "direct", "web")
     mac = session.show("port", "show", "web")["mac_address"]
     session.demo("server", "create", "--flavor", "small", "--image", "tiny", "--port", "web", "web")
-    wait_until(
-        lambda: session.show("server", "show", "web")["status"] == "ACTIVE",
-        "the server is ACTIVE",
-        seconds=300,
-    )
+    site.wait(lambda: session.show("server", "show", "web")["status"] != "BUILD", "it is built")
+    assert session.show("server", "show", "web")["status"] == "ACTIVE"
     vf = site.vf_with(mac)
     assert vf["vlan"] == 120
     runs = call(agent_inside.libvirt_ids)
 
     took = call(agent_inside.seconds_until_repaired, "pf1", vf["vf_index"], wrong=666, right=120)
     assert took < REPAIR_SECONDS_MAX
-    wait_until(
+    site.wait(
         lambda: "device.drift" in ask(site.directory, "events", "--host", "h1"), "drift is told"
     )
 
-    agent.signal(9)
+    agent.signal(signal.SIGKILL)
     agent.wait()
+    site.started.remove(agent)
     site.start_agent()
     site.wait_settled()
     assert call(agent_inside.libvirt_ids) == runs
     assert site.vf_with(mac) == vf
 
     session.demo("server", "delete", "--wait", "web")
-    wait_until(lambda: not site.devices("--state", "releasing"), "all is back", seconds=120)
+    site.wait(lambda: not site.devices("--state", "releasing"), "all is back")
     assert call(agent_inside.libvirt_ids).strip() == ""
     assert call(cards.vf_settings, "pf1") == original
