@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.domain.vf_capabilities import VfCapabilities, vf_capabilities
-from trunkline.host.linux import sysfs
+from trunkline.host.linux import bridges, sysfs
 from trunkline.host.linux.inventory import Inventory
 from trunkline.host.linux.link_messages import VfReading
 from trunkline.host.linux.netlink import Malformed
@@ -55,6 +56,7 @@ class LinuxKernel:
         self._writes = writes
         self._rtnetlink = rtnetlink or KernelRtnetlink()
         self._proc = proc_root
+        self._sysfs = str(sysfs_root)
         self._capabilities = capabilities
         self._inventory = Inventory(
             sysfs_root, permanent_mac=self._permanent_mac, serial=self._serial
@@ -109,6 +111,28 @@ class LinuxKernel:
     def rename_netdev(self, old: str, new: str) -> None:
         """See `Kernel.rename_netdev`."""
         self._writes.rename_netdev(old, new)
+
+    def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
+        """See `Kernel.bridges`."""
+        return bridges.read_bridges(self._rtnetlink, self._sysfs, names)
+
+    def set_port_vlan(self, ifname: str, vlan_id: int, *, untagged: bool, member: bool) -> None:
+        """See `Kernel.set_port_vlan`."""
+        self._writes.set_bridge_vlan(ifname, vlan_id, untagged=untagged, member=member)
+
+    def pf_addresses(self, pf: PciAddress) -> frozenset[MacAddress]:
+        """See `Kernel.pf_addresses`."""
+        operation = f"bridge fdb show dev {pf}"
+        try:
+            return bridges.read_own_addresses(self._rtnetlink, self._ifindex(pf))
+        except Malformed as problem:
+            raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
+        except OSError as problem:
+            raise host_refused(operation, problem) from problem
+
+    def set_pf_address(self, pf_ifname: str, mac: MacAddress, *, present: bool) -> None:
+        """See `Kernel.set_pf_address`."""
+        self._writes.set_fdb_entry(pf_ifname, mac, present=present)
 
     def _ifname(self, pf: PciAddress) -> str:
         return pf_ifname(self._inventory.device(pf))
