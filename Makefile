@@ -37,7 +37,7 @@ test: lint system  ## every test; installs what it needs (as root: Debian packag
 
 lab-test: setup  ## the agent's world as it is: SR-IOV cards, a stock kernel, libvirt, in a QEMU guest
 	$(RUN) python -m lab.needs
-	$(RUN) pytest tests/lab
+	$(RUN) --extra host pytest tests/lab
 
 demo:  ## the two-network scenario, narrated and checked
 	@$(UV) run --quiet --locked --no-dev python -m trunkline.demo

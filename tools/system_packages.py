@@ -75,6 +75,7 @@ NEEDS = (
         "the guests; they are emulated, KVM is not needed",
         lambda: has_program("qemu-system-x86_64"),
     ),
+    Need("xorriso", "makes guests' config drives", lambda: has_program("xorriso")),
     Need("qemu-utils", "qemu-img, which makes their disks", lambda: has_program("qemu-img")),
 )
 

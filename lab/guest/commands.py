@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 ADDRESS_OPTION = "lab.commands="  # On the kernel's command line.
-PRELOADED = ("pyroute2", "libvirt", "lxml.etree", "msgspec")
+PRELOADED = ("pyroute2", "libvirt", "lxml.etree", "msgspec", "tests.lab.kernel_inside")
 CHUNK_BYTES = 65536
 
 

@@ -13,7 +13,7 @@ from trunkline.reconcile.desired import ImageSource
 from trunkline.reconcile.interfaces import HostNews, HostRefused
 from trunkline.reconcile.observed import DiskState
 from trunkline.reconcile.report import ServerCondition
-from trunkline.reconcile.steps import MakeDisk
+from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 IMAGE = ImageSource(id=ImageId("x"), sha512="ab" * 64, size_bytes=1, disk_format="raw")
 
@@ -23,6 +23,7 @@ class SlowStorage:
 
     def __init__(self) -> None:
         self.asked: list[MakeDisk] = []
+        self.drives: list[str] = []
         self.states: dict[ServerId, DiskState] = {}
         self._failed: dict[ServerId, HostRefused] = {}
         self._news = HostNews()
@@ -36,6 +37,9 @@ class SlowStorage:
             raise failed
         self.asked.append(step)
         self.states[step.server_id] = DiskState(is_ready=False, doing="image x is being fetched")
+
+    def write_config_drive(self, step: WriteConfigDrive) -> None:
+        self.drives.append(step.name)
 
     def delete(self, server_id: ServerId) -> None:
         self.states.pop(server_id, None)

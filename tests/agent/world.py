@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -153,9 +154,11 @@ class World:
         machine: Machine | None = None,
         limits: Limits | None = None,
         watched: bool = True,
+        vf_counts: Mapping[PciAddress, int] | None = None,
     ) -> None:
         self.directory = directory
         self.limits = limits
+        self.vf_counts = vf_counts or {}  # How many VFs PFs are to have that have none.
         self.watched = watched  # Whether agents are told of what changes.
         self.machine = machine or _a_machine(directory)
         self.control = Control()
@@ -197,6 +200,7 @@ class World:
             vif_types=VIF_TYPES,
             storage=storage,
             watches=(*watches, *(() if storage is None else (storage,))),
+            vf_counts=lambda _: self.vf_counts,
             drift=drift,
         )
         journal = JournalFile(self.journal_path, files or UnsyncedFiles())

@@ -1,149 +1,25 @@
-"""What the agent may rely on from any kernel, with igb's measured behaviour."""
+"""The simulated kernel, held to what igb was seen to do; `tests/lab` holds the real one to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.contract.machines import MACHINES, OTHER_PF, PF, Machine
-from trunkline.domain.device import DeviceKind
-from trunkline.domain.ether import ZERO_MAC, MacAddress
+from tests.contract.kernel_suite import *  # noqa: F403  # the suite: all of its tests
+from tests.contract.machines import OTHER_PF, PF, fake_machine
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.vf import LinkState, VfChange
-from trunkline.reconcile.interfaces import HostRefused
-
-MAC = MacAddress.parse("02:00:00:00:00:0a")
+from trunkline.host.fake_kernel import FakeKernel
 
 
-@pytest.fixture(params=MACHINES)
-def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Machine:
-    return MACHINES[request.param](tmp_path)
+@dataclass(frozen=True)
+class FakeMachine:
+    kernel: FakeKernel
+    pf: PciAddress = PF
+    other_pf: PciAddress = OTHER_PF
 
 
-def errno_of(act: Callable[[], object]) -> str:
-    with pytest.raises(HostRefused) as refused:
-        act()
-    return refused.value.errno_name
-
-
-def test_functions_are_pfs_and_their_vfs_at_the_addresses_igb_gives(machine: Machine) -> None:
-    functions = machine.kernel.functions()
-    assert functions[PF].kind is DeviceKind.PF
-    assert functions[PF].vf_count == 4
-    assert functions[PF].vf_count_max == 7
-    vfs = [each for each in functions.values() if each.pf_address == PF]
-    assert [str(each.address) for each in vfs] == [
-        "0000:05:10.0", "0000:05:10.2", "0000:05:10.4", "0000:05:10.6",
-    ]  # fmt: skip
-    assert [each.vf_index for each in vfs] == [0, 1, 2, 3]
-    assert {each.pf_driver for each in vfs} == {"igb"}
-    assert {each.driver for each in vfs} == {"igbvf"}
-    assert len({each.iommu_group for each in functions.values()}) == len(functions)
-
-
-def test_a_new_vf_has_no_admin_mac_no_vlan_and_no_limits(machine: Machine) -> None:
-    for settings in machine.kernel.vf_settings(PF).values():
-        assert settings.mac == ZERO_MAC
-        assert (settings.vlan_id, settings.vlan_qos) == (0, 0)
-        assert settings.max_tx_rate_mbps == 0
-        assert settings.spoof_check is True
-
-
-def test_what_is_written_is_read_back_and_only_from_that_vf(machine: Machine) -> None:
-    before = machine.kernel.vf_settings(PF)
-    machine.kernel.set_vf(PF, 2, VfChange(mac=MAC, vlan_id=100, vlan_qos=3, spoof_check=False))
-    after = machine.kernel.vf_settings(PF)
-    assert after[2].mac == MAC
-    assert (after[2].vlan_id, after[2].vlan_qos) == (100, 3)
-    assert after[2].spoof_check is False
-    assert {index: each for index, each in after.items() if index != 2} == {
-        index: each for index, each in before.items() if index != 2
-    }
-    assert machine.kernel.vf_settings(OTHER_PF)[2].mac == ZERO_MAC
-
-
-def test_a_change_stops_at_the_first_refused_setting_and_keeps_the_ones_before(
-    machine: Machine,
-) -> None:
-    change = VfChange(mac=MAC, vlan_id=100, vlan_qos=0, link_state=LinkState.ENABLE, trust=True)
-    assert errno_of(lambda: machine.kernel.set_vf(PF, 0, change)) == "EOPNOTSUPP"
-    after = machine.kernel.vf_settings(PF)[0]
-    assert after.mac == MAC  # Before the link state, in the kernel's order.
-    assert after.vlan_id == 100
-    assert after.trust is False  # After it.
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (VfChange(vlan_id=4096, vlan_qos=0), "EINVAL"),
-        (VfChange(min_tx_rate_mbps=10, max_tx_rate_mbps=100), "EINVAL"),
-        (VfChange(min_tx_rate_mbps=0, max_tx_rate_mbps=5000), "EINVAL"),
-        (VfChange(mac=MacAddress.parse("01:00:5e:00:00:01")), "EINVAL"),
-        (VfChange(link_state=LinkState.AUTO), "EOPNOTSUPP"),
-    ],
-)
-def test_igb_refuses_what_it_was_measured_to_refuse(
-    machine: Machine, change: VfChange, expected: str
-) -> None:
-    before = machine.kernel.vf_settings(PF)
-    assert errno_of(lambda: machine.kernel.set_vf(PF, 0, change)) == expected
-    assert machine.kernel.vf_settings(PF) == before
-
-
-def test_igb_accepts_vlan_4095_and_rates_up_to_its_link(machine: Machine) -> None:
-    machine.kernel.set_vf(PF, 0, VfChange(vlan_id=4095, vlan_qos=0))
-    machine.kernel.set_vf(PF, 0, VfChange(min_tx_rate_mbps=0, max_tx_rate_mbps=500))
-    after = machine.kernel.vf_settings(PF)[0]
-    assert after.vlan_id == 4095
-    assert after.max_tx_rate_mbps == 500
-
-
-def test_settings_that_a_driver_lacks_read_as_none(machine: Machine) -> None:
-    settings = machine.kernel.vf_settings(PF)[0]
-    assert settings.link_state is None
-    assert settings.min_tx_rate_mbps is None
-
-
-def test_a_vf_out_of_range_is_einval(machine: Machine) -> None:
-    assert errno_of(lambda: machine.kernel.set_vf(PF, 4, VfChange(mac=MAC))) == "EINVAL"
-
-
-def test_a_pf_that_is_not_there_is_enodev(machine: Machine) -> None:
-    nowhere = PciAddress.parse("0000:ff:00.0")
-    assert errno_of(lambda: machine.kernel.set_vf(nowhere, 0, VfChange(mac=MAC))) == "ENODEV"
-    assert errno_of(lambda: machine.kernel.vf_settings(nowhere)) == "ENODEV"
-    assert errno_of(lambda: machine.kernel.set_vf_count(nowhere, 1)) == "ENODEV"
-
-
-def test_the_vf_count_changes_only_through_zero(machine: Machine) -> None:
-    kernel = machine.kernel
-    assert errno_of(lambda: kernel.set_vf_count(PF, 2)) == "EBUSY"
-    assert errno_of(lambda: kernel.set_vf_count(PF, 8)) == "ERANGE"
-    kernel.set_vf_count(PF, 4)  # The same again is no change.
-    kernel.set_vf(PF, 0, VfChange(mac=MAC))
-    kernel.set_vf_count(PF, 0)
-    assert kernel.vf_settings(PF) == {}
-    assert not [each for each in kernel.functions().values() if each.pf_address == PF]
-    kernel.set_vf_count(PF, 2)
-    assert {index: each.mac for index, each in kernel.vf_settings(PF).items()} == {
-        0: ZERO_MAC,
-        1: ZERO_MAC,
-    }
-
-
-def test_a_netdev_can_be_renamed_to_a_free_name_of_15_bytes(machine: Machine) -> None:
-    kernel = machine.kernel
-    vf = PciAddress.parse("0000:05:10.2")
-    old = kernel.functions()[vf].ifname
-    assert old is not None
-    kernel.rename_netdev(old, "tl0123456789ab")
-    assert kernel.functions()[vf].ifname == "tl0123456789ab"
-    assert errno_of(lambda: kernel.rename_netdev(old, "other")) == "ENODEV"
-    assert errno_of(lambda: kernel.rename_netdev("tl0123456789ab", "eth3")) == "EEXIST"
-    for bad in ("sixteen-bytes-xx", "", ".", "a/b", "a b"):
-        assert errno_of(lambda bad=bad: kernel.rename_netdev("tl0123456789ab", bad)) == "EINVAL"  # type: ignore[misc]  # mypy can't infer lambdas with defaults
-    kernel.rename_netdev("tl0123456789ab", old)
-    assert kernel.functions()[vf].ifname == old
+@pytest.fixture
+def machine(tmp_path: Path) -> FakeMachine:
+    return FakeMachine(fake_machine(tmp_path).kernel)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from tests.contract.domains import domain_xml
 from tests.contract.guests import A, LibvirtSite, libvirt_site
+from tests.libvirt.test_storage import Host
+from tests.reconcile.scenes import VIF_TYPES, a_nic, a_server
 from tests.support.libvirtd import PrivateLibvirt
 from tests.support.waiting import wait_until
+from trunkline.domain.ids import ProjectId
+from trunkline.domain.port import VnicType
+from trunkline.reconcile.config_drive import config_drive, file_name
+from trunkline.reconcile.desired import GuestData
+from trunkline.reconcile.domain_xml import DomainOptions, define
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import DomainPower
+from trunkline.reconcile.steps import WriteConfigDrive
 
 
 @pytest.fixture
@@ -111,6 +122,40 @@ def test_a_libvirt_that_is_not_there_is_told_with_the_remedy(
         nowhere.domains()
     assert refused.value.transient
     assert str(tmp_path) in str(refused.value)
+
+
+def test_a_server_starts_as_it_is_defined_with_disk_drive_console_and_nics_in_their_places(
+    site: LibvirtSite, tmp_path: Path
+) -> None:
+    guest = GuestData(hostname="web", project_id=ProjectId("p"), availability_zone="nova")
+    nics = tuple(a_nic(number, None, VnicType.NORMAL, vlan_id=0) for number in range(4))
+    server = replace(a_server(1, *nics), guest=guest, memory_mib=64)
+    host = Host(tmp_path)
+    host.make(server.id, host.service.add(b"an image"))
+    options = DomainOptions(
+        domain_type="qemu",
+        disk_directory=str(host.disks),
+        console_directory=str(tmp_path),
+        has_config_drives=True,
+    )
+    files, name = config_drive(server), file_name(server)
+    assert files is not None
+    assert name is not None
+    step = WriteConfigDrive(server_id=server.id, name=name, files=files)
+    host.storage.write_config_drive(step)
+    site.hypervisor.define(define(server, VIF_TYPES, options).xml)
+    site.hypervisor.start_paused(server.id)
+    live = etree.fromstring(site.libvirtd.virsh("dumpxml", server.id).stdout)
+    told = json.loads(files["openstack/latest/meta_data.json"])["devices"]
+    buses = {}
+    for interface in live.findall("devices/interface"):
+        mac, address = interface.find("mac"), interface.find("address")
+        assert mac is not None
+        assert address is not None
+        buses[mac.get("address")] = address.get("bus")
+    assert buses == {device["mac"]: f"0x{device['address'][5:7]}" for device in told}
+    assert site.hypervisor.domains()[server.id].power is DomainPower.PAUSED
+    assert (tmp_path / f"{server.id}.log").exists()
 
 
 def test_what_the_schema_does_not_know_is_refused_and_not_ignored(site: LibvirtSite) -> None:

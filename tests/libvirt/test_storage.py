@@ -21,7 +21,7 @@ from trunkline.host.libvirt.storage import LibvirtStorage
 from trunkline.reconcile.desired import ImageSource
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import DiskState
-from trunkline.reconcile.steps import MakeDisk
+from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 pytestmark = pytest.mark.system
 
@@ -317,3 +317,33 @@ def test_nobody_but_qemu_and_the_agent_can_list_disks(host: Host) -> None:
     assert host.disks.stat().st_mode & 0o777 == 0o711
     assert host.images.stat().st_mode & 0o777 == 0o711
     assert host.make(A, None).stat().st_mode & 0o777 == 0o600
+
+
+def a_drive(name: str, words: bytes = b"words") -> WriteConfigDrive:
+    files = {"openstack/latest/meta_data.json": b"{}", "openstack/latest/user_data": words}
+    return WriteConfigDrive(server_id=A, name=f"{A}.{name}.iso", files=files)
+
+
+def test_a_config_drive_holds_its_files_under_the_label_that_guests_look_for(
+    host: Host, tmp_path: Path
+) -> None:
+    host.storage.write_config_drive(a_drive("one", bytes(range(256))))
+    image, out = host.disks / f"{A}.one.iso", tmp_path / "out"
+    done = subprocess.run(
+        ["xorriso", "-osirrox", "on", "-indev", f"stdio:{image}", "-extract", "/", out],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "config-2" in done.stdout + done.stderr
+    assert (out / "openstack/latest/user_data").read_bytes() == bytes(range(256))
+    assert (out / "openstack/latest/meta_data.json").read_bytes() == b"{}"
+    assert image.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_config_drive_takes_the_place_of_the_old_one_and_of_no_disk(host: Host) -> None:
+    host.make(A, None)
+    for name in ("one", "two", "two"):
+        host.storage.write_config_drive(a_drive(name))
+    assert {path.name for path in host.disks.iterdir()} == {f"{A}.qcow2", f"{A}.two.iso"}
+    assert host.storage.disks() == {A: READY}
+    host.storage.delete(A)
+    assert list(host.disks.iterdir()) == []

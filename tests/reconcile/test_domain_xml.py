@@ -57,6 +57,7 @@ def nics(draw: st.DrawFn) -> tuple[NicConfig, ...]:
     numa_node=st.sampled_from(
         [None, GuestNode(number=0, cpus="0-7,16-23"), GuestNode(number=1023, cpus="")]
     ),
+    consoles=st.sampled_from([None, "/var/log/trunkline/consoles"]),
 )
 def test_domains_are_valid_under_libvirts_schema_and_always_the_same(
     libvirt_domain_schema: LibvirtSchema,
@@ -65,9 +66,10 @@ def test_domains_are_valid_under_libvirts_schema_and_always_the_same(
     domain_type: str,
     disk_gib: int,
     numa_node: GuestNode | None,
+    consoles: str | None,
 ) -> None:
     server = replace(a_server(1, *nics), name=name, disk_gib=disk_gib, numa_node=numa_node)
-    options = DomainOptions(domain_type=domain_type)
+    options = DomainOptions(domain_type=domain_type, console_directory=consoles)
     made = define(server, VIF_TYPES, options)
     libvirt_domain_schema.check(made.xml)
     assert define(server, VIF_TYPES, options) == made

@@ -208,7 +208,7 @@ def test_a_database_error_of_one_use_case_does_not_touch_the_others(sqlite_store
     assert kept(sqlite_store, "a", "b", "c") == ["a", "c"]
 
 
-def test_those_beside_one_that_fails_run_again_if_it_has_written(sqlite_store: Store) -> None:
+def test_a_batch_runs_again_if_one_of_it_fails_that_has_written(sqlite_store: Store) -> None:
     seen: list[str] = []
 
     def watched(use_case: Callable[[Transaction], str], name: str) -> Callable[[Transaction], str]:
@@ -238,9 +238,27 @@ def test_those_beside_one_that_fails_run_again_if_it_has_written(sqlite_store: S
     )  # fmt: skip
     assert seen == [
         "run c", "run x", "rollback x", "rollback c",
-        "run c", "run y", "rollback y", "run d", "commit c", "commit d",
+        "run c", "run x", "rollback x", "run y", "rollback y", "run d", "commit c", "commit d",
     ]  # fmt: skip
     assert kept(sqlite_store, "a", "b", "c", "d", "x", "y") == ["a", "b", "c", "d"]
+
+
+def test_one_that_failed_by_what_came_to_nothing_does_not_fail(sqlite_store: Store) -> None:
+    runs: list[str] = []
+
+    def takes_the_last_once(tx: Transaction) -> str:
+        runs.append("first")
+        return put("last" if len(runs) == 1 else "another")(tx)
+
+    def needs_the_last(tx: Transaction) -> str:
+        put("begun")(tx)
+        if tx.settings.find("last") is not None:
+            raise NotFound("setting", "last")
+        return put("last")(tx)
+
+    answers = in_one_batch(sqlite_store, takes_the_last_once, needs_the_last)
+    assert [future.exception() for future in answers] == [None, None]
+    assert kept(sqlite_store, "last", "another", "begun") == ["last", "another", "begun"]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +269,7 @@ def test_those_beside_one_that_fails_run_again_if_it_has_written(sqlite_store: S
         ("ROLLBACK", True, ["x", "a"]),
         ("SAVEPOINT", True, ["x", "a"]),
         ("RELEASE", True, ["x", "a", "a"]),
-        ("COMMIT", True, ["x", "a", "b", "a"]),
+        ("COMMIT", True, ["x", "a", "x", "b", "a"]),
     ],
 )
 def test_a_batch_that_cannot_be_committed_keeps_nothing_and_answers_everybody(

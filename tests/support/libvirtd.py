@@ -38,6 +38,7 @@ for each in passwd group; do
     mount --bind "$1/$each" /etc/$each
 done
 cp "$1/qemu.conf" /etc/libvirt/qemu.conf
+mount -t sysfs sysfs /sys
 ip link set lo up
 echo ready
 exec >/dev/null  # As the first process of its namespace it buries what others leave: bash does.

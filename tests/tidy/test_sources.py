@@ -178,3 +178,10 @@ def test_every_module_is_imported_or_an_entry_point() -> None:
         and module_name(path) not in reached | set(started)
     ]
     assert not forgotten
+
+
+def test_migrations_follow_each_other_one_by_one() -> None:
+    """Two that were written side by side take the same number, and no database opens any more."""
+    folder = REPOSITORY / "src/trunkline/store/migrations/versions"
+    numbers = [path.name[:4] for path in sorted(folder.glob("[0-9]*.py"))]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]

@@ -38,6 +38,7 @@ from trunkline.reconcile.steps import (
     Step,
     StorageStep,
     Undefine,
+    WriteConfigDrive,
     differences,
 )
 
@@ -134,6 +135,8 @@ def _store_files(step: StorageStep, storage: Storage) -> None:
     match step:
         case MakeDisk():
             storage.make_disk(step)
+        case WriteConfigDrive():
+            storage.write_config_drive(step)
         case DeleteDisk(server_id):
             storage.delete(server_id)
         case _:
@@ -174,9 +177,16 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             kernel.set_pf_address(ifname, mac, present=present)
         case ReadBackTap() | ReadBackUplink() | ReadBackPfAddress():
             _read_back_bridge(step, kernel)
-        case RememberEpoch() | RememberOriginal() | ForgetOriginal():
-            raise AssertionError("the journal is neither kernel nor hypervisor")
-        case RememberAddition() | ForgetAddition() | MakeDisk() | DeleteDisk():
+        case (
+            RememberEpoch()
+            | RememberOriginal()
+            | ForgetOriginal()
+            | RememberAddition()
+            | ForgetAddition()
+            | MakeDisk()
+            | DeleteDisk()
+            | WriteConfigDrive()
+        ):
             raise AssertionError("neither journal nor files are kernel or hypervisor")
         case _:
             assert_never(step)

@@ -8,7 +8,7 @@ be lost at any moment: a new agent reads everything again and goes on.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -28,6 +28,7 @@ from trunkline.agent.standing import Standing
 from trunkline.agent.transport import Transport, TransportFailed
 from trunkline.agent.unread import Unread
 from trunkline.domain.clock import IdSource
+from trunkline.domain.device import PciFunction
 from trunkline.domain.errors import TrunklineError
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName, ServerId
@@ -40,6 +41,8 @@ from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftPolicy
 from trunkline.reconcile.steps import DefineDomain
 from trunkline.vif.registry import VifRegistry
+
+VfCounts = Callable[[Mapping[PciAddress, PciFunction]], Mapping[PciAddress, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class AgentHost:
     vif_types: VifRegistry
     options: DomainOptions = field(default_factory=DomainOptions)
     storage: Storage | None = None  # None: guests have no disks (simulated hosts).
+    vf_counts: VfCounts = lambda _: {}  # How many VFs PFs are to have that have none.
     watches: tuple[HostWatch, ...] = ()  # Without any, all is found by looking at times.
     drift: DriftPolicy = DriftPolicy.REPAIR
 
@@ -236,6 +240,7 @@ class Agent:
             vif_types=host.vif_types,
             options=host.options,
             failed=self._standing.undo,
+            vf_counts=host.vf_counts(around.functions),
         )
 
     def _note_boot(self, around: Surroundings) -> None:

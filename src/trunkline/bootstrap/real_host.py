@@ -16,7 +16,7 @@ from trunkline.agent.loop import AgentHost
 from trunkline.bootstrap.compute_config import ComputeConfig, GivenResources
 from trunkline.cli.context import Failed
 from trunkline.cli.exit_codes import ExitCode
-from trunkline.domain.device_spec import Offering
+from trunkline.domain.device_spec import Offering, vf_counts
 from trunkline.domain.host import HostResources
 from trunkline.domain.numa import with_memory
 from trunkline.host.doctor.services import EXTRA_FIX, ask_helper, ask_libvirt
@@ -104,6 +104,7 @@ def open_real_host(
             hypervisor=hypervisor,
             resources=given(config.resources, resources),
             offer=Offering(config.device_specs),
+            vf_counts=lambda functions: vf_counts(functions, config.device_specs),
             vif_types=vif_types,
             options=DomainOptions(
                 domain_type=config.domain_type,

@@ -12,7 +12,7 @@ from trunkline.agent.limits import Limits
 from trunkline.agent.loop import Agent, AgentHost
 from trunkline.agent.transport import Transport
 from trunkline.bootstrap.real import RandomIds
-from trunkline.domain.device_spec import DeviceSpec, Offering
+from trunkline.domain.device_spec import DeviceSpec, Offering, vf_counts
 from trunkline.domain.host import HostResources
 from trunkline.host.simulated_host import SimulatedHost
 from trunkline.host.simulated_watch import SimulatedWatch
@@ -77,6 +77,7 @@ def simulated_host(
         hypervisor=host.hypervisor,
         resources=resources or host.resources,
         offer=Offering(specs),
+        vf_counts=lambda functions: vf_counts(functions, specs),
         vif_types=vif_types,
         watches=(SimulatedWatch(host.kernel, host.hypervisor),),
         drift=drift,

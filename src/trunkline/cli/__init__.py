@@ -14,12 +14,13 @@ from trunkline.cli.explain import explain
 from trunkline.cli.hosts import host
 from trunkline.cli.networks import network
 from trunkline.cli.pci_flavors import pci_flavor
+from trunkline.cli.pfs import pf
 from trunkline.cli.quotas import quota
 from trunkline.cli.servers import server_commands
 from trunkline.cli.verify import verify
 from trunkline.cli.what_if import what_if
 
 commands: Final[list[click.Command]] = [
-    host, device, network, pci_flavor, server_commands, explain, capacity, defrag, events, quota,
-    verify, what_if,
+    host, device, pf, network, pci_flavor, server_commands, explain, capacity, defrag, events,
+    quota, verify, what_if,
 ]  # fmt: skip

@@ -67,6 +67,11 @@ class TrunklineApi:
         change = HostChange(enabled=enabled, reason=reason)
         return self._session.call("PATCH", f"/hosts/{_segment(name)}", HostItem, body=change)
 
+    def rekey_pf(self, host: str, address: str, to: str) -> None:
+        """Say where a PF is now that is in doubt."""
+        path = f"{PREFIX}/hosts/{_segment(host)}/pfs/{_segment(address)}/rekey"
+        self._session.send("POST", path, body={"to": to})
+
     def create_enrolment_token(self, body: EnrolmentTokenBody) -> EnrolmentTokenAnswer:
         """Make a token that lets one host enrol, once; its text is told here only."""
         return self._session.call("POST", "/enrolment-tokens", EnrolmentTokenAnswer, body=body)

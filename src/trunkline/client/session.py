@@ -61,9 +61,10 @@ class Session:
         reply = self._send(method, target, None if body is None else encode(body))
         return read_answer(reply, type_, self.url)
 
-    def send(self, method: str, target: str) -> None:
+    def send(self, method: str, target: str, *, body: object | None = None) -> None:
         """Send a request that is answered without a body; raises as `call` does."""
-        raise_for_error(self._send(method, target, None), self.url)
+        encoded = None if body is None else encode(body)
+        raise_for_error(self._send(method, target, encoded), self.url)
 
     def _send(self, method: str, target: str, body: bytes | None) -> Reply:
         fresh = self._token is None

@@ -20,13 +20,17 @@ from trunkline.domain.ids import (
     PortId,
     SegmentId,
     ServerId,
+    SubnetId,
 )
-from trunkline.domain.network import Network, Segment
-from trunkline.domain.port import Port, logical_device_name
+from trunkline.domain.network import Network, Segment, Subnet
+from trunkline.domain.pf_identity import PfIdentity
+from trunkline.domain.port import FixedIp, Port, logical_device_name
 from trunkline.domain.qos import QosPolicy
-from trunkline.domain.server import Server
+from trunkline.domain.server import ZONE, Server
 from trunkline.domain.vf import LinkState
 from trunkline.reconcile.desired import (
+    GuestAddress,
+    GuestData,
     GuestNode,
     HeldDevice,
     HostConfig,
@@ -55,15 +59,20 @@ def _config(tx: Transaction, host: Host) -> HostConfig:
     networks = tx.networks.get_many({port.network_id for port in ports.values()}) if ports else []
     allocations = {a.device_id: a for a in tx.allocations.of_host(host.id)}
     devices = tx.devices.get_many(allocations)
+    pfs = devices | tx.devices.get_many({each.pf_id for each in devices.values() if each.pf_id})
     policies = policies_of(tx, ports.values(), {network.id: network for network in networks})
     images = _images(tx, servers)
-    rows = _Rows(host, bindings, ports, networks, allocations, devices, policies, images)
+    subnet_ids = {fixed.subnet_id for port in ports.values() for fixed in port.fixed_ips}
+    subnets = tx.subnets.get_many(subnet_ids)
+    rows = _Rows(
+        host, bindings, ports, networks, allocations, devices, pfs, policies, images, subnets
+    )
     return HostConfig(
         host=host.name,
         generation=host.generation,
         servers=tuple(_server_config(server, rows) for server in servers),
         releases=tuple(
-            _held(devices[device_id], allocation)
+            _held(devices[device_id], allocation, rows)
             for device_id, allocation in sorted(allocations.items())
             if allocation.state in (AllocationState.RELEASING, AllocationState.QUARANTINED)
         ),
@@ -81,16 +90,20 @@ class _Rows:
         networks: list[Network],
         allocations: Mapping[DeviceId, Allocation],
         devices: Mapping[DeviceId, DeviceRecord],
+        pfs: Mapping[DeviceId, DeviceRecord],
         policies: Mapping[PortId, QosPolicy],
         images: Mapping[ImageId, ImageSource],
+        subnets: Mapping[SubnetId, Subnet],
     ) -> None:
         self.host = host
         self.bindings = bindings
         self.ports = ports
         self.allocations = allocations
         self.devices = devices
+        self.pfs = pfs
         self.policies = policies
         self.images = images
+        self.subnets = subnets
         # What servers have besides NICs. By address, so that a guest finds them in their places.
         self.given: dict[ServerId, list[Allocation]] = defaultdict(list)
         for device_id in sorted(devices, key=lambda each: devices[each].device.function.address):
@@ -120,10 +133,18 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
             if port_id in rows.bindings
         ),
         devices=tuple(
-            _held(rows.devices[allocation.device_id], allocation)
+            _held(rows.devices[allocation.device_id], allocation, rows)
             for allocation in rows.given.get(server.id, ())
         ),
         numa_node=_guest_node(server, rows.host),
+        guest=GuestData(
+            hostname=server.hostname,
+            project_id=server.project_id,
+            availability_zone=ZONE,
+            launch_index=server.launch_index,
+            metadata=server.metadata,
+            user_data=server.user_data,
+        ),
     )
 
 
@@ -153,7 +174,7 @@ def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:
     device, least, most = None, None, None
     if binding.device_id is not None:
         allocation = rows.allocations[binding.device_id]
-        device = _held(rows.devices[binding.device_id], allocation)
+        device = _held(rows.devices[binding.device_id], allocation, rows)
         if device.kind is DeviceKind.VF:
             # Said of every VF, none being 0: else a limit would outlive its rule.
             least = allocation.guarantee.egress_mbps
@@ -176,15 +197,31 @@ def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:
         max_tx_rate_mbps=most,
         bridge=bridge_of(segment, rows.host) if device is None else None,
         mtu=rows.networks[port.network_id].mtu,
+        addresses=tuple(_address(fixed, rows.subnets[fixed.subnet_id]) for fixed in port.fixed_ips),
     )
 
 
-def _held(record: DeviceRecord, allocation: Allocation) -> HeldDevice:
+def _address(fixed: FixedIp, subnet: Subnet) -> GuestAddress:
+    return GuestAddress(
+        ip_address=fixed.ip_address,
+        prefix_length=subnet.cidr.prefixlen,
+        network_id=subnet.network_id,
+        gateway=None if subnet.gateway_ip is None else str(subnet.gateway_ip),
+        dns=subnet.dns_nameservers,
+        routes=subnet.host_routes,
+    )
+
+
+def _held(record: DeviceRecord, allocation: Allocation, rows: _Rows) -> HeldDevice:
     function = record.device.function
+    pf = rows.pfs.get(record.ref.kin_id)
     return HeldDevice(
         address=function.address,
         kind=function.kind,
         epoch=allocation.epoch,
         pf_address=function.pf_address,
         vf_index=function.vf_index,
+        pf=None
+        if pf is None or pf.kind is not DeviceKind.PF
+        else PfIdentity.of(pf.device.function),
     )

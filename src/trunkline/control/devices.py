@@ -5,7 +5,7 @@ from __future__ import annotations
 from trunkline.control.access import require_admin
 from trunkline.control.services import Services
 from trunkline.control.views import DeviceView
-from trunkline.domain.device import DeviceKind, service_problem
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.identity import Caller
 from trunkline.domain.listing import ListQuery
 from trunkline.store.transaction import Transaction
@@ -38,7 +38,7 @@ def list_devices(svc: Services, caller: Caller, query: ListQuery) -> list[Device
                 pf_given_away=record.pf_id is not None and pfs[record.pf_id].held_whole,
                 vfs_held=record.vfs_held,
                 bandwidth=bandwidths.get(record.id),
-                problem=service_problem(pfs.get(record.ref.kin_id, record).device.function),
+                problem=pfs.get(record.ref.kin_id, record).problem,
             )
             for record in records
         ]

@@ -13,6 +13,7 @@ from dataclasses import replace
 from trunkline.control import audit
 from trunkline.control.audit import Actor
 from trunkline.control.pf_service import is_of_service_alone, service_changes, tell_of_service
+from trunkline.control.rekeying import rekey
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceKind, OfferedDevice
 from trunkline.domain.host import Host
@@ -34,8 +35,9 @@ def take_inventory(
     tx: Transaction, svc: Services, actor: Actor, host: Host, offered: Sequence[OfferedDevice]
 ) -> InventoryNews:
     """Bring the store's devices of `host` in line with what is on offer; say what has changed."""
-    known = {record.device.function.address: record for record in tx.devices.of_host(host.id)}
-    wanted = {device.function.address: device for device in offered}
+    rekeyed = rekey(tx, svc, actor, host, offered)
+    host, known = rekeyed.host, rekeyed.known
+    wanted = {device.function.address: device for device in rekeyed.offered}
     owned = {allocation.device_id for allocation in tx.allocations.of_host(host.id)}
     gone = {
         address: record
@@ -67,12 +69,13 @@ def take_inventory(
     if any(record.id in owned and record.kind is DeviceKind.VF for record in changed):
         # A VF that is held may have been put below a PF that was not on the list before.
         tx.devices.recount_held(host.id)
-    if not (new or changed or gone):
+    if not (new or changed or gone or rekeyed.has_changed):
         return InventoryNews.NONE
     pairs = [(known.get(record.device.function.address), record) for record in (*new, *changed)]
     service = service_changes(pairs)
     tell_of_service(tx, svc, actor, host, service)
-    if not gone and all(before and is_of_service_alone(before, now) for before, now in pairs):
+    service_alone = not gone and not rekeyed.has_changed
+    if service_alone and all(before and is_of_service_alone(before, now) for before, now in pairs):
         tx.pools.put(host.id, tx.devices.of_host(host.id))
         svc.fleet.note_service(tx, host.id, {each.pf.id: each.problem for each in service})
         return InventoryNews.SERVICE
@@ -122,6 +125,10 @@ def _record(
     known: DeviceRecord | None,
 ) -> DeviceRecord:
     pf_address = device.function.pf_address
+    if known is not None and device.function.mac is None and known.device.function.mac is not None:
+        # A PF in a guest has no netdev to read its MAC from. It is the same PF: that was looked at.
+        function = replace(device.function, mac=known.device.function.mac)
+        device = replace(device, function=function)
     return DeviceRecord(
         id=ids[device.function.address],
         host_id=host.id,

@@ -208,6 +208,7 @@ class _Intake:
         self._raise_generation(host)
         if not found.record.offered:  # Taken off offer while it was held.
             forget_withdrawn(self._tx, host)
+            self._send_all = True  # What had to wait for that, as another card in its place.
             self._svc.fleet.reload_after(self._tx, host.id)
         # Its VFs are to be seen again: whether they are on the list nobody could tell till now.
         self._send_all |= found.record.kind is DeviceKind.PF

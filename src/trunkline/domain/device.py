@@ -13,6 +13,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf_capabilities import capability_attributes
 
 PHYSICAL_NETWORK_TAG = "physical_network"
+VFS_MAX = 2**16 - 1  # TotalVFs is a 16-bit register.
 SWITCH_TAG = "switch"  # The top-of-rack switch at the other end of the cable.
 VFIO_DRIVER = "vfio-pci"  # What a function is bound to while a guest has it.
 
@@ -47,6 +48,8 @@ class PciFunction:
     fault: str = ""  # PF only: why its driver can't be used; empty: nothing is known to be wrong.
     serial: str | None = None  # PF only: the card's serial number (PCI VPD).
     pf_driver: str | None = None  # The driver whose VF operations apply: the PF's own, or its PF's.
+    # What that driver was seen to set for VFs, by `capability_names`. None: it was not tried.
+    pf_can: tuple[str, ...] | None = None
 
 
 def service_problem(pf: PciFunction) -> str:
@@ -108,5 +111,5 @@ def device_attributes(device: OfferedDevice) -> dict[str, str]:
     if function.pf_driver is not None:
         facts["driver"] = function.pf_driver
     if function.kind is DeviceKind.VF:
-        facts |= capability_attributes(function.pf_driver)
+        facts |= capability_attributes(function.pf_driver, function.pf_can)
     return facts | {f"e.{key}": value for key, value in device.tags.items()}

@@ -11,6 +11,8 @@ means every PF and VF that it matches, and the VFs of each PF that it matches. `
 it mean VFs only, `offer = "pf"` only PFs (for `direct-physical`). With `exclude = true` it takes
 what it matches, and the VFs of that, off offer.
 
+`vf_count` says how many VFs each PF that the spec matches is to have.
+
 `egress_mbps` and `ingress_mbps` say what each PF that the spec matches can guarantee to NICs in
 all, whatever the spec puts on offer.
 
@@ -88,6 +90,7 @@ class DeviceSpec:
     exclude: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)  # Without the `e.` prefix.
     bandwidth: Bandwidth = NOT_ACCOUNTED  # Of each PF that it matches itself.
+    vf_count: int | None = None  # How many VFs each such PF is to have; None: what it has.
 
     def matches(self, function: PciFunction) -> bool:
         """Say whether every condition holds for the function itself."""
@@ -241,6 +244,20 @@ def contradictions(
         if problem is not None:
             faults.setdefault((pf or function).address, problem)
     return tuple(faults.values())
+
+
+def vf_counts(
+    functions: Mapping[PciAddress, PciFunction], specs: Sequence[DeviceSpec]
+) -> dict[PciAddress, int]:
+    """Return how many VFs PFs are to have, of which a spec says it; no more than they can."""
+    found = {}
+    for address, function in functions.items():
+        if function.kind is DeviceKind.PF:
+            said = (spec.vf_count for spec in specs if spec.matches(function))
+            count = next((count for count in said if count is not None), None)
+            if count is not None:
+                found[address] = min(count, function.vf_count_max)
+    return found
 
 
 def _differently_cabled(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from trunkline.domain.bandwidth import Bandwidth
-from trunkline.domain.device import PHYSICAL_NETWORK_TAG, SWITCH_TAG, DeviceKind
+from trunkline.domain.device import PHYSICAL_NETWORK_TAG, SWITCH_TAG, VFS_MAX, DeviceKind
 from trunkline.domain.device_spec import AddressPattern, DeviceSpec, Offer, glob_regex
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.host import COUNT_MAX
@@ -23,6 +23,7 @@ _KEYS = (
     "tags",
     "egress_mbps",
     "ingress_mbps",
+    "vf_count",
     "offer",
     "exclude",
 )
@@ -104,6 +105,7 @@ class _Reader:
             bandwidth=Bandwidth(
                 egress_mbps=self._mbps("egress_mbps"), ingress_mbps=self._mbps("ingress_mbps")
             ),
+            vf_count=self._vf_count(),
         )
 
     def _fault(self, key: str, problem: str) -> None:
@@ -215,7 +217,7 @@ class _Reader:
             self._fault("exclude", f"expected true or false, found {value!r}")
             return False
         if value:
-            for key in (*_CABLE_TAGS, *_BANDWIDTHS, "tags", "offer"):
+            for key in (*_CABLE_TAGS, *_BANDWIDTHS, "vf_count", "tags", "offer"):
                 if key in self._table:
                     self._fault(key, "has no meaning for what is excluded; remove it")
         return value
@@ -228,6 +230,17 @@ class _Reader:
             self._fault(key, "has no meaning for plain functions; remove it")
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= COUNT_MAX:
             self._fault(key, f"expected a whole number of Mbit/s from 1, found {value!r:.80}")
+            return None
+        return value
+
+    def _vf_count(self) -> int | None:
+        value = self._table.get("vf_count")
+        if value is None:
+            return None
+        if self._table.get("offer") in (Offer.PF.value, Offer.PLAIN.value):
+            self._fault("vf_count", "has no meaning where no VFs are on offer; remove it")
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= VFS_MAX:
+            self._fault("vf_count", f"expected 1 to {VFS_MAX}, found {value!r:.80}")
             return None
         return value
 

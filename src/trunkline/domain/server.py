@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+from typing import Final
 
 from trunkline.domain.host import HostUse
 from trunkline.domain.ids import FlavorId, HostId, ImageId, PortId, ProjectId, ServerId, UserId
@@ -14,6 +15,8 @@ from trunkline.domain.nic_rules import NicRule, NumaPolicy
 from trunkline.domain.numa import NumaUse
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.state_machine import StateMachine
+
+ZONE: Final = "nova"  # The only availability zone; clients expect Nova's default name.
 
 
 class ServerState(enum.Enum):

@@ -1,5 +1,7 @@
 """Which VF settings a PF driver can honour: for placement to demand, and for agents to leave out.
 
+An agent tries a driver out, once, and tells; the table here stands in for what was not tried.
+
 Facts from the drivers of Linux 6.1, each with the function that decides it; igb's also measured
 on kernels 6.1 and 6.12. What exactly a driver refuses, and with which errno, is in
 `host/drivers.toml`.
@@ -7,6 +9,7 @@ on kernels 6.1 and 6.12. What exactly a driver refuses, and with which errno, is
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -80,34 +83,43 @@ _CAPABILITIES: Final[Mapping[str, VfCapabilities]] = MappingProxyType(
 NOTHING: Final = VfCapabilities()
 
 
-def _attributes(able: VfCapabilities) -> Mapping[str, str]:
-    return MappingProxyType(
-        {
-            f"can.{name}": "true"
-            for name, can in (
-                ("link_state", able.link_states == _ALL),
-                ("max_tx_rate", able.max_tx_rate),
-                ("min_tx_rate", able.min_tx_rate),
-                ("spoof_check", able.spoof_check),
-                ("trust", able.trust),
-                ("vlan_qos", able.vlan_qos),
-            )
-            if can
-        }
+def capability_names(able: VfCapabilities) -> tuple[str, ...]:
+    """Name what can be set, as demands name it. Able to set the link state: to all its values."""
+    return tuple(
+        name
+        for name, can in (
+            ("link_state", able.link_states == _ALL),
+            ("max_tx_rate", able.max_tx_rate),
+            ("min_tx_rate", able.min_tx_rate),
+            ("spoof_check", able.spoof_check),
+            ("trust", able.trust),
+            ("vlan_qos", able.vlan_qos),
+        )
+        if can
     )
 
 
-_ATTRIBUTES: Final = {driver: _attributes(able) for driver, able in _CAPABILITIES.items()}
-_NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
+_NAMES: Final = {driver: capability_names(able) for driver, able in _CAPABILITIES.items()}
 
 
-def capability_attributes(pf_driver: str | None) -> Mapping[str, str]:
-    """Return what `pf_driver` can set for its VFs as attributes that demands match on.
+def capability_attributes(
+    pf_driver: str | None, seen: tuple[str, ...] | None = None
+) -> Mapping[str, str]:
+    """Return what a PF can set for its VFs as attributes that demands match on.
 
-    ``can.NAME`` is ``true``, or missing: of a driver not known here nothing is promised. Able to
-    set the link state is who can set all of its values.
+    Args:
+        pf_driver: Its driver; of one not known here nothing is promised.
+        seen: Names of what it was seen to do, if that was tried; then nothing else counts.
+
+    Returns:
+        ``can.NAME`` is ``true``, or missing.
     """
-    return _ATTRIBUTES.get(pf_driver or "", _NO_ATTRIBUTES)
+    return _as_attributes(_NAMES.get(pf_driver or "", ()) if seen is None else seen)
+
+
+@functools.lru_cache(maxsize=256)
+def _as_attributes(names: tuple[str, ...]) -> Mapping[str, str]:
+    return MappingProxyType({f"can.{name}": "true" for name in names})
 
 
 def vf_capabilities(pf_driver: str | None) -> VfCapabilities:

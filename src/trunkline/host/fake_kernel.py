@@ -267,6 +267,14 @@ class FakeKernel:
             machine.find_pf(held.state, pf).link_up = up
             held.save()
 
+    def swap_cards(self, one: PciAddress, other: PciAddress) -> None:
+        """Put each of two cards, of one PF each, into the other's slot; then `reboot`."""
+        with self._file.held() as held:
+            first, second = machine.find_pf(held.state, one), machine.find_pf(held.state, other)
+            first.address, second.address = second.address, first.address
+            first.iommu_group, second.iommu_group = second.iommu_group, first.iommu_group
+            held.save()
+
     def reboot(self) -> None:
         """Boot the machine again: VF settings and names are lost, VF counts as configured."""
         with self._file.held() as held:

@@ -6,12 +6,15 @@ may be given the same value again, or a newer one at any moment, and only ever c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.ids import HostName, ImageId, PortId, ServerId
+from trunkline.domain.ids import HostName, ImageId, NetworkId, PortId, ProjectId, ServerId
+from trunkline.domain.network import HostRoute
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import LinkState
@@ -26,6 +29,21 @@ class HeldDevice:
     epoch: int
     pf_address: PciAddress | None  # VF only.
     vf_index: int | None  # VF only; counts from 0.
+    # Of the PF that is meant, with the VF or as itself: another one at its address is not. None:
+    # it is not known.
+    pf: PfIdentity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestAddress:
+    """An IP address of a NIC, with what a guest needs to use it."""
+
+    ip_address: str
+    prefix_length: int
+    network_id: NetworkId
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+    routes: tuple[HostRoute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +65,9 @@ class NicConfig:
     max_tx_rate_mbps: int | None = None
     bridge: str | None = None  # `normal` only.
     mtu: int = 1500
+    # What only the guest is told.
+    addresses: tuple[GuestAddress, ...] = ()
+    tag: str | None = None  # The owner's name for it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +89,18 @@ class ImageSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuestData:
+    """What a guest is told about itself."""
+
+    hostname: str
+    project_id: ProjectId
+    availability_zone: str
+    launch_index: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    user_data: str | None = None  # Base64.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """One server that belongs on this host."""
 
@@ -82,6 +115,7 @@ class ServerConfig:
     nics: tuple[NicConfig, ...]  # In the order in which the guest sees them.
     devices: tuple[HeldDevice, ...] = ()  # Handed over as they are, besides the NICs' own.
     numa_node: GuestNode | None = None  # None: it may be on any, and on several.
+    guest: GuestData | None = None  # None: it gets no config drive.
 
     @property
     def held_devices(self) -> tuple[HeldDevice, ...]:

@@ -11,9 +11,10 @@ from lxml import etree
 from lxml.etree import _Element
 
 from trunkline.domain.pci import PciAddress
+from trunkline.reconcile.config_drive import file_name, guest_address
 from trunkline.reconcile.desired import NicConfig, ServerConfig
 from trunkline.vif.base import VifRequest
-from trunkline.vif.elements import hostdev
+from trunkline.vif.elements import add_pci_address, hostdev
 from trunkline.vif.registry import VifRegistry
 
 METADATA_NAMESPACE: Final = "urn:trunkline:1"
@@ -30,6 +31,8 @@ class DomainOptions:
     domain_type: str = "kvm"  # `qemu` where there is no KVM.
     arch: str = "x86_64"
     disk_directory: str = "/var/lib/trunkline/disks"
+    console_directory: str | None = None  # Where consoles are written to; None: nowhere.
+    has_config_drives: bool = False  # Beside the disks. Simulated hosts have neither.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +95,19 @@ def define(
     devices = etree.SubElement(root, "devices")
     if server.disk_gib:
         devices.append(_disk(f"{options.disk_directory}/{server.id}.qcow2"))
-    for nic in server.nics:
-        vif_type = vif_types.get(nic.vif_type, nic.vnic_type)
-        devices.append(vif_type.interface(vif_request(nic)))
-    for held in server.devices:
-        devices.append(hostdev(held.address))
-    etree.SubElement(etree.SubElement(devices, "console", type="pty"), "target", type="serial")
+    drive = file_name(server) if options.has_config_drives else None
+    if drive is not None:
+        devices.append(_cdrom(f"{options.disk_directory}/{drive}"))
+    given = [
+        vif_types.get(nic.vif_type, nic.vnic_type).interface(vif_request(nic))
+        for nic in server.nics
+    ]
+    given += [hostdev(held.address) for held in server.devices]
+    for number, element in enumerate(given):
+        # Said, so that a guest finds each in the same place on every host, and can be told where.
+        add_pci_address(element, guest_address(number)).set("type", "pci")
+        devices.append(element)
+    devices.append(_console(server, options))
     # vfio pins all of a guest's memory, so there is nothing for a balloon to give back.
     pinned = bool(server.held_devices)
     etree.SubElement(devices, "memballoon", model="none" if pinned else "virtio")
@@ -147,11 +157,30 @@ def _add(parent: _Element, tag: str, text: str) -> _Element:
     return element
 
 
+def _console(server: ServerConfig, options: DomainOptions) -> _Element:
+    """Return a serial console; what the guest says on it is kept beside it, whoever listens."""
+    console = etree.Element("console", type="pty")
+    if options.console_directory is not None:
+        path = f"{options.console_directory}/{server.id}.log"
+        etree.SubElement(console, "log", file=path, append="on")
+    etree.SubElement(console, "target", type="serial")
+    return console
+
+
 def _disk(path: str) -> _Element:
     disk = etree.Element("disk", type="file", device="disk")
     etree.SubElement(disk, "driver", name="qemu", type="qcow2")
     etree.SubElement(disk, "source", file=path)
     etree.SubElement(disk, "target", dev="vda", bus="virtio")
+    return disk
+
+
+def _cdrom(path: str) -> _Element:
+    disk = etree.Element("disk", type="file", device="cdrom")
+    etree.SubElement(disk, "driver", name="qemu", type="raw")
+    etree.SubElement(disk, "source", file=path)
+    etree.SubElement(disk, "target", dev="sda", bus="sata")
+    etree.SubElement(disk, "readonly")
     return disk
 
 

@@ -18,7 +18,7 @@ from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.reconcile.observed import DiskState, DomainState
-from trunkline.reconcile.steps import MakeDisk
+from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 
 class HostRefused(TrunklineError):
@@ -135,6 +135,10 @@ class Storage(Protocol):
         Raises:
             HostRefused: What was begun by the last such call has failed. The next begins anew.
         """
+        ...
+
+    def write_config_drive(self, step: WriteConfigDrive) -> None:
+        """Write a config drive in place of what the server had. Its guest must not run."""
         ...
 
     def delete(self, server_id: ServerId) -> None:

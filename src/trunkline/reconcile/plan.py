@@ -1,16 +1,17 @@
 """plan(desired, observed): what a host should do next, in a safe order; nothing when they agree.
 
 A plan is made of units. Each belongs to one server or one device; when a step of a unit fails, the
-rest of that unit is not tried, and the other units are. Guests that don't belong here go first,
-then devices are taken back, then servers get theirs.
+rest of that unit is not tried, and the other units are. VFs that are not there yet are made first.
+Guests that don't belong here go, then devices are taken back, then servers get theirs.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
@@ -20,7 +21,16 @@ from trunkline.reconcile.observed import HostState
 from trunkline.reconcile.release import plan_release
 from trunkline.reconcile.report import DriftFact
 from trunkline.reconcile.serve import plan_server
-from trunkline.reconcile.steps import DeleteDisk, Destroy, ReadBack, SetVf, Step, Undefine
+from trunkline.reconcile.steps import (
+    DeleteDisk,
+    Destroy,
+    ReadBack,
+    ReadBackVfCount,
+    SetVf,
+    SetVfCount,
+    Step,
+    Undefine,
+)
 from trunkline.reconcile.taps import plan_leftovers
 from trunkline.reconcile.view import Outcome, Undo, View
 from trunkline.vif.registry import VifRegistry
@@ -45,6 +55,7 @@ class OlderGeneration(TrunklineError):
 class UnitKind(enum.Enum):
     """What a unit is for."""
 
+    MAKE = "make"  # The VFs of a PF that has none.
     REMOVE = "remove"  # A guest that does not belong here, or whose server failed.
     RELEASE = "release"  # A device on its way back to its original state.
     TIDY = "tidy"  # What was added to bridges and PFs for servers, and none needs any more.
@@ -61,7 +72,7 @@ class Unit:
     reason: str = ""  # Of WAITING, REFUSED and FENCED.
     server_id: ServerId | None = None
     server: ServerConfig | None = None  # SERVE only.
-    device: HeldDevice | None = None  # RELEASE only.
+    device: HeldDevice | None = None  # RELEASE; MAKE: the PF.
     devices: frozenset[PciAddress] = frozenset()  # What it touches: a failure stops later units.
     guest_runs: bool = False  # SERVE: the guest was seen running, and may go on.
     drifts: tuple[DriftFact, ...] = ()
@@ -113,6 +124,7 @@ def plan(
     vif_types: VifRegistry,
     options: DomainOptions | None = None,
     failed: Mapping[ServerId, Undo] | None = None,
+    vf_counts: Mapping[PciAddress, int] | None = None,
 ) -> Plan:
     """Return what turns `observed` into `desired`.
 
@@ -124,6 +136,7 @@ def plan(
         options: What the host's domains have in common.
         failed: Servers of `desired` that can't be made so: they are undone, their devices taken
             back as if `desired` released them.
+        vf_counts: How many VFs PFs are to have that have none.
 
     Raises:
         OlderGeneration: The journal has seen a newer generation.
@@ -133,7 +146,8 @@ def plan(
             generation=desired.generation, seen_generation=observed.journal.generation
         )
     view = View.of(desired, observed, vif_types, options or DomainOptions(), failed or {})
-    units = [_removal(view, server_id, undo) for server_id, undo in view.removals.items()]
+    units = [*_makings(view, vf_counts or {})]
+    units += [_removal(view, server_id, undo) for server_id, undo in view.removals.items()]
     units += [_orphan(server_id) for server_id in view.orphans]
     # VFs before PFs: a PF may have to wait for the last of its VFs.
     for device in sorted(view.releases, key=lambda held: (held.vf_index is None, held.address)):
@@ -170,6 +184,31 @@ def _service(view: View, server: ServerConfig) -> Unit:
         guest_runs=verdict.guest_runs,
         drifts=verdict.drifts,
     )
+
+
+def _makings(view: View, vf_counts: Mapping[PciAddress, int]) -> Iterator[Unit]:
+    """Make the VFs of PFs that have none, and that nobody has whole or is to give back.
+
+    A count that is not 0 stays, whatever it is: to change it all VFs would have to go.
+    """
+    for address, count in sorted(vf_counts.items()):
+        pf = view.observed.functions.get(address)
+        if pf is None or not count or pf.vf_count or pf.driver is None or pf.driver != pf.pf_driver:
+            continue
+        held = HeldDevice(
+            address=address, kind=DeviceKind.PF, epoch=0, pf_address=None, vf_index=None
+        )
+        is_released = any(each.address == address for each in view.releases)
+        if address in view.owners or is_released or view.holder(address) is not None:
+            continue
+        yield Unit(
+            kind=UnitKind.MAKE,
+            outcome=Outcome.TO_DO,
+            steps=(SetVfCount(address, count), ReadBackVfCount(address, count)),
+            device=held,
+            devices=frozenset({address}),
+            drifts=(DriftFact(address=address, found=f"has no VFs, not {count}", repaired=False),),
+        )
 
 
 def _removal(view: View, server_id: ServerId, undo: Undo) -> Unit:

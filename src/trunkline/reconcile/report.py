@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Final
 
-from trunkline.domain.device import OfferedDevice
+from trunkline.domain.device import VFS_MAX, OfferedDevice
 from trunkline.domain.host import HostResources, require_count
 from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.pci import PciAddress
-
-VFS_MAX: Final = 2**16 - 1  # TotalVFs is a 16-bit register.
 
 
 class DeviceCondition(enum.Enum):

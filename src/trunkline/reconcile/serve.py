@@ -9,6 +9,7 @@ from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import VfChange, VfSettings
+from trunkline.reconcile.config_drive import config_drive, file_name
 from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
 from trunkline.reconcile.domain_xml import attachment, define, netdev_name
 from trunkline.reconcile.observed import DomainPower, DomainState, OriginalState
@@ -36,6 +37,7 @@ from trunkline.reconcile.steps import (
     SetVfCount,
     StartPaused,
     Step,
+    WriteConfigDrive,
     differences,
 )
 from trunkline.reconcile.taps import Taps, plan_taps
@@ -210,12 +212,20 @@ def _steps(
             steps += devices.read_back()
         return [*steps, *taps.writes, *taps.checks, Resume(server.id)]
     if domain is None or _is_outdated(view, server, domain):
+        steps += _config_drive(view, server)
         xml = define(server, view.vif_types, view.options).xml
         steps.append(DefineDomain(server_id=server.id, boot_number=server.boot_number, xml=xml))
     if server.power is PowerState.RUNNING:
         steps += [StartPaused(server.id), *devices.after_start, *taps.writes]
         steps += [*devices.read_back(), *taps.checks, Resume(server.id)]
     return steps
+
+
+def _config_drive(view: View, server: ServerConfig) -> list[Step]:
+    files, name = config_drive(server), file_name(server)
+    if not view.options.has_config_drives or files is None or name is None:
+        return []
+    return [WriteConfigDrive(server_id=server.id, name=name, files=files)]
 
 
 def _devices(view: View, server: ServerConfig, *, is_attached: bool) -> _Devices:

@@ -6,6 +6,7 @@ journal print as comments. No step decides anything: all it needs is in it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -230,6 +231,18 @@ class MakeDisk:
         return f"qemu-img create -f qcow2{base} {self.server_id}.qcow2 {self.disk_gib}G"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteConfigDrive:
+    """Write what a guest is told about itself, and delete what it was told before."""
+
+    server_id: ServerId
+    name: str  # Of the file.
+    files: Mapping[str, bytes]  # By path.
+
+    def __str__(self) -> str:
+        return f"xorriso -as mkisofs -V config-2 -o {self.name}"
+
+
 @dataclass(frozen=True, slots=True)
 class DeleteDisk:
     """Delete the disk of a guest that there is not."""
@@ -295,7 +308,7 @@ class Undefine:
 JournalStep = RememberEpoch | RememberOriginal | ForgetOriginal | RememberAddition | ForgetAddition
 BridgeCheck = ReadBackTap | ReadBackUplink | ReadBackPfAddress
 CheckStep = ReadBack | ReadBackVfCount | ReadBackName | BridgeCheck
-StorageStep = MakeDisk | DeleteDisk
+StorageStep = MakeDisk | DeleteDisk | WriteConfigDrive
 DomainStep = DefineDomain | StartPaused | Resume | Destroy | Undefine
 BridgeStep = SetPortVlan | SetPfAddress
 WriteStep = SetVf | SetVfCount | RenameNetdev | BridgeStep | StorageStep | DomainStep

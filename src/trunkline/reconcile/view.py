@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.vf import VfSettings
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.domain_xml import DomainOptions
@@ -122,12 +123,16 @@ class View:
         )
 
     def function(self, held: HeldDevice) -> PciFunction | None:
-        """Return the function that `held` names; None: the host does not have it.
+        """Return the function that `held` names; None: the host does not have it (there).
 
         Raises:
             Refused: It is of another kind.
         """
-        function = self.observed.functions.get(held.address)
+        functions = self.observed.functions
+        function = functions.get(held.address)
+        pf = functions.get(held.pf_address or held.address)
+        if held.pf is not None and pf is not None and not held.pf.agrees(PfIdentity.of(pf)):
+            return None  # Another card sits where the one that is meant was.
         if function is not None and function.kind is not held.kind:
             raise Refused(f"{held.address} is a {function.kind.name}, not a {held.kind.name}")
         return function

@@ -155,6 +155,12 @@ class Allocations:
             .values(server_id=server_id)
         )
 
+    def set_epochs(self, device_ids: Collection[DeviceId], epoch: int) -> None:
+        """Make this the epoch of whoever has one of these devices, as it is the devices' own."""
+        self._connection.execute(
+            update(allocations).where(allocations.c.device_id.in_(device_ids)).values(epoch=epoch)
+        )
+
     def delete(self, seen: Allocation) -> None:
         """Free the device: it was observed clean.
 

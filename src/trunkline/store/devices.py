@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,10 +21,17 @@ from sqlalchemy import (
 )
 
 from trunkline.domain.allocation import AllocationState
-from trunkline.domain.device import DeviceKind, DeviceRef, OfferedDevice, device_attributes
+from trunkline.domain.device import (
+    DeviceKind,
+    DeviceRef,
+    OfferedDevice,
+    device_attributes,
+    service_problem,
+)
 from trunkline.domain.errors import DeviceTaken, NotFound
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.domain.listing import ListQuery, SortKey
+from trunkline.domain.pci import PciAddress
 from trunkline.store.kin import IS_OUT_OF_SERVICE
 from trunkline.store.listing import select_page
 from trunkline.store.prepared import Prepared, Row
@@ -45,6 +52,8 @@ class DeviceRecord:
     held_whole: bool
     vfs_held: int
     device: OfferedDevice
+    fence: str = ""  # PF only: why it can't be told which PF it is now; empty: it can.
+    said_at: PciAddress | None = None  # PF only: where it is now, says an operator.
 
     @property
     def ref(self) -> DeviceRef:
@@ -53,6 +62,11 @@ class DeviceRecord:
         if self.pf_id is None or vf_index is None:
             return DeviceRef(self.id)
         return DeviceRef(self.pf_id, vf_index)
+
+    @property
+    def problem(self) -> str:
+        """Why a PF is out of service; empty: it is in it."""
+        return self.fence or service_problem(self.device.function)
 
     @property
     def kind(self) -> DeviceKind:
@@ -183,7 +197,10 @@ class Devices:
         """Store what the host's agent now says of known devices; guards and epochs stay."""
         if not records:
             return
-        names = ("kind", "pf_id", "vf_index", "offered", "physical_network", "attributes", "device")
+        names = (
+            "kind", "pf_id", "vf_index", "offered", "physical_network", "attributes", "device",
+            "fence", "said_at",
+        )  # fmt: skip
         statement = (
             update(devices)
             .where(devices.c.id == bindparam("this_id"))
@@ -204,6 +221,33 @@ class Devices:
                 delete(devices).where(devices.c.id.in_(device_ids), devices.c.pf_id.is_not(None))
             )
             self._connection.execute(delete(devices).where(devices.c.id.in_(device_ids)))
+
+    def move(self, places: Mapping[DeviceId, PciAddress], *, epoch: int) -> None:
+        """Put devices of one host at other addresses, all at once; `epoch` is above all of theirs.
+
+        What is told of them follows by `update_facts`.
+        """
+        this = update(devices).where(devices.c.id == bindparam("this_id"))
+        numbered = list(enumerate(sorted(places)))
+        # Two devices may change places, and at no moment may two have one address.
+        self._connection.execute(
+            this.values(address=bindparam("aside")),
+            [{"this_id": device_id, "aside": f"#{number}"} for number, device_id in numbered],
+        )
+        self._connection.execute(
+            this.values(address=bindparam("new_address"), epoch=epoch),
+            [{"this_id": id_, "new_address": str(place)} for id_, place in places.items()],
+        )
+
+    def set_fence(self, pf_id: DeviceId, fence: str) -> None:
+        """Store why it can't be told which PF this is; empty: it can."""
+        self._connection.execute(update(devices).where(devices.c.id == pf_id).values(fence=fence))
+
+    def say_where(self, pf_id: DeviceId, address: PciAddress) -> None:
+        """Store where an operator says that a PF is now, until it is found."""
+        self._connection.execute(
+            update(devices).where(devices.c.id == pf_id).values(said_at=str(address))
+        )
 
     def recount_held(self, host_id: HostId) -> None:
         """Make each PF's guards what the allocations of it and its VFs say."""
@@ -295,6 +339,8 @@ def _row(record: DeviceRecord) -> dict[str, Any]:
         "epoch": record.epoch,
         "held_whole": record.held_whole,
         "vfs_held": record.vfs_held,
+        "fence": record.fence,
+        "said_at": None if record.said_at is None else str(record.said_at),
     }
 
 
@@ -308,4 +354,6 @@ def _record(row: Row) -> DeviceRecord:
         held_whole=row["held_whole"],
         vfs_held=row["vfs_held"],
         device=row["device"],
+        fence=row["fence"],
+        said_at=None if row["said_at"] is None else PciAddress.parse(row["said_at"]),
     )

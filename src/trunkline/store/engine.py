@@ -218,10 +218,6 @@ class Store:
 class _Spoilt(Exception):
     """A use case has failed, and what it wrote is mixed with what others wrote."""
 
-    def __init__(self, answer: Callable[[], None]) -> None:
-        super().__init__()
-        self.answer = answer
-
 
 def _run_batch(
     connection: Connection, batch: Sequence[_Job[Any]], kept: list[Transaction]
@@ -229,22 +225,18 @@ def _run_batch(
     """Run the use cases; return how to answer their callers once the batch is durable.
 
     A SAVEPOINT for each would have SQLite copy every page that each of them changes. So they run
-    without, and if one fails that has written, all is rolled back, and the others run again, under
-    one each: a batch costs twice as much at worst.
+    without, and if one fails that has written, all is rolled back and run again, under one each: a
+    batch costs twice as much at worst. The one that failed runs again too: it may have failed by
+    what those before it did, which they need not do again.
     """
     run_text(connection, "BEGIN IMMEDIATE")
-    answers: list[Callable[[], None]] = []
-    for number, job in enumerate(batch):
-        try:
-            answers.append(_run(connection, job, kept))
-        except _Spoilt as spoilt:
-            run_text(connection, "ROLLBACK")
-            _roll_back(kept)
-            run_text(connection, "BEGIN IMMEDIATE")
-            others = [*batch[:number], *batch[number + 1 :]]
-            again = [_run(connection, other, kept, savepoint=True) for other in others]
-            return [spoilt.answer, *again]
-    return answers
+    try:
+        return [_run(connection, job, kept) for job in batch]
+    except _Spoilt:
+        run_text(connection, "ROLLBACK")
+        _roll_back(kept)
+        run_text(connection, "BEGIN IMMEDIATE")
+        return [_run(connection, job, kept, savepoint=True) for job in batch]
 
 
 def _run(
@@ -276,10 +268,9 @@ def _run(
         transaction.rolled_back()
         unavailable = isinstance(problem, _UNAVAILABLE)
         failure = _as_unavailable(problem) if unavailable else problem
-        answer = partial(job.fail, failure)
         if not savepoint and _changes(connection) != changes:
-            raise _Spoilt(answer) from problem
-        return answer
+            raise _Spoilt from problem
+        return partial(job.fail, failure)
     if savepoint:
         run_text(connection, "RELEASE use_case")
     return partial(job.succeed, result)

@@ -258,6 +258,10 @@ class Hosts:
             },
         )
 
+    def ask_for_everything(self, host_id: HostId) -> None:
+        """Forget the agent's run: its next report is answered with a request for a full one."""
+        self._connection.execute(update(hosts).where(hosts.c.id == host_id).values(run_id=""))
+
     def set_problem(self, host_id: HostId, problem: str) -> None:
         """Store why its agent can't use the host."""
         self._connection.execute(update(hosts).where(hosts.c.id == host_id).values(problem=problem))

@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
 )
 
-from trunkline.domain.device import DeviceKind, DeviceRef, device_attributes, service_problem
+from trunkline.domain.device import DeviceKind, DeviceRef, device_attributes
 from trunkline.domain.device_pool import DevicePool, PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.store.devices import DeviceRecord
@@ -146,7 +146,7 @@ class _Reader:
 
 def _members(records: Collection[DeviceRecord]) -> Iterator[PoolMember]:
     """What is off offer comes last: where numbers of VFs have moved, it may be in the way."""
-    problems = {record.id: service_problem(record.device.function) for record in records}
+    problems = {record.id: record.problem for record in records}
     seen: set[DeviceRef] = set()
     for record in sorted(records, key=lambda record: not record.offered):
         ref = record.ref if record.ref not in seen else DeviceRef(record.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -44,6 +45,13 @@ class Subnets:
         if found is None:
             raise NotFound("subnet", subnet_id)
         return _subnet(found)
+
+    def get_many(self, subnet_ids: Collection[str]) -> dict[SubnetId, Subnet]:
+        """Return subnets by ID; those that are not there are left out."""
+        if not subnet_ids:
+            return {}
+        rows = self._connection.execute(select(subnets).where(subnets.c.id.in_(subnet_ids)))
+        return {subnet.id: subnet for subnet in map(_subnet, rows.mappings())}
 
     def of_network(self, network_id: str) -> list[Subnet]:
         """Return a network's subnets, oldest first."""

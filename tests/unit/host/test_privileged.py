@@ -22,7 +22,7 @@ from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange
-from trunkline.host.linux.inventory import Inventory
+from trunkline.host.linux.inventory import Inventory, NetdevFacts
 from trunkline.host.privileged import requests
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.permissions import NotAllowed, Permissions
@@ -110,7 +110,7 @@ def permissions(tree: Tree, *, monotonic: Callable[[], float] = lambda: 0.0) -> 
         ],
         path="device_spec",
     )
-    reading = Inventory(tree.root, permanent_mac=lambda _: None, serial=lambda _: None)
+    reading = Inventory(tree.root, netdev_facts=lambda *_: NetdevFacts(), serial=lambda _: None)
     return Permissions(
         specs=specs,
         bridges=["br-phy1"],

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from trunkline.api.compute.fields import Field, render
-from trunkline.api.compute.server_view import ZONE, micro_time
+from trunkline.api.compute.server_view import micro_time
 from trunkline.api.versions import Microversion
 from trunkline.control.views import HostView, ServerView
+from trunkline.domain.server import ZONE
 
 BINARY: Final = "nova-compute"  # Clients ask for the service by this name.
 

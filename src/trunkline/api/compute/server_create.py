@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from trunkline.api.compute.server_view import ZONE
 from trunkline.api.hints import parse_hints
 from trunkline.api.parsing import Fields
 from trunkline.api.versions import Microversion
@@ -24,6 +23,7 @@ from trunkline.control.servers import NAME_CHARS_MAX
 from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, is_uuid
 from trunkline.domain.nic_rules import AskedRule
 from trunkline.domain.port import parse_vnic_type
+from trunkline.domain.server import ZONE
 
 USER_DATA_CHARS_MAX: Final = 65_535  # Nova's: a MEDIUMTEXT would be larger, guests never need it.
 METADATA_ITEMS_MAX: Final = 128  # Nova's default quota.

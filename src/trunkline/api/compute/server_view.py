@@ -14,9 +14,7 @@ from trunkline.api.compute.fields import Field, render
 from trunkline.api.compute.links import bookmark, self_links
 from trunkline.api.versions import Microversion
 from trunkline.control.views import NicView, ServerView
-from trunkline.domain.server import Fault, Flavor, ServerState
-
-ZONE: Final = "nova"  # The only availability zone; clients expect Nova's default name.
+from trunkline.domain.server import ZONE, Fault, Flavor, ServerState
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from trunkline.api.compute.host_view import BINARY, service_body
 from trunkline.api.compute.paging import every_page
-from trunkline.api.compute.server_view import ZONE, micro_time
+from trunkline.api.compute.server_view import micro_time
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
@@ -17,6 +17,7 @@ from trunkline.control.hosts import get_host, list_hosts, set_host_enabled
 from trunkline.control.services import Services
 from trunkline.control.views import HostView
 from trunkline.domain.errors import NotFound
+from trunkline.domain.server import ZONE
 
 REASON_CHARS_MAX: Final = 255
 

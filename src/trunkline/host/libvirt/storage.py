@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Final
 
 from trunkline.domain.ids import ServerId
-from trunkline.host.libvirt import qemu_img
+from trunkline.host.libvirt import iso, qemu_img
 from trunkline.host.libvirt.image_cache import ImageCache
 from trunkline.host.libvirt.image_format import UnfitImage, require_fits
+from trunkline.reconcile.config_drive import LABEL
 from trunkline.reconcile.interfaces import HostNews, HostRefused
 from trunkline.reconcile.observed import DiskState
-from trunkline.reconcile.steps import MakeDisk
+from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 GIB: Final = 1 << 30
 
@@ -78,6 +79,18 @@ class LibvirtStorage:
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="disks", daemon=True)
                 self._worker.start()
+
+    def write_config_drive(self, step: WriteConfigDrive) -> None:
+        """See `Storage.write_config_drive`."""
+        path = self._directory / step.name
+        if not path.exists():
+            scratch = self._directory / f"{step.server_id}.drive.new"
+            iso.make(scratch, LABEL, step.files)
+            scratch.chmod(0o600)
+            scratch.rename(path)
+        for old in self._directory.glob(f"{step.server_id}.*.iso"):
+            if old != path:
+                old.unlink(missing_ok=True)
 
     def delete(self, server_id: ServerId) -> None:
         """Delete all files of a server."""

@@ -40,12 +40,29 @@ class _Fixed:
 
 
 @dataclass(frozen=True, slots=True)
+class NetdevFacts:
+    """What stays as it is while a netdev exists. None: it does not say."""
+
+    permanent_mac: MacAddress | None = None
+    firmware: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PfDriver:
+    """The driver whose VF operations apply, with the firmware under it."""
+
+    name: str | None = None
+    firmware: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Changing:
     """What may be another with each reading."""
 
     driver: str | None
     ifname: str | None
     pf_driver: str | None
+    pf_can: tuple[str, ...] | None
 
 
 class Inventory:
@@ -55,36 +72,41 @@ class Inventory:
         self,
         root: Path,
         *,
-        permanent_mac: Callable[[int], MacAddress | None],
+        netdev_facts: Callable[[int, str], NetdevFacts],
         serial: Callable[[PciAddress], str | None],
+        seen: Callable[[PfDriver], tuple[str, ...] | None] = lambda _: None,
     ) -> None:
         """Set up; nothing is read yet.
 
         Args:
             root: Where sysfs is mounted.
-            permanent_mac: Asks for the permanent MAC of a netdev, by its index.
+            netdev_facts: Asks about a netdev, by its index and its name.
             serial: Asks for the serial number of the card that a PF sits on.
+            seen: Says what a driver was seen to set for VFs; None: it was not tried.
         """
         self._devices = str(root / sysfs.DEVICES)
-        self._permanent_mac = permanent_mac
+        self._netdev_facts = netdev_facts
         self._serial = serial
+        self._seen = seen
         self._fixed: dict[str, _Fixed] = {}
         self._built: dict[str, tuple[_Fixed, _Changing, PciFunction]] = {}
-        self._macs: dict[tuple[int, str], MacAddress | None] = {}
-        self._own_drivers: dict[str, str] = {}  # By PF: its last one that was not vfio-pci.
+        self._netdevs: dict[tuple[str, str], NetdevFacts] = {}  # By PF and index.
+        self._own_drivers: dict[str, PfDriver] = {}  # By PF: its last one that was not vfio-pci.
 
     def device(self, address: PciAddress) -> str:
         """Return the directory of a function."""
         return f"{self._devices}/{address}"
 
-    def pf_driver(self, pf: PciAddress) -> str | None:
+    def pf_driver(self, pf: PciAddress) -> PfDriver:
         """Return the driver whose VF operations apply to the VFs of `pf`."""
-        name = str(pf)
-        driver = sysfs.find_link_name(f"{self.device(pf)}/driver")
+        name, device = str(pf), self.device(pf)
+        driver = sysfs.find_link_name(f"{device}/driver")
         if driver is None or driver == VFIO:
-            return self._own_drivers.get(name)
-        self._own_drivers[name] = driver
-        return driver
+            return self._own_drivers.get(name, PfDriver())
+        netdevs = sysfs.netdevs(device)
+        firmware = self._facts_of(name, f"{device}/net/{netdevs[0]}").firmware if netdevs else None
+        self._own_drivers[name] = PfDriver(driver, firmware)
+        return self._own_drivers[name]
 
     def read(self) -> dict[PciAddress, PciFunction]:
         """Read every function, in the order of their addresses.
@@ -98,15 +120,14 @@ class Inventory:
         for fixed in self._fixed.values():
             if fixed.pf_name is not None:
                 vf_counts[fixed.pf_name] = vf_counts.get(fixed.pf_name, 0) + 1
-        pf_drivers = {
-            name: self.pf_driver(fixed.address)
-            for name, fixed in self._fixed.items()
-            if fixed.kind is DeviceKind.PF
-        }
+        pf_drivers: dict[str, tuple[str | None, tuple[str, ...] | None]] = {}
+        for name, fixed in self._fixed.items():
+            if fixed.kind is DeviceKind.PF:
+                driver = self.pf_driver(fixed.address)
+                pf_drivers[name] = (driver.name, self._seen(driver))
         found: dict[PciAddress, PciFunction] = {}
         for name, fixed in self._fixed.items():
-            pf_driver = pf_drivers.get(fixed.pf_name or name)
-            changing = _read_changing(fixed, pf_driver)
+            changing = _read_changing(fixed, *pf_drivers.get(fixed.pf_name or name, (None, None)))
             if fixed.kind is DeviceKind.PF:
                 function = self._pf(fixed, changing, vf_counts.get(name, 0))
             else:
@@ -185,6 +206,7 @@ class Inventory:
             pf_address=None if fixed.pf_name is None else PciAddress.parse(fixed.pf_name),
             vf_index=fixed.vf_index,
             pf_driver=changing.pf_driver,
+            pf_can=changing.pf_can,
         )
         self._built[name] = (fixed, changing, function)
         return function
@@ -202,23 +224,26 @@ class Inventory:
             iommu_group=fixed.iommu_group,
             driver=changing.driver,
             ifname=changing.ifname,
-            mac=None if netdev is None else self._mac(fixed, netdev),
+            mac=None
+            if netdev is None
+            else self._facts_of(str(fixed.address), netdev).permanent_mac,
             vf_count=vf_count,
             vf_count_max=sysfs.find_int(f"{fixed.device}/sriov_totalvfs") or 0,
             link_up=link_up,
             speed_mbps=speed if speed is not None and speed > 0 else None,
             serial=fixed.serial,
             pf_driver=changing.pf_driver,
+            pf_can=changing.pf_can,
         )
 
-    def _mac(self, fixed: _Fixed, netdev: str) -> MacAddress | None:
+    def _facts_of(self, pf_name: str, netdev: str) -> NetdevFacts:
         index = sysfs.find_text(f"{netdev}/ifindex")
         if index is None or not index.isdecimal():
-            return None
-        key = (fixed.inode, index)
-        if key not in self._macs:
-            self._macs[key] = self._permanent_mac(int(index))
-        return self._macs[key]
+            return NetdevFacts()
+        key = (pf_name, index)  # The kernel gives no index twice.
+        if key not in self._netdevs:
+            self._netdevs[key] = self._netdev_facts(int(index), netdev.rpartition("/")[2])
+        return self._netdevs[key]
 
 
 def _may_differ(known: _Fixed) -> bool:
@@ -234,9 +259,11 @@ def _is_there(path: str) -> bool:
     return os.path.lexists(path)  # Path follows links in Python 3.11
 
 
-def _read_changing(fixed: _Fixed, pf_driver: str | None) -> _Changing:
+def _read_changing(
+    fixed: _Fixed, pf_driver: str | None, pf_can: tuple[str, ...] | None
+) -> _Changing:
     ifname = None
     if fixed.is_network:
         names = sysfs.netdevs(fixed.device)
         ifname = names[0] if names else None
-    return _Changing(sysfs.find_link_name(f"{fixed.device}/driver"), ifname, pf_driver)
+    return _Changing(sysfs.find_link_name(f"{fixed.device}/driver"), ifname, pf_driver, pf_can)

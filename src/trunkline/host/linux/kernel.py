@@ -14,13 +14,15 @@ from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.vf import VfChange, VfSettings
-from trunkline.domain.vf_capabilities import VfCapabilities, vf_capabilities
+from trunkline.domain.vf import LinkState, VfChange, VfSettings
+from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux import bridges, sysfs
-from trunkline.host.linux.inventory import Inventory
+from trunkline.host.linux.capabilities import Capabilities
+from trunkline.host.linux.ethtool import firmware_version
+from trunkline.host.linux.inventory import Inventory, NetdevFacts, PfDriver
 from trunkline.host.linux.link_messages import VfReading
 from trunkline.host.linux.netlink import Malformed
-from trunkline.host.linux.rtnetlink import KernelRtnetlink, Rtnetlink, read_link
+from trunkline.host.linux.rtnetlink import KernelRtnetlink, Rtnetlink, read_link, read_link_by_name
 from trunkline.host.linux.vpd import VpdMalformed, parse_vpd
 from trunkline.host.privileged.interfaces import PrivilegedWrites
 from trunkline.host.refusals import host_refused
@@ -30,6 +32,9 @@ _log = structlog.get_logger(__name__)
 
 SYSFS: Final = Path("/sys")
 PROC: Final = Path("/proc")
+_EVERYTHING: Final = VfCapabilities(
+    link_states=frozenset(LinkState), min_tx_rate=True, max_tx_rate=True
+)
 
 
 class LinuxKernel:
@@ -42,7 +47,8 @@ class LinuxKernel:
         rtnetlink: Rtnetlink | None = None,
         sysfs_root: Path = SYSFS,
         proc_root: Path = PROC,
-        capabilities: Callable[[str | None], VfCapabilities] = vf_capabilities,
+        firmware: Callable[[str], str | None] = firmware_version,
+        capabilities: Capabilities | None = None,
     ) -> None:
         """Set up; nothing is read yet.
 
@@ -51,15 +57,20 @@ class LinuxKernel:
             rtnetlink: Another one than the kernel's, for tests.
             sysfs_root: Where sysfs is mounted.
             proc_root: Where proc is mounted.
-            capabilities: Says what a driver can set for its VFs.
+            firmware: Asks for the version of the firmware under a netdev.
+            capabilities: What drivers were seen to do; none of them was tried.
         """
         self._writes = writes
         self._rtnetlink = rtnetlink or KernelRtnetlink()
         self._proc = proc_root
         self._sysfs = str(sysfs_root)
-        self._capabilities = capabilities
+        self._firmware = firmware
+        self._capabilities = capabilities or Capabilities(None)
         self._inventory = Inventory(
-            sysfs_root, permanent_mac=self._permanent_mac, serial=self._serial
+            sysfs_root,
+            netdev_facts=self._netdev_facts,
+            serial=self._serial,
+            seen=self._capabilities.seen_names,
         )
 
     def boot_id(self) -> str:
@@ -85,6 +96,13 @@ class LinuxKernel:
         A VF whose VLAN has another protocol than 802.1Q is left out: `VfSettings` can't say what
         it is like.
         """
+        return self._read_vfs(pf, self._capabilities.of(self.pf_driver(pf)))
+
+    def raw_vf_settings(self, pf: PciAddress) -> dict[int, VfSettings]:
+        """Read them as if the driver could do everything: what it lacks reads 0 or `auto`."""
+        return self._read_vfs(pf, _EVERYTHING)
+
+    def _read_vfs(self, pf: PciAddress, can: VfCapabilities) -> dict[int, VfSettings]:
         operation = f"ip -d link show dev {pf}"
         try:
             operation = f"ip -d link show dev {self._ifname(pf)}"
@@ -93,12 +111,28 @@ class LinuxKernel:
             raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
         except OSError as problem:
             raise host_refused(operation, problem) from problem
-        can = self._capabilities(self._inventory.pf_driver(pf))
         return {
             index: settings_of(reading, can)
             for index, reading in sorted(link.vfs.items())
             if reading.vlan_is_802_1q
         }
+
+    def is_up(self, ifname: str) -> bool:
+        """Whether a netdev is set up (IFF_UP)."""
+        operation = f"ip link show dev {ifname}"
+        try:
+            return read_link_by_name(self._rtnetlink, ifname).is_up
+        except Malformed as problem:
+            raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
+        except OSError as problem:
+            raise host_refused(operation, problem) from problem
+
+    def pf_driver(self, pf: PciAddress) -> PfDriver:
+        """Return the driver whose VF operations apply to the VFs of `pf`, with its firmware."""
+        try:
+            return self._inventory.pf_driver(pf)
+        except OSError as problem:
+            raise host_refused(f"read the driver of {pf}", problem) from problem
 
     def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         """See `Kernel.set_vf`."""
@@ -140,12 +174,13 @@ class LinuxKernel:
     def _ifindex(self, pf: PciAddress) -> int:
         return pf_ifindex(self._inventory.device(pf))
 
-    def _permanent_mac(self, ifindex: int) -> MacAddress | None:
+    def _netdev_facts(self, ifindex: int, ifname: str) -> NetdevFacts:
         try:
-            return read_link(self._rtnetlink, ifindex).permanent_mac
+            mac = read_link(self._rtnetlink, ifindex).permanent_mac
+            return NetdevFacts(mac, self._firmware(ifname))
         except OSError as refusal:
             if refusal.errno == errno.ENODEV:
-                return None
+                return NetdevFacts()
             raise
         except Malformed as problem:
             operation = f"ip link show dev (index {ifindex})"

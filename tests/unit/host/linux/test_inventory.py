@@ -16,7 +16,7 @@ from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import sysfs
-from trunkline.host.linux.inventory import Inventory
+from trunkline.host.linux.inventory import Inventory, NetdevFacts, PfDriver
 
 RECORDING = (Path(__file__).parent / "recordings/igb.sysfs").read_text()
 PF, VF0, VF1 = "0000:05:00.0", "0000:05:10.0", "0000:05:10.2"
@@ -27,12 +27,17 @@ MAC = MacAddress.parse("00:1b:21:00:00:01")
 class Asked:
     """Answers what is not in sysfs, and counts the questions."""
 
-    macs: list[int] = field(default_factory=list)
+    netdevs: list[tuple[int, str]] = field(default_factory=list)
+    drivers: list[PfDriver] = field(default_factory=list)
     serials: list[PciAddress] = field(default_factory=list)
 
-    def mac(self, ifindex: int) -> MacAddress | None:
-        self.macs.append(ifindex)
-        return MAC
+    def facts(self, ifindex: int, ifname: str) -> NetdevFacts:
+        self.netdevs.append((ifindex, ifname))
+        return NetdevFacts(MAC, "1.2")
+
+    def seen(self, driver: PfDriver) -> tuple[str, ...] | None:
+        self.drivers.append(driver)
+        return ("trust",)
 
     def serial(self, address: PciAddress) -> str | None:
         self.serials.append(address)
@@ -41,7 +46,7 @@ class Asked:
 
 def inventory(root: Path, asked: Asked | None = None) -> Inventory:
     asked = asked or Asked()
-    return Inventory(root, permanent_mac=asked.mac, serial=asked.serial)
+    return Inventory(root, netdev_facts=asked.facts, serial=asked.serial, seen=asked.seen)
 
 
 def read(inventory: Inventory) -> dict[str, PciFunction]:
@@ -145,7 +150,7 @@ def test_what_can_not_change_is_asked_for_once(tree: Tree) -> None:
     reading = inventory(tree.root, asked)
     for _ in range(3):
         assert read(reading)[PF].serial == "S1"
-    assert (asked.macs, asked.serials) == ([3], [PciAddress.parse(PF)])
+    assert (asked.netdevs, asked.serials) == ([(3, "eth2")], [PciAddress.parse(PF)])
 
 
 def test_a_function_that_comes_back_is_looked_at_anew(tree: Tree) -> None:
@@ -244,3 +249,11 @@ def test_four_cards_of_64_vfs_are_read_in_milliseconds(tmp_path: Path) -> None:
         reading.read()
         spent.append(time.process_time() - start)
     assert min(spent) < 0.03
+
+
+def test_what_the_driver_was_seen_to_do_is_told_of_a_pf_and_of_its_vfs(tree: Tree) -> None:
+    asked = Asked()
+    functions = read(inventory(tree.root, asked))
+    assert {functions[each].pf_can for each in (PF, VF0, VF1)} == {("trust",)}
+    assert functions["0000:00:1f.0"].pf_can is None
+    assert asked.drivers == [PfDriver("igb", "1.2")]

@@ -16,6 +16,8 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange
 from trunkline.domain.vf_capabilities import VfCapabilities
+from trunkline.host.linux.capabilities import Capabilities
+from trunkline.host.linux.inventory import PfDriver
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.linux.link_messages import RTM_GETLINK, RTM_SETLINK
 from trunkline.host.linux.netlink import Malformed
@@ -70,17 +72,21 @@ def kernel_of(
     rtnetlink: ScriptedRtnetlink,
     *,
     able: VfCapabilities = ABLE,
+    firmware: str = "1.2",
     news: QuietNews | None = None,
 ) -> LinuxKernel:
     writes = DirectWrites(
         rtnetlink=rtnetlink, sysfs_root=tree.root, listen=lambda: nullcontext(news or QuietNews())
     )
+    capabilities = Capabilities(None)
+    capabilities.remember(PfDriver("igb", "1.2"), able)
     return LinuxKernel(
         writes,
         rtnetlink=rtnetlink,
         sysfs_root=tree.root,
         proc_root=tree.root.parent / "proc",
-        capabilities=lambda _driver: able,
+        firmware=lambda _ifname: firmware,
+        capabilities=capabilities,
     )
 
 
@@ -101,8 +107,11 @@ def test_the_boot_is_the_kernels(tree: Tree) -> None:
 
 def test_all_vfs_are_read_with_one_request(tree: Tree) -> None:
     rtnetlink = ScriptedRtnetlink(new_link([Vf(0), Vf(1, vlan=5, spoof_check=1, trust=1)]))
-    found = kernel_of(tree, rtnetlink).vf_settings(PF)
-    assert [type_ for type_, _ in rtnetlink.requests] == [RTM_GETLINK]
+    kernel = kernel_of(tree, rtnetlink)
+    found = kernel.vf_settings(PF)
+    before = len(rtnetlink.requests)
+    kernel.vf_settings(PF)
+    assert [type_ for type_, _ in rtnetlink.requests[before:]] == [RTM_GETLINK]
     assert (found[0].spoof_check, found[0].trust) == (None, None)
     assert (found[1].vlan_id, found[1].spoof_check, found[1].trust) == (5, True, True)
     assert (found[1].link_state, found[1].min_tx_rate_mbps) == (LinkState.AUTO, 0)
@@ -113,6 +122,13 @@ def test_of_what_a_driver_can_not_do_its_zero_is_not_believed(tree: Tree) -> Non
     found = kernel_of(tree, rtnetlink, able=VfCapabilities()).vf_settings(PF)[0]
     assert (found.link_state, found.min_tx_rate_mbps, found.max_tx_rate_mbps) == (None, None, None)
     assert (found.spoof_check, found.trust) == (True, False)
+
+
+def test_another_firmware_is_another_driver(tree: Tree) -> None:
+    rtnetlink = ScriptedRtnetlink(new_link([Vf(0)]))
+    seen = kernel_of(tree, rtnetlink, firmware="1.2").vf_settings(PF)[0]
+    table = kernel_of(tree, rtnetlink, firmware="1.3").vf_settings(PF)[0]
+    assert (seen.link_state, table.link_state) == (LinkState.AUTO, None)
 
 
 def test_a_vf_with_a_vlan_of_another_protocol_is_not_said_to_have_that_vlan(tree: Tree) -> None:

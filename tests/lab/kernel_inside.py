@@ -1,0 +1,48 @@
+"""The real kernel, called inside the lab host; values pass as JSON text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import VfChange
+from trunkline.host.linux.capabilities import Capabilities
+from trunkline.host.linux.kernel import LinuxKernel
+from trunkline.host.linux.probing import probe_host
+from trunkline.host.privileged.direct import DirectWrites
+from trunkline.reconcile.interfaces import HostRefused
+from trunkline.wire import json
+
+ARGUMENTS: dict[str, Any] = {
+    "boot_id": tuple[()],
+    "functions": tuple[()],
+    "vf_settings": tuple[PciAddress],
+    "set_vf": tuple[PciAddress, int, VfChange],
+    "set_vf_count": tuple[PciAddress, int],
+    "rename_netdev": tuple[str, str],
+}
+
+
+def call(method: str, arguments: str) -> dict[str, Any]:
+    """Call a method of `LinuxKernel`; return what it returns, or what it refused."""
+    kernel = LinuxKernel(DirectWrites())
+    try:
+        returned = getattr(kernel, method)(*json.decode(arguments, ARGUMENTS[method]))
+    except HostRefused as refusal:
+        return {
+            "refused": [refusal.operation, refusal.problem],
+            "errno_name": refusal.errno_name,
+            "transient": refusal.transient,
+        }
+    return {"returned": json.encode(returned).decode()}
+
+
+def probe() -> list[dict[str, Any]]:
+    """Try the drivers out; return all functions, with what was seen."""
+    capabilities = Capabilities(None)
+    kernel = LinuxKernel(DirectWrites(), capabilities=capabilities)
+    functions = kernel.functions()
+    free = [address for address, each in functions.items() if each.pf_address]
+    probe_host(kernel, capabilities, list(functions.values()), free=free)
+    told: list[dict[str, Any]] = json.to_builtins(list(kernel.functions().values()))
+    return told

@@ -1,0 +1,106 @@
+"""`LinuxKernel` on a stock kernel with igb: the same suite as the simulated one, and more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lab.guest import cards
+from lab.machine import LabHost
+from tests.contract.kernel_suite import *  # noqa: F403  # the suite: all of its tests
+from tests.lab import kernel_inside
+from trunkline.domain.device import PciFunction
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import VfChange, VfSettings, difference
+from trunkline.domain.vf_capabilities import capability_names, vf_capabilities
+from trunkline.reconcile.interfaces import HostRefused
+from trunkline.wire import json
+
+VF_COUNT = 4
+PF = PciAddress.parse(cards.pf_address(1))
+OTHER_PF = PciAddress.parse(cards.pf_address(2))
+
+
+@dataclass(frozen=True)
+class KernelInside:
+    """The lab host's kernel. Satisfies `Kernel`."""
+
+    host: LabHost
+
+    def boot_id(self) -> str:
+        return str(self._call("boot_id", str))
+
+    def functions(self) -> Mapping[PciAddress, PciFunction]:
+        found: Mapping[PciAddress, PciFunction] = self._call(
+            "functions", dict[PciAddress, PciFunction]
+        )
+        return found
+
+    def vf_settings(self, pf: PciAddress) -> Mapping[int, VfSettings]:
+        found: Mapping[int, VfSettings] = self._call("vf_settings", dict[int, VfSettings], pf)
+        return found
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        self._call("set_vf", None, pf, vf_index, change)
+
+    def set_vf_count(self, pf: PciAddress, count: int) -> None:
+        self._call("set_vf_count", None, pf, count)
+
+    def rename_netdev(self, old: str, new: str) -> None:
+        self._call("rename_netdev", None, old, new)
+
+    def _call(self, method: str, type_: Any, *arguments: object) -> Any:
+        said = self.host.channel.call(kernel_inside.call, method, json.encode(arguments).decode())
+        if "refused" in said:
+            raise HostRefused(
+                *said["refused"], errno_name=said["errno_name"], transient=said["transient"]
+            )
+        return json.decode(said["returned"], type_)
+
+
+@dataclass(frozen=True)
+class LabMachine:
+    kernel: KernelInside
+    pf: PciAddress = PF
+    other_pf: PciAddress = OTHER_PF
+
+
+@pytest.fixture(scope="module")
+def fresh(running_lab_host: LabHost) -> LabMachine:
+    """Two PFs with 4 VFs each, which igbvf has taken."""
+    running_lab_host.reset(vf_count=0)
+    machine = LabMachine(KernelInside(running_lab_host))
+    for pf in (machine.pf, machine.other_pf):
+        machine.kernel.set_vf_count(pf, VF_COUNT)
+    return machine
+
+
+@pytest.fixture
+def machine(fresh: LabMachine, running_lab_host: LabHost) -> Iterator[LabMachine]:
+    """The same for each test: making VFs anew takes seconds, so that settings are put back."""
+    kernel = fresh.kernel
+    before = kernel.vf_settings(fresh.pf)
+    yield fresh
+    if len(after := kernel.vf_settings(fresh.pf)) != VF_COUNT:
+        kernel.set_vf_count(fresh.pf, 0)
+        kernel.set_vf_count(fresh.pf, VF_COUNT)
+        return
+    for index, settings in before.items():
+        change = difference(desired=settings, observed=after[index])
+        if not change.is_empty:
+            kernel.set_vf(fresh.pf, index, change)
+
+
+def test_igb_is_seen_to_do_what_the_table_says(machine: LabMachine) -> None:
+    before = [machine.kernel.vf_settings(pf) for pf in (machine.pf, machine.other_pf)]
+    functions = json.convert(
+        machine.kernel.host.channel.call(kernel_inside.probe), list[PciFunction]
+    )
+    names = capability_names(vf_capabilities("igb"))
+    of_pf = [each for each in functions if machine.pf in (each.address, each.pf_address)]
+    assert len(of_pf) == VF_COUNT + 1
+    assert {each.pf_can for each in of_pf} == {names}
+    assert [machine.kernel.vf_settings(pf) for pf in (machine.pf, machine.other_pf)] == before

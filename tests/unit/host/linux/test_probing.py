@@ -1,0 +1,209 @@
+"""Trying drivers out: of the simulated ones is seen what the table says, and nothing stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.contract.machines import PF, a_pf, fake_machine
+from trunkline.domain.device import PciFunction
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.vf import LinkState, VfChange, VfSettings
+from trunkline.domain.vf_capabilities import (
+    NOTHING,
+    VfCapabilities,
+    capability_attributes,
+    capability_names,
+    vf_capabilities,
+)
+from trunkline.host.driver_data import drivers
+from trunkline.host.fake_kernel import FakeKernel
+from trunkline.host.linux.capabilities import Capabilities
+from trunkline.host.linux.ethtool import version_in
+from trunkline.host.linux.inventory import PfDriver
+from trunkline.host.linux.probing import VfOfPf, probe, probe_host
+from trunkline.reconcile.interfaces import HostRefused
+
+IGB = PfDriver("igb", "1.2")
+
+
+def kernel_with(tmp_path: Path, driver: str) -> FakeKernel:
+    return fake_machine(tmp_path, a_pf(driver=driver)).kernel
+
+
+def raw(kernel: FakeKernel, pf: PciAddress) -> dict[int, VfSettings]:
+    """What rtnetlink tells: 0 and `auto` where the driver has nothing to tell."""
+    return {
+        index: replace(
+            each,
+            link_state=each.link_state or LinkState.AUTO,
+            min_tx_rate_mbps=each.min_tx_rate_mbps or 0,
+            max_tx_rate_mbps=each.max_tx_rate_mbps or 0,
+        )
+        for index, each in kernel.vf_settings(pf).items()
+    }
+
+
+def vf_of(kernel: FakeKernel) -> VfOfPf:
+    return VfOfPf(lambda pf: raw(kernel, pf), kernel.set_vf, PF, 1)
+
+
+@pytest.mark.parametrize("driver", sorted(drivers()))
+def test_every_known_driver_is_seen_to_do_what_the_table_says(tmp_path: Path, driver: str) -> None:
+    kernel = kernel_with(tmp_path, driver)
+    before = kernel.vf_settings(PF)
+    able = vf_capabilities(driver)
+    assert probe(vf_of(kernel), link_up=True, table=NOTHING) == able
+    assert kernel.vf_settings(PF) == before
+
+
+@pytest.mark.parametrize("driver", ["igb", "ice"])
+def test_without_a_link_the_table_says_whether_there_are_rates(tmp_path: Path, driver: str) -> None:
+    kernel = kernel_with(tmp_path, driver)
+    able = probe(vf_of(kernel), link_up=False, table=vf_capabilities(driver))
+    assert able == vf_capabilities(driver)
+
+
+@dataclass
+class BusyKernel:
+    """A VF in reset: every write is refused, and may succeed later."""
+
+    kernel: FakeKernel
+    written: list[VfChange] = field(default_factory=list)
+
+    def read(self) -> VfSettings:
+        return self.kernel.vf_settings(PF)[1]
+
+    def write(self, change: VfChange) -> None:
+        self.written.append(change)
+        raise HostRefused("set vf", "in reset", errno_name="EAGAIN", transient=True)
+
+
+def test_of_a_vf_in_reset_nothing_is_learned(tmp_path: Path) -> None:
+    busy = BusyKernel(kernel_with(tmp_path, "i40e"))
+    able = vf_capabilities("i40e")
+    assert probe(busy, link_up=True, table=able) == able
+    assert busy.written
+
+
+@dataclass
+class StubbornVf:
+    """Takes a VLAN, and never gives it up."""
+
+    settings: VfSettings = field(default_factory=VfSettings)
+
+    def read(self) -> VfSettings:
+        return self.settings
+
+    def write(self, change: VfChange) -> None:
+        if change.vlan_id:
+            self.settings = VfSettings(vlan_id=change.vlan_id, vlan_qos=change.vlan_qos or 0)
+        else:
+            raise HostRefused("set vf", "no", errno_name="EINVAL")
+
+
+def test_a_vf_that_can_not_be_put_back_is_told(tmp_path: Path) -> None:
+    with pytest.raises(HostRefused):
+        probe(StubbornVf(), link_up=True, table=NOTHING)
+
+
+@dataclass
+class HostKernel:
+    """A simulated kernel as `probe_host` sees a real one."""
+
+    kernel: FakeKernel
+    up: frozenset[str] = frozenset()
+
+    def pf_driver(self, pf: PciAddress) -> PfDriver:
+        return PfDriver(self.kernel.functions()[pf].pf_driver, "1.2")
+
+    def raw_vf_settings(self, pf: PciAddress) -> dict[int, VfSettings]:
+        return raw(self.kernel, pf)
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        self.kernel.set_vf(pf, vf_index, change)
+
+    def is_up(self, ifname: str) -> bool:
+        return ifname in self.up
+
+
+def functions_of(kernel: FakeKernel) -> list[PciFunction]:
+    return list(kernel.functions().values())
+
+
+def test_a_driver_is_tried_out_once_and_remembered_over_restarts(tmp_path: Path) -> None:
+    kernel = kernel_with(tmp_path, "igb")
+    functions = functions_of(kernel)
+    free = {each.address for each in functions if each.pf_address}
+    path = tmp_path / "capabilities.json"
+    probe_host(HostKernel(kernel), Capabilities(path), functions, free=free)
+    again = Capabilities(path)
+    assert again.has(IGB)
+    assert again.of(IGB) == vf_capabilities("igb")
+    assert again.seen_names(IGB) == capability_names(vf_capabilities("igb"))
+    assert not again.has(PfDriver("igb", "1.3"))
+    writes = len(kernel.log())
+    probe_host(HostKernel(kernel), again, functions, free=free)
+    assert len(kernel.log()) == writes
+
+
+def test_only_a_vf_that_nobody_has_is_tried_out(tmp_path: Path) -> None:
+    kernel = kernel_with(tmp_path, "igb")
+    functions = functions_of(kernel)
+    vfs = [each for each in functions if each.pf_address]
+    kernel.bind_driver(vfs[0].address, "vfio-pci")
+    functions = functions_of(kernel)
+    writes = len(kernel.log())
+    host = HostKernel(kernel, up=frozenset({vfs[1].ifname or ""}))
+    for free in (set(), {vfs[0].address}, {vfs[1].address}):
+        capabilities = Capabilities(None)
+        probe_host(host, capabilities, functions, free=free)
+        assert not capabilities.has(IGB)
+    assert len(kernel.log()) == writes
+    probe_host(host, capabilities, functions, free={vfs[2].address})
+    assert capabilities.has(IGB)
+    assert {f"vf {vfs[2].vf_index} " in entry.command for entry in kernel.log()[writes:]} == {True}
+
+
+def test_what_was_seen_is_what_demands_match_on() -> None:
+    assert capability_attributes("igb", ("link_state",)) == {"can.link_state": "true"}
+    assert capability_attributes("igb", ()) == {}
+    assert capability_attributes("igb") == capability_attributes(
+        "anything", capability_names(vf_capabilities("igb"))
+    )
+
+
+@given(st.binary(max_size=200))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_file_that_is_damaged_is_as_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "capabilities.json"
+    path.write_bytes(content)
+    assert Capabilities(path).of(IGB) == vf_capabilities("igb")
+
+
+def test_a_file_of_another_version_is_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "capabilities.json"
+    stored = Capabilities(path)
+    stored.remember(IGB, VfCapabilities(link_states=frozenset(LinkState)))
+    assert Capabilities(path).has(IGB)
+    path.write_bytes(path.read_bytes().replace(b'"version":1', b'"version":2'))
+    assert not Capabilities(path).has(IGB)
+
+
+@pytest.mark.parametrize(
+    ("firmware", "said"),
+    [(b"3.25, 0x80000000", "3.25, 0x80000000"), (b"", None), (b"N/A", None), (b"\xff\xfe", None)],
+)
+def test_the_firmware_is_what_can_be_printed(firmware: bytes, said: str | None) -> None:
+    info = b"\3\0\0\0" + b"igb".ljust(32, b"\0") + bytes(32) + firmware.ljust(32, b"\0")
+    assert version_in(info + bytes(32 + 32 + 12 + 20)) == said
+
+
+@given(st.binary(min_size=196, max_size=196))
+def test_any_bytes_of_a_driver_are_a_version_or_none(info: bytes) -> None:
+    version = version_in(info)
+    assert version is None or version.isprintable()
