@@ -7,7 +7,7 @@ RUN := $(UV) run --locked --all-groups
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format check test lab-test bench bench-placement bench-peers bench-creates bench-races bench-docs demo docs clean
+.PHONY: help setup system lint format check test lab-test lab-record bench bench-placement bench-peers bench-creates bench-races bench-docs demo docs clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -33,11 +33,13 @@ check: lint  ## formatting, lint, types, import contracts, fast tests: before ea
 
 # libvirt's bindings, which the tests of real guests need, are built once its headers are there.
 test: lint system  ## every test; installs what it needs (as root: Debian packages too)
-	$(RUN) --extra host pytest -n 2 --dist worksteal -m "not lab"
+	$(RUN) --extra host python -m tools.run_tests
 
 lab-test: setup  ## the agent's world as it is: SR-IOV cards, a stock kernel, libvirt, in a QEMU guest
-	$(RUN) python -m lab.needs
-	$(RUN) --extra host pytest tests/lab
+	$(RUN) --extra host python -m lab.ring
+
+lab-record: setup  ## recordings of the lab's cards for the fast tests, in tests/data/lab
+	$(RUN) python -m lab.record
 
 demo:  ## the two-network scenario, narrated and checked
 	@$(UV) run --quiet --locked --no-dev python -m trunkline.demo

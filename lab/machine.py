@@ -20,6 +20,7 @@ from lab import content
 from lab.build import Root, ensure_root
 from lab.channel import Channel, TooSlow
 from lab.guest import cards as inside
+from lab.guest import nested
 from lab.guest.commands import ADDRESS_OPTION
 from lab.locks import only_one_on_this_machine
 from lab.monitor import Monitor, MonitorRefused
@@ -27,6 +28,7 @@ from lab.wire import Capture
 
 QEMU = "qemu-system-x86_64"
 BOOT_SECONDS_MAX = 400  # 15 on two idle cores.
+GUEST_SECONDS_MAX = 400  # 40 on two idle cores.
 END_SECONDS_MAX = 10
 MEMORY_MIB = 3072
 VFS_PER_CARD = 7  # What the 82576 has.
@@ -70,6 +72,15 @@ class LabHost:
         networks = [card.physical_network for card in self.cards]
         self.channel.call(inside.reset, networks, vf_count=vf_count)
 
+    def wait_for_guest(self, name: str, seconds: float = GUEST_SECONDS_MAX) -> str:
+        """Wait until a guest of the lab host is up, and return what it has said on its console.
+
+        Raises:
+            TooSlow: It is not, or has said other things.
+        """
+        follow = ["tail", "-n", "+1", "-F", nested.console(name)]
+        return self.channel.start(follow).wait_for(nested.UP, seconds)
+
     def capture(self, physical_network: str) -> Capture:
         """What has gone over this physical network since the start, in the order it went."""
         return Capture(self.directory / f"{physical_network}.pcap")
@@ -103,9 +114,8 @@ def lab_host(cards: Sequence[Card] = TWO_CARDS) -> Iterator[LabHost]:
             monitor_fd=qemus.fileno(), tcp_port=channel.tcp_port,
         )  # fmt: skip
         with (directory / "qemu.log").open("wb") as log:
-            # QEMU ends with us, however we end.
             qemu = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *command], pass_fds=[qemus.fileno()],
+                ending_with_us(command), pass_fds=[qemus.fileno()],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         qemus.close()
@@ -120,6 +130,11 @@ def lab_host(cards: Sequence[Card] = TWO_CARDS) -> Iterator[LabHost]:
             monitor.close()
             qemu.send_signal(signal.SIGKILL)
             qemu.wait(END_SECONDS_MAX)
+
+
+def ending_with_us(command: Sequence[str]) -> list[str]:
+    """A command that is killed when the thread that started it ends, however that ends."""
+    return ["setpriv", "--pdeathsig", "KILL", *command]
 
 
 def _wait_until_up(

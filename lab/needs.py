@@ -1,13 +1,10 @@
-"""What a machine must have for the lab; `python -m lab.needs` installs it, and builds the image."""
+"""What a machine must have for the lab."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from lab import content
-from lab.build import ensure_root
-from lab.locks import only_one_on_this_machine
 from tools import system_packages
 
 
@@ -16,21 +13,13 @@ def missing() -> str | None:
     if sys.platform != "linux" or os.uname().machine != "x86_64":
         return "The lab host is a Linux machine for x86_64, and so must this one be."
     if os.geteuid() != 0:
-        return "The lab needs root: it makes file systems with their owners."
+        return "The lab needs root: it makes file systems whose files have owners."
     if lacking := system_packages.unmet(system_packages.LAB_NEEDS):
         return f"The lab can't run here. {system_packages.told(lacking)}"
     return None
 
 
-def main() -> None:
-    """Make ready whatever takes long; exit 0 only if the lab can run."""
+def install() -> str | None:
+    """Install what is missing, where that is possible, and say what still is."""
     system_packages.ensure(system_packages.LAB_NEEDS)
-    if lacking := missing():
-        sys.exit(lacking)
-    with only_one_on_this_machine("lab-host"):
-        ensure_root()
-        content.ensure_dependencies()
-
-
-if __name__ == "__main__":
-    main()
+    return missing()

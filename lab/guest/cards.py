@@ -185,6 +185,7 @@ def bind(address: str, driver: str) -> None:
     device = PCI / "devices" / address
     if (device / "driver").exists():
         write(device / "driver/unbind", address)
+    run("modprobe", driver)
     write(device / "driver_override", driver)
     write(PCI / "drivers_probe", address)
     bound = (device / "driver").resolve().name
@@ -196,6 +197,15 @@ def vf_netdev(pf: str, vf_index: int) -> str:
     """The netdev of a VF that igbvf drives."""
     [netdev] = (PCI / "devices" / vf_address(pf, vf_index) / "net").iterdir()
     return netdev.name
+
+
+def wait_for_vf_netdev(pf: str, vf_index: int) -> None:
+    """Wait until a VF's netdev is in the network namespace that we are in."""
+    net = PCI / "devices" / vf_address(pf, vf_index) / "net"
+    wait_for_links(
+        lambda: any((NETDEVS / each.name).exists() for each in net.glob("*")),
+        f"the netdev of VF {vf_index} of {pf}",
+    )
 
 
 def use_vf(pf: str, vf_index: int, *, namespace: str, address: str) -> None:

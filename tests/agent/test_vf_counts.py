@@ -1,96 +1,145 @@
-"""VFs that a device spec says there are to be are made where there are none, and only there."""
+"""An operator's count of VFs: made true while nobody has any, and again after each reboot."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.agent.world import IGB, MLX, World, check
-from tests.contract.machines import a_pf, fake_machine
 from tests.reconcile.scenes import a_nic, a_server
-from tests.reconcile.scenes import whole as whole_pf
-from trunkline.domain.port import VnicType
-from trunkline.host.faults import FewerVfs, RefuseNext
+from trunkline.agent.apply import Probe
+from trunkline.agent.loop import Agent
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.pf_identity import PfIdentity
+from trunkline.host.faults import FewerVfs
+from trunkline.host.machine import VFIO
+from trunkline.reconcile.desired import ServerConfig, VfCount
 
 
-def a_world(tmp_path: Path, *, vf_count: int = 0, wanted: int = 4) -> World:
-    """One igb PF with `vf_count` VFs after each boot, of which `wanted` are to be."""
-    machine = fake_machine(tmp_path, a_pf(vf_count=vf_count))
-    return World(tmp_path, machine=machine, vf_counts={IGB: wanted})
+def want(world: World, count: int, *servers: ServerConfig, pf: PciAddress = IGB) -> None:
+    world.control.want(*servers)
+    assert world.control.config is not None
+    identity = PfIdentity.of(world.machine.kernel.functions()[pf])
+    said = VfCount(pf=pf, count=count, identity=identity)
+    world.control.config = replace(world.control.config, vf_counts=(said,))
 
 
-def vf_count(world: World) -> int:
-    return world.machine.kernel.functions()[IGB].vf_count
+def vf_count(world: World, pf: PciAddress = IGB) -> int:
+    return world.machine.kernel.functions()[pf].vf_count
 
 
-def test_vfs_are_made_at_the_first_start_and_told(tmp_path: Path) -> None:
-    world = a_world(tmp_path)
-    world.control.want()
+def writes(world: World) -> list[str]:
+    return [write for write in world.writes() if "sriov_numvfs" in write]
+
+
+@pytest.mark.parametrize("count", [0, 2, 7])
+def test_the_count_is_made_true_through_none_and_stays_over_reboots(
+    tmp_path: Path, count: int
+) -> None:
+    world = World(tmp_path)
+    agent = world.an_agent()
+    want(world, count)
+    world.settle(agent)
+    assert vf_count(world) == count
+    expected = writes(world)
+    world.run(agent, seconds=120)
     world.settle(world.an_agent())
-    assert vf_count(world) == 4
-    inventory = world.control.reports[-1].inventory or world.control.reports[0].inventory
-    assert inventory is not None
-    told = [(d.address, d.found, d.repaired) for r in world.control.reports for d in r.drifts]
-    assert told == [(IGB, "has no VFs, not 4", True)]
-
-
-def test_after_a_reboot_the_vfs_come_back_and_servers_get_theirs(tmp_path: Path) -> None:
-    world = a_world(tmp_path)
-    world.control.want()
-    world.settle(world.an_agent())
-    server = a_server(1, a_nic(1, world.device(IGB, 0)))
-    world.control.want(server)
-    world.settle(world.an_agent())
+    assert writes(world) == expected, "nothing is done twice"
     world.machine.kernel.reboot()
     world.settle(world.an_agent())
+    assert vf_count(world) == count
+
+
+def test_nothing_is_changed_while_a_server_has_a_vf(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = world.an_agent()
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.want(server)
+    world.settle(agent)
+    want(world, 2, server)
+    world.run(agent, seconds=120)
+    assert writes(world) == []
     check(world, server)
-    assert world.resumes()[server.id] == 2
+    want(world, 2)  # And the server is gone from here: its guest goes first.
+    world.settle(agent)
+    assert vf_count(world) == 2
+    assert [write for write in writes(world) if not write.endswith("OK")] == []
 
 
-def test_a_count_that_is_not_what_is_wanted_stays(tmp_path: Path) -> None:
-    world = a_world(tmp_path, vf_count=2)
-    world.control.want()
+def test_nothing_is_changed_while_a_guest_that_is_not_ours_has_a_vf(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    vf = world.device(IGB, 3)
+    world.machine.kernel.acting_as("operator").bind_driver(vf.address, VFIO)
+    agent = world.an_agent()
+    want(world, 2)
+    world.run(agent, seconds=120)
+    assert writes(world) == []
+    assert not agent.is_settled
+
+
+def test_vfs_that_servers_have_are_made_again_after_a_reboot(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = world.an_agent()
+    want(world, 6)
+    world.settle(agent)
+    server = a_server(1, a_nic(1, world.device(IGB, 5)))
+    want(world, 6, server)
+    world.settle(agent)
+    world.machine.kernel.reboot()
+    world.machine.hypervisor.domains()
+    world.settle(world.an_agent())
+    assert vf_count(world) == 6, "though the machine comes up with 4, of which nobody has any"
+
+
+def test_fewer_vfs_than_asked_for_are_not_taken_for_enough(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.machine.kernel.plant(FewerVfs(pf=IGB, count=5))
+    agent = world.an_agent()
+    want(world, 7)
+    world.run(agent, seconds=30)
+    assert not agent.is_settled
+    assert vf_count(world) == 5
+    world.machine.kernel.clear_faults()
+    world.run(agent, seconds=600)
+    assert vf_count(world) == 7
+    assert agent.is_settled
+
+
+def test_another_card_in_its_place_keeps_its_vfs(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    want(world, 2)
+    world.machine.kernel.swap_cards(IGB, MLX)
+    world.machine.kernel.reboot()
+    agent = world.an_agent()
+    world.run(agent, seconds=120)
+    assert writes(world) == []
+
+
+class _Killed(BaseException):
+    """The agent is gone, wherever it stood."""
+
+
+class _KillAt(Probe):
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def reached(self, point: str) -> None:
+        if "sriov_numvfs" in point:
+            self._left -= 1
+            if self._left < 0:
+                raise _Killed(point)
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_an_agent_that_dies_at_any_point_of_it_finishes_next_time(
+    tmp_path: Path, number: int
+) -> None:
+    world = World(tmp_path)
+    want(world, 2)
+    dying: Agent = world.an_agent(_KillAt(number))
+    with pytest.raises(_Killed):
+        world.run(dying, seconds=60)
     world.settle(world.an_agent())
     assert vf_count(world) == 2
-    assert world.writes() == []
-
-
-def test_nothing_is_written_once_they_are_there(tmp_path: Path) -> None:
-    world = a_world(tmp_path)
-    world.control.want()
-    world.settle(world.an_agent())
-    before = world.writes()
-    world.settle(world.an_agent())
-    assert world.writes() == before
-
-
-def test_what_really_came_is_told_when_the_driver_makes_fewer(tmp_path: Path) -> None:
-    world = a_world(tmp_path)
-    world.machine.kernel.plant(FewerVfs(pf=IGB, count=3))
-    world.control.want()
-    world.run(world.an_agent(), seconds=5)
-    assert vf_count(world) == 3
-    told = [(d.address, d.repaired) for r in world.control.reports for d in r.drifts]
-    assert told == [(IGB, False)]
-    inventories = [r.inventory for r in world.control.reports if r.inventory is not None]
-    assert [o.function.vf_count for o in inventories[-1] if o.function.address == IGB] == [3]
-
-
-def test_a_refusal_is_tried_again(tmp_path: Path) -> None:
-    world = a_world(tmp_path)
-    world.machine.kernel.plant(RefuseNext(operation="set_vf_count", errno="EAGAIN", times=1))
-    world.control.want()
-    agent = world.an_agent()
-    world.run(agent, seconds=5)
-    assert vf_count(world) == 4
-
-
-def test_a_pf_that_is_given_away_whole_gets_no_vfs(tmp_path: Path) -> None:
-    world = World(tmp_path, vf_counts={MLX: 4})
-    server = a_server(1, a_nic(1, whole_pf(MLX), VnicType.DIRECT_PHYSICAL))
-    world.control.want(server)
-    world.settle(world.an_agent())
-    check(world, server)
-    writes = [write for write in world.agent_writes() if "sriov_numvfs" in write]
-    assert writes == [f"agent: echo 0 > /sys/bus/pci/devices/{MLX}/sriov_numvfs: OK"]
-    world.control.want()
-    world.settle(world.an_agent())

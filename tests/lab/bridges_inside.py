@@ -10,6 +10,7 @@ def make_bridge(bridge: str, uplink: str, tap: str) -> None:
     run("ip", "link", "add", bridge, "type", "bridge", "vlan_filtering", "1")
     run("ip", "link", "set", bridge, "up")
     run("ip", "link", "set", uplink, "master", bridge)
+    run("modprobe", "tun")
     run("ip", "tuntap", "add", tap, "mode", "tap")
     run("ip", "link", "set", tap, "master", bridge, "up")
 

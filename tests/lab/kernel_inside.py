@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
 from typing import Any
 
 from trunkline.domain.ether import MacAddress
@@ -10,6 +12,7 @@ from trunkline.domain.vf import VfChange
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.linux.probing import probe_host
+from trunkline.host.linux.watch import LinuxWatch
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.wire import json
@@ -55,3 +58,28 @@ def probe() -> list[dict[str, Any]]:
     probe_host(kernel, capabilities, list(functions.values()), free=free)
     told: list[dict[str, Any]] = json.to_builtins(list(kernel.functions().values()))
     return told
+
+
+def told_of(command: list[str]) -> dict[str, Any]:
+    """Run a command; return what was told of first, and so what wakes an agent."""
+    told = threading.Event()
+    with LinuxWatch(on_news=told.set) as watch:
+        subprocess.run(command, check=True)
+        if not told.wait(30):
+            raise TimeoutError(f"nothing was told of {command}")
+        news = watch.take()
+    return {"pfs": sorted(map(str, news.pfs)), "everything": news.everything}
+
+
+def set_bridge_vlans(ifname: str) -> None:
+    """Make a bridge's port a member of VLANs 100, 200 and 300, 200 as its own, less 300."""
+    writes = DirectWrites()
+    writes.set_bridge_vlan(ifname, 100)
+    writes.set_bridge_vlan(ifname, 200, untagged=True)
+    writes.set_bridge_vlan(ifname, 300)
+    writes.set_bridge_vlan(ifname, 300, member=False)
+
+
+def set_fdb_entry(ifname: str, mac: str, *, present: bool) -> None:
+    """Add or remove an entry of a netdev's own forwarding table."""
+    DirectWrites().set_fdb_entry(ifname, MacAddress.parse(mac), present=present)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as std_json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -120,3 +121,55 @@ def test_igb_is_seen_to_do_what_the_table_says(machine: LabMachine) -> None:
     assert len(of_pf) == VF_COUNT + 1
     assert {each.pf_can for each in of_pf} == {names}
     assert [machine.kernel.vf_settings(pf) for pf in (machine.pf, machine.other_pf)] == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ip", "link", "set", "pf1", "vf", "1", "vlan", "77"],
+        ["ip", "link", "set", "pf1", "vf", "1", "mac", "52:54:00:01:00:77"],
+        ["ip", "link", "set", "pf1", "down"],
+    ],
+)
+def test_a_change_by_hand_is_told_of(machine: LabMachine, command: list[str]) -> None:
+    told = machine.kernel.host.channel.call(kernel_inside.told_of, command)
+    machine.kernel.host.channel.run("ip", "link", "set", "pf1", "up")
+    assert told == {"pfs": [str(machine.pf)], "everything": False}
+
+
+def test_vfs_that_go_mean_that_all_is_to_be_read(machine: LabMachine) -> None:
+    shell = ["sh", "-c", f"echo 0 > /sys/bus/pci/devices/{machine.pf}/sriov_numvfs"]
+    assert machine.kernel.host.channel.call(kernel_inside.told_of, shell)["everything"]
+
+
+def test_ports_of_a_bridge_carry_the_vlans_that_they_are_told(lab_host: LabHost) -> None:
+    run = lab_host.channel.run
+    run("modprobe", "bridge")
+    run(
+        "ip",
+        "link",
+        "add",
+        "br0",
+        "type",
+        "bridge",
+        "vlan_filtering",
+        "1",
+        "vlan_default_pvid",
+        "0",
+    )
+    run("ip", "link", "add", "tl0", "type", "veth", "peer", "name", "tl1")
+    run("ip", "link", "set", "tl0", "master", "br0")
+    lab_host.channel.call(kernel_inside.set_bridge_vlans, "tl0")
+    [port] = std_json.loads(run("bridge", "-j", "vlan", "show", "dev", "tl0"))
+    assert [(each["vlan"], each.get("flags", [])) for each in port["vlans"]] == [
+        (100, []), (200, ["PVID", "Egress Untagged"]),
+    ]  # fmt: skip
+
+
+def test_addresses_are_added_to_a_pfs_own_table_and_removed(lab_host: LabHost) -> None:
+    mac = "02:00:00:00:00:0c"
+    for present in (True, False):
+        lab_host.channel.call(kernel_inside.set_fdb_entry, "pf1", mac, present=present)
+        shown = std_json.loads(lab_host.channel.run("bridge", "-j", "fdb", "show", "dev", "pf1"))
+        found = [each["mac"] for each in shown if "self" in each["flags"]]
+        assert (mac in found) == present

@@ -53,7 +53,7 @@ _VFS = {
 }  # fmt: skip
 _SPECS = parse_device_specs([
     {"address": "0000:05:*.*", "physical_network": "phy1"},
-    {"ifname": "eth3", "physical_network": "phy2", "offer": "vfs"},
+    {"ifname": "eth3", "physical_network": "phy2", "offer": "vfs", "vf_count": 4},
 ])  # fmt: skip
 
 WELL: Final = Facts(
@@ -70,7 +70,13 @@ WELL: Final = Facts(
     ),
     functions={**_PFS, **_VFS},
     nics={
-        IGB: NicFacts(has_sriov=True, vf_memory=True, is_up=True, group_members=(IGB,)),
+        IGB: NicFacts(
+            has_sriov=True,
+            vf_memory=True,
+            is_up=True,
+            group_members=(IGB,),
+            product="82576 Gigabit Network Connection",
+        ),
         MLX: NicFacts(has_sriov=True, vf_memory=True, is_up=True, group_members=(MLX,)),
     },
     netdevs=frozenset({"lo", "eth2", "eth3", "br-phy1"}),

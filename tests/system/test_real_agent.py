@@ -19,9 +19,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.clients import OpenStack
 from tests.support.libvirtd import PrivateLibvirt
 from tests.support.processes import Running, ask, trunkline
 from tests.support.waiting import wait_until
+from tests.system.test_up import Session, wait_for_status
 from trunkline.cli.exit_codes import ExitCode
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -51,8 +53,18 @@ class Site:
             f'[helper]\nsocket = "helper.sock"\n'
         )
 
-    def start(self, *args: str) -> Running:
-        return self._stack.enter_context(trunkline(self.directory, *args))
+    def start(self, *args: str, **env: str) -> Running:
+        return self._stack.enter_context(trunkline(self.directory, *args, env=env))
+
+    def start_agent(self, **env: str) -> Running:
+        return self.start("agent", "--config", "compute.toml", **env)
+
+    def domains(self) -> str:
+        """What runs, by the number that libvirt gives each start, and by its UUID."""
+        return self.libvirt.virsh("list", "--id", "--uuid").stdout.strip()
+
+    def disks(self) -> list[str]:
+        return sorted(each.name for each in (self.directory / "guests/disks").iterdir())
 
     def start_helper(self) -> Running:
         return self.start(
@@ -97,7 +109,7 @@ def site(tmp_path: Path, private_libvirtd: PrivateLibvirt) -> Iterator[Site]:
 def test_a_real_host_enrols_tells_what_it_has_and_outlives_libvirt(site: Site) -> None:
     site.start_helper()
     site.enrol()
-    site.start("agent", "--config", "compute.toml")
+    site.start_agent()
     wait_until(lambda: site.host()["up"], "the host is up")
     host = site.host()
     assert host["vcpus"] == len(os.sched_getaffinity(0)) or host["vcpus"] == os.cpu_count()
@@ -109,6 +121,32 @@ def test_a_real_host_enrols_tells_what_it_has_and_outlives_libvirt(site: Site) -
     assert "virsh list --all" in site.host()["problem"]
     site.libvirt.start()
     wait_until(lambda: site.host()["problem"] is None, "the host can be used again")
+
+
+def test_a_server_runs_on_a_real_libvirt_whatever_becomes_of_its_agent(
+    site: Site, openstack: OpenStack
+) -> None:
+    session = Session(site.directory, openstack)
+    session.prepare()
+    site.start_helper()
+    site.enrol()
+    dying = site.start_agent(TRUNKLINE_KILL_AT="before virsh resume")
+    session.demo("server", "create", "--flavor", "small", "--image", "tiny", "--nic", "none", "web")
+    dying.wait_killed()
+    agent = site.start_agent()
+    wait_for_status(session, "web", "ACTIVE")
+    runs = site.domains()
+    assert session.show("server", "show", "web")["id"] in runs
+    agent.kill()
+    site.start_agent()
+    number = site.host()["generation"]
+    wait_until(lambda: site.host()["applied_generation"] == number, "the new agent is settled")
+    assert site.domains() == runs, "a guest was started again"
+    name = next(iter(site.libvirt.virsh("list", "--name").stdout.split()))
+    site.libvirt.kill_guest(name)
+    wait_until(lambda: site.domains() not in ("", runs), "a guest that crashed runs again")
+    session.demo("server", "delete", "--wait", "web")
+    wait_until(lambda: site.domains() == "" and site.disks() == [], "nothing of it is left")
 
 
 def test_an_agent_without_its_helper_says_how_to_start_it(site: Site) -> None:

@@ -181,6 +181,8 @@ class Standing:
     def _note_unsettled(self, unit: Unit, now: datetime, *, is_stuck: bool) -> None:
         if unit.outcome is Outcome.FENCED or not self.attempts.is_due(unit, now):
             return
+        if unit.kind is UnitKind.MAKE and unit.outcome is Outcome.WAITING:
+            return  # For whoever has the VFs, as long as that takes: nothing was tried.
         if unit.outcome is Outcome.TO_DO and not is_stuck:
             return  # There was no room for it in this step, or it waits for a failed one.
         reason = unit.reason or f"does not settle: {unit.steps[0]}"

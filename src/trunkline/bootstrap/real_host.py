@@ -56,12 +56,11 @@ def open_real_host(
             f"the agent of a real host needs the extra trunkline[host] ({problem}): {EXTRA_FIX}",
             ExitCode.USAGE,
         ) from problem
+    from trunkline.bootstrap.real_kernel import open_real_kernel
     from trunkline.host.libvirt.image_cache import ImageCache
     from trunkline.host.libvirt.storage import GIB, LibvirtStorage
-    from trunkline.host.linux.kernel import LinuxKernel
     from trunkline.host.linux.resources import read_resources
     from trunkline.host.linux.watch import LinuxWatch
-    from trunkline.host.privileged.client import HelperClient
 
     helper = ask_helper(config.helper_socket)
     if not helper.answers:
@@ -100,7 +99,7 @@ def open_real_host(
         )
         yield AgentHost(
             name=config.host,
-            kernel=LinuxKernel(HelperClient(config.helper_socket)),
+            kernel=open_real_kernel(config),
             hypervisor=hypervisor,
             resources=given(config.resources, resources),
             offer=Offering(config.device_specs),

@@ -4,17 +4,63 @@ from __future__ import annotations
 
 import click
 
-from trunkline.cli.context import TeachingGroup, takes_api
+from trunkline.cli.context import TeachingGroup, takes_api, takes_json
+from trunkline.cli.output import print_fields, print_json, print_table
 from trunkline.client.api import TrunklineApi
 
 
 @click.group(cls=TeachingGroup)
 def pf() -> None:
-    r"""The PFs of hosts: which card is which. For admins.
+    r"""The PFs of hosts: how many VFs they have, and which card is which. For admins.
 
     \b
+    trunkline pf set-vfs h1 eth2 8
     trunkline pf rekey h1 0000:05:00.0 0000:82:00.0
     """
+
+
+@pf.command("set-vfs")
+@click.argument("host")
+@click.argument("pf_name", metavar="PF")
+@click.argument("count", type=click.IntRange(min=0))
+@click.option("--apply", is_flag=True, help="Do it. Without this, only say what it would take.")
+@takes_json
+@takes_api
+def set_vfs(
+    api: TrunklineApi, *, host: str, pf_name: str, count: int, apply: bool, as_json: bool
+) -> None:
+    r"""Say what it takes to give PF of HOST another COUNT of VFs; with --apply, have it done.
+
+    PF is a PCI address or the name of a netdev. The kernel can't add VFs to others: all of them go,
+    and new ones are made. So nothing is done while anybody has a VF of the PF, or the PF; the plan
+    tells who. Until the host reports the new VFs, nothing of the PF is given to anybody.
+
+    The count stays the host's to keep, over reboots, whatever its device specs say.
+
+    \b
+    trunkline pf set-vfs h1 eth2 8
+    trunkline pf set-vfs h1 0000:05:00.0 8 --apply
+    """
+    plan = api.set_vf_count(host, pf_name, count, apply=apply)
+    if as_json:
+        print_json(plan)
+        return
+    print_fields([
+        ("PF", f"{plan.address} on {plan.host}" + (f" ({plan.ifname})" if plan.ifname else "")),
+        ("VFs", f"{plan.count} now, {plan.wanted} wanted, {plan.count_max} at most"),
+        ("cost", plan.cost),
+    ])  # fmt: skip
+    if plan.in_the_way:
+        print_table(
+            ("IN THE WAY", "STATE", "SERVER", "ID"),
+            [(each.address, each.state, each.server, each.server_id) for each in plan.in_the_way],
+            none="",
+        )
+        click.echo("Move or delete these servers first: nothing is done while they have devices.")
+    elif plan.applied:
+        click.echo(f"The host has been told; see: trunkline device list --host {plan.host}")
+    else:
+        click.echo("Nothing is in the way. Nothing was done: add --apply.")
 
 
 @pf.command()

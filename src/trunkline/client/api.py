@@ -36,6 +36,7 @@ from trunkline.wire.v1 import (
     NetworkItem,
     PhysicalNetworkItem,
     ServerPath,
+    VfCountPlan,
 )
 from trunkline.wire.verify import VerifyAnswer, VerifyBody
 
@@ -66,6 +67,12 @@ class TrunklineApi:
         """Let a host take new servers, or no more."""
         change = HostChange(enabled=enabled, reason=reason)
         return self._session.call("PATCH", f"/hosts/{_segment(name)}", HostItem, body=change)
+
+    def set_vf_count(self, host: str, pf: str, count: int, *, apply: bool) -> VfCountPlan:
+        """Plan another count of VFs for a PF; with `apply`, have it made so."""
+        path = f"/hosts/{_segment(host)}/pfs/{_segment(pf)}/vfs"
+        body = {"count": count, "apply": apply}
+        return self._session.call("POST", path, VfCountPlan, body=body)
 
     def rekey_pf(self, host: str, address: str, to: str) -> None:
         """Say where a PF is now that is in doubt."""

@@ -37,6 +37,7 @@ from trunkline.reconcile.desired import (
     ImageSource,
     NicConfig,
     ServerConfig,
+    VfCount,
 )
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
@@ -75,6 +76,15 @@ def _config(tx: Transaction, host: Host) -> HostConfig:
             _held(devices[device_id], allocation, rows)
             for device_id, allocation in sorted(allocations.items())
             if allocation.state in (AllocationState.RELEASING, AllocationState.QUARANTINED)
+        ),
+        vf_counts=tuple(
+            VfCount(
+                pf=pf.device.function.address,
+                count=pf.vf_count_wanted,
+                identity=PfIdentity.of(pf.device.function),
+            )
+            for pf in tx.devices.with_vfs_wanted(host.id)
+            if pf.vf_count_wanted is not None and not pf.fence
         ),
     )
 

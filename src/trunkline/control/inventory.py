@@ -111,7 +111,9 @@ def _is_kept(record: DeviceRecord, owned: Collection[DeviceId]) -> bool:
 
     (The VFs of a PF that is in a guest are not to be seen on the host.)
     """
-    return record.pf_id in owned or record.id in owned or record.vfs_held > 0
+    is_held = record.pf_id in owned or record.id in owned or record.vfs_held > 0
+    # A PF that is told of for its VFs alone is not while it has none: it is to have some again.
+    return is_held or record.vf_count_wanted is not None
 
 
 def _pfs_first(device: OfferedDevice) -> tuple[bool, PciAddress]:
@@ -140,5 +142,6 @@ def _record(
         epoch=known.epoch if known else host.generation,
         held_whole=known.held_whole if known else False,
         vfs_held=known.vfs_held if known else 0,
+        vf_count_wanted=known.vf_count_wanted if known else None,
         device=device,
     )

@@ -13,7 +13,7 @@ from trunkline.control import audit
 from trunkline.control.audit import Actor
 from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
-from trunkline.domain.device import DeviceKind, service_problem
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.host import Host
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
@@ -36,8 +36,8 @@ def service_changes(
         ServiceChange(pf=now, was=was, problem=problem)
         for before, now in pairs
         if now.kind is DeviceKind.PF
-        for was in ["" if before is None else service_problem(before.device.function)]
-        for problem in [service_problem(now.device.function)]
+        for was in ["" if before is None else before.problem]
+        for problem in [now.problem]
         if was != problem
     )
 

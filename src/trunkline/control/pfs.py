@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from trunkline.control import audit
 from trunkline.control.access import require_admin
 from trunkline.control.audit import actor_of
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceKind
-from trunkline.domain.errors import NotFound, StateConflict
+from trunkline.domain.errors import Invalid, NotFound, StateConflict
+from trunkline.domain.host import Host
 from trunkline.domain.identity import Caller
 from trunkline.domain.pci import PciAddress
 from trunkline.store.devices import DeviceRecord
@@ -44,6 +47,113 @@ def rekey_pf(
         )  # fmt: skip
 
     svc.store.write(say)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InTheWay:
+    """A VF with an owner, or the PF itself: while it has one, no VF count changes."""
+
+    address: PciAddress
+    state: str
+    server_id: str | None
+    server_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VfCountPlan:
+    """What another count of VFs would take."""
+
+    address: PciAddress
+    ifname: str | None
+    count: int  # Now.
+    count_max: int
+    wanted: int
+    in_the_way: tuple[InTheWay, ...]
+    applied: bool = False
+
+    @property
+    def cost(self) -> str:
+        """What happens to the PF meanwhile, in words."""
+        if self.count == self.wanted:
+            return "nothing changes: it has so many"
+        made = f"{self.wanted} VFs are made" if self.wanted else "none are made"
+        gone = f"its {self.count} VFs go, with whatever the host itself does with them, and "
+        return (
+            f"{gone if self.count else ''}{made}; nothing of the PF is given to anybody until"
+            " they are there"
+        )
+
+
+def set_vf_count(
+    svc: Services, caller: Caller, host_name: str, pf_name: str, wanted: int, *, apply: bool
+) -> VfCountPlan:
+    """Plan another count of VFs for a PF, by its address or netdev; and have it made so.
+
+    Raises:
+        NotFound: No PF of the host is on record there.
+        Invalid: The card can't have so many.
+        StateConflict: It is to be applied, and somebody has a VF of the PF, or the PF.
+    """
+    require_admin(caller, "changing VF counts")
+
+    def change(tx: Transaction) -> VfCountPlan:
+        host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
+        pf = _find_pf(tx, host, pf_name)
+        plan = _plan(tx, host, pf, wanted)
+        if not apply:
+            return plan
+        if plan.in_the_way or not tx.devices.want_vfs(pf.id, wanted):
+            servers = sorted({each.server_name or str(each.server_id) for each in plan.in_the_way})
+            raise StateConflict(
+                "PF", f"{plan.address} on {host_name}",
+                f"devices of it are in use by {', '.join(servers) or 'somebody'};"
+                " move or delete these servers first",
+            )  # fmt: skip
+        records = tx.devices.of_host(host.id)
+        tx.pools.put(host.id, records)
+        tx.hosts.raise_generation(host.id)
+        svc.fleet.reload_after(tx, host.id)
+        tx.on_commit(lambda: svc.wake_host(host.name))
+        audit.record(
+            tx, actor_of(caller), svc.clock.now(), "pf.set_vfs",
+            f"pf {plan.address} on {host.name}", host=host.name, device_id=pf.id,
+            details={"from": plan.count, "to": wanted},
+        )  # fmt: skip
+        return replace(plan, applied=True)
+
+    return svc.store.write(change)
+
+
+def _plan(tx: Transaction, host: Host, pf: DeviceRecord, wanted: int) -> VfCountPlan:
+    function = pf.device.function
+    if wanted > function.vf_count_max:
+        raise Invalid("count", f"{function.address} can have {function.vf_count_max} VFs at most")
+    holders = tx.allocations.holders_of_hosts([host.id])
+    return VfCountPlan(
+        address=function.address,
+        ifname=function.ifname,
+        count=function.vf_count,
+        count_max=function.vf_count_max,
+        wanted=wanted,
+        in_the_way=tuple(
+            InTheWay(
+                address=PciAddress.parse(holder.address),
+                state=holder.state.value,
+                server_id=holder.server_id,
+                server_name=holder.server_name,
+            )
+            for holder in sorted(holders, key=lambda holder: holder.address)
+            if holder.device.kin_id == pf.id
+        ),
+    )
+
+
+def _find_pf(tx: Transaction, host: Host, name: str) -> DeviceRecord:
+    for record in tx.devices.of_host(host.id):
+        function = record.device.function
+        if record.kind is DeviceKind.PF and name in (str(function.address), function.ifname):
+            return record
+    raise NotFound("PF", f"{name} on {host.name}")
 
 
 def get_pf(tx: Transaction, host_id: str, host_name: str, address: PciAddress) -> DeviceRecord:

@@ -124,6 +124,15 @@ class ServerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VfCount:
+    """How many VFs a PF is to have, whatever a device spec says."""
+
+    pf: PciAddress
+    count: int
+    identity: PfIdentity | None = None  # Of the PF that is meant; None: it is not known.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostConfig:
     """What should be true on `host` as of `generation`.
 
@@ -135,3 +144,4 @@ class HostConfig:
     generation: int
     servers: tuple[ServerConfig, ...] = ()
     releases: tuple[HeldDevice, ...] = ()
+    vf_counts: tuple[VfCount, ...] = ()  # PFs of which an operator has said it.

@@ -25,13 +25,12 @@ from trunkline.reconcile.steps import (
     DeleteDisk,
     Destroy,
     ReadBack,
-    ReadBackVfCount,
     SetVf,
-    SetVfCount,
     Step,
     Undefine,
 )
 from trunkline.reconcile.taps import plan_leftovers
+from trunkline.reconcile.vf_counts import plan_making, plan_vf_count
 from trunkline.reconcile.view import Outcome, Undo, View
 from trunkline.vif.registry import VifRegistry
 
@@ -146,7 +145,7 @@ def plan(
             generation=desired.generation, seen_generation=observed.journal.generation
         )
     view = View.of(desired, observed, vif_types, options or DomainOptions(), failed or {})
-    units = [*_makings(view, vf_counts or {})]
+    units = [*_vf_counts(view, desired, vf_counts or {})]
     units += [_removal(view, server_id, undo) for server_id, undo in view.removals.items()]
     units += [_orphan(server_id) for server_id in view.orphans]
     # VFs before PFs: a PF may have to wait for the last of its VFs.
@@ -186,28 +185,30 @@ def _service(view: View, server: ServerConfig) -> Unit:
     )
 
 
-def _makings(view: View, vf_counts: Mapping[PciAddress, int]) -> Iterator[Unit]:
-    """Make the VFs of PFs that have none, and that nobody has whole or is to give back.
-
-    A count that is not 0 stays, whatever it is: to change it all VFs would have to go.
-    """
-    for address, count in sorted(vf_counts.items()):
-        pf = view.observed.functions.get(address)
-        if pf is None or not count or pf.vf_count or pf.driver is None or pf.driver != pf.pf_driver:
+def _vf_counts(
+    view: View, desired: HostConfig, by_spec: Mapping[PciAddress, int]
+) -> Iterator[Unit]:
+    """Give PFs their VFs: as many as an operator has said; a PF with none, as a spec says."""
+    said = {each.pf: each for each in desired.vf_counts}
+    for address in sorted({*said, *by_spec}):
+        each = said.get(address)
+        if each is None:
+            verdict = plan_making(view, address, by_spec[address])
+        else:
+            verdict = plan_vf_count(view, each)
+        if verdict.outcome is Outcome.SETTLED:
             continue
         held = HeldDevice(
             address=address, kind=DeviceKind.PF, epoch=0, pf_address=None, vf_index=None
         )
-        is_released = any(each.address == address for each in view.releases)
-        if address in view.owners or is_released or view.holder(address) is not None:
-            continue
         yield Unit(
             kind=UnitKind.MAKE,
-            outcome=Outcome.TO_DO,
-            steps=(SetVfCount(address, count), ReadBackVfCount(address, count)),
+            outcome=verdict.outcome,
+            steps=verdict.steps,
+            reason=verdict.reason,
             device=held,
             devices=frozenset({address}),
-            drifts=(DriftFact(address=address, found=f"has no VFs, not {count}", repaired=False),),
+            drifts=verdict.drifts,
         )
 
 

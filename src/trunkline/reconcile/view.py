@@ -128,14 +128,17 @@ class View:
         Raises:
             Refused: It is of another kind.
         """
-        functions = self.observed.functions
-        function = functions.get(held.address)
-        pf = functions.get(held.pf_address or held.address)
-        if held.pf is not None and pf is not None and not held.pf.agrees(PfIdentity.of(pf)):
-            return None  # Another card sits where the one that is meant was.
+        function = self.observed.functions.get(held.address)
+        if self.is_another_card(held.pf_address or held.address, held.pf):
+            return None  # It sits where the one that is meant was.
         if function is not None and function.kind is not held.kind:
             raise Refused(f"{held.address} is a {function.kind.name}, not a {held.kind.name}")
         return function
+
+    def is_another_card(self, address: PciAddress, meant: PfIdentity | None) -> bool:
+        """Whether the PF at an address is known not to be the one that is meant."""
+        pf = self.observed.functions.get(address)
+        return meant is not None and pf is not None and not meant.agrees(PfIdentity.of(pf))
 
     def pf_and_settings(self, vf: PciFunction) -> tuple[PciFunction, int, VfSettings]:
         """Return a VF's PF, its index there as sysfs tells it, and its settings.

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import (
+    VFIO_DRIVER,
     DeviceKind,
     DeviceRef,
     OfferedDevice,
@@ -54,6 +55,7 @@ class DeviceRecord:
     device: OfferedDevice
     fence: str = ""  # PF only: why it can't be told which PF it is now; empty: it can.
     said_at: PciAddress | None = None  # PF only: where it is now, says an operator.
+    vf_count_wanted: int | None = None  # PF only: None: no operator has said it.
 
     @property
     def ref(self) -> DeviceRef:
@@ -66,7 +68,15 @@ class DeviceRecord:
     @property
     def problem(self) -> str:
         """Why a PF is out of service; empty: it is in it."""
-        return self.fence or service_problem(self.device.function)
+        return self.fence or self._awaited_vfs or service_problem(self.device.function)
+
+    @property
+    def _awaited_vfs(self) -> str:
+        """What is wrong with its count of VFs; of a PF in a guest there are none to be seen."""
+        pf, wanted = self.device.function, self.vf_count_wanted
+        if wanted in (None, pf.vf_count) or self.held_whole or pf.driver == VFIO_DRIVER:
+            return ""
+        return f"{pf.ifname or pf.address} has {pf.vf_count} VFs, and is to have {wanted}"
 
     @property
     def kind(self) -> DeviceKind:
@@ -199,7 +209,7 @@ class Devices:
             return
         names = (
             "kind", "pf_id", "vf_index", "offered", "physical_network", "attributes", "device",
-            "fence", "said_at",
+            "fence", "said_at", "vf_count_wanted",
         )  # fmt: skip
         statement = (
             update(devices)
@@ -248,6 +258,19 @@ class Devices:
         self._connection.execute(
             update(devices).where(devices.c.id == pf_id).values(said_at=str(address))
         )
+
+    def want_vfs(self, pf_id: DeviceId, count: int) -> bool:
+        """Store how many VFs a PF is to have, unless it or a VF of it has an owner; say if so."""
+        changed = self._connection.execute(
+            update(devices)
+            .where(devices.c.id == pf_id, devices.c.vfs_held == 0, devices.c.held_whole.is_(False))
+            .values(vf_count_wanted=count)
+        )
+        return changed.rowcount == 1
+
+    def with_vfs_wanted(self, host_id: HostId) -> list[DeviceRecord]:
+        """Return the PFs of a host of which an operator has said how many VFs they are to have."""
+        return self._where(devices.c.host_id == host_id, devices.c.vf_count_wanted.is_not(None))
 
     def recount_held(self, host_id: HostId) -> None:
         """Make each PF's guards what the allocations of it and its VFs say."""
@@ -341,6 +364,7 @@ def _row(record: DeviceRecord) -> dict[str, Any]:
         "vfs_held": record.vfs_held,
         "fence": record.fence,
         "said_at": None if record.said_at is None else str(record.said_at),
+        "vf_count_wanted": record.vf_count_wanted,
     }
 
 
@@ -355,5 +379,6 @@ def _record(row: Row) -> DeviceRecord:
         vfs_held=row["vfs_held"],
         device=row["device"],
         fence=row["fence"],
+        vf_count_wanted=row["vf_count_wanted"],
         said_at=None if row["said_at"] is None else PciAddress.parse(row["said_at"]),
     )

@@ -253,6 +253,7 @@ devices = Table(
     Column("vfs_held", Integer, nullable=False),  # PF only: how many of its VFs have an owner.
     Column("fence", Text, nullable=False),  # PF only: see `control.rekeying`.
     Column("said_at", String(16), nullable=True),  # PF only: its address, says an operator.
+    Column("vf_count_wanted", Integer, nullable=True),  # PF only; None: no operator has said it.
     UniqueConstraint("host_id", "address"),
     CheckConstraint("NOT held_whole OR vfs_held = 0", name="whole_or_by_vfs"),
     CheckConstraint("vfs_held >= 0", name="vfs_held_not_negative"),

@@ -107,6 +107,31 @@ class DeviceItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VfCountBlocker:
+    """A device of a PF that somebody has."""
+
+    address: str
+    state: str  # claimed, active, releasing or quarantined.
+    server_id: str | None
+    server: str | None  # Its name.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VfCountPlan:
+    """What another count of VFs would take, or that it has been asked for."""
+
+    host: str
+    address: str
+    ifname: str | None
+    count: int  # Now.
+    count_max: int
+    wanted: int
+    in_the_way: tuple[VfCountBlocker, ...]  # While there is any, nothing is changed.
+    cost: str
+    applied: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceCounts:
     """Devices of one kind on one physical network, by state. `total` is their sum."""
 

@@ -80,8 +80,8 @@ def no_iommu(*command_line: str, **more: object) -> Facts:
         (replace(WELL, functions={**WELL.functions, IGB_VFS[0]:
                  replace(WELL.functions[IGB_VFS[0]], iommu_group=None)}),
          CARD, Verdict.MISSING, "in no IOMMU group", "another slot"),
-        (with_agent(device_specs=parse_device_specs([{"ifname": "eth3"}])), CARD, Verdict.WARNING,
-         "no device spec puts it on offer", f'address = "{IGB}"'),
+        (with_agent(device_specs=parse_device_specs([{"ifname": "eth3", "vf_count": 1}])), CARD,
+         Verdict.WARNING, "no device spec puts it on offer", f'address = "{IGB}"'),
         (replace(WELL, functions_problem="read /sys: EACCES"), "cards", Verdict.MISSING,
          "can't be read", "mount sysfs"),
         (replace(WELL, nics={}), "cards", Verdict.MISSING, "no card here has SR-IOV", "enable"),
@@ -133,7 +133,7 @@ def test_what_is_missing_is_said_with_its_fix(
 def test_a_spec_that_matches_nothing_leaves_its_physical_network_without_a_card() -> None:
     specs = parse_device_specs([
         {"address": "0000:05:*.*", "physical_network": "phy1"},
-        {"ifname": "eth3"},
+        {"ifname": "eth3", "vf_count": 1},
         {"address": "0000:c1:*.*", "physical_network": "phy3"},
     ])  # fmt: skip
     (finding,) = not_well(with_agent(device_specs=specs))
@@ -145,14 +145,25 @@ def test_specs_that_contradict_each_other_are_told() -> None:
     specs = parse_device_specs([
         {"address": "0000:05:10.*", "physical_network": "phy2"},
         {"address": "0000:05:*.*", "physical_network": "phy1"},
-        {"ifname": "eth3"},
+        {"ifname": "eth3", "vf_count": 1},
     ])  # fmt: skip
     (finding,) = not_well(with_agent(device_specs=specs))
     assert "PF 0000:05:00.0 is on physical network phy1, and its VF" in finding.found
 
 
+def test_a_card_without_vfs_that_nobody_makes_is_told() -> None:
+    specs = parse_device_specs([{"ifname": "eth2"}, {"ifname": "eth3"}])
+    (finding,) = not_well(with_agent(device_specs=specs))
+    assert (finding.check, finding.verdict) == (OTHER_CARD, Verdict.WARNING)
+    assert "`vf_count = 8`, or fewer, in its device spec" in finding.fix
+    whole = parse_device_specs([{"ifname": "eth2"}, {"ifname": "eth3", "offer": "pf"}])
+    assert not_well(with_agent(device_specs=whole)) == []
+
+
 def test_a_card_that_a_spec_excludes_is_well_and_not_on_offer() -> None:
-    specs = parse_device_specs([{"ifname": "eth2", "exclude": True}, {"ifname": "eth3"}])
+    specs = parse_device_specs(
+        [{"ifname": "eth2", "exclude": True}, {"ifname": "eth3", "vf_count": 1}]
+    )
     facts = with_agent(device_specs=specs)
     assert not_well(facts) == []
     assert any("not on offer, as its device spec says" in each.found for each in diagnose(facts))

@@ -97,6 +97,14 @@ def test_network_functions_that_are_no_vfs_are_read(a_root: Path) -> None:
     assert nics[PF].vfs_managed is None
 
 
+def test_a_card_has_the_name_that_pci_ids_gives_it(a_root: Path) -> None:
+    write(a_root, f"sys/bus/pci/devices/{PF}/vendor", "0x8086\n")
+    write(a_root, f"sys/bus/pci/devices/{PF}/device", "0x10c9\n")
+    write(a_root, "usr/share/hwdata/pci.ids", "8086  Intel\n\t10c9  82576\n")
+    nics = read_nics(a_root)
+    assert (nics[PF].product, nics[PLAIN].product) == ("82576", None)
+
+
 def test_vfs_without_addresses_are_seen(a_root: Path) -> None:
     assert read_nics(a_root)[PF].vf_memory is True
     write(a_root, f"sys/bus/pci/devices/{PF}/resource", BAR * 7 + NO_BAR * 6)

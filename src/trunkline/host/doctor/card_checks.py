@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from trunkline.domain.device import DeviceKind, PciFunction
-from trunkline.domain.device_spec import DeviceSpec, contradictions
+from trunkline.domain.device_spec import DeviceSpec, contradictions, vf_counts
 from trunkline.domain.pci import PciAddress
 from trunkline.host.doctor.facts import Facts, NicFacts
 from trunkline.host.doctor.findings import Finding, missing, ok, warning
@@ -41,7 +41,9 @@ def check_cards(facts: Facts) -> Iterator[Finding]:
     for pf in pfs:
         said = next((spec for spec in specs if spec.matches(pf)), None)
         problems = list(_problems(facts, pf, facts.nics[pf.address], said))
-        yield from problems or [ok(_name(pf), _told(pf, said))]
+        product = facts.nics[pf.address].product
+        told = _told(pf, said) if product is None else f"{product}, {_told(pf, said)}"
+        yield from problems or [ok(_name(pf), told)]
     yield from _check_specs(facts, specs)
 
 
@@ -108,6 +110,8 @@ def _problems(
             "put it into another slot, one with ACS; its VFs are not concerned",
         )
     yield from _vf_problems(facts, pf, nic)
+    if said is not None and said.means(DeviceKind.VF) and not said.exclude and not pf.vf_count:
+        yield from _no_vfs(facts, pf)
     if said is None and facts.agent is not None and not facts.agent.faults:
         yield warning(
             name,
@@ -127,6 +131,17 @@ def _no_sriov(pf: PciFunction, nic: NicFacts) -> Finding:
     else:
         fix = "enable SR-IOV for the card and for the machine in the firmware setup"
     return missing(_name(pf), f"{what}: the card's firmware has it off, or the card lacks it", fix)
+
+
+def _no_vfs(facts: Facts, pf: PciFunction) -> Iterator[Finding]:
+    assert facts.agent is not None
+    if pf.address not in vf_counts(facts.functions, facts.agent.device_specs):
+        yield warning(
+            _name(pf),
+            f"has none of its {pf.vf_count_max} VFs, and nobody says how many it is to have",
+            f"in {facts.agent.file}: `vf_count = {pf.vf_count_max}`, or fewer, in its device spec;"
+            ' or `offer = "pf"`, if it is to be given away whole only',
+        )
 
 
 def _strangers(facts: Facts, pf: PciFunction, nic: NicFacts) -> list[PciAddress]:

@@ -44,6 +44,7 @@ class NicFacts:
     group_members: tuple[PciAddress, ...]  # The functions of its IOMMU group, itself included.
     # Whether NetworkManager looks after VFs of it; None: it does not run here.
     vfs_managed: bool | None = None
+    product: str | None = None  # Its name in pci.ids; None: that is not installed, or lacks it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

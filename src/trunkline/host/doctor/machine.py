@@ -9,7 +9,10 @@ from typing import Final
 
 from trunkline.domain.pci import PciAddress
 from trunkline.host.doctor.facts import MachineFacts, ModuleState, NicFacts
+from trunkline.host.linux.pci_ids import PATHS as PCI_IDS
+from trunkline.host.linux.pci_ids import pci_names
 
+_ID_FILES: Final = ("vendor", "device")
 _NETWORK_CLASS: Final = "0x02"  # PCI base class 02h: network controller.
 _IFF_UP: Final = 0x1  # linux/if.h
 # The six VF BARs of an SR-IOV capability follow a function's own six and its expansion ROM.
@@ -48,7 +51,7 @@ def read_nics(root: Path = Path("/")) -> dict[PciAddress, NicFacts]:
             address = PciAddress.parse(name)
         except ValueError:
             continue  # Not a name that this system has addresses for.
-        found[address] = _nic(device, managed)
+        found[address] = _nic(device, managed, ids=tuple(root / path for path in PCI_IDS))
     return found
 
 
@@ -100,7 +103,8 @@ def _module(root: Path, release: str, name: str) -> ModuleState:
     return ModuleState.MISSING
 
 
-def _nic(device: Path, managed: Mapping[int, bool] | None) -> NicFacts:
+def _nic(device: Path, managed: Mapping[int, bool] | None, *, ids: tuple[Path, ...]) -> NicFacts:
+    vendor, product = (_text(device / name).strip().removeprefix("0x") for name in _ID_FILES)
     netdevs = [device / "net" / name for name in _names(device / "net")]
     return NicFacts(
         has_sriov=(device / "sriov_totalvfs").exists(),
@@ -108,6 +112,7 @@ def _nic(device: Path, managed: Mapping[int, bool] | None) -> NicFacts:
         is_up=bool(_number(netdevs[0] / "flags") & _IFF_UP) if netdevs else None,
         group_members=tuple(_group_members(device)),
         vfs_managed=None if managed is None else any(_managed_vfs(device, managed)),
+        product=pci_names(vendor, product, paths=ids).product,
     )
 
 

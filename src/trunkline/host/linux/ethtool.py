@@ -20,20 +20,23 @@ _IFREQ: Final = struct.Struct("16sP16x")
 
 
 def firmware_version(ifname: str) -> str | None:
-    """Ask for the firmware's version; None: the driver does not say. Needs no privilege.
+    """Ask for the firmware's version; None: the driver does not say, or can't be asked.
+
+    Needs no privilege.
 
     Raises:
         OSError: ENODEV: there is no such netdev.
     """
     info = array.array("B", _DRVINFO.pack(_GDRVINFO, *[b""] * 6, 0, 0, 0, 0, 0))
     request = _IFREQ.pack(ifname.encode(), info.buffer_info()[0])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+    # Any socket will do. One of netlink is open to processes that may have no others.
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as channel:
         try:
             fcntl.ioctl(channel, _SIOCETHTOOL, request)
         except OSError as refusal:
-            if refusal.errno == errno.EOPNOTSUPP:
-                return None
-            raise
+            if refusal.errno == errno.ENODEV:
+                raise
+            return None
     return version_in(info.tobytes())
 
 

@@ -105,8 +105,10 @@ class LinuxKernel:
     def _read_vfs(self, pf: PciAddress, can: VfCapabilities) -> dict[int, VfSettings]:
         operation = f"ip -d link show dev {pf}"
         try:
-            operation = f"ip -d link show dev {self._ifname(pf)}"
-            link = read_link(self._rtnetlink, self._ifindex(pf), with_vfs=True)
+            device = self._inventory.device(pf)
+            ifname = pf_ifname(device)
+            operation = f"ip -d link show dev {ifname}"
+            link = read_link(self._rtnetlink, pf_ifindex(device, ifname), with_vfs=True)
         except Malformed as problem:
             raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
         except OSError as problem:
@@ -158,7 +160,9 @@ class LinuxKernel:
         """See `Kernel.pf_addresses`."""
         operation = f"bridge fdb show dev {pf}"
         try:
-            return bridges.read_own_addresses(self._rtnetlink, self._ifindex(pf))
+            device = self._inventory.device(pf)
+            index = pf_ifindex(device, pf_ifname(device))
+            return bridges.read_own_addresses(self._rtnetlink, index)
         except Malformed as problem:
             raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
         except OSError as problem:
@@ -167,12 +171,6 @@ class LinuxKernel:
     def set_pf_address(self, pf_ifname: str, mac: MacAddress, *, present: bool) -> None:
         """See `Kernel.set_pf_address`."""
         self._writes.set_fdb_entry(pf_ifname, mac, present=present)
-
-    def _ifname(self, pf: PciAddress) -> str:
-        return pf_ifname(self._inventory.device(pf))
-
-    def _ifindex(self, pf: PciAddress) -> int:
-        return pf_ifindex(self._inventory.device(pf))
 
     def _netdev_facts(self, ifindex: int, ifname: str) -> NetdevFacts:
         try:
@@ -205,9 +203,9 @@ def pf_ifname(device: str) -> str:
     return names[0]
 
 
-def pf_ifindex(device: str) -> int:
-    """Return the index of the netdev of the PF in the directory `device`; ENODEV: none."""
-    index = sysfs.find_int(f"{device}/net/{pf_ifname(device)}/ifindex")
+def pf_ifindex(device: str, ifname: str) -> int:
+    """Return the index of a netdev of the PF in the directory `device`; ENODEV if it is gone."""
+    index = sysfs.find_int(f"{device}/net/{ifname}/ifindex")
     if index is None:
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
     return index

@@ -38,7 +38,6 @@ _NUM_VF: Final = 21
 _VFINFO_LIST: Final = 22
 _EXT_MASK: Final = 29
 _CARRIER: Final = 33
-_PHYS_SWITCH_ID: Final = 36
 _PROP_LIST: Final = 52
 _ALT_IFNAME: Final = 53
 _PERM_ADDRESS: Final = 54
@@ -90,7 +89,6 @@ class Link:
     alt_ifnames: tuple[str, ...] = ()
     carrier: bool | None = None  # None: not told.
     permanent_mac: MacAddress | None = None
-    phys_switch_id: str | None = None  # Hex digits.
     parent: str | None = None  # Address of the PCI function that the netdev sits on.
     vfs: Mapping[int, VfReading] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -188,7 +186,6 @@ def parse_link(payload: memoryview) -> Link:
         alt_ifnames=_alt_names(found.get(_PROP_LIST)),
         carrier=None if carrier is None else any(carrier),
         permanent_mac=_mac(found.get(_PERM_ADDRESS)),
-        phys_switch_id=bytes(found[_PHYS_SWITCH_ID]).hex() if _PHYS_SWITCH_ID in found else None,
         parent=_text(found.get(_PARENT_DEV_NAME)) or None
         if _text(found.get(_PARENT_DEV_BUS_NAME)) == "pci"
         else None,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-PATHS: Final = (Path("/usr/share/misc/pci.ids"), Path("/usr/share/hwdata/pci.ids"))
+PATHS: Final = (Path("usr/share/misc/pci.ids"), Path("usr/share/hwdata/pci.ids"))  # Below /.
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def names_in(text: str, vendor_id: str, product_id: str) -> PciNames:
 
 
 @functools.lru_cache(maxsize=256)
-def pci_names(vendor_id: str, product_id: str, *, paths: Sequence[Path] = PATHS) -> PciNames:
+def pci_names(vendor_id: str, product_id: str, *, paths: Sequence[Path]) -> PciNames:
     """Find a vendor and one of its products; without the file nothing is known, and that is fine.
 
     Reads the whole file, 1.5 MB, once for each product.

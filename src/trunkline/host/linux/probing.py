@@ -1,26 +1,28 @@
 """Trying out what a PF's driver can set for its VFs, on a VF that nobody has.
 
 Each setting is written, read back and put back. A refusal that says "can't" or "not so" means that
-it can't; one that may pass (the VF is in reset, the link is down) means that nobody knows, and the
-table of known drivers stands in.
+it can't; one that may pass (the VF is in reset) means that it is tried again another time. Drivers
+refuse rates that they could set while the link is down: such a PF waits.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final, Protocol
 
 import structlog
 
 from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device_spec import Offering
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange, VfSettings, difference
 from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.inventory import VFIO, PfDriver
 from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.observed import Journal
 
 _log = structlog.get_logger(__name__)
 
@@ -29,8 +31,7 @@ _CAN_NOT: Final = frozenset(
     for number in (errno.EINVAL, errno.EPROTONOSUPPORT, errno.EPERM, errno.ENOSYS)
 ) | {"EOPNOTSUPP"}
 # Within what every driver takes that has rates at all: ixgbe wants more than 10.
-_TRIED_RATE_MBPS: Final = 100
-_TRIED_MIN_RATE_MBPS: Final = 50
+_TRIED_RATES_MBPS: Final = (50, 100)
 _TRIED_VLAN: Final = (1, 1)  # VLAN ID and priority.
 
 
@@ -46,56 +47,42 @@ class Tried(Protocol):
         ...
 
 
-def probe(tried: Tried, *, link_up: bool, table: VfCapabilities) -> VfCapabilities:
-    """Try everything out on one VF, and leave it as it was.
-
-    Args:
-        tried: Reads and writes the VF.
-        link_up: Whether the PF's link is up; without, drivers refuse rates that they could set.
-        table: What stands in for what can't be tried.
+def probe(tried: Tried) -> VfCapabilities:
+    """Try everything out on one VF of a PF whose link is up, and leave it as it was.
 
     Raises:
-        HostRefused: The VF can't be read, or could not be brought back to what it was.
+        HostRefused: Something was refused that may be possible at another time, or the VF could not
+            be brought back to what it was; nothing was learned.
     """
     before = tried.read()
+    # What is so already: if even that is refused, it is not by what the driver can do.
+    tried.write(VfChange(vlan_id=before.vlan_id, vlan_qos=before.vlan_qos))
 
-    def holds(change: VfChange, *, otherwise: bool) -> bool:
+    def holds(change: VfChange) -> bool:
         try:
             tried.write(change)
         except HostRefused as refusal:
-            return False if refusal.errno_name in _CAN_NOT else otherwise
+            if refusal.errno_name in _CAN_NOT:
+                return False
+            raise
         return difference_is_empty(change, tried.read())
 
+    vlan_id, vlan_qos = _TRIED_VLAN
+    slow, fast = _TRIED_RATES_MBPS
     try:
-        able = VfCapabilities(
-            vlan_qos=holds(
-                VfChange(vlan_id=_TRIED_VLAN[0], vlan_qos=_TRIED_VLAN[1]), otherwise=table.vlan_qos
-            ),
+        return VfCapabilities(
+            vlan_qos=holds(VfChange(vlan_id=vlan_id, vlan_qos=vlan_qos)),
             spoof_check=before.spoof_check is not None
-            and holds(VfChange(spoof_check=before.spoof_check), otherwise=table.spoof_check),
-            trust=before.trust is not None
-            and holds(VfChange(trust=before.trust), otherwise=table.trust),
+            and holds(VfChange(spoof_check=before.spoof_check)),
+            trust=before.trust is not None and holds(VfChange(trust=before.trust)),
             link_states=frozenset(
-                state
-                for state in LinkState
-                if holds(VfChange(link_state=state), otherwise=state in table.link_states)
+                state for state in LinkState if holds(VfChange(link_state=state))
             ),
-            max_tx_rate=table.max_tx_rate
-            if not link_up
-            else holds(
-                VfChange(min_tx_rate_mbps=0, max_tx_rate_mbps=_TRIED_RATE_MBPS),
-                otherwise=table.max_tx_rate,
-            ),
-            min_tx_rate=table.min_tx_rate
-            if not link_up
-            else holds(
-                VfChange(min_tx_rate_mbps=_TRIED_MIN_RATE_MBPS, max_tx_rate_mbps=_TRIED_RATE_MBPS),
-                otherwise=table.min_tx_rate,
-            ),
+            max_tx_rate=holds(VfChange(min_tx_rate_mbps=0, max_tx_rate_mbps=fast)),
+            min_tx_rate=holds(VfChange(min_tx_rate_mbps=slow, max_tx_rate_mbps=fast)),
         )
     finally:
         _put_back(tried, before)
-    return able
 
 
 def difference_is_empty(change: VfChange, found: VfSettings) -> bool:
@@ -180,7 +167,7 @@ def probe_host(
         free: VFs on offer that nobody holds. One whose netdev is up is somebody's all the same.
     """
     for pf in functions:
-        if pf.kind is not DeviceKind.PF or pf.ifname is None:
+        if pf.kind is not DeviceKind.PF or not pf.link_up:
             continue
         driver = kernel.pf_driver(pf.address)
         if driver.name is None or capabilities.has(driver):
@@ -189,13 +176,25 @@ def probe_host(
             assert vf.vf_index is not None, "only VFs are candidates"
             tried = VfOfPf(kernel.raw_vf_settings, kernel.set_vf, pf.address, vf.vf_index)
             try:
-                seen = probe(tried, link_up=pf.link_up, table=capabilities.of(driver))
-                capabilities.remember(driver, seen)
+                capabilities.remember(driver, probe(tried))
             except (HostRefused, OSError) as problem:
                 _log.warning("driver not tried out", pf=str(pf.address), problem=str(problem))
             else:
                 _log.info("driver tried out", driver=driver.name, firmware=driver.firmware)
             break
+
+
+def free_vfs(
+    functions: Mapping[PciAddress, PciFunction], offering: Offering, journal: Journal
+) -> frozenset[PciAddress]:
+    """Return the VFs on offer that this host's agent has not changed, or has put back."""
+    on_offer = (each.function.address for each in offering(functions) if each.on_offer)
+    held = journal.originals.keys() | journal.unknown
+    return frozenset(
+        address
+        for address in on_offer
+        if functions[address].kind is DeviceKind.VF and address not in held
+    )
 
 
 def _candidates(

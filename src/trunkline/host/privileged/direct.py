@@ -49,8 +49,10 @@ class DirectWrites:
         """See `Kernel.set_vf`."""
         operation = f"ip link set {pf} vf {vf_index} {change}"
         try:
-            operation = f"ip link set {pf_ifname(self._device(pf))} vf {vf_index} {change}"
-            request = set_vf(pf_ifindex(self._device(pf)), vf_index, change)
+            device = self._device(pf)
+            ifname = pf_ifname(device)
+            operation = f"ip link set {ifname} vf {vf_index} {change}"
+            request = set_vf(pf_ifindex(device, ifname), vf_index, change)
             self._rtnetlink.exchange(RTM_SETLINK, request)
         except OSError as refusal:
             raise host_refused(operation, refusal, transient=_VF_BUSY) from refusal

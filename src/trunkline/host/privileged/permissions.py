@@ -65,6 +65,7 @@ class Permissions:
         self._read_at: float | None = None
         self._every: Mapping[PciAddress, PciFunction] = {}
         self._on_offer: frozenset[PciAddress] = frozenset()
+        self._vfs: frozenset[tuple[PciAddress | None, int | None]] = frozenset()
         self._pfs: frozenset[PciAddress] = frozenset()
 
     def check(self, request: Request) -> None:
@@ -99,6 +100,9 @@ class Permissions:
         self._every = self._functions()
         offered = self._offering(self._every)
         self._on_offer = frozenset(each.function.address for each in offered if each.on_offer)
+        self._vfs = frozenset(
+            (each.function.pf_address, each.function.vf_index) for each in offered if each.on_offer
+        )
         self._pfs = frozenset(
             each.function.address for each in offered if each.function.kind is DeviceKind.PF
         ) | frozenset(pf for pf, function in self._every.items() if self._would_offer_vfs(function))
@@ -118,17 +122,9 @@ class Permissions:
         _require(pf in self._pfs, f"{pf} is no PF that is on offer, or has VFs on offer")
 
     def _require_vf(self, pf: PciAddress, vf_index: int) -> None:
-        self._require_pf(pf)
-        if not self._has_vf(pf, vf_index):
+        if (pf, vf_index) not in self._vfs:
             self._read(at_once=True)  # It may have come just now.
-        _require(self._has_vf(pf, vf_index), f"VF {vf_index} of {pf} is not on offer")
-
-    def _has_vf(self, pf: PciAddress, vf_index: int) -> bool:
-        return any(
-            function.pf_address == pf and function.vf_index == vf_index
-            for address in self._on_offer
-            if (function := self._every.get(address)) is not None
-        )
+        _require((pf, vf_index) in self._vfs, f"VF {vf_index} of {pf} is not on offer")
 
     def _require_no_guest(self, pf: PciAddress) -> None:
         in_guests = [

@@ -46,7 +46,7 @@ def test_everything_of_a_link_is_read() -> None:
     ]  # fmt: skip
     link = parse_link(memoryview(new_link(vfs)))
     assert (link.index, link.ifname, link.alt_ifnames) == (7, "eth0", ("enp5s0f0",))
-    assert (link.is_up, link.carrier, link.phys_switch_id) == (True, True, "aabbcc")
+    assert (link.is_up, link.carrier) == (True, True)
     assert link.parent == "0000:05:00.0"
     assert link.permanent_mac == MacAddress.parse("00:1b:21:00:00:01")
     vf = link.vfs[1]

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from tests.contract.machines import PF, a_pf, fake_machine
 from trunkline.domain.device import PciFunction
+from trunkline.domain.device_spec import Offering
+from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange, VfSettings
 from trunkline.domain.vf_capabilities import (
-    NOTHING,
     VfCapabilities,
     capability_attributes,
     capability_names,
@@ -25,8 +26,9 @@ from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.ethtool import version_in
 from trunkline.host.linux.inventory import PfDriver
-from trunkline.host.linux.probing import VfOfPf, probe, probe_host
+from trunkline.host.linux.probing import VfOfPf, free_vfs, probe, probe_host
 from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.observed import Journal, OriginalState
 
 IGB = PfDriver("igb", "1.2")
 
@@ -57,15 +59,8 @@ def test_every_known_driver_is_seen_to_do_what_the_table_says(tmp_path: Path, dr
     kernel = kernel_with(tmp_path, driver)
     before = kernel.vf_settings(PF)
     able = vf_capabilities(driver)
-    assert probe(vf_of(kernel), link_up=True, table=NOTHING) == able
+    assert probe(vf_of(kernel)) == able
     assert kernel.vf_settings(PF) == before
-
-
-@pytest.mark.parametrize("driver", ["igb", "ice"])
-def test_without_a_link_the_table_says_whether_there_are_rates(tmp_path: Path, driver: str) -> None:
-    kernel = kernel_with(tmp_path, driver)
-    able = probe(vf_of(kernel), link_up=False, table=vf_capabilities(driver))
-    assert able == vf_capabilities(driver)
 
 
 @dataclass
@@ -85,9 +80,51 @@ class BusyKernel:
 
 def test_of_a_vf_in_reset_nothing_is_learned(tmp_path: Path) -> None:
     busy = BusyKernel(kernel_with(tmp_path, "i40e"))
-    able = vf_capabilities("i40e")
-    assert probe(busy, link_up=True, table=able) == able
-    assert busy.written
+    with pytest.raises(HostRefused):
+        probe(busy)
+    assert len(busy.written) == 1
+
+
+@dataclass
+class ForbiddenVf:
+    """The helper's configuration does not put it on offer."""
+
+    def read(self) -> VfSettings:
+        return VfSettings()
+
+    def write(self, change: VfChange) -> None:
+        raise HostRefused("ask the host helper", "not on offer", errno_name="EPERM")
+
+
+def test_a_helper_that_forbids_says_nothing_of_the_driver() -> None:
+    with pytest.raises(HostRefused):
+        probe(ForbiddenVf())
+
+
+def test_a_pf_without_a_link_waits(tmp_path: Path) -> None:
+    kernel = kernel_with(tmp_path, "ixgbe")
+    kernel.set_carrier(PF, up=False)
+    functions = functions_of(kernel)
+    free = {each.address for each in functions if each.pf_address}
+    capabilities = Capabilities(None)
+    probe_host(HostKernel(kernel), capabilities, functions, free=free)
+    assert not capabilities.has(PfDriver("ixgbe", "1.2"))
+    assert kernel.log() == ()
+
+
+def test_free_is_what_is_on_offer_and_not_in_the_journal(tmp_path: Path) -> None:
+    kernel = kernel_with(tmp_path, "igb")
+    functions = kernel.functions()
+    vfs = [address for address, each in functions.items() if each.pf_address]
+    offering = Offering(
+        parse_device_specs(
+            [{"address": str(vfs[3]), "exclude": True}, {"vendor_id": "8086"}], path="device_spec"
+        )
+    )
+    journal = Journal(
+        originals={vfs[0]: OriginalState(address=vfs[0])}, unknown=frozenset({vfs[1]})
+    )
+    assert free_vfs(functions, offering, journal) == {vfs[2]}
 
 
 @dataclass
@@ -108,7 +145,7 @@ class StubbornVf:
 
 def test_a_vf_that_can_not_be_put_back_is_told(tmp_path: Path) -> None:
     with pytest.raises(HostRefused):
-        probe(StubbornVf(), link_up=True, table=NOTHING)
+        probe(StubbornVf())
 
 
 @dataclass

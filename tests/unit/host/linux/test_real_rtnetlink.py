@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.netns import in_new_netns
 from trunkline.domain.ether import MacAddress
+from trunkline.host.linux.ethtool import firmware_version
 from trunkline.host.linux.rtnetlink import KernelRtnetlink, read_link, read_link_by_name
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
@@ -64,6 +65,18 @@ def test_what_is_not_there_is_enodev() -> None:
         assert refused.value.errno == errno.ENODEV
         with pytest.raises(OSError) as refused:
             read_link_by_name(KernelRtnetlink(), "nothing")
+        assert refused.value.errno == errno.ENODEV
+
+    in_new_netns(act)
+
+
+def test_a_driver_is_asked_for_its_firmware() -> None:
+    def act() -> None:
+        run("ip link add tl0 type veth peer name tl1")
+        assert firmware_version("tl0") is None  # It has none, and says so.
+        assert firmware_version("lo") is None  # It can't be asked.
+        with pytest.raises(OSError) as refused:
+            firmware_version("nothing")
         assert refused.value.errno == errno.ENODEV
 
     in_new_netns(act)
