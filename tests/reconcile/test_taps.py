@@ -16,6 +16,7 @@ from tests.reconcile.scenes import (
 )
 from trunkline.domain.bridge import Bridge, BridgePort
 from trunkline.domain.port import VnicType
+from trunkline.domain.server import PowerState
 from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.observed import DomainPower, HostState, Journal, PfAddress, UplinkVlan
 from trunkline.reconcile.plan import Outcome, Plan, UnitKind, plan
@@ -124,6 +125,14 @@ def test_what_no_server_needs_any_more_goes_and_is_read_back() -> None:
         f"bridge fdb show dev eth2  # expect no {NIC.mac} self",
         f"# journal: gone again: {NIC.mac} on PF {IGB}",
     ]
+
+
+def test_a_guest_that_is_to_go_keeps_its_network_until_it_has_gone() -> None:
+    host = served(BridgePort(ifname=TAP, pvid=120, vlans={120: True}))
+    stopped = replace(SERVER, power=PowerState.STOPPED)
+    for made in (planned(host), planned(host, stopped)):
+        assert UnitKind.TIDY not in {unit.kind for unit in made.units}
+        assert lines(made)[0] == f"virsh destroy {SERVER.id}"
 
 
 def test_a_tap_that_was_taken_from_its_bridge_is_told_with_the_command_that_helps() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from trunkline.domain.bridge import Bridge, BridgePort, describe_port
 from trunkline.domain.device import PciFunction
+from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
 from trunkline.reconcile.desired import NicConfig, ServerConfig
@@ -70,10 +71,15 @@ def plan_taps(view: View, server: ServerConfig, *, is_attached: bool) -> Taps:
 
 
 def plan_leftovers(view: View) -> tuple[Step, ...]:
-    """Return what takes away that which was added for servers, and none of `view` needs."""
+    """Return what takes away that which was added for servers, and none of `view` needs.
+
+    A guest that is to go is given its network until it has gone; which that was is not known.
+    """
     journal = view.observed.journal
     added: set[Addition] = {*journal.uplink_vlans, *journal.pf_addresses}
     if not added or view.observed.bridges_problem:
+        return ()
+    if any(_has_guest(view, server_id) for server_id in view.removals):
         return ()
     steps: list[Step] = []
     for addition in sorted(added - _needed(view), key=str):
@@ -189,7 +195,7 @@ def _is_there(view: View, addition: Addition) -> bool:
 def _needed(view: View) -> set[Addition]:
     needed: set[Addition] = set()
     for server in view.servers:
-        if server.power is not PowerState.RUNNING:
+        if server.power is not PowerState.RUNNING and not _has_guest(view, server.id):
             continue
         try:
             for nic, bridge in _on_bridges(view, server):
@@ -197,6 +203,11 @@ def _needed(view: View) -> set[Addition]:
         except Refused:
             continue
     return needed
+
+
+def _has_guest(view: View, server_id: ServerId) -> bool:
+    domain = view.observed.domains.get(server_id)
+    return domain is not None and domain.power.has_guest
 
 
 def _change(
