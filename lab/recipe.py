@@ -31,6 +31,7 @@ PACKAGES = (
     "python3-libvirt",
     "qemu-system-x86",
     "udev",
+    "xorriso",
 )
 
 # With all that they depend on. The whole tree of modules would be 300 MB.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.agent.world import IGB, MLX, World, check
 from tests.reconcile.scenes import a_nic, a_server
 from trunkline.agent.loop import Agent
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.server import PowerState
 from trunkline.domain.vf import VfChange
 from trunkline.host.faults import PfUnreadable, RefuseNext
 from trunkline.reconcile.interfaces import HostNews
@@ -90,15 +92,50 @@ def test_a_server_on_two_pfs_is_compared_whole_when_one_of_them_tells(tmp_path: 
     check(world, server)
 
 
-def test_a_guest_that_ends_is_started_again_in_the_next_step(tmp_path: Path) -> None:
+def test_a_guest_that_crashes_is_started_again_in_the_next_step(tmp_path: Path) -> None:
     world = World(tmp_path)
     agent = settled_on_both(world)
     assert world.control.config is not None
     server = world.control.config.servers[0]
-    world.machine.hypervisor.power_off_guest(server.id)
+    world.machine.hypervisor.crash_guest(server.id)
     one_step(world, agent)
     check(world, *world.control.config.servers)
     assert world.resumes()[server.id] == 2
+
+
+def test_a_guest_that_powers_itself_off_is_told_in_the_next_step_and_left_off(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    agent = settled_on_both(world)
+    assert world.control.config is not None
+    server, other = world.control.config.servers
+    world.machine.hypervisor.power_off_guest(server.id)
+    one_step(world, agent)
+    assert world.control.server(server) == (ServerCondition.STOPPED, "")
+    assert not agent.is_settled
+    world.run(agent, seconds=300)  # However late the answer comes.
+    assert world.resumes()[server.id] == 1
+    stopped = replace(server, power=PowerState.STOPPED)
+    world.control.want(stopped, other)
+    world.settle(agent)
+    check(world, stopped, other)
+    started = replace(server, boot_number=server.boot_number + 1)
+    world.control.want(started, other)
+    world.settle(agent)
+    check(world, started, other)
+
+
+def test_a_guest_that_powered_off_while_no_agent_looked_is_started_as_desired(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    settled_on_both(world)
+    assert world.control.config is not None
+    server = world.control.config.servers[0]
+    world.machine.hypervisor.power_off_guest(server.id)
+    world.settle(world.an_agent())
+    check(world, *world.control.config.servers)
 
 
 def test_lost_carrier_is_told_in_the_next_step(tmp_path: Path) -> None:
@@ -196,7 +233,7 @@ def test_a_guest_is_started_with_what_is_desired_whatever_the_policy(tmp_path: P
     agent = settled_on_both(world, DriftPolicy.REPORT)
     assert world.control.config is not None
     world.machine.kernel.acting_as("operator").set_vf(IGB, 0, BY_HAND)
-    world.machine.hypervisor.power_off_guest(world.control.config.servers[0].id)
+    world.machine.hypervisor.crash_guest(world.control.config.servers[0].id)
     world.settle(agent)
     check(world, *world.control.config.servers)
 

@@ -337,7 +337,7 @@ def check(world: World, *servers: ServerConfig) -> None:
     assert set(domains) == {server.id for server in servers}
     for server in servers:
         power = domains[server.id].get("power", "shut off")
-        assert power == ("running" if server.power is PowerState.RUNNING else "shut off")
+        assert (power == "running") == (server.power is PowerState.RUNNING), power
         assert domains[server.id]["boot_number"] == server.boot_number
 
 

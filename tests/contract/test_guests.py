@@ -175,13 +175,17 @@ def test_a_malformed_definition_is_refused(site: GuestSite, xml: str) -> None:
 
 
 @pytest.mark.parametrize("paused", [True, False])
-def test_a_guest_that_powers_off_is_shut_off(site: GuestSite, *, paused: bool) -> None:
+def test_a_guest_that_powers_off_has_until_it_is_started_again(
+    site: GuestSite, *, paused: bool
+) -> None:
     start(site, site_xml(site))
     if not paused:
         site.hypervisor.resume(A)
     site.power_off_guest(A)
-    assert site.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
+    assert site.hypervisor.domains()[A].power is DomainPower.POWERED_OFF
     site.hypervisor.start_paused(A)
+    site.hypervisor.destroy(A)
+    assert site.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
 
 
 def test_a_guest_whose_process_dies_has_crashed_until_it_is_started_again(

@@ -278,6 +278,24 @@ def test_a_port_is_active_only_while_its_guest_runs(scene: Scene) -> None:
     assert len(scene.devices("active")) == 1
 
 
+def test_a_server_whose_guest_powers_itself_off_is_shut_off_and_stays_so(scene: Scene) -> None:
+    view = scene.boot(on(scene.blue))
+    server_id = view.server.id
+    assert view.host is not None
+    scene.settle(server_id)
+    before = desired_config(scene.svc, view.host.name)
+    scene.settle(server_id, ServerCondition.STOPPED)
+    shown = get_server(scene.svc, DEMO, server_id)
+    assert shown.server.state is ServerState.SHUTOFF
+    assert [nic.port.status for nic in shown.nics] == ["DOWN"]
+    after = desired_config(scene.svc, view.host.name)
+    assert [server.power for server in after.servers] == [PowerState.STOPPED]
+    assert after.generation > before.generation
+    start_server(scene.svc, DEMO, server_id)
+    scene.settle(server_id)
+    assert get_server(scene.svc, DEMO, server_id).server.state is ServerState.ACTIVE
+
+
 def test_a_server_that_failed_on_its_host_is_not_to_run_until_it_is_rebooted(scene: Scene) -> None:
     view = scene.boot(NicRequest(network_id=scene.blue.id, vnic_type=VnicType.DIRECT))
     assert view.host is not None

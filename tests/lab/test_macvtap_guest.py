@@ -120,7 +120,7 @@ def test_a_guest_pings_over_its_macvtap_and_is_seen_to_power_off_by_event(
     wait_until(lambda: not site.hypervisor.domains()[server.id].power.has_guest, "the guest is off")
     assert woken.is_set()
     assert site.hypervisor.take().domains
-    assert site.hypervisor.domains()[server.id].power is DomainPower.SHUT_OFF
+    assert site.hypervisor.domains()[server.id].power is DomainPower.POWERED_OFF
     assert "macvtap" not in site.libvirtd.run("ip", "-d", "link", "show").stdout
 
 

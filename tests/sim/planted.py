@@ -83,11 +83,11 @@ def what_runs_is_placed_anew(patch: Patch) -> Parts:
     """A host that says that it runs a new server is taken to have refused it."""
     real = _Intake._take_server_fact
 
-    def wrong(intake: _Intake, server: Any, fact: Any) -> None:
+    def wrong(intake: _Intake, host: Any, server: Any, fact: Any) -> None:
         if fact.condition is ServerCondition.RUNNING and server.state is ServerState.BUILD:
             intake._refuse(server, "misread")
         else:
-            real(intake, server, fact)
+            real(intake, host, server, fact)
 
     patch.setattr(_Intake, "_take_server_fact", wrong)
     return Parts()
@@ -107,10 +107,10 @@ def the_last_nic_is_left_out(patch: Patch) -> Parts:
 def what_is_pending_counts_as_running(patch: Patch) -> Parts:
     real = _Intake._take_server_fact
 
-    def hasty(intake: _Intake, server: Any, fact: Any) -> None:
+    def hasty(intake: _Intake, host: Any, server: Any, fact: Any) -> None:
         if fact.condition is ServerCondition.PENDING:
             fact = replace(fact, condition=ServerCondition.RUNNING)
-        real(intake, server, fact)
+        real(intake, host, server, fact)
 
     patch.setattr(_Intake, "_take_server_fact", hasty)
     patch.setattr(_Intake, "_confirm_bindings", lambda *_: True)

@@ -111,9 +111,9 @@ class PrivateLibvirt:
         self.daemon.send_signal(signal.SIGCONT)  # nsenter stops with what it runs.
         self.run("sh", "-c", f"kill -CONT $(cat {self.directory}/pid)")
 
-    def kill_guest(self, name: str) -> None:
-        """End a guest's QEMU by SIGKILL."""
-        self.run("sh", "-c", f"kill -KILL $(cat /run/libvirt/qemu/{name}.pid)")
+    def kill_guest(self, name: str, signal_name: str = "KILL") -> None:
+        """End a guest's QEMU by a signal."""
+        self.run("sh", "-c", f"kill -{signal_name} $(cat /run/libvirt/qemu/{name}.pid)")
 
     def _inside(self, *command: str) -> Sequence[str]:
         return ["nsenter", f"--target={self.holder}", "--mount", "--net", "--pid", "--", *command]

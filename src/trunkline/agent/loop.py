@@ -240,6 +240,7 @@ class Agent:
             vif_types=host.vif_types,
             options=host.options,
             failed=self._standing.undo,
+            ran=self._standing.settled(config),
             vf_counts=host.vf_counts(around.functions),
         )
 

@@ -69,6 +69,12 @@ class Standing:
         self._releases.clear()
         self._left_alone.clear()
 
+    def settled(self, config: HostConfig) -> frozenset[ServerId]:
+        """Return the servers that this run has seen as `config` has them."""
+        return frozenset(
+            server.id for server in config.servers if self._servers.get(server.id) == server
+        )
+
     def releases(self, config: HostConfig) -> list[HeldDevice]:
         """List the devices to be taken back, those of failed servers among them."""
         undone = [
@@ -157,7 +163,7 @@ class Standing:
     def conclude(self, config: HostConfig, made: Plan, now: datetime, *, stuck: set[str]) -> None:
         """Draw the facts from the last plan of a step; `stuck` went well and are still to do."""
         for unit in made.units:
-            if unit.outcome in (Outcome.SETTLED, Outcome.UNSEEN):
+            if unit.outcome in (Outcome.SETTLED, Outcome.UNSEEN, Outcome.ENDED):
                 self.attempts.succeeded(unit)
             elif unit.outcome is Outcome.PREPARING:
                 self.attempts.begun(unit)
@@ -173,6 +179,7 @@ class Standing:
         self.is_settled = (
             not self.failures
             and all(unit.kind in (UnitKind.RELEASE, UnitKind.SERVE) for unit in made.units)
+            and not any(unit.outcome is Outcome.ENDED for unit in made.units)
             and not self._left_alone
             and all(self._servers.get(server.id) == server for server in config.servers)
             and self._releases.issuperset(config.releases)
@@ -202,6 +209,11 @@ class Standing:
             self._servers[server.id] = server
             self._defined_here.discard(server.id)
             self._findings.note_server(server, as_desired(server), DeviceCondition.READY)
+            return
+        if unit.outcome is Outcome.ENDED:
+            # It stays among those that ran: what is told of it may be answered late.
+            ended, pending = ServerCondition.STOPPED, DeviceCondition.PENDING
+            self._findings.note_server(server, ended, pending)
             return
         self._servers.pop(server.id, None)
         found = self.attempts.find(unit)

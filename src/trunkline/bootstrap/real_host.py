@@ -109,6 +109,7 @@ def open_real_host(
                 domain_type=config.domain_type,
                 arch=platform.machine(),
                 disk_directory=str(disks),
+                has_config_drives=True,
             ),
             storage=storage,
             watches=(watch, hypervisor, storage),

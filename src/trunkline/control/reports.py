@@ -228,9 +228,9 @@ class _Intake:
             if server.id in refused:
                 self._refuse(server, refused[server.id])
             elif fact is not None and fact.boot_number == server.boot_number:
-                self._take_server_fact(server, fact)
+                self._take_server_fact(host, server, fact)
 
-    def _take_server_fact(self, server: Server, fact: ServerFact) -> None:
+    def _take_server_fact(self, host: Host, server: Server, fact: ServerFact) -> None:
         if fact.condition is ServerCondition.FAILED:
             self._refuse(server, fact.reason)
         elif fact.condition is ServerCondition.RUNNING and SERVER.allows(
@@ -242,6 +242,10 @@ class _Intake:
             server.state, ServerEvent.HALT
         ):
             self._halt_bindings(server)
+            if server.power is PowerState.RUNNING:
+                # Its guest powered itself off. So it is to stay, whoever looks at the host next.
+                server = replace(server, power=PowerState.STOPPED)
+                self._raise_generation(host)
             self._advance(server, ServerEvent.HALT)
 
     def _confirm_bindings(self, server: Server) -> bool:

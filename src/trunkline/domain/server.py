@@ -36,7 +36,7 @@ class ServerEvent(enum.Enum):
     """What can happen to a server."""
 
     RUN = "run"  # The host observed it running as desired.
-    HALT = "halt"  # The host observed it stopped as desired.
+    HALT = "halt"  # The host observed it stopped: as desired, or its guest powered itself off.
     STOP = "stop"
     START = "start"
     REBOOT = "reboot"
@@ -51,10 +51,12 @@ SERVER = StateMachine(
     initial=ServerState.BUILD,
     transitions=MappingProxyType({
         (_S.BUILD, _E.RUN): _S.ACTIVE,
+        (_S.BUILD, _E.HALT): _S.SHUTOFF,
         (_S.BUILD, _E.FAIL): _S.ERROR,
         (_S.BUILD, _E.REPLACE): _S.BUILD,
         (_S.BUILD, _E.DELETE): _S.DELETED,
         (_S.ACTIVE, _E.STOP): _S.STOPPING,
+        (_S.ACTIVE, _E.HALT): _S.SHUTOFF,
         (_S.ACTIVE, _E.REBOOT): _S.REBOOTING,
         (_S.ACTIVE, _E.FAIL): _S.ERROR,
         (_S.ACTIVE, _E.DELETE): _S.DELETED,
@@ -65,9 +67,11 @@ SERVER = StateMachine(
         (_S.SHUTOFF, _E.REBOOT): _S.REBOOTING,  # A hard reboot, as Nova allows it.
         (_S.SHUTOFF, _E.DELETE): _S.DELETED,
         (_S.STARTING, _E.RUN): _S.ACTIVE,
+        (_S.STARTING, _E.HALT): _S.SHUTOFF,
         (_S.STARTING, _E.FAIL): _S.ERROR,
         (_S.STARTING, _E.DELETE): _S.DELETED,
         (_S.REBOOTING, _E.RUN): _S.ACTIVE,
+        (_S.REBOOTING, _E.HALT): _S.SHUTOFF,
         (_S.REBOOTING, _E.FAIL): _S.ERROR,
         (_S.REBOOTING, _E.DELETE): _S.DELETED,
         (_S.ERROR, _E.REBOOT): _S.REBOOTING,  # Hard reboot is the way out of ERROR.

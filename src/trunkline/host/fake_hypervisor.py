@@ -215,7 +215,7 @@ class FakeHypervisor:
 
     def power_off_guest(self, server_id: ServerId) -> None:
         """The guest shuts itself down."""
-        self._end_guest(server_id, DomainPower.SHUT_OFF, "poweroff")
+        self._end_guest(server_id, DomainPower.POWERED_OFF, "poweroff")
 
     def crash_guest(self, server_id: ServerId) -> None:
         """The guest's QEMU process dies."""
@@ -277,7 +277,7 @@ class FakeHypervisor:
             elif record.in_transition and record.guest is not None:
                 self._handover.give_back(record.guest.handed_over)
                 record.guest, record.in_transition = None, False
-                if record.power is not DomainPower.CRASHED:
+                if record.power.has_guest:
                     record.power = DomainPower.SHUT_OFF
         state.boot_id = boot_id
         held.save()

@@ -20,6 +20,7 @@ class DomainPower(enum.Enum):
     RUNNING = "running"
     PAUSED = "paused"
     SHUT_OFF = "shut off"
+    POWERED_OFF = "powered off"  # Shut off, by its own guest.
     CRASHED = "crashed"  # Shut off, because its guest crashed: our domains have on_crash=destroy.
 
     @property

@@ -8,7 +8,7 @@ Guests that don't belong here go, then devices are taken back, then servers get 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from trunkline.domain.device import DeviceKind
@@ -123,6 +123,7 @@ def plan(
     vif_types: VifRegistry,
     options: DomainOptions | None = None,
     failed: Mapping[ServerId, Undo] | None = None,
+    ran: Collection[ServerId] = (),
     vf_counts: Mapping[PciAddress, int] | None = None,
 ) -> Plan:
     """Return what turns `observed` into `desired`.
@@ -135,6 +136,8 @@ def plan(
         options: What the host's domains have in common.
         failed: Servers of `desired` that can't be made so: they are undone, their devices taken
             back as if `desired` released them.
+        ran: Servers of `desired` that have been seen to run as they are there. If the guest of one
+            has powered itself off since, it is not started again.
         vf_counts: How many VFs PFs are to have that have none.
 
     Raises:
@@ -144,7 +147,7 @@ def plan(
         raise OlderGeneration(
             generation=desired.generation, seen_generation=observed.journal.generation
         )
-    view = View.of(desired, observed, vif_types, options or DomainOptions(), failed or {})
+    view = View.of(desired, observed, vif_types, options or DomainOptions(), failed or {}, ran)
     units = [*_vf_counts(view, desired, vf_counts or {})]
     units += [_removal(view, server_id, undo) for server_id, undo in view.removals.items()]
     units += [_orphan(server_id) for server_id in view.orphans]

@@ -84,6 +84,8 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
         if view.is_fenced(held):
             return fenced(held, view)
     domain = view.observed.domains.get(server.id)
+    if _has_ended(view, server, domain):
+        return Verdict(outcome=Outcome.ENDED)
     guest_runs = domain is not None and domain.power is DomainPower.RUNNING
     # What can't be planned for is no reason to end a guest that runs: its devices are as they were.
     refused = Outcome.WAITING if guest_runs else Outcome.REFUSED
@@ -125,6 +127,16 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
         steps=tuple(steps),
         guest_runs=guest_runs,
         drifts=(*devices.drifts, *taps.drifts) if guest_runs else (),
+    )
+
+
+def _has_ended(view: View, server: ServerConfig, domain: DomainState | None) -> bool:
+    """Whether a guest that ran as it should has powered itself off since."""
+    return (
+        server.power is PowerState.RUNNING
+        and server.id in view.ran
+        and domain is not None
+        and domain.power is DomainPower.POWERED_OFF
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from trunkline.domain.device import DeviceKind, PciFunction
@@ -28,6 +28,7 @@ class Outcome(enum.Enum):
     PREPARING = "preparing"  # For something slow that is under way here, and will be news.
     REFUSED = "refused"  # Can't be made so.
     FENCED = "fenced"  # Of an older epoch than this host has acted on: not to be touched.
+    ENDED = "ended"  # Its guest has powered itself off: that is to be told, not undone.
     UNSEEN = "unseen"  # Not looked at in this observation.
 
 
@@ -78,6 +79,7 @@ class View:
     orphans: tuple[ServerId, ...]  # Disks of no domain, made for a server that is not to be here.
     fences: Mapping[PciAddress, int]  # The epoch below which a device must not be touched.
     owners: Mapping[PciAddress, ServerId]  # Of the devices of `servers`.
+    ran: Collection[ServerId] = ()  # Whose guests this run has seen run as they should.
     unsettled: set[PciAddress] = field(default_factory=set)  # Releases not done yet.
 
     @classmethod
@@ -88,6 +90,7 @@ class View:
         vif_types: VifRegistry,
         options: DomainOptions,
         failed: Mapping[ServerId, Undo],
+        ran: Collection[ServerId],
     ) -> View:
         """Sort out who is to have what."""
         servers = tuple(server for server in desired.servers if server.id not in failed)
@@ -120,6 +123,7 @@ class View:
             orphans=_orphaned_disks(desired, observed, failed),
             fences=fences,
             owners=owners,
+            ran=ran,
         )
 
     def function(self, held: HeldDevice) -> PciFunction | None:

@@ -158,7 +158,7 @@ def test_a_start_refused_at_any_write_leaves_everything_as_it_was(
 
 @pytest.mark.parametrize(
     ("end", "power"),
-    [("power_off_guest", DomainPower.SHUT_OFF), ("crash_guest", DomainPower.CRASHED)],
+    [("power_off_guest", DomainPower.POWERED_OFF), ("crash_guest", DomainPower.CRASHED)],
 )
 def test_a_guest_that_ends_by_itself_gives_its_devices_back(
     machine: Machine, end: str, power: DomainPower

@@ -29,6 +29,13 @@ _POWERS: Final[Mapping[int, DomainPower]] = {
     libvirt.VIR_DOMAIN_PMSUSPENDED: DomainPower.RUNNING,  # Its guest sleeps, as it wished to.
 }
 
+# Why a domain is shut off, where that was no doing of ours. What libvirt did not see itself, before
+# a reboot or while it was not running, has no reason.
+_ENDS: Final[Mapping[int, DomainPower]] = {
+    libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: DomainPower.POWERED_OFF,
+    libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: DomainPower.CRASHED,
+}
+
 
 class LibvirtHypervisor:
     """Domains of one libvirt. Satisfies `Hypervisor` and `HostWatch`; see there.
@@ -151,6 +158,6 @@ def _read_all(connection: Any) -> list[tuple[str, str, DomainPower]]:
 
 
 def _power(state: int, reason: int) -> DomainPower:
-    if state == libvirt.VIR_DOMAIN_SHUTOFF and reason == libvirt.VIR_DOMAIN_SHUTOFF_CRASHED:
-        return DomainPower.CRASHED
+    if state == libvirt.VIR_DOMAIN_SHUTOFF:
+        return _ENDS.get(reason, DomainPower.SHUT_OFF)
     return _POWERS.get(state, DomainPower.RUNNING)
