@@ -1,4 +1,4 @@
-"""Bridges of a stock kernel over an igb PF: the same suite as the simulated ones, and the wire."""
+"""Bridges of a stock kernel over an igb PF: the same suite as the simulated ones, and a VF."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def site(host_with_vfs: LabHost) -> Iterator[LabSite]:
 
 @pytest.fixture
 def mixed(lab_host_with_vfs: LabHost) -> Iterator[LabSite]:
-    """A VF and a normal port on one PF, both on VLAN 120, and a peer on the wire."""
+    """A VF and a normal port on one PF, both on VLAN 120."""
     call = lab_host_with_vfs.channel.call
     site = LabSite(KernelInside(lab_host_with_vfs))
     call(bridges_inside.make_bridge, BRIDGE, "pf1", TAP)
@@ -57,20 +57,11 @@ def mixed(lab_host_with_vfs: LabHost) -> Iterator[LabSite]:
         bridges_inside.use_port, BRIDGE, "normal", mac=NORMAL_MAC, namespace="normal",
         address="198.51.100.2/24",
     )  # fmt: skip
-    call(cards.use_wire, "phy1", vlan=120, namespace="peer", address="198.51.100.3/24")
     site.kernel.set_port_vlan("normal", 1, untagged=False, member=False)
     site.kernel.set_port_vlan("normal", 120, untagged=True, member=True)
     site.kernel.set_port_vlan("pf1", 120, untagged=False, member=True)
     yield site
     call(bridges_inside.remove_bridge, BRIDGE, TAP)
-
-
-def test_a_normal_port_sends_with_the_tag_of_its_network(mixed: LabSite) -> None:
-    host = mixed.kernel.host
-    capture = host.capture("phy1")
-    mark = capture.mark()
-    assert host.channel.call(cards.answers, "normal", "198.51.100.3")
-    capture.check(NORMAL_MAC, vlan=120, since=mark)
 
 
 def test_a_vf_and_a_normal_port_of_one_pf_reach_each_other(mixed: LabSite) -> None:
