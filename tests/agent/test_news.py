@@ -39,7 +39,7 @@ def settled_on_both(world: World, drift: DriftPolicy = DriftPolicy.REPAIR) -> Ag
     return agent
 
 
-def drifts(world: World) -> list[tuple[PciAddress, bool]]:
+def drifts(world: World) -> list[tuple[PciAddress | None, bool]]:
     return [(d.address, d.repaired) for report in world.control.reports for d in report.drifts]
 
 

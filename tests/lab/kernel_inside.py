@@ -24,14 +24,22 @@ ARGUMENTS: dict[str, Any] = {
     "set_vf": tuple[PciAddress, int, VfChange],
     "set_vf_count": tuple[PciAddress, int],
     "rename_netdev": tuple[str, str],
+    "bridges": tuple[list[str]],
+    "pf_addresses": tuple[PciAddress],
+    "set_port_vlan": tuple[str, int, bool, bool],
+    "set_pf_address": tuple[str, MacAddress, bool],
 }
+# The last arguments of these go by name.
+KEYWORDS = {"set_port_vlan": ("untagged", "member"), "set_pf_address": ("present",)}
 
 
 def call(method: str, arguments: str) -> dict[str, Any]:
     """Call a method of `LinuxKernel`; return what it returns, or what it refused."""
     kernel = LinuxKernel(DirectWrites())
     try:
-        returned = getattr(kernel, method)(*json.decode(arguments, ARGUMENTS[method]))
+        given = list(json.decode(arguments, ARGUMENTS[method]))
+        named = {name: given.pop() for name in reversed(KEYWORDS.get(method, ()))}
+        returned = getattr(kernel, method)(*given, **named)
     except HostRefused as refusal:
         return {
             "refused": [refusal.operation, refusal.problem],

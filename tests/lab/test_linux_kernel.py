@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as std_json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from lab.guest import cards
 from lab.machine import LabHost
 from tests.contract.kernel_suite import *  # noqa: F403  # the suite: all of its tests
 from tests.lab import kernel_inside
+from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings, difference
 from trunkline.domain.vf_capabilities import capability_names, vf_capabilities
@@ -52,6 +54,20 @@ class KernelInside:
 
     def rename_netdev(self, old: str, new: str) -> None:
         self._call("rename_netdev", None, old, new)
+
+    def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
+        found: Mapping[str, Bridge] = self._call("bridges", dict[str, Bridge], list(names))
+        return found
+
+    def set_port_vlan(self, ifname: str, vlan_id: int, *, untagged: bool, member: bool) -> None:
+        self._call("set_port_vlan", None, ifname, vlan_id, untagged, member)
+
+    def pf_addresses(self, pf: PciAddress) -> frozenset[MacAddress]:
+        found: frozenset[MacAddress] = self._call("pf_addresses", frozenset[MacAddress], pf)
+        return found
+
+    def set_pf_address(self, pf_ifname: str, mac: MacAddress, *, present: bool) -> None:
+        self._call("set_pf_address", None, pf_ifname, mac, present)
 
     def _call(self, method: str, type_: Any, *arguments: object) -> Any:
         said = self.host.channel.call(kernel_inside.call, method, json.encode(arguments).decode())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import HostName, PortId, ServerId
@@ -146,6 +147,7 @@ def a_host(
     names: Mapping[PciAddress, str | None] | None = None,
     vf_count: int = 4,
     disks: Mapping[ServerId, DiskState] | None = None,
+    bridge: Bridge | None = None,
 ) -> HostState:
     found = functions(vf_count)
     for address, ifname in (names or {}).items():
@@ -164,6 +166,8 @@ def a_host(
         domains=domains or {},
         journal=journal or Journal(boot_id="boot-1", generation=1),
         disks=disks,
+        bridges={} if bridge is None else {bridge.name: bridge},
+        pf_addresses={IGB: frozenset()},
     )
 
 

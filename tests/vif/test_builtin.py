@@ -77,7 +77,7 @@ VLAN = '<vlan><tag id="100"/></vlan>'
             L2 | {"bridge_name": "br-phy1"},
             None,
             (
-                f'<interface type="bridge">{MAC}<source bridge="br-phy1"/>{VLAN}'
+                f'<interface type="bridge">{MAC}<source bridge="br-phy1"/>'
                 '<target dev="tl000000010000"/><model type="virtio"/><mtu size="1500"/></interface>'
             ),
         ),

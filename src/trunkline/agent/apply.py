@@ -7,22 +7,31 @@ from dataclasses import replace
 from typing import Protocol, assert_never
 
 from trunkline.agent.journal import JournalFile
+from trunkline.domain.bridge import BridgePort, describe_port
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
-from trunkline.reconcile.observed import Journal
+from trunkline.reconcile.observed import Journal, UplinkVlan
 from trunkline.reconcile.steps import (
+    BridgeCheck,
     DefineDomain,
     DeleteDisk,
     Destroy,
+    ForgetAddition,
     ForgetOriginal,
     JournalStep,
     MakeDisk,
     ReadBack,
     ReadBackName,
+    ReadBackPfAddress,
+    ReadBackTap,
+    ReadBackUplink,
     ReadBackVfCount,
+    RememberAddition,
     RememberEpoch,
     RememberOriginal,
     RenameNetdev,
     Resume,
+    SetPfAddress,
+    SetPortVlan,
     SetVf,
     SetVfCount,
     StartPaused,
@@ -80,7 +89,7 @@ def apply_steps(
     """
     remembered = journal.current
     for step in steps:
-        if isinstance(step, RememberEpoch | RememberOriginal | ForgetOriginal):
+        if isinstance(step, JournalStep):
             remembered = _noted(remembered, step)
             continue
         _store(journal, remembered, probe)
@@ -110,6 +119,14 @@ def _noted(journal: Journal, step: JournalStep) -> Journal:
         case ForgetOriginal(address):
             kept = {key: value for key, value in journal.originals.items() if key != address}
             return replace(journal, originals=kept, unknown=journal.unknown - {address})
+        case RememberAddition(addition):
+            if isinstance(addition, UplinkVlan):
+                return replace(journal, uplink_vlans=journal.uplink_vlans | {addition})
+            return replace(journal, pf_addresses=journal.pf_addresses | {addition})
+        case ForgetAddition(addition):
+            if isinstance(addition, UplinkVlan):
+                return replace(journal, uplink_vlans=journal.uplink_vlans - {addition})
+            return replace(journal, pf_addresses=journal.pf_addresses - {addition})
         case _:
             assert_never(step)
 
@@ -154,10 +171,18 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             function = kernel.functions().get(address)
             name = None if function is None else function.ifname
             _expect(step, f"the netdev of {address} is {name}, not {ifname}", holds=name == ifname)
+        case SetPortVlan(ifname=ifname, vlan_id=vlan_id, untagged=untagged, member=member):
+            kernel.set_port_vlan(ifname, vlan_id, untagged=untagged, member=member)
+        case SetPfAddress(pf_ifname=ifname, mac=mac, present=present):
+            kernel.set_pf_address(ifname, mac, present=present)
+        case ReadBackTap() | ReadBackUplink() | ReadBackPfAddress():
+            _read_back_bridge(step, kernel)
         case (
             RememberEpoch()
             | RememberOriginal()
             | ForgetOriginal()
+            | RememberAddition()
+            | ForgetAddition()
             | MakeDisk()
             | DeleteDisk()
             | WriteConfigDrive()
@@ -165,6 +190,31 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             raise AssertionError("neither journal nor files are kernel or hypervisor")
         case _:
             assert_never(step)
+
+
+def _read_back_bridge(step: BridgeCheck, kernel: Kernel) -> None:
+    match step:
+        case ReadBackTap(bridge=bridge, ifname=ifname, vlan_id=vlan_id):
+            port = _port(kernel, step, bridge, ifname)
+            problem = f"{ifname} has {describe_port(port)}"
+            _expect(step, problem, holds=port.carries_alone(vlan_id))
+        case ReadBackUplink(vlan, member):
+            port = _port(kernel, step, vlan.bridge, vlan.ifname)
+            problem = f"{vlan.ifname} has {describe_port(port)}"
+            holds = port.carries_tagged(vlan.vlan_id) if member else vlan.vlan_id not in port.vlans
+            _expect(step, problem, holds=holds)
+        case ReadBackPfAddress(pf=pf, pf_ifname=ifname, mac=mac, present=present):
+            there = mac in kernel.pf_addresses(pf)
+            problem = f"{mac} is {'still' if there else 'not'} in the table of {ifname}"
+            _expect(step, problem, holds=there == present)
+
+
+def _port(kernel: Kernel, step: Step, bridge: str, ifname: str) -> BridgePort:
+    found = kernel.bridges([bridge]).get(bridge)
+    port = None if found is None else found.ports.get(ifname)
+    if port is None:
+        raise NotAsWritten(_command(step), f"{ifname} is no port of {bridge}")
+    return port
 
 
 def _read_back(step: ReadBack, kernel: Kernel) -> None:
@@ -181,4 +231,8 @@ def _read_back(step: ReadBack, kernel: Kernel) -> None:
 
 def _expect(step: Step, problem: str, *, holds: bool) -> None:
     if not holds:
-        raise NotAsWritten(str(step).partition("  #")[0], f"read back after writing: {problem}")
+        raise NotAsWritten(_command(step), f"read back after writing: {problem}")
+
+
+def _command(step: Step) -> str:
+    return str(step).partition("  #")[0]

@@ -36,6 +36,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
 from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, Kernel, Storage
+from trunkline.reconcile.observed import Journal
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftPolicy
 from trunkline.reconcile.steps import DefineDomain
@@ -231,7 +232,7 @@ class Agent:
         pfs |= self._pfs_told_of(config, around)
         if with_check:
             pfs |= self._pfs_to_check(config, around)
-        observed = read_host(host.kernel, around, self._journal.current, pfs)
+        observed = read_host(host.kernel, around, self._journal.current, pfs, config.servers)
         self._unread.clear(now)
         return plan(
             config,
@@ -249,7 +250,7 @@ class Agent:
         if journal.boot_id == around.boot_id:
             return
         if journal.boot_id:
-            journal = replace(journal, originals={}, unknown=frozenset())
+            journal = Journal(generation=journal.generation, epochs=journal.epochs)
             self._standing.forget_settled()
         self._journal.save(replace(journal, boot_id=around.boot_id))
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, ServerConfig
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
 from trunkline.reconcile.observed import DiskState, DomainState, HostState, Journal
+from trunkline.reconcile.taps import normal_nics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +70,58 @@ def pfs_read_with(
     return frozenset(pf for used in of_server if not used.isdisjoint(pfs) for pf in used)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridging:
+    """What normal ports depend on."""
+
+    bridges: Mapping[str, Bridge] = field(default_factory=dict)
+    pf_addresses: Mapping[PciAddress, frozenset[MacAddress]] = field(default_factory=dict)
+    problem: str = ""  # Why it could not be read; empty: it was.
+
+
+def read_bridges(
+    kernel: Kernel, around: Surroundings, journal: Journal, servers: Collection[ServerConfig]
+) -> Bridging:
+    """Read the bridges on which `servers` have normal ports, or had, and the PFs beneath.
+
+    Nothing is asked of the kernel if there are none.
+    """
+    names = {nic.bridge for server in servers for nic in normal_nics(server) if nic.bridge}
+    names |= {vlan.bridge for vlan in journal.uplink_vlans}
+    kept = {each.pf for each in journal.pf_addresses}
+    try:
+        bridges = kernel.bridges(sorted(names)) if names else {}
+        addresses = {
+            pf: kernel.pf_addresses(pf)
+            for pf in sorted(kept.union(*map(_functions_under, bridges.values())))
+            if _is_readable(around, pf, for_vfs=pf not in kept)
+        }
+    except HostRefused as refusal:
+        return Bridging(problem=str(refusal))
+    return Bridging(bridges=bridges, pf_addresses=addresses)
+
+
+def _functions_under(bridge: Bridge) -> set[PciAddress]:
+    return {address for uplink in bridge.uplinks for address in uplink.functions}
+
+
+def _is_readable(around: Surroundings, address: PciAddress, *, for_vfs: bool) -> bool:
+    """Whether it is a PF with a netdev; `for_vfs`: and with VFs, whose frames it switches."""
+    function = around.functions.get(address)
+    if function is None or function.kind is not DeviceKind.PF or function.ifname is None:
+        return False
+    return function.vf_count > 0 or not for_vfs
+
+
 def read_host(
-    kernel: Kernel, around: Surroundings, journal: Journal, pfs: Collection[PciAddress]
+    kernel: Kernel,
+    around: Surroundings,
+    journal: Journal,
+    pfs: Collection[PciAddress],
+    servers: Collection[ServerConfig],
 ) -> HostState:
-    """Read the VFs of `pfs`, and put everything seen together."""
+    """Read the VFs of `pfs` and the bridges of `servers`, and put everything seen together."""
+    bridging = read_bridges(kernel, around, journal, servers)
     settings, unreadable = {}, {}
     for pf in sorted(pfs):
         try:
@@ -85,4 +136,7 @@ def read_host(
         domains=around.domains,
         journal=journal,
         disks=around.disks,
+        bridges=bridging.bridges,
+        pf_addresses=bridging.pf_addresses,
+        bridges_problem=bridging.problem,
     )

@@ -178,7 +178,7 @@ class Standing:
         self._conclude_failures(made)
         self.is_settled = (
             not self.failures
-            and not any(unit.kind in (UnitKind.REMOVE, UnitKind.MAKE) for unit in made.units)
+            and all(unit.kind in (UnitKind.RELEASE, UnitKind.SERVE) for unit in made.units)
             and not any(unit.outcome is Outcome.ENDED for unit in made.units)
             and not self._left_alone
             and all(self._servers.get(server.id) == server for server in config.servers)

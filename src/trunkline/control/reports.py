@@ -319,7 +319,7 @@ class _Intake:
     def _take_drift(self, host: Host, drift: DriftFact, found: _Known | None) -> None:
         audit.record(
             self._tx, self._actor, self._now, "device.drift",
-            f"{drift.address} on {host.name}", host=host.name,
+            f"{drift.subject} on {host.name}", host=host.name,
             server_id=found.allocation.server_id if found else None,
             port_id=found.allocation.port_id if found else None,
             device_id=found.record.id if found else None,

@@ -15,7 +15,7 @@ from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
-from trunkline.host import machine
+from trunkline.host import fake_bridges, machine
 from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.libvirt_domain import LibvirtDomain
 from trunkline.reconcile.interfaces import HostRefused
@@ -41,12 +41,20 @@ class Macvtap(msgspec.Struct, kw_only=True, frozen=True):
     vf: VfNetConfig
 
 
+class Tap(msgspec.Struct, kw_only=True, frozen=True):
+    """A tap on a bridge."""
+
+    ifname: str
+    bridge: str
+
+
 class HandedOver(msgspec.Struct, kw_only=True, frozen=True):
     """All that a guest has of its host."""
 
     own_drivers: dict[PciAddress, str]  # Functions given away, and what they were bound to.
     interfaces: list[VfNetConfig]
     macvtaps: list[Macvtap]
+    taps: list[Tap] = msgspec.field(default_factory=list)
 
     @property
     def addresses(self) -> frozenset[PciAddress]:
@@ -71,6 +79,7 @@ class Handover:
                 for each in domain.hostdev_interfaces
             ],
             macvtaps=self._macvtaps(domain),
+            taps=self._taps(domain),
         )
 
     def take(self, handed_over: HandedOver) -> None:
@@ -88,10 +97,16 @@ class Handover:
                 self._set_mac(macvtap.ifname, vf, vf.mac)
             kernel.set_vf(vf.pf, vf.vf_index, VfChange(vlan_id=vf.vlan_id, vlan_qos=0))
             kernel.add_macvtap(macvtap.ifname, macvtap.name)
+        for tap in handed_over.taps:
+            self._add_tap(tap)
 
     def give_back(self, handed_over: HandedOver) -> None:
         """Give the devices back to the host. libvirt logs what is refused, and goes on."""
         kernel = self._kernel
+        for tap in handed_over.taps:
+            port = fake_bridges.find_port(kernel.state(), tap.ifname)
+            if port is not None and not port.is_uplink:
+                self._remove_tap(tap)
         for macvtap in handed_over.macvtaps:
             if machine.netdev_exists(kernel.state(), macvtap.name):
                 with suppress(HostRefused):
@@ -165,16 +180,41 @@ class Handover:
                 )
             made.append(
                 Macvtap(
-                    name=self._free_name(made),
+                    name=self._free_name("macvtap", {each.name for each in made}),
                     ifname=interface.ifname,
                     vf=self._net_config(self._function(address), interface.mac, interface.vlan_id),
                 )
             )
         return made
 
-    def _free_name(self, made: list[Macvtap]) -> str:
-        state, taken = self._kernel.state(), {each.name for each in made}
-        number = 0
-        while (name := f"macvtap{number}") in taken or machine.netdev_exists(state, name):
+    def _add_tap(self, tap: Tap) -> None:
+        self._kernel.write(
+            "add_tap",
+            f"ip tuntap add {tap.ifname} mode tap && ip link set {tap.ifname} master {tap.bridge}",
+            lambda state: fake_bridges.add_tap(state, tap.bridge, tap.ifname),
+        )
+
+    def _remove_tap(self, tap: Tap) -> None:
+        with suppress(HostRefused):
+            self._kernel.write(
+                "remove_tap",
+                f"ip link del {tap.ifname}",
+                lambda state: fake_bridges.remove_tap(state, tap.ifname),
+            )
+
+    def _taps(self, domain: LibvirtDomain) -> list[Tap]:
+        made: list[Tap] = []
+        for each in domain.bridges:
+            ifname = each.ifname or self._free_name("vnet", {tap.ifname for tap in made})
+            if machine.netdev_exists(self._kernel.state(), ifname):
+                raise HostRefused(
+                    "interface", f"Unable to create tap device {ifname}: Device or resource busy"
+                )
+            made.append(Tap(ifname=ifname, bridge=each.bridge))
+        return made
+
+    def _free_name(self, prefix: str, taken: set[str]) -> str:
+        state, number = self._kernel.state(), 0
+        while (name := f"{prefix}{number}") in taken or machine.netdev_exists(state, name):
             number += 1
         return name

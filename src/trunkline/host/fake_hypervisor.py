@@ -304,9 +304,18 @@ class FakeHypervisor:
                     " only",
                 )
         bridges = self._kernel.state().bridges
-        for bridge in domain.bridges:
-            if bridge not in bridges:
-                raise HostRefused("interface", f"Cannot get interface MTU on '{bridge}'")
+        for each in domain.bridges:
+            if each.bridge not in bridges:
+                raise HostRefused(
+                    "interface", f"Cannot get interface MTU on '{each.bridge}': No such device"
+                )
+            if each.vlan_id:
+                # Source: src/conf/domain_conf.c, virDomainActualNetDefValidate(), before 11.0.
+                raise HostRefused(
+                    "interface",
+                    "an interface of type 'bridge' is requesting a vlan tag, but that is not"
+                    " supported for this type of connection",
+                )
 
     def _check_numa(self, domain: LibvirtDomain) -> None:
         """Refuse nodes and CPUs that the machine does not have; a machine may not tell of any."""

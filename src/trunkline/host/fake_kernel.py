@@ -10,14 +10,15 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings, apply_change
-from trunkline.host import faults, machine
+from trunkline.host import fake_bridges, faults, machine
 from trunkline.host.driver_data import Attempt, Setting, is_ignored, refusal_of, split
 from trunkline.host.faults import Fault, FewerVfs, PfUnreadable
 from trunkline.host.machine import VFIO, KernelState, PfRecord, VfRecord, refused
@@ -77,6 +78,17 @@ class FakeKernel:
             )
             for index in range(len(record.vfs))
         }
+
+    def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
+        """See `Kernel.bridges`."""
+        return fake_bridges.bridges(self._file.read(), names)
+
+    def pf_addresses(self, pf: PciAddress) -> frozenset[MacAddress]:
+        """See `Kernel.pf_addresses`."""
+        try:
+            return fake_bridges.addresses(machine.find_pf(self._file.read(), pf))
+        except OSError as refusal:
+            raise _host_refused(f"bridge fdb show dev {pf}", refusal.errno) from None
 
     def find_function(self, address: PciAddress) -> PciFunction | None:
         """Read one PCI function; None where there is none."""
@@ -151,6 +163,23 @@ class FakeKernel:
                 record.vfs[index].ifname = new
 
         self._write("rename_netdev", lambda _: f"ip link set {old} name {new}", act)
+
+    def set_port_vlan(self, ifname: str, vlan_id: int, *, untagged: bool, member: bool) -> None:
+        """See `Kernel.set_port_vlan`."""
+
+        def act(state: KernelState) -> None:
+            fake_bridges.set_port_vlan(state, ifname, vlan_id, untagged=untagged, member=member)
+
+        verb, how = "add" if member else "del", " pvid untagged" if untagged and member else ""
+        self.write("set_port_vlan", f"bridge vlan {verb} dev {ifname} vid {vlan_id}{how}", act)
+
+    def set_pf_address(self, pf_ifname: str, mac: MacAddress, *, present: bool) -> None:
+        """See `Kernel.set_pf_address`."""
+        self.write(
+            "set_pf_address",
+            f"bridge fdb {'add' if present else 'del'} {mac} dev {pf_ifname} self",
+            lambda state: fake_bridges.set_address(state, pf_ifname, mac, present=present),
+        )
 
     # What libvirt does besides
 
@@ -256,7 +285,12 @@ class FakeKernel:
                 pf.vfs = [VfRecord() for _ in range(pf.vf_count_at_boot)]
             for plain in held.state.plain:
                 plain.in_guest = False
+            fake_bridges.reboot(held.state)
             held.commit(by="boot", command="reboot", result="OK")
+
+    def write(self, operation: str, command: str, act: Callable[[KernelState], None]) -> None:
+        """Attempt a write that is in the log as `command`."""
+        self._write(operation, lambda _: command, act)
 
     def _write(
         self,

@@ -50,6 +50,7 @@ from trunkline.domain.host import COUNT_MAX, HostResources
 from trunkline.domain.ids import HostName, PhysicalNetwork
 from trunkline.domain.numa import NumaNode
 from trunkline.host import machine
+from trunkline.host.fake_bridges import make_port
 from trunkline.host.fleet_cards import (
     CardEntry,
     all_addresses,
@@ -156,6 +157,10 @@ class Fleet:
                         pfs=pfs,
                         plain=make_plain(group.plain),
                         bridges=sorted(group.bridges.values()),
+                        ports=[
+                            make_port(bridge, f"uplink{at}", is_uplink=True)
+                            for at, bridge in enumerate(sorted(group.bridges.values()))
+                        ],
                         numa_nodes=list(group.numa_nodes),
                     ),
                     raw_device_specs=group.raw_device_specs,

@@ -36,6 +36,15 @@ class DirectInterface:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeInterface:
+    """``<interface type='bridge'>``: a tap, which libvirt makes and adds to a bridge."""
+
+    bridge: str
+    ifname: str  # Empty: libvirt chooses one.
+    vlan_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LibvirtDomain:
     """A libvirt domain's definition."""
 
@@ -47,7 +56,7 @@ class LibvirtDomain:
     hostdev_interfaces: tuple[HostdevInterface, ...]
     hostdevs: tuple[PciAddress, ...]  # ``<hostdev>``: given away as they are.
     direct_interfaces: tuple[DirectInterface, ...]
-    bridges: tuple[str, ...]
+    bridges: tuple[BridgeInterface, ...]
     cpuset: frozenset[int] = frozenset()  # Of the host; empty: any.
     numa_nodes: frozenset[int] = frozenset()  # Of the host, for its memory; empty: any.
 
@@ -93,10 +102,7 @@ def parse_libvirt_domain(xml: str) -> LibvirtDomain:
         direct_interfaces=tuple(
             _direct(each) for each in root.findall("devices/interface[@type='direct']")
         ),
-        bridges=tuple(
-            _attribute(each.find("source"), "bridge", "interface of type bridge")
-            for each in root.findall("devices/interface[@type='bridge']")
-        ),
+        bridges=tuple(_bridge(each) for each in root.findall("devices/interface[@type='bridge']")),
         cpuset=_cpuset(root),
         numa_nodes=_numa_nodes(root),
     )
@@ -154,6 +160,15 @@ def _direct(interface: etree._Element) -> DirectInterface:
     return DirectInterface(
         ifname=_attribute(source, "dev", "interface of type direct"),
         mac=_mac(interface),
+        vlan_id=_vlan(interface),
+    )
+
+
+def _bridge(interface: etree._Element) -> BridgeInterface:
+    target = interface.find("target")
+    return BridgeInterface(
+        bridge=_attribute(interface.find("source"), "bridge", "interface of type bridge"),
+        ifname="" if target is None else target.get("dev") or "",
         vlan_id=_vlan(interface),
     )
 

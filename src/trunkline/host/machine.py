@@ -64,6 +64,7 @@ class PfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     admin_up: bool = True  # IFF_UP.
     in_guest: bool = False  # Bound to vfio-pci.
     vfs: list[VfRecord] = msgspec.field(default_factory=list)
+    addresses: list[MacAddress] = msgspec.field(default_factory=list)  # `fdb … self`.
 
 
 class PlainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -78,6 +79,16 @@ class PlainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     in_guest: bool = False  # Bound to vfio-pci.
 
 
+class PortRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A port of a bridge: a guest's tap, or an uplink."""
+
+    bridge: str
+    ifname: str
+    pvid: int = 0
+    vlans: dict[int, bool] = msgspec.field(default_factory=dict)  # Whether it leaves untagged.
+    is_uplink: bool = False  # A PF's netdev if one has this name, else other hardware.
+
+
 class KernelState(LoggedState, kw_only=True, omit_defaults=True):
     """All of one simulated kernel."""
 
@@ -86,6 +97,8 @@ class KernelState(LoggedState, kw_only=True, omit_defaults=True):
     pfs: list[PfRecord] = msgspec.field(default_factory=list)
     plain: list[PlainRecord] = msgspec.field(default_factory=list)
     bridges: list[str] = msgspec.field(default_factory=list)
+    unfiltered_bridges: list[str] = msgspec.field(default_factory=list)  # vlan_filtering is off.
+    ports: list[PortRecord] = msgspec.field(default_factory=list)
     numa_nodes: list[NumaNode] = msgspec.field(default_factory=list)
     faults: list[Fault] = msgspec.field(default_factory=list)
 
@@ -165,7 +178,9 @@ def find_vf_of_netdev(state: KernelState, ifname: str) -> PciAddress | None:
 
 
 def netdev_exists(state: KernelState, ifname: str) -> bool:
-    """Say whether any netdev has this name: of a PF or VF, a macvtap or a bridge."""
+    """Say whether any netdev has this name: of a PF or VF, a macvtap, a bridge or a port of one."""
+    if any(port.ifname == ifname for port in state.ports):
+        return True
     if ifname in state.bridges or any(vf.macvtap == ifname for pf in state.pfs for vf in pf.vfs):
         return True
     try:

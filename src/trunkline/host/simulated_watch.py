@@ -48,9 +48,12 @@ class SimulatedWatch:
             return HostNews(domains=domains)
         if _addresses(before) != _addresses(now) or before.boots != now.boots:
             return HostNews(everything=True, domains=domains)
+        bridges = (before.ports, before.unfiltered_bridges) != (now.ports, now.unfiltered_bridges)
         pairs = zip(before.pfs, now.pfs, strict=True)
         return HostNews(
-            pfs=frozenset(new.address for old, new in pairs if old != new), domains=domains
+            pfs=frozenset(new.address for old, new in pairs if old != new),
+            domains=domains,
+            bridges=bridges,
         )
 
     def _read_powers(self) -> Mapping[str, DomainPower]:

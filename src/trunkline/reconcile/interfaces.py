@@ -6,12 +6,14 @@ fake, outside the agent, so that quietness can be proved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.errors import ErrorKind, TrunklineError
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
@@ -64,6 +66,25 @@ class Kernel(Protocol):
 
     def rename_netdev(self, old: str, new: str) -> None:
         """Rename a netdev: set it down, rename, set it up again if it was up."""
+        ...
+
+    def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
+        """Read those bridges of these names that there are, with all their ports."""
+        ...
+
+    def set_port_vlan(self, ifname: str, vlan_id: int, *, untagged: bool, member: bool) -> None:
+        """Let a port of a bridge carry a VLAN, or no longer; `untagged`: as its own, untagged.
+
+        One that it carries already comes to be as told.
+        """
+        ...
+
+    def pf_addresses(self, pf: PciAddress) -> frozenset[MacAddress]:
+        """Read the addresses that were added to a PF's own forwarding table (`fdb … self`)."""
+        ...
+
+    def set_pf_address(self, pf_ifname: str, mac: MacAddress, *, present: bool) -> None:
+        """Add an address to a PF's own forwarding table, or remove it from there."""
         ...
 
 
@@ -132,18 +153,20 @@ class HostNews:
     # PFs of which something was told: an event of their own netdev, or of a VF's; driver, carrier.
     pfs: frozenset[PciAddress] = frozenset()
     domains: bool = False  # A libvirt domain or a disk came, went, or changed its state.
+    bridges: bool = False  # A port of a bridge came, went, or carries other VLANs.
     everything: bool = False  # Events were lost, or PCI functions came or went: read all again.
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was told."""
-        return not (self.pfs or self.domains or self.everything)
+        return not (self.pfs or self.domains or self.bridges or self.everything)
 
     def __or__(self, other: HostNews) -> HostNews:
         """Return what either tells."""
         return HostNews(
             pfs=self.pfs | other.pfs,
             domains=self.domains or other.domains,
+            bridges=self.bridges or other.bridges,
             everything=self.everything or other.everything,
         )
 

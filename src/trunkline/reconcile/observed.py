@@ -6,7 +6,9 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfSettings
@@ -56,6 +58,33 @@ class OriginalState:
     driver: str | None = None  # What it was bound to; None: nothing, or nobody knows.
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class UplinkVlan:
+    """A VLAN that a bridge's uplink carries, tagged."""
+
+    bridge: str
+    ifname: str
+    vlan_id: int
+
+    def __str__(self) -> str:
+        return f"VLAN {self.vlan_id} on {self.ifname}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class PfAddress:
+    """An address that a PF's embedded switch sends to the PF."""
+
+    pf: PciAddress
+    mac: MacAddress
+
+    def __str__(self) -> str:
+        return f"{self.mac} on PF {self.pf}"
+
+
+# What normal ports need of the host besides their own tap; several may need the same.
+Addition = UplinkVlan | PfAddress
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journal:
     """What the agent must remember because it can't be observed. Never a list of things to do."""
@@ -67,6 +96,9 @@ class Journal:
     # Devices that were being taken back when this journal began: an earlier journal, now lost, may
     # have known their originals.
     unknown: frozenset[PciAddress] = frozenset()
+    # What we added, and others did not: it goes once no server needs it.
+    uplink_vlans: frozenset[UplinkVlan] = frozenset()
+    pf_addresses: frozenset[PfAddress] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +120,8 @@ class HostState:
     domains: Mapping[ServerId, DomainState]
     journal: Journal
     disks: Mapping[ServerId, DiskState] | None = None  # None: guests have none here (simulated).
+    # Those that servers have normal ports on, or had; by name. One that there is not is left out.
+    bridges: Mapping[str, Bridge] = field(default_factory=dict)
+    # Addresses by PF, of those under uplinks of these bridges.
+    pf_addresses: Mapping[PciAddress, frozenset[MacAddress]] = field(default_factory=dict)
+    bridges_problem: str = ""  # Why neither could be read; empty: they were.

@@ -29,6 +29,7 @@ from trunkline.reconcile.steps import (
     Step,
     Undefine,
 )
+from trunkline.reconcile.taps import plan_leftovers
 from trunkline.reconcile.vf_counts import plan_making, plan_vf_count
 from trunkline.reconcile.view import Outcome, Undo, View
 from trunkline.vif.registry import VifRegistry
@@ -56,6 +57,7 @@ class UnitKind(enum.Enum):
     MAKE = "make"  # The VFs of a PF that has none.
     REMOVE = "remove"  # A guest that does not belong here, or whose server failed.
     RELEASE = "release"  # A device on its way back to its original state.
+    TIDY = "tidy"  # What was added to bridges and PFs for servers, and none needs any more.
     SERVE = "serve"  # A server that belongs here.
 
 
@@ -79,6 +81,8 @@ class Unit:
         """Names the unit from one plan to the next."""
         if self.device is not None:
             return f"{self.kind.value} {self.device.address} epoch {self.device.epoch}"
+        if self.kind is UnitKind.TIDY:
+            return f"{self.kind.value} bridges"
         return f"{self.kind.value} server {self.server_id}"
 
     @property
@@ -162,6 +166,9 @@ def plan(
         )
         if verdict.outcome is not Outcome.SETTLED:
             view.unsettled.add(device.address)
+    leftovers = plan_leftovers(view)
+    if leftovers:
+        units.append(Unit(kind=UnitKind.TIDY, outcome=Outcome.TO_DO, steps=leftovers))
     units += [_service(view, server) for server in view.servers]
     return Plan(tuple(unit for unit in units if unit.steps or unit.kind is not UnitKind.REMOVE))
 
@@ -236,7 +243,7 @@ def _orphan(server_id: ServerId) -> Unit:
 
 def _lines(unit: Unit) -> str:
     subject = unit.server_id if unit.device is None else unit.device.address
-    title = f"# {unit.kind.value} {subject}"
+    title = f"# {unit.kind.value} {subject or 'bridges'}"
     if unit.reason:
         title += f": {unit.outcome.value}, {unit.reason}"
     return "\n".join([title, *map(str, unit.steps)])

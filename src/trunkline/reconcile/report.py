@@ -64,9 +64,15 @@ class DriftPolicy(enum.Enum):
 class DriftFact:
     """Something that was as desired, was found otherwise, and what was done about it."""
 
-    address: PciAddress
+    address: PciAddress | None  # None: it is no device but the netdev `ifname`.
     found: str
     repaired: bool
+    ifname: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What has drifted."""
+        return self.ifname if self.address is None else str(self.address)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ from trunkline.reconcile.steps import (
     WriteConfigDrive,
     differences,
 )
+from trunkline.reconcile.taps import Taps, plan_taps
 from trunkline.reconcile.view import (
     Outcome,
     Preparing,
@@ -88,10 +89,14 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
     guest_runs = domain is not None and domain.power is DomainPower.RUNNING
     # What can't be planned for is no reason to end a guest that runs: its devices are as they were.
     refused = Outcome.WAITING if guest_runs else Outcome.REFUSED
+    taps = Taps()
     try:
         stop = domain is not None and _must_stop(view, server, domain)
         guest_runs = guest_runs and not stop
-        devices = _devices(view, server, is_attached=_is_active(domain) and not stop)
+        is_attached = _is_active(domain) and not stop
+        if server.power is PowerState.RUNNING:
+            taps = plan_taps(view, server, is_attached=is_attached)
+        devices = _devices(view, server, is_attached=is_attached)
     except UnknownVifType as unknown:
         return Verdict(outcome=refused, reason=str(unknown), guest_runs=guest_runs)
     except Refused as refusal:
@@ -100,7 +105,12 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
         if stop:
             return Verdict(outcome=Outcome.TO_DO, steps=(Destroy(server.id),))
         if isinstance(wait, Unseen) and _agrees(view, server, domain):
-            return Verdict(outcome=Outcome.UNSEEN, guest_runs=guest_runs)
+            return Verdict(
+                outcome=Outcome.TO_DO if taps.steps else Outcome.UNSEEN,
+                steps=taps.steps,
+                guest_runs=guest_runs,
+                drifts=tuple(taps.drifts) if guest_runs else (),
+            )
         reason = str(wait) or "its devices were not read"
         return Verdict(outcome=Outcome.WAITING, reason=reason, guest_runs=guest_runs)
     try:
@@ -111,12 +121,12 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
         return Verdict(outcome=Outcome.REFUSED, reason=str(refusal))
     if disk is not None:
         return Verdict(outcome=Outcome.TO_DO, steps=(disk,))
-    steps = _steps(view, server, domain, devices, stop=stop)
+    steps = _steps(view, server, domain, devices, taps, stop=stop)
     return Verdict(
         outcome=Outcome.TO_DO if steps else Outcome.SETTLED,
         steps=tuple(steps),
         guest_runs=guest_runs,
-        drifts=tuple(devices.drifts) if guest_runs else (),
+        drifts=(*devices.drifts, *taps.drifts) if guest_runs else (),
     )
 
 
@@ -190,13 +200,15 @@ def _steps(
     server: ServerConfig,
     domain: DomainState | None,
     devices: _Devices,
+    taps: Taps,
     *,
     stop: bool,
 ) -> list[Step]:
     """Put the steps of one server into their order.
 
     The rule behind it: from the moment a guest runs it can send, so whatever its VFs carry has been
-    read back before. libvirt writes MAC and VLAN itself at start, so it is read once more then.
+    read back before. libvirt writes MAC and VLAN itself at start, so it is read once more then. The
+    taps of normal ports come with the start.
     """
     steps: list[Step] = [Destroy(server.id)] if stop else []
     steps += devices.journal
@@ -205,18 +217,19 @@ def _steps(
     if devices.writes or stop:
         steps += devices.read_back()
     if domain is not None and not stop and domain.power is DomainPower.RUNNING:
-        return steps
+        return [*steps, *taps.steps]
+    steps += taps.shared
     if domain is not None and not stop and domain.power is DomainPower.PAUSED:
         if not devices.writes:
             steps += devices.read_back()
-        return [*steps, Resume(server.id)]
+        return [*steps, *taps.writes, *taps.checks, Resume(server.id)]
     if domain is None or _is_outdated(view, server, domain):
         steps += _config_drive(view, server)
         xml = define(server, view.vif_types, view.options).xml
         steps.append(DefineDomain(server_id=server.id, boot_number=server.boot_number, xml=xml))
     if server.power is PowerState.RUNNING:
-        steps += [StartPaused(server.id), *devices.after_start]
-        steps += [*devices.read_back(), Resume(server.id)]
+        steps += [StartPaused(server.id), *devices.after_start, *taps.writes]
+        steps += [*devices.read_back(), *taps.checks, Resume(server.id)]
     return steps
 
 

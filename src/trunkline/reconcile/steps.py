@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.reconcile.desired import ImageSource
-from trunkline.reconcile.observed import OriginalState
+from trunkline.reconcile.observed import Addition, OriginalState, UplinkVlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,95 @@ class ReadBackName:
         return f"ls /sys/bus/pci/devices/{self.address}/net  # expect {self.ifname}"
 
 
+@dataclass(frozen=True, slots=True)
+class RememberAddition:
+    """Journal: this is about to be added to what the whole host shares."""
+
+    addition: Addition
+
+    def __str__(self) -> str:
+        return f"# journal: added here: {self.addition}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetAddition:
+    """Journal: this is not there any more."""
+
+    addition: Addition
+
+    def __str__(self) -> str:
+        return f"# journal: gone again: {self.addition}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPortVlan:
+    """Let a port of a bridge carry a VLAN, or no longer; `untagged`: as its own, without a tag."""
+
+    ifname: str
+    vlan_id: int
+    untagged: bool = False
+    member: bool = True
+
+    def __str__(self) -> str:
+        verb = "add" if self.member else "del"
+        how = " pvid untagged" if self.untagged and self.member else ""
+        return f"bridge vlan {verb} dev {self.ifname} vid {self.vlan_id}{how}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBackTap:
+    """Fail unless a guest's tap is in this VLAN alone, untagged; 0: in none."""
+
+    bridge: str
+    ifname: str
+    vlan_id: int
+
+    def __str__(self) -> str:
+        wanted = f"{self.vlan_id} pvid untagged" if self.vlan_id else "no VLAN"
+        return f"bridge vlan show dev {self.ifname}  # expect {wanted}, on {self.bridge}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBackUplink:
+    """Fail unless an uplink carries a VLAN tagged; `member` False: unless it does not carry it."""
+
+    vlan: UplinkVlan
+    member: bool = True
+
+    def __str__(self) -> str:
+        wanted = f"{self.vlan.vlan_id} tagged" if self.member else f"no {self.vlan.vlan_id}"
+        return f"bridge vlan show dev {self.vlan.ifname}  # expect {wanted}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPfAddress:
+    """Have a PF's embedded switch send frames for this address to the PF, or no longer."""
+
+    pf: PciAddress
+    pf_ifname: str
+    mac: MacAddress
+    present: bool = True
+
+    def __str__(self) -> str:
+        return f"bridge fdb {'add' if self.present else 'del'} {self.mac} dev {self.pf_ifname} self"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBackPfAddress:
+    """Fail unless a PF has this address in its forwarding table; `present` False: unless not."""
+
+    pf: PciAddress
+    pf_ifname: str
+    mac: MacAddress
+    present: bool = True
+
+    def __str__(self) -> str:
+        return (
+            f"bridge fdb show dev {self.pf_ifname}  # expect {'' if self.present else 'no '}"
+            f"{self.mac} self"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDisk:
     """Begin to make a guest's disk: its image may have to be fetched, which takes its time."""
@@ -215,11 +305,13 @@ class Undefine:
         return f"virsh undefine {self.server_id} --remove-all-storage"
 
 
-JournalStep = RememberEpoch | RememberOriginal | ForgetOriginal
-CheckStep = ReadBack | ReadBackVfCount | ReadBackName
+JournalStep = RememberEpoch | RememberOriginal | ForgetOriginal | RememberAddition | ForgetAddition
+BridgeCheck = ReadBackTap | ReadBackUplink | ReadBackPfAddress
+CheckStep = ReadBack | ReadBackVfCount | ReadBackName | BridgeCheck
 StorageStep = MakeDisk | DeleteDisk | WriteConfigDrive
 DomainStep = DefineDomain | StartPaused | Resume | Destroy | Undefine
-WriteStep = SetVf | SetVfCount | RenameNetdev | StorageStep | DomainStep
+BridgeStep = SetPortVlan | SetPfAddress
+WriteStep = SetVf | SetVfCount | RenameNetdev | BridgeStep | StorageStep | DomainStep
 Step = JournalStep | CheckStep | WriteStep
 
 

@@ -277,12 +277,13 @@ class Auditor:
         check_node(host, guest, server)
         for pf in guest.pfs:
             self._check_cabling(host, pf, server, guest)
-        for mac, bridge in guest.taps:
-            nic = by_mac.get(mac)
-            vlans = self._vlans(nic)
-            if nic is None or bridge not in {host.bridges.get(name) for name in vlans}:
+        for tap in guest.taps:
+            vlans = self._vlans(by_mac.get(tap.mac))
+            wanted = {vlan for name, vlan in vlans.items() if host.bridges.get(name) == tap.bridge}
+            wrong = f"is on {tap.bridge}" if len(wanted) != 1 else tap.wrong_for(wanted.pop())
+            if wrong:
                 raise Violation(
-                    TAGGED_FIRST, f"server {guest.server_id}: a tap of {mac} on {bridge}"
+                    TAGGED_FIRST, f"server {guest.server_id}: the tap of {tap.mac} {wrong}"
                 )
 
     def _check_vf(self, vf: RawVf, by_mac: Mapping[str, Nic], guest: RawGuest) -> None:

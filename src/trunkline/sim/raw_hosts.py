@@ -81,6 +81,29 @@ class RawVf:
 
 
 @dataclass(frozen=True)
+class RawTap:
+    """A NIC on a bridge, and what the kernel has of it."""
+
+    mac: str
+    bridge: str  # As the guest's definition names it.
+    ifname: str
+    port: Mapping[str, Any] | None  # None: there is no such port.
+    uplinks: tuple[Mapping[str, Any], ...]  # Ports of its bridge that lead out.
+
+    def wrong_for(self, vlan_id: int) -> str:
+        """Say what keeps it from being in this VLAN alone, or in the untagged one (0)."""
+        if self.port is None or self.port["bridge"] != self.bridge:
+            return f"is no port of {self.bridge}"
+        vlans = self.port.get("vlans", {})
+        if vlans != {str(vlan_id or 1): True} or self.port.get("pvid", 0) != (vlan_id or 1):
+            return f"has VLANs {vlans} and PVID {self.port.get('pvid', 0)}, not {vlan_id or 1}"
+        for uplink in self.uplinks:
+            if vlan_id and uplink.get("vlans", {}).get(str(vlan_id)) is not False:
+                return f"is in VLAN {vlan_id}, which {uplink['ifname']} does not carry tagged"
+        return ""
+
+
+@dataclass(frozen=True)
 class RawGuest:
     """A guest process: running, or paused."""
 
@@ -89,7 +112,7 @@ class RawGuest:
     runs: bool  # Its processors do: it can send.
     vfs: frozenset[tuple[str, int]]  # PF address and VF index.
     pfs: frozenset[str]
-    taps: tuple[tuple[str, str], ...]  # MAC and bridge.
+    taps: tuple[RawTap, ...]
     nodes: frozenset[int]  # Whose memory it has; empty: of any.
     cpus: str  # On which its vCPUs run; empty: on any.
 
@@ -127,6 +150,7 @@ class RawHost:
     memory_mib: int
     nodes: dict[int, RawNode] = field(default_factory=dict)
     pfs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    ports: list[Mapping[str, Any]] = field(default_factory=list)  # Of its bridges.
     vfs: dict[tuple[str, int], RawVf] = field(default_factory=dict)
     guests: dict[str, RawGuest] = field(default_factory=dict)
     domains: set[str] = field(default_factory=set)
@@ -143,6 +167,7 @@ class RawHost:
             node["number"]: RawNode(node["socket"], node["cpus"], node["memory_mib"])
             for node in kernel["numa_nodes"]
         }
+        self.ports = kernel.get("ports", [])
         self.pfs = {pf["address"]: pf for pf in kernel["pfs"]}
         self.vfs = {(vf.pf, vf.index): vf for pf in kernel["pfs"] for vf in self._vfs_of(pf)}
         records = hypervisor.get("domains", {})
@@ -200,7 +225,7 @@ class RawHost:
             runs=record.get("power") == "running",
             vfs=frozenset(vfs),
             pfs=pfs,
-            taps=tuple(_taps(xml)),
+            taps=tuple(_taps(xml, self.ports)),
             nodes=frozenset() if memory is None else _numbers(memory.get("nodeset", "")),
             cpus="" if vcpu is None else vcpu.get("cpuset", ""),
         )
@@ -210,12 +235,19 @@ def _numbers(nodeset: str) -> frozenset[int]:
     return frozenset(int(part) for part in nodeset.split(",") if part)
 
 
-def _taps(xml: ET.Element) -> Iterator[tuple[str, str]]:
+def _taps(xml: ET.Element, ports: list[Mapping[str, Any]]) -> Iterator[RawTap]:
     for interface in xml.findall("./devices/interface[@type='bridge']"):
-        mac, source = interface.find("mac"), interface.find("source")
-        yield (
-            "" if mac is None else mac.get("address", ""),
-            "" if source is None else source.get("bridge", ""),
+        mac, source, target = (interface.find(tag) for tag in ("mac", "source", "target"))
+        bridge = "" if source is None else source.get("bridge", "")
+        ifname = "" if target is None else target.get("dev", "")
+        yield RawTap(
+            mac="" if mac is None else mac.get("address", ""),
+            bridge=bridge,
+            ifname=ifname,
+            port=next((each for each in ports if each["ifname"] == ifname), None),
+            uplinks=tuple(
+                each for each in ports if each["bridge"] == bridge and each.get("is_uplink")
+            ),
         )
 
 

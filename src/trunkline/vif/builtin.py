@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from lxml import etree
 from lxml.etree import _Element
@@ -18,6 +19,8 @@ from trunkline.vif.elements import (
     l2_details,
     macvtap_on,
 )
+
+BRIDGE: Final = "bridge"  # The VIF type whose taps the agent gives their VLANs.
 
 
 class DirectVf:
@@ -97,7 +100,7 @@ class WholePf:
 class BridgePort:
     """A virtual NIC on one of the host's bridges: no device of the card's is taken."""
 
-    name = "bridge"
+    name = BRIDGE
     vnic_types = frozenset({VnicType.NORMAL})
     device_kind = None
 
@@ -111,15 +114,14 @@ class BridgePort:
         return details if request.bridge is None else details | {"bridge_name": request.bridge}
 
     def interface(self, request: VifRequest) -> _Element:
-        """Return ``<interface type='bridge'>``.
+        """Return ``<interface type='bridge'>``, without ``<vlan>``.
 
-        With a VLAN the tag is always named: a libvirt that can't set it on this bridge then refuses
-        to start the guest, instead of letting it onto the untagged network.
+        The agent gives the tap its VLAN, before the guest runs: libvirt does since 11.0 only, and
+        refuses ``<vlan>`` on a Linux bridge before.
         """
         assert request.bridge is not None
         element = interface("bridge", request)
         etree.SubElement(element, "source", bridge=request.bridge)
-        add_vlan(element, request)
         etree.SubElement(element, "target", dev=request.logical_name)
         etree.SubElement(element, "model", type="virtio")
         etree.SubElement(element, "mtu", size=str(request.mtu))

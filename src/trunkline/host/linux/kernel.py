@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange, VfSettings
 from trunkline.domain.vf_capabilities import VfCapabilities
-from trunkline.host.linux import sysfs
+from trunkline.host.linux import bridges, sysfs
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.ethtool import firmware_version
 from trunkline.host.linux.inventory import Inventory, NetdevFacts, PfDriver
@@ -61,6 +63,7 @@ class LinuxKernel:
         self._writes = writes
         self._rtnetlink = rtnetlink or KernelRtnetlink()
         self._proc = proc_root
+        self._sysfs = str(sysfs_root)
         self._firmware = firmware
         self._capabilities = capabilities or Capabilities(None)
         self._inventory = Inventory(
@@ -144,6 +147,30 @@ class LinuxKernel:
     def rename_netdev(self, old: str, new: str) -> None:
         """See `Kernel.rename_netdev`."""
         self._writes.rename_netdev(old, new)
+
+    def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
+        """See `Kernel.bridges`."""
+        return bridges.read_bridges(self._rtnetlink, self._sysfs, names)
+
+    def set_port_vlan(self, ifname: str, vlan_id: int, *, untagged: bool, member: bool) -> None:
+        """See `Kernel.set_port_vlan`."""
+        self._writes.set_bridge_vlan(ifname, vlan_id, untagged=untagged, member=member)
+
+    def pf_addresses(self, pf: PciAddress) -> frozenset[MacAddress]:
+        """See `Kernel.pf_addresses`."""
+        operation = f"bridge fdb show dev {pf}"
+        try:
+            device = self._inventory.device(pf)
+            index = pf_ifindex(device, pf_ifname(device))
+            return bridges.read_own_addresses(self._rtnetlink, index)
+        except Malformed as problem:
+            raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
+        except OSError as problem:
+            raise host_refused(operation, problem) from problem
+
+    def set_pf_address(self, pf_ifname: str, mac: MacAddress, *, present: bool) -> None:
+        """See `Kernel.set_pf_address`."""
+        self._writes.set_fdb_entry(pf_ifname, mac, present=present)
 
     def _netdev_facts(self, ifindex: int, ifname: str) -> NetdevFacts:
         try:

@@ -12,10 +12,13 @@ from typing import Final
 
 NLM_F_REQUEST: Final = 0x1
 NLM_F_ACK: Final = 0x4
+NLM_F_DUMP: Final = 0x300  # Of a request: tell of all that there are.
 NLM_F_CREATE: Final = 0x400
 NLM_F_APPEND: Final = 0x800
 
 NLMSG_ERROR: Final = 2
+NLMSG_DONE: Final = 3
+NLM_F_DUMP_INTR: Final = 0x10  # Of an answer: what is told of has changed meanwhile.
 _NLM_F_CAPPED: Final = 0x100  # Of an error: the request is not repeated in it, but for its header.
 _NLM_F_ACK_TLVS: Final = 0x200  # Of an error: attributes follow.
 _NLMSGERR_ATTR_MSG: Final = 1

@@ -36,8 +36,11 @@ class Rtnetlink(Protocol):
     def exchange(self, type_: int, payload: bytes, *, flags: int = 0) -> list[memoryview]:
         """Send one request; return the payloads of what comes before its acknowledgement.
 
+        With NLM_F_DUMP in `flags`, those of all that there are.
+
         Raises:
-            OSError: It was refused: errno, and in `strerror` what the driver says about it.
+            OSError: It was refused: errno, and in `strerror` what the driver says about it. EAGAIN:
+                what was told of changed meanwhile.
             Malformed: The answer is not what the kernel's headers say.
         """
         ...
@@ -70,6 +73,10 @@ def _answers(channel: socket.socket, sequence: int) -> list[memoryview]:
         for message in netlink.messages(datagram):
             if message.sequence != sequence:
                 continue
+            if message.flags & netlink.NLM_F_DUMP_INTR and message.type != netlink.NLMSG_ERROR:
+                raise OSError(errno.EAGAIN, "what rtnetlink told of changed meanwhile")
+            if message.type == netlink.NLMSG_DONE:
+                return found
             if message.type != netlink.NLMSG_ERROR:
                 found.append(message.payload)
                 continue

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import netlink, sysfs
+from trunkline.host.linux.bridge_messages import is_about_a_port
 from trunkline.host.linux.link_messages import RTM_DELLINK, RTM_NEWLINK, parse_link
 from trunkline.host.linux.netlink import Malformed
 from trunkline.host.linux.uevents import Uevent, open_uevents, parse_uevent, receive
@@ -123,7 +124,11 @@ class LinuxWatch:
         news = HostNews()
         try:
             for message in netlink.messages(datagram):
-                if message.type in (RTM_NEWLINK, RTM_DELLINK):
+                if message.type not in (RTM_NEWLINK, RTM_DELLINK):
+                    continue
+                if is_about_a_port(message.payload):
+                    news |= HostNews(bridges=True)
+                else:
                     parent = parse_link(message.payload).parent
                     news |= _NOTHING if parent is None else self._about(parent)
         except Malformed:
