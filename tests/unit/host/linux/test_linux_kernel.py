@@ -232,11 +232,3 @@ def test_a_serial_number_that_can_not_be_read_is_none(tree: Tree) -> None:
     assert kernel_of(tree, ScriptedRtnetlink(new_link())).functions()[PF].serial is None
     (tree.device(str(PF)) / "vpd").write_bytes(b"\x90\x07\x00SN\x04AB12\x78")
     assert kernel_of(tree, ScriptedRtnetlink(new_link())).functions()[PF].serial == "AB12"
-
-
-def test_a_driver_that_is_not_loaded_takes_no_function(tree: Tree) -> None:
-    writes = DirectWrites(rtnetlink=ScriptedRtnetlink(), sysfs_root=tree.root)
-    refusal = refused(lambda: writes.bind_driver(PF, "vfio-pci"))
-    assert "modprobe vfio-pci" in str(refusal)
-    assert (tree.device(str(PF)) / "driver").readlink().name == "igb"
-    writes.bind_driver(PF, "igb")  # It has it.
