@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -23,6 +24,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange
 from trunkline.host.linux.inventory import Inventory, NetdevFacts
+from trunkline.host.linux.sysfs import BadContent
 from trunkline.host.privileged import requests
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.permissions import NotAllowed, Permissions
@@ -45,7 +47,7 @@ class Recorder:
     """Does nothing, and remembers what it was to do."""
 
     done: list[tuple[Any, ...]] = field(default_factory=list)
-    refusal: HostRefused | None = None
+    refusal: Exception | None = None
 
     def _note(self, *what: object) -> None:
         if self.refusal is not None:
@@ -323,6 +325,21 @@ def test_after_a_hostile_message_the_next_caller_is_served(tree: Tree, data: byt
         if answer:
             assert isinstance(parse_answer(answer[4:]), requests.Refused)
         HelperClient(path).set_vf(address(PF), 0, VfChange(trust=True))
+    assert len(recorder.done) == 1
+
+
+@pytest.mark.parametrize(
+    "problem", [FileNotFoundError(errno.ENOENT, "gone"), BadContent("vendor", "holds nothing")]
+)
+def test_what_sysfs_fails_with_is_a_refusal_and_the_next_caller_is_served(
+    tree: Tree, problem: Exception
+) -> None:
+    with running(tree) as (path, recorder):
+        recorder.refusal = problem
+        refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
+        assert str(problem) in str(refusal)
+        recorder.refusal = None
+        HelperClient(path).set_vf_count(address(PF), 0)
     assert len(recorder.done) == 1
 
 
