@@ -12,6 +12,7 @@ from tests.reconcile.scenes import a_nic, a_server
 from trunkline.agent.journal import JournalFile, RealFiles
 from trunkline.domain.port import VnicType
 from trunkline.reconcile.observed import Journal
+from trunkline.reconcile.report import DeviceCondition
 
 
 class ForgetfulFiles:
@@ -173,3 +174,35 @@ def test_after_a_reboot_the_journal_still_fences_and_no_longer_restores(tmp_path
     assert (after.generation, after.epochs) == (before.generation, {device.address: 3})
     assert not after.originals
     assert after.boot_id != before.boot_id
+
+
+@pytest.mark.parametrize("steps_without_config", [0, 1, 3])
+def test_after_a_lost_journal_what_is_released_is_restored_before_it_is_clean(
+    steps_without_config: int, tmp_path: Path
+) -> None:
+    """A real transport has nothing yet at its first fetch: it only begins to ask then."""
+    world = World(tmp_path)
+    device = world.device(IGB, 0)
+    world.control.want(a_server(1, a_nic(1, device, vlan_id=100)))
+    world.settle(world.an_agent())
+    world.journal_path.unlink()
+    world.control.want(releases=(device,))
+    arriving, world.control.config = world.control.config, None
+    agent = world.an_agent()
+    for _ in range(steps_without_config):
+        world.now = agent.step(world.now)
+    world.control.config = arriving
+    world.settle(agent)
+    assert world.control.condition(device) == (DeviceCondition.CLEAN, "")
+    check(world)
+
+
+def test_a_reboot_before_the_first_configuration_leaves_nothing_unknown(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    device = world.device(IGB, 0)
+    world.run(world.an_agent(), seconds=1)
+    world.machine.kernel.reboot()
+    world.control.want(releases=(device,))
+    world.settle(world.an_agent())
+    assert not JournalFile(world.journal_path).current.unknown
+    assert not world.agent_writes()

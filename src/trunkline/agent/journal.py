@@ -125,9 +125,12 @@ class JournalFile:
         return self._current
 
     @property
-    def is_new(self) -> bool:
-        """Whether nothing has ever been remembered here."""
-        return self.current == Journal()
+    def knows_no_config(self) -> bool:
+        """Whether no configuration was ever taken: nothing is known of what was written before.
+
+        The boot may be on record all the same: it is noted while the first one is still awaited.
+        """
+        return self.current.generation == 0
 
     def save(self, journal: Journal) -> None:
         """Make `journal` the current one. When this returns it survives a loss of power.

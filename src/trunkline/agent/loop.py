@@ -147,7 +147,7 @@ class Agent:
         if config is None or config.generation <= after or config.host != self._host.name:
             return
         journal = replace(self._journal.current, generation=config.generation)
-        if self._journal.is_new:
+        if self._journal.knows_no_config:
             journal = replace(
                 journal, unknown=frozenset(device.address for device in config.releases)
             )
