@@ -117,6 +117,13 @@ def test_a_renamed_pf_is_the_same(one: Scene) -> None:
     assert rows(one) == before
 
 
+def test_a_serial_that_was_read_once_is_remembered(one: Scene) -> None:
+    pf, *rest = BEFORE
+    report(one, replace(pf, function=replace(pf.function, serial=None)), *rest)
+    records = one.svc.store.read(lambda tx: tx.devices.of_host(tx.hosts.get_by_name("h1").id))
+    assert "S5" in {each.device.function.serial for each in records}
+
+
 def test_a_card_that_comes_up_with_fewer_vfs_is_waited_for(one: Scene) -> None:
     view = one.boot(on(one.blue))
     before = rows(one)

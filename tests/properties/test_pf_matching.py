@@ -154,6 +154,20 @@ def test_without_a_serial_the_mac_alone_will_do() -> None:
     assert match_pfs([known(0, who)], [seen(3, who)]).moves == {SLOTS[0]: SLOTS[3]}
 
 
+def test_a_serial_that_can_not_be_read_leaves_a_doubt_and_not_a_new_pf() -> None:
+    unread = identity(1, serial=False)
+    for old, new in ((identity(1), unread), (unread, identity(1))):
+        found = match_pfs([known(0, old)], [seen(3, new)])
+        assert found.fences == {SLOTS[0]: f"{SLOTS[3]} may be it, and nothing proves it"}
+        assert found.shut_out == {SLOTS[3]}
+
+
+def test_two_that_are_said_to_be_in_one_place_are_in_doubt() -> None:
+    olds = [replace(known(at, identity(at)), said=SLOTS[3]) for at in (0, 1)]
+    made = match_pfs(olds, [seen(3, identity(7))])
+    assert SLOTS[3] not in made.now_at.values()
+
+
 def test_a_mac_that_a_guest_hides_keeps_a_pf_where_it_is() -> None:
     hidden = replace(identity(1), mac=None)
     assert match_pfs([known(0, identity(1))], [seen(0, hidden)]).now_at == {SLOTS[0]: SLOTS[0]}

@@ -127,9 +127,11 @@ def _record(
     known: DeviceRecord | None,
 ) -> DeviceRecord:
     pf_address = device.function.pf_address
-    if known is not None and device.function.mac is None and known.device.function.mac is not None:
-        # A PF in a guest has no netdev to read its MAC from. It is the same PF: that was looked at.
-        function = replace(device.function, mac=known.device.function.mac)
+    if known is not None:
+        # A PF in a guest has no netdev to read its MAC from, and without the helper no serial is
+        # read. It is the same PF: that was looked at.
+        before, now = known.device.function, device.function
+        function = replace(now, mac=now.mac or before.mac, serial=now.serial or before.serial)
         device = replace(device, function=function)
     return DeviceRecord(
         id=ids[device.function.address],

@@ -59,10 +59,13 @@ def match_pfs(known: Iterable[KnownPf], seen: Iterable[SeenPf]) -> PfMatches:
     """Match one host's PFs on record with those that are there."""
     olds = {pf.address: pf for pf in known}
     news = {pf.address: pf for pf in seen}
+    said = Counter(old.said for old in olds.values())
     found = {
         old.address: old.said
         for old in olds.values()
-        if old.said is not None and old.said in news and old.held_vfs <= news[old.said].vf_indexes
+        if old.said in news
+        and said[old.said] == 1  # Two can't be in one place: that is as good as nothing said.
+        and old.held_vfs <= news[old.said].vf_indexes
     }
     taken = set(found.values())
     for address, old in olds.items():
@@ -90,8 +93,8 @@ def _find_moved(
             continue
         # A MAC that can't be read leaves it open which port of the card it is.
         alike = [pf for pf in news.values() if pf.identity == old.identity and old.identity.mac]
-        here = [pf for pf in alike if pf in free]
-        if len(alike) == 1 == len(here) and known_as[old.identity] == 1:
+        here = [pf for pf in free if _may_be(old, pf)]
+        if len(alike) == 1 == len(here) and alike == here and known_as[old.identity] == 1:
             (new,) = here
             problem = _other_layout(old, new) if old.is_held else ""
             if problem:
@@ -99,9 +102,15 @@ def _find_moved(
             else:
                 found[address] = new.address
         elif old.is_held and here:
-            doubts[address] = f"{_places(here)} may be it: they are told apart by nothing"
+            doubts[address] = f"{_places(here)} may be it, and nothing proves it"
         elif old.is_held and address in news:
             doubts[address] = f"another card is in its place: {news[address].identity}"
+
+
+def _may_be(old: KnownPf, new: SeenPf) -> bool:
+    """Whether the MAC is the same and nothing else speaks against it; serials may be unread."""
+    mac = old.identity.mac
+    return mac is not None and mac == new.identity.mac and old.identity.agrees(new.identity)
 
 
 def _without_collisions(
@@ -129,7 +138,11 @@ def _without_collisions(
             doubts.setdefault(pf.address, f"{_places(here)} has addresses of it, and is another")
     unmatched = news.keys() - found.values()
     shut_out = {
-        address for address in unmatched if address in blocked or news[address].identity in doubtful
+        address
+        for address in unmatched
+        if address in blocked
+        or news[address].identity in doubtful
+        or any(_may_be(olds[old], news[address]) for old in doubts)
     }
     return PfMatches(found, doubts, frozenset(shut_out))
 
