@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -23,6 +24,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange
 from trunkline.host.linux.inventory import Inventory, NetdevFacts
+from trunkline.host.linux.sysfs import BadContent
 from trunkline.host.privileged import requests
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.permissions import NotAllowed, Permissions
@@ -45,7 +47,7 @@ class Recorder:
     """Does nothing, and remembers what it was to do."""
 
     done: list[tuple[Any, ...]] = field(default_factory=list)
-    refusal: HostRefused | None = None
+    refusal: Exception | None = None
 
     def _note(self, *what: object) -> None:
         if self.refusal is not None:
@@ -60,9 +62,6 @@ class Recorder:
 
     def rename_netdev(self, old: str, new: str) -> None:
         self._note("rename_netdev", old, new)
-
-    def bind_driver(self, address: PciAddress, driver: str | None) -> None:
-        self._note("bind_driver", str(address), driver)
 
     def read_vpd(self, address: PciAddress) -> bytes:
         self._note("read_vpd", str(address))
@@ -102,14 +101,19 @@ def tree(tmp_path: Path) -> Tree:
     return tree
 
 
-def permissions(tree: Tree, *, monotonic: Callable[[], float] = lambda: 0.0) -> Permissions:
-    specs = parse_device_specs(
-        [
-            {"address": VF1, "exclude": True},
-            {"address": PF, "offer": "vfs", "physical_network": "phy1"},
-        ],
-        path="device_spec",
-    )
+SPECS: tuple[dict[str, object], ...] = (
+    {"address": VF1, "exclude": True},
+    {"address": PF, "offer": "vfs", "physical_network": "phy1"},
+)
+
+
+def permissions(
+    tree: Tree,
+    *,
+    monotonic: Callable[[], float] = lambda: 0.0,
+    device_specs: tuple[dict[str, object], ...] = SPECS,
+) -> Permissions:
+    specs = parse_device_specs(list(device_specs), path="device_spec")
     reading = Inventory(tree.root, netdev_facts=lambda *_: NetdevFacts(), serial=lambda _: None)
     return Permissions(
         specs=specs,
@@ -178,8 +182,6 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         client.set_vf(address(PF), 0, change)
         client.set_vf_count(address(PF), 0)
         client.rename_netdev("eth2v0", "tl0123456789ab")
-        client.bind_driver(address(VF0), "vfio-pci")
-        client.bind_driver(address(VF0), None)
         assert client.read_vpd(address(PF)) == bytes(range(256)) * 128
         client.set_bridge_vlan("vnet0", 100, untagged=True)
         client.set_fdb_entry("eth2", MAC, vlan_id=100, present=False)
@@ -187,8 +189,6 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         ("set_vf", PF, 0, str(change)),
         ("set_vf_count", PF, 0),
         ("rename_netdev", "eth2v0", "tl0123456789ab"),
-        ("bind_driver", VF0, "vfio-pci"),
-        ("bind_driver", VF0, None),
         ("read_vpd", PF),
         ("set_bridge_vlan", "vnet0", 100, True, True),
         ("set_fdb_entry", "eth2", str(MAC), 100, False),
@@ -218,9 +218,6 @@ def test_a_refusal_of_the_kernel_comes_back_as_it_was(tree: Tree) -> None:
         lambda client: client.rename_netdev("eth2", "tl0"),
         lambda client: client.rename_netdev("eth3v0", "tl0"),
         lambda client: client.rename_netdev("lo", "tl0"),
-        lambda client: client.bind_driver(address(VF1), "vfio-pci"),
-        lambda client: client.bind_driver(address(PF), "vfio-pci"),
-        lambda client: client.bind_driver(address(OTHER_VF), None),
         lambda client: client.read_vpd(address(OTHER_PF)),
         lambda client: client.set_bridge_vlan("vnet1", 100),
         lambda client: client.set_bridge_vlan("eth2", 100),
@@ -235,6 +232,14 @@ def test_what_is_not_on_offer_is_not_touched(
         refusal = refused(lambda: ask(HelperClient(path)))
     assert (refusal.errno_name, refusal.transient) == ("EPERM", False)
     assert recorder.done == []
+
+
+def test_the_netdev_of_a_pf_that_is_on_offer_itself_is_not_renamed(tree: Tree) -> None:
+    whole: dict[str, object] = {"address": PF, "offer": "pf", "physical_network": "phy1"}
+    allowed = permissions(tree, device_specs=(whole,))
+    allowed.check(requests.SetVfCount(pf=address(PF), count=0))  # It is on offer.
+    with pytest.raises(NotAllowed):
+        allowed.check(requests.RenameNetdev(old="eth2", new="tl0"))
 
 
 def test_vfs_are_not_taken_from_under_a_guest(tree: Tree) -> None:
@@ -284,8 +289,7 @@ def test_an_argument_out_of_its_range_is_no_request(changed: dict[str, object]) 
     [
         *({"do": "rename_netdev", "old": "eth2v0", "new": new}
           for new in ("", ".", "..", "a/b", "a b", "x" * 16, "a\0", "a\n", "-a", "tl%d", "é")),
-        *({"do": "bind_driver", "address": VF0, "driver": driver}
-          for driver in ("", "../vfio-pci", "a b", "a/b", "x" * 41, "vfio-pci\n")),
+        {"do": "bind_driver", "address": VF0, "driver": "vfio-pci"},
         {"do": "set_vf_count", "pf": PF, "count": -1},
         {"do": "set_vf_count", "pf": PF, "count": 65536},
         {"do": "read_vpd", "address": "vpd"},
@@ -321,6 +325,21 @@ def test_after_a_hostile_message_the_next_caller_is_served(tree: Tree, data: byt
         if answer:
             assert isinstance(parse_answer(answer[4:]), requests.Refused)
         HelperClient(path).set_vf(address(PF), 0, VfChange(trust=True))
+    assert len(recorder.done) == 1
+
+
+@pytest.mark.parametrize(
+    "problem", [FileNotFoundError(errno.ENOENT, "gone"), BadContent("vendor", "holds nothing")]
+)
+def test_what_sysfs_fails_with_is_a_refusal_and_the_next_caller_is_served(
+    tree: Tree, problem: Exception
+) -> None:
+    with running(tree) as (path, recorder):
+        recorder.refusal = problem
+        refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
+        assert str(problem) in str(refusal)
+        recorder.refusal = None
+        HelperClient(path).set_vf_count(address(PF), 0)
     assert len(recorder.done) == 1
 
 
@@ -397,10 +416,10 @@ JSON = st.recursive(
     max_leaves=6,
 )
 FIELDS = (
-    *("do", "pf", "vf_index", "mac", "vlan_id", "vlan_qos", "link_state", "old", "new", "driver"),
+    *("do", "pf", "vf_index", "mac", "vlan_id", "vlan_qos", "link_state", "old", "new"),
     *("address", "count", "ifname", "min_tx_rate_mbps", "max_tx_rate_mbps"),
 )
-VERBS = ("set_vf", "set_vf_count", "rename_netdev", "bind_driver", "read_vpd", "set_bridge_vlan",
+VERBS = ("set_vf", "set_vf_count", "rename_netdev", "read_vpd", "set_bridge_vlan",
          "set_fdb_entry")  # fmt: skip
 PLAUSIBLE = st.sampled_from(
     (PF, VF0, OTHER_PF, "eth2v0", "vnet0", "eth2", str(MAC), 0, 1, 100, 4095)
@@ -420,7 +439,7 @@ def test_whatever_is_asked_for_only_what_is_on_offer_is_touched(
         near.shutdown(socket.SHUT_WR)
         helper.answer(far)
     for what, subject, *_ in recorder.done:
-        allowed = {"set_vf": {PF}, "set_vf_count": {PF}, "read_vpd": {PF}, "bind_driver": {VF0},
+        allowed = {"set_vf": {PF}, "set_vf_count": {PF}, "read_vpd": {PF},
                    "rename_netdev": {"eth2v0"}, "set_bridge_vlan": {"vnet0"},
                    "set_fdb_entry": {"eth2"}}  # fmt: skip
         assert subject in allowed[what]

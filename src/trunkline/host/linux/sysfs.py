@@ -13,7 +13,6 @@ from typing import Final
 from trunkline.domain.pci import parse_pci_id
 
 DEVICES: Final = "bus/pci/devices"
-DRIVERS: Final = "bus/pci/drivers"
 _VIRTFN = re.compile(r"virtfn(0|[1-9][0-9]{0,4})")  # TotalVFs has 16 bits.
 _INT = re.compile(r"-?[0-9]{1,10}")
 _CLASS = re.compile(r"0x[0-9a-f]{6}")

@@ -5,8 +5,12 @@ Source: Linux lib/kobject_uevent.c, kobject_uevent_env(); Documentation/ABI/stab
 
 from __future__ import annotations
 
+import errno
+import re
 import select
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -14,6 +18,8 @@ from typing import Final, Protocol, Self
 _NETLINK_KOBJECT_UEVENT: Final = 15  # Linux include/uapi/linux/netlink.h.
 _KERNEL_GROUP: Final = 1  # Group 2 is what udev passes on.
 _UEVENT_BYTES_MAX: Final = 8192  # The kernel's own buffer has 2,048 (UEVENT_BUFFER_SIZE).
+# The innermost PCI function on the way to a device.
+_FUNCTION: Final = re.compile(r"/([0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7])(?=/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,12 @@ class Uevent:
     action: str
     subsystem: str
     device: str
+
+    @property
+    def function(self) -> str | None:
+        """The PCI function that it is about: itself, or a netdev of it; None: about none."""
+        found = _FUNCTION.findall(self.device)
+        return found[-1] if found and self.subsystem in ("pci", "net") else None
 
 
 def parse_uevent(datagram: bytes) -> Uevent | None:
@@ -38,10 +50,10 @@ def parse_uevent(datagram: bytes) -> Uevent | None:
 
 
 class News(Protocol):
-    """Waits until something happens to devices."""
+    """Waits until something happens to PCI functions or their netdevs."""
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for an event of a PCI function or a netdev; False if there was none in time."""
+    def wait(self, seconds: float, concerns: Callable[[str], bool]) -> bool:
+        """Wait for an event of a function that `concerns`; False if there was none in time."""
         ...
 
 
@@ -85,20 +97,30 @@ class Uevents:
     ) -> None:
         self._channel.close()
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, concerns: Callable[[str], bool]) -> bool:
         """See `News.wait`. Lost events count as one."""
         poller = select.poll()
         poller.register(self._channel, select.POLLIN)
-        if not poller.poll(seconds * 1000):
-            return False
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and poller.poll(left * 1000):
+            if self._take(concerns, end):
+                return True
+        return False
+
+    def _take(self, concerns: Callable[[str], bool], end: float) -> bool:
+        """Take what has come, until `end` at most: others may make events as fast as we take."""
         told = False
-        while True:
+        while time.monotonic() < end:
             try:
                 datagram = receive(self._channel)
             except BlockingIOError:
-                return told
-            except OSError:
+                break
+            except OSError as problem:
+                if problem.errno != errno.ENOBUFS:
+                    raise
                 told = True
                 continue
             event = None if datagram is None else parse_uevent(datagram)
-            told = told or (event is not None and event.subsystem in ("pci", "net"))
+            function = None if event is None else event.function
+            told = told or (function is not None and concerns(function))
+        return told

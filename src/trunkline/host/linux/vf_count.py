@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final
 
 from trunkline.host.linux import sysfs
 from trunkline.host.linux.uevents import News
-from trunkline.host.refusals import errno_name
+from trunkline.host.refusals import errno_name, host_refused
 from trunkline.reconcile.interfaces import HostRefused
 
-# The links of VFs are there when the write returns; this is for kernels that may do it otherwise.
-LINKS_SECONDS: Final = 30.0
+# For all that is waited for, whatever happens meanwhile: others wait for the helper. The links of
+# VFs are there when the write returns; this is for kernels that may do it otherwise.
+WAIT_SECONDS: Final = 30.0
 # Drivers of VFs may be bound in the background, or not at all (not installed, or kept away).
 DRIVERS_QUIET_SECONDS: Final = 2.0
 # udev renames a netdev some milliseconds after it has come.
@@ -31,7 +33,11 @@ _WHY: Final = {
 
 
 def set_vf_count(
-    device: str, count: int, *, listen: Callable[[], AbstractContextManager[News]]
+    device: str,
+    count: int,
+    *,
+    listen: Callable[[], AbstractContextManager[News]],
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Write ``sriov_numvfs`` of the PF in the directory `device`, and wait for what comes of it.
 
@@ -40,7 +46,7 @@ def set_vf_count(
     enable fewer VFs than `count` and the write succeeds: count afterwards.
 
     Raises:
-        HostRefused: The kernel refused, or VFs that it speaks of did not come.
+        HostRefused: The kernel refused, VFs that it speaks of did not come, or the PF went away.
     """
     operation = f"echo {count} > {device}/sriov_numvfs"
     with listen() as news:
@@ -55,7 +61,16 @@ def set_vf_count(
                 errno_name=errno_name(number),
                 transient=number == errno.EAGAIN,
             ) from refusal
-        _wait(device, operation, news)
+        try:
+            _wait(device, operation, news, monotonic)
+        except sysfs.BadContent as problem:
+            raise HostRefused(operation, f"can't be read back: {problem}") from problem
+        except OSError as problem:
+            if problem.errno in sysfs.GONE:
+                raise HostRefused(
+                    operation, "the PF went away meanwhile", errno_name="ENODEV"
+                ) from problem
+            raise host_refused(operation, problem) from problem
 
 
 def _write(device: str, count: int) -> None:
@@ -70,21 +85,31 @@ def _write(device: str, count: int) -> None:
         raise
 
 
-def _wait(device: str, operation: str, news: News) -> None:
+def _wait(device: str, operation: str, news: News, monotonic: Callable[[], float]) -> None:
+    end = monotonic() + WAIT_SECONDS
+    devices, _, pf = device.rpartition("/")
+
+    def concerns(function: str) -> bool:
+        return pf in (function, sysfs.find_link_name(f"{devices}/{function}/physfn"))
+
+    def happens(within: float) -> bool:
+        left = end - monotonic()
+        return left > 0 and news.wait(min(within, left), concerns)
+
     while True:
         expected = sysfs.find_int(f"{device}/sriov_numvfs") or 0
         there = sysfs.vf_names(device)
         if len(there) == expected:
             break
-        if not news.wait(LINKS_SECONDS):
+        if not happens(WAIT_SECONDS):
             raise HostRefused(
                 operation,
-                f"the kernel says {expected} VFs, and {len(there)} came within {LINKS_SECONDS:g} s",
+                f"the kernel says {expected} VFs, and {len(there)} came within {WAIT_SECONDS:g} s",
                 errno_name="ETIMEDOUT",
                 transient=True,
             )
     drivers_come = sysfs.find_text(f"{device}/sriov_drivers_autoprobe") != "0"
-    while expected and drivers_come and news.wait(_quiet_seconds(device)):
+    while expected and drivers_come and happens(_quiet_seconds(device)):
         pass
 
 

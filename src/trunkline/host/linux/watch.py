@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import select
 import socket
 import threading
@@ -25,8 +24,6 @@ _RTMGRP_LINK: Final = 1  # Linux include/uapi/linux/rtnetlink.h.
 _LINK_BYTES_MAX: Final = 1 << 16
 # Room for some thousand events: a start of hundreds of guests in a moment.
 _RECEIVE_BUFFER_BYTES: Final = 1 << 22
-# The innermost PCI function on the way to a device.
-_FUNCTION = re.compile(r"/([0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7])(?=/|$)")
 _EVERYTHING: Final = HostNews(everything=True)
 _NOTHING: Final = HostNews()
 
@@ -136,12 +133,12 @@ class LinuxWatch:
         return news
 
     def _from_uevent(self, event: Uevent) -> HostNews:
-        found = _FUNCTION.findall(event.device)
-        if not found or event.subsystem not in ("pci", "net"):
+        function = event.function
+        if function is None:
             return _NOTHING
         if event.subsystem == "pci" and event.action in ("add", "remove"):
             return _EVERYTHING
-        return self._about(found[-1])
+        return self._about(function)
 
     def _about(self, function: str) -> HostNews:
         """News of a function: of the PF, which is itself or the one that it is a VF of."""

@@ -13,7 +13,6 @@ from trunkline.domain.vf import VfChange
 from trunkline.host.privileged.requests import (
     ANSWER_BYTES_MAX,
     BadMessage,
-    BindDriver,
     Done,
     ReadVpd,
     Refused,
@@ -53,10 +52,6 @@ class HelperClient:
     def rename_netdev(self, old: str, new: str) -> None:
         """See `Kernel.rename_netdev`."""
         self._ask(RenameNetdev(old=old, new=new))
-
-    def bind_driver(self, address: PciAddress, driver: str | None) -> None:
-        """See `PrivilegedWrites.bind_driver`."""
-        self._ask(BindDriver(address=address, driver=driver))
 
     def read_vpd(self, address: PciAddress) -> bytes:
         """See `PrivilegedWrites.read_vpd`."""

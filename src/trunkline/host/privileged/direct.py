@@ -13,7 +13,6 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
 from trunkline.host.linux import rename, sysfs, vf_count
 from trunkline.host.linux.bridge_messages import fdb_entry, port_vlan
-from trunkline.host.linux.drivers import bind_driver
 from trunkline.host.linux.kernel import SYSFS, pf_ifindex, pf_ifname
 from trunkline.host.linux.link_messages import RTM_SETLINK, set_vf
 from trunkline.host.linux.netlink import Malformed
@@ -70,10 +69,6 @@ class DirectWrites:
             raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
         except OSError as refusal:
             raise host_refused(operation, refusal, transient=_NETDEV_BUSY) from refusal
-
-    def bind_driver(self, address: PciAddress, driver: str | None) -> None:
-        """See `PrivilegedWrites.bind_driver`."""
-        bind_driver(self._sysfs, address, driver)
 
     def read_vpd(self, address: PciAddress) -> bytes:
         """See `PrivilegedWrites.read_vpd`."""

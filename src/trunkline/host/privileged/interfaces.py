@@ -10,7 +10,7 @@ from trunkline.domain.vf import VfChange
 
 
 class PrivilegedWrites(Protocol):
-    """Every method may raise `HostRefused`. All but the last four: see `Kernel`."""
+    """Every method may raise `HostRefused`. All but the last three: see `Kernel`."""
 
     def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         """See `Kernel.set_vf`."""
@@ -22,10 +22,6 @@ class PrivilegedWrites(Protocol):
 
     def rename_netdev(self, old: str, new: str) -> None:
         """See `Kernel.rename_netdev`."""
-        ...
-
-    def bind_driver(self, address: PciAddress, driver: str | None) -> None:
-        """Take a function from its driver and give it to `driver`; None: to no driver."""
         ...
 
     def read_vpd(self, address: PciAddress) -> bytes:

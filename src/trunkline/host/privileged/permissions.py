@@ -17,7 +17,6 @@ from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import sysfs
 from trunkline.host.linux.inventory import VFIO
 from trunkline.host.privileged.requests import (
-    BindDriver,
     ReadVpd,
     RenameNetdev,
     Request,
@@ -64,7 +63,7 @@ class Permissions:
         self._monotonic = monotonic
         self._read_at: float | None = None
         self._every: Mapping[PciAddress, PciFunction] = {}
-        self._on_offer: frozenset[PciAddress] = frozenset()
+        self._vf_addresses: frozenset[PciAddress] = frozenset()
         self._vfs: frozenset[tuple[PciAddress | None, int | None]] = frozenset()
         self._pfs: frozenset[PciAddress] = frozenset()
 
@@ -78,9 +77,8 @@ class Permissions:
                 self._require_pf(pf)
                 self._require_no_guest(pf)
             case RenameNetdev(old=old):
-                self._require_netdev(old, self._on_offer)
-            case BindDriver(address=address):
-                _require(address in self._on_offer, f"{address} is not on offer")
+                # Of VFs alone: a PF is down while it is renamed, and all its VFs with it.
+                self._require_netdev(old, self._vf_addresses)
             case ReadVpd(address=address):
                 self._require_pf(address)
             case SetBridgeVlan(ifname=ifname):
@@ -99,10 +97,13 @@ class Permissions:
             return
         self._every = self._functions()
         offered = self._offering(self._every)
-        self._on_offer = frozenset(each.function.address for each in offered if each.on_offer)
-        self._vfs = frozenset(
-            (each.function.pf_address, each.function.vf_index) for each in offered if each.on_offer
-        )
+        vfs = [
+            each.function
+            for each in offered
+            if each.on_offer and each.function.kind is DeviceKind.VF
+        ]
+        self._vf_addresses = frozenset(vf.address for vf in vfs)
+        self._vfs = frozenset((vf.pf_address, vf.vf_index) for vf in vfs)
         self._pfs = frozenset(
             each.function.address for each in offered if each.function.kind is DeviceKind.PF
         ) | frozenset(pf for pf, function in self._every.items() if self._would_offer_vfs(function))

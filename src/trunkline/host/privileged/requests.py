@@ -32,7 +32,6 @@ _Vlan = Annotated[int, Meta(ge=VLAN_ID_MIN, le=VLAN_ID_MAX)]
 _Qos = Annotated[int, Meta(ge=0, le=7)]
 _RateMbps = Annotated[int, Meta(ge=0, le=10_000_000)]
 _Ifname = Annotated[str, Meta(pattern=rf"\A{_IFNAME.pattern}\Z")]
-_DriverName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,40}\Z")]
 
 
 class BadMessage(ValueError):
@@ -98,13 +97,6 @@ class RenameNetdev(_Request, frozen=True, kw_only=True, tag="rename_netdev"):
     new: _Ifname
 
 
-class BindDriver(_Request, frozen=True, kw_only=True, tag="bind_driver"):
-    """See `PrivilegedWrites.bind_driver`."""
-
-    address: PciAddress
-    driver: _DriverName | None = None
-
-
 class ReadVpd(_Request, frozen=True, kw_only=True, tag="read_vpd"):
     """See `PrivilegedWrites.read_vpd`."""
 
@@ -134,7 +126,7 @@ class SetFdbEntry(_Request, frozen=True, kw_only=True, tag="set_fdb_entry"):
             raise ValueError("not the MAC address of an interface")
 
 
-Request = SetVf | SetVfCount | RenameNetdev | BindDriver | ReadVpd | SetBridgeVlan | SetFdbEntry
+Request = SetVf | SetVfCount | RenameNetdev | ReadVpd | SetBridgeVlan | SetFdbEntry
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag="done"):
@@ -183,8 +175,6 @@ def perform(request: Request, writes: PrivilegedWrites) -> bytes:
             writes.set_vf_count(pf, count)
         case RenameNetdev(old=old, new=new):
             writes.rename_netdev(old, new)
-        case BindDriver(address=address, driver=driver):
-            writes.bind_driver(address, driver)
         case ReadVpd(address=address):
             return writes.read_vpd(address)
         case SetBridgeVlan(ifname=ifname, vlan_id=vlan_id, untagged=untagged, member=member):

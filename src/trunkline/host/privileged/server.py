@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import struct
@@ -24,6 +25,7 @@ from trunkline.host.privileged.requests import (
     receive,
     send,
 )
+from trunkline.host.refusals import errno_name
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.wire import json
 
@@ -117,4 +119,14 @@ class Helper:
                 problem=refusal.problem,
                 errno_name=refusal.errno_name,
                 transient=refusal.transient,
+            )
+        except (OSError, ValueError) as problem:
+            # A device that goes away while it is looked at must not end the helper.
+            _log.warning("request failed", request=str(request), problem=str(problem))
+            number = problem.errno if isinstance(problem, OSError) else None
+            return Refused(
+                operation="ask the host helper",
+                problem=f"reading the host failed: {problem}",
+                errno_name=errno_name(number or errno.EIO),
+                transient=True,
             )

@@ -21,6 +21,7 @@ from trunkline.host.linux.inventory import PfDriver
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.linux.link_messages import RTM_GETLINK, RTM_SETLINK
 from trunkline.host.linux.netlink import Malformed
+from trunkline.host.linux.vf_count import NAMES_QUIET_SECONDS, WAIT_SECONDS, set_vf_count
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
 
@@ -49,7 +50,7 @@ class QuietNews:
 
     then: Callable[[], None] | None = None
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, concerns: Callable[[str], bool]) -> bool:
         if self.then is None:
             return False
         happens, self.then = self.then, None
@@ -207,6 +208,58 @@ def test_vfs_that_never_come_are_told(tree: Tree) -> None:
     assert refusal.transient
 
 
+@dataclass
+class Churn:
+    """Events without end, each a tenth of a second after the last; `then` with the first."""
+
+    functions: tuple[str, ...]
+    then: Callable[[], None] = lambda: None
+    now: float = 0.0
+
+    def wait(self, seconds: float, concerns: Callable[[str], bool]) -> bool:
+        if not any(map(concerns, self.functions)):
+            self.now += seconds
+            return False
+        self.now += 0.1
+        self.then()
+        assert self.now < 60, "waits for ever"
+        return True
+
+
+def count_vfs(tree: Tree, count: int, news: Churn) -> None:
+    device = str(tree.root / "bus/pci/devices" / str(PF))
+    set_vf_count(device, count, listen=lambda: nullcontext(news), monotonic=lambda: news.now)
+
+
+def test_vfs_to_which_something_happens_all_the_time_are_not_waited_for_for_ever(
+    tree: Tree,
+) -> None:
+    make_vfs(tree, driver="igbvf")
+    news = Churn(functions=("0000:05:10.1",))
+    count_vfs(tree, 2, news)
+    assert WAIT_SECONDS <= news.now < WAIT_SECONDS + 1
+
+
+def test_what_happens_to_other_cards_is_not_waited_for(tree: Tree) -> None:
+    make_vfs(tree, driver="igbvf")
+    tree.add("0000:06:00.0")
+    news = Churn(functions=("0000:06:00.0", "0000:06:10.0"))
+    count_vfs(tree, 2, news)
+    assert news.now == NAMES_QUIET_SECONDS
+
+
+def test_vfs_that_never_come_while_others_churn_are_told(tree: Tree) -> None:
+    refusal = refused(lambda: count_vfs(tree, 2, Churn(functions=(str(PF),))))
+    assert refusal.errno_name == "ETIMEDOUT"
+
+
+def test_a_pf_that_goes_away_while_its_vfs_are_waited_for_is_a_refusal(tree: Tree) -> None:
+    news = Churn(functions=(str(PF),), then=lambda: tree.remove(str(PF)))
+    refusal = refused(lambda: count_vfs(tree, 2, news))
+    assert refusal.errno_name == "ENODEV"
+    assert "went away" in str(refusal)
+
+
 def test_a_driver_that_enables_fewer_vfs_is_found_out_by_counting(tree: Tree) -> None:
     make_vfs(tree, driver=None)  # Of 5 that are asked for.
 
@@ -232,11 +285,3 @@ def test_a_serial_number_that_can_not_be_read_is_none(tree: Tree) -> None:
     assert kernel_of(tree, ScriptedRtnetlink(new_link())).functions()[PF].serial is None
     (tree.device(str(PF)) / "vpd").write_bytes(b"\x90\x07\x00SN\x04AB12\x78")
     assert kernel_of(tree, ScriptedRtnetlink(new_link())).functions()[PF].serial == "AB12"
-
-
-def test_a_driver_that_is_not_loaded_takes_no_function(tree: Tree) -> None:
-    writes = DirectWrites(rtnetlink=ScriptedRtnetlink(), sysfs_root=tree.root)
-    refusal = refused(lambda: writes.bind_driver(PF, "vfio-pci"))
-    assert "modprobe vfio-pci" in str(refusal)
-    assert (tree.device(str(PF)) / "driver").readlink().name == "igb"
-    writes.bind_driver(PF, "igb")  # It has it.
