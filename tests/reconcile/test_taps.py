@@ -135,6 +135,14 @@ def test_a_guest_that_is_to_go_keeps_its_network_until_it_has_gone() -> None:
         assert lines(made)[0] == f"virsh destroy {SERVER.id}"
 
 
+def test_a_guest_keeps_its_network_on_a_bridge_that_it_would_not_be_started_on_any_more() -> None:
+    host = served(BridgePort(ifname=TAP, pvid=120, vlans={120: True}))
+    [bridge] = host.bridges.values()
+    host = replace(host, bridges={bridge.name: replace(bridge, vlan_filtering=False)})
+    assert UnitKind.TIDY not in {unit.kind for unit in planned(host, SERVER).units}
+    assert UnitKind.TIDY in {unit.kind for unit in planned(replace(host, domains={})).units}
+
+
 def test_a_tap_that_was_taken_from_its_bridge_is_told_with_the_command_that_helps() -> None:
     host = served(BridgePort(ifname=TAP))
     host = replace(host, bridges={"br-phy1": replace(BRIDGE, ports={"eth2": TRUNK})})

@@ -86,6 +86,7 @@ def check(store: Store, servers: Sequence[Server], query: ListQuery) -> None:
     pages: list[list[Server]] = []
 
     def walk(tx: Transaction) -> None:
+        pages.clear()  # It is undone by failing: it may run twice.
         for server in servers:
             tx.servers.insert(server)
         asked = query

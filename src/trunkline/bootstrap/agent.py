@@ -80,6 +80,10 @@ def agent(config_file: Path, host: str | None, simulate: str | None) -> None:
     with _alone(state), ExitStack() as stack:
         runner = AgentRunner(RealClock(), Foreground())
         token = _token(config, state)
+        # Waited for, not handled: a handler that sets what the same thread waits for can meet
+        # it in the middle of beginning to wait, and neither would ever go on. Before there is any
+        # other thread, since each inherits the mask, and one without it would take the signal.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         machine = stack.enter_context(
             _host(config, token, simulate, lambda: runner.wake(config.host))
         )
@@ -93,10 +97,6 @@ def agent(config_file: Path, host: str | None, simulate: str | None) -> None:
             )
         )
         one = agent_of(machine, journal=state / "journal.json", transport=transport, probe=_probe())
-        # Waited for, not handled: a handler that sets what the same thread waits for can meet
-        # it in the middle of beginning to wait, and neither would ever go on. Threads inherit
-        # the mask.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         runner.start([(config.host, one)])
         sys.stdout.write(f"agent of {config.host} serves {config.controller_url}\nready\n")
         sys.stdout.flush()

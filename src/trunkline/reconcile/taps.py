@@ -81,8 +81,11 @@ def plan_leftovers(view: View) -> tuple[Step, ...]:
         return ()
     if any(_has_guest(view, server_id) for server_id in view.removals):
         return ()
+    needed = _needed(view)
+    if needed is None:
+        return ()
     steps: list[Step] = []
-    for addition in sorted(added - _needed(view), key=str):
+    for addition in sorted(added - needed, key=str):
         if _is_there(view, addition):
             write, check = _change(view, addition, present=False)
             steps += [write, check]
@@ -192,7 +195,8 @@ def _is_there(view: View, addition: Addition) -> bool:
     return port is not None and port.carries_tagged(addition.vlan_id)
 
 
-def _needed(view: View) -> set[Addition]:
+def _needed(view: View) -> set[Addition] | None:
+    """Return what the servers need; None: what a guest has now can't be told from its bridges."""
     needed: set[Addition] = set()
     for server in view.servers:
         if server.power is not PowerState.RUNNING and not _has_guest(view, server.id):
@@ -201,7 +205,9 @@ def _needed(view: View) -> set[Addition]:
             for nic, bridge in _on_bridges(view, server):
                 needed.update(_additions(view, nic, bridge))
         except Refused:
-            continue
+            # A guest runs on with what it was given, though it would not be started so any more.
+            if _has_guest(view, server.id):
+                return None
     return needed
 
 

@@ -397,6 +397,8 @@ class Auditor:
                 held = shown.get(address, {}).get("state") not in _FREE
                 if not held and len(pf.get("vfs", [])) != pf["vf_count_at_boot"]:
                     yield RESTORES, f"{host.name} {address} has {len(pf.get('vfs', []))} VFs"
+            for ifname, vlans in host.vlans_for_nobody():
+                yield RESTORES, f"{host.name} {ifname} carries VLANs {vlans} for nobody"
         for (name, pf_address, index), change in self._drifted.items():
             if any((pf_address, index) in g.vfs for g in self.hosts[name].guests.values()):
                 yield RESTORES, f"{name} VF {index} of {pf_address} was changed: {change}"

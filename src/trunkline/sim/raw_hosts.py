@@ -156,6 +156,20 @@ class RawHost:
     domains: set[str] = field(default_factory=set)
     _seen: tuple[bytes, bytes] = (b"", b"")
 
+    def vlans_for_nobody(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield the uplinks that carry VLANs of no guest's tap, and which; 1 they had before."""
+        used = {
+            (tap.bridge, str(tap.port.get("pvid", 0)))
+            for guest in self.guests.values()
+            for tap in guest.taps
+            if tap.port is not None
+        }
+        for port in self.ports:
+            vlans = [vlan for vlan in port.get("vlans", {}) if vlan != "1"]
+            left = [vlan for vlan in vlans if (port["bridge"], vlan) not in used]
+            if port.get("is_uplink") and left:
+                yield port["ifname"], left
+
     def read(self) -> bool:
         """Look again; say whether anything has changed."""
         files = (self._bytes("kernel.json"), self._bytes("hypervisor.json"))
