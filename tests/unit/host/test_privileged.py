@@ -251,37 +251,6 @@ def test_vfs_are_not_taken_from_under_a_guest(tree: Tree) -> None:
     assert recorder.done == []
 
 
-def test_vfs_with_netdevs_on_top_of_theirs_stay(tree: Tree) -> None:
-    upper = tree.device(VF0) / "net/eth2v0/upper_macvtap0"
-    upper.symlink_to("../../../../../virtual/net/macvtap0")
-    with running(tree) as (path, recorder):
-        refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
-        assert f"{VF0} (eth2v0 is below macvtap0)" in str(refusal)
-        assert VF1 not in str(refusal)
-        assert recorder.done == []
-        upper.unlink()
-        HelperClient(path).set_vf_count(address(PF), 0)
-
-
-@pytest.mark.parametrize("driver", ["igbvf", "igb_uio"])
-def test_vfs_whose_driver_has_no_netdev_here_stay(tree: Tree, driver: str) -> None:
-    (tree.device(VF1) / "net").rename(tree.root / "in-another-namespace")
-    tree.bind(VF1, driver)
-    with running(tree) as (path, recorder):
-        refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
-        assert f"{VF1} ({driver} has it" in str(refusal)
-        assert recorder.done == []
-        tree.bind(VF1, None)
-        HelperClient(path).set_vf_count(address(PF), 0)
-
-
-def test_vfs_that_are_no_ethernet_need_no_netdev(tree: Tree) -> None:
-    (tree.device(VF1) / "net").rename(tree.root / "none")
-    (tree.device(VF1) / "class").write_text("0x0b4000\n")
-    with running(tree) as (path, _):
-        HelperClient(path).set_vf_count(address(PF), 0)
-
-
 GOOD = {"do": "set_vf", "pf": PF, "vf_index": 0, "trust": True}
 
 
