@@ -1,7 +1,6 @@
 """Images on a host: files named by the SHA-512 of their bytes, kept as long as there is room.
 
-A disk stands on a hard link of its own to the image that it was made from. So an image is in use
-if its file has several names, whoever remembers what; one that is not may go at any time.
+A disk stands on a copy of its own of the image that it was made from: any image may go at any time.
 """
 
 from __future__ import annotations
@@ -67,8 +66,7 @@ class ImageCache:
                     require_plain_qcow2(file.read(HEADER_BYTES))
             info = qemu_img.info(path, image_format=image.disk_format)
         except UnfitImage as problem:
-            if path.stat().st_nlink == 1:
-                path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             raise HostRefused(operation, f"it can't be used: {problem}") from problem
         os.utime(path)  # Whatever was used least recently goes first.
         return path, info
@@ -111,7 +109,7 @@ class ImageCache:
             part.unlink(missing_ok=True)
 
     def _make_room(self, needed: int, operation: str) -> None:
-        """Delete images that nobody uses, the longest unused first, until there is room."""
+        """Delete images, the longest unused first, until there is room."""
         kept = sorted(
             ((path, path.stat()) for path in self._directory.iterdir() if path.is_file()),
             key=lambda each: each[1].st_mtime_ns,
@@ -122,15 +120,14 @@ class ImageCache:
         for path, stat in kept:
             if total + needed <= self._bytes_max and needed <= free:
                 return
-            if stat.st_nlink == 1:
-                path.unlink(missing_ok=True)
-                total -= stat.st_size
-                free += stat.st_blocks * 512
+            path.unlink(missing_ok=True)
+            total -= stat.st_size
+            free += stat.st_blocks * 512
         if total + needed > self._bytes_max:
             raise HostRefused(
                 operation,
-                f"its {needed} bytes find no room: disks use {total} of the {self._bytes_max} "
-                f"bytes that images may take in {self._directory}; raise the limit",
+                f"its {needed} bytes are more than the {self._bytes_max} bytes that images may "
+                f"take in {self._directory}; raise the limit",
             )
         if needed > free:
             raise HostRefused(

@@ -10,10 +10,12 @@ when it is told that something has come of it. Files of a server all begin with 
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -105,11 +107,11 @@ class LibvirtStorage:
             news, self._has_news = HostNews(domains=self._has_news), False
             return news
 
-    def _clear_up(self) -> None:
-        """Delete what an earlier process left half made: a link alone would hold its image."""
-        for left in self._directory.glob("*.new"):
+    def _clear_up(self, server_id: str = "*") -> None:
+        """Delete what was left half made, by an earlier process or now; `*`: of any server."""
+        for left in self._directory.glob(f"{server_id}.new"):
             left.unlink(missing_ok=True)
-        for base in self._directory.glob("*.base"):
+        for base in self._directory.glob(f"{server_id}.base"):
             if not base.with_suffix(".qcow2").exists():
                 base.unlink(missing_ok=True)
 
@@ -135,10 +137,14 @@ class LibvirtStorage:
         try:
             self._make_or_refuse(step)
         except HostRefused as refusal:
-            return refusal
+            failure = refusal
         except OSError as problem:
-            return HostRefused(str(step), problem.strerror or str(problem))
-        return None
+            failure = HostRefused(str(step), problem.strerror or str(problem))
+        else:
+            return None
+        with suppress(OSError):  # On a full disk, what is half made would keep it full.
+            self._clear_up(step.server_id)
+        return failure
 
     def _make_or_refuse(self, step: MakeDisk) -> None:
         disk = self._directory / f"{step.server_id}.qcow2"
@@ -156,7 +162,7 @@ class LibvirtStorage:
             except UnfitImage as problem:
                 raise HostRefused(f"use image {step.image.id}", str(problem)) from problem
             base.unlink(missing_ok=True)
-            os.link(path, base)
+            _copy(path, base)
             qemu_img.create(scratch, size_bytes, backing=base, backing_format=info.format)
         scratch.chmod(0o600)  # libvirt gives it to QEMU's user when the guest starts.
         scratch.rename(disk)  # A disk under its name is whole.
@@ -164,3 +170,21 @@ class LibvirtStorage:
     def _doing(self, step: MakeDisk, doing: str) -> None:
         with self._lock:
             self._making[step.server_id] = doing
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file durably; where the file system can (XFS, btrfs), the two share their blocks.
+
+    A link would not do: libvirt gives each file of a disk to QEMU's user when a guest starts, and
+    those beneath the topmost never back, so that the one in the cache were lost to the agent.
+    Source: libvirt src/security/security_dac.c, virSecurityDACSetImageLabelInternal().
+    """
+    with source.open("rb") as read, target.open("xb") as write:
+        left = os.fstat(read.fileno()).st_size
+        while left:
+            copied = os.copy_file_range(read.fileno(), write.fileno(), left)
+            if not copied:
+                raise OSError(errno.EIO, f"{source} has become shorter")
+            left -= copied
+        os.fchmod(write.fileno(), 0o644)
+        os.fsync(write.fileno())
