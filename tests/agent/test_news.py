@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.agent.world import IGB, MLX, World, check
 from tests.reconcile.scenes import a_nic, a_server
+from trunkline.agent.limits import Limits
 from trunkline.agent.loop import Agent
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
@@ -247,3 +248,66 @@ def test_a_repair_that_is_refused_is_tried_again(tmp_path: Path) -> None:
     assert world.raw_vf(IGB, 0)["vlan_id"] == 666
     world.run(agent, seconds=5)
     assert world.raw_vf(IGB, 0)["vlan_id"] == 100
+
+
+def test_drift_whose_repair_is_refused_while_another_is_repaired_is_not_forgotten(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    agent = settled_on_both(world)
+    operator = world.machine.kernel.acting_as("operator")
+    operator.set_vf(IGB, 0, BY_HAND)
+    operator.set_vf(MLX, 0, BY_HAND)
+    world.machine.kernel.plant(RefuseNext(operation="set_vf", errno="EAGAIN", after=1, times=1))
+    one_step(world, agent)
+    assert world.raw_vf(IGB, 0)["vlan_id"] == 100
+    assert world.raw_vf(MLX, 0)["vlan_id"] == 666
+    assert not agent.is_settled
+    world.run(agent, seconds=5)
+    assert world.raw_vf(MLX, 0)["vlan_id"] == 100
+    before = reads(agent)
+    world.run(agent, seconds=20)
+    assert reads(agent) == before
+
+
+def test_drift_that_one_step_has_no_room_for_is_repaired_in_the_next(tmp_path: Path) -> None:
+    world = World(tmp_path, limits=Limits(units_max=1))
+    agent = settled_on_both(world)
+    operator = world.machine.kernel.acting_as("operator")
+    operator.set_vf(IGB, 0, BY_HAND)
+    operator.set_vf(MLX, 0, BY_HAND)
+    agent._unread.news = HostNews(everything=True)
+    one_step(world, agent)
+    assert not agent.is_settled
+    one_step(world, agent)
+    assert world.control.config is not None
+    check(world, *world.control.config.servers)
+
+
+def test_drift_that_is_left_is_told_though_the_step_has_other_work(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = settled_on_both(world, DriftPolicy.REPORT)
+    assert world.control.config is not None
+    world.machine.kernel.acting_as("operator").set_vf(IGB, 0, BY_HAND)
+    world.machine.hypervisor.crash_guest(world.control.config.servers[1].id)
+    one_step(world, agent)
+    assert drifts(world) == [(world.device(IGB, 0).address, False)]
+    assert not agent.is_settled
+    world.run(agent, seconds=30)
+    assert drifts(world) == [(world.device(IGB, 0).address, False)]
+
+
+def test_drift_found_once_a_pf_can_be_read_again_is_left_too(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = settled_on_both(world, DriftPolicy.REPORT)
+    world.machine.kernel.plant(PfUnreadable(pf=IGB))
+    world.machine.kernel.acting_as("operator").set_vf(IGB, 0, BY_HAND)
+    one_step(world, agent)
+    world.machine.kernel.clear_faults()
+    world.run(agent, seconds=10)
+    assert drifts(world) == [(world.device(IGB, 0).address, False)]
+    assert world.raw_vf(IGB, 0)["vlan_id"] == 666
+    assert world.control.config is not None
+    told = world.control.server(world.control.config.servers[0])
+    assert told == (ServerCondition.RUNNING, "")
+    assert agent.step(world.now) > world.now

@@ -70,6 +70,11 @@ class AttemptBook:
         """Forget that `unit` ever failed."""
         self._by_key.pop(unit.key, None)
 
+    def drop_others(self, unit: Unit) -> None:
+        """Forget what failed for `unit` when another configuration was wanted."""
+        if self.find(unit) is None:
+            self._by_key.pop(unit.key, None)
+
     def keep_only(self, keys: Collection[str]) -> None:
         """Forget all units but these."""
         for key in self._by_key.keys() - set(keys):

@@ -234,7 +234,7 @@ class Agent:
             pfs |= self._pfs_to_check(config, around)
         observed = read_host(host.kernel, around, self._journal.current, pfs, config.servers)
         self._unread.clear(now)
-        return plan(
+        made = plan(
             config,
             observed,
             vif_types=host.vif_types,
@@ -243,6 +243,11 @@ class Agent:
             ran=self._standing.settled(config),
             vf_counts=host.vf_counts(around.functions),
         )
+        # At once: the next plan may not see again what this one was told of.
+        self._standing.reopen(made)
+        for unit in self._standing.newly_left_alone(made):
+            self._note_drifts(unit, repaired=False)
+        return made
 
     def _note_boot(self, around: Surroundings) -> None:
         """Drop what the journal says of VFs that a reboot has made anew."""
@@ -333,8 +338,6 @@ class Agent:
 
     def _conclude(self, made: Plan, now: datetime, *, stuck: set[str]) -> None:
         assert self._config is not None
-        for unit in self._standing.newly_left_alone(made):
-            self._note_drifts(unit, repaired=False)
         failed_before = set(self._standing.failures)
         self._standing.conclude(self._config, made, now, stuck=stuck)
         given_up_now = self._standing.failures.keys() != failed_before

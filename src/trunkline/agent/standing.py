@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from trunkline.agent.attempts import AttemptBook
 from trunkline.agent.limits import Limits
@@ -15,6 +16,9 @@ from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.observed import DomainPower, DomainState
 from trunkline.reconcile.plan import Outcome, Plan, Undo, Unit, UnitKind
 from trunkline.reconcile.report import DeviceCondition, DriftFact, DriftPolicy, ServerCondition
+
+# The outcomes that are no reason to look at a server again.
+_AS_IT_WAS: Final = (Outcome.SETTLED, Outcome.UNSEEN, Outcome.FENCED, Outcome.ENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class Standing:
         self._findings = findings
         self._drift = drift
         self._left_alone: dict[ServerId, tuple[DriftFact, ...]] = {}  # Settled ones, but for that.
-        self._servers: dict[ServerId, ServerConfig] = {}  # Settled ones.
+        self._servers: dict[ServerId, ServerConfig] = {}  # As they were settled last.
+        self._reopened: set[ServerId] = set()  # Seen otherwise since: read until settled again.
         self._releases: set[HeldDevice] = set()  # Settled ones.
         self._defined_here: set[ServerId] = set()  # Unknown to libvirt before; never settled.
 
@@ -66,6 +71,7 @@ class Standing:
     def forget_settled(self) -> None:
         """Look at everything again."""
         self._servers.clear()
+        self._reopened.clear()
         self._releases.clear()
         self._left_alone.clear()
 
@@ -95,7 +101,7 @@ class Standing:
     def _is_open(self, server: ServerConfig, domains: Mapping[ServerId, DomainState]) -> bool:
         if server.id in self.failures:
             return False
-        if self._servers.get(server.id) != server:
+        if not self._is_settled_as(server):
             return True
         domain = domains.get(server.id)
         if domain is None:
@@ -103,6 +109,9 @@ class Standing:
         if server.power is PowerState.RUNNING:
             return domain.power is not DomainPower.RUNNING
         return domain.power.has_guest
+
+    def _is_settled_as(self, server: ServerConfig) -> bool:
+        return self._servers.get(server.id) == server and server.id not in self._reopened
 
     def was_settled_otherwise(self, unit: Unit) -> bool:
         """Whether the configuration of the unit's server has changed since it was settled."""
@@ -121,6 +130,17 @@ class Standing:
             and unit.server is not None
             and self._servers.get(unit.server.id) == unit.server
         )
+
+    def reopen(self, made: Plan) -> None:
+        """Have each server that `made` finds unsettled read again until it is seen settled.
+
+        What told of it is told once, and a step may not get to it, or its repair may fail.
+        """
+        for unit in made.units:
+            if unit.server is None or unit.outcome in _AS_IT_WAS:
+                continue
+            if not self.is_left_alone(unit):
+                self._reopened.add(unit.server.id)
 
     def newly_left_alone(self, made: Plan) -> list[Unit]:
         """Note what is left alone; return the units of which that was not known."""
@@ -152,6 +172,7 @@ class Standing:
         undo = Undo.FORGET if never_ran else Undo.STOP
         self.failures[unit.server.id] = Failure(unit.server, reason, undo)
         self._servers.pop(unit.server.id, None)
+        self._reopened.discard(unit.server.id)
         self._left_alone.pop(unit.server.id, None)
 
     def fail_refused(self, made: Plan) -> None:
@@ -163,13 +184,16 @@ class Standing:
     def conclude(self, config: HostConfig, made: Plan, now: datetime, *, stuck: set[str]) -> None:
         """Draw the facts from the last plan of a step; `stuck` went well and are still to do."""
         for unit in made.units:
-            if unit.outcome in (Outcome.SETTLED, Outcome.UNSEEN, Outcome.ENDED):
+            if unit.outcome in (Outcome.SETTLED, Outcome.ENDED) or self.is_left_alone(unit):
                 self.attempts.succeeded(unit)
+            elif unit.outcome is Outcome.UNSEEN:
+                self.attempts.drop_others(unit)
             elif unit.outcome is Outcome.PREPARING:
                 self.attempts.begun(unit)
             else:
                 self._note_unsettled(unit, now, is_stuck=unit.key in stuck)
         self.attempts.keep_only({unit.key for unit in made.units})
+        self._reopened &= {unit.server.id for unit in made.units if unit.server is not None}
         for unit in made.units:
             if unit.kind is UnitKind.SERVE:
                 self._conclude_server(unit)
@@ -181,7 +205,7 @@ class Standing:
             and all(unit.kind in (UnitKind.RELEASE, UnitKind.SERVE) for unit in made.units)
             and not any(unit.outcome is Outcome.ENDED for unit in made.units)
             and not self._left_alone
-            and all(self._servers.get(server.id) == server for server in config.servers)
+            and all(self._is_settled_as(server) for server in config.servers)
             and self._releases.issuperset(config.releases)
         )
 
@@ -203,10 +227,9 @@ class Standing:
         assert server is not None
         if server.id in self.failures or unit.outcome in (Outcome.UNSEEN, Outcome.FENCED):
             return
-        if self.is_left_alone(unit):
-            return
-        if unit.outcome is Outcome.SETTLED:
+        if unit.outcome is Outcome.SETTLED or self.is_left_alone(unit):
             self._servers[server.id] = server
+            self._reopened.discard(server.id)
             self._defined_here.discard(server.id)
             self._findings.note_server(server, as_desired(server), DeviceCondition.READY)
             return
@@ -215,7 +238,9 @@ class Standing:
             ended, pending = ServerCondition.STOPPED, DeviceCondition.PENDING
             self._findings.note_server(server, ended, pending)
             return
-        self._servers.pop(server.id, None)
+        if self._servers.get(server.id) != server:
+            # Something may have been done already: the way back to what it was is no drift.
+            self._servers.pop(server.id, None)
         found = self.attempts.find(unit)
         begun = unit.outcome is Outcome.PREPARING
         reason = found.reason if found and not begun else unit.reason

@@ -64,6 +64,8 @@ def _in_use(view: View, pf: PciFunction) -> Iterator[tuple[PciFunction, str]]:
             yield vf, "not given back yet"
         elif vf.driver == VFIO_DRIVER:
             yield vf, "a guest that is not ours"
+        elif pf.ifname is not None and vf.driver is not None and vf.ifname is None:
+            yield vf, f"{vf.driver} has it without a netdev here"
 
 
 def _to_do(pf: PciFunction, count: int, found: str) -> Verdict:

@@ -246,7 +246,8 @@ def test_vfs_are_not_taken_from_under_a_guest(tree: Tree) -> None:
     tree.bind(VF1, "vfio-pci")
     with running(tree) as (path, recorder):
         refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
-    assert VF1 in str(refusal)
+    assert f"{VF1} (a guest has it)" in str(refusal)
+    assert (refusal.errno_name, refusal.transient) == ("EBUSY", False)
     assert recorder.done == []
 
 

@@ -20,7 +20,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange, VfSettings, difference
 from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux.capabilities import Capabilities
-from trunkline.host.linux.inventory import VFIO, PfDriver
+from trunkline.host.linux.inventory import PfDriver
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import Journal
 
@@ -164,7 +164,9 @@ def probe_host(
         kernel: Whose functions these are.
         capabilities: Gets what is seen.
         functions: As read just now.
-        free: VFs on offer that nobody holds. One whose netdev is up is somebody's all the same.
+        free: VFs on offer that nobody holds. One whose netdev is up is somebody's all the same,
+            and one that has a driver and no netdev here: it is in another network namespace, in a
+            guest, or a program's.
     """
     for pf in functions:
         if pf.kind is not DeviceKind.PF or not pf.link_up:
@@ -206,8 +208,9 @@ def _candidates(
     return [
         each
         for each in functions
-        if each.pf_address == pf.address
-        and each.address in free
-        and each.driver != VFIO
-        and (each.ifname is None or not kernel.is_up(each.ifname))
+        if each.pf_address == pf.address and each.address in free and _seems_unused(kernel, each)
     ]
+
+
+def _seems_unused(kernel: ProbedKernel, vf: PciFunction) -> bool:
+    return vf.driver is None if vf.ifname is None else not kernel.is_up(vf.ifname)

@@ -15,7 +15,7 @@ from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.device_spec import DeviceSpec, Offering
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import sysfs
-from trunkline.host.linux.inventory import VFIO
+from trunkline.host.linux.in_use import vf_use
 from trunkline.host.privileged.requests import (
     ReadVpd,
     RenameNetdev,
@@ -25,6 +25,7 @@ from trunkline.host.privileged.requests import (
     SetVf,
     SetVfCount,
 )
+from trunkline.reconcile.interfaces import HostRefused
 
 # A function that is replaced by another at the same address within this time is taken for it.
 FRESH_SECONDS: Final = 1.0
@@ -60,6 +61,7 @@ class Permissions:
         self._bridges = frozenset(bridges)
         self._functions = functions
         self._netdevs = f"{sysfs_root}/class/net"
+        self._devices = f"{sysfs_root}/{sysfs.DEVICES}"
         self._monotonic = monotonic
         self._read_at: float | None = None
         self._every: Mapping[PciAddress, PciFunction] = {}
@@ -68,14 +70,18 @@ class Permissions:
         self._pfs: frozenset[PciAddress] = frozenset()
 
     def check(self, request: Request) -> None:
-        """Raise `NotAllowed` unless it may be done, `HostRefused` if sysfs can't be read."""
+        """Raise `NotAllowed` unless it may be done.
+
+        Raises:
+            HostRefused: sysfs can't be read, or somebody uses what would go.
+        """
         self._read(at_once=not isinstance(request, SetVf))
         match request:
             case SetVf(pf=pf, vf_index=vf_index):
                 self._require_vf(pf, vf_index)
             case SetVfCount(pf=pf):
                 self._require_pf(pf)
-                self._require_no_guest(pf)
+                self._require_unused_vfs(pf)
             case RenameNetdev(old=old):
                 # Of VFs alone: a PF is down while it is renamed, and all its VFs with it.
                 self._require_netdev(old, self._vf_addresses)
@@ -127,13 +133,19 @@ class Permissions:
             self._read(at_once=True)  # It may have come just now.
         _require((pf, vf_index) in self._vfs, f"VF {vf_index} of {pf} is not on offer")
 
-    def _require_no_guest(self, pf: PciAddress) -> None:
-        in_guests = [
-            str(each.address)
+    def _require_unused_vfs(self, pf: PciAddress) -> None:
+        uses = (
+            (each.address, vf_use(f"{self._devices}/{each.address}"))
             for each in self._every.values()
-            if each.pf_address == pf and each.driver == VFIO
-        ]
-        _require(not in_guests, f"guests have VFs of {pf}: {', '.join(in_guests)}")
+            if each.pf_address == pf
+        )
+        in_use = [f"{address} ({use})" for address, use in uses if use is not None]
+        if in_use:
+            raise HostRefused(
+                f"set the VF count of {pf}",
+                f"VFs are in use: {', '.join(in_use)}",
+                errno_name="EBUSY",
+            )
 
     def _require_netdev(self, ifname: str, addresses: frozenset[PciAddress]) -> None:
         _require(

@@ -206,6 +206,23 @@ def test_only_a_vf_that_nobody_has_is_tried_out(tmp_path: Path) -> None:
     assert {f"vf {vfs[2].vf_index} " in entry.command for entry in kernel.log()[writes:]} == {True}
 
 
+@pytest.mark.parametrize("driver", ["igbvf", "igb_uio"])
+def test_a_vf_whose_driver_has_no_netdev_here_is_not_tried_out(tmp_path: Path, driver: str) -> None:
+    kernel = kernel_with(tmp_path, "igb")
+    functions = functions_of(kernel)
+    free = {each.address for each in functions if each.pf_address}
+    elsewhere = [
+        replace(each, driver=driver, ifname=None) if each.pf_address else each for each in functions
+    ]
+    capabilities = Capabilities(None)
+    probe_host(HostKernel(kernel), capabilities, elsewhere, free=free)
+    assert not capabilities.has(IGB)
+    assert kernel.log() == ()
+    without = [replace(each, driver=None) if each.pf_address else each for each in elsewhere]
+    probe_host(HostKernel(kernel), capabilities, without, free=free)
+    assert capabilities.has(IGB)
+
+
 def test_what_was_seen_is_what_demands_match_on() -> None:
     assert capability_attributes("igb", ("link_state",)) == {"can.link_state": "true"}
     assert capability_attributes("igb", ()) == {}
