@@ -87,14 +87,14 @@ def _find_moved(
 ) -> None:
     """Add those that sit elsewhere now, and say of the others that are held what is in doubt."""
     known_as = Counter(pf.identity for pf in olds.values())
-    free = [pf for pf in news.values() if pf.address not in set(found.values())]
+    free = [news[address] for address in news.keys() - found.values()]
     for address, old in olds.items():
         if address in found:
             continue
         # A MAC that can't be read leaves it open which port of the card it is.
         alike = [pf for pf in news.values() if pf.identity == old.identity and old.identity.mac]
         here = [pf for pf in free if _may_be(old, pf)]
-        if len(alike) == 1 == len(here) and alike == here and known_as[old.identity] == 1:
+        if alike == here and len(here) == known_as[old.identity] == 1:
             (new,) = here
             problem = _other_layout(old, new) if old.is_held else ""
             if problem:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -194,20 +194,7 @@ class Inventory:
         known = self._built.get(name)
         if known is not None and known[0] is fixed and known[1] == changing:
             return known[2]
-        function = PciFunction(
-            address=fixed.address,
-            kind=fixed.kind,
-            vendor_id=fixed.vendor_id,
-            product_id=fixed.product_id,
-            numa_node=fixed.numa_node,
-            iommu_group=fixed.iommu_group,
-            driver=changing.driver,
-            ifname=changing.ifname,
-            pf_address=None if fixed.pf_name is None else PciAddress.parse(fixed.pf_name),
-            vf_index=fixed.vf_index,
-            pf_driver=changing.pf_driver,
-            pf_can=changing.pf_can,
-        )
+        function = _function(fixed, changing)
         self._built[name] = (fixed, changing, function)
         return function
 
@@ -215,25 +202,15 @@ class Inventory:
         netdev = None if changing.ifname is None else f"{fixed.device}/net/{changing.ifname}"
         link_up = netdev is not None and sysfs.find_text(f"{netdev}/carrier") == "1"
         speed = sysfs.find_int(f"{netdev}/speed") if link_up else None
-        return PciFunction(
-            address=fixed.address,
-            kind=fixed.kind,
-            vendor_id=fixed.vendor_id,
-            product_id=fixed.product_id,
-            numa_node=fixed.numa_node,
-            iommu_group=fixed.iommu_group,
-            driver=changing.driver,
-            ifname=changing.ifname,
-            mac=None
-            if netdev is None
-            else self._facts_of(str(fixed.address), netdev).permanent_mac,
+        facts = NetdevFacts() if netdev is None else self._facts_of(str(fixed.address), netdev)
+        return replace(
+            _function(fixed, changing),
+            mac=facts.permanent_mac,
             vf_count=vf_count,
             vf_count_max=sysfs.find_int(f"{fixed.device}/sriov_totalvfs") or 0,
             link_up=link_up,
             speed_mbps=speed if speed is not None and speed > 0 else None,
             serial=fixed.serial,
-            pf_driver=changing.pf_driver,
-            pf_can=changing.pf_can,
         )
 
     def _facts_of(self, pf_name: str, netdev: str) -> NetdevFacts:
@@ -244,6 +221,24 @@ class Inventory:
         if key not in self._netdevs:
             self._netdevs[key] = self._netdev_facts(int(index), netdev.rpartition("/")[2])
         return self._netdevs[key]
+
+
+def _function(fixed: _Fixed, changing: _Changing) -> PciFunction:
+    """Return what is known of any function; of a PF there is more."""
+    return PciFunction(
+        address=fixed.address,
+        kind=fixed.kind,
+        vendor_id=fixed.vendor_id,
+        product_id=fixed.product_id,
+        numa_node=fixed.numa_node,
+        iommu_group=fixed.iommu_group,
+        driver=changing.driver,
+        ifname=changing.ifname,
+        pf_address=None if fixed.pf_name is None else PciAddress.parse(fixed.pf_name),
+        vf_index=fixed.vf_index,
+        pf_driver=changing.pf_driver,
+        pf_can=changing.pf_can,
+    )
 
 
 def _may_differ(known: _Fixed) -> bool:

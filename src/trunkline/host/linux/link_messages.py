@@ -32,7 +32,6 @@ IFF_UP: Final = 0x1
 
 _IFINFOMSG: Final = struct.Struct("=BxHiII")  # Family, type, index, flags, mask of flags.
 
-_ADDRESS: Final = 1
 _IFNAME: Final = 3
 _NUM_VF: Final = 21
 _VFINFO_LIST: Final = 22

@@ -61,11 +61,6 @@ def find_text(path: str) -> str | None:
         raise
 
 
-def read_int(path: str) -> int:
-    """Read a file that holds one whole number. Raises `OSError` and `BadContent`."""
-    return _int(path, read_text(path))
-
-
 def find_int(path: str) -> int | None:
     """Read a file that holds one whole number; None as in `find_text`."""
     text = find_text(path)
