@@ -13,12 +13,10 @@ from typing import Final
 
 from trunkline.reconcile.interfaces import HostRefused
 
-INTERNAL_ERROR: Final = 1
 NO_CONNECT: Final = 5
 INVALID_CONN: Final = 6
 SYSTEM_ERROR: Final = 38
 RPC: Final = 39
-NO_DOMAIN: Final = 42
 AUTH_FAILED: Final = 45
 OPERATION_TIMEOUT: Final = 68
 AUTH_CANCELLED: Final = 79

@@ -64,7 +64,11 @@ def find_text(path: str) -> str | None:
 def find_int(path: str) -> int | None:
     """Read a file that holds one whole number; None as in `find_text`."""
     text = find_text(path)
-    return None if text is None else _int(path, text)
+    if text is None:
+        return None
+    if not _INT.fullmatch(text):
+        raise BadContent(path, f"holds {text[:40]!r}, not a whole number")
+    return int(text)
 
 
 def read_pci_id(path: str) -> str:
@@ -119,9 +123,3 @@ def vf_names(device: str) -> dict[int, str]:
         if match is not None and (target := find_link_name(f"{device}/{name}")) is not None:
             found[int(match.group(1))] = target
     return found
-
-
-def _int(path: str, text: str) -> int:
-    if not _INT.fullmatch(text):
-        raise BadContent(path, f"holds {text[:40]!r}, not a whole number")
-    return int(text)
