@@ -19,6 +19,8 @@ from trunkline.reconcile.report import DeviceCondition, DriftFact, DriftPolicy, 
 
 # The outcomes that are no reason to look at a server again.
 _AS_IT_WAS: Final = (Outcome.SETTLED, Outcome.UNSEEN, Outcome.FENCED, Outcome.ENDED)
+# What waits in these has not been tried: somebody has what is to be changed.
+_WAIT_FOR_OTHERS: Final = (UnitKind.MAKE, UnitKind.NETWORK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,7 @@ class Standing:
                 self._conclude_server(unit)
             elif unit.kind is UnitKind.RELEASE:
                 self._conclude_release(config, unit)
+        self._findings.taken = frozenset(fact for unit in made.units for fact in unit.taken)
         self._conclude_failures(made)
         self.is_settled = (
             not self.failures
@@ -212,7 +215,7 @@ class Standing:
     def _note_unsettled(self, unit: Unit, now: datetime, *, is_stuck: bool) -> None:
         if unit.outcome is Outcome.FENCED or not self.attempts.is_due(unit, now):
             return
-        if unit.kind is UnitKind.MAKE and unit.outcome is Outcome.WAITING:
+        if unit.kind in _WAIT_FOR_OTHERS and unit.outcome is Outcome.WAITING:
             return  # For whoever has the VFs, as long as that takes: nothing was tried.
         if unit.outcome is Outcome.TO_DO and not is_stuck:
             return  # There was no room for it in this step, or it waits for a failed one.
