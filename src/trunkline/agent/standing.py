@@ -44,6 +44,7 @@ class Standing:
         self._findings = findings
         self._drift = drift
         self._left_alone: dict[ServerId, tuple[DriftFact, ...]] = {}  # Settled ones, but for that.
+        self._networks_left: dict[str, tuple[DriftFact, ...]] = {}  # By name: guests use them.
         self._servers: dict[ServerId, ServerConfig] = {}  # As they were settled last.
         self._reopened: set[ServerId] = set()  # Seen otherwise since: read until settled again.
         self._releases: set[HeldDevice] = set()  # Settled ones.
@@ -146,7 +147,7 @@ class Standing:
 
     def newly_left_alone(self, made: Plan) -> list[Unit]:
         """Note what is left alone; return the units of which that was not known."""
-        news = []
+        news = self._networks_newly_left(made)
         for unit in made.units:
             if unit.server is None or unit.outcome is Outcome.UNSEEN:
                 continue
@@ -156,6 +157,15 @@ class Standing:
                 if unit.drifts != known:
                     news.append(unit)
         return news
+
+    def _networks_newly_left(self, made: Plan) -> list[Unit]:
+        """Return the networks that are not as they should be, and that guests use."""
+        left = [unit for unit in made.units if unit.network and unit.outcome is Outcome.WAITING]
+        known, self._networks_left = (
+            self._networks_left,
+            {unit.network: unit.drifts for unit in left},
+        )
+        return [unit for unit in left if unit.drifts != known.get(unit.network)]
 
     def note_definition(self, server_id: ServerId) -> None:
         """Note that libvirt did not know this server, and is told of it now."""

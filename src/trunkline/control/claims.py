@@ -58,6 +58,12 @@ def claim(
                 f"it is a {record.kind.value.upper()}, a port of type {port.vnic_type.value} "
                 f"needs a {kind.value.upper()}",
             )
+        if record.device.network_pool is not None:
+            raise DeviceTaken(
+                f"{address} on {host_name}",
+                f"libvirt hands it out from network pool {record.device.network_pool.name}: none "
+                "of them can be had by its address",
+            )
         segment = svc.networking.segment_for(network, record.device, network.segments)
         if isinstance(segment, str):
             raise DeviceTaken(f"{address} on {host_name}", segment)

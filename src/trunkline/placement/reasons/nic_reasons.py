@@ -101,7 +101,19 @@ def _alone(nic: NicDemand, one: NicClass, host: HostState, pools: _Counted) -> N
             f"{wording.devices(_size(_having(of_kind, reach)), one.kind)} with"
             f" {wording.ways(reach)}, none of them with {wording.besides(nic)} too"
         )
-    return NicReason(nic=nic.nic, reason=reason, detail=detail)
+    return NicReason(nic=nic.nic, reason=reason, detail=detail + _in_other_pools(one, reach, pools))
+
+
+def _in_other_pools(one: NicClass, reach: Collection[Attributes], pools: _Counted) -> str:
+    """Say how many devices would do if libvirt handed them out otherwise, or not at all."""
+    would_do = [
+        (pool, usable)
+        for pool, usable in _having(pools, reach)
+        if one.is_of(pool.profile.kind.of_function) and not one.is_of(pool.profile.kind)
+    ]
+    if not would_do:
+        return ""
+    return f"; {_size(would_do)} more are in network pools, which do not serve NICs like it"
 
 
 # By the nearness of the nearest, why a NIC would have no device of a host, even if nobody had them.
