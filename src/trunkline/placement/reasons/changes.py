@@ -15,8 +15,8 @@ from trunkline.placement.asks import wording
 from trunkline.placement.asks.demand import NicClass, demand_and_classes, nic_class
 from trunkline.placement.asks.edits import Edit, EditKind, Size, size_of
 from trunkline.placement.asks.request import PlacementRequest, Reason
-from trunkline.placement.hosts.feasibility import Site, site_of
-from trunkline.placement.hosts.host_state import FamilyCount, HostState
+from trunkline.placement.hosts.feasibility import Site
+from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.reasons.freeing import Freeing
 from trunkline.placement.reasons.nic_reasons import out_of_service
 from trunkline.placement.reasons.ruled import Rules, rules_alone
@@ -26,7 +26,8 @@ from trunkline.placement.reasons.ruled_shortfall import (
     RuledShortfall,
     find_ruled_shortfall,
 )
-from trunkline.placement.reasons.shortfall import Change, Shortfall, Wanted, find_shortfall
+from trunkline.placement.reasons.shortfall import Change, Shortfall, find_shortfall
+from trunkline.placement.reasons.stocks import FamilyStock, Wanted
 
 EDIT_OF_REASON: Final[Mapping[Reason, EditKind]] = MappingProxyType({
     Reason.NOT_THE_HOST_ASKED_FOR: EditKind.ASK_FOR_HOST,
@@ -67,11 +68,11 @@ class Changes:
         for nic, c in zip(request.nics, class_of_nic, strict=True):
             if c is not None:
                 self._nics[classes[c][0]].append(nic.said)
-        self._wants_pf = any(one.is_of(DeviceKind.PF) for one, _ in self._wanted.classes)
         self._bridge_nics = [
             (nic.said, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
         ]
-        self._found: dict[object, RuledShortfall] = {}
+        self._unruled: dict[tuple[FamilyStock, ...], Shortfall] = {}
+        self._ruled: dict[object, RuledShortfall] = {}
 
     def at(
         self, host: HostState, reasons: Sequence[Reason], known: Known | None = None
@@ -154,20 +155,19 @@ class Changes:
                     count=change.count,
                     devices=freeing.of_whole_pf(change),
                 )
-            elif change.family is None:
+            elif change.is_offer:
                 one, _ = self._wanted.classes[change.class_index]
                 words = _to_offer(one, change.count, self._nics[one], host)
                 yield Edit(kind=EditKind.OFFER_DEVICE, count=change.count, words=words)
             else:
-                # Under rules it matters of which PF.
-                key = change.class_index, change.family if self._rules.every else None
+                key = change.class_index, change.family
                 merged[key] = merged.get(key, 0) + change.count
         for (c, family), count in merged.items():
             one, _ = self._wanted.classes[c]
             what = wording.wanted(one, count=count, quality="free ")
             pf = "" if family is None else f"PF {_address(host, family)} of "
             words = f"{what} on {pf}{host.name} (for {wording.names(self._nics[one][-count:])})"
-            would_do = freeing.of_class(c) if family is None else freeing.of_class_on(c, family)
+            would_do = freeing.of_class(c, family)
             yield Edit(kind=EditKind.FREE_DEVICE, count=count, words=words, devices=would_do)
 
     def _free_pf(self, host: HostState, change: Change) -> str:
@@ -180,33 +180,37 @@ class Changes:
         return f"{pf} of the owners of {vfs} (for {wording.names(self._nics[one])})"
 
     def _shortfall(self, host: HostState, known: Known | None = None) -> RuledShortfall:
-        families = host.family_counts()
-        site = site_of(host, self._request) if self._rules.every else Site()
-        key = host.structure, tuple(self._facts(families)), site
-        found = self._found.get(key)
+        stocks = self._wanted.on(host)
+        unruled = self._unruled_shortfall(stocks)
+        if not self._rules.every:
+            return RuledShortfall((), unruled)
+        site = self._rules.site_of(host, [stock.is_wanted for stock in stocks])
+        key = stocks, site
+        found = self._ruled.get(key)
         if found is None:
-            found = self._found[key] = self._find(host, families, site, known)
+            found = self._ruled[key] = self._find(host, stocks, site, unruled, known)
+        return found
+
+    def _unruled_shortfall(self, stocks: tuple[FamilyStock, ...]) -> Shortfall:
+        pooled = self._wanted.pooled(stocks)
+        found = self._unruled.get(pooled)
+        if found is None:
+            found = self._unruled[pooled] = find_shortfall(self._wanted, pooled)
         return found
 
     def _find(
-        self, host: HostState, families: list[FamilyCount], site: Site, known: Known | None
+        self,
+        host: HostState,
+        stocks: tuple[FamilyStock, ...],
+        site: Site,
+        unruled: Shortfall,
+        known: Known | None,
     ) -> RuledShortfall:
-        unruled = find_shortfall(self._wanted, families)
         if known is None and not unruled.changes and not self._is_hopeless:
             obstacles = self._rules.in_the_way(host)
             if len(obstacles) <= 1:  # No device has to be freed, and no fewer rules will do.
                 return RuledShortfall(obstacles, unruled)
-        return find_ruled_shortfall(self._wanted, families, site, self._kept, unruled, known)
-
-    def _facts(self, families: list[FamilyCount]) -> Iterator[int]:
-        """All that a shortfall depends on; more devices than NICs are as good as just enough."""
-        enough = self._wanted.nic_count
-        for family in families:
-            yield family.is_given_away
-            yield family.owned_vf_count if self._wants_pf else 0
-            for pool in family.pools:
-                yield min(pool.free, enough)
-                yield min(pool.offered - pool.free, enough)
+        return find_ruled_shortfall(self._wanted, stocks, site, self._kept, unruled, known)
 
 
 def fewest_bridges(wanted: Sequence[frozenset[PhysicalNetwork]]) -> tuple[PhysicalNetwork, ...]:

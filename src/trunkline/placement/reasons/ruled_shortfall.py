@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from trunkline.placement.hosts.feasibility import Site
-from trunkline.placement.hosts.host_state import FamilyCount
 from trunkline.placement.matching.match import STATES_MAX, Problem, Solution, solve
 from trunkline.placement.matching.problem import ClassRule
 from trunkline.placement.reasons.obstacles import Obstacle, without
@@ -20,12 +19,13 @@ from trunkline.placement.reasons.ruled import is_hard
 from trunkline.placement.reasons.shortfall import (
     Change,
     Shortfall,
-    Wanted,
     changes_of,
-    given_away_for,
     priced_slots,
+    prices,
     shortfall_of,
+    shut_for,
 )
+from trunkline.placement.reasons.stocks import FamilyStock, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Known:
 
 def find_ruled_shortfall(
     wanted: Wanted,
-    families: Sequence[FamilyCount],
+    families: Sequence[FamilyStock],
     site: Site,
     rules: KeptRules,
     unruled: Shortfall,
@@ -110,7 +110,7 @@ class _Kept:
     """Matches in which some rules hold."""
 
     def __init__(
-        self, wanted: Wanted, families: Sequence[FamilyCount], site: Site, rules: Problem
+        self, wanted: Wanted, families: Sequence[FamilyStock], site: Site, rules: Problem
     ) -> None:
         self._wanted, self._families, self._site, self._rules = wanted, families, site, rules
 
@@ -120,9 +120,9 @@ class _Kept:
         One that is put on offer is where the rules want it. Less than `least` never is enough.
         """
         best: Shortfall | None = None
-        given_away = given_away_for(self._wanted, self._families)
+        shut = shut_for(self._families)
         for offered in self._ways_to_offer(unruled.to_offer):
-            for opened in _sets(given_away, self._wanted.nic_count):
+            for opened in _sets(shut, self._wanted.nic_count):
                 if len(opened) > (limit if best is None else best.to_free - 1):
                     break
                 found = self._match(offered, opened)
@@ -142,9 +142,9 @@ class _Kept:
         counts = [count for _, count in self._wanted.classes]
         there = [0] * len(counts)
         for family in self._families:
-            for pool in family.pools:
-                for c, fits in enumerate(self._wanted.fitting(pool.profile)):
-                    there[c] += pool.offered if fits else 0
+            for c in range(len(counts)):
+                there[c] += family.whole >> c & 1
+                there[c] += sum([s.free + s.owned for s in family.parts if s.fits >> c & 1])
         needed = [max(0, count - has) for count, has in zip(counts, there, strict=True)]
         spare = [count - least for count, least in zip(counts, needed, strict=True)]
         for more in _parts(spare, total - sum(needed)):
@@ -154,13 +154,11 @@ class _Kept:
         wanted, rules = self._wanted, self._rules
         counts = [count - less for (_, count), less in zip(wanted.classes, offered, strict=True)]
         left = [c for c, count in enumerate(counts) if count]
-        slots = priced_slots(wanted, self._families, opened)
+        slots = priced_slots(self._families, opened)
         solution = _solve_surely(
             Problem(
                 counts=tuple(counts[c] for c in left),
-                costs=tuple(
-                    tuple(slot.price if slot.fits[c] else None for slot in slots) for c in left
-                ),
+                costs=prices(slots, left),
                 free=tuple(slot.free for slot in slots),
                 family=tuple(slot.family for slot in slots),
                 whole=tuple(slot.whole for slot in slots),
@@ -182,7 +180,7 @@ class _Kept:
             taken[c] = row
         changes = (
             *self._changes_of_offers(offered),
-            *changes_of(taken, slots, opened),
+            *changes_of(taken, slots, opened, by_family=True),
         )
         return shortfall_of(
             taken,
@@ -195,7 +193,7 @@ class _Kept:
     def _changes_of_offers(self, offered: Sequence[int]) -> Iterator[Change]:
         for c, count in enumerate(offered):
             if count:
-                yield Change(class_index=c, family=None, count=count)
+                yield Change(class_index=c, family=None, count=count, is_offer=True)
 
 
 def _over(
@@ -221,10 +219,10 @@ def _parts(counts: Sequence[int], total: int) -> Iterator[list[int]]:
             yield [less, *others]
 
 
-def _sets(given_away: Sequence[int], nic_count: int) -> Iterator[tuple[int, ...]]:
+def _sets(shut: Sequence[int], nic_count: int) -> Iterator[tuple[int, ...]]:
     """Yield sets of families, smallest first; more than there are NICs help nobody."""
-    for count in range(min(len(given_away), nic_count) + 1):
-        yield from combinations(given_away, count)
+    for count in range(min(len(shut), nic_count) + 1):
+        yield from combinations(shut, count)
 
 
 def _solve_surely(problem: Problem) -> Solution | None:
