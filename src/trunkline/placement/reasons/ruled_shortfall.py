@@ -125,7 +125,7 @@ class _Kept:
             for opened in _sets(shut, self._wanted.nic_count):
                 if len(opened) > (limit if best is None else best.to_free - 1):
                     break
-                found = self._match(offered, opened)
+                found = self._match(offered, opened, least - len(opened))
                 if found is None or found.to_free > limit:
                     continue
                 if best is None or found.to_free < best.to_free:
@@ -150,7 +150,9 @@ class _Kept:
         for more in _parts(spare, total - sum(needed)):
             yield [least + other for least, other in zip(needed, more, strict=True)]
 
-    def _match(self, offered: Sequence[int], opened: Sequence[int]) -> Shortfall | None:
+    def _match(
+        self, offered: Sequence[int], opened: Sequence[int], enough: int
+    ) -> Shortfall | None:
         wanted, rules = self._wanted, self._rules
         counts = [count - less for (_, count), less in zip(wanted.classes, offered, strict=True)]
         left = [c for c, count in enumerate(counts) if count]
@@ -171,7 +173,8 @@ class _Kept:
                 ingress_left=self._site.ingress_left,
                 numa_nodes=self._site.numa_nodes,
                 numa_sockets=self._site.numa_sockets,
-            )
+            ),
+            enough,
         )
         if solution is None:
             return None
@@ -225,12 +228,14 @@ def _sets(shut: Sequence[int], nic_count: int) -> Iterator[tuple[int, ...]]:
         yield from combinations(shut, count)
 
 
-def _solve_surely(problem: Problem) -> Solution | None:
-    """Find the cheapest match, however long that takes to prove."""
+def _solve_surely(problem: Problem, enough: int) -> Solution | None:
+    """Find the cheapest match, however long that takes to prove; none is below `enough`."""
     states_max = STATES_MAX
     while True:
-        solution = solve(problem, states_max=states_max)
-        if solution is None or solution.is_proven or states_max >= _STATES_LIMIT:
+        solution = solve(problem, states_max=states_max, enough=enough)
+        if solution is None or solution.is_proven or solution.cost <= enough:
+            return solution
+        if states_max >= _STATES_LIMIT:
             return solution
         states_max *= 10
 

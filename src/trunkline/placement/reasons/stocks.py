@@ -19,11 +19,11 @@ from trunkline.placement.hosts.structure import Family
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """Devices that the same NICs want. More than there are NICs are counted as that many."""
+    """Devices that the same NICs want, no more than there are of these."""
 
     fits: int  # Classes of NICs, as bits.
     free: int  # Without an owner, though their PF may have one.
-    owned: int
+    owned: int  # If those without owners are too few.
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Wanted:
     def __init__(self, classes: Sequence[tuple[NicClass, int]]) -> None:
         self.classes = classes
         self.nic_count = sum(count for _, count in classes)
+        self._enough_for: dict[int, int] = {}
         self._fitting = Fitting([one for one, _ in classes])
 
     def fits(self, host: HostState) -> Fits:
@@ -92,10 +93,17 @@ class Wanted:
         for stock in stocks:
             free[stock.fits] = free.get(stock.fits, 0) + stock.free
             owned[stock.fits] = owned.get(stock.fits, 0) + stock.owned
-        enough = self.nic_count
-        return tuple(
-            [
-                Stock(fits, min(free[fits], enough), min(owned[fits], enough))
-                for fits in sorted(free)
-            ]
-        )
+        found = []
+        for fits in sorted(free):
+            enough = self._enough(fits)
+            without_owner = min(free[fits], enough)
+            found.append(Stock(fits, without_owner, min(owned[fits], enough - without_owner)))
+        return tuple(found)
+
+    def _enough(self, fits: int) -> int:
+        """How many devices that fit these classes can be of use."""
+        found = self._enough_for.get(fits)
+        if found is None:
+            counts = [count for c, (_, count) in enumerate(self.classes) if fits >> c & 1]
+            found = self._enough_for[fits] = sum(counts)
+        return found
