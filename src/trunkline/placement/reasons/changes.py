@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
 from types import MappingProxyType
 from typing import Final
@@ -16,6 +15,7 @@ from trunkline.placement.asks.demand import NicClass, demand_and_classes, nic_cl
 from trunkline.placement.asks.edits import Edit, EditKind, Size, size_of
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import Site
+from trunkline.placement.hosts.fitting import Fitting
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.reasons.freeing import Freeing
 from trunkline.placement.reasons.nic_reasons import out_of_service
@@ -44,26 +44,15 @@ EDIT_OF_REASON: Final[Mapping[Reason, EditKind]] = MappingProxyType({
 class Changes:
     """The least changes for one request, on one host after another."""
 
-    def __init__(self, request: PlacementRequest, rules: Rules) -> None:
+    def __init__(self, request: PlacementRequest, fitting: Fitting, rules: Rules) -> None:
         self._request, self._rules = request, rules
         demand, class_of_nic = demand_and_classes(request)
         classes = demand.device_classes
-        possible = [c for c, (one, _) in enumerate(classes) if one.ways]
-        self._is_hopeless = len(possible) < len(classes)
-        self._wanted = Wanted([classes[c] for c in possible])
-        self._kept = KeptRules(
-            rules_alone(
-                self._wanted.classes,
-                tuple(
-                    replace(
-                        rule,
-                        classes=tuple(n for n, c in enumerate(possible) if c in rule.classes),
-                    )
-                    for rule in demand.rules
-                ),
-            ),
-            rules.every,
-        )
+        # What nothing could ever meet is told of apart.
+        self._is_hopeless = not all(one.ways for one, _ in classes)
+        possible = [(one, count if one.ways else 0) for one, count in classes]
+        self._wanted = Wanted(possible, fitting)
+        self._kept = KeptRules(rules_alone(classes, demand.rules), rules.every)
         self._nics: dict[NicClass, list[str]] = {one: [] for one, _ in classes}
         for nic, c in zip(request.nics, class_of_nic, strict=True):
             if c is not None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from trunkline.domain.device import DeviceKind
 from trunkline.placement.asks import wording
-from trunkline.placement.asks.demand import Attributes, NicClass, make_demand, nic_class
+from trunkline.placement.asks.demand import Attributes, NicClass, demand_and_classes, nic_class
 from trunkline.placement.asks.request import NicDemand, NicReason, PlacementRequest, Reason
 from trunkline.placement.hosts.bits import union
 from trunkline.placement.hosts.fitting import Fitting, costs_of
@@ -69,21 +69,23 @@ class NicReasons:
     have to go are the reasons.
     """
 
-    def __init__(self, request: PlacementRequest) -> None:
+    def __init__(self, request: PlacementRequest, fitting: Fitting, rules: Rules) -> None:
         asked: dict[_Asked, int] = {}
         self._nics = [(nic, asked.setdefault(_asked(nic), len(asked))) for nic in request.nics]
         self._asked = list(asked)
-        nics = tuple(nic for nic in request.nics if nic.kind is not None)
-        self._classes = make_demand(PlacementRequest(nics=nics)).device_classes
-        number = {one: c for c, (one, _) in enumerate(self._classes)}
-        self._class_of = [number.get(each.one) for each in self._asked]
-        self._fitting = Fitting([one for one, _ in self._classes])
-        kinds = {kind for one, _ in self._classes for kind in (one.kind, *one.or_kinds)}
+        # Classes that only rules tell apart are one, and have the number of the first.
+        numbers: dict[NicClass, list[int]] = {}
+        for nic, c in zip(request.nics, demand_and_classes(request)[1], strict=True):
+            if c is not None:
+                numbers.setdefault(nic_class(nic), []).append(c)
+        self._counts = {min(found): len(found) for found in numbers.values()}  # [class] NICs.
+        self._class_of = [min(numbers.get(each.one, [-1])) for each in self._asked]
+        self._fitting, self._rules = fitting, rules
+        kinds = {kind for one in numbers for kind in (one.kind, *one.or_kinds)}
         self._mixes_pfs = DeviceKind.PF in kinds and len(kinds) > 1
         self._near = BySlot(self._nearness)
         self._slots: dict[tuple[int, ...], list[list[list[int]]]] = {}
         self._crowded: dict[object, frozenset[int]] = {}
-        self.rules = Rules(request)
 
     def of(self, host: HostState) -> tuple[NicReason, ...]:
         """The reasons in the request's order; none if all NICs fit."""
@@ -91,7 +93,7 @@ class NicReasons:
         why = [self._alone(each, host, near) for each, near in zip(self._asked, slots, strict=True)]
         crowded = self._crowded_classes(host, self._present(why))
         if not crowded and not any(why):
-            return self.rules.reasons(host)
+            return self._rules.reasons(host)
         for n, c in enumerate(self._class_of):
             if c in crowded:
                 why[n] = self._together(self._asked[n], host, slots[n][3], len(crowded))
@@ -108,14 +110,13 @@ class NicReasons:
     def is_crowded(self, host: HostState) -> bool:
         """Whether the NICs that fit alone don't fit together."""
         fits = zip(self._fitting.of(host.structure), host.usable, strict=True)
-        return bool(self._crowded_classes(host, union(mask for mask, usable in fits if usable)))
+        alone = union(mask for mask, usable in fits if usable)
+        return bool(self._crowded_classes(host, alone & union(1 << c for c in self._counts)))
 
     def _present(self, why: Sequence[_Why | None]) -> int:
         """The classes that fit alone, as bits."""
         return union(
-            1 << c
-            for c, told in zip(self._class_of, why, strict=True)
-            if c is not None and told is None
+            1 << c for c, told in zip(self._class_of, why, strict=True) if c >= 0 and told is None
         )
 
     def _nearness(self, profile: Profile) -> int:
@@ -176,17 +177,15 @@ class NicReasons:
         hosts that are alike in what NICs can use of them.
         """
         structure, usable = host.structure, host.usable
-        enough = sum([count for _, count in self._classes])
         fits, family, whole = self._fitting.of(structure), structure.family, structure.whole
         if self._mixes_pfs:
-            free = tuple([min(n, enough) for n in usable])
+            free = tuple([min(n, len(self._nics)) for n in usable])
         else:  # It does not matter of which PF a device is.
-            of_mask: dict[int, int] = {}
+            of_fits: dict[int, int] = {}
             for mask, count in zip(fits, usable, strict=True):
-                if mask & present and count:
-                    some = mask & present
-                    of_mask[some] = min(of_mask.get(some, 0) + count, enough)
-            fits, free = tuple(sorted(of_mask)), tuple([of_mask[mask] for mask in sorted(of_mask)])
+                if count and (some := mask & present):
+                    of_fits[some] = min(of_fits.get(some, 0) + count, self._count(some))
+            fits, free = tuple(sorted(of_fits)), tuple([of_fits[some] for some in sorted(of_fits)])
             family, whole = tuple(range(len(fits))), (False,) * len(fits)
         key = present, fits, free, family, whole
         found = self._crowded.get(key)
@@ -194,11 +193,11 @@ class NicReasons:
             return found
 
         def fit_together(classes: Sequence[int]) -> bool:
-            counts = tuple([self._classes[c][1] for c in classes])
+            counts = tuple([self._counts[c] for c in classes])
             costs = costs_of(fits, classes)
             return solve_unruled(counts, costs, free, family, whole) is not None
 
-        group = [c for c in range(len(self._classes)) if present >> c & 1]
+        group = [c for c in sorted(self._counts) if present >> c & 1]
         if fit_together(group):
             group = []
         for c in list(group):
@@ -207,6 +206,10 @@ class NicReasons:
                 group = without
         found = self._crowded[key] = frozenset(group)
         return found
+
+    def _count(self, classes: int) -> int:
+        """How many NICs are of some classes, given as bits."""
+        return sum([count for c, count in self._counts.items() if classes >> c & 1])
 
 
 def _asked(nic: NicDemand) -> _Asked:

@@ -27,8 +27,8 @@ from trunkline.placement.reasons.obstacles import Obstacle, find_obstacles, obst
 class Rules:
     """The rules of one request that must hold."""
 
-    def __init__(self, request: PlacementRequest) -> None:
-        self._request = request
+    def __init__(self, request: PlacementRequest, fitting: Fitting) -> None:
+        self._request, self._fitting = request, fitting
         _, self._rules = classes_and_rules(request)
         self._demand = make_demand(request)
         classes = self._demand.device_classes
@@ -37,7 +37,6 @@ class Rules:
         self._needs_bandwidth = any(one.reason is Reason.BANDWIDTH for one in self.every)
         self._needs_nodes = any(one.reason is Reason.NUMA for one in self.every)
         self._is_confined = request.is_confined
-        self._fitting = Fitting([one for one, _ in classes])
         self._found: dict[object, tuple[Obstacle, ...]] = {}
         self._alike: dict[object, tuple[Obstacle, ...]] = {}
         self._by_place = any(one.scope is not Scope.PF for one in self._demand.rules)

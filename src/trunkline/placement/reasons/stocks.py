@@ -47,11 +47,11 @@ _NOTHING: Final = FamilyStock()
 class Wanted:
     """Classes of NICs that want devices, and what hosts have of these."""
 
-    def __init__(self, classes: Sequence[tuple[NicClass, int]]) -> None:
+    def __init__(self, classes: Sequence[tuple[NicClass, int]], fitting: Fitting) -> None:
         self.classes = classes
         self.nic_count = sum(count for _, count in classes)
         self._enough_for: dict[int, int] = {}
-        self._fitting = Fitting([one for one, _ in classes])
+        self._fitting = fitting
 
     def fits(self, host: HostState) -> Fits:
         """Return which classes the devices of each slot fit."""
