@@ -25,6 +25,7 @@ from trunkline.placement.reasons.ruled_shortfall import (
     Known,
     RuledShortfall,
     find_ruled_shortfall,
+    shortfall_keeping,
 )
 from trunkline.placement.reasons.shortfall import Change, Shortfall, find_shortfall
 from trunkline.placement.reasons.stocks import FamilyStock, Wanted
@@ -39,6 +40,9 @@ EDIT_OF_REASON: Final[Mapping[Reason, EditKind]] = MappingProxyType({
     Reason.NO_MEMORY: EditKind.FREE_MEMORY,
     Reason.NO_DISK: EditKind.FREE_DISK,
 })  # fmt: skip
+
+
+_Stocks = tuple[FamilyStock, ...]  # [family]
 
 
 class Changes:
@@ -60,7 +64,7 @@ class Changes:
         self._bridge_nics = [
             (nic.said, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
         ]
-        self._unruled: dict[tuple[FamilyStock, ...], Shortfall] = {}
+        self._unruled: dict[_Stocks, Shortfall] = {}
         self._ruled: dict[object, RuledShortfall] = {}
 
     def at(
@@ -170,36 +174,40 @@ class Changes:
 
     def _shortfall(self, host: HostState, known: Known | None = None) -> RuledShortfall:
         stocks = self._wanted.on(host)
-        unruled = self._unruled_shortfall(stocks)
         if not self._rules.every:
-            return RuledShortfall((), unruled)
+            return RuledShortfall((), self._unruled_shortfall(stocks))
         site = self._rules.site_of(host, [stock.is_wanted for stock in stocks])
         key = stocks, site
         found = self._ruled.get(key)
         if found is None:
-            found = self._ruled[key] = self._find(host, stocks, site, unruled, known)
+            if known is None:
+                found = self._find(host, stocks, site)
+            else:
+                found = self._find_known(stocks, site, known)
+            self._ruled[key] = found
         return found
 
-    def _unruled_shortfall(self, stocks: tuple[FamilyStock, ...]) -> Shortfall:
+    def _unruled_shortfall(self, stocks: _Stocks) -> Shortfall:
         pooled = self._wanted.pooled(stocks)
         found = self._unruled.get(pooled)
         if found is None:
             found = self._unruled[pooled] = find_shortfall(self._wanted, pooled)
         return found
 
-    def _find(
-        self,
-        host: HostState,
-        stocks: tuple[FamilyStock, ...],
-        site: Site,
-        unruled: Shortfall,
-        known: Known | None,
-    ) -> RuledShortfall:
-        if known is None and not unruled.changes and not self._is_hopeless:
+    def _find(self, host: HostState, stocks: _Stocks, site: Site) -> RuledShortfall:
+        unruled = self._unruled_shortfall(stocks)
+        if not unruled.changes and not self._is_hopeless:
             obstacles = self._rules.in_the_way(host)
             if len(obstacles) <= 1:  # No device has to be freed, and no fewer rules will do.
                 return RuledShortfall(obstacles, unruled)
-        return find_ruled_shortfall(self._wanted, stocks, site, self._kept, unruled, known)
+        return find_ruled_shortfall(self._wanted, stocks, site, self._kept, unruled)
+
+    def _find_known(self, stocks: _Stocks, site: Site, known: Known) -> RuledShortfall:
+        if known.dropped == self._rules.every:
+            return RuledShortfall(known.dropped, self._unruled_shortfall(stocks))
+        kept = self._kept.without(known.dropped)
+        devices = shortfall_keeping(self._wanted, stocks, site, kept, known)
+        return RuledShortfall(known.dropped, devices)
 
 
 def fewest_bridges(wanted: Sequence[frozenset[PhysicalNetwork]]) -> tuple[PhysicalNetwork, ...]:

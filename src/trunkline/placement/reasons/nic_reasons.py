@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -12,7 +12,7 @@ from trunkline.placement.asks import wording
 from trunkline.placement.asks.demand import Attributes, NicClass, demand_and_classes, nic_class
 from trunkline.placement.asks.request import NicDemand, NicReason, PlacementRequest, Reason
 from trunkline.placement.hosts.bits import union
-from trunkline.placement.hosts.fitting import Fitting, costs_of
+from trunkline.placement.hosts.fitting import Fits, Fitting, costs_of
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.structure import BySlot, Profile
 from trunkline.placement.matching.match import solve_unruled
@@ -83,20 +83,20 @@ class NicReasons:
         self._fitting, self._rules = fitting, rules
         kinds = {kind for one in numbers for kind in (one.kind, *one.or_kinds)}
         self._mixes_pfs = DeviceKind.PF in kinds and len(kinds) > 1
-        self._near = BySlot(self._nearness)
-        self._slots: dict[tuple[int, ...], list[list[list[int]]]] = {}
+        self._near = [BySlot(self._nearness(each)) for each in self._asked]
+        self._slots: dict[Fits, list[list[int]]] = {}
         self._crowded: dict[object, frozenset[int]] = {}
 
     def of(self, host: HostState) -> tuple[NicReason, ...]:
         """The reasons in the request's order; none if all NICs fit."""
         slots = self._slots_of(host)
-        why = [self._alone(each, host, near) for each, near in zip(self._asked, slots, strict=True)]
+        why = [self._alone(n, host, fitting) for n, fitting in enumerate(slots)]
         crowded = self._crowded_classes(host, self._present(why))
         if not crowded and not any(why):
             return self._rules.reasons(host)
         for n, c in enumerate(self._class_of):
             if c in crowded:
-                why[n] = self._together(self._asked[n], host, slots[n][3], len(crowded))
+                why[n] = self._together(self._asked[n], host, slots[n], len(crowded))
         return tuple(
             [
                 NicReason(
@@ -119,49 +119,51 @@ class NicReasons:
             1 << c for c, told in zip(self._class_of, why, strict=True) if c >= 0 and told is None
         )
 
-    def _nearness(self, profile: Profile) -> int:
-        """How near its devices come to each thing asked for: two bits of each."""
-        near = [nearness(each.reach, each.one, profile) for each in self._asked]
-        return sum(step << 2 * n for n, step in enumerate(near))
-
-    def _slots_of(self, host: HostState) -> list[list[list[int]]]:
-        """[asked][nearness] Slots; what is on offer there is told of apart."""
-        near = self._near.of(host.structure)
-        found = self._slots.get(near)
+    def _slots_of(self, host: HostState) -> list[list[int]]:
+        """[asked] Slots whose devices fit."""
+        fits = self._fitting.of(host.structure)
+        found = self._slots.get(fits)
         if found is None:
-            found = self._slots[near] = [
-                [
-                    [s for s, bits in enumerate(near) if bits >> 2 * n & 3 == step]
-                    for step in range(4)
-                ]
-                for n in range(len(self._asked))
+            found = self._slots[fits] = [
+                [slot for slot, mask in enumerate(fits) if c >= 0 and mask >> c & 1]
+                for c in self._class_of
             ]
         return found
 
-    def _alone(self, each: _Asked, host: HostState, slots: list[list[int]]) -> _Why | None:
+    def _alone(self, n: int, host: HostState, slots: list[int]) -> _Why | None:
         """Why these NICs would not fit even if each was the only one."""
-        one = each.one
-        if one.kind is None:
-            return None if one.bridges & host.structure.bridges else _no_bridge(one)
-        usable, offered = host.usable, host.offered
-        if any(usable[slot] for slot in slots[3]):
+        each = self._asked[n]
+        if each.one.kind is None:
+            return None if each.one.bridges & host.structure.bridges else _no_bridge(each.one)
+        usable = host.usable
+        if any(usable[slot] for slot in slots):
             return None
-        out = out_of_service(one, host)
-        fitting = sum([offered[slot] for slot in slots[3]])
+        out = out_of_service(each.one, host)
+        fitting = sum([host.offered[slot] for slot in slots])
         if out:
             return _out(each, fitting, out)
         if fitting:
-            free = sum([host.free(slot).bit_count() for slot in slots[3]])
+            free = sum([host.free(slot).bit_count() for slot in slots])
             return _all_owned(each, fitting, free)
-        cabled = sum([offered[slot] for slot in slots[2]])
-        if cabled:
-            kind, ways = wording.devices(cabled, each.kind), wording.ways(each.reach)
-            detail = f"{kind} with {ways}, none of them with {each.besides} too"
-            return Reason.NO_MATCHING_DEVICE, detail, 0, 0
-        name = wording.kind_names(one)
-        if any(offered[slot] for slot in slots[1]):
-            return Reason.NOT_CABLED, f"no {name} has {wording.ways(each.reach)}", 0, 0
-        return Reason.NO_DEVICE, f"no {name} on offer", 0, 0
+        return self._none_matches(n, host)
+
+    def _none_matches(self, n: int, host: HostState) -> _Why:
+        each = self._asked[n]
+        steps = self._near[n].of(host.structure)
+        near = [(step, count) for step, count in zip(steps, host.offered, strict=True) if count]
+        reason, name = WHY[max(near, default=(0, 0))[0]], wording.kind_names(each.one)
+        if reason is Reason.NO_DEVICE:
+            return reason, f"no {name} on offer", 0, 0
+        ways = wording.ways(each.reach)
+        if reason is Reason.NOT_CABLED:
+            return reason, f"no {name} has {ways}", 0, 0
+        cabled = sum([count for step, count in near if WHY[step] is reason])
+        devices = wording.devices(cabled, each.kind)
+        return reason, f"{devices} with {ways}, none of them with {each.besides} too", 0, 0
+
+    @staticmethod
+    def _nearness(each: _Asked) -> Callable[[Profile], int]:
+        return lambda profile: nearness(each.reach, each.one, profile)
 
     def _together(self, each: _Asked, host: HostState, slots: list[int], classes: int) -> _Why:
         fitting = sum([host.offered[slot] for slot in slots])

@@ -38,10 +38,11 @@ class RuledShortfall:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was found out of a host together with others: which rules go, and how many devices."""
+    """What was found out of a host together with others: rules that go, devices that change."""
 
     dropped: tuple[Obstacle, ...]
     to_free: int
+    to_offer: int
 
 
 def find_ruled_shortfall(
@@ -50,7 +51,6 @@ def find_ruled_shortfall(
     site: Site,
     rules: KeptRules,
     unruled: Shortfall,
-    known: Known | None = None,
 ) -> RuledShortfall:
     """Work out the least change.
 
@@ -60,29 +60,37 @@ def find_ruled_shortfall(
         site: Where they are.
         rules: That must hold, and what can be dropped of them.
         unruled: The least change without any rule.
-        known: What it comes to, if that is known.
     """
     best = RuledShortfall(rules.every, unruled)
     if not wanted.classes:
         return RuledShortfall((), unruled)
-    if known is not None:
-        if known.dropped == rules.every or not known.to_free + len(unruled.changes):
-            return RuledShortfall(known.dropped, unruled)
-        kept = _Kept(wanted, families, site, rules.without(known.dropped))
-        devices = kept.cheapest(unruled, least=known.to_free, limit=known.to_free)
-        assert devices is not None, "what is known to suffice does"
-        return RuledShortfall(known.dropped, devices)
     for count in range(len(rules.every)):
         if (count + unruled.to_free, unruled.to_free) >= _size(best):
             break
         for dropped in combinations(rules.every, count):
             kept = _Kept(wanted, families, site, rules.without(dropped))
             limit = _size(best)[0] - count
-            devices = kept.cheapest(unruled, least=unruled.to_free, limit=limit)
+            devices = kept.cheapest(unruled.to_offer, least=unruled.to_free, limit=limit)
             if devices is not None:
                 found = RuledShortfall(dropped, devices)
                 best = min(best, found, key=_size)
     return best
+
+
+def shortfall_keeping(
+    wanted: Wanted,
+    families: Sequence[FamilyStock],
+    site: Site,
+    kept: Problem,
+    known: Known,
+) -> Shortfall:
+    """Say which devices would have to change so that these rules are kept; how many is known."""
+    if not known.to_free and not known.to_offer:
+        return Shortfall()
+    match = _Kept(wanted, families, site, kept)
+    found = match.cheapest(known.to_offer, least=known.to_free, limit=known.to_free)
+    assert found is not None, "what is known to suffice does"
+    return found
 
 
 def _size(found: RuledShortfall) -> tuple[int, int]:
@@ -114,14 +122,14 @@ class _Kept:
     ) -> None:
         self._wanted, self._families, self._site, self._rules = wanted, families, site, rules
 
-    def cheapest(self, unruled: Shortfall, *, least: int, limit: int) -> Shortfall | None:
-        """The least to be freed, up to a limit; devices are put on offer as without rules.
+    def cheapest(self, to_offer: int, *, least: int, limit: int) -> Shortfall | None:
+        """The least to be freed, up to a limit, with so many devices put on offer.
 
         One that is put on offer is where the rules want it. Less than `least` never is enough.
         """
         best: Shortfall | None = None
         shut = shut_for(self._families)
-        for offered in self._ways_to_offer(unruled.to_offer):
+        for offered in self._ways_to_offer(to_offer):
             for opened in _sets(shut, self._wanted.nic_count):
                 if len(opened) > (limit if best is None else best.to_free - 1):
                     break

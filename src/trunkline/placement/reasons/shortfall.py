@@ -140,8 +140,10 @@ def priced_slots(families: Sequence[FamilyStock], opened: Sequence[int]) -> list
             vfs = family.vfs_owned
             slots.append(PricedSlot(f, family.whole, 1, vfs + shut, whole=True, empties=vfs > 0))
         for stock in () if shut else family.parts:
-            slots.append(PricedSlot(f, stock.fits, stock.free, 0))
-            slots.append(PricedSlot(f, stock.fits, stock.owned, 1))
+            if stock.free:
+                slots.append(PricedSlot(f, stock.fits, stock.free, 0))
+            if stock.owned:
+                slots.append(PricedSlot(f, stock.fits, stock.owned, 1))
     return slots
 
 
