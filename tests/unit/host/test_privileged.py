@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +19,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.sysfs_trees import Tree
+from trunkline.domain.bridge import Bridge, BridgePort
+from trunkline.domain.device import PciFunction
 from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange
 from trunkline.host.linux.inventory import Inventory, NetdevFacts
 from trunkline.host.linux.sysfs import BadContent
-from trunkline.host.privileged import requests
+from trunkline.host.privileged import requests, server
+from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.permissions import NotAllowed, Permissions
 from trunkline.host.privileged.requests import BadMessage, parse_answer, parse_request
@@ -34,6 +37,7 @@ from trunkline.reconcile.interfaces import HostRefused
 
 PF, VF0, VF1 = "0000:05:00.0", "0000:05:10.0", "0000:05:10.2"
 OTHER_PF, OTHER_VF = "0000:06:00.0", "0000:06:10.0"
+TAP = "tl0123456789ab"
 MAC = MacAddress.parse("02:00:00:00:00:0a")
 ONLY_ME = Callers(users={os.getuid()})
 
@@ -86,7 +90,7 @@ def tree(tmp_path: Path) -> Tree:
 
         0000:05:00.0 eth2 ── 0000:05:10.0 eth2v0, 0000:05:10.2 eth2v1
         0000:06:00.0 eth3 ── 0000:06:10.0 eth3v0
-        br-phy1 ── vnet0        br0 ── vnet1
+        br-phy1 ── TAP, vnet0, eth2 (VLAN 1 untagged)        br0 ── vnet1
     """
     tree = Tree(tmp_path / "sys")
     for pf, ifname, vfs in ((PF, "eth2", (VF0, VF1)), (OTHER_PF, "eth3", (OTHER_VF,))):
@@ -95,10 +99,36 @@ def tree(tmp_path: Path) -> Tree:
         for index, vf in enumerate(vfs):
             tree.add(vf, driver="igbvf", netdevs={f"{ifname}v{index}": {"ifindex": "2"}})
             tree.make_vf(vf, of=pf, index=index)
-    for port, bridge in (("vnet0", "br-phy1"), ("vnet1", "br0")):
+    ports = ((TAP, "br-phy1"), ("vnet0", "br-phy1"), ("eth2", "br-phy1"), ("vnet1", "br0"))
+    for index, (port, bridge) in enumerate(ports):
         (tree.root / f"class/net/{port}").mkdir(parents=True)
+        (tree.root / f"class/net/{port}/ifindex").write_text(f"{10 + index}\n")
         (tree.root / f"class/net/{port}/master").symlink_to(f"../{bridge}")
+    (tree.root / f"class/net/{TAP}/tun_flags").write_text("0x1002\n")
     return tree
+
+
+@dataclass
+class Reading:
+    """What the kernel tells; bridges and forwarding tables as they are made up here."""
+
+    functions_of: Inventory
+    uplink: BridgePort = BridgePort(
+        ifname="eth2", pvid=1, vlans={1: True, 7: False}, is_uplink=True
+    )
+    addresses: frozenset[MacAddress] = frozenset()
+
+    def functions(self) -> Mapping[PciAddress, PciFunction]:
+        return self.functions_of.read()
+
+    def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
+        assert list(names) == ["br-phy1"]
+        ports = {"eth2": self.uplink, "vnet0": BridgePort(ifname="vnet0")}
+        return {"br-phy1": Bridge(name="br-phy1", vlan_filtering=True, ports=ports)}
+
+    def pf_addresses(self, pf: PciAddress) -> frozenset[MacAddress]:
+        assert str(pf) == PF
+        return self.addresses
 
 
 SPECS: tuple[dict[str, object], ...] = (
@@ -118,7 +148,8 @@ def permissions(
     return Permissions(
         specs=specs,
         bridges=["br-phy1"],
-        functions=reading.read,
+        kernel=Reading(reading),
+        additions=Additions(tree.root.parent / "additions.json"),
         sysfs_root=tree.root,
         monotonic=monotonic,
     )
@@ -183,14 +214,16 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         client.set_vf_count(address(PF), 0)
         client.rename_netdev("eth2v0", "tl0123456789ab")
         assert client.read_vpd(address(PF)) == bytes(range(256)) * 128
-        client.set_bridge_vlan("vnet0", 100, untagged=True)
+        client.set_bridge_vlan(TAP, 100, untagged=True)
+        client.set_fdb_entry("eth2", MAC, vlan_id=100)
         client.set_fdb_entry("eth2", MAC, vlan_id=100, present=False)
     assert recorder.done == [
         ("set_vf", PF, 0, str(change)),
         ("set_vf_count", PF, 0),
         ("rename_netdev", "eth2v0", "tl0123456789ab"),
         ("read_vpd", PF),
-        ("set_bridge_vlan", "vnet0", 100, True, True),
+        ("set_bridge_vlan", TAP, 100, True, True),
+        ("set_fdb_entry", "eth2", str(MAC), 100, True),
         ("set_fdb_entry", "eth2", str(MAC), 100, False),
     ]
 
@@ -220,7 +253,13 @@ def test_a_refusal_of_the_kernel_comes_back_as_it_was(tree: Tree) -> None:
         lambda client: client.rename_netdev("lo", "tl0"),
         lambda client: client.read_vpd(address(OTHER_PF)),
         lambda client: client.set_bridge_vlan("vnet1", 100),
-        lambda client: client.set_bridge_vlan("eth2", 100),
+        lambda client: client.set_bridge_vlan("br-phy1", 100),
+        lambda client: client.set_bridge_vlan("vnet0", 100),
+        lambda client: client.set_bridge_vlan("eth2", 100, untagged=True),
+        lambda client: client.set_bridge_vlan("eth2", 1),
+        lambda client: client.set_bridge_vlan("eth2", 1, member=False),
+        lambda client: client.set_bridge_vlan("eth2", 7, member=False),
+        lambda client: client.set_fdb_entry("eth2", MAC, present=False),
         lambda client: client.set_fdb_entry("eth3", MAC),
         lambda client: client.set_fdb_entry("vnet0", MAC),
     ],
@@ -232,6 +271,73 @@ def test_what_is_not_on_offer_is_not_touched(
         refusal = refused(lambda: ask(HelperClient(path)))
     assert (refusal.errno_name, refusal.transient) == ("EPERM", False)
     assert recorder.done == []
+
+
+def test_of_an_uplink_that_goes_which_came_from_here_whoever_runs_now(tree: Tree) -> None:
+    with running(tree) as (path, recorder):
+        client = HelperClient(path)
+        client.set_bridge_vlan("eth2", 100)
+        client.set_bridge_vlan("eth2", 7)
+    assert [each[:3] for each in recorder.done] == [
+        ("set_bridge_vlan", "eth2", 100), ("set_bridge_vlan", "eth2", 7),
+    ]  # fmt: skip
+    with running(tree) as (path, recorder):
+        client = HelperClient(path)
+        client.set_bridge_vlan("eth2", 100, member=False)
+        assert "VLAN 7 on eth2 (index 12) was not added by this helper" in str(
+            refused(lambda: client.set_bridge_vlan("eth2", 7, member=False))
+        )
+        refused(lambda: client.set_bridge_vlan("eth2", 100, member=False))
+    assert recorder.done == [("set_bridge_vlan", "eth2", 100, False, False)]
+
+
+def test_a_vlan_of_ours_that_lost_its_tag_may_get_it_back(tree: Tree) -> None:
+    allowed = permissions(tree)
+    kernel = allowed._kernel
+    assert isinstance(kernel, Reading)
+    request = requests.SetBridgeVlan(ifname="eth2", vlan_id=100)
+    allowed.check(request)
+    kernel.uplink = BridgePort(ifname="eth2", pvid=100, vlans={100: True}, is_uplink=True)
+    allowed.check(request)
+
+
+def test_a_netdev_of_the_same_name_is_another_uplink(tree: Tree) -> None:
+    allowed = permissions(tree)
+    allowed.check(requests.SetBridgeVlan(ifname="eth2", vlan_id=100))
+    (tree.root / "class/net/eth2/ifindex").write_text("99\n")
+    with pytest.raises(NotAllowed):
+        allowed.check(requests.SetBridgeVlan(ifname="eth2", vlan_id=100, member=False))
+
+
+def test_an_address_that_a_card_had_already_stays_with_it(tree: Tree) -> None:
+    allowed = permissions(tree)
+    kernel = allowed._kernel
+    assert isinstance(kernel, Reading)
+    kernel.addresses = frozenset({MAC})
+    allowed.check(requests.SetFdbEntry(ifname="eth2", mac=MAC))
+    with pytest.raises(NotAllowed):
+        allowed.check(requests.SetFdbEntry(ifname="eth2", mac=MAC, present=False))
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "[" * 5000])
+def test_of_notes_that_can_not_be_read_nothing_is_taken_away(tree: Tree, content: str) -> None:
+    (tree.root.parent / "additions.json").write_text(content)
+    with pytest.raises(NotAllowed):
+        permissions(tree).check(requests.SetBridgeVlan(ifname="eth2", vlan_id=7, member=False))
+
+
+def test_a_caller_of_more_groups_than_can_be_told_does_not_end_the_helper(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(_: socket.socket) -> list[int]:
+        raise OSError(errno.ERANGE, os.strerror(errno.ERANGE))
+
+    with running(tree) as (path, recorder):
+        with monkeypatch.context() as patched:
+            patched.setattr(server, "peer_groups", too_many)
+            assert raw(path, framed(json.dumps(GOOD).encode())) == b""
+        HelperClient(path).set_vf(address(PF), 0, VfChange(trust=True))
+    assert len(recorder.done) == 1
 
 
 def test_the_netdev_of_a_pf_that_is_on_offer_itself_is_not_renamed(tree: Tree) -> None:
