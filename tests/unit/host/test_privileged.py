@@ -113,8 +113,10 @@ class Reading:
     """What the kernel tells; bridges and forwarding tables as they are made up here."""
 
     functions_of: Inventory
-    uplink: BridgePort = BridgePort(
-        ifname="eth2", pvid=1, vlans={1: True, 7: False}, is_uplink=True
+    uplink: BridgePort = field(
+        default_factory=lambda: BridgePort(
+            ifname="eth2", pvid=1, vlans={1: True, 7: False}, is_uplink=True
+        )
     )
     addresses: frozenset[MacAddress] = frozenset()
 

@@ -1,8 +1,9 @@
 """Trying out what a PF's driver can set for its VFs, on a VF that nobody has.
 
-Each setting is written, read back and put back; what it was is remembered before. A refusal that says "can't" or "not so" means that
-it can't; one that may pass (the VF is in reset) means that it is tried again another time. Drivers
-refuse rates that they could set while the link is down: such a PF waits.
+Each setting is written, read back and put back; what it was is remembered before. A refusal that
+says "can't" or "not so" means that it can't; one that may pass (the VF is in reset) means that it
+is tried again another time. Drivers refuse rates that they could set while the link is down: such a
+PF waits.
 """
 
 from __future__ import annotations
