@@ -7,202 +7,45 @@ import errno
 import json
 import os
 import socket
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.sysfs_trees import Tree
-from trunkline.domain.bridge import Bridge, BridgePort
-from trunkline.domain.device import PciFunction
-from trunkline.domain.device_spec_parsing import parse_device_specs
-from trunkline.domain.ether import MacAddress
-from trunkline.domain.pci import PciAddress
+from tests.unit.host.helper_scene import (
+    MAC,
+    ONLY_ME,
+    OTHER_PF,
+    OTHER_VF,
+    PF,
+    TAP,
+    VF0,
+    VF1,
+    Recorder,
+    address,
+    framed,
+    make_tree,
+    permissions,
+    raw,
+    refused,
+    running,
+)
 from trunkline.domain.vf import LinkState, VfChange
-from trunkline.host.linux.inventory import Inventory, NetdevFacts
 from trunkline.host.linux.sysfs import BadContent
 from trunkline.host.privileged import requests, server
-from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.client import HelperClient
-from trunkline.host.privileged.permissions import NotAllowed, Permissions
+from trunkline.host.privileged.permissions import NotAllowed
 from trunkline.host.privileged.requests import BadMessage, parse_answer, parse_request
 from trunkline.host.privileged.server import Callers, Helper
 from trunkline.reconcile.interfaces import HostRefused
 
-PF, VF0, VF1 = "0000:05:00.0", "0000:05:10.0", "0000:05:10.2"
-OTHER_PF, OTHER_VF = "0000:06:00.0", "0000:06:10.0"
-TAP = "tl0123456789ab"
-MAC = MacAddress.parse("02:00:00:00:00:0a")
-ONLY_ME = Callers(users={os.getuid()})
-
-
-def address(text: str) -> PciAddress:
-    return PciAddress.parse(text)
-
-
-@dataclass
-class Recorder:
-    """Does nothing, and remembers what it was to do."""
-
-    done: list[tuple[Any, ...]] = field(default_factory=list)
-    refusal: Exception | None = None
-
-    def _note(self, *what: object) -> None:
-        if self.refusal is not None:
-            raise self.refusal
-        self.done.append(what)
-
-    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
-        self._note("set_vf", str(pf), vf_index, str(change))
-
-    def set_vf_count(self, pf: PciAddress, count: int) -> None:
-        self._note("set_vf_count", str(pf), count)
-
-    def rename_netdev(self, old: str, new: str) -> None:
-        self._note("rename_netdev", old, new)
-
-    def read_vpd(self, address: PciAddress) -> bytes:
-        self._note("read_vpd", str(address))
-        return bytes(range(256)) * 128
-
-    def set_bridge_vlan(
-        self, ifname: str, vlan_id: int, *, untagged: bool = False, member: bool = True
-    ) -> None:
-        self._note("set_bridge_vlan", ifname, vlan_id, untagged, member)
-
-    def set_fdb_entry(
-        self, ifname: str, mac: MacAddress, *, vlan_id: int | None = None, present: bool = True
-    ) -> None:
-        self._note("set_fdb_entry", ifname, str(mac), vlan_id, present)
-
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    """Two cards; the VFs of the first are on offer, but for VF 1 of it.
-
-    ::
-
-        0000:05:00.0 eth2 ── 0000:05:10.0 eth2v0, 0000:05:10.2 eth2v1
-        0000:06:00.0 eth3 ── 0000:06:10.0 eth3v0
-        br-phy1 ── TAP, vnet0, eth2 (VLAN 1 untagged)        br0 ── vnet1
-    """
-    tree = Tree(tmp_path / "sys")
-    for pf, ifname, vfs in ((PF, "eth2", (VF0, VF1)), (OTHER_PF, "eth3", (OTHER_VF,))):
-        tree.add(pf, product="0x10c9", driver="igb", netdevs={ifname: {"ifindex": "1"}})
-        tree.make_pf(pf)
-        for index, vf in enumerate(vfs):
-            tree.add(vf, driver="igbvf", netdevs={f"{ifname}v{index}": {"ifindex": "2"}})
-            tree.make_vf(vf, of=pf, index=index)
-    ports = ((TAP, "br-phy1"), ("vnet0", "br-phy1"), ("eth2", "br-phy1"), ("vnet1", "br0"))
-    for index, (port, bridge) in enumerate(ports):
-        (tree.root / f"class/net/{port}").mkdir(parents=True)
-        (tree.root / f"class/net/{port}/ifindex").write_text(f"{10 + index}\n")
-        (tree.root / f"class/net/{port}/master").symlink_to(f"../{bridge}")
-    (tree.root / f"class/net/{TAP}/tun_flags").write_text("0x1002\n")
-    return tree
-
-
-@dataclass
-class Reading:
-    """What the kernel tells; bridges and forwarding tables as they are made up here."""
-
-    functions_of: Inventory
-    uplink: BridgePort = field(
-        default_factory=lambda: BridgePort(
-            ifname="eth2", pvid=1, vlans={1: True, 7: False}, is_uplink=True
-        )
-    )
-    addresses: frozenset[MacAddress] = frozenset()
-
-    def functions(self) -> Mapping[PciAddress, PciFunction]:
-        return self.functions_of.read()
-
-    def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
-        assert list(names) == ["br-phy1"]
-        ports = {"eth2": self.uplink, "vnet0": BridgePort(ifname="vnet0")}
-        return {"br-phy1": Bridge(name="br-phy1", vlan_filtering=True, ports=ports)}
-
-    def pf_addresses(self, pf: PciAddress) -> frozenset[MacAddress]:
-        assert str(pf) == PF
-        return self.addresses
-
-
-SPECS: tuple[dict[str, object], ...] = (
-    {"address": VF1, "exclude": True},
-    {"address": PF, "offer": "vfs", "physical_network": "phy1"},
-)
-
-
-def permissions(
-    tree: Tree,
-    *,
-    monotonic: Callable[[], float] = lambda: 0.0,
-    device_specs: tuple[dict[str, object], ...] = SPECS,
-) -> Permissions:
-    specs = parse_device_specs(list(device_specs), path="device_spec")
-    reading = Inventory(tree.root, netdev_facts=lambda *_: NetdevFacts(), serial=lambda _: None)
-    return Permissions(
-        specs=specs,
-        bridges=["br-phy1"],
-        kernel=Reading(reading),
-        additions=Additions(tree.root.parent / "additions.json"),
-        sysfs_root=tree.root,
-        monotonic=monotonic,
-    )
-
-
-@contextmanager
-def running(tree: Tree, *, callers: Callers = ONLY_ME) -> Iterator[tuple[Path, Recorder]]:
-    """A helper that listens; where, and what it did."""
-    recorder = Recorder()
-    path = tree.root.parent / "helper.sock"
-    path.unlink(missing_ok=True)
-    reader, writer = os.pipe()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(path))
-        listener.listen(4)
-        listener.setblocking(False)
-        helper = Helper(recorder, permissions(tree), callers)
-        thread = threading.Thread(target=helper.serve, args=(listener,), kwargs={"stop": reader})
-        thread.start()
-        try:
-            yield path, recorder
-        finally:
-            os.write(writer, b"!")
-            thread.join()
-            os.close(reader)
-            os.close(writer)
-
-
-def refused(act: Callable[[], object]) -> HostRefused:
-    with pytest.raises(HostRefused) as caught:
-        act()
-    return caught.value
-
-
-def raw(path: Path, data: bytes) -> bytes:
-    """Send bytes as they are; return all that comes back."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
-        channel.settimeout(30)
-        channel.connect(str(path))
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            channel.sendall(data)
-            channel.shutdown(socket.SHUT_WR)
-        answer = b""
-        with contextlib.suppress(ConnectionResetError):
-            while piece := channel.recv(65536):
-                answer += piece
-        return answer
-
-
-def framed(text: bytes) -> bytes:
-    return len(text).to_bytes(4, "big") + text
+    return make_tree(tmp_path)
 
 
 def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -> None:
@@ -273,59 +116,6 @@ def test_what_is_not_on_offer_is_not_touched(
         refusal = refused(lambda: ask(HelperClient(path)))
     assert (refusal.errno_name, refusal.transient) == ("EPERM", False)
     assert recorder.done == []
-
-
-def test_of_an_uplink_that_goes_which_came_from_here_whoever_runs_now(tree: Tree) -> None:
-    with running(tree) as (path, recorder):
-        client = HelperClient(path)
-        client.set_bridge_vlan("eth2", 100)
-        client.set_bridge_vlan("eth2", 7)
-    assert [each[:3] for each in recorder.done] == [
-        ("set_bridge_vlan", "eth2", 100), ("set_bridge_vlan", "eth2", 7),
-    ]  # fmt: skip
-    with running(tree) as (path, recorder):
-        client = HelperClient(path)
-        client.set_bridge_vlan("eth2", 100, member=False)
-        assert "VLAN 7 on eth2 (index 12) was not added by this helper" in str(
-            refused(lambda: client.set_bridge_vlan("eth2", 7, member=False))
-        )
-        refused(lambda: client.set_bridge_vlan("eth2", 100, member=False))
-    assert recorder.done == [("set_bridge_vlan", "eth2", 100, False, False)]
-
-
-def test_a_vlan_of_ours_that_lost_its_tag_may_get_it_back(tree: Tree) -> None:
-    allowed = permissions(tree)
-    kernel = allowed._kernel
-    assert isinstance(kernel, Reading)
-    request = requests.SetBridgeVlan(ifname="eth2", vlan_id=100)
-    allowed.check(request)
-    kernel.uplink = BridgePort(ifname="eth2", pvid=100, vlans={100: True}, is_uplink=True)
-    allowed.check(request)
-
-
-def test_a_netdev_of_the_same_name_is_another_uplink(tree: Tree) -> None:
-    allowed = permissions(tree)
-    allowed.check(requests.SetBridgeVlan(ifname="eth2", vlan_id=100))
-    (tree.root / "class/net/eth2/ifindex").write_text("99\n")
-    with pytest.raises(NotAllowed):
-        allowed.check(requests.SetBridgeVlan(ifname="eth2", vlan_id=100, member=False))
-
-
-def test_an_address_that_a_card_had_already_stays_with_it(tree: Tree) -> None:
-    allowed = permissions(tree)
-    kernel = allowed._kernel
-    assert isinstance(kernel, Reading)
-    kernel.addresses = frozenset({MAC})
-    allowed.check(requests.SetFdbEntry(ifname="eth2", mac=MAC))
-    with pytest.raises(NotAllowed):
-        allowed.check(requests.SetFdbEntry(ifname="eth2", mac=MAC, present=False))
-
-
-@pytest.mark.parametrize("content", ["", "{}", "[1]", "[" * 5000])
-def test_of_notes_that_can_not_be_read_nothing_is_taken_away(tree: Tree, content: str) -> None:
-    (tree.root.parent / "additions.json").write_text(content)
-    with pytest.raises(NotAllowed):
-        permissions(tree).check(requests.SetBridgeVlan(ifname="eth2", vlan_id=7, member=False))
 
 
 def test_a_caller_of_more_groups_than_can_be_told_does_not_end_the_helper(
