@@ -64,6 +64,9 @@ def claim(
                 f"libvirt hands it out from network pool {record.device.network_pool.name}: none "
                 "of them can be had by its address",
             )
+        out = tx.devices.get(record.ref.kin_id).problem
+        if out:
+            raise DeviceTaken(f"{address} on {host_name}", f"its PF is out of service: {out}")
         segment = svc.networking.segment_for(network, record.device, network.segments)
         if isinstance(segment, str):
             raise DeviceTaken(f"{address} on {host_name}", segment)
