@@ -153,7 +153,7 @@ class HostNews:
     # PFs of which something was told: an event of their own netdev, or of a VF's; driver, carrier.
     pfs: frozenset[PciAddress] = frozenset()
     domains: bool = False  # A libvirt domain or a disk came, went, or changed its state.
-    bridges: bool = False  # A port of a bridge came, went, or carries other VLANs.
+    bridges: bool = False  # A bridge or a port of one came, went, or treats VLANs otherwise.
     everything: bool = False  # Events were lost, or PCI functions came or went: read all again.
 
     @property
