@@ -101,7 +101,7 @@ def _restore_vf(view: View, vf: PciFunction, original: OriginalState | None) -> 
     if steps and original.driver not in (None, vf.driver):
         return steps  # Cleaned meanwhile; not done with.
     _check_driver(vf, original)
-    steps += _name_back(vf, original.ifname)
+    steps += _name_back(view, pf, vf, original.ifname)
     return [*steps, ForgetOriginal(vf.address)]
 
 
@@ -114,14 +114,26 @@ def _check_driver(function: PciFunction, original: OriginalState) -> None:
         )
 
 
-def _name_back(vf: PciFunction, original_ifname: str | None) -> list[Step]:
-    if original_ifname is None or vf.ifname == original_ifname:
+def _name_back(
+    view: View, pf: PciFunction, vf: PciFunction, original_ifname: str | None
+) -> list[Step]:
+    if original_ifname is None:
         return []
     if vf.ifname is None:
         raise Waiting(f"{vf.address} has no netdev to give its name {original_ifname} back to")
+    ifname = original_ifname
+    if any(
+        each.ifname == ifname and each.address != vf.address
+        for each in view.observed.functions.values()
+    ):
+        # Where udev names nothing, the kernel gives the lowest ethN that is free to the next
+        # netdev that comes: what is left is the name that udev would have given.
+        ifname = f"{pf.ifname}v{vf.vf_index}"
+    if vf.ifname == ifname:
+        return []
     return [
-        RenameNetdev(address=vf.address, old=vf.ifname, new=original_ifname),
-        ReadBackName(vf.address, original_ifname),
+        RenameNetdev(address=vf.address, old=vf.ifname, new=ifname),
+        ReadBackName(vf.address, ifname),
     ]
 
 
