@@ -98,6 +98,10 @@ class World:
             )
             for name in fleet.host_names
         ]
+        if self._has_pools:
+            for machine in self.machines:
+                # Placement takes the first, too: what libvirt takes is to be another one.
+                machine.hypervisor.take_last()
         self.plane: ControlPlane | None = None
         self._plane_due = self.clock.now()
         self._looks: dict[HostName, bool] = {}  # Whether its servers too.
@@ -150,13 +154,17 @@ class World:
             self._drop_plane()
             raise
 
+    @property
+    def _has_pools(self) -> bool:
+        return self.seed % _POOLED_OF == _POOLED_OF - 1
+
     def _fleet(self) -> str:
         """The scenario fleet; in half of the worlds both NUMA nodes of a host are of one socket.
 
         In one of five, libvirt hands out the VFs of two hosts' cards and of another one's.
         """
         text = shipped_fleets()["scenario"].read_text()
-        if self.seed % _POOLED_OF == _POOLED_OF - 1:
+        if self._has_pools:
             for network, mode in (("phy1", "hostdev"), ("phy2", "passthrough")):
                 of_network = f'physical_network = "{network}"'
                 # Of h1 and h2, of h3, not of those after it.
