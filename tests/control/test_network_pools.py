@@ -15,10 +15,11 @@ from tests.support.world import ADMIN, DEMO, PHY1, PHY2, AgentByHand, a_card, a_
 from trunkline.control.desired import desired_config
 from trunkline.control.events import list_events
 from trunkline.control.flavors import set_extra_specs
+from trunkline.control.hosts import set_host_enabled
 from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
 from trunkline.control.ports import create_port
 from trunkline.control.providers import list_providers
-from trunkline.control.requests import PortCreate
+from trunkline.control.requests import NicRequest, PortCreate
 from trunkline.control.servers import get_server, stop_server
 from trunkline.control.services import Services
 from trunkline.control.verifying import verify_hosts
@@ -176,6 +177,28 @@ def test_what_is_on_its_way_back_is_exchanged_too(scene: Scene) -> None:
     scene.clean(host)
     on_phy1 = [line for line in scene.devices("free") if "0000:05" in line]
     assert on_phy1 == [f"{host} {first.address} free"]
+    all_is_well(scene)
+
+
+def test_a_port_that_is_used_again_has_what_its_new_server_has(scene: Scene) -> None:
+    port = create_port(
+        scene.svc, DEMO, PortCreate(network_id=scene.blue.id, vnic_type=VnicType.DIRECT)
+    ).port
+    nic = NicRequest(port_id=port.id)
+    first = scene.boot(nic, name="first").server
+    host, _ = config_of(scene, first.id)
+    old = held(scene, first.id)
+    scene.delete(first.id)
+    other = next(name for name in scene.agents if name != host)
+    set_host_enabled(scene.svc, ADMIN, HostName(other), enabled=False)
+    second = scene.boot(nic, name="second").server
+    new = held(scene, second.id)
+    assert new.address != old.address
+    assert old.vf_index is not None
+    took(scene, second.id, old.vf_index)
+    assert held(scene, second.id).address == old.address
+    (release,) = desired_config(scene.svc, HostName(host)).releases
+    assert release.address == new.address
     all_is_well(scene)
 
 

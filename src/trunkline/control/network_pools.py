@@ -46,10 +46,12 @@ def follow_choice(
     if other is not None:
         moves[other.id] = chosen.id, epochs[chosen.id]
     tx.allocations.move(moves)
-    for held, device in ((allocation, taken), (other, chosen)):
-        binding = None if held is None or held.port_id is None else tx.bindings.find(held.port_id)
-        if binding is not None and held is not None and binding.device_id == held.device_id:
-            tx.bindings.update(replace(binding, device_id=device.id))
+    goes_to = {chosen.id: taken.id, taken.id: chosen.id}
+    # Of a device on its way back, the port may be bound anew, perhaps to the other one.
+    ports = {held.port_id for held in (allocation, other) if held and held.port_id}
+    for binding in tx.bindings.of_ports(ports).values():
+        if binding.device_id in goes_to:
+            tx.bindings.update(replace(binding, device_id=goes_to[binding.device_id]))
     if other is None:
         svc.fleet.note_freed(tx, host.id, [chosen.ref])
         svc.fleet.note_taken(tx, host.id, taken.ref)
