@@ -7,8 +7,8 @@ when it is told that something has come of it. Files of a server all begin with 
     ID.img        the image below it: a copy of the one in the cache
     ID.DIGEST.iso a config drive
 
-Where there is AppArmor, libvirt reads disks to see what is below them, and may read only those whose
-names end as these do. Source: libvirt src/security/apparmor/usr.lib.libvirt.virt-aa-helper.in.
+Where there is AppArmor, libvirt reads disks to see what is below them, and may read only those
+whose names end as these do. Source: libvirt, src/security/apparmor/ (virt-aa-helper).
 """
 
 from __future__ import annotations
