@@ -191,6 +191,21 @@ class FakeKernel:
             lambda state: _bind(state, address, to_guest=driver == VFIO),
         )
 
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        """See `Kernel.reload_vf_driver`."""
+
+        def act(state: KernelState) -> None:
+            found = machine.find_vf(state, vf)
+            if found is None:
+                raise refused(errno.ENODEV)
+            pf, index = found
+            if pf.vfs[index].in_guest:
+                raise refused(errno.EBUSY)
+            _bind(state, vf, to_guest=True)
+            _bind(state, vf, to_guest=False)
+
+        self._write("reload_vf_driver", lambda _: f"echo {vf} > /sys/bus/pci/drivers_probe", act)
+
     def set_netdev_mac(self, ifname: str, mac: MacAddress) -> None:
         """Give a VF's netdev another MAC; a MAC set through the PF may forbid it."""
 
@@ -201,7 +216,7 @@ class FakeKernel:
             vf, locked = record.vfs[index], machine.driver_of(record).own_mac_locked_errno
             if locked and not vf.trust and not vf.mac.is_zero and vf.mac != mac:
                 raise refused(getattr(errno, locked))
-            vf.own_mac = mac
+            vf.own_mac, vf.old_mac = mac, ZERO_MAC
 
         self._write("set_netdev_mac", lambda _: f"ip link set {ifname} address {mac}", act)
 
@@ -382,8 +397,10 @@ def _set_one(
     after = apply_change(settings, change)
     match setting:
         case "mac":
+            has = machine.effective_mac(pf, index)
             vf.mac = after.mac
             vf.own_mac = ZERO_MAC  # The VF driver takes the new one over, or draws one.
+            vf.old_mac = has if driver.mac_needs_reload and has != vf.mac else ZERO_MAC
         case "vlan":
             vf.vlan_id, vf.vlan_qos = after.vlan_id, after.vlan_qos
         case "rate":
@@ -434,7 +451,8 @@ def _bind(state: KernelState, address: PciAddress, *, to_guest: bool) -> None:
         vf = pf.vfs[index]
         if vf.in_guest != to_guest:
             # Its netdev goes, with the name and the MAC that were the netdev's alone.
-            vf.in_guest, vf.ifname, vf.macvtap, vf.own_mac = to_guest, "", "", ZERO_MAC
+            vf.in_guest, vf.ifname, vf.macvtap = to_guest, "", ""
+            vf.own_mac = vf.old_mac = ZERO_MAC
         return
     for plain in state.plain:
         if plain.address == address:

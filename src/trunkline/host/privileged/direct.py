@@ -11,7 +11,7 @@ from typing import Final
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
-from trunkline.host.linux import rename, sysfs, vf_count
+from trunkline.host.linux import rename, sysfs, vf_count, vf_driver
 from trunkline.host.linux.bridge_messages import fdb_entry, port_vlan
 from trunkline.host.linux.kernel import SYSFS, pf_ifindex, pf_ifname
 from trunkline.host.linux.link_messages import RTM_SETLINK, set_vf
@@ -69,6 +69,14 @@ class DirectWrites:
             raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
         except OSError as refusal:
             raise host_refused(operation, refusal, transient=_NETDEV_BUSY) from refusal
+
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        """See `PrivilegedWrites.reload_vf_driver`."""
+        vf_driver.reload_vf_driver(
+            self._device(vf),
+            drivers_probe=f"{self._sysfs}/bus/pci/drivers_probe",
+            listen=self._listen,
+        )
 
     def read_vpd(self, address: PciAddress) -> bytes:
         """See `PrivilegedWrites.read_vpd`."""

@@ -21,7 +21,7 @@ from trunkline.host.linux.inventory import PfDriver
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.linux.link_messages import RTM_GETLINK, RTM_SETLINK
 from trunkline.host.linux.netlink import Malformed
-from trunkline.host.linux.vf_count import NAMES_QUIET_SECONDS, WAIT_SECONDS, set_vf_count
+from trunkline.host.linux.vf_count import NETDEVS_QUIET_SECONDS, WAIT_SECONDS, set_vf_count
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
 
@@ -245,7 +245,7 @@ def test_what_happens_to_other_cards_is_not_waited_for(tree: Tree) -> None:
     tree.add("0000:06:00.0")
     news = Churn(functions=("0000:06:00.0", "0000:06:10.0"))
     count_vfs(tree, 2, news)
-    assert news.now == NAMES_QUIET_SECONDS
+    assert news.now == NETDEVS_QUIET_SECONDS
 
 
 def test_vfs_that_never_come_while_others_churn_are_told(tree: Tree) -> None:
