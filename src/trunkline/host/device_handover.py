@@ -113,7 +113,7 @@ class Handover:
                     kernel.remove_macvtap(macvtap.name)
             if macvtap.vf.saved_mac is not None:
                 with suppress(HostRefused):
-                    kernel.set_netdev_mac(macvtap.ifname, macvtap.vf.saved_mac)
+                    self._set_mac(macvtap.ifname, macvtap.vf, macvtap.vf.saved_mac)
             self._restore(macvtap.vf, macvtap.vf.saved_admin_mac)
         for vf in handed_over.interfaces:
             # The VF has no netdev now, so what that had is set through the PF.

@@ -305,7 +305,7 @@ def _add_vf(
             f"{', '.join(desired.problems)} for its VFs"
         )
     _let_others_give_up_first(view, pf, desired, observed)
-    wanted_name = netdev_name(nic, view.vif_types)
+    wanted_name = None if is_attached else netdev_name(nic, view.vif_types)
     _remember_vf(view, found, nic, vf, observed, wanted_name)
     writes = program(pf, vf_index, desired=desired, observed=observed)
     found.writes += writes
@@ -317,7 +317,7 @@ def _add_vf(
     if writes:
         how = "; ".join(differences(expected=desired, found=observed))
         found.drifts.append(DriftFact(address=vf.address, found=how, repaired=False))
-    if wanted_name is not None and not is_attached:
+    if wanted_name is not None:
         _ready_netdev(view, found, vf, wanted_name, nic.mac)
 
 

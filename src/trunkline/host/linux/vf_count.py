@@ -37,7 +37,7 @@ def set_vf_count(
     count: int,
     *,
     listen: Callable[[], AbstractContextManager[News]],
-    is_named: Callable[[str], bool] = udev.is_done_with,
+    is_named: Callable[[str], bool],
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Write ``sriov_numvfs`` of the PF in the directory `device`, and wait for what comes of it.
@@ -124,7 +124,7 @@ def _wait(
 
 def _have_names(device: str, is_named: Callable[[str], bool]) -> bool:
     """Whether all netdevs of the PF's VFs have the names that they are to have."""
-    vfs = [f"{device.rpartition('/')[0]}/{vf}" for vf in sysfs.vf_names(device)]
+    vfs = [f"{device.rpartition('/')[0]}/{vf}" for vf in sysfs.vf_names(device).values()]
     return all(is_named(f"{vf}/net/{ifname}") for vf in vfs for ifname in sysfs.netdevs(vf))
 
 

@@ -38,6 +38,10 @@ class BadMessage(ValueError):
     """What came over the socket is no request, or no answer."""
 
 
+class NoMessage(BadMessage):
+    """Nothing came: whoever connected only wanted to know whether anybody answers."""
+
+
 class _Request(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="do", forbid_unknown_fields=True,
     omit_defaults=True,
@@ -216,6 +220,8 @@ def _receive_exactly(channel: socket.socket, count: int) -> bytes:
     data = bytearray()
     while len(data) < count:
         piece = channel.recv(count - len(data))
+        if not piece and not data and count == _LENGTH_BYTES:
+            raise NoMessage("nothing was sent")
         if not piece:
             raise BadMessage(f"the message ends after {len(data)} of {count} bytes")
         data += piece
