@@ -20,6 +20,7 @@ from trunkline.agent.observe import (
     Surroundings,
     look_around,
     pfs_concerned,
+    pfs_of_pools,
     pfs_read_with,
     read_host,
 )
@@ -36,7 +37,6 @@ from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
 from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, Kernel, Storage
-from trunkline.reconcile.observed import Journal
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftPolicy
 from trunkline.reconcile.steps import DefineDomain
@@ -217,7 +217,8 @@ class Agent:
         host = self._host
         self._unread.listen()
         around = look_around(host.kernel, host.hypervisor, host.storage)
-        self.reporter.inventory = self._links.told(host.offer(around.functions), now)
+        offered = host.offer(around.functions)
+        self.reporter.inventory = self._links.told(offered, now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
         config = self._config
@@ -229,6 +230,12 @@ class Agent:
             self._standing.open_servers(config, around.domains),
             self._standing.open_releases(config),
         )
+        pools = {
+            each.function.address: each.network_pool
+            for each in offered
+            if each.network_pool is not None
+        }
+        pfs |= pfs_of_pools(around, pools, self._journal.current)
         pfs |= self._pfs_told_of(config, around)
         if with_check:
             pfs |= self._pfs_to_check(config, around)
@@ -242,6 +249,7 @@ class Agent:
             failed=self._standing.undo,
             ran=self._standing.settled(config),
             vf_counts=host.vf_counts(around.functions),
+            pools=pools,
         )
         # At once: the next plan may not see again what this one was told of.
         self._standing.reopen(made)
@@ -252,12 +260,9 @@ class Agent:
     def _note_boot(self, around: Surroundings) -> None:
         """Drop what the journal says of VFs that a reboot has made anew."""
         journal = self._journal.current
-        if journal.boot_id == around.boot_id:
-            return
-        if journal.boot_id:
-            journal = Journal(generation=journal.generation, epochs=journal.epochs)
+        if journal.boot_id not in ("", around.boot_id):
             self._standing.forget_settled()
-        self._journal.save(replace(journal, boot_id=around.boot_id))
+        self._journal.save(journal.of_boot(around.boot_id))
 
     def _pfs_told_of(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
         """Return the PFs in use that the machine told of."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
+from trunkline.domain.network_pool import PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfSettings
 
@@ -40,6 +41,20 @@ class DomainState:
     xml_digest: str  # From our metadata element: the digest of the XML it was defined with.
     devices: frozenset[PciAddress] = frozenset()  # Host devices that the running guest holds.
     ifnames: frozenset[str] = frozenset()  # VF netdevs under its macvtaps.
+    # Of a running guest: by where it finds a NIC, the VF it has been given, or the netdev below.
+    given: Mapping[PciAddress, PciAddress | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkState:
+    """A libvirt network."""
+
+    is_ours: bool  # Carries our metadata element.
+    autostarts: bool = False
+    defined: PoolNetwork | None = None  # What it is from its next start on; None: no such network.
+    live: PoolNetwork | None = None  # What it is now; None: it is not active, or no such network.
+    is_active: bool = False
+    in_use: bool = False  # libvirt counts guests on it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +115,15 @@ class Journal:
     # What we added, and others did not: it goes once no server needs it.
     uplink_vlans: frozenset[UplinkVlan] = frozenset()
     pf_addresses: frozenset[PfAddress] = frozenset()
+    # VFs that drivers are being tried on, as they were before. With a process that ended in the
+    # middle they stay here, and are put back at the next start.
+    tried: Mapping[PciAddress, OriginalState] = field(default_factory=dict)
+
+    def of_boot(self, boot_id: str) -> Journal:
+        """Return what of it is true of a boot: a reboot has made all VFs anew."""
+        if self.boot_id in ("", boot_id):
+            return replace(self, boot_id=boot_id)
+        return Journal(boot_id=boot_id, generation=self.generation, epochs=self.epochs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,4 +150,5 @@ class HostState:
     bridges: Mapping[str, Bridge] = field(default_factory=dict)
     # Addresses by PF, of those under uplinks of these bridges.
     pf_addresses: Mapping[PciAddress, frozenset[MacAddress]] = field(default_factory=dict)
+    networks: Mapping[str, NetworkState] = field(default_factory=dict)  # libvirt's, by name.
     bridges_problem: str = ""  # Why neither could be read; empty: they were.
