@@ -124,6 +124,9 @@ class CardsBelow(FakeKernel):
             # udev's work goes on beside ours.
             cards.wait_for_operstate(f"pf{address.bus}", "up")
 
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        self._direct.reload_vf_driver(vf)
+
     def set_netdev_mac(self, ifname: str, mac: MacAddress) -> None:
         self._ask("set", ifname, address=str(mac))
 
