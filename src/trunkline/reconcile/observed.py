@@ -10,6 +10,7 @@ from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
+from trunkline.domain.network_pool import PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfSettings
 
@@ -40,6 +41,20 @@ class DomainState:
     xml_digest: str  # From our metadata element: the digest of the XML it was defined with.
     devices: frozenset[PciAddress] = frozenset()  # Host devices that the running guest holds.
     ifnames: frozenset[str] = frozenset()  # VF netdevs under its macvtaps.
+    # Of a running guest: by where it finds a NIC, the VF it has been given, or the netdev below.
+    given: Mapping[PciAddress, PciAddress | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkState:
+    """A libvirt network."""
+
+    is_ours: bool  # Carries our metadata element.
+    autostarts: bool = False
+    defined: PoolNetwork | None = None  # What it is from its next start on; None: no such network.
+    live: PoolNetwork | None = None  # What it is now; None: it is not active, or no such network.
+    is_active: bool = False
+    in_use: bool = False  # libvirt counts guests on it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,4 +148,5 @@ class HostState:
     bridges: Mapping[str, Bridge] = field(default_factory=dict)
     # Addresses by PF, of those under uplinks of these bridges.
     pf_addresses: Mapping[PciAddress, frozenset[MacAddress]] = field(default_factory=dict)
+    networks: Mapping[str, NetworkState] = field(default_factory=dict)  # libvirt's, by name.
     bridges_problem: str = ""  # Why neither could be read; empty: they were.

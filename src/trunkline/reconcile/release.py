@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice
 from trunkline.reconcile.observed import OriginalState
+from trunkline.reconcile.pool_devices import wait_for_strays
 from trunkline.reconcile.programming import neutral_settings, program
 from trunkline.reconcile.steps import (
     ForgetOriginal,
@@ -30,8 +33,21 @@ def plan_release(view: View, device: HeldDevice) -> Verdict:
             outcome=Outcome.FENCED,
             reason=f"{device.address} belongs to server {view.owners[device.address]}",
         )
+    return _taken_back(view, device, wait_for=wait_for_strays)
+
+
+def plan_stray(view: View, device: HeldDevice) -> Verdict:
+    """Do the same for a VF of a network pool that no guest has, whoever holds one of the pool."""
+    return _taken_back(view, device, wait_for=lambda _view, _address: None)
+
+
+def _taken_back(
+    view: View, device: HeldDevice, *, wait_for: Callable[[View, PciAddress], None]
+) -> Verdict:
     try:
         steps = _restore(view, device)
+        if not steps:
+            wait_for(view, device.address)
     except Waiting as wait:
         return Verdict(outcome=Outcome.WAITING, reason=str(wait))
     except Refused as refusal:
