@@ -38,7 +38,7 @@ def macvtap_nic(ifname: str, *, mac: MacAddress = MAC, vlan_id: int = 100) -> st
 def hostdev(at: PciAddress) -> str:
     return (
         "<hostdev mode='subsystem' type='pci' managed='yes'>"
-        f"<source>{address(at)}</source></hostdev>"
+        f"<source>{address(at).replace(" type='pci'", '')}</source></hostdev>"
     )
 
 

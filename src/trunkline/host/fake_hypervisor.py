@@ -25,7 +25,7 @@ from trunkline.host.faults import Fault, RefuseNext, refusal
 from trunkline.host.libvirt_domain import LibvirtDomain, parse_libvirt_domain
 from trunkline.host.state_file import Held, LogEntry, LoggedState, StateFile
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState
+from trunkline.reconcile.observed import DomainPower, DomainState, OtherDomain
 
 
 class Guest(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -85,6 +85,24 @@ class FakeHypervisor:
             for server_id, record in state.domains.items()
             if record.is_ours
         }
+
+    def others(self) -> tuple[OtherDomain, ...]:
+        """See `Hypervisor.others`."""
+        state = self._file.read()
+        found = []
+        for record in state.domains.values():
+            if record.is_ours:
+                continue
+            domain = parse_libvirt_domain(record.xml)
+            other = OtherDomain(
+                name=record.name,
+                is_active=record.power.has_guest,
+                devices=frozenset(domain.host_devices),
+                ifnames=frozenset(each.ifname for each in domain.direct_interfaces),
+            )
+            if other.devices or other.ifnames:
+                found.append(other)
+        return tuple(sorted(found, key=lambda each: each.name))
 
     def xml(self, server_id: ServerId) -> str:
         """The definition of a domain, as `virsh dumpxml --inactive` shows it."""

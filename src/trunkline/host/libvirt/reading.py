@@ -7,6 +7,8 @@ libvirt takes, it lets pass whatever else an operator may have added to a domain
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from lxml import etree
@@ -15,7 +17,7 @@ from lxml.etree import _Element
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.domain_xml import METADATA_NAMESPACE
-from trunkline.reconcile.observed import DomainPower, DomainState
+from trunkline.reconcile.observed import DomainPower, DomainState, OtherDomain
 
 _SERVER: Final = f"{{{METADATA_NAMESPACE}}}server"
 _BOOT_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -51,6 +53,35 @@ def read_domain(xml: str, power: DomainPower) -> DomainState | None:
     )
 
 
+def read_other(xml: str, power: DomainPower) -> OtherDomain | None:
+    """Read what a domain that is not ours has, or will have; None: it is ours, or has no device.
+
+    What of it can't be understood is not a device that libvirt could give it.
+    """
+    try:
+        root = _parse(xml)
+    except UnreadableDomain:
+        return None
+    if root.find(f"metadata/{_SERVER}") is not None:
+        return None
+    devices = frozenset(_addresses_understood(root))
+    ifnames = _ifnames(root)
+    if not devices and not ifnames:
+        return None
+    return OtherDomain(
+        name=root.findtext("name") or "",
+        is_active=power.has_guest,
+        devices=devices,
+        ifnames=ifnames,
+    )
+
+
+def _addresses_understood(root: _Element) -> Iterator[PciAddress]:
+    for each in _given(root):
+        with suppress(UnreadableDomain):
+            yield _address(each.find("source/address"))
+
+
 def _parse(xml: str) -> _Element:
     """Parse without entities, document types, or the network."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
@@ -70,9 +101,12 @@ def _host_devices(root: _Element) -> frozenset[PciAddress]:
 
     An interface on a network pool is shown as type `hostdev` too, once it has got its device.
     """
+    return frozenset(_address(each.find("source/address")) for each in _given(root))
+
+
+def _given(root: _Element) -> list[_Element]:
     given = root.findall("devices/hostdev[@type='pci']")
-    given += root.findall("devices/interface[@type='hostdev']")
-    return frozenset(_address(each.find("source/address")) for each in given)
+    return given + root.findall("devices/interface[@type='hostdev']")
 
 
 def _ifnames(root: _Element) -> frozenset[str]:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Final, Protocol, assert_never
 
 from trunkline.domain.bridge import Bridge
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import VFIO_DRIVER, DeviceKind, PciFunction
 from trunkline.domain.device_spec import DeviceSpec, Offering
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import is_logical_device_name
 from trunkline.host.linux import sysfs
-from trunkline.host.linux.in_use import vf_use
 from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.requests import (
     ReadVpd,
@@ -85,7 +84,6 @@ class Permissions:
         self._kernel = kernel
         self._additions = additions
         self._netdevs = f"{sysfs_root}/class/net"
-        self._devices = f"{sysfs_root}/{sysfs.DEVICES}"
         self._monotonic = monotonic
         self._read_at: float | None = None
         self._every: Mapping[PciAddress, PciFunction] = {}
@@ -215,12 +213,11 @@ class Permissions:
         _require((pf, vf_index) in self._vfs, f"VF {vf_index} of {pf} is not on offer")
 
     def _require_unused_vfs(self, pf: PciAddress) -> None:
-        uses = (
-            (each.address, vf_use(f"{self._devices}/{each.address}"))
+        in_use = [
+            f"{each.address} ({each.used_by or 'a guest has it'})"
             for each in self._every.values()
-            if each.pf_address == pf
-        )
-        in_use = [f"{address} ({use})" for address, use in uses if use is not None]
+            if each.pf_address == pf and (each.used_by or each.driver == VFIO_DRIVER)
+        ]
         if in_use:
             raise HostRefused(
                 f"set the VF count of {pf}",
