@@ -13,6 +13,7 @@ from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.asks.request import (
     GroupRule,
     NicDemand,
+    Page,
     Placed,
     PlacementRequest,
     SegmentOption,
@@ -77,9 +78,13 @@ class Index:
         """Work out why each host refuses, and the smallest change; return that change."""
         return explain(request, self._fleet).smallest_change
 
+    def explain_page(self, request: PlacementRequest, after: str) -> int:
+        """The same, with the hundred hosts besides that come after a name; how many are told."""
+        return len(explain(request, self._fleet, page=Page(limit=100, after=HostName(after))).page)
+
     def capacity(self, request: PlacementRequest) -> int:
         """Count how many more such servers fit on all hosts, as far as that is proven."""
-        return capacity(request, rows_of(self._fleet.hosts())).least
+        return capacity(request, rows_of(self._fleet.columns().hosts)).least
 
     def accepting(self, request: PlacementRequest) -> set[int]:
         """The numbers of all hosts that can take the request."""

@@ -13,18 +13,23 @@ from trunkline.reconcile.observed import Journal, UplinkVlan
 from trunkline.reconcile.steps import (
     BridgeCheck,
     DefineDomain,
+    DefineNetwork,
     DeleteDisk,
     Destroy,
+    DestroyNetwork,
     ForgetAddition,
     ForgetOriginal,
     JournalStep,
     MakeDisk,
+    NetworkStep,
     ReadBack,
     ReadBackName,
+    ReadBackNetdevMac,
     ReadBackPfAddress,
     ReadBackTap,
     ReadBackUplink,
     ReadBackVfCount,
+    ReloadVfDriver,
     RememberAddition,
     RememberEpoch,
     RememberOriginal,
@@ -34,10 +39,12 @@ from trunkline.reconcile.steps import (
     SetPortVlan,
     SetVf,
     SetVfCount,
+    StartNetwork,
     StartPaused,
     Step,
     StorageStep,
     Undefine,
+    UndefineNetwork,
     WriteConfigDrive,
     differences,
 )
@@ -151,6 +158,8 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             kernel.set_vf_count(pf, count)
         case RenameNetdev(old=old, new=new):
             kernel.rename_netdev(old, new)
+        case ReloadVfDriver(address):
+            kernel.reload_vf_driver(address)
         case DefineDomain(xml=xml):
             hypervisor.define(xml)
         case StartPaused(server_id):
@@ -161,6 +170,8 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             hypervisor.destroy(server_id)
         case Undefine(server_id):
             hypervisor.undefine(server_id)
+        case DefineNetwork() | StartNetwork() | DestroyNetwork() | UndefineNetwork():
+            _apply_to_network(step, hypervisor)
         case ReadBack():
             _read_back(step, kernel)
         case ReadBackVfCount(pf, count):
@@ -171,6 +182,11 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             function = kernel.functions().get(address)
             name = None if function is None else function.ifname
             _expect(step, f"the netdev of {address} is {name}, not {ifname}", holds=name == ifname)
+        case ReadBackNetdevMac(address, mac):
+            function = kernel.functions().get(address)
+            name = None if function is None else function.ifname
+            has = None if name is None else kernel.netdev_mac(name)
+            _expect(step, f"the netdev of {address} has MAC {has}, not {mac}", holds=has == mac)
         case SetPortVlan(ifname=ifname, vlan_id=vlan_id, untagged=untagged, member=member):
             kernel.set_port_vlan(ifname, vlan_id, untagged=untagged, member=member)
         case SetPfAddress(pf_ifname=ifname, mac=mac, present=present):
@@ -190,6 +206,18 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             raise AssertionError("neither journal nor files are kernel or hypervisor")
         case _:
             assert_never(step)
+
+
+def _apply_to_network(step: NetworkStep, hypervisor: Hypervisor) -> None:
+    match step:
+        case DefineNetwork(xml=xml):
+            hypervisor.define_network(xml)
+        case StartNetwork(name):
+            hypervisor.start_network(name)
+        case DestroyNetwork(name):
+            hypervisor.destroy_network(name)
+        case UndefineNetwork(name):
+            hypervisor.undefine_network(name)
 
 
 def _read_back_bridge(step: BridgeCheck, kernel: Kernel) -> None:

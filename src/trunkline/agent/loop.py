@@ -20,6 +20,7 @@ from trunkline.agent.observe import (
     Surroundings,
     look_around,
     pfs_concerned,
+    pfs_of_pools,
     pfs_read_with,
     read_host,
 )
@@ -236,6 +237,12 @@ class Agent:
             self._standing.open_servers(config, around.domains),
             self._standing.open_releases(config),
         )
+        pools = {
+            each.function.address: each.network_pool
+            for each in offered
+            if each.network_pool is not None
+        }
+        pfs |= pfs_of_pools(around, pools, self._journal.current)
         pfs |= self._pfs_told_of(config, around)
         if with_check:
             pfs |= self._pfs_to_check(config, around)
@@ -249,6 +256,7 @@ class Agent:
             failed=self._standing.undo,
             ran=self._standing.settled(config),
             vf_counts=host.vf_counts(around.functions),
+            pools=pools,
         )
         # At once: the next plan may not see again what this one was told of.
         self._standing.reopen(made)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from trunkline.domain.bridge import Bridge
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import VFIO_DRIVER, DeviceKind, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
-from trunkline.reconcile.observed import DiskState, DomainState, HostState, Journal
+from trunkline.reconcile.observed import DiskState, DomainState, HostState, Journal, NetworkState
 from trunkline.reconcile.taps import normal_nics
 from trunkline.reconcile.users import ours_of, tell_users
 
@@ -25,6 +26,7 @@ class Surroundings:
     functions: Mapping[PciAddress, PciFunction]
     domains: Mapping[ServerId, DomainState]
     disks: Mapping[ServerId, DiskState] | None  # None: guests have none here.
+    networks: Mapping[str, NetworkState] = field(default_factory=dict)
 
 
 def look_around(
@@ -35,7 +37,7 @@ def look_around(
     config: HostConfig | None,
     journal: Journal,
 ) -> Surroundings:
-    """Read PCI functions, domains and disks; who else uses a function is told with it.
+    """Read PCI functions, domains, networks and disks; who else uses a function is told with it.
 
     Raises:
         HostRefused: One of these could not be read; there is nothing to plan from.
@@ -49,6 +51,7 @@ def look_around(
         boot_id=boot_id,
         functions=tell_users(functions, hypervisor.others(), ours, journal.tried),
         domains=domains,
+        networks=hypervisor.networks(),
         disks=None if storage is None else storage.disks(),
     )
 
@@ -66,6 +69,21 @@ def pfs_concerned(
         if function is not None and function.kind is DeviceKind.VF and function.pf_address:
             found.add(function.pf_address)
     return frozenset(found)
+
+
+def pfs_of_pools(
+    around: Surroundings, pooled: Collection[PciAddress], journal: Journal
+) -> frozenset[PciAddress]:
+    """Return the PFs with a VF of a network pool that is on record, and that no guest has."""
+    below_macvtaps = {name for domain in around.domains.values() for name in domain.ifnames}
+    found = set()
+    for address in journal.originals:
+        function = around.functions.get(address)
+        if function is None or address not in pooled or function.driver == VFIO_DRIVER:
+            continue
+        if function.ifname not in below_macvtaps:
+            found.add(function.pf_address)
+    return frozenset(pf for pf in found if pf is not None)
 
 
 def pfs_read_with(
@@ -124,6 +142,18 @@ def _is_readable(around: Surroundings, address: PciAddress, *, for_vfs: bool) ->
     return function.vf_count > 0 or not for_vfs
 
 
+def _netdev_macs(
+    kernel: Kernel, around: Surroundings, used: Collection[PciAddress]
+) -> dict[PciAddress, MacAddress]:
+    found = {}
+    for address in sorted(used):
+        vf = around.functions.get(address)
+        if vf is not None and vf.kind is DeviceKind.VF and vf.ifname is not None:
+            with suppress(HostRefused):  # It has just gone, or has another name by now.
+                found[address] = kernel.netdev_mac(vf.ifname)
+    return found
+
+
 def read_host(
     kernel: Kernel,
     around: Surroundings,
@@ -139,6 +169,7 @@ def read_host(
             settings[pf] = kernel.vf_settings(pf)
         except HostRefused as refusal:
             unreadable[pf] = str(refusal)
+    used = {held.address for server in servers for held in server.held_devices}
     return HostState(
         boot_id=around.boot_id,
         functions=around.functions,
@@ -146,7 +177,9 @@ def read_host(
         unreadable_pfs=unreadable,
         domains=around.domains,
         journal=journal,
+        netdev_macs=_netdev_macs(kernel, around, used.union(journal.originals)),
         disks=around.disks,
+        networks=around.networks,
         bridges=bridging.bridges,
         pf_addresses=bridging.pf_addresses,
         bridges_problem=bridging.problem,

@@ -15,17 +15,18 @@ from pathlib import Path
 
 import msgspec
 
-from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import ServerId
-from trunkline.domain.numa import cpu_numbers
 from trunkline.domain.pci import PciAddress
+from trunkline.host import fake_networks
 from trunkline.host.device_handover import HandedOver, Handover
 from trunkline.host.fake_kernel import FakeKernel
+from trunkline.host.fake_networks import NetworkRecord
+from trunkline.host.fake_start import check_start
 from trunkline.host.faults import Fault, RefuseNext, refusal
 from trunkline.host.libvirt_domain import LibvirtDomain, parse_libvirt_domain
 from trunkline.host.state_file import Held, LogEntry, LoggedState, StateFile
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState, OtherDomain
+from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
 
 
 class Guest(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -34,6 +35,8 @@ class Guest(msgspec.Struct, kw_only=True, omit_defaults=True):
     boot_number: int
     xml_digest: str
     handed_over: HandedOver
+    given: dict[str, str] = msgspec.field(default_factory=dict)  # Host's device by guest's address.
+    of_networks: list[tuple[str, str]] = msgspec.field(default_factory=list)  # Network and member.
 
 
 class DomainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -55,6 +58,7 @@ class HypervisorState(LoggedState, kw_only=True, omit_defaults=True):
     boot_id: str
     domains: dict[ServerId, DomainRecord] = msgspec.field(default_factory=dict)
     faults: list[Fault] = msgspec.field(default_factory=list)
+    networks: dict[str, NetworkRecord] = msgspec.field(default_factory=dict)
 
 
 class FakeHypervisor:
@@ -88,21 +92,9 @@ class FakeHypervisor:
 
     def others(self) -> tuple[OtherDomain, ...]:
         """See `Hypervisor.others`."""
-        state = self._file.read()
-        found = []
-        for record in state.domains.values():
-            if record.is_ours:
-                continue
-            domain = parse_libvirt_domain(record.xml)
-            other = OtherDomain(
-                name=record.name,
-                is_active=record.power.has_guest,
-                devices=frozenset(domain.host_devices),
-                ifnames=frozenset(each.ifname for each in domain.direct_interfaces),
-            )
-            if other.devices or other.ifnames:
-                found.append(other)
-        return tuple(sorted(found, key=lambda each: each.name))
+        records = sorted(self._file.read().domains.values(), key=lambda each: each.name)
+        others = (_other_domain(each) for each in records if not each.is_ours)
+        return tuple(each for each in others if each.devices or each.ifnames)
 
     def xml(self, server_id: ServerId) -> str:
         """The definition of a domain, as `virsh dumpxml --inactive` shows it."""
@@ -157,21 +149,30 @@ class FakeHypervisor:
             planted = self._planted(held, "start_paused", command)
             domain = parse_libvirt_domain(record.xml)
             try:
-                self._check_free(held.state, domain)
-                self._check_numa(domain)
+                domain, of_networks = fake_networks.with_devices(held.state.networks, domain)
+                in_use = {
+                    address: record.name
+                    for record in held.state.domains.values()
+                    if record.guest is not None
+                    for address in record.guest.handed_over.addresses
+                }
+                check_start(self._kernel, domain, in_use)
                 guest = record.guest = Guest(
                     boot_number=record.boot_number,
                     xml_digest=record.xml_digest,
                     handed_over=self._handover.save(domain),
+                    given=_given(domain),
+                    of_networks=of_networks,
                 )
             except HostRefused as refusal:
                 raise self._refuse(held, command, str(refusal), cause=refusal) from None
+            fake_networks.count(held.state.networks, of_networks)
             record.in_transition = True
             held.save()
             try:
                 self._handover.take(guest.handed_over)
             except HostRefused as refusal:
-                self._handover.give_back(guest.handed_over)
+                self._give_back(held.state, guest)
                 record.guest, record.in_transition = None, False
                 raise self._refuse(held, command, str(refusal), cause=refusal) from None
             record.in_transition, record.power = False, DomainPower.PAUSED
@@ -217,6 +218,67 @@ class FakeHypervisor:
             del held.state.domains[server_id]
             self._answer(held, command, planted)
 
+    # Networks
+
+    def networks(self) -> Mapping[str, NetworkState]:
+        """See `Hypervisor.networks`."""
+        self.domains()  # What is unfinished is finished first.
+        return fake_networks.network_states(self._file.read().networks)
+
+    def define_network(self, xml: str) -> None:
+        """See `Hypervisor.define_network`."""
+        with self._file.held() as held:
+            self._finish(held)
+            planted = self._planted(held, "define_network", "virsh net-define")
+            try:
+                name = fake_networks.define(held.state.networks, xml, self._kernel.functions())
+            except ValueError as fault:
+                raise self._refuse(held, "virsh net-define", str(fault)) from None
+            self._answer(held, f"virsh net-define {name}", planted)
+
+    def start_network(self, name: str) -> None:
+        """See `Hypervisor.start_network`."""
+        with self._file.held() as held:
+            command, record = self._network(held, "net-start", name)
+            if record.live is not None:
+                raise self._refuse(held, command, "network is already active")
+            planted = self._planted(held, "start_network", command)
+            record.live = record.defined
+            self._answer(held, command, planted)
+
+    def destroy_network(self, name: str) -> None:
+        """See `Hypervisor.destroy_network`."""
+        with self._file.held() as held:
+            command, record = self._network(held, "net-destroy", name)
+            if record.live is None:
+                raise self._refuse(held, command, f"network '{name}' is not active")
+            planted = self._planted(held, "destroy_network", command)
+            record.live, record.counted = None, []
+            self._answer(held, command, planted)
+
+    def undefine_network(self, name: str) -> None:
+        """See `Hypervisor.undefine_network`.
+
+        libvirt would make an active one transient; no caller of ours may want that.
+        """
+        with self._file.held() as held:
+            command, record = self._network(held, "net-undefine", name)
+            if record.live is not None:
+                raise self._refuse(held, command, f"network '{name}' is active")
+            planted = self._planted(held, "undefine_network", command)
+            del held.state.networks[name]
+            self._answer(held, command, planted)
+
+    def _network(
+        self, held: Held[HypervisorState], verb: str, name: str
+    ) -> tuple[str, NetworkRecord]:
+        self._finish(held)
+        command, record = f"virsh {verb} {name}", held.state.networks.get(name)
+        if record is None:
+            problem = f"Network not found: no network with matching name '{name}'"
+            raise self._refuse(held, command, problem)
+        return command, record
+
     # From outside
 
     def plant(self, fault: RefuseNext) -> None:
@@ -253,8 +315,12 @@ class FakeHypervisor:
         assert record.guest is not None
         record.in_transition, record.power = True, power
         held.save()
-        self._handover.give_back(record.guest.handed_over)
+        self._give_back(held.state, record.guest)
         record.guest, record.in_transition = None, False
+
+    def _give_back(self, state: HypervisorState, guest: Guest) -> None:
+        self._handover.give_back(guest.handed_over)
+        fake_networks.uncount(state.networks, guest.of_networks)
 
     def _planted(
         self, held: Held[HypervisorState], operation: str, command: str
@@ -293,59 +359,14 @@ class FakeHypervisor:
                 record.guest, record.in_transition = None, False
                 record.power = DomainPower.SHUT_OFF
             elif record.in_transition and record.guest is not None:
-                self._handover.give_back(record.guest.handed_over)
+                self._give_back(state, record.guest)
                 record.guest, record.in_transition = None, False
                 if record.power.has_guest:
                     record.power = DomainPower.SHUT_OFF
+        if state.boot_id != boot_id:
+            fake_networks.restarted(state.networks)
         state.boot_id = boot_id
         held.save()
-
-    def _check_free(self, state: HypervisorState, domain: LibvirtDomain) -> None:
-        wanted = domain.host_devices
-        for address in wanted:
-            if wanted.count(address) > 1:
-                raise HostRefused("hostdev", f"PCI device {address} is already in use")
-            if self._kernel.find_function(address) is None:
-                raise HostRefused("hostdev", f"Device {address} not found")
-            for record in state.domains.values():
-                if record.guest is not None and address in record.guest.handed_over.addresses:
-                    raise HostRefused(
-                        "hostdev",
-                        f"PCI device {address} is in use by driver QEMU, domain {record.name}",
-                    )
-        for interface in domain.hostdev_interfaces:
-            function = self._kernel.find_function(interface.address)
-            if function is None or function.kind is not DeviceKind.VF:
-                raise HostRefused(
-                    "interface",
-                    "Interface type hostdev is currently supported on SR-IOV Virtual Functions"
-                    " only",
-                )
-        bridges = self._kernel.state().bridges
-        for each in domain.bridges:
-            if each.bridge not in bridges:
-                raise HostRefused(
-                    "interface", f"Cannot get interface MTU on '{each.bridge}': No such device"
-                )
-            if each.vlan_id:
-                # Source: src/conf/domain_conf.c, virDomainActualNetDefValidate(), before 11.0.
-                raise HostRefused(
-                    "interface",
-                    "an interface of type 'bridge' is requesting a vlan tag, but that is not"
-                    " supported for this type of connection",
-                )
-
-    def _check_numa(self, domain: LibvirtDomain) -> None:
-        """Refuse nodes and CPUs that the machine does not have; a machine may not tell of any."""
-        nodes = {node.number: node for node in self._kernel.state().numa_nodes}
-        missing = sorted(domain.numa_nodes - nodes.keys())
-        if missing:  # Source: src/util/virnuma.c, virNumaNodesetIsAvailable().
-            raise HostRefused("numatune", f"NUMA node {missing[0]} is unavailable")
-        cpus = frozenset[int]().union(*(cpu_numbers(node.cpus) for node in nodes.values()))
-        if not domain.cpuset <= cpus:
-            # The kernel takes no CPU that the root has not. Source: Linux
-            # kernel/cgroup/cpuset.c, update_cpumask().
-            raise HostRefused("vcpu", "Unable to write to 'cpuset.cpus': Invalid argument")
 
     def _record(
         self, held: Held[HypervisorState], server_id: ServerId, command: str
@@ -380,6 +401,13 @@ def _no_domain(command: str, server_id: ServerId) -> HostRefused:
     return HostRefused(command, f"no domain with matching uuid '{server_id}'")
 
 
+def _other_domain(record: DomainRecord) -> OtherDomain:
+    domain, is_active = parse_libvirt_domain(record.xml), record.power.has_guest
+    ifnames = frozenset(each.ifname for each in domain.direct_interfaces)
+    devices = frozenset(domain.host_devices)
+    return OtherDomain(name=record.name, is_active=is_active, devices=devices, ifnames=ifnames)
+
+
 def _domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
     guest = record.guest
     if guest is None:
@@ -398,4 +426,21 @@ def _domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
         xml_digest=guest.xml_digest,
         devices=frozenset[PciAddress](guest.handed_over.addresses),
         ifnames=frozenset(each.ifname for each in guest.handed_over.macvtaps),
+        given={PciAddress.parse(at): _device(what) for at, what in guest.given.items()},
     )
+
+
+def _given(domain: LibvirtDomain) -> dict[str, str]:
+    given = {
+        str(each.at): str(each.address) for each in domain.hostdev_interfaces if each.at is not None
+    }
+    return given | {
+        str(each.at): each.ifname for each in domain.direct_interfaces if each.at is not None
+    }
+
+
+def _device(text: str) -> PciAddress | str:
+    try:
+        return PciAddress.parse(text)
+    except ValueError:
+        return text  # A netdev; its name may hold no colon.

@@ -17,7 +17,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
-from trunkline.reconcile.observed import DiskState, DomainState, OtherDomain
+from trunkline.reconcile.observed import DiskState, DomainState, NetworkState, OtherDomain
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 
@@ -68,6 +68,18 @@ class Kernel(Protocol):
         """Rename a netdev: set it down, rename, set it up again if it was up."""
         ...
 
+    def netdev_mac(self, ifname: str) -> MacAddress:
+        """Read the MAC of a netdev (sysfs, class/net/NAME/address)."""
+        ...
+
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        """Unbind a VF from its driver and bind it again; one without a driver is bound to its own.
+
+        Its netdev is another one afterwards, with the name that it gets here and with the MAC that
+        the VF's PF has for it: some drivers of VFs take that over in no other way.
+        """
+        ...
+
     def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
         """Read those bridges of these names that there are, with all their ports."""
         ...
@@ -106,7 +118,8 @@ class Hypervisor(Protocol):
     def start_paused(self, server_id: ServerId) -> None:
         """Start a defined domain with its CPUs paused (VIR_DOMAIN_START_PAUSED).
 
-        libvirt detaches the host devices from their drivers and writes MAC and VLAN itself.
+        libvirt detaches the host devices from their drivers and writes MAC and VLAN itself. NICs
+        on networks get any device of theirs that no other guest has; without one it is refused.
         """
         ...
 
@@ -123,6 +136,26 @@ class Hypervisor(Protocol):
 
     def undefine(self, server_id: ServerId) -> None:
         """Forget a domain that is shut off, and delete its disk."""
+        ...
+
+    def networks(self) -> Mapping[str, NetworkState]:
+        """Return every libvirt network, ours or not, by name."""
+        ...
+
+    def define_network(self, xml: str) -> None:
+        """Define a network that starts with libvirt, or change what it is from then on."""
+        ...
+
+    def start_network(self, name: str) -> None:
+        """Start a defined network. libvirt then takes it for unused."""
+        ...
+
+    def destroy_network(self, name: str) -> None:
+        """Stop a network; guests keep what they have of it, and libvirt forgets that they do."""
+        ...
+
+    def undefine_network(self, name: str) -> None:
+        """Forget a network that is not active."""
         ...
 
 
@@ -156,7 +189,7 @@ class HostNews:
 
     # PFs of which something was told: an event of their own netdev, or of a VF's; driver, carrier.
     pfs: frozenset[PciAddress] = frozenset()
-    domains: bool = False  # A libvirt domain or a disk came, went, or changed its state.
+    domains: bool = False  # A libvirt domain or network or a disk came, went, or changed its state.
     bridges: bool = False  # A bridge or a port of one came, went, or treats VLANs otherwise.
     everything: bool = False  # Events were lost, or PCI functions came or went: read all again.
 

@@ -10,6 +10,7 @@ from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
+from trunkline.domain.network_pool import PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfSettings
 
@@ -40,6 +41,20 @@ class DomainState:
     xml_digest: str  # From our metadata element: the digest of the XML it was defined with.
     devices: frozenset[PciAddress] = frozenset()  # Host devices that the running guest holds.
     ifnames: frozenset[str] = frozenset()  # VF netdevs under its macvtaps.
+    # Of a running guest: by where it finds a NIC, the VF it has been given, or the netdev below.
+    given: Mapping[PciAddress, PciAddress | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkState:
+    """A libvirt network."""
+
+    is_ours: bool  # Carries our metadata element.
+    autostarts: bool = False
+    defined: PoolNetwork | None = None  # What it is from its next start on; None: no such network.
+    live: PoolNetwork | None = None  # What it is now; None: it is not active, or no such network.
+    is_active: bool = False
+    in_use: bool = False  # libvirt counts guests on it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +84,7 @@ class OriginalState:
     ifname: str | None = None  # VF with a netdev only.
     vf_count: int | None = None  # PF given away whole: how many VFs it had.
     driver: str | None = None  # What it was bound to; None: nothing, or nobody knows.
+    given_mac: MacAddress | None = None  # VF whose netdev we use: the MAC that it got from us.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -141,9 +157,11 @@ class HostState:
     unreadable_pfs: Mapping[PciAddress, str]  # PFs whose VFs could not be read, and why.
     domains: Mapping[ServerId, DomainState]
     journal: Journal
+    netdev_macs: Mapping[PciAddress, MacAddress] = field(default_factory=dict)  # Of VFs in use.
     disks: Mapping[ServerId, DiskState] | None = None  # None: guests have none here (simulated).
     # Those that servers have normal ports on, or had; by name. One that there is not is left out.
     bridges: Mapping[str, Bridge] = field(default_factory=dict)
     # Addresses by PF, of those under uplinks of these bridges.
     pf_addresses: Mapping[PciAddress, frozenset[MacAddress]] = field(default_factory=dict)
+    networks: Mapping[str, NetworkState] = field(default_factory=dict)  # libvirt's, by name.
     bridges_problem: str = ""  # Why neither could be read; empty: they were.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice
 from trunkline.reconcile.observed import OriginalState
+from trunkline.reconcile.pool_devices import wait_for_strays
 from trunkline.reconcile.programming import neutral_settings, program
 from trunkline.reconcile.steps import (
     ForgetOriginal,
     ReadBack,
     ReadBackName,
     ReadBackVfCount,
+    ReloadVfDriver,
     RememberEpoch,
     RememberOriginal,
     RenameNetdev,
@@ -30,8 +34,21 @@ def plan_release(view: View, device: HeldDevice) -> Verdict:
             outcome=Outcome.FENCED,
             reason=f"{device.address} belongs to server {view.owners[device.address]}",
         )
+    return _taken_back(view, device, wait_for=wait_for_strays)
+
+
+def plan_stray(view: View, device: HeldDevice) -> Verdict:
+    """Do the same for a VF of a network pool that no guest has, whoever holds one of the pool."""
+    return _taken_back(view, device, wait_for=lambda _view, _address: None)
+
+
+def _taken_back(
+    view: View, device: HeldDevice, *, wait_for: Callable[[View, PciAddress], None]
+) -> Verdict:
     try:
         steps = _restore(view, device)
+        if not steps:
+            wait_for(view, device.address)
     except Waiting as wait:
         return Verdict(outcome=Outcome.WAITING, reason=str(wait))
     except Refused as refusal:
@@ -86,8 +103,13 @@ def _restore_vf(view: View, vf: PciFunction, original: OriginalState | None) -> 
         steps += [*writes, ReadBack(pf=pf.address, pf_ifname=pf_ifname, expected=expected)]
     if steps and original.driver not in (None, vf.driver):
         return steps  # Cleaned meanwhile; not done with.
+    if vf.driver is None and original.given_mac is not None:
+        return [*steps, ReloadVfDriver(vf.address)]  # We were killed in the midst of that.
     _check_driver(vf, original)
-    steps += _name_back(vf, original.ifname)
+    has = view.observed.netdev_macs.get(vf.address)
+    if has is not None and has == original.given_mac != original.settings.mac:
+        return [*steps, ReloadVfDriver(vf.address)]  # Its driver has what the PF had for it.
+    steps += _name_back(view, pf, vf, original.ifname)
     return [*steps, ForgetOriginal(vf.address)]
 
 
@@ -100,14 +122,26 @@ def _check_driver(function: PciFunction, original: OriginalState) -> None:
         )
 
 
-def _name_back(vf: PciFunction, original_ifname: str | None) -> list[Step]:
-    if original_ifname is None or vf.ifname == original_ifname:
+def _name_back(
+    view: View, pf: PciFunction, vf: PciFunction, original_ifname: str | None
+) -> list[Step]:
+    if original_ifname is None:
         return []
     if vf.ifname is None:
         raise Waiting(f"{vf.address} has no netdev to give its name {original_ifname} back to")
+    ifname = original_ifname
+    if any(
+        each.ifname == ifname and each.address != vf.address
+        for each in view.observed.functions.values()
+    ):
+        # Where udev names nothing, the kernel gives the lowest ethN that is free to the next
+        # netdev that comes: what is left is the name that udev would have given.
+        ifname = f"{pf.ifname}v{vf.vf_index}"
+    if vf.ifname == ifname:
+        return []
     return [
-        RenameNetdev(address=vf.address, old=vf.ifname, new=original_ifname),
-        ReadBackName(vf.address, original_ifname),
+        RenameNetdev(address=vf.address, old=vf.ifname, new=ifname),
+        ReadBackName(vf.address, ifname),
     ]
 
 

@@ -6,13 +6,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import VfChange, VfSettings
-from trunkline.reconcile.config_drive import config_drive, file_name
+from trunkline.reconcile.config_drive import config_drive, file_name, guest_address
 from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
-from trunkline.reconcile.domain_xml import attachment, define, netdev_name
+from trunkline.reconcile.domain_xml import attachment, define, netdev_name, pool_of
 from trunkline.reconcile.observed import DomainPower, DomainState, OriginalState
+from trunkline.reconcile.pool_devices import before_taking, pooled_nics, taken_otherwise
 from trunkline.reconcile.programming import (
     CannotHonour,
     desired_settings,
@@ -20,7 +22,7 @@ from trunkline.reconcile.programming import (
     program,
     set_vf,
 )
-from trunkline.reconcile.report import DriftFact
+from trunkline.reconcile.report import DriftFact, TakenFact
 from trunkline.reconcile.steps import (
     DefineDomain,
     Destroy,
@@ -29,7 +31,9 @@ from trunkline.reconcile.steps import (
     MakeDisk,
     ReadBack,
     ReadBackName,
+    ReadBackNetdevMac,
     ReadBackVfCount,
+    ReloadVfDriver,
     RememberEpoch,
     RememberOriginal,
     RenameNetdev,
@@ -61,6 +65,8 @@ class _Devices:
     journal: list[JournalStep] = field(default_factory=list)
     writes: list[Step] = field(default_factory=list)
     checks: list[Step] = field(default_factory=list)  # Of the writes that ReadBack can't check.
+    # Netdevs come anew by these, under names that have to be looked up: nothing else until then.
+    reloads: list[Step] = field(default_factory=list)
     expected: dict[PciAddress, list[tuple[int, VfSettings]]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -92,6 +98,10 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
     taps = Taps()
     try:
         stop = domain is not None and _must_stop(view, server, domain)
+        if domain is not None and domain.power.has_guest and not stop:
+            taken = taken_otherwise(view, server, domain)
+            if taken:
+                return _taken(taken, guest_runs=guest_runs)
         guest_runs = guest_runs and not stop
         is_attached = _is_active(domain) and not stop
         if server.power is PowerState.RUNNING:
@@ -130,6 +140,17 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
     )
 
 
+def _taken(taken: tuple[TakenFact, ...], *, guest_runs: bool) -> Verdict:
+    """Say which VFs libvirt took. Nothing is done until the control plane has agreed to them."""
+    told = ", ".join(f"{fact.taken} rather than {fact.chosen}" for fact in taken)
+    return Verdict(
+        outcome=Outcome.PREPARING,
+        reason=f"libvirt took {told}, which the control plane is told",
+        guest_runs=guest_runs,
+        taken=taken,
+    )
+
+
 def _has_ended(view: View, server: ServerConfig, domain: DomainState | None) -> bool:
     """Whether a guest that ran as it should has powered itself off since."""
     return (
@@ -148,12 +169,14 @@ def _must_stop(view: View, server: ServerConfig, domain: DomainState) -> bool:
     """Whether the guest that there is must end before `server` can be as desired."""
     if not domain.power.has_guest:
         return False
-    wanted = attachment(server, view.vif_types)
+    wanted = attachment(server, view.vif_types, view.pools)
+    given = [domain.given.get(guest_address(number)) for number, _, _ in pooled_nics(view, server)]
     return (
         server.power is PowerState.STOPPED
         or domain.boot_number < server.boot_number
-        or domain.devices != wanted.devices
-        or domain.ifnames != wanted.ifnames
+        or None in given
+        or domain.devices - frozenset(given) != wanted.devices
+        or domain.ifnames - frozenset(given) != wanted.ifnames
         # A guest that has run keeps the definition it was started with until it next starts: a new
         # release of Trunkline that words XML otherwise must not restart anybody.
         or (domain.power is DomainPower.PAUSED and _is_outdated(view, server, domain))
@@ -163,7 +186,7 @@ def _must_stop(view: View, server: ServerConfig, domain: DomainState) -> bool:
 def _is_outdated(view: View, server: ServerConfig, domain: DomainState) -> bool:
     if domain.boot_number < server.boot_number:
         return True
-    return domain.xml_digest != define(server, view.vif_types, view.options).digest
+    return domain.xml_digest != define(server, view.vif_types, view.options, view.pools).digest
 
 
 def _agrees(view: View, server: ServerConfig, domain: DomainState | None) -> bool:
@@ -211,11 +234,17 @@ def _steps(
     taps of normal ports come with the start.
     """
     steps: list[Step] = [Destroy(server.id)] if stop else []
+    if stop and pooled_nics(view, server):
+        return (
+            steps  # What it has of network pools is to be as it was before libvirt takes another.
+        )
     steps += devices.journal
     steps += devices.writes
     steps += devices.checks
-    if devices.writes or stop:
+    if devices.writes or stop or devices.reloads:
         steps += devices.read_back()
+    if devices.reloads:
+        return [*steps, *devices.reloads]
     if domain is not None and not stop and domain.power is DomainPower.RUNNING:
         return [*steps, *taps.steps]
     steps += taps.shared
@@ -225,8 +254,10 @@ def _steps(
         return [*steps, *taps.writes, *taps.checks, Resume(server.id)]
     if domain is None or _is_outdated(view, server, domain):
         steps += _config_drive(view, server)
-        xml = define(server, view.vif_types, view.options).xml
+        xml = define(server, view.vif_types, view.options, view.pools).xml
         steps.append(DefineDomain(server_id=server.id, boot_number=server.boot_number, xml=xml))
+    if server.power is PowerState.RUNNING and pooled_nics(view, server):
+        return [*steps, StartPaused(server.id)]  # Which devices it has is to be seen first.
     if server.power is PowerState.RUNNING:
         steps += [StartPaused(server.id), *devices.after_start, *taps.writes]
         steps += [*devices.read_back(), *taps.checks, Resume(server.id)]
@@ -249,6 +280,11 @@ def _devices(view: View, server: ServerConfig, *, is_attached: bool) -> _Devices
     found = _Devices()
     for nic in server.nics:
         if nic.device is None:
+            continue
+        pool = pool_of(nic, view.pools)
+        if pool is not None and not is_attached:
+            if server.power is PowerState.RUNNING:
+                found.journal += before_taking(view, pool)
             continue
         function = _claim(view, found, server, nic.device)
         if function.kind is DeviceKind.VF:
@@ -300,7 +336,7 @@ def _add_vf(
             f"{', '.join(desired.problems)} for its VFs"
         )
     _let_others_give_up_first(view, pf, desired, observed)
-    wanted_name = netdev_name(nic, view.vif_types)
+    wanted_name = None if is_attached else netdev_name(nic, view.vif_types, view.pools)
     _remember_vf(view, found, nic, vf, observed, wanted_name)
     writes = program(pf, vf_index, desired=desired, observed=observed)
     found.writes += writes
@@ -312,9 +348,25 @@ def _add_vf(
     if writes:
         how = "; ".join(differences(expected=desired, found=observed))
         found.drifts.append(DriftFact(address=vf.address, found=how, repaired=False))
-    if wanted_name is not None and vf.ifname != wanted_name and not is_attached:
-        if vf.ifname is None:
-            raise Waiting(f"{vf.address} has no netdev to be called {wanted_name}")
+    if wanted_name is not None:
+        _ready_netdev(view, found, vf, wanted_name, nic.mac)
+
+
+def _ready_netdev(
+    view: View, found: _Devices, vf: PciFunction, wanted_name: str, mac: MacAddress
+) -> None:
+    """Have the netdev of a VF carry the port's MAC, and its name.
+
+    Where it has another MAC, libvirt loads the VF's driver anew when it starts a guest over it, and
+    then looks for the netdev under a name that has gone with the old one.
+    Source: libvirt src/util/virnetdev.c, virNetDevSetNetConfig(); seen with 9.0.0 and igbvf.
+    """
+    has = view.observed.netdev_macs.get(vf.address)
+    if vf.driver is None or (has is not None and has != mac):
+        found.reloads += [ReloadVfDriver(vf.address), ReadBackNetdevMac(vf.address, mac)]
+    elif vf.ifname is None:
+        raise Waiting(f"{vf.address} has no netdev to be called {wanted_name}")
+    elif vf.ifname != wanted_name:
         found.writes.append(RenameNetdev(address=vf.address, old=vf.ifname, new=wanted_name))
         found.checks.append(ReadBackName(vf.address, wanted_name))
 
@@ -356,8 +408,10 @@ def _remember_vf(
         settings = neutral_settings(observed) if was_programmed else observed
         driver = None if was_programmed else vf.driver
         remembered = OriginalState(address=vf.address, settings=settings, driver=driver)
-    if wanted_name is not None and remembered.ifname is None and vf.ifname != wanted_name:
-        remembered = replace(remembered, ifname=vf.ifname)
+    if wanted_name is not None:
+        remembered = replace(remembered, given_mac=nic.mac)
+        if remembered.ifname is None and vf.ifname != wanted_name:
+            remembered = replace(remembered, ifname=vf.ifname)
     if remembered != original:
         found.journal.append(RememberOriginal(remembered))
 

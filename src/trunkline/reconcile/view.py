@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ids import ServerId
+from trunkline.domain.network_pool import PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.vf import VfSettings
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
-from trunkline.reconcile.domain_xml import DomainOptions
+from trunkline.reconcile.domain_xml import NO_POOLS, DomainOptions, Pools
 from trunkline.reconcile.observed import DomainState, HostState
-from trunkline.reconcile.report import DriftFact
+from trunkline.reconcile.report import DriftFact, TakenFact
 from trunkline.reconcile.steps import Step
 from trunkline.vif.registry import VifRegistry
 
@@ -48,6 +49,7 @@ class Verdict:
     reason: str = ""
     guest_runs: bool = False
     drifts: tuple[DriftFact, ...] = ()
+    taken: tuple[TakenFact, ...] = ()
 
 
 class Waiting(Exception):
@@ -80,6 +82,8 @@ class View:
     fences: Mapping[PciAddress, int]  # The epoch below which a device must not be touched.
     owners: Mapping[PciAddress, ServerId]  # Of the devices of `servers`.
     ran: Collection[ServerId] = ()  # Whose guests this run has seen run as they should.
+    pools: Pools = field(default_factory=dict)  # The network pools that VFs are in.
+    networks: Mapping[str, PoolNetwork] = field(default_factory=dict)  # That make these pools.
     unsettled: set[PciAddress] = field(default_factory=set)  # Releases not done yet.
 
     @classmethod
@@ -91,6 +95,8 @@ class View:
         options: DomainOptions,
         failed: Mapping[ServerId, Undo],
         ran: Collection[ServerId],
+        pools: Pools = NO_POOLS,
+        networks: Mapping[str, PoolNetwork] | None = None,
     ) -> View:
         """Sort out who is to have what."""
         servers = tuple(server for server in desired.servers if server.id not in failed)
@@ -124,6 +130,8 @@ class View:
             fences=fences,
             owners=owners,
             ran=ran,
+            pools=pools,
+            networks=networks or {},
         )
 
     def function(self, held: HeldDevice) -> PciFunction | None:
@@ -189,7 +197,7 @@ class View:
 
     def is_fenced(self, held: HeldDevice) -> bool:
         """Whether a newer owner than the one `held` speaks of has had the device."""
-        return held.epoch < self.fences[held.address]
+        return held.epoch < self.fences.get(held.address, 0)
 
 
 def fenced(held: HeldDevice, view: View) -> Verdict:

@@ -4,8 +4,11 @@ A disk is made in a thread of its own, since its image may have to be fetched; t
 when it is told that something has come of it. Files of a server all begin with its ID:
 
     ID.qcow2      its disk
-    ID.base       the image below it: a hard link into the cache, so that it can't go away
+    ID.img        the image below it: a copy of the one in the cache
     ID.DIGEST.iso a config drive
+
+Where there is AppArmor, libvirt reads disks to see what is below them, and may read only those
+whose names end as these do. Source: libvirt, src/security/apparmor/ (virt-aa-helper).
 """
 
 from __future__ import annotations
@@ -111,7 +114,7 @@ class LibvirtStorage:
         """Delete what was left half made, by an earlier process or now; `*`: of any server."""
         for left in self._directory.glob(f"{server_id}.new"):
             left.unlink(missing_ok=True)
-        for base in self._directory.glob(f"{server_id}.base"):
+        for base in self._directory.glob(f"{server_id}.img"):
             if not base.with_suffix(".qcow2").exists():
                 base.unlink(missing_ok=True)
 
@@ -148,7 +151,7 @@ class LibvirtStorage:
 
     def _make_or_refuse(self, step: MakeDisk) -> None:
         disk = self._directory / f"{step.server_id}.qcow2"
-        base = self._directory / f"{step.server_id}.base"
+        base = self._directory / f"{step.server_id}.img"
         scratch = self._directory / f"{step.server_id}.new"
         scratch.unlink(missing_ok=True)
         size_bytes = step.disk_gib * GIB

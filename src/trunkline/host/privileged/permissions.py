@@ -22,6 +22,7 @@ from trunkline.host.linux import sysfs
 from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.requests import (
     ReadVpd,
+    ReloadVfDriver,
     RenameNetdev,
     Request,
     SetBridgeVlan,
@@ -107,6 +108,9 @@ class Permissions:
             case RenameNetdev(old=old):
                 # Of VFs alone: a PF is down while it is renamed, and all its VFs with it.
                 self._require_netdev(old, self._vf_addresses)
+            case ReloadVfDriver(vf=vf):
+                _require(vf in self._vf_addresses, f"{vf} is no VF on offer")
+                self._require_unused(vf)
             case ReadVpd(address=address):
                 self._require_pf(address)
             case SetBridgeVlan():
@@ -213,11 +217,8 @@ class Permissions:
         _require((pf, vf_index) in self._vfs, f"VF {vf_index} of {pf} is not on offer")
 
     def _require_unused_vfs(self, pf: PciAddress) -> None:
-        in_use = [
-            f"{each.address} ({each.used_by or 'a guest has it'})"
-            for each in self._every.values()
-            if each.pf_address == pf and (each.used_by or each.driver == VFIO_DRIVER)
-        ]
+        vfs = (each for each in self._every.values() if each.pf_address == pf)
+        in_use = [f"{each.address} ({use})" for each in vfs if (use := _use_of(each))]
         if in_use:
             raise HostRefused(
                 f"set the VF count of {pf}",
@@ -225,11 +226,21 @@ class Permissions:
                 errno_name="EBUSY",
             )
 
+    def _require_unused(self, vf: PciAddress) -> None:
+        use = _use_of(self._every[vf])
+        if use:
+            raise HostRefused(f"load the driver of {vf} anew", use, errno_name="EBUSY")
+
     def _require_netdev(self, ifname: str, addresses: frozenset[PciAddress]) -> None:
         _require(
             any(self._every[address].ifname == ifname for address in addresses),
             f"{ifname} is no netdev of a device on offer",
         )
+
+
+def _use_of(vf: PciFunction) -> str:
+    """Say who has a VF; empty: nobody that can be seen."""
+    return vf.used_by or ("a guest has it" if vf.driver == VFIO_DRIVER else "")
 
 
 def _require(holds: bool, problem: str) -> None:  # noqa: FBT001
