@@ -73,8 +73,6 @@ def _restore(view: View, device: HeldDevice) -> list[Step]:
         # Nothing is left of a function that does not exist; a new one starts as the driver has it.
         known = original is not None or device.address in journal.unknown
         return [ForgetOriginal(device.address)] if known else []
-    if function.used_by:
-        raise Waiting(f"{device.address} is in use by others: {function.used_by}")
     if device.kind is DeviceKind.VF:
         return _restore_vf(view, function, original)
     if original is None:
@@ -165,5 +163,3 @@ def _refuse_if_held(view: View, pf: PciAddress) -> None:
     for vf in view.vfs_of(pf):
         if vf.address in view.owners or view.holder(vf.address) is not None:
             raise Waiting(f"VF {vf.address} of {pf} is in use")
-        if vf.used_by:
-            raise Waiting(f"VF {vf.address} of {pf} is in use by others: {vf.used_by}")

@@ -307,8 +307,6 @@ def _claim(view: View, found: _Devices, server: ServerConfig, held: HeldDevice) 
     function = view.function(held)
     if function is None:
         raise Waiting(f"{held.kind.name} {held.address} does not exist")
-    if function.used_by:
-        raise Waiting(f"{held.kind.name} {held.address} is in use by others: {function.used_by}")
     if view.observed.journal.epochs.get(function.address, 0) < held.epoch:
         found.journal.append(RememberEpoch(address=function.address, epoch=held.epoch))
     return function
@@ -437,8 +435,6 @@ def _add_whole_pf(view: View, found: _Devices, pf: PciFunction) -> None:
             raise Refused(f"VF {vf.address} of {pf.address} belongs to a server")
         if view.holder(vf.address) is not None or vf.address in view.unsettled:
             raise Waiting(f"VF {vf.address} of {pf.address} is still being taken back")
-        if vf.used_by:
-            raise Waiting(f"VF {vf.address} of {pf.address} is in use by others: {vf.used_by}")
     originals = view.observed.journal.originals
     if pf.address not in originals:
         original = OriginalState(address=pf.address, vf_count=pf.vf_count, driver=pf.driver)
