@@ -93,8 +93,11 @@ class FakeHypervisor:
 
     def others(self) -> tuple[OtherDomain, ...]:
         """See `Hypervisor.others`."""
-        records = sorted(self._file.read().domains.values(), key=lambda each: each.name)
-        others = (_other_domain(each) for each in records if not each.is_ours)
+        others = (
+            parse_libvirt_domain(each.xml).as_other(is_active=each.power.has_guest)
+            for each in sorted(self._file.read().domains.values(), key=lambda each: each.name)
+            if not each.is_ours
+        )
         return tuple(each for each in others if each.devices or each.ifnames)
 
     def xml(self, server_id: ServerId) -> str:
@@ -408,13 +411,6 @@ def create_hypervisor(path: Path, kernel: FakeKernel) -> None:
 
 def _no_domain(command: str, server_id: ServerId) -> HostRefused:
     return HostRefused(command, f"no domain with matching uuid '{server_id}'")
-
-
-def _other_domain(record: DomainRecord) -> OtherDomain:
-    domain, is_active = parse_libvirt_domain(record.xml), record.power.has_guest
-    ifnames = frozenset(each.ifname for each in domain.direct_interfaces)
-    devices = frozenset(domain.host_devices)
-    return OtherDomain(name=record.name, is_active=is_active, devices=devices, ifnames=ifnames)
 
 
 def _domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
