@@ -23,7 +23,7 @@ from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.fake_networks import NetworkRecord
 from trunkline.host.fake_start import check_start
 from trunkline.host.faults import Fault, RefuseNext, refusal
-from trunkline.host.libvirt_domain import LibvirtDomain, parse_libvirt_domain
+from trunkline.host.libvirt_domain import parse_libvirt_domain
 from trunkline.host.state_file import Held, LogEntry, LoggedState, StateFile
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
@@ -167,7 +167,7 @@ class FakeHypervisor:
                     boot_number=record.boot_number,
                     xml_digest=record.xml_digest,
                     handed_over=self._handover.save(domain),
-                    given=_given(domain),
+                    given=domain.given,
                     of_networks=of_networks,
                 )
             except HostRefused as refusal:
@@ -433,15 +433,6 @@ def _domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
         ifnames=frozenset(each.ifname for each in guest.handed_over.macvtaps),
         given={PciAddress.parse(at): _device(what) for at, what in guest.given.items()},
     )
-
-
-def _given(domain: LibvirtDomain) -> dict[str, str]:
-    given = {
-        str(each.at): str(each.address) for each in domain.hostdev_interfaces if each.at is not None
-    }
-    return given | {
-        str(each.at): each.ifname for each in domain.direct_interfaces if each.at is not None
-    }
 
 
 def _device(text: str) -> PciAddress | str:
