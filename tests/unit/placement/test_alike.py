@@ -31,9 +31,9 @@ def guaranteed(mbps: int) -> PlacementRequest:
     return PlacementRequest(nics=tuple(replace(nic, egress_mbps=mbps) for nic in TWO))
 
 
-def full(*, egress: int) -> HostView:
+def full(*, egress: int, owned: int = 1) -> HostView:
     left = {"a": Bandwidth(egress_mbps=egress), "b": Bandwidth(egress_mbps=1)}
-    return a_host("h", vfs("a", 2, owned=1), vfs("b", 1), bandwidth=left)
+    return a_host("h", vfs("a", 2, owned=owned), vfs("b", 1), bandwidth=left)
 
 
 def on(first: int, second: int, *, owned: int = 0, room: int = 8) -> HostView:
@@ -56,6 +56,13 @@ def switched(first: str, second: str, *, owned: int) -> HostView:
         (guaranteed(5), full(egress=4), full(egress=5)),
         (on_node(NumaPolicy.REQUIRED), on(0, 1), on(0, 1, room=1)),
         (on_node(NumaPolicy.REQUIRED), on(0, 1, owned=2), on(0, 0, owned=2)),
+        (on_node(NumaPolicy.REQUIRED), on(1, 1, owned=2), on(1, 1, owned=2, room=1)),
+        (on_node(NumaPolicy.REQUIRED), on(0, 1, owned=2), replace(on(0, 0, owned=2), numa=())),
+        (
+            ruled(Scope.PF, apart=False, nics=guaranteed(5).nics),
+            full(egress=10, owned=2),
+            full(egress=9, owned=2),
+        ),
         (on_node(NumaPolicy.REQUIRED), on(0, 1, owned=1), on(1, 0, owned=2)),
         (
             ruled(Scope.SWITCH, apart=False),
