@@ -12,7 +12,7 @@ from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, ServerConfig
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
-from trunkline.reconcile.observed import DiskState, DomainState, HostState, Journal
+from trunkline.reconcile.observed import DomainState, GuestFiles, HostState, Journal
 from trunkline.reconcile.taps import normal_nics
 
 
@@ -23,13 +23,13 @@ class Surroundings:
     boot_id: str
     functions: Mapping[PciAddress, PciFunction]
     domains: Mapping[ServerId, DomainState]
-    disks: Mapping[ServerId, DiskState] | None  # None: guests have none here.
+    files: Mapping[ServerId, GuestFiles] | None  # None: guests have none here.
 
 
 def look_around(
     kernel: Kernel, hypervisor: Hypervisor, storage: Storage | None = None
 ) -> Surroundings:
-    """Read PCI functions, domains and disks.
+    """Read PCI functions, domains and guests' files.
 
     Raises:
         HostRefused: One of the two could not be read; there is nothing to plan from.
@@ -38,7 +38,7 @@ def look_around(
         boot_id=kernel.boot_id(),
         functions=kernel.functions(),
         domains=hypervisor.domains(),
-        disks=None if storage is None else storage.disks(),
+        files=None if storage is None else storage.files(),
     )
 
 
@@ -135,7 +135,7 @@ def read_host(
         unreadable_pfs=unreadable,
         domains=around.domains,
         journal=journal,
-        disks=around.disks,
+        files=around.files,
         bridges=bridging.bridges,
         pf_addresses=bridging.pf_addresses,
         bridges_problem=bridging.problem,

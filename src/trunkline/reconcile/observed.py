@@ -38,8 +38,15 @@ class DomainState:
     power: DomainPower
     boot_number: int  # From our metadata element in its XML.
     xml_digest: str  # From our metadata element: the digest of the XML it was defined with.
-    devices: frozenset[PciAddress] = frozenset()  # Host devices that the running guest holds.
-    ifnames: frozenset[str] = frozenset()  # VF netdevs under its macvtaps.
+    # Host devices that the guest has, or may come to have by what is being done.
+    devices: frozenset[PciAddress] = frozenset()
+    ifnames: frozenset[str] = frozenset()  # VF netdevs under its macvtaps; likewise.
+    doing: str = ""  # What libvirt is doing about it that takes its time; empty: nothing.
+
+    @property
+    def may_have_guest(self) -> bool:
+        """Whether there is a guest, or is about to be one, or has hardly ceased to be."""
+        return self.power.has_guest or bool(self.doing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +109,12 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiskState:
-    """A guest's disk on this host."""
+class GuestFiles:
+    """A guest's files on this host: those that are whole, and outlast a loss of power."""
 
-    is_ready: bool
-    doing: str = ""  # Of one that is not: what is being done about it.
+    has_disk: bool = False
+    config_drive: str | None = None  # Its name.
+    doing: str = ""  # What is being made of them, which takes its time; empty: nothing.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +127,7 @@ class HostState:
     unreadable_pfs: Mapping[PciAddress, str]  # PFs whose VFs could not be read, and why.
     domains: Mapping[ServerId, DomainState]
     journal: Journal
-    disks: Mapping[ServerId, DiskState] | None = None  # None: guests have none here (simulated).
+    files: Mapping[ServerId, GuestFiles] | None = None  # None: guests have none here (simulated).
     # Those that servers have normal ports on, or had; by name. One that there is not is left out.
     bridges: Mapping[str, Bridge] = field(default_factory=dict)
     # Addresses by PF, of those under uplinks of these bridges.

@@ -18,7 +18,16 @@ from trunkline.reconcile.steps import (
     SetVfCount,
     Step,
 )
-from trunkline.reconcile.view import Outcome, Refused, Unseen, Verdict, View, Waiting, fenced
+from trunkline.reconcile.view import (
+    Outcome,
+    Preparing,
+    Refused,
+    Unseen,
+    Verdict,
+    View,
+    Waiting,
+    fenced,
+)
 
 
 def plan_release(view: View, device: HeldDevice) -> Verdict:
@@ -32,6 +41,8 @@ def plan_release(view: View, device: HeldDevice) -> Verdict:
         )
     try:
         steps = _restore(view, device)
+    except Preparing as doing:
+        return Verdict(outcome=Outcome.PREPARING, reason=str(doing))
     except Waiting as wait:
         return Verdict(outcome=Outcome.WAITING, reason=str(wait))
     except Refused as refusal:
@@ -46,9 +57,7 @@ def plan_release(view: View, device: HeldDevice) -> Verdict:
 
 
 def _restore(view: View, device: HeldDevice) -> list[Step]:
-    holder = view.holder(device.address)
-    if holder is not None:
-        raise Waiting(f"{device.address} is still held by the guest of server {holder}")
+    view.require_free(device.address)
     journal = view.observed.journal
     original = journal.originals.get(device.address)
     function = view.function(device)

@@ -233,7 +233,7 @@ class MakeDisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteConfigDrive:
-    """Write what a guest is told about itself, and delete what it was told before."""
+    """Begin to write what a guest is told about itself, in place of what it was told before."""
 
     server_id: ServerId
     name: str  # Of the file.
@@ -244,13 +244,13 @@ class WriteConfigDrive:
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteDisk:
-    """Delete the disk of a guest that there is not."""
+class DeleteFiles:
+    """Delete disk and config drive of a guest that there is not."""
 
     server_id: ServerId
 
     def __str__(self) -> str:
-        return f"rm {self.server_id}.qcow2"
+        return f"rm {self.server_id}.*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +267,7 @@ class DefineDomain:
 
 @dataclass(frozen=True, slots=True)
 class StartPaused:
-    """Start a domain with its CPUs stopped."""
+    """Begin to start a domain with its CPUs stopped."""
 
     server_id: ServerId
 
@@ -287,7 +287,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Destroy:
-    """Stop a domain at once."""
+    """Begin to end a domain."""
 
     server_id: ServerId
 
@@ -308,7 +308,7 @@ class Undefine:
 JournalStep = RememberEpoch | RememberOriginal | ForgetOriginal | RememberAddition | ForgetAddition
 BridgeCheck = ReadBackTap | ReadBackUplink | ReadBackPfAddress
 CheckStep = ReadBack | ReadBackVfCount | ReadBackName | BridgeCheck
-StorageStep = MakeDisk | DeleteDisk | WriteConfigDrive
+StorageStep = MakeDisk | DeleteFiles | WriteConfigDrive
 DomainStep = DefineDomain | StartPaused | Resume | Destroy | Undefine
 BridgeStep = SetPortVlan | SetPfAddress
 WriteStep = SetVf | SetVfCount | RenameNetdev | BridgeStep | StorageStep | DomainStep
