@@ -13,6 +13,7 @@ from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.asks.request import (
     GroupRule,
     NicDemand,
+    Page,
     Placed,
     PlacementRequest,
     SegmentOption,
@@ -76,6 +77,10 @@ class Index:
     def explain(self, request: PlacementRequest) -> str:
         """Work out why each host refuses, and the smallest change; return that change."""
         return explain(request, self._fleet).smallest_change
+
+    def explain_page(self, request: PlacementRequest, after: str) -> int:
+        """The same, with the hundred hosts besides that come after a name; how many are told."""
+        return len(explain(request, self._fleet, page=Page(limit=100, after=HostName(after))).page)
 
     def capacity(self, request: PlacementRequest) -> int:
         """Count how many more such servers fit on all hosts, as far as that is proven."""

@@ -16,6 +16,7 @@ collector frozen after the build, as the service does it:
 * ``hold``: taking the choice; ``change``: one VF taken or freed by the store (microseconds);
 * ``explain``: the reasons of all hosts, for a request that none fits; ``explain_by``: by NICs,
   and with rules, for requests that some host fits or none: it is about the hosts that refuse;
+  ``page_by``: the same with a page of a hundred hosts of the full list besides;
 * ``cpu_p50``, ``cpu_p99``: the same without waiting for a core, which others may have;
 * ``capacity``: how many more servers of a shape fit, on each host and in all, without and with
   rules, for 1, 4 and 8 NICs in turn;
@@ -31,6 +32,7 @@ import json
 import multiprocessing
 import sys
 import tracemalloc
+from collections.abc import Iterable, Iterator
 from itertools import count, pairwise
 from random import Random
 from time import perf_counter
@@ -55,7 +57,7 @@ from benchmarks._raw_fleet import (
     infeasible_request,
     make_fleet,
 )
-from benchmarks._raw_rules import DRAWS, Draw
+from benchmarks._raw_rules import DRAWS, Draw, RawAsk
 
 NIC_COUNTS = (1, 4, 8)
 RULED_NIC_COUNTS = (4, 8)
@@ -122,7 +124,7 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
                 rules[f"{nic_count}_nics_{name}{outcome}"] = series.summary()
     index.rank_by_weights()
     weights = run.feasible(4, decisions)
-    explain = run.explanations(min(EXPLANATIONS, decisions))
+    explain, pages = run.explanations(min(EXPLANATIONS, decisions))
     unruled = Series()
     for nic_count in NIC_COUNTS:
         unruled.extend(explain[f"{nic_count}_nics"])
@@ -135,6 +137,7 @@ def measure(host_count: int, fill: str, decisions: int, seed: int) -> dict[str, 
         "change_us": run.changes().summary(unit=1e6),
         "explain_ms": unruled.summary(),
         "explain_by_ms": {name: series.summary() for name, series in explain.items()},
+        "page_by_ms": {name: series.summary() for name, series in pages.items()},
         "capacity_ms": run.capacities(min(CAPACITIES, decisions)).summary(),
         "ruled_capacity_ms": run.ruled_capacities(min(RULED_CAPACITIES, decisions)).summary(),
         "kib_per_host": round(_index_bytes(hosts, decisions, dice) / 1024 / host_count, 2),
@@ -277,29 +280,45 @@ class Run:
                         series.time(self._index.capacity, make_ruled_request(ask))
         return series
 
-    def explanations(self, count: int) -> dict[str, Series]:
-        """Time the reasons of requests that fit nowhere, and with rules of others, too."""
-        found: dict[str, Series] = {}
+    def explanations(self, count: int) -> tuple[dict[str, Series], dict[str, Series]]:
+        """Time the reasons of requests that fit nowhere, and with rules of others, too.
+
+        Returns:
+            The nearest hosts; the same and a page of all that refuse.
+        """
+        bare: dict[str, Series] = {}
+        paged: dict[str, Series] = {}
         for nic_count in NIC_COUNTS:
-            series = found[f"{nic_count}_nics"] = Series()
-            while len(series) < count:
-                request = make_request(infeasible_request(nic_count, self._dice))
-                series.time(self._index.explain, request)
+            wanted = (infeasible_request(nic_count, self._dice) for _ in range(count))
+            self._explain(f"{nic_count}_nics", map(make_request, wanted), bare, paged)
         for nic_count in RULED_NIC_COUNTS:
             for name, draw in DRAWS.items():
-                series = self._ruled_explanations(nic_count, draw, count)
-                if len(series):
-                    found[f"{nic_count}_nics_{name}"] = series
-        return found
+                ruled = map(make_ruled_request, self._asks(draw, nic_count, count))
+                self._explain(f"{nic_count}_nics_{name}", ruled, bare, paged)
+        return bare, paged
 
-    def _ruled_explanations(self, nic_count: int, draw: Draw, count: int) -> Series:
-        series = Series()
-        while len(series) < count and sum(series.wall) < SECONDS_MAX:
+    def _asks(self, draw: Draw, nic_count: int, count: int) -> Iterator[RawAsk]:
+        """So many, or fewer where the fleet gives none."""
+        for _ in range(count):
             ask = draw(self._hosts, nic_count, self._dice)
             if ask is None:
                 break
-            series.time(self._index.explain, make_ruled_request(ask))
-        return series
+            yield ask
+
+    def _explain(
+        self,
+        name: str,
+        requests: Iterable[PlacementRequest],
+        bare: dict[str, Series],
+        paged: dict[str, Series],
+    ) -> None:
+        for request in requests:
+            times, of_pages = bare.setdefault(name, Series()), paged.setdefault(name, Series())
+            if sum(times.wall) >= SECONDS_MAX:
+                break
+            times.time(self._index.explain, request)
+            after = self._hosts[self._dice.randrange(len(self._hosts))].name
+            of_pages.time(self._index.explain_page, request, after)
 
 
 def growth(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str, float]:
@@ -315,6 +334,10 @@ def growth(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str, float]:
     pairs |= {
         f"explain_{name}": (series, larger["explain_by_ms"].get(name))
         for name, series in smaller["explain_by_ms"].items()
+    }
+    pairs |= {
+        f"page_{name}": (series, larger["page_by_ms"].get(name))
+        for name, series in smaller["page_by_ms"].items()
     }
     pairs |= {
         name: (smaller[name], larger[name])

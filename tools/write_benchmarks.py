@@ -56,11 +56,13 @@ def placement_tables(report: Report) -> str:
         ]
         rows += [
             [
-                f"explain, {_decision(name)}",
-                *(_quantiles(size["explain_by_ms"].get(name)) for size in of_sizes),
-                _times(growth.get(f"explain_{name}")),
+                f"{title}, {_decision(name)}",
+                *(_quantiles(size.get(series, {}).get(name)) for size in of_sizes),
+                _times(growth.get(f"{told}_{name}")),
             ]
-            for name in dict.fromkeys(name for size in of_sizes for name in size["explain_by_ms"])
+            for told, title in (("explain", "explain"), ("page", "explain with a page"))
+            for series in (f"{told}_by_ms",)
+            for name in dict.fromkeys(name for size in of_sizes for name in size.get(series, {}))
         ]
         rows += [
             [label, *(_quantiles(size.get(name)) for size in of_sizes), _times(growth.get(name))]

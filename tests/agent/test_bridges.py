@@ -176,6 +176,24 @@ def test_drift_that_is_to_be_reported_is_told_once_and_left(world: World) -> Non
     assert "130 pvid untagged" in told[0].found
 
 
+def test_an_uplink_that_was_out_of_its_bridge_comes_back_by_the_policy_too(world: World) -> None:
+    agent = serve(world, a_server(1, TAGGED), drift=DriftPolicy.REPORT)
+
+    def take_out(state: KernelState) -> None:
+        state.ports = [port for port in state.ports if port.ifname != "eth2"]
+
+    by_hand(world, take_out)
+    world.run(agent, seconds=130)
+    uplink = fake_bridges.make_port("br-phy1", "eth2", is_uplink=True)
+    by_hand(world, lambda state: state.ports.append(uplink))
+    world.run(agent, seconds=130)
+    assert ports(world)["eth2"] == (1, {"1": True})
+    told = [drift for report in world.control.reports for drift in report.drifts]
+    assert [(drift.found, drift.repaired) for drift in told] == [
+        ("without VLAN 120 on eth2", False)
+    ]
+
+
 def refusal(world: World, server: ServerConfig) -> str:
     world.control.want(server)
     world.run(world.an_agent(), seconds=60)

@@ -14,13 +14,15 @@ from tests.control.scene import Scene, on
 from tests.support.world import ADMIN, DEMO, PHY1, PHY2, AgentByHand, a_card, a_flavor, a_network
 from trunkline.control.desired import desired_config
 from trunkline.control.events import list_events
+from trunkline.control.flavors import set_extra_specs
 from trunkline.control.hosts import get_host
+from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
 from trunkline.control.pfs import rekey_pf
 from trunkline.control.services import Services
 from trunkline.control.verifying import verify_hosts
-from trunkline.domain.device import OfferedDevice
+from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.errors import Forbidden, NotFound, StateConflict
-from trunkline.domain.ids import DeviceId, HostName
+from trunkline.domain.ids import DeviceId, FlavorId, HostName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import ServerState
@@ -196,3 +198,88 @@ def test_only_an_admin_says_where_a_pf_is(one: Scene) -> None:
         rekey_pf(one.svc, DEMO, "h1", mine, mine)
     with pytest.raises(NotFound, match=r"0000:07:00\.0 on h1"):
         rekey_pf(one.svc, ADMIN, "h1", PciAddress.parse("0000:07:00.0"), mine)
+
+
+def plain_at(address: str) -> OfferedDevice:
+    return OfferedDevice(
+        function=PciFunction(
+            address=PciAddress.parse(address), kind=DeviceKind.PLAIN, vendor_id="10de",
+            product_id="1eb8", driver="nvidia",
+        ),
+    )  # fmt: skip
+
+
+def test_a_card_may_come_to_where_another_kind_of_device_was(one: Scene) -> None:
+    view = one.boot(on(one.blue))
+    report(one, *BEFORE, plain_at("0000:09:00.0"), plain_at("0000:09:02.1"))
+    moved = [*card(9), *card(RED, of=RED)]
+    report(one, *moved)
+    assert held(one)[view.server.id][0].startswith("0000:09:")
+    assert rows(one).keys() == {str(each.function.address) for each in moved}
+
+
+def test_a_card_does_not_come_to_where_somebody_has_another_kind_of_device(one: Scene) -> None:
+    view = one.boot(on(one.blue))
+    had = held(one)
+    gpu = plain_at("0000:09:02.1")
+    report(one, *BEFORE, gpu)
+    create_pci_flavor(one.svc, ADMIN, PciFlavorCreate(name="gpu", match=[{"vendor_id": "10de"}]))
+    set_extra_specs(one.svc, ADMIN, FlavorId("small"), {"pci_passthrough:pci_flavor": "gpu:1"})
+    assert [str(each.function.address) for each in one.boot().devices] == ["0000:09:02.1"]
+    report(one, *card(9), *card(RED, of=RED))
+    (problem,) = get_host(one.svc, ADMIN, "h1").out_of_service
+    assert "where something else with an owner is on record" in problem
+    assert held(one)[view.server.id] == had[view.server.id]
+
+
+def test_what_an_operator_says_of_a_pf_is_of_the_next_report_alone(one: Scene) -> None:
+    view = one.boot(on(one.blue))
+    mine = PciAddress.parse("0000:05:00.0")
+    report(one, *card(9), *card(11), *card(RED, of=RED))
+    rekey_pf(one.svc, ADMIN, "h1", mine, PciAddress.parse("0000:0d:00.0"))
+    report(one, *card(9), *card(11), *card(RED, of=RED))
+    assert actions(one, "pf.rekey_refused") == ["pf.rekey_refused"]
+    report(one, *card(9), *card(11), *another(13), *card(RED, of=RED))
+    assert held(one)[view.server.id][0].startswith("0000:05:"), "it was not said of this card"
+
+
+def said(one: Scene, *there: OfferedDevice, at: str) -> str:
+    """Have blue's PF said to be at an address where there are these devices; what comes of it."""
+    mine = PciAddress.parse("0000:05:00.0")
+    report(one, *there)
+    assert get_host(one.svc, ADMIN, "h1").out_of_service
+    rekey_pf(one.svc, ADMIN, "h1", mine, PciAddress.parse(at))
+    report(one, *there)
+    query = ListQuery(equals={"action": ("pf.rekey_refused",)})
+    return " ".join(str(each.details["problem"]) for each in list_events(one.svc, ADMIN, query))
+
+
+def test_a_pf_is_not_put_where_another_one_with_servers_plainly_is(one: Scene) -> None:
+    blue, red = one.boot(on(one.blue)), one.boot(on(one.red))
+    report(one, *another(BLUE))
+    rekey_pf(
+        one.svc, ADMIN, "h1", PciAddress.parse("0000:05:00.0"), PciAddress.parse("0000:09:00.0")
+    )
+    report(one, *another(BLUE), *card(9, of=RED))
+    assert held(one)[red.server.id][0].startswith("0000:09:")
+    assert held(one)[blue.server.id][0].startswith("0000:05:")
+    (refused,) = list_events(one.svc, ADMIN, ListQuery(equals={"action": ("pf.rekey_refused",)}))
+    assert refused.details["problem"] == (
+        "what is at 0000:09:00.0 is the PF on record at 0000:82:00.0, which is in use"
+    )
+
+
+def test_a_pf_is_not_put_where_its_servers_would_not_find_their_vfs(one: Scene) -> None:
+    one.boot(on(one.blue))
+    pf, *vfs = card(9, vf_count=2)
+    stranger = replace(pf, function=replace(pf.function, mac=another(13)[0].function.mac))
+    there = (*another(BLUE), stranger, *vfs, *card(RED, of=RED))
+    assert "with 2 VFs and not 4" in said(one, *there, at="0000:09:00.0")
+
+
+def test_a_pf_is_not_put_on_another_physical_network_under_its_servers(one: Scene) -> None:
+    view = one.boot(on(one.blue))
+    there = [replace(each, tags={"physical_network": "phy2"}) for each in card(9)]
+    problem = said(one, *there, *card(RED, of=RED), at="0000:09:00.0")
+    assert "on physical network phy2 and not phy1" in problem
+    assert held(one)[view.server.id][0].startswith("0000:05:")

@@ -13,12 +13,15 @@ from tests.control.scene import Scene, on
 from tests.support.world import ADMIN, DEMO, a_card
 from trunkline.control.desired import desired_config
 from trunkline.control.hosts import get_host
-from trunkline.control.pfs import VfCountPlan, set_vf_count
+from trunkline.control.pfs import VfCountPlan, set_vf_count, unset_vf_count
+from trunkline.control.ports import create_port
+from trunkline.control.requests import PortCreate
 from trunkline.control.verifying import verify_hosts
 from trunkline.domain.device import OfferedDevice
-from trunkline.domain.errors import Forbidden, Invalid, NotFound, StateConflict
+from trunkline.domain.errors import DeviceTaken, Forbidden, Invalid, NotFound, StateConflict
 from trunkline.domain.ids import HostName
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.port import Port, VnicType
 from trunkline.domain.server import ServerState
 from trunkline.reconcile.desired import VfCount
 
@@ -123,3 +126,39 @@ def test_a_host_is_told_which_pf_is_meant(scene: Scene) -> None:
     assert isinstance(said, VfCount)
     assert said.identity is not None
     assert said.identity.mac == cards(4)[0].function.mac
+
+
+def bind_by_hand(scene: Scene) -> Port:
+    wanted = PortCreate(
+        network_id=scene.blue.id, vnic_type=VnicType.DIRECT, host=HostName("h1"),
+        profile={"pci_slot": "0000:05:02.0"},
+    )  # fmt: skip
+    return create_port(scene.svc, ADMIN, wanted).port
+
+
+def test_no_port_is_bound_by_hand_to_a_vf_that_is_to_go(scene: Scene) -> None:
+    ask(scene, 8, apply=True)
+    with pytest.raises(DeviceTaken, match="eth5 has 4 VFs, and is to have 8"):
+        bind_by_hand(scene)
+
+
+def test_a_port_without_a_server_is_named_by_its_device(scene: Scene) -> None:
+    bind_by_hand(scene)
+    with pytest.raises(StateConflict, match=r"in use by a port without a server \(0000:05:02\.0\)"):
+        ask(scene, 8, apply=True)
+
+
+def test_what_was_asked_for_can_be_taken_back(scene: Scene) -> None:
+    scene.agents["h2"].report(inventory=())
+    ask(scene, 8, apply=True)
+    with pytest.raises(Forbidden):
+        unset_vf_count(scene.svc, DEMO, "h1", "eth5")
+    unset_vf_count(scene.svc, ADMIN, "h1", "eth5")
+    scene.index_agrees()
+    assert wanted(scene) == []
+    assert problems(scene) == ()
+    assert boot_on_h1(scene) is ServerState.BUILD, "with the VFs that it has"
+    with pytest.raises(StateConflict, match="nobody has said"):
+        unset_vf_count(scene.svc, ADMIN, "h1", "eth5")
+    with pytest.raises(NotFound):
+        unset_vf_count(scene.svc, ADMIN, "h1", "eth6")

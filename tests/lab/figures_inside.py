@@ -15,6 +15,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
 from trunkline.host.linux.kernel import LinuxKernel
+from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.host.privileged.interfaces import PrivilegedWrites
@@ -68,7 +69,8 @@ def _start_helper() -> None:
         permissions = Permissions(
             specs=specs,
             bridges=(),
-            functions=LinuxKernel(writes).functions,
+            kernel=LinuxKernel(writes),
+            additions=Additions(SOCKET.with_suffix(".json")),
             sysfs_root=Path("/sys"),
         )
         never, _ = os.pipe()

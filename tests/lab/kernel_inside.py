@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from trunkline.agent.journal import JournalFile
+from trunkline.bootstrap.real_kernel import JournalMemory
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
@@ -55,7 +59,9 @@ def probe() -> list[dict[str, Any]]:
     kernel = LinuxKernel(DirectWrites(), capabilities=capabilities)
     functions = kernel.functions()
     free = [address for address, each in functions.items() if each.pf_address]
-    probe_host(kernel, capabilities, list(functions.values()), free=free)
+    with TemporaryDirectory() as kept:
+        memory = JournalMemory(JournalFile(Path(kept) / "journal.json"))
+        probe_host(kernel, capabilities, list(functions.values()), memory=memory, free=free)
     told: list[dict[str, Any]] = json.to_builtins(list(kernel.functions().values()))
     return told
 

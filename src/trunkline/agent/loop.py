@@ -36,7 +36,6 @@ from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
 from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, Kernel, Storage
-from trunkline.reconcile.observed import Journal
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftPolicy
 from trunkline.reconcile.steps import DefineDomain
@@ -252,12 +251,9 @@ class Agent:
     def _note_boot(self, around: Surroundings) -> None:
         """Drop what the journal says of VFs that a reboot has made anew."""
         journal = self._journal.current
-        if journal.boot_id == around.boot_id:
-            return
-        if journal.boot_id:
-            journal = Journal(generation=journal.generation, epochs=journal.epochs)
+        if journal.boot_id not in ("", around.boot_id):
             self._standing.forget_settled()
-        self._journal.save(replace(journal, boot_id=around.boot_id))
+        self._journal.save(journal.of_boot(around.boot_id))
 
     def _pfs_told_of(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
         """Return the PFs in use that the machine told of."""

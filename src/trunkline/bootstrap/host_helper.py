@@ -19,6 +19,7 @@ from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_confi
 from trunkline.cli.context import Failed, Teaching
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.host.linux.kernel import SYSFS, LinuxKernel
+from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.client import DEFAULT_SOCKET
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.host.privileged.permissions import Permissions
@@ -68,19 +69,23 @@ def host_helper(config_file: Path, socket_path: Path, group: str) -> None:
     _require_owned_by_root(config_file)
     group_id = _group_id(group)
     callers = Callers(users={0}, groups={group_id})
-    helper = _helper(load_compute_config(config_file), callers)
+    # systemd makes a directory for it, since it lets it write nowhere else.
+    state = Path(os.environ.get("RUNTIME_DIRECTORY", socket_path.parent))
+    additions = Additions(state / "host-helper-additions.json")
+    helper = _helper(load_compute_config(config_file), callers, additions)
     with _listener(socket_path, group_id) as listener, _ended() as stop:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         helper.serve(listener, stop=stop)
 
 
-def _helper(config: ComputeConfig, callers: Callers) -> Helper:
+def _helper(config: ComputeConfig, callers: Callers, additions: Additions) -> Helper:
     writes = DirectWrites()
     permissions = Permissions(
         specs=config.device_specs,
         bridges=config.bridges.values(),
-        functions=LinuxKernel(writes).functions,
+        kernel=LinuxKernel(writes),
+        additions=additions,
         sysfs_root=SYSFS,
     )
     return Helper(writes, permissions, callers)

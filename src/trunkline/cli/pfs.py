@@ -22,12 +22,20 @@ def pf() -> None:
 @pf.command("set-vfs")
 @click.argument("host")
 @click.argument("pf_name", metavar="PF")
-@click.argument("count", type=click.IntRange(min=0))
+@click.argument("count", type=click.IntRange(min=0), required=False)
 @click.option("--apply", is_flag=True, help="Do it. Without this, only say what it would take.")
+@click.option("--cancel", is_flag=True, help="Instead of COUNT: take back what was said before.")
 @takes_json
 @takes_api
 def set_vfs(
-    api: TrunklineApi, *, host: str, pf_name: str, count: int, apply: bool, as_json: bool
+    api: TrunklineApi,
+    *,
+    host: str,
+    pf_name: str,
+    count: int | None,
+    apply: bool,
+    cancel: bool,
+    as_json: bool,
 ) -> None:
     r"""Say what it takes to give PF of HOST another COUNT of VFs; with --apply, have it done.
 
@@ -35,12 +43,20 @@ def set_vfs(
     and new ones are made. So nothing is done while anybody has a VF of the PF, or the PF; the plan
     tells who. Until the host reports the new VFs, nothing of the PF is given to anybody.
 
-    The count stays the host's to keep, over reboots, whatever its device specs say.
+    The count stays the host's to keep, over reboots, whatever its device specs say; until --cancel
+    leaves it to these again. That changes no VFs: the PF is in service with those that it has.
 
     \b
     trunkline pf set-vfs h1 eth2 8
     trunkline pf set-vfs h1 0000:05:00.0 8 --apply
+    trunkline pf set-vfs h1 eth2 --cancel
     """
+    if cancel == (count is not None) or (cancel and apply):
+        raise click.UsageError("say either COUNT, with --apply or without, or --cancel")
+    if count is None:
+        api.unset_vf_count(host, pf_name)
+        click.echo(f"The VF count of {pf_name} is left to {host} again.", err=as_json)
+        return
     plan = api.set_vf_count(host, pf_name, count, apply=apply)
     if as_json:
         print_json(plan)

@@ -74,6 +74,11 @@ class TrunklineApi:
         body = {"count": count, "apply": apply}
         return self._session.call("POST", path, VfCountPlan, body=body)
 
+    def unset_vf_count(self, host: str, pf: str) -> None:
+        """Leave the VF count of a PF to the host."""
+        path = f"{PREFIX}/hosts/{_segment(host)}/pfs/{_segment(pf)}/vfs"
+        self._session.send("DELETE", path)
+
     def rekey_pf(self, host: str, address: str, to: str) -> None:
         """Say where a PF is now that is in doubt."""
         path = f"{PREFIX}/hosts/{_segment(host)}/pfs/{_segment(address)}/rekey"

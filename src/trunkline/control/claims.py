@@ -58,6 +58,9 @@ def claim(
                 f"it is a {record.kind.value.upper()}, a port of type {port.vnic_type.value} "
                 f"needs a {kind.value.upper()}",
             )
+        out = tx.devices.get(record.ref.kin_id).problem
+        if out:
+            raise DeviceTaken(f"{address} on {host_name}", f"its PF is out of service: {out}")
         segment = svc.networking.segment_for(network, record.device, network.segments)
         if isinstance(segment, str):
             raise DeviceTaken(f"{address} on {host_name}", segment)

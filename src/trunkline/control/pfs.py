@@ -55,8 +55,13 @@ class InTheWay:
 
     address: PciAddress
     state: str
-    server_id: str | None
+    server_id: str | None  # None: a port without a server has it.
     server_name: str | None
+
+    def __str__(self) -> str:
+        if self.server_id is None:
+            return f"a port without a server ({self.address})"
+        return self.server_name or self.server_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,17 +108,13 @@ def set_vf_count(
         if not apply:
             return plan
         if plan.in_the_way or not tx.devices.want_vfs(pf.id, wanted):
-            servers = sorted({each.server_name or str(each.server_id) for each in plan.in_the_way})
+            owners = sorted({str(each) for each in plan.in_the_way})
             raise StateConflict(
                 "PF", f"{plan.address} on {host_name}",
-                f"devices of it are in use by {', '.join(servers) or 'somebody'};"
-                " move or delete these servers first",
+                f"devices of it are in use by {', '.join(owners) or 'somebody'};"
+                " move or delete these first",
             )  # fmt: skip
-        records = tx.devices.of_host(host.id)
-        tx.pools.put(host.id, records)
-        tx.hosts.raise_generation(host.id)
-        svc.fleet.reload_after(tx, host.id)
-        tx.on_commit(lambda: svc.wake_host(host.name))
+        _note_change(tx, svc, host)
         audit.record(
             tx, actor_of(caller), svc.clock.now(), "pf.set_vfs",
             f"pf {plan.address} on {host.name}", host=host.name, device_id=pf.id,
@@ -122,6 +123,40 @@ def set_vf_count(
         return replace(plan, applied=True)
 
     return svc.store.write(change)
+
+
+def unset_vf_count(svc: Services, caller: Caller, host_name: str, pf_name: str) -> None:
+    """Leave the VF count of a PF, by its address or netdev, to the host: as it is, or its specs'.
+
+    Raises:
+        NotFound: No PF of the host is on record there.
+        StateConflict: No operator has said how many VFs it is to have.
+    """
+    require_admin(caller, "changing VF counts")
+
+    def change(tx: Transaction) -> None:
+        host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
+        pf = _find_pf(tx, host, pf_name)
+        if pf.vf_count_wanted is None:
+            problem = "nobody has said how many VFs it is to have"
+            raise StateConflict("PF", f"{pf.device.function.address} on {host_name}", problem)
+        tx.devices.unwant_vfs(pf.id)
+        _note_change(tx, svc, host)
+        audit.record(
+            tx, actor_of(caller), svc.clock.now(), "pf.unset_vfs",
+            f"pf {pf.device.function.address} on {host.name}", host=host.name, device_id=pf.id,
+            details={"was": pf.vf_count_wanted, "count": pf.device.function.vf_count},
+        )  # fmt: skip
+
+    svc.store.write(change)
+
+
+def _note_change(tx: Transaction, svc: Services, host: Host) -> None:
+    """What is wanted of a PF decides whether it is in service, and the host is to know it."""
+    tx.pools.put(host.id, tx.devices.of_host(host.id))
+    tx.hosts.raise_generation(host.id)
+    svc.fleet.reload_after(tx, host.id)
+    tx.on_commit(lambda: svc.wake_host(host.name))
 
 
 def _plan(tx: Transaction, host: Host, pf: DeviceRecord, wanted: int) -> VfCountPlan:

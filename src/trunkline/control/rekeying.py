@@ -14,7 +14,7 @@ from trunkline.control.audit import Actor
 from trunkline.control.services import Services
 from trunkline.domain.device import DeviceKind, OfferedDevice
 from trunkline.domain.host import Host
-from trunkline.domain.ids import DeviceId
+from trunkline.domain.ids import DeviceId, PhysicalNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.pf_matching import KnownPf, PfMatches, SeenPf, match_pfs
@@ -41,7 +41,12 @@ def rekey(
     """
     records = tx.devices.of_host(host.id)
     owned = {allocation.device_id for allocation in tx.allocations.of_host(host.id)}
-    matches = match_pfs(_known(records, owned), _seen(offered))
+    others_held = {
+        record.device.function.address
+        for record in records
+        if record.kind is DeviceKind.PLAIN and record.id in owned
+    }
+    matches = match_pfs(_known(records, owned), _seen(offered), others_held=others_held)
     places = _places(records, offered, matches, owned)
     moved = {
         record.id: place
@@ -56,6 +61,7 @@ def rekey(
         tx.devices.move(moved, epoch=host.generation)
         tx.allocations.set_epochs(moved, host.generation)
     fenced = _fence(tx, svc, actor, host, records, matches)
+    _forget_said(tx, svc, actor, host, records, matches)
     for old, new in sorted(matches.moves.items()):
         _tell_of_move(tx, svc, actor, host, _kin_at(old, records), owned, new)
     known = {
@@ -84,6 +90,11 @@ def _known(records: Sequence[DeviceRecord], owned: Collection[DeviceId]) -> list
                 ),
                 is_held=any(each.id in owned for each in kin),
                 addresses=frozenset(each.device.function.address for each in kin),
+                held_on={
+                    each.device.function.vf_index: each.device.physical_network
+                    for each in kin
+                    if each.id in owned
+                },
                 said=pf.said_at,
             )
         )
@@ -92,10 +103,14 @@ def _known(records: Sequence[DeviceRecord], owned: Collection[DeviceId]) -> list
 
 def _seen(offered: Sequence[OfferedDevice]) -> list[SeenPf]:
     vfs: dict[PciAddress, dict[int, PciAddress]] = {}
+    cables: dict[PciAddress, dict[int | None, PhysicalNetwork | None]] = {}
     for device in offered:
         function = device.function
+        if function.kind is DeviceKind.PF and device.on_offer:
+            cables.setdefault(function.address, {})[None] = device.physical_network
         if function.pf_address is not None and function.vf_index is not None:
             vfs.setdefault(function.pf_address, {})[function.vf_index] = function.address
+            cables.setdefault(function.pf_address, {})[function.vf_index] = device.physical_network
     return [
         SeenPf(
             address=pf.address,
@@ -103,6 +118,7 @@ def _seen(offered: Sequence[OfferedDevice]) -> list[SeenPf]:
             vf_count=pf.vf_count,
             vf_indexes=frozenset(vfs.get(pf.address, ())),
             addresses=frozenset({pf.address, *vfs.get(pf.address, {}).values()}),
+            cabled_to=cables.get(pf.address, {}),
         )
         for pf in (device.function for device in offered)
         if pf.kind is DeviceKind.PF
@@ -128,12 +144,20 @@ def _places(
         device.function.address: device.function.pf_address or device.function.address
         for device in offered
     }
+    replaced = {  # Where there is a PF or VF now, there is no plain function any more.
+        device.function.address
+        for device in offered
+        if device.function.kind is not DeviceKind.PLAIN
+    }
     places: dict[DeviceId, PciAddress] = {}
     for record in records:
         function = record.device.function
         pf_address = function.pf_address or function.address
         now_at = matches.now_at.get(pf_address)
-        if record.kind is DeviceKind.PLAIN or now_at == pf_address:
+        if record.kind is DeviceKind.PLAIN:
+            if record.id in owned or function.address not in replaced:
+                places[record.id] = function.address
+        elif now_at == pf_address:
             places[record.id] = function.address
         elif now_at is None:
             is_held = any(each.id in owned for each in _kin_at(pf_address, records))
@@ -196,6 +220,28 @@ def _fence(
             details={"problem": fence} if fence else {},
         )  # fmt: skip
     return has_changed
+
+
+def _forget_said(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    host: Host,
+    records: Sequence[DeviceRecord],
+    matches: PfMatches,
+) -> None:
+    """What an operator says of a PF is of this inventory: of a later one it may not be true."""
+    for pf in records:
+        if pf.said_at is None:
+            continue
+        tx.devices.say_where(pf.id, None)
+        address = pf.device.function.address
+        problem = matches.refused.get(address)
+        if problem:
+            audit.record(
+                tx, actor, svc.clock.now(), "pf.rekey_refused", f"pf {address} on {host.name}",
+                host=host.name, device_id=pf.id, details={"problem": problem},
+            )  # fmt: skip
 
 
 def _tell_of_move(

@@ -9,11 +9,15 @@ is given to nobody, and what sits in its place is not taken in.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
+
+# By VF index, None being the PF itself; None: no tag says it.
+Cabling = Mapping[int | None, PhysicalNetwork | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +30,8 @@ class KnownPf:
     held_vfs: frozenset[int]  # Indexes of those with owners.
     is_held: bool  # It or a VF of it has an owner.
     addresses: frozenset[PciAddress]  # Its own and its VFs'.
-    # Where it is now, says an operator: taken for true if a PF with these VFs is there.
-    said: PciAddress | None = None
+    held_on: Cabling = field(default_factory=dict)  # Of what of it has an owner.
+    said: PciAddress | None = None  # Where it is now, says an operator.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,7 @@ class SeenPf:
     vf_count: int
     vf_indexes: frozenset[int]  # Of those that are told of.
     addresses: frozenset[PciAddress]
+    cabled_to: Cabling = field(default_factory=dict)  # Of it and its VFs, as they are told of.
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class PfMatches:
     now_at: Mapping[PciAddress, PciAddress]  # By the address on record; only those that were found.
     fences: Mapping[PciAddress, str] = field(default_factory=dict)  # On record: what is in doubt.
     shut_out: frozenset[PciAddress] = frozenset()  # Seen, and not to be taken in.
+    # On record: why it can't be where an operator says that it is.
+    refused: Mapping[PciAddress, str] = field(default_factory=dict)
 
     @property
     def moves(self) -> dict[PciAddress, PciAddress]:
@@ -55,17 +62,30 @@ class PfMatches:
         return {old: new for old, new in self.now_at.items() if old != new}
 
 
-def match_pfs(known: Iterable[KnownPf], seen: Iterable[SeenPf]) -> PfMatches:
-    """Match one host's PFs on record with those that are there."""
+def match_pfs(
+    known: Iterable[KnownPf],
+    seen: Iterable[SeenPf],
+    *,
+    others_held: Collection[PciAddress] = (),
+) -> PfMatches:
+    """Match one host's PFs on record with those that are there.
+
+    Args:
+        known: PFs on record.
+        seen: PFs that are there.
+        others_held: Where devices with owners are on record that are neither PFs nor VFs.
+    """
     olds = {pf.address: pf for pf in known}
     news = {pf.address: pf for pf in seen}
-    said = Counter(old.said for old in olds.values())
+    refused = {
+        old.address: problem
+        for old in olds.values()
+        if old.said is not None and (problem := _why_not_there(old, old.said, olds, news))
+    }
     found = {
         old.address: old.said
         for old in olds.values()
-        if old.said in news
-        and said[old.said] == 1  # Two can't be in one place: that is as good as nothing said.
-        and old.held_vfs <= news[old.said].vf_indexes
+        if old.said is not None and old.address not in refused
     }
     taken = set(found.values())
     for address, old in olds.items():
@@ -76,7 +96,41 @@ def match_pfs(known: Iterable[KnownPf], seen: Iterable[SeenPf]) -> PfMatches:
             found[address] = address
     doubts: dict[PciAddress, str] = {}
     _find_moved(olds, news, found, doubts)
-    return _without_collisions(olds, news, found, doubts)
+    matches = _without_collisions(olds, news, found, doubts, frozenset(others_held))
+    given_up = {
+        old.address: f"what is on record at {old.said} has an owner"
+        for old in olds.values()
+        if old.said is not None
+        and old.address not in refused
+        and matches.now_at.get(old.address) != old.said
+    }
+    return replace(matches, refused=refused | given_up)
+
+
+def _why_not_there(
+    old: KnownPf,
+    said: PciAddress,
+    olds: Mapping[PciAddress, KnownPf],
+    news: Mapping[PciAddress, SeenPf],
+) -> str:
+    """Say why a PF can't be where an operator says that it is; empty: it can.
+
+    Its identity may be another, as of a card that replaces a broken one, and on record already.
+    """
+    new = news.get(said)
+    if new is None:
+        return f"there is no PF at {said} that is told of"
+    if any(other.said == said for other in olds.values() if other is not old):
+        return f"two are said to be at {said}"
+    if not old.identity.agrees(new.identity):
+        for other in olds.values():
+            if other is old or other.said is not None or not other.is_held:
+                continue
+            is_there = other.address == said and other.identity.agrees(new.identity)
+            if is_there or _may_be(other, new):
+                return f"what is at {said} is the PF on record at {other.address}, which is in use"
+    problem = _other_layout(old, new) if old.is_held else ""
+    return f"{said} is there {problem}" if problem else ""
 
 
 def _find_moved(
@@ -118,16 +172,19 @@ def _without_collisions(
     news: Mapping[PciAddress, SeenPf],
     found: dict[PciAddress, PciAddress],
     doubts: dict[PciAddress, str],
+    others_held: frozenset[PciAddress],
 ) -> PfMatches:
     """Give up moves to where something held stays on record, until none is left."""
     while True:
         stay = [pf for pf in olds.values() if pf.is_held and pf.address not in found]
-        kept = frozenset[PciAddress]().union(*(pf.addresses for pf in stay))
+        kept = others_held.union(*(pf.addresses for pf in stay))
         blocked = {pf.address for pf in news.values() if pf.addresses & kept}
         given_up = [old for old, new in found.items() if new in blocked]
         for old in given_up:
             if olds[old].is_held:
-                doubts[old] = f"it is at {found[old]} now, where another PF in doubt is on record"
+                doubts[old] = (
+                    f"it is at {found[old]} now, where something else with an owner is on record"
+                )
             del found[old]
         if not given_up:
             break
@@ -148,10 +205,17 @@ def _without_collisions(
 
 
 def _other_layout(old: KnownPf, new: SeenPf) -> str:
+    """Say in what its VFs, or their cables, are not as its owners have them; empty: in nothing."""
     if old.vf_count is not None and new.vf_count != old.vf_count:
         return f"with {new.vf_count} VFs and not {old.vf_count}"
     lacking = sorted(old.held_vfs - new.vf_indexes)
-    return f"and its VF {lacking[0]} is not on offer there" if lacking else ""
+    if lacking:
+        return f"and its VF {lacking[0]} is not on offer there"
+    for index, network in old.held_on.items():
+        there = new.cabled_to.get(index, network)
+        if there != network:
+            return f"on physical network {there or 'none'} and not {network or 'none'}"
+    return ""
 
 
 def _places(pfs: Sequence[SeenPf]) -> str:

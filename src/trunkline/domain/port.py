@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,8 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import NetworkId, PortId, ProjectId, QosPolicyId, SubnetId
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import Alternative
+
+_LOGICAL_NAME: Final = re.compile(r"tl[0-9a-f]{12}", re.ASCII)
 
 
 class VnicType(enum.Enum):
@@ -109,3 +112,8 @@ def logical_device_name(port_id: PortId) -> str:
     port from its creation, so the network side can tell it before any host is chosen.
     """
     return "tl" + port_id.replace("-", "")[:12]
+
+
+def is_logical_device_name(ifname: str) -> bool:
+    """Whether a netdev has a name such as `logical_device_name` makes."""
+    return _LOGICAL_NAME.fullmatch(ifname) is not None

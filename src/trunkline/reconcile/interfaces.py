@@ -158,7 +158,7 @@ class HostNews:
     # PFs of which something was told: an event of their own netdev, or of a VF's; driver, carrier.
     pfs: frozenset[PciAddress] = frozenset()
     domains: bool = False  # A libvirt domain or a guest's files came, went, or changed.
-    bridges: bool = False  # A port of a bridge came, went, or carries other VLANs.
+    bridges: bool = False  # A bridge or a port of one came, went, or treats VLANs otherwise.
     everything: bool = False  # Events were lost, or PCI functions came or went: read all again.
 
     @property

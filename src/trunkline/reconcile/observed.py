@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
@@ -106,6 +106,15 @@ class Journal:
     # What we added, and others did not: it goes once no server needs it.
     uplink_vlans: frozenset[UplinkVlan] = frozenset()
     pf_addresses: frozenset[PfAddress] = frozenset()
+    # VFs that drivers are being tried on, as they were before. With a process that ended in the
+    # middle they stay here, and are put back at the next start.
+    tried: Mapping[PciAddress, OriginalState] = field(default_factory=dict)
+
+    def of_boot(self, boot_id: str) -> Journal:
+        """Return what of it is true of a boot: a reboot has made all VFs anew."""
+        if self.boot_id in ("", boot_id):
+            return replace(self, boot_id=boot_id)
+        return Journal(boot_id=boot_id, generation=self.generation, epochs=self.epochs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,7 @@ def plan_leftovers(view: View) -> tuple[Step, ...]:
     if needed is None:
         return ()
     steps: list[Step] = []
-    for addition in sorted(added - needed, key=str):
+    for addition in sorted(added - needed - _kept_for(view, added), key=str):
         if _is_there(view, addition):
             write, check = _change(view, addition, present=False)
             steps += [write, check]
@@ -208,6 +208,27 @@ def _needed(view: View) -> set[Addition] | None:
             if view.may_have_guest(server.id):
                 return None
     return needed
+
+
+def _kept_for(view: View, added: set[Addition]) -> set[Addition]:
+    """Return what servers would need, were the uplink in its bridge and the PF as it was.
+
+    When it comes back, what it lacks has been taken from it by somebody: that is drift.
+    """
+    vlans, macs = set(), set()
+    for server in view.servers:
+        if server.power is PowerState.RUNNING or view.may_have_guest(server.id):
+            vlans |= {(nic.bridge, nic.vlan_id) for nic in normal_nics(server)}
+            macs |= {nic.mac for nic in normal_nics(server)}
+    return {
+        each
+        for each in added
+        if (
+            each.mac in macs and not _is_there(view, each)
+            if isinstance(each, PfAddress)
+            else (each.bridge, each.vlan_id) in vlans
+        )
+    }
 
 
 def _change(

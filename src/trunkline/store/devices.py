@@ -253,10 +253,11 @@ class Devices:
         """Store why it can't be told which PF this is; empty: it can."""
         self._connection.execute(update(devices).where(devices.c.id == pf_id).values(fence=fence))
 
-    def say_where(self, pf_id: DeviceId, address: PciAddress) -> None:
-        """Store where an operator says that a PF is now, until it is found."""
+    def say_where(self, pf_id: DeviceId, address: PciAddress | None) -> None:
+        """Store where an operator says that a PF is now; None: nothing is said any more."""
+        said_at = None if address is None else str(address)
         self._connection.execute(
-            update(devices).where(devices.c.id == pf_id).values(said_at=str(address))
+            update(devices).where(devices.c.id == pf_id).values(said_at=said_at)
         )
 
     def want_vfs(self, pf_id: DeviceId, count: int) -> bool:
@@ -267,6 +268,12 @@ class Devices:
             .values(vf_count_wanted=count)
         )
         return changed.rowcount == 1
+
+    def unwant_vfs(self, pf_id: DeviceId) -> None:
+        """Forget how many VFs a PF is to have."""
+        self._connection.execute(
+            update(devices).where(devices.c.id == pf_id).values(vf_count_wanted=None)
+        )
 
     def with_vfs_wanted(self, host_id: HostId) -> list[DeviceRecord]:
         """Return the PFs of a host of which an operator has said how many VFs they are to have."""

@@ -7,169 +7,45 @@ import errno
 import json
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.sysfs_trees import Tree
-from trunkline.domain.device_spec_parsing import parse_device_specs
-from trunkline.domain.ether import MacAddress
-from trunkline.domain.pci import PciAddress
+from tests.unit.host.helper_scene import (
+    MAC,
+    ONLY_ME,
+    OTHER_PF,
+    OTHER_VF,
+    PF,
+    TAP,
+    VF0,
+    VF1,
+    Recorder,
+    address,
+    framed,
+    make_tree,
+    permissions,
+    raw,
+    refused,
+    running,
+)
 from trunkline.domain.vf import LinkState, VfChange
-from trunkline.host.linux.inventory import Inventory, NetdevFacts
 from trunkline.host.linux.sysfs import BadContent
-from trunkline.host.privileged import requests
+from trunkline.host.privileged import requests, server
 from trunkline.host.privileged.client import HelperClient
-from trunkline.host.privileged.permissions import NotAllowed, Permissions
+from trunkline.host.privileged.permissions import NotAllowed
 from trunkline.host.privileged.requests import BadMessage, parse_answer, parse_request
 from trunkline.host.privileged.server import Callers, Helper
 from trunkline.reconcile.interfaces import HostRefused
 
-PF, VF0, VF1 = "0000:05:00.0", "0000:05:10.0", "0000:05:10.2"
-OTHER_PF, OTHER_VF = "0000:06:00.0", "0000:06:10.0"
-MAC = MacAddress.parse("02:00:00:00:00:0a")
-ONLY_ME = Callers(users={os.getuid()})
-
-
-def address(text: str) -> PciAddress:
-    return PciAddress.parse(text)
-
-
-@dataclass
-class Recorder:
-    """Does nothing, and remembers what it was to do."""
-
-    done: list[tuple[Any, ...]] = field(default_factory=list)
-    refusal: Exception | None = None
-
-    def _note(self, *what: object) -> None:
-        if self.refusal is not None:
-            raise self.refusal
-        self.done.append(what)
-
-    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
-        self._note("set_vf", str(pf), vf_index, str(change))
-
-    def set_vf_count(self, pf: PciAddress, count: int) -> None:
-        self._note("set_vf_count", str(pf), count)
-
-    def rename_netdev(self, old: str, new: str) -> None:
-        self._note("rename_netdev", old, new)
-
-    def read_vpd(self, address: PciAddress) -> bytes:
-        self._note("read_vpd", str(address))
-        return bytes(range(256)) * 128
-
-    def set_bridge_vlan(
-        self, ifname: str, vlan_id: int, *, untagged: bool = False, member: bool = True
-    ) -> None:
-        self._note("set_bridge_vlan", ifname, vlan_id, untagged, member)
-
-    def set_fdb_entry(
-        self, ifname: str, mac: MacAddress, *, vlan_id: int | None = None, present: bool = True
-    ) -> None:
-        self._note("set_fdb_entry", ifname, str(mac), vlan_id, present)
-
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    """Two cards; the VFs of the first are on offer, but for VF 1 of it.
-
-    ::
-
-        0000:05:00.0 eth2 ── 0000:05:10.0 eth2v0, 0000:05:10.2 eth2v1
-        0000:06:00.0 eth3 ── 0000:06:10.0 eth3v0
-        br-phy1 ── vnet0        br0 ── vnet1
-    """
-    tree = Tree(tmp_path / "sys")
-    for pf, ifname, vfs in ((PF, "eth2", (VF0, VF1)), (OTHER_PF, "eth3", (OTHER_VF,))):
-        tree.add(pf, product="0x10c9", driver="igb", netdevs={ifname: {"ifindex": "1"}})
-        tree.make_pf(pf)
-        for index, vf in enumerate(vfs):
-            tree.add(vf, driver="igbvf", netdevs={f"{ifname}v{index}": {"ifindex": "2"}})
-            tree.make_vf(vf, of=pf, index=index)
-    for port, bridge in (("vnet0", "br-phy1"), ("vnet1", "br0")):
-        (tree.root / f"class/net/{port}").mkdir(parents=True)
-        (tree.root / f"class/net/{port}/master").symlink_to(f"../{bridge}")
-    return tree
-
-
-SPECS: tuple[dict[str, object], ...] = (
-    {"address": VF1, "exclude": True},
-    {"address": PF, "offer": "vfs", "physical_network": "phy1"},
-)
-
-
-def permissions(
-    tree: Tree,
-    *,
-    monotonic: Callable[[], float] = lambda: 0.0,
-    device_specs: tuple[dict[str, object], ...] = SPECS,
-) -> Permissions:
-    specs = parse_device_specs(list(device_specs), path="device_spec")
-    reading = Inventory(tree.root, netdev_facts=lambda *_: NetdevFacts(), serial=lambda _: None)
-    return Permissions(
-        specs=specs,
-        bridges=["br-phy1"],
-        functions=reading.read,
-        sysfs_root=tree.root,
-        monotonic=monotonic,
-    )
-
-
-@contextmanager
-def running(tree: Tree, *, callers: Callers = ONLY_ME) -> Iterator[tuple[Path, Recorder]]:
-    """A helper that listens; where, and what it did."""
-    recorder = Recorder()
-    path = tree.root.parent / "helper.sock"
-    path.unlink(missing_ok=True)
-    reader, writer = os.pipe()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(path))
-        listener.listen(4)
-        listener.setblocking(False)
-        helper = Helper(recorder, permissions(tree), callers)
-        thread = threading.Thread(target=helper.serve, args=(listener,), kwargs={"stop": reader})
-        thread.start()
-        try:
-            yield path, recorder
-        finally:
-            os.write(writer, b"!")
-            thread.join()
-            os.close(reader)
-            os.close(writer)
-
-
-def refused(act: Callable[[], object]) -> HostRefused:
-    with pytest.raises(HostRefused) as caught:
-        act()
-    return caught.value
-
-
-def raw(path: Path, data: bytes) -> bytes:
-    """Send bytes as they are; return all that comes back."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
-        channel.settimeout(30)
-        channel.connect(str(path))
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            channel.sendall(data)
-            channel.shutdown(socket.SHUT_WR)
-        answer = b""
-        with contextlib.suppress(ConnectionResetError):
-            while piece := channel.recv(65536):
-                answer += piece
-        return answer
-
-
-def framed(text: bytes) -> bytes:
-    return len(text).to_bytes(4, "big") + text
+    return make_tree(tmp_path)
 
 
 def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -> None:
@@ -183,14 +59,16 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         client.set_vf_count(address(PF), 0)
         client.rename_netdev("eth2v0", "tl0123456789ab")
         assert client.read_vpd(address(PF)) == bytes(range(256)) * 128
-        client.set_bridge_vlan("vnet0", 100, untagged=True)
+        client.set_bridge_vlan(TAP, 100, untagged=True)
+        client.set_fdb_entry("eth2", MAC, vlan_id=100)
         client.set_fdb_entry("eth2", MAC, vlan_id=100, present=False)
     assert recorder.done == [
         ("set_vf", PF, 0, str(change)),
         ("set_vf_count", PF, 0),
         ("rename_netdev", "eth2v0", "tl0123456789ab"),
         ("read_vpd", PF),
-        ("set_bridge_vlan", "vnet0", 100, True, True),
+        ("set_bridge_vlan", TAP, 100, True, True),
+        ("set_fdb_entry", "eth2", str(MAC), 100, True),
         ("set_fdb_entry", "eth2", str(MAC), 100, False),
     ]
 
@@ -220,7 +98,13 @@ def test_a_refusal_of_the_kernel_comes_back_as_it_was(tree: Tree) -> None:
         lambda client: client.rename_netdev("lo", "tl0"),
         lambda client: client.read_vpd(address(OTHER_PF)),
         lambda client: client.set_bridge_vlan("vnet1", 100),
-        lambda client: client.set_bridge_vlan("eth2", 100),
+        lambda client: client.set_bridge_vlan("br-phy1", 100),
+        lambda client: client.set_bridge_vlan("vnet0", 100),
+        lambda client: client.set_bridge_vlan("eth2", 100, untagged=True),
+        lambda client: client.set_bridge_vlan("eth2", 1),
+        lambda client: client.set_bridge_vlan("eth2", 1, member=False),
+        lambda client: client.set_bridge_vlan("eth2", 7, member=False),
+        lambda client: client.set_fdb_entry("eth2", MAC, present=False),
         lambda client: client.set_fdb_entry("eth3", MAC),
         lambda client: client.set_fdb_entry("vnet0", MAC),
     ],
@@ -232,6 +116,20 @@ def test_what_is_not_on_offer_is_not_touched(
         refusal = refused(lambda: ask(HelperClient(path)))
     assert (refusal.errno_name, refusal.transient) == ("EPERM", False)
     assert recorder.done == []
+
+
+def test_a_caller_of_more_groups_than_can_be_told_does_not_end_the_helper(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(_: socket.socket) -> list[int]:
+        raise OSError(errno.ERANGE, os.strerror(errno.ERANGE))
+
+    with running(tree) as (path, recorder):
+        with monkeypatch.context() as patched:
+            patched.setattr(server, "peer_groups", too_many)
+            assert raw(path, framed(json.dumps(GOOD).encode())) == b""
+        HelperClient(path).set_vf(address(PF), 0, VfChange(trust=True))
+    assert len(recorder.done) == 1
 
 
 def test_the_netdev_of_a_pf_that_is_on_offer_itself_is_not_renamed(tree: Tree) -> None:

@@ -29,7 +29,7 @@ from trunkline.placement.asks.request import (
 from trunkline.placement.reasons.explanation import NEAREST
 from trunkline.wire.v1 import ExplainAnswer, HostMisfit, NicFit, NicMisfit
 
-NEAREST_MAX: Final = 200  # Each costs some 0.5 ms; all hosts that refuse come in pages.
+NEAREST_MAX: Final = 200  # Each costs up to 0.3 ms; all hosts that refuse come in pages.
 PAGE_MAX: Final = 200
 
 

@@ -60,6 +60,13 @@ def set_vfs(svc: Services, request: Request) -> Response:
     )
 
 
+def unset_vfs(svc: Services, request: Request) -> Response:
+    """Leave the VF count of a PF (by address or netdev) to the host."""
+    name, pf = request.params["name"], request.params["address"]
+    pfs.unset_vf_count(svc, request.caller, name, pf)
+    return Response(status=204)
+
+
 def _address(name: str, text: str) -> PciAddress:
     try:
         return PciAddress.parse(text)

@@ -29,6 +29,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     patch(f"{PREFIX}/hosts/{{name}}", hosts.change, Auth.ADMIN),
     post(f"{PREFIX}/hosts/{{name}}/pfs/{{address}}/rekey", pfs.rekey, Auth.ADMIN),
     post(f"{PREFIX}/hosts/{{name}}/pfs/{{address}}/vfs", pfs.set_vfs, Auth.ADMIN),
+    delete(f"{PREFIX}/hosts/{{name}}/pfs/{{address}}/vfs", pfs.unset_vfs, Auth.ADMIN),
     get(f"{PREFIX}/enrolment-tokens", enrolment.list_, Auth.ADMIN),
     post(f"{PREFIX}/enrolment-tokens", enrolment.create, Auth.ADMIN),
     delete(f"{PREFIX}/enrolment-tokens/{{id}}", enrolment.revoke, Auth.ADMIN),

@@ -1,8 +1,9 @@
 """Trying out what a PF's driver can set for its VFs, on a VF that nobody has.
 
-Each setting is written, read back and put back. A refusal that says "can't" or "not so" means that
-it can't; one that may pass (the VF is in reset) means that it is tried again another time. Drivers
-refuse rates that they could set while the link is down: such a PF waits.
+Each setting is written, read back and put back; what it was is remembered before. A refusal that
+says "can't" or "not so" means that it can't; one that may pass (the VF is in reset) means that it
+is tried again another time. Drivers refuse rates that they could set while the link is down: such a
+PF waits.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.inventory import PfDriver
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import Journal
+from trunkline.reconcile.observed import Journal, OriginalState
 
 _log = structlog.get_logger(__name__)
 
@@ -151,11 +152,24 @@ class ProbedKernel(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """Remembers, over the end of the process, which VFs are being tried."""
+
+    def begin(self, before: OriginalState) -> None:
+        """Remember what a VF is like, before anything is written to it."""
+        ...
+
+    def end(self, vf: PciAddress) -> None:
+        """Forget a VF that is as it was."""
+        ...
+
+
 def probe_host(
     kernel: ProbedKernel,
     capabilities: Capabilities,
     functions: Collection[PciFunction],
     *,
+    memory: Memory,
     free: Collection[PciAddress],
 ) -> None:
     """Try out every PF whose driver, with its firmware, was not tried yet.
@@ -164,6 +178,7 @@ def probe_host(
         kernel: Whose functions these are.
         capabilities: Gets what is seen.
         functions: As read just now.
+        memory: Keeps what the tried VFs were like. What it raises ends this.
         free: VFs on offer that nobody holds. One whose netdev is up is somebody's all the same,
             and one that has a driver and no netdev here: it is in another network namespace, in a
             guest, or a program's.
@@ -178,7 +193,14 @@ def probe_host(
             assert vf.vf_index is not None, "only VFs are candidates"
             tried = VfOfPf(kernel.raw_vf_settings, kernel.set_vf, pf.address, vf.vf_index)
             try:
-                capabilities.remember(driver, probe(tried))
+                before = OriginalState(address=vf.address, settings=tried.read(), driver=vf.driver)
+                memory.begin(before)
+                try:
+                    able = probe(tried)
+                finally:
+                    if tried.read() == before.settings:
+                        memory.end(vf.address)
+                capabilities.remember(driver, able)
             except (HostRefused, OSError) as problem:
                 _log.warning("driver not tried out", pf=str(pf.address), problem=str(problem))
             else:
@@ -186,12 +208,35 @@ def probe_host(
             break
 
 
+def put_back_all(
+    kernel: ProbedKernel,
+    functions: Mapping[PciAddress, PciFunction],
+    tried: Mapping[PciAddress, OriginalState],
+    *,
+    memory: Memory,
+) -> None:
+    """Bring VFs back that a process was trying drivers on when it ended. One that can't be brought
+    back stays remembered.
+    """
+    for address, original in tried.items():
+        vf = functions.get(address)
+        if vf is not None and vf.pf_address is not None and vf.vf_index is not None:
+            assert original.settings is not None, "what is tried are VFs"
+            of_pf = VfOfPf(kernel.raw_vf_settings, kernel.set_vf, vf.pf_address, vf.vf_index)
+            try:
+                _put_back(of_pf, original.settings)
+            except HostRefused as problem:
+                _log.warning("tried VF not put back", vf=str(address), problem=str(problem))
+                continue
+        memory.end(address)
+
+
 def free_vfs(
     functions: Mapping[PciAddress, PciFunction], offering: Offering, journal: Journal
 ) -> frozenset[PciAddress]:
     """Return the VFs on offer that this host's agent has not changed, or has put back."""
     on_offer = (each.function.address for each in offering(functions) if each.on_offer)
-    held = journal.originals.keys() | journal.unknown
+    held = journal.originals.keys() | journal.unknown | journal.tried.keys()
     return frozenset(
         address
         for address in on_offer

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import netlink, sysfs
-from trunkline.host.linux.bridge_messages import is_about_a_port
+from trunkline.host.linux.bridge_messages import is_about_a_port, parse_bridge
 from trunkline.host.linux.link_messages import RTM_DELLINK, RTM_NEWLINK, parse_link
 from trunkline.host.linux.netlink import Malformed
 from trunkline.host.linux.uevents import Uevent, open_uevents, parse_uevent, receive
@@ -123,7 +123,7 @@ class LinuxWatch:
             for message in netlink.messages(datagram):
                 if message.type not in (RTM_NEWLINK, RTM_DELLINK):
                     continue
-                if is_about_a_port(message.payload):
+                if is_about_a_port(message.payload) or parse_bridge(message.payload) is not None:
                     news |= HostNews(bridges=True)
                 else:
                     parent = parse_link(message.payload).parent

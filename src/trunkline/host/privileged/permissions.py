@@ -1,7 +1,8 @@
 """What the helper lets its callers touch: devices on offer, their PFs, and ports of our bridges.
 
 The device specs are those of the configuration that root owns; which functions they mean is read
-here, from sysfs, and never told by the caller.
+here, from sysfs, and never told by the caller. Of a bridge's uplinks, and of what a card sends to
+its PF, only that is taken away which was added here.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final, assert_never
+from typing import Final, Protocol, assert_never
 
+from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.device_spec import DeviceSpec, Offering
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.port import is_logical_device_name
 from trunkline.host.linux import sysfs
 from trunkline.host.linux.in_use import vf_use
+from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.requests import (
     ReadVpd,
     RenameNetdev,
@@ -35,6 +40,22 @@ class NotAllowed(Exception):
     """The configuration of this host does not allow it."""
 
 
+class KernelReads(Protocol):
+    """What of `Kernel` is read here. All may raise `HostRefused`."""
+
+    def functions(self) -> Mapping[PciAddress, PciFunction]:
+        """See `Kernel.functions`."""
+        ...
+
+    def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
+        """See `Kernel.bridges`."""
+        ...
+
+    def pf_addresses(self, pf: PciAddress) -> frozenset[MacAddress]:
+        """See `Kernel.pf_addresses`."""
+        ...
+
+
 class Permissions:
     """Judges requests by the host's configuration."""
 
@@ -43,7 +64,8 @@ class Permissions:
         *,
         specs: Sequence[DeviceSpec],
         bridges: Collection[str],
-        functions: Callable[[], Mapping[PciAddress, PciFunction]],
+        kernel: KernelReads,
+        additions: Additions,
         sysfs_root: Path,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -52,14 +74,16 @@ class Permissions:
         Args:
             specs: What is on offer.
             bridges: Bridges whose ports may be given VLANs.
-            functions: Reads every PCI function.
+            kernel: Reads what the judgement needs.
+            additions: What was added to bridges and PFs.
             sysfs_root: Where sysfs is mounted.
             monotonic: Seconds that pass.
         """
         self._specs = tuple(specs)
         self._offering = Offering(specs)
         self._bridges = frozenset(bridges)
-        self._functions = functions
+        self._kernel = kernel
+        self._additions = additions
         self._netdevs = f"{sysfs_root}/class/net"
         self._devices = f"{sysfs_root}/{sysfs.DEVICES}"
         self._monotonic = monotonic
@@ -87,21 +111,78 @@ class Permissions:
                 self._require_netdev(old, self._vf_addresses)
             case ReadVpd(address=address):
                 self._require_pf(address)
-            case SetBridgeVlan(ifname=ifname):
-                master = sysfs.find_link_name(f"{self._netdevs}/{ifname}/master")
-                _require(
-                    master in self._bridges, f"{ifname} is no port of a bridge under `bridges`"
-                )
+            case SetBridgeVlan():
+                self._check_port(request)
             case SetFdbEntry(ifname=ifname):
                 self._require_netdev(ifname, self._pfs)
+                self._check_addition(request, is_there=lambda: self._has_address(request))
             case _:
                 assert_never(request)
+
+    def note_done(self, request: Request) -> None:
+        """Forget an addition that `request` has taken away."""
+        if isinstance(request, SetBridgeVlan) and not request.member:
+            self._additions.forget(self._name(request))
+        if isinstance(request, SetFdbEntry) and not request.present:
+            self._additions.forget(self._name(request))
+
+    def _check_port(self, request: SetBridgeVlan) -> None:
+        """A server's tap may be put into any VLAN; of uplinks the untagged VLAN is root's."""
+        ifname, vlan_id = request.ifname, request.vlan_id
+        bridge = sysfs.find_link_name(f"{self._netdevs}/{ifname}/master")
+        _require(bridge in self._bridges, f"{ifname} is no port of a bridge under `bridges`")
+        assert bridge is not None
+        if self._is_tap(ifname):
+            return
+        found = self._kernel.bridges([bridge]).get(bridge)
+        port = None if found is None else found.ports.get(ifname)
+        _require(
+            port is not None and port.is_uplink,
+            f"{ifname} is neither a server's tap nor an uplink of {bridge}",
+        )
+        assert port is not None
+        _require(not request.untagged, f"{ifname} is an uplink: servers' VLANs leave it tagged")
+        is_untagged = bool(port.vlans.get(vlan_id)) or port.pvid == vlan_id
+        _require(
+            not is_untagged or self._name(request) in self._additions,
+            f"VLAN {vlan_id} is the untagged one of {ifname}, an uplink",
+        )
+        self._check_addition(request, is_there=lambda: vlan_id in port.vlans)
+
+    def _check_addition(
+        self, request: SetBridgeVlan | SetFdbEntry, *, is_there: Callable[[], bool]
+    ) -> None:
+        """Note what comes, and let only that go which came so."""
+        name = self._name(request)
+        adds = request.member if isinstance(request, SetBridgeVlan) else request.present
+        if not adds:
+            _require(name in self._additions, f"{name} was not added by this helper")
+        elif not is_there():
+            self._additions.note(name)
+
+    def _has_address(self, request: SetFdbEntry) -> bool:
+        (pf,) = (each for each in self._pfs if self._every[each].ifname == request.ifname)
+        return request.mac in self._kernel.pf_addresses(pf)
+
+    def _name(self, request: SetBridgeVlan | SetFdbEntry) -> str:
+        index = sysfs.find_text(f"{self._netdevs}/{request.ifname}/ifindex")
+        netdev = f"{request.ifname} (index {index})"
+        if isinstance(request, SetBridgeVlan):
+            return f"VLAN {request.vlan_id} on {netdev}"
+        vlan = "" if request.vlan_id is None else f" vlan {request.vlan_id}"
+        return f"{request.mac}{vlan} on {netdev}"
+
+    def _is_tap(self, ifname: str) -> bool:
+        """Whether it is a tap, by a name that only servers' NICs have."""
+        return is_logical_device_name(ifname) and (
+            sysfs.find_text(f"{self._netdevs}/{ifname}/tun_flags") is not None
+        )
 
     def _read(self, *, at_once: bool) -> None:
         now = self._monotonic()
         if not at_once and self._read_at is not None and now - self._read_at < FRESH_SECONDS:
             return
-        self._every = self._functions()
+        self._every = self._kernel.functions()
         offered = self._offering(self._every)
         vfs = [
             each.function

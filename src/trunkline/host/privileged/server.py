@@ -36,7 +36,8 @@ PATIENCE_SECONDS: Final = 5.0
 BACKLOG: Final = 8
 # Source: Linux include/uapi/asm-generic/socket.h; not in Python's `socket`. Since Linux 4.13.
 _SO_PEERGROUPS: Final = 59
-_GROUPS_MAX: Final = 256  # Of one process; one that has more is refused (ERANGE).
+# Of one process; one that has more is refused (ERANGE). Python reads no more than 1024 bytes.
+_GROUPS_MAX: Final = 256
 _GID: Final = struct.Struct("=I")
 _UCRED: Final = struct.Struct("=iII")  # Process, user, group. Source: unix(7), SO_PEERCRED.
 
@@ -84,10 +85,15 @@ class Helper:
 
     def answer(self, connection: socket.socket) -> None:
         """Answer the one request of a connection; a caller not known gets none."""
-        process, user, group = _UCRED.unpack(
-            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-        )
-        if not self._callers.include(user, [group, *peer_groups(connection)]):
+        try:
+            process, user, group = _UCRED.unpack(
+                connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+            )
+            groups = peer_groups(connection)
+        except OSError as problem:
+            _log.warning("caller unknown", problem=str(problem))
+            return
+        if not self._callers.include(user, [group, *groups]):
             _log.warning("caller refused", process=process, user=user, group=group)
             return
         connection.settimeout(PATIENCE_SECONDS)
@@ -105,7 +111,9 @@ class Helper:
             return Refused(operation="ask the host helper", problem=f"not a request: {problem}")
         try:
             self._permissions.check(request)
-            return Done(data=perform(request, self._writes))
+            data = perform(request, self._writes)
+            self._permissions.note_done(request)
+            return Done(data=data)
         except NotAllowed as problem:
             _log.warning("request not allowed", request=str(request), problem=str(problem))
             return Refused(

@@ -76,7 +76,12 @@ class NicClass:
 
     def fits(self, kind: DeviceKind, attributes: Attributes) -> bool:
         """Whether a device of this kind with these attributes will do."""
-        return self.is_of(kind) and bool(self.demanded_of(attributes))
+        if not self.is_of(kind) or not any(way <= attributes for way in self.ways):
+            return False
+        if not self.match:
+            return True
+        values = dict(attributes)
+        return any(alternative_holds(alternative, values) for alternative in self.match)
 
     def demanded_of(self, attributes: Attributes) -> list[frozenset[str]]:
         """Which attributes a device with these is demanded for, each way; none: it doesn't fit."""

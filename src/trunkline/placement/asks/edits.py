@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from trunkline.domain.device import DeviceRef
+from trunkline.domain.ids import DeviceId
 
 
 class EditKind(enum.Enum):
@@ -36,6 +37,23 @@ class EditKind(enum.Enum):
     CHANGE_DEMAND = "change_demand"  # Of one NIC, which no device or bridge can ever meet.
 
 
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Some devices of one host. Named as they are asked for: there may be very many."""
+
+    of_kin: tuple[tuple[DeviceId, int | None], ...] = ()
+    """Kin, and which of its VFs as a bitmap; None: the kin's one device that is no VF."""
+
+    def __iter__(self) -> Iterator[DeviceRef]:
+        for kin_id, vfs in self.of_kin:
+            if vfs is None:
+                yield DeviceRef(kin_id)
+            while vfs:
+                lowest = vfs & -vfs
+                yield DeviceRef(kin_id, lowest.bit_length() - 1)
+                vfs ^= lowest
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
     """One line of a change: edits of one kind, in words."""
@@ -43,7 +61,7 @@ class Edit:
     kind: EditKind
     words: str
     count: int = 1  # How many edits it is.
-    devices: tuple[DeviceRef, ...] = ()  # To be freed: any `count` of these will do.
+    devices: Iterable[DeviceRef] = ()  # To be freed: any `count` of these will do.
     lacking: int = 0  # Of vCPUs, MiB of memory or GiB of disk, where that is what to free.
 
 

@@ -9,48 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
 
 from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Bandwidth, Guarantee
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, HostId, HostName
+from trunkline.placement.asks.edits import Devices
 from trunkline.placement.hosts.places import Nodes, Places
-from trunkline.placement.hosts.structure import Profile, Structures
+from trunkline.placement.hosts.structure import Structures
 from trunkline.placement.hosts.views import HostView, NumaRoom
-
-
-@dataclass(frozen=True, slots=True)
-class PoolCount:
-    """How many devices of one slot there are just now."""
-
-    profile: Profile
-    offered: int  # By PFs in service; what the others have counts as not there.
-    free: int  # Of these, without an owner.
-    owned: int  # On offer or not.
-
-
-@dataclass(frozen=True, slots=True)
-class FamilyCount:
-    """A PF and its VFs: it can be given away whole only while no VF is, and the reverse."""
-
-    whole: PoolCount | None  # None: the PF is not on offer, or there is none.
-    parts: tuple[PoolCount, ...]
-
-    @property
-    def pools(self) -> tuple[PoolCount, ...]:
-        """The PF, if it is on offer, then the others."""
-        return self.parts if self.whole is None else (self.whole, *self.parts)
-
-    @property
-    def is_given_away(self) -> bool:
-        """Whether the PF has an owner, which leaves its VFs to nobody."""
-        return self.whole is not None and self.whole.owned > 0
-
-    @property
-    def owned_vf_count(self) -> int:
-        """How many VFs have owners; any keeps the PF from being given away."""
-        return sum(pool.owned for pool in self.parts)
 
 
 def rooms_of(nodes: Nodes, amounts: Sequence[int]) -> tuple[NumaRoom, ...]:
@@ -243,6 +210,16 @@ class HostState:
             return DeviceRef(kin_id)
         return DeviceRef(kin_id, bit.bit_length() - 1)
 
+    def refs(self, some: Iterable[tuple[int, int]]) -> Devices:
+        """Name the devices that bitmaps of some slots stand for."""
+        found: list[tuple[DeviceId, int | None]] = []
+        for number, bitmap in some:
+            if bitmap:
+                slot = self.structure.slots[number]
+                is_vf = not slot.whole and not self.structure.families[slot.family].alone
+                found.append((self._kin_ids[slot.family], bitmap if is_vf else None))
+        return Devices(tuple(found))
+
     def find_slot(self, device: DeviceRef) -> int | None:
         """The slot that a device is in, if the host has it."""
         if device.kin_id not in self._kin_ids:
@@ -309,20 +286,6 @@ class HostState:
         self._taken[slot] &= ~device.bit
         self._held[slot] &= ~device.bit
 
-    def pool_counts(self) -> list[PoolCount]:
-        """Count each slot's devices."""
-        return [self._pool_count(slot) for slot in range(len(self.usable))]
-
-    def family_counts(self) -> list[FamilyCount]:
-        """Count each family's devices, in the structure's order."""
-        return [
-            FamilyCount(
-                None if family.whole is None else self._pool_count(family.whole),
-                tuple(self._pool_count(part) for part in family.parts),
-            )
-            for family in self.structure.families
-        ]
-
     def view(self) -> HostView:
         """The host as a value again; what decisions hold counts as taken."""
         return HostView(
@@ -359,15 +322,6 @@ class HostState:
                 taken=self._taken[number] | self._held[number],
                 problem=self.problem_of(number),
             )
-
-    def _pool_count(self, slot: int) -> PoolCount:
-        found = self.structure.slots[slot]
-        return PoolCount(
-            found.profile,
-            self.offered[slot],
-            self.free(slot).bit_count(),
-            self.owned(slot).bit_count(),
-        )
 
     def _slot(self, device: DeviceRef) -> int:
         slot = self.find_slot(device)

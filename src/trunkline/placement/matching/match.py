@@ -25,14 +25,19 @@ __all__ = ["ClassRule", "Costs", "Place", "Problem", "Solution", "solve"]
 STATES_MAX: Final = 400
 
 
-def solve(problem: Problem, *, states_max: int = STATES_MAX) -> Solution | None:
+def solve(problem: Problem, *, states_max: int = STATES_MAX, enough: int = -1) -> Solution | None:
     """Find the best assignment, or None: there is no assignment at all.
 
     The same problem always has the same solution. Permuting classes, slots or families changes no
     more than which of several best ones it is.
+
+    Args:
+        problem: It.
+        states_max: As above.
+        enough: Under rules, an assignment that costs no more is as good as the best.
     """
     if problem.is_ruled or any(problem.packs):
-        return _Homes(problem, states_max).best()
+        return _Homes(problem, states_max, enough).best()
     return solve_unruled(
         problem.counts,
         problem.costs,
@@ -65,9 +70,10 @@ def solve_unruled(
 class _Homes:
     """Goes through the homes of the guest and keeps the best assignment."""
 
-    def __init__(self, problem: Problem, states_max: int) -> None:
+    def __init__(self, problem: Problem, states_max: int, enough: int = -1) -> None:
         self._problem = problem
         self._layout = lay_out(problem)
+        self._enough = (enough * self._layout.soft_scale, _ANY)  # A merit.
         self._states_left = states_max
         self._found: Found | None = None
         self._home = Home()
@@ -75,10 +81,10 @@ class _Homes:
 
     def best(self) -> Solution | None:
         for flow, home, rows in self._relaxed():
-            floor = flow.price, flow.imbalance
+            floor = max((flow.price, flow.imbalance), self._enough)
             if self._found is not None and self._found.merit <= floor:
                 break
-            self._try(flow, home, rows)
+            self._try(flow, floor, home, rows)
         found = self._found or self._any()
         return None if found is None else self._solution(found)
 
@@ -104,14 +110,14 @@ class _Homes:
                 found.append((flow, home, rows))
         return sorted(found, key=lambda one: (one[0].price, one[0].imbalance))
 
-    def _try(self, flow: Flow, home: Home, rows: Costs) -> None:
+    def _try(self, flow: Flow, floor: tuple[int, int], home: Home, rows: Costs) -> None:
         broken = broken_by(self._layout, flow.taken)
         if broken is not None:
             self._keep(Found(flow.taken, flow.price + broken, flow.imbalance), home)
             if not broken:
                 return
         search = Search(self._layout, rows, states_max=self._states_left)
-        self._keep(search.find(self._found, (flow.price, flow.imbalance)), home)
+        self._keep(search.find(self._found, floor), home)
         self._states_left -= search.states
         if not search.is_complete:
             self._given_up.append((home, rows))
@@ -132,6 +138,9 @@ class _Homes:
             self._home.node,
             not self._given_up,
         )
+
+
+_ANY: Final = 1 << 60  # Imbalance.
 
 
 def _total(rows: Costs, taken: Sequence[Sequence[int]]) -> int:

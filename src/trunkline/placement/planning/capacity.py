@@ -18,12 +18,13 @@ from trunkline.placement.asks.demand import make_demand, nic_class
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.bits import union
 from trunkline.placement.hosts.feasibility import Fit, Site, make_site
+from trunkline.placement.hosts.fitting import Fits, Fitting
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.places import Nodes
 from trunkline.placement.hosts.structure import BySlot, Profile, Structure
 from trunkline.placement.matching.problem import Place
 from trunkline.placement.planning.copies import STEPS_MAX, Copies, Count
-from trunkline.placement.planning.flow_cuts import Fits, Fitting, FlowCuts
+from trunkline.placement.planning.flow_cuts import FlowCuts
 from trunkline.placement.planning.patterns import Exchanges
 from trunkline.placement.planning.resources import Seats, Share, Supply
 from trunkline.placement.reasons.nic_reasons import WHY, nearness, reach_of
@@ -128,7 +129,7 @@ class Counter:
         self._sizes = (request.vcpus, request.memory_mib, request.disk_gib)
         if not self._demand.device_classes and not any(self._sizes):
             raise Unlimited
-        self._fitting = Fitting(self._demand)
+        self._fitting = Fitting([one for one, _ in self._demand.device_classes])
         self._flows = FlowCuts(self._demand) if self._is_flow else None
         self._is_choosy = bool(request.excluded_hosts or self._demand.bridge_classes)
         self._lacking: dict[Fits, bool] = {}  # Whether a class has no device at all.
@@ -196,7 +197,7 @@ class Counter:
     def _is_lacking(self, fits: Fits) -> bool:
         known = self._lacking.get(fits)
         if known is None:
-            every = (1 << len(self._fitting.classes)) - 1
+            every = (1 << len(self._demand.device_classes)) - 1
             known = self._lacking[fits] = union(fits) != every
         return known
 
@@ -281,10 +282,7 @@ class Counter:
         key = fits, structure.family, structure.whole, where
         found = self._copies.get(key)
         if found is None:
-            costs = tuple(
-                tuple(0 if mask >> c & 1 else None for mask in fits) for c in self._fitting.classes
-            )
-            plan = Fit(self._demand, structure, costs)
+            plan = Fit(self._demand, structure, self._fitting.costs(fits))
             site = None if where is None else _site(row)
             # The places are kept, so that no others come to have their number.
             found = self._copies[key] = Copies(plan.problem((), site), self._exchanges), row.places

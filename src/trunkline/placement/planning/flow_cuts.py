@@ -1,38 +1,16 @@
 """Cuts for hosts of all builds: what a shape can use of them differs far less than they do.
 
-Which classes of NICs a device fits is a bitmap of classes. Hosts whose slots have equal bitmaps
-share their cuts, and those whose bitmaps are the same in any order share the work of finding them.
+Hosts whose slots fit the same classes of NICs share their cuts, and those on which that is the same
+in any order share the work of finding them.
 """
 
 from __future__ import annotations
 
 from trunkline.placement.asks.demand import Demand
-from trunkline.placement.hosts.feasibility import wasted_tags
-from trunkline.placement.hosts.structure import BySlot, Profile, Structure
+from trunkline.placement.hosts.fitting import Fits
 from trunkline.placement.planning.cuts import cuts_of_flow
 
-Fits = tuple[int, ...]  # [slot] Bitmap of the classes that its devices fit.
 SlotCuts = tuple[tuple[tuple[int, ...], int], ...]  # Slots, and how many each server takes there.
-
-
-class Fitting:
-    """Says which classes of a demand the devices of each slot fit."""
-
-    def __init__(self, demand: Demand) -> None:
-        self.classes = range(len(demand.device_classes))
-        self._nic_classes = [one for one, _ in demand.device_classes]
-        self._by_slot = BySlot(self._classes_fitting)
-
-    def of(self, structure: Structure) -> Fits:
-        """Return the bitmap of each slot."""
-        return self._by_slot.of(structure)
-
-    def _classes_fitting(self, profile: Profile) -> int:
-        return sum(
-            1 << c
-            for c, one in enumerate(self._nic_classes)
-            if wasted_tags(one, profile) is not None
-        )
 
 
 class FlowCuts:

@@ -14,9 +14,9 @@ from typing import Final
 
 from trunkline.placement.asks.demand import make_demand
 from trunkline.placement.asks.request import PlacementRequest
+from trunkline.placement.hosts.fitting import Fitting
 from trunkline.placement.planning.capacity import HostRow, capacity
 from trunkline.placement.planning.copies import Count
-from trunkline.placement.planning.flow_cuts import Fitting
 
 CLASSES_MAX: Final = 8  # Of NICs in a mix, of which every set is looked at.
 
@@ -93,7 +93,7 @@ def _by_devices(parts: Sequence[Part], rows: Sequence[HostRow]) -> list[int]:
     classes = list(enumerate(demand.device_classes))
     if len(classes) > CLASSES_MAX:
         classes = []  # The bounds of each shape and of sizes remain.
-    fitting = Fitting(demand)
+    fitting = Fitting([one for one, _ in demand.device_classes])
     have: dict[int, int] = {}  # Devices by which classes they fit.
     for row in rows:
         if row.enabled and row.up:

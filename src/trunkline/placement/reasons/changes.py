@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
 from types import MappingProxyType
 from typing import Final
@@ -15,8 +14,9 @@ from trunkline.placement.asks import wording
 from trunkline.placement.asks.demand import NicClass, demand_and_classes, nic_class
 from trunkline.placement.asks.edits import Edit, EditKind, Size, size_of
 from trunkline.placement.asks.request import PlacementRequest, Reason
-from trunkline.placement.hosts.feasibility import Site, site_of
-from trunkline.placement.hosts.host_state import FamilyCount, HostState
+from trunkline.placement.hosts.feasibility import Site
+from trunkline.placement.hosts.fitting import Fitting
+from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.reasons.freeing import Freeing
 from trunkline.placement.reasons.nic_reasons import out_of_service
 from trunkline.placement.reasons.ruled import Rules, rules_alone
@@ -25,8 +25,10 @@ from trunkline.placement.reasons.ruled_shortfall import (
     Known,
     RuledShortfall,
     find_ruled_shortfall,
+    shortfall_keeping,
 )
-from trunkline.placement.reasons.shortfall import Change, Shortfall, Wanted, find_shortfall
+from trunkline.placement.reasons.shortfall import Change, Shortfall, find_shortfall
+from trunkline.placement.reasons.stocks import FamilyStock, Wanted
 
 EDIT_OF_REASON: Final[Mapping[Reason, EditKind]] = MappingProxyType({
     Reason.NOT_THE_HOST_ASKED_FOR: EditKind.ASK_FOR_HOST,
@@ -40,38 +42,30 @@ EDIT_OF_REASON: Final[Mapping[Reason, EditKind]] = MappingProxyType({
 })  # fmt: skip
 
 
+_Stocks = tuple[FamilyStock, ...]  # [family]
+
+
 class Changes:
     """The least changes for one request, on one host after another."""
 
-    def __init__(self, request: PlacementRequest, rules: Rules) -> None:
+    def __init__(self, request: PlacementRequest, fitting: Fitting, rules: Rules) -> None:
         self._request, self._rules = request, rules
         demand, class_of_nic = demand_and_classes(request)
         classes = demand.device_classes
-        possible = [c for c, (one, _) in enumerate(classes) if one.ways]
-        self._is_hopeless = len(possible) < len(classes)
-        self._wanted = Wanted([classes[c] for c in possible])
-        self._kept = KeptRules(
-            rules_alone(
-                self._wanted.classes,
-                tuple(
-                    replace(
-                        rule,
-                        classes=tuple(n for n, c in enumerate(possible) if c in rule.classes),
-                    )
-                    for rule in demand.rules
-                ),
-            ),
-            rules.every,
-        )
+        # What nothing could ever meet is told of apart.
+        self._is_hopeless = not all(one.ways for one, _ in classes)
+        possible = [(one, count if one.ways else 0) for one, count in classes]
+        self._wanted = Wanted(possible, fitting)
+        self._kept = KeptRules(rules_alone(classes, demand.rules), rules.every)
         self._nics: dict[NicClass, list[str]] = {one: [] for one, _ in classes}
         for nic, c in zip(request.nics, class_of_nic, strict=True):
             if c is not None:
                 self._nics[classes[c][0]].append(nic.said)
-        self._wants_pf = any(one.is_of(DeviceKind.PF) for one, _ in self._wanted.classes)
         self._bridge_nics = [
             (nic.said, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
         ]
-        self._found: dict[object, RuledShortfall] = {}
+        self._unruled: dict[_Stocks, Shortfall] = {}
+        self._ruled: dict[object, RuledShortfall] = {}
 
     def at(
         self, host: HostState, reasons: Sequence[Reason], known: Known | None = None
@@ -154,20 +148,19 @@ class Changes:
                     count=change.count,
                     devices=freeing.of_whole_pf(change),
                 )
-            elif change.family is None:
+            elif change.is_offer:
                 one, _ = self._wanted.classes[change.class_index]
                 words = _to_offer(one, change.count, self._nics[one], host)
                 yield Edit(kind=EditKind.OFFER_DEVICE, count=change.count, words=words)
             else:
-                # Under rules it matters of which PF.
-                key = change.class_index, change.family if self._rules.every else None
+                key = change.class_index, change.family
                 merged[key] = merged.get(key, 0) + change.count
         for (c, family), count in merged.items():
             one, _ = self._wanted.classes[c]
             what = wording.wanted(one, count=count, quality="free ")
             pf = "" if family is None else f"PF {_address(host, family)} of "
             words = f"{what} on {pf}{host.name} (for {wording.names(self._nics[one][-count:])})"
-            would_do = freeing.of_class(c) if family is None else freeing.of_class_on(c, family)
+            would_do = freeing.of_class(c, family)
             yield Edit(kind=EditKind.FREE_DEVICE, count=count, words=words, devices=would_do)
 
     def _free_pf(self, host: HostState, change: Change) -> str:
@@ -180,33 +173,41 @@ class Changes:
         return f"{pf} of the owners of {vfs} (for {wording.names(self._nics[one])})"
 
     def _shortfall(self, host: HostState, known: Known | None = None) -> RuledShortfall:
-        families = host.family_counts()
-        site = site_of(host, self._request) if self._rules.every else Site()
-        key = host.structure, tuple(self._facts(families)), site
-        found = self._found.get(key)
+        stocks = self._wanted.on(host)
+        if not self._rules.every:
+            return RuledShortfall((), self._unruled_shortfall(stocks))
+        site = self._rules.site_of(host, [stock.is_wanted for stock in stocks])
+        key = stocks, site
+        found = self._ruled.get(key)
         if found is None:
-            found = self._found[key] = self._find(host, families, site, known)
+            if known is None:
+                found = self._find(host, stocks, site)
+            else:
+                found = self._find_known(stocks, site, known)
+            self._ruled[key] = found
         return found
 
-    def _find(
-        self, host: HostState, families: list[FamilyCount], site: Site, known: Known | None
-    ) -> RuledShortfall:
-        unruled = find_shortfall(self._wanted, families)
-        if known is None and not unruled.changes and not self._is_hopeless:
+    def _unruled_shortfall(self, stocks: _Stocks) -> Shortfall:
+        pooled = self._wanted.pooled(stocks)
+        found = self._unruled.get(pooled)
+        if found is None:
+            found = self._unruled[pooled] = find_shortfall(self._wanted, pooled)
+        return found
+
+    def _find(self, host: HostState, stocks: _Stocks, site: Site) -> RuledShortfall:
+        unruled = self._unruled_shortfall(stocks)
+        if not unruled.changes and not self._is_hopeless:
             obstacles = self._rules.in_the_way(host)
             if len(obstacles) <= 1:  # No device has to be freed, and no fewer rules will do.
                 return RuledShortfall(obstacles, unruled)
-        return find_ruled_shortfall(self._wanted, families, site, self._kept, unruled, known)
+        return find_ruled_shortfall(self._wanted, stocks, site, self._kept, unruled)
 
-    def _facts(self, families: list[FamilyCount]) -> Iterator[int]:
-        """All that a shortfall depends on; more devices than NICs are as good as just enough."""
-        enough = self._wanted.nic_count
-        for family in families:
-            yield family.is_given_away
-            yield family.owned_vf_count if self._wants_pf else 0
-            for pool in family.pools:
-                yield min(pool.free, enough)
-                yield min(pool.offered - pool.free, enough)
+    def _find_known(self, stocks: _Stocks, site: Site, known: Known) -> RuledShortfall:
+        if known.dropped == self._rules.every:
+            return RuledShortfall(known.dropped, self._unruled_shortfall(stocks))
+        kept = self._kept.without(known.dropped)
+        devices = shortfall_keeping(self._wanted, stocks, site, kept, known)
+        return RuledShortfall(known.dropped, devices)
 
 
 def fewest_bridges(wanted: Sequence[frozenset[PhysicalNetwork]]) -> tuple[PhysicalNetwork, ...]:

@@ -12,59 +12,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trunkline.domain.device import DeviceRef
-from trunkline.placement.hosts.bits import bits_of
+from trunkline.placement.asks.edits import Devices
 from trunkline.placement.hosts.host_state import HostState
-from trunkline.placement.reasons.shortfall import Change, Shortfall, Wanted
+from trunkline.placement.reasons.shortfall import Change, Shortfall
+from trunkline.placement.reasons.stocks import Wanted
+
+_Some = tuple[int, int]  # A slot, and the bitmap of devices there.
 
 
 class Freeing:
     """The devices of one host, as its shortfall looks at them."""
 
     def __init__(self, host: HostState, wanted: Wanted, shortfall: Shortfall) -> None:
-        self._host, self._wanted, self._shortfall = host, wanted, shortfall
+        self._host, self._fits, self._wholes = host, wanted.fits(host), shortfall.wholes
         self._opened = {change.family for change in shortfall.changes if change.class_index is None}
 
-    def of_whole_pf(self, change: Change) -> tuple[DeviceRef, ...]:
+    def of_whole_pf(self, change: Change) -> Devices:
         """The PF that would have to go, or all VFs of it that have owners: each is needed."""
         assert change.family is not None
         host, family = self._host, self._host.structure.families[change.family]
         assert family.whole is not None
-        vfs = [ref for part in family.parts for ref in _refs(host, part, host.owned(part))]
         if not change.empties:
-            return tuple(_refs(host, family.whole, 1))
+            return host.refs([(family.whole, 1)])
         is_owned = host.owned(family.whole) and change.family not in self._opened
-        return (*_refs(host, family.whole, int(bool(is_owned))), *vfs)
+        vfs = [(part, host.owned(part)) for part in family.parts]
+        return host.refs([(family.whole, int(bool(is_owned))), *vfs])
 
-    def of_class(self, c: int) -> tuple[DeviceRef, ...]:
-        """All that fit NICs of a class and that a NIC could be given once they are free."""
-        families = range(len(self._host.structure.families))
-        return tuple(ref for f in families for ref in self._of(c, f))
+    def of_class(self, c: int, family: int | None) -> Devices:
+        """All that fit NICs of a class and that a NIC could be given once they are free.
 
-    def of_class_on(self, c: int, family: int) -> tuple[DeviceRef, ...]:
-        """Those of them that are of one family."""
-        return tuple(self._of(c, family))
+        Args:
+            c: The class.
+            family: Those of this one; None: of any.
+        """
+        every = range(len(self._host.structure.families))
+        families = every if family is None else (family,)
+        return self._host.refs([some for f in families for some in self._of(c, f)])
 
-    def _of(self, c: int, f: int) -> Iterator[DeviceRef]:
-        host, shortfall = self._host, self._shortfall
+    def _of(self, c: int, f: int) -> Iterator[_Some]:
+        host, fits = self._host, self._fits
         family = host.structure.families[f]
-        given_away = family.whole is not None and bool(host.owned(family.whole))
-        if family.whole is not None and given_away and f not in self._opened:
-            if not any(host.owned(part) for part in family.parts) and self._fits(c, family.whole):
-                yield from _refs(host, family.whole, self._offered(family.whole))
-            return
-        if f not in shortfall.wholes:
-            for part in family.parts:
-                if self._fits(c, part):
-                    yield from _refs(host, part, host.owned(part) & self._offered(part))
-
-    def _fits(self, c: int, slot: int) -> bool:
-        fits = self._wanted.fitting(self._host.structure.slots[slot].profile)
-        return bool(fits) and fits[c]
-
-    def _offered(self, slot: int) -> int:
-        return self._host.choosable(slot)
-
-
-def _refs(host: HostState, slot: int, bitmap: int) -> Iterator[DeviceRef]:
-    return (host.ref(slot, bit) for bit in bits_of(bitmap))
+        whole, parts = family.whole, family.parts
+        if whole is not None and host.owned(whole) and f not in self._opened:
+            if not any(host.owned(part) for part in parts) and fits[whole] >> c & 1:
+                yield whole, host.choosable(whole)
+        elif f not in self._wholes:
+            for part in parts:
+                if fits[part] >> c & 1:
+                    yield part, host.owned(part) & host.choosable(part)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from trunkline.placement.asks.demand import make_demand
 from trunkline.placement.asks.edits import Edit, EditKind, Size
 from trunkline.placement.asks.request import HostRefusal, PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import host_reasons
+from trunkline.placement.hosts.fitting import Fitting
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.reasons.changes import Changes
 from trunkline.placement.reasons.nic_reasons import NicReasons
+from trunkline.placement.reasons.ruled import Rules
 from trunkline.placement.reasons.ruled_shortfall import Known
 
 
@@ -21,9 +24,10 @@ class Judge:
 
     def __init__(self, request: PlacementRequest) -> None:
         self._request = request
-        self._reasons = NicReasons(request)
-        self.rules = self._reasons.rules
-        self._changes = Changes(request, self.rules)
+        fitting = Fitting([one for one, _ in make_demand(request).device_classes])
+        self.rules = Rules(request, fitting)
+        self._reasons = NicReasons(request, fitting, self.rules)
+        self._changes = Changes(request, fitting, self.rules)
 
     def refusal(self, host: HostState, known: Known | None = None) -> HostRefusal | None:
         """Say why a host refuses, and what would have to change; None: it does not refuse.

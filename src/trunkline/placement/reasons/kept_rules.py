@@ -118,7 +118,11 @@ class RuleCosts:
         if not self.hosts >> place & 1:
             return None
         dropped = next((d for hosts, d in reversed(self._dropped) if hosts >> place & 1), None)
-        return Known(tuple(self._every) if dropped is None else dropped, self.to_free.at(place))
+        return Known(
+            tuple(self._every) if dropped is None else dropped,
+            self.to_free.at(place),
+            self._unruled.to_offer.at(place),
+        )
 
     def work_out(self, hosts: int, devices_do: int) -> None:
         """Work it out for those of the hosts where a flow tells.

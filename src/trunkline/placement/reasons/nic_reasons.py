@@ -2,107 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from trunkline.domain.device import DeviceKind
 from trunkline.placement.asks import wording
-from trunkline.placement.asks.demand import (
-    Attributes,
-    Demand,
-    NicClass,
-    make_demand,
-    nic_class,
-)
+from trunkline.placement.asks.demand import Attributes, NicClass, demand_and_classes, nic_class
 from trunkline.placement.asks.request import NicDemand, NicReason, PlacementRequest, Reason
-from trunkline.placement.hosts.feasibility import fit
-from trunkline.placement.hosts.host_state import HostState, PoolCount
-from trunkline.placement.hosts.structure import Profile
+from trunkline.placement.hosts.bits import union
+from trunkline.placement.hosts.fitting import Fits, Fitting, costs_of
+from trunkline.placement.hosts.host_state import HostState
+from trunkline.placement.hosts.structure import BySlot, Profile
+from trunkline.placement.matching.match import solve_unruled
 from trunkline.placement.reasons.ruled import Rules
-
-_Counted = list[tuple[PoolCount, int]]  # Pools, and how many devices of each could be chosen now.
-
-
-class NicReasons:
-    """Reasons for the NICs of one request that stand in the way, on one host after another.
-
-    NICs that fit alone get a reason only if they don't fit together, and of these only the ones
-    of a smallest group that doesn't. Where devices would do for all of them, the rules that would
-    have to go are the reasons.
-    """
-
-    def __init__(self, request: PlacementRequest) -> None:
-        self._nics = [(nic, nic_class(nic)) for nic in request.nics]
-        self._crowded: dict[object, frozenset[NicClass]] = {}
-        self.rules = Rules(request)
-
-    def of(self, host: HostState) -> tuple[NicReason, ...]:
-        """The reasons in the request's order; none if all NICs fit."""
-        pools = [
-            (pool, usable)
-            for pool, usable in zip(host.pool_counts(), host.usable, strict=True)
-            if pool.offered
-        ]
-        alone = [_alone(nic, one, host, pools) for nic, one in self._nics]
-        crowded = self._crowded_classes(host, [reason is None for reason in alone])
-        if not crowded and not any(alone):
-            return self.rules.reasons(host)
-        reasons = (
-            _together(nic, one, pools, crowded) if reason is None and one in crowded else reason
-            for (nic, one), reason in zip(self._nics, alone, strict=True)
-        )
-        return tuple(reason for reason in reasons if reason is not None)
-
-    def is_crowded(self, host: HostState) -> bool:
-        """Whether the NICs that fit alone don't fit together."""
-        usable = list(zip(host.structure.slots, host.usable, strict=True))
-        fitting = [
-            any(
-                count and one.fits(slot.profile.kind, slot.profile.attributes)
-                for slot, count in usable
-            )
-            for _, one in self._nics
-        ]
-        return bool(self._crowded_classes(host, fitting))
-
-    def _crowded_classes(self, host: HostState, fitting: list[bool]) -> frozenset[NicClass]:
-        """The smallest group among the NICs that fit alone; worked out once for like hosts."""
-        enough = len(self._nics)
-        key = host.structure, tuple([min(n, enough) for n in host.usable])
-        found = self._crowded.get(key)
-        if found is None:
-            left = [nic for (nic, _), fits in zip(self._nics, fitting, strict=True) if fits]
-            found = self._crowded[key] = _crowded(left, host)
-        return found
-
-
-def _alone(nic: NicDemand, one: NicClass, host: HostState, pools: _Counted) -> NicReason | None:
-    """Why this NIC would not fit even if it was the only one."""
-    if one.kind is None:
-        return None if one.bridges & host.structure.bridges else _no_bridge(nic, one)
-    of_kind = [pair for pair in pools if one.is_of(pair[0].profile.kind)]
-    matching = _fitting(of_kind, one)
-    if any(usable for _, usable in matching):
-        return None
-    out = out_of_service(one, host)
-    if out:
-        return _out(nic, one, matching, out)
-    if matching:
-        return _all_owned(nic, one, one.kind, matching)
-
-    name, reach = wording.kind_names(one), reach_of(nic)
-    reason = WHY[max((nearness(reach, one, pool.profile) for pool, _ in pools), default=0)]
-    if reason is Reason.NO_DEVICE:
-        detail = f"no {name} on offer"
-    elif reason is Reason.NOT_CABLED:
-        detail = f"no {name} has {wording.ways(reach)}"
-    else:
-        detail = (
-            f"{wording.devices(_size(_having(of_kind, reach)), one.kind)} with"
-            f" {wording.ways(reach)}, none of them with {wording.besides(nic)} too"
-        )
-    return NicReason(nic=nic.nic, reason=reason, detail=detail)
-
 
 # By the nearness of the nearest, why a NIC would have no device of a host, even if nobody had them.
 WHY: Final = (Reason.NO_DEVICE, Reason.NOT_CABLED, Reason.NO_MATCHING_DEVICE)
@@ -123,23 +37,203 @@ def reach_of(nic: NicDemand) -> tuple[Attributes, ...]:
     return tuple(ways) or (frozenset(),)
 
 
-def _no_bridge(nic: NicDemand, one: NicClass) -> NicReason:
+@dataclass(frozen=True)
+class _Asked:
+    """NICs of which the same is told."""
+
+    one: NicClass
+    reach: tuple[Attributes, ...]
+    besides: str  # What is demanded beside what the network demands.
+
+    @cached_property
+    def demanded(self) -> str:
+        """What is demanded, in words."""
+        return wording.demanded(self.one)
+
+    @cached_property
+    def kind(self) -> DeviceKind:
+        """Of the devices, for words."""
+        assert self.one.kind is not None, "bridges are told of apart"
+        return self.one.kind
+
+
+# Reason, detail, devices that fit, and how many of them are free.
+_Why = tuple[Reason, str, int, int]
+
+
+class NicReasons:
+    """Reasons for the NICs of one request that stand in the way, on one host after another.
+
+    NICs that fit alone get a reason only if they don't fit together, and of these only the ones
+    of a smallest group that doesn't. Where devices would do for all of them, the rules that would
+    have to go are the reasons.
+    """
+
+    def __init__(self, request: PlacementRequest, fitting: Fitting, rules: Rules) -> None:
+        asked: dict[_Asked, int] = {}
+        self._nics = [(nic, asked.setdefault(_asked(nic), len(asked))) for nic in request.nics]
+        self._asked = list(asked)
+        # Classes that only rules tell apart are one, and have the number of the first.
+        numbers: dict[NicClass, list[int]] = {}
+        for nic, c in zip(request.nics, demand_and_classes(request)[1], strict=True):
+            if c is not None:
+                numbers.setdefault(nic_class(nic), []).append(c)
+        self._counts = {min(found): len(found) for found in numbers.values()}  # [class] NICs.
+        self._class_of = [min(numbers.get(each.one, [-1])) for each in self._asked]
+        self._fitting, self._rules = fitting, rules
+        kinds = {kind for one in numbers for kind in (one.kind, *one.or_kinds)}
+        self._mixes_pfs = DeviceKind.PF in kinds and len(kinds) > 1
+        self._near = [BySlot(self._nearness(each)) for each in self._asked]
+        self._slots: dict[Fits, list[list[int]]] = {}
+        self._crowded: dict[object, frozenset[int]] = {}
+
+    def of(self, host: HostState) -> tuple[NicReason, ...]:
+        """The reasons in the request's order; none if all NICs fit."""
+        slots = self._slots_of(host)
+        why = [self._alone(n, host, fitting) for n, fitting in enumerate(slots)]
+        crowded = self._crowded_classes(host, self._present(why))
+        if not crowded and not any(why):
+            return self._rules.reasons(host)
+        for n, c in enumerate(self._class_of):
+            if c in crowded:
+                why[n] = self._together(self._asked[n], host, slots[n], len(crowded))
+        return tuple(
+            [
+                NicReason(
+                    nic=nic.nic, reason=told[0], detail=told[1], fitting=told[2], free=told[3]
+                )
+                for nic, n in self._nics
+                if (told := why[n]) is not None
+            ]
+        )
+
+    def is_crowded(self, host: HostState) -> bool:
+        """Whether the NICs that fit alone don't fit together."""
+        fits = zip(self._fitting.of(host.structure), host.usable, strict=True)
+        alone = union(mask for mask, usable in fits if usable)
+        return bool(self._crowded_classes(host, alone & union(1 << c for c in self._counts)))
+
+    def _present(self, why: Sequence[_Why | None]) -> int:
+        """The classes that fit alone, as bits."""
+        return union(
+            1 << c for c, told in zip(self._class_of, why, strict=True) if c >= 0 and told is None
+        )
+
+    def _slots_of(self, host: HostState) -> list[list[int]]:
+        """[asked] Slots whose devices fit."""
+        fits = self._fitting.of(host.structure)
+        found = self._slots.get(fits)
+        if found is None:
+            found = self._slots[fits] = [
+                [slot for slot, mask in enumerate(fits) if c >= 0 and mask >> c & 1]
+                for c in self._class_of
+            ]
+        return found
+
+    def _alone(self, n: int, host: HostState, slots: list[int]) -> _Why | None:
+        """Why these NICs would not fit even if each was the only one."""
+        each = self._asked[n]
+        if each.one.kind is None:
+            return None if each.one.bridges & host.structure.bridges else _no_bridge(each.one)
+        usable = host.usable
+        if any(usable[slot] for slot in slots):
+            return None
+        out = out_of_service(each.one, host)
+        fitting = sum([host.offered[slot] for slot in slots])
+        if out:
+            return _out(each, fitting, out)
+        if fitting:
+            free = sum([host.free(slot).bit_count() for slot in slots])
+            return _all_owned(each, fitting, free)
+        return self._none_matches(n, host)
+
+    def _none_matches(self, n: int, host: HostState) -> _Why:
+        each = self._asked[n]
+        steps = self._near[n].of(host.structure)
+        near = [(step, count) for step, count in zip(steps, host.offered, strict=True) if count]
+        reason, name = WHY[max(near, default=(0, 0))[0]], wording.kind_names(each.one)
+        if reason is Reason.NO_DEVICE:
+            return reason, f"no {name} on offer", 0, 0
+        ways = wording.ways(each.reach)
+        if reason is Reason.NOT_CABLED:
+            return reason, f"no {name} has {ways}", 0, 0
+        cabled = sum([count for step, count in near if WHY[step] is reason])
+        devices = wording.devices(cabled, each.kind)
+        return reason, f"{devices} with {ways}, none of them with {each.besides} too", 0, 0
+
+    @staticmethod
+    def _nearness(each: _Asked) -> Callable[[Profile], int]:
+        return lambda profile: nearness(each.reach, each.one, profile)
+
+    def _together(self, each: _Asked, host: HostState, slots: list[int], classes: int) -> _Why:
+        fitting = sum([host.offered[slot] for slot in slots])
+        free = sum([host.usable[slot] for slot in slots])
+        others = " and other NICs want them too" if classes > 1 else ", fewer than NICs like it"
+        detail = f"{each.demanded}: {wording.devices(fitting, each.kind)}, {free} free{others}"
+        return Reason.TOO_FEW_TOGETHER, detail, fitting, free
+
+    def _crowded_classes(self, host: HostState, present: int) -> frozenset[int]:
+        """A smallest group of those classes that do not fit together, or none.
+
+        Smallest in that without any one of its classes the rest would fit. Worked out once for
+        hosts that are alike in what NICs can use of them.
+        """
+        structure, usable = host.structure, host.usable
+        fits, family, whole = self._fitting.of(structure), structure.family, structure.whole
+        if self._mixes_pfs:
+            free = tuple([min(n, len(self._nics)) for n in usable])
+        else:  # It does not matter of which PF a device is.
+            of_fits: dict[int, int] = {}
+            for mask, count in zip(fits, usable, strict=True):
+                if count and (some := mask & present):
+                    of_fits[some] = min(of_fits.get(some, 0) + count, self._count(some))
+            fits, free = tuple(sorted(of_fits)), tuple([of_fits[some] for some in sorted(of_fits)])
+            family, whole = tuple(range(len(fits))), (False,) * len(fits)
+        key = present, fits, free, family, whole
+        found = self._crowded.get(key)
+        if found is not None:
+            return found
+
+        def fit_together(classes: Sequence[int]) -> bool:
+            counts = tuple([self._counts[c] for c in classes])
+            costs = costs_of(fits, classes)
+            return solve_unruled(counts, costs, free, family, whole) is not None
+
+        group = [c for c in sorted(self._counts) if present >> c & 1]
+        if fit_together(group):
+            group = []
+        for c in list(group):
+            without = [other for other in group if other != c]
+            if not fit_together(without):
+                group = without
+        found = self._crowded[key] = frozenset(group)
+        return found
+
+    def _count(self, classes: int) -> int:
+        """How many NICs are of some classes, given as bits."""
+        return sum([count for c, count in self._counts.items() if classes >> c & 1])
+
+
+def _asked(nic: NicDemand) -> _Asked:
+    return _Asked(nic_class(nic), reach_of(nic), wording.besides(nic))
+
+
+def _no_bridge(one: NicClass) -> _Why:
     where = " or ".join(sorted(one.bridges)) or "a network without a physical network"
-    return NicReason(nic=nic.nic, reason=Reason.NO_BRIDGE, detail=f"no bridge on {where}")
+    return Reason.NO_BRIDGE, f"no bridge on {where}", 0, 0
 
 
-def _all_owned(nic: NicDemand, one: NicClass, kind: DeviceKind, matching: _Counted) -> NicReason:
+def _all_owned(each: _Asked, fitting: int, without_owner: int) -> _Why:
     """Devices that fit are there, and none can be chosen: by whose owners?"""
-    without_owner = sum(pool.free for pool, _ in matching)
-    detail = f"{wording.demanded(one)}: {wording.devices(_size(matching), kind)}, 0 free"
+    detail = f"{each.demanded}: {wording.devices(fitting, each.kind)}, 0 free"
     reason = Reason.NO_FREE_DEVICE
-    if without_owner and kind is DeviceKind.PF:
+    if without_owner and each.kind is DeviceKind.PF:
         reason = Reason.PF_IN_USE
         detail += f"; VFs of {without_owner} have owners"
     elif without_owner:
         reason = Reason.PF_GIVEN_AWAY
         detail += f"; the PF of {without_owner} was given away"
-    return NicReason(nic=nic.nic, reason=reason, detail=detail, fitting=_size(matching), free=0)
+    return reason, detail, fitting, 0
 
 
 def out_of_service(one: NicClass, host: HostState) -> dict[str, int]:
@@ -153,70 +247,8 @@ def out_of_service(one: NicClass, host: HostState) -> dict[str, int]:
     return found
 
 
-def _out(nic: NicDemand, one: NicClass, matching: _Counted, out: dict[str, int]) -> NicReason:
-    assert one.kind is not None
-    fitting = _size(matching) + sum(out.values())
-    detail = f"{wording.demanded(one)}: {wording.devices(fitting, one.kind)}, 0 free"
-    return NicReason(
-        nic=nic.nic,
-        reason=Reason.OUT_OF_SERVICE,
-        detail=f"{detail}; {wording.out_of_service(out, one.kind)}",
-        fitting=fitting,
-        free=0,
-    )
-
-
-def _together(
-    nic: NicDemand, one: NicClass, pools: _Counted, crowded: frozenset[NicClass]
-) -> NicReason:
-    assert one.kind is not None
-    matching = _fitting(pools, one)
-    free = sum(usable for _, usable in matching)
-    others = " and other NICs want them too" if len(crowded) > 1 else ", fewer than NICs like it"
-    return NicReason(
-        nic=nic.nic,
-        reason=Reason.TOO_FEW_TOGETHER,
-        detail=(
-            f"{wording.demanded(one)}: {wording.devices(_size(matching), one.kind)},"
-            f" {free} free{others}"
-        ),
-        fitting=_size(matching),
-        free=free,
-    )
-
-
-def _crowded(nics: Sequence[NicDemand], host: HostState) -> frozenset[NicClass]:
-    """A smallest group of NIC classes that do not fit together, or none.
-
-    Smallest in that without any one of its classes the rest would fit.
-    """
-    demand = make_demand(PlacementRequest(nics=tuple(nic for nic in nics if nic.kind is not None)))
-    classes = demand.device_classes
-    if _fits_together(classes, host):
-        return frozenset()
-    for pair in demand.device_classes:
-        without = tuple(other for other in classes if other is not pair)
-        if not _fits_together(without, host):
-            classes = without
-    return frozenset(one for one, _ in classes)
-
-
-def _fits_together(classes: tuple[tuple[NicClass, int], ...], host: HostState) -> bool:
-    plan = fit(Demand(classes, ()), host.structure)
-    return plan is not None and plan.solve(host.usable) is not None
-
-
-def _having(pools: _Counted, ways: Collection[Attributes]) -> _Counted:
-    return [
-        (pool, usable)
-        for pool, usable in pools
-        if any(way <= pool.profile.attributes for way in ways)
-    ]
-
-
-def _fitting(pools: _Counted, one: NicClass) -> _Counted:
-    return [pair for pair in pools if one.fits(pair[0].profile.kind, pair[0].profile.attributes)]
-
-
-def _size(pools: _Counted) -> int:
-    return sum(pool.offered for pool, _ in pools)
+def _out(each: _Asked, in_service: int, out: dict[str, int]) -> _Why:
+    fitting = in_service + sum(out.values())
+    detail = f"{each.demanded}: {wording.devices(fitting, each.kind)}, 0 free"
+    words = wording.out_of_service(out, each.kind)
+    return Reason.OUT_OF_SERVICE, f"{detail}; {words}", fitting, 0

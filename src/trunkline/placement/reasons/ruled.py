@@ -8,24 +8,27 @@ are alike in this are looked at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from operator import itemgetter
+from typing import Final
 
 from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.asks import wording
 from trunkline.placement.asks.demand import NicClass, classes_and_rules, make_demand
 from trunkline.placement.asks.request import NicDemand, NicReason, PlacementRequest, Reason
-from trunkline.placement.hosts.feasibility import Fit, site_of
+from trunkline.placement.hosts.feasibility import Fit, Site, site_of
+from trunkline.placement.hosts.fitting import Fitting
 from trunkline.placement.hosts.host_state import HostState
-from trunkline.placement.hosts.structure import BySlot, Profile
-from trunkline.placement.matching.problem import ClassRule, Costs, Problem
+from trunkline.placement.matching.problem import ClassRule, Place, Problem
 from trunkline.placement.reasons.obstacles import Obstacle, find_obstacles, obstacles
 
 
 class Rules:
     """The rules of one request that must hold."""
 
-    def __init__(self, request: PlacementRequest) -> None:
-        self._request = request
+    def __init__(self, request: PlacementRequest, fitting: Fitting) -> None:
+        self._request, self._fitting = request, fitting
         _, self._rules = classes_and_rules(request)
         self._demand = make_demand(request)
         classes = self._demand.device_classes
@@ -34,7 +37,6 @@ class Rules:
         self._needs_bandwidth = any(one.reason is Reason.BANDWIDTH for one in self.every)
         self._needs_nodes = any(one.reason is Reason.NUMA for one in self.every)
         self._is_confined = request.is_confined
-        self._fitting = BySlot(self._classes_of)  # Which classes its devices fit, as bits.
         self._found: dict[object, tuple[Obstacle, ...]] = {}
         self._alike: dict[object, tuple[Obstacle, ...]] = {}
         self._by_place = any(one.scope is not Scope.PF for one in self._demand.rules)
@@ -83,6 +85,33 @@ class Rules:
             return f"{names} by the guest's NUMA node"
         return f"so much guaranteed to {names}"
 
+    def site_of(self, host: HostState, wanted: Sequence[bool]) -> Site:
+        """Where a host's families are and what they can guarantee, as far as the rules ask.
+
+        Nothing is said of families that are not wanted, and NUMA nodes are in order of their
+        numbers, so that few hosts are unlike.
+        """
+        of_host, found = site_of(host, self._request), Site()
+        if self._by_place or self._needs_nodes:
+            pairs = zip(of_host.places, wanted, strict=True)
+            places = [place if is_wanted else _ANYWHERE for place, is_wanted in pairs]
+            found = replace(found, places=tuple(places))
+        if self._needs_nodes and of_host.numa_nodes is not None:
+            pairs_of_nodes = zip(of_host.numa_nodes, of_host.numa_sockets, strict=True)
+            nodes = sorted(pairs_of_nodes, key=itemgetter(0))
+            found = replace(
+                found,
+                numa_nodes=tuple([number for number, _ in nodes]),
+                numa_sockets=tuple([socket for _, socket in nodes]),
+            )
+        if self._needs_bandwidth:
+            found = replace(
+                found,
+                egress_left=_of_wanted(of_host.egress_left, wanted),
+                ingress_left=_of_wanted(of_host.ingress_left, wanted),
+            )
+        return found
+
     def _detail(self, one: Obstacle, nic: NicDemand, host: HostState) -> str:
         said = f"devices would do, but not with {self.words(one)}"
         if one.reason is not Reason.BANDWIDTH:
@@ -106,21 +135,9 @@ class Rules:
         )
 
     def _problem(self, host: HostState) -> Problem:
-        fitting = self._fitting.of(host.structure)
-        costs: Costs = tuple(
-            tuple(0 if fits >> c & 1 else None for fits in fitting)
-            for c in range(len(self._demand.device_classes))
-        )
+        costs = self._fitting.costs(self._fitting.of(host.structure))
         fit = Fit(self._demand, host.structure, costs)
         return fit.problem(host.usable, site_of(host, self._request))
-
-    def _classes_of(self, profile: Profile) -> int:
-        classes = self._demand.device_classes
-        return sum(
-            1 << c
-            for c, (one, _) in enumerate(classes)
-            if one.fits(profile.kind, profile.attributes)
-        )
 
     def _shape(self, host: HostState) -> object:
         """What makes hosts alike but for the order of their families."""
@@ -165,6 +182,16 @@ class Rules:
             if vcpus <= free_vcpus and memory_mib <= free_memory_mib
         ]
         return host.numa_nodes, tuple(with_room)
+
+
+# Where a family is of which nobody wants anything.
+_ANYWHERE: Final = Place(numa_node=None, socket=None, card=-1, switch=None)
+
+
+def _of_wanted(left: Sequence[int | None], wanted: Sequence[bool]) -> tuple[int | None, ...]:
+    return tuple(
+        [mbps if is_wanted else None for mbps, is_wanted in zip(left, wanted, strict=True)]
+    )
 
 
 def rules_alone(classes: Sequence[tuple[NicClass, int]], rules: tuple[ClassRule, ...]) -> Problem:

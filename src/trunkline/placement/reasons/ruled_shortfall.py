@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from trunkline.placement.hosts.feasibility import Site
-from trunkline.placement.hosts.host_state import FamilyCount
 from trunkline.placement.matching.match import STATES_MAX, Problem, Solution, solve
 from trunkline.placement.matching.problem import ClassRule
 from trunkline.placement.reasons.obstacles import Obstacle, without
@@ -20,12 +19,13 @@ from trunkline.placement.reasons.ruled import is_hard
 from trunkline.placement.reasons.shortfall import (
     Change,
     Shortfall,
-    Wanted,
     changes_of,
-    given_away_for,
     priced_slots,
+    prices,
     shortfall_of,
+    shut_for,
 )
+from trunkline.placement.reasons.stocks import FamilyStock, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +38,19 @@ class RuledShortfall:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was found out of a host together with others: which rules go, and how many devices."""
+    """What was found out of a host together with others: rules that go, devices that change."""
 
     dropped: tuple[Obstacle, ...]
     to_free: int
+    to_offer: int
 
 
 def find_ruled_shortfall(
     wanted: Wanted,
-    families: Sequence[FamilyCount],
+    families: Sequence[FamilyStock],
     site: Site,
     rules: KeptRules,
     unruled: Shortfall,
-    known: Known | None = None,
 ) -> RuledShortfall:
     """Work out the least change.
 
@@ -60,29 +60,37 @@ def find_ruled_shortfall(
         site: Where they are.
         rules: That must hold, and what can be dropped of them.
         unruled: The least change without any rule.
-        known: What it comes to, if that is known.
     """
     best = RuledShortfall(rules.every, unruled)
     if not wanted.classes:
         return RuledShortfall((), unruled)
-    if known is not None:
-        if known.dropped == rules.every or not known.to_free + len(unruled.changes):
-            return RuledShortfall(known.dropped, unruled)
-        kept = _Kept(wanted, families, site, rules.without(known.dropped))
-        devices = kept.cheapest(unruled, least=known.to_free, limit=known.to_free)
-        assert devices is not None, "what is known to suffice does"
-        return RuledShortfall(known.dropped, devices)
     for count in range(len(rules.every)):
         if (count + unruled.to_free, unruled.to_free) >= _size(best):
             break
         for dropped in combinations(rules.every, count):
             kept = _Kept(wanted, families, site, rules.without(dropped))
             limit = _size(best)[0] - count
-            devices = kept.cheapest(unruled, least=unruled.to_free, limit=limit)
+            devices = kept.cheapest(unruled.to_offer, least=unruled.to_free, limit=limit)
             if devices is not None:
                 found = RuledShortfall(dropped, devices)
                 best = min(best, found, key=_size)
     return best
+
+
+def shortfall_keeping(
+    wanted: Wanted,
+    families: Sequence[FamilyStock],
+    site: Site,
+    kept: Problem,
+    known: Known,
+) -> Shortfall:
+    """Say which devices would have to change so that these rules are kept; how many is known."""
+    if not known.to_free and not known.to_offer:
+        return Shortfall()
+    match = _Kept(wanted, families, site, kept)
+    found = match.cheapest(known.to_offer, least=known.to_free, limit=known.to_free)
+    assert found is not None, "what is known to suffice does"
+    return found
 
 
 def _size(found: RuledShortfall) -> tuple[int, int]:
@@ -110,22 +118,22 @@ class _Kept:
     """Matches in which some rules hold."""
 
     def __init__(
-        self, wanted: Wanted, families: Sequence[FamilyCount], site: Site, rules: Problem
+        self, wanted: Wanted, families: Sequence[FamilyStock], site: Site, rules: Problem
     ) -> None:
         self._wanted, self._families, self._site, self._rules = wanted, families, site, rules
 
-    def cheapest(self, unruled: Shortfall, *, least: int, limit: int) -> Shortfall | None:
-        """The least to be freed, up to a limit; devices are put on offer as without rules.
+    def cheapest(self, to_offer: int, *, least: int, limit: int) -> Shortfall | None:
+        """The least to be freed, up to a limit, with so many devices put on offer.
 
         One that is put on offer is where the rules want it. Less than `least` never is enough.
         """
         best: Shortfall | None = None
-        given_away = given_away_for(self._wanted, self._families)
-        for offered in self._ways_to_offer(unruled.to_offer):
-            for opened in _sets(given_away, self._wanted.nic_count):
+        shut = shut_for(self._families)
+        for offered in self._ways_to_offer(to_offer):
+            for opened in _sets(shut, self._wanted.nic_count):
                 if len(opened) > (limit if best is None else best.to_free - 1):
                     break
-                found = self._match(offered, opened)
+                found = self._match(offered, opened, least - len(opened))
                 if found is None or found.to_free > limit:
                     continue
                 if best is None or found.to_free < best.to_free:
@@ -142,25 +150,25 @@ class _Kept:
         counts = [count for _, count in self._wanted.classes]
         there = [0] * len(counts)
         for family in self._families:
-            for pool in family.pools:
-                for c, fits in enumerate(self._wanted.fitting(pool.profile)):
-                    there[c] += pool.offered if fits else 0
+            for c in range(len(counts)):
+                there[c] += family.whole >> c & 1
+                there[c] += sum([s.free + s.owned for s in family.parts if s.fits >> c & 1])
         needed = [max(0, count - has) for count, has in zip(counts, there, strict=True)]
         spare = [count - least for count, least in zip(counts, needed, strict=True)]
         for more in _parts(spare, total - sum(needed)):
             yield [least + other for least, other in zip(needed, more, strict=True)]
 
-    def _match(self, offered: Sequence[int], opened: Sequence[int]) -> Shortfall | None:
+    def _match(
+        self, offered: Sequence[int], opened: Sequence[int], enough: int
+    ) -> Shortfall | None:
         wanted, rules = self._wanted, self._rules
         counts = [count - less for (_, count), less in zip(wanted.classes, offered, strict=True)]
         left = [c for c, count in enumerate(counts) if count]
-        slots = priced_slots(wanted, self._families, opened)
+        slots = priced_slots(self._families, opened)
         solution = _solve_surely(
             Problem(
                 counts=tuple(counts[c] for c in left),
-                costs=tuple(
-                    tuple(slot.price if slot.fits[c] else None for slot in slots) for c in left
-                ),
+                costs=prices(slots, left),
                 free=tuple(slot.free for slot in slots),
                 family=tuple(slot.family for slot in slots),
                 whole=tuple(slot.whole for slot in slots),
@@ -173,7 +181,8 @@ class _Kept:
                 ingress_left=self._site.ingress_left,
                 numa_nodes=self._site.numa_nodes,
                 numa_sockets=self._site.numa_sockets,
-            )
+            ),
+            enough,
         )
         if solution is None:
             return None
@@ -182,7 +191,7 @@ class _Kept:
             taken[c] = row
         changes = (
             *self._changes_of_offers(offered),
-            *changes_of(taken, slots, opened),
+            *changes_of(taken, slots, opened, by_family=True),
         )
         return shortfall_of(
             taken,
@@ -195,7 +204,7 @@ class _Kept:
     def _changes_of_offers(self, offered: Sequence[int]) -> Iterator[Change]:
         for c, count in enumerate(offered):
             if count:
-                yield Change(class_index=c, family=None, count=count)
+                yield Change(class_index=c, family=None, count=count, is_offer=True)
 
 
 def _over(
@@ -221,18 +230,20 @@ def _parts(counts: Sequence[int], total: int) -> Iterator[list[int]]:
             yield [less, *others]
 
 
-def _sets(given_away: Sequence[int], nic_count: int) -> Iterator[tuple[int, ...]]:
+def _sets(shut: Sequence[int], nic_count: int) -> Iterator[tuple[int, ...]]:
     """Yield sets of families, smallest first; more than there are NICs help nobody."""
-    for count in range(min(len(given_away), nic_count) + 1):
-        yield from combinations(given_away, count)
+    for count in range(min(len(shut), nic_count) + 1):
+        yield from combinations(shut, count)
 
 
-def _solve_surely(problem: Problem) -> Solution | None:
-    """Find the cheapest match, however long that takes to prove."""
+def _solve_surely(problem: Problem, enough: int) -> Solution | None:
+    """Find the cheapest match, however long that takes to prove; none is below `enough`."""
     states_max = STATES_MAX
     while True:
-        solution = solve(problem, states_max=states_max)
-        if solution is None or solution.is_proven or states_max >= _STATES_LIMIT:
+        solution = solve(problem, states_max=states_max, enough=enough)
+        if solution is None or solution.is_proven or solution.cost <= enough:
+            return solution
+        if states_max >= _STATES_LIMIT:
             return solution
         states_max *= 10
 

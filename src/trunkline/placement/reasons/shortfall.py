@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from trunkline.placement.asks.demand import NicClass
-from trunkline.placement.hosts.host_state import FamilyCount, PoolCount
-from trunkline.placement.hosts.structure import Profile
-from trunkline.placement.matching.match import Problem, Solution, solve
+from trunkline.placement.matching.match import Costs, Problem, Solution, solve
+from trunkline.placement.reasons.stocks import FamilyStock, Wanted
 
 _NOT_ON_OFFER = 1_000_000  # Dearer than freeing all devices of any host.
+_NOWHERE = -1  # The family of devices that do not exist.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +22,10 @@ class Change:
     """One thing that would have to change; indexes into the families given."""
 
     class_index: int | None  # For which class of NICs; None: for several.
-    family: int | None  # None: any, as the devices would have to be put on offer first.
+    family: int | None  # None: whichever.
     count: int  # Devices that would have to be free, or be there.
     empties: bool = False  # All owners of a PF's VFs would have to go, since it is wanted whole.
+    is_offer: bool = False  # The devices would have to be put on offer first.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,37 +38,19 @@ class Shortfall:
     wholes: frozenset[int] = frozenset()  # The families whose PF a NIC would have.
 
 
-class Wanted:
-    """Classes of NICs that want devices, and which devices fit them."""
-
-    def __init__(self, classes: Sequence[tuple[NicClass, int]]) -> None:
-        self.classes = classes
-        self.nic_count = sum(count for _, count in classes)
-        self._fitting: dict[Profile, tuple[bool, ...]] = {}
-
-    def fitting(self, profile: Profile) -> tuple[bool, ...]:
-        """[class] whether a device of this profile fits; empty: it fits none."""
-        found = self._fitting.get(profile)
-        if found is None:
-            found = tuple(one.fits(profile.kind, profile.attributes) for one, _ in self.classes)
-            found = self._fitting[profile] = found if any(found) else ()
-        return found
-
-
 @dataclass(slots=True)
 class PricedSlot:
     """Devices that can be had at a price: with owners, or without."""
 
-    family: int
-    pool: PoolCount | None  # None: stands for devices that do not exist.
-    fits: tuple[bool, ...]  # [class]
+    family: int  # Below 0: these devices do not exist.
+    fits: int  # Classes, as bits.
     free: int
     price: int  # For each device.
     whole: bool = False
     empties: bool = False  # It is a PF, and VFs of it have owners.
 
 
-def find_shortfall(wanted: Wanted, families: Sequence[FamilyCount]) -> Shortfall:
+def find_shortfall(wanted: Wanted, families: Sequence[FamilyStock]) -> Shortfall:
     """Work out the least change; an empty one means that the devices do as they are.
 
     A PF with an owner shuts all its VFs, at one price for all of them, which no flow expresses:
@@ -76,15 +58,15 @@ def find_shortfall(wanted: Wanted, families: Sequence[FamilyCount]) -> Shortfall
     """
     if not wanted.classes:
         return Shortfall()
-    given_away = given_away_for(wanted, families)
-    slots = _slots(wanted, families, given_away)
+    shut = shut_for(families)
+    slots = _slots(wanted, families, shut)
     solution = _solve(wanted, slots)
     least = solution.cost  # With all of them open, without the price of opening.
-    best = (least + len(given_away), solution, slots, given_away)
-    kinds: dict[FamilyCount, list[int]] = {}
-    for f in given_away:
+    best = (least + len(shut), solution, slots, shut)
+    kinds: dict[FamilyStock, list[int]] = {}
+    for f in shut:
         kinds.setdefault(families[f], []).append(f)
-    for count in range(len(given_away)):
+    for count in range(len(shut)):
         if best[0] <= least + count:
             break
         for opened in _choices(list(kinds.values()), count):
@@ -98,7 +80,7 @@ def find_shortfall(wanted: Wanted, families: Sequence[FamilyCount]) -> Shortfall
         slots,
         to_free=size % _NOT_ON_OFFER,
         to_offer=size // _NOT_ON_OFFER,
-        changes=tuple(changes_of(solution.taken, slots, opened)),
+        changes=tuple(changes_of(solution.taken, slots, opened, by_family=False)),
     )
 
 
@@ -123,13 +105,9 @@ def shortfall_of(
     )
 
 
-def given_away_for(wanted: Wanted, families: Sequence[FamilyCount]) -> list[int]:
+def shut_for(families: Sequence[FamilyStock]) -> list[int]:
     """Find the families whose PF has an owner, and whose VFs are wanted."""
-    return [
-        f
-        for f, family in enumerate(families)
-        if family.is_given_away and any(wanted.fitting(part.profile) for part in family.parts)
-    ]
+    return [f for f, family in enumerate(families) if family.is_shut and family.parts]
 
 
 def _choices(kinds: Sequence[Sequence[int]], count: int) -> Iterator[list[int]]:
@@ -146,28 +124,26 @@ def _choices(kinds: Sequence[Sequence[int]], count: int) -> Iterator[list[int]]:
 
 
 def _slots(
-    wanted: Wanted, families: Sequence[FamilyCount], opened: Sequence[int]
+    wanted: Wanted, families: Sequence[FamilyStock], opened: Sequence[int]
 ) -> list[PricedSlot]:
-    anything = (True,) * len(wanted.classes)
-    unlimited = PricedSlot(-1, None, anything, wanted.nic_count, _NOT_ON_OFFER)
-    return [*priced_slots(wanted, families, opened), unlimited]
+    anything = (1 << len(wanted.classes)) - 1
+    unlimited = PricedSlot(_NOWHERE, anything, wanted.nic_count, _NOT_ON_OFFER)
+    return [*priced_slots(families, opened), unlimited]
 
 
-def priced_slots(
-    wanted: Wanted, families: Sequence[FamilyCount], opened: Sequence[int]
-) -> list[PricedSlot]:
+def priced_slots(families: Sequence[FamilyStock], opened: Sequence[int]) -> list[PricedSlot]:
     """List what can be had if the PFs of some families lose their owners."""
     slots: list[PricedSlot] = []
     for f, family in enumerate(families):
-        shut = family.is_given_away and f not in opened
-        whole = family.whole
-        if whole is not None and whole.offered and (fits := wanted.fitting(whole.profile)):
-            vfs = family.owned_vf_count
-            slots.append(PricedSlot(f, whole, fits, 1, vfs + shut, whole=True, empties=vfs > 0))
-        for pool in () if shut else family.parts:
-            if fits := wanted.fitting(pool.profile):
-                slots.append(PricedSlot(f, pool, fits, pool.free, 0))
-                slots.append(PricedSlot(f, pool, fits, pool.offered - pool.free, 1))
+        shut = family.is_shut and f not in opened
+        if family.whole:
+            vfs = family.vfs_owned
+            slots.append(PricedSlot(f, family.whole, 1, vfs + shut, whole=True, empties=vfs > 0))
+        for stock in () if shut else family.parts:
+            if stock.free:
+                slots.append(PricedSlot(f, stock.fits, stock.free, 0))
+            if stock.owned:
+                slots.append(PricedSlot(f, stock.fits, stock.owned, 1))
     return slots
 
 
@@ -175,10 +151,7 @@ def _solve(wanted: Wanted, slots: Sequence[PricedSlot]) -> Solution:
     solution = solve(
         Problem(
             counts=tuple(count for _, count in wanted.classes),
-            costs=tuple(
-                tuple(slot.price if slot.fits[c] else None for slot in slots)
-                for c in range(len(wanted.classes))
-            ),
+            costs=prices(slots, range(len(wanted.classes))),
             free=tuple(slot.free for slot in slots),
             family=tuple(slot.family for slot in slots),
             whole=tuple(slot.whole for slot in slots),
@@ -188,25 +161,44 @@ def _solve(wanted: Wanted, slots: Sequence[PricedSlot]) -> Solution:
     return solution
 
 
+def prices(slots: Sequence[PricedSlot], classes: Sequence[int]) -> Costs:
+    """What devices cost each of some classes."""
+    return tuple(
+        tuple([slot.price if slot.fits >> c & 1 else None for slot in slots]) for c in classes
+    )
+
+
 def changes_of(
-    taken: Sequence[Sequence[int]], slots: Sequence[PricedSlot], opened: Sequence[int]
+    taken: Sequence[Sequence[int]],
+    slots: Sequence[PricedSlot],
+    opened: Sequence[int],
+    *,
+    by_family: bool,
 ) -> Iterator[Change]:
-    """Say what would have to change for an assignment."""
+    """Say what would have to change for an assignment.
+
+    Args:
+        taken: [class][slot] Devices.
+        slots: Where they are from.
+        opened: Families whose PF would lose its owner.
+        by_family: It matters of which PF the devices are that would have to be free.
+    """
     for family in opened:
         yield Change(class_index=None, family=family, count=1)
     for c, of_class in enumerate(taken):
         not_there = 0
-        freed: dict[int, int] = {}  # [family]
+        freed: dict[int | None, int] = {}  # [family]
         for slot, count in zip(slots, of_class, strict=True):
             if not count or not slot.price:
                 continue
-            if slot.pool is None:
+            if slot.family == _NOWHERE:
                 not_there += count
             elif slot.whole and slot.empties:
                 yield Change(class_index=c, family=slot.family, count=slot.price, empties=True)
             else:
-                freed[slot.family] = freed.get(slot.family, 0) + count
-        for family, count in freed.items():
-            yield Change(class_index=c, family=family, count=count)
+                of_family = slot.family if by_family else None
+                freed[of_family] = freed.get(of_family, 0) + count
+        for of_family, count in freed.items():
+            yield Change(class_index=c, family=of_family, count=count)
         if not_there:
-            yield Change(class_index=c, family=None, count=not_there)
+            yield Change(class_index=c, family=None, count=not_there, is_offer=True)

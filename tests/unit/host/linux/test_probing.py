@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.ethtool import version_in
 from trunkline.host.linux.inventory import PfDriver
-from trunkline.host.linux.probing import VfOfPf, free_vfs, probe, probe_host
+from trunkline.host.linux.probing import VfOfPf, free_vfs, probe, probe_host, put_back_all
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import Journal, OriginalState
 
@@ -101,13 +102,26 @@ def test_a_helper_that_forbids_says_nothing_of_the_driver() -> None:
         probe(ForbiddenVf())
 
 
+@dataclass
+class Kept:
+    """What is remembered over the end of a process."""
+
+    tried: dict[PciAddress, OriginalState] = field(default_factory=dict)
+
+    def begin(self, before: OriginalState) -> None:
+        self.tried[before.address] = before
+
+    def end(self, vf: PciAddress) -> None:
+        self.tried.pop(vf, None)
+
+
 def test_a_pf_without_a_link_waits(tmp_path: Path) -> None:
     kernel = kernel_with(tmp_path, "ixgbe")
     kernel.set_carrier(PF, up=False)
     functions = functions_of(kernel)
     free = {each.address for each in functions if each.pf_address}
     capabilities = Capabilities(None)
-    probe_host(HostKernel(kernel), capabilities, functions, free=free)
+    probe_host(HostKernel(kernel), capabilities, functions, memory=Kept(), free=free)
     assert not capabilities.has(PfDriver("ixgbe", "1.2"))
     assert kernel.log() == ()
 
@@ -177,14 +191,14 @@ def test_a_driver_is_tried_out_once_and_remembered_over_restarts(tmp_path: Path)
     functions = functions_of(kernel)
     free = {each.address for each in functions if each.pf_address}
     path = tmp_path / "capabilities.json"
-    probe_host(HostKernel(kernel), Capabilities(path), functions, free=free)
+    probe_host(HostKernel(kernel), Capabilities(path), functions, memory=Kept(), free=free)
     again = Capabilities(path)
     assert again.has(IGB)
     assert again.of(IGB) == vf_capabilities("igb")
     assert again.seen_names(IGB) == capability_names(vf_capabilities("igb"))
     assert not again.has(PfDriver("igb", "1.3"))
     writes = len(kernel.log())
-    probe_host(HostKernel(kernel), again, functions, free=free)
+    probe_host(HostKernel(kernel), again, functions, memory=Kept(), free=free)
     assert len(kernel.log()) == writes
 
 
@@ -198,10 +212,10 @@ def test_only_a_vf_that_nobody_has_is_tried_out(tmp_path: Path) -> None:
     host = HostKernel(kernel, up=frozenset({vfs[1].ifname or ""}))
     for free in (set(), {vfs[0].address}, {vfs[1].address}):
         capabilities = Capabilities(None)
-        probe_host(host, capabilities, functions, free=free)
+        probe_host(host, capabilities, functions, memory=Kept(), free=free)
         assert not capabilities.has(IGB)
     assert len(kernel.log()) == writes
-    probe_host(host, capabilities, functions, free={vfs[2].address})
+    probe_host(host, capabilities, functions, memory=Kept(), free={vfs[2].address})
     assert capabilities.has(IGB)
     assert {f"vf {vfs[2].vf_index} " in entry.command for entry in kernel.log()[writes:]} == {True}
 
@@ -215,12 +229,67 @@ def test_a_vf_whose_driver_has_no_netdev_here_is_not_tried_out(tmp_path: Path, d
         replace(each, driver=driver, ifname=None) if each.pf_address else each for each in functions
     ]
     capabilities = Capabilities(None)
-    probe_host(HostKernel(kernel), capabilities, elsewhere, free=free)
+    probe_host(HostKernel(kernel), capabilities, elsewhere, memory=Kept(), free=free)
     assert not capabilities.has(IGB)
     assert kernel.log() == ()
     without = [replace(each, driver=None) if each.pf_address else each for each in elsewhere]
-    probe_host(HostKernel(kernel), capabilities, without, free=free)
+    probe_host(HostKernel(kernel), capabilities, without, memory=Kept(), free=free)
     assert capabilities.has(IGB)
+
+
+class _Killed(BaseException):
+    """The process ends: nothing that comes after is done."""
+
+
+@dataclass
+class KilledKernel(HostKernel):
+    """Ends the process after so many writes, and does nothing any more after that."""
+
+    writes_left: int = 0
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        if self.writes_left <= 0:
+            raise _Killed
+        super().set_vf(pf, vf_index, change)
+        self.writes_left -= 1
+
+    def raw_vf_settings(self, pf: PciAddress) -> dict[int, VfSettings]:
+        if self.writes_left <= 0:
+            raise _Killed
+        return super().raw_vf_settings(pf)
+
+
+def test_wherever_it_is_killed_the_vf_is_brought_back_at_the_next_start(tmp_path: Path) -> None:
+    for count in itertools.count(1):
+        kernel = kernel_with(tmp_path / str(count), "ixgbe")
+        before = kernel.vf_settings(PF)
+        functions = kernel.functions()
+        free = {address for address, each in functions.items() if each.pf_address}
+        kept = Kept()
+        killed = KilledKernel(kernel, writes_left=count)
+        try:
+            probe_host(killed, Capabilities(None), functions_of(kernel), memory=kept, free=free)
+        except _Killed:
+            assert kernel.vf_settings(PF) == before or kept.tried
+            put_back_all(HostKernel(kernel), functions, kept.tried.copy(), memory=kept)
+            assert kernel.vf_settings(PF) == before
+            assert kept.tried == {}
+        else:
+            assert kept.tried == {}
+            assert count > 8
+            return
+
+
+def test_a_vf_that_can_not_be_brought_back_stays_remembered_and_is_not_free(tmp_path: Path) -> None:
+    kernel = kernel_with(tmp_path, "igb")
+    functions = kernel.functions()
+    vf = next(each for each in functions.values() if each.pf_address)
+    was = OriginalState(address=vf.address, settings=VfSettings(vlan_id=5000))
+    kept = Kept({vf.address: was})
+    put_back_all(HostKernel(kernel), functions, kept.tried.copy(), memory=kept)
+    assert kept.tried == {vf.address: was}
+    offering = Offering(parse_device_specs([{"vendor_id": "8086"}], path="device_spec"))
+    assert vf.address not in free_vfs(functions, offering, Journal(tried=kept.tried))
 
 
 def test_what_was_seen_is_what_demands_match_on() -> None:

@@ -88,5 +88,24 @@ def test_events_that_the_kernel_had_no_room_for_mean_that_all_is_to_be_read(tree
     in_new_netns(act)
 
 
+@pytest.mark.system
+@pytest.mark.parametrize(
+    "change", ["ip link set br0 type bridge forward_delay 500", "ip link del br0"]
+)
+def test_what_is_done_to_a_bridge_itself_is_news_of_bridges(tree: Tree, change: str) -> None:
+    def act() -> None:
+        run("ip link add br0 up type bridge")
+        with (
+            LinuxWatch(on_news=lambda: None, sysfs_root=tree.root) as watch,
+            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as links,
+        ):
+            links.bind((0, 1))
+            links.settimeout(30)
+            run(change)
+            assert watch._from_links(links.recv(1 << 16)).bridges
+
+    in_new_netns(act)
+
+
 def run(command: str) -> None:
     subprocess.run(command.split(), check=True)
