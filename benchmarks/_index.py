@@ -84,7 +84,7 @@ class Index:
 
     def capacity(self, request: PlacementRequest) -> int:
         """Count how many more such servers fit on all hosts, as far as that is proven."""
-        return capacity(request, rows_of(self._fleet.hosts())).least
+        return capacity(request, rows_of(self._fleet.columns().hosts)).least
 
     def accepting(self, request: PlacementRequest) -> set[int]:
         """The numbers of all hosts that can take the request."""

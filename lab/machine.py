@@ -42,6 +42,7 @@ class Card:
 
 
 TWO_CARDS = (Card("phy1"), Card("phy2"))
+FOUR_CARDS = (*TWO_CARDS, *TWO_CARDS)
 
 
 class LabHostFailed(Exception):
@@ -57,11 +58,12 @@ class LabHost:
     monitor: Monitor
     directory: Path  # Its console, what QEMU said, its captures.
 
-    def reset(self, *, vf_count: int) -> None:
+    def reset(self, *, vf_count: int, card_count: int = 2) -> None:
         """Bring cables, processes, links and VFs to the state that tests start from.
 
         Args:
             vf_count: How many VFs each PF has then; they have no driver.
+            card_count: How many cards that is true of; the PFs of the others have no VFs.
 
         Raises:
             RaisedInside: It is not in that state.
@@ -70,7 +72,8 @@ class LabHost:
         for card, _ in enumerate(self.cards, 1):
             self.plug_cable(card, plugged=True)
         networks = [card.physical_network for card in self.cards]
-        self.channel.call(inside.reset, networks, vf_count=vf_count)
+        counts = [vf_count if card < card_count else 0 for card, _ in enumerate(networks)]
+        self.channel.call(inside.reset, networks, vf_counts=counts)
 
     def wait_for_guest(self, name: str, seconds: float = GUEST_SECONDS_MAX) -> str:
         """Wait until a guest of the lab host is up, and return what it has said on its console.
@@ -84,6 +87,17 @@ class LabHost:
     def capture(self, physical_network: str) -> Capture:
         """What has gone over this physical network since the start, in the order it went."""
         return Capture(self.directory / f"{physical_network}.pcap")
+
+    def move_card(self, card: int, *, slot: int) -> None:
+        """Pull a card out of its slot and put it into another that is free.
+
+        Card N sits in slot N at first, both counted from 1, and one slot more is free. The PF has
+        a name of the kernel's choice then, and is down.
+        """
+        self.monitor.execute("device_del", id=f"card{card}")
+        self.monitor.wait_for_event("DEVICE_DELETED", device=f"card{card}")
+        self.monitor.execute("device_add", driver="igb", **_card(card, slot=slot))
+        self.channel.call(inside.wait_for_pf, card, slot)
 
     def plug_cable(self, card: int, *, plugged: bool) -> None:
         """Plug or pull the cable of a PF; `card` counts from 1, as in the name of its netdev."""
@@ -197,16 +211,25 @@ def qemu_command(
             *("-device", f"virtio-net-pci,netdev=wire{hub},mac={inside.wire_mac(hub)},romfile="),
             *("-object", f"filter-dump,id=capture{hub},netdev=wire{hub},file={pcap},maxlen=2048"),
         ]
+    for number in range(1, len(cards) + 2):  # One more than cards, for one to be moved to.
+        port = f"pcie-root-port,id=slot{number},bus=pcie.0,chassis={number},slot={number}"
+        arguments += ["-device", f"{port},addr={0x0F + number:#x}"]
     for number, card in enumerate(cards, 1):
         hub = networks.index(card.physical_network) + 1
-        bus = f"pcie-root-port,id=slot{number},bus=pcie.0,chassis={number},slot={number}"
-        arguments += [
-            *("-device", f"{bus},addr={0x0F + number:#x}"),
-            *("-netdev", f"hubport,id=cable{number},hubid={hub}"),
-            "-device",
-            f"igb,id=card{number},bus=slot{number},netdev=cable{number},mac={inside.pf_mac(number)}",
-        ]
+        made = _card(number, slot=number)
+        device = ",".join(["igb", *(f"{key}={value}" for key, value in made.items())])
+        arguments += ["-netdev", f"hubport,id=cable{number},hubid={hub}", "-device", device]
     return arguments
+
+
+def _card(number: int, *, slot: int) -> dict[str, str]:
+    """A card as QEMU is told of it; both numbers count from 1."""
+    return {
+        "id": f"card{number}",
+        "bus": f"slot{slot}",
+        "netdev": f"cable{number}",
+        "mac": inside.pf_mac(number),
+    }
 
 
 def _kernel_command_line(tcp_port: int) -> str:

@@ -51,11 +51,14 @@ class Monitor:
                 return message["return"]
             self._events.append(message)
 
-    def wait_for_event(self, name: str) -> dict[str, Any]:
-        """Return the next event of this name, also one that came before; older others are lost."""
+    def wait_for_event(self, name: str, **data: object) -> dict[str, Any]:
+        """Return the next event of this name with these data, also one that came before.
+
+        Older others are lost.
+        """
         while True:
             message = self._events.pop(0) if self._events else self._next()
-            if message.get("event") == name:
+            if message.get("event") == name and data.items() <= message.get("data", {}).items():
                 return message
 
     def set_link(self, netdev: str, *, up: bool) -> None:

@@ -17,6 +17,7 @@ from pyroute2 import IPRoute
 MANAGEMENT_MAC = "52:54:00:cc:00:00"
 NETDEVS = Path("/sys/class/net")
 PCI = Path("/sys/bus/pci")
+UDEV_RULES = Path("/run/udev/rules.d/70-cards.rules")
 WAIT_SECONDS_MAX = 30
 RTMGRP_LINK = 1  # Linux include/uapi/linux/rtnetlink.h
 RTEXT_FILTER_VF = 1  # Linux include/uapi/linux/rtnetlink.h
@@ -53,12 +54,12 @@ def pf_address(card: int) -> str:
     return f"0000:{card:02x}:00.0"
 
 
-def reset(physical_networks: Sequence[str], *, vf_count: int) -> None:
+def reset(physical_networks: Sequence[str], *, vf_counts: Sequence[int]) -> None:
     """End what was started, take away what was made, and make VFs that nobody has touched.
 
     Args:
         physical_networks: What each card is cabled to.
-        vf_count: On each PF; 0 leaves `sriov_drivers_autoprobe` as the kernel has it, else the
+        vf_counts: Of each PF; 0 leaves `sriov_drivers_autoprobe` as the kernel has it, else the
             VFs have no driver.
 
     Raises:
@@ -66,6 +67,8 @@ def reset(physical_networks: Sequence[str], *, vf_count: int) -> None:
     """
     _end_processes()
     _forget_files()
+    UDEV_RULES.unlink(missing_ok=True)
+    run("udevadm", "control", "--reload")
     for namespace in run("ip", "netns", "list").splitlines():
         run("ip", "netns", "delete", namespace.split()[0])
     for card, _ in enumerate(physical_networks, 1):
@@ -73,7 +76,7 @@ def reset(physical_networks: Sequence[str], *, vf_count: int) -> None:
         if (device / "driver").resolve().name != "igb":
             bind(device.name, "igb")
     name_links(physical_networks)
-    for card, _ in enumerate(physical_networks, 1):
+    for card, vf_count in enumerate(vf_counts, 1):
         _reset_vfs(f"pf{card}", vf_count)
     for card, _ in enumerate(physical_networks, 1):
         wait_for_operstate(f"pf{card}", "up")
@@ -140,6 +143,22 @@ def name_links(physical_networks: Sequence[str]) -> None:
         run("ip", "link", "set", names[mac], "mtu", "1500", "promisc", "off", "up")
 
 
+def keep_names(card_count: int) -> None:
+    """Have udev name the PFs and set them up whenever they come, as a host's configuration does.
+
+    Without it a PF that comes back from a guest has the next name that is free, and is down.
+    """
+    UDEV_RULES.parent.mkdir(exist_ok=True)
+    UDEV_RULES.write_text(
+        "".join(
+            f'ACTION=="add", SUBSYSTEM=="net", DRIVERS=="igb", ATTR{{address}}=="{pf_mac(card)}", '
+            f'NAME="pf{card}", RUN+="/usr/sbin/ip link set pf{card} up"\n'
+            for card in range(1, card_count + 1)
+        )
+    )
+    run("udevadm", "control", "--reload")
+
+
 def vf_settings(pf: str) -> list[dict[str, Any]]:
     """What the kernel says of a PF's VFs, by one message of rtnetlink: `UNTOUCHED` has the keys."""
     with IPRoute() as netlink:
@@ -185,7 +204,8 @@ def bind(address: str, driver: str) -> None:
     device = PCI / "devices" / address
     if (device / "driver").exists():
         write(device / "driver/unbind", address)
-    run("modprobe", driver)
+    if not (PCI / "drivers" / driver).exists():
+        run("modprobe", driver)
     write(device / "driver_override", driver)
     write(PCI / "drivers_probe", address)
     bound = (device / "driver").resolve().name
@@ -238,9 +258,9 @@ def answers(namespace: str, address: str) -> bool:
 
 
 def wait_for_operstate(netdev: str, wanted: str) -> None:
-    """Wait until a link is `up`, that is can send, or `down`."""
+    """Wait until a link is there and `up`, that is can send, or `down`."""
     state = NETDEVS / netdev / "operstate"
-    wait_for_links(lambda: read(state) == wanted, f"{netdev} to be {wanted}")
+    wait_for_links(lambda: state.exists() and read(state) == wanted, f"{netdev} to be {wanted}")
 
 
 def wait_for_links(is_so: Callable[[], bool], what: str) -> None:
@@ -261,6 +281,15 @@ def wait_for_links(is_so: Callable[[], bool], what: str) -> None:
                 changes.recv(1 << 16)
             except TimeoutError:
                 continue
+
+
+def wait_for_pf(card: int, slot: int) -> None:
+    """Wait until the PF of a card has a netdev where it was put."""
+    net = PCI / "devices" / pf_address(slot) / "net"
+    wait_for_links(
+        lambda: any(read(each / "address") == pf_mac(card) for each in net.glob("*")),
+        f"the netdev of card {card} in slot {slot}",
+    )
 
 
 def set_vf_count(pf: str, count: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +24,8 @@ from trunkline.agent.journal import Files, JournalFile, RealFiles
 from trunkline.agent.limits import Limits
 from trunkline.agent.loop import Agent, AgentHost
 from trunkline.agent.transport import ShutOut, TransportFailed
-from trunkline.domain.device import DeviceKind, OfferedDevice
+from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
+from trunkline.domain.device_spec import DeviceSpec, Offering
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName
 from trunkline.domain.pci import PciAddress
@@ -133,6 +134,10 @@ def _a_machine(directory: Path) -> Machine:
     )
 
 
+def _offer_all(functions: Mapping[PciAddress, PciFunction]) -> tuple[OfferedDevice, ...]:
+    return tuple(OfferedDevice(function=function) for function in functions.values())
+
+
 class WatchedStorage(Storage, HostWatch, Protocol):
     """Keeps guests' files, and tells what came of making them."""
 
@@ -155,7 +160,9 @@ class World:
         limits: Limits | None = None,
         watched: bool = True,
         vf_counts: Mapping[PciAddress, int] | None = None,
+        specs: Sequence[DeviceSpec] | None = None,
     ) -> None:
+        self.specs = specs  # What is on offer; None: everything.
         self.directory = directory
         self.limits = limits
         self.vf_counts = vf_counts or {}  # How many VFs PFs are to have that have none.
@@ -196,7 +203,7 @@ class World:
             kernel=machine.kernel,
             hypervisor=machine.hypervisor,
             resources=RESOURCES,
-            offer=lambda functions: tuple(OfferedDevice(function=f) for f in functions.values()),
+            offer=_offer_all if self.specs is None else Offering(self.specs),
             vif_types=VIF_TYPES,
             storage=storage,
             watches=(*watches, *(() if storage is None else (storage,))),

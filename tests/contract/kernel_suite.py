@@ -6,11 +6,12 @@ One suite for every implementation: a test module imports all of it, and has a f
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import pytest
 
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import VFIO_DRIVER, DeviceKind, PciFunction
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange
@@ -30,6 +31,14 @@ class KernelMachine(Protocol):
 
     @property
     def other_pf(self) -> PciAddress: ...
+
+    def bind(self, address: PciAddress, driver: str) -> None:
+        """Have another driver drive a function, as libvirt does."""
+        ...
+
+    def set_cable(self, pf: PciAddress, *, plugged: bool) -> None:
+        """Plug or pull the cable of a PF, and return when it has a link, or has lost it."""
+        ...
 
 
 def is_vf_1(function: PciFunction, pf: PciAddress) -> bool:
@@ -156,6 +165,60 @@ def test_the_vf_count_changes_only_through_zero(machine: KernelMachine) -> None:
     kernel.set_vf_count(machine.pf, 2)
     assert [each.mac == MAC for each in kernel.vf_settings(machine.pf).values()] == [False, False]
     assert kernel.functions()[machine.pf].vf_count == 2
+
+
+def test_a_vf_that_is_bound_to_vfio_has_no_netdev_and_keeps_what_its_pf_was_told(
+    machine: KernelMachine,
+) -> None:
+    kernel = machine.kernel
+    [vf] = [each.address for each in kernel.functions().values() if is_vf_1(each, machine.pf)]
+    kernel.set_vf(machine.pf, 1, VfChange(mac=MAC, vlan_id=100, vlan_qos=3, trust=True))
+    before = kernel.vf_settings(machine.pf)
+    for driver in (VFIO_DRIVER, "igbvf"):
+        machine.bind(vf, driver)
+        found = kernel.functions()[vf]
+        assert found.driver == driver
+        assert found.pf_driver == "igb"
+        assert (found.ifname is None) == (driver == VFIO_DRIVER)
+        assert kernel.vf_settings(machine.pf) == before
+    kernel.set_vf(machine.pf, 1, VfChange(mac=ZERO_MAC, vlan_id=0, vlan_qos=0, trust=False))
+
+
+def test_a_pf_that_is_bound_to_vfio_has_no_vfs_and_comes_back_without_any(
+    machine: KernelMachine,
+) -> None:
+    kernel = machine.kernel
+    before = kernel.functions()[machine.pf]
+    machine.bind(machine.pf, VFIO_DRIVER)
+    try:
+        found = kernel.functions()
+        assert not [each for each in found.values() if each.pf_address == machine.pf]
+        pf = found[machine.pf]
+        assert (pf.kind, pf.driver, pf.vf_count) == (DeviceKind.PF, VFIO_DRIVER, 0)
+        assert pf.pf_driver in ("igb", None), "who has not seen it with its own driver can't tell"
+        assert (pf.ifname, pf.mac, pf.link_up, pf.speed_mbps) == (None, None, False, None)
+        assert errno_of(lambda: kernel.vf_settings(machine.pf)) == "ENODEV"
+        assert errno_of(lambda: kernel.set_vf(machine.pf, 0, VfChange(mac=MAC))) == "ENODEV"
+        assert errno_of(lambda: kernel.set_vf_count(machine.pf, 2)) == "ENOENT"
+    finally:
+        machine.bind(machine.pf, "igb")
+    after = kernel.functions()[machine.pf]
+    assert after == replace(before, vf_count=0)
+
+
+def test_a_pf_without_a_cable_takes_settings_of_vfs_but_rates(machine: KernelMachine) -> None:
+    kernel = machine.kernel
+    machine.set_cable(machine.pf, plugged=False)
+    pf = kernel.functions()[machine.pf]
+    assert (pf.link_up, pf.speed_mbps) == (False, None)
+    assert pf.vf_count == 4
+    kernel.set_vf(machine.pf, 0, VfChange(mac=MAC, vlan_id=100, vlan_qos=0))
+    rate = VfChange(min_tx_rate_mbps=0, max_tx_rate_mbps=100)
+    assert errno_of(lambda: kernel.set_vf(machine.pf, 0, rate)) == "EINVAL"
+    after = kernel.vf_settings(machine.pf)[0]
+    assert (after.mac, after.vlan_id, after.max_tx_rate_mbps) == (MAC, 100, 0)
+    machine.set_cable(machine.pf, plugged=True)
+    assert kernel.functions()[machine.pf].speed_mbps == 1000
 
 
 def test_a_netdev_can_be_renamed_to_a_free_name_of_15_bytes(machine: KernelMachine) -> None:

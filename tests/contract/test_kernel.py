@@ -19,6 +19,12 @@ class FakeMachine:
     pf: PciAddress = PF
     other_pf: PciAddress = OTHER_PF
 
+    def bind(self, address: PciAddress, driver: str) -> None:
+        self.kernel.bind_driver(address, driver)
+
+    def set_cable(self, pf: PciAddress, *, plugged: bool) -> None:
+        self.kernel.set_carrier(pf, up=plugged)
+
 
 @pytest.fixture
 def machine(tmp_path: Path) -> FakeMachine:

@@ -22,10 +22,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def running_lab_host() -> Iterator[LabHost]:
-    """A lab host with two cards, one on each of phy1 and phy2, in the state of the last test."""
+    """A lab host in the state of the last test: four cards, on phy1, phy2, phy1 and phy2."""
     if lacking := missing():
         pytest.fail(lacking)
-    with machine.lab_host() as host:
+    with machine.lab_host(machine.FOUR_CARDS) as host:
         yield host
 
 
@@ -39,7 +39,7 @@ def lab_host(running_lab_host: LabHost) -> Iterator[LabHost]:
 
 @pytest.fixture
 def lab_host_with_vfs(running_lab_host: LabHost) -> Iterator[LabHost]:
-    """The lab host with 7 VFs on each PF that nobody has touched, and that have no driver."""
+    """The lab host with 7 VFs on the first two PFs, untouched and without a driver."""
     running_lab_host.reset(vf_count=machine.VFS_PER_CARD)
     yield running_lab_host
     running_lab_host.channel.end_all()

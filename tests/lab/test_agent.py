@@ -1,119 +1,28 @@
-"""The unmodified agent on a real kernel and libvirt: it enrols, makes VFs, and keeps them right.
-
-The service runs outside, on this machine's loopback, which the lab host has at 10.0.2.2::
-
-    tests ── trunkline server ── 10.0.2.2 ── trunkline agent ── pf1 (phy1), pf2 (phy2)
-                                             trunkline host-helper (root)
-"""
+"""The unmodified agent on a real kernel and libvirt: it enrols, makes VFs, and keeps them right."""
 
 from __future__ import annotations
 
-import json
-import secrets
-import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lab.channel import Running
-from lab.guest import cards, nested
+from lab.guest import cards
 from lab.machine import VFS_PER_CARD, LabHost
 from tests.lab import agent_inside
+from tests.lab.site import Site, lab_site
 from tests.support.clients import OpenStack
-from tests.support.processes import ask, trunkline
-from tests.support.waiting import wait_until
+from tests.support.processes import ask
 from tests.system.test_up import Session
 
-EXAMPLE = Path(__file__).parents[2] / "examples/two-networks/controller.toml"
-CONFIG = f"{agent_inside.HOME}/compute.toml"
-COMPUTE = """
-host = "h1"
-state_dir = "state"
-controller = {{ url = "{url}", enrolment_key_file = "token" }}
-libvirt = {{ storage_dir = "guests" }}
-device_spec = [
-    {{ ifname = "pf1", physical_network = "phy1", vf_count = 7 }},
-    {{ ifname = "pf2", physical_network = "phy2", vf_count = 7 }},
-]
-"""
 REPAIR_SECONDS_MAX = 2.0
-PATIENCE_SECONDS = 150.0  # An emulated machine takes a minute to start a guest.
-
-
-class Site:
-    """A service outside, and the lab host as its host h1."""
-
-    def __init__(self, directory: Path, lab_host: LabHost) -> None:
-        self.directory = directory
-        self.lab_host = lab_host
-        self.started: list[Running] = []
-
-    def start_helper(self) -> Running:
-        return self._start("host-helper", "--config", CONFIG, "--group", "root")
-
-    def start_agent(self) -> Running:
-        return self._start("agent", "--config", CONFIG)
-
-    def _start(self, *args: str) -> Running:
-        running = self.lab_host.channel.start(["python3", "-m", "trunkline", *args])
-        self.started.append(running)
-        running.wait_for("ready\n", seconds=PATIENCE_SECONDS)
-        return running
-
-    def host(self) -> dict[str, Any]:
-        shown: dict[str, Any] = json.loads(ask(self.directory, "host", "show", "h1", "--json"))
-        return shown
-
-    def devices(self, *filters: str) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = json.loads(
-            ask(self.directory, "device", "list", "--json", *filters)
-        )
-        return listed
-
-    def wait(self, holds: Callable[[], object], what: str) -> None:
-        """Wait as long as the slowest thing here takes; if it does not come, tell all there is."""
-        try:
-            wait_until(holds, what, seconds=PATIENCE_SECONDS)
-        except AssertionError as late:
-            for running in self.started:
-                running.signal(signal.SIGTERM)
-            said = [running.wait() for running in self.started]
-            raise AssertionError(
-                f"{late}\n{ask(self.directory, 'host', 'show', 'h1')}\n"
-                + ask(self.directory, "events", "--host", "h1")
-                + "\n".join(done.stdout + done.stderr for done in said)
-            ) from late
-
-    def wait_settled(self) -> None:
-        def is_settled() -> bool:
-            host = self.host()
-            return bool(host["up"]) and host["applied_generation"] == host["generation"]
-
-        self.wait(is_settled, "the agent has made all true")
-
-    def vf_with(self, mac: str) -> dict[str, Any]:
-        found = self.lab_host.channel.call(cards.vf_settings, "pf1")
-        index = next(at for at, vf in enumerate(found) if vf["mac"] == mac)
-        return {"vf_index": index, **found[index]}
 
 
 @pytest.fixture
 def site(tmp_path: Path, lab_host: LabHost) -> Iterator[Site]:
-    shutil.copyfile(EXAMPLE, tmp_path / "controller.toml")
-    (tmp_path / "enrolment.key").touch(mode=0o600)
-    (tmp_path / "enrolment.key").write_text(secrets.token_urlsafe(32) + "\n")
-    lab_host.channel.call(nested.start_libvirtd)
-    with trunkline(tmp_path, "server", "--config", "controller.toml", "--port", "0") as server:
-        shutil.copyfile(tmp_path / "state/controller/clouds.yaml", tmp_path / "clouds.yaml")
-        made = ask(tmp_path, "host", "enrol-token", "create", "--host", "h1", "--json")
-        url = server.url.replace("127.0.0.1", "10.0.2.2")
-        lab_host.channel.call(
-            agent_inside.write_files, COMPUTE.format(url=url), json.loads(made)["token"]
-        )
-        yield Site(tmp_path, lab_host)
+    with lab_site(tmp_path, lab_host) as made:
+        yield made
 
 
 def test_a_server_with_a_vf_runs_keeps_its_vlan_and_gives_all_back(

@@ -84,11 +84,23 @@ class LabMachine:
     pf: PciAddress = PF
     other_pf: PciAddress = OTHER_PF
 
+    def bind(self, address: PciAddress, driver: str) -> None:
+        call = self.kernel.host.channel.call
+        call(cards.bind, str(address), driver)
+        if driver == "igb":
+            call(cards.wait_for_operstate, "pf1", "up")
+
+    def set_cable(self, pf: PciAddress, *, plugged: bool) -> None:
+        self.kernel.host.plug_cable(pf.bus, plugged=plugged)
+        state = "up" if plugged else "down"
+        self.kernel.host.channel.call(cards.wait_for_operstate, f"pf{pf.bus}", state)
+
 
 @pytest.fixture(scope="module")
 def fresh(running_lab_host: LabHost) -> LabMachine:
     """Two PFs with 4 VFs each, which igbvf has taken."""
     running_lab_host.reset(vf_count=0)
+    running_lab_host.channel.call(cards.keep_names, 1)
     machine = LabMachine(KernelInside(running_lab_host))
     for pf in (machine.pf, machine.other_pf):
         machine.kernel.set_vf_count(pf, VF_COUNT)
@@ -101,6 +113,7 @@ def machine(fresh: LabMachine, running_lab_host: LabHost) -> Iterator[LabMachine
     kernel = fresh.kernel
     before = kernel.vf_settings(fresh.pf)
     yield fresh
+    running_lab_host.plug_cable(1, plugged=True)
     if len(after := kernel.vf_settings(fresh.pf)) != VF_COUNT:
         kernel.set_vf_count(fresh.pf, 0)
         kernel.set_vf_count(fresh.pf, VF_COUNT)

@@ -268,3 +268,20 @@ def test_a_pf_with_a_vf_in_use_is_not_given_away_whole() -> None:
     made = plan(a_config(PAIR, WHOLE), a_host(), vif_types=VIF_TYPES)
     assert [unit.outcome.value for unit in made.units] == ["refused", "refused"]
     assert not made.steps
+
+
+def test_a_name_that_another_netdev_has_by_now_is_not_waited_for() -> None:
+    taken = vf_address(MLX, 2)
+    observed = running(a_server(2, a_nic(3, vf(MLX, 3), VnicType.MACVTAP)))
+    observed = replace(observed, domains={})
+    original = replace(ORIGINALS[vf_address(MLX, 3)], ifname="eth7")
+    journal = replace(JOURNAL, originals={vf_address(MLX, 3): original})
+    observed = replace(observed, journal=journal)
+    functions = {**observed.functions, taken: replace(observed.functions[taken], ifname="eth7")}
+    release = a_config(releases=(vf(MLX, 3),))
+    for ifname, renamed in (("tl000000030000", True), ("eth3v3", False)):
+        address = vf_address(MLX, 3)
+        functions[address] = replace(functions[address], ifname=ifname)
+        made = plan(release, replace(observed, functions=functions), vif_types=VIF_TYPES)
+        assert ("name eth3v3" in str(made)) == renamed
+        assert "name eth7" not in str(made)

@@ -32,7 +32,7 @@ from trunkline.domain.network import Network, NetworkType, Segment
 from trunkline.domain.pci import PciAddress, vf_address
 from trunkline.domain.server import Flavor
 from trunkline.netdrivers.builtin import PhysicalNetworkDriver, TunnelDriver
-from trunkline.reconcile.report import DeviceFact, HostReport, ReportAck, ServerFact
+from trunkline.reconcile.report import DeviceFact, HostReport, ReportAck, ServerFact, TakenFact
 from trunkline.store.schema import open_store
 from trunkline.vif.registry import load_vif_types
 
@@ -177,6 +177,7 @@ class AgentByHand:
         resources: HostResources | None = None,
         devices: Sequence[DeviceFact] = (),
         servers: Sequence[ServerFact] = (),
+        taken: Sequence[TakenFact] = (),
         number: int | None = None,
         problem: str = "",
     ) -> ReportAck:
@@ -194,6 +195,7 @@ class AgentByHand:
                 inventory=inventory,
                 devices=tuple(devices),
                 servers=tuple(servers),
+                taken=tuple(taken),
             ),
         )
         return self.last_ack

@@ -13,12 +13,15 @@ from trunkline.reconcile.observed import Journal, UplinkVlan
 from trunkline.reconcile.steps import (
     BridgeCheck,
     DefineDomain,
+    DefineNetwork,
     DeleteFiles,
     Destroy,
+    DestroyNetwork,
     ForgetAddition,
     ForgetOriginal,
     JournalStep,
     MakeDisk,
+    NetworkStep,
     ReadBack,
     ReadBackName,
     ReadBackPfAddress,
@@ -34,10 +37,12 @@ from trunkline.reconcile.steps import (
     SetPortVlan,
     SetVf,
     SetVfCount,
+    StartNetwork,
     StartPaused,
     Step,
     StorageStep,
     Undefine,
+    UndefineNetwork,
     WriteConfigDrive,
     differences,
 )
@@ -161,6 +166,8 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             hypervisor.destroy(server_id)
         case Undefine(server_id):
             hypervisor.undefine(server_id)
+        case DefineNetwork() | StartNetwork() | DestroyNetwork() | UndefineNetwork():
+            _apply_to_network(step, hypervisor)
         case ReadBack():
             _read_back(step, kernel)
         case ReadBackVfCount(pf, count):
@@ -190,6 +197,18 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             raise AssertionError("neither journal nor files are kernel or hypervisor")
         case _:
             assert_never(step)
+
+
+def _apply_to_network(step: NetworkStep, hypervisor: Hypervisor) -> None:
+    match step:
+        case DefineNetwork(xml=xml):
+            hypervisor.define_network(xml)
+        case StartNetwork(name):
+            hypervisor.start_network(name)
+        case DestroyNetwork(name):
+            hypervisor.destroy_network(name)
+        case UndefineNetwork(name):
+            hypervisor.undefine_network(name)
 
 
 def _read_back_bridge(step: BridgeCheck, kernel: Kernel) -> None:

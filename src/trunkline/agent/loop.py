@@ -20,6 +20,7 @@ from trunkline.agent.observe import (
     Surroundings,
     look_around,
     pfs_concerned,
+    pfs_of_pools,
     pfs_read_with,
     read_host,
 )
@@ -216,7 +217,8 @@ class Agent:
         host = self._host
         self._unread.listen()
         around = look_around(host.kernel, host.hypervisor, host.storage)
-        self.reporter.inventory = self._links.told(host.offer(around.functions), now)
+        offered = host.offer(around.functions)
+        self.reporter.inventory = self._links.told(offered, now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
         config = self._config
@@ -228,6 +230,12 @@ class Agent:
             self._standing.open_servers(config, around.domains),
             self._standing.open_releases(config),
         )
+        pools = {
+            each.function.address: each.network_pool
+            for each in offered
+            if each.network_pool is not None
+        }
+        pfs |= pfs_of_pools(around, pools, self._journal.current)
         pfs |= self._pfs_told_of(config, around)
         if with_check:
             pfs |= self._pfs_to_check(config, around)
@@ -241,6 +249,7 @@ class Agent:
             failed=self._standing.undo,
             ran=self._standing.settled(config),
             vf_counts=host.vf_counts(around.functions),
+            pools=pools,
         )
         # At once: the next plan may not see again what this one was told of.
         self._standing.reopen(made)

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from trunkline.domain.bridge import Bridge
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import VFIO_DRIVER, DeviceKind, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, ServerConfig
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
-from trunkline.reconcile.observed import DomainState, GuestFiles, HostState, Journal
+from trunkline.reconcile.observed import DomainState, GuestFiles, HostState, Journal, NetworkState
 from trunkline.reconcile.taps import normal_nics
 
 
@@ -24,12 +24,13 @@ class Surroundings:
     functions: Mapping[PciAddress, PciFunction]
     domains: Mapping[ServerId, DomainState]
     files: Mapping[ServerId, GuestFiles] | None  # None: guests have none here.
+    networks: Mapping[str, NetworkState] = field(default_factory=dict)
 
 
 def look_around(
     kernel: Kernel, hypervisor: Hypervisor, storage: Storage | None = None
 ) -> Surroundings:
-    """Read PCI functions, domains and guests' files.
+    """Read PCI functions, domains, networks and guests' files.
 
     Raises:
         HostRefused: One of the two could not be read; there is nothing to plan from.
@@ -38,6 +39,7 @@ def look_around(
         boot_id=kernel.boot_id(),
         functions=kernel.functions(),
         domains=hypervisor.domains(),
+        networks=hypervisor.networks(),
         files=None if storage is None else storage.files(),
     )
 
@@ -55,6 +57,21 @@ def pfs_concerned(
         if function is not None and function.kind is DeviceKind.VF and function.pf_address:
             found.add(function.pf_address)
     return frozenset(found)
+
+
+def pfs_of_pools(
+    around: Surroundings, pooled: Collection[PciAddress], journal: Journal
+) -> frozenset[PciAddress]:
+    """Return the PFs with a VF of a network pool that is on record, and that no guest has."""
+    below_macvtaps = {name for domain in around.domains.values() for name in domain.ifnames}
+    found = set()
+    for address in journal.originals:
+        function = around.functions.get(address)
+        if function is None or address not in pooled or function.driver == VFIO_DRIVER:
+            continue
+        if function.ifname not in below_macvtaps:
+            found.add(function.pf_address)
+    return frozenset(pf for pf in found if pf is not None)
 
 
 def pfs_read_with(
@@ -136,6 +153,7 @@ def read_host(
         domains=around.domains,
         journal=journal,
         files=around.files,
+        networks=around.networks,
         bridges=bridging.bridges,
         pf_addresses=bridging.pf_addresses,
         bridges_problem=bridging.problem,

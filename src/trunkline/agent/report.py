@@ -23,6 +23,7 @@ from trunkline.reconcile.report import (
     ReportAck,
     ServerCondition,
     ServerFact,
+    TakenFact,
 )
 
 Offer = Callable[[Mapping[PciAddress, PciFunction]], tuple[OfferedDevice, ...]]
@@ -39,6 +40,7 @@ class Findings:
 
     devices: dict[tuple[PciAddress, int], tuple[DeviceFact, NicConfig | HeldDevice]]
     servers: dict[ServerId, tuple[ServerFact, ServerConfig]]
+    taken: frozenset[TakenFact] = frozenset()
 
     def note_device(
         self,
@@ -127,6 +129,7 @@ class Reporter:
             report.devices
             or report.servers
             or report.drifts
+            or report.taken
             or report.inventory is not None
             or report.problem != self._told_problem
             or self._told_settled != (generation, settled)
@@ -184,6 +187,7 @@ class Reporter:
                 if told.servers.get(key) != (fact, subject)
             ),
             drifts=tuple(self.drifts),
+            taken=tuple(sorted(known.taken - told.taken, key=lambda fact: fact.chosen)),
             problem=self.problem,
             settled=settled,
         )
@@ -199,7 +203,8 @@ class Reporter:
         return False
 
     def _note_told(self, report: HostReport, generation: int, *, settled: bool) -> None:
-        self._told = Findings(dict(self.findings.devices), dict(self.findings.servers))
+        known = self.findings
+        self._told = Findings(dict(known.devices), dict(known.servers), known.taken)
         del self.drifts[: len(report.drifts)]
         if report.inventory is not None:
             self._told_inventory = report.inventory

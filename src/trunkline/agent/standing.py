@@ -19,6 +19,8 @@ from trunkline.reconcile.report import DeviceCondition, DriftFact, DriftPolicy, 
 
 # The outcomes that are no reason to look at a server again.
 _AS_IT_WAS: Final = (Outcome.SETTLED, Outcome.UNSEEN, Outcome.FENCED, Outcome.ENDED)
+# What waits in these has not been tried: somebody has what is to be changed.
+_WAIT_FOR_OTHERS: Final = (UnitKind.MAKE, UnitKind.NETWORK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Standing:
         self._findings = findings
         self._drift = drift
         self._left_alone: dict[ServerId, tuple[DriftFact, ...]] = {}  # Settled ones, but for that.
+        self._networks_left: dict[str, tuple[DriftFact, ...]] = {}  # By name: guests use them.
         self._servers: dict[ServerId, ServerConfig] = {}  # As they were settled last.
         self._reopened: set[ServerId] = set()  # Seen otherwise since: read until settled again.
         self._releases: set[HeldDevice] = set()  # Settled ones.
@@ -144,7 +147,7 @@ class Standing:
 
     def newly_left_alone(self, made: Plan) -> list[Unit]:
         """Note what is left alone; return the units of which that was not known."""
-        news = []
+        news = self._networks_newly_left(made)
         for unit in made.units:
             if unit.server is None or unit.outcome is Outcome.UNSEEN:
                 continue
@@ -154,6 +157,15 @@ class Standing:
                 if unit.drifts != known:
                     news.append(unit)
         return news
+
+    def _networks_newly_left(self, made: Plan) -> list[Unit]:
+        """Return the networks that are not as they should be, and that guests use."""
+        left = [unit for unit in made.units if unit.network and unit.outcome is Outcome.WAITING]
+        known, self._networks_left = (
+            self._networks_left,
+            {unit.network: unit.drifts for unit in left},
+        )
+        return [unit for unit in left if unit.drifts != known.get(unit.network)]
 
     def note_definition(self, server_id: ServerId) -> None:
         """Note that libvirt did not know this server, and is told of it now."""
@@ -199,6 +211,7 @@ class Standing:
                 self._conclude_server(unit)
             elif unit.kind is UnitKind.RELEASE:
                 self._conclude_release(config, unit)
+        self._findings.taken = frozenset(fact for unit in made.units for fact in unit.taken)
         self._conclude_failures(made)
         self.is_settled = (
             not self.failures
@@ -212,7 +225,7 @@ class Standing:
     def _note_unsettled(self, unit: Unit, now: datetime, *, is_stuck: bool) -> None:
         if unit.outcome is Outcome.FENCED or not self.attempts.is_due(unit, now):
             return
-        if unit.kind is UnitKind.MAKE and unit.outcome is Outcome.WAITING:
+        if unit.kind in _WAIT_FOR_OTHERS and unit.outcome is Outcome.WAITING:
             return  # For whoever has the VFs, as long as that takes: nothing was tried.
         if unit.outcome is Outcome.TO_DO and not is_stuck:
             return  # There was no room for it in this step, or it waits for a failed one.

@@ -154,6 +154,7 @@ def vif_request(
     host: Host,
 ) -> VifRequest:
     """Collect what the VIF type may look at."""
+    pool = None if record is None else record.device.network_pool
     return VifRequest(
         vnic_type=port.vnic_type,
         mac=port.mac,
@@ -163,6 +164,7 @@ def vif_request(
         device_address=None if record is None else record.device.function.address,
         bridge=bridge_of(segment, host) if record is None else None,
         mtu=network.mtu,
+        network_pool=None if pool is None else pool.name,
     )
 
 

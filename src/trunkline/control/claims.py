@@ -58,6 +58,12 @@ def claim(
                 f"it is a {record.kind.value.upper()}, a port of type {port.vnic_type.value} "
                 f"needs a {kind.value.upper()}",
             )
+        if record.device.network_pool is not None:
+            raise DeviceTaken(
+                f"{address} on {host_name}",
+                f"libvirt hands it out from network pool {record.device.network_pool.name}: none "
+                "of them can be had by its address",
+            )
         out = tx.devices.get(record.ref.kin_id).problem
         if out:
             raise DeviceTaken(f"{address} on {host_name}", f"its PF is out of service: {out}")

@@ -12,7 +12,7 @@ from trunkline.control.asking import (
     rules_over,
 )
 from trunkline.control.binding import TUNNEL_BRIDGE
-from trunkline.control.nics import DEVICE_KINDS, Nic, resolve_nics, segments_for
+from trunkline.control.nics import DEVICE_KINDS, Nic, pooled_kinds, resolve_nics, segments_for
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.port_devices import demanded_attributes
 from trunkline.control.requests import ExplainRequest
@@ -171,6 +171,7 @@ def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDeman
         nic=nic.name,
         port_name="" if nic.port is None else nic.port.name,
         kind=kind,
+        or_kinds=pooled_kinds(nic.vnic_type),
         options=tuple(options),
         attributes=demanded_attributes(nic.port, kind) | dict.fromkeys(abilities, "true"),
         match=nic.match,

@@ -169,9 +169,9 @@ class LiveFleet:
             )
 
     def rows(self) -> list[HostRow]:
-        """Take down what capacities are counted from; `refresh` before."""
+        """Take down what capacities are counted from, by name; `refresh` before."""
         with self._lock:
-            return rows_of(self._fleet.hosts())
+            return rows_of(self._fleet.columns().hosts)
 
     def branch(self, views: Sequence[HostView] = ()) -> Fleet:
         """Return a copy to try things on, with some hosts added or put anew; `refresh` before.

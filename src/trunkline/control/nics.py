@@ -42,6 +42,18 @@ DEVICE_KINDS = {
     VnicType.DIRECT_PHYSICAL: DeviceKind.PF,
 }
 
+# What will do as well, if libvirt hands it out so.
+POOLED_KINDS = {
+    VnicType.DIRECT: frozenset({DeviceKind.HOSTDEV_VF}),
+    VnicType.MACVTAP: frozenset({DeviceKind.PASSTHROUGH_VF}),
+}
+_NONE: frozenset[DeviceKind] = frozenset()
+
+
+def pooled_kinds(vnic_type: VnicType) -> frozenset[DeviceKind]:
+    """Return which VFs of network pools are for NICs of this type."""
+    return POOLED_KINDS.get(vnic_type, _NONE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nic:

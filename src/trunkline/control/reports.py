@@ -13,6 +13,7 @@ from trunkline.control import audit
 from trunkline.control.audit import Actor
 from trunkline.control.building import replace_server
 from trunkline.control.inventory import InventoryNews, forget_withdrawn, take_inventory
+from trunkline.control.network_pools import follow_choice
 from trunkline.control.races import deciding_again
 from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
@@ -82,7 +83,8 @@ class _Intake:
             self._note_problem(host, self._report.problem)
             return ReportAck(generation=host.generation, send_all=True)
         host = self._take_host_facts(host)
-        refused = self._take_device_facts(host)
+        refused = self._take_choices(host)
+        refused |= self._take_device_facts(host)
         self._take_server_facts(host, refused)
         self._take_drifts(host)
         generation = self._tx.hosts.get(host.id).generation
@@ -149,6 +151,26 @@ class _Intake:
         self._svc.fleet.reload_after(self._tx, host.id)
         self._tx.hosts.note_status_change(host.id)
         return True
+
+    def _take_choices(self, host: Host) -> dict[ServerId, str]:
+        """Follow what libvirt took of network pools; return whose choice can't be followed."""
+        refused: dict[ServerId, str] = {}
+        for fact in self._report.taken:
+            # Read each time: what was followed before may have made it right.
+            found = self._known_devices(host).get(str(fact.chosen))
+            if found is None or found.allocation.epoch != fact.epoch or fact.taken == fact.chosen:
+                continue
+            if found.allocation.state not in (AllocationState.CLAIMED, AllocationState.ACTIVE):
+                continue
+            problem = follow_choice(
+                self._tx, self._svc, self._actor, host, chosen=found.record,
+                allocation=found.allocation, taken_at=fact.taken,
+            )  # fmt: skip
+            if not problem:
+                self._raise_generation(host)
+            elif found.allocation.server_id is not None:
+                refused[found.allocation.server_id] = problem
+        return refused
 
     def _take_device_facts(self, host: Host) -> dict[ServerId, str]:
         """Take them in; return the servers one of whose devices was refused, and why."""

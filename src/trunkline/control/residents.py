@@ -108,7 +108,7 @@ def _given(demands: Sequence[NicDemand], records: Sequence[DeviceRecord]) -> lis
     attributes = [frozenset(device_attributes(record.device).items()) for record in records]
     rows = [
         tuple(
-            0 if one.fits(record.kind, having) else None
+            0 if one.fits(record.device.placement_kind, having) else None
             for record, having in zip(records, attributes, strict=True)
         )
         for one in classes

@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import DeviceId, PhysicalNetwork
+from trunkline.domain.network_pool import NetworkPool, PoolMode
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf_capabilities import capability_attributes
 
@@ -19,11 +21,27 @@ VFIO_DRIVER = "vfio-pci"  # What a function is bound to while a guest has it.
 
 
 class DeviceKind(enum.Enum):
-    """What a PCI function is in SR-IOV's terms."""
+    """What a PCI function is in SR-IOV's terms; and, to placement, who hands a VF out."""
 
     PF = "pf"  # Has the SR-IOV capability; may be given away whole (`direct-physical`).
     VF = "vf"  # A slice of a PF.
     PLAIN = "plain"  # Neither.
+    # VFs of network pools. No function is of these kinds: see `OfferedDevice.placement_kind`.
+    HOSTDEV_VF = "vf_hdev"
+    PASSTHROUGH_VF = "vf_pass"
+
+    @property
+    def of_function(self) -> DeviceKind:
+        """What a function is that placement knows as this."""
+        return DeviceKind.VF if self in _POOLED else self
+
+
+FUNCTION_KINDS: Final = (DeviceKind.PF, DeviceKind.VF, DeviceKind.PLAIN)
+_POOLED: Final = (DeviceKind.HOSTDEV_VF, DeviceKind.PASSTHROUGH_VF)
+_POOLED_BY_MODE: Final = {
+    PoolMode.HOSTDEV: DeviceKind.HOSTDEV_VF,
+    PoolMode.PASSTHROUGH: DeviceKind.PASSTHROUGH_VF,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +90,13 @@ class OfferedDevice:
     tags: Mapping[str, str] = field(default_factory=dict)  # Without the `e.` prefix.
     on_offer: bool = True  # False: a PF that is told of only because VFs of it are on offer.
     bandwidth: Bandwidth | None = None  # PF only: what it can guarantee; None: nothing.
+    network_pool: NetworkPool | None = None  # VF only: that libvirt hands it out from.
+
+    @property
+    def placement_kind(self) -> DeviceKind:
+        """What placement knows it as: one VF of a network pool can't be had by itself."""
+        pool = self.network_pool
+        return self.function.kind if pool is None else _POOLED_BY_MODE[pool.mode]
 
     @property
     def physical_network(self) -> PhysicalNetwork | None:
@@ -112,4 +137,6 @@ def device_attributes(device: OfferedDevice) -> dict[str, str]:
         facts["driver"] = function.pf_driver
     if function.kind is DeviceKind.VF:
         facts |= capability_attributes(function.pf_driver, function.pf_can)
+    if device.network_pool is not None:
+        facts["network_pool"] = device.network_pool.name
     return facts | {f"e.{key}": value for key, value in device.tags.items()}

@@ -13,6 +13,8 @@ what it matches, and the VFs of that, off offer.
 
 `vf_count` says how many VFs each PF that the spec matches is to have.
 
+`network_pool` leaves the VFs that the spec means to libvirt, which hands them out by networks.
+
 `egress_mbps` and `ingress_mbps` say what each PF that the spec matches can guarantee to NICs in
 all, whatever the spec puts on offer.
 
@@ -26,7 +28,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -38,6 +40,7 @@ from trunkline.domain.device import (
     OfferedDevice,
     PciFunction,
 )
+from trunkline.domain.network_pool import NetworkPool, PoolMode, pool_names
 from trunkline.domain.pci import PciAddress
 
 
@@ -91,6 +94,7 @@ class DeviceSpec:
     tags: Mapping[str, str] = field(default_factory=dict)  # Without the `e.` prefix.
     bandwidth: Bandwidth = NOT_ACCOUNTED  # Of each PF that it matches itself.
     vf_count: int | None = None  # How many VFs each such PF is to have; None: what it has.
+    network_pool: PoolMode | None = None  # Whether libvirt hands its VFs out, and how.
 
     def matches(self, function: PciFunction) -> bool:
         """Say whether every condition holds for the function itself."""
@@ -191,11 +195,14 @@ class Offering:
         self._decided = decided
         # What VFs are one PF's is told even where the PF itself is nobody's to have.
         parents = {each.pf.address for each in decided.values() if each.pf and each.offered}
-        return tuple(
+        found = tuple(
             each.offered or self._told_of(each.function)
             for address, each in decided.items()
             if each.offered is not None or address in parents
         )
+        if not any(spec.network_pool for spec in self._specs):
+            return found
+        return _with_pools(found, {address: each.mode for address, each in decided.items()})
 
     def _told_of(self, pf: PciFunction) -> OfferedDevice:
         return OfferedDevice(function=pf, on_offer=False, bandwidth=_bandwidth_of(pf, self._specs))
@@ -203,11 +210,11 @@ class Offering:
     def _decide(self, function: PciFunction, pf: PciFunction | None) -> _Decision:
         spec = _deciding_spec(function, pf, self._specs)
         if spec is None or spec.exclude:
-            return _Decision(function, pf, None)
+            return _Decision(function, pf, None, None)
         device = OfferedDevice(
             function=function, tags=spec.tags, bandwidth=_bandwidth_of(function, self._specs)
         )
-        return _Decision(function, pf, device)
+        return _Decision(function, pf, device, spec.network_pool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +222,33 @@ class _Decision:
     function: PciFunction
     pf: PciFunction | None  # Of a VF; specs that match it mean its VFs.
     offered: OfferedDevice | None
+    mode: PoolMode | None
+
+
+_PoolKey = tuple[PciAddress, PoolMode, tuple[tuple[str, str], ...]]  # PF, mode, tags.
+
+
+def _with_pools(
+    devices: Sequence[OfferedDevice], modes: Mapping[PciAddress, PoolMode | None]
+) -> tuple[OfferedDevice, ...]:
+    """Say which network pool each VF is in; only alike VFs are in one."""
+    keys: dict[PciAddress, _PoolKey] = {}
+    networks: dict[_PoolKey, str] = {}
+    for device in devices:
+        function = device.function
+        mode, network = modes.get(function.address), device.physical_network
+        if mode is None or network is None or function.pf_address is None:
+            continue
+        key = function.pf_address, mode, tuple(sorted(device.tags.items()))
+        keys[function.address], networks[key] = key, network
+    order = sorted(networks, key=lambda key: (key[0], key[1].value, key[2]))
+    names = pool_names(networks, order)
+    return tuple(
+        device
+        if (pool := keys.get(device.function.address)) is None
+        else replace(device, network_pool=NetworkPool(names[pool], pool[1]))
+        for device in devices
+    )
 
 
 def offered(

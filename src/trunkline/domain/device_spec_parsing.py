@@ -7,10 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 
 from trunkline.domain.bandwidth import Bandwidth
-from trunkline.domain.device import PHYSICAL_NETWORK_TAG, SWITCH_TAG, VFS_MAX, DeviceKind
+from trunkline.domain.device import (
+    FUNCTION_KINDS,
+    PHYSICAL_NETWORK_TAG,
+    SWITCH_TAG,
+    VFS_MAX,
+)
 from trunkline.domain.device_spec import AddressPattern, DeviceSpec, Offer, glob_regex
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.host import COUNT_MAX
+from trunkline.domain.network_pool import PoolMode
 from trunkline.domain.pci import parse_pci_id
 
 _KEYS = (
@@ -24,6 +30,7 @@ _KEYS = (
     "egress_mbps",
     "ingress_mbps",
     "vf_count",
+    "network_pool",
     "offer",
     "exclude",
 )
@@ -38,6 +45,7 @@ _IFNAME_BYTES_MAX = 15
 # Facts of the hardware, which a tag must not pass for, with or without the `e.` before it.
 _FACTS = frozenset(
     {"vendor_id", "product_id", "dev_type", "numa_node", "driver", "address", "ifname"}
+    | {"network_pool"}
 )
 
 
@@ -106,6 +114,7 @@ class _Reader:
                 egress_mbps=self._mbps("egress_mbps"), ingress_mbps=self._mbps("ingress_mbps")
             ),
             vf_count=self._vf_count(),
+            network_pool=self._network_pool(),
         )
 
     def _fault(self, key: str, problem: str) -> None:
@@ -204,7 +213,9 @@ class _Reader:
         return AddressPattern(**patterns, text=text)
 
     def _offer(self) -> Offer:
-        value = self._table.get("offer", Offer.ALL.value)
+        # A PF that is given away whole takes with it what libvirt is to hand out.
+        usual = Offer.VFS if "network_pool" in self._table else Offer.ALL
+        value = self._table.get("offer", usual.value)
         for offer in Offer:
             if offer.value == value:
                 return offer
@@ -217,7 +228,7 @@ class _Reader:
             self._fault("exclude", f"expected true or false, found {value!r}")
             return False
         if value:
-            for key in (*_CABLE_TAGS, *_BANDWIDTHS, "vf_count", "tags", "offer"):
+            for key in (*_CABLE_TAGS, *_BANDWIDTHS, "vf_count", "network_pool", "tags", "offer"):
                 if key in self._table:
                     self._fault(key, "has no meaning for what is excluded; remove it")
         return value
@@ -243,6 +254,20 @@ class _Reader:
             self._fault("vf_count", f"expected 1 to {VFS_MAX}, found {value!r:.80}")
             return None
         return value
+
+    def _network_pool(self) -> PoolMode | None:
+        value = self._table.get("network_pool")
+        if value is None:
+            return None
+        if "physical_network" not in self._table:
+            self._fault("network_pool", "is of a physical network; add physical_network")
+        if self._table.get("offer", Offer.VFS.value) != Offer.VFS.value:
+            self._fault("network_pool", 'hands out VFs; remove offer, or write "vfs"')
+        for mode in PoolMode:
+            if mode.value == value:
+                return mode
+        self._fault("network_pool", f'{value!r:.80} is unknown; write "hostdev" or "passthrough"')
+        return None
 
     def _tags(self) -> dict[str, str]:
         tags: dict[str, str] = {}
@@ -308,4 +333,4 @@ def _contradictions(specs: Sequence[tuple[int, DeviceSpec]], path: str) -> list[
 
 def _are_apart(one: DeviceSpec, other: DeviceSpec) -> bool:
     """Whether each means functions that the other doesn't."""
-    return not any(one.means(kind) and other.means(kind) for kind in DeviceKind)
+    return not any(one.means(kind) and other.means(kind) for kind in FUNCTION_KINDS)

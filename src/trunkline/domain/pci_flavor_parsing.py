@@ -25,7 +25,7 @@ from trunkline.domain.attributes import (
     is_attribute,
     may_be_used,
 )
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import FUNCTION_KINDS, DeviceKind
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.pattern import (
     STATES_TOGETHER_MAX,
@@ -260,7 +260,7 @@ def _pci_id(text: str) -> str:
 
 
 def _dev_type(text: str) -> str:
-    kinds = {kind.value: kind for kind in DeviceKind} | NOVA_KINDS
+    kinds = {kind.value: kind for kind in FUNCTION_KINDS} | NOVA_KINDS
     kind = kinds.get(text.lower())
     if kind is None:
         raise ValueError("no kind of device; there are pf, vf and plain")

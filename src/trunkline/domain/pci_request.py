@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import FUNCTION_KINDS, DeviceKind
 from trunkline.domain.errors import Invalid
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import Condition, DeviceMatch, How
@@ -100,7 +100,7 @@ def _kinds_asked_for(alternative: tuple[Condition, ...]) -> set[str] | None:
     """Which kinds an alternative allows by `dev_type`; None: it doesn't say."""
     for condition in alternative:
         if condition.attribute == "dev_type":
-            kinds = {kind.value for kind in DeviceKind}
+            kinds = {kind.value for kind in FUNCTION_KINDS}
             return {kind for kind in kinds if condition.holds({"dev_type": kind})}
     return None
 

@@ -28,6 +28,11 @@ STANDARD_CLASSES: Final = (VCPU, MEMORY_MB, DISK_GB, SRIOV_NET_VF, EGRESS, INGRE
 HOST_DISABLED: Final = "COMPUTE_STATUS_DISABLED"
 _SRIOV: Final = "HW_NIC_SRIOV"
 _SRIOV_TRUSTED: Final = "HW_NIC_SRIOV_TRUSTED"
+_VNIC_TYPES: Final = {
+    DeviceKind.PF: ("DIRECT_PHYSICAL",),
+    DeviceKind.HOSTDEV_VF: ("DIRECT",),
+    DeviceKind.PASSTHROUGH_VF: ("MACVTAP",),
+}
 _NOT_IN_NAMES: Final = re.compile("[^A-Z0-9_]")
 
 
@@ -76,12 +81,15 @@ def custom_name(*words: str) -> str:
 def resource_class(kind: DeviceKind, attributes: Mapping[str, str]) -> str:
     """Return the class that a device counts as.
 
-    The one of its tag `resource_class`; otherwise a VF of a network is an SRIOV_NET_VF, and
-    anything else what Nova calls a PCI device, ``CUSTOM_PCI_VENDOR_PRODUCT``.
+    The one of its tag `resource_class`, or of its network pool; otherwise a VF of a network is an
+    SRIOV_NET_VF, and anything else what Nova calls a PCI device, ``CUSTOM_PCI_VENDOR_PRODUCT``.
     """
     named = attributes.get("e.resource_class")
     if named is not None:
         return named
+    pool = attributes.get("network_pool")
+    if pool is not None:
+        return custom_name("NETWORK_POOL", pool)
     if kind is DeviceKind.VF and "e.physical_network" in attributes:
         return SRIOV_NET_VF
     return custom_name("PCI", attributes["vendor_id"], attributes["product_id"])
@@ -142,7 +150,7 @@ def _inventories(
     """Count the devices of one kin: a PF and its VFs exclude each other."""
     pools = list(pools)
     given_away = any(pool.taken for pool in pools if pool.kind is DeviceKind.PF)
-    vfs_held = any(pool.taken for pool in pools if pool.kind is DeviceKind.VF)
+    vfs_held = any(pool.taken for pool in pools if pool.kind.of_function is DeviceKind.VF)
     found: dict[str, Inventory] = {}
     for pool in pools:
         total = (pool.offered | pool.taken).bit_count()
@@ -181,9 +189,9 @@ def _traits(pool: DevicePool) -> frozenset[str]:
     physical_network = attributes.get("e.physical_network")
     if physical_network is not None:
         found.add(custom_name("PHYSNET", physical_network))
-        vnic_types = ("DIRECT_PHYSICAL",) if pool.kind is DeviceKind.PF else ("DIRECT", "MACVTAP")
+        vnic_types = _VNIC_TYPES.get(pool.kind, ("DIRECT", "MACVTAP"))
         found |= {custom_name("VNIC_TYPE", vnic_type) for vnic_type in vnic_types}
-    if pool.kind is DeviceKind.VF:
+    if pool.kind.of_function is DeviceKind.VF:
         found.add(_SRIOV)
         if attributes.get("can.trust") == "true":
             found.add(_SRIOV_TRUSTED)

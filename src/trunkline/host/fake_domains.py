@@ -9,9 +9,11 @@ import msgspec
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.host.device_handover import HandedOver
+from trunkline.host.fake_networks import NetworkRecord
 from trunkline.host.faults import Fault
-from trunkline.host.libvirt_domain import parse_libvirt_domain
+from trunkline.host.libvirt_domain import LibvirtDomain, parse_libvirt_domain
 from trunkline.host.state_file import LoggedState
+from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import DomainPower, DomainState
 
 _DOING: Final = {
@@ -27,6 +29,8 @@ class Guest(msgspec.Struct, kw_only=True, omit_defaults=True):
     boot_number: int
     xml_digest: str
     handed_over: HandedOver
+    given: dict[str, str] = msgspec.field(default_factory=dict)  # Host's device by guest's address.
+    of_networks: list[tuple[str, str]] = msgspec.field(default_factory=list)  # Network and member.
 
 
 class FailedCall(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -37,6 +41,23 @@ class FailedCall(msgspec.Struct, kw_only=True, omit_defaults=True):
     problem: str
     errno_name: str = ""
     transient: bool = False
+
+    @classmethod
+    def of(cls, operation: str, refused: HostRefused) -> FailedCall:
+        """Keep a refusal of `operation`."""
+        return cls(
+            operation=operation,
+            command=refused.operation,
+            problem=refused.problem,
+            errno_name=refused.errno_name,
+            transient=refused.transient,
+        )
+
+    def refusal(self) -> HostRefused:
+        """Return the refusal that was kept."""
+        return HostRefused(
+            self.command, self.problem, errno_name=self.errno_name, transient=self.transient
+        )
 
 
 class DomainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -60,6 +81,7 @@ class HypervisorState(LoggedState, kw_only=True, omit_defaults=True):
     boot_id: str
     domains: dict[ServerId, DomainRecord] = msgspec.field(default_factory=dict)
     faults: list[Fault] = msgspec.field(default_factory=list)
+    networks: dict[str, NetworkRecord] = msgspec.field(default_factory=dict)
 
 
 def domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
@@ -78,6 +100,9 @@ def domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
             ifnames=frozenset(
                 () if domain is None else (each.ifname for each in domain.direct_interfaces)
             ),
+            networks=frozenset(
+                () if domain is None else (each.network for each in domain.networks)
+            ),
             doing=doing,
         )
     return DomainState(
@@ -89,4 +114,22 @@ def domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
         devices=frozenset[PciAddress](guest.handed_over.addresses),
         ifnames=frozenset(each.ifname for each in guest.handed_over.macvtaps),
         doing=doing,
+        given={PciAddress.parse(at): _device(what) for at, what in guest.given.items()},
     )
+
+
+def given_by(domain: LibvirtDomain) -> dict[str, str]:
+    """Return the host's device, or netdev, by where the guest finds it."""
+    given = {
+        str(each.at): str(each.address) for each in domain.hostdev_interfaces if each.at is not None
+    }
+    return given | {
+        str(each.at): each.ifname for each in domain.direct_interfaces if each.at is not None
+    }
+
+
+def _device(text: str) -> PciAddress | str:
+    try:
+        return PciAddress.parse(text)
+    except ValueError:
+        return text  # A netdev; its name may hold no colon.

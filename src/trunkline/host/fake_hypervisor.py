@@ -16,9 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import ServerId
-from trunkline.domain.numa import cpu_numbers
+from trunkline.host import fake_networks
 from trunkline.host.device_handover import Handover
 from trunkline.host.fake_domains import (
     DomainRecord,
@@ -26,13 +25,16 @@ from trunkline.host.fake_domains import (
     Guest,
     HypervisorState,
     domain_state,
+    given_by,
 )
 from trunkline.host.fake_kernel import FakeKernel
+from trunkline.host.fake_networks import NetworkRecord
+from trunkline.host.fake_start import check_start
 from trunkline.host.faults import RefuseNext, SlowNext, is_slow, refusal
-from trunkline.host.libvirt_domain import LibvirtDomain, parse_libvirt_domain
+from trunkline.host.libvirt_domain import parse_libvirt_domain
 from trunkline.host.state_file import Held, LogEntry, StateFile
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState
+from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState
 
 
 class FakeHypervisor:
@@ -124,21 +126,30 @@ class FakeHypervisor:
         planted = self._planted(held, "start_paused", command)
         domain = parse_libvirt_domain(record.xml)
         try:
-            self._check_free(held.state, domain)
-            self._check_numa(domain)
+            domain, of_networks = fake_networks.with_devices(held.state.networks, domain)
+            in_use = {
+                address: record.name
+                for record in held.state.domains.values()
+                if record.guest is not None
+                for address in record.guest.handed_over.addresses
+            }
+            check_start(self._kernel, domain, in_use)
             guest = record.guest = Guest(
                 boot_number=record.boot_number,
                 xml_digest=record.xml_digest,
                 handed_over=self._handover.save(domain),
+                given=given_by(domain),
+                of_networks=of_networks,
             )
         except HostRefused as refusal:
             raise self._refuse(held, command, str(refusal), cause=refusal) from None
+        fake_networks.count(held.state.networks, of_networks)
         record.in_transition = True
         held.save()
         try:
             self._handover.take(guest.handed_over)
         except HostRefused as refusal:
-            self._handover.give_back(guest.handed_over)
+            self._give_back(held.state, guest)
             record.guest, record.in_transition = None, False
             raise self._refuse(held, command, str(refusal), cause=refusal) from None
         record.in_transition, record.power = False, DomainPower.PAUSED
@@ -193,6 +204,67 @@ class FakeHypervisor:
             del held.state.domains[server_id]
             self._answer(held, command, planted)
 
+    # Networks
+
+    def networks(self) -> Mapping[str, NetworkState]:
+        """See `Hypervisor.networks`."""
+        self.domains()  # What is unfinished is finished first.
+        return fake_networks.network_states(self._file.read().networks)
+
+    def define_network(self, xml: str) -> None:
+        """See `Hypervisor.define_network`."""
+        with self._file.held() as held:
+            self._finish(held)
+            planted = self._planted(held, "define_network", "virsh net-define")
+            try:
+                name = fake_networks.define(held.state.networks, xml, self._kernel.functions())
+            except ValueError as fault:
+                raise self._refuse(held, "virsh net-define", str(fault)) from None
+            self._answer(held, f"virsh net-define {name}", planted)
+
+    def start_network(self, name: str) -> None:
+        """See `Hypervisor.start_network`."""
+        with self._file.held() as held:
+            command, record = self._network(held, "net-start", name)
+            if record.live is not None:
+                raise self._refuse(held, command, "network is already active")
+            planted = self._planted(held, "start_network", command)
+            record.live = record.defined
+            self._answer(held, command, planted)
+
+    def destroy_network(self, name: str) -> None:
+        """See `Hypervisor.destroy_network`."""
+        with self._file.held() as held:
+            command, record = self._network(held, "net-destroy", name)
+            if record.live is None:
+                raise self._refuse(held, command, f"network '{name}' is not active")
+            planted = self._planted(held, "destroy_network", command)
+            record.live, record.counted = None, []
+            self._answer(held, command, planted)
+
+    def undefine_network(self, name: str) -> None:
+        """See `Hypervisor.undefine_network`.
+
+        libvirt would make an active one transient; no caller of ours may want that.
+        """
+        with self._file.held() as held:
+            command, record = self._network(held, "net-undefine", name)
+            if record.live is not None:
+                raise self._refuse(held, command, f"network '{name}' is active")
+            planted = self._planted(held, "undefine_network", command)
+            del held.state.networks[name]
+            self._answer(held, command, planted)
+
+    def _network(
+        self, held: Held[HypervisorState], verb: str, name: str
+    ) -> tuple[str, NetworkRecord]:
+        self._finish(held)
+        command, record = f"virsh {verb} {name}", held.state.networks.get(name)
+        if record is None:
+            problem = f"Network not found: no network with matching name '{name}'"
+            raise self._refuse(held, command, problem)
+        return command, record
+
     # From outside
 
     def plant(self, fault: RefuseNext | SlowNext) -> None:
@@ -228,13 +300,7 @@ class FakeHypervisor:
                 try:
                     act(held, record, f"{words} {record.name}")
                 except HostRefused as refused:
-                    record.failed = FailedCall(
-                        operation=operation,
-                        command=refused.operation,
-                        problem=refused.problem,
-                        errno_name=refused.errno_name,
-                        transient=refused.transient,
-                    )
+                    record.failed = FailedCall.of(operation, refused)
             held.save()
 
     def power_off_guest(self, server_id: ServerId) -> None:
@@ -259,8 +325,12 @@ class FakeHypervisor:
         assert record.guest is not None
         record.in_transition, record.power = True, power
         held.save()
-        self._handover.give_back(record.guest.handed_over)
+        self._give_back(held.state, record.guest)
         record.guest, record.in_transition = None, False
+
+    def _give_back(self, state: HypervisorState, guest: Guest) -> None:
+        self._handover.give_back(guest.handed_over)
+        fake_networks.uncount(state.networks, guest.of_networks)
 
     def _begins(
         self, held: Held[HypervisorState], record: DomainRecord, operation: str, command: str
@@ -290,12 +360,9 @@ class FakeHypervisor:
     ) -> None:
         """Raise what came of the last call that was under way, once, if it was this one."""
         failed, record.failed = record.failed, None
-        if failed is None or failed.operation != operation:
-            return
-        held.save()
-        raise HostRefused(
-            failed.command, failed.problem, errno_name=failed.errno_name, transient=failed.transient
-        )
+        if failed is not None and failed.operation == operation:
+            held.save()
+            raise failed.refusal()
 
     def _planted(
         self, held: Held[HypervisorState], operation: str, command: str
@@ -334,59 +401,14 @@ class FakeHypervisor:
                 record.guest, record.in_transition, record.under_way = None, False, ""
                 record.power = DomainPower.SHUT_OFF
             elif record.in_transition and record.guest is not None:
-                self._handover.give_back(record.guest.handed_over)
+                self._give_back(state, record.guest)
                 record.guest, record.in_transition = None, False
                 if record.power.has_guest:
                     record.power = DomainPower.SHUT_OFF
+        if state.boot_id != boot_id:
+            fake_networks.restarted(state.networks)
         state.boot_id = boot_id
         held.save()
-
-    def _check_free(self, state: HypervisorState, domain: LibvirtDomain) -> None:
-        wanted = domain.host_devices
-        for address in wanted:
-            if wanted.count(address) > 1:
-                raise HostRefused("hostdev", f"PCI device {address} is already in use")
-            if self._kernel.find_function(address) is None:
-                raise HostRefused("hostdev", f"Device {address} not found")
-            for record in state.domains.values():
-                if record.guest is not None and address in record.guest.handed_over.addresses:
-                    raise HostRefused(
-                        "hostdev",
-                        f"PCI device {address} is in use by driver QEMU, domain {record.name}",
-                    )
-        for interface in domain.hostdev_interfaces:
-            function = self._kernel.find_function(interface.address)
-            if function is None or function.kind is not DeviceKind.VF:
-                raise HostRefused(
-                    "interface",
-                    "Interface type hostdev is currently supported on SR-IOV Virtual Functions"
-                    " only",
-                )
-        bridges = self._kernel.state().bridges
-        for each in domain.bridges:
-            if each.bridge not in bridges:
-                raise HostRefused(
-                    "interface", f"Cannot get interface MTU on '{each.bridge}': No such device"
-                )
-            if each.vlan_id:
-                # Source: src/conf/domain_conf.c, virDomainActualNetDefValidate(), before 11.0.
-                raise HostRefused(
-                    "interface",
-                    "an interface of type 'bridge' is requesting a vlan tag, but that is not"
-                    " supported for this type of connection",
-                )
-
-    def _check_numa(self, domain: LibvirtDomain) -> None:
-        """Refuse nodes and CPUs that the machine does not have; a machine may not tell of any."""
-        nodes = {node.number: node for node in self._kernel.state().numa_nodes}
-        missing = sorted(domain.numa_nodes - nodes.keys())
-        if missing:  # Source: src/util/virnuma.c, virNumaNodesetIsAvailable().
-            raise HostRefused("numatune", f"NUMA node {missing[0]} is unavailable")
-        cpus = frozenset[int]().union(*(cpu_numbers(node.cpus) for node in nodes.values()))
-        if not domain.cpuset <= cpus:
-            # The kernel takes no CPU that the root has not. Source: Linux
-            # kernel/cgroup/cpuset.c, update_cpumask().
-            raise HostRefused("vcpu", "Unable to write to 'cpuset.cpus': Invalid argument")
 
     def _record(
         self, held: Held[HypervisorState], server_id: ServerId, command: str

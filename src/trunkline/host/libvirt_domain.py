@@ -24,6 +24,7 @@ class HostdevInterface:
     address: PciAddress
     mac: MacAddress | None
     vlan_id: int  # 0: no <vlan>.
+    at: PciAddress | None = None  # Where the guest finds it; None: libvirt chooses.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,17 @@ class DirectInterface:
     ifname: str
     mac: MacAddress | None
     vlan_id: int
+    at: PciAddress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkInterface:
+    """``<interface type='network'>``: libvirt chooses a device of the network's."""
+
+    network: str
+    mac: MacAddress | None
+    vlan_id: int
+    at: PciAddress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +69,7 @@ class LibvirtDomain:
     hostdevs: tuple[PciAddress, ...]  # ``<hostdev>``: given away as they are.
     direct_interfaces: tuple[DirectInterface, ...]
     bridges: tuple[BridgeInterface, ...]
+    networks: tuple[NetworkInterface, ...] = ()
     cpuset: frozenset[int] = frozenset()  # Of the host; empty: any.
     numa_nodes: frozenset[int] = frozenset()  # Of the host, for its memory; empty: any.
 
@@ -91,18 +104,30 @@ def parse_libvirt_domain(xml: str) -> LibvirtDomain:
         xml_digest="" if ours is None else ours.get("xml-digest") or "",
         hostdev_interfaces=tuple(
             HostdevInterface(
-                address=_address(each.find("source/address")), mac=_mac(each), vlan_id=_vlan(each)
+                address=parse_address(each.find("source/address")),
+                mac=_mac(each),
+                vlan_id=_vlan(each),
+                at=_at(each),
             )
             for each in root.findall("devices/interface[@type='hostdev']")
         ),
         hostdevs=tuple(
-            _address(each.find("source/address"))
+            parse_address(each.find("source/address"))
             for each in root.findall("devices/hostdev[@type='pci']")
         ),
         direct_interfaces=tuple(
             _direct(each) for each in root.findall("devices/interface[@type='direct']")
         ),
         bridges=tuple(_bridge(each) for each in root.findall("devices/interface[@type='bridge']")),
+        networks=tuple(
+            NetworkInterface(
+                network=_attribute(each.find("source"), "network", "interface of type network"),
+                mac=_mac(each),
+                vlan_id=_vlan(each),
+                at=_at(each),
+            )
+            for each in root.findall("devices/interface[@type='network']")
+        ),
         cpuset=_cpuset(root),
         numa_nodes=_numa_nodes(root),
     )
@@ -161,6 +186,7 @@ def _direct(interface: etree._Element) -> DirectInterface:
         ifname=_attribute(source, "dev", "interface of type direct"),
         mac=_mac(interface),
         vlan_id=_vlan(interface),
+        at=_at(interface),
     )
 
 
@@ -180,7 +206,13 @@ def _attribute(element: etree._Element | None, name: str, where: str) -> str:
     return value
 
 
-def _address(element: etree._Element | None) -> PciAddress:
+def _at(interface: etree._Element) -> PciAddress | None:
+    element = interface.find("address")
+    return None if element is None else parse_address(element)
+
+
+def parse_address(element: etree._Element | None) -> PciAddress:
+    """Read an ``<address type='pci'>``; raise `ValueError` for what is none."""
     if element is None:
         raise ValueError("XML error: missing <address> in <source> of a host device")
     try:

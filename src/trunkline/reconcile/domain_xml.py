@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from lxml import etree
 from lxml.etree import _Element
 
+from trunkline.domain.network_pool import NetworkPool, PoolMode
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.port import VnicType
 from trunkline.reconcile.config_drive import file_name, guest_address
 from trunkline.reconcile.desired import NicConfig, ServerConfig
 from trunkline.vif.base import VifRequest
@@ -35,6 +39,10 @@ class DomainOptions:
     has_config_drives: bool = False  # Beside the disks. Simulated hosts have neither.
 
 
+Pools = Mapping[PciAddress, NetworkPool]  # By VF.
+NO_POOLS: Final[Pools] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainDefinition:
     """A server's domain, ready to be defined."""
@@ -51,8 +59,22 @@ class Attachment:
     ifnames: frozenset[str]  # Netdevs under its macvtaps.
 
 
-def vif_request(nic: NicConfig) -> VifRequest:
+def pool_of(nic: NicConfig, pools: Pools) -> NetworkPool | None:
+    """Return the network pool that `nic` gets its device from; None: it gets its very device."""
+    pool = None if nic.device is None else pools.get(nic.device.address)
+    # A device that was given away before it came to be in a pool goes on as it was.
+    return None if pool is None or nic.vnic_type is not _VNIC_TYPES[pool.mode] else pool
+
+
+_VNIC_TYPES: Final = {
+    PoolMode.HOSTDEV: VnicType.DIRECT,
+    PoolMode.PASSTHROUGH: VnicType.MACVTAP,
+}
+
+
+def vif_request(nic: NicConfig, pools: Pools = NO_POOLS) -> VifRequest:
     """Return what a VIF type may know about `nic`."""
+    pool = pool_of(nic, pools)
     return VifRequest(
         vnic_type=nic.vnic_type,
         mac=nic.mac,
@@ -62,18 +84,21 @@ def vif_request(nic: NicConfig) -> VifRequest:
         device_address=nic.device.address if nic.device else None,
         bridge=nic.bridge,
         mtu=nic.mtu,
+        network_pool=None if pool is None else pool.name,
     )
 
 
-def netdev_name(nic: NicConfig, vif_types: VifRegistry) -> str | None:
+def netdev_name(nic: NicConfig, vif_types: VifRegistry, pools: Pools = NO_POOLS) -> str | None:
     """Return the name that the netdev of `nic`'s VF must have; None: none in particular."""
-    return vif_types.get(nic.vif_type, nic.vnic_type).netdev_name(vif_request(nic))
+    return vif_types.get(nic.vif_type, nic.vnic_type).netdev_name(vif_request(nic, pools))
 
 
-def attachment(server: ServerConfig, vif_types: VifRegistry) -> Attachment:
-    """Return how the running guest of `server` is attached."""
+def attachment(server: ServerConfig, vif_types: VifRegistry, pools: Pools = NO_POOLS) -> Attachment:
+    """Return how the running guest of `server` is attached, but for what pools give it."""
     devices, ifnames = set(), set()
     for nic in server.nics:
+        if pool_of(nic, pools) is not None:
+            continue
         name = netdev_name(nic, vif_types)
         if name is not None:
             ifnames.add(name)
@@ -84,7 +109,10 @@ def attachment(server: ServerConfig, vif_types: VifRegistry) -> Attachment:
 
 
 def define(
-    server: ServerConfig, vif_types: VifRegistry, options: DomainOptions
+    server: ServerConfig,
+    vif_types: VifRegistry,
+    options: DomainOptions,
+    pools: Pools = NO_POOLS,
 ) -> DomainDefinition:
     """Build the domain of `server`: NICs and devices in the order in which it has them.
 
@@ -99,7 +127,7 @@ def define(
     if drive is not None:
         devices.append(_cdrom(f"{options.disk_directory}/{drive}"))
     given = [
-        vif_types.get(nic.vif_type, nic.vnic_type).interface(vif_request(nic))
+        vif_types.get(nic.vif_type, nic.vnic_type).interface(vif_request(nic, pools))
         for nic in server.nics
     ]
     given += [hostdev(held.address) for held in server.devices]

@@ -17,7 +17,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
-from trunkline.reconcile.observed import DomainState, GuestFiles
+from trunkline.reconcile.observed import DomainState, GuestFiles, NetworkState
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 
@@ -108,7 +108,8 @@ class Hypervisor(Protocol):
     def start_paused(self, server_id: ServerId) -> None:
         """Begin to start a defined domain with its CPUs paused (VIR_DOMAIN_START_PAUSED).
 
-        libvirt detaches the host devices from their drivers and writes MAC and VLAN itself.
+        libvirt detaches the host devices from their drivers and writes MAC and VLAN itself. NICs
+        on networks get any device of theirs that no other guest has; without one it is refused.
         """
         ...
 
@@ -125,6 +126,26 @@ class Hypervisor(Protocol):
 
     def undefine(self, server_id: ServerId) -> None:
         """Forget a domain that is shut off, and delete its disk."""
+        ...
+
+    def networks(self) -> Mapping[str, NetworkState]:
+        """Return every libvirt network, ours or not, by name."""
+        ...
+
+    def define_network(self, xml: str) -> None:
+        """Define a network that starts with libvirt, or change what it is from then on."""
+        ...
+
+    def start_network(self, name: str) -> None:
+        """Start a defined network. libvirt then takes it for unused."""
+        ...
+
+    def destroy_network(self, name: str) -> None:
+        """Stop a network; guests keep what they have of it, and libvirt forgets that they do."""
+        ...
+
+    def undefine_network(self, name: str) -> None:
+        """Forget a network that is not active."""
         ...
 
 
@@ -157,7 +178,7 @@ class HostNews:
 
     # PFs of which something was told: an event of their own netdev, or of a VF's; driver, carrier.
     pfs: frozenset[PciAddress] = frozenset()
-    domains: bool = False  # A libvirt domain or a guest's files came, went, or changed.
+    domains: bool = False  # A libvirt domain or network, or a guest's files came, went, or changed.
     bridges: bool = False  # A bridge or a port of one came, went, or treats VLANs otherwise.
     everything: bool = False  # Events were lost, or PCI functions came or went: read all again.
 

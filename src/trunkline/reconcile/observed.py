@@ -10,6 +10,7 @@ from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
+from trunkline.domain.network_pool import PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfSettings
 
@@ -41,12 +42,27 @@ class DomainState:
     # Host devices that the guest has, or may come to have by what is being done.
     devices: frozenset[PciAddress] = frozenset()
     ifnames: frozenset[str] = frozenset()  # VF netdevs under its macvtaps; likewise.
+    # Of a guest: by where it finds a NIC, the VF it has been given, or the netdev below.
+    given: Mapping[PciAddress, PciAddress | str] = field(default_factory=dict)
+    networks: frozenset[str] = frozenset()  # libvirt networks that are yet to give it devices.
     doing: str = ""  # What libvirt is doing about it that takes its time; empty: nothing.
 
     @property
     def may_have_guest(self) -> bool:
         """Whether there is a guest, or is about to be one, or has hardly ceased to be."""
         return self.power.has_guest or bool(self.doing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkState:
+    """A libvirt network."""
+
+    is_ours: bool  # Carries our metadata element.
+    autostarts: bool = False
+    defined: PoolNetwork | None = None  # What it is from its next start on; None: no such network.
+    live: PoolNetwork | None = None  # What it is now; None: it is not active, or no such network.
+    is_active: bool = False
+    in_use: bool = False  # libvirt counts guests on it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,4 +157,5 @@ class HostState:
     bridges: Mapping[str, Bridge] = field(default_factory=dict)
     # Addresses by PF, of those under uplinks of these bridges.
     pf_addresses: Mapping[PciAddress, frozenset[MacAddress]] = field(default_factory=dict)
+    networks: Mapping[str, NetworkState] = field(default_factory=dict)  # libvirt's, by name.
     bridges_problem: str = ""  # Why neither could be read; empty: they were.

@@ -19,10 +19,12 @@ from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
-from trunkline.reconcile.domain_xml import DomainOptions
+from trunkline.reconcile.domain_xml import NO_POOLS, DomainOptions, Pools
+from trunkline.reconcile.network_pools import plan_networks, wanted_networks
 from trunkline.reconcile.observed import HostState
-from trunkline.reconcile.release import plan_release
-from trunkline.reconcile.report import DriftFact
+from trunkline.reconcile.pool_devices import plan_strays
+from trunkline.reconcile.release import plan_release, plan_stray
+from trunkline.reconcile.report import DriftFact, TakenFact
 from trunkline.reconcile.serve import plan_server
 from trunkline.reconcile.steps import (
     DeleteFiles,
@@ -34,7 +36,7 @@ from trunkline.reconcile.steps import (
 )
 from trunkline.reconcile.taps import plan_leftovers
 from trunkline.reconcile.vf_counts import plan_making, plan_vf_count
-from trunkline.reconcile.view import Outcome, Undo, View
+from trunkline.reconcile.view import Outcome, Undo, Verdict, View
 from trunkline.vif.registry import VifRegistry
 
 __all__ = ["OlderGeneration", "Outcome", "Plan", "Undo", "Unit", "UnitKind", "plan"]
@@ -60,6 +62,7 @@ class UnitKind(enum.Enum):
     MAKE = "make"  # The VFs of a PF that has none.
     REMOVE = "remove"  # A guest that does not belong here, or whose server failed.
     RELEASE = "release"  # A device on its way back to its original state.
+    NETWORK = "network"  # A libvirt network that makes a network pool.
     TIDY = "tidy"  # What was added to bridges and PFs for servers, and none needs any more.
     SERVE = "serve"  # A server that belongs here.
 
@@ -78,12 +81,16 @@ class Unit:
     devices: frozenset[PciAddress] = frozenset()  # What it touches: a failure stops later units.
     guest_runs: bool = False  # SERVE: the guest was seen running, and may go on.
     drifts: tuple[DriftFact, ...] = ()
+    taken: tuple[TakenFact, ...] = ()
+    network: str = ""  # NETWORK: its name.
 
     @property
     def key(self) -> str:
         """Names the unit from one plan to the next."""
         if self.device is not None:
             return f"{self.kind.value} {self.device.address} epoch {self.device.epoch}"
+        if self.kind is UnitKind.NETWORK:
+            return f"{self.kind.value} {self.network}"
         if self.kind is UnitKind.TIDY:
             return f"{self.kind.value} bridges"
         return f"{self.kind.value} server {self.server_id}"
@@ -128,6 +135,7 @@ def plan(
     failed: Mapping[ServerId, Undo] | None = None,
     ran: Collection[ServerId] = (),
     vf_counts: Mapping[PciAddress, int] | None = None,
+    pools: Pools = NO_POOLS,
 ) -> Plan:
     """Return what turns `observed` into `desired`.
 
@@ -142,6 +150,7 @@ def plan(
         ran: Servers of `desired` that have been seen to run as they are there. If the guest of one
             has powered itself off since, it is not started again.
         vf_counts: How many VFs PFs are to have that have none.
+        pools: The network pools that VFs are in.
 
     Raises:
         OlderGeneration: The journal has seen a newer generation.
@@ -150,31 +159,49 @@ def plan(
         raise OlderGeneration(
             generation=desired.generation, seen_generation=observed.journal.generation
         )
-    view = View.of(desired, observed, vif_types, options or DomainOptions(), failed or {}, ran)
+    view = View.of(
+        desired, observed, vif_types, options or DomainOptions(), failed or {}, ran,
+        pools, wanted_networks(observed.functions, pools),
+    )  # fmt: skip
     units = [*_vf_counts(view, desired, vf_counts or {})]
     units += [_removal(view, server_id, undo) for server_id, undo in view.removals.items()]
     units += [_orphan(server_id) for server_id in view.orphans]
-    # VFs before PFs: a PF may have to wait for the last of its VFs.
+    # VFs before PFs: a PF may have to wait for the last of its VFs. What belongs to nobody first: a
+    # release of a pool's VF waits for it.
+    for device in plan_strays(view):
+        units.append(_release(view, device, plan_stray(view, device)))
     for device in sorted(view.releases, key=lambda held: (held.vf_index is None, held.address)):
-        verdict = plan_release(view, device)
-        units.append(
-            Unit(
-                kind=UnitKind.RELEASE,
-                outcome=verdict.outcome,
-                steps=verdict.steps,
-                reason=verdict.reason,
-                device=device,
-                devices=frozenset({device.address}),
-            )
-        )
-        if verdict.outcome is not Outcome.SETTLED:
-            view.unsettled[device.address] = verdict.outcome
+        units.append(_release(view, device, plan_release(view, device)))
     leftovers = plan_leftovers(view)
     if leftovers:
         units.append(Unit(kind=UnitKind.TIDY, outcome=Outcome.TO_DO, steps=leftovers))
+    units += [
+        Unit(
+            kind=UnitKind.NETWORK,
+            outcome=verdict.outcome,
+            steps=verdict.steps,
+            reason=verdict.reason,
+            network=name,
+            drifts=verdict.drifts,
+        )
+        for name, verdict in plan_networks(view)
+    ]
     units += [_service(view, server) for server in view.servers]
     settled = (UnitKind.REMOVE, Outcome.SETTLED)
     return Plan(tuple(unit for unit in units if (unit.kind, unit.outcome) != settled))
+
+
+def _release(view: View, device: HeldDevice, verdict: Verdict) -> Unit:
+    if verdict.outcome is not Outcome.SETTLED:
+        view.unsettled[device.address] = verdict.outcome
+    return Unit(
+        kind=UnitKind.RELEASE,
+        outcome=verdict.outcome,
+        steps=verdict.steps,
+        reason=verdict.reason,
+        device=device,
+        devices=frozenset({device.address}),
+    )
 
 
 def _service(view: View, server: ServerConfig) -> Unit:
@@ -189,6 +216,7 @@ def _service(view: View, server: ServerConfig) -> Unit:
         devices=frozenset(held.address for held in server.held_devices),
         guest_runs=verdict.guest_runs,
         drifts=verdict.drifts,
+        taken=verdict.taken,
     )
 
 
@@ -251,7 +279,7 @@ def _orphan(server_id: ServerId) -> Unit:
 
 def _lines(unit: Unit) -> str:
     subject = unit.server_id if unit.device is None else unit.device.address
-    title = f"# {unit.kind.value} {subject or 'bridges'}"
+    title = f"# {unit.kind.value} {subject or unit.network or 'bridges'}"
     if unit.reason:
         title += f": {unit.outcome.value}, {unit.reason}"
     return "\n".join([title, *map(str, unit.steps)])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice
 from trunkline.reconcile.observed import OriginalState
+from trunkline.reconcile.pool_devices import wait_for_strays
 from trunkline.reconcile.programming import neutral_settings, program
 from trunkline.reconcile.steps import (
     ForgetOriginal,
@@ -39,8 +42,21 @@ def plan_release(view: View, device: HeldDevice) -> Verdict:
             outcome=Outcome.FENCED,
             reason=f"{device.address} belongs to server {view.owners[device.address]}",
         )
+    return _taken_back(view, device, wait_for=wait_for_strays)
+
+
+def plan_stray(view: View, device: HeldDevice) -> Verdict:
+    """Do the same for a VF of a network pool that no guest has, whoever holds one of the pool."""
+    return _taken_back(view, device, wait_for=lambda _view, _address: None)
+
+
+def _taken_back(
+    view: View, device: HeldDevice, *, wait_for: Callable[[View, PciAddress], None]
+) -> Verdict:
     try:
         steps = _restore(view, device)
+        if not steps:
+            wait_for(view, device.address)
     except Preparing as doing:
         return Verdict(outcome=Outcome.PREPARING, reason=str(doing))
     except Waiting as wait:
@@ -94,7 +110,7 @@ def _restore_vf(view: View, vf: PciFunction, original: OriginalState | None) -> 
     if steps and original.driver not in (None, vf.driver):
         return steps  # Cleaned meanwhile; not done with.
     _check_driver(vf, original)
-    steps += _name_back(vf, original.ifname)
+    steps += _name_back(view, pf, vf, original.ifname)
     return [*steps, ForgetOriginal(vf.address)]
 
 
@@ -107,14 +123,26 @@ def _check_driver(function: PciFunction, original: OriginalState) -> None:
         )
 
 
-def _name_back(vf: PciFunction, original_ifname: str | None) -> list[Step]:
-    if original_ifname is None or vf.ifname == original_ifname:
+def _name_back(
+    view: View, pf: PciFunction, vf: PciFunction, original_ifname: str | None
+) -> list[Step]:
+    if original_ifname is None:
         return []
     if vf.ifname is None:
         raise Waiting(f"{vf.address} has no netdev to give its name {original_ifname} back to")
+    ifname = original_ifname
+    if any(
+        each.ifname == ifname and each.address != vf.address
+        for each in view.observed.functions.values()
+    ):
+        # Where udev names nothing, the kernel gives the lowest ethN that is free to the next
+        # netdev that comes: what is left is the name that udev would have given.
+        ifname = f"{pf.ifname}v{vf.vf_index}"
+    if vf.ifname == ifname:
+        return []
     return [
-        RenameNetdev(address=vf.address, old=vf.ifname, new=original_ifname),
-        ReadBackName(vf.address, original_ifname),
+        RenameNetdev(address=vf.address, old=vf.ifname, new=ifname),
+        ReadBackName(vf.address, ifname),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from trunkline.domain.device import VFS_MAX, OfferedDevice
+from trunkline.domain.device import FUNCTION_KINDS, VFS_MAX, OfferedDevice
 from trunkline.domain.host import HostResources, require_count
 from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.pci import PciAddress
@@ -64,15 +64,27 @@ class DriftPolicy(enum.Enum):
 class DriftFact:
     """Something that was as desired, was found otherwise, and what was done about it."""
 
-    address: PciAddress | None  # None: it is no device but the netdev `ifname`.
+    address: PciAddress | None  # None: it is no device but what `ifname` names.
     found: str
     repaired: bool
-    ifname: str = ""
+    ifname: str = ""  # A netdev, or a libvirt network.
 
     @property
     def subject(self) -> str:
         """What has drifted."""
         return self.ifname if self.address is None else str(self.address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenFact:
+    """libvirt gave a NIC another VF of its network pool than the one that was chosen for it.
+
+    Counts if and only if `epoch` is the current one of the VF that was chosen.
+    """
+
+    chosen: PciAddress
+    epoch: int
+    taken: PciAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +100,7 @@ class HostReport:
     devices: tuple[DeviceFact, ...] = ()
     servers: tuple[ServerFact, ...] = ()
     drifts: tuple[DriftFact, ...] = ()
+    taken: tuple[TakenFact, ...] = ()
     problem: str = ""  # Why the host can't be read or acted on at all; empty: it can.
     settled: bool = False  # Everything of `generation` is true, and was read back.
 
@@ -97,6 +110,8 @@ class HostReport:
         require_count("generation", self.generation)
         for at, offered in enumerate(self.inventory or ()):
             function = offered.function
+            if function.kind not in FUNCTION_KINDS:
+                raise ValueError(f"inventory[{at}].function.kind: no function is of this kind")
             for name, count in (
                 ("vf_index", function.vf_index or 0),
                 ("vf_count", function.vf_count),

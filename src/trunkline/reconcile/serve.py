@@ -9,17 +9,18 @@ from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import VfSettings
-from trunkline.reconcile.config_drive import config_drive, file_name
+from trunkline.reconcile.config_drive import config_drive, file_name, guest_address
 from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
-from trunkline.reconcile.domain_xml import attachment, define, netdev_name
+from trunkline.reconcile.domain_xml import attachment, define, netdev_name, pool_of
 from trunkline.reconcile.observed import DomainPower, DomainState, GuestFiles, OriginalState
+from trunkline.reconcile.pool_devices import before_taking, pooled_nics, taken_otherwise
 from trunkline.reconcile.programming import (
     CannotHonour,
     desired_settings,
     neutral_settings,
     program,
 )
-from trunkline.reconcile.report import DriftFact
+from trunkline.reconcile.report import DriftFact, TakenFact
 from trunkline.reconcile.steps import (
     DefineDomain,
     Destroy,
@@ -92,6 +93,10 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
         if domain is not None and _must_stop(view, server, domain):
             return Verdict(outcome=Outcome.TO_DO, steps=(Destroy(server.id),))
         is_attached = _is_active(domain)
+        if domain is not None and is_attached:
+            taken = taken_otherwise(view, server, domain)
+            if taken:
+                return _taken(taken, guest_runs=guest_runs)
         if server.power is PowerState.RUNNING:
             taps = plan_taps(view, server, is_attached=is_attached)
         devices = _devices(view, server, is_attached=is_attached)
@@ -128,6 +133,17 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
     )
 
 
+def _taken(taken: tuple[TakenFact, ...], *, guest_runs: bool) -> Verdict:
+    """Say which VFs libvirt took. Nothing is done until the control plane has agreed to them."""
+    told = ", ".join(f"{fact.taken} rather than {fact.chosen}" for fact in taken)
+    return Verdict(
+        outcome=Outcome.PREPARING,
+        reason=f"libvirt took {told}, which the control plane is told",
+        guest_runs=guest_runs,
+        taken=taken,
+    )
+
+
 def _has_ended(view: View, server: ServerConfig, domain: DomainState | None) -> bool:
     """Whether a guest that ran as it should has powered itself off since."""
     return (
@@ -146,12 +162,14 @@ def _must_stop(view: View, server: ServerConfig, domain: DomainState) -> bool:
     """Whether the guest that there is must end before `server` can be as desired."""
     if not domain.power.has_guest:
         return False
-    wanted = attachment(server, view.vif_types)
+    wanted = attachment(server, view.vif_types, view.pools)
+    given = [domain.given.get(guest_address(number)) for number, _, _ in pooled_nics(view, server)]
     return (
         server.power is PowerState.STOPPED
         or domain.boot_number < server.boot_number
-        or domain.devices != wanted.devices
-        or domain.ifnames != wanted.ifnames
+        or None in given
+        or domain.devices - frozenset(given) != wanted.devices
+        or domain.ifnames - frozenset(given) != wanted.ifnames
         # A guest that has run keeps the definition it was started with until it next starts: a new
         # release of Trunkline that words XML otherwise must not restart anybody.
         or (domain.power is DomainPower.PAUSED and _is_outdated(view, server, domain))
@@ -161,7 +179,7 @@ def _must_stop(view: View, server: ServerConfig, domain: DomainState) -> bool:
 def _is_outdated(view: View, server: ServerConfig, domain: DomainState) -> bool:
     if domain.boot_number < server.boot_number:
         return True
-    return domain.xml_digest != define(server, view.vif_types, view.options).digest
+    return domain.xml_digest != define(server, view.vif_types, view.options, view.pools).digest
 
 
 def _agrees(view: View, server: ServerConfig, domain: DomainState | None) -> bool:
@@ -222,7 +240,7 @@ def _steps(
             steps += devices.read_back()
         return [*steps, *taps.writes, *taps.checks, Resume(server.id)]
     if domain is None or _is_outdated(view, server, domain):
-        xml = define(server, view.vif_types, view.options).xml
+        xml = define(server, view.vif_types, view.options, view.pools).xml
         steps.append(DefineDomain(server_id=server.id, boot_number=server.boot_number, xml=xml))
     if server.power is PowerState.RUNNING:
         steps.append(StartPaused(server.id))
@@ -238,6 +256,11 @@ def _devices(view: View, server: ServerConfig, *, is_attached: bool) -> _Devices
     found = _Devices()
     for nic in server.nics:
         if nic.device is None:
+            continue
+        pool = pool_of(nic, view.pools)
+        if pool is not None and not is_attached:
+            if server.power is PowerState.RUNNING:
+                found.journal += before_taking(view, pool)
             continue
         function = _claim(view, found, server, nic.device)
         if function.kind is DeviceKind.VF:
@@ -285,7 +308,7 @@ def _add_vf(
             f"{', '.join(desired.problems)} for its VFs"
         )
     _let_others_give_up_first(view, pf, desired, observed)
-    wanted_name = netdev_name(nic, view.vif_types)
+    wanted_name = netdev_name(nic, view.vif_types, view.pools)
     _remember_vf(view, found, nic, vf, observed, wanted_name)
     writes = program(pf, vf_index, desired=desired, observed=observed)
     found.writes += writes
@@ -364,10 +387,7 @@ def _add_whole_pf(view: View, found: _Devices, pf: PciFunction) -> None:
         if vf.address in view.owners:
             raise Refused(f"VF {vf.address} of {pf.address} belongs to a server")
         view.require_free(vf.address)
-        if vf.address in view.unsettled:
-            ends = view.unsettled[vf.address] is Outcome.PREPARING
-            reason = f"VF {vf.address} of {pf.address} is still being taken back"
-            raise Preparing(reason) if ends else Waiting(reason)
+        view.require_settled(vf.address, f"VF {vf.address} of {pf.address}")
     originals = view.observed.journal.originals
     if pf.address not in originals:
         original = OriginalState(address=pf.address, vf_count=pf.vf_count, driver=pf.driver)

@@ -305,13 +305,55 @@ class Undefine:
         return f"virsh undefine {self.server_id} --remove-all-storage"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefineNetwork:
+    """Define a libvirt network that starts with libvirt, or change what it is from then on."""
+
+    name: str
+    xml: str
+
+    def __str__(self) -> str:
+        return f"virsh net-define {self.name}.xml && virsh net-autostart {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StartNetwork:
+    """Start a libvirt network."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"virsh net-start {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyNetwork:
+    """Stop a libvirt network that no guest uses."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"virsh net-destroy {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class UndefineNetwork:
+    """Forget a libvirt network."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"virsh net-undefine {self.name}"
+
+
 JournalStep = RememberEpoch | RememberOriginal | ForgetOriginal | RememberAddition | ForgetAddition
 BridgeCheck = ReadBackTap | ReadBackUplink | ReadBackPfAddress
 CheckStep = ReadBack | ReadBackVfCount | ReadBackName | BridgeCheck
 StorageStep = MakeDisk | DeleteFiles | WriteConfigDrive
 DomainStep = DefineDomain | StartPaused | Resume | Destroy | Undefine
+NetworkStep = DefineNetwork | StartNetwork | DestroyNetwork | UndefineNetwork
 BridgeStep = SetPortVlan | SetPfAddress
-WriteStep = SetVf | SetVfCount | RenameNetdev | BridgeStep | StorageStep | DomainStep
+WriteStep = SetVf | SetVfCount | RenameNetdev | BridgeStep | StorageStep | DomainStep | NetworkStep
 Step = JournalStep | CheckStep | WriteStep
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ids import ServerId
+from trunkline.domain.network_pool import PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.vf import VfSettings
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
-from trunkline.reconcile.domain_xml import DomainOptions
+from trunkline.reconcile.domain_xml import NO_POOLS, DomainOptions, Pools
 from trunkline.reconcile.observed import DomainState, HostState
-from trunkline.reconcile.report import DriftFact
+from trunkline.reconcile.report import DriftFact, TakenFact
 from trunkline.reconcile.steps import Step
 from trunkline.vif.registry import VifRegistry
 
@@ -48,6 +49,7 @@ class Verdict:
     reason: str = ""
     guest_runs: bool = False
     drifts: tuple[DriftFact, ...] = ()
+    taken: tuple[TakenFact, ...] = ()
 
 
 class Waiting(Exception):
@@ -80,6 +82,8 @@ class View:
     fences: Mapping[PciAddress, int]  # The epoch below which a device must not be touched.
     owners: Mapping[PciAddress, ServerId]  # Of the devices of `servers`.
     ran: Collection[ServerId] = ()  # Whose guests this run has seen run as they should.
+    pools: Pools = field(default_factory=dict)  # The network pools that VFs are in.
+    networks: Mapping[str, PoolNetwork] = field(default_factory=dict)  # That make these pools.
     # Releases that are not done yet.
     unsettled: dict[PciAddress, Outcome] = field(default_factory=dict)
 
@@ -92,6 +96,8 @@ class View:
         options: DomainOptions,
         failed: Mapping[ServerId, Undo],
         ran: Collection[ServerId],
+        pools: Pools = NO_POOLS,
+        networks: Mapping[str, PoolNetwork] | None = None,
     ) -> View:
         """Sort out who is to have what."""
         servers = tuple(server for server in desired.servers if server.id not in failed)
@@ -125,6 +131,8 @@ class View:
             fences=fences,
             owners=owners,
             ran=ran,
+            pools=pools,
+            networks=networks or {},
         )
 
     def function(self, held: HeldDevice) -> PciFunction | None:
@@ -187,6 +195,10 @@ class View:
             Preparing: One has it that is to go, or is going.
             Waiting: Another one has it.
         """
+        pool = self.pools.get(address)
+        busy = None if pool is None else self.busy_with(pool.name, besides=besides)
+        if busy is not None:
+            raise Preparing(f"{address} may be server {busy.server_id}'s: {busy.doing}")
         domain = self.holder(address, besides=besides)
         if domain is None:
             return
@@ -196,6 +208,32 @@ class View:
         if domain.server_id in self.removals:
             raise Preparing(f"{reason}, which is to go")
         raise Waiting(reason)
+
+    def require_settled(self, address: PciAddress, name: str) -> None:
+        """Pass unless a device is still to be taken back; `name` names it in the reason.
+
+        Raises:
+            Preparing: What has it is coming to its end.
+            Waiting: It is not as it was.
+        """
+        outcome = self.unsettled.get(address)
+        if outcome is None:
+            return
+        reason = f"{name} is still being taken back"
+        raise Preparing(reason) if outcome is Outcome.PREPARING else Waiting(reason)
+
+    def busy_with(self, network: str, *, besides: ServerId | None = None) -> DomainState | None:
+        """Return a domain of which libvirt starts or ends the guest, with NICs of a network pool.
+
+        Which devices of the pool it has next is not to be known meanwhile.
+        """
+        for domain in self.observed.domains.values():
+            if not domain.doing or domain.server_id == besides:
+                continue
+            held = (self.pools.get(address) for address in self.held_by(domain))
+            if network in domain.networks or any(pool and pool.name == network for pool in held):
+                return domain
+        return None
 
     def may_have_guest(self, server_id: ServerId) -> bool:
         """See `DomainState.may_have_guest`; without a domain there is no guest."""
@@ -210,7 +248,7 @@ class View:
 
     def is_fenced(self, held: HeldDevice) -> bool:
         """Whether a newer owner than the one `held` speaks of has had the device."""
-        return held.epoch < self.fences[held.address]
+        return held.epoch < self.fences.get(held.address, 0)
 
 
 def fenced(held: HeldDevice, view: View) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     bindparam,
     delete,
+    insert,
     select,
     update,
 )
@@ -19,7 +20,7 @@ from trunkline.domain.allocation import Allocation, AllocationState
 from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.errors import DeviceTaken, GenerationMoved
-from trunkline.domain.ids import DeviceId, HostId, ServerId
+from trunkline.domain.ids import AllocationId, DeviceId, HostId, ServerId
 from trunkline.store.prepared import Prepared, Row
 from trunkline.store.statements import among, insert_row, select_where_in
 from trunkline.store.tables import allocations, devices, servers
@@ -154,6 +155,19 @@ class Allocations:
             .where(allocations.c.device_id == device_id)
             .values(server_id=server_id)
         )
+
+    def move(self, places: Mapping[AllocationId, tuple[DeviceId, int]]) -> None:
+        """Give allocations other devices, each at its new epoch, all at once."""
+        rows = self._connection.execute(
+            select(allocations).where(allocations.c.id.in_(places))
+        ).mappings()
+        moved = [
+            {**row, "device_id": places[row["id"]][0], "epoch": places[row["id"]][1]}
+            for row in rows
+        ]
+        # Two may change places, and at no moment may two have one device.
+        self._connection.execute(delete(allocations).where(allocations.c.id.in_(places)))
+        self._connection.execute(insert(allocations), moved)
 
     def set_epochs(self, device_ids: Collection[DeviceId], epoch: int) -> None:
         """Make this the epoch of whoever has one of these devices, as it is the devices' own."""

@@ -312,6 +312,17 @@ class Devices:
             raise self._taken(record)
         return record.epoch + 1
 
+    def renew_epochs(self, records: Collection[DeviceRecord]) -> dict[DeviceId, int]:
+        """Give devices new epochs, as whoever has them changes; return these.
+
+        Raises:
+            DeviceTaken: One was taken, or came off offer, since it was read.
+        """
+        for record in records:
+            if _TAKE.run(self._connection, {"this_id": record.id, "seen": record.epoch}) != 1:
+                raise self._taken(record)
+        return {record.id: record.epoch + 1 for record in records}
+
     def give_back(self, record: DeviceRecord) -> None:
         """Undo the guard of `take`, once the device was observed clean."""
         if record.kind is DeviceKind.PF:

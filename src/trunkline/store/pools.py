@@ -130,16 +130,16 @@ class _Reader:
         if attributes is None:
             attributes = msgspec.json.decode(text, type=dict[str, str])
             self._attributes[text] = attributes
-        members = int(row["members"], 16)
+        members, kind = int(row["members"], 16), DeviceKind(row["kind"])
         return DevicePool(
             kin_id=DeviceId(row["kin_id"]),
-            kind=DeviceKind(row["kind"]),
+            kind=kind,
             attributes=attributes,
             address=row["address"],
             alone=row["alone"],
             members=members,
             offered=int(row["offered"], 16),
-            taken=taken.get((row["kin_id"], row["kind"]), 0) & members,
+            taken=taken.get((row["kin_id"], kind.of_function.value), 0) & members,
             problem=row["problem"],
         )
 
@@ -153,7 +153,7 @@ def _members(records: Collection[DeviceRecord]) -> Iterator[PoolMember]:
         seen.add(ref)
         yield PoolMember(
             ref=ref,
-            kind=record.kind,
+            kind=record.device.placement_kind,
             address=str(record.device.function.address),
             attributes=device_attributes(record.device),
             offered=record.offered,

@@ -33,6 +33,8 @@ class VifRequest:
     device_address: PciAddress | None
     bridge: str | None  # `normal` only.
     mtu: int
+    # The libvirt network that hands the device out; None: the device is named.
+    network_pool: str | None = None
 
 
 @runtime_checkable

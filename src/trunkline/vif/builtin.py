@@ -14,6 +14,7 @@ from trunkline.vif.base import VifRequest
 from trunkline.vif.elements import (
     add_pci_address,
     add_vlan,
+    from_network,
     hostdev,
     interface,
     l2_details,
@@ -40,6 +41,8 @@ class DirectVf:
 
     def interface(self, request: VifRequest) -> _Element:
         """Return ``<interface type='hostdev'>``: libvirt sets MAC and VLAN on the PF at start."""
+        if request.network_pool is not None:
+            return from_network(request)
         assert request.device_address is not None
         element = interface("hostdev", request)
         element.set("managed", "yes")
@@ -61,12 +64,13 @@ class MacvtapVf:
     device_kind = DeviceKind.VF
 
     def netdev_name(self, request: VifRequest) -> str | None:
-        """Return the port's logical name."""
-        return request.logical_name
+        """Return the port's logical name. In a network pool netdevs keep the names it lists."""
+        return None if request.network_pool is not None else request.logical_name
 
     def details(self, request: VifRequest) -> Mapping[str, object]:
         """Return `binding:vif_details`, with the device's name, known before any host is."""
-        return l2_details(request) | {"device_name": request.logical_name}
+        name = self.netdev_name(request)
+        return l2_details(request) | ({} if name is None else {"device_name": name})
 
     def interface(self, request: VifRequest) -> _Element:
         """Return ``<interface type='direct'>`` in passthrough mode."""

@@ -46,14 +46,26 @@ def add_vlan(parent: _Element, request: VifRequest) -> None:
 
 
 def macvtap_on(netdev: str, request: VifRequest) -> _Element:
-    """Return a virtio NIC on a macvtap that has `netdev` (a VF's) for itself.
+    """Return a virtio NIC on a macvtap that has `netdev` (a VF's) for itself, or one of a pool.
 
     Passthrough mode makes libvirt set the VF's MAC and, since libvirt 1.3.5, its VLAN.
     """
-    element = interface("direct", request)
-    etree.SubElement(element, "source", dev=netdev, mode="passthrough")
-    add_vlan(element, request)
+    if request.network_pool is not None:
+        element = from_network(request)
+    else:
+        element = interface("direct", request)
+        etree.SubElement(element, "source", dev=netdev, mode="passthrough")
+        add_vlan(element, request)
     etree.SubElement(element, "model", type="virtio")
+    return element
+
+
+def from_network(request: VifRequest) -> _Element:
+    """Return a NIC whose device libvirt takes from a network pool when the guest starts."""
+    assert request.network_pool is not None
+    element = interface("network", request)
+    etree.SubElement(element, "source", network=request.network_pool)
+    add_vlan(element, request)
     return element
 
 

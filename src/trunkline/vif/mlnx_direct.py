@@ -35,12 +35,13 @@ class MlnxDirect:
     device_kind = DeviceKind.VF
 
     def netdev_name(self, request: VifRequest) -> str | None:
-        """Return the vendor's name of the device."""
-        return eth_name(request.logical_name)
+        """Return the vendor's name of the device; in a network pool it has none."""
+        return None if request.network_pool is not None else eth_name(request.logical_name)
 
     def details(self, request: VifRequest) -> Mapping[str, object]:
         """Return `binding:vif_details`, with the device's name."""
-        return l2_details(request) | {"device_name": eth_name(request.logical_name)}
+        name = self.netdev_name(request)
+        return l2_details(request) | ({} if name is None else {"device_name": name})
 
     def interface(self, request: VifRequest) -> _Element:
         """Return ``<interface type='direct'>`` on the vendor's name."""

@@ -11,11 +11,14 @@ from lxml import etree
 
 from tests.contract.domains import VF0, VF1, domain_xml, hostdev, hostdev_nic, macvtap_nic
 from tests.reconcile.scenes import IGB, MLX, VIF_TYPES, a_nic, a_server, vf, whole
+from trunkline.domain.network_pool import PoolMode, PoolNetwork
 from trunkline.domain.port import VnicType
-from trunkline.host.libvirt.reading import UnreadableDomain, read_domain
+from trunkline.host.libvirt.reading import UnreadableDomain, read_domain, read_network
 from trunkline.host.libvirt.refusals import LibvirtFault, refusal
+from trunkline.reconcile.config_drive import guest_address
 from trunkline.reconcile.domain_xml import DomainOptions, attachment, define
-from trunkline.reconcile.observed import DomainPower, DomainState
+from trunkline.reconcile.network_pools import network_xml
+from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState
 
 RUNNING = DomainPower.RUNNING
 
@@ -46,7 +49,51 @@ def test_what_we_define_is_read_as_a_plan_compares_it() -> None:
     assert read == DomainState(
         server_id=server.id, name=server.id, power=RUNNING, boot_number=server.boot_number,
         xml_digest=made.digest, devices=wanted.devices, ifnames=wanted.ifnames,
+        given={guest_address(0): VF0, guest_address(1): nics[1].logical_name},
     )  # fmt: skip
+
+
+# As libvirt 9.0 shows them, of a guest and of a network that it is on.
+ON_A_NETWORK = """<interface type='direct'><mac address='02:00:00:00:00:01'/>
+<source network='trunkline-phy1' portid='40c25c0a-213d-496d-8871-5d2870d79429' dev='d0'
+ mode='passthrough'/><target dev='macvtap0'/><model type='virtio'/><alias name='net0'/>
+<address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></interface>"""
+NETWORK = """<network connections='1'><name>trunkline-phy1</name>
+<uuid>2cb08f16-3b08-4baf-a327-68b236a3d29e</uuid>
+<metadata><trunkline:network xmlns:trunkline="urn:trunkline:1"/></metadata>
+<forward dev='d0' mode='passthrough'><interface dev='d0' connections='1'/><interface dev='d1'/>
+</forward></network>"""
+
+
+def test_what_a_guest_took_of_a_network_is_seen() -> None:
+    read = read_domain(domain_xml(ON_A_NETWORK), RUNNING)
+    assert read is not None
+    assert read.given == {guest_address(0): "d0"}
+    state = read_network(NETWORK, NETWORK.replace("<interface dev='d1'/>", ""), autostarts=True)
+    assert state == NetworkState(
+        is_ours=True, autostarts=True, is_active=True, in_use=True,
+        live=PoolNetwork(PoolMode.PASSTHROUGH, ("d0", "d1")),
+        defined=PoolNetwork(PoolMode.PASSTHROUGH, ("d0",)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        PoolNetwork(PoolMode.HOSTDEV, (str(VF0), str(VF1))),
+        PoolNetwork(PoolMode.PASSTHROUGH, ("eth2v0", "eth2v1")),
+    ],
+)
+def test_a_network_that_we_define_is_read_as_it_is_meant(network: PoolNetwork) -> None:
+    read = read_network(network_xml("trunkline-phy1", network), None, autostarts=False)
+    assert read == NetworkState(is_ours=True, defined=network)
+
+
+def test_of_other_networks_only_that_they_are_there_is_told() -> None:
+    theirs = NETWORK.replace("trunkline:network xmlns:trunkline", "other:network xmlns:other")
+    assert read_network(theirs.replace("urn:trunkline:1", "urn:x"), None, autostarts=True) == (
+        NetworkState(is_ours=False)
+    )
 
 
 def test_a_domain_of_somebody_else_is_left_out_whatever_it_has() -> None:
@@ -73,7 +120,9 @@ def test_what_can_not_be_understood_is_named(xml: str, said: str) -> None:
         read_domain(xml, RUNNING)
 
 
-TAGS = st.sampled_from(["domain", "metadata", "devices", "interface", "hostdev", "source", "x"])
+TAGS = st.sampled_from(
+    ["domain", "metadata", "devices", "interface", "hostdev", "source", "forward", "address", "x"]
+)
 TEXTS = st.text(max_size=20) | st.sampled_from(["hostdev", "pci", "direct", "0x5", "0x1f"])
 
 
@@ -164,3 +213,16 @@ def test_what_passes_by_itself_is_told_from_what_does_not(
 )
 def test_the_usual_ones_come_with_their_remedy(fault: LibvirtFault, remedy: str) -> None:
     assert remedy in str(refusal("virsh list", fault, uri="qemu:///system"))
+
+
+@given(tree=trees(), later=trees())
+def test_any_tree_of_a_network_is_read_or_refused(
+    tree: etree._Element, later: etree._Element
+) -> None:
+    for root in (tree, later):
+        root.tag = "network"
+    metadata = etree.SubElement(tree, "metadata")
+    etree.SubElement(metadata, "{urn:trunkline:1}network")
+    texts = [etree.tostring(root, encoding="unicode") for root in (tree, later)]
+    with suppress(UnreadableDomain):
+        read_network(*texts, autostarts=True)

@@ -12,7 +12,7 @@ from trunkline.control.access import require_admin
 from trunkline.control.devices import list_devices
 from trunkline.control.services import Services
 from trunkline.control.views import DeviceView
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import FUNCTION_KINDS, DeviceKind
 from trunkline.wire.v1 import DeviceItem, DeviceOwner, PfBandwidth
 
 _STATES: Final = (
@@ -23,7 +23,7 @@ _FILTERS: Final = {
     **any_of("host", "address", "physical_network", "port_id", "server_id", "project_id"),
     **references("server", "port"),
     "state": Filter("state", one_of(*_STATES)),
-    "kind": Filter("kind", one_of(*(kind.value for kind in DeviceKind))),
+    "kind": Filter("kind", one_of(*(kind.value for kind in FUNCTION_KINDS))),
 }
 
 

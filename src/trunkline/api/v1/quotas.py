@@ -10,7 +10,7 @@ from trunkline.api.v1.references import require_physical_networks
 from trunkline.control import quotas
 from trunkline.control.quotas import QuotaView
 from trunkline.control.services import Services
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import FUNCTION_KINDS, DeviceKind
 from trunkline.domain.errors import Invalid
 from trunkline.domain.host import COUNT_MAX
 from trunkline.domain.ids import PhysicalNetwork
@@ -59,7 +59,7 @@ def _only(query: ListQuery, name: str) -> str | None:
 
 def _kind(request: Request) -> DeviceKind:
     text = request.params["kind"]
-    kinds = {kind.value: kind for kind in DeviceKind}
+    kinds = {kind.value: kind for kind in FUNCTION_KINDS}
     if text not in kinds:
         raise Invalid("kind", f"must be one of {', '.join(kinds)}, not {text[:60]!r}")
     return kinds[text]

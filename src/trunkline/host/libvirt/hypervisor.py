@@ -9,17 +9,16 @@ import libvirt
 
 from trunkline.domain.ids import ServerId
 from trunkline.host.libvirt.link import Link
-from trunkline.host.libvirt.reading import UnreadableDomain, read_domain
+from trunkline.host.libvirt.reading import UnreadableDomain, read_domain, read_network
 from trunkline.host.libvirt.under_way import UnderWay
 from trunkline.reconcile.interfaces import HostNews, HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState
+from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState
 
 PROMPT_SECONDS: Final = 30.0  # libvirt's own limit for a lock that another job holds.
 # vfio pins all of a guest's memory before it starts, and destroy waits for QEMU to give it back:
 # minutes for the largest guests.
 SLOW_SECONDS: Final = 180.0
-# Starts and stops at once: the kernel pins memory for one guest no slower while it does for others,
-# and libvirtd's own workers (5 at first, 20 at most) are there for reading too.
+# Starts and ends at a time; libvirtd's own workers, 20 at most, are there for others too.
 SLOW_AT_ONCE: Final = 4
 
 _POWERS: Final[Mapping[int, DomainPower]] = {
@@ -167,6 +166,50 @@ class LibvirtHypervisor:
 
         self._change(f"virsh undefine {server_id}", server_id, act)
 
+    # Networks
+
+    def networks(self) -> Mapping[str, NetworkState]:
+        """See `Hypervisor.networks`."""
+        found = self._link.call(
+            "virsh net-list --all", _read_networks, seconds=self._prompt_seconds
+        )
+        states = {}
+        for name, live, defined, autostarts in found:
+            try:
+                states[name] = read_network(live, defined, autostarts=autostarts)
+            except UnreadableDomain as problem:
+                raise HostRefused(
+                    f"virsh net-dumpxml {name}", f"{problem}; mend it with `virsh net-edit {name}`"
+                ) from problem
+        return states
+
+    def define_network(self, xml: str) -> None:
+        """See `Hypervisor.define_network`."""
+        flags = libvirt.VIR_NETWORK_DEFINE_VALIDATE
+
+        def act(connection: Any) -> None:
+            connection.networkDefineXMLFlags(xml, flags).setAutostart(1)
+
+        self._link.call("virsh net-define", act, seconds=self._prompt_seconds)
+
+    def start_network(self, name: str) -> None:
+        """See `Hypervisor.start_network`."""
+        self._change_network("virsh net-start", name, lambda it: it.create())
+
+    def destroy_network(self, name: str) -> None:
+        """See `Hypervisor.destroy_network`."""
+        self._change_network("virsh net-destroy", name, lambda it: it.destroy())
+
+    def undefine_network(self, name: str) -> None:
+        """See `Hypervisor.undefine_network`."""
+        self._change_network("virsh net-undefine", name, lambda it: it.undefine())
+
+    def _change_network(self, command: str, name: str, act: Callable[[Any], object]) -> None:
+        def find_and_act(connection: Any) -> None:
+            act(connection.networkLookupByName(name))
+
+        self._link.call(f"{command} {name}", find_and_act, seconds=self._prompt_seconds)
+
     def _change(self, operation: str, server_id: ServerId, act: Callable[[Any], object]) -> None:
         self._under_way.raise_failure(server_id, operation)
         self._call(operation, server_id, act, self._prompt_seconds)
@@ -215,6 +258,30 @@ def _read_all(connection: Any) -> list[tuple[str, str, str, tuple[DomainPower, s
         except libvirt.libvirtError as problem:
             # It went between one call and the next.
             if problem.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                raise
+    return found
+
+
+def _read_networks(connection: Any) -> list[tuple[str, str, str | None, bool]]:
+    """Return name, XML, XML from the next start on if it is active, and whether it autostarts."""
+    found = []
+    try:
+        networks = connection.listAllNetworks(0)
+    except libvirt.libvirtError as problem:
+        # A libvirt without its network driver has none.
+        if problem.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+            return []
+        raise
+    for network in networks:
+        try:
+            later = None
+            if network.isActive():
+                inactive = libvirt.VIR_NETWORK_XML_INACTIVE if network.isPersistent() else 0
+                later = network.XMLDesc(inactive)
+            found.append((network.name(), network.XMLDesc(0), later, bool(network.autostart())))
+        except libvirt.libvirtError as problem:
+            # It went between one call and the next.
+            if problem.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:
                 raise
     return found
 

@@ -31,8 +31,8 @@ _loop: threading.Thread | None = None
 class Link:
     """One libvirt, by its URI. Nothing is opened before the first call.
 
-    `on_news` is called from libvirt's event thread when a domain came, went or changed its state,
-    and when the connection was lost; `take_news` then says so.
+    `on_news` is called from libvirt's event thread when a domain or a network came, went or changed
+    its state, and when the connection was lost; `take_news` then says so.
     """
 
     def __init__(self, uri: str, *, on_news: Callable[[], None] = lambda: None) -> None:
@@ -98,6 +98,10 @@ class Link:
             connection.registerCloseCallback(self._closed, None)
             lifecycle = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
             connection.domainEventRegisterAny(None, lifecycle, self._told, None)
+            with suppress(libvirt.libvirtError):  # A libvirt without its network driver.
+                connection.networkEventRegisterAny(
+                    None, libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE, self._told, None
+                )
             with self._lock:
                 self._connection = connection
             return connection

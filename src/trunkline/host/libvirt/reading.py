@@ -13,9 +13,11 @@ from lxml import etree
 from lxml.etree import _Element
 
 from trunkline.domain.ids import ServerId
+from trunkline.domain.network_pool import PoolMode, PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.domain_xml import METADATA_NAMESPACE
-from trunkline.reconcile.observed import DomainPower, DomainState
+from trunkline.reconcile.network_pools import NETWORK_TAG
+from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState
 
 _SERVER: Final = f"{{{METADATA_NAMESPACE}}}server"
 _BOOT_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -48,11 +50,63 @@ def read_domain(xml: str, power: DomainPower, *, doing: str = "") -> DomainState
         xml_digest=ours.get("xml-digest") or "",
         devices=_host_devices(root) if may_have_guest else frozenset(),
         ifnames=_ifnames(root) if may_have_guest else frozenset(),
+        given=_given(root) if power.has_guest else {},
+        networks=_networks(root),
         doing=doing,
     )
 
 
-def _parse(xml: str) -> _Element:
+def read_network(live_xml: str, defined_xml: str | None, *, autostarts: bool) -> NetworkState:
+    """Read a network: its XML, and what it is from its next start on if it is active.
+
+    Of others than ours only that they are there is told. One that hands out no devices, though it
+    is ours, is nothing that can be kept.
+    """
+    root = _parse(live_xml, "network")
+    if root.find(f"metadata/{NETWORK_TAG}") is None:
+        return NetworkState(is_ours=False)
+    is_active = defined_xml is not None
+    defined = root if defined_xml is None else _parse(defined_xml, "network")
+    return NetworkState(
+        is_ours=True,
+        autostarts=autostarts,
+        defined=_pool(defined),
+        live=_pool(root) if is_active else None,
+        is_active=is_active,
+        in_use=root.get("connections", "0") != "0",
+    )
+
+
+def _pool(root: _Element) -> PoolNetwork | None:
+    forward = root.find("forward")
+    if forward is None or forward.get("mode") not in {mode.value for mode in PoolMode}:
+        return None
+    members = [str(_address(each)) for each in forward.findall("address[@type='pci']")]
+    members += [dev for each in forward.findall("interface") if (dev := each.get("dev"))]
+    return PoolNetwork(PoolMode(forward.get("mode")), tuple(members))
+
+
+def _given(root: _Element) -> dict[PciAddress, PciAddress | str]:
+    """Return what each NIC has of the host, by where the guest finds it."""
+    given: dict[PciAddress, PciAddress | str] = {}
+    for each in root.findall("devices/interface"):
+        at = each.find("address[@type='pci']")
+        source = each.find("source")
+        if at is None or source is None:
+            continue
+        if each.get("type") == "hostdev":
+            given[_address(at)] = _address(source.find("address"))
+        elif each.get("type") == "direct" and (dev := source.get("dev")):
+            given[_address(at)] = dev
+    return given
+
+
+def _networks(root: _Element) -> frozenset[str]:
+    sources = root.findall("devices/interface[@type='network']/source")
+    return frozenset(name for source in sources if (name := source.get("network")))
+
+
+def _parse(xml: str, tag: str = "domain") -> _Element:
     """Parse without entities, document types, or the network."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
@@ -60,9 +114,9 @@ def _parse(xml: str) -> _Element:
     except (etree.XMLSyntaxError, UnicodeEncodeError) as fault:
         raise UnreadableDomain(f"not XML: {fault}") from None
     if root.getroottree().docinfo.internalDTD is not None:
-        raise UnreadableDomain("it has a document type, which domain XML never has")
-    if root.tag != "domain":
-        raise UnreadableDomain(f"its root element is <{root.tag}>, not <domain>")
+        raise UnreadableDomain("it has a document type, which XML of libvirt never has")
+    if root.tag != tag:
+        raise UnreadableDomain(f"its root element is <{root.tag}>, not <{tag}>")
     return root
 
 

@@ -14,6 +14,9 @@ _KIND_NAMES: Mapping[DeviceKind, tuple[str, str]] = {
     DeviceKind.VF: ("VF", "VFs"),
     DeviceKind.PF: ("PF", "PFs"),
     DeviceKind.PLAIN: ("PCI function", "PCI functions"),
+    # Who asks for a NIC need not know who hands its VF out.
+    DeviceKind.HOSTDEV_VF: ("VF", "VFs"),
+    DeviceKind.PASSTHROUGH_VF: ("VF", "VFs"),
 }
 
 
@@ -38,7 +41,7 @@ def devices(count: int, kind: DeviceKind) -> str:
 def kind_names(one: NicClass, *, several: bool = False) -> str:
     """E.g. `VF`, or `PCI functions or VFs`."""
     kinds = {kind for kind in (one.kind, *one.or_kinds) if kind is not None}
-    return " or ".join(sorted(_KIND_NAMES[kind][several] for kind in kinds))
+    return " or ".join(sorted({_KIND_NAMES[kind][several] for kind in kinds}))
 
 
 def demanded(one: NicClass) -> str:

@@ -201,6 +201,11 @@ class HostState:
         """The bitmap of a slot's devices that have owners, on offer or not."""
         return self._taken[slot] | self._held[slot]
 
+    def owned_counts(self) -> tuple[int, ...]:
+        """[slot] How many devices have owners, on offer or not."""
+        pairs = zip(self._taken, self._held, strict=True)
+        return tuple([(taken | held).bit_count() for taken, held in pairs])
+
     def ref(self, slot: int, bit: int) -> DeviceRef:
         """Name the device of a slot that a bit stands for."""
         found = self.structure.slots[slot]

@@ -101,7 +101,7 @@ class BySlot:
         """[slot] What `make` says of its profile."""
         known = self._known
         try:
-            return tuple([known[number] for number in structure.profile_numbers])
+            return tuple(map(known.__getitem__, structure.profile_numbers))
         except KeyError:
             for number, slot in zip(structure.profile_numbers, structure.slots, strict=True):
                 if number not in known:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from typing import Final
 
-from trunkline.placement.hosts.bits import Counter, numbers_in
+from trunkline.domain.nic_rules import Scope
+from trunkline.placement.hosts.bits import Counter, Planes, numbers_in
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.structure import Structure
-from trunkline.placement.index.lanes import Lanes
-from trunkline.placement.index.pf_prices import PfPrices
+from trunkline.placement.index.lanes import SCOPES, Lanes
+
+_PF: Final = SCOPES.index(Scope.PF)
+_NO_PF: Final = 1 << 20  # Dearer than any: where a host has no further PF that would have to go.
 
 
 class RareColumns:
@@ -53,14 +57,16 @@ class Offers:
         self.vfs_of_a_pf_max = 0  # On offer; of any host that ever was here.
         for structure in {host.structure for host in hosts}:
             self._note_size(structure)
-        self._hosts = hosts
+        self._every = (1 << len(hosts)) - 1
         self._lanes = lanes
-        self._pf_prices: PfPrices | None = None  # None: nobody has asked for whole PFs.
         self._shut = RareColumns()
         self._out = RareColumns()
         self.twice_owned = 0  # Hosts with a PF that has an owner, and VFs of it have some too.
+        self._owned_on = [host.owned_counts() for host in hosts]  # [place][slot]
+        by_slot = zip_longest(*self._owned_on, fillvalue=0)
+        self._owned = [Counter(numbers) for numbers in by_slot]  # [slot] On offer or not.
         for place, host in enumerate(hosts):
-            self.follow(place, host)
+            self._put_rare(place, host)
 
     def offered(self, profiles: int) -> Counter:
         """Count what hosts offer of these profiles together."""
@@ -83,27 +89,56 @@ class Offers:
     def out(self, profiles: int) -> int:
         """Return the hosts that would offer devices of these profiles by PFs out of service."""
         total = self._out.count(self._lanes.fitting(numbers_in(profiles)))
-        return total.at_least(1, (1 << len(self._hosts)) - 1)
+        return total.at_least(1, self._every)
 
-    def pf_prices(self) -> PfPrices:
-        """Return what it takes to free PFs."""
-        if self._pf_prices is None:
-            self._pf_prices = PfPrices(self._hosts)
-        return self._pf_prices
+    def pf_prices(self, profiles: int, count: int) -> list[Planes]:
+        """Count what would have to be free so that PFs of these profiles can be had whole.
+
+        That is the PF itself, if it has an owner, and those of its VFs that have one; of the PFs on
+        offer that can't be had now, the cheapest of each host, the next, and so on.
+        """
+        slots, wanted = self._lanes.slots, dict[int, int]()  # [family] Hosts.
+        for slot, hosts in self._lanes.fitting(numbers_in(profiles)).items():
+            lane = slots[slot]
+            taken = lane.offered.at_least(1, hosts)
+            taken ^= lane.usable.at_least(1, taken)
+            for family, here in lane.at[_PF].items():
+                wanted[family] = wanted.get(family, 0) | taken & here
+        found: list[Planes] = []
+        for family, hosts in wanted.items():
+            price = Counter.where(self._every ^ hosts, _NO_PF)
+            for slot, owned in enumerate(self._owned):
+                if mine := hosts & slots[slot].at[_PF].get(family, 0):
+                    price.add(owned, mine)
+            dearest: Planes = price
+            for number, cheaper in enumerate(found):
+                found[number], dearest = cheaper.in_order(dearest)
+            found.append(dearest)
+        return found[:count]
 
     def follow(self, place: int, host: HostState) -> None:
         """Follow a change of owners, or of what is in service, on one host."""
-        if self._pf_prices is not None:
-            self._pf_prices.follow(place, host)
-        self._out.put(place, host.out)
-        self._shut.put(place, _shut_on(host) if host.given_away else ())
-        if (host.given_away and _is_twice_owned(host)) != bool(self.twice_owned >> place & 1):
-            self.twice_owned ^= 1 << place
+        self._put_owned(place, host.owned_counts())
+        self._put_rare(place, host)
 
     def replace(self, place: int, host: HostState) -> None:
         """Follow a host that was put anew."""
         self._note_size(host.structure)
         self.follow(place, host)
+
+    def _put_rare(self, place: int, host: HostState) -> None:
+        self._out.put(place, host.out)
+        self._shut.put(place, _shut_on(host) if host.given_away else ())
+        if (host.given_away and _is_twice_owned(host)) != bool(self.twice_owned >> place & 1):
+            self.twice_owned ^= 1 << place
+
+    def _put_owned(self, place: int, counts: tuple[int, ...]) -> None:
+        before, self._owned_on[place] = self._owned_on[place], counts
+        self._owned += [Counter() for _ in range(len(counts) - len(self._owned))]
+        pairs = zip_longest(before, counts, fillvalue=0)
+        for column, (was, is_now) in zip(self._owned, pairs, strict=False):
+            if was != is_now:
+                column.change(place, was, is_now)
 
     def _note_size(self, structure: Structure) -> None:
         for family in structure.families:

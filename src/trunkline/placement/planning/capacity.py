@@ -132,6 +132,7 @@ class Counter:
         self._fitting = Fitting([one for one, _ in self._demand.device_classes])
         self._flows = FlowCuts(self._demand) if self._is_flow else None
         self._is_choosy = bool(request.excluded_hosts or self._demand.bridge_classes)
+        self._every = (1 << len(self._demand.device_classes)) - 1  # Classes, as bits.
         self._lacking: dict[Fits, bool] = {}  # Whether a class has no device at all.
         self._copies: dict[object, tuple[Copies, object]] = {}
         self._counts: dict[object, Count] = {}
@@ -197,20 +198,24 @@ class Counter:
     def _is_lacking(self, fits: Fits) -> bool:
         known = self._lacking.get(fits)
         if known is None:
-            every = (1 << len(self._demand.device_classes)) - 1
-            known = self._lacking[fits] = union(fits) != every
+            known = self._lacking[fits] = union(fits) != self._every
         return known
 
     def _lack(self, row: HostRow, fits: Fits) -> Reason:
         """Why devices suffice for no server at all, though there are some for each class."""
-        free = union(mask for usable, mask in zip(row.usable, fits, strict=True) if usable)
-        missing = free != union(fits)
-        return self._limit_of_devices(row, fits) if missing else Reason.TOO_FEW_TOGETHER
+        free = 0
+        for usable, mask in zip(row.usable, fits, strict=True):
+            if usable:
+                free |= mask
+        if free == self._every:
+            return Reason.TOO_FEW_TOGETHER
+        return self._limit_of_devices(row, fits)
 
     def _limit_of_devices(self, row: HostRow, fits: Fits) -> Reason:
         """What lacks for one more: devices without owners, or with a PF in service."""
-        is_out = any(mask and count for count, mask in zip(row.out, fits, strict=False))
-        return Reason.OUT_OF_SERVICE if is_out else Reason.NO_FREE_DEVICE
+        if row.out and any(mask and out for out, mask in zip(row.out, fits, strict=True)):
+            return Reason.OUT_OF_SERVICE
+        return Reason.NO_FREE_DEVICE
 
     def _why_none_matches(self, structure: Structure) -> Reason:
         """Why the first NIC without any device has none."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice, product
 from math import gcd
-from typing import Final
+from typing import Final, NamedTuple
 
 from trunkline.placement.matching.layout import Home
 from trunkline.placement.matching.problem import Problem
@@ -33,8 +33,7 @@ STEPS_MAX: Final = 2_000
 WAYS_MAX: Final = 256  # In which PFs that can be had whole or in parts are given.
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """How many servers: `least` are known to fit, more than `most` known not to."""
 
     least: int

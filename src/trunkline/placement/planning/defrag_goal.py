@@ -153,7 +153,7 @@ def _devices(resident: Resident) -> Iterator[DeviceRef]:
 def _is_wanted(pool: DevicePool, goal: Goal) -> bool:
     kind = DeviceKind.PF if goal.whole else DeviceKind.VF
     return (
-        pool.kind is kind
+        pool.kind.of_function is kind
         and bool(pool.choosable)
         and goal.attributes.items() <= pool.attributes.items()
     )

@@ -343,5 +343,5 @@ def _taking(pools: Iterable[DevicePool], devices: Iterable[DeviceRef]) -> Iterat
 def _is_in(device: DeviceRef, pool: DevicePool) -> bool:
     if device.kin_id != pool.kin_id or not device.bit & pool.members:
         return False
-    of_vf = pool.kind is DeviceKind.VF and not pool.alone
+    of_vf = pool.kind.of_function is DeviceKind.VF and not pool.alone
     return of_vf if device.vf_index is not None else not of_vf

@@ -113,18 +113,39 @@ def half_sums(
         return None
     for first, second in _halves(patterns, numbers):
         if exchanges.hold_for(first) and exchanges.hold_for(second):
-            sets = []
-            for mask in range(1, 1 << len(numbers)):
-                members = tuple(at for at in range(len(numbers)) if mask >> at & 1)
-                least = [
-                    min(sum(pattern[numbers[at]] for at in members) for pattern in half)
-                    for half in (first, second)
-                ]
-                if any(least):
-                    sets.append((members, least[0], least[1]))
+            least = list(
+                zip(_least_of_sets(first, numbers), _least_of_sets(second, numbers), strict=True)
+            )
             each = tuple(_sum((n,), units, resources, 1) for n in numbers)
-            return HalfSums(each, tuple(sets))
+            sets = tuple(
+                (tuple([at for at in range(len(numbers)) if mask >> at & 1]), *least[mask])
+                for mask in range(1, len(least))
+                if _says_more(mask, least)
+            )
+            return HalfSums(each, sets)
     return None
+
+
+def _least_of_sets(half: Sequence[Pattern], numbers: Sequence[int]) -> list[int]:
+    """[set of resources, as bits] What each server of a half takes at least."""
+    return [
+        min(sum([pattern[n] for at, n in enumerate(numbers) if mask >> at & 1]) for pattern in half)
+        for mask in range(1 << len(numbers))
+    ]
+
+
+def _says_more(mask: int, least: Sequence[tuple[int, int]]) -> bool:
+    """Whether a set does not leave room for all that two parts of it leave room for."""
+    part = mask
+    while part := part - 1 & mask:
+        one, other = least[part], least[mask ^ part]
+        if (
+            one[0] + other[0] >= least[mask][0]
+            and one[1] + other[1] >= least[mask][1]
+            and min(one) + min(other) >= min(least[mask])
+        ):
+            return False
+    return any(least[mask])
 
 
 def _halves(

@@ -84,6 +84,7 @@ class NicReasons:
         kinds = {kind for one in numbers for kind in (one.kind, *one.or_kinds)}
         self._mixes_pfs = DeviceKind.PF in kinds and len(kinds) > 1
         self._near = [BySlot(self._nearness(each)) for each in self._asked]
+        self._pooled = [BySlot(self._would_do_unpooled(each)) for each in self._asked]
         self._slots: dict[Fits, list[list[int]]] = {}
         self._crowded: dict[object, frozenset[int]] = {}
 
@@ -153,13 +154,27 @@ class NicReasons:
         near = [(step, count) for step, count in zip(steps, host.offered, strict=True) if count]
         reason, name = WHY[max(near, default=(0, 0))[0]], wording.kind_names(each.one)
         if reason is Reason.NO_DEVICE:
-            return reason, f"no {name} on offer", 0, 0
+            return reason, f"no {name} on offer{self._in_other_pools(n, host)}", 0, 0
         ways = wording.ways(each.reach)
         if reason is Reason.NOT_CABLED:
-            return reason, f"no {name} has {ways}", 0, 0
+            return reason, f"no {name} has {ways}{self._in_other_pools(n, host)}", 0, 0
         cabled = sum([count for step, count in near if WHY[step] is reason])
         devices = wording.devices(cabled, each.kind)
         return reason, f"{devices} with {ways}, none of them with {each.besides} too", 0, 0
+
+    def _in_other_pools(self, n: int, host: HostState) -> str:
+        """Say how many devices would do if libvirt handed them out otherwise, or not at all."""
+        pooled = self._pooled[n].of(host.structure)
+        count = sum([each for is_so, each in zip(pooled, host.offered, strict=True) if is_so])
+        return f"; {count} are in network pools, which do not serve NICs like it" if count else ""
+
+    @staticmethod
+    def _would_do_unpooled(each: _Asked) -> Callable[[Profile], int]:
+        return lambda profile: (
+            each.one.is_of(profile.kind.of_function)
+            and not each.one.is_of(profile.kind)
+            and any(way <= profile.attributes for way in each.reach)
+        )
 
     @staticmethod
     def _nearness(each: _Asked) -> Callable[[Profile], int]:

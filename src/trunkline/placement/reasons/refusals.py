@@ -357,7 +357,7 @@ class Refusals:
                 total.add(freed)
             elif freed.at_least(1, self._every):
                 offers = self._columns.offers()
-                prices = offers.pf_prices().cheapest(group.profiles, group.nic_count)
+                prices = offers.pf_prices(group.profiles, group.nic_count)
                 total.add(freed, self._contended)
                 for number, price in enumerate(prices, start=1):
                     total.add(price, freed.at_least(number, self._every & ~self._contended))

@@ -62,8 +62,6 @@ def find_ruled_shortfall(
         unruled: The least change without any rule.
     """
     best = RuledShortfall(rules.every, unruled)
-    if not wanted.classes:
-        return RuledShortfall((), unruled)
     for count in range(len(rules.every)):
         if (count + unruled.to_free, unruled.to_free) >= _size(best):
             break
@@ -74,7 +72,13 @@ def find_ruled_shortfall(
             if devices is not None:
                 found = RuledShortfall(dropped, devices)
                 best = min(best, found, key=_size)
-    return best
+    if best.devices.to_free == unruled.to_free:
+        return best
+    # Of several that are as small, the one that is told where it was known how small.
+    known = Known(best.dropped, best.devices.to_free, unruled.to_offer)
+    return RuledShortfall(
+        best.dropped, shortfall_keeping(wanted, families, site, rules.without(best.dropped), known)
+    )
 
 
 def shortfall_keeping(

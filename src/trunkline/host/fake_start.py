@@ -1,0 +1,69 @@
+"""What libvirt refuses about a domain before it touches anything, on a simulated machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.numa import cpu_numbers
+from trunkline.domain.pci import PciAddress
+from trunkline.host.fake_kernel import FakeKernel
+from trunkline.host.libvirt_domain import LibvirtDomain
+from trunkline.reconcile.interfaces import HostRefused
+
+
+def check_start(
+    kernel: FakeKernel, domain: LibvirtDomain, in_use: Mapping[PciAddress, str]
+) -> None:
+    """Raise `HostRefused` unless a domain can be started; `in_use` says which domain has what."""
+    _check_free(kernel, domain, in_use)
+    _check_numa(kernel, domain)
+
+
+def _check_free(
+    kernel: FakeKernel, domain: LibvirtDomain, in_use: Mapping[PciAddress, str]
+) -> None:
+    wanted = domain.host_devices
+    for address in wanted:
+        if wanted.count(address) > 1:
+            raise HostRefused("hostdev", f"PCI device {address} is already in use")
+        if kernel.find_function(address) is None:
+            raise HostRefused("hostdev", f"Device {address} not found")
+        if address in in_use:
+            raise HostRefused(
+                "hostdev",
+                f"PCI device {address} is in use by driver QEMU, domain {in_use[address]}",
+            )
+    for interface in domain.hostdev_interfaces:
+        function = kernel.find_function(interface.address)
+        if function is None or function.kind is not DeviceKind.VF:
+            raise HostRefused(
+                "interface",
+                "Interface type hostdev is currently supported on SR-IOV Virtual Functions only",
+            )
+    bridges = kernel.state().bridges
+    for each in domain.bridges:
+        if each.bridge not in bridges:
+            raise HostRefused(
+                "interface", f"Cannot get interface MTU on '{each.bridge}': No such device"
+            )
+        if each.vlan_id:
+            # Source: src/conf/domain_conf.c, virDomainActualNetDefValidate(), before 11.0.
+            raise HostRefused(
+                "interface",
+                "an interface of type 'bridge' is requesting a vlan tag, but that is not"
+                " supported for this type of connection",
+            )
+
+
+def _check_numa(kernel: FakeKernel, domain: LibvirtDomain) -> None:
+    """Refuse nodes and CPUs that the machine does not have; a machine may not tell of any."""
+    nodes = {node.number: node for node in kernel.state().numa_nodes}
+    missing = sorted(domain.numa_nodes - nodes.keys())
+    if missing:  # Source: src/util/virnuma.c, virNumaNodesetIsAvailable().
+        raise HostRefused("numatune", f"NUMA node {missing[0]} is unavailable")
+    cpus = frozenset[int]().union(*(cpu_numbers(node.cpus) for node in nodes.values()))
+    if not domain.cpuset <= cpus:
+        # The kernel takes no CPU that the root has not. Source: Linux
+        # kernel/cgroup/cpuset.c, update_cpumask().
+        raise HostRefused("vcpu", "Unable to write to 'cpuset.cpus': Invalid argument")

@@ -1,0 +1,235 @@
+"""VFs of network pools: held one of the pool, exchanged for the one that libvirt took.
+
+h1, h2  0000:05:00.0 on phy1: 4 VFs in network pool trunkline-phy1 (hostdev)
+        0000:82:00.0 on phy2: 4 VFs in network pool trunkline-phy2 (passthrough)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tests.control.scene import Scene, on
+from tests.support.world import ADMIN, DEMO, PHY1, PHY2, AgentByHand, a_card, a_flavor, a_network
+from trunkline.control.desired import desired_config
+from trunkline.control.events import list_events
+from trunkline.control.flavors import set_extra_specs
+from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
+from trunkline.control.ports import create_port
+from trunkline.control.providers import list_providers
+from trunkline.control.requests import PortCreate
+from trunkline.control.servers import get_server, stop_server
+from trunkline.control.services import Services
+from trunkline.control.verifying import verify_hosts
+from trunkline.domain.device import DeviceKind, OfferedDevice
+from trunkline.domain.errors import DeviceTaken
+from trunkline.domain.ids import FlavorId, HostName, ServerId
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.network_pool import NetworkPool, PoolMode
+from trunkline.domain.pci import PciAddress
+from trunkline.domain.port import VnicType
+from trunkline.domain.server import ServerState
+from trunkline.reconcile.desired import HeldDevice, ServerConfig
+from trunkline.reconcile.report import ServerCondition, TakenFact
+
+MODES = {"phy1": PoolMode.HOSTDEV, "phy2": PoolMode.PASSTHROUGH}
+
+
+def pooled(card: list[OfferedDevice]) -> list[OfferedDevice]:
+    """The same card, with its VFs in a network pool, and its PF not on offer."""
+    network = card[0].tags["physical_network"]
+    pool = NetworkPool(f"trunkline-{network}", MODES[network])
+    return [
+        dataclasses.replace(device, on_offer=False, tags={})
+        if device.function.kind is DeviceKind.PF
+        else dataclasses.replace(device, network_pool=pool)
+        for device in card
+    ]
+
+
+@pytest.fixture
+def scene(svc: Services) -> Scene:
+    a_flavor(svc)
+    agents = {
+        name: AgentByHand(
+            svc, name, pooled(a_card(5, "phy1", serial=n)) + pooled(a_card(0x82, "phy2", serial=n))
+        )
+        for n, name in enumerate(("h1", "h2"))
+    }
+    blue, red = a_network(svc, "blue", (PHY1, 100)), a_network(svc, "red", (PHY2, 200))
+    return Scene(svc, blue, red, agents)
+
+
+def config_of(scene: Scene, server_id: ServerId) -> tuple[str, ServerConfig]:
+    view = get_server(scene.svc, DEMO, server_id)
+    assert view.host is not None
+    config = desired_config(scene.svc, view.host.name)
+    return view.host.name, next(each for each in config.servers if each.id == server_id)
+
+
+def held(scene: Scene, server_id: ServerId) -> HeldDevice:
+    return config_of(scene, server_id)[1].held_devices[0]
+
+
+def took(scene: Scene, server_id: ServerId, index: int) -> TakenFact:
+    """Let the server's host tell that libvirt took VF `index` of the place's PF for it."""
+    host, server = config_of(scene, server_id)
+    (place,) = server.held_devices
+    assert place.vf_index is not None
+    taken = PciAddress.at(0, place.address.routing_id - place.vf_index + index)
+    fact = TakenFact(chosen=place.address, epoch=place.epoch, taken=taken)
+    scene.agents[host].report(taken=[fact])
+    return fact
+
+
+def fill(scene: Scene, count: int) -> list[ServerId]:
+    servers = [scene.boot(on(scene.blue), name=f"web-{n}").server for n in range(count)]
+    assert all(server.state is ServerState.BUILD for server in servers)
+    return [server.id for server in servers]
+
+
+def all_is_well(scene: Scene) -> None:
+    scene.index_agrees()
+    assert verify_hosts(scene.svc, ADMIN, ListQuery()).verdicts == ()
+
+
+def test_as_many_servers_get_a_vf_of_a_pool_as_it_has(scene: Scene) -> None:
+    fill(scene, 8)
+    ninth = scene.boot(on(scene.blue), name="one-too-many").server
+    assert ninth.state is ServerState.ERROR
+    all_is_well(scene)
+
+
+def test_a_pool_hands_its_vfs_out_in_its_own_way_only(scene: Scene) -> None:
+    for network, vnic_type in ((scene.blue, VnicType.MACVTAP), (scene.red, VnicType.DIRECT)):
+        server = scene.boot(on(network, vnic_type)).server
+        assert server.state is ServerState.ERROR
+        assert server.fault is not None
+        assert "network pool" in (server.fault.details or "")
+    assert scene.boot(on(scene.red, VnicType.MACVTAP)).server.state is ServerState.BUILD
+
+
+def test_a_vf_of_a_pool_is_not_had_by_itself(scene: Scene) -> None:
+    with pytest.raises(DeviceTaken, match="trunkline-phy1"):
+        create_port(
+            scene.svc,
+            ADMIN,
+            PortCreate(
+                network_id=scene.blue.id, vnic_type=VnicType.DIRECT, host=HostName("h2"),
+                profile={"pci_slot": "0000:05:02.2"}, project_id=DEMO.project_id,
+            ),
+        )  # fmt: skip
+    assert scene.devices("claimed") == []
+
+
+def test_a_free_vf_that_libvirt_took_is_the_servers_and_the_one_chosen_is_free(
+    scene: Scene,
+) -> None:
+    (server_id,) = fill(scene, 1)
+    before = held(scene, server_id)
+    assert before.vf_index == 0
+    fact = took(scene, server_id, 2)
+    now = held(scene, server_id)
+    assert (now.address, now.vf_index) == (fact.taken, 2)
+    assert now.epoch == before.epoch  # Of VF 2 it is the first; what is told of VF 0 is over.
+    host, _ = config_of(scene, server_id)
+    assert scene.devices("claimed") == [f"{host} {fact.taken} claimed"]
+    all_is_well(scene)
+    # Told again, as a report that was thought lost: it is about an owner that VF 0 has no more.
+    scene.agents[host].report(taken=[fact])
+    assert held(scene, server_id) == now
+    scene.settle(server_id)
+    assert get_server(scene.svc, DEMO, server_id).server.state is ServerState.ACTIVE
+    events = list_events(scene.svc, ADMIN, ListQuery(equals={"action": ("device.exchange",)}))
+    assert [event.details["instead_of"] for event in events] == [str(fact.chosen)]
+
+
+def test_two_servers_exchange_what_was_chosen_for_them(scene: Scene) -> None:
+    servers = fill(scene, 8)
+    host, _ = config_of(scene, servers[0])
+    one, two = [each for each in servers if config_of(scene, each)[0] == host][:2]
+    first, second = held(scene, one), held(scene, two)
+    assert second.vf_index is not None
+    took(scene, one, second.vf_index)
+    assert held(scene, one).address == second.address
+    assert held(scene, two).address == first.address
+    assert held(scene, one).epoch > second.epoch
+    assert held(scene, two).epoch > first.epoch
+    all_is_well(scene)
+    for each in (one, two):
+        scene.settle(each)
+        assert get_server(scene.svc, DEMO, each).server.state is ServerState.ACTIVE
+
+
+def test_what_is_on_its_way_back_is_exchanged_too(scene: Scene) -> None:
+    servers = fill(scene, 8)
+    host, _ = config_of(scene, servers[0])
+    one, two = [each for each in servers if config_of(scene, each)[0] == host][:2]
+    first, second = held(scene, one), held(scene, two)
+    scene.delete(two)
+    assert second.vf_index is not None
+    took(scene, one, second.vf_index)
+    (release,) = desired_config(scene.svc, HostName(host)).releases
+    assert release.address == first.address
+    assert scene.devices("releasing") == [f"{host} {first.address} releasing"]
+    scene.clean(host)
+    on_phy1 = [line for line in scene.devices("free") if "0000:05" in line]
+    assert on_phy1 == [f"{host} {first.address} free"]
+    all_is_well(scene)
+
+
+def test_a_stopped_server_holds_one_of_the_pool_and_none_in_particular(scene: Scene) -> None:
+    one, two = fill(scene, 2)
+    took(scene, one, 0)
+    scene.settle(one)
+    stop_server(scene.svc, DEMO, one)
+    scene.settle(one, ServerCondition.STOPPED)
+    host, _ = config_of(scene, one)
+    if config_of(scene, two)[0] != host:
+        two = next(
+            each
+            for each in (scene.boot(on(scene.blue), name=f"more-{n}").server.id for n in range(2))
+            if config_of(scene, each)[0] == host
+        )
+    was = held(scene, two)
+    index = held(scene, one).vf_index
+    assert index is not None
+    took(scene, two, index)
+    assert held(scene, one).address == was.address
+    all_is_well(scene)
+
+
+def test_a_vf_that_is_not_in_the_pool_is_refused_to_the_guest(scene: Scene) -> None:
+    (server_id,) = fill(scene, 1)
+    host, server = config_of(scene, server_id)
+    (place,) = server.held_devices
+    elsewhere = PciAddress.parse("0000:82:02.0")
+    fact = TakenFact(chosen=place.address, epoch=place.epoch, taken=elsewhere)
+    scene.agents[host].report(taken=[fact])
+    view = get_server(scene.svc, DEMO, server_id)
+    assert view.host is not None
+    assert view.host.name != host  # Placed anew.
+    assert scene.devices("releasing") == [f"{host} {place.address} releasing"]
+    all_is_well(scene)
+
+
+def test_what_a_flavor_asks_for_besides_nics_comes_from_no_pool(scene: Scene) -> None:
+    create_pci_flavor(
+        scene.svc, ADMIN, PciFlavorCreate(name="vf", match=[{"e.physical_network": "phy1"}])
+    )
+    spec = {"pci_passthrough:pci_flavor": "vf:1"}
+    set_extra_specs(scene.svc, ADMIN, FlavorId("small"), spec)
+    assert scene.boot().server.state is ServerState.ERROR
+
+
+def test_openstacks_placement_shows_how_many_of_a_pool_are_free(scene: Scene) -> None:
+    fill(scene, 3)
+    total = used = 0
+    for provider in list_providers(scene.svc, ADMIN):
+        found = provider.inventories.get("CUSTOM_NETWORK_POOL_TRUNKLINE_PHY1")
+        if found is not None:
+            total, used = total + found.total, used + found.used
+            assert "CUSTOM_VNIC_TYPE_DIRECT" in provider.traits
+            assert "CUSTOM_VNIC_TYPE_MACVTAP" not in provider.traits
+    assert (total, used) == (8, 3)
