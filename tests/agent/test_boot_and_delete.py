@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.agent.world import IGB, MLX, World, check
 from tests.reconcile.scenes import a_nic, a_server, whole
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
 from trunkline.reconcile.report import DeviceCondition, ServerCondition
@@ -43,6 +44,33 @@ def test_a_server_boots_with_what_its_ports_ask_for_and_leaves_everything_as_it_
     check(world)
     for device in held:
         assert world.control.condition(device) == (DeviceCondition.CLEAN, "")
+
+
+def test_the_netdev_below_a_macvtap_has_the_ports_mac_and_its_own_again_afterwards(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    kernel, agent = world.machine.kernel, world.an_agent()
+    vf = world.device(IGB, 1)
+
+    def netdev() -> tuple[str, MacAddress]:
+        ifname = kernel.functions()[vf.address].ifname
+        assert ifname is not None
+        return ifname, kernel.netdev_mac(ifname)
+
+    before = netdev()
+    nic = a_nic(1, vf, VnicType.MACVTAP)
+    server = a_server(1, nic)
+    world.control.want(server)
+    world.settle(agent)
+    check(world, server)
+    assert world.control.server(server) == (ServerCondition.RUNNING, "")
+    assert netdev() == (nic.logical_name, nic.mac)
+
+    world.control.want(releases=(vf,))
+    world.settle(agent)
+    check(world)
+    assert netdev() == before
 
 
 def test_a_whole_pf_is_given_away_without_vfs_and_gets_them_back(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ def refusals(world: World, before: int) -> list[RefuseNext]:
             operation = "add_macvtap"
         elif " address " in words:
             operation = "set_netdev_mac"
+        elif words.endswith("drivers_probe"):
+            operation = "reload_vf_driver"
         elif words.startswith("echo"):
             operation = "set_vf_count"
         elif words.startswith("driverctl"):

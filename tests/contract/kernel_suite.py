@@ -238,6 +238,31 @@ def test_a_netdev_can_be_renamed_to_a_free_name_of_15_bytes(machine: KernelMachi
     assert kernel.functions()[vf].ifname == old
 
 
+def test_the_netdev_of_a_vf_has_the_mac_of_its_pf_once_its_driver_is_loaded_anew(
+    machine: KernelMachine,
+) -> None:
+    kernel = machine.kernel
+    vf = next(at for at, each in kernel.functions().items() if is_vf_1(each, machine.pf))
+
+    def ifname() -> str:
+        found = kernel.functions()[vf].ifname
+        assert found is not None
+        return found
+
+    before = kernel.netdev_mac(ifname())
+    kernel.set_vf(machine.pf, 1, VfChange(mac=MAC))
+    assert kernel.netdev_mac(ifname()) == before
+    kernel.rename_netdev(ifname(), "tl0123456789abc")
+    kernel.reload_vf_driver(vf)
+    assert ifname() != "tl0123456789abc"
+    assert kernel.netdev_mac(ifname()) == MAC
+    assert kernel.functions()[vf].driver == "igbvf"
+
+
+def test_the_mac_of_a_netdev_that_is_not_there_is_a_refusal(machine: KernelMachine) -> None:
+    assert errno_of(lambda: machine.kernel.netdev_mac("none0")) in ("ENODEV", "ENOENT")
+
+
 def test_the_permanent_mac_and_the_link_of_a_pf_are_told(machine: KernelMachine) -> None:
     pf, other = (machine.kernel.functions()[each] for each in (machine.pf, machine.other_pf))
     assert pf.mac is not None

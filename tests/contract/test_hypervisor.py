@@ -70,6 +70,7 @@ def test_a_plain_hostdev_leaves_mac_and_vlan_alone(machine: Machine) -> None:
 
 def test_destroy_gives_the_vf_back_with_the_mac_and_vlan_it_had(machine: Machine) -> None:
     machine.kernel.set_vf(PF, 0, VfChange(mac=ORIGINAL, vlan_id=7, vlan_qos=0))
+    machine.kernel.reload_vf_driver(VF0)  # libvirt gives back what the VF's own netdev had.
     start(machine, domain_xml(hostdev_nic()))
     machine.hypervisor.destroy(A)
     settings, function = machine.kernel.vf_settings(PF)[0], machine.kernel.functions()[VF0]

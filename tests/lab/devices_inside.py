@@ -39,6 +39,10 @@ class LoggedWrites:
         self._note(f"{old} name {new}")
         self._writes.rename_netdev(old, new)
 
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        self._note(f"{vf} drivers_probe")
+        self._writes.reload_vf_driver(vf)
+
     def read_vpd(self, address: PciAddress) -> bytes:
         return self._writes.read_vpd(address)
 
@@ -119,6 +123,9 @@ class CardsBelow(FakeKernel):
         if driver == "igb":
             # udev's work goes on beside ours.
             cards.wait_for_operstate(f"pf{address.bus}", "up")
+
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        self._direct.reload_vf_driver(vf)
 
     def set_netdev_mac(self, ifname: str, mac: MacAddress) -> None:
         self._ask("set", ifname, address=str(mac))

@@ -28,6 +28,8 @@ ARGUMENTS: dict[str, Any] = {
     "set_vf": tuple[PciAddress, int, VfChange],
     "set_vf_count": tuple[PciAddress, int],
     "rename_netdev": tuple[str, str],
+    "netdev_mac": tuple[str],
+    "reload_vf_driver": tuple[PciAddress],
     "bridges": tuple[list[str]],
     "pf_addresses": tuple[PciAddress],
     "set_port_vlan": tuple[str, int, bool, bool],

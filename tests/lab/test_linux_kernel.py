@@ -55,6 +55,13 @@ class KernelInside:
     def rename_netdev(self, old: str, new: str) -> None:
         self._call("rename_netdev", None, old, new)
 
+    def netdev_mac(self, ifname: str) -> MacAddress:
+        found: MacAddress = self._call("netdev_mac", MacAddress, ifname)
+        return found
+
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        self._call("reload_vf_driver", None, vf)
+
     def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
         found: Mapping[str, Bridge] = self._call("bridges", dict[str, Bridge], list(names))
         return found

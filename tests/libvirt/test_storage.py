@@ -326,11 +326,11 @@ def test_what_a_killed_agent_left_half_made_is_deleted_and_whole_disks_are_found
     image = host.service.add(b"x" * 1000)
     host.make(A, image)
     (host.disks / f"{B}.new").touch()
-    (host.disks / f"{B}.base").touch()
+    (host.disks / f"{B}.img").touch()
     (host.images / "half.part").touch()
     storage = host.restart()
     assert storage.files() == {A: READY}
-    assert {path.name for path in host.disks.iterdir()} == {f"{A}.qcow2", f"{A}.base"}
+    assert {path.name for path in host.disks.iterdir()} == {f"{A}.qcow2", f"{A}.img"}
     assert host.cached() == {image.sha512}
 
 
@@ -342,6 +342,14 @@ def test_delete_takes_all_files_of_one_server(host: Host) -> None:
     host.storage.delete(A)
     assert host.storage.files() == {B: READY}
     assert {path.stem for path in host.disks.iterdir()} == {B}
+
+
+def test_what_a_guest_opens_has_a_name_that_libvirt_may_read_under_apparmor(host: Host) -> None:
+    host.make(A, host.service.add(b"x" * 1000))
+    host.write(a_drive("one"))
+    names = {path.suffix for path in host.disks.iterdir()}
+    # Debian 12, /etc/apparmor.d/usr.lib.libvirt.virt-aa-helper: libvirt looks below the topmost.
+    assert names == {".qcow2", ".img", ".iso"}
 
 
 def test_nobody_but_qemu_and_the_agent_can_list_disks(host: Host) -> None:

@@ -24,10 +24,12 @@ from trunkline.reconcile.steps import (
     NetworkStep,
     ReadBack,
     ReadBackName,
+    ReadBackNetdevMac,
     ReadBackPfAddress,
     ReadBackTap,
     ReadBackUplink,
     ReadBackVfCount,
+    ReloadVfDriver,
     RememberAddition,
     RememberEpoch,
     RememberOriginal,
@@ -156,6 +158,8 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             kernel.set_vf_count(pf, count)
         case RenameNetdev(old=old, new=new):
             kernel.rename_netdev(old, new)
+        case ReloadVfDriver(address):
+            kernel.reload_vf_driver(address)
         case DefineDomain(xml=xml):
             hypervisor.define(xml)
         case StartPaused(server_id):
@@ -178,6 +182,11 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             function = kernel.functions().get(address)
             name = None if function is None else function.ifname
             _expect(step, f"the netdev of {address} is {name}, not {ifname}", holds=name == ifname)
+        case ReadBackNetdevMac(address, mac):
+            function = kernel.functions().get(address)
+            name = None if function is None else function.ifname
+            has = None if name is None else kernel.netdev_mac(name)
+            _expect(step, f"the netdev of {address} has MAC {has}, not {mac}", holds=has == mac)
         case SetPortVlan(ifname=ifname, vlan_id=vlan_id, untagged=untagged, member=member):
             kernel.set_port_vlan(ifname, vlan_id, untagged=untagged, member=member)
         case SetPfAddress(pf_ifname=ifname, mac=mac, present=present):

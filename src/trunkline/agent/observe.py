@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from trunkline.domain.bridge import Bridge
@@ -130,6 +131,18 @@ def _is_readable(around: Surroundings, address: PciAddress, *, for_vfs: bool) ->
     return function.vf_count > 0 or not for_vfs
 
 
+def _netdev_macs(
+    kernel: Kernel, around: Surroundings, used: Collection[PciAddress]
+) -> dict[PciAddress, MacAddress]:
+    found = {}
+    for address in sorted(used):
+        vf = around.functions.get(address)
+        if vf is not None and vf.kind is DeviceKind.VF and vf.ifname is not None:
+            with suppress(HostRefused):  # It has just gone, or has another name by now.
+                found[address] = kernel.netdev_mac(vf.ifname)
+    return found
+
+
 def read_host(
     kernel: Kernel,
     around: Surroundings,
@@ -145,6 +158,7 @@ def read_host(
             settings[pf] = kernel.vf_settings(pf)
         except HostRefused as refusal:
             unreadable[pf] = str(refusal)
+    used = {held.address for server in servers for held in server.held_devices}
     return HostState(
         boot_id=around.boot_id,
         functions=around.functions,
@@ -152,6 +166,7 @@ def read_host(
         unreadable_pfs=unreadable,
         domains=around.domains,
         journal=journal,
+        netdev_macs=_netdev_macs(kernel, around, used.union(journal.originals)),
         files=around.files,
         networks=around.networks,
         bridges=bridging.bridges,

@@ -113,7 +113,7 @@ class Handover:
                     kernel.remove_macvtap(macvtap.name)
             if macvtap.vf.saved_mac is not None:
                 with suppress(HostRefused):
-                    kernel.set_netdev_mac(macvtap.ifname, macvtap.vf.saved_mac)
+                    self._set_mac(macvtap.ifname, macvtap.vf, macvtap.vf.saved_mac)
             self._restore(macvtap.vf, macvtap.vf.saved_admin_mac)
         for vf in handed_over.interfaces:
             # The VF has no netdev now, so what that had is set through the PF.
@@ -133,8 +133,16 @@ class Handover:
         except HostRefused as refusal:
             if refusal.errno_name not in ("EADDRNOTAVAIL", "EPERM"):
                 raise
-            # The PF has fixed another MAC: so it must be changed there.
+            # The PF has fixed another MAC: so it is changed there, and the driver loaded anew. The
+            # netdev that comes then is looked for under the name that the old one had.
             self._kernel.set_vf(vf.pf, vf.vf_index, VfChange(mac=mac))
+            address = machine.find_vf_of_netdev(self._kernel.state(), ifname)
+            assert address is not None
+            self._kernel.reload_vf_driver(address)
+            if not machine.netdev_exists(self._kernel.state(), ifname):
+                raise HostRefused(
+                    "interface", f"Unable to get index for interface {ifname}: No such device"
+                ) from refusal
 
     def _net_config(
         self, function: PciFunction, mac: MacAddress | None, vlan_id: int

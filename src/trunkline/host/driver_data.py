@@ -90,6 +90,9 @@ class Driver:
     # The answer to a VF, not trusted, that wants another MAC than the PF set; "": it may have it.
     own_mac_locked_errno: str = ""
     own_mac_source: str = ""
+    # A VF's netdev keeps its MAC when the PF sets another one, until its driver is loaded anew.
+    mac_needs_reload: bool = False
+    mac_reload_source: str = ""
     vf_count_errno: str = ""  # sriov_numvfs can't be written at all.
     vf_count_source: str = ""
     ignores: tuple[Ignored, ...] = ()

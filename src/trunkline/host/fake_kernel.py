@@ -17,10 +17,10 @@ from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.vf import VfChange, VfSettings, apply_change
-from trunkline.host import fake_bridges, faults, machine
-from trunkline.host.driver_data import Attempt, Setting, is_ignored, refusal_of, split
-from trunkline.host.faults import Fault, FewerVfs, PfUnreadable
+from trunkline.domain.vf import VfChange, VfSettings
+from trunkline.host import fake_bridges, faults, machine, vf_writes
+from trunkline.host.driver_data import split
+from trunkline.host.faults import Fault, PfUnreadable
 from trunkline.host.machine import VFIO, KernelState, PfRecord, VfRecord, refused
 from trunkline.host.refusals import errno_name
 from trunkline.host.state_file import LogEntry, StateFile
@@ -131,7 +131,7 @@ class FakeKernel:
                 raise refused(errno.EINVAL)
             lands_on = faults.swapped(state.faults, pf, vf_index, reading=False)
             for setting, part in split(change):
-                _set_one(state, record, lands_on, setting, part)
+                vf_writes.set_one(state, record, lands_on, setting, part)
 
         self._write(
             "set_vf",
@@ -144,7 +144,7 @@ class FakeKernel:
         self._write(
             "set_vf_count",
             lambda _: f"echo {count} > /sys/bus/pci/devices/{pf}/sriov_numvfs",
-            lambda state: _set_vf_count(state, machine.find_pf(state, pf), count),
+            lambda state: vf_writes.set_vf_count(state, machine.find_pf(state, pf), count),
         )
 
     def rename_netdev(self, old: str, new: str) -> None:
@@ -188,8 +188,23 @@ class FakeKernel:
         self._write(
             "bind_driver",
             lambda _: f"driverctl --nosave set-override {address} {driver}",
-            lambda state: _bind(state, address, to_guest=driver == VFIO),
+            lambda state: vf_writes.bind(state, address, to_guest=driver == VFIO),
         )
+
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        """See `Kernel.reload_vf_driver`."""
+
+        def act(state: KernelState) -> None:
+            found = machine.find_vf(state, vf)
+            if found is None:
+                raise refused(errno.ENODEV)
+            pf, index = found
+            if pf.vfs[index].in_guest:
+                raise refused(errno.EBUSY)
+            vf_writes.bind(state, vf, to_guest=True)
+            vf_writes.bind(state, vf, to_guest=False)
+
+        self._write("reload_vf_driver", lambda _: f"echo {vf} > /sys/bus/pci/drivers_probe", act)
 
     def set_netdev_mac(self, ifname: str, mac: MacAddress) -> None:
         """Give a VF's netdev another MAC; a MAC set through the PF may forbid it."""
@@ -201,7 +216,7 @@ class FakeKernel:
             vf, locked = record.vfs[index], machine.driver_of(record).own_mac_locked_errno
             if locked and not vf.trust and not vf.mac.is_zero and vf.mac != mac:
                 raise refused(getattr(errno, locked))
-            vf.own_mac = mac
+            vf.own_mac, vf.old_mac = mac, ZERO_MAC
 
         self._write("set_netdev_mac", lambda _: f"ip link set {ifname} address {mac}", act)
 
@@ -355,95 +370,3 @@ def _check_ifname(name: str) -> None:
         or any(each in "/:" or each.isspace() for each in name)
     ):
         raise refused(errno.EINVAL)
-
-
-def _set_one(
-    state: KernelState, pf: PfRecord, index: int, setting: Setting, change: VfChange
-) -> None:
-    driver, vf = machine.driver_of(pf), pf.vfs[index]
-    settings = machine.vf_settings(pf, index)
-    link_up = pf.link_up and pf.admin_up
-    if setting == "rate":
-        _check_rates(change)
-    attempt = Attempt(
-        change=change,
-        settings=settings,
-        other_min_tx_rates_mbps=sum(each.min_tx_rate_mbps for each in pf.vfs) - vf.min_tx_rate_mbps,
-        link_up=link_up,
-        speed_mbps=pf.speed_mbps if link_up else 0,
-    )
-    refusal = refusal_of(driver, setting, attempt)
-    if refusal is not None:
-        raise refused(getattr(errno, refusal.errno))
-    if is_ignored(driver, setting, change):
-        return
-    if setting == "vlan" and faults.ignores_vlan(state.faults, pf.address, index):
-        return
-    after = apply_change(settings, change)
-    match setting:
-        case "mac":
-            vf.mac = after.mac
-            vf.own_mac = ZERO_MAC  # The VF driver takes the new one over, or draws one.
-        case "vlan":
-            vf.vlan_id, vf.vlan_qos = after.vlan_id, after.vlan_qos
-        case "rate":
-            vf.min_tx_rate_mbps = after.min_tx_rate_mbps or 0
-            vf.max_tx_rate_mbps = after.max_tx_rate_mbps or 0
-        case "spoof_check":
-            vf.spoof_check = after.spoof_check
-        case "link_state":
-            vf.link_state = after.link_state or vf.link_state
-        case "trust":
-            vf.trust = after.trust is True
-
-
-def _check_rates(change: VfChange) -> None:
-    """Source: net/core/rtnetlink.c, rtnl_set_vf_rate()."""
-    low, high = change.min_tx_rate_mbps or 0, change.max_tx_rate_mbps or 0
-    if low < 0 or high < 0 or 0 < high < low:
-        raise refused(errno.EINVAL)
-
-
-def _set_vf_count(state: KernelState, pf: PfRecord, count: int) -> None:
-    """Source: drivers/pci/iov.c, sriov_numvfs_store()."""
-    if count < 0:
-        raise refused(errno.EINVAL)
-    if count > pf.vf_count_max:
-        raise refused(errno.ERANGE)
-    if count == len(pf.vfs):
-        return
-    if pf.in_guest:
-        raise refused(errno.ENOENT)
-    fixed = machine.driver_of(pf).vf_count_errno
-    if fixed:
-        raise refused(getattr(errno, fixed))
-    if count and pf.vfs:
-        raise refused(errno.EBUSY)
-    if any(vf.in_guest for vf in pf.vfs):
-        raise refused(errno.EBUSY)
-    for fault in state.faults:
-        if isinstance(fault, FewerVfs) and fault.pf == pf.address:
-            count = min(count, fault.count)
-    pf.vfs = [VfRecord() for _ in range(count)]
-
-
-def _bind(state: KernelState, address: PciAddress, *, to_guest: bool) -> None:
-    found = machine.find_vf(state, address)
-    if found is not None:
-        pf, index = found
-        vf = pf.vfs[index]
-        if vf.in_guest != to_guest:
-            # Its netdev goes, with the name and the MAC that were the netdev's alone.
-            vf.in_guest, vf.ifname, vf.macvtap, vf.own_mac = to_guest, "", "", ZERO_MAC
-        return
-    for plain in state.plain:
-        if plain.address == address:
-            plain.in_guest = to_guest
-            return
-    pf = machine.find_pf(state, address)
-    if pf.in_guest == to_guest:
-        return
-    if to_guest and any(vf.in_guest for vf in pf.vfs):
-        raise refused(errno.EBUSY)
-    # The PF's own driver takes its VFs away when it goes, and brings none back.
-    pf.in_guest, pf.vfs = to_guest, []

@@ -30,6 +30,7 @@ class VfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     mac: MacAddress = ZERO_MAC  # Set through the PF; zero: the VF may choose its own.
     own_mac: MacAddress = ZERO_MAC  # Chosen on the VF's netdev; zero: drawn by the VF driver.
+    old_mac: MacAddress = ZERO_MAC  # What the netdev keeps until its driver is loaded anew.
     vlan_id: int = 0
     vlan_qos: int = 0
     spoof_check: bool | None = None  # None: as the driver starts out.
@@ -191,9 +192,9 @@ def netdev_exists(state: KernelState, ifname: str) -> bool:
 
 
 def effective_mac(pf: PfRecord, index: int) -> MacAddress:
-    """The MAC that a VF's netdev has: its own, or else the one set through the PF."""
+    """The MAC that a VF's netdev has: an older one, its own, or else the one set by the PF."""
     vf = pf.vfs[index]
-    for mac in (vf.own_mac, vf.mac):
+    for mac in (vf.old_mac, vf.own_mac, vf.mac):
         if not mac.is_zero:
             return mac
     # What the VF driver draws at random; here from the VF's place, so that runs repeat.

@@ -68,6 +68,18 @@ class Kernel(Protocol):
         """Rename a netdev: set it down, rename, set it up again if it was up."""
         ...
 
+    def netdev_mac(self, ifname: str) -> MacAddress:
+        """Read the MAC of a netdev (sysfs, class/net/NAME/address)."""
+        ...
+
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        """Unbind a VF from its driver and bind it again; one without a driver is bound to its own.
+
+        Its netdev is another one afterwards, with the name that it gets here and with the MAC that
+        the VF's PF has for it: some drivers of VFs take that over in no other way.
+        """
+        ...
+
     def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
         """Read those bridges of these names that there are, with all their ports."""
         ...

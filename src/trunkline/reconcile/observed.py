@@ -79,6 +79,7 @@ class OriginalState:
     ifname: str | None = None  # VF with a netdev only.
     vf_count: int | None = None  # PF given away whole: how many VFs it had.
     driver: str | None = None  # What it was bound to; None: nothing, or nobody knows.
+    given_mac: MacAddress | None = None  # VF whose netdev we use: the MAC that it got from us.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -152,6 +153,7 @@ class HostState:
     unreadable_pfs: Mapping[PciAddress, str]  # PFs whose VFs could not be read, and why.
     domains: Mapping[ServerId, DomainState]
     journal: Journal
+    netdev_macs: Mapping[PciAddress, MacAddress] = field(default_factory=dict)  # Of VFs in use.
     files: Mapping[ServerId, GuestFiles] | None = None  # None: guests have none here (simulated).
     # Those that servers have normal ports on, or had; by name. One that there is not is left out.
     bridges: Mapping[str, Bridge] = field(default_factory=dict)

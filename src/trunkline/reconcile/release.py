@@ -15,6 +15,7 @@ from trunkline.reconcile.steps import (
     ReadBack,
     ReadBackName,
     ReadBackVfCount,
+    ReloadVfDriver,
     RememberEpoch,
     RememberOriginal,
     RenameNetdev,
@@ -109,7 +110,12 @@ def _restore_vf(view: View, vf: PciFunction, original: OriginalState | None) -> 
         steps += [*writes, ReadBack(pf=pf.address, pf_ifname=pf_ifname, expected=expected)]
     if steps and original.driver not in (None, vf.driver):
         return steps  # Cleaned meanwhile; not done with.
+    if vf.driver is None and original.given_mac is not None:
+        return [*steps, ReloadVfDriver(vf.address)]  # We were killed in the midst of that.
     _check_driver(vf, original)
+    has = view.observed.netdev_macs.get(vf.address)
+    if has is not None and has == original.given_mac != original.settings.mac:
+        return [*steps, ReloadVfDriver(vf.address)]  # Its driver has what the PF had for it.
     steps += _name_back(view, pf, vf, original.ifname)
     return [*steps, ForgetOriginal(vf.address)]
 

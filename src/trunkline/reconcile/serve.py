@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import VfSettings
@@ -29,7 +30,9 @@ from trunkline.reconcile.steps import (
     MakeDisk,
     ReadBack,
     ReadBackName,
+    ReadBackNetdevMac,
     ReadBackVfCount,
+    ReloadVfDriver,
     RememberEpoch,
     RememberOriginal,
     RenameNetdev,
@@ -61,6 +64,8 @@ class _Devices:
     journal: list[JournalStep] = field(default_factory=list)
     writes: list[Step] = field(default_factory=list)
     checks: list[Step] = field(default_factory=list)  # Of the writes that ReadBack can't check.
+    # Netdevs come anew by these, under names that have to be looked up: nothing else until then.
+    reloads: list[Step] = field(default_factory=list)
     expected: dict[PciAddress, list[tuple[int, VfSettings]]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -230,8 +235,10 @@ def _steps(
     Source: libvirt src/util/virnetdev.c, virNetDevSetVfVlan(): it fills in `vlan`, never `qos`.
     """
     steps: list[Step] = [*devices.journal, *devices.writes, *devices.checks]
-    if devices.writes:
+    if devices.writes or devices.reloads:
         steps += devices.read_back()
+    if devices.reloads:
+        return [*steps, *devices.reloads]
     if domain is not None and domain.power is DomainPower.RUNNING:
         return [*steps, *taps.steps]
     steps += taps.shared
@@ -308,7 +315,7 @@ def _add_vf(
             f"{', '.join(desired.problems)} for its VFs"
         )
     _let_others_give_up_first(view, pf, desired, observed)
-    wanted_name = netdev_name(nic, view.vif_types, view.pools)
+    wanted_name = None if is_attached else netdev_name(nic, view.vif_types, view.pools)
     _remember_vf(view, found, nic, vf, observed, wanted_name)
     writes = program(pf, vf_index, desired=desired, observed=observed)
     found.writes += writes
@@ -317,9 +324,25 @@ def _add_vf(
     if writes:
         how = "; ".join(differences(expected=desired, found=observed))
         found.drifts.append(DriftFact(address=vf.address, found=how, repaired=False))
-    if wanted_name is not None and vf.ifname != wanted_name and not is_attached:
-        if vf.ifname is None:
-            raise Waiting(f"{vf.address} has no netdev to be called {wanted_name}")
+    if wanted_name is not None:
+        _ready_netdev(view, found, vf, wanted_name, nic.mac)
+
+
+def _ready_netdev(
+    view: View, found: _Devices, vf: PciFunction, wanted_name: str, mac: MacAddress
+) -> None:
+    """Have the netdev of a VF carry the port's MAC, and its name.
+
+    Where it has another MAC, libvirt loads the VF's driver anew when it starts a guest over it, and
+    then looks for the netdev under a name that has gone with the old one.
+    Source: libvirt src/util/virnetdev.c, virNetDevSetNetConfig(); seen with 9.0.0 and igbvf.
+    """
+    has = view.observed.netdev_macs.get(vf.address)
+    if vf.driver is None or (has is not None and has != mac):
+        found.reloads += [ReloadVfDriver(vf.address), ReadBackNetdevMac(vf.address, mac)]
+    elif vf.ifname is None:
+        raise Waiting(f"{vf.address} has no netdev to be called {wanted_name}")
+    elif vf.ifname != wanted_name:
         found.writes.append(RenameNetdev(address=vf.address, old=vf.ifname, new=wanted_name))
         found.checks.append(ReadBackName(vf.address, wanted_name))
 
@@ -361,8 +384,10 @@ def _remember_vf(
         settings = neutral_settings(observed) if was_programmed else observed
         driver = None if was_programmed else vf.driver
         remembered = OriginalState(address=vf.address, settings=settings, driver=driver)
-    if wanted_name is not None and remembered.ifname is None and vf.ifname != wanted_name:
-        remembered = replace(remembered, ifname=vf.ifname)
+    if wanted_name is not None:
+        remembered = replace(remembered, given_mac=nic.mac)
+        if remembered.ifname is None and vf.ifname != wanted_name:
+            remembered = replace(remembered, ifname=vf.ifname)
     if remembered != original:
         found.journal.append(RememberOriginal(remembered))
 

@@ -103,6 +103,31 @@ class ReadBackVfCount:
         return f"cat /sys/bus/pci/devices/{self.pf}/sriov_numvfs  # expect {self.count}"
 
 
+@dataclass(frozen=True, slots=True)
+class ReloadVfDriver:
+    """Have the driver of a VF take over the MAC that its PF has for it."""
+
+    address: PciAddress
+
+    def __str__(self) -> str:
+        device = f"/sys/bus/pci/devices/{self.address}"
+        return (
+            f"echo {self.address} > {device}/driver/unbind"
+            f" && echo {self.address} > /sys/bus/pci/drivers_probe"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBackNetdevMac:
+    """Fail unless the netdev of a VF has this MAC."""
+
+    address: PciAddress
+    mac: MacAddress
+
+    def __str__(self) -> str:
+        return f"cat /sys/bus/pci/devices/{self.address}/net/*/address  # expect {self.mac}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameNetdev:
     """Give a VF's netdev another name; it is down meanwhile."""
@@ -348,12 +373,13 @@ class UndefineNetwork:
 
 JournalStep = RememberEpoch | RememberOriginal | ForgetOriginal | RememberAddition | ForgetAddition
 BridgeCheck = ReadBackTap | ReadBackUplink | ReadBackPfAddress
-CheckStep = ReadBack | ReadBackVfCount | ReadBackName | BridgeCheck
+CheckStep = ReadBack | ReadBackVfCount | ReadBackName | ReadBackNetdevMac | BridgeCheck
 StorageStep = MakeDisk | DeleteFiles | WriteConfigDrive
 DomainStep = DefineDomain | StartPaused | Resume | Destroy | Undefine
 NetworkStep = DefineNetwork | StartNetwork | DestroyNetwork | UndefineNetwork
 BridgeStep = SetPortVlan | SetPfAddress
-WriteStep = SetVf | SetVfCount | RenameNetdev | BridgeStep | StorageStep | DomainStep | NetworkStep
+VfStep = SetVf | SetVfCount | RenameNetdev | ReloadVfDriver
+WriteStep = VfStep | BridgeStep | StorageStep | DomainStep | NetworkStep
 Step = JournalStep | CheckStep | WriteStep
 
 

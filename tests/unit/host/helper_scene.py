@@ -59,6 +59,9 @@ class Recorder:
     def rename_netdev(self, old: str, new: str) -> None:
         self._note("rename_netdev", old, new)
 
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        self._note("reload_vf_driver", str(vf))
+
     def read_vpd(self, address: PciAddress) -> bytes:
         self._note("read_vpd", str(address))
         return bytes(range(256)) * 128

@@ -15,6 +15,7 @@ from tests.contract.domains import (
     MAC,
     ORIGINAL,
     VF0,
+    VF1,
     domain_xml,
     hostdev_nic,
     macvtap_nic,
@@ -32,7 +33,7 @@ XML = domain_xml(hostdev_nic(), macvtap_nic("eth2v1"))
 # The kernel writes of a start, in order. The VF's own MAC is refused: the PF has set another.
 START = (
     "bind_driver", "set_vf", "set_vf",
-    "set_netdev_mac", "set_vf", "set_vf", "add_macvtap",
+    "set_netdev_mac", "set_vf", "reload_vf_driver", "set_vf", "add_macvtap",
 )  # fmt: skip
 # Each is a replaced file; so is the domain's own state, before them and after them.
 SAVES = len(START) + 2
@@ -76,6 +77,8 @@ def machine(tmp_path: Path) -> Machine:
     machine = fake_machine(tmp_path)
     for index in (0, 1):
         machine.kernel.set_vf(PF, index, VfChange(mac=ORIGINAL, vlan_id=7, vlan_qos=0))
+    for vf in (VF0, VF1):
+        machine.kernel.reload_vf_driver(vf)
     return machine
 
 
@@ -96,13 +99,16 @@ def test_start_and_destroy_are_these_kernel_writes_in_this_order(machine: Machin
         "ip link set eth2 vf 0 vlan 100",
         "ip link set eth2v1 address 02:00:00:00:00:0a",
         "ip link set eth2 vf 1 mac 02:00:00:00:00:0a",
+        "echo 0000:05:10.2 > /sys/bus/pci/drivers_probe",
         "ip link set eth2 vf 1 vlan 100",
         "ip link add link eth2v1 name macvtap0 type macvtap mode passthru",
     ]
     machine.hypervisor.destroy(A)
-    assert writes_of(machine, "libvirt")[7:] == [
+    assert writes_of(machine, "libvirt")[8:] == [
         "ip link del macvtap0",
         "ip link set eth2v1 address 02:00:00:00:00:99",
+        "ip link set eth2 vf 1 mac 02:00:00:00:00:99",
+        "echo 0000:05:10.2 > /sys/bus/pci/drivers_probe",
         "ip link set eth2 vf 1 mac 02:00:00:00:00:99",
         "ip link set eth2 vf 1 vlan 7",
         "ip link set eth2 vf 0 mac 02:00:00:00:00:99",

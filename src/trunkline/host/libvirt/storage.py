@@ -4,11 +4,14 @@ What is made is made in a thread of its own, since an image may have to be fetch
 again when it is told that something has come of it. Files of a server all begin with its ID:
 
     ID.qcow2      its disk
-    ID.base       a copy of the image below it
+    ID.img        the image below it: a copy of the one in the cache
     ID.DIGEST.iso its config drive
 
 Under its name a file is whole, and it and its name are synced: made under another, synced, renamed,
 and the directory synced.
+
+Where there is AppArmor, libvirt reads disks to see what is below them, and may read only those
+whose names end as these do. Source: libvirt, src/security/apparmor/ (virt-aa-helper).
 """
 
 from __future__ import annotations
@@ -98,7 +101,7 @@ class LibvirtStorage:
         """Delete what was left half made, by an earlier process or now; `*`: of any server."""
         for left in self._directory.glob(f"{server_id}.*new"):
             left.unlink(missing_ok=True)
-        for base in self._directory.glob(f"{server_id}.base"):
+        for base in self._directory.glob(f"{server_id}.img"):
             if not base.with_suffix(".qcow2").exists():
                 base.unlink(missing_ok=True)
 
@@ -128,7 +131,7 @@ class LibvirtStorage:
 
     def _make_whole(self, step: MakeDisk) -> None:
         disk = self._directory / f"{step.server_id}.qcow2"
-        base = self._directory / f"{step.server_id}.base"
+        base = self._directory / f"{step.server_id}.img"
         scratch = self._directory / f"{step.server_id}.new"
         scratch.unlink(missing_ok=True)
         size_bytes = step.disk_gib * GIB

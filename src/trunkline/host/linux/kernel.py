@@ -148,6 +148,20 @@ class LinuxKernel:
         """See `Kernel.rename_netdev`."""
         self._writes.rename_netdev(old, new)
 
+    def netdev_mac(self, ifname: str) -> MacAddress:
+        """See `Kernel.netdev_mac`."""
+        path = f"{self._sysfs}/class/net/{ifname}/address"
+        try:
+            return MacAddress.parse(sysfs.read_text(path))
+        except ValueError as problem:
+            raise HostRefused(f"cat {path}", str(problem)) from problem
+        except OSError as problem:
+            raise host_refused(f"cat {path}", problem) from problem
+
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        """See `Kernel.reload_vf_driver`."""
+        self._writes.reload_vf_driver(vf)
+
     def bridges(self, names: Collection[str]) -> Mapping[str, Bridge]:
         """See `Kernel.bridges`."""
         return bridges.read_bridges(self._rtnetlink, self._sysfs, names)

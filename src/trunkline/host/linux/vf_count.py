@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final
 
-from trunkline.host.linux import sysfs
+from trunkline.host.linux import sysfs, udev
 from trunkline.host.linux.uevents import News
 from trunkline.host.refusals import errno_name, host_refused
 from trunkline.reconcile.interfaces import HostRefused
@@ -19,8 +19,8 @@ from trunkline.reconcile.interfaces import HostRefused
 WAIT_SECONDS: Final = 30.0
 # Drivers of VFs may be bound in the background, or not at all (not installed, or kept away).
 DRIVERS_QUIET_SECONDS: Final = 2.0
-# udev renames a netdev some milliseconds after it has come.
-NAMES_QUIET_SECONDS: Final = 0.3
+# A netdev comes some milliseconds after its driver.
+NETDEVS_QUIET_SECONDS: Final = 0.3
 
 _WHY: Final = {
     errno.EBUSY: "it has VFs, whose number changes only through 0, or a guest has one of them",
@@ -37,6 +37,7 @@ def set_vf_count(
     count: int,
     *,
     listen: Callable[[], AbstractContextManager[News]],
+    is_named: Callable[[str], bool],
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Write ``sriov_numvfs`` of the PF in the directory `device`, and wait for what comes of it.
@@ -62,7 +63,7 @@ def set_vf_count(
                 transient=number == errno.EAGAIN,
             ) from refusal
         try:
-            _wait(device, operation, news, monotonic)
+            _wait(device, operation, news, is_named, monotonic)
         except sysfs.BadContent as problem:
             raise HostRefused(operation, f"can't be read back: {problem}") from problem
         except OSError as problem:
@@ -85,7 +86,13 @@ def _write(device: str, count: int) -> None:
         raise
 
 
-def _wait(device: str, operation: str, news: News, monotonic: Callable[[], float]) -> None:
+def _wait(
+    device: str,
+    operation: str,
+    news: News,
+    is_named: Callable[[str], bool],
+    monotonic: Callable[[], float],
+) -> None:
     end = monotonic() + WAIT_SECONDS
     devices, _, pf = device.rpartition("/")
 
@@ -111,10 +118,18 @@ def _wait(device: str, operation: str, news: News, monotonic: Callable[[], float
     drivers_come = sysfs.find_text(f"{device}/sriov_drivers_autoprobe") != "0"
     while expected and drivers_come and happens(_quiet_seconds(device)):
         pass
+    while not _have_names(device, is_named) and monotonic() < end:
+        happens(udev.LOOK_SECONDS)
+
+
+def _have_names(device: str, is_named: Callable[[str], bool]) -> bool:
+    """Whether all netdevs of the PF's VFs have the names that they are to have."""
+    vfs = [f"{device.rpartition('/')[0]}/{vf}" for vf in sysfs.vf_names(device).values()]
+    return all(is_named(f"{vf}/net/{ifname}") for vf in vfs for ifname in sysfs.netdevs(vf))
 
 
 def _quiet_seconds(device: str) -> float:
     """How long nothing must have happened until nothing is expected any more."""
     vfs = [f"{device}/{name}" for name in os.listdir(device) if name.startswith("virtfn")]  # noqa: PTH208
     bound = all(sysfs.find_link_name(f"{vf}/driver") is not None for vf in vfs)
-    return NAMES_QUIET_SECONDS if bound else DRIVERS_QUIET_SECONDS
+    return NETDEVS_QUIET_SECONDS if bound else DRIVERS_QUIET_SECONDS

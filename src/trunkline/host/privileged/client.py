@@ -16,6 +16,7 @@ from trunkline.host.privileged.requests import (
     Done,
     ReadVpd,
     Refused,
+    ReloadVfDriver,
     RenameNetdev,
     Request,
     SetBridgeVlan,
@@ -52,6 +53,10 @@ class HelperClient:
     def rename_netdev(self, old: str, new: str) -> None:
         """See `Kernel.rename_netdev`."""
         self._ask(RenameNetdev(old=old, new=new))
+
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        """See `PrivilegedWrites.reload_vf_driver`."""
+        self._ask(ReloadVfDriver(vf=vf))
 
     def read_vpd(self, address: PciAddress) -> bytes:
         """See `PrivilegedWrites.read_vpd`."""

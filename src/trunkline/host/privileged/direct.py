@@ -11,7 +11,7 @@ from typing import Final
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
-from trunkline.host.linux import rename, sysfs, vf_count
+from trunkline.host.linux import rename, sysfs, udev, vf_count, vf_driver
 from trunkline.host.linux.bridge_messages import fdb_entry, port_vlan
 from trunkline.host.linux.kernel import SYSFS, pf_ifindex, pf_ifname
 from trunkline.host.linux.link_messages import RTM_SETLINK, set_vf
@@ -39,10 +39,12 @@ class DirectWrites:
         rtnetlink: Rtnetlink | None = None,
         sysfs_root: Path = SYSFS,
         listen: Callable[[], AbstractContextManager[News]] = Uevents,
+        is_named: Callable[[str], bool] = udev.is_done_with,
     ) -> None:
         self._rtnetlink = rtnetlink or KernelRtnetlink()
         self._sysfs = str(sysfs_root)
         self._listen = listen
+        self._is_named = is_named
 
     def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         """See `Kernel.set_vf`."""
@@ -58,7 +60,7 @@ class DirectWrites:
 
     def set_vf_count(self, pf: PciAddress, count: int) -> None:
         """See `PrivilegedWrites.set_vf_count`."""
-        vf_count.set_vf_count(self._device(pf), count, listen=self._listen)
+        vf_count.set_vf_count(self._device(pf), count, listen=self._listen, is_named=self._is_named)
 
     def rename_netdev(self, old: str, new: str) -> None:
         """See `Kernel.rename_netdev`."""
@@ -69,6 +71,15 @@ class DirectWrites:
             raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
         except OSError as refusal:
             raise host_refused(operation, refusal, transient=_NETDEV_BUSY) from refusal
+
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        """See `PrivilegedWrites.reload_vf_driver`."""
+        vf_driver.reload_vf_driver(
+            self._device(vf),
+            drivers_probe=f"{self._sysfs}/bus/pci/drivers_probe",
+            listen=self._listen,
+            is_named=self._is_named,
+        )
 
     def read_vpd(self, address: PciAddress) -> bytes:
         """See `PrivilegedWrites.read_vpd`."""

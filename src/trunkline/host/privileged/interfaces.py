@@ -24,6 +24,10 @@ class PrivilegedWrites(Protocol):
         """See `Kernel.rename_netdev`."""
         ...
 
+    def reload_vf_driver(self, vf: PciAddress) -> None:
+        """See `Kernel.reload_vf_driver`; returns when the VF has a netdev again."""
+        ...
+
     def read_vpd(self, address: PciAddress) -> bytes:
         """Read the vital product data of a function, which only root may."""
         ...

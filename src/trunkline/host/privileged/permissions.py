@@ -23,6 +23,7 @@ from trunkline.host.linux.in_use import vf_use
 from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.requests import (
     ReadVpd,
+    ReloadVfDriver,
     RenameNetdev,
     Request,
     SetBridgeVlan,
@@ -109,6 +110,9 @@ class Permissions:
             case RenameNetdev(old=old):
                 # Of VFs alone: a PF is down while it is renamed, and all its VFs with it.
                 self._require_netdev(old, self._vf_addresses)
+            case ReloadVfDriver(vf=vf):
+                _require(vf in self._vf_addresses, f"{vf} is no VF on offer")
+                self._require_unused(vf)
             case ReadVpd(address=address):
                 self._require_pf(address)
             case SetBridgeVlan():
@@ -227,6 +231,11 @@ class Permissions:
                 f"VFs are in use: {', '.join(in_use)}",
                 errno_name="EBUSY",
             )
+
+    def _require_unused(self, vf: PciAddress) -> None:
+        use = vf_use(f"{self._devices}/{vf}")
+        if use is not None:
+            raise HostRefused(f"load the driver of {vf} anew", use, errno_name="EBUSY")
 
     def _require_netdev(self, ifname: str, addresses: frozenset[PciAddress]) -> None:
         _require(

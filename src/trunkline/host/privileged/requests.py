@@ -38,6 +38,10 @@ class BadMessage(ValueError):
     """What came over the socket is no request, or no answer."""
 
 
+class NoMessage(BadMessage):
+    """Nothing came: whoever connected only wanted to know whether anybody answers."""
+
+
 class _Request(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="do", forbid_unknown_fields=True,
     omit_defaults=True,
@@ -97,6 +101,12 @@ class RenameNetdev(_Request, frozen=True, kw_only=True, tag="rename_netdev"):
     new: _Ifname
 
 
+class ReloadVfDriver(_Request, frozen=True, kw_only=True, tag="reload_vf_driver"):
+    """See `PrivilegedWrites.reload_vf_driver`."""
+
+    vf: PciAddress
+
+
 class ReadVpd(_Request, frozen=True, kw_only=True, tag="read_vpd"):
     """See `PrivilegedWrites.read_vpd`."""
 
@@ -126,7 +136,7 @@ class SetFdbEntry(_Request, frozen=True, kw_only=True, tag="set_fdb_entry"):
             raise ValueError("not the MAC address of an interface")
 
 
-Request = SetVf | SetVfCount | RenameNetdev | ReadVpd | SetBridgeVlan | SetFdbEntry
+Request = SetVf | SetVfCount | RenameNetdev | ReloadVfDriver | ReadVpd | SetBridgeVlan | SetFdbEntry
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag="done"):
@@ -175,6 +185,8 @@ def perform(request: Request, writes: PrivilegedWrites) -> bytes:
             writes.set_vf_count(pf, count)
         case RenameNetdev(old=old, new=new):
             writes.rename_netdev(old, new)
+        case ReloadVfDriver(vf=vf):
+            writes.reload_vf_driver(vf)
         case ReadVpd(address=address):
             return writes.read_vpd(address)
         case SetBridgeVlan(ifname=ifname, vlan_id=vlan_id, untagged=untagged, member=member):
@@ -208,6 +220,8 @@ def _receive_exactly(channel: socket.socket, count: int) -> bytes:
     data = bytearray()
     while len(data) < count:
         piece = channel.recv(count - len(data))
+        if not piece and not data and count == _LENGTH_BYTES:
+            raise NoMessage("nothing was sent")
         if not piece:
             raise BadMessage(f"the message ends after {len(data)} of {count} bytes")
         data += piece

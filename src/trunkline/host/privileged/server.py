@@ -19,6 +19,7 @@ from trunkline.host.privileged.requests import (
     Answer,
     BadMessage,
     Done,
+    NoMessage,
     Refused,
     parse_request,
     perform,
@@ -100,6 +101,8 @@ class Helper:
         try:
             answer = self._answer_to(receive(connection, REQUEST_BYTES_MAX))
             send(connection, json.encode(answer))
+        except NoMessage:
+            return
         except (OSError, BadMessage) as problem:
             _log.warning("caller gone or unclear", process=process, problem=str(problem))
 

@@ -21,7 +21,7 @@ from trunkline.host.linux.inventory import PfDriver
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.linux.link_messages import RTM_GETLINK, RTM_SETLINK
 from trunkline.host.linux.netlink import Malformed
-from trunkline.host.linux.vf_count import NAMES_QUIET_SECONDS, WAIT_SECONDS, set_vf_count
+from trunkline.host.linux.vf_count import NETDEVS_QUIET_SECONDS, WAIT_SECONDS, set_vf_count
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
 
@@ -77,7 +77,10 @@ def kernel_of(
     news: QuietNews | None = None,
 ) -> LinuxKernel:
     writes = DirectWrites(
-        rtnetlink=rtnetlink, sysfs_root=tree.root, listen=lambda: nullcontext(news or QuietNews())
+        rtnetlink=rtnetlink,
+        sysfs_root=tree.root,
+        listen=lambda: nullcontext(news or QuietNews()),
+        is_named=lambda _: True,
     )
     capabilities = Capabilities(None)
     capabilities.remember(PfDriver("igb", "1.2"), able)
@@ -226,9 +229,16 @@ class Churn:
         return True
 
 
-def count_vfs(tree: Tree, count: int, news: Churn) -> None:
-    device = str(tree.root / "bus/pci/devices" / str(PF))
-    set_vf_count(device, count, listen=lambda: nullcontext(news), monotonic=lambda: news.now)
+def count_vfs(
+    tree: Tree, count: int, news: Churn, is_named: Callable[[str], bool] = lambda _: True
+) -> None:
+    set_vf_count(
+        str(tree.device(str(PF))),
+        count,
+        listen=lambda: nullcontext(news),
+        is_named=is_named,
+        monotonic=lambda: news.now,
+    )
 
 
 def test_vfs_to_which_something_happens_all_the_time_are_not_waited_for_for_ever(
@@ -245,7 +255,30 @@ def test_what_happens_to_other_cards_is_not_waited_for(tree: Tree) -> None:
     tree.add("0000:06:00.0")
     news = Churn(functions=("0000:06:00.0", "0000:06:10.0"))
     count_vfs(tree, 2, news)
-    assert news.now == NAMES_QUIET_SECONDS
+    assert news.now == NETDEVS_QUIET_SECONDS
+
+
+def test_vfs_have_come_once_udev_has_named_their_netdevs(tree: Tree) -> None:
+    make_vfs(tree, driver="igbvf")
+    news = Churn(functions=())
+    asked: list[float] = []
+
+    def is_named(netdev: str) -> bool:
+        asked.append(news.now)
+        return news.now >= 5
+
+    (tree.device("0000:05:10.1") / "net/eth2v0").mkdir(parents=True)
+    count_vfs(tree, 2, news, is_named)
+    assert 5 <= news.now < 5.1
+    assert len(asked) < 120
+
+
+def test_netdevs_that_udev_never_names_are_not_waited_for_for_ever(tree: Tree) -> None:
+    make_vfs(tree, driver="igbvf")
+    (tree.device("0000:05:10.1") / "net/eth2v0").mkdir(parents=True)
+    news = Churn(functions=())
+    count_vfs(tree, 2, news, lambda _: False)
+    assert WAIT_SECONDS <= news.now < WAIT_SECONDS + 1
 
 
 def test_vfs_that_never_come_while_others_churn_are_told(tree: Tree) -> None:
