@@ -82,6 +82,7 @@ class HypervisorState(LoggedState, kw_only=True, omit_defaults=True):
     domains: dict[ServerId, DomainRecord] = msgspec.field(default_factory=dict)
     faults: list[Fault] = msgspec.field(default_factory=list)
     networks: dict[str, NetworkRecord] = msgspec.field(default_factory=dict)
+    takes_last: bool = False  # Of a network's free devices; libvirt 9.0 takes the first.
 
 
 def domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:

@@ -126,7 +126,9 @@ class FakeHypervisor:
         planted = self._planted(held, "start_paused", command)
         domain = parse_libvirt_domain(record.xml)
         try:
-            domain, of_networks = fake_networks.with_devices(held.state.networks, domain)
+            domain, of_networks = fake_networks.with_devices(
+                held.state.networks, domain, last=held.state.takes_last
+            )
             in_use = {
                 address: record.name
                 for record in held.state.domains.values()
@@ -273,6 +275,12 @@ class FakeHypervisor:
             held.state.faults.append(fault)
             held.save()
 
+    def take_last(self) -> None:
+        """Take the last of a network's free devices from now on: nobody may count on the first."""
+        with self._file.held() as held:
+            held.state.takes_last = True
+            held.save()
+
     def clear_faults(self) -> None:
         """Take all planted faults away."""
         with self._file.held() as held:
@@ -292,13 +300,11 @@ class FakeHypervisor:
                 operation, record.under_way = record.under_way, ""
                 if not operation:
                     continue
-                act, words = (
-                    (self._start_paused, "virsh start --paused")
-                    if operation == "start_paused"
-                    else (self._destroy, "virsh destroy")
-                )
                 try:
-                    act(held, record, f"{words} {record.name}")
+                    if operation == "start_paused":
+                        self._start_paused(held, record, f"virsh start --paused {record.name}")
+                    else:
+                        self._destroy(held, record, f"virsh destroy {record.name}")
                 except HostRefused as refused:
                     record.failed = FailedCall.of(operation, refused)
             held.save()
