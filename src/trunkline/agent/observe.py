@@ -13,7 +13,7 @@ from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
-from trunkline.reconcile.observed import DiskState, DomainState, HostState, Journal, NetworkState
+from trunkline.reconcile.observed import DomainState, GuestFiles, HostState, Journal, NetworkState
 from trunkline.reconcile.taps import normal_nics
 from trunkline.reconcile.users import ours_of, tell_users
 
@@ -25,7 +25,7 @@ class Surroundings:
     boot_id: str
     functions: Mapping[PciAddress, PciFunction]
     domains: Mapping[ServerId, DomainState]
-    disks: Mapping[ServerId, DiskState] | None  # None: guests have none here.
+    files: Mapping[ServerId, GuestFiles] | None  # None: guests have none here.
     networks: Mapping[str, NetworkState] = field(default_factory=dict)
 
 
@@ -37,7 +37,7 @@ def look_around(
     config: HostConfig | None,
     journal: Journal,
 ) -> Surroundings:
-    """Read PCI functions, domains, networks and disks; who else uses a function is told with it.
+    """Read PCI functions, domains, networks and guests' files, and who else uses a function.
 
     Raises:
         HostRefused: One of these could not be read; there is nothing to plan from.
@@ -52,7 +52,7 @@ def look_around(
         functions=tell_users(functions, hypervisor.others(), ours, journal.tried),
         domains=domains,
         networks=hypervisor.networks(),
-        disks=None if storage is None else storage.disks(),
+        files=None if storage is None else storage.files(),
     )
 
 
@@ -178,7 +178,7 @@ def read_host(
         domains=around.domains,
         journal=journal,
         netdev_macs=_netdev_macs(kernel, around, used.union(journal.originals)),
-        disks=around.disks,
+        files=around.files,
         networks=around.networks,
         bridges=bridging.bridges,
         pf_addresses=bridging.pf_addresses,

@@ -79,12 +79,6 @@ class LibvirtDomain:
         """Every PCI function that leaves its driver for the guest, in the order of the XML."""
         return (*(each.address for each in self.hostdev_interfaces), *self.hostdevs)
 
-    @property
-    def given(self) -> dict[str, str]:
-        """What of the host NICs are, by the guest's address of each."""
-        vfs = {str(each.at): str(each.address) for each in self.hostdev_interfaces if each.at}
-        return vfs | {str(each.at): each.ifname for each in self.direct_interfaces if each.at}
-
     def as_other(self, *, is_active: bool) -> OtherDomain:
         """Return what the agent is told of it, where it is not ours."""
         return OtherDomain(
