@@ -240,6 +240,6 @@ def _kernel_command_line(tcp_port: int) -> str:
     which was seen once in a while on a busy machine, would otherwise be a CPU's last.
     """
     return (
-        "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable nohz=off highres=off"
-        f" intel_iommu=on iommu=pt net.ifnames=0 {ADDRESS_OPTION}10.0.2.2:{tcp_port}"
+        "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable"
+        f" nohz=off highres=off intel_iommu=on iommu=pt net.ifnames=0 {ADDRESS_OPTION}10.0.2.2:{tcp_port}"
     )
