@@ -241,5 +241,6 @@ def _kernel_command_line(tcp_port: int) -> str:
     """
     return (
         "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable"
-        f" nohz=off highres=off intel_iommu=on iommu=pt net.ifnames=0 {ADDRESS_OPTION}10.0.2.2:{tcp_port}"
+        " nohz=off highres=off intel_iommu=on iommu=pt net.ifnames=0"
+        f" {ADDRESS_OPTION}10.0.2.2:{tcp_port}"
     )

@@ -59,6 +59,7 @@ class HypervisorState(LoggedState, kw_only=True, omit_defaults=True):
     domains: dict[ServerId, DomainRecord] = msgspec.field(default_factory=dict)
     faults: list[Fault] = msgspec.field(default_factory=list)
     networks: dict[str, NetworkRecord] = msgspec.field(default_factory=dict)
+    takes_last: bool = False  # Of a network's free devices; libvirt 9.0 takes the first.
 
 
 class FakeHypervisor:
@@ -143,7 +144,9 @@ class FakeHypervisor:
             planted = self._planted(held, "start_paused", command)
             domain = parse_libvirt_domain(record.xml)
             try:
-                domain, of_networks = fake_networks.with_devices(held.state.networks, domain)
+                domain, of_networks = fake_networks.with_devices(
+                    held.state.networks, domain, last=held.state.takes_last
+                )
                 in_use = {
                     address: record.name
                     for record in held.state.domains.values()
@@ -279,6 +282,12 @@ class FakeHypervisor:
         """Plant a fault; it lasts until it is used up."""
         with self._file.held() as held:
             held.state.faults.append(fault)
+            held.save()
+
+    def take_last(self) -> None:
+        """Take the last of a network's free devices from now on: nobody may count on the first."""
+        with self._file.held() as held:
+            held.state.takes_last = True
             held.save()
 
     def clear_faults(self) -> None:
