@@ -13,7 +13,7 @@ from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, ServerConfig
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
-from trunkline.reconcile.observed import DiskState, DomainState, HostState, Journal, NetworkState
+from trunkline.reconcile.observed import DomainState, GuestFiles, HostState, Journal, NetworkState
 from trunkline.reconcile.taps import normal_nics
 
 
@@ -24,14 +24,14 @@ class Surroundings:
     boot_id: str
     functions: Mapping[PciAddress, PciFunction]
     domains: Mapping[ServerId, DomainState]
-    disks: Mapping[ServerId, DiskState] | None  # None: guests have none here.
+    files: Mapping[ServerId, GuestFiles] | None  # None: guests have none here.
     networks: Mapping[str, NetworkState] = field(default_factory=dict)
 
 
 def look_around(
     kernel: Kernel, hypervisor: Hypervisor, storage: Storage | None = None
 ) -> Surroundings:
-    """Read PCI functions, domains, networks and disks.
+    """Read PCI functions, domains, networks and guests' files.
 
     Raises:
         HostRefused: One of the two could not be read; there is nothing to plan from.
@@ -41,7 +41,7 @@ def look_around(
         functions=kernel.functions(),
         domains=hypervisor.domains(),
         networks=hypervisor.networks(),
-        disks=None if storage is None else storage.disks(),
+        files=None if storage is None else storage.files(),
     )
 
 
@@ -167,7 +167,7 @@ def read_host(
         domains=around.domains,
         journal=journal,
         netdev_macs=_netdev_macs(kernel, around, used.union(journal.originals)),
-        disks=around.disks,
+        files=around.files,
         networks=around.networks,
         bridges=bridging.bridges,
         pf_addresses=bridging.pf_addresses,

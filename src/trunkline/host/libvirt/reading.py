@@ -27,8 +27,8 @@ class UnreadableDomain(ValueError):
     """A domain carries our metadata element, and does not say what one of ours says."""
 
 
-def read_domain(xml: str, power: DomainPower) -> DomainState | None:
-    """Read a domain's live XML; None: it is not ours.
+def read_domain(xml: str, power: DomainPower, *, doing: str = "") -> DomainState | None:
+    """Read a domain's live XML; None: it is not ours. `doing`: what libvirt is doing about it.
 
     Raises:
         UnreadableDomain: It is ours, or may be, and can't be understood. To leave it out would be
@@ -41,16 +41,18 @@ def read_domain(xml: str, power: DomainPower) -> DomainState | None:
     boot_number = ours.get("boot-number") or ""
     if not _BOOT_NUMBER.fullmatch(boot_number):
         raise UnreadableDomain(f"boot-number {boot_number!r} in its <metadata> is no number")
-    has_guest = power.has_guest
+    may_have_guest = power.has_guest or bool(doing)
     return DomainState(
         server_id=ServerId((root.findtext("uuid") or "").strip()),
         name=root.findtext("name") or "",
         power=power,
         boot_number=int(boot_number),
         xml_digest=ours.get("xml-digest") or "",
-        devices=_host_devices(root) if has_guest else frozenset(),
-        ifnames=_ifnames(root) if has_guest else frozenset(),
-        given=_given(root) if has_guest else {},
+        devices=_host_devices(root) if may_have_guest else frozenset(),
+        ifnames=_ifnames(root) if may_have_guest else frozenset(),
+        given=_given(root) if power.has_guest else {},
+        networks=_networks(root),
+        doing=doing,
     )
 
 
@@ -97,6 +99,11 @@ def _given(root: _Element) -> dict[PciAddress, PciAddress | str]:
         elif each.get("type") == "direct" and (dev := source.get("dev")):
             given[_address(at)] = dev
     return given
+
+
+def _networks(root: _Element) -> frozenset[str]:
+    sources = root.findall("devices/interface[@type='network']/source")
+    return frozenset(name for source in sources if (name := source.get("network")))
 
 
 def _parse(xml: str, tag: str = "domain") -> _Element:
