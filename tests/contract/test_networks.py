@@ -66,7 +66,7 @@ def xml(site: GuestSite, server_id: ServerId, *, nics: int = 1) -> str:
 
 def start(site: GuestSite, server_id: ServerId, *, nics: int = 1) -> None:
     site.hypervisor.define(xml(site, server_id, nics=nics))
-    site.hypervisor.start_paused(server_id)
+    site.start_paused(server_id)
 
 
 def test_a_network_is_told_as_it_is_and_as_it_will_be(site: GuestSite) -> None:
@@ -107,11 +107,11 @@ def test_a_guest_is_given_a_device_that_no_other_has_and_shows_which(network: Gu
     assert given == [{guest_address(0): FIRST}, {guest_address(0): SECOND}]
     assert libvirt.domains()[A].ifnames == {FIRST}
     assert libvirt.networks()[NAME].in_use
-    libvirt.destroy(A)
+    network.destroy(A)
     assert libvirt.domains()[A].given == {}
-    libvirt.start_paused(A)
-    libvirt.destroy(A)
-    libvirt.destroy(B)
+    network.start_paused(A)
+    network.destroy(A)
+    network.destroy(B)
     assert not libvirt.networks()[NAME].in_use
 
 
@@ -120,7 +120,7 @@ def test_without_a_device_left_nothing_is_started(network: GuestSite) -> None:
     start(network, A)
     libvirt.define(xml(network, B, nics=2))
     with pytest.raises(HostRefused, match="exclusive access to interfaces, but none are available"):
-        libvirt.start_paused(B)
+        network.start_paused(B)
     assert not libvirt.domains()[B].power.has_guest
     # The one that there was for its other NIC is given back.
     start(network, B)
@@ -130,10 +130,10 @@ def test_a_network_that_is_not_there_or_not_active_refuses_guests(site: GuestSit
     libvirt = site.hypervisor
     libvirt.define(xml(site, A))
     with pytest.raises(HostRefused, match="Network not found"):
-        libvirt.start_paused(A)
+        site.start_paused(A)
     libvirt.define_network(network_xml(NAME, BOTH))
     with pytest.raises(HostRefused, match="is not active"):
-        libvirt.start_paused(A)
+        site.start_paused(A)
 
 
 def test_a_network_that_was_stopped_has_forgotten_who_has_what(network: GuestSite) -> None:
@@ -145,4 +145,4 @@ def test_a_network_that_was_stopped_has_forgotten_who_has_what(network: GuestSit
     assert not libvirt.networks()[NAME].in_use
     libvirt.define(xml(network, B))
     with pytest.raises(HostRefused):  # It gives the same one again.
-        libvirt.start_paused(B)
+        network.start_paused(B)

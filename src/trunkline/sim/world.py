@@ -33,6 +33,7 @@ ROUNDS_MAX: Final = 40  # Of half a minute: all retries and checks have come rou
 _ROUND_SECONDS: Final = 30
 _STEPS_IN_A_ROUND_MAX: Final = 2000  # An agent that never rests is a bug as well.
 _ANSWERS_LOST: Final = 0.05
+_SLOW_SECONDS_MAX: Final = 30.0  # That libvirt takes for a start or stop; it may be for several.
 _POOLED_OF: Final = 5
 
 
@@ -125,6 +126,7 @@ class World:
             self._step(machine)
         if self._faulty:
             self.transport.weather = STORMY
+            self.faults.begin()
             self.workload.answers_lost = _ANSWERS_LOST
         for _ in range(steps):
             self._event()
@@ -192,6 +194,12 @@ class World:
     def _pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self._tend_plane()
+        for machine in self.machines:
+            if machine.slow_until is not None and machine.slow_until <= self.clock.now():
+                machine.hypervisor.go_on()
+                machine.slow_until = None
+                machine.due = None if machine.agent is not None else machine.due
+                self.trace.line(machine.name, "libvirt has done what it was slow at")
 
     def _tend_plane(self) -> None:
         if self.plane is None:
@@ -227,6 +235,9 @@ class World:
             machine.due = self.clock.now() + timedelta(seconds=self._dice.uniform(0, 20))
         else:
             machine.probe.flush()
+        if machine.slow_until is None and machine.hypervisor.busy():
+            seconds = self._dice.uniform(0, _SLOW_SECONDS_MAX)
+            machine.slow_until = self.clock.now() + timedelta(seconds=seconds)
 
     def _wake(self, name: HostName) -> None:
         """Tell a host's agent that there is news, unless that gets lost."""
