@@ -311,7 +311,7 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     clean_devices_are_kept: (model.GIVES_BACK, 0),
     nobody_looks_for_drift: (model.RESTORES, 3),
     an_agent_that_starts_resets_its_first_vf: (model.QUIET, 0),
-    what_libvirt_takes_of_pools_is_not_looked_at: (model.TAGGED_FIRST, 4),
-    what_guests_had_of_pools_is_left_as_it_is: (model.FREE_IS_CLEAN, 79),
+    what_libvirt_takes_of_pools_is_not_looked_at: (model.FREE_IS_CLEAN, 9),
+    what_guests_had_of_pools_is_left_as_it_is: (model.FREE_IS_CLEAN, 9),
     a_report_raises: (model.NOTHING_RAISES, 0),
 }
