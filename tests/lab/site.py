@@ -32,10 +32,13 @@ state_dir = "state"
 controller = {{ url = "{url}", enrolment_key_file = "token" }}
 libvirt = {{ storage_dir = "guests" }}
 device_spec = [
-    {{ ifname = "pf1", physical_network = "phy1", vf_count = 7 }},
-    {{ ifname = "pf2", physical_network = "phy2", vf_count = 7 }},
-]
+{specs}]
 """
+SPECS = """
+    { ifname = "pf1", physical_network = "phy1", vf_count = 7 },
+    { ifname = "pf2", physical_network = "phy2", vf_count = 7 },
+"""
+LOOK_SECONDS = 0.3  # The emulated machine needs the cores that looking takes.
 PATIENCE_SECONDS = 150.0  # An emulated machine takes a minute to start a guest.
 
 
@@ -72,7 +75,7 @@ class Site:
     def wait(self, holds: Callable[[], object], what: str) -> None:
         """Wait as long as the slowest thing here takes; if it does not come, tell all there is."""
         try:
-            wait_until(holds, what, seconds=PATIENCE_SECONDS)
+            wait_until(holds, what, seconds=PATIENCE_SECONDS, look_seconds=LOOK_SECONDS)
         except AssertionError as late:
             for running in self.started:
                 running.signal(signal.SIGTERM)
@@ -97,12 +100,15 @@ class Site:
 
 
 @contextmanager
-def lab_site(directory: Path, lab_host: LabHost, *, more: str = "") -> Iterator[Site]:
+def lab_site(
+    directory: Path, lab_host: LabHost, *, specs: str = SPECS, more: str = ""
+) -> Iterator[Site]:
     """Start the service and libvirt, and let the lab host enrol; helper and agent are not started.
 
     Args:
         directory: For the service's files.
         lab_host: Freshly reset.
+        specs: The device specs of its compute.toml, each with a comma.
         more: What its compute.toml says besides, before any table.
     """
     shutil.copyfile(EXAMPLE, directory / "controller.toml")
@@ -113,7 +119,6 @@ def lab_site(directory: Path, lab_host: LabHost, *, more: str = "") -> Iterator[
         shutil.copyfile(directory / "state/controller/clouds.yaml", directory / "clouds.yaml")
         made = ask(directory, "host", "enrol-token", "create", "--host", "h1", "--json")
         url = server.url.replace("127.0.0.1", "10.0.2.2")
-        lab_host.channel.call(
-            agent_inside.write_files, COMPUTE.format(url=url) + more, json.loads(made)["token"]
-        )
+        compute = COMPUTE.format(url=url, specs=specs) + more
+        lab_host.channel.call(agent_inside.write_files, compute, json.loads(made)["token"])
         yield Site(directory, lab_host)
