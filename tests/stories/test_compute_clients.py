@@ -77,6 +77,7 @@ def test_a_key_pair_is_brought_along_and_given_to_a_server(desk: Desk) -> None:
     )  # fmt: skip
     assert server["key_name"] == "mine"
     desk.run("server", "delete", "--wait", "with-key")
+    desk.run("port", "delete", "nic-key")
     desk.run("keypair", "delete", "mine")
     assert desk.show("keypair", "list") == []
 
