@@ -40,6 +40,7 @@ from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, K
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftPolicy
 from trunkline.reconcile.steps import DefineDomain
+from trunkline.reconcile.users import without_used
 from trunkline.vif.registry import VifRegistry
 
 VfCounts = Callable[[Mapping[PciAddress, PciFunction]], Mapping[PciAddress, int]]
@@ -216,8 +217,14 @@ class Agent:
     def _observe_and_plan(self, now: datetime, *, with_check: bool) -> Plan | None:
         host = self._host
         self._unread.listen()
-        around = look_around(host.kernel, host.hypervisor, host.storage)
-        offered = host.offer(around.functions)
+        around = look_around(
+            host.kernel,
+            host.hypervisor,
+            host.storage,
+            config=self._config,
+            journal=self._journal.current,
+        )
+        offered = without_used(host.offer(around.functions))
         self.reporter.inventory = self._links.told(offered, now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)

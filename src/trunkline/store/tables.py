@@ -254,6 +254,7 @@ devices = Table(
     Column("fence", Text, nullable=False),  # PF only: see `control.rekeying`.
     Column("said_at", String(16), nullable=True),  # PF only: its address, says an operator.
     Column("vf_count_wanted", Integer, nullable=True),  # PF only; None: no operator has said it.
+    Column("used_by", Text, nullable=False),  # Who has it besides servers; empty: nobody.
     UniqueConstraint("host_id", "address"),
     CheckConstraint("NOT held_whole OR vfs_held = 0", name="whole_or_by_vfs"),
     CheckConstraint("vfs_held >= 0", name="vfs_held_not_negative"),

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Final, Protocol, assert_never
 
 from trunkline.domain.bridge import Bridge
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import VFIO_DRIVER, DeviceKind, PciFunction
 from trunkline.domain.device_spec import DeviceSpec, Offering
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import is_logical_device_name
 from trunkline.host.linux import sysfs
-from trunkline.host.linux.in_use import vf_use
 from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.requests import (
     ReadVpd,
@@ -86,7 +85,6 @@ class Permissions:
         self._kernel = kernel
         self._additions = additions
         self._netdevs = f"{sysfs_root}/class/net"
-        self._devices = f"{sysfs_root}/{sysfs.DEVICES}"
         self._monotonic = monotonic
         self._read_at: float | None = None
         self._every: Mapping[PciAddress, PciFunction] = {}
@@ -219,12 +217,8 @@ class Permissions:
         _require((pf, vf_index) in self._vfs, f"VF {vf_index} of {pf} is not on offer")
 
     def _require_unused_vfs(self, pf: PciAddress) -> None:
-        uses = (
-            (each.address, vf_use(f"{self._devices}/{each.address}"))
-            for each in self._every.values()
-            if each.pf_address == pf
-        )
-        in_use = [f"{address} ({use})" for address, use in uses if use is not None]
+        vfs = (each for each in self._every.values() if each.pf_address == pf)
+        in_use = [f"{each.address} ({use})" for each in vfs if (use := _use_of(each))]
         if in_use:
             raise HostRefused(
                 f"set the VF count of {pf}",
@@ -233,8 +227,8 @@ class Permissions:
             )
 
     def _require_unused(self, vf: PciAddress) -> None:
-        use = vf_use(f"{self._devices}/{vf}")
-        if use is not None:
+        use = _use_of(self._every[vf])
+        if use:
             raise HostRefused(f"load the driver of {vf} anew", use, errno_name="EBUSY")
 
     def _require_netdev(self, ifname: str, addresses: frozenset[PciAddress]) -> None:
@@ -242,6 +236,11 @@ class Permissions:
             any(self._every[address].ifname == ifname for address in addresses),
             f"{ifname} is no netdev of a device on offer",
         )
+
+
+def _use_of(vf: PciFunction) -> str:
+    """Say who has a VF; empty: nobody that can be seen."""
+    return vf.used_by or ("a guest has it" if vf.driver == VFIO_DRIVER else "")
 
 
 def _require(holds: bool, problem: str) -> None:  # noqa: FBT001
