@@ -38,7 +38,7 @@ from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
 from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, Kernel, Storage
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
-from trunkline.reconcile.report import DriftPolicy
+from trunkline.reconcile.report import DriftFact, DriftPolicy
 from trunkline.reconcile.steps import DefineDomain
 from trunkline.reconcile.users import without_used
 from trunkline.vif.registry import VifRegistry
@@ -333,6 +333,12 @@ class Agent:
             found = self._attempts.failed(
                 unit, str(refusal), now, for_good=not refusal.transient, may_give_up=may_give_up
             )
+            if unit.network and found.count == 1:
+                # No server is told: none of them may be there yet.
+                why = DriftFact(
+                    address=None, ifname=unit.network, found=str(refusal), repaired=False
+                )
+                self.reporter.note_drift(why)
             if found.gave_up and unit.kind is UnitKind.SERVE:
                 self._standing.fail(unit, str(refusal))
             return False
