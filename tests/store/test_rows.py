@@ -82,7 +82,8 @@ SERVERS = st.builds(
     power=st.sampled_from(PowerState), boot_number=COUNTS,
     excluded_hosts=st.lists(IDS.map(HostId), max_size=3).map(tuple), fault=st.none() | FAULTS,
     description=SOME_TEXT, metadata=TEXT_MAPS, tags=st.lists(TEXT, max_size=3).map(tuple),
-    config_drive=st.booleans(), key_name=SOME_TEXT, user_data=SOME_TEXT, hostname=TEXT,
+    config_drive=st.booleans(), key_name=SOME_TEXT, public_key=SOME_TEXT, user_data=SOME_TEXT,
+    hostname=TEXT,
     reservation_id=st.just("r-12345678"), launched_at=st.none() | TIMES,
     terminated_at=st.none() | TIMES,
 )  # fmt: skip

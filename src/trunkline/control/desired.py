@@ -154,8 +154,15 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
             launch_index=server.launch_index,
             metadata=server.metadata,
             user_data=server.user_data,
+            public_keys=_public_keys(server),
         ),
     )
+
+
+def _public_keys(server: Server) -> dict[str, str]:
+    if server.key_name is None or server.public_key is None:
+        return {}
+    return {server.key_name: server.public_key}
 
 
 def _images(tx: Transaction, servers: Iterable[Server]) -> dict[ImageId, ImageSource]:

@@ -149,6 +149,7 @@ class Server:
     tags: tuple[str, ...] = ()
     config_drive: bool = False
     key_name: str | None = None
+    public_key: str | None = None  # Of that key pair, as it was when the server was made.
     user_data: str | None = None
     hostname: str = ""
     reservation_id: str = ""

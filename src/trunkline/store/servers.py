@@ -137,6 +137,7 @@ def _row(server: Server) -> dict[str, Any]:
         "tags": server.tags,
         "config_drive": server.config_drive,
         "key_name": server.key_name,
+        "public_key": server.public_key,
         "user_data": server.user_data,
         "hostname": server.hostname,
         "reservation_id": server.reservation_id,

@@ -360,6 +360,7 @@ servers = Table(
     Column("tags", Json, nullable=False),
     Column("config_drive", Boolean, nullable=False),
     Column("key_name", NAME, nullable=True),
+    Column("public_key", Text, nullable=True),
     Column("user_data", Text, nullable=True),
     Column("hostname", NAME, nullable=False),
     Column("reservation_id", String(32), nullable=False),

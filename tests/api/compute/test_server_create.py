@@ -201,7 +201,7 @@ def test_a_field_is_unknown_before_the_version_that_brought_it(
         ({"user_data": "not base64!"}, "server.user_data"),
         ({"user_data": "QUJD" * 16_384}, "server.user_data"),
         ({"config_drive": "perhaps"}, "server.config_drive"),
-        ({"key_name": "mine"}, "server.key_name"),
+        ({"key_name": ""}, "server.key_name"),
         ({"availability_zone": "east"}, "server.availability_zone"),
         ({"availability_zone": "nova:"}, "server.availability_zone"),
         ({"availability_zone": "nova:h1", "host": "h1"}, "server.availability_zone"),

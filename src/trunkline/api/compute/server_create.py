@@ -321,9 +321,7 @@ def _config_drive(server: Fields) -> bool:
 
 
 def _key_name(server: Fields) -> str | None:
-    if server.text("key_name", None) is not None:
-        raise server.invalid("key_name", "there are no key pairs; put keys into user_data")
-    return None
+    return server.text("key_name", None, length_min=1, length_max=NAME_CHARS_MAX)
 
 
 def _user_data(server: Fields) -> str | None:
