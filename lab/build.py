@@ -46,6 +46,11 @@ class Root:
         """Where kernel modules are, flat."""
         return self.directory / "modules"
 
+    @property
+    def boot_loader(self) -> Path:
+        """The files of the boot loader of guests' disks."""
+        return self.directory / "boot"
+
     def module_order(self, names: Iterable[str]) -> list[str]:
         """File names of modules and of what they depend on, in the order to load them."""
         dependencies = (self.directory / "modules.dep").read_text()
@@ -77,7 +82,13 @@ def _forget_others(home: Path) -> None:
 def _build(home: Path) -> None:
     tree = home / "tree"
     _bootstrap(tree)
-    version = _unpack_kernel(tree, home)
+    unpacked = home / "packages"
+    for package in (tree / "packages").glob("*.deb"):
+        _run("dpkg-deb", "-x", package, unpacked)
+    shutil.rmtree(tree / "packages")
+    version = _take_kernel(unpacked, tree, home)
+    _take_boot_loader(unpacked, home)
+    shutil.rmtree(unpacked)
     for name in recipe.LEFT_OUT:
         _remove(tree / name)
     for mount_point in (recipe.DEPENDENCIES, recipe.PROJECT):
@@ -97,17 +108,17 @@ def _build(home: Path) -> None:
 def _bootstrap(tree: Path) -> None:
     sources = debian_sources.one_line_sources(debian_sources.of_this_machine(), recipe.SUITE)
     # In the environment of the new system's apt, which knows this suite whatever ours knows.
-    kernel_hook = """
-        export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; mkdir "$1/kernel"; cd "$1/kernel"
-        image=$(apt-cache depends KERNEL | sed -n 's/.*Depends: \\(linux-image-\\)/\\1/p')
-        apt-get -qq download "$image"
+    hook = f"""
+        export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; mkdir "$1/packages"; cd "$1/packages"
+        image=$(apt-cache depends {recipe.KERNEL} | sed -n 's/.*Depends: \\(linux-image-\\)/\\1/p')
+        apt-get -qq download "$image" {" ".join(recipe.BOOT_LOADER_PACKAGES)}
     """
     _run(
         *("mmdebstrap", "--quiet", "--mode=root", "--variant=apt"),
         *("--aptopt=APT::Install-Recommends false", f"--include={','.join(recipe.PACKAGES)}"),
         *(f"--dpkgopt=path-exclude=/{name}/*" for name in recipe.LEFT_OUT if "share" in name),
         *(
-            f"--customize-hook={kernel_hook.replace('KERNEL', recipe.KERNEL)}",
+            f"--customize-hook={hook}",
             recipe.SUITE,
             tree,
             "-",
@@ -116,12 +127,14 @@ def _bootstrap(tree: Path) -> None:
     )
 
 
-def _unpack_kernel(tree: Path, home: Path) -> str:
+def _take_boot_loader(unpacked: Path, home: Path) -> None:
+    (home / "boot").mkdir()
+    for name in recipe.BOOT_LOADER:
+        shutil.copy(unpacked / name, home / "boot")
+
+
+def _take_kernel(unpacked: Path, tree: Path, home: Path) -> str:
     """Put the modules of the recipe into the tree, and what boots beside it; return the version."""
-    [package] = (tree / "kernel").glob("*.deb")
-    unpacked = home / "kernel"
-    _run("dpkg-deb", "-x", package, unpacked)
-    shutil.rmtree(tree / "kernel")
     [every] = (unpacked / "lib/modules").iterdir()
     version = every.name
     shutil.copy(unpacked / f"boot/vmlinuz-{version}", home / "vmlinuz")
@@ -138,13 +151,14 @@ def _unpack_kernel(tree: Path, home: Path) -> str:
     for path in load_order(dependencies, recipe.MODULES):
         (kept / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(every / path, kept / path)
-    early = (*recipe.MODULES_OF_INITRAMFS, *recipe.MODULES_OF_NESTED_GUEST)
+    early = (
+        *recipe.MODULES_OF_INITRAMFS, *recipe.MODULES_OF_NESTED_GUEST, *recipe.MODULES_OF_GUEST,
+    )  # fmt: skip
     for path in load_order(dependencies, early):
         shutil.copy(every / path, flat)
     nested = tree / "nested"
     nested.mkdir()
     (nested / "vmlinux").write_bytes(uncompressed_kernel((home / "vmlinuz").read_bytes()))
-    shutil.rmtree(unpacked)
     return version
 
 

@@ -236,9 +236,11 @@ def _kernel_command_line(tcp_port: int) -> str:
     """What the lab host's kernel is told.
 
     On a busy machine ticks come late to an emulated one: its tests of timer and clock would now
-    and then find them broken, and panic.
+    and then find them broken, and panic. Timer interrupts are periodic, because one that gets lost,
+    which was seen once in a while on a busy machine, would otherwise be a CPU's last.
     """
     return (
         "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable"
-        f" intel_iommu=on iommu=pt net.ifnames=0 {ADDRESS_OPTION}10.0.2.2:{tcp_port}"
+        " nohz=off highres=off intel_iommu=on iommu=pt net.ifnames=0"
+        f" {ADDRESS_OPTION}10.0.2.2:{tcp_port}"
     )

@@ -13,6 +13,13 @@ GUEST = Path(__file__).parent / "guest"
 SUITE = "bookworm"
 PYTHON = (3, 11)  # What that suite has; bytecode is compiled for it.
 KERNEL = "linux-image-amd64"  # Depends on the image itself, whose name has the version in it.
+# What guests' disks boot with, from packages of its own.
+BOOT_LOADER_PACKAGES = ("isolinux", "syslinux-common")
+BOOT_LOADER = (
+    "usr/lib/ISOLINUX/isohdpfx.bin",
+    "usr/lib/ISOLINUX/isolinux.bin",
+    "usr/lib/syslinux/modules/bios/ldlinux.c32",
+)
 
 PACKAGES = (
     "busybox-static",
@@ -44,6 +51,7 @@ MODULES = (
 # erofs asks for a checksum by name, which depmod knows nothing of.
 MODULES_OF_INITRAMFS = ("virtio_pci", "virtio_blk", "crc32c_generic", "erofs", "overlay")
 MODULES_OF_NESTED_GUEST = ("virtio_pci", "igbvf", "virtio_net")
+MODULES_OF_GUEST = (*MODULES_OF_NESTED_GUEST, "ahci", "sr_mod", "isofs", "pvpanic-mmio")
 
 # udev would rename VFs in spite of net.ifnames=0; nothing of the rest is read in the lab.
 LEFT_OUT = (

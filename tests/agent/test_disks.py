@@ -11,7 +11,7 @@ from tests.reconcile.scenes import a_nic, a_server
 from trunkline.domain.ids import ImageId, ServerId
 from trunkline.reconcile.desired import ImageSource
 from trunkline.reconcile.interfaces import HostNews, HostRefused
-from trunkline.reconcile.observed import DiskState
+from trunkline.reconcile.observed import GuestFiles
 from trunkline.reconcile.report import ServerCondition
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
@@ -24,11 +24,11 @@ class SlowStorage:
     def __init__(self) -> None:
         self.asked: list[MakeDisk] = []
         self.drives: list[str] = []
-        self.states: dict[ServerId, DiskState] = {}
+        self.states: dict[ServerId, GuestFiles] = {}
         self._failed: dict[ServerId, HostRefused] = {}
         self._news = HostNews()
 
-    def disks(self) -> Mapping[ServerId, DiskState]:
+    def files(self) -> Mapping[ServerId, GuestFiles]:
         return dict(self.states)
 
     def make_disk(self, step: MakeDisk) -> None:
@@ -36,7 +36,7 @@ class SlowStorage:
         if failed is not None:
             raise failed
         self.asked.append(step)
-        self.states[step.server_id] = DiskState(is_ready=False, doing="image x is being fetched")
+        self.states[step.server_id] = GuestFiles(doing="image x is being fetched")
 
     def write_config_drive(self, step: WriteConfigDrive) -> None:
         self.drives.append(step.name)
@@ -50,7 +50,7 @@ class SlowStorage:
 
     def finish(self, server_id: ServerId, failure: HostRefused | None = None) -> None:
         if failure is None:
-            self.states[server_id] = DiskState(is_ready=True)
+            self.states[server_id] = GuestFiles(has_disk=True)
         else:
             del self.states[server_id]
             self._failed[server_id] = failure

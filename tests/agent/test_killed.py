@@ -59,7 +59,7 @@ def test_an_agent_killed_at_any_point_is_finished_by_the_next_with_nothing_twice
     uninterrupted, recorder = stage.a_world(), Recorder()
     uninterrupted.settle(uninterrupted.an_agent(recorder))
     check(uninterrupted, *servers)
-    assert len(recorder.points) >= 6
+    assert len(recorder.points) >= 4
     for number, point in enumerate(recorder.points):
         world = stage.a_world()
         kill_at(world, number)

@@ -20,7 +20,7 @@ from trunkline.domain.network_pool import PoolMode, PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
-from trunkline.host.faults import RefuseNext
+from trunkline.host.faults import RefuseNext, SlowNext
 from trunkline.reconcile.desired import HeldDevice, ServerConfig
 from trunkline.reconcile.network_pools import network_xml
 from trunkline.reconcile.report import DeviceCondition, HostReport, ReportAck, ServerCondition
@@ -189,6 +189,19 @@ def test_a_network_goes_when_no_spec_asks_for_it_and_no_guest_has_a_vf_of_it(
     assert world.machine.hypervisor.networks() == {}
 
 
+def test_a_network_that_libvirt_refuses_is_told_once_and_tried_again(tmp_path: Path) -> None:
+    world = Pools(tmp_path)
+    world.machine.hypervisor.plant(RefuseNext(operation="define_network", errno="EIO", times=4))
+    agent = world.an_agent()
+    world.control.want()
+    world.settle(agent, minutes=30)
+    assert set(world.machine.hypervisor.networks()) == {PHY1, PHY2}
+    drifts = [drift for report in world.control.reports for drift in report.drifts]
+    assert {drift.ifname for drift in drifts} == {PHY1, PHY2}
+    assert all("net-define" in drift.found for drift in drifts)
+    assert len(drifts) == 2
+
+
 def test_a_network_of_somebody_else_is_never_touched(tmp_path: Path) -> None:
     world = Pools(tmp_path)
     network = PoolNetwork(PoolMode.PASSTHROUGH, ("eth9",))
@@ -295,3 +308,31 @@ def test_a_pool_without_a_device_left_refuses_the_start(world: Pools, agent: Age
     condition, _ = world.control.server(one_more) or (None, "")
     assert condition is not ServerCondition.RUNNING
     assert len(world.given()) == 4
+
+
+@pytest.mark.parametrize(("pf", "vnic_type"), MODES)
+@pytest.mark.parametrize("operation", ["start_paused", "destroy"])
+def test_what_libvirt_is_slowly_taking_or_giving_back_is_left_to_it(
+    world: Pools, agent: Agent, operation: str, pf: PciAddress, vnic_type: VnicType
+) -> None:
+    """One guest starts or ends slowly; another one of its pool is wanted, and the first goes."""
+    first = pooled(world, 1, 0, pf)
+    assert first.nics[0].vnic_type is vnic_type
+    world.control.want(first)
+    if operation == "destroy":
+        world.settle(agent)
+        first = world.server(1)
+    world.machine.hypervisor.plant(SlowNext(operation=operation, times=1))
+    if operation == "start_paused":
+        world.run(agent, seconds=60)
+    world.control.want(pooled(world, 2, 1, pf), releases=first.held_devices)
+    world.run(agent, seconds=60)
+    before = world.writes(), world.given()
+    world.run(agent, seconds=600)
+    assert (world.writes(), world.given()) == before
+    told = world.control.server(world.server(2))
+    assert told is not None
+    assert told[0] is ServerCondition.PENDING
+    world.machine.hypervisor.go_on()
+    world.settle(agent)
+    assert list(world.given().values()) == [str(world.server(2).nics[0].mac)]

@@ -22,11 +22,13 @@ import pytest
 from tests.cli.terminal import Terminal, check_session, golden, without_chance
 from tests.support.http_app import write_clouds
 from tests.support.two_networks import TwoNetworks
+from tests.support.world import AgentByHand, a_card, pooled
 from trunkline.cli import commands
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.cli.progress import progress_line
 from trunkline.control.servers import delete_server
 from trunkline.domain.host import HostResources
+from trunkline.domain.network_pool import PoolMode
 from trunkline.domain.numa import NumaNode
 from trunkline.domain.port import VnicType
 
@@ -157,6 +159,17 @@ def test_the_token_is_what_is_printed_first(terminal: Terminal) -> None:
     lines = terminal.run("host enrol-token create").output.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["token", "id", "for host", "expires"]
     assert lines[2].endswith("any new one")
+
+
+def test_network_pools_are_listed_with_what_is_free_of_them(
+    world: TwoNetworks, terminal: Terminal
+) -> None:
+    card = pooled(a_card(5, "phy1", serial=9), PoolMode.HOSTDEV)
+    AgentByHand(world.site.svc, "h3", card)
+    check_session(terminal, "pool-list", "pool list")
+    (pool,) = terminal.json("pool list --host h3")
+    assert (pool["name"], pool["free"], pool["problem"]) == ("trunkline-phy1", 4, None)
+    assert "No device spec" in terminal.run("pool list --host h1").output
 
 
 def test_quotas_are_set_listed_and_removed(terminal: Terminal) -> None:

@@ -14,6 +14,7 @@ from tests.support.libvirtd import PrivateLibvirt
 from tests.support.waiting import wait_until
 from trunkline.domain.ids import ServerId
 from trunkline.host.fake_hypervisor import FakeHypervisor
+from trunkline.host.faults import SlowNext
 from trunkline.reconcile.interfaces import Hypervisor
 
 if TYPE_CHECKING:
@@ -32,6 +33,28 @@ class GuestSite(ABC):
     numa_cpus: str
     bridge = "br-phy1"
 
+    def start_paused(self, server_id: ServerId) -> None:
+        """Begin to start a guest, and see it through.
+
+        Raises:
+            HostRefused: It did not start.
+        """
+        self.hypervisor.start_paused(server_id)
+        self.see_through(server_id)
+        if not self.hypervisor.domains()[server_id].power.has_guest:
+            self.hypervisor.start_paused(server_id)
+            raise AssertionError("neither started nor refused")
+
+    def destroy(self, server_id: ServerId) -> None:
+        """Begin to end a guest, and see it through."""
+        self.hypervisor.destroy(server_id)
+        self.see_through(server_id)
+        assert not self.hypervisor.domains()[server_id].power.has_guest
+
+    @abstractmethod
+    def see_through(self, server_id: ServerId) -> None:
+        """Let what has been begun come to its end."""
+
     @abstractmethod
     def power_off_guest(self, server_id: ServerId) -> None:
         """Have the guest shut itself down."""
@@ -47,9 +70,14 @@ class FakeSite(GuestSite):
     domain_type = "kvm"
     numa_node, numa_cpus = "1", "4-7,12-15"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, slow: bool = False) -> None:
         self.machine = fake_machine(directory)
         self.hypervisor: FakeHypervisor = self.machine.hypervisor
+        for operation in ("start_paused", "destroy") if slow else ():
+            self.hypervisor.plant(SlowNext(operation=operation))
+
+    def see_through(self, server_id: ServerId) -> None:
+        self.hypervisor.go_on()
 
     def power_off_guest(self, server_id: ServerId) -> None:
         self.hypervisor.power_off_guest(server_id)
@@ -83,6 +111,9 @@ class LibvirtSite(GuestSite):
         )
         self._made.append(made)
         return made
+
+    def see_through(self, server_id: ServerId) -> None:
+        wait_until(lambda: not self.hypervisor.domains()[server_id].doing, "it has ended")
 
     def power_off_guest(self, server_id: ServerId) -> None:
         # As with a guest's ACPI power-off, which needs one that runs, QEMU tells that it ends.

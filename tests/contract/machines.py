@@ -1,8 +1,7 @@
-"""Machines that the contract suites run on. A real one becomes another entry of `MACHINES`."""
+"""The simulated machine that the contract suites run on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +100,3 @@ def fake_machine(directory: Path, *pfs: PfRecord, plain: tuple[PlainRecord, ...]
     kernel = FakeKernel(directory / "kernel.json")
     create_hypervisor(directory / "hypervisor.json", kernel)
     return Machine(kernel=kernel, hypervisor=FakeHypervisor(directory / "hypervisor.json", kernel))
-
-
-MACHINES: dict[str, Callable[[Path], Machine]] = {"fake": fake_machine}

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from tests.contract.domains import domain_xml, hostdev_nic
+from tests.contract.domains import VF0, VF1, domain_xml, hostdev, hostdev_nic, macvtap_nic
 from tests.contract.guests import A, B, FakeSite, GuestSite, libvirt_site
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DomainPower
+from trunkline.reconcile.observed import DomainPower, OtherDomain
 
 
-@pytest.fixture(params=["fake", pytest.param("libvirt", marks=pytest.mark.system)])
+@pytest.fixture(params=["fake", "slow fake", pytest.param("libvirt", marks=pytest.mark.system)])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GuestSite]:
-    if request.param == "fake":
-        yield FakeSite(tmp_path)
+    if request.param != "libvirt":
+        yield FakeSite(tmp_path, slow=request.param == "slow fake")
     else:
         with libvirt_site(request.getfixturevalue("private_libvirtd")) as made:
             yield made
@@ -31,7 +33,7 @@ def site_xml(site: GuestSite, *devices: str, **options: Any) -> str:
 
 def start(site: GuestSite, xml: str, server_id: ServerId = A) -> None:
     site.hypervisor.define(xml)
-    site.hypervisor.start_paused(server_id)
+    site.start_paused(server_id)
 
 
 def test_a_domain_goes_from_defined_to_paused_to_running_to_gone(site: GuestSite) -> None:
@@ -39,11 +41,11 @@ def test_a_domain_goes_from_defined_to_paused_to_running_to_gone(site: GuestSite
     powers = []
     hypervisor.define(site_xml(site))
     powers.append(hypervisor.domains()[A].power)
-    hypervisor.start_paused(A)
+    site.start_paused(A)
     powers.append(hypervisor.domains()[A].power)
     hypervisor.resume(A)
     powers.append(hypervisor.domains()[A].power)
-    hypervisor.destroy(A)
+    site.destroy(A)
     powers.append(hypervisor.domains()[A].power)
     hypervisor.undefine(A)
     assert powers == [
@@ -53,6 +55,27 @@ def test_a_domain_goes_from_defined_to_paused_to_running_to_gone(site: GuestSite
         DomainPower.SHUT_OFF,
     ]
     assert hypervisor.domains() == {}
+
+
+def test_a_start_that_is_under_way_is_begun_once_and_its_failure_told_once(
+    site: GuestSite,
+) -> None:
+    hypervisor = site.hypervisor
+    hypervisor.define(site_xml(site, vcpu=on_numa_node(site.numa_cpus, "77")))
+    with pytest.raises(HostRefused, match="NUMA node 77 is unavailable"):
+        site.start_paused(A)
+    with pytest.raises(HostRefused, match="NUMA node 77 is unavailable"):
+        site.start_paused(A)
+    # Defined anew, what came of the definition before is of no concern.
+    with suppress(HostRefused):
+        hypervisor.start_paused(A)
+    site.see_through(A)
+    hypervisor.define(site_xml(site))
+    hypervisor.start_paused(A)
+    with suppress(HostRefused):  # Where it is running by now.
+        hypervisor.start_paused(A)
+    site.see_through(A)
+    assert hypervisor.domains()[A].power is DomainPower.PAUSED
 
 
 def test_the_metadata_tells_boot_number_and_digest_and_whose_domain_it_is(
@@ -65,12 +88,27 @@ def test_the_metadata_tells_boot_number_and_digest_and_whose_domain_it_is(
     assert (domains[A].name, domains[A].boot_number, domains[A].xml_digest) == ("a", 3, "abc")
 
 
+def test_of_a_domain_that_is_not_ours_the_devices_are_told(site: GuestSite) -> None:
+    theirs = [hostdev(VF1), hostdev_nic(), macvtap_nic("eth9")]
+    site.hypervisor.define(site_xml(site, *theirs, server_id=B, name="b", ours=False))
+    site.hypervisor.define(site_xml(site, hostdev(VF1)))
+    plain = site_xml(site, server_id=ServerId(str(UUID(int=0xC))), name="c", ours=False)
+    site.hypervisor.define(plain)
+    assert site.hypervisor.others() == (
+        OtherDomain(
+            name="b", is_active=False, devices=frozenset({VF0, VF1}), ifnames=frozenset({"eth9"})
+        ),
+    )
+    site.hypervisor.define(site_xml(site, server_id=B, name="b", ours=False))
+    assert site.hypervisor.others() == ()
+
+
 def test_a_bridge_must_exist(site: GuestSite) -> None:
     nic = "<interface type='bridge'><source bridge='{}'/></interface>"
     start(site, site_xml(site, nic.format("br-phy1")))
     site.hypervisor.define(site_xml(site, nic.format("br-no"), server_id=B, name="b"))
     with pytest.raises(HostRefused, match="br-no"):
-        site.hypervisor.start_paused(B)
+        site.start_paused(B)
 
 
 def on_numa_node(cpuset: str, nodeset: str, mode: str = "strict") -> str:
@@ -87,14 +125,14 @@ def test_a_guest_starts_on_a_numa_node_that_the_machine_has(site: GuestSite) -> 
 def test_nodes_that_the_machine_lacks_are_refused_at_start(site: GuestSite) -> None:
     site.hypervisor.define(site_xml(site, vcpu=on_numa_node(site.numa_cpus, "77")))
     with pytest.raises(HostRefused, match="NUMA node 77 is unavailable"):
-        site.hypervisor.start_paused(A)
+        site.start_paused(A)
     assert site.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
 
 
 def test_cpus_that_the_machine_lacks_are_refused_at_start(site: GuestSite) -> None:
     site.hypervisor.define(site_xml(site, vcpu="<vcpu cpuset='4000'>1</vcpu>"))
     with pytest.raises(HostRefused, match="Invalid argument"):
-        site.hypervisor.start_paused(A)
+        site.start_paused(A)
     assert site.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
 
 
@@ -127,7 +165,7 @@ def test_a_running_guest_keeps_what_it_was_started_with(site: GuestSite) -> None
     start(site, site_xml(site, boot_number=1, xml_digest="old"))
     site.hypervisor.define(site_xml(site, boot_number=2, xml_digest="new"))
     assert site.hypervisor.domains()[A].boot_number == 1
-    site.hypervisor.destroy(A)
+    site.destroy(A)
     assert site.hypervisor.domains()[A].boot_number == 2
 
 
@@ -145,7 +183,7 @@ def test_what_does_not_fit_the_state_is_refused(site: GuestSite) -> None:
     for act in (hypervisor.resume, hypervisor.destroy):
         with pytest.raises(HostRefused, match="not running"):
             act(A)
-    hypervisor.start_paused(A)
+    site.start_paused(A)
     with pytest.raises(HostRefused, match="already running"):
         hypervisor.start_paused(A)
     with pytest.raises(HostRefused, match="running"):
@@ -183,8 +221,8 @@ def test_a_guest_that_powers_off_has_until_it_is_started_again(
         site.hypervisor.resume(A)
     site.power_off_guest(A)
     assert site.hypervisor.domains()[A].power is DomainPower.POWERED_OFF
-    site.hypervisor.start_paused(A)
-    site.hypervisor.destroy(A)
+    site.start_paused(A)
+    site.destroy(A)
     assert site.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
 
 
@@ -196,6 +234,6 @@ def test_a_guest_whose_process_dies_has_crashed_until_it_is_started_again(
     site.crash_guest(A)
     assert site.hypervisor.domains()[A].power is DomainPower.CRASHED
     with pytest.raises(HostRefused, match="not running"):
-        site.hypervisor.destroy(A)
-    site.hypervisor.start_paused(A)
+        site.destroy(A)
+    site.start_paused(A)
     assert site.hypervisor.domains()[A].power is DomainPower.PAUSED

@@ -6,27 +6,36 @@ h1, h2  0000:05:00.0 on phy1: 4 VFs in network pool trunkline-phy1 (hostdev)
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from tests.control.scene import Scene, on
-from tests.support.world import ADMIN, DEMO, PHY1, PHY2, AgentByHand, a_card, a_flavor, a_network
+from tests.support.world import (
+    ADMIN,
+    DEMO,
+    PHY1,
+    PHY2,
+    AgentByHand,
+    a_card,
+    a_flavor,
+    a_network,
+    pooled,
+)
 from trunkline.control.desired import desired_config
 from trunkline.control.events import list_events
 from trunkline.control.flavors import set_extra_specs
+from trunkline.control.hosts import set_host_enabled
+from trunkline.control.network_pools import list_pools
 from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
 from trunkline.control.ports import create_port
 from trunkline.control.providers import list_providers
-from trunkline.control.requests import PortCreate
+from trunkline.control.requests import NicRequest, PortCreate
 from trunkline.control.servers import get_server, stop_server
 from trunkline.control.services import Services
 from trunkline.control.verifying import verify_hosts
-from trunkline.domain.device import DeviceKind, OfferedDevice
-from trunkline.domain.errors import DeviceTaken
+from trunkline.domain.errors import DeviceTaken, Forbidden
 from trunkline.domain.ids import FlavorId, HostName, ServerId
 from trunkline.domain.listing import ListQuery
-from trunkline.domain.network_pool import NetworkPool, PoolMode
+from trunkline.domain.network_pool import PoolMode
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
@@ -36,24 +45,15 @@ from trunkline.reconcile.report import ServerCondition, TakenFact
 MODES = {"phy1": PoolMode.HOSTDEV, "phy2": PoolMode.PASSTHROUGH}
 
 
-def pooled(card: list[OfferedDevice]) -> list[OfferedDevice]:
-    """The same card, with its VFs in a network pool, and its PF not on offer."""
-    network = card[0].tags["physical_network"]
-    pool = NetworkPool(f"trunkline-{network}", MODES[network])
-    return [
-        dataclasses.replace(device, on_offer=False, tags={})
-        if device.function.kind is DeviceKind.PF
-        else dataclasses.replace(device, network_pool=pool)
-        for device in card
-    ]
-
-
 @pytest.fixture
 def scene(svc: Services) -> Scene:
     a_flavor(svc)
     agents = {
         name: AgentByHand(
-            svc, name, pooled(a_card(5, "phy1", serial=n)) + pooled(a_card(0x82, "phy2", serial=n))
+            svc,
+            name,
+            pooled(a_card(5, "phy1", serial=n), MODES["phy1"])
+            + pooled(a_card(0x82, "phy2", serial=n), MODES["phy2"]),
         )
         for n, name in enumerate(("h1", "h2"))
     }
@@ -179,6 +179,28 @@ def test_what_is_on_its_way_back_is_exchanged_too(scene: Scene) -> None:
     all_is_well(scene)
 
 
+def test_a_port_that_is_used_again_has_what_its_new_server_has(scene: Scene) -> None:
+    port = create_port(
+        scene.svc, DEMO, PortCreate(network_id=scene.blue.id, vnic_type=VnicType.DIRECT)
+    ).port
+    nic = NicRequest(port_id=port.id)
+    first = scene.boot(nic, name="first").server
+    host, _ = config_of(scene, first.id)
+    old = held(scene, first.id)
+    scene.delete(first.id)
+    other = next(name for name in scene.agents if name != host)
+    set_host_enabled(scene.svc, ADMIN, HostName(other), enabled=False)
+    second = scene.boot(nic, name="second").server
+    new = held(scene, second.id)
+    assert new.address != old.address
+    assert old.vf_index is not None
+    took(scene, second.id, old.vf_index)
+    assert held(scene, second.id).address == old.address
+    (release,) = desired_config(scene.svc, HostName(host)).releases
+    assert release.address == new.address
+    all_is_well(scene)
+
+
 def test_a_stopped_server_holds_one_of_the_pool_and_none_in_particular(scene: Scene) -> None:
     one, two = fill(scene, 2)
     took(scene, one, 0)
@@ -221,6 +243,22 @@ def test_what_a_flavor_asks_for_besides_nics_comes_from_no_pool(scene: Scene) ->
     spec = {"pci_passthrough:pci_flavor": "vf:1"}
     set_extra_specs(scene.svc, ADMIN, FlavorId("small"), spec)
     assert scene.boot().server.state is ServerState.ERROR
+
+
+def test_each_pool_is_listed_with_what_is_free_of_it(scene: Scene) -> None:
+    assert scene.boot(on(scene.red, VnicType.MACVTAP)).server.state is ServerState.BUILD
+    found = list_pools(scene.svc, ADMIN)
+    assert [(pool.host, pool.name, pool.mode, pool.vfs) for pool in found] == [
+        (host, f"trunkline-{network}", MODES[network], 4)
+        for host in ("h1", "h2")
+        for network in ("phy1", "phy2")
+    ]
+    assert sum(pool.free for pool in found) == 15
+    assert sum(pool.held for pool in found) == 1
+    assert {pool.pf_address for pool in found} == {"0000:05:00.0", "0000:82:00.0"}
+    assert list_pools(scene.svc, ADMIN, HostName("h2")) == found[2:]
+    with pytest.raises(Forbidden):
+        list_pools(scene.svc, DEMO)
 
 
 def test_openstacks_placement_shows_how_many_of_a_pool_are_free(scene: Scene) -> None:

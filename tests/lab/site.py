@@ -12,7 +12,7 @@ import json
 import secrets
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,12 @@ host = "h1"
 state_dir = "state"
 controller = {{ url = "{url}", enrolment_key_file = "token" }}
 libvirt = {{ storage_dir = "guests" }}
-device_spec = [
-{specs}]
 """
-SPECS = """
+TWO_PFS = """
+device_spec = [
     { ifname = "pf1", physical_network = "phy1", vf_count = 7 },
     { ifname = "pf2", physical_network = "phy2", vf_count = 7 },
+]
 """
 LOOK_SECONDS = 0.3  # The emulated machine needs the cores that looking takes.
 PATIENCE_SECONDS = 150.0  # An emulated machine takes a minute to start a guest.
@@ -53,11 +53,11 @@ class Site:
     def start_helper(self) -> Running:
         return self._start("host-helper", "--config", CONFIG, "--group", "root")
 
-    def start_agent(self) -> Running:
-        return self._start("agent", "--config", CONFIG)
+    def start_agent(self, **env: str) -> Running:
+        return self._start("agent", "--config", CONFIG, env=env)
 
-    def _start(self, *args: str) -> Running:
-        running = self.lab_host.channel.start(["python3", "-m", "trunkline", *args])
+    def _start(self, *args: str, env: Mapping[str, str] | None = None) -> Running:
+        running = self.lab_host.channel.start(["python3", "-m", "trunkline", *args], env=env)
         self.started.append(running)
         running.wait_for("ready\n", seconds=PATIENCE_SECONDS)
         return running
@@ -100,16 +100,13 @@ class Site:
 
 
 @contextmanager
-def lab_site(
-    directory: Path, lab_host: LabHost, *, specs: str = SPECS, more: str = ""
-) -> Iterator[Site]:
+def lab_site(directory: Path, lab_host: LabHost, *, offer: str = TWO_PFS) -> Iterator[Site]:
     """Start the service and libvirt, and let the lab host enrol; helper and agent are not started.
 
     Args:
         directory: For the service's files.
         lab_host: Freshly reset.
-        specs: The device specs of its compute.toml, each with a comma.
-        more: What its compute.toml says besides, before any table.
+        offer: What its compute.toml says of devices and bridges.
     """
     shutil.copyfile(EXAMPLE, directory / "controller.toml")
     (directory / "enrolment.key").touch(mode=0o600)
@@ -119,6 +116,7 @@ def lab_site(
         shutil.copyfile(directory / "state/controller/clouds.yaml", directory / "clouds.yaml")
         made = ask(directory, "host", "enrol-token", "create", "--host", "h1", "--json")
         url = server.url.replace("127.0.0.1", "10.0.2.2")
-        compute = COMPUTE.format(url=url, specs=specs) + more
-        lab_host.channel.call(agent_inside.write_files, compute, json.loads(made)["token"])
+        lab_host.channel.call(
+            agent_inside.write_files, COMPUTE.format(url=url) + offer, json.loads(made)["token"]
+        )
         yield Site(directory, lab_host)

@@ -96,7 +96,7 @@ def a_definition(guest: Guest, console: Path, *, end: str) -> tuple[ServerConfig
 
 def start(site: LibvirtSite, xml: str, server: ServerConfig, console: Path) -> None:
     site.hypervisor.define(xml)
-    site.hypervisor.start_paused(server.id)
+    site.start_paused(server.id)
     state = site.hypervisor.domains()[server.id]
     assert state.power is DomainPower.PAUSED
     assert state.ifnames == {NIC.logical_name}

@@ -27,11 +27,13 @@ from trunkline.client.session import Session as ApiSession
 from trunkline.wire.v1 import DeviceItem
 
 # By name and by address: each of these may change, of one card or the other.
-SPECS = """
+OFFER = """
+device_spec = [
     { ifname = "pf1", physical_network = "phy1", vf_count = 7 },
     { address = "0000:02:00.0", physical_network = "phy2", vf_count = 7 },
     { ifname = "pf3", physical_network = "phy1", vf_count = 7 },
     { ifname = "pf4", physical_network = "phy2", vf_count = 7 },
+]
 """
 PF_1, PF_2, PF_3, PF_4 = map(cards.pf_address, (1, 2, 3, 4))
 
@@ -91,7 +93,7 @@ def pfs(
     """The agent at work: VFs were made on cards that had none."""
     running_lab_host.reset(vf_count=0)
     running_lab_host.channel.call(cards.keep_names, len(running_lab_host.cards))
-    with lab_site(tmp_path_factory.mktemp("pfs"), running_lab_host, specs=SPECS) as site:
+    with lab_site(tmp_path_factory.mktemp("pfs"), running_lab_host, offer=OFFER) as site:
         cloud = find_cloud({}, name="trunkline", cwd=site.directory)
         with ApiSession(cloud) as session:
             made = Pfs(site, openstack, TrunklineApi(session))

@@ -35,7 +35,7 @@ def site(private_libvirtd: PrivateLibvirt) -> Iterator[LibvirtSite]:
 
 def run(site: LibvirtSite) -> None:
     site.hypervisor.define(domain_xml(domain_type="qemu"))
-    site.hypervisor.start_paused(A)
+    site.start_paused(A)
     site.hypervisor.resume(A)
 
 
@@ -94,7 +94,7 @@ def test_guests_outlive_a_libvirtd_that_is_killed_and_the_next_one_is_listened_t
 
 def test_a_libvirtd_that_hangs_holds_nobody_up(site: LibvirtSite) -> None:
     run(site)
-    hypervisor = site.connect(read_seconds=0.1, change_seconds=0.1)
+    hypervisor = site.connect(prompt_seconds=0.1, slow_seconds=0.1)
     site.libvirtd.freeze()
     try:
         for act in (hypervisor.domains, lambda: hypervisor.destroy(A)):
@@ -108,10 +108,8 @@ def test_a_libvirtd_that_hangs_holds_nobody_up(site: LibvirtSite) -> None:
         assert threading.active_count() - before <= 8, "threads that hang are bounded"
     finally:
         site.libvirtd.thaw()
-    # What was asked for before may come to pass late; all calls come back.
-    wait_until(lambda: not site.hypervisor.domains()[A].power.has_guest, "the late destroy")
-    hypervisor = site.connect()
-    assert hypervisor.domains()[A].power is DomainPower.SHUT_OFF
+    site.destroy(A)
+    assert site.connect().domains()[A].power is DomainPower.SHUT_OFF
 
 
 def test_a_libvirt_that_is_not_there_is_told_with_the_remedy(
@@ -142,9 +140,9 @@ def test_a_server_starts_as_it_is_defined_with_disk_drive_console_and_nics_in_th
     assert files is not None
     assert name is not None
     step = WriteConfigDrive(server_id=server.id, name=name, files=files)
-    host.storage.write_config_drive(step)
+    host.write(step)
     site.hypervisor.define(define(server, VIF_TYPES, options).xml)
-    site.hypervisor.start_paused(server.id)
+    site.start_paused(server.id)
     live = etree.fromstring(site.libvirtd.virsh("dumpxml", server.id).stdout)
     told = json.loads(files["openstack/latest/meta_data.json"])["devices"]
     buses = {}
@@ -176,7 +174,7 @@ def test_the_files_of_a_server_go_when_it_is_undefined_and_not_before(site: Libv
     run(site)
     with pytest.raises(HostRefused, match="running"):
         site.hypervisor.undefine(A)
-    site.hypervisor.destroy(A)
+    site.destroy(A)
     assert site.deleted == []
     site.hypervisor.undefine(A)
     assert site.deleted == [A]

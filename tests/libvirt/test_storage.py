@@ -20,12 +20,12 @@ from trunkline.host.libvirt.image_cache import ImageCache
 from trunkline.host.libvirt.storage import LibvirtStorage
 from trunkline.reconcile.desired import ImageSource
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DiskState
+from trunkline.reconcile.observed import GuestFiles
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 pytestmark = pytest.mark.system
 
-READY = DiskState(is_ready=True)
+READY = GuestFiles(has_disk=True)
 MIB = 1 << 20
 
 
@@ -96,11 +96,20 @@ class Host:
         self.storage.make_disk(step)
         assert self.woken.wait(30)
         assert self.storage.take().domains
-        if server_id not in self.storage.disks():
+        if server_id not in self.storage.files():
             self.storage.make_disk(step)
             raise AssertionError("neither made nor refused")
-        assert self.storage.disks()[server_id] == READY
+        assert self.storage.files()[server_id] == READY
         return self.disks / f"{server_id}.qcow2"
+
+    def write(self, step: WriteConfigDrive) -> None:
+        """Write a config drive likewise."""
+        self.woken.clear()
+        self.storage.write_config_drive(step)
+        assert self.woken.wait(30)
+        if self.storage.files()[step.server_id].config_drive != step.name:
+            self.storage.write_config_drive(step)
+            raise AssertionError("neither written nor refused")
 
     def cached(self) -> set[str]:
         return {path.name for path in self.images.iterdir()}
@@ -165,14 +174,14 @@ def test_the_agent_does_not_wait_and_is_told(host: Host) -> None:
     host.storage.make_disk(step)
     host.storage.make_disk(step)  # A second time is no second fetch.
     wait_until(lambda: host.service.sent, "the fetch begins")
-    state = host.storage.disks()[A]
-    assert not state.is_ready
+    state = host.storage.files()[A]
+    assert not state.has_disk
     assert "image-0 is being fetched" in state.doing
     assert host.storage.take().is_empty
     assert not host.woken.is_set()
     host.service.held.set()
     assert host.woken.wait(30)
-    assert host.storage.disks()[A] == READY
+    assert host.storage.files()[A] == READY
     assert host.service.sent == [image.id]
 
 
@@ -320,7 +329,7 @@ def test_what_a_killed_agent_left_half_made_is_deleted_and_whole_disks_are_found
     (host.disks / f"{B}.img").touch()
     (host.images / "half.part").touch()
     storage = host.restart()
-    assert storage.disks() == {A: READY}
+    assert storage.files() == {A: READY}
     assert {path.name for path in host.disks.iterdir()} == {f"{A}.qcow2", f"{A}.img"}
     assert host.cached() == {image.sha512}
 
@@ -331,13 +340,13 @@ def test_delete_takes_all_files_of_one_server(host: Host) -> None:
     host.make(B, image)
     host.storage.delete(A)
     host.storage.delete(A)
-    assert host.storage.disks() == {B: READY}
+    assert host.storage.files() == {B: READY}
     assert {path.stem for path in host.disks.iterdir()} == {B}
 
 
 def test_what_a_guest_opens_has_a_name_that_libvirt_may_read_under_apparmor(host: Host) -> None:
     host.make(A, host.service.add(b"x" * 1000))
-    host.storage.write_config_drive(a_drive("one"))
+    host.write(a_drive("one"))
     names = {path.suffix for path in host.disks.iterdir()}
     # Debian 12, /etc/apparmor.d/usr.lib.libvirt.virt-aa-helper: libvirt looks below the topmost.
     assert names == {".qcow2", ".img", ".iso"}
@@ -357,7 +366,7 @@ def a_drive(name: str, words: bytes = b"words") -> WriteConfigDrive:
 def test_a_config_drive_holds_its_files_under_the_label_that_guests_look_for(
     host: Host, tmp_path: Path
 ) -> None:
-    host.storage.write_config_drive(a_drive("one", bytes(range(256))))
+    host.write(a_drive("one", bytes(range(256))))
     image, out = host.disks / f"{A}.one.iso", tmp_path / "out"
     done = subprocess.run(
         ["xorriso", "-osirrox", "on", "-indev", f"stdio:{image}", "-extract", "/", out],
@@ -372,8 +381,8 @@ def test_a_config_drive_holds_its_files_under_the_label_that_guests_look_for(
 def test_a_new_config_drive_takes_the_place_of_the_old_one_and_of_no_disk(host: Host) -> None:
     host.make(A, None)
     for name in ("one", "two", "two"):
-        host.storage.write_config_drive(a_drive(name))
+        host.write(a_drive(name))
     assert {path.name for path in host.disks.iterdir()} == {f"{A}.qcow2", f"{A}.two.iso"}
-    assert host.storage.disks() == {A: READY}
+    assert host.storage.files() == {A: replace(READY, config_drive=f"{A}.two.iso")}
     host.storage.delete(A)
     assert list(host.disks.iterdir()) == []

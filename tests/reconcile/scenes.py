@@ -19,7 +19,7 @@ from trunkline.domain.server import PowerState
 from trunkline.domain.vf import VfSettings
 from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
 from trunkline.reconcile.domain_xml import DomainOptions, attachment, define
-from trunkline.reconcile.observed import DiskState, DomainPower, DomainState, HostState, Journal
+from trunkline.reconcile.observed import DomainPower, DomainState, GuestFiles, HostState, Journal
 from trunkline.vif.registry import DEFAULT_VIF_TYPES, load_vif_types
 
 VIF_TYPES = load_vif_types()
@@ -146,7 +146,7 @@ def a_host(
     changed: Mapping[PciAddress, VfSettings] | None = None,
     names: Mapping[PciAddress, str | None] | None = None,
     vf_count: int = 4,
-    disks: Mapping[ServerId, DiskState] | None = None,
+    files: Mapping[ServerId, GuestFiles] | None = None,
     bridge: Bridge | None = None,
 ) -> HostState:
     found = functions(vf_count)
@@ -165,7 +165,7 @@ def a_host(
         unreadable_pfs={},
         domains=domains or {},
         journal=journal or Journal(boot_id="boot-1", generation=1),
-        disks=disks,
+        files=files,
         bridges={} if bridge is None else {bridge.name: bridge},
         pf_addresses={IGB: frozenset()},
     )

@@ -113,6 +113,12 @@ def test_devices_besides_nics_are_handed_over_as_they_are(
     assert define(replace(server, devices=()), VIF_TYPES, OPTIONS).digest != made.digest
 
 
+def test_a_guest_can_tell_that_its_kernel_has_panicked() -> None:
+    assert '<panic model="isa"/>' in define(a_server(1), VIF_TYPES, OPTIONS).xml
+    elsewhere = replace(OPTIONS, arch="aarch64")
+    assert "<panic" not in define(a_server(1), VIF_TYPES, elsewhere).xml
+
+
 def test_the_digest_is_of_all_but_the_boot_number() -> None:
     server = a_server(1, a_nic(1, vf(IGB, 0)))
     made = define(server, VIF_TYPES, OPTIONS)

@@ -29,8 +29,9 @@ from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import LinkState, VfSettings
 from trunkline.reconcile.desired import HostConfig, ServerConfig
+from trunkline.reconcile.domain_xml import attachment
 from trunkline.reconcile.observed import DomainPower, HostState, Journal, OriginalState
-from trunkline.reconcile.plan import Plan, plan
+from trunkline.reconcile.plan import Outcome, Plan, plan
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "plans"
 
@@ -88,6 +89,26 @@ def _retagged() -> tuple[HostConfig, HostState]:
     return a_config(replace(PAIR, nics=(replace(first, vlan_id=101), second))), running(PAIR)
 
 
+def _started_without_priority() -> tuple[HostConfig, HostState]:
+    """libvirt has written the VLAN, without its priority."""
+    programmed = VfSettings(
+        mac=mac(6),
+        vlan_id=100,
+        trust=True,
+        link_state=LinkState.ENABLE,
+        min_tx_rate_mbps=100,
+        max_tx_rate_mbps=1000,
+    )
+    address = vf_address(MLX, 0)
+    original = OriginalState(address=address, settings=MLX_VF)
+    host = a_host(
+        journal=replace(JOURNAL, epochs={address: 1}, originals={address: original}),
+        changed={address: programmed},
+        domains={EVERYTHING.id: a_domain(EVERYTHING, DomainPower.PAUSED)},
+    )
+    return a_config(EVERYTHING), host
+
+
 def _mlx4_release() -> tuple[HostConfig, HostState]:
     host = running(PAIR, DomainPower.SHUT_OFF)
     pf = replace(host.functions[MLX], pf_driver="mlx4_core", driver="mlx4_core")
@@ -116,8 +137,13 @@ PLANS: dict[str, Callable[[], tuple[HostConfig, HostState]]] = {
     "start": lambda: (a_config(PAIR), running(PAIR, DomainPower.SHUT_OFF)),
     "reboot": lambda: (a_config(replace(PAIR, boot_number=2)), running(PAIR)),
     "finish-a-paused-start": lambda: (a_config(PAIR), running(PAIR, DomainPower.PAUSED)),
+    "finish-a-start-that-lost-a-priority": _started_without_priority,
     "retag-a-running-guest": _retagged,
     "delete": lambda: (held(PAIR), running(PAIR)),
+    "delete-once-the-guest-has-ended": lambda: (
+        held(PAIR),
+        running(PAIR, DomainPower.SHUT_OFF),
+    ),
     "delete-macvtap": lambda: (held(MACVTAP), running(MACVTAP)),
     "delete-whole-pf": _whole_pf_back,
     "release-on-mlx4": _mlx4_release,
@@ -169,6 +195,35 @@ def test_no_guest_runs_before_its_vfs_have_been_read_back(name: str) -> None:
     for number, step in enumerate(steps):
         if step.startswith("virsh resume") and "whole-pf" not in name:
             assert steps[number - 1].startswith("ip link show")
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_nothing_is_done_to_a_server_nor_its_devices_while_libvirt_is_at_it(name: str) -> None:
+    desired, observed = PLANS[name]()
+    for server_id, domain in observed.domains.items():
+        busy = replace(domain, doing="its guest is being ended")
+        # A domain that is not up yet, or not any more, tells of the devices it is defined with.
+        server = next(each for each in (PAIR, MACVTAP, WHOLE, EVERYTHING) if each.id == server_id)
+        held = attachment(server, VIF_TYPES)
+        busy = replace(busy, devices=held.devices, ifnames=held.ifnames)
+        made = plan(
+            desired,
+            replace(observed, domains={**observed.domains, server_id: busy}),
+            vif_types=VIF_TYPES,
+        )
+        for unit in made.units:
+            touched = held.devices & unit.devices
+            if unit.server_id == server_id or touched:
+                assert (unit.steps, unit.outcome) == ((), Outcome.PREPARING), str(made)
+                assert "its guest is being ended" in unit.reason
+
+
+def test_who_needs_a_device_of_a_guest_that_is_to_go_waits_for_its_end_without_impatience() -> None:
+    heir = a_server(9, a_nic(9, vf(IGB, 0, epoch=2)))
+    made = plan(a_config(heir), running(PAIR), vif_types=VIF_TYPES)
+    outcomes = {unit.server_id: unit.outcome for unit in made.units}
+    assert outcomes == {PAIR.id: Outcome.TO_DO, heir.id: Outcome.PREPARING}
+    assert [str(step) for step in made.steps] == [f"virsh destroy {PAIR.id}"]
 
 
 def test_a_domain_that_a_newer_release_words_otherwise_is_left_running() -> None:

@@ -40,10 +40,12 @@ JOURNAL = Journal(
 )
 
 
-def served(tap: BridgePort, *, uplink: BridgePort = TRUNK) -> HostState:
-    """SERVER's guest runs, with this tap."""
+def served(
+    tap: BridgePort, *, uplink: BridgePort = TRUNK, power: DomainPower = DomainPower.RUNNING
+) -> HostState:
+    """SERVER's guest runs, or is paused, with this tap."""
     bridge = replace(BRIDGE, ports={"eth2": uplink, TAP: tap})
-    host = a_host(journal=JOURNAL, domains={SERVER.id: a_domain(SERVER)}, bridge=bridge)
+    host = a_host(journal=JOURNAL, domains={SERVER.id: a_domain(SERVER, power)}, bridge=bridge)
     return replace(host, pf_addresses={IGB: frozenset({NIC.mac})})
 
 
@@ -62,6 +64,9 @@ def test_a_guest_starts_paused_and_runs_once_its_tap_was_read_back() -> None:
         f"# journal: added here: {NIC.mac} on PF {IGB}",
         f"bridge fdb add {NIC.mac} dev eth2 self",
         f"virsh start --paused {SERVER.id}",
+    ]
+    started = served(BRIDGE.new_port(TAP), power=DomainPower.PAUSED)
+    assert lines(planned(started, SERVER)) == [
         f"bridge vlan del dev {TAP} vid 1",
         f"bridge vlan add dev {TAP} vid 120 pvid untagged",
         "bridge vlan show dev eth2  # expect 120 tagged",
@@ -73,7 +78,9 @@ def test_a_guest_starts_paused_and_runs_once_its_tap_was_read_back() -> None:
 
 def test_a_flat_network_needs_no_vlan_of_its_own() -> None:
     flat = a_server(1, replace(NIC, vlan_id=0))
-    assert [each for each in lines(planned(a_host(bridge=BRIDGE), flat)) if "vlan" in each] == [
+    assert not [each for each in lines(planned(a_host(bridge=BRIDGE), flat)) if "vlan" in each]
+    started = served(BRIDGE.new_port(TAP), power=DomainPower.PAUSED)
+    assert [each for each in lines(planned(started, flat)) if TAP in each] == [
         f"bridge vlan show dev {TAP}  # expect 1 pvid untagged, on br-phy1",
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -29,6 +30,7 @@ from trunkline.domain.ids import (
     UserId,
 )
 from trunkline.domain.network import Network, NetworkType, Segment
+from trunkline.domain.network_pool import NetworkPool, PoolMode
 from trunkline.domain.pci import PciAddress, vf_address
 from trunkline.domain.server import Flavor
 from trunkline.netdrivers.builtin import PhysicalNetworkDriver, TunnelDriver
@@ -100,6 +102,17 @@ def a_world(
         yield svc
     finally:
         store.close()
+
+
+def pooled(card: Sequence[OfferedDevice], mode: PoolMode) -> list[OfferedDevice]:
+    """The same card with its VFs in the network pool of its network, and its PF not on offer."""
+    pool = NetworkPool(f"trunkline-{card[0].tags['physical_network']}", mode)
+    return [
+        replace(device, on_offer=False, tags={})
+        if device.function.kind is DeviceKind.PF
+        else replace(device, network_pool=pool)
+        for device in card
+    ]
 
 
 def a_card(

@@ -14,7 +14,7 @@ from trunkline.reconcile.steps import (
     BridgeCheck,
     DefineDomain,
     DefineNetwork,
-    DeleteDisk,
+    DeleteFiles,
     Destroy,
     DestroyNetwork,
     ForgetAddition,
@@ -144,7 +144,7 @@ def _store_files(step: StorageStep, storage: Storage) -> None:
             storage.make_disk(step)
         case WriteConfigDrive():
             storage.write_config_drive(step)
-        case DeleteDisk(server_id):
+        case DeleteFiles(server_id):
             storage.delete(server_id)
         case _:
             assert_never(step)
@@ -200,7 +200,7 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             | RememberAddition()
             | ForgetAddition()
             | MakeDisk()
-            | DeleteDisk()
+            | DeleteFiles()
             | WriteConfigDrive()
         ):
             raise AssertionError("neither journal nor files are kernel or hypervisor")

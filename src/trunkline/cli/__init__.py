@@ -12,6 +12,7 @@ from trunkline.cli.devices import device
 from trunkline.cli.events import events
 from trunkline.cli.explain import explain
 from trunkline.cli.hosts import host
+from trunkline.cli.network_pools import pool
 from trunkline.cli.networks import network
 from trunkline.cli.pci_flavors import pci_flavor
 from trunkline.cli.pfs import pf
@@ -21,6 +22,6 @@ from trunkline.cli.verify import verify
 from trunkline.cli.what_if import what_if
 
 commands: Final[list[click.Command]] = [
-    host, device, pf, network, pci_flavor, server_commands, explain, capacity, defrag, events,
+    host, device, pf, pool, network, pci_flavor, server_commands, explain, capacity, defrag, events,
     quota, verify, what_if,
 ]  # fmt: skip

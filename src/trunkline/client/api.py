@@ -16,6 +16,7 @@ from trunkline.wire.enrolment import (
     EnrolmentTokenItem,
     EnrolmentTokenList,
 )
+from trunkline.wire.network_pools import NetworkPoolItem, NetworkPoolList
 from trunkline.wire.planning import (
     BoundsItem,
     CapacityAnswer,
@@ -103,6 +104,11 @@ class TrunklineApi:
     def networks(self, filters: Filters | None = None) -> Iterator[NetworkItem]:
         """List networks with what is free on each segment."""
         return self._pages("/networks", "networks", NetworkItem, filters, lambda net: net.id)
+
+    def network_pools(self, filters: Filters | None = None) -> tuple[NetworkPoolItem, ...]:
+        """List network pools, by host and name."""
+        query = [(name, value) for name, value in (filters or {}).items() if value is not None]
+        return self._session.get("/network-pools", NetworkPoolList, query=query).network_pools
 
     def physical_networks(self) -> tuple[PhysicalNetworkItem, ...]:
         """List physical networks with what is cabled to them."""

@@ -7,16 +7,89 @@ other one then. All VFs of a network pool are alike, and of one PF, so that noth
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from trunkline.control import audit
+from trunkline.control.access import require_admin
 from trunkline.control.audit import Actor
 from trunkline.control.services import Services
 from trunkline.domain.allocation import Allocation
+from trunkline.domain.device import DeviceKind
+from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import DeviceId, HostName
+from trunkline.domain.network_pool import PoolMode
 from trunkline.domain.pci import PciAddress
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
+
+_MODES = {
+    DeviceKind.HOSTDEV_VF: PoolMode.HOSTDEV,
+    DeviceKind.PASSTHROUGH_VF: PoolMode.PASSTHROUGH,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPoolView:
+    """A network pool of one host, and how much of it is left."""
+
+    host: HostName
+    name: str
+    mode: PoolMode
+    physical_network: str
+    pf_address: str
+    vfs: int  # On offer, or held.
+    held: int  # By somebody, or on their way back.
+    free: int  # 0 while the PF is out of service.
+    problem: str  # Why the PF is out of service; empty: it is in it.
+
+
+def list_pools(
+    svc: Services, caller: Caller, host_name: HostName | None = None
+) -> list[NetworkPoolView]:
+    """Return the network pools of a host, or of all, by host and name. Admins only."""
+    require_admin(caller, "listing network pools")
+
+    def read(tx: Transaction) -> list[NetworkPoolView]:
+        if host_name is not None:
+            host = tx.hosts.get_by_name(host_name)
+            addresses = tx.devices.addresses_of_parents(host.id)
+            return sorted(_views(host.name, tx.pools.of_host(host.id), addresses), key=_order)
+        names = {host.id: host.name for host in tx.hosts.all()}
+        addresses = tx.devices.addresses_of_parents()
+        found = [
+            view
+            for host_id, pools in tx.pools.of_all_hosts()
+            for view in _views(names[host_id], pools, addresses)
+        ]
+        return sorted(found, key=_order)
+
+    return svc.store.read(read)
+
+
+def _views(
+    host: HostName, pools: Iterable[DevicePool], addresses: dict[DeviceId, str]
+) -> Iterator[NetworkPoolView]:
+    for pool in pools:
+        mode = _MODES.get(pool.kind)
+        if mode is not None:
+            yield NetworkPoolView(
+                host=host,
+                name=pool.attributes["network_pool"],
+                mode=mode,
+                physical_network=pool.attributes["e.physical_network"],
+                pf_address=addresses.get(pool.kin_id, ""),
+                vfs=(pool.offered | pool.taken).bit_count(),
+                held=pool.taken.bit_count(),
+                free=(pool.choosable & ~pool.taken).bit_count(),
+                problem=pool.problem,
+            )
+
+
+def _order(view: NetworkPoolView) -> tuple[str, str]:
+    return view.host, view.name
 
 
 def follow_choice(
@@ -46,10 +119,12 @@ def follow_choice(
     if other is not None:
         moves[other.id] = chosen.id, epochs[chosen.id]
     tx.allocations.move(moves)
-    for held, device in ((allocation, taken), (other, chosen)):
-        binding = None if held is None or held.port_id is None else tx.bindings.find(held.port_id)
-        if binding is not None and held is not None and binding.device_id == held.device_id:
-            tx.bindings.update(replace(binding, device_id=device.id))
+    goes_to = {chosen.id: taken.id, taken.id: chosen.id}
+    # Of a device on its way back, the port may be bound anew, perhaps to the other one.
+    ports = {held.port_id for held in (allocation, other) if held and held.port_id}
+    for binding in tx.bindings.of_ports(ports).values():
+        if binding.device_id in goes_to:
+            tx.bindings.update(replace(binding, device_id=goes_to[binding.device_id]))
     if other is None:
         svc.fleet.note_freed(tx, host.id, [chosen.ref])
         svc.fleet.note_taken(tx, host.id, taken.ref)

@@ -6,6 +6,9 @@ MAC and VLAN, detaches the device, writes its own MAC and then VLAN; and back at
 A start or stop that was killed half way leaves the domain in transition in the state file, with
 what had been saved. The next call finishes it as a restarted libvirtd does with a guest that has
 no process: everything is given back, and the domain is shut off (qemuProcessReconnect()).
+
+Starts and stops are over when the call returns, unless `SlowNext` is planted: then they are only
+begun, and under way until `go_on`, whatever becomes of whoever has begun them.
 """
 
 from __future__ import annotations
@@ -13,52 +16,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
 from trunkline.domain.ids import ServerId
-from trunkline.domain.pci import PciAddress
 from trunkline.host import fake_networks
-from trunkline.host.device_handover import HandedOver, Handover
+from trunkline.host.device_handover import Handover
+from trunkline.host.fake_domains import (
+    DomainRecord,
+    FailedCall,
+    Guest,
+    HypervisorState,
+    given_by,
+    other_domains,
+    our_domains,
+)
 from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.fake_networks import NetworkRecord
 from trunkline.host.fake_start import check_start
-from trunkline.host.faults import Fault, RefuseNext, refusal
-from trunkline.host.libvirt_domain import LibvirtDomain, parse_libvirt_domain
-from trunkline.host.state_file import Held, LogEntry, LoggedState, StateFile
+from trunkline.host.faults import RefuseNext, SlowNext, is_slow, refusal
+from trunkline.host.libvirt_domain import parse_libvirt_domain
+from trunkline.host.state_file import Held, LogEntry, StateFile
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState
-
-
-class Guest(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What exists only while a domain runs, or is starting or stopping."""
-
-    boot_number: int
-    xml_digest: str
-    handed_over: HandedOver
-    given: dict[str, str] = msgspec.field(default_factory=dict)  # Host's device by guest's address.
-    of_networks: list[tuple[str, str]] = msgspec.field(default_factory=list)  # Network and member.
-
-
-class DomainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A defined domain."""
-
-    name: str
-    xml: str
-    is_ours: bool = False
-    boot_number: int = 0
-    xml_digest: str = ""
-    power: DomainPower = DomainPower.SHUT_OFF
-    guest: Guest | None = None
-    in_transition: bool = False  # Starting or stopping; after a crash: finish by giving back.
-
-
-class HypervisorState(LoggedState, kw_only=True, omit_defaults=True):
-    """All of one simulated libvirt."""
-
-    boot_id: str
-    domains: dict[ServerId, DomainRecord] = msgspec.field(default_factory=dict)
-    faults: list[Fault] = msgspec.field(default_factory=list)
-    networks: dict[str, NetworkRecord] = msgspec.field(default_factory=dict)
+from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
 
 
 class FakeHypervisor:
@@ -84,11 +61,11 @@ class FakeHypervisor:
             with self._file.held() as held:
                 self._finish(held)
             state = self._file.read()
-        return {
-            server_id: _domain_state(server_id, record)
-            for server_id, record in state.domains.items()
-            if record.is_ours
-        }
+        return our_domains(state)
+
+    def others(self) -> tuple[OtherDomain, ...]:
+        """See `Hypervisor.others`."""
+        return other_domains(self._file.read())
 
     def xml(self, server_id: ServerId) -> str:
         """The definition of a domain, as `virsh dumpxml --inactive` shows it."""
@@ -128,7 +105,7 @@ class FakeHypervisor:
                 domain.server_id, DomainRecord(name=domain.name, xml=xml)
             )
             # A running guest keeps what it was started with; the definition is for its next start.
-            record.xml, record.is_ours = xml, domain.is_ours
+            record.xml, record.is_ours, record.failed = xml, domain.is_ours, None
             record.boot_number, record.xml_digest = domain.boot_number, domain.xml_digest
             self._answer(held, command, planted)
 
@@ -138,39 +115,48 @@ class FakeHypervisor:
             self._finish(held)
             record = self._record(held, server_id, "virsh start --paused")
             command = f"virsh start --paused {record.name}"
+            self._tell_failure(held, record, "start_paused")
             if record.guest is not None:
                 raise self._refuse(held, command, "domain is already running")
-            planted = self._planted(held, "start_paused", command)
-            domain = parse_libvirt_domain(record.xml)
-            try:
-                domain, of_networks = fake_networks.with_devices(held.state.networks, domain)
-                in_use = {
-                    address: record.name
-                    for record in held.state.domains.values()
-                    if record.guest is not None
-                    for address in record.guest.handed_over.addresses
-                }
-                check_start(self._kernel, domain, in_use)
-                guest = record.guest = Guest(
-                    boot_number=record.boot_number,
-                    xml_digest=record.xml_digest,
-                    handed_over=self._handover.save(domain),
-                    given=_given(domain),
-                    of_networks=of_networks,
-                )
-            except HostRefused as refusal:
-                raise self._refuse(held, command, str(refusal), cause=refusal) from None
-            fake_networks.count(held.state.networks, of_networks)
-            record.in_transition = True
-            held.save()
-            try:
-                self._handover.take(guest.handed_over)
-            except HostRefused as refusal:
-                self._give_back(held.state, guest)
-                record.guest, record.in_transition = None, False
-                raise self._refuse(held, command, str(refusal), cause=refusal) from None
-            record.in_transition, record.power = False, DomainPower.PAUSED
-            self._answer(held, command, planted)
+            if not self._begins(held, record, "start_paused", command):
+                self._start_paused(held, record, command)
+
+    def _start_paused(
+        self, held: Held[HypervisorState], record: DomainRecord, command: str
+    ) -> None:
+        planted = self._planted(held, "start_paused", command)
+        domain = parse_libvirt_domain(record.xml)
+        try:
+            domain, of_networks = fake_networks.with_devices(
+                held.state.networks, domain, last=held.state.takes_last
+            )
+            in_use = {
+                address: record.name
+                for record in held.state.domains.values()
+                if record.guest is not None
+                for address in record.guest.handed_over.addresses
+            }
+            check_start(self._kernel, domain, in_use)
+            guest = record.guest = Guest(
+                boot_number=record.boot_number,
+                xml_digest=record.xml_digest,
+                handed_over=self._handover.save(domain),
+                given=given_by(domain),
+                of_networks=of_networks,
+            )
+        except HostRefused as refusal:
+            raise self._refuse(held, command, str(refusal), cause=refusal) from None
+        fake_networks.count(held.state.networks, of_networks)
+        record.in_transition = True
+        held.save()
+        try:
+            self._handover.take(guest.handed_over)
+        except HostRefused as refusal:
+            self._give_back(held.state, guest)
+            record.guest, record.in_transition = None, False
+            raise self._refuse(held, command, str(refusal), cause=refusal) from None
+        record.in_transition, record.power = False, DomainPower.PAUSED
+        self._answer(held, command, planted)
 
     def resume(self, server_id: ServerId) -> None:
         """See `Hypervisor.resume`."""
@@ -178,6 +164,7 @@ class FakeHypervisor:
             self._finish(held)
             record = self._record(held, server_id, "virsh resume")
             command = f"virsh resume {record.name}"
+            self._require_idle(held, record, command)
             if record.power is not DomainPower.PAUSED:
                 problem = "already running" if record.guest is not None else "not running"
                 raise self._refuse(held, command, f"domain is {problem}")
@@ -191,11 +178,18 @@ class FakeHypervisor:
             self._finish(held)
             record = self._record(held, server_id, "virsh destroy")
             command = f"virsh destroy {record.name}"
+            self._tell_failure(held, record, "destroy")
             if record.guest is None:
                 raise self._refuse(held, command, "domain is not running")
-            planted = self._planted(held, "destroy", command)
-            self._stop(held, record, DomainPower.SHUT_OFF)
-            self._answer(held, command, planted)
+            if not self._begins(held, record, "destroy", command):
+                self._destroy(held, record, command)
+
+    def _destroy(self, held: Held[HypervisorState], record: DomainRecord, command: str) -> None:
+        if record.guest is None:
+            raise self._refuse(held, command, "domain is not running")
+        planted = self._planted(held, "destroy", command)
+        self._stop(held, record, DomainPower.SHUT_OFF)
+        self._answer(held, command, planted)
 
     def undefine(self, server_id: ServerId) -> None:
         """See `Hypervisor.undefine`.
@@ -206,6 +200,7 @@ class FakeHypervisor:
             self._finish(held)
             record = self._record(held, server_id, "virsh undefine")
             command = f"virsh undefine {record.name}"
+            self._require_idle(held, record, command)
             if record.guest is not None:
                 raise self._refuse(held, command, "domain is running")
             planted = self._planted(held, "undefine", command)
@@ -275,16 +270,44 @@ class FakeHypervisor:
 
     # From outside
 
-    def plant(self, fault: RefuseNext) -> None:
+    def plant(self, fault: RefuseNext | SlowNext) -> None:
         """Plant a fault; it lasts until it is used up."""
         with self._file.held() as held:
             held.state.faults.append(fault)
+            held.save()
+
+    def take_last(self) -> None:
+        """Take the last of a network's free devices from now on: nobody may count on the first."""
+        with self._file.held() as held:
+            held.state.takes_last = True
             held.save()
 
     def clear_faults(self) -> None:
         """Take all planted faults away."""
         with self._file.held() as held:
             held.state.faults.clear()
+            held.save()
+
+    def busy(self) -> frozenset[ServerId]:
+        """Return the servers of which a start or stop is under way."""
+        domains = self._file.read().domains
+        return frozenset(each for each, record in domains.items() if record.under_way)
+
+    def go_on(self) -> None:
+        """Go on, to the end, with every start and stop that is under way."""
+        with self._file.held() as held:
+            self._finish(held)
+            for record in held.state.domains.values():
+                operation, record.under_way = record.under_way, ""
+                if not operation:
+                    continue
+                try:
+                    if operation == "start_paused":
+                        self._start_paused(held, record, f"virsh start --paused {record.name}")
+                    else:
+                        self._destroy(held, record, f"virsh destroy {record.name}")
+                except HostRefused as refused:
+                    record.failed = FailedCall.of(operation, refused)
             held.save()
 
     def power_off_guest(self, server_id: ServerId) -> None:
@@ -315,6 +338,38 @@ class FakeHypervisor:
     def _give_back(self, state: HypervisorState, guest: Guest) -> None:
         self._handover.give_back(guest.handed_over)
         fake_networks.uncount(state.networks, guest.of_networks)
+
+    def _begins(
+        self, held: Held[HypervisorState], record: DomainRecord, operation: str, command: str
+    ) -> bool:
+        """Say whether an operation is under way, by now or since before, and to be left at that."""
+        if record.under_way == operation:
+            return True
+        self._require_idle(held, record, command)
+        if not is_slow(held.state.faults, operation):
+            return False
+        record.under_way = operation
+        held.save()
+        return True
+
+    def _require_idle(
+        self, held: Held[HypervisorState], record: DomainRecord, command: str
+    ) -> None:
+        if record.under_way:
+            # Source: libvirt src/conf/domainjob.c, virDomainObjBeginJobInternal().
+            problem = "Timed out during operation: cannot acquire state change lock"
+            raise self._refuse(
+                held, command, problem, cause=HostRefused(command, problem, transient=True)
+            )
+
+    def _tell_failure(
+        self, held: Held[HypervisorState], record: DomainRecord, operation: str
+    ) -> None:
+        """Raise what came of the last call that was under way, once, if it was this one."""
+        failed, record.failed = record.failed, None
+        if failed is not None and failed.operation == operation:
+            held.save()
+            raise failed.refusal()
 
     def _planted(
         self, held: Held[HypervisorState], operation: str, command: str
@@ -350,7 +405,7 @@ class FakeHypervisor:
         for record in state.domains.values():
             if state.boot_id != boot_id:
                 # What libvirt saves is in /run and lost by now, as are the VFs that it is about.
-                record.guest, record.in_transition = None, False
+                record.guest, record.in_transition, record.under_way = None, False, ""
                 record.power = DomainPower.SHUT_OFF
             elif record.in_transition and record.guest is not None:
                 self._give_back(state, record.guest)
@@ -393,41 +448,3 @@ def create_hypervisor(path: Path, kernel: FakeKernel) -> None:
 
 def _no_domain(command: str, server_id: ServerId) -> HostRefused:
     return HostRefused(command, f"no domain with matching uuid '{server_id}'")
-
-
-def _domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
-    guest = record.guest
-    if guest is None:
-        return DomainState(
-            server_id=server_id,
-            name=record.name,
-            power=record.power,
-            boot_number=record.boot_number,
-            xml_digest=record.xml_digest,
-        )
-    return DomainState(
-        server_id=server_id,
-        name=record.name,
-        power=record.power,
-        boot_number=guest.boot_number,
-        xml_digest=guest.xml_digest,
-        devices=frozenset[PciAddress](guest.handed_over.addresses),
-        ifnames=frozenset(each.ifname for each in guest.handed_over.macvtaps),
-        given={PciAddress.parse(at): _device(what) for at, what in guest.given.items()},
-    )
-
-
-def _given(domain: LibvirtDomain) -> dict[str, str]:
-    given = {
-        str(each.at): str(each.address) for each in domain.hostdev_interfaces if each.at is not None
-    }
-    return given | {
-        str(each.at): each.ifname for each in domain.direct_interfaces if each.at is not None
-    }
-
-
-def _device(text: str) -> PciAddress | str:
-    try:
-        return PciAddress.parse(text)
-    except ValueError:
-        return text  # A netdev; its name may hold no colon.

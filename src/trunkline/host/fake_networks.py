@@ -98,9 +98,11 @@ def restarted(networks: Networks) -> None:
 
 
 def with_devices(
-    networks: Networks, domain: LibvirtDomain
+    networks: Networks, domain: LibvirtDomain, *, last: bool = False
 ) -> tuple[LibvirtDomain, list[tuple[str, str]]]:
     """Choose a device for each NIC on a network, the first that libvirt does not count as used.
+
+    With `last`, the last such: all that is promised is that it is one of them.
 
     Returns:
         The domain as if it had named its devices, and which members of which network they are.
@@ -111,7 +113,7 @@ def with_devices(
     taken: list[tuple[str, str]] = []
     hostdevs, directs = list(domain.hostdev_interfaces), list(domain.direct_interfaces)
     for interface in domain.networks:
-        mode, member = _choose(networks, interface, taken)
+        mode, member = _choose(networks, interface, taken, last=last)
         taken.append((interface.network, member))
         mac, vlan_id, at = interface.mac, interface.vlan_id, interface.at
         if mode is PoolMode.HOSTDEV:
@@ -140,7 +142,11 @@ def uncount(networks: Networks, taken: Collection[tuple[str, str]]) -> None:
 
 
 def _choose(
-    networks: Networks, interface: NetworkInterface, taken: Collection[tuple[str, str]]
+    networks: Networks,
+    interface: NetworkInterface,
+    taken: Collection[tuple[str, str]],
+    *,
+    last: bool,
 ) -> tuple[PoolMode, str]:
     name = interface.network
     record = networks.get(name)
@@ -148,7 +154,7 @@ def _choose(
         raise HostRefused("interface", f"Network not found: no network with matching name '{name}'")
     if record.live is None:
         raise HostRefused("interface", f"network '{name}' is not active")
-    for member in record.live.members:
+    for member in reversed(record.live.members) if last else record.live.members:
         if member not in record.counted and (name, member) not in taken:
             return record.live.mode, member
     raise HostRefused(

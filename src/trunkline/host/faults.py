@@ -70,7 +70,13 @@ class PfBroken(_Fault, tag="pf-broken"):
     problem: str = "its firmware reports a fatal error"
 
 
-Fault = IgnoreVlan | SwapVfs | RefuseNext | PfUnreadable | FewerVfs | PfBroken
+class SlowNext(_Fault, tag="slow-next"):
+    """The next starts or stops of guests are begun, and go on once libvirt is told to."""
+
+    operation: str  # `start_paused`, `destroy`.
+
+
+Fault = SlowNext | IgnoreVlan | SwapVfs | RefuseNext | PfUnreadable | FewerVfs | PfBroken
 
 
 def used(faults: list[Fault], fault: Fault) -> None:
@@ -108,6 +114,15 @@ def refusal(faults: list[Fault], operation: str) -> RefuseNext | None:
             used(faults, fault)
             return fault
     return None
+
+
+def is_slow(faults: list[Fault], operation: str) -> bool:
+    """Say whether this operation is to take its time, and count it."""
+    for fault in faults:
+        if isinstance(fault, SlowNext) and fault.operation == operation:
+            used(faults, fault)
+            return True
+    return False
 
 
 def ignores_vlan(faults: list[Fault], pf: PciAddress, vf_index: int) -> bool:

@@ -29,19 +29,19 @@ class SimulatedWatch:
         self._kernel = kernel
         self._hypervisor = hypervisor
         self._seen: KernelState | None = None
-        self._powers: Mapping[str, DomainPower] = {}
+        self._domains: Mapping[str, tuple[DomainPower, str]] = {}
         self.take()
 
     def take(self) -> HostNews:
         """See `HostWatch.take`."""
         try:
-            now, powers = self._kernel.state(), self._read_powers()
+            now, seen = self._kernel.state(), self._read_domains()
         except HostRefused:
             # Whoever reads the machine is told why it can't be; once it can be, all is news.
             self._seen = None
             return HostNews()
         before, self._seen = self._seen, now
-        domains, self._powers = powers != self._powers, powers
+        domains, self._domains = seen != self._domains, seen
         if before is None:
             return HostNews(everything=True)
         if before is now:
@@ -56,9 +56,11 @@ class SimulatedWatch:
             bridges=bridges,
         )
 
-    def _read_powers(self) -> Mapping[str, DomainPower]:
+    def _read_domains(self) -> Mapping[str, tuple[DomainPower, str]]:
         domains = self._hypervisor.state().domains
-        return {server_id: record.power for server_id, record in domains.items()}
+        return {
+            server_id: (record.power, record.under_way) for server_id, record in domains.items()
+        }
 
 
 def _addresses(state: KernelState) -> list[tuple[PciAddress, int]]:

@@ -139,6 +139,9 @@ def define(
     # vfio pins all of a guest's memory, so there is nothing for a balloon to give back.
     pinned = bool(server.held_devices)
     etree.SubElement(devices, "memballoon", model="none" if pinned else "virtio")
+    if options.arch == "x86_64":
+        # By this a guest tells of its kernel's panic, so that it is noticed, and <on_crash> obeyed.
+        etree.SubElement(devices, "panic", model="isa")
 
     digest = hashlib.sha256(etree.tostring(root, method="c14n")).hexdigest()
     root.insert(_TITLE_END, _metadata(server.boot_number, digest))

@@ -17,7 +17,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
-from trunkline.reconcile.observed import DiskState, DomainState, NetworkState
+from trunkline.reconcile.observed import DomainState, GuestFiles, NetworkState, OtherDomain
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 
@@ -101,10 +101,20 @@ class Kernel(Protocol):
 
 
 class Hypervisor(Protocol):
-    """libvirt on one machine. Domains are ours if they carry our metadata element."""
+    """libvirt on one machine. Domains are ours if they carry our metadata element.
+
+    To start and to stop a guest takes its time: up to minutes, for a large one whose memory vfio
+    pins. So both are begun by a call, and under way until `domains` says otherwise, of which a
+    `HostWatch` tells. What came of it is in the domain's state, or, if it failed, in the refusal of
+    the next such call, which begins nothing.
+    """
 
     def domains(self) -> Mapping[ServerId, DomainState]:
         """List our domains, running or not."""
+        ...
+
+    def others(self) -> tuple[OtherDomain, ...]:
+        """List the domains that are not ours and have devices, or will when they start; by name."""
         ...
 
     def define(self, xml: str) -> None:
@@ -112,7 +122,7 @@ class Hypervisor(Protocol):
         ...
 
     def start_paused(self, server_id: ServerId) -> None:
-        """Start a defined domain with its CPUs paused (VIR_DOMAIN_START_PAUSED).
+        """Begin to start a defined domain with its CPUs paused (VIR_DOMAIN_START_PAUSED).
 
         libvirt detaches the host devices from their drivers and writes MAC and VLAN itself. NICs
         on networks get any device of theirs that no other guest has; without one it is refused.
@@ -124,7 +134,7 @@ class Hypervisor(Protocol):
         ...
 
     def destroy(self, server_id: ServerId) -> None:
-        """Stop a domain at once; libvirt gives its host devices back to the host.
+        """Begin to end a domain; libvirt gives its host devices back to the host.
 
         For interfaces of type hostdev it also restores the MAC and VLAN it had saved at start.
         """
@@ -156,22 +166,21 @@ class Hypervisor(Protocol):
 
 
 class Storage(Protocol):
-    """The files of a machine's guests."""
+    """The files of a machine's guests.
 
-    def disks(self) -> Mapping[ServerId, DiskState]:
-        """Return the disks that there are, and those that are being made."""
+    To make one takes its time, so it is begun by a call, as starts and stops are (`Hypervisor`).
+    """
+
+    def files(self) -> Mapping[ServerId, GuestFiles]:
+        """Return what there is, and what is being made."""
         ...
 
     def make_disk(self, step: MakeDisk) -> None:
-        """Begin to make a disk, and return; a `HostWatch` tells that something came of it.
-
-        Raises:
-            HostRefused: What was begun by the last such call has failed. The next begins anew.
-        """
+        """Begin to make a disk."""
         ...
 
     def write_config_drive(self, step: WriteConfigDrive) -> None:
-        """Write a config drive in place of what the server had. Its guest must not run."""
+        """Begin to write a config drive in place of what there is. The guest must not run."""
         ...
 
     def delete(self, server_id: ServerId) -> None:
@@ -185,7 +194,7 @@ class HostNews:
 
     # PFs of which something was told: an event of their own netdev, or of a VF's; driver, carrier.
     pfs: frozenset[PciAddress] = frozenset()
-    domains: bool = False  # A libvirt domain or network or a disk came, went, or changed its state.
+    domains: bool = False  # A libvirt domain or network, or a guest's files came, went, or changed.
     bridges: bool = False  # A bridge or a port of one came, went, or treats VLANs otherwise.
     everything: bool = False  # Events were lost, or PCI functions came or went: read all again.
 

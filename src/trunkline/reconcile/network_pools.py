@@ -101,7 +101,7 @@ def plan_networks(view: View) -> Iterator[tuple[str, Verdict]]:
 
 def _remove(view: View, name: str) -> Verdict:
     state = view.observed.networks[name]
-    if _is_used(view, state):
+    if _is_used(view, name, state):
         return Verdict(
             outcome=Outcome.WAITING, reason="no device spec asks for it, and a guest has a VF of it"
         )
@@ -117,7 +117,7 @@ def _keep(view: View, name: str, state: NetworkState, wanted: PoolNetwork) -> Ve
             return _SETTLED
         # What it is from its next start on can be mended while it is used.
         return _to_do([define], name, found="is defined otherwise")
-    if _is_used(view, state):
+    if _is_used(view, name, state):
         remedy = "it is made right once no guest has a VF of it"
         how = "hands out other devices than it is to"
         if not state.is_active:
@@ -141,9 +141,9 @@ def _to_do(steps: list[Step], name: str, *, found: str = "") -> Verdict:
     return Verdict(outcome=Outcome.TO_DO, steps=tuple(steps), drifts=drifts)
 
 
-def _is_used(view: View, state: NetworkState) -> bool:
+def _is_used(view: View, name: str, state: NetworkState) -> bool:
     """Whether a guest has a device of it: as libvirt counts, or as the guests themselves show."""
-    if state.in_use:
+    if state.in_use or view.busy_with(name) is not None:
         return True
     members = {member for each in (state.live, state.defined) if each for member in each.members}
     return any(

@@ -39,10 +39,18 @@ class DomainState:
     power: DomainPower
     boot_number: int  # From our metadata element in its XML.
     xml_digest: str  # From our metadata element: the digest of the XML it was defined with.
-    devices: frozenset[PciAddress] = frozenset()  # Host devices that the running guest holds.
-    ifnames: frozenset[str] = frozenset()  # VF netdevs under its macvtaps.
-    # Of a running guest: by where it finds a NIC, the VF it has been given, or the netdev below.
+    # Host devices that the guest has, or may come to have by what is being done.
+    devices: frozenset[PciAddress] = frozenset()
+    ifnames: frozenset[str] = frozenset()  # VF netdevs under its macvtaps; likewise.
+    # Of a guest: by where it finds a NIC, the VF it has been given, or the netdev below.
     given: Mapping[PciAddress, PciAddress | str] = field(default_factory=dict)
+    networks: frozenset[str] = frozenset()  # libvirt networks that are yet to give it devices.
+    doing: str = ""  # What libvirt is doing about it that takes its time; empty: nothing.
+
+    @property
+    def may_have_guest(self) -> bool:
+        """Whether there is a guest, or is about to be one, or has hardly ceased to be."""
+        return self.power.has_guest or bool(self.doing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +63,19 @@ class NetworkState:
     live: PoolNetwork | None = None  # What it is now; None: it is not active, or no such network.
     is_active: bool = False
     in_use: bool = False  # libvirt counts guests on it.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherDomain:
+    """A libvirt domain that is not ours, as far as its devices go."""
+
+    name: str
+    is_active: bool  # False: it is only defined, and will have them when it starts.
+    devices: frozenset[PciAddress] = frozenset()
+    ifnames: frozenset[str] = frozenset()  # Netdevs under its macvtaps.
+
+    def __str__(self) -> str:
+        return f"libvirt domain {self.name}" + ("" if self.is_active else " (shut off)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +148,12 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiskState:
-    """A guest's disk on this host."""
+class GuestFiles:
+    """A guest's files on this host: those that are whole, and outlast a loss of power."""
 
-    is_ready: bool
-    doing: str = ""  # Of one that is not: what is being done about it.
+    has_disk: bool = False
+    config_drive: str | None = None  # Its name.
+    doing: str = ""  # What is being made of them, which takes its time; empty: nothing.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +167,7 @@ class HostState:
     domains: Mapping[ServerId, DomainState]
     journal: Journal
     netdev_macs: Mapping[PciAddress, MacAddress] = field(default_factory=dict)  # Of VFs in use.
-    disks: Mapping[ServerId, DiskState] | None = None  # None: guests have none here (simulated).
+    files: Mapping[ServerId, GuestFiles] | None = None  # None: guests have none here (simulated).
     # Those that servers have normal ports on, or had; by name. One that there is not is left out.
     bridges: Mapping[str, Bridge] = field(default_factory=dict)
     # Addresses by PF, of those under uplinks of these bridges.

@@ -3,6 +3,9 @@
 A plan is made of units. Each belongs to one server or one device; when a step of a unit fails, the
 rest of that unit is not tried, and the other units are. VFs that are not there yet are made first.
 Guests that don't belong here go, then devices are taken back, then servers get theirs.
+
+A plan ends where something is begun that takes its time (a disk, the start or the end of a guest).
+As long as it is under way there is nothing to do; the plan after that goes on from what is there.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from trunkline.reconcile.release import plan_release, plan_stray
 from trunkline.reconcile.report import DriftFact, TakenFact
 from trunkline.reconcile.serve import plan_server
 from trunkline.reconcile.steps import (
-    DeleteDisk,
+    DeleteFiles,
     Destroy,
     ReadBack,
     SetVf,
@@ -184,12 +187,13 @@ def plan(
         for name, verdict in plan_networks(view)
     ]
     units += [_service(view, server) for server in view.servers]
-    return Plan(tuple(unit for unit in units if unit.steps or unit.kind is not UnitKind.REMOVE))
+    settled = (UnitKind.REMOVE, Outcome.SETTLED)
+    return Plan(tuple(unit for unit in units if (unit.kind, unit.outcome) != settled))
 
 
 def _release(view: View, device: HeldDevice, verdict: Verdict) -> Unit:
     if verdict.outcome is not Outcome.SETTLED:
-        view.unsettled.add(device.address)
+        view.unsettled[device.address] = verdict.outcome
     return Unit(
         kind=UnitKind.RELEASE,
         outcome=verdict.outcome,
@@ -245,26 +249,30 @@ def _vf_counts(
 
 def _removal(view: View, server_id: ServerId, undo: Undo) -> Unit:
     domain = view.observed.domains[server_id]
-    steps: list[Step] = []
-    if domain.power.has_guest:
-        steps.append(Destroy(server_id))
-    if undo is Undo.FORGET:
-        steps.append(Undefine(server_id))
+    steps: tuple[Step, ...] = ()
+    outcome = Outcome.SETTLED
+    if domain.doing:
+        outcome = Outcome.PREPARING
+    elif domain.power.has_guest:
+        outcome, steps = Outcome.TO_DO, (Destroy(server_id),)
+    elif undo is Undo.FORGET:
+        outcome, steps = Outcome.TO_DO, (Undefine(server_id),)
     return Unit(
         kind=UnitKind.REMOVE,
-        outcome=Outcome.TO_DO if steps else Outcome.SETTLED,
-        steps=tuple(steps),
+        outcome=outcome,
+        steps=steps,
+        reason=domain.doing,
         server_id=server_id,
         devices=view.held_by(domain),
     )
 
 
 def _orphan(server_id: ServerId) -> Unit:
-    """Take away a disk that was made for a server which has gone before it was defined."""
+    """Take away what was made for a server which has gone before it was defined."""
     return Unit(
         kind=UnitKind.REMOVE,
         outcome=Outcome.TO_DO,
-        steps=(DeleteDisk(server_id),),
+        steps=(DeleteFiles(server_id),),
         server_id=server_id,
     )
 

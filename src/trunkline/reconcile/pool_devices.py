@@ -21,7 +21,7 @@ from trunkline.reconcile.observed import DomainState, OriginalState
 from trunkline.reconcile.programming import neutral_settings
 from trunkline.reconcile.report import TakenFact
 from trunkline.reconcile.steps import JournalStep, RememberOriginal
-from trunkline.reconcile.view import Refused, View, Waiting
+from trunkline.reconcile.view import Preparing, Refused, View, Waiting
 
 
 def pooled_nics(view: View, server: ServerConfig) -> list[tuple[int, NicConfig, NetworkPool]]:
@@ -48,7 +48,7 @@ def taken_otherwise(view: View, server: ServerConfig, domain: DomainState) -> tu
 
     Raises:
         Refused: What it has is not in the pool.
-        Waiting: The one that is meant is not as it was yet: others may be given it then.
+        Waiting, Preparing: The one that is meant is not as it was yet: others may be given it then.
     """
     facts = []
     for number, nic, pool in pooled_nics(view, server):
@@ -59,8 +59,7 @@ def taken_otherwise(view: View, server: ServerConfig, domain: DomainState) -> tu
             raise Refused(f"libvirt took {found}, which is not in network pool {pool.name}")
         if found != nic.device.address:
             chosen = nic.device
-            if chosen.address in view.unsettled:
-                raise Waiting(f"{chosen.address} is still being taken back")
+            view.require_settled(chosen.address, str(chosen.address))
             facts.append(TakenFact(chosen=chosen.address, epoch=chosen.epoch, taken=found))
     return tuple(facts)
 
@@ -70,17 +69,20 @@ def before_taking(view: View, pool: NetworkPool) -> list[JournalStep]:
 
     Raises:
         Waiting: The libvirt network is not as it should be, or a VF of the pool is not.
+        Preparing: libvirt is taking one for another guest, or gets one back.
         Unseen: Their settings were not read.
     """
     state, wanted = view.observed.networks.get(pool.name), view.networks.get(pool.name)
     if state is None or wanted is None or not state.is_ours or state.live != wanted:
         raise Waiting(f"the libvirt network {pool.name} is not ready")
+    busy = view.busy_with(pool.name)
+    if busy is not None:
+        raise Preparing(f"libvirt is at network pool {pool.name}: server {busy.server_id}")
     steps: list[JournalStep] = []
     originals = view.observed.journal.originals
     own_macs = {nic.mac for server in view.servers for nic in server.nics}
     for vf in _members(view, pool):
-        if vf.address in view.unsettled:
-            raise Waiting(f"{vf.address} of network pool {pool.name} is still being taken back")
+        view.require_settled(vf.address, f"{vf.address} of network pool {pool.name}")
         if vf.address in originals or _has_it(view, vf.address):
             continue  # On record: what is not as it was is among the unsettled.
         _, _, observed = view.pf_and_settings(vf)
@@ -113,7 +115,7 @@ def plan_strays(view: View) -> Iterator[HeldDevice]:
         pool, function = view.pools.get(address), view.observed.functions.get(address)
         if pool is None or function is None or address in released:
             continue
-        if view.holder(address) is not None:
+        if view.holder(address) is not None or view.busy_with(pool.name) is not None:
             continue
         if pool in starting and _is_as_it_was(view, function):
             continue

@@ -22,7 +22,16 @@ from trunkline.reconcile.steps import (
     SetVfCount,
     Step,
 )
-from trunkline.reconcile.view import Outcome, Refused, Unseen, Verdict, View, Waiting, fenced
+from trunkline.reconcile.view import (
+    Outcome,
+    Preparing,
+    Refused,
+    Unseen,
+    Verdict,
+    View,
+    Waiting,
+    fenced,
+)
 
 
 def plan_release(view: View, device: HeldDevice) -> Verdict:
@@ -49,6 +58,8 @@ def _taken_back(
         steps = _restore(view, device)
         if not steps:
             wait_for(view, device.address)
+    except Preparing as doing:
+        return Verdict(outcome=Outcome.PREPARING, reason=str(doing))
     except Waiting as wait:
         return Verdict(outcome=Outcome.WAITING, reason=str(wait))
     except Refused as refusal:
@@ -63,9 +74,7 @@ def _taken_back(
 
 
 def _restore(view: View, device: HeldDevice) -> list[Step]:
-    holder = view.holder(device.address)
-    if holder is not None:
-        raise Waiting(f"{device.address} is still held by the guest of server {holder}")
+    view.require_free(device.address)
     journal = view.observed.journal
     original = journal.originals.get(device.address)
     function = view.function(device)

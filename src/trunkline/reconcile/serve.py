@@ -9,18 +9,17 @@ from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
-from trunkline.domain.vf import VfChange, VfSettings
+from trunkline.domain.vf import VfSettings
 from trunkline.reconcile.config_drive import config_drive, file_name, guest_address
 from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
 from trunkline.reconcile.domain_xml import attachment, define, netdev_name, pool_of
-from trunkline.reconcile.observed import DomainPower, DomainState, OriginalState
+from trunkline.reconcile.observed import DomainPower, DomainState, GuestFiles, OriginalState
 from trunkline.reconcile.pool_devices import before_taking, pooled_nics, taken_otherwise
 from trunkline.reconcile.programming import (
     CannotHonour,
     desired_settings,
     neutral_settings,
     program,
-    set_vf,
 )
 from trunkline.reconcile.report import DriftFact, TakenFact
 from trunkline.reconcile.steps import (
@@ -71,9 +70,6 @@ class _Devices:
         default_factory=lambda: defaultdict(list)
     )
     pf_ifnames: dict[PciAddress, str] = field(default_factory=dict)
-    # libvirt writes VLAN IDs with priority 0, so any other has to be written again once it is done.
-    # Source: libvirt src/util/virnetdev.c, virNetDevSetVfVlan(): it fills in `vlan`, never `qos`.
-    after_start: list[Step] = field(default_factory=list)
     drifts: list[DriftFact] = field(default_factory=list)
 
     def read_back(self) -> list[Step]:
@@ -90,6 +86,8 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
         if view.is_fenced(held):
             return fenced(held, view)
     domain = view.observed.domains.get(server.id)
+    if domain is not None and domain.doing:
+        return Verdict(outcome=Outcome.PREPARING, reason=domain.doing)
     if _has_ended(view, server, domain):
         return Verdict(outcome=Outcome.ENDED)
     guest_runs = domain is not None and domain.power is DomainPower.RUNNING
@@ -97,13 +95,13 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
     refused = Outcome.WAITING if guest_runs else Outcome.REFUSED
     taps = Taps()
     try:
-        stop = domain is not None and _must_stop(view, server, domain)
-        if domain is not None and domain.power.has_guest and not stop:
+        if domain is not None and _must_stop(view, server, domain):
+            return Verdict(outcome=Outcome.TO_DO, steps=(Destroy(server.id),))
+        is_attached = _is_active(domain)
+        if domain is not None and is_attached:
             taken = taken_otherwise(view, server, domain)
             if taken:
                 return _taken(taken, guest_runs=guest_runs)
-        guest_runs = guest_runs and not stop
-        is_attached = _is_active(domain) and not stop
         if server.power is PowerState.RUNNING:
             taps = plan_taps(view, server, is_attached=is_attached)
         devices = _devices(view, server, is_attached=is_attached)
@@ -111,9 +109,9 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
         return Verdict(outcome=refused, reason=str(unknown), guest_runs=guest_runs)
     except Refused as refusal:
         return Verdict(outcome=refused, reason=str(refusal), guest_runs=guest_runs)
+    except Preparing as doing:
+        return Verdict(outcome=Outcome.PREPARING, reason=str(doing), guest_runs=guest_runs)
     except (Waiting, Unseen) as wait:
-        if stop:
-            return Verdict(outcome=Outcome.TO_DO, steps=(Destroy(server.id),))
         if isinstance(wait, Unseen) and _agrees(view, server, domain):
             return Verdict(
                 outcome=Outcome.TO_DO if taps.steps else Outcome.UNSEEN,
@@ -124,14 +122,14 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
         reason = str(wait) or "its devices were not read"
         return Verdict(outcome=Outcome.WAITING, reason=reason, guest_runs=guest_runs)
     try:
-        disk = None if guest_runs or stop else _missing_disk(view, server, domain)
+        missing = _missing_file(view, server, domain)
     except Preparing as doing:
         return Verdict(outcome=Outcome.PREPARING, reason=str(doing))
     except Refused as refusal:
         return Verdict(outcome=Outcome.REFUSED, reason=str(refusal))
-    if disk is not None:
-        return Verdict(outcome=Outcome.TO_DO, steps=(disk,))
-    steps = _steps(view, server, domain, devices, taps, stop=stop)
+    if missing is not None:
+        return Verdict(outcome=Outcome.TO_DO, steps=(missing,))
+    steps = _steps(view, server, domain, devices, taps)
     return Verdict(
         outcome=Outcome.TO_DO if steps else Outcome.SETTLED,
         steps=tuple(steps),
@@ -198,24 +196,28 @@ def _agrees(view: View, server: ServerConfig, domain: DomainState | None) -> boo
     return not _is_outdated(view, server, domain)
 
 
-def _missing_disk(view: View, server: ServerConfig, domain: DomainState | None) -> MakeDisk | None:
-    """Return what makes the disk of `server`; None: it has one, or needs none.
+def _missing_file(
+    view: View, server: ServerConfig, domain: DomainState | None
+) -> MakeDisk | WriteConfigDrive | None:
+    """Return what makes the next file that `server` lacks; None: it has them, or needs none.
 
     Raises:
-        Preparing: It is being made.
-        Refused: It can't be made, or must not be: a server that has run has lost its data.
+        Preparing: One is being made.
+        Refused: One can't be made, or must not be: a server that has run has lost its data.
     """
-    disks = view.observed.disks
-    if disks is None or not server.disk_gib or _is_active(domain):
+    if view.observed.files is None or _is_active(domain):
         return None
-    disk = disks.get(server.id)
-    if disk is None and domain is not None:
-        raise Refused("its disk is gone from the host, and what was on it can't be made again")
-    if disk is None:
+    found = view.observed.files.get(server.id, GuestFiles())
+    if found.doing:
+        raise Preparing(found.doing)
+    if server.disk_gib and not found.has_disk:
+        if domain is not None:
+            raise Refused("its disk is gone from the host, and what was on it can't be made again")
         return MakeDisk(server_id=server.id, image=server.image, disk_gib=server.disk_gib)
-    if not disk.is_ready:
-        raise Preparing(disk.doing)
-    return None
+    name = file_name(server) if view.options.has_config_drives else None
+    if name is None or name == found.config_drive:
+        return None
+    return WriteConfigDrive(server_id=server.id, name=name, files=config_drive(server) or {})
 
 
 def _steps(
@@ -224,51 +226,32 @@ def _steps(
     domain: DomainState | None,
     devices: _Devices,
     taps: Taps,
-    *,
-    stop: bool,
 ) -> list[Step]:
     """Put the steps of one server into their order.
 
     The rule behind it: from the moment a guest runs it can send, so whatever its VFs carry has been
-    read back before. libvirt writes MAC and VLAN itself at start, so it is read once more then. The
-    taps of normal ports come with the start.
+    read back before. libvirt writes MAC and VLAN itself at start, with a priority of 0, so both are
+    looked at once more while the guest is paused. The taps of normal ports come with the start.
+    Source: libvirt src/util/virnetdev.c, virNetDevSetVfVlan(): it fills in `vlan`, never `qos`.
     """
-    steps: list[Step] = [Destroy(server.id)] if stop else []
-    if stop and pooled_nics(view, server):
-        return (
-            steps  # What it has of network pools is to be as it was before libvirt takes another.
-        )
-    steps += devices.journal
-    steps += devices.writes
-    steps += devices.checks
-    if devices.writes or stop or devices.reloads:
+    steps: list[Step] = [*devices.journal, *devices.writes, *devices.checks]
+    if devices.writes or devices.reloads:
         steps += devices.read_back()
     if devices.reloads:
         return [*steps, *devices.reloads]
-    if domain is not None and not stop and domain.power is DomainPower.RUNNING:
+    if domain is not None and domain.power is DomainPower.RUNNING:
         return [*steps, *taps.steps]
     steps += taps.shared
-    if domain is not None and not stop and domain.power is DomainPower.PAUSED:
+    if domain is not None and domain.power is DomainPower.PAUSED:
         if not devices.writes:
             steps += devices.read_back()
         return [*steps, *taps.writes, *taps.checks, Resume(server.id)]
     if domain is None or _is_outdated(view, server, domain):
-        steps += _config_drive(view, server)
         xml = define(server, view.vif_types, view.options, view.pools).xml
         steps.append(DefineDomain(server_id=server.id, boot_number=server.boot_number, xml=xml))
-    if server.power is PowerState.RUNNING and pooled_nics(view, server):
-        return [*steps, StartPaused(server.id)]  # Which devices it has is to be seen first.
     if server.power is PowerState.RUNNING:
-        steps += [StartPaused(server.id), *devices.after_start, *taps.writes]
-        steps += [*devices.read_back(), *taps.checks, Resume(server.id)]
+        steps.append(StartPaused(server.id))
     return steps
-
-
-def _config_drive(view: View, server: ServerConfig) -> list[Step]:
-    files, name = config_drive(server), file_name(server)
-    if not view.options.has_config_drives or files is None or name is None:
-        return []
-    return [WriteConfigDrive(server_id=server.id, name=name, files=files)]
 
 
 def _devices(view: View, server: ServerConfig, *, is_attached: bool) -> _Devices:
@@ -316,9 +299,7 @@ def _check_owner(view: View, server: ServerConfig, held: HeldDevice) -> None:
     owner = view.owners[held.address]
     if owner != server.id:
         raise Refused(f"{held.address} belongs to server {owner}")
-    holder = view.holder(held.address, besides=server.id)
-    if holder is not None:
-        raise Waiting(f"{held.address} is still held by the guest of server {holder}")
+    view.require_free(held.address, besides=server.id)
     if held.pf_address is not None and held.pf_address in view.owners:
         raise Refused(f"its PF {held.pf_address} is given away whole")
 
@@ -338,9 +319,6 @@ def _add_vf(
     _remember_vf(view, found, nic, vf, observed, wanted_name)
     writes = program(pf, vf_index, desired=desired, observed=observed)
     found.writes += writes
-    if nic.vlan_qos:
-        again = VfChange(vlan_id=nic.vlan_id, vlan_qos=nic.vlan_qos)
-        found.after_start.append(set_vf(pf, vf_index, again))
     found.expected[pf.address].append((vf_index, desired))
     found.pf_ifnames[pf.address] = pf.ifname or str(pf.address)
     if writes:
@@ -433,8 +411,8 @@ def _add_whole_pf(view: View, found: _Devices, pf: PciFunction) -> None:
     for vf in view.vfs_of(pf.address):
         if vf.address in view.owners:
             raise Refused(f"VF {vf.address} of {pf.address} belongs to a server")
-        if view.holder(vf.address) is not None or vf.address in view.unsettled:
-            raise Waiting(f"VF {vf.address} of {pf.address} is still being taken back")
+        view.require_free(vf.address)
+        view.require_settled(vf.address, f"VF {vf.address} of {pf.address}")
     originals = view.observed.journal.originals
     if pf.address not in originals:
         original = OriginalState(address=pf.address, vf_count=pf.vf_count, driver=pf.driver)

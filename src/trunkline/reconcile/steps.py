@@ -258,7 +258,7 @@ class MakeDisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteConfigDrive:
-    """Write what a guest is told about itself, and delete what it was told before."""
+    """Begin to write what a guest is told about itself, in place of what it was told before."""
 
     server_id: ServerId
     name: str  # Of the file.
@@ -269,13 +269,13 @@ class WriteConfigDrive:
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteDisk:
-    """Delete the disk of a guest that there is not."""
+class DeleteFiles:
+    """Delete disk and config drive of a guest that there is not."""
 
     server_id: ServerId
 
     def __str__(self) -> str:
-        return f"rm {self.server_id}.qcow2"
+        return f"rm {self.server_id}.*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +292,7 @@ class DefineDomain:
 
 @dataclass(frozen=True, slots=True)
 class StartPaused:
-    """Start a domain with its CPUs stopped."""
+    """Begin to start a domain with its CPUs stopped."""
 
     server_id: ServerId
 
@@ -312,7 +312,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Destroy:
-    """Stop a domain at once."""
+    """Begin to end a domain."""
 
     server_id: ServerId
 
@@ -374,7 +374,7 @@ class UndefineNetwork:
 JournalStep = RememberEpoch | RememberOriginal | ForgetOriginal | RememberAddition | ForgetAddition
 BridgeCheck = ReadBackTap | ReadBackUplink | ReadBackPfAddress
 CheckStep = ReadBack | ReadBackVfCount | ReadBackName | ReadBackNetdevMac | BridgeCheck
-StorageStep = MakeDisk | DeleteDisk | WriteConfigDrive
+StorageStep = MakeDisk | DeleteFiles | WriteConfigDrive
 DomainStep = DefineDomain | StartPaused | Resume | Destroy | Undefine
 NetworkStep = DefineNetwork | StartNetwork | DestroyNetwork | UndefineNetwork
 BridgeStep = SetPortVlan | SetPfAddress

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from trunkline.domain.bridge import Bridge, BridgePort, describe_port
 from trunkline.domain.device import PciFunction
-from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
 from trunkline.reconcile.desired import NicConfig, ServerConfig
@@ -79,7 +78,7 @@ def plan_leftovers(view: View) -> tuple[Step, ...]:
     added: set[Addition] = {*journal.uplink_vlans, *journal.pf_addresses}
     if not added or view.observed.bridges_problem:
         return ()
-    if any(_has_guest(view, server_id) for server_id in view.removals):
+    if any(view.may_have_guest(server_id) for server_id in view.removals):
         return ()
     needed = _needed(view)
     if needed is None:
@@ -199,14 +198,14 @@ def _needed(view: View) -> set[Addition] | None:
     """Return what the servers need; None: what a guest has now can't be told from its bridges."""
     needed: set[Addition] = set()
     for server in view.servers:
-        if server.power is not PowerState.RUNNING and not _has_guest(view, server.id):
+        if server.power is not PowerState.RUNNING and not view.may_have_guest(server.id):
             continue
         try:
             for nic, bridge in _on_bridges(view, server):
                 needed.update(_additions(view, nic, bridge))
         except Refused:
             # A guest runs on with what it was given, though it would not be started so any more.
-            if _has_guest(view, server.id):
+            if view.may_have_guest(server.id):
                 return None
     return needed
 
@@ -218,7 +217,7 @@ def _kept_for(view: View, added: set[Addition]) -> set[Addition]:
     """
     vlans, macs = set(), set()
     for server in view.servers:
-        if server.power is PowerState.RUNNING or _has_guest(view, server.id):
+        if server.power is PowerState.RUNNING or view.may_have_guest(server.id):
             vlans |= {(nic.bridge, nic.vlan_id) for nic in normal_nics(server)}
             macs |= {nic.mac for nic in normal_nics(server)}
     return {
@@ -230,11 +229,6 @@ def _kept_for(view: View, added: set[Addition]) -> set[Addition]:
             else (each.bridge, each.vlan_id) in vlans
         )
     }
-
-
-def _has_guest(view: View, server_id: ServerId) -> bool:
-    domain = view.observed.domains.get(server_id)
-    return domain is not None and domain.power.has_guest
 
 
 def _change(

@@ -84,7 +84,8 @@ class View:
     ran: Collection[ServerId] = ()  # Whose guests this run has seen run as they should.
     pools: Pools = field(default_factory=dict)  # The network pools that VFs are in.
     networks: Mapping[str, PoolNetwork] = field(default_factory=dict)  # That make these pools.
-    unsettled: set[PciAddress] = field(default_factory=set)  # Releases not done yet.
+    # Releases that are not done yet.
+    unsettled: dict[PciAddress, Outcome] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -126,7 +127,7 @@ class View:
                 for server_id in sorted(observed.domains)
                 if server_id not in wanted
             },
-            orphans=_orphaned_disks(desired, observed, failed),
+            orphans=_orphaned_files(desired, observed, failed),
             fences=fences,
             owners=owners,
             ran=ran,
@@ -139,12 +140,15 @@ class View:
 
         Raises:
             Refused: It is of another kind.
+            Waiting: Others have it, or a VF of it.
         """
         function = self.observed.functions.get(held.address)
         if self.is_another_card(held.pf_address or held.address, held.pf):
             return None  # It sits where the one that is meant was.
         if function is not None and function.kind is not held.kind:
             raise Refused(f"{held.address} is a {function.kind.name}, not a {held.kind.name}")
+        if function is not None and function.used_by:
+            raise Waiting(f"{held.address} is in use by others: {function.used_by}")
         return function
 
     def is_another_card(self, address: PciAddress, meant: PfIdentity | None) -> bool:
@@ -180,14 +184,64 @@ class View:
         )
         return domain.devices.union(under_macvtaps if domain.ifnames else ())
 
-    def holder(self, address: PciAddress, *, besides: ServerId | None = None) -> ServerId | None:
-        """Return which guest that is to stay has this device."""
+    def holder(self, address: PciAddress, *, besides: ServerId | None = None) -> DomainState | None:
+        """Return the domain whose guest has this device."""
         for domain in self.observed.domains.values():
-            if domain.server_id in self.removals or domain.server_id == besides:
-                continue
-            if address in self.held_by(domain):
-                return domain.server_id
+            if domain.server_id != besides and address in self.held_by(domain):
+                return domain
         return None
+
+    def require_free(self, address: PciAddress, *, besides: ServerId | None = None) -> None:
+        """Pass if no guest has this device, but that of `besides`.
+
+        Raises:
+            Preparing: One has it that is to go, or is going.
+            Waiting: Another one has it.
+        """
+        pool = self.pools.get(address)
+        busy = None if pool is None else self.busy_with(pool.name, besides=besides)
+        if busy is not None:
+            raise Preparing(f"{address} may be server {busy.server_id}'s: {busy.doing}")
+        domain = self.holder(address, besides=besides)
+        if domain is None:
+            return
+        reason = f"{address} is still held by the guest of server {domain.server_id}"
+        if domain.doing:
+            raise Preparing(f"{reason}: {domain.doing}")
+        if domain.server_id in self.removals:
+            raise Preparing(f"{reason}, which is to go")
+        raise Waiting(reason)
+
+    def require_settled(self, address: PciAddress, name: str) -> None:
+        """Pass unless a device is still to be taken back; `name` names it in the reason.
+
+        Raises:
+            Preparing: What has it is coming to its end.
+            Waiting: It is not as it was.
+        """
+        outcome = self.unsettled.get(address)
+        if outcome is None:
+            return
+        reason = f"{name} is still being taken back"
+        raise Preparing(reason) if outcome is Outcome.PREPARING else Waiting(reason)
+
+    def busy_with(self, network: str, *, besides: ServerId | None = None) -> DomainState | None:
+        """Return a domain of which libvirt starts or ends the guest, with NICs of a network pool.
+
+        Which devices of the pool it has next is not to be known meanwhile.
+        """
+        for domain in self.observed.domains.values():
+            if not domain.doing or domain.server_id == besides:
+                continue
+            held = (self.pools.get(address) for address in self.held_by(domain))
+            if network in domain.networks or any(pool and pool.name == network for pool in held):
+                return domain
+        return None
+
+    def may_have_guest(self, server_id: ServerId) -> bool:
+        """See `DomainState.may_have_guest`; without a domain there is no guest."""
+        domain = self.observed.domains.get(server_id)
+        return domain is not None and domain.may_have_guest
 
     def vfs_of(self, pf: PciAddress) -> Iterator[PciFunction]:
         """Yield the VFs that a PF has."""
@@ -209,14 +263,14 @@ def fenced(held: HeldDevice, view: View) -> Verdict:
     )
 
 
-def _orphaned_disks(
+def _orphaned_files(
     desired: HostConfig, observed: HostState, failed: Mapping[ServerId, Undo]
 ) -> tuple[ServerId, ...]:
     kept = {each.id for each in desired.servers if failed.get(each.id) is not Undo.FORGET}
     return tuple(
         server_id
-        for server_id, disk in sorted((observed.disks or {}).items())
-        if disk.is_ready and server_id not in kept and server_id not in observed.domains
+        for server_id, files in sorted((observed.files or {}).items())
+        if not files.doing and server_id not in kept and server_id not in observed.domains
     )
 
 

@@ -37,7 +37,7 @@ from trunkline.sim.raw_hosts import RawGuest, RawHost, RawVf, read_fleet
 Message = Mapping[str, Any]
 
 _NUMA_KEY = "hw:pci_numa_affinity_policy"
-_FREE = frozenset({"free", "blocked", "withdrawn"})
+_FREE = frozenset({"free", "blocked", "in_use", "withdrawn"})
 
 
 class Auditor:
@@ -330,14 +330,30 @@ class Auditor:
             if shown.get(vf.address, {}).get("state") not in _FREE:
                 continue
             guest = _user(host, vf)
+            if vf.pf in host.pooled and (guest is None or not host.guests[guest].runs):
+                continue  # Which ones of a pool are free matters once a guest runs.
             if guest is not None:
                 raise Violation(FREE_IS_CLEAN, f"{vf.place} is free, guest {guest} has it")
             wrong = vf.not_original()
             if wrong and vf.record.get("in_guest") is not True and not _pf_held(shown, vf.pf):
                 raise Violation(FREE_IS_CLEAN, f"{vf.place} is free, and {', '.join(wrong)}")
+        self._check_pools(host)
         for address, pf in host.pfs.items():
             if shown.get(address, {}).get("state") == "free" and pf.get("in_guest", False):
                 raise Violation(FREE_IS_CLEAN, f"{host.name} {address} is free, a guest has it")
+
+    def _check_pools(self, host: RawHost) -> None:
+        """No more VFs of a pool may be free than are clean, and in no guest, not even a paused."""
+        shown = self.devices.get(host.name, {})
+        for pf in sorted(host.pooled):
+            vfs = [vf for vf in host.vfs.values() if vf.pf == pf]
+            free = [vf for vf in vfs if shown.get(vf.address, {}).get("state") in _FREE]
+            clean = [vf for vf in vfs if _user(host, vf) is None and not vf.not_original()]
+            if len(free) > len(clean):
+                raise Violation(
+                    FREE_IS_CLEAN,
+                    f"{host.name} {pf}: {len(free)} of its pool are free, {len(clean)} are clean",
+                )
 
     def _check_active(self) -> None:
         for server_id, server in self.servers.items():

@@ -12,7 +12,7 @@ from typing import Any
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
-from trunkline.host.faults import IgnoreVlan, PfUnreadable, RefuseNext
+from trunkline.host.faults import IgnoreVlan, PfUnreadable, RefuseNext, SlowNext
 from trunkline.host.machine import VFIO
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.sim.clock import SimClock
@@ -22,6 +22,7 @@ from trunkline.sim.trace import Trace
 
 _AGENT_POINTS_MAX = 14  # A server of two NICs takes about as many.
 _CONTROL_POINTS_MAX = 6
+_SLOW = 0.3
 _KERNEL_WRITES = ("set_vf", "set_vf", "set_vf", "set_vf_count", "rename_netdev", "bind_driver")
 _LIBVIRT_WRITES = ("define", "start_paused", "resume", "destroy", "undefine")
 
@@ -45,6 +46,14 @@ class Faults:
         self._clock = clock
         self._trace = trace
         self._hear = hear
+
+    def begin(self) -> None:
+        """Make some machines slow to start and to stop guests, until all faults stop."""
+        for machine in self._machines:
+            for operation in ("start_paused", "destroy"):
+                if self._dice.random() < _SLOW:
+                    machine.hypervisor.plant(SlowNext(operation=operation))
+                    self._say(machine, f"{operation} takes its time")
 
     def plant(self) -> None:
         """Plant one fault somewhere."""
@@ -79,6 +88,7 @@ class Faults:
             machine.hypervisor.clear_faults()
             machine.life.spare()
             machine.silent_until = None
+            machine.hypervisor.go_on()
             self._bind_back(machine)
         life = self._control_life()
         if life is not None:

@@ -18,6 +18,7 @@ from trunkline.domain.ids import HostName
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.simulated_host import open_host
+from trunkline.reconcile.interfaces import HostNews
 from trunkline.sim.lives import Graveyard, Life
 from trunkline.sim.trace import Trace
 from trunkline.vif.registry import VifRegistry
@@ -53,6 +54,7 @@ class Machine:
         self.due: datetime | None = None  # When the agent is to be stepped, or started; None: now.
         self.silent_until: datetime | None = None
         host = open_host(directory, name)
+        self.slow_until: datetime | None = None  # When what libvirt is slow at comes to its end.
         self.kernel: FakeKernel = host.kernel.acting_as("operator")
         self.hypervisor: FakeHypervisor = host.hypervisor
         self._graveyard = graveyard
@@ -87,6 +89,7 @@ def an_agent(machine: Machine, probe: Probe) -> Agent:
             resources=host.resources,
             offer=Offering(host.device_specs),
             vif_types=machine.vif_types,
+            watches=(_EndOfSlowCalls(host.hypervisor),),
         ),
         journal=JournalFile(machine.directory / machine.name / "journal.json"),
         transport=machine.transport,
@@ -94,6 +97,19 @@ def an_agent(machine: Machine, probe: Probe) -> Agent:
         limits=LIMITS,
         probe=probe,
     )
+
+
+class _EndOfSlowCalls:
+    """Tells when libvirt has done what it was slow at; all else is found by looking at times."""
+
+    def __init__(self, hypervisor: FakeHypervisor) -> None:
+        self._hypervisor = hypervisor
+        self._busy = hypervisor.busy()
+
+    def take(self) -> HostNews:
+        """See `reconcile.interfaces.HostWatch`."""
+        before, self._busy = self._busy, self._hypervisor.busy()
+        return HostNews(domains=bool(before - self._busy))
 
 
 class _Probe:

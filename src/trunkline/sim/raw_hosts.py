@@ -146,6 +146,7 @@ class RawHost:
     bridges: Mapping[str, str]  # By physical network.
     cabling: Mapping[str, str]  # Physical network by PF address.
     guaranteeable: Mapping[str, int]  # Egress in Mbit/s by PF address, of those that account it.
+    pooled: frozenset[str]  # PFs whose VFs libvirt hands out, which ones it pleases.
     vcpus: int
     memory_mib: int
     nodes: dict[int, RawNode] = field(default_factory=dict)
@@ -290,6 +291,12 @@ def read_fleet(fleet_file: Path, hosts_directory: Path) -> dict[str, RawHost]:
             for spec in reversed(specs)
             if "egress_mbps" in spec and _matches(spec["address"], card["address"])
         }
+        pooled = frozenset(
+            card["address"]
+            for card in entry["card"]
+            for spec in specs
+            if "network_pool" in spec and _matches(spec["address"], card["address"])
+        )
         for name in _names(entry["name"]):
             found[name] = RawHost(
                 name=name,
@@ -297,6 +304,7 @@ def read_fleet(fleet_file: Path, hosts_directory: Path) -> dict[str, RawHost]:
                 bridges=entry.get("bridges", {}),
                 cabling=cabling,
                 guaranteeable=guaranteeable,
+                pooled=pooled,
                 vcpus=entry["vcpus"],
                 memory_mib=entry["memory_mib"],
             )

@@ -33,6 +33,8 @@ ROUNDS_MAX: Final = 40  # Of half a minute: all retries and checks have come rou
 _ROUND_SECONDS: Final = 30
 _STEPS_IN_A_ROUND_MAX: Final = 2000  # An agent that never rests is a bug as well.
 _ANSWERS_LOST: Final = 0.05
+_SLOW_SECONDS_MAX: Final = 30.0  # That libvirt takes for a start or stop; it may be for several.
+_POOLED_OF: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,10 @@ class World:
             )
             for name in fleet.host_names
         ]
+        if self._has_pools:
+            for machine in self.machines:
+                # Placement takes the first, too: what libvirt takes is to be another one.
+                machine.hypervisor.take_last()
         self.plane: ControlPlane | None = None
         self._plane_due = self.clock.now()
         self._looks: dict[HostName, bool] = {}  # Whether its servers too.
@@ -120,6 +126,7 @@ class World:
             self._step(machine)
         if self._faulty:
             self.transport.weather = STORMY
+            self.faults.begin()
             self.workload.answers_lost = _ANSWERS_LOST
         for _ in range(steps):
             self._event()
@@ -149,9 +156,21 @@ class World:
             self._drop_plane()
             raise
 
+    @property
+    def _has_pools(self) -> bool:
+        return self.seed % _POOLED_OF == _POOLED_OF - 1
+
     def _fleet(self) -> str:
-        """The scenario fleet; in half of the worlds both NUMA nodes of a host are of one socket."""
+        """The scenario fleet; in half of the worlds both NUMA nodes of a host are of one socket.
+
+        In one of five, libvirt hands out the VFs of two hosts' cards and of another one's.
+        """
         text = shipped_fleets()["scenario"].read_text()
+        if self._has_pools:
+            for network, mode in (("phy1", "hostdev"), ("phy2", "passthrough")):
+                of_network = f'physical_network = "{network}"'
+                # Of h1 and h2, of h3, not of those after it.
+                text = text.replace(of_network, f'{of_network}\nnetwork_pool = "{mode}"', 2)
         return text.replace("socket = 1", "socket = 0") if self._dice.random() < 0.5 else text
 
     # Events
@@ -175,6 +194,12 @@ class World:
     def _pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self._tend_plane()
+        for machine in self.machines:
+            if machine.slow_until is not None and machine.slow_until <= self.clock.now():
+                machine.hypervisor.go_on()
+                machine.slow_until = None
+                machine.due = None if machine.agent is not None else machine.due
+                self.trace.line(machine.name, "libvirt has done what it was slow at")
 
     def _tend_plane(self) -> None:
         if self.plane is None:
@@ -210,6 +235,9 @@ class World:
             machine.due = self.clock.now() + timedelta(seconds=self._dice.uniform(0, 20))
         else:
             machine.probe.flush()
+        if machine.slow_until is None and machine.hypervisor.busy():
+            seconds = self._dice.uniform(0, _SLOW_SECONDS_MAX)
+            machine.slow_until = self.clock.now() + timedelta(seconds=seconds)
 
     def _wake(self, name: HostName) -> None:
         """Tell a host's agent that there is news, unless that gets lost."""

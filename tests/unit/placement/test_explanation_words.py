@@ -20,8 +20,9 @@ from tests.unit.placement.builders import (
 from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.ids import HostName
 from trunkline.domain.nic_rules import NumaPolicy, Scope
-from trunkline.placement.asks.request import GroupRule, NicDemand, Reason
+from trunkline.placement.asks.request import GroupRule, NicDemand, Page, Reason
 from trunkline.placement.index.fleet import HostView
+from trunkline.placement.reasons.explanation import explain
 
 
 def a_tap(name: str, *physnets: str) -> NicDemand:
@@ -168,3 +169,31 @@ def test_hosts_alike_but_for_the_room_of_their_nodes_are_told_apart() -> None:
             HostName("h3"): [Reason.NUMA],
             HostName("h4"): [Reason.NUMA],
         }
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "told"), [("b", "b"), ("c", None), ("bb", None), ("0", None), ("z", None)]
+)
+def test_the_host_that_is_asked_for_is_told_if_it_is_there_and_refuses(
+    asked_for: str, told: str | None
+) -> None:
+    """Of the others b is further than a."""
+    fleet = a_fleet(a_host("a", vcpus=1), a_host("b", vcpus=1, enabled=False), a_host("c"))
+    request = replace(a_request(vcpus=2), only_host=HostName(asked_for))
+    found = explain(request, fleet, nearest=1).asked_for
+    assert (found and found.host_name) == told
+
+
+def test_a_page_goes_on_after_a_name_whether_it_is_there_or_not() -> None:
+    fleet = a_fleet(*(a_host(name, vcpus=1) for name in "bdfh"), a_host("e"))
+    afters = (None, *map(HostName, "dehaz"))
+    told = [explain(a_request(vcpus=2), fleet, page=Page(limit=2, after=name)) for name in afters]
+    pages = [(page.next_after, [host.host_name for host in page.page]) for page in told]
+    assert pages == [
+        ("d", ["b", "d"]),
+        (None, ["f", "h"]),
+        (None, ["f", "h"]),
+        (None, []),
+        ("d", ["b", "d"]),
+        (None, []),
+    ]

@@ -9,14 +9,22 @@ import libvirt
 
 from trunkline.domain.ids import ServerId
 from trunkline.host.libvirt.link import Link
-from trunkline.host.libvirt.reading import UnreadableDomain, read_domain, read_network
+from trunkline.host.libvirt.reading import (
+    UnreadableDomain,
+    read_domain,
+    read_network,
+    read_other,
+)
+from trunkline.host.libvirt.under_way import UnderWay
 from trunkline.reconcile.interfaces import HostNews, HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState
+from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
 
-READ_SECONDS: Final = 30.0  # libvirt's own limit for a lock that another job holds.
+PROMPT_SECONDS: Final = 30.0  # libvirt's own limit for a lock that another job holds.
 # vfio pins all of a guest's memory before it starts, and destroy waits for QEMU to give it back:
 # minutes for the largest guests.
-CHANGE_SECONDS: Final = 180.0
+SLOW_SECONDS: Final = 180.0
+# Starts and ends at a time; libvirtd's own workers, 20 at most, are there for others too.
+SLOW_AT_ONCE: Final = 4
 
 _POWERS: Final[Mapping[int, DomainPower]] = {
     libvirt.VIR_DOMAIN_NOSTATE: DomainPower.SHUT_OFF,
@@ -36,6 +44,16 @@ _ENDS: Final[Mapping[int, DomainPower]] = {
     libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: DomainPower.CRASHED,
 }
 
+# What libvirt pauses a guest for while it does it, whoever has asked for that: an agent that was
+# killed since, or an operator.
+_PAUSED_FOR: Final[Mapping[int, str]] = {
+    libvirt.VIR_DOMAIN_PAUSED_STARTING_UP: "its guest is being started",
+    libvirt.VIR_DOMAIN_PAUSED_SHUTTING_DOWN: "its guest is being ended",
+    libvirt.VIR_DOMAIN_PAUSED_SAVE: "its guest is being saved",
+    libvirt.VIR_DOMAIN_PAUSED_DUMP: "its guest's memory is being dumped",
+    libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT: "a snapshot of its guest is being made",
+}
+
 
 class LibvirtHypervisor:
     """Domains of one libvirt. Satisfies `Hypervisor` and `HostWatch`; see there.
@@ -51,13 +69,14 @@ class LibvirtHypervisor:
         *,
         delete_files: Callable[[ServerId], None],
         on_news: Callable[[], None] = lambda: None,
-        read_seconds: float = READ_SECONDS,
-        change_seconds: float = CHANGE_SECONDS,
+        prompt_seconds: float = PROMPT_SECONDS,
+        slow_seconds: float = SLOW_SECONDS,
     ) -> None:
         self._link = Link(uri, on_news=on_news)
+        self._under_way = UnderWay("guests", at_once=SLOW_AT_ONCE, on_news=on_news)
         self._delete_files = delete_files
-        self._read_seconds = read_seconds
-        self._change_seconds = change_seconds
+        self._prompt_seconds = prompt_seconds
+        self._slow_seconds = slow_seconds
 
     def __enter__(self) -> Self:
         return self
@@ -71,18 +90,20 @@ class LibvirtHypervisor:
 
     def take(self) -> HostNews:
         """See `HostWatch.take`."""
-        return self._link.take_news()
+        return self._link.take_news() | HostNews(domains=self._under_way.take_news())
 
     # Reading
 
     def domains(self) -> Mapping[ServerId, DomainState]:
         """See `Hypervisor.domains`."""
+        # Asked first: what ends meanwhile passes for not ended, and is news.
+        doing = self._under_way.doing()
         operation = "virsh list --all"
-        found = self._link.call(operation, _read_all, seconds=self._read_seconds)
+        found = self._link.call(operation, _read_all, seconds=self._prompt_seconds)
         states = {}
-        for name, xml, power in found:
+        for uuid, name, xml, (power, by_others) in found:
             try:
-                state = read_domain(xml, power)
+                state = read_domain(xml, power, doing=doing.get(ServerId(uuid), by_others))
             except UnreadableDomain as problem:
                 raise HostRefused(
                     f"virsh dumpxml {name}", f"{problem}; mend it with `virsh edit {name}`"
@@ -91,29 +112,49 @@ class LibvirtHypervisor:
                 states[state.server_id] = state
         return states
 
+    def others(self) -> tuple[OtherDomain, ...]:
+        """See `Hypervisor.others`."""
+        found = self._link.call("virsh list --all", _read_all, seconds=self._prompt_seconds)
+        others = (read_other(xml, power) for _, _, xml, (power, _) in found)
+        return tuple(sorted((each for each in others if each), key=lambda each: each.name))
+
     # Writing
 
     def define(self, xml: str) -> None:
         """See `Hypervisor.define`. What libvirt's schema does not know is refused, not ignored."""
         flags = libvirt.VIR_DOMAIN_DEFINE_VALIDATE
 
-        def act(connection: Any) -> None:
-            connection.defineXMLFlags(xml, flags)
+        def act(connection: Any) -> str:
+            uuid: str = connection.defineXMLFlags(xml, flags).UUIDString()
+            return uuid
 
-        self._link.call("virsh define", act, seconds=self._read_seconds)
+        uuid = self._link.call("virsh define", act, seconds=self._prompt_seconds)
+        self._under_way.forget(ServerId(uuid))
 
     def start_paused(self, server_id: ServerId) -> None:
         """See `Hypervisor.start_paused`."""
         flags = libvirt.VIR_DOMAIN_START_PAUSED
-        self._change("virsh start --paused", server_id, lambda it: it.createWithFlags(flags))
+        self._begin(
+            f"virsh start --paused {server_id}",
+            server_id,
+            lambda it: it.createWithFlags(flags),
+            fits=lambda is_active: "domain is already running" if is_active else "",
+            doing="its guest is being started",
+        )
 
     def resume(self, server_id: ServerId) -> None:
         """See `Hypervisor.resume`."""
-        self._change("virsh resume", server_id, lambda it: it.resume())
+        self._change(f"virsh resume {server_id}", server_id, lambda it: it.resume())
 
     def destroy(self, server_id: ServerId) -> None:
         """See `Hypervisor.destroy`."""
-        self._change("virsh destroy", server_id, lambda it: it.destroy())
+        self._begin(
+            f"virsh destroy {server_id}",
+            server_id,
+            lambda it: it.destroy(),
+            fits=lambda is_active: "" if is_active else "domain is not running",
+            doing="its guest is being ended",
+        )
 
     def undefine(self, server_id: ServerId) -> None:
         """See `Hypervisor.undefine`.
@@ -134,13 +175,15 @@ class LibvirtHypervisor:
             self._delete_files(server_id)
             domain.undefineFlags(flags)
 
-        self._change("virsh undefine", server_id, act)
+        self._change(f"virsh undefine {server_id}", server_id, act)
 
     # Networks
 
     def networks(self) -> Mapping[str, NetworkState]:
         """See `Hypervisor.networks`."""
-        found = self._link.call("virsh net-list --all", _read_networks, seconds=self._read_seconds)
+        found = self._link.call(
+            "virsh net-list --all", _read_networks, seconds=self._prompt_seconds
+        )
         states = {}
         for name, live, defined, autostarts in found:
             try:
@@ -158,7 +201,7 @@ class LibvirtHypervisor:
         def act(connection: Any) -> None:
             connection.networkDefineXMLFlags(xml, flags).setAutostart(1)
 
-        self._link.call("virsh net-define", act, seconds=self._read_seconds)
+        self._link.call("virsh net-define", act, seconds=self._prompt_seconds)
 
     def start_network(self, name: str) -> None:
         """See `Hypervisor.start_network`."""
@@ -176,22 +219,53 @@ class LibvirtHypervisor:
         def find_and_act(connection: Any) -> None:
             act(connection.networkLookupByName(name))
 
-        self._link.call(f"{command} {name}", find_and_act, seconds=self._read_seconds)
+        self._link.call(f"{command} {name}", find_and_act, seconds=self._prompt_seconds)
 
-    def _change(self, command: str, server_id: ServerId, act: Callable[[Any], object]) -> None:
+    def _change(self, operation: str, server_id: ServerId, act: Callable[[Any], object]) -> None:
+        self._under_way.raise_failure(server_id, operation)
+        self._call(operation, server_id, act, self._prompt_seconds)
+
+    def _begin(
+        self,
+        operation: str,
+        server_id: ServerId,
+        act: Callable[[Any], object],
+        *,
+        fits: Callable[[bool], str],
+        doing: str,
+    ) -> None:
+        """Begin what takes its time; `fits` says why it does not fit a domain's activity."""
+
+        def check(domain: Any) -> None:
+            problem = fits(bool(domain.isActive()))
+            if problem:
+                raise HostRefused(operation, problem)
+
+        self._under_way.raise_failure(server_id, operation)
+        self._call(operation, server_id, check, self._prompt_seconds)
+        self._under_way.begin(
+            server_id,
+            operation,
+            lambda: self._call(operation, server_id, act, self._slow_seconds),
+            doing=doing,
+        )
+
+    def _call(
+        self, operation: str, server_id: ServerId, act: Callable[[Any], object], seconds: float
+    ) -> None:
         def find_and_act(connection: Any) -> None:
             act(connection.lookupByUUIDString(server_id))
 
-        self._link.call(f"{command} {server_id}", find_and_act, seconds=self._change_seconds)
+        self._link.call(operation, find_and_act, seconds=seconds)
 
 
-def _read_all(connection: Any) -> list[tuple[str, str, DomainPower]]:
-    """Return name, live XML and power of every domain, ours or not."""
+def _read_all(connection: Any) -> list[tuple[str, str, str, tuple[DomainPower, str]]]:
+    """Return UUID, name, live XML, power and what is being done of every domain, ours or not."""
     found = []
     for domain in connection.listAllDomains(0):
         try:
-            power = _power(*domain.state())
-            found.append((domain.name(), domain.XMLDesc(0), power))
+            state = _power(*domain.state())
+            found.append((domain.UUIDString(), domain.name(), domain.XMLDesc(0), state))
         except libvirt.libvirtError as problem:
             # It went between one call and the next.
             if problem.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
@@ -223,7 +297,8 @@ def _read_networks(connection: Any) -> list[tuple[str, str, str | None, bool]]:
     return found
 
 
-def _power(state: int, reason: int) -> DomainPower:
+def _power(state: int, reason: int) -> tuple[DomainPower, str]:
     if state == libvirt.VIR_DOMAIN_SHUTOFF:
-        return _ENDS.get(reason, DomainPower.SHUT_OFF)
-    return _POWERS.get(state, DomainPower.RUNNING)
+        return _ENDS.get(reason, DomainPower.SHUT_OFF), ""
+    doing = _PAUSED_FOR.get(reason, "") if state == libvirt.VIR_DOMAIN_PAUSED else ""
+    return _POWERS.get(state, DomainPower.RUNNING), doing

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from trunkline.host.libvirt import qemu_img
+from trunkline.host.libvirt.durable import sync_directory
 from trunkline.host.libvirt.image_format import (
     HEADER_BYTES,
     SERVED_FORMATS,
@@ -102,7 +103,7 @@ class ImageCache:
                     transient=True,
                 )
             part.rename(path)
-            _sync(self._directory)
+            sync_directory(self._directory)
         except OSError as problem:
             raise _refused(operation, problem) from problem
         finally:
@@ -133,14 +134,6 @@ class ImageCache:
             raise HostRefused(
                 operation, f"its {needed} bytes find no room on the disk of {self._directory}"
             )
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refused(operation: str, problem: OSError) -> HostRefused:

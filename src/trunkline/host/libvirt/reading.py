@@ -7,6 +7,8 @@ libvirt takes, it lets pass whatever else an operator may have added to a domain
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from lxml import etree
@@ -17,7 +19,7 @@ from trunkline.domain.network_pool import PoolMode, PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.domain_xml import METADATA_NAMESPACE
 from trunkline.reconcile.network_pools import NETWORK_TAG
-from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState
+from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
 
 _SERVER: Final = f"{{{METADATA_NAMESPACE}}}server"
 _BOOT_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -27,8 +29,8 @@ class UnreadableDomain(ValueError):
     """A domain carries our metadata element, and does not say what one of ours says."""
 
 
-def read_domain(xml: str, power: DomainPower) -> DomainState | None:
-    """Read a domain's live XML; None: it is not ours.
+def read_domain(xml: str, power: DomainPower, *, doing: str = "") -> DomainState | None:
+    """Read a domain's live XML; None: it is not ours. `doing`: what libvirt is doing about it.
 
     Raises:
         UnreadableDomain: It is ours, or may be, and can't be understood. To leave it out would be
@@ -41,17 +43,48 @@ def read_domain(xml: str, power: DomainPower) -> DomainState | None:
     boot_number = ours.get("boot-number") or ""
     if not _BOOT_NUMBER.fullmatch(boot_number):
         raise UnreadableDomain(f"boot-number {boot_number!r} in its <metadata> is no number")
-    has_guest = power.has_guest
+    may_have_guest = power.has_guest or bool(doing)
     return DomainState(
         server_id=ServerId((root.findtext("uuid") or "").strip()),
         name=root.findtext("name") or "",
         power=power,
         boot_number=int(boot_number),
         xml_digest=ours.get("xml-digest") or "",
-        devices=_host_devices(root) if has_guest else frozenset(),
-        ifnames=_ifnames(root) if has_guest else frozenset(),
-        given=_given(root) if has_guest else {},
+        devices=_host_devices(root) if may_have_guest else frozenset(),
+        ifnames=_ifnames(root) if may_have_guest else frozenset(),
+        given=_given(root) if power.has_guest else {},
+        networks=_networks(root),
+        doing=doing,
     )
+
+
+def read_other(xml: str, power: DomainPower) -> OtherDomain | None:
+    """Read what a domain that is not ours has, or will have; None: it is ours, or has no device.
+
+    What of it can't be understood is not a device that libvirt could give it.
+    """
+    try:
+        root = _parse(xml)
+    except UnreadableDomain:
+        return None
+    if root.find(f"metadata/{_SERVER}") is not None:
+        return None
+    devices = frozenset(_addresses_understood(root))
+    ifnames = _ifnames(root)
+    if not devices and not ifnames:
+        return None
+    return OtherDomain(
+        name=root.findtext("name") or "",
+        is_active=power.has_guest,
+        devices=devices,
+        ifnames=ifnames,
+    )
+
+
+def _addresses_understood(root: _Element) -> Iterator[PciAddress]:
+    for each in _host_elements(root):
+        with suppress(UnreadableDomain):
+            yield _address(each.find("source/address"))
 
 
 def read_network(live_xml: str, defined_xml: str | None, *, autostarts: bool) -> NetworkState:
@@ -99,6 +132,11 @@ def _given(root: _Element) -> dict[PciAddress, PciAddress | str]:
     return given
 
 
+def _networks(root: _Element) -> frozenset[str]:
+    sources = root.findall("devices/interface[@type='network']/source")
+    return frozenset(name for source in sources if (name := source.get("network")))
+
+
 def _parse(xml: str, tag: str = "domain") -> _Element:
     """Parse without entities, document types, or the network."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
@@ -118,9 +156,12 @@ def _host_devices(root: _Element) -> frozenset[PciAddress]:
 
     An interface on a network pool is shown as type `hostdev` too, once it has got its device.
     """
+    return frozenset(_address(each.find("source/address")) for each in _host_elements(root))
+
+
+def _host_elements(root: _Element) -> list[_Element]:
     given = root.findall("devices/hostdev[@type='pci']")
-    given += root.findall("devices/interface[@type='hostdev']")
-    return frozenset(_address(each.find("source/address")) for each in given)
+    return given + root.findall("devices/interface[@type='hostdev']")
 
 
 def _ifnames(root: _Element) -> frozenset[str]:

@@ -17,6 +17,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange, VfSettings
 from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux import bridges, sysfs
+from trunkline.host.linux.addresses import addresses_by_netdev
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.ethtool import firmware_version
 from trunkline.host.linux.inventory import Inventory, NetdevFacts, PfDriver
@@ -72,6 +73,7 @@ class LinuxKernel:
             netdev_facts=self._netdev_facts,
             serial=self._serial,
             seen=self._capabilities.seen_names,
+            addresses=lambda: addresses_by_netdev(self._rtnetlink),
         )
 
     def boot_id(self) -> str:
@@ -88,6 +90,9 @@ class LinuxKernel:
             return self._inventory.read()
         except sysfs.BadContent as problem:
             raise HostRefused("read PCI functions from sysfs", str(problem)) from problem
+        except Malformed as problem:
+            operation = "ip address show"
+            raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
         except OSError as problem:
             raise host_refused(f"read {problem.filename or 'sysfs'}", problem) from problem
 

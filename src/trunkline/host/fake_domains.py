@@ -1,0 +1,155 @@
+"""The state of a simulated libvirt, and its domains as an agent sees them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from trunkline.domain.ids import ServerId
+from trunkline.domain.pci import PciAddress
+from trunkline.host.device_handover import HandedOver
+from trunkline.host.fake_networks import NetworkRecord
+from trunkline.host.faults import Fault
+from trunkline.host.libvirt_domain import LibvirtDomain, parse_libvirt_domain
+from trunkline.host.state_file import LoggedState
+from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.observed import DomainPower, DomainState, OtherDomain
+
+_DOING: Final = {
+    "": "",
+    "start_paused": "its guest is being started",
+    "destroy": "its guest is being ended",
+}
+
+
+class Guest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What exists only while a domain runs, or is starting or stopping."""
+
+    boot_number: int
+    xml_digest: str
+    handed_over: HandedOver
+    given: dict[str, str] = msgspec.field(default_factory=dict)  # Host's device by guest's address.
+    of_networks: list[tuple[str, str]] = msgspec.field(default_factory=list)  # Network and member.
+
+
+class FailedCall(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """How a start or stop that took its time was refused."""
+
+    operation: str
+    command: str
+    problem: str
+    errno_name: str = ""
+    transient: bool = False
+
+    @classmethod
+    def of(cls, operation: str, refused: HostRefused) -> FailedCall:
+        """Keep a refusal of `operation`."""
+        return cls(
+            operation=operation,
+            command=refused.operation,
+            problem=refused.problem,
+            errno_name=refused.errno_name,
+            transient=refused.transient,
+        )
+
+    def refusal(self) -> HostRefused:
+        """Return the refusal that was kept."""
+        return HostRefused(
+            self.command, self.problem, errno_name=self.errno_name, transient=self.transient
+        )
+
+
+class DomainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A defined domain."""
+
+    name: str
+    xml: str
+    is_ours: bool = False
+    boot_number: int = 0
+    xml_digest: str = ""
+    power: DomainPower = DomainPower.SHUT_OFF
+    guest: Guest | None = None
+    in_transition: bool = False  # Starting or stopping; after a crash: finish by giving back.
+    under_way: str = ""  # `start_paused` or `destroy`, begun and not gone on with.
+    failed: FailedCall | None = None  # What came of the last that was under way.
+
+
+class HypervisorState(LoggedState, kw_only=True, omit_defaults=True):
+    """All of one simulated libvirt."""
+
+    boot_id: str
+    domains: dict[ServerId, DomainRecord] = msgspec.field(default_factory=dict)
+    faults: list[Fault] = msgspec.field(default_factory=list)
+    networks: dict[str, NetworkRecord] = msgspec.field(default_factory=dict)
+    takes_last: bool = False  # Of a network's free devices; libvirt 9.0 takes the first.
+
+
+def our_domains(state: HypervisorState) -> dict[ServerId, DomainState]:
+    """Return what an agent sees of its own domains."""
+    return {
+        server_id: domain_state(server_id, record)
+        for server_id, record in state.domains.items()
+        if record.is_ours
+    }
+
+
+def other_domains(state: HypervisorState) -> tuple[OtherDomain, ...]:
+    """Return what an agent sees of domains that are not its own."""
+    others = (
+        parse_libvirt_domain(each.xml).as_other(is_active=each.power.has_guest)
+        for each in sorted(state.domains.values(), key=lambda each: each.name)
+        if not each.is_ours
+    )
+    return tuple(each for each in others if each.devices or each.ifnames)
+
+
+def domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
+    """Return what an agent sees of a domain."""
+    guest = record.guest
+    doing = _DOING[record.under_way]
+    if guest is None:
+        domain = parse_libvirt_domain(record.xml) if doing else None
+        return DomainState(
+            server_id=server_id,
+            name=record.name,
+            power=record.power,
+            boot_number=record.boot_number,
+            xml_digest=record.xml_digest,
+            devices=frozenset(() if domain is None else domain.host_devices),
+            ifnames=frozenset(
+                () if domain is None else (each.ifname for each in domain.direct_interfaces)
+            ),
+            networks=frozenset(
+                () if domain is None else (each.network for each in domain.networks)
+            ),
+            doing=doing,
+        )
+    return DomainState(
+        server_id=server_id,
+        name=record.name,
+        power=record.power,
+        boot_number=guest.boot_number,
+        xml_digest=guest.xml_digest,
+        devices=frozenset[PciAddress](guest.handed_over.addresses),
+        ifnames=frozenset(each.ifname for each in guest.handed_over.macvtaps),
+        doing=doing,
+        given={PciAddress.parse(at): _device(what) for at, what in guest.given.items()},
+    )
+
+
+def given_by(domain: LibvirtDomain) -> dict[str, str]:
+    """Return the host's device, or netdev, by where the guest finds it."""
+    given = {
+        str(each.at): str(each.address) for each in domain.hostdev_interfaces if each.at is not None
+    }
+    return given | {
+        str(each.at): each.ifname for each in domain.direct_interfaces if each.at is not None
+    }
+
+
+def _device(text: str) -> PciAddress | str:
+    try:
+        return PciAddress.parse(text)
+    except ValueError:
+        return text  # A netdev; its name may hold no colon.

@@ -1,0 +1,27 @@
+"""Network pools, as trunkline/v1 tells them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPoolItem:
+    """VFs of one PF that libvirt hands out, and how many of them are left."""
+
+    host: str
+    name: str  # Of the libvirt network.
+    mode: str  # `hostdev` or `passthrough`.
+    physical_network: str
+    pf_address: str
+    vfs: int
+    held: int
+    free: int
+    problem: str | None  # Why the PF is out of service.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPoolList:
+    """All of them, by host and name."""
+
+    network_pools: tuple[NetworkPoolItem, ...]

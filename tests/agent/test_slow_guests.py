@@ -1,0 +1,117 @@
+"""Guests that take minutes to start and to end: the agent goes on with everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.agent.world import IGB, MLX, World, check
+from tests.contract.machines import PF
+from tests.reconcile.scenes import a_nic, a_server
+from trunkline.domain.vf import VfChange
+from trunkline.host.faults import RefuseNext, SlowNext
+from trunkline.reconcile.report import DeviceCondition, ServerCondition
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def slow_down(world: World, operation: str) -> None:
+    world.machine.hypervisor.plant(SlowNext(operation=operation, times=1))
+
+
+def attempts(world: World, command: str) -> int:
+    return sum(command in write for write in world.agent_writes())
+
+
+def test_while_a_guest_starts_reports_go_on_and_what_drifts_elsewhere_is_repaired(
+    world: World,
+) -> None:
+    first, second = (a_server(n, a_nic(n, world.device(IGB, n))) for n in (1, 2))
+    agent = world.an_agent()
+    world.control.want(first)
+    world.settle(agent)
+    slow_down(world, "start_paused")
+    world.control.want(first, second)
+    world.run(agent, seconds=600)
+    assert world.control.server(second) == (ServerCondition.PENDING, "its guest is being started")
+    before = len(world.control.reports)
+    world.machine.kernel.acting_as("operator").set_vf(PF, 1, VfChange(vlan_id=7, vlan_qos=0))
+    world.run(agent, seconds=300)
+    assert len(world.control.reports) - before >= 10, "one each 30 s"
+    assert world.raw_vf(IGB, 1)["vlan_id"] == first.nics[0].vlan_id
+    world.machine.hypervisor.go_on()
+    world.run(agent, seconds=1)
+    check(world, first, second)
+    assert world.control.server(second) == (ServerCondition.RUNNING, "")
+    assert world.resumes() == {first.id: 1, second.id: 1}
+
+
+@pytest.mark.parametrize("operation", ["start_paused", "destroy"])
+def test_an_agent_that_is_killed_meanwhile_leaves_it_to_libvirt_and_the_next_goes_on(
+    world: World, operation: str
+) -> None:
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    releases = server.held_devices
+    world.control.want(server)
+    if operation == "destroy":
+        world.settle(world.an_agent())
+        world.control.want(releases=releases)
+    slow_down(world, operation)
+    world.run(world.an_agent(), seconds=30)
+    before = world.writes()
+    agent = world.an_agent()
+    world.run(agent, seconds=300)
+    assert world.writes() == before, "it is under way; nothing is begun twice"
+    world.machine.hypervisor.go_on()
+    world.settle(agent)
+    check(world, *(() if operation == "destroy" else (server,)))
+
+
+def test_a_vf_is_neither_restored_nor_given_away_before_its_guest_has_ended(world: World) -> None:
+    device = world.device(MLX, 0)
+    server = a_server(1, a_nic(1, device))
+    heir = a_server(2, a_nic(2, world.device(MLX, 0, epoch=2), vlan_id=200))
+    agent = world.an_agent()
+    world.control.want(server)
+    world.settle(agent)
+    slow_down(world, "destroy")
+    world.control.want(releases=(device,))
+    world.run(agent, seconds=600)
+    vf = world.raw_vf(MLX, 0)
+    assert (vf["mac"], vf["in_guest"]) == (str(server.nics[0].mac), True)
+    condition = world.control.condition(device)
+    assert condition is not None
+    assert condition[0] is DeviceCondition.PENDING
+    assert "its guest is being ended" in condition[1]
+    world.control.want(heir)
+    world.run(agent, seconds=600)
+    assert world.raw_vf(MLX, 0) == vf
+    told = world.control.server(heir)
+    assert told is not None
+    assert told[0] is ServerCondition.PENDING, "patience: that it takes long is no failure"
+    world.machine.hypervisor.go_on()
+    world.settle(agent)
+    check(world, heir)
+
+
+def test_a_start_that_fails_in_the_end_is_tried_again_as_often_as_one_that_fails_at_once(
+    world: World,
+) -> None:
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    agent = world.an_agent()
+    world.machine.hypervisor.plant(RefuseNext(operation="start_paused", errno="EBUSY", times=9))
+    world.machine.hypervisor.plant(SlowNext(operation="start_paused"))
+    world.control.want(server)
+    for _ in range(20):
+        world.run(agent, seconds=20)
+        world.machine.hypervisor.go_on()
+    told = world.control.server(server)
+    assert told is not None
+    assert told[0] is ServerCondition.FAILED
+    assert "EBUSY" in told[1]
+    assert attempts(world, "virsh start --paused") == 1, "a planted refusal is for good"
+    check(world)
