@@ -189,6 +189,19 @@ def test_a_network_goes_when_no_spec_asks_for_it_and_no_guest_has_a_vf_of_it(
     assert world.machine.hypervisor.networks() == {}
 
 
+def test_a_network_that_libvirt_refuses_is_told_once_and_tried_again(tmp_path: Path) -> None:
+    world = Pools(tmp_path)
+    world.machine.hypervisor.plant(RefuseNext(operation="define_network", errno="EIO", times=4))
+    agent = world.an_agent()
+    world.control.want()
+    world.settle(agent, minutes=30)
+    assert set(world.machine.hypervisor.networks()) == {PHY1, PHY2}
+    drifts = [drift for report in world.control.reports for drift in report.drifts]
+    assert {drift.ifname for drift in drifts} == {PHY1, PHY2}
+    assert all("net-define" in drift.found for drift in drifts)
+    assert len(drifts) == 2
+
+
 def test_a_network_of_somebody_else_is_never_touched(tmp_path: Path) -> None:
     world = Pools(tmp_path)
     network = PoolNetwork(PoolMode.PASSTHROUGH, ("eth9",))

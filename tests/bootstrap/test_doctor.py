@@ -56,7 +56,7 @@ def test_a_machine_fresh_from_the_box_is_told_what_to_do_line_by_line() -> None:
             cpu_virtualizes=True, iommus=(), iommu_group_count=0, has_kvm=False,
             vfio_pci=ModuleState.AVAILABLE,
         ),
-        bridges=frozenset(),
+        bridges={},
         netdevs=frozenset(),
         libvirt=LibvirtFacts(uri="qemu:///system", problem="no socket", fix="install it"),
         helper=HelperFacts(socket="/run/trunkline/host-helper.sock", exists=False, answers=False),

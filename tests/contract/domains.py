@@ -36,10 +36,8 @@ def macvtap_nic(ifname: str, *, mac: MacAddress = MAC, vlan_id: int = 100) -> st
 
 
 def hostdev(at: PciAddress) -> str:
-    return (
-        "<hostdev mode='subsystem' type='pci' managed='yes'>"
-        f"<source>{address(at)}</source></hostdev>"
-    )
+    where = address(at).replace(" type='pci'", "")
+    return f"<hostdev mode='subsystem' type='pci' managed='yes'><source>{where}</source></hostdev>"
 
 
 def domain_xml(

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from tests.contract.domains import domain_xml, hostdev_nic
+from tests.contract.domains import VF0, VF1, domain_xml, hostdev, hostdev_nic, macvtap_nic
 from tests.contract.guests import A, B, FakeSite, GuestSite, libvirt_site
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DomainPower
+from trunkline.reconcile.observed import DomainPower, OtherDomain
 
 
 @pytest.fixture(params=["fake", "slow fake", pytest.param("libvirt", marks=pytest.mark.system)])
@@ -85,6 +86,21 @@ def test_the_metadata_tells_boot_number_and_digest_and_whose_domain_it_is(
     domains = site.hypervisor.domains()
     assert set(domains) == {A}
     assert (domains[A].name, domains[A].boot_number, domains[A].xml_digest) == ("a", 3, "abc")
+
+
+def test_of_a_domain_that_is_not_ours_the_devices_are_told(site: GuestSite) -> None:
+    theirs = [hostdev(VF1), hostdev_nic(), macvtap_nic("eth9")]
+    site.hypervisor.define(site_xml(site, *theirs, server_id=B, name="b", ours=False))
+    site.hypervisor.define(site_xml(site, hostdev(VF1)))
+    plain = site_xml(site, server_id=ServerId(str(UUID(int=0xC))), name="c", ours=False)
+    site.hypervisor.define(plain)
+    assert site.hypervisor.others() == (
+        OtherDomain(
+            name="b", is_active=False, devices=frozenset({VF0, VF1}), ifnames=frozenset({"eth9"})
+        ),
+    )
+    site.hypervisor.define(site_xml(site, server_id=B, name="b", ours=False))
+    assert site.hypervisor.others() == ()
 
 
 def test_a_bridge_must_exist(site: GuestSite) -> None:

@@ -146,3 +146,17 @@ def test_any_words_of_the_owner_are_told_as_they_are(
     assert files.get("openstack/latest/user_data") == user_data
     assert config_drive(server) == files
     libvirt_domain_schema.check(define(server, VIF_TYPES, OPTIONS).xml)
+
+
+def test_a_guest_is_told_its_owners_ssh_key_and_without_one_nothing_of_keys() -> None:
+    guest = replace(GUEST, public_keys={"mine": "ssh-ed25519 AAAA me@desk"})
+    files = config_drive(replace(SERVER, guest=guest))
+    assert files is not None
+    told = json.loads(files["openstack/latest/meta_data.json"])
+    assert told["public_keys"] == {"mine": "ssh-ed25519 AAAA me@desk"}
+    assert told["keys"] == [{"name": "mine", "type": "ssh", "data": "ssh-ed25519 AAAA me@desk"}]
+    silent = config_drive(replace(SERVER, guest=GUEST))
+    assert silent is not None
+    assert (
+        not {"public_keys", "keys"} & json.loads(silent["openstack/latest/meta_data.json"]).keys()
+    )

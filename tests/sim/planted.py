@@ -26,7 +26,7 @@ from trunkline.domain.vf import VfChange
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.matching import layout
-from trunkline.reconcile import plan, release
+from trunkline.reconcile import plan, release, serve
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.report import HostReport, ReportAck, ServerCondition
@@ -278,6 +278,16 @@ def a_report_raises(patch: Patch) -> Parts:
     return Parts()
 
 
+def what_libvirt_takes_of_pools_is_not_looked_at(patch: Patch) -> Parts:
+    patch.setattr(serve, "taken_otherwise", lambda *_: ())
+    return Parts()
+
+
+def what_guests_had_of_pools_is_left_as_it_is(patch: Patch) -> Parts:
+    patch.setattr(plan, "plan_strays", lambda *_: ())
+    return Parts()
+
+
 # The rule that is to be named, and the first of the seeds that are tried.
 PLANTED: dict[Plant, tuple[str, int]] = {
     nothing_is_read_back: (model.TAGGED_FIRST, 49),
@@ -301,5 +311,7 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     clean_devices_are_kept: (model.GIVES_BACK, 0),
     nobody_looks_for_drift: (model.RESTORES, 3),
     an_agent_that_starts_resets_its_first_vf: (model.QUIET, 0),
+    what_libvirt_takes_of_pools_is_not_looked_at: (model.FREE_IS_CLEAN, 9),
+    what_guests_had_of_pools_is_left_as_it_is: (model.FREE_IS_CLEAN, 9),
     a_report_raises: (model.NOTHING_RAISES, 0),
 }

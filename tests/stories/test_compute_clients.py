@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stories.desk import BLANK, Desk, Desks
+from tests.support.ssh_keys import an_ssh_key
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,27 @@ def test_a_server_by_port_from_create_to_delete(desk: Desk) -> None:
     desk.run("server", "delete", "--wait", "renamed")
     assert "No Server found" in desk.fail("server", "show", "renamed")
     assert desk.show("port", "show", "nic-a")["device_id"] == ""
+
+
+def test_a_server_gets_a_key_pair_that_was_brought_along_and_a_tagged_nic(desk: Desk) -> None:
+    (desk.directory / "id.pub").write_text(an_ssh_key() + "\n")
+    made = desk.show("keypair", "create", "--public-key", "id.pub", "mine")
+    assert [row["Name"] for row in desk.show("keypair", "list")] == ["mine"]
+    assert desk.show("keypair", "show", "mine")["fingerprint"] == made["fingerprint"]
+    assert desk.run("keypair", "show", "--public-key", "mine").strip() == an_ssh_key()
+    desk.run("port", "create", "--network", "blue", "--vnic-type", "direct", "nic-key")
+    server = desk.show(
+        "server", "create", "--flavor", "small", *BLANK, "--nic", "port-id=nic-key,tag=front",
+        "--key-name", "mine", "--wait", "with-key",
+    )  # fmt: skip
+    assert server["key_name"] == "mine"
+    path = f"/servers/{server['id']}/os-interface"
+    (nic,) = desk.scene.call("GET", path, version="2.96").json()["interfaceAttachments"]
+    assert nic["tag"] == "front"
+    desk.run("server", "delete", "--wait", "with-key")
+    desk.run("port", "delete", "nic-key")
+    desk.run("keypair", "delete", "mine")
+    assert desk.show("keypair", "list") == []
 
 
 def test_a_server_by_network_with_several_nics(desk: Desk) -> None:

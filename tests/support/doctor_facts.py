@@ -18,6 +18,7 @@ from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.host.doctor.facts import (
     AgentFacts,
+    BridgeFacts,
     ControllerFacts,
     Facts,
     HelperFacts,
@@ -58,6 +59,7 @@ _SPECS = parse_device_specs([
 
 WELL: Final = Facts(
     user="trunkline",
+    groups=frozenset({"trunkline", "libvirt"}),
     machine=MachineFacts(
         kernel_release="6.1.0-30-amd64",
         command_line=("quiet", "intel_iommu=on", "iommu=pt"),
@@ -80,7 +82,7 @@ WELL: Final = Facts(
         MLX: NicFacts(has_sriov=True, vf_memory=True, is_up=True, group_members=(MLX,)),
     },
     netdevs=frozenset({"lo", "eth2", "eth3", "br-phy1"}),
-    bridges=frozenset({"br-phy1"}),
+    bridges={"br-phy1": BridgeFacts(uplinks=("eth2",))},
     libvirt=LibvirtFacts(
         uri="qemu:///system", version=9_000_000, domain_types=frozenset({"kvm", "qemu"})
     ),

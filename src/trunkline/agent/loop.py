@@ -38,8 +38,9 @@ from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
 from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, Kernel, Storage
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
-from trunkline.reconcile.report import DriftPolicy
+from trunkline.reconcile.report import DriftFact, DriftPolicy
 from trunkline.reconcile.steps import DefineDomain
+from trunkline.reconcile.users import without_used
 from trunkline.vif.registry import VifRegistry
 
 VfCounts = Callable[[Mapping[PciAddress, PciFunction]], Mapping[PciAddress, int]]
@@ -216,8 +217,14 @@ class Agent:
     def _observe_and_plan(self, now: datetime, *, with_check: bool) -> Plan | None:
         host = self._host
         self._unread.listen()
-        around = look_around(host.kernel, host.hypervisor, host.storage)
-        offered = host.offer(around.functions)
+        around = look_around(
+            host.kernel,
+            host.hypervisor,
+            host.storage,
+            config=self._config,
+            journal=self._journal.current,
+        )
+        offered = without_used(host.offer(around.functions))
         self.reporter.inventory = self._links.told(offered, now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
@@ -326,6 +333,12 @@ class Agent:
             found = self._attempts.failed(
                 unit, str(refusal), now, for_good=not refusal.transient, may_give_up=may_give_up
             )
+            if unit.network and found.count == 1:
+                # No server is told: none of them may be there yet.
+                why = DriftFact(
+                    address=None, ifname=unit.network, found=str(refusal), repaired=False
+                )
+                self.reporter.note_drift(why)
             if found.gave_up and unit.kind is UnitKind.SERVE:
                 self._standing.fail(unit, str(refusal))
             return False

@@ -11,10 +11,11 @@ from trunkline.domain.device import VFIO_DRIVER, DeviceKind, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
-from trunkline.reconcile.desired import HeldDevice, ServerConfig
+from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
 from trunkline.reconcile.observed import DomainState, GuestFiles, HostState, Journal, NetworkState
 from trunkline.reconcile.taps import normal_nics
+from trunkline.reconcile.users import ours_of, tell_users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +30,27 @@ class Surroundings:
 
 
 def look_around(
-    kernel: Kernel, hypervisor: Hypervisor, storage: Storage | None = None
+    kernel: Kernel,
+    hypervisor: Hypervisor,
+    storage: Storage | None,
+    *,
+    config: HostConfig | None,
+    journal: Journal,
 ) -> Surroundings:
-    """Read PCI functions, domains, networks and guests' files.
+    """Read PCI functions, domains, networks and guests' files, and who else uses a function.
 
     Raises:
-        HostRefused: One of the two could not be read; there is nothing to plan from.
+        HostRefused: One of these could not be read; there is nothing to plan from.
     """
+    boot_id = kernel.boot_id()
+    journal = journal.of_boot(boot_id)
+    functions = kernel.functions()
+    domains = hypervisor.domains()
+    ours = ours_of(config, journal, domains.values(), functions)
     return Surroundings(
-        boot_id=kernel.boot_id(),
-        functions=kernel.functions(),
-        domains=hypervisor.domains(),
+        boot_id=boot_id,
+        functions=tell_users(functions, hypervisor.others(), ours, journal.tried),
+        domains=domains,
         networks=hypervisor.networks(),
         files=None if storage is None else storage.files(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import grp
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 import click
 
+from trunkline.agent.journal import JournalFile, JournalUnreadable
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.bootstrap.real import RealClock
 from trunkline.bootstrap.secret_file import (
@@ -39,8 +41,11 @@ from trunkline.host.doctor.machine import (
 )
 from trunkline.host.doctor.services import ask_helper, ask_libvirt
 from trunkline.host.linux.kernel import LinuxKernel
+from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.observed import Journal
+from trunkline.reconcile.users import ours_of, tell_users
 
 DEFAULT_LIBVIRT_URI: Final = "qemu:///system"
 _ANSWER_SECONDS_MAX: Final = 5.0  # A controller that is slower will not do for long polls either.
@@ -90,9 +95,14 @@ def gather(config_file: Path | None, host: str | None, *, root: Path = Path("/")
         else:
             agent = agent_facts(config_file, config)
     netdevs, bridges = read_bridges(root)
-    functions, problem = _functions(root)
+    functions, problem = _functions(root, config)
+    libvirt = ask_libvirt(DEFAULT_LIBVIRT_URI if config is None else config.libvirt_uri)
+    journal = Journal() if config is None else _journal(config)
+    ours = ours_of(None, journal, libvirt.ours, functions)
+    functions = tell_users(functions, libvirt.others, ours, journal.tried)
     return Facts(
         user=getpass.getuser(),
+        groups=_groups(),
         machine=read_machine(root),
         functions=functions,
         functions_problem=problem,
@@ -100,7 +110,7 @@ def gather(config_file: Path | None, host: str | None, *, root: Path = Path("/")
         netdevs=netdevs,
         bridges=bridges,
         udev_rules=read_udev_rules(root),
-        libvirt=ask_libvirt(DEFAULT_LIBVIRT_URI if config is None else config.libvirt_uri),
+        libvirt=libvirt,
         helper=None if config is None else ask_helper(config.helper_socket),
         controller=None if config is None else controller_facts(config, RealClock()),
         agent=agent,
@@ -166,12 +176,29 @@ def _item(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _functions(root: Path) -> tuple[Mapping[PciAddress, PciFunction], str]:
-    kernel = LinuxKernel(DirectWrites(), sysfs_root=root / "sys", proc_root=root / "proc")
+def _functions(
+    root: Path, config: ComputeConfig | None
+) -> tuple[Mapping[PciAddress, PciFunction], str]:
+    # Serial numbers of cards are root's to read, or the helper's for whoever may ask it.
+    is_root = os.geteuid() == 0
+    writes = DirectWrites() if config is None or is_root else HelperClient(config.helper_socket)
+    kernel = LinuxKernel(writes, sysfs_root=root / "sys", proc_root=root / "proc")
     try:
         return kernel.functions(), ""
     except HostRefused as problem:
         return {}, str(problem)
+
+
+def _journal(config: ComputeConfig) -> Journal:
+    """Read what the agent remembers; if that can't be read, the agent says so itself."""
+    try:
+        return JournalFile(config.state_dir / config.host / "journal.json").current
+    except JournalUnreadable:
+        return Journal()
+
+
+def _groups() -> frozenset[str]:
+    return frozenset(each.gr_name for each in grp.getgrall() if each.gr_gid in os.getgroups())
 
 
 def _enrolment_problem(file: Path) -> str:

@@ -19,7 +19,7 @@ from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_confi
 from trunkline.cli.context import Failed, Teaching
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.host.linux.kernel import SYSFS, LinuxKernel
-from trunkline.host.privileged.additions import Additions
+from trunkline.host.privileged.additions import FILE, Additions
 from trunkline.host.privileged.client import DEFAULT_SOCKET
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.host.privileged.permissions import Permissions
@@ -71,7 +71,7 @@ def host_helper(config_file: Path, socket_path: Path, group: str) -> None:
     callers = Callers(users={0}, groups={group_id})
     # systemd makes a directory for it, since it lets it write nowhere else.
     state = Path(os.environ.get("RUNTIME_DIRECTORY", socket_path.parent))
-    additions = Additions(state / "host-helper-additions.json")
+    additions = Additions(state / FILE)
     helper = _helper(load_compute_config(config_file), callers, additions)
     with _listener(socket_path, group_id) as listener, _ended() as stop:
         sys.stdout.write("ready\n")

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.bootstrap.compute_config import ComputeConfig
+from trunkline.domain.device import PciFunction
 from trunkline.domain.device_spec import Offering
 from trunkline.domain.pci import PciAddress
+from trunkline.host.linux import sysfs
 from trunkline.host.linux.capabilities import Capabilities
-from trunkline.host.linux.kernel import LinuxKernel
+from trunkline.host.linux.kernel import SYSFS, LinuxKernel
 from trunkline.host.linux.probing import free_vfs, probe_host, put_back_all
+from trunkline.host.privileged.additions import (
+    FILE,
+    RUNTIME_DIRECTORY,
+    found_again,
+    read_additions,
+)
 from trunkline.host.privileged.client import HelperClient
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import OriginalState
+from trunkline.reconcile.observed import Journal, OriginalState, UplinkVlan
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +43,7 @@ def open_real_kernel(config: ComputeConfig) -> LinuxKernel:
     try:
         functions = kernel.functions()
         file.save(file.current.of_boot(kernel.boot_id()))
+        file.save(_with_additions(file.current, functions, config.helper_socket))
         put_back_all(kernel, functions, file.current.tried, memory=memory)
         free = free_vfs(functions, Offering(config.device_specs), file.current)
         probe_host(kernel, capabilities, list(functions.values()), memory=memory, free=free)
@@ -40,6 +51,23 @@ def open_real_kernel(config: ComputeConfig) -> LinuxKernel:
         # The agent meets it too, and tells.
         _log.warning("drivers not tried out", problem=str(problem))
     return kernel
+
+
+def _with_additions(
+    journal: Journal, functions: Mapping[PciAddress, PciFunction], helper_socket: Path
+) -> Journal:
+    """Add what the helper has on record for us: a journal that was lost knows nothing of it."""
+    vlans, addresses = set(journal.uplink_vlans), set(journal.pf_addresses)
+    for directory in (RUNTIME_DIRECTORY, helper_socket.parent):
+        try:
+            for each in found_again(read_additions(directory / FILE), functions, SYSFS):
+                if isinstance(each, UplinkVlan):
+                    vlans.add(each)
+                else:
+                    addresses.add(each)
+        except (OSError, sysfs.BadContent) as problem:
+            _log.warning("additions not found again", problem=str(problem))
+    return replace(journal, uplink_vlans=frozenset(vlans), pf_addresses=frozenset(addresses))
 
 
 class JournalMemory:

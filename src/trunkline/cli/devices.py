@@ -11,7 +11,7 @@ from trunkline.wire.v1 import DeviceItem
 
 STATES = (
     "free", "claimed", "active", "releasing", "quarantined", "blocked", "out_of_service",
-    "withdrawn",
+    "in_use", "withdrawn",
 )  # fmt: skip
 
 
@@ -59,6 +59,8 @@ def list_(
     blocked         a VF whose PF is given away whole, or a PF of which VFs are in use
     out_of_service  nobody's, and its PF has no link or no driver that works: what is wrong
                     is told below the table; it comes back by itself
+    in_use          left alone, since others have it: a guest that is not Trunkline's, or the
+                    host itself; who is told below the table; it is free when they leave it
     withdrawn       no longer on offer
 
     Where PFs account bandwidth, a column tells what of it is guaranteed, of how much.
@@ -131,6 +133,8 @@ def _print_failures(devices: list[DeviceItem]) -> None:
     for item in devices:
         if item.owner is not None and item.owner.failure:
             click.echo(f"{item.host} {item.address}: {item.owner.failure}")
+        if item.used_by:
+            click.echo(f"{item.host} {item.address} is left alone: {item.used_by}")
     for host, problem in sorted({(item.host, item.problem) for item in devices if item.problem}):
         click.echo(f"{host}: {problem}")
 

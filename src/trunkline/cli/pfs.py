@@ -69,7 +69,10 @@ def set_vfs(
     if plan.in_the_way:
         print_table(
             ("IN THE WAY", "STATE", "SERVER", "ID"),
-            [(each.address, each.state, each.server, each.server_id) for each in plan.in_the_way],
+            [
+                (each.address, each.state, each.used_by or each.server, each.server_id)
+                for each in plan.in_the_way
+            ],
             none="",
         )
         click.echo("Move or delete these servers first: nothing is done while they have devices.")

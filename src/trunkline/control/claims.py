@@ -50,6 +50,9 @@ def claim(
         except ValueError as problem:
             raise Invalid("binding:profile.pci_slot", str(problem)) from problem
         record = tx.devices.find_at(host.id, str(address))
+        if record is not None and record.device.function.used_by:
+            used_by = record.device.function.used_by
+            raise DeviceTaken(f"{address} on {host_name}", f"others have it: {used_by}")
         if record is None or not record.offered:
             raise DeviceTaken(f"{address} on {host_name}", "no device spec of the host lists it")
         if record.kind is not kind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from trunkline.control.binding import bridge_of, vlan_id_of
 from trunkline.control.qos import policies_of
@@ -138,7 +139,10 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
         power=server.power,
         boot_number=server.boot_number,
         nics=tuple(
-            _nic_config(rows.ports[port_id], rows.bindings[port_id], rows)
+            replace(
+                _nic_config(rows.ports[port_id], rows.bindings[port_id], rows),
+                tag=server.nic_tags.get(port_id),
+            )
             for port_id in server.port_ids
             if port_id in rows.bindings
         ),
@@ -154,8 +158,15 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
             launch_index=server.launch_index,
             metadata=server.metadata,
             user_data=server.user_data,
+            public_keys=_public_keys(server),
         ),
     )
+
+
+def _public_keys(server: Server) -> dict[str, str]:
+    if server.key_name is None or server.public_key is None:
+        return {}
+    return {server.key_name: server.public_key}
 
 
 def _images(tx: Transaction, servers: Iterable[Server]) -> dict[ImageId, ImageSource]:

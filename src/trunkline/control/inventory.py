@@ -15,6 +15,7 @@ from trunkline.control.audit import Actor
 from trunkline.control.pf_service import is_of_service_alone, service_changes, tell_of_service
 from trunkline.control.rekeying import rekey
 from trunkline.control.services import Services
+from trunkline.control.users import tell_of_users
 from trunkline.domain.device import DeviceKind, OfferedDevice
 from trunkline.domain.host import Host
 from trunkline.domain.ids import DeviceId
@@ -61,8 +62,9 @@ def take_inventory(
     whole = {ids[address] for address in wanted if ids[address] in owned}
     for address, record in known.items():
         kept = address not in wanted and address not in gone
-        if kept and record.offered and record.pf_id not in whole:
-            changed.append(replace(record, offered=False))
+        off_list = _off_list(record)
+        if kept and off_list != record and record.pf_id not in whole:
+            changed.append(off_list)
     tx.devices.insert_many(new)
     tx.devices.update_facts(changed)
     tx.devices.delete_many([record.id for record in gone.values()])
@@ -72,6 +74,7 @@ def take_inventory(
     if not (new or changed or gone or rekeyed.has_changed):
         return InventoryNews.NONE
     pairs = [(known.get(record.device.function.address), record) for record in (*new, *changed)]
+    tell_of_users(tx, svc, actor, host, pairs)
     service = service_changes(pairs)
     tell_of_service(tx, svc, actor, host, service)
     service_alone = not gone and not rekeyed.has_changed
@@ -87,11 +90,22 @@ def take_inventory(
     return InventoryNews.DEVICES
 
 
+def _off_list(record: DeviceRecord) -> DeviceRecord:
+    """Return what is kept of a device that the host does not tell of any more."""
+    function = replace(record.device.function, used_by="")
+    return replace(record, offered=False, device=replace(record.device, function=function))
+
+
 def forget_withdrawn(tx: Transaction, host: Host) -> None:
     """Forget the devices off the list that nobody has any more."""
     known = tx.devices.of_host(host.id)
     owned = {allocation.device_id for allocation in tx.allocations.of_host(host.id)}
-    gone = [record.id for record in known if not record.offered and not _is_kept(record, owned)]
+    # What others have is off offer, and on the host's list.
+    gone = [
+        record.id
+        for record in known
+        if not (record.offered or record.device.function.used_by or _is_kept(record, owned))
+    ]
     # A PF stays as long as a VF of it does.
     parents = {record.pf_id for record in known if record.id not in gone}
     gone = [device_id for device_id in gone if device_id not in parents]

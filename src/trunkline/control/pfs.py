@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from trunkline.control import audit
@@ -55,10 +56,13 @@ class InTheWay:
 
     address: PciAddress
     state: str
-    server_id: str | None  # None: a port without a server has it.
+    server_id: str | None  # None: a port without a server has it, or others.
     server_name: str | None
+    used_by: str = ""  # Who has it besides servers.
 
     def __str__(self) -> str:
+        if self.used_by:
+            return f"{self.used_by} ({self.address})"
         if self.server_id is None:
             return f"a port without a server ({self.address})"
         return self.server_name or self.server_id
@@ -170,17 +174,34 @@ def _plan(tx: Transaction, host: Host, pf: DeviceRecord, wanted: int) -> VfCount
         count=function.vf_count,
         count_max=function.vf_count_max,
         wanted=wanted,
-        in_the_way=tuple(
-            InTheWay(
-                address=PciAddress.parse(holder.address),
-                state=holder.state.value,
-                server_id=holder.server_id,
-                server_name=holder.server_name,
-            )
-            for holder in sorted(holders, key=lambda holder: holder.address)
-            if holder.device.kin_id == pf.id
+        in_the_way=(
+            *_others(tx, host, pf),
+            *(
+                InTheWay(
+                    address=PciAddress.parse(holder.address),
+                    state=holder.state.value,
+                    server_id=holder.server_id,
+                    server_name=holder.server_name,
+                )
+                for holder in sorted(holders, key=lambda holder: holder.address)
+                if holder.device.kin_id == pf.id
+            ),
         ),
     )
+
+
+def _others(tx: Transaction, host: Host, pf: DeviceRecord) -> Iterator[InTheWay]:
+    """Yield the VFs that others have. Who uses the PF itself keeps it, whatever VFs it has."""
+    for record in tx.devices.of_host(host.id):
+        function = record.device.function
+        if record.pf_id == pf.id and function.used_by:
+            yield InTheWay(
+                address=function.address,
+                state="in_use",
+                server_id=None,
+                server_name=None,
+                used_by=function.used_by,
+            )
 
 
 def _find_pf(tx: Transaction, host: Host, name: str) -> DeviceRecord:

@@ -17,6 +17,7 @@ from trunkline.control.asking import numa_policy_of, rules_of_flavor, rules_over
 from trunkline.control.audit import actor_of
 from trunkline.control.building import build_all, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
+from trunkline.control.key_pairs import public_key_of
 from trunkline.control.locking import lock_server
 from trunkline.control.nics import resolve_nics
 from trunkline.control.pci_flavors import requests_of
@@ -79,6 +80,7 @@ def create_servers(
         server = _new_server(
             svc, caller, request, server_ids[0], flavor,
             pci_requests=requests_of(tx, svc, flavor.extra_specs),
+            public_key=public_key_of(tx, caller, request.key_name),
             numa_policy=numa_policy_of(flavor.extra_specs, image),
             nic_rules=rules_over(nics, (*rules_of_flavor(flavor.extra_specs), *request.rules)),
         )  # fmt: skip
@@ -309,6 +311,7 @@ def _new_server(
     flavor: Flavor,
     *,
     pci_requests: tuple[PciRequest, ...],
+    public_key: str | None,
     numa_policy: NumaPolicy | None,
     nic_rules: tuple[NicRule, ...],
 ) -> Server:
@@ -329,6 +332,7 @@ def _new_server(
         tags=request.tags,
         config_drive=request.config_drive,
         key_name=request.key_name,
+        public_key=public_key,
         user_data=request.user_data,
         hostname=request.hostname or request.name,
         reservation_id=f"r-{server_id[:8]}",

@@ -86,11 +86,11 @@ class DeviceView:
 
     @property
     def state(self) -> str:
-        """free, claimed, active, releasing, quarantined; or blocked, out_of_service, withdrawn."""
+        """One of the states that `store.devices.Devices.page` takes."""
         if self.allocation is not None:
             return self.allocation.state.value
         if not self.offered:
-            return "withdrawn"
+            return "in_use" if self.device.function.used_by else "withdrawn"
         if self.pf_given_away or self.vfs_held:
             return "blocked"
         return "out_of_service" if self.problem else "free"

@@ -14,7 +14,7 @@ from trunkline.host.faults import Fault
 from trunkline.host.libvirt_domain import LibvirtDomain, parse_libvirt_domain
 from trunkline.host.state_file import LoggedState
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState
+from trunkline.reconcile.observed import DomainPower, DomainState, OtherDomain
 
 _DOING: Final = {
     "": "",
@@ -83,6 +83,25 @@ class HypervisorState(LoggedState, kw_only=True, omit_defaults=True):
     faults: list[Fault] = msgspec.field(default_factory=list)
     networks: dict[str, NetworkRecord] = msgspec.field(default_factory=dict)
     takes_last: bool = False  # Of a network's free devices; libvirt 9.0 takes the first.
+
+
+def our_domains(state: HypervisorState) -> dict[ServerId, DomainState]:
+    """Return what an agent sees of its own domains."""
+    return {
+        server_id: domain_state(server_id, record)
+        for server_id, record in state.domains.items()
+        if record.is_ours
+    }
+
+
+def other_domains(state: HypervisorState) -> tuple[OtherDomain, ...]:
+    """Return what an agent sees of domains that are not its own."""
+    others = (
+        parse_libvirt_domain(each.xml).as_other(is_active=each.power.has_guest)
+        for each in sorted(state.domains.values(), key=lambda each: each.name)
+        if not each.is_ours
+    )
+    return tuple(each for each in others if each.devices or each.ifnames)
 
 
 def domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:

@@ -24,8 +24,9 @@ from trunkline.host.fake_domains import (
     FailedCall,
     Guest,
     HypervisorState,
-    domain_state,
     given_by,
+    other_domains,
+    our_domains,
 )
 from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.fake_networks import NetworkRecord
@@ -34,7 +35,7 @@ from trunkline.host.faults import RefuseNext, SlowNext, is_slow, refusal
 from trunkline.host.libvirt_domain import parse_libvirt_domain
 from trunkline.host.state_file import Held, LogEntry, StateFile
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState
+from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
 
 
 class FakeHypervisor:
@@ -60,11 +61,11 @@ class FakeHypervisor:
             with self._file.held() as held:
                 self._finish(held)
             state = self._file.read()
-        return {
-            server_id: domain_state(server_id, record)
-            for server_id, record in state.domains.items()
-            if record.is_ours
-        }
+        return our_domains(state)
+
+    def others(self) -> tuple[OtherDomain, ...]:
+        """See `Hypervisor.others`."""
+        return other_domains(self._file.read())
 
     def xml(self, server_id: ServerId) -> str:
         """The definition of a domain, as `virsh dumpxml --inactive` shows it."""

@@ -12,6 +12,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.numa import cpu_numbers
 from trunkline.domain.pci import PciAddress
+from trunkline.reconcile.observed import OtherDomain
 
 METADATA_NAMESPACE: Final = "urn:trunkline:1"
 _SERVER = f"{{{METADATA_NAMESPACE}}}server"
@@ -77,6 +78,15 @@ class LibvirtDomain:
     def host_devices(self) -> tuple[PciAddress, ...]:
         """Every PCI function that leaves its driver for the guest, in the order of the XML."""
         return (*(each.address for each in self.hostdev_interfaces), *self.hostdevs)
+
+    def as_other(self, *, is_active: bool) -> OtherDomain:
+        """Return what the agent is told of it, where it is not ours."""
+        return OtherDomain(
+            name=self.name,
+            is_active=is_active,
+            devices=frozenset(self.host_devices),
+            ifnames=frozenset(each.ifname for each in self.direct_interfaces),
+        )
 
 
 def parse_libvirt_domain(xml: str) -> LibvirtDomain:

@@ -9,6 +9,7 @@ import errno
 import functools
 import os
 import uuid
+from collections.abc import Mapping
 
 import msgspec
 
@@ -226,10 +227,11 @@ def vf_settings(pf: PfRecord, index: int) -> VfSettings:
 def functions(state: KernelState) -> dict[PciAddress, PciFunction]:
     """Every PCI function, as sysfs shows it."""
     found: dict[PciAddress, PciFunction] = {}
+    bridges = {port.ifname: port.bridge for port in state.ports}
     for pf in state.pfs:
-        found[pf.address] = _pf_function(pf, broken(state.faults, pf.address))
+        found[pf.address] = _pf_function(pf, broken(state.faults, pf.address), bridges)
         for index, address in enumerate(vf_addresses(pf)):
-            found[address] = _vf_function(pf, index, address)
+            found[address] = _vf_function(pf, index, address, bridges)
     for plain in state.plain:
         found[plain.address] = _plain_function(plain)
     return found
@@ -238,18 +240,23 @@ def functions(state: KernelState) -> dict[PciAddress, PciFunction]:
 def find_function(state: KernelState, address: PciAddress) -> PciFunction | None:
     """One function, without looking at the others."""
     vf = find_vf(state, address)
+    bridges = {port.ifname: port.bridge for port in state.ports}
     if vf is not None:
-        return _vf_function(*vf, address)
+        return _vf_function(*vf, address, bridges)
     for pf in state.pfs:
         if pf.address == address:
-            return _pf_function(pf, broken(state.faults, address))
+            return _pf_function(pf, broken(state.faults, address), bridges)
     for plain in state.plain:
         if plain.address == address:
             return _plain_function(plain)
     return None
 
 
-def _vf_function(pf: PfRecord, index: int, address: PciAddress) -> PciFunction:
+def _vf_function(
+    pf: PfRecord, index: int, address: PciAddress, bridges: Mapping[str, str]
+) -> PciFunction:
+    ifname = vf_ifname(pf, index)
+    upper = pf.vfs[index].macvtap or bridges.get(ifname or "", "")
     return _equal_vf_function(
         address,
         pf.vendor_id,
@@ -257,10 +264,11 @@ def _vf_function(pf: PfRecord, index: int, address: PciAddress) -> PciFunction:
         pf.numa_node,
         pf.iommu_group + 1 + index,
         VFIO if pf.vfs[index].in_guest else driver_of(pf).vf_driver,
-        vf_ifname(pf, index),
+        ifname,
         pf.address,
         index,
         pf.driver,
+        f"{ifname} is below {upper}" if upper else "",
     )
 
 
@@ -277,6 +285,7 @@ def _equal_vf_function(
     pf_address: PciAddress,
     vf_index: int,
     pf_driver: str,
+    used_by: str,
 ) -> PciFunction:
     return PciFunction(
         address=address,
@@ -290,6 +299,7 @@ def _equal_vf_function(
         pf_address=pf_address,
         vf_index=vf_index,
         pf_driver=pf_driver,
+        used_by=used_by,
     )
 
 
@@ -305,7 +315,8 @@ def _plain_function(plain: PlainRecord) -> PciFunction:
     )
 
 
-def _pf_function(pf: PfRecord, fault: str) -> PciFunction:
+def _pf_function(pf: PfRecord, fault: str, bridges: Mapping[str, str]) -> PciFunction:
+    bridge = None if pf.in_guest else bridges.get(pf.ifname)
     # MAC, carrier and speed are read from the netdev, which a PF in a guest does not have; the
     # serial number is in its PCI configuration space.
     return PciFunction(
@@ -325,4 +336,5 @@ def _pf_function(pf: PfRecord, fault: str) -> PciFunction:
         fault=fault,
         serial=pf.serial,
         pf_driver=pf.driver,
+        used_by=f"{pf.ifname} is below {bridge}" if bridge else "",
     )

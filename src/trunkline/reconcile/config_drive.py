@@ -56,6 +56,7 @@ def file_name(server: ServerConfig) -> str | None:
 
 
 def _metadata(server: ServerConfig, guest: GuestData) -> dict[str, Any]:
+    keys = dict(sorted(guest.public_keys.items()))
     return {
         "uuid": server.id,
         "name": server.name,
@@ -65,7 +66,16 @@ def _metadata(server: ServerConfig, guest: GuestData) -> dict[str, Any]:
         "project_id": guest.project_id,
         "meta": dict(sorted(guest.metadata.items())),
         "devices": [_device(number, nic) for number, nic in enumerate(server.nics)],
+        **_with_keys(keys),
     }
+
+
+def _with_keys(keys: Mapping[str, str]) -> dict[str, Any]:
+    """Return what tells of SSH keys, in both of the forms that readers know; nothing of none."""
+    if not keys:
+        return {}
+    listed = [{"name": name, "type": "ssh", "data": key} for name, key in keys.items()]
+    return {"public_keys": keys, "keys": listed}
 
 
 def _device(number: int, nic: NicConfig) -> dict[str, Any]:

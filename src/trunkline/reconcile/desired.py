@@ -98,6 +98,7 @@ class GuestData:
     launch_index: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
     user_data: str | None = None  # Base64.
+    public_keys: Mapping[str, str] = field(default_factory=dict)  # SSH keys, by name.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

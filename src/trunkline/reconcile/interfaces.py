@@ -17,7 +17,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
-from trunkline.reconcile.observed import DomainState, GuestFiles, NetworkState
+from trunkline.reconcile.observed import DomainState, GuestFiles, NetworkState, OtherDomain
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 
@@ -111,6 +111,10 @@ class Hypervisor(Protocol):
 
     def domains(self) -> Mapping[ServerId, DomainState]:
         """List our domains, running or not."""
+        ...
+
+    def others(self) -> tuple[OtherDomain, ...]:
+        """List the domains that are not ours and have devices, or will when they start; by name."""
         ...
 
     def define(self, xml: str) -> None:

@@ -66,6 +66,19 @@ class NetworkState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherDomain:
+    """A libvirt domain that is not ours, as far as its devices go."""
+
+    name: str
+    is_active: bool  # False: it is only defined, and will have them when it starts.
+    devices: frozenset[PciAddress] = frozenset()
+    ifnames: frozenset[str] = frozenset()  # Netdevs under its macvtaps.
+
+    def __str__(self) -> str:
+        return f"libvirt domain {self.name}" + ("" if self.is_active else " (shut off)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OriginalState:
     """What a device was like before its first use: what it is restored to.
 

@@ -62,6 +62,8 @@ def _in_use(view: View, pf: PciFunction) -> Iterator[tuple[PciFunction, str]]:
             yield vf, f"server {holder}"
         elif vf.address in released:
             yield vf, "not given back yet"
+        elif vf.used_by:
+            yield vf, vf.used_by
         elif vf.driver == VFIO_DRIVER:
             yield vf, "a guest that is not ours"
         elif pf.ifname is not None and vf.driver is not None and vf.ifname is None:

@@ -140,12 +140,15 @@ class View:
 
         Raises:
             Refused: It is of another kind.
+            Waiting: Others have it, or a VF of it.
         """
         function = self.observed.functions.get(held.address)
         if self.is_another_card(held.pf_address or held.address, held.pf):
             return None  # It sits where the one that is meant was.
         if function is not None and function.kind is not held.kind:
             raise Refused(f"{held.address} is a {function.kind.name}, not a {held.kind.name}")
+        if function is not None and function.used_by:
+            raise Waiting(f"{held.address} is in use by others: {function.used_by}")
         return function
 
     def is_another_card(self, address: PciAddress, meant: PfIdentity | None) -> bool:

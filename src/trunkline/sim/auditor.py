@@ -37,7 +37,7 @@ from trunkline.sim.raw_hosts import RawGuest, RawHost, RawVf, read_fleet
 Message = Mapping[str, Any]
 
 _NUMA_KEY = "hw:pci_numa_affinity_policy"
-_FREE = frozenset({"free", "blocked", "withdrawn"})
+_FREE = frozenset({"free", "blocked", "in_use", "withdrawn"})
 
 
 class Auditor:

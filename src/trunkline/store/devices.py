@@ -174,7 +174,8 @@ class Devices:
         """Return one page of devices.
 
         Filters may also be `host` (name), `state` (free, claimed, active, releasing, quarantined,
-        blocked, out_of_service, withdrawn) and `port_id`, `server_id`, `project_id` of the holder.
+        blocked, out_of_service, in_use, withdrawn) and `port_id`, `server_id`, `project_id` of
+        the holder.
         """
         conditions: list[Any] = []
         own = {}
@@ -209,7 +210,7 @@ class Devices:
             return
         names = (
             "kind", "pf_id", "vf_index", "offered", "physical_network", "attributes", "device",
-            "fence", "said_at", "vf_count_wanted",
+            "fence", "said_at", "vf_count_wanted", "used_by",
         )  # fmt: skip
         statement = (
             update(devices)
@@ -352,8 +353,10 @@ def _in_state(state: str, holder: Select[Any]) -> ColumnElement[bool]:
     blocked = or_(devices.c.vfs_held > 0, given_away)
     ownerless = ~holder.exists()
     match state:
+        case "in_use":
+            return and_(ownerless, ~devices.c.offered, devices.c.used_by != "")
         case "withdrawn":
-            return and_(ownerless, ~devices.c.offered)
+            return and_(ownerless, ~devices.c.offered, devices.c.used_by == "")
         case "blocked":
             return and_(ownerless, devices.c.offered, blocked)
         case "out_of_service":
@@ -383,6 +386,7 @@ def _row(record: DeviceRecord) -> dict[str, Any]:
         "fence": record.fence,
         "said_at": None if record.said_at is None else str(record.said_at),
         "vf_count_wanted": record.vf_count_wanted,
+        "used_by": function.used_by,
     }
 
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, String, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from trunkline.store.columns import Json, UtcTime
 from trunkline.store.metadata import ID, NAME, metadata
@@ -58,4 +67,16 @@ enrolment_tokens = Table(
     Column("expires_at", UtcTime, nullable=False, index=True),
     Column("used_at", UtcTime, nullable=True),
     Column("used_by", NAME, nullable=True),
+)
+
+key_pairs = Table(
+    "key_pairs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ID, nullable=False),  # Users may be Keystone's.
+    Column("name", NAME, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("fingerprint", String(47), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("user_id", "name"),
 )

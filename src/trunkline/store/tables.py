@@ -254,6 +254,7 @@ devices = Table(
     Column("fence", Text, nullable=False),  # PF only: see `control.rekeying`.
     Column("said_at", String(16), nullable=True),  # PF only: its address, says an operator.
     Column("vf_count_wanted", Integer, nullable=True),  # PF only; None: no operator has said it.
+    Column("used_by", Text, nullable=False),  # Who has it besides servers; empty: nobody.
     UniqueConstraint("host_id", "address"),
     CheckConstraint("NOT held_whole OR vfs_held = 0", name="whole_or_by_vfs"),
     CheckConstraint("vfs_held >= 0", name="vfs_held_not_negative"),
@@ -347,6 +348,7 @@ servers = Table(
     Column("flavor_id", NAME, nullable=False),
     Column("image_id", ID, nullable=True, index=True),
     Column("port_ids", Json, nullable=False),
+    Column("nic_tags", Json, nullable=False),
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
     Column("nic_rules", Json(tuple[NicRule, ...]), nullable=False),
@@ -359,6 +361,7 @@ servers = Table(
     Column("tags", Json, nullable=False),
     Column("config_drive", Boolean, nullable=False),
     Column("key_name", NAME, nullable=True),
+    Column("public_key", Text, nullable=True),
     Column("user_data", Text, nullable=True),
     Column("hostname", NAME, nullable=False),
     Column("reservation_id", String(32), nullable=False),

@@ -19,6 +19,7 @@ from trunkline.store.flavors import Flavors
 from trunkline.store.hosts import Hosts
 from trunkline.store.identity import Identity
 from trunkline.store.images import Images
+from trunkline.store.key_pairs import KeyPairs
 from trunkline.store.leases import Leases
 from trunkline.store.locks import Lock
 from trunkline.store.networks import Networks
@@ -62,6 +63,7 @@ class Transaction:
         self.hosts = Hosts(connection)  # Hosts and their generations.
         self.identity = Identity(connection)  # Users, projects, roles and tokens.
         self.images = Images(connection)  # Images, without their bytes.
+        self.key_pairs = KeyPairs(connection)  # Users' public SSH keys.
         self.leases = Leases(connection)  # Who does which background task.
         self.networks = Networks(connection)  # Networks and their segments.
         self.pci_flavors = PciFlavors(connection)  # Which devices will do, by name.

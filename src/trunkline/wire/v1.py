@@ -86,7 +86,8 @@ class DeviceItem:
     address: str
     kind: str  # pf, vf or plain.
     state: (
-        str  # free, claimed, active, releasing, quarantined, blocked, out_of_service or withdrawn.
+        str  # free, claimed, active, releasing, quarantined, blocked, out_of_service, in_use,
+        # withdrawn.
     )
     physical_network: str | None
     vendor_id: str
@@ -104,6 +105,7 @@ class DeviceItem:
     tags: Mapping[str, str]
     owner: DeviceOwner | None
     bandwidth: PfBandwidth | None = None  # PF only; None: it accounts nothing.
+    used_by: str | None = None  # Who has it besides servers, in words.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +113,10 @@ class VfCountBlocker:
     """A device of a PF that somebody has."""
 
     address: str
-    state: str  # claimed, active, releasing or quarantined.
+    state: str  # claimed, active, releasing, quarantined or in_use.
     server_id: str | None
     server: str | None  # Its name.
+    used_by: str | None = None  # Of one in use: who has it, in words.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

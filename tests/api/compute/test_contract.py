@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.compute_site import ComputeSite, a_compute_site, server_request
 from tests.support.response_schemas import ResponseSchemas
+from tests.support.ssh_keys import an_ssh_key
 from trunkline.api.compute.versions import HIGHEST
 
 # Where a body or a rule changes, and the version before it.
@@ -268,7 +269,6 @@ def test_services(contract: Contract, version: str) -> None:
 def test_what_there_is_none_of(contract: Contract, version: str) -> None:
     check = contract.check
     check("aggregates", "list_aggregates", "GET", "/os-aggregates", version=version)
-    check("keypairs", "list_keypairs", "GET", "/os-keypairs", version=version)
     check("migrations", "list_migrations", "GET", "/os-migrations", version=version)
     check(
         "availability_zone", "list_availability_zone_list", "GET", "/os-availability-zone",
@@ -276,3 +276,13 @@ def test_what_there_is_none_of(contract: Contract, version: str) -> None:
     )  # fmt: skip
     zones = "list_availability_zone_list_detail"
     check("availability_zone", zones, "GET", "/os-availability-zone/detail", version=version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_key_pairs(contract: Contract, version: str) -> None:
+    check, path = contract.check, "/os-keypairs/mine"
+    body = {"keypair": {"name": "mine", "public_key": an_ssh_key()}}
+    check("keypairs", "create_keypair", "POST", "/os-keypairs", version=version, body=body)
+    check("keypairs", "list_keypairs", "GET", "/os-keypairs", version=version)
+    check("keypairs", "get_keypair", "GET", path, version=version)
+    check("keypairs", "delete_keypair", "DELETE", path, version=version)

@@ -134,10 +134,3 @@ def test_a_service_of_another_kind_is_not_found(scene: ComputeSite) -> None:
     assert scene.call("GET", "/os-services?binary=nova-scheduler", user="admin").json() == {
         "services": []
     }
-
-
-def test_key_pairs_are_not_served_and_say_so(scene: ComputeSite) -> None:
-    assert scene.call("GET", "/os-keypairs/mine").status == 404
-    reply = scene.call("POST", "/os-keypairs", body={"keypair": {"name": "mine"}})
-    assert reply.status == 501
-    assert "user_data" in reply.json()["notImplemented"]["message"]

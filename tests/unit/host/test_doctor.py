@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.support.doctor_facts import (
     with_machine,
 )
 from trunkline.domain.device_spec_parsing import parse_device_specs
+from trunkline.domain.pci import PciAddress
 from trunkline.host.doctor.checks import diagnose
 from trunkline.host.doctor.facts import (
     ControllerFacts,
@@ -43,6 +45,24 @@ def test_a_host_that_lacks_nothing_is_well() -> None:
 
 def no_iommu(*command_line: str, **more: object) -> Facts:
     return with_machine(iommu_group_count=0, iommus=(), command_line=command_line, **more)
+
+
+def with_bridge(**changes: Any) -> Facts:
+    return replace(WELL, bridges={"br-phy1": replace(WELL.bridges["br-phy1"], **changes)})
+
+
+def test_what_others_use_is_listed_and_lacks_nothing() -> None:
+    vf = IGB_VFS[0]
+    facts = with_vf(vf, used_by="libvirt domain vintage")
+    assert not_well(facts) == []
+    assert Finding(f"device {vf}", Verdict.OK, "is left alone: libvirt domain vintage") in diagnose(
+        facts
+    )
+
+
+def with_vf(address: PciAddress, **changes: Any) -> Facts:
+    functions = {**WELL.functions, address: replace(WELL.functions[address], **changes)}
+    return replace(WELL, functions=functions)
 
 
 @pytest.mark.parametrize(
@@ -87,9 +107,21 @@ def no_iommu(*command_line: str, **more: object) -> Facts:
         (replace(WELL, nics={}), "cards", Verdict.MISSING, "no card here has SR-IOV", "enable"),
         (replace(WELL, udev_rules=("/etc/udev/rules.d/70-net.rules",)), "udev", Verdict.WARNING,
          "names netdevs", "take these lines out of /etc/udev/rules.d/70-net.rules"),
-        (replace(WELL, bridges=frozenset(), netdevs=frozenset()), "bridge br-phy1",
+        (replace(WELL, groups=frozenset({"trunkline"})), "user", Verdict.WARNING,
+         "trunkline is not in libvirt", "usermod -aG libvirt trunkline"),
+        (with_machine(missing_programs=("xorriso",)), "xorriso", Verdict.MISSING,
+         "config drives need it", "apt install xorriso"),
+        (with_machine(kvm_problem="is no KVM: busy"), "kvm", Verdict.MISSING,
+         "/dev/kvm is no KVM: busy", "dmesg"),
+        (with_bridge(uplinks=()), "bridge br-phy1", Verdict.WARNING, "has no uplink",
+         "ip link set NETDEV master br-phy1"),
+        (with_bridge(vlan_filtering=False), "bridge br-phy1", Verdict.WARNING,
+         "does not keep VLANs apart", "ip link set br-phy1 type bridge vlan_filtering 1"),
+        (with_bridge(default_pvid=1), "bridge br-phy1", Verdict.WARNING,
+         "puts each new port into VLAN 1", "vlan_default_pvid 0`; `bridge vlan add dev eth2 vid 1"),
+        (replace(WELL, bridges={}, netdevs=frozenset()), "bridge br-phy1",
          Verdict.MISSING, "is not there", "ip link add br-phy1 type bridge"),
-        (replace(WELL, bridges=frozenset()), "bridge br-phy1", Verdict.MISSING, "is no bridge",
+        (replace(WELL, bridges={}), "bridge br-phy1", Verdict.MISSING, "is no bridge",
          "bridges.phy1 of compute.toml"),
         (replace(WELL, libvirt=LibvirtFacts(uri="qemu:///system", problem="no socket", fix="do")),
          "libvirt", Verdict.MISSING, "no socket", "do"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from trunkline.domain.pci import PciAddress
-from trunkline.host.doctor.facts import ModuleState
+from trunkline.host.doctor.facts import BridgeFacts, ModuleState
 from trunkline.host.doctor.machine import (
     read_bridges,
     read_machine,
@@ -122,7 +122,29 @@ def test_networkmanager_tells_whether_it_manages_vfs(
 
 
 def test_bridges_are_told_from_other_netdevs(a_root: Path) -> None:
-    assert read_bridges(a_root) == (frozenset({"br0", "eth2"}), frozenset({"br0"}))
+    write(a_root, "sys/class/net/br0/bridge/vlan_filtering", "1\n")
+    write(a_root, "sys/class/net/br0/bridge/default_pvid", "1\n")
+    for port in ("eth2", "tap0"):
+        (a_root / f"sys/class/net/br0/brif/{port}").mkdir(parents=True)
+    (a_root / "sys/class/net/eth2/device").symlink_to(f"../../../bus/pci/devices/{PF}")
+    found = BridgeFacts(uplinks=("eth2",), vlan_filtering=True, default_pvid=1)
+    assert read_bridges(a_root) == (frozenset({"br0", "eth2"}), {"br0": found})
+
+
+def test_what_is_no_kvm_is_told(a_root: Path) -> None:
+    assert read_machine(a_root).kvm_problem.startswith("is no KVM")
+    (a_root / "dev/kvm").unlink()
+    assert read_machine(a_root).kvm_problem == ""
+
+
+def test_programs_that_the_agent_runs_are_looked_for(
+    a_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(a_root))
+    assert read_machine(a_root).missing_programs == ("qemu-img", "xorriso")
+    write(a_root, "xorriso")
+    (a_root / "xorriso").chmod(0o755)
+    assert read_machine(a_root).missing_programs == ("qemu-img",)
 
 
 def test_udev_rules_of_the_host_that_name_netdevs_or_make_vfs_are_found(a_root: Path) -> None:

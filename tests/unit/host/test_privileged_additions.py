@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.sysfs_trees import Tree
-from tests.unit.host.helper_scene import MAC, Reading, make_tree, permissions, refused, running
+from tests.unit.host.helper_scene import MAC, PF, Reading, make_tree, permissions, refused, running
 from trunkline.domain.bridge import BridgePort
+from trunkline.domain.pci import PciAddress
 from trunkline.host.privileged import requests
+from trunkline.host.privileged.additions import found_again, read_additions
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.permissions import NotAllowed
+from trunkline.reconcile.observed import PfAddress, UplinkVlan
 
 
 @pytest.fixture
@@ -70,3 +73,22 @@ def test_of_notes_that_can_not_be_read_nothing_is_taken_away(tree: Tree, content
     (tree.root.parent / "additions.json").write_text(content)
     with pytest.raises(NotAllowed):
         permissions(tree).check(requests.SetBridgeVlan(ifname="eth2", vlan_id=7, member=False))
+
+
+def test_an_agent_whose_journal_is_lost_finds_again_what_was_added(tree: Tree) -> None:
+    allowed = permissions(tree)
+    for request in (
+        requests.SetBridgeVlan(ifname="eth2", vlan_id=100),
+        requests.SetBridgeVlan(ifname="eth2", vlan_id=7),  # It was there before.
+        requests.SetFdbEntry(ifname="eth2", mac=MAC),
+    ):
+        allowed.check(request)
+    file = tree.root.parent / "additions.json"
+    assert file.stat().st_mode & 0o777 == 0o644
+    functions = {each.address: each for each in allowed._kernel.functions().values()}
+    assert set(found_again(read_additions(file), functions, tree.root)) == {
+        UplinkVlan(bridge="br-phy1", ifname="eth2", vlan_id=100),
+        PfAddress(pf=PciAddress.parse(PF), mac=MAC),
+    }
+    (tree.root / "class/net/eth2/ifindex").write_text("99\n")
+    assert not set(found_again(read_additions(file), functions, tree.root))

@@ -7,6 +7,7 @@ from typing import Final
 from trunkline.api.compute import (
     flavors,
     hypervisors,
+    key_pairs,
     nothing,
     pci_flavors,
     server_actions,
@@ -64,8 +65,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{V2}/os-availability-zone/detail", services.list_zones_detailed),
     #
     get(f"{V2}/os-aggregates", nothing.list_aggregates),
-    get(f"{V2}/os-keypairs", nothing.list_key_pairs),
-    post(f"{V2}/os-keypairs", nothing.create_key_pair),
-    get(f"{V2}/os-keypairs/{{name}}", nothing.show_key_pair),
+    get(f"{V2}/os-keypairs", key_pairs.list_),
+    post(f"{V2}/os-keypairs", key_pairs.create),
+    get(f"{V2}/os-keypairs/{{name}}", key_pairs.show),
+    delete(f"{V2}/os-keypairs/{{name}}", key_pairs.delete),
     get(f"{V2}/os-migrations", nothing.list_migrations),
 )

@@ -17,7 +17,7 @@ from trunkline.wire.v1 import DeviceItem, DeviceOwner, PfBandwidth
 
 _STATES: Final = (
     "free", "claimed", "active", "releasing", "quarantined", "blocked", "out_of_service",
-    "withdrawn",
+    "in_use", "withdrawn",
 )  # fmt: skip
 _FILTERS: Final = {
     **any_of("host", "address", "physical_network", "port_id", "server_id", "project_id"),
@@ -58,6 +58,7 @@ def device_item(view: DeviceView) -> DeviceItem:
         vfs_held=view.vfs_held,
         link_up=function.link_up,
         problem=view.problem or None,
+        used_by=function.used_by or None,
         epoch=view.epoch,
         tags=view.device.tags,
         owner=None

@@ -51,6 +51,7 @@ def set_vfs(svc: Services, request: Request) -> Response:
                     state=each.state,
                     server_id=each.server_id,
                     server=each.server_name,
+                    used_by=each.used_by or None,
                 )
                 for each in plan.in_the_way
             ),

@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from trunkline.domain.device_spec import Offering
 from trunkline.host.doctor.card_checks import check_cards
-from trunkline.host.doctor.facts import AgentFacts, Facts, MachineFacts, ModuleState
+from trunkline.host.doctor.facts import (
+    AgentFacts,
+    BridgeFacts,
+    Facts,
+    MachineFacts,
+    ModuleState,
+)
 from trunkline.host.doctor.findings import Finding, missing, ok, warning
 
 # The oldest that the domain XML was tried on: Debian 12's.
@@ -18,6 +25,12 @@ LIBVIRT_VERSION_MIN: Final = 9_000_000
 # Tokens and TLS certificates have times; a report's own time is the controller's.
 CLOCK_SECONDS_MAX: Final = 5.0
 _GRUB: Final = "in GRUB_CMDLINE_LINUX of /etc/default/grub, then `update-grub` and reboot"
+# By which libvirt and the helper know the agent's user.
+_GROUPS: Final = frozenset({"libvirt", "trunkline"})
+_PROGRAMS: Final = {
+    "qemu-img": ("servers' disks", "qemu-utils"),
+    "xorriso": ("servers' config drives", "xorriso"),
+}
 _IOMMU_BY_VENDOR: Final = {
     "GenuineIntel": ("VT-d", "intel_iommu=on iommu=pt"),
     "AuthenticAMD": ("AMD-Vi (IOMMU)", "iommu=pt"),
@@ -28,10 +41,13 @@ def diagnose(facts: Facts) -> tuple[Finding, ...]:
     """Judge everything, in the order in which it is to be mended."""
     findings = [
         *_check_config(facts),
+        *_check_user(facts),
+        *_check_programs(facts.machine),
         *_check_kvm(facts),
         *_check_iommu(facts.machine),
         *_check_vfio(facts.machine),
         *check_cards(facts),
+        *_check_users(facts),
         *_check_udev(facts),
         *_check_bridges(facts),
         *_check_libvirt(facts),
@@ -58,6 +74,34 @@ def _check_config(facts: Facts) -> Iterator[Finding]:
         yield ok("config", f"{agent.file}, for host {agent.host}")
 
 
+def _check_user(facts: Facts) -> Iterator[Finding]:
+    if facts.agent is None or facts.agent.faults:
+        return
+    lacking = sorted(_GROUPS - facts.groups)
+    if facts.user == "root" or not lacking:
+        yield ok("user", f"{facts.user}, in the groups that it needs")
+    else:
+        yield warning(
+            "user",
+            f"{facts.user} is not in {' and '.join(lacking)}: libvirt or the helper may not answer",
+            f"`usermod -aG {','.join(lacking)} {facts.user}`, then restart trunkline-agent",
+        )
+
+
+def _check_programs(machine: MachineFacts) -> Iterator[Finding]:
+    for program in machine.missing_programs:
+        what, package = _PROGRAMS[program]
+        yield missing(program, f"is not there, and {what} need it", f"`apt install {package}`")
+
+
+def _check_users(facts: Facts) -> Iterator[Finding]:
+    specs = () if facts.agent is None else facts.agent.device_specs
+    for device in Offering(specs)(facts.functions):
+        if device.on_offer and device.function.used_by:
+            found = f"is left alone: {device.function.used_by}"
+            yield ok(f"device {device.function.address}", found)
+
+
 def _check_kvm(facts: Facts) -> Iterator[Finding]:
     machine, agent = facts.machine, facts.agent
     if agent is not None and agent.domain_type == "qemu":
@@ -65,6 +109,12 @@ def _check_kvm(facts: Facts) -> Iterator[Finding]:
             "kvm",
             "guests are emulated in software (libvirt.domain_type is qemu), some ten times slower",
             'set libvirt.domain_type = "kvm" where /dev/kvm is there',
+        )
+    elif machine.has_kvm and machine.kvm_problem:
+        yield missing(
+            "kvm",
+            f"/dev/kvm {machine.kvm_problem}",
+            "`dmesg | grep -i kvm` says why; enable virtualization in the firmware",
         )
     elif machine.has_kvm:
         yield ok("kvm", "/dev/kvm is there")
@@ -151,7 +201,8 @@ def _check_bridges(facts: Facts) -> Iterator[Finding]:
     for network, bridge in sorted((agent.bridges if agent else {}).items()):
         check = f"bridge {bridge}"
         if bridge in facts.bridges:
-            yield ok(check, f"is there, for normal ports on {network}")
+            problems = list(_bridge_problems(check, bridge, facts.bridges[bridge]))
+            yield from problems or [ok(check, f"is there, for normal ports on {network}")]
         elif bridge in facts.netdevs:
             yield missing(
                 check,
@@ -165,6 +216,34 @@ def _check_bridges(facts: Facts) -> Iterator[Finding]:
                 f"`ip link add {bridge} type bridge vlan_filtering 1`, and make it last:"
                 " /etc/network/interfaces or /etc/systemd/network",
             )
+
+
+def _bridge_problems(check: str, name: str, found: BridgeFacts) -> Iterator[Finding]:
+    if not found.uplinks:
+        yield warning(
+            check,
+            "has no uplink: servers on it reach each other alone",
+            f"`ip link set NETDEV master {name}`, and make it last",
+        )
+    if not found.vlan_filtering:
+        yield warning(
+            check,
+            "does not keep VLANs apart: ports on VLAN networks are refused",
+            f"`ip link set {name} type bridge vlan_filtering 1`, and make it last",
+        )
+    elif found.default_pvid:
+        vlan = found.default_pvid
+        again = "".join(
+            f"; `bridge vlan add dev {each} vid {vlan} pvid untagged`, if it carries a flat network"
+            for each in found.uplinks
+        )
+        yield warning(
+            check,
+            f"puts each new port into VLAN {vlan}: a guest's NIC may get frames of it before it is"
+            " in its own network",
+            f"`ip link set {name} type bridge vlan_default_pvid 0`{again}; and make it last"
+            " (DefaultPVID=none)",
+        )
 
 
 def _check_libvirt(facts: Facts) -> Iterator[Finding]:

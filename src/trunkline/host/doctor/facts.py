@@ -10,6 +10,7 @@ from trunkline.domain.device import PciFunction
 from trunkline.domain.device_spec import DeviceSpec
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.pci import PciAddress
+from trunkline.reconcile.observed import DomainState, OtherDomain
 
 
 class ModuleState(enum.Enum):
@@ -32,6 +33,17 @@ class MachineFacts:
     iommu_group_count: int
     has_kvm: bool  # /dev/kvm is there.
     vfio_pci: ModuleState
+    kvm_problem: str = ""  # Why it does not work, though it is there; empty: nothing is known.
+    missing_programs: tuple[str, ...] = ()  # Of those that the agent runs.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeFacts:
+    """A Linux bridge, as sysfs tells it."""
+
+    uplinks: tuple[str, ...] = ()  # Ports that are hardware, or on top of hardware.
+    vlan_filtering: bool = True
+    default_pvid: int = 0  # The VLAN that a new port gets, untagged; 0: none.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +69,8 @@ class LibvirtFacts:
     version: int = 0  # major * 1,000,000 + minor * 1,000 + patch.
     hypervisor_version: int = 0  # QEMU's, likewise; 0: not known.
     domain_types: frozenset[str] = frozenset()  # `kvm`, `qemu`.
+    ours: tuple[DomainState, ...] = ()
+    others: tuple[OtherDomain, ...] = ()  # Domains that are not ours, with devices.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +114,13 @@ class Facts:
     """Everything that was looked at."""
 
     user: str
+    groups: frozenset[str]  # Its groups; root needs none.
     machine: MachineFacts
     functions: Mapping[PciAddress, PciFunction]
     functions_problem: str = ""
     nics: Mapping[PciAddress, NicFacts] = field(default_factory=dict)
     netdevs: frozenset[str] = frozenset()  # Of the host; bridges are among them.
-    bridges: frozenset[str] = frozenset()
+    bridges: Mapping[str, BridgeFacts] = field(default_factory=dict)
     udev_rules: tuple[str, ...] = ()  # Files that name netdevs, or write sriov_numvfs.
     libvirt: LibvirtFacts | None = None
     helper: HelperFacts | None = None

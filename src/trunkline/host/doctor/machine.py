@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from trunkline.domain.pci import PciAddress
-from trunkline.host.doctor.facts import MachineFacts, ModuleState, NicFacts
+from trunkline.host.doctor.facts import BridgeFacts, MachineFacts, ModuleState, NicFacts
+from trunkline.host.linux.bridges import functions_beneath
 from trunkline.host.linux.pci_ids import PATHS as PCI_IDS
 from trunkline.host.linux.pci_ids import pci_names
 
+PROGRAMS: Final = ("qemu-img", "xorriso")  # What the agent runs.
+# Source: Linux include/uapi/linux/kvm.h.
+_KVM_GET_API_VERSION: Final = 0xAE00
+_KVM_API_VERSION: Final = 12
 _ID_FILES: Final = ("vendor", "device")
 _NETWORK_CLASS: Final = "0x02"  # PCI base class 02h: network controller.
 _IFF_UP: Final = 0x1  # linux/if.h
@@ -34,8 +42,27 @@ def read_machine(root: Path = Path("/")) -> MachineFacts:
         iommus=_names(root / "sys/class/iommu"),
         iommu_group_count=len(_names(root / "sys/kernel/iommu_groups")),
         has_kvm=(root / "dev/kvm").exists(),
+        kvm_problem=_kvm_problem(root / "dev/kvm"),
         vfio_pci=_module(root, release, "vfio_pci"),
+        missing_programs=tuple(each for each in PROGRAMS if shutil.which(each) is None),
     )
+
+
+def _kvm_problem(path: Path) -> str:
+    """Ask KVM for the version of its interface; a user who may not ask knows of no problem."""
+    try:
+        device = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except (FileNotFoundError, PermissionError):
+        return ""  # The first is told otherwise; guests are libvirt's to start.
+    except OSError as problem:
+        return f"can't be opened: {problem.strerror}"
+    try:
+        version = fcntl.ioctl(device, _KVM_GET_API_VERSION)
+    except OSError as problem:
+        return f"is no KVM: {problem.strerror}"
+    finally:
+        os.close(device)
+    return "" if version == _KVM_API_VERSION else f"speaks version {version} of its interface"
 
 
 def read_nics(root: Path = Path("/")) -> dict[PciAddress, NicFacts]:
@@ -55,11 +82,24 @@ def read_nics(root: Path = Path("/")) -> dict[PciAddress, NicFacts]:
     return found
 
 
-def read_bridges(root: Path = Path("/")) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of all netdevs, and of the bridges among them."""
-    netdevs = _names(root / "sys/class/net")
-    bridges = (each for each in netdevs if (root / "sys/class/net" / each / "bridge").is_dir())
-    return frozenset(netdevs), frozenset(bridges)
+def read_bridges(root: Path = Path("/")) -> tuple[frozenset[str], dict[str, BridgeFacts]]:
+    """Return the names of all netdevs, and the bridges among them."""
+    directory = root / "sys/class/net"
+    netdevs = _names(directory)
+    bridges = {
+        each: BridgeFacts(
+            uplinks=tuple(
+                port
+                for port in _names(directory / each / "brif")
+                if functions_beneath(str(root / "sys"), port) is not None
+            ),
+            vlan_filtering=_number(directory / each / "bridge/vlan_filtering") != 0,
+            default_pvid=_number(directory / each / "bridge/default_pvid"),
+        )
+        for each in netdevs
+        if (directory / each / "bridge").is_dir()
+    }
+    return frozenset(netdevs), bridges
 
 
 def read_udev_rules(root: Path = Path("/")) -> tuple[str, ...]:

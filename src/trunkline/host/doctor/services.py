@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from trunkline.host.doctor.facts import HelperFacts, LibvirtFacts
+from trunkline.reconcile.observed import DomainPower, DomainState, OtherDomain
 
 _CONNECT_SECONDS_MAX: Final = 2.0  # A local socket answers at once, or somebody is stuck.
 EXTRA_FIX: Final = (
@@ -34,6 +36,7 @@ def ask_libvirt(uri: str) -> LibvirtFacts:
             " libvirtd`; for its rights, `usermod -aG libvirt trunkline`",
         )
     try:
+        ours, others = _domains(connection)
         return LibvirtFacts(
             uri=uri,
             version=connection.getLibVersion(),
@@ -41,9 +44,27 @@ def ask_libvirt(uri: str) -> LibvirtFacts:
             domain_types=frozenset(
                 type_ for type_ in ("kvm", "qemu") if _offers(connection, type_)
             ),
+            ours=ours,
+            others=others,
         )
     finally:
         connection.close()
+
+
+def _domains(connection: Any) -> tuple[tuple[DomainState, ...], tuple[OtherDomain, ...]]:
+    """Read which devices domains have, ours and others'; what can't be read, the agent tells."""
+    import libvirt
+
+    from trunkline.host.libvirt.reading import UnreadableDomain, read_domain, read_other
+
+    ours, others = [], []
+    for domain in connection.listAllDomains(0):
+        with suppress(libvirt.libvirtError, UnreadableDomain):
+            power = DomainPower.RUNNING if domain.isActive() else DomainPower.SHUT_OFF
+            xml = domain.XMLDesc(0)
+            ours.append(read_domain(xml, power))
+            others.append(read_other(xml, power))
+    return tuple(filter(None, ours)), tuple(filter(None, others))
 
 
 def _offers(connection: object, domain_type: str) -> bool:

@@ -9,10 +9,15 @@ import libvirt
 
 from trunkline.domain.ids import ServerId
 from trunkline.host.libvirt.link import Link
-from trunkline.host.libvirt.reading import UnreadableDomain, read_domain, read_network
+from trunkline.host.libvirt.reading import (
+    UnreadableDomain,
+    read_domain,
+    read_network,
+    read_other,
+)
 from trunkline.host.libvirt.under_way import UnderWay
 from trunkline.reconcile.interfaces import HostNews, HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState
+from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
 
 PROMPT_SECONDS: Final = 30.0  # libvirt's own limit for a lock that another job holds.
 # vfio pins all of a guest's memory before it starts, and destroy waits for QEMU to give it back:
@@ -106,6 +111,12 @@ class LibvirtHypervisor:
             if state is not None:
                 states[state.server_id] = state
         return states
+
+    def others(self) -> tuple[OtherDomain, ...]:
+        """See `Hypervisor.others`."""
+        found = self._link.call("virsh list --all", _read_all, seconds=self._prompt_seconds)
+        others = (read_other(xml, power) for _, _, xml, (power, _) in found)
+        return tuple(sorted((each for each in others if each), key=lambda each: each.name))
 
     # Writing
 

@@ -7,6 +7,8 @@ libvirt takes, it lets pass whatever else an operator may have added to a domain
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from lxml import etree
@@ -17,7 +19,7 @@ from trunkline.domain.network_pool import PoolMode, PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.domain_xml import METADATA_NAMESPACE
 from trunkline.reconcile.network_pools import NETWORK_TAG
-from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState
+from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
 
 _SERVER: Final = f"{{{METADATA_NAMESPACE}}}server"
 _BOOT_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -54,6 +56,35 @@ def read_domain(xml: str, power: DomainPower, *, doing: str = "") -> DomainState
         networks=_networks(root),
         doing=doing,
     )
+
+
+def read_other(xml: str, power: DomainPower) -> OtherDomain | None:
+    """Read what a domain that is not ours has, or will have; None: it is ours, or has no device.
+
+    What of it can't be understood is not a device that libvirt could give it.
+    """
+    try:
+        root = _parse(xml)
+    except UnreadableDomain:
+        return None
+    if root.find(f"metadata/{_SERVER}") is not None:
+        return None
+    devices = frozenset(_addresses_understood(root))
+    ifnames = _ifnames(root)
+    if not devices and not ifnames:
+        return None
+    return OtherDomain(
+        name=root.findtext("name") or "",
+        is_active=power.has_guest,
+        devices=devices,
+        ifnames=ifnames,
+    )
+
+
+def _addresses_understood(root: _Element) -> Iterator[PciAddress]:
+    for each in _host_elements(root):
+        with suppress(UnreadableDomain):
+            yield _address(each.find("source/address"))
 
 
 def read_network(live_xml: str, defined_xml: str | None, *, autostarts: bool) -> NetworkState:
@@ -125,9 +156,12 @@ def _host_devices(root: _Element) -> frozenset[PciAddress]:
 
     An interface on a network pool is shown as type `hostdev` too, once it has got its device.
     """
+    return frozenset(_address(each.find("source/address")) for each in _host_elements(root))
+
+
+def _host_elements(root: _Element) -> list[_Element]:
     given = root.findall("devices/hostdev[@type='pci']")
-    given += root.findall("devices/interface[@type='hostdev']")
-    return frozenset(_address(each.find("source/address")) for each in given)
+    return given + root.findall("devices/interface[@type='hostdev']")
 
 
 def _ifnames(root: _Element) -> frozenset[str]:

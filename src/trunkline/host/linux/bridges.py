@@ -41,7 +41,7 @@ def read_bridges(
         for reading in readings:
             if reading is None or reading.bridge_index not in ports:
                 continue
-            functions = _hardware(sysfs_root, reading.ifname)
+            functions = functions_beneath(sysfs_root, reading.ifname)
             ports[reading.bridge_index][reading.ifname] = BridgePort(
                 ifname=reading.ifname,
                 pvid=reading.pvid,
@@ -84,7 +84,7 @@ def _find_bridge(rtnetlink: Rtnetlink, name: str) -> BridgeLink | None:
     return parse_bridge(links[0])
 
 
-def _hardware(root: str, ifname: str, depth: int = 0) -> frozenset[PciAddress] | None:
+def functions_beneath(root: str, ifname: str, depth: int = 0) -> frozenset[PciAddress] | None:
     """Return the PCI functions beneath a netdev; None: it is not on top of any hardware.
 
     Hardware elsewhere than on PCI has no function.
@@ -98,7 +98,7 @@ def _hardware(root: str, ifname: str, depth: int = 0) -> frozenset[PciAddress] |
             return frozenset()
     found: frozenset[PciAddress] | None = None
     for lower in _lowers(netdev) if depth < _DEPTH_MAX else ():
-        beneath = _hardware(root, lower, depth + 1)
+        beneath = functions_beneath(root, lower, depth + 1)
         if beneath is not None:
             found = (found or frozenset()) | beneath
     return found

@@ -7,7 +7,7 @@ the rest costs time. A function that goes and comes back gets a new inode in sys
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,9 +16,11 @@ from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import sysfs
+from trunkline.host.linux.in_use import use_of
 
 VFIO: Final = "vfio-pci"
 _NETWORK_CLASS: Final = 0x02  # Base class of network controllers, InfiniBand among them.
+_ETHERNET: Final = 0x0200  # Base class and subclass.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class _Fixed:
     vendor_id: str
     product_id: str
     is_network: bool
+    is_ethernet: bool
     numa_node: int | None
     iommu_group: int | None
     pf_name: str | None = None  # VF only.
@@ -63,6 +66,7 @@ class _Changing:
     ifname: str | None
     pf_driver: str | None
     pf_can: tuple[str, ...] | None
+    used_by: str
 
 
 class Inventory:
@@ -72,22 +76,25 @@ class Inventory:
         self,
         root: Path,
         *,
-        netdev_facts: Callable[[int, str], NetdevFacts],
+        netdev_facts: Callable[[int], NetdevFacts | None],
         serial: Callable[[PciAddress], str | None],
         seen: Callable[[PfDriver], tuple[str, ...] | None] = lambda _: None,
+        addresses: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """Set up; nothing is read yet.
 
         Args:
             root: Where sysfs is mounted.
-            netdev_facts: Asks about a netdev, by its index and its name.
+            netdev_facts: Asks about a netdev, by its index; None: it has gone, or is being renamed.
             serial: Asks for the serial number of the card that a PF sits on.
             seen: Says what a driver was seen to set for VFs; None: it was not tried.
+            addresses: Asks for an IP address of each netdev that has one.
         """
         self._devices = str(root / sysfs.DEVICES)
         self._netdev_facts = netdev_facts
         self._serial = serial
         self._seen = seen
+        self._addresses = addresses
         self._fixed: dict[str, _Fixed] = {}
         self._built: dict[str, tuple[_Fixed, _Changing, PciFunction]] = {}
         self._netdevs: dict[tuple[str, str], NetdevFacts] = {}  # By PF and index.
@@ -125,9 +132,11 @@ class Inventory:
             if fixed.kind is DeviceKind.PF:
                 driver = self.pf_driver(fixed.address)
                 pf_drivers[name] = (driver.name, self._seen(driver))
+        addresses = self._addresses()
         found: dict[PciAddress, PciFunction] = {}
         for name, fixed in self._fixed.items():
-            changing = _read_changing(fixed, *pf_drivers.get(fixed.pf_name or name, (None, None)))
+            pf_driver = pf_drivers.get(fixed.pf_name or name, (None, None))
+            changing = _read_changing(fixed, *pf_driver, addresses)
             if fixed.kind is DeviceKind.PF:
                 function = self._pf(fixed, changing, vf_counts.get(name, 0))
             else:
@@ -175,6 +184,7 @@ class Inventory:
             serial = self._serial(address) if _is_there(f"{device}/vpd") else None
         numa_node = sysfs.find_int(f"{device}/numa_node")
         group = sysfs.find_link_name(f"{device}/iommu_group")
+        class_code = sysfs.read_class(f"{device}/class")
         return _Fixed(
             inode=inode,
             address=address,
@@ -182,7 +192,8 @@ class Inventory:
             kind=kind,
             vendor_id=sysfs.read_pci_id(f"{device}/vendor"),
             product_id=sysfs.read_pci_id(f"{device}/device"),
-            is_network=sysfs.read_class(f"{device}/class") >> 16 == _NETWORK_CLASS,
+            is_network=class_code >> 16 == _NETWORK_CLASS,
+            is_ethernet=class_code >> 8 == _ETHERNET,
             numa_node=None if numa_node is None or numa_node < 0 else numa_node,
             iommu_group=int(group) if group is not None and group.isdecimal() else None,
             pf_name=pf_name,
@@ -219,7 +230,10 @@ class Inventory:
             return NetdevFacts()
         key = (pf_name, index)  # The kernel gives no index twice.
         if key not in self._netdevs:
-            self._netdevs[key] = self._netdev_facts(int(index), netdev.rpartition("/")[2])
+            facts = self._netdev_facts(int(index))
+            if facts is None:
+                return NetdevFacts()  # Nothing that will stay so.
+            self._netdevs[key] = facts
         return self._netdevs[key]
 
 
@@ -238,6 +252,7 @@ def _function(fixed: _Fixed, changing: _Changing) -> PciFunction:
         vf_index=fixed.vf_index,
         pf_driver=changing.pf_driver,
         pf_can=changing.pf_can,
+        used_by=changing.used_by,
     )
 
 
@@ -255,10 +270,20 @@ def _is_there(path: str) -> bool:
 
 
 def _read_changing(
-    fixed: _Fixed, pf_driver: str | None, pf_can: tuple[str, ...] | None
+    fixed: _Fixed,
+    pf_driver: str | None,
+    pf_can: tuple[str, ...] | None,
+    addresses: Mapping[str, str],
 ) -> _Changing:
-    ifname = None
-    if fixed.is_network:
-        names = sysfs.netdevs(fixed.device)
-        ifname = names[0] if names else None
-    return _Changing(sysfs.find_link_name(f"{fixed.device}/driver"), ifname, pf_driver, pf_can)
+    driver = sysfs.find_link_name(f"{fixed.device}/driver")
+    if not fixed.is_network:
+        return _Changing(driver, None, pf_driver, pf_can, "")
+    names = sysfs.netdevs(fixed.device)
+    used_by = use_of(
+        fixed.device,
+        driver=driver,
+        netdevs=names,
+        is_ethernet=fixed.is_ethernet,
+        addresses=addresses,
+    )
+    return _Changing(driver, names[0] if names else None, pf_driver, pf_can, used_by)

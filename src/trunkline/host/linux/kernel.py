@@ -17,6 +17,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange, VfSettings
 from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux import bridges, sysfs
+from trunkline.host.linux.addresses import addresses_by_netdev
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.ethtool import firmware_version
 from trunkline.host.linux.inventory import Inventory, NetdevFacts, PfDriver
@@ -32,6 +33,7 @@ _log = structlog.get_logger(__name__)
 
 SYSFS: Final = Path("/sys")
 PROC: Final = Path("/proc")
+_RENAMES_MAX: Final = 3  # Of one netdev while it is asked about.
 _EVERYTHING: Final = VfCapabilities(
     link_states=frozenset(LinkState), min_tx_rate=True, max_tx_rate=True
 )
@@ -71,6 +73,7 @@ class LinuxKernel:
             netdev_facts=self._netdev_facts,
             serial=self._serial,
             seen=self._capabilities.seen_names,
+            addresses=lambda: addresses_by_netdev(self._rtnetlink),
         )
 
     def boot_id(self) -> str:
@@ -87,6 +90,9 @@ class LinuxKernel:
             return self._inventory.read()
         except sysfs.BadContent as problem:
             raise HostRefused("read PCI functions from sysfs", str(problem)) from problem
+        except Malformed as problem:
+            operation = "ip address show"
+            raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
         except OSError as problem:
             raise host_refused(f"read {problem.filename or 'sysfs'}", problem) from problem
 
@@ -186,17 +192,23 @@ class LinuxKernel:
         """See `Kernel.set_pf_address`."""
         self._writes.set_fdb_entry(pf_ifname, mac, present=present)
 
-    def _netdev_facts(self, ifindex: int, ifname: str) -> NetdevFacts:
+    def _netdev_facts(self, ifindex: int) -> NetdevFacts | None:
         try:
-            mac = read_link(self._rtnetlink, ifindex).permanent_mac
-            return NetdevFacts(mac, self._firmware(ifname))
+            for _ in range(_RENAMES_MAX):
+                link = read_link(self._rtnetlink, ifindex)
+                try:
+                    return NetdevFacts(link.permanent_mac, self._firmware(link.ifname))
+                except OSError as refusal:
+                    # Firmware is asked for by name, and udev renames a netdev that has just come.
+                    if refusal.errno != errno.ENODEV:
+                        raise
         except OSError as refusal:
-            if refusal.errno == errno.ENODEV:
-                return NetdevFacts()
-            raise
+            if refusal.errno != errno.ENODEV:
+                raise
         except Malformed as problem:
             operation = f"ip link show dev (index {ifindex})"
             raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
+        return None
 
     def _serial(self, pf: PciAddress) -> str | None:
         """Ask for the serial number; a card that does not tell it has none."""

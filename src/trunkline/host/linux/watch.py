@@ -14,13 +14,15 @@ from typing import Final, Self
 
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import netlink, sysfs
+from trunkline.host.linux.addresses import RTM_DELADDR, RTM_NEWADDR, parse_address
 from trunkline.host.linux.bridge_messages import is_about_a_port, parse_bridge
 from trunkline.host.linux.link_messages import RTM_DELLINK, RTM_NEWLINK, parse_link
 from trunkline.host.linux.netlink import Malformed
 from trunkline.host.linux.uevents import Uevent, open_uevents, parse_uevent, receive
 from trunkline.reconcile.interfaces import HostNews
 
-_RTMGRP_LINK: Final = 1  # Linux include/uapi/linux/rtnetlink.h.
+# Links, and addresses of IPv4 and IPv6. Source: Linux include/uapi/linux/rtnetlink.h.
+_RTMGRPS: Final = 0x1 | 0x10 | 0x100
 _LINK_BYTES_MAX: Final = 1 << 16
 # Room for some thousand events: a start of hundreds of guests in a moment.
 _RECEIVE_BUFFER_BYTES: Final = 1 << 22
@@ -38,6 +40,7 @@ class LinuxWatch:
     def __init__(self, *, on_news: Callable[[], None], sysfs_root: Path = Path("/sys")) -> None:
         self._on_news = on_news
         self._devices = str(sysfs_root / sysfs.DEVICES)
+        self._netdevs = str(sysfs_root / "class/net")
         self._lock = threading.Lock()
         self._news = HostNews()
         self._links = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
@@ -46,7 +49,7 @@ class LinuxWatch:
         for channel in (self._links, self._uevents):
             channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
             channel.setblocking(False)  # noqa: FBT003
-        self._links.bind((0, _RTMGRP_LINK))
+        self._links.bind((0, _RTMGRPS))
         self._thread = threading.Thread(target=self._listen, name="kernel-events", daemon=True)
         self._thread.start()
 
@@ -121,9 +124,11 @@ class LinuxWatch:
         news = HostNews()
         try:
             for message in netlink.messages(datagram):
-                if message.type not in (RTM_NEWLINK, RTM_DELLINK):
+                if message.type in (RTM_NEWADDR, RTM_DELADDR):
+                    news |= self._from_address(message.payload)
+                elif message.type not in (RTM_NEWLINK, RTM_DELLINK):
                     continue
-                if is_about_a_port(message.payload) or parse_bridge(message.payload) is not None:
+                elif is_about_a_port(message.payload) or parse_bridge(message.payload) is not None:
                     news |= HostNews(bridges=True)
                 else:
                     parent = parse_link(message.payload).parent
@@ -131,6 +136,16 @@ class LinuxWatch:
         except Malformed:
             return _EVERYTHING
         return news
+
+    def _from_address(self, message: memoryview) -> HostNews:
+        """An address that comes or goes says who uses the netdev."""
+        found = parse_address(message)
+        try:
+            ifname = None if found is None else socket.if_indextoname(found[0])
+        except OSError:
+            return _NOTHING  # It has gone, which is told by itself.
+        function = sysfs.find_link_name(f"{self._netdevs}/{ifname}/device")
+        return _NOTHING if ifname is None or function is None else self._about(function)
 
     def _from_uevent(self, event: Uevent) -> HostNews:
         function = event.function

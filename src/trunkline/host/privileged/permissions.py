@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Final, Protocol, assert_never
 
 from trunkline.domain.bridge import Bridge
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import VFIO_DRIVER, DeviceKind, PciFunction
 from trunkline.domain.device_spec import DeviceSpec, Offering
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import is_logical_device_name
 from trunkline.host.linux import sysfs
-from trunkline.host.linux.in_use import vf_use
-from trunkline.host.privileged.additions import Additions
+from trunkline.host.privileged.additions import Added, Additions
 from trunkline.host.privileged.requests import (
     ReadVpd,
     ReloadVfDriver,
@@ -86,7 +85,6 @@ class Permissions:
         self._kernel = kernel
         self._additions = additions
         self._netdevs = f"{sysfs_root}/class/net"
-        self._devices = f"{sysfs_root}/{sysfs.DEVICES}"
         self._monotonic = monotonic
         self._read_at: float | None = None
         self._every: Mapping[PciAddress, PciFunction] = {}
@@ -126,9 +124,9 @@ class Permissions:
     def note_done(self, request: Request) -> None:
         """Forget an addition that `request` has taken away."""
         if isinstance(request, SetBridgeVlan) and not request.member:
-            self._additions.forget(self._name(request))
+            self._additions.forget(self._added(request))
         if isinstance(request, SetFdbEntry) and not request.present:
-            self._additions.forget(self._name(request))
+            self._additions.forget(self._added(request))
 
     def _check_port(self, request: SetBridgeVlan) -> None:
         """A server's tap may be put into any VLAN; of uplinks the untagged VLAN is root's."""
@@ -148,7 +146,7 @@ class Permissions:
         _require(not request.untagged, f"{ifname} is an uplink: servers' VLANs leave it tagged")
         is_untagged = bool(port.vlans.get(vlan_id)) or port.pvid == vlan_id
         _require(
-            not is_untagged or self._name(request) in self._additions,
+            not is_untagged or self._added(request) in self._additions,
             f"VLAN {vlan_id} is the untagged one of {ifname}, an uplink",
         )
         self._check_addition(request, is_there=lambda: vlan_id in port.vlans)
@@ -157,24 +155,24 @@ class Permissions:
         self, request: SetBridgeVlan | SetFdbEntry, *, is_there: Callable[[], bool]
     ) -> None:
         """Note what comes, and let only that go which came so."""
-        name = self._name(request)
+        added = self._added(request)
         adds = request.member if isinstance(request, SetBridgeVlan) else request.present
         if not adds:
-            _require(name in self._additions, f"{name} was not added by this helper")
+            _require(added in self._additions, f"{added} was not added by this helper")
         elif not is_there():
-            self._additions.note(name)
+            self._additions.note(added)
 
     def _has_address(self, request: SetFdbEntry) -> bool:
         (pf,) = (each for each in self._pfs if self._every[each].ifname == request.ifname)
         return request.mac in self._kernel.pf_addresses(pf)
 
-    def _name(self, request: SetBridgeVlan | SetFdbEntry) -> str:
-        index = sysfs.find_text(f"{self._netdevs}/{request.ifname}/ifindex")
-        netdev = f"{request.ifname} (index {index})"
-        if isinstance(request, SetBridgeVlan):
-            return f"VLAN {request.vlan_id} on {netdev}"
-        vlan = "" if request.vlan_id is None else f" vlan {request.vlan_id}"
-        return f"{request.mac}{vlan} on {netdev}"
+    def _added(self, request: SetBridgeVlan | SetFdbEntry) -> Added:
+        return Added(
+            ifname=request.ifname,
+            ifindex=sysfs.find_int(f"{self._netdevs}/{request.ifname}/ifindex"),
+            vlan_id=request.vlan_id,
+            mac=request.mac if isinstance(request, SetFdbEntry) else None,
+        )
 
     def _is_tap(self, ifname: str) -> bool:
         """Whether it is a tap, by a name that only servers' NICs have."""
@@ -219,12 +217,8 @@ class Permissions:
         _require((pf, vf_index) in self._vfs, f"VF {vf_index} of {pf} is not on offer")
 
     def _require_unused_vfs(self, pf: PciAddress) -> None:
-        uses = (
-            (each.address, vf_use(f"{self._devices}/{each.address}"))
-            for each in self._every.values()
-            if each.pf_address == pf
-        )
-        in_use = [f"{address} ({use})" for address, use in uses if use is not None]
+        vfs = (each for each in self._every.values() if each.pf_address == pf)
+        in_use = [f"{each.address} ({use})" for each in vfs if (use := _use_of(each))]
         if in_use:
             raise HostRefused(
                 f"set the VF count of {pf}",
@@ -233,8 +227,8 @@ class Permissions:
             )
 
     def _require_unused(self, vf: PciAddress) -> None:
-        use = vf_use(f"{self._devices}/{vf}")
-        if use is not None:
+        use = _use_of(self._every[vf])
+        if use:
             raise HostRefused(f"load the driver of {vf} anew", use, errno_name="EBUSY")
 
     def _require_netdev(self, ifname: str, addresses: frozenset[PciAddress]) -> None:
@@ -242,6 +236,11 @@ class Permissions:
             any(self._every[address].ifname == ifname for address in addresses),
             f"{ifname} is no netdev of a device on offer",
         )
+
+
+def _use_of(vf: PciFunction) -> str:
+    """Say who has a VF; empty: nobody that can be seen."""
+    return vf.used_by or ("a guest has it" if vf.driver == VFIO_DRIVER else "")
 
 
 def _require(holds: bool, problem: str) -> None:  # noqa: FBT001

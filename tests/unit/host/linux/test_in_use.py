@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.sysfs_trees import Tree
-from trunkline.host.linux.in_use import vf_use
+from trunkline.host.linux import sysfs
+from trunkline.host.linux.in_use import use_of
 
 VF = "0000:05:10.0"
 
@@ -19,8 +20,15 @@ def tree(tmp_path: Path) -> Tree:
     return tree
 
 
-def use(tree: Tree) -> str:
-    return vf_use(str(tree.root / "bus/pci/devices" / VF)) or ""
+def use(tree: Tree, *, is_ethernet: bool = True, addresses: dict[str, str] | None = None) -> str:
+    device = str(tree.root / "bus/pci/devices" / VF)
+    return use_of(
+        device,
+        driver=sysfs.find_link_name(f"{device}/driver"),
+        netdevs=sysfs.netdevs(device),
+        is_ethernet=is_ethernet,
+        addresses=addresses or {},
+    )
 
 
 def lose_netdev(tree: Tree) -> None:
@@ -34,9 +42,15 @@ def test_a_vf_on_its_own_driver_and_one_on_none_are_unused(tree: Tree) -> None:
     assert use(tree) == ""
 
 
-def test_a_guest_has_a_vf(tree: Tree) -> None:
+def test_of_a_vf_on_vfio_nothing_is_seen_of_who_has_it(tree: Tree) -> None:
+    lose_netdev(tree)
     tree.bind(VF, "vfio-pci")
-    assert use(tree) == "a guest has it"
+    assert use(tree) == ""
+
+
+def test_its_netdev_has_an_address(tree: Tree) -> None:
+    assert use(tree, addresses={"eth9": "192.0.2.1"}) == ""
+    assert use(tree, addresses={"eth2v0": "192.0.2.1"}) == "eth2v0 has the address 192.0.2.1"
 
 
 @pytest.mark.parametrize("upper", ["macvtap0", "br0", "bond0"])
@@ -55,5 +69,4 @@ def test_its_driver_has_no_netdev_here(tree: Tree, driver: str) -> None:
 
 def test_of_a_vf_that_is_no_ethernet_a_driver_needs_no_netdev(tree: Tree) -> None:
     lose_netdev(tree)
-    (tree.device(VF) / "class").write_text("0x0b4000\n")
-    assert use(tree) == ""
+    assert use(tree, is_ethernet=False) == ""

@@ -1,0 +1,104 @@
+"""Who uses a device that is no server's: such a device is left alone, and is not on offer.
+
+The kernel tells what netdevs are for, and libvirt what its domains have. What is a server's is not
+judged by the kernel's words, since a guest of ours looks like any other; only by libvirt's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from trunkline.domain.device import OfferedDevice, PciFunction
+from trunkline.domain.pci import PciAddress
+from trunkline.reconcile.desired import HostConfig
+from trunkline.reconcile.observed import DomainState, Journal, OtherDomain
+
+_NOT_PUT_BACK = "it was not put back to what it was before a driver was tried out on it"
+
+
+def tell_users(
+    functions: Mapping[PciAddress, PciFunction],
+    others: Sequence[OtherDomain],
+    ours: Collection[PciAddress],
+    tried: Collection[PciAddress] = (),
+) -> dict[PciAddress, PciFunction]:
+    """Return the functions, each with who else has it.
+
+    Args:
+        functions: As the kernel tells them.
+        others: libvirt's domains that are not ours.
+        ours: Devices that servers have, are to have, or had until they are back.
+        tried: VFs on which a driver was tried out, and which are not as they were before.
+    """
+    by_domains = _by_domains(functions, others, ours)
+    found = {
+        address: _used(function, _words(function, by_domains, ours, tried))
+        for address, function in functions.items()
+    }
+    # A PF is not given away whole from under the users of its VFs.
+    for address, vf in found.items():
+        pf = None if vf.pf_address is None else found.get(vf.pf_address)
+        if vf.used_by and pf is not None and not pf.used_by:
+            found[pf.address] = _used(pf, f"its VF {vf.vf_index} ({address}): {vf.used_by}")
+    return found
+
+
+def ours_of(
+    config: HostConfig | None,
+    journal: Journal,
+    domains: Collection[DomainState],
+    functions: Mapping[PciAddress, PciFunction],
+) -> frozenset[PciAddress]:
+    """Return the devices that are a server's, or are still to be brought back from one."""
+    held = set(journal.originals) | journal.unknown
+    if config is not None:
+        held |= {each.address for server in config.servers for each in server.held_devices}
+        held |= {each.address for each in config.releases}
+    ifnames = frozenset[str]().union(*(domain.ifnames for domain in domains))
+    held |= {each.address for each in functions.values() if each.ifname in ifnames}
+    return frozenset(held).union(*(domain.devices for domain in domains))
+
+
+def without_used(offered: Sequence[OfferedDevice]) -> tuple[OfferedDevice, ...]:
+    """Put on offer only what nobody else has; the rest is told of all the same."""
+    return tuple(
+        replace(each, on_offer=False) if each.on_offer and each.function.used_by else each
+        for each in offered
+    )
+
+
+def _words(
+    function: PciFunction,
+    by_domains: Mapping[PciAddress, str],
+    ours: Collection[PciAddress],
+    tried: Collection[PciAddress],
+) -> str:
+    of_domain = by_domains.get(function.address)
+    if of_domain is not None:
+        return of_domain
+    if function.address in ours:
+        return ""
+    return _NOT_PUT_BACK if function.address in tried else function.used_by
+
+
+def _by_domains(
+    functions: Mapping[PciAddress, PciFunction],
+    others: Sequence[OtherDomain],
+    ours: Collection[PciAddress],
+) -> dict[PciAddress, str]:
+    if not others:
+        return {}
+    by_ifname = {each.ifname: each.address for each in functions.values() if each.ifname}
+    found: dict[PciAddress, str] = {}
+    for domain in sorted(others, key=lambda each: (not each.is_active, each.name)):
+        below = {by_ifname[ifname] for ifname in domain.ifnames if ifname in by_ifname}
+        for address in domain.devices | below:
+            # A domain that is shut off takes nothing from a server: libvirt will refuse its start.
+            if domain.is_active or address not in ours:
+                found.setdefault(address, str(domain))
+    return found
+
+
+def _used(function: PciFunction, used_by: str) -> PciFunction:
+    return function if function.used_by == used_by else replace(function, used_by=used_by)
