@@ -17,7 +17,7 @@ from tests.lab.test_linux_kernel import OTHER_PF, PF, VF_COUNT, KernelInside
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DomainState, NetworkState
+from trunkline.reconcile.observed import DomainState, NetworkState, OtherDomain
 from trunkline.wire import json
 
 
@@ -31,6 +31,10 @@ class LibvirtInside:
         found: Mapping[ServerId, DomainState] = self._call(
             "domains", type_=dict[ServerId, DomainState]
         )
+        return found
+
+    def others(self) -> tuple[OtherDomain, ...]:
+        found: tuple[OtherDomain, ...] = self._call("others", type_=tuple[OtherDomain, ...])
         return found
 
     def define(self, xml: str) -> None:
