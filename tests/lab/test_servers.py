@@ -178,7 +178,11 @@ def servers(site: Site, openstack: OpenStack) -> Servers:
     session = Session(site.directory, openstack)
     make_networks(session, site.directory / "disk.img")
     made = Servers(site, session, site.start_agent(TRUNKLINE_KILL_AT="before virsh resume:3"))
-    site.wait(lambda: len(site.devices("--kind", "vf")) == VF_COUNT, "its VFs are told")
+    # Its link goes for a moment while the VFs come.
+    site.wait(
+        lambda: len(site.devices("--kind", "vf", "--state", "free")) == VF_COUNT,
+        "its VFs are on offer",
+    )
     for name in SERVERS:
         create_server(made, name)
     made.wait_killed()
