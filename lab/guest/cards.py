@@ -17,6 +17,7 @@ from pyroute2 import IPRoute
 MANAGEMENT_MAC = "52:54:00:cc:00:00"
 NETDEVS = Path("/sys/class/net")
 PCI = Path("/sys/bus/pci")
+LEFT_IN = ("/tmp", "/run/agent", "/run/libvirt", "/var/lib/libvirt/qemu", "/etc/libvirt/qemu")
 UDEV_RULES = Path("/run/udev/rules.d/70-cards.rules")
 WAIT_SECONDS_MAX = 30
 RTMGRP_LINK = 1  # Linux include/uapi/linux/rtnetlink.h
@@ -73,7 +74,7 @@ def reset(physical_networks: Sequence[str], *, vf_counts: Sequence[int]) -> None
         run("ip", "netns", "delete", namespace.split()[0])
     for card, _ in enumerate(physical_networks, 1):
         device = PCI / "devices" / pf_address(card)
-        if (device / "driver").resolve().name != "igb":
+        if driver_of(device.name) != "igb":
             bind(device.name, "igb")
     name_links(physical_networks)
     for card, vf_count in enumerate(vf_counts, 1):
@@ -98,8 +99,7 @@ def _reset_vfs(pf: str, vf_count: int) -> None:
 
 def _undo(pf: str, vf_index: int, settings: dict[str, Any]) -> None:
     device = PCI / "devices" / vf_address(pf, vf_index)
-    if (device / "driver").exists():
-        write(device / "driver/unbind", device.name)
+    unbind(device.name)
     write(device / "driver_override", "\n")
     changed = {name for name, value in settings.items() if value != UNTOUCHED[name]}
     for names, setting in (
@@ -203,15 +203,31 @@ def vf_address(pf: str, vf_index: int) -> str:
 def bind(address: str, driver: str) -> None:
     """Have `driver` drive a PCI function, instead of any other."""
     device = PCI / "devices" / address
-    if (device / "driver").exists():
-        write(device / "driver/unbind", address)
+    unbind(address)
     if not (PCI / "drivers" / driver).exists():
         run("modprobe", driver)
     write(device / "driver_override", driver)
     write(PCI / "drivers_probe", address)
-    bound = (device / "driver").resolve().name
-    if bound != driver:
+    if (bound := driver_of(address)) != driver:
         raise NotClean(f"{address} is driven by {bound}, not by {driver}")
+
+
+def driver_of(address: str) -> str | None:
+    """What drives a PCI function; None: nothing does."""
+    driver = PCI / "devices" / address / "driver"
+    return driver.resolve().name if driver.exists() else None
+
+
+def unbind(address: str) -> None:
+    """Take a PCI function away from its driver, if it has one."""
+    if driver_of(address) is not None:
+        write(PCI / "devices" / address / "driver/unbind", address)
+
+
+def rename(old: str, new: str) -> None:
+    """Rename a netdev, which is up then."""
+    run("ip", "link", "set", old, "down")
+    run("ip", "link", "set", old, "name", new, "up")
 
 
 def vf_netdev(pf: str, vf_index: int) -> str:
@@ -339,7 +355,7 @@ def _end_processes() -> None:
 
 def _forget_files() -> None:
     """Empty the directories in which tests, libvirt and agents leave things."""
-    for name in ("/tmp", "/run/libvirt", "/var/lib/libvirt/qemu", "/etc/libvirt/qemu"):
+    for name in LEFT_IN:
         directory = Path(name)
         for path in directory.iterdir() if directory.exists() else ():
             shutil.rmtree(path) if path.is_dir() else path.unlink()

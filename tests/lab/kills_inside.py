@@ -128,9 +128,7 @@ class Host:
                 for name in map(cards.pf_address, (1, 2))
                 for netdev in netdevs[name]
             },
-            "drivers": {
-                name: (cards.PCI / "devices" / name / "driver").resolve().name for name in functions
-            },
+            "drivers": {name: cards.driver_of(name) for name in functions},
             "netdevs": netdevs,
             "links": sorted(each.name for each in cards.NETDEVS.iterdir()),
             "domains": {name: each.get("power", "shut off") for name, each in domains.items()},

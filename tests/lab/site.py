@@ -38,6 +38,7 @@ device_spec = [
     { ifname = "pf2", physical_network = "phy2", vf_count = 7 },
 ]
 """
+LOOK_SECONDS = 0.3  # The emulated machine needs the cores that looking takes.
 PATIENCE_SECONDS = 150.0  # An emulated machine takes a minute to start a guest.
 
 
@@ -74,7 +75,7 @@ class Site:
     def wait(self, holds: Callable[[], object], what: str) -> None:
         """Wait as long as the slowest thing here takes; if it does not come, tell all there is."""
         try:
-            wait_until(holds, what, seconds=PATIENCE_SECONDS)
+            wait_until(holds, what, seconds=PATIENCE_SECONDS, look_seconds=LOOK_SECONDS)
         except AssertionError as late:
             for running in self.started:
                 running.signal(signal.SIGTERM)

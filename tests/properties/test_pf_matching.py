@@ -97,7 +97,8 @@ def check(olds: list[KnownPf], news: list[SeenPf], found: PfMatches) -> None:
             assert old.identity == new.identity, "what can't be read is no proof"
             assert old.identity.mac is not None
             assert times_known[old.identity] == times_seen[old.identity] == 1
-            assert not old.is_held or old.vf_count == new.vf_count
+            assert not old.is_held or (old.vf_count or 0) <= new.vf_count
+            assert not old.is_held or old.held_vfs <= new.vf_indexes
     kept = [pf for pf in olds if pf.is_held and pf.address not in found.now_at]
     for new in news:
         if new.address not in found.shut_out:
@@ -133,6 +134,13 @@ def test_of_two_that_may_be_it_neither_is_taken_and_neither_given_away() -> None
     assert not found.now_at
     assert "0000:06:00.0 and 0000:07:00.0 may be it" in found.fences[SLOTS[0]]
     assert found.shut_out == {SLOTS[1], SLOTS[2]}
+
+
+def test_a_card_that_was_seen_losing_its_vfs_is_known_by_those_with_owners() -> None:
+    old = replace(known(0, identity(1)), vf_count=0)  # It was pulled; VF 3 has an owner.
+    assert match_pfs([old], [seen(1, identity(1), 4)]).now_at == {SLOTS[0]: SLOTS[1]}
+    lacking = match_pfs([old], [seen(1, identity(1), 3)])
+    assert "its VF 3 is not on offer there" in lacking.fences[SLOTS[0]]
 
 
 def test_one_with_other_vfs_is_waited_for_until_it_has_them() -> None:

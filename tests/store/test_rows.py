@@ -78,6 +78,7 @@ SERVERS = st.builds(
     state=st.sampled_from([state for state in ServerState if state is not ServerState.DELETED]),
     flavor=FLAVORS, image_id=st.none() | IDS.map(ImageId),
     port_ids=st.lists(IDS.map(PortId), max_size=3).map(tuple), created_at=TIMES, updated_at=TIMES,
+    nic_tags=st.dictionaries(IDS.map(PortId), TEXT, max_size=3),
     pci_requests=st.lists(PCI_REQUESTS, max_size=2).map(tuple),
     power=st.sampled_from(PowerState), boot_number=COUNTS,
     excluded_hosts=st.lists(IDS.map(HostId), max_size=3).map(tuple), fault=st.none() | FAULTS,

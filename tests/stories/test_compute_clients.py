@@ -64,7 +64,7 @@ def test_a_server_by_port_from_create_to_delete(desk: Desk) -> None:
     assert desk.show("port", "show", "nic-a")["device_id"] == ""
 
 
-def test_a_key_pair_is_brought_along_and_given_to_a_server(desk: Desk) -> None:
+def test_a_server_gets_a_key_pair_that_was_brought_along_and_a_tagged_nic(desk: Desk) -> None:
     (desk.directory / "id.pub").write_text(an_ssh_key() + "\n")
     made = desk.show("keypair", "create", "--public-key", "id.pub", "mine")
     assert [row["Name"] for row in desk.show("keypair", "list")] == ["mine"]
@@ -72,10 +72,13 @@ def test_a_key_pair_is_brought_along_and_given_to_a_server(desk: Desk) -> None:
     assert desk.run("keypair", "show", "--public-key", "mine").strip() == an_ssh_key()
     desk.run("port", "create", "--network", "blue", "--vnic-type", "direct", "nic-key")
     server = desk.show(
-        "server", "create", "--flavor", "small", *BLANK, "--port", "nic-key", "--key-name", "mine",
-        "--wait", "with-key",
+        "server", "create", "--flavor", "small", *BLANK, "--nic", "port-id=nic-key,tag=front",
+        "--key-name", "mine", "--wait", "with-key",
     )  # fmt: skip
     assert server["key_name"] == "mine"
+    path = f"/servers/{server['id']}/os-interface"
+    (nic,) = desk.scene.call("GET", path, version="2.96").json()["interfaceAttachments"]
+    assert nic["tag"] == "front"
     desk.run("server", "delete", "--wait", "with-key")
     desk.run("port", "delete", "nic-key")
     desk.run("keypair", "delete", "mine")

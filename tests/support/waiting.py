@@ -9,9 +9,18 @@ from collections.abc import Callable
 _LOOK_SECONDS = 0.02
 
 
-def wait_until(holds: Callable[[], object], what: str, *, seconds: float = 30) -> None:
-    """Return once `holds()` is true; fail if it is not within `seconds`."""
+def wait_until(
+    holds: Callable[[], object],
+    what: str,
+    *,
+    seconds: float = 30,
+    look_seconds: float = _LOOK_SECONDS,
+) -> None:
+    """Return once `holds()` is true; fail if it is not within `seconds`.
+
+    `look_seconds` pass between two looks: more, where looking takes from what is waited for.
+    """
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        threading.Event().wait(_LOOK_SECONDS)
+        threading.Event().wait(look_seconds)

@@ -41,6 +41,7 @@ from trunkline.host.doctor.machine import (
 )
 from trunkline.host.doctor.services import ask_helper, ask_libvirt
 from trunkline.host.linux.kernel import LinuxKernel
+from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import Journal
@@ -94,7 +95,7 @@ def gather(config_file: Path | None, host: str | None, *, root: Path = Path("/")
         else:
             agent = agent_facts(config_file, config)
     netdevs, bridges = read_bridges(root)
-    functions, problem = _functions(root)
+    functions, problem = _functions(root, config)
     libvirt = ask_libvirt(DEFAULT_LIBVIRT_URI if config is None else config.libvirt_uri)
     journal = Journal() if config is None else _journal(config)
     ours = ours_of(None, journal, libvirt.ours, functions)
@@ -175,8 +176,13 @@ def _item(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _functions(root: Path) -> tuple[Mapping[PciAddress, PciFunction], str]:
-    kernel = LinuxKernel(DirectWrites(), sysfs_root=root / "sys", proc_root=root / "proc")
+def _functions(
+    root: Path, config: ComputeConfig | None
+) -> tuple[Mapping[PciAddress, PciFunction], str]:
+    # Serial numbers of cards are root's to read, or the helper's for whoever may ask it.
+    is_root = os.geteuid() == 0
+    writes = DirectWrites() if config is None or is_root else HelperClient(config.helper_socket)
+    kernel = LinuxKernel(writes, sysfs_root=root / "sys", proc_root=root / "proc")
     try:
         return kernel.functions(), ""
     except HostRefused as problem:

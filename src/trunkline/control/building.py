@@ -119,12 +119,14 @@ def _build(
         tx, actor, svc.clock.now(), "server.place", f"server {server.id} on {host.name}",
         project_id=server.project_id, host=host.name, server_id=server.id,
     )  # fmt: skip
+    tags = {port.id: nic.tag for port, nic in zip(ports, nics, strict=True) if nic.tag is not None}
     return replace(
         server,
         host_id=host.id,
         numa_node=chosen.held.placed.numa_node,
         excluded_hosts=chosen.excluded_hosts,
         port_ids=tuple([port.id for port in ports]),
+        nic_tags={**server.nic_tags, **tags},  # Placed anew, NICs keep those that they have.
     )
 
 

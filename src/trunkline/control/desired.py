@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from trunkline.control.binding import bridge_of, vlan_id_of
 from trunkline.control.qos import policies_of
@@ -138,7 +139,10 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
         power=server.power,
         boot_number=server.boot_number,
         nics=tuple(
-            _nic_config(rows.ports[port_id], rows.bindings[port_id], rows)
+            replace(
+                _nic_config(rows.ports[port_id], rows.bindings[port_id], rows),
+                tag=server.nic_tags.get(port_id),
+            )
             for port_id in server.port_ids
             if port_id in rows.bindings
         ),

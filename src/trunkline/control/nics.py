@@ -68,6 +68,7 @@ class Nic:
     pci_flavor: str | None  # By name.
     numa_policy: NumaPolicy | None  # Its own.
     match: DeviceMatch = ()  # What that stands for now, and the port's own conditions.
+    tag: str | None = None  # Its owner's name for it.
     segment_ids: frozenset[SegmentId] | None = None  # Where its addresses can be; None: anywhere.
     qos: QosPolicy | None = None  # The port's, or the network's.
 
@@ -257,6 +258,7 @@ def _of_port(
         pci_flavor=wanted or port.pci_flavor,
         numa_policy=port.numa_policy,
         segment_ids=segments_of_addresses(tx, network, port.fixed_ips),
+        tag=request.tag,
     )
 
 
@@ -288,4 +290,5 @@ def _of_network(
         pci_flavor=request.pci_flavor,
         numa_policy=request.numa_policy,
         segment_ids=segments_for_address(tx, network, request.fixed_ip),
+        tag=request.tag,
     )

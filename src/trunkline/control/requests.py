@@ -95,6 +95,7 @@ class NicRequest:
     fixed_ip: str | None = None  # With `network_id` only.
     pci_flavor: str | None = None  # By name. With `port_id`: for a port that has none.
     numa_policy: NumaPolicy | None = None  # With `network_id` only.
+    tag: str | None = None  # By which the guest is to know it.
 
 
 class NicPolicy(enum.Enum):

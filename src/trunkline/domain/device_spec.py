@@ -40,6 +40,7 @@ from trunkline.domain.device import (
     OfferedDevice,
     PciFunction,
 )
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.network_pool import NetworkPool, PoolMode, pool_names
 from trunkline.domain.pci import PciAddress
 
@@ -89,6 +90,8 @@ class DeviceSpec:
     product_id: str | None = None
     address: AddressPattern | None = None
     ifname: str | None = None  # May hold `*`, `?` and `[…]`, as shells have them.
+    serial: str | None = None  # Of the card that a PF sits on.
+    mac: MacAddress | None = None  # A PF's permanent one.
     offer: Offer = Offer.ALL
     exclude: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)  # Without the `e.` prefix.
@@ -102,6 +105,8 @@ class DeviceSpec:
             self.vendor_id in (None, function.vendor_id)
             and self.product_id in (None, function.product_id)
             and (self.address is None or self.address.matches(function.address))
+            and self.serial in (None, function.serial)
+            and self.mac in (None, function.mac)
             and (
                 self._ifname_regex is None
                 or (

@@ -15,6 +15,7 @@ from trunkline.domain.device import (
 )
 from trunkline.domain.device_spec import AddressPattern, DeviceSpec, Offer, glob_regex
 from trunkline.domain.errors import ErrorKind, TrunklineError
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import COUNT_MAX
 from trunkline.domain.network_pool import PoolMode
 from trunkline.domain.pci import parse_pci_id
@@ -24,6 +25,8 @@ _KEYS = (
     "product_id",
     "address",
     "ifname",
+    "serial",
+    "mac",
     "physical_network",
     "switch",
     "tags",
@@ -36,7 +39,7 @@ _KEYS = (
 )
 _BANDWIDTHS = ("egress_mbps", "ingress_mbps")
 _CABLE_TAGS = (PHYSICAL_NETWORK_TAG, SWITCH_TAG)  # Keys of their own, since one cable has one.
-_CONDITIONS = ("vendor_id", "product_id", "address", "ifname")
+_CONDITIONS = ("vendor_id", "product_id", "address", "ifname", "serial", "mac")
 _ADDRESS_PARTS = {"domain": 8, "bus": 2, "slot": 2, "function": 1}  # Most hex digits of each.
 _TAG_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TAG_BYTES_MAX = 255  # The longest value that the database and the API take.
@@ -107,6 +110,8 @@ class _Reader:
             product_id=self._pci_id("product_id"),
             address=self._address(),
             ifname=self._ifname(),
+            serial=self._text("serial"),
+            mac=self._mac(),
             offer=self._offer(),
             exclude=self._exclude(),
             tags=self._tags(),
@@ -149,6 +154,14 @@ class _Reader:
         except re.error as fault:
             self._fault("ifname", f"not a pattern: {text!r} ({fault}); mind the brackets")
         return text
+
+    def _mac(self) -> MacAddress | None:
+        text = self._text("mac")
+        try:
+            return None if text is None else MacAddress.parse(text)
+        except ValueError as fault:
+            self._fault("mac", f'{fault}; write it as "00:1b:21:00:00:01"')
+            return None
 
     def _address(self) -> AddressPattern | None:
         value = self._table.get("address")

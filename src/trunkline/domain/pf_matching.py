@@ -1,7 +1,7 @@
 """Which of the PFs that a host has now is which of those it had: one old, one new, or a fence.
 
 A device keeps its ID, its owner and its history when its card is found elsewhere. That is done only
-where no doubt is left: of a PF with owners, only to the one PF with its identity and as many VFs.
+where no doubt is left: of a PF with owners, only to the one PF with its identity and no fewer VFs.
 Where there is doubt the PF is fenced: its devices stay with their owners as they are recorded, it
 is given to nobody, and what sits in its place is not taken in.
 """
@@ -206,7 +206,8 @@ def _without_collisions(
 
 def _other_layout(old: KnownPf, new: SeenPf) -> str:
     """Say in what its VFs, or their cables, are not as its owners have them; empty: in nothing."""
-    if old.vf_count is not None and new.vf_count != old.vf_count:
+    # More are no doubt: a card that is pulled may be seen with its VFs going, one after the other.
+    if old.vf_count is not None and new.vf_count < old.vf_count:
         return f"with {new.vf_count} VFs and not {old.vf_count}"
     lacking = sorted(old.held_vfs - new.vf_indexes)
     if lacking:

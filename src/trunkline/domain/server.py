@@ -137,6 +137,7 @@ class Server:
     updated_at: datetime
     host_id: HostId | None = None  # None: not placed.
     numa_node: int | None = None  # Of the host: its guest is confined to it.
+    nic_tags: Mapping[PortId, str] = field(default_factory=dict)  # Its owner's names for NICs.
     power: PowerState = PowerState.RUNNING  # What it should be.
     pci_requests: tuple[PciRequest, ...] = ()  # Devices besides its NICs.
     numa_policy: NumaPolicy | None = None  # Of NICs whose port has none, and of all devices.

@@ -125,6 +125,7 @@ def _row(server: Server) -> dict[str, Any]:
         "flavor_id": server.flavor.id,
         "image_id": server.image_id,
         "port_ids": server.port_ids,
+        "nic_tags": server.nic_tags,
         "pci_requests": server.pci_requests,
         "nic_rules": server.nic_rules,
         "numa_policy": None if server.numa_policy is None else server.numa_policy.value,

@@ -348,6 +348,7 @@ servers = Table(
     Column("flavor_id", NAME, nullable=False),
     Column("image_id", ID, nullable=True, index=True),
     Column("port_ids", Json, nullable=False),
+    Column("nic_tags", Json, nullable=False),
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
     Column("nic_rules", Json(tuple[NicRule, ...]), nullable=False),

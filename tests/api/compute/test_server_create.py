@@ -186,7 +186,8 @@ def test_a_field_is_unknown_before_the_version_that_brought_it(
         ({"networks": [{"port": "p1"}]}, "server.networks[0].port"),
         ({"networks": [{"uuid": 4}]}, "server.networks[0].uuid"),
         ({"networks": [{"port": PORT, "fixed_ip": "10.0.0.9"}]}, "server.networks[0].fixed_ip"),
-        ({"networks": [{"uuid": NETWORK, "tag": "nic1"}]}, "server.networks[0].tag"),
+        ({"networks": [{"uuid": NETWORK, "tag": "a/b"}]}, "server.networks[0].tag"),
+        ({"networks": [{"uuid": NETWORK, "tag": "x" * 61}]}, "server.networks[0].tag"),
         ({"networks": [{"uuid": NETWORK}] * 65}, "server.networks"),
         ({"min_count": 0}, "server.min_count"),
         ({"max_count": "2 of them"}, "server.max_count"),
@@ -268,3 +269,16 @@ def test_only_a_local_root_disk_is_served(disk: dict[str, object], field: str) -
 def test_a_second_disk_is_refused() -> None:
     disks = [IMAGE_DISK, BLANK_DISK | {"boot_index": -1}]
     assert refusal(block_device_mapping_v2=disks) == "server.block_device_mapping_v2"
+
+
+@pytest.mark.parametrize(("minor", "served"), [(31, False), (32, True), (37, False), (42, True)])
+def test_nics_have_tags_in_the_versions_in_which_they_have_them_in_nova(
+    minor: int, served: bool
+) -> None:
+    networks = [{"uuid": NETWORK, "tag": "back"}]
+    if served:
+        nics = parse(minor, networks=networks).nics
+        assert isinstance(nics, tuple)
+        assert [nic.tag for nic in nics] == ["back"]
+    else:
+        assert refusal(minor, networks=networks) == "server.networks[0].tag"

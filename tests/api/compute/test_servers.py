@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.compute_site import ComputeSite, a_compute_site, server_request
+from trunkline.control.desired import desired_config
 from trunkline.domain.port import VnicType
 
 
@@ -134,6 +135,20 @@ def test_addresses_tell_network_ip_and_mac(scene: ComputeSite) -> None:
     assert v6["addr"].startswith("fd00:1::")
     assert v4["OS-EXT-IPS:type"] == "fixed"
     assert v4["OS-EXT-IPS-MAC:mac_addr"] == v6["OS-EXT-IPS-MAC:mac_addr"]
+
+
+def test_a_nic_keeps_the_tag_that_its_owner_gave_it_and_the_guest_is_told(
+    scene: ComputeSite,
+) -> None:
+    port = scene.a_port(scene.blue)
+    networks = [{"port": port}, {"uuid": scene.red.id, "tag": "back"}]
+    server_id = scene.a_server("web", port, networks=networks)["id"]
+    shown = scene.call("GET", f"/servers/{server_id}/os-interface", version="2.96").json()
+    tags = {each["net_id"]: each["tag"] for each in shown["interfaceAttachments"]}
+    assert tags == {scene.blue.id: None, scene.red.id: "back"}
+    configs = [desired_config(scene.site.svc, agent.name) for agent in scene.agents]
+    (config,) = [server for each in configs for server in each.servers]
+    assert [nic.tag for nic in config.nics] == [None, "back"]
 
 
 def test_admins_see_the_host_and_tenants_its_digest_alone(scene: ComputeSite) -> None:

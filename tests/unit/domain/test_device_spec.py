@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction, device_attributes
 from trunkline.domain.device_spec import DeviceSpec, Offering, contradictions, glob_regex, offered
 from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_device_specs
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 
 
@@ -36,7 +37,11 @@ def a_function(address: str, ids: str, *, pf: str | None = None, ifname: str = "
     )
 
 
-IXGBE = a_function("0000:05:00.0", "8086:10fb", ifname="eth2")
+IXGBE = replace(
+    a_function("0000:05:00.0", "8086:10fb", ifname="eth2"),
+    serial="S5",
+    mac=MacAddress.parse("00:1b:21:00:00:05"),
+)
 MLX5 = a_function("0000:82:00.0", "15b3:1017", ifname="eth3")
 PLAIN = replace(a_function("0000:00:1f.0", "8086:a0a0"), kind=DeviceKind.PLAIN)
 FUNCTIONS = (
@@ -76,6 +81,8 @@ def test_nothing_is_on_offer_without_a_spec() -> None:
         {"ifname": "eth[!3]"},
         {"vendor_id": "8086"},
         {"vendor_id": "0x8086", "product_id": "10FB"},
+        {"serial": "S5"},
+        {"mac": "00:1B:21:00:00:05"},
     ],
 )
 def test_a_spec_that_matches_a_pf_means_its_vfs_too(spec: dict[str, object]) -> None:
@@ -90,6 +97,8 @@ def test_a_spec_that_matches_a_pf_means_its_vfs_too(spec: dict[str, object]) -> 
         ({"ifname": "eth2v*"}, ["0000:05:10.0"]),
         ({"address": "0001:05:00.0"}, []),
         ({"vendor_id": "8086", "ifname": "eth3"}, []),
+        ({"serial": "S6"}, []),
+        ({"mac": "00:1b:21:00:00:06"}, []),
     ],
 )
 def test_a_spec_that_matches_vfs_means_only_them(
@@ -239,6 +248,10 @@ def test_a_switch_is_said_of_a_pf_or_of_its_vfs_but_not_two_of_them() -> None:
         ([3], "device_specs[0]: expected a table, found int"),
         ([{}], "device_specs[0]: matches nothing in particular; add one of vendor_id,"),
         ([{"tags": {"a": "b"}}], "device_specs[0]: matches nothing in particular"),
+        (
+            [{"mac": "00:1b:21"}],
+            "device_specs[0].mac: not a MAC address",
+        ),
         (
             [{"ifname": "eth2", "adress": "0000:05:00.0"}],
             "device_specs[0].adress: unknown; did you mean address?",

@@ -221,7 +221,7 @@ _DISK_WITHOUT_EFFECT: Final[tuple[tuple[str, tuple[object, ...], str], ...]] = (
     ("disk_bus", (None, "", "virtio"), "the root disk is on virtio"),
     ("guest_format", (None, ""), "the root disk is not formatted"),
     ("no_device", (None, False, ""), "a server has a root disk"),
-    ("tag", (None, ""), "device tags are not served"),
+    ("tag", (None, ""), "only NICs have tags"),
     ("volume_type", (None, ""), "volumes are not served"),
 )
 
@@ -239,13 +239,18 @@ def _nics(server: Fields, version: Microversion) -> tuple[NicRequest, ...] | Nic
         return NicPolicy.AUTO
     if len(nics) > NICS_MAX:
         raise server.invalid("networks", f"a server has {NICS_MAX} NICs at most")
-    return tuple(_nic(nic) for nic in nics)
+    return tuple(_nic(nic, version) for nic in nics)
 
 
-def _nic(nic: Fields) -> NicRequest:
-    nic.require_only(("uuid", "port", "fixed_ip", "tag", "vnic_type", "pci_flavor"))
-    if nic.raw("tag") not in (None, ""):
-        raise nic.invalid("tag", "device tags are not served")
+def _nic(nic: Fields, version: Microversion) -> NicRequest:
+    # Nova forgot tags from 2.37 to 2.41.
+    has_tag = version.minor >= 42 or 32 <= version.minor <= 36
+    nic.require_only(
+        ("uuid", "port", "fixed_ip", "vnic_type", "pci_flavor", *(("tag",) if has_tag else ()))
+    )
+    tag = nic.text("tag", None) or None
+    if tag is not None:
+        _check_tag(nic, "tag", tag)
     port_id = nic.uuid("port", None)
     network_id = nic.uuid("uuid", None)
     fixed_ip = nic.text("fixed_ip", None)
@@ -257,7 +262,10 @@ def _nic(nic: Fields) -> NicRequest:
             raise nic.invalid("fixed_ip", "a port has its addresses already")
         # As Nova: the port goes first.
         return NicRequest(
-            port_id=PortId(_canonical(port_id)), vnic_type=vnic_type, pci_flavor=pci_flavor
+            port_id=PortId(_canonical(port_id)),
+            vnic_type=vnic_type,
+            pci_flavor=pci_flavor,
+            tag=tag,
         )
     if network_id is None:
         raise nic.invalid("uuid", "a NIC names a network (uuid) or a port")
@@ -266,6 +274,7 @@ def _nic(nic: Fields) -> NicRequest:
         fixed_ip=fixed_ip,
         vnic_type=vnic_type,
         pci_flavor=pci_flavor,
+        tag=tag,
     )
 
 
@@ -309,9 +318,13 @@ def _tags(server: Fields) -> tuple[str, ...]:
     if len(tags) > TAGS_MAX:
         raise server.invalid("tags", f"a server has {TAGS_MAX} at most")
     for at, tag in enumerate(tags):
-        if not 1 <= len(tag) <= TAG_CHARS_MAX or "," in tag or "/" in tag:
-            raise server.invalid(f"tags[{at}]", f"1 to {TAG_CHARS_MAX} characters, no ',' or '/'")
+        _check_tag(server, f"tags[{at}]", tag)
     return tuple(dict.fromkeys(tags))
+
+
+def _check_tag(fields: Fields, name: str, tag: str) -> None:
+    if not 1 <= len(tag) <= TAG_CHARS_MAX or "," in tag or "/" in tag:
+        raise fields.invalid(name, f"1 to {TAG_CHARS_MAX} characters, no ',' or '/'")
 
 
 def _config_drive(server: Fields) -> bool:

@@ -176,7 +176,7 @@ def list_addresses_of_network(svc: Services, request: Request) -> Response:
 def list_interfaces(svc: Services, request: Request) -> Response:
     """Answer ``GET /servers/{id}/os-interface``."""
     view = servers.get_server(svc, request.caller, request.params["id"])
-    bodies = [_interface(request, nic) for nic in view.nics]
+    bodies = [_interface(request, view, nic) for nic in view.nics]
     return Response(body={"interfaceAttachments": bodies})
 
 
@@ -186,11 +186,11 @@ def show_interface(svc: Services, request: Request) -> Response:
     port_id = request.params["port_id"]
     for nic in view.nics:
         if nic.port.port.id == port_id:
-            return Response(body={"interfaceAttachment": _interface(request, nic)})
+            return Response(body={"interfaceAttachment": _interface(request, view, nic)})
     raise NotFound("port of the server", port_id)
 
 
-def _interface(request: Request, nic: NicView) -> dict[str, Any]:
+def _interface(request: Request, view: ServerView, nic: NicView) -> dict[str, Any]:
     port = nic.port.port
     body: dict[str, Any] = {
         "port_id": port.id,
@@ -201,7 +201,8 @@ def _interface(request: Request, nic: NicView) -> dict[str, Any]:
             {"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips
         ],
     }
-    return body | ({"tag": None} if request.version.minor >= 70 else {})
+    tag = view.server.nic_tags.get(port.id)
+    return body | ({"tag": tag} if request.version.minor >= 70 else {})
 
 
 def _subject(request: Request, view: ServerView) -> Subject:

@@ -206,6 +206,8 @@ def _told(pf: PciFunction, said: DeviceSpec | None) -> str:
     words = [pf.driver or "no driver", _vfs(pf)]
     if pf.kind is DeviceKind.PF and pf.link_up:
         words.append("link up" if pf.speed_mbps is None else f"link up at {pf.speed_mbps} Mbit/s")
+    words += [f"serial {pf.serial}"] if pf.serial else []
+    words += [f"MAC {pf.mac}"] if pf.mac else []
     if said is not None and said.exclude:
         words.append("not on offer, as its device spec says")
     elif said is not None and said.physical_network is not None:

@@ -21,13 +21,13 @@ _IFA_ADDRESS: Final = 1
 _IFA_LOCAL: Final = 2  # Of a point-to-point link, where `IFA_ADDRESS` is the other end's.
 # From here on an address says nothing of use: each netdev that is up has one of its link.
 _RT_SCOPE_LINK: Final = 253
+_TRIES: Final = 5  # Addresses come and go in bursts, as a daemon sets netdevs up.
 
 
 def addresses_by_netdev(rtnetlink: Rtnetlink) -> dict[str, str]:
     """Return an IP address of each netdev that has one, by its name. Raises as `exchange` does."""
-    request = _IFADDRMSG.pack(0, 0, 0, 0, 0)
     by_index: dict[int, str] = {}
-    for message in rtnetlink.exchange(_RTM_GETADDR, request, flags=NLM_F_DUMP):
+    for message in _dump(rtnetlink):
         found = parse_address(message)
         if found is not None:
             by_index.setdefault(*found)
@@ -39,6 +39,17 @@ def addresses_by_netdev(rtnetlink: Rtnetlink) -> dict[str, str]:
             if problem.errno != errno.ENODEV:  # It went meanwhile.
                 raise
     return named
+
+
+def _dump(rtnetlink: Rtnetlink) -> list[memoryview]:
+    request = _IFADDRMSG.pack(0, 0, 0, 0, 0)
+    for _ in range(_TRIES - 1):
+        try:
+            return rtnetlink.exchange(_RTM_GETADDR, request, flags=NLM_F_DUMP)
+        except OSError as problem:
+            if problem.errno != errno.EAGAIN:
+                raise
+    return rtnetlink.exchange(_RTM_GETADDR, request, flags=NLM_F_DUMP)
 
 
 def parse_address(message: memoryview) -> tuple[int, str] | None:

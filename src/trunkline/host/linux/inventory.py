@@ -76,7 +76,7 @@ class Inventory:
         self,
         root: Path,
         *,
-        netdev_facts: Callable[[int, str], NetdevFacts],
+        netdev_facts: Callable[[int], NetdevFacts | None],
         serial: Callable[[PciAddress], str | None],
         seen: Callable[[PfDriver], tuple[str, ...] | None] = lambda _: None,
         addresses: Callable[[], Mapping[str, str]] = dict,
@@ -85,7 +85,7 @@ class Inventory:
 
         Args:
             root: Where sysfs is mounted.
-            netdev_facts: Asks about a netdev, by its index and its name.
+            netdev_facts: Asks about a netdev, by its index; None: it has gone, or is being renamed.
             serial: Asks for the serial number of the card that a PF sits on.
             seen: Says what a driver was seen to set for VFs; None: it was not tried.
             addresses: Asks for an IP address of each netdev that has one.
@@ -230,7 +230,10 @@ class Inventory:
             return NetdevFacts()
         key = (pf_name, index)  # The kernel gives no index twice.
         if key not in self._netdevs:
-            self._netdevs[key] = self._netdev_facts(int(index), netdev.rpartition("/")[2])
+            facts = self._netdev_facts(int(index))
+            if facts is None:
+                return NetdevFacts()  # Nothing that will stay so.
+            self._netdevs[key] = facts
         return self._netdevs[key]
 
 

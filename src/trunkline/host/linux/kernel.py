@@ -33,6 +33,7 @@ _log = structlog.get_logger(__name__)
 
 SYSFS: Final = Path("/sys")
 PROC: Final = Path("/proc")
+_RENAMES_MAX: Final = 3  # Of one netdev while it is asked about.
 _EVERYTHING: Final = VfCapabilities(
     link_states=frozenset(LinkState), min_tx_rate=True, max_tx_rate=True
 )
@@ -195,17 +196,23 @@ class LinuxKernel:
         """See `Kernel.set_pf_address`."""
         self._writes.set_fdb_entry(pf_ifname, mac, present=present)
 
-    def _netdev_facts(self, ifindex: int, ifname: str) -> NetdevFacts:
+    def _netdev_facts(self, ifindex: int) -> NetdevFacts | None:
         try:
-            mac = read_link(self._rtnetlink, ifindex).permanent_mac
-            return NetdevFacts(mac, self._firmware(ifname))
+            for _ in range(_RENAMES_MAX):
+                link = read_link(self._rtnetlink, ifindex)
+                try:
+                    return NetdevFacts(link.permanent_mac, self._firmware(link.ifname))
+                except OSError as refusal:
+                    # Firmware is asked for by name, and udev renames a netdev that has just come.
+                    if refusal.errno != errno.ENODEV:
+                        raise
         except OSError as refusal:
-            if refusal.errno == errno.ENODEV:
-                return NetdevFacts()
-            raise
+            if refusal.errno != errno.ENODEV:
+                raise
         except Malformed as problem:
             operation = f"ip link show dev (index {ifindex})"
             raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
+        return None
 
     def _serial(self, pf: PciAddress) -> str | None:
         """Ask for the serial number; a card that does not tell it has none."""

@@ -27,13 +27,15 @@ MAC = MacAddress.parse("00:1b:21:00:00:01")
 class Asked:
     """Answers what is not in sysfs, and counts the questions."""
 
-    netdevs: list[tuple[int, str]] = field(default_factory=list)
+    netdevs: list[int] = field(default_factory=list)
     drivers: list[PfDriver] = field(default_factory=list)
     serials: list[PciAddress] = field(default_factory=list)
 
-    def facts(self, ifindex: int, ifname: str) -> NetdevFacts:
-        self.netdevs.append((ifindex, ifname))
-        return NetdevFacts(MAC, "1.2")
+    renamed: bool = False  # Each netdev, just now.
+
+    def facts(self, ifindex: int) -> NetdevFacts | None:
+        self.netdevs.append(ifindex)
+        return None if self.renamed else NetdevFacts(MAC, "1.2")
 
     def seen(self, driver: PfDriver) -> tuple[str, ...] | None:
         self.drivers.append(driver)
@@ -150,7 +152,7 @@ def test_what_can_not_change_is_asked_for_once(tree: Tree) -> None:
     reading = inventory(tree.root, asked)
     for _ in range(3):
         assert read(reading)[PF].serial == "S1"
-    assert (asked.netdevs, asked.serials) == ([(3, "eth2")], [PciAddress.parse(PF)])
+    assert (asked.netdevs, asked.serials) == ([3], [PciAddress.parse(PF)])
 
 
 def test_a_function_that_comes_back_is_looked_at_anew(tree: Tree) -> None:
@@ -257,3 +259,11 @@ def test_what_the_driver_was_seen_to_do_is_told_of_a_pf_and_of_its_vfs(tree: Tre
     assert {functions[each].pf_can for each in (PF, VF0, VF1)} == {("trust",)}
     assert functions["0000:00:1f.0"].pf_can is None
     assert asked.drivers == [PfDriver("igb", "1.2")]
+
+
+def test_a_netdev_that_is_being_renamed_is_asked_about_again(tree: Tree) -> None:
+    asked = Asked(renamed=True)
+    reading = inventory(tree.root, asked)
+    assert reading.read()[PciAddress.parse(PF)].mac is None
+    asked.renamed = False
+    assert reading.read()[PciAddress.parse(PF)].mac == MAC

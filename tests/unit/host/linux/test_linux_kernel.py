@@ -318,3 +318,27 @@ def test_a_serial_number_that_can_not_be_read_is_none(tree: Tree) -> None:
     assert kernel_of(tree, ScriptedRtnetlink(new_link())).functions()[PF].serial is None
     (tree.device(str(PF)) / "vpd").write_bytes(b"\x90\x07\x00SN\x04AB12\x78")
     assert kernel_of(tree, ScriptedRtnetlink(new_link())).functions()[PF].serial == "AB12"
+
+
+@pytest.mark.parametrize(("renames", "told"), [(0, True), (2, True), (6, False)])
+def test_a_netdev_that_udev_renames_meanwhile_still_tells_its_mac(
+    tree: Tree, renames: int, *, told: bool
+) -> None:
+    left = [OSError(errno.ENODEV, "No such device")] * renames
+
+    def firmware(_ifname: str) -> str:
+        if left:
+            raise left.pop()
+        return "1.2"
+
+    rtnetlink = ScriptedRtnetlink(new_link([Vf(0)]))
+    kernel = LinuxKernel(
+        DirectWrites(rtnetlink=rtnetlink, sysfs_root=tree.root),
+        rtnetlink=rtnetlink,
+        sysfs_root=tree.root,
+        firmware=firmware,
+    )
+    assert (kernel.functions()[PF].mac is not None) == told
+    assert kernel.functions()[PF].mac == MacAddress("00:1b:21:00:00:01"), (
+        "it is asked again until it has told"
+    )

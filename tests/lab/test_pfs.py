@@ -1,0 +1,190 @@
+"""PFs of a real host by the unmodified agent: four cards, 28 VFs; counted, pulled, given away.
+
+::
+
+    pf1, pf3 ── phy1
+    pf2, pf4 ── phy2
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.guest import cards
+from lab.machine import VFS_PER_CARD, LabHost
+from tests.lab.site import Site, lab_site
+from tests.support.clients import OpenStack
+from tests.support.processes import ask
+from tests.system.test_up import Session
+from trunkline.client.api import TrunklineApi
+from trunkline.client.clouds import find_cloud
+from trunkline.client.session import Session as ApiSession
+from trunkline.wire.v1 import DeviceItem
+
+# By name and by address: each of these may change, of one card or the other.
+OFFER = """
+device_spec = [
+    { ifname = "pf1", physical_network = "phy1", vf_count = 7 },
+    { address = "0000:02:00.0", physical_network = "phy2", vf_count = 7 },
+    { ifname = "pf3", physical_network = "phy1", vf_count = 7 },
+    { ifname = "pf4", physical_network = "phy2", vf_count = 7 },
+]
+"""
+PF_1, PF_2, PF_3, PF_4 = map(cards.pf_address, (1, 2, 3, 4))
+
+
+class Pfs:
+    """The site, with its agent running."""
+
+    def __init__(self, site: Site, openstack: OpenStack, api: TrunklineApi) -> None:
+        self.site = site
+        self.call = site.lab_host.channel.call
+        self.user = Session(site.directory, openstack)
+        self._api = api  # In this process: a command takes a second each time it is asked.
+        site.start_helper()
+        self.agent = site.start_agent()
+
+    def devices(self, pf: str) -> list[DeviceItem]:
+        """A PF and its VFs."""
+        return [each for each in self._api.devices() if pf in (each.address, each.pf_address)]
+
+    def vfs(self, pf: str, state: str = "free") -> list[DeviceItem]:
+        """The VFs of a PF that are in a state."""
+        return [each for each in self.devices(pf) if each.pf_address and each.state == state]
+
+    def wait_for_vfs(self, pf: str, count: int, state: str = "free") -> None:
+        self.site.wait(
+            lambda: len(self.vfs(pf, state)) == count, f"{pf} has {count} VFs that are {state}"
+        )
+
+    def explain(self, network: str) -> dict[str, Any]:
+        """Say whether a VF can be had on a network, and why not."""
+        done = self.trunkline("explain", "--nic", f"network={network},vnic-type=direct", "--json")
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    def trunkline(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that may be refused."""
+        try:
+            return subprocess.CompletedProcess(args, 0, ask(self.site.directory, *args), "")
+        except subprocess.CalledProcessError as refused:
+            return subprocess.CompletedProcess(
+                args, refused.returncode, refused.stdout, refused.stderr
+            )
+
+    def claim(self, name: str, network: str, address: str) -> None:
+        """Have a port hold a VF, as an admin does who writes where it is bound."""
+        profile = json.dumps({"pci_slot": address})
+        self.user.admin(
+            "port", "create", "--network", network, "--vnic-type", "direct", "--host", "h1",
+            "--binding-profile", profile, name,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pfs(
+    running_lab_host: LabHost, tmp_path_factory: pytest.TempPathFactory, openstack: OpenStack
+) -> Iterator[Pfs]:
+    """The agent at work: VFs were made on cards that had none."""
+    running_lab_host.reset(vf_count=0)
+    running_lab_host.channel.call(cards.keep_names, len(running_lab_host.cards))
+    with lab_site(tmp_path_factory.mktemp("pfs"), running_lab_host, offer=OFFER) as site:
+        cloud = find_cloud({}, name="trunkline", cwd=site.directory)
+        with ApiSession(cloud) as session:
+            made = Pfs(site, openstack, TrunklineApi(session))
+            made.user.prepare()
+            for pf in (PF_1, PF_2, PF_3, PF_4):
+                made.wait_for_vfs(pf, VFS_PER_CARD)
+            yield made
+        running_lab_host.channel.end_all()
+
+
+def test_another_count_of_vfs_waits_for_those_in_use_and_then_stays(pfs: Pfs) -> None:
+    pfs.claim("one", "red", cards_vf(2, 0))
+    plan = json.loads(pfs.trunkline("pf", "set-vfs", "h1", "pf2", "4", "--json").stdout)
+    assert [each["address"] for each in plan["in_the_way"]] == [cards_vf(2, 0)]
+    refused = pfs.trunkline("pf", "set-vfs", "h1", "pf2", "4", "--apply")
+    assert refused.returncode == 1
+    assert len(pfs.call(cards.vf_settings, "pf2")) == VFS_PER_CARD
+    pfs.user.admin("port", "delete", "one")
+    pfs.wait_for_vfs(PF_2, VFS_PER_CARD)
+    assert pfs.trunkline("pf", "set-vfs", "h1", "pf2", "4", "--apply").returncode == 0
+    pfs.wait_for_vfs(PF_2, 4)
+    assert pfs.call(cards.vf_settings, "pf2") == [cards.UNTOUCHED] * 4
+
+    # As after a reboot, or by another's hand.
+    pfs.call(cards.set_vf_count, "pf2", 0)
+    drift = "has 0 VFs, not 4"
+    pfs.site.wait(lambda: drift in ask(pfs.site.directory, "events", "--host", "h1"), drift)
+    pfs.wait_for_vfs(PF_2, 4)
+    pfs.trunkline("pf", "set-vfs", "h1", "pf2", "7", "--apply")
+    pfs.wait_for_vfs(PF_2, VFS_PER_CARD)
+
+
+def test_a_pf_without_a_link_or_a_driver_is_out_of_service_until_it_is_well(pfs: Pfs) -> None:
+    pfs.site.lab_host.plug_cable(1, plugged=False)
+    pfs.call(cards.unbind, PF_3)
+    pfs.wait_for_vfs(PF_1, VFS_PER_CARD, "out_of_service")
+    pfs.site.wait(lambda: not pfs.vfs(PF_3), "VFs go with their PF's driver")
+    assert {each.problem for each in pfs.devices(PF_1)} == {"pf1 has no link"}
+    told = pfs.explain("blue")
+    assert not told["fits"]
+    assert "out_of_service" in json.dumps(told)
+    assert pfs.explain("red")["fits"], "the other physical network is as it was"
+
+    pfs.site.lab_host.plug_cable(1, plugged=True)
+    pfs.call(cards.bind, PF_3, "igb")
+    for pf in (PF_1, PF_3):
+        pfs.wait_for_vfs(pf, VFS_PER_CARD)
+    assert pfs.explain("blue")["fits"]
+
+
+def test_a_whole_pf_goes_to_a_server_and_comes_back_with_its_mac_and_vfs(pfs: Pfs) -> None:
+    user = pfs.user
+    user.demo("port", "create", "--network", "red", "--vnic-type", "direct-physical", "whole")
+    user.demo("server", "create", "--flavor", "small", "--image", "tiny", "--port", "whole", "web")
+    pfs.site.wait(lambda: user.show("server", "show", "web")["status"] != "BUILD", "it is built")
+    assert user.show("server", "show", "web")["status"] == "ACTIVE"
+    [held] = [each for pf in (PF_2, PF_4) for each in pfs.devices(pf) if each.state == "active"]
+    card = 2 if held.address == PF_2 else 4
+    assert pfs.call(cards.driver_of, held.address) == "vfio-pci"
+    assert not pfs.vfs(held.address), "a PF is given away whole or by VFs"
+    assert pfs.call(cards.read, f"/sys/bus/pci/devices/{held.address}/sriov_numvfs") == "0"
+    other = PF_4 if card == 2 else PF_2
+    pfs.claim("one", "red", cards_vf(6 - card, 0))
+    told = pfs.trunkline("explain", "--nic", "network=red,vnic-type=direct-physical", "--json")
+    assert told.returncode == 1, "of one PF a VF is held, the other is held whole"
+    user.admin("port", "delete", "one")
+    pfs.wait_for_vfs(other, VFS_PER_CARD)
+
+    user.demo("server", "delete", "--wait", "web")
+    pfs.wait_for_vfs(held.address, VFS_PER_CARD)
+    assert pfs.call(cards.driver_of, held.address) == "igb"
+    assert pfs.call(cards.read, f"/sys/class/net/pf{card}/address") == cards.pf_mac(card)
+
+
+def test_what_igb_was_seen_not_to_do_is_a_reason_of_placement(pfs: Pfs) -> None:
+    for ability, fits in (("trust", True), ("min_tx_rate", False), ("802.1ad", False)):
+        profile = json.dumps({"capabilities": [ability]})
+        pfs.user.admin(
+            "port", "create", "--network", "red", "--vnic-type", "direct",
+            "--binding-profile", profile, ability,
+        )  # fmt: skip
+        done = pfs.trunkline("explain", "--port", ability, "--json")
+        assert (done.returncode == 0) == fits, done.stdout
+        name = ability.replace("802.1ad", "vlan_8021ad")
+        assert fits or f"can.{name}" in done.stdout, done.stdout
+        pfs.user.admin("port", "delete", ability)
+    seen = pfs.call(cards.read, "/run/agent/state/h1/capabilities.json")
+    assert '"trust":true' in seen.replace(" ", "")
+
+
+def cards_vf(slot: int, vf_index: int) -> str:
+    """Where a VF is of the card in a slot."""
+    routing_id = (slot << 8) + 128 + 2 * vf_index
+    return f"0000:{routing_id >> 8:02x}:{routing_id >> 3 & 31:02x}.{routing_id & 7}"
