@@ -144,15 +144,16 @@ def name_links(physical_networks: Sequence[str]) -> None:
 
 
 def keep_names(card_count: int) -> None:
-    """Have udev name the PFs and set them up whenever they come, as a host's configuration does.
+    """Have udev name the PFs whenever they come, as a host's does.
 
-    Without it a PF that comes back from a guest has the next name that is free, and is down.
+    Without it a PF that comes back from a guest has the next name that is free. It is down then, as
+    it is on a host whose interfaces are set up at boot.
     """
     UDEV_RULES.parent.mkdir(exist_ok=True)
     UDEV_RULES.write_text(
         "".join(
             f'ACTION=="add", SUBSYSTEM=="net", DRIVERS=="igb", ATTR{{address}}=="{pf_mac(card)}", '
-            f'NAME="pf{card}", RUN+="/usr/sbin/ip link set pf{card} up"\n'
+            f'NAME="pf{card}"\n'
             for card in range(1, card_count + 1)
         )
     )

@@ -84,6 +84,7 @@ def test_a_whole_pf_is_given_away_without_vfs_and_gets_them_back(tmp_path: Path)
     world.settle(agent)
     check(world)
     assert world.control.condition(whole(MLX)) == (DeviceCondition.CLEAN, "")
+    assert world.machine.kernel.functions()[MLX].link_up
 
 
 def test_a_new_agent_writes_nothing_when_nothing_has_drifted(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,17 +13,30 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import libvirt
 import pytest
 from click.testing import CliRunner
 
 from tests.cli.terminal import golden
 from tests.support.doctor_facts import IGB, WELL, with_card
+from tests.support.sysfs_trees import Tree
+from trunkline.agent.journal import JournalFile
 from trunkline.bootstrap.compute_config import load_compute_config
-from trunkline.bootstrap.doctor import agent_facts, controller_facts, doctor, rendered
+from trunkline.bootstrap.doctor import (
+    agent_facts,
+    controller_facts,
+    doctor,
+    gather,
+    rendered,
+)
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.domain.clock import Clock
+from trunkline.domain.pci import PciAddress
 from trunkline.host.doctor.checks import diagnose
 from trunkline.host.doctor.facts import HelperFacts, LibvirtFacts, MachineFacts, ModuleState
+from trunkline.host.doctor.findings import Verdict
+from trunkline.host.doctor.services import ask_for_domains, ask_libvirt
+from trunkline.reconcile.observed import Journal, OriginalState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -84,6 +98,56 @@ def test_without_a_configuration_only_the_machine_is_looked_at() -> None:
     checks = {line.split()[1] for line in output.splitlines()[:-1]}
     assert {"config", "kvm", "iommu", "vfio", "libvirt"} <= checks
     assert not checks & {"helper", "controller", "enrolment", "state"}
+
+
+def test_a_libvirt_that_hangs_is_told_and_waited_on_for_so_long(tmp_path: Path) -> None:
+    path = tmp_path / "hangs"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        found = ask_libvirt(f"qemu+unix:///system?socket={path}", seconds=0.2)
+    assert found.problem == "it did not answer within 0.2 s"
+    assert "systemctl restart libvirtd" in found.fix
+
+
+def test_a_libvirt_that_does_not_tell_of_its_domains_is_a_finding_and_no_matter_of_an_agents_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lose(*_: object) -> None:
+        raise libvirt.libvirtError("the connection was lost")
+
+    monkeypatch.setattr(libvirt.virConnect, "listAllDomains", lose)
+    found = ask_libvirt("test:///default")
+    assert found.problem == ""
+    assert found.hypervisor_version > 0
+    finding = next(
+        each
+        for each in diagnose(replace(WELL, libvirt=ask_for_domains(found)))
+        if each.check == "libvirt"
+    )
+    assert finding.verdict is Verdict.MISSING
+    assert "does not tell of its domains: the connection was lost" in finding.found
+
+
+def test_a_device_that_an_agent_had_before_a_reboot_is_the_hosts_own_now(tmp_path: Path) -> None:
+    config, address = write_config(tmp_path), PciAddress.parse("0000:05:10.0")
+    config.write_text(config.read_text() + '[[device_spec]]\nvendor_id = "8086"\n')
+    tree = Tree(tmp_path / "root/sys")
+    tree.add(str(address), driver="igbvf", netdevs={"eth2v0": {}})
+    (tree.device(str(address)) / "net/eth2v0/upper_br0").symlink_to("br0")
+    boot_id = tmp_path / "root/proc/sys/kernel/random/boot_id"
+    boot_id.parent.mkdir(parents=True)
+    (tmp_path / "state/h1").mkdir(parents=True)
+    had = Journal(boot_id="one", originals={address: OriginalState(address=address)})
+    JournalFile(tmp_path / "state/h1/journal.json").save(had)
+
+    def user() -> str:
+        return gather(config, None, root=tmp_path / "root").functions[address].used_by
+
+    boot_id.write_text("one\n")
+    assert user() == "", "it is a server's"
+    boot_id.write_text("two\n")
+    assert user() == "eth2v0 is below br0"
 
 
 def test_every_fault_of_the_configuration_is_told(tmp_path: Path) -> None:

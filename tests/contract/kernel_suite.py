@@ -36,6 +36,10 @@ class KernelMachine(Protocol):
         """Have another driver drive a function, as libvirt does."""
         ...
 
+    def wait_for_link(self, pf: PciAddress) -> None:
+        """Return when a PF that was set up has a link."""
+        ...
+
     def set_cable(self, pf: PciAddress, *, plugged: bool) -> None:
         """Plug or pull the cable of a PF, and return when it has a link, or has lost it."""
         ...
@@ -203,7 +207,10 @@ def test_a_pf_that_is_bound_to_vfio_has_no_vfs_and_comes_back_without_any(
     finally:
         machine.bind(machine.pf, "igb")
     after = kernel.functions()[machine.pf]
-    assert after == replace(before, vf_count=0)
+    assert after == replace(before, vf_count=0, link_up=False, speed_mbps=None)
+    kernel.set_pf_up(machine.pf)
+    machine.wait_for_link(machine.pf)
+    assert kernel.functions()[machine.pf] == replace(before, vf_count=0)
 
 
 def test_a_pf_without_a_cable_takes_settings_of_vfs_but_rates(machine: KernelMachine) -> None:

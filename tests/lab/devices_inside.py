@@ -39,6 +39,10 @@ class LoggedWrites:
         self._note(f"{old} name {new}")
         self._writes.rename_netdev(old, new)
 
+    def set_pf_up(self, pf: PciAddress) -> None:
+        self._note(f"{pf} up")
+        self._writes.set_pf_up(pf)
+
     def reload_vf_driver(self, vf: PciAddress) -> None:
         self._note(f"{vf} drivers_probe")
         self._writes.reload_vf_driver(vf)
@@ -122,7 +126,7 @@ class CardsBelow(FakeKernel):
             cards.write(cards.PCI / "devices" / str(address) / "driver_override", "\n")
         if driver == "igb":
             # udev's work goes on beside ours.
-            cards.wait_for_operstate(f"pf{address.bus}", "up")
+            cards.wait_for_operstate(f"pf{address.bus}", "down")
 
     def reload_vf_driver(self, vf: PciAddress) -> None:
         self._direct.reload_vf_driver(vf)

@@ -29,6 +29,7 @@ ARGUMENTS: dict[str, Any] = {
     "set_vf_count": tuple[PciAddress, int],
     "rename_netdev": tuple[str, str],
     "netdev_mac": tuple[str],
+    "set_pf_up": tuple[PciAddress],
     "reload_vf_driver": tuple[PciAddress],
     "bridges": tuple[list[str]],
     "pf_addresses": tuple[PciAddress],

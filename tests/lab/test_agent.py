@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from lab.channel import Running
 from lab.guest import cards
 from lab.machine import VFS_PER_CARD, LabHost
 from tests.lab import agent_inside
@@ -23,6 +27,23 @@ REPAIR_SECONDS_MAX = 2.0
 def site(tmp_path: Path, lab_host: LabHost) -> Iterator[Site]:
     with lab_site(tmp_path, lab_host) as made:
         yield made
+
+
+def tell_how_long_it_took(site: Site, agent: Running, server_id: str) -> None:
+    """Say how long it was from the answer 202 until the guest ran, and libvirt's part of it."""
+    events = json.loads(ask(site.directory, "events", "--host", "h1", "--json"))
+    at = {
+        event["action"]: datetime.fromisoformat(event["at"])
+        for event in events
+        if event["server_id"] == server_id
+    }
+    whole = (at["server.active"] - at["server.place"]).total_seconds()
+    agent.signal(signal.SIGSTOP)
+    libvirts = site.lab_host.channel.call(agent_inside.seconds_to_start, server_id)
+    agent.signal(signal.SIGCONT)
+    sys.stdout.write(
+        f"from 202 to a guest that runs: {whole:.1f} s, of these libvirt's own {libvirts:.1f} s\n"
+    )
 
 
 def test_a_server_with_a_vf_runs_keeps_its_vlan_and_gives_all_back(
@@ -43,6 +64,7 @@ def test_a_server_with_a_vf_runs_keeps_its_vlan_and_gives_all_back(
     assert session.show("server", "show", "web")["status"] == "ACTIVE"
     vf = site.vf_with(mac)
     assert vf["vlan"] == 120
+    tell_how_long_it_took(site, agent, session.show("server", "show", "web")["id"])
     runs = call(agent_inside.libvirt_ids)
 
     took = call(agent_inside.seconds_until_repaired, "pf1", vf["vf_index"], wrong=666, right=120)

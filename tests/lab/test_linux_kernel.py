@@ -59,6 +59,9 @@ class KernelInside:
         found: MacAddress = self._call("netdev_mac", MacAddress, ifname)
         return found
 
+    def set_pf_up(self, pf: PciAddress) -> None:
+        self._call("set_pf_up", None, pf)
+
     def reload_vf_driver(self, vf: PciAddress) -> None:
         self._call("reload_vf_driver", None, vf)
 
@@ -95,7 +98,10 @@ class LabMachine:
         call = self.kernel.host.channel.call
         call(cards.bind, str(address), driver)
         if driver == "igb":
-            call(cards.wait_for_operstate, "pf1", "up")
+            call(cards.wait_for_operstate, "pf1", "down")
+
+    def wait_for_link(self, pf: PciAddress) -> None:
+        self.kernel.host.channel.call(cards.wait_for_operstate, f"pf{pf.bus}", "up")
 
     def set_cable(self, pf: PciAddress, *, plugged: bool) -> None:
         self.kernel.host.plug_cable(pf.bus, plugged=plugged)

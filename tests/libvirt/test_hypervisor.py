@@ -17,14 +17,18 @@ from tests.libvirt.test_storage import Host
 from tests.reconcile.scenes import VIF_TYPES, a_nic, a_server
 from tests.support.libvirtd import PrivateLibvirt
 from tests.support.waiting import wait_until
-from trunkline.domain.ids import ProjectId
+from trunkline.domain.ids import ProjectId, ServerId
 from trunkline.domain.port import VnicType
+from trunkline.host.libvirt.hypervisor import LibvirtHypervisor
+from trunkline.host.libvirt.link import STUCK_MAX
 from trunkline.reconcile.config_drive import config_drive, file_name
 from trunkline.reconcile.desired import GuestData
 from trunkline.reconcile.domain_xml import DomainOptions, define
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import DomainPower
 from trunkline.reconcile.steps import WriteConfigDrive
+
+TEST_DOMAIN = ServerId("6695eb01-f6a4-8304-79aa-97f2502e193f")  # Of libvirt's own test driver.
 
 
 @pytest.fixture
@@ -110,6 +114,24 @@ def test_a_libvirtd_that_hangs_holds_nobody_up(site: LibvirtSite) -> None:
         site.libvirtd.thaw()
     site.destroy(A)
     assert site.connect().domains()[A].power is DomainPower.SHUT_OFF
+
+
+def test_large_guests_that_take_their_time_keep_nobody_from_asking() -> None:
+    hypervisor = LibvirtHypervisor(
+        "test:///default", delete_files=lambda _: None, slow_seconds=0.02
+    )
+    held = threading.Event()
+    try:
+        for number in range(2 * STUCK_MAX):
+            hypervisor._begin(
+                f"start {number}", TEST_DOMAIN, lambda _: held.wait(30),
+                fits=lambda _: "", doing="its guest is being started",
+            )  # fmt: skip
+            wait_until(lambda: not hypervisor._under_way.doing(), "it is given up")
+        assert hypervisor.domains() == {}
+    finally:
+        held.set()
+        hypervisor.close()
 
 
 def test_a_libvirt_that_is_not_there_is_told_with_the_remedy(

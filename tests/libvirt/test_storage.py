@@ -358,6 +358,19 @@ def test_nobody_but_qemu_and_the_agent_can_list_disks(host: Host) -> None:
     assert host.make(A, None).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_config_drive_waits_for_no_image(host: Host) -> None:
+    host.service.held.clear()
+    image = host.service.add(b"x")
+    host.storage.make_disk(MakeDisk(server_id=B, image=image, disk_gib=1))
+    host.write(a_drive("one"))
+    assert host.storage.take().domains
+    files = host.storage.files()
+    assert "is being fetched" in files[B].doing
+    assert files[A] == GuestFiles(config_drive=f"{A}.one.iso")
+    host.service.held.set()
+    wait_until(lambda: host.storage.files()[B] == READY, "the disk is made")
+
+
 def a_drive(name: str, words: bytes = b"words") -> WriteConfigDrive:
     files = {"openstack/latest/meta_data.json": b"{}", "openstack/latest/user_data": words}
     return WriteConfigDrive(server_id=A, name=f"{A}.{name}.iso", files=files)

@@ -36,6 +36,7 @@ from trunkline.reconcile.steps import (
     RenameNetdev,
     Resume,
     SetPfAddress,
+    SetPfUp,
     SetPortVlan,
     SetVf,
     SetVfCount,
@@ -156,6 +157,8 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             kernel.set_vf(pf, vf_index, change)
         case SetVfCount(pf, count):
             kernel.set_vf_count(pf, count)
+        case SetPfUp(pf=pf):
+            kernel.set_pf_up(pf)
         case RenameNetdev(old=old, new=new):
             kernel.rename_netdev(old, new)
         case ReloadVfDriver(address):

@@ -39,7 +39,7 @@ from trunkline.host.doctor.machine import (
     read_nics,
     read_udev_rules,
 )
-from trunkline.host.doctor.services import ask_helper, ask_libvirt
+from trunkline.host.doctor.services import ask_for_domains, ask_helper, ask_libvirt
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.direct import DirectWrites
@@ -95,9 +95,11 @@ def gather(config_file: Path | None, host: str | None, *, root: Path = Path("/")
         else:
             agent = agent_facts(config_file, config)
     netdevs, bridges = read_bridges(root)
-    functions, problem = _functions(root, config)
-    libvirt = ask_libvirt(DEFAULT_LIBVIRT_URI if config is None else config.libvirt_uri)
-    journal = Journal() if config is None else _journal(config)
+    kernel = _kernel(root, config)
+    functions, problem = _functions(kernel)
+    uri = DEFAULT_LIBVIRT_URI if config is None else config.libvirt_uri
+    libvirt = ask_for_domains(ask_libvirt(uri))
+    journal = Journal() if config is None else _journal(config, kernel)
     ours = ours_of(None, journal, libvirt.ours, functions)
     functions = tell_users(functions, libvirt.others, ours, journal.tried)
     return Facts(
@@ -176,24 +178,26 @@ def _item(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _functions(
-    root: Path, config: ComputeConfig | None
-) -> tuple[Mapping[PciAddress, PciFunction], str]:
+def _kernel(root: Path, config: ComputeConfig | None) -> LinuxKernel:
     # Serial numbers of cards are root's to read, or the helper's for whoever may ask it.
     is_root = os.geteuid() == 0
     writes = DirectWrites() if config is None or is_root else HelperClient(config.helper_socket)
-    kernel = LinuxKernel(writes, sysfs_root=root / "sys", proc_root=root / "proc")
+    return LinuxKernel(writes, sysfs_root=root / "sys", proc_root=root / "proc")
+
+
+def _functions(kernel: LinuxKernel) -> tuple[Mapping[PciAddress, PciFunction], str]:
     try:
         return kernel.functions(), ""
     except HostRefused as problem:
         return {}, str(problem)
 
 
-def _journal(config: ComputeConfig) -> Journal:
-    """Read what the agent remembers; if that can't be read, the agent says so itself."""
+def _journal(config: ComputeConfig, kernel: LinuxKernel) -> Journal:
+    """Read what the agent remembers of this boot; if that can't be read, it says so itself."""
     try:
-        return JournalFile(config.state_dir / config.host / "journal.json").current
-    except JournalUnreadable:
+        file = JournalFile(config.state_dir / config.host / "journal.json")
+        return file.current.of_boot(kernel.boot_id())
+    except (JournalUnreadable, HostRefused):
         return Journal()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,15 +25,18 @@ from trunkline.host.privileged.additions import (
 )
 from trunkline.host.privileged.client import HelperClient
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import Journal, OriginalState, UplinkVlan
+from trunkline.reconcile.observed import Journal, OriginalState, OtherDomain, UplinkVlan
 
 _log = structlog.get_logger(__name__)
 
 
-def open_real_kernel(config: ComputeConfig) -> LinuxKernel:
+def open_real_kernel(
+    config: ComputeConfig, *, others: Callable[[], Sequence[OtherDomain]]
+) -> LinuxKernel:
     """Open the kernel; drivers that were never tried out are, if a VF is there to try them on.
 
-    To be called while no agent acts on this host: it is they who change what is free.
+    To be called while no agent acts on this host: it is they who change what is free. `others` is
+    `Hypervisor.others`: without its answer nothing is tried out.
     """
     state = config.state_dir / config.host
     capabilities = Capabilities(state / "capabilities.json")
@@ -45,7 +48,7 @@ def open_real_kernel(config: ComputeConfig) -> LinuxKernel:
         file.save(file.current.of_boot(kernel.boot_id()))
         file.save(_with_additions(file.current, functions, config.helper_socket))
         put_back_all(kernel, functions, file.current.tried, memory=memory)
-        free = free_vfs(functions, Offering(config.device_specs), file.current)
+        free = free_vfs(functions, Offering(config.device_specs), file.current, others())
         probe_host(kernel, capabilities, list(functions.values()), memory=memory, free=free)
     except (HostRefused, JournalUnreadable, JournalUnwritable) as problem:
         # The agent meets it too, and tells.

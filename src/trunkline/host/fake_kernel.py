@@ -191,6 +191,14 @@ class FakeKernel:
             lambda state: vf_writes.bind(state, address, to_guest=driver == VFIO),
         )
 
+    def set_pf_up(self, pf: PciAddress) -> None:
+        """See `Kernel.set_pf_up`."""
+
+        def act(state: KernelState) -> None:
+            _with_netdev(machine.find_pf(state, pf)).admin_up = True
+
+        self._write("set_pf_up", lambda state: f"ip link set {_pf_name(state, pf)} up", act)
+
     def reload_vf_driver(self, vf: PciAddress) -> None:
         """See `Kernel.reload_vf_driver`."""
 

@@ -317,6 +317,7 @@ def _plain_function(plain: PlainRecord) -> PciFunction:
 
 def _pf_function(pf: PfRecord, fault: str, bridges: Mapping[str, str]) -> PciFunction:
     bridge = None if pf.in_guest else bridges.get(pf.ifname)
+    has_link = pf.link_up and pf.admin_up and not pf.in_guest
     # MAC, carrier and speed are read from the netdev, which a PF in a guest does not have; the
     # serial number is in its PCI configuration space.
     return PciFunction(
@@ -331,8 +332,8 @@ def _pf_function(pf: PfRecord, fault: str, bridges: Mapping[str, str]) -> PciFun
         mac=None if pf.in_guest else pf.mac,
         vf_count=len(pf.vfs),
         vf_count_max=pf.vf_count_max,
-        link_up=pf.link_up and pf.admin_up and not pf.in_guest,
-        speed_mbps=None if pf.in_guest or not pf.link_up else pf.speed_mbps,
+        link_up=has_link,
+        speed_mbps=pf.speed_mbps if has_link else None,
         fault=fault,
         serial=pf.serial,
         pf_driver=pf.driver,

@@ -106,5 +106,6 @@ def bind(state: KernelState, address: PciAddress, *, to_guest: bool) -> None:
         return
     if to_guest and any(vf.in_guest for vf in pf.vfs):
         raise refused(errno.EBUSY)
-    # The PF's own driver takes its VFs away when it goes, and brings none back.
-    pf.in_guest, pf.vfs = to_guest, []
+    # The PF's own driver takes its VFs away when it goes, and brings none back. Its new netdev is
+    # down: what set it up at boot does not look again.
+    pf.in_guest, pf.vfs, pf.admin_up = to_guest, [], False

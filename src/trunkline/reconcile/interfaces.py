@@ -68,6 +68,10 @@ class Kernel(Protocol):
         """Rename a netdev: set it down, rename, set it up again if it was up."""
         ...
 
+    def set_pf_up(self, pf: PciAddress) -> None:
+        """Set the netdev of a PF up: a driver that is bound anew leaves it down."""
+        ...
+
     def netdev_mac(self, ifname: str) -> MacAddress:
         """Read the MAC of a netdev (sysfs, class/net/NAME/address)."""
         ...

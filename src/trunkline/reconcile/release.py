@@ -19,6 +19,7 @@ from trunkline.reconcile.steps import (
     RememberEpoch,
     RememberOriginal,
     RenameNetdev,
+    SetPfUp,
     SetVfCount,
     Step,
 )
@@ -155,6 +156,10 @@ def _name_back(
 def _restore_pf(view: View, pf: PciFunction, original: OriginalState) -> list[Step]:
     _check_driver(pf, original)
     forget: list[Step] = [ForgetOriginal(pf.address)]
+    if original.link_up and not pf.link_up:
+        if pf.ifname is None:
+            raise Waiting(f"{pf.address} has no netdev to be set up")
+        forget.insert(0, SetPfUp(pf=pf.address, pf_ifname=pf.ifname))
     count = original.vf_count or 0
     if pf.vf_count == count:
         return forget

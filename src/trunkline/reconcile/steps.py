@@ -89,6 +89,17 @@ class SetVfCount:
         return f"echo {self.count} > /sys/bus/pci/devices/{self.pf}/sriov_numvfs"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPfUp:
+    """Set a PF up that was up before it was given away; its link comes some time later."""
+
+    pf: PciAddress
+    pf_ifname: str
+
+    def __str__(self) -> str:
+        return f"ip link set {self.pf_ifname} up"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadBackVfCount:
     """Fail unless the PF has this many VFs: a driver may enable fewer, and the write succeeds.
@@ -378,8 +389,8 @@ StorageStep = MakeDisk | DeleteFiles | WriteConfigDrive
 DomainStep = DefineDomain | StartPaused | Resume | Destroy | Undefine
 NetworkStep = DefineNetwork | StartNetwork | DestroyNetwork | UndefineNetwork
 BridgeStep = SetPortVlan | SetPfAddress
-VfStep = SetVf | SetVfCount | RenameNetdev | ReloadVfDriver
-WriteStep = VfStep | BridgeStep | StorageStep | DomainStep | NetworkStep
+DeviceStep = SetVf | SetVfCount | SetPfUp | RenameNetdev | ReloadVfDriver
+WriteStep = DeviceStep | BridgeStep | StorageStep | DomainStep | NetworkStep
 Step = JournalStep | CheckStep | WriteStep
 
 

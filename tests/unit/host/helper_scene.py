@@ -59,6 +59,9 @@ class Recorder:
     def rename_netdev(self, old: str, new: str) -> None:
         self._note("rename_netdev", old, new)
 
+    def set_pf_up(self, pf: PciAddress) -> None:
+        self._note("set_pf_up", str(pf))
+
     def reload_vf_driver(self, vf: PciAddress) -> None:
         self._note("reload_vf_driver", str(vf))
 

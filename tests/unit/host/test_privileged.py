@@ -58,6 +58,7 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         client.set_vf(address(PF), 0, change)
         client.set_vf_count(address(PF), 0)
         client.rename_netdev("eth2v0", "tl0123456789ab")
+        client.set_pf_up(address(PF))
         client.reload_vf_driver(address(VF0))
         assert client.read_vpd(address(PF)) == bytes(range(256)) * 128
         client.set_bridge_vlan(TAP, 100, untagged=True)
@@ -67,6 +68,7 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         ("set_vf", PF, 0, str(change)),
         ("set_vf_count", PF, 0),
         ("rename_netdev", "eth2v0", "tl0123456789ab"),
+        ("set_pf_up", PF),
         ("reload_vf_driver", VF0),
         ("read_vpd", PF),
         ("set_bridge_vlan", TAP, 100, True, True),
@@ -98,6 +100,7 @@ def test_a_refusal_of_the_kernel_comes_back_as_it_was(tree: Tree) -> None:
         lambda client: client.rename_netdev("eth2", "tl0"),
         lambda client: client.rename_netdev("eth3v0", "tl0"),
         lambda client: client.rename_netdev("lo", "tl0"),
+        lambda client: client.set_pf_up(address(OTHER_PF)),
         lambda client: client.reload_vf_driver(address(VF1)),
         lambda client: client.reload_vf_driver(address(OTHER_VF)),
         lambda client: client.reload_vf_driver(address(PF)),
@@ -323,7 +326,7 @@ FIELDS = (
     *("do", "pf", "vf", "vf_index", "mac", "vlan_id", "vlan_qos", "link_state", "old", "new"),
     *("address", "count", "ifname", "min_tx_rate_mbps", "max_tx_rate_mbps"),
 )
-VERBS = ("set_vf", "set_vf_count", "rename_netdev", "reload_vf_driver", "read_vpd",
+VERBS = ("set_vf", "set_vf_count", "rename_netdev", "set_pf_up", "reload_vf_driver", "read_vpd",
          "set_bridge_vlan", "set_fdb_entry")  # fmt: skip
 PLAUSIBLE = st.sampled_from(
     (PF, VF0, OTHER_PF, "eth2v0", "vnet0", "eth2", str(MAC), 0, 1, 100, 4095)
@@ -344,6 +347,6 @@ def test_whatever_is_asked_for_only_what_is_on_offer_is_touched(
         helper.answer(far)
     for what, subject, *_ in recorder.done:
         allowed = {"set_vf": {PF}, "set_vf_count": {PF}, "read_vpd": {PF},
-                   "rename_netdev": {"eth2v0"}, "reload_vf_driver": {VF0},
+                   "rename_netdev": {"eth2v0"}, "set_pf_up": {PF}, "reload_vf_driver": {VF0},
                    "set_bridge_vlan": {"vnet0"}, "set_fdb_entry": {"eth2"}}  # fmt: skip
         assert subject in allowed[what]

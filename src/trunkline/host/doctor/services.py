@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import socket
-from contextlib import suppress
+import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,14 +14,52 @@ from trunkline.host.doctor.facts import HelperFacts, LibvirtFacts
 from trunkline.reconcile.observed import DomainPower, DomainState, OtherDomain
 
 _CONNECT_SECONDS_MAX: Final = 2.0  # A local socket answers at once, or somebody is stuck.
+# libvirt answers at once too, but after a boot it may first be started by its socket.
+_LIBVIRT_SECONDS_MAX: Final = 20.0
 EXTRA_FIX: Final = (
     "`apt install libvirt-dev pkg-config gcc python3-dev`, then `pip install 'trunkline[host]'` in"
     " the same environment"
 )
 
 
-def ask_libvirt(uri: str) -> LibvirtFacts:
+def ask_libvirt(uri: str, *, seconds: float = _LIBVIRT_SECONDS_MAX) -> LibvirtFacts:
     """Connect as the agent would, and ask for its version and its types of domains."""
+    return _within(seconds, uri, lambda: _ask_libvirt(uri))
+
+
+def ask_for_domains(facts: LibvirtFacts, *, seconds: float = _LIBVIRT_SECONDS_MAX) -> LibvirtFacts:
+    """Add to what libvirt answered which devices domains have, ours and others'."""
+    if facts.problem:
+        return facts
+    return _within(seconds, facts.uri, lambda: _ask_for_domains(facts))
+
+
+def _within(seconds: float, uri: str, ask: Callable[[], LibvirtFacts]) -> LibvirtFacts:
+    """Return what libvirt answers; it waits for locks and for QEMU without a limit of its own."""
+    answers = queue.SimpleQueue[LibvirtFacts | Exception]()
+
+    def run() -> None:
+        try:
+            answers.put(ask())
+        except Exception as problem:  # noqa: BLE001 - whoever asked raises it
+            answers.put(problem)
+
+    threading.Thread(target=run, name="ask-libvirt", daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        return LibvirtFacts(
+            uri=uri,
+            problem=f"it did not answer within {seconds:g} s",
+            fix="see `journalctl -u libvirtd`, and `systemctl restart libvirtd` if it hangs"
+            " (guests go on running)",
+        )
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _ask_libvirt(uri: str) -> LibvirtFacts:
     try:
         import libvirt
     except ImportError as problem:
@@ -36,7 +77,6 @@ def ask_libvirt(uri: str) -> LibvirtFacts:
             " libvirtd`; for its rights, `usermod -aG libvirt trunkline`",
         )
     try:
-        ours, others = _domains(connection)
         return LibvirtFacts(
             uri=uri,
             version=connection.getLibVersion(),
@@ -44,11 +84,34 @@ def ask_libvirt(uri: str) -> LibvirtFacts:
             domain_types=frozenset(
                 type_ for type_ in ("kvm", "qemu") if _offers(connection, type_)
             ),
-            ours=ours,
-            others=others,
         )
+    except libvirt.libvirtError as problem:
+        return _broken(LibvirtFacts(uri=uri), "tell its version", problem)
     finally:
         connection.close()
+
+
+def _ask_for_domains(facts: LibvirtFacts) -> LibvirtFacts:
+    import libvirt
+
+    try:
+        connection = libvirt.open(facts.uri)
+        try:
+            ours, others = _domains(connection)
+        finally:
+            connection.close()
+    except libvirt.libvirtError as problem:
+        return _broken(facts, "tell of its domains", problem)
+    return replace(facts, ours=ours, others=others)
+
+
+def _broken(facts: LibvirtFacts, asked: str, problem: Any) -> LibvirtFacts:
+    said = problem.get_error_message() or str(problem)
+    return replace(
+        facts,
+        problem=f"it does not {asked}: {said}",
+        fix="see `journalctl -u libvirtd`, and `systemctl restart libvirtd` (guests go on running)",
+    )
 
 
 def _domains(connection: Any) -> tuple[tuple[DomainState, ...], tuple[OtherDomain, ...]]:
@@ -59,11 +122,17 @@ def _domains(connection: Any) -> tuple[tuple[DomainState, ...], tuple[OtherDomai
 
     ours, others = [], []
     for domain in connection.listAllDomains(0):
-        with suppress(libvirt.libvirtError, UnreadableDomain):
+        try:
             power = DomainPower.RUNNING if domain.isActive() else DomainPower.SHUT_OFF
             xml = domain.XMLDesc(0)
             ours.append(read_domain(xml, power))
             others.append(read_other(xml, power))
+        except UnreadableDomain:
+            continue
+        except libvirt.libvirtError as problem:
+            # It went between one call and the next.
+            if problem.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                raise
     return tuple(filter(None, ours)), tuple(filter(None, others))
 
 

@@ -246,17 +246,23 @@ class LibvirtHypervisor:
         self._under_way.begin(
             server_id,
             operation,
-            lambda: self._call(operation, server_id, act, self._slow_seconds),
+            lambda: self._call(operation, server_id, act, self._slow_seconds, is_slow=True),
             doing=doing,
         )
 
     def _call(
-        self, operation: str, server_id: ServerId, act: Callable[[Any], object], seconds: float
+        self,
+        operation: str,
+        server_id: ServerId,
+        act: Callable[[Any], object],
+        seconds: float,
+        *,
+        is_slow: bool = False,
     ) -> None:
         def find_and_act(connection: Any) -> None:
             act(connection.lookupByUUIDString(server_id))
 
-        self._link.call(operation, find_and_act, seconds=seconds)
+        self._link.call(operation, find_and_act, seconds=seconds, is_slow=is_slow)
 
 
 def _read_all(connection: Any) -> list[tuple[str, str, str, tuple[DomainPower, str]]]:

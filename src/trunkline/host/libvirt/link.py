@@ -22,6 +22,7 @@ T = TypeVar("T")
 KEEPALIVE_SECONDS: Final = 5
 KEEPALIVE_COUNT: Final = 3  # A daemon that hangs is noticed after some 20 s.
 # Calls that have not come back. More would not either, and each keeps a thread and its memory.
+# Slow ones count apart: large guests that take their time keep nobody from asking.
 STUCK_MAX: Final = 8
 
 _loop_lock = threading.Lock()
@@ -43,20 +44,23 @@ class Link:
         self._lock = threading.Lock()
         self._connection: Any = None
         self._news = HostNews()
-        self._stuck = 0
+        self._stuck = {"prompt": 0, "slow": 0}
 
-    def call(self, operation: str, act: Callable[[Any], T], *, seconds: float) -> T:
-        """Return what `act` makes of an open connection.
+    def call(
+        self, operation: str, act: Callable[[Any], T], *, seconds: float, is_slow: bool = False
+    ) -> T:
+        """Return what `act` makes of an open connection; `is_slow`: it may well take its time.
 
         Raises:
             HostRefused: libvirt can't be reached, refuses, or does not answer within `seconds`.
                 In the last case it may still do what it was asked for.
         """
+        kind = "slow" if is_slow else "prompt"
         with self._lock:
-            if self._stuck >= STUCK_MAX:
+            if self._stuck[kind] >= STUCK_MAX:
                 raise unanswered(operation, self._uri, seconds)
-            self._stuck += 1
-        call = _Call(lambda: self._attempt(operation, act), self._came_back)
+            self._stuck[kind] += 1
+        call = _Call(lambda: self._attempt(operation, act), lambda: self._came_back(kind))
         if not call.came_back.wait(seconds):
             raise unanswered(operation, self._uri, seconds)
         return call.answer()
@@ -123,9 +127,9 @@ class Link:
             if self._connection is connection:
                 self._connection = None
 
-    def _came_back(self) -> None:
+    def _came_back(self, kind: str) -> None:
         with self._lock:
-            self._stuck -= 1
+            self._stuck[kind] -= 1
 
 
 class _Call(Generic[T]):

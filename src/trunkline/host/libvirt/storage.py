@@ -46,8 +46,9 @@ class LibvirtStorage:
         """Take the directory over; what an earlier process did not finish is deleted."""
         self._directory = directory
         self._images = images
-        # One at a time: two downloads at once are no faster than one.
-        self._under_way = UnderWay("files", at_once=1, on_news=on_news)
+        # One at a time: two downloads at once are no faster than one. Drives wait for none.
+        self._disks = UnderWay("disks", at_once=1, on_news=on_news)
+        self._drives = UnderWay("drives", at_once=1, on_news=on_news)
         # QEMU, as a user of its own, opens disks by name; nobody need list them.
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o711)
@@ -60,7 +61,7 @@ class LibvirtStorage:
     def files(self) -> Mapping[ServerId, GuestFiles]:
         """See `Storage.files`."""
         # Asked first: what ends meanwhile passes for not ended, and is news.
-        doing = self._under_way.doing()
+        doing = {**self._drives.doing(), **self._disks.doing()}
         disks, drives = set[ServerId](), dict[ServerId, str]()
         for entry in os.scandir(self._directory):
             server_id, _, kind = entry.name.partition(".")
@@ -80,30 +81,36 @@ class LibvirtStorage:
     def make_disk(self, step: MakeDisk) -> None:
         """See `Storage.make_disk`."""
         doing = "its disk is about to be made"
-        self._under_way.begin(step.server_id, str(step), lambda: self._make(step), doing=doing)
+        self._disks.begin(step.server_id, str(step), lambda: self._make(step), doing=doing)
 
     def write_config_drive(self, step: WriteConfigDrive) -> None:
         """See `Storage.write_config_drive`."""
         doing = "its config drive is being written"
-        self._under_way.begin(step.server_id, str(step), lambda: self._write(step), doing=doing)
+        self._drives.begin(step.server_id, str(step), lambda: self._write(step), doing=doing)
 
     def delete(self, server_id: ServerId) -> None:
         """Delete all files of a server."""
-        self._under_way.forget(server_id)
+        self._disks.forget(server_id)
+        self._drives.forget(server_id)
         for path in self._directory.glob(f"{server_id}.*"):
             path.unlink(missing_ok=True)
 
     def take(self) -> HostNews:
         """See `HostWatch.take`."""
-        return HostNews(domains=self._under_way.take_news())
+        disks, drives = self._disks.take_news(), self._drives.take_news()
+        return HostNews(domains=disks or drives)
 
-    def _clear_up(self, server_id: str = "*") -> None:
-        """Delete what was left half made, by an earlier process or now; `*`: of any server."""
-        for left in self._directory.glob(f"{server_id}.*new"):
+    def _clear_up(self) -> None:
+        """Delete what an earlier process left half made."""
+        for left in self._directory.glob("*.new"):
             left.unlink(missing_ok=True)
-        for base in self._directory.glob(f"{server_id}.img"):
-            if not base.with_suffix(".qcow2").exists():
-                base.unlink(missing_ok=True)
+        for base in self._directory.glob("*.img"):
+            self._drop_unused(base)
+
+    def _drop_unused(self, base: Path) -> None:
+        """Delete an image that is below no disk."""
+        if not base.with_suffix(".qcow2").exists():
+            base.unlink(missing_ok=True)
 
     # Making them
 
@@ -126,19 +133,25 @@ class LibvirtStorage:
             self._make_whole(step)
         except BaseException:
             with suppress(OSError):  # On a full disk, what is half made would keep it full.
-                self._clear_up(step.server_id)
+                self._scratch(step).unlink(missing_ok=True)
+                self._drop_unused(self._base(step))
             raise
+
+    def _scratch(self, step: MakeDisk) -> Path:
+        return self._directory / f"{step.server_id}.new"
+
+    def _base(self, step: MakeDisk) -> Path:
+        return self._directory / f"{step.server_id}.img"
 
     def _make_whole(self, step: MakeDisk) -> None:
         disk = self._directory / f"{step.server_id}.qcow2"
-        base = self._directory / f"{step.server_id}.img"
-        scratch = self._directory / f"{step.server_id}.new"
+        base, scratch = self._base(step), self._scratch(step)
         scratch.unlink(missing_ok=True)
         size_bytes = step.disk_gib * GIB
         if step.image is None:
             qemu_img.create(scratch, size_bytes, backing=None, backing_format="")
         else:
-            self._under_way.say(step.server_id, f"image {step.image.id} is being fetched")
+            self._disks.say(step.server_id, f"image {step.image.id} is being fetched")
             path, info = self._images.ensure(step.image)
             try:
                 require_fits(info, size_bytes)

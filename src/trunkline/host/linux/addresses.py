@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import socket
 import struct
 from typing import Final
 
 from trunkline.host.linux.netlink import NLM_F_DUMP, Malformed, attributes
-from trunkline.host.linux.rtnetlink import Rtnetlink, read_link
+from trunkline.host.linux.rtnetlink import Rtnetlink
 
 RTM_NEWADDR: Final = 20
 RTM_DELADDR: Final = 21
@@ -34,9 +35,9 @@ def addresses_by_netdev(rtnetlink: Rtnetlink) -> dict[str, str]:
     named: dict[str, str] = {}
     for index, address in by_index.items():
         try:
-            named[read_link(rtnetlink, index).ifname] = address
+            named[socket.if_indextoname(index)] = address
         except OSError as problem:
-            if problem.errno != errno.ENODEV:  # It went meanwhile.
+            if problem.errno not in (errno.ENXIO, errno.ENODEV):  # It went meanwhile.
                 raise
     return named
 

@@ -164,6 +164,10 @@ class LinuxKernel:
         except OSError as problem:
             raise host_refused(f"cat {path}", problem) from problem
 
+    def set_pf_up(self, pf: PciAddress) -> None:
+        """See `Kernel.set_pf_up`."""
+        self._writes.set_pf_up(pf)
+
     def reload_vf_driver(self, vf: PciAddress) -> None:
         """See `Kernel.reload_vf_driver`."""
         self._writes.reload_vf_driver(vf)

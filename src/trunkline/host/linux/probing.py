@@ -9,7 +9,7 @@ PF waits.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final, Protocol
 
@@ -23,7 +23,8 @@ from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.inventory import PfDriver
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import Journal, OriginalState
+from trunkline.reconcile.observed import Journal, OriginalState, OtherDomain
+from trunkline.reconcile.users import tell_users, without_used
 
 _log = structlog.get_logger(__name__)
 
@@ -232,15 +233,22 @@ def put_back_all(
 
 
 def free_vfs(
-    functions: Mapping[PciAddress, PciFunction], offering: Offering, journal: Journal
+    functions: Mapping[PciAddress, PciFunction],
+    offering: Offering,
+    journal: Journal,
+    others: Sequence[OtherDomain],
 ) -> frozenset[PciAddress]:
-    """Return the VFs on offer that this host's agent has not changed, or has put back."""
-    on_offer = (each.function.address for each in offering(functions) if each.on_offer)
+    """Return the VFs on offer that this host's agent has not changed, or has put back, and that
+    neither the host itself uses nor a domain among `others`.
+    """
     held = journal.originals.keys() | journal.unknown | journal.tried.keys()
+    offered = without_used(offering(tell_users(functions, others, ours=())))
     return frozenset(
-        address
-        for address in on_offer
-        if functions[address].kind is DeviceKind.VF and address not in held
+        each.function.address
+        for each in offered
+        if each.on_offer
+        and each.function.kind is DeviceKind.VF
+        and each.function.address not in held
     )
 
 

@@ -21,6 +21,7 @@ from trunkline.host.privileged.requests import (
     Request,
     SetBridgeVlan,
     SetFdbEntry,
+    SetPfUp,
     SetVf,
     SetVfCount,
     parse_answer,
@@ -53,6 +54,10 @@ class HelperClient:
     def rename_netdev(self, old: str, new: str) -> None:
         """See `Kernel.rename_netdev`."""
         self._ask(RenameNetdev(old=old, new=new))
+
+    def set_pf_up(self, pf: PciAddress) -> None:
+        """See `Kernel.set_pf_up`."""
+        self._ask(SetPfUp(pf=pf))
 
     def reload_vf_driver(self, vf: PciAddress) -> None:
         """See `PrivilegedWrites.reload_vf_driver`."""

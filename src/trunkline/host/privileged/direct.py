@@ -14,7 +14,7 @@ from trunkline.domain.vf import VfChange
 from trunkline.host.linux import rename, sysfs, udev, vf_count, vf_driver
 from trunkline.host.linux.bridge_messages import fdb_entry, port_vlan
 from trunkline.host.linux.kernel import SYSFS, pf_ifindex, pf_ifname
-from trunkline.host.linux.link_messages import RTM_SETLINK, set_vf
+from trunkline.host.linux.link_messages import RTM_SETLINK, set_up, set_vf
 from trunkline.host.linux.netlink import Malformed
 from trunkline.host.linux.rtnetlink import KernelRtnetlink, Rtnetlink, read_link_by_name
 from trunkline.host.linux.uevents import News, Uevents
@@ -69,6 +69,17 @@ class DirectWrites:
             rename.rename_netdev(self._rtnetlink, old, new)
         except Malformed as problem:
             raise HostRefused(operation, f"can't read what rtnetlink told: {problem}") from problem
+        except OSError as refusal:
+            raise host_refused(operation, refusal, transient=_NETDEV_BUSY) from refusal
+
+    def set_pf_up(self, pf: PciAddress) -> None:
+        """See `Kernel.set_pf_up`."""
+        operation = f"ip link set {pf} up"
+        try:
+            device = self._device(pf)
+            ifname = pf_ifname(device)
+            operation = f"ip link set {ifname} up"
+            self._rtnetlink.exchange(RTM_SETLINK, set_up(pf_ifindex(device, ifname), up=True))
         except OSError as refusal:
             raise host_refused(operation, refusal, transient=_NETDEV_BUSY) from refusal
 

@@ -24,6 +24,10 @@ class PrivilegedWrites(Protocol):
         """See `Kernel.rename_netdev`."""
         ...
 
+    def set_pf_up(self, pf: PciAddress) -> None:
+        """See `Kernel.set_pf_up`."""
+        ...
+
     def reload_vf_driver(self, vf: PciAddress) -> None:
         """See `Kernel.reload_vf_driver`; returns when the VF has a netdev again."""
         ...

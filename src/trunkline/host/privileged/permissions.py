@@ -27,6 +27,7 @@ from trunkline.host.privileged.requests import (
     Request,
     SetBridgeVlan,
     SetFdbEntry,
+    SetPfUp,
     SetVf,
     SetVfCount,
 )
@@ -111,6 +112,8 @@ class Permissions:
             case ReloadVfDriver(vf=vf):
                 _require(vf in self._vf_addresses, f"{vf} is no VF on offer")
                 self._require_unused(vf)
+            case SetPfUp(pf=pf):
+                self._require_pf(pf)
             case ReadVpd(address=address):
                 self._require_pf(address)
             case SetBridgeVlan():

@@ -101,6 +101,12 @@ class RenameNetdev(_Request, frozen=True, kw_only=True, tag="rename_netdev"):
     new: _Ifname
 
 
+class SetPfUp(_Request, frozen=True, kw_only=True, tag="set_pf_up"):
+    """See `Kernel.set_pf_up`."""
+
+    pf: PciAddress
+
+
 class ReloadVfDriver(_Request, frozen=True, kw_only=True, tag="reload_vf_driver"):
     """See `PrivilegedWrites.reload_vf_driver`."""
 
@@ -136,7 +142,16 @@ class SetFdbEntry(_Request, frozen=True, kw_only=True, tag="set_fdb_entry"):
             raise ValueError("not the MAC address of an interface")
 
 
-Request = SetVf | SetVfCount | RenameNetdev | ReloadVfDriver | ReadVpd | SetBridgeVlan | SetFdbEntry
+Request = (
+    SetVf
+    | SetVfCount
+    | RenameNetdev
+    | SetPfUp
+    | ReloadVfDriver
+    | ReadVpd
+    | SetBridgeVlan
+    | SetFdbEntry
+)
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag="done"):
@@ -185,6 +200,8 @@ def perform(request: Request, writes: PrivilegedWrites) -> bytes:
             writes.set_vf_count(pf, count)
         case RenameNetdev(old=old, new=new):
             writes.rename_netdev(old, new)
+        case SetPfUp(pf=pf):
+            writes.set_pf_up(pf)
         case ReloadVfDriver(vf=vf):
             writes.reload_vf_driver(vf)
         case ReadVpd(address=address):

@@ -44,6 +44,31 @@ def test_addresses_are_told_by_netdev_and_those_of_the_link_are_not() -> None:
 
 
 @pytest.mark.system
+def test_the_kernel_is_asked_once_however_many_netdevs_have_addresses() -> None:
+    def act() -> None:
+        run("ip link set lo up")
+        for number in range(3):
+            run(f"ip link add tl{number} type veth peer name tm{number}")
+            run(f"ip address add 192.0.2.{number + 1}/24 dev tl{number}")
+        rtnetlink = Counting()
+        assert set(addresses_by_netdev(rtnetlink)) == {"tl0", "tl1", "tl2"}
+        assert rtnetlink.times == 1
+
+    in_new_netns(act)
+
+
+@dataclass
+class Counting(KernelRtnetlink):
+    """Counts what this machine's kernel is asked."""
+
+    times: int = 0
+
+    def exchange(self, type_: int, payload: bytes, *, flags: int = 0) -> list[memoryview]:
+        self.times += 1
+        return super().exchange(type_, payload, flags=flags)
+
+
+@pytest.mark.system
 def test_an_address_that_comes_is_news_of_its_function(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
     tree.add(str(PF))

@@ -29,7 +29,7 @@ from trunkline.host.linux.ethtool import version_in
 from trunkline.host.linux.inventory import PfDriver
 from trunkline.host.linux.probing import VfOfPf, free_vfs, probe, probe_host, put_back_all
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import Journal, OriginalState
+from trunkline.reconcile.observed import Journal, OriginalState, OtherDomain
 
 IGB = PfDriver("igb", "1.2")
 
@@ -138,7 +138,16 @@ def test_free_is_what_is_on_offer_and_not_in_the_journal(tmp_path: Path) -> None
     journal = Journal(
         originals={vfs[0]: OriginalState(address=vfs[0])}, unknown=frozenset({vfs[1]})
     )
-    assert free_vfs(functions, offering, journal) == {vfs[2]}
+    assert free_vfs(functions, offering, journal, ()) == {vfs[2]}
+
+
+def test_what_the_host_or_a_domain_uses_is_not_free(tmp_path: Path) -> None:
+    functions = dict(kernel_with(tmp_path, "igb").functions())
+    vfs = [address for address, each in functions.items() if each.pf_address]
+    functions[vfs[0]] = replace(functions[vfs[0]], used_by="eth2v0 is below br0")
+    others = (OtherDomain(name="theirs", is_active=False, devices=frozenset({vfs[1]})),)
+    offering = Offering(parse_device_specs([{"vendor_id": "8086"}], path="device_spec"))
+    assert free_vfs(functions, offering, Journal(), others) == set(vfs[2:])
 
 
 @dataclass
@@ -289,7 +298,7 @@ def test_a_vf_that_can_not_be_brought_back_stays_remembered_and_is_not_free(tmp_
     put_back_all(HostKernel(kernel), functions, kept.tried.copy(), memory=kept)
     assert kept.tried == {vf.address: was}
     offering = Offering(parse_device_specs([{"vendor_id": "8086"}], path="device_spec"))
-    assert vf.address not in free_vfs(functions, offering, Journal(tried=kept.tried))
+    assert vf.address not in free_vfs(functions, offering, Journal(tried=kept.tried), ())
 
 
 def test_what_was_seen_is_what_demands_match_on() -> None:
