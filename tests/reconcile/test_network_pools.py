@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.reconcile.scenes import IGB, MLX, VIF_TYPES, a_nic, a_server, vf
+from tests.reconcile.scenes import IGB, MLX, VIF_TYPES, a_config, a_host, a_nic, a_server, vf
 from tests.support.libvirt_schemas import LibvirtSchema
 from trunkline.domain.network_pool import NetworkPool, PoolMode, PoolNetwork, pool_names
 from trunkline.domain.port import VnicType
 from trunkline.reconcile.domain_xml import DomainOptions, define
-from trunkline.reconcile.network_pools import network_xml
+from trunkline.reconcile.network_pools import network_xml, wanted_networks
+from trunkline.reconcile.observed import NetworkState
+from trunkline.reconcile.plan import plan
+from trunkline.reconcile.steps import RememberOriginal
 
 HOSTDEV = NetworkPool("trunkline-phy1", PoolMode.HOSTDEV)
 PASSTHROUGH = NetworkPool("trunkline-phy2", PoolMode.PASSTHROUGH)
@@ -53,3 +58,21 @@ def test_pools_of_one_physical_network_are_numbered_and_have_names_that_libvirt_
         "c": "trunkline-rack_7__st",
         "d": "trunkline-rack_7__st-2",
     }
+
+
+def test_a_server_with_two_nics_on_one_pool_puts_each_vf_on_record_once() -> None:
+    pools = {vf(IGB, index).address: HOSTDEV for index in range(4)}
+    host = a_host()
+    network = wanted_networks(host.functions, pools)[HOSTDEV.name]
+    state = NetworkState(
+        is_ours=True, autostarts=True, defined=network, live=network, is_active=True
+    )
+    server = a_server(1, a_nic(1, vf(IGB, 0)), a_nic(2, vf(IGB, 1)))
+    made = plan(
+        a_config(server),
+        replace(host, networks={HOSTDEV.name: state}),
+        vif_types=VIF_TYPES,
+        pools=pools,
+    )
+    noted = [step.original.address for step in made.steps if isinstance(step, RememberOriginal)]
+    assert noted == sorted(pools)

@@ -22,6 +22,7 @@ from trunkline.agent.observe import (
     pfs_concerned,
     pfs_of_pools,
     pfs_read_with,
+    pools_of,
     read_host,
 )
 from trunkline.agent.report import Offer, Reporter
@@ -228,10 +229,11 @@ class Agent:
             host.kernel,
             host.hypervisor,
             host.storage,
+            offer=host.offer,
             config=self._config,
             journal=self._journal.current,
         )
-        offered = without_used(host.offer(around.functions))
+        offered = without_used(around.offered)
         self.reporter.inventory = self._links.told(offered, now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
@@ -244,11 +246,7 @@ class Agent:
             self._standing.open_servers(config, around.domains),
             self._standing.open_releases(config),
         )
-        pools = {
-            each.function.address: each.network_pool
-            for each in offered
-            if each.network_pool is not None
-        }
+        pools = pools_of(offered)
         pfs |= pfs_of_pools(around, pools, self._journal.current)
         pfs |= self._pfs_told_of(config, around)
         if with_check:

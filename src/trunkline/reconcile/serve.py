@@ -261,13 +261,11 @@ def _devices(view: View, server: ServerConfig, *, is_attached: bool) -> _Devices
         Waiting, Refused, Unseen: Of one of its NICs.
     """
     found = _Devices()
+    if server.power is PowerState.RUNNING and not is_attached:
+        for pool in dict.fromkeys(pool for _, _, pool in pooled_nics(view, server)):
+            found.journal += before_taking(view, pool)
     for nic in server.nics:
-        if nic.device is None:
-            continue
-        pool = pool_of(nic, view.pools)
-        if pool is not None and not is_attached:
-            if server.power is PowerState.RUNNING:
-                found.journal += before_taking(view, pool)
+        if nic.device is None or (not is_attached and pool_of(nic, view.pools) is not None):
             continue
         function = _claim(view, found, server, nic.device)
         if function.kind is DeviceKind.VF:
