@@ -37,10 +37,17 @@ from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
-from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, Kernel, Storage
+from trunkline.reconcile.interfaces import (
+    NOTHING_OF_OURS,
+    HostRefused,
+    HostWatch,
+    Hypervisor,
+    Kernel,
+    Storage,
+)
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
-from trunkline.reconcile.steps import DefineDomain
+from trunkline.reconcile.steps import DefineDomain, ForgetAddition
 from trunkline.reconcile.users import without_used
 from trunkline.vif.registry import VifRegistry
 
@@ -325,6 +332,14 @@ class Agent:
                 probe=self._probe,
             )
         except HostRefused as refusal:
+            if (
+                unit.addition is not None
+                and refusal.errno_name == NOTHING_OF_OURS
+                and not refusal.transient
+            ):
+                # It stays as it is, and is no matter of ours any more.
+                forget = (ForgetAddition(unit.addition),)
+                return self._apply_unit(replace(unit, steps=forget), now)
             self._note_drifts(unit, repaired=False)
             # A guest is not stopped for its rates: they are tried again, and it runs on meanwhile.
             may_give_up = not unit.changes_rates_alone
