@@ -291,8 +291,8 @@ def test_a_pool_with_a_quarantined_vf_is_shut_until_it_is_clean(scene: Scene) ->
     }
     index = server.held_devices[0].vf_index
     words = f"VF {index} of network pool trunkline-phy1 is quarantined"
-    assert shut[host, "trunkline-phy1"] == (0, words)
-    assert shut[host, "trunkline-phy2"] == (4, "")
+    assert shut[HostName(host), "trunkline-phy1"] == (0, words)
+    assert shut[HostName(host), "trunkline-phy2"] == (4, "")
     all_is_well(scene)
 
     other = next(name for name in scene.agents if name != host)
