@@ -20,8 +20,10 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
 from trunkline.host import fake_bridges
+from trunkline.host.faults import RefuseNext
 from trunkline.host.machine import KernelState
 from trunkline.reconcile.desired import ServerConfig
+from trunkline.reconcile.interfaces import NOTHING_OF_OURS
 from trunkline.reconcile.report import DriftPolicy, ServerCondition
 
 TAGGED = a_nic(1, None, VnicType.NORMAL, vlan_id=120)
@@ -115,6 +117,20 @@ def test_what_several_servers_need_stays_until_the_last_has_gone(world: World) -
     world.settle(agent)
     assert ports(world) == BEFORE
     assert addresses(world) == []
+
+
+def test_what_the_helper_does_not_take_away_stays_and_holds_nothing_else_up(world: World) -> None:
+    other = a_nic(4, None, VnicType.NORMAL, vlan_id=130)
+    agent = serve(world, a_server(1, TAGGED, other))
+    refusal = RefuseNext(operation="set_port_vlan", errno=NOTHING_OF_OURS, times=1)
+    world.machine.kernel.plant(refusal)
+    world.control.want()
+    world.settle(agent)
+    assert ports(world)["eth2"] == (1, {"1": True, "120": False}), "an older helper added it"
+    assert addresses(world) == []
+    before = commands(world)
+    world.settle(world.an_agent())
+    assert commands(world) == before
 
 
 def test_what_was_there_before_stays(world: World) -> None:

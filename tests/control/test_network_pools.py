@@ -6,6 +6,8 @@ h1, h2  0000:05:00.0 on phy1: 4 VFs in network pool trunkline-phy1 (hostdev)
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.control.scene import Scene, on
@@ -32,6 +34,7 @@ from trunkline.control.requests import NicRequest, PortCreate
 from trunkline.control.servers import get_server, stop_server
 from trunkline.control.services import Services
 from trunkline.control.verifying import verify_hosts
+from trunkline.domain.device import DeviceKind, OfferedDevice
 from trunkline.domain.errors import DeviceTaken, Forbidden
 from trunkline.domain.ids import FlavorId, HostName, ServerId
 from trunkline.domain.listing import ListQuery
@@ -40,23 +43,24 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
 from trunkline.reconcile.desired import HeldDevice, ServerConfig
-from trunkline.reconcile.report import ServerCondition, TakenFact
+from trunkline.reconcile.report import DeviceCondition, DeviceFact, ServerCondition, TakenFact
 
 MODES = {"phy1": PoolMode.HOSTDEV, "phy2": PoolMode.PASSTHROUGH}
+
+
+HOSTS = ("h1", "h2")
+
+
+def inventory_of(host: str) -> list[OfferedDevice]:
+    serial = HOSTS.index(host)
+    one, two = a_card(5, "phy1", serial=serial), a_card(0x82, "phy2", serial=serial)
+    return pooled(one, MODES["phy1"]) + pooled(two, MODES["phy2"])
 
 
 @pytest.fixture
 def scene(svc: Services) -> Scene:
     a_flavor(svc)
-    agents = {
-        name: AgentByHand(
-            svc,
-            name,
-            pooled(a_card(5, "phy1", serial=n), MODES["phy1"])
-            + pooled(a_card(0x82, "phy2", serial=n), MODES["phy2"]),
-        )
-        for n, name in enumerate(("h1", "h2"))
-    }
+    agents = {name: AgentByHand(svc, name, inventory_of(name)) for name in HOSTS}
     blue, red = a_network(svc, "blue", (PHY1, 100)), a_network(svc, "red", (PHY2, 200))
     return Scene(svc, blue, red, agents)
 
@@ -271,3 +275,85 @@ def test_openstacks_placement_shows_how_many_of_a_pool_are_free(scene: Scene) ->
             assert "CUSTOM_VNIC_TYPE_DIRECT" in provider.traits
             assert "CUSTOM_VNIC_TYPE_MACVTAP" not in provider.traits
     assert (total, used) == (8, 3)
+
+
+def test_a_pool_with_a_quarantined_vf_is_shut_until_it_is_clean(scene: Scene) -> None:
+    servers = fill(scene, 2)
+    host, server = config_of(scene, servers[0])
+    scene.delete(servers[0])
+    (dirty,) = [
+        DeviceFact(address=each.address, epoch=each.epoch, condition=DeviceCondition.DIRTY)
+        for each in server.held_devices
+    ]
+    scene.agents[host].report(devices=[dirty])
+    shut = {
+        (pool.host, pool.name): (pool.free, pool.problem) for pool in list_pools(scene.svc, ADMIN)
+    }
+    index = server.held_devices[0].vf_index
+    words = f"VF {index} of network pool trunkline-phy1 is quarantined"
+    assert shut[HostName(host), "trunkline-phy1"] == (0, words)
+    assert shut[HostName(host), "trunkline-phy2"] == (4, "")
+    all_is_well(scene)
+
+    other = next(name for name in scene.agents if name != host)
+    set_host_enabled(scene.svc, ADMIN, HostName(other), enabled=False)
+    refused = scene.boot(on(scene.blue), name="refused").server
+    assert refused.state is ServerState.ERROR
+    assert refused.fault is not None
+    assert words in (refused.fault.details or "")
+    # Its PF's link going and coming back does not open it.
+    for link_up in (False, True):
+        change_link(scene, host, link_up=link_up)
+        all_is_well(scene)
+    assert scene.boot(on(scene.blue), name="still").server.state is ServerState.ERROR
+
+    scene.clean(host)
+    all_is_well(scene)
+    assert {pool.problem for pool in list_pools(scene.svc, ADMIN)} == {""}
+    assert scene.boot(on(scene.blue), name="served").server.state is ServerState.BUILD
+
+
+def change_link(scene: Scene, host: str, *, link_up: bool) -> None:
+    inventory = tuple(
+        replace(each, function=replace(each.function, link_up=link_up))
+        if each.function.kind is DeviceKind.PF
+        else each
+        for each in inventory_of(host)
+    )
+    scene.agents[host].report(inventory=inventory)
+
+
+@pytest.mark.parametrize("which", ["chosen", "taken"])
+def test_a_vf_that_is_off_offer_is_not_exchanged_and_the_report_counts(
+    scene: Scene, which: str
+) -> None:
+    (server_id,) = fill(scene, 1)
+    host, server = config_of(scene, server_id)
+    (place,) = server.held_devices
+    index = 0 if which == "chosen" else 2
+    used = [
+        replace(each, on_offer=False, function=replace(each.function, used_by="its own bridge"))
+        if (each.function.pf_address, each.function.vf_index) == (place.pf_address, index)
+        else each
+        for each in inventory_of(host)
+    ]
+    scene.agents[host].report(inventory=tuple(used))
+    took(scene, server_id, 2)
+    view = get_server(scene.svc, DEMO, server_id)
+    assert view.host is not None
+    assert view.host.name != host  # Placed anew.
+    events = list_events(scene.svc, ADMIN, ListQuery(equals={"server_id": (server_id,)}))
+    assert any("in use by others: its own bridge" in str(event.details) for event in events)
+    all_is_well(scene)
+
+
+def test_one_vf_in_another_pool_is_spoken_of_as_one(svc: Services) -> None:
+    a_flavor(svc)
+    card = pooled(a_card(5, "phy1", vf_count=1), PoolMode.PASSTHROUGH)
+    agents = {"h1": AgentByHand(svc, "h1", card)}
+    scene = Scene(
+        svc, a_network(svc, "blue", (PHY1, 100)), a_network(svc, "red", (PHY2, 1)), agents
+    )
+    server = scene.boot(on(scene.blue)).server
+    assert server.fault is not None
+    assert "; 1 is in a network pool, which does not serve" in (server.fault.details or "")

@@ -128,6 +128,15 @@ def test_a_pf_that_the_host_uses_is_not_given_whole_and_its_vfs_are(one: Scene) 
     assert get_host(one.svc, ADMIN, "h1").out_of_service == ()
 
 
+def test_a_vf_of_a_server_that_others_use_too_is_told_once_as_the_servers(one: Scene) -> None:
+    one.settle(one.boot(on(one.blue)).server.id)
+    report(one, *told(0, 1))
+    plan = set_vf_count(one.svc, ADMIN, "h1", "eth5", 2, apply=False)
+    assert [(str(each.address), each.used_by) for each in plan.in_the_way] == [
+        (AT, THEIRS), ("0000:05:02.0", ""),
+    ]  # fmt: skip
+
+
 def test_vfs_of_others_are_in_the_way_of_another_count(one: Scene) -> None:
     plan = set_vf_count(one.svc, ADMIN, "h1", "eth5", 2, apply=False)
     assert [(str(each.address), each.state, each.used_by) for each in plan.in_the_way] == [

@@ -123,7 +123,9 @@ def test_a_paused_guest_is_resumed_after_its_tap_was_read_back() -> None:
 def test_what_no_server_needs_any_more_goes_and_is_read_back() -> None:
     host = replace(served(BridgePort(ifname=TAP)), domains={})
     made = planned(host)
-    assert [unit.kind for unit in made.units] == [UnitKind.TIDY]
+    assert [unit.key for unit in made.units] == [
+        "tidy VLAN 120 on eth2", f"tidy {NIC.mac} on PF {IGB}",
+    ]  # fmt: skip
     assert lines(made) == [
         "bridge vlan del dev eth2 vid 120",
         "bridge vlan show dev eth2  # expect no 120",

@@ -22,6 +22,7 @@ from trunkline.agent.observe import (
     pfs_concerned,
     pfs_of_pools,
     pfs_read_with,
+    pools_of,
     read_host,
 )
 from trunkline.agent.report import Offer, Reporter
@@ -36,10 +37,17 @@ from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
-from trunkline.reconcile.interfaces import HostRefused, HostWatch, Hypervisor, Kernel, Storage
+from trunkline.reconcile.interfaces import (
+    NOTHING_OF_OURS,
+    HostRefused,
+    HostWatch,
+    Hypervisor,
+    Kernel,
+    Storage,
+)
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
-from trunkline.reconcile.steps import DefineDomain
+from trunkline.reconcile.steps import DefineDomain, ForgetAddition
 from trunkline.reconcile.users import without_used
 from trunkline.vif.registry import VifRegistry
 
@@ -221,10 +229,11 @@ class Agent:
             host.kernel,
             host.hypervisor,
             host.storage,
+            offer=host.offer,
             config=self._config,
             journal=self._journal.current,
         )
-        offered = without_used(host.offer(around.functions))
+        offered = without_used(around.offered)
         self.reporter.inventory = self._links.told(offered, now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
@@ -237,11 +246,7 @@ class Agent:
             self._standing.open_servers(config, around.domains),
             self._standing.open_releases(config),
         )
-        pools = {
-            each.function.address: each.network_pool
-            for each in offered
-            if each.network_pool is not None
-        }
+        pools = pools_of(offered)
         pfs |= pfs_of_pools(around, pools, self._journal.current)
         pfs |= self._pfs_told_of(config, around)
         if with_check:
@@ -327,6 +332,14 @@ class Agent:
                 probe=self._probe,
             )
         except HostRefused as refusal:
+            if (
+                unit.addition is not None
+                and refusal.errno_name == NOTHING_OF_OURS
+                and not refusal.transient
+            ):
+                # It stays as it is, and is no matter of ours any more.
+                forget = (ForgetAddition(unit.addition),)
+                return self._apply_unit(replace(unit, steps=forget), now)
             self._note_drifts(unit, repaired=False)
             # A guest is not stopped for its rates: they are tried again, and it runs on meanwhile.
             may_give_up = not unit.changes_rates_alone

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from trunkline.agent.report import Offer
 from trunkline.domain.bridge import Bridge
-from trunkline.domain.device import VFIO_DRIVER, DeviceKind, PciFunction
+from trunkline.domain.device import VFIO_DRIVER, DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
+from trunkline.domain.network_pool import NetworkPool
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
@@ -24,6 +26,7 @@ class Surroundings:
 
     boot_id: str
     functions: Mapping[PciAddress, PciFunction]
+    offered: tuple[OfferedDevice, ...]  # By the operator's specs, whoever has them.
     domains: Mapping[ServerId, DomainState]
     files: Mapping[ServerId, GuestFiles] | None  # None: guests have none here.
     networks: Mapping[str, NetworkState] = field(default_factory=dict)
@@ -34,6 +37,7 @@ def look_around(
     hypervisor: Hypervisor,
     storage: Storage | None,
     *,
+    offer: Offer,
     config: HostConfig | None,
     journal: Journal,
 ) -> Surroundings:
@@ -46,14 +50,31 @@ def look_around(
     journal = journal.of_boot(boot_id)
     functions = kernel.functions()
     domains = hypervisor.domains()
-    ours = ours_of(config, journal, domains.values(), functions)
+    offered = offer(functions)
+    ours = ours_of(config, journal, domains.values(), functions, pools_of(offered))
+    told = tell_users(functions, hypervisor.others(), ours, journal.tried)
     return Surroundings(
         boot_id=boot_id,
-        functions=tell_users(functions, hypervisor.others(), ours, journal.tried),
+        functions=told,
+        # Who has a function decides nothing of what the specs say of it.
+        offered=tuple(
+            replace(each, function=told[each.function.address]) if changed else each
+            for each in offered
+            for changed in [told[each.function.address] is not each.function]
+        ),
         domains=domains,
         networks=hypervisor.networks(),
         files=None if storage is None else storage.files(),
     )
+
+
+def pools_of(offered: Iterable[OfferedDevice]) -> dict[PciAddress, NetworkPool]:
+    """Return the network pools that VFs are in."""
+    return {
+        each.function.address: each.network_pool
+        for each in offered
+        if each.network_pool is not None
+    }
 
 
 def pfs_concerned(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import click
 
 from trunkline.cli.context import TeachingGroup, takes_api, takes_json
 from trunkline.cli.output import print_fields, print_json, print_table
 from trunkline.client.api import TrunklineApi
+from trunkline.wire.v1 import VfCountBlocker
 
 
 @click.group(cls=TeachingGroup)
@@ -55,7 +58,10 @@ def set_vfs(
         raise click.UsageError("say either COUNT, with --apply or without, or --cancel")
     if count is None:
         api.unset_vf_count(host, pf_name)
-        click.echo(f"The VF count of {pf_name} is left to {host} again.", err=as_json)
+        if as_json:
+            print_json({"host": host, "pf": pf_name, "wanted": None})
+        else:
+            click.echo(f"The VF count of {pf_name} is left to {host} again.")
         return
     plan = api.set_vf_count(host, pf_name, count, apply=apply)
     if as_json:
@@ -75,11 +81,21 @@ def set_vfs(
             ],
             none="",
         )
-        click.echo("Move or delete these servers first: nothing is done while they have devices.")
+        click.echo(_remedy(plan.in_the_way))
     elif plan.applied:
         click.echo(f"The host has been told; see: trunkline device list --host {plan.host}")
     else:
         click.echo("Nothing is in the way. Nothing was done: add --apply.")
+
+
+def _remedy(in_the_way: Collection[VfCountBlocker]) -> str:
+    said = []
+    if not all(each.used_by for each in in_the_way):
+        said.append("move or delete these servers")
+    if any(each.used_by for each in in_the_way):
+        said.append("have others give up theirs")
+    words = ", and ".join(said)
+    return f"{words[0].upper()}{words[1:]} first: nothing is done while anybody has devices."
 
 
 @pf.command()

@@ -80,7 +80,11 @@ def take_inventory(
     service_alone = not gone and not rekeyed.has_changed
     if service_alone and all(before and is_of_service_alone(before, now) for before, now in pairs):
         tx.pools.put(host.id, tx.devices.of_host(host.id))
-        svc.fleet.note_service(tx, host.id, {each.pf.id: each.problem for each in service})
+        if any(pool.kind is not pool.kind.of_function for pool in tx.pools.of_host(host.id)):
+            # A network pool may be shut for a reason of its own, whatever its PF does.
+            svc.fleet.reload_after(tx, host.id)
+        else:
+            svc.fleet.note_service(tx, host.id, {each.pf.id: each.problem for each in service})
         return InventoryNews.SERVICE
     _recount(tx, host)
     audit.record(

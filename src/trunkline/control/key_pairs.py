@@ -7,10 +7,10 @@ from typing import Final
 from trunkline.control import audit
 from trunkline.control.access import require_admin
 from trunkline.control.services import Services
-from trunkline.domain.errors import Invalid, LimitReached, NotFound
+from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import UserId
-from trunkline.domain.key_pair import KeyPair, parse_public_key
+from trunkline.domain.key_pair import KeyPair, TooManyKeyPairs, parse_public_key
 from trunkline.store.transaction import Transaction
 
 KEY_PAIRS_MAX: Final = 100  # A user's; Nova's default quota.
@@ -25,7 +25,7 @@ def create_key_pair(
         Forbidden: It is for another user, and the caller is no admin.
         Invalid: It is no key.
         AlreadyExists: The name is taken.
-        LimitReached: The user has as many as one may have.
+        TooManyKeyPairs: The user has as many as one may have.
     """
     owner = _user(caller, user_id)
     try:
@@ -42,8 +42,8 @@ def create_key_pair(
     )
 
     def create(tx: Transaction) -> KeyPair:
-        if tx.key_pairs.count(owner) >= KEY_PAIRS_MAX:
-            raise LimitReached("key pairs of a user", KEY_PAIRS_MAX)
+        if tx.key_pairs.count_alone(owner) >= KEY_PAIRS_MAX:
+            raise TooManyKeyPairs(KEY_PAIRS_MAX)
         stored = tx.key_pairs.insert(pair)
         _audit(tx, svc, caller, "key_pair.create", stored)
         return stored

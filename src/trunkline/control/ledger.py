@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from trunkline.domain.allocation import Allocation, AllocationState
 from trunkline.domain.bandwidth import NO_GUARANTEE, NOT_ACCOUNTED, Guarantee
@@ -77,7 +77,7 @@ def read_rows(tx: Transaction, host: Host) -> HostRows:
         use=tx.hosts.use_of(host.id),
         devices=tx.devices.of_host(host.id),
         bandwidths=tx.bandwidths.of_host(host.id),
-        pools=tx.pools.of_host(host.id),
+        pools=tx.pools.stored_of_host(host.id),
         allocations=tx.allocations.of_host(host.id),
         bindings=tx.bindings.of_host(host.id),
         servers=tx.servers.of_hosts([host.id]),
@@ -145,7 +145,7 @@ def _owed(rows: HostRows) -> Iterator[Finding]:
 
 
 def _pools(rows: HostRows) -> Iterator[Finding]:
-    stored = {str(pool.sort_key): replace(pool, taken=0) for pool in rows.pools}
+    stored = {str(pool.sort_key): pool for pool in rows.pools}
     expected = {str(pool.sort_key): pool for pool in pools_from(rows.devices)}
     keys = {*stored, *expected}
     differing = [key for key in keys if stored.get(key) != expected.get(key)]

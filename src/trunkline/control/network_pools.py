@@ -42,8 +42,8 @@ class NetworkPoolView:
     pf_address: str
     vfs: int  # On offer, or held.
     held: int  # By somebody, or on their way back.
-    free: int  # 0 while the PF is out of service.
-    problem: str  # Why the PF is out of service; empty: it is in it.
+    free: int  # 0 while there is a problem.
+    problem: str  # Why nothing of it is to be had: see `DevicePool`; empty: it is.
 
 
 def list_pools(
@@ -111,8 +111,14 @@ def follow_choice(
     """
     taken = tx.devices.find_at(host.id, str(taken_at))
     pool = chosen.device.network_pool
-    if taken is None or pool is None or taken.device.network_pool != pool or not taken.offered:
+    if taken is None or pool is None or taken.device.network_pool != pool:
         return f"libvirt took {taken_at}, which no device spec puts in the same network pool"
+    for each in (taken, chosen):
+        if not each.offered:
+            users = each.device.function.used_by
+            why = f"in use by others: {users}" if users else "on offer no more"
+            address = each.device.function.address
+            return f"libvirt took {taken_at} of network pool {pool.name}, and {address} is {why}"
     other = tx.allocations.of_devices([taken.id]).get(taken.id)
     epochs = tx.devices.renew_epochs([chosen, taken])
     moves = {allocation.id: (taken.id, epochs[taken.id])}

@@ -167,7 +167,12 @@ def _plan(tx: Transaction, host: Host, pf: DeviceRecord, wanted: int) -> VfCount
     function = pf.device.function
     if wanted > function.vf_count_max:
         raise Invalid("count", f"{function.address} can have {function.vf_count_max} VFs at most")
-    holders = tx.allocations.holders_of_hosts([host.id])
+    holders = [
+        holder
+        for holder in tx.allocations.holders_of_hosts([host.id])
+        if holder.device.kin_id == pf.id
+    ]
+    held = {holder.address for holder in holders}
     return VfCountPlan(
         address=function.address,
         ifname=function.ifname,
@@ -175,7 +180,7 @@ def _plan(tx: Transaction, host: Host, pf: DeviceRecord, wanted: int) -> VfCount
         count_max=function.vf_count_max,
         wanted=wanted,
         in_the_way=(
-            *_others(tx, host, pf),
+            *(each for each in _others(tx, host, pf) if str(each.address) not in held),
             *(
                 InTheWay(
                     address=PciAddress.parse(holder.address),
@@ -184,7 +189,6 @@ def _plan(tx: Transaction, host: Host, pf: DeviceRecord, wanted: int) -> VfCount
                     server_name=holder.server_name,
                 )
                 for holder in sorted(holders, key=lambda holder: holder.address)
-                if holder.device.kin_id == pf.id
             ),
         ),
     )

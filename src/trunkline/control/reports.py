@@ -227,6 +227,8 @@ class _Intake:
             self._tx.bandwidths.owe(ref.kin_id, -guarantee, host_id=host.id)
             self._svc.fleet.note_owed(self._tx, host.id, ref.kin_id, -guarantee)
         self._svc.fleet.note_freed(self._tx, host.id, [ref])
+        if found.allocation.state is AllocationState.QUARANTINED:
+            self._note_pool(host, found)
         self._raise_generation(host)
         if not found.record.offered:  # Taken off offer while it was held.
             forget_withdrawn(self._tx, host)
@@ -238,7 +240,13 @@ class _Intake:
     def _quarantine(self, host: Host, found: _Known, reason: str) -> None:
         state = ALLOCATION.advance(found.allocation.state, AllocationEvent.SOIL)
         self._tx.allocations.advance(found.allocation, state, failure=reason)
+        self._note_pool(host, found)
         self._audit(host, found, "device.quarantine", reason=reason)
+
+    def _note_pool(self, host: Host, found: _Known) -> None:
+        """Let placement see that a network pool has one VF more, or less, in quarantine."""
+        if found.record.device.network_pool is not None:
+            self._svc.fleet.reload_after(self._tx, host.id)
 
     def _take_server_facts(self, host: Host, refused: dict[ServerId, str]) -> None:
         facts = {fact.id: fact for fact in self._report.servers}

@@ -37,7 +37,9 @@ class DevicePool:
     members: int = 1
     offered: int = 1
     taken: int = 0  # A member off offer stays one while it has an owner: its PF is not free whole.
-    problem: str = ""  # Why the PF is out of service, in all pools of one kin; empty: it is in.
+    # Why the PF is out of service, in all pools of one kin; or why libvirt is not to choose from
+    # a network pool. Empty: it is to be had.
+    problem: str = ""
 
     @property
     def choosable(self) -> int:

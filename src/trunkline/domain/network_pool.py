@@ -41,6 +41,12 @@ class PoolNetwork:
     members: tuple[str, ...]  # HOSTDEV: PCI addresses; PASSTHROUGH: netdevs. In libvirt's order.
 
 
+def is_pool_name(name: str, physical_network: str) -> bool:
+    """Say whether `pool_names` could have named a pool of this physical network so."""
+    rest = name.removeprefix(_PREFIX + _NOT_IN_NAMES.sub("_", physical_network))
+    return rest != name and re.fullmatch("(-[1-9][0-9]{0,5})?", rest) is not None
+
+
 def pool_names(wanted: Mapping[Key, str], order: Sequence[Key]) -> dict[Key, str]:
     """Name network pools after their physical networks: ``trunkline-phy1``, ``trunkline-phy1-2``.
 

@@ -93,6 +93,13 @@ def netdev_name(nic: NicConfig, vif_types: VifRegistry, pools: Pools = NO_POOLS)
     return vif_types.get(nic.vif_type, nic.vnic_type).netdev_name(vif_request(nic, pools))
 
 
+def names_network(nic: NicConfig, vif_types: VifRegistry, pools: Pools) -> bool:
+    """Whether the XML of a NIC in a network pool names its libvirt network, as it must."""
+    request = vif_request(nic, pools)
+    source = vif_types.get(nic.vif_type, nic.vnic_type).interface(request).find("source")
+    return source is not None and source.get("network") == request.network_pool
+
+
 def attachment(server: ServerConfig, vif_types: VifRegistry, pools: Pools = NO_POOLS) -> Attachment:
     """Return how the running guest of `server` is attached, but for what pools give it."""
     devices, ifnames = set(), set()

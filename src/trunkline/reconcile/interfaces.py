@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
@@ -19,6 +19,9 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.reconcile.observed import DomainState, GuestFiles, NetworkState, OtherDomain
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
+
+# What is to be taken away is not there, or is not ours to take: the kernel says so, and the helper.
+NOTHING_OF_OURS: Final = "ENOENT"
 
 
 class HostRefused(TrunklineError):

@@ -1,7 +1,8 @@
 """libvirt networks for network pools: as they should be, and kept so.
 
 A network that a guest has a device of is left alone: libvirt would forget that it has it, and give
-the device to the next one too.
+the device to the next one too. For the same reason no network is started with a device that a guest
+has already, or that another network hands out.
 """
 
 from __future__ import annotations
@@ -36,11 +37,14 @@ _SETTLED: Final = Verdict(outcome=Outcome.SETTLED)
 def wanted_networks(
     functions: Mapping[PciAddress, PciFunction], pools: Mapping[PciAddress, NetworkPool]
 ) -> dict[str, PoolNetwork]:
-    """Return the libvirt networks that make these pools, by name; none without a device."""
+    """Return the libvirt networks that make these pools, by name; none without a device.
+
+    What others use is not in them: libvirt would take it all the same.
+    """
     found: dict[NetworkPool, list[PciFunction]] = {}
     for address, pool in pools.items():
         function = functions.get(address)
-        if function is not None:
+        if function is not None and not function.used_by:
             found.setdefault(pool, []).append(function)
     networks = {}
     for pool, members in found.items():
@@ -86,7 +90,8 @@ def plan_networks(view: View) -> Iterator[tuple[str, Verdict]]:
         if wanted is None:
             verdict = _remove(view, name)
         elif state is None:
-            verdict = _to_do([DefineNetwork(name=name, xml=network_xml(name, wanted))], name)
+            define = DefineNetwork(name=name, xml=network_xml(name, wanted))
+            verdict = _unless_given(view, name, wanted) or _to_do([define], name)
         elif not state.is_ours:
             reason = (
                 f"libvirt has a network {name} that Trunkline did not make: let it have another"
@@ -116,7 +121,7 @@ def _keep(view: View, name: str, state: NetworkState, wanted: PoolNetwork) -> Ve
         if is_defined:
             return _SETTLED
         # What it is from its next start on can be mended while it is used.
-        return _to_do([define], name, found="is defined otherwise")
+        return _to_do([define], name, found="is defined otherwise", start=False)
     if _is_used(view, name, state):
         remedy = "it is made right once no guest has a VF of it"
         how = "hands out other devices than it is to"
@@ -125,6 +130,12 @@ def _keep(view: View, name: str, state: NetworkState, wanted: PoolNetwork) -> Ve
             remedy += f"; or `virsh net-start {name}`, and restart libvirt, which counts them anew"
         drift = DriftFact(address=None, ifname=name, found=f"{how}; {remedy}", repaired=False)
         return Verdict(outcome=Outcome.WAITING, reason=f"it {how}; {remedy}", drifts=(drift,))
+    waits = _unless_given(view, name, wanted)
+    if waits is not None:
+        # What it hands out may be what another network waits for.
+        stop: list[Step] = [DestroyNetwork(name)]
+        found = "hands out other devices"
+        return _to_do(stop, name, found=found, start=False) if state.is_active else waits
     if state.is_active:
         steps: list[Step] = [DestroyNetwork(name), UndefineNetwork(name), define]
         return _to_do(steps, name, found="hands out other devices")
@@ -133,9 +144,31 @@ def _keep(view: View, name: str, state: NetworkState, wanted: PoolNetwork) -> Ve
     return _to_do([UndefineNetwork(name), define], name, found="is stopped and defined otherwise")
 
 
-def _to_do(steps: list[Step], name: str, *, found: str = "") -> Verdict:
-    """Let these steps be done, and start the network unless it is only defined."""
-    if found != "is defined otherwise":
+def _unless_given(view: View, name: str, wanted: PoolNetwork) -> Verdict | None:
+    """Wait with a network one of whose devices libvirt has given already, or may give elsewhere."""
+    reason = listed_elsewhere(view, name, wanted)
+    for domain in view.observed.domains.values():
+        held = {str(address) for address in view.held_by(domain)}
+        held.update(domain.ifnames, map(str, domain.given.values()))
+        given = sorted(held.intersection(wanted.members))
+        if given:
+            reason = f"the guest of server {domain.server_id} has {given[0]}, not counted there"
+    return Verdict(outcome=Outcome.WAITING, reason=reason) if reason else None
+
+
+def listed_elsewhere(view: View, name: str, network: PoolNetwork) -> str:
+    """Say which other network hands out a device of this one as yet; empty: none does."""
+    for other, state in sorted(view.observed.networks.items()):
+        listed = () if other == name or state.live is None else state.live.members
+        shared = sorted(set(listed).intersection(network.members))
+        if shared:
+            return f"libvirt hands {shared[0]} out from network {other} as yet"
+    return ""
+
+
+def _to_do(steps: list[Step], name: str, *, found: str = "", start: bool = True) -> Verdict:
+    """Let these steps be done, and start the network."""
+    if start:
         steps = [*steps, StartNetwork(name)]
     drifts = (DriftFact(address=None, ifname=name, found=found, repaired=False),) if found else ()
     return Verdict(outcome=Outcome.TO_DO, steps=tuple(steps), drifts=drifts)

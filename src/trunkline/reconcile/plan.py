@@ -21,7 +21,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.domain_xml import NO_POOLS, DomainOptions, Pools
 from trunkline.reconcile.network_pools import plan_networks, wanted_networks
-from trunkline.reconcile.observed import HostState
+from trunkline.reconcile.observed import Addition, HostState
 from trunkline.reconcile.pool_devices import plan_strays
 from trunkline.reconcile.release import plan_release, plan_stray
 from trunkline.reconcile.report import DriftFact, TakenFact
@@ -83,6 +83,7 @@ class Unit:
     drifts: tuple[DriftFact, ...] = ()
     taken: tuple[TakenFact, ...] = ()
     network: str = ""  # NETWORK: its name.
+    addition: Addition | None = None  # TIDY: what goes.
 
     @property
     def key(self) -> str:
@@ -92,7 +93,7 @@ class Unit:
         if self.kind is UnitKind.NETWORK:
             return f"{self.kind.value} {self.network}"
         if self.kind is UnitKind.TIDY:
-            return f"{self.kind.value} bridges"
+            return f"{self.kind.value} {self.addition}"
         return f"{self.kind.value} server {self.server_id}"
 
     @property
@@ -172,9 +173,10 @@ def plan(
         units.append(_release(view, device, plan_stray(view, device)))
     for device in sorted(view.releases, key=lambda held: (held.vf_index is None, held.address)):
         units.append(_release(view, device, plan_release(view, device)))
-    leftovers = plan_leftovers(view)
-    if leftovers:
-        units.append(Unit(kind=UnitKind.TIDY, outcome=Outcome.TO_DO, steps=leftovers))
+    units += [
+        Unit(kind=UnitKind.TIDY, outcome=Outcome.TO_DO, steps=steps, addition=addition)
+        for addition, steps in plan_leftovers(view)
+    ]
     units += [
         Unit(
             kind=UnitKind.NETWORK,

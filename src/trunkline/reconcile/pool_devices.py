@@ -17,6 +17,7 @@ from trunkline.domain.server import PowerState
 from trunkline.reconcile.config_drive import guest_address
 from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
 from trunkline.reconcile.domain_xml import pool_of
+from trunkline.reconcile.network_pools import listed_elsewhere
 from trunkline.reconcile.observed import DomainState, OriginalState
 from trunkline.reconcile.programming import neutral_settings
 from trunkline.reconcile.report import TakenFact
@@ -53,7 +54,11 @@ def taken_otherwise(view: View, server: ServerConfig, domain: DomainState) -> tu
     facts = []
     for number, nic, pool in pooled_nics(view, server):
         found = found_device(view, domain, number)
-        assert found is not None, "a guest without it is stopped"
+        if found is None:  # One that is given none is stopped before.
+            given = domain.given[guest_address(number)]
+            raise Waiting(
+                f"no VF has the netdev {given}, on which its NIC is: give it that name back"
+            )
         assert nic.device is not None, "it has one of a pool"
         if view.pools.get(found) != pool:
             raise Refused(f"libvirt took {found}, which is not in network pool {pool.name}")
@@ -72,9 +77,7 @@ def before_taking(view: View, pool: NetworkPool) -> list[JournalStep]:
         Preparing: libvirt is taking one for another guest, or gets one back.
         Unseen: Their settings were not read.
     """
-    state, wanted = view.observed.networks.get(pool.name), view.networks.get(pool.name)
-    if state is None or wanted is None or not state.is_ours or state.live != wanted:
-        raise Waiting(f"the libvirt network {pool.name} is not ready")
+    _require_network(view, pool)
     busy = view.busy_with(pool.name)
     if busy is not None:
         raise Preparing(f"libvirt is at network pool {pool.name}: server {busy.server_id}")
@@ -82,6 +85,8 @@ def before_taking(view: View, pool: NetworkPool) -> list[JournalStep]:
     originals = view.observed.journal.originals
     own_macs = {nic.mac for server in view.servers for nic in server.nics}
     for vf in _members(view, pool):
+        if vf.used_by:
+            continue  # It is not in the network.
         view.require_settled(vf.address, f"{vf.address} of network pool {pool.name}")
         if vf.address in originals or _has_it(view, vf.address):
             continue  # On record: what is not as it was is among the unsettled.
@@ -105,6 +110,13 @@ def plan_strays(view: View) -> Iterator[HeldDevice]:
     if not view.pools:
         return
     released = {held.address for held in view.releases}
+    unfound = {
+        pool
+        for server in view.servers
+        for number, _, pool in pooled_nics(view, server)
+        if _is_active(view, server)
+        and found_device(view, view.observed.domains[server.id], number) is None
+    }
     starting = {
         pool
         for server in view.servers
@@ -113,9 +125,11 @@ def plan_strays(view: View) -> Iterator[HeldDevice]:
     }
     for address in sorted(view.observed.journal.originals):
         pool, function = view.pools.get(address), view.observed.functions.get(address)
-        if pool is None or function is None or address in released:
+        if pool is None or function is None or address in released or function.used_by:
             continue
         if view.holder(address) is not None or view.busy_with(pool.name) is not None:
+            continue
+        if pool in unfound:  # It may be the one that this guest has, by a name that is gone.
             continue
         if pool in starting and _is_as_it_was(view, function):
             continue
@@ -140,6 +154,18 @@ def wait_for_strays(view: View, device: PciAddress) -> None:
     for address in sorted(view.unsettled):
         if view.pools.get(address) == pool and address not in released:
             raise Waiting(f"{address} of its network pool {pool.name} is not as it was")
+
+
+def _require_network(view: View, pool: NetworkPool) -> None:
+    """Pass if the libvirt network hands out what it is to, and is the only one that does."""
+    state, wanted = view.observed.networks.get(pool.name), view.networks.get(pool.name)
+    problem = f"the libvirt network {pool.name} is not ready"
+    if state is None or wanted is None or not state.is_ours or state.live != wanted:
+        used = [f"{vf.address}: {vf.used_by}" for vf in _members(view, pool) if vf.used_by]
+        raise Waiting(f"{problem}, with others using {used[0]}" if used else problem)
+    elsewhere = listed_elsewhere(view, pool.name, wanted)
+    if elsewhere:
+        raise Waiting(f"{problem}: {elsewhere}")
 
 
 def _members(view: View, pool: NetworkPool) -> Iterator[PciFunction]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from trunkline.domain.device import FUNCTION_KINDS, VFS_MAX, OfferedDevice
+from trunkline.domain.device import FUNCTION_KINDS, VFS_MAX, DeviceKind, OfferedDevice
 from trunkline.domain.host import HostResources, require_count
 from trunkline.domain.ids import HostName, ServerId
+from trunkline.domain.network_pool import is_pool_name
 from trunkline.domain.pci import PciAddress
 
 
@@ -112,12 +113,27 @@ class HostReport:
             function = offered.function
             if function.kind not in FUNCTION_KINDS:
                 raise ValueError(f"inventory[{at}].function.kind: no function is of this kind")
+            _require_pool_of_vf(at, offered)
             for name, count in (
                 ("vf_index", function.vf_index or 0),
                 ("vf_count", function.vf_count),
                 ("vf_count_max", function.vf_count_max),
             ):
                 require_count(f"inventory[{at}].function.{name}", count, VFS_MAX)
+
+
+def _require_pool_of_vf(at: int, offered: OfferedDevice) -> None:
+    pool, network = offered.network_pool, offered.physical_network
+    if pool is None:
+        return
+    if offered.function.kind is not DeviceKind.VF or offered.function.pf_address is None:
+        raise ValueError(f"inventory[{at}].network_pool: only VFs of a PF are in network pools")
+    if network is None:
+        raise ValueError(f"inventory[{at}].network_pool: its device has no tag physical_network")
+    if not is_pool_name(pool.name, network):
+        raise ValueError(
+            f"inventory[{at}].network_pool.name: {pool.name!r} names no pool of {network!r}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

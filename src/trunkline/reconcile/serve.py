@@ -12,7 +12,7 @@ from trunkline.domain.server import PowerState
 from trunkline.domain.vf import VfSettings
 from trunkline.reconcile.config_drive import config_drive, file_name, guest_address
 from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
-from trunkline.reconcile.domain_xml import attachment, define, netdev_name, pool_of
+from trunkline.reconcile.domain_xml import attachment, define, names_network, netdev_name, pool_of
 from trunkline.reconcile.observed import DomainPower, DomainState, GuestFiles, OriginalState
 from trunkline.reconcile.pool_devices import before_taking, pooled_nics, taken_otherwise
 from trunkline.reconcile.programming import (
@@ -261,13 +261,18 @@ def _devices(view: View, server: ServerConfig, *, is_attached: bool) -> _Devices
         Waiting, Refused, Unseen: Of one of its NICs.
     """
     found = _Devices()
+    if server.power is PowerState.RUNNING and not is_attached:
+        pooled = pooled_nics(view, server)
+        for _, nic, pool in pooled:
+            if not names_network(nic, view.vif_types, view.pools):
+                raise Refused(
+                    f"VIF type {nic.vif_type} does not serve network pools: its XML names no"
+                    f" network, and that of port {nic.port_id} is to name {pool.name}"
+                )
+        for pool in dict.fromkeys(pool for _, _, pool in pooled):
+            found.journal += before_taking(view, pool)
     for nic in server.nics:
-        if nic.device is None:
-            continue
-        pool = pool_of(nic, view.pools)
-        if pool is not None and not is_attached:
-            if server.power is PowerState.RUNNING:
-                found.journal += before_taking(view, pool)
+        if nic.device is None or (not is_attached and pool_of(nic, view.pools) is not None):
             continue
         function = _claim(view, found, server, nic.device)
         if function.kind is DeviceKind.VF:

@@ -69,27 +69,27 @@ def plan_taps(view: View, server: ServerConfig, *, is_attached: bool) -> Taps:
     return found
 
 
-def plan_leftovers(view: View) -> tuple[Step, ...]:
-    """Return what takes away that which was added for servers, and none of `view` needs.
+def plan_leftovers(view: View) -> Iterator[tuple[Addition, tuple[Step, ...]]]:
+    """Yield each addition that was made for servers and none of `view` needs, with what takes it
+    away.
 
     A guest that is to go is given its network until it has gone; which that was is not known.
     """
     journal = view.observed.journal
     added: set[Addition] = {*journal.uplink_vlans, *journal.pf_addresses}
     if not added or view.observed.bridges_problem:
-        return ()
+        return
     if any(view.may_have_guest(server_id) for server_id in view.removals):
-        return ()
+        return
     needed = _needed(view)
     if needed is None:
-        return ()
-    steps: list[Step] = []
+        return
     for addition in sorted(added - needed - _kept_for(view, added), key=str):
+        forget = ForgetAddition(addition)
         if _is_there(view, addition):
-            write, check = _change(view, addition, present=False)
-            steps += [write, check]
-        steps.append(ForgetAddition(addition))
-    return tuple(steps)
+            yield addition, (*_change(view, addition, present=False), forget)
+        else:
+            yield addition, (forget,)
 
 
 def _on_bridges(view: View, server: ServerConfig) -> Iterator[tuple[NicConfig, Bridge]]:

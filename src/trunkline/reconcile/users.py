@@ -12,6 +12,7 @@ from dataclasses import replace
 from trunkline.domain.device import OfferedDevice, PciFunction
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
+from trunkline.reconcile.domain_xml import NO_POOLS, Pools
 from trunkline.reconcile.observed import DomainState, Journal, OtherDomain
 
 _NOT_PUT_BACK = "it was not put back to what it was before a driver was tried out on it"
@@ -49,9 +50,19 @@ def ours_of(
     journal: Journal,
     domains: Collection[DomainState],
     functions: Mapping[PciAddress, PciFunction],
+    pools: Pools = NO_POOLS,
 ) -> frozenset[PciAddress]:
-    """Return the devices that are a server's, or are still to be brought back from one."""
-    held = set(journal.originals) | journal.unknown
+    """Return the devices that are a server's, or are still to be brought back from one.
+
+    VFs of network pools are on record before libvirt takes any: that one is makes it nobody's.
+    """
+    busy = {name for domain in domains if domain.doing for name in domain.networks}
+    held = {
+        address
+        for address in journal.originals
+        if address not in pools or pools[address].name in busy
+    }
+    held |= journal.unknown
     if config is not None:
         held |= {each.address for server in config.servers for each in server.held_devices}
         held |= {each.address for each in config.releases}

@@ -12,6 +12,7 @@ from trunkline.domain.errors import AlreadyExists
 from trunkline.domain.ids import UserId
 from trunkline.domain.key_pair import KeyPair
 from trunkline.store.identity_tables import key_pairs
+from trunkline.store.locks import Lock, locked
 
 
 class KeyPairs:
@@ -38,8 +39,14 @@ class KeyPairs:
         rows = self._connection.execute(statement.order_by(key_pairs.c.name).limit(limit))
         return [_key_pair(row) for row in rows.mappings()]
 
-    def count(self, user_id: UserId) -> int:
-        """Return how many a user has."""
+    def count_alone(self, user_id: UserId) -> int:
+        """Return how many a user has; no other transaction finds that out until this one ends.
+
+        Those that the user has are the guard: who has none yet is far from any limit.
+        """
+        of_user = select(key_pairs.c.id).where(key_pairs.c.user_id == user_id)
+        self._connection.execute(locked(of_user.order_by(key_pairs.c.id), Lock.EXCLUSIVE)).all()
+        # Asked anew: a lock that was waited for does not show what has come meanwhile.
         statement = select(func.count()).where(key_pairs.c.user_id == user_id)
         return self._connection.scalar(statement.select_from(key_pairs)) or 0
 

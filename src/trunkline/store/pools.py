@@ -7,6 +7,7 @@ without reading every VF of the fleet. Which of them have owners is counted from
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -25,6 +26,7 @@ from sqlalchemy import (
     select,
 )
 
+from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import DeviceKind, DeviceRef, device_attributes
 from trunkline.domain.device_pool import DevicePool, PoolMember, pools_of
 from trunkline.domain.ids import DeviceId, HostId
@@ -37,12 +39,16 @@ from trunkline.wire.json import encode
 _ROWS_AT_ONCE = 5000
 
 _BIT = case((IS_VF_OF_A_PF, devices.c.vf_index), else_=0)
+_IF_QUARANTINED = case(
+    (allocations.c.state == AllocationState.QUARANTINED.value, cast(_BIT, String))
+)
 _TAKEN = (
     select(
         devices.c.host_id,
         KIN_ID.label("kin_id"),
         devices.c.kind,
         func.aggregate_strings(cast(_BIT, String), ",").label("bits"),
+        func.aggregate_strings(_IF_QUARANTINED, ",").label("quarantined"),  # NULL: none is.
     )
     .select_from(allocations.join(devices, devices.c.id == allocations.c.device_id))
     .group_by(devices.c.host_id, KIN_ID, devices.c.kind)
@@ -53,7 +59,16 @@ _OF_HOST: BindParameter[str] = bindparam("this_host")
 _TAKEN_OF_HOST = Prepared(_TAKEN.where(allocations.c.host_id == _OF_HOST))
 _POOLS_OF_HOST = Prepared(_POOLS.where(pools.c.host_id == _OF_HOST))
 
-_Taken = Mapping[tuple[str, str], int]  # [kin, kind] bitmap.
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """VFs of one PF, or one device, that have owners: bitmaps."""
+
+    taken: int = 0
+    quarantined: int = 0
+
+
+_Taken = Mapping[tuple[str, str], _Held]  # By kin and kind.
 
 
 class Pools:
@@ -74,12 +89,18 @@ class Pools:
         """Return the pools of one host."""
         parameters = {"this_host": host_id}
         taken = {
-            (row["kin_id"], row["kind"]): _bitmap(row["bits"])
+            (row["kin_id"], row["kind"]): _held(row["bits"], row["quarantined"])
             for row in _TAKEN_OF_HOST.all(self._connection, parameters)
         }
         reader = _Reader()
         rows = _POOLS_OF_HOST.all(self._connection, parameters)
         return tuple(reader.pool(row, taken) for row in rows)
+
+    def stored_of_host(self, host_id: HostId) -> tuple[DevicePool, ...]:
+        """Return the pools of one host as they were put, whatever has been taken since."""
+        reader = _Reader()
+        rows = _POOLS_OF_HOST.all(self._connection, {"this_host": host_id})
+        return tuple(reader.pool(row, {}) for row in rows)
 
     def problems_of_hosts(self, host_ids: Collection[HostId]) -> dict[HostId, tuple[str, ...]]:
         """Return why PFs of these hosts are out of service; of hosts that have such PFs."""
@@ -110,7 +131,7 @@ class Pools:
     def _taken(self) -> Iterator[tuple[str, _Taken]]:
         rows = self._connection.execute(_TAKEN, execution_options={"yield_per": _ROWS_AT_ONCE})
         for host_id, group in groupby(rows, key=itemgetter(0)):
-            yield host_id, {(kin_id, kind): _bitmap(bits) for _, kin_id, kind, bits in group}
+            yield host_id, {(kin_id, kind): _held(*bits) for _, kin_id, kind, *bits in group}
 
 
 def pools_from(records: Collection[DeviceRecord]) -> tuple[DevicePool, ...]:
@@ -131,6 +152,7 @@ class _Reader:
             attributes = msgspec.json.decode(text, type=dict[str, str])
             self._attributes[text] = attributes
         members, kind = int(row["members"], 16), DeviceKind(row["kind"])
+        held = taken.get((row["kin_id"], kind.of_function.value), _Held())
         return DevicePool(
             kin_id=DeviceId(row["kin_id"]),
             kind=kind,
@@ -139,8 +161,8 @@ class _Reader:
             alone=row["alone"],
             members=members,
             offered=int(row["offered"], 16),
-            taken=taken.get((row["kin_id"], kind.of_function.value), 0) & members,
-            problem=row["problem"],
+            taken=held.taken & members,
+            problem=row["problem"] or _shut(attributes, held.quarantined & members),
         )
 
 
@@ -176,5 +198,21 @@ def _row(host_id: HostId, number: int, pool: DevicePool) -> dict[str, Any]:
     }
 
 
+def _shut(attributes: Mapping[str, str], quarantined: int) -> str:
+    """Say why libvirt is not to choose from a network pool; empty: it is, or it is none.
+
+    It might choose a VF that did not come back clean, so that no guest is started from there.
+    """
+    name = attributes.get("network_pool")
+    if name is None or not quarantined:
+        return ""
+    first = (quarantined & -quarantined).bit_length() - 1
+    return f"VF {first} of network pool {name} is quarantined"
+
+
+def _held(taken: str, quarantined: str | None) -> _Held:
+    return _Held(_bitmap(taken), _bitmap(quarantined or ""))
+
+
 def _bitmap(bits: str) -> int:
-    return sum(1 << int(bit) for bit in bits.split(","))
+    return sum(1 << int(bit) for bit in bits.split(",") if bit)

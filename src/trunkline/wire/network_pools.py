@@ -17,7 +17,7 @@ class NetworkPoolItem:
     vfs: int
     held: int
     free: int
-    problem: str | None  # Why the PF is out of service.
+    problem: str | None  # Why nothing of it is to be had; None: it is.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,7 @@ def test_a_user_has_only_so_many(scene: ComputeSite) -> None:
     for number in range(KEY_PAIRS_MAX):
         bring(scene, f"k{number}")
     status, message = said(bring(scene, "one-more"))
-    assert (status, f"limit of {KEY_PAIRS_MAX}" in message) == (409, True)
+    assert (status, f"limit of {KEY_PAIRS_MAX}" in message) == (403, True)
     assert bring(scene, user="admin").status == 201
 
 

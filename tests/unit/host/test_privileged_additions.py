@@ -14,6 +14,7 @@ from trunkline.host.privileged import requests
 from trunkline.host.privileged.additions import found_again, read_additions
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.permissions import NotAllowed
+from trunkline.reconcile.interfaces import NOTHING_OF_OURS
 from trunkline.reconcile.observed import PfAddress, UplinkVlan
 
 
@@ -33,10 +34,14 @@ def test_of_an_uplink_that_goes_which_came_from_here_whoever_runs_now(tree: Tree
     with running(tree) as (path, recorder):
         client = HelperClient(path)
         client.set_bridge_vlan("eth2", 100, member=False)
-        assert "VLAN 7 on eth2 (index 12) was not added by this helper" in str(
-            refused(lambda: client.set_bridge_vlan("eth2", 7, member=False))
-        )
-        refused(lambda: client.set_bridge_vlan("eth2", 100, member=False))
+        found = refused(lambda: client.set_bridge_vlan("eth2", 7, member=False))
+        assert "VLAN 7 on eth2 (index 12) was not added by this helper" in str(found)
+        assert (found.errno_name, found.transient) == (NOTHING_OF_OURS, False)
+        for again in (
+            lambda: client.set_bridge_vlan("eth2", 100, member=False),
+            lambda: client.set_fdb_entry("eth2", MAC, present=False),
+        ):
+            assert refused(again).errno_name == NOTHING_OF_OURS
     assert recorder.done == [("set_bridge_vlan", "eth2", 100, False, False)]
 
 

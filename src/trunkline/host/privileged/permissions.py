@@ -41,6 +41,10 @@ class NotAllowed(Exception):
     """The configuration of this host does not allow it."""
 
 
+class NotAdded(NotAllowed):
+    """It was not added by this helper, which therefore does not take it away."""
+
+
 class KernelReads(Protocol):
     """What of `Kernel` is read here. All may raise `HostRefused`."""
 
@@ -161,7 +165,8 @@ class Permissions:
         added = self._added(request)
         adds = request.member if isinstance(request, SetBridgeVlan) else request.present
         if not adds:
-            _require(added in self._additions, f"{added} was not added by this helper")
+            if added not in self._additions:
+                raise NotAdded(f"{added} was not added by this helper")
         elif not is_there():
             self._additions.note(added)
 

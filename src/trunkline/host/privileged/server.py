@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from trunkline.host.privileged.interfaces import PrivilegedWrites
-from trunkline.host.privileged.permissions import NotAllowed, Permissions
+from trunkline.host.privileged.permissions import NotAdded, NotAllowed, Permissions
 from trunkline.host.privileged.requests import (
     REQUEST_BYTES_MAX,
     Answer,
@@ -27,7 +27,7 @@ from trunkline.host.privileged.requests import (
     send,
 )
 from trunkline.host.refusals import errno_name
-from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.interfaces import NOTHING_OF_OURS, HostRefused
 from trunkline.wire import json
 
 _log = structlog.get_logger(__name__)
@@ -117,6 +117,13 @@ class Helper:
             data = perform(request, self._writes)
             self._permissions.note_done(request)
             return Done(data=data)
+        except NotAdded as problem:
+            _log.warning("request not allowed", request=str(request), problem=str(problem))
+            return Refused(
+                operation="ask the host helper",
+                problem=f"{problem}, which takes away nothing else",
+                errno_name=NOTHING_OF_OURS,
+            )
         except NotAllowed as problem:
             _log.warning("request not allowed", request=str(request), problem=str(problem))
             return Refused(

@@ -166,6 +166,8 @@ class NicReasons:
         """Say how many devices would do if libvirt handed them out otherwise, or not at all."""
         pooled = self._pooled[n].of(host.structure)
         count = sum([each for is_so, each in zip(pooled, host.offered, strict=True) if is_so])
+        if count == 1:
+            return "; 1 is in a network pool, which does not serve NICs like it"
         return f"; {count} are in network pools, which do not serve NICs like it" if count else ""
 
     @staticmethod
