@@ -36,7 +36,9 @@ class LoggedWrites:
         self._writes.set_vf_count(pf, count)
 
     def rename_netdev(self, old: str, new: str) -> None:
-        self._note(f"{old} name {new}")
+        # Of a netdev that has just come, the name is the next that was free.
+        function = (cards.NETDEVS / old / "device").resolve().name
+        self._note(f"{function} name {new}")
         self._writes.rename_netdev(old, new)
 
     def set_pf_up(self, pf: PciAddress) -> None:
