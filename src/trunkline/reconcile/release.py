@@ -155,22 +155,19 @@ def _name_back(
 
 def _restore_pf(view: View, pf: PciFunction, original: OriginalState) -> list[Step]:
     _check_driver(pf, original)
-    forget: list[Step] = [ForgetOriginal(pf.address)]
+    steps: list[Step] = []
+    count = original.vf_count or 0
+    if pf.vf_count not in (0, count):
+        # Somebody made other VFs meanwhile. They go, if nobody has them.
+        _refuse_if_held(view, pf.address)
+        steps += [SetVfCount(pf.address, 0), ReadBackVfCount(pf.address, 0)]
+    if pf.vf_count != count and count:
+        steps += [SetVfCount(pf.address, count), ReadBackVfCount(pf.address, count)]
     if original.link_up and not pf.link_up:
         if pf.ifname is None:
             raise Waiting(f"{pf.address} has no netdev to be set up")
-        forget.insert(0, SetPfUp(pf=pf.address, pf_ifname=pf.ifname))
-    count = original.vf_count or 0
-    if pf.vf_count == count:
-        return forget
-    if pf.vf_count:
-        # Somebody made other VFs meanwhile. They go, if nobody has them.
-        _refuse_if_held(view, pf.address)
-        forget = [SetVfCount(pf.address, 0), ReadBackVfCount(pf.address, 0), *forget]
-    if count:
-        last = forget.pop()
-        forget += [SetVfCount(pf.address, count), ReadBackVfCount(pf.address, count), last]
-    return forget
+        steps.append(SetPfUp(pf=pf.address, pf_ifname=pf.ifname))
+    return [*steps, ForgetOriginal(pf.address)]
 
 
 def _refuse_if_held(view: View, pf: PciAddress) -> None:
