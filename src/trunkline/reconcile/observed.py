@@ -91,7 +91,6 @@ class OriginalState:
     settings: VfSettings | None = None  # VF only.
     ifname: str | None = None  # VF with a netdev only.
     vf_count: int | None = None  # PF given away whole: how many VFs it had.
-    link_up: bool = False  # PF given away whole: it was up, with a cable in.
     driver: str | None = None  # What it was bound to; None: nothing, or nobody knows.
     given_mac: MacAddress | None = None  # VF whose netdev we use: the MAC that it got from us.
 

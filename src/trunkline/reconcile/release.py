@@ -163,7 +163,8 @@ def _restore_pf(view: View, pf: PciFunction, original: OriginalState) -> list[St
         steps += [SetVfCount(pf.address, 0), ReadBackVfCount(pf.address, 0)]
     if pf.vf_count != count and count:
         steps += [SetVfCount(pf.address, count), ReadBackVfCount(pf.address, count)]
-    if original.link_up and not pf.link_up:
+    if not pf.link_up:
+        # It was up before: a PF without a link is given to nobody.
         if pf.ifname is None:
             raise Waiting(f"{pf.address} has no netdev to be set up")
         steps.append(SetPfUp(pf=pf.address, pf_ifname=pf.ifname))

@@ -420,9 +420,7 @@ def _add_whole_pf(view: View, found: _Devices, pf: PciFunction) -> None:
         view.require_settled(vf.address, f"VF {vf.address} of {pf.address}")
     originals = view.observed.journal.originals
     if pf.address not in originals:
-        original = OriginalState(
-            address=pf.address, vf_count=pf.vf_count, link_up=pf.link_up, driver=pf.driver
-        )
+        original = OriginalState(address=pf.address, vf_count=pf.vf_count, driver=pf.driver)
         found.journal.append(RememberOriginal(original))
     if pf.vf_count:
         # The VFs cease to exist: what they once were like says nothing about later ones.

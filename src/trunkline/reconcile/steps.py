@@ -91,7 +91,7 @@ class SetVfCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetPfUp:
-    """Set a PF up that was up before it was given away; its link comes some time later."""
+    """Set up a PF that was given away; its link comes some time later."""
 
     pf: PciAddress
     pf_ifname: str
