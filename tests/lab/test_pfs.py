@@ -142,6 +142,8 @@ def test_a_pf_without_a_link_or_a_driver_is_out_of_service_until_it_is_well(pfs:
 
     pfs.site.lab_host.plug_cable(1, plugged=True)
     pfs.call(cards.bind, PF_3, "igb")
+    pfs.call(cards.wait_for_operstate, "pf3", "down")
+    pfs.call(cards.run, "ip", "link", "set", "pf3", "up")  # Whoever bound it has to.
     for pf in (PF_1, PF_3):
         pfs.wait_for_vfs(pf, VFS_PER_CARD)
     assert pfs.explain("blue")["fits"]
