@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -97,18 +96,8 @@ def functions_beneath(root: str, ifname: str, depth: int = 0) -> frozenset[PciAd
         except ValueError:
             return frozenset()
     found: frozenset[PciAddress] | None = None
-    for lower in _lowers(netdev) if depth < _DEPTH_MAX else ():
+    for lower in sysfs.neighbours(netdev, "lower_") if depth < _DEPTH_MAX else ():
         beneath = functions_beneath(root, lower, depth + 1)
         if beneath is not None:
             found = (found or frozenset()) | beneath
     return found
-
-
-def _lowers(netdev: str) -> list[str]:
-    try:
-        names = os.listdir(netdev)  # noqa: PTH208  # as elsewhere in sysfs
-    except OSError as problem:
-        if problem.errno in sysfs.GONE:
-            return []
-        raise
-    return sorted(name.removeprefix("lower_") for name in names if name.startswith("lower_"))

@@ -5,14 +5,10 @@ Of a function that is bound to vfio-pci nothing is said: a guest has it, or nobo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from trunkline.domain.device import VFIO_DRIVER
 from trunkline.host.linux import sysfs
-
-_UPPER: Final = "upper_"
 
 
 def use_of(
@@ -25,8 +21,7 @@ def use_of(
 ) -> str:
     """Say what the function in the directory `device` is used for; empty: nothing that is seen.
 
-    Source: Linux net/core/dev.c, netdev_adjacent_sysfs_add(): ``upper_NAME`` for each netdev that
-    is on top of one. A netdev in another network namespace is not below its function in ours.
+    A netdev in another network namespace is not below its function in ours.
 
     Args:
         device: Its directory in sysfs.
@@ -39,7 +34,7 @@ def use_of(
         OSError: sysfs can't be read.
     """
     for ifname in netdevs:
-        uppers = _uppers(f"{device}/net/{ifname}")
+        uppers = sysfs.neighbours(f"{device}/net/{ifname}", "upper_")
         if uppers:
             return f"{ifname} is below {', '.join(uppers)}"
         if ifname in addresses:
@@ -47,13 +42,3 @@ def use_of(
     if driver not in (None, VFIO_DRIVER) and not netdevs and is_ethernet:
         return f"{driver} has it without a netdev here: another network namespace, or a program"
     return ""
-
-
-def _uppers(netdev: str) -> list[str]:
-    try:
-        names = os.listdir(netdev)  # noqa: PTH208  # as elsewhere in sysfs
-    except OSError as problem:
-        if problem.errno in sysfs.GONE:
-            return []
-        raise
-    return sorted(name.removeprefix(_UPPER) for name in names if name.startswith(_UPPER))

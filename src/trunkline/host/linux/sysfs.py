@@ -115,6 +115,20 @@ def netdevs(device: str) -> list[str]:
     return names
 
 
+def neighbours(netdev: str, prefix: str) -> list[str]:
+    """Return the netdevs right above (`upper_`) or below (`lower_`) the one in this directory.
+
+    None of one that has gone. Source: Linux net/core/dev.c, netdev_adjacent_sysfs_add().
+    """
+    try:
+        names = os.listdir(netdev)  # noqa: PTH208  # as elsewhere in sysfs
+    except OSError as problem:
+        if problem.errno in GONE:
+            return []
+        raise
+    return sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))
+
+
 def vf_names(device: str) -> dict[int, str]:
     """Map the index of each VF of a PF to where its link ``virtfnN`` leads: an address."""
     found: dict[int, str] = {}
