@@ -118,7 +118,10 @@ def test_a_libvirtd_that_hangs_holds_nobody_up(site: LibvirtSite) -> None:
 
 def test_large_guests_that_take_their_time_keep_nobody_from_asking() -> None:
     hypervisor = LibvirtHypervisor(
-        "test:///default", delete_files=lambda _: None, slow_seconds=0.02
+        "test:///default",
+        delete_files=lambda _: None,
+        read_console=lambda _: b"",
+        slow_seconds=0.02,
     )
     held = threading.Event()
     try:

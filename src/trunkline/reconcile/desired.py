@@ -134,6 +134,14 @@ class VfCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleAsk:
+    """Somebody waits for what a server's guest has said on its console."""
+
+    server_id: ServerId
+    number: int  # Rises with each ask on the host; the answer names it.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostConfig:
     """What should be true on `host` as of `generation`.
 
@@ -146,3 +154,6 @@ class HostConfig:
     servers: tuple[ServerConfig, ...] = ()
     releases: tuple[HeldDevice, ...] = ()
     vf_counts: tuple[VfCount, ...] = ()  # PFs of which an operator has said it.
+    # Asks that have no answer yet. They don't raise the generation: nothing is to be changed.
+    consoles: tuple[ConsoleAsk, ...] = ()
+    consoles_asked: int = 0  # The number of the host's last ask, answered or not.
