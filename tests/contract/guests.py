@@ -98,6 +98,7 @@ class LibvirtSite(GuestSite):
         self.libvirtd = libvirtd
         self.deleted: list[ServerId] = []  # Whose files were to be deleted.
         self.consoles = libvirtd.directory / "consoles"
+        self.consoles.mkdir(exist_ok=True)
         cpulist = Path("/sys/devices/system/node/node0/cpulist")
         self.numa_cpus = cpulist.read_text().strip()
         self._made: list[LibvirtHypervisor] = []
