@@ -36,6 +36,7 @@ LINKS: Final = tuple(
     for path in sorted(RECORDINGS.glob("*.getlink"))
     for payload in datagrams(path.name)
 )  # fmt: skip
+NESTED: Final = tuple(payload[16:] for payload in LINKS)  # After the header of a link.
 ANSWERS: Final = tuple(
     datagram
     for pattern in ("*.answer", "*.newlink")
@@ -79,7 +80,7 @@ _JOURNAL: Final = Journal(
     boot_id="b",
     generation=7,
     epochs={IGB: 3},
-    originals={IGB: OriginalState(vf_count=7)},
+    originals={IGB: OriginalState(address=IGB, vf_count=7)},
     unknown=frozenset({MLX}),
     uplink_vlans=frozenset({UplinkVlan(bridge="br0", ifname="eth2", vlan_id=100)}),
 )
@@ -95,8 +96,10 @@ def journal_around(content: bytes) -> bytes:
 
 JOURNALS: Final = tuple(map(journal_around, JOURNAL_CONTENTS))
 ADDITIONS: Final = (
-    b'[{"ifname":"eth2","ifindex":3,"vlan_id":100},'
-    b'{"ifname":"eth2","ifindex":3,"mac":"fa:16:3e:00:00:01"}]',
+    (
+        b'[{"ifname":"eth2","ifindex":3,"vlan_id":100},'
+        b'{"ifname":"eth2","ifindex":3,"mac":"fa:16:3e:00:00:01"}]'
+    ),
 )
 _FLEET: Final = load_fleet(shipped_fleets()["scenario"])
 _FIRST: Final = next(iter(_FLEET.hosts()))
@@ -116,13 +119,17 @@ NETWORKS: Final = (
 _QCOW2: Final = struct.pack(">4sIQIIQI", b"QFI\xfb", 3, 0, 0, 16, 1 << 30, 0).ljust(72, b"\0")
 QCOW2S: Final = (_QCOW2 + struct.pack(">QQQII", 0, 0, 0, 4, 104),)
 IMAGE_INFOS: Final = (
-    b'{"format":"qcow2","virtual-size":1048576,"filename":"x","backing-filename":"y",'
-    b'"format-specific":{"type":"qcow2","data":{"compat":"1.1","data-file":"z"}}}',
+    (
+        b'{"format":"qcow2","virtual-size":1048576,"filename":"x",'
+        b'"format-specific":{"type":"qcow2","data":{"compat":"1.1"}}}'
+    ),
 )
 
 REQUESTS: Final = (
-    b'{"do":"set_vf","pf":"0000:05:00.0","vf_index":0,"mac":"fa:16:3e:00:00:01","vlan_id":100,'
-    b'"vlan_qos":0,"link_state":"auto","min_tx_rate_mbps":0,"max_tx_rate_mbps":10}',
+    (
+        b'{"do":"set_vf","pf":"0000:05:00.0","vf_index":0,"mac":"fa:16:3e:00:00:01","vlan_id":100,'
+        b'"vlan_qos":0,"link_state":"auto","min_tx_rate_mbps":0,"max_tx_rate_mbps":10}'
+    ),
     b'{"do":"set_bridge_vlan","ifname":"vnet0","vlan_id":100,"untagged":true,"member":true}',
     b'{"do":"set_fdb_entry","ifname":"eth2","mac":"fa:16:3e:00:00:01","present":true}',
     b'{"do":"rename_netdev","old":"eth2v0","new":"tl0123456789ab"}',
@@ -174,7 +181,7 @@ enrolment_key_file = "key"
 [resources]
 vcpus = 8
 [[device_spec]]
-address = { domain = "*", bus = "05", slot = "*", function = "*" }
+address = { bus = "05", function = "[0-3]" }
 physical_network = "phy1"
 egress_mbps = 4000
 """,
@@ -199,12 +206,15 @@ name = "gpu"
 vendor_id = "10de"
 product_id = "1eb8"
 [placement]
-ranking = ["spread"]
+ranking = ["spread_devices"]
 [retention]
 events_days = 30
 """,
 )
-FLEETS: Final = tuple(path.read_bytes()[:4000] for path in shipped_fleets().values())
+FLEETS: Final = (
+    shipped_fleets()["large-1000"].read_bytes(),
+    shipped_fleets()["scenario"].read_bytes(),
+)
 CLOUDS: Final = (
     b"""clouds:
   trunkline:
@@ -215,7 +225,7 @@ CLOUDS: Final = (
       project_name: admin  # The first one.
     region_name: RegionOne
 """,
-    b'{"clouds":{"trunkline":{"auth":{"auth_url":"http://x","username":"u","password":"p"}}}}',
+    b'{"clouds":{"trunkline":{"auth":{"auth_url":"http://x","username":"u","password":"p","project_name":"a"}}}}',
 )
 
 

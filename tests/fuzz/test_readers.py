@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.targets import TARGETS, Target
-from trunkline.domain.ether import MacAddress
+from tests.fuzz.seeds import HOST, journal_around
+from tests.fuzz.targets import TARGETS
 
 TOKENS = (
     b"\0", b"\xff", b"-1", b"0", b"65536", b"99999999999999999999", b"1e999", b"NaN", b"null",
@@ -49,6 +47,22 @@ def test_what_it_can_use_is_used(name: str, tmp_path: Path) -> None:
     target = TARGETS[name]
     for seed in target.seeds:
         target.read(seed, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("journal", journal_around(b'{"boot_id":"\x80"}')),
+        ("journal-content", b'{"epochs":' + b"[" * 5000),
+        ("desired", b'{"host":"\x80","generation":3}'),
+        ("desired", b"[" * 5000),
+        ("enrolment-answer", b'{"error":' + b"[" * 5000),
+        ("proc", b"6.1.0\x00-30"),
+        ("simulated-host", HOST.replace(b"egress_mbps", b"gress_mbps", 1)),
+    ],
+)
+def test_what_was_found_once_is_refused(name: str, data: bytes, tmp_path: Path) -> None:
+    TARGETS[name].run(data, tmp_path)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -187,7 +187,9 @@ class Auditor:
             host = self.hosts[message["request"]["host"]]
             self.devices[host.name] = {each["address"]: each for each in message["answer"]}
             self._links.hear_devices(host, self.devices[host.name])
-            check_free(host, self.devices[host.name])  # Now: by the next event it may be held again.
+            check_free(
+                host, self.devices[host.name]
+            )  # Now: by the next event it may be held again.
 
     def _hear_fault(self, message: Message) -> None:
         match message["kind"]:

@@ -101,14 +101,17 @@ class Faults:
             machine.life.spare()
             machine.silent_until = None
             machine.hypervisor.go_on()
-            self._bind_back(machine)
         life = self._control_life()
         if life is not None:
             life.spare()
         self._trace.line("fault", "all faults stop")
 
+    def bind_back(self) -> None:
+        """Do what an operator does with devices that libvirt has left bound to vfio-pci."""
+        for machine in self._machines:
+            self._bind_back(machine)
+
     def _bind_back(self, machine: Machine) -> None:
-        """What an operator does with a device that libvirt has left bound to vfio-pci."""
         in_use = {
             address
             for domain in machine.hypervisor.state().domains.values()
@@ -119,6 +122,7 @@ class Faults:
             if function.driver == VFIO and address not in in_use:
                 machine.kernel.bind_driver(address, str(function.pf_driver))
                 self._say(machine, f"an operator binds {address} to its own driver")
+                machine.wake()
 
     def _drop_agent(self, machine: Machine) -> None:
         points = self._dice.randrange(_AGENT_POINTS_MAX)
@@ -176,9 +180,7 @@ class Faults:
             VfChange(spoof_check=False),
         ]))  # fmt: skip
 
-    def change_vf(
-        self, machine: Machine, pf: PciAddress, vf_index: int, change: VfChange
-    ) -> None:
+    def change_vf(self, machine: Machine, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         """Have an operator write to a VF by hand."""
         said = {"host": machine.name, "pf": str(pf), "vf_index": vf_index, "change": str(change)}
         self._hear({"op": "fault", "kind": "drift", **said})

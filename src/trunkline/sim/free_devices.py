@@ -1,4 +1,6 @@
-"""What the API calls free, held against the machines. For the auditor: imports nothing of Trunkline.
+"""What the API calls free, held against the machines.
+
+For the auditor. Imports nothing of Trunkline.
 """
 
 from __future__ import annotations

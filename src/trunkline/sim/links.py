@@ -106,9 +106,7 @@ def not_back(host: RawHost, shown: Shown) -> Iterator[tuple[str, str]]:
 
 
 def _is_out(pf: Mapping[str, Any]) -> bool:
-    return pf["driver"] != _VFIO and bool(
-        pf["fault"] or pf["driver"] is None or not pf["link_up"]
-    )
+    return pf["driver"] != _VFIO and bool(pf["fault"] or pf["driver"] is None or not pf["link_up"])
 
 
 def _pfs_of(host: RawHost) -> dict[str, str]:

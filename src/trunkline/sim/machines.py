@@ -93,6 +93,7 @@ class Machine:
     def start_agent(self, watch: Callable[[], None], make: AgentFactory | None = None) -> None:
         """Start an agent; `watch` is called after each of its steps."""
         self.life = Life(self._graveyard)
+        self._loses_next = False  # It looks at everything, and begins to listen.
         probe = _Probe(self, self._trace, watch)
         self.agent = (make or an_agent)(self, probe)
         self.probe = probe

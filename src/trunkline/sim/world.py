@@ -309,6 +309,8 @@ class World:
         """Wait, for so many rounds at most, until all is as it must be in the end."""
         open_points: list[tuple[str, str]] = []
         for number in range(1, ROUNDS_MAX + 1):
+            # Each time: what a guest still had may be left behind by its end.
+            self.faults.bind_back()
             self._run_for(_ROUND_SECONDS)
             self._look_at_everything()
             open_points = self.auditor.unsettled()

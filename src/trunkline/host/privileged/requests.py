@@ -187,7 +187,7 @@ def parse_answer(data: bytes) -> Answer:
 def _parse(data: bytes, type_: Any) -> Any:
     try:
         return json.decode(data, type_)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+    except msgspec.DecodeError as problem:
         raise BadMessage(str(problem)) from problem
 
 
