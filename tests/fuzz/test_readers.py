@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.seeds import HOST, journal_around
+from tests.fuzz.seeds import COMPUTE, HOST, journal_around
 from tests.fuzz.targets import TARGETS
 
 TOKENS = (
@@ -57,6 +57,10 @@ def test_what_it_can_use_is_used(name: str, tmp_path: Path) -> None:
         ("desired", b'{"host":"\x80","generation":3}'),
         ("desired", b"[" * 5000),
         ("enrolment-answer", b'{"error":' + b"[" * 5000),
+        *(
+            ("compute-toml", COMPUTE[0].replace(b"[0-3]", pattern))
+            for pattern in (b"[[0-3]", b"a{99999999999}", b"(" * 5000)
+        ),
         ("proc", b"6.1.0\x00-30"),
         ("simulated-host", HOST.replace(b"egress_mbps", b"gress_mbps", 1)),
     ],
