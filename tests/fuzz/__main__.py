@@ -64,7 +64,8 @@ def _guided(name: str, *, seconds: int) -> bool:
     ran = subprocess.run(
         [
             sys.executable, "-m", "tests.fuzz.guided", name,
-            f"-max_total_time={seconds}", f"-max_len={INPUT_BYTES_MAX}", f"-timeout={INPUT_SECONDS_MAX}",
+            f"-max_total_time={seconds}", f"-max_len={INPUT_BYTES_MAX}",
+            f"-timeout={INPUT_SECONDS_MAX}",
             f"-artifact_prefix={found}/{name}-", str(inputs),
         ],
         cwd=REPOSITORY,
