@@ -167,6 +167,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag
     problem: str
     errno_name: str = ""
     transient: bool = False
+    unasked: bool = False
 
 
 Answer = Done | Refused
