@@ -97,6 +97,7 @@ class HelperClient:
                     f"{problem.strerror or problem}; is it running? "
                     "systemctl status trunkline-host-helper.socket",
                     transient=True,
+                    unasked=True,
                 ) from problem
             try:
                 send(channel, json.encode(request))
@@ -108,6 +109,7 @@ class HelperClient:
                     f"no answer ({problem}); its log says whom it answers: "
                     "journalctl -u trunkline-host-helper",
                     transient=True,
+                    unasked=True,
                 ) from problem
         match answer:
             case Done(data=data):
@@ -118,4 +120,5 @@ class HelperClient:
                     answer.problem,
                     errno_name=answer.errno_name,
                     transient=answer.transient,
+                    unasked=answer.unasked,
                 )
