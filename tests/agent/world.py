@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -195,8 +196,12 @@ class World:
         *,
         drift: DriftPolicy = DriftPolicy.REPAIR,
         storage: WatchedStorage | None = None,
+        kernel: type[FakeKernel] = FakeKernel,
     ) -> Agent:
+        """Start one; it has its kernel by way of `kernel`."""
         machine = self.machine.reopened()
+        if kernel is not FakeKernel:
+            machine = replace(machine, kernel=kernel(machine.kernel.path))
         watches = (SimulatedWatch(machine.kernel, machine.hypervisor),) if self.watched else ()
         host = AgentHost(
             name=HOST,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from trunkline.agent.apply import NoProbe, Probe, apply_steps
+from trunkline.agent.apply import NoProbe, NotAsWritten, Probe, apply_steps
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.agent.limits import Limits
 from trunkline.agent.link_hold import LinkHold
@@ -341,10 +341,12 @@ class Agent:
                 forget = (ForgetAddition(unit.addition),)
                 return self._apply_unit(replace(unit, steps=forget), now)
             self._note_drifts(unit, repaired=False)
-            # A guest is not stopped for its rates: they are tried again, and it runs on meanwhile.
-            may_give_up = not unit.changes_rates_alone
             found = self._attempts.failed(
-                unit, str(refusal), now, for_good=not refusal.transient, may_give_up=may_give_up
+                unit,
+                str(refusal),
+                now,
+                for_good=not refusal.transient,
+                may_give_up=_may_give_up(unit, refusal),
             )
             if unit.network and found.count == 1:
                 # No server is told: none of them may be there yet.
@@ -387,3 +389,16 @@ class Agent:
         dues += [*self._attempts.dues(), *self._links.dues()]
         dues += [due for due in (self._check_due, self._unread.due) if due is not None]
         return max(now, min(dues))
+
+
+def _may_give_up(unit: Unit, refusal: HostRefused) -> bool:
+    """Say whether a unit that is refused again and again may be given up, and its guest with it.
+
+    A guest that runs is ended only by what its driver has the last word on, rates aside: where it
+    refuses, or ignores, what keeps networks apart. While the helper is away, or a PF is in a reset,
+    the guest runs on, and it is tried again.
+    """
+    if unit.changes_rates_alone:
+        return False
+    is_last_word = isinstance(refusal, NotAsWritten) or not (refusal.transient or refusal.unasked)
+    return is_last_word or not unit.guest_runs

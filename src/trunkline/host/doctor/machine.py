@@ -189,7 +189,7 @@ def _managed_by_network_manager(root: Path) -> dict[int, bool] | None:
 def _text(path: Path) -> str:
     """Read a small file; empty if it can't be read, as files of devices that just went."""
     try:
-        return path.read_bytes().decode("utf-8", "replace").strip()
+        return path.read_bytes().decode("utf-8", "replace").replace("\0", "").strip()
     except OSError:
         return ""
 
