@@ -49,7 +49,7 @@ from trunkline.reconcile.interfaces import (
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
 from trunkline.reconcile.steps import DefineDomain, ForgetAddition
-from trunkline.reconcile.users import without_used
+from trunkline.reconcile.users import without_used_and_unfit
 from trunkline.vif.registry import VifRegistry
 
 VfCounts = Callable[[Mapping[PciAddress, PciFunction]], Mapping[PciAddress, int]]
@@ -239,7 +239,7 @@ class Agent:
             config=self._config,
             journal=self._journal.current,
         )
-        offered = without_used(around.offered)
+        offered = without_used_and_unfit(around.offered)
         self.reporter.inventory = self._links.told(offered, now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
