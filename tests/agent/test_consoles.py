@@ -11,10 +11,10 @@ from tests.agent.world import IGB, World
 from tests.reconcile.scenes import a_nic, a_server
 from trunkline.agent.consoles import AT_ONCE_MAX
 from trunkline.agent.loop import Agent
+from trunkline.domain.console import ConsoleAsk, ConsoleFact
 from trunkline.domain.ids import ServerId
-from trunkline.reconcile.desired import ConsoleAsk, ServerConfig
+from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.report import ConsoleFact
 
 
 def settled(world: World) -> tuple[Agent, ServerConfig]:

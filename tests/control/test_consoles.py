@@ -15,13 +15,12 @@ from trunkline.control.consoles import AskedConsole, ask_console, find_console
 from trunkline.control.desired import desired_config, desired_if_newer
 from trunkline.control.purging import purge
 from trunkline.control.views import ServerView
-from trunkline.domain.console import CONSOLE_BYTES_MAX
+from trunkline.domain.console import CONSOLE_BYTES_MAX, ConsoleAsk, ConsoleFact
 from trunkline.domain.errors import Forbidden, NotFound, StateConflict
 from trunkline.domain.host import Host
 from trunkline.domain.identity import Role
 from trunkline.domain.ids import HostName, ServerId
-from trunkline.reconcile.desired import ConsoleAsk, HostConfig
-from trunkline.reconcile.report import ConsoleFact
+from trunkline.reconcile.desired import HostConfig
 
 
 def config_of(scene: Scene, view: ServerView) -> HostConfig:

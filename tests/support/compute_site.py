@@ -23,12 +23,12 @@ from trunkline.control.ports import create_port
 from trunkline.control.requests import PortCreate
 from trunkline.control.subnets import create_subnet
 from trunkline.domain.clock import Clock
+from trunkline.domain.console import ConsoleFact
 from trunkline.domain.identity import Caller
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import Flavor, PowerState
 from trunkline.reconcile.report import (
-    ConsoleFact,
     DeviceCondition,
     DeviceFact,
     ServerCondition,

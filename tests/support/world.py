@@ -16,6 +16,7 @@ from trunkline.control.networking import IdRange, Networking
 from trunkline.control.reports import take_report
 from trunkline.control.services import Limits, Services
 from trunkline.domain.clock import Clock
+from trunkline.domain.console import ConsoleFact
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import HostResources
@@ -35,7 +36,6 @@ from trunkline.domain.pci import PciAddress, vf_address
 from trunkline.domain.server import Flavor
 from trunkline.netdrivers.builtin import PhysicalNetworkDriver, TunnelDriver
 from trunkline.reconcile.report import (
-    ConsoleFact,
     DeviceFact,
     HostReport,
     ReportAck,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from trunkline.domain.console import ConsoleFact
 from trunkline.domain.ids import ServerId
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor
-from trunkline.reconcile.report import ConsoleFact
 
 AT_ONCE_MAX: Final = 4  # In one report: half a megabyte of it.
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from trunkline.agent.limits import Limits
 from trunkline.agent.transport import ShutOut, Transport, TransportFailed
+from trunkline.domain.console import ConsoleFact
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName, ServerId
@@ -16,7 +17,6 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
 from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
 from trunkline.reconcile.report import (
-    ConsoleFact,
     DeviceCondition,
     DeviceFact,
     DriftFact,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from trunkline.domain.console import ConsoleAsk
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import HostName, ImageId, NetworkId, PortId, ProjectId, ServerId
@@ -131,14 +132,6 @@ class VfCount:
     pf: PciAddress
     count: int
     identity: PfIdentity | None = None  # Of the PF that is meant; None: it is not known.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsoleAsk:
-    """Somebody waits for what a server's guest has said on its console."""
-
-    server_id: ServerId
-    number: int  # Rises with each ask on the host; the answer names it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from trunkline.domain.console import CONSOLE_BYTES_MAX
+from trunkline.domain.console import ConsoleFact
 from trunkline.domain.device import FUNCTION_KINDS, VFS_MAX, DeviceKind, OfferedDevice
 from trunkline.domain.host import HostResources, require_count
 from trunkline.domain.ids import HostName, ServerId
@@ -87,21 +87,6 @@ class TakenFact:
     chosen: PciAddress
     epoch: int
     taken: PciAddress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsoleFact:
-    """The answer to a `ConsoleAsk`: the end of what a guest has said, or why it can't be read."""
-
-    server_id: ServerId
-    number: int
-    said: bytes = b""
-    problem: str = ""  # Empty: it was read.
-
-    def __post_init__(self) -> None:
-        """Raise `ValueError` for more than is ever kept."""
-        if len(self.said) > CONSOLE_BYTES_MAX:
-            raise ValueError(f"said: at most {CONSOLE_BYTES_MAX} bytes, not {len(self.said)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

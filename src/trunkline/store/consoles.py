@@ -8,9 +8,8 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from trunkline.domain.console import ConsoleAsk, ConsoleFact
 from trunkline.domain.ids import HostId, ServerId
-from trunkline.reconcile.desired import ConsoleAsk
-from trunkline.reconcile.report import ConsoleFact
 from trunkline.store.prepared import Prepared
 from trunkline.store.tables import consoles
 
