@@ -79,7 +79,8 @@ class FakeHypervisor:
         """The definition of a domain, as `virsh dumpxml --inactive` shows it."""
         record = self._file.read().domains.get(server_id)
         if record is None:
-            raise _no_domain(f"virsh dumpxml {server_id}", server_id)
+            problem = f"no domain with matching uuid '{server_id}'"
+            raise HostRefused(f"virsh dumpxml {server_id}", problem)
         return record.xml
 
     def log(self) -> tuple[LogEntry, ...]:
@@ -103,11 +104,8 @@ class FakeHypervisor:
             command = f"virsh define {domain.name}"
             for server_id, other in held.state.domains.items():
                 if (server_id == domain.server_id) != (other.name == domain.name):
-                    raise self._refuse(
-                        held,
-                        command,
-                        f"domain '{other.name}' already exists with uuid {server_id}",
-                    )
+                    problem = f"domain '{other.name}' already exists with uuid {server_id}"
+                    raise self._refuse(held, command, problem)
             planted = self._planted(held, "define", command)
             record = held.state.domains.setdefault(
                 domain.server_id, DomainRecord(name=domain.name, xml=xml)
@@ -324,6 +322,14 @@ class FakeHypervisor:
         """The guest shuts itself down."""
         self._end_guest(server_id, DomainPower.POWERED_OFF, "poweroff")
 
+    def suspend_guest(self, server_id: ServerId) -> None:
+        """Somebody suspends a running guest: `virsh suspend`."""
+        with self._file.held() as held:
+            record = self._record(held, server_id, "virsh suspend")
+            assert record.power is DomainPower.RUNNING, "there is nobody to suspend"
+            record.power = DomainPower.PAUSED
+            self._log(held, by="operator", command=f"virsh suspend {record.name}", result="OK")
+
     def crash_guest(self, server_id: ServerId) -> None:
         """The guest's QEMU process dies."""
         self._end_guest(server_id, DomainPower.CRASHED, "crash")
@@ -441,7 +447,3 @@ class FakeHypervisor:
 def create_hypervisor(path: Path, kernel: FakeKernel) -> None:
     """Make a libvirt without domains."""
     StateFile(path, HypervisorState).create(HypervisorState(boot_id=kernel.boot_id()))
-
-
-def _no_domain(command: str, server_id: ServerId) -> HostRefused:
-    return HostRefused(command, f"no domain with matching uuid '{server_id}'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import libvirt
 
@@ -55,6 +55,21 @@ _PAUSED_FOR: Final[Mapping[int, str]] = {
 }
 
 
+# What pauses a guest besides commands.
+_PAUSED_BY: Final[Mapping[int, str]] = {
+    libvirt.VIR_DOMAIN_PAUSED_IOERROR: "an I/O error of its disk, which may be full",
+    libvirt.VIR_DOMAIN_PAUSED_WATCHDOG: "its watchdog",
+}
+
+
+class _Power(NamedTuple):
+    """What libvirt tells of a domain's state."""
+
+    power: DomainPower
+    doing: str = ""
+    paused_by: str = ""
+
+
 class LibvirtHypervisor:
     """Domains of one libvirt. Satisfies `Hypervisor` and `HostWatch`; see there.
 
@@ -104,9 +119,14 @@ class LibvirtHypervisor:
         operation = "virsh list --all"
         found = self._link.call(operation, _read_all, seconds=self._prompt_seconds)
         states = {}
-        for uuid, name, xml, (power, by_others) in found:
+        for uuid, name, xml, told in found:
             try:
-                state = read_domain(xml, power, doing=doing.get(ServerId(uuid), by_others))
+                state = read_domain(
+                    xml,
+                    told.power,
+                    doing=doing.get(ServerId(uuid), told.doing),
+                    paused_by=told.paused_by,
+                )
             except UnreadableDomain as problem:
                 raise HostRefused(
                     f"virsh dumpxml {name}", f"{problem}; mend it with `virsh edit {name}`"
@@ -118,7 +138,7 @@ class LibvirtHypervisor:
     def others(self) -> tuple[OtherDomain, ...]:
         """See `Hypervisor.others`."""
         found = self._link.call("virsh list --all", _read_all, seconds=self._prompt_seconds)
-        others = (read_other(xml, power) for _, _, xml, (power, _) in found)
+        others = (read_other(xml, told.power) for _, _, xml, told in found)
         return tuple(sorted((each for each in others if each), key=lambda each: each.name))
 
     def console(self, server_id: ServerId) -> bytes:
@@ -272,8 +292,8 @@ class LibvirtHypervisor:
         self._link.call(operation, find_and_act, seconds=seconds, is_slow=is_slow)
 
 
-def _read_all(connection: Any) -> list[tuple[str, str, str, tuple[DomainPower, str]]]:
-    """Return UUID, name, live XML, power and what is being done of every domain, ours or not."""
+def _read_all(connection: Any) -> list[tuple[str, str, str, _Power]]:
+    """Return UUID, name, live XML and state of every domain, ours or not."""
     found = []
     for domain in connection.listAllDomains(0):
         try:
@@ -310,8 +330,10 @@ def _read_networks(connection: Any) -> list[tuple[str, str, str | None, bool]]:
     return found
 
 
-def _power(state: int, reason: int) -> tuple[DomainPower, str]:
+def _power(state: int, reason: int) -> _Power:
     if state == libvirt.VIR_DOMAIN_SHUTOFF:
-        return _ENDS.get(reason, DomainPower.SHUT_OFF), ""
-    doing = _PAUSED_FOR.get(reason, "") if state == libvirt.VIR_DOMAIN_PAUSED else ""
-    return _POWERS.get(state, DomainPower.RUNNING), doing
+        return _Power(_ENDS.get(reason, DomainPower.SHUT_OFF))
+    if state == libvirt.VIR_DOMAIN_PAUSED:
+        doing, by = _PAUSED_FOR.get(reason, ""), _PAUSED_BY.get(reason, "")
+        return _Power(DomainPower.PAUSED, doing, by)
+    return _Power(_POWERS.get(state, DomainPower.RUNNING))
