@@ -19,7 +19,6 @@ QEMU_CONF = """
 user = "root"
 group = "root"
 security_driver = "none"
-stdio_handler = "file"
 namespaces = [ ]
 cgroup_controllers = [ ]
 """
@@ -71,7 +70,8 @@ def start_libvirtd() -> None:
     for name, text in (("qemu.conf", QEMU_CONF), ("libvirtd.conf", LIBVIRTD_CONF)):
         (Path("/etc/libvirt") / name).write_text(text)
     CONSOLES.mkdir(exist_ok=True)
-    run("libvirtd", "--daemon")  # It returns when it listens.
+    run("virtlogd", "--daemon")  # Writes consoles. Like the next it returns when it listens.
+    run("libvirtd", "--daemon")
     _libvirt()
 
 

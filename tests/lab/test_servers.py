@@ -126,6 +126,13 @@ class Servers:
     def start_agent(self, **env: str) -> None:
         self.agent = self.site.start_agent(**env)
 
+    def console(self, server: str) -> str:
+        """What its guest has said, as its owner is shown it."""
+        return self.session.admin("console", "log", "show", server)
+
+    def events(self) -> str:
+        return ask(self.site.directory, "events", "--host", "h1")
+
     def guests(self) -> str:
         """What runs, by the numbers that libvirt gives each start."""
         return self.site.lab_host.channel.call(agent_inside.libvirt_ids)
@@ -210,6 +217,7 @@ def test_guests_find_their_nics_as_their_config_drives_say(servers: Servers) -> 
         for number, (network, vnic_type, address) in enumerate(nics):
             place = f"eth{number}, {drivers[vnic_type]}, at 0000:{number + 1:02x}:00.0"
             assert f"{servers.macs[server, network]} is {place}, tags [], {address}" in said
+        assert set(said.splitlines()) <= set(servers.console(server).splitlines())
 
 
 def test_guests_reach_those_on_their_network_and_nobody_else(servers: Servers) -> None:
@@ -236,14 +244,24 @@ def test_guests_run_on_under_a_new_agent_and_a_new_libvirtd_that_notice_their_en
     servers.check_wire()
     servers.end("db", "poweroff -f")
     servers.wait_for("db", "SHUTOFF")
-    assert "server.shutoff" in ask(servers.site.directory, "events", "--host", "h1")
+    assert "server.shutoff" in servers.events()
 
 
-def test_a_guest_that_crashes_is_started_again(servers: Servers) -> None:
+def test_a_guest_that_crashes_or_is_suspended_runs_on_and_that_is_told(servers: Servers) -> None:
     runs = servers.guests()
     servers.end("web", "echo c > /proc/sysrq-trigger")
+    servers.site.lab_host.channel.call(
+        servers_inside.suspend, servers.show("server", "apart")["id"]
+    )
     servers.site.wait(lambda: servers.guests() != runs, "web is started again")
     servers.site.wait_settled()
+    servers.wait_for("web", "ACTIVE")
+    told = servers.events()
+    assert "server.guest_crashed" in told
+    assert "server.guest_suspended" in told
+    assert servers.reaches("apart", "10.1.0.99")
+    said = servers.console("web")
+    assert said.index("web is up") < said.index("Kernel panic"), "its last words are kept"
 
 
 def test_a_server_goes_for_good_though_its_agent_is_killed_between(servers: Servers) -> None:
@@ -255,6 +273,9 @@ def test_a_server_goes_for_good_though_its_agent_is_killed_between(servers: Serv
     servers.wait_killed()
     servers.start_agent()
     servers.site.wait(lambda: not servers.site.devices("--state", "releasing"), "all is back")
+    files = call(servers_inside.console_files, f"{agent_inside.HOME}/guests/consoles")
+    ids = {servers.show("server", name)["id"] for name in ("web", "db")}
+    assert set(files.splitlines()) == {f"600 root {each}.log" for each in ids}
     found = call(cards.vf_settings, "pf1")
     assert mac not in [vf["mac"] for vf in found]
     assert 130 not in [vf["vlan"] for vf in found]

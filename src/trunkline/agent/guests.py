@@ -127,8 +127,8 @@ class Guests:
         elif count > limits.restarts_max:
             minutes = limits.restarts_window.total_seconds() / 60
             why = (
-                f"its guest ended {count} times within {minutes:.0f} minutes, without anybody having"
-                f" asked for it; the last time {found}"
+                f"its guest ended {count} times within {minutes:.0f} minutes without being asked"
+                f" to; the last time {found}"
             )
         done = "it is not started again" if why else _AGAIN
         return Noticed(server, _fact(server, event, found, done), why)
