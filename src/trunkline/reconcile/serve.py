@@ -167,18 +167,36 @@ def _must_stop(view: View, server: ServerConfig, domain: DomainState) -> bool:
     """Whether the guest that there is must end before `server` can be as desired."""
     if not domain.power.has_guest:
         return False
-    wanted = attachment(server, view.vif_types, view.pools)
     given = [domain.given.get(guest_address(number)) for number, _, _ in pooled_nics(view, server)]
     return (
         server.power is PowerState.STOPPED
         or domain.boot_number < server.boot_number
         or None in given
-        or domain.devices - frozenset(given) != wanted.devices
-        or domain.ifnames - frozenset(given) != wanted.ifnames
+        or not _has_what_it_should(view, server, domain, frozenset(given))
         # A guest that has run keeps the definition it was started with until it next starts: a new
         # release of Trunkline that words XML otherwise must not restart anybody.
         or (domain.power is DomainPower.PAUSED and _is_outdated(view, server, domain))
     )
+
+
+def _has_what_it_should(
+    view: View,
+    server: ServerConfig,
+    domain: DomainState,
+    given: frozenset[PciAddress | str | None],
+) -> bool:
+    """Whether a guest has all devices of its server, and besides only what pools have `given` it.
+
+    What somebody attached to it by hand, and is no server's, stays: whoever did so wanted it there.
+    """
+    wanted = attachment(server, view.vif_types, view.pools)
+    devices, ifnames = domain.devices - given, domain.ifnames - given
+    if wanted.devices - devices or wanted.ifnames - ifnames:
+        return False
+    functions = view.observed.functions
+    by_hand = {address for address, function in functions.items() if function.used_by}
+    of_servers = {each.ifname for each in functions.values() if not each.used_by}
+    return not (devices - wanted.devices - by_hand or (ifnames - wanted.ifnames) & of_servers)
 
 
 def _is_outdated(view: View, server: ServerConfig, domain: DomainState) -> bool:
