@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -106,36 +107,60 @@ def other_domains(state: HypervisorState) -> tuple[OtherDomain, ...]:
 
 def domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
     """Return what an agent sees of a domain."""
-    guest = record.guest
     doing = _DOING[record.under_way]
-    if guest is None:
-        domain = parse_libvirt_domain(record.xml) if doing else None
-        return DomainState(
-            server_id=server_id,
-            name=record.name,
-            power=record.power,
-            boot_number=record.boot_number,
-            xml_digest=record.xml_digest,
-            devices=frozenset(() if domain is None else domain.host_devices),
-            ifnames=frozenset(
-                () if domain is None else (each.ifname for each in domain.direct_interfaces)
-            ),
-            networks=frozenset(
-                () if domain is None else (each.network for each in domain.networks)
-            ),
-            doing=doing,
-        )
-    return DomainState(
+    state = DomainState(
         server_id=server_id,
         name=record.name,
         power=record.power,
+        boot_number=record.boot_number,
+        xml_digest=record.xml_digest,
+        doing=doing,
+    )
+    if record.guest is not None:
+        return _with_guest(state, record.guest)
+    if not doing:
+        return state
+    domain = parse_libvirt_domain(record.xml)
+    return replace(
+        state,
+        devices=frozenset(domain.host_devices),
+        ifnames=frozenset(each.ifname for each in domain.direct_interfaces),
+        networks=frozenset(each.network for each in domain.networks),
+    )
+
+
+def _with_guest(state: DomainState, guest: Guest) -> DomainState:
+    return replace(
+        state,
         boot_number=guest.boot_number,
         xml_digest=guest.xml_digest,
         devices=frozenset[PciAddress](guest.handed_over.addresses),
         ifnames=frozenset(each.ifname for each in guest.handed_over.macvtaps),
-        doing=doing,
         given={PciAddress.parse(at): _device(what) for at, what in guest.given.items()},
     )
+
+
+def is_unfinished(state: HypervisorState, boot_id: str) -> bool:
+    """Whether the machine was booted, or this libvirt was killed, in the middle of something."""
+    return state.boot_id != boot_id or any(
+        record.in_transition for record in state.domains.values()
+    )
+
+
+def end_guests_without_process(state: HypervisorState, boot_id: str) -> list[Guest]:
+    """Shut the domains off whose guests have ended; return those whose devices are to go back."""
+    ended = []
+    for record in state.domains.values():
+        if state.boot_id != boot_id:
+            # What libvirt saves is in /run and lost by now, as are the VFs that it is about.
+            record.guest, record.in_transition, record.under_way = None, False, ""
+            record.power = DomainPower.SHUT_OFF
+        elif record.in_transition and record.guest is not None:
+            ended.append(record.guest)
+            record.guest, record.in_transition = None, False
+            if record.power.has_guest:
+                record.power = DomainPower.SHUT_OFF
+    return ended
 
 
 def given_by(domain: LibvirtDomain) -> dict[str, str]:

@@ -37,7 +37,8 @@ class LibvirtHypervisor:
 
     libvirtd may be restarted at any time: calls meanwhile are refused as transient, guests go on,
     and `on_news` is called when it went, so that the agent looks again. `delete_files` deletes the
-    files of a server (`LibvirtStorage.delete`).
+    files of a server (`LibvirtStorage.delete`); `read_console` reads what libvirt has written of a
+    console (`Privileged.read_console`).
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class LibvirtHypervisor:
         uri: str,
         *,
         delete_files: Callable[[ServerId], None],
+        read_console: Callable[[ServerId], bytes],
         on_news: Callable[[], None] = lambda: None,
         prompt_seconds: float = PROMPT_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
@@ -54,6 +56,7 @@ class LibvirtHypervisor:
         self._under_way = UnderWay("guests", at_once=SLOW_AT_ONCE, on_news=on_news)
         self._guests = Look(self._list_guests, seconds=look_seconds, on_news=on_news)
         self._delete_files = delete_files
+        self._read_console = read_console
         self._prompt_seconds = prompt_seconds
         self._slow_seconds = slow_seconds
 
@@ -100,6 +103,10 @@ class LibvirtHypervisor:
             elif (other := read_other(each.xml, each.power)) is not None:
                 others.append(other)
         return Guests(domains=states, others=tuple(sorted(others, key=lambda it: it.name)))
+
+    def console(self, server_id: ServerId) -> bytes:
+        """See `Hypervisor.console`."""
+        return self._read_console(server_id)
 
     # Writing
 
