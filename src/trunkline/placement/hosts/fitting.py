@@ -31,11 +31,11 @@ class Fitting:
         return costs_of(fits, range(len(self._classes)))
 
     def _classes_fitting(self, profile: Profile) -> int:
-        return sum(
-            1 << c
-            for c, one in enumerate(self._classes)
-            if one.fits(profile.kind, profile.attributes)
-        )
+        found = 0
+        for c, one in enumerate(self._classes):
+            if one.fits(profile.kind, profile.attributes):
+                found |= 1 << c
+        return found
 
 
 def costs_of(fits: Fits, classes: Sequence[int]) -> Costs:

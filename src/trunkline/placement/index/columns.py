@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
 from trunkline.placement.asks.demand import NicClass
 from trunkline.placement.asks.request import PlacementRequest
@@ -24,7 +25,7 @@ from trunkline.placement.hosts.bits import (
 )
 from trunkline.placement.hosts.feasibility import wasted_tags
 from trunkline.placement.hosts.host_state import HostState
-from trunkline.placement.hosts.structure import Profile, Structure, Structures, spare_tags
+from trunkline.placement.hosts.structure import Structure, Structures, spare_tags
 from trunkline.placement.index.lanes import Fits, Lanes
 from trunkline.placement.index.offers import Offers
 from trunkline.placement.matching.problem import Row
@@ -89,7 +90,8 @@ class ClassColumns:
 def _costs(one: NicClass, structures: Structures) -> dict[int, int]:
     """[profile] The tags that a NIC of this class would waste; only those are in it that fit."""
     found = {}
-    numbers = structures.profiles_of((one.kind, *one.or_kinds), one.ways)
+    of_kind = structures.profiles_of(one.kinds)
+    numbers = numbers_in(of_kind & structures.profiles_with(one.ways))
     if len(one.ways) == 1 and not one.match:  # Most classes: what they use is used everywhere.
         (way,) = one.ways
         used = len(spare_tags(way))
@@ -179,14 +181,13 @@ class Columns:
             self._offers = Offers(self.hosts, self._lanes)
         return self._offers
 
-    def profiles_where(self, holds: Callable[[Profile], bool]) -> int:
-        """Return the profiles of which this holds, as bits."""
-        every = self._structures.profiles
-        return sum(1 << number for number, profile in enumerate(every) if holds(profile))
+    def profiles_of(self, kinds: Iterable[DeviceKind]) -> int:
+        """Return the profiles of devices of these kinds, as bits."""
+        return self._structures.profiles_of(kinds)
 
     def profiles_with(self, ways: Iterable[Iterable[tuple[str, str]]]) -> int:
         """Return the profiles that have all attributes of one of the ways, as bits."""
-        return sum(1 << number for number in self._structures.profiles_with(ways))
+        return self._structures.profiles_with(ways)
 
     def with_bridge(self, name: PhysicalNetwork) -> int:
         """Return the hosts with a bridge on a physical network."""
@@ -223,10 +224,3 @@ class Columns:
         return bitmap_of(
             (place for place, host in enumerate(self.hosts) if holds(host)), len(self.hosts)
         )
-
-    def usable(self, profiles: int) -> Counter:
-        """Count the devices of some profiles that each host could give."""
-        total = Counter()
-        for numbers, hosts in self._lanes.parts(self._lanes.fitting(numbers_in(profiles))):
-            total.add(numbers, hosts)
-        return total

@@ -81,7 +81,7 @@ class NicReasons:
         self._counts = {min(found): len(found) for found in numbers.values()}  # [class] NICs.
         self._class_of = [min(numbers.get(each.one, [-1])) for each in self._asked]
         self._fitting, self._rules = fitting, rules
-        kinds = {kind for one in numbers for kind in (one.kind, *one.or_kinds)}
+        kinds = {kind for one in numbers for kind in one.kinds}
         self._mixes_pfs = DeviceKind.PF in kinds and len(kinds) > 1
         self._near = [BySlot(self._nearness(each)) for each in self._asked]
         self._pooled = [BySlot(self._would_do_unpooled(each)) for each in self._asked]
