@@ -26,7 +26,7 @@ def nearness(reach: Collection[Attributes], one: NicClass, profile: Profile) -> 
     """How near a device comes to what a NIC demands: an index of `WHY`, or 3 if it fits."""
     if not one.is_of(profile.kind):
         return 0
-    if not any(way <= profile.attributes for way in reach):
+    if not any(map(profile.attributes.issuperset, reach)):
         return 1
     return 3 if one.fits(profile.kind, profile.attributes) else 2
 
@@ -49,6 +49,16 @@ class _Asked:
     def demanded(self) -> str:
         """What is demanded, in words."""
         return wording.demanded(self.one)
+
+    @cached_property
+    def kind_name(self) -> str:
+        """Of the devices, in words."""
+        return wording.kind_names(self.one)
+
+    @cached_property
+    def reached_with(self) -> str:
+        """What the network demands, in words."""
+        return wording.ways(self.reach)
 
     @cached_property
     def kind(self) -> DeviceKind:
@@ -85,14 +95,18 @@ class NicReasons:
         self._mixes_pfs = DeviceKind.PF in kinds and len(kinds) > 1
         self._near = [BySlot(self._nearness(each)) for each in self._asked]
         self._pooled = [BySlot(self._would_do_unpooled(each)) for each in self._asked]
+        self._every = union(1 << c for c in self._counts)
         self._slots: dict[Fits, list[list[int]]] = {}
         self._crowded: dict[object, frozenset[int]] = {}
 
     def of(self, host: HostState) -> tuple[NicReason, ...]:
         """The reasons in the request's order; none if all NICs fit."""
-        slots = self._slots_of(host)
-        why = [self._alone(n, host, fitting) for n, fitting in enumerate(slots)]
-        crowded = self._crowded_classes(host, self._present(why))
+        slots, present = self._slots_of(host), self._present(host)
+        why = [
+            None if c >= 0 and present >> c & 1 else self._alone(n, host, slots[n])
+            for n, c in enumerate(self._class_of)
+        ]
+        crowded = self._crowded_classes(host, present)
         if not crowded and not any(why):
             return self._rules.reasons(host)
         for n, c in enumerate(self._class_of):
@@ -110,15 +124,15 @@ class NicReasons:
 
     def is_crowded(self, host: HostState) -> bool:
         """Whether the NICs that fit alone don't fit together."""
-        fits = zip(self._fitting.of(host.structure), host.usable, strict=True)
-        alone = union(mask for mask, usable in fits if usable)
-        return bool(self._crowded_classes(host, alone & union(1 << c for c in self._counts)))
+        return bool(self._crowded_classes(host, self._present(host)))
 
-    def _present(self, why: Sequence[_Why | None]) -> int:
+    def _present(self, host: HostState) -> int:
         """The classes that fit alone, as bits."""
-        return union(
-            1 << c for c, told in zip(self._class_of, why, strict=True) if c >= 0 and told is None
-        )
+        found = 0
+        for mask, usable in zip(self._fitting.of(host.structure), host.usable, strict=True):
+            if usable:
+                found |= mask
+        return found & self._every
 
     def _slots_of(self, host: HostState) -> list[list[int]]:
         """[asked] Slots whose devices fit."""
@@ -132,13 +146,10 @@ class NicReasons:
         return found
 
     def _alone(self, n: int, host: HostState, slots: list[int]) -> _Why | None:
-        """Why these NICs would not fit even if each was the only one."""
+        """Why these NICs, of which no free device fits, would not fit if each was the only one."""
         each = self._asked[n]
         if each.one.kind is None:
             return None if each.one.bridges & host.structure.bridges else _no_bridge(each.one)
-        usable = host.usable
-        if any(usable[slot] for slot in slots):
-            return None
         out = out_of_service(each.one, host)
         fitting = sum([host.offered[slot] for slot in slots])
         if out:
@@ -152,10 +163,10 @@ class NicReasons:
         each = self._asked[n]
         steps = self._near[n].of(host.structure)
         near = [(step, count) for step, count in zip(steps, host.offered, strict=True) if count]
-        reason, name = WHY[max(near, default=(0, 0))[0]], wording.kind_names(each.one)
+        reason, name = WHY[max(near, default=(0, 0))[0]], each.kind_name
         if reason is Reason.NO_DEVICE:
             return reason, f"no {name} on offer{self._in_other_pools(n, host)}", 0, 0
-        ways = wording.ways(each.reach)
+        ways = each.reached_with
         if reason is Reason.NOT_CABLED:
             return reason, f"no {name} has {ways}{self._in_other_pools(n, host)}", 0, 0
         cabled = sum([count for step, count in near if WHY[step] is reason])
