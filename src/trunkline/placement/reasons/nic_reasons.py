@@ -101,12 +101,13 @@ class NicReasons:
 
     def of(self, host: HostState) -> tuple[NicReason, ...]:
         """The reasons in the request's order; none if all NICs fit."""
-        slots, present = self._slots_of(host), self._present(host)
+        fits = self._fitting.of(host.structure)
+        slots, present = self._slots_of(fits), self._present(host, fits)
         why = [
             None if c >= 0 and present >> c & 1 else self._alone(n, host, slots[n])
             for n, c in enumerate(self._class_of)
         ]
-        crowded = self._crowded_classes(host, present)
+        crowded = self._crowded_classes(host, fits, present)
         if not crowded and not any(why):
             return self._rules.reasons(host)
         for n, c in enumerate(self._class_of):
@@ -124,19 +125,19 @@ class NicReasons:
 
     def is_crowded(self, host: HostState) -> bool:
         """Whether the NICs that fit alone don't fit together."""
-        return bool(self._crowded_classes(host, self._present(host)))
+        fits = self._fitting.of(host.structure)
+        return bool(self._crowded_classes(host, fits, self._present(host, fits)))
 
-    def _present(self, host: HostState) -> int:
+    def _present(self, host: HostState, fits: Fits) -> int:
         """The classes that fit alone, as bits."""
         found = 0
-        for mask, usable in zip(self._fitting.of(host.structure), host.usable, strict=True):
+        for mask, usable in zip(fits, host.usable, strict=True):
             if usable:
                 found |= mask
         return found & self._every
 
-    def _slots_of(self, host: HostState) -> list[list[int]]:
+    def _slots_of(self, fits: Fits) -> list[list[int]]:
         """[asked] Slots whose devices fit."""
-        fits = self._fitting.of(host.structure)
         found = self._slots.get(fits)
         if found is None:
             found = self._slots[fits] = [
@@ -200,14 +201,13 @@ class NicReasons:
         detail = f"{each.demanded}: {wording.devices(fitting, each.kind)}, {free} free{others}"
         return Reason.TOO_FEW_TOGETHER, detail, fitting, free
 
-    def _crowded_classes(self, host: HostState, present: int) -> frozenset[int]:
+    def _crowded_classes(self, host: HostState, fits: Fits, present: int) -> frozenset[int]:
         """A smallest group of those classes that do not fit together, or none.
 
         Smallest in that without any one of its classes the rest would fit. Worked out once for
         hosts that are alike in what NICs can use of them.
         """
-        structure, usable = host.structure, host.usable
-        fits, family, whole = self._fitting.of(structure), structure.family, structure.whole
+        usable, family, whole = host.usable, host.structure.family, host.structure.whole
         if self._mixes_pfs:
             free = tuple([min(n, len(self._nics)) for n in usable])
         else:  # It does not matter of which PF a device is.

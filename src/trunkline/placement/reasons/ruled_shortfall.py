@@ -161,6 +161,9 @@ class _Kept:
         No fewer than it takes for each class alone.
         """
         counts = [count for _, count in self._wanted.classes]
+        if not total:
+            yield [0] * len(counts)
+            return
         there = [0] * len(counts)
         for family in self._families:
             for c in range(len(counts)):
