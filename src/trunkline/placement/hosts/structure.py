@@ -93,9 +93,10 @@ class Structure:
 class BySlot:
     """A bitmap of each slot of a structure; worked out once for slots whose devices are alike."""
 
-    def __init__(self, make: Callable[[Profile], int]) -> None:
+    def __init__(self, make: Callable[[Profile], int], known: dict[int, int] | None = None) -> None:
+        """Begin, knowing some bitmaps already, by the profile's number."""
         self._make = make
-        self._known: dict[int, int] = {}  # By the profile's number.
+        self._known = {} if known is None else known
 
     def of(self, structure: Structure) -> tuple[int, ...]:
         """[slot] What `make` says of its profile."""

@@ -7,7 +7,7 @@ single changes of hosts; adding or removing a host makes them anew.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -24,6 +24,7 @@ from trunkline.placement.hosts.bits import (
     numbers_in,
 )
 from trunkline.placement.hosts.feasibility import wasted_tags
+from trunkline.placement.hosts.fitting import Fitting
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.structure import Structure, Structures, spare_tags
 from trunkline.placement.index.lanes import Fits, Lanes
@@ -43,10 +44,10 @@ class ClassColumns:
     """
 
     def __init__(self, one: NicClass, structures: Structures, lanes: Lanes) -> None:
-        self._cost = _costs(one, structures)
-        self.costs = sorted(set(self._cost.values()))
+        self.cost_of = _costs(one, structures)  # [profile] Only those are in it that fit.
+        self.costs = sorted(set(self.cost_of.values()))
         profiles: dict[int, list[int]] = {cost: [] for cost in self.costs}
-        for profile, cost in self._cost.items():
+        for profile, cost in self.cost_of.items():
             profiles[cost].append(profile)
         self.profiles = 0
         self.fits: Fits = {}  # At whatever cost.
@@ -84,7 +85,7 @@ class ClassColumns:
 
     def costs_on(self, structure: Structure) -> Row:
         """Return the cost of a device of each slot; None: it does not fit."""
-        return tuple(map(self._cost.get, structure.profile_numbers))
+        return tuple(map(self.cost_of.get, structure.profile_numbers))
 
 
 def _costs(one: NicClass, structures: Structures) -> dict[int, int]:
@@ -174,6 +175,14 @@ class Columns:
             columns = ClassColumns(one, self._structures, self._lanes)
         self._classes[one] = columns
         return columns
+
+    def fitting(self, classes: Sequence[NicClass]) -> Fitting:
+        """Say which of these classes the devices of hosts fit."""
+        known = dict.fromkeys(range(len(self._structures.profiles)), 0)
+        for c, one in enumerate(classes):
+            for profile in self.of_class(one).cost_of:
+                known[profile] |= 1 << c
+        return Fitting(classes, known)
 
     def offers(self) -> Offers:
         """Return what hosts have on offer, whoever owns it."""

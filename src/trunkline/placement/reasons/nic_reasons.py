@@ -51,16 +51,6 @@ class _Asked:
         return wording.demanded(self.one)
 
     @cached_property
-    def kind_name(self) -> str:
-        """Of the devices, in words."""
-        return wording.kind_names(self.one)
-
-    @cached_property
-    def reached_with(self) -> str:
-        """What the network demands, in words."""
-        return wording.ways(self.reach)
-
-    @cached_property
     def kind(self) -> DeviceKind:
         """Of the devices, for words."""
         assert self.one.kind is not None, "bridges are told of apart"
@@ -97,6 +87,7 @@ class NicReasons:
         self._pooled = [BySlot(self._would_do_unpooled(each)) for each in self._asked]
         self._every = union(1 << c for c in self._counts)
         self._slots: dict[Fits, list[list[int]]] = {}
+        self._unmatched: dict[object, _Why] = {}
         self._crowded: dict[object, frozenset[int]] = {}
 
     def of(self, host: HostState) -> tuple[NicReason, ...]:
@@ -158,29 +149,13 @@ class NicReasons:
         if fitting:
             free = sum([host.free(slot).bit_count() for slot in slots])
             return _all_owned(each, fitting, free)
-        return self._none_matches(n, host)
-
-    def _none_matches(self, n: int, host: HostState) -> _Why:
-        each = self._asked[n]
-        steps = self._near[n].of(host.structure)
-        near = [(step, count) for step, count in zip(steps, host.offered, strict=True) if count]
-        reason, name = WHY[max(near, default=(0, 0))[0]], each.kind_name
-        if reason is Reason.NO_DEVICE:
-            return reason, f"no {name} on offer{self._in_other_pools(n, host)}", 0, 0
-        ways = each.reached_with
-        if reason is Reason.NOT_CABLED:
-            return reason, f"no {name} has {ways}{self._in_other_pools(n, host)}", 0, 0
-        cabled = sum([count for step, count in near if WHY[step] is reason])
-        devices = wording.devices(cabled, each.kind)
-        return reason, f"{devices} with {ways}, none of them with {each.besides} too", 0, 0
-
-    def _in_other_pools(self, n: int, host: HostState) -> str:
-        """Say how many devices would do if libvirt handed them out otherwise, or not at all."""
-        pooled = self._pooled[n].of(host.structure)
-        count = sum([each for is_so, each in zip(pooled, host.offered, strict=True) if is_so])
-        if count == 1:
-            return "; 1 is in a network pool, which does not serve NICs like it"
-        return f"; {count} are in network pools, which do not serve NICs like it" if count else ""
+        steps, pooled = self._near[n].of(host.structure), self._pooled[n].of(host.structure)
+        key = n, steps, pooled, host.offered
+        found = self._unmatched.get(key)
+        if found is None:
+            pools = _in_other_pools(pooled, host.offered)
+            found = self._unmatched[key] = _none_matches(each, steps, host.offered, pools)
+        return found
 
     @staticmethod
     def _would_do_unpooled(each: _Asked) -> Callable[[Profile], int]:
@@ -249,6 +224,35 @@ def _asked(nic: NicDemand) -> _Asked:
 def _no_bridge(one: NicClass) -> _Why:
     where = " or ".join(sorted(one.bridges)) or "a network without a physical network"
     return Reason.NO_BRIDGE, f"no bridge on {where}", 0, 0
+
+
+def _none_matches(each: _Asked, steps: Sequence[int], offered: Sequence[int], pools: str) -> _Why:
+    """No device of the host, free or not, fits: how near do they come?
+
+    Args:
+        each: What is asked.
+        steps: [slot] How near its devices come; see `nearness`.
+        offered: [slot] How many there are.
+        pools: About those that would do if they were in no network pool.
+    """
+    near = [(step, count) for step, count in zip(steps, offered, strict=True) if count]
+    reason, name = WHY[max(near, default=(0, 0))[0]], wording.kind_names(each.one)
+    if reason is Reason.NO_DEVICE:
+        return reason, f"no {name} on offer{pools}", 0, 0
+    ways = wording.ways(each.reach)
+    if reason is Reason.NOT_CABLED:
+        return reason, f"no {name} has {ways}{pools}", 0, 0
+    cabled = sum([count for step, count in near if WHY[step] is reason])
+    devices = wording.devices(cabled, each.kind)
+    return reason, f"{devices} with {ways}, none of them with {each.besides} too", 0, 0
+
+
+def _in_other_pools(pooled: Sequence[int], offered: Sequence[int]) -> str:
+    """Say how many devices would do if libvirt handed them out otherwise, or not at all."""
+    count = sum([each for is_so, each in zip(pooled, offered, strict=True) if is_so])
+    if count == 1:
+        return "; 1 is in a network pool, which does not serve NICs like it"
+    return f"; {count} are in network pools, which do not serve NICs like it" if count else ""
 
 
 def _all_owned(each: _Asked, fitting: int, without_owner: int) -> _Why:
