@@ -57,8 +57,8 @@ def host_helper(config_file: Path, socket_path: Path, group: str) -> None:
     r"""Do as root what the agent of this host asks, out of a closed list.
 
     It sets VFs, VF counts and drivers of devices on offer, renames their netdevs, reads cards'
-    serial numbers, and sets VLANs and addresses of bridge ports. It runs no other program and
-    opens no file that a caller names.
+    serial numbers and servers' consoles, and sets VLANs and addresses of bridge ports. It runs no
+    other program and opens no file that a caller names.
 
     \b
     Example:
@@ -82,7 +82,7 @@ def host_helper(config_file: Path, socket_path: Path, group: str) -> None:
 
 
 def _helper(config: ComputeConfig, callers: Callers, additions: Additions) -> Helper:
-    writes = DirectWrites()
+    writes = DirectWrites(consoles=config.console_dir)
     permissions = Permissions(
         specs=config.device_specs,
         bridges=config.bridges.values(),

@@ -33,6 +33,8 @@ from tests.unit.host.helper_scene import (
     refused,
     running,
 )
+from trunkline.domain.console import CONSOLE_BYTES_MAX
+from trunkline.domain.ids import ServerId
 from trunkline.domain.vf import LinkState, VfChange
 from trunkline.host.linux.sysfs import BadContent
 from trunkline.host.privileged import requests, server
@@ -41,6 +43,8 @@ from trunkline.host.privileged.permissions import NotAllowed
 from trunkline.host.privileged.requests import BadMessage, parse_answer, parse_request
 from trunkline.host.privileged.server import Callers, Helper
 from trunkline.reconcile.interfaces import HostRefused
+
+SERVER = ServerId("00000000-0000-4000-8000-00000000000a")
 
 
 @pytest.fixture
@@ -61,6 +65,7 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         client.set_pf_up(address(PF))
         client.reload_vf_driver(address(VF0))
         assert client.read_vpd(address(PF)) == bytes(range(256)) * 128
+        assert len(client.read_console(SERVER)) == CONSOLE_BYTES_MAX
         client.set_bridge_vlan(TAP, 100, untagged=True)
         client.set_fdb_entry("eth2", MAC, vlan_id=100)
         client.set_fdb_entry("eth2", MAC, vlan_id=100, present=False)
@@ -71,6 +76,7 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         ("set_pf_up", PF),
         ("reload_vf_driver", VF0),
         ("read_vpd", PF),
+        ("read_console", SERVER),
         ("set_bridge_vlan", TAP, 100, True, True),
         ("set_fdb_entry", "eth2", str(MAC), 100, True),
         ("set_fdb_entry", "eth2", str(MAC), 100, False),
