@@ -31,13 +31,21 @@ class HostRefused(TrunklineError):
     kind = ErrorKind.CONFLICT
 
     def __init__(
-        self, operation: str, problem: str, *, errno_name: str = "", transient: bool = False
+        self,
+        operation: str,
+        problem: str,
+        *,
+        errno_name: str = "",
+        transient: bool = False,
+        unasked: bool = False,
     ):
         super().__init__(f"{operation}: {problem}" + (f" ({errno_name})" if errno_name else ""))
         self.operation = operation
         self.problem = problem
         self.errno_name = errno_name  # E.g. `EBUSY`; empty where there is none (libvirt).
         self.transient = transient  # Trying again unchanged may work (EAGAIN, EBUSY in a reset).
+        # Whoever was to ask the kernel did not: this says nothing of what a driver can do.
+        self.unasked = unasked
 
 
 class Kernel(Protocol):
@@ -149,6 +157,13 @@ class Hypervisor(Protocol):
 
     def undefine(self, server_id: ServerId) -> None:
         """Forget a domain that is shut off, and delete its disk."""
+        ...
+
+    def console(self, server_id: ServerId) -> bytes:
+        """Return the end of what a server's guests have said on their serial console.
+
+        At most `CONSOLE_BYTES_MAX` bytes; nothing if none has said anything yet.
+        """
         ...
 
     def networks(self) -> Mapping[str, NetworkState]:
