@@ -46,17 +46,17 @@ def look_around(
 
     Raises:
         HostRefused: One of these could not be read; there is nothing to plan from.
+        NotYet: libvirt takes its time to tell of the domains.
     """
+    guests = hypervisor.guests()
     boot_id = kernel.boot_id()
     journal = journal.of_boot(boot_id)
     functions = kernel.functions()
-    domains = hypervisor.domains()
     offered = offer(functions)
     pools = pools_of(offered)
-    ours = ours_of(config, journal, domains.values(), functions, pools)
-    by_hand = attached_by_hand(config, journal, domains, functions, pools)
-    others = hypervisor.others()
-    told = tell_unfit(tell_users(functions, others, ours, journal.tried, by_hand))
+    ours = ours_of(config, journal, guests.domains.values(), functions, pools)
+    by_hand = attached_by_hand(config, journal, guests.domains, functions, pools)
+    told = tell_unfit(tell_users(functions, guests.others, ours, journal.tried, by_hand))
     return Surroundings(
         boot_id=boot_id,
         functions=told,
@@ -66,7 +66,7 @@ def look_around(
             for each in offered
             for changed in [told[each.function.address] is not each.function]
         ),
-        domains=domains,
+        domains=guests.domains,
         networks=hypervisor.networks(),
         files=None if storage is None else storage.files(),
     )

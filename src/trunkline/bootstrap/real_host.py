@@ -105,7 +105,7 @@ def open_real_host(
         )
         yield AgentHost(
             name=config.host,
-            kernel=open_real_kernel(config, others=hypervisor.others),
+            kernel=open_real_kernel(config, others=lambda: hypervisor.guests().others),
             hypervisor=hypervisor,
             resources=given(config.resources, resources),
             offer=Offering(config.device_specs),

@@ -239,6 +239,33 @@ def test_after_a_hostile_message_the_next_caller_is_served(tree: Tree, data: byt
     assert len(recorder.done) == 1
 
 
+class Dripping(socket.socket):
+    """A socket at whose other end somebody sends a byte a second."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(socket.AF_UNIX)
+        self.now = 0.0
+        self._data = data
+
+    def recv(self, bytes_max: int, flags: int = 0, /) -> bytes:
+        patience = self.gettimeout()
+        assert patience is not None
+        self.now += min(1.0, patience)
+        if patience < 1.0:
+            raise TimeoutError("timed out")
+        first, self._data = self._data[:1], self._data[1:]
+        return first
+
+
+def test_a_message_has_to_be_there_in_time_and_not_only_a_byte_of_it_now_and_then() -> None:
+    with Dripping(framed(b"x" * 1000)) as channel:
+        with pytest.raises(TimeoutError):
+            requests.receive(channel, 2048, seconds=5.5, monotonic=lambda: channel.now)
+        assert channel.now == 5.5
+    with Dripping(framed(b"{}")) as channel:
+        assert requests.receive(channel, 2048, seconds=8, monotonic=lambda: channel.now) == b"{}"
+
+
 @pytest.mark.parametrize(
     "problem", [FileNotFoundError(errno.ENOENT, "gone"), BadContent("vendor", "holds nothing")]
 )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import socket
+import time
+from collections.abc import Callable
 from typing import Annotated, Any, Final, assert_never
 
 import msgspec
@@ -233,22 +235,37 @@ def send(channel: socket.socket, data: bytes) -> None:
     channel.sendall(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
 
 
-def receive(channel: socket.socket, bytes_max: int) -> bytes:
-    """Receive one message.
+def receive(
+    channel: socket.socket,
+    bytes_max: int,
+    *,
+    seconds: float,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> bytes:
+    """Receive one message, all of it within `seconds`: one byte now and then does not help.
 
     Raises:
         BadMessage: It is longer than `bytes_max`, or ends too early.
-        OSError: The connection failed, or nothing came within its time.
+        OSError: The connection failed, or the time is over.
     """
-    length = int.from_bytes(_receive_exactly(channel, _LENGTH_BYTES), "big")
+    deadline = monotonic() + seconds
+
+    def wait() -> None:
+        left = deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError(f"the message was not there within {seconds:g} s")
+        channel.settimeout(left)
+
+    length = int.from_bytes(_receive_exactly(channel, _LENGTH_BYTES, wait), "big")
     if length > bytes_max:
         raise BadMessage(f"a message of {length} bytes; at most {bytes_max} are read")
-    return _receive_exactly(channel, length)
+    return _receive_exactly(channel, length, wait)
 
 
-def _receive_exactly(channel: socket.socket, count: int) -> bytes:
+def _receive_exactly(channel: socket.socket, count: int, wait: Callable[[], None]) -> bytes:
     data = bytearray()
     while len(data) < count:
+        wait()
         piece = channel.recv(count - len(data))
         if not piece and not data and count == _LENGTH_BYTES:
             raise NoMessage("nothing was sent")
