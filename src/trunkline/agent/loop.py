@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from trunkline.agent.apply import NoProbe, Probe, apply_steps
+from trunkline.agent.apply import NoProbe, NotAsWritten, Probe, apply_steps
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.agent.limits import Limits
 from trunkline.agent.link_hold import LinkHold
@@ -51,7 +51,7 @@ from trunkline.reconcile.interfaces import (
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
 from trunkline.reconcile.steps import DefineDomain, ForgetAddition
-from trunkline.reconcile.users import without_used
+from trunkline.reconcile.users import without_used_and_unfit
 from trunkline.vif.registry import VifRegistry
 
 VfCounts = Callable[[Mapping[PciAddress, PciFunction]], Mapping[PciAddress, int]]
@@ -243,7 +243,7 @@ class Agent:
             journal=self._journal.current,
         )
         self._around = around
-        offered = without_used(around.offered)
+        offered = without_used_and_unfit(around.offered)
         self.reporter.inventory = self._links.told(offered, now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
@@ -382,10 +382,12 @@ class Agent:
                 forget = (ForgetAddition(unit.addition),)
                 return self._apply_unit(replace(unit, steps=forget), now)
             self._note_drifts(unit, repaired=False)
-            # A guest is not stopped for its rates: they are tried again, and it runs on meanwhile.
-            may_give_up = not unit.changes_rates_alone
             found = self._attempts.failed(
-                unit, str(refusal), now, for_good=not refusal.transient, may_give_up=may_give_up
+                unit,
+                str(refusal),
+                now,
+                for_good=not refusal.transient,
+                may_give_up=_may_give_up(unit, refusal),
             )
             if unit.network and found.count == 1:
                 # No server is told: none of them may be there yet.
@@ -428,3 +430,16 @@ class Agent:
         dues += [*self._attempts.dues(), *self._links.dues()]
         dues += [due for due in (self._check_due, self._unread.due) if due is not None]
         return max(now, min(dues))
+
+
+def _may_give_up(unit: Unit, refusal: HostRefused) -> bool:
+    """Say whether a unit that is refused again and again may be given up, and its guest with it.
+
+    A guest that runs is ended only by what its driver has the last word on, rates aside: where it
+    refuses, or ignores, what keeps networks apart. While the helper is away, or a PF is in a reset,
+    the guest runs on, and it is tried again.
+    """
+    if unit.changes_rates_alone:
+        return False
+    is_last_word = isinstance(refusal, NotAsWritten) or not (refusal.transient or refusal.unasked)
+    return is_last_word or not unit.guest_runs

@@ -11,6 +11,7 @@ from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import VFIO_DRIVER, DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
+from trunkline.domain.iommu_group import tell_unfit
 from trunkline.domain.network_pool import NetworkPool
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
@@ -52,11 +53,11 @@ def look_around(
     domains = hypervisor.domains()
     offered = offer(functions)
     ours = ours_of(config, journal, domains.values(), functions, pools_of(offered))
-    told = tell_users(functions, hypervisor.others(), ours, journal.tried)
+    told = tell_unfit(tell_users(functions, hypervisor.others(), ours, journal.tried))
     return Surroundings(
         boot_id=boot_id,
         functions=told,
-        # Who has a function decides nothing of what the specs say of it.
+        # Who has a function, or may not, decides nothing of what the specs say of it.
         offered=tuple(
             replace(each, function=told[each.function.address]) if changed else each
             for each in offered

@@ -12,7 +12,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.reconcile.desired import HeldDevice, HostConfig
 from trunkline.reconcile.observed import Journal, OriginalState
-from trunkline.reconcile.users import ours_of, without_used
+from trunkline.reconcile.users import ours_of, without_used_and_unfit
 
 
 def nobodys_vfs(
@@ -29,7 +29,7 @@ def nobodys_vfs(
     kept = ours | journal.tried.keys() | _other_cards(around, config)
     return frozenset(
         each.function.address
-        for each in without_used(around.offered)
+        for each in without_used_and_unfit(around.offered)
         if each.on_offer
         and each.function.kind is DeviceKind.VF
         and each.network_pool is None

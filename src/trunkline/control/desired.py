@@ -214,8 +214,7 @@ def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:
         vlan_protocol=VlanProtocol.DOT1AD if network.qinq else VlanProtocol.DOT1Q,
         spoof_check=port.port_security_enabled,
         trust=port.trusted,
-        # A port that is administratively up leaves the link as it is: not every driver can set it.
-        link_state=None if port.admin_state_up else LinkState.DISABLE,
+        link_state=LinkState.AUTO if port.admin_state_up else LinkState.DISABLE,
         min_tx_rate_mbps=least,
         max_tx_rate_mbps=most,
         bridge=bridge_of(segment, rows.host) if device is None else None,

@@ -61,7 +61,7 @@ class NicConfig:
     vlan_protocol: VlanProtocol = VlanProtocol.DOT1Q
     spoof_check: bool = True
     trust: bool = False
-    link_state: LinkState | None = None  # None: whatever it is; not asked for.
+    link_state: LinkState = LinkState.AUTO  # Of drivers that can't set it, it is that anyway.
     min_tx_rate_mbps: int | None = None  # None: not asked for.
     max_tx_rate_mbps: int | None = None
     bridge: str | None = None  # `normal` only.

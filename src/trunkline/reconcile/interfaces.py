@@ -37,13 +37,21 @@ class HostRefused(TrunklineError):
     kind = ErrorKind.CONFLICT
 
     def __init__(
-        self, operation: str, problem: str, *, errno_name: str = "", transient: bool = False
+        self,
+        operation: str,
+        problem: str,
+        *,
+        errno_name: str = "",
+        transient: bool = False,
+        unasked: bool = False,
     ):
         super().__init__(f"{operation}: {problem}" + (f" ({errno_name})" if errno_name else ""))
         self.operation = operation
         self.problem = problem
         self.errno_name = errno_name  # E.g. `EBUSY`; empty where there is none (libvirt).
         self.transient = transient  # Trying again unchanged may work (EAGAIN, EBUSY in a reset).
+        # Whoever was to ask the kernel did not: this says nothing of what a driver can do.
+        self.unasked = unasked
 
 
 class Kernel(Protocol):

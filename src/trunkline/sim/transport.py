@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from trunkline.agent.transport import TransportFailed
 from trunkline.control.desired import desired_config, generation_of
@@ -16,6 +16,7 @@ from trunkline.domain.ids import HostName
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.report import HostReport, ReportAck
 from trunkline.sim.lives import Dropped
+from trunkline.sim.shown import report_dict
 from trunkline.sim.trace import Trace
 from trunkline.wire import json
 
@@ -51,6 +52,7 @@ class SimTransport:
         self.weather = CALM
         self.late_reports: list[bytes] = []
         self.on_report: Callable[[HostReport], None] = lambda _: None  # Called once it is stored.
+        self.hear: Callable[[dict[str, Any]], None] = lambda _: None
         self._control = control
         self._dice = dice
         self._trace = trace
@@ -122,7 +124,13 @@ class SimTransport:
 
     def _deliver(self, data: bytes) -> ReportAck:
         report = json.decode(data, HostReport)
-        ack = self._call(lambda svc: take_report(svc, report))
+        said = report_dict(report)
+        try:
+            ack = self._call(lambda svc: take_report(svc, report))
+        except TransportFailed:
+            self.hear({"op": "report", "request": said, "answer": None})
+            raise
+        self.hear({"op": "report", "request": said, "answer": {}})
         assert isinstance(ack, ReportAck)
         self.on_report(report)
         return ack

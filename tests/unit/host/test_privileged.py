@@ -121,7 +121,7 @@ def test_what_is_not_on_offer_is_not_touched(
 ) -> None:
     with running(tree) as (path, recorder):
         refusal = refused(lambda: ask(HelperClient(path)))
-    assert (refusal.errno_name, refusal.transient) == ("EPERM", False)
+    assert (refusal.errno_name, refusal.transient, refusal.unasked) == ("EPERM", False, True)
     assert recorder.done == []
 
 
@@ -257,6 +257,7 @@ def test_a_caller_that_is_not_known_gets_no_answer(tree: Tree) -> None:
         assert raw(path, framed(json.dumps(GOOD).encode())) == b""
         refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
     assert refusal.transient
+    assert refusal.unasked
     assert "journalctl" in str(refusal)
     assert recorder.done == []
 
@@ -275,6 +276,7 @@ def test_without_a_helper_the_operator_is_told_what_to_start(tmp_path: Path) -> 
     refusal = refused(lambda: HelperClient(tmp_path / "none").set_vf_count(address(PF), 0))
     assert "systemctl" in str(refusal)
     assert refusal.transient
+    assert refusal.unasked
 
 
 def test_a_vf_that_has_just_come_may_be_set_at_once(tree: Tree) -> None:

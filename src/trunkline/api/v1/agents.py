@@ -73,9 +73,7 @@ def report(svc: Services, request: Request) -> Response:
     host = _own_host(request)
     try:
         parsed = decode(request.body, HostReport)
-    except RecursionError:
-        raise Invalid("body", "nested too deep") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+    except msgspec.DecodeError as problem:
         raise Invalid("body", str(problem)) from None
     if parsed.host != host:
         raise Forbidden(f"the agent of {host} reporting for {parsed.host!r}")

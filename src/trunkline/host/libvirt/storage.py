@@ -23,9 +23,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from trunkline import durable
 from trunkline.domain.ids import ServerId
 from trunkline.host.libvirt import iso, qemu_img
-from trunkline.host.libvirt.durable import put_in_place, sync_directory
 from trunkline.host.libvirt.image_cache import ImageCache
 from trunkline.host.libvirt.image_format import UnfitImage, require_fits
 from trunkline.host.libvirt.under_way import UnderWay
@@ -54,7 +54,7 @@ class LibvirtStorage:
         directory.chmod(0o711)
         images.prepare()
         self._clear_up()
-        sync_directory(directory)  # What was renamed last by an earlier process counts as well.
+        durable.sync(directory)  # What was renamed last by an earlier process counts as well.
 
     # What the agent asks
 
@@ -121,7 +121,7 @@ class LibvirtStorage:
             try:
                 iso.make(scratch, LABEL, step.files)
                 scratch.chmod(0o600)
-                put_in_place(scratch, path)
+                durable.put_in_place(scratch, path)
             finally:
                 scratch.unlink(missing_ok=True)
         for old in self._directory.glob(f"{step.server_id}.*.iso"):
@@ -161,7 +161,7 @@ class LibvirtStorage:
             _copy(path, base)
             qemu_img.create(scratch, size_bytes, backing=base, backing_format=info.format)
         scratch.chmod(0o600)  # libvirt gives it to QEMU's user when the guest starts.
-        put_in_place(scratch, disk)
+        durable.put_in_place(scratch, disk)
 
 
 def _copy(source: Path, target: Path) -> None:

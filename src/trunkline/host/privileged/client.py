@@ -91,6 +91,7 @@ class HelperClient:
                     f"{problem.strerror or problem}; is it running? "
                     "systemctl status trunkline-host-helper.socket",
                     transient=True,
+                    unasked=True,
                 ) from problem
             try:
                 send(channel, json.encode(request))
@@ -102,6 +103,7 @@ class HelperClient:
                     f"no answer ({problem}); its log says whom it answers: "
                     "journalctl -u trunkline-host-helper",
                     transient=True,
+                    unasked=True,
                 ) from problem
         match answer:
             case Done(data=data):
@@ -112,4 +114,5 @@ class HelperClient:
                     answer.problem,
                     errno_name=answer.errno_name,
                     transient=answer.transient,
+                    unasked=answer.unasked,
                 )

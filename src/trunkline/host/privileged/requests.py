@@ -171,6 +171,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag
     problem: str
     errno_name: str = ""
     transient: bool = False
+    unasked: bool = False
 
 
 Answer = Done | Refused
@@ -191,7 +192,7 @@ def parse_answer(data: bytes) -> Answer:
 def _parse(data: bytes, type_: Any) -> Any:
     try:
         return json.decode(data, type_)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+    except msgspec.DecodeError as problem:
         raise BadMessage(str(problem)) from problem
 
 

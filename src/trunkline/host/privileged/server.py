@@ -130,6 +130,7 @@ class Helper:
                 operation="ask the host helper",
                 problem=f"{problem}; the configuration that it was started with decides",
                 errno_name="EPERM",
+                unasked=True,
             )
         except HostRefused as refusal:
             return Refused(
