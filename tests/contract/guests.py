@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from tests.support.waiting import wait_until
 from trunkline.domain.ids import ServerId
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.host.faults import SlowNext
+from trunkline.host.privileged.console_files import read_console
 from trunkline.reconcile.interfaces import Hypervisor
 
 if TYPE_CHECKING:
@@ -95,6 +97,8 @@ class LibvirtSite(GuestSite):
     def __init__(self, libvirtd: PrivateLibvirt) -> None:
         self.libvirtd = libvirtd
         self.deleted: list[ServerId] = []  # Whose files were to be deleted.
+        self.consoles = libvirtd.directory / "consoles"
+        self.consoles.mkdir(exist_ok=True)
         cpulist = Path("/sys/devices/system/node/node0/cpulist")
         self.numa_cpus = cpulist.read_text().strip()
         self._made: list[LibvirtHypervisor] = []
@@ -107,7 +111,10 @@ class LibvirtSite(GuestSite):
         from trunkline.host.libvirt.hypervisor import LibvirtHypervisor
 
         made = LibvirtHypervisor(
-            uri or self.libvirtd.uri, delete_files=self.deleted.append, **options
+            uri or self.libvirtd.uri,
+            delete_files=self.deleted.append,
+            read_console=partial(read_console, self.consoles),
+            **options,
         )
         self._made.append(made)
         return made

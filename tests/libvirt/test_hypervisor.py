@@ -15,8 +15,10 @@ from tests.contract.domains import domain_xml
 from tests.contract.guests import A, LibvirtSite, libvirt_site
 from tests.libvirt.test_storage import Host
 from tests.reconcile.scenes import VIF_TYPES, a_nic, a_server
-from tests.support.libvirtd import PrivateLibvirt
+from tests.support.libvirtd import CONSOLE_FILE_BYTES, CONSOLE_FILES_MORE, PrivateLibvirt
+from tests.support.talking_guest import END, LINE, said_by, talking_disk
 from tests.support.waiting import wait_until
+from trunkline.domain.console import CONSOLE_BYTES_MAX
 from trunkline.domain.ids import ProjectId, ServerId
 from trunkline.domain.port import VnicType
 from trunkline.host.libvirt.hypervisor import LibvirtHypervisor
@@ -28,6 +30,8 @@ from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import DomainPower
 from trunkline.reconcile.steps import WriteConfigDrive
 
+# Lines that its guest says: more than all files of its console hold.
+TIMES = CONSOLE_FILE_BYTES * (2 + CONSOLE_FILES_MORE) // len(LINE)
 TEST_DOMAIN = ServerId("6695eb01-f6a4-8304-79aa-97f2502e193f")  # Of libvirt's own test driver.
 
 
@@ -118,7 +122,10 @@ def test_a_libvirtd_that_hangs_holds_nobody_up(site: LibvirtSite) -> None:
 
 def test_large_guests_that_take_their_time_keep_nobody_from_asking() -> None:
     hypervisor = LibvirtHypervisor(
-        "test:///default", delete_files=lambda _: None, slow_seconds=0.02
+        "test:///default",
+        delete_files=lambda _: None,
+        read_console=lambda _: b"",
+        slow_seconds=0.02,
     )
     held = threading.Event()
     try:
@@ -151,11 +158,11 @@ def test_a_server_starts_as_it_is_defined_with_disk_drive_console_and_nics_in_th
     nics = tuple(a_nic(number, None, VnicType.NORMAL, vlan_id=0) for number in range(4))
     server = replace(a_server(1, *nics), guest=guest, memory_mib=64)
     host = Host(tmp_path)
-    host.make(server.id, host.service.add(b"an image"))
+    host.make(server.id, host.service.add(talking_disk(TIMES)))
     options = DomainOptions(
         domain_type="qemu",
         disk_directory=str(host.disks),
-        console_directory=str(tmp_path),
+        console_directory=str(site.consoles),
         has_config_drives=True,
     )
     files, name = config_drive(server), file_name(server)
@@ -175,7 +182,32 @@ def test_a_server_starts_as_it_is_defined_with_disk_drive_console_and_nics_in_th
         buses[mac.get("address")] = address.get("bus")
     assert buses == {device["mac"]: f"0x{device['address'][5:7]}" for device in told}
     assert site.hypervisor.domains()[server.id].power is DomainPower.PAUSED
-    assert (tmp_path / f"{server.id}.log").exists()
+    check_console(site, server.id)
+
+
+def check_console(site: LibvirtSite, server_id: ServerId) -> None:
+    """Its end can be read in order, whatever is restarted, and the rest makes room."""
+
+    said = said_by(TIMES)
+
+    def ends_with(words: bytes) -> None:
+        wait_until(
+            lambda: site.hypervisor.console(server_id).endswith(words), "it has said all it has"
+        )
+
+    assert site.hypervisor.console(server_id) == b"", "it has not run yet"
+    site.hypervisor.resume(server_id)
+    site.libvirtd.kill()
+    site.libvirtd.start()
+    ends_with(END)
+    assert site.hypervisor.console(server_id) == said[-CONSOLE_BYTES_MAX:]
+    files = sorted(site.consoles.glob(f"{server_id}.log*"))
+    assert len(files) == 1 + CONSOLE_FILES_MORE
+    assert max(path.stat().st_size for path in files) <= CONSOLE_FILE_BYTES
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    site.destroy(server_id)
+    site.start_paused(server_id)
+    assert site.hypervisor.console(server_id).endswith(END), "a start adds to what there is"
 
 
 def test_what_the_schema_does_not_know_is_refused_and_not_ignored(site: LibvirtSite) -> None:

@@ -19,12 +19,15 @@ from pathlib import Path
 from trunkline.domain.ids import ServerId
 from trunkline.host import fake_networks
 from trunkline.host.device_handover import Handover
+from trunkline.host.fake_consoles import FakeConsoles
 from trunkline.host.fake_domains import (
     DomainRecord,
     FailedCall,
     Guest,
     HypervisorState,
+    end_guests_without_process,
     given_by,
+    is_unfinished,
     other_domains,
     our_domains,
 )
@@ -46,6 +49,7 @@ class FakeHypervisor:
         self._kernel = kernel.acting_as("libvirt")
         self._handover = Handover(self._kernel)
         self._by = by
+        self._consoles = FakeConsoles(path.parent / "consoles")
 
     @property
     def path(self) -> Path:
@@ -57,7 +61,7 @@ class FakeHypervisor:
     def domains(self) -> Mapping[ServerId, DomainState]:
         """See `Hypervisor.domains`. Domains without our metadata element are left out."""
         state = self._file.read()
-        if self._is_unfinished(state):
+        if is_unfinished(state, self._kernel.boot_id()):
             with self._file.held() as held:
                 self._finish(held)
             state = self._file.read()
@@ -66,6 +70,10 @@ class FakeHypervisor:
     def others(self) -> tuple[OtherDomain, ...]:
         """See `Hypervisor.others`."""
         return other_domains(self._file.read())
+
+    def console(self, server_id: ServerId) -> bytes:
+        """See `Hypervisor.console`."""
+        return self._consoles.read(server_id)
 
     def xml(self, server_id: ServerId) -> str:
         """The definition of a domain, as `virsh dumpxml --inactive` shows it."""
@@ -170,6 +178,7 @@ class FakeHypervisor:
                 raise self._refuse(held, command, f"domain is {problem}")
             planted = self._planted(held, "resume", command)
             record.power = DomainPower.RUNNING
+            self._consoles.boots(record)
             self._answer(held, command, planted)
 
     def destroy(self, server_id: ServerId) -> None:
@@ -205,6 +214,7 @@ class FakeHypervisor:
                 raise self._refuse(held, command, "domain is running")
             planted = self._planted(held, "undefine", command)
             del held.state.domains[server_id]
+            self._consoles.forget(server_id)
             self._answer(held, command, planted)
 
     # Networks
@@ -326,6 +336,7 @@ class FakeHypervisor:
             if record.guest is None:
                 raise self._refuse(held, command, "domain is not running")
             self._stop(held, record, power)
+            self._consoles.ends(server_id, power)
             self._log(held, by="guest", command=command, result="OK")
 
     def _stop(self, held: Held[HypervisorState], record: DomainRecord, power: DomainPower) -> None:
@@ -391,27 +402,13 @@ class FakeHypervisor:
         number = self._kernel.state().log_number
         held.commit(by=by, command=command, result=result, kernel_number=number)
 
-    def _is_unfinished(self, state: HypervisorState) -> bool:
-        return state.boot_id != self._kernel.boot_id() or any(
-            record.in_transition for record in state.domains.values()
-        )
-
     def _finish(self, held: Held[HypervisorState]) -> None:
         """Do what libvirtd does when it starts: see to guests that a reboot or a crash ended."""
-        state = held.state
-        if not self._is_unfinished(state):
+        state, boot_id = held.state, self._kernel.boot_id()
+        if not is_unfinished(state, boot_id):
             return
-        boot_id = self._kernel.boot_id()
-        for record in state.domains.values():
-            if state.boot_id != boot_id:
-                # What libvirt saves is in /run and lost by now, as are the VFs that it is about.
-                record.guest, record.in_transition, record.under_way = None, False, ""
-                record.power = DomainPower.SHUT_OFF
-            elif record.in_transition and record.guest is not None:
-                self._give_back(state, record.guest)
-                record.guest, record.in_transition = None, False
-                if record.power.has_guest:
-                    record.power = DomainPower.SHUT_OFF
+        for guest in end_guests_without_process(state, boot_id):
+            self._give_back(state, guest)
         if state.boot_id != boot_id:
             fake_networks.restarted(state.networks)
         state.boot_id = boot_id

@@ -165,6 +165,13 @@ class Hypervisor(Protocol):
         """Forget a domain that is shut off, and delete its disk."""
         ...
 
+    def console(self, server_id: ServerId) -> bytes:
+        """Return the end of what a server's guests have said on their serial console.
+
+        At most `CONSOLE_BYTES_MAX` bytes; nothing if none has said anything yet.
+        """
+        ...
+
     def networks(self) -> Mapping[str, NetworkState]:
         """Return every libvirt network, ours or not, by name."""
         ...

@@ -60,7 +60,8 @@ class LibvirtHypervisor:
 
     libvirtd may be restarted at any time: calls meanwhile are refused as transient, guests go on,
     and `on_news` is called when it went, so that the agent looks again. `delete_files` deletes the
-    files of a server (`LibvirtStorage.delete`).
+    files of a server (`LibvirtStorage.delete`); `read_console` reads what libvirt has written of a
+    console (`Privileged.read_console`).
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class LibvirtHypervisor:
         uri: str,
         *,
         delete_files: Callable[[ServerId], None],
+        read_console: Callable[[ServerId], bytes],
         on_news: Callable[[], None] = lambda: None,
         prompt_seconds: float = PROMPT_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
@@ -75,6 +77,7 @@ class LibvirtHypervisor:
         self._link = Link(uri, on_news=on_news)
         self._under_way = UnderWay("guests", at_once=SLOW_AT_ONCE, on_news=on_news)
         self._delete_files = delete_files
+        self._read_console = read_console
         self._prompt_seconds = prompt_seconds
         self._slow_seconds = slow_seconds
 
@@ -117,6 +120,10 @@ class LibvirtHypervisor:
         found = self._link.call("virsh list --all", _read_all, seconds=self._prompt_seconds)
         others = (read_other(xml, power) for _, _, xml, (power, _) in found)
         return tuple(sorted((each for each in others if each), key=lambda each: each.name))
+
+    def console(self, server_id: ServerId) -> bytes:
+        """See `Hypervisor.console`."""
+        return self._read_console(server_id)
 
     # Writing
 
