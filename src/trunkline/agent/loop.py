@@ -29,7 +29,7 @@ from trunkline.agent.observe import (
 from trunkline.agent.report import Offer, Reporter
 from trunkline.agent.standing import Standing
 from trunkline.agent.transport import Transport, TransportFailed
-from trunkline.agent.trials import JournalMemory, nobodys_vfs
+from trunkline.agent.trials import Trials
 from trunkline.agent.unread import Unread
 from trunkline.domain.clock import IdSource
 from trunkline.domain.device import PciFunction
@@ -47,7 +47,6 @@ from trunkline.reconcile.interfaces import (
     Hypervisor,
     Kernel,
     Storage,
-    TrialOutcome,
 )
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
@@ -109,7 +108,7 @@ class Agent:
         self._checked_pf: PciAddress | None = None
         self._domains_seen: frozenset[ServerId] = frozenset()
         self._around: Surroundings | None = None  # As last seen; None: not in this run.
-        self._trials_due: datetime | None = None  # Set once trying a driver out has failed.
+        self._trials = Trials(host.trials, host.kernel, journal, retry=self._limits.gave_up_retry)
 
     @property
     def config(self) -> HostConfig | None:
@@ -215,7 +214,7 @@ class Agent:
     def _reconcile_rounds(self, now: datetime) -> None:
         is_check = self._check_due is None or self._check_due <= now
         self._must_reconcile = False
-        self._put_back_tried(now)
+        self._trials.put_back(now)
         done: set[str] = set()
         for _ in range(self._limits.rounds_max):
             made = self._observe_and_plan(now, with_check=is_check)
@@ -234,8 +233,9 @@ class Agent:
                 self._conclude(made, now, stuck=done)
         if is_check:
             self._check_due = now + self._limits.check
-        if not self._must_reconcile:
-            self._try_drivers(now)
+        if self._config is not None and self._around is not None and not self._must_reconcile:
+            # What is learned is told at once.
+            self._must_reconcile = self._trials.try_out(self._around, self._config, now)
 
     def _observe_and_plan(self, now: datetime, *, with_check: bool) -> Plan | None:
         host = self._host
@@ -307,37 +307,6 @@ class Agent:
         later = [pf for pf in used if last is None or last < pf]
         self._checked_pf = (later or used)[0]
         return pfs_read_with({self._checked_pf}, around.functions, config.servers)
-
-    # Trying drivers out
-
-    def _try_drivers(self, now: datetime) -> None:
-        """Try out drivers that were not, on VFs that nobody has. What is learned is told at once.
-
-        No other step runs meanwhile, and what a configuration still to come gives to a server is as
-        it was by then.
-        """
-        trials, config, around = self._host.trials, self._config, self._around
-        if trials is None or config is None or around is None or not self._may_try(now):
-            return
-        free = nobodys_vfs(around, config, self._journal.current)
-        outcome = trials.try_out(around.functions, free, JournalMemory(self._journal))
-        self._must_reconcile = outcome.learned
-        self._note_trial(outcome, now)
-
-    def _put_back_tried(self, now: datetime) -> None:
-        """Bring back what another run was trying drivers out on, before anything is planned."""
-        trials, kernel = self._host.trials, self._host.kernel
-        if trials is None or not self._journal.current.tried or not self._may_try(now):
-            return
-        tried = self._journal.current.of_boot(kernel.boot_id()).tried
-        outcome = trials.put_back(kernel.functions(), tried, JournalMemory(self._journal))
-        self._note_trial(outcome, now)
-
-    def _may_try(self, now: datetime) -> bool:
-        return self._trials_due is None or self._trials_due <= now
-
-    def _note_trial(self, outcome: TrialOutcome, now: datetime) -> None:
-        self._trials_due = now + self._limits.gave_up_retry if outcome.failed else None
 
     # Applying
 
