@@ -46,6 +46,7 @@ from trunkline.reconcile.interfaces import (
     HostWatch,
     Hypervisor,
     Kernel,
+    NotYet,
     Storage,
 )
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
@@ -198,6 +199,9 @@ class Agent:
     def _reconcile(self, now: datetime) -> None:
         try:
             self._reconcile_rounds(now)
+        except NotYet:
+            # The rounds go on, and its coming is news; what was to be done is to be done then.
+            self._host_due = now + self._limits.poll
         except (HostRefused, JournalUnwritable) as problem:
             # sysfs or libvirt can't be read, or nothing can be remembered: there is no acting then.
             self._give_up(problem, now)
