@@ -18,6 +18,7 @@ PHYSICAL_NETWORK_TAG = "physical_network"
 VFS_MAX = 2**16 - 1  # TotalVFs is a 16-bit register.
 SWITCH_TAG = "switch"  # The top-of-rack switch at the other end of the cable.
 VFIO_DRIVER = "vfio-pci"  # What a function is bound to while a guest has it.
+OPENED = "a guest or a program has it through vfio-pci"  # Of one that is, and that is in use.
 
 
 class DeviceKind(enum.Enum):

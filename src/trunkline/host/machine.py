@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import OPENED, DeviceKind, PciFunction
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.numa import NumaNode
 from trunkline.domain.pci import PciAddress, vf_address
@@ -40,6 +40,7 @@ class VfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     min_tx_rate_mbps: int = 0
     max_tx_rate_mbps: int = 0
     in_guest: bool = False  # Bound to vfio-pci.
+    opened: bool = False  # By a guest or a program, through vfio-pci.
     ifname: str = ""  # Empty: the name that udev gives.
     macvtap: str = ""  # The macvtap on its netdev.
 
@@ -66,6 +67,7 @@ class PfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     link_up: bool = True  # Carrier.
     admin_up: bool = True  # IFF_UP.
     in_guest: bool = False  # Bound to vfio-pci.
+    opened: bool = False  # By a guest or a program, through vfio-pci.
     vfs: list[VfRecord] = msgspec.field(default_factory=list)
     addresses: list[MacAddress] = msgspec.field(default_factory=list)  # `fdb … self`.
 
@@ -80,6 +82,7 @@ class PlainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     driver: str | None = None  # Its own one, also while it is bound to vfio-pci.
     numa_node: int | None = None
     in_guest: bool = False  # Bound to vfio-pci.
+    opened: bool = False  # By a guest or a program, through vfio-pci.
 
 
 class PortRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -269,7 +272,7 @@ def _vf_function(
         pf.address,
         index,
         pf.driver,
-        f"{ifname} is below {upper}" if upper else "",
+        f"{ifname} is below {upper}" if upper else OPENED * pf.vfs[index].opened,
     )
 
 
@@ -313,6 +316,7 @@ def _plain_function(plain: PlainRecord) -> PciFunction:
         numa_node=plain.numa_node,
         iommu_group=plain.iommu_group,
         driver=VFIO if plain.in_guest else plain.driver,
+        used_by=OPENED * plain.opened,
     )
 
 
@@ -338,5 +342,5 @@ def _pf_function(pf: PfRecord, fault: str, bridges: Mapping[str, str]) -> PciFun
         fault=fault,
         serial=pf.serial,
         pf_driver=pf.driver,
-        used_by=f"{pf.ifname} is below {bridge}" if bridge else "",
+        used_by=f"{pf.ifname} is below {bridge}" if bridge else OPENED * pf.opened,
     )

@@ -280,14 +280,12 @@ def _read_changing(
     addresses: Mapping[str, str],
 ) -> _Changing:
     driver = sysfs.find_link_name(f"{fixed.device}/driver")
-    if not fixed.is_network:
-        return _Changing(driver, None, pf_driver, pf_can, "")
-    names = sysfs.netdevs(fixed.device)
+    names = sysfs.netdevs(fixed.device) if fixed.is_network else []
     used_by = use_of(
         fixed.device,
         driver=driver,
         netdevs=names,
-        is_ethernet=fixed.is_ethernet,
+        has_netdevs=fixed.is_ethernet,
         addresses=addresses,
     )
     return _Changing(driver, names[0] if names else None, pf_driver, pf_can, used_by)
