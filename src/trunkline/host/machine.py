@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from trunkline.domain.device import OPENED, DeviceKind, PciFunction
+from trunkline.domain.device import OPENED, DeviceKind, PciFunction, switchdev_fault
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.numa import NumaNode
 from trunkline.domain.pci import PciAddress, vf_address
@@ -66,6 +66,8 @@ class PfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     vf_count_at_boot: int = 0
     link_up: bool = True  # Carrier.
     admin_up: bool = True  # IFF_UP.
+    switch_id: str | None = None  # phys_switch_id
+    is_switchdev: bool = False  # The mode of its eswitch; else `legacy`.
     in_guest: bool = False  # Bound to vfio-pci.
     opened: bool = False  # By a guest or a program, through vfio-pci.
     vfs: list[VfRecord] = msgspec.field(default_factory=list)
@@ -339,8 +341,9 @@ def _pf_function(pf: PfRecord, fault: str, bridges: Mapping[str, str]) -> PciFun
         vf_count_max=pf.vf_count_max,
         link_up=has_link,
         speed_mbps=pf.speed_mbps if has_link else None,
-        fault=fault,
+        fault=fault or (switchdev_fault(pf.address) if pf.is_switchdev else ""),
         serial=pf.serial,
+        switch_id=None if pf.in_guest else pf.switch_id,
         pf_driver=pf.driver,
         used_by=f"{pf.ifname} is below {bridge}" if bridge else OPENED * pf.opened,
     )

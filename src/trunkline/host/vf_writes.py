@@ -22,6 +22,9 @@ def set_one(
     link_up = pf.link_up and pf.admin_up
     if setting == "rate":
         _check_rates(change)
+    if pf.is_switchdev and setting not in ("mac", "rate") and change.vlan_id != 0:
+        # Source: Linux drivers/net/ethernet/mellanox/mlx5/core/eswitch.c; esw/legacy.c.
+        raise refused(errno.EOPNOTSUPP)
     attempt = Attempt(
         change=change,
         settings=settings,
