@@ -63,12 +63,17 @@ class Control:
         self.shuts_out = False
         self.lose_fetches = False
 
-    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
+    def fetch(
+        self, host: HostName, after_generation: int, consoles_asked: int
+    ) -> HostConfig | None:
         if self.lose_fetches:
             raise TransportFailed("planted")
         if self.late:
             return self.late.pop(0)
-        if self.config is None or self.config.generation <= after_generation:
+        if self.config is None or (
+            self.config.generation <= after_generation
+            and self.config.consoles_asked <= consoles_asked
+        ):
             return None
         return self.config
 

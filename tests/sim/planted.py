@@ -153,7 +153,7 @@ def the_store_answers_before_it_has_committed(_: Patch) -> Parts:
 def older_configurations_are_acted_on(patch: Patch) -> Parts:
     def unfenced(agent: Agent) -> None:
         try:
-            config = agent._transport.fetch(agent._host.name, -1)
+            config = agent._transport.fetch(agent._host.name, -1, 0)
         except TransportFailed:
             return
         if config is not None and config != agent._config:
@@ -173,12 +173,14 @@ class ResurrectingTransport:
         self._first: dict[HostName, HostConfig] = {}
         self._fetches = 0
 
-    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
+    def fetch(
+        self, host: HostName, after_generation: int, consoles_asked: int
+    ) -> HostConfig | None:
         self._fetches += 1
         first = self._first.get(host)
         if first is not None and self._fetches % 5 == 0:
             return replace(first, generation=after_generation + 1)
-        config = self._real.fetch(host, after_generation)
+        config = self._real.fetch(host, after_generation, consoles_asked)
         if config is not None and config.servers:
             self._first.setdefault(host, config)
         return config
@@ -236,8 +238,10 @@ class MuteTransport:
     def __init__(self, real: SimTransport) -> None:
         self._real = real
 
-    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
-        return self._real.fetch(host, after_generation)
+    def fetch(
+        self, host: HostName, after_generation: int, consoles_asked: int
+    ) -> HostConfig | None:
+        return self._real.fetch(host, after_generation, consoles_asked)
 
     def report(self, report: HostReport) -> ReportAck:
         return self._real.report(replace(report, servers=()))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from trunkline.agent.apply import NoProbe, NotAsWritten, Probe, apply_steps
+from trunkline.agent.consoles import Consoles
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.agent.limits import Limits
 from trunkline.agent.link_hold import LinkHold
@@ -43,6 +44,7 @@ from trunkline.reconcile.interfaces import (
     HostWatch,
     Hypervisor,
     Kernel,
+    NotYet,
     Storage,
 )
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
@@ -100,6 +102,7 @@ class Agent:
         self._attempts = self._standing.attempts
         self._links = LinkHold(self._limits.link_settle)
         self._unread = Unread(host.watches, gap=self._limits.news_gap)
+        self._consoles = Consoles()
         self._checked_pf: PciAddress | None = None
         self._domains_seen: frozenset[ServerId] = frozenset()
 
@@ -125,6 +128,8 @@ class Agent:
             self._unread.listen()
             if self._has_work(now):
                 self._reconcile(now)
+            if not self.reporter.consoles:  # What was read before is to be told first.
+                self.reporter.consoles = self._consoles.answer(self._host.hypervisor)
         generation = self._config.generation if self._config else 0
         ack = self.reporter.report(
             self._transport, generation=generation, settled=self.is_settled, now=now
@@ -148,9 +153,11 @@ class Agent:
         seen = self._journal.current.generation
         after = seen - 1 if self._config is None else self._config.generation
         try:
-            config = self._transport.fetch(self._host.name, after)
+            config = self._transport.fetch(self._host.name, after, self._consoles.asked)
         except TransportFailed:
             return
+        if config is not None and config.host == self._host.name:
+            self._consoles.take(config)
         # Answers can be late or repeated: only what is newer counts, and nothing older than the
         # journal has seen ever does, not even in a new run.
         if config is None or config.generation <= after or config.host != self._host.name:
@@ -187,6 +194,9 @@ class Agent:
     def _reconcile(self, now: datetime) -> None:
         try:
             self._reconcile_rounds(now)
+        except NotYet:
+            # The rounds go on, and its coming is news; what was to be done is to be done then.
+            self._host_due = now + self._limits.poll
         except (HostRefused, JournalUnwritable) as problem:
             # sysfs or libvirt can't be read, or nothing can be remembered: there is no acting then.
             self._give_up(problem, now)
@@ -383,7 +393,7 @@ class Agent:
             return max(now, self.reporter.next_due(now))
         if self._host_due is not None:
             return min(self._host_due, self.reporter.next_due(now), now + self._limits.poll)
-        if self._must_reconcile:
+        if self._must_reconcile or (self._consoles.has_open and not self.reporter.consoles):
             return now
         dues = [now + self._limits.poll, self.reporter.next_due(now)]
         dues += [*self._attempts.dues(), *self._links.dues()]

@@ -46,14 +46,15 @@ def look_around(
 
     Raises:
         HostRefused: One of these could not be read; there is nothing to plan from.
+        NotYet: libvirt takes its time to tell of the domains.
     """
+    guests = hypervisor.guests()
     boot_id = kernel.boot_id()
     journal = journal.of_boot(boot_id)
     functions = kernel.functions()
-    domains = hypervisor.domains()
     offered = offer(functions)
-    ours = ours_of(config, journal, domains.values(), functions, pools_of(offered))
-    told = tell_unfit(tell_users(functions, hypervisor.others(), ours, journal.tried))
+    ours = ours_of(config, journal, guests.domains.values(), functions, pools_of(offered))
+    told = tell_unfit(tell_users(functions, guests.others, ours, journal.tried))
     return Surroundings(
         boot_id=boot_id,
         functions=told,
@@ -63,7 +64,7 @@ def look_around(
             for each in offered
             for changed in [told[each.function.address] is not each.function]
         ),
-        domains=domains,
+        domains=guests.domains,
         networks=hypervisor.networks(),
         files=None if storage is None else storage.files(),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from trunkline.domain.console import ConsoleAsk
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import HostName, ImageId, NetworkId, PortId, ProjectId, ServerId
@@ -146,3 +147,6 @@ class HostConfig:
     servers: tuple[ServerConfig, ...] = ()
     releases: tuple[HeldDevice, ...] = ()
     vf_counts: tuple[VfCount, ...] = ()  # PFs of which an operator has said it.
+    # Asks that have no answer yet. They don't raise the generation: nothing is to be changed.
+    consoles: tuple[ConsoleAsk, ...] = ()
+    consoles_asked: int = 0  # The number of the host's last ask, answered or not.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from trunkline.agent.transport import TransportFailed
-from trunkline.control.desired import desired_config, generation_of
+from trunkline.control.desired import desired_if_newer
 from trunkline.control.reports import take_report
 from trunkline.control.services import Services
 from trunkline.domain.errors import TrunklineError
@@ -58,7 +58,9 @@ class SimTransport:
         self._trace = trace
         self._old_configs: dict[HostName, list[bytes]] = {}
 
-    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
+    def fetch(
+        self, host: HostName, after_generation: int, consoles_asked: int
+    ) -> HostConfig | None:
         """See `Transport.fetch`."""
         fate, weather = self._dice.random(), self.weather
         if fate < weather.lost + weather.answer_lost:
@@ -73,9 +75,10 @@ class SimTransport:
             return config
 
         def use_case(svc: Services) -> bytes | None:
-            if generation_of(svc, host) <= after_generation:
-                return None
-            return json.encode(desired_config(svc, host))
+            config = desired_if_newer(
+                svc, host, generation=after_generation, consoles_asked=consoles_asked
+            )
+            return None if config is None else json.encode(config)
 
         answer = self._call(use_case)
         if answer is None:
