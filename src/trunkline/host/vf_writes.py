@@ -31,6 +31,7 @@ def set_one(
         other_min_tx_rates_mbps=sum(each.min_tx_rate_mbps for each in pf.vfs) - vf.min_tx_rate_mbps,
         link_up=link_up,
         speed_mbps=pf.speed_mbps if link_up else 0,
+        double_vlan=pf.double_vlan,
     )
     refusal = refusal_of(driver, setting, attempt)
     if refusal is not None:
@@ -48,6 +49,7 @@ def set_one(
             vf.old_mac = has if driver.mac_needs_reload and has != vf.mac else ZERO_MAC
         case "vlan":
             vf.vlan_id, vf.vlan_qos = after.vlan_id, after.vlan_qos
+            vf.vlan_protocol = after.vlan_protocol
         case "rate":
             vf.min_tx_rate_mbps = after.min_tx_rate_mbps or 0
             vf.max_tx_rate_mbps = after.max_tx_rate_mbps or 0

@@ -230,9 +230,10 @@ def _steps(
     """Put the steps of one server into their order.
 
     The rule behind it: from the moment a guest runs it can send, so whatever its VFs carry has been
-    read back before. libvirt writes MAC and VLAN itself at start, with a priority of 0, so both are
-    looked at once more while the guest is paused. The taps of normal ports come with the start.
-    Source: libvirt src/util/virnetdev.c, virNetDevSetVfVlan(): it fills in `vlan`, never `qos`.
+    read back before. libvirt writes MAC and VLAN itself at start, a VLAN of 802.1Q with a priority
+    of 0, so both are looked at once more while the guest is paused. The taps of normal ports come
+    with the start.
+    Source: libvirt src/util/virnetdev.c, virNetDevSetVfVlan(): IFLA_VF_VLAN, without its `qos`.
     """
     steps: list[Step] = [*devices.journal, *devices.writes, *devices.checks]
     if devices.writes or devices.reloads:

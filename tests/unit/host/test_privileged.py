@@ -36,7 +36,7 @@ from tests.unit.host.helper_scene import (
 from trunkline.domain.console import CONSOLE_BYTES_MAX
 from trunkline.domain.device import OPENED
 from trunkline.domain.ids import ServerId
-from trunkline.domain.vf import LinkState, VfChange
+from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 from trunkline.host.linux.sysfs import BadContent
 from trunkline.host.privileged import requests, server
 from trunkline.host.privileged.client import HelperClient
@@ -55,7 +55,8 @@ def tree(tmp_path: Path) -> Tree:
 
 def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -> None:
     change = VfChange(
-        mac=MAC, vlan_id=100, vlan_qos=3, spoof_check=True, trust=False,
+        mac=MAC, vlan_id=100, vlan_qos=3, vlan_protocol=VlanProtocol.DOT1AD,
+        spoof_check=True, trust=False,
         link_state=LinkState.ENABLE, min_tx_rate_mbps=5, max_tx_rate_mbps=50,
     )  # fmt: skip
     with running(tree) as (path, recorder):
@@ -190,6 +191,8 @@ GOOD = {"do": "set_vf", "pf": PF, "vf_index": 0, "trust": True}
         {"vlan_id": 4095, "vlan_qos": 0},
         {"vlan_id": -1, "vlan_qos": 0},
         {"vlan_id": 1, "vlan_qos": 8},
+        {"vlan_protocol": "802.1ad"},
+        {"vlan_id": 1, "vlan_qos": 0, "vlan_protocol": "0x9100"},
         {"min_tx_rate_mbps": 1},
         {"min_tx_rate_mbps": 1, "max_tx_rate_mbps": 1 << 33},
         {"mac": "01:00:5e:00:00:01"},
