@@ -17,6 +17,7 @@ from tests.support.doctor_facts import (
     with_card,
     with_machine,
 )
+from trunkline.domain.device import switchdev_fault
 from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.iommu_group import GROUP_REMEDY
 from trunkline.domain.pci import PciAddress
@@ -93,6 +94,8 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
          "pci=realloc"),
         (with_card(IGB, {"is_up": False}), CARD, Verdict.MISSING, "set down",
          "ip link set eth2 up"),
+        (with_card(IGB, fault=switchdev_fault(IGB)), CARD, Verdict.MISSING,
+         "in switchdev mode", f"devlink dev eswitch set pci/{IGB} mode legacy"),
         (with_card(IGB, link_up=False), CARD, Verdict.WARNING, "no link", "ethtool eth2"),
         (with_card(IGB, unfit=f"shares IOMMU group 7 with {DISK}; {GROUP_REMEDY}"), CARD,
          Verdict.WARNING, f"refused to guests whole: it shares IOMMU group 7 with {DISK}", "ACS"),
