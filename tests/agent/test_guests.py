@@ -37,7 +37,7 @@ def told(world: World) -> list[GuestFact]:
 
 
 def power_of(world: World, server: ServerConfig) -> DomainPower:
-    return world.machine.hypervisor.domains()[server.id].power
+    return world.machine.hypervisor.guests().domains[server.id].power
 
 
 def crash(world: World, server_id: ServerId) -> None:

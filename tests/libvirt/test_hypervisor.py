@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from trunkline.host.libvirt.link import STUCK_MAX
 from trunkline.reconcile.config_drive import config_drive, file_name
 from trunkline.reconcile.desired import GuestData
 from trunkline.reconcile.domain_xml import DomainOptions, define
-from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.interfaces import HostRefused, NotYet
 from trunkline.reconcile.observed import DomainPower
 from trunkline.reconcile.steps import WriteConfigDrive
 
@@ -91,10 +92,10 @@ def test_guests_outlive_a_libvirtd_that_is_killed_and_the_next_one_is_listened_t
     assert site.hypervisor.take().domains
     woken.clear()
     with pytest.raises(HostRefused, match="systemctl start libvirtd") as refused:
-        site.hypervisor.domains()
+        site.hypervisor.guests()
     assert refused.value.transient
     site.libvirtd.start()
-    assert site.hypervisor.domains()[A].power is DomainPower.RUNNING
+    assert site.hypervisor.guests().domains[A].power is DomainPower.RUNNING
     woken.clear()
     site.power_off_guest(A)
     assert woken.wait(10), "the new connection listens as well"
@@ -105,19 +106,52 @@ def test_a_libvirtd_that_hangs_holds_nobody_up(site: LibvirtSite) -> None:
     hypervisor = site.connect(prompt_seconds=0.1, slow_seconds=0.1)
     site.libvirtd.freeze()
     try:
-        for act in (hypervisor.domains, lambda: hypervisor.destroy(A)):
+        for act in (hypervisor.guests, lambda: hypervisor.destroy(A)):
             with pytest.raises(HostRefused, match=r"did not answer within 0\.1 s") as refused:
                 act()
             assert refused.value.transient
         before = threading.active_count()
         for _ in range(20):
             with pytest.raises(HostRefused, match="did not answer"):
-                hypervisor.domains()
+                hypervisor.guests()
         assert threading.active_count() - before <= 8, "threads that hang are bounded"
     finally:
         site.libvirtd.thaw()
     site.destroy(A)
-    assert site.connect().domains()[A].power is DomainPower.SHUT_OFF
+    assert site.connect().guests().domains[A].power is DomainPower.SHUT_OFF
+
+
+def test_a_listing_that_takes_its_time_keeps_nobody_and_is_there_for_the_next_who_asks(
+    site: LibvirtSite,
+) -> None:
+    run(site)
+    woken = threading.Event()
+    hypervisor = site.connect(on_news=woken.set, look_seconds=0.05, prompt_seconds=20)
+
+    def has_told() -> bool:
+        with suppress(NotYet):
+            return bool(hypervisor.guests().domains)
+        return False
+
+    wait_until(has_told, "it is connected")
+    while woken.wait(0.2):
+        woken.clear()
+        hypervisor.take()
+    site.libvirtd.freeze()
+    try:
+        threads = threading.active_count()
+        for _ in range(20):
+            with pytest.raises(NotYet):
+                hypervisor.guests()
+        assert threading.active_count() - threads <= 2, "it is asked for once"
+        assert hypervisor.take().is_empty
+        woken.clear()
+    finally:
+        site.libvirtd.thaw()
+    assert woken.wait(10), "it is news when it comes"
+    assert hypervisor.take().domains
+    assert hypervisor.guests().domains[A].power is DomainPower.RUNNING
+    assert hypervisor.take().domains, "what came between is looked at"
 
 
 def test_large_guests_that_take_their_time_keep_nobody_from_asking() -> None:
@@ -135,7 +169,7 @@ def test_large_guests_that_take_their_time_keep_nobody_from_asking() -> None:
                 fits=lambda _: "", doing="its guest is being started",
             )  # fmt: skip
             wait_until(lambda: not hypervisor._under_way.doing(), "it is given up")
-        assert hypervisor.domains() == {}
+        assert hypervisor.guests().domains == {}
     finally:
         held.set()
         hypervisor.close()
@@ -146,7 +180,7 @@ def test_a_libvirt_that_is_not_there_is_told_with_the_remedy(
 ) -> None:
     nowhere = site.connect(uri=f"qemu:///system?socket={tmp_path}/none")
     with pytest.raises(HostRefused, match="start libvirt") as refused:
-        nowhere.domains()
+        nowhere.guests()
     assert refused.value.transient
     assert str(tmp_path) in str(refused.value)
 
@@ -181,7 +215,7 @@ def test_a_server_starts_as_it_is_defined_with_disk_drive_console_and_nics_in_th
         assert address is not None
         buses[mac.get("address")] = address.get("bus")
     assert buses == {device["mac"]: f"0x{device['address'][5:7]}" for device in told}
-    assert site.hypervisor.domains()[server.id].power is DomainPower.PAUSED
+    assert site.hypervisor.guests().domains[server.id].power is DomainPower.PAUSED
     check_console(site, server.id)
 
 
@@ -221,7 +255,7 @@ def test_a_domain_of_ours_that_nobody_can_read_is_named(site: LibvirtSite) -> No
         domain_xml(domain_type="qemu").replace("boot-number='1'", "boot-number='one'")
     )
     with pytest.raises(HostRefused, match="virsh edit a"):
-        site.hypervisor.domains()
+        site.hypervisor.guests()
 
 
 def test_the_files_of_a_server_go_when_it_is_undefined_and_not_before(site: LibvirtSite) -> None:

@@ -26,7 +26,8 @@ class Limits:
     attempts_max: int = 5
     backoff_first: timedelta = timedelta(seconds=1)
     backoff_max: timedelta = timedelta(seconds=60)
-    # After giving up on a device it is tried again at times: a VF may come round.
+    # After giving up on a device it is tried again at times: a VF may come round. So are drivers
+    # that could not be tried out.
     gave_up_retry: timedelta = timedelta(minutes=5)
     # A guest that ends unasked is started again so often in this time, then left: one that crashes
     # as it boots would do so without end. One that is paused so often stays so for `check`.

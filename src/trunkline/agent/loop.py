@@ -30,6 +30,7 @@ from trunkline.agent.observe import (
 from trunkline.agent.report import Offer, Reporter
 from trunkline.agent.standing import Standing
 from trunkline.agent.transport import Transport, TransportFailed
+from trunkline.agent.trials import Trials
 from trunkline.agent.unread import Unread
 from trunkline.domain.clock import IdSource
 from trunkline.domain.device import PciFunction
@@ -41,10 +42,12 @@ from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
 from trunkline.reconcile.interfaces import (
     NOTHING_OF_OURS,
+    DriverTrials,
     HostRefused,
     HostWatch,
     Hypervisor,
     Kernel,
+    NotYet,
     Storage,
 )
 from trunkline.reconcile.plan import Plan, Unit, plan
@@ -71,6 +74,7 @@ class AgentHost:
     vf_counts: VfCounts = lambda _: {}  # How many VFs PFs are to have that have none.
     watches: tuple[HostWatch, ...] = ()  # Without any, all is found by looking at times.
     drift: DriftPolicy = DriftPolicy.REPAIR
+    trials: DriverTrials | None = None  # None: what drivers can do is known (simulated hosts).
 
 
 class Agent:
@@ -106,6 +110,8 @@ class Agent:
         self._guests = Guests(self._limits)
         self._checked_pf: PciAddress | None = None
         self._domains_seen: frozenset[ServerId] = frozenset()
+        self._around: Surroundings | None = None  # As last seen; None: not in this run.
+        self._trials = Trials(host.trials, host.kernel, journal, retry=self._limits.gave_up_retry)
 
     @property
     def config(self) -> HostConfig | None:
@@ -201,6 +207,9 @@ class Agent:
     def _reconcile(self, now: datetime) -> None:
         try:
             self._reconcile_rounds(now)
+        except NotYet:
+            # The rounds go on, and its coming is news; what was to be done is to be done then.
+            self._host_due = now + self._limits.poll
         except (HostRefused, JournalUnwritable) as problem:
             # sysfs or libvirt can't be read, or nothing can be remembered: there is no acting then.
             self._give_up(problem, now)
@@ -217,6 +226,7 @@ class Agent:
     def _reconcile_rounds(self, now: datetime) -> None:
         is_check = self._check_due is None or self._check_due <= now
         self._must_reconcile = False
+        self._trials.put_back(now)
         done: set[str] = set()
         for _ in range(self._limits.rounds_max):
             made = self._observe_and_plan(now, with_check=is_check)
@@ -235,6 +245,9 @@ class Agent:
                 self._conclude(made, now, stuck=done)
         if is_check:
             self._check_due = now + self._limits.check
+        if self._config is not None and self._around is not None and not self._must_reconcile:
+            # What is learned is told at once.
+            self._must_reconcile = self._trials.try_out(self._around, self._config, now)
 
     def _observe_and_plan(self, now: datetime, *, with_check: bool) -> Plan | None:
         host = self._host
@@ -247,6 +260,7 @@ class Agent:
             config=self._config,
             journal=self._journal.current,
         )
+        self._around = around
         offered = without_used_and_unfit(around.offered)
         self.reporter.inventory = self._links.told(offered, now)
         self._note_boot(around)

@@ -18,7 +18,7 @@ from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
 from trunkline.reconcile.observed import DomainState, GuestFiles, HostState, Journal, NetworkState
 from trunkline.reconcile.taps import normal_nics
-from trunkline.reconcile.users import ours_of, tell_users
+from trunkline.reconcile.users import attached_by_hand, ours_of, tell_users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +46,17 @@ def look_around(
 
     Raises:
         HostRefused: One of these could not be read; there is nothing to plan from.
+        NotYet: libvirt takes its time to tell of the domains.
     """
+    guests = hypervisor.guests()
     boot_id = kernel.boot_id()
     journal = journal.of_boot(boot_id)
     functions = kernel.functions()
-    domains = hypervisor.domains()
     offered = offer(functions)
-    ours = ours_of(config, journal, domains.values(), functions, pools_of(offered))
-    told = tell_unfit(tell_users(functions, hypervisor.others(), ours, journal.tried))
+    pools = pools_of(offered)
+    ours = ours_of(config, journal, guests.domains.values(), functions, pools)
+    by_hand = attached_by_hand(config, journal, guests.domains, functions, pools)
+    told = tell_unfit(tell_users(functions, guests.others, ours, journal.tried, by_hand))
     return Surroundings(
         boot_id=boot_id,
         functions=told,
@@ -63,7 +66,7 @@ def look_around(
             for each in offered
             for changed in [told[each.function.address] is not each.function]
         ),
-        domains=domains,
+        domains=guests.domains,
         networks=hypervisor.networks(),
         files=None if storage is None else storage.files(),
     )

@@ -37,8 +37,8 @@ from trunkline.host.fake_start import check_start
 from trunkline.host.faults import RefuseNext, SlowNext, is_slow, refusal
 from trunkline.host.libvirt_domain import parse_libvirt_domain
 from trunkline.host.state_file import Held, LogEntry, StateFile
-from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
+from trunkline.reconcile.interfaces import HostRefused, NotYet
+from trunkline.reconcile.observed import DomainPower, Guests, NetworkState
 
 
 class FakeHypervisor:
@@ -58,18 +58,16 @@ class FakeHypervisor:
 
     # Reading
 
-    def domains(self) -> Mapping[ServerId, DomainState]:
-        """See `Hypervisor.domains`. Domains without our metadata element are left out."""
+    def guests(self) -> Guests:
+        """See `Hypervisor.guests`."""
         state = self._file.read()
+        if state.faults and self._takes_time():
+            raise NotYet
         if is_unfinished(state, self._kernel.boot_id()):
             with self._file.held() as held:
                 self._finish(held)
             state = self._file.read()
-        return our_domains(state)
-
-    def others(self) -> tuple[OtherDomain, ...]:
-        """See `Hypervisor.others`."""
-        return other_domains(self._file.read())
+        return Guests(domains=our_domains(state), others=other_domains(state))
 
     def console(self, server_id: ServerId) -> bytes:
         """See `Hypervisor.console`."""
@@ -79,8 +77,7 @@ class FakeHypervisor:
         """The definition of a domain, as `virsh dumpxml --inactive` shows it."""
         record = self._file.read().domains.get(server_id)
         if record is None:
-            problem = f"no domain with matching uuid '{server_id}'"
-            raise HostRefused(f"virsh dumpxml {server_id}", problem)
+            raise HostRefused(f"virsh dumpxml {server_id}", "no domain with matching uuid")
         return record.xml
 
     def log(self) -> tuple[LogEntry, ...]:
@@ -219,7 +216,7 @@ class FakeHypervisor:
 
     def networks(self) -> Mapping[str, NetworkState]:
         """See `Hypervisor.networks`."""
-        self.domains()  # What is unfinished is finished first.
+        self.guests()  # What is unfinished is finished first.
         return fake_networks.network_states(self._file.read().networks)
 
     def define_network(self, xml: str) -> None:
@@ -326,7 +323,6 @@ class FakeHypervisor:
         """Somebody suspends a running guest: `virsh suspend`."""
         with self._file.held() as held:
             record = self._record(held, server_id, "virsh suspend")
-            assert record.power is DomainPower.RUNNING, "there is nobody to suspend"
             record.power = DomainPower.PAUSED
             self._log(held, by="operator", command=f"virsh suspend {record.name}", result="OK")
 
@@ -375,9 +371,8 @@ class FakeHypervisor:
         if record.under_way:
             # Source: libvirt src/conf/domainjob.c, virDomainObjBeginJobInternal().
             problem = "Timed out during operation: cannot acquire state change lock"
-            raise self._refuse(
-                held, command, problem, cause=HostRefused(command, problem, transient=True)
-            )
+            cause = HostRefused(command, problem, transient=True)
+            raise self._refuse(held, command, problem, cause=cause)
 
     def _tell_failure(
         self, held: Held[HypervisorState], record: DomainRecord, operation: str
@@ -387,6 +382,12 @@ class FakeHypervisor:
         if failed is not None and failed.operation == operation:
             held.save()
             raise failed.refusal()
+
+    def _takes_time(self) -> bool:
+        with self._file.held() as held:
+            slow = is_slow(held.state.faults, "guests")
+            held.save()
+        return slow
 
     def _planted(
         self, held: Held[HypervisorState], operation: str, command: str

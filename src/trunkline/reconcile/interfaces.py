@@ -17,7 +17,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
-from trunkline.reconcile.observed import DomainState, GuestFiles, NetworkState, OtherDomain
+from trunkline.reconcile.observed import GuestFiles, Guests, NetworkState, OriginalState
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 # What is to be taken away is not there, or is not ours to take: the kernel says so, and the helper.
@@ -46,6 +46,10 @@ class HostRefused(TrunklineError):
         self.transient = transient  # Trying again unchanged may work (EAGAIN, EBUSY in a reset).
         # Whoever was to ask the kernel did not: this says nothing of what a driver can do.
         self.unasked = unasked
+
+
+class NotYet(Exception):
+    """What was asked for takes its time: ask again. Nothing is known to be wrong."""
 
 
 class Kernel(Protocol):
@@ -119,17 +123,17 @@ class Hypervisor(Protocol):
     """libvirt on one machine. Domains are ours if they carry our metadata element.
 
     To start and to stop a guest takes its time: up to minutes, for a large one whose memory vfio
-    pins. So both are begun by a call, and under way until `domains` says otherwise, of which a
+    pins. So both are begun by a call, and under way until `guests` says otherwise, of which a
     `HostWatch` tells. What came of it is in the domain's state, or, if it failed, in the refusal of
     the next such call, which begins nothing.
     """
 
-    def domains(self) -> Mapping[ServerId, DomainState]:
-        """List our domains, running or not."""
-        ...
+    def guests(self) -> Guests:
+        """List all domains, running or not.
 
-    def others(self) -> tuple[OtherDomain, ...]:
-        """List the domains that are not ours and have devices, or will when they start; by name."""
+        Raises:
+            NotYet: That takes its time. What comes of it is for the next call, and is news.
+        """
         ...
 
     def define(self, xml: str) -> None:
@@ -207,6 +211,54 @@ class Storage(Protocol):
 
     def delete(self, server_id: ServerId) -> None:
         """Delete all files of a server. Its guest must be gone."""
+        ...
+
+
+class TrialMemory(Protocol):
+    """Remembers, over the end of the process, which VFs drivers are being tried out on."""
+
+    def begin(self, before: OriginalState) -> None:
+        """Remember what a VF is like, before anything is written to it."""
+        ...
+
+    def end(self, vf: PciAddress) -> None:
+        """Forget a VF that is as it was."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialOutcome:
+    """What came of trying drivers out."""
+
+    learned: bool = False  # `functions` tells more from now on.
+    failed: bool = False  # Of one nothing was learned, or a VF could not be put back.
+
+
+class DriverTrials(Protocol):
+    """Tries out what the drivers of PFs can set for VFs: each, with its firmware, once.
+
+    Neither method raises `HostRefused`; what `memory` raises ends them.
+    """
+
+    def try_out(
+        self,
+        functions: Mapping[PciAddress, PciFunction],
+        free: Collection[PciAddress],
+        memory: TrialMemory,
+    ) -> TrialOutcome:
+        """Try out those that were not yet, on one VF each among `free`, and leave that as it was.
+
+        Those whose PF has no such VF, or no link, wait.
+        """
+        ...
+
+    def put_back(
+        self,
+        functions: Mapping[PciAddress, PciFunction],
+        tried: Mapping[PciAddress, OriginalState],
+        memory: TrialMemory,
+    ) -> TrialOutcome:
+        """Bring VFs back that a process was trying drivers out on when it ended."""
         ...
 
 

@@ -106,7 +106,7 @@ class Machine:
         """Boot the machine anew. libvirtd starts with it, the agent does not yet."""
         self.drop_agent()
         self.kernel.reboot()
-        self.hypervisor.domains()
+        self.hypervisor.guests()
 
 
 def an_agent(machine: Machine, probe: Probe) -> Agent:

@@ -101,7 +101,7 @@ class HelperClient:
                 ) from problem
             try:
                 send(channel, json.encode(request))
-                answer = parse_answer(receive(channel, ANSWER_BYTES_MAX))
+                answer = parse_answer(receive(channel, ANSWER_BYTES_MAX, seconds=TIMEOUT_SECONDS))
             except (OSError, BadMessage) as problem:
                 # It may have been done or not: what follows reads back either way.
                 raise HostRefused(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import socket
+import time
+from collections.abc import Callable
 from typing import Annotated, Any, Final, assert_never
 
 import msgspec
@@ -15,7 +17,7 @@ from msgspec import Meta
 from trunkline.domain.ether import VLAN_ID_MAX, VLAN_ID_MIN, MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.vf import LinkState, VfChange
+from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 from trunkline.host.privileged.interfaces import Privileged
 from trunkline.wire import json
 
@@ -60,6 +62,7 @@ class SetVf(_Request, frozen=True, kw_only=True, tag="set_vf"):
     mac: MacAddress | None = None
     vlan_id: _VlanOrNone | None = None
     vlan_qos: _Qos | None = None
+    vlan_protocol: VlanProtocol | None = None
     spoof_check: bool | None = None
     trust: bool | None = None
     link_state: LinkState | None = None
@@ -70,6 +73,8 @@ class SetVf(_Request, frozen=True, kw_only=True, tag="set_vf"):
         """Refuse what no `VfChange` can be, and a MAC that no interface can have."""
         if (self.vlan_id is None) != (self.vlan_qos is None):
             raise ValueError("vlan_id and vlan_qos go together")
+        if self.vlan_protocol is not None and self.vlan_id is None:
+            raise ValueError("vlan_protocol without vlan_id")
         if (self.min_tx_rate_mbps is None) != (self.max_tx_rate_mbps is None):
             raise ValueError("min_tx_rate_mbps and max_tx_rate_mbps go together")
         if self.mac is not None and self.mac.is_multicast:
@@ -82,6 +87,7 @@ class SetVf(_Request, frozen=True, kw_only=True, tag="set_vf"):
             mac=self.mac,
             vlan_id=self.vlan_id,
             vlan_qos=self.vlan_qos,
+            vlan_protocol=self.vlan_protocol,
             spoof_check=self.spoof_check,
             trust=self.trust,
             link_state=self.link_state,
@@ -233,22 +239,37 @@ def send(channel: socket.socket, data: bytes) -> None:
     channel.sendall(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
 
 
-def receive(channel: socket.socket, bytes_max: int) -> bytes:
-    """Receive one message.
+def receive(
+    channel: socket.socket,
+    bytes_max: int,
+    *,
+    seconds: float,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> bytes:
+    """Receive one message, all of it within `seconds`: one byte now and then does not help.
 
     Raises:
         BadMessage: It is longer than `bytes_max`, or ends too early.
-        OSError: The connection failed, or nothing came within its time.
+        OSError: The connection failed, or the time is over.
     """
-    length = int.from_bytes(_receive_exactly(channel, _LENGTH_BYTES), "big")
+    deadline = monotonic() + seconds
+
+    def wait() -> None:
+        left = deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError(f"the message was not there within {seconds:g} s")
+        channel.settimeout(left)
+
+    length = int.from_bytes(_receive_exactly(channel, _LENGTH_BYTES, wait), "big")
     if length > bytes_max:
         raise BadMessage(f"a message of {length} bytes; at most {bytes_max} are read")
-    return _receive_exactly(channel, length)
+    return _receive_exactly(channel, length, wait)
 
 
-def _receive_exactly(channel: socket.socket, count: int) -> bytes:
+def _receive_exactly(channel: socket.socket, count: int, wait: Callable[[], None]) -> bytes:
     data = bytearray()
     while len(data) < count:
+        wait()
         piece = channel.recv(count - len(data))
         if not piece and not data and count == _LENGTH_BYTES:
             raise NoMessage("nothing was sent")

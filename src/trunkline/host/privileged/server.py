@@ -95,9 +95,11 @@ class Helper:
         if not self._callers.include(user, [group, *groups]):
             _log.warning("caller refused", process=process, user=user, group=group)
             return
-        connection.settimeout(PATIENCE_SECONDS)
         try:
-            answer = self._answer_to(receive(connection, REQUEST_BYTES_MAX))
+            answer = self._answer_to(
+                receive(connection, REQUEST_BYTES_MAX, seconds=PATIENCE_SECONDS)
+            )
+            connection.settimeout(PATIENCE_SECONDS)
             send(connection, json.encode(answer))
         except NoMessage:
             return
