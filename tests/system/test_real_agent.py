@@ -179,7 +179,7 @@ def check_what_befalls_it(site: Site, session: Session) -> None:
             running = site.libvirt.virsh("list", "--state-running", "--id", "--uuid").stdout.strip()
             return running not in ("", before)
 
-        wait_until(does, "it is started again")
+        wait_until(does, f"it is started again; told: {site.befell()}", seconds=60)
 
     expected = []
     for event, befall in (
