@@ -16,11 +16,9 @@ what the others need: one guest ends itself, one crashes, one is deleted.
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,10 +28,9 @@ from lab.guest import cards
 from lab.guest_disk import make_disk
 from lab.machine import LabHost
 from lab.wire import WrongOnTheWire
-from tests.lab import agent_inside, servers_inside
+from tests.lab import agent_inside, counting_inside, servers_inside
 from tests.lab.site import Site, lab_site
 from tests.support.clients import OpenStack
-from tests.support.processes import ask
 from tests.system.test_up import Session
 
 BRIDGE = "br-phy1"
@@ -67,23 +64,6 @@ class Servers:
     agent: Running
     macs: dict[tuple[str, str], str] = field(default_factory=dict)  # By server and network.
 
-    def show(self, kind: str, name: str) -> dict[str, Any]:
-        shown: dict[str, Any] = json.loads(self.session.admin(kind, "show", name, "-f", "json"))
-        return shown
-
-    def status(self, name: str) -> str:
-        return str(self.show("server", name)["status"])
-
-    def wait_for(self, name: str, status: str) -> None:
-        seen = []
-
-        def is_so() -> bool:
-            seen.append(self.status(name))
-            return seen[-1] in (status, "ERROR")
-
-        self.site.wait(is_so, f"{name} is {status}")
-        assert seen[-1] == status
-
     def inside(self, server: str, command: str) -> str:
         """Run a command in a guest, by way of its first NIC; return what it printed."""
         network, _, address = SERVERS[server][0]
@@ -116,12 +96,7 @@ class Servers:
                     capture.check(self.macs[server, network], vlan=vlan + 1, since=mark)
 
     def kill_agent(self) -> None:
-        self.agent.signal(signal.SIGKILL)
-        self.wait_killed()
-
-    def wait_killed(self) -> None:
-        assert self.agent.wait().status == -signal.SIGKILL
-        self.site.started.remove(self.agent)
+        self.site.kill(self.agent)
 
     def start_agent(self, **env: str) -> None:
         self.agent = self.site.start_agent(**env)
@@ -176,21 +151,20 @@ def create_server(servers: Servers, name: str) -> None:
 def servers(site: Site, openstack: OpenStack) -> Servers:
     """All guests run; the agent was killed between start and resume of the last, and started."""
     session = Session(site.directory, openstack)
-    make_networks(session, site.directory / "disk.img")
     made = Servers(site, session, site.start_agent(TRUNKLINE_KILL_AT="before virsh resume:3"))
+    make_networks(session, site.directory / "disk.img")
     # Its link goes for a moment while the VFs come.
     site.wait(
-        lambda: len(site.devices("--kind", "vf", "--state", "free")) == VF_COUNT,
-        "its VFs are on offer",
+        lambda: len(site.devices(kind="vf", state="free")) == VF_COUNT, "its VFs are on offer"
     )
     for name in SERVERS:
         create_server(made, name)
-    made.wait_killed()
+    site.wait_killed(made.agent)
     left = made.guests()
     assert len(left.split("\n\n")[0].splitlines()) == len(SERVERS), left
     made.start_agent()
     for name, nics in SERVERS.items():
-        made.wait_for(name, "ACTIVE")
+        site.wait_for_server(name, "ACTIVE")
         network, _, address = nics[-1]  # The one that it sets up last.
         site.lab_host.channel.call(
             servers_inside.wait_until_up, network, address,
@@ -225,18 +199,23 @@ def test_guests_run_on_under_a_new_agent_and_a_new_libvirtd_that_notice_their_en
     servers: Servers,
 ) -> None:
     runs = servers.guests()
+    call = servers.site.lab_host.channel.call
+    call(counting_inside.start_counting)
     servers.kill_agent()
     servers.start_agent()
-    servers.site.wait_settled()
-    assert servers.guests() == runs
+    of_db = servers.site.vf_with(servers.macs["db", "blue"])["vf_index"]
+    call(agent_inside.seconds_until_repaired, "pf1", of_db, wrong=666, right=120)
     servers.check_wire()
-    servers.site.lab_host.channel.call(servers_inside.restart_libvirtd)
-    servers.site.wait(lambda: not servers.site.host()["problem"], "libvirt answers the agent")
+    written = call(counting_inside.stop_counting)
+    assert sum(written.values()) == 2, f"by hand, and its repair, and nothing else: {written}"
+    assert servers.guests() == runs
+    call(servers_inside.restart_libvirtd)
+    servers.site.wait(lambda: not servers.site.host().problem, "libvirt answers the agent")
     assert servers.guests() == runs
     servers.check_wire()
     servers.end("db", "poweroff -f")
-    servers.wait_for("db", "SHUTOFF")
-    assert "server.shutoff" in ask(servers.site.directory, "events", "--host", "h1")
+    servers.site.wait_for_server("db", "SHUTOFF")
+    assert servers.site.has_told("server.shutoff")
 
 
 def test_a_guest_that_crashes_is_started_again(servers: Servers) -> None:
@@ -252,9 +231,9 @@ def test_a_server_goes_for_good_though_its_agent_is_killed_between(servers: Serv
     servers.start_agent(TRUNKLINE_KILL_AT="after virsh destroy")
     mac = servers.macs["apart", "green"]
     servers.session.admin("server", "delete", "apart")
-    servers.wait_killed()
+    servers.site.wait_killed(servers.agent)
     servers.start_agent()
-    servers.site.wait(lambda: not servers.site.devices("--state", "releasing"), "all is back")
+    servers.site.wait(lambda: not servers.site.devices(state="releasing"), "all is back")
     found = call(cards.vf_settings, "pf1")
     assert mac not in [vf["mac"] for vf in found]
     assert 130 not in [vf["vlan"] for vf in found]
