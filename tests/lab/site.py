@@ -65,8 +65,15 @@ class Site:
     def start_agent(self, **env: str) -> Running:
         return self._start("agent", "--config", CONFIG, env=env)
 
+    def start_agent_alone(self) -> Running:
+        """Start it in a Python that has imported nothing but what it needs, as a host does."""
+        command = ["python3", "-m", "trunkline", "agent", "--config", CONFIG]
+        return self._when_ready(self.lab_host.channel.start(command))
+
     def _start(self, *args: str, env: Mapping[str, str] | None = None) -> Running:
-        running = self.lab_host.channel.start_python("trunkline", *args, env=env)
+        return self._when_ready(self.lab_host.channel.start_python("trunkline", *args, env=env))
+
+    def _when_ready(self, running: Running) -> Running:
         self.started.append(running)
         running.wait_for("ready\n", seconds=PATIENCE_SECONDS)
         return running
