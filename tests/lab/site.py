@@ -45,7 +45,7 @@ device_spec = [
     { ifname = "pf2", physical_network = "phy2", vf_count = 7 },
 ]
 """
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.25
 EVENTS_MAX = 200
 PATIENCE_SECONDS = 150.0  # An emulated machine takes a minute to start a guest.
 
