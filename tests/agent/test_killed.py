@@ -13,28 +13,7 @@ import pytest
 
 from tests.agent.scenarios import SCENARIOS, Stage
 from tests.agent.world import World, check
-
-
-class Recorder:
-    """Writes down where the agent has been."""
-
-    def __init__(self) -> None:
-        self.points: list[str] = []
-
-    def reached(self, point: str) -> None:
-        self.points.append(point)
-
-
-class Killer:
-    """Ends the process at the nth point."""
-
-    def __init__(self, number: int) -> None:
-        self._left = number
-
-    def reached(self, point: str) -> None:
-        if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self._left -= 1
+from tests.support.probes import Killer, Recorder
 
 
 def kill_at(world: World, number: int) -> None:

@@ -20,6 +20,7 @@ from lab.guest import cards
 from tests.agent.world import RESOURCES, START, Control, Ids, UnsyncedFiles
 from tests.lab.devices_inside import CardsBelow, LoggedWrites
 from tests.reconcile.scenes import HOST, VIF_TYPES, a_nic, a_server, whole
+from tests.support.probes import Killer, Recorder
 from trunkline.agent.apply import Probe
 from trunkline.agent.journal import JournalFile
 from trunkline.agent.loop import Agent, AgentHost
@@ -38,28 +39,6 @@ PF_1, PF_2 = (PciAddress.parse(cards.pf_address(card)) for card in (1, 2))
 ROUNDS_MAX = 100
 # As libvirt sees them; it outlives agents.
 BELOW = LinuxKernel(DirectWrites())
-
-
-class Recorder:
-    """Writes down where the agent has been."""
-
-    def __init__(self) -> None:
-        self.points: list[str] = []
-
-    def reached(self, point: str) -> None:
-        self.points.append(point)
-
-
-class Killer:
-    """Ends the process at the nth point."""
-
-    def __init__(self, number: int) -> None:
-        self._left = number
-
-    def reached(self, point: str) -> None:
-        if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self._left -= 1
 
 
 class Host:

@@ -8,6 +8,7 @@ from typing import Protocol, assert_never
 
 from trunkline.agent.journal import JournalFile
 from trunkline.domain.bridge import BridgePort, describe_port
+from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
 from trunkline.reconcile.observed import Journal, UplinkVlan
 from trunkline.reconcile.steps import (
@@ -182,12 +183,10 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             found = None if function is None else function.vf_count
             _expect(step, f"{pf} has {found} VFs, not {count}", holds=found == count)
         case ReadBackName(address, ifname):
-            function = kernel.functions().get(address)
-            name = None if function is None else function.ifname
+            name = _netdev_of(kernel, address)
             _expect(step, f"the netdev of {address} is {name}, not {ifname}", holds=name == ifname)
         case ReadBackNetdevMac(address, mac):
-            function = kernel.functions().get(address)
-            name = None if function is None else function.ifname
+            name = _netdev_of(kernel, address)
             has = None if name is None else kernel.netdev_mac(name)
             _expect(step, f"the netdev of {address} has MAC {has}, not {mac}", holds=has == mac)
         case SetPortVlan(ifname=ifname, vlan_id=vlan_id, untagged=untagged, member=member):
@@ -209,6 +208,11 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             raise AssertionError("neither journal nor files are kernel or hypervisor")
         case _:
             assert_never(step)
+
+
+def _netdev_of(kernel: Kernel, address: PciAddress) -> str | None:
+    function = kernel.functions().get(address)
+    return None if function is None else function.ifname
 
 
 def _apply_to_network(step: NetworkStep, hypervisor: Hypervisor) -> None:

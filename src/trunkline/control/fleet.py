@@ -79,18 +79,29 @@ class LiveFleet:
         self._lock = threading.RLock()
         self._fleet = Fleet(ranking)
         self._last_seen: dict[HostId, datetime | None] = {}
+        # Before this process: when an agent was heard last, and how long nobody could be after it.
+        self._heard_until: datetime | None = None
+        self._nobody_listened = timedelta()
         self._stale: set[HostId] = set()
         self._change_read = NO_CHANGE
         # Holds whose transactions have not ended, by host.
         self._deciding: Counter[HostId] = Counter()
 
     def load(self, tx: Transaction) -> None:
-        """Read every host from the store, once, at start."""
+        """Read every host from the store, once, at start.
+
+        If nothing was heard of any host for a while, nobody listened: the service was down. That
+        time is no host's silence, or after an outage all would be out until their next heartbeat.
+        """
         with self._lock:
             self._change_read = tx.changes.newest()
             uses = tx.hosts.uses()
             left = tx.bandwidths.left_of_all_hosts()
             hosts = {host.id: host for host in tx.hosts.all()}
+            heard = [host.last_seen for host in hosts.values() if host.last_seen is not None]
+            if heard:
+                self._heard_until = max(heard)
+                self._nobody_listened = max(self._clock.now() - self._heard_until, timedelta())
             for host_id, pools in tx.pools.of_all_hosts():
                 host = hosts.pop(host_id)
                 self._put(host, self._view(host, uses[host_id], pools, left.get(host_id, {})))
@@ -401,7 +412,12 @@ class LiveFleet:
             effect()
 
     def _heard_recently(self, last_seen: datetime | None) -> bool:
-        return last_seen is not None and self._clock.now() - last_seen <= self._silence_max
+        if last_seen is None:
+            return False
+        silent = self._clock.now() - last_seen
+        if self._heard_until is not None and last_seen <= self._heard_until:
+            silent -= self._nobody_listened
+        return silent <= self._silence_max
 
     def _view(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -106,34 +107,35 @@ def other_domains(state: HypervisorState) -> tuple[OtherDomain, ...]:
 
 def domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
     """Return what an agent sees of a domain."""
-    guest = record.guest
     doing = _DOING[record.under_way]
-    if guest is None:
-        domain = parse_libvirt_domain(record.xml) if doing else None
-        return DomainState(
-            server_id=server_id,
-            name=record.name,
-            power=record.power,
-            boot_number=record.boot_number,
-            xml_digest=record.xml_digest,
-            devices=frozenset(() if domain is None else domain.host_devices),
-            ifnames=frozenset(
-                () if domain is None else (each.ifname for each in domain.direct_interfaces)
-            ),
-            networks=frozenset(
-                () if domain is None else (each.network for each in domain.networks)
-            ),
-            doing=doing,
-        )
-    return DomainState(
+    state = DomainState(
         server_id=server_id,
         name=record.name,
         power=record.power,
+        boot_number=record.boot_number,
+        xml_digest=record.xml_digest,
+        doing=doing,
+    )
+    if record.guest is not None:
+        return _with_guest(state, record.guest)
+    if not doing:
+        return state
+    domain = parse_libvirt_domain(record.xml)
+    return replace(
+        state,
+        devices=frozenset(domain.host_devices),
+        ifnames=frozenset(each.ifname for each in domain.direct_interfaces),
+        networks=frozenset(each.network for each in domain.networks),
+    )
+
+
+def _with_guest(state: DomainState, guest: Guest) -> DomainState:
+    return replace(
+        state,
         boot_number=guest.boot_number,
         xml_digest=guest.xml_digest,
         devices=frozenset[PciAddress](guest.handed_over.addresses),
         ifnames=frozenset(each.ifname for each in guest.handed_over.macvtaps),
-        doing=doing,
         given={PciAddress.parse(at): _device(what) for at, what in guest.given.items()},
     )
 

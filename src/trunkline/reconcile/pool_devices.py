@@ -88,7 +88,7 @@ def before_taking(view: View, pool: NetworkPool) -> list[JournalStep]:
         if vf.used_by:
             continue  # It is not in the network.
         view.require_settled(vf.address, f"{vf.address} of network pool {pool.name}")
-        if vf.address in originals or _has_it(view, vf.address):
+        if vf.address in originals or view.holder(vf.address) is not None:
             continue  # On record: what is not as it was is among the unsettled.
         _, _, observed = view.pf_and_settings(vf)
         # A VF that has one of our MACs was programmed by an agent whose journal is lost.
@@ -173,10 +173,6 @@ def _members(view: View, pool: NetworkPool) -> Iterator[PciFunction]:
         function = view.observed.functions.get(address)
         if view.pools[address] == pool and function is not None:
             yield function
-
-
-def _has_it(view: View, address: PciAddress) -> bool:
-    return any(address in view.held_by(domain) for domain in view.observed.domains.values())
 
 
 def _is_active(view: View, server: ServerConfig) -> bool:
