@@ -50,8 +50,8 @@ NETWORKS = {
 SERVERS = {
     "web": (
         ("blue", "direct", "10.1.0.11"),
-        ("gray", "normal", "10.3.0.11"),
         ("green", "direct", "10.2.0.11"),
+        ("gray", "normal", "10.3.0.11"),
     ),
     "db": (
         ("blue", "direct", "10.1.0.12"),
