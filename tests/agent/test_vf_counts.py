@@ -88,7 +88,7 @@ def test_vfs_that_servers_have_are_made_again_after_a_reboot(tmp_path: Path) -> 
     want(world, 6, server)
     world.settle(agent)
     world.machine.kernel.reboot()
-    world.machine.hypervisor.domains()
+    world.machine.hypervisor.guests()
     world.settle(world.an_agent())
     assert vf_count(world) == 6, "though the machine comes up with 4, of which nobody has any"
 

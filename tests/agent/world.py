@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,12 +63,17 @@ class Control:
         self.shuts_out = False
         self.lose_fetches = False
 
-    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
+    def fetch(
+        self, host: HostName, after_generation: int, consoles_asked: int
+    ) -> HostConfig | None:
         if self.lose_fetches:
             raise TransportFailed("planted")
         if self.late:
             return self.late.pop(0)
-        if self.config is None or self.config.generation <= after_generation:
+        if self.config is None or (
+            self.config.generation <= after_generation
+            and self.config.consoles_asked <= consoles_asked
+        ):
             return None
         return self.config
 
@@ -195,8 +201,12 @@ class World:
         *,
         drift: DriftPolicy = DriftPolicy.REPAIR,
         storage: WatchedStorage | None = None,
+        kernel: type[FakeKernel] = FakeKernel,
     ) -> Agent:
+        """Start one; it has its kernel by way of `kernel`."""
         machine = self.machine.reopened()
+        if kernel is not FakeKernel:
+            machine = replace(machine, kernel=kernel(machine.kernel.path))
         watches = (SimulatedWatch(machine.kernel, machine.hypervisor),) if self.watched else ()
         host = AgentHost(
             name=HOST,

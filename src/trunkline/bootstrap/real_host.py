@@ -61,6 +61,7 @@ def open_real_host(
     from trunkline.host.libvirt.storage import GIB, LibvirtStorage
     from trunkline.host.linux.resources import read_resources
     from trunkline.host.linux.watch import LinuxWatch
+    from trunkline.host.privileged.client import HelperClient
 
     helper = ask_helper(config.helper_socket)
     if not helper.answers:
@@ -93,13 +94,18 @@ def open_real_host(
             bytes_max=config.image_cache_gib * GIB,
             fetch=images.fetch,
         )
-        storage = LibvirtStorage(disks, cache, on_news=on_news)
+        storage = LibvirtStorage(disks, cache, consoles=config.console_dir, on_news=on_news)
         hypervisor = stack.enter_context(
-            LibvirtHypervisor(config.libvirt_uri, delete_files=storage.delete, on_news=on_news)
+            LibvirtHypervisor(
+                config.libvirt_uri,
+                delete_files=storage.delete,
+                read_console=HelperClient(config.helper_socket).read_console,
+                on_news=on_news,
+            )
         )
         yield AgentHost(
             name=config.host,
-            kernel=open_real_kernel(config, others=hypervisor.others),
+            kernel=open_real_kernel(config, others=lambda: hypervisor.guests().others),
             hypervisor=hypervisor,
             resources=given(config.resources, resources),
             offer=Offering(config.device_specs),
@@ -109,6 +115,7 @@ def open_real_host(
                 domain_type=config.domain_type,
                 arch=platform.machine(),
                 disk_directory=str(disks),
+                console_directory=str(config.console_dir),
                 has_config_drives=True,
             ),
             storage=storage,

@@ -24,7 +24,7 @@ from trunkline.host.privileged.additions import (
     read_additions,
 )
 from trunkline.host.privileged.client import HelperClient
-from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.interfaces import HostRefused, NotYet
 from trunkline.reconcile.observed import Journal, OriginalState, OtherDomain, UplinkVlan
 
 _log = structlog.get_logger(__name__)
@@ -35,8 +35,8 @@ def open_real_kernel(
 ) -> LinuxKernel:
     """Open the kernel; drivers that were never tried out are, if a VF is there to try them on.
 
-    To be called while no agent acts on this host: it is they who change what is free. `others` is
-    `Hypervisor.others`: without its answer nothing is tried out.
+    To be called while no agent acts on this host: it is they who change what is free. `others`
+    asks libvirt for the domains that are not ours: without its answer nothing is tried out.
     """
     state = config.state_dir / config.host
     capabilities = Capabilities(state / "capabilities.json")
@@ -50,7 +50,7 @@ def open_real_kernel(
         put_back_all(kernel, functions, file.current.tried, memory=memory)
         free = free_vfs(functions, Offering(config.device_specs), file.current, others())
         probe_host(kernel, capabilities, list(functions.values()), memory=memory, free=free)
-    except (HostRefused, JournalUnreadable, JournalUnwritable) as problem:
+    except (HostRefused, NotYet, JournalUnreadable, JournalUnwritable) as problem:
         # The agent meets it too, and tells.
         _log.warning("drivers not tried out", problem=str(problem))
     return kernel

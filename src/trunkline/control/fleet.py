@@ -12,11 +12,12 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Final
 
+from trunkline.control.hearing import Hearing
 from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.clock import Clock
 from trunkline.domain.device import DeviceRef
@@ -72,36 +73,25 @@ class LiveFleet:
                 process then prefers others, and they don't race for the first.
             ranking: Which hosts come first.
         """
-        self._clock = clock
-        self._silence_max = timedelta(seconds=host_silent_seconds_max)
+        self._hearing = Hearing(clock, host_silent_seconds_max)
         self._replicated = replicated
         self._spread_key = spread_key
         self._lock = threading.RLock()
         self._fleet = Fleet(ranking)
         self._last_seen: dict[HostId, datetime | None] = {}
-        # Before this process: when an agent was heard last, and how long nobody could be after it.
-        self._heard_until: datetime | None = None
-        self._nobody_listened = timedelta()
         self._stale: set[HostId] = set()
         self._change_read = NO_CHANGE
         # Holds whose transactions have not ended, by host.
         self._deciding: Counter[HostId] = Counter()
 
     def load(self, tx: Transaction) -> None:
-        """Read every host from the store, once, at start.
-
-        If nothing was heard of any host for a while, nobody listened: the service was down. That
-        time is no host's silence, or after an outage all would be out until their next heartbeat.
-        """
+        """Read every host from the store, once, at start."""
         with self._lock:
             self._change_read = tx.changes.newest()
             uses = tx.hosts.uses()
             left = tx.bandwidths.left_of_all_hosts()
             hosts = {host.id: host for host in tx.hosts.all()}
-            heard = [host.last_seen for host in hosts.values() if host.last_seen is not None]
-            if heard:
-                self._heard_until = max(heard)
-                self._nobody_listened = max(self._clock.now() - self._heard_until, timedelta())
+            self._hearing.begin(host.last_seen for host in hosts.values())
             for host_id, pools in tx.pools.of_all_hosts():
                 host = hosts.pop(host_id)
                 self._put(host, self._view(host, uses[host_id], pools, left.get(host_id, {})))
@@ -232,7 +222,7 @@ class LiveFleet:
 
     def is_up(self, host: Host) -> bool:
         """Say whether a host's agent has been heard within the limit, and can use the host."""
-        return not host.problem and self._heard_recently(host.last_seen)
+        return not host.problem and self._hearing.is_recent(host.last_seen)
 
     def mark_stale(self, host_id: HostId) -> None:
         """Read this host again before the next decision."""
@@ -295,7 +285,7 @@ class LiveFleet:
             host = self._fleet.find_host(host_id)
             if host is not None:  # Right whatever else has happened to it: see `_follow`.
                 self._last_seen[host_id] = at
-                up = not problem and self._heard_recently(at)
+                up = not problem and self._hearing.is_recent(at)
                 self._fleet.set_status(host_id, enabled=host.enabled, up=up, problem=problem)
 
         tx.on_commit(lambda: self._locked(hear))
@@ -304,7 +294,7 @@ class LiveFleet:
         """Take hosts that have been silent too long out of placement. Called every few seconds."""
         with self._lock:
             for host in self._fleet.hosts():
-                if not host.up or self._heard_recently(self._last_seen.get(host.id)):
+                if not host.up or self._hearing.is_recent(self._last_seen.get(host.id)):
                     continue
                 if self._replicated:
                     self._stale.add(host.id)  # Another replica may have heard it: the store knows.
@@ -410,14 +400,6 @@ class LiveFleet:
     def _locked(self, effect: Callable[[], None]) -> None:
         with self._lock:
             effect()
-
-    def _heard_recently(self, last_seen: datetime | None) -> bool:
-        if last_seen is None:
-            return False
-        silent = self._clock.now() - last_seen
-        if self._heard_until is not None and last_seen <= self._heard_until:
-            silent -= self._nobody_listened
-        return silent <= self._silence_max
 
     def _view(
         self,

@@ -115,10 +115,11 @@ def follow_choice(
         return f"libvirt took {taken_at}, which no device spec puts in the same network pool"
     for each in (taken, chosen):
         if not each.offered:
-            users = each.device.function.used_by
-            why = f"in use by others: {users}" if users else "on offer no more"
-            address = each.device.function.address
-            return f"libvirt took {taken_at} of network pool {pool.name}, and {address} is {why}"
+            function = each.device.function
+            users = function.used_by
+            why = f"is in use by others: {users}" if users else function.unfit
+            found = f"{function.address} {why or 'is on offer no more'}"
+            return f"libvirt took {taken_at} of network pool {pool.name}, and {found}"
     other = tx.allocations.of_devices([taken.id]).get(taken.id)
     epochs = tx.devices.renew_epochs([chosen, taken])
     moves = {allocation.id: (taken.id, epochs[taken.id])}

@@ -66,6 +66,8 @@ class PciFunction:
     fault: str = ""  # PF only: why its driver can't be used; empty: nothing is known to be wrong.
     serial: str | None = None  # PF only: the card's serial number (PCI VPD).
     used_by: str = ""  # Who has it who is no server of ours; empty: nobody that can be seen.
+    is_bridge: bool = False  # A host bridge or a PCI bridge, root ports among them.
+    unfit: str = ""  # Why no guest may be given it; empty: nothing is known against it.
     pf_driver: str | None = None  # The driver whose VF operations apply: the PF's own, or its PF's.
     # What that driver was seen to set for VFs, by `capability_names`. None: it was not tried.
     pf_can: tuple[str, ...] | None = None

@@ -58,7 +58,8 @@ class PfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     vf_count_max: int
     vf_offset: int
     vf_stride: int
-    iommu_group: int  # Its VFs have the numbers after it.
+    iommu_group: int  # Its VFs have the numbers after it, each its own.
+    lacks_acs: bool = False  # What is above it can't part its functions: all are in one group.
     numa_node: int | None = None
     serial: str | None = None
     vf_count_at_boot: int = 0
@@ -262,7 +263,7 @@ def _vf_function(
         pf.vendor_id,
         pf.vf_product_id,
         pf.numa_node,
-        pf.iommu_group + 1 + index,
+        pf.iommu_group if pf.lacks_acs else pf.iommu_group + 1 + index,
         VFIO if pf.vfs[index].in_guest else driver_of(pf).vf_driver,
         ifname,
         pf.address,

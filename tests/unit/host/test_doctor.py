@@ -18,6 +18,7 @@ from tests.support.doctor_facts import (
     with_machine,
 )
 from trunkline.domain.device_spec_parsing import parse_device_specs
+from trunkline.domain.iommu_group import GROUP_REMEDY
 from trunkline.domain.pci import PciAddress
 from trunkline.host.doctor.checks import diagnose
 from trunkline.host.doctor.facts import (
@@ -93,8 +94,11 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
         (with_card(IGB, {"is_up": False}), CARD, Verdict.MISSING, "set down",
          "ip link set eth2 up"),
         (with_card(IGB, link_up=False), CARD, Verdict.WARNING, "no link", "ethtool eth2"),
-        (with_card(IGB, {"group_members": (IGB, DISK)}), CARD, Verdict.WARNING,
-         f"shares its IOMMU group with {DISK}", "another slot"),
+        (with_card(IGB, unfit=f"shares IOMMU group 7 with {DISK}; {GROUP_REMEDY}"), CARD,
+         Verdict.WARNING, f"refused to guests whole: it shares IOMMU group 7 with {DISK}", "ACS"),
+        (with_vf(IGB_VFS[1], unfit=f"shares IOMMU group 7 with {IGB}; {GROUP_REMEDY}"), CARD,
+         Verdict.MISSING, f"refused to guests: {IGB_VFS[1]} shares IOMMU group 7 with {IGB}",
+         'network_pool = "passthrough"'),
         (with_card(IGB, {"vfs_managed": True}), CARD, Verdict.WARNING, "NetworkManager",
          "match-device=driver:igbvf"),
         (replace(WELL, functions={**WELL.functions, IGB_VFS[0]:

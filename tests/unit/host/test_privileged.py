@@ -33,6 +33,8 @@ from tests.unit.host.helper_scene import (
     refused,
     running,
 )
+from trunkline.domain.console import CONSOLE_BYTES_MAX
+from trunkline.domain.ids import ServerId
 from trunkline.domain.vf import LinkState, VfChange
 from trunkline.host.linux.sysfs import BadContent
 from trunkline.host.privileged import requests, server
@@ -41,6 +43,8 @@ from trunkline.host.privileged.permissions import NotAllowed
 from trunkline.host.privileged.requests import BadMessage, parse_answer, parse_request
 from trunkline.host.privileged.server import Callers, Helper
 from trunkline.reconcile.interfaces import HostRefused
+
+SERVER = ServerId("00000000-0000-4000-8000-00000000000a")
 
 
 @pytest.fixture
@@ -61,6 +65,7 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         client.set_pf_up(address(PF))
         client.reload_vf_driver(address(VF0))
         assert client.read_vpd(address(PF)) == bytes(range(256)) * 128
+        assert len(client.read_console(SERVER)) == CONSOLE_BYTES_MAX
         client.set_bridge_vlan(TAP, 100, untagged=True)
         client.set_fdb_entry("eth2", MAC, vlan_id=100)
         client.set_fdb_entry("eth2", MAC, vlan_id=100, present=False)
@@ -71,6 +76,7 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         ("set_pf_up", PF),
         ("reload_vf_driver", VF0),
         ("read_vpd", PF),
+        ("read_console", SERVER),
         ("set_bridge_vlan", TAP, 100, True, True),
         ("set_fdb_entry", "eth2", str(MAC), 100, True),
         ("set_fdb_entry", "eth2", str(MAC), 100, False),
@@ -120,7 +126,7 @@ def test_what_is_not_on_offer_is_not_touched(
 ) -> None:
     with running(tree) as (path, recorder):
         refusal = refused(lambda: ask(HelperClient(path)))
-    assert (refusal.errno_name, refusal.transient) == ("EPERM", False)
+    assert (refusal.errno_name, refusal.transient, refusal.unasked) == ("EPERM", False, True)
     assert recorder.done == []
 
 
@@ -233,6 +239,33 @@ def test_after_a_hostile_message_the_next_caller_is_served(tree: Tree, data: byt
     assert len(recorder.done) == 1
 
 
+class Dripping(socket.socket):
+    """A socket at whose other end somebody sends a byte a second."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(socket.AF_UNIX)
+        self.now = 0.0
+        self._data = data
+
+    def recv(self, bytes_max: int, flags: int = 0, /) -> bytes:
+        patience = self.gettimeout()
+        assert patience is not None
+        self.now += min(1.0, patience)
+        if patience < 1.0:
+            raise TimeoutError("timed out")
+        first, self._data = self._data[:1], self._data[1:]
+        return first
+
+
+def test_a_message_has_to_be_there_in_time_and_not_only_a_byte_of_it_now_and_then() -> None:
+    with Dripping(framed(b"x" * 1000)) as channel:
+        with pytest.raises(TimeoutError):
+            requests.receive(channel, 2048, seconds=5.5, monotonic=lambda: channel.now)
+        assert channel.now == 5.5
+    with Dripping(framed(b"{}")) as channel:
+        assert requests.receive(channel, 2048, seconds=8, monotonic=lambda: channel.now) == b"{}"
+
+
 @pytest.mark.parametrize(
     "problem", [FileNotFoundError(errno.ENOENT, "gone"), BadContent("vendor", "holds nothing")]
 )
@@ -254,6 +287,7 @@ def test_a_caller_that_is_not_known_gets_no_answer(tree: Tree) -> None:
         assert raw(path, framed(json.dumps(GOOD).encode())) == b""
         refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
     assert refusal.transient
+    assert refusal.unasked
     assert "journalctl" in str(refusal)
     assert recorder.done == []
 
@@ -272,6 +306,7 @@ def test_without_a_helper_the_operator_is_told_what_to_start(tmp_path: Path) -> 
     refusal = refused(lambda: HelperClient(tmp_path / "none").set_vf_count(address(PF), 0))
     assert "systemctl" in str(refusal)
     assert refusal.transient
+    assert refusal.unasked
 
 
 def test_a_vf_that_has_just_come_may_be_set_at_once(tree: Tree) -> None:

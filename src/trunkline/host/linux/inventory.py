@@ -21,6 +21,7 @@ from trunkline.host.linux.in_use import use_of
 VFIO: Final = "vfio-pci"
 _NETWORK_CLASS: Final = 0x02  # Base class of network controllers, InfiniBand among them.
 _ETHERNET: Final = 0x0200  # Base class and subclass.
+_BRIDGES: Final = (0x0600, 0x0604)  # Host bridge; PCI-to-PCI bridge, every port of PCI Express.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class _Fixed:
     product_id: str
     is_network: bool
     is_ethernet: bool
+    is_bridge: bool
     numa_node: int | None
     iommu_group: int | None
     pf_name: str | None = None  # VF only.
@@ -194,6 +196,7 @@ class Inventory:
             product_id=sysfs.read_pci_id(f"{device}/device"),
             is_network=class_code >> 16 == _NETWORK_CLASS,
             is_ethernet=class_code >> 8 == _ETHERNET,
+            is_bridge=class_code >> 8 in _BRIDGES,
             numa_node=None if numa_node is None or numa_node < 0 else numa_node,
             iommu_group=int(group) if group is not None and group.isdecimal() else None,
             pf_name=pf_name,
@@ -253,6 +256,7 @@ def _function(fixed: _Fixed, changing: _Changing) -> PciFunction:
         pf_driver=changing.pf_driver,
         pf_can=changing.pf_can,
         used_by=changing.used_by,
+        is_bridge=fixed.is_bridge,
     )
 
 

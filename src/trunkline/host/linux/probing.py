@@ -24,7 +24,7 @@ from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.inventory import PfDriver
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import Journal, OriginalState, OtherDomain
-from trunkline.reconcile.users import tell_users, without_used
+from trunkline.reconcile.users import tell_users, without_used_and_unfit
 
 _log = structlog.get_logger(__name__)
 
@@ -242,7 +242,7 @@ def free_vfs(
     neither the host itself uses nor a domain among `others`.
     """
     held = journal.originals.keys() | journal.unknown | journal.tried.keys()
-    offered = without_used(offering(tell_users(functions, others, ours=())))
+    offered = without_used_and_unfit(offering(tell_users(functions, others, ours=())))
     return frozenset(
         each.function.address
         for each in offered

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from trunkline.domain.ether import MacAddress
+from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
 from trunkline.host.linux import rename, sysfs, udev, vf_count, vf_driver
@@ -19,6 +20,7 @@ from trunkline.host.linux.netlink import Malformed
 from trunkline.host.linux.rtnetlink import KernelRtnetlink, Rtnetlink, read_link_by_name
 from trunkline.host.linux.uevents import News, Uevents
 from trunkline.host.linux.vpd import BYTES_MAX
+from trunkline.host.privileged.console_files import DIRECTORY, console_file, read_console
 from trunkline.host.refusals import host_refused
 from trunkline.reconcile.interfaces import HostRefused
 
@@ -31,7 +33,7 @@ _NETDEV_BUSY: Final = frozenset({errno.EAGAIN, errno.EBUSY})
 
 
 class DirectWrites:
-    """Satisfies `PrivilegedWrites`."""
+    """Satisfies `Privileged`."""
 
     def __init__(
         self,
@@ -40,11 +42,13 @@ class DirectWrites:
         sysfs_root: Path = SYSFS,
         listen: Callable[[], AbstractContextManager[News]] = Uevents,
         is_named: Callable[[str], bool] = udev.is_done_with,
+        consoles: Path = DIRECTORY,
     ) -> None:
         self._rtnetlink = rtnetlink or KernelRtnetlink()
         self._sysfs = str(sysfs_root)
         self._listen = listen
         self._is_named = is_named
+        self._consoles = consoles
 
     def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         """See `Kernel.set_vf`."""
@@ -100,6 +104,14 @@ class DirectWrites:
                 return file.read(BYTES_MAX)
         except OSError as refusal:
             raise host_refused(f"cat {path}", refusal) from refusal
+
+    def read_console(self, server_id: ServerId) -> bytes:
+        """See `Privileged.read_console`."""
+        try:
+            return read_console(self._consoles, server_id)
+        except OSError as refusal:
+            path = console_file(self._consoles, server_id)
+            raise host_refused(f"tail {path}", refusal) from refusal
 
     def set_bridge_vlan(
         self, ifname: str, vlan_id: int, *, untagged: bool = False, member: bool = True

@@ -102,6 +102,20 @@ def test_the_recorded_igb_cards(tmp_path: Path) -> None:
     }
     assert functions["0000:02:10.0"].ifname == "tl0123456789ab"
     assert len({each.iommu_group for each in functions.values()}) == len(functions) == 13
+    assert not any(each.is_bridge for each in functions.values())
+
+
+@pytest.mark.parametrize(
+    ("class_code", "is_bridge"),
+    [("0x060000", True), ("0x060400", True), ("0x060401", True), ("0x060100", False)],
+)
+def test_host_bridges_and_pci_bridges_are_known_as_such(
+    tree: Tree,
+    class_code: str,
+    is_bridge: bool,
+) -> None:
+    tree.add("0000:00:1c.0", class_code=class_code, iommu_group=9)
+    assert read(inventory(tree.root))["0000:00:1c.0"].is_bridge is is_bridge
 
 
 def test_a_recording_of_a_tree_makes_the_same_tree(tmp_path: Path) -> None:
