@@ -74,7 +74,8 @@ def end_all() -> None:
     """Switch all guests off, and take all networks away."""
     connection = _libvirt()
     for each in (*connection.listAllDomains(), *connection.listAllNetworks()):
-        each.destroy()
+        if each.isActive():
+            each.destroy()
 
 
 def vf_interface(pci_address: str, *, mac: str, vlan: int | None) -> str:

@@ -5,7 +5,7 @@
     pf1, pf3 ── phy1
     pf2, pf4 ── phy2
 
-Making a VF takes half a second, so that pf4, whose VFs come anew in each test, soon has two.
+Making a VF takes half a second, so that pf4, whose VFs come anew again and again, soon has two.
 """
 
 from __future__ import annotations
@@ -167,22 +167,22 @@ def test_a_pf_of_another_name_or_in_another_slot_is_the_same(pfs: Pfs) -> None:
     assert pfs.ids(PF_2) == before
     pfs.call(cards.rename, "uplink2", "pf2")
 
-    before = {index: pfs.ids(PF_4)[index] for index in (None, 1)}
-    pfs.claim("held", "red", cards_vf(4, 1))
-    pfs.site.lab_host.move_card(4, slot=5)
-    pfs.set_up("pf4")
+    before = {index: pfs.ids(PF_3)[index] for index in (None, 3)}
+    pfs.claim("held", "blue", cards_vf(3, 3))
+    pfs.site.lab_host.move_card(3, slot=5)
     try:
-        pfs.wait_for_vfs(PF_5, FEW - 1)
+        pfs.set_up("pf3")
+        pfs.wait_for_vfs(PF_5, VFS_PER_CARD - 1)
         assert before.items() <= pfs.ids(PF_5).items(), "its PF, and the VF that is held"
-        assert pfs.held_by("held") == cards_vf(5, 1)
+        assert pfs.held_by("held") == cards_vf(5, 3)
     finally:
-        pfs.site.lab_host.move_card(4, slot=4)
-    pfs.set_up("pf4")
-    pfs.wait_for_vfs(PF_4, FEW - 1)
-    assert before.items() <= pfs.ids(PF_4).items()
-    assert pfs.held_by("held") == cards_vf(4, 1)
+        pfs.site.lab_host.move_card(3, slot=3)
+    pfs.set_up("pf3")
+    pfs.wait_for_vfs(PF_3, VFS_PER_CARD - 1)
+    assert before.items() <= pfs.ids(PF_3).items()
+    assert pfs.held_by("held") == cards_vf(3, 3)
     pfs.user.admin("port", "delete", "held")
-    pfs.wait_for_vfs(PF_4, FEW)
+    pfs.wait_for_vfs(PF_3, VFS_PER_CARD)
     pfs.wait_for_vfs(PF_2, VFS_PER_CARD)
 
 

@@ -227,7 +227,12 @@ def test_guests_run_on_under_a_new_agent_and_a_new_libvirtd_that_notice_their_en
 def test_a_guest_that_crashes_is_started_again(servers: Servers) -> None:
     runs = servers.guests()
     servers.end("web", "echo c > /proc/sysrq-trigger")
-    servers.site.wait(lambda: servers.guests() != runs, "web is started again")
+
+    def runs_again() -> bool:
+        now = servers.guests()
+        return now != runs and len(now.split()) == len(runs.split())
+
+    servers.site.wait(runs_again, "web is started again")
     servers.site.wait_settled()
 
 
