@@ -4,10 +4,12 @@ UV := tools/uv
 # Python is the machine's own: fetching another one is not this file's business.
 export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --locked --all-groups
+# Where there is a wheel of it; elsewhere readers are tried by Hypothesis alone.
+ATHERIS := sys_platform == 'linux' and platform_machine == 'x86_64' and python_version < '3.14'
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format check test lab-test lab-record bench bench-placement bench-peers bench-creates bench-races bench-docs demo docs clean
+.PHONY: help setup system lint format check test fuzz lab-test lab-record bench bench-placement bench-peers bench-creates bench-races bench-docs demo docs clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -34,6 +36,9 @@ check: lint  ## formatting, lint, types, import contracts, fast tests: before ea
 # libvirt's bindings, which the tests of real guests need, are built once its headers are there.
 test: lint system  ## every test; installs what it needs (as root: Debian packages too)
 	$(RUN) --extra host python -m tools.run_tests
+
+fuzz: setup  ## readers of bytes from outside, guided by coverage: 20 s for each, or SECONDS=N
+	$(RUN) --with "atheris==3.0.0; $(ATHERIS)" python -m tests.fuzz --seconds $(or $(SECONDS),20)
 
 lab-test: setup  ## the agent's world as it is: SR-IOV cards, a stock kernel, libvirt, in a QEMU guest
 	$(RUN) --extra host python -m lab.ring

@@ -14,7 +14,10 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import LinkState, VfChange
+from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.faults import IgnoreVlan, PfUnreadable, RefuseNext, SwapVfs
+from trunkline.host.privileged.client import HelperClient
+from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.report import DeviceCondition, ServerCondition
 
 
@@ -83,6 +86,37 @@ def test_drift_is_repaired_and_told_once(tmp_path: Path) -> None:
     assert [(drift.address, drift.repaired) for drift in drifts] == [(device.address, True)]
     assert drifts[0].found == "vlan_id is 666, not 100; trust is on, not off"
     assert world.resumes() == {server.id: 1}
+
+
+def test_a_port_that_is_put_down_is_cut_off_and_comes_back_when_it_is_put_up(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    nic = a_nic(1, world.device(MLX, 0))
+    agent = world.an_agent()
+    for state in (LinkState.AUTO, LinkState.DISABLE, LinkState.AUTO):
+        server = a_server(1, replace(nic, link_state=state))
+        world.control.want(server)
+        world.settle(agent)
+        assert world.machine.kernel.vf_settings(MLX)[0].link_state is state
+    assert world.resumes() == {server.id: 1}
+    assert not [drift for report in world.control.reports for drift in report.drifts]
+
+
+def test_a_link_that_is_set_down_by_hand_is_drift(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    server = a_server(1, a_nic(1, world.device(MLX, 0)))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    operator = world.machine.kernel.acting_as("operator")
+    operator.set_vf(MLX, 0, VfChange(link_state=LinkState.DISABLE))
+    world.run(agent, seconds=2)
+    assert world.machine.kernel.vf_settings(MLX)[0].link_state is LinkState.AUTO
+    drifts = [drift for report in world.control.reports for drift in report.drifts]
+    assert [(drift.found, drift.repaired) for drift in drifts] == [
+        ("link_state is disable, not auto", True)
+    ]
 
 
 @pytest.mark.parametrize("pf", [IGB, MLX])
@@ -314,3 +348,46 @@ def test_a_quiet_host_sends_heartbeats_and_reads_one_pf_in_turn(tmp_path: Path) 
     after = dict(host_kernel.reads)  # type: ignore[attr-defined]  # the fake counts its reads
     checks = sorted(after[pf] - reads[pf] for pf in (IGB, MLX))
     assert checks in ([4, 5], [5, 5])
+
+
+class WithoutHelper(FakeKernel):
+    """What an agent has whose helper is away; what is read needs none."""
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        HelperClient(Path("/nonexistent/host-helper.sock")).set_vf(pf, vf_index, change)
+
+
+class WithStrictHelper(FakeKernel):
+    """What an agent has whose helper is started with a list that lacks its VFs."""
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        raise HostRefused("ask the host helper", "not on offer", errno_name="EPERM", unasked=True)
+
+
+class InReset(FakeKernel):
+    """A PF whose driver asks to be asked later."""
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        raise HostRefused("ip link set", "try again", errno_name="EAGAIN", transient=True)
+
+
+@pytest.mark.parametrize("unable", [WithoutHelper, WithStrictHelper, InReset])
+def test_a_guest_runs_on_while_nobody_can_put_its_drift_right(
+    unable: type[FakeKernel], tmp_path: Path
+) -> None:
+    world = World(tmp_path)
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.want(server)
+    world.settle(world.an_agent())
+    world.machine.kernel.acting_as("operator").set_vf(IGB, 0, VfChange(trust=True))
+    agent = world.an_agent(kernel=unable)
+    world.run(agent, seconds=600)
+    assert world.resumes() == {server.id: 1}
+    told = world.control.server(server)
+    assert told is not None
+    assert told[0] is ServerCondition.PENDING
+    drifts = [drift for report in world.control.reports for drift in report.drifts]
+    assert {drift.repaired for drift in drifts} == {False}
+    world.settle(world.an_agent())
+    check(world, server)
+    assert world.resumes() == {server.id: 1}

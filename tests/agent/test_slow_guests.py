@@ -115,3 +115,23 @@ def test_a_start_that_fails_in_the_end_is_tried_again_as_often_as_one_that_fails
     assert "EBUSY" in told[1]
     assert attempts(world, "virsh start --paused") == 1, "a planted refusal is for good"
     check(world)
+
+
+def test_while_libvirt_does_not_tell_of_its_domains_reports_go_on_and_nothing_is_done(
+    world: World,
+) -> None:
+    first, second = (a_server(n, a_nic(n, world.device(IGB, n))) for n in (1, 2))
+    agent = world.an_agent()
+    world.control.want(first)
+    world.settle(agent)
+    world.machine.hypervisor.plant(SlowNext(operation="guests"))
+    before, writes = len(world.control.reports), world.agent_writes()
+    world.control.want(first, second)
+    world.run(agent, seconds=300)
+    assert len(world.control.reports) - before >= 10, "one each 30 s"
+    assert agent.problem == "", "nothing is known to be wrong"
+    assert not agent.is_settled
+    assert world.agent_writes() == writes
+    world.machine.hypervisor.clear_faults()
+    world.settle(agent)
+    check(world, first, second)

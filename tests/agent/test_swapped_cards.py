@@ -30,7 +30,7 @@ def swapped(tmp_path: Path) -> tuple[World, ServerConfig]:
     world.settle(world.an_agent())
     world.machine.kernel.swap_cards(IGB, MLX)
     world.machine.kernel.reboot()
-    world.machine.hypervisor.domains()
+    world.machine.hypervisor.guests()
     return world, server
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,12 +66,17 @@ class Control:
         self.shuts_out = False
         self.lose_fetches = False
 
-    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
+    def fetch(
+        self, host: HostName, after_generation: int, consoles_asked: int
+    ) -> HostConfig | None:
         if self.lose_fetches:
             raise TransportFailed("planted")
         if self.late:
             return self.late.pop(0)
-        if self.config is None or self.config.generation <= after_generation:
+        if self.config is None or (
+            self.config.generation <= after_generation
+            and self.config.consoles_asked <= consoles_asked
+        ):
             return None
         return self.config
 
@@ -200,17 +206,21 @@ class World:
         *,
         drift: DriftPolicy = DriftPolicy.REPAIR,
         storage: WatchedStorage | None = None,
+        kernel: type[FakeKernel] = FakeKernel,
     ) -> Agent:
+        """Start one; it has its kernel by way of `kernel`."""
         machine = self.machine.reopened()
+        if kernel is not FakeKernel:
+            machine = replace(machine, kernel=kernel(machine.kernel.path))
         watches = (SimulatedWatch(machine.kernel, machine.hypervisor),) if self.watched else ()
-        kernel, trials = machine.kernel, None
+        trials = None
         if self.trials is not None:
             seen = Capabilities(self.directory / "capabilities.json")
-            kernel = TellingKernel(kernel.path, seen)
-            trials = LinuxTrials(self.trials(kernel), seen)
+            machine = replace(machine, kernel=TellingKernel(machine.kernel.path, seen))
+            trials = LinuxTrials(self.trials(machine.kernel), seen)
         host = AgentHost(
             name=HOST,
-            kernel=kernel,
+            kernel=machine.kernel,
             trials=trials,
             hypervisor=machine.hypervisor,
             resources=RESOURCES,

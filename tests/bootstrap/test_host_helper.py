@@ -100,6 +100,46 @@ def test_a_configuration_that_others_may_write_is_refused(config: Path, writable
 
 
 @as_root
+@pytest.mark.parametrize("theirs", ["a directory above", "a link on the way", "where a link leads"])
+def test_a_configuration_that_others_may_put_another_in_the_place_of_is_refused(
+    config: Path, tmp_path: Path, theirs: str
+) -> None:
+    above = tmp_path / "above"
+    (above / "etc").mkdir(parents=True)
+    path = above / "etc/compute.toml"
+    if theirs == "where a link leads":
+        (above / "home").mkdir()
+        path.symlink_to(config.rename(above / "home/compute.toml"))
+        os.chown(above / "home", _NOBODY, _NOBODY)
+    elif theirs == "a link on the way":
+        config.rename(path)
+        link = above / "link"
+        link.symlink_to("etc")
+        os.lchown(link, _NOBODY, _NOBODY)
+        path = link / "compute.toml"
+    else:
+        config.rename(path)
+        above.chmod(0o775)
+    result = CliRunner().invoke(host_helper, ["--config", str(path)])
+    assert result.exit_code == 2
+    assert "writable for root alone" in result.output
+
+
+@as_root
+def test_what_it_adds_is_on_record_where_root_alone_writes(config: Path, tmp_path: Path) -> None:
+    """Not even where a sticky bit lets nobody replace a file: somebody may have made it before."""
+    everybodys = tmp_path / "everybodys"
+    everybodys.mkdir()
+    everybodys.chmod(0o1777)
+    result = CliRunner().invoke(
+        host_helper,
+        ["--config", str(config), "--group", GROUP, "--socket", str(everybodys / "helper.sock")],
+    )
+    assert result.exit_code == 2
+    assert f"{everybodys} must be root's, and writable for root alone" in result.output
+
+
+@as_root
 def test_a_group_that_is_missing_is_told_with_the_fix(config: Path) -> None:
     result = CliRunner().invoke(host_helper, ["--config", str(config), "--group", "no-such-group"])
     assert result.exit_code == 2

@@ -63,7 +63,7 @@ def fetch_until_it_fails(transport: Transport) -> None:
     """The poll fails in a thread of its own, a moment after the first look."""
     deadline = time.monotonic() + SECONDS_MAX
     while time.monotonic() < deadline:
-        assert transport.fetch(H1, -1) is None
+        assert transport.fetch(H1, -1, 0) is None
 
 
 def boot(world: TwoNetworks, name: str = "web") -> None:
@@ -74,7 +74,7 @@ def boot(world: TwoNetworks, name: str = "web") -> None:
 def test_an_agent_fetches_what_is_desired_and_reports(world: TwoNetworks, url: str) -> None:
     boot(world)
     with agent(url) as api:
-        config = api.fetch(after_generation=0, wait_seconds=0)
+        config = api.fetch(after_generation=0, consoles_asked=0, wait_seconds=0)
         assert config == desired_config(world.site.svc, H1)
         assert config is not None
         assert [server.name for server in config.servers] == ["web"]
@@ -84,7 +84,7 @@ def test_an_agent_fetches_what_is_desired_and_reports(world: TwoNetworks, url: s
 def test_a_poll_answers_nothing_when_its_time_is_over(world: TwoNetworks, url: str) -> None:
     with agent(url) as api:
         generation = desired_config(world.site.svc, H1).generation
-        assert api.fetch(after_generation=generation, wait_seconds=0) is None
+        assert api.fetch(after_generation=generation, consoles_asked=0, wait_seconds=0) is None
 
 
 def test_a_poll_answers_as_soon_as_something_changes(world: TwoNetworks, url: str) -> None:
@@ -93,7 +93,7 @@ def test_a_poll_answers_as_soon_as_something_changes(world: TwoNetworks, url: st
     with agent(url) as api:
 
         def wait_for_news() -> None:
-            config = api.fetch(after_generation=before, wait_seconds=50)
+            config = api.fetch(after_generation=before, consoles_asked=0, wait_seconds=50)
             assert config is not None
             found.append(config.generation)
 
@@ -112,16 +112,16 @@ def test_the_enrolment_key_must_be_right(url: str) -> None:
 
 def test_a_new_host_is_known_once_it_is_enrolled(world: TwoNetworks, url: str) -> None:
     with agent(url, HostName("h3")) as api:
-        config = api.fetch(after_generation=0, wait_seconds=0)
+        config = api.fetch(after_generation=0, consoles_asked=0, wait_seconds=0)
     assert config is not None
     assert (config.host, config.servers) == ("h3", ())
 
 
 def test_an_older_token_is_worthless_once_the_host_is_enrolled_again(url: str) -> None:
     with agent(url) as old, agent(url) as new:
-        assert new.fetch(after_generation=0, wait_seconds=0)
+        assert new.fetch(after_generation=0, consoles_asked=0, wait_seconds=0)
         with pytest.raises(ApiError) as refused:
-            old.fetch(after_generation=0, wait_seconds=0)
+            old.fetch(after_generation=0, consoles_asked=0, wait_seconds=0)
     assert refused.value.status == 401
 
 
@@ -129,7 +129,7 @@ def test_an_agent_speaks_for_its_own_host_only(world: TwoNetworks, url: str) -> 
     token = enrol(url, H1, ENROLMENT_KEY)
     with AgentApi(url, H2, token) as api:
         with pytest.raises(ApiError) as refused:
-            api.fetch(after_generation=0, wait_seconds=0)
+            api.fetch(after_generation=0, consoles_asked=0, wait_seconds=0)
         assert refused.value.status == 403
         with pytest.raises(ApiError) as refused:
             api.report(a_report(H2))
@@ -216,15 +216,15 @@ def test_the_transport_hands_over_what_has_arrived_and_says_so(
     token = enrol(url, H1, ENROLMENT_KEY)
     with HttpTransport(url, H1, token, on_news=news.set) as made:
         transport: Transport = made
-        assert transport.fetch(H1, 0) is None
+        assert transport.fetch(H1, 0, 0) is None
         assert news.wait(SECONDS_MAX)
-        first = transport.fetch(H1, 0)
+        first = transport.fetch(H1, 0, 0)
         assert first is not None
-        assert transport.fetch(H1, first.generation) is None
+        assert transport.fetch(H1, first.generation, 0) is None
         news.clear()
         boot(world)
         assert news.wait(SECONDS_MAX)
-        second = transport.fetch(H1, first.generation)
+        second = transport.fetch(H1, first.generation, 0)
         assert second is not None
         assert [server.name for server in second.servers] == ["web"]
         assert transport.report(a_report()).generation == second.generation
@@ -241,13 +241,13 @@ def test_the_transport_tells_that_nobody_answers_and_recovers(world: TwoNetworks
             fetch_until_it_fails(transport)
         with served(world.site.app, port=int(url.rsplit(":", 1)[1])):
             assert news.wait(SECONDS_MAX)
-            assert transport.fetch(H1, -1) == desired_config(world.site.svc, H1)
+            assert transport.fetch(H1, -1, 0) == desired_config(world.site.svc, H1)
 
 
 def test_closing_the_transport_ends_a_poll_that_is_under_way(world: TwoNetworks, url: str) -> None:
     generation = desired_config(world.site.svc, H1).generation
     transport = HttpTransport(url, H1, enrol(url, H1, ENROLMENT_KEY))
-    assert transport.fetch(H1, generation) is None
+    assert transport.fetch(H1, generation, 0) is None
     closing = threading.Thread(target=transport.close)
     closing.start()
     closing.join(SECONDS_MAX)
@@ -286,7 +286,7 @@ def test_an_agent_gets_the_bytes_of_images_of_its_own_servers_alone(
             with pytest.raises(ApiError) as refused:
                 asker.fetch_image(image_id, got.append)
             assert refused.value.status == 404
-        config = api.fetch(after_generation=0, wait_seconds=0)
+        config = api.fetch(after_generation=0, consoles_asked=0, wait_seconds=0)
     assert config is not None
     assert config.servers[0].image == ImageSource(
         id=ours.id, sha512=hashlib.sha512(content).hexdigest(), size_bytes=len(content),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from tests.support.waiting import wait_until
 from trunkline.domain.ids import ServerId
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.host.faults import SlowNext
+from trunkline.host.privileged.console_files import read_console
 from trunkline.reconcile.interfaces import Hypervisor
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 A = ServerId(str(UUID(int=0xA)))
 B = ServerId(str(UUID(int=0xB)))
+LOOK_SECONDS = 30.0  # Tests have nothing else to do meanwhile.
 
 
 class GuestSite(ABC):
@@ -41,7 +44,7 @@ class GuestSite(ABC):
         """
         self.hypervisor.start_paused(server_id)
         self.see_through(server_id)
-        if not self.hypervisor.domains()[server_id].power.has_guest:
+        if not self.hypervisor.guests().domains[server_id].power.has_guest:
             self.hypervisor.start_paused(server_id)
             raise AssertionError("neither started nor refused")
 
@@ -49,7 +52,7 @@ class GuestSite(ABC):
         """Begin to end a guest, and see it through."""
         self.hypervisor.destroy(server_id)
         self.see_through(server_id)
-        assert not self.hypervisor.domains()[server_id].power.has_guest
+        assert not self.hypervisor.guests().domains[server_id].power.has_guest
 
     @abstractmethod
     def see_through(self, server_id: ServerId) -> None:
@@ -95,6 +98,8 @@ class LibvirtSite(GuestSite):
     def __init__(self, libvirtd: PrivateLibvirt) -> None:
         self.libvirtd = libvirtd
         self.deleted: list[ServerId] = []  # Whose files were to be deleted.
+        self.consoles = libvirtd.directory / "consoles"
+        self.consoles.mkdir(exist_ok=True)
         cpulist = Path("/sys/devices/system/node/node0/cpulist")
         self.numa_cpus = cpulist.read_text().strip()
         self._made: list[LibvirtHypervisor] = []
@@ -106,28 +111,33 @@ class LibvirtSite(GuestSite):
         """Return another `LibvirtHypervisor` on it."""
         from trunkline.host.libvirt.hypervisor import LibvirtHypervisor
 
+        options = {"look_seconds": LOOK_SECONDS, **options}
         made = LibvirtHypervisor(
-            uri or self.libvirtd.uri, delete_files=self.deleted.append, **options
+            uri or self.libvirtd.uri,
+            delete_files=self.deleted.append,
+            read_console=partial(read_console, self.consoles),
+            **options,
         )
         self._made.append(made)
         return made
 
     def see_through(self, server_id: ServerId) -> None:
-        wait_until(lambda: not self.hypervisor.domains()[server_id].doing, "it has ended")
+        wait_until(lambda: not self.hypervisor.guests().domains[server_id].doing, "it has ended")
 
     def power_off_guest(self, server_id: ServerId) -> None:
         # As with a guest's ACPI power-off, which needs one that runs, QEMU tells that it ends.
-        self.libvirtd.kill_guest(self.hypervisor.domains()[server_id].name, "TERM")
+        self.libvirtd.kill_guest(self.hypervisor.guests().domains[server_id].name, "TERM")
         self._wait_stopped(server_id)
 
     def crash_guest(self, server_id: ServerId) -> None:
-        name = self.hypervisor.domains()[server_id].name
+        name = self.hypervisor.guests().domains[server_id].name
         self.libvirtd.kill_guest(name)
         self._wait_stopped(server_id)
 
     def _wait_stopped(self, server_id: ServerId) -> None:
         wait_until(
-            lambda: not self.hypervisor.domains()[server_id].power.has_guest, "the guest has ended"
+            lambda: not self.hypervisor.guests().domains[server_id].power.has_guest,
+            "the guest has ended",
         )
 
     def clean(self) -> None:

@@ -6,6 +6,7 @@ One suite for every implementation: a test module imports all of it, and has a f
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import pytest
 
@@ -15,15 +16,14 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
-from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel
-from trunkline.reconcile.observed import DomainPower
+from trunkline.reconcile.interfaces import HostRefused, Kernel
+from trunkline.reconcile.observed import DomainPower, DomainState
 
 
 class HypervisorMachine(ABC):
     """A machine with two PFs that are up and have 4 VFs or more; the first is igb's."""
 
     kernel: Kernel
-    hypervisor: Hypervisor
     pf: PciAddress
     other_pf: PciAddress
 
@@ -46,6 +46,14 @@ class HypervisorMachine(ABC):
             if (each.pf_address, each.vf_index) == (pf, vf_index)
         )
         return found
+
+    @abstractmethod
+    def domains(self) -> Mapping[ServerId, DomainState]:
+        """See `Hypervisor.domains`: power, and what of the host the guests have."""
+
+    @abstractmethod
+    def define(self, xml: str) -> None:
+        """See `Hypervisor.define`."""
 
     @abstractmethod
     def start_paused(self, server_id: ServerId) -> None:
@@ -73,7 +81,7 @@ class HypervisorMachine(ABC):
 
 
 def start(machine: HypervisorMachine, xml: str, server_id: ServerId = A) -> None:
-    machine.hypervisor.define(xml)
+    machine.define(xml)
     machine.start_paused(server_id)
 
 
@@ -89,7 +97,7 @@ def test_a_started_guest_has_its_vf_with_mac_and_vlan_and_the_host_has_no_netdev
     start(machine, domain_xml(hostdev_nic(machine.vf_0)))
     function = machine.kernel.functions()[machine.vf_0]
     assert (function.driver, function.ifname) == ("vfio-pci", None)
-    assert machine.hypervisor.domains()[A].devices == {machine.vf_0}
+    assert machine.domains()[A].devices == {machine.vf_0}
     settings = machine.kernel.vf_settings(machine.pf)[0]
     assert (settings.mac, settings.vlan_id) == (MAC, 100)
 
@@ -121,29 +129,29 @@ def test_destroy_gives_the_vf_back_with_the_mac_and_vlan_it_had(machine: Hypervi
     assert (settings.mac, settings.vlan_id) == (ORIGINAL, 7)
     assert function.driver == "igbvf"
     assert function.ifname is not None
-    assert machine.hypervisor.domains()[A].devices == frozenset()
+    assert machine.domains()[A].devices == frozenset()
 
 
 def test_a_device_of_a_running_guest_is_refused_to_another(machine: HypervisorMachine) -> None:
     start(machine, domain_xml(hostdev_nic(machine.vf_0)))
-    machine.hypervisor.define(domain_xml(hostdev_nic(machine.vf_0), server_id=B, name="b"))
+    machine.define(domain_xml(hostdev_nic(machine.vf_0), server_id=B, name="b"))
     with pytest.raises(HostRefused, match="in use"):
         machine.start_paused(B)
-    assert machine.hypervisor.domains()[B].power is DomainPower.SHUT_OFF
+    assert machine.domains()[B].power is DomainPower.SHUT_OFF
     machine.destroy(A)
     machine.start_paused(B)
-    assert machine.hypervisor.domains()[B].devices == {machine.vf_0}
+    assert machine.domains()[B].devices == {machine.vf_0}
 
 
 def test_an_interface_of_type_hostdev_is_for_vfs_only(machine: HypervisorMachine) -> None:
-    machine.hypervisor.define(domain_xml(hostdev_nic(machine.pf)))
+    machine.define(domain_xml(hostdev_nic(machine.pf)))
     with pytest.raises(HostRefused, match="Virtual Functions only"):
         machine.start_paused(A)
 
 
 def test_a_vf_needs_its_pf_to_be_up(machine: HypervisorMachine) -> None:
     machine.set_pf_down()
-    machine.hypervisor.define(domain_xml(hostdev_nic(machine.vf_0)))
+    machine.define(domain_xml(hostdev_nic(machine.vf_0)))
     with pytest.raises(HostRefused, match="not online"):
         machine.start_paused(A)
     assert machine.kernel.functions()[machine.vf_0].driver == "igbvf"
@@ -154,10 +162,10 @@ def test_a_start_that_is_refused_half_way_leaves_every_device_as_it_was(
 ) -> None:
     before = machine.kernel.functions(), machine.kernel.vf_settings(machine.pf)
     bad = hostdev_nic(machine.vf_1, mac=MacAddress.parse("02:00:00:00:00:0b"), vlan_id=4095)
-    machine.hypervisor.define(domain_xml(hostdev_nic(machine.vf_0), bad, macvtap_nic("nothing")))
+    machine.define(domain_xml(hostdev_nic(machine.vf_0), bad, macvtap_nic("nothing")))
     with pytest.raises(HostRefused, match="No such device"):
         machine.start_paused(A)
-    assert machine.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
+    assert machine.domains()[A].power is DomainPower.SHUT_OFF
     assert (machine.kernel.functions(), machine.kernel.vf_settings(machine.pf)) == before
 
 
@@ -168,7 +176,7 @@ def test_a_pf_given_away_takes_its_vfs_with_it_and_comes_back_without(
     functions = machine.kernel.functions()
     assert (functions[machine.pf].driver, functions[machine.pf].ifname) == ("vfio-pci", None)
     assert not [each for each in functions.values() if each.pf_address == machine.pf]
-    assert machine.hypervisor.domains()[A].devices == {machine.pf}
+    assert machine.domains()[A].devices == {machine.pf}
     with pytest.raises(HostRefused):
         machine.kernel.set_vf_count(machine.pf, 4)
     machine.destroy(A)
@@ -184,8 +192,8 @@ def test_a_macvtap_leaves_the_vfs_netdev_on_the_host_with_the_guests_mac(
     ifname = ifname_of(machine, machine.vf_0)
     start(machine, domain_xml(macvtap_nic(ifname)))
     assert ifname_of(machine, machine.vf_0) == ifname
-    assert machine.hypervisor.domains()[A].ifnames == {ifname}
-    assert machine.hypervisor.domains()[A].devices == frozenset()
+    assert machine.domains()[A].ifnames == {ifname}
+    assert machine.domains()[A].devices == frozenset()
     assert machine.netdev_mac(ifname) == MAC
     assert machine.kernel.vf_settings(machine.pf)[0].vlan_id == 100
     machine.destroy(A)
@@ -195,7 +203,7 @@ def test_a_macvtap_leaves_the_vfs_netdev_on_the_host_with_the_guests_mac(
 def test_a_netdev_carries_one_macvtap_in_passthrough_mode(machine: HypervisorMachine) -> None:
     ifname = ifname_of(machine, machine.vf_0)
     start(machine, domain_xml(macvtap_nic(ifname)))
-    machine.hypervisor.define(domain_xml(macvtap_nic(ifname), server_id=B, name="b"))
+    machine.define(domain_xml(macvtap_nic(ifname), server_id=B, name="b"))
     with pytest.raises(HostRefused) as refused:
         machine.start_paused(B)
     assert refused.value.errno_name == "EBUSY"

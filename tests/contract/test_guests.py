@@ -40,13 +40,13 @@ def test_a_domain_goes_from_defined_to_paused_to_running_to_gone(site: GuestSite
     hypervisor = site.hypervisor
     powers = []
     hypervisor.define(site_xml(site))
-    powers.append(hypervisor.domains()[A].power)
+    powers.append(hypervisor.guests().domains[A].power)
     site.start_paused(A)
-    powers.append(hypervisor.domains()[A].power)
+    powers.append(hypervisor.guests().domains[A].power)
     hypervisor.resume(A)
-    powers.append(hypervisor.domains()[A].power)
+    powers.append(hypervisor.guests().domains[A].power)
     site.destroy(A)
-    powers.append(hypervisor.domains()[A].power)
+    powers.append(hypervisor.guests().domains[A].power)
     hypervisor.undefine(A)
     assert powers == [
         DomainPower.SHUT_OFF,
@@ -54,7 +54,7 @@ def test_a_domain_goes_from_defined_to_paused_to_running_to_gone(site: GuestSite
         DomainPower.RUNNING,
         DomainPower.SHUT_OFF,
     ]
-    assert hypervisor.domains() == {}
+    assert hypervisor.guests().domains == {}
 
 
 def test_a_start_that_is_under_way_is_begun_once_and_its_failure_told_once(
@@ -75,7 +75,7 @@ def test_a_start_that_is_under_way_is_begun_once_and_its_failure_told_once(
     with suppress(HostRefused):  # Where it is running by now.
         hypervisor.start_paused(A)
     site.see_through(A)
-    assert hypervisor.domains()[A].power is DomainPower.PAUSED
+    assert hypervisor.guests().domains[A].power is DomainPower.PAUSED
 
 
 def test_the_metadata_tells_boot_number_and_digest_and_whose_domain_it_is(
@@ -83,7 +83,7 @@ def test_the_metadata_tells_boot_number_and_digest_and_whose_domain_it_is(
 ) -> None:
     site.hypervisor.define(site_xml(site, boot_number=3, xml_digest="abc"))
     site.hypervisor.define(site_xml(site, server_id=B, name="b", ours=False))
-    domains = site.hypervisor.domains()
+    domains = site.hypervisor.guests().domains
     assert set(domains) == {A}
     assert (domains[A].name, domains[A].boot_number, domains[A].xml_digest) == ("a", 3, "abc")
 
@@ -94,13 +94,13 @@ def test_of_a_domain_that_is_not_ours_the_devices_are_told(site: GuestSite) -> N
     site.hypervisor.define(site_xml(site, hostdev(VF1)))
     plain = site_xml(site, server_id=ServerId(str(UUID(int=0xC))), name="c", ours=False)
     site.hypervisor.define(plain)
-    assert site.hypervisor.others() == (
+    assert site.hypervisor.guests().others == (
         OtherDomain(
             name="b", is_active=False, devices=frozenset({VF0, VF1}), ifnames=frozenset({"eth9"})
         ),
     )
     site.hypervisor.define(site_xml(site, server_id=B, name="b", ours=False))
-    assert site.hypervisor.others() == ()
+    assert site.hypervisor.guests().others == ()
 
 
 def test_a_bridge_must_exist(site: GuestSite) -> None:
@@ -126,14 +126,14 @@ def test_nodes_that_the_machine_lacks_are_refused_at_start(site: GuestSite) -> N
     site.hypervisor.define(site_xml(site, vcpu=on_numa_node(site.numa_cpus, "77")))
     with pytest.raises(HostRefused, match="NUMA node 77 is unavailable"):
         site.start_paused(A)
-    assert site.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
+    assert site.hypervisor.guests().domains[A].power is DomainPower.SHUT_OFF
 
 
 def test_cpus_that_the_machine_lacks_are_refused_at_start(site: GuestSite) -> None:
     site.hypervisor.define(site_xml(site, vcpu="<vcpu cpuset='4000'>1</vcpu>"))
     with pytest.raises(HostRefused, match="Invalid argument"):
         site.start_paused(A)
-    assert site.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
+    assert site.hypervisor.guests().domains[A].power is DomainPower.SHUT_OFF
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_malformed_sets_of_cpus_and_nodes_are_refused_when_defined(
 ) -> None:
     with pytest.raises(HostRefused, match="virsh define"):
         site.hypervisor.define(site_xml(site, vcpu=vcpu))
-    assert site.hypervisor.domains() == {}
+    assert site.hypervisor.guests().domains == {}
 
 
 def test_names_and_uuids_are_unique(site: GuestSite) -> None:
@@ -164,9 +164,9 @@ def test_names_and_uuids_are_unique(site: GuestSite) -> None:
 def test_a_running_guest_keeps_what_it_was_started_with(site: GuestSite) -> None:
     start(site, site_xml(site, boot_number=1, xml_digest="old"))
     site.hypervisor.define(site_xml(site, boot_number=2, xml_digest="new"))
-    assert site.hypervisor.domains()[A].boot_number == 1
+    assert site.hypervisor.guests().domains[A].boot_number == 1
     site.destroy(A)
-    assert site.hypervisor.domains()[A].boot_number == 2
+    assert site.hypervisor.guests().domains[A].boot_number == 2
 
 
 def test_what_does_not_fit_the_state_is_refused(site: GuestSite) -> None:
@@ -209,7 +209,7 @@ def test_what_does_not_fit_the_state_is_refused(site: GuestSite) -> None:
 def test_a_malformed_definition_is_refused(site: GuestSite, xml: str) -> None:
     with pytest.raises(HostRefused):
         site.hypervisor.define(xml)
-    assert site.hypervisor.domains() == {}
+    assert site.hypervisor.guests().domains == {}
 
 
 @pytest.mark.parametrize("paused", [True, False])
@@ -220,10 +220,10 @@ def test_a_guest_that_powers_off_has_until_it_is_started_again(
     if not paused:
         site.hypervisor.resume(A)
     site.power_off_guest(A)
-    assert site.hypervisor.domains()[A].power is DomainPower.POWERED_OFF
+    assert site.hypervisor.guests().domains[A].power is DomainPower.POWERED_OFF
     site.start_paused(A)
     site.destroy(A)
-    assert site.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
+    assert site.hypervisor.guests().domains[A].power is DomainPower.SHUT_OFF
 
 
 def test_a_guest_whose_process_dies_has_crashed_until_it_is_started_again(
@@ -232,8 +232,8 @@ def test_a_guest_whose_process_dies_has_crashed_until_it_is_started_again(
     start(site, site_xml(site))
     site.hypervisor.resume(A)
     site.crash_guest(A)
-    assert site.hypervisor.domains()[A].power is DomainPower.CRASHED
+    assert site.hypervisor.guests().domains[A].power is DomainPower.CRASHED
     with pytest.raises(HostRefused, match="not running"):
         site.destroy(A)
     site.start_paused(A)
-    assert site.hypervisor.domains()[A].power is DomainPower.PAUSED
+    assert site.hypervisor.guests().domains[A].power is DomainPower.PAUSED

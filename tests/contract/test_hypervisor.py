@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.host.fake_kernel import FakeKernel
+from trunkline.reconcile.observed import DomainState
 
 
 class FakeMachine(HypervisorMachine):
@@ -22,6 +24,12 @@ class FakeMachine(HypervisorMachine):
         machine = fake_machine(directory)
         self.kernel: FakeKernel = machine.kernel
         self.hypervisor: FakeHypervisor = machine.hypervisor
+
+    def domains(self) -> Mapping[ServerId, DomainState]:
+        return self.hypervisor.guests().domains
+
+    def define(self, xml: str) -> None:
+        self.hypervisor.define(xml)
 
     def start_paused(self, server_id: ServerId) -> None:
         self.hypervisor.start_paused(server_id)

@@ -103,12 +103,12 @@ def test_a_guest_is_given_a_device_that_no_other_has_and_shows_which(network: Gu
     libvirt = network.hypervisor
     start(network, A)
     start(network, B)
-    given = [libvirt.domains()[each].given for each in (A, B)]
+    given = [libvirt.guests().domains[each].given for each in (A, B)]
     assert given == [{guest_address(0): FIRST}, {guest_address(0): SECOND}]
-    assert libvirt.domains()[A].ifnames == {FIRST}
+    assert libvirt.guests().domains[A].ifnames == {FIRST}
     assert libvirt.networks()[NAME].in_use
     network.destroy(A)
-    assert libvirt.domains()[A].given == {}
+    assert libvirt.guests().domains[A].given == {}
     network.start_paused(A)
     network.destroy(A)
     network.destroy(B)
@@ -121,7 +121,7 @@ def test_without_a_device_left_nothing_is_started(network: GuestSite) -> None:
     libvirt.define(xml(network, B, nics=2))
     with pytest.raises(HostRefused, match="exclusive access to interfaces, but none are available"):
         network.start_paused(B)
-    assert not libvirt.domains()[B].power.has_guest
+    assert not libvirt.guests().domains[B].power.has_guest
     # The one that there was for its other NIC is given back.
     start(network, B)
 
@@ -140,7 +140,7 @@ def test_a_network_that_was_stopped_has_forgotten_who_has_what(network: GuestSit
     libvirt = network.hypervisor
     start(network, A)
     libvirt.destroy_network(NAME)
-    assert libvirt.domains()[A].given == {guest_address(0): FIRST}
+    assert libvirt.guests().domains[A].given == {guest_address(0): FIRST}
     libvirt.start_network(NAME)
     assert not libvirt.networks()[NAME].in_use
     libvirt.define(xml(network, B))

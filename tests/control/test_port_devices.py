@@ -103,6 +103,36 @@ def test_capabilities_are_answered_by_the_drivers_abilities(
     assert {host_of(view) for view in views} == hosts
 
 
+def without_link_states(scene: Scene, *names: str) -> None:
+    for serial, name in enumerate(names, start=7):
+        scene.agents[name].report(inventory=tuple(a_card(5, "phy1", driver="igb", serial=serial)))
+
+
+def test_a_port_that_is_down_goes_where_the_driver_can_cut_it_off(scene: Scene) -> None:
+    without_link_states(scene, "h1", "h2")
+    assert {host_of(boot(scene, admin_state_up=False)) for _ in range(4)} == {"h3"}
+
+
+def test_a_port_is_not_put_down_where_its_driver_can_not_cut_it_off(scene: Scene) -> None:
+    without_link_states(scene, "h1", "h2", "h3")
+    port = boot(scene).nics[0].port.port
+    with pytest.raises(StateConflict, match=r"its device 0000:05:.* lacks can\.link_state"):
+        update_port(scene.svc, DEMO, port.id, PortUpdate(admin_state_up=False))
+    assert get_port(scene.svc, DEMO, port.id).port == port
+
+
+def test_a_port_with_a_device_that_the_operator_does_not_let_be_trusted_stays_untrusted(
+    scene: Scene,
+) -> None:
+    view = boot(scene, profile={"capabilities": "vlan_qos, min_tx_rate"})
+    assert host_of(view) == "h2"
+    port = view.nics[0].port.port
+    with pytest.raises(StateConflict, match=r"lacks e\.trusted"):
+        update_port(scene.svc, ADMIN, port.id, PortUpdate(trusted=True))
+    changed = update_port(scene.svc, ADMIN, port.id, PortUpdate(admin_state_up=False))
+    assert not changed.port.admin_state_up
+
+
 @pytest.mark.parametrize(
     ("capabilities", "problem"),
     [

@@ -5,6 +5,7 @@ h1: one PF on phy1 with 4 VFs, of which a guest that is not Trunkline's has VF 1
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -31,7 +32,10 @@ THEIRS = "libvirt domain vintage"
 AT = "0000:05:02.1"
 
 
-def told(*used: int, whole: str = "") -> tuple[OfferedDevice, ...]:
+UNFIT = "shares IOMMU group 7 with 0000:05:00.0 (igb)"
+
+
+def told(*used: int, whole: str = "", unfit: str = "") -> tuple[OfferedDevice, ...]:
     """What h1 tells while others have these of its VFs."""
     found = []
     for device in a_card(5, "phy1", serial=1):
@@ -39,6 +43,9 @@ def told(*used: int, whole: str = "") -> tuple[OfferedDevice, ...]:
         words = whole if function.vf_index is None else THEIRS * (function.vf_index in used)
         if words:
             device = replace(device, function=replace(function, used_by=words), on_offer=False)
+        if unfit and function.vf_index is not None:
+            function = replace(device.function, unfit=unfit)
+            device = replace(device, function=function, on_offer=False)
         found.append(device)
     return tuple(found)
 
@@ -144,3 +151,35 @@ def test_vfs_of_others_are_in_the_way_of_another_count(one: Scene) -> None:
     ]
     with pytest.raises(StateConflict, match=f"in use by {THEIRS} "):
         set_vf_count(one.svc, ADMIN, "h1", "eth5", 2, apply=True)
+
+
+def test_what_no_guest_may_have_is_withdrawn_and_told_and_comes_back_by_itself(one: Scene) -> None:
+    report(one, *told(1, unfit=UNFIT))
+    assert one.devices("withdrawn") == [f"h1 0000:05:02.{at} withdrawn" for at in (0, 2, 3)]
+    (view, *_) = list_devices(one.svc, ADMIN, ListQuery(equals={"state": ("withdrawn",)}))
+    assert view.device.function.unfit == UNFIT
+    assert one.boot(on(one.blue)).server.state is ServerState.ERROR
+    of_group = list_events(one.svc, ADMIN, ListQuery(equals={"action": ("device.unfit",)}))
+    assert len(of_group) == 4
+    assert of_group[0].details == {"unfit": UNFIT}
+    claim = PortCreate(
+        network_id=one.blue.id, vnic_type=VnicType.DIRECT, host=HostName("h1"),
+        profile={"pci_slot": "0000:05:02.0"},
+    )  # fmt: skip
+    with pytest.raises(DeviceTaken, match=re.escape(UNFIT)):
+        create_port(one.svc, ADMIN, claim)
+    plan = set_vf_count(one.svc, ADMIN, "h1", "eth5", 2, apply=False)
+    assert [str(each.address) for each in plan.in_the_way] == [AT], "the count may be what mends it"
+    report(one, *told(1))
+    assert one.devices("withdrawn") == []
+    assert one.boot(on(one.blue)).server.state is ServerState.BUILD
+
+
+def test_what_no_guest_may_have_is_remembered_while_a_server_lets_go_of_another(one: Scene) -> None:
+    view = one.boot(on(one.blue))
+    one.settle(view.server.id)
+    report(one, *told(1, unfit=UNFIT))
+    assert len(one.devices("active")) == 1
+    one.delete(view.server.id)
+    one.clean("h1")
+    assert len(one.devices("withdrawn")) == 3

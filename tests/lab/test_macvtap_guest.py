@@ -97,7 +97,7 @@ def a_definition(guest: Guest, console: Path, *, end: str) -> tuple[ServerConfig
 def start(site: LibvirtSite, xml: str, server: ServerConfig, console: Path) -> None:
     site.hypervisor.define(xml)
     site.start_paused(server.id)
-    state = site.hypervisor.domains()[server.id]
+    state = site.hypervisor.guests().domains[server.id]
     assert state.power is DomainPower.PAUSED
     assert state.ifnames == {NIC.logical_name}
     netdev = site.libvirtd.run("ip", "link", "show", NIC.logical_name).stdout
@@ -117,10 +117,12 @@ def test_a_guest_pings_over_its_macvtap_and_is_seen_to_power_off_by_event(
 ) -> None:
     server, xml = a_definition(guest, tmp_path, end="poweroff")
     start(site, xml, server, tmp_path)
-    wait_until(lambda: not site.hypervisor.domains()[server.id].power.has_guest, "the guest is off")
+    wait_until(
+        lambda: not site.hypervisor.guests().domains[server.id].power.has_guest, "the guest is off"
+    )
     assert woken.is_set()
     assert site.hypervisor.take().domains
-    assert site.hypervisor.domains()[server.id].power is DomainPower.POWERED_OFF
+    assert site.hypervisor.guests().domains[server.id].power is DomainPower.POWERED_OFF
     assert "macvtap" not in site.libvirtd.run("ip", "-d", "link", "show").stdout
 
 
@@ -135,4 +137,4 @@ def test_a_guest_that_crashes_is_seen_by_event(
     site.crash_guest(server.id)
     assert woken.wait(10)
     assert site.hypervisor.take().domains
-    assert site.hypervisor.domains()[server.id].power is DomainPower.CRASHED
+    assert site.hypervisor.guests().domains[server.id].power is DomainPower.CRASHED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from tests.contract.domains import domain_xml
 from tests.contract.guests import A, LibvirtSite, libvirt_site
 from tests.libvirt.test_storage import Host
 from tests.reconcile.scenes import VIF_TYPES, a_nic, a_server
-from tests.support.libvirtd import PrivateLibvirt
+from tests.support.libvirtd import CONSOLE_FILE_BYTES, CONSOLE_FILES_MORE, PrivateLibvirt
+from tests.support.talking_guest import END, LINE, said_by, talking_disk
 from tests.support.waiting import wait_until
+from trunkline.domain.console import CONSOLE_BYTES_MAX
 from trunkline.domain.ids import ProjectId, ServerId
 from trunkline.domain.port import VnicType
 from trunkline.host.libvirt.hypervisor import LibvirtHypervisor
@@ -24,10 +27,12 @@ from trunkline.host.libvirt.link import STUCK_MAX
 from trunkline.reconcile.config_drive import config_drive, file_name
 from trunkline.reconcile.desired import GuestData
 from trunkline.reconcile.domain_xml import DomainOptions, define
-from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.interfaces import HostRefused, NotYet
 from trunkline.reconcile.observed import DomainPower
 from trunkline.reconcile.steps import WriteConfigDrive
 
+# Lines that its guest says: more than all files of its console hold.
+TIMES = CONSOLE_FILE_BYTES * (2 + CONSOLE_FILES_MORE) // len(LINE)
 TEST_DOMAIN = ServerId("6695eb01-f6a4-8304-79aa-97f2502e193f")  # Of libvirt's own test driver.
 
 
@@ -87,10 +92,10 @@ def test_guests_outlive_a_libvirtd_that_is_killed_and_the_next_one_is_listened_t
     assert site.hypervisor.take().domains
     woken.clear()
     with pytest.raises(HostRefused, match="systemctl start libvirtd") as refused:
-        site.hypervisor.domains()
+        site.hypervisor.guests()
     assert refused.value.transient
     site.libvirtd.start()
-    assert site.hypervisor.domains()[A].power is DomainPower.RUNNING
+    assert site.hypervisor.guests().domains[A].power is DomainPower.RUNNING
     woken.clear()
     site.power_off_guest(A)
     assert woken.wait(10), "the new connection listens as well"
@@ -101,24 +106,60 @@ def test_a_libvirtd_that_hangs_holds_nobody_up(site: LibvirtSite) -> None:
     hypervisor = site.connect(prompt_seconds=0.1, slow_seconds=0.1)
     site.libvirtd.freeze()
     try:
-        for act in (hypervisor.domains, lambda: hypervisor.destroy(A)):
+        for act in (hypervisor.guests, lambda: hypervisor.destroy(A)):
             with pytest.raises(HostRefused, match=r"did not answer within 0\.1 s") as refused:
                 act()
             assert refused.value.transient
         before = threading.active_count()
         for _ in range(20):
             with pytest.raises(HostRefused, match="did not answer"):
-                hypervisor.domains()
+                hypervisor.guests()
         assert threading.active_count() - before <= 8, "threads that hang are bounded"
     finally:
         site.libvirtd.thaw()
     site.destroy(A)
-    assert site.connect().domains()[A].power is DomainPower.SHUT_OFF
+    assert site.connect().guests().domains[A].power is DomainPower.SHUT_OFF
+
+
+def test_a_listing_that_takes_its_time_keeps_nobody_and_is_there_for_the_next_who_asks(
+    site: LibvirtSite,
+) -> None:
+    run(site)
+    woken = threading.Event()
+    hypervisor = site.connect(on_news=woken.set, look_seconds=0.05, prompt_seconds=20)
+
+    def has_told() -> bool:
+        with suppress(NotYet):
+            return bool(hypervisor.guests().domains)
+        return False
+
+    wait_until(has_told, "it is connected")
+    while woken.wait(0.2):
+        woken.clear()
+        hypervisor.take()
+    site.libvirtd.freeze()
+    try:
+        threads = threading.active_count()
+        for _ in range(20):
+            with pytest.raises(NotYet):
+                hypervisor.guests()
+        assert threading.active_count() - threads <= 2, "it is asked for once"
+        assert hypervisor.take().is_empty
+        woken.clear()
+    finally:
+        site.libvirtd.thaw()
+    assert woken.wait(10), "it is news when it comes"
+    assert hypervisor.take().domains
+    assert hypervisor.guests().domains[A].power is DomainPower.RUNNING
+    assert hypervisor.take().domains, "what came between is looked at"
 
 
 def test_large_guests_that_take_their_time_keep_nobody_from_asking() -> None:
     hypervisor = LibvirtHypervisor(
-        "test:///default", delete_files=lambda _: None, slow_seconds=0.02
+        "test:///default",
+        delete_files=lambda _: None,
+        read_console=lambda _: b"",
+        slow_seconds=0.02,
     )
     held = threading.Event()
     try:
@@ -128,7 +169,7 @@ def test_large_guests_that_take_their_time_keep_nobody_from_asking() -> None:
                 fits=lambda _: "", doing="its guest is being started",
             )  # fmt: skip
             wait_until(lambda: not hypervisor._under_way.doing(), "it is given up")
-        assert hypervisor.domains() == {}
+        assert hypervisor.guests().domains == {}
     finally:
         held.set()
         hypervisor.close()
@@ -139,7 +180,7 @@ def test_a_libvirt_that_is_not_there_is_told_with_the_remedy(
 ) -> None:
     nowhere = site.connect(uri=f"qemu:///system?socket={tmp_path}/none")
     with pytest.raises(HostRefused, match="start libvirt") as refused:
-        nowhere.domains()
+        nowhere.guests()
     assert refused.value.transient
     assert str(tmp_path) in str(refused.value)
 
@@ -151,11 +192,11 @@ def test_a_server_starts_as_it_is_defined_with_disk_drive_console_and_nics_in_th
     nics = tuple(a_nic(number, None, VnicType.NORMAL, vlan_id=0) for number in range(4))
     server = replace(a_server(1, *nics), guest=guest, memory_mib=64)
     host = Host(tmp_path)
-    host.make(server.id, host.service.add(b"an image"))
+    host.make(server.id, host.service.add(talking_disk(TIMES)))
     options = DomainOptions(
         domain_type="qemu",
         disk_directory=str(host.disks),
-        console_directory=str(tmp_path),
+        console_directory=str(site.consoles),
         has_config_drives=True,
     )
     files, name = config_drive(server), file_name(server)
@@ -174,8 +215,33 @@ def test_a_server_starts_as_it_is_defined_with_disk_drive_console_and_nics_in_th
         assert address is not None
         buses[mac.get("address")] = address.get("bus")
     assert buses == {device["mac"]: f"0x{device['address'][5:7]}" for device in told}
-    assert site.hypervisor.domains()[server.id].power is DomainPower.PAUSED
-    assert (tmp_path / f"{server.id}.log").exists()
+    assert site.hypervisor.guests().domains[server.id].power is DomainPower.PAUSED
+    check_console(site, server.id)
+
+
+def check_console(site: LibvirtSite, server_id: ServerId) -> None:
+    """Its end can be read in order, whatever is restarted, and the rest makes room."""
+
+    said = said_by(TIMES)
+
+    def ends_with(words: bytes) -> None:
+        wait_until(
+            lambda: site.hypervisor.console(server_id).endswith(words), "it has said all it has"
+        )
+
+    assert site.hypervisor.console(server_id) == b"", "it has not run yet"
+    site.hypervisor.resume(server_id)
+    site.libvirtd.kill()
+    site.libvirtd.start()
+    ends_with(END)
+    assert site.hypervisor.console(server_id) == said[-CONSOLE_BYTES_MAX:]
+    files = sorted(site.consoles.glob(f"{server_id}.log*"))
+    assert len(files) == 1 + CONSOLE_FILES_MORE
+    assert max(path.stat().st_size for path in files) <= CONSOLE_FILE_BYTES
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    site.destroy(server_id)
+    site.start_paused(server_id)
+    assert site.hypervisor.console(server_id).endswith(END), "a start adds to what there is"
 
 
 def test_what_the_schema_does_not_know_is_refused_and_not_ignored(site: LibvirtSite) -> None:
@@ -189,7 +255,7 @@ def test_a_domain_of_ours_that_nobody_can_read_is_named(site: LibvirtSite) -> No
         domain_xml(domain_type="qemu").replace("boot-number='1'", "boot-number='one'")
     )
     with pytest.raises(HostRefused, match="virsh edit a"):
-        site.hypervisor.domains()
+        site.hypervisor.guests()
 
 
 def test_the_files_of_a_server_go_when_it_is_undefined_and_not_before(site: LibvirtSite) -> None:

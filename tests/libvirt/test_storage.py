@@ -81,12 +81,18 @@ class Host:
         return self.directory / "disks"
 
     @property
+    def consoles(self) -> Path:
+        return self.directory / "consoles"
+
+    @property
     def images(self) -> Path:
         return self.directory / "images"
 
     def restart(self) -> LibvirtStorage:
         cache = ImageCache(self.images, bytes_max=self.cache_bytes, fetch=self.service.fetch)
-        self.storage = LibvirtStorage(self.disks, cache, on_news=self.woken.set)
+        self.storage = LibvirtStorage(
+            self.disks, cache, consoles=self.consoles, on_news=self.woken.set
+        )
         return self.storage
 
     def make(self, server_id: ServerId, image: ImageSource | None, disk_gib: int = 1) -> Path:

@@ -21,7 +21,7 @@ from trunkline.placement.reasons.judge import Judge
 
 
 def refusals_one_by_one(request: PlacementRequest, fleet: Fleet) -> list[HostRefusal]:
-    judge = Judge(request)
+    judge = Judge(request, fleet.columns())
     hosts = sorted(fleet.hosts(), key=lambda host: (host.name, host.id))
     found = (judge.refusal(host) for host in hosts)
     return [refusal for refusal in found if refusal is not None]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stories.desk import BLANK, Desk, Desks
+from tests.support.compute_site import SAID
 from tests.support.ssh_keys import an_ssh_key
 
 
@@ -51,6 +52,8 @@ def test_a_server_by_port_from_create_to_delete(desk: Desk) -> None:
     assert shown["addresses"]["blue"][0] == port["fixed_ips"][0]["ip_address"]
     assert desk.show("port", "show", "nic-a")["device_id"] == made["id"]
 
+    assert desk.run("console", "log", "show", "by-port").rstrip("\n") == SAID
+    assert desk.run("console", "log", "show", "by-port", "--lines", "1").strip() == "web login:"
     desk.run("server", "stop", "by-port")
     desk.wait_for_status("by-port", "SHUTOFF")
     desk.run("server", "start", "by-port")

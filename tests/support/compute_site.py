@@ -23,11 +23,19 @@ from trunkline.control.ports import create_port
 from trunkline.control.requests import PortCreate
 from trunkline.control.subnets import create_subnet
 from trunkline.domain.clock import Clock
+from trunkline.domain.console import ConsoleFact
 from trunkline.domain.identity import Caller
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import Flavor, PowerState
-from trunkline.reconcile.report import DeviceCondition, DeviceFact, ServerCondition, ServerFact
+from trunkline.reconcile.report import (
+    DeviceCondition,
+    DeviceFact,
+    ServerCondition,
+    ServerFact,
+)
+
+SAID = "Booting\nweb login: "  # What every guest has said on its console.
 
 BLANK_DISK = {
     "source_type": "blank",
@@ -134,6 +142,10 @@ class ComputeSite:
                         ),
                     )
                     for server in config.servers
+                ],
+                consoles=[
+                    ConsoleFact(server_id=ask.server_id, number=ask.number, said=SAID.encode())
+                    for ask in config.consoles
                 ],
             )
 

@@ -21,7 +21,16 @@ import pytest
 
 from tests.support.waiting import wait_until
 
-_PROGRAMS = ("libvirtd", "qemu-system-x86_64", "qemu-img", "unshare", "nsenter", "setpriv", "ip")
+_PROGRAMS = (
+    "libvirtd",
+    "virtlogd",
+    "qemu-system-x86_64",
+    "qemu-img",
+    "unshare",
+    "nsenter",
+    "setpriv",
+    "ip",
+)
 _WAIT_SECONDS = 60.0
 
 # libvirt refuses to start without the user that its package makes; the file is for it alone.
@@ -40,6 +49,8 @@ done
 cp "$1/qemu.conf" /etc/libvirt/qemu.conf
 mount -t sysfs sysfs /sys
 ip link set lo up
+virtlogd -f "$1/virtlogd.conf" 2> "$1/virtlogd.out" &
+until [ -S /run/libvirt/virtlogd-sock ]; do sleep 0.1; done
 echo ready
 exec >/dev/null  # As the first process of its namespace it buries what others leave: bash does.
 while :; do sleep 3600 & wait; done
@@ -52,8 +63,13 @@ security_driver = "none"
 cgroup_controllers = []
 namespaces = []
 remember_owner = 0
-stdio_handler = "file"
+stdio_handler = "logd"
 """
+
+# Of what a guest says, so much is kept, in so many files besides the one being written.
+CONSOLE_FILE_BYTES = 64 * 1024
+CONSOLE_FILES_MORE = 3
+_VIRTLOGD_CONF = f"max_size = {CONSOLE_FILE_BYTES}\nmax_backups = {CONSOLE_FILES_MORE}\n"
 
 
 @dataclass
@@ -126,6 +142,7 @@ def private_libvirt() -> Iterator[PrivateLibvirt]:
     assert not missing, f"{', '.join(missing)} missing: run `make system` as root"
     directory = Path(tempfile.mkdtemp(prefix="tl-lv-", dir="/tmp"))  # Sockets need short paths.
     (directory / "qemu.conf").write_text(_QEMU_CONF)
+    (directory / "virtlogd.conf").write_text(_VIRTLOGD_CONF)
     (directory / "libvirtd.conf").write_text(
         f'unix_sock_dir = "{directory}"\nunix_sock_rw_perms = "0700"\nauth_unix_rw = "none"\n'
         f'auth_unix_ro = "none"\nlog_outputs = "3:file:{directory}/log"\n'

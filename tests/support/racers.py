@@ -91,7 +91,7 @@ class HostByHand:
 
     def clean(self) -> None:
         """Find every device that is to be taken back clean."""
-        config = self._api.fetch(after_generation=0, wait_seconds=0)
+        config = self._api.fetch(after_generation=0, consoles_asked=0, wait_seconds=0)
         assert config is not None
         self._report(
             devices=tuple(

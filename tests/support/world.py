@@ -16,6 +16,7 @@ from trunkline.control.networking import IdRange, Networking
 from trunkline.control.reports import take_report
 from trunkline.control.services import Limits, Services
 from trunkline.domain.clock import Clock
+from trunkline.domain.console import ConsoleFact
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import HostResources
@@ -34,7 +35,13 @@ from trunkline.domain.network_pool import NetworkPool, PoolMode
 from trunkline.domain.pci import PciAddress, vf_address
 from trunkline.domain.server import Flavor
 from trunkline.netdrivers.builtin import PhysicalNetworkDriver, TunnelDriver
-from trunkline.reconcile.report import DeviceFact, HostReport, ReportAck, ServerFact, TakenFact
+from trunkline.reconcile.report import (
+    DeviceFact,
+    HostReport,
+    ReportAck,
+    ServerFact,
+    TakenFact,
+)
 from trunkline.store.schema import open_store
 from trunkline.vif.registry import load_vif_types
 
@@ -191,6 +198,7 @@ class AgentByHand:
         devices: Sequence[DeviceFact] = (),
         servers: Sequence[ServerFact] = (),
         taken: Sequence[TakenFact] = (),
+        consoles: Sequence[ConsoleFact] = (),
         number: int | None = None,
         problem: str = "",
     ) -> ReportAck:
@@ -209,6 +217,7 @@ class AgentByHand:
                 devices=tuple(devices),
                 servers=tuple(servers),
                 taken=tuple(taken),
+                consoles=tuple(consoles),
             ),
         )
         return self.last_ack

@@ -92,6 +92,9 @@ def test_a_server_on_both_networks_has_the_right_vlans_on_the_cards(session: Ses
     listed = {row["Name"]: row for row in session.show("server", "list")}
     assert listed["web"]["Status"] == "ACTIVE"
     assert "10.1.0." in str(listed["web"]["Networks"])
+    said = session.demo("console", "log", "show", "web", "--lines", "4")
+    for number, name in enumerate(("web-blue", "web-red")):
+        assert f"eth{number}: {session.show('port', 'show', name)['mac_address']}" in said
 
 
 def test_macvtap_whole_pf_and_network_only_servers_boot(session: Session) -> None:

@@ -9,7 +9,10 @@ import pytest
 
 from tests.tidy.repository import REPOSITORY
 
-AUDITOR = {f"trunkline.sim.{name}" for name in ("auditor", "model", "nodes", "raw_hosts")}
+AUDITOR = {
+    f"trunkline.sim.{name}"
+    for name in ("auditor", "free_devices", "links", "model", "nodes", "raw_hosts")
+}
 
 
 @pytest.mark.parametrize("module", sorted(AUDITOR))

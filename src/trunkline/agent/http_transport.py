@@ -47,6 +47,7 @@ class HttpTransport:
         self._newest: HostConfig | None = None
         self._problem: str | None = None
         self._after = 0
+        self._consoles_asked = 0
         self._stopping = threading.Event()
         self._poller: threading.Thread | None = None
 
@@ -67,16 +68,21 @@ class HttpTransport:
         self._polls.close()
         self._reports.close()
 
-    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
-        """Return what has arrived if it is newer than `after_generation`; never waits."""
+    def fetch(
+        self, host: HostName, after_generation: int, consoles_asked: int
+    ) -> HostConfig | None:
+        """Return what has arrived if it is newer than what is known; never waits."""
         assert host == self._host, "one transport speaks for one host"
         with self._lock:
             if self._poller is None:
                 self._after = max(0, after_generation)  # A new agent has seen none: it asks for -1.
                 self._poller = threading.Thread(target=self._poll, name="long-poll", daemon=True)
                 self._poller.start()
-            if self._newest is not None and self._newest.generation > after_generation:
-                return self._newest
+            newest = self._newest
+            if newest is not None and (
+                newest.generation > after_generation or newest.consoles_asked > consoles_asked
+            ):
+                return newest
             if self._problem is not None:
                 raise TransportFailed(self._problem)
             return None
@@ -97,7 +103,9 @@ class HttpTransport:
         while not self._stopping.is_set():
             try:
                 config = self._polls.fetch(
-                    after_generation=self._after, wait_seconds=self._wait_seconds
+                    after_generation=self._after,
+                    consoles_asked=self._consoles_asked,
+                    wait_seconds=self._wait_seconds,
                 )
             except ClientError as problem:
                 with self._lock:
@@ -111,6 +119,7 @@ class HttpTransport:
                 if config is not None:
                     self._newest = config
                     self._after = config.generation
+                    self._consoles_asked = config.consoles_asked
             if config is not None:
                 self._on_news()
 

@@ -9,13 +9,13 @@ before is worse than leaving everything as it is.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
 
+from trunkline import durable
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.reconcile.observed import Journal
 from trunkline.wire import json
@@ -84,11 +84,7 @@ class RealFiles:
 
     def sync(self, path: Path) -> None:
         """See `Files.sync`."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.sync(path)
 
     def replace(self, source: Path, target: Path) -> None:
         """See `Files.replace`."""

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from trunkline.agent.apply import NoProbe, Probe, apply_steps
+from trunkline.agent.apply import NoProbe, NotAsWritten, Probe, apply_steps
+from trunkline.agent.consoles import Consoles
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.agent.limits import Limits
 from trunkline.agent.link_hold import LinkHold
@@ -28,7 +29,7 @@ from trunkline.agent.observe import (
 from trunkline.agent.report import Offer, Reporter
 from trunkline.agent.standing import Standing
 from trunkline.agent.transport import Transport, TransportFailed
-from trunkline.agent.trials import JournalMemory, nobodys_vfs
+from trunkline.agent.trials import Trials
 from trunkline.agent.unread import Unread
 from trunkline.domain.clock import IdSource
 from trunkline.domain.device import PciFunction
@@ -45,13 +46,13 @@ from trunkline.reconcile.interfaces import (
     HostWatch,
     Hypervisor,
     Kernel,
+    NotYet,
     Storage,
-    TrialOutcome,
 )
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
 from trunkline.reconcile.steps import DefineDomain, ForgetAddition
-from trunkline.reconcile.users import without_used
+from trunkline.reconcile.users import without_used_and_unfit
 from trunkline.vif.registry import VifRegistry
 
 VfCounts = Callable[[Mapping[PciAddress, PciFunction]], Mapping[PciAddress, int]]
@@ -104,10 +105,11 @@ class Agent:
         self._attempts = self._standing.attempts
         self._links = LinkHold(self._limits.link_settle)
         self._unread = Unread(host.watches, gap=self._limits.news_gap)
+        self._consoles = Consoles()
         self._checked_pf: PciAddress | None = None
         self._domains_seen: frozenset[ServerId] = frozenset()
         self._around: Surroundings | None = None  # As last seen; None: not in this run.
-        self._trials_due: datetime | None = None  # Set once trying a driver out has failed.
+        self._trials = Trials(host.trials, host.kernel, journal, retry=self._limits.gave_up_retry)
 
     @property
     def config(self) -> HostConfig | None:
@@ -131,6 +133,8 @@ class Agent:
             self._unread.listen()
             if self._has_work(now):
                 self._reconcile(now)
+            if not self.reporter.consoles:  # What was read before is to be told first.
+                self.reporter.consoles = self._consoles.answer(self._host.hypervisor)
         generation = self._config.generation if self._config else 0
         ack = self.reporter.report(
             self._transport, generation=generation, settled=self.is_settled, now=now
@@ -154,9 +158,11 @@ class Agent:
         seen = self._journal.current.generation
         after = seen - 1 if self._config is None else self._config.generation
         try:
-            config = self._transport.fetch(self._host.name, after)
+            config = self._transport.fetch(self._host.name, after, self._consoles.asked)
         except TransportFailed:
             return
+        if config is not None and config.host == self._host.name:
+            self._consoles.take(config)
         # Answers can be late or repeated: only what is newer counts, and nothing older than the
         # journal has seen ever does, not even in a new run.
         if config is None or config.generation <= after or config.host != self._host.name:
@@ -193,6 +199,9 @@ class Agent:
     def _reconcile(self, now: datetime) -> None:
         try:
             self._reconcile_rounds(now)
+        except NotYet:
+            # The rounds go on, and its coming is news; what was to be done is to be done then.
+            self._host_due = now + self._limits.poll
         except (HostRefused, JournalUnwritable) as problem:
             # sysfs or libvirt can't be read, or nothing can be remembered: there is no acting then.
             self._give_up(problem, now)
@@ -209,7 +218,7 @@ class Agent:
     def _reconcile_rounds(self, now: datetime) -> None:
         is_check = self._check_due is None or self._check_due <= now
         self._must_reconcile = False
-        self._put_back_tried(now)
+        self._trials.put_back(now)
         done: set[str] = set()
         for _ in range(self._limits.rounds_max):
             made = self._observe_and_plan(now, with_check=is_check)
@@ -228,8 +237,9 @@ class Agent:
                 self._conclude(made, now, stuck=done)
         if is_check:
             self._check_due = now + self._limits.check
-        if not self._must_reconcile:
-            self._try_drivers(now)
+        if self._config is not None and self._around is not None and not self._must_reconcile:
+            # What is learned is told at once.
+            self._must_reconcile = self._trials.try_out(self._around, self._config, now)
 
     def _observe_and_plan(self, now: datetime, *, with_check: bool) -> Plan | None:
         host = self._host
@@ -243,7 +253,7 @@ class Agent:
             journal=self._journal.current,
         )
         self._around = around
-        offered = without_used(around.offered)
+        offered = without_used_and_unfit(around.offered)
         self.reporter.inventory = self._links.told(offered, now)
         self._note_boot(around)
         self._domains_seen = frozenset(around.domains)
@@ -302,37 +312,6 @@ class Agent:
         self._checked_pf = (later or used)[0]
         return pfs_read_with({self._checked_pf}, around.functions, config.servers)
 
-    # Trying drivers out
-
-    def _try_drivers(self, now: datetime) -> None:
-        """Try out drivers that were not, on VFs that nobody has. What is learned is told at once.
-
-        No other step runs meanwhile, and what a configuration still to come gives to a server is as
-        it was by then.
-        """
-        trials, config, around = self._host.trials, self._config, self._around
-        if trials is None or config is None or around is None or not self._may_try(now):
-            return
-        free = nobodys_vfs(around, config, self._journal.current)
-        outcome = trials.try_out(around.functions, free, JournalMemory(self._journal))
-        self._must_reconcile = outcome.learned
-        self._note_trial(outcome, now)
-
-    def _put_back_tried(self, now: datetime) -> None:
-        """Bring back what another run was trying drivers out on, before anything is planned."""
-        trials, kernel = self._host.trials, self._host.kernel
-        if trials is None or not self._journal.current.tried or not self._may_try(now):
-            return
-        tried = self._journal.current.of_boot(kernel.boot_id()).tried
-        outcome = trials.put_back(kernel.functions(), tried, JournalMemory(self._journal))
-        self._note_trial(outcome, now)
-
-    def _may_try(self, now: datetime) -> bool:
-        return self._trials_due is None or self._trials_due <= now
-
-    def _note_trial(self, outcome: TrialOutcome, now: datetime) -> None:
-        self._trials_due = now + self._limits.gave_up_retry if outcome.failed else None
-
     # Applying
 
     def _apply(self, made: Plan, now: datetime, *, room: int) -> set[str]:
@@ -382,10 +361,12 @@ class Agent:
                 forget = (ForgetAddition(unit.addition),)
                 return self._apply_unit(replace(unit, steps=forget), now)
             self._note_drifts(unit, repaired=False)
-            # A guest is not stopped for its rates: they are tried again, and it runs on meanwhile.
-            may_give_up = not unit.changes_rates_alone
             found = self._attempts.failed(
-                unit, str(refusal), now, for_good=not refusal.transient, may_give_up=may_give_up
+                unit,
+                str(refusal),
+                now,
+                for_good=not refusal.transient,
+                may_give_up=_may_give_up(unit, refusal),
             )
             if unit.network and found.count == 1:
                 # No server is told: none of them may be there yet.
@@ -422,9 +403,22 @@ class Agent:
             return max(now, self.reporter.next_due(now))
         if self._host_due is not None:
             return min(self._host_due, self.reporter.next_due(now), now + self._limits.poll)
-        if self._must_reconcile:
+        if self._must_reconcile or (self._consoles.has_open and not self.reporter.consoles):
             return now
         dues = [now + self._limits.poll, self.reporter.next_due(now)]
         dues += [*self._attempts.dues(), *self._links.dues()]
         dues += [due for due in (self._check_due, self._unread.due) if due is not None]
         return max(now, min(dues))
+
+
+def _may_give_up(unit: Unit, refusal: HostRefused) -> bool:
+    """Say whether a unit that is refused again and again may be given up, and its guest with it.
+
+    A guest that runs is ended only by what its driver has the last word on, rates aside: where it
+    refuses, or ignores, what keeps networks apart. While the helper is away, or a PF is in a reset,
+    the guest runs on, and it is tried again.
+    """
+    if unit.changes_rates_alone:
+        return False
+    is_last_word = isinstance(refusal, NotAsWritten) or not (refusal.transient or refusal.unasked)
+    return is_last_word or not unit.guest_runs

@@ -11,6 +11,7 @@ from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import VFIO_DRIVER, DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
+from trunkline.domain.iommu_group import tell_unfit
 from trunkline.domain.network_pool import NetworkPool
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
@@ -45,24 +46,25 @@ def look_around(
 
     Raises:
         HostRefused: One of these could not be read; there is nothing to plan from.
+        NotYet: libvirt takes its time to tell of the domains.
     """
+    guests = hypervisor.guests()
     boot_id = kernel.boot_id()
     journal = journal.of_boot(boot_id)
     functions = kernel.functions()
-    domains = hypervisor.domains()
     offered = offer(functions)
-    ours = ours_of(config, journal, domains.values(), functions, pools_of(offered))
-    told = tell_users(functions, hypervisor.others(), ours, journal.tried)
+    ours = ours_of(config, journal, guests.domains.values(), functions, pools_of(offered))
+    told = tell_unfit(tell_users(functions, guests.others, ours, journal.tried))
     return Surroundings(
         boot_id=boot_id,
         functions=told,
-        # Who has a function decides nothing of what the specs say of it.
+        # Who has a function, or may not, decides nothing of what the specs say of it.
         offered=tuple(
             replace(each, function=told[each.function.address]) if changed else each
             for each in offered
             for changed in [told[each.function.address] is not each.function]
         ),
-        domains=domains,
+        domains=guests.domains,
         networks=hypervisor.networks(),
         files=None if storage is None else storage.files(),
     )

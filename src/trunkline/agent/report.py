@@ -9,6 +9,7 @@ from typing import Final
 
 from trunkline.agent.limits import Limits
 from trunkline.agent.transport import ShutOut, Transport, TransportFailed
+from trunkline.domain.console import ConsoleFact
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName, ServerId
@@ -102,6 +103,7 @@ class Reporter:
         self.findings = Findings({}, {})
         self.inventory: tuple[OfferedDevice, ...] | None = None  # None: not read yet.
         self.drifts: list[DriftFact] = []
+        self.consoles: list[ConsoleFact] = []  # That were asked for; a few at a time.
         self.shut_out = ""  # Why the control plane does not listen; empty: it did last.
         self.problem = ""  # Why the host can't be read or acted on at all.
         self._host = host
@@ -130,6 +132,7 @@ class Reporter:
             or report.servers
             or report.drifts
             or report.taken
+            or report.consoles
             or report.inventory is not None
             or report.problem != self._told_problem
             or self._told_settled != (generation, settled)
@@ -188,6 +191,7 @@ class Reporter:
             ),
             drifts=tuple(self.drifts),
             taken=tuple(sorted(known.taken - told.taken, key=lambda fact: fact.chosen)),
+            consoles=tuple(self.consoles),
             problem=self.problem,
             settled=settled,
         )
@@ -206,6 +210,7 @@ class Reporter:
         known = self.findings
         self._told = Findings(dict(known.devices), dict(known.servers), known.taken)
         del self.drifts[: len(report.drifts)]
+        self.consoles = []
         if report.inventory is not None:
             self._told_inventory = report.inventory
         self._told_settled = generation, settled

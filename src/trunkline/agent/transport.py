@@ -39,8 +39,16 @@ class Transport(Protocol):
     here what has arrived.
     """
 
-    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
-        """Return the host's configuration if it is newer than `after_generation`; else None.
+    def fetch(
+        self, host: HostName, after_generation: int, consoles_asked: int
+    ) -> HostConfig | None:
+        """Return the host's configuration if it is newer than what is known of it; else None.
+
+        Args:
+            host: The agent's own.
+            after_generation: The generation that is known.
+            consoles_asked: `HostConfig.consoles_asked` as it is known: of the same generation the
+                configuration is returned if there were more asks since.
 
         Raises:
             TransportFailed: The control plane could not be asked.

@@ -1,9 +1,10 @@
-"""On which VFs drivers may be tried out, and what is remembered of that."""
+"""When and on which VFs drivers are tried out, and what is remembered of that."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from trunkline.agent.journal import JournalFile
 from trunkline.agent.observe import Surroundings, pools_of
@@ -11,8 +12,57 @@ from trunkline.domain.device import DeviceKind
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.reconcile.desired import HeldDevice, HostConfig
+from trunkline.reconcile.interfaces import DriverTrials, Kernel, TrialOutcome
 from trunkline.reconcile.observed import Journal, OriginalState
-from trunkline.reconcile.users import ours_of, without_used
+from trunkline.reconcile.users import ours_of, without_used_and_unfit
+
+
+class Trials:
+    """Has a host's drivers tried out, once each, as soon as there is a VF to try them on."""
+
+    def __init__(
+        self, trials: DriverTrials | None, kernel: Kernel, journal: JournalFile, *, retry: timedelta
+    ) -> None:
+        """Set up; nothing is done yet.
+
+        Args:
+            trials: Who tries them; None: what drivers can do is known.
+            kernel: The host's.
+            journal: Remembers what tried VFs were like.
+            retry: How long after one that failed nothing is tried.
+        """
+        self._trials = trials
+        self._kernel = kernel
+        self._journal = journal
+        self._retry = retry
+        self._due: datetime | None = None  # Set once one has failed.
+
+    def try_out(self, around: Surroundings, config: HostConfig, now: datetime) -> bool:
+        """Try out drivers that were not, on VFs that nobody has; say whether anything was learned.
+
+        To be called between steps: what a configuration still to come gives to a server is as it
+        was by then.
+        """
+        if self._trials is None or not self._may_try(now):
+            return False
+        free = nobodys_vfs(around, config, self._journal.current)
+        outcome = self._trials.try_out(around.functions, free, JournalMemory(self._journal))
+        self._note(outcome, now)
+        return outcome.learned
+
+    def put_back(self, now: datetime) -> None:
+        """Bring back what another run was trying drivers out on, before anything is planned."""
+        if self._trials is None or not self._journal.current.tried or not self._may_try(now):
+            return
+        tried = self._journal.current.of_boot(self._kernel.boot_id()).tried
+        memory = JournalMemory(self._journal)
+        self._note(self._trials.put_back(self._kernel.functions(), tried, memory), now)
+
+    def _may_try(self, now: datetime) -> bool:
+        return self._due is None or self._due <= now
+
+    def _note(self, outcome: TrialOutcome, now: datetime) -> None:
+        self._due = now + self._retry if outcome.failed else None
 
 
 def nobodys_vfs(
@@ -29,7 +79,7 @@ def nobodys_vfs(
     kept = ours | journal.tried.keys() | _other_cards(around, config)
     return frozenset(
         each.function.address
-        for each in without_used(around.offered)
+        for each in without_used_and_unfit(around.offered)
         if each.on_offer
         and each.function.kind is DeviceKind.VF
         and each.network_pool is None

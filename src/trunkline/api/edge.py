@@ -253,7 +253,10 @@ class Edge:
                 if response is not None:
                     return response
                 if self._wakeups.closed or not await waiter.changed(deadline - loop.time()):
-                    return poll.otherwise
+                    break
+        if isinstance(poll.otherwise, TrunklineError):
+            raise poll.otherwise
+        return poll.otherwise
 
     async def _take_in(self, answer: Receive, receive: AsgiReceive) -> Response:
         sink, held = answer.sink, bytearray()

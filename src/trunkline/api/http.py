@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from trunkline.api.versions import Microversion
+from trunkline.domain.errors import TrunklineError
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
 
@@ -95,7 +96,8 @@ class LongPoll:
     host_name: HostName  # Whose `Wakeups` to wait for.
     ready: Callable[[], Response | None]  # None: nothing to say yet.
     timeout_seconds: float
-    otherwise: Response  # What to answer when the time is over, or the service stops.
+    # What to answer, or raise, when the time is over or the service stops.
+    otherwise: Response | TrunklineError
 
 
 class Sink(Protocol):

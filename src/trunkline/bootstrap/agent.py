@@ -18,6 +18,7 @@ from typing import Final
 import click
 import structlog
 
+from trunkline import durable
 from trunkline.agent.apply import NoProbe, Probe
 from trunkline.agent.http_transport import (
     BACKOFF_FIRST_SECONDS,
@@ -28,7 +29,7 @@ from trunkline.agent.loop import AgentHost
 from trunkline.api.foreground import Foreground
 from trunkline.bootstrap.agents import AgentRunner
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
-from trunkline.bootstrap.directory import DirectoryUnusable, write_private
+from trunkline.bootstrap.directory import DirectoryUnusable
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.real_host import given, open_real_host
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
@@ -158,7 +159,7 @@ def _token(config: ComputeConfig, state: Path) -> str:
         return read_secret(kept)
     key = read_secret(config.enrolment_key_file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
     if not proposed.exists():
-        write_private(proposed, RandomIds().new_secret() + "\n")
+        durable.write_private(proposed, RandomIds().new_secret() + "\n")
     token = read_secret(proposed)
     ca_file = None if config.ca_file is None else str(config.ca_file)
     pauses = _growing(BACKOFF_FIRST_SECONDS, BACKOFF_MAX_SECONDS)

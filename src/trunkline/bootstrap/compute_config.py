@@ -85,13 +85,18 @@ class ComputeConfig:
     state_dir: Path  # The journal, and the host's token.
     libvirt_uri: str
     domain_type: str  # `kvm` or `qemu`.
-    storage_dir: Path  # Of the servers' disks and images; QEMU reads and writes there.
+    storage_dir: Path  # Of servers' disks, images and consoles; QEMU reads and writes there.
     image_cache_gib: int  # Images that no disk stands on go first beyond that.
     helper_socket: Path
     device_specs: tuple[DeviceSpec, ...]
     bridges: Mapping[PhysicalNetwork, str]  # For `normal` ports.
     resources: GivenResources = field(default_factory=GivenResources)
     drift: DriftPolicy = DriftPolicy.REPAIR
+
+    @property
+    def console_dir(self) -> Path:
+        """Where libvirt writes what guests say on their serial consoles."""
+        return self.storage_dir / "consoles"
 
 
 def load_compute_config(path: Path, *, host: str | None = None) -> ComputeConfig:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from trunkline import durable
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.domain.clock import IdSource
 from trunkline.domain.errors import ErrorKind, TrunklineError
@@ -105,7 +106,7 @@ class DataDirectory:
         """Return the key that agents elsewhere enrol with; made at the first start."""
         file = self.path / "enrolment.key"
         if not file.exists():
-            write_private(file, ids.new_secret() + "\n")
+            durable.write_private(file, ids.new_secret() + "\n")
         return read_secret(file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
 
     def write_clouds(self, url: str, logins: list[Login]) -> None:
@@ -127,7 +128,7 @@ class DataDirectory:
         }
         # JSON is YAML, and every reader of the one reads the other.
         text = json.dumps({"clouds": clouds}, indent=2) + "\n"
-        write_private(self.clouds, text)
+        durable.write_private(self.clouds, text)
 
     def read_logins(self) -> list[Login]:
         """Return what `write_clouds` wrote; empty if it never did.
@@ -176,21 +177,5 @@ def replace_password(clouds: Path, user: str, password: str) -> bool:
     for auth in own:
         auth["password"] = password
     if own:
-        write_private(clouds, json.dumps(content, indent=2) + "\n")
+        durable.write_private(clouds, json.dumps(content, indent=2) + "\n")
     return bool(own)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file, whole or not at all, that only its owner can read."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)  # Else a loss of power can take the name away again.
-    finally:
-        os.close(directory)

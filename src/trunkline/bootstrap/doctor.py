@@ -29,6 +29,7 @@ from trunkline.client.connection import Connection
 from trunkline.client.errors import ClientError, Unreachable
 from trunkline.domain.clock import Clock
 from trunkline.domain.device import PciFunction
+from trunkline.domain.iommu_group import tell_unfit
 from trunkline.domain.pci import PciAddress
 from trunkline.host.doctor.checks import diagnose
 from trunkline.host.doctor.facts import AgentFacts, ControllerFacts, Facts
@@ -101,7 +102,7 @@ def gather(config_file: Path | None, host: str | None, *, root: Path = Path("/")
     libvirt = ask_for_domains(ask_libvirt(uri))
     journal = Journal() if config is None else _journal(config, kernel)
     ours = ours_of(None, journal, libvirt.ours, functions)
-    functions = tell_users(functions, libvirt.others, ours, journal.tried)
+    functions = tell_unfit(tell_users(functions, libvirt.others, ours, journal.tried))
     return Facts(
         user=getpass.getuser(),
         groups=_groups(),

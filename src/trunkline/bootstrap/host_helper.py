@@ -57,8 +57,8 @@ def host_helper(config_file: Path, socket_path: Path, group: str) -> None:
     r"""Do as root what the agent of this host asks, out of a closed list.
 
     It sets VFs, VF counts and drivers of devices on offer, renames their netdevs, reads cards'
-    serial numbers, and sets VLANs and addresses of bridge ports. It runs no other program and
-    opens no file that a caller names.
+    serial numbers and servers' consoles, and sets VLANs and addresses of bridge ports. It runs no
+    other program and opens no file that a caller names.
 
     \b
     Example:
@@ -66,11 +66,13 @@ def host_helper(config_file: Path, socket_path: Path, group: str) -> None:
     """
     if os.geteuid() != 0:
         raise Failed("host-helper does what needs root: start it as root", ExitCode.USAGE)
-    _require_owned_by_root(config_file)
+    _require_roots_alone(config_file)
     group_id = _group_id(group)
     callers = Callers(users={0}, groups={group_id})
     # systemd makes a directory for it, since it lets it write nowhere else.
     state = Path(os.environ.get("RUNTIME_DIRECTORY", socket_path.parent))
+    state.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _require_roots_alone(state)
     additions = Additions(state / FILE)
     helper = _helper(load_compute_config(config_file), callers, additions)
     with _listener(socket_path, group_id) as listener, _ended() as stop:
@@ -80,7 +82,7 @@ def host_helper(config_file: Path, socket_path: Path, group: str) -> None:
 
 
 def _helper(config: ComputeConfig, callers: Callers, additions: Additions) -> Helper:
-    writes = DirectWrites()
+    writes = DirectWrites(consoles=config.console_dir)
     permissions = Permissions(
         specs=config.device_specs,
         bridges=config.bridges.values(),
@@ -91,16 +93,23 @@ def _helper(config: ComputeConfig, callers: Callers, additions: Additions) -> He
     return Helper(writes, permissions, callers)
 
 
-def _require_owned_by_root(path: Path) -> None:
-    """Refuse a configuration that the agent could rewrite, and so what it may touch."""
-    for each in (path.absolute(), path.absolute().parent):
+def _require_roots_alone(path: Path) -> None:
+    """Refuse what somebody else than root could write, or put another in the place of.
+
+    Whoever can do that with the configuration, or with what was added, says what may be touched.
+    """
+    named, found = path.absolute(), path.resolve()
+    for each in dict.fromkeys((named, *named.parents, found, *found.parents)):
         try:
-            status = each.stat()
+            status, link = each.stat(), each.lstat()
         except OSError as problem:
             raise Failed(f"{each}: {problem.strerror}", ExitCode.USAGE) from problem
-        # A directory with the sticky bit lets nobody replace what is root's.
-        others = 0 if status.st_mode & stat.S_ISVTX else stat.S_IWGRP | stat.S_IWOTH
-        if status.st_uid != 0 or status.st_mode & others:
+        # A directory above with the sticky bit lets nobody replace what is root's. In one itself,
+        # anybody may have made the files that are looked for.
+        is_above = each not in (named, found)
+        lets_keep = is_above and status.st_mode & stat.S_ISVTX
+        others = 0 if lets_keep else stat.S_IWGRP | stat.S_IWOTH
+        if status.st_uid != 0 or link.st_uid != 0 or status.st_mode & others:
             raise Failed(
                 f"{each} must be root's, and writable for root alone: "
                 f"chown root {each} && chmod go-w {each}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trunkline.agent.transport import ShutOut, TransportFailed
-from trunkline.control.desired import desired_config, generation_of
+from trunkline.control.desired import desired_if_newer
 from trunkline.control.reports import take_report
 from trunkline.control.services import Services
 from trunkline.domain.errors import TrunklineError, TwoAgents
@@ -18,12 +18,14 @@ class LocalTransport:
     def __init__(self, svc: Services) -> None:
         self._svc = svc
 
-    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
+    def fetch(
+        self, host: HostName, after_generation: int, consoles_asked: int
+    ) -> HostConfig | None:
         """Return the configuration if it is newer."""
         try:
-            if generation_of(self._svc, host) <= after_generation:
-                return None
-            return desired_config(self._svc, host)
+            return desired_if_newer(
+                self._svc, host, generation=after_generation, consoles_asked=consoles_asked
+            )
         except TrunklineError as problem:
             raise TransportFailed(str(problem)) from problem
 

@@ -62,6 +62,7 @@ def open_real_host(
     from trunkline.host.linux.probing import LinuxTrials
     from trunkline.host.linux.resources import read_resources
     from trunkline.host.linux.watch import LinuxWatch
+    from trunkline.host.privileged.client import HelperClient
 
     helper = ask_helper(config.helper_socket)
     if not helper.answers:
@@ -94,9 +95,14 @@ def open_real_host(
             bytes_max=config.image_cache_gib * GIB,
             fetch=images.fetch,
         )
-        storage = LibvirtStorage(disks, cache, on_news=on_news)
+        storage = LibvirtStorage(disks, cache, consoles=config.console_dir, on_news=on_news)
         hypervisor = stack.enter_context(
-            LibvirtHypervisor(config.libvirt_uri, delete_files=storage.delete, on_news=on_news)
+            LibvirtHypervisor(
+                config.libvirt_uri,
+                delete_files=storage.delete,
+                read_console=HelperClient(config.helper_socket).read_console,
+                on_news=on_news,
+            )
         )
         kernel = open_real_kernel(config)
         yield AgentHost(
@@ -111,6 +117,7 @@ def open_real_host(
                 domain_type=config.domain_type,
                 arch=platform.machine(),
                 disk_directory=str(disks),
+                console_directory=str(config.console_dir),
                 has_config_drives=True,
             ),
             storage=storage,

@@ -61,7 +61,8 @@ def list_(
                     is told below the table; it comes back by itself
     in_use          left alone, since others have it: a guest that is not Trunkline's, or the
                     host itself; who is told below the table; it is free when they leave it
-    withdrawn       no longer on offer
+    withdrawn       not on offer (any more); where no guest may be given it, why not is told
+                    below the table
 
     Where PFs account bandwidth, a column tells what of it is guaranteed, of how much.
 
@@ -135,6 +136,8 @@ def _print_failures(devices: list[DeviceItem]) -> None:
             click.echo(f"{item.host} {item.address}: {item.owner.failure}")
         if item.used_by:
             click.echo(f"{item.host} {item.address} is left alone: {item.used_by}")
+        if item.unfit:
+            click.echo(f"{item.host} {item.address} is for no guest: it {item.unfit}")
     for host, problem in sorted({(item.host, item.problem) for item in devices if item.problem}):
         click.echo(f"{host}: {problem}")
 

@@ -68,14 +68,17 @@ class AgentApi:
         """Break off the call that another thread is waiting in."""
         self._connection.abort()
 
-    def fetch(self, *, after_generation: int, wait_seconds: int) -> HostConfig | None:
-        """Return what is desired of the host once it is newer than `after_generation`.
+    def fetch(
+        self, *, after_generation: int, consoles_asked: int, wait_seconds: int
+    ) -> HostConfig | None:
+        """Return what is desired of the host once it is newer than what is known of it.
 
         None: it was not, for `wait_seconds`.
         """
         reply = self._connection.request(
             "GET",
-            f"{_path(self._host, 'desired')}?after={after_generation}&wait={wait_seconds}",
+            f"{_path(self._host, 'desired')}?after={after_generation}&consoles={consoles_asked}"
+            f"&wait={wait_seconds}",
             headers=self._headers,
             answer_seconds_max=wait_seconds + GRACE_SECONDS,
         )

@@ -139,7 +139,7 @@ def read_answer(reply: Reply, type_: type[T], url: str) -> T:
     raise_for_error(reply, url)
     try:
         return decode(reply.body, type_)
-    except msgspec.MsgspecError as problem:
+    except msgspec.DecodeError as problem:
         raise Unreachable(
             url, f"its answer is not what trunkline/v1 gives: {problem}", connected=True
         ) from problem
@@ -166,5 +166,5 @@ def _error_in(body: bytes) -> tuple[str, str]:
     try:
         (error,) = msgspec.json.decode(body).values()
         return str(error.get("code", "")), str(error["message"])
-    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError):
+    except (msgspec.MsgspecError, RecursionError, KeyError, TypeError, AttributeError, ValueError):
         return "", body[:MESSAGE_CHARACTERS_MAX].decode("utf-8", "replace").strip()

@@ -53,6 +53,8 @@ def claim(
         if record is not None and record.device.function.used_by:
             used_by = record.device.function.used_by
             raise DeviceTaken(f"{address} on {host_name}", f"others have it: {used_by}")
+        if record is not None and record.device.function.unfit and not record.offered:
+            raise DeviceTaken(f"{address} on {host_name}", f"it {record.device.function.unfit}")
         if record is None or not record.offered:
             raise DeviceTaken(f"{address} on {host_name}", "no device spec of the host lists it")
         if record.kind is not kind:

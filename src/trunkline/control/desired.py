@@ -49,9 +49,20 @@ def desired_config(svc: Services, host_name: HostName) -> HostConfig:
     return svc.store.read(lambda tx: _config(tx, tx.hosts.get_by_name(host_name)))
 
 
-def generation_of(svc: Services, host_name: HostName) -> int:
-    """Return a host's generation: cheap, for those who wait for a newer one."""
-    return svc.store.read(lambda tx: tx.hosts.get_by_name(host_name).generation)
+def desired_if_newer(
+    svc: Services, host_name: HostName, *, generation: int, consoles_asked: int | None
+) -> HostConfig | None:
+    """Return what should be true on a host if there is news beyond what is known; else None.
+
+    To say that there is none is cheap. `consoles_asked` None: that is not asked for.
+    """
+
+    def find(tx: Transaction) -> HostConfig | None:
+        host = tx.hosts.get_by_name(host_name)
+        asked = consoles_asked is not None and host.consoles_asked > consoles_asked
+        return _config(tx, host) if asked or host.generation > generation else None
+
+    return svc.store.read(find)
 
 
 def _config(tx: Transaction, host: Host) -> HostConfig:
@@ -87,6 +98,8 @@ def _config(tx: Transaction, host: Host) -> HostConfig:
             for pf in tx.devices.with_vfs_wanted(host.id)
             if pf.vf_count_wanted is not None and not pf.fence
         ),
+        consoles=tx.consoles.open_of_host(host.id) if host.consoles_asked else (),
+        consoles_asked=host.consoles_asked,
     )
 
 
@@ -214,8 +227,7 @@ def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:
         vlan_protocol=VlanProtocol.DOT1AD if network.qinq else VlanProtocol.DOT1Q,
         spoof_check=port.port_security_enabled,
         trust=port.trusted,
-        # A port that is administratively up leaves the link as it is: not every driver can set it.
-        link_state=None if port.admin_state_up else LinkState.DISABLE,
+        link_state=LinkState.AUTO if port.admin_state_up else LinkState.DISABLE,
         min_tx_rate_mbps=least,
         max_tx_rate_mbps=most,
         bridge=bridge_of(segment, rows.host) if device is None else None,

@@ -17,7 +17,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from trunkline.control.silence import Silence
+from trunkline.control.hearing import Hearing
 from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.clock import Clock
 from trunkline.domain.device import DeviceRef
@@ -73,7 +73,7 @@ class LiveFleet:
                 process then prefers others, and they don't race for the first.
             ranking: Which hosts come first.
         """
-        self._silence = Silence(clock, seconds_max=host_silent_seconds_max)
+        self._hearing = Hearing(clock, host_silent_seconds_max)
         self._replicated = replicated
         self._spread_key = spread_key
         self._lock = threading.RLock()
@@ -91,7 +91,7 @@ class LiveFleet:
             uses = tx.hosts.uses()
             left = tx.bandwidths.left_of_all_hosts()
             hosts = {host.id: host for host in tx.hosts.all()}
-            self._silence.begin(host.last_seen for host in hosts.values())
+            self._hearing.begin(host.last_seen for host in hosts.values())
             for host_id, pools in tx.pools.of_all_hosts():
                 host = hosts.pop(host_id)
                 self._put(host, self._view(host, uses[host_id], pools, left.get(host_id, {})))
@@ -222,7 +222,7 @@ class LiveFleet:
 
     def is_up(self, host: Host) -> bool:
         """Say whether a host's agent has been heard within the limit, and can use the host."""
-        return not host.problem and self._silence.heard_recently(host.last_seen)
+        return not host.problem and self._hearing.is_recent(host.last_seen)
 
     def mark_stale(self, host_id: HostId) -> None:
         """Read this host again before the next decision."""
@@ -285,7 +285,7 @@ class LiveFleet:
             host = self._fleet.find_host(host_id)
             if host is not None:  # Right whatever else has happened to it: see `_follow`.
                 self._last_seen[host_id] = at
-                up = not problem and self._silence.heard_recently(at)
+                up = not problem and self._hearing.is_recent(at)
                 self._fleet.set_status(host_id, enabled=host.enabled, up=up, problem=problem)
 
         tx.on_commit(lambda: self._locked(hear))
@@ -294,7 +294,7 @@ class LiveFleet:
         """Take hosts that have been silent too long out of placement. Called every few seconds."""
         with self._lock:
             for host in self._fleet.hosts():
-                if not host.up or self._silence.heard_recently(self._last_seen.get(host.id)):
+                if not host.up or self._hearing.is_recent(self._last_seen.get(host.id)):
                     continue
                 if self._replicated:
                     self._stale.add(host.id)  # Another replica may have heard it: the store knows.

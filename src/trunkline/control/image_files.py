@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from trunkline import durable
 from trunkline.domain.errors import ImageStoreFull
 from trunkline.domain.ids import ImageId
 
@@ -52,8 +53,8 @@ class ImageFiles:
         """
         with full_disk_told(part.image_id):
             part.path.rename(self._directory / sha512)
-            _sync_directory(self._directory)
-            _sync_directory(self._directory.parent)  # It may have been made since the last one.
+            durable.sync(self._directory)
+            durable.sync(self._directory.parent)  # It may have been made since the last one.
 
     def open(self, sha512: str) -> BinaryIO:
         """Open an image's bytes; they can be read to the end even if the image is deleted."""
@@ -79,13 +80,9 @@ class ImageFiles:
     def set_identity(self, identity: str) -> None:
         """Make the directory known by this, durably. Call it within `exclusive`."""
         scratch = self._directory / "id.new"
-        with scratch.open("w") as file:
-            file.write(identity + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(self._directory / "id")
-        _sync_directory(self._directory)
-        _sync_directory(self._directory.parent)
+        scratch.write_text(identity + "\n")
+        durable.put_in_place(scratch, self._directory / "id")
+        durable.sync(self._directory.parent)
 
     def live_uploads(self) -> set[ImageId]:
         """Return the images that bytes are arriving for now; delete what dead uploads left."""
@@ -161,12 +158,3 @@ def _is_locked(path: Path) -> bool:
     except FileNotFoundError:
         return False  # Its upload has just ended.
     return False
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a file's new name durable; without this a power cut may lose it."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -96,7 +96,7 @@ def take_inventory(
 
 def _off_list(record: DeviceRecord) -> DeviceRecord:
     """Return what is kept of a device that the host does not tell of any more."""
-    function = replace(record.device.function, used_by="")
+    function = replace(record.device.function, used_by="", unfit="")
     return replace(record, offered=False, device=replace(record.device, function=function))
 
 
@@ -104,11 +104,12 @@ def forget_withdrawn(tx: Transaction, host: Host) -> None:
     """Forget the devices off the list that nobody has any more."""
     known = tx.devices.of_host(host.id)
     owned = {allocation.device_id for allocation in tx.allocations.of_host(host.id)}
-    # What others have is off offer, and on the host's list.
+    # What others have, and what no guest may have, is off offer, and on the host's list.
     gone = [
         record.id
         for record in known
-        if not (record.offered or record.device.function.used_by or _is_kept(record, owned))
+        for function in [record.device.function]
+        if not (record.offered or function.used_by or function.unfit or _is_kept(record, owned))
     ]
     # A PF stays as long as a VF of it does.
     parents = {record.pf_id for record in known if record.id not in gone}

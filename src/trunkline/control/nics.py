@@ -51,9 +51,15 @@ POOLED_KINDS = {
 _NONE: frozenset[DeviceKind] = frozenset()
 
 
-def pooled_kinds(vnic_type: VnicType) -> frozenset[DeviceKind]:
-    """Return which VFs of network pools are for NICs of this type."""
-    return POOLED_KINDS.get(vnic_type, _NONE)
+def pooled_kinds(svc: Services, vnic_type: VnicType) -> frozenset[DeviceKind]:
+    """Return which VFs of network pools are for NICs of this type, by the VIF type they get."""
+    kinds = POOLED_KINDS.get(vnic_type, _NONE)
+    return _NONE if kinds and problem_in_pools(svc, vnic_type) else kinds
+
+
+def problem_in_pools(svc: Services, vnic_type: VnicType) -> str:
+    """Say why no port of this type can be in a network pool; empty: it can."""
+    return svc.vif_types.problem_in_pools(vnic_type, svc.networking.preferred_vif_types)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

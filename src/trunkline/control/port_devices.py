@@ -12,8 +12,9 @@ from typing import Final
 
 from trunkline.control.services import Services
 from trunkline.domain.attributes import ABILITIES
-from trunkline.domain.device import DeviceKind
-from trunkline.domain.errors import Invalid
+from trunkline.domain.binding import Binding
+from trunkline.domain.device import DeviceKind, device_attributes
+from trunkline.domain.errors import Invalid, StateConflict
 from trunkline.domain.pci_flavor import Alternative, DeviceMatch
 from trunkline.domain.pci_flavor_parsing import (
     InvalidMatch,
@@ -21,6 +22,7 @@ from trunkline.domain.pci_flavor_parsing import (
     parse_match,
 )
 from trunkline.domain.port import Port
+from trunkline.store.transaction import Transaction
 
 MATCH_FIELD: Final = "pci_match"
 _CAPABILITIES: Final = "binding:profile.capabilities"
@@ -74,7 +76,8 @@ def demanded_attributes(port: Port | None, kind: DeviceKind | None) -> dict[str,
     """Return what a device must have for this port, besides what its network demands.
 
     Trust needs a device that the operator lets be trusted. Of VFs the PF's driver must be able to
-    do what is asked; to a guest that has the whole PF, nobody sets anything.
+    do what is asked, and to cut off a port that is administratively down; to a guest that has the
+    whole PF, nobody sets anything.
     """
     if port is None or kind is None:
         return {}
@@ -83,8 +86,22 @@ def demanded_attributes(port: Port | None, kind: DeviceKind | None) -> dict[str,
         abilities = list(abilities_in(port.profile))
         abilities += ["can.trust"] if port.trusted else []
         abilities += ["can.vlan_qos"] if port.vlan_qos else []
+        abilities += [] if port.admin_state_up else ["can.link_state"]
         demanded |= dict.fromkeys(abilities, "true")
     return demanded
+
+
+def check_bound_device(tx: Transaction, port: Port, updated: Port, binding: Binding | None) -> None:
+    """Raise `StateConflict` if the device that a port has can't do what a change newly asks."""
+    if binding is None or binding.device_id is None:
+        return
+    device = tx.devices.get(binding.device_id).device
+    kind, has = device.function.kind, device_attributes(device)
+    asked = demanded_attributes(updated, kind).items() - demanded_attributes(port, kind).items()
+    lacking = sorted(name for name, value in asked if has.get(name) != value)
+    if lacking:
+        problem = f"its device {device.function.address} lacks {', '.join(lacking)}"
+        raise StateConflict("port", port.id, f"{problem}; make this change when it has none")
 
 
 def parse_own_match(svc: Services, raw: object) -> Alternative:

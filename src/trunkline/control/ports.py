@@ -26,6 +26,7 @@ from trunkline.control.nics import check_has_device, check_vnic_type
 from trunkline.control.pci_flavors import matches_of
 from trunkline.control.port_devices import (
     MATCH_FIELD,
+    check_bound_device,
     kept_profile,
     parse_own_match,
     says_trusted,
@@ -101,6 +102,7 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
         network = tx.networks.get(port.network_id, Lock.SHARED)
         _check_update(caller, network, port, binding, changes)
         updated = _updated(tx, svc, network, port, binding, changes)
+        check_bound_device(tx, port, updated, binding)
         if updated != port:
             updated = replace(updated, revision=port.revision + 1, updated_at=svc.clock.now())
             with _race_for_addresses(network, named_mac=changes.mac):

@@ -19,6 +19,7 @@ _TASK: Final = "purge"
 LEASE: Final = timedelta(minutes=10)  # Renewed with each transaction.
 # A replica further behind than this reads every host anew, which then takes less.
 CHANGES_KEPT: Final = 100_000
+CONSOLES_KEPT: Final = timedelta(minutes=1)  # Longer than anybody waits for one.
 BATCH_ROWS_MAX: Final = 500  # In a transaction: on SQLite, others wait for it.
 
 _Batch = Callable[[Transaction], int]
@@ -52,5 +53,6 @@ def _batches(svc: Services) -> dict[str, _Batch]:
         "events": lambda tx: tx.events.purge(events_before, limit=limit),
         "tokens": lambda tx: tx.identity.purge_tokens(now, limit=limit),
         "enrolment tokens": lambda tx: tx.enrolment_tokens.purge(events_before, limit=limit),
+        "consoles": lambda tx: tx.consoles.purge(now - CONSOLES_KEPT, limit=limit),
         "changes": lambda tx: tx.changes.purge(keep=CHANGES_KEPT, limit=limit),
     }

@@ -87,6 +87,7 @@ class _Intake:
         refused |= self._take_device_facts(host)
         self._take_server_facts(host, refused)
         self._take_drifts(host)
+        self._take_consoles(host)
         generation = self._tx.hosts.get(host.id).generation
         return ReportAck(generation=generation, send_all=self._send_all)
 
@@ -355,6 +356,12 @@ class _Intake:
             device_id=found.record.id if found else None,
             details={"found": drift.found, "repaired": drift.repaired},
         )  # fmt: skip
+
+    def _take_consoles(self, host: Host) -> None:
+        answered = [self._tx.consoles.answer(host.id, fact) for fact in self._report.consoles]
+        if any(answered):
+            self._tx.hosts.note_status_change(host.id)  # By which other replicas wake who waits.
+            self._tx.on_commit(lambda: self._svc.wake_host(host.name))
 
     def _raise_generation(self, host: Host) -> None:
         generation = self._tx.hosts.raise_generation(host.id)

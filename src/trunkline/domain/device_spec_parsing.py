@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 
 from trunkline.domain.bandwidth import Bandwidth
@@ -149,10 +150,8 @@ class _Reader:
             return None
         if "*" not in text and len(text.encode()) > _IFNAME_BYTES_MAX:
             self._fault("ifname", f"{text!r} is longer than {_IFNAME_BYTES_MAX} bytes")
-        try:
-            re.compile(glob_regex(text))
-        except re.error as fault:
-            self._fault("ifname", f"not a pattern: {text!r} ({fault}); mind the brackets")
+        if problem := _pattern_problem(glob_regex(text)):
+            self._fault("ifname", f"not a pattern: {text!r} ({problem}); mind the brackets")
         return text
 
     def _mac(self) -> MacAddress | None:
@@ -215,10 +214,8 @@ class _Reader:
                 self._fault(place, f"{part!r} in {text!r} is no PCI {key}")
                 continue
             pattern = glob_regex(part) if globs else part
-            try:
-                re.compile(pattern)
-            except re.error as fault:
-                self._fault(place, f"not a pattern: {part!r} ({fault})")
+            if problem := _pattern_problem(pattern):
+                self._fault(place, f"not a pattern: {part!r} ({problem})")
                 continue
             patterns[key] = pattern.lower() if globs else pattern
         if len(patterns) < len(_ADDRESS_PARTS):
@@ -347,3 +344,15 @@ def _contradictions(specs: Sequence[tuple[int, DeviceSpec]], path: str) -> list[
 def _are_apart(one: DeviceSpec, other: DeviceSpec) -> bool:
     """Whether each means functions that the other doesn't."""
     return not any(one.means(kind) and other.means(kind) for kind in FUNCTION_KINDS)
+
+
+def _pattern_problem(pattern: str) -> str:
+    """Say why a regular expression can't be used; empty: it can."""
+    try:
+        with warnings.catch_warnings():
+            # What Python warns of, as a set in a set, is to mean something else some day.
+            warnings.simplefilter("error")
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, Warning) as problem:
+        return str(problem)
+    return ""

@@ -98,6 +98,7 @@ class Host:
     report_number: int = 0  # The newest report taken in of that run.
     problem: str = ""  # Why its agent can't read or act on it at all; empty: it can.
     applied_generation: int = 0  # The generation its agent says it has made true.
+    consoles_asked: int = 0  # How often consoles of servers on it were asked for.
 
 
 RUNS_ALTERNATING: Final = 6  # A restart, or a report that was long under way, looks otherwise.

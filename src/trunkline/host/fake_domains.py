@@ -140,6 +140,29 @@ def _with_guest(state: DomainState, guest: Guest) -> DomainState:
     )
 
 
+def is_unfinished(state: HypervisorState, boot_id: str) -> bool:
+    """Whether the machine was booted, or this libvirt was killed, in the middle of something."""
+    return state.boot_id != boot_id or any(
+        record.in_transition for record in state.domains.values()
+    )
+
+
+def end_guests_without_process(state: HypervisorState, boot_id: str) -> list[Guest]:
+    """Shut the domains off whose guests have ended; return those whose devices are to go back."""
+    ended = []
+    for record in state.domains.values():
+        if state.boot_id != boot_id:
+            # What libvirt saves is in /run and lost by now, as are the VFs that it is about.
+            record.guest, record.in_transition, record.under_way = None, False, ""
+            record.power = DomainPower.SHUT_OFF
+        elif record.in_transition and record.guest is not None:
+            ended.append(record.guest)
+            record.guest, record.in_transition = None, False
+            if record.power.has_guest:
+                record.power = DomainPower.SHUT_OFF
+    return ended
+
+
 def given_by(domain: LibvirtDomain) -> dict[str, str]:
     """Return the host's device, or netdev, by where the guest finds it."""
     given = {

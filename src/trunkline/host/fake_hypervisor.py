@@ -19,12 +19,15 @@ from pathlib import Path
 from trunkline.domain.ids import ServerId
 from trunkline.host import fake_networks
 from trunkline.host.device_handover import Handover
+from trunkline.host.fake_consoles import FakeConsoles
 from trunkline.host.fake_domains import (
     DomainRecord,
     FailedCall,
     Guest,
     HypervisorState,
+    end_guests_without_process,
     given_by,
+    is_unfinished,
     other_domains,
     our_domains,
 )
@@ -34,8 +37,8 @@ from trunkline.host.fake_start import check_start
 from trunkline.host.faults import RefuseNext, SlowNext, is_slow, refusal
 from trunkline.host.libvirt_domain import parse_libvirt_domain
 from trunkline.host.state_file import Held, LogEntry, StateFile
-from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
+from trunkline.reconcile.interfaces import HostRefused, NotYet
+from trunkline.reconcile.observed import DomainPower, Guests, NetworkState
 
 
 class FakeHypervisor:
@@ -46,6 +49,7 @@ class FakeHypervisor:
         self._kernel = kernel.acting_as("libvirt")
         self._handover = Handover(self._kernel)
         self._by = by
+        self._consoles = FakeConsoles(path.parent / "consoles")
 
     @property
     def path(self) -> Path:
@@ -54,18 +58,20 @@ class FakeHypervisor:
 
     # Reading
 
-    def domains(self) -> Mapping[ServerId, DomainState]:
-        """See `Hypervisor.domains`. Domains without our metadata element are left out."""
+    def guests(self) -> Guests:
+        """See `Hypervisor.guests`."""
         state = self._file.read()
-        if self._is_unfinished(state):
+        if state.faults and self._takes_time():
+            raise NotYet
+        if is_unfinished(state, self._kernel.boot_id()):
             with self._file.held() as held:
                 self._finish(held)
             state = self._file.read()
-        return our_domains(state)
+        return Guests(domains=our_domains(state), others=other_domains(state))
 
-    def others(self) -> tuple[OtherDomain, ...]:
-        """See `Hypervisor.others`."""
-        return other_domains(self._file.read())
+    def console(self, server_id: ServerId) -> bytes:
+        """See `Hypervisor.console`."""
+        return self._consoles.read(server_id)
 
     def xml(self, server_id: ServerId) -> str:
         """The definition of a domain, as `virsh dumpxml --inactive` shows it."""
@@ -95,11 +101,8 @@ class FakeHypervisor:
             command = f"virsh define {domain.name}"
             for server_id, other in held.state.domains.items():
                 if (server_id == domain.server_id) != (other.name == domain.name):
-                    raise self._refuse(
-                        held,
-                        command,
-                        f"domain '{other.name}' already exists with uuid {server_id}",
-                    )
+                    problem = f"domain '{other.name}' already exists with uuid {server_id}"
+                    raise self._refuse(held, command, problem)
             planted = self._planted(held, "define", command)
             record = held.state.domains.setdefault(
                 domain.server_id, DomainRecord(name=domain.name, xml=xml)
@@ -170,6 +173,7 @@ class FakeHypervisor:
                 raise self._refuse(held, command, f"domain is {problem}")
             planted = self._planted(held, "resume", command)
             record.power = DomainPower.RUNNING
+            self._consoles.boots(record)
             self._answer(held, command, planted)
 
     def destroy(self, server_id: ServerId) -> None:
@@ -205,13 +209,14 @@ class FakeHypervisor:
                 raise self._refuse(held, command, "domain is running")
             planted = self._planted(held, "undefine", command)
             del held.state.domains[server_id]
+            self._consoles.forget(server_id)
             self._answer(held, command, planted)
 
     # Networks
 
     def networks(self) -> Mapping[str, NetworkState]:
         """See `Hypervisor.networks`."""
-        self.domains()  # What is unfinished is finished first.
+        self.guests()  # What is unfinished is finished first.
         return fake_networks.network_states(self._file.read().networks)
 
     def define_network(self, xml: str) -> None:
@@ -326,6 +331,7 @@ class FakeHypervisor:
             if record.guest is None:
                 raise self._refuse(held, command, "domain is not running")
             self._stop(held, record, power)
+            self._consoles.ends(server_id, power)
             self._log(held, by="guest", command=command, result="OK")
 
     def _stop(self, held: Held[HypervisorState], record: DomainRecord, power: DomainPower) -> None:
@@ -358,9 +364,8 @@ class FakeHypervisor:
         if record.under_way:
             # Source: libvirt src/conf/domainjob.c, virDomainObjBeginJobInternal().
             problem = "Timed out during operation: cannot acquire state change lock"
-            raise self._refuse(
-                held, command, problem, cause=HostRefused(command, problem, transient=True)
-            )
+            cause = HostRefused(command, problem, transient=True)
+            raise self._refuse(held, command, problem, cause=cause)
 
     def _tell_failure(
         self, held: Held[HypervisorState], record: DomainRecord, operation: str
@@ -370,6 +375,12 @@ class FakeHypervisor:
         if failed is not None and failed.operation == operation:
             held.save()
             raise failed.refusal()
+
+    def _takes_time(self) -> bool:
+        with self._file.held() as held:
+            slow = is_slow(held.state.faults, "guests")
+            held.save()
+        return slow
 
     def _planted(
         self, held: Held[HypervisorState], operation: str, command: str
@@ -391,27 +402,13 @@ class FakeHypervisor:
         number = self._kernel.state().log_number
         held.commit(by=by, command=command, result=result, kernel_number=number)
 
-    def _is_unfinished(self, state: HypervisorState) -> bool:
-        return state.boot_id != self._kernel.boot_id() or any(
-            record.in_transition for record in state.domains.values()
-        )
-
     def _finish(self, held: Held[HypervisorState]) -> None:
         """Do what libvirtd does when it starts: see to guests that a reboot or a crash ended."""
-        state = held.state
-        if not self._is_unfinished(state):
+        state, boot_id = held.state, self._kernel.boot_id()
+        if not is_unfinished(state, boot_id):
             return
-        boot_id = self._kernel.boot_id()
-        for record in state.domains.values():
-            if state.boot_id != boot_id:
-                # What libvirt saves is in /run and lost by now, as are the VFs that it is about.
-                record.guest, record.in_transition, record.under_way = None, False, ""
-                record.power = DomainPower.SHUT_OFF
-            elif record.in_transition and record.guest is not None:
-                self._give_back(state, record.guest)
-                record.guest, record.in_transition = None, False
-                if record.power.has_guest:
-                    record.power = DomainPower.SHUT_OFF
+        for guest in end_guests_without_process(state, boot_id):
+            self._give_back(state, guest)
         if state.boot_id != boot_id:
             fake_networks.restarted(state.networks)
         state.boot_id = boot_id

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import VFIO_DRIVER, DeviceKind
 from trunkline.domain.numa import cpu_numbers
 from trunkline.domain.pci import PciAddress
 from trunkline.host.fake_kernel import FakeKernel
@@ -41,6 +41,7 @@ def _check_free(
                 "interface",
                 "Interface type hostdev is currently supported on SR-IOV Virtual Functions only",
             )
+    _check_groups(kernel, wanted)
     bridges = kernel.state().bridges
     for each in domain.bridges:
         if each.bridge not in bridges:
@@ -53,6 +54,24 @@ def _check_free(
                 "interface",
                 "an interface of type 'bridge' is requesting a vlan tag, but that is not"
                 " supported for this type of connection",
+            )
+
+
+def _check_groups(kernel: FakeKernel, wanted: Collection[PciAddress]) -> None:
+    """Refuse as vfio does. Source: Linux drivers/iommu/iommu.c, iommu_device_claim_dma_owner()."""
+    functions = kernel.functions()
+    whole = {each for each in wanted if functions[each].kind is DeviceKind.PF}
+    for address in wanted:
+        group = functions[address].iommu_group
+        for other in functions.values():
+            is_going = other.address in wanted or other.pf_address in whole
+            if other.iommu_group != group or is_going or other.driver in (None, VFIO_DRIVER):
+                continue
+            raise HostRefused(
+                "hostdev",
+                f"qemu unexpectedly closed the monitor: vfio {address}: group {group} is not"
+                " viable. Please ensure all devices within the iommu_group are bound to their vfio"
+                " bus driver.",
             )
 
 

@@ -71,9 +71,12 @@ class PfBroken(_Fault, tag="pf-broken"):
 
 
 class SlowNext(_Fault, tag="slow-next"):
-    """The next starts or stops of guests are begun, and go on once libvirt is told to."""
+    """The next starts or stops of guests are begun, and go on once libvirt is told to.
 
-    operation: str  # `start_paused`, `destroy`.
+    `guests`: the next that ask for all domains are told to ask again.
+    """
+
+    operation: str  # `start_paused`, `destroy`, `guests`.
 
 
 Fault = SlowNext | IgnoreVlan | SwapVfs | RefuseNext | PfUnreadable | FewerVfs | PfBroken

@@ -55,6 +55,11 @@ class BridgeInterface:
     bridge: str
     ifname: str  # Empty: libvirt chooses one.
     vlan_id: int
+    mac: MacAddress | None = None
+    at: PciAddress | None = None
+
+
+Interface = HostdevInterface | DirectInterface | NetworkInterface | BridgeInterface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,17 @@ class LibvirtDomain:
     def host_devices(self) -> tuple[PciAddress, ...]:
         """Every PCI function that leaves its driver for the guest, in the order of the XML."""
         return (*(each.address for each in self.hostdev_interfaces), *self.hostdevs)
+
+    @property
+    def nics(self) -> tuple[Interface, ...]:
+        """Every NIC, in the order in which the guest finds them."""
+        nics: tuple[Interface, ...] = (
+            *self.hostdev_interfaces,
+            *self.direct_interfaces,
+            *self.bridges,
+            *self.networks,
+        )
+        return tuple(sorted(nics, key=lambda each: (each.at is None, str(each.at))))
 
     def as_other(self, *, is_active: bool) -> OtherDomain:
         """Return what the agent is told of it, where it is not ours."""
@@ -206,6 +222,8 @@ def _bridge(interface: etree._Element) -> BridgeInterface:
         bridge=_attribute(interface.find("source"), "bridge", "interface of type bridge"),
         ifname="" if target is None else target.get("dev") or "",
         vlan_id=_vlan(interface),
+        mac=_mac(interface),
+        at=_at(interface),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import msgspec
 
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import OPENED, DeviceKind, PciFunction, switchdev_fault
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.numa import NumaNode
 from trunkline.domain.pci import PciAddress, vf_address
@@ -42,6 +42,7 @@ class VfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     min_tx_rate_mbps: int = 0
     max_tx_rate_mbps: int = 0
     in_guest: bool = False  # Bound to vfio-pci.
+    opened: bool = False  # By a guest or a program, through vfio-pci.
     ifname: str = ""  # Empty: the name that udev gives.
     macvtap: str = ""  # The macvtap on its netdev.
 
@@ -60,13 +61,17 @@ class PfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     vf_count_max: int
     vf_offset: int
     vf_stride: int
-    iommu_group: int  # Its VFs have the numbers after it.
+    iommu_group: int  # Its VFs have the numbers after it, each its own.
+    lacks_acs: bool = False  # What is above it can't part its functions: all are in one group.
     numa_node: int | None = None
     serial: str | None = None
     vf_count_at_boot: int = 0
     link_up: bool = True  # Carrier.
     admin_up: bool = True  # IFF_UP.
+    switch_id: str | None = None  # phys_switch_id
+    is_switchdev: bool = False  # The mode of its eswitch; else `legacy`.
     in_guest: bool = False  # Bound to vfio-pci.
+    opened: bool = False  # By a guest or a program, through vfio-pci.
     double_vlan: bool = False  # Its firmware can put an 802.1ad tag around another.
     vfs: list[VfRecord] = msgspec.field(default_factory=list)
     addresses: list[MacAddress] = msgspec.field(default_factory=list)  # `fdb … self`.
@@ -82,6 +87,7 @@ class PlainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     driver: str | None = None  # Its own one, also while it is bound to vfio-pci.
     numa_node: int | None = None
     in_guest: bool = False  # Bound to vfio-pci.
+    opened: bool = False  # By a guest or a program, through vfio-pci.
 
 
 class PortRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -273,14 +279,14 @@ def _vf_function(
         pf.vendor_id,
         pf.vf_product_id,
         pf.numa_node,
-        pf.iommu_group + 1 + index,
+        pf.iommu_group if pf.lacks_acs else pf.iommu_group + 1 + index,
         VFIO if pf.vfs[index].in_guest else driver_of(pf).vf_driver,
         ifname,
         pf.address,
         index,
         pf.driver,
         _seen_to_do(pf),
-        f"{ifname} is below {upper}" if upper else "",
+        f"{ifname} is below {upper}" if upper else OPENED * pf.vfs[index].opened,
     )
 
 
@@ -326,6 +332,7 @@ def _plain_function(plain: PlainRecord) -> PciFunction:
         numa_node=plain.numa_node,
         iommu_group=plain.iommu_group,
         driver=VFIO if plain.in_guest else plain.driver,
+        used_by=OPENED * plain.opened,
     )
 
 
@@ -348,9 +355,10 @@ def _pf_function(pf: PfRecord, fault: str, bridges: Mapping[str, str]) -> PciFun
         vf_count_max=pf.vf_count_max,
         link_up=has_link,
         speed_mbps=pf.speed_mbps if has_link else None,
-        fault=fault,
+        fault=fault or (switchdev_fault(pf.address) if pf.is_switchdev else ""),
         serial=pf.serial,
+        switch_id=None if pf.in_guest else pf.switch_id,
         pf_driver=pf.driver,
         pf_can=_seen_to_do(pf),
-        used_by=f"{pf.ifname} is below {bridge}" if bridge else "",
+        used_by=f"{pf.ifname} is below {bridge}" if bridge else OPENED * pf.opened,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from trunkline.domain.device_spec import DeviceSpec
-from trunkline.domain.device_spec_parsing import parse_device_specs
+from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_device_specs
 from trunkline.domain.errors import NotFound
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName
@@ -104,13 +104,14 @@ def open_host(directory: Path, name: str) -> SimulatedHost:
         raise NotFound("simulated host", name) from None
     try:
         description = json.decode(data, _Description)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as problem:
+        device_specs = parse_device_specs(description.device_specs)
+    except (msgspec.DecodeError, InvalidDeviceSpecs) as problem:
         raise damaged(folder / _DESCRIPTION, str(problem)) from problem
     kernel = FakeKernel(folder / _KERNEL)
     return SimulatedHost(
         name=description.name,
         kernel=kernel,
         hypervisor=FakeHypervisor(folder / _HYPERVISOR, kernel),
-        device_specs=parse_device_specs(description.device_specs),
+        device_specs=device_specs,
         resources=description.resources,
     )

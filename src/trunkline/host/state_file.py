@@ -135,7 +135,7 @@ class StateFile(Generic[S]):
     def _decode(self, data: bytes) -> S:
         try:
             return json.decode(data, self._type)
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as problem:
+        except msgspec.DecodeError as problem:
             raise damaged(self.path, str(problem)) from problem
 
     @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from trunkline.domain.console import ConsoleAsk
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import HostName, ImageId, NetworkId, PortId, ProjectId, ServerId
@@ -61,7 +62,7 @@ class NicConfig:
     vlan_protocol: VlanProtocol = VlanProtocol.DOT1Q
     spoof_check: bool = True
     trust: bool = False
-    link_state: LinkState | None = None  # None: whatever it is; not asked for.
+    link_state: LinkState = LinkState.AUTO  # Of drivers that can't set it, it is that anyway.
     min_tx_rate_mbps: int | None = None  # None: not asked for.
     max_tx_rate_mbps: int | None = None
     bridge: str | None = None  # `normal` only.
@@ -147,3 +148,6 @@ class HostConfig:
     servers: tuple[ServerConfig, ...] = ()
     releases: tuple[HeldDevice, ...] = ()
     vf_counts: tuple[VfCount, ...] = ()  # PFs of which an operator has said it.
+    # Asks that have no answer yet. They don't raise the generation: nothing is to be changed.
+    consoles: tuple[ConsoleAsk, ...] = ()
+    consoles_asked: int = 0  # The number of the host's last ask, answered or not.

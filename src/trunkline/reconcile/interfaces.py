@@ -17,13 +17,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
-from trunkline.reconcile.observed import (
-    DomainState,
-    GuestFiles,
-    NetworkState,
-    OriginalState,
-    OtherDomain,
-)
+from trunkline.reconcile.observed import GuestFiles, Guests, NetworkState, OriginalState
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 # What is to be taken away is not there, or is not ours to take: the kernel says so, and the helper.
@@ -37,13 +31,25 @@ class HostRefused(TrunklineError):
     kind = ErrorKind.CONFLICT
 
     def __init__(
-        self, operation: str, problem: str, *, errno_name: str = "", transient: bool = False
+        self,
+        operation: str,
+        problem: str,
+        *,
+        errno_name: str = "",
+        transient: bool = False,
+        unasked: bool = False,
     ):
         super().__init__(f"{operation}: {problem}" + (f" ({errno_name})" if errno_name else ""))
         self.operation = operation
         self.problem = problem
         self.errno_name = errno_name  # E.g. `EBUSY`; empty where there is none (libvirt).
         self.transient = transient  # Trying again unchanged may work (EAGAIN, EBUSY in a reset).
+        # Whoever was to ask the kernel did not: this says nothing of what a driver can do.
+        self.unasked = unasked
+
+
+class NotYet(Exception):
+    """What was asked for takes its time: ask again. Nothing is known to be wrong."""
 
 
 class Kernel(Protocol):
@@ -117,17 +123,17 @@ class Hypervisor(Protocol):
     """libvirt on one machine. Domains are ours if they carry our metadata element.
 
     To start and to stop a guest takes its time: up to minutes, for a large one whose memory vfio
-    pins. So both are begun by a call, and under way until `domains` says otherwise, of which a
+    pins. So both are begun by a call, and under way until `guests` says otherwise, of which a
     `HostWatch` tells. What came of it is in the domain's state, or, if it failed, in the refusal of
     the next such call, which begins nothing.
     """
 
-    def domains(self) -> Mapping[ServerId, DomainState]:
-        """List our domains, running or not."""
-        ...
+    def guests(self) -> Guests:
+        """List all domains, running or not.
 
-    def others(self) -> tuple[OtherDomain, ...]:
-        """List the domains that are not ours and have devices, or will when they start; by name."""
+        Raises:
+            NotYet: That takes its time. What comes of it is for the next call, and is news.
+        """
         ...
 
     def define(self, xml: str) -> None:
@@ -155,6 +161,13 @@ class Hypervisor(Protocol):
 
     def undefine(self, server_id: ServerId) -> None:
         """Forget a domain that is shut off, and delete its disk."""
+        ...
+
+    def console(self, server_id: ServerId) -> bytes:
+        """Return the end of what a server's guests have said on their serial console.
+
+        At most `CONSOLE_BYTES_MAX` bytes; nothing if none has said anything yet.
+        """
         ...
 
     def networks(self) -> Mapping[str, NetworkState]:

@@ -39,12 +39,12 @@ def wanted_networks(
 ) -> dict[str, PoolNetwork]:
     """Return the libvirt networks that make these pools, by name; none without a device.
 
-    What others use is not in them: libvirt would take it all the same.
+    What others use, or no guest may have, is not in them: libvirt would take it all the same.
     """
     found: dict[NetworkPool, list[PciFunction]] = {}
     for address, pool in pools.items():
         function = functions.get(address)
-        if function is not None and not function.used_by:
+        if function is not None and is_handed_out(function, pool):
             found.setdefault(pool, []).append(function)
     networks = {}
     for pool, members in found.items():
@@ -56,6 +56,11 @@ def wanted_networks(
         if names:
             networks[pool.name] = PoolNetwork(pool.mode, tuple(names))
     return networks
+
+
+def is_handed_out(vf: PciFunction, pool: NetworkPool) -> bool:
+    """Whether a VF of a pool is in its network. What macvtaps are on, the host keeps."""
+    return not vf.used_by and (pool.mode is PoolMode.PASSTHROUGH or not vf.unfit)
 
 
 def network_xml(name: str, network: PoolNetwork) -> str:

@@ -79,6 +79,15 @@ class OtherDomain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guests:
+    """All libvirt domains of a machine, running or not."""
+
+    domains: Mapping[ServerId, DomainState]  # Ours.
+    # Not ours, and with devices, or so once they start; by name.
+    others: tuple[OtherDomain, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OriginalState:
     """What a device was like before its first use: what it is restored to.
 

@@ -17,7 +17,7 @@ from trunkline.domain.server import PowerState
 from trunkline.reconcile.config_drive import guest_address
 from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
 from trunkline.reconcile.domain_xml import pool_of
-from trunkline.reconcile.network_pools import listed_elsewhere
+from trunkline.reconcile.network_pools import is_handed_out, listed_elsewhere
 from trunkline.reconcile.observed import DomainState, OriginalState
 from trunkline.reconcile.programming import neutral_settings
 from trunkline.reconcile.report import TakenFact
@@ -85,7 +85,7 @@ def before_taking(view: View, pool: NetworkPool) -> list[JournalStep]:
     originals = view.observed.journal.originals
     own_macs = {nic.mac for server in view.servers for nic in server.nics}
     for vf in _members(view, pool):
-        if vf.used_by:
+        if not is_handed_out(vf, pool):
             continue  # It is not in the network.
         view.require_settled(vf.address, f"{vf.address} of network pool {pool.name}")
         if vf.address in originals or view.holder(vf.address) is not None:
@@ -161,8 +161,12 @@ def _require_network(view: View, pool: NetworkPool) -> None:
     state, wanted = view.observed.networks.get(pool.name), view.networks.get(pool.name)
     problem = f"the libvirt network {pool.name} is not ready"
     if state is None or wanted is None or not state.is_ours or state.live != wanted:
-        used = [f"{vf.address}: {vf.used_by}" for vf in _members(view, pool) if vf.used_by]
-        raise Waiting(f"{problem}, with others using {used[0]}" if used else problem)
+        members = list(_members(view, pool))
+        used = [f"{vf.address}: {vf.used_by}" for vf in members if vf.used_by]
+        if used:
+            raise Waiting(f"{problem}, with others using {used[0]}")
+        out = [vf for vf in members if not is_handed_out(vf, pool)]
+        raise Waiting(f"{problem}: {out[0].address} {out[0].unfit}" if out else problem)
     elsewhere = listed_elsewhere(view, pool.name, wanted)
     if elsewhere:
         raise Waiting(f"{problem}: {elsewhere}")

@@ -40,7 +40,7 @@ def desired_settings(
     asked = {
         "spoof check": (nic.spoof_check, observed.spoof_check),
         "trust": (nic.trust, observed.trust),
-        "link state": (nic.link_state not in (None, LinkState.AUTO), observed.link_state),
+        "link state": (nic.link_state is not LinkState.AUTO, observed.link_state),
         "minimum rate": (bool(nic.min_tx_rate_mbps), observed.min_tx_rate_mbps),
         "maximum rate": (bool(nic.max_tx_rate_mbps), observed.max_tx_rate_mbps),
     }

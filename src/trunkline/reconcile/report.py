@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from trunkline.domain.console import ConsoleFact
 from trunkline.domain.device import FUNCTION_KINDS, VFS_MAX, DeviceKind, OfferedDevice
 from trunkline.domain.host import HostResources, require_count
 from trunkline.domain.ids import HostName, ServerId
@@ -102,6 +103,7 @@ class HostReport:
     servers: tuple[ServerFact, ...] = ()
     drifts: tuple[DriftFact, ...] = ()
     taken: tuple[TakenFact, ...] = ()
+    consoles: tuple[ConsoleFact, ...] = ()
     problem: str = ""  # Why the host can't be read or acted on at all; empty: it can.
     settled: bool = False  # Everything of `generation` is true, and was read back.
 

@@ -276,12 +276,17 @@ def _devices(view: View, server: ServerConfig, *, is_attached: bool) -> _Devices
         if nic.device is None or (not is_attached and pool_of(nic, view.pools) is not None):
             continue
         function = _claim(view, found, server, nic.device)
+        keeps_on_host = netdev_name(nic, view.vif_types, view.pools) is not None
+        if not (is_attached or keeps_on_host):
+            _require_fit(server, function)
         if function.kind is DeviceKind.VF:
             _add_vf(view, found, nic, function, is_attached=is_attached)
         elif not is_attached:
             _add_whole_pf(view, found, function)
     for held in server.devices:
         function = _claim(view, found, server, held)
+        if not is_attached:
+            _require_fit(server, function)
         if function.kind is DeviceKind.PF:
             if not is_attached:
                 _add_whole_pf(view, found, function)
@@ -299,6 +304,12 @@ def _claim(view: View, found: _Devices, server: ServerConfig, held: HeldDevice) 
     if view.observed.journal.epochs.get(function.address, 0) < held.epoch:
         found.journal.append(RememberEpoch(address=function.address, epoch=held.epoch))
     return function
+
+
+def _require_fit(server: ServerConfig, function: PciFunction) -> None:
+    """Let no guest start with what it may not be given, though it was given it before."""
+    if server.power is PowerState.RUNNING and function.unfit:
+        raise Refused(f"{function.address} {function.unfit}")
 
 
 def _check_owner(view: View, server: ServerConfig, held: HeldDevice) -> None:

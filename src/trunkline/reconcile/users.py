@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from trunkline.domain.device import OfferedDevice, PciFunction
+from trunkline.domain.network_pool import PoolMode
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import NO_POOLS, Pools
@@ -71,12 +72,20 @@ def ours_of(
     return frozenset(held).union(*(domain.devices for domain in domains))
 
 
-def without_used(offered: Sequence[OfferedDevice]) -> tuple[OfferedDevice, ...]:
-    """Put on offer only what nobody else has; the rest is told of all the same."""
+def without_used_and_unfit(offered: Sequence[OfferedDevice]) -> tuple[OfferedDevice, ...]:
+    """Put on offer only what nobody else has and a guest may have; all is told of all the same."""
     return tuple(
-        replace(each, on_offer=False) if each.on_offer and each.function.used_by else each
+        replace(each, on_offer=False)
+        if each.on_offer and (each.function.used_by or _is_unfit(each))
+        else each
         for each in offered
     )
+
+
+def _is_unfit(device: OfferedDevice) -> bool:
+    """Whether it can't be handed over. VFs of a passthrough pool are not: the host keeps them."""
+    pool = device.network_pool
+    return bool(device.function.unfit) and (pool is None or pool.mode is not PoolMode.PASSTHROUGH)
 
 
 def _words(

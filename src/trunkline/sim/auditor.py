@@ -7,14 +7,15 @@ what the API shows is one more claim to be held against the machines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trunkline.sim.free_devices import FREE, check_free
+from trunkline.sim.links import Links, check_seen, check_told, not_back
 from trunkline.sim.model import (
     ACTIVE_RUNS,
     ALL_NICS,
-    FREE_IS_CLEAN,
     GIVES_BACK,
     GUARANTEED,
     NOTHING_LOST,
@@ -22,6 +23,7 @@ from trunkline.sim.model import (
     ONE_OWNER,
     QUIET,
     RESTORES,
+    SEEN_AT_ONCE,
     SETTLES,
     STAYS_GONE,
     TAGGED_FIRST,
@@ -37,7 +39,6 @@ from trunkline.sim.raw_hosts import RawGuest, RawHost, RawVf, read_fleet
 Message = Mapping[str, Any]
 
 _NUMA_KEY = "hw:pci_numa_affinity_policy"
-_FREE = frozenset({"free", "blocked", "in_use", "withdrawn"})
 
 
 class Auditor:
@@ -53,6 +54,7 @@ class Auditor:
         self._claims: set[str] = set()  # Ports whose device an admin has chosen.
         self._killed: set[str] = set()  # Servers whose guest a planted fault ended.
         self._drifted: dict[tuple[str, str, int], str] = {}  # VFs that an operator has changed.
+        self._links = Links()
         self._news: set[str] = set()  # Hosts of servers that were heard of since they were read.
         self._domains: dict[str, set[str]] = {name: set() for name in self.hosts}
         self._hears: dict[str, Callable[[Message], None]] = {
@@ -68,6 +70,7 @@ class Auditor:
             "server.delete": self._hear_delete,
             "server.list": self._hear_servers,
             "device.list": self._hear_devices,
+            "report": self._links.hear_report,
             "fault": self._hear_fault,
         }
 
@@ -184,7 +187,10 @@ class Auditor:
         if message["answer"] is not None:
             host = self.hosts[message["request"]["host"]]
             self.devices[host.name] = {each["address"]: each for each in message["answer"]}
-            self._check_free(host)  # Now: by the next event it may be held again.
+            self._links.hear_devices(host, self.devices[host.name])
+            check_free(
+                host, self.devices[host.name]
+            )  # Now: by the next event it may be held again.
 
     def _hear_fault(self, message: Message) -> None:
         match message["kind"]:
@@ -327,37 +333,6 @@ class Auditor:
         network = None if nic is None else self.networks.get(nic.network_id)
         return {} if network is None else network.vlans
 
-    def _check_free(self, host: RawHost) -> None:
-        shown = self.devices.get(host.name, {})
-        for vf in host.vfs.values():
-            if shown.get(vf.address, {}).get("state") not in _FREE:
-                continue
-            guest = _user(host, vf)
-            if vf.pf in host.pooled and (guest is None or not host.guests[guest].runs):
-                continue  # Which ones of a pool are free matters once a guest runs.
-            if guest is not None:
-                raise Violation(FREE_IS_CLEAN, f"{vf.place} is free, guest {guest} has it")
-            wrong = vf.not_original()
-            if wrong and vf.record.get("in_guest") is not True and not _pf_held(shown, vf.pf):
-                raise Violation(FREE_IS_CLEAN, f"{vf.place} is free, and {', '.join(wrong)}")
-        self._check_pools(host)
-        for address, pf in host.pfs.items():
-            if shown.get(address, {}).get("state") == "free" and pf.get("in_guest", False):
-                raise Violation(FREE_IS_CLEAN, f"{host.name} {address} is free, a guest has it")
-
-    def _check_pools(self, host: RawHost) -> None:
-        """No more VFs of a pool may be free than are clean, and in no guest, not even a paused."""
-        shown = self.devices.get(host.name, {})
-        for pf in sorted(host.pooled):
-            vfs = [vf for vf in host.vfs.values() if vf.pf == pf]
-            free = [vf for vf in vfs if shown.get(vf.address, {}).get("state") in _FREE]
-            clean = [vf for vf in vfs if _user(host, vf) is None and not vf.not_original()]
-            if len(free) > len(clean):
-                raise Violation(
-                    FREE_IS_CLEAN,
-                    f"{host.name} {pf}: {len(free)} of its pool are free, {len(clean)} are clean",
-                )
-
     def _check_active(self) -> None:
         for server_id, server in self.servers.items():
             if server.status != "ACTIVE" or server.deleted or server_id in self._killed:
@@ -395,7 +370,7 @@ class Auditor:
     def _held_for_nothing(self) -> Iterator[tuple[str, str]]:
         for host, devices in self.devices.items():
             for address, device in devices.items():
-                if device["state"] in _FREE:
+                if device["state"] in FREE:
                     continue
                 server = self.servers.get(device["server_id"] or "")
                 claimed = device["server_id"] is None and device["port_id"] in self.ports
@@ -410,17 +385,40 @@ class Auditor:
             shown = self.devices.get(host.name, {})
             for vf in host.vfs.values():
                 wrong = vf.not_original()
-                if wrong and shown.get(vf.address, {}).get("state", "free") in _FREE:
+                if wrong and shown.get(vf.address, {}).get("state", "free") in FREE:
                     yield RESTORES, f"{vf.place}: {', '.join(wrong)}"
             for address, pf in host.pfs.items():
-                held = shown.get(address, {}).get("state") not in _FREE
+                held = shown.get(address, {}).get("state") not in FREE
                 if not held and len(pf.get("vfs", [])) != pf["vf_count_at_boot"]:
                     yield RESTORES, f"{host.name} {address} has {len(pf.get('vfs', []))} VFs"
+            yield from not_back(host, shown)
             for ifname, vlans in host.vlans_for_nobody():
                 yield RESTORES, f"{host.name} {ifname} carries VLANs {vlans} for nobody"
-        for (name, pf_address, index), change in self._drifted.items():
-            if any((pf_address, index) in g.vfs for g in self.hosts[name].guests.values()):
-                yield RESTORES, f"{name} VF {index} of {pf_address} was changed: {change}"
+        for where, change in self._drifted_in_guests():
+            yield RESTORES, f"{where} was changed: {change}"
+
+    # Promptness
+
+    def ports_on(self, host: str, pf: str) -> frozenset[str]:
+        """Return the ports that have something of a PF, by the last list of its host's devices."""
+        return self._links.ports_on(host, pf)
+
+    def check_link(
+        self, host: str, events: Sequence[Message], action: str, ports: frozenset[str]
+    ) -> None:
+        """Raise `Violation` unless a host's links are shown as they are, and these ports told."""
+        check_seen(self.hosts[host], self.devices[host])
+        check_told(events, action, ports)
+
+    def check_no_drift(self) -> None:
+        """Raise `Violation` if a guest has a VF that an operator has changed."""
+        for where, change in self._drifted_in_guests():
+            raise Violation(SEEN_AT_ONCE, f"{where} was changed, and is so still: {change}")
+
+    def _drifted_in_guests(self) -> Iterator[tuple[str, str]]:
+        for (name, pf, index), change in self._drifted.items():
+            if any((pf, index) in guest.vfs for guest in self.hosts[name].guests.values()):
+                yield f"{name} VF {index} of {pf}", change
 
     # Quiet
 
@@ -438,14 +436,3 @@ class Auditor:
             new = lines[len(before[key]) :]
             if new:
                 raise Violation(QUIET, f"{key[0]}: {'; '.join(new[:3])}")
-
-
-def _user(host: RawHost, vf: RawVf) -> str | None:
-    for guest in host.guests.values():
-        if (vf.pf, vf.index) in guest.vfs:
-            return guest.server_id
-    return None
-
-
-def _pf_held(shown: Mapping[str, Mapping[str, Any]], pf: str) -> bool:
-    return shown.get(pf, {}).get("state", "free") not in _FREE

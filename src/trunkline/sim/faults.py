@@ -12,7 +12,7 @@ from typing import Any
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VlanProtocol
-from trunkline.host.faults import IgnoreVlan, PfUnreadable, RefuseNext, SlowNext
+from trunkline.host.faults import IgnoreVlan, PfBroken, PfUnreadable, RefuseNext, SlowNext
 from trunkline.host.machine import VFIO, find_pf
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.sim.clock import SimClock
@@ -23,6 +23,7 @@ from trunkline.sim.trace import Trace
 _AGENT_POINTS_MAX = 14  # A server of two NICs takes about as many.
 _CONTROL_POINTS_MAX = 6
 _SLOW = 0.3
+_EVENTS_LOST = 0.3  # What a machine tells by itself; of 1.
 _KERNEL_WRITES = ("set_vf", "set_vf", "set_vf", "set_vf_count", "rename_netdev", "bind_driver")
 _LIBVIRT_WRITES = ("define", "start_paused", "resume", "destroy", "undefine")
 
@@ -50,6 +51,7 @@ class Faults:
     def begin(self) -> None:
         """Make some machines slow to start and to stop guests, until all faults stop."""
         for machine in self._machines:
+            machine.events_lost = _EVENTS_LOST
             for operation in ("start_paused", "destroy"):
                 if self._dice.random() < _SLOW:
                     machine.hypervisor.plant(SlowNext(operation=operation))
@@ -68,13 +70,17 @@ class Faults:
             (6, self._end_guest),
             (4, self._silence),
             (5, self._make_unreadable),
+            (10, self._move_a_cable),
+            (3, self._break_driver),
         ]
         weights, choices = zip(*faults, strict=True)
         fault = self._dice.choices(choices, weights)[0]
         machines = self._machines
         if fault in (self._drift, self._end_guest):
             machines = [machine for machine in machines if _has_guests(machine)] or machines
-        fault(self._dice.choice(machines))
+        machine = self._dice.choice(machines)
+        fault(machine)
+        machine.wake()
 
     def stop(self) -> None:
         """Take away every fault that is still to strike; some operator has a last word."""
@@ -82,21 +88,30 @@ class Faults:
             # With nothing else going on, only who looks for drift finds this.
             busy = [machine for machine in self._machines if _has_guests(machine)]
             if busy:
-                self._drift(self._dice.choice(busy))
+                machine = self._dice.choice(busy)
+                self._drift(machine)
+                machine.lose_events()
         for machine in self._machines:
+            machine.events_lost = 0.0
+            for pf in machine.kernel.state().pfs:
+                if not pf.link_up:
+                    self.move_cable(machine, pf.address, plugged=True)
             machine.kernel.clear_faults()
             machine.hypervisor.clear_faults()
             machine.life.spare()
             machine.silent_until = None
             machine.hypervisor.go_on()
-            self._bind_back(machine)
         life = self._control_life()
         if life is not None:
             life.spare()
         self._trace.line("fault", "all faults stop")
 
+    def bind_back(self) -> None:
+        """Do what an operator does with devices that libvirt has left bound to vfio-pci."""
+        for machine in self._machines:
+            self._bind_back(machine)
+
     def _bind_back(self, machine: Machine) -> None:
-        """What an operator does with a device that libvirt has left bound to vfio-pci."""
         in_use = {
             address
             for domain in machine.hypervisor.state().domains.values()
@@ -107,6 +122,7 @@ class Faults:
             if function.driver == VFIO and address not in in_use:
                 machine.kernel.bind_driver(address, str(function.pf_driver))
                 self._say(machine, f"an operator binds {address} to its own driver")
+                machine.wake()
 
     def _drop_agent(self, machine: Machine) -> None:
         points = self._dice.randrange(_AGENT_POINTS_MAX)
@@ -153,15 +169,7 @@ class Faults:
 
     def _drift(self, machine: Machine) -> None:
         """An operator writes to a VF that a guest has: of no other could anybody tell."""
-        held = sorted({
-            (each.pf, each.vf_index)
-            for domain in machine.hypervisor.state().domains.values()
-            if domain.guest is not None
-            for each in (
-                *domain.guest.handed_over.interfaces,
-                *(macvtap.vf for macvtap in domain.guest.handed_over.macvtaps),
-            )
-        })  # fmt: skip
+        held = vfs_in_guests(machine)
         if not held:
             return
         pf, vf_index = self._dice.choice(held)
@@ -175,7 +183,10 @@ class Faults:
             vlan_id = machine.kernel.vf_settings(pf)[vf_index].vlan_id
             other = VlanProtocol.DOT1Q if vlan_id == 150 else VlanProtocol.DOT1AD
             changes.append(VfChange(vlan_id=vlan_id or 7, vlan_qos=0, vlan_protocol=other))
-        change = self._dice.choice(changes)
+        self.change_vf(machine, pf, vf_index, self._dice.choice(changes))
+
+    def change_vf(self, machine: Machine, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        """Have an operator write to a VF by hand."""
         said = {"host": machine.name, "pf": str(pf), "vf_index": vf_index, "change": str(change)}
         self._hear({"op": "fault", "kind": "drift", **said})
         try:
@@ -218,8 +229,41 @@ class Faults:
         machine.kernel.plant(PfUnreadable(pf=pf))
         self._say(machine, f"the VFs of {pf} can't be read")
 
+    def _move_a_cable(self, machine: Machine) -> None:
+        """Pull the cable of a PF; or plug one in that is out."""
+        pfs = machine.kernel.state().pfs
+        out = [pf for pf in pfs if not pf.link_up]
+        if out and self._dice.random() < 0.6:
+            self.move_cable(machine, self._dice.choice(out).address, plugged=True)
+        else:
+            self.move_cable(machine, self._dice.choice(pfs).address, plugged=False)
+
+    def move_cable(self, machine: Machine, pf: PciAddress, *, plugged: bool) -> None:
+        """Have somebody plug a PF's cable in, or pull it."""
+        machine.kernel.set_carrier(pf, up=plugged)
+        self._say(machine, f"the cable of {pf} is {'plugged in' if plugged else 'pulled'}")
+
+    def _break_driver(self, machine: Machine) -> None:
+        """A PF's driver says that it can't work, until its kernel is well again."""
+        pf = self._dice.choice(machine.kernel.state().pfs).address
+        machine.kernel.plant(PfBroken(pf=pf))
+        self._say(machine, f"the driver of {pf} is in fault")
+
     def _say(self, machine: Machine, what: str) -> None:
         self._trace.line("fault", f"{machine.name}: {what}")
+
+
+def vfs_in_guests(machine: Machine) -> list[tuple[PciAddress, int]]:
+    """List the VFs that guests of a machine have: PF, and index."""
+    return sorted({
+        (each.pf, each.vf_index)
+        for domain in machine.hypervisor.state().domains.values()
+        if domain.guest is not None
+        for each in (
+            *domain.guest.handed_over.interfaces,
+            *(macvtap.vf for macvtap in domain.guest.handed_over.macvtaps),
+        )
+    })  # fmt: skip
 
 
 def _has_guests(machine: Machine) -> bool:

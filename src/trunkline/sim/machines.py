@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from trunkline.domain.ids import HostName
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.simulated_host import open_host
+from trunkline.host.simulated_watch import SimulatedWatch
 from trunkline.reconcile.interfaces import HostNews
 from trunkline.sim.lives import Graveyard, Life
 from trunkline.sim.trace import Trace
@@ -43,6 +45,7 @@ class Machine:
         vif_types: VifRegistry,
         graveyard: Graveyard,
         trace: Trace,
+        dice: random.Random,
     ) -> None:
         self.name = name
         self.directory = directory
@@ -53,16 +56,44 @@ class Machine:
         self.life = Life(graveyard)
         self.due: datetime | None = None  # When the agent is to be stepped, or started; None: now.
         self.silent_until: datetime | None = None
+        self.events_lost = 0.0  # How often what the machine tells by itself gets lost, of 1.
         host = open_host(directory, name)
         self.slow_until: datetime | None = None  # When what libvirt is slow at comes to its end.
         self.kernel: FakeKernel = host.kernel.acting_as("operator")
         self.hypervisor: FakeHypervisor = host.hypervisor
+        self._dice = dice
         self._graveyard = graveyard
         self._trace = trace
+        self._loses_next = False
+
+    def wake(self) -> None:
+        """Have the agent look, if one runs: what its machine tells wakes it."""
+        if self.agent is not None:
+            self.due = None
+
+    def lose_events(self) -> None:
+        """Have the agent not hear what its machine tells next."""
+        self._loses_next = True
+
+    def heard(self, news: HostNews) -> HostNews:
+        """Return what the agent hears of what its machine told.
+
+        Of what a full socket loses, the agent is told that something is lost, as by ENOBUFS. Of
+        what was never sent, nobody tells it.
+        """
+        if news.is_empty:
+            return news
+        if self._loses_next:
+            self._loses_next = False
+            return HostNews()
+        if self._dice.random() >= self.events_lost:
+            return news
+        return HostNews(everything=True) if self._dice.random() < 0.5 else HostNews()
 
     def start_agent(self, watch: Callable[[], None], make: AgentFactory | None = None) -> None:
         """Start an agent; `watch` is called after each of its steps."""
         self.life = Life(self._graveyard)
+        self._loses_next = False  # It looks at everything, and begins to listen.
         probe = _Probe(self, self._trace, watch)
         self.agent = (make or an_agent)(self, probe)
         self.probe = probe
@@ -75,7 +106,7 @@ class Machine:
         """Boot the machine anew. libvirtd starts with it, the agent does not yet."""
         self.drop_agent()
         self.kernel.reboot()
-        self.hypervisor.domains()
+        self.hypervisor.guests()
 
 
 def an_agent(machine: Machine, probe: Probe) -> Agent:
@@ -89,7 +120,7 @@ def an_agent(machine: Machine, probe: Probe) -> Agent:
             resources=host.resources,
             offer=Offering(host.device_specs),
             vif_types=machine.vif_types,
-            watches=(_EndOfSlowCalls(host.hypervisor),),
+            watches=(_Watch(machine, SimulatedWatch(host.kernel, host.hypervisor)),),
         ),
         journal=JournalFile(machine.directory / machine.name / "journal.json"),
         transport=machine.transport,
@@ -99,17 +130,16 @@ def an_agent(machine: Machine, probe: Probe) -> Agent:
     )
 
 
-class _EndOfSlowCalls:
-    """Tells when libvirt has done what it was slow at; all else is found by looking at times."""
+class _Watch:
+    """What a machine tells by itself, as far as its agent hears it."""
 
-    def __init__(self, hypervisor: FakeHypervisor) -> None:
-        self._hypervisor = hypervisor
-        self._busy = hypervisor.busy()
+    def __init__(self, machine: Machine, watch: SimulatedWatch) -> None:
+        self._machine = machine
+        self._watch = watch
 
     def take(self) -> HostNews:
         """See `reconcile.interfaces.HostWatch`."""
-        before, self._busy = self._busy, self._hypervisor.busy()
-        return HostNews(domains=bool(before - self._busy))
+        return self._machine.heard(self._watch.take())
 
 
 class _Probe:

@@ -19,9 +19,12 @@ ACTIVE_RUNS: Final = "ACTIVE runs"  # What the API calls ACTIVE runs.
 NOTHING_LOST: Final = "nothing lost"  # What was acknowledged is there until its end is.
 STAYS_GONE: Final = "stays gone"  # A deleted server never comes back.
 FREE_IS_CLEAN: Final = "free is clean"  # No device is free while it is used or not as it was.
+IN_SERVICE: Final = "in service"  # Nothing of a PF is given away that was told to be out of it.
+TOLD: Final = "told"  # Whose PF loses its link, or has it back, is told so, once.
+SEEN_AT_ONCE: Final = "seen at once"  # What a machine tells by itself is acted on within 2 s.
 SETTLES: Final = "settles"  # Every server ends up ACTIVE, SHUTOFF or ERROR with a fault.
 GIVES_BACK: Final = "gives back"  # Nothing is held for what is deleted.
-RESTORES: Final = "restores"  # Every free VF is as it was; every drift is repaired.
+RESTORES: Final = "restores"  # Free VFs are as they were, drifts repaired, PFs in service.
 NOTHING_RAISES: Final = "nothing raises"  # No part of the system fails in a way nobody meant.
 QUIET: Final = "quiet"  # Restarting everything writes nothing.
 

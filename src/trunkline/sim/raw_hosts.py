@@ -157,6 +157,7 @@ class RawHost:
     memory_mib: int
     nodes: dict[int, RawNode] = field(default_factory=dict)
     pfs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()  # PFs whose driver says that it can't work.
     ports: list[Mapping[str, Any]] = field(default_factory=list)  # Of its bridges.
     vfs: dict[tuple[str, int], RawVf] = field(default_factory=dict)
     guests: dict[str, RawGuest] = field(default_factory=dict)
@@ -189,6 +190,9 @@ class RawHost:
             for node in kernel["numa_nodes"]
         }
         self.ports = kernel.get("ports", [])
+        self.broken = frozenset(
+            fault["pf"] for fault in kernel.get("faults", []) if fault["fault"] == "pf-broken"
+        )
         self.pfs = {pf["address"]: pf for pf in kernel["pfs"]}
         self.vfs = {(vf.pf, vf.index): vf for pf in kernel["pfs"] for vf in self._vfs_of(pf)}
         records = hypervisor.get("domains", {})
@@ -199,6 +203,10 @@ class RawHost:
             if record.get("guest") is not None
         }
         return True
+
+    def is_out_of_service(self, pf: str) -> bool:
+        """Whether a PF's cable is out, or its driver broken."""
+        return pf in self.broken or not self.pfs[pf].get("link_up", True)
 
     def over_guaranteed(self) -> list[str]:
         """Name each PF whose card guarantees more to its VFs than the PF may."""

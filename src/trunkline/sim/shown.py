@@ -8,8 +8,11 @@ from trunkline.control.requests import NicRequest, ServerCreate
 from trunkline.control.servers import create_server, get_server
 from trunkline.control.services import Services
 from trunkline.control.views import DeviceView, PortView, ServerView
+from trunkline.domain.audit import AuditEvent
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import NotFound
 from trunkline.domain.identity import Caller
+from trunkline.reconcile.report import HostReport
 
 
 def nic_dict(nic: NicRequest) -> dict[str, str | None]:
@@ -70,3 +73,24 @@ def device_dict(view: DeviceView) -> dict[str, Any]:
         "server_id": None if held is None else held.server_id,
         "port_id": None if held is None else held.port_id,
     }
+
+
+def report_dict(report: HostReport) -> dict[str, Any]:
+    """What a report says of PFs; `pfs` is None if it says nothing."""
+    functions = [each.function for each in report.inventory or ()]
+    pfs = {
+        str(pf.address): {"driver": pf.driver, "fault": pf.fault, "link_up": pf.link_up}
+        for pf in functions
+        if pf.kind is DeviceKind.PF
+    }
+    return {
+        "host": report.host,
+        "run": report.run_id,
+        "number": report.number,
+        "pfs": None if report.inventory is None else pfs,
+    }
+
+
+def event_dict(event: AuditEvent) -> dict[str, Any]:
+    """What the audit trail has of a port."""
+    return {"number": event.number, "action": event.action, "port_id": event.port_id}

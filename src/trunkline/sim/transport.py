@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from trunkline.agent.transport import TransportFailed
-from trunkline.control.desired import desired_config, generation_of
+from trunkline.control.desired import desired_if_newer
 from trunkline.control.reports import take_report
 from trunkline.control.services import Services
 from trunkline.domain.errors import TrunklineError
@@ -16,6 +16,7 @@ from trunkline.domain.ids import HostName
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.report import HostReport, ReportAck
 from trunkline.sim.lives import Dropped
+from trunkline.sim.shown import report_dict
 from trunkline.sim.trace import Trace
 from trunkline.wire import json
 
@@ -51,12 +52,15 @@ class SimTransport:
         self.weather = CALM
         self.late_reports: list[bytes] = []
         self.on_report: Callable[[HostReport], None] = lambda _: None  # Called once it is stored.
+        self.hear: Callable[[dict[str, Any]], None] = lambda _: None
         self._control = control
         self._dice = dice
         self._trace = trace
         self._old_configs: dict[HostName, list[bytes]] = {}
 
-    def fetch(self, host: HostName, after_generation: int) -> HostConfig | None:
+    def fetch(
+        self, host: HostName, after_generation: int, consoles_asked: int
+    ) -> HostConfig | None:
         """See `Transport.fetch`."""
         fate, weather = self._dice.random(), self.weather
         if fate < weather.lost + weather.answer_lost:
@@ -71,9 +75,10 @@ class SimTransport:
             return config
 
         def use_case(svc: Services) -> bytes | None:
-            if generation_of(svc, host) <= after_generation:
-                return None
-            return json.encode(desired_config(svc, host))
+            config = desired_if_newer(
+                svc, host, generation=after_generation, consoles_asked=consoles_asked
+            )
+            return None if config is None else json.encode(config)
 
         answer = self._call(use_case)
         if answer is None:
@@ -122,7 +127,13 @@ class SimTransport:
 
     def _deliver(self, data: bytes) -> ReportAck:
         report = json.decode(data, HostReport)
-        ack = self._call(lambda svc: take_report(svc, report))
+        said = report_dict(report)
+        try:
+            ack = self._call(lambda svc: take_report(svc, report))
+        except TransportFailed:
+            self.hear({"op": "report", "request": said, "answer": None})
+            raise
+        self.hear({"op": "report", "request": said, "answer": {}})
         assert isinstance(ack, ReportAck)
         self.on_report(report)
         return ack

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from trunkline.control.devices import list_devices
+from trunkline.control.events import list_events
 from trunkline.control.flavors import FlavorCreate, create_flavor
 from trunkline.control.hosts import set_host_enabled
 from trunkline.control.network_requests import NetworkCreate, SegmentRequest
@@ -45,7 +46,7 @@ from trunkline.sim.callers import ADMIN, TENANTS
 from trunkline.sim.lives import Dropped
 from trunkline.sim.policies import a_policy
 from trunkline.sim.shapes import FLAVOR_WEIGHTS, FLAVORS, POLICIES, POLICY_CHANCE
-from trunkline.sim.shown import created, device_dict, nic_dict, port_dict, server_dict
+from trunkline.sim.shown import created, device_dict, event_dict, nic_dict, port_dict, server_dict
 from trunkline.sim.trace import Trace
 
 _SERVERS_MAX: Final = 14  # At once: some hosts get full of one kind, and runs stay short.
@@ -163,6 +164,15 @@ class Workload:
             {"host": host},
             lambda svc: [device_dict(view) for view in list_devices(svc, ADMIN, query)],
             quietly=True,
+        )
+
+    def port_events(self, *actions: str) -> list[dict[str, Any]]:
+        """Return what the audit trail has of these, newest first; one page of it."""
+        query = ListQuery(equals={"action": actions})
+        return list(
+            self._front.call(
+                lambda svc: [event_dict(event) for event in list_events(svc, ADMIN, query)]
+            )
         )
 
     # Changing

@@ -13,15 +13,16 @@ from typing import Final
 from trunkline.agent.transport import Transport
 from trunkline.control.services import Services
 from trunkline.domain.ids import HostName
+from trunkline.domain.vf import VfChange
 from trunkline.host.fleet import load_fleet, shipped_fleets
 from trunkline.host.simulated_host import create_hosts
 from trunkline.reconcile.report import HostReport
 from trunkline.sim.auditor import Auditor
 from trunkline.sim.clock import SeededIds, SimClock
 from trunkline.sim.control_plane import ControlPlane, SimStore, make_database
-from trunkline.sim.faults import Faults
+from trunkline.sim.faults import Faults, vfs_in_guests
 from trunkline.sim.lives import Dropped, Graveyard, Life
-from trunkline.sim.machines import AgentFactory, Machine
+from trunkline.sim.machines import LIMITS, AgentFactory, Machine
 from trunkline.sim.model import NOTHING_RAISES, SETTLES, Violation
 from trunkline.sim.trace import Trace
 from trunkline.sim.transport import CALM, STORMY, SimTransport
@@ -33,6 +34,7 @@ ROUNDS_MAX: Final = 40  # Of half a minute: all retries and checks have come rou
 _ROUND_SECONDS: Final = 30
 _STEPS_IN_A_ROUND_MAX: Final = 2000  # An agent that never rests is a bug as well.
 _ANSWERS_LOST: Final = 0.05
+_SEEN_SECONDS: Final = 2.0  # From when a machine tells something until it was acted on.
 _SLOW_SECONDS_MAX: Final = 30.0  # That libvirt takes for a start or stop; it may be for several.
 _POOLED_OF: Final = 5
 _OUTER_TAGS_OF: Final = 10
@@ -86,6 +88,7 @@ class World:
         self.auditor = Auditor(fleet_file, directory / "hosts")
         self.transport = SimTransport(self, self._dice, self.trace)
         self.transport.on_report = self._look_after
+        self.transport.hear = self.auditor.hear
         wrap = self._parts.wrap_transport
         vif_types = load_vif_types()
         self.machines = [
@@ -97,6 +100,7 @@ class World:
                 vif_types=vif_types,
                 graveyard=self._graveyard,
                 trace=self.trace,
+                dice=random.Random(f"events {seed} {name}"),  # noqa: S311 - repeatable, not secret
             )
             for name in fleet.host_names
         ]
@@ -136,6 +140,7 @@ class World:
         self._calm_down()
         self._settle()
         self._prove_quiet()
+        self._prove_prompt()
 
     def close(self) -> None:
         """End what was dropped, and let go of the files."""
@@ -315,7 +320,9 @@ class World:
         """Wait, for so many rounds at most, until all is as it must be in the end."""
         open_points: list[tuple[str, str]] = []
         for number in range(1, ROUNDS_MAX + 1):
-            self._round()
+            # Each time: what a guest still had may be left behind by its end.
+            self.faults.bind_back()
+            self._run_for(_ROUND_SECONDS)
             self._look_at_everything()
             open_points = self.auditor.unsettled()
             if not open_points:
@@ -324,8 +331,9 @@ class World:
         rule, detail = open_points[0]
         raise Violation(rule, f"after {ROUNDS_MAX} rounds without faults: {detail}")
 
-    def _round(self) -> None:
-        end = self.clock.now() + timedelta(seconds=_ROUND_SECONDS)
+    def _run_for(self, seconds: float) -> None:
+        """Let all of the world be, one step at a time, until so much time has passed."""
+        end = self.clock.now() + timedelta(seconds=seconds)
         for _ in range(_STEPS_IN_A_ROUND_MAX):
             machine = min(self.machines, key=lambda each: each.due or self.clock.now())
             if machine.due is not None and machine.due >= end:
@@ -337,7 +345,7 @@ class World:
             self._step(machine)
             self._look()
             self.auditor.check()
-        raise Violation(SETTLES, f"{_STEPS_IN_A_ROUND_MAX} steps in {_ROUND_SECONDS} s: no rest")
+        raise Violation(SETTLES, f"{_STEPS_IN_A_ROUND_MAX} steps in {seconds} s: no rest")
 
     def _look_at_everything(self) -> None:
         self.auditor.check()
@@ -355,9 +363,39 @@ class World:
             machine.drop_agent()
             machine.due = None
         self.trace.line("world", "everything is dropped and started again")
-        self._round()
+        self._run_for(_ROUND_SECONDS)
         self._look_at_everything()
         self.auditor.check_quiet(before)
+
+    def _prove_prompt(self) -> None:
+        """Pull a cable and plug it in again, then change a VF by hand: each is seen at once.
+
+        Nothing is written for the cable, and who has something of its PF keeps it.
+        """
+        used = [(machine, *vf) for machine in self.machines for vf in vfs_in_guests(machine)]
+        if not used:
+            return
+        machine, pf, vf_index = self._dice.choice(used)
+        before = self.auditor.writes()
+        ports = self.auditor.ports_on(machine.name, str(pf))
+        for plugged, action in ((False, "port.cut_off"), (True, "port.reconnected")):
+            told = self.workload.port_events(action)[:1]
+            self.faults.move_cable(machine, pf, plugged=plugged)
+            machine.wake()
+            self._run_for(_SEEN_SECONDS)
+            if plugged:
+                self._run_for(LIMITS.link_settle.total_seconds())
+            self._look_at_everything()
+            news = self.workload.port_events(action)
+            self.auditor.check_link(
+                machine.name, news[: news.index(told[0])] if told else news, action, ports
+            )
+        self.auditor.check_quiet(before)
+        self.faults.change_vf(machine, pf, vf_index, VfChange(vlan_id=199, vlan_qos=0))
+        machine.wake()
+        self._run_for(_SEEN_SECONDS)
+        self._look_at_everything()
+        self.auditor.check_no_drift()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

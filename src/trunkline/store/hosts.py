@@ -47,6 +47,12 @@ _RAISE = Prepared(
     .values(generation=hosts.c.generation + 1)
     .returning(hosts.c.generation)
 )
+_ASK_CONSOLE = Prepared(
+    update(hosts)
+    .where(_THIS)
+    .values(consoles_asked=hosts.c.consoles_asked + 1)
+    .returning(hosts.c.consoles_asked)
+)
 _ADD_USE_OF_THIS = (
     update(hosts)
     .where(_THIS)
@@ -142,12 +148,12 @@ class Hosts:
         self._changes.note(host.id)
 
     def update(self, host: Host) -> None:
-        """Store what an operator or its agent changed; generation and use are left as they are.
+        """Store what an operator or its agent changed; what is counted is left as it is.
 
         The host was read under `Lock.EXCLUSIVE`.
         """
         row = _row(host)
-        for kept in ("id", "name", "generation", "created_at"):
+        for kept in ("id", "name", "generation", "consoles_asked", "created_at"):
             del row[kept]
         self._connection.execute(update(hosts).where(hosts.c.id == host.id).values(row))
 
@@ -162,6 +168,17 @@ class Hosts:
             raise NotFound("host", host_id)
         self._changes.note(host_id)
         return raised
+
+    def raise_consoles_asked(self, host_id: HostId) -> int:
+        """Count one more ask for a console of a server on the host; return its number.
+
+        The generation stays: a decision about the host is as good as before.
+        """
+        asked: int | None = _ASK_CONSOLE.scalar(self._connection, {"this_id": host_id})
+        if asked is None:
+            raise NotFound("host", host_id)
+        self._changes.note(host_id)
+        return asked
 
     def add_use(self, host_id: HostId, use: HostUse) -> None:
         """Change what servers on the host use, by these differences."""
@@ -294,6 +311,7 @@ def _row(host: Host) -> dict[str, Any]:
         "problem": host.problem,
         "former_runs": host.former_runs,
         "applied_generation": host.applied_generation,
+        "consoles_asked": host.consoles_asked,
         "created_at": host.created_at,
         "updated_at": host.updated_at,
     }

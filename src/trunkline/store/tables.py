@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -218,9 +219,23 @@ hosts = Table(
     Column("problem", Text, nullable=False),
     Column("former_runs", Json(tuple[str, ...]), nullable=False),  # Newest last; a few are kept.
     Column("applied_generation", Integer, nullable=False),
+    Column("consoles_asked", Integer, nullable=False),
     Column("token_hash", String(64), nullable=True),  # SHA-256 of the agent's credential.
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+)
+
+# What guests have said on their consoles, of servers that somebody asked for; for minutes.
+consoles = Table(
+    "consoles",
+    metadata,
+    Column("server_id", ID, primary_key=True),
+    Column("host_id", ID, ForeignKey("hosts.id"), nullable=False, index=True),
+    Column("asked", Integer, nullable=False),  # The number of the last ask.
+    Column("answered", Integer, nullable=False),  # Of the last one with an answer.
+    Column("said", LargeBinary, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("asked_at", UtcTime, nullable=False, index=True),
 )
 
 # What servers confined to a NUMA node use of it; no row: nobody was ever confined to it.

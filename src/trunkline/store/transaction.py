@@ -12,6 +12,7 @@ from trunkline.store.bandwidth import Bandwidths
 from trunkline.store.bindings import Bindings
 from trunkline.store.capacity import Capacity
 from trunkline.store.changes import Changes
+from trunkline.store.consoles import Consoles
 from trunkline.store.devices import Devices
 from trunkline.store.enrolment import EnrolmentTokens
 from trunkline.store.events import Events
@@ -55,6 +56,7 @@ class Transaction:
         self.bindings = Bindings(connection)  # Which host, segment and device each port has.
         self.capacity = Capacity(connection)  # How many devices there are on each physical network.
         self.changes = Changes(connection)  # Which hosts have changed, for those who follow them.
+        self.consoles = Consoles(connection)  # What guests have said, for those who asked.
         self.devices = Devices(connection)  # The PFs and VFs of all hosts.
         self.pools = Pools(connection)  # What placement counts of the devices.
         self.enrolment_tokens = EnrolmentTokens(connection)  # Who may enrol a host, once.

@@ -42,9 +42,14 @@ def decode(data: bytes | str, type_: type[T]) -> T:
 
     Raises:
         msgspec.ValidationError: Something does not fit; its text names the path and the fault.
-        msgspec.DecodeError: It is no JSON.
+        msgspec.DecodeError: It is no JSON. (The class above is one of these.)
     """
-    return msgspec.json.decode(data, type=type_, dec_hook=_from_builtin)
+    try:
+        return msgspec.json.decode(data, type=type_, dec_hook=_from_builtin)
+    except UnicodeDecodeError as problem:
+        raise msgspec.DecodeError(f"it is not UTF-8 text: {problem.reason}") from problem
+    except RecursionError as problem:
+        raise msgspec.DecodeError("it is nested too deep") from problem
 
 
 def to_builtins(value: object) -> Any:

@@ -16,9 +16,11 @@ import pytest
 
 from tests.support.sysfs_trees import Tree
 from trunkline.domain.bridge import Bridge, BridgePort
+from trunkline.domain.console import CONSOLE_BYTES_MAX
 from trunkline.domain.device import PciFunction
 from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.ether import MacAddress
+from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
 from trunkline.host.linux.inventory import Inventory, NetdevFacts
@@ -58,6 +60,10 @@ class Recorder:
 
     def rename_netdev(self, old: str, new: str) -> None:
         self._note("rename_netdev", old, new)
+
+    def read_console(self, server_id: ServerId) -> bytes:
+        self._note("read_console", server_id)
+        return b"x" * CONSOLE_BYTES_MAX
 
     def set_pf_up(self, pf: PciAddress) -> None:
         self._note("set_pf_up", str(pf))

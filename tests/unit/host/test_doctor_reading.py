@@ -55,8 +55,6 @@ def a_root(tmp_path: Path) -> Path:
     write(root, f"{pf}/sriov_totalvfs", "7\n")
     write(root, f"{pf}/resource", BAR * 7 + BAR + NO_BAR * 5)
     write(root, f"{pf}/net/eth2/flags", "0x1003\n")
-    for name in (str(PF), "0000:05:10.0", "not an address"):
-        (root / pf / "iommu_group/devices" / name).mkdir(parents=True)
     write(root, f"{VF}/class", "0x020000\n")
     write(root, f"{VF}/net/eth2v0/ifindex", "7\n")
     (root / VF / "physfn").symlink_to(f"../{PF}")
@@ -93,7 +91,6 @@ def test_network_functions_that_are_no_vfs_are_read(a_root: Path) -> None:
     assert set(nics) == {PF, PLAIN}
     assert (nics[PF].has_sriov, nics[PLAIN].has_sriov) == (True, False)
     assert (nics[PF].is_up, nics[PLAIN].is_up) == (True, False)
-    assert nics[PF].group_members == (PF, PciAddress.parse("0000:05:10.0"))
     assert nics[PF].vfs_managed is None
 
 
@@ -123,11 +120,10 @@ def test_networkmanager_tells_whether_it_manages_vfs(
 
 def test_bridges_are_told_from_other_netdevs(a_root: Path) -> None:
     write(a_root, "sys/class/net/br0/bridge/vlan_filtering", "1\n")
-    write(a_root, "sys/class/net/br0/bridge/default_pvid", "1\n")
     for port in ("eth2", "tap0"):
         (a_root / f"sys/class/net/br0/brif/{port}").mkdir(parents=True)
     (a_root / "sys/class/net/eth2/device").symlink_to(f"../../../bus/pci/devices/{PF}")
-    found = BridgeFacts(uplinks=("eth2",), vlan_filtering=True, default_pvid=1)
+    found = BridgeFacts(uplinks=("eth2",), vlan_filtering=True)
     assert read_bridges(a_root) == (frozenset({"br0", "eth2"}), {"br0": found})
 
 

@@ -125,10 +125,10 @@ def test_a_start_killed_anywhere_is_undone_when_libvirt_is_back(
     before = everything(machine)
     kill_in_place_of_save(machine, "start_paused", saves)
     again = machine.reopened()
-    assert again.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
+    assert again.hypervisor.guests().domains[A].power is DomainPower.SHUT_OFF
     assert everything(again) == before
     again.hypervisor.start_paused(A)
-    assert again.hypervisor.domains()[A].devices == {VF0}
+    assert again.hypervisor.guests().domains[A].devices == {VF0}
 
 
 @pytest.mark.parametrize("saves", range(1, SAVES))
@@ -140,7 +140,7 @@ def test_a_stop_killed_after_it_began_is_finished_when_libvirt_is_back(
     machine.hypervisor.start_paused(A)
     kill_in_place_of_save(machine, "destroy", saves)
     again = machine.reopened()
-    assert again.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
+    assert again.hypervisor.guests().domains[A].power is DomainPower.SHUT_OFF
     assert everything(again) == before
 
 
@@ -159,7 +159,7 @@ def test_a_start_refused_at_any_write_leaves_everything_as_it_was(
     assert refused.value.transient
     assert machine.kernel.state().faults == []
     assert everything(machine) == before
-    assert machine.hypervisor.domains()[A].power is DomainPower.SHUT_OFF
+    assert machine.hypervisor.guests().domains[A].power is DomainPower.SHUT_OFF
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_guest_that_ends_by_itself_gives_its_devices_back(
     machine.hypervisor.start_paused(A)
     machine.hypervisor.resume(A)
     getattr(machine.hypervisor, end)(A)
-    assert machine.hypervisor.domains()[A].power is power
+    assert machine.hypervisor.guests().domains[A].power is power
     assert everything(machine) == before
     machine.hypervisor.start_paused(A)
 
@@ -183,7 +183,7 @@ def test_a_reboot_leaves_definitions_and_no_guests(machine: Machine) -> None:
     machine.hypervisor.define(XML)
     machine.hypervisor.start_paused(A)
     machine.kernel.reboot()
-    domain = machine.hypervisor.domains()[A]
+    domain = machine.hypervisor.guests().domains[A]
     assert (domain.power, domain.devices, domain.ifnames) == (
         DomainPower.SHUT_OFF,
         frozenset(),
@@ -198,7 +198,7 @@ def test_reading_domains_attempts_no_write(machine: Machine) -> None:
     machine.hypervisor.start_paused(A)
     kernel_log, log = machine.kernel.log(), machine.hypervisor.log()
     for _ in range(3):
-        machine.reopened().hypervisor.domains()
+        machine.reopened().hypervisor.guests()
     assert machine.kernel.log() == kernel_log
     assert machine.hypervisor.log() == log
 
@@ -264,11 +264,11 @@ def test_every_operation_can_be_refused_before_or_after_it_is_done(
             continue
         with pytest.raises(HostRefused, match="EIO"):
             act()
-        domain = machine.reopened().hypervisor.domains().get(A)
+        domain = machine.reopened().hypervisor.guests().domains.get(A)
         assert (domain and domain.power) == powers[name][applied]
         if not applied:
             act()
-    assert hypervisor.domains() == {}
+    assert hypervisor.guests().domains == {}
 
 
 @pytest.mark.parametrize(
@@ -282,4 +282,4 @@ def test_what_is_not_simulated_is_refused(tmp_path: Path, xml: str) -> None:
     hypervisor = fake_machine(tmp_path).hypervisor
     with pytest.raises(HostRefused):
         hypervisor.define(xml)
-    assert hypervisor.domains() == {}
+    assert hypervisor.guests().domains == {}

@@ -33,6 +33,9 @@ from tests.unit.host.helper_scene import (
     refused,
     running,
 )
+from trunkline.domain.console import CONSOLE_BYTES_MAX
+from trunkline.domain.device import OPENED
+from trunkline.domain.ids import ServerId
 from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 from trunkline.host.linux.sysfs import BadContent
 from trunkline.host.privileged import requests, server
@@ -41,6 +44,8 @@ from trunkline.host.privileged.permissions import NotAllowed
 from trunkline.host.privileged.requests import BadMessage, parse_answer, parse_request
 from trunkline.host.privileged.server import Callers, Helper
 from trunkline.reconcile.interfaces import HostRefused
+
+SERVER = ServerId("00000000-0000-4000-8000-00000000000a")
 
 
 @pytest.fixture
@@ -62,6 +67,7 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         client.set_pf_up(address(PF))
         client.reload_vf_driver(address(VF0))
         assert client.read_vpd(address(PF)) == bytes(range(256)) * 128
+        assert len(client.read_console(SERVER)) == CONSOLE_BYTES_MAX
         client.set_bridge_vlan(TAP, 100, untagged=True)
         client.set_fdb_entry("eth2", MAC, vlan_id=100)
         client.set_fdb_entry("eth2", MAC, vlan_id=100, present=False)
@@ -72,6 +78,7 @@ def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -
         ("set_pf_up", PF),
         ("reload_vf_driver", VF0),
         ("read_vpd", PF),
+        ("read_console", SERVER),
         ("set_bridge_vlan", TAP, 100, True, True),
         ("set_fdb_entry", "eth2", str(MAC), 100, True),
         ("set_fdb_entry", "eth2", str(MAC), 100, False),
@@ -121,7 +128,7 @@ def test_what_is_not_on_offer_is_not_touched(
 ) -> None:
     with running(tree) as (path, recorder):
         refusal = refused(lambda: ask(HelperClient(path)))
-    assert (refusal.errno_name, refusal.transient) == ("EPERM", False)
+    assert (refusal.errno_name, refusal.transient, refusal.unasked) == ("EPERM", False, True)
     assert recorder.done == []
 
 
@@ -147,13 +154,22 @@ def test_the_netdev_of_a_pf_that_is_on_offer_itself_is_not_renamed(tree: Tree) -
         allowed.check(requests.RenameNetdev(old="eth2", new="tl0"))
 
 
-def test_vfs_are_not_taken_from_under_a_guest(tree: Tree) -> None:
+def test_vfs_are_not_taken_from_under_a_guest_and_idle_ones_on_vfio_go(tree: Tree) -> None:
     tree.bind(VF1, "vfio-pci")
+    enabled = tree.device(VF1) / "enable"
+    enabled.write_text("1\n")
     with running(tree) as (path, recorder):
-        refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
-    assert f"{VF1} (a guest has it)" in str(refusal)
-    assert (refusal.errno_name, refusal.transient) == ("EBUSY", False)
-    assert recorder.done == []
+        client = HelperClient(path)
+        refusal = refused(lambda: client.set_vf_count(address(PF), 0))
+        assert f"{VF1} ({OPENED})" in str(refusal)
+        assert (refusal.errno_name, refusal.transient) == ("EBUSY", False)
+        enabled.write_text("0\n")
+        tree.bind(VF0, "vfio-pci")
+        refusal = refused(lambda: client.reload_vf_driver(address(VF0)))
+        assert "it is bound to vfio-pci" in str(refusal)
+        assert recorder.done == []
+        client.set_vf_count(address(PF), 0)
+    assert len(recorder.done) == 1
 
 
 GOOD = {"do": "set_vf", "pf": PF, "vf_index": 0, "trust": True}
@@ -236,6 +252,33 @@ def test_after_a_hostile_message_the_next_caller_is_served(tree: Tree, data: byt
     assert len(recorder.done) == 1
 
 
+class Dripping(socket.socket):
+    """A socket at whose other end somebody sends a byte a second."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(socket.AF_UNIX)
+        self.now = 0.0
+        self._data = data
+
+    def recv(self, bytes_max: int, flags: int = 0, /) -> bytes:
+        patience = self.gettimeout()
+        assert patience is not None
+        self.now += min(1.0, patience)
+        if patience < 1.0:
+            raise TimeoutError("timed out")
+        first, self._data = self._data[:1], self._data[1:]
+        return first
+
+
+def test_a_message_has_to_be_there_in_time_and_not_only_a_byte_of_it_now_and_then() -> None:
+    with Dripping(framed(b"x" * 1000)) as channel:
+        with pytest.raises(TimeoutError):
+            requests.receive(channel, 2048, seconds=5.5, monotonic=lambda: channel.now)
+        assert channel.now == 5.5
+    with Dripping(framed(b"{}")) as channel:
+        assert requests.receive(channel, 2048, seconds=8, monotonic=lambda: channel.now) == b"{}"
+
+
 @pytest.mark.parametrize(
     "problem", [FileNotFoundError(errno.ENOENT, "gone"), BadContent("vendor", "holds nothing")]
 )
@@ -257,6 +300,7 @@ def test_a_caller_that_is_not_known_gets_no_answer(tree: Tree) -> None:
         assert raw(path, framed(json.dumps(GOOD).encode())) == b""
         refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
     assert refusal.transient
+    assert refusal.unasked
     assert "journalctl" in str(refusal)
     assert recorder.done == []
 
@@ -275,6 +319,7 @@ def test_without_a_helper_the_operator_is_told_what_to_start(tmp_path: Path) -> 
     refusal = refused(lambda: HelperClient(tmp_path / "none").set_vf_count(address(PF), 0))
     assert "systemctl" in str(refusal)
     assert refusal.transient
+    assert refusal.unasked
 
 
 def test_a_vf_that_has_just_come_may_be_set_at_once(tree: Tree) -> None:

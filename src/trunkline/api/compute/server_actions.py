@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from trunkline.api.http import Request, Response
+from trunkline.api.compute.console import get_console_output
+from trunkline.api.http import LongPoll, Request, Response
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
 from trunkline.control import servers
@@ -14,10 +15,10 @@ from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, StateConflict
 from trunkline.domain.server import ServerState
 
-Action = Callable[[Services, Request, Fields], None]
+Action = Callable[[Services, Request, Fields], LongPoll | None]  # None: 202.
 
 
-def act(svc: Services, request: Request) -> Response:
+def act(svc: Services, request: Request) -> Response | LongPoll:
     """Do one action, or say that it is not served."""
     body = body_fields(request)
     names = body.names()
@@ -30,8 +31,7 @@ def act(svc: Services, request: Request) -> Response:
     servers.get_server(svc, request.caller, request.params["id"])
     if action is None:
         raise HttpProblem(501, f"the action {name} is not served")
-    action(svc, request, body)
-    return Response(status=202)
+    return action(svc, request, body) or Response(status=202)
 
 
 def _stop(svc: Services, request: Request, _: Fields) -> None:
@@ -62,6 +62,7 @@ def _reboot(svc: Services, request: Request, body: Fields) -> None:
 _SERVED: Final[Mapping[str, Action]] = MappingProxyType({
     "os-stop": _stop,
     "os-start": _start,
+    "os-getConsoleOutput": get_console_output,
     "reboot": _reboot,
 })  # fmt: skip
 
@@ -69,8 +70,8 @@ _SERVED: Final[Mapping[str, Action]] = MappingProxyType({
 _NOVAS: Final = frozenset({
     "addFixedIp", "addFloatingIp", "addSecurityGroup", "changePassword", "confirmResize",
     "createBackup", "createImage", "evacuate", "forceDelete", "injectNetworkInfo", "lock",
-    "migrate", "os-getConsoleOutput", "os-getMKSConsole", "os-getRDPConsole",
-    "os-getSPICEConsole", "os-getSerialConsole", "os-getVNCConsole", "os-migrateLive",
+    "migrate", "os-getMKSConsole", "os-getRDPConsole", "os-getSPICEConsole",
+    "os-getSerialConsole", "os-getVNCConsole", "os-migrateLive",
     "os-resetState", "pause", "rebuild", "removeFixedIp", "removeFloatingIp",
     "removeSecurityGroup", "rescue", "resetNetwork", "resize", "restore", "resume",
     "revertResize", "shelve", "shelveOffload", "suspend", "trigger_crash_dump", "unlock",

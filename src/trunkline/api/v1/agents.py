@@ -12,7 +12,7 @@ import msgspec
 
 from trunkline.api.http import LongPoll, Request, Response, SendFile
 from trunkline.api.parsing import body_fields
-from trunkline.control.desired import desired_config, generation_of
+from trunkline.control.desired import desired_if_newer
 from trunkline.control.enrolment import enrol_host
 from trunkline.control.image_transfer import open_image_for_host
 from trunkline.control.reports import take_report
@@ -48,24 +48,27 @@ def enrol(svc: Services, request: Request) -> Response:
 
 
 def desired(svc: Services, request: Request) -> Response | LongPoll:
-    """Answer what is desired once it is newer than `after`; 204 if it was not for `wait` s."""
+    """Answer what is desired once it is newer than `after`; 204 if it was not for `wait` s.
+
+    With `consoles`, the number of asks for consoles that is known, also once there are more.
+    """
     host = _own_host(request)
     after = _number(request, "after", default=0)
+    consoles = _number(request, "consoles", default=0) if "consoles" in request.query else None
     wait = _number(request, "wait", default=0)
     if wait > WAIT_SECONDS_MAX:
         raise Invalid("wait", f"at most {WAIT_SECONDS_MAX} s, not {wait}")
     return LongPoll(
         host_name=host,
-        ready=partial(_newer, svc, host, after),
+        ready=partial(_newer, svc, host, after, consoles),
         timeout_seconds=wait,
         otherwise=Response(status=204),
     )
 
 
-def _newer(svc: Services, host: HostName, after: int) -> Response | None:
-    if generation_of(svc, host) <= after:
-        return None
-    return Response(body=desired_config(svc, host))
+def _newer(svc: Services, host: HostName, after: int, consoles: int | None) -> Response | None:
+    config = desired_if_newer(svc, host, generation=after, consoles_asked=consoles)
+    return None if config is None else Response(body=config)
 
 
 def report(svc: Services, request: Request) -> Response:
@@ -73,9 +76,7 @@ def report(svc: Services, request: Request) -> Response:
     host = _own_host(request)
     try:
         parsed = decode(request.body, HostReport)
-    except RecursionError:
-        raise Invalid("body", "nested too deep") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+    except msgspec.DecodeError as problem:
         raise Invalid("body", str(problem)) from None
     if parsed.host != host:
         raise Forbidden(f"the agent of {host} reporting for {parsed.host!r}")

@@ -59,6 +59,9 @@ def device_item(view: DeviceView) -> DeviceItem:
         link_up=function.link_up,
         problem=view.problem or None,
         used_by=function.used_by or None,
+        iommu_group=function.iommu_group,
+        switch_id=function.switch_id,
+        unfit=function.unfit or None,
         epoch=view.epoch,
         tags=view.device.tags,
         owner=None

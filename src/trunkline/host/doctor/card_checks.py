@@ -8,12 +8,14 @@ from typing import Final
 
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.device_spec import DeviceSpec, contradictions, vf_counts
+from trunkline.domain.iommu_group import GROUP_REMEDY, without_remedy
 from trunkline.domain.pci import PciAddress
 from trunkline.host.doctor.facts import Facts, NicFacts
 from trunkline.host.doctor.findings import Finding, missing, ok, warning
 from trunkline.host.driver_data import drivers
 
 _MELLANOX: Final = "15b3"
+_POOL: Final = '`network_pool = "passthrough"` in their device spec'
 
 
 def check_cards(facts: Facts) -> Iterator[Finding]:
@@ -80,6 +82,9 @@ def _problems(
             f"`modprobe` its driver: `lspci -k -s {pf.address}` names it under Kernel modules",
         )
         return
+    if pf.fault:
+        problem, _, remedy = pf.fault.partition(": ")
+        yield missing(name, problem, remedy or f"`dmesg | grep {pf.address}` says why")
     if nic.vf_memory is False:
         yield missing(
             name,
@@ -101,13 +106,9 @@ def _problems(
             "has no link: nothing new is placed on it",
             f"plug the cable, or look at the switch: `ethtool {pf.ifname}`",
         )
-    others = _strangers(facts, pf, nic)
-    if others:
+    if pf.unfit:
         yield warning(
-            name,
-            f"shares its IOMMU group with {', '.join(map(str, others))}, so that it"
-            " can't be given away whole",
-            "put it into another slot, one with ACS; its VFs are not concerned",
+            name, f"is refused to guests whole: it {without_remedy(pf.unfit)}", GROUP_REMEDY
         )
     yield from _vf_problems(facts, pf, nic)
     if said is not None and said.means(DeviceKind.VF) and not said.exclude and not pf.vf_count:
@@ -144,16 +145,6 @@ def _no_vfs(facts: Facts, pf: PciFunction) -> Iterator[Finding]:
         )
 
 
-def _strangers(facts: Facts, pf: PciFunction, nic: NicFacts) -> list[PciAddress]:
-    """What is in its IOMMU group but itself and its own VFs."""
-    return [
-        address
-        for address in nic.group_members
-        if address != pf.address
-        and (address not in facts.functions or facts.functions[address].pf_address != pf.address)
-    ]
-
-
 def _vf_problems(facts: Facts, pf: PciFunction, nic: NicFacts) -> Iterator[Finding]:
     vfs = [each for each in facts.functions.values() if each.pf_address == pf.address]
     ungrouped = [vf for vf in vfs if vf.iommu_group is None]
@@ -162,6 +153,14 @@ def _vf_problems(facts: Facts, pf: PciFunction, nic: NicFacts) -> Iterator[Findi
             _name(pf),
             f"its VF {ungrouped[0].address} is in no IOMMU group",
             "put the card into another slot, one below a root port with ACS",
+        )
+    unfit = [vf for vf in vfs if vf.unfit]
+    if unfit:
+        yield missing(
+            _name(pf),
+            f"{len(unfit)} of its {len(vfs)} VFs are refused to guests:"
+            f" {unfit[0].address} {without_remedy(unfit[0].unfit)}",
+            f"{GROUP_REMEDY}; macvtaps on them need none: {_POOL}",
         )
     if nic.vfs_managed:
         yield warning(

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.device_spec import Offering
+from trunkline.domain.iommu_group import GROUP_REMEDY, without_remedy
 from trunkline.host.doctor.card_checks import check_cards
 from trunkline.host.doctor.facts import (
     AgentFacts,
@@ -100,6 +102,9 @@ def _check_users(facts: Facts) -> Iterator[Finding]:
         if device.on_offer and device.function.used_by:
             found = f"is left alone: {device.function.used_by}"
             yield ok(f"device {device.function.address}", found)
+        elif device.on_offer and device.function.unfit and device.function.kind is DeviceKind.PLAIN:
+            found = f"is refused to guests: it {without_remedy(device.function.unfit)}"
+            yield missing(f"device {device.function.address}", found, GROUP_REMEDY)
 
 
 def _check_kvm(facts: Facts) -> Iterator[Finding]:
@@ -230,19 +235,6 @@ def _bridge_problems(check: str, name: str, found: BridgeFacts) -> Iterator[Find
             check,
             "does not keep VLANs apart: ports on VLAN networks are refused",
             f"`ip link set {name} type bridge vlan_filtering 1`, and make it last",
-        )
-    elif found.default_pvid:
-        vlan = found.default_pvid
-        again = "".join(
-            f"; `bridge vlan add dev {each} vid {vlan} pvid untagged`, if it carries a flat network"
-            for each in found.uplinks
-        )
-        yield warning(
-            check,
-            f"puts each new port into VLAN {vlan}: a guest's NIC may get frames of it before it is"
-            " in its own network",
-            f"`ip link set {name} type bridge vlan_default_pvid 0`{again}; and make it last"
-            " (DefaultPVID=none)",
         )
 
 

@@ -43,7 +43,6 @@ class BridgeFacts:
 
     uplinks: tuple[str, ...] = ()  # Ports that are hardware, or on top of hardware.
     vlan_filtering: bool = True
-    default_pvid: int = 0  # The VLAN that a new port gets, untagged; 0: none.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,6 @@ class NicFacts:
     has_sriov: bool  # The kernel shows the SR-IOV capability (sriov_totalvfs is there).
     vf_memory: bool | None  # Whether the firmware gave its VFs addresses; None: can't be read.
     is_up: bool | None  # IFF_UP of its netdev; None: it has none.
-    group_members: tuple[PciAddress, ...]  # The functions of its IOMMU group, itself included.
     # Whether NetworkManager looks after VFs of it; None: it does not run here.
     vfs_managed: bool | None = None
     product: str | None = None  # Its name in pci.ids; None: that is not installed, or lacks it.

@@ -94,7 +94,6 @@ def read_bridges(root: Path = Path("/")) -> tuple[frozenset[str], dict[str, Brid
                 if functions_beneath(str(root / "sys"), port) is not None
             ),
             vlan_filtering=_number(directory / each / "bridge/vlan_filtering") != 0,
-            default_pvid=_number(directory / each / "bridge/default_pvid"),
         )
         for each in netdevs
         if (directory / each / "bridge").is_dir()
@@ -150,7 +149,6 @@ def _nic(device: Path, managed: Mapping[int, bool] | None, *, ids: tuple[Path, .
         has_sriov=(device / "sriov_totalvfs").exists(),
         vf_memory=_has_vf_memory(device),
         is_up=bool(_number(netdevs[0] / "flags") & _IFF_UP) if netdevs else None,
-        group_members=tuple(_group_members(device)),
         vfs_managed=None if managed is None else any(_managed_vfs(device, managed)),
         product=pci_names(vendor, product, paths=ids).product,
     )
@@ -162,14 +160,6 @@ def _has_vf_memory(device: Path) -> bool | None:
     if not lines:
         return None
     return any(line.split()[:1] not in ([], ["0x0000000000000000"]) for line in lines)
-
-
-def _group_members(device: Path) -> Iterator[PciAddress]:
-    for name in _names(device / "iommu_group/devices"):
-        try:
-            yield PciAddress.parse(name)
-        except ValueError:
-            continue
 
 
 def _managed_vfs(device: Path, managed: Mapping[int, bool]) -> Iterator[bool]:
@@ -198,7 +188,7 @@ def _managed_by_network_manager(root: Path) -> dict[int, bool] | None:
 def _text(path: Path) -> str:
     """Read a small file; empty if it can't be read, as files of devices that just went."""
     try:
-        return path.read_bytes().decode("utf-8", "replace").strip()
+        return path.read_bytes().decode("utf-8", "replace").replace("\0", "").strip()
     except OSError:
         return ""
 

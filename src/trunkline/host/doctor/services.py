@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from trunkline.host.doctor.facts import HelperFacts, LibvirtFacts
-from trunkline.reconcile.observed import DomainPower, DomainState, OtherDomain
+from trunkline.reconcile.observed import DomainState, OtherDomain
 
 _CONNECT_SECONDS_MAX: Final = 2.0  # A local socket answers at once, or somebody is stuck.
 # libvirt answers at once too, but after a boot it may first be started by its socket.
@@ -116,23 +116,16 @@ def _broken(facts: LibvirtFacts, asked: str, problem: Any) -> LibvirtFacts:
 
 def _domains(connection: Any) -> tuple[tuple[DomainState, ...], tuple[OtherDomain, ...]]:
     """Read which devices domains have, ours and others'; what can't be read, the agent tells."""
-    import libvirt
-
+    from trunkline.host.libvirt.listing import list_domains
     from trunkline.host.libvirt.reading import UnreadableDomain, read_domain, read_other
 
     ours, others = [], []
-    for domain in connection.listAllDomains(0):
+    for each in list_domains(connection):
         try:
-            power = DomainPower.RUNNING if domain.isActive() else DomainPower.SHUT_OFF
-            xml = domain.XMLDesc(0)
-            ours.append(read_domain(xml, power))
-            others.append(read_other(xml, power))
+            ours.append(read_domain(each.xml, each.power))
+            others.append(read_other(each.xml, each.power))
         except UnreadableDomain:
             continue
-        except libvirt.libvirtError as problem:
-            # It went between one call and the next.
-            if problem.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                raise
     return tuple(filter(None, ours)), tuple(filter(None, others))
 
 

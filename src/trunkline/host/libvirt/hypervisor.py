@@ -9,6 +9,8 @@ import libvirt
 
 from trunkline.domain.ids import ServerId
 from trunkline.host.libvirt.link import Link
+from trunkline.host.libvirt.listing import list_domains
+from trunkline.host.libvirt.look import Look
 from trunkline.host.libvirt.reading import (
     UnreadableDomain,
     read_domain,
@@ -17,42 +19,17 @@ from trunkline.host.libvirt.reading import (
 )
 from trunkline.host.libvirt.under_way import UnderWay
 from trunkline.reconcile.interfaces import HostNews, HostRefused
-from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
+from trunkline.reconcile.observed import Guests, NetworkState
 
 PROMPT_SECONDS: Final = 30.0  # libvirt's own limit for a lock that another job holds.
 # vfio pins all of a guest's memory before it starts, and destroy waits for QEMU to give it back:
 # minutes for the largest guests.
 SLOW_SECONDS: Final = 180.0
+# How long the agent's rounds stand still for a listing. It takes some milliseconds, but waits for
+# each domain, and while a large guest starts libvirt does not answer for that one.
+LOOK_SECONDS: Final = 2.0
 # Starts and ends at a time; libvirtd's own workers, 20 at most, are there for others too.
 SLOW_AT_ONCE: Final = 4
-
-_POWERS: Final[Mapping[int, DomainPower]] = {
-    libvirt.VIR_DOMAIN_NOSTATE: DomainPower.SHUT_OFF,
-    libvirt.VIR_DOMAIN_RUNNING: DomainPower.RUNNING,
-    libvirt.VIR_DOMAIN_BLOCKED: DomainPower.RUNNING,
-    libvirt.VIR_DOMAIN_PAUSED: DomainPower.PAUSED,
-    libvirt.VIR_DOMAIN_SHUTDOWN: DomainPower.RUNNING,  # On its way, and still holds its devices.
-    libvirt.VIR_DOMAIN_SHUTOFF: DomainPower.SHUT_OFF,
-    libvirt.VIR_DOMAIN_CRASHED: DomainPower.CRASHED,
-    libvirt.VIR_DOMAIN_PMSUSPENDED: DomainPower.RUNNING,  # Its guest sleeps, as it wished to.
-}
-
-# Why a domain is shut off, where that was no doing of ours. What libvirt did not see itself, before
-# a reboot or while it was not running, has no reason.
-_ENDS: Final[Mapping[int, DomainPower]] = {
-    libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: DomainPower.POWERED_OFF,
-    libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: DomainPower.CRASHED,
-}
-
-# What libvirt pauses a guest for while it does it, whoever has asked for that: an agent that was
-# killed since, or an operator.
-_PAUSED_FOR: Final[Mapping[int, str]] = {
-    libvirt.VIR_DOMAIN_PAUSED_STARTING_UP: "its guest is being started",
-    libvirt.VIR_DOMAIN_PAUSED_SHUTTING_DOWN: "its guest is being ended",
-    libvirt.VIR_DOMAIN_PAUSED_SAVE: "its guest is being saved",
-    libvirt.VIR_DOMAIN_PAUSED_DUMP: "its guest's memory is being dumped",
-    libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT: "a snapshot of its guest is being made",
-}
 
 
 class LibvirtHypervisor:
@@ -60,7 +37,8 @@ class LibvirtHypervisor:
 
     libvirtd may be restarted at any time: calls meanwhile are refused as transient, guests go on,
     and `on_news` is called when it went, so that the agent looks again. `delete_files` deletes the
-    files of a server (`LibvirtStorage.delete`).
+    files of a server (`LibvirtStorage.delete`); `read_console` reads what libvirt has written of a
+    console (`Privileged.read_console`).
     """
 
     def __init__(
@@ -68,13 +46,17 @@ class LibvirtHypervisor:
         uri: str,
         *,
         delete_files: Callable[[ServerId], None],
+        read_console: Callable[[ServerId], bytes],
         on_news: Callable[[], None] = lambda: None,
         prompt_seconds: float = PROMPT_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._link = Link(uri, on_news=on_news)
         self._under_way = UnderWay("guests", at_once=SLOW_AT_ONCE, on_news=on_news)
+        self._guests = Look(self._list_guests, seconds=look_seconds, on_news=on_news)
         self._delete_files = delete_files
+        self._read_console = read_console
         self._prompt_seconds = prompt_seconds
         self._slow_seconds = slow_seconds
 
@@ -90,33 +72,41 @@ class LibvirtHypervisor:
 
     def take(self) -> HostNews:
         """See `HostWatch.take`."""
-        return self._link.take_news() | HostNews(domains=self._under_way.take_news())
+        has_news = self._under_way.take_news() | self._guests.take_news()
+        return self._link.take_news() | HostNews(domains=has_news)
 
     # Reading
 
-    def domains(self) -> Mapping[ServerId, DomainState]:
-        """See `Hypervisor.domains`."""
+    def guests(self) -> Guests:
+        """See `Hypervisor.guests`."""
+        return self._guests.result()
+
+    def _list_guests(self) -> Guests:
         # Asked first: what ends meanwhile passes for not ended, and is news.
         doing = self._under_way.doing()
         operation = "virsh list --all"
-        found = self._link.call(operation, _read_all, seconds=self._prompt_seconds)
-        states = {}
-        for uuid, name, xml, (power, by_others) in found:
+        found = self._link.call(
+            operation, lambda it: list(list_domains(it)), seconds=self._prompt_seconds
+        )
+        states, others = {}, []
+        for each in found:
+            server_id = ServerId(each.uuid)
             try:
-                state = read_domain(xml, power, doing=doing.get(ServerId(uuid), by_others))
+                state = read_domain(each.xml, each.power, doing=doing.get(server_id, each.doing))
             except UnreadableDomain as problem:
                 raise HostRefused(
-                    f"virsh dumpxml {name}", f"{problem}; mend it with `virsh edit {name}`"
+                    f"virsh dumpxml {each.name}",
+                    f"{problem}; mend it with `virsh edit {each.name}`",
                 ) from problem
             if state is not None:
                 states[state.server_id] = state
-        return states
+            elif (other := read_other(each.xml, each.power)) is not None:
+                others.append(other)
+        return Guests(domains=states, others=tuple(sorted(others, key=lambda it: it.name)))
 
-    def others(self) -> tuple[OtherDomain, ...]:
-        """See `Hypervisor.others`."""
-        found = self._link.call("virsh list --all", _read_all, seconds=self._prompt_seconds)
-        others = (read_other(xml, power) for _, _, xml, (power, _) in found)
-        return tuple(sorted((each for each in others if each), key=lambda each: each.name))
+    def console(self, server_id: ServerId) -> bytes:
+        """See `Hypervisor.console`."""
+        return self._read_console(server_id)
 
     # Writing
 
@@ -265,20 +255,6 @@ class LibvirtHypervisor:
         self._link.call(operation, find_and_act, seconds=seconds, is_slow=is_slow)
 
 
-def _read_all(connection: Any) -> list[tuple[str, str, str, tuple[DomainPower, str]]]:
-    """Return UUID, name, live XML, power and what is being done of every domain, ours or not."""
-    found = []
-    for domain in connection.listAllDomains(0):
-        try:
-            state = _power(*domain.state())
-            found.append((domain.UUIDString(), domain.name(), domain.XMLDesc(0), state))
-        except libvirt.libvirtError as problem:
-            # It went between one call and the next.
-            if problem.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                raise
-    return found
-
-
 def _read_networks(connection: Any) -> list[tuple[str, str, str | None, bool]]:
     """Return name, XML, XML from the next start on if it is active, and whether it autostarts."""
     found = []
@@ -301,10 +277,3 @@ def _read_networks(connection: Any) -> list[tuple[str, str, str | None, bool]]:
             if problem.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:
                 raise
     return found
-
-
-def _power(state: int, reason: int) -> tuple[DomainPower, str]:
-    if state == libvirt.VIR_DOMAIN_SHUTOFF:
-        return _ENDS.get(reason, DomainPower.SHUT_OFF), ""
-    doing = _PAUSED_FOR.get(reason, "") if state == libvirt.VIR_DOMAIN_PAUSED else ""
-    return _POWERS.get(state, DomainPower.RUNNING), doing

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from trunkline import durable
 from trunkline.host.libvirt import qemu_img
-from trunkline.host.libvirt.durable import sync_directory
 from trunkline.host.libvirt.image_format import (
     HEADER_BYTES,
     SERVED_FORMATS,
@@ -103,7 +103,7 @@ class ImageCache:
                     transient=True,
                 )
             part.rename(path)
-            sync_directory(self._directory)
+            durable.sync(self._directory)
         except OSError as problem:
             raise _refused(operation, problem) from problem
         finally:

@@ -60,7 +60,7 @@ class Link:
             if self._stuck[kind] >= STUCK_MAX:
                 raise unanswered(operation, self._uri, seconds)
             self._stuck[kind] += 1
-        call = _Call(lambda: self._attempt(operation, act), lambda: self._came_back(kind))
+        call = Call(lambda: self._attempt(operation, act), lambda: self._came_back(kind))
         if not call.came_back.wait(seconds):
             raise unanswered(operation, self._uri, seconds)
         return call.answer()
@@ -132,18 +132,22 @@ class Link:
             self._stuck[kind] -= 1
 
 
-class _Call(Generic[T]):
+class Call(Generic[T]):
     """One call in a thread of its own, and how it ended."""
 
-    def __init__(self, act: Callable[[], T], came_back: Callable[[], None]) -> None:
+    def __init__(
+        self, act: Callable[[], T], came_back: Callable[[], None], *, name: str = "libvirt-call"
+    ) -> None:
+        """Begin; `came_back` is called from the thread just before `self.came_back` is set."""
         self.came_back = threading.Event()
         self._act = act
         self._note = came_back
         self._result: T | None = None
         self._problem: BaseException | None = None
-        threading.Thread(target=self._run, name="libvirt-call", daemon=True).start()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def answer(self) -> T:
+        """Return what came of it, or raise that, once it has come back."""
         if self._problem is not None:
             raise self._problem
         return cast("T", self._result)

@@ -7,6 +7,8 @@ again when it is told that something has come of it. Files of a server all begin
     ID.img        the image below it: a copy of the one in the cache
     ID.DIGEST.iso its config drive
 
+Beside their directory is that of the consoles, ID.log and so on, which libvirt's virtlogd writes.
+
 Under its name a file is whole, and it and its name are synced: made under another, synced, renamed,
 and the directory synced.
 
@@ -23,9 +25,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from trunkline import durable
 from trunkline.domain.ids import ServerId
 from trunkline.host.libvirt import iso, qemu_img
-from trunkline.host.libvirt.durable import put_in_place, sync_directory
 from trunkline.host.libvirt.image_cache import ImageCache
 from trunkline.host.libvirt.image_format import UnfitImage, require_fits
 from trunkline.host.libvirt.under_way import UnderWay
@@ -41,20 +43,28 @@ class LibvirtStorage:
     """The files of one host's guests."""
 
     def __init__(
-        self, directory: Path, images: ImageCache, *, on_news: Callable[[], None] = lambda: None
+        self,
+        directory: Path,
+        images: ImageCache,
+        *,
+        consoles: Path,
+        on_news: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take the directory over; what an earlier process did not finish is deleted."""
+        """Take the directories over; what an earlier process did not finish is deleted."""
         self._directory = directory
+        self._consoles = consoles
         self._images = images
         # One at a time: two downloads at once are no faster than one. Drives wait for none.
         self._disks = UnderWay("disks", at_once=1, on_news=on_news)
         self._drives = UnderWay("drives", at_once=1, on_news=on_news)
         # QEMU, as a user of its own, opens disks by name; nobody need list them.
-        directory.mkdir(parents=True, exist_ok=True)
-        directory.chmod(0o711)
+        # The helper reads consoles, as root without the power to enter what is shut to others.
+        for each in (directory, consoles):
+            each.mkdir(parents=True, exist_ok=True)
+            each.chmod(0o711)
         images.prepare()
         self._clear_up()
-        sync_directory(directory)  # What was renamed last by an earlier process counts as well.
+        durable.sync(directory)  # What was renamed last by an earlier process counts as well.
 
     # What the agent asks
 
@@ -92,8 +102,9 @@ class LibvirtStorage:
         """Delete all files of a server."""
         self._disks.forget(server_id)
         self._drives.forget(server_id)
-        for path in self._directory.glob(f"{server_id}.*"):
-            path.unlink(missing_ok=True)
+        for directory in (self._directory, self._consoles):
+            for path in directory.glob(f"{server_id}.*"):
+                path.unlink(missing_ok=True)
 
     def take(self) -> HostNews:
         """See `HostWatch.take`."""
@@ -121,7 +132,7 @@ class LibvirtStorage:
             try:
                 iso.make(scratch, LABEL, step.files)
                 scratch.chmod(0o600)
-                put_in_place(scratch, path)
+                durable.put_in_place(scratch, path)
             finally:
                 scratch.unlink(missing_ok=True)
         for old in self._directory.glob(f"{step.server_id}.*.iso"):
@@ -161,7 +172,7 @@ class LibvirtStorage:
             _copy(path, base)
             qemu_img.create(scratch, size_bytes, backing=base, backing_format=info.format)
         scratch.chmod(0o600)  # libvirt gives it to QEMU's user when the guest starts.
-        put_in_place(scratch, disk)
+        durable.put_in_place(scratch, disk)
 
 
 def _copy(source: Path, target: Path) -> None:

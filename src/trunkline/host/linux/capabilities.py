@@ -73,7 +73,7 @@ def _read(path: Path) -> dict[str, VfCapabilities]:
             stored = json.decode(file.read(FILE_BYTES_MAX), _Stored)
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+    except (OSError, msgspec.DecodeError) as problem:
         _log.warning("capabilities unreadable, tried again", path=str(path), problem=str(problem))
         return {}
     return stored.seen if stored.version == FORMAT_VERSION else {}

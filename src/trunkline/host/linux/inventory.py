@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import DeviceKind, PciFunction, switchdev_fault
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import sysfs
@@ -21,6 +21,7 @@ from trunkline.host.linux.in_use import use_of
 VFIO: Final = "vfio-pci"
 _NETWORK_CLASS: Final = 0x02  # Base class of network controllers, InfiniBand among them.
 _ETHERNET: Final = 0x0200  # Base class and subclass.
+_BRIDGES: Final = (0x0600, 0x0604)  # Host bridge; PCI-to-PCI bridge, every port of PCI Express.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class _Fixed:
     product_id: str
     is_network: bool
     is_ethernet: bool
+    is_bridge: bool
     numa_node: int | None
     iommu_group: int | None
     pf_name: str | None = None  # VF only.
@@ -194,6 +196,7 @@ class Inventory:
             product_id=sysfs.read_pci_id(f"{device}/device"),
             is_network=class_code >> 16 == _NETWORK_CLASS,
             is_ethernet=class_code >> 8 == _ETHERNET,
+            is_bridge=class_code >> 8 in _BRIDGES,
             numa_node=None if numa_node is None or numa_node < 0 else numa_node,
             iommu_group=int(group) if group is not None and group.isdecimal() else None,
             pf_name=pf_name,
@@ -221,7 +224,9 @@ class Inventory:
             vf_count_max=sysfs.find_int(f"{fixed.device}/sriov_totalvfs") or 0,
             link_up=link_up,
             speed_mbps=speed if speed is not None and speed > 0 else None,
+            fault=switchdev_fault(fixed.address) if sysfs.has_representors(fixed.device) else "",
             serial=fixed.serial,
+            switch_id=None if netdev is None else sysfs.find_switch_id(netdev),
         )
 
     def _facts_of(self, pf_name: str, netdev: str) -> NetdevFacts:
@@ -253,6 +258,7 @@ def _function(fixed: _Fixed, changing: _Changing) -> PciFunction:
         pf_driver=changing.pf_driver,
         pf_can=changing.pf_can,
         used_by=changing.used_by,
+        is_bridge=fixed.is_bridge,
     )
 
 
@@ -276,14 +282,12 @@ def _read_changing(
     addresses: Mapping[str, str],
 ) -> _Changing:
     driver = sysfs.find_link_name(f"{fixed.device}/driver")
-    if not fixed.is_network:
-        return _Changing(driver, None, pf_driver, pf_can, "")
-    names = sysfs.netdevs(fixed.device)
+    names = sysfs.netdevs(fixed.device) if fixed.is_network else []
     used_by = use_of(
         fixed.device,
         driver=driver,
         netdevs=names,
-        is_ethernet=fixed.is_ethernet,
+        has_netdevs=fixed.is_ethernet,
         addresses=addresses,
     )
     return _Changing(driver, names[0] if names else None, pf_driver, pf_can, used_by)

@@ -84,7 +84,7 @@ def read_additions(path: Path) -> frozenset[Added]:
             return frozenset(json.decode(file.read(FILE_BYTES_MAX), tuple[Added, ...]))
     except FileNotFoundError:
         return frozenset()
-    except (OSError, ValueError, RecursionError) as problem:
+    except (OSError, msgspec.DecodeError) as problem:
         _log.warning("additions unreadable", path=str(path), problem=str(problem))
         return frozenset()
 

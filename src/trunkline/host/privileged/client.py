@@ -1,4 +1,4 @@
-"""HelperClient: `PrivilegedWrites` by way of the helper that runs as root."""
+"""HelperClient: `Privileged` by way of the helper that runs as root."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from trunkline.domain.ether import MacAddress
+from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
 from trunkline.host.privileged.requests import (
     ANSWER_BYTES_MAX,
     BadMessage,
     Done,
+    ReadConsole,
     ReadVpd,
     Refused,
     ReloadVfDriver,
@@ -37,7 +39,7 @@ TIMEOUT_SECONDS: Final = 300.0
 
 
 class HelperClient:
-    """Satisfies `PrivilegedWrites`. A connection for each request: nothing is kept, or stale."""
+    """Satisfies `Privileged`. A connection for each request: nothing is kept, or stale."""
 
     def __init__(self, path: Path = DEFAULT_SOCKET) -> None:
         self._path = path
@@ -67,6 +69,10 @@ class HelperClient:
         """See `PrivilegedWrites.read_vpd`."""
         return self._ask(ReadVpd(address=address))
 
+    def read_console(self, server_id: ServerId) -> bytes:
+        """See `Privileged.read_console`."""
+        return self._ask(ReadConsole(server_id=server_id))
+
     def set_bridge_vlan(
         self, ifname: str, vlan_id: int, *, untagged: bool = False, member: bool = True
     ) -> None:
@@ -91,10 +97,11 @@ class HelperClient:
                     f"{problem.strerror or problem}; is it running? "
                     "systemctl status trunkline-host-helper.socket",
                     transient=True,
+                    unasked=True,
                 ) from problem
             try:
                 send(channel, json.encode(request))
-                answer = parse_answer(receive(channel, ANSWER_BYTES_MAX))
+                answer = parse_answer(receive(channel, ANSWER_BYTES_MAX, seconds=TIMEOUT_SECONDS))
             except (OSError, BadMessage) as problem:
                 # It may have been done or not: what follows reads back either way.
                 raise HostRefused(
@@ -102,6 +109,7 @@ class HelperClient:
                     f"no answer ({problem}); its log says whom it answers: "
                     "journalctl -u trunkline-host-helper",
                     transient=True,
+                    unasked=True,
                 ) from problem
         match answer:
             case Done(data=data):
@@ -112,4 +120,5 @@ class HelperClient:
                     answer.problem,
                     errno_name=answer.errno_name,
                     transient=answer.transient,
+                    unasked=answer.unasked,
                 )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from trunkline.domain.ether import MacAddress
+from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
-from trunkline.host.linux import rename, sysfs, udev, vf_count, vf_driver
+from trunkline.host.linux import rename, sysfs, tap_queue, udev, vf_count, vf_driver
 from trunkline.host.linux.bridge_messages import fdb_entry, port_vlan
 from trunkline.host.linux.kernel import SYSFS, pf_ifindex, pf_ifname
 from trunkline.host.linux.link_messages import RTM_SETLINK, set_up, set_vf
@@ -19,6 +20,7 @@ from trunkline.host.linux.netlink import Malformed
 from trunkline.host.linux.rtnetlink import KernelRtnetlink, Rtnetlink, read_link_by_name
 from trunkline.host.linux.uevents import News, Uevents
 from trunkline.host.linux.vpd import BYTES_MAX
+from trunkline.host.privileged.console_files import DIRECTORY, console_file, read_console
 from trunkline.host.refusals import host_refused
 from trunkline.reconcile.interfaces import HostRefused
 
@@ -31,7 +33,7 @@ _NETDEV_BUSY: Final = frozenset({errno.EAGAIN, errno.EBUSY})
 
 
 class DirectWrites:
-    """Satisfies `PrivilegedWrites`."""
+    """Satisfies `Privileged`."""
 
     def __init__(
         self,
@@ -40,11 +42,13 @@ class DirectWrites:
         sysfs_root: Path = SYSFS,
         listen: Callable[[], AbstractContextManager[News]] = Uevents,
         is_named: Callable[[str], bool] = udev.is_done_with,
+        consoles: Path = DIRECTORY,
     ) -> None:
         self._rtnetlink = rtnetlink or KernelRtnetlink()
         self._sysfs = str(sysfs_root)
         self._listen = listen
         self._is_named = is_named
+        self._consoles = consoles
 
     def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         """See `Kernel.set_vf`."""
@@ -101,15 +105,28 @@ class DirectWrites:
         except OSError as refusal:
             raise host_refused(f"cat {path}", refusal) from refusal
 
+    def read_console(self, server_id: ServerId) -> bytes:
+        """See `Privileged.read_console`."""
+        try:
+            return read_console(self._consoles, server_id)
+        except OSError as refusal:
+            path = console_file(self._consoles, server_id)
+            raise host_refused(f"tail {path}", refusal) from refusal
+
     def set_bridge_vlan(
         self, ifname: str, vlan_id: int, *, untagged: bool = False, member: bool = True
     ) -> None:
         """See `PrivilegedWrites.set_bridge_vlan`."""
         operation = f"bridge vlan {'add' if member else 'del'} dev {ifname} vid {vlan_id}"
         operation += " pvid untagged" if untagged and member else ""
-        self._exchange(operation, ifname, lambda index: port_vlan(
-            index, vlan_id, untagged=untagged, member=member
-        ))  # fmt: skip
+
+        def request(index: int) -> tuple[int, int, bytes]:
+            if untagged and member:
+                # It is out of the VLANs it had: what came from them is not for its guest.
+                tap_queue.drop_waiting(self._rtnetlink, index)
+            return port_vlan(index, vlan_id, untagged=untagged, member=member)
+
+        self._exchange(operation, ifname, request)
 
     def set_fdb_entry(
         self, ifname: str, mac: MacAddress, *, vlan_id: int | None = None, present: bool = True

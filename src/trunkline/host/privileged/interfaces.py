@@ -1,10 +1,11 @@
-"""PrivilegedWrites: everything for which root is needed, one method an operation."""
+"""Privileged: everything for which root is needed, one method an operation."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from trunkline.domain.ether import MacAddress
+from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
 
@@ -39,11 +40,22 @@ class PrivilegedWrites(Protocol):
     def set_bridge_vlan(
         self, ifname: str, vlan_id: int, *, untagged: bool = False, member: bool = True
     ) -> None:
-        """Let a port of a bridge carry a VLAN, or no longer; `untagged`: as its own, untagged."""
+        """Let a port of a bridge carry a VLAN, or no longer; `untagged`: as its own, untagged.
+
+        A tap that gets a VLAN of its own loses the frames that wait in it: they are of others.
+        """
         ...
 
     def set_fdb_entry(
         self, ifname: str, mac: MacAddress, *, vlan_id: int | None = None, present: bool = True
     ) -> None:
         """Add or remove a static entry of a netdev's own forwarding table (`fdb … self`)."""
+        ...
+
+
+class Privileged(PrivilegedWrites, Protocol):
+    """What is needed beside the kernel, too."""
+
+    def read_console(self, server_id: ServerId) -> bytes:
+        """See `Hypervisor.console`; libvirt writes it to files that only root may read."""
         ...

@@ -21,6 +21,7 @@ from trunkline.domain.port import is_logical_device_name
 from trunkline.host.linux import sysfs
 from trunkline.host.privileged.additions import Added, Additions
 from trunkline.host.privileged.requests import (
+    ReadConsole,
     ReadVpd,
     ReloadVfDriver,
     RenameNetdev,
@@ -103,6 +104,8 @@ class Permissions:
         Raises:
             HostRefused: sysfs can't be read, or somebody uses what would go.
         """
+        if isinstance(request, ReadConsole):
+            return  # Of any server: whose it is, the service knows, which let the agent ask.
         self._read(at_once=not isinstance(request, SetVf))
         match request:
             case SetVf(pf=pf, vf_index=vf_index):
@@ -226,7 +229,7 @@ class Permissions:
 
     def _require_unused_vfs(self, pf: PciAddress) -> None:
         vfs = (each for each in self._every.values() if each.pf_address == pf)
-        in_use = [f"{each.address} ({use})" for each in vfs if (use := _use_of(each))]
+        in_use = [f"{each.address} ({each.used_by})" for each in vfs if each.used_by]
         if in_use:
             raise HostRefused(
                 f"set the VF count of {pf}",
@@ -235,7 +238,9 @@ class Permissions:
             )
 
     def _require_unused(self, vf: PciAddress) -> None:
-        use = _use_of(self._every[vf])
+        function = self._every[vf]
+        is_away = function.driver == VFIO_DRIVER
+        use = function.used_by or (f"it is bound to {VFIO_DRIVER}" if is_away else "")
         if use:
             raise HostRefused(f"load the driver of {vf} anew", use, errno_name="EBUSY")
 
@@ -244,11 +249,6 @@ class Permissions:
             any(self._every[address].ifname == ifname for address in addresses),
             f"{ifname} is no netdev of a device on offer",
         )
-
-
-def _use_of(vf: PciFunction) -> str:
-    """Say who has a VF; empty: nobody that can be seen."""
-    return vf.used_by or ("a guest has it" if vf.driver == VFIO_DRIVER else "")
 
 
 def _require(holds: bool, problem: str) -> None:  # noqa: FBT001

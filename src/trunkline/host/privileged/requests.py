@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import re
 import socket
+import time
+from collections.abc import Callable
 from typing import Annotated, Any, Final, assert_never
 
 import msgspec
 from msgspec import Meta
 
 from trunkline.domain.ether import VLAN_ID_MAX, VLAN_ID_MIN, MacAddress
+from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
-from trunkline.host.privileged.interfaces import PrivilegedWrites
+from trunkline.host.privileged.interfaces import Privileged
 from trunkline.wire import json
 
 REQUEST_BYTES_MAX: Final = 2048
-ANSWER_BYTES_MAX: Final = 65536  # Vital product data: at most 32 KiB, as base64.
+ANSWER_BYTES_MAX: Final = 160 * 1024  # The end of a console: at most 100 KiB, as base64.
 _LENGTH_BYTES: Final = 4
 
 # What udev and people call netdevs, and what Trunkline does. The kernel takes more.
 _IFNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
+
+_SERVER_ID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 _VfIndex = Annotated[int, Meta(ge=0, le=65534)]
 _VfCount = Annotated[int, Meta(ge=0, le=65535)]
@@ -123,6 +128,12 @@ class ReadVpd(_Request, frozen=True, kw_only=True, tag="read_vpd"):
     address: PciAddress
 
 
+class ReadConsole(_Request, frozen=True, kw_only=True, tag="read_console"):
+    """See `Privileged.read_console`. Where the files are is not the caller's to say."""
+
+    server_id: Annotated[ServerId, Meta(pattern=rf"\A{_SERVER_ID}\Z")]
+
+
 class SetBridgeVlan(_Request, frozen=True, kw_only=True, tag="set_bridge_vlan"):
     """See `PrivilegedWrites.set_bridge_vlan`."""
 
@@ -153,6 +164,7 @@ Request = (
     | SetPfUp
     | ReloadVfDriver
     | ReadVpd
+    | ReadConsole
     | SetBridgeVlan
     | SetFdbEntry
 )
@@ -171,6 +183,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag
     problem: str
     errno_name: str = ""
     transient: bool = False
+    unasked: bool = False
 
 
 Answer = Done | Refused
@@ -191,11 +204,11 @@ def parse_answer(data: bytes) -> Answer:
 def _parse(data: bytes, type_: Any) -> Any:
     try:
         return json.decode(data, type_)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+    except msgspec.DecodeError as problem:
         raise BadMessage(str(problem)) from problem
 
 
-def perform(request: Request, writes: PrivilegedWrites) -> bytes:
+def perform(request: Request, writes: Privileged) -> bytes:
     """Do what is asked; return the data asked for, if any. Raises `HostRefused`."""
     match request:
         case SetVf(pf=pf, vf_index=vf_index):
@@ -210,6 +223,8 @@ def perform(request: Request, writes: PrivilegedWrites) -> bytes:
             writes.reload_vf_driver(vf)
         case ReadVpd(address=address):
             return writes.read_vpd(address)
+        case ReadConsole(server_id=server_id):
+            return writes.read_console(server_id)
         case SetBridgeVlan(ifname=ifname, vlan_id=vlan_id, untagged=untagged, member=member):
             writes.set_bridge_vlan(ifname, vlan_id, untagged=untagged, member=member)
         case SetFdbEntry(ifname=ifname, mac=mac, vlan_id=vlan, present=present):
@@ -224,22 +239,37 @@ def send(channel: socket.socket, data: bytes) -> None:
     channel.sendall(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
 
 
-def receive(channel: socket.socket, bytes_max: int) -> bytes:
-    """Receive one message.
+def receive(
+    channel: socket.socket,
+    bytes_max: int,
+    *,
+    seconds: float,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> bytes:
+    """Receive one message, all of it within `seconds`: one byte now and then does not help.
 
     Raises:
         BadMessage: It is longer than `bytes_max`, or ends too early.
-        OSError: The connection failed, or nothing came within its time.
+        OSError: The connection failed, or the time is over.
     """
-    length = int.from_bytes(_receive_exactly(channel, _LENGTH_BYTES), "big")
+    deadline = monotonic() + seconds
+
+    def wait() -> None:
+        left = deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError(f"the message was not there within {seconds:g} s")
+        channel.settimeout(left)
+
+    length = int.from_bytes(_receive_exactly(channel, _LENGTH_BYTES, wait), "big")
     if length > bytes_max:
         raise BadMessage(f"a message of {length} bytes; at most {bytes_max} are read")
-    return _receive_exactly(channel, length)
+    return _receive_exactly(channel, length, wait)
 
 
-def _receive_exactly(channel: socket.socket, count: int) -> bytes:
+def _receive_exactly(channel: socket.socket, count: int, wait: Callable[[], None]) -> bytes:
     data = bytearray()
     while len(data) < count:
+        wait()
         piece = channel.recv(count - len(data))
         if not piece and not data and count == _LENGTH_BYTES:
             raise NoMessage("nothing was sent")

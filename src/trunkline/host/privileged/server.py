@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from trunkline.host.privileged.interfaces import PrivilegedWrites
+from trunkline.host.privileged.interfaces import Privileged
 from trunkline.host.privileged.permissions import NotAdded, NotAllowed, Permissions
 from trunkline.host.privileged.requests import (
     REQUEST_BYTES_MAX,
@@ -64,9 +64,7 @@ def peer_groups(connection: socket.socket) -> list[int]:
 class Helper:
     """Answers requests, one after the other."""
 
-    def __init__(
-        self, writes: PrivilegedWrites, permissions: Permissions, callers: Callers
-    ) -> None:
+    def __init__(self, writes: Privileged, permissions: Permissions, callers: Callers) -> None:
         self._writes = writes
         self._permissions = permissions
         self._callers = callers
@@ -97,9 +95,11 @@ class Helper:
         if not self._callers.include(user, [group, *groups]):
             _log.warning("caller refused", process=process, user=user, group=group)
             return
-        connection.settimeout(PATIENCE_SECONDS)
         try:
-            answer = self._answer_to(receive(connection, REQUEST_BYTES_MAX))
+            answer = self._answer_to(
+                receive(connection, REQUEST_BYTES_MAX, seconds=PATIENCE_SECONDS)
+            )
+            connection.settimeout(PATIENCE_SECONDS)
             send(connection, json.encode(answer))
         except NoMessage:
             return
@@ -130,6 +130,7 @@ class Helper:
                 operation="ask the host helper",
                 problem=f"{problem}; the configuration that it was started with decides",
                 errno_name="EPERM",
+                unasked=True,
             )
         except HostRefused as refusal:
             return Refused(

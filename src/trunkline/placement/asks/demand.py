@@ -55,6 +55,11 @@ class NicClass:
         return bool(self.rules or self.numa or guaranteed or self.packs)
 
     @cached_property
+    def kinds(self) -> tuple[DeviceKind, ...]:
+        """The kinds of devices that will do; of bridges, there are none."""
+        return () if self.kind is None else (self.kind, *self.or_kinds)
+
+    @cached_property
     def sort_key(self) -> tuple[object, ...]:
         """An order of classes that depends on nothing but what they say."""
         return (
@@ -72,11 +77,11 @@ class NicClass:
 
     def is_of(self, kind: DeviceKind) -> bool:
         """Whether a device of this kind will do."""
-        return kind is self.kind or kind in self.or_kinds
+        return kind in self.kinds
 
     def fits(self, kind: DeviceKind, attributes: Attributes) -> bool:
         """Whether a device of this kind with these attributes will do."""
-        if not self.is_of(kind) or not any(way <= attributes for way in self.ways):
+        if kind not in self.kinds or not any(map(attributes.issuperset, self.ways)):
             return False
         if not self.match:
             return True

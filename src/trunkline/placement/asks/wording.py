@@ -40,8 +40,7 @@ def devices(count: int, kind: DeviceKind) -> str:
 
 def kind_names(one: NicClass, *, several: bool = False) -> str:
     """E.g. `VF`, or `PCI functions or VFs`."""
-    kinds = {kind for kind in (one.kind, *one.or_kinds) if kind is not None}
-    return " or ".join(sorted({_KIND_NAMES[kind][several] for kind in kinds}))
+    return " or ".join(sorted({_KIND_NAMES[kind][several] for kind in one.kinds}))
 
 
 def demanded(one: NicClass) -> str:

@@ -18,9 +18,15 @@ Fits = tuple[int, ...]  # [slot] Bitmap of the classes that its devices fit.
 class Fitting:
     """Says which classes the devices of each slot fit."""
 
-    def __init__(self, classes: Sequence[NicClass]) -> None:
+    def __init__(self, classes: Sequence[NicClass], known: dict[int, int] | None = None) -> None:
+        """Begin.
+
+        Args:
+            classes: Of NICs.
+            known: Bitmaps that were worked out already, by the number of the devices' profile.
+        """
         self._classes = classes
-        self._by_slot = BySlot(self._classes_fitting)
+        self._by_slot = BySlot(self._classes_fitting, known)
 
     def of(self, structure: Structure) -> Fits:
         """Return the bitmap of each slot."""
@@ -31,11 +37,11 @@ class Fitting:
         return costs_of(fits, range(len(self._classes)))
 
     def _classes_fitting(self, profile: Profile) -> int:
-        return sum(
-            1 << c
-            for c, one in enumerate(self._classes)
-            if one.fits(profile.kind, profile.attributes)
-        )
+        found = 0
+        for c, one in enumerate(self._classes):
+            if one.fits(profile.kind, profile.attributes):
+                found |= 1 << c
+        return found
 
 
 def costs_of(fits: Fits, classes: Sequence[int]) -> Costs:

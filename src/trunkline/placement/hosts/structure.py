@@ -7,7 +7,7 @@ slot of each host; all else is here, once for all hosts built alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.ids import DeviceId, PhysicalNetwork
-from trunkline.placement.hosts.bits import numbers_in, union
+from trunkline.placement.hosts.bits import union
 
 T = TypeVar("T", bound=Hashable)
 
@@ -93,9 +93,10 @@ class Structure:
 class BySlot:
     """A bitmap of each slot of a structure; worked out once for slots whose devices are alike."""
 
-    def __init__(self, make: Callable[[Profile], int]) -> None:
+    def __init__(self, make: Callable[[Profile], int], known: dict[int, int] | None = None) -> None:
+        """Begin, knowing some bitmaps already, by the profile's number."""
         self._make = make
-        self._known: dict[int, int] = {}  # By the profile's number.
+        self._known = {} if known is None else known
 
     def of(self, structure: Structure) -> tuple[int, ...]:
         """[slot] What `make` says of its profile."""
@@ -165,18 +166,12 @@ class Structures:
             structure = self._structures[key] = self._make(bridges, families)
         return structure, families
 
-    def profiles_with(self, ways: Iterable[Iterable[tuple[str, str]]]) -> Iterator[int]:
-        """Yield the numbers of the profiles that have all attributes of one of the ways."""
-        return numbers_in(self._having(ways))
+    def profiles_of(self, kinds: Iterable[DeviceKind]) -> int:
+        """Return the profiles of devices of these kinds, as bits."""
+        return union(self._of_kind.get(kind, 0) for kind in kinds)
 
-    def profiles_of(
-        self, kinds: Iterable[DeviceKind | None], ways: Iterable[Iterable[tuple[str, str]]]
-    ) -> Iterator[int]:
-        """Yield those of them that are of one of these kinds."""
-        of_kinds = union(self._of_kind.get(kind, 0) for kind in kinds if kind is not None)
-        return numbers_in(of_kinds & self._having(ways))
-
-    def _having(self, ways: Iterable[Iterable[tuple[str, str]]]) -> int:
+    def profiles_with(self, ways: Iterable[Iterable[tuple[str, str]]]) -> int:
+        """Return the profiles that have all attributes of one of the ways, as bits."""
         found = 0
         for way in ways:
             having = (1 << len(self.profiles)) - 1

@@ -7,10 +7,11 @@ single changes of hosts; adding or removing a host makes them anew.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
 from trunkline.placement.asks.demand import NicClass
 from trunkline.placement.asks.request import PlacementRequest
@@ -23,8 +24,9 @@ from trunkline.placement.hosts.bits import (
     numbers_in,
 )
 from trunkline.placement.hosts.feasibility import wasted_tags
+from trunkline.placement.hosts.fitting import Fitting
 from trunkline.placement.hosts.host_state import HostState
-from trunkline.placement.hosts.structure import Profile, Structure, Structures, spare_tags
+from trunkline.placement.hosts.structure import Structure, Structures, spare_tags
 from trunkline.placement.index.lanes import Fits, Lanes
 from trunkline.placement.index.offers import Offers
 from trunkline.placement.matching.problem import Row
@@ -42,10 +44,10 @@ class ClassColumns:
     """
 
     def __init__(self, one: NicClass, structures: Structures, lanes: Lanes) -> None:
-        self._cost = _costs(one, structures)
-        self.costs = sorted(set(self._cost.values()))
+        self.cost_of = _costs(one, structures)  # [profile] Only those are in it that fit.
+        self.costs = sorted(set(self.cost_of.values()))
         profiles: dict[int, list[int]] = {cost: [] for cost in self.costs}
-        for profile, cost in self._cost.items():
+        for profile, cost in self.cost_of.items():
             profiles[cost].append(profile)
         self.profiles = 0
         self.fits: Fits = {}  # At whatever cost.
@@ -83,13 +85,14 @@ class ClassColumns:
 
     def costs_on(self, structure: Structure) -> Row:
         """Return the cost of a device of each slot; None: it does not fit."""
-        return tuple(map(self._cost.get, structure.profile_numbers))
+        return tuple(map(self.cost_of.get, structure.profile_numbers))
 
 
 def _costs(one: NicClass, structures: Structures) -> dict[int, int]:
     """[profile] The tags that a NIC of this class would waste; only those are in it that fit."""
     found = {}
-    numbers = structures.profiles_of((one.kind, *one.or_kinds), one.ways)
+    of_kind = structures.profiles_of(one.kinds)
+    numbers = numbers_in(of_kind & structures.profiles_with(one.ways))
     if len(one.ways) == 1 and not one.match:  # Most classes: what they use is used everywhere.
         (way,) = one.ways
         used = len(spare_tags(way))
@@ -173,20 +176,27 @@ class Columns:
         self._classes[one] = columns
         return columns
 
+    def fitting(self, classes: Sequence[NicClass]) -> Fitting:
+        """Say which of these classes the devices of hosts fit."""
+        known = dict.fromkeys(range(len(self._structures.profiles)), 0)
+        for c, one in enumerate(classes):
+            for profile in self.of_class(one).cost_of:
+                known[profile] |= 1 << c
+        return Fitting(classes, known)
+
     def offers(self) -> Offers:
         """Return what hosts have on offer, whoever owns it."""
         if self._offers is None:
             self._offers = Offers(self.hosts, self._lanes)
         return self._offers
 
-    def profiles_where(self, holds: Callable[[Profile], bool]) -> int:
-        """Return the profiles of which this holds, as bits."""
-        every = self._structures.profiles
-        return sum(1 << number for number, profile in enumerate(every) if holds(profile))
+    def profiles_of(self, kinds: Iterable[DeviceKind]) -> int:
+        """Return the profiles of devices of these kinds, as bits."""
+        return self._structures.profiles_of(kinds)
 
     def profiles_with(self, ways: Iterable[Iterable[tuple[str, str]]]) -> int:
         """Return the profiles that have all attributes of one of the ways, as bits."""
-        return sum(1 << number for number in self._structures.profiles_with(ways))
+        return self._structures.profiles_with(ways)
 
     def with_bridge(self, name: PhysicalNetwork) -> int:
         """Return the hosts with a bridge on a physical network."""
@@ -223,10 +233,3 @@ class Columns:
         return bitmap_of(
             (place for place, host in enumerate(self.hosts) if holds(host)), len(self.hosts)
         )
-
-    def usable(self, profiles: int) -> Counter:
-        """Count the devices of some profiles that each host could give."""
-        total = Counter()
-        for numbers, hosts in self._lanes.parts(self._lanes.fitting(numbers_in(profiles))):
-            total.add(numbers, hosts)
-        return total

@@ -13,6 +13,7 @@ from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.placement.asks.request import Placed, PlacementRequest
+from trunkline.placement.hosts.bits import numbers_in
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.places import Places
 from trunkline.placement.hosts.structure import Structures
@@ -89,7 +90,7 @@ class Fleet:
 
     def hosts_having(self, attribute: tuple[str, str]) -> tuple[HostId, ...]:
         """The hosts with a device that has an attribute, in no particular order."""
-        wanted = frozenset(self._structures.profiles_with([[attribute]]))
+        wanted = frozenset(numbers_in(self._structures.profiles_with([[attribute]])))
         return tuple(
             host.id
             for host in self._hosts.values()

@@ -7,15 +7,15 @@ where there is any.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Final
 
 from trunkline.domain.nic_rules import Scope
-from trunkline.placement.hosts.bits import Counter, Planes, numbers_in
+from trunkline.placement.hosts.bits import Counter, Planes
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.structure import Structure
-from trunkline.placement.index.lanes import SCOPES, Lanes
+from trunkline.placement.index.lanes import SCOPES, Fits, Lanes
 
 _PF: Final = SCOPES.index(Scope.PF)
 _NO_PF: Final = 1 << 20  # Dearer than any: where a host has no further PF that would have to go.
@@ -40,11 +40,11 @@ class RareColumns:
         if numbers:
             self._on[place] = numbers
 
-    def count(self, fitting: Mapping[int, int]) -> Counter:
+    def count(self, fits: Fits) -> Counter:
         """Add the numbers of some slots up, of each the hosts given."""
         total = Counter()
         if self._on:
-            for slot, hosts in fitting.items():
+            for slot, hosts in fits.items():
                 if slot < len(self._columns):
                     total.add(self._columns[slot], hosts)
         return total
@@ -68,37 +68,36 @@ class Offers:
         for place, host in enumerate(hosts):
             self._put_rare(place, host)
 
-    def offered(self, profiles: int) -> Counter:
-        """Count what hosts offer of these profiles together."""
+    def offered(self, fits: Fits) -> Counter:
+        """Count what hosts offer in these slots together."""
         total = Counter()
-        for slot, hosts in self._lanes.fitting(numbers_in(profiles)).items():
+        for slot, hosts in fits.items():
             total.add(self._lanes.slots[slot].offered, hosts)
         return total
 
-    def having(self, profiles: int) -> int:
-        """Return the hosts that offer any device of these profiles."""
+    def having(self, fits: Fits) -> int:
+        """Return the hosts that offer any device in these slots."""
         found = 0
-        for slot, hosts in self._lanes.fitting(numbers_in(profiles)).items():
+        for slot, hosts in fits.items():
             found |= self._lanes.slots[slot].offered.at_least(1, hosts)
         return found
 
-    def shut(self, profiles: int) -> Counter:
-        """Count PFs that have owners, and VFs without owners of these PFs, of these profiles."""
-        return self._shut.count(self._lanes.fitting(numbers_in(profiles)))
+    def shut(self, fits: Fits) -> Counter:
+        """Count PFs that have owners, and VFs without owners of these PFs, in these slots."""
+        return self._shut.count(fits)
 
-    def out(self, profiles: int) -> int:
-        """Return the hosts that would offer devices of these profiles by PFs out of service."""
-        total = self._out.count(self._lanes.fitting(numbers_in(profiles)))
-        return total.at_least(1, self._every)
+    def out(self, fits: Fits) -> int:
+        """Return the hosts that would offer devices in these slots by PFs out of service."""
+        return self._out.count(fits).at_least(1, self._every)
 
-    def pf_prices(self, profiles: int, count: int) -> list[Planes]:
-        """Count what would have to be free so that PFs of these profiles can be had whole.
+    def pf_prices(self, fits: Fits, count: int) -> list[Planes]:
+        """Count what would have to be free so that PFs in these slots can be had whole.
 
         That is the PF itself, if it has an owner, and those of its VFs that have one; of the PFs on
         offer that can't be had now, the cheapest of each host, the next, and so on.
         """
         slots, wanted = self._lanes.slots, dict[int, int]()  # [family] Hosts.
-        for slot, hosts in self._lanes.fitting(numbers_in(profiles)).items():
+        for slot, hosts in fits.items():
             lane = slots[slot]
             taken = lane.offered.at_least(1, hosts)
             taken ^= lane.usable.at_least(1, taken)

@@ -51,9 +51,8 @@ def assign(
         reach: Collection[int] | None = None
         for _ in range(counts[r]):
             end = _roomiest(slots, left, family, room)
-            if end is not None and at:
+            if end is not None and at and (here := room[family[end]]) < max(room.values()):
                 reach = reach or _within_reach(slots, rows, order[:at], family, taken)
-                here = room[family[end]]
                 if any(room[f] > here for f in reach):
                     end = None
             if end is not None:

@@ -149,7 +149,7 @@ class Counter:
     def _is_flow(self) -> bool:
         """Whether cuts alone tell how many devices suffice for."""
         classes = [one for one, _ in self._demand.device_classes]
-        kinds = {kind for one in classes for kind in (one.kind, *one.or_kinds)}
+        kinds = {kind for one in classes for kind in one.kinds}
         is_ruled = self._demand.rules or any(
             one.numa or one.egress_mbps or one.ingress_mbps for one in classes
         )

@@ -11,7 +11,7 @@ from typing import Final
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.placement.asks import wording
-from trunkline.placement.asks.demand import NicClass, demand_and_classes, nic_class
+from trunkline.placement.asks.demand import demand_and_classes, nic_class
 from trunkline.placement.asks.edits import Edit, EditKind, Size, size_of
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import Site
@@ -57,13 +57,15 @@ class Changes:
         possible = [(one, count if one.ways else 0) for one, count in classes]
         self._wanted = Wanted(possible, fitting)
         self._kept = KeptRules(rules_alone(classes, demand.rules), rules.every)
-        self._nics: dict[NicClass, list[str]] = {one: [] for one, _ in classes}
+        self._nics: list[list[str]] = [[] for _ in classes]
         for nic, c in zip(request.nics, class_of_nic, strict=True):
             if c is not None:
-                self._nics[classes[c][0]].append(nic.said)
+                self._nics[c].append(nic.said)
         self._bridge_nics = [
             (nic.said, nic_class(nic).bridges) for nic in request.nics if nic.kind is None
         ]
+        self._of_demands = tuple(self._changes_of_demands())
+        self._lacking_words: dict[tuple[int, int, str], tuple[str, str]] = {}
         self._unruled: dict[_Stocks, Shortfall] = {}
         self._ruled: dict[object, RuledShortfall] = {}
 
@@ -79,7 +81,7 @@ class Changes:
         """
         return (
             *self._of_host(host, reasons),
-            *self._of_demands(),
+            *self._of_demands,
             *self._of_bridges(host),
             *self._of_devices(host, known),
         )
@@ -88,7 +90,7 @@ class Changes:
         """How much `at` would tell, without the words."""
         found = self._shortfall(host)
         counts = Counter(EDIT_OF_REASON[reason] for reason in reasons)
-        counts[EditKind.CHANGE_DEMAND] = sum(edit.count for edit in self._of_demands())
+        counts[EditKind.CHANGE_DEMAND] = sum(edit.count for edit in self._of_demands)
         counts[EditKind.ADD_BRIDGE] = len(fewest_bridges(list(self._bridges_lacking(host))))
         counts[EditKind.DROP_RULE] = len(found.dropped)
         counts[EditKind.FREE_DEVICE] = found.devices.to_free
@@ -101,12 +103,12 @@ class Changes:
             lacking = _lacking(self._request, host, reason)
             yield Edit(kind=EDIT_OF_REASON[reason], words=words, lacking=lacking)
 
-    def _of_demands(self) -> Iterator[Edit]:
+    def _changes_of_demands(self) -> Iterator[Edit]:
         for nic, names in self._bridge_nics:
             if not names:
                 words = f"a network for {nic} that a bridge can reach"
                 yield Edit(kind=EditKind.CHANGE_DEMAND, words=words)
-        for one, nics in self._nics.items():
+        for (one, _), nics in zip(self._wanted.classes, self._nics, strict=True):
             if not one.ways:
                 words = f"a demand of {wording.names(nics)} that some device could meet"
                 yield Edit(kind=EditKind.CHANGE_DEMAND, count=len(nics), words=words)
@@ -149,17 +151,15 @@ class Changes:
                     devices=freeing.of_whole_pf(change),
                 )
             elif change.is_offer:
-                one, _ = self._wanted.classes[change.class_index]
-                words = _to_offer(one, change.count, self._nics[one], host)
+                words = self._to_offer(change.class_index, change.count, host)
                 yield Edit(kind=EditKind.OFFER_DEVICE, count=change.count, words=words)
             else:
                 key = change.class_index, change.family
                 merged[key] = merged.get(key, 0) + change.count
         for (c, family), count in merged.items():
-            one, _ = self._wanted.classes[c]
-            what = wording.wanted(one, count=count, quality="free ")
+            what, who = self._words_of(c, count, "free ")
             pf = "" if family is None else f"PF {_address(host, family)} of "
-            words = f"{what} on {pf}{host.name} (for {wording.names(self._nics[one][-count:])})"
+            words = f"{what} on {pf}{host.name} (for {who})"
             would_do = freeing.of_class(c, family)
             yield Edit(kind=EditKind.FREE_DEVICE, count=count, words=words, devices=would_do)
 
@@ -168,9 +168,28 @@ class Changes:
         pf = f"free PF {_address(host, change.family)} on {host.name}"
         if change.class_index is None:
             return f"{pf}, whose VFs are wanted"
-        one, _ = self._wanted.classes[change.class_index]
         vfs = wording.devices(change.count, DeviceKind.VF)
-        return f"{pf} of the owners of {vfs} (for {wording.names(self._nics[one])})"
+        who = wording.names(self._nics[change.class_index])
+        return f"{pf} of the owners of {vfs} (for {who})"
+
+    def _to_offer(self, c: int, count: int, host: HostState) -> str:
+        one, _ = self._wanted.classes[c]
+        what, who = self._words_of(c, count, "")
+        words = f"{what} on offer on {host.name} (for {who})"
+        out = out_of_service(one, host)
+        if out and one.kind is not None:
+            words += f": {wording.out_of_service(out, one.kind)}"
+        return words
+
+    def _words_of(self, c: int, count: int, quality: str) -> tuple[str, str]:
+        """What is lacking for so many NICs of a class, and which NICs: the same on all hosts."""
+        key = c, count, quality
+        found = self._lacking_words.get(key)
+        if found is None:
+            one, _ = self._wanted.classes[c]
+            what = wording.wanted(one, count=count, quality=quality)
+            found = self._lacking_words[key] = what, wording.names(self._nics[c][-count:])
+        return found
 
     def _shortfall(self, host: HostState, known: Known | None = None) -> RuledShortfall:
         stocks = self._wanted.on(host)
@@ -257,15 +276,6 @@ def _words_of_host(request: PlacementRequest, host: HostState, reason: Reason) -
             return wording.amount(short, unit, unit) + f" on {host.name}"
         case _:
             raise AssertionError(f"{reason} is no reason of a host")
-
-
-def _to_offer(one: NicClass, count: int, names: list[str], host: HostState) -> str:
-    who = wording.names(names[-count:])
-    words = f"{wording.wanted(one, count=count, quality='')} on offer on {host.name} (for {who})"
-    out = out_of_service(one, host)
-    if out and one.kind is not None:
-        words += f": {wording.out_of_service(out, one.kind)}"
-    return words
 
 
 def _address(host: HostState, family: int) -> str:

@@ -48,7 +48,7 @@ def explain(
         left_out: Hosts that are not asked, whatever they would say.
     """
     columns = fleet.columns()
-    judge = Judge(request)
+    judge = Judge(request, columns)
     asked = columns.all_but(left_out)
     refusals = Refusals(request, columns, judge, asked)
     nearest_places, is_proven = _nearest(refusals, columns, judge, max(nearest, 1))

@@ -11,8 +11,8 @@ from trunkline.placement.asks.demand import make_demand
 from trunkline.placement.asks.edits import Edit, EditKind, Size
 from trunkline.placement.asks.request import HostRefusal, PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import host_reasons
-from trunkline.placement.hosts.fitting import Fitting
 from trunkline.placement.hosts.host_state import HostState
+from trunkline.placement.index.columns import Columns
 from trunkline.placement.reasons.changes import Changes
 from trunkline.placement.reasons.nic_reasons import NicReasons
 from trunkline.placement.reasons.ruled import Rules
@@ -22,9 +22,10 @@ from trunkline.placement.reasons.ruled_shortfall import Known
 class Judge:
     """Judges hosts as to one request."""
 
-    def __init__(self, request: PlacementRequest) -> None:
+    def __init__(self, request: PlacementRequest, columns: Columns) -> None:
+        """Begin; the columns are of the fleet that the hosts are in."""
         self._request = request
-        fitting = Fitting([one for one, _ in make_demand(request).device_classes])
+        fitting = columns.fitting([one for one, _ in make_demand(request).device_classes])
         self.rules = Rules(request, fitting)
         self._reasons = NicReasons(request, fitting, self.rules)
         self._changes = Changes(request, fitting, self.rules)

@@ -26,7 +26,7 @@ def nearness(reach: Collection[Attributes], one: NicClass, profile: Profile) -> 
     """How near a device comes to what a NIC demands: an index of `WHY`, or 3 if it fits."""
     if not one.is_of(profile.kind):
         return 0
-    if not any(way <= profile.attributes for way in reach):
+    if not any(map(profile.attributes.issuperset, reach)):
         return 1
     return 3 if one.fits(profile.kind, profile.attributes) else 2
 
@@ -81,18 +81,24 @@ class NicReasons:
         self._counts = {min(found): len(found) for found in numbers.values()}  # [class] NICs.
         self._class_of = [min(numbers.get(each.one, [-1])) for each in self._asked]
         self._fitting, self._rules = fitting, rules
-        kinds = {kind for one in numbers for kind in (one.kind, *one.or_kinds)}
+        kinds = {kind for one in numbers for kind in one.kinds}
         self._mixes_pfs = DeviceKind.PF in kinds and len(kinds) > 1
         self._near = [BySlot(self._nearness(each)) for each in self._asked]
         self._pooled = [BySlot(self._would_do_unpooled(each)) for each in self._asked]
+        self._every = union(1 << c for c in self._counts)
         self._slots: dict[Fits, list[list[int]]] = {}
+        self._unmatched: dict[object, _Why] = {}
         self._crowded: dict[object, frozenset[int]] = {}
 
     def of(self, host: HostState) -> tuple[NicReason, ...]:
         """The reasons in the request's order; none if all NICs fit."""
-        slots = self._slots_of(host)
-        why = [self._alone(n, host, fitting) for n, fitting in enumerate(slots)]
-        crowded = self._crowded_classes(host, self._present(why))
+        fits = self._fitting.of(host.structure)
+        slots, present = self._slots_of(fits), self._present(host, fits)
+        why = [
+            None if c >= 0 and present >> c & 1 else self._alone(n, host, slots[n])
+            for n, c in enumerate(self._class_of)
+        ]
+        crowded = self._crowded_classes(host, fits, present)
         if not crowded and not any(why):
             return self._rules.reasons(host)
         for n, c in enumerate(self._class_of):
@@ -110,19 +116,19 @@ class NicReasons:
 
     def is_crowded(self, host: HostState) -> bool:
         """Whether the NICs that fit alone don't fit together."""
-        fits = zip(self._fitting.of(host.structure), host.usable, strict=True)
-        alone = union(mask for mask, usable in fits if usable)
-        return bool(self._crowded_classes(host, alone & union(1 << c for c in self._counts)))
-
-    def _present(self, why: Sequence[_Why | None]) -> int:
-        """The classes that fit alone, as bits."""
-        return union(
-            1 << c for c, told in zip(self._class_of, why, strict=True) if c >= 0 and told is None
-        )
-
-    def _slots_of(self, host: HostState) -> list[list[int]]:
-        """[asked] Slots whose devices fit."""
         fits = self._fitting.of(host.structure)
+        return bool(self._crowded_classes(host, fits, self._present(host, fits)))
+
+    def _present(self, host: HostState, fits: Fits) -> int:
+        """The classes that fit alone, as bits."""
+        found = 0
+        for mask, usable in zip(fits, host.usable, strict=True):
+            if usable:
+                found |= mask
+        return found & self._every
+
+    def _slots_of(self, fits: Fits) -> list[list[int]]:
+        """[asked] Slots whose devices fit."""
         found = self._slots.get(fits)
         if found is None:
             found = self._slots[fits] = [
@@ -132,13 +138,10 @@ class NicReasons:
         return found
 
     def _alone(self, n: int, host: HostState, slots: list[int]) -> _Why | None:
-        """Why these NICs would not fit even if each was the only one."""
+        """Why these NICs, of which no free device fits, would not fit if each was the only one."""
         each = self._asked[n]
         if each.one.kind is None:
             return None if each.one.bridges & host.structure.bridges else _no_bridge(each.one)
-        usable = host.usable
-        if any(usable[slot] for slot in slots):
-            return None
         out = out_of_service(each.one, host)
         fitting = sum([host.offered[slot] for slot in slots])
         if out:
@@ -146,29 +149,13 @@ class NicReasons:
         if fitting:
             free = sum([host.free(slot).bit_count() for slot in slots])
             return _all_owned(each, fitting, free)
-        return self._none_matches(n, host)
-
-    def _none_matches(self, n: int, host: HostState) -> _Why:
-        each = self._asked[n]
-        steps = self._near[n].of(host.structure)
-        near = [(step, count) for step, count in zip(steps, host.offered, strict=True) if count]
-        reason, name = WHY[max(near, default=(0, 0))[0]], wording.kind_names(each.one)
-        if reason is Reason.NO_DEVICE:
-            return reason, f"no {name} on offer{self._in_other_pools(n, host)}", 0, 0
-        ways = wording.ways(each.reach)
-        if reason is Reason.NOT_CABLED:
-            return reason, f"no {name} has {ways}{self._in_other_pools(n, host)}", 0, 0
-        cabled = sum([count for step, count in near if WHY[step] is reason])
-        devices = wording.devices(cabled, each.kind)
-        return reason, f"{devices} with {ways}, none of them with {each.besides} too", 0, 0
-
-    def _in_other_pools(self, n: int, host: HostState) -> str:
-        """Say how many devices would do if libvirt handed them out otherwise, or not at all."""
-        pooled = self._pooled[n].of(host.structure)
-        count = sum([each for is_so, each in zip(pooled, host.offered, strict=True) if is_so])
-        if count == 1:
-            return "; 1 is in a network pool, which does not serve NICs like it"
-        return f"; {count} are in network pools, which do not serve NICs like it" if count else ""
+        steps, pooled = self._near[n].of(host.structure), self._pooled[n].of(host.structure)
+        key = n, steps, pooled, host.offered
+        found = self._unmatched.get(key)
+        if found is None:
+            pools = _in_other_pools(pooled, host.offered)
+            found = self._unmatched[key] = _none_matches(each, steps, host.offered, pools)
+        return found
 
     @staticmethod
     def _would_do_unpooled(each: _Asked) -> Callable[[Profile], int]:
@@ -189,14 +176,13 @@ class NicReasons:
         detail = f"{each.demanded}: {wording.devices(fitting, each.kind)}, {free} free{others}"
         return Reason.TOO_FEW_TOGETHER, detail, fitting, free
 
-    def _crowded_classes(self, host: HostState, present: int) -> frozenset[int]:
+    def _crowded_classes(self, host: HostState, fits: Fits, present: int) -> frozenset[int]:
         """A smallest group of those classes that do not fit together, or none.
 
         Smallest in that without any one of its classes the rest would fit. Worked out once for
         hosts that are alike in what NICs can use of them.
         """
-        structure, usable = host.structure, host.usable
-        fits, family, whole = self._fitting.of(structure), structure.family, structure.whole
+        usable, family, whole = host.usable, host.structure.family, host.structure.whole
         if self._mixes_pfs:
             free = tuple([min(n, len(self._nics)) for n in usable])
         else:  # It does not matter of which PF a device is.
@@ -238,6 +224,35 @@ def _asked(nic: NicDemand) -> _Asked:
 def _no_bridge(one: NicClass) -> _Why:
     where = " or ".join(sorted(one.bridges)) or "a network without a physical network"
     return Reason.NO_BRIDGE, f"no bridge on {where}", 0, 0
+
+
+def _none_matches(each: _Asked, steps: Sequence[int], offered: Sequence[int], pools: str) -> _Why:
+    """No device of the host, free or not, fits: how near do they come?
+
+    Args:
+        each: What is asked.
+        steps: [slot] How near its devices come; see `nearness`.
+        offered: [slot] How many there are.
+        pools: About those that would do if they were in no network pool.
+    """
+    near = [(step, count) for step, count in zip(steps, offered, strict=True) if count]
+    reason, name = WHY[max(near, default=(0, 0))[0]], wording.kind_names(each.one)
+    if reason is Reason.NO_DEVICE:
+        return reason, f"no {name} on offer{pools}", 0, 0
+    ways = wording.ways(each.reach)
+    if reason is Reason.NOT_CABLED:
+        return reason, f"no {name} has {ways}{pools}", 0, 0
+    cabled = sum([count for step, count in near if WHY[step] is reason])
+    devices = wording.devices(cabled, each.kind)
+    return reason, f"{devices} with {ways}, none of them with {each.besides} too", 0, 0
+
+
+def _in_other_pools(pooled: Sequence[int], offered: Sequence[int]) -> str:
+    """Say how many devices would do if libvirt handed them out otherwise, or not at all."""
+    count = sum([each for is_so, each in zip(pooled, offered, strict=True) if is_so])
+    if count == 1:
+        return "; 1 is in a network pool, which does not serve NICs like it"
+    return f"; {count} are in network pools, which do not serve NICs like it" if count else ""
 
 
 def _all_owned(each: _Asked, fitting: int, without_owner: int) -> _Why:

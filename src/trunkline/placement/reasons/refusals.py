@@ -21,6 +21,7 @@ from trunkline.placement.index.columns import Columns
 from trunkline.placement.index.lanes import Fits
 from trunkline.placement.index.rule_filter import RuleFilter
 from trunkline.placement.reasons.changes import EDIT_OF_REASON, fewest_bridges
+from trunkline.placement.reasons.counts import Counts
 from trunkline.placement.reasons.judge import Judge
 from trunkline.placement.reasons.kept_rules import RuleCosts, Unruled
 from trunkline.placement.reasons.obstacles import Obstacle
@@ -39,10 +40,10 @@ class Refusals:
         """Ask these hosts, as bits."""
         self._request, self._columns, self._judge = request, columns, judge
         self._every = hosts
-        self._counted: dict[int, Counter] = {}  # [profiles]
-        self._kinds: dict[frozenset[DeviceKind | None], tuple[int, int]] = {}
         self._demand = make_demand(request)
         self._classes = self._demand.device_classes
+        self._of_class = [columns.of_class(one) for one, _ in self._classes]
+        self._counts = Counts(columns, self._of_class)
         self._bridge_classes = self._demand.bridge_classes
         self._rule_costs: RuleCosts | None = None  # None: there are no rules.
         self.by_reason: dict[Reason, int] = {}
@@ -121,43 +122,36 @@ class Refusals:
 
     def _of_nic(self, one: NicClass, reach: Collection[Attributes]) -> Iterator[tuple[Reason, int]]:
         """As `nic_reasons` says it of one host."""
-        offers, every = self._columns.offers(), self._every
+        counts, every = self._counts, self._every
         profiles = self._columns.of_class(one).profiles
         usable = self._usable(profiles)
-        out = every & ~usable & offers.out(profiles)
+        out = every & ~usable & counts.out(profiles)
         yield Reason.OUT_OF_SERVICE, out
-        matching = offers.having(profiles) & ~usable & ~out
+        matching = counts.having(profiles) & ~usable & ~out
         if one.kind is DeviceKind.PF:
-            without_owner = matching & offers.offered(profiles).above(offers.shut(profiles))
+            without_owner = matching & counts.offered(profiles).above(counts.shut(profiles))
             yield Reason.PF_IN_USE, without_owner
         else:
-            without_owner = matching & offers.shut(profiles).at_least(1, matching)
+            without_owner = matching & counts.shut(profiles).at_least(1, matching)
             yield Reason.PF_GIVEN_AWAY, without_owner
         yield Reason.NO_FREE_DEVICE, matching & ~without_owner
 
-        of_kind, there = self._of_kind(frozenset((one.kind, *one.or_kinds)))
-        cabled = offers.having(of_kind & self._columns.profiles_with(reach))
+        of_kind = self._columns.profiles_of(one.kinds)
+        there = counts.having(of_kind)
+        cabled = counts.having(of_kind & self._columns.profiles_with(reach))
         rest = every & ~usable & ~matching & ~out
         yield Reason.NO_DEVICE, rest & ~there
         yield Reason.NOT_CABLED, rest & there & ~cabled
         yield Reason.NO_MATCHING_DEVICE, rest & there & cabled
-
-    def _of_kind(self, kinds: frozenset[DeviceKind | None]) -> tuple[int, int]:
-        """Return the profiles of devices of these kinds, and the hosts that offer any."""
-        found = self._kinds.get(kinds)
-        if found is None:
-            profiles = self._columns.profiles_where(lambda profile: profile.kind in kinds)
-            found = self._kinds[kinds] = profiles, self._columns.offers().having(profiles)
-        return found
 
     def _together(self) -> Iterator[tuple[Reason, int]]:
         """Where those that would fit alone don't fit together."""
         crowded = doubtful = 0
         for group in self._groups:
             fitting = [self._usable(want.profiles) for want in group.wants]
-            crowded |= group.crowded(self._usable_count, fitting)
+            crowded |= group.crowded(self._counts.usable, fitting)
             if not group.is_exact:
-                doubtful |= group.tight(self._usable_count, fitting, margin=0)
+                doubtful |= group.tight(self._counts.usable, fitting, margin=0)
         if self._mixes_pfs:
             doubtful |= self._in_doubt_for_pfs()
         looked_at = 0
@@ -210,7 +204,7 @@ class Refusals:
             to_offer.add(Counter.of(never), self._every)
             if self._whole_pfs & group.profiles or not group.is_exact:
                 told = 0
-            told &= ~self._columns.offers().shut(group.profiles).any()
+            told &= ~self._counts.shut(group.profiles).any()
         costs = RuleCosts(
             self._request,
             self._demand,
@@ -223,8 +217,7 @@ class Refusals:
         return costs
 
     def _fitting(self) -> list[tuple[int, Fits]]:
-        columns = [self._columns.of_class(one) for one, _ in self._classes]
-        return [(each.profiles, each.fits) for each in columns]
+        return [(each.profiles, each.fits) for each in self._of_class]
 
     def _may_keep_rules(self, hosts: int) -> int:
         """Those of the hosts on which counts alone do not say that rules can't be kept."""
@@ -237,37 +230,30 @@ class Refusals:
         for group in self._groups:
             fitting = [self._usable(want.profiles) for want in group.wants]
             if not self._wants_pfs(group):
-                doubtful |= group.tight(self._usable_count, fitting, margin=self._pf_margin)
-        for one, _ in self._classes:
+                doubtful |= group.tight(self._counts.usable, fitting, margin=self._pf_margin)
+        for (one, _), columns in zip(self._classes, self._of_class, strict=True):
             if one.is_of(DeviceKind.PF):
-                wants_pf |= self._usable(self._columns.of_class(one).profiles)
+                wants_pf |= self._usable(columns.profiles)
         return doubtful & wants_pf
 
     @cached_property
     def _mixes_pfs(self) -> bool:
         """Whether some NICs may take PFs whole, and others VFs."""
-        kinds = {kind for one, _ in self._classes for kind in (one.kind, *one.or_kinds)}
+        kinds = {kind for one, _ in self._classes for kind in one.kinds}
         return DeviceKind.PF in kinds and DeviceKind.VF in kinds
 
     @cached_property
     def _groups(self) -> tuple[Group, ...]:
         return groups_of(
             [
-                (self._columns.of_class(one).profiles, count)
-                for one, count in self._classes
+                (columns.profiles, count)
+                for (one, count), columns in zip(self._classes, self._of_class, strict=True)
                 if one.ways
             ]
         )
 
     def _usable(self, profiles: int) -> int:
-        return self._usable_count(profiles).at_least(1, self._every)
-
-    def _usable_count(self, profiles: int) -> Counter:
-        """Count the devices of some profiles that each host could give."""
-        total = self._counted.get(profiles)
-        if total is None:
-            total = self._counted[profiles] = self._columns.usable(profiles)
-        return total
+        return self._counts.usable(profiles).at_least(1, self._every)
 
     def _without_bridge(self, one: NicClass) -> int:
         reachable = 0
@@ -310,13 +296,12 @@ class Refusals:
     @cached_property
     def _lacking(self) -> list[list[int]]:
         """[group][n] hosts that lack more than n devices now."""
-        return [list(group.lacking(self._usable_count)) for group in self._groups]
+        return [list(group.lacking(self._counts.usable)) for group in self._groups]
 
     @cached_property
     def _never(self) -> list[list[int]]:
         """As `_lacking`, if no device had an owner."""
-        offered = self._columns.offers().offered
-        return [list(group.lacking(offered)) for group in self._groups]
+        return [list(group.lacking(self._counts.offered)) for group in self._groups]
 
     @cached_property
     def _open(self) -> list[list[int]]:
@@ -356,8 +341,7 @@ class Refusals:
             if not self._wants_pfs(group):
                 total.add(freed)
             elif freed.at_least(1, self._every):
-                offers = self._columns.offers()
-                prices = offers.pf_prices(group.profiles, group.nic_count)
+                prices = self._counts.pf_prices(group.profiles, group.nic_count)
                 total.add(freed, self._contended)
                 for number, price in enumerate(prices, start=1):
                     total.add(price, freed.at_least(number, self._every & ~self._contended))
@@ -371,11 +355,11 @@ class Refusals:
         """
         if not self._mixes_pfs:
             return 0
-        offers, found = self._columns.offers(), 0
+        found = 0
         for group in self._groups:
             if not self._wants_pfs(group):
                 everywhere = [self._every] * len(group.wants)
-                found |= group.tight(offers.offered, everywhere, margin=self._pf_margin)
+                found |= group.tight(self._counts.offered, everywhere, margin=self._pf_margin)
         return found
 
     @cached_property
@@ -391,18 +375,17 @@ class Refusals:
     @cached_property
     def _whole_pfs(self) -> int:
         """The profiles of PFs, as bits."""
-        return self._columns.profiles_where(lambda profile: profile.kind is DeviceKind.PF)
+        return self._columns.profiles_of([DeviceKind.PF])
 
     def _is_shut(self, group: Group) -> bool:
-        offers = self._columns.offers()
         return not self._wants_pfs(group) and any(
-            offers.shut(want.profiles).at_least(1, self._every) for want in group.wants
+            self._counts.shut(want.profiles).at_least(1, self._every) for want in group.wants
         )
 
     def _open_count(self, profiles: int) -> Counter:
         total = Counter()
-        total.add(self._usable_count(profiles))
-        total.add(self._columns.offers().shut(profiles))
+        total.add(self._counts.usable(profiles))
+        total.add(self._counts.shut(profiles))
         return total
 
     def _bridges_lacking(self) -> Iterator[int]:

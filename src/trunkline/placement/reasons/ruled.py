@@ -8,9 +8,8 @@ are alike in this are looked at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from operator import itemgetter
-from typing import Final
+from typing import Final, TypeVar
 
 from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.nic_rules import NumaPolicy, Scope
@@ -22,6 +21,8 @@ from trunkline.placement.hosts.fitting import Fitting
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.matching.problem import ClassRule, Place, Problem
 from trunkline.placement.reasons.obstacles import Obstacle, find_obstacles, obstacles
+
+T = TypeVar("T")
 
 
 class Rules:
@@ -91,26 +92,20 @@ class Rules:
         Nothing is said of families that are not wanted, and NUMA nodes are in order of their
         numbers, so that few hosts are unlike.
         """
-        of_host, found = site_of(host, self._request), Site()
-        if self._by_place or self._needs_nodes:
-            pairs = zip(of_host.places, wanted, strict=True)
-            places = [place if is_wanted else _ANYWHERE for place, is_wanted in pairs]
-            found = replace(found, places=tuple(places))
-        if self._needs_nodes and of_host.numa_nodes is not None:
-            pairs_of_nodes = zip(of_host.numa_nodes, of_host.numa_sockets, strict=True)
-            nodes = sorted(pairs_of_nodes, key=itemgetter(0))
-            found = replace(
-                found,
-                numa_nodes=tuple([number for number, _ in nodes]),
-                numa_sockets=tuple([socket for _, socket in nodes]),
-            )
-        if self._needs_bandwidth:
-            found = replace(
-                found,
-                egress_left=_of_wanted(of_host.egress_left, wanted),
-                ingress_left=_of_wanted(of_host.ingress_left, wanted),
-            )
-        return found
+        if not (self._by_place or self._needs_nodes or self._needs_bandwidth):
+            return Site()
+        of_host = site_of(host, self._request)
+        nodes = zip(of_host.numa_nodes or (), of_host.numa_sockets, strict=True)
+        numbered = sorted(nodes, key=itemgetter(0)) if self._needs_nodes else []
+        is_told = self._needs_nodes and of_host.numa_nodes is not None
+        by_place, by_bandwidth = self._by_place or self._needs_nodes, self._needs_bandwidth
+        return Site(
+            places=_of_wanted(of_host.places, wanted, _ANYWHERE) if by_place else (),
+            egress_left=_of_wanted(of_host.egress_left, wanted, None) if by_bandwidth else (),
+            ingress_left=_of_wanted(of_host.ingress_left, wanted, None) if by_bandwidth else (),
+            numa_nodes=tuple([number for number, _ in numbered]) if is_told else None,
+            numa_sockets=tuple([socket for _, socket in numbered]),
+        )
 
     def _detail(self, one: Obstacle, nic: NicDemand, host: HostState) -> str:
         said = f"devices would do, but not with {self.words(one)}"
@@ -188,10 +183,10 @@ class Rules:
 _ANYWHERE: Final = Place(numa_node=None, socket=None, card=-1, switch=None)
 
 
-def _of_wanted(left: Sequence[int | None], wanted: Sequence[bool]) -> tuple[int | None, ...]:
-    return tuple(
-        [mbps if is_wanted else None for mbps, is_wanted in zip(left, wanted, strict=True)]
-    )
+def _of_wanted(of_families: Sequence[T], wanted: Sequence[bool], nothing: T) -> tuple[T, ...]:
+    """[family] The same, nothing said of those that are not wanted."""
+    pairs = zip(of_families, wanted, strict=True)
+    return tuple([one if is_wanted else nothing for one, is_wanted in pairs])
 
 
 def rules_alone(classes: Sequence[tuple[NicClass, int]], rules: tuple[ClassRule, ...]) -> Problem:

@@ -101,21 +101,30 @@ def _size(found: RuledShortfall) -> tuple[int, int]:
     return len(found.dropped) + found.devices.to_free, found.devices.to_free
 
 
-@dataclass(frozen=True, slots=True)
 class KeptRules:
-    """Over the classes wanted. A problem with them alone, and nothing to choose from."""
+    """Over the classes wanted."""
 
-    problem: Problem
-    every: tuple[Obstacle, ...]  # That can be dropped, in the order in which to do so.
+    def __init__(self, problem: Problem, every: tuple[Obstacle, ...]) -> None:
+        """Begin.
 
-    def without(self, dropped: Sequence[Obstacle]) -> Problem:
+        Args:
+            problem: With them alone, and nothing to choose from.
+            every: That can be dropped, in the order in which to do so.
+        """
+        self._problem, self.every = problem, every
+        self._without: dict[tuple[Obstacle, ...], Problem] = {}
+
+    def without(self, dropped: tuple[Obstacle, ...]) -> Problem:
         """Keep all but these."""
-        kept = without(self.problem, dropped)
-        return replace(
-            kept,
-            rules=tuple(rule for rule in kept.rules if rule.hard),
-            numa=tuple(policy if policy and is_hard(policy) else None for policy in kept.numa),
-        )
+        found = self._without.get(dropped)
+        if found is None:
+            kept = without(self._problem, dropped)
+            found = self._without[dropped] = replace(
+                kept,
+                rules=tuple(rule for rule in kept.rules if rule.hard),
+                numa=tuple(policy if policy and is_hard(policy) else None for policy in kept.numa),
+            )
+        return found
 
 
 class _Kept:
@@ -152,6 +161,9 @@ class _Kept:
         No fewer than it takes for each class alone.
         """
         counts = [count for _, count in self._wanted.classes]
+        if not total:
+            yield [0] * len(counts)
+            return
         there = [0] * len(counts)
         for family in self._families:
             for c in range(len(counts)):

@@ -8,8 +8,7 @@ is equal on most of them, so that what would have to change is worked out once f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from trunkline.placement.asks.demand import NicClass
 from trunkline.placement.hosts.fitting import Fits, Fitting
@@ -17,8 +16,7 @@ from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.structure import Family
 
 
-@dataclass(frozen=True, slots=True)
-class Stock:
+class Stock(NamedTuple):
     """Devices that the same NICs want, no more than there are of these."""
 
     fits: int  # Classes of NICs, as bits.
@@ -26,8 +24,7 @@ class Stock:
     owned: int  # If those without owners are too few.
 
 
-@dataclass(frozen=True, slots=True)
-class FamilyStock:
+class FamilyStock(NamedTuple):
     """What is wanted of a PF and its VFs: it can be given away whole only while no VF is."""
 
     parts: tuple[Stock, ...] = ()
