@@ -30,7 +30,7 @@ from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.matching import layout
-from trunkline.reconcile import plan, release, serve, server_devices
+from trunkline.reconcile import plan, programming, release, serve, server_devices
 from trunkline.reconcile.desired import HostConfig, NicConfig
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.programming import CannotHonour
@@ -63,7 +63,7 @@ def a_vlan_is_forgotten(patch: Patch) -> Parts:
 
 def what_libvirt_makes_of_outer_tags_is_left_so(patch: Patch) -> Parts:
     """Nobody tells one protocol of a VLAN from the other."""
-    real = server_devices.desired_settings
+    real = programming.desired_settings
 
     def careless(nic: NicConfig, observed: VfSettings, **also: Any) -> VfSettings | CannotHonour:
         return real(replace(nic, vlan_protocol=observed.vlan_protocol), observed, **also)
