@@ -54,7 +54,8 @@ def look_around(
     functions = kernel.functions()
     offered = offer(functions)
     ours = ours_of(config, journal, guests.domains.values(), functions, pools_of(offered))
-    told = tell_unfit(tell_users(functions, guests.others, ours, journal.tried))
+    networks = hypervisor.networks()
+    told = tell_unfit(tell_users(functions, guests.others, ours, journal.tried, networks))
     return Surroundings(
         boot_id=boot_id,
         functions=told,
@@ -65,7 +66,7 @@ def look_around(
             for changed in [told[each.function.address] is not each.function]
         ),
         domains=guests.domains,
-        networks=hypervisor.networks(),
+        networks=networks,
         files=None if storage is None else storage.files(),
     )
 
