@@ -103,7 +103,7 @@ def gather(config_file: Path | None, host: str | None, *, root: Path = Path("/")
     journal = Journal() if config is None else _journal(config, kernel)
     ours = ours_of(None, journal, libvirt.ours, functions)
     functions = tell_unfit(
-        tell_users(functions, libvirt.others, ours, journal.tried, libvirt.networks)
+        tell_users(functions, libvirt.others, ours, journal.tried, networks=libvirt.networks)
     )
     return Facts(
         user=getpass.getuser(),

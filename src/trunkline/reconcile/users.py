@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from trunkline.domain.device import OfferedDevice, PciFunction
+from trunkline.domain.ids import ServerId
 from trunkline.domain.network_pool import PoolMode
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
@@ -27,6 +28,8 @@ def tell_users(
     others: Sequence[OtherDomain],
     ours: Collection[PciAddress],
     tried: Collection[PciAddress] = (),
+    *,
+    by_hand: Mapping[PciAddress, ServerId] | None = None,
     networks: Mapping[str, NetworkState] = NO_NETWORKS,
 ) -> dict[PciAddress, PciFunction]:
     """Return the functions, each with who else has it.
@@ -34,12 +37,17 @@ def tell_users(
     Args:
         functions: As the kernel tells them.
         others: libvirt's domains that are not ours.
-        networks: libvirt's networks. What those that are not ours hand out may be a guest's at any
-            moment, of which libvirt tells once it is.
         ours: Devices that servers have, are to have, or had until they are back.
         tried: VFs on which a driver was tried out, and which are not as they were before.
+        by_hand: What was attached to servers' guests by somebody else: see `attached_by_hand`.
+        networks: libvirt's networks. What those that are not ours hand out may be a guest's at any
+            moment, of which libvirt tells once it is.
     """
     by_domains = _by_domains(functions, others, ours)
+    by_domains |= {
+        address: f"server {server_id}, whose guest it was attached to by hand"
+        for address, server_id in (by_hand or {}).items()
+    }
     for address, network in _by_networks(functions, networks).items():
         if address not in ours:
             by_domains.setdefault(address, network)
@@ -79,6 +87,36 @@ def ours_of(
     ifnames = frozenset[str]().union(*(domain.ifnames for domain in domains))
     held |= {each.address for each in functions.values() if each.ifname in ifnames}
     return frozenset(held).union(*(domain.devices for domain in domains))
+
+
+def attached_by_hand(
+    config: HostConfig | None,
+    journal: Journal,
+    domains: Mapping[ServerId, DomainState],
+    functions: Mapping[PciAddress, PciFunction],
+    pools: Pools = NO_POOLS,
+) -> dict[PciAddress, ServerId]:
+    """Return what guests of servers have that is no server's, and that was never ours to give.
+
+    Before there is a configuration nothing is known to be so.
+    """
+    if config is None:
+        return {}
+    ours = {each.address for server in config.servers for each in server.held_devices}
+    ours |= {each.address for each in config.releases}
+    ours |= {*journal.originals, *journal.unknown, *pools}
+    served = {server.id for server in config.servers}
+    by_ifname = {each.ifname: each.address for each in functions.values() if each.ifname}
+    return {
+        address: server_id
+        for server_id, domain in domains.items()
+        if server_id in served and not domain.doing
+        for address in (
+            *domain.devices,
+            *(by_ifname[ifname] for ifname in domain.ifnames if ifname in by_ifname),
+        )
+        if address not in ours
+    }
 
 
 def without_used_and_unfit(offered: Sequence[OfferedDevice]) -> tuple[OfferedDevice, ...]:

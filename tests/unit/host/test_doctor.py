@@ -124,8 +124,6 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
          "ip link set NETDEV master br-phy1"),
         (with_bridge(vlan_filtering=False), "bridge br-phy1", Verdict.WARNING,
          "does not keep VLANs apart", "ip link set br-phy1 type bridge vlan_filtering 1"),
-        (with_bridge(default_pvid=1), "bridge br-phy1", Verdict.WARNING,
-         "puts each new port into VLAN 1", "vlan_default_pvid 0`; `bridge vlan add dev eth2 vid 1"),
         (replace(WELL, bridges={}, netdevs=frozenset()), "bridge br-phy1",
          Verdict.MISSING, "is not there", "ip link add br-phy1 type bridge"),
         (replace(WELL, bridges={}), "bridge br-phy1", Verdict.MISSING, "is no bridge",

@@ -43,7 +43,6 @@ class BridgeFacts:
 
     uplinks: tuple[str, ...] = ()  # Ports that are hardware, or on top of hardware.
     vlan_filtering: bool = True
-    default_pvid: int = 0  # The VLAN that a new port gets, untagged; 0: none.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ IFF_UP: Final = 0x1
 _IFINFOMSG: Final = struct.Struct("=BxHiII")  # Family, type, index, flags, mask of flags.
 
 _IFNAME: Final = 3
+_TXQLEN: Final = 13
 _NUM_VF: Final = 21
 _VFINFO_LIST: Final = 22
 _EXT_MASK: Final = 29
@@ -119,6 +120,11 @@ def get_link_by_name(ifname: str) -> bytes:
 def set_up(index: int, *, up: bool) -> bytes:
     """Set a link up or down."""
     return _IFINFOMSG.pack(0, 0, index, IFF_UP if up else 0, IFF_UP)
+
+
+def set_queue_length(index: int, packets: int) -> bytes:
+    """Set how many packets may wait in a netdev."""
+    return _IFINFOMSG.pack(0, 0, index, 0, 0) + attribute(_TXQLEN, struct.pack("=I", packets))
 
 
 def set_name(index: int, ifname: str) -> bytes:
