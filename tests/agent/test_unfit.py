@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.world import GPU, IGB, World, check
+from tests.agent.world import GPU, IGB, MLX, World, check
 from tests.contract.domains import domain_xml, hostdev_nic
 from tests.reconcile.scenes import a_nic, a_server, mac, server_id
 from trunkline.agent.loop import Agent
+from trunkline.domain.device import service_problem, switchdev_fault
 from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
+from trunkline.domain.vf import VfChange
 from trunkline.host.machine import KernelState
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.report import ServerCondition
@@ -136,6 +138,33 @@ def test_of_network_pools_only_those_for_macvtaps_keep_such_vfs(
     off = refused(world)
     assert igb_vfs(world) <= off.keys() if not is_kept else not igb_vfs(world) & off.keys()
     assert bool(world.machine.hypervisor.networks()) is is_kept
+
+
+def test_a_pf_in_switchdev_mode_is_told_to_be_of_no_use_and_comes_back(world: World) -> None:
+    def set_mode(*, is_switchdev: bool) -> None:
+        def act(state: KernelState) -> None:
+            state.pfs[1].is_switchdev, state.pfs[1].switch_id = is_switchdev, "3e16a7"
+
+        world.machine.kernel.acting_as("operator").write("by_hand", "by hand", act)
+
+    def told() -> tuple[str, str | None]:
+        inventories = (each.inventory for each in reversed(world.control.reports))
+        inventory = next(each for each in inventories if each is not None)
+        (pf,) = (each.function for each in inventory if each.function.address == MLX)
+        return service_problem(pf), pf.switch_id
+
+    set_mode(is_switchdev=True)
+    agent = world.an_agent()
+    world.control.want()
+    world.settle(agent)
+    assert told() == (f"eth3: {switchdev_fault(MLX)}", "3e16a7")
+    with pytest.raises(HostRefused) as refusal:
+        world.machine.kernel.set_vf(MLX, 0, VfChange(vlan_id=100, vlan_qos=0))
+    assert refusal.value.errno_name == "EOPNOTSUPP"
+    set_mode(is_switchdev=False)
+    look(world, agent)
+    look(world, agent)
+    assert told() == ("", "3e16a7")
 
 
 def test_the_simulated_vfio_refuses_a_group_of_which_the_host_keeps_a_member(world: World) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.agent.world import IGB, MLX, World, check
-from tests.reconcile.scenes import a_nic, a_server
+from tests.reconcile.scenes import a_nic, a_server, whole
 from trunkline.agent.apply import Probe
 from trunkline.agent.loop import Agent
+from trunkline.domain.device import OPENED
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
+from trunkline.domain.port import VnicType
 from trunkline.host.faults import FewerVfs
 from trunkline.host.machine import VFIO
 from trunkline.reconcile.desired import ServerConfig, VfCount
@@ -71,12 +73,29 @@ def test_nothing_is_changed_while_a_server_has_a_vf(tmp_path: Path) -> None:
 def test_nothing_is_changed_while_a_guest_that_is_not_ours_has_a_vf(tmp_path: Path) -> None:
     world = World(tmp_path)
     vf = world.device(IGB, 3)
-    world.machine.kernel.acting_as("operator").bind_driver(vf.address, VFIO)
+    kernel = world.machine.kernel.acting_as("operator")
+    kernel.bind_driver(vf.address, VFIO, opened=True)
     agent = world.an_agent()
     want(world, 2)
     world.run(agent, seconds=120)
     assert writes(world) == []
     assert not agent.is_settled
+    told = next(each.inventory for each in reversed(world.control.reports) if each.inventory)
+    (used,) = (each for each in told if each.function.address == vf.address)
+    assert (used.function.used_by, used.on_offer) == (OPENED, False), "control can say so first"
+    kernel.bind_driver(vf.address, VFIO)  # It is idle from now on, and on vfio-pci all the same.
+    world.settle(agent)
+    assert vf_count(world) == 2
+
+
+def test_a_pf_with_idle_vfs_on_vfio_is_given_whole(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    vf = world.device(IGB, 3)
+    world.machine.kernel.acting_as("operator").bind_driver(vf.address, VFIO)
+    server = a_server(1, a_nic(1, whole(IGB), VnicType.DIRECT_PHYSICAL))
+    world.control.want(server)
+    world.settle(world.an_agent())
+    check(world, server)
 
 
 def test_vfs_that_servers_have_are_made_again_after_a_reboot(tmp_path: Path) -> None:

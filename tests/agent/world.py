@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ import msgspec
 
 from tests.contract.machines import OTHER_PF, PF, Machine, a_pf, fake_machine
 from tests.reconcile.scenes import HOST, VIF_TYPES, a_config
+from tests.support.tried_kernel import TellingKernel
 from trunkline.agent.apply import Probe
 from trunkline.agent.journal import Files, JournalFile, RealFiles
 from trunkline.agent.limits import Limits
@@ -33,6 +34,8 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.host.fake_kernel import FakeKernel
+from trunkline.host.linux.capabilities import Capabilities
+from trunkline.host.linux.probing import LinuxTrials, ProbedKernel
 from trunkline.host.machine import PlainRecord
 from trunkline.host.simulated_watch import SimulatedWatch
 from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
@@ -167,8 +170,10 @@ class World:
         watched: bool = True,
         vf_counts: Mapping[PciAddress, int] | None = None,
         specs: Sequence[DeviceSpec] | None = None,
+        trials: Callable[[FakeKernel], ProbedKernel] | None = None,
     ) -> None:
         self.specs = specs  # What is on offer; None: everything.
+        self.trials = trials  # By which agents try drivers out; None: they don't.
         self.directory = directory
         self.limits = limits
         self.vf_counts = vf_counts or {}  # How many VFs PFs are to have that have none.
@@ -208,9 +213,15 @@ class World:
         if kernel is not FakeKernel:
             machine = replace(machine, kernel=kernel(machine.kernel.path))
         watches = (SimulatedWatch(machine.kernel, machine.hypervisor),) if self.watched else ()
+        trials = None
+        if self.trials is not None:
+            seen = Capabilities(self.directory / "capabilities.json")
+            machine = replace(machine, kernel=TellingKernel(machine.kernel.path, seen))
+            trials = LinuxTrials(self.trials(machine.kernel), seen)
         host = AgentHost(
             name=HOST,
             kernel=machine.kernel,
+            trials=trials,
             hypervisor=machine.hypervisor,
             resources=RESOURCES,
             offer=_offer_all if self.specs is None else Offering(self.specs),
@@ -333,6 +344,7 @@ def check(world: World, *servers: ServerConfig) -> None:
                 assert vf.get("mac", ZERO) == ZERO, where
                 assert vf.get("vlan_id", 0) == 0, where
                 assert vf.get("vlan_qos", 0) == 0, where
+                assert vf.get("vlan_protocol", "802.1Q") == "802.1Q", where
                 assert not vf.get("trust", False), where
                 assert vf.get("min_tx_rate_mbps", 0) == 0, where
                 assert vf.get("max_tx_rate_mbps", 0) == 0, where
@@ -343,6 +355,7 @@ def check(world: World, *servers: ServerConfig) -> None:
                 assert vf["mac"] == str(nic.mac), where
                 assert vf.get("vlan_id", 0) == nic.vlan_id, where
                 assert vf.get("vlan_qos", 0) == nic.vlan_qos, where
+                assert vf.get("vlan_protocol", "802.1Q") == nic.vlan_protocol.value, where
                 assert vf.get("trust", False) == nic.trust, where
                 assert vf.get("min_tx_rate_mbps", 0) == (nic.min_tx_rate_mbps or 0), where
                 assert vf.get("max_tx_rate_mbps", 0) == (nic.max_tx_rate_mbps or 0), where

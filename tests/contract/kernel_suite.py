@@ -14,7 +14,7 @@ import pytest
 from trunkline.domain.device import VFIO_DRIVER, DeviceKind, PciFunction
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.vf import LinkState, VfChange
+from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 from trunkline.reconcile.interfaces import HostRefused, Kernel
 
 MAC = MacAddress.parse("02:00:00:00:00:0a")
@@ -79,6 +79,14 @@ def test_a_new_vf_has_no_admin_mac_no_vlan_and_no_limits(machine: KernelMachine)
         assert (settings.vlan_id, settings.vlan_qos) == (0, 0)
         assert settings.max_tx_rate_mbps == 0
         assert settings.spoof_check is True
+
+
+def test_igb_puts_no_802_1ad_tags_on_and_leaves_the_vlan_as_it_was(machine: KernelMachine) -> None:
+    machine.kernel.set_vf(machine.pf, 1, VfChange(vlan_id=100, vlan_qos=0))
+    outer = VfChange(vlan_id=200, vlan_qos=0, vlan_protocol=VlanProtocol.DOT1AD)
+    assert errno_of(lambda: machine.kernel.set_vf(machine.pf, 1, outer)) == "EPROTONOSUPPORT"
+    found = machine.kernel.vf_settings(machine.pf)[1]
+    assert (found.vlan_id, found.vlan_protocol) == (100, VlanProtocol.DOT1Q)
 
 
 def test_what_is_written_is_read_back_and_only_from_that_vf(machine: KernelMachine) -> None:

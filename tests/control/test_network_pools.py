@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from lxml.etree import _Element
 
 from tests.control.scene import Scene, on
 from tests.support.world import (
@@ -44,6 +45,9 @@ from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
 from trunkline.reconcile.desired import HeldDevice, ServerConfig
 from trunkline.reconcile.report import DeviceCondition, DeviceFact, ServerCondition, TakenFact
+from trunkline.vif.base import VifRequest
+from trunkline.vif.builtin import DirectVf, MacvtapVf
+from trunkline.vif.registry import VifRegistry
 
 MODES = {"phy1": PoolMode.HOSTDEV, "phy2": PoolMode.PASSTHROUGH}
 
@@ -112,6 +116,35 @@ def test_a_pool_hands_its_vfs_out_in_its_own_way_only(scene: Scene) -> None:
         assert server.fault is not None
         assert "network pool" in (server.fault.details or "")
     assert scene.boot(on(scene.red, VnicType.MACVTAP)).server.state is ServerState.BUILD
+
+
+class OfBefore(DirectVf):
+    """A plug-in of before there were network pools."""
+
+    name = "of_before"
+
+    def interface(self, request: VifRequest) -> _Element:
+        return super().interface(replace(request, network_pool=None))
+
+
+def test_a_vif_type_that_knows_no_pools_keeps_its_ports_out_of_them_and_the_pools_say_so(
+    scene: Scene,
+) -> None:
+    preferred = {VnicType.DIRECT: OfBefore.name}
+    svc = scene.svc = replace(
+        scene.svc,
+        vif_types=VifRegistry([OfBefore(), MacvtapVf()]),
+        networking=replace(scene.svc.networking, preferred_vif_types=preferred),
+    )
+    server = scene.boot(on(scene.blue)).server
+    assert (server.state, server.fault is None) == (ServerState.ERROR, False)
+    assert server.fault is not None
+    assert "4 are in network pools, which do not serve NICs like it" in (server.fault.details or "")
+    told = {pool.name: (pool.free, pool.problem) for pool in list_pools(svc, ADMIN, HostName("h1"))}
+    assert told["trunkline-phy2"] == (4, "")
+    free, problem = told["trunkline-phy1"]
+    assert free == 0
+    assert "VIF type of_before, which ports of VNIC type direct get, does not serve" in problem
 
 
 def test_a_vf_of_a_pool_is_not_had_by_itself(scene: Scene) -> None:

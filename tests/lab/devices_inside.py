@@ -122,7 +122,9 @@ class CardsBelow(FakeKernel):
     def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         self._direct.set_vf(pf, vf_index, change)
 
-    def bind_driver(self, address: PciAddress, driver: str) -> None:
+    def bind_driver(self, address: PciAddress, driver: str, *, opened: bool = False) -> None:
+        """Bind it; nobody opens it here, whatever libvirt's part is."""
+        del opened
         cards.bind(str(address), driver)
         if driver != VFIO:
             cards.write(cards.PCI / "devices" / str(address) / "driver_override", "\n")

@@ -9,13 +9,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from trunkline.agent.journal import JournalFile
-from trunkline.bootstrap.real_kernel import JournalMemory
+from trunkline.agent.trials import JournalMemory
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.kernel import LinuxKernel
-from trunkline.host.linux.probing import probe_host
+from trunkline.host.linux.probing import LinuxTrials
 from trunkline.host.linux.watch import LinuxWatch
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
@@ -64,7 +64,7 @@ def probe() -> list[dict[str, Any]]:
     free = [address for address, each in functions.items() if each.pf_address]
     with TemporaryDirectory() as kept:
         memory = JournalMemory(JournalFile(Path(kept) / "journal.json"))
-        probe_host(kernel, capabilities, list(functions.values()), memory=memory, free=free)
+        LinuxTrials(kernel, capabilities).try_out(functions, free, memory)
     told: list[dict[str, Any]] = json.to_builtins(list(kernel.functions().values()))
     return told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -66,7 +67,23 @@ def test_provider_and_tenant_networks_may_demand_different_attributes() -> None:
     theirs = a_network(NetworkType.VLAN, "phy1", provider=False)
     assert driver.requirements(ours, ours.segments[0]).attributes == {"e.physical_network": "phy1"}
     assert driver.requirements(theirs, theirs.segments[0]).attributes == {"e.tenant_fabric": "phy1"}
-    assert driver.attributes_used() == {"e.physical_network", "e.tenant_fabric"}
+    assert driver.attributes_used() == {
+        "e.physical_network", "e.tenant_fabric", "can.vlan_8021ad",
+    }  # fmt: skip
+
+
+def test_for_a_qinq_network_the_pf_must_put_802_1ad_tags_on() -> None:
+    network = replace(a_network(NetworkType.VLAN, "phy1", provider=True), qinq=True)
+    driver, segment = PhysicalNetworkDriver(), network.segments[0]
+    assert driver.requirements(network, segment).attributes == {
+        "e.physical_network": "phy1", "can.vlan_8021ad": "true",
+    }  # fmt: skip
+    plain = a_vf(physical_network="phy1")
+    refusal = driver.refusal(network, segment, plain)
+    assert refusal is not None
+    assert "can.vlan_8021ad = 'true' and the device has none" in refusal
+    able = replace(plain, function=replace(plain.function, pf_can=("vlan_8021ad",)))
+    assert driver.refusal(network, segment, able) is None
 
 
 def test_a_chosen_device_on_the_physical_network_is_accepted() -> None:

@@ -53,7 +53,7 @@ def test_the_built_in_drivers_are_installed_by_entry_point() -> None:
 
 def test_options_reach_the_driver_they_belong_to() -> None:
     (driver,) = load_network_drivers({"physical_network": {"tenant_attribute": "e.fabric"}})
-    assert driver.attributes_used() == {"e.physical_network", "e.fabric"}
+    assert driver.attributes_used() == {"e.physical_network", "e.fabric", "can.vlan_8021ad"}
     with pytest.raises(BadDriverOption):
         load_network_drivers({"tunnel": {"tenant_attribute": "e.fabric"}})
 

@@ -93,6 +93,21 @@ def test_the_command_manages_networks_with_provider_attributes(admin: Command) -
     assert "No Network found" in admin.refused("network", "show", "green")
 
 
+def test_the_command_makes_qinq_networks(admin: Command) -> None:
+    made = admin("network", "create", "outer", "--qinq-vlan", *vlan("phy1", 152))
+    assert made["is_vlan_qinq"] is True
+    assert admin("network", "show", "outer")["is_vlan_qinq"] is True
+    assert admin("network", "create", "inner", "--no-qinq-vlan")["is_vlan_qinq"] is False
+    port = admin("port", "create", "--network", "outer", "p1")
+    assert port["binding_vnic_type"] == "direct"
+    told = admin.refused("port", "create", "--network", "outer", "--vnic-type", "macvtap", "p2")
+    assert "use a port of type direct" in told
+    both = ("--qinq-vlan", "--transparent-vlan")
+    assert "can not be both enabled" in admin.refused("network", "create", "both", *both)
+    admin.quietly("port", "delete", "p1")
+    admin.quietly("network", "delete", "outer", "inner")
+
+
 def test_the_command_manages_subnets(demo: Command) -> None:
     demo("network", "create", "lan")
     made = demo(

@@ -58,6 +58,55 @@ def test_an_admin_makes_a_provider_network_with_the_vlan_as_text(admin: NetworkA
     assert admin.all("network") == [made]
 
 
+def test_a_qinq_network_is_made_shown_found_and_stays_so(
+    admin: NetworkApi, demo: NetworkApi
+) -> None:
+    outer = admin.create(
+        "network", name="outer", qinq=True, provider__network_type="vlan",
+        provider__physical_network="phy1", provider__segmentation_id=150,
+    )  # fmt: skip
+    assert outer["qinq"] is outer["vlan_qinq"] is True
+    assert outer["mtu"] == 1500, "the outer tag is the card's, and no part of what guests send"
+    assert outer["pci_requirements"] == {"e.physical_network": "phy1", "can.vlan_8021ad": "true"}
+    own = demo.create("network", name="own", vlan_qinq="True")
+    plain = demo.create("network", name="plain", qinq=False, vlan_transparent=False)
+    assert (own["qinq"], plain["qinq"]) == (True, False)
+    assert demo.names("network", "qinq=true") == ["own"]
+    assert set(admin.names("network", "vlan_qinq=True")) == {"outer", "own"}
+    assert demo.names("network", "qinq=false") == ["plain"]
+    for name in ("qinq", "vlan_qinq"):
+        said = admin.update("network", outer["id"], 400, **{name: False})
+        assert "cannot change; make another network" in said["message"]
+    assert admin.show("network", outer["id"]) == outer
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"qinq": True, "vlan_transparent": True}, "vlan_transparent"),
+        ({"qinq": True, "vlan_qinq": False}, "says otherwise than vlan_qinq"),
+        ({"qinq": "perhaps"}, "qinq: must be true or false"),
+        (
+            {"qinq": True, "provider__network_type": "flat", "provider__physical_network": "phy1"},
+            "a flat segment has no VLAN tag",
+        ),
+        ({"qinq": True, "provider__network_type": "vxlan"}, "a vxlan segment has no VLAN tag"),
+    ],
+)
+def test_a_network_that_can_have_no_outer_tag_is_refused(
+    admin: NetworkApi, fields: dict[str, Any], said: str
+) -> None:
+    assert said in admin.create("network", 400, name="outer", **fields)["message"]
+
+
+def test_only_direct_ports_are_on_a_qinq_network(demo: NetworkApi) -> None:
+    network = demo.create("network", name="outer", qinq=True)
+    assert demo.create("port", network_id=network["id"])["binding:vnic_type"] == "direct"
+    for vnic_type in ("normal", "macvtap", "direct-physical"):
+        refused = demo.create("port", 400, network_id=network["id"], binding__vnic_type=vnic_type)
+        assert "use a port of type direct" in refused["message"]
+
+
 def test_a_tenant_sees_nothing_of_where_a_network_is(admin: NetworkApi, demo: NetworkApi) -> None:
     made = demo.create("network", name="mine")
     assert set(made) >= NETWORK

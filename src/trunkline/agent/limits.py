@@ -26,7 +26,8 @@ class Limits:
     attempts_max: int = 5
     backoff_first: timedelta = timedelta(seconds=1)
     backoff_max: timedelta = timedelta(seconds=60)
-    # After giving up on a device it is tried again at times: a VF may come round.
+    # After giving up on a device it is tried again at times: a VF may come round. So are drivers
+    # that could not be tried out.
     gave_up_retry: timedelta = timedelta(minutes=5)
     rounds_max: int = 6  # Plans in one step; what takes more goes on in the next.
     units_max: int = 16  # Servers and devices acted on in one step, so that news is never far off.

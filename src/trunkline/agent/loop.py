@@ -29,6 +29,7 @@ from trunkline.agent.observe import (
 from trunkline.agent.report import Offer, Reporter
 from trunkline.agent.standing import Standing
 from trunkline.agent.transport import Transport, TransportFailed
+from trunkline.agent.trials import Trials
 from trunkline.agent.unread import Unread
 from trunkline.domain.clock import IdSource
 from trunkline.domain.device import PciFunction
@@ -40,6 +41,7 @@ from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import DomainOptions
 from trunkline.reconcile.interfaces import (
     NOTHING_OF_OURS,
+    DriverTrials,
     HostRefused,
     HostWatch,
     Hypervisor,
@@ -71,6 +73,7 @@ class AgentHost:
     vf_counts: VfCounts = lambda _: {}  # How many VFs PFs are to have that have none.
     watches: tuple[HostWatch, ...] = ()  # Without any, all is found by looking at times.
     drift: DriftPolicy = DriftPolicy.REPAIR
+    trials: DriverTrials | None = None  # None: what drivers can do is known (simulated hosts).
 
 
 class Agent:
@@ -105,6 +108,8 @@ class Agent:
         self._consoles = Consoles()
         self._checked_pf: PciAddress | None = None
         self._domains_seen: frozenset[ServerId] = frozenset()
+        self._around: Surroundings | None = None  # As last seen; None: not in this run.
+        self._trials = Trials(host.trials, host.kernel, journal, retry=self._limits.gave_up_retry)
 
     @property
     def config(self) -> HostConfig | None:
@@ -213,6 +218,7 @@ class Agent:
     def _reconcile_rounds(self, now: datetime) -> None:
         is_check = self._check_due is None or self._check_due <= now
         self._must_reconcile = False
+        self._trials.put_back(now)
         done: set[str] = set()
         for _ in range(self._limits.rounds_max):
             made = self._observe_and_plan(now, with_check=is_check)
@@ -231,6 +237,9 @@ class Agent:
                 self._conclude(made, now, stuck=done)
         if is_check:
             self._check_due = now + self._limits.check
+        if self._config is not None and self._around is not None and not self._must_reconcile:
+            # What is learned is told at once.
+            self._must_reconcile = self._trials.try_out(self._around, self._config, now)
 
     def _observe_and_plan(self, now: datetime, *, with_check: bool) -> Plan | None:
         host = self._host
@@ -243,6 +252,7 @@ class Agent:
             config=self._config,
             journal=self._journal.current,
         )
+        self._around = around
         offered = without_used_and_unfit(around.offered)
         self.reporter.inventory = self._links.told(offered, now)
         self._note_boot(around)

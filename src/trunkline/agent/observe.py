@@ -18,7 +18,7 @@ from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
 from trunkline.reconcile.observed import DomainState, GuestFiles, HostState, Journal, NetworkState
 from trunkline.reconcile.taps import normal_nics
-from trunkline.reconcile.users import ours_of, tell_users
+from trunkline.reconcile.users import attached_by_hand, ours_of, tell_users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,15 @@ def look_around(
     journal = journal.of_boot(boot_id)
     functions = kernel.functions()
     offered = offer(functions)
-    ours = ours_of(config, journal, guests.domains.values(), functions, pools_of(offered))
-    told = tell_unfit(tell_users(functions, guests.others, ours, journal.tried))
+    pools = pools_of(offered)
+    ours = ours_of(config, journal, guests.domains.values(), functions, pools)
+    by_hand = attached_by_hand(config, journal, guests.domains, functions, pools)
+    networks = hypervisor.networks()
+    told = tell_unfit(
+        tell_users(
+            functions, guests.others, ours, journal.tried, by_hand=by_hand, networks=networks
+        )
+    )
     return Surroundings(
         boot_id=boot_id,
         functions=told,
@@ -65,7 +72,7 @@ def look_around(
             for changed in [told[each.function.address] is not each.function]
         ),
         domains=guests.domains,
-        networks=hypervisor.networks(),
+        networks=networks,
         files=None if storage is None else storage.files(),
     )
 

@@ -102,7 +102,9 @@ def gather(config_file: Path | None, host: str | None, *, root: Path = Path("/")
     libvirt = ask_for_domains(ask_libvirt(uri))
     journal = Journal() if config is None else _journal(config, kernel)
     ours = ours_of(None, journal, libvirt.ours, functions)
-    functions = tell_unfit(tell_users(functions, libvirt.others, ours, journal.tried))
+    functions = tell_unfit(
+        tell_users(functions, libvirt.others, ours, journal.tried, networks=libvirt.networks)
+    )
     return Facts(
         user=getpass.getuser(),
         groups=_groups(),

@@ -59,6 +59,7 @@ def open_real_host(
     from trunkline.bootstrap.real_kernel import open_real_kernel
     from trunkline.host.libvirt.image_cache import ImageCache
     from trunkline.host.libvirt.storage import GIB, LibvirtStorage
+    from trunkline.host.linux.probing import LinuxTrials
     from trunkline.host.linux.resources import read_resources
     from trunkline.host.linux.watch import LinuxWatch
     from trunkline.host.privileged.client import HelperClient
@@ -103,9 +104,10 @@ def open_real_host(
                 on_news=on_news,
             )
         )
+        kernel = open_real_kernel(config)
         yield AgentHost(
             name=config.host,
-            kernel=open_real_kernel(config, others=lambda: hypervisor.guests().others),
+            kernel=kernel,
             hypervisor=hypervisor,
             resources=given(config.resources, resources),
             offer=Offering(config.device_specs),
@@ -121,6 +123,7 @@ def open_real_host(
             storage=storage,
             watches=(watch, hypervisor, storage),
             drift=config.drift,
+            trials=LinuxTrials(kernel, kernel.capabilities),
         )
 
 

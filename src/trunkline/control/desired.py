@@ -28,7 +28,7 @@ from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.port import FixedIp, Port, logical_device_name
 from trunkline.domain.qos import QosPolicy
 from trunkline.domain.server import ZONE, Server
-from trunkline.domain.vf import LinkState
+from trunkline.domain.vf import LinkState, VlanProtocol
 from trunkline.reconcile.desired import (
     GuestAddress,
     GuestData,
@@ -204,6 +204,7 @@ def _guest_node(server: Server, host: Host) -> GuestNode | None:
 
 
 def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:
+    network = rows.networks[port.network_id]
     segment = rows.segments.get(binding.segment_id) if binding.segment_id else None
     device, least, most = None, None, None
     if binding.device_id is not None:
@@ -223,13 +224,14 @@ def _nic_config(port: Port, binding: Binding, rows: _Rows) -> NicConfig:
         logical_name=logical_device_name(port.id),
         vlan_id=vlan_id_of(segment),
         vlan_qos=port.vlan_qos,
+        vlan_protocol=VlanProtocol.DOT1AD if network.qinq else VlanProtocol.DOT1Q,
         spoof_check=port.port_security_enabled,
         trust=port.trusted,
         link_state=LinkState.AUTO if port.admin_state_up else LinkState.DISABLE,
         min_tx_rate_mbps=least,
         max_tx_rate_mbps=most,
         bridge=bridge_of(segment, rows.host) if device is None else None,
-        mtu=rows.networks[port.network_id].mtu,
+        mtu=network.mtu,
         addresses=tuple(_address(fixed, rows.subnets[fixed.subnet_id]) for fixed in port.fixed_ips),
     )
 

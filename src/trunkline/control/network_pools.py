@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from trunkline.control import audit
 from trunkline.control.access import require_admin
 from trunkline.control.audit import Actor
+from trunkline.control.nics import POOLED_KINDS, problem_in_pools
 from trunkline.control.services import Services
 from trunkline.domain.allocation import Allocation
 from trunkline.domain.device import DeviceKind
@@ -56,13 +57,14 @@ def list_pools(
         if host_name is not None:
             host = tx.hosts.get_by_name(host_name)
             addresses = tx.devices.addresses_of_parents(host.id)
-            return sorted(_views(host.name, tx.pools.of_host(host.id), addresses), key=_order)
+            pools = tx.pools.of_host(host.id)
+            return sorted(_views(svc, host.name, pools, addresses), key=_order)
         names = {host.id: host.name for host in tx.hosts.all()}
         addresses = tx.devices.addresses_of_parents()
         found = [
             view
             for host_id, pools in tx.pools.of_all_hosts()
-            for view in _views(names[host_id], pools, addresses)
+            for view in _views(svc, names[host_id], pools, addresses)
         ]
         return sorted(found, key=_order)
 
@@ -70,11 +72,20 @@ def list_pools(
 
 
 def _views(
-    host: HostName, pools: Iterable[DevicePool], addresses: dict[DeviceId, str]
+    svc: Services,
+    host: HostName,
+    pools: Iterable[DevicePool],
+    addresses: dict[DeviceId, str],
 ) -> Iterator[NetworkPoolView]:
+    useless = {
+        kind: problem_in_pools(svc, vnic_type)
+        for vnic_type, kinds in POOLED_KINDS.items()
+        for kind in kinds
+    }
     for pool in pools:
         mode = _MODES.get(pool.kind)
         if mode is not None:
+            problem = pool.problem or useless[pool.kind]
             yield NetworkPoolView(
                 host=host,
                 name=pool.attributes["network_pool"],
@@ -83,8 +94,8 @@ def _views(
                 pf_address=addresses.get(pool.kin_id, ""),
                 vfs=(pool.offered | pool.taken).bit_count(),
                 held=pool.taken.bit_count(),
-                free=(pool.choosable & ~pool.taken).bit_count(),
-                problem=pool.problem,
+                free=0 if problem else (pool.choosable & ~pool.taken).bit_count(),
+                problem=problem,
             )
 
 

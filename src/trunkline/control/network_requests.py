@@ -31,6 +31,7 @@ class NetworkCreate:
     mtu: int | None = None  # None: the largest that the segments carry.
     port_security_enabled: bool = True
     pf_policy: PfPolicy | None = None  # None: spread. Admins only.
+    qinq: bool = False  # For good: whoever has a port goes by it.
     qos_policy_id: QosPolicyId | Unset | None = UNSET  # UNSET: the project's default.
     segments: tuple[SegmentRequest, ...] = ()  # Admins only; empty: one from the tenant ranges.
 

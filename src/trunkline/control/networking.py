@@ -28,6 +28,12 @@ class ConnectivityCheck(enum.Enum):
     )
 
 
+# Nothing but a card puts an 802.1ad tag around the frames of a guest that may tag them itself: a
+# bridge goes by 802.1Q; to a guest that has the whole PF nobody's tag is added; and a netdev of the
+# host between VF and guest, as under a macvtap, lets no tags through that it was not told of.
+QINQ_VNIC_TYPE: Final = VnicType.DIRECT
+
+
 @dataclass(frozen=True, slots=True)
 class IdRange:
     """Segmentation IDs from `low` to `high`, both included."""
@@ -67,10 +73,12 @@ class Networking:
         )
 
     def default_vnic_type(self, network: Network) -> VnicType:
-        """Return the type of NICs on `network` that say none.
+        """Return the type of NICs on `network` that say none: on a QinQ network, the only one.
 
         Of several segments the first decides whose physical network has one.
         """
+        if network.qinq:
+            return QINQ_VNIC_TYPE
         names = [s.physical_network for s in network.segments if s.physical_network is not None]
         found = (self.default_vnic_types[name] for name in names if name in self.default_vnic_types)
         return next(found, VnicType.NORMAL)

@@ -201,7 +201,9 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
     else:
         qos_policy_id = request.qos_policy_id
         check_change(tx, caller, None, qos_policy_id)
-    segments = choose_segments(tx, svc.networking, network_id, request.segments, svc.ids.new_id)
+    segments = choose_segments(
+        tx, svc.networking, network_id, request.segments, svc.ids.new_id, qinq=request.qinq
+    )
     network = Network(
         id=network_id,
         project_id=project_id,
@@ -214,6 +216,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
         mtu=_check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
         port_security_enabled=request.port_security_enabled,
         pf_policy=request.pf_policy or PfPolicy.SPREAD,
+        qinq=request.qinq,
         qos_policy_id=qos_policy_id,
         created_at=now,
         updated_at=now,
@@ -326,5 +329,6 @@ def _record(svc: Services, caller: Caller, tx: Transaction, action: str, network
             "name": network.name,
             "shared": network.shared,
             "segments": [segment.wire for segment in network.segments],
+            "qinq": network.qinq,
         },
     )

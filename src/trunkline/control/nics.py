@@ -15,6 +15,7 @@ from trunkline.control.addresses import (
     segments_for_address,
     segments_of_addresses,
 )
+from trunkline.control.networking import QINQ_VNIC_TYPE
 from trunkline.control.pci_flavors import matches_of
 from trunkline.control.port_devices import joined_match
 from trunkline.control.qos import check_supported, guarantee_of
@@ -50,9 +51,15 @@ POOLED_KINDS = {
 _NONE: frozenset[DeviceKind] = frozenset()
 
 
-def pooled_kinds(vnic_type: VnicType) -> frozenset[DeviceKind]:
-    """Return which VFs of network pools are for NICs of this type."""
-    return POOLED_KINDS.get(vnic_type, _NONE)
+def pooled_kinds(svc: Services, vnic_type: VnicType) -> frozenset[DeviceKind]:
+    """Return which VFs of network pools are for NICs of this type, by the VIF type they get."""
+    kinds = POOLED_KINDS.get(vnic_type, _NONE)
+    return _NONE if kinds and problem_in_pools(svc, vnic_type) else kinds
+
+
+def problem_in_pools(svc: Services, vnic_type: VnicType) -> str:
+    """Say why no port of this type can be in a network pool; empty: it can."""
+    return svc.vif_types.problem_in_pools(vnic_type, svc.networking.preferred_vif_types)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +172,13 @@ def check_has_device(
 
 def check_vnic_type(svc: Services, network: Network, vnic_type: VnicType) -> None:
     """Raise `Invalid` if no segment of `network` can carry ports of this VNIC type."""
+    if network.qinq and vnic_type is not QINQ_VNIC_TYPE:
+        raise Invalid(
+            "binding:vnic_type",
+            f"a port of type {vnic_type.value} cannot be on network {network.name or network.id}, "
+            "which is QinQ: only a card's VFs, handed to guests whole, get outer tags of 802.1ad; "
+            "use a port of type direct",
+        )
     if not segments_for(svc, network, vnic_type):
         kinds = sorted({segment.network_type.value for segment in network.segments})
         raise Invalid(

@@ -52,7 +52,7 @@ def _but_for_service(record: DeviceRecord) -> DeviceRecord:
         return record
     function = replace(
         record.device.function,
-        link_up=True, fault="", driver=None, ifname=None, mac=None, speed_mbps=None,
+        link_up=True, fault="", driver=None, ifname=None, mac=None, speed_mbps=None, switch_id=None,
     )  # fmt: skip
     return replace(record, device=replace(record.device, function=function))
 

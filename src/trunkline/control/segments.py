@@ -26,6 +26,8 @@ def choose_segments(
     network_id: NetworkId,
     wanted: Sequence[SegmentRequest],
     new_id: Callable[[], str],
+    *,
+    qinq: bool = False,
 ) -> tuple[Segment, ...]:
     """Make a network's segments. Storing the network holds their segmentation IDs.
 
@@ -35,21 +37,26 @@ def choose_segments(
         network_id: The network's.
         wanted: As an admin names them; none: one from the ranges for tenant networks.
         new_id: Makes an ID.
+        qinq: Whether the network is to be QinQ: only VLANs can be.
 
     Raises:
-        Invalid: There is no such physical network, or the segmentation ID is none.
+        Invalid: There is no such physical network, the segmentation ID is none, or a QinQ network
+            would get a segment that is no VLAN.
         NoSegmentationIdFree: The ranges are used up.
     """
     if len(wanted) > SEGMENTS_MAX:
         raise Invalid("segments", f"a network has at most {SEGMENTS_MAX}")
     slots: list[Slot] = []
     for request in wanted:
+        if qinq and request.network_type is not NetworkType.VLAN:
+            kind = request.network_type.value
+            raise Invalid("qinq", f"a {kind} segment has no VLAN tag to be an outer one: use vlan")
         slot = _slot_asked_for(tx, networking, request, slots)
         if slot in slots:
             raise Invalid("segments", "the same segment is named twice")
         slots.append(slot)
     if not wanted:
-        slots.append(_tenant_slot(tx, networking))
+        slots.append(_tenant_slot(tx, networking, qinq=qinq))
     return tuple(
         Segment(
             id=SegmentId(new_id()),
@@ -144,8 +151,13 @@ def _known_physical_network(networking: Networking, request: SegmentRequest) -> 
     return request.physical_network
 
 
-def _tenant_slot(tx: Transaction, networking: Networking) -> Slot:
-    for network_type in networking.tenant_network_types:
+def _tenant_slot(tx: Transaction, networking: Networking, *, qinq: bool) -> Slot:
+    types = [
+        each for each in networking.tenant_network_types if each is NetworkType.VLAN or not qinq
+    ]
+    if not types:
+        raise Invalid("qinq", "only vlan networks can be, and tenants' networks here are none")
+    for network_type in types:
         try:
             return _free_slot(tx, networking, network_type, None)
         except NoSegmentationIdFree:

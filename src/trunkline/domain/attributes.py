@@ -9,8 +9,7 @@ from typing import Final
 FACTS: Final = frozenset(
     {"vendor_id", "product_id", "dev_type", "numa_node", "driver", "network_pool"}
 )
-# What the driver of a PF can set for its VFs, as `vf_capabilities` tells. No driver that is known
-# promises 802.1ad tags: whether ice has them depends on its firmware's mode.
+# What the driver of a PF can set for its VFs, as `vf_capabilities` tells.
 ABILITIES: Final = frozenset(
     f"can.{name}"
     for name in (

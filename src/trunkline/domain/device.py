@@ -18,6 +18,7 @@ PHYSICAL_NETWORK_TAG = "physical_network"
 VFS_MAX = 2**16 - 1  # TotalVFs is a 16-bit register.
 SWITCH_TAG = "switch"  # The top-of-rack switch at the other end of the cable.
 VFIO_DRIVER = "vfio-pci"  # What a function is bound to while a guest has it.
+OPENED = "a guest or a program has it through vfio-pci"  # Of one that is, and that is in use.
 
 
 class DeviceKind(enum.Enum):
@@ -65,12 +66,21 @@ class PciFunction:
     speed_mbps: int | None = None  # PF only; None: unknown.
     fault: str = ""  # PF only: why its driver can't be used; empty: nothing is known to be wrong.
     serial: str | None = None  # PF only: the card's serial number (PCI VPD).
+    switch_id: str | None = None  # PF only: of the switch that its netdev is a port of, in hex.
     used_by: str = ""  # Who has it who is no server of ours; empty: nobody that can be seen.
     is_bridge: bool = False  # A host bridge or a PCI bridge, root ports among them.
     unfit: str = ""  # Why no guest may be given it; empty: nothing is known against it.
     pf_driver: str | None = None  # The driver whose VF operations apply: the PF's own, or its PF's.
     # What that driver was seen to set for VFs, by `capability_names`. None: it was not tried.
     pf_can: tuple[str, ...] | None = None
+
+
+def switchdev_fault(pf: PciAddress) -> str:
+    """Say why a PF in switchdev mode is of no use here: what its VFs carry is not its to set."""
+    return (
+        "its eswitch is in switchdev mode, which is not served: `devlink dev eswitch set"
+        f" pci/{pf} mode legacy`, with its VFs in no guest"
+    )
 
 
 def service_problem(pf: PciFunction) -> str:

@@ -21,7 +21,7 @@ class NetworkType(enum.Enum):
     """How a segment's frames are told apart on the wire."""
 
     FLAT = "flat"  # Untagged: the whole physical network.
-    VLAN = "vlan"  # 802.1Q; the segmentation ID is the VLAN ID.
+    VLAN = "vlan"  # The segmentation ID is the VLAN ID, of 802.1Q unless the network is QinQ.
     VXLAN = "vxlan"  # A tunnel between hosts; no SR-IOV device can reach it.
 
     @property
@@ -79,6 +79,8 @@ class Network:
     mtu: int = 1500
     port_security_enabled: bool = True
     pf_policy: PfPolicy = PfPolicy.SPREAD
+    # Its segments' VLAN IDs are those of an outer tag, by 802.1ad: guests' own tags stay inside.
+    qinq: bool = False
     qos_policy_id: QosPolicyId | None = None  # Of its ports that have none of their own.
     revision: int = 0
 

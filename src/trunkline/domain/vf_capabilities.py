@@ -1,6 +1,8 @@
 """Which VF settings a PF driver can honour: for placement to demand, and for agents to leave out.
 
 An agent tries a driver out, once, and tells; the table here stands in for what was not tried.
+It promises nobody 802.1ad: of those known here, ice and mlx4 have it, and only with firmware that
+does.
 
 Facts from the drivers of Linux 6.1, each with the function that decides it; igb's also measured
 on kernels 6.1 and 6.12. What exactly a driver refuses, and with which errno, is in
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from trunkline.domain.vf import LinkState, VfChange
+from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 
 _ALL = frozenset(LinkState)
 
@@ -25,6 +27,7 @@ class VfCapabilities:
     """What can be set for a VF besides its MAC and VLAN, which every driver listed here can."""
 
     vlan_qos: bool = False  # A priority other than 0.
+    vlan_8021ad: bool = False  # An outer tag of 802.1ad rather than 802.1Q.
     spoof_check: bool = False
     trust: bool = False
     link_states: frozenset[LinkState] = (
@@ -93,6 +96,7 @@ def capability_names(able: VfCapabilities) -> tuple[str, ...]:
             ("min_tx_rate", able.min_tx_rate),
             ("spoof_check", able.spoof_check),
             ("trust", able.trust),
+            ("vlan_8021ad", able.vlan_8021ad),
             ("vlan_qos", able.vlan_qos),
         )
         if can
@@ -135,6 +139,8 @@ def cannot_honour(capabilities: VfCapabilities, change: VfChange) -> tuple[str, 
     found: list[str] = []
     if change.vlan_qos and not capabilities.vlan_qos:
         found.append(f"VLAN priority {change.vlan_qos}")
+    if change.vlan_protocol is VlanProtocol.DOT1AD and not capabilities.vlan_8021ad:
+        found.append(f"VLAN protocol {change.vlan_protocol.value}")
     if change.spoof_check and not capabilities.spoof_check:
         found.append("spoof check")
     if change.trust and not capabilities.trust:

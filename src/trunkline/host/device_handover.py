@@ -86,7 +86,7 @@ class Handover:
         """Give the devices to the guest."""
         kernel = self._kernel
         for address in handed_over.own_drivers:
-            kernel.bind_driver(address, machine.VFIO)
+            kernel.bind_driver(address, machine.VFIO, opened=True)
         for vf in handed_over.interfaces:
             if vf.mac is not None:
                 kernel.set_vf(vf.pf, vf.vf_index, VfChange(mac=vf.mac))

@@ -11,7 +11,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Final, Literal
 
-from trunkline.domain.vf import VfChange, VfSettings
+from trunkline.domain.vf import VfChange, VfSettings, VlanProtocol
 from trunkline.wire import json
 
 Setting = Literal["mac", "vlan", "rate", "spoof_check", "link_state", "trust"]
@@ -21,7 +21,7 @@ Setting = Literal["mac", "vlan", "rate", "spoof_check", "link_state", "trust"]
 SETTING_FIELDS: Final[Mapping[Setting, tuple[str, ...]]] = MappingProxyType(
     {
         "mac": ("mac",),
-        "vlan": ("vlan_id", "vlan_qos"),
+        "vlan": ("vlan_id", "vlan_qos", "vlan_protocol"),
         "rate": ("min_tx_rate_mbps", "max_tx_rate_mbps"),
         "spoof_check": ("spoof_check",),
         "link_state": ("link_state",),
@@ -39,6 +39,7 @@ class Attempt:
     other_min_tx_rates_mbps: int  # Sum over the PF's other VFs.
     link_up: bool
     speed_mbps: int  # 0 while the link is down.
+    double_vlan: bool = False  # The card's firmware can put an 802.1ad tag around another.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class Driver:
     layout_source: str
     products_source: str
     pf_count_max: int = 2  # PFs of one card.
+    double_vlan_source: str = ""  # That firmware decides on 802.1ad; empty: the driver has none.
     # The answer to a VF, not trusted, that wants another MAC than the PF set; "": it may have it.
     own_mac_locked_errno: str = ""
     own_mac_source: str = ""
@@ -101,6 +103,10 @@ class Driver:
     def product(self, product_id: str) -> Product | None:
         """Find a card by the product ID of its PFs."""
         return next((each for each in self.products if each.product_id == product_id), None)
+
+
+def _is_dot1ad(attempt: Attempt) -> bool:
+    return attempt.change.vlan_protocol is VlanProtocol.DOT1AD
 
 
 def _max_rate(attempt: Attempt) -> int:
@@ -124,6 +130,8 @@ PREDICATES: Final[Mapping[str, Callable[[Attempt, int], bool]]] = MappingProxyTy
         ),
         "above": lambda attempt, limit: (attempt.change.vlan_id or 0) > limit,
         "qos_above": lambda attempt, limit: (attempt.change.vlan_qos or 0) > limit,
+        "dot1ad": lambda attempt, _: _is_dot1ad(attempt),
+        "dot1ad_by_firmware": lambda attempt, _: _is_dot1ad(attempt) and not attempt.double_vlan,
         "link_down": lambda attempt, _: not attempt.link_up,
         "link_speed_not": lambda attempt, limit: attempt.speed_mbps != limit,
         "min": lambda attempt, _: _min_rate(attempt) > 0,

@@ -183,12 +183,15 @@ class FakeKernel:
 
     # What libvirt does besides
 
-    def bind_driver(self, address: PciAddress, driver: str) -> None:
-        """Unbind a function from its driver and bind it to `vfio-pci`, or back to its own."""
+    def bind_driver(self, address: PciAddress, driver: str, *, opened: bool = False) -> None:
+        """Unbind a function from its driver and bind it to `vfio-pci`, or back to its own.
+
+        `opened`: who asks has it from then on; else it is idle.
+        """
         self._write(
             "bind_driver",
             lambda _: f"driverctl --nosave set-override {address} {driver}",
-            lambda state: vf_writes.bind(state, address, to_guest=driver == VFIO),
+            lambda state: vf_writes.bind(state, address, to_guest=driver == VFIO, opened=opened),
         )
 
     def set_pf_up(self, pf: PciAddress) -> None:
@@ -303,11 +306,11 @@ class FakeKernel:
         with self._file.held() as held:
             held.state.boots += 1
             for pf in held.state.pfs:
-                pf.in_guest = False
+                pf.in_guest = pf.opened = False
                 pf.admin_up = True
                 pf.vfs = [VfRecord() for _ in range(pf.vf_count_at_boot)]
             for plain in held.state.plain:
-                plain.in_guest = False
+                plain.in_guest = plain.opened = False
             fake_bridges.reboot(held.state)
             held.commit(by="boot", command="reboot", result="OK")
 

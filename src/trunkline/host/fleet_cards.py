@@ -33,6 +33,7 @@ class CardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     numa_node: int | None = None
     speed_mbps: int | None = None
     link_up: bool = True
+    double_vlan: bool = False  # Its firmware can put an 802.1ad tag around another.
     mac: str | None = None  # Of the first PF; the next has the next.
     mac_prefix: str | None = None  # Three bytes, to derive MACs with.
 
@@ -86,6 +87,8 @@ def _number_faults(card: CardEntry, driver: Driver, product: Product, place: str
         yield f"{place}.vf_count: {card.vf_count} is negative"
     elif card.vf_count > most:
         yield f"{place}.vf_count: {card.vf_count} is above the limit of {most} for {of}; lower it"
+    if card.double_vlan and not driver.double_vlan_source:
+        yield f"{place}.double_vlan: {card.driver} has no 802.1ad, whatever the firmware; remove it"
     if card.speed_mbps is not None and card.speed_mbps <= 0:
         yield f"{place}.speed_mbps: {card.speed_mbps} is not above 0"
     if card.numa_node is not None and not 0 <= card.numa_node < 1024:
@@ -215,6 +218,7 @@ def make_pfs(host: str, cards: Sequence[CardEntry], *, pfs_before: int) -> list[
                     serial=serial,
                     vf_count_at_boot=card.vf_count,
                     link_up=card.link_up,
+                    double_vlan=card.double_vlan,
                 )
             )
             group += 1 + product.vf_count_max

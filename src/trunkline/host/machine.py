@@ -10,15 +10,16 @@ import functools
 import os
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import OPENED, DeviceKind, PciFunction, switchdev_fault
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.numa import NumaNode
 from trunkline.domain.pci import PciAddress, vf_address
-from trunkline.domain.vf import LinkState, VfSettings
-from trunkline.domain.vf_capabilities import vf_capabilities
+from trunkline.domain.vf import LinkState, VfSettings, VlanProtocol
+from trunkline.domain.vf_capabilities import capability_names, vf_capabilities
 from trunkline.host.driver_data import Driver, drivers
 from trunkline.host.faults import Fault, broken
 from trunkline.host.state_file import LoggedState
@@ -34,12 +35,14 @@ class VfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     old_mac: MacAddress = ZERO_MAC  # What the netdev keeps until its driver is loaded anew.
     vlan_id: int = 0
     vlan_qos: int = 0
+    vlan_protocol: VlanProtocol = VlanProtocol.DOT1Q
     spoof_check: bool | None = None  # None: as the driver starts out.
     trust: bool = False
     link_state: LinkState = LinkState.AUTO
     min_tx_rate_mbps: int = 0
     max_tx_rate_mbps: int = 0
     in_guest: bool = False  # Bound to vfio-pci.
+    opened: bool = False  # By a guest or a program, through vfio-pci.
     ifname: str = ""  # Empty: the name that udev gives.
     macvtap: str = ""  # The macvtap on its netdev.
 
@@ -65,7 +68,11 @@ class PfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     vf_count_at_boot: int = 0
     link_up: bool = True  # Carrier.
     admin_up: bool = True  # IFF_UP.
+    switch_id: str | None = None  # phys_switch_id
+    is_switchdev: bool = False  # The mode of its eswitch; else `legacy`.
     in_guest: bool = False  # Bound to vfio-pci.
+    opened: bool = False  # By a guest or a program, through vfio-pci.
+    double_vlan: bool = False  # Its firmware can put an 802.1ad tag around another.
     vfs: list[VfRecord] = msgspec.field(default_factory=list)
     addresses: list[MacAddress] = msgspec.field(default_factory=list)  # `fdb … self`.
 
@@ -80,6 +87,7 @@ class PlainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     driver: str | None = None  # Its own one, also while it is bound to vfio-pci.
     numa_node: int | None = None
     in_guest: bool = False  # Bound to vfio-pci.
+    opened: bool = False  # By a guest or a program, through vfio-pci.
 
 
 class PortRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -215,6 +223,7 @@ def vf_settings(pf: PfRecord, index: int) -> VfSettings:
         mac=mac,
         vlan_id=vf.vlan_id,
         vlan_qos=vf.vlan_qos,
+        vlan_protocol=vf.vlan_protocol,
         spoof_check=(driver.spoof_check if vf.spoof_check is None else vf.spoof_check)
         if can.spoof_check
         else None,
@@ -223,6 +232,13 @@ def vf_settings(pf: PfRecord, index: int) -> VfSettings:
         min_tx_rate_mbps=vf.min_tx_rate_mbps if can.min_tx_rate else None,
         max_tx_rate_mbps=vf.max_tx_rate_mbps if can.max_tx_rate else None,
     )
+
+
+def _seen_to_do(pf: PfRecord) -> tuple[str, ...] | None:
+    """What its driver can do beyond the table, as if that had been tried out; None: nothing."""
+    if not pf.double_vlan:
+        return None
+    return capability_names(replace(vf_capabilities(pf.driver), vlan_8021ad=True))
 
 
 def functions(state: KernelState) -> dict[PciAddress, PciFunction]:
@@ -269,7 +285,8 @@ def _vf_function(
         pf.address,
         index,
         pf.driver,
-        f"{ifname} is below {upper}" if upper else "",
+        _seen_to_do(pf),
+        f"{ifname} is below {upper}" if upper else OPENED * pf.vfs[index].opened,
     )
 
 
@@ -286,6 +303,7 @@ def _equal_vf_function(
     pf_address: PciAddress,
     vf_index: int,
     pf_driver: str,
+    pf_can: tuple[str, ...] | None,
     used_by: str,
 ) -> PciFunction:
     return PciFunction(
@@ -300,6 +318,7 @@ def _equal_vf_function(
         pf_address=pf_address,
         vf_index=vf_index,
         pf_driver=pf_driver,
+        pf_can=pf_can,
         used_by=used_by,
     )
 
@@ -313,6 +332,7 @@ def _plain_function(plain: PlainRecord) -> PciFunction:
         numa_node=plain.numa_node,
         iommu_group=plain.iommu_group,
         driver=VFIO if plain.in_guest else plain.driver,
+        used_by=OPENED * plain.opened,
     )
 
 
@@ -335,8 +355,10 @@ def _pf_function(pf: PfRecord, fault: str, bridges: Mapping[str, str]) -> PciFun
         vf_count_max=pf.vf_count_max,
         link_up=has_link,
         speed_mbps=pf.speed_mbps if has_link else None,
-        fault=fault,
+        fault=fault or (switchdev_fault(pf.address) if pf.is_switchdev else ""),
         serial=pf.serial,
+        switch_id=None if pf.in_guest else pf.switch_id,
         pf_driver=pf.driver,
-        used_by=f"{pf.ifname} is below {bridge}" if bridge else "",
+        pf_can=_seen_to_do(pf),
+        used_by=f"{pf.ifname} is below {bridge}" if bridge else OPENED * pf.opened,
     )

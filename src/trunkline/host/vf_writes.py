@@ -22,12 +22,16 @@ def set_one(
     link_up = pf.link_up and pf.admin_up
     if setting == "rate":
         _check_rates(change)
+    if pf.is_switchdev and setting not in ("mac", "rate") and change.vlan_id != 0:
+        # Source: Linux drivers/net/ethernet/mellanox/mlx5/core/eswitch.c; esw/legacy.c.
+        raise refused(errno.EOPNOTSUPP)
     attempt = Attempt(
         change=change,
         settings=settings,
         other_min_tx_rates_mbps=sum(each.min_tx_rate_mbps for each in pf.vfs) - vf.min_tx_rate_mbps,
         link_up=link_up,
         speed_mbps=pf.speed_mbps if link_up else 0,
+        double_vlan=pf.double_vlan,
     )
     refusal = refusal_of(driver, setting, attempt)
     if refusal is not None:
@@ -45,6 +49,7 @@ def set_one(
             vf.old_mac = has if driver.mac_needs_reload and has != vf.mac else ZERO_MAC
         case "vlan":
             vf.vlan_id, vf.vlan_qos = after.vlan_id, after.vlan_qos
+            vf.vlan_protocol = after.vlan_protocol
         case "rate":
             vf.min_tx_rate_mbps = after.min_tx_rate_mbps or 0
             vf.max_tx_rate_mbps = after.max_tx_rate_mbps or 0
@@ -78,7 +83,9 @@ def set_vf_count(state: KernelState, pf: PfRecord, count: int) -> None:
         raise refused(getattr(errno, fixed))
     if count and pf.vfs:
         raise refused(errno.EBUSY)
-    if any(vf.in_guest for vf in pf.vfs):
+    # The kernel waits until they are closed. Source: drivers/vfio/vfio_main.c,
+    # vfio_unregister_group_dev().
+    if any(vf.opened for vf in pf.vfs):
         raise refused(errno.EBUSY)
     for fault in state.faults:
         if isinstance(fault, FewerVfs) and fault.pf == pf.address:
@@ -86,12 +93,13 @@ def set_vf_count(state: KernelState, pf: PfRecord, count: int) -> None:
     pf.vfs = [VfRecord() for _ in range(count)]
 
 
-def bind(state: KernelState, address: PciAddress, *, to_guest: bool) -> None:
-    """Bind a function to vfio-pci, or back to the driver that is its own."""
+def bind(state: KernelState, address: PciAddress, *, to_guest: bool, opened: bool = False) -> None:
+    """Bind a function to vfio-pci, where it is `opened` or idle, or back to its own driver."""
     found = machine.find_vf(state, address)
     if found is not None:
         pf, index = found
         vf = pf.vfs[index]
+        vf.opened = opened
         if vf.in_guest != to_guest:
             # Its netdev goes, with the name and the MAC that were the netdev's alone.
             vf.in_guest, vf.ifname, vf.macvtap = to_guest, "", ""
@@ -99,13 +107,14 @@ def bind(state: KernelState, address: PciAddress, *, to_guest: bool) -> None:
         return
     for plain in state.plain:
         if plain.address == address:
-            plain.in_guest = to_guest
+            plain.in_guest, plain.opened = to_guest, opened
             return
     pf = machine.find_pf(state, address)
+    if to_guest and any(vf.opened for vf in pf.vfs):
+        raise refused(errno.EBUSY)
+    pf.opened = opened
     if pf.in_guest == to_guest:
         return
-    if to_guest and any(vf.in_guest for vf in pf.vfs):
-        raise refused(errno.EBUSY)
     # The PF's own driver takes its VFs away when it goes, and brings none back. Its new netdev is
     # down: what set it up at boot does not look again.
     pf.in_guest, pf.vfs, pf.admin_up = to_guest, [], False

@@ -11,10 +11,13 @@ from trunkline.domain.port import VnicType
 from trunkline.netdrivers.base import BadDriverOption, Requirements
 
 DEFAULT_ATTRIBUTE: Final = f"e.{PHYSICAL_NETWORK_TAG}"
+_OUTER_TAGS: Final = "can.vlan_8021ad"
 
 
 class PhysicalNetworkDriver:
     """Flat and VLAN networks: a device must be cabled to the segment's physical network.
+
+    For a QinQ network its PF must be able to put 802.1ad tags around the frames of its VFs as well.
 
     Options: `provider_attribute` and `tenant_attribute` name the device attribute that must equal
     the physical network's name, for networks that an admin made and for tenants' own. Both are
@@ -41,14 +44,15 @@ class PhysicalNetworkDriver:
                 raise BadDriverOption(self.name, option, "must name an attribute")
 
     def attributes_used(self) -> frozenset[str]:
-        """Return the one or two attributes of the options."""
-        return frozenset({self._provider_attribute, self._tenant_attribute})
+        """Return the one or two attributes of the options, and what QinQ networks need."""
+        return frozenset({self._provider_attribute, self._tenant_attribute, _OUTER_TAGS})
 
     def requirements(self, network: Network, segment: Segment) -> Requirements:
-        """Demand that the device is cabled to the segment's physical network."""
+        """Demand that the device is cabled to the segment's physical network, and can tag."""
         assert segment.physical_network is not None, "flat and VLAN segments have one"
         attribute = self._provider_attribute if network.provider else self._tenant_attribute
-        return Requirements({attribute: segment.physical_network})
+        outer_tags = {_OUTER_TAGS: "true"} if network.qinq else {}
+        return Requirements({attribute: segment.physical_network, **outer_tags})
 
     def refusal(self, network: Network, segment: Segment, device: OfferedDevice) -> str | None:
         """Refuse a device that lacks a required attribute."""

@@ -18,7 +18,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
-from trunkline.domain.vf import LinkState
+from trunkline.domain.vf import LinkState, VlanProtocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,7 @@ class NicConfig:
     logical_name: str  # The netdev name that is the same on every host, ≤ 15 characters.
     vlan_id: int = 0  # 1-4094; 0 leaves frames untagged.
     vlan_qos: int = 0  # 0-7.
+    vlan_protocol: VlanProtocol = VlanProtocol.DOT1Q
     spoof_check: bool = True
     trust: bool = False
     link_state: LinkState = LinkState.AUTO  # Of drivers that can't set it, it is that anyway.

@@ -17,6 +17,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.reconcile.config_drive import file_name, guest_address
 from trunkline.reconcile.desired import NicConfig, ServerConfig
+from trunkline.vif import registry as vif_registry
 from trunkline.vif.base import VifRequest
 from trunkline.vif.elements import add_pci_address, hostdev
 from trunkline.vif.registry import VifRegistry
@@ -95,9 +96,8 @@ def netdev_name(nic: NicConfig, vif_types: VifRegistry, pools: Pools = NO_POOLS)
 
 def names_network(nic: NicConfig, vif_types: VifRegistry, pools: Pools) -> bool:
     """Whether the XML of a NIC in a network pool names its libvirt network, as it must."""
-    request = vif_request(nic, pools)
-    source = vif_types.get(nic.vif_type, nic.vnic_type).interface(request).find("source")
-    return source is not None and source.get("network") == request.network_pool
+    vif_type = vif_types.get(nic.vif_type, nic.vnic_type)
+    return vif_registry.names_network(vif_type, vif_request(nic, pools))
 
 
 def attachment(server: ServerConfig, vif_types: VifRegistry, pools: Pools = NO_POOLS) -> Attachment:

@@ -17,7 +17,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
-from trunkline.reconcile.observed import GuestFiles, Guests, NetworkState
+from trunkline.reconcile.observed import GuestFiles, Guests, NetworkState, OriginalState
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 # What is to be taken away is not there, or is not ours to take: the kernel says so, and the helper.
@@ -211,6 +211,54 @@ class Storage(Protocol):
 
     def delete(self, server_id: ServerId) -> None:
         """Delete all files of a server. Its guest must be gone."""
+        ...
+
+
+class TrialMemory(Protocol):
+    """Remembers, over the end of the process, which VFs drivers are being tried out on."""
+
+    def begin(self, before: OriginalState) -> None:
+        """Remember what a VF is like, before anything is written to it."""
+        ...
+
+    def end(self, vf: PciAddress) -> None:
+        """Forget a VF that is as it was."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialOutcome:
+    """What came of trying drivers out."""
+
+    learned: bool = False  # `functions` tells more from now on.
+    failed: bool = False  # Of one nothing was learned, or a VF could not be put back.
+
+
+class DriverTrials(Protocol):
+    """Tries out what the drivers of PFs can set for VFs: each, with its firmware, once.
+
+    Neither method raises `HostRefused`; what `memory` raises ends them.
+    """
+
+    def try_out(
+        self,
+        functions: Mapping[PciAddress, PciFunction],
+        free: Collection[PciAddress],
+        memory: TrialMemory,
+    ) -> TrialOutcome:
+        """Try out those that were not yet, on one VF each among `free`, and leave that as it was.
+
+        Those whose PF has no such VF, or no link, wait.
+        """
+        ...
+
+    def put_back(
+        self,
+        functions: Mapping[PciAddress, PciFunction],
+        tried: Mapping[PciAddress, OriginalState],
+        memory: TrialMemory,
+    ) -> TrialOutcome:
+        """Bring VFs back that a process was trying drivers out on when it ended."""
         ...
 
 

@@ -52,6 +52,7 @@ def desired_settings(
         mac=nic.mac,
         vlan_id=nic.vlan_id,
         vlan_qos=nic.vlan_qos,
+        vlan_protocol=nic.vlan_protocol,
         spoof_check=None if observed.spoof_check is None else nic.spoof_check,
         trust=None if observed.trust is None else nic.trust,
         link_state=None if observed.link_state is None else nic.link_state,

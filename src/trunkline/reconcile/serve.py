@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field, replace
-
-from trunkline.domain.device import DeviceKind, PciFunction
-from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
-from trunkline.domain.vf import VfSettings
 from trunkline.reconcile.config_drive import config_drive, file_name, guest_address
-from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
-from trunkline.reconcile.domain_xml import attachment, define, names_network, netdev_name, pool_of
-from trunkline.reconcile.observed import DomainPower, DomainState, GuestFiles, OriginalState
-from trunkline.reconcile.pool_devices import before_taking, pooled_nics, taken_otherwise
-from trunkline.reconcile.programming import (
-    CannotHonour,
-    desired_settings,
-    neutral_settings,
-    program,
-)
-from trunkline.reconcile.report import DriftFact, TakenFact
+from trunkline.reconcile.desired import ServerConfig
+from trunkline.reconcile.domain_xml import attachment, define
+from trunkline.reconcile.observed import DomainPower, DomainState, GuestFiles
+from trunkline.reconcile.pool_devices import pooled_nics, taken_otherwise
+from trunkline.reconcile.report import TakenFact
+from trunkline.reconcile.server_devices import Devices, gather_devices
 from trunkline.reconcile.steps import (
     DefineDomain,
     Destroy,
-    ForgetOriginal,
-    JournalStep,
     MakeDisk,
-    ReadBack,
-    ReadBackName,
-    ReadBackNetdevMac,
-    ReadBackVfCount,
-    ReloadVfDriver,
-    RememberEpoch,
-    RememberOriginal,
-    RenameNetdev,
     Resume,
-    SetVfCount,
     StartPaused,
     Step,
     WriteConfigDrive,
-    differences,
 )
 from trunkline.reconcile.taps import Taps, plan_taps
 from trunkline.reconcile.view import (
@@ -55,29 +32,6 @@ from trunkline.reconcile.view import (
     fenced,
 )
 from trunkline.vif.registry import UnknownVifType
-
-
-@dataclass(slots=True)
-class _Devices:
-    """What a server's devices need, gathered over its NICs."""
-
-    journal: list[JournalStep] = field(default_factory=list)
-    writes: list[Step] = field(default_factory=list)
-    checks: list[Step] = field(default_factory=list)  # Of the writes that ReadBack can't check.
-    # Netdevs come anew by these, under names that have to be looked up: nothing else until then.
-    reloads: list[Step] = field(default_factory=list)
-    expected: dict[PciAddress, list[tuple[int, VfSettings]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    pf_ifnames: dict[PciAddress, str] = field(default_factory=dict)
-    drifts: list[DriftFact] = field(default_factory=list)
-
-    def read_back(self) -> list[Step]:
-        """Return the steps that check every VF of the server: one reading a PF."""
-        return [
-            ReadBack(pf=pf, pf_ifname=self.pf_ifnames[pf], expected=tuple(expected))
-            for pf, expected in self.expected.items()
-        ]
 
 
 def plan_server(view: View, server: ServerConfig) -> Verdict:
@@ -104,7 +58,7 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
                 return _taken(taken, guest_runs=guest_runs)
         if server.power is PowerState.RUNNING:
             taps = plan_taps(view, server, is_attached=is_attached)
-        devices = _devices(view, server, is_attached=is_attached)
+        devices = gather_devices(view, server, is_attached=is_attached)
     except UnknownVifType as unknown:
         return Verdict(outcome=refused, reason=str(unknown), guest_runs=guest_runs)
     except Refused as refusal:
@@ -167,18 +121,36 @@ def _must_stop(view: View, server: ServerConfig, domain: DomainState) -> bool:
     """Whether the guest that there is must end before `server` can be as desired."""
     if not domain.power.has_guest:
         return False
-    wanted = attachment(server, view.vif_types, view.pools)
     given = [domain.given.get(guest_address(number)) for number, _, _ in pooled_nics(view, server)]
     return (
         server.power is PowerState.STOPPED
         or domain.boot_number < server.boot_number
         or None in given
-        or domain.devices - frozenset(given) != wanted.devices
-        or domain.ifnames - frozenset(given) != wanted.ifnames
+        or not _has_what_it_should(view, server, domain, frozenset(given))
         # A guest that has run keeps the definition it was started with until it next starts: a new
         # release of Trunkline that words XML otherwise must not restart anybody.
         or (domain.power is DomainPower.PAUSED and _is_outdated(view, server, domain))
     )
+
+
+def _has_what_it_should(
+    view: View,
+    server: ServerConfig,
+    domain: DomainState,
+    given: frozenset[PciAddress | str | None],
+) -> bool:
+    """Whether a guest has all devices of its server, and besides only what pools have `given` it.
+
+    What somebody attached to it by hand, and is no server's, stays: whoever did so wanted it there.
+    """
+    wanted = attachment(server, view.vif_types, view.pools)
+    devices, ifnames = domain.devices - given, domain.ifnames - given
+    if wanted.devices - devices or wanted.ifnames - ifnames:
+        return False
+    functions = view.observed.functions
+    by_hand = {address for address, function in functions.items() if function.used_by}
+    of_servers = {each.ifname for each in functions.values() if not each.used_by}
+    return not (devices - wanted.devices - by_hand or (ifnames - wanted.ifnames) & of_servers)
 
 
 def _is_outdated(view: View, server: ServerConfig, domain: DomainState) -> bool:
@@ -224,15 +196,16 @@ def _steps(
     view: View,
     server: ServerConfig,
     domain: DomainState | None,
-    devices: _Devices,
+    devices: Devices,
     taps: Taps,
 ) -> list[Step]:
     """Put the steps of one server into their order.
 
     The rule behind it: from the moment a guest runs it can send, so whatever its VFs carry has been
-    read back before. libvirt writes MAC and VLAN itself at start, with a priority of 0, so both are
-    looked at once more while the guest is paused. The taps of normal ports come with the start.
-    Source: libvirt src/util/virnetdev.c, virNetDevSetVfVlan(): it fills in `vlan`, never `qos`.
+    read back before. libvirt writes MAC and VLAN itself at start, a VLAN of 802.1Q with a priority
+    of 0, so both are looked at once more while the guest is paused. The taps of normal ports come
+    with the start.
+    Source: libvirt src/util/virnetdev.c, virNetDevSetVfVlan(): IFLA_VF_VLAN, without its `qos`.
     """
     steps: list[Step] = [*devices.journal, *devices.writes, *devices.checks]
     if devices.writes or devices.reloads:
@@ -252,191 +225,3 @@ def _steps(
     if server.power is PowerState.RUNNING:
         steps.append(StartPaused(server.id))
     return steps
-
-
-def _devices(view: View, server: ServerConfig, *, is_attached: bool) -> _Devices:
-    """Gather what the devices of `server` need.
-
-    Raises:
-        Waiting, Refused, Unseen: Of one of its NICs.
-    """
-    found = _Devices()
-    if server.power is PowerState.RUNNING and not is_attached:
-        pooled = pooled_nics(view, server)
-        for _, nic, pool in pooled:
-            if not names_network(nic, view.vif_types, view.pools):
-                raise Refused(
-                    f"VIF type {nic.vif_type} does not serve network pools: its XML names no"
-                    f" network, and that of port {nic.port_id} is to name {pool.name}"
-                )
-        for pool in dict.fromkeys(pool for _, _, pool in pooled):
-            found.journal += before_taking(view, pool)
-    for nic in server.nics:
-        if nic.device is None or (not is_attached and pool_of(nic, view.pools) is not None):
-            continue
-        function = _claim(view, found, server, nic.device)
-        keeps_on_host = netdev_name(nic, view.vif_types, view.pools) is not None
-        if not (is_attached or keeps_on_host):
-            _require_fit(server, function)
-        if function.kind is DeviceKind.VF:
-            _add_vf(view, found, nic, function, is_attached=is_attached)
-        elif not is_attached:
-            _add_whole_pf(view, found, function)
-    for held in server.devices:
-        function = _claim(view, found, server, held)
-        if not is_attached:
-            _require_fit(server, function)
-        if function.kind is DeviceKind.PF:
-            if not is_attached:
-                _add_whole_pf(view, found, function)
-        else:
-            _add_as_it_is(view, found, function, is_attached=is_attached)
-    return found
-
-
-def _claim(view: View, found: _Devices, server: ServerConfig, held: HeldDevice) -> PciFunction:
-    """Return the function that `held` names, which is `server`'s; its epoch goes on record."""
-    _check_owner(view, server, held)
-    function = view.function(held)
-    if function is None:
-        raise Waiting(f"{held.kind.name} {held.address} does not exist")
-    if view.observed.journal.epochs.get(function.address, 0) < held.epoch:
-        found.journal.append(RememberEpoch(address=function.address, epoch=held.epoch))
-    return function
-
-
-def _require_fit(server: ServerConfig, function: PciFunction) -> None:
-    """Let no guest start with what it may not be given, though it was given it before."""
-    if server.power is PowerState.RUNNING and function.unfit:
-        raise Refused(f"{function.address} {function.unfit}")
-
-
-def _check_owner(view: View, server: ServerConfig, held: HeldDevice) -> None:
-    owner = view.owners[held.address]
-    if owner != server.id:
-        raise Refused(f"{held.address} belongs to server {owner}")
-    view.require_free(held.address, besides=server.id)
-    if held.pf_address is not None and held.pf_address in view.owners:
-        raise Refused(f"its PF {held.pf_address} is given away whole")
-
-
-def _add_vf(
-    view: View, found: _Devices, nic: NicConfig, vf: PciFunction, *, is_attached: bool
-) -> None:
-    pf, vf_index, observed = view.pf_and_settings(vf)
-    desired = desired_settings(nic, observed, speed_mbps=pf.speed_mbps)
-    if isinstance(desired, CannotHonour):
-        raise Refused(
-            f"{pf.pf_driver or 'the driver'} of {pf.address} can't set "
-            f"{', '.join(desired.problems)} for its VFs"
-        )
-    _let_others_give_up_first(view, pf, desired, observed)
-    wanted_name = None if is_attached else netdev_name(nic, view.vif_types, view.pools)
-    _remember_vf(view, found, nic, vf, observed, wanted_name)
-    writes = program(pf, vf_index, desired=desired, observed=observed)
-    found.writes += writes
-    found.expected[pf.address].append((vf_index, desired))
-    found.pf_ifnames[pf.address] = pf.ifname or str(pf.address)
-    if writes:
-        how = "; ".join(differences(expected=desired, found=observed))
-        found.drifts.append(DriftFact(address=vf.address, found=how, repaired=False))
-    if wanted_name is not None:
-        _ready_netdev(view, found, vf, wanted_name, nic.mac)
-
-
-def _ready_netdev(
-    view: View, found: _Devices, vf: PciFunction, wanted_name: str, mac: MacAddress
-) -> None:
-    """Have the netdev of a VF carry the port's MAC, and its name.
-
-    Where it has another MAC, libvirt loads the VF's driver anew when it starts a guest over it, and
-    then looks for the netdev under a name that has gone with the old one.
-    Source: libvirt src/util/virnetdev.c, virNetDevSetNetConfig(); seen with 9.0.0 and igbvf.
-    """
-    has = view.observed.netdev_macs.get(vf.address)
-    if vf.driver is None or (has is not None and has != mac):
-        found.reloads += [ReloadVfDriver(vf.address), ReadBackNetdevMac(vf.address, mac)]
-    elif vf.ifname is None:
-        raise Waiting(f"{vf.address} has no netdev to be called {wanted_name}")
-    elif vf.ifname != wanted_name:
-        found.writes.append(RenameNetdev(address=vf.address, old=vf.ifname, new=wanted_name))
-        found.checks.append(ReadBackName(vf.address, wanted_name))
-
-
-def _let_others_give_up_first(
-    view: View, pf: PciFunction, desired: VfSettings, observed: VfSettings
-) -> None:
-    """Raise `Waiting` where more is to be guaranteed while another VF still has to give some up.
-
-    Together they may be more than the PF has, which some drivers refuse.
-    """
-    if (desired.min_tx_rate_mbps or 0) <= (observed.min_tx_rate_mbps or 0):
-        return
-    settings = view.observed.vf_settings.get(pf.address, {})
-    for server in view.servers:
-        for nic in server.nics:
-            held = nic.device
-            if held is None or held.pf_address != pf.address or nic.min_tx_rate_mbps is None:
-                continue
-            has = None if held.vf_index is None else settings.get(held.vf_index)
-            if has is not None and (has.min_tx_rate_mbps or 0) > nic.min_tx_rate_mbps:
-                raise Waiting(f"{held.address} is to give up bandwidth first")
-
-
-def _remember_vf(
-    view: View,
-    found: _Devices,
-    nic: NicConfig,
-    vf: PciFunction,
-    observed: VfSettings,
-    wanted_name: str | None,
-) -> None:
-    original = view.observed.journal.originals.get(vf.address)
-    remembered = original
-    if remembered is None:
-        # A VF that has the port's MAC already was programmed by an agent whose journal is lost:
-        # what it has now must never pass for what it had before.
-        was_programmed = observed.mac == nic.mac
-        settings = neutral_settings(observed) if was_programmed else observed
-        driver = None if was_programmed else vf.driver
-        remembered = OriginalState(address=vf.address, settings=settings, driver=driver)
-    if wanted_name is not None:
-        remembered = replace(remembered, given_mac=nic.mac)
-        if remembered.ifname is None and vf.ifname != wanted_name:
-            remembered = replace(remembered, ifname=vf.ifname)
-    if remembered != original:
-        found.journal.append(RememberOriginal(remembered))
-
-
-def _add_as_it_is(view: View, found: _Devices, function: PciFunction, *, is_attached: bool) -> None:
-    """Hand a VF or a plain function over unwritten; only what it was like is remembered."""
-    settings = None
-    if function.kind is DeviceKind.VF:
-        _, _, settings = view.pf_and_settings(function)
-    if function.address in view.observed.journal.originals:
-        return
-    driver = function.driver
-    if is_attached:
-        # The journal is lost: what there is now is the guest's, and says nothing about before.
-        settings, driver = settings and neutral_settings(settings), None
-    original = OriginalState(address=function.address, settings=settings, driver=driver)
-    found.journal.append(RememberOriginal(original))
-
-
-def _add_whole_pf(view: View, found: _Devices, pf: PciFunction) -> None:
-    for vf in view.vfs_of(pf.address):
-        if vf.address in view.owners:
-            raise Refused(f"VF {vf.address} of {pf.address} belongs to a server")
-        view.require_free(vf.address)
-        view.require_settled(vf.address, f"VF {vf.address} of {pf.address}")
-    originals = view.observed.journal.originals
-    if pf.address not in originals:
-        original = OriginalState(address=pf.address, vf_count=pf.vf_count, driver=pf.driver)
-        found.journal.append(RememberOriginal(original))
-    if pf.vf_count:
-        # The VFs cease to exist: what they once were like says nothing about later ones.
-        found.journal += [
-            ForgetOriginal(vf.address) for vf in view.vfs_of(pf.address) if vf.address in originals
-        ]
-        found.writes.append(SetVfCount(pf.address, 0))
-        found.checks.append(ReadBackVfCount(pf.address, 0))

@@ -64,9 +64,11 @@ def _in_use(view: View, pf: PciFunction) -> Iterator[tuple[PciFunction, str]]:
             yield vf, "not given back yet"
         elif vf.used_by:
             yield vf, vf.used_by
-        elif vf.driver == VFIO_DRIVER:
-            yield vf, "a guest that is not ours"
-        elif pf.ifname is not None and vf.driver is not None and vf.ifname is None:
+        elif (
+            pf.ifname is not None
+            and vf.driver not in (None, VFIO_DRIVER)  # Bound to that one it may be idle.
+            and vf.ifname is None
+        ):
             yield vf, f"{vf.driver} has it without a netdev here"
 
 

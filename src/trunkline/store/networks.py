@@ -222,6 +222,7 @@ def _network_row(network: Network) -> dict[str, Any]:
         "mtu": network.mtu,
         "port_security_enabled": network.port_security_enabled,
         "pf_policy": network.pf_policy.value,
+        "qinq": network.qinq,
         "qos_policy_id": network.qos_policy_id,
         "created_at": network.created_at,
         "updated_at": network.updated_at,

@@ -73,6 +73,7 @@ networks = Table(
     Column("mtu", Integer, nullable=False),
     Column("port_security_enabled", Boolean, nullable=False),
     Column("pf_policy", String(16), nullable=False),
+    Column("qinq", Boolean, nullable=False),
     Column("qos_policy_id", ID, ForeignKey("qos_policies.id"), nullable=True, index=True),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),

@@ -8,13 +8,17 @@ belongs to one VIF type only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Final
 
+from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import ErrorKind, TrunklineError
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
-from trunkline.vif.base import VIF_TYPE_GROUP, VifType
+from trunkline.vif.base import VIF_TYPE_GROUP, VifRequest, VifType
 
 # What a port gets when the configuration prefers nothing else.
 DEFAULT_VIF_TYPES: Final[Mapping[VnicType, str]] = MappingProxyType({
@@ -70,6 +74,26 @@ class BrokenVifType(TrunklineError):
         )
 
 
+# A NIC in a network pool, as good as any.
+_POOLED: Final = VifRequest(
+    vnic_type=VnicType.DIRECT,
+    mac=MacAddress.parse("02:00:00:00:00:01"),
+    logical_name="tl000000000001",
+    vlan_id=1,
+    device_kind=DeviceKind.VF,
+    device_address=PciAddress.parse("0000:00:00.0"),
+    bridge=None,
+    mtu=1500,
+    network_pool="trunkline-phy1",
+)
+
+
+def names_network(vif_type: VifType, request: VifRequest) -> bool:
+    """Whether the XML of a NIC in a network pool names its libvirt network, as it must."""
+    source = vif_type.interface(request).find("source")
+    return source is not None and source.get("network") == request.network_pool
+
+
 class VifRegistry:
     """VIF types by (name, VNIC type)."""
 
@@ -106,6 +130,22 @@ class VifRegistry:
             UnknownVifType: The preferred one is not installed.
         """
         return self.get(preferred.get(vnic_type, DEFAULT_VIF_TYPES[vnic_type]), vnic_type)
+
+    def problem_in_pools(
+        self, vnic_type: VnicType, preferred: Mapping[VnicType, str] = DEFAULT_VIF_TYPES
+    ) -> str:
+        """Say why no port that asks for `vnic_type` can be in a network pool; empty: it can.
+
+        Raises:
+            UnknownVifType: The preferred one is not installed.
+        """
+        chosen = self.choose(vnic_type, preferred)
+        if names_network(chosen, replace(_POOLED, vnic_type=vnic_type)):
+            return ""
+        return (
+            f"VIF type {chosen.name}, which ports of VNIC type {vnic_type.value} get, does not"
+            " serve network pools: its XML names no libvirt network"
+        )
 
     def names(self) -> frozenset[str]:
         """Return the names that are known."""

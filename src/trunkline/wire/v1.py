@@ -107,6 +107,7 @@ class DeviceItem:
     bandwidth: PfBandwidth | None = None  # PF only; None: it accounts nothing.
     used_by: str | None = None  # Who has it besides servers, in words.
     iommu_group: int | None = None
+    switch_id: str | None = None  # PF only: of the switch that its netdev is a port of, in hex.
     unfit: str | None = None  # Why no guest may be given it, in words.
 
 

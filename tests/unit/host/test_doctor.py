@@ -17,6 +17,7 @@ from tests.support.doctor_facts import (
     with_card,
     with_machine,
 )
+from trunkline.domain.device import switchdev_fault
 from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.iommu_group import GROUP_REMEDY
 from trunkline.domain.pci import PciAddress
@@ -93,6 +94,8 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
          "pci=realloc"),
         (with_card(IGB, {"is_up": False}), CARD, Verdict.MISSING, "set down",
          "ip link set eth2 up"),
+        (with_card(IGB, fault=switchdev_fault(IGB)), CARD, Verdict.MISSING,
+         "in switchdev mode", f"devlink dev eswitch set pci/{IGB} mode legacy"),
         (with_card(IGB, link_up=False), CARD, Verdict.WARNING, "no link", "ethtool eth2"),
         (with_card(IGB, unfit=f"shares IOMMU group 7 with {DISK}; {GROUP_REMEDY}"), CARD,
          Verdict.WARNING, f"refused to guests whole: it shares IOMMU group 7 with {DISK}", "ACS"),
@@ -121,8 +124,6 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
          "ip link set NETDEV master br-phy1"),
         (with_bridge(vlan_filtering=False), "bridge br-phy1", Verdict.WARNING,
          "does not keep VLANs apart", "ip link set br-phy1 type bridge vlan_filtering 1"),
-        (with_bridge(default_pvid=1), "bridge br-phy1", Verdict.WARNING,
-         "puts each new port into VLAN 1", "vlan_default_pvid 0`; `bridge vlan add dev eth2 vid 1"),
         (replace(WELL, bridges={}, netdevs=frozenset()), "bridge br-phy1",
          Verdict.MISSING, "is not there", "ip link add br-phy1 type bridge"),
         (replace(WELL, bridges={}), "bridge br-phy1", Verdict.MISSING, "is no bridge",

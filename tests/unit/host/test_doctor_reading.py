@@ -120,11 +120,10 @@ def test_networkmanager_tells_whether_it_manages_vfs(
 
 def test_bridges_are_told_from_other_netdevs(a_root: Path) -> None:
     write(a_root, "sys/class/net/br0/bridge/vlan_filtering", "1\n")
-    write(a_root, "sys/class/net/br0/bridge/default_pvid", "1\n")
     for port in ("eth2", "tap0"):
         (a_root / f"sys/class/net/br0/brif/{port}").mkdir(parents=True)
     (a_root / "sys/class/net/eth2/device").symlink_to(f"../../../bus/pci/devices/{PF}")
-    found = BridgeFacts(uplinks=("eth2",), vlan_filtering=True, default_pvid=1)
+    found = BridgeFacts(uplinks=("eth2",), vlan_filtering=True)
     assert read_bridges(a_root) == (frozenset({"br0", "eth2"}), {"br0": found})
 
 

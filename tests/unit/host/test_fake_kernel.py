@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.machines import OTHER_PF, PF, Machine, fake_machine
+from trunkline.domain.device import OPENED
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
@@ -128,13 +129,18 @@ def test_a_driver_may_enable_fewer_vfs_than_asked(machine: Machine) -> None:
 
 def test_vfs_in_a_guest_keep_their_pf_and_their_number(machine: Machine) -> None:
     kernel = machine.kernel
-    kernel.bind_driver(PciAddress.parse("0000:05:10.0"), "vfio-pci")
+    vf = PciAddress.parse("0000:05:10.0")
+    kernel.bind_driver(vf, "vfio-pci", opened=True)
     with pytest.raises(HostRefused) as refused:
         kernel.set_vf_count(PF, 0)
     assert refused.value.errno_name == "EBUSY"
     with pytest.raises(HostRefused) as refused:
         kernel.bind_driver(PF, "vfio-pci")
     assert refused.value.errno_name == "EBUSY"
+    assert kernel.functions()[vf].used_by == OPENED
+    kernel.bind_driver(vf, "vfio-pci")
+    assert kernel.functions()[vf].used_by == ""
+    kernel.set_vf_count(PF, 0)
 
 
 def test_a_vf_that_was_away_comes_back_with_its_first_name(machine: Machine) -> None:

@@ -267,6 +267,10 @@ def test_both_pfs_of_a_card_have_room_for_the_most_vfs_they_can_have(driver: str
             [a_host(card=[a_card(driver="ice", pf_count=2, address="0000:ff:00.0")])],
             "host[0].card[0].address: VF 127 of 0000:ff:00.1 would lie past bus 0xff",
         ),
+        (
+            [a_host(card=[a_card(double_vlan=True)])],
+            "host[0].card[0].double_vlan: ixgbe has no 802.1ad, whatever the firmware",
+        ),
         ([a_host(card=[a_card(speed_mbps=0)])], "host[0].card[0].speed_mbps: 0 is not above 0"),
         ([a_host(card=[a_card(numa_node=-1)])], "host[0].card[0].numa_node: -1 is not between"),
         ([a_host(card=[a_card(ifname="ens{0..1}")])], "ifname: 'ens{0..1}' is 2 name(s) for 1 PF"),

@@ -34,8 +34,9 @@ from tests.unit.host.helper_scene import (
     running,
 )
 from trunkline.domain.console import CONSOLE_BYTES_MAX
+from trunkline.domain.device import OPENED
 from trunkline.domain.ids import ServerId
-from trunkline.domain.vf import LinkState, VfChange
+from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 from trunkline.host.linux.sysfs import BadContent
 from trunkline.host.privileged import requests, server
 from trunkline.host.privileged.client import HelperClient
@@ -54,7 +55,8 @@ def tree(tmp_path: Path) -> Tree:
 
 def test_everything_on_the_list_reaches_the_kernel_as_it_was_asked(tree: Tree) -> None:
     change = VfChange(
-        mac=MAC, vlan_id=100, vlan_qos=3, spoof_check=True, trust=False,
+        mac=MAC, vlan_id=100, vlan_qos=3, vlan_protocol=VlanProtocol.DOT1AD,
+        spoof_check=True, trust=False,
         link_state=LinkState.ENABLE, min_tx_rate_mbps=5, max_tx_rate_mbps=50,
     )  # fmt: skip
     with running(tree) as (path, recorder):
@@ -152,13 +154,22 @@ def test_the_netdev_of_a_pf_that_is_on_offer_itself_is_not_renamed(tree: Tree) -
         allowed.check(requests.RenameNetdev(old="eth2", new="tl0"))
 
 
-def test_vfs_are_not_taken_from_under_a_guest(tree: Tree) -> None:
+def test_vfs_are_not_taken_from_under_a_guest_and_idle_ones_on_vfio_go(tree: Tree) -> None:
     tree.bind(VF1, "vfio-pci")
+    enabled = tree.device(VF1) / "enable"
+    enabled.write_text("1\n")
     with running(tree) as (path, recorder):
-        refusal = refused(lambda: HelperClient(path).set_vf_count(address(PF), 0))
-    assert f"{VF1} (a guest has it)" in str(refusal)
-    assert (refusal.errno_name, refusal.transient) == ("EBUSY", False)
-    assert recorder.done == []
+        client = HelperClient(path)
+        refusal = refused(lambda: client.set_vf_count(address(PF), 0))
+        assert f"{VF1} ({OPENED})" in str(refusal)
+        assert (refusal.errno_name, refusal.transient) == ("EBUSY", False)
+        enabled.write_text("0\n")
+        tree.bind(VF0, "vfio-pci")
+        refusal = refused(lambda: client.reload_vf_driver(address(VF0)))
+        assert "it is bound to vfio-pci" in str(refusal)
+        assert recorder.done == []
+        client.set_vf_count(address(PF), 0)
+    assert len(recorder.done) == 1
 
 
 GOOD = {"do": "set_vf", "pf": PF, "vf_index": 0, "trust": True}
@@ -180,6 +191,8 @@ GOOD = {"do": "set_vf", "pf": PF, "vf_index": 0, "trust": True}
         {"vlan_id": 4095, "vlan_qos": 0},
         {"vlan_id": -1, "vlan_qos": 0},
         {"vlan_id": 1, "vlan_qos": 8},
+        {"vlan_protocol": "802.1ad"},
+        {"vlan_id": 1, "vlan_qos": 0, "vlan_protocol": "0x9100"},
         {"min_tx_rate_mbps": 1},
         {"min_tx_rate_mbps": 1, "max_tx_rate_mbps": 1 << 33},
         {"mac": "01:00:5e:00:00:01"},

@@ -47,6 +47,10 @@ _SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
      "Extension that indicates that project_id field is enabled.", "2016-09-09T09:09:09-09:09"),
     ("provider", "Provider Network", "Expose mapping of virtual networks to physical networks",
      "2012-09-07T10:00:00-00:00"),
+    ("qinq", "QinQ networks",
+     ("Expose network 'qinq' attribute in the API. This allows to configure network to allow vlan "
+      "in vlan configuration using 0x88a8 ethertype (QinQ)."),
+     "2024-12-02T10:00:00-00:00"),
     ("qos", "Quality of Service", "The Quality of Service extension.",
      "2015-06-08T10:00:00-00:00"),
     ("qos-bw-limit-direction", "Direction for QoS bandwidth limit rule",

@@ -45,6 +45,8 @@ _TYPE, _ON, _ID = (
 )
 _PROVIDER: Final = (_TYPE, _ON, _ID)
 _PF_POLICY: Final = "pf_policy"  # Ours: Neutron has no such thing.
+# Neutron's name, and the one by which openstacksdk sends it and looks for it.
+_QINQ: Final = ("qinq", "vlan_qinq")
 _OWN: Final = (
     "name",
     "description",
@@ -65,6 +67,7 @@ NETWORKS: Final = Collection(
         "mtu": Filter("mtu", integer),
         "port_security_enabled": Filter("port_security_enabled", boolean),
         "qos_policy_id": Filter("qos_policy_id"),
+        **dict.fromkeys(_QINQ, Filter("qinq", boolean)),
         _TYPE: Filter("network_type"),
         _ON: Filter("physical_network"),
         _ID: Filter("segmentation_id", integer),
@@ -119,11 +122,14 @@ def show(svc: Services, request: Request) -> Response:
 def update(svc: Services, request: Request) -> Response:
     """Change a network."""
     fields = update_fields(request, NETWORKS)
-    fields.require_only((*_OWN, *_PROVIDER, _PF_POLICY))
+    fields.require_only((*_OWN, *_PROVIDER, _PF_POLICY, *_QINQ))
     seen = seen_revision(request)
     for name in (_TYPE, _ON):
         if name in fields:
             raise fields.invalid(name, "cannot change; only the segmentation ID can")
+    for name in _QINQ:
+        if name in fields:
+            raise fields.invalid(name, "cannot change; make another network")
     changes = NetworkUpdate(
         name=fields.text("name", UNSET),
         description=fields.text("description", UNSET),
@@ -149,7 +155,9 @@ def remove(svc: Services, request: Request) -> Response:
 
 def parse_network(fields: Fields) -> NetworkCreate:
     """Read a new network."""
-    fields.require_only((*_OWN, *_PROVIDER, _PF_POLICY, "segments", "project_id", "tenant_id"))
+    fields.require_only(
+        (*_OWN, *_PROVIDER, _PF_POLICY, *_QINQ, "segments", "project_id", "tenant_id")
+    )
     project_id = project_of(fields)
     return NetworkCreate(
         name=fields.text("name", ""),
@@ -160,6 +168,7 @@ def parse_network(fields: Fields) -> NetworkCreate:
         mtu=fields.integer("mtu", None),
         port_security_enabled=fields.boolean("port_security_enabled", default=True),
         pf_policy=fields.parsed(_PF_POLICY, PfPolicy, None),
+        qinq=_parse_qinq(fields),
         qos_policy_id=parse_qos_policy(fields) if "qos_policy_id" in fields else UNSET,
         segments=_parse_segments(fields),
     )
@@ -180,6 +189,7 @@ def render_network(view: NetworkView, caller: Caller) -> Item:
         "mtu": network.mtu,
         "port_security_enabled": network.port_security_enabled,
         "qos_policy_id": network.qos_policy_id,
+        **dict.fromkeys(_QINQ, network.qinq),
         "router:external": False,
         "subnets": list(view.subnet_ids),
         "tags": [],
@@ -211,6 +221,13 @@ def _render_segment(segment: Segment) -> Item:
         _ON: segment.physical_network,
         _ID: segment.segmentation_id,
     }
+
+
+def _parse_qinq(fields: Fields) -> bool:
+    said = {fields.boolean(name, default=False) for name in _QINQ if fields.raw(name) is not None}
+    if len(said) > 1:
+        raise fields.invalid(_QINQ[0], f"says otherwise than {_QINQ[1]}")
+    return said == {True}
 
 
 def _parse_segments(fields: Fields) -> tuple[SegmentRequest, ...]:

@@ -60,6 +60,7 @@ def device_item(view: DeviceView) -> DeviceItem:
         problem=view.problem or None,
         used_by=function.used_by or None,
         iommu_group=function.iommu_group,
+        switch_id=function.switch_id,
         unfit=function.unfit or None,
         epoch=view.epoch,
         tags=view.device.tags,

@@ -82,6 +82,9 @@ def _problems(
             f"`modprobe` its driver: `lspci -k -s {pf.address}` names it under Kernel modules",
         )
         return
+    if pf.fault:
+        problem, _, remedy = pf.fault.partition(": ")
+        yield missing(name, problem, remedy or f"`dmesg | grep {pf.address}` says why")
     if nic.vf_memory is False:
         yield missing(
             name,

@@ -236,19 +236,6 @@ def _bridge_problems(check: str, name: str, found: BridgeFacts) -> Iterator[Find
             "does not keep VLANs apart: ports on VLAN networks are refused",
             f"`ip link set {name} type bridge vlan_filtering 1`, and make it last",
         )
-    elif found.default_pvid:
-        vlan = found.default_pvid
-        again = "".join(
-            f"; `bridge vlan add dev {each} vid {vlan} pvid untagged`, if it carries a flat network"
-            for each in found.uplinks
-        )
-        yield warning(
-            check,
-            f"puts each new port into VLAN {vlan}: a guest's NIC may get frames of it before it is"
-            " in its own network",
-            f"`ip link set {name} type bridge vlan_default_pvid 0`{again}; and make it last"
-            " (DefaultPVID=none)",
-        )
 
 
 def _check_libvirt(facts: Facts) -> Iterator[Finding]:

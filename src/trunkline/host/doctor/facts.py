@@ -10,7 +10,7 @@ from trunkline.domain.device import PciFunction
 from trunkline.domain.device_spec import DeviceSpec
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.pci import PciAddress
-from trunkline.reconcile.observed import DomainState, OtherDomain
+from trunkline.reconcile.observed import DomainState, NetworkState, OtherDomain
 
 
 class ModuleState(enum.Enum):
@@ -43,7 +43,6 @@ class BridgeFacts:
 
     uplinks: tuple[str, ...] = ()  # Ports that are hardware, or on top of hardware.
     vlan_filtering: bool = True
-    default_pvid: int = 0  # The VLAN that a new port gets, untagged; 0: none.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +69,7 @@ class LibvirtFacts:
     domain_types: frozenset[str] = frozenset()  # `kvm`, `qemu`.
     ours: tuple[DomainState, ...] = ()
     others: tuple[OtherDomain, ...] = ()  # Domains that are not ours, with devices.
+    networks: Mapping[str, NetworkState] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,7 +94,6 @@ def read_bridges(root: Path = Path("/")) -> tuple[frozenset[str], dict[str, Brid
                 if functions_beneath(str(root / "sys"), port) is not None
             ),
             vlan_filtering=_number(directory / each / "bridge/vlan_filtering") != 0,
-            default_pvid=_number(directory / each / "bridge/default_pvid"),
         )
         for each in netdevs
         if (directory / each / "bridge").is_dir()

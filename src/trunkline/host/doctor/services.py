@@ -6,12 +6,13 @@ import queue
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from trunkline.host.doctor.facts import HelperFacts, LibvirtFacts
-from trunkline.reconcile.observed import DomainState, OtherDomain
+from trunkline.reconcile.observed import DomainState, NetworkState, OtherDomain
 
 _CONNECT_SECONDS_MAX: Final = 2.0  # A local socket answers at once, or somebody is stuck.
 # libvirt answers at once too, but after a boot it may first be started by its socket.
@@ -98,11 +99,12 @@ def _ask_for_domains(facts: LibvirtFacts) -> LibvirtFacts:
         connection = libvirt.open(facts.uri)
         try:
             ours, others = _domains(connection)
+            networks = _networks(connection)
         finally:
             connection.close()
     except libvirt.libvirtError as problem:
         return _broken(facts, "tell of its domains", problem)
-    return replace(facts, ours=ours, others=others)
+    return replace(facts, ours=ours, others=others, networks=networks)
 
 
 def _broken(facts: LibvirtFacts, asked: str, problem: Any) -> LibvirtFacts:
@@ -127,6 +129,18 @@ def _domains(connection: Any) -> tuple[tuple[DomainState, ...], tuple[OtherDomai
         except UnreadableDomain:
             continue
     return tuple(filter(None, ours)), tuple(filter(None, others))
+
+
+def _networks(connection: Any) -> dict[str, NetworkState]:
+    """Read libvirt's networks; what can't be read, the agent tells."""
+    from trunkline.host.libvirt.hypervisor import list_networks
+    from trunkline.host.libvirt.reading import UnreadableDomain, read_network
+
+    found = {}
+    for name, live, defined, autostarts in list_networks(connection):
+        with suppress(UnreadableDomain):
+            found[name] = read_network(live, defined, autostarts=autostarts)
+    return found
 
 
 def _offers(connection: object, domain_type: str) -> bool:

@@ -20,7 +20,7 @@ from trunkline.wire import json
 
 _log = structlog.get_logger(__name__)
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2  # 1 knew nothing of 802.1ad: its drivers are tried again.
 FILE_BYTES_MAX: Final = 1 << 20
 
 

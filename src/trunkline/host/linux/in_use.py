@@ -1,13 +1,16 @@
-"""What a function's netdevs are for, as far as the host itself tells.
+"""What a function is used for, as far as the host itself tells.
 
-Of a function that is bound to vfio-pci nothing is said: a guest has it, or nobody yet.
+One that is bound to vfio-pci may be nobody's yet. vfio enables it when it is opened, and disables
+it when it is closed; how often it is enabled anybody may read.
+Source: Linux drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_enable(); drivers/pci/pci-sysfs.c,
+enable_show(); seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from trunkline.domain.device import VFIO_DRIVER
+from trunkline.domain.device import OPENED, VFIO_DRIVER
 from trunkline.host.linux import sysfs
 
 
@@ -16,7 +19,7 @@ def use_of(
     *,
     driver: str | None,
     netdevs: Sequence[str],
-    is_ethernet: bool,
+    has_netdevs: bool,
     addresses: Mapping[str, str],
 ) -> str:
     """Say what the function in the directory `device` is used for; empty: nothing that is seen.
@@ -27,7 +30,7 @@ def use_of(
         device: Its directory in sysfs.
         driver: What it is bound to.
         netdevs: Its netdevs in this network namespace.
-        is_ethernet: Functions of other classes may well have a driver and no netdev.
+        has_netdevs: Its driver should make it one: it is Ethernet.
         addresses: Of netdevs that have an IP address, that address.
 
     Raises:
@@ -39,6 +42,8 @@ def use_of(
             return f"{ifname} is below {', '.join(uppers)}"
         if ifname in addresses:
             return f"{ifname} has the address {addresses[ifname]}"
-    if driver not in (None, VFIO_DRIVER) and not netdevs and is_ethernet:
+    if driver == VFIO_DRIVER:
+        return OPENED if sysfs.find_int(f"{device}/enable") else ""
+    if driver is not None and not netdevs and has_netdevs:
         return f"{driver} has it without a netdev here: another network namespace, or a program"
     return ""

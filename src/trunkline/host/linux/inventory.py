@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import DeviceKind, PciFunction, switchdev_fault
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import sysfs
@@ -224,7 +224,9 @@ class Inventory:
             vf_count_max=sysfs.find_int(f"{fixed.device}/sriov_totalvfs") or 0,
             link_up=link_up,
             speed_mbps=speed if speed is not None and speed > 0 else None,
+            fault=switchdev_fault(fixed.address) if sysfs.has_representors(fixed.device) else "",
             serial=fixed.serial,
+            switch_id=None if netdev is None else sysfs.find_switch_id(netdev),
         )
 
     def _facts_of(self, pf_name: str, netdev: str) -> NetdevFacts:
@@ -280,14 +282,12 @@ def _read_changing(
     addresses: Mapping[str, str],
 ) -> _Changing:
     driver = sysfs.find_link_name(f"{fixed.device}/driver")
-    if not fixed.is_network:
-        return _Changing(driver, None, pf_driver, pf_can, "")
-    names = sysfs.netdevs(fixed.device)
+    names = sysfs.netdevs(fixed.device) if fixed.is_network else []
     used_by = use_of(
         fixed.device,
         driver=driver,
         netdevs=names,
-        is_ethernet=fixed.is_ethernet,
+        has_netdevs=fixed.is_ethernet,
         addresses=addresses,
     )
     return _Changing(driver, names[0] if names else None, pf_driver, pf_can, used_by)

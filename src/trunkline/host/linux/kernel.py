@@ -14,7 +14,7 @@ from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.vf import LinkState, VfChange, VfSettings
+from trunkline.domain.vf import LinkState, VfChange, VfSettings, VlanProtocol
 from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux import bridges, sysfs
 from trunkline.host.linux.addresses import addresses_by_netdev
@@ -76,6 +76,11 @@ class LinuxKernel:
             addresses=lambda: addresses_by_netdev(self._rtnetlink),
         )
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What its drivers were seen to do."""
+        return self._capabilities
+
     def boot_id(self) -> str:
         """See `Kernel.boot_id`."""
         path = self._proc / "sys/kernel/random/boot_id"
@@ -99,8 +104,8 @@ class LinuxKernel:
     def vf_settings(self, pf: PciAddress) -> Mapping[int, VfSettings]:
         """See `Kernel.vf_settings`.
 
-        A VF whose VLAN has another protocol than 802.1Q is left out: `VfSettings` can't say what
-        it is like.
+        A VF whose VLAN has a protocol that there is no name for is left out: `VfSettings` can't say
+        what it is like.
         """
         return self._read_vfs(pf, self._capabilities.of(self.pf_driver(pf)))
 
@@ -120,9 +125,9 @@ class LinuxKernel:
         except OSError as problem:
             raise host_refused(operation, problem) from problem
         return {
-            index: settings_of(reading, can)
+            index: settings_of(reading, reading.vlan_protocol, can)
             for index, reading in sorted(link.vfs.items())
-            if reading.vlan_is_802_1q
+            if reading.vlan_protocol is not None
         }
 
     def is_up(self, ifname: str) -> bool:
@@ -241,7 +246,7 @@ def pf_ifindex(device: str, ifname: str) -> int:
     return index
 
 
-def settings_of(reading: VfReading, can: VfCapabilities) -> VfSettings:
+def settings_of(reading: VfReading, vlan_protocol: VlanProtocol, can: VfCapabilities) -> VfSettings:
     """Return a VF's settings; None for those that the driver does not have.
 
     A driver without spoof check or trust says so. Of link state and rates the kernel tells 0,
@@ -251,6 +256,7 @@ def settings_of(reading: VfReading, can: VfCapabilities) -> VfSettings:
         mac=reading.mac,
         vlan_id=reading.vlan_id,
         vlan_qos=reading.vlan_qos,
+        vlan_protocol=vlan_protocol,
         spoof_check=reading.spoof_check,
         trust=reading.trust,
         link_state=reading.link_state if can.link_states else None,

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.vf import LinkState, VfChange
+from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 from trunkline.host.linux.netlink import (
     Malformed,
     attribute,
@@ -33,6 +33,7 @@ IFF_UP: Final = 0x1
 _IFINFOMSG: Final = struct.Struct("=BxHiII")  # Family, type, index, flags, mask of flags.
 
 _IFNAME: Final = 3
+_TXQLEN: Final = 13
 _NUM_VF: Final = 21
 _VFINFO_LIST: Final = 22
 _EXT_MASK: Final = 29
@@ -55,9 +56,14 @@ _VF_MAC, _VF_VLAN, _VF_SPOOFCHK, _VF_LINK_STATE, _VF_RATE, _VF_TRUST, _VF_VLAN_L
 _PAIR: Final = struct.Struct("=II")
 _TRIPLE: Final = struct.Struct("=III")
 _MAC_STRUCT: Final = struct.Struct("=I32s")
-_VLAN_INFO: Final = struct.Struct("=III2s2x")
+_VF_VLAN_INFO: Final = 1
+_VLAN_INFO: Final = struct.Struct("=III2s2x")  # VF, VLAN ID, priority, EtherType in network order.
 
-_802_1Q: Final = b"\x81\x00"
+# Source: Linux include/uapi/linux/if_ether.h, ETH_P_8021Q and ETH_P_8021AD.
+_ETHER_TYPES: Final[Mapping[VlanProtocol, bytes]] = MappingProxyType(
+    {VlanProtocol.DOT1Q: b"\x81\x00", VlanProtocol.DOT1AD: b"\x88\xa8"}
+)
+_PROTOCOLS: Final = {ether_type: protocol for protocol, ether_type in _ETHER_TYPES.items()}
 _NOT_REPORTED: Final = 0xFFFF_FFFF  # -1: rtnl_fill_vfinfo() asks, and the driver does not answer.
 # Source: enum in if_link.h, IFLA_VF_LINK_STATE_*.
 _LINK_STATES: Final = (LinkState.AUTO, LinkState.ENABLE, LinkState.DISABLE)
@@ -70,7 +76,7 @@ class VfReading:
     mac: MacAddress
     vlan_id: int
     vlan_qos: int
-    vlan_is_802_1q: bool  # False: another protocol (802.1ad).
+    vlan_protocol: VlanProtocol | None  # None: one that is neither of those there are names for.
     min_tx_rate_mbps: int
     max_tx_rate_mbps: int
     link_state: LinkState
@@ -116,6 +122,11 @@ def set_up(index: int, *, up: bool) -> bytes:
     return _IFINFOMSG.pack(0, 0, index, IFF_UP if up else 0, IFF_UP)
 
 
+def set_queue_length(index: int, packets: int) -> bytes:
+    """Set how many packets may wait in a netdev."""
+    return _IFINFOMSG.pack(0, 0, index, 0, 0) + attribute(_TXQLEN, struct.pack("=I", packets))
+
+
 def set_name(index: int, ifname: str) -> bytes:
     """Rename a link, which must be down (before Linux 6.2)."""
     return _IFINFOMSG.pack(0, 0, index, 0, 0) + attribute(_IFNAME, ifname.encode() + b"\0")
@@ -130,15 +141,14 @@ def delete_alt_name(index: int, ifname: str) -> bytes:
 def set_vf(index: int, vf_index: int, change: VfChange) -> bytes:
     """Write settings of one VF of the PF whose netdev has this index.
 
-    The VLAN goes as IFLA_VF_VLAN, whose protocol is always 802.1Q.
+    The VLAN goes as IFLA_VF_VLAN, whose protocol is always 802.1Q, or in IFLA_VF_VLAN_LIST.
     """
     parts: list[bytes] = []
     if change.mac is not None:
         mac = bytes.fromhex(str(change.mac).replace(":", ""))
         parts.append(attribute(_VF_MAC, _MAC_STRUCT.pack(vf_index, mac)))
     if change.vlan_id is not None:
-        vlan = _TRIPLE.pack(vf_index, change.vlan_id, change.vlan_qos or 0)
-        parts.append(attribute(_VF_VLAN, vlan))
+        parts.append(_vlan(vf_index, change))
     if change.min_tx_rate_mbps is not None:
         rates = (change.min_tx_rate_mbps, change.max_tx_rate_mbps or 0)
         parts.append(attribute(_VF_RATE, _TRIPLE.pack(vf_index, *rates)))
@@ -151,6 +161,15 @@ def set_vf(index: int, vf_index: int, change: VfChange) -> bytes:
         parts.append(attribute(_VF_TRUST, _PAIR.pack(vf_index, change.trust)))
     vf_info = attribute(_VF_INFO, b"".join(parts))
     return _IFINFOMSG.pack(0, 0, index, 0, 0) + attribute(_VFINFO_LIST, vf_info)
+
+
+def _vlan(vf_index: int, change: VfChange) -> bytes:
+    vlan = vf_index, change.vlan_id, change.vlan_qos or 0
+    protocol = change.vlan_protocol or VlanProtocol.DOT1Q
+    if protocol is VlanProtocol.DOT1Q:
+        return attribute(_VF_VLAN, _TRIPLE.pack(*vlan))
+    info = attribute(_VF_VLAN_INFO, _VLAN_INFO.pack(*vlan, _ETHER_TYPES[protocol]))
+    return attribute(_VF_VLAN_LIST, info)
 
 
 # What the kernel tells
@@ -232,7 +251,7 @@ def _parse_vfs(entries: memoryview) -> dict[int, VfReading]:
             mac=MacAddress(mac[:6].hex(":")),
             vlan_id=vlan_id,
             vlan_qos=vlan_qos,
-            vlan_is_802_1q=_is_802_1q(found.get(_VF_VLAN_LIST)),
+            vlan_protocol=_protocol(found.get(_VF_VLAN_LIST)),
             min_tx_rate_mbps=slowest,
             max_tx_rate_mbps=fastest,
             link_state=_LINK_STATES[link_state],
@@ -242,12 +261,18 @@ def _parse_vfs(entries: memoryview) -> dict[int, VfReading]:
     return vfs
 
 
-def _is_802_1q(vlan_list: memoryview | None) -> bool:
-    """Say whether the VLANs told, if any are, all have the ordinary protocol."""
+def _protocol(vlan_list: memoryview | None) -> VlanProtocol | None:
+    """Return the protocol of the VLAN that is told; without one, and by itself, 802.1Q.
+
+    The kernel tells one. Of several that differ it would be neither's.
+    """
     if vlan_list is None:
-        return True
+        return VlanProtocol.DOT1Q
     infos = (_unpack(_VLAN_INFO, value, "IFLA_VF_VLAN_INFO") for _, value in attributes(vlan_list))
-    return all(vlan_id == 0 or protocol == _802_1Q for _, vlan_id, _, protocol in infos)
+    told = {ether_type for _, vlan_id, _, ether_type in infos if vlan_id}
+    if not told:
+        return VlanProtocol.DOT1Q
+    return _PROTOCOLS.get(told.pop()) if len(told) == 1 else None
 
 
 def _switch(value: memoryview | None, name: str) -> bool | None:

@@ -9,22 +9,20 @@ PF waits.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final, Protocol
 
 import structlog
 
 from trunkline.domain.device import DeviceKind, PciFunction
-from trunkline.domain.device_spec import Offering
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.vf import LinkState, VfChange, VfSettings, difference
+from trunkline.domain.vf import LinkState, VfChange, VfSettings, VlanProtocol, difference
 from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.inventory import PfDriver
-from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import Journal, OriginalState, OtherDomain
-from trunkline.reconcile.users import tell_users, without_used_and_unfit
+from trunkline.reconcile.interfaces import HostRefused, TrialMemory, TrialOutcome
+from trunkline.reconcile.observed import OriginalState
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +56,11 @@ def probe(tried: Tried) -> VfCapabilities:
     """
     before = tried.read()
     # What is so already: if even that is refused, it is not by what the driver can do.
-    tried.write(VfChange(vlan_id=before.vlan_id, vlan_qos=before.vlan_qos))
+    tried.write(
+        VfChange(
+            vlan_id=before.vlan_id, vlan_qos=before.vlan_qos, vlan_protocol=before.vlan_protocol
+        )
+    )
 
     def holds(change: VfChange) -> bool:
         try:
@@ -74,6 +76,9 @@ def probe(tried: Tried) -> VfCapabilities:
     try:
         return VfCapabilities(
             vlan_qos=holds(VfChange(vlan_id=vlan_id, vlan_qos=vlan_qos)),
+            vlan_8021ad=holds(
+                VfChange(vlan_id=vlan_id, vlan_qos=0, vlan_protocol=VlanProtocol.DOT1AD)
+            ),
             spoof_check=before.spoof_check is not None
             and holds(VfChange(spoof_check=before.spoof_check)),
             trust=before.trust is not None and holds(VfChange(trust=before.trust)),
@@ -99,8 +104,8 @@ def difference_is_empty(change: VfChange, found: VfSettings) -> bool:
 def _put_back(tried: Tried, before: VfSettings) -> None:
     # Each by itself: what the driver lacks would stop the others.
     for field_names in (
-        ("vlan_id", "vlan_qos"), ("min_tx_rate_mbps", "max_tx_rate_mbps"), ("link_state",),
-        ("spoof_check",), ("trust",),
+        ("vlan_id", "vlan_qos", "vlan_protocol"), ("min_tx_rate_mbps", "max_tx_rate_mbps"),
+        ("link_state",), ("spoof_check",), ("trust",),
     ):  # fmt: skip
         found = tried.read()
         wanted = replace(found, **{name: getattr(before, name) for name in field_names})
@@ -153,103 +158,85 @@ class ProbedKernel(Protocol):
         ...
 
 
-class Memory(Protocol):
-    """Remembers, over the end of the process, which VFs are being tried."""
+@dataclass(frozen=True, slots=True)
+class LinuxTrials:
+    """Satisfies `DriverTrials`; `capabilities` gets what is seen."""
 
-    def begin(self, before: OriginalState) -> None:
-        """Remember what a VF is like, before anything is written to it."""
-        ...
+    kernel: ProbedKernel
+    capabilities: Capabilities
 
-    def end(self, vf: PciAddress) -> None:
-        """Forget a VF that is as it was."""
-        ...
+    def try_out(
+        self,
+        functions: Mapping[PciAddress, PciFunction],
+        free: Collection[PciAddress],
+        memory: TrialMemory,
+    ) -> TrialOutcome:
+        """See `DriverTrials.try_out`.
 
-
-def probe_host(
-    kernel: ProbedKernel,
-    capabilities: Capabilities,
-    functions: Collection[PciFunction],
-    *,
-    memory: Memory,
-    free: Collection[PciAddress],
-) -> None:
-    """Try out every PF whose driver, with its firmware, was not tried yet.
-
-    Args:
-        kernel: Whose functions these are.
-        capabilities: Gets what is seen.
-        functions: As read just now.
-        memory: Keeps what the tried VFs were like. What it raises ends this.
-        free: VFs on offer that nobody holds. One whose netdev is up is somebody's all the same,
-            and one that has a driver and no netdev here: it is in another network namespace, in a
-            guest, or a program's.
-    """
-    for pf in functions:
-        if pf.kind is not DeviceKind.PF or not pf.link_up:
-            continue
-        driver = kernel.pf_driver(pf.address)
-        if driver.name is None or capabilities.has(driver):
-            continue
-        for vf in _candidates(kernel, functions, pf, free):
-            assert vf.vf_index is not None, "only VFs are candidates"
-            tried = VfOfPf(kernel.raw_vf_settings, kernel.set_vf, pf.address, vf.vf_index)
+        A VF among `free` whose netdev is up is somebody's all the same, and one that has a driver
+        and no netdev here: it is in another network namespace, in a guest, or a program's.
+        """
+        outcome = TrialOutcome()
+        for pf in functions.values():
+            if pf.kind is not DeviceKind.PF or not pf.link_up:
+                continue
             try:
-                before = OriginalState(address=vf.address, settings=tried.read(), driver=vf.driver)
-                memory.begin(before)
-                try:
-                    able = probe(tried)
-                finally:
-                    if tried.read() == before.settings:
-                        memory.end(vf.address)
-                capabilities.remember(driver, able)
+                if self._try_pf(functions, pf, free, memory):
+                    outcome = replace(outcome, learned=True)
             except (HostRefused, OSError) as problem:
                 _log.warning("driver not tried out", pf=str(pf.address), problem=str(problem))
-            else:
-                _log.info("driver tried out", driver=driver.name, firmware=driver.firmware)
-            break
+                outcome = replace(outcome, failed=True)
+        return outcome
 
+    def _try_pf(
+        self,
+        functions: Mapping[PciAddress, PciFunction],
+        pf: PciFunction,
+        free: Collection[PciAddress],
+        memory: TrialMemory,
+    ) -> bool:
+        """Try out the driver of one PF, unless that is known; say whether it was tried."""
+        kernel = self.kernel
+        driver = kernel.pf_driver(pf.address)
+        if driver.name is None or self.capabilities.has(driver):
+            return False
+        vf = next(_candidates(kernel, functions.values(), pf, free), None)
+        if vf is None or vf.vf_index is None:
+            return False
+        tried = VfOfPf(kernel.raw_vf_settings, kernel.set_vf, pf.address, vf.vf_index)
+        before = OriginalState(address=vf.address, settings=tried.read(), driver=vf.driver)
+        memory.begin(before)
+        try:
+            able = probe(tried)
+        finally:
+            if tried.read() == before.settings:
+                memory.end(vf.address)
+        self.capabilities.remember(driver, able)
+        _log.info("driver tried out", driver=driver.name, firmware=driver.firmware)
+        return True
 
-def put_back_all(
-    kernel: ProbedKernel,
-    functions: Mapping[PciAddress, PciFunction],
-    tried: Mapping[PciAddress, OriginalState],
-    *,
-    memory: Memory,
-) -> None:
-    """Bring VFs back that a process was trying drivers on when it ended. One that can't be brought
-    back stays remembered.
-    """
-    for address, original in tried.items():
-        vf = functions.get(address)
-        if vf is not None and vf.pf_address is not None and vf.vf_index is not None:
-            assert original.settings is not None, "what is tried are VFs"
-            of_pf = VfOfPf(kernel.raw_vf_settings, kernel.set_vf, vf.pf_address, vf.vf_index)
-            try:
-                _put_back(of_pf, original.settings)
-            except HostRefused as problem:
-                _log.warning("tried VF not put back", vf=str(address), problem=str(problem))
-                continue
-        memory.end(address)
-
-
-def free_vfs(
-    functions: Mapping[PciAddress, PciFunction],
-    offering: Offering,
-    journal: Journal,
-    others: Sequence[OtherDomain],
-) -> frozenset[PciAddress]:
-    """Return the VFs on offer that this host's agent has not changed, or has put back, and that
-    neither the host itself uses nor a domain among `others`.
-    """
-    held = journal.originals.keys() | journal.unknown | journal.tried.keys()
-    offered = without_used_and_unfit(offering(tell_users(functions, others, ours=())))
-    return frozenset(
-        each.function.address
-        for each in offered
-        if each.on_offer
-        and each.function.kind is DeviceKind.VF
-        and each.function.address not in held
-    )
+    def put_back(
+        self,
+        functions: Mapping[PciAddress, PciFunction],
+        tried: Mapping[PciAddress, OriginalState],
+        memory: TrialMemory,
+    ) -> TrialOutcome:
+        """See `DriverTrials.put_back`. A VF that can't be brought back stays remembered."""
+        outcome = TrialOutcome()
+        for address, original in tried.items():
+            vf = functions.get(address)
+            if vf is not None and vf.pf_address is not None and vf.vf_index is not None:
+                assert original.settings is not None, "what is tried are VFs"
+                kernel = self.kernel
+                of_pf = VfOfPf(kernel.raw_vf_settings, kernel.set_vf, vf.pf_address, vf.vf_index)
+                try:
+                    _put_back(of_pf, original.settings)
+                except HostRefused as problem:
+                    _log.warning("tried VF not put back", vf=str(address), problem=str(problem))
+                    outcome = TrialOutcome(failed=True)
+                    continue
+            memory.end(address)
+        return outcome
 
 
 def _candidates(
@@ -257,12 +244,10 @@ def _candidates(
     functions: Iterable[PciFunction],
     pf: PciFunction,
     free: Collection[PciAddress],
-) -> list[PciFunction]:
-    return [
-        each
-        for each in functions
-        if each.pf_address == pf.address and each.address in free and _seems_unused(kernel, each)
-    ]
+) -> Iterator[PciFunction]:
+    for each in functions:
+        if each.pf_address == pf.address and each.address in free and _seems_unused(kernel, each):
+            yield each
 
 
 def _seems_unused(kernel: ProbedKernel, vf: PciFunction) -> bool:

@@ -14,8 +14,12 @@ from trunkline.domain.pci import parse_pci_id
 
 DEVICES: Final = "bus/pci/devices"
 _VIRTFN = re.compile(r"virtfn(0|[1-9][0-9]{0,4})")  # TotalVFs has 16 bits.
+_SWITCH_ID = re.compile(r"([0-9a-f]{2}){1,32}")  # MAX_PHYS_ITEM_ID_LEN in linux/netdevice.h.
 _INT = re.compile(r"-?[0-9]{1,10}")
 _CLASS = re.compile(r"0x[0-9a-f]{6}")
+# The name of the port that stands for a PF, VF or SF in an eswitch.
+# Source: Linux net/devlink/port.c, __devlink_port_phys_port_name_get().
+_REPRESENTED = re.compile(r"(c[0-9]+)?pf[0-9]+((vf|sf)[0-9]+)?")
 # What reading meets when the function, its driver or its netdev goes away meanwhile, and what a
 # netdev answers that is down.
 GONE: Final = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR})
@@ -71,6 +75,15 @@ def find_int(path: str) -> int | None:
     return int(text)
 
 
+def find_switch_id(netdev: str) -> str | None:
+    """Read the ID of the switch that a netdev is a port of, in hex; None as in `find_text`."""
+    path = f"{netdev}/phys_switch_id"
+    text = find_text(path)
+    if text is not None and not _SWITCH_ID.fullmatch(text):
+        raise BadContent(path, f"holds {text[:40]!r}, not the ID of a switch")
+    return text
+
+
 def read_pci_id(path: str) -> str:
     """Read a vendor or product ID, as four lower-case hex digits."""
     text = read_text(path)
@@ -102,17 +115,39 @@ def find_link_name(path: str) -> str | None:
 def netdevs(device: str) -> list[str]:
     """List the netdevs of a PCI function, the one on the lowest port of the card first.
 
-    Several are on one function where one function serves several ports (mlx4).
+    Several are on one function where one function serves several ports (mlx4). Representors, which
+    are of other functions, are left out.
     """
+    names = _netdevs(device)
+    if len(names) > 1:
+        names = [name for name in names if not _is_representor(f"{device}/net/{name}")]
+        names.sort(key=lambda name: (find_int(f"{device}/net/{name}/dev_port") or 0, name))
+    return names
+
+
+def has_representors(device: str) -> bool:
+    """Whether representors of VFs are below a PF: its eswitch is in switchdev mode.
+
+    The mode itself is told by devlink, to root alone; the ID of the switch is there in legacy mode
+    too. Kernels before 5.10 have representors of some drivers elsewhere.
+    Source: Linux net/devlink/dev.c, DEVLINK_CMD_ESWITCH_GET; commit 123f0f53dd64.
+    """
+    names = _netdevs(device)
+    return len(names) > 1 and any(_is_representor(f"{device}/net/{name}") for name in names)
+
+
+def _netdevs(device: str) -> list[str]:
     try:
-        names = os.listdir(f"{device}/net")  # noqa: PTH208  # read 1,000 times in 10 ms
+        return os.listdir(f"{device}/net")  # noqa: PTH208  # read 1,000 times in 10 ms
     except OSError as problem:
         if problem.errno in GONE:
             return []
         raise
-    if len(names) > 1:
-        names.sort(key=lambda name: (find_int(f"{device}/net/{name}/dev_port") or 0, name))
-    return names
+
+
+def _is_representor(netdev: str) -> bool:
+    name = find_text(f"{netdev}/phys_port_name")
+    return name is not None and _REPRESENTED.fullmatch(name) is not None
 
 
 def neighbours(netdev: str, prefix: str) -> list[str]:

@@ -12,7 +12,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
-from trunkline.host.linux import rename, sysfs, udev, vf_count, vf_driver
+from trunkline.host.linux import rename, sysfs, tap_queue, udev, vf_count, vf_driver
 from trunkline.host.linux.bridge_messages import fdb_entry, port_vlan
 from trunkline.host.linux.kernel import SYSFS, pf_ifindex, pf_ifname
 from trunkline.host.linux.link_messages import RTM_SETLINK, set_up, set_vf
@@ -119,9 +119,14 @@ class DirectWrites:
         """See `PrivilegedWrites.set_bridge_vlan`."""
         operation = f"bridge vlan {'add' if member else 'del'} dev {ifname} vid {vlan_id}"
         operation += " pvid untagged" if untagged and member else ""
-        self._exchange(operation, ifname, lambda index: port_vlan(
-            index, vlan_id, untagged=untagged, member=member
-        ))  # fmt: skip
+
+        def request(index: int) -> tuple[int, int, bytes]:
+            if untagged and member:
+                # It is out of the VLANs it had: what came from them is not for its guest.
+                tap_queue.drop_waiting(self._rtnetlink, index)
+            return port_vlan(index, vlan_id, untagged=untagged, member=member)
+
+        self._exchange(operation, ifname, request)
 
     def set_fdb_entry(
         self, ifname: str, mac: MacAddress, *, vlan_id: int | None = None, present: bool = True

@@ -40,7 +40,10 @@ class PrivilegedWrites(Protocol):
     def set_bridge_vlan(
         self, ifname: str, vlan_id: int, *, untagged: bool = False, member: bool = True
     ) -> None:
-        """Let a port of a bridge carry a VLAN, or no longer; `untagged`: as its own, untagged."""
+        """Let a port of a bridge carry a VLAN, or no longer; `untagged`: as its own, untagged.
+
+        A tap that gets a VLAN of its own loses the frames that wait in it: they are of others.
+        """
         ...
 
     def set_fdb_entry(

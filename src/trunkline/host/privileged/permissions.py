@@ -229,7 +229,7 @@ class Permissions:
 
     def _require_unused_vfs(self, pf: PciAddress) -> None:
         vfs = (each for each in self._every.values() if each.pf_address == pf)
-        in_use = [f"{each.address} ({use})" for each in vfs if (use := _use_of(each))]
+        in_use = [f"{each.address} ({each.used_by})" for each in vfs if each.used_by]
         if in_use:
             raise HostRefused(
                 f"set the VF count of {pf}",
@@ -238,7 +238,9 @@ class Permissions:
             )
 
     def _require_unused(self, vf: PciAddress) -> None:
-        use = _use_of(self._every[vf])
+        function = self._every[vf]
+        is_away = function.driver == VFIO_DRIVER
+        use = function.used_by or (f"it is bound to {VFIO_DRIVER}" if is_away else "")
         if use:
             raise HostRefused(f"load the driver of {vf} anew", use, errno_name="EBUSY")
 
@@ -247,11 +249,6 @@ class Permissions:
             any(self._every[address].ifname == ifname for address in addresses),
             f"{ifname} is no netdev of a device on offer",
         )
-
-
-def _use_of(vf: PciFunction) -> str:
-    """Say who has a VF; empty: nobody that can be seen."""
-    return vf.used_by or ("a guest has it" if vf.driver == VFIO_DRIVER else "")
 
 
 def _require(holds: bool, problem: str) -> None:  # noqa: FBT001

@@ -17,7 +17,7 @@ from msgspec import Meta
 from trunkline.domain.ether import VLAN_ID_MAX, VLAN_ID_MIN, MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.vf import LinkState, VfChange
+from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 from trunkline.host.privileged.interfaces import Privileged
 from trunkline.wire import json
 
@@ -62,6 +62,7 @@ class SetVf(_Request, frozen=True, kw_only=True, tag="set_vf"):
     mac: MacAddress | None = None
     vlan_id: _VlanOrNone | None = None
     vlan_qos: _Qos | None = None
+    vlan_protocol: VlanProtocol | None = None
     spoof_check: bool | None = None
     trust: bool | None = None
     link_state: LinkState | None = None
@@ -72,6 +73,8 @@ class SetVf(_Request, frozen=True, kw_only=True, tag="set_vf"):
         """Refuse what no `VfChange` can be, and a MAC that no interface can have."""
         if (self.vlan_id is None) != (self.vlan_qos is None):
             raise ValueError("vlan_id and vlan_qos go together")
+        if self.vlan_protocol is not None and self.vlan_id is None:
+            raise ValueError("vlan_protocol without vlan_id")
         if (self.min_tx_rate_mbps is None) != (self.max_tx_rate_mbps is None):
             raise ValueError("min_tx_rate_mbps and max_tx_rate_mbps go together")
         if self.mac is not None and self.mac.is_multicast:
@@ -84,6 +87,7 @@ class SetVf(_Request, frozen=True, kw_only=True, tag="set_vf"):
             mac=self.mac,
             vlan_id=self.vlan_id,
             vlan_qos=self.vlan_qos,
+            vlan_protocol=self.vlan_protocol,
             spoof_check=self.spoof_check,
             trust=self.trust,
             link_state=self.link_state,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.sysfs_trees import Tree
+from trunkline.domain.device import OPENED
 from trunkline.host.linux import sysfs
 from trunkline.host.linux.in_use import use_of
 
@@ -20,13 +21,13 @@ def tree(tmp_path: Path) -> Tree:
     return tree
 
 
-def use(tree: Tree, *, is_ethernet: bool = True, addresses: dict[str, str] | None = None) -> str:
+def use(tree: Tree, *, has_netdevs: bool = True, addresses: dict[str, str] | None = None) -> str:
     device = str(tree.root / "bus/pci/devices" / VF)
     return use_of(
         device,
         driver=sysfs.find_link_name(f"{device}/driver"),
         netdevs=sysfs.netdevs(device),
-        is_ethernet=is_ethernet,
+        has_netdevs=has_netdevs,
         addresses=addresses or {},
     )
 
@@ -42,10 +43,13 @@ def test_a_vf_on_its_own_driver_and_one_on_none_are_unused(tree: Tree) -> None:
     assert use(tree) == ""
 
 
-def test_of_a_vf_on_vfio_nothing_is_seen_of_who_has_it(tree: Tree) -> None:
+def test_a_vf_on_vfio_is_somebodys_while_it_is_open(tree: Tree) -> None:
     lose_netdev(tree)
     tree.bind(VF, "vfio-pci")
-    assert use(tree) == ""
+    enabled = tree.device(VF) / "enable"
+    for times, is_somebodys in (("0", False), ("1", True), ("0", False)):
+        enabled.write_text(f"{times}\n")
+        assert (use(tree) == OPENED) is is_somebodys
 
 
 def test_its_netdev_has_an_address(tree: Tree) -> None:
@@ -69,4 +73,4 @@ def test_its_driver_has_no_netdev_here(tree: Tree, driver: str) -> None:
 
 def test_of_a_vf_that_is_no_ethernet_a_driver_needs_no_netdev(tree: Tree) -> None:
     lose_netdev(tree)
-    assert use(tree, is_ethernet=False) == ""
+    assert use(tree, has_netdevs=False) == ""

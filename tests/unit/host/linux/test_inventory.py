@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.sysfs_trees import Tree, big_tree, record, replay
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import DeviceKind, PciFunction, service_problem
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import sysfs
 from trunkline.host.linux.inventory import Inventory, NetdevFacts, PfDriver
+from trunkline.host.linux.kernel import pf_ifname
 
 RECORDING = (Path(__file__).parent / "recordings/igb.sysfs").read_text()
 PF, VF0, VF1 = "0000:05:00.0", "0000:05:10.0", "0000:05:10.2"
@@ -133,6 +134,46 @@ def test_pfs_vfs_and_plain_functions(tree: Tree) -> None:
     assert (vf0.driver, vf0.ifname, vf0.mac) == ("igbvf", "eth2v0", None)
     assert (vf1.driver, vf1.ifname, vf1.pf_driver) == (None, None, "igb")
     assert (plain.kind, plain.driver, plain.iommu_group) == (DeviceKind.PLAIN, "lpc_ich", None)
+
+
+SWITCH = "3e16a70003f81bec"
+
+
+def add_ports(tree: Tree, **names: str) -> None:
+    """Have netdevs below the PF, each with the name of its port, as mlx5 has them."""
+    for number, (ifname, name) in enumerate(names.items(), 10):
+        files = {"phys_port_name": name, "phys_switch_id": SWITCH, "dev_port": "0"}
+        tree.add_netdev(PF, ifname, ifindex=str(number), **files)
+
+
+@pytest.mark.parametrize("representor", ["pf0vf0", "c1pf0vf0", "pf0sf88", "pf0"])
+def test_a_pf_with_representors_is_in_switchdev_mode_and_none_of_them_is_its_netdev(
+    tree: Tree, representor: str
+) -> None:
+    (tree.device(PF) / "net/eth2").rename(tree.root / "elsewhere")
+    add_ports(tree, a_first_by_name=representor, enp5s0np0="p0", eth0="pf0vf1")
+    pf = read(inventory(tree.root))[PF]
+    assert (pf.ifname, pf.switch_id) == ("enp5s0np0", SWITCH)
+    assert service_problem(pf) == (
+        "enp5s0np0: its eswitch is in switchdev mode, which is not served: `devlink dev eswitch"
+        f" set pci/{PF} mode legacy`, with its VFs in no guest"
+    )
+    assert pf_ifname(str(tree.device(PF))) == "enp5s0np0"
+
+
+@pytest.mark.parametrize("names", [{"enp5s0np0": "p0"}, {"eth2a": "p0", "eth2b": "p1"}])
+def test_the_id_of_a_switch_is_there_in_legacy_mode_too(tree: Tree, names: dict[str, str]) -> None:
+    (tree.device(PF) / "net/eth2").rename(tree.root / "elsewhere")
+    add_ports(tree, **names)
+    pf = read(inventory(tree.root))[PF]
+    assert (pf.ifname, pf.switch_id, pf.fault) == (min(names), SWITCH, "")
+
+
+def test_a_card_without_a_switch_has_no_id_and_what_is_none_is_refused(tree: Tree) -> None:
+    assert read(inventory(tree.root))[PF].switch_id is None
+    (tree.device(PF) / "net/eth2/phys_switch_id").write_text("switch\n")
+    with pytest.raises(sysfs.BadContent, match="phys_switch_id holds 'switch', not the ID"):
+        inventory(tree.root).read()
 
 
 def test_the_index_of_a_vf_is_its_links_and_not_its_addresss(tmp_path: Path) -> None:

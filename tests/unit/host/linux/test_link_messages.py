@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.unit.host.linux.link_bytes import Vf, new_link, nla
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.vf import LinkState
-from trunkline.host.linux.link_messages import parse_link
+from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
+from trunkline.host.linux.link_messages import parse_link, set_vf
 from trunkline.host.linux.netlink import Malformed
 
 RECORDED = bytes.fromhex(
@@ -62,8 +63,58 @@ def test_what_a_driver_does_not_report_is_none() -> None:
 
 def test_a_vlan_of_another_protocol_is_told_apart() -> None:
     link = parse_link(memoryview(new_link([Vf(0, vlan=100, protocol=0x88A8), Vf(1, vlan=100)])))
-    assert not link.vfs[0].vlan_is_802_1q
-    assert link.vfs[1].vlan_is_802_1q
+    assert link.vfs[0].vlan_protocol is VlanProtocol.DOT1AD
+    assert link.vfs[1].vlan_protocol is VlanProtocol.DOT1Q
+
+
+@pytest.mark.parametrize(
+    ("vlan", "ether_type", "protocol"),
+    [
+        (100, 0x9100, None),
+        (0, 0, VlanProtocol.DOT1Q),  # So ice tells of a VF without a VLAN.
+        (0, 0x88A8, VlanProtocol.DOT1Q),
+    ],
+)
+def test_a_protocol_is_known_by_name_and_without_a_vlan_says_nothing(
+    vlan: int, ether_type: int, protocol: VlanProtocol | None
+) -> None:
+    link = parse_link(memoryview(new_link([Vf(0, vlan=vlan, protocol=ether_type)])))
+    assert link.vfs[0].vlan_protocol is protocol
+
+
+def test_of_vlans_that_differ_the_protocol_is_not_known() -> None:
+    info = nla(1, struct.pack("=IIIH", 0, 100, 0, 0x0081) + bytes(2))
+    other = nla(1, struct.pack("=IIIH", 0, 200, 0, 0xA888) + bytes(2))
+    whole = new_link([Vf(0, vlan=100)])
+    at = whole.index(nla(12, info))
+    assert whole[at:].startswith(nla(12, info))
+    both = _with_longer_vlan_list(nla(12, info + other))
+    assert parse_link(memoryview(both)).vfs[0].vlan_protocol is None
+
+
+def _with_longer_vlan_list(vlan_list: bytes) -> bytes:
+    number = bytes(4)
+    parts = [
+        nla(1, number + bytes(32)), nla(2, number + struct.pack("=II", 100, 0)),
+        nla(6, bytes(12)), nla(5, bytes(8)), vlan_list,
+    ]  # fmt: skip
+    header = struct.pack("=BxHiII", 0, 1, 7, 0, 0) + nla(21, struct.pack("=I", 1))
+    return header + nla(22, nla(1, b"".join(parts)))
+
+
+def test_an_ordinary_vlan_is_written_as_such_and_one_of_802_1ad_in_a_list() -> None:
+    ordinary = VfChange(vlan_id=100, vlan_qos=3)
+    same = VfChange(vlan_id=100, vlan_qos=3, vlan_protocol=VlanProtocol.DOT1Q)
+    plain = nla(2, struct.pack("=III", 5, 100, 3))
+    assert set_vf(7, 5, ordinary) == set_vf(7, 5, same) == _set_link(7, plain)
+    outer = VfChange(vlan_id=100, vlan_qos=3, vlan_protocol=VlanProtocol.DOT1AD)
+    info = struct.pack("=III", 5, 100, 3) + b"\x88\xa8" + bytes(2)
+    assert set_vf(7, 5, outer) == _set_link(7, nla(12, nla(1, info)))
+
+
+def _set_link(index: int, setting: bytes) -> bytes:
+    """RTM_SETLINK of one VF, by the headers: IFLA_VFINFO_LIST of one IFLA_VF_INFO."""
+    return struct.pack("=BxHiII", 0, 0, index, 0, 0) + nla(22, nla(1, setting))
 
 
 @pytest.mark.parametrize("with_statistics", [True, False])

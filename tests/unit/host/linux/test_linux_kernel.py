@@ -14,7 +14,7 @@ from tests.support.sysfs_trees import Tree
 from tests.unit.host.linux.link_bytes import Vf, new_link
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.vf import LinkState, VfChange
+from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.inventory import PfDriver
@@ -136,8 +136,10 @@ def test_another_firmware_is_another_driver(tree: Tree) -> None:
 
 
 def test_a_vf_with_a_vlan_of_another_protocol_is_not_said_to_have_that_vlan(tree: Tree) -> None:
-    rtnetlink = ScriptedRtnetlink(new_link([Vf(0), Vf(1, vlan=5, protocol=0x88A8)]))
-    assert list(kernel_of(tree, rtnetlink).vf_settings(PF)) == [0]
+    vfs = [Vf(0), Vf(1, vlan=5, protocol=0x9100), Vf(2, vlan=5, protocol=0x88A8)]
+    found = kernel_of(tree, ScriptedRtnetlink(new_link(vfs))).vf_settings(PF)
+    assert list(found) == [0, 2]
+    assert (found[2].vlan_id, found[2].vlan_protocol) == (5, VlanProtocol.DOT1AD)
 
 
 def test_settings_of_one_vf_are_written_with_one_request(tree: Tree) -> None:

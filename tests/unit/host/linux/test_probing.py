@@ -11,9 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contract.machines import PF, a_pf, fake_machine
-from trunkline.domain.device import PciFunction
-from trunkline.domain.device_spec import Offering
-from trunkline.domain.device_spec_parsing import parse_device_specs
+from tests.support.tried_kernel import HostKernel, Kept, Killed, KilledKernel, raw
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange, VfSettings
 from trunkline.domain.vf_capabilities import (
@@ -24,12 +22,13 @@ from trunkline.domain.vf_capabilities import (
 )
 from trunkline.host.driver_data import drivers
 from trunkline.host.fake_kernel import FakeKernel
+from trunkline.host.faults import PfUnreadable
 from trunkline.host.linux.capabilities import Capabilities
 from trunkline.host.linux.ethtool import version_in
 from trunkline.host.linux.inventory import PfDriver
-from trunkline.host.linux.probing import VfOfPf, free_vfs, probe, probe_host, put_back_all
-from trunkline.reconcile.interfaces import HostRefused
-from trunkline.reconcile.observed import Journal, OriginalState, OtherDomain
+from trunkline.host.linux.probing import LinuxTrials, VfOfPf, probe
+from trunkline.reconcile.interfaces import HostRefused, TrialOutcome
+from trunkline.reconcile.observed import OriginalState
 
 IGB = PfDriver("igb", "1.2")
 
@@ -38,17 +37,9 @@ def kernel_with(tmp_path: Path, driver: str) -> FakeKernel:
     return fake_machine(tmp_path, a_pf(driver=driver)).kernel
 
 
-def raw(kernel: FakeKernel, pf: PciAddress) -> dict[int, VfSettings]:
-    """What rtnetlink tells: 0 and `auto` where the driver has nothing to tell."""
-    return {
-        index: replace(
-            each,
-            link_state=each.link_state or LinkState.AUTO,
-            min_tx_rate_mbps=each.min_tx_rate_mbps or 0,
-            max_tx_rate_mbps=each.max_tx_rate_mbps or 0,
-        )
-        for index, each in kernel.vf_settings(pf).items()
-    }
+def free_of(kernel: FakeKernel) -> frozenset[PciAddress]:
+    """All VFs."""
+    return frozenset(address for address, each in kernel.functions().items() if each.pf_address)
 
 
 def vf_of(kernel: FakeKernel) -> VfOfPf:
@@ -62,6 +53,35 @@ def test_every_known_driver_is_seen_to_do_what_the_table_says(tmp_path: Path, dr
     able = vf_capabilities(driver)
     assert probe(vf_of(kernel)) == able
     assert kernel.vf_settings(PF) == before
+
+
+@pytest.mark.parametrize("driver", ["ice", "mlx4_core"])
+def test_802_1ad_is_seen_where_the_firmware_has_it(tmp_path: Path, driver: str) -> None:
+    pf = a_pf(driver=driver)
+    pf.double_vlan = True
+    kernel = fake_machine(tmp_path, pf).kernel
+    before = kernel.vf_settings(PF)
+    seen = probe(vf_of(kernel))
+    assert seen == replace(vf_capabilities(driver), vlan_8021ad=True)
+    assert capability_attributes(driver, capability_names(seen))["can.vlan_8021ad"] == "true"
+    assert kernel.vf_settings(PF) == before
+
+
+def test_a_driver_that_takes_802_1ad_for_802_1q_has_none(tmp_path: Path) -> None:
+    assert not probe(Indifferent(kernel_with(tmp_path, "ice"))).vlan_8021ad
+
+
+@dataclass
+class Indifferent:
+    """Acknowledges any protocol, and tags with 802.1Q."""
+
+    kernel: FakeKernel
+
+    def read(self) -> VfSettings:
+        return vf_of(self.kernel).read()
+
+    def write(self, change: VfChange) -> None:
+        vf_of(self.kernel).write(replace(change, vlan_protocol=None))
 
 
 @dataclass
@@ -102,52 +122,14 @@ def test_a_helper_that_forbids_says_nothing_of_the_driver() -> None:
         probe(ForbiddenVf())
 
 
-@dataclass
-class Kept:
-    """What is remembered over the end of a process."""
-
-    tried: dict[PciAddress, OriginalState] = field(default_factory=dict)
-
-    def begin(self, before: OriginalState) -> None:
-        self.tried[before.address] = before
-
-    def end(self, vf: PciAddress) -> None:
-        self.tried.pop(vf, None)
-
-
 def test_a_pf_without_a_link_waits(tmp_path: Path) -> None:
     kernel = kernel_with(tmp_path, "ixgbe")
     kernel.set_carrier(PF, up=False)
-    functions = functions_of(kernel)
-    free = {each.address for each in functions if each.pf_address}
     capabilities = Capabilities(None)
-    probe_host(HostKernel(kernel), capabilities, functions, memory=Kept(), free=free)
+    trials = LinuxTrials(HostKernel(kernel), capabilities)
+    assert trials.try_out(kernel.functions(), free_of(kernel), Kept()) == TrialOutcome()
     assert not capabilities.has(PfDriver("ixgbe", "1.2"))
     assert kernel.log() == ()
-
-
-def test_free_is_what_is_on_offer_and_not_in_the_journal(tmp_path: Path) -> None:
-    kernel = kernel_with(tmp_path, "igb")
-    functions = kernel.functions()
-    vfs = [address for address, each in functions.items() if each.pf_address]
-    offering = Offering(
-        parse_device_specs(
-            [{"address": str(vfs[3]), "exclude": True}, {"vendor_id": "8086"}], path="device_spec"
-        )
-    )
-    journal = Journal(
-        originals={vfs[0]: OriginalState(address=vfs[0])}, unknown=frozenset({vfs[1]})
-    )
-    assert free_vfs(functions, offering, journal, ()) == {vfs[2]}
-
-
-def test_what_the_host_or_a_domain_uses_is_not_free(tmp_path: Path) -> None:
-    functions = dict(kernel_with(tmp_path, "igb").functions())
-    vfs = [address for address, each in functions.items() if each.pf_address]
-    functions[vfs[0]] = replace(functions[vfs[0]], used_by="eth2v0 is below br0")
-    others = (OtherDomain(name="theirs", is_active=False, devices=frozenset({vfs[1]})),)
-    offering = Offering(parse_device_specs([{"vendor_id": "8086"}], path="device_spec"))
-    assert free_vfs(functions, offering, Journal(), others) == set(vfs[2:])
 
 
 @dataclass
@@ -171,60 +153,36 @@ def test_a_vf_that_can_not_be_put_back_is_told(tmp_path: Path) -> None:
         probe(StubbornVf())
 
 
-@dataclass
-class HostKernel:
-    """A simulated kernel as `probe_host` sees a real one."""
-
-    kernel: FakeKernel
-    up: frozenset[str] = frozenset()
-
-    def pf_driver(self, pf: PciAddress) -> PfDriver:
-        return PfDriver(self.kernel.functions()[pf].pf_driver, "1.2")
-
-    def raw_vf_settings(self, pf: PciAddress) -> dict[int, VfSettings]:
-        return raw(self.kernel, pf)
-
-    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
-        self.kernel.set_vf(pf, vf_index, change)
-
-    def is_up(self, ifname: str) -> bool:
-        return ifname in self.up
-
-
-def functions_of(kernel: FakeKernel) -> list[PciFunction]:
-    return list(kernel.functions().values())
-
-
 def test_a_driver_is_tried_out_once_and_remembered_over_restarts(tmp_path: Path) -> None:
     kernel = kernel_with(tmp_path, "igb")
-    functions = functions_of(kernel)
-    free = {each.address for each in functions if each.pf_address}
     path = tmp_path / "capabilities.json"
-    probe_host(HostKernel(kernel), Capabilities(path), functions, memory=Kept(), free=free)
+    first = LinuxTrials(HostKernel(kernel), Capabilities(path))
+    outcome = first.try_out(kernel.functions(), free_of(kernel), Kept())
+    assert outcome == TrialOutcome(learned=True)
     again = Capabilities(path)
     assert again.has(IGB)
     assert again.of(IGB) == vf_capabilities("igb")
     assert again.seen_names(IGB) == capability_names(vf_capabilities("igb"))
     assert not again.has(PfDriver("igb", "1.3"))
     writes = len(kernel.log())
-    probe_host(HostKernel(kernel), again, functions, memory=Kept(), free=free)
+    second = LinuxTrials(HostKernel(kernel), again)
+    assert second.try_out(kernel.functions(), free_of(kernel), Kept()) == TrialOutcome()
     assert len(kernel.log()) == writes
 
 
 def test_only_a_vf_that_nobody_has_is_tried_out(tmp_path: Path) -> None:
     kernel = kernel_with(tmp_path, "igb")
-    functions = functions_of(kernel)
-    vfs = [each for each in functions if each.pf_address]
+    vfs = [each for each in kernel.functions().values() if each.pf_address]
     kernel.bind_driver(vfs[0].address, "vfio-pci")
-    functions = functions_of(kernel)
+    functions = kernel.functions()
     writes = len(kernel.log())
-    host = HostKernel(kernel, up=frozenset({vfs[1].ifname or ""}))
+    capabilities = Capabilities(None)
+    trials = LinuxTrials(HostKernel(kernel, up=frozenset({vfs[1].ifname or ""})), capabilities)
     for free in (set(), {vfs[0].address}, {vfs[1].address}):
-        capabilities = Capabilities(None)
-        probe_host(host, capabilities, functions, memory=Kept(), free=free)
+        assert trials.try_out(functions, free, Kept()) == TrialOutcome()
         assert not capabilities.has(IGB)
     assert len(kernel.log()) == writes
-    probe_host(host, capabilities, functions, memory=Kept(), free={vfs[2].address})
+    trials.try_out(functions, {vfs[2].address}, Kept())
     assert capabilities.has(IGB)
     assert {f"vf {vfs[2].vf_index} " in entry.command for entry in kernel.log()[writes:]} == {True}
 
@@ -232,40 +190,31 @@ def test_only_a_vf_that_nobody_has_is_tried_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("driver", ["igbvf", "igb_uio"])
 def test_a_vf_whose_driver_has_no_netdev_here_is_not_tried_out(tmp_path: Path, driver: str) -> None:
     kernel = kernel_with(tmp_path, "igb")
-    functions = functions_of(kernel)
-    free = {each.address for each in functions if each.pf_address}
-    elsewhere = [
-        replace(each, driver=driver, ifname=None) if each.pf_address else each for each in functions
-    ]
+    elsewhere = {
+        address: replace(each, driver=driver, ifname=None) if each.pf_address else each
+        for address, each in kernel.functions().items()
+    }
     capabilities = Capabilities(None)
-    probe_host(HostKernel(kernel), capabilities, elsewhere, memory=Kept(), free=free)
-    assert not capabilities.has(IGB)
+    trials = LinuxTrials(HostKernel(kernel), capabilities)
+    assert trials.try_out(elsewhere, free_of(kernel), Kept()) == TrialOutcome()
     assert kernel.log() == ()
-    without = [replace(each, driver=None) if each.pf_address else each for each in elsewhere]
-    probe_host(HostKernel(kernel), capabilities, without, memory=Kept(), free=free)
+    without = {
+        address: replace(each, driver=None) if each.pf_address else each
+        for address, each in elsewhere.items()
+    }
+    trials.try_out(without, free_of(kernel), Kept())
     assert capabilities.has(IGB)
 
 
-class _Killed(BaseException):
-    """The process ends: nothing that comes after is done."""
-
-
-@dataclass
-class KilledKernel(HostKernel):
-    """Ends the process after so many writes, and does nothing any more after that."""
-
-    writes_left: int = 0
-
-    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
-        if self.writes_left <= 0:
-            raise _Killed
-        super().set_vf(pf, vf_index, change)
-        self.writes_left -= 1
-
-    def raw_vf_settings(self, pf: PciAddress) -> dict[int, VfSettings]:
-        if self.writes_left <= 0:
-            raise _Killed
-        return super().raw_vf_settings(pf)
+def test_one_driver_of_which_nothing_is_learned_stops_no_other(tmp_path: Path) -> None:
+    kernel = fake_machine(tmp_path).kernel
+    kernel.plant(PfUnreadable(pf=PF, errno="EIO"))
+    capabilities = Capabilities(None)
+    trials = LinuxTrials(HostKernel(kernel), capabilities)
+    outcome = trials.try_out(kernel.functions(), free_of(kernel), Kept())
+    assert outcome == TrialOutcome(learned=True, failed=True)
+    assert not capabilities.has(IGB)
+    assert capabilities.has(PfDriver("ixgbe", "1.2"))
 
 
 def test_wherever_it_is_killed_the_vf_is_brought_back_at_the_next_start(tmp_path: Path) -> None:
@@ -273,14 +222,14 @@ def test_wherever_it_is_killed_the_vf_is_brought_back_at_the_next_start(tmp_path
         kernel = kernel_with(tmp_path / str(count), "ixgbe")
         before = kernel.vf_settings(PF)
         functions = kernel.functions()
-        free = {address for address, each in functions.items() if each.pf_address}
         kept = Kept()
-        killed = KilledKernel(kernel, writes_left=count)
+        killed = LinuxTrials(KilledKernel(kernel, writes_left=count), Capabilities(None))
         try:
-            probe_host(killed, Capabilities(None), functions_of(kernel), memory=kept, free=free)
-        except _Killed:
+            killed.try_out(functions, free_of(kernel), kept)
+        except Killed:
             assert kernel.vf_settings(PF) == before or kept.tried
-            put_back_all(HostKernel(kernel), functions, kept.tried.copy(), memory=kept)
+            trials = LinuxTrials(HostKernel(kernel), Capabilities(None))
+            assert trials.put_back(functions, kept.tried.copy(), kept) == TrialOutcome()
             assert kernel.vf_settings(PF) == before
             assert kept.tried == {}
         else:
@@ -289,16 +238,16 @@ def test_wherever_it_is_killed_the_vf_is_brought_back_at_the_next_start(tmp_path
             return
 
 
-def test_a_vf_that_can_not_be_brought_back_stays_remembered_and_is_not_free(tmp_path: Path) -> None:
+def test_a_vf_that_can_not_be_brought_back_stays_remembered(tmp_path: Path) -> None:
     kernel = kernel_with(tmp_path, "igb")
     functions = kernel.functions()
     vf = next(each for each in functions.values() if each.pf_address)
     was = OriginalState(address=vf.address, settings=VfSettings(vlan_id=5000))
     kept = Kept({vf.address: was})
-    put_back_all(HostKernel(kernel), functions, kept.tried.copy(), memory=kept)
+    trials = LinuxTrials(HostKernel(kernel), Capabilities(None))
+    outcome = trials.put_back(functions, kept.tried.copy(), kept)
+    assert outcome == TrialOutcome(failed=True)
     assert kept.tried == {vf.address: was}
-    offering = Offering(parse_device_specs([{"vendor_id": "8086"}], path="device_spec"))
-    assert vf.address not in free_vfs(functions, offering, Journal(tried=kept.tried), ())
 
 
 def test_what_was_seen_is_what_demands_match_on() -> None:
@@ -322,7 +271,7 @@ def test_a_file_of_another_version_is_as_none(tmp_path: Path) -> None:
     stored = Capabilities(path)
     stored.remember(IGB, VfCapabilities(link_states=frozenset(LinkState)))
     assert Capabilities(path).has(IGB)
-    path.write_bytes(path.read_bytes().replace(b'"version":1', b'"version":2'))
+    path.write_bytes(path.read_bytes().replace(b'"version":2', b'"version":1'))
     assert not Capabilities(path).has(IGB)
 
 

@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import json
+import os
+import socket
+import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +22,7 @@ from tests.support.netns import in_new_netns
 from trunkline.domain.ether import MacAddress
 from trunkline.host.linux.ethtool import firmware_version
 from trunkline.host.linux.rtnetlink import KernelRtnetlink, read_link, read_link_by_name
+from trunkline.host.linux.tap_queue import drop_waiting
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
 
@@ -143,5 +149,70 @@ def test_addresses_are_added_to_a_netdevs_own_table_and_removed() -> None:
         assert str(mac) in known()
         writes.set_fdb_entry("tl0", mac, present=False)
         assert str(mac) not in known()
+
+    in_new_netns(act)
+
+
+TAP = "tl0123456789ab"
+FRAME = b"\xff" * 6 + bytes.fromhex("020000000001") + b"\x08\x00" + b"for somebody else" * 4
+
+
+@contextlib.contextmanager
+def a_tap() -> Iterator[tuple[int, socket.socket]]:
+    """A tap that is up: what reads from it as QEMU does, and what sends to its guest."""
+    guest = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    try:
+        # Source: Linux include/uapi/linux/if_tun.h, TUNSETIFF, IFF_TAP | IFF_NO_PI.
+        fcntl.ioctl(guest, 0x400454CA, struct.pack("16sH", TAP.encode(), 0x1002))
+        run(f"ip link set {TAP} up")
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as network:
+            network.bind((TAP, 0))
+            yield guest, network
+    finally:
+        os.close(guest)
+
+
+def received(guest: int) -> int:
+    """How many frames of ours wait for the guest; they are read."""
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            count += os.read(guest, 2000) == FRAME
+    return count
+
+
+def test_what_waits_in_a_tap_is_thrown_away_and_what_comes_later_is_not() -> None:
+    def act() -> None:
+        with a_tap() as (guest, network):
+            for _ in range(3):
+                network.send(FRAME)
+            assert received(guest) == 3, "they wait"
+            for _ in range(3):
+                network.send(FRAME)
+            drop_waiting(KernelRtnetlink(), links()[TAP]["ifindex"])
+            assert received(guest) == 0
+            network.send(FRAME)
+            assert received(guest) == 1
+            assert links()[TAP]["txqlen"] == 1000
+
+    in_new_netns(act)
+
+
+def test_a_tap_that_was_left_without_a_queue_gets_one_again() -> None:
+    def act() -> None:
+        with a_tap() as (guest, network):
+            run(f"ip link set {TAP} txqueuelen 0")
+            drop_waiting(KernelRtnetlink(), links()[TAP]["ifindex"])
+            network.send(FRAME)
+            assert received(guest) == 1
+
+    in_new_netns(act)
+
+
+def test_a_netdev_that_is_no_tap_keeps_its_queue() -> None:
+    def act() -> None:
+        run("ip link add tl0 txqueuelen 77 type veth peer name tl1")
+        drop_waiting(KernelRtnetlink(), links()["tl0"]["ifindex"])
+        assert links()["tl0"]["txqlen"] == 77
 
     in_new_netns(act)

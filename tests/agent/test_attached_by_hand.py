@@ -1,0 +1,83 @@
+"""Devices that an operator attaches to the guest of a server: `virsh attach-device`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.agent.world import GPU, IGB, MLX, World, check
+from tests.reconcile.scenes import a_nic, a_server
+from trunkline.domain.pci import PciAddress
+from trunkline.reconcile.desired import ServerConfig
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def attach(world: World, server: ServerConfig, address: PciAddress, driver: str) -> None:
+    """As libvirt keeps it of a guest that runs."""
+    raw = world.raw_domains()
+    raw[server.id]["guest"]["handed_over"]["own_drivers"][str(address)] = driver
+    path = world.machine.hypervisor.path
+    whole = msgspec.json.decode(path.read_bytes())
+    path.write_bytes(msgspec.json.encode(whole | {"domains": raw}))
+
+
+def told_of(world: World, address: PciAddress) -> str:
+    """Who has it, as it was told last."""
+    inventory = next(each.inventory for each in reversed(world.control.reports) if each.inventory)
+    (told,) = (each for each in inventory if each.function.address == address)
+    assert not (told.on_offer and told.function.used_by)
+    return told.function.used_by
+
+
+@pytest.mark.parametrize("what", ["a GPU", "a VF"])
+def test_a_guest_keeps_what_was_attached_to_it_and_it_is_off_offer_meanwhile(
+    what: str, world: World
+) -> None:
+    address, driver = (GPU, "nvidia") if what == "a GPU" else (world.device(MLX, 1).address, "")
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    attach(world, server, address, driver)
+    for each in (agent, world.an_agent()):
+        world.run(each, seconds=130)
+        assert world.resumes() == {server.id: 1}
+        assert told_of(world, address) == (
+            f"server {server.id}, whose guest it was attached to by hand"
+        )
+    world.machine.hypervisor.destroy(server.id)
+    world.settle(agent)
+    assert told_of(world, address) == ""
+    check(world, server)
+
+
+def test_a_guest_does_not_keep_the_vf_of_another_server(world: World) -> None:
+    """It was given away since, by mistake: its owner gets it."""
+    server, other = a_server(1, a_nic(1, world.device(IGB, 0))), world.device(IGB, 1)
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    attach(world, server, other.address, "igbvf")
+    world.control.want(server, a_server(2, a_nic(2, other)))
+    world.settle(agent, minutes=5)
+    check(world, server, a_server(2, a_nic(2, other)))
+
+
+def test_a_guest_that_lacks_a_vf_of_its_server_is_started_anew(world: World) -> None:
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    raw = world.raw_domains()
+    raw[server.id]["guest"]["handed_over"]["own_drivers"].clear()
+    path = world.machine.hypervisor.path
+    whole = msgspec.json.decode(path.read_bytes())
+    path.write_bytes(msgspec.json.encode(whole | {"domains": raw}))
+    world.run(agent, seconds=130)
+    assert world.resumes() == {server.id: 2}
