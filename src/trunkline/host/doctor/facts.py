@@ -99,6 +99,8 @@ class AgentFacts:
     file: str
     host: str = ""
     faults: tuple[str, ...] = ()  # Why the file can't be used; what follows is then empty.
+    file_problem: str = ""  # Why the helper would refuse the file; empty: it would not.
+    file_remedy: str = ""
     device_specs: tuple[DeviceSpec, ...] = ()
     bridges: Mapping[PhysicalNetwork, str] = field(default_factory=dict)
     domain_type: str = "kvm"
