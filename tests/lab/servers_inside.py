@@ -36,16 +36,6 @@ def wait_until_up(namespace: str, address: str) -> None:
     cards.run("ip", "netns", "exec", namespace, "ping", "-q", "-c", "1", "-w", seconds, address)
 
 
-def suspend(server_id: str) -> None:
-    """Suspend a guest, as an operator may."""
-    cards.run("virsh", "suspend", server_id)
-
-
-def console_files(directory: str) -> str:
-    """List the files that consoles are in: mode, owner and name of each."""
-    return cards.run("find", directory, "-type", "f", "-printf", "%m %u %f\n")
-
-
 def restart_libvirtd() -> None:
     """Kill libvirtd as a crash would, and start it again."""
     cards.run("pkill", "--signal", "KILL", "--exact", "libvirtd")
