@@ -49,8 +49,8 @@ done
 cp "$1/qemu.conf" /etc/libvirt/qemu.conf
 mount -t sysfs sysfs /sys
 ip link set lo up
-virtlogd -f "$1/virtlogd.conf" 2> "$1/virtlogd.out" &
-until [ -S /run/libvirt/virtlogd-sock ]; do sleep 0.1; done
+virtlogd -f "$1/virtlogd.conf" -p "$1/virtlogd.pid" &
+until [ -S /run/libvirt/virtlogd-sock ]; do kill -0 $!; sleep 0.1; done
 echo ready
 exec >/dev/null  # As the first process of its namespace it buries what others leave: bash does.
 while :; do sleep 3600 & wait; done
