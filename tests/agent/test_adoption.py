@@ -16,11 +16,13 @@ from tests.contract.domains import domain_xml, hostdev, hostdev_nic, macvtap_nic
 from tests.reconcile.scenes import a_nic, a_server, server_id
 from trunkline.agent.loop import Agent
 from trunkline.domain.ether import MacAddress
+from trunkline.domain.network_pool import PoolMode, PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.host import fake_bridges
 from trunkline.host.machine import KernelState
 from trunkline.reconcile.desired import VfCount
+from trunkline.reconcile.network_pools import network_xml
 from trunkline.reconcile.report import DeviceCondition, ServerCondition
 
 THEIRS = server_id(0xFE)
@@ -94,6 +96,45 @@ def test_what_a_domain_that_is_shut_off_will_have_is_left_to_it(world: World) ->
     define(world, hostdev_nic(at(world, IGB, 1), mac=MAC))
     take_over(world)
     assert left_alone(world)[str(at(world, IGB, 1))] == "libvirt domain vintage (shut off)"
+
+
+def test_what_a_network_of_others_hands_out_is_left_to_it_as_long_as_it_is_defined(
+    world: World,
+) -> None:
+    vf, hypervisor = at(world, IGB, 1), world.machine.hypervisor
+    listed = PoolNetwork(PoolMode.HOSTDEV, (str(vf),))
+    tag = 'trunkline:network xmlns:trunkline="urn:trunkline:1"'
+    xml = network_xml("old", listed)
+    assert tag in xml
+    hypervisor.define_network(xml.replace(f"<{tag}/>", ""))
+    agent = take_over(world)
+    words = "libvirt network old (inactive)"
+    assert left_alone(world) == {str(IGB): f"its VF 1 ({vf}): {words}", str(vf): words}
+    hypervisor.start_network("old")
+    look_again(world, agent)
+    assert left_alone(world)[str(vf)] == "libvirt network old"
+    hypervisor.destroy_network("old")
+    hypervisor.undefine_network("old")
+    look_again(world, agent)
+    assert left_alone(world) == {}
+
+
+def test_a_server_keeps_the_vf_that_a_network_of_others_comes_to_list(world: World) -> None:
+    server = a_server(1, a_nic(1, world.device(IGB, 1)))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    listed = PoolNetwork(PoolMode.HOSTDEV, (str(at(world, IGB, 1)),))
+    xml = network_xml("old", listed).replace("urn:trunkline:1", "urn:other")
+    world.machine.hypervisor.define_network(xml)
+    look_again(world, agent)
+    assert left_alone(world) == {}
+    check(world, server)
+
+
+def look_again(world: World, agent: Agent) -> None:
+    world.now = max(agent.step(world.now), world.now + timedelta(seconds=61))
+    agent.step(world.now)
 
 
 def test_a_device_comes_on_offer_by_itself_when_others_leave_it(world: World) -> None:

@@ -185,6 +185,19 @@ def test_what_igb_was_seen_not_to_do_is_a_reason_of_placement(pfs: Pfs) -> None:
         name = ability.replace("802.1ad", "vlan_8021ad")
         assert fits or f"can.{name}" in done.stdout, done.stdout
         pfs.user.admin("port", "delete", ability)
+    # Not by a table: by the only agent that ever was here, which made the VFs itself.
+    seen = json.loads(pfs.call(cards.read, "/run/agent/state/h1/capabilities.json"))["seen"]
+    assert [
+        (name.split()[0], each["trust"], each["vlan_8021ad"]) for name, each in seen.items()
+    ] == [("igb", True, False)]
+    pfs.user.admin(
+        "network", "create", "--share", "--qinq-vlan", "--provider-network-type", "vlan",
+        "--provider-physical-network", "phy1", "--provider-segment", "150", "outer",
+    )  # fmt: skip
+    told = pfs.explain("outer")
+    assert not told["fits"]
+    assert "can.vlan_8021ad" in json.dumps(told)
+    pfs.user.admin("network", "delete", "outer")
 
 
 def cards_vf(slot: int, vf_index: int) -> str:

@@ -26,13 +26,14 @@ from trunkline.domain.allocation import Allocation
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.server import ServerState
-from trunkline.domain.vf import VfChange
+from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.matching import layout
-from trunkline.reconcile import plan, release, serve
-from trunkline.reconcile.desired import HostConfig
+from trunkline.reconcile import plan, programming, release, serve, server_devices
+from trunkline.reconcile.desired import HostConfig, NicConfig
 from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.programming import CannotHonour
 from trunkline.reconcile.report import HostReport, ReportAck, ServerCondition
 from trunkline.sim import model
 from trunkline.sim.control_plane import SimStore
@@ -57,6 +58,17 @@ def nothing_is_read_back(patch: Patch) -> Parts:
 def a_vlan_is_forgotten(patch: Patch) -> Parts:
     real = desired._nic_config
     patch.setattr(desired, "_nic_config", lambda *of: replace(real(*of), vlan_id=0))
+    return Parts()
+
+
+def what_libvirt_makes_of_outer_tags_is_left_so(patch: Patch) -> Parts:
+    """Nobody tells one protocol of a VLAN from the other."""
+    real = programming.desired_settings
+
+    def careless(nic: NicConfig, observed: VfSettings, **also: Any) -> VfSettings | CannotHonour:
+        return real(replace(nic, vlan_protocol=observed.vlan_protocol), observed, **also)
+
+    patch.setattr(server_devices, "desired_settings", careless)
     return Parts()
 
 
@@ -353,6 +365,7 @@ def a_pf_without_a_link_is_set_up(patch: Patch) -> Parts:
 PLANTED: dict[Plant, tuple[str, int]] = {
     nothing_is_read_back: (model.TAGGED_FIRST, 19),
     a_vlan_is_forgotten: (model.TAGGED_FIRST, 0),
+    what_libvirt_makes_of_outer_tags_is_left_so: (model.TAGGED_FIRST, 6),
     cards_are_taken_for_each_others: (model.TAGGED_FIRST, 0),
     guests_are_never_taken_away: (model.GIVES_BACK, 0),
     libvirt_gives_a_guest_what_another_has: (model.ONE_OWNER, 1),

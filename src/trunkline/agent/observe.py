@@ -56,7 +56,12 @@ def look_around(
     pools = pools_of(offered)
     ours = ours_of(config, journal, guests.domains.values(), functions, pools)
     by_hand = attached_by_hand(config, journal, guests.domains, functions, pools)
-    told = tell_unfit(tell_users(functions, guests.others, ours, journal.tried, by_hand))
+    networks = hypervisor.networks()
+    told = tell_unfit(
+        tell_users(
+            functions, guests.others, ours, journal.tried, by_hand=by_hand, networks=networks
+        )
+    )
     return Surroundings(
         boot_id=boot_id,
         functions=told,
@@ -67,7 +72,7 @@ def look_around(
             for changed in [told[each.function.address] is not each.function]
         ),
         domains=guests.domains,
-        networks=hypervisor.networks(),
+        networks=networks,
         files=None if storage is None else storage.files(),
     )
 

@@ -44,6 +44,7 @@ from trunkline.host.doctor.services import ask_for_domains, ask_helper, ask_libv
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.direct import DirectWrites
+from trunkline.host.privileged.ownership import find_not_roots_alone
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import Journal
 from trunkline.reconcile.users import ours_of, tell_users
@@ -102,7 +103,9 @@ def gather(config_file: Path | None, host: str | None, *, root: Path = Path("/")
     libvirt = ask_for_domains(ask_libvirt(uri))
     journal = Journal() if config is None else _journal(config, kernel)
     ours = ours_of(None, journal, libvirt.ours, functions)
-    functions = tell_unfit(tell_users(functions, libvirt.others, ours, journal.tried))
+    functions = tell_unfit(
+        tell_users(functions, libvirt.others, ours, journal.tried, networks=libvirt.networks)
+    )
     return Facts(
         user=getpass.getuser(),
         groups=_groups(),
@@ -124,8 +127,11 @@ def agent_facts(file: Path, config: ComputeConfig) -> AgentFacts:
     """Look at the files that the agent will use."""
     state = config.state_dir / config.host
     has_token = (state / "token").exists()
+    others = find_not_roots_alone(file)
     return AgentFacts(
         file=str(file),
+        file_problem="" if others is None else str(others),
+        file_remedy="" if others is None else f"`{others.remedy}`",
         host=config.host,
         device_specs=config.device_specs,
         bridges=config.bridges,

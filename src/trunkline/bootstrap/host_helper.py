@@ -6,7 +6,6 @@ import grp
 import os
 import signal
 import socket
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from trunkline.host.linux.kernel import SYSFS, LinuxKernel
 from trunkline.host.privileged.additions import FILE, Additions
 from trunkline.host.privileged.client import DEFAULT_SOCKET
 from trunkline.host.privileged.direct import DirectWrites
+from trunkline.host.privileged.ownership import find_not_roots_alone
 from trunkline.host.privileged.permissions import Permissions
 from trunkline.host.privileged.server import BACKLOG, Callers, Helper
 
@@ -98,23 +98,12 @@ def _require_roots_alone(path: Path) -> None:
 
     Whoever can do that with the configuration, or with what was added, says what may be touched.
     """
-    named, found = path.absolute(), path.resolve()
-    for each in dict.fromkeys((named, *named.parents, found, *found.parents)):
-        try:
-            status, link = each.stat(), each.lstat()
-        except OSError as problem:
-            raise Failed(f"{each}: {problem.strerror}", ExitCode.USAGE) from problem
-        # A directory above with the sticky bit lets nobody replace what is root's. In one itself,
-        # anybody may have made the files that are looked for.
-        is_above = each not in (named, found)
-        lets_keep = is_above and status.st_mode & stat.S_ISVTX
-        others = 0 if lets_keep else stat.S_IWGRP | stat.S_IWOTH
-        if status.st_uid != 0 or link.st_uid != 0 or status.st_mode & others:
-            raise Failed(
-                f"{each} must be root's, and writable for root alone: "
-                f"chown root {each} && chmod go-w {each}",
-                ExitCode.USAGE,
-            )
+    try:
+        found = find_not_roots_alone(path)
+    except OSError as problem:
+        raise Failed(f"{problem.filename}: {problem.strerror}", ExitCode.USAGE) from problem
+    if found is not None:
+        raise Failed(f"{found}: {found.remedy}", ExitCode.USAGE)
 
 
 def _group_id(group: str) -> int:

@@ -63,6 +63,7 @@ class NetworkState:
     live: PoolNetwork | None = None  # What it is now; None: it is not active, or no such network.
     is_active: bool = False
     in_use: bool = False  # libvirt counts guests on it.
+    pf_ifnames: frozenset[str] = frozenset()  # PFs all of whose VFs it hands out. Not ours only.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

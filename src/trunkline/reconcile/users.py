@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
 from trunkline.domain.device import OfferedDevice, PciFunction
 from trunkline.domain.ids import ServerId
@@ -15,9 +17,10 @@ from trunkline.domain.network_pool import PoolMode
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import NO_POOLS, Pools
-from trunkline.reconcile.observed import DomainState, Journal, OtherDomain
+from trunkline.reconcile.observed import DomainState, Journal, NetworkState, OtherDomain
 
-_NOT_PUT_BACK = "it was not put back to what it was before a driver was tried out on it"
+NO_NETWORKS: Final[Mapping[str, NetworkState]] = MappingProxyType({})
+_NOT_PUT_BACK: Final = "it was not put back to what it was before a driver was tried out on it"
 
 
 def tell_users(
@@ -25,7 +28,9 @@ def tell_users(
     others: Sequence[OtherDomain],
     ours: Collection[PciAddress],
     tried: Collection[PciAddress] = (),
+    *,
     by_hand: Mapping[PciAddress, ServerId] | None = None,
+    networks: Mapping[str, NetworkState] = NO_NETWORKS,
 ) -> dict[PciAddress, PciFunction]:
     """Return the functions, each with who else has it.
 
@@ -35,12 +40,17 @@ def tell_users(
         ours: Devices that servers have, are to have, or had until they are back.
         tried: VFs on which a driver was tried out, and which are not as they were before.
         by_hand: What was attached to servers' guests by somebody else: see `attached_by_hand`.
+        networks: libvirt's networks. What those that are not ours hand out may be a guest's at any
+            moment, of which libvirt tells once it is.
     """
     by_domains = _by_domains(functions, others, ours)
     by_domains |= {
         address: f"server {server_id}, whose guest it was attached to by hand"
         for address, server_id in (by_hand or {}).items()
     }
+    for address, network in _by_networks(functions, networks).items():
+        if address not in ours:
+            by_domains.setdefault(address, network)
     found = {
         address: _used(function, _words(function, by_domains, ours, tried))
         for address, function in functions.items()
@@ -154,6 +164,22 @@ def _by_domains(
             # A domain that is shut off takes nothing from a server: libvirt will refuse its start.
             if domain.is_active or address not in ours:
                 found.setdefault(address, str(domain))
+    return found
+
+
+def _by_networks(
+    functions: Mapping[PciAddress, PciFunction], networks: Mapping[str, NetworkState]
+) -> dict[PciAddress, str]:
+    found: dict[PciAddress, str] = {}
+    for name, state in sorted(networks.items()):
+        if state.is_ours:
+            continue
+        listed = {member for each in (state.live, state.defined) if each for member in each.members}
+        pfs = {each.address for each in functions.values() if each.ifname in state.pf_ifnames}
+        words = f"libvirt network {name}" + ("" if state.is_active else " (inactive)")
+        for address, function in functions.items():
+            if function.pf_address in pfs or not listed.isdisjoint((str(address), function.ifname)):
+                found.setdefault(address, words)
     return found
 
 

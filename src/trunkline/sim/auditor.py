@@ -93,7 +93,8 @@ class Auditor:
         answer = message["answer"]
         if answer is not None:
             self.networks[answer["id"]] = Network(
-                {each["physical_network"]: each["vlan"] or 0 for each in answer["segments"]}
+                {each["physical_network"]: each["vlan"] or 0 for each in answer["segments"]},
+                "802.1ad" if message["request"]["qinq"] else "802.1Q",
             )
 
     def _hear_port(self, message: Message) -> None:
@@ -302,6 +303,8 @@ class Auditor:
             wrong = f"is cabled to {vf.physical_network}, its network is on {sorted(vlans)}"
         elif vf.vlan_id != vlans[vf.physical_network]:
             wrong = f"carries VLAN {vf.vlan_id}, not {vlans[vf.physical_network]}"
+        elif nic and vf.vlan_protocol != self.networks[nic.network_id].vlan_protocol:
+            wrong = f"is tagged by {vf.vlan_protocol}"
         elif vf.record.get("vlan_qos", 0) or vf.record.get("trust", False):
             wrong = "has a priority or trust that nobody asked for"
         elif not vf.spoof_check:

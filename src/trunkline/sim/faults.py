@@ -11,9 +11,9 @@ from typing import Any
 
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.vf import VfChange
+from trunkline.domain.vf import VfChange, VlanProtocol
 from trunkline.host.faults import IgnoreVlan, PfBroken, PfUnreadable, RefuseNext, SlowNext
-from trunkline.host.machine import VFIO
+from trunkline.host.machine import VFIO, find_pf
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.sim.clock import SimClock
 from trunkline.sim.lives import Life
@@ -173,12 +173,17 @@ class Faults:
         if not held:
             return
         pf, vf_index = self._dice.choice(held)
-        self.change_vf(machine, pf, vf_index, self._dice.choice([
+        changes = [
             VfChange(vlan_id=self._dice.choice([0, 7, 199]), vlan_qos=0),
             VfChange(mac=MacAddress("02:bd:00:00:00:01")),
             VfChange(trust=True),
             VfChange(spoof_check=False),
-        ]))  # fmt: skip
+        ]
+        if find_pf(machine.kernel.state(), pf).double_vlan:
+            vlan_id = machine.kernel.vf_settings(pf)[vf_index].vlan_id
+            other = VlanProtocol.DOT1Q if vlan_id == 150 else VlanProtocol.DOT1AD
+            changes.append(VfChange(vlan_id=vlan_id or 7, vlan_qos=0, vlan_protocol=other))
+        self.change_vf(machine, pf, vf_index, self._dice.choice(changes))
 
     def change_vf(self, machine: Machine, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         """Have an operator write to a VF by hand."""

@@ -43,6 +43,7 @@ class Network:
     """A network, as it was acknowledged: the VLAN on each physical network; 0: untagged."""
 
     vlans: dict[str, int]
+    vlan_protocol: str = "802.1Q"
 
 
 @dataclass

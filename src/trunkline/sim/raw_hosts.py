@@ -50,6 +50,11 @@ class RawVf:
         return int(self.record.get("vlan_id", 0))
 
     @property
+    def vlan_protocol(self) -> str:
+        """Of which kind that tag is."""
+        return str(self.record.get("vlan_protocol", "802.1Q"))
+
+    @property
     def spoof_check(self) -> bool:
         """Whether frames with another source MAC are dropped."""
         written = self.record.get("spoof_check")
@@ -61,6 +66,7 @@ class RawVf:
             "mac": ZERO_MAC,
             "vlan_id": 0,
             "vlan_qos": 0,
+            "vlan_protocol": "802.1Q",
             "trust": False,
             "link_state": "auto",
             "min_tx_rate_mbps": 0,

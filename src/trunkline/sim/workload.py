@@ -86,6 +86,7 @@ class Workload:
         self._hosts = hosts
         self._policies: list[tuple[QosPolicyId, QosRuleId]] = []  # Each with its minimum.
         self._networks: list[tuple[Caller | None, NetworkId]] = []  # None: of everybody.
+        self._outer: set[NetworkId] = set()  # QinQ networks, on which only VFs can be.
         self._ports: dict[str, Caller] = {}  # Not in use.
         self._servers: dict[str, tuple[Caller, list[str]]] = {}  # With the ports it was given.
         self._number = 0
@@ -104,6 +105,11 @@ class Workload:
         self._create_network(ADMIN, SegmentRequest(vlan, phy1), policy=self._policies[0][0])
         self._create_network(ADMIN, SegmentRequest(vlan, phy2), policy=self._policies[1][0])
         self._create_network(ADMIN, SegmentRequest(flat, self._dice.choice([phy1, phy2])))
+
+    def begin_outer(self) -> None:
+        """Make a QinQ network besides."""
+        wanted = SegmentRequest(NetworkType.VLAN, PhysicalNetwork("phy1"), 150)
+        self._create_network(ADMIN, wanted, qinq=True)
 
     def act(self) -> None:
         """Make one request."""
@@ -186,16 +192,22 @@ class Workload:
         self._ask(ADMIN, "flavor.create", said, create, lossy=False)
 
     def _create_network(
-        self, caller: Caller, *segments: SegmentRequest, policy: QosPolicyId | None = None
+        self,
+        caller: Caller,
+        *segments: SegmentRequest,
+        policy: QosPolicyId | None = None,
+        qinq: bool = False,
     ) -> None:
         request = NetworkCreate(
-            name=self._name("net"), shared=bool(segments), segments=segments, qos_policy_id=policy
-        )
+            name=self._name("net"), shared=bool(segments), segments=segments,
+            qos_policy_id=policy, qinq=qinq,
+        )  # fmt: skip
         said = {
+            "qinq": qinq,
             "segments": [
                 [each.network_type.value, each.physical_network, each.segmentation_id]
                 for each in segments
-            ]
+            ],
         }
 
         def create(svc: Services) -> dict[str, Any]:
@@ -212,6 +224,7 @@ class Workload:
         if answer is not None:
             owner = None if segments else caller
             self._networks.append((owner, NetworkId(answer["id"])))
+            self._outer |= {NetworkId(answer["id"])} if qinq else set()
 
     def _port(self) -> None:
         caller, vnic_type = self._dice.choice(TENANTS), self._dice.choice(_VNIC_TYPES)
@@ -291,11 +304,11 @@ class Workload:
             if own and dice.random() < 0.5:
                 nics.append(NicRequest(port_id=PortId(own.pop(dice.randrange(len(own))))))
             else:
-                vnic_type = dice.choice(_VNIC_TYPES)
+                vnic_type, network_id = dice.choice(_VNIC_TYPES), self._a_network(caller)
                 nics.append(
                     NicRequest(
-                        network_id=self._a_network(caller),
-                        vnic_type=vnic_type,
+                        network_id=network_id,
+                        vnic_type=VnicType.DIRECT if network_id in self._outer else vnic_type,
                         numa_policy=self._a_numa_policy(),
                     )
                 )

@@ -37,6 +37,7 @@ _ANSWERS_LOST: Final = 0.05
 _SEEN_SECONDS: Final = 2.0  # From when a machine tells something until it was acted on.
 _SLOW_SECONDS_MAX: Final = 30.0  # That libvirt takes for a start or stop; it may be for several.
 _POOLED_OF: Final = 5
+_OUTER_TAGS_OF: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,8 @@ class World:
         """Run it to its end; raise `Violation` if a promise is broken."""
         self._start_plane().make_known(tuple(machine.name for machine in self.machines))
         self.workload.begin()
+        if self._has_outer_tags:
+            self.workload.begin_outer()
         for machine in self.machines:
             self._step(machine)
         if self._faulty:
@@ -165,12 +168,20 @@ class World:
     def _has_pools(self) -> bool:
         return self.seed % _POOLED_OF == _POOLED_OF - 1
 
+    @property
+    def _has_outer_tags(self) -> bool:
+        return self.seed % _OUTER_TAGS_OF == _OUTER_TAGS_OF - 4
+
     def _fleet(self) -> str:
         """The scenario fleet; in half of the worlds both NUMA nodes of a host are of one socket.
 
-        In one of five, libvirt hands out the VFs of two hosts' cards and of another one's.
+        In one of five, libvirt hands out the VFs of two hosts' cards and of another one's. In one
+        of ten, the cards of two hosts can put 802.1ad tags on, and there is a QinQ network.
         """
         text = shipped_fleets()["scenario"].read_text()
+        if self._has_outer_tags:
+            plain = 'driver = "mlx5_core"\nproduct_id = "1017"'
+            text = text.replace(plain, 'driver = "ice"\nproduct_id = "1592"\ndouble_vlan = true')
         if self._has_pools:
             for network, mode in (("phy1", "hostdev"), ("phy2", "passthrough")):
                 of_network = f'physical_network = "{network}"'

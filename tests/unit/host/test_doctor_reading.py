@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.host.helper_scene import make_tree, running
 from trunkline.domain.pci import PciAddress
 from trunkline.host.doctor.facts import BridgeFacts, ModuleState
 from trunkline.host.doctor.machine import (
@@ -23,6 +24,8 @@ from trunkline.host.doctor.machine import (
     read_udev_rules,
 )
 from trunkline.host.doctor.services import ask_helper
+from trunkline.host.privileged.server import Callers
+from trunkline.reconcile.interfaces import HostRefused
 
 PF, PLAIN = PciAddress.parse("0000:05:00.0"), PciAddress.parse("0000:00:1f.6")
 RELEASE = "6.1.0-30-amd64"
@@ -172,4 +175,22 @@ def test_a_socket_that_answers_one_that_does_not_and_none(tmp_path: Path) -> Non
         assert (refused.exists, refused.answers) == (True, False)
         assert refused.problem == "connection refused"
         listener.listen()
+        silent = ask_helper(path, seconds=0.05)  # As systemd listens for one that does not start.
+        assert not silent.answers
+        assert silent.problem == "it takes the request, and is silent for 0.05 s"
+
+
+def test_the_helper_is_asked_and_nothing_is_written(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+    with running(tree) as (path, recorder):
         assert ask_helper(path).answers
+        recorder.refusal = HostRefused("cat console.log", "No such file", errno_name="ENOENT")
+        assert ask_helper(path).answers
+    assert [what for what, *_ in recorder.done] == ["read_console"]
+
+
+def test_a_helper_that_does_not_know_the_caller_does_not_answer_it(tmp_path: Path) -> None:
+    with running(make_tree(tmp_path), callers=Callers(users=())) as (path, _):
+        found = ask_helper(path)
+    assert (found.exists, found.answers) == (True, False)
+    assert found.problem == "it hangs up on this user"

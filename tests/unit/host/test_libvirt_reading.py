@@ -89,11 +89,38 @@ def test_a_network_that_we_define_is_read_as_it_is_meant(network: PoolNetwork) -
     assert read == NetworkState(is_ours=True, defined=network)
 
 
-def test_of_other_networks_only_that_they_are_there_is_told() -> None:
-    theirs = NETWORK.replace("trunkline:network xmlns:trunkline", "other:network xmlns:other")
-    assert read_network(theirs.replace("urn:trunkline:1", "urn:x"), None, autostarts=True) == (
-        NetworkState(is_ours=False)
+THEIR_NETWORK = """<network><name>old</name><forward mode='hostdev' managed='yes'>{}</forward>
+</network>"""
+LISTED = "<address type='pci' domain='0x0000' bus='0x05' slot='0x10' function='0x2'/>"
+
+
+def test_of_other_networks_is_told_what_they_hand_out() -> None:
+    pool = PoolNetwork(PoolMode.HOSTDEV, ("0000:05:10.2",))
+    assert read_network(THEIR_NETWORK.format(LISTED), None, autostarts=True) == NetworkState(
+        is_ours=False, autostarts=True, defined=pool
     )
+    whole = THEIR_NETWORK.format("<pf dev='eth2'/>")
+    active = THEIR_NETWORK.format(f"<pf dev='eth2'/>{LISTED}")
+    assert read_network(active, whole, autostarts=False) == NetworkState(
+        is_ours=False, is_active=True, live=pool, defined=PoolNetwork(PoolMode.HOSTDEV, ()),
+        pf_ifnames=frozenset({"eth2"}),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        "<network><name>default</name><forward mode='nat'/><bridge name='virbr0'/></network>",
+        (
+            "<network><name>lan</name><forward mode='bridge'><interface dev='eth2'/></forward>"
+            "</network>"
+        ),
+        THEIR_NETWORK.format("<address type='pci' domain='0x0000' bus='0x05'/>"),
+        "<network><name>inside</name></network>",
+    ],
+)
+def test_other_networks_that_hand_out_no_devices_keep_none(xml: str) -> None:
+    assert read_network(xml, None, autostarts=True) == NetworkState(is_ours=False, autostarts=True)
 
 
 def test_a_domain_of_somebody_else_is_left_out_whatever_it_has() -> None:

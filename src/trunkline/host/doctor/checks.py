@@ -72,6 +72,12 @@ def _check_config(facts: Facts) -> Iterator[Finding]:
     elif agent.faults:
         for fault in agent.faults:
             yield missing("config", fault, f"mend {agent.file}")
+    elif agent.file_problem:
+        yield missing(
+            "config",
+            f"{agent.file_problem}, or the helper refuses to start",
+            agent.file_remedy,
+        )
     else:
         yield ok("config", f"{agent.file}, for host {agent.host}")
 
@@ -281,8 +287,8 @@ def _check_helper(facts: Facts) -> Iterator[Finding]:
             "helper",
             f"{found.socket} does not answer {facts.user}: {found.problem}",
             "run this as the agent's user (`runuser -u trunkline -- trunkline doctor …`);"
-            " for that one too: `usermod -aG trunkline USER`, and look at `systemctl"
-            " status trunkline-host-helper`",
+            " for that one too: `usermod -aG trunkline USER`, and look at `journalctl -u"
+            " trunkline-host-helper`, which says what it refuses",
         )
 
 

@@ -10,7 +10,7 @@ from trunkline.domain.device import PciFunction
 from trunkline.domain.device_spec import DeviceSpec
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.pci import PciAddress
-from trunkline.reconcile.observed import DomainState, OtherDomain
+from trunkline.reconcile.observed import DomainState, NetworkState, OtherDomain
 
 
 class ModuleState(enum.Enum):
@@ -69,6 +69,7 @@ class LibvirtFacts:
     domain_types: frozenset[str] = frozenset()  # `kvm`, `qemu`.
     ours: tuple[DomainState, ...] = ()
     others: tuple[OtherDomain, ...] = ()  # Domains that are not ours, with devices.
+    networks: Mapping[str, NetworkState] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,8 @@ class AgentFacts:
     file: str
     host: str = ""
     faults: tuple[str, ...] = ()  # Why the file can't be used; what follows is then empty.
+    file_problem: str = ""  # Why the helper would refuse the file; empty: it would not.
+    file_remedy: str = ""
     device_specs: tuple[DeviceSpec, ...] = ()
     bridges: Mapping[PhysicalNetwork, str] = field(default_factory=dict)
     domain_type: str = "kvm"

@@ -6,14 +6,28 @@ import queue
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from trunkline.domain.ids import ServerId
 from trunkline.host.doctor.facts import HelperFacts, LibvirtFacts
-from trunkline.reconcile.observed import DomainState, OtherDomain
+from trunkline.host.privileged.requests import (
+    ANSWER_BYTES_MAX,
+    BadMessage,
+    NoMessage,
+    ReadConsole,
+    parse_answer,
+    receive,
+    send,
+)
+from trunkline.reconcile.observed import DomainState, NetworkState, OtherDomain
+from trunkline.wire import json
 
-_CONNECT_SECONDS_MAX: Final = 2.0  # A local socket answers at once, or somebody is stuck.
+# systemd may have to start it first, and it may be at a request that takes its time.
+_HELPER_SECONDS_MAX: Final = 10.0
+_NOBODY: Final = ServerId("00000000-0000-0000-0000-000000000000")
 # libvirt answers at once too, but after a boot it may first be started by its socket.
 _LIBVIRT_SECONDS_MAX: Final = 20.0
 EXTRA_FIX: Final = (
@@ -98,11 +112,12 @@ def _ask_for_domains(facts: LibvirtFacts) -> LibvirtFacts:
         connection = libvirt.open(facts.uri)
         try:
             ours, others = _domains(connection)
+            networks = _networks(connection)
         finally:
             connection.close()
     except libvirt.libvirtError as problem:
         return _broken(facts, "tell of its domains", problem)
-    return replace(facts, ours=ours, others=others)
+    return replace(facts, ours=ours, others=others, networks=networks)
 
 
 def _broken(facts: LibvirtFacts, asked: str, problem: Any) -> LibvirtFacts:
@@ -129,6 +144,18 @@ def _domains(connection: Any) -> tuple[tuple[DomainState, ...], tuple[OtherDomai
     return tuple(filter(None, ours)), tuple(filter(None, others))
 
 
+def _networks(connection: Any) -> dict[str, NetworkState]:
+    """Read libvirt's networks; what can't be read, the agent tells."""
+    from trunkline.host.libvirt.hypervisor import list_networks
+    from trunkline.host.libvirt.reading import UnreadableDomain, read_network
+
+    found = {}
+    for name, live, defined, autostarts in list_networks(connection):
+        with suppress(UnreadableDomain):
+            found[name] = read_network(live, defined, autostarts=autostarts)
+    return found
+
+
 def _offers(connection: object, domain_type: str) -> bool:
     import libvirt
 
@@ -140,19 +167,34 @@ def _offers(connection: object, domain_type: str) -> bool:
     return True
 
 
-def ask_helper(path: Path) -> HelperFacts:
-    """Connect to the helper's socket, and close it again."""
+def ask_helper(path: Path, *, seconds: float = _HELPER_SECONDS_MAX) -> HelperFacts:
+    """Ask the helper for what changes nothing: the console of a server that nobody has.
+
+    systemd listens for it, and takes connections for one that does not start.
+    """
     try:
         exists = path.is_socket()
     except OSError:
         exists = False
     if not exists:
         return HelperFacts(socket=str(path), exists=False, answers=False)
+    problem = _problem_of_helper(path, seconds)
+    return HelperFacts(socket=str(path), exists=True, answers=not problem, problem=problem)
+
+
+def _problem_of_helper(path: Path, seconds: float) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-        asking.settimeout(_CONNECT_SECONDS_MAX)
+        asking.settimeout(seconds)
         try:
             asking.connect(str(path))
+            send(asking, json.encode(ReadConsole(server_id=_NOBODY)))
+            parse_answer(receive(asking, ANSWER_BYTES_MAX, seconds=seconds))
+        except (NoMessage, ConnectionResetError, BrokenPipeError):
+            return "it hangs up on this user"
+        except TimeoutError:
+            return f"it takes the request, and is silent for {seconds:g} s"
+        except BadMessage as problem:
+            return f"what it answers is none: {problem}"
         except OSError as problem:
-            said = problem.strerror or str(problem)
-            return HelperFacts(socket=str(path), exists=True, answers=False, problem=said.lower())
-    return HelperFacts(socket=str(path), exists=True, answers=True)
+            return (problem.strerror or str(problem)).lower()
+    return ""

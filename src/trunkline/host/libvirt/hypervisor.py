@@ -171,9 +171,7 @@ class LibvirtHypervisor:
 
     def networks(self) -> Mapping[str, NetworkState]:
         """See `Hypervisor.networks`."""
-        found = self._link.call(
-            "virsh net-list --all", _read_networks, seconds=self._prompt_seconds
-        )
+        found = self._link.call("virsh net-list --all", list_networks, seconds=self._prompt_seconds)
         states = {}
         for name, live, defined, autostarts in found:
             try:
@@ -255,7 +253,7 @@ class LibvirtHypervisor:
         self._link.call(operation, find_and_act, seconds=seconds, is_slow=is_slow)
 
 
-def _read_networks(connection: Any) -> list[tuple[str, str, str | None, bool]]:
+def list_networks(connection: Any) -> list[tuple[str, str, str | None, bool]]:
     """Return name, XML, XML from the next start on if it is active, and whether it autostarts."""
     found = []
     try:

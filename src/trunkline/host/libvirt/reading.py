@@ -90,14 +90,21 @@ def _addresses_understood(root: _Element) -> Iterator[PciAddress]:
 def read_network(live_xml: str, defined_xml: str | None, *, autostarts: bool) -> NetworkState:
     """Read a network: its XML, and what it is from its next start on if it is active.
 
-    Of others than ours only that they are there is told. One that hands out no devices, though it
-    is ours, is nothing that can be kept.
+    One that hands out no devices, though it is ours, is nothing that can be kept. What of another
+    can't be understood is not a device that libvirt could give to a guest.
     """
     root = _parse(live_xml, "network")
-    if root.find(f"metadata/{NETWORK_TAG}") is None:
-        return NetworkState(is_ours=False)
     is_active = defined_xml is not None
     defined = root if defined_xml is None else _parse(defined_xml, "network")
+    if root.find(f"metadata/{NETWORK_TAG}") is None:
+        return NetworkState(
+            is_ours=False,
+            autostarts=autostarts,
+            defined=_pool_of_others(defined),
+            live=_pool_of_others(root) if is_active else None,
+            is_active=is_active,
+            pf_ifnames=_pf_ifnames(root) | _pf_ifnames(defined),
+        )
     return NetworkState(
         is_ours=True,
         autostarts=autostarts,
@@ -115,6 +122,20 @@ def _pool(root: _Element) -> PoolNetwork | None:
     members = [str(_address(each)) for each in forward.findall("address[@type='pci']")]
     members += [dev for each in forward.findall("interface") if (dev := each.get("dev"))]
     return PoolNetwork(PoolMode(forward.get("mode")), tuple(members))
+
+
+def _pool_of_others(root: _Element) -> PoolNetwork | None:
+    with suppress(UnreadableDomain):
+        return _pool(root)
+    return None
+
+
+def _pf_ifnames(root: _Element) -> frozenset[str]:
+    """Return the PFs that a network names for all their VFs, which libvirt looks up later."""
+    forward = root.find("forward")
+    if forward is None or forward.get("mode") not in {mode.value for mode in PoolMode}:
+        return frozenset()
+    return frozenset(dev for each in forward.findall("pf") if (dev := each.get("dev")))
 
 
 def _given(root: _Element) -> dict[PciAddress, PciAddress | str]:

@@ -36,6 +36,11 @@ def numbers_in(bitmap: int) -> Iterator[int]:
     return (bit.bit_length() - 1 for bit in bits_of(bitmap))
 
 
+def minus(bitmap: int, other: int) -> int:
+    """Return the bits that are not set in the other."""
+    return bitmap ^ bitmap & other
+
+
 def bitmap_of(places: Iterable[int], size: int) -> int:
     """Set the bits at these places, all below `size`."""
     octets = bytearray(size // 8 + 1)
@@ -71,7 +76,7 @@ class Planes:
             return among
         if least.bit_length() > len(self._planes):
             return 0
-        above, equal = 0, among
+        above, equal = 0, self.any() if among == EVERYWHERE else among
         for b in range(len(self._planes) - 1, -1, -1):
             with_bit = equal & self._planes[b]
             if least >> b & 1:
@@ -117,11 +122,12 @@ class Planes:
 
     def above(self, other: Planes) -> int:
         """Return the places where the number is higher than the other's."""
-        higher, equal = 0, EVERYWHERE
+        higher, equal = 0, self.any()
         pairs = [*zip_longest(self._planes, other._planes, fillvalue=0)]
         for mine, its in reversed(pairs):
-            higher |= equal & mine & ~its
-            equal &= ~(mine ^ its)
+            differing = equal & (mine ^ its)
+            higher |= differing & mine
+            equal ^= differing
         return higher
 
     def below(self, other: Planes, among: int) -> int:
@@ -147,8 +153,9 @@ class Planes:
         higher = self.above(other)
         low, high = Planes(), Planes()
         for mine, its in zip_longest(self._planes, other._planes, fillvalue=0):
-            low._planes.append(mine & ~higher | its & higher)
-            high._planes.append(mine & higher | its & ~higher)
+            swapped = (mine ^ its) & higher
+            low._planes.append(mine ^ swapped)
+            high._planes.append(its ^ swapped)
         return low, high
 
     def up_to(self, most: int) -> Counter:
@@ -158,7 +165,7 @@ class Planes:
         full = self.at_least(most, EVERYWHERE)
         return Counter.of_planes(
             [
-                plane & ~full | (full if most >> b & 1 else 0)
+                plane | full if most >> b & 1 else plane ^ plane & full
                 for b, plane in enumerate(self._planes[: most.bit_length()])
             ]
         )

@@ -21,6 +21,7 @@ from trunkline.placement.hosts.bits import (
     Numbers,
     at_least_together,
     bitmap_of,
+    minus,
     numbers_in,
 )
 from trunkline.placement.hosts.feasibility import wasted_tags
@@ -194,10 +195,6 @@ class Columns:
         """Return the profiles of devices of these kinds, as bits."""
         return self._structures.profiles_of(kinds)
 
-    def profiles_with(self, ways: Iterable[Iterable[tuple[str, str]]]) -> int:
-        """Return the profiles that have all attributes of one of the ways, as bits."""
-        return self._structures.profiles_with(ways)
-
     def with_bridge(self, name: PhysicalNetwork) -> int:
         """Return the hosts with a bridge on a physical network."""
         column = self._bridges.get(name)
@@ -216,7 +213,7 @@ class Columns:
         found = (1 << len(self.hosts)) - 1
         for host_id in host_ids:
             if host_id in self.places:
-                found &= ~(1 << self.places[host_id])
+                found = minus(found, 1 << self.places[host_id])
         return found
 
     def count_up_to(self, name: HostName) -> int:

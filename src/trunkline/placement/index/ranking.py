@@ -16,7 +16,7 @@ from typing import Final
 
 from trunkline.placement.asks.demand import Demand
 from trunkline.placement.asks.request import PlacementRequest
-from trunkline.placement.hosts.bits import Counter, Planes, bits_of
+from trunkline.placement.hosts.bits import Counter, Planes, numbers_in
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.index.columns import ClassColumns, Columns
 from trunkline.placement.index.criteria import Criterion, Ranking
@@ -55,8 +55,8 @@ def in_order(
     for equal in groups:
         later = equal >> start << start if spread_key else equal
         for part in (later, equal ^ later):
-            for bit in bits_of(part):
-                yield columns.hosts[bit.bit_length() - 1]
+            for place in numbers_in(part):
+                yield columns.hosts[place]
 
 
 def _possible(request: PlacementRequest, demand: Demand, sought: Sought, columns: Columns) -> int:

@@ -142,7 +142,7 @@ class Counter:
         self._near = BySlot(self._nearness)
         self._why: dict[tuple[tuple[int, ...], tuple[int, ...]], Reason] = {}
         self._steps_left = steps_max
-        self._is_confined = request.is_confined
+        self._is_ruled, self._is_confined = request.is_ruled, request.is_confined
         self._is_guaranteed = any(nic.egress_mbps or nic.ingress_mbps for nic in request.nics)
 
     @property
@@ -283,7 +283,7 @@ class Counter:
     def _copies_of(self, row: HostRow, fits: Fits) -> Copies:
         """What hosts share that differ in no more than what they have left."""
         structure = row.structure
-        where = (id(row.places), row.numa_nodes) if self._request.is_ruled else None
+        where = (id(row.places), row.numa_nodes) if self._is_ruled else None
         key = fits, structure.family, structure.whole, where
         found = self._copies.get(key)
         if found is None:

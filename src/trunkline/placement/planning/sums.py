@@ -8,13 +8,16 @@ what k and m times the least of either half come to; so for each total there is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final, Protocol
 
 from trunkline.placement.planning.cuts import Cut
 from trunkline.placement.planning.patterns import Exchanges, Pattern
 from trunkline.placement.planning.resources import Resource, Seats
+
+_Pick = Callable[[Sequence[int]], Iterable[int]]
 
 HALVED_MAX: Final = 6  # Resources: every set of them is added up for each host.
 
@@ -34,16 +37,28 @@ class Sum:
     in_units: tuple[tuple[tuple[int, ...], int], ...] = ()  # Slots, each so many devices at once.
     nodes: tuple[int, ...] = ()
     least: int = 1
+    _pick: _Pick = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_pick", _picker(self.slots))
 
     def servers(self, usable: Sequence[int], seats: Seats) -> int:
         """As many as the sum has times `least`."""
-        total = sum([usable[slot] for slot in self.slots])
+        total = sum(self._pick(usable))
         for slots, unit in self.in_units:
             total += sum([usable[slot] for slot in slots]) // unit
-        for number, count in seats if self.nodes else ():
-            if number in self.nodes:
-                total += count
+        if self.nodes:
+            for number, count in seats:
+                if number in self.nodes:
+                    total += count
         return total // self.least
+
+
+def _picker(at: Sequence[int]) -> _Pick:
+    """Return what picks the numbers at some places: it is done for each of ten thousand hosts."""
+    if len(at) > 1:
+        return itemgetter(*at)
+    return itemgetter(slice(at[0], at[0] + 1) if at else slice(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +78,21 @@ class HalfSums:
 
     resources: tuple[Sum, ...]
     sets: tuple[tuple[tuple[int, ...], int, int], ...]  # What one of either kind takes at least.
+    _picks: tuple[_Pick, ...] = field(init=False, compare=False)  # [set] Its amounts.
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_picks", tuple(_picker(members) for members, _, _ in self.sets))
 
     def servers(self, usable: Sequence[int], seats: Seats) -> int:
         """As many of both together as every set leaves room for."""
         amounts = [each.servers(usable, seats) for each in self.resources]
-        have = [sum([amounts[n] for n in members]) for members, _, _ in self.sets]
+        have = [sum(pick(amounts)) for pick in self._picks]
         total = min(
-            has // min(first, second)
-            for has, (_, first, second) in zip(have, self.sets, strict=True)
-            if first and second
+            [
+                has // (first if first < second else second)
+                for has, (_, first, second) in zip(have, self.sets, strict=True)
+                if first and second
+            ]
         )
         while not self._fit(total, have):
             total -= 1

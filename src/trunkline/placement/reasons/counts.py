@@ -6,23 +6,30 @@ few sets of profiles are asked about, each several times.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from trunkline.placement.asks.demand import NicClass
 from trunkline.placement.hosts.bits import Counter, Planes, numbers_in
-from trunkline.placement.index.columns import ClassColumns, Columns
+from trunkline.placement.index.columns import Columns
 from trunkline.placement.index.lanes import Fits
 
 
 class Counts:
     """Counts for one request. Only as long as the fleet does not change."""
 
-    def __init__(self, columns: Columns, classes: Iterable[ClassColumns]) -> None:
-        """Begin, knowing where devices fit some classes of NICs."""
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
         self._lanes, self._offers = columns.lanes(), columns.offers()
-        self._fits = {one.profiles: one.fits for one in classes}
+        self._fits: dict[int, Fits] = {}
         self._usable: dict[int, Counter] = {}
         self._offered: dict[int, Counter] = {}
         self._having: dict[int, int] = {}
+
+    def of_class(self, one: NicClass) -> int:
+        """Return the profiles of the devices that fit a class of NICs."""
+        columns = self._columns.of_class(one)
+        self._fits[columns.profiles] = columns.fits
+        return columns.profiles
 
     def usable(self, profiles: int) -> Counter:
         """Count the devices that each host could give."""

@@ -38,7 +38,7 @@ class Judge:
             known: What it comes to under rules, if that is known.
         """
         reasons = host_reasons(self._request, host)
-        nics = self._reasons.of(host)
+        nics = self._reasons.of(host, None if known is None else known.obstacles)
         if not reasons and not nics:
             return None
         edits = self._changes.at(host, reasons, known)

@@ -17,7 +17,7 @@ from typing import Final
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.placement.asks.demand import Demand
 from trunkline.placement.asks.request import PlacementRequest, Reason
-from trunkline.placement.hosts.bits import EVERYWHERE, Counter, union
+from trunkline.placement.hosts.bits import EVERYWHERE, Counter, minus, union
 from trunkline.placement.index.lanes import SCOPES, Fits, Lanes
 from trunkline.placement.matching.problem import ClassRule
 from trunkline.placement.reasons.gates import Gates, Want, blocks_of
@@ -98,6 +98,7 @@ class RuleCosts:
         self._widths = len(obstacles).bit_length(), most.bit_length()
         self._merit = Counter()
         self._dropped: list[tuple[int, tuple[Obstacle, ...]]] = []  # By hosts; the last counts.
+        self._asked = 0  # The hosts that matter.
         self.hosts = 0  # All of which it is known what it takes.
         self.undecided = 0  # Of these, those where more rules are in the way than are tried.
         self.reasons: dict[tuple[Obstacle, ...], int] = {}  # Hosts where devices would do.
@@ -122,6 +123,7 @@ class RuleCosts:
             tuple(self._every) if dropped is None else dropped,
             self.to_free.at(place),
             self._unruled.to_offer.at(place),
+            next((o for o, hosts in self.reasons.items() if hosts >> place & 1), None),
         )
 
     def work_out(self, hosts: int, devices_do: int) -> None:
@@ -131,6 +133,7 @@ class RuleCosts:
             hosts: All that matter.
             devices_do: Those of them whose devices would do without rules.
         """
+        self._asked = hosts
         self.hosts = hosts = self._told_by_flow(hosts)
         self._merit = self._merit_of(len(self._every), self._unruled.to_free, hosts)
         waiting = devices_do & hosts
@@ -147,7 +150,7 @@ class RuleCosts:
                     self._merit.put_at(better, found)
                     self._dropped.append((better, dropped))
                     if count <= SMALLEST_UP_TO:
-                        self.reasons[dropped] = waiting & keeping & ~to_free.any()
+                        self.reasons[dropped] = minus(waiting & keeping, to_free.any())
                         waiting ^= self.reasons[dropped]
         if len(self._every) <= SMALLEST_UP_TO + 1:
             self.reasons[tuple(self._every)] = waiting
@@ -181,7 +184,7 @@ class RuleCosts:
             return hosts
         if every.apart.scope is not Scope.PF and len(self._every) > 1:
             return 0  # Its places may be parted by those of other rules.
-        return hosts & ~self._mingled(every.apart)
+        return minus(hosts, self._mingled(every.apart))
 
     def _cut_count(self) -> int:
         """How many sets of NICs, at how many places, would have to be looked at."""
@@ -212,7 +215,7 @@ class RuleCosts:
             for of_class in of_classes:
                 there = union(of_class)
                 for fits, any_class in zip(of_class, any_fits, strict=True):
-                    found |= there & any_class & ~fits
+                    found |= minus(there & any_class, fits)
         return found
 
     # What it takes to keep some.
@@ -313,12 +316,14 @@ class RuleCosts:
         lanes, request = self._lanes, self._request
         on_node = self._at(Scope.NUMA, node)
         known = self._known(Scope.NUMA)
-        elsewhere = ~lanes.with_nodes
+        elsewhere = minus(self._asked, lanes.with_nodes)
         return _Spot(
             {
                 c: on_node
                 if self._policies[c] is NumaPolicy.REQUIRED
-                else [at | ~told for at, told in zip(on_node, known, strict=True)]
+                else [
+                    at | minus(self._asked, told) for at, told in zip(on_node, known, strict=True)
+                ]
                 for c in bound
             },
             elsewhere | lanes.with_room(node, request.vcpus, request.memory_mib, lanes.with_nodes),

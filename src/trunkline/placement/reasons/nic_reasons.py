@@ -16,6 +16,7 @@ from trunkline.placement.hosts.fitting import Fits, Fitting, costs_of
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.structure import BySlot, Profile
 from trunkline.placement.matching.match import solve_unruled
+from trunkline.placement.reasons.obstacles import Obstacle
 from trunkline.placement.reasons.ruled import Rules
 
 # By the nearness of the nearest, why a NIC would have no device of a host, even if nobody had them.
@@ -90,8 +91,15 @@ class NicReasons:
         self._unmatched: dict[object, _Why] = {}
         self._crowded: dict[object, frozenset[int]] = {}
 
-    def of(self, host: HostState) -> tuple[NicReason, ...]:
-        """The reasons in the request's order; none if all NICs fit."""
+    def of(
+        self, host: HostState, obstacles: tuple[Obstacle, ...] | None = None
+    ) -> tuple[NicReason, ...]:
+        """The reasons in the request's order; none if all NICs fit.
+
+        Args:
+            host: It.
+            obstacles: The rules that are in the way if devices would do, where they are known.
+        """
         fits = self._fitting.of(host.structure)
         slots, present = self._slots_of(fits), self._present(host, fits)
         why = [
@@ -100,7 +108,8 @@ class NicReasons:
         ]
         crowded = self._crowded_classes(host, fits, present)
         if not crowded and not any(why):
-            return self._rules.reasons(host)
+            known = self._rules.in_the_way(host) if obstacles is None else obstacles
+            return self._rules.reasons(host, known)
         for n, c in enumerate(self._class_of):
             if c in crowded:
                 why[n] = self._together(self._asked[n], host, slots[n], len(crowded))

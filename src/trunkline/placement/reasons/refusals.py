@@ -16,7 +16,7 @@ from trunkline.domain.device import DeviceKind
 from trunkline.placement.asks.demand import Attributes, NicClass, make_demand, nic_class
 from trunkline.placement.asks.edits import SIZES_ORDER, EditKind, Size
 from trunkline.placement.asks.request import PlacementRequest, Reason
-from trunkline.placement.hosts.bits import Counter, bitmap_of, bits_of
+from trunkline.placement.hosts.bits import Counter, bitmap_of, minus, numbers_in
 from trunkline.placement.index.columns import Columns
 from trunkline.placement.index.lanes import Fits
 from trunkline.placement.index.rule_filter import RuleFilter
@@ -42,8 +42,8 @@ class Refusals:
         self._every = hosts
         self._demand = make_demand(request)
         self._classes = self._demand.device_classes
-        self._of_class = [columns.of_class(one) for one, _ in self._classes]
-        self._counts = Counts(columns, self._of_class)
+        self._counts = Counts(columns)
+        self._profiles = [self._counts.of_class(one) for one, _ in self._classes]
         self._bridge_classes = self._demand.bridge_classes
         self._rule_costs: RuleCosts | None = None  # None: there are no rules.
         self.by_reason: dict[Reason, int] = {}
@@ -51,7 +51,7 @@ class Refusals:
         for reason, hosts in [*self._of_nics(), *self._together()]:
             self._add(reason, hosts)
             lacking |= hosts
-        for reason, hosts in [*self._of_rules(self._every & ~lacking), *self._of_hosts()]:
+        for reason, hosts in [*self._of_rules(minus(self._every, lacking)), *self._of_hosts()]:
             self._add(reason, hosts)
         self.refused = 0
         for hosts in self.by_reason.values():
@@ -83,7 +83,7 @@ class Refusals:
         if self._mixes_pfs:
             return self._every
         if self._rule_costs is not None:
-            return self._every & ~self._by_rule & ~self._rule_costs.hosts
+            return minus(self._every, self._by_rule | self._rule_costs.hosts)
         if not all(group.is_exact for group in self._groups):
             return self._every
         if len(self._bridge_classes) > BRIDGES_MAX:
@@ -97,16 +97,16 @@ class Refusals:
     def _of_hosts(self) -> Iterator[tuple[Reason, int]]:
         columns, request, every = self._columns, self._request, self._every
         if request.only_host is not None:
-            yield Reason.NOT_THE_HOST_ASKED_FOR, every & ~columns.named(request.only_host)
+            yield Reason.NOT_THE_HOST_ASKED_FOR, minus(every, columns.named(request.only_host))
         for host_id in request.excluded_hosts:
             if host_id in columns.places:
                 yield Reason.EXCLUDED, 1 << columns.places[host_id]
-        yield Reason.DISABLED, every & ~columns.enabled
-        yield Reason.DOWN, every & ~(columns.up | columns.stuck)
+        yield Reason.DISABLED, minus(every, columns.enabled)
+        yield Reason.DOWN, minus(every, columns.up | columns.stuck)
         yield Reason.STUCK, columns.stuck
-        yield Reason.NO_VCPUS, every & ~columns.free_vcpus.at_least(request.vcpus, every)
-        yield Reason.NO_MEMORY, every & ~columns.free_memory.at_least(request.memory_mib, every)
-        yield Reason.NO_DISK, every & ~columns.free_disk.at_least(request.disk_gib, every)
+        yield Reason.NO_VCPUS, every ^ columns.free_vcpus.at_least(request.vcpus, every)
+        yield Reason.NO_MEMORY, every ^ columns.free_memory.at_least(request.memory_mib, every)
+        yield Reason.NO_DISK, every ^ columns.free_disk.at_least(request.disk_gib, every)
 
     def _of_nics(self) -> Iterator[tuple[Reason, int]]:
         """Why NICs would not fit even if each was the only one."""
@@ -123,25 +123,24 @@ class Refusals:
     def _of_nic(self, one: NicClass, reach: Collection[Attributes]) -> Iterator[tuple[Reason, int]]:
         """As `nic_reasons` says it of one host."""
         counts, every = self._counts, self._every
-        profiles = self._columns.of_class(one).profiles
+        profiles = counts.of_class(one)
         usable = self._usable(profiles)
-        out = every & ~usable & counts.out(profiles)
+        out = minus(every & counts.out(profiles), usable)
         yield Reason.OUT_OF_SERVICE, out
-        matching = counts.having(profiles) & ~usable & ~out
+        matching = minus(counts.having(profiles), usable | out)
         if one.kind is DeviceKind.PF:
             without_owner = matching & counts.offered(profiles).above(counts.shut(profiles))
             yield Reason.PF_IN_USE, without_owner
         else:
             without_owner = matching & counts.shut(profiles).at_least(1, matching)
             yield Reason.PF_GIVEN_AWAY, without_owner
-        yield Reason.NO_FREE_DEVICE, matching & ~without_owner
+        yield Reason.NO_FREE_DEVICE, minus(matching, without_owner)
 
-        of_kind = self._columns.profiles_of(one.kinds)
-        there = counts.having(of_kind)
-        cabled = counts.having(of_kind & self._columns.profiles_with(reach))
-        rest = every & ~usable & ~matching & ~out
-        yield Reason.NO_DEVICE, rest & ~there
-        yield Reason.NOT_CABLED, rest & there & ~cabled
+        there = counts.having(counts.of_class(_reached_by(one, [frozenset()])))
+        cabled = counts.having(counts.of_class(_reached_by(one, reach)))
+        rest = minus(every, usable | matching | out)
+        yield Reason.NO_DEVICE, minus(rest, there)
+        yield Reason.NOT_CABLED, minus(rest & there, cabled)
         yield Reason.NO_MATCHING_DEVICE, rest & there & cabled
 
     def _together(self) -> Iterator[tuple[Reason, int]]:
@@ -155,9 +154,9 @@ class Refusals:
         if self._mixes_pfs:
             doubtful |= self._in_doubt_for_pfs()
         looked_at = 0
-        for bit in bits_of(doubtful & ~crowded & self._every):
-            if self._judge.is_crowded(self._columns.hosts[bit.bit_length() - 1]):
-                looked_at |= bit
+        for place in numbers_in(minus(doubtful & self._every, crowded)):
+            if self._judge.is_crowded(self._columns.hosts[place]):
+                looked_at |= 1 << place
         self._crowded_by_pfs = looked_at
         yield Reason.TOO_FEW_TOGETHER, (crowded | looked_at) & self._every
 
@@ -171,7 +170,7 @@ class Refusals:
         for obstacles, found in costs.reasons.items():
             for reason in {one.reason for one in obstacles}:
                 yield reason, found
-        hosts &= ~costs.hosts
+        hosts = minus(hosts, costs.hosts)
         if hosts and len(rules.every) == 1:
             possible = self._may_keep_rules(hosts)
             self._by_rule = hosts ^ possible
@@ -182,8 +181,7 @@ class Refusals:
     def _of_rules_looked_at(self, hosts: int) -> Iterator[tuple[Reason, int]]:
         rules = self._judge.rules
         found: dict[tuple[Obstacle, ...], list[int]] = {}
-        for bit in bits_of(hosts):
-            place = bit.bit_length() - 1
+        for place in numbers_in(hosts):
             found.setdefault(rules.in_the_way(self._columns.hosts[place]), []).append(place)
         found.pop((), None)
         for obstacles, places in found.items():
@@ -198,13 +196,13 @@ class Refusals:
     def _find_rule_costs(self, devices_do: int) -> RuleCosts:
         """What it takes to keep rules, on the hosts of which columns tell it."""
         to_free, to_offer = Counter(), Counter()
-        told = self._every & ~self._columns.offers().twice_owned
+        told = minus(self._every, self._columns.offers().twice_owned)
         for group, freed, never in zip(self._groups, self._freed, self._never, strict=True):
             to_free.add(freed)
             to_offer.add(Counter.of(never), self._every)
             if self._whole_pfs & group.profiles or not group.is_exact:
                 told = 0
-            told &= ~self._counts.shut(group.profiles).any()
+            told = minus(told, self._counts.shut(group.profiles).any())
         costs = RuleCosts(
             self._request,
             self._demand,
@@ -217,7 +215,8 @@ class Refusals:
         return costs
 
     def _fitting(self) -> list[tuple[int, Fits]]:
-        return [(each.profiles, each.fits) for each in self._of_class]
+        columns = [self._columns.of_class(one) for one, _ in self._classes]
+        return [(each.profiles, each.fits) for each in columns]
 
     def _may_keep_rules(self, hosts: int) -> int:
         """Those of the hosts on which counts alone do not say that rules can't be kept."""
@@ -231,9 +230,9 @@ class Refusals:
             fitting = [self._usable(want.profiles) for want in group.wants]
             if not self._wants_pfs(group):
                 doubtful |= group.tight(self._counts.usable, fitting, margin=self._pf_margin)
-        for (one, _), columns in zip(self._classes, self._of_class, strict=True):
+        for (one, _), profiles in zip(self._classes, self._profiles, strict=True):
             if one.is_of(DeviceKind.PF):
-                wants_pf |= self._usable(columns.profiles)
+                wants_pf |= self._usable(profiles)
         return doubtful & wants_pf
 
     @cached_property
@@ -246,8 +245,8 @@ class Refusals:
     def _groups(self) -> tuple[Group, ...]:
         return groups_of(
             [
-                (columns.profiles, count)
-                for (one, count), columns in zip(self._classes, self._of_class, strict=True)
+                (profiles, count)
+                for (one, count), profiles in zip(self._classes, self._profiles, strict=True)
                 if one.ways
             ]
         )
@@ -259,7 +258,7 @@ class Refusals:
         reachable = 0
         for name in one.bridges:
             reachable |= self._columns.with_bridge(name)
-        return self._every & ~reachable
+        return minus(self._every, reachable)
 
     # How much would have to change.
 
@@ -296,18 +295,18 @@ class Refusals:
     @cached_property
     def _lacking(self) -> list[list[int]]:
         """[group][n] hosts that lack more than n devices now."""
-        return [list(group.lacking(self._counts.usable)) for group in self._groups]
+        return [list(group.lacking(self._counts.usable, self._every)) for group in self._groups]
 
     @cached_property
     def _never(self) -> list[list[int]]:
         """As `_lacking`, if no device had an owner."""
-        return [list(group.lacking(self._counts.offered)) for group in self._groups]
+        return [list(group.lacking(self._counts.offered, self._every)) for group in self._groups]
 
     @cached_property
     def _open(self) -> list[list[int]]:
         """As `_lacking`, if the VFs of all PFs with owners could be had."""
         return [
-            list(group.lacking(self._open_count)) if self._is_shut(group) else lacking
+            list(group.lacking(self._open_count, self._every)) if self._is_shut(group) else lacking
             for group, lacking in zip(self._groups, self._lacking, strict=True)
         ]
 
@@ -317,7 +316,7 @@ class Refusals:
         found = 0
         for lacking, opened in zip(self._lacking, self._open, strict=True):
             for now, then in zip(lacking, opened, strict=True):
-                found |= now & ~then
+                found |= minus(now, then)
         return found & self._every
 
     @cached_property
@@ -325,7 +324,7 @@ class Refusals:
         """[group] How many devices would have to be freed for it, PFs for their VFs aside."""
         return [
             Counter.of(
-                (now & ~self._opening | then & self._opening) & ~never & self._every
+                minus(minus(now, self._opening) | then & self._opening, never)
                 for now, then, never in zip(*hosts, strict=True)
             )
             for hosts in zip(self._lacking, self._open, self._never, strict=True)
@@ -336,7 +335,7 @@ class Refusals:
         lacking = 0
         for hosts in self._lacking:
             lacking |= hosts[0]
-        total = Counter.of([self._opening, self._crowded_by_pfs & ~lacking, self._by_rules])
+        total = Counter.of([self._opening, minus(self._crowded_by_pfs, lacking), self._by_rules])
         for group, freed in zip(self._groups, self._freed, strict=True):
             if not self._wants_pfs(group):
                 total.add(freed)
@@ -344,7 +343,7 @@ class Refusals:
                 prices = self._counts.pf_prices(group.profiles, group.nic_count)
                 total.add(freed, self._contended)
                 for number, price in enumerate(prices, start=1):
-                    total.add(price, freed.at_least(number, self._every & ~self._contended))
+                    total.add(price, freed.at_least(number, minus(self._every, self._contended)))
         return total
 
     @cached_property
@@ -370,7 +369,7 @@ class Refusals:
 
     def _wants_pfs(self, group: Group) -> bool:
         """Whether all devices that fit it are whole PFs."""
-        return bool(group.profiles) and not group.profiles & ~self._whole_pfs
+        return bool(group.profiles) and not minus(group.profiles, self._whole_pfs)
 
     @cached_property
     def _whole_pfs(self) -> int:
@@ -408,6 +407,11 @@ class Refusals:
             yield found
 
 
+def _reached_by(one: NicClass, reach: Collection[Attributes]) -> NicClass:
+    """NICs for which any device of the kind will do that reaches one of their segments."""
+    return NicClass(one.kind, frozenset(reach), frozenset(), or_kinds=one.or_kinds)
+
+
 def _parted(hosts: int, columns: Sequence[Counter], size: Size = ()) -> Iterator[tuple[Size, int]]:
     """Part hosts by numbers, those of the first column first; least first."""
     if len(size) == len(columns):
@@ -416,4 +420,4 @@ def _parted(hosts: int, columns: Sequence[Counter], size: Size = ()) -> Iterator
     while hosts:
         equal, number = columns[len(size)].least(hosts)
         yield from _parted(equal, columns, (*size, number))
-        hosts &= ~equal
+        hosts ^= equal

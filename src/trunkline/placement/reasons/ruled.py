@@ -56,9 +56,8 @@ class Rules:
             self._found[key] = found
         return found
 
-    def reasons(self, host: HostState) -> tuple[NicReason, ...]:
-        """The same, NIC by NIC in the request's order; one NIC may have several."""
-        found = self.in_the_way(host)
+    def reasons(self, host: HostState, found: Sequence[Obstacle]) -> tuple[NicReason, ...]:
+        """Those in the way, NIC by NIC in the request's order; one NIC may have several."""
         return tuple(
             NicReason(nic=nic.nic, reason=one.reason, detail=self._detail(one, nic, host))
             for nic in self._request.nics

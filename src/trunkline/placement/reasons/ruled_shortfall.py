@@ -43,6 +43,7 @@ class Known:
     dropped: tuple[Obstacle, ...]
     to_free: int
     to_offer: int
+    obstacles: tuple[Obstacle, ...] | None = None  # Where devices would do; None: not known.
 
 
 def find_ruled_shortfall(

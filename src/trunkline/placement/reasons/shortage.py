@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import Final
 
-from trunkline.placement.hosts.bits import EVERYWHERE, Counter
+from trunkline.placement.hosts.bits import EVERYWHERE, Counter, numbers_in
 
 # Of kinds of NICs that share devices. All sets of so many are tried: some 5 ms over 10,000 hosts.
 KINDS_MAX: Final = 8
@@ -53,14 +55,14 @@ class Group:
         """Whether all sets are tried. If not, what is found is lacking, but more may be."""
         return len(self.wants) <= KINDS_MAX
 
-    def lacking(self, count_of: CountOf) -> Iterator[int]:
-        """Yield the hosts that lack 1 device or more, those that lack 2 or more, and so on."""
+    def lacking(self, count_of: CountOf, hosts: int) -> Iterator[int]:
+        """Yield those of hosts that lack 1 device or more, those that lack 2 or more, and so on."""
         rooms = list(self._rooms(count_of, self.nic_count))
         for short_by in range(1, self.nic_count + 1):
             found = 0
             for _, count, room in rooms:
                 if count >= short_by:
-                    found |= ~room.at_least(count - short_by + 1, EVERYWHERE)
+                    found |= hosts ^ room.at_least(count - short_by + 1, hosts)
             yield found
 
     def crowded(self, count_of: CountOf, fitting: Sequence[int]) -> int:
@@ -79,17 +81,14 @@ class Group:
         most = self.nic_count + margin
         found = 0
         for want, hosts in zip(self.wants, fitting, strict=True):
-            found |= hosts & ~count_of(want.profiles).at_least(most, EVERYWHERE)
+            found |= hosts ^ count_of(want.profiles).at_least(most, hosts)
         return found
 
     def _without(self, count_of: CountOf, fitting: Sequence[int], *, margin: int) -> int:
         found = 0
         for chosen, count, room in self._rooms(count_of, self.nic_count + margin):
-            hosts = ~room.at_least(count + margin, EVERYWHERE)
-            for number, alone in enumerate(fitting):
-                if chosen >> number & 1:
-                    hosts &= alone
-            found |= hosts
+            hosts = reduce(and_, [fitting[w] for w in numbers_in(chosen)])
+            found |= hosts ^ room.at_least(count + margin, hosts)
         return found
 
     def _rooms(self, count_of: CountOf, most: int) -> Iterator[tuple[int, int, Counter]]:
@@ -100,7 +99,7 @@ class Group:
             for fits, counter in parts:
                 if fits & chosen:
                     room.add(counter)
-            count = sum(want.count for w, want in enumerate(self.wants) if chosen >> w & 1)
+            count = sum([self.wants[w].count for w in numbers_in(chosen)])
             yield chosen, count, room
 
     def _sets(self) -> Iterator[int]:
