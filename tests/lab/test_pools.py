@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,8 @@ import pytest
 from lab.guest import cards
 from lab.machine import LabHost
 from tests.lab import agent_inside
-from tests.lab.site import PATIENCE_SECONDS, Site, lab_site
+from tests.lab.site import Site, lab_site
 from tests.support.clients import OpenStack
-from tests.support.processes import ask
 from tests.system.test_up import Session
 
 VF_COUNTS = {"pf2": 3, "pf4": 2}
@@ -42,8 +39,7 @@ def site(tmp_path: Path, lab_host: LabHost) -> Iterator[Site]:
 
 def pools(site: Site) -> dict[str, tuple[int, int]]:
     """How many VFs of each network pool there are, and how many are free."""
-    listed = json.loads(ask(site.directory, "pool", "list", "--json"))
-    return {each["name"]: (each["vfs"], each["free"]) for each in listed}
+    return {pool.name: (pool.vfs, pool.free) for pool in site.api.network_pools()}
 
 
 def vf_with(site: Site, mac: str, pf: str) -> dict[str, Any]:
@@ -77,13 +73,12 @@ def test_a_server_has_what_libvirt_gives_it_of_pools_and_gives_it_back(
     )  # fmt: skip
 
     def is_exchanged() -> bool:
-        shown = session.show("server", "show", "pooled")
-        assert shown["status"] == "BUILD", shown
-        return "device.exchange" in ask(site.directory, "events", "--host", "h1")
+        server = site.api.server_path("pooled")
+        assert server.status == "BUILD", f"{server.fault}: {server.fault_details}"
+        return site.has_told("device.exchange")
 
     site.wait(is_exchanged, "libvirt's choice is on record")
-    assert agent.wait(PATIENCE_SECONDS).status == -signal.SIGKILL
-    site.started.remove(agent)
+    site.wait_killed(agent)
     # The guest is there, and has not run.
     runs = call(agent_inside.libvirt_ids)
     pooled = {pf: vf_with(site, mac, pf) for pf, mac in macs.items()}
@@ -92,8 +87,7 @@ def test_a_server_has_what_libvirt_gives_it_of_pools_and_gives_it_back(
     assert pools(site) == {HOSTDEV_POOL: (3, 2), PASSTHROUGH_POOL: (2, 1)}
 
     site.start_agent()
-    site.wait(lambda: session.show("server", "show", "pooled")["status"] != "BUILD", "it is built")
-    assert session.show("server", "show", "pooled")["status"] == "ACTIVE"
+    site.wait_for_server("pooled", "ACTIVE")
     site.wait_settled()
     assert call(agent_inside.libvirt_ids) == runs
     assert {pf: vf_with(site, mac, pf) for pf, mac in macs.items()} == pooled
