@@ -50,7 +50,7 @@ from trunkline.reconcile.interfaces import (
     NotYet,
     Storage,
 )
-from trunkline.reconcile.plan import Plan, Unit, plan
+from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
 from trunkline.reconcile.steps import DefineDomain, Destroy, ForgetAddition
 from trunkline.reconcile.users import without_used_and_unfit
