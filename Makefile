@@ -9,7 +9,7 @@ ATHERIS := sys_platform == 'linux' and platform_machine == 'x86_64' and python_v
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format check test fuzz lab-test lab-record bench bench-placement bench-peers bench-creates bench-races bench-docs demo docs clean
+.PHONY: help setup system lint format check test fuzz lab-test lab-record bench bench-placement bench-peers bench-creates bench-races bench-lab bench-docs demo docs clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -63,6 +63,9 @@ bench-creates: setup  ## durable creates a second, through control and SQLite
 
 bench-races: setup  ## what replicas that create at the same moment cost each other
 	$(RUN) python -m benchmarks races
+
+bench-lab: setup  ## what programming VFs, resting and starting a server cost, in the lab
+	$(RUN) --extra host python -m benchmarks lab
 
 bench-docs: setup  ## rewrite docs/benchmarks.md from what was measured last
 	$(RUN) python tools/write_benchmarks.py

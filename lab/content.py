@@ -57,8 +57,8 @@ def _install_packages(tree: Path) -> None:
     shutil.rmtree(tree / "trunkline")
 
 
-def make_project_image(directory: Path, root: Root) -> Path:
-    """Make the image of the project's sources, of today, and of the nested guest's initramfs.
+def make_project_image(directory: Path) -> Path:
+    """Make the image of the project's sources of today.
 
     What has not changed since the last time is not compiled again.
     """
@@ -67,7 +67,6 @@ def make_project_image(directory: Path, root: Root) -> Path:
         _mirror(recipe.REPOSITORY / name, tree / name)
     shutil.copy2(recipe.REPOSITORY / "pyproject.toml", tree)
     _compile(tree)
-    (tree / "nested.cpio").write_bytes(nested_initramfs(root))
     image = directory / "project.erofs"
     _make_image(tree, image)
     return image
@@ -112,17 +111,10 @@ def _make_image(tree: Path, image: Path) -> None:
 
 def initramfs(root: Root) -> bytes:
     """The initial RAM file system with which the lab host boots."""
-    return _early(root, recipe.GUEST / "initramfs-init", recipe.MODULES_OF_INITRAMFS)
-
-
-def nested_initramfs(root: Root) -> bytes:
-    """The whole system of a guest of the lab host."""
-    return _early(root, recipe.GUEST / "nested-init", recipe.MODULES_OF_NESTED_GUEST)
-
-
-def _early(root: Root, init: Path, modules: tuple[str, ...]) -> bytes:
+    init = recipe.GUEST / "initramfs-init"
     files = {"bin/busybox": root.busybox, "init": init.read_bytes()}
-    files |= cpio.modules_in_order(root.modules, root.module_order(modules))
+    order = root.module_order(recipe.MODULES_OF_INITRAMFS)
+    files |= cpio.modules_in_order(root.modules, order)
     directories = ("bin", "dev", "lower", "memory", "modules", "proc", "sys", "tmp", "union")
     return cpio.archive(directories, files)
 

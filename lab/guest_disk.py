@@ -17,7 +17,8 @@ prompt 0
 label linux
 kernel /vmlinuz
 append initrd=/initramfs console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable \
-no_timer_check hpet=disable nokaslr net.ifnames=0
+no_timer_check hpet=disable nokaslr net.ifnames=0 rcupdate.rcu_expedited=1 \
+init_on_alloc=0 nowatchdog
 """
 
 

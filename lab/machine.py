@@ -20,7 +20,6 @@ from lab import content
 from lab.build import Root, ensure_root
 from lab.channel import Channel, TooSlow
 from lab.guest import cards as inside
-from lab.guest import nested
 from lab.guest.commands import ADDRESS_OPTION
 from lab.locks import only_one_on_this_machine
 from lab.monitor import Monitor, MonitorRefused
@@ -28,7 +27,6 @@ from lab.wire import Capture
 
 QEMU = "qemu-system-x86_64"
 BOOT_SECONDS_MAX = 400  # 15 on two idle cores.
-GUEST_SECONDS_MAX = 400  # 40 on two idle cores.
 END_SECONDS_MAX = 10
 MEMORY_MIB = 3072
 VFS_PER_CARD = 7  # What the 82576 has.
@@ -75,15 +73,6 @@ class LabHost:
         counts = [vf_count if card < card_count else 0 for card, _ in enumerate(networks)]
         self.channel.call(inside.reset, networks, vf_counts=counts)
 
-    def wait_for_guest(self, name: str, seconds: float = GUEST_SECONDS_MAX) -> str:
-        """Wait until a guest of the lab host is up, and return what it has said on its console.
-
-        Raises:
-            TooSlow: It is not, or has said other things.
-        """
-        follow = ["tail", "-n", "+1", "-F", nested.console(name)]
-        return self.channel.start(follow).wait_for(nested.UP, seconds)
-
     def capture(self, physical_network: str) -> Capture:
         """What has gone over this physical network since the start, in the order it went."""
         return Capture(self.directory / f"{physical_network}.pcap")
@@ -117,7 +106,7 @@ def lab_host(cards: Sequence[Card] = TWO_CARDS) -> Iterator[LabHost]:
     ):
         directory = Path(name)
         root = ensure_root()
-        project = content.make_project_image(directory, root)
+        project = content.make_project_image(directory)
         images = (root.image, content.ensure_dependencies(), project)
         initramfs = directory / "initramfs"
         initramfs.write_bytes(content.initramfs(root))
@@ -237,10 +226,12 @@ def _kernel_command_line(tcp_port: int) -> str:
 
     On a busy machine ticks come late to an emulated one: its tests of timer and clock would now
     and then find them broken, and panic. Timer interrupts are periodic, because one that gets lost,
-    which was seen once in a while on a busy machine, would otherwise be a CPU's last.
+    which was seen once in a while on a busy machine, would otherwise be a CPU's last. The third
+    line saves time: devices that come and go wait for the other CPU again and again.
     """
     return (
         "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable"
         " nohz=off highres=off intel_iommu=on iommu=pt net.ifnames=0"
+        " rcupdate.rcu_expedited=1 init_on_alloc=0 nowatchdog"
         f" {ADDRESS_OPTION}10.0.2.2:{tcp_port}"
     )

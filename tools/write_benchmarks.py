@@ -181,11 +181,44 @@ def races_tables(report: Report) -> str:
     return f"{hosts} hosts. {machine_line(report)}\n\n{table(heads, rows)}"
 
 
+def lab_tables(report: Report) -> str:
+    """Programming VFs beside `ip`, an agent at rest, and servers that start."""
+    programming, rest, starts = report["results"]
+    ways = {name: figures for name, figures in programming.items() if isinstance(figures, dict)}
+    rows = [
+        [name, f"{figures['a_second']:,.0f}", _quantiles(figures)] for name, figures in ways.items()
+    ]
+    seconds = [
+        [label, *(f"{starts[name][each]:.1f}" for each in ("median", "min", "max"))]
+        for label, name in (
+            ("from 202 until the guest runs", "from_202_s"),
+            ("libvirt and QEMU alone", "libvirts_own_s"),
+            ("the rest", "the_rest_s"),
+        )
+    ]
+    resting = (
+        f"The agent at rest with 28 VFs, over {rest['seconds']:g} s: {rest['memory_mib']:.1f} MiB, "
+        f"{100 * rest['share_of_core']:.2f} % of an emulated core. Work in Python takes "
+        f"{rest['slowness']:.0f} times as long there as on this machine: "
+        f"{100 * rest['share_of_core_here']:.3f} % of one of its cores."
+    )
+    heads = [f"{programming['rounds']} rounds of 28 VFs", "a second", "p50 / p99, ms"]
+    return "\n\n".join(
+        [
+            machine_line(report),
+            table(heads, rows),
+            resting,
+            table([f"{starts['servers']} servers, s", "median", "least", "most"], seconds),
+        ]
+    )
+
+
 TABLES: Mapping[str, Callable[[Report], str]] = {
     "placement": placement_tables,
     "peers": peers_tables,
     "creates": creates_tables,
     "races": races_tables,
+    "lab": lab_tables,
 }
 
 

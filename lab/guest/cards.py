@@ -16,6 +16,7 @@ from pyroute2 import IPRoute
 
 MANAGEMENT_MAC = "52:54:00:cc:00:00"
 NETDEVS = Path("/sys/class/net")
+NAMESPACES = Path("/run/netns")
 PCI = Path("/sys/bus/pci")
 LEFT_IN = ("/tmp", "/run/agent", "/run/libvirt", "/var/lib/libvirt/qemu", "/etc/libvirt/qemu")
 UDEV_RULES = Path("/run/udev/rules.d/70-cards.rules")
@@ -68,23 +69,27 @@ def reset(physical_networks: Sequence[str], *, vf_counts: Sequence[int]) -> None
     """
     _end_processes()
     _forget_files()
-    UDEV_RULES.unlink(missing_ok=True)
-    run("udevadm", "control", "--reload")
-    for namespace in run("ip", "netns", "list").splitlines():
-        run("ip", "netns", "delete", namespace.split()[0])
+    if UDEV_RULES.exists():
+        UDEV_RULES.unlink()
+        run("udevadm", "control", "--reload")
+    for namespace in NAMESPACES.iterdir() if NAMESPACES.exists() else ():
+        run("ip", "netns", "delete", namespace.name)
     for card, _ in enumerate(physical_networks, 1):
         device = PCI / "devices" / pf_address(card)
         if driver_of(device.name) != "igb":
             bind(device.name, "igb")
     name_links(physical_networks)
     for card, vf_count in enumerate(vf_counts, 1):
-        _reset_vfs(f"pf{card}", vf_count)
+        reset_vfs(f"pf{card}", vf_count)
     for card, _ in enumerate(physical_networks, 1):
         wait_for_operstate(f"pf{card}", "up")
 
 
-def _reset_vfs(pf: str, vf_count: int) -> None:
-    """Make VFs anew only where there are too many or too few: that takes half a second each."""
+def reset_vfs(pf: str, vf_count: int) -> None:
+    """Bring the VFs of a PF to the state that tests start from; see `reset`.
+
+    They are made anew only where there are too many or too few: that takes half a second each.
+    """
     device = NETDEVS / pf / "device"
     write(device / "sriov_drivers_autoprobe", int(vf_count == 0))
     if int(read(device / "sriov_numvfs")) != vf_count:
@@ -134,13 +139,15 @@ def name_links(physical_networks: Sequence[str]) -> None:
             subprocess.run(["ip", "link", "delete", link.name], capture_output=True)
     # A network namespace that is deleted gives its links back a little later.
     wait_for_links(lambda: names.keys() <= real_links().keys(), f"links {sorted(names)}")
+    commands = []  # In one process: each takes as long to start as all of them to do.
     for mac, name in real_links().items():
         if mac not in names:
             continue
-        run("ip", "address", "flush", "dev", name)
+        commands.append(f"address flush dev {name}")
         if name != names[mac]:
-            run("ip", "link", "set", name, "down", "name", names[mac])
-        run("ip", "link", "set", names[mac], "mtu", "1500", "promisc", "off", "up")
+            commands.append(f"link set {name} down name {names[mac]}")
+        commands.append(f"link set {names[mac]} mtu 1500 promisc off up")
+    run("ip", "-batch", "-", given="\n".join(commands) + "\n")
 
 
 def keep_names(card_count: int) -> None:
@@ -329,9 +336,9 @@ def write(path: str | Path, value: object) -> None:
         file.write(f"{value}".encode())
 
 
-def run(*argv: str) -> str:
+def run(*argv: str, given: str | None = None) -> str:
     """Run a program and return what it printed; what it complains of is in the exception."""
-    done = subprocess.run(argv, text=True, capture_output=True)
+    done = subprocess.run(argv, text=True, capture_output=True, input=given)
     if done.returncode != 0:
         raise OSError(done.returncode, f"{' '.join(argv)}: {done.stderr.strip()}")
     return done.stdout

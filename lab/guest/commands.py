@@ -1,8 +1,9 @@
 """The lab host's process 1: runs what tests outside ask for, a connection for each.
 
 It calls out to the tests' side (`lab.channel`) and waits with one idle connection; when that is
-used it forks, and offers the next. What is asked for is a program, or a Python function, which
-runs in a fork of this process: what was imported here need not be imported again.
+used it forks, and offers the next. What is asked for is a program, or Python: a function, or a
+module that is a program. Python runs in a fork of this process: what was imported here need not be
+imported again.
 
 A connection carries lines of JSON. In: the request, then `{"signal": N}`. Out: `{"out": text}`
 and `{"err": text}` as they come, then `{"status": N, "outcome": …}`. When the connection breaks,
@@ -14,6 +15,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
@@ -23,7 +25,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 ADDRESS_OPTION = "lab.commands="  # On the kernel's command line.
-PRELOADED = ("pyroute2", "libvirt", "lxml.etree", "msgspec", "tests.lab.kernel_inside")
+PRELOADED = (
+    *("pyroute2", "libvirt", "lxml.etree", "msgspec", "tests.lab.kernel_inside"),
+    # What the commands of a host load once they are asked for.
+    *("trunkline.bootstrap.main", "trunkline.bootstrap.agent", "trunkline.bootstrap.host_helper"),
+    *("trunkline.bootstrap.real_kernel", "trunkline.host.libvirt.hypervisor"),
+    *("trunkline.host.libvirt.storage", "trunkline.host.linux.resources"),
+)
 CHUNK_BYTES = 65536
 
 
@@ -142,9 +150,16 @@ def _become(request: dict[str, Any], out: int, err: int, outcome: int) -> NoRetu
         os.environ.update(request.get("env", {}))
         if "cwd" in request:
             os.chdir(request["cwd"])
-        if "argv" in request:
+        if "program" in request:
+            sys.argv[1:] = request["argv"]
+            runpy.run_module(request["program"], run_name="__main__", alter_sys=True)
+            status = 0
+        elif "argv" in request:
             os.execvp(request["argv"][0], request["argv"])
-        status = _call(request, outcome)
+        else:
+            status = _call(request, outcome)
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:  # noqa: BLE001 - whatever it is, who asked is told
         traceback.print_exc()
     finally:

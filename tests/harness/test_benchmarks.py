@@ -134,6 +134,35 @@ def test_what_races_measure_can_be_put_into_the_documentation() -> None:
     assert write_benchmarks.render(renewed, {"races": report}) == renewed
 
 
+def test_what_was_measured_in_the_lab_becomes_its_tables() -> None:
+    machine = {
+        "processor": "some processor",
+        "cores": 2,
+        "python": "3.11",
+        "load_average": [1.5],
+        "fixed_work_ms": {"p50": 1.0, "p99": 2.0},
+        "fixed_work_min_ms": 0.9,
+    }
+    seconds = {"median": 3.21, "min": 3.0, "max": 4.0}
+    results: list[dict[str, object]] = [
+        {"figures": "programming", "rounds": 20, "own": {"a_second": 81.4, "p50": 12, "p99": 19.5}},
+        {
+            "figures": "at rest", "seconds": 60, "memory_mib": 55.25, "share_of_core": 0.021,
+            "slowness": 14.2, "share_of_core_here": 0.00148,
+        },
+        {
+            "figures": "starts", "servers": 5, "from_202_s": seconds,
+            "libvirts_own_s": seconds, "the_rest_s": seconds,
+        },
+    ]  # fmt: skip
+    report = {"machine": machine, "machine_after": machine, "results": results}
+    renewed = write_benchmarks.render(write_benchmarks.TARGET.read_text(), {"lab": report})
+    assert "| own | 81 | 12 / 19.5 |" in renewed
+    assert "55.2 MiB, 2.10 % of an emulated core" in renewed
+    assert "0.148 % of one of its cores" in renewed
+    assert "| libvirt and QEMU alone | 3.2 | 3.0 | 4.0 |" in renewed
+
+
 def test_every_table_that_can_be_written_has_its_place_in_the_documentation() -> None:
     page = write_benchmarks.TARGET.read_text()
     assert set(re.findall("<!-- measured: ([a-z]+) -->", page)) == set(write_benchmarks.TABLES)

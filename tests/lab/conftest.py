@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +11,30 @@ from lab import machine
 from lab.machine import LabHost
 from lab.needs import missing
 
+HERE = Path(__file__).parent
 FIXTURES = {"lab_host", "lab_host_with_vfs", "running_lab_host"}
+# By the VFs that they begin and end with, few to many: making one takes half a second.
+ORDER = (
+    *(
+        "test_channel",
+        "test_pools",
+        "test_servers",
+        "test_killed",
+        "test_linux_kernel",
+        "test_agent",
+    ),
+    *("test_kernel_facts", "test_bridges", "test_nested_guest", "test_wire"),
+    *("test_pfs", "test_figures", "test_macvtap_guest"),
+)
+
+
+def _place(item: pytest.Item) -> int:
+    name = item.path.stem
+    return ORDER.index(name) if item.path.parent == HERE and name in ORDER else -1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_place)
     for item in items:
         if FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("lab")

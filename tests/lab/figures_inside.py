@@ -1,8 +1,9 @@
-"""Programming VFs, timed inside the lab host: by this project, and by `ip`, in turns."""
+"""What is timed inside the lab host: programming VFs, also by `ip`, in turns; an agent at rest."""
 
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lab.guest.cards import read
 from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
@@ -124,3 +126,30 @@ def _timed(act: Callable[[], object], rounds: int) -> list[float]:
         act()
         taken.append(1000 * (time.perf_counter() - start))
     return taken
+
+
+def agent_at_rest(seconds: float) -> dict[str, float]:
+    """Return an agent's memory, and what it takes of a core while nothing happens."""
+    [process] = [
+        each.parent
+        for each in Path("/proc").glob("[0-9]*/cmdline")
+        if each.read_bytes().split(b"\0")[1:4] == [b"-m", b"trunkline", b"agent"]
+    ]
+    began, before = time.monotonic(), _cpu_seconds(process)
+    select.select([], [], [], seconds)
+    taken = (_cpu_seconds(process) - before) / (time.monotonic() - began)
+    status = dict(line.split(":", 1) for line in read(process / "status").splitlines())
+    return {"memory_mib": int(status["VmRSS"].split()[0]) / 1024, "share_of_core": taken}
+
+
+def work_seconds() -> float:
+    """Return how long this machine takes, of its processor's time, for some work in Python."""
+    began = time.process_time()
+    for number in range(200_000):
+        str(number).encode()
+    return time.process_time() - began
+
+
+def _cpu_seconds(process: Path) -> float:
+    tasks = (read(each) for each in process.glob("task/*/schedstat"))
+    return sum(int(told.split()[0]) for told in tasks) / 1e9

@@ -4,6 +4,9 @@ The service runs outside, on this machine's loopback, which the lab host has at 
 
     tests ── trunkline server ── 10.0.2.2 ── trunkline agent ── pf1 (phy1), pf2 (phy2)
                                              trunkline host-helper (root)
+
+What is looked at again and again is asked in this process: a command takes a second of the cores
+that the emulated machine needs.
 """
 
 from __future__ import annotations
@@ -23,6 +26,10 @@ from lab.machine import LabHost
 from tests.lab import agent_inside
 from tests.support.processes import ask, trunkline
 from tests.support.waiting import wait_until
+from trunkline.client.api import TrunklineApi
+from trunkline.client.clouds import find_cloud
+from trunkline.client.session import Session as ApiSession
+from trunkline.wire.v1 import DeviceItem, EventItem, HostItem
 
 EXAMPLE = Path(__file__).parents[2] / "examples/two-networks/controller.toml"
 CONFIG = f"{agent_inside.HOME}/compute.toml"
@@ -38,16 +45,18 @@ device_spec = [
     { ifname = "pf2", physical_network = "phy2", vf_count = 7 },
 ]
 """
-LOOK_SECONDS = 0.3  # The emulated machine needs the cores that looking takes.
+LOOK_SECONDS = 0.25
+EVENTS_MAX = 200
 PATIENCE_SECONDS = 150.0  # An emulated machine takes a minute to start a guest.
 
 
 class Site:
     """A service outside, and the lab host as its host h1."""
 
-    def __init__(self, directory: Path, lab_host: LabHost) -> None:
+    def __init__(self, directory: Path, lab_host: LabHost, api: TrunklineApi) -> None:
         self.directory = directory
         self.lab_host = lab_host
+        self.api = api  # As the admin.
         self.started: list[Running] = []
 
     def start_helper(self) -> Running:
@@ -56,21 +65,43 @@ class Site:
     def start_agent(self, **env: str) -> Running:
         return self._start("agent", "--config", CONFIG, env=env)
 
+    def start_agent_alone(self) -> Running:
+        """Start it in a Python that has imported nothing but what it needs, as a host does."""
+        command = ["python3", "-m", "trunkline", "agent", "--config", CONFIG]
+        return self._when_ready(self.lab_host.channel.start(command))
+
     def _start(self, *args: str, env: Mapping[str, str] | None = None) -> Running:
-        running = self.lab_host.channel.start(["python3", "-m", "trunkline", *args], env=env)
+        return self._when_ready(self.lab_host.channel.start_python("trunkline", *args, env=env))
+
+    def _when_ready(self, running: Running) -> Running:
         self.started.append(running)
         running.wait_for("ready\n", seconds=PATIENCE_SECONDS)
         return running
 
-    def host(self) -> dict[str, Any]:
-        shown: dict[str, Any] = json.loads(ask(self.directory, "host", "show", "h1", "--json"))
-        return shown
+    def kill(self, running: Running) -> None:
+        """End a command as a power switch would."""
+        running.signal(signal.SIGKILL)
+        self.wait_killed(running)
 
-    def devices(self, *filters: str) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = json.loads(
-            ask(self.directory, "device", "list", "--json", *filters)
-        )
-        return listed
+    def wait_killed(self, running: Running) -> None:
+        """Wait until a command has ended by SIGKILL."""
+        assert running.wait().status == -signal.SIGKILL
+        self.started.remove(running)
+
+    def host(self) -> HostItem:
+        return self.api.host("h1")
+
+    def devices(self, **filters: str) -> list[DeviceItem]:
+        """Its devices; filters are those of the HTTP API, as ``kind="vf"``."""
+        return list(self.api.devices(filters))
+
+    def events(self) -> list[EventItem]:
+        """What it was about lately, newest first."""
+        return list(self.api.events({"host": "h1"}, limit=EVENTS_MAX))
+
+    def has_told(self, action: str) -> bool:
+        """Whether there is an event of this kind."""
+        return action in {event.action for event in self.events()}
 
     def wait(self, holds: Callable[[], object], what: str) -> None:
         """Wait as long as the slowest thing here takes; if it does not come, tell all there is."""
@@ -89,9 +120,19 @@ class Site:
     def wait_settled(self) -> None:
         def is_settled() -> bool:
             host = self.host()
-            return bool(host["up"]) and host["applied_generation"] == host["generation"]
+            return host.up and host.applied_generation == host.generation
 
         self.wait(is_settled, "the agent has made all true")
+
+    def wait_for_server(self, name: str, status: str) -> None:
+        """Wait until a server has this status, in Nova's words; why it is in ERROR is told."""
+
+        def is_so() -> bool:
+            server = self.api.server_path(name)
+            assert server.status != "ERROR", f"{name}: {server.fault}: {server.fault_details}"
+            return server.status == status
+
+        self.wait(is_so, f"{name} is {status}")
 
     def vf_with(self, mac: str) -> dict[str, Any]:
         found = self.lab_host.channel.call(cards.vf_settings, "pf1")
@@ -119,4 +160,6 @@ def lab_site(directory: Path, lab_host: LabHost, *, offer: str = TWO_PFS) -> Ite
         lab_host.channel.call(
             agent_inside.write_files, COMPUTE.format(url=url) + offer, json.loads(made)["token"]
         )
-        yield Site(directory, lab_host)
+        cloud = find_cloud({}, name="trunkline", cwd=directory)
+        with ApiSession(cloud) as session:
+            yield Site(directory, lab_host, TrunklineApi(session))

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from lab.channel import Running
 from lab.guest import cards
 from lab.machine import VFS_PER_CARD, LabHost
 from tests.lab import agent_inside
 from tests.lab.site import Site, lab_site
 from tests.support.clients import OpenStack
-from tests.support.processes import ask
 from tests.system.test_up import Session
 
 REPAIR_SECONDS_MAX = 2.0
@@ -29,59 +23,37 @@ def site(tmp_path: Path, lab_host: LabHost) -> Iterator[Site]:
         yield made
 
 
-def tell_how_long_it_took(site: Site, agent: Running, server_id: str) -> None:
-    """Say how long it was from the answer 202 until the guest ran, and libvirt's part of it."""
-    events = json.loads(ask(site.directory, "events", "--host", "h1", "--json"))
-    at = {
-        event["action"]: datetime.fromisoformat(event["at"])
-        for event in events
-        if event["server_id"] == server_id
-    }
-    whole = (at["server.active"] - at["server.place"]).total_seconds()
-    agent.signal(signal.SIGSTOP)
-    libvirts = site.lab_host.channel.call(agent_inside.seconds_to_start, server_id)
-    agent.signal(signal.SIGCONT)
-    sys.stdout.write(
-        f"from 202 to a guest that runs: {whole:.1f} s, of these libvirt's own {libvirts:.1f} s\n"
-    )
-
-
 def test_a_server_with_a_vf_runs_keeps_its_vlan_and_gives_all_back(
     site: Site, openstack: OpenStack
 ) -> None:
     call = site.lab_host.channel.call
     site.start_helper()
     agent = site.start_agent()
-    site.wait(lambda: len(site.devices("--kind", "vf")) == 2 * VFS_PER_CARD, "its VFs are told")
-    original = call(cards.vf_settings, "pf1")
-
     session = Session(site.directory, openstack)
     session.prepare()
+    site.wait(lambda: len(site.devices(kind="vf")) == 2 * VFS_PER_CARD, "its VFs are told")
+    original = call(cards.vf_settings, "pf1")
+
     session.demo("port", "create", "--network", "blue", "--vnic-type", "direct", "web")
     mac = session.show("port", "show", "web")["mac_address"]
     session.demo("server", "create", "--flavor", "small", "--image", "tiny", "--port", "web", "web")
-    site.wait(lambda: session.show("server", "show", "web")["status"] != "BUILD", "it is built")
+    site.wait_for_server("web", "ACTIVE")
     assert session.show("server", "show", "web")["status"] == "ACTIVE"
     vf = site.vf_with(mac)
     assert vf["vlan"] == 120
-    tell_how_long_it_took(site, agent, session.show("server", "show", "web")["id"])
     runs = call(agent_inside.libvirt_ids)
 
     took = call(agent_inside.seconds_until_repaired, "pf1", vf["vf_index"], wrong=666, right=120)
     assert took < REPAIR_SECONDS_MAX
-    site.wait(
-        lambda: "device.drift" in ask(site.directory, "events", "--host", "h1"), "drift is told"
-    )
+    site.wait(lambda: site.has_told("device.drift"), "drift is told")
 
-    agent.signal(signal.SIGKILL)
-    agent.wait()
-    site.started.remove(agent)
+    site.kill(agent)
     site.start_agent()
     site.wait_settled()
     assert call(agent_inside.libvirt_ids) == runs
     assert site.vf_with(mac) == vf
 
     session.demo("server", "delete", "--wait", "web")
-    site.wait(lambda: not site.devices("--state", "releasing"), "all is back")
+    site.wait(lambda: not site.devices(state="releasing"), "all is back")
     assert call(agent_inside.libvirt_ids).strip() == ""
     assert call(cards.vf_settings, "pf1") == original

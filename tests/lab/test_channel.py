@@ -24,6 +24,14 @@ def test_much_output_comes_back_whole(running_lab_host: LabHost) -> None:
     ]
 
 
+def test_a_python_program_is_run_and_its_status_comes_back(running_lab_host: LabHost) -> None:
+    start = running_lab_host.channel.start_python
+    done = start("trunkline", "--version").wait()
+    assert (done.status, done.stdout.startswith("trunkline, version ")) == (0, True)
+    done = start("trunkline", "no-such-command").wait()
+    assert (done.status, "No such command" in done.stderr) == (2, True)
+
+
 def test_a_status_other_than_0_is_an_exception_with_what_was_said(
     running_lab_host: LabHost,
 ) -> None:

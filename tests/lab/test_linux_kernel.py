@@ -168,8 +168,8 @@ def test_vfs_that_go_mean_that_all_is_to_be_read(machine: LabMachine) -> None:
     assert machine.kernel.host.channel.call(kernel_inside.told_of, shell)["everything"]
 
 
-def test_ports_of_a_bridge_carry_the_vlans_that_they_are_told(lab_host: LabHost) -> None:
-    run = lab_host.channel.run
+def test_ports_of_a_bridge_carry_the_vlans_that_they_are_told(running_lab_host: LabHost) -> None:
+    run = running_lab_host.channel.run
     run("modprobe", "bridge")
     run(
         "ip",
@@ -185,17 +185,19 @@ def test_ports_of_a_bridge_carry_the_vlans_that_they_are_told(lab_host: LabHost)
     )
     run("ip", "link", "add", "tl0", "type", "veth", "peer", "name", "tl1")
     run("ip", "link", "set", "tl0", "master", "br0")
-    lab_host.channel.call(kernel_inside.set_bridge_vlans, "tl0")
+    running_lab_host.channel.call(kernel_inside.set_bridge_vlans, "tl0")
     [port] = std_json.loads(run("bridge", "-j", "vlan", "show", "dev", "tl0"))
     assert [(each["vlan"], each.get("flags", [])) for each in port["vlans"]] == [
         (100, []), (200, ["PVID", "Egress Untagged"]),
     ]  # fmt: skip
 
 
-def test_addresses_are_added_to_a_pfs_own_table_and_removed(lab_host: LabHost) -> None:
+def test_addresses_are_added_to_the_table_that_iproute2_shows(running_lab_host: LabHost) -> None:
     mac = "02:00:00:00:00:0c"
     for present in (True, False):
-        lab_host.channel.call(kernel_inside.set_fdb_entry, "pf1", mac, present=present)
-        shown = std_json.loads(lab_host.channel.run("bridge", "-j", "fdb", "show", "dev", "pf1"))
+        running_lab_host.channel.call(kernel_inside.set_fdb_entry, "pf1", mac, present=present)
+        shown = std_json.loads(
+            running_lab_host.channel.run("bridge", "-j", "fdb", "show", "dev", "pf1")
+        )
         found = [each["mac"] for each in shown if "self" in each["flags"]]
         assert (mac in found) == present

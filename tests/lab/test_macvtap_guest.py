@@ -94,7 +94,7 @@ def a_definition(guest: Guest, console: Path, *, end: str) -> tuple[ServerConfig
     return server, etree.tostring(root, encoding="unicode")
 
 
-def start(site: LibvirtSite, xml: str, server: ServerConfig, console: Path) -> None:
+def start(site: LibvirtSite, xml: str, server: ServerConfig) -> None:
     site.hypervisor.define(xml)
     site.start_paused(server.id)
     state = site.hypervisor.guests().domains[server.id]
@@ -103,20 +103,20 @@ def start(site: LibvirtSite, xml: str, server: ServerConfig, console: Path) -> N
     netdev = site.libvirtd.run("ip", "link", "show", NIC.logical_name).stdout
     assert str(NIC.mac) in netdev, "libvirt gives the VF the guest's MAC"
     site.hypervisor.resume(server.id)
-    log = console / f"{server.id}.log"
-    said = f"guest: {NIC.mac} reached {PEER}"
-    wait_until(
-        lambda: log.exists() and said in log.read_text(errors="replace"),
-        f"the guest says on its console: {said}",
-        seconds=BOOT_SECONDS_MAX,
-    )
 
 
 def test_a_guest_pings_over_its_macvtap_and_is_seen_to_power_off_by_event(
     site: LibvirtSite, woken: threading.Event, guest: Guest, tmp_path: Path
 ) -> None:
     server, xml = a_definition(guest, tmp_path, end="poweroff")
-    start(site, xml, server, tmp_path)
+    start(site, xml, server)
+    log = tmp_path / f"{server.id}.log"
+    said = f"guest: {NIC.mac} reached {PEER}"
+    wait_until(
+        lambda: log.exists() and said in log.read_text(errors="replace"),
+        f"the guest says on its console: {said}",
+        seconds=BOOT_SECONDS_MAX,
+    )
     wait_until(
         lambda: not site.hypervisor.guests().domains[server.id].power.has_guest, "the guest is off"
     )
@@ -130,7 +130,7 @@ def test_a_guest_that_crashes_is_seen_by_event(
     site: LibvirtSite, woken: threading.Event, guest: Guest, tmp_path: Path
 ) -> None:
     server, xml = a_definition(guest, tmp_path, end="stay")
-    start(site, xml, server, tmp_path)
+    start(site, xml, server)
     while woken.wait(0.5):  # Of the start itself.
         woken.clear()
     site.hypervisor.take()

@@ -22,9 +22,6 @@ from tests.lab.site import Site, lab_site
 from tests.support.clients import OpenStack
 from tests.support.processes import ask
 from tests.system.test_up import Session
-from trunkline.client.api import TrunklineApi
-from trunkline.client.clouds import find_cloud
-from trunkline.client.session import Session as ApiSession
 from trunkline.wire.v1 import DeviceItem
 
 # By name and by address: each of these may change, of one card or the other.
@@ -42,17 +39,16 @@ PF_1, PF_2, PF_3, PF_4 = map(cards.pf_address, (1, 2, 3, 4))
 class Pfs:
     """The site, with its agent running."""
 
-    def __init__(self, site: Site, openstack: OpenStack, api: TrunklineApi) -> None:
+    def __init__(self, site: Site, openstack: OpenStack) -> None:
         self.site = site
         self.call = site.lab_host.channel.call
         self.user = Session(site.directory, openstack)
-        self._api = api  # In this process: a command takes a second each time it is asked.
         site.start_helper()
         self.agent = site.start_agent()
 
     def devices(self, pf: str) -> list[DeviceItem]:
         """A PF and its VFs."""
-        return [each for each in self._api.devices() if pf in (each.address, each.pf_address)]
+        return [each for each in self.site.devices() if pf in (each.address, each.pf_address)]
 
     def vfs(self, pf: str, state: str = "free") -> list[DeviceItem]:
         """The VFs of a PF that are in a state."""
@@ -95,13 +91,11 @@ def pfs(
     running_lab_host.reset(vf_count=0)
     running_lab_host.channel.call(cards.keep_names, len(running_lab_host.cards))
     with lab_site(tmp_path_factory.mktemp("pfs"), running_lab_host, offer=OFFER) as site:
-        cloud = find_cloud({}, name="trunkline", cwd=site.directory)
-        with ApiSession(cloud) as session:
-            made = Pfs(site, openstack, TrunklineApi(session))
-            made.user.prepare()
-            for pf in (PF_1, PF_2, PF_3, PF_4):
-                made.wait_for_vfs(pf, VFS_PER_CARD)
-            yield made
+        made = Pfs(site, openstack)
+        made.user.prepare()
+        for pf in (PF_1, PF_2, PF_3, PF_4):
+            made.wait_for_vfs(pf, VFS_PER_CARD)
+        yield made
         running_lab_host.channel.end_all()
 
 
@@ -122,7 +116,7 @@ def test_another_count_of_vfs_waits_for_those_in_use_and_then_stays(pfs: Pfs) ->
     pfs.call(cards.set_vf_count, "pf2", 0)
     drift = re.compile("has (no|[0-3]) VFs, not 4")  # It may be seen while VFs are still going.
     pfs.site.wait(
-        lambda: drift.search(ask(pfs.site.directory, "events", "--host", "h1")), drift.pattern
+        lambda: any(drift.search(str(event.details)) for event in pfs.site.events()), drift.pattern
     )
     pfs.wait_for_vfs(PF_2, 4)
     pfs.trunkline("pf", "set-vfs", "h1", "pf2", "7", "--apply")
@@ -153,8 +147,7 @@ def test_a_whole_pf_goes_to_a_server_and_comes_back_with_its_mac_and_vfs(pfs: Pf
     user = pfs.user
     user.demo("port", "create", "--network", "red", "--vnic-type", "direct-physical", "whole")
     user.demo("server", "create", "--flavor", "small", "--image", "tiny", "--port", "whole", "web")
-    pfs.site.wait(lambda: user.show("server", "show", "web")["status"] != "BUILD", "it is built")
-    assert user.show("server", "show", "web")["status"] == "ACTIVE"
+    pfs.site.wait_for_server("web", "ACTIVE")
     [held] = [each for pf in (PF_2, PF_4) for each in pfs.devices(pf) if each.state == "active"]
     card = 2 if held.address == PF_2 else 4
     assert pfs.call(cards.driver_of, held.address) == "vfio-pci"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -50,6 +51,13 @@ def openstack_bin() -> Path:
 @pytest.fixture(scope="session")
 def openstack(openstack_bin: Path) -> Iterator[OpenStack]:
     """`openstack(cloud_dir, "server", "list")` runs the real command and returns what it said."""
+    with openstack_commands(openstack_bin) as run:
+        yield run
+
+
+@contextmanager
+def openstack_commands(openstack_bin: Path) -> Iterator[OpenStack]:
+    """See `openstack`."""
     with warm_openstack(openstack_bin / "python") as warm:
 
         def run(

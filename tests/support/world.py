@@ -37,6 +37,7 @@ from trunkline.domain.server import Flavor
 from trunkline.netdrivers.builtin import PhysicalNetworkDriver, TunnelDriver
 from trunkline.reconcile.report import (
     DeviceFact,
+    GuestFact,
     HostReport,
     ReportAck,
     ServerFact,
@@ -199,6 +200,7 @@ class AgentByHand:
         servers: Sequence[ServerFact] = (),
         taken: Sequence[TakenFact] = (),
         consoles: Sequence[ConsoleFact] = (),
+        guests: Sequence[GuestFact] = (),
         number: int | None = None,
         problem: str = "",
     ) -> ReportAck:
@@ -218,6 +220,7 @@ class AgentByHand:
                 servers=tuple(servers),
                 taken=tuple(taken),
                 consoles=tuple(consoles),
+                guests=tuple(guests),
             ),
         )
         return self.last_ack

@@ -22,6 +22,7 @@ import pytest
 from tests.support.clients import OpenStack
 from tests.support.libvirtd import PrivateLibvirt
 from tests.support.processes import Running, ask, trunkline
+from tests.support.talking_guest import said_by, talking_disk
 from tests.support.waiting import wait_until
 from tests.system.test_up import Session, wait_for_status
 from trunkline.cli.exit_codes import ExitCode
@@ -63,8 +64,19 @@ class Site:
         """What runs, by the number that libvirt gives each start, and by its UUID."""
         return self.libvirt.virsh("list", "--id", "--uuid").stdout.strip()
 
-    def disks(self) -> list[str]:
-        return sorted(each.name for each in (self.directory / "guests/disks").iterdir())
+    def files(self) -> list[str]:
+        """What servers have on the host: disks and consoles."""
+        kept = self.directory / "guests"
+        return sorted(
+            path.name for kind in ("disks", "consoles") for path in (kept / kind).iterdir()
+        )
+
+    def befell(self) -> list[str]:
+        """What befell guests, oldest first."""
+        listed = json.loads(ask(self.directory, "events", "--json"))
+        found = [event["action"].removeprefix("server.guest_") for event in listed
+                 if event["action"].startswith("server.guest_")]  # fmt: skip
+        return found[::-1]
 
     def start_helper(self) -> Running:
         return self.start(
@@ -128,10 +140,16 @@ def test_a_server_runs_on_a_real_libvirt_whatever_becomes_of_its_agent(
 ) -> None:
     session = Session(site.directory, openstack)
     session.prepare()
+    (site.directory / "talking.img").write_bytes(talking_disk(3))
+    session.demo(
+        "image", "create", "--disk-format", "raw", "--file",
+        str(site.directory / "talking.img"), "talking",
+    )  # fmt: skip
     site.start_helper()
     site.enrol()
     dying = site.start_agent(TRUNKLINE_KILL_AT="before virsh resume")
-    session.demo("server", "create", "--flavor", "small", "--image", "tiny", "--nic", "none", "web")
+    small = ("--flavor", "small", "--image", "talking", "--nic", "none")
+    session.demo("server", "create", *small, "web")
     dying.wait_killed()
     agent = site.start_agent()
     wait_for_status(session, "web", "ACTIVE")
@@ -142,11 +160,49 @@ def test_a_server_runs_on_a_real_libvirt_whatever_becomes_of_its_agent(
     number = site.host()["generation"]
     wait_until(lambda: site.host()["applied_generation"] == number, "the new agent is settled")
     assert site.domains() == runs, "a guest was started again"
-    name = next(iter(site.libvirt.virsh("list", "--name").stdout.split()))
-    site.libvirt.kill_guest(name)
-    wait_until(lambda: site.domains() not in ("", runs), "a guest that crashed runs again")
+    said = said_by(3).decode()
+    wait_until(
+        lambda: session.demo("console", "log", "show", "web").rstrip("\n") == said.rstrip("\n"),
+        "its console has all that it said, once",
+    )
+    check_what_befalls_it(site, session)
     session.demo("server", "delete", "--wait", "web")
-    wait_until(lambda: site.domains() == "" and site.disks() == [], "nothing of it is left")
+    wait_until(lambda: site.domains() == "" and site.files() == [], "nothing of it is left")
+
+
+def check_what_befalls_it(site: Site, session: Session) -> None:
+    """Its guest is put right, which is told, until it has ended too often."""
+    (name,) = site.libvirt.virsh("list", "--name").stdout.split()
+
+    def runs_anew(before: str) -> None:
+        def does() -> bool:
+            running = site.libvirt.virsh("list", "--state-running", "--id", "--uuid").stdout.strip()
+            return running not in ("", before)
+
+        wait_until(does, f"it is started again; told: {site.befell()}", seconds=60)
+
+    expected = []
+    for event, befall in (
+        ("crashed", lambda: site.libvirt.kill_guest(name)),
+        ("ended", lambda: site.libvirt.virsh("destroy", name)),
+        ("crashed", lambda: site.libvirt.kill_guest(name)),
+    ):
+        runs = site.domains()
+        befall()
+        runs_anew(runs)
+        expected.append(event)
+        wait_until(lambda: site.befell() == expected, f"told: {expected}")
+    site.libvirt.virsh("suspend", name)
+    wait_until(lambda: site.befell() == [*expected, "suspended"], "its suspension is told")
+    wait_until(lambda: "running" in site.libvirt.virsh("domstate", name).stdout, "it is resumed")
+    wait_for_status(session, "web", "ACTIVE")
+    site.libvirt.kill_guest(name)
+    wait_for_status(session, "web", "ERROR")
+    fault = session.show("server", "show", "web")["fault"]
+    assert "ended 4 times within 10 minutes" in fault["message"]
+    assert site.domains() == ""
+    session.demo("server", "reboot", "--hard", "--wait", "web")
+    wait_for_status(session, "web", "ACTIVE")
 
 
 def test_an_agent_without_its_helper_says_how_to_start_it(site: Site) -> None:

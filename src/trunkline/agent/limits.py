@@ -29,5 +29,9 @@ class Limits:
     # After giving up on a device it is tried again at times: a VF may come round. So are drivers
     # that could not be tried out.
     gave_up_retry: timedelta = timedelta(minutes=5)
+    # A guest that ends unasked is started again so often in this time, then left: one that crashes
+    # as it boots would do so without end. One that is paused so often stays so for `check`.
+    restarts_max: int = 3
+    restarts_window: timedelta = timedelta(minutes=10)
     rounds_max: int = 6  # Plans in one step; what takes more goes on in the next.
     units_max: int = 16  # Servers and devices acted on in one step, so that news is never far off.

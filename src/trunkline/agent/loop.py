@@ -14,6 +14,7 @@ from datetime import datetime
 
 from trunkline.agent.apply import NoProbe, NotAsWritten, Probe, apply_steps
 from trunkline.agent.consoles import Consoles
+from trunkline.agent.guests import Guests
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
 from trunkline.agent.limits import Limits
 from trunkline.agent.link_hold import LinkHold
@@ -49,9 +50,9 @@ from trunkline.reconcile.interfaces import (
     NotYet,
     Storage,
 )
-from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
+from trunkline.reconcile.plan import Plan, Unit, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
-from trunkline.reconcile.steps import DefineDomain, ForgetAddition
+from trunkline.reconcile.steps import DefineDomain, Destroy, ForgetAddition
 from trunkline.reconcile.users import without_used_and_unfit
 from trunkline.vif.registry import VifRegistry
 
@@ -106,6 +107,7 @@ class Agent:
         self._links = LinkHold(self._limits.link_settle)
         self._unread = Unread(host.watches, gap=self._limits.news_gap)
         self._consoles = Consoles()
+        self._guests = Guests(self._limits)
         self._checked_pf: PciAddress | None = None
         self._domains_seen: frozenset[ServerId] = frozenset()
         self._around: Surroundings | None = None  # As last seen; None: not in this run.
@@ -193,8 +195,14 @@ class Agent:
             or self._unread.is_due(now)
             or self._check_due is None
             or self._check_due <= now
-            or any(due <= now for due in (*self._attempts.dues(), *self._links.dues()))
+            or any(due <= now for due in self._retries())
         )
+
+    def _retries(self) -> Iterator[datetime]:
+        """Yield when what waits for its time is due."""
+        yield from self._attempts.dues()
+        yield from self._links.dues()
+        yield from self._guests.dues()
 
     def _reconcile(self, now: datetime) -> None:
         try:
@@ -261,6 +269,7 @@ class Agent:
         if config is None:
             self._unread.clear(now)
             return None
+        self._look_at_guests(config, around, now)
         pfs = pfs_concerned(
             around.functions,
             self._standing.open_servers(config, around.domains),
@@ -289,11 +298,19 @@ class Agent:
             self._note_drifts(unit, repaired=False)
         return made
 
+    def _look_at_guests(self, config: HostConfig, around: Surroundings, now: datetime) -> None:
+        """Tell what befell guests; give up the servers whose guests are not to be started again."""
+        for noticed in self._guests.look(config, around.domains, around.files, now):
+            self.reporter.note_guest(noticed.server, noticed.fact)
+            if noticed.gives_up:
+                self._standing.fail(noticed.server, noticed.gives_up)
+
     def _note_boot(self, around: Surroundings) -> None:
         """Drop what the journal says of VFs that a reboot has made anew."""
         journal = self._journal.current
         if journal.boot_id not in ("", around.boot_id):
             self._standing.forget_settled()
+            self._guests.forget()
         self._journal.save(journal.of_boot(around.boot_id))
 
     def _pfs_told_of(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
@@ -332,6 +349,8 @@ class Agent:
         for unit in made.units:
             if not unit.steps or self._standing.is_left_alone(unit):
                 continue
+            if unit.server is not None and self._guests.rests(unit.server.id, now):
+                continue
             if self._attempts.is_due(unit, now) and not unit.devices & blocked:
                 yield unit
             # Looked at again, since it may just have failed.
@@ -342,6 +361,9 @@ class Agent:
         defines = any(isinstance(step, DefineDomain) for step in unit.steps)
         if unit.server is not None and defines and unit.server.id not in self._domains_seen:
             self._standing.note_definition(unit.server.id)
+        for step in unit.steps:
+            if isinstance(step, Destroy):
+                self._guests.note_ended(step.server_id)
         try:
             apply_steps(
                 unit.steps,
@@ -374,8 +396,8 @@ class Agent:
                     address=None, ifname=unit.network, found=str(refusal), repaired=False
                 )
                 self.reporter.note_drift(why)
-            if found.gave_up and unit.kind is UnitKind.SERVE:
-                self._standing.fail(unit, str(refusal))
+            if found.gave_up and unit.server is not None:
+                self._standing.fail(unit.server, str(refusal))
             return False
         except JournalUnwritable as problem:
             self._attempts.failed(unit, str(problem), now, for_good=False)
@@ -406,7 +428,7 @@ class Agent:
         if self._must_reconcile or (self._consoles.has_open and not self.reporter.consoles):
             return now
         dues = [now + self._limits.poll, self.reporter.next_due(now)]
-        dues += [*self._attempts.dues(), *self._links.dues()]
+        dues += self._retries()
         dues += [due for due in (self._check_due, self._unread.due) if due is not None]
         return max(now, min(dues))
 

@@ -20,6 +20,7 @@ from trunkline.reconcile.report import (
     DeviceCondition,
     DeviceFact,
     DriftFact,
+    GuestFact,
     HostReport,
     ReportAck,
     ServerCondition,
@@ -103,6 +104,7 @@ class Reporter:
         self.findings = Findings({}, {})
         self.inventory: tuple[OfferedDevice, ...] | None = None  # None: not read yet.
         self.drifts: list[DriftFact] = []
+        self.guests: list[GuestFact] = []  # What befell guests, unreported.
         self.consoles: list[ConsoleFact] = []  # That were asked for; a few at a time.
         self.shut_out = ""  # Why the control plane does not listen; empty: it did last.
         self.problem = ""  # Why the host can't be read or acted on at all.
@@ -132,6 +134,7 @@ class Reporter:
             or report.servers
             or report.drifts
             or report.taken
+            or report.guests
             or report.consoles
             or report.inventory is not None
             or report.problem != self._told_problem
@@ -170,6 +173,15 @@ class Reporter:
         self.drifts.append(drift)
         del self.drifts[:-DRIFTS_MAX]
 
+    def note_guest(self, server: ServerConfig, fact: GuestFact) -> None:
+        """Take in what befell a guest; how its server stands then is told as news."""
+        self.guests.append(fact)
+        del self.guests[:-DRIFTS_MAX]
+        if fact.event.is_end:
+            pending = DeviceCondition.PENDING
+            self.findings.note_server(server, ServerCondition.PENDING, pending, fact.found)
+            self._told.servers.pop(server.id, None)
+
     def _compose(self, generation: int, *, settled: bool) -> HostReport:
         known, told = self.findings, self._told
         return HostReport(
@@ -191,6 +203,7 @@ class Reporter:
             ),
             drifts=tuple(self.drifts),
             taken=tuple(sorted(known.taken - told.taken, key=lambda fact: fact.chosen)),
+            guests=tuple(self.guests),
             consoles=tuple(self.consoles),
             problem=self.problem,
             settled=settled,
@@ -210,6 +223,7 @@ class Reporter:
         known = self.findings
         self._told = Findings(dict(known.devices), dict(known.servers), known.taken)
         del self.drifts[: len(report.drifts)]
+        del self.guests[: len(report.guests)]
         self.consoles = []
         if report.inventory is not None:
             self._told_inventory = report.inventory

@@ -171,27 +171,26 @@ class Standing:
         """Note that libvirt did not know this server, and is told of it now."""
         self._defined_here.add(server_id)
 
-    def fail(self, unit: Unit, reason: str) -> None:
-        """Give the server of `unit` up. One that never ran here leaves nothing behind.
+    def fail(self, server: ServerConfig, reason: str) -> None:
+        """Give a server up. One that never ran here leaves nothing behind.
 
         One that is to be stopped is never given up: there is nothing better to do with it than to
         try again, and a new run, which does not know of the failure, would do so at once.
         """
-        assert unit.server is not None
-        if unit.server.power is PowerState.STOPPED:
+        if server.power is PowerState.STOPPED:
             return
-        never_ran = unit.server.id in self._defined_here
+        never_ran = server.id in self._defined_here
         undo = Undo.FORGET if never_ran else Undo.STOP
-        self.failures[unit.server.id] = Failure(unit.server, reason, undo)
-        self._servers.pop(unit.server.id, None)
-        self._reopened.discard(unit.server.id)
-        self._left_alone.pop(unit.server.id, None)
+        self.failures[server.id] = Failure(server, reason, undo)
+        self._servers.pop(server.id, None)
+        self._reopened.discard(server.id)
+        self._left_alone.pop(server.id, None)
 
     def fail_refused(self, made: Plan) -> None:
         """Give up the servers that the plan itself refuses."""
         for unit in made.units:
-            if unit.kind is UnitKind.SERVE and unit.outcome is Outcome.REFUSED:
-                self.fail(unit, unit.reason)
+            if unit.server is not None and unit.outcome is Outcome.REFUSED:
+                self.fail(unit.server, unit.reason)
 
     def conclude(self, config: HostConfig, made: Plan, now: datetime, *, stuck: set[str]) -> None:
         """Draw the facts from the last plan of a step; `stuck` went well and are still to do."""
@@ -232,8 +231,8 @@ class Standing:
         reason = unit.reason or f"does not settle: {unit.steps[0]}"
         for_good = unit.outcome is Outcome.REFUSED
         found = self.attempts.failed(unit, reason, now, for_good=for_good)
-        if found.gave_up and unit.kind is UnitKind.SERVE and not unit.guest_runs:
-            self.fail(unit, reason)
+        if found.gave_up and unit.server is not None and not unit.guest_runs:
+            self.fail(unit.server, reason)
 
     def _conclude_server(self, unit: Unit) -> None:
         server = unit.server

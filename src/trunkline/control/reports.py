@@ -85,6 +85,7 @@ class _Intake:
         host = self._take_host_facts(host)
         refused = self._take_choices(host)
         refused |= self._take_device_facts(host)
+        self._take_guest_facts(host)
         self._take_server_facts(host, refused)
         self._take_drifts(host)
         self._take_consoles(host)
@@ -248,6 +249,26 @@ class _Intake:
         """Let placement see that a network pool has one VF more, or less, in quarantine."""
         if found.record.device.network_pool is not None:
             self._svc.fleet.reload_after(self._tx, host.id)
+
+    def _take_guest_facts(self, host: Host) -> None:
+        """Put on record what befell guests; one that has ended does not run until it is seen to."""
+        facts = self._report.guests
+        servers = self._tx.servers.get_many({fact.server_id for fact in facts}, Lock.EXCLUSIVE)
+        for fact in facts:
+            server = servers.get(fact.server_id)
+            if server is None or server.host_id != host.id:
+                continue
+            if fact.boot_number != server.boot_number:
+                continue
+            audit.record(
+                self._tx, self._actor, self._now, f"server.guest_{fact.event.value}",
+                f"server {server.id}", project_id=server.project_id, host=host.name,
+                server_id=server.id, details={"found": fact.found, "done": fact.done},
+            )  # fmt: skip
+            if fact.event.is_end and SERVER.allows(server.state, ServerEvent.RESTART):
+                state = SERVER.advance(server.state, ServerEvent.RESTART)
+                servers[server.id] = replace(server, state=state, updated_at=self._now)
+                self._tx.servers.update(servers[server.id])
 
     def _take_server_facts(self, host: Host, refused: dict[ServerId, str]) -> None:
         facts = {fact.id: fact for fact in self._report.servers}

@@ -27,7 +27,7 @@ class ServerState(enum.Enum):
     STOPPING = "STOPPING"  # To be stopped; still running, as far as is known.
     SHUTOFF = "SHUTOFF"  # The host observed it stopped; it keeps its devices.
     STARTING = "STARTING"  # To run again; not yet seen to.
-    REBOOTING = "REBOOTING"  # To be started afresh; not yet seen to.
+    REBOOTING = "REBOOTING"  # To be started afresh, or again after a crash; not yet seen to.
     ERROR = "ERROR"  # `fault` says why.
     DELETED = "DELETED"  # Gone for its owner; devices may still be on their way back.
 
@@ -37,6 +37,7 @@ class ServerEvent(enum.Enum):
 
     RUN = "run"  # The host observed it running as desired.
     HALT = "halt"  # The host observed it stopped: as desired, or its guest powered itself off.
+    RESTART = "restart"  # Its guest ended without being asked to, and its host starts it again.
     STOP = "stop"
     START = "start"
     REBOOT = "reboot"
@@ -57,6 +58,7 @@ SERVER = StateMachine(
         (_S.BUILD, _E.DELETE): _S.DELETED,
         (_S.ACTIVE, _E.STOP): _S.STOPPING,
         (_S.ACTIVE, _E.HALT): _S.SHUTOFF,
+        (_S.ACTIVE, _E.RESTART): _S.REBOOTING,
         (_S.ACTIVE, _E.REBOOT): _S.REBOOTING,
         (_S.ACTIVE, _E.FAIL): _S.ERROR,
         (_S.ACTIVE, _E.DELETE): _S.DELETED,

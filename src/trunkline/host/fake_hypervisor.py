@@ -77,7 +77,7 @@ class FakeHypervisor:
         """The definition of a domain, as `virsh dumpxml --inactive` shows it."""
         record = self._file.read().domains.get(server_id)
         if record is None:
-            raise _no_domain(f"virsh dumpxml {server_id}", server_id)
+            raise HostRefused(f"virsh dumpxml {server_id}", "no domain with matching uuid")
         return record.xml
 
     def log(self) -> tuple[LogEntry, ...]:
@@ -319,6 +319,13 @@ class FakeHypervisor:
         """The guest shuts itself down."""
         self._end_guest(server_id, DomainPower.POWERED_OFF, "poweroff")
 
+    def suspend_guest(self, server_id: ServerId) -> None:
+        """Somebody suspends a running guest: `virsh suspend`."""
+        with self._file.held() as held:
+            record = self._record(held, server_id, "virsh suspend")
+            record.power = DomainPower.PAUSED
+            self._log(held, by="operator", command=f"virsh suspend {record.name}", result="OK")
+
     def crash_guest(self, server_id: ServerId) -> None:
         """The guest's QEMU process dies."""
         self._end_guest(server_id, DomainPower.CRASHED, "crash")
@@ -441,7 +448,3 @@ class FakeHypervisor:
 def create_hypervisor(path: Path, kernel: FakeKernel) -> None:
     """Make a libvirt without domains."""
     StateFile(path, HypervisorState).create(HypervisorState(boot_id=kernel.boot_id()))
-
-
-def _no_domain(command: str, server_id: ServerId) -> HostRefused:
-    return HostRefused(command, f"no domain with matching uuid '{server_id}'")

@@ -46,6 +46,7 @@ class DomainState:
     given: Mapping[PciAddress, PciAddress | str] = field(default_factory=dict)
     networks: frozenset[str] = frozenset()  # libvirt networks that are yet to give it devices.
     doing: str = ""  # What libvirt is doing about it that takes its time; empty: nothing.
+    paused_by: str = ""  # What has paused it, other than somebody's command; empty: not known.
 
     @property
     def may_have_guest(self) -> bool:

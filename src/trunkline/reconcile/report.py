@@ -89,6 +89,31 @@ class TakenFact:
     taken: PciAddress
 
 
+class GuestEvent(enum.Enum):
+    """What befell a guest that is to run, and that nobody had asked the service for."""
+
+    CRASHED = "crashed"  # Its kernel, or its QEMU.
+    ENDED = "ended"  # By somebody on the host.
+    VANISHED = "vanished"  # With its libvirt domain.
+    SUSPENDED = "suspended"  # By somebody on the host, or by libvirt for an I/O error.
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the guest is gone, and not only halted."""
+        return self is not GuestEvent.SUSPENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestFact:
+    """Counts as a `ServerFact` does."""
+
+    server_id: ServerId
+    boot_number: int
+    event: GuestEvent
+    found: str  # What was seen, in words.
+    done: str  # What comes of it, in words.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReport:
     """One report. Within one run of an agent, an older report than one taken in is dropped."""
@@ -103,6 +128,7 @@ class HostReport:
     servers: tuple[ServerFact, ...] = ()
     drifts: tuple[DriftFact, ...] = ()
     taken: tuple[TakenFact, ...] = ()
+    guests: tuple[GuestFact, ...] = ()
     consoles: tuple[ConsoleFact, ...] = ()
     problem: str = ""  # Why the host can't be read or acted on at all; empty: it can.
     settled: bool = False  # Everything of `generation` is true, and was read back.

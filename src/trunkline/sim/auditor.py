@@ -54,6 +54,7 @@ class Auditor:
         self._claims: set[str] = set()  # Ports whose device an admin has chosen.
         self._killed: set[str] = set()  # Servers whose guest a planted fault ended.
         self._drifted: dict[tuple[str, str, int], str] = {}  # VFs that an operator has changed.
+        self._refusing: set[str] = set()  # Hosts on which refusals were planted.
         self._links = Links()
         self._news: set[str] = set()  # Hosts of servers that were heard of since they were read.
         self._domains: dict[str, set[str]] = {name: set() for name in self.hosts}
@@ -201,6 +202,8 @@ class Auditor:
                     del self._drifted[key]
             case "guest ends":
                 self._killed.add(message["server"])
+            case "refusal":
+                self._refusing.add(message["host"])
             case "drift":
                 key = message["host"], message["pf"], message["vf_index"]
                 self._drifted[key] = message["change"]
@@ -339,8 +342,12 @@ class Auditor:
                 continue
             host = self.hosts.get(server.host or "")
             guest = None if host is None else host.guests.get(server_id)
-            if guest is None or not guest.runs:
+            if (guest is None or not guest.runs) and not self._is_given_up(server.host):
                 raise Violation(ACTIVE_RUNS, f"server {server_id} is ACTIVE on {server.host}")
+
+    def _is_given_up(self, host: str | None) -> bool:
+        """Whether a guest there may have been ended since what an operator did can't be undone."""
+        return host in self._refusing and any(name == host for name, _, _ in self._drifted)
 
     # Liveness
 

@@ -156,6 +156,7 @@ class Faults:
             applied=dice.random() < 0.25,
         )
         plant(fault)
+        self._hear({"op": "fault", "kind": "refusal", "host": machine.name})
         done = ", though done" if fault.applied else ""
         self._say(
             machine,

@@ -150,6 +150,7 @@ class SimTransport:
         facts = [f"{fact.id[:8]} {fact.condition.value}" for fact in report.servers]
         facts += [f"{fact.address} {fact.condition.value}" for fact in report.devices]
         facts += [f"{drift.subject} had drifted" for drift in report.drifts]
+        facts += [f"{fact.server_id[:8]} {fact.event.value}" for fact in report.guests]
         facts += ["inventory"] if report.inventory is not None else []
         what = f"report {report.run_id[:4]}/{report.number}: {', '.join(facts) or 'alive'}"
         self._trace.line(report.host, what, generation=report.generation, result=result)

@@ -92,7 +92,12 @@ class LibvirtHypervisor:
         for each in found:
             server_id = ServerId(each.uuid)
             try:
-                state = read_domain(each.xml, each.power, doing=doing.get(server_id, each.doing))
+                state = read_domain(
+                    each.xml,
+                    each.power,
+                    doing=doing.get(server_id, each.doing),
+                    paused_by=each.paused_by,
+                )
             except UnreadableDomain as problem:
                 raise HostRefused(
                     f"virsh dumpxml {each.name}",

@@ -39,6 +39,13 @@ _PAUSED_FOR: Final[Mapping[int, str]] = {
 }
 
 
+# What pauses a guest besides commands.
+_PAUSED_BY: Final[Mapping[int, str]] = {
+    libvirt.VIR_DOMAIN_PAUSED_IOERROR: "an I/O error of its disk, which may be full",
+    libvirt.VIR_DOMAIN_PAUSED_WATCHDOG: "its watchdog",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedDomain:
     """A domain, ours or not, as libvirt tells it."""
@@ -48,6 +55,7 @@ class ListedDomain:
     xml: str  # As it runs, or as it is defined.
     power: DomainPower
     doing: str  # What libvirt is doing about it, whoever asked for that; empty: nothing.
+    paused_by: str  # As `DomainState.paused_by`.
 
 
 def list_domains(connection: Any) -> Iterator[ListedDomain]:
@@ -58,19 +66,23 @@ def list_domains(connection: Any) -> Iterator[ListedDomain]:
     """
     for domain in connection.listAllDomains(0):
         try:
-            power, doing = _power(*domain.state())
+            state, reason = domain.state()
+            is_paused = state == libvirt.VIR_DOMAIN_PAUSED
             yield ListedDomain(
-                uuid=domain.UUIDString(), name=domain.name(), xml=domain.XMLDesc(0), power=power,
-                doing=doing,
-            )  # fmt: skip
+                uuid=domain.UUIDString(),
+                name=domain.name(),
+                xml=domain.XMLDesc(0),
+                power=_power(state, reason),
+                doing=_PAUSED_FOR.get(reason, "") if is_paused else "",
+                paused_by=_PAUSED_BY.get(reason, "") if is_paused else "",
+            )
         except libvirt.libvirtError as problem:
             # It went between one call and the next.
             if problem.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                 raise
 
 
-def _power(state: int, reason: int) -> tuple[DomainPower, str]:
+def _power(state: int, reason: int) -> DomainPower:
     if state == libvirt.VIR_DOMAIN_SHUTOFF:
-        return _ENDS.get(reason, DomainPower.SHUT_OFF), ""
-    doing = _PAUSED_FOR.get(reason, "") if state == libvirt.VIR_DOMAIN_PAUSED else ""
-    return _POWERS.get(state, DomainPower.RUNNING), doing
+        return _ENDS.get(reason, DomainPower.SHUT_OFF)
+    return _POWERS.get(state, DomainPower.RUNNING)

@@ -29,7 +29,9 @@ class UnreadableDomain(ValueError):
     """A domain carries our metadata element, and does not say what one of ours says."""
 
 
-def read_domain(xml: str, power: DomainPower, *, doing: str = "") -> DomainState | None:
+def read_domain(
+    xml: str, power: DomainPower, *, doing: str = "", paused_by: str = ""
+) -> DomainState | None:
     """Read a domain's live XML; None: it is not ours. `doing`: what libvirt is doing about it.
 
     Raises:
@@ -55,6 +57,7 @@ def read_domain(xml: str, power: DomainPower, *, doing: str = "") -> DomainState
         given=_given(root) if power.has_guest else {},
         networks=_networks(root),
         doing=doing,
+        paused_by=paused_by,
     )
 
 
