@@ -118,6 +118,11 @@ def create_hostdev_network(name: str, pf: str) -> None:
     )
 
 
+def find_network(name: str) -> Any:
+    """Return a network of libvirt's."""
+    return _libvirt().networkLookupByName(name)
+
+
 def _interface(kind: str, *, mac: str, vlan: int | None) -> ET.Element:
     interface = ET.Element("interface", type=kind)
     ET.SubElement(interface, "mac", address=mac)

@@ -15,9 +15,11 @@ from trunkline.domain.device import OPENED
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.port import VnicType
+from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.faults import FewerVfs
 from trunkline.host.machine import VFIO
 from trunkline.reconcile.desired import ServerConfig, VfCount
+from trunkline.reconcile.interfaces import HostRefused
 
 
 def want(world: World, count: int, *servers: ServerConfig, pf: PciAddress = IGB) -> None:
@@ -52,6 +54,28 @@ def test_the_count_is_made_true_through_none_and_stays_over_reboots(
     world.machine.kernel.reboot()
     world.settle(world.an_agent())
     assert vf_count(world) == count
+
+
+class NotYetNamed(FakeKernel):
+    """What an agent has whose helper goes by a name that a PF has only a moment later."""
+
+    refusals = 1
+
+    def set_vf_count(self, pf: PciAddress, count: int) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise HostRefused(
+                "ask the host helper", "not offered", errno_name="EPERM", unasked=True
+            )
+        super().set_vf_count(pf, count)
+
+
+def test_the_count_is_tried_again_that_the_helper_did_not_allow(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = world.an_agent(kernel=NotYetNamed)
+    want(world, 2)
+    world.run(agent, seconds=5)
+    assert vf_count(world) == 2
 
 
 def test_nothing_is_changed_while_a_server_has_a_vf(tmp_path: Path) -> None:

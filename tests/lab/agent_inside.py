@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from lab.guest import cards
+from lab.guest import cards, nested
 from lab.guest.nested import URI
 
 HOME = Path("/run/agent")
@@ -39,6 +39,41 @@ def seconds_to_start(server_id: str) -> float:
     domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
     domain.resume()
     return time.monotonic() - began
+
+
+def hold_vf(network: str, address: str) -> None:
+    """Have libvirt count a VF of a network as used, though no guest has it.
+
+    RECLAIM: it is told which one, rather than choosing.
+    """
+    domain, bus, rest = address.split(":")
+    slot, function = rest.split(".")
+    xml = f"""<networkport>
+      <uuid>40c25c0a-213d-496d-8871-5d2870d79429</uuid>
+      <owner><name>held</name><uuid>40c25c0a-213d-496d-8871-5d2870d79420</uuid></owner>
+      <mac address='52:54:00:00:00:01'/>
+      <plug type='hostdev-pci' managed='yes'>
+        <driver name='vfio'/>
+        <address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' function='0x{function}'/>
+      </plug>
+    </networkport>"""
+    nested.find_network(network).portCreateXML(xml, 1)  # VIR_NETWORK_PORT_CREATE_RECLAIM
+
+
+def let_go(network: str) -> None:
+    """End what `hold_vf` began."""
+    for port in nested.find_network(network).listAllPorts(0):
+        port.delete(0)
+
+
+def stop_network(network: str) -> None:
+    """Stop a network of libvirt's."""
+    nested.find_network(network).destroy()
+
+
+def is_active(network: str) -> bool:
+    """Whether libvirt hands out devices of a network."""
+    return bool(nested.find_network(network).isActive())
 
 
 def libvirt_ids() -> str:

@@ -15,7 +15,14 @@ HERE = Path(__file__).parent
 FIXTURES = {"lab_host", "lab_host_with_vfs", "running_lab_host"}
 # By the VFs that they begin and end with, few to many: making one takes half a second.
 ORDER = (
-    *("test_channel", "test_servers", "test_killed", "test_linux_kernel", "test_agent"),
+    *(
+        "test_channel",
+        "test_pools",
+        "test_servers",
+        "test_killed",
+        "test_linux_kernel",
+        "test_agent",
+    ),
     *("test_kernel_facts", "test_bridges", "test_nested_guest", "test_wire"),
     *("test_pfs", "test_figures", "test_macvtap_guest"),
 )

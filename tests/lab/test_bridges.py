@@ -70,3 +70,12 @@ def test_a_vf_and_a_normal_port_of_one_pf_reach_each_other(mixed: LabSite) -> No
     assert host.channel.call(cards.answers, "vf", "198.51.100.2")
     assert host.channel.call(cards.answers, "normal", "198.51.100.1")
     assert port(mixed, "normal").carries_alone(120)
+
+
+def test_a_guest_gets_nothing_of_the_vlan_that_its_bridge_puts_new_ports_into(
+    site: LabSite,
+) -> None:
+    call = site.kernel.host.channel.call
+    before, after = call(bridges_inside.frames_of_others, BRIDGE, 120)
+    assert before > 0, "it waits in the tap until the tap has a VLAN of its own"
+    assert after == 0

@@ -50,7 +50,7 @@ from trunkline.reconcile.interfaces import (
     NotYet,
     Storage,
 )
-from trunkline.reconcile.plan import Plan, Unit, plan
+from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
 from trunkline.reconcile.steps import DefineDomain, Destroy, ForgetAddition
 from trunkline.reconcile.users import without_used_and_unfit
@@ -438,9 +438,10 @@ def _may_give_up(unit: Unit, refusal: HostRefused) -> bool:
 
     A guest that runs is ended only by what its driver has the last word on, rates aside: where it
     refuses, or ignores, what keeps networks apart. While the helper is away, or a PF is in a reset,
-    the guest runs on, and it is tried again.
+    the guest runs on, and it is tried again. So are VFs that the helper lets nobody make: a PF that
+    has just come has another name for a moment than the one that the device specs know.
     """
-    if unit.changes_rates_alone:
+    if unit.changes_rates_alone or (unit.kind is UnitKind.MAKE and refusal.unasked):
         return False
     is_last_word = isinstance(refusal, NotAsWritten) or not (refusal.transient or refusal.unasked)
     return is_last_word or not unit.guest_runs

@@ -55,6 +55,7 @@ class HandedOver(msgspec.Struct, kw_only=True, frozen=True):
     interfaces: list[VfNetConfig]
     macvtaps: list[Macvtap]
     taps: list[Tap] = msgspec.field(default_factory=list)
+    missing: str = ""  # A netdev for a macvtap that there is not, which is found out last.
 
     @property
     def addresses(self) -> frozenset[PciAddress]:
@@ -70,7 +71,9 @@ class Handover:
 
     def save(self, domain: LibvirtDomain) -> HandedOver:
         """Look up everything that is about to be changed; writes nothing."""
+        macvtaps, missing = self._macvtaps(domain)
         return HandedOver(
+            missing=missing,
             own_drivers={
                 address: self._function(address).driver or "" for address in domain.host_devices
             },
@@ -78,7 +81,7 @@ class Handover:
                 self._net_config(self._function(each.address), each.mac, each.vlan_id)
                 for each in domain.hostdev_interfaces
             ],
-            macvtaps=self._macvtaps(domain),
+            macvtaps=macvtaps,
             taps=self._taps(domain),
         )
 
@@ -91,6 +94,10 @@ class Handover:
             if vf.mac is not None:
                 kernel.set_vf(vf.pf, vf.vf_index, VfChange(mac=vf.mac))
             kernel.set_vf(vf.pf, vf.vf_index, VfChange(vlan_id=vf.vlan_id, vlan_qos=0))
+        if handed_over.missing:
+            raise HostRefused(
+                "interface", f"Cannot get interface MAC on '{handed_over.missing}': No such device"
+            )
         for macvtap in handed_over.macvtaps:
             vf = macvtap.vf
             if vf.mac is not None:
@@ -178,14 +185,14 @@ class Handover:
             raise HostRefused("hostdev", f"Device {address} not found")
         return function
 
-    def _macvtaps(self, domain: LibvirtDomain) -> list[Macvtap]:
+    def _macvtaps(self, domain: LibvirtDomain) -> tuple[list[Macvtap], str]:
+        missing = ""
         made: list[Macvtap] = []
         for interface in domain.direct_interfaces:
             address = machine.find_vf_of_netdev(self._kernel.state(), interface.ifname)
             if address is None:
-                raise HostRefused(
-                    "interface", f"Cannot get interface MAC on '{interface.ifname}': No such device"
-                )
+                missing = interface.ifname
+                continue
             made.append(
                 Macvtap(
                     name=self._free_name("macvtap", {each.name for each in made}),
@@ -193,7 +200,7 @@ class Handover:
                     vf=self._net_config(self._function(address), interface.mac, interface.vlan_id),
                 )
             )
-        return made
+        return made, missing
 
     def _add_tap(self, tap: Tap) -> None:
         self._kernel.write(

@@ -3,7 +3,7 @@
 One that is bound to vfio-pci may be nobody's yet. vfio enables it when it is opened, and disables
 it when it is closed; how often it is enabled anybody may read.
 Source: Linux drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_enable(); drivers/pci/pci-sysfs.c,
-enable_show(); seen.
+enable_show().
 """
 
 from __future__ import annotations
