@@ -13,7 +13,10 @@ import tempfile
 from lab import needs
 from lab.recipe import REPOSITORY
 
-OTHERS = (sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", "-m", "not lab")
+OTHERS = (
+    *(sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", "-m", "not lab"),
+    "--durations=25",  # What to look at first when all of it takes too long.
+)
 LAB = (sys.executable, "-m", "lab.ring")
 RULE = "=" * 80
 

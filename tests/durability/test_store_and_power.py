@@ -41,6 +41,14 @@ for thread in threads: thread.join()
 os._exit(0)
 """
 
+OPEN_A_NEW_STORE = """
+import os, sys
+from trunkline.store.schema import open_store
+
+open_store(f"sqlite:///{sys.argv[1]}/trunkline.db")
+os._exit(0)
+"""
+
 WRITE_UNTIL_THE_DISK_IS_FULL = """
 import os, sys
 from trunkline.domain.errors import StoreUnavailable
@@ -112,13 +120,16 @@ def test_power_loss_at_any_moment_leaves_a_database_that_opens(many_writes: Reco
                 store.close()
 
 
-@pytest.mark.parametrize("disk_bytes", [520_000, 530_001, 541_234])
+@pytest.mark.parametrize("bytes_left", [1_000, 20_001, 41_234])
 def test_a_full_disk_refuses_the_write_and_keeps_all_before_it(
-    run_under_shim: RunUnderShim, tmp_path: Path, disk_bytes: int
+    run_under_shim: RunUnderShim, tmp_path: Path, bytes_left: int
 ) -> None:
     home = tmp_path / "data"
-    recording = record(run_under_shim, WRITE_UNTIL_THE_DISK_IS_FULL, home, disk_bytes)
+    opened = record(run_under_shim, OPEN_A_NEW_STORE, tmp_path / "new")
+    takes = sum(len(each.data) for each in opened.events if each.operation is Operation.WRITE)
+    recording = record(run_under_shim, WRITE_UNTIL_THE_DISK_IS_FULL, home, takes + bytes_left)
     *acknowledged, refusal = recording.stdout.splitlines()
+    assert bool(acknowledged) == (bytes_left > 10_000), "the disk is full while it is written to"
     assert refusal.startswith(f"refused {len(acknowledged)} "), "written on a full disk"
     assert "full" in refusal
     assert stored_keys(home) == set(acknowledged)
