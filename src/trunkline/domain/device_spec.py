@@ -135,7 +135,25 @@ class DeviceSpec:
     @property
     def conditions(self) -> tuple[object, ...]:
         """What the spec matches on, to compare specs by."""
-        return (self.vendor_id, self.product_id, self.address, self.ifname)
+        return (
+            self.vendor_id, self.product_id, self.address, self.ifname, self.serial, self.mac
+        )  # fmt: skip
+
+    def leaves_nothing_to(self, later: DeviceSpec) -> bool:
+        """Say whether it decides about everything that `later` matches, which then never counts.
+
+        Bandwidth and VF counts are taken from the first spec that says any: for these one counts.
+        One that takes NICs off offer is of no use behind one that has put them there, though it
+        means plain functions as well.
+        """
+        if later.bandwidth.is_accounted or later.vf_count is not None:
+            return False
+        pairs = zip(self.conditions, later.conditions, strict=True)
+        return all(mine in (None, its) for mine, its in pairs) and all(
+            self.means(kind) or not later.means(kind)
+            for kind in _OFFER_OF
+            if not (later.exclude and later.offer is Offer.ALL and kind is DeviceKind.PLAIN)
+        )
 
 
 def glob_regex(glob: str) -> str:

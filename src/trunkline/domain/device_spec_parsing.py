@@ -85,6 +85,7 @@ def parse_device_specs(
         if not found:
             specs.append((index, spec))
     faults.extend(_contradictions(specs, path))
+    faults.extend(_without_effect(specs, path))
     if faults:
         raise InvalidDeviceSpecs(faults)
     return tuple(spec for _, spec in specs)
@@ -338,6 +339,24 @@ def _contradictions(specs: Sequence[tuple[int, DeviceSpec]], path: str) -> list[
         else:
             problem = f"matches the same devices as {path}[{earlier_index}], and disagrees on them"
         faults.append(f"{path}[{index}]: {problem}; remove one of them")
+    return faults
+
+
+def _without_effect(specs: Sequence[tuple[int, DeviceSpec]], path: str) -> list[str]:
+    """Specs that come after one that means all that they do, and more."""
+    faults: list[str] = []
+    for at, (index, spec) in enumerate(specs):
+        wider = (
+            each
+            for each, earlier in specs[:at]
+            if earlier.conditions != spec.conditions and earlier.leaves_nothing_to(spec)
+        )
+        earlier_index = next(wider, None)
+        if earlier_index is not None:
+            faults.append(
+                f"{path}[{index}]: never counts: {path}[{earlier_index}], which stands before it,"
+                " means all that it does; put this one first"
+            )
     return faults
 
 
