@@ -106,6 +106,35 @@ def test_a_vf_does_not_change_the_mac_that_the_pf_gave_it(lab_host_with_vfs: Lab
     assert (done.status, "Cannot assign requested address" in done.stderr) == (2, True)
 
 
+OPEN_BY_VFIO = """
+import fcntl, os, struct, sys
+address = sys.argv[1]
+device = f"/sys/bus/pci/devices/{address}"
+def enabled():
+    with open(f"{device}/enable") as file:
+        print(file.read().strip())
+enabled()
+container = os.open("/dev/vfio/vfio", os.O_RDWR)
+group = os.open("/dev/vfio/" + os.path.basename(os.readlink(f"{device}/iommu_group")), os.O_RDWR)
+fcntl.ioctl(group, 0x3B68, struct.pack("i", container))  # VFIO_GROUP_SET_CONTAINER
+fcntl.ioctl(container, 0x3B66, 1)  # VFIO_SET_IOMMU, type 1
+opened = fcntl.ioctl(group, 0x3B6A, bytearray(address.encode() + bytes(1)))  # …_GET_DEVICE_FD
+enabled()
+for each in (opened, group, container):
+    os.close(each)
+enabled()
+"""
+
+
+def test_a_vf_on_vfio_is_enabled_while_somebody_has_it_open(lab_host_with_vfs: LabHost) -> None:
+    call = lab_host_with_vfs.channel.call
+    address = call(cards.vf_address, "pf1", 0)
+    call(cards.bind, address, "vfio-pci")
+    said = lab_host_with_vfs.channel.run("python3", "-c", OPEN_BY_VFIO, address)
+    assert said.split() == ["0", "1", "0"]
+    assert call(cards.read, f"/sys/bus/pci/devices/{address}/enable") == "0"
+
+
 def test_a_pf_whose_cable_is_pulled_loses_its_carrier(lab_host_with_vfs: LabHost) -> None:
     lab_host_with_vfs.plug_cable(1, plugged=False)
     lab_host_with_vfs.channel.call(cards.wait_for_operstate, "pf1", "down")

@@ -1,9 +1,11 @@
-"""PFs of a real host by the unmodified agent: four cards, 28 VFs; counted, pulled, given away.
+"""PFs of a real host by the unmodified agent: four cards, 28 VFs; counted, lost, moved, given away.
 
 ::
 
     pf1, pf3 ── phy1
     pf2, pf4 ── phy2
+
+Making a VF takes half a second, so that pf4, whose VFs come anew again and again, soon has two.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ device_spec = [
     { ifname = "pf4", physical_network = "phy2", vf_count = 7 },
 ]
 """
-PF_1, PF_2, PF_3, PF_4 = map(cards.pf_address, (1, 2, 3, 4))
+PF_1, PF_2, PF_3, PF_4, PF_5 = map(cards.pf_address, (1, 2, 3, 4, 5))  # The last is a free slot.
+FEW = 2  # VFs of pf4, from the first test on.
 
 
 class Pfs:
@@ -53,6 +56,10 @@ class Pfs:
     def vfs(self, pf: str, state: str = "free") -> list[DeviceItem]:
         """The VFs of a PF that are in a state."""
         return [each for each in self.devices(pf) if each.pf_address and each.state == state]
+
+    def ids(self, pf: str) -> dict[int | None, str]:
+        """The IDs of a PF and of its VFs by index."""
+        return {each.vf_index: each.id for each in self.devices(pf)}
 
     def wait_for_vfs(self, pf: str, count: int, state: str = "free") -> None:
         self.site.wait(
@@ -82,6 +89,17 @@ class Pfs:
             "--binding-profile", profile, name,
         )  # fmt: skip
 
+    def set_up(self, pf: str) -> None:
+        """Set a PF up that has come: it is down then, as whoever brings it knows."""
+        self.call(cards.wait_for_operstate, pf, "down")
+        self.call(cards.run, "ip", "link", "set", pf, "up")
+
+    def held_by(self, name: str) -> str:
+        """Where the VF is that a port holds."""
+        shown = json.loads(self.user.admin("port", "show", name, "-f", "json"))
+        address: str = shown["binding_profile"]["pci_slot"]
+        return address
+
 
 @pytest.fixture(scope="module")
 def pfs(
@@ -100,70 +118,92 @@ def pfs(
 
 
 def test_another_count_of_vfs_waits_for_those_in_use_and_then_stays(pfs: Pfs) -> None:
-    pfs.claim("one", "red", cards_vf(2, 0))
-    plan = json.loads(pfs.trunkline("pf", "set-vfs", "h1", "pf2", "4", "--json").stdout)
-    assert [each["address"] for each in plan["in_the_way"]] == [cards_vf(2, 0)]
-    refused = pfs.trunkline("pf", "set-vfs", "h1", "pf2", "4", "--apply")
+    pfs.claim("one", "red", cards_vf(4, 0))
+    plan = json.loads(pfs.trunkline("pf", "set-vfs", "h1", "pf4", "2", "--json").stdout)
+    assert [each["address"] for each in plan["in_the_way"]] == [cards_vf(4, 0)]
+    refused = pfs.trunkline("pf", "set-vfs", "h1", "pf4", "2", "--apply")
     assert refused.returncode == 1
-    assert len(pfs.call(cards.vf_settings, "pf2")) == VFS_PER_CARD
+    assert len(pfs.call(cards.vf_settings, "pf4")) == VFS_PER_CARD
     pfs.user.admin("port", "delete", "one")
-    pfs.wait_for_vfs(PF_2, VFS_PER_CARD)
-    assert pfs.trunkline("pf", "set-vfs", "h1", "pf2", "4", "--apply").returncode == 0
-    pfs.wait_for_vfs(PF_2, 4)
-    assert pfs.call(cards.vf_settings, "pf2") == [cards.UNTOUCHED] * 4
+    pfs.wait_for_vfs(PF_4, VFS_PER_CARD)
+    assert pfs.trunkline("pf", "set-vfs", "h1", "pf4", "2", "--apply").returncode == 0
+    pfs.wait_for_vfs(PF_4, FEW)
+    assert pfs.call(cards.vf_settings, "pf4") == [cards.UNTOUCHED] * FEW
 
     # As after a reboot, or by another's hand.
-    pfs.call(cards.set_vf_count, "pf2", 0)
-    drift = re.compile("has (no|[0-3]) VFs, not 4")  # It may be seen while VFs are still going.
+    pfs.call(cards.set_vf_count, "pf4", 0)
+    drift = re.compile("has (no|[01]) VFs, not 2")  # It may be seen while VFs are still going.
     pfs.site.wait(
         lambda: any(drift.search(str(event.details)) for event in pfs.site.events()), drift.pattern
     )
-    pfs.wait_for_vfs(PF_2, 4)
-    pfs.trunkline("pf", "set-vfs", "h1", "pf2", "7", "--apply")
-    pfs.wait_for_vfs(PF_2, VFS_PER_CARD)
+    pfs.wait_for_vfs(PF_4, FEW)
 
 
 def test_a_pf_without_a_link_or_a_driver_is_out_of_service_until_it_is_well(pfs: Pfs) -> None:
-    pfs.site.lab_host.plug_cable(1, plugged=False)
-    pfs.call(cards.unbind, PF_3)
-    pfs.wait_for_vfs(PF_1, VFS_PER_CARD, "out_of_service")
-    pfs.site.wait(lambda: not pfs.vfs(PF_3), "VFs go with their PF's driver")
-    assert {each.problem for each in pfs.devices(PF_1)} == {"pf1 has no link"}
-    told = pfs.explain("blue")
+    pfs.site.lab_host.plug_cable(2, plugged=False)
+    pfs.call(cards.unbind, PF_4)
+    pfs.wait_for_vfs(PF_2, VFS_PER_CARD, "out_of_service")
+    pfs.site.wait(lambda: not pfs.vfs(PF_4), "VFs go with their PF's driver")
+    assert {each.problem for each in pfs.devices(PF_2)} == {"pf2 has no link"}
+    told = pfs.explain("red")
     assert not told["fits"]
     assert "out_of_service" in json.dumps(told)
-    assert pfs.explain("red")["fits"], "the other physical network is as it was"
+    assert pfs.explain("blue")["fits"], "the other physical network is as it was"
 
-    pfs.site.lab_host.plug_cable(1, plugged=True)
-    pfs.call(cards.bind, PF_3, "igb")
-    pfs.call(cards.wait_for_operstate, "pf3", "down")
-    pfs.call(cards.run, "ip", "link", "set", "pf3", "up")  # Whoever bound it has to.
-    for pf in (PF_1, PF_3):
-        pfs.wait_for_vfs(pf, VFS_PER_CARD)
-    assert pfs.explain("blue")["fits"]
+    pfs.site.lab_host.plug_cable(2, plugged=True)
+    pfs.call(cards.bind, PF_4, "igb")
+    pfs.set_up("pf4")
+    pfs.wait_for_vfs(PF_2, VFS_PER_CARD)
+    pfs.wait_for_vfs(PF_4, FEW)
+    assert pfs.explain("red")["fits"]
+
+
+def test_a_pf_of_another_name_or_in_another_slot_is_the_same(pfs: Pfs) -> None:
+    before = pfs.ids(PF_2)
+    pfs.call(cards.rename, "pf2", "uplink2")
+    pfs.site.wait(
+        lambda: "uplink2" in {each.ifname for each in pfs.devices(PF_2)}, "its new name is told"
+    )
+    assert pfs.ids(PF_2) == before
+    pfs.call(cards.rename, "uplink2", "pf2")
+
+    before = {index: pfs.ids(PF_3)[index] for index in (None, 3)}
+    pfs.claim("held", "blue", cards_vf(3, 3))
+    pfs.site.lab_host.move_card(3, slot=5)
+    try:
+        pfs.set_up("pf3")
+        pfs.wait_for_vfs(PF_5, VFS_PER_CARD - 1)
+        assert before.items() <= pfs.ids(PF_5).items(), "its PF, and the VF that is held"
+        assert pfs.held_by("held") == cards_vf(5, 3)
+    finally:
+        pfs.site.lab_host.move_card(3, slot=3)
+    pfs.set_up("pf3")
+    pfs.wait_for_vfs(PF_3, VFS_PER_CARD - 1)
+    assert before.items() <= pfs.ids(PF_3).items()
+    assert pfs.held_by("held") == cards_vf(3, 3)
+    pfs.user.admin("port", "delete", "held")
+    pfs.wait_for_vfs(PF_3, VFS_PER_CARD)
+    pfs.wait_for_vfs(PF_2, VFS_PER_CARD)
 
 
 def test_a_whole_pf_goes_to_a_server_and_comes_back_with_its_mac_and_vfs(pfs: Pfs) -> None:
     user = pfs.user
+    pfs.claim("one", "red", cards_vf(2, 0))
     user.demo("port", "create", "--network", "red", "--vnic-type", "direct-physical", "whole")
     user.demo("server", "create", "--flavor", "small", "--image", "tiny", "--port", "whole", "web")
     pfs.site.wait_for_server("web", "ACTIVE")
-    [held] = [each for pf in (PF_2, PF_4) for each in pfs.devices(pf) if each.state == "active"]
-    card = 2 if held.address == PF_2 else 4
-    assert pfs.call(cards.driver_of, held.address) == "vfio-pci"
-    assert not pfs.vfs(held.address), "a PF is given away whole or by VFs"
-    assert pfs.call(cards.read, f"/sys/bus/pci/devices/{held.address}/sriov_numvfs") == "0"
-    other = PF_4 if card == 2 else PF_2
-    pfs.claim("one", "red", cards_vf(6 - card, 0))
+    assert pfs.vfs(PF_2), "of this PF a VF is held"
+    assert pfs.call(cards.driver_of, PF_4) == "vfio-pci"
+    assert not pfs.vfs(PF_4), "a PF is given away whole or by VFs"
+    assert pfs.call(cards.read, f"/sys/bus/pci/devices/{PF_4}/sriov_numvfs") == "0"
     told = pfs.trunkline("explain", "--nic", "network=red,vnic-type=direct-physical", "--json")
     assert told.returncode == 1, "of one PF a VF is held, the other is held whole"
     user.admin("port", "delete", "one")
-    pfs.wait_for_vfs(other, VFS_PER_CARD)
 
     user.demo("server", "delete", "--wait", "web")
-    pfs.wait_for_vfs(held.address, VFS_PER_CARD)
-    assert pfs.call(cards.driver_of, held.address) == "igb"
-    assert pfs.call(cards.read, f"/sys/class/net/pf{card}/address") == cards.pf_mac(card)
+    pfs.wait_for_vfs(PF_4, FEW)
+    assert pfs.call(cards.driver_of, PF_4) == "igb"
+    assert pfs.call(cards.read, "/sys/class/net/pf4/address") == cards.pf_mac(4)
 
 
 def test_what_igb_was_seen_not_to_do_is_a_reason_of_placement(pfs: Pfs) -> None:
