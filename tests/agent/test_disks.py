@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.agent.world import IGB, World, check
 from tests.reconcile.scenes import a_nic, a_server
 from trunkline.domain.ids import ImageId, ServerId
+from trunkline.host.faults import RefuseNext
 from trunkline.reconcile.desired import ImageSource
 from trunkline.reconcile.interfaces import HostNews, HostRefused
 from trunkline.reconcile.observed import GuestFiles
@@ -128,3 +129,29 @@ def test_the_disk_of_a_server_that_left_meanwhile_is_deleted_once_it_is_made(
     world.run(agent, seconds=5)
     assert storage.states == {}
     world.settle(agent)
+
+
+def test_a_server_whose_domain_was_undefined_keeps_its_disk_when_it_can_not_be_started(
+    tmp_path: Path,
+) -> None:
+    world, storage = World(tmp_path), SlowStorage()
+    agent = world.an_agent(storage=storage)
+    server = replace(a_server(1, a_nic(1, world.device(IGB, 0))), image=IMAGE)
+    world.control.want(server)
+    world.run(agent, seconds=5)
+    storage.finish(server.id)
+    world.settle(agent)
+    for each in (agent, world.an_agent(storage=storage)):
+        world.machine.hypervisor.plant(
+            RefuseNext(operation="start_paused", errno="EINVAL", times=1)
+        )
+        world.machine.hypervisor.destroy(server.id)
+        world.machine.hypervisor.undefine(server.id)
+        world.run(each, seconds=60)
+        told = world.control.server(server)
+        assert told is not None
+        assert told[0] is ServerCondition.FAILED
+        assert storage.states[server.id].has_disk
+        server = replace(server, boot_number=server.boot_number + 1)
+        world.control.want(server)
+        world.settle(each)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.agent.world import IGB, World
@@ -17,6 +18,7 @@ from trunkline.agent.loop import Agent
 from trunkline.domain.ids import ServerId
 from trunkline.domain.server import PowerState
 from trunkline.host.fake_hypervisor import FakeHypervisor
+from trunkline.host.faults import RefuseNext
 from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.observed import DomainPower, DomainState, GuestFiles
 from trunkline.reconcile.report import GuestEvent, GuestFact, ServerCondition
@@ -241,3 +243,34 @@ def test_a_server_whose_disk_went_with_its_domain_is_not_given_an_empty_one(
     (noticed,) = guests.look(config, {}, files, world.now + timedelta(seconds=1))
     assert noticed.fact.event is GuestEvent.VANISHED
     assert bool(noticed.gives_up) is not has_disk
+
+
+def ends_in(world: World) -> list[str]:
+    return [each.command for each in world.machine.hypervisor.log() if "destroy" in each.command]
+
+
+def test_a_suspended_guest_that_an_older_release_defined_goes_on(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent, server = settled(world)
+    path = world.machine.hypervisor.path
+    raw = msgspec.json.decode(path.read_bytes())
+    raw["domains"][server.id]["guest"]["xml_digest"] = "of another wording"
+    path.write_bytes(msgspec.json.encode(raw))
+    for each in (agent, world.an_agent()):
+        suspend(world, server.id)
+        world.run(each, seconds=10)
+        assert power_of(world, server) is DomainPower.RUNNING
+    assert ends_in(world) == []
+
+
+def test_a_suspended_guest_that_can_not_be_resumed_is_kept(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent, server = settled(world)
+    world.machine.hypervisor.plant(RefuseNext(operation="resume", errno="ENOSPC", times=100))
+    suspend(world, server.id)
+    world.run(agent, seconds=300)
+    assert power_of(world, server) is DomainPower.PAUSED
+    world.machine.hypervisor.clear_faults()
+    world.run(agent, seconds=120)
+    assert power_of(world, server) is DomainPower.RUNNING
+    assert ends_in(world) == []

@@ -6,9 +6,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from trunkline.agent.apply import NotAsWritten
 from trunkline.agent.limits import Limits
 from trunkline.reconcile.desired import HeldDevice, ServerConfig
-from trunkline.reconcile.plan import Unit
+from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.plan import Unit, UnitKind
+from trunkline.reconcile.steps import Resume
 
 Subject = ServerConfig | HeldDevice | None
 
@@ -90,3 +93,22 @@ class AttemptBook:
 def subject_of(unit: Unit) -> Subject:
     """Return the part of the configuration that `unit` is about; None: a guest not in it."""
     return unit.server or unit.device
+
+
+def may_give_up(unit: Unit, refusal: HostRefused) -> bool:
+    """Say whether a unit that is refused again and again may be given up, and its guest with it.
+
+    A guest that runs is ended only by what its driver has the last word on, rates aside: where it
+    refuses, or ignores, what keeps networks apart. While the helper is away, or a PF is in a reset,
+    the guest runs on, and it is tried again. So are VFs that the helper lets nobody make: a PF that
+    has just come has another name for a moment than the one that the device specs know.
+    """
+    if unit.changes_rates_alone or (unit.kind is UnitKind.MAKE and refusal.unasked):
+        return False
+    if not unit.guest_runs or isinstance(refusal, NotAsWritten):
+        return True
+    if any(isinstance(step, Resume) for step in unit.steps):
+        return False  # Suspended, and not to be had back just now: its memory is not thrown away.
+    # A PF that is renamed, or recovers from a fault, has no netdev for a moment.
+    is_gone = refusal.errno_name == "ENODEV"
+    return not (refusal.transient or refusal.unasked or is_gone)

@@ -95,8 +95,9 @@ class Guests:
                 continue  # It is being started or ended, or is to be started afresh.
             event = _event(guest.seen, domain)
             guest.seen = None if domain is None else domain.power
-            if domain is None or domain.power is not DomainPower.PAUSED:
-                guest.paused_until = None
+            is_over = guest.paused_until is not None and guest.paused_until <= now
+            if is_over or domain is None or domain.power is not DomainPower.PAUSED:
+                guest.paused_until = None  # Once over it is due no more: attempts have their own.
             if event is GuestEvent.SUSPENDED:
                 assert domain is not None
                 noticed.append(self._suspended(server, guest, domain, now))

@@ -8,11 +8,12 @@ be lost at any moment: a new agent reads everything again and goes on.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from trunkline.agent.apply import NoProbe, NotAsWritten, Probe, apply_steps
+from trunkline.agent.apply import NoProbe, Probe, apply_steps
+from trunkline.agent.attempts import may_give_up
 from trunkline.agent.consoles import Consoles
 from trunkline.agent.guests import Guests
 from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwritable
@@ -38,7 +39,7 @@ from trunkline.domain.errors import TrunklineError
 from trunkline.domain.host import HostResources
 from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.pci import PciAddress
-from trunkline.reconcile.desired import HostConfig
+from trunkline.reconcile.desired import HostConfig, ServerConfig
 from trunkline.reconcile.domain_xml import DomainOptions
 from trunkline.reconcile.interfaces import (
     NOTHING_OF_OURS,
@@ -50,9 +51,9 @@ from trunkline.reconcile.interfaces import (
     NotYet,
     Storage,
 )
-from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
+from trunkline.reconcile.plan import Plan, Unit, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
-from trunkline.reconcile.steps import DefineDomain, Destroy, ForgetAddition
+from trunkline.reconcile.steps import DefineDomain, Destroy, ForgetAddition, MakeDisk, Step
 from trunkline.reconcile.users import without_used_and_unfit
 from trunkline.vif.registry import VifRegistry
 
@@ -358,8 +359,7 @@ class Agent:
                 blocked |= unit.devices
 
     def _apply_unit(self, unit: Unit, now: datetime) -> bool:
-        defines = any(isinstance(step, DefineDomain) for step in unit.steps)
-        if unit.server is not None and defines and unit.server.id not in self._domains_seen:
+        if unit.server is not None and self._begins(unit.server, unit.steps):
             self._standing.note_definition(unit.server.id)
         for step in unit.steps:
             if isinstance(step, Destroy):
@@ -388,7 +388,7 @@ class Agent:
                 str(refusal),
                 now,
                 for_good=not refusal.transient,
-                may_give_up=_may_give_up(unit, refusal),
+                may_give_up=may_give_up(unit, refusal),
             )
             if unit.network and found.count == 1:
                 # No server is told: none of them may be there yet.
@@ -404,6 +404,16 @@ class Agent:
             return False
         self._note_drifts(unit, repaired=True)
         return True
+
+    def _begins(self, server: ServerConfig, steps: Collection[Step]) -> bool:
+        """Whether the server has never been here, so that nothing is lost if it fails.
+
+        One whose domain somebody has undefined has its disk still: it is no new one.
+        """
+        has_disk = self._host.storage is not None and bool(server.disk_gib)
+        first = MakeDisk if has_disk else DefineDomain
+        is_new = server.id not in self._domains_seen
+        return is_new and any(isinstance(step, first) for step in steps)
 
     def _note_drifts(self, unit: Unit, *, repaired: bool) -> None:
         """Note what had changed behind our back: not what the configuration itself changed."""
@@ -431,17 +441,3 @@ class Agent:
         dues += self._retries()
         dues += [due for due in (self._check_due, self._unread.due) if due is not None]
         return max(now, min(dues))
-
-
-def _may_give_up(unit: Unit, refusal: HostRefused) -> bool:
-    """Say whether a unit that is refused again and again may be given up, and its guest with it.
-
-    A guest that runs is ended only by what its driver has the last word on, rates aside: where it
-    refuses, or ignores, what keeps networks apart. While the helper is away, or a PF is in a reset,
-    the guest runs on, and it is tried again. So are VFs that the helper lets nobody make: a PF that
-    has just come has another name for a moment than the one that the device specs know.
-    """
-    if unit.changes_rates_alone or (unit.kind is UnitKind.MAKE and refusal.unasked):
-        return False
-    is_last_word = isinstance(refusal, NotAsWritten) or not (refusal.transient or refusal.unasked)
-    return is_last_word or not unit.guest_runs

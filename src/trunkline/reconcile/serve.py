@@ -44,7 +44,11 @@ def plan_server(view: View, server: ServerConfig) -> Verdict:
         return Verdict(outcome=Outcome.PREPARING, reason=domain.doing)
     if _has_ended(view, server, domain):
         return Verdict(outcome=Outcome.ENDED)
-    guest_runs = domain is not None and domain.power is DomainPower.RUNNING
+    guest_runs = domain is not None and (
+        domain.power is DomainPower.RUNNING
+        # Suspended, by whomever: it has run, and is to go on as it is.
+        or (domain.power is DomainPower.PAUSED and server.id in view.ran)
+    )
     # What can't be planned for is no reason to end a guest that runs: its devices are as they were.
     refused = Outcome.WAITING if guest_runs else Outcome.REFUSED
     taps = Taps()
@@ -126,10 +130,9 @@ def _must_stop(view: View, server: ServerConfig, domain: DomainState) -> bool:
         server.power is PowerState.STOPPED
         or domain.boot_number < server.boot_number
         or None in given
+        # Of this boot, however its XML is worded: a guest keeps the definition it was started with,
+        # suspended or not. A new release of Trunkline must not restart anybody.
         or not _has_what_it_should(view, server, domain, frozenset(given))
-        # A guest that has run keeps the definition it was started with until it next starts: a new
-        # release of Trunkline that words XML otherwise must not restart anybody.
-        or (domain.power is DomainPower.PAUSED and _is_outdated(view, server, domain))
     )
 
 
