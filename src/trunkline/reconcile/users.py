@@ -98,19 +98,24 @@ def attached_by_hand(
 ) -> dict[PciAddress, ServerId]:
     """Return what guests of servers have that is no server's, and that was never ours to give.
 
-    Before there is a configuration nothing is known to be so.
+    Before there is a configuration that is what no server has ever had, as far as the journal
+    knows; one that was lost knows nothing.
     """
+    ours = {*journal.originals, *journal.unknown, *pools}
     if config is None:
-        return {}
-    ours = {each.address for server in config.servers for each in server.held_devices}
-    ours |= {each.address for each in config.releases}
-    ours |= {*journal.originals, *journal.unknown, *pools}
-    served = {server.id for server in config.servers}
+        if not journal.epochs:
+            return {}
+        ours |= set(journal.epochs)
+        served = set(domains)
+    else:
+        ours |= {each.address for server in config.servers for each in server.held_devices}
+        ours |= {each.address for each in config.releases}
+        served = {server.id for server in config.servers}
     by_ifname = {each.ifname: each.address for each in functions.values() if each.ifname}
     return {
         address: server_id
         for server_id, domain in domains.items()
-        if server_id in served and not domain.doing
+        if server_id in served
         for address in (
             *domain.devices,
             *(by_ifname[ifname] for ifname in domain.ifnames if ifname in by_ifname),
@@ -144,9 +149,9 @@ def _words(
     of_domain = by_domains.get(function.address)
     if of_domain is not None:
         return of_domain
-    if function.address in ours:
-        return ""
-    return _NOT_PUT_BACK if function.address in tried else function.used_by
+    if function.address in tried:
+        return _NOT_PUT_BACK  # Nor is a server's guest started with it before it is.
+    return "" if function.address in ours else function.used_by
 
 
 def _by_domains(
