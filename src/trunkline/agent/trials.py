@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,7 +10,7 @@ from trunkline.agent.observe import Surroundings, pools_of
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
-from trunkline.reconcile.desired import HeldDevice, HostConfig
+from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.interfaces import DriverTrials, Kernel, TrialOutcome
 from trunkline.reconcile.observed import Journal, OriginalState
 from trunkline.reconcile.users import ours_of, without_used_and_unfit
@@ -95,7 +94,7 @@ def _other_cards(around: Surroundings, config: HostConfig) -> frozenset[PciAddre
         if each.kind is DeviceKind.PF
     }
     found = set()
-    for held in _held(config):
+    for held in config.held_devices:
         if held.pf is None:
             continue
         meant_at = held.pf_address or held.address
@@ -104,12 +103,6 @@ def _other_cards(around: Surroundings, config: HostConfig) -> frozenset[PciAddre
         if held.pf.mac is not None:
             found.update(at for at, pf in pfs.items() if at != meant_at and pf.mac == held.pf.mac)
     return frozenset(found)
-
-
-def _held(config: HostConfig) -> Iterator[HeldDevice]:
-    for server in config.servers:
-        yield from server.held_devices
-    yield from config.releases
 
 
 class JournalMemory:

@@ -151,3 +151,8 @@ class HostConfig:
     # Asks that have no answer yet. They don't raise the generation: nothing is to be changed.
     consoles: tuple[ConsoleAsk, ...] = ()
     consoles_asked: int = 0  # The number of the host's last ask, answered or not.
+
+    @property
+    def held_devices(self) -> tuple[HeldDevice, ...]:
+        """Every device that servers have, or that is on its way back from one."""
+        return (*(held for each in self.servers for held in each.held_devices), *self.releases)

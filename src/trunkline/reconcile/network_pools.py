@@ -26,6 +26,7 @@ from trunkline.reconcile.steps import (
     Step,
     UndefineNetwork,
 )
+from trunkline.reconcile.users import may_be_had
 from trunkline.reconcile.view import Outcome, Verdict, View
 from trunkline.vif.elements import add_pci_address
 
@@ -44,7 +45,7 @@ def wanted_networks(
     found: dict[NetworkPool, list[PciFunction]] = {}
     for address, pool in pools.items():
         function = functions.get(address)
-        if function is not None and is_handed_out(function, pool):
+        if function is not None and may_be_had(function, pool):
             found.setdefault(pool, []).append(function)
     networks = {}
     for pool, members in found.items():
@@ -56,11 +57,6 @@ def wanted_networks(
         if names:
             networks[pool.name] = PoolNetwork(pool.mode, tuple(names))
     return networks
-
-
-def is_handed_out(vf: PciFunction, pool: NetworkPool) -> bool:
-    """Whether a VF of a pool is in its network. What macvtaps are on, the host keeps."""
-    return not vf.used_by and (pool.mode is PoolMode.PASSTHROUGH or not vf.unfit)
 
 
 def network_xml(name: str, network: PoolNetwork) -> str:

@@ -17,11 +17,12 @@ from trunkline.domain.server import PowerState
 from trunkline.reconcile.config_drive import guest_address
 from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
 from trunkline.reconcile.domain_xml import pool_of
-from trunkline.reconcile.network_pools import is_handed_out, listed_elsewhere
+from trunkline.reconcile.network_pools import listed_elsewhere
 from trunkline.reconcile.observed import DomainState, OriginalState
 from trunkline.reconcile.programming import neutral_settings
 from trunkline.reconcile.report import TakenFact
 from trunkline.reconcile.steps import JournalStep, RememberOriginal
+from trunkline.reconcile.users import may_be_had
 from trunkline.reconcile.view import Preparing, Refused, View, Waiting
 
 
@@ -85,7 +86,7 @@ def before_taking(view: View, pool: NetworkPool) -> list[JournalStep]:
     originals = view.observed.journal.originals
     own_macs = {nic.mac for server in view.servers for nic in server.nics}
     for vf in _members(view, pool):
-        if not is_handed_out(vf, pool):
+        if not may_be_had(vf, pool):
             continue  # It is not in the network.
         view.require_settled(vf.address, f"{vf.address} of network pool {pool.name}")
         if vf.address in originals or view.holder(vf.address) is not None:
@@ -165,7 +166,7 @@ def _require_network(view: View, pool: NetworkPool) -> None:
         used = [f"{vf.address}: {vf.used_by}" for vf in members if vf.used_by]
         if used:
             raise Waiting(f"{problem}, with others using {used[0]}")
-        out = [vf for vf in members if not is_handed_out(vf, pool)]
+        out = [vf for vf in members if not may_be_had(vf, pool)]
         raise Waiting(f"{problem}: {out[0].address} {out[0].unfit}" if out else problem)
     elsewhere = listed_elsewhere(view, pool.name, wanted)
     if elsewhere:

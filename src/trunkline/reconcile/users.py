@@ -13,7 +13,7 @@ from typing import Final
 
 from trunkline.domain.device import OfferedDevice, PciFunction
 from trunkline.domain.ids import ServerId
-from trunkline.domain.network_pool import PoolMode
+from trunkline.domain.network_pool import NetworkPool, PoolMode
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.domain_xml import NO_POOLS, Pools
@@ -82,8 +82,7 @@ def ours_of(
     }
     held |= journal.unknown
     if config is not None:
-        held |= {each.address for server in config.servers for each in server.held_devices}
-        held |= {each.address for each in config.releases}
+        held |= {each.address for each in config.held_devices}
     ifnames = frozenset[str]().union(*(domain.ifnames for domain in domains))
     held |= {each.address for each in functions.values() if each.ifname in ifnames}
     return frozenset(held).union(*(domain.devices for domain in domains))
@@ -108,36 +107,32 @@ def attached_by_hand(
         ours |= set(journal.epochs)
         served = set(domains)
     else:
-        ours |= {each.address for server in config.servers for each in server.held_devices}
-        ours |= {each.address for each in config.releases}
+        ours |= {each.address for each in config.held_devices}
         served = {server.id for server in config.servers}
-    by_ifname = {each.ifname: each.address for each in functions.values() if each.ifname}
+    by_ifname = _by_ifname(functions)
     return {
         address: server_id
         for server_id, domain in domains.items()
         if server_id in served
-        for address in (
-            *domain.devices,
-            *(by_ifname[ifname] for ifname in domain.ifnames if ifname in by_ifname),
-        )
+        for address in _given_to(domain, by_ifname)
         if address not in ours
     }
 
 
+def may_be_had(function: PciFunction, pool: NetworkPool | None) -> bool:
+    """Whether nobody else has it, and a guest may; what a pool's macvtaps are on, no guest has."""
+    keeps = pool is not None and pool.mode is PoolMode.PASSTHROUGH
+    return not function.used_by and (keeps or not function.unfit)
+
+
 def without_used_and_unfit(offered: Sequence[OfferedDevice]) -> tuple[OfferedDevice, ...]:
-    """Put on offer only what nobody else has and a guest may have; all is told of all the same."""
+    """Put on offer only what may be had; all is told of all the same."""
     return tuple(
         replace(each, on_offer=False)
-        if each.on_offer and (each.function.used_by or _is_unfit(each))
+        if each.on_offer and not may_be_had(each.function, each.network_pool)
         else each
         for each in offered
     )
-
-
-def _is_unfit(device: OfferedDevice) -> bool:
-    """Whether it can't be handed over. VFs of a passthrough pool are not: the host keeps them."""
-    pool = device.network_pool
-    return bool(device.function.unfit) and (pool is None or pool.mode is not PoolMode.PASSTHROUGH)
 
 
 def _words(
@@ -161,15 +156,26 @@ def _by_domains(
 ) -> dict[PciAddress, str]:
     if not others:
         return {}
-    by_ifname = {each.ifname: each.address for each in functions.values() if each.ifname}
+    by_ifname = _by_ifname(functions)
     found: dict[PciAddress, str] = {}
     for domain in sorted(others, key=lambda each: (not each.is_active, each.name)):
-        below = {by_ifname[ifname] for ifname in domain.ifnames if ifname in by_ifname}
-        for address in domain.devices | below:
+        for address in _given_to(domain, by_ifname):
             # A domain that is shut off takes nothing from a server: libvirt will refuse its start.
             if domain.is_active or address not in ours:
                 found.setdefault(address, str(domain))
     return found
+
+
+def _by_ifname(functions: Mapping[PciAddress, PciFunction]) -> dict[str, PciAddress]:
+    return {each.ifname: each.address for each in functions.values() if each.ifname}
+
+
+def _given_to(
+    domain: DomainState | OtherDomain, by_ifname: Mapping[str, PciAddress]
+) -> frozenset[PciAddress]:
+    """Return the devices that a domain has, and those that its macvtaps are on."""
+    below = (by_ifname[ifname] for ifname in domain.ifnames if ifname in by_ifname)
+    return domain.devices.union(below)
 
 
 def _by_networks(

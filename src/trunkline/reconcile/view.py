@@ -109,7 +109,7 @@ class View:
         )
         wanted = {server.id for server in servers}
         fences = dict(observed.journal.epochs)
-        for held in (*_devices(desired.servers), *desired.releases):
+        for held in desired.held_devices:
             fences[held.address] = max(fences.get(held.address, 0), held.epoch)
         owners: dict[PciAddress, ServerId] = {}
         for server in servers:
@@ -272,8 +272,3 @@ def _orphaned_files(
         for server_id, files in sorted((observed.files or {}).items())
         if not files.doing and server_id not in kept and server_id not in observed.domains
     )
-
-
-def _devices(servers: tuple[ServerConfig, ...]) -> Iterator[HeldDevice]:
-    for server in servers:
-        yield from server.held_devices

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trunkline.domain.ether import MacAddress
-from trunkline.host.linux.link_messages import RTM_DELLINK, RTM_GETLINK, RTM_SETLINK
+from trunkline.host.linux.link_messages import RTM_DELLINK, RTM_GETLINK, RTM_SETLINK, link_info
 from trunkline.host.linux.netlink import (
     NLM_F_APPEND,
     NLM_F_CREATE,
@@ -32,11 +32,8 @@ _NDMSG: Final = struct.Struct("=BxxxiHBB")  # Family, index, state, flags, type.
 
 _IFLA_IFNAME: Final = 3
 _IFLA_MASTER: Final = 10
-_IFLA_LINKINFO: Final = 18
 _IFLA_AF_SPEC: Final = 26
 _IFLA_EXT_MASK: Final = 29
-_INFO_KIND: Final = 1
-_INFO_DATA: Final = 2
 _BR_VLAN_FILTERING: Final = 7
 _BR_VLAN_PROTOCOL: Final = 8
 _BR_VLAN_DEFAULT_PVID: Final = 39
@@ -122,10 +119,10 @@ def get_own_addresses(index: int) -> Request:
 def parse_bridge(link: memoryview) -> BridgeLink | None:
     """Read the RTM_NEWLINK of a netdev; None: it is no bridge. Raises `Malformed`."""
     index, found = _link(link)
-    info = dict(attributes(found.get(_IFLA_LINKINFO, memoryview(b""))))
-    if bytes(info.get(_INFO_KIND, b"")).rstrip(b"\0") != b"bridge":
+    kind, of_bridge = link_info(found)
+    if kind != b"bridge":
         return None
-    data = dict(attributes(info.get(_INFO_DATA, memoryview(b""))))
+    data = dict(attributes(of_bridge))
     protocol = bytes(data.get(_BR_VLAN_PROTOCOL, _802_1Q))
     return BridgeLink(
         index=index,

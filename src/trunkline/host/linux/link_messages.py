@@ -34,6 +34,9 @@ _IFINFOMSG: Final = struct.Struct("=BxHiII")  # Family, type, index, flags, mask
 
 _IFNAME: Final = 3
 _TXQLEN: Final = 13
+_LINKINFO: Final = 18
+_INFO_KIND: Final = 1
+_INFO_DATA: Final = 2
 _NUM_VF: Final = 21
 _VFINFO_LIST: Final = 22
 _EXT_MASK: Final = 29
@@ -173,6 +176,16 @@ def _vlan(vf_index: int, change: VfChange) -> bytes:
 
 
 # What the kernel tells
+
+
+def link_info(link: Mapping[int, memoryview]) -> tuple[bytes, memoryview]:
+    """Return the kind of a netdev, by its link's attributes, and the attributes of that kind.
+
+    Both are empty for what has no kind, as the netdev of a card. Raises `Malformed`.
+    """
+    info = dict(attributes(link.get(_LINKINFO, memoryview(b""))))
+    kind = bytes(info.get(_INFO_KIND, b"")).rstrip(b"\0")
+    return kind, info.get(_INFO_DATA, memoryview(b""))
 
 
 def parse_link(payload: memoryview) -> Link:

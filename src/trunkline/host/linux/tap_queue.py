@@ -5,14 +5,18 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from trunkline.host.linux.link_messages import RTM_GETLINK, RTM_SETLINK, get_link, set_queue_length
+from trunkline.host.linux.link_messages import (
+    RTM_GETLINK,
+    RTM_SETLINK,
+    get_link,
+    link_info,
+    set_queue_length,
+)
 from trunkline.host.linux.netlink import Malformed, attributes
 from trunkline.host.linux.rtnetlink import Rtnetlink
 
 _IFINFOMSG_BYTES: Final = 16
 _IFLA_TXQLEN: Final = 13
-_IFLA_LINKINFO: Final = 18
-_INFO_KIND: Final = 1
 _KIND: Final = b"tun"
 # As taps are made. Source: Linux include/linux/netdevice.h, DEFAULT_TX_QUEUE_LEN.
 _QUEUE_LENGTH: Final = 1000
@@ -32,8 +36,8 @@ def drop_waiting(rtnetlink: Rtnetlink, index: int) -> None:
     """
     (link,) = rtnetlink.exchange(RTM_GETLINK, get_link(index))
     found = dict(attributes(link[_IFINFOMSG_BYTES:]))
-    info = dict(attributes(found.get(_IFLA_LINKINFO, memoryview(b""))))
-    if bytes(info.get(_INFO_KIND, b"")).rstrip(b"\0") != _KIND:
+    kind, _ = link_info(found)
+    if kind != _KIND:
         return
     length = found.get(_IFLA_TXQLEN, memoryview(b""))
     if len(length) != 4:
