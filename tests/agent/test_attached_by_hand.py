@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import msgspec
 import pytest
 
 from tests.agent.world import GPU, IGB, MLX, World, check
@@ -20,11 +20,11 @@ def world(tmp_path: Path) -> World:
 
 def attach(world: World, server: ServerConfig, address: PciAddress, driver: str) -> None:
     """As libvirt keeps it of a guest that runs."""
-    raw = world.raw_domains()
-    raw[server.id]["guest"]["handed_over"]["own_drivers"][str(address)] = driver
-    path = world.machine.hypervisor.path
-    whole = msgspec.json.decode(path.read_bytes())
-    path.write_bytes(msgspec.json.encode(whole | {"domains": raw}))
+
+    def change(domain: dict[str, Any]) -> None:
+        domain["guest"]["handed_over"]["own_drivers"][str(address)] = driver
+
+    world.change_domain(server, change)
 
 
 def told_of(world: World, address: PciAddress) -> str:
@@ -40,10 +40,7 @@ def test_a_guest_keeps_what_was_attached_to_it_and_it_is_off_offer_meanwhile(
     what: str, world: World
 ) -> None:
     address, driver = (GPU, "nvidia") if what == "a GPU" else (world.device(MLX, 1).address, "")
-    server = a_server(1, a_nic(1, world.device(IGB, 0)))
-    world.control.want(server)
-    agent = world.an_agent()
-    world.settle(agent)
+    agent, server = world.with_a_server()
     attach(world, server, address, driver)
     for each in (agent, world.an_agent()):
         world.run(each, seconds=130)
@@ -59,10 +56,7 @@ def test_a_guest_keeps_what_was_attached_to_it_and_it_is_off_offer_meanwhile(
 
 def test_a_guest_does_not_keep_the_vf_of_another_server(world: World) -> None:
     """It was given away since, by mistake: its owner gets it."""
-    server, other = a_server(1, a_nic(1, world.device(IGB, 0))), world.device(IGB, 1)
-    world.control.want(server)
-    agent = world.an_agent()
-    world.settle(agent)
+    (agent, server), other = world.with_a_server(), world.device(IGB, 1)
     attach(world, server, other.address, "igbvf")
     world.control.want(server, a_server(2, a_nic(2, other)))
     world.settle(agent, minutes=5)
@@ -70,14 +64,9 @@ def test_a_guest_does_not_keep_the_vf_of_another_server(world: World) -> None:
 
 
 def test_a_guest_that_lacks_a_vf_of_its_server_is_started_anew(world: World) -> None:
-    server = a_server(1, a_nic(1, world.device(IGB, 0)))
-    world.control.want(server)
-    agent = world.an_agent()
-    world.settle(agent)
-    raw = world.raw_domains()
-    raw[server.id]["guest"]["handed_over"]["own_drivers"].clear()
-    path = world.machine.hypervisor.path
-    whole = msgspec.json.decode(path.read_bytes())
-    path.write_bytes(msgspec.json.encode(whole | {"domains": raw}))
+    agent, server = world.with_a_server()
+    world.change_domain(
+        server, lambda domain: domain["guest"]["handed_over"]["own_drivers"].clear()
+    )
     world.run(agent, seconds=130)
     assert world.resumes() == {server.id: 2}

@@ -7,22 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.world import IGB, World
-from tests.reconcile.scenes import a_nic, a_server
+from tests.agent.world import World
 from trunkline.agent.consoles import AT_ONCE_MAX
-from trunkline.agent.loop import Agent
 from trunkline.domain.console import ConsoleAsk, ConsoleFact
 from trunkline.domain.ids import ServerId
-from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.interfaces import HostRefused
-
-
-def settled(world: World) -> tuple[Agent, ServerConfig]:
-    server = a_server(1, a_nic(1, world.device(IGB, 0)))
-    world.control.want(server)
-    agent = world.an_agent()
-    world.settle(agent)
-    return agent, server
 
 
 def ask(world: World, *server_ids: ServerId) -> int:
@@ -42,7 +31,7 @@ def told(world: World) -> list[ConsoleFact]:
 
 def test_a_console_is_told_once_for_each_ask_and_costs_no_write(tmp_path: Path) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     writes = world.writes()
     number = ask(world, server.id)
     world.run(agent, seconds=5)
@@ -63,7 +52,7 @@ def test_a_console_is_told_once_for_each_ask_and_costs_no_write(tmp_path: Path) 
 
 def test_what_a_guest_said_before_it_crashed_is_kept_with_what_it_says_now(tmp_path: Path) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     world.machine.hypervisor.crash_guest(server.id)
     world.run(agent, seconds=5)
     ask(world, server.id)
@@ -75,7 +64,7 @@ def test_what_a_guest_said_before_it_crashed_is_kept_with_what_it_says_now(tmp_p
 
 def test_a_new_run_answers_what_the_last_one_did_not(tmp_path: Path) -> None:
     world = World(tmp_path)
-    _, server = settled(world)
+    _, server = world.with_a_server()
     number = ask(world, server.id)
     world.run(world.an_agent(), seconds=5)
     assert [fact.number for fact in told(world)] == [number]
@@ -83,7 +72,7 @@ def test_a_new_run_answers_what_the_last_one_did_not(tmp_path: Path) -> None:
 
 def test_many_are_answered_a_few_at_a_time_and_none_is_lost_with_a_report(tmp_path: Path) -> None:
     world = World(tmp_path)
-    agent, _ = settled(world)
+    agent, _ = world.with_a_server()
     unknown = [ServerId(f"00000000-0000-4000-8000-{number:012x}") for number in range(100, 110)]
     ask(world, *unknown)
     world.control.lose_reports = True
@@ -100,7 +89,7 @@ def test_a_console_that_can_not_be_read_is_told_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
 
     def refuse(_: ServerId) -> bytes:
         raise HostRefused("tail x.log", "Permission denied", errno_name="EACCES")
@@ -113,7 +102,7 @@ def test_a_console_that_can_not_be_read_is_told_with_the_reason(
 
 def test_a_deleted_servers_console_is_gone(tmp_path: Path) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     assert world.machine.hypervisor.console(server.id)
     held = server.nics[0].device
     assert held is not None

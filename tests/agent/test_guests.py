@@ -7,14 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from tests.agent.world import IGB, World
-from tests.reconcile.scenes import a_nic, a_server
+from tests.agent.world import World
+from tests.reconcile.scenes import a_server
 from trunkline.agent.guests import Guests
 from trunkline.agent.limits import Limits
-from trunkline.agent.loop import Agent
 from trunkline.domain.ids import ServerId
 from trunkline.domain.server import PowerState
 from trunkline.host.fake_hypervisor import FakeHypervisor
@@ -24,14 +22,6 @@ from trunkline.reconcile.observed import DomainPower, DomainState, GuestFiles
 from trunkline.reconcile.report import GuestEvent, GuestFact, ServerCondition
 
 LIMITS = Limits()
-
-
-def settled(world: World) -> tuple[Agent, ServerConfig]:
-    server = a_server(1, a_nic(1, world.device(IGB, 0)))
-    world.control.want(server)
-    agent = world.an_agent()
-    world.settle(agent)
-    return agent, server
 
 
 def told(world: World) -> list[GuestFact]:
@@ -80,7 +70,7 @@ def test_what_befalls_a_guest_is_told_once_and_put_right(
     done: str,
 ) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     befall(world, server.id)
     world.run(agent, seconds=90)
     (fact,) = told(world)
@@ -94,7 +84,7 @@ def test_that_a_guest_runs_again_is_told_though_nothing_else_was_told_meanwhile(
     tmp_path: Path,
 ) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     world.control.reports.clear()
     crash(world, server.id)
     world.run(agent, seconds=2)
@@ -103,7 +93,7 @@ def test_that_a_guest_runs_again_is_told_though_nothing_else_was_told_meanwhile(
 
 def test_what_an_agent_does_itself_or_is_told_to_do_befalls_nobody(tmp_path: Path) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     for changed in (
         replace(server, boot_number=2),
         replace(server, boot_number=2, power=PowerState.STOPPED),
@@ -122,7 +112,7 @@ def test_what_an_agent_does_itself_or_is_told_to_do_befalls_nobody(tmp_path: Pat
 
 def test_a_guest_that_powers_itself_off_has_not_crashed(tmp_path: Path) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     world.machine.hypervisor.power_off_guest(server.id)
     world.run(agent, seconds=5)
     assert told(world) == []
@@ -131,7 +121,7 @@ def test_a_guest_that_powers_itself_off_has_not_crashed(tmp_path: Path) -> None:
 
 def test_a_crash_while_no_agent_ran_is_told(tmp_path: Path) -> None:
     world = World(tmp_path)
-    _, server = settled(world)
+    _, server = world.with_a_server()
     crash(world, server.id)
     world.settle(world.an_agent())
     assert [fact.event for fact in told(world)] == [GuestEvent.CRASHED]
@@ -139,7 +129,7 @@ def test_a_crash_while_no_agent_ran_is_told(tmp_path: Path) -> None:
 
 def test_what_could_not_be_told_is_told_later(tmp_path: Path) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     world.control.lose_reports = True
     crash(world, server.id)
     world.run(agent, seconds=5)
@@ -150,7 +140,7 @@ def test_what_could_not_be_told_is_told_later(tmp_path: Path) -> None:
 
 def test_a_guest_that_crashes_again_and_again_is_left_and_its_server_fails(tmp_path: Path) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     for _ in range(LIMITS.restarts_max):
         crash(world, server.id)
         world.run(agent, seconds=2)
@@ -181,7 +171,7 @@ def test_a_guest_that_crashes_again_and_again_is_left_and_its_server_fails(tmp_p
 
 def test_crashes_that_are_far_apart_do_not_add_up(tmp_path: Path) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     for _ in range(3 * LIMITS.restarts_max):
         world.run(agent, seconds=LIMITS.restarts_window.total_seconds() / LIMITS.restarts_max)
         crash(world, server.id)
@@ -193,7 +183,7 @@ def test_a_guest_that_is_suspended_again_and_again_is_resumed_at_a_slow_pace(
     tmp_path: Path,
 ) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     for _ in range(LIMITS.restarts_max):
         suspend(world, server.id)
         world.run(agent, seconds=2)
@@ -251,11 +241,10 @@ def ends_in(world: World) -> list[str]:
 
 def test_a_suspended_guest_that_an_older_release_defined_goes_on(tmp_path: Path) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
-    path = world.machine.hypervisor.path
-    raw = msgspec.json.decode(path.read_bytes())
-    raw["domains"][server.id]["guest"]["xml_digest"] = "of another wording"
-    path.write_bytes(msgspec.json.encode(raw))
+    agent, server = world.with_a_server()
+    world.change_domain(
+        server, lambda domain: domain["guest"].update(xml_digest="of another wording")
+    )
     for each in (agent, world.an_agent()):
         suspend(world, server.id)
         world.run(each, seconds=10)
@@ -265,7 +254,7 @@ def test_a_suspended_guest_that_an_older_release_defined_goes_on(tmp_path: Path)
 
 def test_a_suspended_guest_that_can_not_be_resumed_is_kept(tmp_path: Path) -> None:
     world = World(tmp_path)
-    agent, server = settled(world)
+    agent, server = world.with_a_server()
     world.machine.hypervisor.plant(RefuseNext(operation="resume", errno="ENOSPC", times=100))
     suspend(world, server.id)
     world.run(agent, seconds=300)

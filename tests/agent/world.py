@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import msgspec
 
 from tests.contract.machines import OTHER_PF, PF, Machine, a_pf, fake_machine
-from tests.reconcile.scenes import HOST, VIF_TYPES, a_config
+from tests.reconcile.scenes import HOST, VIF_TYPES, a_config, a_nic, a_server
 from tests.support.tried_kernel import TellingKernel
 from trunkline.agent.apply import Probe
 from trunkline.agent.journal import Files, JournalFile, RealFiles
@@ -250,6 +250,21 @@ class World:
                 return
             assert self.now < end, f"not settled: {self.control.reports[-1:]}"
             self.now = max(due, self.now + timedelta(milliseconds=1))
+
+    def with_a_server(self) -> tuple[Agent, ServerConfig]:
+        """Let an agent start a server with a VF of igb, until all is true."""
+        server = a_server(1, a_nic(1, self.device(IGB, 0)))
+        self.control.want(server)
+        agent = self.an_agent()
+        self.settle(agent)
+        return agent, server
+
+    def change_domain(self, server: ServerConfig, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change what libvirt keeps of a domain, past libvirt."""
+        path = self.machine.hypervisor.path
+        raw = msgspec.json.decode(path.read_bytes())
+        change(raw["domains"][server.id])
+        path.write_bytes(msgspec.json.encode(raw))
 
     def run(self, agent: Agent, *, seconds: float) -> None:
         """Let `agent` work for so long."""
