@@ -36,7 +36,12 @@ class Root:
 
     @property
     def kernel(self) -> Path:
-        """The kernel of lab host."""
+        """The kernel, as an ELF file: an emulated machine takes seconds to decompress it."""
+        return self.directory / "vmlinux"
+
+    @property
+    def compressed_kernel(self) -> Path:
+        """The same as Debian ships it, for what boots from a disk."""
         return self.directory / "vmlinuz"
 
     @property
@@ -141,6 +146,7 @@ def _take_kernel(unpacked: Path, tree: Path, home: Path) -> str:
     [every] = (unpacked / "lib/modules").iterdir()
     version = every.name
     shutil.copy(unpacked / f"boot/vmlinuz-{version}", home / "vmlinuz")
+    (home / "vmlinux").write_bytes(uncompressed_kernel((home / "vmlinuz").read_bytes()))
     # depmod wants the tree below a root of its own.
     _run("depmod", "-b", unpacked, version)
     shutil.copy(every / "modules.dep", home / "modules.dep")
@@ -188,7 +194,7 @@ def _module_name(path: str) -> str:
 
 
 def uncompressed_kernel(image: bytes) -> bytes:
-    """Return the ELF file inside a bzImage, which QEMU starts without decompressing it.
+    """Return the ELF file inside a bzImage.
 
     Raises:
         BuildFailed: There is none that was compressed with xz.
