@@ -63,6 +63,7 @@ class NicConfig:
     spoof_check: bool = True
     trust: bool = False
     # AUTO is what it is anyway where a driver can't set it; None, as older controllers say: that.
+    # `normal`: with DISABLE its bridge forwards nothing from it or to it.
     link_state: LinkState | None = LinkState.AUTO
     min_tx_rate_mbps: int | None = None  # None: not asked for.
     max_tx_rate_mbps: int | None = None
