@@ -151,7 +151,7 @@ def test_what_was_there_before_stays(world: World) -> None:
 def test_a_port_that_is_down_is_cut_off_and_gets_its_network_back(world: World) -> None:
     down = replace(TAGGED, link_state=LinkState.DISABLE)
     agent = serve(world, a_server(1, down, replace(FLAT, link_state=LinkState.DISABLE)))
-    cut_off = (0, {})
+    cut_off: tuple[int, dict[str, bool]] = (0, {})
     assert (ports(world)[TAP], ports(world)[FLAT.logical_name]) == (cut_off, cut_off)
     done = commands(world)
     resumed = next(at for at, each in enumerate(done) if each.startswith("virsh resume"))
