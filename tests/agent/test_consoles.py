@@ -50,6 +50,22 @@ def test_a_console_is_told_once_for_each_ask_and_costs_no_write(tmp_path: Path) 
     assert world.writes() == writes
 
 
+def test_asks_are_answered_after_the_service_forgot_some_with_a_restored_database(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    agent, server = world.with_a_server()
+    for _ in range(3):
+        ask(world, server.id)
+        world.run(agent, seconds=5)
+    assert world.control.config is not None
+    world.control.config = replace(world.control.config, consoles=(), consoles_asked=0)
+    first = ask(world, server.id)
+    world.run(agent, seconds=5)
+    assert [fact.number for fact in told(world)] == [1, 2, 3, first]
+    assert first == 1
+
+
 def test_what_a_guest_said_before_it_crashed_is_kept_with_what_it_says_now(tmp_path: Path) -> None:
     world = World(tmp_path)
     agent, server = world.with_a_server()
