@@ -30,6 +30,7 @@ from trunkline.reconcile.steps import (
     DeleteFiles,
     Destroy,
     ReadBack,
+    Resume,
     SetVf,
     Step,
     Undefine,
@@ -95,6 +96,11 @@ class Unit:
         if self.kind is UnitKind.TIDY:
             return f"{self.kind.value} {self.addition}"
         return f"{self.kind.value} server {self.server_id}"
+
+    @property
+    def leaves_guests_alone(self) -> bool:
+        """Whether a guest runs as it does, whatever comes of this: what it has is put right."""
+        return self.guest_runs and not any(isinstance(step, Resume) for step in self.steps)
 
     @property
     def changes_rates_alone(self) -> bool:

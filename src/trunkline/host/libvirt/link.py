@@ -8,9 +8,10 @@ connection whose daemon hangs as a whole.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 import libvirt
 
@@ -22,8 +23,10 @@ T = TypeVar("T")
 KEEPALIVE_SECONDS: Final = 5
 KEEPALIVE_COUNT: Final = 3  # A daemon that hangs is noticed after some 20 s.
 # Calls that have not come back. More would not either, and each keeps a thread and its memory.
-# Slow ones count apart: large guests that take their time keep nobody from asking.
+# Each kind counts apart: large guests that take their time keep nobody from asking, and what waits
+# for all domains keeps nobody from those that answer.
 STUCK_MAX: Final = 8
+Kind = Literal["prompt", "slow", "listing"]
 
 _loop_lock = threading.Lock()
 _loop: threading.Thread | None = None
@@ -44,18 +47,17 @@ class Link:
         self._lock = threading.Lock()
         self._connection: Any = None
         self._news = HostNews()
-        self._stuck = {"prompt": 0, "slow": 0}
+        self._stuck: Counter[Kind] = Counter()
 
     def call(
-        self, operation: str, act: Callable[[Any], T], *, seconds: float, is_slow: bool = False
+        self, operation: str, act: Callable[[Any], T], *, seconds: float, kind: Kind = "prompt"
     ) -> T:
-        """Return what `act` makes of an open connection; `is_slow`: it may well take its time.
+        """Return what `act` makes of an open connection.
 
         Raises:
             HostRefused: libvirt can't be reached, refuses, or does not answer within `seconds`.
                 In the last case it may still do what it was asked for.
         """
-        kind = "slow" if is_slow else "prompt"
         with self._lock:
             if self._stuck[kind] >= STUCK_MAX:
                 raise unanswered(operation, self._uri, seconds)
@@ -127,7 +129,7 @@ class Link:
             if self._connection is connection:
                 self._connection = None
 
-    def _came_back(self, kind: str) -> None:
+    def _came_back(self, kind: Kind) -> None:
         with self._lock:
             self._stuck[kind] -= 1
 
