@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ _log = structlog.get_logger(__name__)
 def open_real_kernel(config: ComputeConfig) -> LinuxKernel:
     """Open the kernel. To be called while no agent acts on this host: its journal is written."""
     state = config.state_dir / config.host
-    capabilities = Capabilities(state / "capabilities.json")
+    capabilities = Capabilities(state / "capabilities.json", kernel=os.uname().release)
     kernel = LinuxKernel(HelperClient(config.helper_socket), capabilities=capabilities)
     file = JournalFile(state / "journal.json")
     try:
