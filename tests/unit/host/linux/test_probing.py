@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -287,9 +288,8 @@ def test_what_earlier_versions_wrote_holds_until_it_is_tried_again(
     tmp_path: Path, version: int
 ) -> None:
     path = tmp_path / "capabilities.json"
-    path.write_text(
-        f'{{"version": {version}, "seen": {{"igb 1.2": {{"trust": true, "link_states": ["auto"]}}}}}}'
-    )
+    seen = {"igb 1.2": {"trust": True, "link_states": ["auto"]}}
+    path.write_text(json.dumps({"version": version, "seen": seen}))
     stored = Capabilities(path, kernel="6.1.0-28")
     assert not stored.has(IGB)
     assert stored.of(IGB) == VfCapabilities(trust=True, link_states=frozenset({LinkState.AUTO}))
