@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -99,23 +98,6 @@ def test_help_teaches_by_example_and_names_the_exit_codes(line: str, tmp_path: P
 def test_json_is_one_document_with_what_the_api_gave(terminal: Terminal, line: str) -> None:
     found = terminal.json(line)
     assert found
-
-
-def test_a_pf_is_shown_with_its_names_and_errors(world: TwoNetworks, terminal: Terminal) -> None:
-    first, *others = a_card(5, "phy1", serial=9)
-    function = replace(
-        first.function, vendor_name="Intel Corporation", product_name="82576",
-        uncorrectable_errors=3, fault="it met an error",
-    )  # fmt: skip
-    AgentByHand(world.site.svc, "h3", (replace(first, function=function), *others))
-    shown = terminal.run(f"pf show h3 {function.ifname}").stdout
-    assert "Intel Corporation 82576" in shown
-    assert re.search(r"uncorrectable errors +3\n", shown)
-    assert "it met an error" in shown
-    assert terminal.json(f"pf show h3 {function.address}")["uncorrectable_errors"] == 3
-    missing = terminal.run("pf show h3 eth9")
-    assert missing.exit_code == ExitCode.USAGE
-    assert "h3 tells of no PF eth9" in missing.output
 
 
 def test_a_host_is_disabled_with_a_reason_and_enabled_again(terminal: Terminal) -> None:
