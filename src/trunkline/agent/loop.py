@@ -387,7 +387,7 @@ class Agent:
                 unit,
                 str(refusal),
                 now,
-                for_good=not refusal.transient,
+                for_good=not (refusal.transient or refusal.unasked),
                 may_give_up=may_give_up(unit, refusal),
             )
             if unit.network and found.count == 1:

@@ -6,7 +6,7 @@ fake, outside the agent, so that quietness can be proved.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -243,12 +243,12 @@ class DriverTrials(Protocol):
     def try_out(
         self,
         functions: Mapping[PciAddress, PciFunction],
-        free: Collection[PciAddress],
+        free: Callable[[], Collection[PciAddress]],
         memory: TrialMemory,
     ) -> TrialOutcome:
         """Try out those that were not yet, on one VF each among `free`, and leave that as it was.
 
-        Those whose PF has no such VF, or no link, wait.
+        Those whose PF has no such VF, or no link, wait. `free` is asked only if there are any.
         """
         ...
 

@@ -162,7 +162,7 @@ def plan(
         )
     view = View.of(
         desired, observed, vif_types, options or DomainOptions(), failed or {}, ran,
-        pools, wanted_networks(observed.functions, pools),
+        pools, wanted_networks(observed.functions, pools, observed.domains.values()),
     )  # fmt: skip
     units = [*_vf_counts(view, desired, vf_counts or {})]
     units += [_removal(view, server_id, undo) for server_id, undo in view.removals.items()]

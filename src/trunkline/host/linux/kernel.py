@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -149,6 +150,10 @@ class LinuxKernel:
 
     def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         """See `Kernel.set_vf`."""
+        if change.link_state is LinkState.AUTO:
+            able = self._capabilities.of(self.pf_driver(pf))
+            if _stands_for_auto(LinkState.ENABLE, able):
+                change = replace(change, link_state=LinkState.ENABLE)
         self._writes.set_vf(pf, vf_index, change)
 
     def set_vf_count(self, pf: PciAddress, count: int) -> None:
@@ -250,8 +255,12 @@ def settings_of(reading: VfReading, vlan_protocol: VlanProtocol, can: VfCapabili
     """Return a VF's settings; None for those that the driver does not have.
 
     A driver without spoof check or trust says so. Of link state and rates the kernel tells 0,
-    `auto` and no limit, whether the driver has them or not: there `can` decides.
+    `auto` and no limit, whether the driver has them or not: there `can` decides. `enable` stands
+    for `auto` with a driver that has link states, and not that one; `set_vf` writes it so.
     """
+    link_state = reading.link_state if can.link_states else None
+    if link_state is not None and _stands_for_auto(link_state, can):
+        link_state = LinkState.AUTO
     return VfSettings(
         mac=reading.mac,
         vlan_id=reading.vlan_id,
@@ -259,7 +268,12 @@ def settings_of(reading: VfReading, vlan_protocol: VlanProtocol, can: VfCapabili
         vlan_protocol=vlan_protocol,
         spoof_check=reading.spoof_check,
         trust=reading.trust,
-        link_state=reading.link_state if can.link_states else None,
+        link_state=link_state,
         min_tx_rate_mbps=reading.min_tx_rate_mbps if can.min_tx_rate else None,
         max_tx_rate_mbps=reading.max_tx_rate_mbps if can.max_tx_rate else None,
     )
+
+
+def _stands_for_auto(state: LinkState, can: VfCapabilities) -> bool:
+    is_best = state in can.link_states and LinkState.AUTO not in can.link_states
+    return state is LinkState.ENABLE and is_best

@@ -128,6 +128,22 @@ def test_of_what_a_driver_can_not_do_its_zero_is_not_believed(tree: Tree) -> Non
     assert (found.spoof_check, found.trust) == (True, False)
 
 
+def test_a_driver_that_can_not_let_a_link_follow_the_pfs_has_it_up_for_that(tree: Tree) -> None:
+    able = VfCapabilities(link_states=frozenset({LinkState.ENABLE, LinkState.DISABLE}))
+    rtnetlink = ScriptedRtnetlink(new_link([Vf(0, link_state=1), Vf(1, link_state=2)]))
+    kernel = kernel_of(tree, rtnetlink, able=able)
+    found = kernel.vf_settings(PF)
+    assert (found[0].link_state, found[1].link_state) == (LinkState.AUTO, LinkState.DISABLE)
+    kernel.set_vf(PF, 1, VfChange(link_state=LinkState.AUTO))
+    kernel.set_vf(PF, 1, VfChange(link_state=LinkState.ENABLE))
+    first, second = (payload for type_, payload in rtnetlink.requests if type_ == RTM_SETLINK)
+    assert first == second
+    other = kernel_of(tree, rtnetlink)
+    assert other.vf_settings(PF)[0].link_state is LinkState.ENABLE
+    other.set_vf(PF, 1, VfChange(link_state=LinkState.AUTO))
+    assert rtnetlink.requests[-1] != (RTM_SETLINK, second)
+
+
 def test_another_firmware_is_another_driver(tree: Tree) -> None:
     rtnetlink = ScriptedRtnetlink(new_link([Vf(0)]))
     seen = kernel_of(tree, rtnetlink, firmware="1.2").vf_settings(PF)[0]

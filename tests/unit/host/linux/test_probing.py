@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -37,9 +39,14 @@ def kernel_with(tmp_path: Path, driver: str) -> FakeKernel:
     return fake_machine(tmp_path, a_pf(driver=driver)).kernel
 
 
-def free_of(kernel: FakeKernel) -> frozenset[PciAddress]:
+def free_of(kernel: FakeKernel) -> Callable[[], frozenset[PciAddress]]:
     """All VFs."""
-    return frozenset(address for address, each in kernel.functions().items() if each.pf_address)
+    functions = kernel.functions().items()
+    return lambda: frozenset(address for address, each in functions if each.pf_address)
+
+
+def nobody_asks() -> frozenset[PciAddress]:
+    raise AssertionError("there is nothing to try out")
 
 
 def vf_of(kernel: FakeKernel) -> VfOfPf:
@@ -108,18 +115,23 @@ def test_of_a_vf_in_reset_nothing_is_learned(tmp_path: Path) -> None:
 
 @dataclass
 class ForbiddenVf:
-    """The helper's configuration does not put it on offer."""
+    """The helper is started with a configuration that does not put it on offer, in the middle."""
+
+    allowed: int
 
     def read(self) -> VfSettings:
         return VfSettings()
 
     def write(self, change: VfChange) -> None:
-        raise HostRefused("ask the host helper", "not on offer", errno_name="EPERM")
+        self.allowed -= 1
+        if self.allowed < 0:
+            raise HostRefused("ask the helper", "not on offer", errno_name="EPERM", unasked=True)
 
 
-def test_a_helper_that_forbids_says_nothing_of_the_driver() -> None:
+@pytest.mark.parametrize("allowed", [0, 1, 5])
+def test_a_helper_that_forbids_says_nothing_of_the_driver(allowed: int) -> None:
     with pytest.raises(HostRefused):
-        probe(ForbiddenVf())
+        probe(ForbiddenVf(allowed))
 
 
 def test_a_pf_without_a_link_waits(tmp_path: Path) -> None:
@@ -166,7 +178,7 @@ def test_a_driver_is_tried_out_once_and_remembered_over_restarts(tmp_path: Path)
     assert not again.has(PfDriver("igb", "1.3"))
     writes = len(kernel.log())
     second = LinuxTrials(HostKernel(kernel), again)
-    assert second.try_out(kernel.functions(), free_of(kernel), Kept()) == TrialOutcome()
+    assert second.try_out(kernel.functions(), nobody_asks, Kept()) == TrialOutcome()
     assert len(kernel.log()) == writes
 
 
@@ -179,10 +191,10 @@ def test_only_a_vf_that_nobody_has_is_tried_out(tmp_path: Path) -> None:
     capabilities = Capabilities(None)
     trials = LinuxTrials(HostKernel(kernel, up=frozenset({vfs[1].ifname or ""})), capabilities)
     for free in (set(), {vfs[0].address}, {vfs[1].address}):
-        assert trials.try_out(functions, free, Kept()) == TrialOutcome()
+        assert trials.try_out(functions, functools.partial(set, free), Kept()) == TrialOutcome()
         assert not capabilities.has(IGB)
     assert len(kernel.log()) == writes
-    trials.try_out(functions, {vfs[2].address}, Kept())
+    trials.try_out(functions, lambda: {vfs[2].address}, Kept())
     assert capabilities.has(IGB)
     assert {f"vf {vfs[2].vf_index} " in entry.command for entry in kernel.log()[writes:]} == {True}
 
