@@ -130,13 +130,14 @@ class Agent:
     @property
     def problem(self) -> str:
         """Why nothing can be done for the host; empty: it can."""
-        return self.reporter.shut_out or self.reporter.problem
+        return self.reporter.shut_out or self.reporter.problem or self.reporter.deaf
 
     def step(self, now: datetime) -> datetime:
         """Do what is due at `now`; return when to be called again, at the latest."""
         if self._remembers(now):
             self._fetch()
             self._unread.listen()
+            self.reporter.deaf = self._unread.problem
             if self._has_work(now):
                 self._reconcile(now)
             if not self.reporter.consoles:  # What was read before is to be told first.

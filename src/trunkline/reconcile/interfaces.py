@@ -294,6 +294,11 @@ class HostWatch(Protocol):
     own whenever `take` has something that it had not, so that the agent is woken.
     """
 
+    @property
+    def problem(self) -> str:
+        """Why it hears nothing, or has just failed to; empty: it listens."""
+        ...
+
     def take(self) -> HostNews:
         """Return what was told since last asked. Never blocks, and never raises."""
         ...

@@ -70,6 +70,11 @@ class LibvirtHypervisor:
         """Close the connection."""
         self._link.close()
 
+    @property
+    def problem(self) -> str:
+        """See `HostWatch.problem`."""
+        return self._link.problem
+
     def take(self) -> HostNews:
         """See `HostWatch.take`."""
         has_news = self._under_way.take_news() | self._guests.take_news()

@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 import libvirt
 
+from trunkline.host.libvirt.event_loop import EventLoop
 from trunkline.host.libvirt.refusals import LibvirtFault, refusal, unanswered
 from trunkline.reconcile.interfaces import HostNews
 
@@ -29,7 +30,7 @@ STUCK_MAX: Final = 8
 Kind = Literal["prompt", "slow", "listing"]
 
 _loop_lock = threading.Lock()
-_loop: threading.Thread | None = None
+_loop: EventLoop | None = None
 
 
 class Link:
@@ -40,7 +41,8 @@ class Link:
     """
 
     def __init__(self, uri: str, *, on_news: Callable[[], None] = lambda: None) -> None:
-        _run_event_loop()
+        self._loop = _run_event_loop()
+        self._failures = self._loop.failures  # Of the loop, that were taken for news.
         self._uri = uri
         self._on_news = on_news
         self._opening = threading.Lock()
@@ -67,10 +69,18 @@ class Link:
             raise unanswered(operation, self._uri, seconds)
         return call.answer()
 
+    @property
+    def problem(self) -> str:
+        """Why nothing is heard of libvirt, or was just now; empty: it is listened to."""
+        return self._loop.problem
+
     def take_news(self) -> HostNews:
         """Return what libvirt told since last asked."""
         with self._lock:
             news, self._news = self._news, HostNews()
+            if self._failures != self._loop.failures:
+                self._failures = self._loop.failures
+                news |= HostNews(domains=True)  # Events may have been lost.
             return news
 
     def close(self) -> None:
@@ -164,7 +174,7 @@ class Call(Generic[T]):
             self.came_back.set()
 
 
-def _run_event_loop() -> None:
+def _run_event_loop() -> EventLoop:
     """Start libvirt's event loop, once a process and before the first connection.
 
     Source: libvirt.org/html/libvirt-libvirt-event.html, virEventRegisterDefaultImpl().
@@ -174,13 +184,9 @@ def _run_event_loop() -> None:
         if _loop is None:
             libvirt.registerErrorHandler(lambda *_: None, None)  # It prints what it also raises.
             libvirt.virEventRegisterDefaultImpl()
-            _loop = threading.Thread(target=_turn, name="libvirt-events", daemon=True)
+            _loop = EventLoop(libvirt.virEventRunDefaultImpl)
             _loop.start()
-
-
-def _turn() -> None:
-    while True:
-        libvirt.virEventRunDefaultImpl()
+        return _loop
 
 
 def _is_alive(connection: Any) -> bool:

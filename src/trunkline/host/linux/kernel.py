@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,10 +20,12 @@ from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux import bridges, sysfs
 from trunkline.host.linux.addresses import addresses_by_netdev
 from trunkline.host.linux.capabilities import Capabilities
+from trunkline.host.linux.card_faults import CardFaults
 from trunkline.host.linux.ethtool import firmware_version
 from trunkline.host.linux.inventory import Inventory, NetdevFacts, PfDriver
 from trunkline.host.linux.link_messages import VfReading
 from trunkline.host.linux.netlink import Malformed
+from trunkline.host.linux.pci_ids import pci_names
 from trunkline.host.linux.rtnetlink import KernelRtnetlink, Rtnetlink, read_link, read_link_by_name
 from trunkline.host.linux.vpd import VpdMalformed, parse_vpd
 from trunkline.host.privileged.interfaces import PrivilegedWrites
@@ -52,6 +54,8 @@ class LinuxKernel:
         proc_root: Path = PROC,
         firmware: Callable[[str], str | None] = firmware_version,
         capabilities: Capabilities | None = None,
+        faults: CardFaults | None = None,
+        pci_ids: Sequence[Path] = (),
     ) -> None:
         """Set up; nothing is read yet.
 
@@ -61,7 +65,9 @@ class LinuxKernel:
             sysfs_root: Where sysfs is mounted.
             proc_root: Where proc is mounted.
             firmware: Asks for the version of the firmware under a netdev.
-            capabilities: What drivers were seen to do; none of them was tried.
+            capabilities: What drivers were seen to do; None: none of them was tried.
+            faults: What was heard of cards; None: nobody listens.
+            pci_ids: Files with the names of vendors and products, of which the first counts.
         """
         self._writes = writes
         self._rtnetlink = rtnetlink or KernelRtnetlink()
@@ -75,6 +81,8 @@ class LinuxKernel:
             serial=self._serial,
             seen=self._capabilities.seen_names,
             addresses=lambda: addresses_by_netdev(self._rtnetlink),
+            fault=(lambda _: "") if faults is None else faults.of,
+            names=lambda vendor, product: pci_names(vendor, product, paths=tuple(pci_ids)),
         )
 
     @property

@@ -12,15 +12,18 @@ import pytest
 
 from tests.support.sysfs_trees import Tree
 from tests.unit.host.linux.link_bytes import Vf, new_link
+from trunkline.domain.device import RECOVERING
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux.capabilities import Capabilities
+from trunkline.host.linux.card_faults import CardFaults
 from trunkline.host.linux.inventory import PfDriver
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.linux.link_messages import RTM_GETLINK, RTM_SETLINK
 from trunkline.host.linux.netlink import Malformed
+from trunkline.host.linux.uevents import Uevent
 from trunkline.host.linux.vf_count import NETDEVS_QUIET_SECONDS, WAIT_SECONDS, set_vf_count
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
@@ -119,6 +122,28 @@ def test_all_vfs_are_read_with_one_request(tree: Tree) -> None:
     assert (found[0].spoof_check, found[0].trust) == (None, None)
     assert (found[1].vlan_id, found[1].spoof_check, found[1].trust) == (5, True, True)
     assert (found[1].link_state, found[1].min_tx_rate_mbps) == (LinkState.AUTO, 0)
+
+
+def test_what_was_heard_of_a_pf_and_its_names_are_told_with_it(tree: Tree) -> None:
+    names = tree.root / "pci.ids"
+    names.write_text("8086  Intel Corporation\n\t10c9  82576 Gigabit Network Connection\n")
+    (tree.device(str(PF)) / "aer_dev_fatal").write_text("TLP 2\nTOTAL_ERR_FATAL 2\n")
+    faults = CardFaults(tree.root)
+    kernel = LinuxKernel(
+        DirectWrites(sysfs_root=tree.root),
+        rtnetlink=ScriptedRtnetlink(new_link()),
+        sysfs_root=tree.root,
+        firmware=lambda _ifname: None,
+        faults=faults,
+        pci_ids=[tree.root / "none", names],
+    )
+    found = kernel.functions()[PF]
+    assert (found.vendor_name, found.product_name) == (
+        "Intel Corporation", "82576 Gigabit Network Connection",
+    )  # fmt: skip
+    assert (found.fault, found.uncorrectable_errors) == ("", 2)
+    faults.note_uevent(Uevent("change", "pci", f"/devices/{PF}", "BEGIN_RECOVERY"))
+    assert kernel.functions()[PF].fault == RECOVERING
 
 
 def test_of_what_a_driver_can_not_do_its_zero_is_not_believed(tree: Tree) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -278,13 +279,41 @@ def test_a_file_that_is_damaged_is_as_none(tmp_path: Path, content: bytes) -> No
     assert Capabilities(path).of(IGB) == vf_capabilities("igb")
 
 
-def test_a_file_of_another_version_is_as_none(tmp_path: Path) -> None:
+def test_another_kernel_has_a_driver_tried_again_and_what_was_seen_holds_until_then(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "capabilities.json"
-    stored = Capabilities(path)
-    stored.remember(IGB, VfCapabilities(link_states=frozenset(LinkState)))
-    assert Capabilities(path).has(IGB)
-    path.write_bytes(path.read_bytes().replace(b'"version":2', b'"version":1'))
-    assert not Capabilities(path).has(IGB)
+    able = VfCapabilities(link_states=frozenset(LinkState))
+    Capabilities(path, kernel="6.1.0-28").remember(IGB, able)
+    upgraded = Capabilities(path, kernel="6.1.0-31")
+    assert not upgraded.has(IGB)
+    assert upgraded.of(IGB) == able
+    assert upgraded.seen_names(IGB) == capability_names(able)
+    upgraded.remember(IGB, VfCapabilities())
+    again = Capabilities(path, kernel="6.1.0-31")
+    assert again.has(IGB)
+    assert again.of(IGB) == VfCapabilities()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_earlier_versions_wrote_holds_until_it_is_tried_again(
+    tmp_path: Path, version: int
+) -> None:
+    path = tmp_path / "capabilities.json"
+    seen = {"igb 1.2": {"trust": True, "link_states": ["auto"]}}
+    path.write_text(json.dumps({"version": version, "seen": seen}))
+    stored = Capabilities(path, kernel="6.1.0-28")
+    assert not stored.has(IGB)
+    assert stored.of(IGB) == VfCapabilities(trust=True, link_states=frozenset({LinkState.AUTO}))
+    stored.remember(PfDriver("ice"), VfCapabilities())
+    assert Capabilities(path, kernel="6.1.0-28").of(IGB) == stored.of(IGB)
+
+
+def test_a_file_of_a_later_version_is_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "capabilities.json"
+    Capabilities(path).remember(IGB, VfCapabilities(link_states=frozenset(LinkState)))
+    path.write_bytes(path.read_bytes().replace(b'"version":3', b'"version":4'))
+    assert Capabilities(path).of(IGB) == vf_capabilities("igb")
 
 
 @pytest.mark.parametrize(
