@@ -19,6 +19,7 @@ from trunkline.agent.loop import Agent
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import PowerState
+from trunkline.domain.vf import LinkState
 from trunkline.host import fake_bridges
 from trunkline.host.faults import RefuseNext
 from trunkline.host.machine import KernelState
@@ -147,6 +148,33 @@ def test_what_was_there_before_stays(world: World) -> None:
     assert set(addresses(world)) == {str(TAGGED.mac), str(OTHER_MAC)}
 
 
+def test_a_port_that_is_down_is_cut_off_and_gets_its_network_back(world: World) -> None:
+    down = replace(TAGGED, link_state=LinkState.DISABLE)
+    agent = serve(world, a_server(1, down, replace(FLAT, link_state=LinkState.DISABLE)))
+    cut_off: tuple[int, dict[str, bool]] = (0, {})
+    assert (ports(world)[TAP], ports(world)[FLAT.logical_name]) == (cut_off, cut_off)
+    done = commands(world)
+    resumed = next(at for at, each in enumerate(done) if each.startswith("virsh resume"))
+    assert f"bridge vlan del dev {TAP} vid 1" in done[:resumed]
+    before = commands(world)
+    world.settle(world.an_agent())
+    assert commands(world) == before
+
+    by_hand(world, HANDS["other VLAN"])
+    world.run(agent, seconds=5)
+    assert ports(world)[TAP] == cut_off, "what is down stays down"
+    world.control.want(a_server(1, TAGGED, FLAT))
+    world.settle(agent)
+    assert ports(world)[TAP] == (120, {"120": True})
+    assert ports(world)[FLAT.logical_name] == (1, {"1": True})
+    world.control.want(a_server(1, down, FLAT))
+    world.settle(agent)
+    assert ports(world)[TAP] == cut_off
+    assert not any(each.startswith("virsh destroy") for each in commands(world))
+    told = [drift for report in world.control.reports for drift in report.drifts]
+    assert [(drift.ifname, drift.repaired) for drift in told] == [(TAP, True)], "by hand, once"
+
+
 HANDS: dict[str, Callable[[KernelState], None]] = {
     "other VLAN": lambda state: fake_bridges.set_port_vlan(
         state, TAP, 130, untagged=True, member=True
@@ -227,6 +255,13 @@ def test_a_bridge_without_filtering_carries_flat_networks_only(world: World) -> 
     server = a_server(2, FLAT)
     serve(world, server)
     assert world.control.server(server) == (ServerCondition.RUNNING, "")
+
+
+def test_a_port_that_is_down_is_refused_on_a_bridge_that_can_not_cut_it_off(world: World) -> None:
+    by_hand(world, lambda state: state.unfiltered_bridges.append("br-phy1"))
+    told = refusal(world, a_server(1, replace(FLAT, link_state=LinkState.DISABLE)))
+    assert f"bridge br-phy1 can't cut off port {FLAT.port_id}, which is down" in told
+    assert "ip link set br-phy1 type bridge vlan_filtering 1" in told
 
 
 def test_a_vlan_that_the_uplink_carries_untagged_is_refused(world: World) -> None:

@@ -75,7 +75,7 @@ class Control:
             return self.late.pop(0)
         if self.config is None or (
             self.config.generation <= after_generation
-            and self.config.consoles_asked <= consoles_asked
+            and self.config.consoles_asked == consoles_asked
         ):
             return None
         return self.config

@@ -14,17 +14,23 @@ import pytest
 from tests.control.scene import Scene
 from tests.support.world import ADMIN, DEMO, AgentByHand, a_card
 from trunkline.control.demands import server_request
+from trunkline.control.desired import desired_config
 from trunkline.control.nics import nics_of_bound_ports
 from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
-from trunkline.control.ports import create_port, get_port, update_port
+from trunkline.control.ports import create_port, get_port, list_ports, update_port
 from trunkline.control.requests import NicRequest, PortCreate, PortUpdate
+from trunkline.control.servers import stop_server
 from trunkline.control.views import PortView, ServerView
 from trunkline.domain.errors import Forbidden, Invalid, StateConflict
 from trunkline.domain.identity import Caller
+from trunkline.domain.ids import HostName
+from trunkline.domain.listing import ListQuery
 from trunkline.domain.pci_flavor import match_text
 from trunkline.domain.pci_flavor_parsing import InvalidMatch
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
+from trunkline.domain.vf import LinkState
+from trunkline.reconcile.report import ServerCondition
 
 
 @pytest.fixture
@@ -119,6 +125,40 @@ def test_a_port_is_not_put_down_where_its_driver_can_not_cut_it_off(scene: Scene
     with pytest.raises(StateConflict, match=r"its device 0000:05:.* lacks can\.link_state"):
         update_port(scene.svc, DEMO, port.id, PortUpdate(admin_state_up=False))
     assert get_port(scene.svc, DEMO, port.id).port == port
+
+
+def test_a_port_that_has_a_whole_pf_is_never_down(scene: Scene) -> None:
+    with pytest.raises(Invalid, match="of type direct-physical and can't be down: whoever has the"):
+        a_port(scene, vnic_type=VnicType.DIRECT_PHYSICAL, admin_state_up=False)
+    whole = boot(scene, vnic_type=VnicType.DIRECT_PHYSICAL, name="whole").nics[0].port.port
+    with pytest.raises(Invalid, match=r"admin_state_up: port whole .* is of type direct-physical"):
+        update_port(scene.svc, DEMO, whole.id, PortUpdate(admin_state_up=False))
+    assert get_port(scene.svc, DEMO, whole.id).port.admin_state_up
+    down = a_port(scene, admin_state_up=False).port
+    with pytest.raises(Invalid, match="can't be down"):
+        update_port(scene.svc, ADMIN, down.id, PortUpdate(vnic_type=VnicType.DIRECT_PHYSICAL))
+
+
+def test_a_port_that_is_down_is_told_as_down_and_its_host_is(scene: Scene) -> None:
+    view = boot(scene, vnic_type=VnicType.NORMAL)
+    scene.settle(view.server.id)
+    port = view.nics[0].port.port
+    assert get_port(scene.svc, DEMO, port.id).status == "ACTIVE"
+    update_port(scene.svc, DEMO, port.id, PortUpdate(admin_state_up=False))
+    assert get_port(scene.svc, DEMO, port.id).status == "DOWN"
+
+    def listed(status: str) -> set[str]:
+        query = ListQuery(equals={"status": (status,)})
+        return {each.port.id for each in list_ports(scene.svc, DEMO, query)}
+
+    assert (port.id in listed("DOWN"), port.id in listed("ACTIVE")) == (True, False)
+    (nic,) = desired_config(scene.svc, HostName(host_of(view) or "")).servers[0].nics
+    assert (nic.device, nic.link_state) == (None, LinkState.DISABLE)
+    update_port(scene.svc, DEMO, port.id, PortUpdate(admin_state_up=True))
+    assert (port.id in listed("DOWN"), port.id in listed("ACTIVE")) == (False, True)
+    stop_server(scene.svc, DEMO, view.server.id)
+    scene.settle(view.server.id, ServerCondition.STOPPED)
+    assert port.id in listed("DOWN")
 
 
 def test_a_port_with_a_device_that_the_operator_does_not_let_be_trusted_stays_untrusted(

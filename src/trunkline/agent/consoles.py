@@ -16,12 +16,16 @@ class Consoles:
     """The asks of one host that this run has heard of and not answered."""
 
     def __init__(self) -> None:
-        self.asked = 0  # The newest that was heard of.
+        self.asked = 0  # As last heard of.
         self._open: dict[ServerId, int] = {}  # The newest of each server, by number.
 
     def take(self, config: HostConfig) -> None:
-        """Note what is asked for; an older configuration, delivered late, says nothing new."""
-        if config.consoles_asked > self.asked:
+        """Note what is asked for.
+
+        The number of asks is lower than one that was heard of where the database was restored; or
+        where an older configuration comes late, and then the next one that is fetched mends it.
+        """
+        if config.consoles_asked != self.asked:
             self.asked = config.consoles_asked
             self._open = {ask.server_id: ask.number for ask in config.consoles}
 
@@ -31,15 +35,21 @@ class Consoles:
         return bool(self._open)
 
     def answer(self, hypervisor: Hypervisor) -> list[ConsoleFact]:
-        """Read the next few that are asked for."""
+        """Read the next few that are asked for.
+
+        After one that can't be read as yet the others wait for the next time: whoever reads them is
+        busy, and each costs some seconds.
+        """
         facts = []
         for server_id in list(self._open)[:AT_ONCE_MAX]:
             number = self._open.pop(server_id)
             try:
                 said = hypervisor.console(server_id)
             except HostRefused as refusal:
-                fact = ConsoleFact(server_id=server_id, number=number, problem=str(refusal))
+                problem = str(refusal)
+                facts.append(ConsoleFact(server_id=server_id, number=number, problem=problem))
+                if refusal.transient:
+                    break
             else:
-                fact = ConsoleFact(server_id=server_id, number=number, said=said)
-            facts.append(fact)
+                facts.append(ConsoleFact(server_id=server_id, number=number, said=said))
         return facts

@@ -80,7 +80,7 @@ class HttpTransport:
                 self._poller.start()
             newest = self._newest
             if newest is not None and (
-                newest.generation > after_generation or newest.consoles_asked > consoles_asked
+                newest.generation > after_generation or newest.consoles_asked != consoles_asked
             ):
                 return newest
             if self._problem is not None:

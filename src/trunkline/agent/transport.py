@@ -48,7 +48,7 @@ class Transport(Protocol):
             host: The agent's own.
             after_generation: The generation that is known.
             consoles_asked: `HostConfig.consoles_asked` as it is known: of the same generation the
-                configuration is returned if there were more asks since.
+                configuration is returned if it is another number now.
 
         Raises:
             TransportFailed: The control plane could not be asked.

@@ -59,7 +59,7 @@ def desired_if_newer(
 
     def find(tx: Transaction) -> HostConfig | None:
         host = tx.hosts.get_by_name(host_name)
-        asked = consoles_asked is not None and host.consoles_asked > consoles_asked
+        asked = consoles_asked is not None and host.consoles_asked != consoles_asked
         return _config(tx, host) if asked or host.generation > generation else None
 
     return svc.store.read(find)

@@ -21,7 +21,7 @@ from trunkline.domain.pci_flavor_parsing import (
     parse_alternative_text,
     parse_match,
 )
-from trunkline.domain.port import Port
+from trunkline.domain.port import Port, VnicType
 from trunkline.store.transaction import Transaction
 
 MATCH_FIELD: Final = "pci_match"
@@ -89,6 +89,16 @@ def demanded_attributes(port: Port | None, kind: DeviceKind | None) -> dict[str,
         abilities += [] if port.admin_state_up else ["can.link_state"]
         demanded |= dict.fromkeys(abilities, "true")
     return demanded
+
+
+def check_can_be_down(vnic_type: VnicType, who: str, *, admin_state_up: bool) -> None:
+    """Raise `Invalid` for a port that is to be down, and that nobody could cut off."""
+    if vnic_type is VnicType.DIRECT_PHYSICAL and not admin_state_up:
+        raise Invalid(
+            "admin_state_up",
+            f"port {who} is of type direct-physical and can't be down: whoever has the whole PF "
+            "sets its link; stop or delete its server instead, or shut the switch's port",
+        )
 
 
 def check_bound_device(tx: Transaction, port: Port, updated: Port, binding: Binding | None) -> None:

@@ -27,6 +27,7 @@ from trunkline.control.pci_flavors import matches_of
 from trunkline.control.port_devices import (
     MATCH_FIELD,
     check_bound_device,
+    check_can_be_down,
     kept_profile,
     parse_own_match,
     says_trusted,
@@ -170,6 +171,7 @@ def new_port(
 ) -> Port:
     """Make and store a port on `network`, with a MAC and IP addresses that nobody has."""
     check_vnic_type(svc, network, vnic_type)
+    check_can_be_down(vnic_type, name or "to be made", admin_state_up=admin_state_up)
     now = svc.clock.now()
     port_id = PortId(svc.ids.new_id())
     profile = dict(profile or {})
@@ -407,6 +409,8 @@ def _updated(
             tx, network, changes.fixed_ips, port.id, held=port.fixed_ips, segment_id=segment_id
         )
     updated = replace(port, **given)
+    if (updated.vnic_type, updated.admin_state_up) != (port.vnic_type, port.admin_state_up):
+        check_can_be_down(updated.vnic_type, port.said, admin_state_up=updated.admin_state_up)
     if (updated.vnic_type, updated.pci_flavor) != (port.vnic_type, port.pci_flavor):
         _check_pci_flavor(tx, updated.pci_flavor, updated.vnic_type)
     if (updated.vnic_type, updated.pci_match) != (port.vnic_type, port.pci_match):

@@ -28,8 +28,11 @@ class PortView:
 
     @property
     def status(self) -> str:
-        """Neutron's port status: ACTIVE while the host has shown the NIC under a running guest."""
-        if self.binding is None:
+        """Neutron's port status: ACTIVE while the host has shown the NIC under a running guest.
+
+        A port that is administratively down is DOWN, whatever its guest does.
+        """
+        if self.binding is None or not self.port.admin_state_up:
             return "DOWN"
         return {
             BindingState.ACTIVE: "ACTIVE",

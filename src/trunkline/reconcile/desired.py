@@ -62,7 +62,9 @@ class NicConfig:
     vlan_protocol: VlanProtocol = VlanProtocol.DOT1Q
     spoof_check: bool = True
     trust: bool = False
-    link_state: LinkState = LinkState.AUTO  # Of drivers that can't set it, it is that anyway.
+    # AUTO is what it is anyway where a driver can't set it; None, as older controllers say: that.
+    # `normal`: with DISABLE its bridge forwards nothing from it or to it.
+    link_state: LinkState | None = LinkState.AUTO
     min_tx_rate_mbps: int | None = None  # None: not asked for.
     max_tx_rate_mbps: int | None = None
     bridge: str | None = None  # `normal` only.

@@ -37,10 +37,11 @@ def desired_settings(
     most = nic.max_tx_rate_mbps
     if most is not None and speed_mbps is not None:
         most = min(most, speed_mbps)
+    link_state = nic.link_state or LinkState.AUTO
     asked = {
         "spoof check": (nic.spoof_check, observed.spoof_check),
         "trust": (nic.trust, observed.trust),
-        "link state": (nic.link_state is not LinkState.AUTO, observed.link_state),
+        "link state": (link_state is not LinkState.AUTO, observed.link_state),
         "minimum rate": (bool(nic.min_tx_rate_mbps), observed.min_tx_rate_mbps),
         "maximum rate": (bool(nic.max_tx_rate_mbps), observed.max_tx_rate_mbps),
     }
@@ -55,7 +56,7 @@ def desired_settings(
         vlan_protocol=nic.vlan_protocol,
         spoof_check=None if observed.spoof_check is None else nic.spoof_check,
         trust=None if observed.trust is None else nic.trust,
-        link_state=None if observed.link_state is None else nic.link_state,
+        link_state=None if observed.link_state is None else link_state,
         # The kernel takes both rates or neither, so the one not asked for is written as it is.
         min_tx_rate_mbps=_rate(nic.min_tx_rate_mbps, observed.min_tx_rate_mbps, rates_asked),
         max_tx_rate_mbps=_rate(most, observed.max_tx_rate_mbps, rates_asked),

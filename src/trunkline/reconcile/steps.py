@@ -209,7 +209,7 @@ class ReadBackTap:
     vlan_id: int
 
     def __str__(self) -> str:
-        wanted = f"{self.vlan_id} pvid untagged" if self.vlan_id else "no VLAN"
+        wanted = described_vlan(self.vlan_id)
         return f"bridge vlan show dev {self.ifname}  # expect {wanted}, on {self.bridge}"
 
 
@@ -392,6 +392,11 @@ BridgeStep = SetPortVlan | SetPfAddress
 DeviceStep = SetVf | SetVfCount | SetPfUp | RenameNetdev | ReloadVfDriver
 WriteStep = DeviceStep | BridgeStep | StorageStep | DomainStep | NetworkStep
 Step = JournalStep | CheckStep | WriteStep
+
+
+def described_vlan(vlan_id: int) -> str:
+    """Say the only VLAN that a guest's tap is to be in; 0: it is to be in none."""
+    return f"{vlan_id} pvid untagged" if vlan_id else "no VLAN"
 
 
 def describe(settings: VfSettings) -> str:

@@ -13,6 +13,7 @@ from trunkline.domain.bridge import Bridge, BridgePort, describe_port
 from trunkline.domain.device import PciFunction
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
+from trunkline.domain.vf import LinkState
 from trunkline.reconcile.desired import NicConfig, ServerConfig
 from trunkline.reconcile.observed import Addition, PfAddress, UplinkVlan
 from trunkline.reconcile.report import DriftFact
@@ -26,6 +27,7 @@ from trunkline.reconcile.steps import (
     SetPfAddress,
     SetPortVlan,
     Step,
+    described_vlan,
 )
 from trunkline.reconcile.view import Refused, View, Waiting
 from trunkline.vif.builtin import BRIDGE
@@ -62,6 +64,8 @@ def plan_taps(view: View, server: ServerConfig, *, is_attached: bool) -> Taps:
     for nic, bridge in _on_bridges(view, server):
         for addition in _additions(view, nic, bridge):
             _add(view, found, addition)
+        if nic.link_state is LinkState.DISABLE:
+            _require_filtering(bridge, f"can't cut off port {nic.port_id}, which is down")
         if bridge.vlan_filtering:
             _program(found, nic, bridge, is_attached=is_attached)
         elif is_attached:
@@ -110,11 +114,8 @@ def normal_nics(server: ServerConfig) -> Iterator[NicConfig]:
 
 def _additions(view: View, nic: NicConfig, bridge: Bridge) -> Iterator[Addition]:
     """Yield what `nic` needs of uplinks and PFs, be it there or not."""
-    if nic.vlan_id and not bridge.vlan_filtering:
-        raise Refused(
-            f"bridge {bridge.name} does not keep VLANs apart: "
-            f"ip link set {bridge.name} type bridge vlan_filtering 1"
-        )
+    if nic.vlan_id:
+        _require_filtering(bridge, "does not keep VLANs apart")
     for uplink in bridge.uplinks:
         if nic.vlan_id:
             vlan = UplinkVlan(bridge=bridge.name, ifname=uplink.ifname, vlan_id=nic.vlan_id)
@@ -126,6 +127,14 @@ def _additions(view: View, nic: NicConfig, bridge: Bridge) -> Iterator[Addition]
             # Without VFs a PF has nobody to switch frames for.
             if pf in view.observed.pf_addresses and _function(view, pf).vf_count:
                 yield PfAddress(pf=pf, mac=nic.mac)
+
+
+def _require_filtering(bridge: Bridge, problem: str) -> None:
+    if not bridge.vlan_filtering:
+        raise Refused(
+            f"bridge {bridge.name} {problem}: "
+            f"ip link set {bridge.name} type bridge vlan_filtering 1"
+        )
 
 
 def _untagged_vlan(bridge: Bridge) -> int:
@@ -148,7 +157,9 @@ def _untagged_vlan(bridge: Bridge) -> int:
 
 
 def _program(found: Taps, nic: NicConfig, bridge: Bridge, *, is_attached: bool) -> None:
-    vlan_id = nic.vlan_id or _untagged_vlan(bridge)
+    is_down = nic.link_state is LinkState.DISABLE
+    # Of a port in no VLAN the bridge takes nothing, and gives nothing to it.
+    vlan_id = 0 if is_down else nic.vlan_id or _untagged_vlan(bridge)
     port = _tap(nic, bridge, is_attached=is_attached)
     ifname = nic.logical_name
     found.checks.append(ReadBackTap(bridge=bridge.name, ifname=ifname, vlan_id=vlan_id))
@@ -159,7 +170,7 @@ def _program(found: Taps, nic: NicConfig, bridge: Bridge, *, is_attached: bool) 
     found.writes += [SetPortVlan(ifname=ifname, vlan_id=each, member=False) for each in others]
     if vlan_id and not (port.pvid == vlan_id and port.vlans.get(vlan_id)):
         found.writes.append(SetPortVlan(ifname=ifname, vlan_id=vlan_id, untagged=True))
-    found.drifts.append(_drift(ifname, f"{describe_port(port)}, not {vlan_id} pvid untagged"))
+    found.drifts.append(_drift(ifname, f"{describe_port(port)}, not {described_vlan(vlan_id)}"))
 
 
 def _tap(nic: NicConfig, bridge: Bridge, *, is_attached: bool) -> BridgePort:

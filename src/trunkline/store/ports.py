@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    and_,
     bindparam,
     delete,
     exists,
@@ -318,17 +319,15 @@ def _update_of(columns: frozenset[str]) -> Prepared:
 def _has_status(status: str) -> ColumnElement[bool]:
     """The condition that a port has this status; the same rules as `PortView.status`."""
     mine = exists().where(bindings.c.port_id == ports.c.id)
+    active = mine.where(bindings.c.state == "active")
+    building = mine.where(bindings.c.state == "claimed", bindings.c.server_id.is_not(None))
     match status:
         case "ACTIVE":
-            return mine.where(bindings.c.state == "active")
-        case "ERROR":
-            return mine.where(bindings.c.state == "failed")
+            return and_(ports.c.admin_state_up, active)
         case "BUILD":
-            return mine.where(bindings.c.state == "claimed", bindings.c.server_id.is_not(None))
+            return and_(ports.c.admin_state_up, building)
         case "DOWN":
-            return or_(
-                ~mine, mine.where(bindings.c.state == "claimed", bindings.c.server_id.is_(None))
-            )
+            return or_(~ports.c.admin_state_up, ~or_(active, building))
         case _:
             return false()
 

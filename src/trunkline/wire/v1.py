@@ -109,6 +109,10 @@ class DeviceItem:
     iommu_group: int | None = None
     switch_id: str | None = None  # PF only: of the switch that its netdev is a port of, in hex.
     unfit: str | None = None  # Why no guest may be given it, in words.
+    vendor_name: str | None = None  # By the host's pci.ids; None: it does not know, or has none.
+    product_name: str | None = None
+    # PF only: of PCI Express, since its host booted. None: nobody counts.
+    uncorrectable_errors: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,9 @@ def device_item(view: DeviceView) -> DeviceItem:
         iommu_group=function.iommu_group,
         switch_id=function.switch_id,
         unfit=function.unfit or None,
+        vendor_name=function.vendor_name,
+        product_name=function.product_name,
+        uncorrectable_errors=function.uncorrectable_errors,
         epoch=view.epoch,
         tags=view.device.tags,
         owner=None
