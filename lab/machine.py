@@ -19,7 +19,7 @@ from lab.build import Root, ensure_root
 from lab.channel import Channel
 from lab.guest import cards as inside
 from lab.guest.commands import ADDRESS_OPTION
-from lab.locks import only_one_on_this_machine
+from lab.locks import lab_of_this_machine, only_one_on_this_machine
 from lab.monitor import Monitor
 from lab.wire import Capture
 
@@ -91,7 +91,7 @@ def lab_host(
     *,
     tell: Callable[[str], object] = lambda told: print(told, file=sys.stderr, flush=True),
 ) -> Iterator[LabHost]:
-    """Boot a lab host, and switch it off in the end; one at a time on a machine.
+    """Boot a lab host, and switch it off in the end; on a machine, for one run at a time.
 
     Args:
         cards: What it has.
@@ -101,13 +101,14 @@ def lab_host(
         LabHostFailed: It did not come up at either.
     """
     with (
-        only_one_on_this_machine("lab-host"),
+        lab_of_this_machine(),
         tempfile.TemporaryDirectory(prefix="trunkline-lab-", ignore_cleanup_errors=True) as name,
     ):
         directory = Path(name)
-        root = ensure_root()
-        project = content.make_project_image(directory)
-        images = (root.image, content.ensure_dependencies(), project)
+        with only_one_on_this_machine("lab-images"):
+            root = ensure_root()
+            project = content.make_project_image(directory)
+            images = (root.image, content.ensure_dependencies(), project)
         initramfs = directory / "initramfs"
         initramfs.write_bytes(content.initramfs(root))
 
