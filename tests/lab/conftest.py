@@ -19,7 +19,14 @@ WORKERS_WORD = "failed starts of lab hosts"
 # What takes longest first: two lab hosts share the files, and the last are to end together.
 ORDER = (
     *("test_servers", "test_pfs", "test_killed", "test_pools", "test_linux_kernel", "test_agent"),
-    *("test_kernel_facts", "test_bridges", "test_nested_guest", "test_figures", "test_wire"),
+    *(
+        "test_kernel_facts",
+        "test_recordings",
+        "test_bridges",
+        "test_nested_guest",
+        "test_figures",
+        "test_wire",
+    ),
     *("test_macvtap_guest", "test_channel", "test_boot", "test_build"),
 )
 
