@@ -116,6 +116,26 @@ def test_a_console_that_can_not_be_read_is_told_with_the_reason(
     assert [fact.problem for fact in told(world)] == ["tail x.log: Permission denied (EACCES)"]
 
 
+def test_while_whoever_reads_consoles_is_busy_one_is_tried_in_each_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    agent, server = world.with_a_server()
+    asked = []
+
+    def refuse(server_id: ServerId) -> bytes:
+        asked.append(server_id)
+        raise HostRefused("ask the host helper", "no answer", transient=True, unasked=True)
+
+    monkeypatch.setattr(agent._host.hypervisor, "console", refuse)
+    others = [ServerId(f"00000000-0000-4000-8000-{number:012x}") for number in range(100, 102)]
+    ask(world, server.id, *others)
+    agent.step(world.now)
+    assert asked == [server.id]
+    world.run(agent, seconds=5)
+    assert [fact.server_id for fact in told(world)] == [server.id, *others]
+
+
 def test_a_deleted_servers_console_is_gone(tmp_path: Path) -> None:
     world = World(tmp_path)
     agent, server = world.with_a_server()

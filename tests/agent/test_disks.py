@@ -45,6 +45,8 @@ class SlowStorage:
     def delete(self, server_id: ServerId) -> None:
         self.states.pop(server_id, None)
 
+    problem = ""
+
     def take(self) -> HostNews:
         news, self._news = self._news, HostNews()
         return news

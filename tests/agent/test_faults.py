@@ -391,3 +391,25 @@ def test_a_guest_runs_on_while_nobody_can_put_its_drift_right(
     world.settle(world.an_agent())
     check(world, server)
     assert world.resumes() == {server.id: 1}
+
+
+class NotYetNamed(FakeKernel):
+    """What an agent has whose helper goes by a name that a PF has only a moment later."""
+
+    refusals = 2
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise HostRefused("ask the helper", "not on offer", errno_name="EPERM", unasked=True)
+        super().set_vf(pf, vf_index, change)
+
+
+def test_a_new_server_is_not_given_up_because_the_helper_does_not_know_its_pf_yet(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    server = a_server(1, a_nic(1, world.device(IGB, 0)))
+    world.control.want(server)
+    world.settle(world.an_agent(kernel=NotYetNamed))
+    check(world, server)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.agent.world import IGB, START, World
 from trunkline.agent.limits import Limits
-from trunkline.agent.link_hold import LinkHold
+from trunkline.agent.link_hold import MET_ERROR, LinkHold
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction, service_problem
 from trunkline.domain.pci import PciAddress
 
@@ -76,6 +76,50 @@ def test_what_was_wrong_is_told_on_in_the_same_words(gone: dict[str, object]) ->
     assert service_problem(later.function) == service_problem(first.function) != ""
 
 
+def errors(
+    hold: LinkHold, seconds: float, count: int | None, **facts: object
+) -> tuple[str, int | None]:
+    """Why a PF is told to be out of service, and of how many errors is told."""
+    pf = replace(PF, uncorrectable_errors=count, **facts)  # type: ignore[arg-type]  # of its type
+    (told,) = hold.told((OfferedDevice(function=pf),), START + timedelta(seconds=seconds))
+    return told.function.fault, told.function.uncorrectable_errors
+
+
+def test_an_error_takes_a_pf_out_though_it_has_recovered_by_now() -> None:
+    hold = LinkHold(SETTLE)
+    assert errors(hold, 0, 3) == ("", 3), "a new run takes what it finds"
+    assert errors(hold, 1, 4) == (MET_ERROR, 4)
+    assert errors(hold, 5, 4) == (MET_ERROR, 4)
+    assert list(hold.dues()) == [START + timedelta(seconds=11)]
+    assert errors(hold, 11, 4) == ("", 4)
+
+
+def test_errors_that_go_on_are_told_once_it_is_over() -> None:
+    hold = LinkHold(SETTLE)
+    errors(hold, 0, 0)
+    for second in range(1, 60):
+        assert errors(hold, second, second) == (MET_ERROR, 1)
+    assert errors(hold, 68, 59) == (MET_ERROR, 1)
+    assert errors(hold, 69, 59) == ("", 59)
+
+
+def test_what_is_wrong_by_its_own_words_is_told_rather_than_that_it_met_an_error() -> None:
+    hold = LinkHold(SETTLE)
+    errors(hold, 0, 0)
+    assert errors(hold, 1, 1, fault="it recovers") == ("it recovers", 1)
+    assert errors(hold, 2, 2, fault="it has not recovered") == ("it has not recovered", 1)
+    assert errors(hold, 3, 2) == ("it has not recovered", 1)
+    assert errors(hold, 13, 2) == ("", 2)
+
+
+@pytest.mark.parametrize("count", [0, None])
+def test_a_count_that_begins_anew_is_no_error(count: int | None) -> None:
+    hold = LinkHold(SETTLE)
+    errors(hold, 0, 3)
+    assert errors(hold, 1, count) == ("", count)
+    assert errors(hold, 2, count) == ("", count)
+
+
 @given(st.lists(st.tuples(st.floats(0.1, 30), st.booleans()), max_size=60))
 def test_however_a_link_flaps_it_is_told_to_be_back_once_in_ten_seconds_at_most(
     looks: list[tuple[float, bool]],
@@ -114,4 +158,21 @@ def test_an_agent_tells_of_a_cable_that_is_pulled_and_of_one_plugged_in_that_hol
     assert told() == [True, False], "it was seen a moment ago"
     world.run(agent, seconds=10)
     assert told() == [True, False, True]
+    assert world.writes() == []
+
+
+def test_an_agent_tells_of_an_error_that_its_pf_has_recovered_from(tmp_path: Path) -> None:
+    world = World(tmp_path, limits=Limits(link_settle=SETTLE))
+    agent = world.an_agent()
+    world.control.want()
+    world.settle(agent)
+    world.machine.kernel.meet_error(IGB)
+    world.run(agent, seconds=15)
+    told = [
+        (device.function.fault, device.function.uncorrectable_errors)
+        for report in world.control.reports
+        for device in report.inventory or ()
+        if device.function.address == IGB
+    ]
+    assert told == [("", 0), (MET_ERROR, 1), ("", 1)]
     assert world.writes() == []

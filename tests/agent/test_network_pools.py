@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.agent.world import IGB, MLX, ZERO, World
@@ -336,3 +337,41 @@ def test_what_libvirt_is_slowly_taking_or_giving_back_is_left_to_it(
     world.machine.hypervisor.go_on()
     world.settle(agent)
     assert list(world.given().values()) == [str(world.server(2).nics[0].mac)]
+
+
+def attach(world: Pools, server: ServerConfig, address: PciAddress) -> None:
+    """As libvirt keeps it: `virsh attach-interface SERVER network trunkline-phy1`."""
+    path = world.machine.hypervisor.path
+    raw = msgspec.json.decode(path.read_bytes())
+    guest = raw["domains"][server.id]["guest"]
+    guest["handed_over"]["own_drivers"][str(address)] = "igbvf"
+    guest["given"]["0000:0a:00.0"] = str(address)
+    guest["of_networks"].append([PHY1, str(address)])
+    raw["networks"][PHY1]["counted"].append(str(address))
+    path.write_bytes(msgspec.json.encode(raw))
+
+
+def test_a_guest_keeps_a_vf_that_was_attached_to_it_from_a_pool_and_others_start_from_it(
+    world: Pools, agent: Agent
+) -> None:
+    world.control.want(pooled(world, 1, 0))
+    world.settle(agent)
+    one, extra = world.server(1), world.device(IGB, 1).address
+    attach(world, one, extra)
+    network = world.network()
+    for each in (agent, world.an_agent()):
+        world.run(each, seconds=130)
+        assert world.resumes() == {one.id: 1}
+        (told,) = (
+            offered
+            for offered in next(r.inventory for r in reversed(world.control.reports) if r.inventory)
+            if offered.function.address == extra
+        )
+        assert told.function.used_by == (f"server {one.id}, whose guest it was attached to by hand")
+        assert not told.on_offer
+    world.control.want(one, pooled(world, 2, 3))
+    world.settle(agent)
+    two = world.server(2)
+    assert world.resumes() == {one.id: 1, two.id: 1}
+    assert two.held_devices[0].vf_index == 2
+    assert world.network() == network

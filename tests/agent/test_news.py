@@ -311,3 +311,30 @@ def test_drift_found_once_a_pf_can_be_read_again_is_left_too(tmp_path: Path) -> 
     told = world.control.server(world.control.config.servers[0])
     assert told == (ServerCondition.RUNNING, "")
     assert agent.step(world.now) > world.now
+
+
+class Deaf:
+    """A watch that hears nothing."""
+
+    problem = "the kernel's events are not heard"
+
+    def take(self) -> HostNews:
+        return HostNews()
+
+
+def test_a_host_whose_news_is_not_heard_is_told_and_looked_after(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    agent = settled_on_both(world)
+    watches = agent._unread._watches
+    agent._unread._watches = (*watches, Deaf())
+    one_step(world, agent)
+    assert world.control.reports[-1].problem == Deaf.problem
+    assert agent.problem == Deaf.problem
+    server = a_server(3, a_nic(3, world.device(IGB, 1)))
+    assert world.control.config is not None
+    world.control.want(*world.control.config.servers, server)
+    world.settle(agent)
+    check(world, *world.control.config.servers)
+    agent._unread._watches = watches
+    one_step(world, agent)
+    assert world.control.reports[-1].problem == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from tests.agent.world import IGB, MLX, World, check
 from tests.contract.machines import PF
 from tests.reconcile.scenes import a_nic, a_server
+from trunkline.agent.limits import Limits
 from trunkline.domain.vf import VfChange
+from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.host.faults import RefuseNext, SlowNext
 from trunkline.reconcile.report import DeviceCondition, ServerCondition
 
@@ -117,7 +120,7 @@ def test_a_start_that_fails_in_the_end_is_tried_again_as_often_as_one_that_fails
     check(world)
 
 
-def test_while_libvirt_does_not_tell_of_its_domains_reports_go_on_and_nothing_is_done(
+def test_while_libvirt_does_not_tell_of_its_domains_no_guest_is_started_or_ended(
     world: World,
 ) -> None:
     first, second = (a_server(n, a_nic(n, world.device(IGB, n))) for n in (1, 2))
@@ -126,12 +129,84 @@ def test_while_libvirt_does_not_tell_of_its_domains_reports_go_on_and_nothing_is
     world.settle(agent)
     world.machine.hypervisor.plant(SlowNext(operation="guests"))
     before, writes = len(world.control.reports), world.agent_writes()
-    world.control.want(first, second)
-    world.run(agent, seconds=300)
+    for wanted in ((first, second), (second,), (replace(first, boot_number=2), second)):
+        world.control.want(*wanted)
+        world.run(agent, seconds=100)
     assert len(world.control.reports) - before >= 10, "one each 30 s"
     assert agent.problem == "", "nothing is known to be wrong"
     assert not agent.is_settled
     assert world.agent_writes() == writes
     world.machine.hypervisor.clear_faults()
+    world.run(agent, seconds=3)
+    check(world, replace(first, boot_number=2), second)
+
+
+def test_while_libvirt_does_not_tell_of_its_domains_all_else_is_seen_and_put_right(
+    world: World,
+) -> None:
+    server, told = a_server(1, a_nic(1, world.device(IGB, 1))), world.control.reports
+    agent = world.an_agent()
+    world.control.want(server)
     world.settle(agent)
-    check(world, first, second)
+    world.machine.hypervisor.plant(SlowNext(operation="guests"))
+    world.run(agent, seconds=90)
+    agent.step(world.now)
+    world.machine.kernel.acting_as("operator").set_vf(PF, 1, VfChange(vlan_id=7, vlan_qos=0))
+    world.machine.kernel.set_carrier(MLX, up=False)
+    world.now += Limits().news_gap
+    agent.step(world.now)
+    assert world.raw_vf(IGB, 1)["vlan_id"] == server.nics[0].vlan_id
+    assert [drift.repaired for report in told for drift in report.drifts] == [True]
+    inventory = next(report.inventory for report in reversed(told) if report.inventory)
+    (pf,) = (each.function for each in inventory if each.function.address == MLX)
+    assert not pf.link_up
+    changed = replace(server, nics=(replace(server.nics[0], vlan_id=99),))
+    world.control.want(changed)
+    world.run(agent, seconds=2)
+    assert world.raw_vf(IGB, 1)["vlan_id"] == 99
+    assert [drift.repaired for report in told for drift in report.drifts] == [True]
+    world.machine.kernel.set_carrier(MLX, up=True)
+    world.machine.hypervisor.suspend_guest(server.id)
+    world.run(agent, seconds=60)
+    assert world.resumes() == {server.id: 1}, "it is not known yet"
+    world.machine.hypervisor.clear_faults()
+    world.settle(agent)
+    assert world.resumes() == {server.id: 2}
+    check(world, changed)
+
+
+@dataclass
+class SlowAfterAnEnd:
+    """From the end of a guest on, libvirt takes its time to tell of its domains."""
+
+    libvirt: FakeHypervisor
+
+    def reached(self, point: str) -> None:
+        if point.startswith("after virsh destroy"):
+            self.libvirt.plant(SlowNext(operation="guests", times=3))
+
+
+def test_a_guest_that_the_agent_has_ended_has_not_ended_of_itself_whenever_that_is_told(
+    world: World,
+) -> None:
+    _, server = world.with_a_server()
+    agent = world.an_agent(SlowAfterAnEnd(world.machine.hypervisor))
+    world.settle(agent)
+    world.change_domain(
+        server, lambda domain: domain["guest"]["handed_over"]["own_drivers"].clear()
+    )
+    world.run(agent, seconds=130)
+    assert world.resumes() == {server.id: 2}
+    assert [report.guests for report in world.control.reports if report.guests] == []
+
+
+def test_an_agent_that_libvirt_has_told_nothing_yet_waits(world: World) -> None:
+    """What the guests of servers have, and what others do, is not known to it."""
+    world.with_a_server()
+    world.machine.hypervisor.plant(SlowNext(operation="guests"))
+    agent, told = world.an_agent(), len(world.control.reports)
+    world.run(agent, seconds=90)
+    assert len(world.control.reports) - told >= 3, "one each 30 s"
+    assert not any(each.inventory for each in world.control.reports[told:])
+    world.machine.hypervisor.clear_faults()
+    world.settle(agent)

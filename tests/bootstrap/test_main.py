@@ -35,6 +35,17 @@ def test_agent_and_questions_load_no_control_plane(arguments: tuple[str, ...]) -
     assert [name for name in loaded if name.startswith(CONTROL_PLANE)] == []
 
 
+def test_an_agent_has_in_memory_neither_simulations_nor_what_draws_on_terminals() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, "agent", "--help"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    loaded = done.stderr.split("|")
+    assert "trunkline.agent.loop" in loaded
+    unwanted = ("trunkline.host.fake", "trunkline.host.simulated", "pygments", "rich.traceback")
+    assert [name for name in loaded if name.startswith(unwanted)] == []
+
+
 def test_every_command_is_listed_and_can_be_had() -> None:
     context = click.Context(root, info_name="trunkline")
     names = root.list_commands(context)

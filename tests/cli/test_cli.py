@@ -37,6 +37,7 @@ SESSIONS: Final = {
     "host-show": "host show h1",
     "device-list": "device list",
     "device-list-filtered": "device list --host h1 --physical-network phy2 --state claimed",
+    "pf-show": "pf show h1 0000:05:00.0",
     "device-list-none": "device list --state quarantined",
     "network-list": "network list",
     "network-list-tenant": "network list --os-cloud trunkline-demo",
@@ -90,8 +91,8 @@ def test_help_teaches_by_example_and_names_the_exit_codes(line: str, tmp_path: P
 
 @pytest.mark.parametrize(
     "line",
-    ["host list", "host show h1", "device list", "network list", "network physical",
-     "server show web", "events", "explain --nic network=red,vnic-type=direct"],
+    ["host list", "host show h1", "device list", "pf show h1 eth5", "network list",
+     "network physical", "server show web", "events", "explain --nic network=red,vnic-type=direct"],
 )  # fmt: skip
 def test_json_is_one_document_with_what_the_api_gave(terminal: Terminal, line: str) -> None:
     found = terminal.json(line)

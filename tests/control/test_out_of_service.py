@@ -158,3 +158,16 @@ def test_a_server_that_goes_gives_its_vf_back_to_a_pf_out_of_service(scene: Scen
     assert states(scene, host) == {("out_of_service", "eth5 has no link")}
     report(scene, host, link_up=True)
     assert states(scene, host) == {("free", "")}
+
+
+def test_uncorrectable_errors_are_told_as_they_come(scene: Scene) -> None:
+    report(scene, "h1", uncorrectable_errors=2)
+    assert events(scene, "pf.errors") == [], "they are of before"
+    report(scene, "h1", uncorrectable_errors=5, fault="it met an error")
+    report(scene, "h1", uncorrectable_errors=5)
+    report(scene, "h1", uncorrectable_errors=None)
+    report(scene, "h1", uncorrectable_errors=1)
+    (told,) = events(scene, "pf.errors")
+    assert told.details == {"uncorrectable": 3, "since_boot": 5}
+    assert (told.host, told.subject) == ("h1", "pf 0000:05:00.0 on h1")
+    assert events(scene, "host.inventory")[-1].details["new"] == 10, "it was no new inventory"

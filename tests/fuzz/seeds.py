@@ -10,6 +10,7 @@ from typing import Final
 
 from tests.reconcile.scenes import IGB, MLX, a_nic, a_server, vf, whole
 from tests.support.lab_recordings import RECORDINGS, datagrams
+from tests.unit.host.linux.devlink_bytes import device_gone, family, reporter
 from trunkline.agent.journal import FORMAT_VERSION
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.ids import HostName
@@ -42,6 +43,12 @@ ANSWERS: Final = tuple(
     for pattern in ("*.answer", "*.newlink")
     for path in sorted(RECORDINGS.glob(pattern))
     for datagram in datagrams(path.name)
+)
+DEVLINK_FAMILIES: Final = (family(id_=31, groups={"config": 14}),)
+DEVLINK: Final = (
+    reporter("pci", "0000:05:00.0", "fw", state=1),
+    reporter("pci", "0000:05:00.0", "tx", state=0, port=65535),
+    device_gone("pci", "0000:05:00.0"),
 )
 UEVENTS: Final = tuple(datagrams("vf-created.uevents"))
 

@@ -38,6 +38,7 @@ from trunkline.host.libvirt.reading import (
 from trunkline.host.linux import bridge_messages, netlink
 from trunkline.host.linux.addresses import parse_address
 from trunkline.host.linux.capabilities import Capabilities
+from trunkline.host.linux.devlink_messages import parse_event, parse_family
 from trunkline.host.linux.ethtool import version_in
 from trunkline.host.linux.inventory import PfDriver
 from trunkline.host.linux.link_messages import parse_link
@@ -187,6 +188,10 @@ TARGETS: Final[dict[str, Target]] = {
         seeds=seeds.NEIGHBOURS,
     ),
     "address": Target(read=_view(parse_address), refusals=(Malformed,), seeds=seeds.ADDRESSES),
+    "devlink": Target(read=_view(parse_event), refusals=(Malformed,), seeds=seeds.DEVLINK),
+    "devlink-family": Target(
+        read=_view(parse_family), refusals=(Malformed,), seeds=seeds.DEVLINK_FAMILIES
+    ),
     "uevent": Target(read=lambda data, _: parse_uevent(data), seeds=seeds.UEVENTS),
     "vpd": Target(read=lambda data, _: parse_vpd(data), refusals=(VpdMalformed,), seeds=seeds.VPDS),
     "firmware-version": Target(
@@ -195,7 +200,9 @@ TARGETS: Final[dict[str, Target]] = {
     "cpu-list": Target(read=_text(cpu_numbers), refusals=(ValueError,), seeds=(b"0-7,16-23", b"")),
     "proc": Target(read=_machine, seeds=seeds.PROC),
     # Files that others bring, or that we left.
-    "pci-ids": Target(read=_text(lambda text: names_in(text, "8086", "10c9")), seeds=seeds.PCI_IDS),
+    "pci-ids": Target(
+        read=_text(lambda text: names_in(text.splitlines(), "8086", "10c9")), seeds=seeds.PCI_IDS
+    ),
     "stored-verdicts": Target(
         read=_file(lambda path: Capabilities(path).of(PfDriver("igb", "1.2"))),
         seeds=seeds.VERDICTS,

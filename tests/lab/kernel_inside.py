@@ -61,10 +61,10 @@ def probe() -> list[dict[str, Any]]:
     capabilities = Capabilities(None)
     kernel = LinuxKernel(DirectWrites(), capabilities=capabilities)
     functions = kernel.functions()
-    free = [address for address, each in functions.items() if each.pf_address]
+    free = {address for address, each in functions.items() if each.pf_address}
     with TemporaryDirectory() as kept:
         memory = JournalMemory(JournalFile(Path(kept) / "journal.json"))
-        LinuxTrials(kernel, capabilities).try_out(functions, free, memory)
+        LinuxTrials(kernel, capabilities).try_out(functions, lambda: free, memory)
     told: list[dict[str, Any]] = json.to_builtins(list(kernel.functions().values()))
     return told
 

@@ -126,7 +126,7 @@ def test_a_listing_that_takes_its_time_keeps_nobody_and_is_there_for_the_next_wh
 ) -> None:
     run(site)
     woken = threading.Event()
-    hypervisor = site.connect(on_news=woken.set, look_seconds=0.05, prompt_seconds=20)
+    hypervisor = site.connect(on_news=woken.set, look_seconds=0.05)
 
     def has_told() -> bool:
         with suppress(NotYet):
@@ -143,6 +143,7 @@ def test_a_listing_that_takes_its_time_keeps_nobody_and_is_there_for_the_next_wh
         for _ in range(20):
             with pytest.raises(NotYet):
                 hypervisor.guests()
+            hypervisor._guests._seconds = 60.0  # It is not waited for once more.
         assert threading.active_count() - threads <= 2, "it is asked for once"
         assert hypervisor.take().is_empty
         woken.clear()

@@ -113,6 +113,15 @@ def test_devices_besides_nics_are_handed_over_as_they_are(
     assert define(replace(server, devices=()), VIF_TYPES, OPTIONS).digest != made.digest
 
 
+def test_a_macvtap_server_has_the_same_xml_on_every_host_and_any_vf() -> None:
+    """Another host has its cards in other places, of other makes: nothing of that is in it."""
+    here, there = (
+        define(a_server(1, a_nic(1, device, VnicType.MACVTAP)), VIF_TYPES, OPTIONS)
+        for device in (vf(IGB, 3), vf(MLX, 0, epoch=9))
+    )
+    assert here == there
+
+
 def test_a_guest_can_tell_that_its_kernel_has_panicked() -> None:
     assert '<panic model="isa"/>' in define(a_server(1), VIF_TYPES, OPTIONS).xml
     elsewhere = replace(OPTIONS, arch="aarch64")

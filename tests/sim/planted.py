@@ -18,6 +18,7 @@ from trunkline.agent import apply
 from trunkline.agent.apply import Probe
 from trunkline.agent.link_hold import LinkHold
 from trunkline.agent.loop import Agent
+from trunkline.agent.observe import PfTurn
 from trunkline.agent.transport import TransportFailed
 from trunkline.agent.unread import Unread
 from trunkline.control import binding, desired, inventory, reports
@@ -276,7 +277,7 @@ def guests_are_never_taken_away(patch: Patch) -> Parts:
 
 
 def nobody_looks_for_drift(patch: Patch) -> Parts:
-    patch.setattr(Agent, "_pfs_to_check", lambda *_: frozenset())
+    patch.setattr(PfTurn, "next", lambda *_: frozenset())
     return Parts()
 
 
@@ -326,7 +327,7 @@ def what_a_machine_tells_is_not_looked_at(patch: Patch) -> Parts:
 
 def what_a_full_socket_lost_is_not_looked_for(patch: Patch) -> Parts:
     """Nor does anybody look at times."""
-    patch.setattr(Agent, "_pfs_to_check", lambda *_: frozenset())
+    patch.setattr(PfTurn, "next", lambda *_: frozenset())
     real = Unread.listen
 
     def deaf(unread: Unread) -> None:

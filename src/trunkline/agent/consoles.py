@@ -35,15 +35,21 @@ class Consoles:
         return bool(self._open)
 
     def answer(self, hypervisor: Hypervisor) -> list[ConsoleFact]:
-        """Read the next few that are asked for."""
+        """Read the next few that are asked for.
+
+        After one that can't be read as yet the others wait for the next time: whoever reads them is
+        busy, and each costs some seconds.
+        """
         facts = []
         for server_id in list(self._open)[:AT_ONCE_MAX]:
             number = self._open.pop(server_id)
             try:
                 said = hypervisor.console(server_id)
             except HostRefused as refusal:
-                fact = ConsoleFact(server_id=server_id, number=number, problem=str(refusal))
+                problem = str(refusal)
+                facts.append(ConsoleFact(server_id=server_id, number=number, problem=problem))
+                if refusal.transient:
+                    break
             else:
-                fact = ConsoleFact(server_id=server_id, number=number, said=said)
-            facts.append(fact)
+                facts.append(ConsoleFact(server_id=server_id, number=number, said=said))
         return facts

@@ -1,7 +1,8 @@
 """Telling at once of PFs that go out of service, and of those that come back once they stay.
 
 A cable with a bad plug goes up and down many times a minute. Told as it is, each time would change
-what placement may choose, and servers would be put on a PF that is gone a second later.
+what placement may choose, and servers would be put on a PF that is gone a second later. A PF that
+met an uncorrectable error is held as one that was out, though it may have recovered unseen.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction, service_problem
 from trunkline.domain.pci import PciAddress
 
 _Inventory = tuple[OfferedDevice, ...]
+MET_ERROR: Final = "it met an uncorrectable error of PCI Express a moment ago"
 
 
 class LinkHold:
@@ -28,6 +31,7 @@ class LinkHold:
         self._settle = settle
         self._out: dict[PciAddress, PciFunction] = {}  # As last told.
         self._well_since: dict[PciAddress, datetime] = {}  # Of these, those that look well.
+        self._errors: dict[PciAddress, int] = {}  # Of each PF, counted when it was last looked at.
 
     def dues(self) -> Iterator[datetime]:
         """Yield when PFs are to be looked at again, since they may have held by then."""
@@ -35,9 +39,12 @@ class LinkHold:
 
     def told(self, inventory: _Inventory, now: datetime) -> _Inventory:
         """Return what is to be told of the inventory that was read at `now`."""
-        for gone in self._out.keys() - {device.function.address for device in inventory}:
+        there = {device.function.address for device in inventory}
+        for gone in self._out.keys() - there:
             del self._out[gone]
             self._well_since.pop(gone, None)
+        for gone in self._errors.keys() - there:
+            del self._errors[gone]
         held = {
             device.function.address: told
             for device in inventory
@@ -55,17 +62,37 @@ class LinkHold:
 
     def _told(self, pf: PciFunction, now: datetime) -> PciFunction:
         address = pf.address
-        if service_problem(pf):
-            self._out[address] = pf
-            self._well_since.pop(address, None)
-            return pf
         out = self._out.get(address)
-        if out is None:
+        met_error = self._has_met_error(pf)
+        if service_problem(pf):
+            self._well_since.pop(address, None)
+            # However many errors there are meanwhile, they are told once it is over.
+            errors = pf.uncorrectable_errors if out is None else out.uncorrectable_errors
+            self._out[address] = replace(pf, uncorrectable_errors=errors)
+            return self._out[address]
+        if met_error:
+            self._well_since[address] = now
+            out = self._out.setdefault(address, replace(pf, fault=MET_ERROR))
+        elif out is None:
             return pf
         since = self._well_since.setdefault(address, now)
         if now - since >= self._settle:
             del self._out[address], self._well_since[address]
             return pf
         return replace(
-            pf, link_up=out.link_up, speed_mbps=out.speed_mbps, fault=out.fault, driver=out.driver
+            pf,
+            link_up=out.link_up,
+            speed_mbps=out.speed_mbps,
+            fault=out.fault,
+            driver=out.driver,
+            uncorrectable_errors=out.uncorrectable_errors,
         )
+
+    def _has_met_error(self, pf: PciFunction) -> bool:
+        """Whether more errors of a PF are counted than when it was looked at last."""
+        if pf.uncorrectable_errors is None:
+            self._errors.pop(pf.address, None)
+            return False
+        before = self._errors.get(pf.address)
+        self._errors[pf.address] = pf.uncorrectable_errors
+        return before is not None and pf.uncorrectable_errors > before

@@ -20,11 +20,13 @@ from trunkline.agent.journal import JournalFile, JournalUnreadable, JournalUnwri
 from trunkline.agent.limits import Limits
 from trunkline.agent.link_hold import LinkHold
 from trunkline.agent.observe import (
+    DomainList,
+    PfTurn,
     Surroundings,
     look_around,
     pfs_concerned,
     pfs_of_pools,
-    pfs_read_with,
+    pfs_told_of,
     pools_of,
     read_host,
 )
@@ -109,9 +111,10 @@ class Agent:
         self._unread = Unread(host.watches, gap=self._limits.news_gap)
         self._consoles = Consoles()
         self._guests = Guests(self._limits)
-        self._checked_pf: PciAddress | None = None
+        self._turn = PfTurn()
         self._domains_seen: frozenset[ServerId] = frozenset()
         self._around: Surroundings | None = None  # As last seen; None: not in this run.
+        self._domains = DomainList(host.hypervisor)
         self._trials = Trials(host.trials, host.kernel, journal, retry=self._limits.gave_up_retry)
 
     @property
@@ -127,13 +130,14 @@ class Agent:
     @property
     def problem(self) -> str:
         """Why nothing can be done for the host; empty: it can."""
-        return self.reporter.shut_out or self.reporter.problem
+        return self.reporter.shut_out or self.reporter.problem or self.reporter.deaf
 
     def step(self, now: datetime) -> datetime:
         """Do what is due at `now`; return when to be called again, at the latest."""
         if self._remembers(now):
             self._fetch()
             self._unread.listen()
+            self.reporter.deaf = self._unread.problem
             if self._has_work(now):
                 self._reconcile(now)
             if not self.reporter.consoles:  # What was read before is to be told first.
@@ -190,7 +194,8 @@ class Agent:
         if self.reporter.shut_out:
             return False  # Another agent has the host: two would undo each other's work.
         if self._host_due is not None:
-            return self._host_due <= now
+            has_news = self._must_reconcile or self._unread.is_due(now)
+            return self._host_due <= now or (self._domains.is_late and has_news)
         return (
             self._must_reconcile
             or self._unread.is_due(now)
@@ -233,6 +238,9 @@ class Agent:
             made = self._observe_and_plan(now, with_check=is_check)
             if made is None:
                 break
+            if self._domains.is_late:
+                self._apply(made, now, room=self._limits.units_max)
+                break
             failed_before = set(self._standing.failures)
             self._standing.fail_refused(made)
             applied = self._apply(made, now, room=self._limits.units_max - len(done))
@@ -246,6 +254,8 @@ class Agent:
                 self._conclude(made, now, stuck=done)
         if is_check:
             self._check_due = now + self._limits.check
+        if self._domains.is_late:
+            raise NotYet  # What there is to start or to end.
         if self._config is not None and self._around is not None and not self._must_reconcile:
             # What is learned is told at once.
             self._must_reconcile = self._trials.try_out(self._around, self._config, now)
@@ -257,6 +267,7 @@ class Agent:
             host.kernel,
             host.hypervisor,
             host.storage,
+            domains=self._domains,
             offer=host.offer,
             config=self._config,
             journal=self._journal.current,
@@ -270,7 +281,8 @@ class Agent:
         if config is None:
             self._unread.clear(now)
             return None
-        self._look_at_guests(config, around, now)
+        if not around.is_late:
+            self._look_at_guests(config, around, now)
         pfs = pfs_concerned(
             around.functions,
             self._standing.open_servers(config, around.domains),
@@ -278,9 +290,9 @@ class Agent:
         )
         pools = pools_of(offered)
         pfs |= pfs_of_pools(around, pools, self._journal.current)
-        pfs |= self._pfs_told_of(config, around)
+        pfs |= pfs_told_of(self._unread.news, around.functions, config.servers)
         if with_check:
-            pfs |= self._pfs_to_check(config, around)
+            pfs |= self._turn.next(around.functions, config.servers)
         observed = read_host(host.kernel, around, self._journal.current, pfs, config.servers)
         self._unread.clear(now)
         made = plan(
@@ -314,22 +326,6 @@ class Agent:
             self._guests.forget()
         self._journal.save(journal.of_boot(around.boot_id))
 
-    def _pfs_told_of(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
-        """Return the PFs in use that the machine told of."""
-        if self._unread.news.everything:
-            return pfs_concerned(around.functions, config.servers, ())
-        return pfs_read_with(self._unread.news.pfs, around.functions, config.servers)
-
-    def _pfs_to_check(self, config: HostConfig, around: Surroundings) -> frozenset[PciAddress]:
-        """Return the PF whose turn it is to be looked at for drift that no event told of."""
-        used = sorted(pfs_concerned(around.functions, config.servers, ()))
-        if not used:
-            return frozenset()
-        last = self._checked_pf
-        later = [pf for pf in used if last is None or last < pf]
-        self._checked_pf = (later or used)[0]
-        return pfs_read_with({self._checked_pf}, around.functions, config.servers)
-
     # Applying
 
     def _apply(self, made: Plan, now: datetime, *, room: int) -> set[str]:
@@ -351,6 +347,8 @@ class Agent:
             if not unit.steps or self._standing.is_left_alone(unit):
                 continue
             if unit.server is not None and self._guests.rests(unit.server.id, now):
+                continue
+            if self._domains.is_late and not unit.leaves_guests_alone:
                 continue
             if self._attempts.is_due(unit, now) and not unit.devices & blocked:
                 yield unit
@@ -387,7 +385,7 @@ class Agent:
                 unit,
                 str(refusal),
                 now,
-                for_good=not refusal.transient,
+                for_good=not (refusal.transient or refusal.unasked),
                 may_give_up=may_give_up(unit, refusal),
             )
             if unit.network and found.count == 1:

@@ -15,8 +15,22 @@ from trunkline.domain.iommu_group import tell_unfit
 from trunkline.domain.network_pool import NetworkPool
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
-from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
-from trunkline.reconcile.observed import DomainState, GuestFiles, HostState, Journal, NetworkState
+from trunkline.reconcile.interfaces import (
+    HostNews,
+    HostRefused,
+    Hypervisor,
+    Kernel,
+    NotYet,
+    Storage,
+)
+from trunkline.reconcile.observed import (
+    DomainState,
+    GuestFiles,
+    Guests,
+    HostState,
+    Journal,
+    NetworkState,
+)
 from trunkline.reconcile.taps import normal_nics
 from trunkline.reconcile.users import attached_by_hand, ours_of, tell_users
 
@@ -31,6 +45,32 @@ class Surroundings:
     domains: Mapping[ServerId, DomainState]
     files: Mapping[ServerId, GuestFiles] | None  # None: guests have none here.
     networks: Mapping[str, NetworkState] = field(default_factory=dict)
+    is_late: bool = False  # The domains are as they were: libvirt takes its time to tell of them.
+
+
+class DomainList:
+    """libvirt's domains, as it told of them last: to go on with while it takes its time."""
+
+    def __init__(self, hypervisor: Hypervisor) -> None:
+        self.is_late = False
+        self._hypervisor = hypervisor
+        self._last: Guests | None = None
+
+    def read(self) -> Guests:
+        """Return what libvirt tells, or told last.
+
+        Raises:
+            HostRefused: It could not be read.
+            NotYet: It takes its time, and has told nothing in this run.
+        """
+        self.is_late = False
+        try:
+            self._last = self._hypervisor.guests()
+        except NotYet:
+            if self._last is None:
+                raise
+            self.is_late = True
+        return self._last
 
 
 def look_around(
@@ -38,6 +78,7 @@ def look_around(
     hypervisor: Hypervisor,
     storage: Storage | None,
     *,
+    domains: DomainList,
     offer: Offer,
     config: HostConfig | None,
     journal: Journal,
@@ -46,9 +87,9 @@ def look_around(
 
     Raises:
         HostRefused: One of these could not be read; there is nothing to plan from.
-        NotYet: libvirt takes its time to tell of the domains.
+        NotYet: See `DomainList.read`.
     """
-    guests = hypervisor.guests()
+    guests = domains.read()
     boot_id = kernel.boot_id()
     journal = journal.of_boot(boot_id)
     functions = kernel.functions()
@@ -73,6 +114,7 @@ def look_around(
         ),
         domains=guests.domains,
         networks=networks,
+        is_late=domains.is_late,
         files=None if storage is None else storage.files(),
     )
 
@@ -127,6 +169,36 @@ def pfs_read_with(
     """
     of_server = (pfs_concerned(functions, [each], ()) for each in servers)
     return frozenset(pf for used in of_server if not used.isdisjoint(pfs) for pf in used)
+
+
+def pfs_told_of(
+    news: HostNews,
+    functions: Mapping[PciAddress, PciFunction],
+    servers: Collection[ServerConfig],
+) -> frozenset[PciAddress]:
+    """Return the PFs in use that the machine told of, and those they can't be compared without."""
+    if news.everything:
+        return pfs_concerned(functions, servers, ())
+    return pfs_read_with(news.pfs, functions, servers)
+
+
+class PfTurn:
+    """Whose turn it is to be looked at for drift that no event told of."""
+
+    def __init__(self) -> None:
+        self._last: PciAddress | None = None
+
+    def next(
+        self, functions: Mapping[PciAddress, PciFunction], servers: Collection[ServerConfig]
+    ) -> frozenset[PciAddress]:
+        """Return the next of the PFs in use, and those that it can't be compared without."""
+        used = sorted(pfs_concerned(functions, servers, ()))
+        if not used:
+            return frozenset()
+        last = self._last
+        later = [pf for pf in used if last is None or last < pf]
+        self._last = (later or used)[0]
+        return pfs_read_with({self._last}, functions, servers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,7 @@ class Reporter:
         self.consoles: list[ConsoleFact] = []  # That were asked for; a few at a time.
         self.shut_out = ""  # Why the control plane does not listen; empty: it did last.
         self.problem = ""  # Why the host can't be read or acted on at all.
+        self.deaf = ""  # Why not all is heard that the host tells by itself.
         self._host = host
         self._run_id = run_id
         self._resources = resources
@@ -205,7 +206,7 @@ class Reporter:
             taken=tuple(sorted(known.taken - told.taken, key=lambda fact: fact.chosen)),
             guests=tuple(self.guests),
             consoles=tuple(self.consoles),
-            problem=self.problem,
+            problem=self.problem or self.deaf,
             settled=settled,
         )
 

@@ -44,8 +44,11 @@ class Trials:
         """
         if self._trials is None or not self._may_try(now):
             return False
-        free = nobodys_vfs(around, config, self._journal.current)
-        outcome = self._trials.try_out(around.functions, free, JournalMemory(self._journal))
+        outcome = self._trials.try_out(
+            around.functions,
+            lambda: nobodys_vfs(around, config, self._journal.current),
+            JournalMemory(self._journal),
+        )
         self._note(outcome, now)
         return outcome.learned
 

@@ -27,6 +27,11 @@ class Unread:
             self.news |= watch.take()
 
     @property
+    def problem(self) -> str:
+        """Why not all is heard that the machine tells; empty: it is."""
+        return next((watch.problem for watch in self._watches if watch.problem), "")
+
+    @property
     def due(self) -> datetime | None:
         """When to look; None: there is no news, or it is to be looked at at once."""
         return None if self.news.is_empty or self._looked is None else self._looked + self._gap

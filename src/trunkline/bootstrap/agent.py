@@ -9,8 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -27,20 +26,15 @@ from trunkline.agent.http_transport import (
 )
 from trunkline.agent.loop import AgentHost
 from trunkline.api.foreground import Foreground
-from trunkline.bootstrap.agents import AgentRunner
+from trunkline.bootstrap.agents import AgentRunner, agent_of
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.bootstrap.directory import DirectoryUnusable
 from trunkline.bootstrap.real import RandomIds, RealClock
-from trunkline.bootstrap.real_host import given, open_real_host
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
-from trunkline.bootstrap.simulated import agent_of, simulated_host
 from trunkline.cli.context import Failed, Teaching
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.client.agents import enrol
 from trunkline.client.errors import ApiError, ClientError, Unreachable
-from trunkline.host.fleet import find_fleet, load_fleet
-from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
-from trunkline.host.simulated_watch import ChangeTeller
 from trunkline.vif.registry import load_vif_types
 
 log = structlog.get_logger()
@@ -105,28 +99,18 @@ def agent(config_file: Path, host: str | None, simulate: str | None) -> None:
         runner.stop()
 
 
-@contextmanager
 def _host(
     config: ComputeConfig, token: str, simulate: str | None, wake: Callable[[], None]
-) -> Iterator[AgentHost]:
-    """Open what the agent acts on; `wake` is called when it tells of a change."""
+) -> AbstractContextManager[AgentHost]:
+    """What the agent acts on, to be opened; `wake` is called when it tells of a change."""
     vif_types = load_vif_types()
-    if simulate is None:
-        with open_real_host(config, token, vif_types, on_news=wake) as machine:
-            yield machine
-        return
-    simulated = _simulated_host(config, simulate)
-    machine = simulated_host(
-        simulated,
-        vif_types=vif_types,
-        device_specs=config.device_specs,
-        resources=given(
-            config.resources, replace(simulated.resources, bridges=dict(config.bridges))
-        ),
-        drift=config.drift,
-    )
-    with ChangeTeller({config.host: simulated.state_files}, lambda _: wake()):
-        yield machine
+    if simulate is not None:
+        from trunkline.bootstrap.simulated import open_simulated_host
+
+        return open_simulated_host(config, vif_types, simulate, on_news=wake)
+    from trunkline.bootstrap.real_host import open_real_host
+
+    return open_real_host(config, token, vif_types, on_news=wake)
 
 
 @contextmanager
@@ -206,15 +190,6 @@ def _not_enrolled(config: ComputeConfig, problem: ClientError) -> Failed:
         f"{config.controller_url} does not enrol {config.host}: {problem}{remedy}",
         ExitCode.REFUSED if isinstance(problem, ApiError) else ExitCode.USAGE,
     )
-
-
-def _simulated_host(config: ComputeConfig, simulate: str) -> SimulatedHost:
-    directory = Path(simulate)
-    if not directory.is_dir():
-        fleet = load_fleet(find_fleet(simulate))
-        directory = config.state_dir / "simulated"
-        create_hosts(fleet, directory, only=[config.host])
-    return open_host(directory, config.host)
 
 
 class _KillAt:

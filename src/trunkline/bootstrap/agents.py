@@ -8,12 +8,18 @@ import threading
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import structlog
 
-from trunkline.agent.loop import Agent
+from trunkline.agent.apply import Probe
+from trunkline.agent.journal import JournalFile
+from trunkline.agent.limits import Limits
+from trunkline.agent.loop import Agent, AgentHost
+from trunkline.agent.transport import Transport
 from trunkline.api.foreground import Foreground
+from trunkline.bootstrap.real import RandomIds
 from trunkline.domain.clock import Clock
 from trunkline.domain.ids import HostName
 
@@ -25,6 +31,24 @@ _RETRY_AFTER_CRASH: Final = timedelta(seconds=5)  # A bug in one agent must not 
 # steps that come late find more to do at once. No rest is longer than the maximum.
 _REST_FACTOR: Final = 2.0
 _REST_SECONDS_MAX: Final = 0.25
+
+# Whoever runs these agents wakes them when there is news; looking for it every second besides
+# would cost a thousand hosts a third of a core.
+WOKEN: Final = Limits(poll=Limits().heartbeat)
+
+
+def agent_of(
+    host: AgentHost, *, journal: Path, transport: Transport, probe: Probe | None = None
+) -> Agent:
+    """Make the agent of a host, simulated or not."""
+    return Agent(
+        host,
+        journal=JournalFile(journal),
+        transport=transport,
+        ids=RandomIds(),
+        limits=WOKEN,
+        probe=probe,
+    )
 
 
 class DueQueue:

@@ -59,6 +59,7 @@ def open_real_host(
     from trunkline.bootstrap.real_kernel import open_real_kernel
     from trunkline.host.libvirt.image_cache import ImageCache
     from trunkline.host.libvirt.storage import GIB, LibvirtStorage
+    from trunkline.host.linux.card_faults import CardFaults
     from trunkline.host.linux.probing import LinuxTrials
     from trunkline.host.linux.resources import read_resources
     from trunkline.host.linux.watch import LinuxWatch
@@ -82,7 +83,8 @@ def open_real_host(
     disks = config.storage_dir / "disks"
     with ExitStack() as stack:
         # It listens before anything is read, so that nothing changes unheard in between.
-        watch = stack.enter_context(LinuxWatch(on_news=on_news))
+        faults = CardFaults()
+        watch = stack.enter_context(LinuxWatch(on_news=on_news, faults=faults))
         images = HttpImages(
             config.controller_url,
             config.host,
@@ -104,7 +106,7 @@ def open_real_host(
                 on_news=on_news,
             )
         )
-        kernel = open_real_kernel(config)
+        kernel = open_real_kernel(config, faults)
         yield AgentHost(
             name=config.host,
             kernel=kernel,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from trunkline.domain.device import PciFunction
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import sysfs
 from trunkline.host.linux.capabilities import Capabilities
+from trunkline.host.linux.card_faults import CardFaults
 from trunkline.host.linux.kernel import SYSFS, LinuxKernel
+from trunkline.host.linux.pci_ids import PATHS as PCI_IDS
 from trunkline.host.privileged.additions import (
     FILE,
     RUNTIME_DIRECTORY,
@@ -28,11 +31,21 @@ from trunkline.reconcile.observed import Journal, UplinkVlan
 _log = structlog.get_logger(__name__)
 
 
-def open_real_kernel(config: ComputeConfig) -> LinuxKernel:
-    """Open the kernel. To be called while no agent acts on this host: its journal is written."""
+def open_real_kernel(config: ComputeConfig, faults: CardFaults) -> LinuxKernel:
+    """Open the kernel. To be called while no agent acts on this host: its journal is written.
+
+    Args:
+        config: What compute.toml says.
+        faults: What is heard of cards.
+    """
     state = config.state_dir / config.host
-    capabilities = Capabilities(state / "capabilities.json")
-    kernel = LinuxKernel(HelperClient(config.helper_socket), capabilities=capabilities)
+    capabilities = Capabilities(state / "capabilities.json", kernel=os.uname().release)
+    kernel = LinuxKernel(
+        HelperClient(config.helper_socket),
+        capabilities=capabilities,
+        faults=faults,
+        pci_ids=[Path("/") / path for path in PCI_IDS],
+    )
     file = JournalFile(state / "journal.json")
     try:
         functions = kernel.functions()

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from trunkline.agent.apply import Probe
-from trunkline.agent.journal import JournalFile
-from trunkline.agent.limits import Limits
 from trunkline.agent.loop import Agent, AgentHost
 from trunkline.agent.transport import Transport
-from trunkline.bootstrap.real import RandomIds
+from trunkline.bootstrap.agents import agent_of
+from trunkline.bootstrap.compute_config import ComputeConfig
+from trunkline.bootstrap.real_host import given
 from trunkline.domain.device_spec import DeviceSpec, Offering, vf_counts
 from trunkline.domain.host import HostResources
-from trunkline.host.simulated_host import SimulatedHost
-from trunkline.host.simulated_watch import SimulatedWatch
+from trunkline.host.fleet import find_fleet, load_fleet
+from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
+from trunkline.host.simulated_watch import ChangeTeller, SimulatedWatch
 from trunkline.reconcile.report import DriftPolicy
 from trunkline.vif.registry import VifRegistry
-
-# Whoever runs these agents wakes them when there is news; looking for it every second besides
-# would cost a thousand hosts a third of a core.
-WOKEN: Final = Limits(poll=Limits().heartbeat)
 
 
 def simulated_agent(
@@ -84,15 +82,34 @@ def simulated_host(
     )
 
 
-def agent_of(
-    host: AgentHost, *, journal: Path, transport: Transport, probe: Probe | None = None
-) -> Agent:
-    """Make the agent of a host, simulated or not."""
-    return Agent(
+@contextmanager
+def open_simulated_host(
+    config: ComputeConfig, vif_types: VifRegistry, simulate: str, *, on_news: Callable[[], None]
+) -> Iterator[AgentHost]:
+    """Open what an agent with a configuration of its own acts on.
+
+    Args:
+        config: Goes before what the host's fleet file says.
+        vif_types: How NICs are realised.
+        simulate: A fleet file, the name of a shipped one, or a directory of simulated hosts.
+        on_news: Called when a file of the host has changed.
+    """
+    host = _host_in(config, simulate)
+    machine = simulated_host(
         host,
-        journal=JournalFile(journal),
-        transport=transport,
-        ids=RandomIds(),
-        limits=WOKEN,
-        probe=probe,
+        vif_types=vif_types,
+        device_specs=config.device_specs,
+        resources=given(config.resources, replace(host.resources, bridges=dict(config.bridges))),
+        drift=config.drift,
     )
+    with ChangeTeller({config.host: host.state_files}, lambda _: on_news()):
+        yield machine
+
+
+def _host_in(config: ComputeConfig, simulate: str) -> SimulatedHost:
+    directory = Path(simulate)
+    if not directory.is_dir():
+        fleet = load_fleet(find_fleet(simulate))
+        directory = config.state_dir / "simulated"
+        create_hosts(fleet, directory, only=[config.host])
+    return open_host(directory, config.host)

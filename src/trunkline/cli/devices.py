@@ -124,7 +124,7 @@ def free(api: TrunklineApi, *, host: str, address: str) -> None:
 
 def _what(item: DeviceItem) -> str:
     if item.kind == "plain":  # Neither PF nor VF: its product says more.
-        return f"{item.vendor_id}:{item.product_id}"
+        return " ".join(filter(None, (f"{item.vendor_id}:{item.product_id}", item.product_name)))
     return describe(item.kind, item.vf_index, item.pf_address)
 
 

@@ -17,9 +17,56 @@ def pf() -> None:
     r"""The PFs of hosts: how many VFs they have, and which card is which. For admins.
 
     \b
+    trunkline pf show h1 eth2
     trunkline pf set-vfs h1 eth2 8
     trunkline pf rekey h1 0000:05:00.0 0000:82:00.0
     """
+
+
+@pf.command()
+@click.argument("host")
+@click.argument("pf_name", metavar="PF")
+@takes_json
+@takes_api
+def show(api: TrunklineApi, *, host: str, pf_name: str, as_json: bool) -> None:
+    r"""Show a PF of HOST: what it is, whether it is in service, and what errors it has met.
+
+    PF is a PCI address or the name of a netdev. Uncorrectable errors are those of PCI Express that
+    the host's kernel has counted since it booted (AER). Each takes the PF out of service for a
+    while.
+
+    \b
+    trunkline pf show h1 eth2
+    trunkline pf show h1 0000:05:00.0 --json | jq .uncorrectable_errors
+    """
+    found = [
+        item
+        for item in api.devices({"host": host, "kind": "pf"})
+        if pf_name in (item.address, item.ifname)
+    ]
+    if not found:
+        raise click.UsageError(
+            f"{host} tells of no PF {pf_name}: see `trunkline device list --host {host} --kind pf`"
+        )
+    item = found[0]
+    if as_json:
+        print_json(item)
+        return
+    names = " ".join(filter(None, (item.vendor_name, item.product_name)))
+    errors = item.uncorrectable_errors
+    print_fields([
+        ("PF", f"{item.address} on {item.host}" + (f" ({item.ifname})" if item.ifname else "")),
+        ("id", item.id),
+        ("product", f"{item.vendor_id}:{item.product_id}" + (f" {names}" if names else "")),
+        ("driver", item.driver),
+        ("NUMA node", item.numa_node),
+        ("physical network", item.physical_network),
+        ("state", item.state),
+        ("problem", item.problem),
+        ("link", "up" if item.link_up else "down"),
+        ("VFs", f"{item.vf_count}, of which {item.vfs_held} have an owner"),
+        ("uncorrectable errors", "not counted" if errors is None else errors),
+    ])  # fmt: skip
 
 
 @pf.command("set-vfs")

@@ -12,7 +12,12 @@ from dataclasses import replace
 
 from trunkline.control import audit
 from trunkline.control.audit import Actor
-from trunkline.control.pf_service import is_of_service_alone, service_changes, tell_of_service
+from trunkline.control.pf_service import (
+    is_of_service_alone,
+    service_changes,
+    tell_of_errors,
+    tell_of_service,
+)
 from trunkline.control.rekeying import rekey
 from trunkline.control.services import Services
 from trunkline.control.users import tell_of_users
@@ -77,6 +82,7 @@ def take_inventory(
     tell_of_users(tx, svc, actor, host, pairs)
     service = service_changes(pairs)
     tell_of_service(tx, svc, actor, host, service)
+    tell_of_errors(tx, svc, actor, host, pairs)
     service_alone = not gone and not rekeyed.has_changed
     if service_alone and all(before and is_of_service_alone(before, now) for before, now in pairs):
         tx.pools.put(host.id, tx.devices.of_host(host.id))

@@ -53,6 +53,7 @@ def _but_for_service(record: DeviceRecord) -> DeviceRecord:
     function = replace(
         record.device.function,
         link_up=True, fault="", driver=None, ifname=None, mac=None, speed_mbps=None, switch_id=None,
+        uncorrectable_errors=None,
     )  # fmt: skip
     return replace(record, device=replace(record.device, function=function))
 
@@ -92,6 +93,32 @@ def tell_of_service(
                 host=host.name, server_id=allocation.server_id, port_id=allocation.port_id,
                 project_id=None if server is None else server.project_id, device_id=device.id,
                 details=dict(_reasons(change)),
+            )  # fmt: skip
+
+
+def tell_of_errors(
+    tx: Transaction,
+    svc: Services,
+    actor: Actor,
+    host: Host,
+    pairs: Iterable[tuple[DeviceRecord | None, DeviceRecord]],
+) -> None:
+    """Write into the audit trail which PFs have met uncorrectable errors since they were known.
+
+    `pairs` are as of `service_changes`. Those that are counted of a PF when it is first told of are
+    of before.
+    """
+    for before, now in pairs:
+        if before is None or now.kind is not DeviceKind.PF:
+            continue
+        known = before.device.function.uncorrectable_errors
+        counted = now.device.function.uncorrectable_errors
+        if known is not None and counted is not None and counted > known:
+            audit.record(
+                tx, actor, svc.clock.now(), "pf.errors",
+                f"pf {now.device.function.address} on {host.name}",
+                host=host.name, device_id=now.id,
+                details={"uncorrectable": counted - known, "since_boot": counted},
             )  # fmt: skip
 
 

@@ -20,6 +20,12 @@ SWITCH_TAG = "switch"  # The top-of-rack switch at the other end of the cable.
 VFIO_DRIVER = "vfio-pci"  # What a function is bound to while a guest has it.
 _VFIO_SUFFIX: Final = "vfio_pci"  # mlx5_vfio_pci, qat_vfio_pci…: Linux drivers/vfio/pci/.
 OPENED = "a guest or a program has it through vfio-pci"  # Of one that is, and that is in use.
+# What becomes of a PF that met an error of PCI Express.
+RECOVERING: Final = "it recovers from an error of PCI Express"
+NOT_RECOVERED: Final = (
+    "it has not recovered from an error of PCI Express: unbind its driver and bind it again, or"
+    " reboot the host"
+)
 
 
 class DeviceKind(enum.Enum):
@@ -54,6 +60,8 @@ class PciFunction:
     kind: DeviceKind
     vendor_id: str  # Four lower-case hex digits.
     product_id: str
+    vendor_name: str | None = None  # By pci.ids; None: it does not know, or is not there.
+    product_name: str | None = None
     numa_node: int | None = None  # None: the kernel does not know (-1 in sysfs).
     iommu_group: int | None = None
     driver: str | None = None  # None: no driver is bound.
@@ -65,7 +73,10 @@ class PciFunction:
     vf_count_max: int = 0  # PF only: sriov_totalvfs.
     link_up: bool = True  # PF only: carrier.
     speed_mbps: int | None = None  # PF only; None: unknown.
-    fault: str = ""  # PF only: why its driver can't be used; empty: nothing is known to be wrong.
+    # PF only: why it can't be used, and after a colon what to do; empty: nothing is known.
+    fault: str = ""
+    # PF only: of PCI Express, since the function came. None: nobody counts.
+    uncorrectable_errors: int | None = None
     serial: str | None = None  # PF only: the card's serial number (PCI VPD).
     switch_id: str | None = None  # PF only: of the switch that its netdev is a port of, in hex.
     used_by: str = ""  # Who has it who is no server of ours; empty: nobody that can be seen.

@@ -40,6 +40,8 @@ from trunkline.host.state_file import Held, LogEntry, StateFile
 from trunkline.reconcile.interfaces import HostRefused, NotYet
 from trunkline.reconcile.observed import DomainPower, Guests, NetworkState
 
+_Held = Held[HypervisorState]
+
 
 class FakeHypervisor:
     """Satisfies `reconcile.interfaces.Hypervisor`; see there for what the methods mean."""
@@ -63,10 +65,7 @@ class FakeHypervisor:
         state = self._file.read()
         if state.faults and self._takes_time():
             raise NotYet
-        if is_unfinished(state, self._kernel.boot_id()):
-            with self._file.held() as held:
-                self._finish(held)
-            state = self._file.read()
+        state = self._finished(state)
         return Guests(domains=our_domains(state), others=other_domains(state))
 
     def console(self, server_id: ServerId) -> bytes:
@@ -124,9 +123,7 @@ class FakeHypervisor:
             if not self._begins(held, record, "start_paused", command):
                 self._start_paused(held, record, command)
 
-    def _start_paused(
-        self, held: Held[HypervisorState], record: DomainRecord, command: str
-    ) -> None:
+    def _start_paused(self, held: _Held, record: DomainRecord, command: str) -> None:
         planted = self._planted(held, "start_paused", command)
         domain = parse_libvirt_domain(record.xml)
         try:
@@ -188,7 +185,7 @@ class FakeHypervisor:
             if not self._begins(held, record, "destroy", command):
                 self._destroy(held, record, command)
 
-    def _destroy(self, held: Held[HypervisorState], record: DomainRecord, command: str) -> None:
+    def _destroy(self, held: _Held, record: DomainRecord, command: str) -> None:
         if record.guest is None:
             raise self._refuse(held, command, "domain is not running")
         planted = self._planted(held, "destroy", command)
@@ -216,8 +213,7 @@ class FakeHypervisor:
 
     def networks(self) -> Mapping[str, NetworkState]:
         """See `Hypervisor.networks`."""
-        self.guests()  # What is unfinished is finished first.
-        return fake_networks.network_states(self._file.read().networks)
+        return fake_networks.network_states(self._finished(self._file.read()).networks)
 
     def define_network(self, xml: str) -> None:
         """See `Hypervisor.define_network`."""
@@ -263,9 +259,7 @@ class FakeHypervisor:
             del held.state.networks[name]
             self._answer(held, command, planted)
 
-    def _network(
-        self, held: Held[HypervisorState], verb: str, name: str
-    ) -> tuple[str, NetworkRecord]:
+    def _network(self, held: _Held, verb: str, name: str) -> tuple[str, NetworkRecord]:
         self._finish(held)
         command, record = f"virsh {verb} {name}", held.state.networks.get(name)
         if record is None:
@@ -341,7 +335,7 @@ class FakeHypervisor:
             self._consoles.ends(server_id, power)
             self._log(held, by="guest", command=command, result="OK")
 
-    def _stop(self, held: Held[HypervisorState], record: DomainRecord, power: DomainPower) -> None:
+    def _stop(self, held: _Held, record: DomainRecord, power: DomainPower) -> None:
         assert record.guest is not None
         record.in_transition, record.power = True, power
         held.save()
@@ -352,9 +346,7 @@ class FakeHypervisor:
         self._handover.give_back(guest.handed_over)
         fake_networks.uncount(state.networks, guest.of_networks)
 
-    def _begins(
-        self, held: Held[HypervisorState], record: DomainRecord, operation: str, command: str
-    ) -> bool:
+    def _begins(self, held: _Held, record: DomainRecord, operation: str, command: str) -> bool:
         """Say whether an operation is under way, by now or since before, and to be left at that."""
         if record.under_way == operation:
             return True
@@ -365,23 +357,27 @@ class FakeHypervisor:
         held.save()
         return True
 
-    def _require_idle(
-        self, held: Held[HypervisorState], record: DomainRecord, command: str
-    ) -> None:
+    def _require_idle(self, held: _Held, record: DomainRecord, command: str) -> None:
         if record.under_way:
             # Source: libvirt src/conf/domainjob.c, virDomainObjBeginJobInternal().
             problem = "Timed out during operation: cannot acquire state change lock"
             cause = HostRefused(command, problem, transient=True)
             raise self._refuse(held, command, problem, cause=cause)
 
-    def _tell_failure(
-        self, held: Held[HypervisorState], record: DomainRecord, operation: str
-    ) -> None:
+    def _tell_failure(self, held: _Held, record: DomainRecord, operation: str) -> None:
         """Raise what came of the last call that was under way, once, if it was this one."""
         failed, record.failed = record.failed, None
         if failed is not None and failed.operation == operation:
             held.save()
             raise failed.refusal()
+
+    def _finished(self, state: HypervisorState) -> HypervisorState:
+        """Return the state with what is unfinished in it finished."""
+        if not is_unfinished(state, self._kernel.boot_id()):
+            return state
+        with self._file.held() as held:
+            self._finish(held)
+        return self._file.read()
 
     def _takes_time(self) -> bool:
         with self._file.held() as held:
@@ -389,27 +385,23 @@ class FakeHypervisor:
             held.save()
         return slow
 
-    def _planted(
-        self, held: Held[HypervisorState], operation: str, command: str
-    ) -> RefuseNext | None:
+    def _planted(self, held: _Held, operation: str, command: str) -> RefuseNext | None:
         """Refuse as planted; or return what is to be answered once all is done."""
         planted = refusal(held.state.faults, operation)
         if planted is None or planted.applied:
             return planted
         raise self._refuse(held, command, f"refused as planted ({planted.errno})")
 
-    def _answer(
-        self, held: Held[HypervisorState], command: str, planted: RefuseNext | None
-    ) -> None:
+    def _answer(self, held: _Held, command: str, planted: RefuseNext | None) -> None:
         if planted is not None:
             raise self._refuse(held, command, f"done, answered as planted ({planted.errno})")
         self._log(held, by=self._by, command=command, result="OK")
 
-    def _log(self, held: Held[HypervisorState], *, by: str, command: str, result: str) -> None:
+    def _log(self, held: _Held, *, by: str, command: str, result: str) -> None:
         number = self._kernel.state().log_number
         held.commit(by=by, command=command, result=result, kernel_number=number)
 
-    def _finish(self, held: Held[HypervisorState]) -> None:
+    def _finish(self, held: _Held) -> None:
         """Do what libvirtd does when it starts: see to guests that a reboot or a crash ended."""
         state, boot_id = held.state, self._kernel.boot_id()
         if not is_unfinished(state, boot_id):
@@ -421,9 +413,7 @@ class FakeHypervisor:
         state.boot_id = boot_id
         held.save()
 
-    def _record(
-        self, held: Held[HypervisorState], server_id: ServerId, command: str
-    ) -> DomainRecord:
+    def _record(self, held: _Held, server_id: ServerId, command: str) -> DomainRecord:
         record = held.state.domains.get(server_id)
         if record is None:
             raise self._refuse(
@@ -433,7 +423,7 @@ class FakeHypervisor:
 
     def _refuse(
         self,
-        held: Held[HypervisorState],
+        held: _Held,
         command: str,
         problem: str,
         *,

@@ -14,13 +14,13 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from trunkline.domain.bridge import Bridge
-from trunkline.domain.device import PciFunction
+from trunkline.domain.device import NOT_RECOVERED, PciFunction
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.host import fake_bridges, faults, machine, vf_writes
 from trunkline.host.driver_data import split
-from trunkline.host.faults import Fault, PfUnreadable
+from trunkline.host.faults import Fault, PfBroken, PfUnreadable
 from trunkline.host.machine import VFIO, KernelState, PfRecord, VfRecord, refused
 from trunkline.host.refusals import errno_name
 from trunkline.host.state_file import LogEntry, StateFile
@@ -293,6 +293,17 @@ class FakeKernel:
             machine.find_pf(held.state, pf).link_up = up
             held.save()
 
+    def meet_error(self, pf: PciAddress, *, recovers: bool = True) -> None:
+        """Have a PF meet an uncorrectable error of PCI Express, from which its driver `recovers`.
+
+        If not, the PF is broken until `clear_faults`.
+        """
+        with self._file.held() as held:
+            machine.find_pf(held.state, pf).uncorrectable_errors += 1
+            if not recovers:
+                held.state.faults.append(PfBroken(pf=pf, problem=NOT_RECOVERED))
+            held.save()
+
     def swap_cards(self, one: PciAddress, other: PciAddress) -> None:
         """Put each of two cards, of one PF each, into the other's slot; then `reboot`."""
         with self._file.held() as held:
@@ -308,6 +319,7 @@ class FakeKernel:
             for pf in held.state.pfs:
                 pf.in_guest = pf.opened = False
                 pf.admin_up = True
+                pf.uncorrectable_errors = 0
                 pf.vfs = [VfRecord() for _ in range(pf.vf_count_at_boot)]
             for plain in held.state.plain:
                 plain.in_guest = plain.opened = False

@@ -69,6 +69,7 @@ class PfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     link_up: bool = True  # Carrier.
     admin_up: bool = True  # IFF_UP.
     switch_id: str | None = None  # phys_switch_id
+    uncorrectable_errors: int = 0  # Of PCI Express, since the boot.
     is_switchdev: bool = False  # The mode of its eswitch; else `legacy`.
     in_guest: bool = False  # Bound to vfio-pci.
     opened: bool = False  # By a guest or a program, through vfio-pci.
@@ -356,6 +357,7 @@ def _pf_function(pf: PfRecord, fault: str, bridges: Mapping[str, str]) -> PciFun
         link_up=has_link,
         speed_mbps=pf.speed_mbps if has_link else None,
         fault=fault or (switchdev_fault(pf.address) if pf.is_switchdev else ""),
+        uncorrectable_errors=pf.uncorrectable_errors,
         serial=pf.serial,
         switch_id=None if pf.in_guest else pf.switch_id,
         pf_driver=pf.driver,

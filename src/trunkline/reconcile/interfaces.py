@@ -6,7 +6,7 @@ fake, outside the agent, so that quietness can be proved.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -243,12 +243,12 @@ class DriverTrials(Protocol):
     def try_out(
         self,
         functions: Mapping[PciAddress, PciFunction],
-        free: Collection[PciAddress],
+        free: Callable[[], Collection[PciAddress]],
         memory: TrialMemory,
     ) -> TrialOutcome:
         """Try out those that were not yet, on one VF each among `free`, and leave that as it was.
 
-        Those whose PF has no such VF, or no link, wait.
+        Those whose PF has no such VF, or no link, wait. `free` is asked only if there are any.
         """
         ...
 
@@ -293,6 +293,11 @@ class HostWatch(Protocol):
     Who implements it is given an `on_news()` at construction, and calls it from a thread of its
     own whenever `take` has something that it had not, so that the agent is woken.
     """
+
+    @property
+    def problem(self) -> str:
+        """Why it hears nothing, or has just failed to; empty: it listens."""
+        ...
 
     def take(self) -> HostNews:
         """Return what was told since last asked. Never blocks, and never raises."""

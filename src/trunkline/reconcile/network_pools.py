@@ -8,7 +8,7 @@ has already, or that another network hands out.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from lxml import etree
@@ -17,7 +17,7 @@ from trunkline.domain.device import PciFunction
 from trunkline.domain.network_pool import NetworkPool, PoolMode, PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.domain_xml import METADATA_NAMESPACE
-from trunkline.reconcile.observed import NetworkState
+from trunkline.reconcile.observed import DomainState, NetworkState
 from trunkline.reconcile.report import DriftFact
 from trunkline.reconcile.steps import (
     DefineNetwork,
@@ -36,16 +36,22 @@ _SETTLED: Final = Verdict(outcome=Outcome.SETTLED)
 
 
 def wanted_networks(
-    functions: Mapping[PciAddress, PciFunction], pools: Mapping[PciAddress, NetworkPool]
+    functions: Mapping[PciAddress, PciFunction],
+    pools: Mapping[PciAddress, NetworkPool],
+    domains: Collection[DomainState] = (),
 ) -> dict[str, PoolNetwork]:
     """Return the libvirt networks that make these pools, by name; none without a device.
 
-    What others use, or no guest may have, is not in them: libvirt would take it all the same.
+    What others use, or no guest may have, is not in them: libvirt would take it all the same. What
+    somebody has attached to a guest of ours as a NIC stays: libvirt counts it as the guest's.
     """
+    given = frozenset(at for domain in domains for at in domain.given.values())
     found: dict[NetworkPool, list[PciFunction]] = {}
     for address, pool in pools.items():
         function = functions.get(address)
-        if function is not None and may_be_had(function, pool):
+        if function is None:
+            continue
+        if may_be_had(function, pool) or not given.isdisjoint((address, function.ifname)):
             found.setdefault(pool, []).append(function)
     networks = {}
     for pool, members in found.items():

@@ -30,6 +30,7 @@ from trunkline.reconcile.steps import (
     DeleteFiles,
     Destroy,
     ReadBack,
+    Resume,
     SetVf,
     Step,
     Undefine,
@@ -97,6 +98,11 @@ class Unit:
         return f"{self.kind.value} server {self.server_id}"
 
     @property
+    def leaves_guests_alone(self) -> bool:
+        """Whether a guest runs as it does, whatever comes of this: what it has is put right."""
+        return self.guest_runs and not any(isinstance(step, Resume) for step in self.steps)
+
+    @property
     def changes_rates_alone(self) -> bool:
         """Whether it writes nothing but minimum and maximum rates of VFs."""
         writes = [step for step in self.steps if not isinstance(step, ReadBack)]
@@ -162,7 +168,7 @@ def plan(
         )
     view = View.of(
         desired, observed, vif_types, options or DomainOptions(), failed or {}, ran,
-        pools, wanted_networks(observed.functions, pools),
+        pools, wanted_networks(observed.functions, pools, observed.domains.values()),
     )  # fmt: skip
     units = [*_vf_counts(view, desired, vf_counts or {})]
     units += [_removal(view, server_id, undo) for server_id, undo in view.removals.items()]

@@ -15,8 +15,9 @@ from trunkline.domain.device import OfferedDevice, PciFunction, not_bound_to_vfi
 from trunkline.domain.ids import ServerId
 from trunkline.domain.network_pool import NetworkPool, PoolMode
 from trunkline.domain.pci import PciAddress
-from trunkline.reconcile.desired import HostConfig
-from trunkline.reconcile.domain_xml import NO_POOLS, Pools
+from trunkline.reconcile.config_drive import guest_address
+from trunkline.reconcile.desired import HostConfig, ServerConfig
+from trunkline.reconcile.domain_xml import NO_POOLS, Pools, pool_of
 from trunkline.reconcile.observed import DomainState, Journal, NetworkState, OtherDomain
 
 NO_NETWORKS: Final[Mapping[str, NetworkState]] = MappingProxyType({})
@@ -98,25 +99,48 @@ def attached_by_hand(
     """Return what guests of servers have that is no server's, and that was never ours to give.
 
     Before there is a configuration that is what no server has ever had, as far as the journal
-    knows; one that was lost knows nothing.
+    knows; one that was lost knows nothing. Of a network pool's VFs, which may be on record before
+    libvirt takes one, those are a server's that its own NICs are given.
     """
-    ours = {*journal.originals, *journal.unknown, *pools}
+    by_ifname = _by_ifname(functions)
+    known = {*journal.originals, *journal.unknown}
     if config is None:
         if not journal.epochs:
             return {}
-        ours |= set(journal.epochs)
-        served = set(domains)
+        own = dict.fromkeys(domains, known.union(journal.epochs))
     else:
-        ours |= {each.address for each in config.held_devices}
-        served = {server.id for server in config.servers}
-    by_ifname = _by_ifname(functions)
+        meant = {each.address for each in config.held_devices}
+        own = {
+            server.id: meant | _known_as_own(server, domain, known, by_ifname, pools)
+            for server in config.servers
+            if (domain := domains.get(server.id)) is not None
+        }
     return {
         address: server_id
-        for server_id, domain in domains.items()
-        if server_id in served
-        for address in _given_to(domain, by_ifname)
-        if address not in ours
+        for server_id in own
+        for address in _given_to(domains[server_id], by_ifname)
+        if address not in own[server_id]
     }
+
+
+def _known_as_own(
+    server: ServerConfig,
+    domain: DomainState,
+    known: set[PciAddress],
+    by_ifname: Mapping[str, PciAddress],
+    pools: Pools,
+) -> set[PciAddress]:
+    """Return what a guest may have besides what is meant for servers."""
+    if domain.doing:
+        return known  # What its NICs are given is yet to be seen.
+    found = known - pools.keys()
+    for number, nic in enumerate(server.nics):
+        given = domain.given.get(guest_address(number)) if pool_of(nic, pools) else None
+        if isinstance(given, str):
+            given = by_ifname.get(given)
+        if given is not None:
+            found.add(given)
+    return found
 
 
 def may_be_had(function: PciFunction, pool: NetworkPool | None) -> bool:

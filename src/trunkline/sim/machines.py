@@ -137,6 +137,11 @@ class _Watch:
         self._machine = machine
         self._watch = watch
 
+    @property
+    def problem(self) -> str:
+        """See `reconcile.interfaces.HostWatch`."""
+        return self._watch.problem
+
     def take(self) -> HostNews:
         """See `reconcile.interfaces.HostWatch`."""
         return self._machine.heard(self._watch.take())

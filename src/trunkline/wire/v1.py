@@ -111,6 +111,10 @@ class DeviceItem:
     unfit: str | None = None  # Why no guest may be given it, in words.
     managed: bool = True  # False: the operator has bound it to vfio, and libvirt is not to.
     one_time_use: bool = False
+    vendor_name: str | None = None  # By the host's pci.ids; None: it does not know, or has none.
+    product_name: str | None = None
+    # PF only: of PCI Express, since its host booted. None: nobody counts.
+    uncorrectable_errors: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ from trunkline.domain.device import OPENED
 from trunkline.domain.ids import ServerId
 from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 from trunkline.host.linux.sysfs import BadContent
-from trunkline.host.privileged import requests, server
+from trunkline.host.privileged import client, requests, server
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.permissions import NotAllowed
 from trunkline.host.privileged.requests import BadMessage, parse_answer, parse_request
@@ -396,3 +396,16 @@ def test_whatever_is_asked_for_only_what_is_on_offer_is_touched(
                    "rename_netdev": {"eth2v0"}, "set_pf_up": {PF}, "reload_vf_driver": {VF0},
                    "set_bridge_vlan": {"vnet0"}, "set_fdb_entry": {"eth2"}}  # fmt: skip
         assert subject in allowed[what]
+
+
+def test_the_agent_does_not_wait_for_a_console_as_long_as_for_vfs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.CONSOLE_SECONDS < client.TIMEOUT_SECONDS / 10
+    monkeypatch.setattr(client, "CONSOLE_SECONDS", 0.05)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as busy:
+        busy.bind(str(tmp_path / "helper.sock"))
+        busy.listen()
+        ask = HelperClient(tmp_path / "helper.sock")
+        refusal = refused(lambda: ask.read_console(SERVER))
+    assert refusal.transient

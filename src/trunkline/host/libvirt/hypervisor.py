@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 import libvirt
 
 from trunkline.domain.ids import ServerId
-from trunkline.host.libvirt.link import Link
+from trunkline.host.libvirt.link import Kind, Link
 from trunkline.host.libvirt.listing import list_domains
 from trunkline.host.libvirt.look import Look
 from trunkline.host.libvirt.reading import (
@@ -70,6 +70,11 @@ class LibvirtHypervisor:
         """Close the connection."""
         self._link.close()
 
+    @property
+    def problem(self) -> str:
+        """See `HostWatch.problem`."""
+        return self._link.problem
+
     def take(self) -> HostNews:
         """See `HostWatch.take`."""
         has_news = self._under_way.take_news() | self._guests.take_news()
@@ -86,7 +91,10 @@ class LibvirtHypervisor:
         doing = self._under_way.doing()
         operation = "virsh list --all"
         found = self._link.call(
-            operation, lambda it: list(list_domains(it)), seconds=self._prompt_seconds
+            operation,
+            lambda it: list(list_domains(it)),
+            seconds=self._slow_seconds,  # It waits for a guest that starts, as long as that takes.
+            kind="listing",
         )
         states, others = {}, []
         for each in found:
@@ -239,7 +247,7 @@ class LibvirtHypervisor:
         self._under_way.begin(
             server_id,
             operation,
-            lambda: self._call(operation, server_id, act, self._slow_seconds, is_slow=True),
+            lambda: self._call(operation, server_id, act, self._slow_seconds, kind="slow"),
             doing=doing,
         )
 
@@ -250,12 +258,12 @@ class LibvirtHypervisor:
         act: Callable[[Any], object],
         seconds: float,
         *,
-        is_slow: bool = False,
+        kind: Kind = "prompt",
     ) -> None:
         def find_and_act(connection: Any) -> None:
             act(connection.lookupByUUIDString(server_id))
 
-        self._link.call(operation, find_and_act, seconds=seconds, is_slow=is_slow)
+        self._link.call(operation, find_and_act, seconds=seconds, kind=kind)
 
 
 def list_networks(connection: Any) -> list[tuple[str, str, str | None, bool]]:

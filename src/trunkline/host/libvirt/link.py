@@ -8,12 +8,14 @@ connection whose daemon hangs as a whole.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 import libvirt
 
+from trunkline.host.libvirt.event_loop import EventLoop
 from trunkline.host.libvirt.refusals import LibvirtFault, refusal, unanswered
 from trunkline.reconcile.interfaces import HostNews
 
@@ -22,11 +24,13 @@ T = TypeVar("T")
 KEEPALIVE_SECONDS: Final = 5
 KEEPALIVE_COUNT: Final = 3  # A daemon that hangs is noticed after some 20 s.
 # Calls that have not come back. More would not either, and each keeps a thread and its memory.
-# Slow ones count apart: large guests that take their time keep nobody from asking.
+# Each kind counts apart: large guests that take their time keep nobody from asking, and what waits
+# for all domains keeps nobody from those that answer.
 STUCK_MAX: Final = 8
+Kind = Literal["prompt", "slow", "listing"]
 
 _loop_lock = threading.Lock()
-_loop: threading.Thread | None = None
+_loop: EventLoop | None = None
 
 
 class Link:
@@ -37,25 +41,25 @@ class Link:
     """
 
     def __init__(self, uri: str, *, on_news: Callable[[], None] = lambda: None) -> None:
-        _run_event_loop()
+        self._loop = _run_event_loop()
+        self._failures = self._loop.failures  # Of the loop, that were taken for news.
         self._uri = uri
         self._on_news = on_news
         self._opening = threading.Lock()
         self._lock = threading.Lock()
         self._connection: Any = None
         self._news = HostNews()
-        self._stuck = {"prompt": 0, "slow": 0}
+        self._stuck: Counter[Kind] = Counter()
 
     def call(
-        self, operation: str, act: Callable[[Any], T], *, seconds: float, is_slow: bool = False
+        self, operation: str, act: Callable[[Any], T], *, seconds: float, kind: Kind = "prompt"
     ) -> T:
-        """Return what `act` makes of an open connection; `is_slow`: it may well take its time.
+        """Return what `act` makes of an open connection.
 
         Raises:
             HostRefused: libvirt can't be reached, refuses, or does not answer within `seconds`.
                 In the last case it may still do what it was asked for.
         """
-        kind = "slow" if is_slow else "prompt"
         with self._lock:
             if self._stuck[kind] >= STUCK_MAX:
                 raise unanswered(operation, self._uri, seconds)
@@ -65,10 +69,18 @@ class Link:
             raise unanswered(operation, self._uri, seconds)
         return call.answer()
 
+    @property
+    def problem(self) -> str:
+        """Why nothing is heard of libvirt, or was just now; empty: it is listened to."""
+        return self._loop.problem
+
     def take_news(self) -> HostNews:
         """Return what libvirt told since last asked."""
         with self._lock:
             news, self._news = self._news, HostNews()
+            if self._failures != self._loop.failures:
+                self._failures = self._loop.failures
+                news |= HostNews(domains=True)  # Events may have been lost.
             return news
 
     def close(self) -> None:
@@ -127,7 +139,7 @@ class Link:
             if self._connection is connection:
                 self._connection = None
 
-    def _came_back(self, kind: str) -> None:
+    def _came_back(self, kind: Kind) -> None:
         with self._lock:
             self._stuck[kind] -= 1
 
@@ -162,7 +174,7 @@ class Call(Generic[T]):
             self.came_back.set()
 
 
-def _run_event_loop() -> None:
+def _run_event_loop() -> EventLoop:
     """Start libvirt's event loop, once a process and before the first connection.
 
     Source: libvirt.org/html/libvirt-libvirt-event.html, virEventRegisterDefaultImpl().
@@ -172,13 +184,9 @@ def _run_event_loop() -> None:
         if _loop is None:
             libvirt.registerErrorHandler(lambda *_: None, None)  # It prints what it also raises.
             libvirt.virEventRegisterDefaultImpl()
-            _loop = threading.Thread(target=_turn, name="libvirt-events", daemon=True)
+            _loop = EventLoop(libvirt.virEventRunDefaultImpl)
             _loop.start()
-
-
-def _turn() -> None:
-    while True:
-        libvirt.virEventRunDefaultImpl()
+        return _loop
 
 
 def _is_alive(connection: Any) -> bool:

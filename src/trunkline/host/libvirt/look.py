@@ -43,11 +43,13 @@ class Look(Generic[T]):
         Raises:
             NotYet: It takes longer.
         """
-        late, self._late = self._late, None
+        late = self._late
         asked = late or Call(self._read, self._came_back, name="libvirt-look")
-        if not asked.came_back.wait(self._seconds):
+        # Of one that is late it is news when it comes: it is not waited for once more.
+        if not asked.came_back.wait(self._seconds if late is None else 0):
             self._late = asked
             raise NotYet("libvirt takes its time to tell of its domains")
+        self._late = None
         if late is not None:
             self._tell()
         return asked.answer()

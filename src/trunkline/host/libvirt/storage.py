@@ -106,6 +106,11 @@ class LibvirtStorage:
             for path in directory.glob(f"{server_id}.*"):
                 path.unlink(missing_ok=True)
 
+    @property
+    def problem(self) -> str:
+        """See `HostWatch.problem`: what it tells of it does itself."""
+        return ""
+
     def take(self) -> HostNews:
         """See `HostWatch.take`."""
         disks, drives = self._disks.take_news(), self._drives.take_news()

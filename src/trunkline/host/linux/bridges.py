@@ -86,9 +86,12 @@ def _find_bridge(rtnetlink: Rtnetlink, name: str) -> BridgeLink | None:
 def functions_beneath(root: str, ifname: str, depth: int = 0) -> frozenset[PciAddress] | None:
     """Return the PCI functions beneath a netdev; None: it is not on top of any hardware.
 
-    Hardware elsewhere than on PCI has no function.
+    Hardware elsewhere than on PCI has no function. A representor stands for what is at the other
+    end of a VF, though the card that it is on is the PF's.
     """
     netdev = f"{root}/class/net/{ifname}"
+    if sysfs.is_representor(netdev):
+        return None
     name = sysfs.find_link_name(f"{netdev}/device")
     if name is not None:
         try:

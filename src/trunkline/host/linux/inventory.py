@@ -16,7 +16,9 @@ from trunkline.domain.device import DeviceKind, PciFunction, switchdev_fault
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import sysfs
+from trunkline.host.linux.card_faults import uncorrectable_errors
 from trunkline.host.linux.in_use import use_of
+from trunkline.host.linux.pci_ids import PciNames
 
 VFIO: Final = "vfio-pci"
 _NETWORK_CLASS: Final = 0x02  # Base class of network controllers, InfiniBand among them.
@@ -34,6 +36,7 @@ class _Fixed:
     kind: DeviceKind
     vendor_id: str
     product_id: str
+    names: PciNames
     is_network: bool
     is_ethernet: bool
     is_bridge: bool
@@ -82,6 +85,8 @@ class Inventory:
         serial: Callable[[PciAddress], str | None],
         seen: Callable[[PfDriver], tuple[str, ...] | None] = lambda _: None,
         addresses: Callable[[], Mapping[str, str]] = dict,
+        fault: Callable[[PciAddress], str] = lambda _: "",
+        names: Callable[[str, str], PciNames] = lambda *_: PciNames(),
     ) -> None:
         """Set up; nothing is read yet.
 
@@ -91,12 +96,16 @@ class Inventory:
             serial: Asks for the serial number of the card that a PF sits on.
             seen: Says what a driver was seen to set for VFs; None: it was not tried.
             addresses: Asks for an IP address of each netdev that has one.
+            fault: Says what is wrong with a PF that can't be read of it; empty: nothing is known.
+            names: Says how a vendor and a product of its are called, by their IDs.
         """
         self._devices = str(root / sysfs.DEVICES)
         self._netdev_facts = netdev_facts
         self._serial = serial
         self._seen = seen
         self._addresses = addresses
+        self._fault = fault
+        self._names = names
         self._fixed: dict[str, _Fixed] = {}
         self._built: dict[str, tuple[_Fixed, _Changing, PciFunction]] = {}
         self._netdevs: dict[tuple[str, str], NetdevFacts] = {}  # By PF and index.
@@ -187,16 +196,21 @@ class Inventory:
         numa_node = sysfs.find_int(f"{device}/numa_node")
         group = sysfs.find_link_name(f"{device}/iommu_group")
         class_code = sysfs.read_class(f"{device}/class")
+        vendor_id = sysfs.read_pci_id(f"{device}/vendor")
+        product_id = sysfs.read_pci_id(f"{device}/device")
+        is_bridge = class_code >> 8 in _BRIDGES
         return _Fixed(
             inode=inode,
             address=address,
             device=device,
             kind=kind,
-            vendor_id=sysfs.read_pci_id(f"{device}/vendor"),
-            product_id=sysfs.read_pci_id(f"{device}/device"),
+            vendor_id=vendor_id,
+            product_id=product_id,
+            # Nobody is ever given a bridge.
+            names=PciNames() if is_bridge else self._names(vendor_id, product_id),
             is_network=class_code >> 16 == _NETWORK_CLASS,
             is_ethernet=class_code >> 8 == _ETHERNET,
-            is_bridge=class_code >> 8 in _BRIDGES,
+            is_bridge=is_bridge,
             numa_node=None if numa_node is None or numa_node < 0 else numa_node,
             iommu_group=int(group) if group is not None and group.isdecimal() else None,
             pf_name=pf_name,
@@ -224,10 +238,16 @@ class Inventory:
             vf_count_max=sysfs.find_int(f"{fixed.device}/sriov_totalvfs") or 0,
             link_up=link_up,
             speed_mbps=speed if speed is not None and speed > 0 else None,
-            fault=switchdev_fault(fixed.address) if sysfs.has_representors(fixed.device) else "",
+            fault=self._fault_of(fixed),
+            uncorrectable_errors=uncorrectable_errors(fixed.device),
             serial=fixed.serial,
             switch_id=None if netdev is None else sysfs.find_switch_id(netdev),
         )
+
+    def _fault_of(self, fixed: _Fixed) -> str:
+        if sysfs.has_representors(fixed.device):
+            return switchdev_fault(fixed.address)
+        return self._fault(fixed.address)
 
     def _facts_of(self, pf_name: str, netdev: str) -> NetdevFacts:
         index = sysfs.find_text(f"{netdev}/ifindex")
@@ -249,6 +269,8 @@ def _function(fixed: _Fixed, changing: _Changing) -> PciFunction:
         kind=fixed.kind,
         vendor_id=fixed.vendor_id,
         product_id=fixed.product_id,
+        vendor_name=fixed.names.vendor,
+        product_name=fixed.names.product,
         numa_node=fixed.numa_node,
         iommu_group=fixed.iommu_group,
         driver=changing.driver,

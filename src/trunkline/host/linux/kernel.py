@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +20,12 @@ from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux import bridges, sysfs
 from trunkline.host.linux.addresses import addresses_by_netdev
 from trunkline.host.linux.capabilities import Capabilities
+from trunkline.host.linux.card_faults import CardFaults
 from trunkline.host.linux.ethtool import firmware_version
 from trunkline.host.linux.inventory import Inventory, NetdevFacts, PfDriver
 from trunkline.host.linux.link_messages import VfReading
 from trunkline.host.linux.netlink import Malformed
+from trunkline.host.linux.pci_ids import pci_names
 from trunkline.host.linux.rtnetlink import KernelRtnetlink, Rtnetlink, read_link, read_link_by_name
 from trunkline.host.linux.vpd import VpdMalformed, parse_vpd
 from trunkline.host.privileged.interfaces import PrivilegedWrites
@@ -51,6 +54,8 @@ class LinuxKernel:
         proc_root: Path = PROC,
         firmware: Callable[[str], str | None] = firmware_version,
         capabilities: Capabilities | None = None,
+        faults: CardFaults | None = None,
+        pci_ids: Sequence[Path] = (),
     ) -> None:
         """Set up; nothing is read yet.
 
@@ -60,7 +65,9 @@ class LinuxKernel:
             sysfs_root: Where sysfs is mounted.
             proc_root: Where proc is mounted.
             firmware: Asks for the version of the firmware under a netdev.
-            capabilities: What drivers were seen to do; none of them was tried.
+            capabilities: What drivers were seen to do; None: none of them was tried.
+            faults: What was heard of cards; None: nobody listens.
+            pci_ids: Files with the names of vendors and products, of which the first counts.
         """
         self._writes = writes
         self._rtnetlink = rtnetlink or KernelRtnetlink()
@@ -74,6 +81,8 @@ class LinuxKernel:
             serial=self._serial,
             seen=self._capabilities.seen_names,
             addresses=lambda: addresses_by_netdev(self._rtnetlink),
+            fault=(lambda _: "") if faults is None else faults.of,
+            names=lambda vendor, product: pci_names(vendor, product, paths=tuple(pci_ids)),
         )
 
     @property
@@ -149,6 +158,10 @@ class LinuxKernel:
 
     def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         """See `Kernel.set_vf`."""
+        if change.link_state is LinkState.AUTO:
+            able = self._capabilities.of(self.pf_driver(pf))
+            if _stands_for_auto(LinkState.ENABLE, able):
+                change = replace(change, link_state=LinkState.ENABLE)
         self._writes.set_vf(pf, vf_index, change)
 
     def set_vf_count(self, pf: PciAddress, count: int) -> None:
@@ -250,8 +263,12 @@ def settings_of(reading: VfReading, vlan_protocol: VlanProtocol, can: VfCapabili
     """Return a VF's settings; None for those that the driver does not have.
 
     A driver without spoof check or trust says so. Of link state and rates the kernel tells 0,
-    `auto` and no limit, whether the driver has them or not: there `can` decides.
+    `auto` and no limit, whether the driver has them or not: there `can` decides. `enable` stands
+    for `auto` with a driver that has link states, and not that one; `set_vf` writes it so.
     """
+    link_state = reading.link_state if can.link_states else None
+    if link_state is not None and _stands_for_auto(link_state, can):
+        link_state = LinkState.AUTO
     return VfSettings(
         mac=reading.mac,
         vlan_id=reading.vlan_id,
@@ -259,7 +276,12 @@ def settings_of(reading: VfReading, vlan_protocol: VlanProtocol, can: VfCapabili
         vlan_protocol=vlan_protocol,
         spoof_check=reading.spoof_check,
         trust=reading.trust,
-        link_state=reading.link_state if can.link_states else None,
+        link_state=link_state,
         min_tx_rate_mbps=reading.min_tx_rate_mbps if can.min_tx_rate else None,
         max_tx_rate_mbps=reading.max_tx_rate_mbps if can.max_tx_rate else None,
     )
+
+
+def _stands_for_auto(state: LinkState, can: VfCapabilities) -> bool:
+    is_best = state in can.link_states and LinkState.AUTO not in can.link_states
+    return state is LinkState.ENABLE and is_best

@@ -9,6 +9,7 @@ PF waits.
 from __future__ import annotations
 
 import errno
+import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final, Protocol
@@ -66,7 +67,7 @@ def probe(tried: Tried) -> VfCapabilities:
         try:
             tried.write(change)
         except HostRefused as refusal:
-            if refusal.errno_name in _CAN_NOT:
+            if refusal.errno_name in _CAN_NOT and not refusal.unasked:
                 return False
             raise
         return difference_is_empty(change, tried.read())
@@ -168,7 +169,7 @@ class LinuxTrials:
     def try_out(
         self,
         functions: Mapping[PciAddress, PciFunction],
-        free: Collection[PciAddress],
+        free: Callable[[], Collection[PciAddress]],
         memory: TrialMemory,
     ) -> TrialOutcome:
         """See `DriverTrials.try_out`.
@@ -177,6 +178,7 @@ class LinuxTrials:
         and no netdev here: it is in another network namespace, in a guest, or a program's.
         """
         outcome = TrialOutcome()
+        free = functools.cache(free)
         for pf in functions.values():
             if pf.kind is not DeviceKind.PF or not pf.link_up:
                 continue
@@ -192,7 +194,7 @@ class LinuxTrials:
         self,
         functions: Mapping[PciAddress, PciFunction],
         pf: PciFunction,
-        free: Collection[PciAddress],
+        free: Callable[[], Collection[PciAddress]],
         memory: TrialMemory,
     ) -> bool:
         """Try out the driver of one PF, unless that is known; say whether it was tried."""
@@ -200,7 +202,7 @@ class LinuxTrials:
         driver = kernel.pf_driver(pf.address)
         if driver.name is None or self.capabilities.has(driver):
             return False
-        vf = next(_candidates(kernel, functions.values(), pf, free), None)
+        vf = next(_candidates(kernel, functions.values(), pf, free()), None)
         if vf is None or vf.vf_index is None:
             return False
         tried = VfOfPf(kernel.raw_vf_settings, kernel.set_vf, pf.address, vf.vf_index)

@@ -120,7 +120,7 @@ def netdevs(device: str) -> list[str]:
     """
     names = _netdevs(device)
     if len(names) > 1:
-        names = [name for name in names if not _is_representor(f"{device}/net/{name}")]
+        names = [name for name in names if not is_representor(f"{device}/net/{name}")]
         names.sort(key=lambda name: (find_int(f"{device}/net/{name}/dev_port") or 0, name))
     return names
 
@@ -133,7 +133,7 @@ def has_representors(device: str) -> bool:
     Source: Linux net/devlink/dev.c, DEVLINK_CMD_ESWITCH_GET; commit 123f0f53dd64.
     """
     names = _netdevs(device)
-    return len(names) > 1 and any(_is_representor(f"{device}/net/{name}") for name in names)
+    return len(names) > 1 and any(is_representor(f"{device}/net/{name}") for name in names)
 
 
 def _netdevs(device: str) -> list[str]:
@@ -145,7 +145,8 @@ def _netdevs(device: str) -> list[str]:
         raise
 
 
-def _is_representor(netdev: str) -> bool:
+def is_representor(netdev: str) -> bool:
+    """Whether the netdev in this directory is a switch's port to a VF, say: none to outside."""
     name = find_text(f"{netdev}/phys_port_name")
     return name is not None and _REPRESENTED.fullmatch(name) is not None
 

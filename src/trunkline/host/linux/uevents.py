@@ -24,11 +24,17 @@ _FUNCTION: Final = re.compile(r"/([0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7])
 
 @dataclass(frozen=True, slots=True)
 class Uevent:
-    """One event. `device` is its directory below /sys: ``/devices/pci0000:00/0000:00:01.0``."""
+    """One event. `device` is its directory below /sys: ``/devices/pci0000:00/0000:00:01.0``.
+
+    `recovery` is how far a function's recovery from an error of PCI Express is: BEGIN_RECOVERY,
+    SUCCESSFUL_RECOVERY, FAILED_RECOVERY; empty: it is about none. Source: Linux
+    drivers/pci/pci-driver.c, pci_uevent_ers(), since 4.16.
+    """
 
     action: str
     subsystem: str
     device: str
+    recovery: str = ""
 
     @property
     def function(self) -> str | None:
@@ -44,7 +50,12 @@ def parse_uevent(datagram: bytes) -> Uevent | None:
         return None
     values = dict(line.decode("utf-8", "replace").split("=", 1) for line in lines if b"=" in line)
     try:
-        return Uevent(values["ACTION"], values["SUBSYSTEM"], values["DEVPATH"])
+        return Uevent(
+            values["ACTION"],
+            values["SUBSYSTEM"],
+            values["DEVPATH"],
+            values.get("ERROR_EVENT", ""),
+        )
     except KeyError:
         return None
 

@@ -36,6 +36,8 @@ from trunkline.wire import json
 DEFAULT_SOCKET: Final = Path("/run/trunkline/host-helper.sock")
 # Longer than what the helper itself waits for: VFs that come, each in its own time.
 TIMEOUT_SECONDS: Final = 300.0
+# The agent has more to do than to wait until the helper gets round to a console.
+CONSOLE_SECONDS: Final = 5.0
 
 
 class HelperClient:
@@ -71,7 +73,7 @@ class HelperClient:
 
     def read_console(self, server_id: ServerId) -> bytes:
         """See `Privileged.read_console`."""
-        return self._ask(ReadConsole(server_id=server_id))
+        return self._ask(ReadConsole(server_id=server_id), seconds=CONSOLE_SECONDS)
 
     def set_bridge_vlan(
         self, ifname: str, vlan_id: int, *, untagged: bool = False, member: bool = True
@@ -85,10 +87,10 @@ class HelperClient:
         """See `PrivilegedWrites.set_fdb_entry`."""
         self._ask(SetFdbEntry(ifname=ifname, mac=mac, vlan_id=vlan_id, present=present))
 
-    def _ask(self, request: Request) -> bytes:
+    def _ask(self, request: Request, *, seconds: float = TIMEOUT_SECONDS) -> bytes:
         operation = f"ask the host helper at {self._path}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
-            channel.settimeout(TIMEOUT_SECONDS)
+            channel.settimeout(seconds)
             try:
                 channel.connect(str(self._path))
             except OSError as problem:
@@ -101,7 +103,7 @@ class HelperClient:
                 ) from problem
             try:
                 send(channel, json.encode(request))
-                answer = parse_answer(receive(channel, ANSWER_BYTES_MAX, seconds=TIMEOUT_SECONDS))
+                answer = parse_answer(receive(channel, ANSWER_BYTES_MAX, seconds=seconds))
             except (OSError, BadMessage) as problem:
                 # It may have been done or not: what follows reads back either way.
                 raise HostRefused(

@@ -12,15 +12,18 @@ import pytest
 
 from tests.support.sysfs_trees import Tree
 from tests.unit.host.linux.link_bytes import Vf, new_link
+from trunkline.domain.device import RECOVERING
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
 from trunkline.domain.vf_capabilities import VfCapabilities
 from trunkline.host.linux.capabilities import Capabilities
+from trunkline.host.linux.card_faults import CardFaults
 from trunkline.host.linux.inventory import PfDriver
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.linux.link_messages import RTM_GETLINK, RTM_SETLINK
 from trunkline.host.linux.netlink import Malformed
+from trunkline.host.linux.uevents import Uevent
 from trunkline.host.linux.vf_count import NETDEVS_QUIET_SECONDS, WAIT_SECONDS, set_vf_count
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
@@ -121,11 +124,49 @@ def test_all_vfs_are_read_with_one_request(tree: Tree) -> None:
     assert (found[1].link_state, found[1].min_tx_rate_mbps) == (LinkState.AUTO, 0)
 
 
+def test_what_was_heard_of_a_pf_and_its_names_are_told_with_it(tree: Tree) -> None:
+    names = tree.root / "pci.ids"
+    names.write_text("8086  Intel Corporation\n\t10c9  82576 Gigabit Network Connection\n")
+    (tree.device(str(PF)) / "aer_dev_fatal").write_text("TLP 2\nTOTAL_ERR_FATAL 2\n")
+    faults = CardFaults(tree.root)
+    kernel = LinuxKernel(
+        DirectWrites(sysfs_root=tree.root),
+        rtnetlink=ScriptedRtnetlink(new_link()),
+        sysfs_root=tree.root,
+        firmware=lambda _ifname: None,
+        faults=faults,
+        pci_ids=[tree.root / "none", names],
+    )
+    found = kernel.functions()[PF]
+    assert (found.vendor_name, found.product_name) == (
+        "Intel Corporation", "82576 Gigabit Network Connection",
+    )  # fmt: skip
+    assert (found.fault, found.uncorrectable_errors) == ("", 2)
+    faults.note_uevent(Uevent("change", "pci", f"/devices/{PF}", "BEGIN_RECOVERY"))
+    assert kernel.functions()[PF].fault == RECOVERING
+
+
 def test_of_what_a_driver_can_not_do_its_zero_is_not_believed(tree: Tree) -> None:
     rtnetlink = ScriptedRtnetlink(new_link([Vf(0, spoof_check=1, trust=0)]))
     found = kernel_of(tree, rtnetlink, able=VfCapabilities()).vf_settings(PF)[0]
     assert (found.link_state, found.min_tx_rate_mbps, found.max_tx_rate_mbps) == (None, None, None)
     assert (found.spoof_check, found.trust) == (True, False)
+
+
+def test_a_driver_that_can_not_let_a_link_follow_the_pfs_has_it_up_for_that(tree: Tree) -> None:
+    able = VfCapabilities(link_states=frozenset({LinkState.ENABLE, LinkState.DISABLE}))
+    rtnetlink = ScriptedRtnetlink(new_link([Vf(0, link_state=1), Vf(1, link_state=2)]))
+    kernel = kernel_of(tree, rtnetlink, able=able)
+    found = kernel.vf_settings(PF)
+    assert (found[0].link_state, found[1].link_state) == (LinkState.AUTO, LinkState.DISABLE)
+    kernel.set_vf(PF, 1, VfChange(link_state=LinkState.AUTO))
+    kernel.set_vf(PF, 1, VfChange(link_state=LinkState.ENABLE))
+    first, second = (payload for type_, payload in rtnetlink.requests if type_ == RTM_SETLINK)
+    assert first == second
+    other = kernel_of(tree, rtnetlink)
+    assert other.vf_settings(PF)[0].link_state is LinkState.ENABLE
+    other.set_vf(PF, 1, VfChange(link_state=LinkState.AUTO))
+    assert rtnetlink.requests[-1] != (RTM_SETLINK, second)
 
 
 def test_another_firmware_is_another_driver(tree: Tree) -> None:

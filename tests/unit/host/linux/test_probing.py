@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -37,9 +40,14 @@ def kernel_with(tmp_path: Path, driver: str) -> FakeKernel:
     return fake_machine(tmp_path, a_pf(driver=driver)).kernel
 
 
-def free_of(kernel: FakeKernel) -> frozenset[PciAddress]:
+def free_of(kernel: FakeKernel) -> Callable[[], frozenset[PciAddress]]:
     """All VFs."""
-    return frozenset(address for address, each in kernel.functions().items() if each.pf_address)
+    functions = kernel.functions().items()
+    return lambda: frozenset(address for address, each in functions if each.pf_address)
+
+
+def nobody_asks() -> frozenset[PciAddress]:
+    raise AssertionError("there is nothing to try out")
 
 
 def vf_of(kernel: FakeKernel) -> VfOfPf:
@@ -108,18 +116,23 @@ def test_of_a_vf_in_reset_nothing_is_learned(tmp_path: Path) -> None:
 
 @dataclass
 class ForbiddenVf:
-    """The helper's configuration does not put it on offer."""
+    """The helper is started with a configuration that does not put it on offer, in the middle."""
+
+    allowed: int
 
     def read(self) -> VfSettings:
         return VfSettings()
 
     def write(self, change: VfChange) -> None:
-        raise HostRefused("ask the host helper", "not on offer", errno_name="EPERM")
+        self.allowed -= 1
+        if self.allowed < 0:
+            raise HostRefused("ask the helper", "not on offer", errno_name="EPERM", unasked=True)
 
 
-def test_a_helper_that_forbids_says_nothing_of_the_driver() -> None:
+@pytest.mark.parametrize("allowed", [0, 1, 5])
+def test_a_helper_that_forbids_says_nothing_of_the_driver(allowed: int) -> None:
     with pytest.raises(HostRefused):
-        probe(ForbiddenVf())
+        probe(ForbiddenVf(allowed))
 
 
 def test_a_pf_without_a_link_waits(tmp_path: Path) -> None:
@@ -166,7 +179,7 @@ def test_a_driver_is_tried_out_once_and_remembered_over_restarts(tmp_path: Path)
     assert not again.has(PfDriver("igb", "1.3"))
     writes = len(kernel.log())
     second = LinuxTrials(HostKernel(kernel), again)
-    assert second.try_out(kernel.functions(), free_of(kernel), Kept()) == TrialOutcome()
+    assert second.try_out(kernel.functions(), nobody_asks, Kept()) == TrialOutcome()
     assert len(kernel.log()) == writes
 
 
@@ -179,10 +192,10 @@ def test_only_a_vf_that_nobody_has_is_tried_out(tmp_path: Path) -> None:
     capabilities = Capabilities(None)
     trials = LinuxTrials(HostKernel(kernel, up=frozenset({vfs[1].ifname or ""})), capabilities)
     for free in (set(), {vfs[0].address}, {vfs[1].address}):
-        assert trials.try_out(functions, free, Kept()) == TrialOutcome()
+        assert trials.try_out(functions, functools.partial(set, free), Kept()) == TrialOutcome()
         assert not capabilities.has(IGB)
     assert len(kernel.log()) == writes
-    trials.try_out(functions, {vfs[2].address}, Kept())
+    trials.try_out(functions, lambda: {vfs[2].address}, Kept())
     assert capabilities.has(IGB)
     assert {f"vf {vfs[2].vf_index} " in entry.command for entry in kernel.log()[writes:]} == {True}
 
@@ -266,13 +279,41 @@ def test_a_file_that_is_damaged_is_as_none(tmp_path: Path, content: bytes) -> No
     assert Capabilities(path).of(IGB) == vf_capabilities("igb")
 
 
-def test_a_file_of_another_version_is_as_none(tmp_path: Path) -> None:
+def test_another_kernel_has_a_driver_tried_again_and_what_was_seen_holds_until_then(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "capabilities.json"
-    stored = Capabilities(path)
-    stored.remember(IGB, VfCapabilities(link_states=frozenset(LinkState)))
-    assert Capabilities(path).has(IGB)
-    path.write_bytes(path.read_bytes().replace(b'"version":2', b'"version":1'))
-    assert not Capabilities(path).has(IGB)
+    able = VfCapabilities(link_states=frozenset(LinkState))
+    Capabilities(path, kernel="6.1.0-28").remember(IGB, able)
+    upgraded = Capabilities(path, kernel="6.1.0-31")
+    assert not upgraded.has(IGB)
+    assert upgraded.of(IGB) == able
+    assert upgraded.seen_names(IGB) == capability_names(able)
+    upgraded.remember(IGB, VfCapabilities())
+    again = Capabilities(path, kernel="6.1.0-31")
+    assert again.has(IGB)
+    assert again.of(IGB) == VfCapabilities()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_earlier_versions_wrote_holds_until_it_is_tried_again(
+    tmp_path: Path, version: int
+) -> None:
+    path = tmp_path / "capabilities.json"
+    seen = {"igb 1.2": {"trust": True, "link_states": ["auto"]}}
+    path.write_text(json.dumps({"version": version, "seen": seen}))
+    stored = Capabilities(path, kernel="6.1.0-28")
+    assert not stored.has(IGB)
+    assert stored.of(IGB) == VfCapabilities(trust=True, link_states=frozenset({LinkState.AUTO}))
+    stored.remember(PfDriver("ice"), VfCapabilities())
+    assert Capabilities(path, kernel="6.1.0-28").of(IGB) == stored.of(IGB)
+
+
+def test_a_file_of_a_later_version_is_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "capabilities.json"
+    Capabilities(path).remember(IGB, VfCapabilities(link_states=frozenset(LinkState)))
+    path.write_bytes(path.read_bytes().replace(b'"version":3', b'"version":4'))
+    assert Capabilities(path).of(IGB) == vf_capabilities("igb")
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.netns import in_new_netns
 from tests.support.sysfs_trees import Tree
+from tests.support.waiting import wait_until
 from tests.unit.host.linux.link_bytes import new_link
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import netlink
@@ -80,10 +83,8 @@ def test_events_that_the_kernel_had_no_room_for_mean_that_all_is_to_be_read(tree
             unread.setblocking(False)
             for number in range(10):
                 run(f"ip link add tl{number} type veth")
-            watched, watch._links = watch._links, unread  # Its thread goes on with the other one.
-            assert watch._take_links().everything
-            assert watch._take_links().is_empty
-            watch._links = watched
+            assert watch._take_links(unread).everything
+            assert watch._take_links(unread).is_empty
 
     in_new_netns(act)
 
@@ -105,6 +106,24 @@ def test_what_is_done_to_a_bridge_itself_is_news_of_bridges(tree: Tree, change: 
             assert watch._from_links(links.recv(1 << 16)).bridges
 
     in_new_netns(act)
+
+
+def test_what_ends_its_listening_is_told_and_it_listens_again(tree: Tree) -> None:
+    told, mended = threading.Event(), threading.Event()
+
+    class Failing(LinuxWatch):
+        def _listen(self, *args: Any, **limits: Any) -> bool:
+            if not mended.is_set():
+                raise LookupError("a mistake of ours")
+            return super()._listen(*args, **limits)
+
+    with Failing(on_news=told.set, sysfs_root=tree.root, pause_seconds=0.01) as watch:
+        wait_until(lambda: "a mistake of ours" in watch.problem, "it is told")
+        assert told.wait(30), "what happened meanwhile was heard by nobody"
+        assert watch.take().everything
+        mended.set()
+        wait_until(lambda: watch.problem == "", "it hears again")
+        assert watch._thread.is_alive()
 
 
 def run(command: str) -> None:
