@@ -14,12 +14,13 @@ from trunkline.domain.device import (
     SWITCH_TAG,
     VFS_MAX,
 )
-from trunkline.domain.device_spec import AddressPattern, DeviceSpec, Offer, glob_regex
+from trunkline.domain.device_spec import DeviceSpec, Offer
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import COUNT_MAX
 from trunkline.domain.network_pool import PoolMode
 from trunkline.domain.pci import parse_pci_id
+from trunkline.domain.spec_patterns import AddressPattern, glob_regex
 
 _KEYS = (
     "vendor_id",

@@ -115,6 +115,11 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
          f"device {IGB_VFS[0]}", Verdict.MISSING,
          "is refused to guests: it is bound to igbvf, and its device spec says managed = false",
          f"`driverctl set-override {IGB_VFS[0]} vfio-pci` binds it, or remove managed"),
+        (with_agent(device_specs=parse_device_specs(
+            [{"address": str(IGB)}, {"ifname": "eth2"}, {"ifname": "eth3", "vf_count": 1}])),
+         "device_spec[1]", Verdict.WARNING,
+         "decides about nothing here: device_spec[0], which stands before it, means all that it",
+         "put it first in "),
         (replace(WELL, functions_problem="read /sys: EACCES"), "cards", Verdict.MISSING,
          "can't be read", "mount sysfs"),
         (replace(WELL, nics={}), "cards", Verdict.MISSING, "no card here has SR-IOV", "enable"),
