@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import lzma
+import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import recipe
+from lab.processes import ending_whole
 from tools import debian_sources
 
 BUILD_SECONDS_MAX = 900
 
 
 class BuildFailed(Exception):
-    """A program that builds the image failed."""
+    """The image can't be built, as a program that is to do it says, or what an older one left."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,12 @@ class Root:
 
     @property
     def kernel(self) -> Path:
-        """The kernel of lab host."""
+        """The kernel, as an ELF file: an emulated machine takes seconds to decompress it."""
+        return self.directory / "vmlinux"
+
+    @property
+    def compressed_kernel(self) -> Path:
+        """The same as Debian ships it, for what boots from a disk."""
         return self.directory / "vmlinuz"
 
     @property
@@ -58,25 +66,25 @@ class Root:
 
 
 def ensure_root() -> Root:
-    """Return the root file system of today's recipe; build it where the cache has none."""
+    """Return the root file system of today's recipe; build it where the cache has none.
+
+    Raises:
+        BuildFailed: It is not there, and why.
+    """
     home = recipe.CACHE / f"root-{recipe.root_digest()}"
     if not home.exists():
-        print("building the lab host's root file system", flush=True)
+        print("building the lab host's root file system", file=sys.stderr, flush=True)
         began = time.monotonic()
         unfinished = home.with_suffix(".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        _remove(unfinished)
         unfinished.mkdir(parents=True)
         _build(unfinished)
         unfinished.rename(home)
-        _forget_others(home)
-        print(f"built in {time.monotonic() - began:.0f} s: {home}", flush=True)
+        for old in home.parent.glob("root-*"):
+            if old != home:
+                _remove(old)
+        print(f"built in {time.monotonic() - began:.0f} s: {home}", file=sys.stderr, flush=True)
     return Root(home)
-
-
-def _forget_others(home: Path) -> None:
-    for old in home.parent.glob("root-*"):
-        if old != home:
-            shutil.rmtree(old)
 
 
 def _build(home: Path) -> None:
@@ -138,6 +146,7 @@ def _take_kernel(unpacked: Path, tree: Path, home: Path) -> str:
     [every] = (unpacked / "lib/modules").iterdir()
     version = every.name
     shutil.copy(unpacked / f"boot/vmlinuz-{version}", home / "vmlinuz")
+    (home / "vmlinux").write_bytes(uncompressed_kernel((home / "vmlinuz").read_bytes()))
     # depmod wants the tree below a root of its own.
     _run("depmod", "-b", unpacked, version)
     shutil.copy(every / "modules.dep", home / "modules.dep")
@@ -156,9 +165,6 @@ def _take_kernel(unpacked: Path, tree: Path, home: Path) -> str:
     )  # fmt: skip
     for path in load_order(dependencies, early):
         shutil.copy(every / path, flat)
-    nested = tree / "nested"
-    nested.mkdir()
-    (nested / "vmlinux").write_bytes(uncompressed_kernel((home / "vmlinuz").read_bytes()))
     return version
 
 
@@ -188,7 +194,7 @@ def _module_name(path: str) -> str:
 
 
 def uncompressed_kernel(image: bytes) -> bytes:
-    """Return the ELF file inside a bzImage, which a guest's QEMU starts without decompressing it.
+    """Return the ELF file inside a bzImage.
 
     Raises:
         BuildFailed: There is none that was compressed with xz.
@@ -205,18 +211,37 @@ def uncompressed_kernel(image: bytes) -> bytes:
 
 
 def _remove(path: Path) -> None:
+    """Delete a file or a tree, if there is one; never what is mounted in it."""
+    if mounts := _mounts_below(path):
+        raise BuildFailed(
+            f"{path} is not deleted, since something is mounted in it, maybe by a build that was"
+            f" killed: umount {' '.join(reversed(mounts))}"
+        )
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
+def _mounts_below(path: Path) -> list[str]:
+    """Where something is mounted below a path; what is below another mount comes after it.
+
+    Source: proc_pid_mountinfo(5), which writes blanks and the like as three octal digits.
+    """
+    told = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = (
+        re.sub(r"\\(\d{3})", lambda digits: chr(int(digits[1], 8)), line.split()[4])
+        for line in told
+    )
+    return [point for point in points if point.startswith(f"{path}/")]
+
+
 def _run(*command: object, given: str | None = None) -> None:
-    words = [str(word) for word in command]
+    words = ending_whole([str(word) for word in command])
     try:
         subprocess.run(
             words, check=True, text=True, input=given, timeout=BUILD_SECONDS_MAX,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except subprocess.CalledProcessError as error:
-        raise BuildFailed(f"{' '.join(words)} failed:\n{error.stdout}") from error
+        raise BuildFailed(f"{' '.join(map(str, command))} failed:\n{error.stdout}") from error

@@ -27,7 +27,7 @@ def ensure_dependencies() -> Path:
     lock = recipe.REPOSITORY / "uv.lock"
     image = recipe.CACHE / f"dependencies-{recipe.digest(lock.read_text(), recipe.PYTHON)}.erofs"
     if not image.exists():
-        print("installing the lab host's Python packages", flush=True)
+        print("installing the lab host's Python packages", file=sys.stderr, flush=True)
         tree = recipe.CACHE / "dependencies.unfinished"
         shutil.rmtree(tree, ignore_errors=True)
         _install_packages(tree)

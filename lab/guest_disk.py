@@ -30,7 +30,7 @@ def make_disk(root: Root, image: Path) -> None:
     """
     tree = image.with_suffix(".tree")
     shutil.copytree(root.boot_loader, tree)
-    shutil.copy(root.kernel, tree / "vmlinuz")
+    shutil.copy(root.compressed_kernel, tree / "vmlinuz")
     (tree / "initramfs").write_bytes(initramfs(root))
     (tree / "isolinux.cfg").write_text(CONFIGURATION)
     done = subprocess.run(

@@ -6,28 +6,24 @@ host has as a plain card (`wire-NAME` inside, to be the peer on the wire), and a
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import content
+from lab.boot import CONSOLE, booted
 from lab.build import Root, ensure_root
-from lab.channel import Channel, TooSlow
+from lab.channel import Channel
 from lab.guest import cards as inside
 from lab.guest.commands import ADDRESS_OPTION
 from lab.locks import only_one_on_this_machine
-from lab.monitor import Monitor, MonitorRefused
+from lab.monitor import Monitor
 from lab.wire import Capture
 
 QEMU = "qemu-system-x86_64"
-BOOT_SECONDS_MAX = 400  # 15 on two idle cores.
-END_SECONDS_MAX = 10
 MEMORY_MIB = 3072
 VFS_PER_CARD = 7  # What the 82576 has.
 
@@ -41,10 +37,6 @@ class Card:
 
 TWO_CARDS = (Card("phy1"), Card("phy2"))
 FOUR_CARDS = (*TWO_CARDS, *TWO_CARDS)
-
-
-class LabHostFailed(Exception):
-    """The lab host did not come up; the text has what it and QEMU said."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +86,19 @@ class LabHost:
 
 
 @contextmanager
-def lab_host(cards: Sequence[Card] = TWO_CARDS) -> Iterator[LabHost]:
+def lab_host(
+    cards: Sequence[Card] = TWO_CARDS,
+    *,
+    tell: Callable[[str], object] = lambda told: print(told, file=sys.stderr, flush=True),
+) -> Iterator[LabHost]:
     """Boot a lab host, and switch it off in the end; one at a time on a machine.
 
+    Args:
+        cards: What it has.
+        tell: Gets to know if it came up at the second start only, and what the first one said.
+
     Raises:
-        LabHostFailed: It did not come up.
+        LabHostFailed: It did not come up at either.
     """
     with (
         only_one_on_this_machine("lab-host"),
@@ -110,55 +110,17 @@ def lab_host(cards: Sequence[Card] = TWO_CARDS) -> Iterator[LabHost]:
         images = (root.image, content.ensure_dependencies(), project)
         initramfs = directory / "initramfs"
         initramfs.write_bytes(content.initramfs(root))
-        channel = Channel()
-        ours, qemus = socket.socketpair()
-        command = qemu_command(
-            root, initramfs, images, cards, directory,
-            monitor_fd=qemus.fileno(), tcp_port=channel.tcp_port,
-        )  # fmt: skip
-        with (directory / "qemu.log").open("wb") as log:
-            qemu = subprocess.Popen(
-                ending_with_us(command), pass_fds=[qemus.fileno()],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+
+        def command(monitor_fd: int, tcp_port: int) -> list[str]:
+            return qemu_command(
+                root, initramfs, images, cards, directory,
+                monitor_fd=monitor_fd, tcp_port=tcp_port,
             )  # fmt: skip
-        qemus.close()
-        monitor = Monitor(ours)
-        try:
-            _wait_until_up(channel, monitor, qemu, directory)
+
+        with booted(command, directory, tell=tell) as (channel, monitor):
             host = LabHost(cards, channel, monitor, directory)
             host.reset(vf_count=0)
             yield host
-        finally:
-            channel.close()
-            monitor.close()
-            qemu.send_signal(signal.SIGKILL)
-            qemu.wait(END_SECONDS_MAX)
-
-
-def ending_with_us(command: Sequence[str]) -> list[str]:
-    """A command that is killed when the thread that started it ends, however that ends."""
-    return ["setpriv", "--pdeathsig", "KILL", *command]
-
-
-def _wait_until_up(
-    channel: Channel, monitor: Monitor, qemu: subprocess.Popen[bytes], directory: Path
-) -> None:
-    pidfd = os.pidfd_open(qemu.pid)
-    try:
-        monitor.greet()
-        if channel.wait_until_up(BOOT_SECONDS_MAX, unless=pidfd):
-            return
-        why = f"QEMU ended with status {qemu.wait(END_SECONDS_MAX)}"
-    except (TooSlow, MonitorRefused, TimeoutError) as error:
-        why = str(error)
-    finally:
-        os.close(pidfd)
-    said = [
-        f"{path.name}:\n{path.read_text(errors='replace')[-2000:]}"
-        for path in (directory / "qemu.log", directory / "console.log")
-        if path.exists()
-    ]
-    raise LabHostFailed("\n".join([why, *said]))
 
 
 def qemu_command(
@@ -182,7 +144,7 @@ def qemu_command(
         *("-cpu", "max,la57=off,phys-bits=36", "-smp", "2", "-m", str(MEMORY_MIB)),
         *("-kernel", str(root.kernel), "-initrd", str(initramfs)),
         *("-append", _kernel_command_line(tcp_port)),
-        *("-serial", f"file:{directory / 'console.log'}"),
+        *("-serial", f"file:{directory / CONSOLE}"),
         *("-chardev", f"socket,id=monitor,fd={monitor_fd}"),
         *("-mon", "chardev=monitor,mode=control"),
         *("-device", "intel-iommu,intremap=on"),

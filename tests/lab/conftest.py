@@ -13,6 +13,7 @@ from lab.needs import missing
 
 HERE = Path(__file__).parent
 FIXTURES = {"lab_host", "lab_host_with_vfs", "running_lab_host"}
+FAILED_STARTS = pytest.StashKey[list[str]]()
 # By the VFs that they begin and end with, few to many: making one takes half a second.
 ORDER = (
     *(
@@ -41,12 +42,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(600))  # The first of them boots it.
 
 
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for told in config.stash.get(FAILED_STARTS, []):
+        terminalreporter.write_sep("!", "a boot of the lab host", red=True)
+        terminalreporter.write_line(told)
+
+
 @pytest.fixture(scope="session")
-def running_lab_host() -> Iterator[LabHost]:
+def running_lab_host(pytestconfig: pytest.Config) -> Iterator[LabHost]:
     """A lab host in the state of the last test: four cards, on phy1, phy2, phy1 and phy2."""
     if lacking := missing():
         pytest.fail(lacking)
-    with machine.lab_host(machine.FOUR_CARDS) as host:
+    failed_starts = pytestconfig.stash.setdefault(FAILED_STARTS, [])
+    with machine.lab_host(machine.FOUR_CARDS, tell=failed_starts.append) as host:
         yield host
 
 

@@ -15,7 +15,7 @@ import pytest
 from lxml import etree
 
 from lab import cpio, recipe
-from lab.build import ensure_root, uncompressed_kernel
+from lab.build import ensure_root
 from lab.needs import missing
 from tests.contract.guests import LibvirtSite, libvirt_site
 from tests.reconcile.scenes import MLX, VIF_TYPES, a_nic, a_server, vf
@@ -51,11 +51,9 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Guest:
         "init": (recipe.GUEST / "pinging-init").read_bytes(),
         **cpio.modules_in_order(root.modules, root.module_order(("virtio_pci", "virtio_net"))),
     }
-    directory = tmp_path_factory.mktemp("guest")
-    kernel, initramfs = directory / "vmlinux", directory / "initramfs"
-    kernel.write_bytes(uncompressed_kernel(root.kernel.read_bytes()))
+    initramfs = tmp_path_factory.mktemp("guest") / "initramfs"
     initramfs.write_bytes(cpio.archive(("bin", "dev", "modules", "proc", "sys"), files))
-    return Guest(kernel, initramfs)
+    return Guest(root.kernel, initramfs)
 
 
 @pytest.fixture

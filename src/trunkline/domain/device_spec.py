@@ -13,6 +13,9 @@ what it matches, and the VFs of that, off offer.
 
 `vf_count` says how many VFs each PF that the spec matches is to have.
 
+`managed = false` says that the operator has bound the devices to vfio, and that libvirt is not to.
+`one_time_use` keeps a device that came back from somebody until an operator frees it.
+
 `network_pool` leaves the VFs that the spec means to libvirt, which hands them out by networks.
 
 `egress_mbps` and `ingress_mbps` say what each PF that the spec matches can guarantee to NICs in
@@ -98,6 +101,8 @@ class DeviceSpec:
     bandwidth: Bandwidth = NOT_ACCOUNTED  # Of each PF that it matches itself.
     vf_count: int | None = None  # How many VFs each such PF is to have; None: what it has.
     network_pool: PoolMode | None = None  # Whether libvirt hands its VFs out, and how.
+    managed: bool = True  # Of what it puts on offer; see `OfferedDevice`.
+    one_time_use: bool = False
 
     def matches(self, function: PciFunction) -> bool:
         """Say whether every condition holds for the function itself."""
@@ -235,7 +240,11 @@ class Offering:
         if spec is None or spec.exclude:
             return _Decision(function, pf, None, None)
         device = OfferedDevice(
-            function=function, tags=spec.tags, bandwidth=_bandwidth_of(function, self._specs)
+            function=function,
+            tags=spec.tags,
+            bandwidth=_bandwidth_of(function, self._specs),
+            managed=spec.managed,
+            one_time_use=spec.one_time_use,
         )
         return _Decision(function, pf, device, spec.network_pool)
 

@@ -14,8 +14,9 @@ import pytest
 
 from lab import cpio
 from lab.build import BuildFailed, Root, load_order, uncompressed_kernel
-from lab.machine import Card, ending_with_us, qemu_command
+from lab.machine import Card, qemu_command
 from lab.monitor import Monitor, MonitorRefused
+from lab.processes import ending_with_us
 
 MODULES_DEP = """\
 kernel/fs/erofs/erofs.ko: kernel/lib/libcrc32c.ko
