@@ -69,16 +69,23 @@ class TrunklineApi:
         change = HostChange(enabled=enabled, reason=reason)
         return self._session.call("PATCH", f"/hosts/{_segment(name)}", HostItem, body=change)
 
-    def set_vf_count(self, host: str, pf: str, count: int, *, apply: bool) -> VfCountPlan:
-        """Plan another count of VFs for a PF; with `apply`, have it made so."""
+    def set_vf_count(
+        self, host: str, pf: str, count: int, *, apply: bool, drain: bool = False
+    ) -> VfCountPlan:
+        """Plan another count of VFs for a PF; with `apply` or `drain`, have it made so."""
         path = f"/hosts/{_segment(host)}/pfs/{_segment(pf)}/vfs"
-        body = {"count": count, "apply": apply}
+        body = {"count": count, "apply": apply} | ({"drain": True} if drain else {})
         return self._session.call("POST", path, VfCountPlan, body=body)
 
     def unset_vf_count(self, host: str, pf: str) -> None:
         """Leave the VF count of a PF to the host."""
         path = f"{PREFIX}/hosts/{_segment(host)}/pfs/{_segment(pf)}/vfs"
         self._session.send("DELETE", path)
+
+    def free_device(self, host: str, address: str) -> None:
+        """Let a device for one use, which is reserved, be given away again."""
+        path = f"{PREFIX}/hosts/{_segment(host)}/devices/{_segment(address)}/free"
+        self._session.send("POST", path, body={})
 
     def rekey_pf(self, host: str, address: str, to: str) -> None:
         """Say where a PF is now that is in doubt."""

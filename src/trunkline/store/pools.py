@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     BindParameter,
+    Case,
     Connection,
     String,
     bindparam,
@@ -22,7 +23,6 @@ from sqlalchemy import (
     cast,
     delete,
     func,
-    insert,
     select,
 )
 
@@ -33,22 +33,28 @@ from trunkline.domain.ids import DeviceId, HostId
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.kin import IS_VF_OF_A_PF, KIN_ID
 from trunkline.store.prepared import Prepared, Row
+from trunkline.store.statements import insert_row
 from trunkline.store.tables import allocations, devices, pools
 from trunkline.wire.json import encode
 
 _ROWS_AT_ONCE = 5000
 
 _BIT = case((IS_VF_OF_A_PF, devices.c.vf_index), else_=0)
-_IF_QUARANTINED = case(
-    (allocations.c.state == AllocationState.QUARANTINED.value, cast(_BIT, String))
-)
+
+
+def _if_in(state: AllocationState) -> Case[str]:
+    return case((allocations.c.state == state.value, cast(_BIT, String)))
+
+
 _TAKEN = (
     select(
         devices.c.host_id,
         KIN_ID.label("kin_id"),
         devices.c.kind,
         func.aggregate_strings(cast(_BIT, String), ",").label("bits"),
-        func.aggregate_strings(_IF_QUARANTINED, ",").label("quarantined"),  # NULL: none is.
+        # NULL: none is.
+        func.aggregate_strings(_if_in(AllocationState.QUARANTINED), ",").label("quarantined"),
+        func.aggregate_strings(_if_in(AllocationState.RESERVED), ",").label("reserved"),
     )
     .select_from(allocations.join(devices, devices.c.id == allocations.c.device_id))
     .group_by(devices.c.host_id, KIN_ID, devices.c.kind)
@@ -58,6 +64,8 @@ _POOLS = select(pools).order_by(pools.c.host_id, pools.c.number)
 _OF_HOST: BindParameter[str] = bindparam("this_host")
 _TAKEN_OF_HOST = Prepared(_TAKEN.where(allocations.c.host_id == _OF_HOST))
 _POOLS_OF_HOST = Prepared(_POOLS.where(pools.c.host_id == _OF_HOST))
+_DELETE = Prepared(delete(pools).where(pools.c.host_id == _OF_HOST))
+_INSERT = Prepared(insert_row(pools))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ class _Held:
 
     taken: int = 0
     quarantined: int = 0
+    reserved: int = 0
 
 
 _Taken = Mapping[tuple[str, str], _Held]  # By kin and kind.
@@ -79,17 +88,15 @@ class Pools:
 
     def put(self, host_id: HostId, records: Collection[DeviceRecord]) -> None:
         """Store the pools that all the devices of a host make."""
-        self._connection.execute(delete(pools).where(pools.c.host_id == host_id))
-        made = pools_from(records)
-        if made:
-            rows = [_row(host_id, number, pool) for number, pool in enumerate(made)]
-            self._connection.execute(insert(pools), rows)
+        _DELETE.run(self._connection, {"this_host": host_id})
+        made = enumerate(pools_from(records))
+        _INSERT.run_many(self._connection, [_row(host_id, number, pool) for number, pool in made])
 
     def of_host(self, host_id: HostId) -> tuple[DevicePool, ...]:
         """Return the pools of one host."""
         parameters = {"this_host": host_id}
         taken = {
-            (row["kin_id"], row["kind"]): _held(row["bits"], row["quarantined"])
+            (row["kin_id"], row["kind"]): _held(row["bits"], row["quarantined"], row["reserved"])
             for row in _TAKEN_OF_HOST.all(self._connection, parameters)
         }
         reader = _Reader()
@@ -162,6 +169,7 @@ class _Reader:
             members=members,
             offered=int(row["offered"], 16),
             taken=held.taken & members,
+            reserved=held.reserved & members,
             problem=row["problem"] or _shut(attributes, held.quarantined & members),
         )
 
@@ -210,8 +218,8 @@ def _shut(attributes: Mapping[str, str], quarantined: int) -> str:
     return f"VF {first} of network pool {name} is quarantined"
 
 
-def _held(taken: str, quarantined: str | None) -> _Held:
-    return _Held(_bitmap(taken), _bitmap(quarantined or ""))
+def _held(taken: str, quarantined: str | None, reserved: str | None) -> _Held:
+    return _Held(_bitmap(taken), _bitmap(quarantined or ""), _bitmap(reserved or ""))
 
 
 def _bitmap(bits: str) -> int:
