@@ -137,7 +137,8 @@ def qemu_command(
     """How to start the lab host.
 
     It has one CPU: two would wait for each other, and on a busy machine mostly for the other one to
-    run; and one that was started second was seen to get no timer interrupts, in one of some hundred boots.
+    run; and in one of some hundred boots the second was seen to get no timer interrupts.
+
     The host's physical address bits are limited because beyond 36 the firmware puts the VFs' BARs
     above 4 GiB, where this IOMMU truncates them: VFs then come up with random MACs.
     """
