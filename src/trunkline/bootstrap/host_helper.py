@@ -14,6 +14,7 @@ from typing import Final
 
 import click
 
+from trunkline.bootstrap.auto_specs import with_found_pfs
 from trunkline.bootstrap.bridges import bridges_of
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.cli.context import Failed, Teaching
@@ -87,6 +88,7 @@ def host_helper(config_file: Path, socket_path: Path, group: str) -> None:
 def _helper(config: ComputeConfig, callers: Callers, state: Path) -> Helper:
     writes = DirectWrites(consoles=config.console_dir)
     kernel = LinuxKernel(writes)
+    config = with_found_pfs(config, kernel.functions)
     permissions = Permissions(
         specs=config.device_specs,
         bridges=bridges_of(
