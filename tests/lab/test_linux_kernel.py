@@ -13,6 +13,7 @@ from lab.guest import cards
 from lab.machine import LabHost
 from tests.contract.kernel_suite import *  # noqa: F403  # the suite: all of its tests
 from tests.lab import kernel_inside
+from tests.support.waiting import wait_until
 from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import MacAddress
@@ -107,6 +108,15 @@ class LabMachine:
         self.kernel.host.plug_cable(pf.bus, plugged=plugged)
         state = "up" if plugged else "down"
         self.kernel.host.channel.call(cards.wait_for_operstate, f"pf{pf.bus}", state)
+
+    def meet_error(self, pf: PciAddress) -> None:
+        def counted() -> int | None:
+            return self.kernel.functions()[pf].uncorrectable_errors
+
+        before = counted()
+        self.kernel.host.meet_error(pf.bus, fatal=False)
+        wait_until(lambda: counted() != before, "the kernel counts it")
+        self.wait_for_link(pf)
 
 
 @pytest.fixture(scope="module")
