@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.world import IGB, MLX, World, check
+from tests.contract.machines import OTHER_PF, PF, a_pf, fake_machine
 from tests.reconcile.scenes import a_nic, a_server, whole
 from trunkline.agent.apply import Probe
 from trunkline.agent.loop import Agent
@@ -186,3 +187,22 @@ def test_an_agent_that_dies_at_any_point_of_it_finishes_next_time(
         world.run(dying, seconds=60)
     world.settle(world.an_agent())
     assert vf_count(world) == 2
+
+
+def test_between_the_vfs_of_one_pf_and_those_of_the_next_the_agent_tells_and_looks(
+    tmp_path: Path,
+) -> None:
+    other = a_pf(
+        vf_count=0, address=OTHER_PF, ifname="eth3", iommu_group=40, mac="00:1b:21:00:00:02"
+    )
+    machine = fake_machine(tmp_path, a_pf(vf_count=0), other)
+    world = World(tmp_path, machine=machine, vf_counts={PF: 4, OTHER_PF: 2})
+    world.control.want()
+    agent = world.an_agent()
+    for made in (1, 2):
+        due = agent.step(world.now)
+        assert len(writes(world)) == made
+        assert len(world.control.reports) == made
+        assert due == world.now
+    world.settle(agent)
+    assert len(writes(world)) == 2

@@ -88,8 +88,8 @@ def test_devices_are_listed_by_filter(world: TwoNetworks) -> None:
 
 @pytest.mark.parametrize(
     "state",
-    ["free", "claimed", "active", "releasing", "quarantined", "blocked", "out_of_service",
-     "withdrawn"],
+    ["free", "claimed", "active", "releasing", "quarantined", "reserved", "blocked",
+     "out_of_service", "withdrawn"],
 )  # fmt: skip
 def test_the_state_filter_agrees_with_the_state_that_is_shown(
     world: TwoNetworks, state: str
@@ -129,8 +129,8 @@ def test_networks_show_what_is_free_on_their_physical_networks(world: TwoNetwork
     assert (segment["physical_network"], segment["segmentation_id"]) == ("phy1", 120)
     assert segment["requirements"] == {"e.physical_network": "phy1"}
     assert segment["vfs"] == {
-        "total": 4, "free": 3, "held": 1, "releasing": 0, "quarantined": 0, "blocked": 0,
-        "out_of_service": 0,
+        "total": 4, "free": 3, "held": 1, "releasing": 0, "quarantined": 0, "reserved": 0,
+        "blocked": 0, "out_of_service": 0,
     }  # fmt: skip
     assert (segment["pfs"]["total"], segment["pfs"]["free"], segment["pfs"]["blocked"]) == (2, 1, 1)
     assert found["secret"]["segments"][0]["vfs"] == segment["vfs"]

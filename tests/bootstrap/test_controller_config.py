@@ -225,12 +225,15 @@ name = "nic"
 vendor_id = "8086"
 device_type = "type-PF"
 numa_policy = "required"
+live_migratable = true
 """
     )
     aliases = load_controller_config(written(tmp_path, text)).pci.aliases
     assert match_text(aliases["a1"].match) == "product_id=20b0, vendor_id=10de or product_id=20b2"
     assert (aliases["a1"].kind, aliases["a1"].or_kinds) == (DeviceKind.PLAIN, (DeviceKind.VF,))
-    assert match_text(aliases["nic"].match) == "vendor_id=8086, dev_type=pf"
+    assert match_text(aliases["nic"].match) == (
+        "vendor_id=8086, e.live_migratable=true, dev_type=pf"
+    )
     assert (aliases["nic"].kind, aliases["nic"].or_kinds) == (DeviceKind.PF, ())
     assert (aliases["a1"].numa, aliases["nic"].numa) == (None, NumaPolicy.REQUIRED)
 

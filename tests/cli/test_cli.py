@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -172,30 +171,6 @@ def test_network_pools_are_listed_with_what_is_free_of_them(
     (pool,) = terminal.json("pool list --host h3")
     assert (pool["name"], pool["free"], pool["problem"]) == ("trunkline-phy1", 4, None)
     assert "No device spec" in terminal.run("pool list --host h1").output
-
-
-def test_who_is_in_the_way_of_another_vf_count_is_told_with_what_helps(
-    world: TwoNetworks, terminal: Terminal
-) -> None:
-    pf, vf, *vfs = a_card(5, "phy1", serial=9)
-    used = replace(vf.function, used_by="libvirt domain theirs")
-    AgentByHand(world.site.svc, "h3", (pf, replace(vf, function=used, on_offer=False), *vfs))
-    said = [
-        terminal.run(f"pf set-vfs {host} 0000:05:00.0 0").output.splitlines()[-1]
-        for host in ("h2", "h3")
-    ]
-    rest = " first: nothing is done while anybody has devices."
-    assert said == ["Move or delete these servers" + rest, "Have others give up theirs" + rest]
-
-
-def test_a_vf_count_that_is_taken_back_is_told_as_json(
-    world: TwoNetworks, terminal: Terminal
-) -> None:
-    AgentByHand(world.site.svc, "h3", a_card(5, "phy1", serial=9))
-    assert terminal.json("pf set-vfs h3 0000:05:00.0 2 --apply")["applied"]
-    told = terminal.json("pf set-vfs h3 0000:05:00.0 --cancel")
-    assert told == {"host": "h3", "pf": "0000:05:00.0", "wanted": None}
-    assert terminal.run("pf set-vfs h3 0000:05:00.0 --cancel").exit_code == 1
 
 
 def test_quotas_are_set_listed_and_removed(terminal: Terminal) -> None:

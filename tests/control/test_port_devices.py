@@ -109,6 +109,21 @@ def test_capabilities_are_answered_by_the_drivers_abilities(
     assert {host_of(view) for view in views} == hosts
 
 
+def test_a_port_of_a_network_goes_to_a_device_that_can_be_live_migrated(scene: Scene) -> None:
+    tags = {"live_migratable": "true", "rack": "b"}
+    scene.agents["h2"].report(inventory=tuple(a_card(5, "phy1", tags=tags, serial=1)))
+    for asked in (True, "yes"):
+        assert host_of(boot(scene, profile={"live_migratable": asked})) == "h2"
+    assert {host_of(boot(scene, profile={"live_migratable": False})) for _ in range(4)} > {"h2"}
+    both = {"live_migratable": True, "trusted": True}
+    assert boot(scene, profile=both).server.state is ServerState.ERROR
+    port = boot(scene, trusted=True).nics[0].port.port
+    with pytest.raises(StateConflict, match=r"lacks e\.live_migratable"):
+        update_port(scene.svc, ADMIN, port.id, PortUpdate(profile=both))
+    with pytest.raises(Forbidden, match="binding:profile"):
+        a_port(scene, DEMO, profile={"live_migratable": True})
+
+
 def without_link_states(scene: Scene, *names: str) -> None:
     for serial, name in enumerate(names, start=7):
         scene.agents[name].report(inventory=tuple(a_card(5, "phy1", driver="igb", serial=serial)))

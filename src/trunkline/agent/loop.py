@@ -53,7 +53,7 @@ from trunkline.reconcile.interfaces import (
     NotYet,
     Storage,
 )
-from trunkline.reconcile.plan import Plan, Unit, plan
+from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
 from trunkline.reconcile.steps import DefineDomain, Destroy, ForgetAddition, MakeDisk, Step
 from trunkline.reconcile.users import without_used_and_unfit
@@ -245,6 +245,10 @@ class Agent:
             self._standing.fail_refused(made)
             applied = self._apply(made, now, room=self._limits.units_max - len(done))
             done |= applied
+            if any(unit.kind is UnitKind.MAKE and unit.key in applied for unit in made.units):
+                # It may have taken half a minute: what is due is told before the next.
+                self._must_reconcile = True
+                break
             if not applied and self._standing.failures.keys() == failed_before:
                 self._conclude(made, now, stuck=set())
                 break
@@ -334,6 +338,8 @@ class Agent:
         for unit in itertools.islice(self._due_units(made, now), max(room, 0)):
             if self._apply_unit(unit, now):
                 applied.add(unit.key)
+            if unit.kind is UnitKind.MAKE:
+                break  # Its VFs are looked at before anything else is done.
         return applied
 
     def _due_units(self, made: Plan, now: datetime) -> Iterator[Unit]:

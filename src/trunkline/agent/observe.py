@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from trunkline.agent.report import Offer
 from trunkline.domain.bridge import Bridge
-from trunkline.domain.device import VFIO_DRIVER, DeviceKind, OfferedDevice, PciFunction
+from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction, is_vfio_driver
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.iommu_group import tell_unfit
@@ -151,7 +151,7 @@ def pfs_of_pools(
     found = set()
     for address in journal.originals:
         function = around.functions.get(address)
-        if function is None or address not in pooled or function.driver == VFIO_DRIVER:
+        if function is None or address not in pooled or is_vfio_driver(function.driver):
             continue
         if function.ifname not in below_macvtaps:
             found.add(function.pf_address)

@@ -25,6 +25,7 @@ class PciAliasTable(msgspec.Struct, frozen=True, kw_only=True):
     product_id: str | None = None
     device_type: str | None = None  # Nova's words, or ours.
     numa_policy: str | None = None
+    live_migratable: bool = False
 
 
 def read_aliases(
@@ -83,6 +84,8 @@ def _alias(
         return None
     if len(faults) > before:
         return None
+    if table.live_migratable:
+        conditions.append(Condition("e.live_migratable", How.EXACT, ("true",)))
     if kind is None:  # As in Nova: not a whole PF, which must be asked for.
         return PciRequest(name=table.name, count=1, match=(tuple(conditions),), numa=numa)
     conditions.append(Condition("dev_type", How.EXACT, (kind.value,)))

@@ -170,7 +170,7 @@ def _print_refusal(answer: DefragAnswer, what: str) -> None:
     if answer.ownerless:
         click.echo(
             f"{answer.ownerless} are held by no server that could be moved: on their way back, "
-            "quarantined, or claimed for a port (`trunkline device list` shows which)."
+            "quarantined, reserved, or claimed for a port (`trunkline device list` shows which)."
         )
     if answer.stuck:
         click.echo()

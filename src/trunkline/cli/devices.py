@@ -10,8 +10,8 @@ from trunkline.client.api import TrunklineApi
 from trunkline.wire.v1 import DeviceItem
 
 STATES = (
-    "free", "claimed", "active", "releasing", "quarantined", "blocked", "out_of_service",
-    "in_use", "withdrawn",
+    "free", "claimed", "active", "releasing", "quarantined", "reserved", "blocked",
+    "out_of_service", "in_use", "withdrawn",
 )  # fmt: skip
 
 
@@ -22,6 +22,7 @@ def device() -> None:
     \b
     trunkline device list --host h1
     trunkline device list --state quarantined
+    trunkline device free h1 0000:c1:00.0
     """
 
 
@@ -56,6 +57,7 @@ def list_(
     active          a server's; set up, and read back
     releasing       nobody's any more; not yet read back clean
     quarantined     did not come back clean; held until it does
+    reserved        for one use, and used; nobody's until `trunkline device free`
     blocked         a VF whose PF is given away whole, or a PF of which VFs are in use
     out_of_service  nobody's, and its PF has no link or no driver that works: what is wrong
                     is told below the table; it comes back by itself
@@ -99,6 +101,25 @@ def list_(
         none="No device is so.",
     )  # fmt: skip
     _print_failures(devices)
+
+
+@device.command()
+@click.argument("host")
+@click.argument("address")
+@takes_api
+def free(api: TrunklineApi, *, host: str, address: str) -> None:
+    r"""Let a device for one use be given away again: the one at ADDRESS of HOST.
+
+    A device whose spec says `one_time_use = true` is reserved once it has come back from a server.
+    What its user may have left in it, such as other firmware, nothing here can read back: look at
+    it, and free it.
+
+    \b
+    trunkline device list --state reserved
+    trunkline device free h1 0000:c1:00.0
+    """
+    api.free_device(host, address)
+    click.echo(f"{address} on {host} can be given away again.")
 
 
 def _what(item: DeviceItem) -> str:

@@ -85,12 +85,12 @@ def physical(api: TrunklineApi, *, as_json: bool) -> None:
         return
     print_table(
         ("PHYSICAL NETWORK", "NIC TYPE", "#HOSTS", "DEVICES", "#TOTAL", "#FREE", "#HELD",
-         "#RELEASING", "#QUARANTINED", "#BLOCKED", "#OUT OF SERVICE"),
+         "#RELEASING", "#QUARANTINED", "#RESERVED", "#BLOCKED", "#OUT OF SERVICE"),
         [
             (
                 item.name, item.default_vnic_type, item.host_count, kind, counts.total,
-                counts.free, counts.held, counts.releasing, counts.quarantined, counts.blocked,
-                counts.out_of_service,
+                counts.free, counts.held, counts.releasing, counts.quarantined,
+                counts.reserved, counts.blocked, counts.out_of_service,
             )
             for item in found
             for kind, counts in (("VF", item.vfs), ("PF", item.pfs))

@@ -24,7 +24,7 @@ _STYLES: Final = {
     "ACTIVE": "green", "active": "green", "up": "green", "enabled": "green", "free": "cyan",
     "BUILD": "yellow", "claimed": "yellow", "releasing": "yellow", "disabled": "yellow",
     "blocked": "yellow", "out_of_service": "red", "ERROR": "red", "quarantined": "red",
-    "down": "red", "stuck": "red",
+    "reserved": "yellow", "down": "red", "stuck": "red",
 }  # fmt: skip
 
 

@@ -137,7 +137,9 @@ def set_vfs(
 
 def _remedy(in_the_way: Collection[VfCountBlocker]) -> str:
     said = []
-    if not all(each.used_by for each in in_the_way):
+    if any(each.state == "reserved" for each in in_the_way):
+        said.append("free what is reserved (`trunkline device free`)")
+    if not all(each.used_by or each.state == "reserved" for each in in_the_way):
         said.append("move or delete these servers")
     if any(each.used_by for each in in_the_way):
         said.append("have others give up theirs")

@@ -80,6 +80,11 @@ class TrunklineApi:
         path = f"{PREFIX}/hosts/{_segment(host)}/pfs/{_segment(pf)}/vfs"
         self._session.send("DELETE", path)
 
+    def free_device(self, host: str, address: str) -> None:
+        """Let a device for one use, which is reserved, be given away again."""
+        path = f"{PREFIX}/hosts/{_segment(host)}/devices/{_segment(address)}/free"
+        self._session.send("POST", path, body={})
+
     def rekey_pf(self, host: str, address: str, to: str) -> None:
         """Say where a PF is now that is in doubt."""
         path = f"{PREFIX}/hosts/{_segment(host)}/pfs/{_segment(address)}/rekey"

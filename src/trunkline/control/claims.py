@@ -11,6 +11,7 @@ from trunkline.control.qos import check_able, guarantee_of, policy_of
 from trunkline.control.quotas import require_quota
 from trunkline.control.requests import PortUpdate, Unset
 from trunkline.control.services import Services
+from trunkline.domain.allocation import AllocationState
 from trunkline.domain.binding import Binding
 from trunkline.domain.errors import DeviceTaken, Invalid, StateConflict
 from trunkline.domain.ids import HostName
@@ -69,6 +70,10 @@ def claim(
                 f"libvirt hands it out from network pool {record.device.network_pool.name}: none "
                 "of them can be had by its address",
             )
+        held = tx.allocations.of_devices([record.id]).get(record.id)
+        if held is not None and held.state is AllocationState.RESERVED:
+            free = f"trunkline device free {host_name} {address}"
+            raise DeviceTaken(f"{address} on {host_name}", f"it was for one use; {free}")
         out = tx.devices.get(record.ref.kin_id).problem
         if out:
             raise DeviceTaken(f"{address} on {host_name}", f"its PF is out of service: {out}")

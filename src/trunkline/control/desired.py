@@ -259,4 +259,5 @@ def _held(record: DeviceRecord, allocation: Allocation, rows: _Rows) -> HeldDevi
         pf=None
         if pf is None or pf.kind is not DeviceKind.PF
         else PfIdentity.of(pf.device.function),
+        managed=record.device.managed,
     )

@@ -113,6 +113,8 @@ def _standing(owner: Holder | None) -> str:
             return "being released"
         case AllocationState.QUARANTINED:
             return "quarantined"
+        case AllocationState.RESERVED:
+            return "reserved after its use"
         case _:
             return "held by a port without a server"
 

@@ -9,6 +9,7 @@ from trunkline.control import audit
 from trunkline.control.access import require_admin
 from trunkline.control.audit import actor_of
 from trunkline.control.services import Services
+from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import Invalid, NotFound, StateConflict
 from trunkline.domain.host import Host
@@ -63,6 +64,8 @@ class InTheWay:
     def __str__(self) -> str:
         if self.used_by:
             return f"{self.used_by} ({self.address})"
+        if self.state == AllocationState.RESERVED.value:
+            return f"nobody since its use ({self.address}: trunkline device free)"
         if self.server_id is None:
             return f"a port without a server ({self.address})"
         return self.server_name or self.server_id

@@ -1,4 +1,4 @@
-"""What a port asks of its device: trust, abilities of its driver, and conditions of its own.
+"""What a port asks of its device: tags, abilities of its driver, and conditions of its own.
 
 The first two are said in ``binding:profile``, as for Nova and Neutron, and so by admins only. The
 third is the attribute ``pci_match``: conditions as PCI flavors have them, over the attributes that
@@ -28,12 +28,17 @@ MATCH_FIELD: Final = "pci_match"
 _CAPABILITIES: Final = "binding:profile.capabilities"
 # Keys of binding:profile that are derived; any other is kept as it came.
 _DERIVED_KEYS: Final = frozenset({"pci_slot", "pci_vendor_info", "physical_network"})
+_LIVE_MIGRATABLE: Final = "live_migratable"  # In a profile, and a tag of devices.
 _TRUE: Final = ("true", "1", "yes", "on")
 
 
 def says_trusted(profile: Mapping[str, object]) -> bool:
     """Whether a profile asks for trust."""
-    return str(profile.get("trusted", "false")).lower() in _TRUE
+    return _says(profile, "trusted")
+
+
+def _says(profile: Mapping[str, object], key: str) -> bool:
+    return str(profile.get(key, "false")).lower() in _TRUE
 
 
 def with_trust(profile: Mapping[str, object], *, trusted: bool | None) -> dict[str, object]:
@@ -75,13 +80,15 @@ def abilities_in(profile: Mapping[str, object]) -> tuple[str, ...]:
 def demanded_attributes(port: Port | None, kind: DeviceKind | None) -> dict[str, str]:
     """Return what a device must have for this port, besides what its network demands.
 
-    Trust needs a device that the operator lets be trusted. Of VFs the PF's driver must be able to
-    do what is asked, and to cut off a port that is administratively down; to a guest that has the
-    whole PF, nobody sets anything.
+    Trust needs a device that the operator lets be trusted, and live migration one that the operator
+    says can. Of VFs the PF's driver must be able to do what is asked, and to cut off a port that is
+    administratively down; to a guest that has the whole PF, nobody sets anything.
     """
     if port is None or kind is None:
         return {}
     demanded = {"e.trusted": "true"} if port.trusted else {}
+    if _says(port.profile, _LIVE_MIGRATABLE):
+        demanded[f"e.{_LIVE_MIGRATABLE}"] = "true"
     if kind is DeviceKind.VF:
         abilities = list(abilities_in(port.profile))
         abilities += ["can.trust"] if port.trusted else []

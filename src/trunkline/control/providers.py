@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trunkline.control.access import require_admin
 from trunkline.control.services import Services
-from trunkline.domain.allocation import Allocation
+from trunkline.domain.allocation import Allocation, AllocationState
 from trunkline.domain.device import device_attributes
 from trunkline.domain.errors import NotFound
 from trunkline.domain.host import Host, HostUse
@@ -156,7 +156,7 @@ def _held(
     for server in servers:
         if server.host_id is not None:
             held[server.id, server.host_id] = server.host_id, _of_host(server.use)
-    allocations = list(allocations)
+    allocations = [each for each in allocations if each.state is not AllocationState.RESERVED]
     records = tx.devices.get_many([each.device_id for each in allocations])
     for allocation in allocations:
         record = records[allocation.device_id]

@@ -220,24 +220,29 @@ class _Intake:
         self._audit(host, found, "device.confirm")
 
     def _free(self, host: Host, found: _Known) -> None:
-        ALLOCATION.advance(found.allocation.state, AllocationEvent.CLEAN)
-        self._tx.allocations.delete(found.allocation)
-        self._tx.devices.give_back(found.record)
-        self._audit(host, found, "device.clean")
+        is_used_up = found.record.device.one_time_use
+        event = AllocationEvent.RESERVE if is_used_up else AllocationEvent.CLEAN
+        ALLOCATION.advance(found.allocation.state, event)
+        self._audit(host, found, "device.reserve" if is_used_up else "device.clean")
         ref, guarantee = found.record.ref, found.allocation.guarantee
         if guarantee:
             self._tx.bandwidths.owe(ref.kin_id, -guarantee, host_id=host.id)
             self._svc.fleet.note_owed(self._tx, host.id, ref.kin_id, -guarantee)
+        # Its VFs are to be seen again: whether they are on the list nobody could tell till now.
+        self._send_all |= found.record.kind is DeviceKind.PF
+        self._raise_generation(host)
+        if is_used_up:
+            self._tx.allocations.reserve(found.allocation)
+            return
+        self._tx.allocations.delete(found.allocation)
+        self._tx.devices.give_back(found.record)
         self._svc.fleet.note_freed(self._tx, host.id, [ref])
         if found.allocation.state is AllocationState.QUARANTINED:
             self._note_pool(host, found)
-        self._raise_generation(host)
         if not found.record.offered:  # Taken off offer while it was held.
             forget_withdrawn(self._tx, host)
             self._send_all = True  # What had to wait for that, as another card in its place.
             self._svc.fleet.reload_after(self._tx, host.id)
-        # Its VFs are to be seen again: whether they are on the list nobody could tell till now.
-        self._send_all |= found.record.kind is DeviceKind.PF
 
     def _quarantine(self, host: Host, found: _Known, reason: str) -> None:
         state = ALLOCATION.advance(found.allocation.state, AllocationEvent.SOIL)

@@ -24,6 +24,7 @@ class AllocationState(enum.Enum):
     ACTIVE = "active"  # The host observed the device as desired.
     RELEASING = "releasing"  # Nobody's any more, and held until observed clean.
     QUARANTINED = "quarantined"  # Did not come back clean; held until it does.
+    RESERVED = "reserved"  # For one use, and used: clean, and held until an operator frees it.
 
 
 class AllocationEvent(enum.Enum):
@@ -34,6 +35,8 @@ class AllocationEvent(enum.Enum):
     RELEASE = "release"  # Its consumer is gone, moved, or was refused.
     CLEAN = "clean"  # The host read back the cleaned state.
     SOIL = "soil"  # The host could not bring the device back to its clean state.
+    RESERVE = "reserve"  # As CLEAN, of a device that is for one use.
+    FREE = "free"  # An operator says that it may be used again.
 
 
 _S, _E = AllocationState, AllocationEvent
@@ -48,6 +51,9 @@ ALLOCATION = StateMachine(
         (_S.RELEASING, _E.CLEAN): _S.FREE,
         (_S.RELEASING, _E.SOIL): _S.QUARANTINED,
         (_S.QUARANTINED, _E.CLEAN): _S.FREE,  # A later attempt read back clean.
+        (_S.RELEASING, _E.RESERVE): _S.RESERVED,
+        (_S.QUARANTINED, _E.RESERVE): _S.RESERVED,
+        (_S.RESERVED, _E.FREE): _S.FREE,
     }),
 )  # fmt: skip
 
@@ -60,7 +66,7 @@ class Allocation:
     device_id: DeviceId
     host_id: HostId
     port_id: PortId | None  # Kept after the port is gone: whose traffic the device carried.
-    # None: a device that is on no network, as a GPU is.
+    # None: a device that is on no network, as a GPU is; or one that is reserved.
     server_id: ServerId | None
     epoch: int  # The device's epoch that this holder has; facts of other epochs don't count.
     state: AllocationState

@@ -18,6 +18,7 @@ PHYSICAL_NETWORK_TAG = "physical_network"
 VFS_MAX = 2**16 - 1  # TotalVFs is a 16-bit register.
 SWITCH_TAG = "switch"  # The top-of-rack switch at the other end of the cable.
 VFIO_DRIVER = "vfio-pci"  # What a function is bound to while a guest has it.
+_VFIO_SUFFIX: Final = "vfio_pci"  # mlx5_vfio_pci, qat_vfio_pci…: Linux drivers/vfio/pci/.
 OPENED = "a guest or a program has it through vfio-pci"  # Of one that is, and that is in use.
 # What becomes of a PF that met an error of PCI Express.
 RECOVERING: Final = "it recovers from an error of PCI Express"
@@ -86,6 +87,21 @@ class PciFunction:
     pf_can: tuple[str, ...] | None = None
 
 
+def is_vfio_driver(driver: str | None) -> bool:
+    """Whether a function that is bound to it can be a guest's: vfio-pci, or one of a vendor's."""
+    return driver is not None and driver.replace("-", "_").endswith(_VFIO_SUFFIX)
+
+
+def not_bound_to_vfio(function: PciFunction) -> str:
+    """Say why a function that libvirt is not to bind can't be a guest's; empty: it can."""
+    if is_vfio_driver(function.driver):
+        return ""
+    return (
+        f"is bound to {function.driver or 'no driver'}, and its device spec says managed = false:"
+        f" `driverctl set-override {function.address} vfio-pci` binds it, or remove managed"
+    )
+
+
 def switchdev_fault(pf: PciAddress) -> str:
     """Say why a PF in switchdev mode is of no use here: what its VFs carry is not its to set."""
     return (
@@ -95,9 +111,9 @@ def switchdev_fault(pf: PciAddress) -> str:
 
 
 def service_problem(pf: PciFunction) -> str:
-    """Say why nothing of a PF can be used; empty: it can. Bound to vfio-pci, nobody can tell."""
+    """Say why nothing of a PF can be used; empty: it can. Bound to vfio, nobody can tell."""
     name = pf.ifname or str(pf.address)
-    if pf.kind is not DeviceKind.PF or pf.driver == VFIO_DRIVER:
+    if pf.kind is not DeviceKind.PF or is_vfio_driver(pf.driver):
         return ""
     if pf.fault:
         return f"{name}: {pf.fault}"
@@ -115,6 +131,8 @@ class OfferedDevice:
     on_offer: bool = True  # False: a PF that is told of only because VFs of it are on offer.
     bandwidth: Bandwidth | None = None  # PF only: what it can guarantee; None: nothing.
     network_pool: NetworkPool | None = None  # VF only: that libvirt hands it out from.
+    managed: bool = True  # False: the operator binds it to vfio, and libvirt leaves that alone.
+    one_time_use: bool = False  # Once it was somebody's it is nobody's until an operator frees it.
 
     @property
     def placement_kind(self) -> DeviceKind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from trunkline.domain.device import DeviceKind, DeviceRef
 from trunkline.domain.ids import DeviceId
@@ -37,6 +37,9 @@ class DevicePool:
     members: int = 1
     offered: int = 1
     taken: int = 0  # A member off offer stays one while it has an owner: its PF is not free whole.
+    # Of those taken: nobody has them, and nobody is to, until an operator frees them. Nothing that
+    # placement knows: to it they are taken.
+    reserved: int = field(default=0, compare=False)
     # Why the PF is out of service, in all pools of one kin; or why libvirt is not to choose from
     # a network pool. Empty: it is to be had.
     problem: str = ""

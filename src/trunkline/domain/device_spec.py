@@ -13,6 +13,9 @@ what it matches, and the VFs of that, off offer.
 
 `vf_count` says how many VFs each PF that the spec matches is to have.
 
+`managed = false` says that the operator has bound the devices to vfio, and that libvirt is not to.
+`one_time_use` keeps a device that came back from somebody until an operator frees it.
+
 `network_pool` leaves the VFs that the spec means to libvirt, which hands them out by networks.
 
 `egress_mbps` and `ingress_mbps` say what each PF that the spec matches can guarantee to NICs in
@@ -43,6 +46,7 @@ from trunkline.domain.device import (
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.network_pool import NetworkPool, PoolMode, pool_names
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.spec_patterns import AddressPattern, glob_covers, glob_regex
 
 
 class Offer(enum.Enum):
@@ -61,27 +65,6 @@ _OFFER_OF: Final = {
 }
 
 
-@dataclass(frozen=True)
-class AddressPattern:
-    """Four patterns that the parts of a PCI address must match whole. Hex digits, lower case."""
-
-    domain: str
-    bus: str
-    slot: str
-    function: str
-    text: str = field(compare=False)  # As the operator wrote it.
-
-    @cached_property
-    def _regexes(self) -> tuple[re.Pattern[str], ...]:
-        parts = (self.domain, self.bus, self.slot, self.function)
-        return tuple(re.compile(part, re.IGNORECASE) for part in parts)
-
-    def matches(self, address: PciAddress) -> bool:
-        """Say whether every part matches."""
-        parts = re.split("[:.]", str(address))
-        return all(regex.fullmatch(part) for regex, part in zip(self._regexes, parts, strict=True))
-
-
 @dataclass(frozen=True, kw_only=True)
 class DeviceSpec:
     """One rule. Conditions that are None hold for every function; at least one is given."""
@@ -98,6 +81,8 @@ class DeviceSpec:
     bandwidth: Bandwidth = NOT_ACCOUNTED  # Of each PF that it matches itself.
     vf_count: int | None = None  # How many VFs each such PF is to have; None: what it has.
     network_pool: PoolMode | None = None  # Whether libvirt hands its VFs out, and how.
+    managed: bool = True  # Of what it puts on offer; see `OfferedDevice`.
+    one_time_use: bool = False
 
     def matches(self, function: PciFunction) -> bool:
         """Say whether every condition holds for the function itself."""
@@ -148,46 +133,28 @@ class DeviceSpec:
         """
         if later.bandwidth.is_accounted or later.vf_count is not None:
             return False
-        pairs = zip(self.conditions, later.conditions, strict=True)
-        return all(mine in (None, its) for mine, its in pairs) and all(
+        return self._matches_all_of(later) and all(
             self.means(kind) or not later.means(kind)
             for kind in _OFFER_OF
             if not (later.exclude and later.offer is Offer.ALL and kind is DeviceKind.PLAIN)
         )
 
-
-def glob_regex(glob: str) -> str:
-    """Turn a shell pattern into a regular expression. `fnmatch` needs `os`, which stays out."""
-    parts: list[str] = []
-    at = 0
-    while at < len(glob):
-        sign = glob[at]
-        end = glob.find("]", at + 2) if sign == "[" else -1
-        if sign == "*":
-            parts.append(".*")
-        elif sign == "?":
-            parts.append(".")
-        elif end > 0:
-            inner = glob[at + 1 : end]
-            negated = inner[0] == "!"
-            parts.append(f"[{'^' if negated else ''}{_class_regex(inner[negated:])}]")
-            at = end
+    def _matches_all_of(self, other: DeviceSpec) -> bool:
+        """Whether it is seen to match every function that `other` matches."""
+        if self.address is not None and other.address is not None:
+            covers_address = self.address.covers(other.address)
         else:
-            parts.append(re.escape(sign))
-        at += 1
-    return "".join(parts)
-
-
-def _class_regex(inner: str) -> str:
-    """What stands between brackets, with what means more to `re` than to shells escaped."""
-    parts: list[str] = []
-    at = 0
-    while at < len(inner):
-        is_range = inner[at + 1 : at + 2] == "-" and at + 2 < len(inner)
-        last = at + 2 if is_range else at
-        parts.append("-".join(re.escape(inner[each]) for each in dict.fromkeys((at, last))))
-        at = last + 1
-    return "".join(parts)
+            covers_address = self.address is None
+        name = other.ifname
+        covers_name = self.ifname is None or (name is not None and glob_covers(self.ifname, name))
+        return (
+            covers_address
+            and covers_name
+            and self.vendor_id in (None, other.vendor_id)
+            and self.product_id in (None, other.product_id)
+            and self.serial in (None, other.serial)
+            and self.mac in (None, other.mac)
+        )
 
 
 class Offering:
@@ -235,7 +202,11 @@ class Offering:
         if spec is None or spec.exclude:
             return _Decision(function, pf, None, None)
         device = OfferedDevice(
-            function=function, tags=spec.tags, bandwidth=_bandwidth_of(function, self._specs)
+            function=function,
+            tags=spec.tags,
+            bandwidth=_bandwidth_of(function, self._specs),
+            managed=spec.managed,
+            one_time_use=spec.one_time_use,
         )
         return _Decision(function, pf, device, spec.network_pool)
 
@@ -315,6 +286,36 @@ def vf_counts(
             if count is not None:
                 found[address] = min(count, function.vf_count_max)
     return found
+
+
+def shadowed(
+    functions: Mapping[PciAddress, PciFunction], specs: Sequence[DeviceSpec]
+) -> dict[int, tuple[int, ...]]:
+    """Return the specs that decide about nothing here, though they mean something: by which others.
+
+    Numbers of specs. Those that say how many VFs a PF is to have, or what it guarantees, are left
+    out: for these the first counts that says any.
+    """
+    by_others: dict[int, set[int]] = {}
+    deciding: set[int] = set()
+    numbers = {id(spec): number for number, spec in enumerate(specs)}
+    for function in functions.values():
+        pf = _pf_of(function, functions)
+        decides = _deciding_spec(function, pf, specs)
+        if decides is None:
+            continue
+        first = numbers[id(decides)]
+        deciding.add(first)
+        for number, spec in enumerate(specs[first + 1 :], start=first + 1):
+            if _deciding_spec(function, pf, [spec]) is not None:
+                by_others.setdefault(number, set()).add(first)
+    return {
+        number: tuple(sorted(others))
+        for number, others in sorted(by_others.items())
+        if number not in deciding
+        and specs[number].vf_count is None
+        and not specs[number].bandwidth.is_accounted
+    }
 
 
 def _differently_cabled(

@@ -14,12 +14,13 @@ from trunkline.domain.device import (
     SWITCH_TAG,
     VFS_MAX,
 )
-from trunkline.domain.device_spec import AddressPattern, DeviceSpec, Offer, glob_regex
+from trunkline.domain.device_spec import DeviceSpec, Offer
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import COUNT_MAX
 from trunkline.domain.network_pool import PoolMode
 from trunkline.domain.pci import parse_pci_id
+from trunkline.domain.spec_patterns import AddressPattern, glob_regex
 
 _KEYS = (
     "vendor_id",
@@ -35,11 +36,16 @@ _KEYS = (
     "ingress_mbps",
     "vf_count",
     "network_pool",
+    "managed",
+    "one_time_use",
     "offer",
     "exclude",
 )
 _BANDWIDTHS = ("egress_mbps", "ingress_mbps")
 _CABLE_TAGS = (PHYSICAL_NETWORK_TAG, SWITCH_TAG)  # Keys of their own, since one cable has one.
+_NOT_TAGS = (*_CABLE_TAGS, "managed", "one_time_use")
+# Tags that Trunkline demands itself: any other value would silently mean no.
+_YES_OR_NO_TAGS = ("trusted", "live_migratable")
 _CONDITIONS = ("vendor_id", "product_id", "address", "ifname", "serial", "mac")
 _ADDRESS_PARTS = {"domain": 8, "bus": 2, "slot": 2, "function": 1}  # Most hex digits of each.
 _TAG_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -122,6 +128,8 @@ class _Reader:
             ),
             vf_count=self._vf_count(),
             network_pool=self._network_pool(),
+            managed=self._managed(),
+            one_time_use=self._one_time_use(),
         )
 
     def _fault(self, key: str, problem: str) -> None:
@@ -234,15 +242,38 @@ class _Reader:
         return Offer.ALL
 
     def _exclude(self) -> bool:
-        value = self._table.get("exclude", False)
-        if not isinstance(value, bool):
-            self._fault("exclude", f"expected true or false, found {value!r}")
-            return False
+        value = self._flag("exclude", usual=False)
         if value:
-            for key in (*_CABLE_TAGS, *_BANDWIDTHS, "vf_count", "network_pool", "tags", "offer"):
+            for key in (
+                *(*_CABLE_TAGS, *_BANDWIDTHS, "vf_count", "network_pool", "tags", "offer"),
+                *("managed", "one_time_use"),
+            ):
                 if key in self._table:
                     self._fault(key, "has no meaning for what is excluded; remove it")
         return value
+
+    def _flag(self, key: str, *, usual: bool) -> bool:
+        value = self._table.get(key, usual)
+        if not isinstance(value, bool):
+            self._fault(key, f"expected true or false, found {value!r:.80}")
+            return usual
+        return value
+
+    def _managed(self) -> bool:
+        managed = self._flag("managed", usual=True)
+        if not managed and "network_pool" in self._table:
+            self._fault("managed", "libvirt binds what is in its network pools; remove one of both")
+        return managed
+
+    def _one_time_use(self) -> bool:
+        once = self._flag("one_time_use", usual=False)
+        if once and "network_pool" in self._table:
+            self._fault(
+                "one_time_use",
+                "libvirt chooses of a network pool, and might choose one that was used; remove one"
+                " of both",
+            )
+        return once
 
     def _mbps(self, key: str) -> int | None:
         value = self._table.get(key)
@@ -294,8 +325,10 @@ class _Reader:
                 )
             elif name in _FACTS:
                 self._fault(key, "the name of a hardware fact; choose another name")
-            elif name in _CABLE_TAGS:
+            elif name in _NOT_TAGS:
                 self._fault(key, "stands beside `tags`, not in it; move it one level up")
+            elif name in _YES_OR_NO_TAGS and value not in ("true", "false"):
+                self._fault(key, f'expected "true" or "false", found {value!r:.80}')
             elif not isinstance(value, str) or not 0 < len(value.encode()) <= _TAG_BYTES_MAX:
                 self._fault(
                     key, f"expected text of 1 to {_TAG_BYTES_MAX} bytes, found {value!r:.80}"

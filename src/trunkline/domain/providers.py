@@ -41,7 +41,7 @@ class Inventory:
     """How many of one class of resource there are, and how many of them have an owner."""
 
     total: int
-    reserved: int = 0  # Without an owner, and not to be had all the same.
+    reserved: int = 0  # Nobody's, and not to be had all the same.
     used: int = 0
 
     @property
@@ -154,10 +154,11 @@ def _inventories(
     found: dict[str, Inventory] = {}
     for pool in pools:
         total = (pool.offered | pool.taken).bit_count()
-        used = pool.taken.bit_count()
+        kept = (pool.taken & pool.reserved).bit_count()
+        used = pool.taken.bit_count() - kept
         blocked = vfs_held if pool.kind is DeviceKind.PF else given_away
         not_to_be_had = blocked or bool(pool.problem)
-        reserved = total - used if not_to_be_had else 0
+        reserved = total - used if not_to_be_had else kept
         counted = Inventory(total=total, used=used, reserved=reserved)
         name = resource_class(pool.kind, pool.attributes)
         found[name] = found.get(name, Inventory(total=0)) + counted

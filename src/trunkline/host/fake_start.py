@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from trunkline.domain.device import VFIO_DRIVER, DeviceKind
+from trunkline.domain.device import DeviceKind, is_vfio_driver
 from trunkline.domain.numa import cpu_numbers
 from trunkline.domain.pci import PciAddress
 from trunkline.host.fake_kernel import FakeKernel
@@ -27,8 +27,15 @@ def _check_free(
     for address in wanted:
         if wanted.count(address) > 1:
             raise HostRefused("hostdev", f"PCI device {address} is already in use")
-        if kernel.find_function(address) is None:
+        function = kernel.find_function(address)
+        if function is None:
             raise HostRefused("hostdev", f"Device {address} not found")
+        if address in domain.unmanaged and not is_vfio_driver(function.driver):
+            # Source: src/hypervisor/virhostdev.c, virHostdevPreparePCIDevicesImpl().
+            raise HostRefused(
+                "hostdev",
+                f"Unmanaged PCI device {address} must be manually detached from the host",
+            )
         if address in in_use:
             raise HostRefused(
                 "hostdev",
@@ -65,7 +72,8 @@ def _check_groups(kernel: FakeKernel, wanted: Collection[PciAddress]) -> None:
         group = functions[address].iommu_group
         for other in functions.values():
             is_going = other.address in wanted or other.pf_address in whole
-            if other.iommu_group != group or is_going or other.driver in (None, VFIO_DRIVER):
+            is_harmless = other.driver is None or is_vfio_driver(other.driver)
+            if other.iommu_group != group or is_going or is_harmless:
                 continue
             raise HostRefused(
                 "hostdev",

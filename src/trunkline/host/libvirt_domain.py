@@ -76,6 +76,7 @@ class LibvirtDomain:
     direct_interfaces: tuple[DirectInterface, ...]
     bridges: tuple[BridgeInterface, ...]
     networks: tuple[NetworkInterface, ...] = ()
+    unmanaged: frozenset[PciAddress] = frozenset()  # Those that whoever asks has bound to vfio.
     cpuset: frozenset[int] = frozenset()  # Of the host; empty: any.
     numa_nodes: frozenset[int] = frozenset()  # Of the host, for its memory; empty: any.
 
@@ -153,6 +154,14 @@ def parse_libvirt_domain(xml: str) -> LibvirtDomain:
                 at=_at(each),
             )
             for each in root.findall("devices/interface[@type='network']")
+        ),
+        unmanaged=frozenset(
+            parse_address(each.find("source/address"))
+            for each in (
+                *root.findall("devices/interface[@type='hostdev']"),
+                *root.findall("devices/hostdev[@type='pci']"),
+            )
+            if each.get("managed") != "yes"
         ),
         cpuset=_cpuset(root),
         numa_nodes=_numa_nodes(root),

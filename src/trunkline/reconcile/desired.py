@@ -33,6 +33,7 @@ class HeldDevice:
     # Of the PF that is meant, with the VF or as itself: another one at its address is not. None:
     # it is not known.
     pf: PfIdentity | None = None
+    managed: bool = True  # False: the operator has bound it to vfio, and libvirt is not to.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,7 @@ def vif_request(nic: NicConfig, pools: Pools = NO_POOLS) -> VifRequest:
         bridge=nic.bridge,
         mtu=nic.mtu,
         network_pool=None if pool is None else pool.name,
+        managed=nic.device is None or nic.device.managed,
     )
 
 
@@ -137,7 +138,7 @@ def define(
         vif_types.get(nic.vif_type, nic.vnic_type).interface(vif_request(nic, pools))
         for nic in server.nics
     ]
-    given += [hostdev(held.address) for held in server.devices]
+    given += [hostdev(held.address, managed=held.managed) for held in server.devices]
     for number, element in enumerate(given):
         # Said, so that a guest finds each in the same place on every host, and can be told where.
         add_pci_address(element, guest_address(number)).set("type", "pci")

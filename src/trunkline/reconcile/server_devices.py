@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import DeviceKind, PciFunction, not_bound_to_vfio
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
@@ -89,7 +89,7 @@ def gather_devices(view: View, server: ServerConfig, *, is_attached: bool) -> De
         function = _claim(view, found, server, nic.device)
         keeps_on_host = netdev_name(nic, view.vif_types, view.pools) is not None
         if not (is_attached or keeps_on_host):
-            _require_fit(server, function)
+            _require_fit(server, nic.device, function)
         if function.kind is DeviceKind.VF:
             _add_vf(view, found, nic, function, is_attached=is_attached)
         elif not is_attached:
@@ -97,7 +97,7 @@ def gather_devices(view: View, server: ServerConfig, *, is_attached: bool) -> De
     for held in server.devices:
         function = _claim(view, found, server, held)
         if not is_attached:
-            _require_fit(server, function)
+            _require_fit(server, held, function)
         if function.kind is DeviceKind.PF:
             if not is_attached:
                 _add_whole_pf(view, found, function)
@@ -117,10 +117,11 @@ def _claim(view: View, found: Devices, server: ServerConfig, held: HeldDevice) -
     return function
 
 
-def _require_fit(server: ServerConfig, function: PciFunction) -> None:
+def _require_fit(server: ServerConfig, held: HeldDevice, function: PciFunction) -> None:
     """Let no guest start with what it may not be given, though it was given it before."""
-    if server.power is PowerState.RUNNING and function.unfit:
-        raise Refused(f"{function.address} {function.unfit}")
+    unfit = function.unfit or ("" if held.managed else not_bound_to_vfio(function))
+    if server.power is PowerState.RUNNING and unfit:
+        raise Refused(f"{function.address} {unfit}")
 
 
 def _check_owner(view: View, server: ServerConfig, held: HeldDevice) -> None:
@@ -153,6 +154,11 @@ def _add_vf(
         how = "; ".join(differences(expected=desired, found=observed))
         found.drifts.append(DriftFact(address=vf.address, found=how, repaired=False))
     if wanted_name is not None:
+        if nic.device is not None and not nic.device.managed:
+            raise Refused(
+                f"{vf.address} is bound to vfio by the operator (managed = false), and has no"
+                " netdev for a macvtap: use a port of type direct"
+            )
         _ready_netdev(view, found, vf, wanted_name, nic.mac)
 
 

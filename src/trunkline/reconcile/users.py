@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from trunkline.domain.device import OfferedDevice, PciFunction
+from trunkline.domain.device import OfferedDevice, PciFunction, not_bound_to_vfio
 from trunkline.domain.ids import ServerId
 from trunkline.domain.network_pool import NetworkPool, PoolMode
 from trunkline.domain.pci import PciAddress
@@ -151,12 +151,21 @@ def may_be_had(function: PciFunction, pool: NetworkPool | None) -> bool:
 
 def without_used_and_unfit(offered: Sequence[OfferedDevice]) -> tuple[OfferedDevice, ...]:
     """Put on offer only what may be had; all is told of all the same."""
+    judged = (_with_binding(each) for each in offered)
     return tuple(
         replace(each, on_offer=False)
         if each.on_offer and not may_be_had(each.function, each.network_pool)
         else each
-        for each in offered
+        for each in judged
     )
+
+
+def _with_binding(device: OfferedDevice) -> OfferedDevice:
+    """Say of what libvirt is not to bind to vfio, and nobody has, that no guest may have it."""
+    problem = "" if device.managed else not_bound_to_vfio(device.function)
+    if not problem or device.function.unfit:
+        return device
+    return replace(device, function=replace(device.function, unfit=problem))
 
 
 def _words(

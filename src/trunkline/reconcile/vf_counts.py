@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trunkline.domain.device import VFIO_DRIVER, PciFunction
+from trunkline.domain.device import PciFunction, is_vfio_driver
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import VfCount
 from trunkline.reconcile.report import DriftFact
@@ -66,7 +66,7 @@ def _in_use(view: View, pf: PciFunction) -> Iterator[tuple[PciFunction, str]]:
             yield vf, vf.used_by
         elif (
             pf.ifname is not None
-            and vf.driver not in (None, VFIO_DRIVER)  # Bound to that one it may be idle.
+            and not (vf.driver is None or is_vfio_driver(vf.driver))  # It may be idle then.
             and vf.ifname is None
         ):
             yield vf, f"{vf.driver} has it without a netdev here"

@@ -56,6 +56,14 @@ _ADVANCE = Prepared(
     .where(*_THIS_AS_SEEN)
     .values(state=bindparam("new_state"), failure=bindparam("new_failure"))
 )
+_RESERVE = Prepared(
+    update(allocations)
+    .where(*_THIS_AS_SEEN)
+    .values(
+        state=AllocationState.RESERVED.value, failure=None, port_id=None, server_id=None, wire=None,
+        egress_mbps=0, ingress_mbps=0,
+    )
+)  # fmt: skip
 _DELETE = Prepared(delete(allocations).where(*_THIS_AS_SEEN))
 _NOT_FIELDS = frozenset({"project_id", "egress_mbps", "ingress_mbps"})
 
@@ -68,7 +76,7 @@ class Holder:
     device: DeviceRef
     address: str  # Of the device, on the PCI bus.
     state: AllocationState
-    server_id: ServerId | None  # None: a port without a server.
+    server_id: ServerId | None  # None: a port without a server, or, reserved, nobody.
     server_name: str | None
 
 
@@ -175,8 +183,18 @@ class Allocations:
             update(allocations).where(allocations.c.device_id.in_(device_ids)).values(epoch=epoch)
         )
 
+    def reserve(self, seen: Allocation) -> None:
+        """Keep a clean device for nobody: whoever had it, its network and its guarantee are let go.
+
+        Raises:
+            GenerationMoved: It is not in the state seen any more.
+        """
+        self._require_one(
+            _RESERVE.run(self._connection, {"this_id": seen.id, "seen": seen.state.value}), seen
+        )
+
     def delete(self, seen: Allocation) -> None:
-        """Free the device: it was observed clean.
+        """Free the device: it was observed clean, or an operator has freed it.
 
         Raises:
             GenerationMoved: It is not in the state seen any more, or is freed already.

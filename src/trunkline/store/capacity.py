@@ -24,13 +24,14 @@ class DeviceCount:
     held: int  # Claimed or active.
     releasing: int
     quarantined: int
+    reserved: int  # For one use, and used.
     blocked: int  # VFs whose PF is given away whole; PFs of which VFs are held.
     out_of_service: int  # Free, but for the PF's link or driver.
 
     @property
     def total(self) -> int:
         """Everything that is on offer or has an owner."""
-        owned = self.held + self.releasing + self.quarantined
+        owned = self.held + self.releasing + self.quarantined + self.reserved
         return self.free + owned + self.blocked + self.out_of_service
 
 
@@ -53,6 +54,7 @@ class Capacity:
             "held": state.in_([AllocationState.CLAIMED.value, AllocationState.ACTIVE.value]),
             "releasing": state == AllocationState.RELEASING.value,
             "quarantined": state == AllocationState.QUARANTINED.value,
+            "reserved": state == AllocationState.RESERVED.value,
             "blocked": and_(ownerless, blocked),
             "out_of_service": and_(ownerless, not_(blocked), IS_OUT_OF_SERVICE),
         }

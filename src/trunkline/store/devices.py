@@ -22,11 +22,11 @@ from sqlalchemy import (
 
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import (
-    VFIO_DRIVER,
     DeviceKind,
     DeviceRef,
     OfferedDevice,
     device_attributes,
+    is_vfio_driver,
     service_problem,
 )
 from trunkline.domain.errors import DeviceTaken, NotFound
@@ -74,7 +74,7 @@ class DeviceRecord:
     def _awaited_vfs(self) -> str:
         """What is wrong with its count of VFs; of a PF in a guest there are none to be seen."""
         pf, wanted = self.device.function, self.vf_count_wanted
-        if wanted in (None, pf.vf_count) or self.held_whole or pf.driver == VFIO_DRIVER:
+        if wanted in (None, pf.vf_count) or self.held_whole or is_vfio_driver(pf.driver):
             return ""
         return f"{pf.ifname or pf.address} has {pf.vf_count} VFs, and is to have {wanted}"
 

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     BindParameter,
+    Case,
     Connection,
     String,
     bindparam,
@@ -39,16 +40,21 @@ from trunkline.wire.json import encode
 _ROWS_AT_ONCE = 5000
 
 _BIT = case((IS_VF_OF_A_PF, devices.c.vf_index), else_=0)
-_IF_QUARANTINED = case(
-    (allocations.c.state == AllocationState.QUARANTINED.value, cast(_BIT, String))
-)
+
+
+def _if_in(state: AllocationState) -> Case[str]:
+    return case((allocations.c.state == state.value, cast(_BIT, String)))
+
+
 _TAKEN = (
     select(
         devices.c.host_id,
         KIN_ID.label("kin_id"),
         devices.c.kind,
         func.aggregate_strings(cast(_BIT, String), ",").label("bits"),
-        func.aggregate_strings(_IF_QUARANTINED, ",").label("quarantined"),  # NULL: none is.
+        # NULL: none is.
+        func.aggregate_strings(_if_in(AllocationState.QUARANTINED), ",").label("quarantined"),
+        func.aggregate_strings(_if_in(AllocationState.RESERVED), ",").label("reserved"),
     )
     .select_from(allocations.join(devices, devices.c.id == allocations.c.device_id))
     .group_by(devices.c.host_id, KIN_ID, devices.c.kind)
@@ -66,6 +72,7 @@ class _Held:
 
     taken: int = 0
     quarantined: int = 0
+    reserved: int = 0
 
 
 _Taken = Mapping[tuple[str, str], _Held]  # By kin and kind.
@@ -89,7 +96,7 @@ class Pools:
         """Return the pools of one host."""
         parameters = {"this_host": host_id}
         taken = {
-            (row["kin_id"], row["kind"]): _held(row["bits"], row["quarantined"])
+            (row["kin_id"], row["kind"]): _held(row["bits"], row["quarantined"], row["reserved"])
             for row in _TAKEN_OF_HOST.all(self._connection, parameters)
         }
         reader = _Reader()
@@ -162,6 +169,7 @@ class _Reader:
             members=members,
             offered=int(row["offered"], 16),
             taken=held.taken & members,
+            reserved=held.reserved & members,
             problem=row["problem"] or _shut(attributes, held.quarantined & members),
         )
 
@@ -210,8 +218,8 @@ def _shut(attributes: Mapping[str, str], quarantined: int) -> str:
     return f"VF {first} of network pool {name} is quarantined"
 
 
-def _held(taken: str, quarantined: str | None) -> _Held:
-    return _Held(_bitmap(taken), _bitmap(quarantined or ""))
+def _held(taken: str, quarantined: str | None, reserved: str | None) -> _Held:
+    return _Held(_bitmap(taken), _bitmap(quarantined or ""), _bitmap(reserved or ""))
 
 
 def _bitmap(bits: str) -> int:

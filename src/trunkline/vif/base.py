@@ -35,6 +35,7 @@ class VifRequest:
     mtu: int
     # The libvirt network that hands the device out; None: the device is named.
     network_pool: str | None = None
+    managed: bool = True  # Whether libvirt binds the device to vfio-pci, and back.
 
 
 @runtime_checkable

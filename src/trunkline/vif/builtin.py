@@ -45,7 +45,7 @@ class DirectVf:
             return from_network(request)
         assert request.device_address is not None
         element = interface("hostdev", request)
-        element.set("managed", "yes")
+        element.set("managed", "yes" if request.managed else "no")
         etree.SubElement(element, "driver", name="vfio")
         source = etree.SubElement(element, "source")
         add_pci_address(source, request.device_address).set("type", "pci")
@@ -98,7 +98,7 @@ class WholePf:
         Source: https://libvirt.org/formatdomain.html#pci-passthrough
         """
         assert request.device_address is not None
-        return hostdev(request.device_address)
+        return hostdev(request.device_address, managed=request.managed)
 
 
 class BridgePort:

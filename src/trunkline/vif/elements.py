@@ -28,9 +28,13 @@ def add_pci_address(parent: _Element, address: PciAddress) -> _Element:
     )
 
 
-def hostdev(address: PciAddress) -> _Element:
-    """Return a plain ``<hostdev>``: libvirt binds the function to vfio-pci, and back at the end."""
-    element = etree.Element("hostdev", mode="subsystem", type="pci", managed="yes")
+def hostdev(address: PciAddress, *, managed: bool) -> _Element:
+    """Return a plain ``<hostdev>``.
+
+    `managed`: libvirt binds the function to vfio-pci, and back at the end; else it is so already.
+    """
+    element = etree.Element("hostdev", mode="subsystem", type="pci")
+    element.set("managed", "yes" if managed else "no")
     etree.SubElement(element, "driver", name="vfio")
     add_pci_address(etree.SubElement(element, "source"), address)
     return element

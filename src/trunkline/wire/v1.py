@@ -86,8 +86,8 @@ class DeviceItem:
     address: str
     kind: str  # pf, vf or plain.
     state: (
-        str  # free, claimed, active, releasing, quarantined, blocked, out_of_service, in_use,
-        # withdrawn.
+        str  # free, claimed, active, releasing, quarantined, reserved, blocked, out_of_service,
+        # in_use, withdrawn.
     )
     physical_network: str | None
     vendor_id: str
@@ -109,6 +109,8 @@ class DeviceItem:
     iommu_group: int | None = None
     switch_id: str | None = None  # PF only: of the switch that its netdev is a port of, in hex.
     unfit: str | None = None  # Why no guest may be given it, in words.
+    managed: bool = True  # False: the operator has bound it to vfio, and libvirt is not to.
+    one_time_use: bool = False
     vendor_name: str | None = None  # By the host's pci.ids; None: it does not know, or has none.
     product_name: str | None = None
     # PF only: of PCI Express, since its host booted. None: nobody counts.
@@ -120,7 +122,7 @@ class VfCountBlocker:
     """A device of a PF that somebody has."""
 
     address: str
-    state: str  # claimed, active, releasing, quarantined or in_use.
+    state: str  # claimed, active, releasing, quarantined, reserved or in_use.
     server_id: str | None
     server: str | None  # Its name.
     used_by: str | None = None  # Of one in use: who has it, in words.
@@ -150,6 +152,7 @@ class DeviceCounts:
     held: int = 0  # Claimed or active.
     releasing: int = 0
     quarantined: int = 0
+    reserved: int = 0  # For one use, and used: kept until an operator frees them.
     blocked: int = 0  # VFs whose PF is given away whole; PFs of which VFs are held.
     out_of_service: int = 0  # Nobody's, on a PF without a link or a driver that works.
 

@@ -19,10 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction, device_attributes
-from trunkline.domain.device_spec import DeviceSpec, Offering, contradictions, glob_regex, offered
+from trunkline.domain.device_spec import DeviceSpec, Offering, contradictions, offered
 from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_device_specs
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.spec_patterns import glob_regex
 
 
 def a_function(address: str, ids: str, *, pf: str | None = None, ifname: str = "") -> PciFunction:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain.test_device_spec import FUNCTIONS
-from trunkline.domain.device_spec import offered
+from trunkline.domain.device_spec import offered, shadowed
 from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_device_specs
 
 SPECS = st.fixed_dictionaries(
     {},
     optional={
-        "address": st.sampled_from(["0000:05:*.*", "0000:82:00.0", "*:*:*.2"]),
+        "address": st.sampled_from(
+            ["0000:05:*.*", "0000:05:00.*", "0000:05:00.0", "0000:82:00.0", "*:*:*.2", "*:*:*.*"]
+        ),
         "vendor_id": st.sampled_from(["8086", "15b3"]),
-        "ifname": st.sampled_from(["eth2", "eth*"]),
+        "ifname": st.sampled_from(["eth2", "eth*", "eth?", "*"]),
         "serial": st.just("S5"),
         "offer": st.sampled_from(["all", "pf", "vfs", "plain"]),
         "exclude": st.booleans(),
@@ -57,6 +61,56 @@ def test_a_spec_after_one_that_means_all_that_it_does_is_refused() -> None:
     ):
         assert len(parse_device_specs([wide, counts])) == 2
     assert len(parse_device_specs([wide | {"offer": "vfs"}, narrow])) == 2, "its PF is meant by it"
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        ({"address": "0000:05:*.*"}, {"address": "0000:05:00.0"}),
+        ({"address": "0000:05:*.*"}, {"address": "0000:05:00.0", "vendor_id": "8086"}),
+        ({"address": {"bus": "05|82"}}, {"address": "0000:82:00.0"}),
+        ({"address": "*:*:*.*"}, {"address": "0000:8?:*.*"}),
+        ({"ifname": "eth*"}, {"ifname": "eth2"}),
+        ({"ifname": "*"}, {"ifname": "eth*"}),
+    ],
+)
+def test_a_pattern_that_takes_in_another_leaves_it_nothing(
+    wide: dict[str, object], narrow: dict[str, object]
+) -> None:
+    on_phy1, on_phy2 = {**wide, "physical_network": "phy1"}, {**narrow, "physical_network": "phy2"}
+    with pytest.raises(InvalidDeviceSpecs, match=r"device_specs\[1\]: never counts: .*\[0\]"):
+        parse_device_specs([on_phy1, on_phy2])
+    assert len(parse_device_specs([on_phy2, on_phy1])) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"address": "0000:05:*.*"}, {"address": "0000:82:00.0"}),
+        ({"address": "0000:05:*.0"}, {"address": "0000:05:00.*"}),
+        ({"address": "0000:05:*.*"}, {"ifname": "eth2"}),
+        ({"ifname": "eth?"}, {"ifname": "eth*"}),
+        ({"ifname": "eth[0-3]"}, {"ifname": "eth4"}),
+    ],
+)
+def test_patterns_that_may_differ_are_left_to_the_machine(
+    first: dict[str, object], second: dict[str, object]
+) -> None:
+    assert len(parse_device_specs([first, second])) == 2
+
+
+def test_what_decides_about_nothing_on_a_machine_is_told_with_those_that_do() -> None:
+    functions = {function.address: function for function in FUNCTIONS}
+
+    def told(*raw: Mapping[str, object]) -> dict[int, tuple[int, ...]]:
+        return shadowed(functions, parse_device_specs(raw))
+
+    by_name = {"ifname": "eth2"}
+    assert told({"address": "0000:05:*.*"}, by_name) == {1: (0,)}
+    assert told(by_name, {"address": "0000:05:*.*"}) == {1: (0,)}, "PFs mean their VFs"
+    assert told({"address": "0000:05:*.*"}, by_name | {"vf_count": 4}) == {}
+    assert told({"address": "0000:05:*.*", "offer": "pf"}, by_name) == {}, "it has the VFs"
+    assert told({"address": "0000:99:*.*"}, by_name) == {}
 
 
 @given(st.lists(SPECS, min_size=2, max_size=4))

@@ -109,6 +109,17 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
          CARD, Verdict.MISSING, "in no IOMMU group", "another slot"),
         (with_agent(device_specs=parse_device_specs([{"ifname": "eth3", "vf_count": 1}])), CARD,
          Verdict.WARNING, "no device spec puts it on offer", f'address = "{IGB}"'),
+        (with_agent(device_specs=parse_device_specs(
+            [{"address": str(IGB_VFS[0]), "managed": False},
+             {"ifname": "eth2"}, {"ifname": "eth3", "vf_count": 1}])),
+         f"device {IGB_VFS[0]}", Verdict.MISSING,
+         "is refused to guests: it is bound to igbvf, and its device spec says managed = false",
+         f"`driverctl set-override {IGB_VFS[0]} vfio-pci` binds it, or remove managed"),
+        (with_agent(device_specs=parse_device_specs(
+            [{"address": str(IGB)}, {"ifname": "eth2"}, {"ifname": "eth3", "vf_count": 1}])),
+         "device_spec[1]", Verdict.WARNING,
+         "decides about nothing here: device_spec[0], which stands before it, means all that it",
+         "put it first in "),
         (replace(WELL, functions_problem="read /sys: EACCES"), "cards", Verdict.MISSING,
          "can't be read", "mount sysfs"),
         (replace(WELL, nics={}), "cards", Verdict.MISSING, "no card here has SR-IOV", "enable"),

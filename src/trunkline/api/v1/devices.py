@@ -10,14 +10,18 @@ from trunkline.api.v1.queries import any_of, one_of, strict_query
 from trunkline.api.v1.references import references, resolve_references
 from trunkline.control.access import require_admin
 from trunkline.control.devices import list_devices
+from trunkline.control.one_time_use import free_device
 from trunkline.control.services import Services
 from trunkline.control.views import DeviceView
+from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import FUNCTION_KINDS, DeviceKind
+from trunkline.domain.errors import Invalid
+from trunkline.domain.pci import PciAddress
 from trunkline.wire.v1 import DeviceItem, DeviceOwner, PfBandwidth
 
 _STATES: Final = (
-    "free", "claimed", "active", "releasing", "quarantined", "blocked", "out_of_service",
-    "in_use", "withdrawn",
+    "free", "claimed", "active", "releasing", "quarantined", "reserved", "blocked",
+    "out_of_service", "in_use", "withdrawn",
 )  # fmt: skip
 _FILTERS: Final = {
     **any_of("host", "address", "physical_network", "port_id", "server_id", "project_id"),
@@ -35,6 +39,16 @@ def list_(svc: Services, request: Request) -> Response:
     return json_list(
         "devices", [device_item(view) for view in list_devices(svc, request.caller, query)]
     )
+
+
+def free(svc: Services, request: Request) -> Response:
+    """Let a device for one use, which is reserved since it was used, be given away again."""
+    try:
+        address = PciAddress.parse(request.params["address"])
+    except ValueError as problem:
+        raise Invalid("address", str(problem)) from None
+    free_device(svc, request.caller, request.params["name"], address)
+    return Response(status=204)
 
 
 def device_item(view: DeviceView) -> DeviceItem:
@@ -67,8 +81,10 @@ def device_item(view: DeviceView) -> DeviceItem:
         uncorrectable_errors=function.uncorrectable_errors,
         epoch=view.epoch,
         tags=view.device.tags,
+        managed=view.device.managed,
+        one_time_use=view.device.one_time_use,
         owner=None
-        if held is None
+        if held is None or held.state is AllocationState.RESERVED
         else DeviceOwner(
             port_id=held.port_id,
             server_id=held.server_id,

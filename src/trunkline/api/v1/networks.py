@@ -102,6 +102,7 @@ def _counts(capacity: PhysicalNetworkCapacity, kind: DeviceKind) -> DeviceCounts
         held=count.held,
         releasing=count.releasing,
         quarantined=count.quarantined,
+        reserved=count.reserved,
         blocked=count.blocked,
         out_of_service=count.out_of_service,
     )

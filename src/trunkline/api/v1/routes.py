@@ -35,6 +35,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     post(f"{PREFIX}/enrolment-tokens", enrolment.create, Auth.ADMIN),
     delete(f"{PREFIX}/enrolment-tokens/{{id}}", enrolment.revoke, Auth.ADMIN),
     get(f"{PREFIX}/devices", devices.list_, Auth.ADMIN),
+    post(f"{PREFIX}/hosts/{{name}}/devices/{{address}}/free", devices.free, Auth.ADMIN),
     get(f"{PREFIX}/network-pools", network_pools.list_, Auth.ADMIN),
     get(f"{PREFIX}/networks", networks.list_),
     get(f"{PREFIX}/physical-networks", networks.list_physical, Auth.ADMIN),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from trunkline.domain.device import DeviceKind, PciFunction
-from trunkline.domain.device_spec import DeviceSpec, contradictions, vf_counts
+from trunkline.domain.device_spec import DeviceSpec, contradictions, shadowed, vf_counts
 from trunkline.domain.iommu_group import GROUP_REMEDY, without_remedy
 from trunkline.domain.pci import PciAddress
 from trunkline.host.doctor.facts import Facts, NicFacts
@@ -188,6 +188,13 @@ def _check_specs(facts: Facts, specs: Sequence[DeviceSpec]) -> Iterator[Finding]
             place,
             f"matches nothing on this host{network}",
             f"mend its conditions in {file}: `lspci -Dnn` shows addresses and IDs",
+        )
+    for at, others in shadowed(facts.functions, specs).items():
+        before = " and ".join(f"device_spec[{each}]" for each in others)
+        yield warning(
+            f"device_spec[{at}]",
+            f"decides about nothing here: {before}, which stands before it, means all that it does",
+            f"put it first in {file}, or remove it",
         )
     for problem in contradictions(facts.functions.values(), specs):
         yield missing("device_spec", problem, f"mend it in {file}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from trunkline.domain.device import DeviceKind
+from trunkline.domain.device import DeviceKind, not_bound_to_vfio
 from trunkline.domain.device_spec import Offering
 from trunkline.domain.iommu_group import GROUP_REMEDY, without_remedy
 from trunkline.host.doctor.card_checks import check_cards
@@ -108,6 +108,11 @@ def _check_users(facts: Facts) -> Iterator[Finding]:
         if device.on_offer and device.function.used_by:
             found = f"is left alone: {device.function.used_by}"
             yield ok(f"device {device.function.address}", found)
+        elif device.on_offer and not device.managed and not_bound_to_vfio(device.function):
+            found, fix = not_bound_to_vfio(device.function).split(": ", 1)
+            yield missing(
+                f"device {device.function.address}", f"is refused to guests: it {found}", fix
+            )
         elif device.on_offer and device.function.unfit and device.function.kind is DeviceKind.PLAIN:
             found = f"is refused to guests: it {without_remedy(device.function.unfit)}"
             yield missing(f"device {device.function.address}", found, GROUP_REMEDY)

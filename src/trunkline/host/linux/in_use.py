@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from trunkline.domain.device import OPENED, VFIO_DRIVER
+from trunkline.domain.device import OPENED, is_vfio_driver
 from trunkline.host.linux import sysfs
 
 
@@ -42,7 +42,7 @@ def use_of(
             return f"{ifname} is below {', '.join(uppers)}"
         if ifname in addresses:
             return f"{ifname} has the address {addresses[ifname]}"
-    if driver == VFIO_DRIVER:
+    if is_vfio_driver(driver):
         return OPENED if sysfs.find_int(f"{device}/enable") else ""
     if driver is not None and not netdevs and has_netdevs:
         return f"{driver} has it without a netdev here: another network namespace, or a program"

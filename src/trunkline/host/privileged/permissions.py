@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol, assert_never
 
 from trunkline.domain.bridge import Bridge
-from trunkline.domain.device import VFIO_DRIVER, DeviceKind, PciFunction
+from trunkline.domain.device import DeviceKind, PciFunction, is_vfio_driver
 from trunkline.domain.device_spec import DeviceSpec, Offering
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
@@ -239,8 +239,8 @@ class Permissions:
 
     def _require_unused(self, vf: PciAddress) -> None:
         function = self._every[vf]
-        is_away = function.driver == VFIO_DRIVER
-        use = function.used_by or (f"it is bound to {VFIO_DRIVER}" if is_away else "")
+        is_away = is_vfio_driver(function.driver)
+        use = function.used_by or (f"it is bound to {function.driver}" if is_away else "")
         if use:
             raise HostRefused(f"load the driver of {vf} anew", use, errno_name="EBUSY")
 

@@ -1,0 +1,67 @@
+"""Devices for one use: once they were somebody's, they are nobody's until an operator frees them.
+
+Such a device may have been left by its user in a state that nothing here restores or can read back:
+its firmware, say. What is restored is read back all the same before it is reserved.
+"""
+
+from __future__ import annotations
+
+from trunkline.control import audit
+from trunkline.control.access import require_admin
+from trunkline.control.audit import actor_of
+from trunkline.control.building import raise_generation
+from trunkline.control.inventory import forget_withdrawn
+from trunkline.control.services import Services
+from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
+from trunkline.domain.errors import NotFound, StateConflict
+from trunkline.domain.identity import Caller
+from trunkline.domain.pci import PciAddress
+from trunkline.store.locks import Lock
+from trunkline.store.transaction import Transaction
+
+
+def free_device(svc: Services, caller: Caller, host_name: str, address: PciAddress) -> None:
+    """Let a device for one use be given away again.
+
+    Raises:
+        NotFound: The host has no such device.
+        StateConflict: It is not reserved.
+    """
+    require_admin(caller, "freeing devices")
+
+    def free(tx: Transaction) -> None:
+        host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
+        record = tx.devices.find_at(host.id, str(address))
+        if record is None:
+            raise NotFound("device", f"{address} on {host_name}")
+        held = tx.allocations.of_devices([record.id]).get(record.id)
+        if held is None or held.state is not AllocationState.RESERVED:
+            raise StateConflict("device", f"{address} on {host_name}", _not_reserved(held))
+        ALLOCATION.advance(held.state, AllocationEvent.FREE)
+        tx.allocations.delete(held)
+        tx.devices.give_back(record)
+        svc.fleet.note_freed(tx, host.id, [record.ref])
+        raise_generation(tx, svc, host)
+        if not record.offered:  # Taken off offer while it was held.
+            forget_withdrawn(tx, host)
+            tx.hosts.ask_for_everything(host.id)
+            svc.fleet.reload_after(tx, host.id)
+        audit.record(
+            tx, actor_of(caller), svc.clock.now(), "device.free",
+            f"{record.kind.value} {address} on {host.name}", host=host.name, device_id=record.id,
+        )  # fmt: skip
+
+    svc.store.write(free)
+
+
+def _not_reserved(held: Allocation | None) -> str:
+    if held is None:
+        return "it is not reserved: nobody has it"
+    match held.state:
+        case AllocationState.RELEASING:
+            return "it is still being taken back; it is reserved once it was read back clean"
+        case AllocationState.QUARANTINED:
+            return f"it did not come back clean ({held.failure}); it is let go once it does"
+        case _:
+            holder = "a port" if held.server_id is None else f"server {held.server_id}"
+            return f"{holder} has it; delete that first"

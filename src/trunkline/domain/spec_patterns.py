@@ -1,0 +1,85 @@
+"""Patterns of device specs: of the parts of PCI addresses, and of names, as shells have them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from trunkline.domain.pci import PciAddress
+
+_HEX: Final = re.compile("[0-9a-f]+")
+_NO_GLOB: Final = re.compile(r"[^*?\[]+")
+
+
+@dataclass(frozen=True)
+class AddressPattern:
+    """Four patterns that the parts of a PCI address must match whole. Hex digits, lower case."""
+
+    domain: str
+    bus: str
+    slot: str
+    function: str
+    text: str = field(compare=False)  # As the operator wrote it.
+
+    @cached_property
+    def _regexes(self) -> tuple[re.Pattern[str], ...]:
+        parts = (self.domain, self.bus, self.slot, self.function)
+        return tuple(re.compile(part, re.IGNORECASE) for part in parts)
+
+    def matches(self, address: PciAddress) -> bool:
+        """Say whether every part matches."""
+        parts = re.split("[:.]", str(address))
+        return all(regex.fullmatch(part) for regex, part in zip(self._regexes, parts, strict=True))
+
+    def covers(self, other: AddressPattern) -> bool:
+        """Whether it is seen to match every address that `other` matches."""
+        mine = zip(self._regexes, (self.domain, self.bus, self.slot, self.function), strict=True)
+        its = (other.domain, other.bus, other.slot, other.function)
+        return all(
+            text in (".*", part) or (_HEX.fullmatch(part) and regex.fullmatch(part))
+            for (regex, text), part in zip(mine, its, strict=True)
+        )
+
+
+def glob_regex(glob: str) -> str:
+    """Turn a shell pattern into a regular expression. `fnmatch` needs `os`, which stays out."""
+    parts: list[str] = []
+    at = 0
+    while at < len(glob):
+        sign = glob[at]
+        end = glob.find("]", at + 2) if sign == "[" else -1
+        if sign == "*":
+            parts.append(".*")
+        elif sign == "?":
+            parts.append(".")
+        elif end > 0:
+            inner = glob[at + 1 : end]
+            negated = inner[0] == "!"
+            parts.append(f"[{'^' if negated else ''}{_class_regex(inner[negated:])}]")
+            at = end
+        else:
+            parts.append(re.escape(sign))
+        at += 1
+    return "".join(parts)
+
+
+def glob_covers(glob: str, other: str) -> bool:
+    """Whether a shell pattern is seen to match all that another one, or a name, matches."""
+    if glob in ("*", other):
+        return True
+    is_name = _NO_GLOB.fullmatch(other) is not None
+    return is_name and re.fullmatch(glob_regex(glob), other) is not None
+
+
+def _class_regex(inner: str) -> str:
+    """What stands between brackets, with what means more to `re` than to shells escaped."""
+    parts: list[str] = []
+    at = 0
+    while at < len(inner):
+        is_range = inner[at + 1 : at + 2] == "-" and at + 2 < len(inner)
+        last = at + 2 if is_range else at
+        parts.append("-".join(re.escape(inner[each]) for each in dict.fromkeys((at, last))))
+        at = last + 1
+    return "".join(parts)
