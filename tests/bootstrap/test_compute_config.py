@@ -74,6 +74,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[resources]\nmemory_mib = 2147483648\n", "resources.memory_mib"),
         ("[bridges]\nphy1 = 'a-name-that-is-too-long'\n", "bridges.phy1: "),
         ("[bridges]\nphy1 = 'br/0'\n", "bridges.phy1: "),
+        ("[bridges]\nphy9 = 'auto'\n", 'needs a device_spec with physical_network = "phy9"'),
         ("[bridges]\nphy1 = 'br0'\nPhy1 = 'br1'\n", "'Phy1' differs from 'phy1' in case only"),
         ("device_spec = 3\n", "device_spec"),
         ("[[device_spec]]\nphysical_network = 'phy1'\n", "device_spec[0]"),

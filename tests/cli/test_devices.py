@@ -54,6 +54,15 @@ def test_a_device_for_one_use_is_freed_once_it_is_reserved(
     assert terminal.run(f"{free} --os-cloud trunkline-demo").exit_code == 1
 
 
+def test_a_pf_that_servers_have_vfs_of_is_drained(world: TwoNetworks, terminal: Terminal) -> None:
+    asked = terminal.run("pf set-vfs h1 0000:05:00.0 0 --drain").output
+    assert asked.splitlines()[-1].startswith("The host has been told: nothing of the PF is given")
+    assert "web" in asked
+    assert terminal.json("pf set-vfs h1 0000:05:00.0 0 --drain")["applied"]
+    assert terminal.run("pf set-vfs h1 0000:05:00.0 0 --drain --apply").exit_code == 2
+    assert terminal.run("pf set-vfs h1 0000:05:00.0 --cancel").exit_code == 0
+
+
 def test_a_vf_count_that_is_taken_back_is_told_as_json(
     world: TwoNetworks, terminal: Terminal
 ) -> None:

@@ -38,8 +38,10 @@ def _h1_has_room(scene: Scene) -> None:
     scene.agents["h1"].report(inventory=cards(4))
 
 
-def ask(scene: Scene, count: int, *, apply: bool = False, pf: str = "eth5") -> VfCountPlan:
-    plan = set_vf_count(scene.svc, ADMIN, "h1", pf, count, apply=apply)
+def ask(
+    scene: Scene, count: int, *, apply: bool = False, drain: bool = False, pf: str = "eth5"
+) -> VfCountPlan:
+    plan = set_vf_count(scene.svc, ADMIN, "h1", pf, count, apply=apply, drain=drain)
     scene.index_agrees()
     assert verify_hosts(scene.svc, ADMIN, ListQuery()).verdicts == ()
     return plan
@@ -102,6 +104,48 @@ def test_while_anybody_has_a_vf_nothing_is_changed(scene: Scene) -> None:
         ask(scene, 8, apply=True, pf="0000:05:00.0")
     scene.clean("h1")
     assert ask(scene, 8, apply=True).applied
+
+
+def test_a_pf_is_drained_and_changed_once_the_last_has_gone(scene: Scene) -> None:
+    scene.agents["h2"].report(inventory=())
+    view = scene.boot(on(scene.blue))
+    scene.settle(view.server.id)
+    generation = get_host(scene.svc, ADMIN, "h1").host.generation
+    plan = ask(scene, 8, drain=True)
+    assert plan.applied
+    assert [each.server_name for each in plan.in_the_way] == ["web"]
+    assert get_host(scene.svc, ADMIN, "h1").host.generation > generation, "its agent is told"
+    assert wanted(scene) == [("0000:05:00.0", 8)]
+    assert problems(scene) == ("eth5 has 4 VFs, and is to have 8",)
+    assert boot_on_h1(scene) is ServerState.ERROR
+    (server,) = desired_config(scene.svc, HostName("h1")).servers
+    assert server.id == view.server.id, "it keeps what it has"
+    scene.agents["h1"].report(inventory=cards(4))
+    assert problems(scene) == ("eth5 has 4 VFs, and is to have 8",)
+
+    scene.delete(view.server.id)
+    scene.clean("h1")
+    assert boot_on_h1(scene) is ServerState.ERROR, "it is not changed yet"
+    scene.agents["h1"].report(inventory=cards(8))
+    assert problems(scene) == ()
+    assert boot_on_h1(scene) is ServerState.BUILD
+    scene.index_agrees()
+
+
+def test_a_drain_can_be_taken_back(scene: Scene) -> None:
+    scene.agents["h2"].report(inventory=())
+    scene.boot(on(scene.blue))
+    ask(scene, 8, drain=True)
+    unset_vf_count(scene.svc, ADMIN, "h1", "eth5")
+    assert (wanted(scene), problems(scene)) == ([], ())
+    assert boot_on_h1(scene) is ServerState.BUILD
+
+
+def test_a_drain_takes_nothing_from_those_of_whom_the_host_does_not_know(scene: Scene) -> None:
+    bind_by_hand(scene)
+    with pytest.raises(StateConflict, match=r"in use by a port without a server \(0000:05:02\.0\)"):
+        ask(scene, 8, drain=True)
+    assert (wanted(scene), problems(scene)) == ([], ())
 
 
 def test_a_pf_whose_vfs_alone_are_told_of_is_remembered_while_it_has_none(scene: Scene) -> None:

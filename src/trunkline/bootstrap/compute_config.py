@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
+from trunkline.domain.auto_bridges import AUTO
 from trunkline.domain.device_spec import DeviceSpec
 from trunkline.domain.device_spec_parsing import InvalidDeviceSpecs, parse_device_specs
 from trunkline.domain.host import COUNT_MAX
@@ -89,7 +90,7 @@ class ComputeConfig:
     image_cache_gib: int  # Images that no disk stands on go first beyond that.
     helper_socket: Path
     device_specs: tuple[DeviceSpec, ...]
-    bridges: Mapping[PhysicalNetwork, str]  # For `normal` ports.
+    bridges: Mapping[PhysicalNetwork, str]  # For `normal` ports; may be AUTO.
     resources: GivenResources = field(default_factory=GivenResources)
     drift: DriftPolicy = DriftPolicy.REPAIR
 
@@ -121,6 +122,7 @@ def load_compute_config(path: Path, *, host: str | None = None) -> ComputeConfig
         faults.append("controller.url: not a URL; write http(s)://HOST[:PORT]")
     specs = _device_specs(file.device_spec, faults)
     faults += _case_faults(specs, file.bridges)
+    faults += _auto_faults(specs, file.bridges)
     faults += [
         f"bridges.{network}: {bridge!r} can't be a bridge's name; use 1 to {_IFNAME_BYTES_MAX} "
         "bytes without / and blanks"
@@ -179,6 +181,17 @@ def _case_faults(specs: tuple[DeviceSpec, ...], bridges: Mapping[str, str]) -> l
                 "both alike"
             )
     return faults
+
+
+def _auto_faults(specs: tuple[DeviceSpec, ...], bridges: Mapping[str, str]) -> list[str]:
+    """A bridge is found by the PFs that are its uplinks, and these by what specs say of them."""
+    cabled = {spec.physical_network for spec in specs}
+    return [
+        f'bridges.{network}: "{AUTO}" needs a device_spec with physical_network = "{network}", by'
+        " whose PFs the bridge is found; add one, or write the bridge's name"
+        for network, bridge in bridges.items()
+        if bridge == AUTO and network not in cabled
+    ]
 
 
 def _is_ifname(name: str) -> bool:

@@ -6,6 +6,7 @@ import getpass
 import grp
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from trunkline.cli.exit_codes import ExitCode
 from trunkline.cli.output import print_json
 from trunkline.client.connection import Connection
 from trunkline.client.errors import ClientError, Unreachable
+from trunkline.domain.auto_bridges import find_bridges
 from trunkline.domain.clock import Clock
 from trunkline.domain.device import PciFunction
 from trunkline.domain.iommu_group import tell_unfit
@@ -41,6 +43,7 @@ from trunkline.host.doctor.machine import (
     read_udev_rules,
 )
 from trunkline.host.doctor.services import ask_for_domains, ask_helper, ask_libvirt
+from trunkline.host.linux.bridges import read_uplinks
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.direct import DirectWrites
@@ -106,6 +109,11 @@ def gather(config_file: Path | None, host: str | None, *, root: Path = Path("/")
     functions = tell_unfit(
         tell_users(functions, libvirt.others, ours, journal.tried, networks=libvirt.networks)
     )
+    if agent is not None and not agent.faults:
+        found, faults = find_bridges(
+            agent.bridges, functions, agent.device_specs, read_uplinks(str(root / "sys"))
+        )
+        agent = replace(agent, bridges=found, bridge_faults=faults)
     return Facts(
         user=getpass.getuser(),
         groups=_groups(),

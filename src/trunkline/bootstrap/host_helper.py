@@ -14,9 +14,11 @@ from typing import Final
 
 import click
 
+from trunkline.bootstrap.bridges import bridges_of
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.cli.context import Failed, Teaching
 from trunkline.cli.exit_codes import ExitCode
+from trunkline.host.linux.bridges import read_uplinks
 from trunkline.host.linux.kernel import SYSFS, LinuxKernel
 from trunkline.host.privileged.additions import FILE, Additions
 from trunkline.host.privileged.client import DEFAULT_SOCKET
@@ -83,10 +85,13 @@ def host_helper(config_file: Path, socket_path: Path, group: str) -> None:
 
 def _helper(config: ComputeConfig, callers: Callers, additions: Additions) -> Helper:
     writes = DirectWrites(consoles=config.console_dir)
+    kernel = LinuxKernel(writes)
     permissions = Permissions(
         specs=config.device_specs,
-        bridges=config.bridges.values(),
-        kernel=LinuxKernel(writes),
+        bridges=bridges_of(
+            config, functions=kernel.functions, uplinks=lambda: read_uplinks(str(SYSFS))
+        ).values(),
+        kernel=kernel,
         additions=additions,
         sysfs_root=SYSFS,
     )

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from trunkline.agent.images import HttpImages
 from trunkline.agent.loop import AgentHost
+from trunkline.bootstrap.bridges import bridges_of
 from trunkline.bootstrap.compute_config import ComputeConfig, GivenResources
 from trunkline.cli.context import Failed
 from trunkline.cli.exit_codes import ExitCode
@@ -59,7 +60,9 @@ def open_real_host(
     from trunkline.bootstrap.real_kernel import open_real_kernel
     from trunkline.host.libvirt.image_cache import ImageCache
     from trunkline.host.libvirt.storage import GIB, LibvirtStorage
+    from trunkline.host.linux.bridges import read_uplinks
     from trunkline.host.linux.card_faults import CardFaults
+    from trunkline.host.linux.kernel import SYSFS
     from trunkline.host.linux.probing import LinuxTrials
     from trunkline.host.linux.resources import read_resources
     from trunkline.host.linux.watch import LinuxWatch
@@ -78,7 +81,6 @@ def open_real_host(
         read_resources(config.storage_dir),
         hypervisor_version=answer.hypervisor_version,
         address=own_address(config.controller_url),
-        bridges=dict(config.bridges),
     )
     disks = config.storage_dir / "disks"
     with ExitStack() as stack:
@@ -107,6 +109,9 @@ def open_real_host(
             )
         )
         kernel = open_real_kernel(config, faults)
+        resources = replace(resources, bridges=bridges_of(
+            config, functions=kernel.functions, uplinks=lambda: read_uplinks(str(SYSFS))
+        ))  # fmt: skip
         yield AgentHost(
             name=config.host,
             kernel=kernel,

@@ -13,8 +13,12 @@ from trunkline.agent.transport import Transport
 from trunkline.bootstrap.agents import agent_of
 from trunkline.bootstrap.compute_config import ComputeConfig
 from trunkline.bootstrap.real_host import given
+from trunkline.cli.context import Failed
+from trunkline.cli.exit_codes import ExitCode
+from trunkline.domain.auto_bridges import AUTO
 from trunkline.domain.device_spec import DeviceSpec, Offering, vf_counts
 from trunkline.domain.host import HostResources
+from trunkline.domain.ids import PhysicalNetwork
 from trunkline.host.fleet import find_fleet, load_fleet
 from trunkline.host.simulated_host import SimulatedHost, create_hosts, open_host
 from trunkline.host.simulated_watch import ChangeTeller, SimulatedWatch
@@ -99,11 +103,23 @@ def open_simulated_host(
         host,
         vif_types=vif_types,
         device_specs=config.device_specs,
-        resources=given(config.resources, replace(host.resources, bridges=dict(config.bridges))),
+        resources=given(config.resources, replace(host.resources, bridges=_bridges(config, host))),
         drift=config.drift,
     )
     with ChangeTeller({config.host: host.state_files}, lambda _: on_news()):
         yield machine
+
+
+def _bridges(config: ComputeConfig, host: SimulatedHost) -> dict[PhysicalNetwork, str]:
+    """Of the uplinks of a simulated host nothing is a card's: its fleet file says what they are."""
+    known = host.resources.bridges
+    unknown = [each for each, name in config.bridges.items() if name == AUTO and each not in known]
+    if unknown:
+        raise Failed(
+            f"bridges.{unknown[0]}: {config.host} has no bridge on it by its fleet file",
+            ExitCode.USAGE,
+        )
+    return {each: known[each] if name == AUTO else name for each, name in config.bridges.items()}
 
 
 def _host_in(config: ComputeConfig, simulate: str) -> SimulatedHost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 import click
 
@@ -74,6 +75,10 @@ def show(api: TrunklineApi, *, host: str, pf_name: str, as_json: bool) -> None:
 @click.argument("pf_name", metavar="PF")
 @click.argument("count", type=click.IntRange(min=0), required=False)
 @click.option("--apply", is_flag=True, help="Do it. Without this, only say what it would take.")
+@click.option(
+    "--drain", is_flag=True,
+    help="Do it once nobody has any of it; from now on nothing of the PF is given to anybody.",
+)  # fmt: skip
 @click.option("--cancel", is_flag=True, help="Instead of COUNT: take back what was said before.")
 @takes_json
 @takes_api
@@ -84,6 +89,7 @@ def set_vfs(
     pf_name: str,
     count: int | None,
     apply: bool,
+    drain: bool,
     cancel: bool,
     as_json: bool,
 ) -> None:
@@ -91,7 +97,8 @@ def set_vfs(
 
     PF is a PCI address or the name of a netdev. The kernel can't add VFs to others: all of them go,
     and new ones are made. So nothing is done while anybody has a VF of the PF, or the PF; the plan
-    tells who. Until the host reports the new VFs, nothing of the PF is given to anybody.
+    tells who. Until the host reports the new VFs, nothing of the PF is given to anybody. With
+    --drain it is done by itself once the last of them is gone: delete or move these meanwhile.
 
     The count stays the host's to keep, over reboots, whatever its device specs say; until --cancel
     leaves it to these again. That changes no VFs: the PF is in service with those that it has.
@@ -99,10 +106,11 @@ def set_vfs(
     \b
     trunkline pf set-vfs h1 eth2 8
     trunkline pf set-vfs h1 0000:05:00.0 8 --apply
+    trunkline pf set-vfs h1 eth2 8 --drain
     trunkline pf set-vfs h1 eth2 --cancel
     """
-    if cancel == (count is not None) or (cancel and apply):
-        raise click.UsageError("say either COUNT, with --apply or without, or --cancel")
+    if cancel == (count is not None) or cancel + apply + drain > 1:
+        raise click.UsageError("say either COUNT, alone or with --apply or --drain, or --cancel")
     if count is None:
         api.unset_vf_count(host, pf_name)
         if as_json:
@@ -110,7 +118,7 @@ def set_vfs(
         else:
             click.echo(f"The VF count of {pf_name} is left to {host} again.")
         return
-    plan = api.set_vf_count(host, pf_name, count, apply=apply)
+    plan = api.set_vf_count(host, pf_name, count, apply=apply, drain=drain)
     if as_json:
         print_json(plan)
         return
@@ -128,11 +136,17 @@ def set_vfs(
             ],
             none="",
         )
-        click.echo(_remedy(plan.in_the_way))
+        click.echo(_WAITING if plan.applied else _remedy(plan.in_the_way))
     elif plan.applied:
         click.echo(f"The host has been told; see: trunkline device list --host {plan.host}")
     else:
         click.echo("Nothing is in the way. Nothing was done: add --apply.")
+
+
+_WAITING: Final = (
+    "The host has been told: nothing of the PF is given to anybody, and once these have gone it is"
+    " done. --cancel takes it back."
+)
 
 
 def _remedy(in_the_way: Collection[VfCountBlocker]) -> str:

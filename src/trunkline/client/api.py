@@ -69,10 +69,12 @@ class TrunklineApi:
         change = HostChange(enabled=enabled, reason=reason)
         return self._session.call("PATCH", f"/hosts/{_segment(name)}", HostItem, body=change)
 
-    def set_vf_count(self, host: str, pf: str, count: int, *, apply: bool) -> VfCountPlan:
-        """Plan another count of VFs for a PF; with `apply`, have it made so."""
+    def set_vf_count(
+        self, host: str, pf: str, count: int, *, apply: bool, drain: bool = False
+    ) -> VfCountPlan:
+        """Plan another count of VFs for a PF; with `apply` or `drain`, have it made so."""
         path = f"/hosts/{_segment(host)}/pfs/{_segment(pf)}/vfs"
-        body = {"count": count, "apply": apply}
+        body = {"count": count, "apply": apply} | ({"drain": True} if drain else {})
         return self._session.call("POST", path, VfCountPlan, body=body)
 
     def unset_vf_count(self, host: str, pf: str) -> None:

@@ -61,6 +61,15 @@ class InTheWay:
     server_name: str | None
     used_by: str = ""  # Who has it besides servers.
 
+    @property
+    def is_seen_by_host(self) -> bool:
+        """Whether its host knows of who has it, so that it waits: others it would take it from."""
+        is_on_its_way_back = self.state in (
+            AllocationState.RELEASING.value,
+            AllocationState.QUARANTINED.value,
+        )
+        return bool(self.used_by or self.server_id or is_on_its_way_back)
+
     def __str__(self) -> str:
         if self.used_by:
             return f"{self.used_by} ({self.address})"
@@ -81,7 +90,7 @@ class VfCountPlan:
     count_max: int
     wanted: int
     in_the_way: tuple[InTheWay, ...]
-    applied: bool = False
+    applied: bool = False  # On record, and made so at once, or as soon as nobody has any of it.
 
     @property
     def cost(self) -> str:
@@ -97,14 +106,25 @@ class VfCountPlan:
 
 
 def set_vf_count(
-    svc: Services, caller: Caller, host_name: str, pf_name: str, wanted: int, *, apply: bool
+    svc: Services,
+    caller: Caller,
+    host_name: str,
+    pf_name: str,
+    wanted: int,
+    *,
+    apply: bool,
+    drain: bool = False,
 ) -> VfCountPlan:
     """Plan another count of VFs for a PF, by its address or netdev; and have it made so.
+
+    `drain`: nothing of the PF is given to anybody from now on, and its host makes it so once the
+    last who has any of it has none.
 
     Raises:
         NotFound: No PF of the host is on record there.
         Invalid: The card can't have so many.
-        StateConflict: It is to be applied, and somebody has a VF of the PF, or the PF.
+        StateConflict: It is to be applied, and somebody has a VF of the PF, or the PF; or it is to
+            be drained, and one has of whom its host does not know.
     """
     require_admin(caller, "changing VF counts")
 
@@ -112,10 +132,12 @@ def set_vf_count(
         host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
         pf = _find_pf(tx, host, pf_name)
         plan = _plan(tx, host, pf, wanted)
-        if not apply:
+        if not (apply or drain):
             return plan
-        if plan.in_the_way or not tx.devices.want_vfs(pf.id, wanted):
-            owners = sorted({str(each) for each in plan.in_the_way})
+        waited_for = [each for each in plan.in_the_way if drain and each.is_seen_by_host]
+        kept_by = [each for each in plan.in_the_way if each not in waited_for]
+        if kept_by or not tx.devices.want_vfs(pf.id, wanted, though_held=drain):
+            owners = sorted({str(each) for each in kept_by})
             raise StateConflict(
                 "PF", f"{plan.address} on {host_name}",
                 f"devices of it are in use by {', '.join(owners) or 'somebody'};"
@@ -125,7 +147,8 @@ def set_vf_count(
         audit.record(
             tx, actor_of(caller), svc.clock.now(), "pf.set_vfs",
             f"pf {plan.address} on {host.name}", host=host.name, device_id=pf.id,
-            details={"from": plan.count, "to": wanted},
+            details={"from": plan.count, "to": wanted}
+            | ({"waiting_for": len(waited_for)} if waited_for else {}),
         )  # fmt: skip
         return replace(plan, applied=True)
 

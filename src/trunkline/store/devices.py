@@ -261,11 +261,12 @@ class Devices:
             update(devices).where(devices.c.id == pf_id).values(said_at=said_at)
         )
 
-    def want_vfs(self, pf_id: DeviceId, count: int) -> bool:
+    def want_vfs(self, pf_id: DeviceId, count: int, *, though_held: bool = False) -> bool:
         """Store how many VFs a PF is to have, unless it or a VF of it has an owner; say if so."""
+        free = (devices.c.vfs_held == 0, devices.c.held_whole.is_(False))
         changed = self._connection.execute(
             update(devices)
-            .where(devices.c.id == pf_id, devices.c.vfs_held == 0, devices.c.held_whole.is_(False))
+            .where(devices.c.id == pf_id, *(() if though_held else free))
             .values(vf_count_wanted=count)
         )
         return changed.rowcount == 1

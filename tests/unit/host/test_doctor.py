@@ -19,6 +19,7 @@ from tests.support.doctor_facts import (
 )
 from trunkline.domain.device import switchdev_fault
 from trunkline.domain.device_spec_parsing import parse_device_specs
+from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.iommu_group import GROUP_REMEDY
 from trunkline.domain.pci import PciAddress
 from trunkline.host.doctor.checks import diagnose
@@ -115,6 +116,10 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
          f"device {IGB_VFS[0]}", Verdict.MISSING,
          "is refused to guests: it is bound to igbvf, and its device spec says managed = false",
          f"`driverctl set-override {IGB_VFS[0]} vfio-pci` binds it, or remove managed"),
+        (with_agent(bridge_faults={PhysicalNetwork("phy9"): "br-a and br-b have PFs on phy9 as "
+                    "uplinks; write the name of one of them"}),
+         "bridge of phy9", Verdict.MISSING, "br-a and br-b have PFs on phy9 as uplinks",
+         "write the name of one of them, in "),
         (with_agent(device_specs=parse_device_specs(
             [{"address": str(IGB)}, {"ifname": "eth2"}, {"ifname": "eth3", "vf_count": 1}])),
          "device_spec[1]", Verdict.WARNING,

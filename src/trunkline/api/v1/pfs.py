@@ -27,14 +27,15 @@ def rekey(svc: Services, request: Request) -> Response:
 
 
 def set_vfs(svc: Services, request: Request) -> Response:
-    """Plan another count of VFs for a PF (by address or netdev); with `apply`, ask for it."""
+    """Plan another count of VFs for a PF (by address or netdev); `apply` or `drain`: ask for it."""
     fields = body_fields(request)
-    fields.require_only(("count", "apply"))
+    fields.require_only(("count", "apply", "drain"))
     host = request.params["name"]
     plan = pfs.set_vf_count(
         svc, request.caller, host, request.params["address"],
         fields.integer("count", low=0, high=VFS_MAX),
         apply="apply" in fields and fields.boolean("apply"),
+        drain="drain" in fields and fields.boolean("drain"),
     )  # fmt: skip
     return Response(
         status=202 if plan.applied else 200,

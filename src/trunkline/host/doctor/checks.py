@@ -214,6 +214,9 @@ def _check_udev(facts: Facts) -> Iterator[Finding]:
 
 def _check_bridges(facts: Facts) -> Iterator[Finding]:
     agent = facts.agent
+    for network, fault in sorted((agent.bridge_faults if agent else {}).items()):
+        problem, _, fix = fault.rpartition(": " if ": `" in fault else "; ")
+        yield missing(f"bridge of {network}", problem, f"{fix}, in {_file(agent)}")
     for network, bridge in sorted((agent.bridges if agent else {}).items()):
         check = f"bridge {bridge}"
         if bridge in facts.bridges:

@@ -103,6 +103,7 @@ class AgentFacts:
     file_remedy: str = ""
     device_specs: tuple[DeviceSpec, ...] = ()
     bridges: Mapping[PhysicalNetwork, str] = field(default_factory=dict)
+    bridge_faults: Mapping[PhysicalNetwork, str] = field(default_factory=dict)  # Of `auto`.
     domain_type: str = "kvm"
     has_token: bool = False
     enrolment_problem: str = ""  # Why it could not enrol; empty: it could, or need not.

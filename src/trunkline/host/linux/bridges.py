@@ -63,6 +63,19 @@ def read_bridges(
     }
 
 
+def read_uplinks(sysfs_root: str) -> Mapping[str, frozenset[PciAddress]]:
+    """Return all bridges, each with the PCI functions beneath its uplinks."""
+    netdevs = f"{sysfs_root}/class/net"
+    found = {}
+    for name in sysfs.neighbours(netdevs, ""):
+        if sysfs.find_int(f"{netdevs}/{name}/bridge/stp_state") is None:
+            continue
+        ports = sysfs.neighbours(f"{netdevs}/{name}", "lower_")
+        beneath = (functions_beneath(sysfs_root, port) or frozenset() for port in ports)
+        found[name] = frozenset[PciAddress]().union(*beneath)
+    return found
+
+
 def read_own_addresses(rtnetlink: Rtnetlink, ifindex: int) -> frozenset[MacAddress]:
     """Read the addresses in a netdev's own forwarding table. Raises as `exchange` does."""
     type_, flags, payload = get_own_addresses(ifindex)

@@ -1,0 +1,51 @@
+"""Which bridges an agent uses: those that its file names, and those that are left to be found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.reconcile.scenes import IGB, VIF_TYPES, functions
+from trunkline.bootstrap.bridges import bridges_of
+from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
+from trunkline.bootstrap.simulated import open_simulated_host
+from trunkline.cli.context import Failed
+from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.pci import PciAddress
+
+EXAMPLE = Path(__file__).parents[2] / "examples/two-networks/compute.toml"
+PHY1, PHY2 = PhysicalNetwork("phy1"), PhysicalNetwork("phy2")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ComputeConfig:
+    config = load_compute_config(EXAMPLE, host="h1")
+    return replace(config, state_dir=tmp_path, bridges={PHY1: "auto", PHY2: "br-two"})
+
+
+def test_what_is_left_to_be_found_is_looked_up_on_the_machine(config: ComputeConfig) -> None:
+    found = bridges_of(config, functions=functions, uplinks=lambda: {"br-one": {IGB}})
+    assert found == {PHY1: "br-one", PHY2: "br-two"}
+    with pytest.raises(Failed, match=r"bridges.phy1: br-a and br-b have PFs on phy1 as uplinks"):
+        bridges_of(config, functions=functions, uplinks=lambda: {"br-b": {IGB}, "br-a": {IGB}})
+
+
+def test_nothing_is_looked_up_where_all_is_named(config: ComputeConfig) -> None:
+    def unexpected() -> dict[PciAddress, object]:
+        raise AssertionError("nothing is to be read")
+
+    named = replace(config, bridges={PHY1: "br-one"})
+    assert bridges_of(named, functions=unexpected, uplinks=unexpected) == {PHY1: "br-one"}  # type: ignore[arg-type]  # it never returns
+
+
+def test_a_simulated_host_has_them_from_its_fleet_file(config: ComputeConfig) -> None:
+    with open_simulated_host(config, VIF_TYPES, "scenario", on_news=lambda: None) as machine:
+        assert machine.resources.bridges == {PHY1: "br-phy1", PHY2: "br-two"}
+    lost = replace(config, bridges={PhysicalNetwork("phy9"): "auto"})
+    with (
+        pytest.raises(Failed, match=r"bridges.phy9: h1 has no bridge on it by its fleet file"),
+        open_simulated_host(lost, VIF_TYPES, "scenario", on_news=lambda: None),
+    ):
+        pass
