@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -51,6 +52,15 @@ SYSTEM_FIXTURES = frozenset({
     "shim_library",  # behind `run_under_shim`
 })  # fmt: skip
 SLOW_FIXTURES = frozenset({"openstack_bin", "response_schemas"})
+
+
+def pytest_collection_finish() -> None:
+    """Have what is there by now, which stays, not looked through for garbage again and again.
+
+    Of the time of tests within the process that was a seventh: 400,000 objects each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    insert,
     or_,
     select,
     update,
@@ -29,7 +28,7 @@ from trunkline.domain.errors import NotEnoughBandwidth
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.prepared import Prepared, Row
-from trunkline.store.statements import among, select_where_in
+from trunkline.store.statements import among, insert_row, select_where_in
 from trunkline.store.tables import allocations, bandwidths, devices
 
 
@@ -67,6 +66,22 @@ _OWE = Prepared(
         _fits(bandwidths.c.ingress_mbps, bandwidths.c.ingress_owed, "ingress"),
     )
     .values(_RAISED)
+)
+_DELETE = Prepared(delete(bandwidths).where(bandwidths.c.host_id == bindparam("this_host")))
+_INSERT = Prepared(insert_row(bandwidths))
+_PF_ID = case((devices.c.pf_id.is_not(None), devices.c.pf_id), else_=devices.c.id)
+_OWED = Prepared(
+    select(
+        _PF_ID.label("pf_id"),
+        func.sum(allocations.c.egress_mbps).label("egress"),
+        func.sum(allocations.c.ingress_mbps).label("ingress"),
+    )
+    .select_from(allocations.join(devices, devices.c.id == allocations.c.device_id))
+    .where(
+        allocations.c.host_id == bindparam("this_host"),
+        allocations.c.egress_mbps + allocations.c.ingress_mbps > 0,
+    )
+    .group_by(_PF_ID)
 )
 
 
@@ -113,7 +128,7 @@ class Bandwidths:
             for record in records
             if record.kind is DeviceKind.PF
         }
-        self._connection.execute(delete(bandwidths).where(bandwidths.c.host_id == host_id))
+        _DELETE.run(self._connection, {"this_host": host_id})
         rows = [
             {
                 "device_id": device_id,
@@ -126,8 +141,7 @@ class Bandwidths:
             for device_id, bandwidth in had.items()
             if bandwidth.is_accounted or device_id in owed
         ]
-        if rows:
-            self._connection.execute(insert(bandwidths), rows)
+        _INSERT.run_many(self._connection, rows)
 
     def owe(self, device_id: DeviceId, guarantee: Guarantee, *, host_id: HostId) -> None:
         """Let a PF owe this more, or less where it is negative.
@@ -149,22 +163,8 @@ class Bandwidths:
             raise NotEnoughBandwidth(device_id, guarantee, left, host_id=host_id)
 
     def _owed(self, host_id: HostId) -> Mapping[DeviceId, tuple[int, int]]:
-        pf_id = case((devices.c.pf_id.is_not(None), devices.c.pf_id), else_=devices.c.id)
-        sums = [
-            func.sum(allocations.c.egress_mbps).label("egress"),
-            func.sum(allocations.c.ingress_mbps).label("ingress"),
-        ]
-        statement = (
-            select(pf_id.label("pf_id"), *sums)
-            .select_from(allocations.join(devices, devices.c.id == allocations.c.device_id))
-            .where(
-                allocations.c.host_id == host_id,
-                allocations.c.egress_mbps + allocations.c.ingress_mbps > 0,
-            )
-            .group_by(pf_id)
-        )
-        rows = self._connection.execute(statement)
-        return {DeviceId(row.pf_id): (int(row.egress), int(row.ingress)) for row in rows}
+        rows = _OWED.all(self._connection, {"this_host": host_id})
+        return {DeviceId(row["pf_id"]): (int(row["egress"]), int(row["ingress"])) for row in rows}
 
 
 def _uses(rows: Iterable[Row]) -> dict[DeviceId, BandwidthUse]:

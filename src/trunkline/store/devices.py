@@ -14,7 +14,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     or_,
     select,
     update,
@@ -36,7 +35,13 @@ from trunkline.domain.pci import PciAddress
 from trunkline.store.kin import IS_OUT_OF_SERVICE
 from trunkline.store.listing import select_page
 from trunkline.store.prepared import Prepared, Row
-from trunkline.store.statements import among, select_where_in
+from trunkline.store.statements import (
+    among,
+    insert_row,
+    row_values,
+    select_where_in,
+    update_row,
+)
 from trunkline.store.tables import allocations, devices, hosts
 from trunkline.wire.json import encode
 
@@ -95,6 +100,19 @@ _VFS = Prepared(
 )
 # The guards of who may have a device. Each is one UPDATE whose WHERE is the condition, so that
 # what it saw can't change before it writes.
+_OF_THIS_HOST = (
+    select(devices).where(devices.c.host_id == bindparam("this_host")).order_by(devices.c.address)
+)
+_OF_HOST = Prepared(_OF_THIS_HOST)
+_AT = Prepared(_OF_THIS_HOST.where(devices.c.address == bindparam("at")))
+_WITH_VFS_WANTED = Prepared(_OF_THIS_HOST.where(devices.c.vf_count_wanted.is_not(None)))
+_INSERT = Prepared(insert_row(devices))
+# What a host's agent says of a device, again and again.
+_FACTS = (
+    "kind", "pf_id", "vf_index", "offered", "physical_network", "attributes", "device", "fence",
+    "said_at", "vf_count_wanted", "used_by",
+)  # fmt: skip
+_UPDATE_FACTS = Prepared(update_row(devices, "id", columns=_FACTS))
 _THIS = devices.c.id == bindparam("this_id")
 _TAKE_THIS = (
     update(devices)
@@ -153,12 +171,12 @@ class Devices:
 
     def find_at(self, host_id: HostId, address: str) -> DeviceRecord | None:
         """Return the device at a PCI address of a host, if one is known there."""
-        found = self._where(devices.c.host_id == host_id, devices.c.address == address)
-        return found[0] if found else None
+        row = _AT.one_or_none(self._connection, {"this_host": host_id, "at": address})
+        return None if row is None else _record(row)
 
     def of_host(self, host_id: HostId) -> list[DeviceRecord]:
         """Return every device of a host, by address."""
-        return self._where(devices.c.host_id == host_id)
+        return self._records(_OF_HOST, host_id)
 
     def addresses_of_parents(self, host_id: HostId | None = None) -> dict[DeviceId, str]:
         """Return the addresses of a host's devices that are no VFs; None: of all hosts."""
@@ -201,29 +219,13 @@ class Devices:
 
     def insert_many(self, records: Sequence[DeviceRecord]) -> None:
         """Store new devices; PFs must come before their VFs."""
-        if records:
-            self._connection.execute(insert(devices), [_row(record) for record in records])
+        _INSERT.run_many(self._connection, [_row(record) for record in records])
 
     def update_facts(self, records: Sequence[DeviceRecord]) -> None:
         """Store what the host's agent now says of known devices; guards and epochs stay."""
-        if not records:
-            return
-        names = (
-            "kind", "pf_id", "vf_index", "offered", "physical_network", "attributes", "device",
-            "fence", "said_at", "vf_count_wanted", "used_by",
-        )  # fmt: skip
-        statement = (
-            update(devices)
-            .where(devices.c.id == bindparam("this_id"))
-            .values({name: bindparam(f"new_{name}") for name in names})
-        )
-        self._connection.execute(
-            statement,
-            [
-                {"this_id": record.id} | {f"new_{name}": _row(record)[name] for name in names}
-                for record in records
-            ],
-        )
+        rows = [_row(record) for record in records]
+        many = [row_values({name: row[name] for name in _FACTS}, id=row["id"]) for row in rows]
+        _UPDATE_FACTS.run_many(self._connection, many)
 
     def delete_many(self, device_ids: Collection[DeviceId]) -> None:
         """Forget devices that are gone from the host and have no owner."""
@@ -279,7 +281,7 @@ class Devices:
 
     def with_vfs_wanted(self, host_id: HostId) -> list[DeviceRecord]:
         """Return the PFs of a host of which an operator has said how many VFs they are to have."""
-        return self._where(devices.c.host_id == host_id, devices.c.vf_count_wanted.is_not(None))
+        return self._records(_WITH_VFS_WANTED, host_id)
 
     def recount_held(self, host_id: HostId) -> None:
         """Make each PF's guards what the allocations of it and its VFs say."""
@@ -340,11 +342,8 @@ class Devices:
             problem = "it has an owner already, or its PF is given away whole"
         return DeviceTaken(str(record.device.function.address), problem, host_id=record.host_id)
 
-    def _where(self, *conditions: Any) -> list[DeviceRecord]:
-        rows = self._connection.execute(
-            select(devices).where(*conditions).order_by(devices.c.host_id, devices.c.address)
-        ).mappings()
-        return [_record(row) for row in rows]
+    def _records(self, statement: Prepared, host_id: HostId) -> list[DeviceRecord]:
+        return [_record(row) for row in statement.all(self._connection, {"this_host": host_id})]
 
 
 def _in_state(state: str, holder: Select[Any]) -> ColumnElement[bool]:

@@ -23,7 +23,6 @@ from sqlalchemy import (
     cast,
     delete,
     func,
-    insert,
     select,
 )
 
@@ -34,6 +33,7 @@ from trunkline.domain.ids import DeviceId, HostId
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.kin import IS_VF_OF_A_PF, KIN_ID
 from trunkline.store.prepared import Prepared, Row
+from trunkline.store.statements import insert_row
 from trunkline.store.tables import allocations, devices, pools
 from trunkline.wire.json import encode
 
@@ -64,6 +64,8 @@ _POOLS = select(pools).order_by(pools.c.host_id, pools.c.number)
 _OF_HOST: BindParameter[str] = bindparam("this_host")
 _TAKEN_OF_HOST = Prepared(_TAKEN.where(allocations.c.host_id == _OF_HOST))
 _POOLS_OF_HOST = Prepared(_POOLS.where(pools.c.host_id == _OF_HOST))
+_DELETE = Prepared(delete(pools).where(pools.c.host_id == _OF_HOST))
+_INSERT = Prepared(insert_row(pools))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,9 @@ class Pools:
 
     def put(self, host_id: HostId, records: Collection[DeviceRecord]) -> None:
         """Store the pools that all the devices of a host make."""
-        self._connection.execute(delete(pools).where(pools.c.host_id == host_id))
-        made = pools_from(records)
-        if made:
-            rows = [_row(host_id, number, pool) for number, pool in enumerate(made)]
-            self._connection.execute(insert(pools), rows)
+        _DELETE.run(self._connection, {"this_host": host_id})
+        made = enumerate(pools_from(records))
+        _INSERT.run_many(self._connection, [_row(host_id, number, pool) for number, pool in made])
 
     def of_host(self, host_id: HostId) -> tuple[DevicePool, ...]:
         """Return the pools of one host."""
