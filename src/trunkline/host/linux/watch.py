@@ -151,7 +151,7 @@ class LinuxWatch:
                 _log.exception("the kernel's events are not heard")
                 self._problem = f"the kernel's events are not heard: {problem!r}"
                 self._close_channels()
-                if select.select([self._stop_reader], [], [], pause)[0]:
+                if self._is_stopped_within(pause):
                     return
                 pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
@@ -171,6 +171,11 @@ class LinuxWatch:
             if not news.is_empty:
                 self._tell(news)
         return False
+
+    def _is_stopped_within(self, seconds: float) -> bool:
+        poller = select.poll()
+        poller.register(self._stop_reader, select.POLLIN)
+        return bool(poller.poll(seconds * 1000))
 
     def _close_channels(self) -> None:
         if self._channels is not None:
