@@ -139,9 +139,10 @@ class LinuxWatch:
         while True:
             try:
                 if self._channels is None:
+                    self._faults.forget_reporters()
                     self._channels = _Channels()
                     # What happened meanwhile was heard by nobody.
-                    self._faults.forget_passing()
+                    self._faults.forget_recovering()
                     self._tell(_EVERYTHING)
                 if self._listen(self._channels, steady_seconds=_STEADY_PAUSES * pause):
                     return
@@ -209,7 +210,7 @@ class LinuxWatch:
                 return news
             except OSError as problem:
                 news |= _lost(problem)
-                self._faults.forget_passing()
+                self._faults.forget_recovering()
                 continue
             event = None if datagram is None else parse_uevent(datagram)
             if event is not None:
@@ -228,7 +229,7 @@ class LinuxWatch:
                 _log.warning("devlink's news unreadable, passed over", problem=str(problem))
             except OSError as problem:
                 news |= _lost(problem)
-                self._faults.forget_passing()
+                self._faults.forget_reporters()
                 health.ask_for_all()
 
     def _from_links(self, datagram: bytes) -> HostNews:
