@@ -56,6 +56,11 @@ def pf_address(card: int) -> str:
     return f"0000:{card:02x}:00.0"
 
 
+def root_port(slot: int) -> str:
+    """The PCI address of the root port that a slot is on; slots count from 1."""
+    return f"0000:00:{0x0F + slot:02x}.0"
+
+
 def reset(physical_networks: Sequence[str], *, vf_counts: Sequence[int]) -> None:
     """End what was started, take away what was made, and make VFs that nobody has touched.
 
