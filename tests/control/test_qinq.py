@@ -28,6 +28,7 @@ from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
 from trunkline.domain.vf import VlanProtocol
 from trunkline.domain.vf_capabilities import capability_names, vf_capabilities
+from trunkline.placement.asks.request import Reason
 
 ABLE = capability_names(replace(vf_capabilities("ice"), vlan_8021ad=True))
 
@@ -78,7 +79,15 @@ def test_what_is_seen_of_a_driver_later_counts_from_then_on(scene: Scene, outer:
 def test_explain_says_what_is_lacking(scene: Scene, outer: Network) -> None:
     scene.agents["h2"].report(inventory=())
     told = explain(scene.svc, ADMIN, ExplainRequest(nics=(on(outer),), flavor_id=None))
-    assert "can.vlan_8021ad=true" in str(told)
+    assert told.explanation is not None
+    (of_h1,) = (host for host in told.explanation.nearest if host.host_name == "h1")
+    (lacking,) = of_h1.nics
+    assert lacking.reason is Reason.NO_MATCHING_DEVICE, "h1 is cabled to the network"
+    assert lacking.detail.endswith("none of them with can.vlan_8021ad=true too")
+    to_tenants = explain(scene.svc, DEMO, ExplainRequest(nics=(on(outer),), flavor_id=None))
+    assert to_tenants.explanation is not None
+    assert to_tenants.explanation.counts == {Reason.NO_MATCHING_DEVICE: 1, Reason.NO_DEVICE: 1}
+    assert to_tenants.explanation.nearest == ()
 
 
 def test_nics_that_say_no_type_are_direct_and_others_are_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,18 +15,19 @@ from lab.needs import missing
 HERE = Path(__file__).parent
 FIXTURES = {"lab_host", "lab_host_with_vfs", "running_lab_host"}
 FAILED_STARTS = pytest.StashKey[list[str]]()
-# By the VFs that they begin and end with, few to many: making one takes half a second.
+WORKERS_WORD = "failed starts of lab hosts"
+# What takes longest first: two lab hosts share the files, and the last are to end together.
 ORDER = (
+    *("test_servers", "test_pfs", "test_killed", "test_pools", "test_linux_kernel", "test_agent"),
     *(
-        "test_channel",
-        "test_pools",
-        "test_servers",
-        "test_killed",
-        "test_linux_kernel",
-        "test_agent",
+        "test_kernel_facts",
+        "test_recordings",
+        "test_bridges",
+        "test_nested_guest",
+        "test_figures",
+        "test_wire",
     ),
-    *("test_kernel_facts", "test_bridges", "test_nested_guest", "test_wire"),
-    *("test_pfs", "test_figures", "test_macvtap_guest"),
+    *("test_macvtap_guest", "test_channel", "test_boot", "test_build"),
 )
 
 
@@ -40,6 +42,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("lab")
             item.add_marker(pytest.mark.timeout(600))  # The first of them boots it.
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # A worker of pytest-xdist tells the whole.
+        session.config.workeroutput[WORKERS_WORD] = session.config.stash.get(FAILED_STARTS, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    told = getattr(node, "workeroutput", {}).get(WORKERS_WORD, [])
+    node.config.stash.setdefault(FAILED_STARTS, []).extend(told)
 
 
 def pytest_terminal_summary(

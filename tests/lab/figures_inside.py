@@ -23,6 +23,7 @@ from trunkline.host.privileged.direct import DirectWrites
 from trunkline.host.privileged.interfaces import PrivilegedWrites
 from trunkline.host.privileged.permissions import Permissions
 from trunkline.host.privileged.server import BACKLOG, Callers, Helper
+from trunkline.host.privileged.set_vfs import SetVfs
 
 SOCKET = Path("/run/figures.sock")
 Vfs = list[tuple[PciAddress, str, int]]  # PF, its netdev, VF.
@@ -73,6 +74,7 @@ def _start_helper() -> None:
             bridges=(),
             kernel=LinuxKernel(writes),
             additions=Additions(SOCKET.with_suffix(".json")),
+            set_vfs=SetVfs(SOCKET.with_suffix(".vfs.json")),
             sysfs_root=Path("/sys"),
         )
         never, _ = os.pipe()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import re
 import signal
 
 import pytest
 
+from lab import tsc
 from lab.channel import CommandFailed, RaisedInside, TooSlow
 from lab.guest import cards
 from lab.machine import LabHost
@@ -68,3 +70,9 @@ def test_nothing_leads_out_of_the_lab_but_to_the_machine_it_runs_on(
 ) -> None:
     routes = running_lab_host.channel.run("ip", "route")
     assert [line.split()[0] for line in routes.splitlines()] == ["10.0.2.0/24"]
+
+
+def test_its_clock_runs_as_fast_as_ours(running_lab_host: LabHost) -> None:
+    said = running_lab_host.channel.run("dmesg")
+    *_, mhz = re.findall(r"tsc: Detected ([\d.]+) MHz", said)
+    assert 1000 * float(mhz) == pytest.approx(tsc.khz(), rel=1e-3)

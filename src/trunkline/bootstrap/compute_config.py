@@ -157,7 +157,7 @@ def load_compute_config(path: Path, *, host: str | None = None) -> ComputeConfig
 
 def _device_specs(raw: list[dict[str, Any]], faults: list[str]) -> tuple[DeviceSpec, ...]:
     try:
-        return parse_device_specs(raw, path="device_spec")
+        return parse_device_specs(raw, path="device_spec", allow_auto=True)
     except InvalidDeviceSpecs as problem:
         faults += problem.faults
         return ()

@@ -29,6 +29,7 @@ from trunkline.cli.output import print_json
 from trunkline.client.connection import Connection
 from trunkline.client.errors import ClientError, Unreachable
 from trunkline.domain.auto_bridges import find_bridges
+from trunkline.domain.auto_specs import find_pfs
 from trunkline.domain.clock import Clock
 from trunkline.domain.device import PciFunction
 from trunkline.domain.iommu_group import tell_unfit
@@ -110,10 +111,17 @@ def gather(config_file: Path | None, host: str | None, *, root: Path = Path("/")
         tell_users(functions, libvirt.others, ours, journal.tried, networks=libvirt.networks)
     )
     if agent is not None and not agent.faults:
+        specs, spec_faults = find_pfs(agent.device_specs, functions)
         found, faults = find_bridges(
-            agent.bridges, functions, agent.device_specs, read_uplinks(str(root / "sys"))
+            agent.bridges, functions, specs, read_uplinks(str(root / "sys"))
         )
-        agent = replace(agent, bridges=found, bridge_faults=faults)
+        agent = replace(
+            agent,
+            device_specs=specs,
+            spec_faults=spec_faults,
+            bridges=found,
+            bridge_faults=faults,
+        )
     return Facts(
         user=getpass.getuser(),
         groups=_groups(),

@@ -14,18 +14,21 @@ from typing import Final
 
 import click
 
+from trunkline.bootstrap.auto_specs import with_found_pfs
 from trunkline.bootstrap.bridges import bridges_of
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.cli.context import Failed, Teaching
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.host.linux.bridges import read_uplinks
 from trunkline.host.linux.kernel import SYSFS, LinuxKernel
-from trunkline.host.privileged.additions import FILE, Additions
+from trunkline.host.privileged import additions, set_vfs
+from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.client import DEFAULT_SOCKET
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.host.privileged.ownership import find_not_roots_alone
 from trunkline.host.privileged.permissions import Permissions
 from trunkline.host.privileged.server import BACKLOG, Callers, Helper
+from trunkline.host.privileged.set_vfs import SetVfs
 
 AGENT_GROUP: Final = "trunkline"
 # Source: sd_listen_fds(3): the first descriptor passed, and who it is meant for.
@@ -75,24 +78,25 @@ def host_helper(config_file: Path, socket_path: Path, group: str) -> None:
     state = Path(os.environ.get("RUNTIME_DIRECTORY", socket_path.parent))
     state.mkdir(mode=0o755, parents=True, exist_ok=True)
     _require_roots_alone(state)
-    additions = Additions(state / FILE)
-    helper = _helper(load_compute_config(config_file), callers, additions)
+    helper = _helper(load_compute_config(config_file), callers, state)
     with _listener(socket_path, group_id) as listener, _ended() as stop:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         helper.serve(listener, stop=stop)
 
 
-def _helper(config: ComputeConfig, callers: Callers, additions: Additions) -> Helper:
+def _helper(config: ComputeConfig, callers: Callers, state: Path) -> Helper:
     writes = DirectWrites(consoles=config.console_dir)
     kernel = LinuxKernel(writes)
+    config = with_found_pfs(config, kernel.functions)
     permissions = Permissions(
         specs=config.device_specs,
         bridges=bridges_of(
             config, functions=kernel.functions, uplinks=lambda: read_uplinks(str(SYSFS))
         ).values(),
         kernel=kernel,
-        additions=additions,
+        additions=Additions(state / additions.FILE),
+        set_vfs=SetVfs(state / set_vfs.FILE),
         sysfs_root=SYSFS,
     )
     return Helper(writes, permissions, callers)

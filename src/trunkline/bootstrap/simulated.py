@@ -11,6 +11,7 @@ from trunkline.agent.apply import Probe
 from trunkline.agent.loop import Agent, AgentHost
 from trunkline.agent.transport import Transport
 from trunkline.bootstrap.agents import agent_of
+from trunkline.bootstrap.auto_specs import with_found_pfs
 from trunkline.bootstrap.compute_config import ComputeConfig
 from trunkline.bootstrap.real_host import given
 from trunkline.cli.context import Failed
@@ -99,6 +100,7 @@ def open_simulated_host(
         on_news: Called when a file of the host has changed.
     """
     host = _host_in(config, simulate)
+    config = with_found_pfs(config, host.kernel.functions)
     machine = simulated_host(
         host,
         vif_types=vif_types,

@@ -17,6 +17,7 @@ from trunkline.control.pci_flavors import requests_of
 from trunkline.control.port_devices import demanded_attributes
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.services import Services
+from trunkline.domain.attributes import ABILITIES
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import StateConflict
 from trunkline.domain.identity import Caller
@@ -154,29 +155,49 @@ def _isolation(flavor: Flavor | None, demands: Sequence[NicDemand]) -> tuple[Gro
 
 def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDemand:
     kind = DEVICE_KINDS[nic.vnic_type]
-    options = []
-    for segment in segments_for(svc, nic.network, nic.vnic_type):
-        if nic.segment_ids is not None and segment.id not in nic.segment_ids:
-            continue
-        attributes = {} if kind is None else svc.networking.demanded_by(nic.network, segment)
-        options.append(
-            SegmentOption(
-                segment_id=segment.id,
-                attributes=attributes,
-                physical_network=segment.physical_network or TUNNEL_BRIDGE,
-            )
+    segments = [
+        segment
+        for segment in segments_for(svc, nic.network, nic.vnic_type)
+        if nic.segment_ids is None or segment.id in nic.segment_ids
+    ]
+    demanded = [
+        dict(svc.networking.demanded_by(nic.network, segment)) if kind else {}
+        for segment in segments
+    ]
+    abilities = _taken_out(demanded)
+    abilities |= dict.fromkeys(
+        () if nic.qos is None else demanded_abilities(nic.qos, nic.vnic_type), "true"
+    )
+    options = [
+        SegmentOption(
+            segment_id=segment.id,
+            attributes=attributes,
+            physical_network=segment.physical_network or TUNNEL_BRIDGE,
         )
-    abilities = () if nic.qos is None else demanded_abilities(nic.qos, nic.vnic_type)
+        for segment, attributes in zip(segments, demanded, strict=True)
+    ]
     return NicDemand(
         nic=nic.name,
         port_name="" if nic.port is None else nic.port.name,
         kind=kind,
         or_kinds=pooled_kinds(svc, nic.vnic_type),
         options=tuple(options),
-        attributes=demanded_attributes(nic.port, kind) | dict.fromkeys(abilities, "true"),
+        attributes=demanded_attributes(nic.port, kind) | abilities,
         match=nic.match,
         egress_mbps=nic.guarantee.egress_mbps,
         ingress_mbps=nic.guarantee.ingress_mbps,
         numa=nic.numa_policy or numa_policy,
         packs=kind is DeviceKind.VF and nic.network.pf_policy is PfPolicy.PACK,
     )
+
+
+def _taken_out(demanded: Sequence[dict[str, str]]) -> dict[str, str]:
+    """Take the abilities out that every segment demands: what lacks them is cabled all the same."""
+    if not demanded:
+        return {}
+    common = frozenset.intersection(*(frozenset(each.items()) for each in demanded))
+    abilities = {name: value for name, value in common if name in ABILITIES}
+    for each in demanded:
+        for name in abilities:
+            del each[name]
+    return abilities

@@ -73,6 +73,7 @@ class DeviceSpec:
     product_id: str | None = None
     address: AddressPattern | None = None
     ifname: str | None = None  # May hold `*`, `?` and `[…]`, as shells have them.
+    is_auto: bool = False  # The address of the one PF that fits is to be found: `auto_specs`.
     serial: str | None = None  # Of the card that a PF sits on.
     mac: MacAddress | None = None  # A PF's permanent one.
     offer: Offer = Offer.ALL
@@ -87,7 +88,8 @@ class DeviceSpec:
     def matches(self, function: PciFunction) -> bool:
         """Say whether every condition holds for the function itself."""
         return (
-            self.vendor_id in (None, function.vendor_id)
+            not self.is_auto
+            and self.vendor_id in (None, function.vendor_id)
             and self.product_id in (None, function.product_id)
             and (self.address is None or self.address.matches(function.address))
             and self.serial in (None, function.serial)
@@ -121,7 +123,8 @@ class DeviceSpec:
     def conditions(self) -> tuple[object, ...]:
         """What the spec matches on, to compare specs by."""
         return (
-            self.vendor_id, self.product_id, self.address, self.ifname, self.serial, self.mac
+            self.vendor_id, self.product_id, self.address, self.ifname, self.serial, self.mac,
+            self.is_auto,
         )  # fmt: skip
 
     def leaves_nothing_to(self, later: DeviceSpec) -> bool:
@@ -141,6 +144,8 @@ class DeviceSpec:
 
     def _matches_all_of(self, other: DeviceSpec) -> bool:
         """Whether it is seen to match every function that `other` matches."""
+        if self.is_auto or other.is_auto:
+            return False
         if self.address is not None and other.address is not None:
             covers_address = self.address.covers(other.address)
         else:

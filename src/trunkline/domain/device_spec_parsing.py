@@ -41,6 +41,7 @@ _KEYS = (
     "offer",
     "exclude",
 )
+_AUTO = "auto"
 _BANDWIDTHS = ("egress_mbps", "ingress_mbps")
 _CABLE_TAGS = (PHYSICAL_NETWORK_TAG, SWITCH_TAG)  # Keys of their own, since one cable has one.
 _NOT_TAGS = (*_CABLE_TAGS, "managed", "one_time_use")
@@ -71,9 +72,11 @@ class InvalidDeviceSpecs(TrunklineError):
 
 
 def parse_device_specs(
-    raw: Sequence[object], *, path: str = "device_specs"
+    raw: Sequence[object], *, path: str = "device_specs", allow_auto: bool = False
 ) -> tuple[DeviceSpec, ...]:
     """Read device specs from parsed TOML or JSON; `path` is where they stand, for messages.
+
+    `allow_auto`: PFs may be left to be found, by who knows the machine.
 
     Raises:
         InvalidDeviceSpecs: Some are malformed or contradict each other; it tells all of it.
@@ -87,6 +90,8 @@ def parse_device_specs(
             continue
         found: list[str] = []
         spec = _Reader(table, place, found).spec()
+        if spec.is_auto and not allow_auto:
+            found.append(f'{place}.address: "auto" is for compute.toml; write the address')
         faults.extend(found)
         if not found:
             specs.append((index, spec))
@@ -118,6 +123,7 @@ class _Reader:
             product_id=self._pci_id("product_id"),
             address=self._address(),
             ifname=self._ifname(),
+            is_auto=self._is_auto,
             serial=self._text("serial"),
             mac=self._mac(),
             offer=self._offer(),
@@ -171,9 +177,13 @@ class _Reader:
             self._fault("mac", f'{fault}; write it as "00:1b:21:00:00:01"')
             return None
 
+    @property
+    def _is_auto(self) -> bool:
+        return self._table.get("address") == _AUTO
+
     def _address(self) -> AddressPattern | None:
         value = self._table.get("address")
-        if value is None:
+        if value is None or self._is_auto:
             return None
         if isinstance(value, Mapping):
             return self._address_table(value)
@@ -185,7 +195,8 @@ class _Reader:
             self._fault(
                 "address",
                 f"not a whole PCI address: {value!r};"
-                ' write DDDD:BB:SS.F, with * for a part that may be anything: "0000:05:*.*"',
+                ' write DDDD:BB:SS.F, with * for a part that may be anything: "0000:05:*.*"; or'
+                ' "auto" for the one PF that fits',
             )
             return None
         return self._pattern(
@@ -243,6 +254,8 @@ class _Reader:
 
     def _exclude(self) -> bool:
         value = self._flag("exclude", usual=False)
+        if value and self._is_auto:
+            self._fault("address", 'what is excluded is not to be found: write it, not "auto"')
         if value:
             for key in (
                 *(*_CABLE_TAGS, *_BANDWIDTHS, "vf_count", "network_pool", "tags", "offer"),

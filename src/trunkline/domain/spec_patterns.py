@@ -23,6 +23,12 @@ class AddressPattern:
     function: str
     text: str = field(compare=False)  # As the operator wrote it.
 
+    @classmethod
+    def of(cls, address: PciAddress) -> AddressPattern:
+        """Return the pattern of one address alone."""
+        domain, bus, slot, function = re.split("[:.]", str(address))
+        return cls(domain=domain, bus=bus, slot=slot, function=function, text=str(address))
+
     @cached_property
     def _regexes(self) -> tuple[re.Pattern[str], ...]:
         parts = (self.domain, self.bus, self.slot, self.function)

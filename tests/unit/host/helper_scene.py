@@ -22,11 +22,12 @@ from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.vf import VfChange
+from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.host.linux.inventory import Inventory, NetdevFacts
 from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.permissions import Permissions
 from trunkline.host.privileged.server import Callers, Helper
+from trunkline.host.privileged.set_vfs import SetVfs
 from trunkline.reconcile.interfaces import HostRefused
 
 PF, VF0, VF1 = "0000:05:00.0", "0000:05:10.0", "0000:05:10.2"
@@ -122,6 +123,7 @@ class Reading:
         )
     )
     addresses: frozenset[MacAddress] = frozenset()
+    vfs: Mapping[int, VfSettings] = field(default_factory=lambda: {0: VfSettings()})
 
     def functions(self) -> Mapping[PciAddress, PciFunction]:
         return self.functions_of.read()
@@ -134,6 +136,10 @@ class Reading:
     def pf_addresses(self, pf: PciAddress) -> frozenset[MacAddress]:
         assert str(pf) == PF
         return self.addresses
+
+    def vf_settings(self, pf: PciAddress) -> Mapping[int, VfSettings]:
+        assert str(pf) == PF
+        return self.vfs
 
 
 SPECS: tuple[dict[str, object], ...] = (
@@ -155,6 +161,7 @@ def permissions(
         bridges=["br-phy1"],
         kernel=Reading(reading),
         additions=Additions(tree.root.parent / "additions.json"),
+        set_vfs=SetVfs(tree.root.parent / "vfs.json"),
         sysfs_root=tree.root,
         monotonic=monotonic,
     )

@@ -118,6 +118,11 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
          f"device {IGB_VFS[0]}", Verdict.MISSING,
          "is refused to guests: it is bound to igbvf, and its device spec says managed = false",
          f"`driverctl set-override {IGB_VFS[0]} vfio-pci` binds it, or remove managed"),
+        (with_agent(device_specs=parse_device_specs(
+            [{"address": "auto", "tags": {"rack": "a"}}, {"ifname": "eth2"},
+             {"ifname": "eth3", "vf_count": 1}], allow_auto=True),
+            spec_faults={0: "no PF fits; write an address"}),
+         "device_spec[0]", Verdict.MISSING, "no PF fits", "write an address, in "),
         (with_agent(bridge_faults={PhysicalNetwork("phy9"): "br-a and br-b have PFs on phy9 as "
                     "uplinks; write the name of one of them"}),
          "bridge of phy9", Verdict.MISSING, "br-a and br-b have PFs on phy9 as uplinks",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import cpio
+from lab import cpio, recipe
 from lab.build import BuildFailed, Root, load_order, uncompressed_kernel
 from lab.machine import Card, qemu_command
 from lab.monitor import Monitor, MonitorRefused
@@ -106,3 +106,37 @@ def test_what_the_lab_starts_ends_with_whoever_started_it() -> None:
         assert select.select([pidfd], [], [], 10)[0], "it goes on"
     finally:
         os.close(pidfd)
+
+
+HAVING_THE_LAB = """
+import subprocess, sys
+from lab.locks import lab_of_this_machine
+with lab_of_this_machine():
+    print(sys.argv[1], flush=True)
+    for worker in sys.argv[2:]:
+        subprocess.run([sys.executable, __file__, worker], check=True)
+    sys.stdin.read()
+"""
+
+
+def a_run(tmp_path: Path, *names: str) -> subprocess.Popen[str]:
+    """A process that has the lab until its input ends, and starts others that have it too."""
+    script = tmp_path / "having_the_lab.py"
+    script.write_text(HAVING_THE_LAB)
+    return subprocess.Popen(
+        ending_with_us([sys.executable, str(script), *names]),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(recipe.REPOSITORY)},
+    )  # fmt: skip
+
+
+def test_the_workers_of_one_run_have_the_lab_together_and_another_run_waits(tmp_path: Path) -> None:
+    first = a_run(tmp_path, "first")
+    assert first.stdout is not None
+    assert first.stdout.readline() == "first\n"
+    second = a_run(tmp_path, "second", "its worker")
+    assert second.stdout is not None
+    assert select.select([second.stdout], [], [], 0.5)[0] == []
+    first.communicate(timeout=30)
+    said, _ = second.communicate(timeout=30)
+    assert said.splitlines() == ["second", "its worker"]

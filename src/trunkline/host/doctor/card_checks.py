@@ -188,6 +188,10 @@ def _check_specs(facts: Facts, specs: Sequence[DeviceSpec]) -> Iterator[Finding]
     file = facts.agent.file if facts.agent else ""
     for at, spec in enumerate(specs):
         place = f"device_spec[{at}]"
+        if facts.agent is not None and at in facts.agent.spec_faults:
+            problem, fix = facts.agent.spec_faults[at].split("; ", 1)
+            yield missing(place, problem, f"{fix}, in {file}")
+            continue
         if any(spec.matches(function) for function in facts.functions.values()):
             continue
         network = f"; {spec.physical_network} has no card by it" if spec.physical_network else ""

@@ -102,6 +102,7 @@ class AgentFacts:
     file_problem: str = ""  # Why the helper would refuse the file; empty: it would not.
     file_remedy: str = ""
     device_specs: tuple[DeviceSpec, ...] = ()
+    spec_faults: Mapping[int, str] = field(default_factory=dict)  # Of `auto`, by number.
     bridges: Mapping[PhysicalNetwork, str] = field(default_factory=dict)
     bridge_faults: Mapping[PhysicalNetwork, str] = field(default_factory=dict)  # Of `auto`.
     domain_type: str = "kvm"

@@ -1,8 +1,9 @@
 """What the helper lets its callers touch: devices on offer, their PFs, and ports of our bridges.
 
 The device specs are those of the configuration that root owns; which functions they mean is read
-here, from sysfs, and never told by the caller. Of a bridge's uplinks, and of what a card sends to
-its PF, only that is taken away which was added here.
+here, from sysfs, and never told by the caller. A VF that was set while it was on offer may be set
+on when it is off, until it is as it was before: a server may have it. Of a bridge's uplinks, and of
+what a card sends to its PF, only that is taken away which was added here.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from trunkline.domain.device_spec import DeviceSpec, Offering
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import is_logical_device_name
+from trunkline.domain.vf import VfSettings
 from trunkline.host.linux import sysfs
 from trunkline.host.privileged.additions import Added, Additions
 from trunkline.host.privileged.requests import (
@@ -32,6 +34,7 @@ from trunkline.host.privileged.requests import (
     SetVf,
     SetVfCount,
 )
+from trunkline.host.privileged.set_vfs import SetVfs
 from trunkline.reconcile.interfaces import HostRefused
 
 # A function that is replaced by another at the same address within this time is taken for it.
@@ -61,6 +64,10 @@ class KernelReads(Protocol):
         """See `Kernel.pf_addresses`."""
         ...
 
+    def vf_settings(self, pf: PciAddress) -> Mapping[int, VfSettings]:
+        """See `Kernel.vf_settings`."""
+        ...
+
 
 class Permissions:
     """Judges requests by the host's configuration."""
@@ -72,6 +79,7 @@ class Permissions:
         bridges: Collection[str],
         kernel: KernelReads,
         additions: Additions,
+        set_vfs: SetVfs,
         sysfs_root: Path,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -82,6 +90,7 @@ class Permissions:
             bridges: Bridges whose ports may be given VLANs.
             kernel: Reads what the judgement needs.
             additions: What was added to bridges and PFs.
+            set_vfs: Which VFs were set.
             sysfs_root: Where sysfs is mounted.
             monotonic: Seconds that pass.
         """
@@ -90,12 +99,13 @@ class Permissions:
         self._bridges = frozenset(bridges)
         self._kernel = kernel
         self._additions = additions
+        self._set_vfs = set_vfs
         self._netdevs = f"{sysfs_root}/class/net"
         self._monotonic = monotonic
         self._read_at: float | None = None
         self._every: Mapping[PciAddress, PciFunction] = {}
         self._vf_addresses: frozenset[PciAddress] = frozenset()
-        self._vfs: frozenset[tuple[PciAddress | None, int | None]] = frozenset()
+        self._vfs: Mapping[tuple[PciAddress | None, int | None], PciAddress] = {}
         self._pfs: frozenset[PciAddress] = frozenset()
 
     def check(self, request: Request) -> None:
@@ -110,6 +120,7 @@ class Permissions:
         match request:
             case SetVf(pf=pf, vf_index=vf_index):
                 self._require_vf(pf, vf_index)
+                self._note_before(pf, vf_index)
             case SetVfCount(pf=pf):
                 self._require_pf(pf)
                 self._require_unused_vfs(pf)
@@ -132,7 +143,10 @@ class Permissions:
                 assert_never(request)
 
     def note_done(self, request: Request) -> None:
-        """Forget an addition that `request` has taken away."""
+        """Forget what `request` has taken away."""
+        if isinstance(request, SetVfCount):
+            vfs = (self._every[vf] for vf in self._set_vfs if vf in self._every)
+            self._set_vfs.forget({vf.address for vf in vfs if vf.pf_address == request.pf})
         if isinstance(request, SetBridgeVlan) and not request.member:
             self._additions.forget(self._added(request))
         if isinstance(request, SetFdbEntry) and not request.present:
@@ -197,17 +211,34 @@ class Permissions:
             return
         self._every = self._kernel.functions()
         offered = self._offering(self._every)
-        vfs = [
-            each.function
+        vfs = frozenset(
+            each.function.address
             for each in offered
             if each.on_offer and each.function.kind is DeviceKind.VF
-        ]
-        self._vf_addresses = frozenset(vf.address for vf in vfs)
-        self._vfs = frozenset((vf.pf_address, vf.vf_index) for vf in vfs)
+        )
+        if self._read_at is None:
+            off = [vf for vf in self._set_vfs if vf not in vfs]
+            self._set_vfs.forget({vf for vf in off if self._is_back(vf)})
+        self._vf_addresses = vfs.union(vf for vf in self._set_vfs if vf in self._every)
+        found = (self._every[vf] for vf in self._vf_addresses)
+        self._vfs = {(vf.pf_address, vf.vf_index): vf.address for vf in found}
         self._pfs = frozenset(
             each.function.address for each in offered if each.function.kind is DeviceKind.PF
         ) | frozenset(pf for pf, function in self._every.items() if self._would_offer_vfs(function))
         self._read_at = now
+
+    def _is_back(self, address: PciAddress) -> bool:
+        """Whether a VF that was set is as it was before, or is gone."""
+        vf = self._every.get(address)
+        if vf is None or vf.pf_address is None or vf.vf_index is None:
+            return True
+        if vf.ifname is not None and is_logical_device_name(vf.ifname):
+            return False  # It is yet to get its own name back.
+        try:
+            found = self._kernel.vf_settings(vf.pf_address).get(vf.vf_index)
+        except HostRefused:
+            return False  # Nobody knows; the other PFs' VFs don't wait for it.
+        return found == self._set_vfs.before(address)
 
     def _would_offer_vfs(self, function: PciFunction) -> bool:
         """Whether VFs of this PF would be on offer, once it has some."""
@@ -226,6 +257,14 @@ class Permissions:
         if (pf, vf_index) not in self._vfs:
             self._read(at_once=True)  # It may have come just now.
         _require((pf, vf_index) in self._vfs, f"VF {vf_index} of {pf} is not on offer")
+
+    def _note_before(self, pf: PciAddress, vf_index: int) -> None:
+        """Put on record what a VF is like before it is set for the first time."""
+        address = self._vfs[pf, vf_index]
+        if address not in self._set_vfs:
+            found = self._kernel.vf_settings(pf).get(vf_index)
+            if found is not None:  # Else there is nothing to be set, and the kernel says so.
+                self._set_vfs.note(address, found)
 
     def _require_unused_vfs(self, pf: PciAddress) -> None:
         vfs = (each for each in self._every.values() if each.pf_address == pf)

@@ -1,4 +1,4 @@
-"""Which bridges an agent uses: those that its file names, and those that are left to be found."""
+"""What an agent uses that its file leaves to be found: bridges and PFs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.reconcile.scenes import IGB, VIF_TYPES, functions
+from tests.reconcile.scenes import IGB, MLX, VIF_TYPES, functions
+from trunkline.bootstrap.auto_specs import with_found_pfs
 from trunkline.bootstrap.bridges import bridges_of
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.bootstrap.simulated import open_simulated_host
 from trunkline.cli.context import Failed
+from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.pci import PciAddress
 
@@ -32,11 +34,24 @@ def test_what_is_left_to_be_found_is_looked_up_on_the_machine(config: ComputeCon
         bridges_of(config, functions=functions, uplinks=lambda: {"br-b": {IGB}, "br-a": {IGB}})
 
 
+def test_pfs_that_are_left_to_be_found_are_those_of_the_machine(config: ComputeConfig) -> None:
+    raw = [{"address": "auto", "vendor_id": "15b3", "physical_network": "phy1"}]
+    auto = replace(config, device_specs=parse_device_specs(raw, allow_auto=True))
+    (spec,) = with_found_pfs(auto, functions).device_specs
+    assert spec.address is not None
+    assert spec.address.text == str(MLX)
+    raw = [{"address": "auto", "physical_network": "phy1"}]
+    several = replace(config, device_specs=parse_device_specs(raw, allow_auto=True))
+    with pytest.raises(Failed, match=r"device_spec\[0\].address: .* fit; write the address of one"):
+        with_found_pfs(several, functions)
+
+
 def test_nothing_is_looked_up_where_all_is_named(config: ComputeConfig) -> None:
     def unexpected() -> dict[PciAddress, object]:
         raise AssertionError("nothing is to be read")
 
     named = replace(config, bridges={PHY1: "br-one"})
+    assert with_found_pfs(named, unexpected) == named  # type: ignore[arg-type]  # it never returns
     assert bridges_of(named, functions=unexpected, uplinks=unexpected) == {PHY1: "br-one"}  # type: ignore[arg-type]  # it never returns
 
 
