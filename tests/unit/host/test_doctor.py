@@ -123,6 +123,9 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
              {"ifname": "eth3", "vf_count": 1}], allow_auto=True),
             spec_faults={0: "no PF fits; write an address"}),
          "device_spec[0]", Verdict.MISSING, "no PF fits", "write an address, in "),
+        (with_vf(IGB_VFS[0], driver="igb_vfio_pci", ifname=None), f"device {IGB_VFS[0]}",
+         Verdict.WARNING, "is bound to igb_vfio_pci, which libvirt replaces by vfio-pci",
+         "`managed = false` in its device spec in "),
         (with_agent(bridge_faults={PhysicalNetwork("phy9"): "br-a and br-b have PFs on phy9 as "
                     "uplinks; write the name of one of them"}),
          "bridge of phy9", Verdict.MISSING, "br-a and br-b have PFs on phy9 as uplinks",
