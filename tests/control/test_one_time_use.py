@@ -142,21 +142,18 @@ def test_a_used_vf_keeps_its_pf_from_being_given_whole_and_from_other_counts(sce
     assert set_vf_count(scene.svc, ADMIN, "h1", "eth5", 2, apply=True).applied
 
 
-def test_a_drained_pf_keeps_its_vfs_until_the_used_one_is_freed(scene: Scene) -> None:
+def test_a_used_vf_is_reserved_still_once_a_drained_pf_has_its_new_vfs(scene: Scene) -> None:
     view = scene.boot(on(scene.blue))
     scene.settle(view.server.id)
     assert set_vf_count(scene.svc, ADMIN, "h1", "eth5", 2, apply=False, drain=True).applied
     scene.delete(view.server.id)
     scene.clean("h1")
-    assert scene.devices("reserved") == [f"h1 {VF} reserved"]
-    assert [each.keeps_vfs for each in desired_config(scene.svc, HostName("h1")).vf_counts] == [
-        True
-    ]
-    generation = desired_config(scene.svc, HostName("h1")).generation
-    free_device(scene.svc, ADMIN, "h1", VF)
-    config = desired_config(scene.svc, HostName("h1"))
-    assert [each.keeps_vfs for each in config.vf_counts] == [False]
-    assert config.generation > generation, "the host hears of it"
+    for vf_count in (0, 2):
+        scene.agents["h1"].report(inventory=tuple(once(vf_count)))
+        assert scene.devices("reserved") == [f"h1 {VF} reserved"]
+        scene.index_agrees()
+    assert scene.boot(on(scene.blue)).server.state is ServerState.BUILD
+    assert scene.boot(on(scene.blue)).server.state is ServerState.ERROR, "the other is reserved"
 
 
 def test_a_pf_freed_after_its_use_is_out_of_service_until_it_has_its_vfs(scene: Scene) -> None:

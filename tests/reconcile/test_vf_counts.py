@@ -35,16 +35,3 @@ def test_a_vf_whose_driver_has_no_netdev_here_is_somebodys(
     assert stays != any(isinstance(step, SetVfCount) for step in found.steps)
     if stays:
         assert f"VF 1 ({driver} has it" in str(found)
-
-
-@pytest.mark.parametrize(("vf_count", "changed"), [(7, False), (0, True)])
-def test_vfs_are_made_but_not_changed_where_one_is_reserved(
-    vf_count: int, *, changed: bool
-) -> None:
-    host = a_host()
-    pf = replace(host.functions[IGB], vf_count=vf_count)
-    host = replace(host, functions={**host.functions, IGB: pf})
-    wanted = VfCount(pf=IGB, count=2, identity=PfIdentity.of(pf), keeps_vfs=True)
-    found = plan(replace(a_config(), vf_counts=(wanted,)), host, vif_types=VIF_TYPES)
-    assert changed == any(isinstance(step, SetVfCount) for step in found.steps)
-    assert changed != ("keeps its 7 VFs: one is reserved" in str(found))

@@ -73,11 +73,6 @@ def _config(tx: Transaction, host: Host) -> HostConfig:
     allocations = {a.device_id: a for a in tx.allocations.of_host(host.id)}
     devices = tx.devices.get_many(allocations)
     pfs = devices | tx.devices.get_many({each.pf_id for each in devices.values() if each.pf_id})
-    reserved = {
-        devices[device_id].pf_id
-        for device_id, allocation in allocations.items()
-        if allocation.state is AllocationState.RESERVED
-    }
     policies = policies_of(tx, ports.values(), {network.id: network for network in networks})
     images = _images(tx, servers)
     subnet_ids = {fixed.subnet_id for port in ports.values() for fixed in port.fixed_ips}
@@ -99,7 +94,6 @@ def _config(tx: Transaction, host: Host) -> HostConfig:
                 pf=pf.device.function.address,
                 count=pf.vf_count_wanted,
                 identity=PfIdentity.of(pf.device.function),
-                keeps_vfs=pf.id in reserved,
             )
             for pf in tx.devices.with_vfs_wanted(host.id)
             if pf.vf_count_wanted is not None and not pf.fence

@@ -136,7 +136,6 @@ class VfCount:
     pf: PciAddress
     count: int
     identity: PfIdentity | None = None  # Of the PF that is meant; None: it is not known.
-    keeps_vfs: bool = False  # While it has any: one of them is to stay as it is.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,9 +33,6 @@ def plan_vf_count(view: View, wanted: VfCount) -> Verdict:
         return Verdict(outcome=Outcome.WAITING, reason=reason)
     if pf.vf_count == wanted.count or _is_elsewhere(view, pf):
         return _NOTHING_TO_DO
-    if wanted.keeps_vfs and pf.vf_count:
-        reason = f"{wanted.pf} keeps its {pf.vf_count} VFs: one is reserved after its use"
-        return Verdict(outcome=Outcome.WAITING, reason=reason)
     in_use = [f"VF {vf.vf_index} ({why})" for vf, why in _in_use(view, pf)]
     if in_use:
         reason = f"{wanted.pf} keeps its {pf.vf_count} VFs: in use are {', '.join(in_use)}"
