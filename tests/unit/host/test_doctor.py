@@ -98,6 +98,8 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
         (with_card(IGB, fault=switchdev_fault(IGB)), CARD, Verdict.MISSING,
          "in switchdev mode", f"devlink dev eswitch set pci/{IGB} mode legacy"),
         (with_card(IGB, link_up=False), CARD, Verdict.WARNING, "no link", "ethtool eth2"),
+        (with_card(IGB, uncorrectable_errors=3), CARD, Verdict.WARNING,
+         "has met 3 uncorrectable errors", "dmesg | grep"),
         (with_card(IGB, unfit=f"shares IOMMU group 7 with {DISK}; {GROUP_REMEDY}"), CARD,
          Verdict.WARNING, f"refused to guests whole: it shares IOMMU group 7 with {DISK}", "ACS"),
         (with_vf(IGB_VFS[1], unfit=f"shares IOMMU group 7 with {IGB}; {GROUP_REMEDY}"), CARD,
