@@ -25,8 +25,6 @@ from lab.wire import Capture
 
 QEMU = "qemu-system-x86_64"
 MEMORY_MIB = 3072
-# SERR# of a bridge, which firmware sets on machines that report errors.
-_FORWARDS_ERRORS = "BRIDGE_CONTROL=2:2"
 VFS_PER_CARD = 7  # What the 82576 has.
 
 
@@ -85,15 +83,6 @@ class LabHost:
     def plug_cable(self, card: int, *, plugged: bool) -> None:
         """Plug or pull the cable of a PF; `card` counts from 1, as in the name of its netdev."""
         self.monitor.set_link(f"cable{card}", up=plugged)
-
-    def meet_error(self, card: int, *, fatal: bool) -> None:
-        """Have the PF of a card in its own slot meet an uncorrectable error of PCI Express.
-
-        Fatal ones have the kernel reset the link.
-        """
-        self.channel.run("setpci", "-s", inside.root_port(card), _FORWARDS_ERRORS)
-        error = "DLP" if fatal else "COMP_TIME"
-        self.monitor.command(f"pcie_aer_inject_error card{card} {error}")
 
 
 @contextmanager

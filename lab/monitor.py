@@ -61,16 +61,6 @@ class Monitor:
             if message.get("event") == name and data.items() <= message.get("data", {}).items():
                 return message
 
-    def command(self, line: str) -> None:
-        """Have QEMU do what only its monitor for people can.
-
-        Raises:
-            MonitorRefused: It said why not.
-        """
-        said = self.execute("human-monitor-command", **{"command-line": line})
-        if said.startswith("Error"):
-            raise MonitorRefused(f"{line}: {said.strip()}")
-
     def set_link(self, netdev: str, *, up: bool) -> None:
         """Plug or pull the cable of a network backend, as `phy1`."""
         self.execute("set_link", name=netdev, up=up)

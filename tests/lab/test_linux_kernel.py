@@ -116,7 +116,7 @@ class LabMachine:
             return self.kernel.functions()[pf].uncorrectable_errors
 
         before = counted()
-        self.kernel.host.meet_error(pf.bus, fatal=False)
+        self.kernel.host.channel.call(cards.meet_error, str(pf))
         wait_until(lambda: counted() != before, "the kernel counts it")
         self.wait_for_link(pf)
 

@@ -154,10 +154,10 @@ def test_another_count_of_vfs_waits_for_those_in_use_and_then_stays(pfs: Pfs) ->
 def test_a_pf_in_fault_or_without_a_link_or_a_driver_is_out_of_service_until_it_is_well(
     pfs: Pfs,
 ) -> None:
-    pfs.site.lab_host.meet_error(3, fatal=True)
+    pfs.call(cards.meet_error, PF_3)
     # A function that has no driver is not recovered, nor is any below the same port then.
     pfs.call(cards.unbind, cards_vf(4, 0))
-    pfs.site.lab_host.meet_error(4, fatal=False)
+    pfs.call(cards.meet_error, PF_4)
     pfs.wait_for_vfs(PF_3, VFS_PER_CARD, "out_of_service")
     failed = {f"pf4: {NOT_RECOVERED}"}
     pfs.site.wait(lambda: pfs.problems(PF_4) == failed, "the recovery of pf4 has failed")

@@ -71,7 +71,7 @@ class CardFaults:
         if function is None or event.subsystem != "pci":
             return
         if event.recovery == "FAILED_RECOVERY":
-            # Told of the bridge above alone, until Linux 6.18 at least.
+            # Earlier kernels tell it of the bridge above alone.
             concerned, state = self._at_and_below(function), NOT_RECOVERED
         elif event.recovery == "BEGIN_RECOVERY":
             concerned, state = {function}, RECOVERING
