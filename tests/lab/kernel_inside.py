@@ -16,7 +16,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
 from trunkline.host.linux import netlink
 from trunkline.host.linux.capabilities import Capabilities
-from trunkline.host.linux.health import HealthChannel
+from trunkline.host.linux.health import open_health
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.linux.probing import LinuxTrials
 from trunkline.host.linux.watch import LinuxWatch
@@ -91,9 +91,10 @@ def hears_of_health_as(user: int) -> bool:
         try:
             os.setgroups([])
             os.setresuid(user, user, user)
-            channel = HealthChannel()
-            # What ends its answer, there being no reporter here: the whole of it has come.
+            channel = open_health()
+            assert channel is not None
             channel.socket.settimeout(30)
+            # All that it answers, there being no reporter here.
             said = netlink.messages(channel.socket.recv(1 << 16))
             status = int([each.type for each in said] != [netlink.NLMSG_DONE])
         finally:
