@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import threading
 from pathlib import Path
@@ -14,9 +13,7 @@ from trunkline.agent.trials import JournalMemory
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
-from trunkline.host.linux import netlink
 from trunkline.host.linux.capabilities import Capabilities
-from trunkline.host.linux.health import open_health
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.linux.probing import LinuxTrials
 from trunkline.host.linux.watch import LinuxWatch
@@ -81,25 +78,6 @@ def told_of(command: list[str]) -> dict[str, Any]:
             raise TimeoutError(f"nothing was told of {command}")
         news = watch.take()
     return {"pfs": sorted(map(str, news.pfs)), "everything": news.everything}
-
-
-def hears_of_health_as(user: int) -> bool:
-    """Whether devlink lets a user without privileges ask for health reporters, and listen."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.setgroups([])
-            os.setresuid(user, user, user)
-            channel = open_health()
-            assert channel is not None
-            channel.socket.settimeout(30)
-            # All that it answers, there being no reporter here.
-            said = netlink.messages(channel.socket.recv(1 << 16))
-            status = int([each.type for each in said] != [netlink.NLMSG_DONE])
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def set_bridge_vlans(ifname: str) -> None:

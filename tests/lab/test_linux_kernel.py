@@ -27,7 +27,6 @@ from trunkline.wire import json
 
 VF_COUNT = 4
 PF = PciAddress.parse(cards.pf_address(1))
-NOBODY = 65534
 OTHER_PF = PciAddress.parse(cards.pf_address(2))
 
 
@@ -188,10 +187,6 @@ class Watched:
 @pytest.fixture
 def watched(machine: LabMachine) -> Watched:
     return Watched(machine.kernel.host)
-
-
-def test_devlink_tells_anybody_of_health_reporters(running_lab_host: LabHost) -> None:
-    assert running_lab_host.channel.call(kernel_inside.hears_of_health_as, NOBODY)
 
 
 def test_ports_of_a_bridge_carry_the_vlans_that_they_are_told(running_lab_host: LabHost) -> None:
