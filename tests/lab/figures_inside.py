@@ -21,6 +21,7 @@ from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.host.privileged.interfaces import PrivilegedWrites
+from trunkline.host.privileged.listed import Listed
 from trunkline.host.privileged.permissions import Permissions
 from trunkline.host.privileged.server import BACKLOG, Callers, Helper
 from trunkline.host.privileged.set_vfs import SetVfs
@@ -70,8 +71,7 @@ def _start_helper() -> None:
             [{"vendor_id": "8086", "physical_network": "any"}], path="device_spec"
         )
         permissions = Permissions(
-            specs=specs,
-            bridges=(),
+            listed=Listed(specs, {}),
             kernel=LinuxKernel(writes),
             additions=Additions(SOCKET.with_suffix(".json")),
             set_vfs=SetVfs(SOCKET.with_suffix(".vfs.json")),

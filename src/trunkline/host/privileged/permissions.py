@@ -9,19 +9,19 @@ what a card sends to its PF, only that is taken away which was added here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final, Protocol, assert_never
 
 from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import DeviceKind, PciFunction, is_vfio_driver
-from trunkline.domain.device_spec import DeviceSpec, Offering
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import is_logical_device_name
 from trunkline.domain.vf import VfSettings
 from trunkline.host.linux import sysfs
 from trunkline.host.privileged.additions import Added, Additions
+from trunkline.host.privileged.listed import Listed
 from trunkline.host.privileged.requests import (
     ReadConsole,
     ReadVpd,
@@ -75,8 +75,7 @@ class Permissions:
     def __init__(
         self,
         *,
-        specs: Sequence[DeviceSpec],
-        bridges: Collection[str],
+        listed: Listed,
         kernel: KernelReads,
         additions: Additions,
         set_vfs: SetVfs,
@@ -86,17 +85,14 @@ class Permissions:
         """Set up; nothing is read yet.
 
         Args:
-            specs: What is on offer.
-            bridges: Bridges whose ports may be given VLANs.
+            listed: What is on offer, and bridges whose ports may be given VLANs.
             kernel: Reads what the judgement needs.
             additions: What was added to bridges and PFs.
             set_vfs: Which VFs were set.
             sysfs_root: Where sysfs is mounted.
             monotonic: Seconds that pass.
         """
-        self._specs = tuple(specs)
-        self._offering = Offering(specs)
-        self._bridges = frozenset(bridges)
+        self._listed = listed
         self._kernel = kernel
         self._additions = additions
         self._set_vfs = set_vfs
@@ -156,7 +152,7 @@ class Permissions:
         """A server's tap may be put into any VLAN; of uplinks the untagged VLAN is root's."""
         ifname, vlan_id = request.ifname, request.vlan_id
         bridge = sysfs.find_link_name(f"{self._netdevs}/{ifname}/master")
-        _require(bridge in self._bridges, f"{ifname} is no port of a bridge under `bridges`")
+        _require(bridge in self._listed.bridges, f"{ifname} is no port of a bridge under `bridges`")
         assert bridge is not None
         if self._is_tap(ifname):
             return
@@ -210,7 +206,7 @@ class Permissions:
         if not at_once and self._read_at is not None and now - self._read_at < FRESH_SECONDS:
             return
         self._every = self._kernel.functions()
-        offered = self._offering(self._every)
+        offered = self._listed.offered(self._every)
         vfs = frozenset(
             each.function.address
             for each in offered
@@ -245,7 +241,9 @@ class Permissions:
         if function.kind is not DeviceKind.PF:
             return False
         meant = (
-            each for each in self._specs if each.means(DeviceKind.VF) and each.matches(function)
+            each
+            for each in self._listed.specs
+            if each.means(DeviceKind.VF) and each.matches(function)
         )
         spec = next(meant, None)
         return spec is not None and not spec.exclude
