@@ -44,7 +44,7 @@ PACKAGES = (
 
 # With all that they depend on. The whole tree of modules would be 300 MB.
 MODULES = (
-    *("igb", "igbvf", "virtio_net", "vfio-pci", "vfio_iommu_type1", "kvm_amd"),
+    *("igb", "igbvf", "virtio_net", "vfio-pci", "vfio_iommu_type1", "kvm_amd", "aer_inject"),
     *("8021q", "macvtap", "macvlan", "tun", "veth", "bridge", "dummy", "bonding", "vhost_net"),
     *("sch_ingress", "cls_flower", "act_mirred", "tcp_diag", "inet_diag"),
 )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +23,7 @@ PCI = Path("/sys/bus/pci")
 LEFT_IN = ("/tmp", "/run/agent", "/run/libvirt", "/var/lib/libvirt/qemu", "/etc/libvirt/qemu")
 UDEV_RULES = Path("/run/udev/rules.d/70-cards.rules")
 WAIT_SECONDS_MAX = 30
+COMPLETION_TIMEOUT = 0x4000  # PCI_ERR_UNC_COMP_TIME of Linux include/uapi/linux/pci_regs.h
 RTMGRP_LINK = 1  # Linux include/uapi/linux/rtnetlink.h
 RTEXT_FILTER_VF = 1  # Linux include/uapi/linux/rtnetlink.h
 
@@ -229,6 +232,22 @@ def unbind(address: str) -> None:
     """Take a PCI function away from its driver, if it has one."""
     if driver_of(address) is not None:
         write(PCI / "devices" / address / "driver/unbind", address)
+
+
+def meet_error(address: str) -> None:
+    """Have the kernel take a function to have met an uncorrectable, non-fatal error (AER).
+
+    It is told so by the kernel's own injector: QEMU's igb reports none.
+    Source: Linux drivers/pci/pcie/aer_inject.c, struct aer_error_inj.
+    """
+    run("modprobe", "aer_inject")
+    domain, bus, device, function = (int(each, 16) for each in re.split("[:.]", address))
+    told = struct.pack("=BBBxIIIIIII", bus, device, function, COMPLETION_TIMEOUT, *[0] * 5, domain)
+    descriptor = os.open("/dev/aer_inject", os.O_WRONLY)
+    try:
+        os.write(descriptor, told)
+    finally:
+        os.close(descriptor)
 
 
 def rename(old: str, new: str) -> None:

@@ -70,3 +70,32 @@ def test_a_guest_that_lacks_a_vf_of_its_server_is_started_anew(world: World) -> 
     )
     world.run(agent, seconds=130)
     assert world.resumes() == {server.id: 2}
+
+
+def test_what_was_attached_stays_off_offer_while_libvirt_is_at_the_guest(world: World) -> None:
+    agent, server = world.with_a_server()
+    vf = world.device(MLX, 1).address
+    attach(world, server, vf, "")
+    world.run(agent, seconds=70)
+    words = told_of(world, vf)
+    world.change_domain(server, lambda domain: domain.update(under_way="destroy"))
+    for each in (agent, world.an_agent()):
+        world.run(each, seconds=70)
+        assert told_of(world, vf) == words != ""
+    world.change_domain(server, lambda domain: domain.pop("under_way"))
+    world.run(agent, seconds=70)
+    assert world.resumes() == {server.id: 1}
+
+
+def test_what_was_attached_is_off_offer_before_an_agent_has_heard_what_is_wanted(
+    world: World,
+) -> None:
+    agent, server = world.with_a_server()
+    vf = world.device(MLX, 1).address
+    attach(world, server, vf, "")
+    world.run(agent, seconds=70)
+    words, world.control.lose_fetches = told_of(world, vf), True
+    agent, world.control.reports = world.an_agent(), []
+    agent.step(world.now)
+    assert told_of(world, vf) == words != ""
+    assert told_of(world, server.held_devices[0].address) == ""

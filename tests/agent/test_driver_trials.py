@@ -185,6 +185,28 @@ def test_a_pf_without_a_link_is_tried_once_it_has_one(tmp_path: Path) -> None:
     assert told(world, PF) == capability_names(vf_capabilities("igb"))
 
 
+def test_no_guest_starts_with_a_vf_that_was_not_put_back(tmp_path: Path) -> None:
+    world = World(tmp_path, machine=fake_machine(tmp_path, a_pf()), trials=HostKernel)
+    held = world.device(PF, 0)
+    before = world.machine.kernel.vf_settings(PF)[0]
+    was = OriginalState(address=held.address, settings=before)
+    journal = JournalFile(world.journal_path)
+    journal.save(replace(journal.current, tried={held.address: was}))
+    operator = world.machine.kernel.acting_as("operator")
+    operator.set_vf(PF, 0, VfChange(vlan_id=1, vlan_qos=1))
+    world.machine.kernel.plant(RefuseNext(operation="set_vf", errno="EAGAIN", times=1))
+    server = a_server(1, a_nic(1, held))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.run(agent, seconds=60)
+    assert world.resumes() == {}
+    told = world.control.server(server)
+    assert told is not None
+    assert "not put back" in told[1]
+    world.run(agent, seconds=Limits().gave_up_retry.total_seconds())
+    assert world.machine.kernel.vf_settings(PF)[0] == before
+
+
 # Whose VFs they are
 
 

@@ -371,7 +371,14 @@ class InReset(FakeKernel):
         raise HostRefused("ip link set", "try again", errno_name="EAGAIN", transient=True)
 
 
-@pytest.mark.parametrize("unable", [WithoutHelper, WithStrictHelper, InReset])
+class BeingRenamed(FakeKernel):
+    """A PF whose netdev comes and goes, as while its driver recovers."""
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        raise HostRefused("ip link set", "No such device", errno_name="ENODEV")
+
+
+@pytest.mark.parametrize("unable", [WithoutHelper, WithStrictHelper, InReset, BeingRenamed])
 def test_a_guest_runs_on_while_nobody_can_put_its_drift_right(
     unable: type[FakeKernel], tmp_path: Path
 ) -> None:

@@ -196,6 +196,27 @@ def test_a_guest_that_is_suspended_again_and_again_is_resumed_at_a_slow_pace(
     assert world.control.server(server) == (ServerCondition.RUNNING, "")
 
 
+@pytest.mark.parametrize("hindrance", ["refused", "busy"])
+def test_a_guest_that_can_not_be_resumed_once_its_rest_is_over_keeps_nobody_busy(
+    tmp_path: Path, hindrance: str
+) -> None:
+    world = World(tmp_path)
+    agent, server = world.with_a_server()
+    for _ in range(LIMITS.restarts_max + 1):
+        suspend(world, server.id)
+        world.run(agent, seconds=2)
+    if hindrance == "refused":
+        world.machine.hypervisor.plant(RefuseNext(operation="resume", errno="EBUSY", times=100))
+    else:
+        world.change_domain(server, lambda domain: domain.update(under_way="destroy"))
+    world.run(agent, seconds=LIMITS.check.total_seconds())
+    steps, end = 0, world.now + timedelta(seconds=30)
+    while world.now < end:
+        world.now = max(agent.step(world.now), world.now + timedelta(milliseconds=1))
+        steps += 1
+    assert steps < 100
+
+
 def a_domain(server: ServerConfig, power: DomainPower, **fields: str) -> DomainState:
     return DomainState(
         server_id=server.id, name=server.id, power=power, boot_number=server.boot_number,

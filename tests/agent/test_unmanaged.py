@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.world import GPU, IGB, World
-from tests.reconcile.scenes import a_nic, a_server
+from tests.agent.world import GPU, IGB, MLX, World
+from tests.reconcile.scenes import a_nic, a_server, whole
 from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
@@ -76,6 +76,25 @@ def test_it_stays_bound_while_a_guest_has_it_and_afterwards(world: World) -> Non
         assert world.control.condition(held) == (DeviceCondition.CLEAN, "")
         assert world.machine.kernel.functions()[held.address].driver == "vfio-pci"
         assert not world.machine.kernel.functions()[held.address].used_by
+
+
+@pytest.mark.parametrize("managed", [True, False])
+def test_a_whole_pf_that_was_bound_to_vfio_before_is_clean_without_a_netdev(
+    tmp_path: Path, *, managed: bool
+) -> None:
+    world = World(tmp_path)
+    pf = replace(whole(MLX), managed=managed)
+    world.machine.kernel.acting_as("operator").set_vf_count(MLX, 0)
+    bind(world, "vfio-pci", MLX)
+    server = a_server(1, a_nic(1, pf, VnicType.DIRECT_PHYSICAL))
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    assert world.control.server(server) == (ServerCondition.RUNNING, "")
+    world.control.want(releases=(pf,))
+    world.settle(agent)
+    assert world.control.condition(pf) == (DeviceCondition.CLEAN, "")
+    assert world.machine.kernel.functions()[MLX].driver == "vfio-pci"
 
 
 @pytest.mark.parametrize("what", ["NIC", "device"])

@@ -44,6 +44,10 @@ class KernelMachine(Protocol):
         """Plug or pull the cable of a PF, and return when it has a link, or has lost it."""
         ...
 
+    def meet_error(self, pf: PciAddress) -> None:
+        """Have a PF meet an uncorrectable error, and return when its kernel has seen that."""
+        ...
+
 
 def is_vf_1(function: PciFunction, pf: PciAddress) -> bool:
     return function.pf_address == pf and function.vf_index == 1
@@ -234,6 +238,13 @@ def test_a_pf_without_a_cable_takes_settings_of_vfs_but_rates(machine: KernelMac
     assert (after.mac, after.vlan_id, after.max_tx_rate_mbps) == (MAC, 100, 0)
     machine.set_cable(machine.pf, plugged=True)
     assert kernel.functions()[machine.pf].speed_mbps == 1000
+
+
+def test_an_uncorrectable_error_of_a_pf_is_counted(machine: KernelMachine) -> None:
+    before = machine.kernel.functions()[machine.pf].uncorrectable_errors
+    assert before is not None
+    machine.meet_error(machine.pf)
+    assert machine.kernel.functions()[machine.pf].uncorrectable_errors == before + 1
 
 
 def test_a_netdev_can_be_renamed_to_a_free_name_of_15_bytes(machine: KernelMachine) -> None:

@@ -28,6 +28,9 @@ class FakeMachine:
     def set_cable(self, pf: PciAddress, *, plugged: bool) -> None:
         self.kernel.set_carrier(pf, up=plugged)
 
+    def meet_error(self, pf: PciAddress) -> None:
+        self.kernel.meet_error(pf)
+
 
 @pytest.fixture
 def machine(tmp_path: Path) -> FakeMachine:

@@ -142,6 +142,35 @@ def test_a_used_vf_keeps_its_pf_from_being_given_whole_and_from_other_counts(sce
     assert set_vf_count(scene.svc, ADMIN, "h1", "eth5", 2, apply=True).applied
 
 
+def test_a_used_vf_is_reserved_still_once_a_drained_pf_has_its_new_vfs(scene: Scene) -> None:
+    view = scene.boot(on(scene.blue))
+    scene.settle(view.server.id)
+    assert set_vf_count(scene.svc, ADMIN, "h1", "eth5", 2, apply=False, drain=True).applied
+    scene.delete(view.server.id)
+    scene.clean("h1")
+    for vf_count in (0, 2):
+        scene.agents["h1"].report(inventory=tuple(once(vf_count)))
+        assert scene.devices("reserved") == [f"h1 {VF} reserved"]
+        scene.index_agrees()
+    assert scene.boot(on(scene.blue)).server.state is ServerState.BUILD
+    assert scene.boot(on(scene.blue)).server.state is ServerState.ERROR, "the other is reserved"
+
+
+def test_a_pf_freed_after_its_use_is_out_of_service_until_it_has_its_vfs(scene: Scene) -> None:
+    view = scene.boot(on(scene.blue, VnicType.DIRECT_PHYSICAL))
+    scene.settle(view.server.id)
+    assert set_vf_count(scene.svc, ADMIN, "h1", "eth5", 2, apply=False, drain=True).applied
+    scene.delete(view.server.id)
+    scene.clean("h1")
+    assert scene.devices("reserved") == [f"h1 {PF} reserved"]
+    free_device(scene.svc, ADMIN, "h1", PF)
+    scene.index_agrees()
+    assert verify_hosts(scene.svc, ADMIN, ListQuery()).verdicts == ()
+    assert scene.boot(on(scene.blue)).server.state is ServerState.ERROR
+    scene.agents["h1"].report(inventory=tuple(once(2)))
+    assert scene.boot(on(scene.blue)).server.state is ServerState.BUILD
+
+
 def test_a_used_pf_keeps_its_vfs_with_it(scene: Scene) -> None:
     use_up(scene, VnicType.DIRECT_PHYSICAL)
     assert scene.devices("reserved") == [f"h1 {PF} reserved"]

@@ -171,3 +171,16 @@ def test_uncorrectable_errors_are_told_as_they_come(scene: Scene) -> None:
     assert told.details == {"uncorrectable": 3, "since_boot": 5}
     assert (told.host, told.subject) == ("h1", "pf 0000:05:00.0 on h1")
     assert events(scene, "host.inventory")[-1].details["new"] == 10, "it was no new inventory"
+
+
+def test_who_has_a_vf_of_a_pf_in_fault_is_told(scene: Scene) -> None:
+    view = scene.boot(on(scene.blue))
+    scene.settle(view.server.id)
+    assert view.host is not None
+    report(scene, view.host.name, fault="it met an error", uncorrectable_errors=1)
+    report(scene, view.host.name, uncorrectable_errors=1)
+    (nic,) = view.nics
+    theirs = list_events(scene.svc, DEMO, ListQuery(equals={"port_id": (nic.port.port.id,)}))
+    told = {event.action: event.details for event in theirs}
+    assert told["port.cut_off"] == {"problem": "eth5: it met an error"}
+    assert told["port.reconnected"] == {"was": "eth5: it met an error"}

@@ -24,6 +24,7 @@ from trunkline.domain.listing import ListQuery
 from trunkline.domain.port import Port, VnicType
 from trunkline.domain.server import ServerState
 from trunkline.reconcile.desired import VfCount
+from trunkline.reconcile.report import DeviceCondition, DeviceFact
 
 
 def cards(vf_count: int) -> tuple[OfferedDevice, ...]:
@@ -130,6 +131,26 @@ def test_a_pf_is_drained_and_changed_once_the_last_has_gone(scene: Scene) -> Non
     assert problems(scene) == ()
     assert boot_on_h1(scene) is ServerState.BUILD
     scene.index_agrees()
+
+
+def test_a_pf_that_a_server_has_whole_is_drained_too(scene: Scene) -> None:
+    scene.agents["h2"].report(inventory=())
+    view = scene.boot(on(scene.blue, VnicType.DIRECT_PHYSICAL))
+    scene.settle(view.server.id)
+    assert ask(scene, 8, drain=True).applied
+    assert problems(scene) == (), "VFs of it are not to be seen, nor awaited"
+    scene.delete(view.server.id)
+    (held,) = desired_config(scene.svc, HostName("h1")).releases
+    clean = DeviceFact(address=held.address, epoch=held.epoch, condition=DeviceCondition.CLEAN)
+    scene.agents["h1"].report(inventory=cards(4), devices=[clean])
+    scene.index_agrees()
+    assert verify_hosts(scene.svc, ADMIN, ListQuery()).verdicts == ()
+    assert problems(scene) == ("eth5 has 4 VFs, and is to have 8",)
+    assert boot_on_h1(scene) is ServerState.ERROR
+    scene.agents["h1"].report(inventory=cards(4))
+    assert problems(scene) == ("eth5 has 4 VFs, and is to have 8",)
+    scene.agents["h1"].report(inventory=cards(8))
+    assert boot_on_h1(scene) is ServerState.BUILD
 
 
 def test_a_drain_can_be_taken_back(scene: Scene) -> None:

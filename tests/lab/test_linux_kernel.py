@@ -12,14 +12,17 @@ import pytest
 from lab.guest import cards
 from lab.machine import LabHost
 from tests.contract.kernel_suite import *  # noqa: F403  # the suite: all of its tests
+from tests.contract.watch_suite import *  # noqa: F403  # as above
+from tests.contract.watch_suite import Change
 from tests.lab import kernel_inside
+from tests.support.waiting import wait_until
 from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings, difference
 from trunkline.domain.vf_capabilities import capability_names, vf_capabilities
-from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.interfaces import HostNews, HostRefused
 from trunkline.wire import json
 
 VF_COUNT = 4
@@ -108,6 +111,15 @@ class LabMachine:
         state = "up" if plugged else "down"
         self.kernel.host.channel.call(cards.wait_for_operstate, f"pf{pf.bus}", state)
 
+    def meet_error(self, pf: PciAddress) -> None:
+        def counted() -> int | None:
+            return self.kernel.functions()[pf].uncorrectable_errors
+
+        before = counted()
+        self.kernel.host.channel.call(cards.meet_error, str(pf))
+        wait_until(lambda: counted() != before, "the kernel counts it")
+        self.wait_for_link(pf)
+
 
 @pytest.fixture(scope="module")
 def fresh(running_lab_host: LabHost) -> LabMachine:
@@ -149,23 +161,32 @@ def test_igb_is_seen_to_do_what_the_table_says(machine: LabMachine) -> None:
     assert [machine.kernel.vf_settings(pf) for pf in (machine.pf, machine.other_pf)] == before
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["ip", "link", "set", "pf1", "vf", "1", "vlan", "77"],
-        ["ip", "link", "set", "pf1", "vf", "1", "mac", "52:54:00:01:00:77"],
-        ["ip", "link", "set", "pf1", "down"],
-    ],
-)
-def test_a_change_by_hand_is_told_of(machine: LabMachine, command: list[str]) -> None:
-    told = machine.kernel.host.channel.call(kernel_inside.told_of, command)
-    machine.kernel.host.channel.run("ip", "link", "set", "pf1", "up")
-    assert told == {"pfs": [str(machine.pf)], "everything": False}
+_BY_HAND = {
+    Change.VLAN_OF_A_VF: "ip link set pf1 vf 1 vlan 77",
+    Change.MAC_OF_A_VF: "ip link set pf1 vf 1 mac 52:54:00:01:00:77",
+    Change.SET_DOWN: "ip link set pf1 down",
+    Change.NO_VFS: f"echo 0 > /sys/bus/pci/devices/{PF}/sriov_numvfs",
+}
 
 
-def test_vfs_that_go_mean_that_all_is_to_be_read(machine: LabMachine) -> None:
-    shell = ["sh", "-c", f"echo 0 > /sys/bus/pci/devices/{machine.pf}/sriov_numvfs"]
-    assert machine.kernel.host.channel.call(kernel_inside.told_of, shell)["everything"]
+@dataclass(frozen=True)
+class Watched:
+    """The first PF, by the kernel's own events."""
+
+    host: LabHost
+    pf: PciAddress = PF
+
+    def told_of(self, change: Change) -> HostNews:
+        said = self.host.channel.call(kernel_inside.told_of, ["sh", "-c", _BY_HAND[change]])
+        if change is Change.SET_DOWN:
+            self.host.channel.run("ip", "link", "set", "pf1", "up")
+        pfs = frozenset(map(PciAddress.parse, said["pfs"]))
+        return HostNews(pfs=pfs, everything=said["everything"])
+
+
+@pytest.fixture
+def watched(machine: LabMachine) -> Watched:
+    return Watched(machine.kernel.host)
 
 
 def test_ports_of_a_bridge_carry_the_vlans_that_they_are_told(running_lab_host: LabHost) -> None:

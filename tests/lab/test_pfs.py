@@ -24,6 +24,8 @@ from tests.lab.site import Site, lab_site
 from tests.support.clients import OpenStack
 from tests.support.processes import ask
 from tests.system.test_up import Session
+from trunkline.agent.link_hold import MET_ERROR
+from trunkline.domain.device import NOT_RECOVERED, RECOVERING
 from trunkline.wire.v1 import DeviceItem
 
 # By name and by address: each of these may change, of one card or the other.
@@ -56,6 +58,16 @@ class Pfs:
     def vfs(self, pf: str, state: str = "free") -> list[DeviceItem]:
         """The VFs of a PF that are in a state."""
         return [each for each in self.devices(pf) if each.pf_address and each.state == state]
+
+    def problems(self, pf: str) -> set[str | None]:
+        """What is wrong with a PF."""
+        return {each.problem for each in self.devices(pf)}
+
+    def errors(self, pf: str) -> int:
+        """How many uncorrectable errors a PF is said to have met."""
+        shown = json.loads(self.trunkline("pf", "show", "h1", pf, "--json").stdout)
+        count: int = shown["uncorrectable_errors"]
+        return count
 
     def ids(self, pf: str) -> dict[int | None, str]:
         """The IDs of a PF and of its VFs by index."""
@@ -139,12 +151,28 @@ def test_another_count_of_vfs_waits_for_those_in_use_and_then_stays(pfs: Pfs) ->
     pfs.wait_for_vfs(PF_4, FEW)
 
 
-def test_a_pf_without_a_link_or_a_driver_is_out_of_service_until_it_is_well(pfs: Pfs) -> None:
+def test_a_pf_in_fault_or_without_a_link_or_a_driver_is_out_of_service_until_it_is_well(
+    pfs: Pfs,
+) -> None:
+    pfs.call(cards.meet_error, PF_3)
+    # A function that has no driver is not recovered, nor is any below the same port then.
+    pfs.call(cards.unbind, cards_vf(4, 0))
+    pfs.call(cards.meet_error, PF_4)
+    pfs.wait_for_vfs(PF_3, VFS_PER_CARD, "out_of_service")
+    failed = {f"pf4: {NOT_RECOVERED}"}
+    pfs.site.wait(lambda: pfs.problems(PF_4) == failed, "the recovery of pf4 has failed")
+    assert pfs.problems(PF_3) <= {f"pf3: {MET_ERROR}", f"pf3: {RECOVERING}"}
+    assert pfs.errors("pf3") == pfs.errors("pf4") == 1
+    subjects = [event.subject for event in pfs.site.events() if event.action == "pf.errors"]
+    assert set(subjects) == {f"pf {PF_3} on h1", f"pf {PF_4} on h1"}
+    pfs.wait_for_vfs(PF_3, VFS_PER_CARD)
+    assert pfs.problems(PF_4) == failed
+
     pfs.site.lab_host.plug_cable(2, plugged=False)
     pfs.call(cards.unbind, PF_4)
     pfs.wait_for_vfs(PF_2, VFS_PER_CARD, "out_of_service")
     pfs.site.wait(lambda: not pfs.vfs(PF_4), "VFs go with their PF's driver")
-    assert {each.problem for each in pfs.devices(PF_2)} == {"pf2 has no link"}
+    assert pfs.problems(PF_2) == {"pf2 has no link"}
     told = pfs.explain("red")
     assert not told["fits"]
     assert "out_of_service" in json.dumps(told)

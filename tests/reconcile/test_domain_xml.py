@@ -38,9 +38,11 @@ def nics(draw: st.DrawFn) -> tuple[NicConfig, ...]:
             case VnicType.NORMAL:
                 made.append(a_nic(number, None, VnicType.NORMAL, vlan_id=vlan_id))
             case VnicType.DIRECT_PHYSICAL:
-                made.append(a_nic(number, whole(IGB), VnicType.DIRECT_PHYSICAL, vlan_id=vlan_id))
+                device = replace(whole(IGB), managed=draw(st.booleans()))
+                made.append(a_nic(number, device, VnicType.DIRECT_PHYSICAL, vlan_id=vlan_id))
             case VnicType.DIRECT | VnicType.MACVTAP:
-                made.append(a_nic(number, vf(MLX, number), kind, vlan_id=vlan_id))
+                device = replace(vf(MLX, number), managed=draw(st.booleans()))
+                made.append(a_nic(number, device, kind, vlan_id=vlan_id))
             case _:
                 device = vf(MLX, number)
                 made.append(

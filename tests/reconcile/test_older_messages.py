@@ -6,6 +6,7 @@ had a link state said for them.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from trunkline.domain.pci import PciAddress
@@ -47,3 +48,14 @@ def test_a_controller_reads_what_an_older_agent_reports() -> None:
     ]  # fmt: skip
     assert report.servers[0].condition is ServerCondition.RUNNING
     assert (report.guests, report.consoles) == ((), ())
+    assert (pf.function.product_name, pf.function.uncorrectable_errors) == (None, None)
+
+
+def test_a_controller_passes_over_what_a_newer_agent_tells_besides() -> None:
+    """As the names of vendor and product were to controllers of before."""
+    known = (MESSAGES / "report-before-qinq.json").read_bytes()
+    said = json.loads(known)
+    said["of_later"] = {"at": 1}
+    for device in said["inventory"]:
+        device["function"]["of_later"] = "new"
+    assert decode(json.dumps(said), HostReport) == decode(known, HostReport)

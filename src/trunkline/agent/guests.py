@@ -90,14 +90,15 @@ class Guests:
             guest = self._guests.get(server.id)
             if guest is None or guest.boot_number != server.boot_number:
                 guest = self._guests[server.id] = _Guest(server.boot_number)
+            if guest.paused_until is not None and guest.paused_until <= now:
+                guest.paused_until = None  # Once over it is due no more: attempts have their own.
             domain = domains.get(server.id)
             if domain is not None and (domain.doing or domain.boot_number < server.boot_number):
                 continue  # It is being started or ended, or is to be started afresh.
             event = _event(guest.seen, domain)
             guest.seen = None if domain is None else domain.power
-            is_over = guest.paused_until is not None and guest.paused_until <= now
-            if is_over or domain is None or domain.power is not DomainPower.PAUSED:
-                guest.paused_until = None  # Once over it is due no more: attempts have their own.
+            if domain is None or domain.power is not DomainPower.PAUSED:
+                guest.paused_until = None
             if event is GuestEvent.SUSPENDED:
                 assert domain is not None
                 noticed.append(self._suspended(server, guest, domain, now))

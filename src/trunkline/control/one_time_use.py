@@ -10,7 +10,7 @@ from trunkline.control import audit
 from trunkline.control.access import require_admin
 from trunkline.control.audit import actor_of
 from trunkline.control.building import raise_generation
-from trunkline.control.inventory import forget_withdrawn
+from trunkline.control.giving_back import give_back_device
 from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
 from trunkline.domain.errors import NotFound, StateConflict
@@ -38,14 +38,10 @@ def free_device(svc: Services, caller: Caller, host_name: str, address: PciAddre
         if held is None or held.state is not AllocationState.RESERVED:
             raise StateConflict("device", f"{address} on {host_name}", _not_reserved(held))
         ALLOCATION.advance(held.state, AllocationEvent.FREE)
-        tx.allocations.delete(held)
-        tx.devices.give_back(record)
-        svc.fleet.note_freed(tx, host.id, [record.ref])
+        was_withdrawn = give_back_device(tx, svc, host, record, held)
         raise_generation(tx, svc, host)
-        if not record.offered:  # Taken off offer while it was held.
-            forget_withdrawn(tx, host)
+        if was_withdrawn:
             tx.hosts.ask_for_everything(host.id)
-            svc.fleet.reload_after(tx, host.id)
         audit.record(
             tx, actor_of(caller), svc.clock.now(), "device.free",
             f"{record.kind.value} {address} on {host.name}", host=host.name, device_id=record.id,

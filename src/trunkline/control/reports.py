@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from trunkline.control import audit
 from trunkline.control.audit import Actor
 from trunkline.control.building import replace_server
-from trunkline.control.inventory import InventoryNews, forget_withdrawn, take_inventory
+from trunkline.control.giving_back import give_back_device
+from trunkline.control.inventory import InventoryNews, take_inventory
 from trunkline.control.network_pools import follow_choice
 from trunkline.control.races import deciding_again
 from trunkline.control.services import Services
@@ -234,15 +235,10 @@ class _Intake:
         if is_used_up:
             self._tx.allocations.reserve(found.allocation)
             return
-        self._tx.allocations.delete(found.allocation)
-        self._tx.devices.give_back(found.record)
-        self._svc.fleet.note_freed(self._tx, host.id, [ref])
+        was_withdrawn = give_back_device(self._tx, self._svc, host, found.record, found.allocation)
+        self._send_all |= was_withdrawn
         if found.allocation.state is AllocationState.QUARANTINED:
             self._note_pool(host, found)
-        if not found.record.offered:  # Taken off offer while it was held.
-            forget_withdrawn(self._tx, host)
-            self._send_all = True  # What had to wait for that, as another card in its place.
-            self._svc.fleet.reload_after(self._tx, host.id)
 
     def _quarantine(self, host: Host, found: _Known, reason: str) -> None:
         state = ALLOCATION.advance(found.allocation.state, AllocationEvent.SOIL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import DeviceKind, PciFunction, is_vfio_driver
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice
 from trunkline.reconcile.observed import OriginalState
@@ -163,7 +163,7 @@ def _restore_pf(view: View, pf: PciFunction, original: OriginalState) -> list[St
         steps += [SetVfCount(pf.address, 0), ReadBackVfCount(pf.address, 0)]
     if pf.vf_count != count and count:
         steps += [SetVfCount(pf.address, count), ReadBackVfCount(pf.address, count)]
-    if not pf.link_up:
+    if not pf.link_up and not is_vfio_driver(pf.driver):
         # It was up before: a PF without a link is given to nobody.
         if pf.ifname is None:
             raise Waiting(f"{pf.address} has no netdev to be set up")

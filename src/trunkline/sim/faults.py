@@ -12,7 +12,7 @@ from typing import Any
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VlanProtocol
-from trunkline.host.faults import IgnoreVlan, PfBroken, PfUnreadable, RefuseNext, SlowNext
+from trunkline.host.faults import IgnoreVlan, PfUnreadable, RefuseNext, SlowNext
 from trunkline.host.machine import VFIO, find_pf
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.sim.clock import SimClock
@@ -247,7 +247,7 @@ class Faults:
     def _break_driver(self, machine: Machine) -> None:
         """A PF's driver says that it can't work, until its kernel is well again."""
         pf = self._dice.choice(machine.kernel.state().pfs).address
-        machine.kernel.plant(PfBroken(pf=pf))
+        machine.kernel.meet_error(pf, recovers=False)
         self._say(machine, f"the driver of {pf} is in fault")
 
     def _say(self, machine: Machine, what: str) -> None:

@@ -164,6 +164,11 @@ class RawHost:
     domains: set[str] = field(default_factory=set)
     _seen: tuple[bytes, bytes] = (b"", b"")
 
+    def __post_init__(self) -> None:
+        """Name its files: they are read after each thing that happens."""
+        self._kernel = str(self.directory / "kernel.json")
+        self._hypervisor = str(self.directory / "hypervisor.json")
+
     def vlans_for_nobody(self) -> Iterator[tuple[str, list[str]]]:
         """Yield the uplinks that carry VLANs of no guest's tap, and which; 1 they had before."""
         used = {
@@ -180,7 +185,7 @@ class RawHost:
 
     def read(self) -> bool:
         """Look again; say whether anything has changed."""
-        files = (self._bytes("kernel.json"), self._bytes("hypervisor.json"))
+        files = (_bytes(self._kernel), _bytes(self._hypervisor))
         if files == self._seen:
             return False
         self._seen = files
@@ -220,11 +225,8 @@ class RawHost:
 
     def writes(self, log: str) -> list[str]:
         """List every attempted write in a log, oldest first."""
-        entries = map(json.loads, self._bytes(log).splitlines())
+        entries = map(json.loads, (self.directory / log).read_bytes().splitlines())
         return [f"{each['by']}: {each['command']}: {each['result']}" for each in entries]
-
-    def _bytes(self, name: str) -> bytes:
-        return (self.directory / name).read_bytes()
 
     def _vfs_of(self, pf: Mapping[str, Any]) -> Iterator[RawVf]:
         for index, record in enumerate(pf.get("vfs", [])):
@@ -337,3 +339,8 @@ def _names(text: str) -> list[str]:
         return [text]
     head, first, last, tail = found.groups()
     return [f"{head}{number}{tail}" for number in range(int(first), int(last) + 1)]
+
+
+def _bytes(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - the path is text for speed
+        return file.readall()

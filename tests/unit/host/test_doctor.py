@@ -98,6 +98,8 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
         (with_card(IGB, fault=switchdev_fault(IGB)), CARD, Verdict.MISSING,
          "in switchdev mode", f"devlink dev eswitch set pci/{IGB} mode legacy"),
         (with_card(IGB, link_up=False), CARD, Verdict.WARNING, "no link", "ethtool eth2"),
+        (with_card(IGB, uncorrectable_errors=3), CARD, Verdict.WARNING,
+         "has met 3 uncorrectable errors", "dmesg | grep"),
         (with_card(IGB, unfit=f"shares IOMMU group 7 with {DISK}; {GROUP_REMEDY}"), CARD,
          Verdict.WARNING, f"refused to guests whole: it shares IOMMU group 7 with {DISK}", "ACS"),
         (with_vf(IGB_VFS[1], unfit=f"shares IOMMU group 7 with {IGB}; {GROUP_REMEDY}"), CARD,
@@ -121,6 +123,9 @@ def with_vf(address: PciAddress, **changes: Any) -> Facts:
              {"ifname": "eth3", "vf_count": 1}], allow_auto=True),
             spec_faults={0: "no PF fits; write an address"}),
          "device_spec[0]", Verdict.MISSING, "no PF fits", "write an address, in "),
+        (with_vf(IGB_VFS[0], driver="igb_vfio_pci", ifname=None), f"device {IGB_VFS[0]}",
+         Verdict.WARNING, "is bound to igb_vfio_pci, which libvirt replaces by vfio-pci",
+         "`managed = false` in its device spec in "),
         (with_agent(bridge_faults={PhysicalNetwork("phy9"): "br-a and br-b have PFs on phy9 as "
                     "uplinks; write the name of one of them"}),
          "bridge of phy9", Verdict.MISSING, "br-a and br-b have PFs on phy9 as uplinks",

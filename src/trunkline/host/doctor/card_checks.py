@@ -85,6 +85,13 @@ def _problems(
     if pf.fault:
         problem, _, remedy = pf.fault.partition(": ")
         yield missing(name, problem, remedy or f"`dmesg | grep {pf.address}` says why")
+    if pf.uncorrectable_errors:
+        yield warning(
+            name,
+            f"has met {pf.uncorrectable_errors} uncorrectable errors of PCI Express since it came",
+            f"`dmesg | grep {pf.address}` says which: put the card into its slot anew, or into"
+            " another, and look for newer firmware of card and machine",
+        )
     if nic.vf_memory is False:
         yield missing(
             name,

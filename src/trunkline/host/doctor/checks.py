@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from trunkline.domain.device import DeviceKind, not_bound_to_vfio
+from trunkline.domain.device import (
+    VFIO_DRIVER,
+    DeviceKind,
+    PciFunction,
+    is_vfio_driver,
+    not_bound_to_vfio,
+)
 from trunkline.domain.device_spec import Offering
 from trunkline.domain.iommu_group import GROUP_REMEDY, without_remedy
 from trunkline.host.doctor.card_checks import check_cards
@@ -113,9 +119,20 @@ def _check_users(facts: Facts) -> Iterator[Finding]:
             yield missing(
                 f"device {device.function.address}", f"is refused to guests: it {found}", fix
             )
+        elif device.on_offer and device.managed and _has_vendors_vfio(device.function):
+            yield warning(
+                f"device {device.function.address}",
+                f"is bound to {device.function.driver}, which libvirt replaces by {VFIO_DRIVER} for"
+                " a guest, and may not put back",
+                f"`managed = false` in its device spec in {_file(facts.agent)}",
+            )
         elif device.on_offer and device.function.unfit and device.function.kind is DeviceKind.PLAIN:
             found = f"is refused to guests: it {without_remedy(device.function.unfit)}"
             yield missing(f"device {device.function.address}", found, GROUP_REMEDY)
+
+
+def _has_vendors_vfio(function: PciFunction) -> bool:
+    return is_vfio_driver(function.driver) and function.driver != VFIO_DRIVER
 
 
 def _check_kvm(facts: Facts) -> Iterator[Finding]:

@@ -56,7 +56,7 @@ class CardFaults:
         if function is None or event.subsystem != "pci":
             return
         if event.recovery == "FAILED_RECOVERY":
-            # Told of the bridge above alone, until Linux 6.18 at least.
+            # Earlier kernels tell it of the bridge above alone.
             concerned, state = self._at_and_below(function), NOT_RECOVERED
         elif event.recovery == "BEGIN_RECOVERY":
             concerned, state = {function}, RECOVERING
@@ -86,10 +86,14 @@ class CardFaults:
                 self._reporters.pop(event.device, None)
         return event.device.bus == _PCI and now != before
 
-    def forget_passing(self) -> None:
-        """Note that events were lost: what would have ended by one may have ended."""
+    def forget_reporters(self) -> None:
+        """Note that devlink will tell of all that there are, since some of its news was lost."""
         with self._lock:
             self._reporters.clear()
+
+    def forget_recovering(self) -> None:
+        """Note that events of functions were lost: of what recovered, the end among them."""
+        with self._lock:
             self._recoveries = {
                 function: state
                 for function, state in self._recoveries.items()

@@ -139,9 +139,10 @@ class LinuxWatch:
         while True:
             try:
                 if self._channels is None:
+                    self._faults.forget_reporters()
                     self._channels = _Channels()
                     # What happened meanwhile was heard by nobody.
-                    self._faults.forget_passing()
+                    self._faults.forget_recovering()
                     self._tell(_EVERYTHING)
                 if self._listen(self._channels, steady_seconds=_STEADY_PAUSES * pause):
                     return
@@ -151,7 +152,7 @@ class LinuxWatch:
                 _log.exception("the kernel's events are not heard")
                 self._problem = f"the kernel's events are not heard: {problem!r}"
                 self._close_channels()
-                if select.select([self._stop_reader], [], [], pause)[0]:
+                if self._is_stopped_within(pause):
                     return
                 pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
@@ -171,6 +172,11 @@ class LinuxWatch:
             if not news.is_empty:
                 self._tell(news)
         return False
+
+    def _is_stopped_within(self, seconds: float) -> bool:
+        poller = select.poll()
+        poller.register(self._stop_reader, select.POLLIN)
+        return bool(poller.poll(seconds * 1000))
 
     def _close_channels(self) -> None:
         if self._channels is not None:
@@ -204,7 +210,7 @@ class LinuxWatch:
                 return news
             except OSError as problem:
                 news |= _lost(problem)
-                self._faults.forget_passing()
+                self._faults.forget_recovering()
                 continue
             event = None if datagram is None else parse_uevent(datagram)
             if event is not None:
@@ -223,7 +229,7 @@ class LinuxWatch:
                 _log.warning("devlink's news unreadable, passed over", problem=str(problem))
             except OSError as problem:
                 news |= _lost(problem)
-                self._faults.forget_passing()
+                self._faults.forget_reporters()
                 health.ask_for_all()
 
     def _from_links(self, datagram: bytes) -> HostNews:

@@ -79,7 +79,7 @@ def test_a_recovery_that_failed_stays_a_fault_of_all_below(
 ) -> None:
     tell(faults, PF, "BEGIN_RECOVERY")
     tell(faults, told_of, "FAILED_RECOVERY")
-    faults.forget_passing()
+    faults.forget_recovering()
     assert faults.of(AT) == NOT_RECOVERED
     assert faults.of(PciAddress.parse(OTHER)) == ""
     tell(faults, PF, action="unbind")
@@ -95,7 +95,7 @@ def test_a_pf_begins_anew_with_its_driver(faults: CardFaults, action: str) -> No
 
 def test_a_recovery_whose_end_may_have_been_lost_is_forgotten(faults: CardFaults) -> None:
     tell(faults, PF, "BEGIN_RECOVERY")
-    faults.forget_passing()
+    faults.forget_recovering()
     assert faults.of(AT) == ""
 
 
@@ -125,6 +125,15 @@ def test_reporters_go_with_their_device(faults: CardFaults) -> None:
     say(faults, reporter("pci", PF, "fw", state=1))
     assert say(faults, device_gone("pci", PF))
     assert faults.of(AT) == ""
+
+
+def test_what_is_lost_of_the_one_is_not_lost_of_the_other(faults: CardFaults) -> None:
+    say(faults, reporter("pci", PF, "fw", state=1))
+    faults.forget_recovering()
+    assert "reporter fw told" in faults.of(AT)
+    tell(faults, PF, "BEGIN_RECOVERY")
+    faults.forget_reporters()
+    assert faults.of(AT) == RECOVERING
 
 
 def test_devices_of_another_bus_are_no_pfs(faults: CardFaults) -> None:
