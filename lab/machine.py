@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import content, tsc
-from lab.boot import CONSOLE, booted
+from lab.boot import BOOT_SECONDS_MAX, CONSOLE, LabHostFailed, booted
 from lab.build import Root, ensure_root
 from lab.channel import Channel
 from lab.guest import cards as inside
@@ -79,6 +79,25 @@ class LabHost:
         self.monitor.wait_for_event("DEVICE_DELETED", device=f"card{card}")
         self.monitor.execute("device_add", driver="igb", **_card(card, slot=slot))
         self.channel.call(inside.wait_for_pf, card, slot)
+
+    def reboot(self) -> None:
+        """Press its reset button: all that its memory held is gone, its file systems too.
+
+        As at the start, it is tried twice.
+
+        Raises:
+            LabHostFailed: It did not come up again after either.
+        """
+        self.monitor.execute("set-action", reboot="reset")
+        for _ in range(2):
+            self.monitor.execute("system_reset")
+            self.monitor.wait_for_event("RESET")
+            self.channel.forget()
+            if self.channel.has_been_called(BOOT_SECONDS_MAX):
+                self.reset(vf_count=0)
+                return
+            print("The lab host did not come up after its reset.", file=sys.stderr, flush=True)
+        raise LabHostFailed(f"it was not up {BOOT_SECONDS_MAX:g} s after each of two resets")
 
     def plug_cable(self, card: int, *, plugged: bool) -> None:
         """Plug or pull the cable of a PF; `card` counts from 1, as in the name of its netdev."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.reconcile.scenes import IGB, MLX, a_nic, a_server, vf, whole
 from tests.support.lab_recordings import RECORDINGS, datagrams
-from tests.unit.host.linux.devlink_bytes import device_gone, family, reporter
+from tests.unit.host.linux.devlink_bytes import device_gone, family, port_gone, reporter
 from trunkline.agent.journal import FORMAT_VERSION
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.ids import HostName
@@ -49,6 +49,7 @@ DEVLINK: Final = (
     reporter("pci", "0000:05:00.0", "fw", state=1),
     reporter("pci", "0000:05:00.0", "tx", state=0, port=65535),
     device_gone("pci", "0000:05:00.0"),
+    port_gone("pci", "0000:05:00.0", 65535),
 )
 UEVENTS: Final = tuple(datagrams("vf-created.uevents"))
 

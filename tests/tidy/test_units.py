@@ -62,6 +62,11 @@ def test_the_agent_has_no_privilege_and_the_helper_no_network() -> None:
         assert values(name, "NoNewPrivileges") == ["yes"]
 
 
+def test_a_helper_that_fails_often_can_be_reached_once_it_does_not() -> None:
+    """At the start limit systemd fails the socket with the service. Source: systemd.socket(5)."""
+    assert values("trunkline-host-helper.service", "StartLimitIntervalSec") == ["0"]
+
+
 def test_the_page_on_installing_names_each_unit_that_is_enabled() -> None:
     for unit in UNITS:
         if "[Install]" in unit.read_text():

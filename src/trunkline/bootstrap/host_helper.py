@@ -9,13 +9,12 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import click
 
-from trunkline.bootstrap.auto_specs import with_found_pfs
-from trunkline.bootstrap.bridges import bridges_of
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.cli.context import Failed, Teaching
 from trunkline.cli.exit_codes import ExitCode
@@ -25,6 +24,7 @@ from trunkline.host.privileged import additions, set_vfs
 from trunkline.host.privileged.additions import Additions
 from trunkline.host.privileged.client import DEFAULT_SOCKET
 from trunkline.host.privileged.direct import DirectWrites
+from trunkline.host.privileged.listed import Listed
 from trunkline.host.privileged.ownership import find_not_roots_alone
 from trunkline.host.privileged.permissions import Permissions
 from trunkline.host.privileged.server import BACKLOG, Callers, Helper
@@ -88,12 +88,9 @@ def host_helper(config_file: Path, socket_path: Path, group: str) -> None:
 def _helper(config: ComputeConfig, callers: Callers, state: Path) -> Helper:
     writes = DirectWrites(consoles=config.console_dir)
     kernel = LinuxKernel(writes)
-    config = with_found_pfs(config, kernel.functions)
+    uplinks = partial(read_uplinks, str(SYSFS))
     permissions = Permissions(
-        specs=config.device_specs,
-        bridges=bridges_of(
-            config, functions=kernel.functions, uplinks=lambda: read_uplinks(str(SYSFS))
-        ).values(),
+        listed=Listed(config.device_specs, config.bridges, uplinks=uplinks),
         kernel=kernel,
         additions=Additions(state / additions.FILE),
         set_vfs=SetVfs(state / set_vfs.FILE),

@@ -17,12 +17,14 @@ def find_pfs(
     """Return the specs with the addresses of the PFs that were left to be found.
 
     A PF fits that meets the other conditions of the spec, and none of a spec with conditions alone.
+    Two specs find one PF only if none means what the other does, as VFs and the PF itself.
 
     Returns:
         The specs; and by their numbers, why of some it can't be told which PF is meant.
     """
     said = [spec for spec in specs if not spec.is_auto]
-    found, faults = [], {}
+    found: list[DeviceSpec] = []
+    faults: dict[int, str] = {}
     for number, spec in enumerate(specs):
         if not spec.is_auto:
             found.append(spec)
@@ -35,13 +37,23 @@ def find_pfs(
             and one.matches(function)
             and not any(each.matches(function) for each in said)
         ]
-        if len(fitting) == 1:
-            address = AddressPattern.of(fitting[0].address)
-            found.append(replace(one, address=address))
-        else:
+        fault = (
+            _told(fitting) if len(fitting) != 1 else _told_if_found_before(one, fitting[0], found)
+        )
+        if fault:
             found.append(spec)
-            faults[number] = _told(fitting)
+            faults[number] = fault
+        else:
+            found.append(replace(one, address=AddressPattern.of(fitting[0].address)))
     return tuple(found), faults
+
+
+def _told_if_found_before(spec: DeviceSpec, pf: PciFunction, before: Sequence[DeviceSpec]) -> str:
+    """Say that a spec before it has found the same PF, and means the same of it."""
+    for number, each in enumerate(before):
+        if each.matches(pf) and not each.is_apart_from(spec):
+            return f"{pf.address} fits, which device_spec[{number}] has found; remove one of them"
+    return ""
 
 
 def _told(fitting: Sequence[PciFunction]) -> str:

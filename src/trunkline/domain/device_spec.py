@@ -46,7 +46,7 @@ from trunkline.domain.device import (
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.network_pool import NetworkPool, PoolMode, pool_names
 from trunkline.domain.pci import PciAddress
-from trunkline.domain.spec_patterns import AddressPattern, glob_covers, glob_regex
+from trunkline.domain.spec_patterns import AddressPattern, glob_regex
 
 
 class Offer(enum.Enum):
@@ -132,34 +132,23 @@ class DeviceSpec:
 
         Bandwidth and VF counts are taken from the first spec that says any: for these one counts.
         One that takes NICs off offer is of no use behind one that has put them there, though it
-        means plain functions as well.
+        means plain functions as well. Patterns are not compared: what one of them leaves to another
+        is for the machine to tell (`shadowed`).
         """
         if later.bandwidth.is_accounted or later.vf_count is not None:
             return False
-        return self._matches_all_of(later) and all(
+        if self.is_auto or later.is_auto:
+            return False
+        pairs = zip(self.conditions, later.conditions, strict=True)
+        return all(mine in (None, its) for mine, its in pairs) and all(
             self.means(kind) or not later.means(kind)
             for kind in _OFFER_OF
             if not (later.exclude and later.offer is Offer.ALL and kind is DeviceKind.PLAIN)
         )
 
-    def _matches_all_of(self, other: DeviceSpec) -> bool:
-        """Whether it is seen to match every function that `other` matches."""
-        if self.is_auto or other.is_auto:
-            return False
-        if self.address is not None and other.address is not None:
-            covers_address = self.address.covers(other.address)
-        else:
-            covers_address = self.address is None
-        name = other.ifname
-        covers_name = self.ifname is None or (name is not None and glob_covers(self.ifname, name))
-        return (
-            covers_address
-            and covers_name
-            and self.vendor_id in (None, other.vendor_id)
-            and self.product_id in (None, other.product_id)
-            and self.serial in (None, other.serial)
-            and self.mac in (None, other.mac)
-        )
+    def is_apart_from(self, other: DeviceSpec) -> bool:
+        """Say whether each means functions that the other doesn't, whatever they match."""
+        return not any(self.means(kind) and other.means(kind) for kind in _OFFER_OF)
 
 
 class Offering:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device import (
-    FUNCTION_KINDS,
     PHYSICAL_NETWORK_TAG,
     SWITCH_TAG,
     VFS_MAX,
@@ -373,14 +372,14 @@ def _contradictions(specs: Sequence[tuple[int, DeviceSpec]], path: str) -> list[
             continue
         if earlier == spec:
             problem = "the same spec again"
-        elif Offer.PLAIN in (earlier.offer, spec.offer) and _are_apart(earlier, spec):
+        elif Offer.PLAIN in (earlier.offer, spec.offer) and earlier.is_apart_from(spec):
             continue
         elif earlier.physical_network != spec.physical_network:
             problem = (
                 f"matches the same devices as {path}[{earlier_index}], which puts them on physical"
                 f" network {earlier.physical_network}, this one on {spec.physical_network}"
             )
-        elif _are_apart(earlier, spec):
+        elif earlier.is_apart_from(spec):
             continue
         else:
             problem = f"matches the same devices as {path}[{earlier_index}], and disagrees on them"
@@ -404,11 +403,6 @@ def _without_effect(specs: Sequence[tuple[int, DeviceSpec]], path: str) -> list[
                 " means all that it does; put this one first"
             )
     return faults
-
-
-def _are_apart(one: DeviceSpec, other: DeviceSpec) -> bool:
-    """Whether each means functions that the other doesn't."""
-    return not any(one.means(kind) and other.means(kind) for kind in FUNCTION_KINDS)
 
 
 def _pattern_problem(pattern: str) -> str:

@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
 
 from trunkline.domain.pci import PciAddress
-
-_HEX: Final = re.compile("[0-9a-f]+")
-_NO_GLOB: Final = re.compile(r"[^*?\[]+")
 
 
 @dataclass(frozen=True)
@@ -39,15 +35,6 @@ class AddressPattern:
         parts = re.split("[:.]", str(address))
         return all(regex.fullmatch(part) for regex, part in zip(self._regexes, parts, strict=True))
 
-    def covers(self, other: AddressPattern) -> bool:
-        """Whether it is seen to match every address that `other` matches."""
-        mine = zip(self._regexes, (self.domain, self.bus, self.slot, self.function), strict=True)
-        its = (other.domain, other.bus, other.slot, other.function)
-        return all(
-            text in (".*", part) or (_HEX.fullmatch(part) and regex.fullmatch(part))
-            for (regex, text), part in zip(mine, its, strict=True)
-        )
-
 
 def glob_regex(glob: str) -> str:
     """Turn a shell pattern into a regular expression. `fnmatch` needs `os`, which stays out."""
@@ -69,14 +56,6 @@ def glob_regex(glob: str) -> str:
             parts.append(re.escape(sign))
         at += 1
     return "".join(parts)
-
-
-def glob_covers(glob: str, other: str) -> bool:
-    """Whether a shell pattern is seen to match all that another one, or a name, matches."""
-    if glob in ("*", other):
-        return True
-    is_name = _NO_GLOB.fullmatch(other) is not None
-    return is_name and re.fullmatch(glob_regex(glob), other) is not None
 
 
 def _class_regex(inner: str) -> str:

@@ -51,6 +51,15 @@ def test_where_several_fit_they_are_named() -> None:
     }
 
 
+def test_one_pf_is_found_once_unless_its_vfs_are_another_specs() -> None:
+    by_vendor, by_name = AUTO | {"vendor_id": "15b3"}, AUTO | {"ifname": "eth3"}
+    assert faults(by_vendor, by_name | {"physical_network": "phy2"}) == {
+        1: "0000:82:00.0 fits, which device_spec[0] has found; remove one of them"
+    }
+    found = offered(by_vendor | {"offer": "pf"}, by_name | {"offer": "vfs"})
+    assert found == dict.fromkeys(kin(MLX), "phy1")
+
+
 def test_where_none_fits_that_is_told_and_nothing_is_meant() -> None:
     raw = ({"ifname": "eth*", "physical_network": "phy2"}, AUTO)
     (told,) = faults(*raw).values()

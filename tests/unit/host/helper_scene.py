@@ -20,11 +20,12 @@ from trunkline.domain.console import CONSOLE_BYTES_MAX
 from trunkline.domain.device import PciFunction
 from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.ether import MacAddress
-from trunkline.domain.ids import ServerId
+from trunkline.domain.ids import PhysicalNetwork, ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.host.linux.inventory import Inventory, NetdevFacts
 from trunkline.host.privileged.additions import Additions
+from trunkline.host.privileged.listed import Listed
 from trunkline.host.privileged.permissions import Permissions
 from trunkline.host.privileged.server import Callers, Helper
 from trunkline.host.privileged.set_vfs import SetVfs
@@ -154,11 +155,10 @@ def permissions(
     monotonic: Callable[[], float] = lambda: 0.0,
     device_specs: tuple[dict[str, object], ...] = SPECS,
 ) -> Permissions:
-    specs = parse_device_specs(list(device_specs), path="device_spec")
+    specs = parse_device_specs(list(device_specs), path="device_spec", allow_auto=True)
     reading = Inventory(tree.root, netdev_facts=lambda *_: NetdevFacts(), serial=lambda _: None)
     return Permissions(
-        specs=specs,
-        bridges=["br-phy1"],
+        listed=Listed(specs, {PhysicalNetwork("phy1"): "br-phy1"}),
         kernel=Reading(reading),
         additions=Additions(tree.root.parent / "additions.json"),
         set_vfs=SetVfs(tree.root.parent / "vfs.json"),

@@ -11,7 +11,8 @@ import structlog
 
 _log = structlog.get_logger(__name__)
 
-PAUSE_SECONDS: Final = 1.0  # After a turn that failed.
+PAUSE_SECONDS: Final = 1.0  # After a turn that failed; twice as long after each that follows.
+PAUSE_SECONDS_MAX: Final = 60.0
 STEADY_PAUSES: Final = 10  # Turns that have gone well for so long end the problem.
 
 
@@ -27,7 +28,7 @@ class EventLoop:
 
         Args:
             turn: Waits for something to do and does it; keepalive has it return every few seconds.
-            pause_seconds: How long to wait after one that failed.
+            pause_seconds: How long to wait after the first that failed.
         """
         self.problem = ""
         self.failures = 0
@@ -41,17 +42,20 @@ class EventLoop:
         self._thread.start()
 
     def _run(self) -> None:
-        never = threading.Event()
+        never, pause = threading.Event(), self._pause_seconds
         while True:
             try:
                 self._turn()
             except Exception as problem:  # noqa: BLE001  # whatever it is, it is told
-                _log.exception("libvirt's events are not heard")
-                self._failed_at = time.monotonic()
-                self.problem = f"libvirt's events are not heard: {problem!r}"
+                words = f"libvirt's events are not heard: {problem!r}"
+                if words != self.problem:  # It stands until it is over, and is logged once.
+                    _log.exception("libvirt's events are not heard")
+                self.problem = words
                 self.failures += 1
-                never.wait(self._pause_seconds)
+                never.wait(pause)
+                pause = min(2 * pause, PAUSE_SECONDS_MAX)
+                self._failed_at = time.monotonic()
                 continue
             steady = self._failed_at + STEADY_PAUSES * self._pause_seconds
             if self.problem and time.monotonic() >= steady:
-                self.problem = ""
+                self.problem, pause = "", self._pause_seconds

@@ -15,11 +15,20 @@ import threading
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from trunkline.domain.device import NOT_RECOVERED, RECOVERING
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import sysfs
-from trunkline.host.linux.devlink_messages import DeviceChange, DevlinkDevice, ReporterState
+from trunkline.host.linux.devlink_messages import (
+    AllReporters,
+    DeviceChange,
+    DevlinkDevice,
+    ReporterState,
+)
 from trunkline.host.linux.uevents import Uevent
+
+_log = structlog.get_logger(__name__)
 
 _TOTAL: Final = re.compile(r"TOTAL_ERR_[A-Z]+ ([0-9]{1,20})")
 _PCI: Final = "pci"
@@ -33,21 +42,27 @@ class CardFaults:
         self._devices = str(sysfs_root / sysfs.DEVICES)
         self._lock = threading.Lock()
         self._recoveries: dict[str, str] = {}  # By function: that, or that it failed.
-        self._reporters: dict[DevlinkDevice, set[tuple[int | None, str]]] = {}  # Those in error.
+        self._in_error: frozenset[ReporterState] = frozenset()
 
     def of(self, pf: PciAddress) -> str:
         """Say what is wrong with a PF, and after a colon what to do; empty: nothing is known."""
         with self._lock:
             recovery = self._recoveries.get(str(pf), "")
-            reporters = sorted({name for _, name in self._reporters.get(_named(pf), ())})
+            in_error = self._in_error
+        reporters = sorted(
+            (each.reporter.name, "" if each.reporter.port is None else f"/{each.reporter.port}")
+            for each in in_error
+            if each.can_recover and each.reporter.device == _named(pf)
+        )
         if recovery or not reporters:
             return recovery
-        words = f"devlink's health reporter {reporters[0]}"
-        if len(reporters) > 1:
-            words = f"devlink's health reporters {' and '.join(reporters)}"
+        names = sorted({name for name, _ in reporters})
+        words = "devlink's health reporter" + ("s " if len(names) > 1 else " ")
+        first, port = reporters[0]
+        which = f"pci/{pf}{port} reporter {first}"
         return (
-            f"{words} told of an error: `devlink health show pci/{pf} reporter {reporters[0]}`, and"
-            f" `devlink health recover pci/{pf} reporter {reporters[0]}`"
+            f"{words}{' and '.join(names)} told of an error: `devlink health show {which}`, and"
+            f" `devlink health recover {which}`"
         )
 
     def note_uevent(self, event: Uevent) -> None:
@@ -71,25 +86,27 @@ class CardFaults:
                 else:
                     self._recoveries.pop(each, None)
 
-    def note_health(self, event: ReporterState | DeviceChange) -> bool:
-        """Take in what devlink tells; say whether it is news of a PCI function."""
-        with self._lock:
-            before = self._reporters.get(event.device, set())
-            if isinstance(event, DeviceChange):
-                now = set()
-            else:
-                this = {(event.port, event.reporter)}
-                now = before - this if event.is_healthy else before | this
-            if now:
-                self._reporters[event.device] = now
-            else:
-                self._reporters.pop(event.device, None)
-        return event.device.bus == _PCI and now != before
+    def note_health(self, event: ReporterState | DeviceChange | AllReporters) -> frozenset[str]:
+        """Take in what devlink tells; return the PCI functions of which it is news.
 
-    def forget_reporters(self) -> None:
-        """Note that devlink will tell of all that there are, since some of its news was lost."""
+        A reporter that can't recover is a log: its driver sets it to error for a cable module that
+        was pulled, or for what a guest did with its VF, and for good. It is no fault.
+        """
         with self._lock:
-            self._reporters.clear()
+            before = self._in_error
+            self._in_error = now = _after(event, before)
+        for each in now - before:
+            if not each.can_recover:
+                _log.warning(
+                    "health reporter told of an error, which puts nothing out of service",
+                    device=f"{each.reporter.device.bus}/{each.reporter.device.name}",
+                    reporter=each.reporter.name,
+                )
+        return frozenset(
+            each.reporter.device.name
+            for each in before ^ now
+            if each.can_recover and each.reporter.device.bus == _PCI
+        )
 
     def forget_recovering(self) -> None:
         """Note that events of functions were lost: of what recovered, the end among them."""
@@ -110,6 +127,25 @@ class CardFaults:
             if function in way.split("/"):
                 below.add(name)
         return below
+
+
+def _after(
+    event: ReporterState | DeviceChange | AllReporters, in_error: frozenset[ReporterState]
+) -> frozenset[ReporterState]:
+    """Return the reporters in error after `event`, of those that were before."""
+    match event:
+        case AllReporters():
+            return frozenset(each for each in in_error if each.reporter in event.reporters)
+        case DeviceChange():
+            return frozenset(
+                each
+                for each in in_error
+                if each.reporter.device != event.device
+                or event.port not in (None, each.reporter.port)
+            )
+        case ReporterState():
+            others = frozenset(each for each in in_error if each.reporter != event.reporter)
+            return others if event.is_healthy else others | {event}
 
 
 def uncorrectable_errors(device: str) -> int | None:

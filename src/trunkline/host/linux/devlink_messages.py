@@ -16,7 +16,7 @@ from trunkline.host.linux.netlink import Malformed
 GENL_ID_CTRL: Final = 16
 _HEADER: Final = struct.Struct("=BBH")  # struct genlmsghdr: command, version, nothing.
 _ID: Final = struct.Struct("=H")
-_GROUP_ID: Final = struct.Struct("=I")
+_U32: Final = struct.Struct("=I")
 
 _CTRL_NEWFAMILY: Final = 1
 _CTRL_GETFAMILY: Final = 3
@@ -31,6 +31,7 @@ _CONFIG_GROUP: Final = b"config"
 
 _CMD_NEW: Final = 3
 _CMD_DEL: Final = 4
+_CMD_PORT_DEL: Final = 8
 _CMD_REPORTER_GET: Final = 52
 _CMD_REPORTER_RECOVER: Final = 54  # What a reporter's change of state is told as.
 _ATTR_BUS: Final = 1
@@ -39,6 +40,7 @@ _ATTR_PORT: Final = 3
 _ATTR_REPORTER: Final = 114
 _ATTR_REPORTER_NAME: Final = 115
 _ATTR_REPORTER_STATE: Final = 116
+_ATTR_REPORTER_AUTO_RECOVER: Final = 121  # Of those alone whose driver can have them recover.
 _STATE_HEALTHY: Final = 0
 
 
@@ -59,20 +61,39 @@ class DevlinkDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class ReporterState:
-    """What a health reporter of a device, or of a port of it, says."""
+class HealthReporter:
+    """A health reporter, of a device or of a port of it."""
 
     device: DevlinkDevice
     port: int | None
-    reporter: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReporterState:
+    """What a health reporter says."""
+
+    reporter: HealthReporter
     is_healthy: bool
+    can_recover: bool  # Those that can't are logs: nothing but a new driver makes them healthy.
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceChange:
-    """A device came, went, or was reloaded: what its reporters said before is no more."""
+    """A device came or went, or one of its ports went: its reporters are no more.
+
+    The kernel tells neither of reporters that go by themselves nor of a device's reload.
+    """
 
     device: DevlinkDevice
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllReporters:
+    """Which reporters there are, after each of them has been told of; no others are any more."""
+
+    reporters: frozenset[HealthReporter]
 
 
 def get_family(sequence: int) -> bytes:
@@ -97,7 +118,7 @@ def parse_family(payload: memoryview) -> Family:
         said = dict(netlink.attributes(group))
         if _text(said.get(_GROUP_ATTR_NAME)) == _CONFIG_GROUP.decode():
             return Family(
-                _number(_ID, found[_CTRL_ATTR_ID]), _number(_GROUP_ID, said.get(_GROUP_ATTR_ID))
+                _number(_ID, found[_CTRL_ATTR_ID]), _number(_U32, said.get(_GROUP_ATTR_ID))
             )
     raise Malformed("devlink has no group `config`")
 
@@ -105,22 +126,29 @@ def parse_family(payload: memoryview) -> Family:
 def parse_event(payload: memoryview) -> ReporterState | DeviceChange | None:
     """Read what devlink tells, asked or by itself; None: of neither. Raises `Malformed`."""
     command, attributes = _split(payload)
-    if command not in (_CMD_NEW, _CMD_DEL, _CMD_REPORTER_GET, _CMD_REPORTER_RECOVER):
+    if command not in (
+        _CMD_NEW, _CMD_DEL, _CMD_PORT_DEL, _CMD_REPORTER_GET, _CMD_REPORTER_RECOVER
+    ):  # fmt: skip
         return None
     found: dict[int, memoryview] = dict(attributes)
     device = DevlinkDevice(_text(found.get(_ATTR_BUS)), _text(found.get(_ATTR_DEVICE)))
     if command in (_CMD_NEW, _CMD_DEL):
         return DeviceChange(device)
+    if command == _CMD_PORT_DEL:
+        return DeviceChange(device, _number(_U32, found.get(_ATTR_PORT)))
     reporter = dict(netlink.attributes(found.get(_ATTR_REPORTER, memoryview(b""))))
     state = reporter.get(_ATTR_REPORTER_STATE)
     if state is None or len(state) != 1:
         raise Malformed("a health reporter without a state")
     port = found.get(_ATTR_PORT)
     return ReporterState(
-        device=device,
-        port=None if port is None else _number(_GROUP_ID, port),
-        reporter=_text(reporter.get(_ATTR_REPORTER_NAME)),
+        reporter=HealthReporter(
+            device=device,
+            port=None if port is None else _number(_U32, port),
+            name=_text(reporter.get(_ATTR_REPORTER_NAME)),
+        ),
         is_healthy=state[0] == _STATE_HEALTHY,
+        can_recover=_ATTR_REPORTER_AUTO_RECOVER in reporter,
     )
 
 

@@ -31,6 +31,8 @@ _log = structlog.get_logger(__name__)
 
 PAUSE_SECONDS: Final = 1
 _PAUSE_SECONDS_MAX: Final = 60
+# devlink tells of no reporter that goes by itself, as with a reload of its device.
+HEALTH_SECONDS: Final = 60
 _STEADY_PAUSES: Final = 10  # Who has listened for so long after a failure hears again.
 # Links, and addresses of IPv4 and IPv6. Source: Linux include/uapi/linux/rtnetlink.h.
 _RTMGRPS: Final = 0x1 | 0x10 | 0x100
@@ -82,6 +84,7 @@ class LinuxWatch:
         sysfs_root: Path = Path("/sys"),
         faults: CardFaults | None = None,
         pause_seconds: float = PAUSE_SECONDS,
+        health_seconds: float = HEALTH_SECONDS,
     ) -> None:
         """Begin to listen.
 
@@ -91,16 +94,22 @@ class LinuxWatch:
             faults: Who is told of what befalls cards; None: nobody.
             pause_seconds: How long it waits before it listens again after a failure; with each
                 that follows at once, twice as long.
+            health_seconds: How often it asks for all that devlink's health reporters say.
         """
         self._on_news = on_news
         self._devices = str(sysfs_root / sysfs.DEVICES)
         self._netdevs = str(sysfs_root / "class/net")
         self._faults = faults or CardFaults(sysfs_root)
         self._pause_seconds = pause_seconds
+        self._health_seconds = health_seconds
         self._lock = threading.Lock()
         self._news = HostNews()
         self._problem = ""
-        self._channels: _Channels | None = _Channels()
+        self._channels: _Channels | None = None
+        try:
+            self._channels = _Channels()
+        except (OSError, Malformed) as problem:
+            self._note_failure(problem)
         self._stop_reader, self._stop_writer = os.pipe()
         self._thread = threading.Thread(target=self._run, name="kernel-events", daemon=True)
         self._thread.start()
@@ -139,7 +148,6 @@ class LinuxWatch:
         while True:
             try:
                 if self._channels is None:
-                    self._faults.forget_reporters()
                     self._channels = _Channels()
                     # What happened meanwhile was heard by nobody.
                     self._faults.forget_recovering()
@@ -149,8 +157,7 @@ class LinuxWatch:
                 pause = self._pause_seconds
                 self._problem = ""
             except Exception as problem:  # noqa: BLE001  # whatever it is, it is told
-                _log.exception("the kernel's events are not heard")
-                self._problem = f"the kernel's events are not heard: {problem!r}"
+                self._note_failure(problem)
                 self._close_channels()
                 if self._is_stopped_within(pause):
                     return
@@ -161,17 +168,30 @@ class LinuxWatch:
         poller = select.poll()
         for descriptor in (*channels.descriptors, self._stop_reader):
             poller.register(descriptor, select.POLLIN)
-        end = time.monotonic() + steady_seconds
-        while not self._problem or time.monotonic() < end:
-            ready = {fd for fd, _ in poller.poll(steady_seconds * 1000 if self._problem else None)}
+        now = time.monotonic()
+        end, health_due = now + steady_seconds, now + self._health_seconds
+        while not self._problem or now < end:
+            seconds = max(0, health_due - now)
+            if self._problem:
+                seconds = min(seconds, steady_seconds)
+            ready = {fd for fd, _ in poller.poll(seconds * 1000)}
             if self._stop_reader in ready:
                 return True
+            now = time.monotonic()
+            if now >= health_due:
+                health_due = now + self._health_seconds
+                if channels.health is not None:
+                    channels.health.ask_for_all()
             news = self._take_links(channels.links) | self._take_uevents(channels.uevents)
             if channels.health is not None:
                 news |= self._take_health(channels.health)
             if not news.is_empty:
                 self._tell(news)
         return False
+
+    def _note_failure(self, problem: Exception) -> None:
+        _log.error("the kernel's events are not heard", exc_info=problem)
+        self._problem = f"the kernel's events are not heard: {problem!r}"
 
     def _is_stopped_within(self, seconds: float) -> bool:
         poller = select.poll()
@@ -221,15 +241,14 @@ class LinuxWatch:
         while True:
             try:
                 for event in health.receive():
-                    if self._faults.note_health(event):
-                        news |= self._about(event.device.name)
+                    for function in self._faults.note_health(event):
+                        news |= self._about(function)
             except BlockingIOError:
                 return news
             except Malformed as problem:
                 _log.warning("devlink's news unreadable, passed over", problem=str(problem))
             except OSError as problem:
                 news |= _lost(problem)
-                self._faults.forget_reporters()
                 health.ask_for_all()
 
     def _from_links(self, datagram: bytes) -> HostNews:

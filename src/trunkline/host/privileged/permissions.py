@@ -9,19 +9,19 @@ what a card sends to its PF, only that is taken away which was added here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final, Protocol, assert_never
 
 from trunkline.domain.bridge import Bridge
 from trunkline.domain.device import DeviceKind, PciFunction, is_vfio_driver
-from trunkline.domain.device_spec import DeviceSpec, Offering
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import is_logical_device_name
 from trunkline.domain.vf import VfSettings
 from trunkline.host.linux import sysfs
 from trunkline.host.privileged.additions import Added, Additions
+from trunkline.host.privileged.listed import Listed
 from trunkline.host.privileged.requests import (
     ReadConsole,
     ReadVpd,
@@ -75,8 +75,7 @@ class Permissions:
     def __init__(
         self,
         *,
-        specs: Sequence[DeviceSpec],
-        bridges: Collection[str],
+        listed: Listed,
         kernel: KernelReads,
         additions: Additions,
         set_vfs: SetVfs,
@@ -86,20 +85,18 @@ class Permissions:
         """Set up; nothing is read yet.
 
         Args:
-            specs: What is on offer.
-            bridges: Bridges whose ports may be given VLANs.
+            listed: What is on offer, and bridges whose ports may be given VLANs.
             kernel: Reads what the judgement needs.
             additions: What was added to bridges and PFs.
             set_vfs: Which VFs were set.
             sysfs_root: Where sysfs is mounted.
             monotonic: Seconds that pass.
         """
-        self._specs = tuple(specs)
-        self._offering = Offering(specs)
-        self._bridges = frozenset(bridges)
+        self._listed = listed
         self._kernel = kernel
         self._additions = additions
         self._set_vfs = set_vfs
+        self._sysfs_root = sysfs_root
         self._netdevs = f"{sysfs_root}/class/net"
         self._monotonic = monotonic
         self._read_at: float | None = None
@@ -156,7 +153,7 @@ class Permissions:
         """A server's tap may be put into any VLAN; of uplinks the untagged VLAN is root's."""
         ifname, vlan_id = request.ifname, request.vlan_id
         bridge = sysfs.find_link_name(f"{self._netdevs}/{ifname}/master")
-        _require(bridge in self._bridges, f"{ifname} is no port of a bridge under `bridges`")
+        _require(bridge in self._listed.bridges, f"{ifname} is no port of a bridge under `bridges`")
         assert bridge is not None
         if self._is_tap(ifname):
             return
@@ -210,12 +207,15 @@ class Permissions:
         if not at_once and self._read_at is not None and now - self._read_at < FRESH_SECONDS:
             return
         self._every = self._kernel.functions()
-        offered = self._offering(self._every)
+        offered = self._listed.offered(self._every)
         vfs = frozenset(
             each.function.address
             for each in offered
             if each.on_offer and each.function.kind is DeviceKind.VF
         )
+        # Made anew otherwise than by this helper, a VF has been set by nobody here.
+        others = {vf for vf in self._set_vfs if self._set_vfs.is_another(vf, self._inode(vf))}
+        self._set_vfs.forget(others)
         if self._read_at is None:
             off = [vf for vf in self._set_vfs if vf not in vfs]
             self._set_vfs.forget({vf for vf in off if self._is_back(vf)})
@@ -240,12 +240,21 @@ class Permissions:
             return False  # Nobody knows; the other PFs' VFs don't wait for it.
         return found == self._set_vfs.before(address)
 
+    def _inode(self, function: PciAddress) -> int | None:
+        """Return what no other function has that is, or was, at its address; None: it is gone."""
+        try:
+            return (self._sysfs_root / sysfs.DEVICES / str(function)).lstat().st_ino
+        except FileNotFoundError:
+            return None
+
     def _would_offer_vfs(self, function: PciFunction) -> bool:
         """Whether VFs of this PF would be on offer, once it has some."""
         if function.kind is not DeviceKind.PF:
             return False
         meant = (
-            each for each in self._specs if each.means(DeviceKind.VF) and each.matches(function)
+            each
+            for each in self._listed.specs
+            if each.means(DeviceKind.VF) and each.matches(function)
         )
         spec = next(meant, None)
         return spec is not None and not spec.exclude
@@ -264,7 +273,7 @@ class Permissions:
         if address not in self._set_vfs:
             found = self._kernel.vf_settings(pf).get(vf_index)
             if found is not None:  # Else there is nothing to be set, and the kernel says so.
-                self._set_vfs.note(address, found)
+                self._set_vfs.note(address, found, inode=self._inode(address))
 
     def _require_unused_vfs(self, pf: PciAddress) -> None:
         vfs = (each for each in self._every.values() if each.pf_address == pf)

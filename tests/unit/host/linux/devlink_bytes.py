@@ -43,9 +43,12 @@ def reporter(
     state: int,
     port: int | None = None,
     command: int = NOTIFIED,
+    can_recover: bool = True,
 ) -> bytes:
     """What a health reporter says; `state`: 0 healthy, 1 error."""
     nested = text(115, called) + nla(116, bytes([state])) + nla(117, struct.pack("=Q", 3))
+    if can_recover:
+        nested += nla(120, struct.pack("=Q", 500)) + nla(121, b"\1")
     at_port = b"" if port is None else nla(3, struct.pack("=I", port))
     return header(command) + handle(bus, name) + at_port + nla(0x8000 | 114, nested)
 
@@ -53,3 +56,8 @@ def reporter(
 def device_gone(bus: str, name: str) -> bytes:
     """DEVLINK_CMD_DEL."""
     return header(4) + handle(bus, name)
+
+
+def port_gone(bus: str, name: str, port: int) -> bytes:
+    """DEVLINK_CMD_PORT_DEL."""
+    return header(8) + handle(bus, name) + nla(3, struct.pack("=I", port))

@@ -14,6 +14,7 @@ from tests.unit.host.linux.devlink_bytes import (
     device_gone,
     family,
     header,
+    port_gone,
     reporter,
 )
 from trunkline.domain.device import NOT_RECOVERED, RECOVERING
@@ -58,7 +59,9 @@ def tell(faults: CardFaults, function: str, recovery: str = "", *, action: str =
 def say(faults: CardFaults, message: bytes) -> bool:
     event = parse_event(memoryview(message))
     assert event is not None
-    return faults.note_health(event)
+    news = faults.note_health(event)
+    assert news in (frozenset(), {PF})
+    return bool(news)
 
 
 def test_a_pf_is_in_fault_while_it_recovers(faults: CardFaults) -> None:
@@ -109,9 +112,19 @@ def test_reporters_in_error_are_named_until_they_are_healthy(faults: CardFaults)
     assert "fw_fatal and tx told" in faults.of(AT)
     assert say(faults, reporter("pci", PF, "fw_fatal", state=0))
     assert not say(faults, reporter("pci", PF, "tx", state=0)), "the port's own says nothing yet"
-    assert "reporter tx told" in faults.of(AT)
+    assert faults.of(AT) == (
+        f"devlink's health reporter tx told of an error: `devlink health show pci/{PF}/65535"
+        f" reporter tx`, and `devlink health recover pci/{PF}/65535 reporter tx`"
+    )
     assert say(faults, reporter("pci", PF, "tx", state=0, port=65535))
     assert faults.of(AT) == ""
+
+
+def test_a_reporter_that_can_not_recover_is_a_log_and_no_fault(faults: CardFaults) -> None:
+    assert not say(faults, reporter("pci", PF, "mdd", state=1, can_recover=False))
+    assert faults.of(AT) == ""
+    assert say(faults, reporter("pci", PF, "fw_fatal", state=1))
+    assert "reporter fw_fatal told" in faults.of(AT)
 
 
 def test_what_devlink_answers_is_as_what_it_tells_by_itself(faults: CardFaults) -> None:
@@ -127,13 +140,20 @@ def test_reporters_go_with_their_device(faults: CardFaults) -> None:
     assert faults.of(AT) == ""
 
 
-def test_what_is_lost_of_the_one_is_not_lost_of_the_other(faults: CardFaults) -> None:
+def test_a_ports_reporters_go_with_it(faults: CardFaults) -> None:
+    say(faults, reporter("pci", PF, "tx", state=1, port=1))
+    assert not say(faults, port_gone("pci", PF, 2))
+    assert say(faults, port_gone("pci", PF, 1))
+    assert faults.of(AT) == ""
+    say(faults, reporter("pci", PF, "fw", state=1))
+    assert not say(faults, port_gone("pci", PF, 1))
+    assert faults.of(AT) != ""
+
+
+def test_lost_events_of_functions_take_nothing_from_what_devlink_told(faults: CardFaults) -> None:
     say(faults, reporter("pci", PF, "fw", state=1))
     faults.forget_recovering()
     assert "reporter fw told" in faults.of(AT)
-    tell(faults, PF, "BEGIN_RECOVERY")
-    faults.forget_reporters()
-    assert faults.of(AT) == RECOVERING
 
 
 def test_devices_of_another_bus_are_no_pfs(faults: CardFaults) -> None:
@@ -155,7 +175,7 @@ def test_an_answer_without_that_group_is_refused(answer: bytes) -> None:
 
 
 def test_what_is_about_other_things_is_passed_over() -> None:
-    assert parse_event(memoryview(header(8))) is None
+    assert parse_event(memoryview(header(7))) is None
 
 
 @given(st.binary(max_size=60))

@@ -25,6 +25,7 @@ from trunkline.host.linux.link_messages import RTM_GETLINK, RTM_SETLINK
 from trunkline.host.linux.netlink import Malformed
 from trunkline.host.linux.uevents import Uevent
 from trunkline.host.linux.vf_count import NETDEVS_QUIET_SECONDS, WAIT_SECONDS, set_vf_count
+from trunkline.host.linux.watch import LinuxWatch
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.reconcile.interfaces import HostRefused
 
@@ -142,7 +143,9 @@ def test_what_was_heard_of_a_pf_and_its_names_are_told_with_it(tree: Tree) -> No
         "Intel Corporation", "82576 Gigabit Network Connection",
     )  # fmt: skip
     assert (found.fault, found.uncorrectable_errors) == ("", 2)
-    faults.note_uevent(Uevent("change", "pci", f"/devices/{PF}", "BEGIN_RECOVERY"))
+    with LinuxWatch(on_news=lambda: None, sysfs_root=tree.root, faults=faults) as watch:
+        news = watch._from_uevent(Uevent("change", "pci", f"/devices/{PF}", "BEGIN_RECOVERY"))
+    assert news.pfs == {PF}
     assert kernel.functions()[PF].fault == RECOVERING
 
 

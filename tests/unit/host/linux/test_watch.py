@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tests.support.netns import in_new_netns
 from tests.support.sysfs_trees import Tree
 from tests.support.waiting import wait_until
+from tests.unit.host.linux.devlink_bytes import reporter
 from tests.unit.host.linux.link_bytes import new_link
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import netlink
+from trunkline.host.linux.card_faults import CardFaults
+from trunkline.host.linux.devlink_messages import Family, parse_event
+from trunkline.host.linux.health import HealthChannel
 from trunkline.host.linux.link_messages import RTM_NEWLINK
 from trunkline.host.linux.uevents import Uevent
 from trunkline.host.linux.watch import LinuxWatch
@@ -124,6 +129,59 @@ def test_what_ends_its_listening_is_told_and_it_listens_again(tree: Tree) -> Non
         mended.set()
         wait_until(lambda: watch.problem == "", "it hears again")
         assert watch._thread.is_alive()
+
+
+class NoRoom:
+    """A socket that the kernel had no room on, once."""
+
+    def __init__(self) -> None:
+        self._problems = [OSError(errno.ENOBUFS, "no room"), BlockingIOError()]
+
+    def recvfrom(self, *_: int) -> None:
+        raise self._problems.pop(0)
+
+
+def test_lost_events_of_functions_take_nothing_from_what_devlink_told(tree: Tree) -> None:
+    faults = CardFaults(tree.root)
+    told = parse_event(memoryview(reporter("pci", str(PF), "fw", state=1)))
+    assert told is not None
+    faults.note_health(told)
+    with LinuxWatch(on_news=lambda: None, sysfs_root=tree.root, faults=faults) as watch:
+        assert watch._take_uevents(cast("socket.socket", NoRoom())).everything
+    assert "reporter fw told" in faults.of(PF)
+
+
+def test_devlink_is_asked_for_all_at_times(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does not tell of by itself, such as reporters that went with a reload."""
+    ours, kernel = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    channel = HealthChannel(ours, Family(31, 14))
+    monkeypatch.setattr("trunkline.host.linux.watch.open_health", lambda: channel)
+    with ours, kernel:
+        kernel.settimeout(30)
+        ours.setblocking(False)
+        with LinuxWatch(on_news=lambda: None, sysfs_root=tree.root, health_seconds=0.01):
+            assert kernel.recv(4096) != kernel.recv(4096)
+
+
+def test_devlink_that_can_not_be_asked_is_told_and_tried_again(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [OSError(errno.ENOMEM, "no memory"), TimeoutError("no answer")]
+    was_seen = threading.Event()
+
+    def refused() -> None:
+        if len(answers) == 1:
+            assert was_seen.wait(30)
+        if answers:
+            raise answers.pop(0)
+
+    monkeypatch.setattr("trunkline.host.linux.watch.open_health", refused)
+    with LinuxWatch(on_news=lambda: None, sysfs_root=tree.root, pause_seconds=0.01) as watch:
+        assert "no memory" in watch.problem
+        was_seen.set()
+        wait_until(lambda: watch.problem == "", "it hears")
+        assert watch.take().everything
+    assert answers == []
 
 
 def run(command: str) -> None:
