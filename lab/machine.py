@@ -155,13 +155,16 @@ def qemu_command(
 ) -> list[str]:
     """How to start the lab host.
 
+    It has one CPU: two would wait for each other, and on a busy machine mostly for the other one to
+    run; and in one of some hundred boots the second was seen to get no timer interrupts.
+
     The host's physical address bits are limited because beyond 36 the firmware puts the VFs' BARs
     above 4 GiB, where this IOMMU truncates them: VFs then come up with random MACs.
     """
     arguments = [
         *(QEMU, "-name", "labhost", "-nodefaults", "-no-user-config", "-display", "none"),
         *("-no-reboot", "-M", "q35", "-accel", "tcg,thread=multi,tb-size=512"),
-        *("-cpu", "max,la57=off,phys-bits=36", "-smp", "2", "-m", str(MEMORY_MIB)),
+        *("-cpu", "max,la57=off,phys-bits=36", "-smp", "1", "-m", str(MEMORY_MIB)),
         *("-kernel", str(root.kernel), "-initrd", str(initramfs)),
         *("-append", _kernel_command_line(tcp_port)),
         *("-serial", f"file:{directory / CONSOLE}"),
@@ -210,7 +213,7 @@ def _kernel_command_line(tcp_port: int) -> str:
     and then find them broken, and panic. The speed of its clock is told, since what it measured
     there was wrong by a factor of up to 17. Timer interrupts are periodic, because one that gets
     lost, which was seen once in a while on a busy machine, would otherwise be a CPU's last. The
-    third line saves time: devices that come and go wait for the other CPU again and again.
+    third line saves time, as grace periods of RCU and cleared memory take it.
     """
     return (
         "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable"
