@@ -155,6 +155,12 @@ class Channel:
         self.end_all()
         self._listener.close()
 
+    def forget(self) -> None:
+        """Hang up on a lab host that is no more: what comes next is another's first connection."""
+        self.end_all()
+        while select.select([self._listener], [], [], 0)[0]:
+            self._listener.accept()[0].close()
+
     def end_all(self) -> None:
         """Kill what was started and still runs."""
         while self._running:
@@ -226,11 +232,12 @@ class Channel:
         return returned
 
     def _ask(self, what: str, request: Mapping[str, Any]) -> Running:
+        told = json.dumps(request).encode() + b"\n"
         ready, _, _ = select.select([self._listener], [], [], SECONDS_MAX)
         if not ready:
             raise LabHostGone(f"{what}: the lab host takes no command")
         connection, _ = self._listener.accept()
-        connection.sendall(json.dumps(request).encode() + b"\n")
+        connection.sendall(told)
         running = Running(what, connection)
         self._running.append(running)
         return running

@@ -77,6 +77,7 @@ NEEDS = (
     ),
     Need("xorriso", "makes guests' config drives", lambda: has_program("xorriso")),
     Need("qemu-utils", "qemu-img, which makes their disks", lambda: has_program("qemu-img")),
+    Need("systemd", "reads the units", lambda: has_program("systemd-analyze")),
 )
 
 

@@ -21,6 +21,8 @@ namespaces = [ ]
 cgroup_controllers = [ ]
 """
 LIBVIRTD_CONF = """
+unix_sock_group = "libvirt"
+unix_sock_rw_perms = "0770"
 auth_unix_rw = "none"
 auth_unix_ro = "none"
 log_outputs = "3:file:/run/libvirtd.log"

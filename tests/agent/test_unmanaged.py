@@ -12,6 +12,7 @@ from tests.reconcile.scenes import a_nic, a_server, whole
 from trunkline.domain.device_spec_parsing import parse_device_specs
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
+from trunkline.domain.server import PowerState
 from trunkline.reconcile.desired import HeldDevice
 from trunkline.reconcile.report import DeviceCondition, ServerCondition
 
@@ -95,6 +96,33 @@ def test_a_whole_pf_that_was_bound_to_vfio_before_is_clean_without_a_netdev(
     world.settle(agent)
     assert world.control.condition(pf) == (DeviceCondition.CLEAN, "")
     assert world.machine.kernel.functions()[MLX].driver == "vfio-pci"
+
+
+@pytest.mark.parametrize("kind", ["VF", "PF", "GPU"])
+def test_what_the_operator_binds_to_vfio_after_its_guest_comes_back_so(
+    tmp_path: Path, kind: str
+) -> None:
+    world = World(tmp_path)
+    held = {"VF": world.device(IGB, 0), "PF": whole(MLX), "GPU": world.gpu}[kind]
+    nic = a_nic(1, held, VnicType.DIRECT if kind == "VF" else VnicType.DIRECT_PHYSICAL)
+    server = replace(a_server(1), devices=(held,)) if kind == "GPU" else a_server(1, nic)
+    world.control.want(server)
+    agent = world.an_agent()
+    world.settle(agent)
+    assert world.control.server(server) == (ServerCondition.RUNNING, "")
+    world.control.want(replace(server, power=PowerState.STOPPED))
+    world.settle(agent)
+    bind(world, "vfio-pci", held.address)
+    world.control.want(releases=(held,))
+    world.run(agent, seconds=60)
+    told = world.control.condition(held)
+    assert told is not None
+    assert told[0] is DeviceCondition.DIRTY
+    assert "is bound to vfio-pci, not to" in told[1]
+    world.control.want(releases=(unmanaged(held),))
+    world.settle(agent)
+    assert world.control.condition(held) == (DeviceCondition.CLEAN, "")
+    assert world.machine.kernel.functions()[held.address].driver == "vfio-pci"
 
 
 @pytest.mark.parametrize("what", ["NIC", "device"])

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent.world import World
 from tests.reconcile.scenes import IGB, MLX, VIF_TYPES, functions
 from trunkline.bootstrap.auto_specs import with_found_pfs
-from trunkline.bootstrap.bridges import bridges_of
+from trunkline.bootstrap.bridges import bridges_of, with_bridges
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
 from trunkline.bootstrap.simulated import open_simulated_host
 from trunkline.cli.context import Failed
 from trunkline.domain.device_spec_parsing import parse_device_specs
+from trunkline.domain.host import HostResources
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.pci import PciAddress
 
@@ -53,6 +55,18 @@ def test_nothing_is_looked_up_where_all_is_named(config: ComputeConfig) -> None:
     named = replace(config, bridges={PHY1: "br-one"})
     assert with_found_pfs(named, unexpected) == named  # type: ignore[arg-type]  # it never returns
     assert bridges_of(named, functions=unexpected, uplinks=unexpected) == {PHY1: "br-one"}  # type: ignore[arg-type]  # it never returns
+
+
+def test_bridges_that_keep_no_vlans_apart_are_told(tmp_path: Path) -> None:
+    machine = World(tmp_path).machine
+    resources = HostResources(vcpus=1, memory_mib=1, disk_gib=1)
+    bridges = {PHY1: "br-phy1", PHY2: "br-none"}
+    told = with_bridges(resources, bridges, machine.kernel)
+    assert (told.bridges, told.unfiltered_bridges) == (bridges, ())
+    machine.kernel.acting_as("operator").write(
+        "by_hand", "by hand", lambda state: state.unfiltered_bridges.append("br-phy1")
+    )
+    assert with_bridges(resources, bridges, machine.kernel).unfiltered_bridges == ("br-phy1",)
 
 
 def test_a_simulated_host_has_them_from_its_fleet_file(config: ComputeConfig) -> None:

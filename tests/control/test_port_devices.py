@@ -7,6 +7,7 @@ h3   phy1: bnxt_en, which has no priorities; e.trusted=true, e.rack=b, e.speed=1
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.control.scene import Scene
 from tests.support.world import ADMIN, DEMO, AgentByHand, a_card
 from trunkline.control.demands import server_request
 from trunkline.control.desired import desired_config
+from trunkline.control.hosts import get_host
 from trunkline.control.nics import nics_of_bound_ports
 from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
 from trunkline.control.ports import create_port, get_port, list_ports, update_port
@@ -152,6 +154,23 @@ def test_a_port_that_has_a_whole_pf_is_never_down(scene: Scene) -> None:
     down = a_port(scene, admin_state_up=False).port
     with pytest.raises(Invalid, match="can't be down"):
         update_port(scene.svc, ADMIN, down.id, PortUpdate(vnic_type=VnicType.DIRECT_PHYSICAL))
+
+
+def test_a_port_is_not_put_down_where_its_bridge_can_not_cut_it_off(scene: Scene) -> None:
+    view = boot(scene, vnic_type=VnicType.NORMAL)
+    scene.settle(view.server.id)
+    port, agent = view.nics[0].port.port, scene.agents[host_of(view) or ""]
+    has = get_host(scene.svc, ADMIN, agent.name).host.resources
+    for unfiltered, refused in ((("br-phy1",), True), (("br-phy2",), False)):
+        agent.report(resources=replace(has, unfiltered_bridges=unfiltered))
+        if refused:
+            with pytest.raises(StateConflict, match="has no VLAN filtering, and can't cut it off"):
+                update_port(scene.svc, DEMO, port.id, PortUpdate(admin_state_up=False))
+            assert get_port(scene.svc, DEMO, port.id).status == "ACTIVE"
+    down = update_port(scene.svc, DEMO, port.id, PortUpdate(admin_state_up=False))
+    assert down.status == "DOWN"
+    agent.report(resources=replace(has, unfiltered_bridges=("br-phy1",)))
+    assert update_port(scene.svc, DEMO, port.id, PortUpdate(name="x")).port.name == "x"
 
 
 def test_a_port_that_is_down_is_told_as_down_and_its_host_is(scene: Scene) -> None:

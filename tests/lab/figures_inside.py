@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import select
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,19 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from lab.guest.cards import read
-from trunkline.domain.device_spec_parsing import parse_device_specs
+from tests.lab.helper_inside import start_helper
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
 from trunkline.host.linux.kernel import LinuxKernel
-from trunkline.host.privileged.additions import Additions
-from trunkline.host.privileged.client import HelperClient
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.host.privileged.interfaces import PrivilegedWrites
-from trunkline.host.privileged.listed import Listed
-from trunkline.host.privileged.permissions import Permissions
-from trunkline.host.privileged.server import BACKLOG, Callers, Helper
-from trunkline.host.privileged.set_vfs import SetVfs
 
 SOCKET = Path("/run/figures.sock")
 Vfs = list[tuple[PciAddress, str, int]]  # PF, its netdev, VF.
@@ -42,10 +34,10 @@ def measure(pfs: list[str], vf_count: int, rounds: int) -> dict[str, Any]:
         for vf_index in range(vf_count)
         for pf in map(PciAddress.parse, pfs)
     ]
-    _start_helper()
+    helper = start_helper(SOCKET)
     ways: dict[str, Callable[[int], list[float]]] = {
         "own, as root": lambda turn: _by(DirectWrites(), vfs, turn),
-        "own, through the helper": lambda turn: _by(HelperClient(SOCKET), vfs, turn),
+        "own, through the helper": lambda turn: _by(helper, vfs, turn),
         "ip link, one by one": lambda turn: _by_ip(vfs, turn),
         "ip -batch": lambda turn: _by_batch(vfs, turn),
     }
@@ -58,28 +50,6 @@ def measure(pfs: list[str], vf_count: int, rounds: int) -> dict[str, Any]:
     taken[f"functions(), {len(functions)} of them"] = _timed(kernel.functions, rounds)
     taken[f"vf_settings(), {vf_count} VFs"] = _timed(lambda: kernel.vf_settings(pf), rounds)
     return taken
-
-
-def _start_helper() -> None:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    SOCKET.unlink(missing_ok=True)
-    listener.bind(str(SOCKET))
-    listener.listen(BACKLOG)
-    if os.fork() == 0:
-        writes = DirectWrites()
-        specs = parse_device_specs(
-            [{"vendor_id": "8086", "physical_network": "any"}], path="device_spec"
-        )
-        permissions = Permissions(
-            listed=Listed(specs, {}),
-            kernel=LinuxKernel(writes),
-            additions=Additions(SOCKET.with_suffix(".json")),
-            set_vfs=SetVfs(SOCKET.with_suffix(".vfs.json")),
-            sysfs_root=Path("/sys"),
-        )
-        never, _ = os.pipe()
-        Helper(writes, permissions, Callers(users={0})).serve(listener, stop=never)
-    listener.close()
 
 
 def _values(turn: int, number: int) -> tuple[str, int]:

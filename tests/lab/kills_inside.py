@@ -1,6 +1,7 @@
 """The agent killed at each of its points, on the kernel and the cards of the lab host.
 
-Guests are the simulated libvirt's: it hands real VFs over as libvirt does, and runs nothing.
+What needs root the agent has the helper do, which lives on. Guests are the simulated libvirt's: it
+hands real VFs over as libvirt does, and runs nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 from lab.guest import cards
 from tests.agent.world import RESOURCES, START, Control, Ids, UnsyncedFiles
 from tests.lab.devices_inside import CardsBelow, LoggedWrites
+from tests.lab.helper_inside import start_helper
 from tests.reconcile.scenes import HOST, VIF_TYPES, a_nic, a_server, whole
 from tests.support.probes import Killer, Recorder
 from trunkline.agent.apply import Probe
@@ -37,6 +39,7 @@ from trunkline.reconcile.desired import HeldDevice, ServerConfig
 DIRECTORY = Path("/tmp/kills")  # Emptied before each test.
 PF_1, PF_2 = (PciAddress.parse(cards.pf_address(card)) for card in (1, 2))
 ROUNDS_MAX = 100
+VAIN_ROUNDS = 20
 # As libvirt sees them; it outlives agents.
 BELOW = LinuxKernel(DirectWrites())
 
@@ -50,6 +53,7 @@ class Host:
         self.log = directory / "writes"
         self.log.touch()
         self.control = Control()
+        self._helper = start_helper(directory / "helper.sock")
         self._below = directory / "kernel.json"
         self._domains = directory / "hypervisor.json"
         create_kernel(self._below, KernelState(name="labhost"))
@@ -59,19 +63,21 @@ class Host:
     def _libvirt(self) -> FakeHypervisor:
         return FakeHypervisor(self._domains, CardsBelow(self._below, BELOW))
 
-    def run_agent(self, probe: Probe | None = None) -> None:
-        """Run a new agent until all is true; fail with what it said last."""
+    def _agent(self, probe: Probe | None = None) -> Agent:
         host = AgentHost(
             name=HOST,
-            kernel=LinuxKernel(LoggedWrites(DirectWrites(), self.log)),
+            kernel=LinuxKernel(LoggedWrites(self._helper, self.log)),
             hypervisor=self._libvirt(),
             resources=RESOURCES,
             offer=lambda functions: tuple(OfferedDevice(function=f) for f in functions.values()),
             vif_types=VIF_TYPES,
         )
         journal = JournalFile(self.journal, UnsyncedFiles())
-        agent = Agent(host, journal=journal, transport=self.control, ids=Ids(), probe=probe)
-        now = START
+        return Agent(host, journal=journal, transport=self.control, ids=Ids(), probe=probe)
+
+    def run_agent(self, probe: Probe | None = None) -> None:
+        """Run a new agent until all is true; fail with what it said last."""
+        agent, now = self._agent(probe), START
         for _ in range(ROUNDS_MAX):
             due = agent.step(now)
             if agent.is_settled and agent.config == self.control.config and due > now:
@@ -81,6 +87,14 @@ class Host:
             fact for report in self.control.reports for fact in (*report.devices, *report.servers)
         ]
         raise AssertionError(f"not settled: {told[-5:]}; wrote {self.take_writes()}")
+
+    def run_agent_in_vain(self) -> None:
+        """Run a new agent that can't make all true, for longer than any that can."""
+        agent, now = self._agent(), START
+        for _ in range(VAIN_ROUNDS):
+            now = max(agent.step(now), now + timedelta(milliseconds=1))
+        assert agent.config == self.control.config
+        assert not agent.is_settled
 
     def run_killed_agent(self, number: int) -> None:
         """Run an agent in a process of its own that is killed at the nth point."""
@@ -181,8 +195,22 @@ class Trial:
         assert writes == expected.writes, f"{at}: {writes}, not {expected.writes}"
         assert self.host.state() == expected.state, f"{at}: {self.host.state()}"
 
+    def torn_down_late(self) -> None:
+        """Have what an earlier owner had given back once more, while another has it."""
+        earlier = self._make(self._epoch).held_devices
+        self.want_plugged()
+        self.host.run_agent()
+        self.host.take_writes()
+        before = self.host.state()
+        self.host.control.want(self._make(self._epoch), releases=earlier)
+        self.host.run_agent_in_vain()
+        assert self.host.take_writes() == []
+        assert self.host.state() == before
+        self.want_unplugged()
+        self.host.run_agent()
 
-def kill_everywhere(make: Make, name: str, *, only: str = "") -> dict[str, list[str]]:
+
+def kill_everywhere(trial: Trial, *, only: str = "") -> dict[str, list[str]]:
     """Kill an agent at each step of plugging a server and of unplugging it; return the points.
 
     That is after each step that leaves something behind. The points before a step and after what
@@ -190,15 +218,13 @@ def kill_everywhere(make: Make, name: str, *, only: str = "") -> dict[str, list[
     the point before.
 
     Args:
-        make: The server, of an epoch.
-        name: Names the trial.
+        trial: Nothing is plugged yet; nor is it in the end.
         only: What the points have in their names at which it is killed.
 
     Raises:
         AssertionError: After one of the kills, the next agent did not end where an unkilled one
             does, or wrote something twice; or a third one wrote something.
     """
-    trial = Trial(name, make)
     plugged = trial.unkilled(trial.want_plugged)
     unplugged = trial.unkilled(trial.want_unplugged)
     ways = ((trial.want_plugged, plugged), (trial.want_unplugged, unplugged))
@@ -234,16 +260,19 @@ def with_a_pf(epoch: int) -> ServerConfig:
 
 
 def kill_with_vfs() -> dict[str, list[str]]:
-    """See `kill_everywhere`. VFs have the names that udev gives at first."""
+    """See `kill_everywhere` and `Trial.torn_down_late`. VFs have the names that udev gives."""
     DIRECTORY.mkdir(exist_ok=True)
     writes = DirectWrites()
     for vf_index, _ in enumerate(cards.vf_settings("pf1")):
         writes.rename_netdev(cards.vf_netdev("pf1", vf_index), f"pf1v{vf_index}")
-    return kill_everywhere(with_vfs, "vfs")
+    trial = Trial("vfs", with_vfs)
+    points = kill_everywhere(trial)
+    trial.torn_down_late()
+    return points
 
 
 def kill_with_a_pf() -> dict[str, list[str]]:
     """See `kill_everywhere`; only where VFs come and go, since each turn takes many seconds."""
     DIRECTORY.mkdir(exist_ok=True)
     cards.keep_names(2)
-    return kill_everywhere(with_a_pf, "pf", only="sriov_numvfs")
+    return kill_everywhere(Trial("pf", with_a_pf), only="sriov_numvfs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.guest import cards
+from tests.lab.agent_inside import end_libvirtd
 
 SHELL_PORT = "7"  # Where a guest runs what it is told: `lab/guest/server-init`.
 UP_SECONDS_MAX = 400
@@ -38,5 +39,5 @@ def wait_until_up(namespace: str, address: str) -> None:
 
 def restart_libvirtd() -> None:
     """Kill libvirtd as a crash would, and start it again."""
-    cards.run("pkill", "--signal", "KILL", "--exact", "libvirtd")
+    end_libvirtd()
     cards.run("libvirtd", "--daemon")

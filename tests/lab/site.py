@@ -2,8 +2,9 @@
 
 The service runs outside, on this machine's loopback, which the lab host has at 10.0.2.2::
 
-    tests ── trunkline server ── 10.0.2.2 ── trunkline agent ── pf1 (phy1), pf2 (phy2)
-                                             trunkline host-helper (root)
+    tests ── trunkline server ── 10.0.2.2 ── trunkline agent ─┬─ libvirtd (its group)
+                                       (the user trunkline)   └─ trunkline host-helper (root)
+                                                                   └─ pf1 (phy1), pf2 (phy2)
 
 What is looked at again and again is asked in this process: a command takes a second of the cores
 that the emulated machine needs.
@@ -15,7 +16,7 @@ import json
 import secrets
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from typing import Any
 from lab.channel import Running
 from lab.guest import cards, nested
 from lab.machine import LabHost
-from tests.lab import agent_inside
+from tests.lab import agent_inside, as_user
+from tests.lab.as_user import AGENT
 from tests.support.processes import ask, trunkline
 from tests.support.waiting import wait_until
 from trunkline.client.api import TrunklineApi
@@ -32,6 +34,7 @@ from trunkline.client.session import Session as ApiSession
 from trunkline.wire.v1 import DeviceItem, EventItem, HostItem
 
 EXAMPLE = Path(__file__).parents[2] / "examples/two-networks/controller.toml"
+AS_AGENT = as_user.__name__
 CONFIG = f"{agent_inside.HOME}/compute.toml"
 COMPUTE = """
 host = "h1"
@@ -60,23 +63,41 @@ class Site:
         self.started: list[Running] = []
 
     def start_helper(self) -> Running:
-        return self._start("host-helper", "--config", CONFIG, "--group", "root")
+        start = self.lab_host.channel.start_python
+        return self._when_ready(start("trunkline", "host-helper", "--config", CONFIG))
 
     def start_agent(self, **env: str) -> Running:
-        return self._start("agent", "--config", CONFIG, env=env)
+        start = self.lab_host.channel.start_python
+        return self._when_ready(start(AS_AGENT, "agent", "--config", CONFIG, env=env))
 
     def start_agent_alone(self) -> Running:
         """Start it in a Python that has imported nothing but what it needs, as a host does."""
-        command = ["python3", "-m", "trunkline", "agent", "--config", CONFIG]
+        user = ("setpriv", f"--reuid={AGENT}", f"--regid={AGENT}", "--init-groups")
+        command = [*user, "python3", "-m", "trunkline", "agent", "--config", CONFIG]
         return self._when_ready(self.lab_host.channel.start(command))
-
-    def _start(self, *args: str, env: Mapping[str, str] | None = None) -> Running:
-        return self._when_ready(self.lab_host.channel.start_python("trunkline", *args, env=env))
 
     def _when_ready(self, running: Running) -> Running:
         self.started.append(running)
         running.wait_for("ready\n", seconds=PATIENCE_SECONDS)
         return running
+
+    def doctor(self) -> dict[str, tuple[str, str]]:
+        """What `trunkline doctor` says to the agent's user: by check, the verdict and the words."""
+        command = ("doctor", "--config", CONFIG, "--json")
+        done = self.lab_host.channel.start_python(AS_AGENT, *command).wait()
+        findings = json.loads(done.stdout)["findings"]
+        return {
+            each["check"]: (each["verdict"], each["found"] + (each["fix"] or ""))
+            for each in findings
+        }
+
+    def reboot(self) -> None:
+        """Press the lab host's reset button; then there is what a disk keeps, and libvirtd runs."""
+        kept = self.lab_host.channel.call(agent_inside.read_disk)
+        self.started.clear()
+        self.lab_host.reboot()
+        self.lab_host.channel.call(agent_inside.write_disk, kept)
+        self.lab_host.channel.call(nested.start_libvirtd)
 
     def kill(self, running: Running) -> None:
         """End a command as a power switch would."""
@@ -134,8 +155,8 @@ class Site:
 
         self.wait(is_so, f"{name} is {status}")
 
-    def vf_with(self, mac: str) -> dict[str, Any]:
-        found = self.lab_host.channel.call(cards.vf_settings, "pf1")
+    def vf_with(self, mac: str, pf: str = "pf1") -> dict[str, Any]:
+        found = self.lab_host.channel.call(cards.vf_settings, pf)
         index = next(at for at, vf in enumerate(found) if vf["mac"] == mac)
         return {"vf_index": index, **found[index]}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -40,12 +39,6 @@ def site(tmp_path: Path, lab_host: LabHost) -> Iterator[Site]:
 def pools(site: Site) -> dict[str, tuple[int, int]]:
     """How many VFs of each network pool there are, and how many are free."""
     return {pool.name: (pool.vfs, pool.free) for pool in site.api.network_pools()}
-
-
-def vf_with(site: Site, mac: str, pf: str) -> dict[str, Any]:
-    found = site.lab_host.channel.call(cards.vf_settings, pf)
-    index = next(at for at, vf in enumerate(found) if vf["mac"] == mac)
-    return {"vf_index": index, **found[index]}
 
 
 def test_a_server_has_what_libvirt_gives_it_of_pools_and_gives_it_back(
@@ -81,7 +74,7 @@ def test_a_server_has_what_libvirt_gives_it_of_pools_and_gives_it_back(
     site.wait_killed(agent)
     # The guest is there, and has not run.
     runs = call(agent_inside.libvirt_ids)
-    pooled = {pf: vf_with(site, mac, pf) for pf, mac in macs.items()}
+    pooled = {pf: site.vf_with(mac, pf) for pf, mac in macs.items()}
     assert [each["vlan"] for each in pooled.values()] == [220, 220]
     assert pooled["pf2"]["vf_index"] != 0
     assert pools(site) == {HOSTDEV_POOL: (3, 2), PASSTHROUGH_POOL: (2, 1)}
@@ -90,7 +83,7 @@ def test_a_server_has_what_libvirt_gives_it_of_pools_and_gives_it_back(
     site.wait_for_server("pooled", "ACTIVE")
     site.wait_settled()
     assert call(agent_inside.libvirt_ids) == runs
-    assert {pf: vf_with(site, mac, pf) for pf, mac in macs.items()} == pooled
+    assert {pf: site.vf_with(mac, pf) for pf, mac in macs.items()} == pooled
 
     session.demo("server", "delete", "--wait", "pooled")
     site.wait(lambda: pools(site) == free, "all is back")

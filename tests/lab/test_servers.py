@@ -68,7 +68,12 @@ class Servers:
     site: Site
     session: Session
     agent: Running
+    start: int  # Of the capture, before there was any of them.
     macs: dict[tuple[str, str], str] = field(default_factory=dict)  # By server and network.
+    # When an agent was killed before it let the last guest run: the guests that did not run, and
+    # the VLANs of VFs by MAC.
+    paused: list[str] = field(default_factory=list)
+    vlans: dict[str, int] = field(default_factory=dict)
 
     def inside(self, server: str, command: str) -> str:
         """Run a command in a guest, by way of its first NIC; return what it printed."""
@@ -86,10 +91,10 @@ class Servers:
         said = self.inside(server, f"ping -q -c 1 -W 5 {address} > /dev/null && echo reached")
         return "reached" in said
 
-    def check_wire(self) -> None:
-        """Hold frames of every NIC, sent from now on, against the VLAN of its network."""
+    def check_wire(self, since: int | None = None) -> None:
+        """Hold frames of every NIC, sent from now on or since a mark, to its network's VLAN."""
         capture = self.site.lab_host.capture("phy1")
-        mark = capture.mark()
+        mark = capture.mark() if since is None else since
         for server, nics in SERVERS.items():
             for network, _, _ in nics:
                 peer, _, _ = NETWORKS[network][1].partition("/")
@@ -100,6 +105,15 @@ class Servers:
                 capture.check(self.macs[server, network], vlan=vlan, since=mark)
                 with pytest.raises(WrongOnTheWire):
                     capture.check(self.macs[server, network], vlan=vlan + 1, since=mark)
+
+    def console(self, server: str) -> str:
+        """What a guest has said on its console, as its owner sees it."""
+        return self.session.admin("console", "log", "show", server)
+
+    def tap_is_known_to_the_card(self) -> bool:
+        """Whether the PF hears what its VFs send to the MAC of web's tap, rather than the wire."""
+        known = self.site.lab_host.channel.call(agent_inside.addresses_of, "pf1")
+        return self.macs["web", "gray"] in known
 
     def kill_agent(self) -> None:
         self.site.kill(self.agent)
@@ -157,7 +171,8 @@ def create_server(servers: Servers, name: str) -> None:
 def servers(site: Site, openstack: OpenStack) -> Servers:
     """Both guests run; the agent was killed between start and resume of the last, and started."""
     session = Session(site.directory, openstack)
-    made = Servers(site, session, site.start_agent(TRUNKLINE_KILL_AT="before virsh resume:2"))
+    agent = site.start_agent(TRUNKLINE_KILL_AT="before virsh resume:2")
+    made = Servers(site, session, agent, site.lab_host.capture("phy1").mark())
     make_networks(session, site.directory / "disk.img")
     # Its link goes for a moment while the VFs come.
     site.wait(
@@ -168,6 +183,9 @@ def servers(site: Site, openstack: OpenStack) -> Servers:
     site.wait_killed(made.agent)
     left = made.guests()
     assert len(left.split("\n\n")[0].splitlines()) == len(SERVERS), left
+    made.paused = site.lab_host.channel.call(agent_inside.paused)
+    found = site.lab_host.channel.call(cards.vf_settings, "pf1")
+    made.vlans = {vf["mac"]: vf["vlan"] for vf in found}
     made.start_agent()
     for name, nics in SERVERS.items():
         site.wait_for_server(name, "ACTIVE")
@@ -180,12 +198,20 @@ def servers(site: Site, openstack: OpenStack) -> Servers:
     return made
 
 
-def test_guests_find_their_nics_as_their_config_drives_say(servers: Servers) -> None:
+def test_vfs_have_their_vlans_before_their_guest_runs(servers: Servers) -> None:
+    assert len(servers.paused) == 1, "the last one had not run when its agent was killed"
+    for (server, network), mac in servers.macs.items():
+        if (network, "direct") in [(each, vnic_type) for each, vnic_type, _ in SERVERS[server]]:
+            assert servers.vlans[mac] == NETWORKS[network][0]
+
+
+def test_guests_find_their_nics_as_their_config_drives_say_and_are_heard_on_their_consoles(
+    servers: Servers,
+) -> None:
     drivers = {"direct": "igbvf", "normal": "virtio_net"}
     for server, nics in SERVERS.items():
-        said = servers.inside(
-            server, "until grep -q 'is up' /tmp/said; do sleep 0.2; done; cat /tmp/said"
-        )
+        servers.inside(server, "until grep -q 'is up' /tmp/said; do sleep 0.2; done")
+        said = servers.console(server)
         assert f"{server} is up" in said
         for number, (network, vnic_type, address) in enumerate(nics):
             place = f"eth{number}, {drivers[vnic_type]}, at 0000:{number + 1:02x}:00.0"
@@ -198,7 +224,8 @@ def test_guests_reach_those_on_their_network_and_nobody_else(servers: Servers) -
     # A VF and a tap, whose PF is the same.
     assert servers.reaches("db", "10.3.0.11")
     assert servers.reaches("web", "10.3.0.12")
-    servers.check_wire()
+    assert servers.tap_is_known_to_the_card()
+    servers.check_wire(since=servers.start)
 
 
 def test_guests_run_on_under_a_new_agent_and_a_new_libvirtd_that_notice_their_end(
@@ -219,6 +246,10 @@ def test_guests_run_on_under_a_new_agent_and_a_new_libvirtd_that_notice_their_en
     servers.site.wait(lambda: not servers.site.host().problem, "libvirt answers the agent")
     assert servers.guests() == runs
     servers.check_wire()
+    call(agent_inside.suspend, servers.site.api.server_path("web").id)
+    servers.site.wait(lambda: servers.site.has_told("server.guest_suspended"), "it is told")
+    assert servers.reaches("db", "10.1.0.11"), "it was resumed"
+    assert servers.guests() == runs
     servers.end("db", "poweroff -f")
     servers.site.wait_for_server("db", "SHUTOFF")
     assert servers.site.has_told("server.shutoff")
@@ -246,5 +277,6 @@ def test_a_server_goes_for_good_though_its_agent_is_killed_between(servers: Serv
     servers.start_agent()
     servers.site.wait(lambda: not servers.site.devices(state="releasing"), "all is back")
     found = call(cards.vf_settings, "pf1")
+    assert not servers.tap_is_known_to_the_card()
     assert mac not in [vf["mac"] for vf in found]
     assert 130 not in [vf["vlan"] for vf in found]

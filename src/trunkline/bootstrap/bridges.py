@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from trunkline.bootstrap.compute_config import ComputeConfig
 from trunkline.cli.context import Failed
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.domain.auto_bridges import AUTO, Uplinks, find_bridges
 from trunkline.domain.device import PciFunction
+from trunkline.domain.host import HostResources
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.pci import PciAddress
+from trunkline.reconcile.interfaces import Kernel
+
+
+def with_bridges(
+    resources: HostResources, bridges: Mapping[PhysicalNetwork, str], kernel: Kernel
+) -> HostResources:
+    """Return what a host has to give with these bridges, and which of them keep no VLANs apart.
+
+    Raises:
+        HostRefused: They can't be read.
+    """
+    found = kernel.bridges(sorted(set(bridges.values()))) if bridges else {}
+    unfiltered = tuple(sorted(name for name, each in found.items() if not each.vlan_filtering))
+    return replace(resources, bridges=bridges, unfiltered_bridges=unfiltered)
 
 
 def bridges_of(

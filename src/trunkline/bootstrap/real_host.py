@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from trunkline.agent.images import HttpImages
 from trunkline.agent.loop import AgentHost
 from trunkline.bootstrap.auto_specs import with_found_pfs
-from trunkline.bootstrap.bridges import bridges_of
+from trunkline.bootstrap.bridges import bridges_of, with_bridges
 from trunkline.bootstrap.compute_config import ComputeConfig, GivenResources
 from trunkline.cli.context import Failed
 from trunkline.cli.exit_codes import ExitCode
@@ -111,9 +111,10 @@ def open_real_host(
         )
         kernel = open_real_kernel(config, faults)
         config = with_found_pfs(config, kernel.functions)
-        resources = replace(resources, bridges=bridges_of(
+        bridges = bridges_of(
             config, functions=kernel.functions, uplinks=lambda: read_uplinks(str(SYSFS))
-        ))  # fmt: skip
+        )
+        resources = with_bridges(resources, bridges, kernel)
         yield AgentHost(
             name=config.host,
             kernel=kernel,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from trunkline.agent.apply import Probe
@@ -12,6 +11,7 @@ from trunkline.agent.loop import Agent, AgentHost
 from trunkline.agent.transport import Transport
 from trunkline.bootstrap.agents import agent_of
 from trunkline.bootstrap.auto_specs import with_found_pfs
+from trunkline.bootstrap.bridges import with_bridges
 from trunkline.bootstrap.compute_config import ComputeConfig
 from trunkline.bootstrap.real_host import given
 from trunkline.cli.context import Failed
@@ -101,11 +101,12 @@ def open_simulated_host(
     """
     host = _host_in(config, simulate)
     config = with_found_pfs(config, host.kernel.functions)
+    resources = with_bridges(host.resources, _bridges(config, host), host.kernel)
     machine = simulated_host(
         host,
         vif_types=vif_types,
         device_specs=config.device_specs,
-        resources=given(config.resources, replace(host.resources, bridges=_bridges(config, host))),
+        resources=given(config.resources, resources),
         drift=config.drift,
     )
     with ChangeTeller({config.host: host.state_files}, lambda _: on_news()):

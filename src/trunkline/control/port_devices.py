@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from trunkline.control.binding import bridge_of
 from trunkline.control.services import Services
 from trunkline.domain.attributes import ABILITIES
 from trunkline.domain.binding import Binding
@@ -109,8 +110,15 @@ def check_can_be_down(vnic_type: VnicType, who: str, *, admin_state_up: bool) ->
 
 
 def check_bound_device(tx: Transaction, port: Port, updated: Port, binding: Binding | None) -> None:
-    """Raise `StateConflict` if the device that a port has can't do what a change newly asks."""
-    if binding is None or binding.device_id is None:
+    """Raise `StateConflict` if the device that a port has can't do what a change newly asks.
+
+    Of a port without a device, if its bridge can't.
+    """
+    if binding is None:
+        return
+    if binding.device_id is None:
+        if port.admin_state_up and not updated.admin_state_up:
+            _check_bound_bridge(tx, port, binding)
         return
     device = tx.devices.get(binding.device_id).device
     kind, has = device.function.kind, device_attributes(device)
@@ -119,6 +127,21 @@ def check_bound_device(tx: Transaction, port: Port, updated: Port, binding: Bind
     if lacking:
         problem = f"its device {device.function.address} lacks {', '.join(lacking)}"
         raise StateConflict("port", port.id, f"{problem}; make this change when it has none")
+
+
+def _check_bound_bridge(tx: Transaction, port: Port, binding: Binding) -> None:
+    host = tx.hosts.get(binding.host_id)
+    segments = tx.networks.get(port.network_id).segments
+    segment = next((each for each in segments if each.id == binding.segment_id), None)
+    bridge = bridge_of(segment, host)
+    if bridge in host.resources.unfiltered_bridges:
+        raise StateConflict(
+            "port",
+            port.id,
+            f"its bridge on {host.name} has no VLAN filtering, and can't cut it off; stop its "
+            f"server, or have the operator set `ip link set {bridge} type bridge vlan_filtering 1`"
+            " and restart the agent there",
+        )
 
 
 def parse_own_match(svc: Services, raw: object) -> Alternative:

@@ -26,6 +26,8 @@ class HostResources:
     )
     address: str = "127.0.0.1"  # The IP address its operators reach it by.
     bridges: Mapping[PhysicalNetwork, str] = field(default_factory=dict)  # For `normal` ports.
+    # Those of them that don't keep VLANs apart, as when the agent started.
+    unfiltered_bridges: tuple[str, ...] = ()
     numa_nodes: tuple[NumaNode, ...] = ()  # Empty: it does not say.
 
     def __post_init__(self) -> None:

@@ -84,18 +84,20 @@ def _restore(view: View, device: HeldDevice) -> list[Step]:
         known = original is not None or device.address in journal.unknown
         return [ForgetOriginal(device.address)] if known else []
     if device.kind is DeviceKind.VF:
-        return _restore_vf(view, function, original)
+        return _restore_vf(view, device, function, original)
     if original is None:
         return []
     if device.kind is DeviceKind.PF:
-        return _restore_pf(view, function, original)
+        return _restore_pf(view, device, function, original)
     # Nothing is ever written to a plain function. It is as it was when its guest is gone and its
     # driver, read from sysfs, is bound again.
-    _check_driver(function, original)
+    _check_driver(device, function, original)
     return [ForgetOriginal(function.address)]
 
 
-def _restore_vf(view: View, vf: PciFunction, original: OriginalState | None) -> list[Step]:
+def _restore_vf(
+    view: View, device: HeldDevice, vf: PciFunction, original: OriginalState | None
+) -> list[Step]:
     pf, vf_index, observed = view.pf_and_settings(vf)
     steps: list[Step] = []
     if original is None:
@@ -113,16 +115,22 @@ def _restore_vf(view: View, vf: PciFunction, original: OriginalState | None) -> 
         return steps  # Cleaned meanwhile; not done with.
     if vf.driver is None and original.given_mac is not None:
         return [*steps, ReloadVfDriver(vf.address)]  # We were killed in the midst of that.
-    _check_driver(vf, original)
+    _check_driver(device, vf, original)
     has = view.observed.netdev_macs.get(vf.address)
     if has is not None and has == original.given_mac != original.settings.mac:
         return [*steps, ReloadVfDriver(vf.address)]  # Its driver has what the PF had for it.
-    steps += _name_back(view, pf, vf, original.ifname)
+    if not is_vfio_driver(vf.driver):
+        steps += _name_back(view, pf, vf, original.ifname)
     return [*steps, ForgetOriginal(vf.address)]
 
 
-def _check_driver(function: PciFunction, original: OriginalState) -> None:
-    """Wait for a device to be bound as before: libvirt only logs it when it can't bind it back."""
+def _check_driver(device: HeldDevice, function: PciFunction, original: OriginalState) -> None:
+    """Wait for a device to be bound as before: libvirt only logs it when it can't bind it back.
+
+    Where the operator has said meanwhile that it is to be on vfio, that is as good.
+    """
+    if not device.managed and is_vfio_driver(function.driver):
+        return
     if original.driver is not None and function.driver != original.driver:
         raise Waiting(
             f"{function.address} is bound to {function.driver or 'no driver'}, not to "
@@ -153,17 +161,20 @@ def _name_back(
     ]
 
 
-def _restore_pf(view: View, pf: PciFunction, original: OriginalState) -> list[Step]:
-    _check_driver(pf, original)
+def _restore_pf(
+    view: View, device: HeldDevice, pf: PciFunction, original: OriginalState
+) -> list[Step]:
+    _check_driver(device, pf, original)
     steps: list[Step] = []
-    count = original.vf_count or 0
+    on_vfio = is_vfio_driver(pf.driver)
+    count = 0 if on_vfio else original.vf_count or 0  # Its own driver alone makes VFs.
     if pf.vf_count not in (0, count):
         # Somebody made other VFs meanwhile. They go, if nobody has them.
         _refuse_if_held(view, pf.address)
         steps += [SetVfCount(pf.address, 0), ReadBackVfCount(pf.address, 0)]
     if pf.vf_count != count and count:
         steps += [SetVfCount(pf.address, count), ReadBackVfCount(pf.address, count)]
-    if not pf.link_up and not is_vfio_driver(pf.driver):
+    if not pf.link_up and not on_vfio:
         # It was up before: a PF without a link is given to nobody.
         if pf.ifname is None:
             raise Waiting(f"{pf.address} has no netdev to be set up")

@@ -86,7 +86,7 @@ def test_one_whose_netdev_has_a_servers_name_is_not_back(tree: Tree) -> None:
     now.check(requests.RenameNetdev(old="tl0123456789ab", new="eth2v0"))
 
 
-@pytest.mark.parametrize("how", ["by the helper", "by others"])
+@pytest.mark.parametrize("how", ["by the helper", "by others", "by others at once"])
 def test_vfs_that_are_made_anew_are_others(tree: Tree, how: str) -> None:
     allowed = started(tree, EVERY_VF, {0: VfSettings(), 1: VfSettings()})
     allowed.check(SET_VF0)
@@ -96,7 +96,10 @@ def test_vfs_that_are_made_anew_are_others(tree: Tree, how: str) -> None:
         allowed.note_done(gone)
     else:
         tree.remove(VF0)
-        started(tree, WITHOUT_VF0, {}).check(SET_VF1)
+        held = tree.root / "held"  # So that the new link does not get the inode of the old one.
+        held.symlink_to("nothing")
+        if how == "by others":
+            started(tree, WITHOUT_VF0, {}).check(SET_VF1)
         tree.add(VF0, driver="igbvf", netdevs={"eth2v0": {"ifindex": "2"}})
         tree.make_vf(VF0, of=PF, index=0)
     with pytest.raises(NotAllowed):
@@ -121,3 +124,14 @@ def test_a_pf_that_can_not_be_read_holds_up_no_other(
 
     monkeypatch.setattr(Reading, "vf_settings", refuse)
     now.check(requests.ReloadVfDriver(vf=address(VF0)))
+
+
+def test_what_can_not_be_stored_is_forgotten_and_holds_up_nothing(tree: Tree) -> None:
+    before = {0: VfSettings(), 1: VfSettings()}
+    started(tree, EVERY_VF, before).check(SET_VF0)
+    started(tree, EVERY_VF, before).check(SET_VF1)
+    (tree.root.parent / "vfs.json.new").mkdir()
+    now = started(tree, WITHOUT_VF0, {0: VfSettings(), 1: VfSettings(trust=True)})
+    now.check(SET_VF1)
+    with pytest.raises(NotAllowed):
+        now.check(SET_VF0)

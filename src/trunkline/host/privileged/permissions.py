@@ -96,6 +96,7 @@ class Permissions:
         self._kernel = kernel
         self._additions = additions
         self._set_vfs = set_vfs
+        self._sysfs_root = sysfs_root
         self._netdevs = f"{sysfs_root}/class/net"
         self._monotonic = monotonic
         self._read_at: float | None = None
@@ -212,6 +213,9 @@ class Permissions:
             for each in offered
             if each.on_offer and each.function.kind is DeviceKind.VF
         )
+        # Made anew otherwise than by this helper, a VF has been set by nobody here.
+        others = {vf for vf in self._set_vfs if self._set_vfs.is_another(vf, self._inode(vf))}
+        self._set_vfs.forget(others)
         if self._read_at is None:
             off = [vf for vf in self._set_vfs if vf not in vfs]
             self._set_vfs.forget({vf for vf in off if self._is_back(vf)})
@@ -235,6 +239,13 @@ class Permissions:
         except HostRefused:
             return False  # Nobody knows; the other PFs' VFs don't wait for it.
         return found == self._set_vfs.before(address)
+
+    def _inode(self, function: PciAddress) -> int | None:
+        """Return what no other function has that is, or was, at its address; None: it is gone."""
+        try:
+            return (self._sysfs_root / sysfs.DEVICES / str(function)).lstat().st_ino
+        except FileNotFoundError:
+            return None
 
     def _would_offer_vfs(self, function: PciFunction) -> bool:
         """Whether VFs of this PF would be on offer, once it has some."""
@@ -262,7 +273,7 @@ class Permissions:
         if address not in self._set_vfs:
             found = self._kernel.vf_settings(pf).get(vf_index)
             if found is not None:  # Else there is nothing to be set, and the kernel says so.
-                self._set_vfs.note(address, found)
+                self._set_vfs.note(address, found, inode=self._inode(address))
 
     def _require_unused_vfs(self, pf: PciAddress) -> None:
         vfs = (each for each in self._every.values() if each.pf_address == pf)

@@ -7,7 +7,7 @@ any time, and a reboot, which empties the file system, makes all VFs anew.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,7 @@ class _Before(msgspec.Struct, frozen=True, kw_only=True):
 
     vf: PciAddress
     settings: VfSettings
+    inode: int | None = None  # Of the VF in sysfs; None: it was not noted, by a version of before.
 
 
 class SetVfs:
@@ -37,7 +38,7 @@ class SetVfs:
     def __init__(self, path: Path) -> None:
         """Read what is noted at `path`; of what can't be read nothing is known."""
         self._path = path
-        self._before = {each.vf: each.settings for each in _read(path)}
+        self._before = {each.vf: each for each in _read(path)}
 
     def __contains__(self, vf: PciAddress) -> bool:
         return vf in self._before
@@ -47,24 +48,33 @@ class SetVfs:
 
     def before(self, vf: PciAddress) -> VfSettings:
         """Return what one on record was like."""
-        return self._before[vf]
+        return self._before[vf].settings
 
-    def note(self, vf: PciAddress, before: VfSettings) -> None:
+    def is_another(self, vf: PciAddress, inode: int | None) -> bool:
+        """Say whether one on record has gone, and what has this inode now, if anything, is new."""
+        return self._before[vf].inode not in (None, inode)
+
+    def note(self, vf: PciAddress, before: VfSettings, *, inode: int | None) -> None:
         """Note one before it is set. Raises `OSError` if it can't be stored."""
-        self._store({**self._before, vf: before})
+        noted = {**self._before, vf: _Before(vf=vf, settings=before, inode=inode)}
+        self._store(noted)
+        self._before = noted
 
     def forget(self, vfs: Collection[PciAddress]) -> None:
-        """Forget VFs. Raises `OSError` if that can't be stored."""
-        if not self._before.keys().isdisjoint(vfs):
-            self._store({vf: each for vf, each in self._before.items() if vf not in vfs})
+        """Forget VFs. Where that can't be stored, they are known again after the next start."""
+        if self._before.keys().isdisjoint(vfs):
+            return
+        self._before = {vf: each for vf, each in self._before.items() if vf not in vfs}
+        try:
+            self._store(self._before)
+        except OSError as problem:
+            _log.warning("VFs on record not stored", path=str(self._path), problem=str(problem))
 
-    def _store(self, before: dict[PciAddress, VfSettings]) -> None:
+    def _store(self, noted: Mapping[PciAddress, _Before]) -> None:
         beside = self._path.with_name(self._path.name + ".new")
-        noted = [_Before(vf=vf, settings=before[vf]) for vf in sorted(before)]
-        beside.write_bytes(json.encode(noted))
+        beside.write_bytes(json.encode([noted[vf] for vf in sorted(noted)]))
         beside.chmod(0o644)
         os.replace(beside, self._path)  # noqa: PTH105  # as elsewhere
-        self._before = before
 
 
 def _read(path: Path) -> tuple[_Before, ...]:

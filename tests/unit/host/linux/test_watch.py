@@ -167,14 +167,18 @@ def test_devlink_that_can_not_be_asked_is_told_and_tried_again(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = [OSError(errno.ENOMEM, "no memory"), TimeoutError("no answer")]
+    was_seen = threading.Event()
 
     def refused() -> None:
+        if len(answers) == 1:
+            assert was_seen.wait(30)
         if answers:
             raise answers.pop(0)
 
     monkeypatch.setattr("trunkline.host.linux.watch.open_health", refused)
     with LinuxWatch(on_news=lambda: None, sysfs_root=tree.root, pause_seconds=0.01) as watch:
         assert "no memory" in watch.problem
+        was_seen.set()
         wait_until(lambda: watch.problem == "", "it hears")
         assert watch.take().everything
     assert answers == []
