@@ -120,11 +120,11 @@ class LethalKernel(HostKernel):
 
     left: int = 0
 
-    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+    def set_raw_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         if self.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         self.left -= 1
-        super().set_vf(pf, vf_index, change)
+        super().set_raw_vf(pf, vf_index, change)
 
 
 def test_wherever_it_is_killed_the_next_agent_brings_the_vf_back_and_finishes(

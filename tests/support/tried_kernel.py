@@ -43,7 +43,7 @@ class HostKernel:
     def raw_vf_settings(self, pf: PciAddress) -> dict[int, VfSettings]:
         return raw(self.kernel, pf)
 
-    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+    def set_raw_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         self.kernel.set_vf(pf, vf_index, change)
 
     def is_up(self, ifname: str) -> bool:
@@ -60,10 +60,10 @@ class KilledKernel(HostKernel):
 
     writes_left: int = 0
 
-    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+    def set_raw_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
         if self.writes_left <= 0:
             raise Killed
-        super().set_vf(pf, vf_index, change)
+        super().set_raw_vf(pf, vf_index, change)
         self.writes_left -= 1
 
     def raw_vf_settings(self, pf: PciAddress) -> dict[int, VfSettings]:

@@ -162,6 +162,10 @@ class LinuxKernel:
             able = self._capabilities.of(self.pf_driver(pf))
             if _stands_for_auto(LinkState.ENABLE, able):
                 change = replace(change, link_state=LinkState.ENABLE)
+        self.set_raw_vf(pf, vf_index, change)
+
+    def set_raw_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        """Write to a VF as told, whatever the driver can do."""
         self._writes.set_vf(pf, vf_index, change)
 
     def set_vf_count(self, pf: PciAddress, count: int) -> None:

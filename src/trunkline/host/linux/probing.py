@@ -150,8 +150,8 @@ class ProbedKernel(Protocol):
         """See `LinuxKernel.raw_vf_settings`."""
         ...
 
-    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
-        """See `Kernel.set_vf`."""
+    def set_raw_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        """See `LinuxKernel.set_raw_vf`."""
         ...
 
     def is_up(self, ifname: str) -> bool:
@@ -205,7 +205,7 @@ class LinuxTrials:
         vf = next(_candidates(kernel, functions.values(), pf, free()), None)
         if vf is None or vf.vf_index is None:
             return False
-        tried = VfOfPf(kernel.raw_vf_settings, kernel.set_vf, pf.address, vf.vf_index)
+        tried = VfOfPf(kernel.raw_vf_settings, kernel.set_raw_vf, pf.address, vf.vf_index)
         before = OriginalState(address=vf.address, settings=tried.read(), driver=vf.driver)
         memory.begin(before)
         try:
@@ -230,7 +230,9 @@ class LinuxTrials:
             if vf is not None and vf.pf_address is not None and vf.vf_index is not None:
                 assert original.settings is not None, "what is tried are VFs"
                 kernel = self.kernel
-                of_pf = VfOfPf(kernel.raw_vf_settings, kernel.set_vf, vf.pf_address, vf.vf_index)
+                of_pf = VfOfPf(
+                    kernel.raw_vf_settings, kernel.set_raw_vf, vf.pf_address, vf.vf_index
+                )
                 try:
                     _put_back(of_pf, original.settings)
                 except HostRefused as problem:

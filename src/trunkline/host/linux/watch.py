@@ -152,7 +152,9 @@ class LinuxWatch:
                     # What happened meanwhile was heard by nobody.
                     self._faults.forget_recovering()
                     self._tell(_EVERYTHING)
-                if self._listen(self._channels, steady_seconds=_STEADY_PAUSES * pause):
+                if self._listen(
+                    self._channels, steady_seconds=_STEADY_PAUSES * self._pause_seconds
+                ):
                     return
                 pause = self._pause_seconds
                 self._problem = ""
@@ -190,8 +192,10 @@ class LinuxWatch:
         return False
 
     def _note_failure(self, problem: Exception) -> None:
-        _log.error("the kernel's events are not heard", exc_info=problem)
-        self._problem = f"the kernel's events are not heard: {problem!r}"
+        told = f"the kernel's events are not heard: {problem!r}"
+        if told != self._problem:
+            _log.error("the kernel's events are not heard", exc_info=problem)
+        self._problem = told
 
     def _is_stopped_within(self, seconds: float) -> bool:
         poller = select.poll()

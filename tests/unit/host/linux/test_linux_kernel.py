@@ -7,12 +7,14 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests.support.sysfs_trees import Tree
+from tests.support.tried_kernel import Kept
 from tests.unit.host.linux.link_bytes import Vf, new_link
-from trunkline.domain.device import RECOVERING
+from trunkline.domain.device import RECOVERING, DeviceKind, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import LinkState, VfChange, VlanProtocol
@@ -23,11 +25,13 @@ from trunkline.host.linux.inventory import PfDriver
 from trunkline.host.linux.kernel import LinuxKernel
 from trunkline.host.linux.link_messages import RTM_GETLINK, RTM_SETLINK
 from trunkline.host.linux.netlink import Malformed
+from trunkline.host.linux.probing import LinuxTrials
 from trunkline.host.linux.uevents import Uevent
 from trunkline.host.linux.vf_count import NETDEVS_QUIET_SECONDS, WAIT_SECONDS, set_vf_count
 from trunkline.host.linux.watch import LinuxWatch
 from trunkline.host.privileged.direct import DirectWrites
-from trunkline.reconcile.interfaces import HostRefused
+from trunkline.host.privileged.interfaces import PrivilegedWrites
+from trunkline.reconcile.interfaces import HostRefused, TrialOutcome
 
 PF = PciAddress.parse("0000:05:00.0")
 ABLE = VfCapabilities(link_states=frozenset(LinkState), min_tx_rate=True, max_tx_rate=True)
@@ -388,3 +392,50 @@ def test_a_netdev_that_udev_renames_meanwhile_still_tells_its_mac(
     assert kernel.functions()[PF].mac == MacAddress("00:1b:21:00:00:01"), (
         "it is asked again until it has told"
     )
+
+
+@dataclass
+class Links:
+    """A PF with one VF. Satisfies `PrivilegedWrites` as far as its link state goes."""
+
+    rtnetlink: ScriptedRtnetlink
+    state: LinkState = LinkState.AUTO
+
+    def __post_init__(self) -> None:
+        self._show()
+
+    def set_vf(self, pf: PciAddress, vf_index: int, change: VfChange) -> None:
+        self.state = change.link_state or self.state
+        self._show()
+
+    def _show(self) -> None:
+        self.rtnetlink.link = new_link([Vf(0, link_state=list(LinkState).index(self.state))])
+
+
+def test_a_driver_that_has_gained_auto_is_seen_to_have_it(tree: Tree, tmp_path: Path) -> None:
+    """By the older verdict, which holds until it is tried again, `enable` stands for `auto`."""
+    both = frozenset({LinkState.ENABLE, LinkState.DISABLE})
+    igb = PfDriver("igb", "1.2")
+    path = tmp_path / "capabilities.json"
+    Capabilities(path, kernel="6.1").remember(igb, VfCapabilities(link_states=both))
+    seen = Capabilities(path, kernel="6.12")
+    links = Links(ScriptedRtnetlink())
+    kernel = LinuxKernel(
+        cast("PrivilegedWrites", links),
+        rtnetlink=links.rtnetlink,
+        sysfs_root=tree.root,
+        firmware=lambda _ifname: "1.2",
+        capabilities=seen,
+    )
+    pf = kernel.functions()[PF]
+    vf = PciFunction(
+        address=PciAddress.parse("0000:05:10.0"), kind=DeviceKind.VF, vendor_id="8086",
+        product_id="10ca", pf_address=PF, vf_index=0,
+    )  # fmt: skip
+    kept = Kept()
+    outcome = LinuxTrials(kernel, seen).try_out(
+        {each.address: each for each in (pf, vf)}, lambda: {vf.address}, kept
+    )
+    assert outcome == TrialOutcome(learned=True)
+    assert seen.of(igb).link_states == frozenset(LinkState)
+    assert (links.state, kept.tried) == (LinkState.AUTO, {})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support.netns import in_new_netns
 from tests.support.sysfs_trees import Tree
@@ -117,14 +118,22 @@ def test_what_ends_its_listening_is_told_and_it_listens_again(tree: Tree) -> Non
     told, mended = threading.Event(), threading.Event()
 
     class Failing(LinuxWatch):
+        failures = 0
+
         def _listen(self, *args: Any, **limits: Any) -> bool:
             if not mended.is_set():
+                self.failures += 1
                 raise LookupError("a mistake of ours")
             return super()._listen(*args, **limits)
 
-    with Failing(on_news=told.set, sysfs_root=tree.root, pause_seconds=0.01) as watch:
+    with (
+        capture_logs() as logged,
+        Failing(on_news=told.set, sysfs_root=tree.root, pause_seconds=0.01) as watch,
+    ):
         wait_until(lambda: "a mistake of ours" in watch.problem, "it is told")
         assert told.wait(30), "what happened meanwhile was heard by nobody"
+        wait_until(lambda: watch.failures > 2, "it goes on")
+        assert len(logged) == 1, "it is the same problem"
         assert watch.take().everything
         mended.set()
         wait_until(lambda: watch.problem == "", "it hears again")
