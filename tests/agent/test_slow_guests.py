@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.agent.world import IGB, MLX, World, check
 from tests.contract.machines import PF
 from tests.reconcile.scenes import a_nic, a_server
 from trunkline.agent.limits import Limits
+from trunkline.agent.loop import Agent
 from trunkline.domain.vf import VfChange
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.host.faults import RefuseNext, SlowNext
@@ -210,3 +212,82 @@ def test_an_agent_that_libvirt_has_told_nothing_yet_waits(world: World) -> None:
     assert not any(each.inventory for each in world.control.reports[told:])
     world.machine.hypervisor.clear_faults()
     world.settle(agent)
+
+
+@pytest.fixture
+def woken(tmp_path: Path) -> World:
+    """Its agents are woken by news, and look at nothing by themselves for 30 s."""
+    return World(tmp_path, limits=Limits(poll=Limits().heartbeat))
+
+
+def while_libvirt_is_late(world: World) -> Agent:
+    """Return an agent with a server with VF 0 of igb, whose libvirt tells of nothing any more."""
+    agent, _ = world.with_a_server()
+    world.machine.hypervisor.plant(SlowNext(operation="guests"))
+    world.run(agent, seconds=90)
+    world.now = agent.step(world.now)
+    agent.step(world.now)
+    return agent
+
+
+def test_news_that_follows_other_news_is_looked_at_after_the_gap_while_libvirt_is_late(
+    woken: World,
+) -> None:
+    agent, gap = while_libvirt_is_late(woken), Limits().news_gap
+    woken.now += gap
+    woken.machine.kernel.set_carrier(MLX, up=False)
+    agent.step(woken.now)
+    begin = woken.now
+    woken.now += gap / 4
+    woken.machine.kernel.acting_as("operator").set_vf(PF, 0, VfChange(vlan_id=7, vlan_qos=0))
+    assert agent.step(woken.now) == begin + gap
+    assert woken.raw_vf(IGB, 0)["vlan_id"] == 7
+    agent.step(begin + gap)
+    assert woken.raw_vf(IGB, 0)["vlan_id"] != 7
+
+
+def test_a_repair_that_failed_is_tried_again_in_time_while_libvirt_is_late(woken: World) -> None:
+    agent = while_libvirt_is_late(woken)
+    woken.machine.kernel.acting_as("operator").set_vf(PF, 0, VfChange(vlan_id=7, vlan_qos=0))
+    woken.machine.kernel.plant(RefuseNext(operation="set_vf", errno="EAGAIN", times=2))
+    woken.now += Limits().news_gap
+    woken.run(agent, seconds=5)
+    assert woken.raw_vf(IGB, 0)["vlan_id"] != 7, "after 1 s and 2 s"
+
+
+def test_a_pf_that_is_well_again_is_told_in_time_while_libvirt_is_late(woken: World) -> None:
+    agent = while_libvirt_is_late(woken)
+    for up in (False, True):
+        woken.machine.kernel.set_carrier(MLX, up=up)
+        woken.now += Limits().news_gap
+        agent.step(woken.now)
+    woken.run(agent, seconds=11)
+    inventory = next(each.inventory for each in reversed(woken.control.reports) if each.inventory)
+    assert all(each.function.link_up for each in inventory if each.function.address == MLX)
+
+
+def test_what_waits_for_libvirt_does_not_keep_the_agent_busy(woken: World) -> None:
+    """A start that failed is due again, and waits until libvirt tells of its domains."""
+    agent = woken.an_agent()
+    server = a_server(1, a_nic(1, woken.device(IGB, 0)))
+    woken.machine.kernel.plant(RefuseNext(operation="set_vf", errno="EAGAIN", times=1))
+    woken.control.want(server)
+    agent.step(woken.now)
+    woken.machine.hypervisor.plant(SlowNext(operation="guests"))
+    end = woken.now + timedelta(seconds=60)
+    for _ in range(10):
+        woken.now = max(agent.step(woken.now), woken.now + timedelta(milliseconds=1))
+    assert woken.now > end
+    woken.machine.hypervisor.clear_faults()
+    woken.run(agent, seconds=60)
+    check(woken, server)
+
+
+def test_the_first_that_libvirt_tells_is_not_waited_for_longer_than_it_takes(woken: World) -> None:
+    woken.machine.hypervisor.plant(SlowNext(operation="guests"))
+    agent = woken.an_agent()
+    agent.step(woken.now)
+    woken.machine.hypervisor.clear_faults()
+    woken.machine.kernel.set_carrier(MLX, up=False)  # What is told wakes it.
+    agent.step(woken.now)
+    assert any(each.inventory for each in woken.control.reports)

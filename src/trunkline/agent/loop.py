@@ -214,8 +214,9 @@ class Agent:
         try:
             self._reconcile_rounds(now)
         except NotYet:
-            # The rounds go on, and its coming is news; what was to be done is to be done then.
-            self._host_due = now + self._limits.poll
+            # The rounds go on, and its coming is news: what is to be done or was due is done then.
+            later = [due for due in self._retries() if due > now]
+            self._host_due = min([now + self._limits.poll, *later])
         except (HostRefused, JournalUnwritable) as problem:
             # sysfs or libvirt can't be read, or nothing can be remembered: there is no acting then.
             self._give_up(problem, now)
@@ -438,7 +439,9 @@ class Agent:
         if self.reporter.shut_out:
             return max(now, self.reporter.next_due(now))
         if self._host_due is not None:
-            return min(self._host_due, self.reporter.next_due(now), now + self._limits.poll)
+            news_due = self._unread.due if self._domains.is_late else None
+            dues = [self._host_due, self.reporter.next_due(now), now + self._limits.poll]
+            return min([*dues, *(due for due in (news_due,) if due is not None and due > now)])
         if self._must_reconcile or (self._consoles.has_open and not self.reporter.consoles):
             return now
         dues = [now + self._limits.poll, self.reporter.next_due(now)]

@@ -67,9 +67,9 @@ class DomainList:
         try:
             self._last = self._hypervisor.guests()
         except NotYet:
+            self.is_late = True
             if self._last is None:
                 raise
-            self.is_late = True
         return self._last
 
 

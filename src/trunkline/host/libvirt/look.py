@@ -35,6 +35,7 @@ class Look(Generic[T]):
         self._on_news = on_news
         self._lock = threading.Lock()
         self._late: Call[T] | None = None
+        self._is_back = False  # The newest reading: in time, or told of by `_came_back`.
         self._has_news = False
 
     def result(self) -> T:
@@ -44,11 +45,16 @@ class Look(Generic[T]):
             NotYet: It takes longer.
         """
         late = self._late
+        if late is None:
+            self._is_back = False
         asked = late or Call(self._read, self._came_back, name="libvirt-look")
         # Of one that is late it is news when it comes: it is not waited for once more.
         if not asked.came_back.wait(self._seconds if late is None else 0):
-            self._late = asked
-            raise NotYet("libvirt takes its time to tell of its domains")
+            with self._lock:
+                if not self._is_back:
+                    self._late = asked
+                    raise NotYet("libvirt takes its time to tell of its domains")
+            asked.came_back.wait()  # It came in this very moment.
         self._late = None
         if late is not None:
             self._tell()
@@ -61,7 +67,10 @@ class Look(Generic[T]):
             return has_news
 
     def _came_back(self) -> None:
-        if self._late is not None:
+        with self._lock:
+            self._is_back = True
+            is_late = self._late is not None
+        if is_late:
             self._tell()
 
     def _tell(self) -> None:
