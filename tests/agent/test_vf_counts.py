@@ -12,13 +12,12 @@ from tests.contract.machines import OTHER_PF, PF, a_pf, fake_machine
 from tests.reconcile.scenes import a_nic, a_server, whole
 from trunkline.agent.apply import Probe
 from trunkline.agent.loop import Agent
-from trunkline.domain.device import OPENED
+from trunkline.domain.device import OPENED, VFIO_DRIVER
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.port import VnicType
 from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.faults import FewerVfs
-from trunkline.host.machine import VFIO
 from trunkline.reconcile.desired import ServerConfig, VfCount
 from trunkline.reconcile.interfaces import HostRefused
 
@@ -99,7 +98,7 @@ def test_nothing_is_changed_while_a_guest_that_is_not_ours_has_a_vf(tmp_path: Pa
     world = World(tmp_path)
     vf = world.device(IGB, 3)
     kernel = world.machine.kernel.acting_as("operator")
-    kernel.bind_driver(vf.address, VFIO, opened=True)
+    kernel.bind_driver(vf.address, VFIO_DRIVER, opened=True)
     agent = world.an_agent()
     want(world, 2)
     world.run(agent, seconds=120)
@@ -108,7 +107,9 @@ def test_nothing_is_changed_while_a_guest_that_is_not_ours_has_a_vf(tmp_path: Pa
     told = next(each.inventory for each in reversed(world.control.reports) if each.inventory)
     (used,) = (each for each in told if each.function.address == vf.address)
     assert (used.function.used_by, used.on_offer) == (OPENED, False), "control can say so first"
-    kernel.bind_driver(vf.address, VFIO)  # It is idle from now on, and on vfio-pci all the same.
+    kernel.bind_driver(
+        vf.address, VFIO_DRIVER
+    )  # It is idle from now on, and on vfio-pci all the same.
     world.settle(agent)
     assert vf_count(world) == 2
 
@@ -116,7 +117,7 @@ def test_nothing_is_changed_while_a_guest_that_is_not_ours_has_a_vf(tmp_path: Pa
 def test_a_pf_with_idle_vfs_on_vfio_is_given_whole(tmp_path: Path) -> None:
     world = World(tmp_path)
     vf = world.device(IGB, 3)
-    world.machine.kernel.acting_as("operator").bind_driver(vf.address, VFIO)
+    world.machine.kernel.acting_as("operator").bind_driver(vf.address, VFIO_DRIVER)
     server = a_server(1, a_nic(1, whole(IGB), VnicType.DIRECT_PHYSICAL))
     world.control.want(server)
     world.settle(world.an_agent())

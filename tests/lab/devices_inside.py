@@ -8,13 +8,13 @@ from pathlib import Path
 from pyroute2 import IPRoute, NetlinkError
 
 from lab.guest import cards
-from trunkline.domain.device import DeviceKind, PciFunction
+from trunkline.domain.device import VFIO_DRIVER, DeviceKind, PciFunction
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.linux.kernel import LinuxKernel
-from trunkline.host.machine import VFIO, KernelState, PfRecord, VfRecord
+from trunkline.host.machine import KernelState, PfRecord, VfRecord
 from trunkline.host.privileged.direct import DirectWrites
 from trunkline.host.privileged.interfaces import PrivilegedWrites
 from trunkline.host.refusals import host_refused
@@ -104,7 +104,7 @@ class CardsBelow(FakeKernel):
                 address=pf.address, driver="igb", vendor_id=pf.vendor_id, product_id=pf.product_id,
                 vf_product_id="10ca", ifname=pf.ifname or "", mac=pf.mac or ZERO_MAC,
                 speed_mbps=1000, vf_count_max=pf.vf_count_max, vf_offset=128, vf_stride=2,
-                iommu_group=pf.iommu_group or 0, in_guest=pf.driver == VFIO,
+                iommu_group=pf.iommu_group or 0, in_guest=pf.driver == VFIO_DRIVER,
                 vfs=[
                     VfRecord(
                         ifname=vf.ifname or "", in_guest=vf.ifname is None,
@@ -126,7 +126,7 @@ class CardsBelow(FakeKernel):
         """Bind it; nobody opens it here, whatever libvirt's part is."""
         del opened
         cards.bind(str(address), driver)
-        if driver != VFIO:
+        if driver != VFIO_DRIVER:
             cards.write(cards.PCI / "devices" / str(address) / "driver_override", "\n")
         if driver == "igb":
             # udev's work goes on beside ours.

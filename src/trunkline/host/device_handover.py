@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import msgspec
 
-from trunkline.domain.device import PciFunction
+from trunkline.domain.device import VFIO_DRIVER, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange
@@ -89,7 +89,7 @@ class Handover:
         """Give the devices to the guest."""
         kernel = self._kernel
         for address in handed_over.own_drivers:
-            kernel.bind_driver(address, machine.VFIO, opened=True)
+            kernel.bind_driver(address, VFIO_DRIVER, opened=True)
         for vf in handed_over.interfaces:
             if vf.mac is not None:
                 kernel.set_vf(vf.pf, vf.vf_index, VfChange(mac=vf.mac))

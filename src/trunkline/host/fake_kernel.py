@@ -14,14 +14,14 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from trunkline.domain.bridge import Bridge
-from trunkline.domain.device import NOT_RECOVERED, PciFunction
+from trunkline.domain.device import NOT_RECOVERED, VFIO_DRIVER, PciFunction
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.host import fake_bridges, faults, machine, vf_writes
 from trunkline.host.driver_data import split
 from trunkline.host.faults import Fault, PfBroken, PfUnreadable
-from trunkline.host.machine import VFIO, KernelState, PfRecord, VfRecord, refused
+from trunkline.host.machine import KernelState, PfRecord, VfRecord, refused
 from trunkline.host.refusals import errno_name
 from trunkline.host.state_file import LogEntry, StateFile
 from trunkline.reconcile.interfaces import HostRefused
@@ -191,7 +191,9 @@ class FakeKernel:
         self._write(
             "bind_driver",
             lambda _: f"driverctl --nosave set-override {address} {driver}",
-            lambda state: vf_writes.bind(state, address, to_guest=driver == VFIO, opened=opened),
+            lambda state: vf_writes.bind(
+                state, address, to_guest=driver == VFIO_DRIVER, opened=opened
+            ),
         )
 
     def set_pf_up(self, pf: PciAddress) -> None:

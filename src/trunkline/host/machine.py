@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import msgspec
 
-from trunkline.domain.device import OPENED, DeviceKind, PciFunction, switchdev_fault
+from trunkline.domain.device import OPENED, VFIO_DRIVER, DeviceKind, PciFunction, switchdev_fault
 from trunkline.domain.ether import ZERO_MAC, MacAddress
 from trunkline.domain.numa import NumaNode
 from trunkline.domain.pci import PciAddress, vf_address
@@ -23,8 +23,6 @@ from trunkline.domain.vf_capabilities import capability_names, vf_capabilities
 from trunkline.host.driver_data import Driver, drivers
 from trunkline.host.faults import Fault, broken
 from trunkline.host.state_file import LoggedState
-
-VFIO = "vfio-pci"
 
 
 class VfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -281,7 +279,7 @@ def _vf_function(
         pf.vf_product_id,
         pf.numa_node,
         pf.iommu_group if pf.lacks_acs else pf.iommu_group + 1 + index,
-        VFIO if pf.vfs[index].in_guest else driver_of(pf).vf_driver,
+        VFIO_DRIVER if pf.vfs[index].in_guest else driver_of(pf).vf_driver,
         ifname,
         pf.address,
         index,
@@ -332,7 +330,7 @@ def _plain_function(plain: PlainRecord) -> PciFunction:
         product_id=plain.product_id,
         numa_node=plain.numa_node,
         iommu_group=plain.iommu_group,
-        driver=VFIO if plain.in_guest else plain.driver,
+        driver=VFIO_DRIVER if plain.in_guest else plain.driver,
         used_by=OPENED * plain.opened,
     )
 
@@ -349,7 +347,7 @@ def _pf_function(pf: PfRecord, fault: str, bridges: Mapping[str, str]) -> PciFun
         product_id=pf.product_id,
         numa_node=pf.numa_node,
         iommu_group=pf.iommu_group,
-        driver=VFIO if pf.in_guest else pf.driver,
+        driver=VFIO_DRIVER if pf.in_guest else pf.driver,
         ifname=None if pf.in_guest else pf.ifname,
         mac=None if pf.in_guest else pf.mac,
         vf_count=len(pf.vfs),

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from trunkline.domain.device import VFIO_DRIVER
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VlanProtocol
 from trunkline.host.faults import IgnoreVlan, PfUnreadable, RefuseNext, SlowNext
-from trunkline.host.machine import VFIO, find_pf
+from trunkline.host.machine import find_pf
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.sim.clock import SimClock
 from trunkline.sim.lives import Life
@@ -119,7 +120,7 @@ class Faults:
             for address in domain.guest.handed_over.addresses
         }
         for address, function in machine.kernel.functions().items():
-            if function.driver == VFIO and address not in in_use:
+            if function.driver == VFIO_DRIVER and address not in in_use:
                 machine.kernel.bind_driver(address, str(function.pf_driver))
                 self._say(machine, f"an operator binds {address} to its own driver")
                 machine.wake()

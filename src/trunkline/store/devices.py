@@ -192,8 +192,8 @@ class Devices:
         """Return one page of devices.
 
         Filters may also be `host` (name), `state` (free, claimed, active, releasing, quarantined,
-        blocked, out_of_service, in_use, withdrawn) and `port_id`, `server_id`, `project_id` of
-        the holder.
+        reserved, blocked, out_of_service, in_use, withdrawn) and `port_id`, `server_id`,
+        `project_id` of the holder.
         """
         conditions: list[Any] = []
         own = {}

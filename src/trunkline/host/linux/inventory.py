@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from trunkline.domain.device import DeviceKind, PciFunction, switchdev_fault
+from trunkline.domain.device import DeviceKind, PciFunction, is_vfio_driver, switchdev_fault
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.pci import PciAddress
 from trunkline.host.linux import sysfs
@@ -20,7 +20,6 @@ from trunkline.host.linux.card_faults import uncorrectable_errors
 from trunkline.host.linux.in_use import use_of
 from trunkline.host.linux.pci_ids import PciNames
 
-VFIO: Final = "vfio-pci"
 _NETWORK_CLASS: Final = 0x02  # Base class of network controllers, InfiniBand among them.
 _ETHERNET: Final = 0x0200  # Base class and subclass.
 _BRIDGES: Final = (0x0600, 0x0604)  # Host bridge; PCI-to-PCI bridge, every port of PCI Express.
@@ -109,7 +108,7 @@ class Inventory:
         self._fixed: dict[str, _Fixed] = {}
         self._built: dict[str, tuple[_Fixed, _Changing, PciFunction]] = {}
         self._netdevs: dict[tuple[str, str], NetdevFacts] = {}  # By PF and index.
-        self._own_drivers: dict[str, PfDriver] = {}  # By PF: its last one that was not vfio-pci.
+        self._own_drivers: dict[str, PfDriver] = {}  # By PF: its last one that was not vfio's.
 
     def device(self, address: PciAddress) -> str:
         """Return the directory of a function."""
@@ -119,7 +118,7 @@ class Inventory:
         """Return the driver whose VF operations apply to the VFs of `pf`."""
         name, device = str(pf), self.device(pf)
         driver = sysfs.find_link_name(f"{device}/driver")
-        if driver is None or driver == VFIO:
+        if driver is None or is_vfio_driver(driver):
             return self._own_drivers.get(name, PfDriver())
         netdevs = sysfs.netdevs(device)
         firmware = self._facts_of(name, f"{device}/net/{netdevs[0]}").firmware if netdevs else None

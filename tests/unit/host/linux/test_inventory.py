@@ -237,12 +237,15 @@ def test_a_vf_that_is_not_linked_yet_is_not_taken_for_a_plain_function_for_good(
     assert read(reading)[VF0].kind is DeviceKind.VF
 
 
-def test_a_pf_that_a_guest_has_keeps_the_driver_whose_operations_apply(tree: Tree) -> None:
+@pytest.mark.parametrize("vfio", ["vfio-pci", "mlx5_vfio_pci"])
+def test_a_pf_that_a_guest_has_keeps_the_driver_whose_operations_apply(
+    tree: Tree, vfio: str
+) -> None:
     reading = inventory(tree.root)
     read(reading)
-    tree.bind(PF, "vfio-pci")
+    tree.bind(PF, vfio)
     after = read(reading)[PF]
-    assert (after.driver, after.pf_driver) == ("vfio-pci", "igb")
+    assert (after.driver, after.pf_driver) == (vfio, "igb")
     assert read(inventory(tree.root))[PF].pf_driver is None
 
 
