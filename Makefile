@@ -9,7 +9,7 @@ ATHERIS := sys_platform == 'linux' and platform_machine == 'x86_64' and python_v
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format check test fuzz lab-test lab-record bench bench-placement bench-peers bench-creates bench-races bench-lab bench-docs demo docs clean
+.PHONY: help setup system lint format check test fuzz lab-test lab-install lab-record bench bench-placement bench-peers bench-creates bench-races bench-lab bench-docs demo docs clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -42,6 +42,9 @@ fuzz: setup  ## readers of bytes from outside, guided by coverage: 20 s for each
 
 lab-test: setup  ## the agent's world as it is: SR-IOV cards, a stock kernel, libvirt, in a QEMU guest
 	$(RUN) --extra host python -m lab.ring
+
+lab-install: setup  ## docs/install-host.md, followed to the letter in a fresh Debian
+	$(RUN) --extra host python -m pytest -v tests/lab_install
 
 lab-record: setup  ## recordings of the lab's cards for the fast tests, in tests/data/lab
 	$(RUN) python -m lab.record

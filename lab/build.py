@@ -76,13 +76,13 @@ def ensure_root() -> Root:
         print("building the lab host's root file system", file=sys.stderr, flush=True)
         began = time.monotonic()
         unfinished = home.with_suffix(".unfinished")
-        _remove(unfinished)
+        remove(unfinished)
         unfinished.mkdir(parents=True)
         _build(unfinished)
         unfinished.rename(home)
         for old in home.parent.glob("root-*"):
             if old != home:
-                _remove(old)
+                remove(old)
         print(f"built in {time.monotonic() - began:.0f} s: {home}", file=sys.stderr, flush=True)
     return Root(home)
 
@@ -92,24 +92,24 @@ def _build(home: Path) -> None:
     _bootstrap(tree)
     unpacked = home / "packages"
     for package in (tree / "packages").glob("*.deb"):
-        _run("dpkg-deb", "-x", package, unpacked)
+        run("dpkg-deb", "-x", package, unpacked)
     shutil.rmtree(tree / "packages")
     version = _take_kernel(unpacked, tree, home)
     _take_boot_loader(unpacked, home)
     shutil.rmtree(unpacked)
     for name in recipe.LEFT_OUT:
-        _remove(tree / name)
+        remove(tree / name)
     for mount_point in (recipe.DEPENDENCIES, recipe.PROJECT):
         (tree / mount_point.lstrip("/")).mkdir()
     (tree / "etc/hosts").write_text("127.0.0.1 localhost labhost\n")
     (tree / "etc/hostname").write_text("labhost\n")
-    _run("chroot", tree, "depmod", version)
-    _run(
+    run("chroot", tree, "depmod", version)
+    run(
         *("chroot", tree, "python3", "-m", "compileall", "-q", "-f"),
         *("--invalidation-mode", "unchecked-hash", "/usr/lib/python3", "/usr/lib/python3.11"),
     )
     shutil.copy(tree / "usr/bin/busybox", home / "busybox")
-    _run("mkfs.erofs", "--quiet", "-T0", home / "root.erofs", tree)
+    run("mkfs.erofs", "--quiet", "-T0", home / "root.erofs", tree)
     shutil.rmtree(tree)
 
 
@@ -121,7 +121,7 @@ def _bootstrap(tree: Path) -> None:
         image=$(apt-cache depends {recipe.KERNEL} | sed -n 's/.*Depends: \\(linux-image-\\)/\\1/p')
         apt-get -qq download "$image" {" ".join(recipe.BOOT_LOADER_PACKAGES)}
     """
-    _run(
+    run(
         *("mmdebstrap", "--quiet", "--mode=root", "--variant=apt"),
         *("--aptopt=APT::Install-Recommends false", f"--include={','.join(recipe.PACKAGES)}"),
         *(f"--dpkgopt=path-exclude=/{name}/*" for name in recipe.LEFT_OUT if "share" in name),
@@ -148,7 +148,7 @@ def _take_kernel(unpacked: Path, tree: Path, home: Path) -> str:
     shutil.copy(unpacked / f"boot/vmlinuz-{version}", home / "vmlinuz")
     (home / "vmlinux").write_bytes(uncompressed_kernel((home / "vmlinuz").read_bytes()))
     # depmod wants the tree below a root of its own.
-    _run("depmod", "-b", unpacked, version)
+    run("depmod", "-b", unpacked, version)
     shutil.copy(every / "modules.dep", home / "modules.dep")
     kept = tree / "lib/modules" / version
     kept.mkdir(parents=True)
@@ -210,7 +210,7 @@ def uncompressed_kernel(image: bytes) -> bytes:
     raise BuildFailed("the kernel holds no ELF file that was compressed with xz")
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Delete a file or a tree, if there is one; never what is mounted in it."""
     if mounts := _mounts_below(path):
         raise BuildFailed(
@@ -236,7 +236,12 @@ def _mounts_below(path: Path) -> list[str]:
     return [point for point in points if point.startswith(f"{path}/")]
 
 
-def _run(*command: object, given: str | None = None) -> None:
+def run(*command: object, given: str | None = None) -> None:
+    """Run a program that ends with us, and what it starts and mounts with it.
+
+    Raises:
+        BuildFailed: Its status was not 0; the text has what it said.
+    """
     words = ending_whole([str(word) for word in command])
     try:
         subprocess.run(

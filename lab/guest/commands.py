@@ -21,6 +21,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,9 +36,9 @@ PRELOADED = (
 CHUNK_BYTES = 65536
 
 
-def main() -> None:
+def main(preloaded: Sequence[str] = PRELOADED) -> None:
     """Serve until the machine is switched off."""
-    for name in PRELOADED:
+    for name in preloaded:
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, _reap)
     words = Path("/proc/cmdline").read_text().split()

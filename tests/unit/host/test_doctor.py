@@ -235,6 +235,28 @@ def test_a_card_that_a_spec_excludes_is_well_and_not_on_offer() -> None:
     assert any("not on offer, as its device spec says" in each.found for each in diagnose(facts))
 
 
+@pytest.mark.parametrize("spec", [{"ifname": "eth2", "exclude": True}, None])
+def test_of_a_card_that_is_not_on_offer_nothing_is_asked(spec: dict[str, Any] | None) -> None:
+    specs = parse_device_specs([*([spec] if spec else []), {"ifname": "eth3", "vf_count": 1}])
+    facts = replace(
+        with_card(IGB, {"is_up": False, "vf_memory": False}, driver=None),
+        agent=with_agent(device_specs=specs).agent,
+    )
+    found = {(each.check, each.verdict) for each in not_well(facts)}
+    assert found == (set() if spec else {(CARD, Verdict.WARNING)})
+
+
+def test_a_card_is_on_offer_whose_vfs_alone_a_spec_means() -> None:
+    [product] = {WELL.functions[vf].product_id for vf in IGB_VFS}
+    specs = parse_device_specs(
+        [{"vendor_id": "8086", "product_id": product}, {"ifname": "eth3", "vf_count": 1}]
+    )
+    facts = replace(with_card(IGB, {"is_up": False}), agent=with_agent(device_specs=specs).agent)
+    [finding] = not_well(facts)
+    assert (finding.check, finding.verdict) == (CARD, Verdict.MISSING)
+    assert "set down" in finding.found
+
+
 def test_every_fault_of_the_configuration_is_a_line_of_its_own() -> None:
     facts = with_agent(faults=("host: missing", "bridge: unknown"), has_token=False)
     said = [each.found for each in not_well(facts) if each.check == "config"]

@@ -41,7 +41,7 @@ def check_cards(facts: Facts) -> Iterator[Finding]:
             " machine and for the card",
         )
     for pf in pfs:
-        said = next((spec for spec in specs if spec.matches(pf)), None)
+        said = _spec_of(facts, pf, specs)
         problems = list(_problems(facts, pf, facts.nics[pf.address], said))
         product = facts.nics[pf.address].product
         told = _told(pf, said) if product is None else f"{product}, {_told(pf, said)}"
@@ -58,6 +58,13 @@ def _is_concerned(facts: Facts, address: PciAddress, specs: Sequence[DeviceSpec]
     )
 
 
+def _spec_of(facts: Facts, pf: PciFunction, specs: Sequence[DeviceSpec]) -> DeviceSpec | None:
+    """Return the spec that decides about a PF, or else one that offers VFs of it."""
+    vfs = [each for each in facts.functions.values() if each.pf_address == pf.address]
+    offering = (spec for spec in specs if not spec.exclude and any(spec.matches(vf) for vf in vfs))
+    return next((spec for spec in specs if spec.matches(pf)), next(offering, None))
+
+
 @functools.cache
 def _sriov_products() -> frozenset[tuple[str, str]]:
     """Vendor and product of cards that have SR-IOV, if nobody has turned it off."""
@@ -72,6 +79,17 @@ def _problems(
     facts: Facts, pf: PciFunction, nic: NicFacts, said: DeviceSpec | None
 ) -> Iterator[Finding]:
     name = _name(pf)
+    if said is not None and said.exclude:
+        return
+    if said is None and facts.agent is not None and not facts.agent.faults:
+        # Whatever else there is to say of it: this host makes no use of it.
+        yield warning(
+            name,
+            f"has {_vfs(pf)}, and no device spec puts it on offer",
+            f'in {facts.agent.file}: [[device_spec]] with address = "{pf.address}" and'
+            " the physical_network that it is cabled to, or with `exclude = true`",
+        )
+        return
     if not nic.has_sriov or pf.vf_count_max == 0:
         yield _no_sriov(pf, nic)
         return
@@ -118,15 +136,8 @@ def _problems(
             name, f"is refused to guests whole: it {without_remedy(pf.unfit)}", GROUP_REMEDY
         )
     yield from _vf_problems(facts, pf, nic)
-    if said is not None and said.means(DeviceKind.VF) and not said.exclude and not pf.vf_count:
+    if said is not None and said.means(DeviceKind.VF) and not pf.vf_count:
         yield from _no_vfs(facts, pf)
-    if said is None and facts.agent is not None and not facts.agent.faults:
-        yield warning(
-            name,
-            f"has {_vfs(pf)}, and no device spec puts it on offer",
-            f'in {facts.agent.file}: [[device_spec]] with address = "{pf.address}" and'
-            " the physical_network that it is cabled to",
-        )
 
 
 def _no_sriov(pf: PciFunction, nic: NicFacts) -> Finding:

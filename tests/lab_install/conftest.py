@@ -1,0 +1,11 @@
+"""Tests of an emulated machine of their own, which `make lab-install` runs."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker("lab")  # Not of `make check`, nor of the rings beside the lab's.
+        item.add_marker(pytest.mark.timeout(1800))  # The first of them installs the machine.
