@@ -155,16 +155,19 @@ def make_networks(session: Session, disk: Path) -> None:
 
 
 def create_server(servers: Servers, name: str) -> None:
-    ports = []
+    nics = []
     for network, vnic_type, address in SERVERS[name]:
-        ports += ["--port", f"{name}-{network}"]
+        port = f"{name}-{network}"
+        nics += ["--nic", f"port-id={port},tag=on-{network}"]
         made = servers.session.admin(
             "port", "create", "--network", network, "--vnic-type", vnic_type,
-            "--fixed-ip", f"ip-address={address}", ports[-1], "-f", "json",
+            "--fixed-ip", f"ip-address={address}", port, "-f", "json",
         )  # fmt: skip
         servers.macs[name, network] = json.loads(made)["mac_address"]
-    flavor_and_image = ("--flavor", "small", "--image", "bootable")
-    servers.session.admin("server", "create", *flavor_and_image, *ports, name)
+    servers.session.admin(
+        *("--os-compute-api-version", "2.43", "server", "create"),
+        *("--flavor", "small", "--image", "bootable", *nics, name),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +218,8 @@ def test_guests_find_their_nics_as_their_config_drives_say_and_are_heard_on_thei
         assert f"{server} is up" in said
         for number, (network, vnic_type, address) in enumerate(nics):
             place = f"eth{number}, {drivers[vnic_type]}, at 0000:{number + 1:02x}:00.0"
-            assert f"{servers.macs[server, network]} is {place}, tags [], {address}" in said
+            nic = f'{place}, tags ["on-{network}"], {address}'
+            assert f"{servers.macs[server, network]} is {nic}" in said
 
 
 def test_guests_reach_those_on_their_network_and_nobody_else(servers: Servers) -> None:
