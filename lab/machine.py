@@ -213,11 +213,12 @@ def _kernel_command_line(tcp_port: int) -> str:
     and then find them broken, and panic. The speed of its clock is told, since what it measured
     there was wrong by a factor of up to 17. Timer interrupts are periodic, because one that gets
     lost, which was seen once in a while on a busy machine, would otherwise be a CPU's last. The
-    third line saves time, as grace periods of RCU and cleared memory take it.
+    third line saves time, as grace periods of RCU and cleared memory take it. What it
+    says is kept from its first line on, however many VFs come and go.
     """
     return (
         "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable"
         f" tsc_early_khz={tsc.khz()} nohz=off highres=off intel_iommu=on iommu=pt net.ifnames=0"
-        " rcupdate.rcu_expedited=1 init_on_alloc=0 nowatchdog"
+        " rcupdate.rcu_expedited=1 init_on_alloc=0 nowatchdog log_buf_len=4M"
         f" {ADDRESS_OPTION}10.0.2.2:{tcp_port}"
     )
