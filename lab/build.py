@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,23 +71,35 @@ def ensure_root() -> Root:
     Raises:
         BuildFailed: It is not there, and why.
     """
-    home = recipe.CACHE / f"root-{recipe.root_digest()}"
+    return Root(kept("root", recipe.root_digest(), _build))
+
+
+def kept(name: str, digest: str, make: Callable[[Path], None]) -> Path:
+    """Return a directory of the cache; `make` it if there is none of this digest.
+
+    Those of the same name and another digest are deleted.
+
+    Raises:
+        BuildFailed: It is not there, and why.
+    """
+    home = recipe.CACHE / f"{name}-{digest}"
     if not home.exists():
-        print("building the lab host's root file system", file=sys.stderr, flush=True)
+        print(f"building the lab's {name}", file=sys.stderr, flush=True)
         began = time.monotonic()
         unfinished = home.with_suffix(".unfinished")
         remove(unfinished)
-        unfinished.mkdir(parents=True)
-        _build(unfinished)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        make(unfinished)
         unfinished.rename(home)
-        for old in home.parent.glob("root-*"):
+        for old in home.parent.glob(f"{name}-*"):
             if old != home:
                 remove(old)
         print(f"built in {time.monotonic() - began:.0f} s: {home}", file=sys.stderr, flush=True)
-    return Root(home)
+    return home
 
 
 def _build(home: Path) -> None:
+    home.mkdir()
     tree = home / "tree"
     _bootstrap(tree)
     unpacked = home / "packages"
@@ -114,23 +126,24 @@ def _build(home: Path) -> None:
 
 
 def _bootstrap(tree: Path) -> None:
-    sources = debian_sources.one_line_sources(debian_sources.of_this_machine(), recipe.SUITE)
     # In the environment of the new system's apt, which knows this suite whatever ours knows.
     hook = f"""
         export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; mkdir "$1/packages"; cd "$1/packages"
         image=$(apt-cache depends {recipe.KERNEL} | sed -n 's/.*Depends: \\(linux-image-\\)/\\1/p')
         apt-get -qq download "$image" {" ".join(recipe.BOOT_LOADER_PACKAGES)}
     """
+    left_out = [name for name in recipe.LEFT_OUT if "share" in name]
+    bootstrap(tree, recipe.PACKAGES, left_out, f"--customize-hook={hook}")
+
+
+def bootstrap(tree: Path, packages: Iterable[str], left_out: Iterable[str], *options: str) -> None:
+    """Make a tree of the recipe's suite with these packages, but without some directories."""
+    sources = debian_sources.one_line_sources(debian_sources.of_this_machine(), recipe.SUITE)
     run(
         *("mmdebstrap", "--quiet", "--mode=root", "--variant=apt"),
-        *("--aptopt=APT::Install-Recommends false", f"--include={','.join(recipe.PACKAGES)}"),
-        *(f"--dpkgopt=path-exclude=/{name}/*" for name in recipe.LEFT_OUT if "share" in name),
-        *(
-            f"--customize-hook={hook}",
-            recipe.SUITE,
-            tree,
-            "-",
-        ),
+        *("--aptopt=APT::Install-Recommends false", f"--include={','.join(packages)}"),
+        *(f"--dpkgopt=path-exclude=/{name}/*" for name in left_out),
+        *(*options, recipe.SUITE, tree, "-"),
         given="\n".join(sources) + "\n",
     )
 

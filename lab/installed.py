@@ -12,26 +12,24 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lab import recipe
-from lab.boot import CONSOLE, booted
-from lab.build import remove, run
+from lab import qemu, recipe
+from lab.boot import booted
+from lab.build import bootstrap, kept, remove, run
 from lab.channel import Channel
-from lab.guest.cards import MANAGEMENT_MAC, pf_mac
+from lab.guest.cards import MANAGEMENT_MAC
 from lab.guest.commands import ADDRESS_OPTION
 from lab.locks import lab_of_this_machine
-from lab.machine import QEMU
-from tools import debian_sources
 
 PAGE = recipe.REPOSITORY / "docs/install-host.md"
 DISK_BYTES = 6 << 30  # Sparse.
-MEMORY_MIB = 3072
+CARD_COUNT = 2
+LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale")
 BOOT_SECONDS_MAX = 400.0  # 50 on two idle cores.
 # What a Debian has that its installer made, and that no page needs to say.
 PACKAGES = (
@@ -155,27 +153,8 @@ def make_disk(directory: Path, install: Sequence[str]) -> Path:
 
 def _ensure_base(packages: Sequence[str]) -> Path:
     """Return the tree of a Debian with these packages; kept for as long as they are the same."""
-    home = recipe.CACHE / f"debian-{recipe.digest(packages, recipe.SUITE)}"
-    if home.exists():
-        return home
-    began = time.monotonic()
-    sources = debian_sources.one_line_sources(debian_sources.of_this_machine(), recipe.SUITE)
-    unfinished = home.with_suffix(".unfinished")
-    remove(unfinished)
-    home.parent.mkdir(parents=True, exist_ok=True)
-    run(
-        *("mmdebstrap", "--quiet", "--mode=root", "--variant=apt"),
-        *("--aptopt=APT::Install-Recommends false", f"--include={','.join(packages)}"),
-        *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")),
-        *(recipe.SUITE, unfinished, "-"),
-        given="\n".join(sources) + "\n",
-    )
-    unfinished.rename(home)
-    for old in home.parent.glob("debian-*"):
-        if old != home:
-            remove(old)
-    print(f"a Debian made in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    return home
+    digest = recipe.digest(packages, recipe.SUITE)
+    return kept("debian", digest, lambda tree: bootstrap(tree, packages, LEFT_OUT))
 
 
 def _put_checkout(target: Path) -> None:
@@ -212,7 +191,7 @@ def _write(path: Path, text: str) -> None:
 
 
 class Installed:
-    """The machine, with two cards; its disk outlives its power."""
+    """The machine, with its cards; its disk outlives its power."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -243,28 +222,22 @@ class Installed:
 
     def _command(self, monitor_fd: int, tcp_port: int) -> list[str]:
         directory = self._directory
-        arguments = [
-            *(QEMU, "-name", "installed", "-nodefaults", "-no-user-config", "-display", "none"),
-            *("-no-reboot", "-M", "q35", "-accel", "tcg,thread=multi,tb-size=512"),
-            *("-cpu", "max,la57=off,phys-bits=36", "-smp", "2", "-m", str(MEMORY_MIB)),
-            *("-kernel", str(directory / "vmlinuz"), "-initrd", str(directory / "initrd.img")),
-            *("-append", _kernel_command_line(tcp_port)),
-            *("-serial", f"file:{directory / CONSOLE}"),
-            *("-chardev", f"socket,id=monitor,fd={monitor_fd}"),
-            *("-mon", "chardev=monitor,mode=control"),
-            *("-device", "intel-iommu,intremap=on"),
-            *("-netdev", "user,id=management,ipv6=off"),
-            *("-device", f"virtio-net-pci,netdev=management,mac={MANAGEMENT_MAC},romfile="),
+        arguments = qemu.machine(
+            "installed",
+            kernel=directory / "vmlinuz",
+            initramfs=directory / "initrd.img",
+            command_line=_kernel_command_line(tcp_port),
+            cpu_count=2,
+            directory=directory,
+            monitor_fd=monitor_fd,
+        )
+        arguments += [
             *("-drive", f"if=none,id=disk,file={directory / 'disk'},format=raw,cache=unsafe"),
             *("-device", "virtio-blk-pci,drive=disk"),
+            *qemu.slots(CARD_COUNT),
         ]
-        for number in (1, 2):
-            port = f"pcie-root-port,id=slot{number},bus=pcie.0,chassis={number},slot={number}"
-            card = f"igb,bus=slot{number},netdev=cable{number},mac={pf_mac(number)}"
-            arguments += [
-                *("-netdev", f"hubport,id=cable{number},hubid={number}"),
-                *("-device", f"{port},addr={0x0F + number:#x}", "-device", card),
-            ]
+        for number in range(1, CARD_COUNT + 1):
+            arguments += qemu.cabled_card(number, hub=number)
         return arguments
 
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import content, tsc
-from lab.boot import BOOT_SECONDS_MAX, CONSOLE, LabHostFailed, booted
+from lab import content, qemu, tsc
+from lab.boot import BOOT_SECONDS_MAX, LabHostFailed, booted
 from lab.build import Root, ensure_root
 from lab.channel import Channel
 from lab.guest import cards as inside
@@ -23,8 +23,6 @@ from lab.locks import lab_of_this_machine, only_one_on_this_machine
 from lab.monitor import Monitor
 from lab.wire import Capture
 
-QEMU = "qemu-system-x86_64"
-MEMORY_MIB = 3072
 VFS_PER_CARD = 7  # What the 82576 has.
 
 
@@ -77,7 +75,7 @@ class LabHost:
         """
         self.monitor.execute("device_del", id=f"card{card}")
         self.monitor.wait_for_event("DEVICE_DELETED", device=f"card{card}")
-        self.monitor.execute("device_add", driver="igb", **_card(card, slot=slot))
+        self.monitor.execute("device_add", driver="igb", **qemu.card(card, slot))
         self.channel.call(inside.wait_for_pf, card, slot)
 
     def reboot(self) -> None:
@@ -157,23 +155,16 @@ def qemu_command(
 
     It has one CPU: two would wait for each other, and on a busy machine mostly for the other one to
     run; and in one of some hundred boots the second was seen to get no timer interrupts.
-
-    The host's physical address bits are limited because beyond 36 the firmware puts the VFs' BARs
-    above 4 GiB, where this IOMMU truncates them: VFs then come up with random MACs.
     """
-    arguments = [
-        *(QEMU, "-name", "labhost", "-nodefaults", "-no-user-config", "-display", "none"),
-        *("-no-reboot", "-M", "q35", "-accel", "tcg,thread=multi,tb-size=512"),
-        *("-cpu", "max,la57=off,phys-bits=36", "-smp", "1", "-m", str(MEMORY_MIB)),
-        *("-kernel", str(root.kernel), "-initrd", str(initramfs)),
-        *("-append", _kernel_command_line(tcp_port)),
-        *("-serial", f"file:{directory / CONSOLE}"),
-        *("-chardev", f"socket,id=monitor,fd={monitor_fd}"),
-        *("-mon", "chardev=monitor,mode=control"),
-        *("-device", "intel-iommu,intremap=on"),
-        *("-netdev", "user,id=management,ipv6=off"),
-        *("-device", f"virtio-net-pci,netdev=management,mac={inside.MANAGEMENT_MAC},romfile="),
-    ]
+    arguments = qemu.machine(
+        "labhost",
+        kernel=root.kernel,
+        initramfs=initramfs,
+        command_line=_kernel_command_line(tcp_port),
+        cpu_count=1,
+        directory=directory,
+        monitor_fd=monitor_fd,
+    )
     for number, image in enumerate(images):
         drive = f"if=none,id=image{number},file={image},format=raw,readonly=on,cache=unsafe"
         arguments += ["-drive", drive, "-device", f"virtio-blk-pci,drive=image{number}"]
@@ -185,25 +176,10 @@ def qemu_command(
             *("-device", f"virtio-net-pci,netdev=wire{hub},mac={inside.wire_mac(hub)},romfile="),
             *("-object", f"filter-dump,id=capture{hub},netdev=wire{hub},file={pcap},maxlen=2048"),
         ]
-    for number in range(1, len(cards) + 2):  # One more than cards, for one to be moved to.
-        port = f"pcie-root-port,id=slot{number},bus=pcie.0,chassis={number},slot={number}"
-        arguments += ["-device", f"{port},addr={0x0F + number:#x}"]
+    arguments += qemu.slots(len(cards) + 1)  # One more than cards, for one to be moved to.
     for number, card in enumerate(cards, 1):
-        hub = networks.index(card.physical_network) + 1
-        made = _card(number, slot=number)
-        device = ",".join(["igb", *(f"{key}={value}" for key, value in made.items())])
-        arguments += ["-netdev", f"hubport,id=cable{number},hubid={hub}", "-device", device]
+        arguments += qemu.cabled_card(number, hub=networks.index(card.physical_network) + 1)
     return arguments
-
-
-def _card(number: int, *, slot: int) -> dict[str, str]:
-    """A card as QEMU is told of it; both numbers count from 1."""
-    return {
-        "id": f"card{number}",
-        "bus": f"slot{slot}",
-        "netdev": f"cable{number}",
-        "mac": inside.pf_mac(number),
-    }
 
 
 def _kernel_command_line(tcp_port: int) -> str:

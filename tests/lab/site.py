@@ -148,17 +148,26 @@ class Site:
     def wait_for_server(self, name: str, status: str) -> None:
         """Wait until a server has this status, in Nova's words; why it is in ERROR is told."""
 
-        def is_so() -> bool:
-            server = self.api.server_path(name)
-            assert server.status != "ERROR", f"{name}: {server.fault}: {server.fault_details}"
-            return server.status == status
-
-        self.wait(is_so, f"{name} is {status}")
+        self.wait(lambda: server_is(self.api, name, status), f"{name} is {status}")
 
     def vf_with(self, mac: str, pf: str = "pf1") -> dict[str, Any]:
         found = self.lab_host.channel.call(cards.vf_settings, pf)
         index = next(at for at, vf in enumerate(found) if vf["mac"] == mac)
         return {"vf_index": index, **found[index]}
+
+
+def server_is(api: TrunklineApi, name: str, status: str) -> bool:
+    """Say whether a server has this status, in Nova's words; fail if it is in ERROR."""
+    server = api.server_path(name)
+    assert server.status != "ERROR", f"{name}: {server.fault}: {server.fault_details}"
+    return server.status == status
+
+
+def write_controller(directory: Path) -> None:
+    """Write what a service of physical networks phy1 and phy2 starts from."""
+    shutil.copyfile(EXAMPLE, directory / "controller.toml")
+    (directory / "enrolment.key").touch(mode=0o600)
+    (directory / "enrolment.key").write_text(secrets.token_urlsafe(32) + "\n")
 
 
 @contextmanager
@@ -170,9 +179,7 @@ def lab_site(directory: Path, lab_host: LabHost, *, offer: str = TWO_PFS) -> Ite
         lab_host: Freshly reset.
         offer: What its compute.toml says of devices and bridges.
     """
-    shutil.copyfile(EXAMPLE, directory / "controller.toml")
-    (directory / "enrolment.key").touch(mode=0o600)
-    (directory / "enrolment.key").write_text(secrets.token_urlsafe(32) + "\n")
+    write_controller(directory)
     lab_host.channel.call(nested.start_libvirtd)
     with trunkline(directory, "server", "--config", "controller.toml", "--port", "0") as server:
         shutil.copyfile(directory / "state/controller/clouds.yaml", directory / "clouds.yaml")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lab.boot import CONSOLE, TIMERS_LOST, LabHostFailed, booted
-from lab.machine import QEMU
 from lab.needs import missing
+from lab.qemu import QEMU
 
 pytestmark = pytest.mark.lab
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 
 from lab import installed, needs
 from lab.installed import Block, Installed
-from tests.lab.site import EXAMPLE
+from tests.lab.site import server_is, write_controller
 from tests.support.clients import OpenStack
 from tests.support.processes import ask, trunkline
 from tests.support.waiting import wait_until
@@ -68,12 +67,7 @@ class Place:
             ) from late
 
     def wait_for_server(self, name: str, status: str) -> None:
-        def is_so() -> bool:
-            server = self.api.server_path(name)
-            assert server.status != "ERROR", f"{name}: {server.fault}: {server.fault_details}"
-            return server.status == status
-
-        self.wait(is_so, f"{name} is {status}")
+        self.wait(lambda: server_is(self.api, name, status), f"{name} is {status}")
 
     def vf_count(self, state: str) -> int:
         return len(list(self.api.devices({"host": "h1", "kind": "vf", "state": state})))
@@ -99,9 +93,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     if lacking := needs.install():
         pytest.fail(lacking)
     directory = tmp_path_factory.mktemp("install")
-    shutil.copyfile(EXAMPLE, directory / "controller.toml")
-    (directory / "enrolment.key").touch(mode=0o600)
-    (directory / "enrolment.key").write_text(secrets.token_urlsafe(32) + "\n")
+    write_controller(directory)
     with (
         installed.installed_host(block("Install it").commands) as host,
         trunkline(directory, "server", "--config", "controller.toml", "--port", "0") as server,
