@@ -47,7 +47,7 @@ def list_quotas(svc: Services, caller: Caller, project_ref: str | None = None) -
     def find(tx: Transaction) -> list[QuotaView]:
         if project_ref is None and caller.is_admin:
             return _views(tx, tx.quotas.all())
-        project = _project(tx, caller, project_ref or caller.project_id)
+        project = _project(tx, caller, project_ref or caller.own_project)
         found = tx.quotas.of_project(project.id)
         return _views(tx, [replace(quota, project_id=project.id) for quota in found])
 

@@ -80,7 +80,7 @@ def show_default(svc: Services, request: Request) -> Response:
 
 def show_own_project(_svc: Services, request: Request) -> Response:
     """Answer whose quotas the caller would see."""
-    project_id = request.caller.project_id
+    project_id = request.caller.own_project
     return Response(body={"tenant": {"tenant_id": project_id, "project_id": project_id}})
 
 
