@@ -100,6 +100,22 @@ LIST_MIGRATIONS = Rule(
     "os_compute_api:os-migrations:index", ADMIN_READER, "listing migrations", reads=True
 )
 
+SHOW_QUOTAS = Rule(
+    "os_compute_api:os-quota-sets:show",
+    PROJECT_READER,
+    "reading quotas of a project",
+    OF_PROJECT,
+    reads=True,
+)
+UPDATE_QUOTAS = Rule("os_compute_api:os-quota-sets:update", ADMIN, "setting quotas")
+DELETE_QUOTAS = Rule("os_compute_api:os-quota-sets:delete", ADMIN, "removing quotas")
+SHOW_QUOTA_CLASS = Rule(
+    "os_compute_api:os-quota-class-sets:show", ADMIN_READER, "reading quota classes", reads=True
+)
+UPDATE_QUOTA_CLASS = Rule(
+    "os_compute_api:os-quota-class-sets:update", ADMIN, "setting quota classes"
+)
+
 _OWN_KEY = "rule:admin_only or (role:member and user_id:%(user_id)s)"
 CREATE_KEY_PAIR = Rule(
     "os_compute_api:os-keypairs:create", _OWN_KEY, "creating a key pair", OF_USER

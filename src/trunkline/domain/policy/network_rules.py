@@ -195,6 +195,12 @@ CREATE_POLICY_RULE = Rule("create_policy_rule", ADMIN, "creating a QoS rule", OF
 UPDATE_POLICY_RULE = Rule("update_policy_rule", ADMIN, "changing a QoS rule", OF_PROJECT)
 DELETE_POLICY_RULE = Rule("delete_policy_rule", ADMIN, "deleting a QoS rule", OF_PROJECT)
 
+GET_QUOTA = Rule(
+    "get_quota", PROJECT_READER, "seeing the quotas of a project", OF_PROJECT, reads=True
+)
+UPDATE_QUOTA = Rule("update_quota", ADMIN, "setting quotas")
+DELETE_QUOTA = Rule("delete_quota", ADMIN, "removing quotas")
+
 GET_AGENT = Rule("get_agent", ADMIN_READER, "seeing agents", reads=True)
 
 RULES: Final = tuple(value for value in globals().values() if isinstance(value, Rule))

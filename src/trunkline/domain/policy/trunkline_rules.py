@@ -47,6 +47,7 @@ LIST_QUOTAS = Rule(
     reads=True,
 )
 SET_QUOTA = Rule("trunkline:quotas:set", ADMIN, "setting a quota")
+SET_DEFAULT_QUOTA = Rule("trunkline:quotas:set_default", ADMIN, "setting a quota of every project")
 UNSET_QUOTA = Rule("trunkline:quotas:unset", ADMIN, "removing a quota")
 LIST_EVENTS = Rule(
     "trunkline:events:list",
