@@ -9,7 +9,7 @@ ATHERIS := sys_platform == 'linux' and platform_machine == 'x86_64' and python_v
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format check test fuzz lab-test lab-install lab-record bench bench-placement bench-peers bench-creates bench-races bench-lab bench-docs demo docs clean
+.PHONY: help setup system lint format check test test-tempest fuzz lab-test lab-install lab-record bench bench-placement bench-peers bench-creates bench-races bench-lab bench-docs demo docs clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -36,6 +36,9 @@ check: lint  ## formatting, lint, types, import contracts, fast tests: before ea
 # libvirt's bindings, which the tests of real guests need, are built once its headers are there.
 test: lint system  ## every test; installs what it needs (as root: Debian packages too)
 	$(RUN) --extra host python -m tools.run_tests
+
+test-tempest: setup  ## OpenStack's own tests against `trunkline up`, and docs/tempest.md from what they say
+	$(RUN) python -m tests.tempest
 
 fuzz: setup  ## readers of bytes from outside, guided by coverage: 20 s for each, or SECONDS=N
 	$(RUN) --with "atheris==3.0.0; $(ATHERIS)" python -m tests.fuzz --seconds $(or $(SECONDS),20)
@@ -79,6 +82,7 @@ docs: setup  ## rewrite what the documentation takes from the code
 	$(RUN) python tools/list_routes.py
 	$(RUN) python tools/list_policy.py
 	$(RUN) python tools/write_cli_reference.py
+	$(RUN) python -m tests.tempest.page
 
 clean:  ## remove everything that is made here
 	rm -rf .venv .cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
