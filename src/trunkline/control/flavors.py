@@ -96,8 +96,17 @@ def get_flavor(svc: Services, caller: Caller, flavor_id: str) -> Flavor:
 
 
 def list_flavors(svc: Services, caller: Caller, query: ListQuery) -> list[Flavor]:
-    """Return one page of flavors. Only admins see those that are not public."""
-    if not caller.may(rules.SEE_PRIVATE_FLAVORS):
+    """Return one page of flavors. Private ones are for those who may see all, and by access.
+
+    As in Nova, who asks for public ones gets those too to which the own project has access, and
+    others than admins can ask for nothing else.
+    """
+    sees_all = caller.may(rules.SEE_PRIVATE_FLAVORS)
+    public = query.equals.get("is_public")
+    if caller.project_id and (not sees_all or public == (True,)):
+        others = {name: values for name, values in query.equals.items() if name != "is_public"}
+        query = replace(query, equals=others, visible_to=caller.project_id)
+    elif not sees_all:
         query = replace(query, equals={**query.equals, "is_public": (True,)})
     return svc.store.read(lambda tx: tx.flavors.page(query))
 
@@ -166,7 +175,11 @@ def unset_extra_spec(svc: Services, caller: Caller, flavor_id: str, key: str) ->
 def visible_flavor(tx: Transaction, caller: Caller, flavor_id: str) -> Flavor:
     """Return a flavor; raise `NotFound` if there is none that the caller may see."""
     flavor = tx.flavors.get(flavor_id)
-    if not (flavor.is_public or caller.may(rules.SEE_PRIVATE_FLAVORS)):
+    if not (
+        flavor.is_public
+        or caller.may(rules.SEE_PRIVATE_FLAVORS)
+        or (caller.project_id and tx.flavors.is_accessible(flavor.id, caller.project_id))
+    ):
         raise NotFound("flavor", flavor_id)
     return flavor
 

@@ -10,9 +10,9 @@ from typing import BinaryIO, Final
 from trunkline.control import audit
 from trunkline.control.access import of_project, refusal, require_change, sees
 from trunkline.control.image_files import ImageFiles, PartFile
-from trunkline.control.images import SEEN_BY_ALL, get_image
+from trunkline.control.images import is_shared, visible_image
 from trunkline.control.services import Services
-from trunkline.domain.errors import Invalid, NotFound, StateConflict, TooLarge
+from trunkline.domain.errors import Forbidden, Invalid, NotFound, StateConflict, TooLarge
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, ImageId
 from trunkline.domain.image import IMAGE, Image, ImageEvent, ImageState
@@ -45,10 +45,9 @@ def begin_upload(
 
     def check(tx: Transaction, lock: Lock = Lock.NONE) -> Image:
         image = tx.images.get(image_id, lock)
-        shared, target = image.visibility in SEEN_BY_ALL, of_project(image.project_id)
         require_change(
-            caller, rules.UPLOAD_IMAGE, target, "image", image_id,
-            see=rules.SHOW_IMAGE, shared=shared,
+            caller, rules.UPLOAD_IMAGE, of_project(image.project_id), "image", image_id,
+            see=rules.SHOW_IMAGE, shared=is_shared(tx, caller, image),
         )  # fmt: skip
         if image.state is not ImageState.QUEUED:
             raise StateConflict("image", image_id, f"it is {image.state.value}, not queued")
@@ -166,16 +165,23 @@ class ImageBytes:
 
 def open_image(svc: Services, caller: Caller, image_id: str) -> ImageBytes | None:
     """Open an image's bytes; None if it has none yet."""
-    image = get_image(svc, caller, image_id)
-    target = of_project(image.project_id)
-    if not sees(caller, rules.DOWNLOAD_IMAGE, target, shared=image.visibility in SEEN_BY_ALL):
-        raise refusal(rules.DOWNLOAD_IMAGE)
-    if image.state is not ImageState.ACTIVE or image.sha512 is None:
+
+    def read(tx: Transaction) -> Image:
+        image = visible_image(tx, caller, image_id)
+        target, shared = of_project(image.project_id), is_shared(tx, caller, image)
+        if not sees(caller, rules.DOWNLOAD_IMAGE, target, shared=shared):
+            raise refusal(rules.DOWNLOAD_IMAGE)
+        return image
+
+    image = svc.store.read(read)
+    if image.state is ImageState.DEACTIVATED and not caller.is_admin:
+        raise Forbidden(f"reading image {image_id}, which is deactivated")
+    if image.sha512 is None:
         return None
     try:
         return ImageBytes(image, ImageFiles(svc.images_dir).open(image.sha512))
     except FileNotFoundError:
-        get_image(svc, caller, image_id)  # Deleted in between: `NotFound`. Else a bug.
+        svc.store.read(read)  # Deleted in between: `NotFound`. Else a bug.
         raise
 
 
@@ -193,7 +199,7 @@ def open_image_for_host(svc: Services, host_name: HostName, image_id: str) -> Im
         return tx.images.get(image_id)
 
     image = svc.store.read(read)
-    if image.state is not ImageState.ACTIVE or image.sha512 is None:
+    if image.sha512 is None:
         raise NotFound("image", image_id)
     try:
         return ImageBytes(image, ImageFiles(svc.images_dir).open(image.sha512))

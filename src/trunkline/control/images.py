@@ -13,7 +13,7 @@ from trunkline.control.services import Services
 from trunkline.domain.errors import Forbidden, InUse, LimitReached
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ImageId, ProjectId
-from trunkline.domain.image import IMAGE, Image
+from trunkline.domain.image import IMAGE, Image, ImageEvent
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.policy import image_rules as rules
 from trunkline.domain.policy.rule import Rule
@@ -85,7 +85,7 @@ def create_image(svc: Services, caller: Caller, wanted: ImageCreate) -> Image:
 
 def get_image(svc: Services, caller: Caller, image_id: str) -> Image:
     """Return an image that the caller may see."""
-    return svc.store.read(lambda tx: _visible(tx, caller, image_id))
+    return svc.store.read(lambda tx: visible_image(tx, caller, image_id))
 
 
 def list_images(svc: Services, caller: Caller, query: ListQuery) -> list[Image]:
@@ -98,12 +98,17 @@ def list_images(svc: Services, caller: Caller, query: ListQuery) -> list[Image]:
 
 
 def update_image(
-    svc: Services, caller: Caller, image_id: str, change: Callable[[Image], Image]
+    svc: Services,
+    caller: Caller,
+    image_id: str,
+    change: Callable[[Image], Image],
+    *,
+    rule: Rule = rules.UPDATE_IMAGE,
 ) -> Image:
     """Store what `change` makes of an image; it may be called more than once."""
 
     def write(tx: Transaction) -> Image:
-        before = _owned(tx, caller, image_id, rules.UPDATE_IMAGE)
+        before = changeable_image(tx, caller, image_id, rule)
         after = replace(change(before), updated_at=svc.clock.now())
         _require_allowed(caller, before, after)
         tx.images.update(after)
@@ -124,7 +129,7 @@ def delete_image(svc: Services, caller: Caller, image_id: str) -> None:
     """Delete an image, and its bytes if no other image shares them."""
 
     def write(tx: Transaction) -> str | None:
-        image = _owned(tx, caller, image_id, rules.DELETE_IMAGE)
+        image = changeable_image(tx, caller, image_id, rules.DELETE_IMAGE)
         if image.protected:
             raise Forbidden(f"deleting image {image_id}, which is protected")
         count = tx.servers.count_using_image(image.id)
@@ -150,17 +155,41 @@ def delete_image(svc: Services, caller: Caller, image_id: str) -> None:
             files.delete(unused)
 
 
-def _visible(tx: Transaction, caller: Caller, image_id: str) -> Image:
+def set_active(svc: Services, caller: Caller, image_id: str, event: ImageEvent) -> Image:
+    """Deactivate an image, or reactivate it. Servers that were made from it are left alone."""
+
+    def change(image: Image) -> Image:
+        if not IMAGE.allows(image.state, event):
+            # Glance's answer, where a conflict might be expected.
+            raise Forbidden(f"image {image_id} is {image.state.value} and can't {event.value}")
+        return replace(image, state=IMAGE.advance(image.state, event))
+
+    rule = rules.DEACTIVATE_IMAGE if event is ImageEvent.DEACTIVATE else rules.REACTIVATE_IMAGE
+    return update_image(svc, caller, image_id, change, rule=rule)
+
+
+def is_shared(tx: Transaction, caller: Caller, image: Image) -> bool:
+    """Say whether the caller's project may use an image of another, as member or as everybody."""
+    return image.visibility in SEEN_BY_ALL or (
+        image.visibility == "shared"
+        and caller.project_id is not None
+        and tx.image_members.find(image.id, caller.project_id) is not None
+    )
+
+
+def visible_image(tx: Transaction, caller: Caller, image_id: str) -> Image:
+    """Return an image; raise `NotFound` if there is none that the caller may see."""
     image = tx.images.get(image_id)
-    shared, target = image.visibility in SEEN_BY_ALL, of_project(image.project_id)
+    target = of_project(image.project_id)
+    shared = is_shared(tx, caller, image)
     require_seen(caller, rules.SHOW_IMAGE, target, "image", image_id, shared=shared)
     return image
 
 
-def _owned(tx: Transaction, caller: Caller, image_id: str, rule: Rule) -> Image:
+def changeable_image(tx: Transaction, caller: Caller, image_id: str, rule: Rule) -> Image:
     """Return an image that `rule` lets the caller change, locked."""
     image = tx.images.get(image_id, Lock.EXCLUSIVE)
-    shared, target = image.visibility in SEEN_BY_ALL, of_project(image.project_id)
+    shared, target = is_shared(tx, caller, image), of_project(image.project_id)
     require_change(caller, rule, target, "image", image_id, see=rules.SHOW_IMAGE, shared=shared)
     return image
 

@@ -19,6 +19,7 @@ from trunkline.control.asking import numa_policy_of, rules_of_flavor, rules_over
 from trunkline.control.audit import actor_of
 from trunkline.control.building import build_all, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
+from trunkline.control.images import is_shared
 from trunkline.control.key_pairs import public_key_of
 from trunkline.control.locking import lock_server
 from trunkline.control.nics import Nic, resolve_nics
@@ -279,9 +280,11 @@ def _find_image(
     if image_id is None:
         return None
     image = tx.images.find(image_id, Lock.SHARED)
-    shared = image is not None and image.visibility in ("public", "community")
     if image is None or not sees(
-        caller, image_rules.SHOW_IMAGE, of_project(image.project_id), shared=shared
+        caller,
+        image_rules.SHOW_IMAGE,
+        of_project(image.project_id),
+        shared=is_shared(tx, caller, image),
     ):
         raise Invalid("imageRef", f"image {image_id} could not be found")
     if image.state is not ImageState.ACTIVE:

@@ -18,6 +18,7 @@ class ImageState(enum.Enum):
     QUEUED = "queued"  # Known by name; has no bytes yet.
     SAVING = "saving"  # Bytes are arriving.
     ACTIVE = "active"  # All bytes are on disk, and synced.
+    DEACTIVATED = "deactivated"  # The same; but only admins read them, and no new server does.
 
 
 class ImageEvent(enum.Enum):
@@ -26,6 +27,8 @@ class ImageEvent(enum.Enum):
     RECEIVE = "receive"
     COMPLETE = "complete"
     ABANDON = "abandon"  # The upload broke off, or was too large.
+    DEACTIVATE = "be deactivated"
+    REACTIVATE = "be reactivated"
 
 
 _S, _E = ImageState, ImageEvent
@@ -36,6 +39,10 @@ IMAGE = StateMachine(
         (_S.QUEUED, _E.RECEIVE): _S.SAVING,
         (_S.SAVING, _E.COMPLETE): _S.ACTIVE,
         (_S.SAVING, _E.ABANDON): _S.QUEUED,
+        (_S.ACTIVE, _E.DEACTIVATE): _S.DEACTIVATED,
+        (_S.DEACTIVATED, _E.DEACTIVATE): _S.DEACTIVATED,
+        (_S.ACTIVE, _E.REACTIVATE): _S.ACTIVE,
+        (_S.DEACTIVATED, _E.REACTIVATE): _S.ACTIVE,
     }),
 )  # fmt: skip
 
@@ -62,3 +69,22 @@ class Image:
     sha512: str | None = None
     tags: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
+
+
+class MemberStatus(enum.Enum):
+    """What a project made of an image that was shared with it. Glance's words."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageMember:
+    """A project that an image is shared with. Whatever its status, it may use the image by ID."""
+
+    image_id: ImageId
+    project_id: ProjectId
+    status: MemberStatus
+    created_at: datetime
+    updated_at: datetime

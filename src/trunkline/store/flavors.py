@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Text,
     bindparam,
     delete,
     insert,
+    or_,
     select,
     type_coerce,
     update,
@@ -18,9 +20,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, NotFound
-from trunkline.domain.ids import FlavorId
+from trunkline.domain.ids import FlavorId, ProjectId
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.domain.server import Flavor
+from trunkline.store.identity_tables import flavor_access
 from trunkline.store.listing import select_page
 from trunkline.store.prepared import Prepared, Row
 from trunkline.store.tables import flavors
@@ -42,12 +45,20 @@ class Flavors:
         return _flavor(found)
 
     def page(self, query: ListQuery) -> list[Flavor]:
-        """Return one page of flavors, smallest first unless the query sorts."""
+        """Return one page of flavors, smallest first unless the query sorts.
+
+        `visible_to` adds to the public ones those that a project was given access to.
+        """
         if not query.sort:
             query = replace(query, sort=(SortKey("memory_mib"), SortKey("name")))
-        return [
-            _flavor(row) for row in select_page(self._connection, flavors, query, what="flavor")
-        ]
+        conditions: list[ColumnElement[bool]] = []
+        if query.visible_to is not None:
+            accessible = select(flavor_access.c.flavor_id).where(
+                flavor_access.c.project_id == query.visible_to
+            )
+            conditions = [or_(flavors.c.is_public, flavors.c.id.in_(accessible))]
+        rows = select_page(self._connection, flavors, query, what="flavor", conditions=conditions)
+        return [_flavor(row) for row in rows]
 
     def with_extra_spec(self, key: str) -> list[Flavor]:
         """Return every flavor that has an extra spec of this name."""
@@ -73,6 +84,46 @@ class Flavors:
     def delete(self, flavor_id: FlavorId) -> None:
         """Delete a flavor; servers keep the copy they were made with."""
         self._connection.execute(delete(flavors).where(flavors.c.id == flavor_id))
+
+    def projects_with_access(self, flavor_id: FlavorId) -> list[ProjectId]:
+        """Return the projects that were given access, by ID."""
+        access = flavor_access.c
+        found = self._connection.scalars(
+            select(access.project_id)
+            .where(access.flavor_id == flavor_id)
+            .order_by(access.project_id)
+        )
+        return [ProjectId(project_id) for project_id in found]
+
+    def is_accessible(self, flavor_id: FlavorId, project_id: ProjectId) -> bool:
+        """Say whether a project was given access."""
+        found = self._connection.scalar(
+            select(flavor_access.c.flavor_id).where(*_access(flavor_id, project_id))
+        )
+        return found is not None
+
+    def give_access(self, flavor_id: FlavorId, project_id: ProjectId) -> None:
+        """Give a project access; raise `AlreadyExists` if it has it."""
+        try:
+            self._connection.execute(
+                insert(flavor_access).values(flavor_id=flavor_id, project_id=project_id)
+            )
+        except IntegrityError as given:
+            raise AlreadyExists(
+                "flavor access", f"of project {project_id} to flavor {flavor_id}"
+            ) from given
+
+    def take_access(self, flavor_id: FlavorId, project_id: ProjectId) -> bool:
+        """Take a project's access away; return False if it had none."""
+        gone = self._connection.execute(
+            delete(flavor_access).where(*_access(flavor_id, project_id))
+        )
+        return gone.rowcount == 1
+
+
+def _access(flavor_id: FlavorId, project_id: ProjectId) -> tuple[ColumnElement[bool], ...]:
+    access = flavor_access.c
+    return access.flavor_id == flavor_id, access.project_id == project_id
 
 
 def _row(flavor: Flavor) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The tables of who may ask: projects, users, their roles and tokens."""
+"""The tables of who may ask: projects, users, roles, tokens, and what is shared with whom."""
 
 from __future__ import annotations
 
@@ -79,4 +79,23 @@ key_pairs = Table(
     Column("fingerprint", String(47), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     UniqueConstraint("user_id", "name"),
+)
+
+# Which projects may use a flavor that is not public.
+flavor_access = Table(
+    "flavor_access",
+    metadata,
+    Column("flavor_id", NAME, ForeignKey("flavors.id", ondelete="CASCADE"), primary_key=True),
+    Column("project_id", ID, primary_key=True),
+)
+
+# The projects that an image is shared with.
+image_members = Table(
+    "image_members",
+    metadata,
+    Column("image_id", ID, ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("project_id", ID, primary_key=True, index=True),
+    Column("status", String(16), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
 )

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Text,
+    and_,
     delete,
     func,
     insert,
@@ -22,8 +23,9 @@ from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, NotFound
 from trunkline.domain.ids import ImageId
-from trunkline.domain.image import Image, ImageState
+from trunkline.domain.image import Image, ImageState, MemberStatus
 from trunkline.domain.listing import ListQuery
+from trunkline.store.identity_tables import image_members
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock, locked
 from trunkline.store.tables import images
@@ -55,16 +57,29 @@ class Images:
         """Return one page of images.
 
         Beside the columns there are the filters `tag` (an image must have all of those given) and
-        ``property:NAME``. Community images of others come only when that visibility is asked for.
+        ``property:NAME``. Community images of others come only when that visibility is asked for,
+        and images shared with a project when its `member_status` is one of those asked for:
+        unless that is said, those that it accepted.
         """
         conditions: list[ColumnElement[bool]] = []
         if query.visible_to is not None:
             asked = query.equals.get("visibility", ())
             open_to_all = ["public", "community"] if "community" in asked else ["public"]
+            shared = select(image_members.c.image_id).where(
+                image_members.c.project_id == query.visible_to,
+                image_members.c.status.in_(
+                    query.equals.get("member_status", (MemberStatus.ACCEPTED.value,))
+                ),
+            )
             conditions.append(
-                or_(images.c.project_id == query.visible_to, images.c.visibility.in_(open_to_all))
+                or_(
+                    images.c.project_id == query.visible_to,
+                    images.c.visibility.in_(open_to_all),
+                    and_(images.c.visibility == "shared", images.c.id.in_(shared)),
+                )
             )
         equals = dict(query.equals)
+        equals.pop("member_status", None)
         conditions.extend(_has(images.c.tags, _json(tag)) for tag in equals.pop("tag", ()))
         for name in [name for name in equals if name.startswith("property:")]:
             key = _json(name.removeprefix("property:"))

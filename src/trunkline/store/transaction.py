@@ -19,6 +19,7 @@ from trunkline.store.events import Events
 from trunkline.store.flavors import Flavors
 from trunkline.store.hosts import Hosts
 from trunkline.store.identity import Identity
+from trunkline.store.image_members import ImageMembers
 from trunkline.store.images import Images
 from trunkline.store.key_pairs import KeyPairs
 from trunkline.store.leases import Leases
@@ -64,6 +65,7 @@ class Transaction:
         self.flavors = Flavors(connection)  # Server sizes.
         self.hosts = Hosts(connection)  # Hosts and their generations.
         self.identity = Identity(connection)  # Users, projects, roles and tokens.
+        self.image_members = ImageMembers(connection)  # With whom images are shared.
         self.images = Images(connection)  # Images, without their bytes.
         self.key_pairs = KeyPairs(connection)  # Users' public SSH keys.
         self.leases = Leases(connection)  # Who does which background task.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from trunkline.api.compute import (
+    flavor_access,
     flavors,
     hypervisors,
     key_pairs,
@@ -38,6 +39,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{V2}/flavors/{{id}}", flavors.show),
     put(f"{V2}/flavors/{{id}}", flavors.update),
     delete(f"{V2}/flavors/{{id}}", flavors.delete),
+    post(f"{V2}/flavors/{{id}}/action", flavor_access.act),
+    get(f"{V2}/flavors/{{id}}/os-flavor-access", flavor_access.list_),
     get(f"{V2}/flavors/{{id}}/os-extra_specs", flavors.list_extra_specs),
     post(f"{V2}/flavors/{{id}}/os-extra_specs", flavors.set_extra_specs),
     get(f"{V2}/flavors/{{id}}/os-extra_specs/{{key}}", flavors.show_extra_spec),

@@ -11,9 +11,10 @@ from trunkline.api.problems import HttpProblem
 from trunkline.control import images
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
-from trunkline.domain.image import Image
+from trunkline.domain.image import Image, ImageEvent
 
 PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
+OLD_PATCH_TYPE = "application/openstack-images-v2.0-json-patch"  # From before RFC 6902.
 
 
 def list_images(svc: Services, request: Request) -> Response:
@@ -42,9 +43,10 @@ def show(svc: Services, request: Request) -> Response:
 
 def update(svc: Services, request: Request) -> Response:
     """``PATCH /v2/images/{id}``."""
-    if request.headers.get("content-type", "").partition(";")[0].strip() != PATCH_TYPE:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if media_type not in (PATCH_TYPE, OLD_PATCH_TYPE):
         raise HttpProblem(415, f"an image is changed by {PATCH_TYPE}")
-    change = parse.image_change(request)
+    change = parse.image_change(request, old=media_type == OLD_PATCH_TYPE)
     image = images.update_image(svc, request.caller, request.params["id"], change)
     return Response(body=render.image(image))
 
@@ -52,6 +54,18 @@ def update(svc: Services, request: Request) -> Response:
 def delete(svc: Services, request: Request) -> Response:
     """``DELETE /v2/images/{id}``."""
     images.delete_image(svc, request.caller, request.params["id"])
+    return Response(status=204)
+
+
+def deactivate(svc: Services, request: Request) -> Response:
+    """``POST /v2/images/{id}/actions/deactivate``: only admins read its bytes, no server starts."""
+    images.set_active(svc, request.caller, request.params["id"], ImageEvent.DEACTIVATE)
+    return Response(status=204)
+
+
+def reactivate(svc: Services, request: Request) -> Response:
+    """``POST /v2/images/{id}/actions/reactivate``."""
+    images.set_active(svc, request.caller, request.params["id"], ImageEvent.REACTIVATE)
     return Response(status=204)
 
 

@@ -18,6 +18,7 @@ from trunkline.api.listing import (
     text,
 )
 from trunkline.domain.errors import Invalid
+from trunkline.domain.image import MemberStatus
 from trunkline.domain.listing import ListQuery, SortKey
 
 _FILTERS: Final[Mapping[str, Filter]] = MappingProxyType({
@@ -56,6 +57,8 @@ def image_list_query(request: Request) -> ListQuery:
         equals[_FILTERS[name].field] = tuple(one for value in values for one in _in(value))
     if "all" in equals.get("visibility", ()):  # Glance's word for no filter.
         del equals["visibility"]
+    if (status := request.query.find("member_status")) is not None:
+        equals["member_status"] = _member_statuses(status)
     if "hidden" not in equals:
         equals["hidden"] = (False,)
     for name in request.query.names():
@@ -65,6 +68,13 @@ def image_list_query(request: Request) -> ListQuery:
             equals[f"property:{name}"] = tuple(request.query.all(name))
     sort = _sort(request) or query.sort or (SortKey("created_at", descending=True),)
     return ListQuery(equals=equals, sort=sort, limit=query.limit, marker=query.marker)
+
+
+def _member_statuses(text: str) -> tuple[str, ...]:
+    known = [status.value for status in MemberStatus]
+    if text != "all" and text not in known:
+        raise Invalid("member_status", f"must be all or one of {', '.join(known)}")
+    return tuple(known) if text == "all" else (text,)
 
 
 def _in(value: str) -> list[str]:

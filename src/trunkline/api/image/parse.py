@@ -29,6 +29,9 @@ DISK_FORMATS: Final = (
 )
 CONTAINER_FORMATS: Final = ("bare", "ovf", "ova", "docker", "ami", "aki", "ari", "compressed")
 VISIBILITIES: Final = ("public", "community", "shared", "private")
+OPERATIONS: Final = ("add", "replace", "remove")
+# Source: glance/api/v2/images.py, _check_reserved and the reserved namespaces of properties.
+RESERVED_PREFIX: Final = "os_glance"
 PROPERTY_LENGTH_MAX: Final = 65_535
 INTEGER_MAX: Final = 2**31 - 1
 
@@ -76,12 +79,17 @@ def image_create(request: Request) -> ImageCreate:
     return ImageCreate(**values, properties=properties)
 
 
-def image_change(request: Request) -> Callable[[Image], Image]:
-    """Read the body of ``PATCH /v2/images/{id}``: JSON Patch, one level deep."""
+def image_change(request: Request, *, old: bool = False) -> Callable[[Image], Image]:
+    """Read the body of ``PATCH /v2/images/{id}``: JSON Patch, one level deep.
+
+    The old form, of the fourth draft of JSON Patch, names the path by the operation:
+    ``{"replace": "/name", "value": "web"}``.
+    """
     steps = parse_json(request.body)
     if not isinstance(steps, list):
         raise Invalid("body", "must be a list of operations")
-    parsed = [_operation(Fields(step, f"[{at}]")) for at, step in enumerate(steps)]
+    form = _of_today if old else Fields
+    parsed = [_operation(form(step, f"[{at}]")) for at, step in enumerate(steps)]
 
     def change(image: Image) -> Image:
         for step in parsed:
@@ -91,10 +99,23 @@ def image_change(request: Request) -> Callable[[Image], Image]:
     return change
 
 
+def _of_today(value: object, path: str) -> Fields:
+    fields = Fields(value, path)
+    named = [name for name in OPERATIONS if name in fields]
+    if len(named) != 1:
+        raise Invalid(path, f"must have one of {', '.join(OPERATIONS)}")
+    step: dict[str, Any] = {"op": named[0], "path": fields.text(named[0], length_max=1024)}
+    if "value" in fields:
+        step["value"] = fields.raw("value")
+    return Fields(step, path)
+
+
 def _operation(fields: Fields) -> Callable[[Image], Image]:
     operation, path = fields.text("op"), fields.text("path", length_max=1024)
-    if operation not in ("add", "replace", "remove"):
-        raise fields.invalid("op", f"must be add, replace or remove, not {operation[:20]!r}")
+    if operation not in OPERATIONS:
+        raise fields.invalid(
+            "op", f"must be one of {', '.join(OPERATIONS)}, not {operation[:20]!r}"
+        )
     if not path.startswith("/"):
         raise fields.invalid("path", "must begin with a slash")
     name, *rest = [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
@@ -206,6 +227,10 @@ def tag_text(tag: str) -> str:
 def _property_name(name: str) -> str:
     if not 1 <= len(name) <= 255:
         raise Invalid("properties", "a property's name has 1 to 255 characters")
+    if name.startswith(RESERVED_PREFIX):
+        raise Forbidden(
+            f"setting {name[:60]}: names that begin with {RESERVED_PREFIX} are reserved"
+        )
     return name
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from trunkline.api.image.parse import CONTAINER_FORMATS, DISK_FORMATS, VISIBILITIES
-from trunkline.domain.image import Image
+from trunkline.domain.image import Image, ImageState, MemberStatus
 
 
 def image(item: Image) -> Mapping[str, object]:
@@ -30,8 +30,8 @@ def image(item: Image) -> Mapping[str, object]:
         "os_hash_algo": None if item.sha512 is None else "sha512",
         "os_hash_value": item.sha512,
         "tags": sorted(item.tags),
-        "created_at": _time(item.created_at),
-        "updated_at": _time(item.updated_at),
+        "created_at": time_text(item.created_at),
+        "updated_at": time_text(item.updated_at),
         "self": f"/v2/images/{item.id}",
         "file": f"/v2/images/{item.id}/file",
         "schema": "/v2/schemas/image",
@@ -48,7 +48,7 @@ def image_schema() -> Mapping[str, object]:
         "properties": {
             "id": {"type": "string", "description": "An identifier for the image"},
             "name": text,
-            "status": {"type": "string", "enum": ["queued", "saving", "active"], **read_only},
+            "status": {"type": "string", "enum": [s.value for s in ImageState], **read_only},
             "visibility": {"type": "string", "enum": list(VISIBILITIES)},
             "protected": {"type": "boolean"},
             "os_hidden": {"type": "boolean"},
@@ -96,5 +96,34 @@ def images_schema() -> Mapping[str, object]:
     }
 
 
-def _time(at: datetime) -> str:
+def member_schema() -> Mapping[str, object]:
+    """Render the JSON schema of a member."""
+    text: Mapping[str, object] = {"type": "string"}
+    return {
+        "name": "member",
+        "properties": {
+            "image_id": text,
+            "member_id": text,
+            "status": {**text, "enum": [status.value for status in MemberStatus]},
+            "created_at": text,
+            "updated_at": text,
+            "schema": {**text, "readOnly": True},
+        },
+    }
+
+
+def members_schema() -> Mapping[str, object]:
+    """Render the JSON schema of a list of members."""
+    return {
+        "name": "members",
+        "properties": {
+            "members": {"type": "array", "items": member_schema()},
+            "schema": {"type": "string"},
+        },
+        "links": [{"rel": "describedby", "href": "{schema}"}],
+    }
+
+
+def time_text(at: datetime) -> str:
+    """Render a time as Glance does."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")

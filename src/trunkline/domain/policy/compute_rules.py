@@ -79,6 +79,14 @@ SEE_PRIVATE_FLAVORS = Rule(
     "seeing flavors that are not public",
     reads=True,
 )
+GIVE_FLAVOR_ACCESS = Rule(
+    "os_compute_api:os-flavor-access:add_tenant_access", ADMIN, "giving a project a flavor"
+)
+TAKE_FLAVOR_ACCESS = Rule(
+    "os_compute_api:os-flavor-access:remove_tenant_access",
+    ADMIN,
+    "taking a flavor away from a project",
+)
 SET_EXTRA_SPECS = Rule(
     "os_compute_api:os-flavor-extra-specs:create", ADMIN, "changing a flavor's extra specs"
 )

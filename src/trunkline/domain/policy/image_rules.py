@@ -28,5 +28,24 @@ DOWNLOAD_IMAGE = Rule(
     "download_image", PROJECT_READER, "downloading an image", OF_PROJECT, reads=True
 )
 UPLOAD_IMAGE = Rule("upload_image", PROJECT_MEMBER, "uploading the bytes of an image", OF_PROJECT)
+DEACTIVATE_IMAGE = Rule("deactivate", PROJECT_MEMBER, "deactivating an image", OF_PROJECT)
+REACTIVATE_IMAGE = Rule("reactivate", PROJECT_MEMBER, "reactivating an image", OF_PROJECT)
+
+OF_MEMBER: Final = ("project_id", "member_id")  # The owner's project, and the member's.
+ADD_MEMBER = Rule("add_member", PROJECT_MEMBER, "sharing an image with a project", OF_PROJECT)
+REMOVE_MEMBER = Rule("delete_member", PROJECT_MEMBER, "sharing an image no longer", OF_PROJECT)
+SHOW_MEMBER = Rule(
+    "get_member",
+    "rule:admin_or_project_reader or (role:reader and project_id:%(member_id)s)",
+    "seeing that an image is shared with a project",
+    OF_MEMBER,
+    reads=True,
+)
+DECIDE_AS_MEMBER = Rule(
+    "modify_member",
+    "rule:admin_only or (role:member and project_id:%(member_id)s)",
+    "accepting or rejecting an image for a project",
+    OF_MEMBER,
+)
 
 RULES: Final = tuple(value for value in globals().values() if isinstance(value, Rule))
