@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from trunkline.api.routing import Auth
 from trunkline.control import enrolment, identity
@@ -13,19 +14,41 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
 
 
+def token_in(headers: Mapping[str, str]) -> str:
+    """Return the token in X-Auth-Token; raise `Unauthenticated` if there is none."""
+    token = headers.get("x-auth-token")
+    if not token:
+        raise Unauthenticated
+    return token
+
+
 def authenticate_user(
-    svc: Services, auth: Auth, headers: Mapping[str, str], *, request_id: str, action: str
+    svc: Services,
+    auth: Auth,
+    headers: Mapping[str, str],
+    *,
+    request_id: str,
+    action: str,
+    elsewhere: Caller | None,
 ) -> Caller:
     """Return who is asking, by the token in X-Auth-Token.
+
+    Args:
+        svc: The services.
+        auth: Whom the route is for.
+        headers: The request's.
+        request_id: The request's.
+        action: What is asked for, for messages.
+        elsewhere: Whom the token speaks for by the identity service elsewhere, if there is one.
 
     Raises:
         Unauthenticated: No token, or none that is valid now.
         Forbidden: The route is for admins, and this is none.
     """
-    token = headers.get("x-auth-token")
-    if not token:
-        raise Unauthenticated
-    caller = identity.caller_from_token(svc, token, request_id=request_id)
+    if elsewhere is not None:
+        caller = replace(elsewhere, request_id=request_id)
+    else:
+        caller = identity.caller_from_token(svc, token_in(headers), request_id=request_id)
     if auth is Auth.ADMIN:
         require_admin(caller, action)
     return caller
