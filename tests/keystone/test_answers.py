@@ -91,7 +91,7 @@ def test_a_name_of_any_length_fits_into_the_audit_trail() -> None:
     ],
 )
 def test_what_is_no_answer_about_a_token_is_refused(fields: dict[str, object]) -> None:
-    body = json.dumps(token_body(**fields)).encode()  # type: ignore[arg-type]
+    body = json.dumps(token_body("alice", **fields)).encode()
     with pytest.raises(ValueError):
         read_token(body)
 

@@ -30,7 +30,12 @@ def token_body(user_name: str = "alice", *roles: str, **fields: object) -> dict[
     """What Keystone says of a token for project `demo`; fields that are None are left out."""
     body: dict[str, Any] = {
         "methods": ["password"],
-        "user": {"domain": DEFAULT_DOMAIN, "id": f"{user_name}-id", "name": user_name},
+        "user": {
+            "domain": DEFAULT_DOMAIN,
+            "id": f"{user_name}-id",
+            "name": user_name,
+            "password_expires_at": None,
+        },
         "audit_ids": ["2iszDrkRQ2q6JRwh3FUGxA"],
         "expires_at": "2036-01-01T00:00:00.000000Z",
         "issued_at": "2025-12-31T23:00:00.000000Z",
