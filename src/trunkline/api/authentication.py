@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from trunkline.api.routing import Auth
 from trunkline.control import enrolment, identity
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.services import Services
 from trunkline.domain.errors import Unauthenticated
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
+from trunkline.domain.policy.rule import Rule
 
 
 def token_in(headers: Mapping[str, str]) -> str:
@@ -24,11 +25,10 @@ def token_in(headers: Mapping[str, str]) -> str:
 
 def authenticate_user(
     svc: Services,
-    auth: Auth,
+    auth: Auth | Rule,
     headers: Mapping[str, str],
     *,
     request_id: str,
-    action: str,
     elsewhere: Caller | None,
 ) -> Caller:
     """Return who is asking, by the token in X-Auth-Token.
@@ -38,19 +38,19 @@ def authenticate_user(
         auth: Whom the route is for.
         headers: The request's.
         request_id: The request's.
-        action: What is asked for, for messages.
         elsewhere: Whom the token speaks for by the identity service elsewhere, if there is one.
 
     Raises:
         Unauthenticated: No token, or none that is valid now.
-        Forbidden: The route is for admins, and this is none.
+        Forbidden: The route is for those whom a rule allows it, and this is none.
     """
     if elsewhere is not None:
-        caller = replace(elsewhere, request_id=request_id)
+        caller = replace(elsewhere, request_id=request_id, policy=svc.policy)
     else:
-        caller = identity.caller_from_token(svc, token_in(headers), request_id=request_id)
-    if auth is Auth.ADMIN:
-        require_admin(caller, action)
+        found = identity.caller_from_token(svc, token_in(headers), request_id=request_id)
+        caller = replace(found, policy=svc.policy)
+    if isinstance(auth, Rule):
+        require(caller, auth)
     return caller
 
 

@@ -43,6 +43,7 @@ from trunkline.control.services import Services
 from trunkline.domain.errors import TooManyLogins, TrunklineError
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
+from trunkline.domain.policy.rule import Rule
 
 T = TypeVar("T")
 log: Final = structlog.get_logger("trunkline.api")
@@ -185,7 +186,7 @@ class Edge:
 
     async def _run_handler(self, exchange: _Exchange, route: Route, request: Request) -> Answer:
         elsewhere = None
-        if self._elsewhere is not None and route.auth in (Auth.USER, Auth.ADMIN):
+        if self._elsewhere is not None and route.auth not in (Auth.PUBLIC, Auth.AGENT):
             elsewhere = await self._elsewhere.caller(token_in(request.headers))
 
         def authenticate_and_run() -> Answer:
@@ -229,13 +230,12 @@ class Edge:
             case Auth.AGENT:
                 exchange.host_name = authenticate_agent(self._svc, request.headers)
                 return replace(request, found_host=exchange.host_name)
-            case Auth.USER | Auth.ADMIN:
+            case Auth.USER | Rule():
                 exchange.caller = authenticate_user(
                     self._svc,
                     route.auth,
                     request.headers,
                     request_id=request.request_id,
-                    action=f"{route.method} {route.path}",
                     elsewhere=elsewhere,
                 )
                 return replace(request, found_caller=exchange.caller)

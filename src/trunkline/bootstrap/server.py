@@ -98,6 +98,7 @@ def _run(
                 limits=config.limits,
                 pci=config.pci,
                 ranking=config.ranking,
+                policy=config.policy,
                 identity_elsewhere=keystone,
             )
         begin_with_images(svc, named=config.images_dir is not None)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import re
+from typing import Final, Protocol
 
-from trunkline.domain.identity import Caller
+from trunkline.domain.errors import Invalid
+from trunkline.domain.identity import Caller, Project
+from trunkline.domain.ids import ProjectId
+
+_PROJECT_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class IdentityElsewhere(Protocol):
@@ -33,3 +38,20 @@ class IdentityElsewhere(Protocol):
             IdentityUnavailable: The service does not say.
         """
         ...
+
+
+def project_elsewhere(caller: Caller, ref: str) -> Project:
+    """Return a project that is not in the store: by its ID, or by name if it is the caller's own.
+
+    Whether there is such a project is not asked: its ID gives nobody anything.
+
+    Raises:
+        Invalid: It is neither.
+    """
+    if caller.project_id is not None and ref in (caller.project_id, caller.project_name):
+        return Project(id=caller.project_id, name=caller.project_name)
+    if not _PROJECT_ID.fullmatch(ref):
+        raise Invalid(
+            "project", "must be the ID of a project, 32 hex digits: only Keystone knows the names"
+        )
+    return Project(id=ProjectId(ref), name=ref)
