@@ -15,6 +15,7 @@ from trunkline.control.access import (
 )
 from trunkline.control.binding import touch_host
 from trunkline.control.locking import lock_ports
+from trunkline.control.mtus import check_mtu, require_mtu_for_ip
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate
 from trunkline.control.qos import check_change, follow
 from trunkline.control.races import write_until_won
@@ -42,7 +43,6 @@ from trunkline.domain.port import VnicType
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
-MTU_MIN = 68  # RFC 791: every IPv4 module must take a datagram of 68 bytes whole.
 _SEGMENT_FIELDS = frozenset({"network_type", "physical_network", "segmentation_id"})
 
 
@@ -141,6 +141,9 @@ def update_network(
         network = _visible(tx, caller, network_id, Lock.EXCLUSIVE)
         require_owner(caller, network, "network", network_id, shared=network.shared)
         changed = _changed(svc, caller, tx, network, request)
+        if changed.mtu < network.mtu:
+            subnets = tx.subnets.of_network(network.id)
+            require_mtu_for_ip(changed, {subnet.ip_version for subnet in subnets})
         revision = network.revision if request.seen_revision is None else request.seen_revision
         tx.networks.update(changed, seen_revision=revision)
         if changed.qos_policy_id != network.qos_policy_id:
@@ -213,7 +216,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
         admin_state_up=request.admin_state_up,
         shared=request.shared,
         provider=bool(request.segments),
-        mtu=_check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
+        mtu=check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
         port_security_enabled=request.port_security_enabled,
         pf_policy=request.pf_policy or PfPolicy.SPREAD,
         qinq=request.qinq,
@@ -266,7 +269,7 @@ def _changed(
         check_change(tx, caller, network.qos_policy_id, qos_policy_id)
     mtu = network.mtu
     if request.mtu is not UNSET:
-        mtu = _check_mtu(request.mtu, largest_mtu(svc.networking, segments))
+        mtu = check_mtu(request.mtu, largest_mtu(svc.networking, segments))
     return replace(
         network,
         name=network.name if request.name is UNSET else request.name,
@@ -306,15 +309,6 @@ def _resegmented(tx: Transaction, network: Network, segmentation_id: int) -> tup
     tx.networks.update_segment(changed)
     require_quiet_wire(tx, changed)
     return (changed,)
-
-
-def _check_mtu(wanted: int | None, largest: int) -> int:
-    # Neutron's clients send 0 for "as large as it can be".
-    if wanted is None or wanted == 0:
-        return largest
-    if not MTU_MIN <= wanted <= largest:
-        raise Invalid("mtu", f"{wanted} is outside {MTU_MIN}-{largest}, what this network carries")
-    return wanted
 
 
 def _record(svc: Services, caller: Caller, tx: Transaction, action: str, network: Network) -> None:
