@@ -120,7 +120,7 @@ def test_servers_of_a_batch_live_and_die_alone(scene: Scene) -> None:
 
 
 def test_a_quota_is_for_all_of_them_together(scene: Scene) -> None:
-    quota = Quota(project_id=DEMO.project_id, kind=DeviceKind.VF, physical_network=None, limit=4)
+    quota = Quota(project_id=DEMO.own_project, kind=DeviceKind.VF, physical_network=None, limit=4)
     scene.svc.store.write(lambda tx: tx.quotas.put(quota))
     create(scene, on(scene.blue), least=2, most=2)
     with pytest.raises(QuotaExceeded, match="3"):

@@ -45,7 +45,7 @@ def projects(request: pytest.FixtureRequest) -> None:
 
     def insert(tx: Transaction) -> None:
         for caller in (DEMO, OTHER):
-            tx.identity.insert_project(Project(id=caller.project_id, name=caller.project_name))
+            tx.identity.insert_project(Project(id=caller.own_project, name=caller.project_name))
 
     svc.store.write(insert)
 

@@ -183,7 +183,7 @@ def delete_network(svc: Services, caller: Caller, network_id: str) -> None:
 def project_for(caller: Caller, wanted: ProjectId | None) -> ProjectId:
     """Return the project that a new thing belongs to; only admins choose another's."""
     if wanted is None or wanted == caller.project_id:
-        return caller.project_id
+        return caller.own_project
     require_admin(caller, "creating things for another project")
     return wanted
 

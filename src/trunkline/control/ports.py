@@ -261,7 +261,7 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
     network = tx.networks.get(request.network_id, Lock.SHARED)
     require_visible(caller, network, "network", network.id, shared=network.shared)
     _check_privileges(caller, network, request)
-    project_id = request.project_id or caller.project_id
+    project_id = request.project_id or caller.own_project
     if project_id != caller.project_id:
         require_admin(caller, "creating a port for another project")
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)

@@ -34,7 +34,7 @@ def list_quotas(svc: Services, caller: Caller, project_ref: str | None = None) -
     def find(tx: Transaction) -> list[QuotaView]:
         projects = {project.id: project for project in tx.identity.all_projects()}
         if project_ref is not None or not caller.is_admin:
-            project = _project(tx, caller, project_ref or caller.project_id)
+            project = _project(tx, caller, project_ref or caller.own_project)
             found = tx.quotas.of_project(project.id)
         else:
             found = tx.quotas.all()

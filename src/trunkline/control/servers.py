@@ -125,7 +125,7 @@ def list_servers(
     """Return one page of the project's servers (of all, if an admin asks), newest first."""
     if all_projects:
         require_admin(caller, "listing the servers of all projects")
-    own = None if all_projects else caller.project_id
+    own = None if all_projects else caller.own_project
     sort = query.sort or (SortKey("created_at", descending=True),)
     query = replace(query, visible_to=own, sort=sort)
     return svc.store.read(lambda tx: _views(tx, svc, tx.servers.page(query, deleted=deleted)))
@@ -319,7 +319,7 @@ def _new_server(
     now = svc.clock.now()
     return Server(
         id=server_id,
-        project_id=caller.project_id,
+        project_id=caller.own_project,
         user_id=caller.user_id,
         name=request.name,
         state=ServerState.BUILD,
