@@ -11,7 +11,7 @@ from tests.support.network_api import NetworkApi
 from tests.support.world import AgentByHand, a_card
 
 MAC = "02:11:22:33:44:55"
-BY_MAC = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+BY_MAC: dict[str, Any] = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_vf_is_promised_no_mac_that_its_card_would_stop(
     demo: NetworkApi, network_id: str, vnic_type: str
 ) -> None:
     other = [{"ip_address": "10.0.0.100", "mac_address": MAC}]
-    asked = {"network_id": network_id, "binding__vnic_type": vnic_type}
+    asked: dict[str, Any] = {"network_id": network_id, "binding__vnic_type": vnic_type}
     refused = demo.create("port", 400, **asked, allowed_address_pairs=other)
     assert "the card lets a VF send from no other" in refused["message"]
     vf = demo.create("port", **asked, allowed_address_pairs=[{"ip_address": "10.0.0.100"}])
@@ -86,7 +86,7 @@ def test_address_pairs_and_no_port_security_exclude_each_other(
     demo: NetworkApi, network_id: str
 ) -> None:
     pairs = [{"ip_address": "10.0.0.100"}]
-    off = {"network_id": network_id, "port_security_enabled": False}
+    off: dict[str, Any] = {"network_id": network_id, "port_security_enabled": False}
     demo.create("port", 409, **off, allowed_address_pairs=pairs)
     open_ = demo.create("port", **off)
     demo.update("port", open_["id"], 409, allowed_address_pairs=pairs)
@@ -167,7 +167,7 @@ def test_no_other_address_can_be_had_where_addresses_follow_macs(
     admin: NetworkApi, network_id: str
 ) -> None:
     v6 = admin.create("subnet", network_id=network_id, cidr="2001:db8::/64", **BY_MAC)
-    asked = {"network_id": network_id, "mac_address": MAC}
+    asked: dict[str, Any] = {"network_id": network_id, "mac_address": MAC}
     wrong = [{"subnet_id": v6["id"], "ip_address": "2001:db8::7"}]
     refused = admin.create("port", 400, **asked, fixed_ips=wrong)
     assert "the address follows the MAC" in refused["message"]
@@ -197,8 +197,8 @@ def test_a_port_with_a_whole_pf_has_the_address_of_the_pfs_mac(
     AgentByHand(site.svc, "h1", a_card(5, "phy1"))
     admin.create("subnet", network_id=network_id, cidr="2001:db8::/64", **BY_MAC)
     port = admin.create("port", network_id=network_id, binding__vnic_type="direct-physical")
-    claim = {"binding__host_id": "h1", "binding__profile": {"pci_slot": "0000:05:00.0"}}
-    claimed = admin.update("port", port["id"], **claim)
+    slot = {"pci_slot": "0000:05:00.0"}
+    claimed = admin.update("port", port["id"], binding__host_id="h1", binding__profile=slot)
     assert claimed["mac_address"] != port["mac_address"]
     octets = [int(octet, 16) for octet in claimed["mac_address"].split(":")]
     assert addresses(claimed)[0].endswith(f":{octets[4]:02x}{octets[5]:02x}".replace(":0", ":"))
