@@ -108,6 +108,8 @@ NAMES = st.sampled_from([
     "resources", "user_data", "match", "pci_flavor", "vendor_id", "e.model", "glob", "regex",
     "vnic_type", "public_key", "user_id", "allowed_address_pairs", "extra_dhcp_opts", "opt_name",
     "opt_value", "ipv6_ra_mode", "ipv6_address_mode",
+    "vnic_type", "public_key", "user_id", "cores", "instances", "force", "check_limit", "limit",
+    "physical_network",
 ])  # fmt: skip
 UUID = "7ad6ad8b-5b5c-4d22-8d2c-9c8a6f3e1b11"
 SCALARS = st.sampled_from([
@@ -127,7 +129,8 @@ VALUES = st.recursive(
 WRAPPERS = {
     "networks": "network", "subnets": "subnet", "ports": "port", "servers": "server",
     "flavors": "flavor", "os-pci-flavors": "pci_flavor", "tokens": "auth", "segments": "segment",
-    "os-keypairs": "keypair",
+    "os-keypairs": "keypair", "os-quota-sets": "quota_set", "quotas": "quota",
+    "os-quota-class-sets": "quota_class_set",
 }  # fmt: skip
 
 
