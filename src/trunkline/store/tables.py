@@ -270,9 +270,7 @@ devices = Table(
     Column("offered", Boolean, nullable=False),  # False: off the list, kept while it has an owner.
     Column("physical_network", NAME, nullable=True),
     Column("attributes", Text, nullable=False),  # `device_attributes` as JSON; few are distinct.
-    Column(
-        "device", Json(OfferedDevice), nullable=False
-    ),  # The whole `domain.device.OfferedDevice`.
+    Column("device", Json(OfferedDevice), nullable=False),  # The whole of it.
     Column("epoch", Integer, nullable=False),  # Raised with every allocation.
     Column("held_whole", Boolean, nullable=False),  # PF only: given away, or being taken back.
     Column("vfs_held", Integer, nullable=False),  # PF only: how many of its VFs have an owner.
