@@ -1,4 +1,4 @@
-"""Tags of networks, subnets, ports and QoS policies: who may change a thing may tag it."""
+"""Tags of networks, subnets, ports and the like: who may change a thing may tag it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.network import Network, Subnet
 from trunkline.domain.port import Port
 from trunkline.domain.qos import QosPolicy
+from trunkline.domain.security_group import SecurityGroup
 from trunkline.domain.tags import check_tags
-from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
-Tagged: TypeAlias = Network | Subnet | Port | QosPolicy
+Tagged: TypeAlias = Network | Subnet | Port | QosPolicy | SecurityGroup
 
 
 class Kind(enum.Enum):
@@ -31,6 +31,7 @@ class Kind(enum.Enum):
     SUBNET = "subnet"
     PORT = "port"
     QOS_POLICY = "QoS policy"
+    SECURITY_GROUP = "security group"
 
 
 def get_tags(svc: Services, caller: Caller, kind: Kind, id_: str) -> tuple[str, ...]:
@@ -96,8 +97,10 @@ def _visible(tx: Transaction, caller: Caller, kind: Kind, id_: str) -> tuple[Tag
             # The owner of a network sees every port on it.
             shared = tx.networks.get(thing.network_id).project_id == caller.project_id
         case Kind.QOS_POLICY:
-            policy = tx.qos.get(id_, tx.lock(Lock.NONE))
+            policy = tx.qos.get(id_)
             thing, shared = policy, policy.shared
+        case Kind.SECURITY_GROUP:
+            thing, shared = tx.security_groups.get(id_), False
     require_visible(caller, thing, kind.value, id_, shared=shared)
     return thing, shared
 
@@ -117,3 +120,6 @@ def _put(svc: Services, tx: Transaction, thing: Tagged, tags: tuple[str, ...]) -
         case QosPolicy():
             policy = replace(thing, tags=tags, updated_at=now, revision=revision)
             tx.qos.update(policy, seen=thing)
+        case SecurityGroup():
+            group = replace(thing, tags=tags, updated_at=now, revision=revision)
+            tx.security_groups.update(group, seen=thing)

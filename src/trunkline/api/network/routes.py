@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from trunkline.api.http import Request, Response
-from trunkline.api.network import agents, extensions, networks, ports, qos, segments, subnets, tags
+from trunkline.api.network import (
+    agents,
+    extensions,
+    networks,
+    ports,
+    qos,
+    security_groups,
+    segments,
+    subnets,
+    tags,
+)
 from trunkline.api.routing import Auth, Route, delete, get, post, put
 from trunkline.control.services import Services
 
@@ -26,6 +36,8 @@ def resources(_svc: Services, request: Request) -> Response:
                     ("network", "networks"),
                     ("subnet", "subnets"),
                     ("port", "ports"),
+                    ("security_group", "security-groups"),
+                    ("security_group_rule", "security-group-rules"),
                     ("segment", "segments"),
                     ("agent", "agents"),
                     ("extension", "extensions"),
@@ -79,6 +91,15 @@ ROUTES: Final[tuple[Route, ...]] = (
             delete(f"{_V2}/{thing}/tags/{{tag}}", tags.remove),
         )
     ),
+    get(f"{_V2}/security-groups", security_groups.index),
+    post(f"{_V2}/security-groups", security_groups.create),
+    get(f"{_V2}/security-groups/{{id}}", security_groups.show),
+    put(f"{_V2}/security-groups/{{id}}", security_groups.update),
+    delete(f"{_V2}/security-groups/{{id}}", security_groups.remove),
+    get(f"{_V2}/security-group-rules", security_groups.list_all_rules),
+    post(f"{_V2}/security-group-rules", security_groups.create_some_rules),
+    get(f"{_V2}/security-group-rules/{{id}}", security_groups.show_rule),
+    delete(f"{_V2}/security-group-rules/{{id}}", security_groups.remove_rule),
     get(f"{_V2}/segments", segments.index),
     get(f"{_V2}/segments/{{id}}", segments.show),
     get(f"{_V2}/agents", agents.index),
