@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.support.http_app import Reply, Site, a_site
 from trunkline.api.routes import ROUTES
 from trunkline.api.routing import Auth, Route
+from trunkline.domain.policy.rule import Rule
 
 GUARDED = [route for route in ROUTES if route.auth is not Auth.PUBLIC]
 TAKING = [route for route in ROUTES if route.method in ("POST", "PUT", "PATCH")]
@@ -51,7 +52,7 @@ def test_nobody_gets_in_without_a_credential(site: Site, route: Route) -> None:
         assert site.http.request(route.method, filled(route.path), headers=headers).status == 401
 
 
-@pytest.mark.parametrize("route", [r for r in GUARDED if r.auth is Auth.ADMIN], ids=name_of)
+@pytest.mark.parametrize("route", [r for r in GUARDED if isinstance(r.auth, Rule)], ids=name_of)
 def test_what_is_for_admins_is_closed_to_members(site: Site, route: Route) -> None:
     reply = site.http.request(route.method, filled(route.path), token=site.token("demo"))
     assert reply.status == 403
@@ -107,7 +108,11 @@ NAMES = st.sampled_from([
     "protected", "op", "path", "value", "generation", "run_id", "number", "inventory",
     "resources", "user_data", "match", "pci_flavor", "vendor_id", "e.model", "glob", "regex",
     "vnic_type", "public_key", "user_id", "allowed_address_pairs", "extra_dhcp_opts", "opt_name",
-    "opt_value", "ipv6_ra_mode", "ipv6_address_mode",
+    "opt_value", "security_groups", "security_group_id", "direction", "ethertype", "protocol",
+    "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id", "stateful",
+    "ipv6_ra_mode", "ipv6_address_mode",
+    "vnic_type", "public_key", "user_id", "cores", "instances", "force", "check_limit", "limit",
+    "physical_network",
 ])  # fmt: skip
 UUID = "7ad6ad8b-5b5c-4d22-8d2c-9c8a6f3e1b11"
 SCALARS = st.sampled_from([
@@ -116,6 +121,7 @@ SCALARS = st.sampled_from([
     "10.0.0.0/8", "10.0.0.0/33", "::/0", "fe80::/64", "10.0.0.1", "02:00:00:00:00:01",
     "ff:ff:ff:ff:ff:ff", "vlan", "flat", "phy1", "direct", "normal", "default", "public",
     "replace", "/name", "none", "auto", "HARD", "100", "1e3",
+    "ingress", "IPv6", "tcp", "icmp", 6, 58, 80, 255,
 ])  # fmt: skip
 VALUES = st.recursive(
     SCALARS,
@@ -127,7 +133,9 @@ VALUES = st.recursive(
 WRAPPERS = {
     "networks": "network", "subnets": "subnet", "ports": "port", "servers": "server",
     "flavors": "flavor", "os-pci-flavors": "pci_flavor", "tokens": "auth", "segments": "segment",
-    "os-keypairs": "keypair",
+    "os-keypairs": "keypair", "security-groups": "security_group",
+    "security-group-rules": "security_group_rule", "os-quota-sets": "quota_set", "quotas": "quota",
+    "os-quota-class-sets": "quota_class_set",
 }  # fmt: skip
 
 

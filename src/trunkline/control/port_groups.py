@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trunkline.control.access import owns
+from trunkline.control.access import of_project, sees
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
+from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.port import Port
 from trunkline.domain.qos import Direction
 from trunkline.domain.security_group import (
@@ -145,8 +146,10 @@ def _require_groups(
     found = {group.id: group for group in tx.security_groups.get_many(asked, Lock.SHARED)}
     for group_id in asked:
         group = found.get(group_id)
-        theirs = group is not None and group.project_id == port.project_id
-        if group is None or not (theirs or owns(caller, group)):
+        if group is None or not (
+            group.project_id == port.project_id
+            or sees(caller, rules.GET_SECURITY_GROUP, of_project(group.project_id))
+        ):
             raise NotFound("security group", group_id)
     if len({group.stateful for group in found.values()}) > 1:
         problem = "it can't be in stateful and stateless security groups at once"

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from trunkline.control import audit
-from trunkline.control.access import require_owner, require_visible, require_writer, visible_to
+from trunkline.control.access import of_project, require, require_seen, visible_by
 from trunkline.control.audit import actor_of
-from trunkline.control.networks import project_for
 from trunkline.control.port_groups import ensure_default_group, new_group
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, Unset
@@ -18,6 +17,7 @@ from trunkline.domain.errors import AlreadyExists, GenerationMoved, InUse, Inval
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.qos import Direction
 from trunkline.domain.security_group import (
     DEFAULT_NAME,
@@ -76,14 +76,14 @@ def create_groups(
     Raises:
         AlreadyExists: One is to be called as the default one, which each project has.
     """
-    require_writer(caller, "creating a security group")
-    for each in asked:
+    owners = [each.project_id or caller.own_project for each in asked]
+    for each, project_id in zip(asked, owners, strict=True):
+        require(caller, rules.CREATE_SECURITY_GROUP, of_project(project_id))
         _require_other_name(each.name)
 
     def create(tx: Transaction) -> list[SecurityGroup]:
         groups = []
-        for each in asked:
-            project_id = project_for(caller, each.project_id)
+        for each, project_id in zip(asked, owners, strict=True):
             ensure_default_group(tx, svc, project_id)
             group = new_group(
                 svc, project_id, each.name,
@@ -104,9 +104,11 @@ def get_group(svc: Services, caller: Caller, group_id: str) -> SecurityGroup:
 
 def list_groups(svc: Services, caller: Caller, query: ListQuery) -> list[SecurityGroup]:
     """Return a page of groups; the project's default one is made if it is not there yet."""
-    query = replace(query, visible_to=visible_to(caller))
+    query = replace(query, visible_to=visible_by(caller, rules.GET_SECURITY_GROUP))
     project_id = caller.project_id
-    if svc.store.read(lambda tx: tx.security_groups.default_of(project_id)) is None:
+    if project_id is not None and not svc.store.read(
+        lambda tx: tx.security_groups.default_of(project_id)
+    ):
         write_until_won(svc.store, lambda tx: ensure_default_group(tx, svc, project_id))
     return svc.store.read(lambda tx: tx.security_groups.page(query))
 
@@ -129,7 +131,7 @@ def update_group(
 
     def update(tx: Transaction) -> SecurityGroup:
         group = _visible(tx, caller, group_id, Lock.EXCLUSIVE)
-        require_owner(caller, group, "security group", group_id)
+        require(caller, rules.UPDATE_SECURITY_GROUP, of_project(group.project_id))
         if changes.seen_revision not in (None, group.revision):
             seen = changes.seen_revision or 0
             raise GenerationMoved("security group", group_id, seen_generation=seen)
@@ -160,7 +162,7 @@ def delete_group(svc: Services, caller: Caller, group_id: str) -> None:
 
     def delete(tx: Transaction) -> None:
         group = _visible(tx, caller, group_id, Lock.EXCLUSIVE)
-        require_owner(caller, group, "security group", group_id)
+        require(caller, rules.DELETE_SECURITY_GROUP, of_project(group.project_id))
         if group.is_default and not caller.is_admin:
             raise StateConflict("security group", group_id, "the default one can't be deleted")
         tx.security_groups.delete(group)
@@ -171,12 +173,12 @@ def delete_group(svc: Services, caller: Caller, group_id: str) -> None:
 
 def get_rule(svc: Services, caller: Caller, rule_id: str) -> SecurityGroupRule:
     """Return a rule of the caller's project, or of a group of it."""
-    return svc.store.read(lambda tx: _visible_rule(tx, caller, rule_id)[0])
+    return svc.store.read(lambda tx: _visible_rule(tx, caller, rule_id))
 
 
 def list_rules(svc: Services, caller: Caller, query: ListQuery) -> list[SecurityGroupRule]:
     """Return a page of rules."""
-    query = replace(query, visible_to=visible_to(caller))
+    query = replace(query, visible_to=visible_by(caller, rules.GET_SECURITY_GROUP_RULE))
     return svc.store.read(lambda tx: tx.security_groups.rules_page(query))
 
 
@@ -190,22 +192,21 @@ def create_rules(
         NotFound: There is no such group, or none that the rule is about.
         AlreadyExists: The group has a rule that means the same.
     """
-    require_writer(caller, "creating a security group rule")
     if len({each.group_id for each in asked}) > 1:
         raise Invalid("security_group_id", "must be the same for all rules of a request")
 
     def create(tx: Transaction) -> list[SecurityGroupRule]:
         group = _visible(tx, caller, asked[0].group_id, Lock.EXCLUSIVE)
-        require_owner(caller, group, "security group", group.id)
+        require(caller, rules.CREATE_SECURITY_GROUP_RULE, of_project(group.project_id))
         if len(group.rules) + len(asked) > RULES_MAX:
             problem = f"it has {len(group.rules)} rules, and can have {RULES_MAX}"
             raise StateConflict("security group", group.id, problem)
-        rules = [_new_rule(svc, caller, tx, each) for each in asked]
-        for rule in rules:
+        made = [_new_rule(svc, caller, tx, each) for each in asked]
+        for rule in made:
             tx.security_groups.insert_rule(rule)
         tx.security_groups.update(_touched(svc, group), seen=group)
-        _audit(tx, svc, caller, "security_group_rule.create", group, rules)
-        return rules
+        _audit(tx, svc, caller, "security_group_rule.create", group, made)
+        return made
 
     return write_until_won(svc.store, create)
 
@@ -214,10 +215,10 @@ def delete_rule(svc: Services, caller: Caller, rule_id: str) -> None:
     """Take a rule away."""
 
     def delete(tx: Transaction) -> None:
-        rule, _ = _visible_rule(tx, caller, rule_id)
+        rule = _visible_rule(tx, caller, rule_id)
         group = tx.security_groups.get(rule.group_id, Lock.EXCLUSIVE)
-        rule, _ = _visible_rule(tx, caller, rule_id)  # Gone, if somebody was faster.
-        require_owner(caller, group, "security group", group.id)
+        rule = _visible_rule(tx, caller, rule_id)  # Gone, if somebody was faster.
+        require(caller, rules.DELETE_SECURITY_GROUP_RULE, of_project(group.project_id))
         tx.security_groups.delete_rule(rule)
         tx.security_groups.update(_touched(svc, group), seen=group)
         _audit(tx, svc, caller, "security_group_rule.delete", group, [rule])
@@ -229,12 +230,14 @@ def _new_rule(
     svc: Services, caller: Caller, tx: Transaction, asked: SecurityGroupRuleCreate
 ) -> SecurityGroupRule:
     now = svc.clock.now()
+    project_id = asked.project_id or caller.own_project
+    require(caller, rules.CREATE_SECURITY_GROUP_RULE, of_project(project_id))
     if asked.remote_group_id is not None:
         _visible(tx, caller, asked.remote_group_id)
     rule = SecurityGroupRule(
         id=SecurityGroupRuleId(svc.ids.new_id()),
         group_id=asked.group_id,
-        project_id=project_for(caller, asked.project_id),
+        project_id=project_id,
         direction=asked.direction,
         ethertype=asked.ethertype,
         protocol=asked.protocol,
@@ -260,18 +263,19 @@ def _visible(
     tx: Transaction, caller: Caller, group_id: str, lock: Lock = Lock.NONE
 ) -> SecurityGroup:
     group = tx.security_groups.get(group_id, lock)
-    require_visible(caller, group, "security group", group_id)
+    owner = of_project(group.project_id)
+    require_seen(caller, rules.GET_SECURITY_GROUP, owner, "security group", group_id)
     return group
 
 
-def _visible_rule(
-    tx: Transaction, caller: Caller, rule_id: str
-) -> tuple[SecurityGroupRule, SecurityGroup]:
+def _visible_rule(tx: Transaction, caller: Caller, rule_id: str) -> SecurityGroupRule:
+    """Return a rule of the caller's, or of a group of the caller's."""
     rule = tx.security_groups.get_rule(rule_id)
-    group = tx.security_groups.get(rule.group_id)
-    mine = group.project_id == caller.project_id
-    require_visible(caller, rule, "security group rule", rule_id, shared=mine)
-    return rule, group
+    owner = of_project(rule.project_id)
+    if not caller.may(rules.GET_SECURITY_GROUP_RULE, owner):
+        owner = of_project(tx.security_groups.get(rule.group_id).project_id)
+    require_seen(caller, rules.GET_SECURITY_GROUP_RULE, owner, "security group rule", rule_id)
+    return rule
 
 
 def _touched(svc: Services, group: SecurityGroup) -> SecurityGroup:
@@ -284,10 +288,10 @@ def _audit(
     caller: Caller,
     action: str,
     group: SecurityGroup,
-    rules: Sequence[SecurityGroupRule] = (),
+    changed: Sequence[SecurityGroupRule] = (),
 ) -> None:
     audit.record(
         tx, actor_of(caller), svc.clock.now(), action, f"security group {group.id}",
         project_id=group.project_id,
-        details={"name": group.name, "rules": [rule.meaning for rule in rules]},
+        details={"name": group.name, "rules": [rule.meaning for rule in changed]},
     )  # fmt: skip

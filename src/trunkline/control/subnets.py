@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 from trunkline.control import audit
-from trunkline.control.access import require_owner, require_visible, require_writer, visible_to
+from trunkline.control.access import of_project, on_network, require, require_seen, visible_by
 from trunkline.control.address_pools import (
     check_cidr,
     check_gateway,
@@ -19,7 +19,7 @@ from trunkline.control.address_pools import (
 from trunkline.control.addresses import following_address
 from trunkline.control.mtus import require_mtu_for_ip
 from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
-from trunkline.control.networks import project_for
+from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
@@ -28,6 +28,8 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Subnet
+from trunkline.domain.policy import network_rules as rules
+from trunkline.domain.quota import Resource
 from trunkline.store.transaction import Transaction
 
 
@@ -44,13 +46,15 @@ def create_subnet(svc: Services, caller: Caller, request: SubnetCreate) -> Subne
 
 def create_subnets(svc: Services, caller: Caller, requests: Sequence[SubnetCreate]) -> list[Subnet]:
     """Make all of the subnets, or none; raises what `create_subnet` raises."""
-    require_writer(caller, "creating a subnet")
     for request in requests:
-        project_for(caller, request.project_id)
         check_cidr(request.cidr)
-    return write_until_won(
-        svc.store, lambda tx: [_insert(svc, caller, tx, request) for request in requests]
-    )
+
+    def create(tx: Transaction) -> list[Subnet]:
+        made = [_insert(svc, caller, tx, request) for request in requests]
+        require_quota_for(tx, Resource.SUBNETS, made)
+        return made
+
+    return write_until_won(svc.store, create)
 
 
 def get_subnet(svc: Services, caller: Caller, subnet_id: str) -> Subnet:
@@ -60,7 +64,7 @@ def get_subnet(svc: Services, caller: Caller, subnet_id: str) -> Subnet:
 
 def list_subnets(svc: Services, caller: Caller, query: ListQuery) -> list[Subnet]:
     """Return a page of the subnets that the caller may see."""
-    query = replace(query, visible_to=visible_to(caller))
+    query = replace(query, visible_to=visible_by(caller, rules.GET_SUBNET))
     return svc.store.read(lambda tx: tx.subnets.page(query))
 
 
@@ -69,7 +73,7 @@ def update_subnet(svc: Services, caller: Caller, subnet_id: str, request: Subnet
 
     def update(tx: Transaction) -> Subnet:
         subnet, network = _visible(tx, caller, subnet_id)
-        require_owner(caller, subnet, "subnet", subnet_id, shared=network.shared)
+        require(caller, rules.UPDATE_SUBNET, on_network(subnet.project_id, network))
         changed = replace(
             subnet,
             name=subnet.name if request.name is UNSET else request.name,
@@ -108,7 +112,7 @@ def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
 
     def delete(tx: Transaction) -> None:
         subnet, network = _visible(tx, caller, subnet_id)
-        require_owner(caller, subnet, "subnet", subnet_id, shared=network.shared)
+        require(caller, rules.DELETE_SUBNET, on_network(subnet.project_id, network))
         held = 0 if subnet.addresses_follow_macs else tx.ports.count_in_subnet(subnet.id)
         if held:
             raise InUse(
@@ -135,7 +139,11 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
     check_pools(cidr, pools, gateway)
     tx.networks.lock(request.network_id)
     network = tx.networks.get(request.network_id)
-    require_owner(caller, network, "network", network.id, shared=network.shared)
+    project_id = request.project_id or caller.own_project
+    target = on_network(project_id, network)
+    owner = of_project(network.project_id)
+    require_seen(caller, rules.GET_NETWORK, owner, "network", network.id, shared=network.shared)
+    require(caller, rules.CREATE_SUBNET, target)
     if request.segment_id is not None and all(
         segment.id != request.segment_id for segment in network.segments
     ):
@@ -146,7 +154,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
     subnet = Subnet(
         id=SubnetId(svc.ids.new_id()),
         network_id=network.id,
-        project_id=project_for(caller, request.project_id),
+        project_id=project_id,
         name=request.name,
         description=request.description,
         cidr=cidr,
@@ -175,7 +183,8 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
 def _visible(tx: Transaction, caller: Caller, subnet_id: str) -> tuple[Subnet, Network]:
     subnet = tx.subnets.get(subnet_id)
     network = tx.networks.get(subnet.network_id)
-    require_visible(caller, subnet, "subnet", subnet_id, shared=network.shared)
+    target = on_network(subnet.project_id, network)
+    require_seen(caller, rules.GET_SUBNET, target, "subnet", subnet_id, shared=network.shared)
     return subnet, network
 
 

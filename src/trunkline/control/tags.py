@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin, require_owner, require_visible
+from trunkline.control.access import of_project, on_network, require, require_seen
 from trunkline.control.locking import lock_port
 from trunkline.control.races import write_until_won
 from trunkline.control.services import Services
 from trunkline.domain.errors import NotFound
 from trunkline.domain.identity import Caller
 from trunkline.domain.network import Network, Subnet
+from trunkline.domain.policy import network_rules as rules
+from trunkline.domain.policy.language import Target
+from trunkline.domain.policy.rule import Rule
 from trunkline.domain.port import Port
 from trunkline.domain.qos import QosPolicy
 from trunkline.domain.security_group import SecurityGroup
@@ -36,7 +39,7 @@ class Kind(enum.Enum):
 
 def get_tags(svc: Services, caller: Caller, kind: Kind, id_: str) -> tuple[str, ...]:
     """Return the tags of a thing that the caller may see."""
-    return svc.store.read(lambda tx: _visible(tx, caller, kind, id_)[0].tags)
+    return svc.store.read(lambda tx: _seen(tx, caller, kind, id_).thing.tags)
 
 
 def set_tags(
@@ -55,16 +58,14 @@ def set_tags(
     def update(tx: Transaction) -> tuple[str, ...]:
         if kind is Kind.PORT:
             lock_port(tx, id_)
-        thing, shared = _visible(tx, caller, kind, id_)
-        require_owner(caller, thing, kind.value, id_, shared=shared)
-        if kind is Kind.QOS_POLICY:
-            require_admin(caller, "changing a QoS policy")
-        tags = check_tags(change(thing.tags))
-        if tags != thing.tags:
-            _put(svc, tx, thing, tags)
+        found = _seen(tx, caller, kind, id_)
+        require(caller, found.update, found.target)
+        tags = check_tags(change(found.thing.tags))
+        if tags != found.thing.tags:
+            _put(svc, tx, found.thing, tags)
             audit.record(
                 tx, audit.actor_of(caller), svc.clock.now(), f"{kind.name.lower()}.tag",
-                f"{kind.value} {id_}", project_id=thing.project_id, details={"tags": tags},
+                f"{kind.value} {id_}", project_id=found.thing.project_id, details={"tags": tags},
             )  # fmt: skip
         return tags
 
@@ -82,27 +83,48 @@ def without(tag: str) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
     return change
 
 
-def _visible(tx: Transaction, caller: Caller, kind: Kind, id_: str) -> tuple[Tagged, bool]:
-    """Return the thing and whether it is shared; what is not to be seen is not there."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    thing: Tagged
+    target: Target
+    see: Rule
+    update: Rule
+    shared: bool = False
+
+
+def _seen(tx: Transaction, caller: Caller, kind: Kind, id_: str) -> _Found:
+    """Return the thing; what is not to be seen is not there."""
+    found = _find(tx, kind, id_)
+    require_seen(caller, found.see, found.target, kind.value, id_, shared=found.shared)
+    return found
+
+
+def _find(tx: Transaction, kind: Kind, id_: str) -> _Found:
     match kind:
         case Kind.NETWORK:
             network = tx.networks.get(id_)
-            thing: Tagged = network
-            shared = network.shared
+            owner = of_project(network.project_id)
+            see, update = rules.GET_NETWORK, rules.UPDATE_NETWORK
+            return _Found(network, owner, see, update, network.shared)
         case Kind.SUBNET:
-            thing = tx.subnets.get(id_)
-            shared = tx.networks.get(thing.network_id).shared
+            subnet = tx.subnets.get(id_)
+            network = tx.networks.get(subnet.network_id)
+            owner = on_network(subnet.project_id, network)
+            see, update = rules.GET_SUBNET, rules.UPDATE_SUBNET
+            return _Found(subnet, owner, see, update, network.shared)
         case Kind.PORT:
-            thing = tx.ports.get(id_)
-            # The owner of a network sees every port on it.
-            shared = tx.networks.get(thing.network_id).project_id == caller.project_id
+            port = tx.ports.get(id_)
+            owner = on_network(port.project_id, tx.networks.get(port.network_id))
+            return _Found(port, owner, rules.GET_PORT, rules.UPDATE_PORT)
         case Kind.QOS_POLICY:
             policy = tx.qos.get(id_)
-            thing, shared = policy, policy.shared
+            owner = of_project(policy.project_id)
+            see, update = rules.GET_POLICY, rules.UPDATE_POLICY
+            return _Found(policy, owner, see, update, policy.shared)
         case Kind.SECURITY_GROUP:
-            thing, shared = tx.security_groups.get(id_), False
-    require_visible(caller, thing, kind.value, id_, shared=shared)
-    return thing, shared
+            group = tx.security_groups.get(id_)
+            owner = of_project(group.project_id)
+            return _Found(group, owner, rules.GET_SECURITY_GROUP, rules.UPDATE_SECURITY_GROUP)
 
 
 def _put(svc: Services, tx: Transaction, thing: Tagged, tags: tuple[str, ...]) -> None:

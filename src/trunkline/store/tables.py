@@ -270,9 +270,7 @@ devices = Table(
     Column("offered", Boolean, nullable=False),  # False: off the list, kept while it has an owner.
     Column("physical_network", NAME, nullable=True),
     Column("attributes", Text, nullable=False),  # `device_attributes` as JSON; few are distinct.
-    Column(
-        "device", Json(OfferedDevice), nullable=False
-    ),  # The whole `domain.device.OfferedDevice`.
+    Column("device", Json(OfferedDevice), nullable=False),  # The whole of it.
     Column("epoch", Integer, nullable=False),  # Raised with every allocation.
     Column("held_whole", Boolean, nullable=False),  # PF only: given away, or being taken back.
     Column("vfs_held", Integer, nullable=False),  # PF only: how many of its VFs have an owner.
@@ -340,11 +338,14 @@ bandwidths = Table(
 quotas = Table(
     "quotas",
     metadata,
-    Column("project_id", ID, primary_key=True),
-    Column("kind", String(8), primary_key=True),
+    Column("project_id", ID, primary_key=True),  # "": of all that have none of their own.
+    Column("resource", String(16), primary_key=True),
     Column("physical_network", NAME, primary_key=True),
     Column("most", Integer, nullable=False),
 )
+
+# Locked by who counts what a project holds, until what it adds is committed.
+quota_guards = Table("quota_guards", metadata, Column("project_id", ID, primary_key=True))
 
 bindings = Table(
     "bindings",
@@ -371,6 +372,8 @@ servers = Table(
     Column("numa_node", Integer, nullable=True),  # Of the host; its guest is confined to it.
     Column("flavor", Json(Flavor), nullable=False),
     Column("flavor_id", NAME, nullable=False),
+    Column("vcpus", Integer, nullable=False),  # Of the flavor, to be summed for quotas.
+    Column("memory_mib", Integer, nullable=False),
     Column("image_id", ID, nullable=True, index=True),
     Column("port_ids", Json, nullable=False),
     Column("nic_tags", Json, nullable=False),
