@@ -1,4 +1,4 @@
-"""Security groups and their rules: kept and shown, and acted on by nobody (see docs/adr)."""
+"""Security groups and their rules: kept and shown, and acted on by nobody (see docs/adr/0038)."""
 
 from __future__ import annotations
 

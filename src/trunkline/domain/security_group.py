@@ -1,6 +1,6 @@
 """Security groups: what may come to a port and what it may send, as Neutron words it.
 
-They are kept for whoever reads them. No host filters by them: see docs/adr.
+They are kept for whoever reads them. No host filters by them: see docs/adr/0038.
 """
 
 from __future__ import annotations
