@@ -167,6 +167,20 @@ ROWS: Final[Mapping[str, Row]] = {
     f"{NET}/ports/{{id}}": _owned(
         "port", PUT=({"port": {"name": "taken over"}}, {"port": {"admin_state_up": False}})
     ),
+    f"{NET}/security-groups": _collection(Kind.MADE, POST={"security_group": {"name": "new"}}),
+    f"{NET}/security-groups/{{id}}": _owned(
+        "security group", PUT={"security_group": {"name": "taken over"}}
+    ),
+    f"{NET}/security-group-rules": _collection(
+        Kind.MADE_ON,
+        POST={
+            "security_group_rule": {
+                "security_group_id": "{security group}", "direction": "ingress",
+                "protocol": "tcp", "port_range_min": 22, "port_range_max": 22,
+            }
+        },
+    ),
+    f"{NET}/security-group-rules/{{id}}": _owned("security group rule"),
     f"{NET}/qos/policies": _collection(Kind.ADMIN, POST={"policy": {"name": "gold"}}),
     f"{NET}/qos/policies/{{id}}": Row(
         kind=Kind.GIVEN, names={"id": "policy"}, bodies={"PUT": {"policy": {"shared": True}}}

@@ -150,7 +150,8 @@ def test_what_is_another_projects_is_neither_seen_nor_changed(scene: Scene) -> N
 def things_of_demo(scene: Scene) -> list[str]:
     """IDs and names that tell of things of the project, and of no others."""
     told = ("project", "user", "network", "subnet", "port", "policy", "rule", "segment", "server",
-            "server's port", "image", "key pair", "private flavor")  # fmt: skip
+            "server's port", "image", "security group", "security group rule",
+            "key pair", "private flavor")  # fmt: skip
     return [scene.things[name] for name in told]
 
 

@@ -94,6 +94,8 @@ def a_scene(tmp_path: Path) -> Iterator[Scene]:
         scene = Scene(compute=compute, clock=clock, things={})
         _add_others(scene.site)
         scene.tokens = _tokens(scene)
+        for who in Who:  # Each project's default group is made when it is looked for.
+            scene.ask("GET", "/network/v2.0/security-groups", scene.tokens[who.value])
         scene.things = make_things(scene, "a")
         yield scene
 
@@ -175,6 +177,7 @@ def make_things(scene: Scene, tag: str) -> Things:
     pci = create_pci_flavor(
         svc, admin, PciFlavorCreate(name=f"pci-{tag}", match=[{"vendor_id": "8086"}])
     )
+    group, group_rule = _security_group(scene, tag)
     tagged = {Kind.NETWORK: network.id, Kind.SUBNET: subnet.id, Kind.PORT: port.id}
     for kind, id_ in (tagged | {Kind.QOS_POLICY: policy}).items():
         set_tags(svc, admin, kind, id_, lambda _: ("x",))
@@ -188,6 +191,7 @@ def make_things(scene: Scene, tag: str) -> Things:
         "flavor": compute.flavor.id, "private flavor": flavor.id, "extra spec": "a",
         "pci flavor": pci.id, "key pair": pair.name, "public key": an_ssh_key(),
         "quota class": "default", "image": image.id, "tag": "x",
+        "security group": group, "security group rule": group_rule,
         "networks": "networks", "subnets": "subnets", "ports": "ports",
     }  # fmt: skip
 
@@ -200,6 +204,14 @@ def _qos(scene: Scene, admin: Caller, demo: Caller, tag: str) -> tuple[str, str]
         type=QosRuleType.BANDWIDTH_LIMIT, direction=Direction.EGRESS, kbps=5000, burst_kbits=0
     )
     return policy.id, create_rule(svc, admin, policy.id, wanted).id
+
+
+def _security_group(scene: Scene, tag: str) -> tuple[str, str]:
+    body = {"security_group": {"name": f"group-{tag}"}}
+    token = scene.site.token("demo")
+    made = scene.ask("POST", "/network/v2.0/security-groups", token, body=body).json()
+    group = made["security_group"]
+    return group["id"], group["security_group_rules"][0]["id"]
 
 
 def _host_id(scene: Scene, name: str) -> str:
