@@ -9,7 +9,6 @@ from typing import Final
 from trunkline.control import audit
 from trunkline.control.access import (
     require_admin,
-    require_owner,
     require_visible,
     require_writer,
 )
@@ -18,8 +17,8 @@ from trunkline.control.audit import actor_of
 from trunkline.control.building import build_all, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
 from trunkline.control.key_pairs import public_key_of
-from trunkline.control.locking import lock_server
 from trunkline.control.nics import resolve_nics
+from trunkline.control.own_servers import own_server, unlocked_server
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.ports import port_views, unplug_port
 from trunkline.control.quotas import require_quota
@@ -32,7 +31,7 @@ from trunkline.domain.device import OfferedDevice
 from trunkline.domain.errors import Invalid, StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ImageId, ServerId
-from trunkline.domain.image import Image, ImageState
+from trunkline.domain.image import Image, ImageState, known_to_nova
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.domain.nic_rules import NicRule, NumaPolicy
 from trunkline.domain.pci_request import PciRequest
@@ -78,7 +77,7 @@ def create_servers(
         image = _find_image(tx, caller, request.image_id, flavor)
         nics = resolve_nics(tx, svc, caller, request.nics)
         server = _new_server(
-            svc, caller, request, server_ids[0], flavor,
+            svc, caller, request, server_ids[0], flavor, image,
             pci_requests=requests_of(tx, svc, flavor.extra_specs),
             public_key=public_key_of(tx, caller, request.key_name),
             numa_policy=numa_policy_of(flavor.extra_specs, image),
@@ -141,7 +140,7 @@ def update_server(
     """Rename or describe a server."""
 
     def update(tx: Transaction) -> ServerView:
-        before = _own(tx, caller, server_id)
+        before = own_server(tx, caller, server_id)
         after = replace(
             before,
             name=before.name if name is None else name,
@@ -183,7 +182,7 @@ def delete_server(svc: Services, caller: Caller, server_id: str) -> None:
     """Delete a server. It answers 404 from now on; its devices stay held until read back clean."""
 
     def delete(tx: Transaction) -> None:
-        server = _own(tx, caller, server_id)
+        server = unlocked_server(tx, caller, server_id)
         now = svc.clock.now()
         let_go(tx, svc, actor_of(caller), server, reason="server deleted")
         for port in tx.ports.get_many(server.port_ids):
@@ -211,7 +210,7 @@ def _change_power(
     svc: Services, caller: Caller, server_id: str, event: ServerEvent, power: PowerState
 ) -> None:
     def change(tx: Transaction) -> None:
-        server = _own(tx, caller, server_id)
+        server = unlocked_server(tx, caller, server_id)
         if not SERVER.allows(server.state, event) or server.host_id is None:
             raise StateConflict(
                 "server", server_id,
@@ -236,13 +235,6 @@ def _change_power(
         )  # fmt: skip
 
     svc.store.write(change)
-
-
-def _own(tx: Transaction, caller: Caller, server_id: str) -> Server:
-    """Return a server that the caller may change, locked."""
-    server = lock_server(tx, server_id)
-    require_owner(caller, server, "server", server_id)
-    return server
 
 
 def _find_image(
@@ -309,6 +301,7 @@ def _new_server(
     request: ServerCreate,
     server_id: ServerId,
     flavor: Flavor,
+    image: Image | None,
     *,
     pci_requests: tuple[PciRequest, ...],
     public_key: str | None,
@@ -336,6 +329,8 @@ def _new_server(
         user_data=request.user_data,
         hostname=request.hostname or request.name,
         reservation_id=f"r-{server_id[:8]}",
+        image_properties={} if image is None else known_to_nova(image.properties),
+        scheduler_hints=request.scheduler_hints,
         pci_requests=pci_requests,
         numa_policy=numa_policy,
         nic_rules=nic_rules,

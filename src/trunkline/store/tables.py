@@ -386,6 +386,10 @@ servers = Table(
     Column("updated_at", UtcTime, nullable=False),
     Column("launched_at", UtcTime, nullable=True),
     Column("terminated_at", UtcTime, nullable=True, index=True),
+    Column("locked_by", String(16), nullable=True),
+    Column("locked_reason", Text, nullable=True),
+    Column("image_properties", Json, nullable=False),
+    Column("scheduler_hints", Json, nullable=False),
     Index("ix_servers_created_at", "created_at", "id"),
 )
 
@@ -404,6 +408,7 @@ events = Table(
     Column("port_id", ID, nullable=True, index=True),
     Column("device_id", ID, nullable=True, index=True),
     Column("details", Json, nullable=False),
+    Column("user_id", ID, nullable=True),
     sqlite_autoincrement=True,
 )
 
