@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -103,7 +103,7 @@ def test_of_other_projects_servers_no_action_tells_anything(scene: ComputeSite, 
     assert act(scene, foreign, name, VALUES.get(name), version=version)[0] == 404
 
 
-LOCKED_OUT = (
+LOCKED_OUT: Final[tuple[tuple[str, str, Any], ...]] = (
     ("POST", "/action", {"os-stop": None}), ("POST", "/action", {"os-start": None}),
     ("POST", "/action", {"reboot": {"type": "HARD"}}), ("POST", "/action", {"pause": None}),
     ("POST", "/action", {"reboot": {"type": "SOFT"}}), ("POST", "/action", {"forceDelete": None}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
@@ -175,7 +176,7 @@ def test_there_are_no_tags_before_2_26(scene: ComputeSite, path: str) -> None:
         assert scene.call(method, f"{path}/tags{tail}", version="2.25").status == 404
 
 
-ROUTES = (
+ROUTES: Final[tuple[tuple[str, str, Any], ...]] = (
     ("GET", "/metadata", None), ("POST", "/metadata", {"metadata": {"a": "1"}}),
     ("PUT", "/metadata", {"metadata": {}}), ("GET", "/metadata/k", None),
     ("PUT", "/metadata/k", {"meta": {"k": "1"}}), ("DELETE", "/metadata/k", None),
