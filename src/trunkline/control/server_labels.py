@@ -11,6 +11,8 @@ from trunkline.control.own_servers import own_server, unlocked_server
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller
+from trunkline.domain.policy import compute_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.domain.server import Server
 from trunkline.domain.server_labels import METADATA_ITEMS_MAX, TAGS_MAX, TooMuchMetadata
 from trunkline.store.transaction import Transaction
@@ -22,6 +24,7 @@ def set_metadata(
     server_id: str,
     items: Mapping[str, str],
     *,
+    by: Rule,
     keep_others: bool = True,
 ) -> Mapping[str, str]:
     """Give a server items of metadata, beside those that it has or in their place; return all.
@@ -37,7 +40,7 @@ def set_metadata(
             raise TooMuchMetadata
         return replace(before, metadata=metadata)
 
-    return _change_metadata(svc, caller, server_id, change)
+    return _change_metadata(svc, caller, server_id, by, change)
 
 
 def unset_metadata(svc: Services, caller: Caller, server_id: str, key: str) -> None:
@@ -49,14 +52,18 @@ def unset_metadata(svc: Services, caller: Caller, server_id: str, key: str) -> N
         kept = {each: value for each, value in before.metadata.items() if each != key}
         return replace(before, metadata=kept)
 
-    _change_metadata(svc, caller, server_id, change)
+    _change_metadata(svc, caller, server_id, rules.UNSET_METADATA, change)
 
 
 def _change_metadata(
-    svc: Services, caller: Caller, server_id: str, change: Callable[[Server], Server]
+    svc: Services,
+    caller: Caller,
+    server_id: str,
+    by: Rule,
+    change: Callable[[Server], Server],
 ) -> Mapping[str, str]:
     def write(tx: Transaction) -> Mapping[str, str]:
-        before = unlocked_server(tx, caller, server_id)
+        before = unlocked_server(tx, caller, server_id, by)
         after = change(before)
         _write(tx, svc, caller, before, after, "server.metadata")
         return after.metadata
@@ -64,11 +71,13 @@ def _change_metadata(
     return svc.store.write(write)
 
 
-def set_tags(svc: Services, caller: Caller, server_id: str, tags: Sequence[str]) -> tuple[str, ...]:
+def set_tags(
+    svc: Services, caller: Caller, server_id: str, tags: Sequence[str], *, by: Rule
+) -> tuple[str, ...]:
     """Give a server these tags, and no others; return them in order, each once."""
 
     def write(tx: Transaction) -> tuple[str, ...]:
-        before = own_server(tx, caller, server_id)
+        before = own_server(tx, caller, server_id, by)
         after = replace(before, tags=_tidied(tags))
         _write(tx, svc, caller, before, after, "server.tags")
         return after.tags
@@ -80,7 +89,7 @@ def add_tag(svc: Services, caller: Caller, server_id: str, tag: str) -> bool:
     """Give a server one tag more; say whether it had it not before."""
 
     def write(tx: Transaction) -> bool:
-        before = own_server(tx, caller, server_id)
+        before = own_server(tx, caller, server_id, rules.ADD_TAG)
         if tag in before.tags:
             return False
         after = replace(before, tags=_tidied((*before.tags, tag)))
@@ -94,7 +103,7 @@ def remove_tag(svc: Services, caller: Caller, server_id: str, tag: str) -> None:
     """Take a tag off a server; raise `NotFound` if it has it not."""
 
     def write(tx: Transaction) -> None:
-        before = own_server(tx, caller, server_id)
+        before = own_server(tx, caller, server_id, rules.REMOVE_TAG)
         if tag not in before.tags:
             raise NotFound(f"tag of server {server_id}", tag)
         after = replace(before, tags=tuple(each for each in before.tags if each != tag))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trunkline.control import audit
+from trunkline.control.access import of_server, require
 from trunkline.control.audit import actor_of
 from trunkline.control.own_servers import own_server
 from trunkline.control.services import Services
-from trunkline.domain.errors import Forbidden
 from trunkline.domain.identity import Caller
+from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.server import Server
 from trunkline.domain.server_lock import LockedBy
 from trunkline.store.transaction import Transaction
@@ -19,7 +20,7 @@ def lock(svc: Services, caller: Caller, server_id: str, *, reason: str | None = 
     """Lock a server. One that is locked stays as it is, unless an admin takes the lock over."""
 
     def put(tx: Transaction) -> None:
-        server = own_server(tx, caller, server_id)
+        server = own_server(tx, caller, server_id, rules.LOCK_SERVER)
         whose = _whose(caller, server)
         if server.locked_by is None or whose is LockedBy.ADMIN:
             locked = replace(server, locked_by=whose, locked_reason=reason)
@@ -36,9 +37,9 @@ def unlock(svc: Services, caller: Caller, server_id: str) -> None:
     """
 
     def lift(tx: Transaction) -> None:
-        server = own_server(tx, caller, server_id)
-        if server.locked_by is LockedBy.ADMIN and not caller.is_admin:
-            raise Forbidden(f"unlocking server {server_id}, which an admin locked")
+        server = own_server(tx, caller, server_id, rules.UNLOCK_SERVER)
+        if server.locked_by is LockedBy.ADMIN:
+            require(caller, rules.OVERRIDE_LOCK, of_server(server))
         if server.locked_by is not None:
             unlocked = replace(server, locked_by=None, locked_reason=None)
             _write(tx, svc, caller, unlocked, "server.unlock")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
 from trunkline.control.audit import actor_of
 from trunkline.control.own_servers import own_server
 from trunkline.control.services import Services
 from trunkline.domain.errors import StateConflict
 from trunkline.domain.identity import Caller
+from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.server import SERVER, PowerState, Server, ServerEvent, ServerState
 from trunkline.store.transaction import Transaction
 
@@ -21,10 +21,9 @@ def reset_state(svc: Services, caller: Caller, server_id: str, *, is_error: bool
     Raises:
         StateConflict: It is to be ACTIVE, and its host does not show a guest that runs.
     """
-    require_admin(caller, "resetting the state of a server")
 
     def reset(tx: Transaction) -> None:
-        server = own_server(tx, caller, server_id)
+        server = own_server(tx, caller, server_id, rules.RESET_STATE)
         if is_error:
             state = SERVER.advance(server.state, ServerEvent.MARK)
         elif server.state is ServerState.ACTIVE:

@@ -8,8 +8,9 @@ from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
 from trunkline.control import servers
-from trunkline.control.access import require_writer
+from trunkline.control.own_servers import require_changeable
 from trunkline.control.services import Services
+from trunkline.domain.policy import compute_rules as rules
 
 # The minor version that brought each pair of protocol and type.
 _SINCE: Final = {
@@ -29,8 +30,8 @@ def create(svc: Services, request: Request) -> Response:
     known = {pair for pair, since in _SINCE.items() if since <= version.minor}
     if (protocol, kind) not in known:
         raise asked.invalid("type", f"{protocol[:20]} has no console of the type {kind[:20]}")
-    servers.get_server(svc, request.caller, request.params["id"])
-    require_writer(request.caller, "opening a console")
+    server = servers.get_server(svc, request.caller, request.params["id"]).server
+    require_changeable(request.caller, server, rules.READ_CONSOLE)
     raise unavailable_console(asked)
 
 

@@ -17,10 +17,11 @@ from trunkline.api.http import LongPoll, Request, Response
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
 from trunkline.control import server_locks, server_marks, servers
-from trunkline.control.access import require_admin, require_writer
-from trunkline.control.own_servers import require_unlocked
+from trunkline.control.own_servers import require_changeable, require_unlocked
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound, StateConflict
+from trunkline.domain.policy import compute_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.domain.server import Server, ServerState
 from trunkline.domain.server_lock import REASON_CHARS_MAX
 
@@ -36,7 +37,7 @@ class Action:
     refuse: Refuse | None = None
     since: int = 1  # The minor version that brought it,
     before: int | None = None  # and the one that took it away.
-    admin: bool = False
+    rule: Rule = rules.UPDATE_SERVER  # By which it is refused to others; `run` has its own.
 
 
 def act(svc: Services, request: Request) -> Response | LongPoll:
@@ -54,10 +55,8 @@ def act(svc: Services, request: Request) -> Response | LongPoll:
         raise HttpProblem(404, f"API version {request.version} is not supported on {name}")
     server = servers.get_server(svc, request.caller, request.params["id"]).server
     if action.run is not None:
-        if action.admin:
-            require_admin(request.caller, name)
         return action.run(svc, request, body) or Response(status=202)
-    (require_admin if action.admin else require_writer)(request.caller, name)
+    require_changeable(request.caller, server, action.rule)
     require_unlocked(request.caller, server)
     assert action.refuse is not None
     raise action.refuse(name, server, body)
@@ -104,7 +103,7 @@ def _unlock(svc: Services, request: Request, _: Fields) -> None:
 
 def _force_delete(svc: Services, request: Request, _: Fields) -> None:
     """Delete: what is deleted is gone at once, so there is nothing to be forced."""
-    servers.delete_server(svc, request.caller, request.params["id"])
+    servers.delete_server(svc, request.caller, request.params["id"], by=rules.FORCE_DELETE)
 
 
 def _reset_state(svc: Services, request: Request, body: Fields) -> None:
@@ -150,6 +149,7 @@ _PAUSED: Final = _unserved("Devices that are handed to a guest can't be halted w
 _IMAGES: Final = _unserved("Disks are local to hosts and are not copied into images.")
 _MOVES: Final = _unserved("Servers stay on the host on which they were placed.")
 _ADDRESSES: Final = _unserved("A port has the addresses that it was given; change the port.")
+_TOLD: Final = _unserved("Guests are told of their NICs by config drive.")
 _GROUPS: Final = _unserved("Security groups belong to ports; change the port.")
 
 ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
@@ -160,14 +160,14 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "lock": Action(run=_lock),
     "unlock": Action(run=_unlock),
     "forceDelete": Action(run=_force_delete),
-    "os-resetState": Action(run=_reset_state, admin=True),
+    "os-resetState": Action(run=_reset_state),
     # Ends of what can't begin here.
     "confirmResize": Action(refuse=_never_so),
     "revertResize": Action(refuse=_never_so),
     "unpause": Action(refuse=_never_so),
     "resume": Action(refuse=_never_so),
     "unshelve": Action(refuse=_never_so),
-    "shelveOffload": Action(refuse=_never_so, admin=True),
+    "shelveOffload": Action(refuse=_never_so, rule=rules.MIGRATE_SERVER),
     "unrescue": Action(refuse=_never_so),
     "restore": Action(refuse=_never_so),
     #
@@ -179,9 +179,9 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "rebuild": Action(refuse=_unserved("Delete the server and create it anew, with its ports.")),
     "rescue": Action(refuse=_unserved("A server has the one disk that it was made with.")),
     "resize": Action(refuse=_unserved("A server keeps the size that it was made with.")),
-    "migrate": Action(refuse=_MOVES, admin=True),
-    "os-migrateLive": Action(refuse=_MOVES, admin=True),
-    "evacuate": Action(refuse=_MOVES, admin=True),
+    "migrate": Action(refuse=_MOVES, rule=rules.MIGRATE_SERVER),
+    "os-migrateLive": Action(refuse=_MOVES, rule=rules.MIGRATE_SERVER),
+    "evacuate": Action(refuse=_MOVES, rule=rules.MIGRATE_SERVER),
     "changePassword": Action(refuse=_unserved("Passwords are not set inside guests.")),
     "trigger_crash_dump": Action(refuse=_unserved("Guests are not crashed."), since=17),
     "addFixedIp": Action(refuse=_ADDRESSES, before=44),
@@ -190,8 +190,8 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "removeFloatingIp": Action(refuse=_no_floating_ip, before=44),
     "addSecurityGroup": Action(refuse=_GROUPS),
     "removeSecurityGroup": Action(refuse=_GROUPS),
-    "injectNetworkInfo": Action(refuse=_unserved("Guests are told by config drive."), admin=True),
-    "resetNetwork": Action(refuse=_removed, admin=True),
+    "injectNetworkInfo": Action(refuse=_TOLD, rule=rules.MIGRATE_SERVER),
+    "resetNetwork": Action(refuse=_removed, rule=rules.MIGRATE_SERVER),
     "os-getVNCConsole": Action(refuse=_no_console, before=6),
     "os-getSPICEConsole": Action(refuse=_no_console, before=6),
     "os-getSerialConsole": Action(refuse=_no_console, before=6),

@@ -9,6 +9,8 @@ from trunkline.api.parsing import Fields, body_fields
 from trunkline.control import server_labels, servers
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
+from trunkline.domain.policy import compute_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.domain.server_labels import (
     METADATA_CHARS_MAX,
     METADATA_ITEMS_MAX,
@@ -37,21 +39,21 @@ def list_(svc: Services, request: Request) -> Response:
 
 def add(svc: Services, request: Request) -> Response:
     """Answer ``POST /servers/{id}/metadata``: these items, beside those that there are."""
-    return _set_all(svc, request, keep_others=True)
+    return _set_all(svc, request, by=rules.ADD_METADATA, keep_others=True)
 
 
 def replace(svc: Services, request: Request) -> Response:
     """Answer ``PUT /servers/{id}/metadata``: these items, and no others."""
-    return _set_all(svc, request, keep_others=False)
+    return _set_all(svc, request, by=rules.REPLACE_METADATA, keep_others=False)
 
 
-def _set_all(svc: Services, request: Request, *, keep_others: bool) -> Response:
+def _set_all(svc: Services, request: Request, *, by: Rule, keep_others: bool) -> Response:
     body = body_fields(request)
     body.require_only(("metadata",))
     body.fields("metadata")
     items = parse_metadata(body)
     metadata = server_labels.set_metadata(
-        svc, request.caller, request.params["id"], items, keep_others=keep_others
+        svc, request.caller, request.params["id"], items, by=by, keep_others=keep_others
     )
     return Response(body={"metadata": dict(metadata)})
 
@@ -72,7 +74,9 @@ def set_one(svc: Services, request: Request) -> Response:
     if body.fields("meta").names() != [key]:
         raise Invalid("meta", "Request body and URI mismatch: it has the path's key, and no other")
     items = parse_metadata(body, "meta")
-    server_labels.set_metadata(svc, request.caller, request.params["id"], items)
+    server_labels.set_metadata(
+        svc, request.caller, request.params["id"], items, by=rules.UPDATE_METADATA
+    )
     return Response(body={"meta": dict(items)})
 
 

@@ -9,6 +9,7 @@ from trunkline.api.problems import HttpProblem
 from trunkline.control import server_labels, servers
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
+from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.server_labels import TAGS_MAX, tag_problem
 
 SINCE = 26
@@ -36,13 +37,15 @@ def replace(svc: Services, request: Request) -> Response:
     body = body_fields(request)
     body.require_only(("tags",))
     body.texts("tags")
-    tags = server_labels.set_tags(svc, request.caller, server_id, parse_tags(body))
+    tags = server_labels.set_tags(
+        svc, request.caller, server_id, parse_tags(body), by=rules.REPLACE_TAGS
+    )
     return Response(body={"tags": list(tags)})
 
 
 def clear(svc: Services, request: Request) -> Response:
     """Answer ``DELETE /servers/{id}/tags``."""
-    server_labels.set_tags(svc, request.caller, _server_id(request), ())
+    server_labels.set_tags(svc, request.caller, _server_id(request), (), by=rules.REMOVE_TAGS)
     return Response(status=204)
 
 
