@@ -80,6 +80,8 @@ QUERIES = (
     "id=%27%3B--", "name=" + "x" * 5000, "deleted=maybe", "all_tenants=maybe",
     "shared=maybe", "is_public=maybe", "host=%25", "changes-since=yesterday", "name=(((((",
     "name=(a%2B)%2B%24", "ip_version=six", "admin_state_up=perhaps", "tags=", "state=none",
+    "tags=a,,b&not-tags-any=%22", "tags=" + ",".join(map(str, range(999))), "changed_since=never",
+    "changed_since=0001-01-01T00:00:00%2B23:59", "changed_since=2026-01-01T00:00:00Z",
 )  # fmt: skip
 
 
@@ -105,6 +107,8 @@ NAMES = st.sampled_from([
     "disk", "extra_specs", "host", "status", "disabled_reason", "nics", "visibility", "min_disk",
     "protected", "op", "path", "value", "generation", "run_id", "number", "inventory",
     "resources", "user_data", "match", "pci_flavor", "vendor_id", "e.model", "glob", "regex",
+    "vnic_type", "public_key", "user_id", "allowed_address_pairs", "extra_dhcp_opts", "opt_name",
+    "opt_value", "ipv6_ra_mode", "ipv6_address_mode",
     "vnic_type", "public_key", "user_id", "cores", "instances", "force", "check_limit", "limit",
     "physical_network",
 ])  # fmt: skip
