@@ -18,6 +18,7 @@ TARGET = DOCS / "http-api.md"
 WHO = {
     Auth.PUBLIC: "anybody",
     Auth.USER: "user",
+    Auth.LOGIN: "login",
     Auth.ADMIN: "admin",
     Auth.AGENT: "agent",
 }

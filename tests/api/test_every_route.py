@@ -78,7 +78,10 @@ QUERIES = (
     "sort_key=" + "&sort_key=".join("abcdefghijk"), "fields=nothing", "name=%F0%9F%98%80",
     "id=%27%3B--", "name=" + "x" * 5000, "deleted=maybe", "all_tenants=maybe",
     "shared=maybe", "is_public=maybe", "host=%25", "changes-since=yesterday", "name=(((((",
-    "name=(a%2B)%2B%24", "ip_version=six", "admin_state_up=perhaps", "tags=", "state=none",
+    "name=(a%2B)%2B%24", "ip_version=six", "tags=a,b&not-tags-any=%00", "effective&include_names",
+    "scope.system=all&scope.project.id=x", "role.id=x&user.id=y&effective", "name__contains=x",
+    "tags=" + "x," * 100, "enabled=", "is_domain=true",
+    "admin_state_up=perhaps", "tags=", "state=none",
 )  # fmt: skip
 
 
@@ -104,7 +107,9 @@ NAMES = st.sampled_from([
     "disk", "extra_specs", "host", "status", "disabled_reason", "nics", "visibility", "min_disk",
     "protected", "op", "path", "value", "generation", "run_id", "number", "inventory",
     "resources", "user_data", "match", "pci_flavor", "vendor_id", "e.model", "glob", "regex",
-    "vnic_type", "public_key", "user_id",
+    "vnic_type", "public_key", "user_id", "enabled", "domain_id", "parent_id", "is_domain",
+    "options", "default_project_id", "original_password", "email", "description", "secret", "roles",
+    "unrestricted", "expires_at", "access_rules", "application_credential", "system", "all",
 ])  # fmt: skip
 UUID = "7ad6ad8b-5b5c-4d22-8d2c-9c8a6f3e1b11"
 SCALARS = st.sampled_from([
@@ -124,7 +129,8 @@ VALUES = st.recursive(
 WRAPPERS = {
     "networks": "network", "subnets": "subnet", "ports": "port", "servers": "server",
     "flavors": "flavor", "os-pci-flavors": "pci_flavor", "tokens": "auth", "segments": "segment",
-    "os-keypairs": "keypair",
+    "os-keypairs": "keypair", "projects": "project", "users": "user", "password": "user",
+    "roles": "role", "application_credentials": "application_credential",
 }  # fmt: skip
 
 

@@ -27,8 +27,8 @@ from trunkline.control.identity import FirstPasswords, bootstrap_identity, calle
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Limits, Services
 from trunkline.domain.clock import Clock
-from trunkline.domain.identity import READER, Caller, User
-from trunkline.domain.ids import UserId
+from trunkline.domain.identity import READER, Caller, RoleAssignment, User
+from trunkline.domain.ids import Target, UserId
 from trunkline.store.transaction import Transaction
 
 # Hashes as the real ones are checked, only cheap to make: a test is no guesser.
@@ -276,7 +276,8 @@ def _add_reader(svc: Services) -> None:
         demo = tx.identity.find_project(name="demo")
         assert demo is not None
         tx.identity.insert_user(user)
-        tx.identity.grant(user.id, demo.id, {READER})
+        (role,) = tx.roles.named([READER])
+        tx.roles.grant(RoleAssignment(user_id=user.id, role_id=role.id, target=Target(demo.id)))
 
     svc.store.write(write)
 

@@ -8,7 +8,7 @@ from trunkline.api.routing import Auth
 from trunkline.control import enrolment, identity
 from trunkline.control.access import require_admin
 from trunkline.control.services import Services
-from trunkline.domain.errors import Unauthenticated
+from trunkline.domain.errors import Forbidden, Unauthenticated
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
 
@@ -20,12 +20,15 @@ def authenticate_user(
 
     Raises:
         Unauthenticated: No token, or none that is valid now.
-        Forbidden: The route is for admins, and this is none.
+        Forbidden: The route is for admins, and this is none; or the token is for neither a
+            project nor the system, and the route needs one that is.
     """
     token = headers.get("x-auth-token")
     if not token:
         raise Unauthenticated
     caller = identity.caller_from_token(svc, token, request_id=request_id)
+    if caller.project_id is None and not caller.is_system and auth is not Auth.LOGIN:
+        raise Forbidden(f"{action} needs a token for a project or the system")
     if auth is Auth.ADMIN:
         require_admin(caller, action)
     return caller

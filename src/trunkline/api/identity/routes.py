@@ -2,30 +2,111 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from trunkline.api.identity import directory, tokens
-from trunkline.api.routing import Auth, Lane, Route, delete, get
+from trunkline.api.identity import (
+    application_credentials,
+    catalog,
+    not_served,
+    projects,
+    role_assignments,
+    roles,
+    tokens,
+    users,
+)
+from trunkline.api.routing import Auth, Lane, Route, delete, get, patch, post, put
+
+_TOKENS: Final = "/identity/v3/auth/tokens"
+_PROJECTS: Final = "/identity/v3/projects"
+_USERS: Final = "/identity/v3/users"
+_ROLES: Final = "/identity/v3/roles"
+_CREDENTIALS: Final = "/identity/v3/users/{user_id}/application_credentials"
+
+
+def _hashing(route: Route) -> Route:
+    """Return a route whose handler hashes a password."""
+    return replace(route, lane=Lane.SLOW)
+
+
+def _assignments(of: str) -> tuple[Route, ...]:
+    """Return the routes of role assignments in one kind of thing."""
+    each = f"/identity/v3/{of}/users/{{user_id}}/roles/{{role_id}}"
+    return (
+        get(f"/identity/v3/{of}/users/{{user_id}}/roles", role_assignments.list_given),
+        get(each, role_assignments.check),
+        put(each, role_assignments.grant),
+        delete(each, role_assignments.revoke),
+        put(f"/identity/v3/{of}/groups/{{group_id}}/roles/{{role_id}}", not_served.groups),
+    )
+
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route(
-        method="POST",
-        path="/identity/v3/auth/tokens",
-        handler=tokens.issue,
-        auth=Auth.PUBLIC,
-        lane=Lane.SLOW,
-    ),
-    get("/identity/v3/auth/tokens", tokens.show),
-    delete("/identity/v3/auth/tokens", tokens.revoke),
+    _hashing(post(_TOKENS, tokens.issue, Auth.PUBLIC)),
+    get(_TOKENS, tokens.show, Auth.LOGIN),
+    delete(_TOKENS, tokens.revoke, Auth.LOGIN),
     get("/identity/v3/auth/catalog", tokens.catalog),
-    get("/identity/v3/auth/projects", directory.list_own_projects),
-    get("/identity/v3/projects", directory.list_projects),
-    get("/identity/v3/projects/{id}", directory.show_project),
-    get("/identity/v3/users", directory.list_users, Auth.ADMIN),
-    get("/identity/v3/users/{id}", directory.show_user),
-    get("/identity/v3/users/{user_id}/projects", directory.list_projects_of_user),
-    get("/identity/v3/domains", directory.list_domains),
-    get("/identity/v3/domains/{id}", directory.show_domain),
-    get("/identity/v3/roles", directory.list_roles, Auth.ADMIN),
-    get("/identity/v3/roles/{id}", directory.show_role, Auth.ADMIN),
+    get("/identity/v3/auth/projects", projects.list_own, Auth.LOGIN),
+    get("/identity/v3/auth/domains", role_assignments.list_own_domains, Auth.LOGIN),
+    get("/identity/v3/auth/system", role_assignments.list_own_systems, Auth.LOGIN),
+    get(_PROJECTS, projects.list_),
+    post(_PROJECTS, projects.create),
+    get(_PROJECTS + "/{id}", projects.show),
+    patch(_PROJECTS + "/{id}", projects.update),
+    delete(_PROJECTS + "/{id}", projects.delete),
+    get(_PROJECTS + "/{id}/tags", projects.list_tags),
+    put(_PROJECTS + "/{id}/tags", projects.put_tags),
+    delete(_PROJECTS + "/{id}/tags", projects.delete_tags),
+    get(_PROJECTS + "/{id}/tags/{tag}", projects.show_tag),
+    put(_PROJECTS + "/{id}/tags/{tag}", projects.add_tag),
+    delete(_PROJECTS + "/{id}/tags/{tag}", projects.delete_tag),
+    get(_USERS, users.list_),
+    _hashing(post(_USERS, users.create)),
+    get(_USERS + "/{id}", users.show, Auth.LOGIN),
+    _hashing(patch(_USERS + "/{id}", users.update)),
+    delete(_USERS + "/{id}", users.delete),
+    _hashing(post(_USERS + "/{user_id}/password", users.change_password, Auth.LOGIN)),
+    get(_USERS + "/{user_id}/projects", projects.list_of_user, Auth.LOGIN),
+    get(_USERS + "/{user_id}/groups", users.list_groups_of, Auth.LOGIN),
+    get(_CREDENTIALS, application_credentials.list_),
+    _hashing(post(_CREDENTIALS, application_credentials.create)),
+    get(_CREDENTIALS + "/{id}", application_credentials.show),
+    delete(_CREDENTIALS + "/{id}", application_credentials.delete),
+    get(_USERS + "/{user_id}/access_rules", application_credentials.list_access_rules),
+    get(_USERS + "/{user_id}/access_rules/{id}", application_credentials.show_access_rule),
+    get(_ROLES, roles.list_),
+    post(_ROLES, roles.create),
+    get(_ROLES + "/{id}", roles.show),
+    patch(_ROLES + "/{id}", roles.update),
+    delete(_ROLES + "/{id}", roles.delete),
+    get(_ROLES + "/{id}/implies", roles.list_implied),
+    get(_ROLES + "/{id}/implies/{implied_id}", roles.show_implied),
+    put(_ROLES + "/{id}/implies/{implied_id}", not_served.implied_roles),
+    delete(_ROLES + "/{id}/implies/{implied_id}", not_served.implied_roles),
+    get("/identity/v3/role_inferences", roles.list_inferences),
+    get("/identity/v3/role_assignments", role_assignments.list_),
+    *_assignments("projects/{project_id}"),
+    *_assignments("domains/{domain_id}"),
+    *_assignments("system"),
+    get("/identity/v3/domains", catalog.list_domains),
+    get("/identity/v3/domains/{id}", catalog.show_domain),
+    post("/identity/v3/domains", not_served.domains),
+    patch("/identity/v3/domains/{id}", not_served.domains),
+    delete("/identity/v3/domains/{id}", not_served.domains),
+    get("/identity/v3/groups", users.list_groups),
+    get("/identity/v3/groups/{id}", users.show_group),
+    post("/identity/v3/groups", not_served.groups),
+    get("/identity/v3/regions", catalog.list_regions),
+    get("/identity/v3/regions/{id}", catalog.show_region),
+    post("/identity/v3/regions", not_served.catalog),
+    get("/identity/v3/services", catalog.list_services),
+    get("/identity/v3/services/{id}", catalog.show_service),
+    post("/identity/v3/services", not_served.catalog),
+    get("/identity/v3/endpoints", catalog.list_endpoints),
+    get("/identity/v3/endpoints/{id}", catalog.show_endpoint),
+    post("/identity/v3/endpoints", not_served.catalog),
+    get("/identity/v3/OS-TRUST/trusts", not_served.trusts),
+    post("/identity/v3/OS-TRUST/trusts", not_served.trusts),
+    get("/identity/v3/credentials", not_served.credentials),
+    post("/identity/v3/credentials", not_served.credentials),
 )
