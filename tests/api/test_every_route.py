@@ -107,9 +107,10 @@ NAMES = st.sampled_from([
     "disk", "extra_specs", "host", "status", "disabled_reason", "nics", "visibility", "min_disk",
     "protected", "op", "path", "value", "generation", "run_id", "number", "inventory",
     "resources", "user_data", "match", "pci_flavor", "vendor_id", "e.model", "glob", "regex",
-    "vnic_type", "public_key", "user_id", "enabled", "domain_id", "parent_id", "is_domain",
-    "options", "default_project_id", "original_password", "email", "description", "secret", "roles",
-    "unrestricted", "expires_at", "access_rules", "application_credential", "system", "all",
+    "vnic_type", "public_key", "user_id", "cores", "instances", "force", "check_limit", "limit",
+    "physical_network", "enabled", "domain_id", "parent_id", "is_domain", "options", "email",
+    "default_project_id", "original_password", "description", "secret", "roles", "unrestricted",
+    "expires_at", "access_rules", "application_credential", "system", "all",
 ])  # fmt: skip
 UUID = "7ad6ad8b-5b5c-4d22-8d2c-9c8a6f3e1b11"
 SCALARS = st.sampled_from([
@@ -129,8 +130,9 @@ VALUES = st.recursive(
 WRAPPERS = {
     "networks": "network", "subnets": "subnet", "ports": "port", "servers": "server",
     "flavors": "flavor", "os-pci-flavors": "pci_flavor", "tokens": "auth", "segments": "segment",
-    "os-keypairs": "keypair", "projects": "project", "users": "user", "password": "user",
-    "roles": "role", "application_credentials": "application_credential",
+    "os-keypairs": "keypair", "os-quota-sets": "quota_set", "quotas": "quota",
+    "os-quota-class-sets": "quota_class_set", "projects": "project", "users": "user",
+    "password": "user", "roles": "role", "application_credentials": "application_credential",
 }  # fmt: skip
 
 

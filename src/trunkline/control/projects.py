@@ -167,8 +167,7 @@ def delete_project(svc: Services, caller: Caller, project_id: str) -> None:
             raise InUse("project", project.name, f"it still owns {left}")
         with keeping_an_admin(tx, "project", project.name):
             tx.identity.delete_project(project.id)
-        for quota in tx.quotas.of_project(project.id):
-            tx.quotas.delete(project.id, quota.kind, quota.physical_network)
+        tx.quotas.delete_of(project.id)
         audit.record(
             tx, audit.actor_of(caller), at, "project.delete", _subject(project),
             details={"project_id": project.id},

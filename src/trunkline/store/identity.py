@@ -47,9 +47,10 @@ _PROJECTS = select_where_in(projects)
 # Tables with a project's ID whose rows are nothing that it owns.
 _NOT_OWNED: Final = frozenset({
     "allocations",  # Of its servers, or on their way back to their host by themselves.
-    "application_credentials",  # These three go with it.
+    "application_credentials",  # These four go with it.
     "role_assignments",
     "quotas",
+    "quota_guards",
     "events",  # The audit trail stays.
 })  # fmt: skip
 
