@@ -16,7 +16,7 @@ from trunkline.control.events import list_events
 from trunkline.control.purging import LEASE, purge
 from trunkline.control.servers import list_servers
 from trunkline.domain.identity import User
-from trunkline.domain.ids import ServerId, Target, UserId
+from trunkline.domain.ids import RoleTarget, ServerId, UserId
 from trunkline.domain.listing import ListQuery
 from trunkline.store.metadata import metadata
 from trunkline.store.tokens import TokenRecord
@@ -99,7 +99,7 @@ def test_old_events_are_forgotten_the_oldest_first_in_portions(
 def test_expired_tokens_are_forgotten(scene: Scene) -> None:
     now = scene.svc.clock.now()
     token = TokenRecord(
-        token_hash="old", user_id=UserId("u"), target=Target("p"), issued_at=now,
+        token_hash="old", user_id=UserId("u"), target=RoleTarget("p"), issued_at=now,
         expires_at=now, methods=("password",), audit_id="a",
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ from trunkline.domain.device import (
     device_attributes,
     service_problem,
 )
-from trunkline.domain.ids import HostId, ProjectId, Target, UserId
+from trunkline.domain.ids import HostId, ProjectId, RoleTarget, UserId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.quota import Resource
 from trunkline.store.engine import open_engine
@@ -321,7 +321,7 @@ def test_roles_and_tokens_of_an_older_schema_are_those_of_projects(
             {"at": at},
         )
     store = open_store(url)
-    user, target = UserId("u"), Target("p")
+    user, target = UserId("u"), RoleTarget("p")
     given = store.read(lambda tx: tx.roles.given(user, target))
     token = store.read(lambda tx: tx.tokens.find("hash"))
     (project,) = store.read(lambda tx: tx.identity.all_projects())

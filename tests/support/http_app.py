@@ -28,7 +28,7 @@ from trunkline.control.passwords import Passwords
 from trunkline.control.services import Limits, Services
 from trunkline.domain.clock import Clock
 from trunkline.domain.identity import READER, Caller, RoleAssignment, User
-from trunkline.domain.ids import Target, UserId
+from trunkline.domain.ids import RoleTarget, UserId
 from trunkline.store.transaction import Transaction
 
 # Hashes as the real ones are checked, only cheap to make: a test is no guesser.
@@ -277,7 +277,7 @@ def _add_reader(svc: Services) -> None:
         assert demo is not None
         tx.identity.insert_user(user)
         (role,) = tx.roles.named([READER])
-        tx.roles.grant(RoleAssignment(user_id=user.id, role_id=role.id, target=Target(demo.id)))
+        tx.roles.grant(RoleAssignment(user_id=user.id, role_id=role.id, target=RoleTarget(demo.id)))
 
     svc.store.write(write)
 

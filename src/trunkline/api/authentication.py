@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from trunkline.api.routing import Auth
 from trunkline.control import enrolment, identity
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.services import Services
 from trunkline.domain.errors import Forbidden, Unauthenticated
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
+from trunkline.domain.policy.rule import Rule
 
 
 def authenticate_user(
-    svc: Services, auth: Auth, headers: Mapping[str, str], *, request_id: str, action: str
+    svc: Services, auth: Auth | Rule, headers: Mapping[str, str], *, request_id: str
 ) -> Caller:
     """Return who is asking, by the token in X-Auth-Token.
 
     Raises:
         Unauthenticated: No token, or none that is valid now.
-        Forbidden: The route is for admins, and this is none; or the token is for neither a
-            project nor the system, and the route needs one that is.
+        Forbidden: The route is for those whom a rule allows it, and this is none; or the token is
+            for neither a project nor the system, and the route needs one that is.
     """
     token = headers.get("x-auth-token")
     if not token:
         raise Unauthenticated
     caller = identity.caller_from_token(svc, token, request_id=request_id)
     if caller.project_id is None and not caller.is_system and auth is not Auth.LOGIN:
-        raise Forbidden(f"{action} needs a token for a project or the system")
-    if auth is Auth.ADMIN:
-        require_admin(caller, action)
+        raise Forbidden("this needs a token for a project or the system")
+    caller = replace(caller, policy=svc.policy)
+    if isinstance(auth, Rule):
+        require(caller, auth)
     return caller
 
 

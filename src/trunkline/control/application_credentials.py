@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Final
 
 from trunkline.control import audit
+from trunkline.control.access import of_user, require
 from trunkline.control.services import Services
 from trunkline.control.user_accounts import get_locked, get_user
 from trunkline.domain.errors import ErrorKind, Forbidden, Invalid, NotFound, TrunklineError
 from trunkline.domain.identity import ApplicationCredential, Caller, Role
 from trunkline.domain.ids import ApplicationCredentialId, UserId
+from trunkline.domain.policy import identity_rules as rules
 from trunkline.store.transaction import Transaction
 
 CREDENTIALS_OF_USER_MAX: Final = 200
@@ -63,6 +65,7 @@ def create_application_credential(
         TooManyApplicationCredentials: The user has too many.
     """
     get_user(svc, caller, user_id)
+    require(caller, rules.CREATE_APPLICATION_CREDENTIAL, of_user(user_id))
     _require_own(caller, user_id)
     project_id, now = caller.own_project, svc.clock.now()
     if asked.expires_at is not None and asked.expires_at <= now:
@@ -98,8 +101,8 @@ def create_application_credential(
 def list_application_credentials(
     svc: Services, caller: Caller, user_id: str, name: str | None
 ) -> list[ApplicationCredentialView]:
-    """Return those of a user, by name; to that user or an admin."""
-    get_user(svc, caller, user_id)
+    """Return those of a user, by name."""
+    get_user(svc, caller, user_id, rules.LIST_APPLICATION_CREDENTIALS)
 
     def read(tx: Transaction) -> list[ApplicationCredentialView]:
         found = tx.application_credentials.of_user(UserId(user_id), name)
@@ -111,8 +114,8 @@ def list_application_credentials(
 def get_application_credential(
     svc: Services, caller: Caller, user_id: str, credential_id: str
 ) -> ApplicationCredentialView:
-    """Return one of a user; to that user or an admin."""
-    get_user(svc, caller, user_id)
+    """Return one of a user."""
+    get_user(svc, caller, user_id, rules.SHOW_APPLICATION_CREDENTIAL)
     return svc.store.read(lambda tx: _view(tx, _get(tx, user_id, credential_id)))
 
 
@@ -122,10 +125,11 @@ def delete_application_credential(
     """Delete one; tokens that were got by it are worthless then.
 
     Raises:
-        NotFound: There is none, or the user is another one and the caller no admin.
+        NotFound: There is none, or none that the caller may know of.
         Forbidden: An application credential that is restricted is behind the token.
     """
     get_user(svc, caller, user_id)
+    require(caller, rules.DELETE_APPLICATION_CREDENTIAL, of_user(user_id))
     _require_unrestricted(caller)
     at = svc.clock.now()
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from trunkline.control import audit
+from trunkline.control.access import of_user
 from trunkline.control.logins import Credential, Login, Ref, hash_of, log_in
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Services
@@ -26,7 +27,9 @@ from trunkline.domain.identity import (
     project_in,
     with_implied,
 )
-from trunkline.domain.ids import ProjectId, Target, UserId
+from trunkline.domain.ids import ProjectId, RoleTarget, UserId
+from trunkline.domain.policy import identity_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.store.engine import Store
 from trunkline.store.locks import Lock
 from trunkline.store.tokens import TokenRecord
@@ -98,7 +101,9 @@ def bootstrap_identity(svc: Services) -> FirstPasswords | None:
         ):
             (role,) = tx.roles.named([role_name])
             user_id = UserId(ids[f"u:{user}"])
-            tx.roles.grant(RoleAssignment(user_id=user_id, role_id=role.id, target=Target(target)))
+            tx.roles.grant(
+                RoleAssignment(user_id=user_id, role_id=role.id, target=RoleTarget(target))
+            )
         return True
 
     return first if svc.store.write(write) else None
@@ -163,19 +168,19 @@ def caller_from_token(svc: Services, text: str, *, request_id: str) -> Caller:
 
 
 def get_token(svc: Services, caller: Caller, text: str) -> TokenView:
-    """Return what a token stands for, to its own user or an admin; raise `NotFound` otherwise."""
+    """Return what a token stands for, to whom it is allowed; raise `NotFound` to others."""
 
     def read(tx: Transaction) -> TokenView:
-        return _view(tx, _own_token(tx, caller, text, svc.clock.now()))
+        return _view(tx, _own_token(tx, caller, rules.VALIDATE_TOKEN, text, svc.clock.now()))
 
     return svc.store.read(read)
 
 
 def revoke_token(svc: Services, caller: Caller, text: str) -> None:
-    """Revoke a token at once; raise `NotFound` unless it is the caller's own, or by an admin."""
+    """Revoke a token at once; raise `NotFound` to whom that is not allowed."""
 
     def write(tx: Transaction) -> None:
-        _own_token(tx, caller, text, svc.clock.now())
+        _own_token(tx, caller, rules.REVOKE_TOKEN, text, svc.clock.now())
         tx.tokens.delete(hash_of(text))
 
     svc.store.write(write)
@@ -218,20 +223,20 @@ class _Holder:
     application_credential: ApplicationCredential | None
 
 
-def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> Target | None:
+def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> RoleTarget | None:
     """Find what a token is asked for; that there are roles in it is looked at later."""
     project: Project | None
     if login.application_credential is not None:
         own = login.application_credential.project_id
         if scope is not None and not (isinstance(scope, Ref) and _is(tx, scope, own)):
             raise Unauthenticated("an application credential is for its own project alone")
-        return Target(own)
+        return RoleTarget(own)
     match scope:
         case None:
             if user.default_project_id is None:
                 return None
             project = tx.identity.find_project(project_id=user.default_project_id)
-            target = Target(user.default_project_id)
+            target = RoleTarget(user.default_project_id)
             usable = project is not None and project.enabled and tx.roles.given(user.id, target)
             return target if usable else None
         case NoProject.UNSCOPED:
@@ -242,7 +247,7 @@ def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> Ta
             return SYSTEM
         case Ref():
             project = _find_project(tx, scope)
-            target = Target("" if project is None else project.id)
+            target = RoleTarget("" if project is None else project.id)
             if project is None or not project.enabled or not tx.roles.given(user.id, target):
                 # One answer for all three: it tells nobody which projects there are.
                 raise Unauthenticated(
@@ -319,11 +324,11 @@ def _view(tx: Transaction, holder: _Holder) -> TokenView:
     )
 
 
-def _own_token(tx: Transaction, caller: Caller, text: str, now: datetime) -> _Holder:
+def _own_token(tx: Transaction, caller: Caller, rule: Rule, text: str, now: datetime) -> _Holder:
     try:
         holder = _holder_by_text(tx, text, now)
     except Unauthenticated:
         raise NotFound("token", "given in X-Subject-Token") from None
-    if not (caller.is_admin or holder.user.id == caller.user_id):
+    if not caller.may(rule, of_user(holder.user.id)):
         raise NotFound("token", "given in X-Subject-Token")
     return holder

@@ -9,14 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import (
-    owns,
-    require_admin,
-    require_owner,
-    require_visible,
-    require_writer,
-    visible_to,
-)
+from trunkline.control.access import of_project, on_network, require, require_seen, visible_by
 from trunkline.control.addresses import allocate_fixed_ips
 from trunkline.control.audit import actor_of
 from trunkline.control.binding import release_binding, touch_host
@@ -42,7 +35,6 @@ from trunkline.control.views import PortView
 from trunkline.domain.binding import Binding
 from trunkline.domain.errors import (
     AlreadyExists,
-    Forbidden,
     GenerationMoved,
     InUse,
     StateConflict,
@@ -54,6 +46,8 @@ from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import Alternative
+from trunkline.domain.policy import network_rules as rules
+from trunkline.domain.policy.language import Target
 from trunkline.domain.port import Port, VnicType
 from trunkline.domain.quota import Resource
 from trunkline.store.locks import Lock
@@ -70,7 +64,6 @@ def create_port(svc: Services, caller: Caller, request: PortCreate) -> PortView:
 
 def create_ports(svc: Services, caller: Caller, requests: Sequence[PortCreate]) -> list[PortView]:
     """Make all of the ports, or none."""
-    require_writer(caller, "creating a port")
 
     def create(tx: Transaction) -> list[PortView]:
         views = [_create(tx, svc, caller, request) for request in requests]
@@ -93,7 +86,7 @@ def get_port(svc: Services, caller: Caller, port_id: str) -> PortView:
 
 def list_ports(svc: Services, caller: Caller, query: ListQuery) -> list[PortView]:
     """Return one page of ports: the project's own, and those on its networks."""
-    query = replace(query, visible_to=visible_to(caller))
+    query = replace(query, visible_to=visible_by(caller, rules.GET_PORT))
     return svc.store.read(lambda tx: port_views(tx, tx.ports.page(query)))
 
 
@@ -102,12 +95,13 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
 
     def update(tx: Transaction) -> PortView:
         port, binding = lock_port(tx, port_id)
-        _require_visible_port(tx, caller, port)
-        require_owner(caller, port, "port", port_id)
+        target = _require_visible_port(tx, caller, port)
+        require(caller, rules.UPDATE_PORT, target)
         if changes.seen_revision not in (None, port.revision):
             raise GenerationMoved("port", port_id, seen_generation=changes.seen_revision or 0)
         network = tx.networks.get(port.network_id, Lock.SHARED)
-        _check_update(caller, network, port, binding, changes)
+        _require_update(caller, target, port, changes)
+        _check_update(port, binding, changes)
         updated = _updated(tx, svc, network, port, binding, changes)
         check_bound_device(tx, port, updated, binding)
         if updated != port:
@@ -136,8 +130,7 @@ def delete_port(svc: Services, caller: Caller, port_id: str) -> None:
 
     def delete(tx: Transaction) -> None:
         port, binding = lock_port(tx, port_id)
-        _require_visible_port(tx, caller, port)
-        require_owner(caller, port, "port", port_id)
+        require(caller, rules.DELETE_PORT, _require_visible_port(tx, caller, port))
         if binding is not None and binding.server_id is not None:
             raise InUse("port", port_id, f"server {binding.server_id} has it; delete that first")
         if binding is not None:
@@ -290,11 +283,10 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
 
 def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate) -> PortView:
     network = tx.networks.get(request.network_id, Lock.SHARED)
-    require_visible(caller, network, "network", network.id, shared=network.shared)
-    _check_privileges(caller, network, request)
+    owner = of_project(network.project_id)
+    require_seen(caller, rules.GET_NETWORK, owner, "network", network.id, shared=network.shared)
     project_id = request.project_id or caller.own_project
-    if project_id != caller.project_id:
-        require_admin(caller, "creating a port for another project")
+    _require_create(caller, on_network(project_id, network), request)
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
     _check_pci_flavor(tx, request.pci_flavor, vnic_type)
     match = parse_own_match(svc, request.pci_match)
@@ -334,45 +326,49 @@ def _view(tx: Transaction, port_id: str) -> PortView:
     return port_views(tx, [tx.ports.get(port_id)])[0]
 
 
-def _require_visible_port(tx: Transaction, caller: Caller, port: Port) -> None:
-    if not owns(caller, port):
-        # The owner of a network sees every port on it.
-        require_visible(caller, tx.networks.get(port.network_id), "port", port.id)
+def _require_visible_port(tx: Transaction, caller: Caller, port: Port) -> Target:
+    """Return what rules may ask of the port; raise `NotFound` if the caller can't see it."""
+    target = on_network(port.project_id, tx.networks.get(port.network_id))
+    require_seen(caller, rules.GET_PORT, target, "port", port.id)
+    return target
 
 
-def _check_privileges(caller: Caller, network: Network, request: PortCreate) -> None:
-    if caller.is_admin:
-        return
-    if request.profile:
-        # Whoever names a PCI address gets any device of the host: admins only.
-        raise Forbidden("writing binding:profile needs the admin role")
-    if request.trusted is not None:
-        raise Forbidden("choosing whether a port is trusted needs the admin role")
-    if request.host:
-        raise Forbidden("writing binding:host_id needs the admin role")
-    if network.project_id != caller.project_id:
-        if request.mac is not None:
-            raise Forbidden("choosing a MAC address on a shared network needs its owner")
-        if any(address.ip_address for address in request.fixed_ips or ()):
-            raise Forbidden("choosing an IP address on a shared network needs its owner")
-        if request.port_security_enabled is False:
-            raise Forbidden("disabling port security on a shared network needs its owner")
+def _require_create(caller: Caller, target: Target, request: PortCreate) -> None:
+    """Raise `Forbidden` for a port, or a field of it, that the policy does not allow."""
+    asked = {
+        rules.CREATE_PORT: True,
+        # Whoever names a PCI address gets any device of the host.
+        rules.CREATE_PORT_PROFILE: bool(request.profile),
+        rules.CREATE_PORT_TRUSTED: request.trusted is not None,
+        rules.CREATE_PORT_HOST_ID: bool(request.host),
+        rules.CREATE_PORT_MAC_ADDRESS: request.mac is not None,
+        rules.CREATE_PORT_IP_ADDRESS: any(each.ip_address for each in request.fixed_ips or ()),
+        rules.CREATE_PORT_PORT_SECURITY_ENABLED: request.port_security_enabled is False,
+    }
+    for rule, is_asked in asked.items():
+        if is_asked:
+            require(caller, rule, target)
 
 
-def _check_update(
-    caller: Caller, network: Network, port: Port, binding: Binding | None, changes: PortUpdate
-) -> None:
-    if not caller.is_admin:
-        if changes.profile is not UNSET:
-            raise Forbidden("writing binding:profile needs the admin role")
-        if changes.trusted is not UNSET:
-            raise Forbidden("choosing whether a port is trusted needs the admin role")
-        if changes.host is not UNSET:
-            raise Forbidden("writing binding:host_id needs the admin role")
-        if changes.mac not in (UNSET, port.mac):
-            raise Forbidden("changing a MAC address needs the admin role")
-        if changes.port_security_enabled is False and network.project_id != caller.project_id:
-            raise Forbidden("disabling port security on a shared network needs its owner")
+def _require_update(caller: Caller, target: Target, port: Port, changes: PortUpdate) -> None:
+    held = {str(each.ip_address) for each in port.fixed_ips}
+    wanted = () if isinstance(changes.fixed_ips, Unset) else changes.fixed_ips
+    asked = {
+        rules.UPDATE_PORT_PROFILE: changes.profile is not UNSET,
+        rules.UPDATE_PORT_TRUSTED: changes.trusted is not UNSET,
+        rules.UPDATE_PORT_HOST_ID: changes.host is not UNSET,
+        rules.UPDATE_PORT_MAC_ADDRESS: changes.mac not in (UNSET, port.mac),
+        rules.UPDATE_PORT_IP_ADDRESS: any(
+            each.ip_address is not None and each.ip_address not in held for each in wanted
+        ),
+        rules.UPDATE_PORT_PORT_SECURITY_ENABLED: changes.port_security_enabled is False,
+    }
+    for rule, is_asked in asked.items():
+        if is_asked:
+            require(caller, rule, target)
+
+
+def _check_update(port: Port, binding: Binding | None, changes: PortUpdate) -> None:
     if binding is None:
         return
     for field, value, now in (

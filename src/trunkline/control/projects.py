@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import of_project, require
 from trunkline.control.admins import keeping_an_admin
 from trunkline.control.field_changes import changed_fields, merged
 from trunkline.control.requests import UNSET, Unset
@@ -15,8 +15,9 @@ from trunkline.control.services import Services
 from trunkline.control.user_accounts import get_user
 from trunkline.domain.errors import InUse, Invalid, NotFound
 from trunkline.domain.identity import Caller, Project
-from trunkline.domain.ids import ProjectId, Target
+from trunkline.domain.ids import ProjectId, RoleTarget
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import identity_rules as rules
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -36,10 +37,10 @@ def create_project(svc: Services, caller: Caller, asked: ProjectUpdate) -> Proje
     """Make a project.
 
     Raises:
-        Forbidden: The caller is no admin.
+        Forbidden: The policy does not allow it.
         AlreadyExists: The name is taken.
     """
-    require_admin(caller, "creating a project")
+    require(caller, rules.CREATE_PROJECT)
     project_id, at = ProjectId(svc.ids.new_id()), svc.clock.now()
     project = _changed(Project(id=project_id, name=""), asked)
 
@@ -56,7 +57,7 @@ def create_project(svc: Services, caller: Caller, asked: ProjectUpdate) -> Proje
 
 def list_projects(svc: Services, caller: Caller, query: ListQuery) -> list[Project]:
     """Return one page of all projects, to an admin."""
-    require_admin(caller, "listing all projects")
+    require(caller, rules.LIST_PROJECTS)
     return svc.store.read(lambda tx: tx.identity.page_of_projects(query))
 
 
@@ -67,7 +68,7 @@ def list_own_projects(svc: Services, caller: Caller) -> list[Project]:
 
 def list_projects_of(svc: Services, caller: Caller, user_id: str) -> list[Project]:
     """Return the projects in which a user has a role, to that user or an admin."""
-    user = get_user(svc, caller, user_id)
+    user = get_user(svc, caller, user_id, rules.LIST_USER_PROJECTS)
     return svc.store.read(lambda tx: tx.identity.projects_of(user.id))
 
 
@@ -77,9 +78,8 @@ def get_project(svc: Services, caller: Caller, project_id: str) -> Project:
     def read(tx: Transaction) -> Project:
         project = tx.identity.find_project(project_id=project_id)
         if project is None or not (
-            caller.is_admin
-            or caller.project_id == project.id
-            or tx.roles.given(caller.user_id, Target(project.id))
+            caller.may(rules.SHOW_PROJECT, of_project(project.id))
+            or tx.roles.given(caller.user_id, RoleTarget(project.id))
         ):
             raise NotFound("project", project_id)
         return project
@@ -93,7 +93,7 @@ def update_project(
     """Change a project; one that is disabled lets nobody work in it any more.
 
     Raises:
-        Forbidden: The caller is no admin.
+        Forbidden: The policy does not allow it.
         NotFound: There is no such project.
         AlreadyExists: The name is taken.
         StateConflict: Nobody could log in as an admin any more.
@@ -129,7 +129,7 @@ def untag_project(svc: Services, caller: Caller, project_id: str, tag: str) -> P
 def _update(
     svc: Services, caller: Caller, project_id: str, change: Callable[[Project], Project]
 ) -> Project:
-    require_admin(caller, "changing a project")
+    require(caller, rules.UPDATE_PROJECT)
     at = svc.clock.now()
 
     def write(tx: Transaction) -> Project:
@@ -138,7 +138,7 @@ def _update(
         with keeping_an_admin(tx, "project", known.name):
             tx.identity.update_project(project)
         if not project.enabled:
-            tx.tokens.delete_for(Target(project.id))
+            tx.tokens.delete_for(RoleTarget(project.id))
         audit.record(
             tx, audit.actor_of(caller), at, "project.update", _subject(project),
             details={"project_id": project.id, "changed": changed_fields(known, project)},
@@ -152,12 +152,12 @@ def delete_project(svc: Services, caller: Caller, project_id: str) -> None:
     """Delete a project that owns nothing any more, with its roles, credentials and quotas.
 
     Raises:
-        Forbidden: The caller is no admin.
+        Forbidden: The policy does not allow it.
         NotFound: There is no such project.
         InUse: It owns something.
         StateConflict: Nobody could log in as an admin any more.
     """
-    require_admin(caller, "deleting a project")
+    require(caller, rules.DELETE_PROJECT)
     at = svc.clock.now()
 
     def write(tx: Transaction) -> None:

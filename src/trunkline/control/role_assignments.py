@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.admins import keeping_an_admin
 from trunkline.control.services import Services
 from trunkline.domain.errors import NotFound
@@ -20,7 +20,8 @@ from trunkline.domain.identity import (
     project_in,
     with_implied,
 )
-from trunkline.domain.ids import ApplicationCredentialId, ProjectId, RoleId, Target, UserId
+from trunkline.domain.ids import ApplicationCredentialId, ProjectId, RoleId, RoleTarget, UserId
+from trunkline.domain.policy import identity_rules as rules
 from trunkline.store.transaction import Transaction
 
 ASSIGNMENTS_SHOWN_MAX: Final = 10_000  # In one list, which has no pages.
@@ -32,7 +33,7 @@ class AssignmentView:
 
     user: User
     role: Role
-    target: Target
+    target: RoleTarget
     project: Project | None
     prior: Role | None  # The role that was given and implies this one; None: it was given itself.
 
@@ -43,20 +44,20 @@ class AssignmentFilter:
 
     user_id: str | None = None
     role_id: str | None = None
-    target: Target | None = None
+    target: RoleTarget | None = None
     effective: bool = False  # With the roles that those given imply.
 
 
 def grant_role(
-    svc: Services, caller: Caller, *, user_id: str, role_id: str, target: Target
+    svc: Services, caller: Caller, *, user_id: str, role_id: str, target: RoleTarget
 ) -> None:
     """Give a user a role; that the user has it already is as well.
 
     Raises:
-        Forbidden: The caller is no admin.
+        Forbidden: The policy does not allow it.
         NotFound: There is no such user, role or project.
     """
-    require_admin(caller, "assigning a role")
+    require(caller, rules.CREATE_GRANT)
     at = svc.clock.now()
 
     def write(tx: Transaction) -> None:
@@ -68,16 +69,16 @@ def grant_role(
 
 
 def revoke_role(
-    svc: Services, caller: Caller, *, user_id: str, role_id: str, target: Target
+    svc: Services, caller: Caller, *, user_id: str, role_id: str, target: RoleTarget
 ) -> None:
     """Take a role from a user, with the application credentials that rested on it.
 
     Raises:
-        Forbidden: The caller is no admin.
+        Forbidden: The policy does not allow it.
         NotFound: There is no such user, role or project, or the user does not have the role.
         StateConflict: Nobody could log in as an admin any more.
     """
-    require_admin(caller, "taking a role away")
+    require(caller, rules.REVOKE_GRANT)
     at = svc.clock.now()
 
     def write(tx: Transaction) -> None:
@@ -92,7 +93,9 @@ def revoke_role(
     svc.store.write(write)
 
 
-def has_role(svc: Services, caller: Caller, *, user_id: str, role_id: str, target: Target) -> None:
+def has_role(
+    svc: Services, caller: Caller, *, user_id: str, role_id: str, target: RoleTarget
+) -> None:
     """Raise `NotFound` unless the user was given the role."""
     view = svc.store.read(lambda tx: _known(tx, user_id, role_id, target))
     given = list_given(svc, caller, user_id=user_id, target=target)
@@ -100,14 +103,14 @@ def has_role(svc: Services, caller: Caller, *, user_id: str, role_id: str, targe
         raise NotFound("role assignment", f"{view.role.name} of user {view.user.name}")
 
 
-def list_given(svc: Services, caller: Caller, *, user_id: str, target: Target) -> list[Role]:
+def list_given(svc: Services, caller: Caller, *, user_id: str, target: RoleTarget) -> list[Role]:
     """Return the roles that a user was given in a target, by name; to an admin.
 
     Raises:
-        Forbidden: The caller is no admin.
+        Forbidden: The policy does not allow it.
         NotFound: There is no such user or project.
     """
-    require_admin(caller, "listing the roles of a user")
+    require(caller, rules.LIST_GRANTS)
 
     def read(tx: Transaction) -> list[Role]:
         _known_user(tx, user_id)
@@ -117,10 +120,10 @@ def list_given(svc: Services, caller: Caller, *, user_id: str, target: Target) -
     return svc.store.read(read)
 
 
-def list_own_targets(svc: Services, caller: Caller) -> frozenset[Target]:
+def list_own_targets(svc: Services, caller: Caller) -> frozenset[RoleTarget]:
     """Return what the caller has a role in."""
 
-    def read(tx: Transaction) -> frozenset[Target]:
+    def read(tx: Transaction) -> frozenset[RoleTarget]:
         given = tx.roles.assignments(user_id=caller.user_id, limit=ASSIGNMENTS_SHOWN_MAX)
         return frozenset(each.target for each in given)
 
@@ -131,7 +134,7 @@ def list_assignments(
     svc: Services, caller: Caller, wanted: AssignmentFilter
 ) -> list[AssignmentView]:
     """Return role assignments by user, target and role, up to a number; to an admin."""
-    require_admin(caller, "listing role assignments")
+    require(caller, rules.LIST_ROLE_ASSIGNMENTS)
 
     def read(tx: Transaction) -> list[AssignmentView]:
         roles = {role.id: role for role in tx.roles.all()}
@@ -179,7 +182,7 @@ def _groundless(
     tx: Transaction, user_id: UserId, project_id: ProjectId
 ) -> list[ApplicationCredentialId]:
     """Return a user's application credentials with roles that the user no longer has."""
-    left = with_implied(role.name for role in tx.roles.given(user_id, Target(project_id)))
+    left = with_implied(role.name for role in tx.roles.given(user_id, RoleTarget(project_id)))
     return [
         credential.id
         for credential in tx.application_credentials.of_user_in(user_id, project_id)
@@ -187,7 +190,7 @@ def _groundless(
     ]
 
 
-def _known(tx: Transaction, user_id: str, role_id: str, target: Target) -> AssignmentView:
+def _known(tx: Transaction, user_id: str, role_id: str, target: RoleTarget) -> AssignmentView:
     role = tx.roles.find(role_id)
     if role is None:
         raise NotFound("role", role_id)
@@ -207,7 +210,7 @@ def _known_user(tx: Transaction, user_id: str) -> User:
     return user
 
 
-def _known_project(tx: Transaction, target: Target) -> Project | None:
+def _known_project(tx: Transaction, target: RoleTarget) -> Project | None:
     project_id = project_in(target)
     if project_id is None:
         return None

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.field_changes import changed_fields
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
@@ -16,6 +16,7 @@ from trunkline.domain.errors import Forbidden, NotFound
 from trunkline.domain.identity import DEFAULT_ROLES, Caller, Role
 from trunkline.domain.ids import RoleId
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import identity_rules as rules
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -24,10 +25,10 @@ def create_role(svc: Services, caller: Caller, name: str, description: str) -> R
     """Make a role. It allows what rules say of it by its name.
 
     Raises:
-        Forbidden: The caller is no admin.
+        Forbidden: The policy does not allow it.
         AlreadyExists: The name is taken.
     """
-    require_admin(caller, "creating a role")
+    require(caller, rules.CREATE_ROLE)
     role = Role(id=RoleId(svc.ids.new_id()), name=name, description=description)
     at = svc.clock.now()
 
@@ -41,13 +42,13 @@ def create_role(svc: Services, caller: Caller, name: str, description: str) -> R
 
 def list_roles(svc: Services, caller: Caller, query: ListQuery) -> list[Role]:
     """Return one page of roles, to an admin."""
-    require_admin(caller, "listing roles")
+    require(caller, rules.LIST_ROLES)
     return svc.store.read(lambda tx: tx.roles.page(query))
 
 
 def get_role(svc: Services, caller: Caller, role_id: str) -> Role:
     """Return a role, to an admin."""
-    require_admin(caller, "looking at a role")
+    require(caller, rules.SHOW_ROLE)
     role = svc.store.read(lambda tx: tx.roles.find(role_id))
     if role is None:
         raise NotFound("role", role_id)
@@ -56,7 +57,7 @@ def get_role(svc: Services, caller: Caller, role_id: str) -> Role:
 
 def list_implied(svc: Services, caller: Caller) -> list[tuple[Role, list[Role]]]:
     """Return each role that implies others, with those that it implies directly."""
-    require_admin(caller, "listing implied roles")
+    require(caller, rules.LIST_ROLES)
     known = {role.name: role for role in svc.store.read(lambda tx: tx.roles.named(DEFAULT_ROLES))}
     in_order = [known[name] for name in DEFAULT_ROLES]
     return [(prior, [implied]) for prior, implied in pairwise(in_order)]
@@ -73,11 +74,11 @@ def update_role(
     """Change a role; who has it is not asked, as rules go by its name.
 
     Raises:
-        Forbidden: The caller is no admin, or the role is a default one.
+        Forbidden: The policy does not allow it, or the role is a default one.
         NotFound: There is no such role.
         AlreadyExists: The name is taken.
     """
-    require_admin(caller, "changing a role")
+    require(caller, rules.UPDATE_ROLE)
     given: dict[str, Any] = {"name": name, "description": description}
     values = {field: value for field, value in given.items() if value is not UNSET}
     at = svc.clock.now()
@@ -96,10 +97,10 @@ def delete_role(svc: Services, caller: Caller, role_id: str) -> None:
     """Delete a role: whoever had it has it no more, and application credentials with it are gone.
 
     Raises:
-        Forbidden: The caller is no admin, or the role is a default one.
+        Forbidden: The policy does not allow it, or the role is a default one.
         NotFound: There is no such role.
     """
-    require_admin(caller, "deleting a role")
+    require(caller, rules.DELETE_ROLE)
     at = svc.clock.now()
 
     def write(tx: Transaction) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 from trunkline.control import audit
-from trunkline.control.access import require_owner, require_visible, require_writer, visible_to
+from trunkline.control.access import of_project, on_network, require, require_seen, visible_by
 from trunkline.control.address_pools import (
     check_cidr,
     check_gateway,
@@ -16,7 +16,6 @@ from trunkline.control.address_pools import (
     default_pools,
 )
 from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
-from trunkline.control.networks import project_for
 from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET
@@ -26,6 +25,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Subnet
+from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.quota import Resource
 from trunkline.store.transaction import Transaction
 
@@ -43,9 +43,7 @@ def create_subnet(svc: Services, caller: Caller, request: SubnetCreate) -> Subne
 
 def create_subnets(svc: Services, caller: Caller, requests: Sequence[SubnetCreate]) -> list[Subnet]:
     """Make all of the subnets, or none; raises what `create_subnet` raises."""
-    require_writer(caller, "creating a subnet")
     for request in requests:
-        project_for(caller, request.project_id)
         check_cidr(request.cidr)
 
     def create(tx: Transaction) -> list[Subnet]:
@@ -63,7 +61,7 @@ def get_subnet(svc: Services, caller: Caller, subnet_id: str) -> Subnet:
 
 def list_subnets(svc: Services, caller: Caller, query: ListQuery) -> list[Subnet]:
     """Return a page of the subnets that the caller may see."""
-    query = replace(query, visible_to=visible_to(caller))
+    query = replace(query, visible_to=visible_by(caller, rules.GET_SUBNET))
     return svc.store.read(lambda tx: tx.subnets.page(query))
 
 
@@ -72,7 +70,7 @@ def update_subnet(svc: Services, caller: Caller, subnet_id: str, request: Subnet
 
     def update(tx: Transaction) -> Subnet:
         subnet, network = _visible(tx, caller, subnet_id)
-        require_owner(caller, subnet, "subnet", subnet_id, shared=network.shared)
+        require(caller, rules.UPDATE_SUBNET, on_network(subnet.project_id, network))
         changed = replace(
             subnet,
             name=subnet.name if request.name is UNSET else request.name,
@@ -110,7 +108,7 @@ def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
 
     def delete(tx: Transaction) -> None:
         subnet, network = _visible(tx, caller, subnet_id)
-        require_owner(caller, subnet, "subnet", subnet_id, shared=network.shared)
+        require(caller, rules.DELETE_SUBNET, on_network(subnet.project_id, network))
         held = tx.ports.count_in_subnet(subnet.id)
         if held:
             raise InUse(
@@ -134,7 +132,11 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
     check_pools(cidr, pools, gateway)
     tx.networks.lock(request.network_id)
     network = tx.networks.get(request.network_id)
-    require_owner(caller, network, "network", network.id, shared=network.shared)
+    project_id = request.project_id or caller.own_project
+    target = on_network(project_id, network)
+    owner = of_project(network.project_id)
+    require_seen(caller, rules.GET_NETWORK, owner, "network", network.id, shared=network.shared)
+    require(caller, rules.CREATE_SUBNET, target)
     if request.segment_id is not None and all(
         segment.id != request.segment_id for segment in network.segments
     ):
@@ -144,7 +146,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
     subnet = Subnet(
         id=SubnetId(svc.ids.new_id()),
         network_id=network.id,
-        project_id=project_for(caller, request.project_id),
+        project_id=project_id,
         name=request.name,
         description=request.description,
         cidr=cidr,
@@ -166,7 +168,8 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
 def _visible(tx: Transaction, caller: Caller, subnet_id: str) -> tuple[Subnet, Network]:
     subnet = tx.subnets.get(subnet_id)
     network = tx.networks.get(subnet.network_id)
-    require_visible(caller, subnet, "subnet", subnet_id, shared=network.shared)
+    target = on_network(subnet.project_id, network)
+    require_seen(caller, rules.GET_SUBNET, target, "subnet", subnet_id, shared=network.shared)
     return subnet, network
 
 

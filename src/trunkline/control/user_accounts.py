@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import of_user, require, require_seen
 from trunkline.control.admins import keeping_an_admin
 from trunkline.control.field_changes import changed_fields, merged
 from trunkline.control.logins import require_password
@@ -17,6 +17,8 @@ from trunkline.domain.errors import Forbidden, NotFound, Unauthenticated
 from trunkline.domain.identity import Caller, User
 from trunkline.domain.ids import ProjectId, UserId
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import identity_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -36,11 +38,11 @@ def create_user(svc: Services, caller: Caller, asked: UserUpdate) -> User:
     """Make a user, who has no role anywhere yet.
 
     Raises:
-        Forbidden: The caller is no admin.
+        Forbidden: The policy does not allow it.
         NotFound: There is no such default project.
         AlreadyExists: The name is taken.
     """
-    require_admin(caller, "creating a user")
+    require(caller, rules.CREATE_USER)
     user_id, at = UserId(svc.ids.new_id()), svc.clock.now()
     user = _changed(User(id=user_id, name="", password_hash=""), asked, _hash(svc, asked))
 
@@ -58,15 +60,16 @@ def create_user(svc: Services, caller: Caller, asked: UserUpdate) -> User:
 
 def list_users(svc: Services, caller: Caller, query: ListQuery) -> list[User]:
     """Return one page of users, to an admin."""
-    require_admin(caller, "listing users")
+    require(caller, rules.LIST_USERS)
     return svc.store.read(lambda tx: tx.identity.page_of_users(query))
 
 
-def get_user(svc: Services, caller: Caller, user_id: str) -> User:
-    """Return a user, to an admin or to that user."""
+def get_user(svc: Services, caller: Caller, user_id: str, rule: Rule = rules.SHOW_USER) -> User:
+    """Return a user, to whom `rule` allows it; raise `NotFound` to others."""
     user = svc.store.read(lambda tx: tx.identity.find_user(user_id=user_id))
-    if user is None or not (caller.is_admin or caller.user_id == user.id):
+    if user is None:
         raise NotFound("user", user_id)
+    require_seen(caller, rule, of_user(user.id), "user", user_id)
     return user
 
 
@@ -74,12 +77,12 @@ def update_user(svc: Services, caller: Caller, user_id: str, change: UserUpdate)
     """Change a user. Who is disabled or gets another password has no valid token any more.
 
     Raises:
-        Forbidden: The caller is no admin.
+        Forbidden: The policy does not allow it.
         NotFound: There is no such user, or default project.
         AlreadyExists: The name is taken.
         StateConflict: Nobody could log in as an admin any more.
     """
-    require_admin(caller, "changing a user")
+    require(caller, rules.UPDATE_USER)
     password_hash, at = _hash(svc, change), svc.clock.now()
 
     def write(tx: Transaction) -> User:
@@ -140,11 +143,11 @@ def delete_user(svc: Services, caller: Caller, user_id: str) -> None:
     What the user has made is the project's and stays.
 
     Raises:
-        Forbidden: The caller is no admin.
+        Forbidden: The policy does not allow it.
         NotFound: There is no such user.
         StateConflict: Nobody could log in as an admin any more.
     """
-    require_admin(caller, "deleting a user")
+    require(caller, rules.DELETE_USER)
     at = svc.clock.now()
 
     def write(tx: Transaction) -> None:

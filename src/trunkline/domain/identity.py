@@ -8,7 +8,10 @@ from datetime import datetime
 from typing import Final
 
 from trunkline.domain.errors import Forbidden
-from trunkline.domain.ids import ApplicationCredentialId, ProjectId, RoleId, Target, UserId
+from trunkline.domain.ids import ApplicationCredentialId, ProjectId, RoleId, RoleTarget, UserId
+from trunkline.domain.policy.language import Target
+from trunkline.domain.policy.policy import DEFAULT_POLICY, NO_TARGET, Policy
+from trunkline.domain.policy.rule import Rule
 
 ADMIN: Final = "admin"
 MANAGER: Final = "manager"
@@ -67,11 +70,11 @@ class Role:
 
 
 # What roles are had in and tokens are for: a project, by its ID, or one of these.
-SYSTEM: Final = Target("system")
-DOMAIN: Final = Target("domain")
+SYSTEM: Final = RoleTarget("system")
+DOMAIN: Final = RoleTarget("domain")
 
 
-def project_in(target: Target) -> ProjectId | None:
+def project_in(target: RoleTarget) -> ProjectId | None:
     """Return the project that a target is, if it is one."""
     return None if target in (SYSTEM, DOMAIN) else ProjectId(target)
 
@@ -82,7 +85,7 @@ class RoleAssignment:
 
     user_id: UserId
     role_id: RoleId
-    target: Target
+    target: RoleTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +120,7 @@ class Caller:
     is_restricted: bool = False  # An application credential that may make no others is behind it.
     request_id: str = ""  # `req-…`, as in the response header and in audit rows.
     expires_at: datetime | None = None
+    policy: Policy = field(default=DEFAULT_POLICY, repr=False)  # By which the caller is judged.
 
     @property
     def own_project(self) -> ProjectId:
@@ -129,12 +133,15 @@ class Caller:
             raise Forbidden("this needs a token for a project")
         return self.project_id
 
+    def may(self, rule: Rule, target: Target = NO_TARGET) -> bool:
+        """Say whether the policy allows the caller what `rule` is about, on the thing concerned."""
+        return self.policy.allows(rule, self, target)
+
+    def may_on_all(self, rule: Rule) -> bool:
+        """Say whether it is allowed on the things of every project and user."""
+        return self.policy.allows_on_all(rule, self)
+
     @property
     def is_admin(self) -> bool:
         """May do anything, in every project."""
         return ADMIN in self.roles
-
-    @property
-    def can_write(self) -> bool:
-        """May change things of the own project."""
-        return MEMBER in self.roles

@@ -28,7 +28,7 @@ RoleId = NewType("RoleId", str)
 SegmentId = NewType("SegmentId", str)
 ServerId = NewType("ServerId", str)
 SubnetId = NewType("SubnetId", str)
-Target = NewType("Target", str)  # A project's ID, `system` or `domain`.
+RoleTarget = NewType("RoleTarget", str)  # A project's ID, `system` or `domain`.
 UserId = NewType("UserId", str)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, NotFound
 from trunkline.domain.identity import ADMIN, Role, RoleAssignment, project_in
-from trunkline.domain.ids import RoleId, Target, UserId
+from trunkline.domain.ids import RoleId, RoleTarget, UserId
 from trunkline.domain.listing import ListQuery
 from trunkline.store.identity_tables import projects, role_assignments, roles, users
 from trunkline.store.listing import select_page
@@ -85,7 +85,7 @@ class Roles:
         """Delete a role; who had it has it no more."""
         self._connection.execute(delete(roles).where(roles.c.id == role_id))
 
-    def given(self, user_id: UserId, target: Target) -> list[Role]:
+    def given(self, user_id: UserId, target: RoleTarget) -> list[Role]:
         """Return the roles that were given to a user in a target, by name."""
         rows = _GIVEN.all(self._connection, {"user": user_id, "target": target})
         return [Role(**row) for row in rows]

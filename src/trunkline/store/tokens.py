@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select
 
-from trunkline.domain.ids import ApplicationCredentialId, Target, UserId
+from trunkline.domain.ids import ApplicationCredentialId, RoleTarget, UserId
 from trunkline.store.identity_tables import tokens
 from trunkline.store.prepared import Prepared
 
@@ -21,7 +21,7 @@ class TokenRecord:
 
     token_hash: str  # SHA-256 of its text, in hex.
     user_id: UserId
-    target: Target | None  # None: for nothing but to get another token, and to look around.
+    target: RoleTarget | None  # None: for nothing but to get another token, and to look around.
     issued_at: datetime
     expires_at: datetime
     methods: tuple[str, ...]
@@ -53,7 +53,7 @@ class Tokens:
         """Revoke every token of a user."""
         self._connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
 
-    def delete_for(self, target: Target) -> None:
+    def delete_for(self, target: RoleTarget) -> None:
         """Revoke every token for a target."""
         self._connection.execute(delete(tokens).where(tokens.c.target == target))
 

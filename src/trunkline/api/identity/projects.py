@@ -17,6 +17,7 @@ from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Project
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import identity_rules as rules
 
 NAME_CHARS_MAX: Final = 64  # As Keystone's.
 TAGS_MAX: Final = 80
@@ -34,7 +35,7 @@ _BY_TAGS: Final = {
 
 
 def list_(svc: Services, request: Request) -> Response:
-    """Answer a page of projects: all to an admin, to others those in which they have a role."""
+    """Answer a page of projects; to whom may not see all, those in which they have a role."""
 
     def find(query: ListQuery) -> list[Project]:
         tags = {
@@ -47,7 +48,7 @@ def list_(svc: Services, request: Request) -> Response:
         query = replace(query, equals={**query.equals, **tags})
         return projects.list_projects(svc, request.caller, query)
 
-    if not request.caller.is_admin:
+    if not request.caller.may(rules.LIST_PROJECTS):
         return list_own(svc, request)
     if lists.flag(request.query.find("is_domain") or "false"):
         return Response(body=lists.collection(request, "projects", []))  # The domain is none.

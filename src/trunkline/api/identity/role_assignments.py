@@ -12,7 +12,7 @@ from trunkline.control.role_assignments import AssignmentFilter
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import DOMAIN, SYSTEM
-from trunkline.domain.ids import Target
+from trunkline.domain.ids import RoleTarget
 
 _FILTERS: Final = frozenset({
     "user.id", "group.id", "role.id", "scope.project.id", "scope.domain.id", "scope.system",
@@ -77,7 +77,7 @@ def list_(svc: Services, request: Request) -> Response:
             raise Invalid(name[:64], f"not a filter here; there are {known}")
     system, domain = query.find("scope.system"), query.find("scope.domain.id")
     targets = {
-        Target(value)
+        RoleTarget(value)
         for value in (
             query.find("scope.project.id"),
             None if system is None else SYSTEM,
@@ -128,13 +128,13 @@ def _is_set(request: Request, name: str) -> bool:
     return value is not None and bool(lists.flag(value))
 
 
-def _target(request: Request) -> Target:
+def _target(request: Request) -> RoleTarget:
     """Return what the path is about: a project, the domain or the system."""
     params = request.params
     if "project_id" in params:
         if params["project_id"] in (SYSTEM, DOMAIN):
             raise NotFound("project", params["project_id"])
-        return Target(params["project_id"])
+        return RoleTarget(params["project_id"])
     if "domain_id" in params:
         if params["domain_id"] != DOMAIN_ID:
             raise NotFound("domain", params["domain_id"])

@@ -22,7 +22,9 @@ from trunkline.api.network.common import (
     timestamp,
     update_fields,
 )
+from trunkline.api.network.visible_fields import allowed
 from trunkline.api.parsing import Fields
+from trunkline.control.access import of_project, refusal
 from trunkline.control.ports import (
     create_ports,
     delete_port,
@@ -33,12 +35,13 @@ from trunkline.control.ports import (
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate
 from trunkline.control.services import Services
 from trunkline.control.views import PortView
-from trunkline.domain.errors import Forbidden, Invalid
+from trunkline.domain.errors import Invalid
 from trunkline.domain.ether import parse_guest_mac
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, NetworkId, ProjectId, SubnetId
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor_parsing import render_match
+from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.port import logical_device_name, parse_vnic_type
 
 FIXED_IPS_MAX: Final = 64  # Of one port.
@@ -50,6 +53,14 @@ _PCI_FLAVOR = "pci_flavor"  # Ours: Neutron has no such thing.
 _PCI_MATCH = "pci_match"  # Ours too.
 _NUMA_POLICY = "numa_affinity_policy"
 _TRUSTED = "trusted"
+_VIF_TYPE, _VIF_DETAILS = "binding:vif_type", "binding:vif_details"
+_ATTRIBUTE_RULES: Final = {  # Attributes that not everybody sees who sees the port.
+    _HOST: rules.GET_PORT_HOST_ID,
+    _PROFILE: rules.GET_PORT_PROFILE,
+    _TRUSTED: rules.GET_PORT_TRUSTED,
+    _VIF_TYPE: rules.GET_PORT_VIF_TYPE,
+    _VIF_DETAILS: rules.GET_PORT_VIF_DETAILS,
+}
 _CHANGEABLE: Final = (
     "name",
     "description",
@@ -112,9 +123,9 @@ PORTS: Final = Collection(
 
 def index(svc: Services, request: Request) -> Response:
     """Answer a page of the ports that the caller may see."""
-    if _HOST in request.query and not request.caller.is_admin:
+    if _HOST in request.query and not request.caller.may_on_all(rules.GET_PORT_HOST_ID):
         # Even an empty answer would tell where other projects' ports are not.
-        raise Forbidden(f"filtering by {_HOST} needs the admin role")
+        raise refusal(rules.GET_PORT_HOST_ID)
     return answer_list(
         replace(request, query=_flatten_fixed_ips(request.query)),
         PORTS,
@@ -206,7 +217,7 @@ def parse_port(fields: Fields) -> PortCreate:
 
 
 def render_port(view: PortView, caller: Caller) -> Item:
-    """Render a port; what it is bound to is shown to admins only."""
+    """Render a port; what it is bound to, only to those whom the policy shows it."""
     port = view.port
     item: Item = {
         "id": port.id,
@@ -237,16 +248,13 @@ def render_port(view: PortView, caller: Caller) -> Item:
         "created_at": timestamp(port.created_at),
         "updated_at": timestamp(port.updated_at),
         "revision_number": port.revision,
+        _HOST: view.host_name or "",
+        _PROFILE: render_profile(view),
+        _TRUSTED: port.trusted,
+        _VIF_TYPE: "unbound" if view.binding is None else view.binding.vif_type,
+        _VIF_DETAILS: _vif_details(view),
     }
-    if caller.is_admin:
-        item |= {
-            _HOST: view.host_name or "",
-            _PROFILE: render_profile(view),
-            _TRUSTED: port.trusted,
-            "binding:vif_type": "unbound" if view.binding is None else view.binding.vif_type,
-            "binding:vif_details": _vif_details(view),
-        }
-    return item
+    return allowed(item, caller, _ATTRIBUTE_RULES, of_project(port.project_id))
 
 
 def render_profile(view: PortView) -> Item:
