@@ -82,7 +82,9 @@ QUERIES = (
     "name=(a%2B)%2B%24", "ip_version=six", "tags=a,b&not-tags-any=%00", "effective&include_names",
     "scope.system=all&scope.project.id=x", "role.id=x&user.id=y&effective", "name__contains=x",
     "tags=" + "x," * 100, "enabled=", "is_domain=true",
-    "admin_state_up=perhaps", "tags=", "state=none",
+    "name=(a%2B)%2B%24", "ip_version=six", "admin_state_up=perhaps", "tags=", "state=none",
+    "tags=a,,b&not-tags-any=%22", "tags=" + ",".join(map(str, range(999))), "changed_since=never",
+    "changed_since=0001-01-01T00:00:00%2B23:59", "changed_since=2026-01-01T00:00:00Z",
 )  # fmt: skip
 
 
@@ -108,6 +110,8 @@ NAMES = st.sampled_from([
     "disk", "extra_specs", "host", "status", "disabled_reason", "nics", "visibility", "min_disk",
     "protected", "op", "path", "value", "generation", "run_id", "number", "inventory",
     "resources", "user_data", "match", "pci_flavor", "vendor_id", "e.model", "glob", "regex",
+    "vnic_type", "public_key", "user_id", "allowed_address_pairs", "extra_dhcp_opts", "opt_name",
+    "opt_value", "ipv6_ra_mode", "ipv6_address_mode",
     "vnic_type", "public_key", "user_id", "cores", "instances", "force", "check_limit", "limit",
     "physical_network", "enabled", "domain_id", "parent_id", "is_domain", "options", "email",
     "default_project_id", "original_password", "description", "secret", "roles", "unrestricted",

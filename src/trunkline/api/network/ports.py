@@ -22,6 +22,13 @@ from trunkline.api.network.common import (
     timestamp,
     update_fields,
 )
+from trunkline.api.network.port_addressing import (
+    OPTIONS,
+    PAIRS,
+    parse_options,
+    parse_pairs,
+    render_addressing,
+)
 from trunkline.api.network.visible_fields import allowed
 from trunkline.api.parsing import Fields
 from trunkline.control.access import of_project, refusal
@@ -76,6 +83,8 @@ _CHANGEABLE: Final = (
     _PCI_MATCH,
     _NUMA_POLICY,
     _TRUSTED,
+    PAIRS,
+    OPTIONS,
     _PROFILE,
     _HOST,
 )
@@ -109,15 +118,13 @@ PORTS: Final = Collection(
         "device_owner": "device_owner",
     },
     inert={
-        "allowed_address_pairs": ([], None),
-        "extra_dhcp_opts": ([], None),
         "security_groups": ([], None),
         "dns_name": ("", None),
         "dns_domain": ("", None),
         "hints": (None, {}),
         "propagate_uplink_status": (None, True, False),
-        "tags": ([],),
     },
+    tagged=True,
 )
 
 
@@ -173,6 +180,8 @@ def update(svc: Services, request: Request) -> Response:
         mac=fields.parsed("mac_address", parse_guest_mac, UNSET),
         fixed_ips=_parse_fixed_ips(fields) or () if "fixed_ips" in fields else UNSET,
         port_security_enabled=fields.boolean("port_security_enabled", UNSET),
+        allowed_address_pairs=parse_pairs(fields) if PAIRS in fields else UNSET,
+        extra_dhcp_opts=parse_options(fields) if OPTIONS in fields else UNSET,
         device_id=fields.text("device_id", UNSET),
         device_owner=fields.text("device_owner", UNSET),
         profile=_parse_profile(fields) if _PROFILE in fields else UNSET,
@@ -192,7 +201,7 @@ def remove(svc: Services, request: Request) -> Response:
 
 def parse_port(fields: Fields) -> PortCreate:
     """Read a new port."""
-    fields.require_only((*_CHANGEABLE, "network_id", "project_id", "tenant_id"))
+    fields.require_only((*_CHANGEABLE, "network_id", "project_id", "tenant_id", "tags"))
     project_id = project_of(fields)
     return PortCreate(
         network_id=NetworkId(fields.uuid("network_id")),
@@ -209,6 +218,9 @@ def parse_port(fields: Fields) -> PortCreate:
         mac=fields.parsed("mac_address", parse_guest_mac, None),
         fixed_ips=_parse_fixed_ips(fields),
         port_security_enabled=fields.boolean("port_security_enabled", None),
+        allowed_address_pairs=parse_pairs(fields),
+        extra_dhcp_opts=parse_options(fields),
+        tags=tuple(fields.texts("tags", [])),
         device_id=fields.text("device_id", ""),
         device_owner=fields.text("device_owner", ""),
         profile=_parse_profile(fields),
@@ -235,10 +247,9 @@ def render_port(view: PortView, caller: Caller) -> Item:
             {"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips
         ],
         "port_security_enabled": port.port_security_enabled,
-        "allowed_address_pairs": [],
-        "extra_dhcp_opts": [],
+        **render_addressing(port),
         "security_groups": [],
-        "tags": [],
+        "tags": list(port.tags),
         _VNIC_TYPE: port.vnic_type.value,
         _PCI_FLAVOR: port.pci_flavor,
         _QOS: port.qos_policy_id,
