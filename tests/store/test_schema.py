@@ -303,7 +303,7 @@ def test_roles_and_tokens_of_an_older_schema_are_those_of_projects(
     new_url: Callable[[], str],
 ) -> None:
     url, at = new_url(), "2026-01-01T00:00:00.000000Z"
-    with at_revision(url, "0023") as connection:
+    with at_revision(url, "0024") as connection:
         connection.execute(
             text("INSERT INTO projects (id, name, description, enabled) VALUES ('p', 'p', '', :y)"),
             {"y": True},

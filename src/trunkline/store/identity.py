@@ -32,6 +32,7 @@ from trunkline.store.identity_tables import projects, role_assignments, tokens, 
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.metadata import metadata
+from trunkline.store.security_group_tables import security_groups
 from trunkline.store.statements import among, by_lock, select_where_in
 from trunkline.store.tables import servers
 from trunkline.wire.json import encode
@@ -51,6 +52,7 @@ _NOT_OWNED: Final = frozenset({
     "role_assignments",
     "quotas",
     "quota_guards",
+    "security_group_rules",  # With their groups.
     "events",  # The audit trail stays.
 })  # fmt: skip
 
@@ -176,12 +178,15 @@ class Identity:
         self._connection.execute(delete(users).where(users.c.id == user_id))
 
     def delete_project(self, project_id: ProjectId) -> None:
-        """Delete a project with the roles, credentials and tokens that were for it."""
+        """Delete a project with what is of no use without it: roles, credentials, tokens…"""
         self._connection.execute(delete(tokens).where(tokens.c.target == project_id))
         self._connection.execute(
             update(users)
             .where(users.c.default_project_id == project_id)
             .values(default_project_id=None)
+        )
+        self._connection.execute(
+            delete(security_groups).where(security_groups.c.default_of == project_id)
         )
         self._connection.execute(delete(projects).where(projects.c.id == project_id))
 
@@ -194,6 +199,8 @@ class Identity:
             owned = [table.c.project_id == project_id]
             if table is servers:  # Those that are deleted are kept for a while.
                 owned.append(servers.c.state != ServerState.DELETED.value)
+            if table is security_groups:  # The default one is made, and goes, by itself.
+                owned.append(security_groups.c.default_of.is_(None))
             statement = select(func.count()).select_from(table).where(*owned)
             if count := self._connection.scalar(statement):
                 counts[table.name] = count

@@ -1,6 +1,6 @@
 """Identity: roles by any name, for projects and the system; application credentials.
 
-Revision ID: 0024
+Revision ID: 0025
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0024"
-down_revision = "0023"
+revision = "0025"
+down_revision = "0024"
 
 # As the IDs of roles have been since they were first shown; they are the same everywhere.
 ROLE_IDS: Final = {
