@@ -243,6 +243,7 @@ def test_servers_of_an_older_schema_are_confined_to_no_node(new_url: Callable[[]
     server = store.read(lambda tx: tx.servers.get("1"))
     store.close()
     assert (server.numa_node, dict(server.use.numa)) == (None, {})
+    assert (server.locked_by, server.image_properties, server.scheduler_hints) == (None, {}, {})
 
 
 @pytest.mark.parametrize(
@@ -303,7 +304,7 @@ def test_roles_and_tokens_of_an_older_schema_are_those_of_projects(
     new_url: Callable[[], str],
 ) -> None:
     url, at = new_url(), "2026-01-01T00:00:00.000000Z"
-    with at_revision(url, "0024") as connection:
+    with at_revision(url, "0025") as connection:
         connection.execute(
             text("INSERT INTO projects (id, name, description, enabled) VALUES ('p', 'p', '', :y)"),
             {"y": True},
