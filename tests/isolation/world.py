@@ -20,6 +20,7 @@ from tests.isolation.table import Who
 from tests.support.clock import ManualClock
 from tests.support.compute_site import ComputeSite, a_compute_site
 from tests.support.http_app import Reply, Site, password_login
+from tests.support.roles import give_role
 from tests.support.ssh_keys import an_ssh_key
 from trunkline.control.enrolment import create_enrolment_token, enrol_host
 from trunkline.control.flavors import FlavorCreate, create_flavor
@@ -115,7 +116,7 @@ def _add_others(site: Site) -> None:
         tx.identity.insert_project(project)
         for role, user in users.items():
             tx.identity.insert_user(user)
-            tx.identity.grant(user.id, project.id, {role})
+            give_role(tx, user.id, project.id, role)
 
     site.svc.store.write(write)
 

@@ -18,6 +18,7 @@ import uvicorn
 from argon2 import PasswordHasher
 from starlette.types import ASGIApp, Message
 
+from tests.support.roles import give_role
 from tests.support.world import a_world
 from trunkline.api.app import make_app
 from trunkline.api.routes import ROUTES
@@ -27,8 +28,8 @@ from trunkline.control.identity import FirstPasswords, bootstrap_identity, calle
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Limits, Services
 from trunkline.domain.clock import Clock
-from trunkline.domain.identity import READER, Caller, RoleAssignment, User
-from trunkline.domain.ids import RoleTarget, UserId
+from trunkline.domain.identity import READER, Caller, User
+from trunkline.domain.ids import UserId
 from trunkline.domain.policy.policy import DEFAULT_POLICY, Policy
 from trunkline.store.transaction import Transaction
 
@@ -279,8 +280,7 @@ def _add_reader(svc: Services) -> None:
         demo = tx.identity.find_project(name="demo")
         assert demo is not None
         tx.identity.insert_user(user)
-        (role,) = tx.roles.named([READER])
-        tx.roles.grant(RoleAssignment(user_id=user.id, role_id=role.id, target=RoleTarget(demo.id)))
+        give_role(tx, user.id, demo.id, READER)
 
     svc.store.write(write)
 

@@ -1,6 +1,6 @@
 """Identity: roles by any name, for projects and the system; application credentials.
 
-Revision ID: 0025
+Revision ID: 0026
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0025"
-down_revision = "0024"
+revision = "0026"
+down_revision = "0025"
 
 # As the IDs of roles have been since they were first shown; they are the same everywhere.
 ROLE_IDS: Final = {
