@@ -286,4 +286,3 @@ def test_a_user_has_so_many_at_most(
 
 def test_access_rules_there_are_none_of(api: IdentityApi, bob: str) -> None:
     assert api.get(f"users/{bob}/access_rules")["access_rules"] == []
-    assert api.ask("GET", f"users/{bob}/access_rules/x").status == 404

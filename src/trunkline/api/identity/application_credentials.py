@@ -12,7 +12,6 @@ from trunkline.control import application_credentials
 from trunkline.control.application_credentials import ApplicationCredentialCreate
 from trunkline.control.requests import Unset
 from trunkline.control.services import Services
-from trunkline.domain.errors import NotFound
 
 SECRET_CHARS_MAX: Final = 4096
 ROLES_MAX: Final = 100
@@ -60,11 +59,6 @@ def delete(svc: Services, request: Request) -> Response:
 def list_access_rules(_svc: Services, request: Request) -> Response:
     """Answer an empty list: access rules are not served."""
     return Response(body=lists.collection(request, "access_rules", []))
-
-
-def show_access_rule(_svc: Services, request: Request) -> Response:
-    """Answer 404: access rules are not served."""
-    raise NotFound("access rule", request.params["id"])
 
 
 def _read(fields: Fields, request: Request) -> ApplicationCredentialCreate:

@@ -13,7 +13,6 @@ from trunkline.control.logins import DOMAIN_ID
 from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
 from trunkline.control.user_accounts import UserUpdate
-from trunkline.domain.errors import NotFound
 from trunkline.domain.ids import ProjectId
 
 PASSWORD_CHARS_MAX: Final = 4096
@@ -66,11 +65,12 @@ def delete(svc: Services, request: Request) -> Response:
 
 def change_password(svc: Services, request: Request) -> Response:
     """Change the own password, by the one that it has been; all tokens of before are revoked."""
+    user = user_accounts.get_user(svc, request.caller, request.params["user_id"])
     fields = body_fields(request, "user")
     user_accounts.change_password(
         svc,
         request.caller,
-        request.params["user_id"],
+        user.id,
         original=fields.text("original_password", length_max=PASSWORD_CHARS_MAX),
         new=fields.text("password", length_min=1, length_max=PASSWORD_CHARS_MAX),
         address=request.client_address,
@@ -87,11 +87,6 @@ def list_groups_of(svc: Services, request: Request) -> Response:
 def list_groups(_svc: Services, request: Request) -> Response:
     """Answer an empty list: there are no groups."""
     return Response(body=lists.collection(request, "groups", []))
-
-
-def show_group(_svc: Services, request: Request) -> Response:
-    """Answer 404: there are no groups."""
-    raise NotFound("group", request.params["id"])
 
 
 def _update(fields: Fields) -> UserUpdate:
