@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-
-from starlette.applications import Starlette
-from starlette.routing import Mount
+from collections.abc import Iterable
 
 from trunkline.api.edge import Edge
 from trunkline.api.foreground import Foreground
@@ -23,7 +19,7 @@ def make_app(
     public_url: str | None = None,
     routes: Iterable[Route] = ROUTES,
     foreground: Foreground | None = None,
-) -> Starlette:
+) -> Edge:
     """Make the application that answers for `svc`.
 
     Args:
@@ -33,17 +29,10 @@ def make_app(
         routes: What to answer to.
         foreground: Where the requests that people wait for are counted.
     """
-    edge = Edge(
+    return Edge(
         svc,
         Router(routes),
         wakeups,
         public_url=public_url,
         foreground=foreground or Foreground(),
     )
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
-        wakeups.close()
-
-    return Starlette(routes=[Mount("/", app=edge)], lifespan=lifespan)

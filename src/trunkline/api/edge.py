@@ -16,10 +16,10 @@ from typing import Final, TypeVar
 
 import structlog
 from anyio import CancelScope, CapacityLimiter, to_thread
-from starlette.types import Receive as AsgiReceive
-from starlette.types import Scope, Send
 
 from trunkline.api import transport
+from trunkline.api.asgi import Receive as AsgiReceive
+from trunkline.api.asgi import Scope, Send
 from trunkline.api.authentication import authenticate_agent, authenticate_user
 from trunkline.api.compute.versions import SERVED as COMPUTE_VERSIONS
 from trunkline.api.errors import render_bug, render_error, render_problem
@@ -28,8 +28,10 @@ from trunkline.api.foreground import Foreground
 from trunkline.api.http import Answer, LongPoll, Receive, Request, Response, SendFile
 from trunkline.api.limits import (
     CHUNK_BYTES,
+    LARGE_BODIES_BYTES_MAX,
     SLOW_WAITING_MAX,
     SLOW_WORKER_THREADS,
+    UNKNOWN_BODY_BYTES_MAX,
     WORKER_THREADS,
 )
 from trunkline.api.metrics import REQUESTS
@@ -61,13 +63,14 @@ class _Exchange:
     face: Face = Face.TRUNKLINE
     status: int = 0
     answering: bool = False  # The head of the answer is out: nothing else can be answered.
+    body_bytes: int = 0  # Set aside for a large body.
     caller: Caller | None = None
     host_name: HostName | None = None
     headers: dict[str, str] = field(default_factory=dict)  # To be sent with any answer.
 
 
 class Edge:
-    """The ASGI application behind Starlette's lifespan."""
+    """The ASGI application."""
 
     def __init__(
         self,
@@ -83,16 +86,17 @@ class Edge:
         self._wakeups = wakeups
         self._public_url = public_url
         self._foreground = foreground
+        self._draining = False
         self._lanes = {
             Lane.QUICK: CapacityLimiter(WORKER_THREADS),
             Lane.SLOW: CapacityLimiter(SLOW_WORKER_THREADS),
         }
+        self._body_bytes = 0  # Of all large bodies.
         self._logins = 0  # Running, and waiting for a thread.
 
     async def __call__(self, scope: Scope, receive: AsgiReceive, send: Send) -> None:
         """Answer one request, whatever happens, and write one line about it to the log."""
-        if scope["type"] != "http":
-            return
+        assert scope["type"] == "http", "the server neither asks for a lifespan nor upgrades"
         exchange = _Exchange(f"req-{self._svc.ids.new_id()}", scope["method"], time.perf_counter())
         exchange.headers["x-openstack-request-id"] = exchange.request_id
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
@@ -101,7 +105,16 @@ class Edge:
             except transport.ClientGone:
                 exchange.status = 499  # As nginx logs it; nobody is there to be answered.
             finally:
+                self._body_bytes -= exchange.body_bytes
                 _log_access(exchange)
+
+    def drain(self) -> None:
+        """From now on end a connection with each answer, and have `/healthz` send clients away."""
+        self._draining = True
+
+    def end_waits(self) -> None:
+        """Answer all long polls, those to come too, at once."""
+        self._wakeups.close()
 
     async def _answer_or_fault(
         self, exchange: _Exchange, scope: Scope, receive: AsgiReceive, send: Send
@@ -135,6 +148,7 @@ class Edge:
     async def _answer(
         self, exchange: _Exchange, scope: Scope, receive: AsgiReceive, send: Send
     ) -> None:
+        scope = transport.in_origin_form(scope)
         exchange.path = scope["path"]
         exchange.face = face_of(exchange.path.removeprefix("/").split("/"))
         headers = transport.read_headers(scope)
@@ -150,11 +164,12 @@ class Edge:
             base_url=exchange.base_url,
             request_id=exchange.request_id,
             client_address=(scope.get("client") or ("", 0))[0],
+            is_draining=self._draining,
             found_version=_microversion(exchange, match.route, headers),
-            body=b""
-            if match.route.streams
-            else await transport.read_body(headers, receive, bytes_max=match.route.body_bytes_max),
         )
+        if not match.route.streams:
+            body = await self._read_body(exchange, match.route, request, receive)
+            request = replace(request, body=body)
         answer = await self._run_handler(exchange, match.route, request)
         match answer:
             case LongPoll():
@@ -176,6 +191,23 @@ class Edge:
             allow = {"Allow": ", ".join(match.allow)}
             raise HttpProblem(405, f"the method {method} is not allowed here", headers=allow)
         raise HttpProblem(404, "the resource could not be found")
+
+    async def _read_body(
+        self, exchange: _Exchange, route: Route, request: Request, receive: AsgiReceive
+    ) -> bytes:
+        """Read the body; a large one only of those who may send it."""
+        bytes_max = route.body_bytes_max
+        if route.auth is Auth.PUBLIC:
+            bytes_max = min(bytes_max, UNKNOWN_BODY_BYTES_MAX)
+        size = transport.body_bytes(request.headers, bytes_max=bytes_max)
+        if size > UNKNOWN_BODY_BYTES_MAX:
+            await self._in_thread(partial(self._authenticate, exchange, route, request))
+            if self._body_bytes + size > LARGE_BODIES_BYTES_MAX:
+                problem = "too many large bodies at one time; try again in a second"
+                raise HttpProblem(503, problem, headers={"Retry-After": "1"})
+            exchange.body_bytes = size
+            self._body_bytes += size
+        return await transport.read_body(receive, bytes_max=bytes_max)
 
     async def _run_handler(self, exchange: _Exchange, route: Route, request: Request) -> Answer:
         def authenticate_and_run() -> Answer:
@@ -275,7 +307,7 @@ class Edge:
 
     async def _send_file(self, exchange: _Exchange, send: Send, answer: SendFile) -> None:
         try:
-            headers = {**exchange.headers, **answer.headers}
+            headers = {**exchange.headers, **answer.headers, **self._farewell()}
             exchange.status, exchange.answering = 200, True
             await transport.start_response(
                 send, 200, headers, content_type=answer.content_type, size_bytes=answer.size_bytes
@@ -294,7 +326,12 @@ class Edge:
     async def _send(self, exchange: _Exchange, send: Send, response: Response) -> None:
         exchange.status, exchange.answering = response.status, True
         head_only = exchange.method == "HEAD"
-        await transport.send_response(send, response, exchange.headers, head_only=head_only)
+        headers = exchange.headers | self._farewell()
+        await transport.send_response(send, response, headers, head_only=head_only)
+
+    def _farewell(self) -> dict[str, str]:
+        """Return what has the client open another connection for its next request."""
+        return {"Connection": "close"} if self._draining else {}
 
 
 def _microversion(
