@@ -104,7 +104,8 @@ NAMES = st.sampled_from([
     "disk", "extra_specs", "host", "status", "disabled_reason", "nics", "visibility", "min_disk",
     "protected", "op", "path", "value", "generation", "run_id", "number", "inventory",
     "resources", "user_data", "match", "pci_flavor", "vendor_id", "e.model", "glob", "regex",
-    "vnic_type", "public_key", "user_id",
+    "vnic_type", "public_key", "user_id", "cores", "instances", "force", "check_limit", "limit",
+    "physical_network",
 ])  # fmt: skip
 UUID = "7ad6ad8b-5b5c-4d22-8d2c-9c8a6f3e1b11"
 SCALARS = st.sampled_from([
@@ -124,7 +125,8 @@ VALUES = st.recursive(
 WRAPPERS = {
     "networks": "network", "subnets": "subnet", "ports": "port", "servers": "server",
     "flavors": "flavor", "os-pci-flavors": "pci_flavor", "tokens": "auth", "segments": "segment",
-    "os-keypairs": "keypair",
+    "os-keypairs": "keypair", "os-quota-sets": "quota_set", "quotas": "quota",
+    "os-quota-class-sets": "quota_class_set",
 }  # fmt: skip
 
 

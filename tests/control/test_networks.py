@@ -41,12 +41,12 @@ from trunkline.domain.errors import (
     NoSegmentationIdFree,
     NotFound,
 )
-from trunkline.domain.identity import Role
+from trunkline.domain.identity import READER as READER_ROLE
 from trunkline.domain.ids import PhysicalNetwork, ProjectId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import NetworkType
 
-READER = a_caller("demo", Role.READER)
+READER = a_caller("demo", READER_ROLE)
 VLAN, FLAT, VXLAN = NetworkType.VLAN, NetworkType.FLAT, NetworkType.VXLAN
 
 

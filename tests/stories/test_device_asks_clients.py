@@ -178,7 +178,7 @@ def test_a_port_is_placed_on_the_segment_of_its_subnet(desk: Desk) -> None:
     for number, segment in enumerate(routed.segments, start=1):
         desk.run(
             "subnet", "create", "--network", "routed", "--network-segment", segment.id,
-            "--subnet-range", f"10.{number}.0.0/24", "--project", demo.project_id,
+            "--subnet-range", f"10.{number}.0.0/24", "--project", demo.own_project,
             f"on-phy{number}", cloud=ADMIN,
         )  # fmt: skip
     direct = ("port", "create", "--network", "routed", "--vnic-type", "direct")

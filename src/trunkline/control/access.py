@@ -57,4 +57,4 @@ def require_owner(
 
 def visible_to(caller: Caller) -> str | None:
     """Return what `ListQuery.visible_to` should be: None lets an admin see everything."""
-    return None if caller.is_admin else caller.project_id
+    return None if caller.is_admin else caller.own_project

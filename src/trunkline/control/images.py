@@ -50,7 +50,7 @@ class ImageCreate:
 def create_image(svc: Services, caller: Caller, wanted: ImageCreate) -> Image:
     """Make an image known; its bytes are uploaded next."""
     require_writer(caller, "creating an image")
-    project_id = wanted.project_id or caller.project_id
+    project_id = wanted.project_id or caller.own_project
     if project_id != caller.project_id:
         require_admin(caller, "creating an image for another project")
     now = svc.clock.now()
@@ -99,7 +99,7 @@ def list_images(svc: Services, caller: Caller, query: ListQuery) -> list[Image]:
 
     Community images are listed only for those who ask for them by visibility, as in Glance.
     """
-    query = replace(query, visible_to=None if caller.is_admin else caller.project_id)
+    query = replace(query, visible_to=None if caller.is_admin else caller.own_project)
     return svc.store.read(lambda tx: tx.images.page(query))
 
 

@@ -17,6 +17,7 @@ from trunkline.control.binding import touch_host
 from trunkline.control.locking import lock_ports
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate
 from trunkline.control.qos import check_change, follow
+from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET
 from trunkline.control.segments import (
@@ -39,6 +40,7 @@ from trunkline.domain.ids import NetworkId, ProjectId, SegmentId, SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, NetworkType, PfPolicy, Segment
 from trunkline.domain.port import VnicType
+from trunkline.domain.quota import Resource
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -83,11 +85,14 @@ def create_networks(
         project_for(caller, request.project_id)
     # An ID that was free when read may be taken by now; one that was named stays taken.
     taken_may_pass = any(_leaves_a_choice(request) for request in requests)
-    networks = write_until_won(
-        svc.store,
-        lambda tx: [_insert(svc, caller, tx, request) for request in requests],
-        lost=(AlreadyExists,) if taken_may_pass else (),
-    )
+
+    def create(tx: Transaction) -> list[Network]:
+        made = [_insert(svc, caller, tx, request) for request in requests]
+        require_quota_for(tx, Resource.NETWORKS, made)
+        return made
+
+    lost = (AlreadyExists,) if taken_may_pass else ()
+    networks = write_until_won(svc.store, create, lost=lost)
     return [_view(svc, network, ()) for network in networks]
 
 
@@ -180,7 +185,7 @@ def delete_network(svc: Services, caller: Caller, network_id: str) -> None:
 def project_for(caller: Caller, wanted: ProjectId | None) -> ProjectId:
     """Return the project that a new thing belongs to; only admins choose another's."""
     if wanted is None or wanted == caller.project_id:
-        return caller.project_id
+        return caller.own_project
     require_admin(caller, "creating things for another project")
     return wanted
 

@@ -201,7 +201,7 @@ def _by_policy(tx: Transaction, caller: Caller, policy: NicPolicy) -> tuple[NicR
     if policy is NicPolicy.NONE:
         return ()
     # What the caller's own project can use, admin or not: others' networks are no default.
-    query = ListQuery(visible_to=caller.project_id, limit=2)
+    query = ListQuery(visible_to=caller.own_project, limit=2)
     found = tx.networks.page(query)
     if len(found) > 1:
         raise StateConflict(

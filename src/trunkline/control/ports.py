@@ -34,6 +34,7 @@ from trunkline.control.port_devices import (
     with_trust,
 )
 from trunkline.control.qos import check_change, check_supported, follow, policy_of
+from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
 from trunkline.control.services import Services
@@ -54,6 +55,7 @@ from trunkline.domain.network import Network
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import Alternative
 from trunkline.domain.port import Port, VnicType
+from trunkline.domain.quota import Resource
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -69,9 +71,13 @@ def create_port(svc: Services, caller: Caller, request: PortCreate) -> PortView:
 def create_ports(svc: Services, caller: Caller, requests: Sequence[PortCreate]) -> list[PortView]:
     """Make all of the ports, or none."""
     require_writer(caller, "creating a port")
-    return write_until_won(
-        svc.store, lambda tx: [_create(tx, svc, caller, request) for request in requests]
-    )
+
+    def create(tx: Transaction) -> list[PortView]:
+        views = [_create(tx, svc, caller, request) for request in requests]
+        require_quota_for(tx, Resource.PORTS, [view.port for view in views])
+        return views
+
+    return write_until_won(svc.store, create)
 
 
 def get_port(svc: Services, caller: Caller, port_id: str) -> PortView:
@@ -286,7 +292,7 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
     network = tx.networks.get(request.network_id, Lock.SHARED)
     require_visible(caller, network, "network", network.id, shared=network.shared)
     _check_privileges(caller, network, request)
-    project_id = request.project_id or caller.project_id
+    project_id = request.project_id or caller.own_project
     if project_id != caller.project_id:
         require_admin(caller, "creating a port for another project")
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)

@@ -90,7 +90,7 @@ def _new_policy(svc: Services, caller: Caller, asked: QosPolicyCreate) -> QosPol
     now = svc.clock.now()
     return QosPolicy(
         id=QosPolicyId(svc.ids.new_id()),
-        project_id=asked.project_id or caller.project_id,
+        project_id=asked.project_id or caller.own_project,
         name=asked.name,
         description=asked.description,
         shared=asked.shared,

@@ -19,10 +19,10 @@ from trunkline.control.building import build_all, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
 from trunkline.control.key_pairs import public_key_of
 from trunkline.control.locking import lock_server
-from trunkline.control.nics import resolve_nics
+from trunkline.control.nics import Nic, resolve_nics
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.ports import port_views, unplug_port
-from trunkline.control.quotas import require_quota
+from trunkline.control.quotas import require_quota, sizes_of
 from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, NicPolicy, ServerCreate, Unset
 from trunkline.control.services import Services
@@ -36,6 +36,7 @@ from trunkline.domain.image import Image, ImageState
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.domain.nic_rules import NicRule, NumaPolicy
 from trunkline.domain.pci_request import PciRequest
+from trunkline.domain.quota import Amounts, Resource
 from trunkline.domain.server import SERVER, Flavor, PowerState, Server, ServerEvent, ServerState
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -87,10 +88,8 @@ def create_servers(
         servers = [server] if most == 1 else _numbered(server, server_ids)
         actor = actor_of(caller)
         servers = build_all(tx, svc, actor, servers, nics, least=least, host_name=request.host)
-        owners = {nic.port.project_id for nic in nics if nic.port}
-        for project_id in sorted({server.project_id, *owners}):
-            require_quota(tx, project_id, server_ids=[server.id for server in servers])
         tx.servers.insert_many(servers)
+        _require_quotas(tx, servers, nics)
         for server in servers:
             audit.record(
                 tx, actor, svc.clock.now(), "server.create", f"server {server.id}",
@@ -100,6 +99,19 @@ def create_servers(
         return servers
 
     return deciding_again(svc, create)
+
+
+def _require_quotas(tx: Transaction, servers: Sequence[Server], nics: Sequence[Nic]) -> None:
+    """Hold what new servers were given against the quotas of all projects that hold it now."""
+    new_ports = sum(nic.port is None for nic in nics)
+    placed = sum(server.host_id is not None for server in servers)
+    own, server_ids = servers[0].project_id, [server.id for server in servers]
+    owners = {nic.port.project_id for nic in nics if nic.port}
+    for project_id in sorted({own, *owners}):
+        given: Amounts = {}
+        if project_id == own:
+            given = {**sizes_of(servers), (Resource.PORTS, None): placed * new_ports}
+        require_quota(tx, project_id, given, server_ids=server_ids)
 
 
 def get_server(svc: Services, caller: Caller, server_id: str) -> ServerView:
@@ -124,7 +136,7 @@ def list_servers(
     """Return one page of the project's servers (of all, if an admin asks), newest first."""
     if all_projects:
         require_admin(caller, "listing the servers of all projects")
-    own = None if all_projects else caller.project_id
+    own = None if all_projects else caller.own_project
     sort = query.sort or (SortKey("created_at", descending=True),)
     query = replace(query, visible_to=own, sort=sort)
     return svc.store.read(lambda tx: _views(tx, svc, tx.servers.page(query, deleted=deleted)))
@@ -318,7 +330,7 @@ def _new_server(
     now = svc.clock.now()
     return Server(
         id=server_id,
-        project_id=caller.project_id,
+        project_id=caller.own_project,
         user_id=caller.user_id,
         name=request.name,
         state=ServerState.BUILD,

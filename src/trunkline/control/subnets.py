@@ -17,6 +17,7 @@ from trunkline.control.address_pools import (
 )
 from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
 from trunkline.control.networks import project_for
+from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
@@ -25,6 +26,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Subnet
+from trunkline.domain.quota import Resource
 from trunkline.store.transaction import Transaction
 
 
@@ -45,9 +47,13 @@ def create_subnets(svc: Services, caller: Caller, requests: Sequence[SubnetCreat
     for request in requests:
         project_for(caller, request.project_id)
         check_cidr(request.cidr)
-    return write_until_won(
-        svc.store, lambda tx: [_insert(svc, caller, tx, request) for request in requests]
-    )
+
+    def create(tx: Transaction) -> list[Subnet]:
+        made = [_insert(svc, caller, tx, request) for request in requests]
+        require_quota_for(tx, Resource.SUBNETS, made)
+        return made
+
+    return write_until_won(svc.store, create)
 
 
 def get_subnet(svc: Services, caller: Caller, subnet_id: str) -> Subnet:

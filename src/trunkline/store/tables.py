@@ -331,11 +331,14 @@ bandwidths = Table(
 quotas = Table(
     "quotas",
     metadata,
-    Column("project_id", ID, primary_key=True),
-    Column("kind", String(8), primary_key=True),
+    Column("project_id", ID, primary_key=True),  # "": of all that have none of their own.
+    Column("resource", String(16), primary_key=True),
     Column("physical_network", NAME, primary_key=True),
     Column("most", Integer, nullable=False),
 )
+
+# Locked by who counts what a project holds, until what it adds is committed.
+quota_guards = Table("quota_guards", metadata, Column("project_id", ID, primary_key=True))
 
 bindings = Table(
     "bindings",
@@ -362,6 +365,8 @@ servers = Table(
     Column("numa_node", Integer, nullable=True),  # Of the host; its guest is confined to it.
     Column("flavor", Json(Flavor), nullable=False),
     Column("flavor_id", NAME, nullable=False),
+    Column("vcpus", Integer, nullable=False),  # Of the flavor, to be summed for quotas.
+    Column("memory_mib", Integer, nullable=False),
     Column("image_id", ID, nullable=True, index=True),
     Column("port_ids", Json, nullable=False),
     Column("nic_tags", Json, nullable=False),

@@ -71,6 +71,13 @@ _SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
       "implemented QoS rule types. \"all_supported\" prints all supported QoS rule types by the "
       "loaded mechanism drivers"),
      "2022-02-02T10:00:00-00:00"),
+    ("quota-check-limit", "Quota engine limit check",
+     "Support for checking the resource usage before applying a new quota limit",
+     "2022-08-17T10:00:00-00:00"),
+    ("quota_details", "Quota details management support",
+     "Expose functions for quotas usage statistics per project", "2017-02-10T10:00:00-00:00"),
+    ("quotas", "Quota management support", "Expose functions for quotas management per project",
+     "2012-07-29T10:00:00-00:00"),
     ("revision-if-match", "If-Match constraints based on revision_number",
      "Extension indicating that If-Match based on revision_number is supported.",
      "2016-12-11T00:00:00-00:00"),
