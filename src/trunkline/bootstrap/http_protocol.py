@@ -73,7 +73,7 @@ class HttpConnection(H11Protocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._has_sent = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's
         """Begin; where there are too many, the one that rests for longest makes room."""
         super().connection_made(transport)
         self._beginning_timer.cancel()
