@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from trunkline.api.routing import Auth
 from trunkline.control import enrolment, identity
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.services import Services
 from trunkline.domain.errors import Unauthenticated
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
+from trunkline.domain.policy.rule import Rule
 
 
 def authenticate_user(
-    svc: Services, auth: Auth, headers: Mapping[str, str], *, request_id: str, action: str
+    svc: Services, auth: Auth | Rule, headers: Mapping[str, str], *, request_id: str
 ) -> Caller:
     """Return who is asking, by the token in X-Auth-Token.
 
     Raises:
         Unauthenticated: No token, or none that is valid now.
-        Forbidden: The route is for admins, and this is none.
+        Forbidden: The route is for those whom a rule allows it, and this is none.
     """
     token = headers.get("x-auth-token")
     if not token:
         raise Unauthenticated
     caller = identity.caller_from_token(svc, token, request_id=request_id)
-    if auth is Auth.ADMIN:
-        require_admin(caller, action)
+    caller = replace(caller, policy=svc.policy)
+    if isinstance(auth, Rule):
+        require(caller, auth)
     return caller
 
 

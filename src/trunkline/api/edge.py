@@ -44,6 +44,7 @@ from trunkline.control.services import Services
 from trunkline.domain.errors import TooManyLogins, TrunklineError
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
+from trunkline.domain.policy.rule import Rule
 
 T = TypeVar("T")
 log: Final = structlog.get_logger("trunkline.api")
@@ -249,13 +250,12 @@ class Edge:
             case Auth.AGENT:
                 exchange.host_name = authenticate_agent(self._svc, request.headers)
                 return replace(request, found_host=exchange.host_name)
-            case Auth.USER | Auth.ADMIN:
+            case Auth.USER | Rule():
                 exchange.caller = authenticate_user(
                     self._svc,
                     route.auth,
                     request.headers,
                     request_id=request.request_id,
-                    action=f"{route.method} {route.path}",
                 )
                 return replace(request, found_caller=exchange.caller)
 

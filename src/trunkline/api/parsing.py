@@ -44,8 +44,8 @@ def parse_json(data: bytes) -> object:
     return value
 
 
-# Where an item stands: in what, and by which name or number there. It is spelt out for a fault only:
-# the paths of all items of a body can be a million times its size.
+# Where an item stands: in what, and by which name or number there. It is spelt out for a fault
+# only: the paths of all items of a body can be a million times its size.
 _Place = tuple["_Place", str | int] | None
 
 

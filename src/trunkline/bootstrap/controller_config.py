@@ -20,7 +20,11 @@ from msgspec import Meta
 
 from trunkline.bootstrap.http_server import FINISH_SECONDS_MAX, Ending
 from trunkline.bootstrap.pci_aliases import PciAliasTable, read_aliases
+<<<<<<< HEAD
 from trunkline.bootstrap.tls import CertificateFiles
+=======
+from trunkline.bootstrap.policy_file import read_policy
+>>>>>>> main
 from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
 from trunkline.control.networking import ConnectivityCheck, IdRange, Networking
 from trunkline.control.pci_options import PciOptions
@@ -37,6 +41,7 @@ from trunkline.domain.errors import TrunklineError
 from trunkline.domain.ether import VLAN_ID_MAX, VLAN_ID_MIN
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.network import NetworkType
+from trunkline.domain.policy.policy import DEFAULT_POLICY, Policy
 from trunkline.domain.port import VnicType
 from trunkline.netdrivers.registry import (
     DEFAULT_DRIVERS,
@@ -117,6 +122,10 @@ class _Retention(_Table, frozen=True, kw_only=True):
     events_days: _Days = EVENTS_KEPT_DAYS
 
 
+class _PolicyTable(_Table, frozen=True, kw_only=True):
+    file: _Name | None = None
+
+
 class _File(_Table, frozen=True, kw_only=True):
     data_dir: _Name
     images_dir: _Name | None = None
@@ -132,6 +141,7 @@ class _File(_Table, frozen=True, kw_only=True):
     pci_alias: tuple[PciAliasTable, ...] = ()
     placement: _Placement = _Placement()
     limits: _LimitsTable = _LimitsTable()
+    policy: _PolicyTable = _PolicyTable()
     retention: _Retention = _Retention()
 
 
@@ -152,6 +162,7 @@ class ControllerConfig:
     pci: PciOptions
     ranking: Ranking
     enrolment_key_file: Path | None  # None: hosts enrol by tokens alone.
+    policy: Policy
     limits: Limits
 
 
@@ -201,6 +212,9 @@ def load_controller_config(path: Path) -> ControllerConfig:
             if file.agents.enrolment_key_file is None
             else directory / file.agents.enrolment_key_file
         ),
+        policy=DEFAULT_POLICY
+        if file.policy.file is None
+        else read_policy(directory / file.policy.file),
         limits=Limits(
             image_size_bytes_max=file.limits.image_size_bytes_max,
             token_lifetime_seconds=file.limits.token_lifetime_seconds,

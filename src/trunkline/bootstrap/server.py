@@ -104,6 +104,7 @@ def _run(
                 limits=config.limits,
                 pci=config.pci,
                 ranking=config.ranking,
+                policy=config.policy,
             )
         begin_with_images(svc, named=config.images_dir is not None)
         set_enrolment_key(svc, key)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from trunkline.control.access import require_visible
+from trunkline.control.access import of_project, require_seen, sees
 from trunkline.control.quotas import require_quota
 from trunkline.control.services import Services
 from trunkline.domain.allocation import Allocation
@@ -21,6 +21,7 @@ from trunkline.domain.errors import Forbidden, QosNotSupported
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import NetworkId, PhysicalNetwork, PortId, ProjectId, QosPolicyId
 from trunkline.domain.network import Network
+from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.port import Port, VnicType
 from trunkline.domain.qos import QosPolicy, demanded_abilities, not_supported
 from trunkline.domain.quota import Resource
@@ -32,7 +33,8 @@ from trunkline.store.transaction import Transaction
 def usable_policy(tx: Transaction, caller: Caller, policy_id: QosPolicyId) -> QosPolicy:
     """Return a policy that the caller may give to ports; raise `NotFound` if there is none."""
     policy = tx.qos.get(policy_id, tx.lock(Lock.SHARED))
-    require_visible(caller, policy, "QoS policy", policy_id, shared=policy.shared)
+    target = of_project(policy.project_id)
+    require_seen(caller, rules.GET_POLICY, target, "QoS policy", policy_id, shared=policy.shared)
     return policy
 
 
@@ -51,7 +53,8 @@ def check_change(
         usable_policy(tx, caller, wanted)
     if has is not None:
         policy = tx.qos.get(has)
-        if not (caller.is_admin or policy.shared or policy.project_id == caller.project_id):
+        target = of_project(policy.project_id)
+        if not sees(caller, rules.GET_POLICY, target, shared=policy.shared):
             raise Forbidden(f"taking away QoS policy {has}, which an administrator has given")
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import Owned, require_admin
+from trunkline.control.access import Owned, of_project, require
 from trunkline.control.audit import actor_of
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller, Project
 from trunkline.domain.ids import PhysicalNetwork, PortId, ProjectId, ServerId
+from trunkline.domain.policy import trunkline_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.domain.quota import CABLED, Amounts, Quota, QuotaExceeded, Resource
 from trunkline.domain.server import Server
 from trunkline.store.transaction import Transaction
@@ -38,16 +40,18 @@ class QuotaView:
     held: int | None
 
 
-def list_quotas(svc: Services, caller: Caller, project_ref: str | None = None) -> list[QuotaView]:
+def list_quotas(
+    svc: Services, caller: Caller, project_ref: str | None = None, *, by: Rule = rules.LIST_QUOTAS
+) -> list[QuotaView]:
     """Return the quotas that hold for a project, by ID or name; all, for an admin who names none.
 
     A project's are its own and those that all projects have, where it has none of its own.
     """
 
     def find(tx: Transaction) -> list[QuotaView]:
-        if project_ref is None and caller.is_admin:
+        if project_ref is None and caller.may_on_all(by):
             return _views(tx, tx.quotas.all())
-        project = _project(tx, caller, project_ref or caller.own_project)
+        project = _visible(tx, caller, project_ref or caller.own_project, by)
         found = tx.quotas.of_project(project.id)
         return _views(tx, [replace(quota, project_id=project.id) for quota in found])
 
@@ -68,18 +72,18 @@ def default_limits(svc: Services) -> dict[Resource, int | None]:
 
 
 def project_limits(
-    svc: Services, caller: Caller, project_ref: str
+    svc: Services, caller: Caller, project_ref: str, *, by: Rule = rules.LIST_QUOTAS
 ) -> tuple[Project, dict[Resource, LimitView]]:
     """Return a project with what it may hold of each resource, and holds.
 
     Quotas that name a physical network are left out.
 
     Raises:
-        NotFound: There is no such project, or it is another than the caller's, who is no admin.
+        NotFound: There is no such project, or rule `by` does not show it to the caller.
     """
 
     def read(tx: Transaction) -> tuple[Project, dict[Resource, LimitView]]:
-        project = _project(tx, caller, project_ref)
+        project = _visible(tx, caller, project_ref, by)
         held: Amounts = tx.quotas.held(project.id)
         limits = {
             quota.resource: quota.limit
@@ -104,6 +108,7 @@ def set_quotas(
     limits: Sequence[tuple[Resource, PhysicalNetwork | None, int | None]],
     *,
     below_held: bool = True,
+    by: Rule = rules.SET_QUOTA,
 ) -> list[QuotaView]:
     """Let a project, or each one that has no quota of its own (None), hold so much.
 
@@ -111,18 +116,19 @@ def set_quotas(
 
     Args:
         svc: The services.
-        caller: An admin.
+        caller: Who asks.
         project_ref: The project's ID or name.
         limits: A limit of None lets it hold any amount, whatever others may.
         below_held: Whether a limit may be less than what the project holds.
+        by: The rule that must allow it.
 
     Raises:
         Invalid: It may not, and is.
     """
-    require_admin(caller, "setting a quota")
+    require(caller, by)
 
     def put(tx: Transaction) -> list[QuotaView]:
-        project = None if project_ref is None else _project(tx, caller, project_ref)
+        project = None if project_ref is None else _project(tx, project_ref)
         quotas = [
             Quota(
                 project_id=None if project is None else project.id, resource=resource,
@@ -155,10 +161,10 @@ def unset_quota(
     Raises:
         NotFound: There is none.
     """
-    require_admin(caller, "removing a quota")
+    require(caller, rules.UNSET_QUOTA)
 
     def delete(tx: Transaction) -> None:
-        project = None if project_ref is None else _project(tx, caller, project_ref)
+        project = None if project_ref is None else _project(tx, project_ref)
         quota = Quota(
             project_id=None if project is None else project.id, resource=resource,
             physical_network=physical_network, limit=0,
@@ -171,13 +177,18 @@ def unset_quota(
 
 
 def unset_quotas(
-    svc: Services, caller: Caller, project_ref: str, resources: Collection[Resource]
+    svc: Services,
+    caller: Caller,
+    project_ref: str,
+    resources: Collection[Resource],
+    *,
+    by: Rule = rules.UNSET_QUOTA,
 ) -> int:
     """Take away a project's own quotas of these resources; return how many there were."""
-    require_admin(caller, "removing quotas")
+    require(caller, by)
 
     def delete(tx: Transaction) -> int:
-        project = _project(tx, caller, project_ref)
+        project = _project(tx, project_ref)
         found = [
             quota
             for quota in tx.quotas.of_project(project.id)
@@ -290,9 +301,16 @@ def _whose(project: Project | None) -> str:
     return "every project" if project is None else f"project {project.name}"
 
 
-def _project(tx: Transaction, caller: Caller, ref: str) -> Project:
-    """Find a project by ID or name; another's is not there for a tenant."""
+def _visible(tx: Transaction, caller: Caller, ref: str, by: Rule) -> Project:
+    """Find a project by ID or name; one whose quotas the caller may not see is not there."""
+    project = _project(tx, ref)
+    if not caller.may(by, of_project(project.id)):
+        raise NotFound("project", ref)
+    return project
+
+
+def _project(tx: Transaction, ref: str) -> Project:
     project = tx.identity.find_project(project_id=ref) or tx.identity.find_project(name=ref)
-    if project is None or not (caller.is_admin or project.id == caller.project_id):
+    if project is None:
         raise NotFound("project", ref)
     return project

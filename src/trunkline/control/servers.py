@@ -8,10 +8,12 @@ from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import (
-    require_admin,
-    require_owner,
-    require_visible,
-    require_writer,
+    of_project,
+    of_server,
+    require,
+    require_change,
+    require_seen,
+    sees,
 )
 from trunkline.control.asking import numa_policy_of, rules_of_flavor, rules_over
 from trunkline.control.audit import actor_of
@@ -21,7 +23,8 @@ from trunkline.control.key_pairs import public_key_of
 from trunkline.control.locking import lock_server
 from trunkline.control.nics import Nic, resolve_nics
 from trunkline.control.pci_flavors import requests_of
-from trunkline.control.ports import port_views, unplug_port
+from trunkline.control.port_views import port_views
+from trunkline.control.ports import unplug_port
 from trunkline.control.quotas import require_quota, sizes_of
 from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, NicPolicy, ServerCreate, Unset
@@ -36,6 +39,9 @@ from trunkline.domain.image import Image, ImageState
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.domain.nic_rules import NicRule, NumaPolicy
 from trunkline.domain.pci_request import PciRequest
+from trunkline.domain.policy import compute_rules as rules
+from trunkline.domain.policy import image_rules as image_rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.domain.quota import Amounts, Resource
 from trunkline.domain.server import SERVER, Flavor, PowerState, Server, ServerEvent, ServerState
 from trunkline.store.locks import Lock
@@ -55,6 +61,13 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
     return create_servers(svc, caller, request)[0]
 
 
+_POWER_RULES: Final = {
+    ServerEvent.START: rules.START_SERVER,
+    ServerEvent.STOP: rules.STOP_SERVER,
+    ServerEvent.REBOOT: rules.REBOOT_SERVER,
+}
+
+
 def create_servers(
     svc: Services, caller: Caller, request: ServerCreate, *, least: int = 1, most: int = 1
 ) -> list[Server]:
@@ -71,9 +84,10 @@ def create_servers(
     server_ids = [ServerId(svc.ids.new_id()) for _ in range(most)]
 
     def create(tx: Transaction) -> list[Server]:
-        require_writer(caller, "creating a server")
+        target = of_project(caller.own_project)
+        require(caller, rules.CREATE_SERVER, target)
         if request.host is not None:
-            require_admin(caller, "naming a host")
+            require(caller, rules.CREATE_SERVER_ON_HOST, target)
             tx.hosts.get_by_name(request.host)
         flavor = visible_flavor(tx, caller, request.flavor_id)
         image = _find_image(tx, caller, request.image_id, flavor)
@@ -119,7 +133,7 @@ def get_server(svc: Services, caller: Caller, server_id: str) -> ServerView:
 
     def get(tx: Transaction) -> ServerView:
         server = tx.servers.get(server_id)
-        require_visible(caller, server, "server", server_id)
+        require_seen(caller, rules.SHOW_SERVER, of_server(server), "server", server_id)
         return _views(tx, svc, [server])[0]
 
     return svc.store.read(get)
@@ -135,7 +149,9 @@ def list_servers(
 ) -> list[ServerView]:
     """Return one page of the project's servers (of all, if an admin asks), newest first."""
     if all_projects:
-        require_admin(caller, "listing the servers of all projects")
+        require(caller, rules.LIST_ALL_SERVERS)
+    else:
+        require(caller, rules.LIST_SERVERS, of_project(caller.own_project))
     own = None if all_projects else caller.own_project
     sort = query.sort or (SortKey("created_at", descending=True),)
     query = replace(query, visible_to=own, sort=sort)
@@ -153,7 +169,7 @@ def update_server(
     """Rename or describe a server."""
 
     def update(tx: Transaction) -> ServerView:
-        before = _own(tx, caller, server_id)
+        before = _own(tx, caller, server_id, rules.UPDATE_SERVER)
         after = replace(
             before,
             name=before.name if name is None else name,
@@ -195,7 +211,7 @@ def delete_server(svc: Services, caller: Caller, server_id: str) -> None:
     """Delete a server. It answers 404 from now on; its devices stay held until read back clean."""
 
     def delete(tx: Transaction) -> None:
-        server = _own(tx, caller, server_id)
+        server = _own(tx, caller, server_id, rules.DELETE_SERVER)
         now = svc.clock.now()
         let_go(tx, svc, actor_of(caller), server, reason="server deleted")
         for port in tx.ports.get_many(server.port_ids):
@@ -223,7 +239,7 @@ def _change_power(
     svc: Services, caller: Caller, server_id: str, event: ServerEvent, power: PowerState
 ) -> None:
     def change(tx: Transaction) -> None:
-        server = _own(tx, caller, server_id)
+        server = _own(tx, caller, server_id, _POWER_RULES[event])
         if not SERVER.allows(server.state, event) or server.host_id is None:
             raise StateConflict(
                 "server", server_id,
@@ -250,10 +266,11 @@ def _change_power(
     svc.store.write(change)
 
 
-def _own(tx: Transaction, caller: Caller, server_id: str) -> Server:
-    """Return a server that the caller may change, locked."""
+def _own(tx: Transaction, caller: Caller, server_id: str, rule: Rule) -> Server:
+    """Return a server that `rule` lets the caller change, locked."""
     server = lock_server(tx, server_id)
-    require_owner(caller, server, "server", server_id)
+    target = of_server(server)
+    require_change(caller, rule, target, "server", server_id, see=rules.SHOW_SERVER)
     return server
 
 
@@ -264,7 +281,9 @@ def _find_image(
         return None
     image = tx.images.find(image_id, Lock.SHARED)
     shared = image is not None and image.visibility in ("public", "community")
-    if image is None or not (shared or caller.is_admin or image.project_id == caller.project_id):
+    if image is None or not sees(
+        caller, image_rules.SHOW_IMAGE, of_project(image.project_id), shared=shared
+    ):
         raise Invalid("imageRef", f"image {image_id} could not be found")
     if image.state is not ImageState.ACTIVE:
         raise Invalid("imageRef", f"image {image_id} is {image.state.value}, not active")

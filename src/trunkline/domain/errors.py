@@ -77,7 +77,7 @@ class TooManyLogins(TrunklineError):
 
 
 class Forbidden(TrunklineError):
-    """The caller's role does not allow this."""
+    """The policy does not allow the caller this."""
 
     code = "request.forbidden"
     kind = ErrorKind.FORBIDDEN

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from trunkline.domain.errors import Forbidden
 from trunkline.domain.ids import ProjectId, UserId
+from trunkline.domain.policy.language import Target
+from trunkline.domain.policy.policy import DEFAULT_POLICY, NO_TARGET, Policy
+from trunkline.domain.policy.rule import Rule
 
 ADMIN: Final = "admin"
 MANAGER: Final = "manager"
@@ -64,6 +67,7 @@ class Caller:
     is_system: bool = False  # The token is for the whole of the system.
     request_id: str = ""  # `req-…`, as in the response header and in audit rows.
     expires_at: datetime | None = None
+    policy: Policy = field(default=DEFAULT_POLICY, repr=False)  # By which the caller is judged.
 
     @property
     def own_project(self) -> ProjectId:
@@ -76,12 +80,15 @@ class Caller:
             raise Forbidden("this needs a token for a project")
         return self.project_id
 
+    def may(self, rule: Rule, target: Target = NO_TARGET) -> bool:
+        """Say whether the policy allows the caller what `rule` is about, on the thing concerned."""
+        return self.policy.allows(rule, self, target)
+
+    def may_on_all(self, rule: Rule) -> bool:
+        """Say whether it is allowed on the things of every project and user."""
+        return self.policy.allows_on_all(rule, self)
+
     @property
     def is_admin(self) -> bool:
         """May do anything, in every project."""
         return ADMIN in self.roles
-
-    @property
-    def can_write(self) -> bool:
-        """May change things of the own project."""
-        return MEMBER in self.roles

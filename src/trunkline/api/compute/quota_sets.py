@@ -13,7 +13,7 @@ from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
 from trunkline.api.versions import Microversion
-from trunkline.control.access import require_admin
+from trunkline.control.access import of_project, refusal, require
 from trunkline.control.key_pairs import KEY_PAIRS_MAX
 from trunkline.control.quotas import (
     LimitView,
@@ -23,8 +23,9 @@ from trunkline.control.quotas import (
     unset_quotas,
 )
 from trunkline.control.services import Services
-from trunkline.domain.errors import Forbidden, NotFound
+from trunkline.domain.errors import NotFound
 from trunkline.domain.host import COUNT_MAX
+from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.quota import Resource
 
 UNLIMITED: Final = -1
@@ -86,7 +87,7 @@ def show_defaults(svc: Services, request: Request) -> Response:
 
 def update(svc: Services, request: Request) -> Response:
     """Set quotas of a project; ``force`` lets them be less than what it holds."""
-    require_admin(request.caller, "setting quotas")
+    require(request.caller, rules.UPDATE_QUOTAS)
     if "user_id" in request.query:
         raise HttpProblem(400, "user_id: quotas are of projects here, not of users")
     project_id, _ = _project(svc, request)
@@ -95,7 +96,7 @@ def update(svc: Services, request: Request) -> Response:
     if "tenant_id" in fields and fields.text("tenant_id") != project_id:
         raise fields.invalid("tenant_id", "must be the project of the path")
     limits = _wanted(fields, request.version, besides=("force", "tenant_id"))
-    set_quotas(svc, request.caller, project_id, limits, below_held=force)
+    set_quotas(svc, request.caller, project_id, limits, below_held=force, by=rules.UPDATE_QUOTAS)
     _, now = _project(svc, request)
     shown = _names(request.version, {name: _limit(now[RESOURCES[name]]) for name in RESOURCES})
     return Response(body={"quota_set": shown})
@@ -103,17 +104,17 @@ def update(svc: Services, request: Request) -> Response:
 
 def remove(svc: Services, request: Request) -> Response:
     """Answer ``DELETE /os-quota-sets/{project}``: what all projects have holds again."""
-    require_admin(request.caller, "removing quotas")
+    require(request.caller, rules.DELETE_QUOTAS)
     if "user_id" in request.query:
         raise HttpProblem(400, "user_id: quotas are of projects here, not of users")
     project_id, _ = _project(svc, request)
-    unset_quotas(svc, request.caller, project_id, RESOURCES.values())
+    unset_quotas(svc, request.caller, project_id, RESOURCES.values(), by=rules.DELETE_QUOTAS)
     return Response(status=202)
 
 
 def show_class(svc: Services, request: Request) -> Response:
     """Answer ``GET /os-quota-class-sets/{class}``; there is one, ``default``."""
-    require_admin(request.caller, "reading quota classes")
+    require(request.caller, rules.SHOW_QUOTA_CLASS)
     name = request.params["class"]
     _require_default(name)
     return Response(body={"quota_class_set": {"id": name, **_class(svc, request.version)}})
@@ -121,11 +122,11 @@ def show_class(svc: Services, request: Request) -> Response:
 
 def update_class(svc: Services, request: Request) -> Response:
     """Set what every project may hold that has no quota of its own."""
-    require_admin(request.caller, "setting quota classes")
+    require(request.caller, rules.UPDATE_QUOTA_CLASS)
     _require_default(request.params["class"])
     fields = body_fields(request, "quota_class_set")
     limits = _wanted(fields, request.version, besides=())
-    set_quotas(svc, request.caller, None, limits)
+    set_quotas(svc, request.caller, None, limits, by=rules.UPDATE_QUOTA_CLASS)
     return Response(body={"quota_class_set": _class(svc, request.version)})
 
 
@@ -144,10 +145,10 @@ def _class(svc: Services, version: Microversion) -> dict[str, int]:
 def _project(svc: Services, request: Request) -> tuple[str, Mapping[Resource, LimitView]]:
     """Look a project up: as Nova, 400 where there is none, 403 where it is another's."""
     ref = request.params["project"]
-    if ref != request.caller.project_id and not request.caller.is_admin:
-        raise Forbidden("reading quotas of another project")
+    if not request.caller.may(rules.SHOW_QUOTAS, of_project(ref)):
+        raise refusal(rules.SHOW_QUOTAS)
     try:
-        project, limits = project_limits(svc, request.caller, ref)
+        project, limits = project_limits(svc, request.caller, ref, by=rules.SHOW_QUOTAS)
     except NotFound:
         raise HttpProblem(400, f"Project ID {ref[:64]} is not a valid project.") from None
     return project.id, limits

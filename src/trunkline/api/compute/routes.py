@@ -16,7 +16,8 @@ from trunkline.api.compute import (
     services,
 )
 from trunkline.api.compute.links import ROOT as V2
-from trunkline.api.routing import Auth, Route, delete, get, post, put
+from trunkline.api.routing import Route, delete, get, post, put
+from trunkline.domain.policy import trunkline_rules as rules
 
 ROUTES: Final[tuple[Route, ...]] = (
     get(f"{V2}/servers", servers.list_briefly),
@@ -44,10 +45,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     delete(f"{V2}/flavors/{{id}}/os-extra_specs/{{key}}", flavors.unset_extra_spec),
     #
     get(f"{V2}/os-pci-flavors", pci_flavors.list_),
-    post(f"{V2}/os-pci-flavors", pci_flavors.create, Auth.ADMIN),
+    post(f"{V2}/os-pci-flavors", pci_flavors.create, rules.CREATE_PCI_FLAVOR),
     get(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.show),
-    put(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.update, Auth.ADMIN),
-    delete(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.delete, Auth.ADMIN),
+    put(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.update, rules.UPDATE_PCI_FLAVOR),
+    delete(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.delete, rules.DELETE_PCI_FLAVOR),
     #
     get(f"{V2}/os-hypervisors", hypervisors.list_briefly),
     get(f"{V2}/os-hypervisors/detail", hypervisors.list_detailed),

@@ -8,7 +8,7 @@ from typing import Final
 from trunkline.api.http import Request, Response
 from trunkline.api.network.common import Item
 from trunkline.api.parsing import Fields, body_fields
-from trunkline.control.access import require_admin
+from trunkline.control.access import refusal, require
 from trunkline.control.quotas import (
     LimitView,
     default_limits,
@@ -20,6 +20,7 @@ from trunkline.control.quotas import (
 from trunkline.control.services import Services
 from trunkline.domain.errors import NotFound
 from trunkline.domain.host import COUNT_MAX
+from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.quota import Resource
 
 UNLIMITED: Final = -1
@@ -32,10 +33,11 @@ RESOURCES: Final[Mapping[str, Resource]] = {
 
 def index(svc: Services, request: Request) -> Response:
     """Answer the projects that have quotas of their own; admins only."""
-    require_admin(request.caller, "listing quotas")
+    if not request.caller.may_on_all(rules.GET_QUOTA):
+        raise refusal(rules.GET_QUOTA)
     defaults = default_limits(svc)
     found: dict[str, dict[Resource, int | None]] = {}
-    for view in list_quotas(svc, request.caller):
+    for view in list_quotas(svc, request.caller, by=rules.GET_QUOTA):
         quota = view.quota
         if quota.project_id is not None and quota.resource in RESOURCES.values():
             limits = found.setdefault(quota.project_id, dict(defaults))
@@ -86,7 +88,7 @@ def show_own_project(_svc: Services, request: Request) -> Response:
 
 def update(svc: Services, request: Request) -> Response:
     """Set quotas of a project; ``check_limit`` refuses those below what it has."""
-    require_admin(request.caller, "setting quotas")
+    require(request.caller, rules.UPDATE_QUOTA)
     fields = body_fields(request, "quota")
     fields.require_only((*RESOURCES, "check_limit", "force", "project_id", "tenant_id"))
     check = fields.boolean("check_limit", default=False)
@@ -100,21 +102,21 @@ def update(svc: Services, request: Request) -> Response:
         for name, resource in RESOURCES.items()
         if name in fields
     ]
-    set_quotas(svc, request.caller, ref, limits, below_held=not check)
+    set_quotas(svc, request.caller, ref, limits, below_held=not check, by=rules.UPDATE_QUOTA)
     return Response(body={"quota": _shown(_limits(_project(svc, request)))})
 
 
 def remove(svc: Services, request: Request) -> Response:
     """Take a project's quotas away: what all projects have holds again."""
-    require_admin(request.caller, "removing quotas")
+    require(request.caller, rules.DELETE_QUOTA)
     ref = request.params["id"]
-    if not unset_quotas(svc, request.caller, ref, RESOURCES.values()):
+    if not unset_quotas(svc, request.caller, ref, RESOURCES.values(), by=rules.DELETE_QUOTA):
         raise NotFound("tenant quota", ref)
     return Response(status=204)
 
 
 def _project(svc: Services, request: Request) -> Mapping[Resource, LimitView]:
-    return project_limits(svc, request.caller, request.params["id"])[1]
+    return project_limits(svc, request.caller, request.params["id"], by=rules.GET_QUOTA)[1]
 
 
 def _limits(views: Mapping[Resource, LimitView]) -> dict[Resource, int | None]:

@@ -14,6 +14,7 @@ from trunkline.api.network import (
     quotas,
     segments,
     subnets,
+    tags,
 )
 from trunkline.api.routing import Auth, Route, delete, get, post, put
 from trunkline.control.services import Services
@@ -76,6 +77,19 @@ ROUTES: Final[tuple[Route, ...]] = (
     delete(f"{_V2}/qos/policies/{{policy_id}}/{{rules}}/{{id}}", qos.remove_rule),
     get(f"{_V2}/qos/rule-types", qos.list_types),
     get(f"{_V2}/qos/rule-types/{{type}}", qos.show_type),
+    *(
+        route
+        for thing in ("{collection}/{id}", "qos/policies/{id}")
+        for route in (
+            get(f"{_V2}/{thing}/tags", tags.index),
+            put(f"{_V2}/{thing}/tags", tags.replace),
+            post(f"{_V2}/{thing}/tags", tags.extend),
+            delete(f"{_V2}/{thing}/tags", tags.clear),
+            get(f"{_V2}/{thing}/tags/{{tag}}", tags.show),
+            put(f"{_V2}/{thing}/tags/{{tag}}", tags.add),
+            delete(f"{_V2}/{thing}/tags/{{tag}}", tags.remove),
+        )
+    ),
     get(f"{_V2}/quotas", quotas.index),
     get(f"{_V2}/quotas/project", quotas.show_own_project),
     get(f"{_V2}/quotas/tenant", quotas.show_own_project),

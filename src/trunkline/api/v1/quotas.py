@@ -14,6 +14,7 @@ from trunkline.domain.errors import Invalid
 from trunkline.domain.host import COUNT_MAX
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.domain.quota import CABLED, Resource
 from trunkline.wire.quotas import QuotaItem
 
@@ -57,7 +58,8 @@ def _set(svc: Services, request: Request, project: str | None) -> Response:
     if "limit" not in fields:
         raise fields.invalid("limit", "is required; null lets a project hold any amount")
     limit = fields.integer("limit", None, low=0, high=COUNT_MAX)
-    view = quotas.set_quotas(svc, request.caller, project, [(resource, network, limit)])[0]
+    by = rules.SET_DEFAULT_QUOTA if project is None else rules.SET_QUOTA
+    view = quotas.set_quotas(svc, request.caller, project, [(resource, network, limit)], by=by)[0]
     return Response(body=_item(view))
 
 
