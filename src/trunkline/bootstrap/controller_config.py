@@ -20,11 +20,8 @@ from msgspec import Meta
 
 from trunkline.bootstrap.http_server import FINISH_SECONDS_MAX, Ending
 from trunkline.bootstrap.pci_aliases import PciAliasTable, read_aliases
-<<<<<<< HEAD
-from trunkline.bootstrap.tls import CertificateFiles
-=======
 from trunkline.bootstrap.policy_file import read_policy
->>>>>>> main
+from trunkline.bootstrap.tls import CertificateFiles
 from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
 from trunkline.control.networking import ConnectivityCheck, IdRange, Networking
 from trunkline.control.pci_options import PciOptions
