@@ -17,11 +17,12 @@ from typing import Final, TypeVar
 import structlog
 from anyio import CancelScope, CapacityLimiter, to_thread
 
-from trunkline.api import transport
+from trunkline.api import discovery, transport
 from trunkline.api.asgi import Receive as AsgiReceive
 from trunkline.api.asgi import Scope, Send
-from trunkline.api.authentication import authenticate_agent, authenticate_user
+from trunkline.api.authentication import authenticate_agent, authenticate_user, token_in
 from trunkline.api.compute.versions import SERVED as COMPUTE_VERSIONS
+from trunkline.api.elsewhere import Elsewhere
 from trunkline.api.errors import render_bug, render_error, render_problem
 from trunkline.api.faces import Face, face_of
 from trunkline.api.foreground import Foreground
@@ -94,6 +95,8 @@ class Edge:
         }
         self._body_bytes = 0  # Of all large bodies.
         self._logins = 0  # Running, and waiting for a thread.
+        elsewhere = svc.identity_elsewhere
+        self._elsewhere = None if elsewhere is None else Elsewhere(elsewhere)
 
     async def __call__(self, scope: Scope, receive: AsgiReceive, send: Send) -> None:
         """Answer one request, whatever happens, and write one line about it to the log."""
@@ -143,7 +146,8 @@ class Edge:
         if exchange.answering:
             raise transport.ClientGone
         if response.status == 401:
-            exchange.headers["WWW-Authenticate"] = f'Keystone uri="{exchange.base_url}/identity"'
+            identity_url = discovery.identity_url(self._svc, exchange.base_url)
+            exchange.headers["WWW-Authenticate"] = f'Keystone uri="{identity_url}"'
         await self._send(exchange, send, response)
 
     async def _answer(
@@ -188,6 +192,8 @@ class Edge:
         match = self._router.match(method, segments)
         if isinstance(match, Match):
             return match
+        if segments[:1] == [Face.IDENTITY.value]:
+            discovery.require_identity_here(self._svc)
         if match.allow:
             allow = {"Allow": ", ".join(match.allow)}
             raise HttpProblem(405, f"the method {method} is not allowed here", headers=allow)
@@ -202,7 +208,8 @@ class Edge:
             bytes_max = min(bytes_max, UNKNOWN_BODY_BYTES_MAX)
         size = transport.body_bytes(request.headers, bytes_max=bytes_max)
         if size > UNKNOWN_BODY_BYTES_MAX:
-            await self._in_thread(partial(self._authenticate, exchange, route, request))
+            elsewhere = await self._caller_elsewhere(route, request)
+            await self._in_thread(partial(self._authenticate, exchange, route, request, elsewhere))
             if self._body_bytes + size > LARGE_BODIES_BYTES_MAX:
                 problem = "too many large bodies at one time; try again in a second"
                 raise HttpProblem(503, problem, headers={"Retry-After": "1"})
@@ -210,9 +217,16 @@ class Edge:
             self._body_bytes += size
         return await transport.read_body(receive, bytes_max=bytes_max)
 
+    async def _caller_elsewhere(self, route: Route, request: Request) -> Caller | None:
+        if self._elsewhere is None or route.auth in (Auth.PUBLIC, Auth.AGENT):
+            return None
+        return await self._elsewhere.caller(token_in(request.headers))
+
     async def _run_handler(self, exchange: _Exchange, route: Route, request: Request) -> Answer:
+        elsewhere = await self._caller_elsewhere(route, request)
+
         def authenticate_and_run() -> Answer:
-            known = self._authenticate(exchange, route, request)
+            known = self._authenticate(exchange, route, request, elsewhere)
             return route.handler(self._svc, known)
 
         lane = self._lanes[route.lane]
@@ -243,7 +257,9 @@ class Edge:
         finally:
             self._logins -= 1
 
-    def _authenticate(self, exchange: _Exchange, route: Route, request: Request) -> Request:
+    def _authenticate(
+        self, exchange: _Exchange, route: Route, request: Request, elsewhere: Caller | None
+    ) -> Request:
         match route.auth:
             case Auth.PUBLIC:
                 return request
@@ -256,6 +272,7 @@ class Edge:
                     route.auth,
                     request.headers,
                     request_id=request.request_id,
+                    elsewhere=elsewhere,
                 )
                 return replace(request, found_caller=exchange.caller)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from trunkline.bootstrap.control_plane import Listener, listen, new_logins, serv
 from trunkline.bootstrap.controller_config import ControllerConfig, load_controller_config
 from trunkline.bootstrap.directory import DataDirectory
 from trunkline.bootstrap.images_dir import begin_with_images, require_usable_images_dir
+from trunkline.bootstrap.keystone import open_keystone, require_login
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.bootstrap.ticker import Ticker
@@ -24,6 +26,7 @@ from trunkline.cli.context import TeachingGroup
 from trunkline.cli.progress import progress_line
 from trunkline.control.enrolment import set_enrolment_key
 from trunkline.control.services import Services, make_services
+from trunkline.keystone.identity import Keystone
 from trunkline.store.schema import open_store
 
 FEED_CHECK_SECONDS: Final = 0.5  # How late an agent hears of what another replica decided.
@@ -69,21 +72,27 @@ def server(
         key = read_secret(file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
     files = certificate_files or config.certificate_files
     certificate = None if files is None else ServedCertificate(files, RealClock())
-    directory = DataDirectory(config.data_dir)
-    try:
+    keystone = None
+    if config.keystone is not None:
+        keystone = open_keystone(config.keystone, RealClock(), config_file=config_file)
+        require_login(keystone, config_file)
+    with ExitStack() as stack:
+        if keystone is not None:
+            stack.callback(keystone.close)
+        directory = DataDirectory(config.data_dir)
+        stack.callback(directory.close)
         listener = listen(
             config.listen_address,
             config.listen_port if port is None else port,
             certificate=certificate,
         )
-        _run(config, key, directory, listener, certificate)
-    finally:
-        directory.close()
+        _run(config, key, keystone, directory, listener, certificate)
 
 
 def _run(
     config: ControllerConfig,
     key: str | None,
+    keystone: Keystone | None,
     directory: DataDirectory,
     listener: Listener,
     certificate: ServedCertificate | None,
@@ -105,13 +114,15 @@ def _run(
                 pci=config.pci,
                 ranking=config.ranking,
                 policy=config.policy,
+                identity_elsewhere=keystone,
             )
         begin_with_images(svc, named=config.images_dir is not None)
         set_enrolment_key(svc, key)
         url = config.public_url or listener.url
-        logins = new_logins(
-            directory, svc, url, ca_file=None if certificate is None else certificate.trust_file
-        )
+        logins = []
+        if keystone is None:
+            ca_file = None if certificate is None else certificate.trust_file
+            logins = new_logins(directory, svc, url, ca_file=ca_file)
         following = []
         if store.dialect != "sqlite":
             following.append(Ticker("change feed", FEED_CHECK_SECONDS, waking_hosts(svc, wakeups)))
@@ -122,7 +133,8 @@ def _run(
         )
 
         def say_ready() -> None:
-            sys.stdout.write(f"Trunkline answers at {url}\n{passwords}ready\n")
+            elsewhere = "" if keystone is None else f"users log in to Keystone at {keystone.url}\n"
+            sys.stdout.write(f"Trunkline answers at {url}\n{elsewhere}{passwords}ready\n")
             sys.stdout.flush()
 
         with background_tasks(svc, *following):
