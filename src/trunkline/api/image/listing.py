@@ -59,14 +59,16 @@ def image_list_query(request: Request) -> ListQuery:
         del equals["visibility"]
     if "hidden" not in equals:
         equals["hidden"] = (False,)
+    properties: list[str] = []
     if len(equals.get("tag", ())) > CONDITIONS_MAX:
         raise Invalid("tag", f"at most {CONDITIONS_MAX} of them")
     for name in request.query.names():
         if name in _REFUSED:
             raise Invalid(name, "not something to filter images by here")
         if name not in _FILTERS and name not in _OTHER:
-            equals[f"property:{name}"] = tuple(request.query.all(name))
-            if len(equals) > CONDITIONS_MAX:
+            properties += (values := request.query.all(name))
+            equals[f"property:{name}"] = tuple(values)
+            if len(properties) > CONDITIONS_MAX:
                 raise Invalid(name, f"at most {CONDITIONS_MAX} properties to filter by")
     sort = _sort(request) or query.sort or (SortKey("created_at", descending=True),)
     return ListQuery(equals=equals, sort=sort, limit=query.limit, marker=query.marker)
