@@ -36,7 +36,7 @@ def main() -> int:
         directory: Path = asked.keep or Path(temporary)
         directory.mkdir(exist_ok=True)
         rules = load_rules()
-        with a_cloud(directory, projects=6 * asked.workers) as config:
+        with a_cloud(directory) as config:
             suite = Suite(config, directory)
             tests = suite.list_tests(rules.trees)
             if stale := rules.stale(tests):

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.processes import trunkline
-from tests.tempest.accounts import make_accounts
 
 FLEET = Path(__file__).with_name("fleet.toml")
 HOST_COUNT = 4
@@ -78,7 +77,7 @@ def _request(
 
 
 @contextmanager
-def a_cloud(directory: Path, *, projects: int) -> Iterator[Path]:
+def a_cloud(directory: Path) -> Iterator[Path]:
     """Run a cloud below `directory`; yield the folder of its tempest.conf."""
     config = directory / "etc"
     config.mkdir()
@@ -89,9 +88,7 @@ def a_cloud(directory: Path, *, projects: int) -> Iterator[Path]:
         clouds = json.loads((data / "clouds.yaml").read_text())["clouds"]
         auth = clouds["trunkline"]["auth"]
         admin = Admin.log_in(up.url, auth)
-        accounts_file = config / "accounts.yaml"
-        accounts_file.write_text(json.dumps(make_accounts(data, projects)))  # JSON is YAML.
-        settings = _settings(admin, auth, directory, accounts_file)
+        settings = _settings(admin, auth, directory)
         written = configparser.RawConfigParser()
         written.read_dict(settings)
         with (config / "tempest.conf").open("w") as file:
@@ -99,9 +96,7 @@ def a_cloud(directory: Path, *, projects: int) -> Iterator[Path]:
         yield config
 
 
-def _settings(
-    admin: Admin, auth: Mapping[str, str], directory: Path, accounts_file: Path
-) -> dict[str, dict[str, str]]:
+def _settings(admin: Admin, auth: Mapping[str, str], directory: Path) -> dict[str, dict[str, str]]:
     """Return what tempest must know.
 
     What is switched off stands for a reason of exclusions.toml. Network extensions are those that
@@ -112,8 +107,7 @@ def _settings(
     admin.new_shared_network()
     return {
         "auth": {
-            "use_dynamic_credentials": "False",
-            "test_accounts_file": str(accounts_file),
+            "use_dynamic_credentials": "True",
             "create_isolated_networks": "False",
             "admin_username": auth["username"],
             "admin_password": auth["password"],

@@ -39,7 +39,7 @@ def test_tempest_finds_nothing_in_what_it_tries_first(tmp_path: Path) -> None:
         if class_of(test) in CLASSES and rules.rule_for(test) is None
     ]
     assert {class_of(test) for test in chosen} == set(CLASSES)
-    with a_cloud(tmp_path, projects=4 * WORKERS) as config:
+    with a_cloud(tmp_path) as config:
         outcomes = Suite(config, tmp_path).run(chosen, workers=WORKERS)
     open_ones = [
         f"{test}: {outcome.said}"
