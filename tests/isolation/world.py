@@ -20,7 +20,12 @@ from tests.isolation.table import Who
 from tests.support.clock import ManualClock
 from tests.support.compute_site import ComputeSite, a_compute_site
 from tests.support.http_app import Reply, Site, password_login
+from tests.support.roles import give_role
 from tests.support.ssh_keys import an_ssh_key
+from trunkline.control.application_credentials import (
+    ApplicationCredentialCreate,
+    create_application_credential,
+)
 from trunkline.control.enrolment import create_enrolment_token, enrol_host
 from trunkline.control.flavors import FlavorCreate, create_flavor
 from trunkline.control.images import ImageCreate, create_image
@@ -29,6 +34,7 @@ from trunkline.control.network_requests import NetworkCreate, SubnetCreate
 from trunkline.control.networks import create_network
 from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
 from trunkline.control.ports import create_port
+from trunkline.control.projects import ProjectUpdate, update_project
 from trunkline.control.qos_policies import (
     QosPolicyCreate,
     QosRuleCreate,
@@ -115,7 +121,7 @@ def _add_others(site: Site) -> None:
         tx.identity.insert_project(project)
         for role, user in users.items():
             tx.identity.insert_user(user)
-            tx.identity.grant(user.id, project.id, {role})
+            give_role(tx, user.id, project.id, role)
 
     site.svc.store.write(write)
 
@@ -158,8 +164,10 @@ def make_things(scene: Scene, tag: str) -> Things:
     port = create_port(svc, demo, PortCreate(network_id=network.id, name=f"port-{tag}")).port
     plugged = compute.a_port(compute.blue)
     compute.settle()  # Hosts are heard of, whatever the clock did.
-    server = compute.a_server(f"server-{tag}", plugged)
+    server = compute.a_server(f"server-{tag}", plugged, metadata={"a": "b"}, tags=["x"])
     compute.settle()
+    done = f"/servers/{server['id']}/os-instance-actions"
+    (action,) = compute.call("GET", done).json()["instanceActions"]
     image = create_image(
         svc, demo,
         ImageCreate(name=f"image-{tag}", disk_format="raw", container_format="bare", tags=("x",)),
@@ -178,16 +186,22 @@ def make_things(scene: Scene, tag: str) -> Things:
         svc, admin, PciFlavorCreate(name=f"pci-{tag}", match=[{"vendor_id": "8086"}])
     )
     group, group_rule = _security_group(scene, tag)
+    update_project(svc, admin, demo.own_project, ProjectUpdate(tags=("x",)))
+    credential = ApplicationCredentialCreate(name=f"credential-{tag}")
+    _, made = create_application_credential(svc, demo, demo.user_id, credential)
     tagged = {Kind.NETWORK: network.id, Kind.SUBNET: subnet.id, Kind.PORT: port.id}
     for kind, id_ in (tagged | {Kind.QOS_POLICY: policy}).items():
         set_tags(svc, admin, kind, id_, lambda _: ("x",))
     return {
         "project": demo.own_project, "user": demo.user_id, "domain": "default",
+        "region": "RegionOne", "credential": made.credential.id,
         "token": scene.site.token("demo"), "network": network.id, "subnet": subnet.id,
         "port": port.id, "policy": policy, "rules": "bandwidth_limit_rules", "rule": rule,
         "rule type": "bandwidth_limit", "segment": network.segments[0].id,
         "host": _host_id(scene, "h1"), "host name": "h1", "extension": "binding",
-        "server": server["id"], "server's port": plugged, "network name": compute.blue.name,
+        "server": server["id"], "metadata key": "a", "request": action["request_id"],
+        "compute extension": "os-keypairs",
+        "server's port": plugged, "network name": compute.blue.name,
         "flavor": compute.flavor.id, "private flavor": flavor.id, "extra spec": "a",
         "pci flavor": pci.id, "key pair": pair.name, "public key": an_ssh_key(),
         "quota class": "default", "image": image.id, "tag": "x",

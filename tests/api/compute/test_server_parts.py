@@ -55,7 +55,7 @@ REFUSED: Final[tuple[tuple[str, str, Any, int], ...]] = (
     ("POST", "shares", {"share": {"share_id": "s"}}, 501), ("GET", "shares/s", None, 404),
     ("DELETE", "shares/s", None, 404), ("GET", "migrations/1", None, 404),
     ("DELETE", "migrations/1", None, 404), ("POST", "migrations/1/action", {}, 404),
-    ("GET", "diagnostics", None, 403),
+    ("GET", "diagnostics", None, 501),
 )  # fmt: skip
 
 
@@ -69,13 +69,6 @@ def test_what_is_not_served_is_refused(
     if method == "POST" and status == 501:
         readers = scene.call(method, f"{server}/{tail}", version="2.100", user="reader", body=body)
         assert readers.status == 403
-
-
-def test_diagnostics_are_refused_to_admins_as_not_supported(
-    scene: ComputeSite, server: str
-) -> None:
-    reply = scene.call("GET", f"{server}/diagnostics", user="admin")
-    assert (reply.status, list(reply.json())) == (501, ["notImplemented"])
 
 
 @pytest.mark.parametrize(
@@ -130,10 +123,3 @@ def test_statistics_sum_over_hosts_until_2_87(
     assert statistics["vcpus"] == sum(each["vcpus"] for each in found)
     assert scene.call("GET", path).status == 403
     assert scene.call("GET", path, user="admin", version="2.88").status == 404
-
-
-def test_external_events_are_refused(scene: ComputeSite) -> None:
-    for user, status in (("demo", 403), ("admin", 404)):
-        body: dict[str, object] = {"events": []}
-        reply = scene.call("POST", "/os-server-external-events", user=user, body=body)
-        assert reply.status == status

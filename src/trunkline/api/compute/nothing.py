@@ -5,7 +5,6 @@ from __future__ import annotations
 from trunkline.api.http import Request, Response
 from trunkline.control.access import require
 from trunkline.control.services import Services
-from trunkline.domain.errors import NotFound
 from trunkline.domain.policy import compute_rules as rules
 
 
@@ -19,9 +18,3 @@ def list_migrations(_: Services, request: Request) -> Response:
     """Answer ``GET /os-migrations``."""
     require(request.caller, rules.LIST_MIGRATIONS)
     return Response(body={"migrations": []})
-
-
-def take_events(_: Services, request: Request) -> Response:
-    """Refuse events from other services: 404, since nothing here waits for any."""
-    require(request.caller, rules.SEND_EXTERNAL_EVENTS)
-    raise NotFound("server that waits for", "external events")

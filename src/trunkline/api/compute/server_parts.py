@@ -10,7 +10,6 @@ from trunkline.control import servers
 from trunkline.control.access import of_server
 from trunkline.control.own_servers import require_changeable
 from trunkline.control.services import Services
-from trunkline.domain.errors import NotFound
 from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.server import Server
 
@@ -20,13 +19,6 @@ def list_migrations(svc: Services, request: Request) -> Response:
     _since(request, 23)
     _seen(svc, request)
     return Response(body={"migrations": []})
-
-
-def no_migration(svc: Services, request: Request) -> Response:
-    """Answer whatever is asked of one migration: there is none."""
-    _since(request, 22)
-    _seen(svc, request)
-    raise NotFound("migration", request.params["migration"])
 
 
 def list_volumes(svc: Services, request: Request) -> Response:
@@ -39,12 +31,6 @@ def attach_volume(svc: Services, request: Request) -> Response:
     """Refuse a volume: 501."""
     _changeable(svc, request)
     raise _unserved("Volumes are not served: a server has one local disk.")
-
-
-def no_volume(svc: Services, request: Request) -> Response:
-    """Answer whatever is asked of one attached volume: there is none."""
-    _seen(svc, request)
-    raise NotFound("volume attachment", request.params["volume"])
 
 
 def list_shares(svc: Services, request: Request) -> Response:
@@ -61,13 +47,6 @@ def attach_share(svc: Services, request: Request) -> Response:
     raise _unserved("Shares are not served.")
 
 
-def no_share(svc: Services, request: Request) -> Response:
-    """Answer whatever is asked of one attached share: there is none."""
-    _since(request, 97)
-    _seen(svc, request)
-    raise NotFound("share attachment", request.params["share"])
-
-
 def show_password(svc: Services, request: Request) -> Response:
     """Answer ``GET /servers/{id}/os-server-password``: no guest has told one."""
     _seen(svc, request)
@@ -82,7 +61,7 @@ def clear_password(svc: Services, request: Request) -> Response:
 
 def diagnostics(svc: Services, request: Request) -> Response:
     """Refuse diagnostics: 501, as Nova does where its driver has none."""
-    require_changeable(request.caller, _seen(svc, request), rules.SHOW_DIAGNOSTICS)
+    _seen(svc, request)
     raise _unserved("Hosts do not tell counters of guests.")
 
 

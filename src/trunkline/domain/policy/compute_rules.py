@@ -131,13 +131,6 @@ SEE_ACTION_EVENTS = Rule(
     reads=True,
 )
 
-SHOW_DIAGNOSTICS = Rule(
-    "os_compute_api:os-server-diagnostics", ADMIN, "reading counters of a guest", OF_SERVER
-)
-SEND_EXTERNAL_EVENTS = Rule(
-    "os_compute_api:os-server-external-events:create", ADMIN, "telling Nova what Neutron has done"
-)
-
 CREATE_FLAVOR = Rule("os_compute_api:os-flavor-manage:create", ADMIN, "creating a flavor")
 UPDATE_FLAVOR = Rule("os_compute_api:os-flavor-manage:update", ADMIN, "changing a flavor")
 DELETE_FLAVOR = Rule("os_compute_api:os-flavor-manage:delete", ADMIN, "deleting a flavor")
