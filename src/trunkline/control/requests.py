@@ -16,6 +16,7 @@ from trunkline.domain.ids import (
     ProjectId,
     QosPolicyId,
     SubnetId,
+    ZoneName,
 )
 from trunkline.domain.nic_rules import AskedRule, NumaPolicy
 from trunkline.domain.port import VnicType
@@ -115,6 +116,8 @@ class ServerCreate:
     nics: tuple[NicRequest, ...] | NicPolicy
     rules: tuple[AskedRule, ...] = ()  # Besides those of the flavor.
     host: HostName | None = None  # Admins only: this host or none.
+    zone: ZoneName | None = None  # An availability zone; None: any.
+    group_id: str | None = None  # A server group that it becomes a member of.
     description: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
@@ -132,3 +135,5 @@ class ExplainRequest:
     nics: tuple[NicRequest, ...]
     rules: tuple[AskedRule, ...] = ()  # Besides those of the flavor.
     host: HostName | None = None
+    zone: ZoneName | None = None
+    group_id: str | None = None

@@ -11,8 +11,9 @@ from trunkline.control.fleet import LiveFleet
 from trunkline.control.networking import Networking
 from trunkline.control.passwords import AttemptLimiter, Passwords
 from trunkline.control.pci_options import PciOptions
+from trunkline.domain.aggregate import DEFAULT_ZONE
 from trunkline.domain.clock import Clock, IdSource
-from trunkline.domain.ids import HostName
+from trunkline.domain.ids import HostName, ZoneName
 from trunkline.placement.index.criteria import DEFAULT_RANKING, Ranking
 from trunkline.store.engine import Store
 from trunkline.vif.registry import VifRegistry, load_vif_types
@@ -50,6 +51,7 @@ class Services:
     images_dir: Path  # Image bytes, each file named by its SHA-512.
     wake_host: Callable[[HostName], None]  # What is desired of the host has changed.
     limits: Limits = field(default_factory=Limits)
+    default_zone: ZoneName = DEFAULT_ZONE  # Of hosts that no aggregate puts into one.
     pci: PciOptions = field(default_factory=PciOptions)
     passwords: Passwords = field(default_factory=Passwords)
     password_attempts: AttemptLimiter = field(default_factory=AttemptLimiter)
@@ -66,6 +68,7 @@ def make_services(
     limits: Limits | None = None,
     pci: PciOptions | None = None,
     ranking: Ranking = DEFAULT_RANKING,
+    default_zone: ZoneName = DEFAULT_ZONE,
 ) -> Services:
     """Join the parts, and fill the fleet index from the store."""
     limits = limits or Limits()
@@ -75,6 +78,7 @@ def make_services(
         replicated=store.dialect != "sqlite",
         spread_key="" if store.dialect == "sqlite" else ids.new_id(),
         ranking=ranking,
+        default_zone=default_zone,
     )
     store.read(fleet.load)
     return Services(
@@ -88,4 +92,5 @@ def make_services(
         wake_host=wake_host,
         limits=limits,
         pci=pci or PciOptions(),
+        default_zone=default_zone,
     )

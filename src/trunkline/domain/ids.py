@@ -10,6 +10,7 @@ import uuid
 from typing import NewType
 
 AllocationId = NewType("AllocationId", str)
+AggregateId = NewType("AggregateId", int)  # A number, as Nova has it.
 DeviceId = NewType("DeviceId", str)
 EnrolmentTokenId = NewType("EnrolmentTokenId", str)
 FlavorId = NewType("FlavorId", str)  # A UUID unless an admin chose another text.
@@ -24,9 +25,11 @@ ProjectId = NewType("ProjectId", str)
 QosPolicyId = NewType("QosPolicyId", str)
 QosRuleId = NewType("QosRuleId", str)
 SegmentId = NewType("SegmentId", str)
+ServerGroupId = NewType("ServerGroupId", str)
 ServerId = NewType("ServerId", str)
 SubnetId = NewType("SubnetId", str)
 UserId = NewType("UserId", str)
+ZoneName = NewType("ZoneName", str)  # Of an availability zone.
 
 
 def is_uuid(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The schema, but for who may ask (`identity_tables`). What it was before is in `migrations/`.
+"""The schema, but for `identity_tables` and `group_tables`. What it was before is in `migrations/`.
 
 The invariants that must hold whatever the code does are constraints here: one live owner per
 device (`allocations.device_id` is unique), a PF is given away whole or by VFs and never both (the
@@ -368,6 +368,8 @@ servers = Table(
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
     Column("nic_rules", Json(tuple[NicRule, ...]), nullable=False),
+    Column("group_id", ID, nullable=True, index=True),  # The server group that it is a member of.
+    Column("zone", NAME, nullable=True),  # That it was asked for in; None: in any.
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
     Column("excluded_hosts", Json, nullable=False),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
+from trunkline.store.aggregates import Aggregates
 from trunkline.store.allocations import Allocations
 from trunkline.store.bandwidth import Bandwidths
 from trunkline.store.bindings import Bindings
@@ -29,6 +30,7 @@ from trunkline.store.pools import Pools
 from trunkline.store.ports import Ports
 from trunkline.store.qos import QosPolicies
 from trunkline.store.quotas import Quotas
+from trunkline.store.server_groups import ServerGroups
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
 from trunkline.store.subnets import Subnets
@@ -51,6 +53,7 @@ class Transaction:
         self.sees_newest = sees_newest
         self._on_commit: list[Callable[[], None]] = []
         self._on_rollback: list[Callable[[], None]] = []
+        self.aggregates = Aggregates(connection)  # Sets of hosts with metadata.
         self.allocations = Allocations(connection)  # Who holds which device.
         self.bandwidths = Bandwidths(connection)  # What PFs can guarantee, and what they owe.
         self.bindings = Bindings(connection)  # Which host, segment and device each port has.
@@ -72,6 +75,7 @@ class Transaction:
         self.ports = Ports(connection)  # Ports and their IP addresses.
         self.quotas = Quotas(connection)  # How many devices projects may hold.
         self.qos = QosPolicies(connection)  # QoS policies, and who has them.
+        self.server_groups = ServerGroups(connection)  # Which servers are to be together or apart.
         self.servers = Servers(connection)  # Servers.
         self.settings = Settings(connection)  # Facts of the installation.
         self.subnets = Subnets(connection)  # Subnets.

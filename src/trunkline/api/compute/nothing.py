@@ -7,12 +7,6 @@ from trunkline.control.access import require_admin
 from trunkline.control.services import Services
 
 
-def list_aggregates(_: Services, request: Request) -> Response:
-    """Answer ``GET /os-aggregates``."""
-    require_admin(request.caller, "listing host aggregates")
-    return Response(body={"aggregates": []})
-
-
 def list_migrations(_: Services, request: Request) -> Response:
     """Answer ``GET /os-migrations``."""
     require_admin(request.caller, "listing migrations")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from trunkline.api.compute import (
+    aggregates,
+    availability_zones,
     flavors,
     hypervisors,
     key_pairs,
     nothing,
     pci_flavors,
     server_actions,
+    server_groups,
     servers,
     services,
 )
@@ -61,10 +64,22 @@ ROUTES: Final[tuple[Route, ...]] = (
     put(f"{V2}/os-services/disable-log-reason", services.disable_with_reason),
     put(f"{V2}/os-services/force-down", services.force_down),
     put(f"{V2}/os-services/{{id}}", services.update),
-    get(f"{V2}/os-availability-zone", services.list_zones),
-    get(f"{V2}/os-availability-zone/detail", services.list_zones_detailed),
+    get(f"{V2}/os-availability-zone", availability_zones.list_briefly),
+    get(f"{V2}/os-availability-zone/detail", availability_zones.list_detailed),
     #
-    get(f"{V2}/os-aggregates", nothing.list_aggregates),
+    get(f"{V2}/os-aggregates", aggregates.list_, Auth.ADMIN),
+    post(f"{V2}/os-aggregates", aggregates.create, Auth.ADMIN),
+    get(f"{V2}/os-aggregates/{{id}}", aggregates.show, Auth.ADMIN),
+    put(f"{V2}/os-aggregates/{{id}}", aggregates.update, Auth.ADMIN),
+    delete(f"{V2}/os-aggregates/{{id}}", aggregates.delete, Auth.ADMIN),
+    post(f"{V2}/os-aggregates/{{id}}/action", aggregates.act, Auth.ADMIN),
+    post(f"{V2}/os-aggregates/{{id}}/images", aggregates.cache_images, Auth.ADMIN),
+    #
+    get(f"{V2}/os-server-groups", server_groups.list_),
+    post(f"{V2}/os-server-groups", server_groups.create),
+    get(f"{V2}/os-server-groups/{{id}}", server_groups.show),
+    delete(f"{V2}/os-server-groups/{{id}}", server_groups.delete),
+    #
     get(f"{V2}/os-keypairs", key_pairs.list_),
     post(f"{V2}/os-keypairs", key_pairs.create),
     get(f"{V2}/os-keypairs/{{name}}", key_pairs.show),
