@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trunkline.api.parsing import Fields
+from trunkline.domain.ids import is_uuid
 from trunkline.domain.nic_rules import (
     AFFINITY_KEY,
     ANTI_AFFINITY_KEY,
@@ -41,8 +42,19 @@ def parse_hints(hints: Fields) -> Hints:
             raise hints.invalid(key, f"not served; there are the hints {', '.join(_KEYS)}")
         if key in _RULE_KEYS:
             rules += _rules(hints, key)
-    group_id = hints.uuid(_GROUP_KEY, None)
-    return Hints(tuple(rules), None if group_id is None else str(uuid.UUID(group_id)))
+    return Hints(tuple(rules), _group(hints))
+
+
+def _group(hints: Fields) -> str | None:
+    """Read the group's ID, also as a list of one: so do commands send what may be repeated."""
+    if _GROUP_KEY not in hints:
+        return None
+    value = hints.raw(_GROUP_KEY)
+    if isinstance(value, list) and len(value) == 1:
+        [value] = value
+    if not isinstance(value, str) or not is_uuid(value):
+        raise hints.invalid(_GROUP_KEY, "must be the UUID of a server group")
+    return str(uuid.UUID(value))
 
 
 def _rules(hints: Fields, key: str) -> list[AskedRule]:

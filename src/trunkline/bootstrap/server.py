@@ -86,6 +86,7 @@ def _run(
                 limits=config.limits,
                 pci=config.pci,
                 ranking=config.ranking,
+                default_zone=config.default_zone,
             )
         begin_with_images(svc, named=config.images_dir is not None)
         set_enrolment_key(svc, key)

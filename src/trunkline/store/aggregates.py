@@ -44,21 +44,17 @@ class Aggregates:
         rows = self._connection.execute(select(aggregates).order_by(aggregates.c.id)).mappings()
         return self._with_hosts(rows)
 
-    def of_hosts(self, host_ids: Collection[HostId]) -> dict[HostId, list[Aggregate]]:
-        """Return the aggregates that each of these hosts is in, by number."""
-        found: dict[HostId, list[Aggregate]] = {host_id: [] for host_id in host_ids}
-        wanted = (
-            select(aggregate_hosts.c.aggregate_id)
-            .where(aggregate_hosts.c.host_id.in_(host_ids))
-            .distinct()
+    def uuids_of(self, host_ids: Collection[HostId] | None) -> dict[HostId, frozenset[str]]:
+        """Return the aggregates of these hosts, or of every host (None); others are left out."""
+        statement = select(aggregate_hosts.c.host_id, aggregates.c.uuid).join(
+            aggregates, aggregates.c.id == aggregate_hosts.c.aggregate_id
         )
-        statement = select(aggregates).where(aggregates.c.id.in_(wanted))
-        rows = self._connection.execute(statement.order_by(aggregates.c.id)).mappings()
-        for aggregate in self._with_hosts(rows):
-            for host_id in aggregate.host_ids:
-                if host_id in found:
-                    found[host_id].append(aggregate)
-        return found
+        if host_ids is not None:
+            statement = statement.where(aggregate_hosts.c.host_id.in_(host_ids))
+        found: dict[HostId, set[str]] = {}
+        for host_id, uuid in self._connection.execute(statement):
+            found.setdefault(HostId(host_id), set()).add(uuid)
+        return {host_id: frozenset(uuids) for host_id, uuids in found.items()}
 
     def metadata_of(self, host_ids: Collection[HostId]) -> dict[HostId, HostMetadata]:
         """Return what the aggregates of these hosts say of them; none is left out."""
