@@ -77,6 +77,7 @@ docs: setup  ## rewrite what the documentation takes from the code
 	$(RUN) python tools/draw_state_machines.py
 	$(RUN) python tools/list_errors.py
 	$(RUN) python tools/list_routes.py
+	$(RUN) python tools/list_policy.py
 	$(RUN) python tools/write_cli_reference.py
 
 clean:  ## remove everything that is made here

@@ -12,13 +12,13 @@ from tools.from_code import DOCS, first_paragraph
 from trunkline.api.faces import Face, face_of
 from trunkline.api.routes import DISCOVERY, ROUTES
 from trunkline.api.routing import Auth, Route
+from trunkline.domain.policy.rule import Rule
 
 TARGET = DOCS / "http-api.md"
 
 WHO = {
     Auth.PUBLIC: "anybody",
     Auth.USER: "user",
-    Auth.ADMIN: "admin",
     Auth.AGENT: "agent",
 }
 
@@ -27,10 +27,13 @@ def table(name: str) -> str:
     """Return the table of one group: ``discovery``, or a face's name."""
     chosen = DISCOVERY if name == "discovery" else _of_face(Face(name))
     rows = [
-        f"| {route.method} | `{route.path}` | {WHO[route.auth]} | {_does(route)} |"
-        for route in chosen
+        f"| {route.method} | `{route.path}` | {_who(route)} | {_does(route)} |" for route in chosen
     ]
     return "\n".join(["| method | path | who | what |", "|---|---|---|---|", *rows])
+
+
+def _who(route: Route) -> str:
+    return f"`{route.auth.name}`" if isinstance(route.auth, Rule) else WHO[route.auth]
 
 
 def render(page: str) -> str:

@@ -18,6 +18,7 @@ from trunkline.api.routing import Auth, get, post
 from trunkline.control.services import Services
 from trunkline.domain.errors import InUse, NotFound, StoreUnavailable
 from trunkline.domain.ids import HostName
+from trunkline.domain.policy.trunkline_rules import LIST_HOSTS
 
 
 def _echo(_svc: Services, request: Request) -> Response:
@@ -56,7 +57,7 @@ def _no_store(_svc: Services, _request: Request) -> Response:
 EXTRA = (
     post("/trunkline/test/echo", _echo, Auth.PUBLIC),
     get("/trunkline/test/whoami", _whoami),
-    get("/trunkline/test/admin", _whoami, Auth.ADMIN),
+    get("/trunkline/test/admin", _whoami, LIST_HOSTS),
     get("/trunkline/test/agent", _agent, Auth.AGENT),
     get("/trunkline/test/break", _break, Auth.PUBLIC),
     get("/compute/v2.1/test/version", _version),

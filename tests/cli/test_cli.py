@@ -177,12 +177,29 @@ def test_quotas_are_set_listed_and_removed(terminal: Terminal) -> None:
     set_ = terminal.run("quota set demo --limit 3 --physical-network phy1")
     golden("quota-set", set_.output)
     [item] = terminal.json("quota list --project demo")
-    assert (item["kind"], item["physical_network"], item["limit"]) == ("vf", "phy1", 3)
+    assert (item["resource"], item["physical_network"], item["limit"]) == ("vf", "phy1", 3)
     assert terminal.json("quota list --os-cloud trunkline-demo") == [item]
     assert terminal.run("quota set demo --limit 1 --os-cloud trunkline-demo").exit_code == 1
     assert terminal.run("quota set demo --limit -1").exit_code == 2
     assert terminal.run("quota unset demo").exit_code == 1
     assert terminal.run("quota unset demo --physical-network phy1").exit_code == 0
+    assert terminal.json("quota list") == []
+
+
+def test_quotas_of_all_projects_hold_where_one_has_none_of_its_own(terminal: Terminal) -> None:
+    assert terminal.run("quota set --default --resource cores --limit 900").exit_code == 0
+    [item] = terminal.json("quota list --project demo")
+    assert (item["project"], item["resource"], item["limit"]) == ("demo", "cores", 900)
+    assert terminal.run("quota set demo --resource cores --unlimited").exit_code == 0
+    golden("quota-list-default", terminal.run("quota list").output)
+    assert (
+        terminal.run("quota set demo --resource cores --physical-network phy1 --limit 1").exit_code
+        == 1
+    )
+    for wrong in ("set --limit 1", "set demo --default --limit 1", "set demo", "unset"):
+        assert terminal.run(f"quota {wrong}").exit_code == 2
+    assert terminal.run("quota unset --default --resource cores").exit_code == 0
+    assert terminal.run("quota unset demo --resource cores").exit_code == 0
     assert terminal.json("quota list") == []
 
 

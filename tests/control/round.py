@@ -155,7 +155,7 @@ class Rounds:
     def _add_image(self) -> ImageId:
         svc, now = self._svc, self._svc.clock.now()
         image = Image(
-            id=ImageId(svc.ids.new_id()), project_id=ADMIN.project_id, name="tiny",
+            id=ImageId(svc.ids.new_id()), project_id=ADMIN.own_project, name="tiny",
             state=ImageState.ACTIVE, created_at=now, updated_at=now, visibility="public",
         )  # fmt: skip
         svc.store.write(lambda tx: tx.images.insert(image))

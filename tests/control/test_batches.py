@@ -25,12 +25,11 @@ from trunkline.control.servers import (
     get_server,
     list_servers,
 )
-from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import Invalid
 from trunkline.domain.ids import FlavorId, HostName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.port import VnicType
-from trunkline.domain.quota import Quota, QuotaExceeded
+from trunkline.domain.quota import Quota, QuotaExceeded, Resource
 from trunkline.domain.server import Server, ServerState
 
 HOSTS = [HostName("h1"), HostName("h2")]
@@ -120,7 +119,9 @@ def test_servers_of_a_batch_live_and_die_alone(scene: Scene) -> None:
 
 
 def test_a_quota_is_for_all_of_them_together(scene: Scene) -> None:
-    quota = Quota(project_id=DEMO.project_id, kind=DeviceKind.VF, physical_network=None, limit=4)
+    quota = Quota(
+        project_id=DEMO.own_project, resource=Resource.VFS, physical_network=None, limit=4
+    )
     scene.svc.store.write(lambda tx: tx.quotas.put(quota))
     create(scene, on(scene.blue), least=2, most=2)
     with pytest.raises(QuotaExceeded, match="3"):

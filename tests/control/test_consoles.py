@@ -18,7 +18,7 @@ from trunkline.control.views import ServerView
 from trunkline.domain.console import CONSOLE_BYTES_MAX, ConsoleAsk, ConsoleFact
 from trunkline.domain.errors import Forbidden, NotFound, StateConflict
 from trunkline.domain.host import Host
-from trunkline.domain.identity import Role
+from trunkline.domain.identity import READER
 from trunkline.domain.ids import HostName, ServerId
 from trunkline.reconcile.desired import HostConfig
 
@@ -105,7 +105,7 @@ def test_whoever_may_not_see_the_server_or_only_reads_gets_nothing(scene: Scene)
     with pytest.raises(NotFound):
         ask_console(scene.svc, OTHER, server_id)
     with pytest.raises(Forbidden):
-        ask_console(scene.svc, a_caller("demo", Role.READER), server_id)
+        ask_console(scene.svc, a_caller("demo", READER), server_id)
     ask_console(scene.svc, ADMIN, server_id)
 
 

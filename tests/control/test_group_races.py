@@ -31,6 +31,7 @@ from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid
 from trunkline.domain.ids import FlavorId, ZoneName
 from trunkline.domain.network import Network
+from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import Server, ServerState
 from trunkline.domain.server_group import GroupPolicy
@@ -169,7 +170,13 @@ def test_a_host_that_changes_zones_while_servers_are_placed_keeps_what_they_aske
         with suppress(Invalid):  # The zone has no host any more; or it has servers already.
             if n != 3:
                 return boot(svc, network, None, zone=east)
-            update_aggregate(svc, ADMIN, aggregate.id, metadata={"availability_zone": "west"})
+            update_aggregate(
+                svc,
+                ADMIN,
+                aggregate.id,
+                rules.UPDATE_AGGREGATE,
+                metadata={"availability_zone": "west"},
+            )
         return []
 
     made = at_once(replicas, 6, work)

@@ -76,7 +76,7 @@ def set_flavor(scene: Scene, policy: NumaPolicy | None) -> None:
 def put_image(scene: Scene, policy: str | None) -> None:
     now = scene.svc.clock.now()
     image = Image(
-        id=IMAGE, project_id=DEMO.project_id, name="disk", state=ImageState.ACTIVE,
+        id=IMAGE, project_id=DEMO.own_project, name="disk", state=ImageState.ACTIVE,
         created_at=now, updated_at=now, properties={} if policy is None else {IMAGE_KEY: policy},
     )  # fmt: skip
     scene.svc.store.write(lambda tx: tx.images.insert(image))

@@ -87,10 +87,10 @@ def test_packing_gives_way_to_rules_and_to_what_fits(scene: Scene) -> None:
 
 
 def test_the_policy_is_for_admins(scene: Scene) -> None:
-    with pytest.raises(Forbidden, match="pf_policy needs the admin role"):
+    with pytest.raises(Forbidden, match="rule create_network:pf_policy"):
         create_network(scene.svc, DEMO, NetworkCreate(pf_policy=PfPolicy.PACK))
     change = NetworkUpdate(pf_policy=PfPolicy.SPREAD)
-    with pytest.raises(Forbidden, match="pf_policy needs the admin role"):
+    with pytest.raises(Forbidden, match="rule update_network:pf_policy"):
         update_network(scene.svc, DEMO, scene.blue.id, change)
     made = create_network(scene.svc, ADMIN, NetworkCreate(pf_policy=PfPolicy.PACK)).network
     assert get_network(scene.svc, ADMIN, made.id).network.pf_policy is PfPolicy.PACK

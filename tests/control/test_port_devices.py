@@ -82,11 +82,11 @@ def test_a_whole_pf_is_trusted_by_its_tag_alone(scene: Scene) -> None:
 
 
 def test_trust_is_for_admins_and_goes_into_the_profile(scene: Scene) -> None:
-    with pytest.raises(Forbidden, match="trusted needs the admin role"):
+    with pytest.raises(Forbidden, match="rule create_port:trusted"):
         a_port(scene, DEMO, trusted=False)
     port = a_port(scene, trusted=True, profile={"colour": "red"}).port
     assert port.profile == {"colour": "red", "trusted": True}
-    with pytest.raises(Forbidden, match="trusted needs the admin role"):
+    with pytest.raises(Forbidden, match="rule update_port:trusted"):
         update_port(scene.svc, DEMO, port.id, PortUpdate(trusted=False))
     port = update_port(scene.svc, ADMIN, port.id, PortUpdate(trusted=False)).port
     assert (port.trusted, port.profile) == (False, {"colour": "red", "trusted": False})

@@ -30,7 +30,6 @@ from trunkline.control.server_groups import (
 from trunkline.control.servers import create_servers, delete_server, get_server
 from trunkline.control.what_if import WhatIf, what_if
 from trunkline.domain.errors import Forbidden, Invalid, NotFound
-from trunkline.domain.identity import Role
 from trunkline.domain.ids import FlavorId, HostName
 from trunkline.domain.server import Server, ServerState
 from trunkline.domain.server_group import GroupPolicy
@@ -40,7 +39,7 @@ from trunkline.reconcile.report import ServerCondition, ServerFact
 
 ANTI, TOGETHER = GroupPolicy.ANTI_AFFINITY, GroupPolicy.AFFINITY
 SOFT_ANTI, SOFT_TOGETHER = GroupPolicy.SOFT_ANTI_AFFINITY, GroupPolicy.SOFT_AFFINITY
-READER = replace(DEMO, roles=frozenset({Role.READER}))
+READER = replace(DEMO, roles=frozenset({"reader"}))
 
 
 def a_group(scene: Scene, policy: GroupPolicy, *, most: int | None = None) -> str:

@@ -37,7 +37,7 @@ from trunkline.domain.errors import (
     NotFound,
     StateConflict,
 )
-from trunkline.domain.identity import Role
+from trunkline.domain.identity import READER
 from trunkline.domain.ids import NetworkId, ProjectId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool, Subnet
@@ -268,9 +268,7 @@ def test_subnets_of_other_projects_and_by_readers_are_refused(
 ) -> None:
     cidr = ip_network("10.0.0.0/24")
     with pytest.raises(Forbidden):
-        create_subnet(
-            svc, a_caller("demo", Role.READER), SubnetCreate(network_id=network_id, cidr=cidr)
-        )
+        create_subnet(svc, a_caller("demo", READER), SubnetCreate(network_id=network_id, cidr=cidr))
     with pytest.raises(Forbidden):
         create_subnet(
             svc,

@@ -27,8 +27,9 @@ from trunkline.domain.device import (
     device_attributes,
     service_problem,
 )
-from trunkline.domain.ids import HostId
+from trunkline.domain.ids import HostId, ProjectId
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.quota import Resource
 from trunkline.store.engine import open_engine
 from trunkline.store.metadata import metadata
 from trunkline.store.schema import DatabaseTooNew, known_revisions, open_store
@@ -296,3 +297,37 @@ def test_pools_of_an_older_schema_learn_whether_their_pf_is_in_service(
     (pool,) = store.read(lambda tx: tx.pools.of_host(HostId("1")))
     store.close()
     assert pool.problem == problem == service_problem(function)
+
+
+def test_quotas_of_an_older_schema_hold_on_and_sizes_of_servers_are_summed(
+    new_url: Callable[[], str],
+) -> None:
+    url = new_url()
+    flavor = {"id": "f", "name": "f", "vcpus": 3, "memory_mib": 512, "disk_gib": 1,
+              "created_at": "2026-01-01T00:00:00Z"}  # fmt: skip
+    with at_revision(url, "0021") as connection:
+        connection.execute(
+            text("INSERT INTO quotas (project_id, kind, physical_network, most)"
+                 " VALUES ('p', 'vf', 'phy1', 4)")
+        )  # fmt: skip
+        for number, state in enumerate(("ACTIVE", "DELETED")):
+            connection.execute(
+                text(
+                    "INSERT INTO servers (id, project_id, user_id, name, state, flavor, flavor_id,"
+                    " port_ids, nic_tags, pci_requests, nic_rules, power, boot_number,"
+                    " excluded_hosts, metadata, tags, config_drive, hostname, reservation_id,"
+                    " launch_index, created_at, updated_at) VALUES (:id, 'p', 'u', 's', :state,"
+                    " :flavor, 'f', '[]', '{}', '[]', '[]', 'running', 1, '[]', '{}', '[]', :no,"
+                    " 's', 'r-1', 0, :at, :at)"
+                ),
+                {"id": str(number), "state": state, "flavor": json.dumps(flavor), "no": False,
+                 "at": "2026-01-01T00:00:00.000000Z"},
+            )  # fmt: skip
+    store = open_store(url)
+    project = ProjectId("p")
+    (quota,) = store.read(lambda tx: tx.quotas.of_project(project))
+    held = store.read(lambda tx: tx.quotas.held(project))
+    store.close()
+    assert (quota.what, quota.limit) == ("VFs on phy1", 4)
+    assert held[Resource.SERVERS, None] == 1
+    assert (held[Resource.CORES, None], held[Resource.MEMORY_MIB, None]) == (3, 512)

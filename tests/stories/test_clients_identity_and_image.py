@@ -63,7 +63,12 @@ def test_projects_and_users_are_listed_and_shown(run: Callable[..., Any]) -> Non
     assert [project["Name"] for project in run("project", "list", as_cloud="trunkline-demo")] == [
         "demo"
     ]
-    assert {role["Name"] for role in run("role", "list")} == {"admin", "member", "reader"}
+    assert {role["Name"] for role in run("role", "list")} == {
+        "admin",
+        "manager",
+        "member",
+        "reader",
+    }
 
 
 def test_a_wrong_password_is_told_as_such(cloud: tuple[Site, Path], openstack: OpenStack) -> None:

@@ -161,7 +161,7 @@ def test_a_port_asks_for_tags_trust_and_abilities(desk: Desk) -> None:
     assert port["pci_match"] == {"driver": "mlx5_core", "can.trust": "true"}
     unusable = "type=dict,name=pci_match,value=address:x"
     assert "may not be used" in desk.fail(*direct, "--extra-property", unusable, "x")
-    assert "admin role" in desk.fail(*direct, "--trusted", "x")
+    assert "by the policy's rule" in desk.fail(*direct, "--trusted", "x")
     trusted = desk.show(*direct, "--trusted", "trusted", cloud=ADMIN)
     assert trusted["trusted"] is True
     assert trusted["binding_profile"] == {"trusted": True}
@@ -178,7 +178,7 @@ def test_a_port_is_placed_on_the_segment_of_its_subnet(desk: Desk) -> None:
     for number, segment in enumerate(routed.segments, start=1):
         desk.run(
             "subnet", "create", "--network", "routed", "--network-segment", segment.id,
-            "--subnet-range", f"10.{number}.0.0/24", "--project", demo.project_id,
+            "--subnet-range", f"10.{number}.0.0/24", "--project", demo.own_project,
             f"on-phy{number}", cloud=ADMIN,
         )  # fmt: skip
     direct = ("port", "create", "--network", "routed", "--vnic-type", "direct")
@@ -199,7 +199,7 @@ def test_a_network_packs_its_vfs(desk: Desk) -> None:
         "GET", "/network/v2.0/networks?name=blue", token=desk.scene.token("admin")
     ).json()
     assert [network["pf_policy"] for network in found["networks"]] == ["pack"]
-    assert "admin role" in desk.fail("network", "set", *policy, "blue")
+    assert "by the policy's rule" in desk.fail("network", "set", *policy, "blue")
     bad = ("--extra-property", "type=str,name=pf_policy,value=heap")
     said = desk.fail("network", "set", *bad, "blue", cloud=ADMIN)
     assert "must be one of spread, pack, not 'heap'" in said

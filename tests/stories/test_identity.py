@@ -257,7 +257,7 @@ def test_who_may_see_which_projects_and_users(site: Site) -> None:
     assert names("demo", "/domains") == ["Default"]
     assert get("demo", "/domains/default").json()["domain"]["name"] == "Default"
     assert get("demo", "/domains/other").status == 404
-    assert names("admin", "/roles") == ["admin", "member", "reader"]
+    assert names("admin", "/roles") == ["admin", "manager", "member", "reader"]
 
 
 def test_a_guesser_is_stopped_and_the_owner_elsewhere_is_not(site: Site) -> None:

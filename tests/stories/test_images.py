@@ -53,7 +53,7 @@ def a_server(site: Site, image_id: ImageId) -> Server:
     caller = site.caller("admin")
     server = Server(
         id=ServerId(site.svc.ids.new_id()),
-        project_id=caller.project_id,
+        project_id=caller.own_project,
         user_id=caller.user_id,
         name="s",
         state=ServerState.ACTIVE,

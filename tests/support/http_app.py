@@ -27,7 +27,7 @@ from trunkline.control.identity import FirstPasswords, bootstrap_identity, calle
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Limits, Services
 from trunkline.domain.clock import Clock
-from trunkline.domain.identity import Caller, Role, User
+from trunkline.domain.identity import READER, Caller, User
 from trunkline.domain.ids import UserId
 from trunkline.store.transaction import Transaction
 
@@ -276,7 +276,7 @@ def _add_reader(svc: Services) -> None:
         demo = tx.identity.find_project(name="demo")
         assert demo is not None
         tx.identity.insert_user(user)
-        tx.identity.grant(user.id, demo.id, {Role.READER})
+        tx.identity.grant(user.id, demo.id, {READER})
 
     svc.store.write(write)
 

@@ -20,7 +20,7 @@ from trunkline.domain.console import ConsoleFact
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import HostResources
-from trunkline.domain.identity import Caller, Role
+from trunkline.domain.identity import MEMBER, Caller, with_implied
 from trunkline.domain.ids import (
     FlavorId,
     HostName,
@@ -49,19 +49,19 @@ from trunkline.vif.registry import load_vif_types
 PHY1, PHY2 = PhysicalNetwork("phy1"), PhysicalNetwork("phy2")
 
 
-def a_caller(name: str = "demo", *roles: Role) -> Caller:
+def a_caller(name: str = "demo", *roles: str) -> Caller:
     """Somebody of the project of the same name; a member unless roles are given."""
     return Caller(
         user_id=UserId(f"user-{name}"),
         user_name=name,
         project_id=ProjectId(f"project-{name}"),
         project_name=name,
-        roles=frozenset(roles or (Role.MEMBER,)),
+        roles=with_implied(roles or (MEMBER,)),
         request_id="req-test",
     )
 
 
-ADMIN = a_caller("admin", Role.ADMIN)
+ADMIN = a_caller("admin", "admin")
 DEMO = a_caller("demo")
 OTHER = a_caller("other")
 
@@ -238,7 +238,7 @@ def a_network(
     now = svc.clock.now()
     network = Network(
         id=network_id,
-        project_id=project.project_id,
+        project_id=project.own_project,
         name=name,
         provider=True,
         created_at=now,

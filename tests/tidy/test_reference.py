@@ -13,10 +13,11 @@ import msgspec
 from prometheus_client import REGISTRY
 
 from tests.tidy.repository import REPOSITORY
-from tools import list_routes, write_cli_reference
+from tools import list_policy, list_routes, write_cli_reference
 from trunkline.api.routes import ROUTES
 from trunkline.bootstrap import compute_config, controller_config
 from trunkline.domain import device_spec_parsing
+from trunkline.domain.policy.all_rules import RULES_BY_FACE
 from trunkline.host import faults, fleet, fleet_cards, fleet_numa, fleet_plain
 
 CONFIGURATION = REPOSITORY / "docs/configuration.md"
@@ -32,6 +33,13 @@ def test_the_tables_of_routes_are_up_to_date() -> None:
     assert list_routes.render(page) == page, "run `make docs`"
     missing = [route.path for route in ROUTES if f"| {route.method} | `{route.path}` |" not in page]
     assert not missing
+
+
+def test_every_rule_of_the_policy_is_listed() -> None:
+    page = list_policy.TARGET.read_text()
+    assert list_policy.render(page) == page, "run `make docs`"
+    for face in RULES_BY_FACE:
+        assert f"<!-- rules of {face} -->" in page
 
 
 def test_every_metric_is_documented() -> None:

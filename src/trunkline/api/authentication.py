@@ -3,31 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from trunkline.api.routing import Auth
 from trunkline.control import enrolment, identity
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.services import Services
 from trunkline.domain.errors import Unauthenticated
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
+from trunkline.domain.policy.rule import Rule
 
 
-def authenticate_user(
-    svc: Services, auth: Auth, headers: Mapping[str, str], *, request_id: str, action: str
-) -> Caller:
-    """Return who is asking, by the token in X-Auth-Token.
-
-    Raises:
-        Unauthenticated: No token, or none that is valid now.
-        Forbidden: The route is for admins, and this is none.
-    """
+def token_in(headers: Mapping[str, str]) -> str:
+    """Return the token in X-Auth-Token; raise `Unauthenticated` if there is none."""
     token = headers.get("x-auth-token")
     if not token:
         raise Unauthenticated
-    caller = identity.caller_from_token(svc, token, request_id=request_id)
-    if auth is Auth.ADMIN:
-        require_admin(caller, action)
+    return token
+
+
+def authenticate_user(
+    svc: Services,
+    auth: Auth | Rule,
+    headers: Mapping[str, str],
+    *,
+    request_id: str,
+    elsewhere: Caller | None,
+) -> Caller:
+    """Return who is asking, by the token in X-Auth-Token.
+
+    Args:
+        svc: The services.
+        auth: Whom the route is for.
+        headers: The request's.
+        request_id: The request's.
+        elsewhere: Whom the token speaks for by the identity service elsewhere, if there is one.
+
+    Raises:
+        Unauthenticated: No token, or none that is valid now.
+        Forbidden: The route is for those whom a rule allows it, and this is none.
+    """
+    if elsewhere is not None:
+        caller = replace(elsewhere, request_id=request_id, policy=svc.policy)
+    else:
+        found = identity.caller_from_token(svc, token_in(headers), request_id=request_id)
+        caller = replace(found, policy=svc.policy)
+    if isinstance(auth, Rule):
+        require(caller, auth)
     return caller
 
 

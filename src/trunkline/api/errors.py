@@ -24,6 +24,7 @@ from trunkline.domain.errors import (
     NotFound,
     TrunklineError,
 )
+from trunkline.domain.quota import QuotaExceeded
 
 STATUS: Final[Mapping[ErrorKind, int]] = MappingProxyType({
     ErrorKind.INVALID: 400,
@@ -57,6 +58,8 @@ _COMPUTE_FAULTS: Final = MappingProxyType({
 def render_error(face: Face, error: TrunklineError, request_id: str) -> Response:
     """Answer an error that callers are expected to meet."""
     status = STATUS[error.kind]
+    if face is Face.NETWORK and isinstance(error, QuotaExceeded):
+        status = 409  # As Neutron.
     headers = {"Retry-After": "1"} if error.kind is ErrorKind.UNAVAILABLE else {}
     return Response(
         status=status,
@@ -126,6 +129,8 @@ def _neutron_type(error: TrunklineError | None, title: str) -> str:
             return "InvalidInput"
         case Forbidden():
             return "PolicyNotAuthorized"
+        case QuotaExceeded():
+            return "OverQuota"
         case None:
             return "HTTP" + title.replace(" ", "").replace("-", "")
         case _:

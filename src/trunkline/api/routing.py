@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from trunkline.api.http import Answer, Request
 from trunkline.api.limits import BODY_BYTES_MAX
 from trunkline.control.services import Services
+from trunkline.domain.policy.rule import Rule
 
 Handler = Callable[[Services, Request], Answer]
 
@@ -18,7 +19,6 @@ class Auth(enum.Enum):
 
     PUBLIC = "public"  # Anybody; no token is looked at.
     USER = "user"  # Whoever has a valid token.
-    ADMIN = "admin"
     AGENT = "agent"  # A host's agent, by its own host's token.
 
 
@@ -36,33 +36,33 @@ class Route:
     method: str
     path: str
     handler: Handler
-    auth: Auth = Auth.USER
+    auth: Auth | Rule = Auth.USER  # A rule: users whom it allows this, whatever they name.
     lane: Lane = Lane.QUICK
     body_bytes_max: int = BODY_BYTES_MAX
     streams: bool = False  # The handler answers with `Receive`: the body is not read before.
 
 
-def get(path: str, handler: Handler, auth: Auth = Auth.USER) -> Route:
+def get(path: str, handler: Handler, auth: Auth | Rule = Auth.USER) -> Route:
     """GET, and HEAD, which answers the same without its body."""
     return Route(method="GET", path=path, handler=handler, auth=auth)
 
 
-def post(path: str, handler: Handler, auth: Auth = Auth.USER) -> Route:
+def post(path: str, handler: Handler, auth: Auth | Rule = Auth.USER) -> Route:
     """POST."""
     return Route(method="POST", path=path, handler=handler, auth=auth)
 
 
-def put(path: str, handler: Handler, auth: Auth = Auth.USER) -> Route:
+def put(path: str, handler: Handler, auth: Auth | Rule = Auth.USER) -> Route:
     """PUT."""
     return Route(method="PUT", path=path, handler=handler, auth=auth)
 
 
-def patch(path: str, handler: Handler, auth: Auth = Auth.USER) -> Route:
+def patch(path: str, handler: Handler, auth: Auth | Rule = Auth.USER) -> Route:
     """PATCH."""
     return Route(method="PATCH", path=path, handler=handler, auth=auth)
 
 
-def delete(path: str, handler: Handler, auth: Auth = Auth.USER) -> Route:
+def delete(path: str, handler: Handler, auth: Auth | Rule = Auth.USER) -> Route:
     """DELETE."""
     return Route(method="DELETE", path=path, handler=handler, auth=auth)
 

@@ -5,6 +5,7 @@ What the file says is read whole and checked; after this it is frozen values tha
 
 from __future__ import annotations
 
+import enum
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,9 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from trunkline.bootstrap.keystone import KeystoneConfig, KeystoneTable, read_keystone_table
 from trunkline.bootstrap.pci_aliases import PciAliasTable, read_aliases
+from trunkline.bootstrap.policy_file import read_policy
 from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
 from trunkline.control.networking import ConnectivityCheck, IdRange, Networking
 from trunkline.control.pci_options import PciOptions
@@ -35,6 +38,7 @@ from trunkline.domain.errors import TrunklineError
 from trunkline.domain.ether import VLAN_ID_MAX, VLAN_ID_MIN
 from trunkline.domain.ids import PhysicalNetwork, ZoneName
 from trunkline.domain.network import NetworkType
+from trunkline.domain.policy.policy import DEFAULT_POLICY, Policy
 from trunkline.domain.port import VnicType
 from trunkline.netdrivers.registry import (
     DEFAULT_DRIVERS,
@@ -89,6 +93,13 @@ class _NetworkingTable(_Table, frozen=True, kw_only=True):
     vif_types: dict[VnicType, str] = msgspec.field(default_factory=dict)
 
 
+class Identity(enum.Enum):
+    """Whose the users are."""
+
+    BUILT_IN = "built-in"
+    KEYSTONE = "keystone"
+
+
 class _Agents(_Table, frozen=True, kw_only=True):
     enrolment_key_file: _Name | None = None
     silent_seconds_max: _Positive = 90
@@ -114,11 +125,17 @@ class _Retention(_Table, frozen=True, kw_only=True):
     events_days: _Days = EVENTS_KEPT_DAYS
 
 
+class _PolicyTable(_Table, frozen=True, kw_only=True):
+    file: _Name | None = None
+
+
 class _File(_Table, frozen=True, kw_only=True):
     data_dir: _Name
     images_dir: _Name | None = None
     agents: _Agents = _Agents()
     public_url: _Name | None = None
+    auth: Identity = Identity.BUILT_IN
+    keystone: KeystoneTable = KeystoneTable()
     listen: _Listen = _Listen()
     database: _Database = _Database()
     networking: _NetworkingTable = _NetworkingTable()
@@ -129,6 +146,7 @@ class _File(_Table, frozen=True, kw_only=True):
     pci_alias: tuple[PciAliasTable, ...] = ()
     placement: _Placement = _Placement()
     limits: _LimitsTable = _LimitsTable()
+    policy: _PolicyTable = _PolicyTable()
     retention: _Retention = _Retention()
 
 
@@ -147,7 +165,9 @@ class ControllerConfig:
     ranking: Ranking
     default_zone: ZoneName
     enrolment_key_file: Path | None  # None: hosts enrol by tokens alone.
+    policy: Policy
     limits: Limits
+    keystone: KeystoneConfig | None  # None: users are in our own database.
 
 
 def load_controller_config(path: Path) -> ControllerConfig:
@@ -170,9 +190,12 @@ def load_controller_config(path: Path) -> ControllerConfig:
     aliases = read_aliases(file.pci_alias, attributes, faults)
     ranking = _ranking(file.placement, faults)
     networking = _networking(file, vlan_ranges, faults)
+    directory = path.absolute().parent
+    keystone = read_keystone_table(
+        file.keystone, directory, faults, wanted=file.auth is Identity.KEYSTONE
+    )
     if networking is None or ranking is None or faults:
         raise InvalidConfig(path, faults)
-    directory = path.absolute().parent
     data_dir = directory / file.data_dir
     return ControllerConfig(
         listen_address=file.listen.address,
@@ -190,6 +213,9 @@ def load_controller_config(path: Path) -> ControllerConfig:
             if file.agents.enrolment_key_file is None
             else directory / file.agents.enrolment_key_file
         ),
+        policy=DEFAULT_POLICY
+        if file.policy.file is None
+        else read_policy(directory / file.policy.file),
         limits=Limits(
             image_size_bytes_max=file.limits.image_size_bytes_max,
             token_lifetime_seconds=file.limits.token_lifetime_seconds,
@@ -198,6 +224,7 @@ def load_controller_config(path: Path) -> ControllerConfig:
             deleted_servers_kept_days=file.retention.deleted_servers_days,
             events_kept_days=file.retention.events_days,
         ),
+        keystone=keystone,
     )
 
 

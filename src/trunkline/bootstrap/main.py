@@ -52,6 +52,12 @@ def _host_helper() -> click.Command:
     return host_helper
 
 
+def _policy() -> click.Command:
+    from trunkline.bootstrap.policy_commands import policy
+
+    return policy
+
+
 def _reset_password() -> click.Command:
     from trunkline.bootstrap.reset_password import reset_password_command
 
@@ -61,6 +67,7 @@ def _reset_password() -> click.Command:
 _LOADED_LATE: Final[Mapping[str, Callable[[], click.Command]]] = MappingProxyType({
     "up": _up, "server": _server, "agent": _agent, "host-helper": _host_helper,
     "doctor": _doctor,
+    "policy": _policy,
     "reset-password": _reset_password,
 })  # fmt: skip
 

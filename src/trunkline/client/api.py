@@ -150,16 +150,14 @@ class TrunklineApi:
         query = [] if project is None else [("project", project)]
         return self._session.get("/quotas", QuotaList, query).quotas
 
-    def set_quota(self, project: str, kind: str, body: QuotaBody) -> QuotaItem:
-        """Let a project hold so many devices of one kind."""
-        path = f"/quotas/{_segment(project)}/{_segment(kind)}"
-        return self._session.call("PUT", path, QuotaItem, body=body)
+    def set_quota(self, project: str | None, resource: str, body: QuotaBody) -> QuotaItem:
+        """Let a project, or every one that has no quota of its own (None), hold so much."""
+        return self._session.call("PUT", _quota_path(project, resource), QuotaItem, body=body)
 
-    def unset_quota(self, project: str, kind: str, physical_network: str | None) -> None:
-        """Let a project hold any number again."""
+    def unset_quota(self, project: str | None, resource: str, physical_network: str | None) -> None:
+        """Take such a quota away."""
         query = "" if physical_network is None else f"?physical_network={quote(physical_network)}"
-        path = f"{PREFIX}/quotas/{_segment(project)}/{_segment(kind)}{query}"
-        self._session.send("DELETE", path)
+        self._session.send("DELETE", f"{PREFIX}{_quota_path(project, resource)}{query}")
 
     def verify(self, *, mend: bool) -> Iterator[VerifyAnswer]:
         """Verify all hosts, page by page, and mend what can be if `mend`."""
@@ -225,6 +223,11 @@ class PhysicalNetworkList:
     """The answer that lists physical networks."""
 
     physical_networks: tuple[PhysicalNetworkItem, ...]
+
+
+def _quota_path(project: str | None, resource: str) -> str:
+    whose = "/default-quotas" if project is None else f"/quotas/{_segment(project)}"
+    return f"{whose}/{_segment(resource)}"
 
 
 def _segment(name: str) -> str:

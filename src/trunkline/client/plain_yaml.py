@@ -15,7 +15,8 @@ from typing import Any, Final
 NESTING_MAX: Final = 20
 
 _LINE = re.compile(
-    r"(?P<indent> *)(?P<key>[A-Za-z0-9_.\-]+|'[^']*'|\"[^\"\\]*\")\s*:(?:\s+(?P<rest>.*))?$"
+    r"(?P<indent> *)(?P<key>[A-Za-z0-9_.\-]+(?::[A-Za-z0-9_.\-]+)*|'[^']*'|\"[^\"\\]*\")"
+    r"\s*:(?:\s+(?P<rest>.*))?$"
 )
 _LOOKS_SPECIAL = tuple("&*!|>%@`{}[],?-")
 
@@ -57,6 +58,16 @@ def parse(text: str) -> dict[str, Any]:
             mapping[key] = {}
             open_mappings.append((None, mapping[key]))
     return root
+
+
+def key_lines(text: str) -> dict[str, int]:
+    """Return in which line each key of the outermost mapping stands."""
+    lines: dict[str, int] = {}
+    for number, raw in enumerate(text.splitlines(), start=1):
+        match = _LINE.fullmatch(raw.rstrip())
+        if match is not None and not match["indent"]:
+            lines.setdefault(match["key"].strip("'\""), number)
+    return lines
 
 
 def _mapping_at(

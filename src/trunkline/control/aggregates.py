@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.building import raise_generation
 from trunkline.control.services import Services
 from trunkline.domain.aggregate import ZONE_KEY, Aggregate
@@ -19,6 +19,8 @@ from trunkline.domain.errors import AlreadyExists, InUse, Invalid, NotFound, Sta
 from trunkline.domain.host import Host
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import AggregateId, HostId, HostName, ZoneName
+from trunkline.domain.policy import compute_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -36,12 +38,12 @@ class AggregateView:
 def create_aggregate(
     svc: Services, caller: Caller, name: str, *, zone: ZoneName | None = None
 ) -> AggregateView:
-    """Make an aggregate without hosts. Admins only.
+    """Make an aggregate without hosts.
 
     Raises:
         AlreadyExists: The name is taken.
     """
-    require_admin(caller, "creating a host aggregate")
+    require(caller, rules.CREATE_AGGREGATE)
     new = Aggregate(
         id=AggregateId(0),
         uuid=svc.ids.new_id(),
@@ -60,14 +62,14 @@ def create_aggregate(
 
 
 def get_aggregate(svc: Services, caller: Caller, aggregate_id: AggregateId) -> AggregateView:
-    """Return one aggregate. Admins only."""
-    require_admin(caller, "showing a host aggregate")
+    """Return one aggregate."""
+    require(caller, rules.SHOW_AGGREGATE)
     return svc.store.read(lambda tx: _views(tx, [tx.aggregates.get(aggregate_id)])[0])
 
 
 def list_aggregates(svc: Services, caller: Caller) -> list[AggregateView]:
-    """Return all aggregates, by number. Admins only."""
-    require_admin(caller, "listing host aggregates")
+    """Return all aggregates, by number."""
+    require(caller, rules.LIST_AGGREGATES)
     return svc.store.read(lambda tx: _views(tx, tx.aggregates.all()))
 
 
@@ -75,17 +77,18 @@ def update_aggregate(
     svc: Services,
     caller: Caller,
     aggregate_id: AggregateId,
+    rule: Rule,
     *,
     name: str | None = None,
     metadata: Mapping[str, str | None] | None = None,
 ) -> AggregateView:
-    """Rename an aggregate, or change its metadata; a key with None goes.
+    """Rename an aggregate, or change its metadata, by a rule of its own; a key with None goes.
 
     Raises:
         AlreadyExists: The name is taken.
         Invalid: A host would be in two zones, or a server outside the one it was asked for in.
     """
-    require_admin(caller, "changing a host aggregate")
+    require(caller, rule)
 
     def update(tx: Transaction) -> AggregateView:
         before = tx.aggregates.get(aggregate_id, Lock.EXCLUSIVE)
@@ -116,7 +119,7 @@ def add_host(svc: Services, caller: Caller, aggregate_id: AggregateId, name: str
         AlreadyExists: It is in it.
         StateConflict: It would be in two zones, or a server outside the one it was asked for in.
     """
-    require_admin(caller, "changing a host aggregate")
+    require(caller, rules.ADD_AGGREGATE_HOST)
 
     def add(tx: Transaction) -> AggregateView:
         aggregate = tx.aggregates.get(aggregate_id, Lock.EXCLUSIVE)
@@ -138,7 +141,7 @@ def remove_host(
         NotFound: It is not in it.
         StateConflict: A server there was asked for in the zone that the host would leave.
     """
-    require_admin(caller, "changing a host aggregate")
+    require(caller, rules.REMOVE_AGGREGATE_HOST)
 
     def remove(tx: Transaction) -> AggregateView:
         aggregate = tx.aggregates.get(aggregate_id, Lock.EXCLUSIVE)
@@ -157,7 +160,7 @@ def delete_aggregate(svc: Services, caller: Caller, aggregate_id: AggregateId) -
     Raises:
         InUse: It has hosts.
     """
-    require_admin(caller, "deleting a host aggregate")
+    require(caller, rules.DELETE_AGGREGATE)
 
     def delete(tx: Transaction) -> None:
         aggregate = tx.aggregates.get(aggregate_id, Lock.EXCLUSIVE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.demands import shape_request
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.services import Services
@@ -13,6 +13,7 @@ from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.placement.planning.capacity import Capacity, Unlimited, capacity
 from trunkline.placement.planning.copies import Count
 from trunkline.placement.planning.mix import Part, mixes
@@ -37,7 +38,7 @@ def capacity_by_physical_network(
     A name that is configured and has no device is there too, with nothing: an operator should see
     it. The database counts; what comes back grows with the physical networks, not the devices.
     """
-    require_admin(caller, "counting devices")
+    require(caller, rules.LIST_PHYSICAL_NETWORKS)
 
     def count(tx: Transaction) -> dict[PhysicalNetwork, PhysicalNetworkCapacity]:
         hosts = tx.capacity.host_counts(names)
@@ -63,7 +64,7 @@ def capacity_of_shape(svc: Services, caller: Caller, shape: ExplainRequest) -> C
     Raises:
         Invalid: Nothing limits how many fit.
     """
-    require_admin(caller, "counting what fits on hosts")
+    require(caller, rules.COUNT_CAPACITY)
     svc.store.write(svc.fleet.refresh)  # A snapshot is not followed.
     request = svc.store.read(lambda tx: shape_request(tx, svc, caller, shape))
     try:
@@ -84,7 +85,7 @@ def capacity_of_mix(
         Invalid: Nothing limits how many servers of one of the shapes fit; or one of them
             names a host, a zone or a server group.
     """
-    require_admin(caller, "counting what fits on hosts")
+    require(caller, rules.COUNT_CAPACITY)
     if any(shape.host or shape.zone or shape.group_id for _, shape in shapes):
         raise Invalid("mix", "a mix is for all hosts: leave out host, zone and server group")
     svc.store.write(svc.fleet.refresh)  # A snapshot is not followed.

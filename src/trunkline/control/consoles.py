@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trunkline.control.access import require_visible, require_writer
+from trunkline.control.access import of_server, require_change
 from trunkline.control.services import Services
 from trunkline.domain.errors import StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName, ServerId
+from trunkline.domain.policy import compute_rules as rules
 from trunkline.store.transaction import Transaction
 
 
@@ -35,8 +36,10 @@ def ask_console(svc: Services, caller: Caller, server_id: str) -> AskedConsole:
 
     def ask(tx: Transaction) -> AskedConsole:
         server = tx.servers.get(server_id)
-        require_visible(caller, server, "server", server_id)
-        require_writer(caller, "reading a console")
+        target = of_server(server)
+        require_change(
+            caller, rules.READ_CONSOLE, target, "server", server_id, see=rules.SHOW_SERVER
+        )
         if server.host_id is None:
             raise StateConflict("server", server_id, "it is on no host, and has no console")
         host = tx.hosts.get(server.host_id)

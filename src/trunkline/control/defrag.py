@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.networking import ConnectivityCheck
 from trunkline.control.residents import residents_of
 from trunkline.control.services import Services
@@ -14,6 +14,7 @@ from trunkline.domain.errors import NotFound
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import DeviceId, HostId, HostName
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.placement.asks.request import Explanation, Placed
 from trunkline.placement.hosts.views import HostView
 from trunkline.placement.planning.defrag import (
@@ -84,7 +85,7 @@ def defrag(
     Raises:
         NotFound: No such host, PF, NUMA node or switch.
     """
-    require_admin(caller, "planning moves of servers")
+    require(caller, rules.PLAN_MOVES)
     # A plan must hold when devices are bound, whatever placement is told to look at.
     networking = replace(svc.networking, connectivity_check=ConnectivityCheck.PLACEMENT)
     svc = replace(svc, networking=networking)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.asking import (
     isolates_guaranteed,
     numa_policy_of,
@@ -28,6 +28,7 @@ from trunkline.domain.ids import HostId, HostName, ZoneName
 from trunkline.domain.network import PfPolicy
 from trunkline.domain.nic_rules import NicRule, NumaPolicy, Scope
 from trunkline.domain.pci_request import PciRequest
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.domain.qos import demanded_abilities
 from trunkline.domain.server import Flavor, Server
 from trunkline.placement.asks.fellows import Fellows
@@ -119,7 +120,7 @@ def shape_request(
         Forbidden: A host is named, by no admin.
     """
     if shape.host is not None:
-        require_admin(caller, "naming a host")
+        require(caller, rules.EXPLAIN_BY_HOST)
         tx.hosts.get_by_name(shape.host)
     flavor = None if shape.flavor_id is None else tx.flavors.get(shape.flavor_id)
     nics = resolve_nics(tx, svc, caller, shape.nics)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.services import Services
 from trunkline.control.views import DeviceView
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.identity import Caller
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.store.transaction import Transaction
 
 
@@ -17,7 +18,7 @@ def list_devices(svc: Services, caller: Caller, query: ListQuery) -> list[Device
     Filters: `host`, `state`, `physical_network`, `kind`, and `port_id`, `server_id`, `project_id`
     of the holder.
     """
-    require_admin(caller, "listing devices")
+    require(caller, rules.LIST_DEVICES)
 
     def find(tx: Transaction) -> list[DeviceView]:
         records = tx.devices.page(query)

@@ -11,7 +11,7 @@ import hmac
 from datetime import timedelta
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.audit import Actor, actor_of
 from trunkline.control.hosts import ensure_host, require_host_name
 from trunkline.control.races import write_until_won
@@ -20,6 +20,7 @@ from trunkline.domain.enrolment import LIFETIME_MAX, EnrolmentToken
 from trunkline.domain.errors import AlreadyExists, Invalid, Unauthenticated
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import EnrolmentTokenId, HostName
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.store.transaction import Transaction
 
 ENROLMENT_KEY_SETTING = "enrolment_key_hash"
@@ -35,7 +36,7 @@ def create_enrolment_token(
     svc: Services, caller: Caller, *, host: HostName | None, lifetime: timedelta
 ) -> tuple[EnrolmentToken, str]:
     """Make a token, and return it with its text, which is told this once. Admins only."""
-    require_admin(caller, "creating an enrolment token")
+    require(caller, rules.CREATE_ENROLMENT_TOKEN)
     if host is not None:
         require_host_name(host)
     if not timedelta(0) < lifetime <= LIFETIME_MAX:
@@ -60,13 +61,13 @@ def create_enrolment_token(
 
 def list_enrolment_tokens(svc: Services, caller: Caller) -> list[EnrolmentToken]:
     """Return every token that is kept, newest first. Admins only."""
-    require_admin(caller, "listing enrolment tokens")
+    require(caller, rules.LIST_ENROLMENT_TOKENS)
     return svc.store.read(lambda tx: tx.enrolment_tokens.all())
 
 
 def revoke_enrolment_token(svc: Services, caller: Caller, token_id: str) -> None:
     """Make a token worthless. A host that enrolled by it stays enrolled. Admins only."""
-    require_admin(caller, "revoking an enrolment token")
+    require(caller, rules.REVOKE_ENROLMENT_TOKEN)
 
     def revoke(tx: Transaction) -> None:
         token = tx.enrolment_tokens.get(token_id)

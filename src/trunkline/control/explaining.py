@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.demands import shape_request
 from trunkline.control.moving_words import with_servers
 from trunkline.control.owners import Owners, owners_of
@@ -15,6 +15,7 @@ from trunkline.domain.device import DeviceRef, OfferedDevice
 from trunkline.domain.host import Host
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.domain.server import Fault
 from trunkline.placement.asks.request import (
     Explanation,
@@ -61,7 +62,8 @@ def explain(
 
     def think(tx: Transaction) -> Advice:
         if page is not None:
-            require_admin(caller, "listing hosts")
+            require(caller, rules.EXPLAIN_BY_HOST)
+        told_of_hosts = caller.may(rules.EXPLAIN_BY_HOST)
         wanted = shape_request(tx, svc, caller, request)
         said = _said(wanted)
         answer = svc.fleet.explain(tx, wanted, nearest=nearest, page=page)
@@ -69,14 +71,14 @@ def explain(
             host: Host = tx.hosts.get(answer.host_id)
             return Advice(
                 fits=True,
-                host_name=host.name if caller.is_admin else None,
-                placed=answer if caller.is_admin else None,
+                host_name=host.name if told_of_hosts else None,
+                placed=answer if told_of_hosts else None,
                 explanation=None,
-                devices=_devices(tx, answer) if caller.is_admin else {},
+                devices=_devices(tx, answer) if told_of_hosts else {},
                 owners=owners_of(tx, ()),
                 said=said,
             )
-        if not caller.is_admin:
+        if not told_of_hosts:
             answer = replace(answer, nearest=(), smallest_change="", asked_for=None)
         owners = owners_of(tx, answer.told)
         return Advice(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.asking import check_extra_specs
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.services import Services
@@ -16,6 +16,7 @@ from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import FlavorId
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.server import Flavor
 from trunkline.store.transaction import Transaction
 
@@ -54,7 +55,7 @@ def create_flavor(svc: Services, caller: Caller, asked: FlavorCreate) -> Flavor:
         Invalid: A size is out of range, or a name malformed.
         AlreadyExists: The ID or the name is taken.
     """
-    require_admin(caller, "creating a flavor")
+    require(caller, rules.CREATE_FLAVOR)
     _check(asked)
     at = svc.clock.now()
     flavor = Flavor(
@@ -96,7 +97,7 @@ def get_flavor(svc: Services, caller: Caller, flavor_id: str) -> Flavor:
 
 def list_flavors(svc: Services, caller: Caller, query: ListQuery) -> list[Flavor]:
     """Return one page of flavors. Only admins see those that are not public."""
-    if not caller.is_admin:
+    if not caller.may(rules.SEE_PRIVATE_FLAVORS):
         query = replace(query, equals={**query.equals, "is_public": (True,)})
     return svc.store.read(lambda tx: tx.flavors.page(query))
 
@@ -105,7 +106,7 @@ def describe_flavor(
     svc: Services, caller: Caller, flavor_id: str, description: str | None
 ) -> Flavor:
     """Change the description, the only thing of a flavor that may change beside extra specs."""
-    require_admin(caller, "changing a flavor")
+    require(caller, rules.UPDATE_FLAVOR)
     if description is not None and len(description) > DESCRIPTION_CHARS_MAX:
         raise Invalid("description", f"has more than {DESCRIPTION_CHARS_MAX} characters")
 
@@ -118,7 +119,7 @@ def describe_flavor(
 
 def delete_flavor(svc: Services, caller: Caller, flavor_id: str) -> None:
     """Delete a flavor; servers keep the copy they were made with."""
-    require_admin(caller, "deleting a flavor")
+    require(caller, rules.DELETE_FLAVOR)
 
     def delete(tx: Transaction) -> None:
         flavor = tx.flavors.get(flavor_id)
@@ -132,7 +133,7 @@ def set_extra_specs(
     svc: Services, caller: Caller, flavor_id: str, extra_specs: Mapping[str, str]
 ) -> Flavor:
     """Add extra specs, or change those that are there. Servers already made keep the old ones."""
-    require_admin(caller, "changing a flavor's extra specs")
+    require(caller, rules.SET_EXTRA_SPECS)
     _check_extra_specs(extra_specs)
 
     def set_them(tx: Transaction) -> Flavor:
@@ -149,7 +150,7 @@ def set_extra_specs(
 
 def unset_extra_spec(svc: Services, caller: Caller, flavor_id: str, key: str) -> None:
     """Remove one extra spec; raise `NotFound` if the flavor has none of this name."""
-    require_admin(caller, "changing a flavor's extra specs")
+    require(caller, rules.UNSET_EXTRA_SPECS)
 
     def unset(tx: Transaction) -> None:
         flavor = tx.flavors.get(flavor_id)
@@ -165,7 +166,7 @@ def unset_extra_spec(svc: Services, caller: Caller, flavor_id: str, key: str) ->
 def visible_flavor(tx: Transaction, caller: Caller, flavor_id: str) -> Flavor:
     """Return a flavor; raise `NotFound` if there is none that the caller may see."""
     flavor = tx.flavors.get(flavor_id)
-    if not (flavor.is_public or caller.is_admin):
+    if not (flavor.is_public or caller.may(rules.SEE_PRIVATE_FLAVORS)):
         raise NotFound("flavor", flavor_id)
     return flavor
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.audit import Actor, actor_of
 from trunkline.control.services import Services
 from trunkline.control.views import HostView
@@ -16,21 +16,27 @@ from trunkline.domain.host import Host, HostResources
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import trunkline_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 _NO_RESOURCES = HostResources(vcpus=0, memory_mib=0, disk_gib=0)
 
 
-def list_hosts(svc: Services, caller: Caller, query: ListQuery) -> list[HostView]:
-    """Return one page of hosts, by name. Admins only."""
-    require_admin(caller, "listing hosts")
+def list_hosts(
+    svc: Services, caller: Caller, query: ListQuery, *, by: Rule = rules.LIST_HOSTS
+) -> list[HostView]:
+    """Return one page of hosts, by name, if rule `by` allows it."""
+    require(caller, by)
     return svc.store.read(lambda tx: _views(tx, svc, tx.hosts.page(query)))
 
 
-def get_host(svc: Services, caller: Caller, name_or_id: str) -> HostView:
-    """Return one host, by name or ID. Admins only."""
-    require_admin(caller, "showing a host")
+def get_host(
+    svc: Services, caller: Caller, name_or_id: str, *, by: Rule = rules.SHOW_HOST
+) -> HostView:
+    """Return one host, by name or ID, if rule `by` allows it."""
+    require(caller, by)
 
     def get(tx: Transaction) -> HostView:
         host = tx.hosts.find(name_or_id) or tx.hosts.get_by_name(name_or_id)
@@ -40,10 +46,16 @@ def get_host(svc: Services, caller: Caller, name_or_id: str) -> HostView:
 
 
 def set_host_enabled(
-    svc: Services, caller: Caller, name: str, *, enabled: bool, reason: str | None = None
+    svc: Services,
+    caller: Caller,
+    name: str,
+    *,
+    enabled: bool,
+    reason: str | None = None,
+    by: Rule = rules.CHANGE_HOST,
 ) -> HostView:
     """Let a host take new servers, or no more. The servers that it has stay."""
-    require_admin(caller, "enabling or disabling a host")
+    require(caller, by)
 
     def change(tx: Transaction) -> HostView:
         host = tx.hosts.get_by_name(name, Lock.EXCLUSIVE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,7 +13,7 @@ from trunkline.control.passwords import Passwords
 from trunkline.control.services import Services
 from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.errors import NotFound, Unauthenticated
-from trunkline.domain.identity import Caller, Project, Role, User
+from trunkline.domain.identity import ADMIN, MEMBER, Caller, Project, User, with_implied
 from trunkline.domain.ids import ProjectId, UserId
 from trunkline.store.engine import Store
 from trunkline.store.identity import TokenRecord
@@ -22,13 +21,6 @@ from trunkline.store.transaction import Transaction
 
 DOMAIN_ID: Final = "default"  # The only domain there is, as Keystone's bootstrap makes it.
 DOMAIN_NAME: Final = "Default"
-
-# Source: Keystone's bootstrap, which makes admin imply member, and member reader.
-_IMPLIED: Final[Mapping[Role, frozenset[Role]]] = {
-    Role.ADMIN: frozenset(Role),
-    Role.MEMBER: frozenset({Role.MEMBER, Role.READER}),
-    Role.READER: frozenset({Role.READER}),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +59,7 @@ class TokenView:
 
     user: User
     project: Project
-    roles: frozenset[Role]  # With the implied ones.
+    roles: frozenset[str]  # With the implied ones.
     issued_at: datetime
     expires_at: datetime
     methods: tuple[str, ...]
@@ -106,9 +98,9 @@ def bootstrap_identity(svc: Services) -> FirstPasswords | None:
             )
             audit.record(tx, audit.SYSTEM, svc.clock.now(), "user.create", f"user {name}")
         for project, role, user in (
-            ("admin", Role.ADMIN, "admin"),
-            ("demo", Role.ADMIN, "admin"),
-            ("demo", Role.MEMBER, "demo"),
+            ("admin", ADMIN, "admin"),
+            ("demo", ADMIN, "admin"),
+            ("demo", MEMBER, "demo"),
         ):
             tx.identity.grant(UserId(ids[f"u:{user}"]), ProjectId(ids[f"p:{project}"]), {role})
         return True
@@ -322,11 +314,10 @@ def _view_by_text(tx: Transaction, text: str, now: datetime) -> TokenView:
 
 
 def _view(tx: Transaction, record: TokenRecord, user: User, project: Project) -> TokenView:
-    given = tx.identity.roles_of(user.id, project.id)
     return TokenView(
         user=user,
         project=project,
-        roles=frozenset().union(*(_IMPLIED[role] for role in given)),
+        roles=with_implied(tx.identity.roles_of(user.id, project.id)),
         issued_at=record.issued_at,
         expires_at=record.expires_at,
         methods=record.methods,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from trunkline.control import audit
-from trunkline.control.access import require_owner
+from trunkline.control.access import of_project, refusal, require_change, sees
 from trunkline.control.image_files import ImageFiles, PartFile
 from trunkline.control.images import SEEN_BY_ALL, get_image
 from trunkline.control.services import Services
@@ -17,6 +17,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, ImageId
 from trunkline.domain.image import IMAGE, Image, ImageEvent, ImageState
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import image_rules as rules
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -44,8 +45,11 @@ def begin_upload(
 
     def check(tx: Transaction, lock: Lock = Lock.NONE) -> Image:
         image = tx.images.get(image_id, lock)
-        shared = image.visibility in SEEN_BY_ALL
-        require_owner(caller, image, "image", image_id, shared=shared)
+        shared, target = image.visibility in SEEN_BY_ALL, of_project(image.project_id)
+        require_change(
+            caller, rules.UPLOAD_IMAGE, target, "image", image_id,
+            see=rules.SHOW_IMAGE, shared=shared,
+        )  # fmt: skip
         if image.state is not ImageState.QUEUED:
             raise StateConflict("image", image_id, f"it is {image.state.value}, not queued")
         for name in ("disk_format", "container_format"):
@@ -163,6 +167,9 @@ class ImageBytes:
 def open_image(svc: Services, caller: Caller, image_id: str) -> ImageBytes | None:
     """Open an image's bytes; None if it has none yet."""
     image = get_image(svc, caller, image_id)
+    target = of_project(image.project_id)
+    if not sees(caller, rules.DOWNLOAD_IMAGE, target, shared=image.visibility in SEEN_BY_ALL):
+        raise refusal(rules.DOWNLOAD_IMAGE)
     if image.state is not ImageState.ACTIVE or image.sha512 is None:
         return None
     try:

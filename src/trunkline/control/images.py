@@ -7,13 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import (
-    owns,
-    require_admin,
-    require_owner,
-    require_visible,
-    require_writer,
-)
+from trunkline.control.access import of_project, require, require_change, require_seen, visible_by
 from trunkline.control.image_files import ImageFiles
 from trunkline.control.services import Services
 from trunkline.domain.errors import Forbidden, InUse, LimitReached
@@ -21,6 +15,8 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ImageId, ProjectId
 from trunkline.domain.image import IMAGE, Image
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import image_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -49,10 +45,8 @@ class ImageCreate:
 
 def create_image(svc: Services, caller: Caller, wanted: ImageCreate) -> Image:
     """Make an image known; its bytes are uploaded next."""
-    require_writer(caller, "creating an image")
-    project_id = wanted.project_id or caller.project_id
-    if project_id != caller.project_id:
-        require_admin(caller, "creating an image for another project")
+    project_id = wanted.project_id or caller.own_project
+    require(caller, rules.CREATE_IMAGE, of_project(project_id))
     now = svc.clock.now()
     image = Image(
         id=wanted.id or ImageId(svc.ids.new_id()),
@@ -99,7 +93,7 @@ def list_images(svc: Services, caller: Caller, query: ListQuery) -> list[Image]:
 
     Community images are listed only for those who ask for them by visibility, as in Glance.
     """
-    query = replace(query, visible_to=None if caller.is_admin else caller.project_id)
+    query = replace(query, visible_to=visible_by(caller, rules.LIST_IMAGES))
     return svc.store.read(lambda tx: tx.images.page(query))
 
 
@@ -109,7 +103,7 @@ def update_image(
     """Store what `change` makes of an image; it may be called more than once."""
 
     def write(tx: Transaction) -> Image:
-        before = _owned(tx, caller, image_id)
+        before = _owned(tx, caller, image_id, rules.UPDATE_IMAGE)
         after = replace(change(before), updated_at=svc.clock.now())
         _require_allowed(caller, before, after)
         tx.images.update(after)
@@ -130,7 +124,7 @@ def delete_image(svc: Services, caller: Caller, image_id: str) -> None:
     """Delete an image, and its bytes if no other image shares them."""
 
     def write(tx: Transaction) -> str | None:
-        image = _owned(tx, caller, image_id)
+        image = _owned(tx, caller, image_id, rules.DELETE_IMAGE)
         if image.protected:
             raise Forbidden(f"deleting image {image_id}, which is protected")
         count = tx.servers.count_using_image(image.id)
@@ -158,33 +152,33 @@ def delete_image(svc: Services, caller: Caller, image_id: str) -> None:
 
 def _visible(tx: Transaction, caller: Caller, image_id: str) -> Image:
     image = tx.images.get(image_id)
-    require_visible(caller, image, "image", image_id, shared=image.visibility in SEEN_BY_ALL)
+    shared, target = image.visibility in SEEN_BY_ALL, of_project(image.project_id)
+    require_seen(caller, rules.SHOW_IMAGE, target, "image", image_id, shared=shared)
     return image
 
 
-def _owned(tx: Transaction, caller: Caller, image_id: str) -> Image:
-    """Return an image that the caller may change, locked."""
+def _owned(tx: Transaction, caller: Caller, image_id: str, rule: Rule) -> Image:
+    """Return an image that `rule` lets the caller change, locked."""
     image = tx.images.get(image_id, Lock.EXCLUSIVE)
-    shared = image.visibility in SEEN_BY_ALL
-    require_owner(caller, image, "image", image_id, shared=shared)
+    shared, target = image.visibility in SEEN_BY_ALL, of_project(image.project_id)
+    require_change(caller, rule, target, "image", image_id, see=rules.SHOW_IMAGE, shared=shared)
     return image
 
 
 def _require_allowed(caller: Caller, before: Image | None, after: Image) -> None:
     """Refuse what only admins may do, and more than the limits allow."""
     if after.visibility == "public" and (before is None or before.visibility != "public"):
-        require_admin(caller, "making an image public")
+        require(caller, rules.PUBLICIZE_IMAGE, of_project(after.project_id))
     # Servers were made from its bytes as what they were said to be.
     has_bytes = before is not None and before.state is not IMAGE.initial
     if before is not None and has_bytes and _formats(before) != _formats(after):
         raise Forbidden("changing the format of an image that has its bytes")
     if before is not None and after.project_id != before.project_id:
-        require_admin(caller, "giving an image to another project")
+        require(caller, rules.CREATE_IMAGE, of_project(after.project_id))
     if len(after.properties) > PROPERTIES_MAX:
         raise LimitReached("properties of an image", PROPERTIES_MAX)
     if len(after.tags) > TAGS_MAX:
         raise LimitReached("tags of an image", TAGS_MAX)
-    assert before is None or owns(caller, before)
 
 
 def _formats(image: Image) -> tuple[str | None, str | None]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import of_user, require
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import UserId
 from trunkline.domain.key_pair import KeyPair, TooManyKeyPairs, parse_public_key
+from trunkline.domain.policy import compute_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.store.transaction import Transaction
 
 KEY_PAIRS_MAX: Final = 100  # A user's; Nova's default quota.
@@ -27,7 +29,7 @@ def create_key_pair(
         AlreadyExists: The name is taken.
         TooManyKeyPairs: The user has as many as one may have.
     """
-    owner = _user(caller, user_id)
+    owner = _user(caller, user_id, rules.CREATE_KEY_PAIR)
     try:
         key = parse_public_key(public_key)
     except ValueError as problem:
@@ -60,7 +62,7 @@ def list_key_pairs(
     limit: int | None = None,
 ) -> list[KeyPair]:
     """Return a user's key pairs by name; those `after` a name, and no more than `limit`."""
-    owner = _user(caller, user_id)
+    owner = _user(caller, user_id, rules.LIST_KEY_PAIRS)
     return svc.store.read(lambda tx: tx.key_pairs.of_user(owner, after=after, limit=limit))
 
 
@@ -68,7 +70,7 @@ def get_key_pair(
     svc: Services, caller: Caller, name: str, *, user_id: str | None = None
 ) -> KeyPair:
     """Return a user's key pair; raise `NotFound` if there is none of this name."""
-    owner = _user(caller, user_id)
+    owner = _user(caller, user_id, rules.SHOW_KEY_PAIR)
     return svc.store.read(lambda tx: _get(tx, owner, name))
 
 
@@ -76,7 +78,7 @@ def delete_key_pair(
     svc: Services, caller: Caller, name: str, *, user_id: str | None = None
 ) -> None:
     """Forget a key pair. Servers that were made with it keep the key."""
-    owner = _user(caller, user_id)
+    owner = _user(caller, user_id, rules.DELETE_KEY_PAIR)
 
     def delete(tx: Transaction) -> None:
         pair = _get(tx, owner, name)
@@ -98,11 +100,11 @@ def public_key_of(tx: Transaction, caller: Caller, name: str | None) -> str | No
     return pair.public_key
 
 
-def _user(caller: Caller, user_id: str | None) -> UserId:
-    if user_id is None or user_id == caller.user_id:
-        return caller.user_id
-    require_admin(caller, "the key pairs of another user")
-    return UserId(user_id)
+def _user(caller: Caller, user_id: str | None, rule: Rule) -> UserId:
+    """Return whose key pairs are meant: the caller's unless others are named."""
+    owner = caller.user_id if user_id is None else UserId(user_id)
+    require(caller, rule, of_user(owner))
+    return owner
 
 
 def _get(tx: Transaction, user_id: UserId, name: str) -> KeyPair:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.audit import Actor
 from trunkline.control.nics import POOLED_KINDS, problem_in_pools
 from trunkline.control.services import Services
@@ -23,6 +23,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import DeviceId, HostName
 from trunkline.domain.network_pool import PoolMode
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
 
@@ -51,7 +52,7 @@ def list_pools(
     svc: Services, caller: Caller, host_name: HostName | None = None
 ) -> list[NetworkPoolView]:
     """Return the network pools of a host, or of all, by host and name. Admins only."""
-    require_admin(caller, "listing network pools")
+    require(caller, rules.LIST_NETWORK_POOLS)
 
     def read(tx: Transaction) -> list[NetworkPoolView]:
         if host_name is not None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import (
-    require_admin,
-    require_owner,
-    require_visible,
-    require_writer,
-    visible_to,
-)
+from trunkline.control.access import of_project, refusal, require, require_seen, visible_by
 from trunkline.control.binding import touch_host
 from trunkline.control.locking import lock_ports
+from trunkline.control.mtus import check_mtu, require_mtu_for_ip
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate
 from trunkline.control.qos import check_change, follow
+from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET
 from trunkline.control.segments import (
@@ -28,22 +25,27 @@ from trunkline.control.segments import (
 from trunkline.control.services import Services
 from trunkline.domain.errors import (
     AlreadyExists,
-    Forbidden,
     GenerationMoved,
     InUse,
     Invalid,
     StateConflict,
 )
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import NetworkId, ProjectId, SegmentId, SubnetId
+from trunkline.domain.ids import NetworkId, SegmentId, SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, NetworkType, PfPolicy, Segment
+from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.port import VnicType
+from trunkline.domain.quota import Resource
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
-MTU_MIN = 68  # RFC 791: every IPv4 module must take a datagram of 68 bytes whole.
-_SEGMENT_FIELDS = frozenset({"network_type", "physical_network", "segmentation_id"})
+# Even an empty answer to a filter would tell what other projects' networks are on.
+_FILTER_RULES: Final = {
+    "network_type": rules.GET_NETWORK_NETWORK_TYPE,
+    "physical_network": rules.GET_NETWORK_PHYSICAL_NETWORK,
+    "segmentation_id": rules.GET_NETWORK_SEGMENTATION_ID,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +74,18 @@ def create_networks(
     svc: Services, caller: Caller, requests: Sequence[NetworkCreate]
 ) -> list[NetworkView]:
     """Make all of the networks, or none; raises what `create_network` raises."""
-    require_writer(caller, "creating a network")
     for request in requests:
-        if request.segments:
-            require_admin(caller, "naming provider attributes of a network")
-        if request.pf_policy is not None:
-            require_admin(caller, "choosing a network's pf_policy")
-        if request.shared:
-            require_admin(caller, "sharing a network")
-        project_for(caller, request.project_id)
+        _require_create(caller, request)
     # An ID that was free when read may be taken by now; one that was named stays taken.
     taken_may_pass = any(_leaves_a_choice(request) for request in requests)
-    networks = write_until_won(
-        svc.store,
-        lambda tx: [_insert(svc, caller, tx, request) for request in requests],
-        lost=(AlreadyExists,) if taken_may_pass else (),
-    )
+
+    def create(tx: Transaction) -> list[Network]:
+        made = [_insert(svc, caller, tx, request) for request in requests]
+        require_quota_for(tx, Resource.NETWORKS, made)
+        return made
+
+    lost = (AlreadyExists,) if taken_may_pass else ()
+    networks = write_until_won(svc.store, create, lost=lost)
     return [_view(svc, network, ()) for network in networks]
 
 
@@ -104,9 +102,10 @@ def get_network(svc: Services, caller: Caller, network_id: str) -> NetworkView:
 
 def list_networks(svc: Services, caller: Caller, query: ListQuery) -> list[NetworkView]:
     """Return a page of the networks that the caller may see."""
-    if _SEGMENT_FIELDS & query.equals.keys() and not caller.is_admin:
-        raise Forbidden("filtering by provider attributes needs the admin role")
-    query = replace(query, visible_to=visible_to(caller))
+    for field, rule in _FILTER_RULES.items():
+        if field in query.equals and not caller.may_on_all(rule):
+            raise refusal(rule)
+    query = replace(query, visible_to=visible_by(caller, rules.GET_NETWORK))
 
     def read(tx: Transaction) -> list[NetworkView]:
         networks = tx.networks.page(query)
@@ -117,8 +116,8 @@ def list_networks(svc: Services, caller: Caller, query: ListQuery) -> list[Netwo
 
 
 def list_segments(svc: Services, caller: Caller, query: ListQuery) -> list[Segment]:
-    """Return a page of the segments of all networks; only admins see any."""
-    if not caller.is_admin:
+    """Return a page of the segments of all networks; nothing to whom the policy shows none."""
+    if not caller.may(rules.GET_SEGMENT):
         return []
     return svc.store.read(lambda tx: tx.networks.segments_page(query))
 
@@ -139,8 +138,11 @@ def update_network(
         if request.qos_policy_id is not UNSET:
             ports = lock_ports(tx, tx.qos.ports_by_network(NetworkId(network_id)))
         network = _visible(tx, caller, network_id, Lock.EXCLUSIVE)
-        require_owner(caller, network, "network", network_id, shared=network.shared)
+        require(caller, rules.UPDATE_NETWORK, of_project(network.project_id))
         changed = _changed(svc, caller, tx, network, request)
+        if changed.mtu < network.mtu:
+            subnets = tx.subnets.of_network(network.id)
+            require_mtu_for_ip(changed, {subnet.ip_version for subnet in subnets})
         revision = network.revision if request.seen_revision is None else request.seen_revision
         tx.networks.update(changed, seen_revision=revision)
         if changed.qos_policy_id != network.qos_policy_id:
@@ -165,7 +167,7 @@ def delete_network(svc: Services, caller: Caller, network_id: str) -> None:
 
     def delete(tx: Transaction) -> None:
         network = _visible(tx, caller, network_id, Lock.EXCLUSIVE)
-        require_owner(caller, network, "network", network_id, shared=network.shared)
+        require(caller, rules.DELETE_NETWORK, of_project(network.project_id))
         ports = tx.ports.count_in_network(network.id)
         if ports:
             raise InUse("network", network_id, f"it has {ports} port{'s' if ports > 1 else ''}")
@@ -177,12 +179,24 @@ def delete_network(svc: Services, caller: Caller, network_id: str) -> None:
     svc.store.write(delete)
 
 
-def project_for(caller: Caller, wanted: ProjectId | None) -> ProjectId:
-    """Return the project that a new thing belongs to; only admins choose another's."""
-    if wanted is None or wanted == caller.project_id:
-        return caller.project_id
-    require_admin(caller, "creating things for another project")
-    return wanted
+def _require_create(caller: Caller, request: NetworkCreate) -> None:
+    """Raise `Forbidden` for a network, or a field of it, that the policy does not allow."""
+    target = of_project(request.project_id or caller.own_project)
+    segments = request.segments
+    asked = {
+        rules.CREATE_NETWORK: True,
+        rules.CREATE_NETWORK_SHARED: request.shared,
+        rules.CREATE_NETWORK_PF_POLICY: request.pf_policy is not None,
+        rules.CREATE_NETWORK_SEGMENTS: len(segments) > 1,
+        rules.CREATE_NETWORK_NETWORK_TYPE: bool(segments),
+        rules.CREATE_NETWORK_PHYSICAL_NETWORK: any(each.physical_network for each in segments),
+        rules.CREATE_NETWORK_SEGMENTATION_ID: any(
+            each.segmentation_id is not None for each in segments
+        ),
+    }
+    for rule, is_asked in asked.items():
+        if is_asked:
+            require(caller, rule, target)
 
 
 def _leaves_a_choice(request: NetworkCreate) -> bool:
@@ -195,7 +209,7 @@ def _leaves_a_choice(request: NetworkCreate) -> bool:
 def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCreate) -> Network:
     now = svc.clock.now()
     network_id = NetworkId(svc.ids.new_id())
-    project_id = project_for(caller, request.project_id)
+    project_id = request.project_id or caller.own_project
     if request.qos_policy_id is UNSET:
         qos_policy_id = tx.qos.default_of(project_id)
     else:
@@ -213,7 +227,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
         admin_state_up=request.admin_state_up,
         shared=request.shared,
         provider=bool(request.segments),
-        mtu=_check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
+        mtu=check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
         port_security_enabled=request.port_security_enabled,
         pf_policy=request.pf_policy or PfPolicy.SPREAD,
         qinq=request.qinq,
@@ -230,7 +244,8 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
 
 def _visible(tx: Transaction, caller: Caller, network_id: str, lock: Lock = Lock.NONE) -> Network:
     network = tx.networks.get(network_id, lock)
-    require_visible(caller, network, "network", network_id, shared=network.shared)
+    target = of_project(network.project_id)
+    require_seen(caller, rules.GET_NETWORK, target, "network", network_id, shared=network.shared)
     return network
 
 
@@ -249,24 +264,25 @@ def _view(svc: Services, network: Network, subnet_ids: Sequence[str]) -> Network
 def _changed(
     svc: Services, caller: Caller, tx: Transaction, network: Network, request: NetworkUpdate
 ) -> Network:
+    target = of_project(network.project_id)
     shared = network.shared if request.shared is UNSET else request.shared
     if shared != network.shared:
-        require_admin(caller, "sharing a network")
+        require(caller, rules.UPDATE_NETWORK_SHARED, target)
         if not shared and tx.ports.count_of_other_projects(network.id, network.project_id):
             raise InUse("network", network.id, "other projects have ports on it")
     segments = network.segments
     if request.segmentation_id is not UNSET:
-        require_admin(caller, "changing provider attributes of a network")
+        require(caller, rules.UPDATE_NETWORK_SEGMENTATION_ID, target)
         segments = _resegmented(tx, network, request.segmentation_id)
     if request.pf_policy is not UNSET:
-        require_admin(caller, "choosing a network's pf_policy")
+        require(caller, rules.UPDATE_NETWORK_PF_POLICY, target)
     qos_policy_id = network.qos_policy_id
     if request.qos_policy_id is not UNSET:
         qos_policy_id = request.qos_policy_id
         check_change(tx, caller, network.qos_policy_id, qos_policy_id)
     mtu = network.mtu
     if request.mtu is not UNSET:
-        mtu = _check_mtu(request.mtu, largest_mtu(svc.networking, segments))
+        mtu = check_mtu(request.mtu, largest_mtu(svc.networking, segments))
     return replace(
         network,
         name=network.name if request.name is UNSET else request.name,
@@ -306,15 +322,6 @@ def _resegmented(tx: Transaction, network: Network, segmentation_id: int) -> tup
     tx.networks.update_segment(changed)
     require_quiet_wire(tx, changed)
     return (changed,)
-
-
-def _check_mtu(wanted: int | None, largest: int) -> int:
-    # Neutron's clients send 0 for "as large as it can be".
-    if wanted is None or wanted == 0:
-        return largest
-    if not MTU_MIN <= wanted <= largest:
-        raise Invalid("mtu", f"{wanted} is outside {MTU_MIN}-{largest}, what this network carries")
-    return wanted
 
 
 def _record(svc: Services, caller: Caller, tx: Transaction, action: str, network: Network) -> None:

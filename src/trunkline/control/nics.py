@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from trunkline.control.access import require_visible
+from trunkline.control.access import of_project, on_network, require_seen
 from trunkline.control.addresses import (
     require_free_address,
     segments_for_address,
@@ -31,6 +31,7 @@ from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import DeviceMatch
+from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.port import Port, VnicType
 from trunkline.domain.qos import QosPolicy
 from trunkline.store.locks import Lock
@@ -201,7 +202,7 @@ def _by_policy(tx: Transaction, caller: Caller, policy: NicPolicy) -> tuple[NicR
     if policy is NicPolicy.NONE:
         return ()
     # What the caller's own project can use, admin or not: others' networks are no default.
-    query = ListQuery(visible_to=caller.project_id, limit=2)
+    query = ListQuery(visible_to=caller.own_project, limit=2)
     found = tx.networks.page(query)
     if len(found) > 1:
         raise StateConflict(
@@ -249,7 +250,9 @@ def _of_port(
     if port_id not in ports:
         raise NotFound("port", port_id)
     port = ports[port_id]
-    require_visible(caller, port, "port", port_id)
+    # A network's owner sees all ports on it, but takes none that is another project's.
+    target = on_network(port.project_id, port)
+    require_seen(caller, rules.GET_PORT, target, "port", port_id)
     binding = bindings.get(port.id)
     if port.device_id or (binding is not None and binding.server_id is not None):
         raise InUse("port", port_id, f"it belongs to {port.device_id or 'a server'}")
@@ -288,7 +291,10 @@ def _of_network(
     network = networks.get(request.network_id)
     if network is None:
         raise NotFound("network", request.network_id)
-    require_visible(caller, network, "network", request.network_id, shared=network.shared)
+    target = of_project(network.project_id)
+    require_seen(
+        caller, rules.GET_NETWORK, target, "network", request.network_id, shared=network.shared
+    )
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
     check_vnic_type(svc, network, vnic_type)
     check_has_device("pci_flavor", request.pci_flavor, vnic_type, who=name)

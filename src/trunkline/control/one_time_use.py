@@ -7,7 +7,7 @@ its firmware, say. What is restored is read back all the same before it is reser
 from __future__ import annotations
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.audit import actor_of
 from trunkline.control.building import raise_generation
 from trunkline.control.giving_back import give_back_device
@@ -16,6 +16,7 @@ from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent,
 from trunkline.domain.errors import NotFound, StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -27,7 +28,7 @@ def free_device(svc: Services, caller: Caller, host_name: str, address: PciAddre
         NotFound: The host has no such device.
         StateConflict: It is not reserved.
     """
-    require_admin(caller, "freeing devices")
+    require(caller, rules.FREE_DEVICE)
 
     def free(tx: Transaction) -> None:
         host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
 from trunkline.domain.errors import InUse, Invalid
@@ -27,6 +27,7 @@ from trunkline.domain.pci_request import (
     request_for,
     requests_by_class,
 )
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.store.transaction import Transaction
 
 DESCRIPTION_CHARS_MAX: Final = 65_535  # As of the flavors of servers.
@@ -58,7 +59,7 @@ def create_pci_flavor(svc: Services, caller: Caller, asked: PciFlavorCreate) -> 
         InvalidMatch: The expression is.
         AlreadyExists: The name is taken.
     """
-    require_admin(caller, "creating a PCI flavor")
+    require(caller, rules.CREATE_PCI_FLAVOR)
     if not NAME.fullmatch(asked.name):
         raise Invalid(
             "name", "has 1 to 63 letters, digits, '.', '_' and '-', a letter or digit first"
@@ -104,7 +105,7 @@ def update_pci_flavor(
         NotFound: There is no such PCI flavor.
         InvalidMatch: The expression is malformed.
     """
-    require_admin(caller, "changing a PCI flavor")
+    require(caller, rules.UPDATE_PCI_FLAVOR)
     given: dict[str, Any] = {}
     if not isinstance(changes.description, Unset):
         _check_description(changes.description)
@@ -131,7 +132,7 @@ def delete_pci_flavor(svc: Services, caller: Caller, flavor_id: str) -> None:
         NotFound: There is no such PCI flavor.
         InUse: It is named still.
     """
-    require_admin(caller, "deleting a PCI flavor")
+    require(caller, rules.DELETE_PCI_FLAVOR)
 
     def delete(tx: Transaction) -> None:
         flavor = tx.pci_flavors.get(flavor_id)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.audit import actor_of
 from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
@@ -15,6 +15,7 @@ from trunkline.domain.errors import Invalid, NotFound, StateConflict
 from trunkline.domain.host import Host
 from trunkline.domain.identity import Caller
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -32,7 +33,7 @@ def rekey_pf(
         NotFound: No PF of the host is on record there.
         StateConflict: It is not in doubt which PF it is.
     """
-    require_admin(caller, "saying where a PF is")
+    require(caller, rules.REKEY_PF)
 
     def say(tx: Transaction) -> None:
         host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
@@ -126,7 +127,7 @@ def set_vf_count(
         StateConflict: It is to be applied, and somebody has a VF of the PF, or the PF; or it is to
             be drained, and one has of whom its host does not know.
     """
-    require_admin(caller, "changing VF counts")
+    require(caller, rules.SET_VF_COUNT)
 
     def change(tx: Transaction) -> VfCountPlan:
         host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
@@ -162,7 +163,7 @@ def unset_vf_count(svc: Services, caller: Caller, host_name: str, pf_name: str) 
         NotFound: No PF of the host is on record there.
         StateConflict: No operator has said how many VFs it is to have.
     """
-    require_admin(caller, "changing VF counts")
+    require(caller, rules.SET_VF_COUNT)
 
     def change(tx: Transaction) -> None:
         host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)

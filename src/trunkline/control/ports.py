@@ -9,21 +9,15 @@ from dataclasses import replace
 from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import (
-    owns,
-    require_admin,
-    require_owner,
-    require_visible,
-    require_writer,
-    visible_to,
-)
-from trunkline.control.addresses import allocate_fixed_ips
+from trunkline.control.access import of_project, on_network, require, require_seen, visible_by
+from trunkline.control.addresses import allocate_fixed_ips, with_mac
 from trunkline.control.audit import actor_of
 from trunkline.control.binding import release_binding, touch_host
 from trunkline.control.claims import claim, update_claim
 from trunkline.control.locking import lock_port
 from trunkline.control.nics import check_has_device, check_vnic_type
 from trunkline.control.pci_flavors import matches_of
+from trunkline.control.port_addressing import changed_options, check_address_pairs
 from trunkline.control.port_devices import (
     MATCH_FIELD,
     check_bound_device,
@@ -33,7 +27,9 @@ from trunkline.control.port_devices import (
     says_trusted,
     with_trust,
 )
+from trunkline.control.port_views import port_views
 from trunkline.control.qos import check_change, check_supported, follow, policy_of
+from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
 from trunkline.control.services import Services
@@ -41,19 +37,22 @@ from trunkline.control.views import PortView
 from trunkline.domain.binding import Binding
 from trunkline.domain.errors import (
     AlreadyExists,
-    Forbidden,
     GenerationMoved,
     InUse,
     StateConflict,
 )
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import DeviceId, NetworkId, PortId, ProjectId, QosPolicyId, SegmentId
+from trunkline.domain.ids import NetworkId, PortId, ProjectId, QosPolicyId, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import Alternative
-from trunkline.domain.port import Port, VnicType
+from trunkline.domain.policy import network_rules as rules
+from trunkline.domain.policy.language import Target
+from trunkline.domain.port import AddressPair, DhcpOption, Port, VnicType
+from trunkline.domain.quota import Resource
+from trunkline.domain.tags import check_tags
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -68,10 +67,13 @@ def create_port(svc: Services, caller: Caller, request: PortCreate) -> PortView:
 
 def create_ports(svc: Services, caller: Caller, requests: Sequence[PortCreate]) -> list[PortView]:
     """Make all of the ports, or none."""
-    require_writer(caller, "creating a port")
-    return write_until_won(
-        svc.store, lambda tx: [_create(tx, svc, caller, request) for request in requests]
-    )
+
+    def create(tx: Transaction) -> list[PortView]:
+        views = [_create(tx, svc, caller, request) for request in requests]
+        require_quota_for(tx, Resource.PORTS, [view.port for view in views])
+        return views
+
+    return write_until_won(svc.store, create)
 
 
 def get_port(svc: Services, caller: Caller, port_id: str) -> PortView:
@@ -87,7 +89,7 @@ def get_port(svc: Services, caller: Caller, port_id: str) -> PortView:
 
 def list_ports(svc: Services, caller: Caller, query: ListQuery) -> list[PortView]:
     """Return one page of ports: the project's own, and those on its networks."""
-    query = replace(query, visible_to=visible_to(caller))
+    query = replace(query, visible_to=visible_by(caller, rules.GET_PORT))
     return svc.store.read(lambda tx: port_views(tx, tx.ports.page(query)))
 
 
@@ -96,12 +98,13 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
 
     def update(tx: Transaction) -> PortView:
         port, binding = lock_port(tx, port_id)
-        _require_visible_port(tx, caller, port)
-        require_owner(caller, port, "port", port_id)
+        target = _require_visible_port(tx, caller, port)
+        require(caller, rules.UPDATE_PORT, target)
         if changes.seen_revision not in (None, port.revision):
             raise GenerationMoved("port", port_id, seen_generation=changes.seen_revision or 0)
         network = tx.networks.get(port.network_id, Lock.SHARED)
-        _check_update(caller, network, port, binding, changes)
+        _require_update(caller, target, port, changes)
+        _check_update(port, binding, changes)
         updated = _updated(tx, svc, network, port, binding, changes)
         check_bound_device(tx, port, updated, binding)
         if updated != port:
@@ -130,8 +133,7 @@ def delete_port(svc: Services, caller: Caller, port_id: str) -> None:
 
     def delete(tx: Transaction) -> None:
         port, binding = lock_port(tx, port_id)
-        _require_visible_port(tx, caller, port)
-        require_owner(caller, port, "port", port_id)
+        require(caller, rules.DELETE_PORT, _require_visible_port(tx, caller, port))
         if binding is not None and binding.server_id is not None:
             raise InUse("port", port_id, f"server {binding.server_id} has it; delete that first")
         if binding is not None:
@@ -168,6 +170,9 @@ def new_port(
     profile: Mapping[str, object] | None = None,
     created_by_server: bool = False,
     segment_id: SegmentId | None = None,
+    allowed_address_pairs: tuple[AddressPair, ...] = (),
+    extra_dhcp_opts: tuple[DhcpOption, ...] = (),
+    tags: tuple[str, ...] = (),
 ) -> Port:
     """Make and store a port on `network`, with a MAC and IP addresses that nobody has."""
     check_vnic_type(svc, network, vnic_type)
@@ -175,13 +180,14 @@ def new_port(
     now = svc.clock.now()
     port_id = PortId(svc.ids.new_id())
     profile = dict(profile or {})
+    named_mac, mac = mac, mac or _free_mac(tx, network.id, port_id)
     port = Port(
         id=port_id,
         network_id=network.id,
         project_id=project_id,
         name=name,
         description=description,
-        mac=mac or _free_mac(tx, network.id, port_id),
+        mac=mac,
         created_at=now,
         updated_at=now,
         vnic_type=vnic_type,
@@ -190,7 +196,9 @@ def new_port(
         numa_policy=numa_policy,
         qos_policy_id=qos_policy_id,
         admin_state_up=admin_state_up,
-        fixed_ips=allocate_fixed_ips(tx, network, addresses, port_id, segment_id=segment_id),
+        fixed_ips=allocate_fixed_ips(
+            tx, network, addresses, port_id, mac=mac, segment_id=segment_id
+        ),
         device_id=device_id,
         device_owner=device_owner,
         port_security_enabled=(
@@ -201,9 +209,13 @@ def new_port(
         trusted=says_trusted(profile),
         profile=kept_profile(profile),
         created_by_server=created_by_server,
+        allowed_address_pairs=allowed_address_pairs,
+        extra_dhcp_opts=extra_dhcp_opts,
+        tags=tags,
     )
+    check_address_pairs(port)
     check_supported(policy_of(tx, port, network), vnic_type, name or "to be made")
-    with _race_for_addresses(network, named_mac=mac):
+    with _race_for_addresses(network, named_mac=named_mac):
         tx.ports.insert(port)
     return port
 
@@ -228,14 +240,13 @@ def unplug_port(tx: Transaction, svc: Services, port: Port) -> None:
     if port.created_by_server:
         tx.ports.delete(port.id)
         return
-    mac = port.mac
+    freed = port
     if port.vnic_type is VnicType.DIRECT_PHYSICAL:
         # It had the PF's MAC, which belongs to whoever gets that PF next.
-        mac = _free_mac(tx, port.network_id, port.id)
+        freed = with_mac(tx, port, _free_mac(tx, port.network_id, port.id))
     tx.ports.update(
         replace(
-            port,
-            mac=mac,
+            freed,
             device_id="",
             device_owner="",
             revision=port.revision + 1,
@@ -245,50 +256,12 @@ def unplug_port(tx: Transaction, svc: Services, port: Port) -> None:
     )
 
 
-def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
-    """Join ports with their bindings, hosts, devices and segments: one query for each kind."""
-    bindings = tx.bindings.of_ports([port.id for port in ports])
-    hosts = tx.hosts.get_many({binding.host_id for binding in bindings.values()})
-    devices = tx.devices.get_many({b.device_id for b in bindings.values() if b.device_id})
-    bound_networks = {port.network_id for port in ports if port.id in bindings}
-    segments = {
-        segment.id: segment
-        for network in (tx.networks.get_many(bound_networks) if bound_networks else ())
-        for segment in network.segments
-    }
-    policy_ids = tx.qos.of_networks({port.network_id for port in ports})
-    views = []
-    for port in ports:
-        binding, network_policy = bindings.get(port.id), policy_ids.get(port.network_id)
-        if binding is None:
-            views.append(
-                PortView(
-                    port=port, binding=None, host_name=None, device=None, segment=None,
-                    qos_network_policy_id=network_policy,
-                )
-            )  # fmt: skip
-            continue
-        record = devices.get(DeviceId(binding.device_id)) if binding.device_id else None
-        views.append(
-            PortView(
-                port=port,
-                binding=binding,
-                host_name=hosts[binding.host_id].name,
-                device=None if record is None else record.device,
-                segment=segments.get(binding.segment_id) if binding.segment_id else None,
-                qos_network_policy_id=network_policy,
-            )
-        )
-    return views
-
-
 def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate) -> PortView:
     network = tx.networks.get(request.network_id, Lock.SHARED)
-    require_visible(caller, network, "network", network.id, shared=network.shared)
-    _check_privileges(caller, network, request)
-    project_id = request.project_id or caller.project_id
-    if project_id != caller.project_id:
-        require_admin(caller, "creating a port for another project")
+    owner = of_project(network.project_id)
+    require_seen(caller, rules.GET_NETWORK, owner, "network", network.id, shared=network.shared)
+    project_id = request.project_id or caller.own_project
+    _require_create(caller, on_network(project_id, network), request)
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
     _check_pci_flavor(tx, request.pci_flavor, vnic_type)
     match = parse_own_match(svc, request.pci_match)
@@ -313,6 +286,9 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
         device_id=request.device_id,
         device_owner=request.device_owner,
         profile=with_trust(request.profile, trusted=request.trusted),
+        allowed_address_pairs=request.allowed_address_pairs,
+        extra_dhcp_opts=changed_options((), request.extra_dhcp_opts),
+        tags=check_tags(request.tags),
     )
     actor = actor_of(caller)
     audit.record(
@@ -328,45 +304,49 @@ def _view(tx: Transaction, port_id: str) -> PortView:
     return port_views(tx, [tx.ports.get(port_id)])[0]
 
 
-def _require_visible_port(tx: Transaction, caller: Caller, port: Port) -> None:
-    if not owns(caller, port):
-        # The owner of a network sees every port on it.
-        require_visible(caller, tx.networks.get(port.network_id), "port", port.id)
+def _require_visible_port(tx: Transaction, caller: Caller, port: Port) -> Target:
+    """Return what rules may ask of the port; raise `NotFound` if the caller can't see it."""
+    target = on_network(port.project_id, tx.networks.get(port.network_id))
+    require_seen(caller, rules.GET_PORT, target, "port", port.id)
+    return target
 
 
-def _check_privileges(caller: Caller, network: Network, request: PortCreate) -> None:
-    if caller.is_admin:
-        return
-    if request.profile:
-        # Whoever names a PCI address gets any device of the host: admins only.
-        raise Forbidden("writing binding:profile needs the admin role")
-    if request.trusted is not None:
-        raise Forbidden("choosing whether a port is trusted needs the admin role")
-    if request.host:
-        raise Forbidden("writing binding:host_id needs the admin role")
-    if network.project_id != caller.project_id:
-        if request.mac is not None:
-            raise Forbidden("choosing a MAC address on a shared network needs its owner")
-        if any(address.ip_address for address in request.fixed_ips or ()):
-            raise Forbidden("choosing an IP address on a shared network needs its owner")
-        if request.port_security_enabled is False:
-            raise Forbidden("disabling port security on a shared network needs its owner")
+def _require_create(caller: Caller, target: Target, request: PortCreate) -> None:
+    """Raise `Forbidden` for a port, or a field of it, that the policy does not allow."""
+    asked = {
+        rules.CREATE_PORT: True,
+        # Whoever names a PCI address gets any device of the host.
+        rules.CREATE_PORT_PROFILE: bool(request.profile),
+        rules.CREATE_PORT_TRUSTED: request.trusted is not None,
+        rules.CREATE_PORT_HOST_ID: bool(request.host),
+        rules.CREATE_PORT_MAC_ADDRESS: request.mac is not None,
+        rules.CREATE_PORT_IP_ADDRESS: any(each.ip_address for each in request.fixed_ips or ()),
+        rules.CREATE_PORT_PORT_SECURITY_ENABLED: request.port_security_enabled is False,
+    }
+    for rule, is_asked in asked.items():
+        if is_asked:
+            require(caller, rule, target)
 
 
-def _check_update(
-    caller: Caller, network: Network, port: Port, binding: Binding | None, changes: PortUpdate
-) -> None:
-    if not caller.is_admin:
-        if changes.profile is not UNSET:
-            raise Forbidden("writing binding:profile needs the admin role")
-        if changes.trusted is not UNSET:
-            raise Forbidden("choosing whether a port is trusted needs the admin role")
-        if changes.host is not UNSET:
-            raise Forbidden("writing binding:host_id needs the admin role")
-        if changes.mac not in (UNSET, port.mac):
-            raise Forbidden("changing a MAC address needs the admin role")
-        if changes.port_security_enabled is False and network.project_id != caller.project_id:
-            raise Forbidden("disabling port security on a shared network needs its owner")
+def _require_update(caller: Caller, target: Target, port: Port, changes: PortUpdate) -> None:
+    held = {str(each.ip_address) for each in port.fixed_ips}
+    wanted = () if isinstance(changes.fixed_ips, Unset) else changes.fixed_ips
+    asked = {
+        rules.UPDATE_PORT_PROFILE: changes.profile is not UNSET,
+        rules.UPDATE_PORT_TRUSTED: changes.trusted is not UNSET,
+        rules.UPDATE_PORT_HOST_ID: changes.host is not UNSET,
+        rules.UPDATE_PORT_MAC_ADDRESS: changes.mac not in (UNSET, port.mac),
+        rules.UPDATE_PORT_IP_ADDRESS: any(
+            each.ip_address is not None and each.ip_address not in held for each in wanted
+        ),
+        rules.UPDATE_PORT_PORT_SECURITY_ENABLED: changes.port_security_enabled is False,
+    }
+    for rule, is_asked in asked.items():
+        if is_asked:
+            require(caller, rule, target)
+
+
+def _check_update(port: Port, binding: Binding | None, changes: PortUpdate) -> None:
     if binding is None:
         return
     for field, value, now in (
@@ -390,8 +370,8 @@ def _updated(
     given = {
         name: value
         for name in ("name", "description", "admin_state_up", "vnic_type", "pci_flavor",
-                     "numa_policy", "qos_policy_id", "mac", "port_security_enabled", "device_id",
-                     "device_owner")
+                     "numa_policy", "qos_policy_id", "port_security_enabled", "device_id",
+                     "device_owner", "allowed_address_pairs")
         if (value := getattr(changes, name)) is not UNSET
     }  # fmt: skip
     if not isinstance(changes.vnic_type, Unset):
@@ -403,12 +383,18 @@ def _updated(
         given["trusted"] = says_trusted(given["profile"])
     if not isinstance(changes.pci_match, Unset):
         given["pci_match"] = parse_own_match(svc, changes.pci_match)
+    if not isinstance(changes.mac, Unset):
+        port = with_mac(tx, port, changes.mac)
     if not isinstance(changes.fixed_ips, Unset):
         segment_id = None if binding is None else binding.segment_id
         given["fixed_ips"] = allocate_fixed_ips(
-            tx, network, changes.fixed_ips, port.id, held=port.fixed_ips, segment_id=segment_id
-        )
+            tx, network, changes.fixed_ips, port.id,
+            mac=port.mac, held=port.fixed_ips, segment_id=segment_id,
+        )  # fmt: skip
+    if not isinstance(changes.extra_dhcp_opts, Unset):
+        given["extra_dhcp_opts"] = changed_options(port.extra_dhcp_opts, changes.extra_dhcp_opts)
     updated = replace(port, **given)
+    check_address_pairs(updated)
     if (updated.vnic_type, updated.admin_state_up) != (port.vnic_type, port.admin_state_up):
         check_can_be_down(updated.vnic_type, port.said, admin_state_up=updated.admin_state_up)
     if (updated.vnic_type, updated.pci_flavor) != (port.vnic_type, port.pci_flavor):

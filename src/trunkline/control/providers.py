@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.services import Services
 from trunkline.domain.allocation import Allocation, AllocationState
 from trunkline.domain.device import device_attributes
@@ -13,6 +13,8 @@ from trunkline.domain.errors import NotFound
 from trunkline.domain.host import Host, HostUse
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import DeviceId, HostId, PortId
+from trunkline.domain.policy import placement_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.domain.providers import (
     DISK_GB,
     EGRESS,
@@ -39,9 +41,11 @@ class ConsumerAllocations:
     resources: Mapping[str, int]
 
 
-def list_providers(svc: Services, caller: Caller) -> list[ResourceProvider]:
-    """Return every host with its devices, hosts by name."""
-    require_admin(caller, "listing resource providers")
+def list_providers(
+    svc: Services, caller: Caller, *, by: Rule = rules.LIST_PROVIDERS
+) -> list[ResourceProvider]:
+    """Return every host with its devices, hosts by name, if rule `by` allows it."""
+    require(caller, by)
 
     def read(tx: Transaction) -> list[ResourceProvider]:
         uses = tx.hosts.uses()
@@ -66,15 +70,17 @@ def list_providers(svc: Services, caller: Caller) -> list[ResourceProvider]:
     return svc.store.read(read)
 
 
-def get_provider(svc: Services, caller: Caller, provider_id: str) -> ResourceProvider:
-    """Return one provider, by the ID of the host or the device."""
-    require_admin(caller, "showing a resource provider")
+def get_provider(
+    svc: Services, caller: Caller, provider_id: str, *, by: Rule = rules.SHOW_PROVIDER
+) -> ResourceProvider:
+    """Return one provider, by the ID of the host or the device, if rule `by` allows it."""
+    require(caller, by)
     return svc.store.read(lambda tx: _one_of(tree_of(tx, provider_id), provider_id))
 
 
 def list_tree(svc: Services, caller: Caller, provider_id: str) -> list[ResourceProvider]:
     """Return the host of a provider, and all its devices; nothing if there is no such provider."""
-    require_admin(caller, "listing resource providers")
+    require(caller, rules.LIST_PROVIDERS)
 
     def read(tx: Transaction) -> list[ResourceProvider]:
         tree = tree_of(tx, provider_id)
@@ -87,7 +93,7 @@ def allocations_of_provider(
     svc: Services, caller: Caller, provider_id: str
 ) -> tuple[ResourceProvider, list[ConsumerAllocations]]:
     """Return what of a provider is held, and by whom."""
-    require_admin(caller, "showing allocations")
+    require(caller, rules.LIST_PROVIDER_ALLOCATIONS)
 
     def read(tx: Transaction) -> tuple[ResourceProvider, list[ConsumerAllocations]]:
         provider = _one_of(tree_of(tx, provider_id), provider_id)
@@ -108,7 +114,7 @@ def allocations_of_consumer(
 
     A server that was deleted holds its devices until they are observed clean.
     """
-    require_admin(caller, "showing allocations")
+    require(caller, rules.LIST_ALLOCATIONS)
 
     def read(tx: Transaction) -> tuple[Server | None, list[ConsumerAllocations]]:
         server = tx.servers.find(consumer_id)

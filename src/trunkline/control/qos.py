@@ -6,10 +6,12 @@ read from its policy whenever its host asks what should be true.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from trunkline.control.access import require_visible
+from trunkline.control.access import of_project, require_seen, sees
+from trunkline.control.quotas import require_quota
 from trunkline.control.services import Services
 from trunkline.domain.allocation import Allocation
 from trunkline.domain.bandwidth import NO_GUARANTEE, Guarantee
@@ -17,10 +19,12 @@ from trunkline.domain.binding import Binding
 from trunkline.domain.device import device_attributes
 from trunkline.domain.errors import Forbidden, QosNotSupported
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import NetworkId, PortId, QosPolicyId
+from trunkline.domain.ids import NetworkId, PhysicalNetwork, PortId, ProjectId, QosPolicyId
 from trunkline.domain.network import Network
+from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.port import Port, VnicType
 from trunkline.domain.qos import QosPolicy, demanded_abilities, not_supported
+from trunkline.domain.quota import Resource
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -29,7 +33,8 @@ from trunkline.store.transaction import Transaction
 def usable_policy(tx: Transaction, caller: Caller, policy_id: QosPolicyId) -> QosPolicy:
     """Return a policy that the caller may give to ports; raise `NotFound` if there is none."""
     policy = tx.qos.get(policy_id, tx.lock(Lock.SHARED))
-    require_visible(caller, policy, "QoS policy", policy_id, shared=policy.shared)
+    target = of_project(policy.project_id)
+    require_seen(caller, rules.GET_POLICY, target, "QoS policy", policy_id, shared=policy.shared)
     return policy
 
 
@@ -48,7 +53,8 @@ def check_change(
         usable_policy(tx, caller, wanted)
     if has is not None:
         policy = tx.qos.get(has)
-        if not (caller.is_admin or policy.shared or policy.project_id == caller.project_id):
+        target = of_project(policy.project_id)
+        if not sees(caller, rules.GET_POLICY, target, shared=policy.shared):
             raise Forbidden(f"taking away QoS policy {has}, which an administrator has given")
 
 
@@ -104,7 +110,8 @@ def follow(tx: Transaction, svc: Services, ports: Sequence[Port]) -> list[Bindin
 
     Raises:
         QosNotSupported: A port can't have what its policy says.
-        NotEnoughBandwidth: A PF has not as much left. In both cases nothing is to be kept.
+        NotEnoughBandwidth: A PF has not as much left.
+        QuotaExceeded: A project may not be guaranteed as much. Each time, nothing is to be kept.
     """
     wanted = {port.network_id for port in ports}
     networks = {network.id: network for network in tx.networks.get_many(wanted)}
@@ -122,13 +129,15 @@ def follow(tx: Transaction, svc: Services, ports: Sequence[Port]) -> list[Bindin
             continue
         record = records[binding.device_id]
         check_able(policy, port, record)
-        changes.append(_Change(record, allocations[binding.device_id], guarantee_of(policy)))
+        allocation, owed = allocations[binding.device_id], guarantee_of(policy)
+        changes.append(_Change(port.project_id, record, allocation, owed))
     _settle(tx, svc, [change for change in changes if change.owed != change.allocation.guarantee])
     return list({b.host_id: b for b in bindings.values() if b.server_id is not None}.values())
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
+    project_id: ProjectId
     record: DeviceRecord
     allocation: Allocation
     owed: Guarantee
@@ -153,5 +162,12 @@ def _settle(tx: Transaction, svc: Services, changes: Sequence[_Change]) -> None:
                 host_id, kin_id = change.allocation.host_id, change.record.ref.kin_id
                 tx.bandwidths.owe(kin_id, change.parts[part], host_id=host_id)
                 svc.fleet.note_owed(tx, host_id, kin_id, change.parts[part])
+    given: dict[ProjectId, Counter[tuple[Resource, PhysicalNetwork | None]]] = {}
     for change in changes:
         tx.allocations.set_guarantee(change.allocation, change.owed)
+        more, name = change.parts[1], change.record.device.physical_network
+        amounts = given.setdefault(change.project_id, Counter())
+        amounts[Resource.EGRESS_MBPS, name] += more.egress_mbps
+        amounts[Resource.INGRESS_MBPS, name] += more.ingress_mbps
+    for project_id in sorted(given):
+        require_quota(tx, project_id, given[project_id])

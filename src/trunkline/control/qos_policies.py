@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin, require_visible, visible_to
+from trunkline.control.access import of_project, require, require_change, require_seen, visible_by
 from trunkline.control.audit import actor_of
 from trunkline.control.binding import touch_host
 from trunkline.control.locking import lock_ports
@@ -19,6 +19,8 @@ from trunkline.domain.errors import GenerationMoved, InUse, NotFound, QosRulesCo
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ProjectId, QosPolicyId, QosRuleId
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import network_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.domain.qos import Direction, QosPolicy, QosRule, QosRuleType
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -74,8 +76,9 @@ def create_policies(
         Forbidden: The caller is no admin.
         AlreadyExists: One is to be the default of a project that has one.
     """
-    require_admin(caller, "creating a QoS policy")
     policies = [_new_policy(svc, caller, each) for each in asked]
+    for policy in policies:
+        require(caller, rules.CREATE_POLICY, of_project(policy.project_id))
 
     def create(tx: Transaction) -> list[QosPolicy]:
         for policy in policies:
@@ -90,7 +93,7 @@ def _new_policy(svc: Services, caller: Caller, asked: QosPolicyCreate) -> QosPol
     now = svc.clock.now()
     return QosPolicy(
         id=QosPolicyId(svc.ids.new_id()),
-        project_id=asked.project_id or caller.project_id,
+        project_id=asked.project_id or caller.own_project,
         name=asked.name,
         description=asked.description,
         shared=asked.shared,
@@ -107,7 +110,7 @@ def get_policy(svc: Services, caller: Caller, policy_id: str) -> QosPolicy:
 
 def list_policies(svc: Services, caller: Caller, query: ListQuery) -> list[QosPolicy]:
     """Return a page of the policies that the caller may see."""
-    query = replace(query, visible_to=visible_to(caller))
+    query = replace(query, visible_to=visible_by(caller, rules.GET_POLICY))
     return svc.store.read(lambda tx: tx.qos.page(query))
 
 
@@ -122,7 +125,6 @@ def update_policy(
         AlreadyExists: It is to be the default of a project that has another.
         InUse: It is to be unshared while other projects use it.
     """
-    require_admin(caller, "changing a QoS policy")
     given: dict[str, Any] = {
         name: value
         for name in ("name", "description", "shared", "is_default")
@@ -131,6 +133,7 @@ def update_policy(
 
     def update(tx: Transaction) -> QosPolicy:
         policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
+        _require_change(caller, rules.UPDATE_POLICY, policy)
         if changes.seen_revision not in (None, policy.revision):
             raise GenerationMoved(
                 "QoS policy", policy_id, seen_generation=changes.seen_revision or 0
@@ -149,10 +152,10 @@ def update_policy(
 
 def delete_policy(svc: Services, caller: Caller, policy_id: str) -> None:
     """Delete a policy that nobody has; raise `InUse` if a port or a network has it."""
-    require_admin(caller, "deleting a QoS policy")
 
     def delete(tx: Transaction) -> None:
         policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
+        _require_change(caller, rules.DELETE_POLICY, policy)
         tx.qos.delete(policy)
         _audit(tx, svc, caller, "qos_policy.delete", policy)
 
@@ -174,7 +177,6 @@ def create_rule(svc: Services, caller: Caller, policy_id: str, asked: QosRuleCre
         QosNotSupported: A port that has the policy can't have the rule.
         NotEnoughBandwidth: A port can't be guaranteed that where it is. Nothing has changed.
     """
-    require_admin(caller, "creating a QoS rule")
     rule = QosRule(
         id=QosRuleId(svc.ids.new_id()),
         type=asked.type,
@@ -187,14 +189,15 @@ def create_rule(svc: Services, caller: Caller, policy_id: str, asked: QosRuleCre
         tx.qos.insert_rule(policy.id, rule)
         return rule
 
-    return _change_rules(svc, caller, policy_id, create, action="qos_rule.create")
+    return _change_rules(
+        svc, caller, policy_id, create, rules.CREATE_POLICY_RULE, action="qos_rule.create"
+    )
 
 
 def update_rule(
     svc: Services, caller: Caller, policy_id: str, rule_id: str, changes: QosRuleUpdate
 ) -> QosRule:
     """Change a rule; raises what `create_rule` raises."""
-    require_admin(caller, "changing a QoS rule")
     given: dict[str, Any] = {
         name: value
         for name in ("kbps", "direction", "burst_kbits")
@@ -206,19 +209,22 @@ def update_rule(
         tx.qos.update_rule(policy.id, changed)
         return changed
 
-    return _change_rules(svc, caller, policy_id, update, action="qos_rule.update")
+    return _change_rules(
+        svc, caller, policy_id, update, rules.UPDATE_POLICY_RULE, action="qos_rule.update"
+    )
 
 
 def delete_rule(svc: Services, caller: Caller, policy_id: str, rule_id: str) -> None:
     """Take a rule away; bound ports are no longer limited by it, nor guaranteed anything."""
-    require_admin(caller, "deleting a QoS rule")
 
     def delete(tx: Transaction, policy: QosPolicy) -> QosRule:
         rule = _rule(policy, rule_id)
         tx.qos.delete_rule(rule)
         return rule
 
-    _change_rules(svc, caller, policy_id, delete, action="qos_rule.delete")
+    _change_rules(
+        svc, caller, policy_id, delete, rules.DELETE_POLICY_RULE, action="qos_rule.delete"
+    )
 
 
 def _change_rules(
@@ -226,6 +232,7 @@ def _change_rules(
     caller: Caller,
     policy_id: str,
     change: Callable[[Transaction, QosPolicy], QosRule],
+    by: Rule,
     *,
     action: str,
 ) -> QosRule:
@@ -235,6 +242,7 @@ def _change_rules(
         policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
         if tx.qos.ports_with(policy.id) != users:
             raise GenerationMoved("QoS policy", policy.id, seen_generation=policy.revision)
+        _require_change(caller, by, policy)
         rule = change(tx, policy)
         tx.qos.update(_touched(svc, policy), seen=policy)
         changed = tx.qos.get(policy.id)
@@ -262,8 +270,16 @@ def _check_rules(policy: QosPolicy) -> None:
 
 def _visible(tx: Transaction, caller: Caller, policy_id: str) -> QosPolicy:
     policy = tx.qos.get(policy_id)
-    require_visible(caller, policy, "QoS policy", policy_id, shared=policy.shared)
+    target = of_project(policy.project_id)
+    require_seen(caller, rules.GET_POLICY, target, "QoS policy", policy_id, shared=policy.shared)
     return policy
+
+
+def _require_change(caller: Caller, by: Rule, policy: QosPolicy) -> None:
+    require_change(
+        caller, by, of_project(policy.project_id), "QoS policy", policy.id,
+        see=rules.GET_POLICY, shared=policy.shared,
+    )  # fmt: skip
 
 
 def _rule(policy: QosPolicy, rule_id: str) -> QosRule:
@@ -278,9 +294,9 @@ def _touched(svc: Services, policy: QosPolicy) -> QosPolicy:
 
 
 def _audit(tx: Transaction, svc: Services, caller: Caller, action: str, policy: QosPolicy) -> None:
-    rules = [f"{r.type.value} {r.direction.value} {r.kbps} kbps" for r in policy.rules]
+    said = [f"{r.type.value} {r.direction.value} {r.kbps} kbps" for r in policy.rules]
     audit.record(
         tx, actor_of(caller), svc.clock.now(), action, f"QoS policy {policy.name} ({policy.id})",
         project_id=policy.project_id,
-        details={"rules": rules, "shared": policy.shared, "is_default": policy.is_default},
+        details={"rules": said, "shared": policy.shared, "is_default": policy.is_default},
     )  # fmt: skip

@@ -3,77 +3,149 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import Owned, of_project, require
 from trunkline.control.audit import actor_of
+from trunkline.control.identity_elsewhere import project_elsewhere
 from trunkline.control.services import Services
-from trunkline.domain.device import DeviceKind
-from trunkline.domain.errors import NotFound
+from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller, Project
 from trunkline.domain.ids import PhysicalNetwork, PortId, ProjectId, ServerId
-from trunkline.domain.quota import Quota, QuotaExceeded
-from trunkline.store.locks import Lock
+from trunkline.domain.policy import trunkline_rules as rules
+from trunkline.domain.policy.rule import Rule
+from trunkline.domain.quota import CABLED, Amounts, Quota, QuotaExceeded, Resource
+from trunkline.domain.server import Server
 from trunkline.store.transaction import Transaction
+
+_NOTHING: Final[Amounts] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitView:
+    """What a project may hold of a resource (None: any amount), and holds."""
+
+    limit: int | None
+    held: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaView:
-    """A quota with what is held of it now."""
+    """A quota with what is held of it now; one that all projects have is held by none."""
 
     quota: Quota
-    project_name: str
-    held: int
+    project_name: str | None
+    held: int | None
 
 
-def list_quotas(svc: Services, caller: Caller, project_ref: str | None = None) -> list[QuotaView]:
-    """Return the quotas of a project, by ID or name; of all for an admin who names none."""
+def list_quotas(
+    svc: Services, caller: Caller, project_ref: str | None = None, *, by: Rule = rules.LIST_QUOTAS
+) -> list[QuotaView]:
+    """Return the quotas that hold for a project, by ID or name; all, for an admin who names none.
+
+    A project's are its own and those that all projects have, where it has none of its own.
+    """
 
     def find(tx: Transaction) -> list[QuotaView]:
-        projects = {project.id: project for project in tx.identity.all_projects()}
-        if project_ref is not None or not caller.is_admin:
-            project = _project(tx, caller, project_ref or caller.project_id)
-            found = tx.quotas.of_project(project.id)
-        else:
-            found = tx.quotas.all()
-        held = {project_id: tx.quotas.held(project_id) for project_id in _projects_of(found)}
-        return [
-            QuotaView(
-                quota=quota,
-                project_name=projects[quota.project_id].name,
-                held=_count(quota, held[quota.project_id]),
-            )
-            for quota in found
-        ]
+        if project_ref is None and caller.may_on_all(by):
+            return _views(tx, tx.quotas.all())
+        project = _visible(svc, tx, caller, project_ref or caller.own_project, by)
+        found = tx.quotas.of_project(project.id)
+        return _views(tx, [replace(quota, project_id=project.id) for quota in found])
 
     return svc.store.read(find)
 
 
-def set_quota(
+def default_limits(svc: Services) -> dict[Resource, int | None]:
+    """Return what projects may hold of each resource that have no quota of their own.
+
+    Quotas that name a physical network are left out. None: any amount.
+    """
+    found = svc.store.read(lambda tx: tx.quotas.all())
+    limits: dict[Resource, int | None] = dict.fromkeys(Resource)
+    for quota in found:
+        if quota.project_id is None and quota.physical_network is None:
+            limits[quota.resource] = quota.limit
+    return limits
+
+
+def project_limits(
+    svc: Services, caller: Caller, project_ref: str, *, by: Rule = rules.LIST_QUOTAS
+) -> tuple[Project, dict[Resource, LimitView]]:
+    """Return a project with what it may hold of each resource, and holds.
+
+    Quotas that name a physical network are left out.
+
+    Raises:
+        NotFound: There is no such project, or rule `by` does not show it to the caller.
+    """
+
+    def read(tx: Transaction) -> tuple[Project, dict[Resource, LimitView]]:
+        project = _visible(svc, tx, caller, project_ref, by)
+        held: Amounts = tx.quotas.held(project.id)
+        limits = {
+            quota.resource: quota.limit
+            for quota in tx.quotas.of_project(project.id)
+            if quota.physical_network is None
+        }
+        amounts = dict.fromkeys(Resource, 0)
+        for (resource, _), amount in held.items():
+            amounts[resource] += amount
+        return project, {
+            resource: LimitView(limit=limits.get(resource), held=amounts[resource])
+            for resource in Resource
+        }
+
+    return svc.store.read(read)
+
+
+def set_quotas(
     svc: Services,
     caller: Caller,
-    project_ref: str,
-    kind: DeviceKind,
-    physical_network: PhysicalNetwork | None,
-    limit: int,
-) -> QuotaView:
-    """Let a project hold so many devices. What it holds already beyond that, it keeps."""
-    require_admin(caller, "setting a quota")
+    project_ref: str | None,
+    limits: Sequence[tuple[Resource, PhysicalNetwork | None, int | None]],
+    *,
+    below_held: bool = True,
+    by: Rule = rules.SET_QUOTA,
+) -> list[QuotaView]:
+    """Let a project, or each one that has no quota of its own (None), hold so much.
 
-    def put(tx: Transaction) -> QuotaView:
-        project = _project(tx, caller, project_ref)
-        quota = Quota(
-            project_id=project.id, kind=kind, physical_network=physical_network, limit=limit
-        )
-        tx.quotas.put(quota)
-        audit.record(
-            tx, actor_of(caller), svc.clock.now(), "quota.set", f"project {project.name}",
-            project_id=project.id, details={"what": quota.what, "limit": limit},
-        )  # fmt: skip
-        held = _count(quota, tx.quotas.held(project.id))
-        return QuotaView(quota=quota, project_name=project.name, held=held)
+    What a project holds already beyond a limit, it keeps.
+
+    Args:
+        svc: The services.
+        caller: Who asks.
+        project_ref: The project's ID or name.
+        limits: A limit of None lets it hold any amount, whatever others may.
+        below_held: Whether a limit may be less than what the project holds.
+        by: The rule that must allow it.
+
+    Raises:
+        Invalid: It may not, and is.
+    """
+    require(caller, by)
+
+    def put(tx: Transaction) -> list[QuotaView]:
+        project = None if project_ref is None else _project(svc, tx, caller, project_ref)
+        quotas = [
+            Quota(
+                project_id=None if project is None else project.id, resource=resource,
+                physical_network=physical_network, limit=limit,
+            )
+            for resource, physical_network, limit in limits
+        ]  # fmt: skip
+        views = _views(tx, quotas)
+        for view in () if below_held else views:
+            held, limit = view.held or 0, view.quota.limit
+            if limit is not None and held > limit:
+                raise Invalid(view.quota.resource.value, f"{limit} is less than the {held} held")
+        for quota in quotas:
+            tx.quotas.put(quota)
+            _record(tx, svc, caller, "quota.set", project, quota, limit=quota.limit)
+        return views
 
     return svc.store.write(put)
 
@@ -81,64 +153,169 @@ def set_quota(
 def unset_quota(
     svc: Services,
     caller: Caller,
-    project_ref: str,
-    kind: DeviceKind,
+    project_ref: str | None,
+    resource: Resource,
     physical_network: PhysicalNetwork | None,
 ) -> None:
-    """Let a project hold any number again; raise `NotFound` if there is no such quota."""
-    require_admin(caller, "removing a quota")
+    """Take a quota away: what all projects have holds then.
+
+    Raises:
+        NotFound: There is none.
+    """
+    require(caller, rules.UNSET_QUOTA)
 
     def delete(tx: Transaction) -> None:
-        project = _project(tx, caller, project_ref)
-        if not tx.quotas.delete(project.id, kind, physical_network):
-            where = f" on {physical_network}" if physical_network else ""
-            raise NotFound("quota", f"{kind.value}{where} of project {project.name}")
-        audit.record(
-            tx, actor_of(caller), svc.clock.now(), "quota.unset", f"project {project.name}",
-            project_id=project.id,
-            details={"kind": kind.value, "physical_network": physical_network},
+        project = None if project_ref is None else _project(svc, tx, caller, project_ref)
+        quota = Quota(
+            project_id=None if project is None else project.id, resource=resource,
+            physical_network=physical_network, limit=0,
         )  # fmt: skip
+        if not tx.quotas.delete(quota.project_id, resource, physical_network):
+            raise NotFound("quota", f"for {quota.what} of {_whose(project)}")
+        _record(tx, svc, caller, "quota.unset", project, quota)
 
     svc.store.write(delete)
+
+
+def unset_quotas(
+    svc: Services,
+    caller: Caller,
+    project_ref: str,
+    resources: Collection[Resource],
+    *,
+    by: Rule = rules.UNSET_QUOTA,
+) -> int:
+    """Take away a project's own quotas of these resources; return how many there were."""
+    require(caller, by)
+
+    def delete(tx: Transaction) -> int:
+        project = _project(svc, tx, caller, project_ref)
+        found = [
+            quota
+            for quota in tx.quotas.of_project(project.id)
+            if quota.project_id is not None and quota.resource in resources
+        ]
+        for quota in found:
+            tx.quotas.delete(project.id, quota.resource, quota.physical_network)
+            _record(tx, svc, caller, "quota.unset", project, quota)
+        return len(found)
+
+    return svc.store.write(delete)
 
 
 def require_quota(
     tx: Transaction,
     project_id: ProjectId,
+    given: Amounts = _NOTHING,
     *,
     server_ids: Collection[ServerId] = (),
     port_id: PortId | None = None,
 ) -> None:
-    """Raise `QuotaExceeded` if a project may not hold what it was just given.
+    """Raise `QuotaExceeded` if a project may not hold what `tx` has just given it.
 
-    Only what `tx` gave to these servers, or this port, can be too much: a project whose quota was
-    lowered meanwhile keeps what it has. Called once the devices are held: until `tx` ends, nobody
-    else can find out how much is left.
+    Called once all is stored: until `tx` ends, nobody else can find out how much is left. Only
+    what `tx` gave can be too much: a project whose quota was lowered meanwhile keeps what it has.
+
+    Args:
+        tx: The transaction.
+        project_id: The project.
+        given: What it was given, besides devices and guarantees of new allocations.
+        server_ids: Servers that were given devices.
+        port_id: A port that was given a device.
     """
-    found = tx.quotas.of_project(project_id, Lock.EXCLUSIVE)
+    names = {resource for (resource, _), amount in given.items() if amount > 0}
+    if server_ids or port_id is not None:
+        names |= CABLED
+    found = [
+        quota
+        for quota in tx.quotas.of_project(project_id)
+        if quota.resource in names and quota.limit is not None
+    ]
     if not found:
         return
-    held = tx.quotas.held(project_id)
+    tx.quotas.guard(project_id)
+    held = tx.quotas.held(project_id, {quota.resource for quota in found})
     for quota in found:
-        now = _count(quota, held)
-        if now > quota.limit:
-            given = tx.quotas.held(project_id, server_ids=server_ids, port_id=port_id)
-            wanted = _count(quota, given)
-            if wanted:
-                raise QuotaExceeded(quota, held=now - wanted, wanted=wanted)
+        now = quota.count(held)
+        if quota.limit is None or now <= quota.limit:
+            continue
+        wanted = quota.count(given)
+        if server_ids:
+            wanted += quota.count(tx.quotas.held_by_servers(project_id, server_ids))
+        if port_id is not None:
+            wanted += quota.count(tx.quotas.held_by_port(project_id, port_id))
+        if wanted > 0:
+            raise QuotaExceeded(quota, held=now - wanted, wanted=wanted)
 
 
-def _count(quota: Quota, devices: Counter[tuple[DeviceKind, PhysicalNetwork | None]]) -> int:
-    return sum(count for each, count in devices.items() if quota.counts(*each))
+def require_quota_for(tx: Transaction, resource: Resource, made: Sequence[Owned]) -> None:
+    """Raise `QuotaExceeded` if a project may not have what `tx` has made of a resource."""
+    counts = Counter(ProjectId(thing.project_id) for thing in made)
+    for project_id in sorted(counts):
+        require_quota(tx, project_id, {(resource, None): counts[project_id]})
 
 
-def _projects_of(quotas: Iterable[Quota]) -> set[ProjectId]:
-    return {quota.project_id for quota in quotas}
+def sizes_of(servers: Sequence[Server]) -> Amounts:
+    """Return what servers count as, wherever they are and whether they run or not."""
+    return {
+        (Resource.SERVERS, None): len(servers),
+        (Resource.CORES, None): sum(server.flavor.vcpus for server in servers),
+        (Resource.MEMORY_MIB, None): sum(server.flavor.memory_mib for server in servers),
+    }
 
 
-def _project(tx: Transaction, caller: Caller, ref: str) -> Project:
-    """Find a project by ID or name; another's is not there for a tenant."""
+def _views(tx: Transaction, quotas: Sequence[Quota]) -> list[QuotaView]:
+    names = {project.id: project.name for project in tx.identity.all_projects()}
+    of_projects = {quota.project_id for quota in quotas if quota.project_id is not None}
+    held = {
+        project_id: tx.quotas.held(
+            project_id, {quota.resource for quota in quotas if quota.project_id == project_id}
+        )
+        for project_id in of_projects
+    }
+    return [
+        QuotaView(
+            quota=quota,
+            project_name=None
+            if quota.project_id is None
+            else names.get(quota.project_id, quota.project_id),
+            held=None if quota.project_id is None else quota.count(held[quota.project_id]),
+        )
+        for quota in quotas
+    ]
+
+
+def _record(
+    tx: Transaction,
+    svc: Services,
+    caller: Caller,
+    action: str,
+    project: Project | None,
+    quota: Quota,
+    **details: object,
+) -> None:
+    audit.record(
+        tx, actor_of(caller), svc.clock.now(), action, _whose(project),
+        project_id=quota.project_id, details={"what": quota.what, **details},
+    )  # fmt: skip
+
+
+def _whose(project: Project | None) -> str:
+    return "every project" if project is None else f"project {project.name}"
+
+
+def _visible(svc: Services, tx: Transaction, caller: Caller, ref: str, by: Rule) -> Project:
+    """Find a project by ID or name; one whose quotas the caller may not see is not there."""
+    project = _project(svc, tx, caller, ref)
+    if not caller.may(by, of_project(project.id)):
+        raise NotFound("project", ref)
+    return project
+
+
+def _project(svc: Services, tx: Transaction, caller: Caller, ref: str) -> Project:
+    if svc.identity_elsewhere is not None:
+        return project_elsewhere(caller, ref)
     project = tx.identity.find_project(project_id=ref) or tx.identity.find_project(name=ref)
-    if project is None or not (caller.is_admin or project.id == caller.project_id):
+    if project is None:
         raise NotFound("project", ref)
     return project

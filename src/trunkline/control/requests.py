@@ -19,7 +19,7 @@ from trunkline.domain.ids import (
     ZoneName,
 )
 from trunkline.domain.nic_rules import AskedRule, NumaPolicy
-from trunkline.domain.port import VnicType
+from trunkline.domain.port import AddressPair, VnicType
 
 
 class Unset(enum.Enum):
@@ -37,6 +37,15 @@ class AddressRequest:
 
     subnet_id: SubnetId | None = None
     ip_address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpOptionRequest:
+    """A DHCP option as a port is to have it, or (None) no longer."""
+
+    name: str
+    value: str | None
+    ip_version: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,9 @@ class PortCreate:
     device_owner: str = ""
     profile: Mapping[str, object] = field(default_factory=dict)  # binding:profile, as sent.
     trusted: bool | None = None  # None: as the profile says. Admins only.
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
+    extra_dhcp_opts: tuple[DhcpOptionRequest, ...] = ()
+    tags: tuple[str, ...] = ()
     host: HostName | None = None  # binding:host_id: admins only; with pci_slot it is a claim.
 
 
@@ -82,6 +94,8 @@ class PortUpdate:
     device_owner: str | Unset = UNSET
     profile: Mapping[str, object] | Unset = UNSET  # Admins only.
     trusted: bool | Unset = UNSET  # Goes into the profile. Admins only.
+    allowed_address_pairs: tuple[AddressPair, ...] | Unset = UNSET
+    extra_dhcp_opts: tuple[DhcpOptionRequest, ...] | Unset = UNSET  # Others stay as they are.
     host: HostName | Unset | None = UNSET  # Admins only; None or "" releases a claim.
     seen_revision: int | None = None  # If-Match: refuse unless the port is at this revision.
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin, require_owner, require_visible, require_writer
+from trunkline.control.access import of_project, require, require_change, require_seen, sees
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ServerGroupId, ServerId
+from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.server_group import GroupPolicy, ServerGroup
 from trunkline.placement.asks.fellows import Fellows
 from trunkline.store.transaction import Transaction
@@ -41,12 +42,13 @@ def create_server_group(
         Forbidden: The caller may only read.
         Invalid: A number of members on a host is given with another policy than anti-affinity.
     """
-    require_writer(caller, "creating a server group")
+    project_id = caller.own_project
+    require(caller, rules.CREATE_SERVER_GROUP, of_project(project_id))
     if max_per_host is not None and policy is not GroupPolicy.ANTI_AFFINITY:
         raise Invalid("rules", "max_server_per_host goes with the policy anti-affinity only")
     group = ServerGroup(
         id=ServerGroupId(svc.ids.new_id()),
-        project_id=caller.project_id,
+        project_id=project_id,
         user_id=caller.user_id,
         name=name,
         policy=policy,
@@ -67,7 +69,8 @@ def get_server_group(svc: Services, caller: Caller, group_id: str) -> ServerGrou
 
     def get(tx: Transaction) -> ServerGroupView:
         group = tx.server_groups.get(group_id)
-        require_visible(caller, group, "server group", group_id)
+        target = of_project(group.project_id)
+        require_seen(caller, rules.SHOW_SERVER_GROUP, target, "server group", group_id)
         return _views(tx, [group])[0]
 
     return svc.store.read(get)
@@ -82,9 +85,11 @@ def list_server_groups(
     offset: int = 0,
 ) -> list[ServerGroupView]:
     """Return the project's groups (of all, if an admin asks), oldest first."""
-    if all_projects:
-        require_admin(caller, "listing the server groups of all projects")
-    project_id = None if all_projects else caller.project_id
+    project_id = None if all_projects else caller.own_project
+    if project_id is None:
+        require(caller, rules.LIST_ALL_SERVER_GROUPS)
+    else:
+        require(caller, rules.LIST_SERVER_GROUPS, of_project(project_id))
     most = LISTED_MAX if limit is None else min(limit, LISTED_MAX)
     return svc.store.read(
         lambda tx: _views(tx, tx.server_groups.list_(project_id, limit=most, offset=offset))
@@ -96,7 +101,10 @@ def delete_server_group(svc: Services, caller: Caller, group_id: str) -> None:
 
     def delete(tx: Transaction) -> None:
         group = tx.server_groups.get(group_id)
-        require_owner(caller, group, "server group", group_id)
+        require_change(
+            caller, rules.DELETE_SERVER_GROUP, of_project(group.project_id), "server group",
+            group_id, see=rules.SHOW_SERVER_GROUP,
+        )  # fmt: skip
         tx.server_groups.delete(group.id)
         _audit(tx, svc, caller, "server_group.delete", group)
 
@@ -114,7 +122,7 @@ def joined_group(
     if group_id is None:
         return None
     group = tx.server_groups.find(group_id)
-    if group is None or not (caller.is_admin or group.project_id == caller.project_id):
+    if group is None or not sees(caller, rules.SHOW_SERVER_GROUP, of_project(group.project_id)):
         raise Invalid(field, f"server group {group_id} could not be found")
     return group
 

@@ -8,10 +8,12 @@ from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import (
-    require_admin,
-    require_owner,
-    require_visible,
-    require_writer,
+    of_project,
+    of_server,
+    require,
+    require_change,
+    require_seen,
+    sees,
 )
 from trunkline.control.asking import numa_policy_of, rules_of_flavor, rules_over
 from trunkline.control.audit import actor_of
@@ -19,10 +21,11 @@ from trunkline.control.building import build_all, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
 from trunkline.control.key_pairs import public_key_of
 from trunkline.control.locking import lock_server
-from trunkline.control.nics import resolve_nics
+from trunkline.control.nics import Nic, resolve_nics
 from trunkline.control.pci_flavors import requests_of
-from trunkline.control.ports import port_views, unplug_port
-from trunkline.control.quotas import require_quota
+from trunkline.control.port_views import port_views
+from trunkline.control.ports import unplug_port
+from trunkline.control.quotas import require_quota, sizes_of
 from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, NicPolicy, ServerCreate, Unset
 from trunkline.control.server_groups import joined_group
@@ -38,6 +41,10 @@ from trunkline.domain.image import Image, ImageState
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.domain.nic_rules import NicRule, NumaPolicy
 from trunkline.domain.pci_request import PciRequest
+from trunkline.domain.policy import compute_rules as rules
+from trunkline.domain.policy import image_rules as image_rules
+from trunkline.domain.policy.rule import Rule
+from trunkline.domain.quota import Amounts, Resource
 from trunkline.domain.server import SERVER, Flavor, PowerState, Server, ServerEvent, ServerState
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -56,6 +63,13 @@ def create_server(svc: Services, caller: Caller, request: ServerCreate) -> Serve
     return create_servers(svc, caller, request)[0]
 
 
+_POWER_RULES: Final = {
+    ServerEvent.START: rules.START_SERVER,
+    ServerEvent.STOP: rules.STOP_SERVER,
+    ServerEvent.REBOOT: rules.REBOOT_SERVER,
+}
+
+
 def create_servers(
     svc: Services, caller: Caller, request: ServerCreate, *, least: int = 1, most: int = 1
 ) -> list[Server]:
@@ -72,9 +86,10 @@ def create_servers(
     server_ids = [ServerId(svc.ids.new_id()) for _ in range(most)]
 
     def create(tx: Transaction) -> list[Server]:
-        require_writer(caller, "creating a server")
+        target = of_project(caller.own_project)
+        require(caller, rules.CREATE_SERVER, target)
         if request.host is not None:
-            require_admin(caller, "naming a host")
+            require(caller, rules.CREATE_SERVER_ON_HOST, target)
             tx.hosts.get_by_name(request.host)
         require_zone(tx, svc, request.zone, field="server.availability_zone")
         group = joined_group(tx, caller, request.group_id, field="os:scheduler_hints.group")
@@ -94,10 +109,8 @@ def create_servers(
         servers = [server] if most == 1 else _numbered(server, server_ids)
         actor = actor_of(caller)
         servers = build_all(tx, svc, actor, servers, nics, least=least, host_name=request.host)
-        owners = {nic.port.project_id for nic in nics if nic.port}
-        for project_id in sorted({server.project_id, *owners}):
-            require_quota(tx, project_id, server_ids=[server.id for server in servers])
         tx.servers.insert_many(servers)
+        _require_quotas(tx, servers, nics)
         for server in servers:
             audit.record(
                 tx, actor, svc.clock.now(), "server.create", f"server {server.id}",
@@ -109,12 +122,25 @@ def create_servers(
     return deciding_again(svc, create)
 
 
+def _require_quotas(tx: Transaction, servers: Sequence[Server], nics: Sequence[Nic]) -> None:
+    """Hold what new servers were given against the quotas of all projects that hold it now."""
+    new_ports = sum(nic.port is None for nic in nics)
+    placed = sum(server.host_id is not None for server in servers)
+    own, server_ids = servers[0].project_id, [server.id for server in servers]
+    owners = {nic.port.project_id for nic in nics if nic.port}
+    for project_id in sorted({own, *owners}):
+        given: Amounts = {}
+        if project_id == own:
+            given = {**sizes_of(servers), (Resource.PORTS, None): placed * new_ports}
+        require_quota(tx, project_id, given, server_ids=server_ids)
+
+
 def get_server(svc: Services, caller: Caller, server_id: str) -> ServerView:
     """Return one server."""
 
     def get(tx: Transaction) -> ServerView:
         server = tx.servers.get(server_id)
-        require_visible(caller, server, "server", server_id)
+        require_seen(caller, rules.SHOW_SERVER, of_server(server), "server", server_id)
         return _views(tx, svc, [server])[0]
 
     return svc.store.read(get)
@@ -130,8 +156,10 @@ def list_servers(
 ) -> list[ServerView]:
     """Return one page of the project's servers (of all, if an admin asks), newest first."""
     if all_projects:
-        require_admin(caller, "listing the servers of all projects")
-    own = None if all_projects else caller.project_id
+        require(caller, rules.LIST_ALL_SERVERS)
+    else:
+        require(caller, rules.LIST_SERVERS, of_project(caller.own_project))
+    own = None if all_projects else caller.own_project
     sort = query.sort or (SortKey("created_at", descending=True),)
     query = replace(query, visible_to=own, sort=sort)
     return svc.store.read(lambda tx: _views(tx, svc, tx.servers.page(query, deleted=deleted)))
@@ -148,7 +176,7 @@ def update_server(
     """Rename or describe a server."""
 
     def update(tx: Transaction) -> ServerView:
-        before = _own(tx, caller, server_id)
+        before = _own(tx, caller, server_id, rules.UPDATE_SERVER)
         after = replace(
             before,
             name=before.name if name is None else name,
@@ -190,7 +218,7 @@ def delete_server(svc: Services, caller: Caller, server_id: str) -> None:
     """Delete a server. It answers 404 from now on; its devices stay held until read back clean."""
 
     def delete(tx: Transaction) -> None:
-        server = _own(tx, caller, server_id)
+        server = _own(tx, caller, server_id, rules.DELETE_SERVER)
         now = svc.clock.now()
         let_go(tx, svc, actor_of(caller), server, reason="server deleted")
         for port in tx.ports.get_many(server.port_ids):
@@ -218,7 +246,7 @@ def _change_power(
     svc: Services, caller: Caller, server_id: str, event: ServerEvent, power: PowerState
 ) -> None:
     def change(tx: Transaction) -> None:
-        server = _own(tx, caller, server_id)
+        server = _own(tx, caller, server_id, _POWER_RULES[event])
         if not SERVER.allows(server.state, event) or server.host_id is None:
             raise StateConflict(
                 "server", server_id,
@@ -245,10 +273,11 @@ def _change_power(
     svc.store.write(change)
 
 
-def _own(tx: Transaction, caller: Caller, server_id: str) -> Server:
-    """Return a server that the caller may change, locked."""
+def _own(tx: Transaction, caller: Caller, server_id: str, rule: Rule) -> Server:
+    """Return a server that `rule` lets the caller change, locked."""
     server = lock_server(tx, server_id)
-    require_owner(caller, server, "server", server_id)
+    target = of_server(server)
+    require_change(caller, rule, target, "server", server_id, see=rules.SHOW_SERVER)
     return server
 
 
@@ -259,7 +288,9 @@ def _find_image(
         return None
     image = tx.images.find(image_id, Lock.SHARED)
     shared = image is not None and image.visibility in ("public", "community")
-    if image is None or not (shared or caller.is_admin or image.project_id == caller.project_id):
+    if image is None or not sees(
+        caller, image_rules.SHOW_IMAGE, of_project(image.project_id), shared=shared
+    ):
         raise Invalid("imageRef", f"image {image_id} could not be found")
     if image.state is not ImageState.ACTIVE:
         raise Invalid("imageRef", f"image {image_id} is {image.state.value}, not active")
@@ -326,7 +357,7 @@ def _new_server(
     now = svc.clock.now()
     return Server(
         id=server_id,
-        project_id=caller.project_id,
+        project_id=caller.own_project,
         user_id=caller.user_id,
         name=request.name,
         state=ServerState.BUILD,

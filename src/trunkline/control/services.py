@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from trunkline.control.fleet import LiveFleet
+from trunkline.control.identity_elsewhere import IdentityElsewhere
 from trunkline.control.networking import Networking
 from trunkline.control.passwords import AttemptLimiter, Passwords
 from trunkline.control.pci_options import PciOptions
 from trunkline.domain.aggregate import DEFAULT_ZONE
 from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.ids import HostName, ZoneName
+from trunkline.domain.policy.policy import DEFAULT_POLICY, Policy
 from trunkline.placement.index.criteria import DEFAULT_RANKING, Ranking
 from trunkline.store.engine import Store
 from trunkline.vif.registry import VifRegistry, load_vif_types
@@ -52,9 +54,11 @@ class Services:
     wake_host: Callable[[HostName], None]  # What is desired of the host has changed.
     limits: Limits = field(default_factory=Limits)
     default_zone: ZoneName = DEFAULT_ZONE  # Of hosts that no aggregate puts into one.
+    policy: Policy = DEFAULT_POLICY
     pci: PciOptions = field(default_factory=PciOptions)
     passwords: Passwords = field(default_factory=Passwords)
     password_attempts: AttemptLimiter = field(default_factory=AttemptLimiter)
+    identity_elsewhere: IdentityElsewhere | None = None  # None: users are in the store.
 
 
 def make_services(
@@ -69,6 +73,8 @@ def make_services(
     pci: PciOptions | None = None,
     ranking: Ranking = DEFAULT_RANKING,
     default_zone: ZoneName = DEFAULT_ZONE,
+    policy: Policy = DEFAULT_POLICY,
+    identity_elsewhere: IdentityElsewhere | None = None,
 ) -> Services:
     """Join the parts, and fill the fleet index from the store."""
     limits = limits or Limits()
@@ -93,4 +99,6 @@ def make_services(
         limits=limits,
         pci=pci or PciOptions(),
         default_zone=default_zone,
+        policy=policy,
+        identity_elsewhere=identity_elsewhere,
     )

@@ -7,16 +7,19 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 from trunkline.control import audit
-from trunkline.control.access import require_owner, require_visible, require_writer, visible_to
+from trunkline.control.access import of_project, on_network, require, require_seen, visible_by
 from trunkline.control.address_pools import (
     check_cidr,
     check_gateway,
+    check_ipv6_modes,
     check_pools,
     default_gateway,
     default_pools,
 )
+from trunkline.control.addresses import following_address
+from trunkline.control.mtus import require_mtu_for_ip
 from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
-from trunkline.control.networks import project_for
+from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
@@ -25,6 +28,8 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import SubnetId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Subnet
+from trunkline.domain.policy import network_rules as rules
+from trunkline.domain.quota import Resource
 from trunkline.store.transaction import Transaction
 
 
@@ -41,13 +46,15 @@ def create_subnet(svc: Services, caller: Caller, request: SubnetCreate) -> Subne
 
 def create_subnets(svc: Services, caller: Caller, requests: Sequence[SubnetCreate]) -> list[Subnet]:
     """Make all of the subnets, or none; raises what `create_subnet` raises."""
-    require_writer(caller, "creating a subnet")
     for request in requests:
-        project_for(caller, request.project_id)
         check_cidr(request.cidr)
-    return write_until_won(
-        svc.store, lambda tx: [_insert(svc, caller, tx, request) for request in requests]
-    )
+
+    def create(tx: Transaction) -> list[Subnet]:
+        made = [_insert(svc, caller, tx, request) for request in requests]
+        require_quota_for(tx, Resource.SUBNETS, made)
+        return made
+
+    return write_until_won(svc.store, create)
 
 
 def get_subnet(svc: Services, caller: Caller, subnet_id: str) -> Subnet:
@@ -57,7 +64,7 @@ def get_subnet(svc: Services, caller: Caller, subnet_id: str) -> Subnet:
 
 def list_subnets(svc: Services, caller: Caller, query: ListQuery) -> list[Subnet]:
     """Return a page of the subnets that the caller may see."""
-    query = replace(query, visible_to=visible_to(caller))
+    query = replace(query, visible_to=visible_by(caller, rules.GET_SUBNET))
     return svc.store.read(lambda tx: tx.subnets.page(query))
 
 
@@ -66,7 +73,7 @@ def update_subnet(svc: Services, caller: Caller, subnet_id: str, request: Subnet
 
     def update(tx: Transaction) -> Subnet:
         subnet, network = _visible(tx, caller, subnet_id)
-        require_owner(caller, subnet, "subnet", subnet_id, shared=network.shared)
+        require(caller, rules.UPDATE_SUBNET, on_network(subnet.project_id, network))
         changed = replace(
             subnet,
             name=subnet.name if request.name is UNSET else request.name,
@@ -83,6 +90,7 @@ def update_subnet(svc: Services, caller: Caller, subnet_id: str, request: Subnet
             updated_at=svc.clock.now(),
             revision=subnet.revision + 1,
         )
+        check_ipv6_modes(changed)
         check_gateway(changed.cidr, changed.gateway_ip)
         check_pools(changed.cidr, changed.allocation_pools, changed.gateway_ip)
         revision = subnet.revision if request.seen_revision is None else request.seen_revision
@@ -104,13 +112,16 @@ def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
 
     def delete(tx: Transaction) -> None:
         subnet, network = _visible(tx, caller, subnet_id)
-        require_owner(caller, subnet, "subnet", subnet_id, shared=network.shared)
-        held = tx.ports.count_in_subnet(subnet.id)
+        require(caller, rules.DELETE_SUBNET, on_network(subnet.project_id, network))
+        held = 0 if subnet.addresses_follow_macs else tx.ports.count_in_subnet(subnet.id)
         if held:
             raise InUse(
                 "subnet", subnet_id, f"ports hold {held} address{'es' if held > 1 else ''} of it"
             )
         tx.networks.lock(network.id)
+        if subnet.addresses_follow_macs:
+            # Nobody chose them, and with the prefix they are gone from guests too.
+            tx.ports.take_addresses(subnet.id, now=svc.clock.now())
         _raise_network_revision(svc, tx, tx.networks.get(network.id))
         tx.subnets.delete(subnet.id)
         _record(svc, caller, tx, "subnet.delete", subnet)
@@ -128,17 +139,22 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
     check_pools(cidr, pools, gateway)
     tx.networks.lock(request.network_id)
     network = tx.networks.get(request.network_id)
-    require_owner(caller, network, "network", network.id, shared=network.shared)
+    project_id = request.project_id or caller.own_project
+    target = on_network(project_id, network)
+    owner = of_project(network.project_id)
+    require_seen(caller, rules.GET_NETWORK, owner, "network", network.id, shared=network.shared)
+    require(caller, rules.CREATE_SUBNET, target)
     if request.segment_id is not None and all(
         segment.id != request.segment_id for segment in network.segments
     ):
         raise Invalid("segment_id", f"network {network.id} has no segment {request.segment_id}")
+    require_mtu_for_ip(network, [cidr.version])
     _require_room(tx, network, cidr)
     now = svc.clock.now()
     subnet = Subnet(
         id=SubnetId(svc.ids.new_id()),
         network_id=network.id,
-        project_id=project_for(caller, request.project_id),
+        project_id=project_id,
         name=request.name,
         description=request.description,
         cidr=cidr,
@@ -148,11 +164,18 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
         dns_nameservers=request.dns_nameservers,
         host_routes=request.host_routes,
         segment_id=request.segment_id,
+        ipv6_ra_mode=request.ipv6_ra_mode,
+        ipv6_address_mode=request.ipv6_address_mode,
         created_at=now,
         updated_at=now,
     )
+    check_ipv6_modes(subnet)
     _raise_network_revision(svc, tx, network)
     tx.subnets.insert(subnet)
+    if subnet.addresses_follow_macs and subnet.segment_id is None:
+        macs = tx.ports.macs_in_network(network.id)
+        held = {port_id: following_address(subnet, mac) for port_id, mac in macs.items()}
+        tx.ports.add_addresses(subnet, held, now=now)
     _record(svc, caller, tx, "subnet.create", subnet)
     return subnet
 
@@ -160,7 +183,8 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
 def _visible(tx: Transaction, caller: Caller, subnet_id: str) -> tuple[Subnet, Network]:
     subnet = tx.subnets.get(subnet_id)
     network = tx.networks.get(subnet.network_id)
-    require_visible(caller, subnet, "subnet", subnet_id, shared=network.shared)
+    target = on_network(subnet.project_id, network)
+    require_seen(caller, rules.GET_SUBNET, target, "subnet", subnet_id, shared=network.shared)
     return subnet, network
 
 
@@ -168,7 +192,10 @@ def _require_room(tx: Transaction, network: Network, cidr: IPv4Network | IPv6Net
     for other in tx.subnets.of_network(network.id):
         if other.cidr.version == cidr.version and other.cidr.overlaps(cidr):
             raise Invalid(
-                "cidr", f"{cidr} overlaps with {other.cidr}, subnet {other.id} of the network"
+                "cidr",
+                # In Neutron's words: who looks for a free CIDR goes by them.
+                f"{cidr} overlaps with another subnet: {other.cidr}, subnet {other.id} of network"
+                f" {network.id}",
             )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.audit import Actor, actor_of
 from trunkline.control.binding import allocate_device, release_device
 from trunkline.control.building import raise_generation
@@ -22,6 +22,7 @@ from trunkline.domain.host import Host
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName, ServerId
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.domain.server import ServerState
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
@@ -54,7 +55,7 @@ def verify_hosts(
     svc: Services, caller: Caller, query: ListQuery, *, mend: bool = False
 ) -> Verification:
     """Verify one page of hosts. Admins only; the index is that of this process."""
-    require_admin(caller, "verifying")
+    require(caller, rules.MEND if mend else rules.VERIFY)
     hosts = svc.store.read(lambda tx: tx.hosts.page(query))
     verdicts: list[Verdict] = []
     for host in hosts:

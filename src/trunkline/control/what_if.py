@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.demands import shape_request
 from trunkline.control.moving_words import with_servers
 from trunkline.control.owners import Owners, owners_of
@@ -19,6 +19,7 @@ from trunkline.domain.host import Host
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import DeviceId, HostId, HostName
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.placement.asks.request import Explanation, Placed, PlacementRequest
 from trunkline.placement.hosts.views import HostView
 from trunkline.placement.index.fleet import Fleet
@@ -89,7 +90,7 @@ def what_if(svc: Services, caller: Caller, question: WhatIf) -> Outlook:
         NotFound: A host or PF that is not there.
         Invalid: Too much at once, or hosts to add without saying what they are like.
     """
-    require_admin(caller, "asking what would be")
+    require(caller, rules.ASK_WHAT_IF)
     _check(question)
     svc.store.write(svc.fleet.refresh)  # A snapshot is not followed.
     scene = svc.store.read(lambda tx: _look(tx, svc, caller, question))

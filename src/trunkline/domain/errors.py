@@ -77,7 +77,7 @@ class TooManyLogins(TrunklineError):
 
 
 class Forbidden(TrunklineError):
-    """The caller's role does not allow this."""
+    """The policy does not allow the caller this."""
 
     code = "request.forbidden"
     kind = ErrorKind.FORBIDDEN
@@ -95,6 +95,20 @@ class Unauthenticated(TrunklineError):
 
     def __init__(self, problem: str = "the request you have made requires authentication") -> None:
         super().__init__(problem)
+
+
+class IdentityUnavailable(TrunklineError):
+    """The identity service elsewhere can't be asked whom a token speaks for."""
+
+    code = "identity.unavailable"
+    kind = ErrorKind.UNAVAILABLE
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(
+            f"this token can't be checked, since Keystone at {url} can't be asked: {problem}; "
+            "try again later"
+        )
+        self.url = url
 
 
 class TooLarge(TrunklineError):

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
+from trunkline.domain.errors import Forbidden
 from trunkline.domain.ids import ProjectId, UserId
+from trunkline.domain.policy.language import Target
+from trunkline.domain.policy.policy import DEFAULT_POLICY, NO_TARGET, Policy
+from trunkline.domain.policy.rule import Rule
+
+ADMIN: Final = "admin"
+MANAGER: Final = "manager"
+MEMBER: Final = "member"
+READER: Final = "reader"
+
+# Each implies the ones after it. Source: Keystone's bootstrap.
+DEFAULT_ROLES: Final = (ADMIN, MANAGER, MEMBER, READER)
 
 
-class Role(enum.Enum):
-    """Keystone's default roles; each implies the ones after it."""
-
-    ADMIN = "admin"
-    MEMBER = "member"
-    READER = "reader"
+def with_implied(given: Iterable[str]) -> frozenset[str]:
+    """Return names of roles with those that they imply. An operator's own roles imply none."""
+    roles = frozenset(given)
+    for rank, role in enumerate(DEFAULT_ROLES):
+        if role in roles:
+            return roles | frozenset(DEFAULT_ROLES[rank:])
+    return roles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +54,41 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who is asking, for one request: made from a token, or by the program for itself."""
+    """Who is asking, for one request: made from a token, or by the program for itself.
+
+    One that speaks for the system, or whose token has no scope at all, speaks for no project.
+    """
 
     user_id: UserId
     user_name: str
-    project_id: ProjectId
-    project_name: str
-    roles: frozenset[Role]
+    roles: frozenset[str]  # By name, in what the token is for; the implied ones are among them.
+    project_id: ProjectId | None
+    project_name: str = ""
+    is_system: bool = False  # The token is for the whole of the system.
     request_id: str = ""  # `req-…`, as in the response header and in audit rows.
     expires_at: datetime | None = None
+    policy: Policy = field(default=DEFAULT_POLICY, repr=False)  # By which the caller is judged.
+
+    @property
+    def own_project(self) -> ProjectId:
+        """The project that what the caller makes belongs to.
+
+        Raises:
+            Forbidden: The caller speaks for none.
+        """
+        if self.project_id is None:
+            raise Forbidden("this needs a token for a project")
+        return self.project_id
+
+    def may(self, rule: Rule, target: Target = NO_TARGET) -> bool:
+        """Say whether the policy allows the caller what `rule` is about, on the thing concerned."""
+        return self.policy.allows(rule, self, target)
+
+    def may_on_all(self, rule: Rule) -> bool:
+        """Say whether it is allowed on the things of every project and user."""
+        return self.policy.allows_on_all(rule, self)
 
     @property
     def is_admin(self) -> bool:
         """May do anything, in every project."""
-        return Role.ADMIN in self.roles
-
-    @property
-    def can_write(self) -> bool:
-        """May change things of the own project."""
-        return self.is_admin or Role.MEMBER in self.roles
+        return ADMIN in self.roles

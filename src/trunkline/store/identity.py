@@ -11,7 +11,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, sel
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists
-from trunkline.domain.identity import Project, Role, User
+from trunkline.domain.identity import Project, User
 from trunkline.domain.ids import ProjectId, UserId
 from trunkline.store.identity_tables import projects, role_assignments, tokens, users
 from trunkline.store.prepared import Prepared
@@ -92,10 +92,10 @@ class Identity:
         rows = self._connection.execute(select(users).order_by(users.c.name)).mappings()
         return [User(**row) for row in rows]
 
-    def roles_of(self, user_id: UserId, project_id: ProjectId) -> frozenset[Role]:
+    def roles_of(self, user_id: UserId, project_id: ProjectId) -> frozenset[str]:
         """Return the roles that were given to a user in a project."""
         rows = _ROLES.all(self._connection, {"user": user_id, "project": project_id})
-        return frozenset(Role(row["role"]) for row in rows)
+        return frozenset(row["role"] for row in rows)
 
     def insert_user(self, user: User) -> None:
         """Store a new user; raise `AlreadyExists` if the name is taken."""
@@ -111,13 +111,11 @@ class Identity:
             update(users).where(users.c.id == user_id).values(password_hash=password_hash)
         )
 
-    def grant(self, user_id: UserId, project_id: ProjectId, roles: Collection[Role]) -> None:
+    def grant(self, user_id: UserId, project_id: ProjectId, roles: Collection[str]) -> None:
         """Give a user roles in a project."""
-        for role in sorted(roles, key=lambda role: role.value):
+        for role in sorted(roles):
             self._connection.execute(
-                insert(role_assignments).values(
-                    user_id=user_id, project_id=project_id, role=role.value
-                )
+                insert(role_assignments).values(user_id=user_id, project_id=project_id, role=role)
             )
 
     def find_token(self, token_hash: str) -> TokenRecord | None:

@@ -135,6 +135,8 @@ def _row(server: Server) -> dict[str, Any]:
         "numa_node": server.numa_node,
         "flavor": server.flavor,
         "flavor_id": server.flavor.id,
+        "vcpus": server.flavor.vcpus,
+        "memory_mib": server.flavor.memory_mib,
         "image_id": server.image_id,
         "port_ids": server.port_ids,
         "nic_tags": server.nic_tags,
@@ -166,7 +168,8 @@ def _row(server: Server) -> dict[str, Any]:
 
 def _server(row: Row) -> Server:
     fields = dict(row)
-    del fields["flavor_id"]
+    for name in ("flavor_id", "vcpus", "memory_mib"):
+        del fields[name]  # The flavor has them.
     return Server(
         **fields
         | {

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaItem:
-    """How many devices of one kind a project may hold, and holds."""
+    """How much of one resource a project may hold, and holds."""
 
-    project_id: str
-    project: str  # Its name.
-    kind: str  # vf, pf or plain.
-    physical_network: str | None  # None: wherever the devices are cabled to.
-    limit: int
-    held: int
+    project_id: str | None  # None: every project that has no quota of its own.
+    project: str | None  # Its name; None: it has none here.
+    resource: str  # A value of `domain.quota.Resource`.
+    physical_network: str | None  # None: wherever it is cabled to.
+    limit: int | None  # None: any amount, whatever other projects may.
+    held: int | None  # None: of every project.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaBody:
     """A quota to be set."""
 
-    limit: int
+    limit: int | None
     physical_network: str | None = None
 
 

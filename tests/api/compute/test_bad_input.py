@@ -140,7 +140,7 @@ CASES: Final[tuple[Case, ...]] = (
         400,
         "is of type direct",
     ),
-    ("a tenant names a host", lambda _: {"host": "h1"}, 403, "admin"),
+    ("a tenant names a host", lambda _: {"host": "h1"}, 403, "forced_host"),
     ("name of the wrong type", lambda _: {"name": ["web"]}, 400, "name"),
     ("flavor of the wrong type", lambda _: {"flavorRef": {"id": "small"}}, 400, "flavorRef"),
     ("metadata of the wrong type", lambda _: {"metadata": [1]}, 400, "metadata"),

@@ -13,11 +13,13 @@ from trunkline.api.parsing import TEXT_LENGTH_MAX, Fields, body_fields
 from trunkline.api.problems import HttpProblem
 from trunkline.api.versions import Microversion
 from trunkline.control import aggregates
+from trunkline.control.access import require
 from trunkline.control.aggregates import AggregateView
 from trunkline.control.services import Services
 from trunkline.domain.aggregate import ZONE_KEY
 from trunkline.domain.errors import InUse, NotFound
 from trunkline.domain.ids import AggregateId, ZoneName
+from trunkline.domain.policy import compute_rules as rules
 
 
 def list_(svc: Services, request: Request) -> Response:
@@ -48,7 +50,7 @@ def update(svc: Services, request: Request) -> Response:
     metadata = {ZONE_KEY: _zone(asked)} if ZONE_KEY in asked else None
     name = _name(asked) if "name" in asked else None
     found = aggregates.update_aggregate(
-        svc, request.caller, _number(request), name=name, metadata=metadata
+        svc, request.caller, _number(request), rules.UPDATE_AGGREGATE, name=name, metadata=metadata
     )
     return _answer(found, request)
 
@@ -75,6 +77,7 @@ def act(svc: Services, request: Request) -> Response:
 
 def cache_images(_: Services, request: Request) -> Response:
     """Answer ``POST /os-aggregates/{id}/images``, from 2.81 on."""
+    require(request.caller, rules.CACHE_AGGREGATE_IMAGES)
     if request.version.minor < 81:
         raise HttpProblem(404, "images are cached from 2.81 on")
     raise HttpProblem(501, "caching images is not served: a host fetches one with its first server")
@@ -100,7 +103,9 @@ def _set_metadata(
         if not 1 <= len(key) <= TEXT_LENGTH_MAX:
             raise metadata.invalid(key[:60], f"a key has 1 to {TEXT_LENGTH_MAX} characters")
         given[key] = _zone(metadata) if key == ZONE_KEY else metadata.text(key, None)
-    return aggregates.update_aggregate(svc, request.caller, number, metadata=given)
+    return aggregates.update_aggregate(
+        svc, request.caller, number, rules.SET_AGGREGATE_METADATA, metadata=given
+    )
 
 
 _Action = Callable[[Services, Request, AggregateId, Fields], AggregateView]

@@ -7,10 +7,11 @@ from typing import Any
 from trunkline.api.compute.host_view import BINARY
 from trunkline.api.compute.server_view import micro_time
 from trunkline.api.http import Request, Response
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.services import Services
 from trunkline.control.zones import Zone, list_zones
 from trunkline.domain.host import Host
+from trunkline.domain.policy import compute_rules as rules
 
 
 def list_briefly(svc: Services, _: Request) -> Response:
@@ -20,7 +21,7 @@ def list_briefly(svc: Services, _: Request) -> Response:
 
 def list_detailed(svc: Services, request: Request) -> Response:
     """Answer ``GET /os-availability-zone/detail``: with the hosts."""
-    require_admin(request.caller, "listing hosts")
+    require(request.caller, rules.LIST_ZONE_HOSTS)
     bodies = [
         _body(zone, {host.name: _host_body(svc, host) for host in zone.hosts})
         for zone in list_zones(svc)

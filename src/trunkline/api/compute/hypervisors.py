@@ -22,6 +22,7 @@ from trunkline.control.views import HostView, ServerView
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.ids import HostId
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import compute_rules as rules
 
 Render = Callable[[Subject], dict[str, Any]]
 
@@ -42,7 +43,9 @@ def _list(svc: Services, request: Request, body_of: Render) -> Response:
     query = ListQuery() if pattern is None else _matching(pattern)
     if minor < 33:
         found = every_page(
-            lambda page: list_hosts(svc, request.caller, replace(page, like=query.like)),
+            lambda page: list_hosts(
+                svc, request.caller, replace(page, like=query.like), by=rules.LIST_HYPERVISORS
+            ),
             lambda view: view.host.id,
         )
         links = {}
@@ -50,7 +53,7 @@ def _list(svc: Services, request: Request, body_of: Render) -> Response:
         page = page_query(request, sort_keys={}, direction="asc")
         query = replace(query, limit=page.limit, marker=page.marker)
         with marker_checked():
-            found = list_hosts(svc, request.caller, query)
+            found = list_hosts(svc, request.caller, query, by=rules.LIST_HYPERVISORS)
         links = page_links(request, "hypervisors", query, [view.host.id for view in found])
     if pattern is not None and not found:
         raise NotFound("hypervisor matching", pattern)
@@ -68,7 +71,7 @@ def _matching(pattern: str) -> ListQuery:
 
 def show(svc: Services, request: Request) -> Response:
     """Answer ``GET /os-hypervisors/{id}``; the host's name is as good as its ID."""
-    view = get_host(svc, request.caller, request.params["id"])
+    view = get_host(svc, request.caller, request.params["id"], by=rules.LIST_HYPERVISORS)
     return Response(body={"hypervisor": hypervisor_body(_subject(svc, request, view))})
 
 
@@ -76,7 +79,7 @@ def show_uptime(svc: Services, request: Request) -> Response:
     """Answer ``GET /os-hypervisors/{id}/uptime``, which 2.88 took away."""
     if request.version.minor >= 88:
         raise HttpProblem(404, "from 2.88 on the uptime is in the hypervisor itself")
-    view = get_host(svc, request.caller, request.params["id"])
+    view = get_host(svc, request.caller, request.params["id"], by=rules.LIST_HYPERVISORS)
     return Response(body={"hypervisor": uptime_body(Subject(view, request.version))})
 
 
@@ -104,7 +107,7 @@ def _search(svc: Services, request: Request) -> list[HostView]:
     if request.version.minor >= 53:
         raise HttpProblem(404, "from 2.53 on: ?hypervisor_hostname_pattern= and ?with_servers=")
     pattern = request.params["id"]
-    found = list_hosts(svc, request.caller, _matching(pattern))
+    found = list_hosts(svc, request.caller, _matching(pattern), by=rules.LIST_HYPERVISORS)
     if not found:
         raise NotFound("hypervisor matching", pattern)
     return found

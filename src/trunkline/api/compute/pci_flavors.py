@@ -22,6 +22,7 @@ from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.pci_flavor import PciFlavor
 from trunkline.domain.pci_flavor_parsing import render_match
+from trunkline.domain.policy import trunkline_rules as rules
 
 SORT_KEYS: Final[Mapping[str, str]] = MappingProxyType({
     "id": "id", "name": "name", "created_at": "created_at", "updated_at": "updated_at",
@@ -105,7 +106,7 @@ def _body(flavor: PciFlavor, caller: Caller) -> dict[str, Any]:
         "name": flavor.name,
         "description": flavor.description,
     }
-    if caller.is_admin:
+    if caller.may(rules.SEE_PCI_FLAVOR_MATCH):
         body |= {
             "match": render_match(flavor.alternatives),
             "created_at": f"{flavor.created_at:%Y-%m-%dT%H:%M:%SZ}",

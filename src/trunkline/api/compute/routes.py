@@ -12,13 +12,15 @@ from trunkline.api.compute import (
     key_pairs,
     nothing,
     pci_flavors,
+    quota_sets,
     server_actions,
     server_groups,
     servers,
     services,
 )
 from trunkline.api.compute.links import ROOT as V2
-from trunkline.api.routing import Auth, Route, delete, get, post, put
+from trunkline.api.routing import Route, delete, get, post, put
+from trunkline.domain.policy import trunkline_rules as rules
 
 ROUTES: Final[tuple[Route, ...]] = (
     get(f"{V2}/servers", servers.list_briefly),
@@ -46,10 +48,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     delete(f"{V2}/flavors/{{id}}/os-extra_specs/{{key}}", flavors.unset_extra_spec),
     #
     get(f"{V2}/os-pci-flavors", pci_flavors.list_),
-    post(f"{V2}/os-pci-flavors", pci_flavors.create, Auth.ADMIN),
+    post(f"{V2}/os-pci-flavors", pci_flavors.create, rules.CREATE_PCI_FLAVOR),
     get(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.show),
-    put(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.update, Auth.ADMIN),
-    delete(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.delete, Auth.ADMIN),
+    put(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.update, rules.UPDATE_PCI_FLAVOR),
+    delete(f"{V2}/os-pci-flavors/{{id}}", pci_flavors.delete, rules.DELETE_PCI_FLAVOR),
     #
     get(f"{V2}/os-hypervisors", hypervisors.list_briefly),
     get(f"{V2}/os-hypervisors/detail", hypervisors.list_detailed),
@@ -67,13 +69,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{V2}/os-availability-zone", availability_zones.list_briefly),
     get(f"{V2}/os-availability-zone/detail", availability_zones.list_detailed),
     #
-    get(f"{V2}/os-aggregates", aggregates.list_, Auth.ADMIN),
-    post(f"{V2}/os-aggregates", aggregates.create, Auth.ADMIN),
-    get(f"{V2}/os-aggregates/{{id}}", aggregates.show, Auth.ADMIN),
-    put(f"{V2}/os-aggregates/{{id}}", aggregates.update, Auth.ADMIN),
-    delete(f"{V2}/os-aggregates/{{id}}", aggregates.delete, Auth.ADMIN),
-    post(f"{V2}/os-aggregates/{{id}}/action", aggregates.act, Auth.ADMIN),
-    post(f"{V2}/os-aggregates/{{id}}/images", aggregates.cache_images, Auth.ADMIN),
+    get(f"{V2}/os-aggregates", aggregates.list_),
+    post(f"{V2}/os-aggregates", aggregates.create),
+    get(f"{V2}/os-aggregates/{{id}}", aggregates.show),
+    put(f"{V2}/os-aggregates/{{id}}", aggregates.update),
+    delete(f"{V2}/os-aggregates/{{id}}", aggregates.delete),
+    post(f"{V2}/os-aggregates/{{id}}/action", aggregates.act),
+    post(f"{V2}/os-aggregates/{{id}}/images", aggregates.cache_images),
     #
     get(f"{V2}/os-server-groups", server_groups.list_),
     post(f"{V2}/os-server-groups", server_groups.create),
@@ -84,5 +86,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     post(f"{V2}/os-keypairs", key_pairs.create),
     get(f"{V2}/os-keypairs/{{name}}", key_pairs.show),
     delete(f"{V2}/os-keypairs/{{name}}", key_pairs.delete),
+    get(f"{V2}/os-quota-sets/{{project}}", quota_sets.show),
+    put(f"{V2}/os-quota-sets/{{project}}", quota_sets.update),
+    delete(f"{V2}/os-quota-sets/{{project}}", quota_sets.remove),
+    get(f"{V2}/os-quota-sets/{{project}}/defaults", quota_sets.show_defaults),
+    get(f"{V2}/os-quota-sets/{{project}}/detail", quota_sets.show_detailed),
+    get(f"{V2}/os-quota-class-sets/{{class}}", quota_sets.show_class),
+    put(f"{V2}/os-quota-class-sets/{{class}}", quota_sets.update_class),
     get(f"{V2}/os-migrations", nothing.list_migrations),
 )

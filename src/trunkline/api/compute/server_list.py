@@ -16,6 +16,7 @@ from trunkline.control.hosts import get_host
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import compute_rules as rules
 
 SORT_KEYS: Final[Mapping[str, str]] = MappingProxyType({
     "created_at": "created_at", "updated_at": "updated_at", "display_name": "name", "uuid": "id",
@@ -107,7 +108,7 @@ def _deleted(request: Request) -> bool:
     wanted = _flag(request, "deleted") or "deleted" in (
         status.lower() for status in request.query.all("status")
     )
-    return wanted and request.caller.is_admin
+    return wanted and request.caller.may(rules.LIST_DELETED_SERVERS)
 
 
 def _equals(asked: ServerList, field: str, values: tuple[object, ...]) -> ServerList:
@@ -116,7 +117,9 @@ def _equals(asked: ServerList, field: str, values: tuple[object, ...]) -> Server
 
 
 def _with_equals(asked: ServerList, request: Request) -> ServerList:
-    names = dict(_EQUAL) | (dict(_EQUAL_FOR_ADMINS) if request.caller.is_admin else {})
+    names = dict(_EQUAL) | (
+        dict(_EQUAL_FOR_ADMINS) if request.caller.may(rules.LIST_DELETED_SERVERS) else {}
+    )
     for name, field in names.items():
         if name in request.query:
             asked = _equals(asked, field, tuple(request.query.all(name)))
@@ -134,14 +137,14 @@ def _with_status(asked: ServerList, request: Request) -> ServerList:
 
 
 def _with_host(asked: ServerList, svc: Services, request: Request) -> ServerList:
-    if not request.caller.is_admin:
+    if not request.caller.may(rules.LIST_DELETED_SERVERS):
         return asked
     for name in ("host", "node", "hypervisor_hostname"):
         value = request.query.find(name)
         if value is None:
             continue
         try:
-            host = get_host(svc, request.caller, value).host
+            host = get_host(svc, request.caller, value, by=rules.LIST_DELETED_SERVERS).host
         except NotFound:
             return replace(asked, matches_nothing=True)
         asked = _equals(asked, "host_id", (host.id,))

@@ -24,10 +24,12 @@ from trunkline.api.compute.server_view import (
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.control import servers
+from trunkline.control.access import of_server
 from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
 from trunkline.domain.errors import Invalid, NotFound
+from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.server import Server
 
 PASSWORD_CHARS: Final = 12  # As Nova's.
@@ -206,4 +208,5 @@ def _interface(request: Request, view: ServerView, nic: NicView) -> dict[str, An
 
 
 def _subject(request: Request, view: ServerView) -> Subject:
-    return Subject(view, request.version, request.base_url, for_admin=request.caller.is_admin)
+    whole = request.caller.may(rules.SHOW_SERVER_HOST, of_server(view.server))
+    return Subject(view, request.version, request.base_url, for_admin=whole)

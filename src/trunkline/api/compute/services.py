@@ -11,11 +11,12 @@ from trunkline.api.compute.paging import every_page
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.hosts import get_host, list_hosts, set_host_enabled
 from trunkline.control.services import Services
 from trunkline.control.views import HostView
 from trunkline.domain.errors import NotFound
+from trunkline.domain.policy import compute_rules as rules
 
 REASON_CHARS_MAX: Final = 255
 
@@ -23,7 +24,7 @@ REASON_CHARS_MAX: Final = 255
 def list_services(svc: Services, request: Request) -> Response:
     """Answer ``GET /os-services``. Nova has no pages here."""
     version = request.version
-    require_admin(request.caller, "listing compute services")
+    require(request.caller, rules.LIST_SERVICES)
     host, binary = request.query.find("host"), request.query.find("binary")
     if binary not in (None, BINARY):
         return Response(body={"services": []})
@@ -35,7 +36,9 @@ def _every_host(
     svc: Services, request: Request, equals: Mapping[str, tuple[object, ...]]
 ) -> list[HostView]:
     return every_page(
-        lambda page: list_hosts(svc, request.caller, replace(page, equals=equals)),
+        lambda page: list_hosts(
+            svc, request.caller, replace(page, equals=equals), by=rules.LIST_SERVICES
+        ),
         lambda view: view.host.id,
     )
 
@@ -47,7 +50,7 @@ def update(svc: Services, request: Request) -> Response:
         raise HttpProblem(404, "services are updated by ID from 2.53 on")
     asked = body_fields(request)
     asked.require_only(("status", "disabled_reason", "forced_down"))
-    view = get_host(svc, request.caller, request.params["id"])
+    view = get_host(svc, request.caller, request.params["id"], by=rules.UPDATE_SERVICE)
     _refuse_forced_down(asked)
     status = asked.text("status", None)
     reason = asked.text("disabled_reason", None, length_min=1, length_max=REASON_CHARS_MAX)
@@ -67,14 +70,14 @@ def update(svc: Services, request: Request) -> Response:
 def enable(svc: Services, request: Request) -> Response:
     """Answer ``PUT /os-services/enable``, until 2.52."""
     host = _named_host(request, ())
-    set_host_enabled(svc, request.caller, host, enabled=True)
+    set_host_enabled(svc, request.caller, host, enabled=True, by=rules.UPDATE_SERVICE)
     return Response(body={"service": {"host": host, "binary": BINARY, "status": "enabled"}})
 
 
 def disable(svc: Services, request: Request) -> Response:
     """Answer ``PUT /os-services/disable``, until 2.52."""
     host = _named_host(request, ())
-    set_host_enabled(svc, request.caller, host, enabled=False)
+    set_host_enabled(svc, request.caller, host, enabled=False, by=rules.UPDATE_SERVICE)
     return Response(body={"service": {"host": host, "binary": BINARY, "status": "disabled"}})
 
 
@@ -82,7 +85,9 @@ def disable_with_reason(svc: Services, request: Request) -> Response:
     """Answer ``PUT /os-services/disable-log-reason``, until 2.52."""
     host = _named_host(request, ("disabled_reason",))
     reason = body_fields(request).text("disabled_reason", length_min=1, length_max=REASON_CHARS_MAX)
-    set_host_enabled(svc, request.caller, host, enabled=False, reason=reason)
+    set_host_enabled(
+        svc, request.caller, host, enabled=False, reason=reason, by=rules.UPDATE_SERVICE
+    )
     service = {"host": host, "binary": BINARY, "status": "disabled", "disabled_reason": reason}
     return Response(body={"service": service})
 
@@ -92,7 +97,7 @@ def force_down(svc: Services, request: Request) -> Response:
     if request.version.minor < 11:
         raise HttpProblem(404, "services can be forced down from 2.11 on")
     host = _named_host(request, ("forced_down",))
-    get_host(svc, request.caller, host)
+    get_host(svc, request.caller, host, by=rules.UPDATE_SERVICE)
     _refuse_forced_down(body_fields(request))
     return Response(body={"service": {"host": host, "binary": BINARY, "forced_down": False}})
 

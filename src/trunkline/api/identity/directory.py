@@ -8,7 +8,7 @@ from trunkline.control import identity
 from trunkline.control.identity import DOMAIN_ID, DOMAIN_NAME
 from trunkline.control.services import Services
 from trunkline.domain.errors import NotFound
-from trunkline.domain.identity import Project, Role
+from trunkline.domain.identity import DEFAULT_ROLES, Project
 
 
 def list_projects(svc: Services, request: Request) -> Response:
@@ -64,13 +64,13 @@ def show_domain(_svc: Services, request: Request) -> Response:
 def list_roles(_svc: Services, request: Request) -> Response:
     """``GET /v3/roles?name=…``."""
     names = request.query.all("name")
-    shown = [render.role(request, role) for role in Role if not names or role.value in names]
+    shown = [render.role(request, role) for role in DEFAULT_ROLES if not names or role in names]
     return Response(body=render.collection(request, "roles", shown))
 
 
 def show_role(_svc: Services, request: Request) -> Response:
     """``GET /v3/roles/{id}``."""
-    for role in Role:
+    for role in DEFAULT_ROLES:
         if render.role_id(role) == request.params["id"]:
             return Response(body={"role": render.role(request, role)})
     raise NotFound("role", request.params["id"])

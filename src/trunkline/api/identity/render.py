@@ -10,7 +10,7 @@ from typing import Final
 
 from trunkline.api.http import Request
 from trunkline.control.identity import DOMAIN_ID, DOMAIN_NAME, TokenView
-from trunkline.domain.identity import Project, Role, User
+from trunkline.domain.identity import Project, User
 
 REGION: Final = "RegionOne"
 DOMAIN: Final = MappingProxyType({"id": DOMAIN_ID, "name": DOMAIN_NAME})
@@ -38,7 +38,7 @@ def token(request: Request, view: TokenView, *, with_catalog: bool) -> Mapping[s
         "issued_at": _time(view.issued_at),
         "project": {"domain": dict(DOMAIN), "id": view.project.id, "name": view.project.name},
         "is_domain": False,
-        "roles": [{"id": role_id(role), "name": role.value} for role in Role if role in view.roles],
+        "roles": [{"id": role_id(name), "name": name} for name in sorted(view.roles)],
     }
     return body | ({"catalog": catalog(request)} if with_catalog else {})
 
@@ -110,21 +110,21 @@ def domain(request: Request) -> Mapping[str, object]:
     }
 
 
-def role(request: Request, item: Role) -> Mapping[str, object]:
+def role(request: Request, name: str) -> Mapping[str, object]:
     """Render a role."""
     return {
-        "id": role_id(item),
-        "name": item.value,
+        "id": role_id(name),
+        "name": name,
         "domain_id": None,
         "description": None,
         "options": {},
-        "links": _self(request, f"roles/{role_id(item)}"),
+        "links": _self(request, f"roles/{role_id(name)}"),
     }
 
 
-def role_id(item: Role) -> str:
+def role_id(name: str) -> str:
     """Return a role's ID: the same in every installation."""
-    return _stable_id("role", item.value)
+    return _stable_id("role", name)
 
 
 def collection(

@@ -10,6 +10,7 @@ from trunkline.api.network.common import Collection, Item, answer_item, answer_l
 from trunkline.control.hosts import get_host, list_hosts
 from trunkline.control.services import Services
 from trunkline.control.views import HostView
+from trunkline.domain.policy import network_rules as rules
 
 AGENT_TYPE: Final = "NIC Switch agent"  # Neutron's name for what handles SR-IOV NICs.
 BINARY: Final = "trunkline-agent"
@@ -30,13 +31,16 @@ AGENTS: Final = Collection(
 def index(svc: Services, request: Request) -> Response:
     """Answer a page of the agents; admins only."""
     return answer_list(
-        request, AGENTS, lambda query: list_hosts(svc, request.caller, query), render_agent
+        request,
+        AGENTS,
+        lambda query: list_hosts(svc, request.caller, query, by=rules.GET_AGENT),
+        render_agent,
     )
 
 
 def show(svc: Services, request: Request) -> Response:
     """Answer one agent."""
-    host = get_host(svc, request.caller, request.params["id"])
+    host = get_host(svc, request.caller, request.params["id"], by=rules.GET_AGENT)
     return answer_item(request, AGENTS, render_agent(host))
 
 

@@ -12,10 +12,16 @@ from trunkline.domain.errors import NotFound
 # Alias, name, description, updated: as in Neutron's API definitions (neutron_lib.api.definitions).
 _SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("agent", "agent", "The agent management extension.", "2013-02-03T10:00:00-00:00"),
+    ("allowed-address-pairs", "Allowed Address Pairs", "Provides allowed address pairs",
+     "2013-07-23T10:00:00-00:00"),
     ("binding", "Port Binding", "Expose port bindings of a virtual port to external application",
      "2014-02-03T10:00:00-00:00"),
     ("empty-string-filtering", "Empty String Filtering Extension",
      "Allow filtering by attributes with empty string value", "2018-05-01T10:00:00-00:00"),
+    ("extra_dhcp_opt", "Neutron Extra DHCP options",
+     ("Extra options configuration for DHCP. For example PXE boot options to DHCP clients can be "
+      "specified (e.g. tftp-server, server-ip-address, bootfile-name)"),
+     "2013-03-17T12:00:00-00:00"),
     ("filter-validation", "Filter parameters validation",
      "Provides validation on filter parameters.", "2018-07-04T10:00:00-00:00"),
     ("multi-provider", "Multi Provider Network",
@@ -71,6 +77,13 @@ _SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
       "implemented QoS rule types. \"all_supported\" prints all supported QoS rule types by the "
       "loaded mechanism drivers"),
      "2022-02-02T10:00:00-00:00"),
+    ("quota-check-limit", "Quota engine limit check",
+     "Support for checking the resource usage before applying a new quota limit",
+     "2022-08-17T10:00:00-00:00"),
+    ("quota_details", "Quota details management support",
+     "Expose functions for quotas usage statistics per project", "2017-02-10T10:00:00-00:00"),
+    ("quotas", "Quota management support", "Expose functions for quotas management per project",
+     "2012-07-29T10:00:00-00:00"),
     ("revision-if-match", "If-Match constraints based on revision_number",
      "Extension indicating that If-Match based on revision_number is supported.",
      "2016-12-11T00:00:00-00:00"),
@@ -82,10 +95,18 @@ _SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("standard-attr-revisions", "Resource revision numbers",
      "This extension will display the revision number of neutron resources.",
      "2016-04-11T10:00:00-00:00"),
+    ("standard-attr-tag",
+     "Tag support for resources with standard attribute: subnet, network, port, policy",
+     "Enables to set tag on resources with standard attribute.",
+     "2017-01-01T00:00:00-00:00"),
     ("standard-attr-timestamp", "Resource timestamps",
      ("Adds created_at and updated_at fields to all Neutron resources that have Neutron "
       "standard attributes."),
      "2016-09-12T10:00:00-00:00"),
+    ("tag-creation", "Tag creation extension", "Allow to create multiple tags for a resource",
+     "2024-23-07T10:00:00-00:00"),
+    ("tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation",
+     "Allow to tag ports during bulk creation", "2019-12-29T19:00:00-00:00"),
 )  # fmt: skip
 
 

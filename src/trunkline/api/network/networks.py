@@ -21,7 +21,9 @@ from trunkline.api.network.common import (
     timestamp,
     update_fields,
 )
+from trunkline.api.network.visible_fields import allowed
 from trunkline.api.parsing import Fields
+from trunkline.control.access import of_project
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate, SegmentRequest
 from trunkline.control.networks import (
     NetworkView,
@@ -37,6 +39,7 @@ from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import PhysicalNetwork, ProjectId
 from trunkline.domain.network import NetworkType, PfPolicy, Segment
+from trunkline.domain.policy import network_rules as rules
 
 _TYPE, _ON, _ID = (
     "provider:network_type",
@@ -47,6 +50,14 @@ _PROVIDER: Final = (_TYPE, _ON, _ID)
 _PF_POLICY: Final = "pf_policy"  # Ours: Neutron has no such thing.
 # Neutron's name, and the one by which openstacksdk sends it and looks for it.
 _QINQ: Final = ("qinq", "vlan_qinq")
+_ATTRIBUTE_RULES: Final = {  # Attributes that not everybody sees who sees the network.
+    _TYPE: rules.GET_NETWORK_NETWORK_TYPE,
+    _ON: rules.GET_NETWORK_PHYSICAL_NETWORK,
+    _ID: rules.GET_NETWORK_SEGMENTATION_ID,
+    "segments": rules.GET_NETWORK_SEGMENTS,
+    "pci_requirements": rules.GET_NETWORK_PCI_REQUIREMENTS,
+    _PF_POLICY: rules.GET_NETWORK_PF_POLICY,
+}
 _OWN: Final = (
     "name",
     "description",
@@ -87,6 +98,7 @@ NETWORKS: Final = Collection(
         "dns_domain": ("", None),
         "tags": ([],),
     },
+    tagged=True,
 )
 
 
@@ -192,7 +204,7 @@ def render_network(view: NetworkView, caller: Caller) -> Item:
         **dict.fromkeys(_QINQ, network.qinq),
         "router:external": False,
         "subnets": list(view.subnet_ids),
-        "tags": [],
+        "tags": list(network.tags),
         "availability_zones": [],
         "availability_zone_hints": [],
         "ipv4_address_scope": None,
@@ -200,10 +212,8 @@ def render_network(view: NetworkView, caller: Caller) -> Item:
         "created_at": timestamp(network.created_at),
         "updated_at": timestamp(network.updated_at),
         "revision_number": network.revision,
+        _PF_POLICY: network.pf_policy.value,
     }
-    if not caller.is_admin:
-        return item
-    item[_PF_POLICY] = network.pf_policy.value
     if len(network.segments) == 1:
         item |= _render_segment(network.segments[0])
         item["pci_requirements"] = dict(next(iter(view.requirements.values())))
@@ -212,7 +222,7 @@ def render_network(view: NetworkView, caller: Caller) -> Item:
         item["pci_requirements"] = {
             segment_id: dict(attributes) for segment_id, attributes in view.requirements.items()
         }
-    return item
+    return allowed(item, caller, _ATTRIBUTE_RULES, of_project(network.project_id))
 
 
 def _render_segment(segment: Segment) -> Item:

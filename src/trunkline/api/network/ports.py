@@ -22,7 +22,16 @@ from trunkline.api.network.common import (
     timestamp,
     update_fields,
 )
+from trunkline.api.network.port_addressing import (
+    OPTIONS,
+    PAIRS,
+    parse_options,
+    parse_pairs,
+    render_addressing,
+)
+from trunkline.api.network.visible_fields import allowed
 from trunkline.api.parsing import Fields
+from trunkline.control.access import of_project, refusal
 from trunkline.control.ports import (
     create_ports,
     delete_port,
@@ -33,12 +42,13 @@ from trunkline.control.ports import (
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate
 from trunkline.control.services import Services
 from trunkline.control.views import PortView
-from trunkline.domain.errors import Forbidden, Invalid
+from trunkline.domain.errors import Invalid
 from trunkline.domain.ether import parse_guest_mac
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, NetworkId, ProjectId, SubnetId
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor_parsing import render_match
+from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.port import logical_device_name, parse_vnic_type
 
 FIXED_IPS_MAX: Final = 64  # Of one port.
@@ -50,6 +60,14 @@ _PCI_FLAVOR = "pci_flavor"  # Ours: Neutron has no such thing.
 _PCI_MATCH = "pci_match"  # Ours too.
 _NUMA_POLICY = "numa_affinity_policy"
 _TRUSTED = "trusted"
+_VIF_TYPE, _VIF_DETAILS = "binding:vif_type", "binding:vif_details"
+_ATTRIBUTE_RULES: Final = {  # Attributes that not everybody sees who sees the port.
+    _HOST: rules.GET_PORT_HOST_ID,
+    _PROFILE: rules.GET_PORT_PROFILE,
+    _TRUSTED: rules.GET_PORT_TRUSTED,
+    _VIF_TYPE: rules.GET_PORT_VIF_TYPE,
+    _VIF_DETAILS: rules.GET_PORT_VIF_DETAILS,
+}
 _CHANGEABLE: Final = (
     "name",
     "description",
@@ -65,6 +83,8 @@ _CHANGEABLE: Final = (
     _PCI_MATCH,
     _NUMA_POLICY,
     _TRUSTED,
+    PAIRS,
+    OPTIONS,
     _PROFILE,
     _HOST,
 )
@@ -98,23 +118,21 @@ PORTS: Final = Collection(
         "device_owner": "device_owner",
     },
     inert={
-        "allowed_address_pairs": ([], None),
-        "extra_dhcp_opts": ([], None),
         "security_groups": ([], None),
         "dns_name": ("", None),
         "dns_domain": ("", None),
         "hints": (None, {}),
         "propagate_uplink_status": (None, True, False),
-        "tags": ([],),
     },
+    tagged=True,
 )
 
 
 def index(svc: Services, request: Request) -> Response:
     """Answer a page of the ports that the caller may see."""
-    if _HOST in request.query and not request.caller.is_admin:
+    if _HOST in request.query and not request.caller.may_on_all(rules.GET_PORT_HOST_ID):
         # Even an empty answer would tell where other projects' ports are not.
-        raise Forbidden(f"filtering by {_HOST} needs the admin role")
+        raise refusal(rules.GET_PORT_HOST_ID)
     return answer_list(
         replace(request, query=_flatten_fixed_ips(request.query)),
         PORTS,
@@ -162,6 +180,8 @@ def update(svc: Services, request: Request) -> Response:
         mac=fields.parsed("mac_address", parse_guest_mac, UNSET),
         fixed_ips=_parse_fixed_ips(fields) or () if "fixed_ips" in fields else UNSET,
         port_security_enabled=fields.boolean("port_security_enabled", UNSET),
+        allowed_address_pairs=parse_pairs(fields) if PAIRS in fields else UNSET,
+        extra_dhcp_opts=parse_options(fields) if OPTIONS in fields else UNSET,
         device_id=fields.text("device_id", UNSET),
         device_owner=fields.text("device_owner", UNSET),
         profile=_parse_profile(fields) if _PROFILE in fields else UNSET,
@@ -181,7 +201,7 @@ def remove(svc: Services, request: Request) -> Response:
 
 def parse_port(fields: Fields) -> PortCreate:
     """Read a new port."""
-    fields.require_only((*_CHANGEABLE, "network_id", "project_id", "tenant_id"))
+    fields.require_only((*_CHANGEABLE, "network_id", "project_id", "tenant_id", "tags"))
     project_id = project_of(fields)
     return PortCreate(
         network_id=NetworkId(fields.uuid("network_id")),
@@ -198,6 +218,9 @@ def parse_port(fields: Fields) -> PortCreate:
         mac=fields.parsed("mac_address", parse_guest_mac, None),
         fixed_ips=_parse_fixed_ips(fields),
         port_security_enabled=fields.boolean("port_security_enabled", None),
+        allowed_address_pairs=parse_pairs(fields),
+        extra_dhcp_opts=parse_options(fields),
+        tags=tuple(fields.texts("tags", [])),
         device_id=fields.text("device_id", ""),
         device_owner=fields.text("device_owner", ""),
         profile=_parse_profile(fields),
@@ -206,7 +229,7 @@ def parse_port(fields: Fields) -> PortCreate:
 
 
 def render_port(view: PortView, caller: Caller) -> Item:
-    """Render a port; what it is bound to is shown to admins only."""
+    """Render a port; what it is bound to, only to those whom the policy shows it."""
     port = view.port
     item: Item = {
         "id": port.id,
@@ -224,10 +247,9 @@ def render_port(view: PortView, caller: Caller) -> Item:
             {"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips
         ],
         "port_security_enabled": port.port_security_enabled,
-        "allowed_address_pairs": [],
-        "extra_dhcp_opts": [],
+        **render_addressing(port),
         "security_groups": [],
-        "tags": [],
+        "tags": list(port.tags),
         _VNIC_TYPE: port.vnic_type.value,
         _PCI_FLAVOR: port.pci_flavor,
         _QOS: port.qos_policy_id,
@@ -237,16 +259,13 @@ def render_port(view: PortView, caller: Caller) -> Item:
         "created_at": timestamp(port.created_at),
         "updated_at": timestamp(port.updated_at),
         "revision_number": port.revision,
+        _HOST: view.host_name or "",
+        _PROFILE: render_profile(view),
+        _TRUSTED: port.trusted,
+        _VIF_TYPE: "unbound" if view.binding is None else view.binding.vif_type,
+        _VIF_DETAILS: _vif_details(view),
     }
-    if caller.is_admin:
-        item |= {
-            _HOST: view.host_name or "",
-            _PROFILE: render_profile(view),
-            _TRUSTED: port.trusted,
-            "binding:vif_type": "unbound" if view.binding is None else view.binding.vif_type,
-            "binding:vif_details": _vif_details(view),
-        }
-    return item
+    return allowed(item, caller, _ATTRIBUTE_RULES, of_project(port.project_id))
 
 
 def render_profile(view: PortView) -> Item:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from trunkline.api.http import Request, Response
-from trunkline.api.network import agents, extensions, networks, ports, qos, segments, subnets
+from trunkline.api.network import (
+    agents,
+    extensions,
+    networks,
+    ports,
+    qos,
+    quotas,
+    segments,
+    subnets,
+    tags,
+)
 from trunkline.api.routing import Auth, Route, delete, get, post, put
 from trunkline.control.services import Services
 
@@ -28,6 +38,7 @@ def resources(_svc: Services, request: Request) -> Response:
                     ("port", "ports"),
                     ("segment", "segments"),
                     ("agent", "agents"),
+                    ("quota", "quotas"),
                     ("extension", "extensions"),
                     ("policy", "qos/policies"),
                     ("rule_type", "qos/rule-types"),
@@ -66,6 +77,27 @@ ROUTES: Final[tuple[Route, ...]] = (
     delete(f"{_V2}/qos/policies/{{policy_id}}/{{rules}}/{{id}}", qos.remove_rule),
     get(f"{_V2}/qos/rule-types", qos.list_types),
     get(f"{_V2}/qos/rule-types/{{type}}", qos.show_type),
+    *(
+        route
+        for thing in ("{collection}/{id}", "qos/policies/{id}")
+        for route in (
+            get(f"{_V2}/{thing}/tags", tags.index),
+            put(f"{_V2}/{thing}/tags", tags.replace),
+            post(f"{_V2}/{thing}/tags", tags.extend),
+            delete(f"{_V2}/{thing}/tags", tags.clear),
+            get(f"{_V2}/{thing}/tags/{{tag}}", tags.show),
+            put(f"{_V2}/{thing}/tags/{{tag}}", tags.add),
+            delete(f"{_V2}/{thing}/tags/{{tag}}", tags.remove),
+        )
+    ),
+    get(f"{_V2}/quotas", quotas.index),
+    get(f"{_V2}/quotas/project", quotas.show_own_project),
+    get(f"{_V2}/quotas/tenant", quotas.show_own_project),
+    get(f"{_V2}/quotas/{{id}}", quotas.show),
+    put(f"{_V2}/quotas/{{id}}", quotas.update),
+    delete(f"{_V2}/quotas/{{id}}", quotas.remove),
+    get(f"{_V2}/quotas/{{id}}/default", quotas.show_default),
+    get(f"{_V2}/quotas/{{id}}/details", quotas.show_detailed),
     get(f"{_V2}/segments", segments.index),
     get(f"{_V2}/segments/{{id}}", segments.show),
     get(f"{_V2}/agents", agents.index),

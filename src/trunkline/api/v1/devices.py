@@ -8,7 +8,7 @@ from trunkline.api.http import Request, Response, json_list
 from trunkline.api.listing import Filter
 from trunkline.api.v1.queries import any_of, one_of, strict_query
 from trunkline.api.v1.references import references, resolve_references
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.devices import list_devices
 from trunkline.control.one_time_use import free_device
 from trunkline.control.services import Services
@@ -17,6 +17,7 @@ from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import FUNCTION_KINDS, DeviceKind
 from trunkline.domain.errors import Invalid
 from trunkline.domain.pci import PciAddress
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.wire.v1 import DeviceItem, DeviceOwner, PfBandwidth
 
 _STATES: Final = (
@@ -34,7 +35,7 @@ _FILTERS: Final = {
 def list_(svc: Services, request: Request) -> Response:
     """List devices, by host and address."""
     query = strict_query(request, _FILTERS)
-    require_admin(request.caller, "listing devices")
+    require(request.caller, rules.LIST_DEVICES)
     query = resolve_references(svc, request.caller, query)
     return json_list(
         "devices", [device_item(view) for view in list_devices(svc, request.caller, query)]

@@ -8,10 +8,11 @@ from typing import Final
 from trunkline.api.http import Request, Response, json_list
 from trunkline.api.v1.queries import any_of, strict_query
 from trunkline.api.v1.references import references, resolve_references
-from trunkline.control.access import require_admin
+from trunkline.control.access import require
 from trunkline.control.events import list_events
 from trunkline.control.services import Services
 from trunkline.domain.audit import AuditEvent
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.wire.v1 import EventItem
 
 _FILTERS: Final = {
@@ -25,11 +26,11 @@ _ADMIN_FILTERS: Final = frozenset({"host", "device", "device_id"})
 def list_(svc: Services, request: Request) -> Response:
     """List events, newest first; tenants see those of their own project, without hosts."""
     query = strict_query(request, _FILTERS)
-    for name in sorted(_ADMIN_FILTERS & query.equals.keys()):
-        require_admin(request.caller, f"filtering events by {name}")
+    if _ADMIN_FILTERS & query.equals.keys():
+        require(request.caller, rules.SEE_EVENTS_WHOLE)
     query = resolve_references(svc, request.caller, query)
     found = list_events(svc, request.caller, query)
-    render = _item if request.caller.is_admin else _item_for_tenant
+    render = _item if request.caller.may(rules.SEE_EVENTS_WHOLE) else _item_for_tenant
     return json_list("events", [render(event) for event in found])
 
 

@@ -18,6 +18,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Segment
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.placement.asks.request import (
     Explanation,
     HostRefusal,
@@ -109,7 +110,7 @@ def _refusal(
     return ExplainAnswer(
         fits=False,
         hosts=tuple(_host(refusal, advice) for refusal in nearest),
-        host_count=explanation.host_count if caller.is_admin else None,
+        host_count=explanation.host_count if caller.may(rules.EXPLAIN_BY_HOST) else None,
         counts=counts_by_reason(explanation.counts),
         nearest=nearest[0].host_name if nearest else None,
         nearest_is_proven=explanation.is_proven if nearest else None,

@@ -13,6 +13,7 @@ from trunkline.control.services import Services
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.network import Segment
+from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.domain.port import VnicType
 from trunkline.wire.v1 import DeviceCounts, NetworkItem, PhysicalNetworkItem, SegmentItem
 
@@ -24,7 +25,7 @@ Capacities = Mapping[PhysicalNetwork, PhysicalNetworkCapacity]
 def list_(svc: Services, request: Request) -> Response:
     """List networks; admins also see segments, and what is free on their physical networks."""
     found = list_networks(svc, request.caller, strict_query(request, _FILTERS))
-    if not request.caller.is_admin:
+    if not request.caller.may(rules.LIST_PHYSICAL_NETWORKS):
         return json_list("networks", [_item(view, None) for view in found])
     named = {
         segment.physical_network

@@ -21,13 +21,14 @@ from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import PhysicalNetwork, is_uuid
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import compute_rules as rules
 
 
 def find_server(svc: Services, caller: Caller, ref: str) -> ServerView:
     """Return the server that `ref`, an ID or a name, means to the caller."""
     return find_by_id_or_name(
         svc, caller, "server", ref, get=get_server,
-        list_=partial(list_servers, all_projects=caller.is_admin),
+        list_=partial(list_servers, all_projects=caller.may(rules.LIST_ALL_SERVERS)),
         id_of=lambda view: view.server.id,
     )  # fmt: skip
 

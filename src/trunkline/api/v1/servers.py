@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from trunkline.api.http import Request, Response
 from trunkline.api.v1.references import find_server
+from trunkline.control.access import of_server
 from trunkline.control.devices import list_devices
 from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.identity import Caller
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.port import logical_device_name
 from trunkline.wire.v1 import NicPath, PathDevice, ServerPath
 
@@ -23,26 +25,27 @@ def path(svc: Services, request: Request) -> Response:
 
 def _server_path(svc: Services, caller: Caller, view: ServerView) -> ServerPath:
     server, fault = view.server, view.server.fault
+    whole = caller.may(rules.SHOW_SERVER_HOST, of_server(server))
     return ServerPath(
         id=server.id,
         name=server.name,
         status=server.state.value,
         project_id=server.project_id,
-        host=view.host.name if view.host is not None and caller.is_admin else None,
-        numa_node=server.numa_node if caller.is_admin else None,
+        host=view.host.name if view.host is not None and whole else None,
+        numa_node=server.numa_node if whole else None,
         fault=None if fault is None else fault.message,
-        fault_details=fault.details if fault is not None and caller.is_admin else None,
-        nics=tuple(_nic_path(svc, caller, nic) for nic in view.nics),
+        fault_details=fault.details if fault is not None and whole else None,
+        nics=tuple(_nic_path(svc, caller, nic, whole=whole) for nic in view.nics),
         rules=tuple(map(str, server.nic_rules)),
-        devices=tuple(map(_path_device, view.devices)) if caller.is_admin else (),
+        devices=tuple(map(_path_device, view.devices)) if whole else (),
         device_count=len(view.devices),
     )
 
 
-def _nic_path(svc: Services, caller: Caller, nic: NicView) -> NicPath:
+def _nic_path(svc: Services, caller: Caller, nic: NicView, *, whole: bool) -> NicPath:
     view, port = nic.port, nic.port.port
-    device = view.device if caller.is_admin else None
-    segment = view.segment if caller.is_admin else None
+    device = view.device if whole else None
+    segment = view.segment if whole else None
     pf = _pf_of(svc, caller, nic) if device is not None else None
     return NicPath(
         port_id=port.id,

@@ -1,6 +1,6 @@
 """Server groups, host aggregates, and the zones that servers were asked for in.
 
-Revision ID: 0022
+Revision ID: 0024
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022"
-down_revision = "0021"
+revision = "0024"
+down_revision = "0023"
 
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 

@@ -1,0 +1,206 @@
+"""What the network face allows, in Neutron's names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trunkline.domain.policy.rule import (
+    ADMIN,
+    ADMIN_READER,
+    NETWORK_OWNER,
+    OF_NETWORK,
+    OF_PROJECT,
+    PROJECT_MEMBER,
+    PROJECT_READER,
+    Rule,
+)
+
+CREATE_NETWORK = Rule("create_network", PROJECT_MEMBER, "creating a network", OF_PROJECT)
+CREATE_NETWORK_SHARED = Rule("create_network:shared", ADMIN, "sharing a network", OF_PROJECT)
+CREATE_NETWORK_NETWORK_TYPE = Rule(
+    "create_network:provider:network_type", ADMIN, "choosing the type of a network", OF_PROJECT
+)
+CREATE_NETWORK_PHYSICAL_NETWORK = Rule(
+    "create_network:provider:physical_network",
+    ADMIN,
+    "choosing the physical network of a network",
+    OF_PROJECT,
+)
+CREATE_NETWORK_SEGMENTATION_ID = Rule(
+    "create_network:provider:segmentation_id",
+    ADMIN,
+    "choosing the segmentation ID of a network",
+    OF_PROJECT,
+)
+CREATE_NETWORK_SEGMENTS = Rule(
+    "create_network:segments", ADMIN, "choosing several segments of a network", OF_PROJECT
+)
+CREATE_NETWORK_PF_POLICY = Rule(
+    "create_network:pf_policy", ADMIN, "choosing a network's pf_policy", OF_PROJECT
+)
+GET_NETWORK = Rule("get_network", PROJECT_READER, "seeing a network", OF_PROJECT, reads=True)
+GET_NETWORK_NETWORK_TYPE = Rule(
+    "get_network:provider:network_type",
+    ADMIN_READER,
+    "seeing provider:network_type of networks, and filtering by it",
+    OF_PROJECT,
+    reads=True,
+)
+GET_NETWORK_PHYSICAL_NETWORK = Rule(
+    "get_network:provider:physical_network",
+    ADMIN_READER,
+    "seeing provider:physical_network of networks, and filtering by it",
+    OF_PROJECT,
+    reads=True,
+)
+GET_NETWORK_SEGMENTATION_ID = Rule(
+    "get_network:provider:segmentation_id",
+    ADMIN_READER,
+    "seeing provider:segmentation_id of networks, and filtering by it",
+    OF_PROJECT,
+    reads=True,
+)
+GET_NETWORK_SEGMENTS = Rule(
+    "get_network:segments",
+    ADMIN_READER,
+    "seeing segments of networks, and filtering by it",
+    OF_PROJECT,
+    reads=True,
+)
+GET_NETWORK_PF_POLICY = Rule(
+    "get_network:pf_policy",
+    ADMIN_READER,
+    "seeing pf_policy of networks, and filtering by it",
+    OF_PROJECT,
+    reads=True,
+)
+GET_NETWORK_PCI_REQUIREMENTS = Rule(
+    "get_network:pci_requirements",
+    ADMIN_READER,
+    "seeing pci_requirements of networks, and filtering by it",
+    OF_PROJECT,
+    reads=True,
+)
+UPDATE_NETWORK = Rule("update_network", PROJECT_MEMBER, "changing a network", OF_PROJECT)
+UPDATE_NETWORK_SHARED = Rule("update_network:shared", ADMIN, "sharing a network", OF_PROJECT)
+UPDATE_NETWORK_SEGMENTATION_ID = Rule(
+    "update_network:provider:segmentation_id",
+    ADMIN,
+    "changing the segmentation ID of a network",
+    OF_PROJECT,
+)
+UPDATE_NETWORK_PF_POLICY = Rule(
+    "update_network:pf_policy", ADMIN, "choosing a network's pf_policy", OF_PROJECT
+)
+DELETE_NETWORK = Rule("delete_network", PROJECT_MEMBER, "deleting a network", OF_PROJECT)
+
+GET_SEGMENT = Rule("get_segment", ADMIN_READER, "seeing segments", reads=True)
+
+_SUBNET_MEMBER = "rule:admin_only or (rule:project_member and rule:network_owner)"
+CREATE_SUBNET = Rule("create_subnet", _SUBNET_MEMBER, "creating a subnet", OF_NETWORK)
+GET_SUBNET = Rule("get_subnet", PROJECT_READER, "seeing a subnet", OF_NETWORK, reads=True)
+UPDATE_SUBNET = Rule("update_subnet", PROJECT_MEMBER, "changing a subnet", OF_NETWORK)
+DELETE_SUBNET = Rule("delete_subnet", PROJECT_MEMBER, "deleting a subnet", OF_NETWORK)
+
+CREATE_PORT = Rule("create_port", PROJECT_MEMBER, "creating a port", OF_NETWORK)
+CREATE_PORT_MAC_ADDRESS = Rule(
+    "create_port:mac_address", NETWORK_OWNER, "choosing the MAC address of a port", OF_NETWORK
+)
+CREATE_PORT_IP_ADDRESS = Rule(
+    "create_port:fixed_ips:ip_address",
+    NETWORK_OWNER,
+    "choosing the IP address of a port",
+    OF_NETWORK,
+)
+CREATE_PORT_PORT_SECURITY_ENABLED = Rule(
+    "create_port:port_security_enabled", NETWORK_OWNER, "disabling port security", OF_NETWORK
+)
+CREATE_PORT_HOST_ID = Rule(
+    "create_port:binding:host_id", ADMIN, "writing binding:host_id", OF_NETWORK
+)
+CREATE_PORT_PROFILE = Rule(
+    "create_port:binding:profile", ADMIN, "writing binding:profile", OF_NETWORK
+)
+CREATE_PORT_TRUSTED = Rule(
+    "create_port:trusted", ADMIN, "choosing whether a port is trusted", OF_NETWORK
+)
+_PORT_READER = "rule:admin_or_project_reader or (role:reader and rule:network_owner)"
+GET_PORT = Rule("get_port", _PORT_READER, "seeing a port", OF_NETWORK, reads=True)
+GET_PORT_HOST_ID = Rule(
+    "get_port:binding:host_id",
+    ADMIN_READER,
+    "seeing binding:host_id of ports",
+    OF_PROJECT,
+    reads=True,
+)
+GET_PORT_PROFILE = Rule(
+    "get_port:binding:profile",
+    ADMIN_READER,
+    "seeing binding:profile of ports",
+    OF_PROJECT,
+    reads=True,
+)
+GET_PORT_VIF_TYPE = Rule(
+    "get_port:binding:vif_type",
+    ADMIN_READER,
+    "seeing binding:vif_type of ports",
+    OF_PROJECT,
+    reads=True,
+)
+GET_PORT_VIF_DETAILS = Rule(
+    "get_port:binding:vif_details",
+    ADMIN_READER,
+    "seeing binding:vif_details of ports",
+    OF_PROJECT,
+    reads=True,
+)
+GET_PORT_TRUSTED = Rule(
+    "get_port:trusted", ADMIN_READER, "seeing trusted of ports", OF_PROJECT, reads=True
+)
+UPDATE_PORT = Rule("update_port", PROJECT_MEMBER, "changing a port", OF_NETWORK)
+UPDATE_PORT_MAC_ADDRESS = Rule(
+    "update_port:mac_address", ADMIN, "changing the MAC address of a port", OF_NETWORK
+)
+UPDATE_PORT_IP_ADDRESS = Rule(
+    "update_port:fixed_ips:ip_address",
+    NETWORK_OWNER,
+    "choosing the IP address of a port",
+    OF_NETWORK,
+)
+UPDATE_PORT_PORT_SECURITY_ENABLED = Rule(
+    "update_port:port_security_enabled", NETWORK_OWNER, "disabling port security", OF_NETWORK
+)
+UPDATE_PORT_HOST_ID = Rule(
+    "update_port:binding:host_id", ADMIN, "writing binding:host_id", OF_NETWORK
+)
+UPDATE_PORT_PROFILE = Rule(
+    "update_port:binding:profile", ADMIN, "writing binding:profile", OF_NETWORK
+)
+UPDATE_PORT_TRUSTED = Rule(
+    "update_port:trusted", ADMIN, "choosing whether a port is trusted", OF_NETWORK
+)
+DELETE_PORT = Rule("delete_port", PROJECT_MEMBER, "deleting a port", OF_NETWORK)
+
+CREATE_POLICY = Rule("create_policy", ADMIN, "creating a QoS policy", OF_PROJECT)
+GET_POLICY = Rule(
+    "get_policy",
+    PROJECT_READER,
+    "seeing a QoS policy, and giving it to ports",
+    OF_PROJECT,
+    reads=True,
+)
+UPDATE_POLICY = Rule("update_policy", ADMIN, "changing a QoS policy", OF_PROJECT)
+DELETE_POLICY = Rule("delete_policy", ADMIN, "deleting a QoS policy", OF_PROJECT)
+CREATE_POLICY_RULE = Rule("create_policy_rule", ADMIN, "creating a QoS rule", OF_PROJECT)
+UPDATE_POLICY_RULE = Rule("update_policy_rule", ADMIN, "changing a QoS rule", OF_PROJECT)
+DELETE_POLICY_RULE = Rule("delete_policy_rule", ADMIN, "deleting a QoS rule", OF_PROJECT)
+
+GET_QUOTA = Rule(
+    "get_quota", PROJECT_READER, "seeing the quotas of a project", OF_PROJECT, reads=True
+)
+UPDATE_QUOTA = Rule("update_quota", ADMIN, "setting quotas")
+DELETE_QUOTA = Rule("delete_quota", ADMIN, "removing quotas")
+
+GET_AGENT = Rule("get_agent", ADMIN_READER, "seeing agents", reads=True)
+
+RULES: Final = tuple(value for value in globals().values() if isinstance(value, Rule))
