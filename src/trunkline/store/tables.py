@@ -1,4 +1,4 @@
-"""The schema, but for `identity_tables` and `group_tables`. What it was before is in `migrations/`.
+"""The schema, but for `identity_tables`, `group_tables` and `upkeep_tables`. See `migrations/`.
 
 The invariants that must hold whatever the code does are constraints here: one live owner per
 device (`allocations.device_id` is unique), a PF is given away whole or by VFs and never both (the
@@ -431,21 +431,4 @@ changes = Table(
     Column("host_id", ID, nullable=False),
     Index("ix_changes_transaction", "transaction", "number"),
     sqlite_autoincrement=True,
-)
-
-# Background tasks run under a lease, so that of several replicas one does.
-leases = Table(
-    "leases",
-    metadata,
-    Column("task", String(64), primary_key=True),
-    Column("holder", String(64), nullable=False),
-    Column("expires_at", UtcTime, nullable=False),
-)
-
-# Facts of the installation, e.g. when it was first started.
-settings = Table(
-    "settings",
-    metadata,
-    Column("key", String(64), primary_key=True),
-    Column("value", Text, nullable=False),
 )
