@@ -115,6 +115,12 @@ CREATE_PORT_IP_ADDRESS = Rule(
 CREATE_PORT_PORT_SECURITY_ENABLED = Rule(
     "create_port:port_security_enabled", NETWORK_OWNER, "disabling port security", OF_NETWORK
 )
+CREATE_PORT_ALLOWED_ADDRESS_PAIRS = Rule(
+    "create_port:allowed_address_pairs",
+    NETWORK_OWNER,
+    "letting a port send from more addresses",
+    OF_NETWORK,
+)
 CREATE_PORT_HOST_ID = Rule(
     "create_port:binding:host_id", ADMIN, "writing binding:host_id", OF_NETWORK
 )
@@ -170,6 +176,12 @@ UPDATE_PORT_IP_ADDRESS = Rule(
 UPDATE_PORT_PORT_SECURITY_ENABLED = Rule(
     "update_port:port_security_enabled", NETWORK_OWNER, "disabling port security", OF_NETWORK
 )
+UPDATE_PORT_ALLOWED_ADDRESS_PAIRS = Rule(
+    "update_port:allowed_address_pairs",
+    NETWORK_OWNER,
+    "letting a port send from more addresses",
+    OF_NETWORK,
+)
 UPDATE_PORT_HOST_ID = Rule(
     "update_port:binding:host_id", ADMIN, "writing binding:host_id", OF_NETWORK
 )
@@ -194,6 +206,36 @@ DELETE_POLICY = Rule("delete_policy", ADMIN, "deleting a QoS policy", OF_PROJECT
 CREATE_POLICY_RULE = Rule("create_policy_rule", ADMIN, "creating a QoS rule", OF_PROJECT)
 UPDATE_POLICY_RULE = Rule("update_policy_rule", ADMIN, "changing a QoS rule", OF_PROJECT)
 DELETE_POLICY_RULE = Rule("delete_policy_rule", ADMIN, "deleting a QoS rule", OF_PROJECT)
+
+CREATE_SECURITY_GROUP = Rule(
+    "create_security_group", PROJECT_MEMBER, "creating a security group", OF_PROJECT
+)
+GET_SECURITY_GROUP = Rule(
+    "get_security_group",
+    PROJECT_READER,
+    "seeing a security group, and putting ports into it",
+    OF_PROJECT,
+    reads=True,
+)
+UPDATE_SECURITY_GROUP = Rule(
+    "update_security_group", PROJECT_MEMBER, "changing a security group", OF_PROJECT
+)
+DELETE_SECURITY_GROUP = Rule(
+    "delete_security_group", PROJECT_MEMBER, "deleting a security group", OF_PROJECT
+)
+CREATE_SECURITY_GROUP_RULE = Rule(
+    "create_security_group_rule", PROJECT_MEMBER, "creating a security group rule", OF_PROJECT
+)
+GET_SECURITY_GROUP_RULE = Rule(
+    "get_security_group_rule",
+    PROJECT_READER,
+    "seeing a security group rule",
+    OF_PROJECT,
+    reads=True,
+)
+DELETE_SECURITY_GROUP_RULE = Rule(
+    "delete_security_group_rule", PROJECT_MEMBER, "deleting a security group rule", OF_PROJECT
+)
 
 GET_QUOTA = Rule(
     "get_quota", PROJECT_READER, "seeing the quotas of a project", OF_PROJECT, reads=True
