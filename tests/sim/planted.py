@@ -49,7 +49,6 @@ from trunkline.store.bandwidth import Bandwidths
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.numa_uses import NumaUses
 from trunkline.store.server_groups import ServerGroups
-from trunkline.store.servers import Servers
 from trunkline.store.transaction import Transaction
 
 T = TypeVar("T")
@@ -386,11 +385,6 @@ def placement_forgets_zones(patch: Patch) -> Parts:
     return Parts()
 
 
-def hosts_leave_zones_that_servers_asked_for(patch: Patch) -> Parts:
-    patch.setattr(Servers, "zones_asked_for", lambda *_: {})
-    return Parts()
-
-
 # The rule that is to be named, and the first of the seeds that are tried.
 PLANTED: dict[Plant, tuple[str, int]] = {
     nothing_is_read_back: (model.TAGGED_FIRST, 19),
@@ -425,7 +419,6 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     a_pf_without_a_link_is_set_up: (model.QUIET, 0),
     placement_forgets_server_groups: (model.GROUP_KEPT, 3),
     groups_do_not_count_who_is_there: (model.GROUP_KEPT, 3),
-    placement_forgets_zones: (model.ZONE_KEPT, 3),
-    hosts_leave_zones_that_servers_asked_for: (model.ZONE_KEPT, 3),
+    placement_forgets_zones: (model.ZONE_KEPT, 8),
     a_report_raises: (model.NOTHING_RAISES, 0),
 }

@@ -16,10 +16,8 @@ from trunkline.sim.callers import ADMIN, TENANTS
 
 _GROUPS: Final = (
     (GroupPolicy.ANTI_AFFINITY, None),
-    (GroupPolicy.ANTI_AFFINITY, 2),
     (GroupPolicy.AFFINITY, None),
-    (GroupPolicy.SOFT_ANTI_AFFINITY, None),
-)
+)  # Few: runs are short, and a group of one proves nothing.
 _ZONES: Final = (ZoneName("east"), ZoneName("nova"))
 
 Ask = Callable[..., Any]  # As `Workload._ask`.
@@ -55,15 +53,17 @@ class Wishes:
         """Choose for a new server: fields of `ServerCreate`."""
         found: dict[str, Any] = {}
         groups = self._groups.get(caller.user_name)
-        if groups and self._dice.random() < 0.6:
+        if groups and self._dice.random() < 0.8:
             found["group_id"] = self._dice.choice(groups)
         if self._aggregate is not None and self._dice.random() < 0.25:
             found["zone"] = self._dice.choice(_ZONES)
         return found
 
-    def act(self) -> None:
-        """At times an admin moves a host into the zone, or out of it."""
-        if self._aggregate is not None and self._dice.random() < 0.04:
+    def act(self, server: Callable[[], None]) -> None:
+        """At times ask for one more `server`, or let an admin move a host between zones."""
+        if self._groups and self._dice.random() < 0.5:
+            server()
+        if self._aggregate is not None and self._dice.random() < 0.1:
             self._move(self._dice.choice(self._hosts), to_east=self._dice.random() < 0.5)
 
     def _move(self, host: HostName, *, to_east: bool) -> None:

@@ -129,7 +129,7 @@ class Workload:
             (4, self._guarantee),
             (5, self.list_servers),
         ]
-        self.wishes.act()
+        self.wishes.act(self._server)
         weights, choices = zip(*actions, strict=True)
         self._dice.choices(choices, weights)[0]()
 
