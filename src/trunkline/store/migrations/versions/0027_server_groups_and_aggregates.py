@@ -1,6 +1,6 @@
 """Server groups, host aggregates, and the zones that servers were asked for in.
 
-Revision ID: 0026
+Revision ID: 0027
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
