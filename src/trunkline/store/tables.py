@@ -32,7 +32,7 @@ from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import AddressPair, DhcpOption
 from trunkline.domain.server import Fault, Flavor
 from trunkline.store.columns import Json, UtcTime
-from trunkline.store.metadata import ID, NAME, SERIAL, metadata
+from trunkline.store.metadata import ID, NAME, SERIAL, USER_ID, metadata
 
 qos_policies = Table(
     "qos_policies",
@@ -365,7 +365,7 @@ servers = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("project_id", ID, nullable=False, index=True),
-    Column("user_id", ID, nullable=False),
+    Column("user_id", USER_ID, nullable=False),
     Column("name", NAME, nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("host_id", ID, ForeignKey("hosts.id"), nullable=True, index=True),
