@@ -108,7 +108,9 @@ NAMES = st.sampled_from([
     "protected", "op", "path", "value", "generation", "run_id", "number", "inventory",
     "resources", "user_data", "match", "pci_flavor", "vendor_id", "e.model", "glob", "regex",
     "vnic_type", "public_key", "user_id", "allowed_address_pairs", "extra_dhcp_opts", "opt_name",
-    "opt_value", "ipv6_ra_mode", "ipv6_address_mode",
+    "opt_value", "security_groups", "security_group_id", "direction", "ethertype", "protocol",
+    "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id", "stateful",
+    "ipv6_ra_mode", "ipv6_address_mode",
     "vnic_type", "public_key", "user_id", "cores", "instances", "force", "check_limit", "limit",
     "physical_network",
 ])  # fmt: skip
@@ -119,6 +121,7 @@ SCALARS = st.sampled_from([
     "10.0.0.0/8", "10.0.0.0/33", "::/0", "fe80::/64", "10.0.0.1", "02:00:00:00:00:01",
     "ff:ff:ff:ff:ff:ff", "vlan", "flat", "phy1", "direct", "normal", "default", "public",
     "replace", "/name", "none", "auto", "HARD", "100", "1e3",
+    "ingress", "IPv6", "tcp", "icmp", 6, 58, 80, 255,
 ])  # fmt: skip
 VALUES = st.recursive(
     SCALARS,
@@ -130,7 +133,8 @@ VALUES = st.recursive(
 WRAPPERS = {
     "networks": "network", "subnets": "subnet", "ports": "port", "servers": "server",
     "flavors": "flavor", "os-pci-flavors": "pci_flavor", "tokens": "auth", "segments": "segment",
-    "os-keypairs": "keypair", "os-quota-sets": "quota_set", "quotas": "quota",
+    "os-keypairs": "keypair", "security-groups": "security_group",
+    "security-group-rules": "security_group_rule", "os-quota-sets": "quota_set", "quotas": "quota",
     "os-quota-class-sets": "quota_class_set",
 }  # fmt: skip
 

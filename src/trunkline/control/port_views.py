@@ -22,6 +22,7 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
         for segment in network.segments
     }
     policy_ids = tx.qos.of_networks({port.network_id for port in ports})
+    groups = tx.security_groups.of_ports([port.id for port in ports])
     views = []
     for port in ports:
         binding, network_policy = bindings.get(port.id), policy_ids.get(port.network_id)
@@ -30,6 +31,7 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
                 PortView(
                     port=port, binding=None, host_name=None, device=None, segment=None,
                     qos_network_policy_id=network_policy,
+                    security_group_ids=groups.get(port.id, ()),
                 )
             )  # fmt: skip
             continue
@@ -42,6 +44,7 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
                 device=None if record is None else record.device,
                 segment=segments.get(binding.segment_id) if binding.segment_id else None,
                 qos_network_policy_id=network_policy,
+                security_group_ids=groups.get(port.id, ()),
             )
         )
     return views

@@ -27,6 +27,7 @@ from trunkline.control.port_devices import (
     says_trusted,
     with_trust,
 )
+from trunkline.control.port_groups import enter_groups, groups_after
 from trunkline.control.port_views import port_views
 from trunkline.control.qos import check_change, check_supported, follow, policy_of
 from trunkline.control.quotas import require_quota_for
@@ -43,7 +44,14 @@ from trunkline.domain.errors import (
 )
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import NetworkId, PortId, ProjectId, QosPolicyId, SegmentId
+from trunkline.domain.ids import (
+    NetworkId,
+    PortId,
+    ProjectId,
+    QosPolicyId,
+    SecurityGroupId,
+    SegmentId,
+)
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.nic_rules import NumaPolicy
@@ -107,10 +115,14 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
         _check_update(port, binding, changes)
         updated = _updated(tx, svc, network, port, binding, changes)
         check_bound_device(tx, port, updated, binding)
-        if updated != port:
+        asked = None if isinstance(changes.security_groups, Unset) else changes.security_groups
+        entered, left = groups_after(tx, port, updated, asked, caller)
+        if updated != port or entered or left:
             updated = replace(updated, revision=port.revision + 1, updated_at=svc.clock.now())
             with _race_for_addresses(network, named_mac=changes.mac):
                 tx.ports.update(updated, seen=port)
+            tx.security_groups.take_port(port.id, left)
+            tx.security_groups.put_port(port.id, entered)
             check_change(tx, caller, port.qos_policy_id, updated.qos_policy_id)
             if (updated.qos_policy_id, updated.vnic_type) != (port.qos_policy_id, port.vnic_type):
                 follow(tx, svc, [updated])  # Its host is told below.
@@ -172,6 +184,8 @@ def new_port(
     segment_id: SegmentId | None = None,
     allowed_address_pairs: tuple[AddressPair, ...] = (),
     extra_dhcp_opts: tuple[DhcpOption, ...] = (),
+    security_groups: tuple[SecurityGroupId, ...] | None = None,
+    caller: Caller | None = None,
     tags: tuple[str, ...] = (),
 ) -> Port:
     """Make and store a port on `network`, with a MAC and IP addresses that nobody has."""
@@ -217,6 +231,7 @@ def new_port(
     check_supported(policy_of(tx, port, network), vnic_type, name or "to be made")
     with _race_for_addresses(network, named_mac=named_mac):
         tx.ports.insert(port)
+    enter_groups(tx, svc, port, security_groups, caller)
     return port
 
 
@@ -288,6 +303,8 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
         profile=with_trust(request.profile, trusted=request.trusted),
         allowed_address_pairs=request.allowed_address_pairs,
         extra_dhcp_opts=changed_options((), request.extra_dhcp_opts),
+        security_groups=request.security_groups,
+        caller=caller,
         tags=check_tags(request.tags),
     )
     actor = actor_of(caller)

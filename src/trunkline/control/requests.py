@@ -15,6 +15,7 @@ from trunkline.domain.ids import (
     PortId,
     ProjectId,
     QosPolicyId,
+    SecurityGroupId,
     SubnetId,
 )
 from trunkline.domain.nic_rules import AskedRule, NumaPolicy
@@ -70,6 +71,7 @@ class PortCreate:
     trusted: bool | None = None  # None: as the profile says. Admins only.
     allowed_address_pairs: tuple[AddressPair, ...] = ()
     extra_dhcp_opts: tuple[DhcpOptionRequest, ...] = ()
+    security_groups: tuple[SecurityGroupId, ...] | None = None  # None: the project's default.
     tags: tuple[str, ...] = ()
     host: HostName | None = None  # binding:host_id: admins only; with pci_slot it is a claim.
 
@@ -95,6 +97,7 @@ class PortUpdate:
     trusted: bool | Unset = UNSET  # Goes into the profile. Admins only.
     allowed_address_pairs: tuple[AddressPair, ...] | Unset = UNSET
     extra_dhcp_opts: tuple[DhcpOptionRequest, ...] | Unset = UNSET  # Others stay as they are.
+    security_groups: tuple[SecurityGroupId, ...] | Unset = UNSET
     host: HostName | Unset | None = UNSET  # Admins only; None or "" releases a claim.
     seen_revision: int | None = None  # If-Match: refuse unless the port is at this revision.
 

@@ -20,10 +20,11 @@ from trunkline.domain.policy.language import Target
 from trunkline.domain.policy.rule import Rule
 from trunkline.domain.port import Port
 from trunkline.domain.qos import QosPolicy
+from trunkline.domain.security_group import SecurityGroup
 from trunkline.domain.tags import check_tags
 from trunkline.store.transaction import Transaction
 
-Tagged: TypeAlias = Network | Subnet | Port | QosPolicy
+Tagged: TypeAlias = Network | Subnet | Port | QosPolicy | SecurityGroup
 
 
 class Kind(enum.Enum):
@@ -33,6 +34,7 @@ class Kind(enum.Enum):
     SUBNET = "subnet"
     PORT = "port"
     QOS_POLICY = "QoS policy"
+    SECURITY_GROUP = "security group"
 
 
 def get_tags(svc: Services, caller: Caller, kind: Kind, id_: str) -> tuple[str, ...]:
@@ -119,6 +121,10 @@ def _find(tx: Transaction, kind: Kind, id_: str) -> _Found:
             owner = of_project(policy.project_id)
             see, update = rules.GET_POLICY, rules.UPDATE_POLICY
             return _Found(policy, owner, see, update, policy.shared)
+        case Kind.SECURITY_GROUP:
+            group = tx.security_groups.get(id_)
+            owner = of_project(group.project_id)
+            return _Found(group, owner, rules.GET_SECURITY_GROUP, rules.UPDATE_SECURITY_GROUP)
 
 
 def _put(svc: Services, tx: Transaction, thing: Tagged, tags: tuple[str, ...]) -> None:
@@ -136,3 +142,6 @@ def _put(svc: Services, tx: Transaction, thing: Tagged, tags: tuple[str, ...]) -
         case QosPolicy():
             policy = replace(thing, tags=tags, updated_at=now, revision=revision)
             tx.qos.update(policy, seen=thing)
+        case SecurityGroup():
+            group = replace(thing, tags=tags, updated_at=now, revision=revision)
+            tx.security_groups.update(group, seen=thing)

@@ -35,6 +35,7 @@ from trunkline.domain.port import FixedIp, Port, VnicType
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.prepared import Prepared, Row
+from trunkline.store.security_group_tables import security_group_ports
 from trunkline.store.statements import (
     among,
     by_lock,
@@ -96,8 +97,8 @@ class Ports:
     def page(self, query: ListQuery) -> list[Port]:
         """Return one page.
 
-        Filters may also be `ip_address`, `subnet_id`, `host` (its name), and `status` as the
-        view of a port tells it.
+        Filters may also be `ip_address`, `subnet_id`, `host` (its name), `security_group`, and
+        `status` as the view of a port tells it.
         """
         conditions = []
         if query.visible_to is not None:
@@ -120,6 +121,13 @@ class Ports:
                 )
             elif name == "status":
                 conditions.append(or_(*(_has_status(str(value)) for value in values)))
+            elif name == "security_group":
+                conditions.append(
+                    exists().where(
+                        security_group_ports.c.port_id == ports.c.id,
+                        security_group_ports.c.group_id.in_(values),
+                    )
+                )
             elif name == "host":
                 conditions.append(
                     exists().where(

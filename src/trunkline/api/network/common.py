@@ -135,7 +135,7 @@ def answer_created(
         wanted = body.objects(collection.name)
         if not 1 <= len(wanted) <= BULK_MAX:
             raise Invalid(collection.name, f"must have 1 to {BULK_MAX} items")
-        items = create([parse(_without_inert(each, collection)) for each in wanted])
+        items = create([parse(_bulk_item(each, collection)) for each in wanted])
         return Response(status=201, body={collection.name: list(items)})
     (item,) = create([parse(_without_inert(body.fields(collection.member), collection))])
     return Response(status=201, body={collection.member: item})
@@ -178,6 +178,12 @@ def parse_qos_policy(fields: Fields) -> QosPolicyId | None:
     """Read which QoS policy a port or a network is to have; null: none."""
     policy_id = fields.uuid("qos_policy_id", None)
     return None if policy_id is None else QosPolicyId(policy_id)
+
+
+def _bulk_item(fields: Fields, collection: Collection) -> Fields:
+    """Return the fields of one of several, which may be wrapped as if it came alone."""
+    wrapped = fields.names() == [collection.member]
+    return _without_inert(fields.fields(collection.member) if wrapped else fields, collection)
 
 
 def _without_inert(fields: Fields, collection: Collection) -> Fields:

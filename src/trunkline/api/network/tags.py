@@ -17,6 +17,7 @@ _KINDS: Final = {
     "subnets": Kind.SUBNET,
     "ports": Kind.PORT,
     "policies": Kind.QOS_POLICY,
+    "security-groups": Kind.SECURITY_GROUP,
 }
 
 
