@@ -6,8 +6,7 @@ import json
 import re
 import secrets
 import shlex
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,18 +188,14 @@ def test_tokens_that_keystone_revoked_or_whose_user_it_disabled_end_here(cloud: 
     wait_until(lambda: cloud.status(disabled) == 401, "the user is refused", seconds=60)
 
 
-def test_the_sdk_logs_in_where_discovery_here_leads_it(
-    cloud: Cloud, run_with_sdk: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+def test_who_still_logs_in_to_trunkline_is_told_where_keystone_is(
+    cloud: Cloud, openstack: OpenStack, tmp_path: Path
 ) -> None:
-    clouds = {"alice": entry(f"{cloud.server.url}/identity", "alice", "alices-own", "demo")}
+    clouds = {"old": entry(f"{cloud.server.url}/identity", "alice", "alices-own", "demo")}
     (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": clouds}))
-    script = """
-import openstack
-cloud = openstack.connect()
-print(sorted(network.name for network in cloud.network.networks() if network.is_shared))
-"""
-    done = run_with_sdk(tmp_path, script, cloud="alice")
-    assert done.stdout.strip() == "['blue', 'red']", done.stderr
+    refused = openstack(tmp_path, "network", "list", cloud="old")
+    assert refused.returncode == 1
+    assert f"identity is not served here, but by Keystone at {cloud.keystone.url}" in refused.stderr
 
 
 def _vf_with(directory: Path, mac: str) -> dict[str, Any]:
