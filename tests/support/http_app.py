@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,21 +14,25 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import uvicorn
 from argon2 import PasswordHasher
-from starlette.types import ASGIApp, Message
 
 from tests.support.world import a_world
 from trunkline.api.app import make_app
+from trunkline.api.asgi import Message
+from trunkline.api.edge import Edge
 from trunkline.api.routes import ROUTES
 from trunkline.api.routing import Route
 from trunkline.api.wakeups import Wakeups
+from trunkline.bootstrap.http_protocol import Connections
+from trunkline.bootstrap.http_server import Ending, HttpServer
+from trunkline.bootstrap.tls import ServedCertificate
 from trunkline.control.identity import FirstPasswords, bootstrap_identity, caller_from_token
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Limits, Services
 from trunkline.domain.clock import Clock
 from trunkline.domain.identity import READER, Caller, User
 from trunkline.domain.ids import UserId
+from trunkline.domain.policy.policy import DEFAULT_POLICY, Policy
 from trunkline.store.transaction import Transaction
 
 # Hashes as the real ones are checked, only cheap to make: a test is no guesser.
@@ -52,7 +56,7 @@ class Reply:
 class InProcess:
     """Sends requests to an ASGI application in an event loop of its own; usable by any thread."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Edge) -> None:
         self._app = app
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -200,7 +204,7 @@ class Site:
     """A control plane with its HTTP application."""
 
     svc: Services
-    app: ASGIApp
+    app: Edge
     wakeups: Wakeups
     http: InProcess
     passwords: FirstPasswords
@@ -242,6 +246,7 @@ def a_site(
     limits: Limits | None = None,
     passwords: Passwords | None = None,
     clock: Clock | None = None,
+    policy: Policy = DEFAULT_POLICY,
 ) -> Iterator[Site]:
     """Open a control plane over a real store, with users, behind its HTTP application."""
     with a_world(tmp_path, inline=False, url=url, clock=clock) as plain:
@@ -251,6 +256,7 @@ def a_site(
             passwords=passwords or Passwords(CHEAP_PASSWORDS),
             wake_host=wakeups.wake,
             limits=limits or plain.limits,
+            policy=policy,
         )
         first = bootstrap_identity(svc)
         assert first is not None
@@ -282,14 +288,34 @@ def _add_reader(svc: Services) -> None:
 
 
 @contextmanager
-def served(app: ASGIApp, *, port: int = 0) -> Iterator[str]:
+def served(
+    app: Edge,
+    *,
+    port: int = 0,
+    certificate: ServedCertificate | None = None,
+    connections: Connections | None = None,
+    trusted_proxies: Sequence[str] = (),
+) -> Iterator[str]:
     """Serve `app` on a loopback port (0: any that is free), as in real use; yield its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
-    with socket.create_server(("127.0.0.1", port)) as listener:
+    ready = threading.Event()
+    server = HttpServer(
+        app,
+        ending=Ending(resting_seconds=0),
+        certificate=certificate,
+        connections=connections,
+        trusted_proxies=trusted_proxies,
+        on_ready=ready.set,
+    )
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with listener:
+        listener.bind(("127.0.0.1", port))
+        at = f"127.0.0.1:{listener.getsockname()[1]}"
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            assert ready.wait(SECONDS_MAX)
+            yield f"http://{at}" if certificate is None else f"https://{at}"
         finally:
             server.should_exit = True
             thread.join(SECONDS_MAX)
