@@ -422,6 +422,6 @@ events = Table(
     Column("port_id", ID, nullable=True, index=True),
     Column("device_id", ID, nullable=True, index=True),
     Column("details", Json, nullable=False),
-    Column("user_id", ID, nullable=True),
+    Column("user_id", USER_ID, nullable=True),
     sqlite_autoincrement=True,
 )

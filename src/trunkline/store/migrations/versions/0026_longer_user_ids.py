@@ -1,6 +1,6 @@
 """Users that are Keystone's: those of an LDAP have IDs of 64 characters.
 
-Revision ID: 0025
+Revision ID: 0026
 """
 
 from __future__ import annotations
@@ -8,15 +8,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0025"
-down_revision = "0024"
+revision = "0026"
+down_revision = "0025"
 
 
 def upgrade() -> None:
     """Widen columns; SQLite holds text of any length in them as they are."""
     if op.get_bind().dialect.name == "sqlite":
         return
-    for table in ("servers", "key_pairs"):
-        op.alter_column(
-            table, "user_id", existing_type=sa.String(36), type_=sa.String(64), nullable=False
-        )
+    for table in ("servers", "key_pairs", "events"):
+        op.alter_column(table, "user_id", existing_type=sa.String(36), type_=sa.String(64))
