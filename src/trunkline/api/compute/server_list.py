@@ -20,10 +20,10 @@ from trunkline.api.http import Request
 from trunkline.control.access import require
 from trunkline.control.hosts import get_host
 from trunkline.control.services import Services
+from trunkline.control.zones import list_zones
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.listing import ListQuery, TagFilter
 from trunkline.domain.policy import compute_rules as rules
-from trunkline.domain.server import ZONE
 from trunkline.domain.server_filter import EXISTING, ServerFilter
 
 # From which minor version on a filter is for everybody; before, it does nothing for others than
@@ -63,7 +63,7 @@ _STATES: Final = ("status", "vm_state", "task_state", "power_state", "progress")
 
 # What every server has alike.
 _CONSTANTS: Final[Mapping[str, str]] = MappingProxyType({
-    "availability_zone": ZONE, "root_device_name": "/dev/vda", "kernel_id": "", "ramdisk_id": "",
+    "root_device_name": "/dev/vda", "kernel_id": "", "ramdisk_id": "",
     "access_ip_v4": "", "access_ip_v6": "", "auto_disk_config": "False", "soft_deleted": "False",
 })  # fmt: skip
 
@@ -236,6 +236,10 @@ def _with_host(
         except NotFound:
             return replace(asked, matches_nothing=True)
         asked = _equals(asked, "host_id", (host.id,))
+    if "availability_zone" in given:
+        wanted = given["availability_zone"]
+        zones = [zone for zone in list_zones(svc) if zone.name in wanted]
+        asked = _equals(asked, "host_id", tuple(host.id for zone in zones for host in zone.hosts))
     return asked
 
 
