@@ -20,6 +20,7 @@ from tests.isolation.table import (
     kind_of,
 )
 from tests.isolation.world import Scene, a_scene, make_things
+from trunkline.api.compute.server_actions import ACTIONS
 from trunkline.api.routes import ROUTES
 from trunkline.api.routing import Route
 
@@ -144,6 +145,16 @@ def test_what_is_another_projects_is_neither_seen_nor_changed(scene: Scene) -> N
             if not set(got) <= allowed:
                 wrong.append(f"{name_of(route)} by {who.value}: {got}")
     assert not wrong, "\n" + "\n".join(wrong)
+    assert state_of_demo(scene) == before
+
+
+def test_no_action_is_done_by_those_who_may_not(scene: Scene) -> None:
+    path, before = scene.filled("/compute/v2.1/servers/{server}/action"), state_of_demo(scene)
+    for action in ACTIONS:
+        for who in (*STRANGERS, Who.READER):
+            body: dict[str, object] = {action: {}}
+            status = scene.ask("POST", path, scene.tokens[who.value], body=body).status
+            assert status in ({400, 403, 404} if who is Who.READER else {400, 404}), (action, who)
     assert state_of_demo(scene) == before
 
 

@@ -158,7 +158,7 @@ def make_things(scene: Scene, tag: str) -> Things:
     port = create_port(svc, demo, PortCreate(network_id=network.id, name=f"port-{tag}")).port
     plugged = compute.a_port(compute.blue)
     compute.settle()  # Hosts are heard of, whatever the clock did.
-    server = compute.a_server(f"server-{tag}", plugged)
+    server = compute.a_server(f"server-{tag}", plugged, metadata={"x": "y"}, tags=["x"])
     compute.settle()
     image = create_image(
         svc, demo,
