@@ -111,9 +111,3 @@ def visible_by(caller: Caller, rule: Rule) -> str | None:
 
 def _own(caller: Caller, attribute: str) -> str | None:
     return caller.user_id if attribute == "user_id" else caller.project_id
-
-
-def require_admin(caller: Caller, action: str) -> None:
-    """Raise `Forbidden` unless the caller is an admin."""
-    if not caller.is_admin:
-        raise Forbidden(f"{action} needs the admin role")
