@@ -273,13 +273,12 @@ ROWS: Final[Mapping[str, Row]] = {
         ),
     ),
     f"{COMPUTE}/servers/{{id}}/metadata": _owned(
-        "server", POST={"metadata": {"a": "c"}}, PUT={"metadata": {"a": "d"}}
+        "server", POST={"metadata": {"a": "c"}}, PUT={"metadata": {"x": "c"}}
     ),
     f"{COMPUTE}/servers/{{id}}/metadata/{{key}}": Row(
-        kind=Kind.OWNED, names={"id": "server", "key": "metadata key"},
-        bodies={"PUT": {"meta": {"a": "e"}}},
+        kind=Kind.OWNED, names={"id": "server", "key": "tag"}, bodies={"PUT": {"meta": {"x": "c"}}}
     ),
-    f"{COMPUTE}/servers/{{id}}/tags": _owned("server", PUT={"tags": ["x", "y"]}),
+    f"{COMPUTE}/servers/{{id}}/tags": _owned("server", PUT={"tags": ["x"]}),
     f"{COMPUTE}/servers/{{id}}/tags/{{tag}}": Row(
         kind=Kind.OWNED, names={"id": "server", "tag": "tag"}
     ),
