@@ -108,7 +108,7 @@ NAMES = st.sampled_from([
     "protected", "op", "path", "value", "generation", "run_id", "number", "inventory",
     "resources", "user_data", "match", "pci_flavor", "vendor_id", "e.model", "glob", "regex",
     "vnic_type", "public_key", "user_id", "allowed_address_pairs", "extra_dhcp_opts", "opt_name",
-    "opt_value", "security_groups", "security_group_id", "direction", "ethertype", "protocol",
+    "opt_value", "agent", "physical_network", "segmentation_id", "network_type", "security_groups", "security_group_id", "direction", "ethertype", "protocol",
     "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id", "stateful",
     "ipv6_ra_mode", "ipv6_address_mode",
     "vnic_type", "public_key", "user_id", "cores", "instances", "force", "check_limit", "limit",
@@ -133,7 +133,7 @@ VALUES = st.recursive(
 WRAPPERS = {
     "networks": "network", "subnets": "subnet", "ports": "port", "servers": "server",
     "flavors": "flavor", "os-pci-flavors": "pci_flavor", "tokens": "auth", "segments": "segment",
-    "os-keypairs": "keypair", "security-groups": "security_group",
+    "os-keypairs": "keypair", "agents": "agent", "security-groups": "security_group",
     "security-group-rules": "security_group_rule", "os-quota-sets": "quota_set", "quotas": "quota",
     "os-quota-class-sets": "quota_class_set",
 }  # fmt: skip

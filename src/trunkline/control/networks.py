@@ -115,13 +115,6 @@ def list_networks(svc: Services, caller: Caller, query: ListQuery) -> list[Netwo
     return svc.store.read(read)
 
 
-def list_segments(svc: Services, caller: Caller, query: ListQuery) -> list[Segment]:
-    """Return a page of the segments of all networks; nothing to whom the policy shows none."""
-    if not caller.may(rules.GET_SEGMENT):
-        return []
-    return svc.store.read(lambda tx: tx.networks.segments_page(query))
-
-
 def update_network(
     svc: Services, caller: Caller, network_id: str, request: NetworkUpdate
 ) -> NetworkView:

@@ -1,0 +1,19 @@
+"""What people call segments, and what they say of hosts.
+
+Revision ID: 0025
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0025"
+down_revision = "0024"
+
+
+def upgrade() -> None:
+    """Add columns; nobody has said anything yet."""
+    op.add_column("segments", sa.Column("name", sa.String(length=255), nullable=True))
+    op.add_column("segments", sa.Column("description", sa.Text(), nullable=True))
+    op.add_column("hosts", sa.Column("description", sa.Text(), nullable=True))
