@@ -433,20 +433,3 @@ changes = Table(
     Index("ix_changes_transaction", "transaction", "number"),
     sqlite_autoincrement=True,
 )
-
-# Background tasks run under a lease, so that of several replicas one does.
-leases = Table(
-    "leases",
-    metadata,
-    Column("task", String(64), primary_key=True),
-    Column("holder", String(64), nullable=False),
-    Column("expires_at", UtcTime, nullable=False),
-)
-
-# Facts of the installation, e.g. when it was first started.
-settings = Table(
-    "settings",
-    metadata,
-    Column("key", String(64), primary_key=True),
-    Column("value", Text, nullable=False),
-)
