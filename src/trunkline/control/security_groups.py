@@ -10,6 +10,7 @@ from trunkline.control import audit
 from trunkline.control.access import of_project, require, require_seen, visible_by
 from trunkline.control.audit import actor_of
 from trunkline.control.port_groups import ensure_default_group, new_group
+from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
@@ -19,6 +20,7 @@ from trunkline.domain.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.qos import Direction
+from trunkline.domain.quota import Resource
 from trunkline.domain.security_group import (
     DEFAULT_NAME,
     Ethertype,
@@ -75,6 +77,7 @@ def create_groups(
 
     Raises:
         AlreadyExists: One is to be called as the default one, which each project has.
+        QuotaExceeded: The project may not have as many.
     """
     owners = [each.project_id or caller.own_project for each in asked]
     for each, project_id in zip(asked, owners, strict=True):
@@ -92,6 +95,9 @@ def create_groups(
             tx.security_groups.insert(group)
             _audit(tx, svc, caller, "security_group.create", group)
             groups.append(group)
+        first_rules = [rule for group in groups for rule in group.rules]
+        require_quota_for(tx, Resource.SECURITY_GROUPS, groups)
+        require_quota_for(tx, Resource.SECURITY_GROUP_RULES, first_rules)
         return groups
 
     return write_until_won(svc.store, create)
@@ -204,6 +210,7 @@ def create_rules(
         made = [_new_rule(svc, caller, tx, each) for each in asked]
         for rule in made:
             tx.security_groups.insert_rule(rule)
+        require_quota_for(tx, Resource.SECURITY_GROUP_RULES, made)
         tx.security_groups.update(_touched(svc, group), seen=group)
         _audit(tx, svc, caller, "security_group_rule.create", group, made)
         return made
