@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, or_
 
-from trunkline.store.service_tables import leases
 from trunkline.store.statements import insert_or_update
+from trunkline.store.upkeep_tables import leases
 
 
 class Leases:

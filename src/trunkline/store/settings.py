@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from trunkline.store.service_tables import settings
 from trunkline.store.statements import insert_or_update
+from trunkline.store.upkeep_tables import settings
 
 
 class Settings:
