@@ -34,7 +34,7 @@ from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import AddressPair, DhcpOption
 from trunkline.domain.server import Fault, Flavor
 from trunkline.store.columns import Json, UtcTime
-from trunkline.store.metadata import ID, NAME, SERIAL, metadata
+from trunkline.store.metadata import ID, NAME, SERIAL, USER_ID, metadata
 
 qos_policies = Table(
     "qos_policies",
@@ -370,7 +370,7 @@ servers = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("project_id", ID, nullable=False, index=True),
-    Column("user_id", ID, nullable=False),
+    Column("user_id", USER_ID, nullable=False),
     Column("name", NAME, nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("host_id", ID, ForeignKey("hosts.id"), nullable=True, index=True),
@@ -425,6 +425,6 @@ events = Table(
     Column("port_id", ID, nullable=True, index=True),
     Column("device_id", ID, nullable=True, index=True),
     Column("details", Json, nullable=False),
-    Column("user_id", ID, nullable=True),
+    Column("user_id", USER_ID, nullable=True),
     sqlite_autoincrement=True,
 )

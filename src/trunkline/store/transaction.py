@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection
 
 from trunkline.store.allocations import Allocations
+from trunkline.store.application_credentials import ApplicationCredentials
 from trunkline.store.bandwidth import Bandwidths
 from trunkline.store.bindings import Bindings
 from trunkline.store.capacity import Capacity
@@ -29,10 +30,12 @@ from trunkline.store.pools import Pools
 from trunkline.store.ports import Ports
 from trunkline.store.qos import QosPolicies
 from trunkline.store.quotas import Quotas
+from trunkline.store.roles import Roles
 from trunkline.store.security_groups import SecurityGroups
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
 from trunkline.store.subnets import Subnets
+from trunkline.store.tokens import Tokens
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +67,10 @@ class Transaction:
         self.events = Events(connection)  # The audit trail.
         self.flavors = Flavors(connection)  # Server sizes.
         self.hosts = Hosts(connection)  # Hosts and their generations.
-        self.identity = Identity(connection)  # Users, projects, roles and tokens.
+        self.identity = Identity(connection)  # Users and projects.
+        self.roles = Roles(connection)  # Roles, and who has them where.
+        self.tokens = Tokens(connection)  # Tokens.
+        self.application_credentials = ApplicationCredentials(connection)  # And their roles.
         self.images = Images(connection)  # Images, without their bytes.
         self.key_pairs = KeyPairs(connection)  # Users' public SSH keys.
         self.leases = Leases(connection)  # Who does which background task.

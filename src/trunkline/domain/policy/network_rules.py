@@ -201,7 +201,12 @@ UPDATE_PORT_PROFILE = Rule(
 UPDATE_PORT_TRUSTED = Rule(
     "update_port:trusted", ADMIN, "choosing whether a port is trusted", OF_NETWORK
 )
-DELETE_PORT = Rule("delete_port", PROJECT_MEMBER, "deleting a port", OF_NETWORK)
+DELETE_PORT = Rule(
+    "delete_port",
+    "rule:admin_or_project_member or rule:admin_or_network_owner",
+    "deleting a port",
+    OF_NETWORK,
+)
 
 CREATE_POLICY = Rule("create_policy", ADMIN, "creating a QoS policy", OF_PROJECT)
 GET_POLICY = Rule(

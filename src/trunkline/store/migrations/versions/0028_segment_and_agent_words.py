@@ -1,6 +1,6 @@
 """What people call segments, and what they say of hosts.
 
-Revision ID: 0026
+Revision ID: 0028
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0028"
+down_revision = "0027"
 
 
 def upgrade() -> None:
