@@ -1,4 +1,4 @@
-"""The schema, but for who may ask (`identity_tables`) and the service's own (`upkeep_tables`).
+"""The schema, but for `identity_tables`, `group_tables` and the service's own (`upkeep_tables`).
 
 What it was before is in `migrations/`.
 
@@ -385,6 +385,8 @@ servers = Table(
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
     Column("nic_rules", Json(tuple[NicRule, ...]), nullable=False),
+    Column("group_id", ID, nullable=True, index=True),  # The server group that it is a member of.
+    Column("zone", NAME, nullable=True),  # That it was asked for in; None: in any.
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
     Column("excluded_hosts", Json, nullable=False),
