@@ -212,10 +212,15 @@ def test_agents_are_for_admins_and_stay(site: Site, admin: NetworkApi, demo: Net
     assert demo.ask("DELETE", f"agents/{agent['id']}").status == 403
 
 
-def test_the_availability_zone_of_networks_is_listed(demo: NetworkApi) -> None:
+def test_the_availability_zone_of_networks_is_listed(
+    site: Site, admin: NetworkApi, demo: NetworkApi
+) -> None:
+    AgentByHand(site.svc, "h1", a_card(5, "phy1"))
     (zone,) = demo.ask("GET", "availability_zones").json()["availability_zones"]
     assert zone == {"name": "nova", "resource": "network", "state": "available"}
     assert demo.ask("GET", "availability_zones?resource=router").json() == {
         "availability_zones": []
     }
     assert demo.ask("GET", "availability_zones?more=1").status == 400
+    (agent,) = admin.all("agent")
+    assert agent["availability_zone"] == zone["name"]

@@ -87,7 +87,7 @@ def render_agent(view: HostView) -> Item:
         "binary": BINARY,
         "host": host.name,
         "topic": TOPIC,
-        "availability_zone": None,
+        "availability_zone": view.zone,
         "admin_state_up": host.enabled,
         "alive": view.up,
         "created_at": timestamp(host.created_at),
