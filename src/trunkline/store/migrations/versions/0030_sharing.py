@@ -1,6 +1,6 @@
 """Which projects may use a flavor that is not public, and with which an image is shared.
 
-Revision ID: 0027
+Revision ID: 0030
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0027"
-down_revision = "0026"
+revision = "0030"
+down_revision = "0029"
 
 
 def upgrade() -> None:
