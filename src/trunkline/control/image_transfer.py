@@ -174,7 +174,7 @@ def open_image(svc: Services, caller: Caller, image_id: str) -> ImageBytes | Non
         return image
 
     image = svc.store.read(read)
-    if image.state is ImageState.DEACTIVATED and not caller.is_admin:
+    if image.state is ImageState.DEACTIVATED and not caller.may_on_all(rules.DOWNLOAD_IMAGE):
         raise Forbidden(f"reading image {image_id}, which is deactivated")
     if image.sha512 is None:
         return None
