@@ -23,6 +23,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 pytest_plugins = [
     "tests.support.postgres",
     "tests.support.clients",
+    "tests.support.keystone",
     "tests.support.libvirt_schemas",
     "tests.support.libvirtd",
     "tests.support.durability.fixtures",
@@ -51,7 +52,7 @@ SYSTEM_FIXTURES = frozenset({
     "private_libvirtd",
     "shim_library",  # behind `run_under_shim`
 })  # fmt: skip
-SLOW_FIXTURES = frozenset({"openstack_bin", "response_schemas"})
+SLOW_FIXTURES = frozenset({"keystone", "openstack_bin", "response_schemas"})
 
 
 def pytest_collection_finish() -> None:

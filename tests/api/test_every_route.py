@@ -80,6 +80,8 @@ QUERIES = (
     "id=%27%3B--", "name=" + "x" * 5000, "deleted=maybe", "all_tenants=maybe",
     "shared=maybe", "is_public=maybe", "host=%25", "changes-since=yesterday", "name=(((((",
     "name=(a%2B)%2B%24", "ip_version=six", "admin_state_up=perhaps", "tags=", "state=none",
+    "tags=a,,b&not-tags-any=%22", "tags=" + ",".join(map(str, range(999))), "changed_since=never",
+    "changed_since=0001-01-01T00:00:00%2B23:59", "changed_since=2026-01-01T00:00:00Z",
 )  # fmt: skip
 
 
@@ -105,6 +107,10 @@ NAMES = st.sampled_from([
     "disk", "extra_specs", "host", "status", "disabled_reason", "nics", "visibility", "min_disk",
     "protected", "op", "path", "value", "generation", "run_id", "number", "inventory",
     "resources", "user_data", "match", "pci_flavor", "vendor_id", "e.model", "glob", "regex",
+    "vnic_type", "public_key", "user_id", "allowed_address_pairs", "extra_dhcp_opts", "opt_name",
+    "opt_value", "security_groups", "security_group_id", "direction", "ethertype", "protocol",
+    "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id", "stateful",
+    "ipv6_ra_mode", "ipv6_address_mode",
     "vnic_type", "public_key", "user_id", "cores", "instances", "force", "check_limit", "limit",
     "physical_network",
 ])  # fmt: skip
@@ -115,6 +121,7 @@ SCALARS = st.sampled_from([
     "10.0.0.0/8", "10.0.0.0/33", "::/0", "fe80::/64", "10.0.0.1", "02:00:00:00:00:01",
     "ff:ff:ff:ff:ff:ff", "vlan", "flat", "phy1", "direct", "normal", "default", "public",
     "replace", "/name", "none", "auto", "HARD", "100", "1e3",
+    "ingress", "IPv6", "tcp", "icmp", 6, 58, 80, 255,
 ])  # fmt: skip
 VALUES = st.recursive(
     SCALARS,
@@ -126,7 +133,8 @@ VALUES = st.recursive(
 WRAPPERS = {
     "networks": "network", "subnets": "subnet", "ports": "port", "servers": "server",
     "flavors": "flavor", "os-pci-flavors": "pci_flavor", "tokens": "auth", "segments": "segment",
-    "os-keypairs": "keypair", "os-quota-sets": "quota_set", "quotas": "quota",
+    "os-keypairs": "keypair", "security-groups": "security_group",
+    "security-group-rules": "security_group_rule", "os-quota-sets": "quota_set", "quotas": "quota",
     "os-quota-class-sets": "quota_class_set",
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ManualClock
+from tests.support.stand_in_keystone import PASSWORD, a_stand_in
 from tests.support.two_networks import TwoNetworks
 from trunkline.client.api import TrunklineApi
+from trunkline.client.catalog import find_trunkline
 from trunkline.client.clouds import Cloud
 from trunkline.client.connection import Connection
-from trunkline.client.errors import ApiError, ClientError, Unreachable
+from trunkline.client.errors import ApiError, BadCredentials, ClientError, Unreachable
 from trunkline.client.session import Session, split_auth_url
 from trunkline.domain.port import VnicType
 from trunkline.wire.v1 import ExplainBody, ExplainNic
@@ -188,3 +191,41 @@ def test_a_proxys_page_is_shown_as_it_is(world: TwoNetworks) -> None:
 def test_a_service_that_is_not_trusted_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(ClientError, match=r"CA certificates in .*nothing\.pem can't be read"):
         Connection("https://127.0.0.1:1", ca_file=str(tmp_path / "nothing.pem"))
+
+
+def a_catalog(*endpoints: tuple[str, str, str]) -> bytes:
+    found = [{"interface": each[0], "region_id": each[1], "url": each[2]} for each in endpoints]
+    services = [{"type": "compute", "endpoints": []}, {"type": "trunkline", "endpoints": found}]
+    return json.dumps({"token": {"expires_at": "", "catalog": services}}).encode()
+
+
+def test_the_catalog_says_where_trunkline_is() -> None:
+    catalog = a_catalog(
+        ("internal", "north", "http://inside"),
+        ("public", "south", "http://south/"),
+        ("public", "north", "http://north:8774/tl"),
+    )
+    assert find_trunkline(catalog, None) == "http://south"
+    assert find_trunkline(catalog, "north") == "http://north:8774/tl"
+    with pytest.raises(BadCredentials, match="no Trunkline in region east, but in north, south"):
+        find_trunkline(catalog, "east")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"{}", b'{"token": {}}', a_catalog(), a_catalog(("public", "r", "nowhere"))],
+)
+def test_a_login_that_does_not_say_leaves_it_beside_identity(body: bytes) -> None:
+    assert find_trunkline(body, "RegionOne") is None
+
+
+def test_where_identity_is_somebody_elses_the_remedy_is_told() -> None:
+    with a_stand_in() as keystone:
+        cloud = Cloud(
+            auth_url=f"{keystone.url}/v3", username="u", password=PASSWORD, project_name="p"
+        )
+        with (
+            Session(cloud) as session,
+            pytest.raises(Unreachable, match="the catalog has no service of type trunkline"),
+        ):
+            list(TrunklineApi(session).hosts())

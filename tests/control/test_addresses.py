@@ -66,13 +66,17 @@ def port_id(number: int) -> PortId:
     return PortId(f"00000000-0000-0000-0000-{number:012x}")
 
 
+def mac_of(number: int) -> MacAddress:
+    return MacAddress(f"fa:16:3e:00:{number >> 8:02x}:{number & 255:02x}")
+
+
 def a_port(number: int, fixed_ips: tuple[FixedIp, ...]) -> Port:
     return Port(
         id=port_id(number),
         network_id=NETWORK.id,
         project_id=PROJECT,
         name="",
-        mac=MacAddress(f"fa:16:3e:00:{number >> 8:02x}:{number & 255:02x}"),
+        mac=mac_of(number),
         fixed_ips=fixed_ips,
         created_at=NOW,
         updated_at=NOW,
@@ -102,7 +106,9 @@ def take(store: Store, number: int, *wanted: AddressRequest) -> list[str]:
     def use_case(tx: Transaction) -> list[str]:
         existing = tx.ports.find(port_id(number))
         held = () if existing is None else existing.fixed_ips
-        found = allocate_fixed_ips(tx, NETWORK, wanted or None, port_id(number), held=held)
+        found = allocate_fixed_ips(
+            tx, NETWORK, wanted or None, port_id(number), mac=mac_of(number), held=held
+        )
         if existing is None:
             tx.ports.insert(a_port(number, found))
         else:
@@ -129,7 +135,9 @@ def test_the_next_subnet_is_used_once_the_oldest_is_full(store: Store) -> None:
 
 
 def test_a_port_that_asks_for_no_addresses_gets_none(store: Store) -> None:
-    assert store.read(lambda tx: allocate_fixed_ips(tx, NETWORK, (), port_id(1))) == ()
+    assert (
+        store.read(lambda tx: allocate_fixed_ips(tx, NETWORK, (), port_id(1), mac=mac_of(1))) == ()
+    )
 
 
 def test_a_full_subnet_that_is_named_is_an_error(store: Store) -> None:

@@ -10,7 +10,7 @@ from starlette.routing import Mount
 
 from trunkline.api.edge import Edge
 from trunkline.api.foreground import Foreground
-from trunkline.api.routes import ROUTES
+from trunkline.api.routes import ROUTES, ROUTES_BUT_IDENTITY
 from trunkline.api.routing import Route, Router
 from trunkline.api.wakeups import Wakeups
 from trunkline.control.services import Services
@@ -21,7 +21,7 @@ def make_app(
     wakeups: Wakeups,
     *,
     public_url: str | None = None,
-    routes: Iterable[Route] = ROUTES,
+    routes: Iterable[Route] | None = None,
     foreground: Foreground | None = None,
 ) -> Starlette:
     """Make the application that answers for `svc`.
@@ -30,9 +30,11 @@ def make_app(
         svc: What handlers are given.
         wakeups: Its `wake` is what `svc.wake_host` calls.
         public_url: How clients reach us, where the Host header does not tell.
-        routes: What to answer to.
+        routes: What to answer to, instead of all that this service is to serve.
         foreground: Where the requests that people wait for are counted.
     """
+    if routes is None:
+        routes = ROUTES if svc.identity_elsewhere is None else ROUTES_BUT_IDENTITY
     edge = Edge(
         svc,
         Router(routes),

@@ -15,20 +15,40 @@ from trunkline.domain.ids import HostName
 from trunkline.domain.policy.rule import Rule
 
 
+def token_in(headers: Mapping[str, str]) -> str:
+    """Return the token in X-Auth-Token; raise `Unauthenticated` if there is none."""
+    token = headers.get("x-auth-token")
+    if not token:
+        raise Unauthenticated
+    return token
+
+
 def authenticate_user(
-    svc: Services, auth: Auth | Rule, headers: Mapping[str, str], *, request_id: str
+    svc: Services,
+    auth: Auth | Rule,
+    headers: Mapping[str, str],
+    *,
+    request_id: str,
+    elsewhere: Caller | None,
 ) -> Caller:
     """Return who is asking, by the token in X-Auth-Token.
+
+    Args:
+        svc: The services.
+        auth: Whom the route is for.
+        headers: The request's.
+        request_id: The request's.
+        elsewhere: Whom the token speaks for by the identity service elsewhere, if there is one.
 
     Raises:
         Unauthenticated: No token, or none that is valid now.
         Forbidden: The route is for those whom a rule allows it, and this is none.
     """
-    token = headers.get("x-auth-token")
-    if not token:
-        raise Unauthenticated
-    caller = identity.caller_from_token(svc, token, request_id=request_id)
-    caller = replace(caller, policy=svc.policy)
+    if elsewhere is not None:
+        caller = replace(elsewhere, request_id=request_id, policy=svc.policy)
+    else:
+        found = identity.caller_from_token(svc, token_in(headers), request_id=request_id)
+        caller = replace(found, policy=svc.policy)
     if isinstance(auth, Rule):
         require(caller, auth)
     return caller

@@ -6,17 +6,15 @@ from trunkline.api.compute.versions import HIGHEST, LOWEST
 from trunkline.api.faces import Face
 from trunkline.api.http import Request, Response
 from trunkline.api.placement import versions as placement
+from trunkline.api.problems import HttpProblem
 from trunkline.control.services import Services
 
 
-def root(_svc: Services, request: Request) -> Response:
+def root(svc: Services, request: Request) -> Response:
     """Answer ``GET /``: where the faces are."""
-    return Response(
-        body={
-            "name": "trunkline",
-            "faces": {f.value: f"{request.base_url}/{f.value}" for f in Face},
-        }
-    )
+    faces = {f.value: f"{request.base_url}/{f.value}" for f in Face}
+    faces[Face.IDENTITY.value] = identity_url(svc, request.base_url)
+    return Response(body={"name": "trunkline", "faces": faces})
 
 
 def health(_svc: Services, _request: Request) -> Response:
@@ -24,22 +22,35 @@ def health(_svc: Services, _request: Request) -> Response:
     return Response(body={"status": "ok"})
 
 
-def identity_versions(_svc: Services, request: Request) -> Response:
-    """Answer ``GET /identity`` as Keystone does: 300, all versions."""
-    return Response(status=300, body={"versions": {"values": [_identity_v3(request)]}})
+def identity_versions(svc: Services, request: Request) -> Response:
+    """Answer ``GET /identity`` as Keystone does: 300, all versions, wherever they are served."""
+    return Response(status=300, body={"versions": {"values": [_identity_v3(svc, request)]}})
 
 
-def identity_v3(_svc: Services, request: Request) -> Response:
+def identity_v3(svc: Services, request: Request) -> Response:
     """Answer ``GET /identity/v3``."""
-    return Response(body={"version": _identity_v3(request)})
+    return Response(body={"version": _identity_v3(svc, request)})
 
 
-def _identity_v3(request: Request) -> dict[str, object]:
+def identity_url(svc: Services, base_url: str) -> str:
+    """Return where a client that reaches us at `base_url` is to log in."""
+    elsewhere = svc.identity_elsewhere
+    return f"{base_url}/identity" if elsewhere is None else elsewhere.url
+
+
+def require_identity_here(svc: Services) -> None:
+    """Raise a `HttpProblem` that says where to ask, unless users are in our own hands."""
+    if svc.identity_elsewhere is not None:
+        where = svc.identity_elsewhere.url
+        raise HttpProblem(404, f"identity is not served here, but by Keystone at {where}")
+
+
+def _identity_v3(svc: Services, request: Request) -> dict[str, object]:
     return {
         "id": "v3.14",
         "status": "stable",
         "updated": "2020-04-07T00:00:00Z",
-        "links": [_self_link(request, "identity/v3/")],
+        "links": [{"rel": "self", "href": identity_url(svc, request.base_url) + "/v3/"}],
         "media-types": [
             {"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}
         ],

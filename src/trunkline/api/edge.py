@@ -19,9 +19,10 @@ from anyio import CancelScope, CapacityLimiter, to_thread
 from starlette.types import Receive as AsgiReceive
 from starlette.types import Scope, Send
 
-from trunkline.api import transport
-from trunkline.api.authentication import authenticate_agent, authenticate_user
+from trunkline.api import discovery, transport
+from trunkline.api.authentication import authenticate_agent, authenticate_user, token_in
 from trunkline.api.compute.versions import SERVED as COMPUTE_VERSIONS
+from trunkline.api.elsewhere import Elsewhere
 from trunkline.api.errors import render_bug, render_error, render_problem
 from trunkline.api.faces import Face, face_of
 from trunkline.api.foreground import Foreground
@@ -89,6 +90,8 @@ class Edge:
             Lane.SLOW: CapacityLimiter(SLOW_WORKER_THREADS),
         }
         self._logins = 0  # Running, and waiting for a thread.
+        elsewhere = svc.identity_elsewhere
+        self._elsewhere = None if elsewhere is None else Elsewhere(elsewhere)
 
     async def __call__(self, scope: Scope, receive: AsgiReceive, send: Send) -> None:
         """Answer one request, whatever happens, and write one line about it to the log."""
@@ -130,7 +133,8 @@ class Edge:
         if exchange.answering:
             raise transport.ClientGone
         if response.status == 401:
-            exchange.headers["WWW-Authenticate"] = f'Keystone uri="{exchange.base_url}/identity"'
+            identity_url = discovery.identity_url(self._svc, exchange.base_url)
+            exchange.headers["WWW-Authenticate"] = f'Keystone uri="{identity_url}"'
         await self._send(exchange, send, response)
 
     async def _answer(
@@ -173,14 +177,20 @@ class Edge:
         match = self._router.match(method, segments)
         if isinstance(match, Match):
             return match
+        if segments[:1] == [Face.IDENTITY.value]:
+            discovery.require_identity_here(self._svc)
         if match.allow:
             allow = {"Allow": ", ".join(match.allow)}
             raise HttpProblem(405, f"the method {method} is not allowed here", headers=allow)
         raise HttpProblem(404, "the resource could not be found")
 
     async def _run_handler(self, exchange: _Exchange, route: Route, request: Request) -> Answer:
+        elsewhere = None
+        if self._elsewhere is not None and route.auth not in (Auth.PUBLIC, Auth.AGENT):
+            elsewhere = await self._elsewhere.caller(token_in(request.headers))
+
         def authenticate_and_run() -> Answer:
-            known = self._authenticate(exchange, route, request)
+            known = self._authenticate(exchange, route, request, elsewhere)
             return route.handler(self._svc, known)
 
         lane = self._lanes[route.lane]
@@ -211,7 +221,9 @@ class Edge:
         finally:
             self._logins -= 1
 
-    def _authenticate(self, exchange: _Exchange, route: Route, request: Request) -> Request:
+    def _authenticate(
+        self, exchange: _Exchange, route: Route, request: Request, elsewhere: Caller | None
+    ) -> Request:
         match route.auth:
             case Auth.PUBLIC:
                 return request
@@ -224,6 +236,7 @@ class Edge:
                     route.auth,
                     request.headers,
                     request_id=request.request_id,
+                    elsewhere=elsewhere,
                 )
                 return replace(request, found_caller=exchange.caller)
 

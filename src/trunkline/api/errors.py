@@ -145,6 +145,8 @@ _NEUTRON_TAKEN: Final = MappingProxyType({
     "segment vlan": "VlanIdInUse",
     "segment flat": "FlatNetworkInUse",
     "segment vxlan": "TunnelIdInUse",
+    "security group rule": "SecurityGroupRuleExists",
+    "security group default": "SecurityGroupDefaultAlreadyExists",
 })  # fmt: skip
 
 

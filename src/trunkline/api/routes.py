@@ -27,12 +27,14 @@ DISCOVERY: Final[tuple[Route, ...]] = (
     get("/placement", discovery.placement_versions, Auth.PUBLIC),
 )
 
-ROUTES: Final[tuple[Route, ...]] = (
+# All but identity: what there is where users are in the hands of another service.
+ROUTES_BUT_IDENTITY: Final[tuple[Route, ...]] = (
     *DISCOVERY,
-    *IDENTITY,
     *NETWORK,
     *COMPUTE,
     *IMAGE,
     *PLACEMENT,
     *V1,
 )
+
+ROUTES: Final[tuple[Route, ...]] = (*ROUTES_BUT_IDENTITY, *IDENTITY)

@@ -5,6 +5,7 @@ What the file says is read whole and checked; after this it is frozen values tha
 
 from __future__ import annotations
 
+import enum
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from trunkline.bootstrap.keystone import KeystoneConfig, KeystoneTable, read_keystone_table
 from trunkline.bootstrap.pci_aliases import PciAliasTable, read_aliases
 from trunkline.bootstrap.policy_file import read_policy
 from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
@@ -90,6 +92,13 @@ class _NetworkingTable(_Table, frozen=True, kw_only=True):
     vif_types: dict[VnicType, str] = msgspec.field(default_factory=dict)
 
 
+class Identity(enum.Enum):
+    """Whose the users are."""
+
+    BUILT_IN = "built-in"
+    KEYSTONE = "keystone"
+
+
 class _Agents(_Table, frozen=True, kw_only=True):
     enrolment_key_file: _Name | None = None
     silent_seconds_max: _Positive = 90
@@ -120,6 +129,8 @@ class _File(_Table, frozen=True, kw_only=True):
     images_dir: _Name | None = None
     agents: _Agents = _Agents()
     public_url: _Name | None = None
+    auth: Identity = Identity.BUILT_IN
+    keystone: KeystoneTable = KeystoneTable()
     listen: _Listen = _Listen()
     database: _Database = _Database()
     networking: _NetworkingTable = _NetworkingTable()
@@ -150,6 +161,7 @@ class ControllerConfig:
     enrolment_key_file: Path | None  # None: hosts enrol by tokens alone.
     policy: Policy
     limits: Limits
+    keystone: KeystoneConfig | None  # None: users are in our own database.
 
 
 def load_controller_config(path: Path) -> ControllerConfig:
@@ -172,9 +184,12 @@ def load_controller_config(path: Path) -> ControllerConfig:
     aliases = read_aliases(file.pci_alias, attributes, faults)
     ranking = _ranking(file.placement, faults)
     networking = _networking(file, vlan_ranges, faults)
+    directory = path.absolute().parent
+    keystone = read_keystone_table(
+        file.keystone, directory, faults, wanted=file.auth is Identity.KEYSTONE
+    )
     if networking is None or ranking is None or faults:
         raise InvalidConfig(path, faults)
-    directory = path.absolute().parent
     data_dir = directory / file.data_dir
     return ControllerConfig(
         listen_address=file.listen.address,
@@ -202,6 +217,7 @@ def load_controller_config(path: Path) -> ControllerConfig:
             deleted_servers_kept_days=file.retention.deleted_servers_days,
             events_kept_days=file.retention.events_days,
         ),
+        keystone=keystone,
     )
 
 

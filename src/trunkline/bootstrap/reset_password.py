@@ -82,6 +82,12 @@ def _place(data: Path, config_file: Path | None) -> tuple[Path, str]:
     """Return the data directory and the database's URL."""
     if config_file is not None:
         config = load_controller_config(config_file)
+        if config.keystone is not None:
+            raise Failed(
+                "users are in the hands of Keystone: `openstack user password set` is for your "
+                "own, `openstack user set --password-prompt USER` for others'",
+                ExitCode.REFUSED,
+            )
         return config.data_dir, config.database_url
     return data, f"sqlite:///{data.absolute() / DATABASE}"
 

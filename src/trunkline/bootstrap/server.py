@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from trunkline.bootstrap.control_plane import Listener, listen, new_logins, serv
 from trunkline.bootstrap.controller_config import ControllerConfig, load_controller_config
 from trunkline.bootstrap.directory import DataDirectory
 from trunkline.bootstrap.images_dir import begin_with_images, require_usable_images_dir
+from trunkline.bootstrap.keystone import open_keystone, require_login
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.bootstrap.ticker import Ticker
@@ -22,6 +24,7 @@ from trunkline.cli.context import TeachingGroup
 from trunkline.cli.progress import progress_line
 from trunkline.control.enrolment import set_enrolment_key
 from trunkline.control.services import Services, make_services
+from trunkline.keystone.identity import Keystone
 from trunkline.store.schema import open_store
 
 FEED_CHECK_SECONDS: Final = 0.5  # How late an agent hears of what another replica decided.
@@ -59,16 +62,25 @@ def server(context: click.Context, config_file: Path | None, port: int | None) -
     key = None
     if file is not None:
         key = read_secret(file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
-    directory = DataDirectory(config.data_dir)
-    try:
+    keystone = None
+    if config.keystone is not None:
+        keystone = open_keystone(config.keystone, RealClock(), config_file=config_file)
+        require_login(keystone, config_file)
+    with ExitStack() as stack:
+        if keystone is not None:
+            stack.callback(keystone.close)
+        directory = DataDirectory(config.data_dir)
+        stack.callback(directory.close)
         listener = listen(config.listen_address, config.listen_port if port is None else port)
-        _run(config, key, directory, listener)
-    finally:
-        directory.close()
+        _run(config, key, keystone, directory, listener)
 
 
 def _run(
-    config: ControllerConfig, key: str | None, directory: DataDirectory, listener: Listener
+    config: ControllerConfig,
+    key: str | None,
+    keystone: Keystone | None,
+    directory: DataDirectory,
+    listener: Listener,
 ) -> None:
     wakeups = Wakeups()
     images_dir = config.images_dir or directory.images
@@ -87,11 +99,12 @@ def _run(
                 pci=config.pci,
                 ranking=config.ranking,
                 policy=config.policy,
+                identity_elsewhere=keystone,
             )
         begin_with_images(svc, named=config.images_dir is not None)
         set_enrolment_key(svc, key)
         url = config.public_url or listener.url
-        logins = new_logins(directory, svc, url)
+        logins = new_logins(directory, svc, url) if keystone is None else []
         following = []
         if store.dialect != "sqlite":
             following.append(Ticker("change feed", FEED_CHECK_SECONDS, waking_hosts(svc, wakeups)))
@@ -102,7 +115,8 @@ def _run(
         )
 
         def say_ready() -> None:
-            sys.stdout.write(f"Trunkline answers at {url}\n{passwords}ready\n")
+            elsewhere = "" if keystone is None else f"users log in to Keystone at {keystone.url}\n"
+            sys.stdout.write(f"Trunkline answers at {url}\n{elsewhere}{passwords}ready\n")
             sys.stdout.flush()
 
         with background_tasks(svc, *following):

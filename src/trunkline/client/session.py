@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from trunkline.client.catalog import SERVICE_TYPE, find_trunkline
 from trunkline.client.clouds import Cloud
 from trunkline.client.connection import ANSWER_SECONDS_MAX, Connection, Reply
 from trunkline.client.errors import ApiError, ClientError, Unreachable
@@ -29,7 +30,10 @@ class Session:
         """Set up; nothing is sent yet. Raises `ClientError` if the cloud's URL is malformed."""
         self._cloud = cloud
         url, self._identity_path = split_auth_url(cloud.auth_url)
-        self._connection = Connection(url, ca_file=cloud.ca_file, verify=cloud.verify)
+        self._identity = Connection(url, ca_file=cloud.ca_file, verify=cloud.verify)
+        # Beside our own identity, unless the catalog of the one that we log in to says where.
+        self._connection = self._identity
+        self._in_catalog = False
         self._token: str | None = None
 
     @property
@@ -42,6 +46,7 @@ class Session:
 
     def __exit__(self, *exc_info: object) -> None:
         self._connection.close()
+        self._identity.close()
 
     def get(self, path: str, type_: type[T], query: Query = ()) -> T:
         """GET a path below trunkline/v1 and read its answer as `type_`."""
@@ -72,6 +77,15 @@ class Session:
         if reply.status == 401 and not fresh:
             self._token = None
             reply = self._send_with_token(method, target, body)
+        if reply.status == 404 and not self._in_catalog and target.startswith(PREFIX):
+            code, _ = _error_in(reply.body)
+            if "." not in code:  # As all of ours have it.
+                raise Unreachable(
+                    self.url,
+                    "there is no trunkline/v1, and the catalog has no service of type "
+                    f"{SERVICE_TYPE} that says where it is",
+                    connected=True,
+                )
         return reply
 
     def _send_with_token(self, method: str, target: str, body: bytes | None) -> Reply:
@@ -83,15 +97,23 @@ class Session:
         )  # fmt: skip
 
     def _log_in(self) -> str:
-        reply = self._connection.request(
+        reply = self._identity.request(
             "POST",
-            self._identity_path + "/auth/tokens?nocatalog",
+            self._identity_path + "/auth/tokens",
             body=json.dumps(password_login(self._cloud)).encode(),
         )
-        raise_for_error(reply, self.url)
+        raise_for_error(reply, self._identity.url)
         token = reply.headers.get("x-subject-token")
         if not token:
-            raise Unreachable(self.url, "its login gave no token: is it an identity service?")
+            raise Unreachable(
+                self._identity.url, "its login gave no token: is it an identity service?"
+            )
+        url = find_trunkline(reply.body, self._cloud.region)
+        self._in_catalog = url is not None
+        if url is not None and url != self._connection.url:
+            self._connection = Connection(
+                url, ca_file=self._cloud.ca_file, verify=self._cloud.verify
+            )
         return token
 
 

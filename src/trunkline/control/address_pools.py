@@ -9,8 +9,9 @@ from typing import Final
 
 from trunkline.control.addresses import parse_address, unusable_reason
 from trunkline.domain.errors import Invalid, StateConflict
-from trunkline.domain.network import AddressPool
+from trunkline.domain.network import AddressPool, Subnet
 
+EUI64_PREFIX_LENGTH: Final = 64  # RFC 4291, 2.5.1: interface identifiers have the other 64 bits.
 POOLS_MAX: Final = 100  # Of one subnet: each is looked through when addresses get scarce.
 
 Address = IPv4Address | IPv6Address
@@ -32,6 +33,34 @@ def check_cidr(cidr: Cidr) -> None:
     ):
         if is_odd:
             raise Invalid("cidr", f"{cidr} is {kind}: no host can have an address in it")
+
+
+def check_ipv6_modes(subnet: Subnet) -> None:
+    """Check that guests of a subnet can come by addresses as its modes say.
+
+    Raises:
+        Invalid: The modes contradict each other, or the rest of the subnet.
+    """
+    said = {
+        name: mode
+        for name, mode in (
+            ("ipv6_ra_mode", subnet.ipv6_ra_mode),
+            ("ipv6_address_mode", subnet.ipv6_address_mode),
+        )
+        if mode is not None
+    }
+    for name in said:
+        if subnet.ip_version == 4:
+            raise Invalid(name, "is for subnets of IPv6")
+        if not subnet.enable_dhcp:
+            raise Invalid(name, "cannot be set where enable_dhcp is false")
+    if len(set(said.values())) > 1:
+        raise Invalid("ipv6_address_mode", "must be the same as ipv6_ra_mode, where both are set")
+    if subnet.addresses_follow_macs and subnet.cidr.prefixlen != EUI64_PREFIX_LENGTH:
+        raise Invalid(
+            "cidr",
+            f"{subnet.cidr}: addresses that follow MACs need a prefix of /{EUI64_PREFIX_LENGTH}",
+        )
 
 
 def default_gateway(cidr: Cidr) -> Address | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from trunkline.control.requests import AddressRequest
 from trunkline.domain.errors import AlreadyExists, Invalid, NoAddressFree
+from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import PortId, SegmentId, SubnetId
 from trunkline.domain.network import Network, Subnet
-from trunkline.domain.port import FixedIp
+from trunkline.domain.port import FixedIp, Port
 from trunkline.store.transaction import Transaction
 
 
@@ -20,6 +21,7 @@ def allocate_fixed_ips(
     wanted: tuple[AddressRequest, ...] | None,
     port_id: PortId,
     *,
+    mac: MacAddress,
     held: tuple[FixedIp, ...] = (),
     segment_id: SegmentId | None = None,
 ) -> tuple[FixedIp, ...]:
@@ -31,8 +33,10 @@ def allocate_fixed_ips(
     Args:
         tx: The transaction that the port is stored in.
         network: The port's.
-        wanted: None: one for each IP version that the network has subnets of. Empty: none.
+        wanted: None: one for each IP version that the network has subnets of. Empty: none. Else
+            those in subnets where addresses follow MACs come with them.
         port_id: The port's; it need not be stored yet.
+        mac: The port's.
         held: What the port holds already.
         segment_id: Where the port is; its subnets, and those of no segment, will do. None: not
             known; then all addresses are of one segment.
@@ -49,7 +53,7 @@ def allocate_fixed_ips(
         for subnet in tx.subnets.of_network(network.id)
         if segment_id is None or subnet.segment_id in (None, segment_id)
     ]
-    chooser = _Chooser(tx, port_id, held=held)
+    chooser = _Chooser(tx, port_id, mac, held=held)
     if wanted is None:
         return _one_for_each_version(network, subnets, chooser)
     asked = [(request, _subnet_asked_for(network, subnets, request)) for request in wanted]
@@ -60,10 +64,43 @@ def allocate_fixed_ips(
         for position, (request, subnet) in enumerate(asked)
         if request.ip_address is not None
     }
-    return tuple(
+    chosen = [
         named.get(position) or chooser.any_in([subnet])
         for position, (_, subnet) in enumerate(asked)
+    ]
+    named_subnets = {subnet.id for _, subnet in asked}
+    segment_ids = {None, *(subnet.segment_id for _, subnet in asked)}
+    more = [
+        subnet
+        for subnet in subnets
+        if subnet.addresses_follow_macs
+        and subnet.id not in named_subnets
+        and subnet.segment_id in segment_ids
+    ]
+    return (*chosen, *(chooser.any_in([subnet]) for subnet in more if wanted))
+
+
+def with_mac(tx: Transaction, port: Port, mac: MacAddress) -> Port:
+    """Give a port another MAC, and those of its addresses that follow it."""
+    subnets = tx.subnets.get_many({fixed_ip.subnet_id for fixed_ip in port.fixed_ips})
+    fixed_ips = tuple(
+        following_address(subnets[fixed_ip.subnet_id], mac)
+        if subnets[fixed_ip.subnet_id].addresses_follow_macs
+        else fixed_ip
+        for fixed_ip in port.fixed_ips
     )
+    return replace(port, mac=mac, fixed_ips=fixed_ips)
+
+
+def following_address(subnet: Subnet, mac: MacAddress) -> FixedIp:
+    """Return a port's address where addresses follow MACs: the prefix, and the MAC as EUI-64.
+
+    Source: RFC 4291, 2.5.1 and appendix A.
+    """
+    octets = bytes.fromhex(str(mac).replace(":", ""))
+    interface = bytes([octets[0] ^ 0b10]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    address = IPv6Address(int(subnet.cidr.network_address) | int.from_bytes(interface))
+    return FixedIp(subnet_id=subnet.id, ip_address=str(address))
 
 
 def segments_of_addresses(
@@ -104,6 +141,8 @@ def require_free_address(tx: Transaction, network: Network, text: str) -> None:
     """
     subnets = tx.subnets.of_network(network.id)
     subnet = _subnet_asked_for(network, subnets, AddressRequest(ip_address=text))
+    if subnet.addresses_follow_macs:
+        raise Invalid("fixed_ip", f"addresses in subnet {subnet.id} follow MACs: none can be named")
     address = _usable_address(subnet, text)
     if tx.ports.is_address_taken(subnet.id, address):
         raise AlreadyExists(f"IP address in subnet {subnet.id}", address)
@@ -148,12 +187,18 @@ def _one_for_each_version(
     full: NoAddressFree | None = None
     for segment_id in segment_ids or (None,):
         usable = [subnet for subnet in subnets if subnet.segment_id in (None, segment_id)]
-        versions = sorted({subnet.ip_version for subnet in usable})
+        following = [subnet for subnet in usable if subnet.addresses_follow_macs]
+        pooled = [subnet for subnet in usable if not subnet.addresses_follow_macs]
+        versions = sorted({subnet.ip_version for subnet in pooled})
         try:
             return tuple(
-                chooser.any_in([subnet for subnet in usable if subnet.ip_version == version])
-                for version in versions
-            )
+                chooser.any_in(candidates)
+                for candidates in (
+                    *([each for each in pooled if each.ip_version == version]
+                      for version in versions),
+                    *([each] for each in following),
+                )
+            )  # fmt: skip
         except NoAddressFree as none_free:
             full = full or none_free
             chooser.chosen = ()
@@ -178,12 +223,18 @@ class _Chooser:
 
     tx: Transaction
     port_id: PortId
+    mac: MacAddress
     held: tuple[FixedIp, ...]  # By this port, until the transaction stores the new ones.
     chosen: tuple[FixedIp, ...] = ()
 
     def exactly(self, subnet: Subnet, text: str) -> FixedIp:
         address = _usable_address(subnet, text)
         wanted = FixedIp(subnet_id=subnet.id, ip_address=address)
+        if subnet.addresses_follow_macs and wanted != following_address(subnet, self.mac):
+            raise Invalid(
+                "fixed_ips",
+                f"{address} can't be had: in subnet {subnet.id} the address follows the MAC",
+            )
         if wanted in self.chosen:
             raise Invalid("fixed_ips", f"{address} is asked for twice")
         if wanted not in self.held and self.tx.ports.is_address_taken(subnet.id, address):
@@ -192,6 +243,11 @@ class _Chooser:
 
     def any_in(self, subnets: Sequence[Subnet]) -> FixedIp:
         """Take an address from the first of `subnets` that has one."""
+        if subnets[0].addresses_follow_macs:
+            wanted = following_address(subnets[0], self.mac)
+            if wanted in self.chosen:
+                raise Invalid("fixed_ips", f"{wanted.ip_address} is asked for twice")
+            return self._take(wanted)
         for subnet in subnets:
             for fixed_ip in self.held:
                 if fixed_ip.subnet_id == subnet.id and fixed_ip not in self.chosen:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trunkline.control import audit
+from trunkline.control.addresses import with_mac
 from trunkline.control.audit import Actor
 from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
@@ -195,6 +196,6 @@ def _adopt_pf_mac(tx: Transaction, port: Port, record: DeviceRecord) -> Port:
     mac: MacAddress | None = record.device.function.mac
     if record.kind is not DeviceKind.PF or mac is None or mac == port.mac:
         return port
-    changed = replace(port, mac=mac, revision=port.revision + 1)
+    changed = replace(with_mac(tx, port, mac), revision=port.revision + 1)
     tx.ports.update(changed, seen=port)
     return changed

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from trunkline.control.requests import UNSET, Unset
 from trunkline.domain.ids import NetworkId, PhysicalNetwork, ProjectId, QosPolicyId, SegmentId
-from trunkline.domain.network import AddressPool, HostRoute, NetworkType, PfPolicy
+from trunkline.domain.network import AddressPool, HostRoute, Ipv6Mode, NetworkType, PfPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class SubnetCreate:
     dns_nameservers: tuple[str, ...] = ()
     host_routes: tuple[HostRoute, ...] = ()
     segment_id: SegmentId | None = None
+    ipv6_ra_mode: Ipv6Mode | None = None
+    ipv6_address_mode: Ipv6Mode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

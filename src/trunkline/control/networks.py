@@ -10,6 +10,7 @@ from trunkline.control import audit
 from trunkline.control.access import of_project, refusal, require, require_seen, visible_by
 from trunkline.control.binding import touch_host
 from trunkline.control.locking import lock_ports
+from trunkline.control.mtus import check_mtu, require_mtu_for_ip
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate
 from trunkline.control.qos import check_change, follow
 from trunkline.control.quotas import require_quota_for
@@ -39,7 +40,6 @@ from trunkline.domain.quota import Resource
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
-MTU_MIN = 68  # RFC 791: every IPv4 module must take a datagram of 68 bytes whole.
 # Even an empty answer to a filter would tell what other projects' networks are on.
 _FILTER_RULES: Final = {
     "network_type": rules.GET_NETWORK_NETWORK_TYPE,
@@ -140,6 +140,9 @@ def update_network(
         network = _visible(tx, caller, network_id, Lock.EXCLUSIVE)
         require(caller, rules.UPDATE_NETWORK, of_project(network.project_id))
         changed = _changed(svc, caller, tx, network, request)
+        if changed.mtu < network.mtu:
+            subnets = tx.subnets.of_network(network.id)
+            require_mtu_for_ip(changed, {subnet.ip_version for subnet in subnets})
         revision = network.revision if request.seen_revision is None else request.seen_revision
         tx.networks.update(changed, seen_revision=revision)
         if changed.qos_policy_id != network.qos_policy_id:
@@ -224,7 +227,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
         admin_state_up=request.admin_state_up,
         shared=request.shared,
         provider=bool(request.segments),
-        mtu=_check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
+        mtu=check_mtu(request.mtu, largest_mtu(svc.networking, segments)),
         port_security_enabled=request.port_security_enabled,
         pf_policy=request.pf_policy or PfPolicy.SPREAD,
         qinq=request.qinq,
@@ -279,7 +282,7 @@ def _changed(
         check_change(tx, caller, network.qos_policy_id, qos_policy_id)
     mtu = network.mtu
     if request.mtu is not UNSET:
-        mtu = _check_mtu(request.mtu, largest_mtu(svc.networking, segments))
+        mtu = check_mtu(request.mtu, largest_mtu(svc.networking, segments))
     return replace(
         network,
         name=network.name if request.name is UNSET else request.name,
@@ -319,15 +322,6 @@ def _resegmented(tx: Transaction, network: Network, segmentation_id: int) -> tup
     tx.networks.update_segment(changed)
     require_quiet_wire(tx, changed)
     return (changed,)
-
-
-def _check_mtu(wanted: int | None, largest: int) -> int:
-    # Neutron's clients send 0 for "as large as it can be".
-    if wanted is None or wanted == 0:
-        return largest
-    if not MTU_MIN <= wanted <= largest:
-        raise Invalid("mtu", f"{wanted} is outside {MTU_MIN}-{largest}, what this network carries")
-    return wanted
 
 
 def _record(svc: Services, caller: Caller, tx: Transaction, action: str, network: Network) -> None:

@@ -10,13 +10,14 @@ from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import of_project, on_network, require, require_seen, visible_by
-from trunkline.control.addresses import allocate_fixed_ips
+from trunkline.control.addresses import allocate_fixed_ips, with_mac
 from trunkline.control.audit import actor_of
 from trunkline.control.binding import release_binding, touch_host
 from trunkline.control.claims import claim, update_claim
 from trunkline.control.locking import lock_port
 from trunkline.control.nics import check_has_device, check_vnic_type
 from trunkline.control.pci_flavors import matches_of
+from trunkline.control.port_addressing import changed_options, check_address_pairs
 from trunkline.control.port_devices import (
     MATCH_FIELD,
     check_bound_device,
@@ -26,6 +27,8 @@ from trunkline.control.port_devices import (
     says_trusted,
     with_trust,
 )
+from trunkline.control.port_groups import enter_groups, groups_after
+from trunkline.control.port_views import port_views
 from trunkline.control.qos import check_change, check_supported, follow, policy_of
 from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
@@ -41,15 +44,23 @@ from trunkline.domain.errors import (
 )
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import DeviceId, NetworkId, PortId, ProjectId, QosPolicyId, SegmentId
+from trunkline.domain.ids import (
+    NetworkId,
+    PortId,
+    ProjectId,
+    QosPolicyId,
+    SecurityGroupId,
+    SegmentId,
+)
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import Alternative
 from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.policy.language import Target
-from trunkline.domain.port import Port, VnicType
+from trunkline.domain.port import AddressPair, DhcpOption, Port, VnicType
 from trunkline.domain.quota import Resource
+from trunkline.domain.tags import check_tags
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -104,10 +115,14 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
         _check_update(port, binding, changes)
         updated = _updated(tx, svc, network, port, binding, changes)
         check_bound_device(tx, port, updated, binding)
-        if updated != port:
+        asked = None if isinstance(changes.security_groups, Unset) else changes.security_groups
+        entered, left = groups_after(tx, port, updated, asked, caller)
+        if updated != port or entered or left:
             updated = replace(updated, revision=port.revision + 1, updated_at=svc.clock.now())
             with _race_for_addresses(network, named_mac=changes.mac):
                 tx.ports.update(updated, seen=port)
+            tx.security_groups.take_port(port.id, left)
+            tx.security_groups.put_port(port.id, entered)
             check_change(tx, caller, port.qos_policy_id, updated.qos_policy_id)
             if (updated.qos_policy_id, updated.vnic_type) != (port.qos_policy_id, port.vnic_type):
                 follow(tx, svc, [updated])  # Its host is told below.
@@ -167,6 +182,11 @@ def new_port(
     profile: Mapping[str, object] | None = None,
     created_by_server: bool = False,
     segment_id: SegmentId | None = None,
+    allowed_address_pairs: tuple[AddressPair, ...] = (),
+    extra_dhcp_opts: tuple[DhcpOption, ...] = (),
+    security_groups: tuple[SecurityGroupId, ...] | None = None,
+    caller: Caller | None = None,
+    tags: tuple[str, ...] = (),
 ) -> Port:
     """Make and store a port on `network`, with a MAC and IP addresses that nobody has."""
     check_vnic_type(svc, network, vnic_type)
@@ -174,13 +194,14 @@ def new_port(
     now = svc.clock.now()
     port_id = PortId(svc.ids.new_id())
     profile = dict(profile or {})
+    named_mac, mac = mac, mac or _free_mac(tx, network.id, port_id)
     port = Port(
         id=port_id,
         network_id=network.id,
         project_id=project_id,
         name=name,
         description=description,
-        mac=mac or _free_mac(tx, network.id, port_id),
+        mac=mac,
         created_at=now,
         updated_at=now,
         vnic_type=vnic_type,
@@ -189,7 +210,9 @@ def new_port(
         numa_policy=numa_policy,
         qos_policy_id=qos_policy_id,
         admin_state_up=admin_state_up,
-        fixed_ips=allocate_fixed_ips(tx, network, addresses, port_id, segment_id=segment_id),
+        fixed_ips=allocate_fixed_ips(
+            tx, network, addresses, port_id, mac=mac, segment_id=segment_id
+        ),
         device_id=device_id,
         device_owner=device_owner,
         port_security_enabled=(
@@ -200,10 +223,15 @@ def new_port(
         trusted=says_trusted(profile),
         profile=kept_profile(profile),
         created_by_server=created_by_server,
+        allowed_address_pairs=allowed_address_pairs,
+        extra_dhcp_opts=extra_dhcp_opts,
+        tags=tags,
     )
+    check_address_pairs(port)
     check_supported(policy_of(tx, port, network), vnic_type, name or "to be made")
-    with _race_for_addresses(network, named_mac=mac):
+    with _race_for_addresses(network, named_mac=named_mac):
         tx.ports.insert(port)
+    enter_groups(tx, svc, port, security_groups, caller)
     return port
 
 
@@ -227,14 +255,13 @@ def unplug_port(tx: Transaction, svc: Services, port: Port) -> None:
     if port.created_by_server:
         tx.ports.delete(port.id)
         return
-    mac = port.mac
+    freed = port
     if port.vnic_type is VnicType.DIRECT_PHYSICAL:
         # It had the PF's MAC, which belongs to whoever gets that PF next.
-        mac = _free_mac(tx, port.network_id, port.id)
+        freed = with_mac(tx, port, _free_mac(tx, port.network_id, port.id))
     tx.ports.update(
         replace(
-            port,
-            mac=mac,
+            freed,
             device_id="",
             device_owner="",
             revision=port.revision + 1,
@@ -242,43 +269,6 @@ def unplug_port(tx: Transaction, svc: Services, port: Port) -> None:
         ),
         seen=port,
     )
-
-
-def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
-    """Join ports with their bindings, hosts, devices and segments: one query for each kind."""
-    bindings = tx.bindings.of_ports([port.id for port in ports])
-    hosts = tx.hosts.get_many({binding.host_id for binding in bindings.values()})
-    devices = tx.devices.get_many({b.device_id for b in bindings.values() if b.device_id})
-    bound_networks = {port.network_id for port in ports if port.id in bindings}
-    segments = {
-        segment.id: segment
-        for network in (tx.networks.get_many(bound_networks) if bound_networks else ())
-        for segment in network.segments
-    }
-    policy_ids = tx.qos.of_networks({port.network_id for port in ports})
-    views = []
-    for port in ports:
-        binding, network_policy = bindings.get(port.id), policy_ids.get(port.network_id)
-        if binding is None:
-            views.append(
-                PortView(
-                    port=port, binding=None, host_name=None, device=None, segment=None,
-                    qos_network_policy_id=network_policy,
-                )
-            )  # fmt: skip
-            continue
-        record = devices.get(DeviceId(binding.device_id)) if binding.device_id else None
-        views.append(
-            PortView(
-                port=port,
-                binding=binding,
-                host_name=hosts[binding.host_id].name,
-                device=None if record is None else record.device,
-                segment=segments.get(binding.segment_id) if binding.segment_id else None,
-                qos_network_policy_id=network_policy,
-            )
-        )
-    return views
 
 
 def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate) -> PortView:
@@ -311,6 +301,11 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
         device_id=request.device_id,
         device_owner=request.device_owner,
         profile=with_trust(request.profile, trusted=request.trusted),
+        allowed_address_pairs=request.allowed_address_pairs,
+        extra_dhcp_opts=changed_options((), request.extra_dhcp_opts),
+        security_groups=request.security_groups,
+        caller=caller,
+        tags=check_tags(request.tags),
     )
     actor = actor_of(caller)
     audit.record(
@@ -392,8 +387,8 @@ def _updated(
     given = {
         name: value
         for name in ("name", "description", "admin_state_up", "vnic_type", "pci_flavor",
-                     "numa_policy", "qos_policy_id", "mac", "port_security_enabled", "device_id",
-                     "device_owner")
+                     "numa_policy", "qos_policy_id", "port_security_enabled", "device_id",
+                     "device_owner", "allowed_address_pairs")
         if (value := getattr(changes, name)) is not UNSET
     }  # fmt: skip
     if not isinstance(changes.vnic_type, Unset):
@@ -405,12 +400,18 @@ def _updated(
         given["trusted"] = says_trusted(given["profile"])
     if not isinstance(changes.pci_match, Unset):
         given["pci_match"] = parse_own_match(svc, changes.pci_match)
+    if not isinstance(changes.mac, Unset):
+        port = with_mac(tx, port, changes.mac)
     if not isinstance(changes.fixed_ips, Unset):
         segment_id = None if binding is None else binding.segment_id
         given["fixed_ips"] = allocate_fixed_ips(
-            tx, network, changes.fixed_ips, port.id, held=port.fixed_ips, segment_id=segment_id
-        )
+            tx, network, changes.fixed_ips, port.id,
+            mac=port.mac, held=port.fixed_ips, segment_id=segment_id,
+        )  # fmt: skip
+    if not isinstance(changes.extra_dhcp_opts, Unset):
+        given["extra_dhcp_opts"] = changed_options(port.extra_dhcp_opts, changes.extra_dhcp_opts)
     updated = replace(port, **given)
+    check_address_pairs(updated)
     if (updated.vnic_type, updated.admin_state_up) != (port.vnic_type, port.admin_state_up):
         check_can_be_down(updated.vnic_type, port.said, admin_state_up=updated.admin_state_up)
     if (updated.vnic_type, updated.pci_flavor) != (port.vnic_type, port.pci_flavor):

@@ -10,6 +10,7 @@ from typing import Final
 from trunkline.control import audit
 from trunkline.control.access import Owned, of_project, require
 from trunkline.control.audit import actor_of
+from trunkline.control.identity_elsewhere import project_elsewhere
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller, Project
@@ -51,7 +52,7 @@ def list_quotas(
     def find(tx: Transaction) -> list[QuotaView]:
         if project_ref is None and caller.may_on_all(by):
             return _views(tx, tx.quotas.all())
-        project = _visible(tx, caller, project_ref or caller.own_project, by)
+        project = _visible(svc, tx, caller, project_ref or caller.own_project, by)
         found = tx.quotas.of_project(project.id)
         return _views(tx, [replace(quota, project_id=project.id) for quota in found])
 
@@ -83,7 +84,7 @@ def project_limits(
     """
 
     def read(tx: Transaction) -> tuple[Project, dict[Resource, LimitView]]:
-        project = _visible(tx, caller, project_ref, by)
+        project = _visible(svc, tx, caller, project_ref, by)
         held: Amounts = tx.quotas.held(project.id)
         limits = {
             quota.resource: quota.limit
@@ -128,7 +129,7 @@ def set_quotas(
     require(caller, by)
 
     def put(tx: Transaction) -> list[QuotaView]:
-        project = None if project_ref is None else _project(tx, project_ref)
+        project = None if project_ref is None else _project(svc, tx, caller, project_ref)
         quotas = [
             Quota(
                 project_id=None if project is None else project.id, resource=resource,
@@ -164,7 +165,7 @@ def unset_quota(
     require(caller, rules.UNSET_QUOTA)
 
     def delete(tx: Transaction) -> None:
-        project = None if project_ref is None else _project(tx, project_ref)
+        project = None if project_ref is None else _project(svc, tx, caller, project_ref)
         quota = Quota(
             project_id=None if project is None else project.id, resource=resource,
             physical_network=physical_network, limit=0,
@@ -188,7 +189,7 @@ def unset_quotas(
     require(caller, by)
 
     def delete(tx: Transaction) -> int:
-        project = _project(tx, project_ref)
+        project = _project(svc, tx, caller, project_ref)
         found = [
             quota
             for quota in tx.quotas.of_project(project.id)
@@ -275,7 +276,9 @@ def _views(tx: Transaction, quotas: Sequence[Quota]) -> list[QuotaView]:
     return [
         QuotaView(
             quota=quota,
-            project_name=None if quota.project_id is None else names.get(quota.project_id),
+            project_name=None
+            if quota.project_id is None
+            else names.get(quota.project_id, quota.project_id),
             held=None if quota.project_id is None else quota.count(held[quota.project_id]),
         )
         for quota in quotas
@@ -301,15 +304,17 @@ def _whose(project: Project | None) -> str:
     return "every project" if project is None else f"project {project.name}"
 
 
-def _visible(tx: Transaction, caller: Caller, ref: str, by: Rule) -> Project:
+def _visible(svc: Services, tx: Transaction, caller: Caller, ref: str, by: Rule) -> Project:
     """Find a project by ID or name; one whose quotas the caller may not see is not there."""
-    project = _project(tx, ref)
+    project = _project(svc, tx, caller, ref)
     if not caller.may(by, of_project(project.id)):
         raise NotFound("project", ref)
     return project
 
 
-def _project(tx: Transaction, ref: str) -> Project:
+def _project(svc: Services, tx: Transaction, caller: Caller, ref: str) -> Project:
+    if svc.identity_elsewhere is not None:
+        return project_elsewhere(caller, ref)
     project = tx.identity.find_project(project_id=ref) or tx.identity.find_project(name=ref)
     if project is None:
         raise NotFound("project", ref)

@@ -15,10 +15,11 @@ from trunkline.domain.ids import (
     PortId,
     ProjectId,
     QosPolicyId,
+    SecurityGroupId,
     SubnetId,
 )
 from trunkline.domain.nic_rules import AskedRule, NumaPolicy
-from trunkline.domain.port import VnicType
+from trunkline.domain.port import AddressPair, VnicType
 
 
 class Unset(enum.Enum):
@@ -36,6 +37,15 @@ class AddressRequest:
 
     subnet_id: SubnetId | None = None
     ip_address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpOptionRequest:
+    """A DHCP option as a port is to have it, or (None) no longer."""
+
+    name: str
+    value: str | None
+    ip_version: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +69,10 @@ class PortCreate:
     device_owner: str = ""
     profile: Mapping[str, object] = field(default_factory=dict)  # binding:profile, as sent.
     trusted: bool | None = None  # None: as the profile says. Admins only.
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
+    extra_dhcp_opts: tuple[DhcpOptionRequest, ...] = ()
+    security_groups: tuple[SecurityGroupId, ...] | None = None  # None: the project's default.
+    tags: tuple[str, ...] = ()
     host: HostName | None = None  # binding:host_id: admins only; with pci_slot it is a claim.
 
 
@@ -81,6 +95,9 @@ class PortUpdate:
     device_owner: str | Unset = UNSET
     profile: Mapping[str, object] | Unset = UNSET  # Admins only.
     trusted: bool | Unset = UNSET  # Goes into the profile. Admins only.
+    allowed_address_pairs: tuple[AddressPair, ...] | Unset = UNSET
+    extra_dhcp_opts: tuple[DhcpOptionRequest, ...] | Unset = UNSET  # Others stay as they are.
+    security_groups: tuple[SecurityGroupId, ...] | Unset = UNSET
     host: HostName | Unset | None = UNSET  # Admins only; None or "" releases a claim.
     seen_revision: int | None = None  # If-Match: refuse unless the port is at this revision.
 

@@ -23,7 +23,8 @@ from trunkline.control.key_pairs import public_key_of
 from trunkline.control.locking import lock_server
 from trunkline.control.nics import Nic, resolve_nics
 from trunkline.control.pci_flavors import requests_of
-from trunkline.control.ports import port_views, unplug_port
+from trunkline.control.port_views import port_views
+from trunkline.control.ports import unplug_port
 from trunkline.control.quotas import require_quota, sizes_of
 from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, NicPolicy, ServerCreate, Unset

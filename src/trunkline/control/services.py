@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from trunkline.control.fleet import LiveFleet
+from trunkline.control.identity_elsewhere import IdentityElsewhere
 from trunkline.control.networking import Networking
 from trunkline.control.passwords import AttemptLimiter, Passwords
 from trunkline.control.pci_options import PciOptions
@@ -55,6 +56,7 @@ class Services:
     pci: PciOptions = field(default_factory=PciOptions)
     passwords: Passwords = field(default_factory=Passwords)
     password_attempts: AttemptLimiter = field(default_factory=AttemptLimiter)
+    identity_elsewhere: IdentityElsewhere | None = None  # None: users are in the store.
 
 
 def make_services(
@@ -69,6 +71,7 @@ def make_services(
     pci: PciOptions | None = None,
     ranking: Ranking = DEFAULT_RANKING,
     policy: Policy = DEFAULT_POLICY,
+    identity_elsewhere: IdentityElsewhere | None = None,
 ) -> Services:
     """Join the parts, and fill the fleet index from the store."""
     limits = limits or Limits()
@@ -92,4 +95,5 @@ def make_services(
         limits=limits,
         pci=pci or PciOptions(),
         policy=policy,
+        identity_elsewhere=identity_elsewhere,
     )

@@ -11,10 +11,13 @@ from trunkline.control.access import of_project, on_network, require, require_se
 from trunkline.control.address_pools import (
     check_cidr,
     check_gateway,
+    check_ipv6_modes,
     check_pools,
     default_gateway,
     default_pools,
 )
+from trunkline.control.addresses import following_address
+from trunkline.control.mtus import require_mtu_for_ip
 from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
 from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
@@ -87,6 +90,7 @@ def update_subnet(svc: Services, caller: Caller, subnet_id: str, request: Subnet
             updated_at=svc.clock.now(),
             revision=subnet.revision + 1,
         )
+        check_ipv6_modes(changed)
         check_gateway(changed.cidr, changed.gateway_ip)
         check_pools(changed.cidr, changed.allocation_pools, changed.gateway_ip)
         revision = subnet.revision if request.seen_revision is None else request.seen_revision
@@ -109,12 +113,15 @@ def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
     def delete(tx: Transaction) -> None:
         subnet, network = _visible(tx, caller, subnet_id)
         require(caller, rules.DELETE_SUBNET, on_network(subnet.project_id, network))
-        held = tx.ports.count_in_subnet(subnet.id)
+        held = 0 if subnet.addresses_follow_macs else tx.ports.count_in_subnet(subnet.id)
         if held:
             raise InUse(
                 "subnet", subnet_id, f"ports hold {held} address{'es' if held > 1 else ''} of it"
             )
         tx.networks.lock(network.id)
+        if subnet.addresses_follow_macs:
+            # Nobody chose them, and with the prefix they are gone from guests too.
+            tx.ports.take_addresses(subnet.id, now=svc.clock.now())
         _raise_network_revision(svc, tx, tx.networks.get(network.id))
         tx.subnets.delete(subnet.id)
         _record(svc, caller, tx, "subnet.delete", subnet)
@@ -141,6 +148,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
         segment.id != request.segment_id for segment in network.segments
     ):
         raise Invalid("segment_id", f"network {network.id} has no segment {request.segment_id}")
+    require_mtu_for_ip(network, [cidr.version])
     _require_room(tx, network, cidr)
     now = svc.clock.now()
     subnet = Subnet(
@@ -156,11 +164,18 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
         dns_nameservers=request.dns_nameservers,
         host_routes=request.host_routes,
         segment_id=request.segment_id,
+        ipv6_ra_mode=request.ipv6_ra_mode,
+        ipv6_address_mode=request.ipv6_address_mode,
         created_at=now,
         updated_at=now,
     )
+    check_ipv6_modes(subnet)
     _raise_network_revision(svc, tx, network)
     tx.subnets.insert(subnet)
+    if subnet.addresses_follow_macs and subnet.segment_id is None:
+        macs = tx.ports.macs_in_network(network.id)
+        held = {port_id: following_address(subnet, mac) for port_id, mac in macs.items()}
+        tx.ports.add_addresses(subnet, held, now=now)
     _record(svc, caller, tx, "subnet.create", subnet)
     return subnet
 
@@ -177,7 +192,10 @@ def _require_room(tx: Transaction, network: Network, cidr: IPv4Network | IPv6Net
     for other in tx.subnets.of_network(network.id):
         if other.cidr.version == cidr.version and other.cidr.overlaps(cidr):
             raise Invalid(
-                "cidr", f"{cidr} overlaps with {other.cidr}, subnet {other.id} of the network"
+                "cidr",
+                # In Neutron's words: who looks for a free CIDR goes by them.
+                f"{cidr} overlaps with another subnet: {other.cidr}, subnet {other.id} of network"
+                f" {network.id}",
             )
 
 

@@ -8,7 +8,7 @@ from trunkline.domain.allocation import Allocation
 from trunkline.domain.binding import Binding, BindingState
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.host import Host, HostUse
-from trunkline.domain.ids import DeviceId, HostName, QosPolicyId
+from trunkline.domain.ids import DeviceId, HostName, QosPolicyId, SecurityGroupId
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.port import Port
 from trunkline.domain.server import Server
@@ -25,6 +25,7 @@ class PortView:
     device: OfferedDevice | None  # The PF or VF it is bound to.
     segment: Segment | None
     qos_network_policy_id: QosPolicyId | None = None  # Its network's, whatever its own.
+    security_group_ids: tuple[SecurityGroupId, ...] = ()
 
     @property
     def status(self) -> str:

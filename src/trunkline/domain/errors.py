@@ -97,6 +97,20 @@ class Unauthenticated(TrunklineError):
         super().__init__(problem)
 
 
+class IdentityUnavailable(TrunklineError):
+    """The identity service elsewhere can't be asked whom a token speaks for."""
+
+    code = "identity.unavailable"
+    kind = ErrorKind.UNAVAILABLE
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(
+            f"this token can't be checked, since Keystone at {url} can't be asked: {problem}; "
+            "try again later"
+        )
+        self.url = url
+
+
 class TooLarge(TrunklineError):
     """The request passes a named limit."""
 

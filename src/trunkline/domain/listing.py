@@ -18,6 +18,16 @@ class SortKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TagFilter:
+    """Which tags things must have to be listed, or must not; empty: it matters not."""
+
+    all_of: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    not_all_of: tuple[str, ...] = ()
+    none_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuery:
     """Filters are ANDed; the values of one filter are ORed. Names are those of the domain's fields.
 
@@ -27,6 +37,7 @@ class ListQuery:
     equals: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     like: Mapping[str, str] = field(default_factory=dict)  # SQL patterns, `\` escapes; case aside.
     at_least: Mapping[str, object] = field(default_factory=dict)
+    tags: TagFilter = TagFilter()
     sort: tuple[SortKey, ...] = ()
     limit: int | None = None  # None: the largest page.
     marker: str | None = None  # The ID of the last item of the page before.

@@ -30,6 +30,14 @@ class NetworkType(enum.Enum):
         return self is NetworkType.VXLAN
 
 
+class Ipv6Mode(enum.Enum):
+    """How guests come by their IPv6 addresses. The values are Neutron's."""
+
+    SLAAC = "slaac"  # From their MAC and the prefix that a router advertises.
+    DHCP_STATELESS = "dhcpv6-stateless"  # So too; DHCP tells the rest.
+    DHCP_STATEFUL = "dhcpv6-stateful"  # By DHCP.
+
+
 class PfPolicy(enum.Enum):
     """How a network's VFs are laid over the PFs of a host, all else being equal. API values."""
 
@@ -82,6 +90,7 @@ class Network:
     # Its segments' VLAN IDs are those of an outer tag, by 802.1ad: guests' own tags stay inside.
     qinq: bool = False
     qos_policy_id: QosPolicyId | None = None  # Of its ports that have none of their own.
+    tags: tuple[str, ...] = ()
     revision: int = 0
 
 
@@ -119,9 +128,18 @@ class Subnet:
     dns_nameservers: tuple[str, ...] = ()
     host_routes: tuple[HostRoute, ...] = ()
     segment_id: SegmentId | None = None
+    ipv6_ra_mode: Ipv6Mode | None = None  # What routers are to advertise.
+    ipv6_address_mode: Ipv6Mode | None = None
+    tags: tuple[str, ...] = ()
     revision: int = 0
 
     @property
     def ip_version(self) -> int:
         """4 or 6."""
         return self.cidr.version
+
+    @property
+    def addresses_follow_macs(self) -> bool:
+        """Whether a port's address here is its prefix and its MAC, and no other can be had."""
+        by_mac = (Ipv6Mode.SLAAC, Ipv6Mode.DHCP_STATELESS)
+        return self.ipv6_ra_mode in by_mac or self.ipv6_address_mode in by_mac

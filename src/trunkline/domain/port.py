@@ -61,6 +61,23 @@ class FixedIp:
     ip_address: str
 
 
+@dataclass(frozen=True, slots=True)
+class AddressPair:
+    """An address that a server sends from besides those of its port."""
+
+    ip_address: str  # Or a CIDR: as it was said.
+    mac: MacAddress | None = None  # None: the port's own.
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpOption:
+    """What a DHCP server would tell the port's guest."""
+
+    name: str
+    value: str
+    ip_version: int = 4
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
     """A place to plug one NIC of a server into a network.
@@ -92,6 +109,9 @@ class Port:
     qos_policy_id: QosPolicyId | None = None  # None: its network's, if that has one.
     profile: Mapping[str, object] = field(default_factory=dict)  # Keys that we don't interpret.
     created_by_server: bool = False  # Made for `--network`; deleted with its server.
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
+    extra_dhcp_opts: tuple[DhcpOption, ...] = ()
+    tags: tuple[str, ...] = ()
     revision: int = 0
 
     @property

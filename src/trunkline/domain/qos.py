@@ -53,6 +53,7 @@ class QosPolicy:
     description: str = ""
     shared: bool = False  # Every project may use it.
     is_default: bool = False  # New networks of its project have it.
+    tags: tuple[str, ...] = ()
     revision: int = 0
 
     def mbps(self, type_: QosRuleType, direction: Direction) -> int:

@@ -11,14 +11,19 @@ from sqlalchemy import (
     RowMapping,
     Select,
     Table,
+    Text,
     and_,
     false,
+    func,
+    not_,
     or_,
     select,
+    type_coerce,
 )
 
 from trunkline.domain.errors import Invalid, NotFound
-from trunkline.domain.listing import ListQuery, SortKey
+from trunkline.domain.listing import ListQuery, SortKey, TagFilter
+from trunkline.wire.json import encode
 
 
 def select_page(
@@ -54,6 +59,7 @@ def select_page(
         statement = statement.where(_column(named, name).ilike(pattern, escape="\\"))
     for name, least in query.at_least.items():
         statement = statement.where(_column(named, name) >= least)
+    statement = statement.where(*_tagged(table, query.tags))
     statement = _order(statement, named, sort).limit(query.page_size)
     if query.marker is not None:
         last = connection.execute(select(table).where(table.c.id == query.marker)).mappings()
@@ -62,6 +68,25 @@ def select_page(
             raise NotFound(f"marker: {what}", query.marker)
         statement = statement.where(_after(named, sort, row))
     return connection.execute(statement).mappings().all()
+
+
+def _tagged(table: Table, wanted: TagFilter) -> list[ColumnElement[bool]]:
+    """The conditions that a `TagFilter` sets; the table's tags are a list as JSON text."""
+
+    def has(tag: str) -> ColumnElement[bool]:
+        text = type_coerce(table.c.tags, Text)
+        # A quote that follows one of these is never part of a tag: there it would be escaped.
+        # LIKE would not do, since on SQLite it takes no heed of case.
+        literal = encode(tag).decode()
+        return or_(*(func.replace(text, f"{before}{literal}", "") != text for before in "[,"))
+
+    conditions = [has(tag) for tag in wanted.all_of]
+    if wanted.any_of:
+        conditions.append(or_(*map(has, wanted.any_of)))
+    if wanted.not_all_of:
+        conditions.append(not_(and_(*map(has, wanted.not_all_of))))
+    conditions.extend(not_(has(tag)) for tag in wanted.none_of)
+    return conditions
 
 
 def _column(named: Mapping[str, ColumnElement[Any]], name: str) -> ColumnElement[Any]:

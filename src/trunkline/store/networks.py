@@ -224,6 +224,7 @@ def _network_row(network: Network) -> dict[str, Any]:
         "pf_policy": network.pf_policy.value,
         "qinq": network.qinq,
         "qos_policy_id": network.qos_policy_id,
+        "tags": network.tags,
         "created_at": network.created_at,
         "updated_at": network.updated_at,
         "revision": network.revision,

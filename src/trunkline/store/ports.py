@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from ipaddress import ip_address
 from typing import Any
@@ -17,8 +18,10 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    insert,
     or_,
     select,
+    update,
 )
 from sqlalchemy.exc import IntegrityError
 
@@ -26,12 +29,13 @@ from trunkline.domain.errors import AlreadyExists, GenerationMoved, NotFound
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import NetworkId, PortId, SubnetId
 from trunkline.domain.listing import ListQuery
-from trunkline.domain.network import AddressPool
+from trunkline.domain.network import AddressPool, Subnet
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import FixedIp, Port, VnicType
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.prepared import Prepared, Row
+from trunkline.store.security_group_tables import security_group_ports
 from trunkline.store.statements import (
     among,
     by_lock,
@@ -93,8 +97,8 @@ class Ports:
     def page(self, query: ListQuery) -> list[Port]:
         """Return one page.
 
-        Filters may also be `ip_address`, `subnet_id`, `host` (its name), and `status` as the
-        view of a port tells it.
+        Filters may also be `ip_address`, `subnet_id`, `host` (its name), `security_group`, and
+        `status` as the view of a port tells it.
         """
         conditions = []
         if query.visible_to is not None:
@@ -117,6 +121,13 @@ class Ports:
                 )
             elif name == "status":
                 conditions.append(or_(*(_has_status(str(value)) for value in values)))
+            elif name == "security_group":
+                conditions.append(
+                    exists().where(
+                        security_group_ports.c.port_id == ports.c.id,
+                        security_group_ports.c.group_id.in_(values),
+                    )
+                )
             elif name == "host":
                 conditions.append(
                     exists().where(
@@ -204,6 +215,50 @@ class Ports:
         )
         return count or 0
 
+    def macs_in_network(self, network_id: NetworkId) -> dict[PortId, MacAddress]:
+        """Return the MAC of each port of a network."""
+        rows = self._connection.execute(
+            select(ports.c.id, ports.c.mac)
+            .where(ports.c.network_id == network_id)
+            .order_by(ports.c.id)
+        )
+        return {PortId(port_id): MacAddress(mac) for port_id, mac in rows}
+
+    def add_addresses(
+        self, subnet: Subnet, held: Mapping[PortId, FixedIp], *, now: datetime
+    ) -> None:
+        """Give ports of a new subnet's network one more address each, in that subnet."""
+        if not held:
+            return
+        found = self._connection.execute(
+            select(ip_allocations.c.port_id, func.max(ip_allocations.c.position).label("last"))
+            .join(ports, ports.c.id == ip_allocations.c.port_id)
+            .where(ports.c.network_id == subnet.network_id)
+            .group_by(ip_allocations.c.port_id)
+        )
+        last = {row.port_id: row.last for row in found}
+        rows = [
+            _address_row(port_id, fixed_ip, last.get(port_id, -1) + 1)
+            for port_id, fixed_ip in held.items()
+        ]
+        self._connection.execute(insert(ip_allocations), rows)
+        self._touch_holders(subnet.id, now)
+
+    def take_addresses(self, subnet_id: SubnetId, *, now: datetime) -> None:
+        """Take the addresses in a subnet from all ports that have one."""
+        self._touch_holders(subnet_id, now)
+        self._connection.execute(
+            delete(ip_allocations).where(ip_allocations.c.subnet_id == subnet_id)
+        )
+
+    def _touch_holders(self, subnet_id: SubnetId, now: datetime) -> None:
+        holders = select(ip_allocations.c.port_id).where(ip_allocations.c.subnet_id == subnet_id)
+        self._connection.execute(
+            update(ports)
+            .where(ports.c.id.in_(holders))
+            .values(revision=ports.c.revision + 1, updated_at=now)
+        )
+
     def is_mac_taken(self, network_id: NetworkId, mac: MacAddress) -> bool:
         """Say whether some port of the network has this MAC."""
         wanted = {"this_network": network_id, "this_mac": str(mac)}
@@ -284,16 +339,7 @@ class Ports:
     def _insert_addresses(self, port: Port) -> None:
         for position, fixed_ip in enumerate(port.fixed_ips):
             try:
-                _INSERT_ADDRESS.run(
-                    self._connection,
-                    {
-                        "subnet_id": fixed_ip.subnet_id,
-                        "sort_key": _sort_key(fixed_ip.ip_address),
-                        "ip_address": fixed_ip.ip_address,
-                        "port_id": port.id,
-                        "position": position,
-                    },
-                )
+                _INSERT_ADDRESS.run(self._connection, _address_row(port.id, fixed_ip, position))
             except IntegrityError as taken:
                 raise AlreadyExists(
                     f"IP address in subnet {fixed_ip.subnet_id}", fixed_ip.ip_address
@@ -336,6 +382,16 @@ def _sort_key(address: str) -> str:
     return f"{int(ip_address(address)):032x}"
 
 
+def _address_row(port_id: PortId, fixed_ip: FixedIp, position: int) -> dict[str, Any]:
+    return {
+        "subnet_id": fixed_ip.subnet_id,
+        "sort_key": _sort_key(fixed_ip.ip_address),
+        "ip_address": fixed_ip.ip_address,
+        "port_id": port_id,
+        "position": position,
+    }
+
+
 def _row(port: Port) -> dict[str, Any]:
     return {
         "id": port.id,
@@ -357,6 +413,9 @@ def _row(port: Port) -> dict[str, Any]:
         "qos_policy_id": port.qos_policy_id,
         "profile": port.profile,
         "created_by_server": port.created_by_server,
+        "allowed_address_pairs": port.allowed_address_pairs,
+        "extra_dhcp_opts": port.extra_dhcp_opts,
+        "tags": port.tags,
         "created_at": port.created_at,
         "updated_at": port.updated_at,
         "revision": port.revision,

@@ -191,6 +191,7 @@ def _row(policy: QosPolicy) -> dict[str, Any]:
         "description": policy.description,
         "shared": policy.shared,
         "default_of": policy.project_id if policy.is_default else None,
+        "tags": policy.tags,
         "created_at": policy.created_at,
         "updated_at": policy.updated_at,
         "revision": policy.revision,

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from trunkline.domain.errors import GenerationMoved, InUse, NotFound
 from trunkline.domain.ids import SubnetId
 from trunkline.domain.listing import ListQuery
-from trunkline.domain.network import AddressPool, HostRoute, Subnet
+from trunkline.domain.network import AddressPool, HostRoute, Ipv6Mode, Subnet
 from trunkline.store.listing import select_page
 from trunkline.store.prepared import Prepared, Row
 from trunkline.store.tables import networks, subnets
@@ -129,6 +129,11 @@ def _row(subnet: Subnet) -> dict[str, Any]:
         "dns_nameservers": subnet.dns_nameservers,
         "host_routes": subnet.host_routes,
         "segment_id": subnet.segment_id,
+        "ipv6_ra_mode": None if subnet.ipv6_ra_mode is None else subnet.ipv6_ra_mode.value,
+        "ipv6_address_mode": (
+            None if subnet.ipv6_address_mode is None else subnet.ipv6_address_mode.value
+        ),
+        "tags": subnet.tags,
         "created_at": subnet.created_at,
         "updated_at": subnet.updated_at,
         "revision": subnet.revision,
@@ -146,5 +151,7 @@ def _subnet(row: Row) -> Subnet:
             "allocation_pools": convert(row["allocation_pools"], tuple[AddressPool, ...]),
             "dns_nameservers": tuple(row["dns_nameservers"]),
             "host_routes": convert(row["host_routes"], tuple[HostRoute, ...]),
+            "ipv6_ra_mode": row["ipv6_ra_mode"] and Ipv6Mode(row["ipv6_ra_mode"]),
+            "ipv6_address_mode": row["ipv6_address_mode"] and Ipv6Mode(row["ipv6_address_mode"]),
         }
     )

@@ -29,6 +29,7 @@ from trunkline.domain.host import HostResources
 from trunkline.domain.nic_rules import NicRule
 from trunkline.domain.pci_flavor import Alternative, DeviceMatch
 from trunkline.domain.pci_request import PciRequest
+from trunkline.domain.port import AddressPair, DhcpOption
 from trunkline.domain.server import Fault, Flavor
 from trunkline.store.columns import Json, UtcTime
 from trunkline.store.metadata import ID, NAME, SERIAL, metadata
@@ -43,6 +44,7 @@ qos_policies = Table(
     Column("shared", Boolean, nullable=False),
     # The project of which it is the default; None: it is none. A project has one at most.
     Column("default_of", ID, nullable=True, unique=True),
+    Column("tags", Json(tuple[str, ...]), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -75,6 +77,7 @@ networks = Table(
     Column("pf_policy", String(16), nullable=False),
     Column("qinq", Boolean, nullable=False),
     Column("qos_policy_id", ID, ForeignKey("qos_policies.id"), nullable=True, index=True),
+    Column("tags", Json(tuple[str, ...]), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -110,6 +113,9 @@ subnets = Table(
     Column("dns_nameservers", Json, nullable=False),
     Column("host_routes", Json, nullable=False),
     Column("segment_id", ID, nullable=True),
+    Column("ipv6_ra_mode", String(32), nullable=True),
+    Column("ipv6_address_mode", String(32), nullable=True),
+    Column("tags", Json(tuple[str, ...]), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -138,6 +144,9 @@ ports = Table(
     Column("qos_policy_id", ID, ForeignKey("qos_policies.id"), nullable=True, index=True),
     Column("profile", Json, nullable=False),
     Column("created_by_server", Boolean, nullable=False),
+    Column("allowed_address_pairs", Json(tuple[AddressPair, ...]), nullable=False),
+    Column("extra_dhcp_opts", Json(tuple[DhcpOption, ...]), nullable=False),
+    Column("tags", Json(tuple[str, ...]), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -261,9 +270,7 @@ devices = Table(
     Column("offered", Boolean, nullable=False),  # False: off the list, kept while it has an owner.
     Column("physical_network", NAME, nullable=True),
     Column("attributes", Text, nullable=False),  # `device_attributes` as JSON; few are distinct.
-    Column(
-        "device", Json(OfferedDevice), nullable=False
-    ),  # The whole `domain.device.OfferedDevice`.
+    Column("device", Json(OfferedDevice), nullable=False),  # The whole of it.
     Column("epoch", Integer, nullable=False),  # Raised with every allocation.
     Column("held_whole", Boolean, nullable=False),  # PF only: given away, or being taken back.
     Column("vfs_held", Integer, nullable=False),  # PF only: how many of its VFs have an owner.

@@ -29,6 +29,7 @@ from trunkline.store.pools import Pools
 from trunkline.store.ports import Ports
 from trunkline.store.qos import QosPolicies
 from trunkline.store.quotas import Quotas
+from trunkline.store.security_groups import SecurityGroups
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
 from trunkline.store.subnets import Subnets
@@ -72,6 +73,7 @@ class Transaction:
         self.ports = Ports(connection)  # Ports and their IP addresses.
         self.quotas = Quotas(connection)  # How many devices projects may hold.
         self.qos = QosPolicies(connection)  # QoS policies, and who has them.
+        self.security_groups = SecurityGroups(connection)  # Groups, rules, and whose ports.
         self.servers = Servers(connection)  # Servers.
         self.settings = Settings(connection)  # Facts of the installation.
         self.subnets = Subnets(connection)  # Subnets.

@@ -22,6 +22,7 @@ from trunkline.vif.elements import (
 )
 
 BRIDGE: Final = "bridge"  # The VIF type whose taps the agent gives their VLANs.
+TAP_MTU_MIN: Final = 68  # Of any Ethernet netdev of Linux: ETH_MIN_MTU, linux/if_ether.h.
 
 
 class DirectVf:
@@ -128,5 +129,5 @@ class BridgePort:
         etree.SubElement(element, "source", bridge=request.bridge)
         etree.SubElement(element, "target", dev=request.logical_name)
         etree.SubElement(element, "model", type="virtio")
-        etree.SubElement(element, "mtu", size=str(request.mtu))
+        etree.SubElement(element, "mtu", size=str(max(request.mtu, TAP_MTU_MIN)))
         return element

@@ -24,13 +24,19 @@ from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
 from trunkline.domain.errors import GenerationMoved, Invalid
 from trunkline.domain.ids import QosPolicyId
-from trunkline.domain.listing import ListQuery, SortKey
+from trunkline.domain.listing import ListQuery, SortKey, TagFilter
+from trunkline.domain.tags import TAGS_MAX
 
 T = TypeVar("T")
 Item = dict[str, Any]
 
 BULK_MAX: Final = 200  # Things made by one request: they share one transaction.
-_IF_MATCH: Final = re.compile(r"\"?revision_number=(\d{1,18})\"?")
+_IF_MATCH: Final = re.compile(r"\"?revision_number=(-?\d{1,18})\"?")
+# Each has tags with commas between them.
+_TAG_FILTERS: Final = {
+    "tags": "all_of", "tags-any": "any_of", "not-tags": "not_all_of", "not-tags-any": "none_of",
+}  # fmt: skip
+_SINCE: Final = ("changed_since",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,7 @@ class Collection:
     constants: Mapping[str, str] = field(default_factory=dict)
     # Fields that clients may send though nothing is made of them, each with its harmless values.
     inert: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    tagged: bool = False  # They have tags, by which they can be listed.
 
 
 # What every thing that belongs to a project can be listed by.
@@ -86,8 +93,9 @@ def answer_list(
         filters=collection.filters,
         sort_keys=collection.sort_keys,
         visible_to=None,
-        ignored=collection.constants.keys(),
+        ignored=(*collection.constants, *(_TAG_FILTERS if collection.tagged else ()), *_SINCE),
     )
+    query = replace(query, tags=_tag_filter(request), at_least=_changed_since(request, collection))
     if not _constants_match(request, collection):
         return Response(body={collection.name: []})
     backwards = (request.query.find("page_reverse") or "").lower() in ("true", "1")
@@ -127,7 +135,7 @@ def answer_created(
         wanted = body.objects(collection.name)
         if not 1 <= len(wanted) <= BULK_MAX:
             raise Invalid(collection.name, f"must have 1 to {BULK_MAX} items")
-        items = create([parse(_without_inert(each, collection)) for each in wanted])
+        items = create([parse(_bulk_item(each, collection)) for each in wanted])
         return Response(status=201, body={collection.name: list(items)})
     (item,) = create([parse(_without_inert(body.fields(collection.member), collection))])
     return Response(status=201, body={collection.member: item})
@@ -172,6 +180,12 @@ def parse_qos_policy(fields: Fields) -> QosPolicyId | None:
     return None if policy_id is None else QosPolicyId(policy_id)
 
 
+def _bulk_item(fields: Fields, collection: Collection) -> Fields:
+    """Return the fields of one of several, which may be wrapped as if it came alone."""
+    wrapped = fields.names() == [collection.member]
+    return _without_inert(fields.fields(collection.member) if wrapped else fields, collection)
+
+
 def _without_inert(fields: Fields, collection: Collection) -> Fields:
     """Drop fields that ask for nothing; refuse those that ask for what is not served."""
     kept = {}
@@ -181,6 +195,31 @@ def _without_inert(fields: Fields, collection: Collection) -> Fields:
         elif fields.raw(name) not in collection.inert[name]:
             raise fields.invalid(name, "not supported here")
     return Fields(kept, collection.member)
+
+
+def _tag_filter(request: Request) -> TagFilter:
+    wanted: dict[str, tuple[str, ...]] = {}
+    for name, field_name in _TAG_FILTERS.items():
+        tags = tuple(tag for value in request.query.all(name) for tag in value.split(","))
+        if len(tags) > TAGS_MAX:
+            raise Invalid(name, f"at most {TAGS_MAX} tags")
+        wanted[field_name] = tags
+    return TagFilter(**wanted)
+
+
+def _changed_since(request: Request, collection: Collection) -> dict[str, object]:
+    """Read ``changed_since=2026-01-02T03:04:05Z``, for things that tell when they changed."""
+    since = request.query.find("changed_since")
+    if since is None:
+        return {}
+    if "updated_at" not in collection.sort_keys:
+        raise Invalid("changed_since", "not a filter here: when these changed is not kept")
+    try:
+        at = datetime.fromisoformat(since)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid("changed_since", "must be a time like 2026-01-02T03:04:05Z") from None
+    return {"updated_at": at}
 
 
 def _constants_match(request: Request, collection: Collection) -> bool:

@@ -12,10 +12,16 @@ from trunkline.domain.errors import NotFound
 # Alias, name, description, updated: as in Neutron's API definitions (neutron_lib.api.definitions).
 _SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("agent", "agent", "The agent management extension.", "2013-02-03T10:00:00-00:00"),
+    ("allowed-address-pairs", "Allowed Address Pairs", "Provides allowed address pairs",
+     "2013-07-23T10:00:00-00:00"),
     ("binding", "Port Binding", "Expose port bindings of a virtual port to external application",
      "2014-02-03T10:00:00-00:00"),
     ("empty-string-filtering", "Empty String Filtering Extension",
      "Allow filtering by attributes with empty string value", "2018-05-01T10:00:00-00:00"),
+    ("extra_dhcp_opt", "Neutron Extra DHCP options",
+     ("Extra options configuration for DHCP. For example PXE boot options to DHCP clients can be "
+      "specified (e.g. tftp-server, server-ip-address, bootfile-name)"),
+     "2013-03-17T12:00:00-00:00"),
     ("filter-validation", "Filter parameters validation",
      "Provides validation on filter parameters.", "2018-07-04T10:00:00-00:00"),
     ("multi-provider", "Multi Provider Network",
@@ -43,6 +49,8 @@ _SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("port-trusted-vif", "Port trusted vif", "Expose port 'trusted' attribute in the API",
      "2024-07-10T10:00:00-00:00"),
     ("port-security", "Port Security", "Provides port security", "2012-07-23T10:00:00-00:00"),
+    ("port-security-groups-filtering", "Port filtering on security groups",
+     "Provides security groups filtering when listing ports", "2018-01-09T09:00:00-00:00"),
     ("project-id", "project_id field enabled",
      "Extension that indicates that project_id field is enabled.", "2016-09-09T09:09:09-09:09"),
     ("provider", "Provider Network", "Expose mapping of virtual networks to physical networks",
@@ -81,6 +89,11 @@ _SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("revision-if-match", "If-Match constraints based on revision_number",
      "Extension indicating that If-Match based on revision_number is supported.",
      "2016-12-11T00:00:00-00:00"),
+    ("security-group", "security-group", "The security groups extension.",
+     "2012-10-05T10:00:00-00:00"),
+    ("security-groups-normalized-cidr", "Normalized CIDR field for security group rules",
+     "Add new field with normalized remote_ip_prefix cidr in SG rule",
+     "2020-07-28T10:00:00-00:00"),
     ("segment", "Segment", "Segments extension.", "2016-02-24T17:00:00-00:00"),
     ("sorting", "Sorting support", "Extension that indicates that sorting is enabled.",
      "2016-06-12T00:00:00-00:00"),
@@ -89,10 +102,20 @@ _SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("standard-attr-revisions", "Resource revision numbers",
      "This extension will display the revision number of neutron resources.",
      "2016-04-11T10:00:00-00:00"),
+    ("standard-attr-tag",
+     "Tag support for resources with standard attribute: subnet, network, port, policy",
+     "Enables to set tag on resources with standard attribute.",
+     "2017-01-01T00:00:00-00:00"),
     ("standard-attr-timestamp", "Resource timestamps",
      ("Adds created_at and updated_at fields to all Neutron resources that have Neutron "
       "standard attributes."),
      "2016-09-12T10:00:00-00:00"),
+    ("stateful-security-group", "Stateful security group",
+     "Indicates if the security group is stateful or not", "2019-11-26T09:00:00-00:00"),
+    ("tag-creation", "Tag creation extension", "Allow to create multiple tags for a resource",
+     "2024-23-07T10:00:00-00:00"),
+    ("tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation",
+     "Allow to tag ports during bulk creation", "2019-12-29T19:00:00-00:00"),
 )  # fmt: skip
 
 

@@ -98,6 +98,7 @@ NETWORKS: Final = Collection(
         "dns_domain": ("", None),
         "tags": ([],),
     },
+    tagged=True,
 )
 
 
@@ -203,7 +204,7 @@ def render_network(view: NetworkView, caller: Caller) -> Item:
         **dict.fromkeys(_QINQ, network.qinq),
         "router:external": False,
         "subnets": list(view.subnet_ids),
-        "tags": [],
+        "tags": list(network.tags),
         "availability_zones": [],
         "availability_zone_hints": [],
         "ipv4_address_scope": None,

@@ -22,6 +22,13 @@ from trunkline.api.network.common import (
     timestamp,
     update_fields,
 )
+from trunkline.api.network.port_addressing import (
+    OPTIONS,
+    PAIRS,
+    parse_options,
+    parse_pairs,
+    render_addressing,
+)
 from trunkline.api.network.visible_fields import allowed
 from trunkline.api.parsing import Fields
 from trunkline.control.access import of_project, refusal
@@ -38,7 +45,7 @@ from trunkline.control.views import PortView
 from trunkline.domain.errors import Invalid
 from trunkline.domain.ether import parse_guest_mac
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import HostName, NetworkId, ProjectId, SubnetId
+from trunkline.domain.ids import HostName, NetworkId, ProjectId, SecurityGroupId, SubnetId, is_uuid
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor_parsing import render_match
 from trunkline.domain.policy import network_rules as rules
@@ -46,6 +53,7 @@ from trunkline.domain.port import logical_device_name, parse_vnic_type
 
 FIXED_IPS_MAX: Final = 64  # Of one port.
 PROFILE_KEYS_MAX: Final = 64
+GROUPS_MAX: Final = 64  # Of one port.
 
 _VNIC_TYPE, _PROFILE, _HOST = "binding:vnic_type", "binding:profile", "binding:host_id"
 _QOS = "qos_policy_id"
@@ -53,6 +61,7 @@ _PCI_FLAVOR = "pci_flavor"  # Ours: Neutron has no such thing.
 _PCI_MATCH = "pci_match"  # Ours too.
 _NUMA_POLICY = "numa_affinity_policy"
 _TRUSTED = "trusted"
+_GROUPS = "security_groups"
 _VIF_TYPE, _VIF_DETAILS = "binding:vif_type", "binding:vif_details"
 _ATTRIBUTE_RULES: Final = {  # Attributes that not everybody sees who sees the port.
     _HOST: rules.GET_PORT_HOST_ID,
@@ -76,6 +85,9 @@ _CHANGEABLE: Final = (
     _PCI_MATCH,
     _NUMA_POLICY,
     _TRUSTED,
+    PAIRS,
+    OPTIONS,
+    _GROUPS,
     _PROFILE,
     _HOST,
 )
@@ -98,6 +110,7 @@ PORTS: Final = Collection(
         _VNIC_TYPE: Filter("vnic_type"),
         _PCI_FLAVOR: Filter("pci_flavor"),
         _QOS: Filter("qos_policy_id"),
+        _GROUPS: Filter("security_group"),
         _HOST: Filter("host"),
     },
     sort_keys={
@@ -109,15 +122,12 @@ PORTS: Final = Collection(
         "device_owner": "device_owner",
     },
     inert={
-        "allowed_address_pairs": ([], None),
-        "extra_dhcp_opts": ([], None),
-        "security_groups": ([], None),
         "dns_name": ("", None),
         "dns_domain": ("", None),
         "hints": (None, {}),
         "propagate_uplink_status": (None, True, False),
-        "tags": ([],),
     },
+    tagged=True,
 )
 
 
@@ -173,6 +183,9 @@ def update(svc: Services, request: Request) -> Response:
         mac=fields.parsed("mac_address", parse_guest_mac, UNSET),
         fixed_ips=_parse_fixed_ips(fields) or () if "fixed_ips" in fields else UNSET,
         port_security_enabled=fields.boolean("port_security_enabled", UNSET),
+        allowed_address_pairs=parse_pairs(fields) if PAIRS in fields else UNSET,
+        extra_dhcp_opts=parse_options(fields) if OPTIONS in fields else UNSET,
+        security_groups=_parse_groups(fields) or () if _GROUPS in fields else UNSET,
         device_id=fields.text("device_id", UNSET),
         device_owner=fields.text("device_owner", UNSET),
         profile=_parse_profile(fields) if _PROFILE in fields else UNSET,
@@ -192,7 +205,7 @@ def remove(svc: Services, request: Request) -> Response:
 
 def parse_port(fields: Fields) -> PortCreate:
     """Read a new port."""
-    fields.require_only((*_CHANGEABLE, "network_id", "project_id", "tenant_id"))
+    fields.require_only((*_CHANGEABLE, "network_id", "project_id", "tenant_id", "tags"))
     project_id = project_of(fields)
     return PortCreate(
         network_id=NetworkId(fields.uuid("network_id")),
@@ -209,6 +222,10 @@ def parse_port(fields: Fields) -> PortCreate:
         mac=fields.parsed("mac_address", parse_guest_mac, None),
         fixed_ips=_parse_fixed_ips(fields),
         port_security_enabled=fields.boolean("port_security_enabled", None),
+        allowed_address_pairs=parse_pairs(fields),
+        extra_dhcp_opts=parse_options(fields),
+        security_groups=_parse_groups(fields),
+        tags=tuple(fields.texts("tags", [])),
         device_id=fields.text("device_id", ""),
         device_owner=fields.text("device_owner", ""),
         profile=_parse_profile(fields),
@@ -235,10 +252,9 @@ def render_port(view: PortView, caller: Caller) -> Item:
             {"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips
         ],
         "port_security_enabled": port.port_security_enabled,
-        "allowed_address_pairs": [],
-        "extra_dhcp_opts": [],
-        "security_groups": [],
-        "tags": [],
+        **render_addressing(port),
+        _GROUPS: list(view.security_group_ids),
+        "tags": list(port.tags),
         _VNIC_TYPE: port.vnic_type.value,
         _PCI_FLAVOR: port.pci_flavor,
         _QOS: port.qos_policy_id,
@@ -305,6 +321,21 @@ def _parse_fixed_ip(fields: Fields) -> AddressRequest:
         subnet_id=None if subnet_id is None else SubnetId(subnet_id),
         ip_address=fields.text("ip_address", None),
     )
+
+
+def _parse_groups(fields: Fields) -> tuple[SecurityGroupId, ...] | None:
+    """Read a list of IDs; null is the same as no word of them."""
+    groups = fields.texts(_GROUPS, None)
+    if groups is None:
+        return None
+    if len(groups) > GROUPS_MAX:
+        raise fields.invalid(_GROUPS, f"at most {GROUPS_MAX}")
+    if len(set(groups)) != len(groups):
+        raise fields.invalid(_GROUPS, "the same one twice")
+    for at, group_id in enumerate(groups):
+        if not is_uuid(group_id):
+            raise fields.invalid(f"{_GROUPS}[{at}]", "must be a UUID")
+    return tuple(map(SecurityGroupId, groups))
 
 
 def _parse_profile(fields: Fields) -> dict[str, object]:

@@ -72,6 +72,7 @@ POLICIES: Final = Collection(
         "shared": "shared",
     },
     inert={"tags": ([],)},
+    tagged=True,
 )
 
 
@@ -215,7 +216,7 @@ def render_policy(policy: QosPolicy) -> Item:
             _render_rule(rule) | {"type": rule.type.value, "qos_policy_id": policy.id}
             for rule in policy.rules
         ],
-        "tags": [],
+        "tags": list(policy.tags),
         "created_at": timestamp(policy.created_at),
         "updated_at": timestamp(policy.updated_at),
         "revision_number": policy.revision,

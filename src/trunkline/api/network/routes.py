@@ -12,8 +12,10 @@ from trunkline.api.network import (
     ports,
     qos,
     quotas,
+    security_groups,
     segments,
     subnets,
+    tags,
 )
 from trunkline.api.routing import Auth, Route, delete, get, post, put
 from trunkline.control.services import Services
@@ -35,6 +37,8 @@ def resources(_svc: Services, request: Request) -> Response:
                     ("network", "networks"),
                     ("subnet", "subnets"),
                     ("port", "ports"),
+                    ("security_group", "security-groups"),
+                    ("security_group_rule", "security-group-rules"),
                     ("segment", "segments"),
                     ("agent", "agents"),
                     ("quota", "quotas"),
@@ -76,6 +80,28 @@ ROUTES: Final[tuple[Route, ...]] = (
     delete(f"{_V2}/qos/policies/{{policy_id}}/{{rules}}/{{id}}", qos.remove_rule),
     get(f"{_V2}/qos/rule-types", qos.list_types),
     get(f"{_V2}/qos/rule-types/{{type}}", qos.show_type),
+    *(
+        route
+        for thing in ("{collection}/{id}", "qos/policies/{id}")
+        for route in (
+            get(f"{_V2}/{thing}/tags", tags.index),
+            put(f"{_V2}/{thing}/tags", tags.replace),
+            post(f"{_V2}/{thing}/tags", tags.extend),
+            delete(f"{_V2}/{thing}/tags", tags.clear),
+            get(f"{_V2}/{thing}/tags/{{tag}}", tags.show),
+            put(f"{_V2}/{thing}/tags/{{tag}}", tags.add),
+            delete(f"{_V2}/{thing}/tags/{{tag}}", tags.remove),
+        )
+    ),
+    get(f"{_V2}/security-groups", security_groups.index),
+    post(f"{_V2}/security-groups", security_groups.create),
+    get(f"{_V2}/security-groups/{{id}}", security_groups.show),
+    put(f"{_V2}/security-groups/{{id}}", security_groups.update),
+    delete(f"{_V2}/security-groups/{{id}}", security_groups.remove),
+    get(f"{_V2}/security-group-rules", security_groups.list_all_rules),
+    post(f"{_V2}/security-group-rules", security_groups.create_some_rules),
+    get(f"{_V2}/security-group-rules/{{id}}", security_groups.show_rule),
+    delete(f"{_V2}/security-group-rules/{{id}}", security_groups.remove_rule),
     get(f"{_V2}/quotas", quotas.index),
     get(f"{_V2}/quotas/project", quotas.show_own_project),
     get(f"{_V2}/quotas/tenant", quotas.show_own_project),

@@ -41,7 +41,7 @@ from trunkline.control.subnets import (
     update_subnet,
 )
 from trunkline.domain.ids import NetworkId, ProjectId, SegmentId
-from trunkline.domain.network import AddressPool, HostRoute, Subnet
+from trunkline.domain.network import AddressPool, HostRoute, Ipv6Mode, Subnet
 
 # As many as Neutron takes by default (max_dns_nameservers, max_subnet_host_routes).
 DNS_NAMESERVERS_MAX: Final = 5
@@ -56,7 +56,10 @@ _CHANGEABLE: Final = (
     "dns_nameservers",
     "host_routes",
 )
-_FIXED: Final = ("network_id", "cidr", "ip_version", "segment_id", "project_id", "tenant_id")
+_MODES: Final = ("ipv6_ra_mode", "ipv6_address_mode")
+_FIXED: Final = (
+    "network_id", "cidr", "ip_version", "segment_id", "project_id", "tenant_id", *_MODES,
+)  # fmt: skip
 
 SUBNETS: Final = Collection(
     name="subnets",
@@ -69,6 +72,7 @@ SUBNETS: Final = Collection(
         "gateway_ip": Filter("gateway_ip"),
         "enable_dhcp": Filter("enable_dhcp", boolean),
         "segment_id": Filter("segment_id"),
+        **{name: Filter(name) for name in _MODES},
     },
     sort_keys={
         **OWNED_SORT_KEYS,
@@ -82,12 +86,11 @@ SUBNETS: Final = Collection(
         "subnetpool_id": (None,),
         "use_default_subnetpool": (False, None),
         "prefixlen": (None,),
-        "ipv6_ra_mode": (None,),
-        "ipv6_address_mode": (None,),
         "service_types": ([], None),
         "dns_publish_fixed_ip": (False, None),
         "tags": ([],),
     },
+    tagged=True,
 )
 
 
@@ -164,6 +167,8 @@ def parse_subnet(fields: Fields) -> SubnetCreate:
         dns_nameservers=_parse_dns(fields),
         host_routes=_parse_routes(fields),
         segment_id=None if segment_id is None else SegmentId(segment_id),
+        ipv6_ra_mode=fields.parsed("ipv6_ra_mode", Ipv6Mode, None),
+        ipv6_address_mode=fields.parsed("ipv6_address_mode", Ipv6Mode, None),
     )
 
 
@@ -188,10 +193,12 @@ def render_subnet(subnet: Subnet) -> Item:
             for route in subnet.host_routes
         ],
         "subnetpool_id": None,
-        "ipv6_ra_mode": None,
-        "ipv6_address_mode": None,
+        "ipv6_ra_mode": None if subnet.ipv6_ra_mode is None else subnet.ipv6_ra_mode.value,
+        "ipv6_address_mode": (
+            None if subnet.ipv6_address_mode is None else subnet.ipv6_address_mode.value
+        ),
         "service_types": [],
-        "tags": [],
+        "tags": list(subnet.tags),
         "created_at": timestamp(subnet.created_at),
         "updated_at": timestamp(subnet.updated_at),
         "revision_number": subnet.revision,

@@ -195,6 +195,36 @@ CREATE_POLICY_RULE = Rule("create_policy_rule", ADMIN, "creating a QoS rule", OF
 UPDATE_POLICY_RULE = Rule("update_policy_rule", ADMIN, "changing a QoS rule", OF_PROJECT)
 DELETE_POLICY_RULE = Rule("delete_policy_rule", ADMIN, "deleting a QoS rule", OF_PROJECT)
 
+CREATE_SECURITY_GROUP = Rule(
+    "create_security_group", PROJECT_MEMBER, "creating a security group", OF_PROJECT
+)
+GET_SECURITY_GROUP = Rule(
+    "get_security_group",
+    PROJECT_READER,
+    "seeing a security group, and putting ports into it",
+    OF_PROJECT,
+    reads=True,
+)
+UPDATE_SECURITY_GROUP = Rule(
+    "update_security_group", PROJECT_MEMBER, "changing a security group", OF_PROJECT
+)
+DELETE_SECURITY_GROUP = Rule(
+    "delete_security_group", PROJECT_MEMBER, "deleting a security group", OF_PROJECT
+)
+CREATE_SECURITY_GROUP_RULE = Rule(
+    "create_security_group_rule", PROJECT_MEMBER, "creating a security group rule", OF_PROJECT
+)
+GET_SECURITY_GROUP_RULE = Rule(
+    "get_security_group_rule",
+    PROJECT_READER,
+    "seeing a security group rule",
+    OF_PROJECT,
+    reads=True,
+)
+DELETE_SECURITY_GROUP_RULE = Rule(
+    "delete_security_group_rule", PROJECT_MEMBER, "deleting a security group rule", OF_PROJECT
+)
+
 GET_QUOTA = Rule(
     "get_quota", PROJECT_READER, "seeing the quotas of a project", OF_PROJECT, reads=True
 )
