@@ -14,6 +14,7 @@ from trunkline.domain.ids import PhysicalNetwork
 from trunkline.domain.network import NetworkType
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import match_text
+from trunkline.domain.policy.policy import DEFAULT_POLICY
 from trunkline.domain.port import VnicType
 from trunkline.placement.index.criteria import DEFAULT_RANKING, Criterion, Ranking
 
@@ -241,6 +242,16 @@ live_migratable = true
 def test_every_tag_may_be_allowed_at_once(tmp_path: Path) -> None:
     text = LEAST + "[networking]\nscheduling_attributes = ['vendor_id', 'e.*']\n"
     assert load_controller_config(written(tmp_path, text)).pci.attributes == {"vendor_id", "e.*"}
+
+
+def test_a_policy_file_is_read_from_beside_the_configuration(tmp_path: Path) -> None:
+    assert load_controller_config(written(tmp_path, LEAST)).policy is DEFAULT_POLICY
+    file = written(tmp_path, LEAST + '[policy]\nfile = "rules.yaml"\n')
+    (tmp_path / "rules.yaml").write_text('"create_port": "role:x"\n')
+    assert load_controller_config(file).policy.overrides == {"create_port": "role:x"}
+    (tmp_path / "rules.yaml").write_text('"create_prot": "role:x"\n')
+    with pytest.raises(InvalidConfig, match=r"rules.yaml: line 1: create_prot: nothing is decided"):
+        load_controller_config(file)
 
 
 def test_a_ranking_is_read_by_names_or_by_weights(tmp_path: Path) -> None:

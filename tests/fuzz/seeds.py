@@ -223,6 +223,14 @@ FLEETS: Final = (
     shipped_fleets()["large-1000"].read_bytes(),
     shipped_fleets()["scenario"].read_bytes(),
 )
+POLICIES: Final = (
+    b"""# The network team.
+"ours": "role:netops or (role:member and not project_id:%(project_id)s)"
+"create_network": "rule:ours or 'x':%(project_id)s"
+create_port:binding:host_id: '@'
+""",
+    b'"get_port": "!"',
+)
 CLOUDS: Final = (
     b"""clouds:
   trunkline:

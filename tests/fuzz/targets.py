@@ -19,6 +19,7 @@ from tests.fuzz import seeds
 from trunkline.agent.journal import JournalFile, JournalUnreadable
 from trunkline.bootstrap.compute_config import load_compute_config
 from trunkline.bootstrap.controller_config import load_controller_config
+from trunkline.bootstrap.policy_file import read_policy
 from trunkline.bootstrap.secret_file import UnusableSecret, read_secret
 from trunkline.bootstrap.toml_reading import InvalidConfig
 from trunkline.client.clouds import find_cloud
@@ -260,5 +261,6 @@ TARGETS: Final[dict[str, Target]] = {
     ),
     "fleet-toml": Target(read=_file(load_fleet), refusals=(InvalidFleet,), seeds=seeds.FLEETS),
     "clouds-yaml": Target(read=_file(_clouds), refusals=(BadCredentials,), seeds=seeds.CLOUDS),
+    "policy-yaml": Target(read=_file(read_policy), refusals=(InvalidConfig,), seeds=seeds.POLICIES),
     "secret": Target(read=_file(read_secret), refusals=(UnusableSecret,), seeds=(b"s3cret\n",)),
 }

@@ -26,7 +26,8 @@ from trunkline.store.engine import Store
 from trunkline.store.prepared import Prepared, run_text
 from trunkline.store.schema import open_store
 from trunkline.store.statements import among, insert_row, row_values, select_where_in, update_row
-from trunkline.store.tables import changes, flavors
+from trunkline.store.tables import flavors
+from trunkline.store.upkeep_tables import changes
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 INSERT = Prepared(insert_row(flavors))

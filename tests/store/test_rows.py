@@ -42,6 +42,7 @@ from trunkline.domain.pci_flavor import Condition, How, PciFlavor
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import FixedIp, Port, VnicType
 from trunkline.domain.server import Fault, Flavor, PowerState, Server, ServerState
+from trunkline.domain.server_lock import LockedBy
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.engine import Store
 from trunkline.store.transaction import Transaction
@@ -86,7 +87,9 @@ SERVERS = st.builds(
     config_drive=st.booleans(), key_name=SOME_TEXT, public_key=SOME_TEXT, user_data=SOME_TEXT,
     hostname=TEXT,
     reservation_id=st.just("r-12345678"), launched_at=st.none() | TIMES,
-    terminated_at=st.none() | TIMES,
+    terminated_at=st.none() | TIMES, locked_by=st.none() | st.sampled_from(LockedBy),
+    locked_reason=SOME_TEXT, image_properties=TEXT_MAPS,
+    scheduler_hints=st.dictionaries(TEXT, TEXT | st.lists(TEXT, max_size=2), max_size=2),
 )  # fmt: skip
 IMAGES = st.builds(
     Image, id=IDS.map(ImageId), project_id=IDS.map(ProjectId), name=SOME_TEXT,

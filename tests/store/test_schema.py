@@ -243,6 +243,7 @@ def test_servers_of_an_older_schema_are_confined_to_no_node(new_url: Callable[[]
     server = store.read(lambda tx: tx.servers.get("1"))
     store.close()
     assert (server.numa_node, dict(server.use.numa)) == (None, {})
+    assert (server.locked_by, server.image_properties, server.scheduler_hints) == (None, {}, {})
 
 
 @pytest.mark.parametrize(

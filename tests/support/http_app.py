@@ -29,6 +29,7 @@ from trunkline.control.services import Limits, Services
 from trunkline.domain.clock import Clock
 from trunkline.domain.identity import READER, Caller, User
 from trunkline.domain.ids import UserId
+from trunkline.domain.policy.policy import DEFAULT_POLICY, Policy
 from trunkline.store.transaction import Transaction
 
 # Hashes as the real ones are checked, only cheap to make: a test is no guesser.
@@ -242,6 +243,7 @@ def a_site(
     limits: Limits | None = None,
     passwords: Passwords | None = None,
     clock: Clock | None = None,
+    policy: Policy = DEFAULT_POLICY,
 ) -> Iterator[Site]:
     """Open a control plane over a real store, with users, behind its HTTP application."""
     with a_world(tmp_path, inline=False, url=url, clock=clock) as plain:
@@ -251,6 +253,7 @@ def a_site(
             passwords=passwords or Passwords(CHEAP_PASSWORDS),
             wake_host=wakeups.wake,
             limits=limits or plain.limits,
+            policy=policy,
         )
         first = bootstrap_identity(svc)
         assert first is not None

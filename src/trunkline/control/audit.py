@@ -21,6 +21,7 @@ class Actor:
 
     name: str
     request_id: str = ""
+    user_id: str | None = None
 
 
 SYSTEM = Actor("system")
@@ -28,7 +29,7 @@ SYSTEM = Actor("system")
 
 def actor_of(caller: Caller) -> Actor:
     """Return the actor that a caller is."""
-    return Actor(f"user {caller.user_name}", caller.request_id)
+    return Actor(f"user {caller.user_name}", caller.request_id, caller.user_id)
 
 
 def record(
@@ -60,6 +61,7 @@ def record(
             port_id=port_id,
             device_id=device_id,
             details=details or {},
+            user_id=actor.user_id,
         )
     )
     tx.on_commit(_counter(action).inc)

@@ -338,6 +338,7 @@ def _require_create(caller: Caller, target: Target, request: PortCreate) -> None
         rules.CREATE_PORT_HOST_ID: bool(request.host),
         rules.CREATE_PORT_MAC_ADDRESS: request.mac is not None,
         rules.CREATE_PORT_IP_ADDRESS: any(each.ip_address for each in request.fixed_ips or ()),
+        rules.CREATE_PORT_ALLOWED_ADDRESS_PAIRS: bool(request.allowed_address_pairs),
         rules.CREATE_PORT_PORT_SECURITY_ENABLED: request.port_security_enabled is False,
     }
     for rule, is_asked in asked.items():
@@ -356,6 +357,8 @@ def _require_update(caller: Caller, target: Target, port: Port, changes: PortUpd
         rules.UPDATE_PORT_IP_ADDRESS: any(
             each.ip_address is not None and each.ip_address not in held for each in wanted
         ),
+        rules.UPDATE_PORT_ALLOWED_ADDRESS_PAIRS: changes.allowed_address_pairs
+        not in (UNSET, (), port.allowed_address_pairs),
         rules.UPDATE_PORT_PORT_SECURITY_ENABLED: changes.port_security_enabled is False,
     }
     for rule, is_asked in asked.items():

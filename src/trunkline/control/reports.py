@@ -300,6 +300,15 @@ class _Intake:
                 server = replace(server, power=PowerState.STOPPED)
                 self._raise_generation(host)
             self._advance(server, ServerEvent.HALT)
+        elif (
+            fact.condition is ServerCondition.STOPPED
+            and server.state is ServerState.ERROR
+            and server.power is PowerState.RUNNING
+        ):
+            # An admin marked it as in error while it ran: that can't be taken back any more.
+            self._halt_bindings(server)
+            self._tx.servers.update(replace(server, power=PowerState.STOPPED))
+            self._raise_generation(host)
 
     def _confirm_bindings(self, server: Server) -> bool:
         """Confirm the bindings of a server that runs; say whether all its devices are ready."""

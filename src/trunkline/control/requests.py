@@ -139,6 +139,7 @@ class ServerCreate:
     key_name: str | None = None
     user_data: str | None = None
     hostname: str | None = None
+    scheduler_hints: Mapping[str, object] = field(default_factory=dict)  # To be shown again.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

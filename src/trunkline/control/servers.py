@@ -11,7 +11,6 @@ from trunkline.control.access import (
     of_project,
     of_server,
     require,
-    require_change,
     require_seen,
     sees,
 )
@@ -20,8 +19,8 @@ from trunkline.control.audit import actor_of
 from trunkline.control.building import build_all, let_go, raise_generation
 from trunkline.control.flavors import visible_flavor
 from trunkline.control.key_pairs import public_key_of
-from trunkline.control.locking import lock_server
 from trunkline.control.nics import Nic, resolve_nics
+from trunkline.control.own_servers import own_server, unlocked_server
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.port_views import port_views
 from trunkline.control.ports import unplug_port
@@ -35,7 +34,7 @@ from trunkline.domain.device import OfferedDevice
 from trunkline.domain.errors import Invalid, StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ImageId, ServerId
-from trunkline.domain.image import Image, ImageState
+from trunkline.domain.image import Image, ImageState, known_to_nova
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.domain.nic_rules import NicRule, NumaPolicy
 from trunkline.domain.pci_request import PciRequest
@@ -93,7 +92,7 @@ def create_servers(
         image = _find_image(tx, caller, request.image_id, flavor)
         nics = resolve_nics(tx, svc, caller, request.nics)
         server = _new_server(
-            svc, caller, request, server_ids[0], flavor,
+            svc, caller, request, server_ids[0], flavor, image,
             pci_requests=requests_of(tx, svc, flavor.extra_specs),
             public_key=public_key_of(tx, caller, request.key_name),
             numa_policy=numa_policy_of(flavor.extra_specs, image),
@@ -169,7 +168,7 @@ def update_server(
     """Rename or describe a server."""
 
     def update(tx: Transaction) -> ServerView:
-        before = _own(tx, caller, server_id, rules.UPDATE_SERVER)
+        before = own_server(tx, caller, server_id, rules.UPDATE_SERVER)
         after = replace(
             before,
             name=before.name if name is None else name,
@@ -207,11 +206,13 @@ def reboot_server(svc: Services, caller: Caller, server_id: str) -> None:
     _change_power(svc, caller, server_id, ServerEvent.REBOOT, PowerState.RUNNING)
 
 
-def delete_server(svc: Services, caller: Caller, server_id: str) -> None:
+def delete_server(
+    svc: Services, caller: Caller, server_id: str, *, by: Rule = rules.DELETE_SERVER
+) -> None:
     """Delete a server. It answers 404 from now on; its devices stay held until read back clean."""
 
     def delete(tx: Transaction) -> None:
-        server = _own(tx, caller, server_id, rules.DELETE_SERVER)
+        server = unlocked_server(tx, caller, server_id, by)
         now = svc.clock.now()
         let_go(tx, svc, actor_of(caller), server, reason="server deleted")
         for port in tx.ports.get_many(server.port_ids):
@@ -239,7 +240,7 @@ def _change_power(
     svc: Services, caller: Caller, server_id: str, event: ServerEvent, power: PowerState
 ) -> None:
     def change(tx: Transaction) -> None:
-        server = _own(tx, caller, server_id, _POWER_RULES[event])
+        server = unlocked_server(tx, caller, server_id, _POWER_RULES[event])
         if not SERVER.allows(server.state, event) or server.host_id is None:
             raise StateConflict(
                 "server", server_id,
@@ -264,14 +265,6 @@ def _change_power(
         )  # fmt: skip
 
     svc.store.write(change)
-
-
-def _own(tx: Transaction, caller: Caller, server_id: str, rule: Rule) -> Server:
-    """Return a server that `rule` lets the caller change, locked."""
-    server = lock_server(tx, server_id)
-    target = of_server(server)
-    require_change(caller, rule, target, "server", server_id, see=rules.SHOW_SERVER)
-    return server
 
 
 def _find_image(
@@ -340,6 +333,7 @@ def _new_server(
     request: ServerCreate,
     server_id: ServerId,
     flavor: Flavor,
+    image: Image | None,
     *,
     pci_requests: tuple[PciRequest, ...],
     public_key: str | None,
@@ -367,6 +361,8 @@ def _new_server(
         user_data=request.user_data,
         hostname=request.hostname or request.name,
         reservation_id=f"r-{server_id[:8]}",
+        image_properties={} if image is None else known_to_nova(image.properties),
+        scheduler_hints=request.scheduler_hints,
         pci_requests=pci_requests,
         numa_policy=numa_policy,
         nic_rules=nic_rules,

@@ -23,3 +23,4 @@ class AuditEvent:
     port_id: str | None = None
     device_id: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
+    user_id: str | None = None  # Of a user's changes.

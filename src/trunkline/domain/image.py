@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+from typing import Final
 
 from trunkline.domain.ids import ImageId, ProjectId
 from trunkline.domain.state_machine import StateMachine
@@ -62,3 +63,22 @@ class Image:
     sha512: str | None = None
     tags: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
+
+
+# What Nova gives a meaning, or did: other properties are the image owner's own business.
+# Source: nova/objects/image_meta.py (34.0.0), ImageMetaProps.
+_NOVAS_PREFIXES: Final = ("hw_", "img_", "os_")
+_NOVAS_OTHERS: Final = frozenset({
+    "architecture", "auto_disk_config", "hypervisor_type", "hypervisor_version_requires",
+    "ipxe_boot", "mappings", "root_device_name", "traits_required", "vm_mode",
+})  # fmt: skip
+_NOVAS_CHARS_MAX: Final = 255  # Longer values are cut.
+
+
+def known_to_nova(properties: Mapping[str, str]) -> dict[str, str]:
+    """Return those of an image's properties that servers made from it show."""
+    return {
+        name: value[:_NOVAS_CHARS_MAX]
+        for name, value in properties.items()
+        if name.startswith(_NOVAS_PREFIXES) or name in _NOVAS_OTHERS
+    }

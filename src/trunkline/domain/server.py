@@ -14,6 +14,7 @@ from trunkline.domain.ids import FlavorId, HostId, ImageId, PortId, ProjectId, S
 from trunkline.domain.nic_rules import NicRule, NumaPolicy
 from trunkline.domain.numa import NumaUse
 from trunkline.domain.pci_request import PciRequest
+from trunkline.domain.server_lock import LockedBy
 from trunkline.domain.state_machine import StateMachine
 
 ZONE: Final = "nova"  # The only availability zone; clients expect Nova's default name.
@@ -43,6 +44,8 @@ class ServerEvent(enum.Enum):
     REBOOT = "reboot"
     FAIL = "fail"  # It can't be placed, or its host can't make it so.
     REPLACE = "replace"  # A host refused it and another is tried.
+    MARK = "mark"  # An admin says that it is in error, whatever its host shows.
+    UNMARK = "unmark"  # An admin takes that back.
     DELETE = "delete"
 
 
@@ -77,6 +80,14 @@ SERVER = StateMachine(
         (_S.REBOOTING, _E.FAIL): _S.ERROR,
         (_S.REBOOTING, _E.DELETE): _S.DELETED,
         (_S.ERROR, _E.REBOOT): _S.REBOOTING,  # Hard reboot is the way out of ERROR.
+        (_S.ERROR, _E.UNMARK): _S.ACTIVE,  # If its guest is as it was when it was marked.
+        (_S.BUILD, _E.MARK): _S.ERROR,
+        (_S.ACTIVE, _E.MARK): _S.ERROR,
+        (_S.STOPPING, _E.MARK): _S.ERROR,
+        (_S.SHUTOFF, _E.MARK): _S.ERROR,
+        (_S.STARTING, _E.MARK): _S.ERROR,
+        (_S.REBOOTING, _E.MARK): _S.ERROR,
+        (_S.ERROR, _E.MARK): _S.ERROR,
         (_S.ERROR, _E.DELETE): _S.DELETED,
     }),
 )  # fmt: skip
@@ -159,6 +170,11 @@ class Server:
     launch_index: int = 0
     launched_at: datetime | None = None
     terminated_at: datetime | None = None
+    locked_by: LockedBy | None = None  # None: it is not locked.
+    locked_reason: str | None = None
+    # Of its image, as they were when the server was made; those that Nova gives a meaning.
+    image_properties: Mapping[str, str] = field(default_factory=dict)
+    scheduler_hints: Mapping[str, object] = field(default_factory=dict)  # As they were sent.
 
     @property
     def use(self) -> HostUse:

@@ -22,7 +22,8 @@ from sqlalchemy import (
 
 from trunkline.domain.ids import HostId
 from trunkline.store.prepared import Prepared
-from trunkline.store.tables import changes, hosts
+from trunkline.store.tables import hosts
+from trunkline.store.upkeep_tables import changes
 
 READ_AT_ONCE_MAX: Final = 10_000
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, or_
 
 from trunkline.store.statements import insert_or_update
-from trunkline.store.tables import leases
+from trunkline.store.upkeep_tables import leases
 
 
 class Leases:

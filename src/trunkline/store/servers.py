@@ -13,6 +13,7 @@ from trunkline.domain.ids import HostId, ImageId, ServerId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.server import Flavor, PowerState, Server, ServerState
+from trunkline.domain.server_lock import LockedBy
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.prepared import Prepared, Row
@@ -162,6 +163,10 @@ def _row(server: Server) -> dict[str, Any]:
         "updated_at": server.updated_at,
         "launched_at": server.launched_at,
         "terminated_at": server.terminated_at,
+        "locked_by": None if server.locked_by is None else server.locked_by.value,
+        "locked_reason": server.locked_reason,
+        "image_properties": server.image_properties,
+        "scheduler_hints": server.scheduler_hints,
     }
 
 
@@ -180,5 +185,6 @@ def _server(row: Row) -> Server:
             "excluded_hosts": tuple(row["excluded_hosts"]),
             "tags": tuple(row["tags"]),
             "fault": row["fault"],
+            "locked_by": row["locked_by"] and LockedBy(row["locked_by"]),
         }
     )

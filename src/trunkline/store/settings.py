@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from trunkline.store.statements import insert_or_update
-from trunkline.store.tables import settings
+from trunkline.store.upkeep_tables import settings
 
 
 class Settings:

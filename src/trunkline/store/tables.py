@@ -1,4 +1,6 @@
-"""The schema, but for who may ask (`identity_tables`). What it was before is in `migrations/`.
+"""The schema, but for who may ask (`identity_tables`) and the service's own (`upkeep_tables`).
+
+What it was before is in `migrations/`.
 
 The invariants that must hold whatever the code does are constraints here: one live owner per
 device (`allocations.device_id` is unique), a PF is given away whole or by VFs and never both (the
@@ -398,6 +400,10 @@ servers = Table(
     Column("updated_at", UtcTime, nullable=False),
     Column("launched_at", UtcTime, nullable=True),
     Column("terminated_at", UtcTime, nullable=True, index=True),
+    Column("locked_by", String(16), nullable=True),
+    Column("locked_reason", Text, nullable=True),
+    Column("image_properties", Json, nullable=False),
+    Column("scheduler_hints", Json, nullable=False),
     Index("ix_servers_created_at", "created_at", "id"),
 )
 
@@ -416,34 +422,6 @@ events = Table(
     Column("port_id", ID, nullable=True, index=True),
     Column("device_id", ID, nullable=True, index=True),
     Column("details", Json, nullable=False),
+    Column("user_id", ID, nullable=True),
     sqlite_autoincrement=True,
-)
-
-# The change feed. `transaction` is PostgreSQL's number of the writing transaction; 0 on SQLite. Why
-# it is read in that order is told in `changes.py`.
-changes = Table(
-    "changes",
-    metadata,
-    Column("number", SERIAL, primary_key=True, autoincrement=True),
-    Column("transaction", BigInteger, nullable=False),
-    Column("host_id", ID, nullable=False),
-    Index("ix_changes_transaction", "transaction", "number"),
-    sqlite_autoincrement=True,
-)
-
-# Background tasks run under a lease, so that of several replicas one does.
-leases = Table(
-    "leases",
-    metadata,
-    Column("task", String(64), primary_key=True),
-    Column("holder", String(64), nullable=False),
-    Column("expires_at", UtcTime, nullable=False),
-)
-
-# Facts of the installation, e.g. when it was first started.
-settings = Table(
-    "settings",
-    metadata,
-    Column("key", String(64), primary_key=True),
-    Column("value", Text, nullable=False),
 )

@@ -21,7 +21,7 @@ VERSIONS: Final = (
     "2.25", "2.26", "2.27", "2.28", "2.32", "2.33", "2.36", "2.37", "2.41", "2.46", "2.47", "2.48",
     "2.52", "2.53", "2.54", "2.55", "2.56", "2.57", "2.60", "2.61", "2.62", "2.63", "2.69", "2.70",
     "2.71", "2.72", "2.73", "2.74", "2.75", "2.79", "2.80", "2.84", "2.87", "2.88", "2.89", "2.90",
-    "2.95", "2.96",
+    "2.95", "2.96", "2.97", "2.98", "2.99", "2.100",
 )  # fmt: skip
 USERS: Final = ("admin", "demo")
 
@@ -148,12 +148,45 @@ def test_actions(contract: Contract, version: str) -> None:
         {"os-stop": None},
         {"os-start": None},
         {"reboot": {"type": "HARD"}},
+        {"lock": None},
+        {"unlock": None},
     ):
         contract.check(
             "servers", "server_actions_common_schema", "POST", path,
             version=version, user="demo", body=body,
         )  # fmt: skip
         contract.scene.settle()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_metadata(contract: Contract, version: str) -> None:
+    check, path = contract.check, f"/servers/{contract.active}/metadata"
+    body, item = {"metadata": {"k": "v"}}, {"meta": {"one": "1"}}
+    check(
+        "servers", "update_server_metadata", "POST", path, version=version, user="demo", body=body
+    )
+    check("servers", "set_server_metadata", "PUT", path, version=version, user="demo", body=body)
+    check("servers", "list_server_metadata", "GET", path, version=version, user="demo")
+    one, shown = "set_show_server_metadata_item", f"{path}/one"
+    check("servers", one, "PUT", shown, version=version, user="demo", body=item)
+    check("servers", one, "GET", shown, version=version, user="demo")
+    gone = "delete_server_metadata_item"
+    check("servers", gone, "DELETE", shown, version=version, user="demo")
+
+
+# Tempest forgot tags from 2.99 on.
+@pytest.mark.parametrize("version", [v for v in VERSIONS if 26 <= int(v[2:]) < 99])
+def test_tags(contract: Contract, version: str) -> None:
+    check, path = contract.check, f"/servers/{contract.active}/tags"
+    body = {"tags": ["a", "b"]}
+    check("servers", "update_all_tags", "PUT", path, version=version, user="demo", body=body)
+    check("servers", "list_tags", "GET", path, version=version, user="demo")
+    for schema, method in (
+        ("update_tag", "PUT"), ("update_tag", "PUT"), ("check_tag_existence", "GET"),
+        ("delete_tag", "DELETE"),
+    ):  # fmt: skip
+        check("servers", schema, method, f"{path}/c", version=version, user="demo")
+    check("servers", "delete_all_tags", "DELETE", path, version=version, user="demo")
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from trunkline.api.compute.server_create import METADATA_ITEMS_MAX
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
@@ -27,6 +26,7 @@ from trunkline.domain.errors import NotFound
 from trunkline.domain.host import COUNT_MAX
 from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.quota import Resource
+from trunkline.domain.server_labels import METADATA_ITEMS_MAX
 
 UNLIMITED: Final = -1
 RESOURCES: Final[Mapping[str, Resource]] = {

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from trunkline.api.compute.server_metadata import parse_metadata
+from trunkline.api.compute.server_tags import parse_tags
 from trunkline.api.hints import parse_hints
 from trunkline.api.parsing import Fields
 from trunkline.api.versions import Microversion
@@ -24,11 +26,9 @@ from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId,
 from trunkline.domain.nic_rules import AskedRule
 from trunkline.domain.port import parse_vnic_type
 from trunkline.domain.server import ZONE
+from trunkline.domain.server_labels import tag_problem
 
 USER_DATA_CHARS_MAX: Final = 65_535  # Nova's: a MEDIUMTEXT would be larger, guests never need it.
-METADATA_ITEMS_MAX: Final = 128  # Nova's default quota.
-TAGS_MAX: Final = 50
-TAG_CHARS_MAX: Final = 60
 NICS_MAX: Final = 64  # More PCI slots than a guest's root bus has.
 
 # The minor version that brought each field; before it the field is unknown, as it is in Nova.
@@ -92,12 +92,13 @@ def parse_server_create(body: Fields, version: Microversion) -> BatchCreate:
         rules=rules,
         host=_host(server),
         description=server_description(server),
-        metadata=_metadata(server),
-        tags=_tags(server),
+        metadata=parse_metadata(server),
+        tags=parse_tags(server),
         config_drive=_config_drive(server),
         key_name=_key_name(server),
         user_data=_user_data(server),
         hostname=_hostname(server),
+        scheduler_hints=_hints(body),
     )
     return BatchCreate(
         server=request,
@@ -126,6 +127,11 @@ def server_description(server: Fields) -> str | None:
 def _rules(body: Fields) -> tuple[AskedRule, ...]:
     given = [hints for name in _HINTS if (hints := body.fields(name, None)) is not None]
     return tuple(rule for hints in given for rule in parse_hints(hints))
+
+
+def _hints(body: Fields) -> Mapping[str, object]:
+    """Return the hints as they were sent."""
+    return {key: value for name in _HINTS for key, value in body.mapping(name, {}).items()}
 
 
 def _require_known(server: Fields, version: Microversion) -> None:
@@ -249,8 +255,8 @@ def _nic(nic: Fields, version: Microversion) -> NicRequest:
         ("uuid", "port", "fixed_ip", "vnic_type", "pci_flavor", *(("tag",) if has_tag else ()))
     )
     tag = nic.text("tag", None) or None
-    if tag is not None:
-        _check_tag(nic, "tag", tag)
+    if tag is not None and (problem := tag_problem(tag)) is not None:
+        raise nic.invalid("tag", problem)
     port_id = nic.uuid("port", None)
     network_id = nic.uuid("uuid", None)
     fixed_ip = nic.text("fixed_ip", None)
@@ -299,32 +305,6 @@ def _host(server: Fields) -> HostName | None:
     if not (host_part or node_part) or (host_part and node_part and host_part != node_part):
         raise server.invalid("availability_zone", f"must be {ZONE} or {ZONE}:HOST")
     return HostName(host_part or node_part)
-
-
-def _metadata(server: Fields) -> Mapping[str, str]:
-    metadata = server.mapping("metadata", {})
-    if len(metadata) > METADATA_ITEMS_MAX:
-        raise server.invalid("metadata", f"at most {METADATA_ITEMS_MAX} items")
-    for key, value in metadata.items():
-        if not 1 <= len(key) <= NAME_CHARS_MAX:
-            raise server.invalid("metadata", f"a key has 1 to {NAME_CHARS_MAX} characters")
-        if not isinstance(value, str) or len(value) > NAME_CHARS_MAX:
-            raise server.invalid(f"metadata.{key}", f"must be text of {NAME_CHARS_MAX} at most")
-    return metadata
-
-
-def _tags(server: Fields) -> tuple[str, ...]:
-    tags = server.texts("tags", [])
-    if len(tags) > TAGS_MAX:
-        raise server.invalid("tags", f"a server has {TAGS_MAX} at most")
-    for at, tag in enumerate(tags):
-        _check_tag(server, f"tags[{at}]", tag)
-    return tuple(dict.fromkeys(tags))
-
-
-def _check_tag(fields: Fields, name: str, tag: str) -> None:
-    if not 1 <= len(tag) <= TAG_CHARS_MAX or "," in tag or "/" in tag:
-        raise fields.invalid(name, f"1 to {TAG_CHARS_MAX} characters, no ',' or '/'")
 
 
 def _config_drive(server: Fields) -> bool:

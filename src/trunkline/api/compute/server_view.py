@@ -143,7 +143,10 @@ def _image(subject: Subject) -> object:
     image_id = subject.view.server.image_id
     if image_id is None:
         return ""  # Nova's way of saying that there is none; clients rely on the key.
-    return {"id": image_id, "links": bookmark(subject.base_url, "images", image_id)}
+    image = {"id": image_id, "links": bookmark(subject.base_url, "images", image_id)}
+    if subject.version.minor < 98:
+        return image
+    return image | {"properties": dict(subject.view.server.image_properties)}
 
 
 def _host_digest(subject: Subject) -> str:
@@ -210,13 +213,14 @@ _COMMON: Final[tuple[Field[Subject], ...]] = (
         when=lambda s: s.view.server.state in _IN_PROGRESS,
     ),
     Field(name="fault", value=_fault, when=_has_fault),
-    Field(name="locked", value=lambda _: False, since=9),
+    Field(name="locked", value=lambda s: s.view.server.locked_by is not None, since=9),
     Field(name="description", value=lambda s: s.view.server.description, since=19),
     Field(name="tags", value=lambda s: list(s.view.server.tags), since=26),
     Field(name="trusted_image_certificates", value=lambda _: None, since=63),
     Field(name="server_groups", value=lambda _: [], since=71),
-    Field(name="locked_reason", value=lambda _: None, since=73),
+    Field(name="locked_reason", value=lambda s: s.view.server.locked_reason, since=73),
     Field(name="pinned_availability_zone", value=lambda _: None, since=96),
+    Field(name="scheduler_hints", value=lambda s: dict(s.view.server.scheduler_hints), since=100),
 )
 
 _SHOWN: Final[tuple[Field[Subject], ...]] = (

@@ -7,7 +7,7 @@ from typing import Final
 from trunkline.api.versions import Microversion, ServedVersions
 
 LOWEST: Final = Microversion(2, 1)
-HIGHEST: Final = Microversion(2, 96)  # 2.97 adds shares, 2.98 image properties: not served.
+HIGHEST: Final = Microversion(2, 100)  # The highest that openstacksdk 4.22 asks for.
 SERVED: Final = ServedVersions(
     service="compute",
     lowest=LOWEST,

@@ -70,6 +70,52 @@ READ_CONSOLE = Rule(
     "os_compute_api:os-console-output", PROJECT_MEMBER, "reading a console", OF_SERVER
 )
 
+LOCK_SERVER = Rule(
+    "os_compute_api:os-lock-server:lock", PROJECT_MEMBER, "locking a server", OF_SERVER
+)
+UNLOCK_SERVER = Rule(
+    "os_compute_api:os-lock-server:unlock", PROJECT_MEMBER, "unlocking a server", OF_SERVER
+)
+OVERRIDE_LOCK = Rule(
+    "os_compute_api:os-lock-server:unlock:unlock_override",
+    ADMIN,
+    "changing a locked server, and lifting an admin's lock",
+    OF_SERVER,
+)
+FORCE_DELETE = Rule(
+    "os_compute_api:os-deferred-delete:force", PROJECT_MEMBER, "deleting a server", OF_SERVER
+)
+RESET_STATE = Rule(
+    "os_compute_api:os-admin-actions:reset_state", ADMIN, "resetting a server's state", OF_SERVER
+)
+MIGRATE_SERVER = Rule(
+    "os_compute_api:os-migrate-server:migrate", ADMIN, "moving a server", OF_SERVER
+)
+ADD_METADATA = Rule(
+    "os_compute_api:server-metadata:create", PROJECT_MEMBER, "adding metadata", OF_SERVER
+)
+UPDATE_METADATA = Rule(
+    "os_compute_api:server-metadata:update", PROJECT_MEMBER, "changing metadata", OF_SERVER
+)
+REPLACE_METADATA = Rule(
+    "os_compute_api:server-metadata:update_all", PROJECT_MEMBER, "replacing metadata", OF_SERVER
+)
+UNSET_METADATA = Rule(
+    "os_compute_api:server-metadata:delete", PROJECT_MEMBER, "taking metadata off", OF_SERVER
+)
+ADD_TAG = Rule(
+    "os_compute_api:os-server-tags:update", PROJECT_MEMBER, "tagging a server", OF_SERVER
+)
+REPLACE_TAGS = Rule(
+    "os_compute_api:os-server-tags:update_all", PROJECT_MEMBER, "replacing tags", OF_SERVER
+)
+REMOVE_TAG = Rule(
+    "os_compute_api:os-server-tags:delete", PROJECT_MEMBER, "taking a tag off", OF_SERVER
+)
+REMOVE_TAGS = Rule(
+    "os_compute_api:os-server-tags:delete_all", PROJECT_MEMBER, "taking all tags off", OF_SERVER
+)
+
 CREATE_FLAVOR = Rule("os_compute_api:os-flavor-manage:create", ADMIN, "creating a flavor")
 UPDATE_FLAVOR = Rule("os_compute_api:os-flavor-manage:update", ADMIN, "changing a flavor")
 DELETE_FLAVOR = Rule("os_compute_api:os-flavor-manage:delete", ADMIN, "deleting a flavor")

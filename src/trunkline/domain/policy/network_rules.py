@@ -115,6 +115,12 @@ CREATE_PORT_IP_ADDRESS = Rule(
 CREATE_PORT_PORT_SECURITY_ENABLED = Rule(
     "create_port:port_security_enabled", NETWORK_OWNER, "disabling port security", OF_NETWORK
 )
+CREATE_PORT_ALLOWED_ADDRESS_PAIRS = Rule(
+    "create_port:allowed_address_pairs",
+    NETWORK_OWNER,
+    "letting a port send from more addresses",
+    OF_NETWORK,
+)
 CREATE_PORT_HOST_ID = Rule(
     "create_port:binding:host_id", ADMIN, "writing binding:host_id", OF_NETWORK
 )
@@ -169,6 +175,12 @@ UPDATE_PORT_IP_ADDRESS = Rule(
 )
 UPDATE_PORT_PORT_SECURITY_ENABLED = Rule(
     "update_port:port_security_enabled", NETWORK_OWNER, "disabling port security", OF_NETWORK
+)
+UPDATE_PORT_ALLOWED_ADDRESS_PAIRS = Rule(
+    "update_port:allowed_address_pairs",
+    NETWORK_OWNER,
+    "letting a port send from more addresses",
+    OF_NETWORK,
 )
 UPDATE_PORT_HOST_ID = Rule(
     "update_port:binding:host_id", ADMIN, "writing binding:host_id", OF_NETWORK

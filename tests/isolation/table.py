@@ -1,0 +1,332 @@
+"""What each caller is answered on each route: one row a path, by kinds of things.
+
+A path that no row and no rule of its route classifies fails the suite.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from trunkline.api.routing import Auth, Route
+from trunkline.domain.policy.rule import Rule
+
+NET, COMPUTE, IMAGE, V1 = "/network/v2.0", "/compute/v2.1", "/image/v2", "/trunkline/v1"
+ID3 = "/identity/v3"
+
+
+class Kind(enum.Enum):
+    """Whose the thing is that a route is about."""
+
+    OWNED = "owned"  # The project's: members change it, readers see it, to others it is not there.
+    GIVEN = "given"  # The project's, as OWNED, but changed by admins alone.
+    LISTED = "listed"  # A list of what the caller's project has: with nothing of another's.
+    MADE = "made"  # Making something for the own project: members may.
+    MADE_ON = "made on"  # Making something by what the request names of the project.
+    PERSONAL = "personal"  # A user's own: not even others of the project see it.
+    LISTED_PERSONAL = "listed, personal"
+    NAMED = "named"  # The project is named in the path: 403 to others, as Nova answers.
+    ADMIN = "admin"  # Admins only: 403 to all others.
+    HIDDEN = "hidden"  # Shown to admins only: 404, or an empty list, to all others.
+    OPEN = "open"  # The same for everybody.
+    AGENT = "agent"  # A host's agent only.
+    PUBLIC = "public"  # No token is looked at.
+
+
+class Who(enum.Enum):
+    """Callers, as far as answers differ. A stranger has its role in another project."""
+
+    STRANGER_READER = "o-reader"
+    STRANGER_MEMBER = "o-member"
+    STRANGER_MANAGER = "o-manager"
+    READER = "reader"
+    MEMBER = "demo"
+    ADMIN = "admin"
+
+
+STRANGERS: Final = (Who.STRANGER_READER, Who.STRANGER_MEMBER, Who.STRANGER_MANAGER)
+NOBODY: Final = ("none", "expired", "revoked", "forged", "agent's")
+IN: Final = frozenset({*range(200, 401), *range(402, 403), *range(405, 500), 501})  # Was let in.
+UNHARMED: Final = frozenset({400, 403, 404})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What one path is about. `names`: which thing stands in each gap of the path."""
+
+    kind: Kind
+    names: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[Mapping[str, str], ...] = ()  # Other things that the same path can be about.
+    kinds: Mapping[str, Kind] = field(default_factory=dict)  # By method, where they differ.
+    bodies: Mapping[str, Any] = field(default_factory=dict)  # By method; a tuple: each of these.
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def kind_of(route: Route) -> Kind | None:
+    """Return whose the thing is that a route is about; None: nobody has said."""
+    if route.auth is Auth.PUBLIC:
+        return Kind.PUBLIC
+    if route.auth is Auth.AGENT:
+        return Kind.AGENT
+    row = ROWS.get(route.path)
+    if row is not None:
+        return row.kinds.get(route.method, row.kind)
+    return Kind.ADMIN if isinstance(route.auth, Rule) else None
+
+
+def expected(kind: Kind, who: Who, *, reads: bool) -> frozenset[int]:
+    """Return the statuses that `who` may be answered with."""
+    if who is Who.ADMIN or kind is Kind.OPEN:
+        return IN
+    stranger = who in STRANGERS
+    match kind:
+        case Kind.OWNED | Kind.GIVEN if stranger:
+            return frozenset({404})
+        case Kind.OWNED if who is Who.MEMBER:
+            return IN
+        case Kind.OWNED | Kind.GIVEN:
+            return IN if reads else frozenset({403})
+        case Kind.LISTED | Kind.LISTED_PERSONAL:
+            return IN
+        case Kind.MADE:
+            return frozenset({403}) if "reader" in who.value else IN
+        case Kind.MADE_ON if stranger:
+            return UNHARMED
+        case Kind.MADE_ON:
+            return IN if reads or who is Who.MEMBER else frozenset({403})
+        case Kind.PERSONAL:
+            return IN if who is Who.MEMBER else UNHARMED - {400}
+        case Kind.NAMED:
+            return frozenset({403}) if stranger else IN
+        case Kind.HIDDEN:
+            return frozenset({404}) if reads else frozenset({403})
+        case Kind.ADMIN:
+            return frozenset({403})
+    raise AssertionError(kind)
+
+
+def _owned(name: str, gap: str = "id", **bodies: Any) -> Row:
+    return Row(kind=Kind.OWNED, names={gap: name}, bodies=bodies)
+
+
+def _collection(kind: Kind, **bodies: Any) -> Row:
+    return Row(kind=Kind.LISTED, kinds={"POST": kind}, bodies=bodies)
+
+
+def _version(version: str) -> Mapping[str, str]:
+    return {"X-OpenStack-Nova-API-Version": version}
+
+
+def _service(**more: object) -> Row:
+    host = {"host": "h1", "binary": "nova-compute", **more}
+    return Row(kind=Kind.ADMIN, bodies={"PUT": host}, headers=_version("2.52"))
+
+
+def _tags(more: Mapping[str, str] | None = None, **bodies: Any) -> Row:
+    tagged = ("network", "subnet", "port")
+    names = [{"collection": f"{name}s", "id": name, **(more or {})} for name in tagged]
+    return Row(kind=Kind.OWNED, names=names[0], also=tuple(names[1:]), bodies=bodies)
+
+
+_OPEN: Final = Row(kind=Kind.OPEN)
+_ADMIN: Final = Row(kind=Kind.ADMIN)
+_BLANK: Final = {
+    "source_type": "blank", "destination_type": "local", "boot_index": 0, "volume_size": "1",
+}  # fmt: skip
+_SERVER: Final = {
+    "name": "web", "flavorRef": "{flavor}", "imageRef": "", "min_count": 1, "max_count": 1,
+    "block_device_mapping_v2": [_BLANK],
+}  # fmt: skip
+_RULE: Final = {"bandwidth_limit_rule": {"max_kbps": 9000, "direction": "egress"}}
+_JSON_PATCH: Final = "application/openstack-images-v2.1-json-patch"
+_QUOTA_PROJECT: Final = {"project": "project"}
+
+# `{name}` in a body is the ID of a thing of the project.
+ROWS: Final[Mapping[str, Row]] = {
+    # Identity.
+    f"{ID3}/auth/tokens": Row(kind=Kind.PERSONAL, headers={"X-Subject-Token": "{token}"}),
+    f"{ID3}/auth/catalog": _OPEN,
+    f"{ID3}/auth/projects": Row(kind=Kind.LISTED),
+    f"{ID3}/projects": Row(kind=Kind.LISTED),
+    f"{ID3}/projects/{{id}}": _owned("project"),
+    f"{ID3}/users/{{id}}": Row(kind=Kind.PERSONAL, names={"id": "user"}),
+    f"{ID3}/users/{{user_id}}/projects": Row(kind=Kind.PERSONAL, names={"user_id": "user"}),
+    f"{ID3}/domains": _OPEN,
+    f"{ID3}/domains/{{id}}": Row(kind=Kind.OPEN, names={"id": "domain"}),
+    # Network.
+    f"{NET}/networks": _collection(Kind.MADE, POST={"network": {"name": "new"}}),
+    f"{NET}/networks/{{id}}": _owned("network", PUT={"network": {"name": "taken over"}}),
+    f"{NET}/subnets": _collection(
+        Kind.MADE_ON,
+        POST={"subnet": {"network_id": "{network}", "cidr": "10.9.0.0/24", "ip_version": 4}},
+    ),
+    f"{NET}/subnets/{{id}}": _owned("subnet", PUT={"subnet": {"name": "taken over"}}),
+    f"{NET}/ports": _collection(Kind.MADE_ON, POST={"port": {"network_id": "{network}"}}),
+    f"{NET}/ports/{{id}}": _owned(
+        "port", PUT=({"port": {"name": "taken over"}}, {"port": {"admin_state_up": False}})
+    ),
+    f"{NET}/security-groups": _collection(Kind.MADE, POST={"security_group": {"name": "new"}}),
+    f"{NET}/security-groups/{{id}}": _owned(
+        "security group", PUT={"security_group": {"name": "taken over"}}
+    ),
+    f"{NET}/security-group-rules": _collection(
+        Kind.MADE_ON,
+        POST={
+            "security_group_rule": {
+                "security_group_id": "{security group}", "direction": "ingress",
+                "protocol": "tcp", "port_range_min": 22, "port_range_max": 22,
+            }
+        },
+    ),
+    f"{NET}/security-group-rules/{{id}}": _owned("security group rule"),
+    f"{NET}/qos/policies": _collection(Kind.ADMIN, POST={"policy": {"name": "gold"}}),
+    f"{NET}/qos/policies/{{id}}": Row(
+        kind=Kind.GIVEN, names={"id": "policy"}, bodies={"PUT": {"policy": {"shared": True}}}
+    ),
+    f"{NET}/qos/policies/{{policy_id}}/{{rules}}": Row(
+        kind=Kind.GIVEN, names={"policy_id": "policy", "rules": "rules"}, bodies={"POST": _RULE}
+    ),
+    f"{NET}/qos/policies/{{policy_id}}/{{rules}}/{{id}}": Row(
+        kind=Kind.GIVEN,
+        names={"policy_id": "policy", "rules": "rules", "id": "rule"},
+        bodies={"PUT": _RULE},
+    ),
+    f"{NET}/qos/rule-types": _OPEN,
+    f"{NET}/qos/rule-types/{{type}}": Row(kind=Kind.OPEN, names={"type": "rule type"}),
+    f"{NET}/{{collection}}/{{id}}/tags": _tags(POST={"tags": ["x"]}, PUT={"tags": ["y"]}),
+    f"{NET}/{{collection}}/{{id}}/tags/{{tag}}": _tags({"tag": "tag"}),
+    f"{NET}/qos/policies/{{id}}/tags": Row(
+        kind=Kind.GIVEN, names={"id": "policy"},
+        bodies={"POST": {"tags": ["x"]}, "PUT": {"tags": ["y"]}},
+    ),
+    f"{NET}/qos/policies/{{id}}/tags/{{tag}}": Row(
+        kind=Kind.GIVEN, names={"id": "policy", "tag": "tag"}
+    ),
+    f"{NET}/quotas": _ADMIN,
+    f"{NET}/quotas/project": _OPEN,
+    f"{NET}/quotas/tenant": _OPEN,
+    f"{NET}/quotas/{{id}}": Row(
+        kind=Kind.ADMIN, kinds={"GET": Kind.OWNED}, names={"id": "project"},
+        bodies={"PUT": {"quota": {"port": 1}}},
+    ),
+    f"{NET}/quotas/{{id}}/default": _owned("project"),
+    f"{NET}/quotas/{{id}}/details": _owned("project"),
+    f"{NET}/segments": Row(kind=Kind.LISTED),
+    f"{NET}/segments/{{id}}": Row(kind=Kind.HIDDEN, names={"id": "segment"}),
+    f"{NET}/agents": _ADMIN,
+    f"{NET}/agents/{{id}}": Row(kind=Kind.ADMIN, names={"id": "host"}),
+    f"{NET}/extensions": _OPEN,
+    f"{NET}/extensions/{{alias}}": Row(kind=Kind.OPEN, names={"alias": "extension"}),
+    # Compute.
+    f"{COMPUTE}/servers": _collection(
+        Kind.MADE_ON, POST={"server": _SERVER | {"networks": [{"port": "{port}"}]}}
+    ),
+    f"{COMPUTE}/servers/detail": Row(kind=Kind.LISTED),
+    f"{COMPUTE}/servers/{{id}}": _owned("server", PUT={"server": {"name": "taken-over"}}),
+    f"{COMPUTE}/servers/{{id}}/action": _owned(
+        "server",
+        POST=(
+            {"os-stop": None},
+            {"os-start": None},
+            {"reboot": {"type": "HARD"}},
+            {"os-getConsoleOutput": {"length": 5}},
+        ),
+    ),
+    f"{COMPUTE}/servers/{{id}}/ips": _owned("server"),
+    f"{COMPUTE}/servers/{{id}}/ips/{{network}}": Row(
+        kind=Kind.OWNED, names={"id": "server", "network": "network name"}
+    ),
+    f"{COMPUTE}/servers/{{id}}/os-interface": _owned("server"),
+    f"{COMPUTE}/servers/{{id}}/os-interface/{{port_id}}": Row(
+        kind=Kind.OWNED, names={"id": "server", "port_id": "server's port"}
+    ),
+    f"{COMPUTE}/flavors": Row(
+        kind=Kind.OPEN, kinds={"POST": Kind.ADMIN},
+        bodies={"POST": {"flavor": {"name": "xl", "ram": 1, "vcpus": 1, "disk": 0}}},
+    ),
+    f"{COMPUTE}/flavors/detail": _OPEN,
+    f"{COMPUTE}/flavors/{{id}}": Row(
+        kind=Kind.ADMIN, kinds={"GET": Kind.HIDDEN}, names={"id": "private flavor"},
+        bodies={"PUT": {"flavor": {"description": "x"}}},
+    ),
+    f"{COMPUTE}/flavors/{{id}}/os-extra_specs": Row(
+        kind=Kind.ADMIN, kinds={"GET": Kind.HIDDEN}, names={"id": "private flavor"},
+        bodies={"POST": {"extra_specs": {"a": "b"}}},
+    ),
+    f"{COMPUTE}/flavors/{{id}}/os-extra_specs/{{key}}": Row(
+        kind=Kind.ADMIN, kinds={"GET": Kind.HIDDEN},
+        names={"id": "private flavor", "key": "extra spec"}, bodies={"PUT": {"a": "b"}},
+    ),
+    f"{COMPUTE}/os-pci-flavors": Row(kind=Kind.OPEN, kinds={"POST": Kind.ADMIN}),
+    f"{COMPUTE}/os-pci-flavors/{{id}}": Row(
+        kind=Kind.ADMIN, kinds={"GET": Kind.OPEN}, names={"id": "pci flavor"}
+    ),
+    f"{COMPUTE}/os-hypervisors": _ADMIN,
+    f"{COMPUTE}/os-hypervisors/detail": _ADMIN,
+    f"{COMPUTE}/os-hypervisors/{{id}}": Row(kind=Kind.ADMIN, names={"id": "host"}),
+    f"{COMPUTE}/os-hypervisors/{{id}}/uptime": Row(kind=Kind.ADMIN, names={"id": "host"}),
+    f"{COMPUTE}/os-hypervisors/{{id}}/search": Row(
+        kind=Kind.ADMIN, names={"id": "host name"}, headers=_version("2.52")
+    ),
+    f"{COMPUTE}/os-hypervisors/{{id}}/servers": Row(
+        kind=Kind.ADMIN, names={"id": "host name"}, headers=_version("2.52")
+    ),
+    f"{COMPUTE}/os-services": _ADMIN,
+    f"{COMPUTE}/os-services/enable": _service(),
+    f"{COMPUTE}/os-services/disable": _service(),
+    f"{COMPUTE}/os-services/disable-log-reason": _service(disabled_reason="x"),
+    f"{COMPUTE}/os-services/force-down": _service(forced_down=False),
+    f"{COMPUTE}/os-services/{{id}}": Row(
+        kind=Kind.ADMIN, names={"id": "host"}, bodies={"PUT": {"status": "disabled"}}
+    ),
+    f"{COMPUTE}/os-availability-zone": _OPEN,
+    f"{COMPUTE}/os-availability-zone/detail": _ADMIN,
+    f"{COMPUTE}/os-aggregates": _ADMIN,
+    f"{COMPUTE}/os-keypairs": Row(
+        kind=Kind.LISTED_PERSONAL, kinds={"POST": Kind.MADE},
+        bodies={"POST": {"keypair": {"name": "new", "public_key": "{public key}"}}},
+    ),
+    f"{COMPUTE}/os-keypairs/{{name}}": Row(kind=Kind.PERSONAL, names={"name": "key pair"}),
+    f"{COMPUTE}/os-quota-sets/{{project}}": Row(
+        kind=Kind.ADMIN, kinds={"GET": Kind.NAMED}, names=_QUOTA_PROJECT,
+        bodies={"PUT": {"quota_set": {"cores": 1}}},
+    ),
+    f"{COMPUTE}/os-quota-sets/{{project}}/defaults": Row(kind=Kind.NAMED, names=_QUOTA_PROJECT),
+    f"{COMPUTE}/os-quota-sets/{{project}}/detail": Row(kind=Kind.NAMED, names=_QUOTA_PROJECT),
+    f"{COMPUTE}/os-quota-class-sets/{{class}}": Row(
+        kind=Kind.ADMIN, names={"class": "quota class"},
+        bodies={"PUT": {"quota_class_set": {"cores": 1}}},
+    ),
+    f"{COMPUTE}/os-migrations": _ADMIN,
+    # Image.
+    f"{IMAGE}/images": _collection(Kind.MADE, POST={"name": "new"}),
+    f"{IMAGE}/images/{{id}}": Row(
+        kind=Kind.OWNED, names={"id": "image"}, headers={"Content-Type": _JSON_PATCH},
+        bodies={"PATCH": [{"op": "replace", "path": "/name", "value": "taken over"}]},
+    ),
+    f"{IMAGE}/images/{{id}}/file": Row(
+        kind=Kind.OWNED, names={"id": "image"},
+        headers={"Content-Type": "application/octet-stream"}, bodies={"PUT": "bytes"},
+    ),
+    f"{IMAGE}/images/{{id}}/tags/{{tag}}": Row(
+        kind=Kind.OWNED, names={"id": "image", "tag": "tag"}
+    ),
+    f"{IMAGE}/schemas/image": _OPEN,
+    f"{IMAGE}/schemas/images": _OPEN,
+    f"{IMAGE}/info/import": _OPEN,
+    # Trunkline. Routes with a rule of their own need no row: they are for admins.
+    f"{V1}/networks": Row(kind=Kind.LISTED),
+    f"{V1}/explain": Row(
+        kind=Kind.MADE_ON, bodies={"POST": {"nics": [{"network": "{network}"}]}}
+    ),
+    f"{V1}/quotas": Row(kind=Kind.LISTED),
+    f"{V1}/servers/{{id}}/path": _owned("server"),
+    f"{V1}/events": Row(kind=Kind.LISTED),
+}  # fmt: skip
+
+# Answered like a read though it is a POST: nothing is changed by it.
+READS: Final = frozenset({f"{V1}/explain"})
+# Lists of what everybody's project has would be told apart by these only: they name no thing.
+WITHOUT_THINGS: Final = frozenset({f"{NET}/segments", f"{ID3}/auth/projects"})

@@ -1,0 +1,218 @@
+"""Two projects on one site: demo, whose things are asked for, and other, whose users ask.
+
+demo    demo (member), reader (reader)      a network with subnet, ports and a server, a QoS
+other   o-member, o-reader, o-manager       policy, an image, a key pair, quotas
+        admin, in its own project
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from tests.isolation.table import Who
+from tests.support.clock import ManualClock
+from tests.support.compute_site import ComputeSite, a_compute_site
+from tests.support.http_app import Reply, Site, password_login
+from tests.support.ssh_keys import an_ssh_key
+from trunkline.control.enrolment import create_enrolment_token, enrol_host
+from trunkline.control.flavors import FlavorCreate, create_flavor
+from trunkline.control.images import ImageCreate, create_image
+from trunkline.control.key_pairs import create_key_pair
+from trunkline.control.network_requests import NetworkCreate, SubnetCreate
+from trunkline.control.networks import create_network
+from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
+from trunkline.control.ports import create_port
+from trunkline.control.qos_policies import (
+    QosPolicyCreate,
+    QosRuleCreate,
+    create_policies,
+    create_rule,
+)
+from trunkline.control.quotas import set_quotas
+from trunkline.control.requests import PortCreate
+from trunkline.control.subnets import create_subnet
+from trunkline.control.tags import Kind, set_tags
+from trunkline.domain.identity import Caller, Project, User
+from trunkline.domain.ids import HostName, ProjectId, UserId
+from trunkline.domain.qos import Direction, QosRuleType
+from trunkline.domain.quota import Resource
+from trunkline.store.transaction import Transaction
+
+PASSWORD = "let the others in"
+FORGED = "gAAAAABforged0000000000000000000000000000000000000000000000000000"
+Things = dict[str, str]  # What stands in the gaps of paths and bodies, by what it is.
+
+
+@dataclass
+class Scene:
+    """The site, who can ask, and what there is to be asked for."""
+
+    compute: ComputeSite
+    clock: ManualClock
+    things: Things
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def site(self) -> Site:
+        return self.compute.site
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        token: str | None,
+        *,
+        body: object = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
+        sent = {"X-OpenStack-Nova-API-Version": "2.72"} | dict(headers or {})
+        raw = body.encode() if isinstance(body, str) else None
+        return self.site.http.request(
+            method, path, token=token, raw=raw, body=None if raw else body, headers=sent
+        )
+
+    def filled(self, value: Any) -> Any:
+        """Return a path, header or body with things in its gaps."""
+        if isinstance(value, str):
+            return re.sub(r"\{([^{}]+)\}", lambda gap: self.things[gap[1]], value)
+        if isinstance(value, dict):
+            return {key: self.filled(each) for key, each in value.items()}
+        return [self.filled(each) for each in value] if isinstance(value, list) else value
+
+
+@contextmanager
+def a_scene(tmp_path: Path) -> Iterator[Scene]:
+    clock = ManualClock()
+    with a_compute_site(tmp_path, clock=clock) as compute:
+        scene = Scene(compute=compute, clock=clock, things={})
+        _add_others(scene.site)
+        scene.tokens = _tokens(scene)
+        for who in Who:  # Each project's default group is made when it is looked for.
+            scene.ask("GET", "/network/v2.0/security-groups", scene.tokens[who.value])
+        scene.things = make_things(scene, "a")
+        yield scene
+
+
+def _add_others(site: Site) -> None:
+    project = Project(id=ProjectId(site.svc.ids.new_id()), name="other")
+    users = {
+        role: User(
+            id=UserId(site.svc.ids.new_id()),
+            name=f"o-{role}",
+            password_hash=site.svc.passwords.hash(PASSWORD),
+        )
+        for role in ("reader", "member", "manager")
+    }
+
+    def write(tx: Transaction) -> None:
+        tx.identity.insert_project(project)
+        for role, user in users.items():
+            tx.identity.insert_user(user)
+            tx.identity.grant(user.id, project.id, {role})
+
+    site.svc.store.write(write)
+
+
+def _tokens(scene: Scene) -> dict[str, str]:
+    """Log everybody in. Those of nobody come first: one must be older than all others."""
+    site, svc = scene.site, scene.site.svc
+    expired, revoked = site.token("demo"), site.token("demo")
+    scene.clock.advance(svc.limits.token_lifetime_seconds / 2 + 1)
+    tokens = {who.value: _login(site, who) for who in Who}
+    scene.clock.advance(svc.limits.token_lifetime_seconds / 2)
+    gone = site.http.request(
+        "DELETE", "/identity/v3/auth/tokens", token=tokens["admin"],
+        headers={"X-Subject-Token": revoked},
+    )  # fmt: skip
+    assert gone.status in (204, 404), gone
+    key = create_enrolment_token(
+        svc, site.caller("admin"), host=HostName("h1"), lifetime=timedelta(hours=1)
+    )[1]
+    agent = enrol_host(svc, HostName("h1"), key)
+    return tokens | {"expired": expired, "revoked": revoked, "forged": FORGED, "agent's": agent}
+
+
+def _login(site: Site, who: Who) -> str:
+    if not who.value.startswith("o-"):
+        return site.token(who.value)
+    body = password_login(who.value, PASSWORD, "other")
+    reply = site.http.request("POST", "/identity/v3/auth/tokens", body=body)
+    assert reply.status == 201, reply
+    return reply.headers["x-subject-token"]
+
+
+def make_things(scene: Scene, tag: str) -> Things:
+    """Make one of everything for project demo; names end in `tag`."""
+    compute, svc = scene.compute, scene.site.svc
+    demo, admin = scene.site.caller("demo"), scene.site.caller("admin")
+    network = create_network(svc, demo, NetworkCreate(name=f"net-{tag}")).network
+    asked = SubnetCreate(network_id=network.id, cidr=ip_network("10.8.0.0/24"))
+    subnet = create_subnet(svc, demo, asked)
+    port = create_port(svc, demo, PortCreate(network_id=network.id, name=f"port-{tag}")).port
+    plugged = compute.a_port(compute.blue)
+    compute.settle()  # Hosts are heard of, whatever the clock did.
+    server = compute.a_server(f"server-{tag}", plugged)
+    compute.settle()
+    image = create_image(
+        svc, demo,
+        ImageCreate(name=f"image-{tag}", disk_format="raw", container_format="bare", tags=("x",)),
+    )  # fmt: skip
+    flavor = create_flavor(
+        svc, admin,
+        FlavorCreate(
+            name=f"flavor-{tag}", vcpus=1, memory_mib=1, disk_gib=0, is_public=False,
+            extra_specs={"a": "b"},
+        ),
+    )  # fmt: skip
+    pair = create_key_pair(svc, demo, f"pair-{tag}", an_ssh_key())
+    set_quotas(svc, admin, demo.own_project, [(Resource.PORTS, None, 50)])
+    policy, rule = _qos(scene, admin, demo, tag)
+    pci = create_pci_flavor(
+        svc, admin, PciFlavorCreate(name=f"pci-{tag}", match=[{"vendor_id": "8086"}])
+    )
+    group, group_rule = _security_group(scene, tag)
+    tagged = {Kind.NETWORK: network.id, Kind.SUBNET: subnet.id, Kind.PORT: port.id}
+    for kind, id_ in (tagged | {Kind.QOS_POLICY: policy}).items():
+        set_tags(svc, admin, kind, id_, lambda _: ("x",))
+    return {
+        "project": demo.own_project, "user": demo.user_id, "domain": "default",
+        "token": scene.site.token("demo"), "network": network.id, "subnet": subnet.id,
+        "port": port.id, "policy": policy, "rules": "bandwidth_limit_rules", "rule": rule,
+        "rule type": "bandwidth_limit", "segment": network.segments[0].id,
+        "host": _host_id(scene, "h1"), "host name": "h1", "extension": "binding",
+        "server": server["id"], "server's port": plugged, "network name": compute.blue.name,
+        "flavor": compute.flavor.id, "private flavor": flavor.id, "extra spec": "a",
+        "pci flavor": pci.id, "key pair": pair.name, "public key": an_ssh_key(),
+        "quota class": "default", "image": image.id, "tag": "x",
+        "security group": group, "security group rule": group_rule,
+        "networks": "networks", "subnets": "subnets", "ports": "ports",
+    }  # fmt: skip
+
+
+def _qos(scene: Scene, admin: Caller, demo: Caller, tag: str) -> tuple[str, str]:
+    svc = scene.site.svc
+    asked = QosPolicyCreate(name=f"policy-{tag}", project_id=demo.own_project)
+    policy = create_policies(svc, admin, [asked])[0]
+    wanted = QosRuleCreate(
+        type=QosRuleType.BANDWIDTH_LIMIT, direction=Direction.EGRESS, kbps=5000, burst_kbits=0
+    )
+    return policy.id, create_rule(svc, admin, policy.id, wanted).id
+
+
+def _security_group(scene: Scene, tag: str) -> tuple[str, str]:
+    body = {"security_group": {"name": f"group-{tag}"}}
+    token = scene.site.token("demo")
+    made = scene.ask("POST", "/network/v2.0/security-groups", token, body=body).json()
+    group = made["security_group"]
+    return group["id"], group["security_group_rules"][0]["id"]
+
+
+def _host_id(scene: Scene, name: str) -> str:
+    return scene.site.svc.store.read(lambda tx: tx.hosts.get_by_name(HostName(name)).id)
