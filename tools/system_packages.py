@@ -34,6 +34,11 @@ NEEDS = (
         lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or has_program("initdb"),
     ),
     Need(
+        "haproxy",
+        "a load balancer, before replicas that are restarted one after the other",
+        lambda: has_program("haproxy"),
+    ),
+    Need(
         "libvirt0",
         "libvirt's own RNG schemas, against which the domain XML is validated",
         lambda: Path("/usr/share/libvirt/schemas/domain.rng").exists(),

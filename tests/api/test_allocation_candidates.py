@@ -148,7 +148,7 @@ def test_candidates_and_usages_are_for_admins(world: TwoNetworks) -> None:
 
 
 def test_what_a_project_holds_is_summed_over_all_providers(world: TwoNetworks) -> None:
-    server = world.server("web", world.port(world.red, "p", VnicType.DIRECT))
+    server = world.server("web", world.port(world.red, "p", VnicType.DIRECT)).server
     project, small = server.project_id, world.small
     held = {
         "VCPU": small.vcpus, "MEMORY_MB": small.memory_mib, "DISK_GB": small.disk_gib,

@@ -150,8 +150,8 @@ def test_a_bug_is_500_without_a_trace_and_in_the_log_once_with_one(http: InProce
         (b'{"thing": {"name": "a", "count": 1e999}}', "body"),
         (b'{"thing": {"name": "a", "x\\u0000y": 1}}', "thing: a name in it"),
         (b'{"a":' * 40 + b"1" + b"}" * 40, "nested deeper"),
-        (b"[" * 200_000 + b"]" * 200_000, "nested deeper"),
-        (b'{"a":' * 150_000, "nested deeper"),
+        (b"[" * 30_000 + b"]" * 30_000, "nested deeper"),
+        (b'{"a":' * 10_000, "nested deeper"),
     ],
 )
 def test_a_malformed_body_is_400_and_the_field_is_named(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from trunkline.bootstrap.controller_config import load_controller_config
+from trunkline.bootstrap.tls import CertificateFiles
 from trunkline.bootstrap.toml_reading import InvalidConfig
 from trunkline.control.networking import IdRange
 from trunkline.domain.device import DeviceKind
@@ -65,6 +66,7 @@ def test_what_the_example_comments_out_is_the_default(tmp_path: Path) -> None:
     """Each commented line that is a setting, uncommented, changes nothing."""
     text = (EXAMPLES / "controller.toml").read_text()
     for default in ('address = "127.0.0.1"', "port = 8774", "mtu = 1500", "silent_seconds_max = 90",
+                    "trusted_proxies = []", "drain_seconds = 0", "finish_seconds_max = 30",
                     'vif_types = { macvtap = "hw_veb" }'):  # fmt: skip
         assert f"# {default}" in text
         text = text.replace(f"# {default}", default)
@@ -76,6 +78,7 @@ def test_what_the_example_comments_out_is_the_default(tmp_path: Path) -> None:
     explicit = load_controller_config(written(tmp_path, text))
     assert (explicit.limits, explicit.listen_port) == (plain.limits, plain.listen_port)
     assert explicit.listen_address == plain.listen_address
+    assert (explicit.trusted_proxies, explicit.ending) == (plain.trusted_proxies, plain.ending)
     assert explicit.ranking == plain.ranking
     assert explicit.networking.mtu == plain.networking.mtu
     assert explicit.networking.preferred_vif_types == plain.networking.preferred_vif_types
@@ -86,6 +89,12 @@ def test_the_least_file_listens_on_loopback_with_sqlite(tmp_path: Path) -> None:
     assert (config.listen_address, config.listen_port) == ("127.0.0.1", 8774)
     assert config.database_url == f"sqlite:///{tmp_path}/state/trunkline.db"
     assert config.networking.tenant_network_types == (NetworkType.VLAN,)
+
+
+def test_a_certificate_is_found_beside_the_file(tmp_path: Path) -> None:
+    keys = '[listen]\ntls_cert = "tls.crt"\ntls_key = "/etc/tls.key"\n'
+    config = load_controller_config(written(tmp_path, LEAST + keys))
+    assert config.certificate_files == CertificateFiles(tmp_path / "tls.crt", Path("/etc/tls.key"))
 
 
 def test_a_vendor_vif_type_can_be_preferred(tmp_path: Path) -> None:
@@ -113,6 +122,9 @@ def test_a_database_password_is_in_no_message(tmp_path: Path) -> None:
         ("[listen]\nport = 70000\n", "listen.port: expected `int` <= 65535, found 70000"),
         ("[listen]\nport = '8774'\n", "listen.port: expected `int`, got `str`, found '8774'"),
         ("[listen]\nprot = 1\n", "listen.prot: unknown; did you mean port?"),
+        ("[listen]\ntls_cert = 'a'\n", "listen.tls_key: missing; certificate and key are given"),
+        ("[listen]\ntrusted_proxies = ['all']\n", "listen.trusted_proxies[0]: no address"),
+        ("[listen]\ndrain_seconds = -1\n", "listen.drain_seconds: expected `int` >= 0"),
         ("listen = 5\n", "listen: expected a table ([listen]), found 5"),
         ("public_url = 'controller'\n", "public_url: not a URL"),
         ("[database]\nurl = 'mysql://x'\n", "database.url: neither sqlite:///PATH nor"),

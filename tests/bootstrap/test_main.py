@@ -11,7 +11,7 @@ import pytest
 from trunkline.bootstrap.main import root
 
 # What a host, or a user's machine, has no use for.
-CONTROL_PLANE = ("sqlalchemy", "alembic", "starlette", "trunkline.store", "trunkline.control")
+CONTROL_PLANE = ("sqlalchemy", "alembic", "uvicorn", "trunkline.store", "trunkline.control")
 
 _LOADED = """
 import sys

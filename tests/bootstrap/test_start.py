@@ -230,3 +230,19 @@ def test_what_is_said_at_the_start_is_for_people_and_has_no_log_lines(tmp_path: 
     with up(tmp_path):
         log = next(tmp_path.glob("*.log")).read_text()
     assert "alembic" not in log
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--tls-cert", "no.crt"), "--tls-cert and --tls-key are given both or not at all"),
+        (("--tls-cert", "no.crt", "--tls-key", "no.key"), "no.crt: it can't be read"),
+    ],
+)
+def test_a_certificate_that_can_not_be_used_is_told_before_anything_is_made(
+    tmp_path: Path, options: tuple[str, ...], told: str
+) -> None:
+    code, said = refusal(tmp_path, "up", "--data", "d", "--port", "0", *options)
+    assert code == ExitCode.USAGE
+    assert told in said
+    assert not (tmp_path / "d").exists()

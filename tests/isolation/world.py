@@ -20,7 +20,12 @@ from tests.isolation.table import Who
 from tests.support.clock import ManualClock
 from tests.support.compute_site import ComputeSite, a_compute_site
 from tests.support.http_app import Reply, Site, password_login
+from tests.support.roles import give_role
 from tests.support.ssh_keys import an_ssh_key
+from trunkline.control.application_credentials import (
+    ApplicationCredentialCreate,
+    create_application_credential,
+)
 from trunkline.control.enrolment import create_enrolment_token, enrol_host
 from trunkline.control.flavors import FlavorCreate, create_flavor
 from trunkline.control.images import ImageCreate, create_image
@@ -29,6 +34,7 @@ from trunkline.control.network_requests import NetworkCreate, SubnetCreate
 from trunkline.control.networks import create_network
 from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
 from trunkline.control.ports import create_port
+from trunkline.control.projects import ProjectUpdate, update_project
 from trunkline.control.qos_policies import (
     QosPolicyCreate,
     QosRuleCreate,
@@ -115,7 +121,7 @@ def _add_others(site: Site) -> None:
         tx.identity.insert_project(project)
         for role, user in users.items():
             tx.identity.insert_user(user)
-            tx.identity.grant(user.id, project.id, {role})
+            give_role(tx, user.id, project.id, role)
 
     site.svc.store.write(write)
 
@@ -178,11 +184,15 @@ def make_things(scene: Scene, tag: str) -> Things:
         svc, admin, PciFlavorCreate(name=f"pci-{tag}", match=[{"vendor_id": "8086"}])
     )
     group, group_rule = _security_group(scene, tag)
+    update_project(svc, admin, demo.own_project, ProjectUpdate(tags=("x",)))
+    credential = ApplicationCredentialCreate(name=f"credential-{tag}")
+    _, made = create_application_credential(svc, demo, demo.user_id, credential)
     tagged = {Kind.NETWORK: network.id, Kind.SUBNET: subnet.id, Kind.PORT: port.id}
     for kind, id_ in (tagged | {Kind.QOS_POLICY: policy}).items():
         set_tags(svc, admin, kind, id_, lambda _: ("x",))
     return {
         "project": demo.own_project, "user": demo.user_id, "domain": "default",
+        "region": "RegionOne", "credential": made.credential.id,
         "token": scene.site.token("demo"), "network": network.id, "subnet": subnet.id,
         "port": port.id, "policy": policy, "rules": "bandwidth_limit_rules", "rule": rule,
         "rule type": "bandwidth_limit", "segment": network.segments[0].id,

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,15 +14,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import uvicorn
 from argon2 import PasswordHasher
-from starlette.types import ASGIApp, Message
 
+from tests.support.roles import give_role
 from tests.support.world import a_world
 from trunkline.api.app import make_app
+from trunkline.api.asgi import Message
+from trunkline.api.edge import Edge
 from trunkline.api.routes import ROUTES
 from trunkline.api.routing import Route
 from trunkline.api.wakeups import Wakeups
+from trunkline.bootstrap.http_protocol import Connections
+from trunkline.bootstrap.http_server import Ending, HttpServer
+from trunkline.bootstrap.tls import ServedCertificate
 from trunkline.control.identity import FirstPasswords, bootstrap_identity, caller_from_token
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Limits, Services
@@ -53,7 +57,7 @@ class Reply:
 class InProcess:
     """Sends requests to an ASGI application in an event loop of its own; usable by any thread."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Edge) -> None:
         self._app = app
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -201,7 +205,7 @@ class Site:
     """A control plane with its HTTP application."""
 
     svc: Services
-    app: ASGIApp
+    app: Edge
     wakeups: Wakeups
     http: InProcess
     passwords: FirstPasswords
@@ -279,20 +283,40 @@ def _add_reader(svc: Services) -> None:
         demo = tx.identity.find_project(name="demo")
         assert demo is not None
         tx.identity.insert_user(user)
-        tx.identity.grant(user.id, demo.id, {READER})
+        give_role(tx, user.id, demo.id, READER)
 
     svc.store.write(write)
 
 
 @contextmanager
-def served(app: ASGIApp, *, port: int = 0) -> Iterator[str]:
+def served(
+    app: Edge,
+    *,
+    port: int = 0,
+    certificate: ServedCertificate | None = None,
+    connections: Connections | None = None,
+    trusted_proxies: Sequence[str] = (),
+) -> Iterator[str]:
     """Serve `app` on a loopback port (0: any that is free), as in real use; yield its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
-    with socket.create_server(("127.0.0.1", port)) as listener:
+    ready = threading.Event()
+    server = HttpServer(
+        app,
+        ending=Ending(resting_seconds=0),
+        certificate=certificate,
+        connections=connections,
+        trusted_proxies=trusted_proxies,
+        on_ready=ready.set,
+    )
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with listener:
+        listener.bind(("127.0.0.1", port))
+        at = f"127.0.0.1:{listener.getsockname()[1]}"
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            assert ready.wait(SECONDS_MAX)
+            yield f"http://{at}" if certificate is None else f"https://{at}"
         finally:
             server.should_exit = True
             thread.join(SECONDS_MAX)

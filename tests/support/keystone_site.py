@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from starlette.types import ASGIApp
-
 from tests.support.http_app import InProcess
 from tests.support.world import a_world
 from trunkline.api.app import make_app
+from trunkline.api.edge import Edge
 from trunkline.api.routing import Route
 from trunkline.api.wakeups import Wakeups
 from trunkline.control.identity_elsewhere import IdentityElsewhere
@@ -24,7 +23,7 @@ class KeystoneSite:
     """The control plane with its HTTP application."""
 
     svc: Services
-    app: ASGIApp
+    app: Edge
     http: InProcess
 
 

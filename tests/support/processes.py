@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,13 @@ from tests.support.clients import client_environment
 
 STOP_SECONDS_MAX = 30
 ANSWER_SECONDS_MAX = 60
+# What systemd does between fork and exec. Source: sd_listen_fds(3).
+_PASSING = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def ask(cloud_dir: Path, *args: str) -> str:
@@ -48,6 +56,10 @@ class Running:
         """Press Ctrl-C; return its exit status."""
         return self.signal(signal.SIGINT)
 
+    def notify(self, number: signal.Signals) -> None:
+        """Send a signal that it goes on after."""
+        self._process.send_signal(number)
+
     def signal(self, number: signal.Signals) -> int:
         """Send a signal that ends it; return its exit status."""
         self._process.send_signal(number)
@@ -66,15 +78,27 @@ class Running:
 
 @contextmanager
 def trunkline(
-    directory: Path, *args: str, env: Mapping[str, str] | None = None
+    directory: Path,
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    listener: socket.socket | None = None,
 ) -> Iterator[Running]:
-    """Run ``trunkline ARGS`` in `directory` from when it says `ready` on."""
+    """Run ``trunkline ARGS`` in `directory` from when it says `ready` on.
+
+    It is passed `listener` as systemd passes a socket.
+    """
+    command = [sys.executable, "-m", "trunkline", *args]
+    passed = []
+    if listener is not None:
+        passed = [listener.fileno()]
+        command = [sys.executable, "-c", _PASSING, str(listener.fileno()), *command]
     log = directory / f"{args[0]}-{os.getpid()}-{len(list(directory.glob('*.log')))}.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "trunkline", *args],
+            command,
             cwd=directory,
             env={**os.environ, **(env or {})},
+            pass_fds=passed,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

@@ -42,6 +42,8 @@ def test_systemd_reads_the_units_and_misses_nothing(units: Path) -> None:
         "trunkline-agent.service",
         "trunkline-host-helper.service",
         "trunkline-host-helper.socket",
+        "trunkline-server.service",
+        "trunkline-server.socket",
     ]
     assert verify(units) == ""
 

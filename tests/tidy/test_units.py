@@ -11,12 +11,14 @@ import click
 import pytest
 
 from trunkline.bootstrap.compute_config import load_compute_config
+from trunkline.bootstrap.http_server import Ending
 from trunkline.bootstrap.main import root
 from trunkline.host.privileged.client import DEFAULT_SOCKET
 
 REPOSITORY = Path(__file__).parents[2]
 UNITS = sorted((REPOSITORY / "systemd").glob("trunkline-*"))
 PAGE = (REPOSITORY / "docs/install-host.md").read_text()
+SERVING = (REPOSITORY / "docs/serving.md").read_text()
 
 
 def settings(unit: Path) -> Iterator[tuple[str, str]]:
@@ -30,7 +32,7 @@ def values(name: str, key: str) -> list[str]:
     return [value for found, value in settings(REPOSITORY / "systemd" / name) if found == key]
 
 
-@pytest.mark.parametrize("name", ["trunkline-agent.service", "trunkline-host-helper.service"])
+@pytest.mark.parametrize("name", [unit.name for unit in UNITS if unit.suffix == ".service"])
 def test_a_service_starts_a_command_with_options_that_it_has(name: str) -> None:
     [line] = values(name, "ExecStart")
     program, command, *arguments = line.split()
@@ -40,7 +42,16 @@ def test_a_service_starts_a_command_with_options_that_it_has(name: str) -> None:
     assert found is not None
     options = {option for each in found.params for option in each.opts}
     assert {each for each in arguments if each.startswith("--")} <= options
-    assert "/etc/trunkline/compute.toml" in arguments
+    config = "controller.toml" if command == "server" else "compute.toml"
+    assert f"/etc/trunkline/{config}" in arguments
+
+
+def test_the_socket_of_the_service_is_there_before_it_and_waits_for_it() -> None:
+    assert values("trunkline-server.service", "Requires") == ["trunkline-server.socket"]
+    assert values("trunkline-server.socket", "ListenStream") == ["8774"]
+    (stop,) = values("trunkline-server.service", "TimeoutStopSec")
+    assert int(stop) > Ending().finish_seconds_max + Ending().resting_seconds
+    assert values("trunkline-server.service", "ExecReload") == ["/bin/kill -HUP $MAINPID"]
 
 
 def test_helper_socket_and_agent_agree_on_where_and_who(tmp_path: Path) -> None:
@@ -71,7 +82,7 @@ def test_the_page_on_installing_names_each_unit_that_is_enabled() -> None:
     for unit in UNITS:
         if "[Install]" in unit.read_text():
             name = unit.name.removesuffix(".service")
-            assert f"systemctl enable --now {name}" in PAGE, unit
+            assert f"systemctl enable --now {name}\n" in PAGE + SERVING, unit
 
 
 def test_systemd_understands_the_units(tmp_path: Path) -> None:

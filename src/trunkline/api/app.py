@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-
-from starlette.applications import Starlette
-from starlette.routing import Mount
+from collections.abc import Iterable
 
 from trunkline.api.edge import Edge
 from trunkline.api.foreground import Foreground
@@ -23,7 +19,7 @@ def make_app(
     public_url: str | None = None,
     routes: Iterable[Route] | None = None,
     foreground: Foreground | None = None,
-) -> Starlette:
+) -> Edge:
     """Make the application that answers for `svc`.
 
     Args:
@@ -35,17 +31,10 @@ def make_app(
     """
     if routes is None:
         routes = ROUTES if svc.identity_elsewhere is None else ROUTES_BUT_IDENTITY
-    edge = Edge(
+    return Edge(
         svc,
         Router(routes),
         wakeups,
         public_url=public_url,
         foreground=foreground or Foreground(),
     )
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
-        wakeups.close()
-
-    return Starlette(routes=[Mount("/", app=edge)], lifespan=lifespan)

@@ -17,8 +17,10 @@ def root(svc: Services, request: Request) -> Response:
     return Response(body={"name": "trunkline", "faces": faces})
 
 
-def health(_svc: Services, _request: Request) -> Response:
-    """Answer ``GET /healthz``: requests are being answered."""
+def health(_svc: Services, request: Request) -> Response:
+    """Answer ``GET /healthz``: requests are being answered; 503 once the service is to stop."""
+    if request.is_draining:
+        return Response(status=503, body={"status": "draining"})
     return Response(body={"status": "ok"})
 
 

@@ -16,10 +16,10 @@ from typing import Final, TypeVar
 
 import structlog
 from anyio import CancelScope, CapacityLimiter, to_thread
-from starlette.types import Receive as AsgiReceive
-from starlette.types import Scope, Send
 
 from trunkline.api import discovery, transport
+from trunkline.api.asgi import Receive as AsgiReceive
+from trunkline.api.asgi import Scope, Send
 from trunkline.api.authentication import authenticate_agent, authenticate_user, token_in
 from trunkline.api.compute.versions import SERVED as COMPUTE_VERSIONS
 from trunkline.api.elsewhere import Elsewhere
@@ -29,8 +29,10 @@ from trunkline.api.foreground import Foreground
 from trunkline.api.http import Answer, LongPoll, Receive, Request, Response, SendFile
 from trunkline.api.limits import (
     CHUNK_BYTES,
+    LARGE_BODIES_BYTES_MAX,
     SLOW_WAITING_MAX,
     SLOW_WORKER_THREADS,
+    UNKNOWN_BODY_BYTES_MAX,
     WORKER_THREADS,
 )
 from trunkline.api.metrics import REQUESTS
@@ -63,13 +65,14 @@ class _Exchange:
     face: Face = Face.TRUNKLINE
     status: int = 0
     answering: bool = False  # The head of the answer is out: nothing else can be answered.
+    body_bytes: int = 0  # Set aside for a large body.
     caller: Caller | None = None
     host_name: HostName | None = None
     headers: dict[str, str] = field(default_factory=dict)  # To be sent with any answer.
 
 
 class Edge:
-    """The ASGI application behind Starlette's lifespan."""
+    """The ASGI application."""
 
     def __init__(
         self,
@@ -85,18 +88,19 @@ class Edge:
         self._wakeups = wakeups
         self._public_url = public_url
         self._foreground = foreground
+        self._draining = False
         self._lanes = {
             Lane.QUICK: CapacityLimiter(WORKER_THREADS),
             Lane.SLOW: CapacityLimiter(SLOW_WORKER_THREADS),
         }
+        self._body_bytes = 0  # Of all large bodies.
         self._logins = 0  # Running, and waiting for a thread.
         elsewhere = svc.identity_elsewhere
         self._elsewhere = None if elsewhere is None else Elsewhere(elsewhere)
 
     async def __call__(self, scope: Scope, receive: AsgiReceive, send: Send) -> None:
         """Answer one request, whatever happens, and write one line about it to the log."""
-        if scope["type"] != "http":
-            return
+        assert scope["type"] == "http", "the server neither asks for a lifespan nor upgrades"
         exchange = _Exchange(f"req-{self._svc.ids.new_id()}", scope["method"], time.perf_counter())
         exchange.headers["x-openstack-request-id"] = exchange.request_id
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
@@ -105,7 +109,16 @@ class Edge:
             except transport.ClientGone:
                 exchange.status = 499  # As nginx logs it; nobody is there to be answered.
             finally:
+                self._body_bytes -= exchange.body_bytes
                 _log_access(exchange)
+
+    def drain(self) -> None:
+        """From now on end a connection with each answer, and have `/healthz` send clients away."""
+        self._draining = True
+
+    def end_waits(self) -> None:
+        """Answer all long polls, those to come too, at once."""
+        self._wakeups.close()
 
     async def _answer_or_fault(
         self, exchange: _Exchange, scope: Scope, receive: AsgiReceive, send: Send
@@ -140,6 +153,7 @@ class Edge:
     async def _answer(
         self, exchange: _Exchange, scope: Scope, receive: AsgiReceive, send: Send
     ) -> None:
+        scope = transport.in_origin_form(scope)
         exchange.path = scope["path"]
         exchange.face = face_of(exchange.path.removeprefix("/").split("/"))
         headers = transport.read_headers(scope)
@@ -155,11 +169,12 @@ class Edge:
             base_url=exchange.base_url,
             request_id=exchange.request_id,
             client_address=(scope.get("client") or ("", 0))[0],
+            is_draining=self._draining,
             found_version=_microversion(exchange, match.route, headers),
-            body=b""
-            if match.route.streams
-            else await transport.read_body(headers, receive, bytes_max=match.route.body_bytes_max),
         )
+        if not match.route.streams:
+            body = await self._read_body(exchange, match.route, request, receive)
+            request = replace(request, body=body)
         answer = await self._run_handler(exchange, match.route, request)
         match answer:
             case LongPoll():
@@ -184,10 +199,31 @@ class Edge:
             raise HttpProblem(405, f"the method {method} is not allowed here", headers=allow)
         raise HttpProblem(404, "the resource could not be found")
 
+    async def _read_body(
+        self, exchange: _Exchange, route: Route, request: Request, receive: AsgiReceive
+    ) -> bytes:
+        """Read the body; a large one only of those who may send it."""
+        bytes_max = route.body_bytes_max
+        if route.auth is Auth.PUBLIC:
+            bytes_max = min(bytes_max, UNKNOWN_BODY_BYTES_MAX)
+        size = transport.body_bytes(request.headers, bytes_max=bytes_max)
+        if size > UNKNOWN_BODY_BYTES_MAX:
+            elsewhere = await self._caller_elsewhere(route, request)
+            await self._in_thread(partial(self._authenticate, exchange, route, request, elsewhere))
+            if self._body_bytes + size > LARGE_BODIES_BYTES_MAX:
+                problem = "too many large bodies at one time; try again in a second"
+                raise HttpProblem(503, problem, headers={"Retry-After": "1"})
+            exchange.body_bytes = size
+            self._body_bytes += size
+        return await transport.read_body(receive, bytes_max=bytes_max)
+
+    async def _caller_elsewhere(self, route: Route, request: Request) -> Caller | None:
+        if self._elsewhere is None or route.auth in (Auth.PUBLIC, Auth.AGENT):
+            return None
+        return await self._elsewhere.caller(token_in(request.headers))
+
     async def _run_handler(self, exchange: _Exchange, route: Route, request: Request) -> Answer:
-        elsewhere = None
-        if self._elsewhere is not None and route.auth not in (Auth.PUBLIC, Auth.AGENT):
-            elsewhere = await self._elsewhere.caller(token_in(request.headers))
+        elsewhere = await self._caller_elsewhere(route, request)
 
         def authenticate_and_run() -> Answer:
             known = self._authenticate(exchange, route, request, elsewhere)
@@ -202,7 +238,7 @@ class Edge:
 
     @contextmanager
     def _counted(self, lane: Lane) -> Iterator[None]:
-        """Count who is in the slow lane; of all routes, only logins are.
+        """Count who is in the slow lane: logins, and whatever else hashes a password.
 
         A limiter counts those who wait, but not at once: many that come in one turn of the event
         loop would see each other too late.
@@ -230,7 +266,7 @@ class Edge:
             case Auth.AGENT:
                 exchange.host_name = authenticate_agent(self._svc, request.headers)
                 return replace(request, found_host=exchange.host_name)
-            case Auth.USER | Rule():
+            case Auth.USER | Auth.LOGIN | Rule():
                 exchange.caller = authenticate_user(
                     self._svc,
                     route.auth,
@@ -288,7 +324,7 @@ class Edge:
 
     async def _send_file(self, exchange: _Exchange, send: Send, answer: SendFile) -> None:
         try:
-            headers = {**exchange.headers, **answer.headers}
+            headers = {**exchange.headers, **answer.headers, **self._farewell()}
             exchange.status, exchange.answering = 200, True
             await transport.start_response(
                 send, 200, headers, content_type=answer.content_type, size_bytes=answer.size_bytes
@@ -307,7 +343,12 @@ class Edge:
     async def _send(self, exchange: _Exchange, send: Send, response: Response) -> None:
         exchange.status, exchange.answering = response.status, True
         head_only = exchange.method == "HEAD"
-        await transport.send_response(send, response, exchange.headers, head_only=head_only)
+        headers = exchange.headers | self._farewell()
+        await transport.send_response(send, response, headers, head_only=head_only)
+
+    def _farewell(self) -> dict[str, str]:
+        """Return what has the client open another connection for its next request."""
+        return {"Connection": "close"} if self._draining else {}
 
 
 def _microversion(

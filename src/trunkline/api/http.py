@@ -53,6 +53,7 @@ class Request:
     request_id: str
     client_address: str = ""  # The peer's, or what a trusted proxy says it is.
     body: bytes = b""
+    is_draining: bool = False  # The service is about to stop.
     found_version: Microversion | None = None  # Compute and placement only; negotiated.
     found_caller: Caller | None = None
     found_host: HostName | None = None

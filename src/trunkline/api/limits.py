@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 BODY_BYTES_MAX: Final = 1024 * 1024  # JSON; images are streamed and have a limit of their own.
+# Of whoever has not shown a token: it may be anybody, on all connections that there are.
+UNKNOWN_BODY_BYTES_MAX: Final = 64 * 1024
+LARGE_BODIES_BYTES_MAX: Final = 256 * 1024 * 1024  # All together that are larger than that.
 BODY_SECONDS_MAX: Final = 60.0  # From the head of a request to the end of its JSON body.
 CHUNK_SECONDS_MAX: Final = 60.0  # Between two pieces of a streamed body.
 CHUNK_BYTES: Final = 1024 * 1024  # Streamed bodies go to and from the disk in pieces of this size.

@@ -44,26 +44,39 @@ def parse_json(data: bytes) -> object:
     return value
 
 
+# Where an item stands: in what, and by which name or number there. It is spelt out for a fault
+# only: the paths of all items of a body can be a million times its size.
+_Place = tuple["_Place", str | int] | None
+
+
 def _require_storable(value: object) -> None:
     """Walk the whole value once, without recursion."""
-    waiting: list[tuple[str, int, object]] = [("", 0, value)]
+    waiting: list[tuple[_Place, int, object]] = [(None, 0, value)]
     while waiting:
-        path, depth, item = waiting.pop()
+        place, depth, item = waiting.pop()
         if depth > JSON_DEPTH_MAX:
-            raise Invalid(path or "body", f"nested deeper than {JSON_DEPTH_MAX} levels")
+            raise Invalid(_path_of(place), f"nested deeper than {JSON_DEPTH_MAX} levels")
         if isinstance(item, str):
             if (problem := text_problem(item)) is not None:
-                raise Invalid(path or "body", problem)
+                raise Invalid(_path_of(place), problem)
         elif isinstance(item, int):
             if not -INTEGER_MAX <= item <= INTEGER_MAX:
-                raise Invalid(path or "body", f"not between {-INTEGER_MAX} and {INTEGER_MAX}")
+                raise Invalid(_path_of(place), f"not between {-INTEGER_MAX} and {INTEGER_MAX}")
         elif isinstance(item, dict):
             for key, inner in item.items():
                 if (problem := text_problem(key)) is not None:
-                    raise Invalid(path or "body", f"a name in it: {problem}")
-                waiting.append((f"{path}.{key}" if path else key, depth + 1, inner))
+                    raise Invalid(_path_of(place), f"a name in it: {problem}")
+                waiting.append(((place, key), depth + 1, inner))
         elif isinstance(item, list):
-            waiting.extend((f"{path}[{at}]", depth + 1, inner) for at, inner in enumerate(item))
+            waiting.extend(((place, at), depth + 1, inner) for at, inner in enumerate(item))
+
+
+def _path_of(place: _Place) -> str:
+    path = ""
+    while place is not None:
+        place, name = place
+        path = (f"[{name}]" if isinstance(name, int) else f".{name[:TEXT_LENGTH_MAX]}") + path
+    return path.removeprefix(".") or "body"
 
 
 def text_problem(text: str) -> str | None:

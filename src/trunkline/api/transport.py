@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-from starlette.types import Message, Receive, Scope, Send
-
+from trunkline.api.asgi import Message, Receive, Scope, Send
 from trunkline.api.http import Query, Response
 from trunkline.api.limits import (
     BODY_SECONDS_MAX,
@@ -24,6 +23,8 @@ from trunkline.domain.errors import Invalid, TooLarge
 from trunkline.wire.json import encode
 
 _HOST: Final = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
+_ABSOLUTE: Final = re.compile(rb"(?i:https?)://(?P<host>[^/?#@]*)(?P<path>/.*)?", re.DOTALL)
+_ONCE: Final = (b"authorization", b"content-type", b"x-auth-token", b"x-subject-token")
 _BODILESS: Final = frozenset({204, 304})
 
 
@@ -31,16 +32,47 @@ class ClientGone(Exception):
     """The client closed the connection before it was answered."""
 
 
+def in_origin_form(scope: Scope) -> Scope:
+    """Return the scope of a request as if it had named its path alone.
+
+    A request may name the whole URL; what that says of the host goes before the Host header.
+    Source: RFC 9112, 3.2.2.
+    """
+    whole = _ABSOLUTE.fullmatch(scope.get("raw_path") or b"")
+    if whole is None:
+        return scope
+    kept = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    raw_path = whole["path"] or b"/"
+    return {
+        **scope,
+        "raw_path": raw_path,
+        "path": unquote(raw_path.decode("latin-1")),
+        "headers": [(b"host", whole["host"]), *kept],
+    }
+
+
 def read_headers(scope: Scope) -> dict[str, str]:
     """Return the headers by their name in lower case.
 
     Raises:
-        HttpProblem: They are too long, or the body is compressed.
+        HttpProblem: They are too long, contradict each other, or the body is compressed.
     """
     raw: list[tuple[bytes, bytes]] = scope["headers"]
     if sum(len(name) + len(value) for name, value in raw) > HEADER_BYTES_MAX:
         raise HttpProblem(431, f"the headers are longer than {HEADER_BYTES_MAX} bytes")
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
+    if "transfer-encoding" in headers and (
+        "content-length" in headers or scope["http_version"] == "1.0"
+    ):
+        # We would read it by chunks; a proxy before us that does not takes a part of this request
+        # for the next one, of somebody else. Source: RFC 9112, 6.1.
+        problem = "Transfer-Encoding does not go with Content-Length, nor with HTTP/1.0"
+        raise HttpProblem(400, problem, headers={"Connection": "close"})
+    if len(headers) < len(raw):
+        names = [name.lower() for name, _ in raw]
+        for name in _ONCE:
+            if names.count(name) > 1:  # Which of them a proxy has looked at, nobody knows.
+                raise HttpProblem(400, f"the header {name.decode()} is given more than once")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise HttpProblem(415, "a compressed body is not taken: send it as it is")
     return headers
@@ -95,7 +127,22 @@ def base_url(scope: Scope, headers: Mapping[str, str], public_url: str | None) -
     return f"{scope['scheme']}://{host}"
 
 
-async def read_body(headers: Mapping[str, str], receive: Receive, *, bytes_max: int) -> bytes:
+def body_bytes(headers: Mapping[str, str], *, bytes_max: int) -> int:
+    """Return how long the body will be; the limit, if it is not said.
+
+    Raises:
+        TooLarge: It passes the limit.
+    """
+    if "transfer-encoding" in headers:
+        return bytes_max
+    declared = headers.get("content-length", "0")
+    size = int(declared) if declared.isdecimal() else 0
+    if size > bytes_max:
+        raise TooLarge("the request's body", bytes_max, "bytes")
+    return size
+
+
+async def read_body(receive: Receive, *, bytes_max: int) -> bytes:
     """Return the whole body.
 
     Raises:
@@ -103,9 +150,6 @@ async def read_body(headers: Mapping[str, str], receive: Receive, *, bytes_max: 
         HttpProblem: It did not arrive in time.
         ClientGone: It broke off.
     """
-    declared = headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > bytes_max:
-        raise TooLarge("the request's body", bytes_max, "bytes")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):

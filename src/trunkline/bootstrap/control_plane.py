@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import gc
-import signal
+import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import FrameType
-
-import uvicorn
+from pathlib import Path
 
 from trunkline.api.app import make_app
 from trunkline.api.foreground import Foreground
 from trunkline.api.wakeups import Wakeups
 from trunkline.bootstrap.directory import DataDirectory, Login
+from trunkline.bootstrap.http_protocol import CONNECTIONS_MAX, Connections
+from trunkline.bootstrap.http_server import Ending, HttpServer
+from trunkline.bootstrap.passed_socket import take_passed_socket
+from trunkline.bootstrap.tls import ServedCertificate
 from trunkline.control.identity import bootstrap_identity, reset_password
 from trunkline.control.services import Services
 from trunkline.domain.errors import ErrorKind, TrunklineError
 
-KEEP_ALIVE_SECONDS = 75  # Longer than the clients' own, so that they close first.
-BACKLOG = 2048
 ADMIN_CLOUD, DEMO_CLOUD = "trunkline", "trunkline-demo"
 
 
@@ -46,12 +46,20 @@ class Listener:
     url: str
 
 
-def listen(address: str, port: int) -> Listener:
+def listen(address: str, port: int, *, certificate: ServedCertificate | None = None) -> Listener:
     """Bind where the service is to answer; port 0 takes any that is free.
+
+    A socket that systemd passes goes before address and port: it is there while the service is not,
+    and whoever connects meanwhile waits.
 
     Raises:
         AddressTaken: Something listens there already, or the address is not this machine's.
     """
+    scheme = "http" if certificate is None else "https"
+    passed = take_passed_socket()
+    if passed is not None and passed.family in (socket.AF_INET, socket.AF_INET6):
+        address, port = passed.getsockname()[:2]
+        return Listener(passed, f"{scheme}://{_shown(address)}:{port}")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     # The protocol is named because asyncio turns Nagle's algorithm off only where it is: else each
     # answer waits some 40 ms for the client's delayed acknowledgement of its first packet.
@@ -62,8 +70,11 @@ def listen(address: str, port: int) -> Listener:
     except OSError as problem:
         bound.close()
         raise AddressTaken(address, port, problem.strerror or str(problem)) from problem
-    shown = f"[{address}]" if ":" in address else address
-    return Listener(bound, f"http://{shown}:{bound.getsockname()[1]}")
+    return Listener(bound, f"{scheme}://{_shown(address)}:{bound.getsockname()[1]}")
+
+
+def _shown(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def serve(
@@ -73,22 +84,21 @@ def serve(
     *,
     public_url: str | None = None,
     foreground: Foreground | None = None,
+    certificate: ServedCertificate | None = None,
+    ending: Ending | None = None,
+    trusted_proxies: Sequence[str] = (),
+    reloads_on_hangup: bool = False,
     on_ready: Callable[[], None],
 ) -> None:
     """Answer requests until a signal says to stop; what is under way is finished first."""
-    app = make_app(svc, wakeups, public_url=public_url, foreground=foreground)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,  # The app logs each request itself, without secrets.
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=10,
-            backlog=BACKLOG,
-            server_header=False,
-        ),
-        on_ready,
-        wakeups,
+    server = HttpServer(
+        make_app(svc, wakeups, public_url=public_url, foreground=foreground),
+        ending=ending,
+        certificate=certificate,
+        trusted_proxies=trusted_proxies,
+        reloads_on_hangup=reloads_on_hangup,
+        connections=Connections(count_max=_connections_max()),
+        on_ready=on_ready,
     )
     # The fleet index stays as long as the process: without this each full collection would look
     # at all of its hosts, 0.1 s at ten thousand of them, in the middle of some decision.
@@ -97,43 +107,18 @@ def serve(
     server.run(sockets=[listener.socket])
 
 
-class _Server(uvicorn.Server):
-    def __init__(
-        self, config: uvicorn.Config, on_ready: Callable[[], None], wakeups: Wakeups
-    ) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-        self._wakeups = wakeups
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End in good order.
-
-        uvicorn raises every signal again when it is done. For SIGTERM that is death on the spot:
-        agents in the middle of a step, the database's log not folded in. Ctrl-C may be raised
-        again, as it unwinds.
-        """
-        if sig == signal.SIGTERM:
-            self.should_exit = True
-        else:
-            super().handle_exit(sig, frame)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer, then say so."""
-        await super().startup(sockets=sockets)
-        if self.started:
-            self._on_ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the long polls at once; the other requests are finished."""
-        self._wakeups.close()
-        await super().shutdown(sockets=sockets)
-        if self.force_exit:
-            # A second Ctrl-C has uvicorn leave this out, and the application, which waits for it,
-            # would be cancelled with a traceback.
-            await self.lifespan.shutdown()
+def _connections_max() -> int:
+    """Take all files that this process may open; return how many can be connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard == resource.RLIM_INFINITY:
+        return CONNECTIONS_MAX
+    return min(CONNECTIONS_MAX, hard // 2)  # The database and images need some.
 
 
-def new_logins(directory: DataDirectory, svc: Services, url: str) -> list[Login]:
+def new_logins(
+    directory: DataDirectory, svc: Services, url: str, *, ca_file: Path | None = None
+) -> list[Login]:
     """Write clouds.yaml for this URL; return what must be shown, because it never is again.
 
     Whoever is alone with the database has the passwords nowhere but in clouds.yaml. Where that is
@@ -144,7 +129,7 @@ def new_logins(directory: DataDirectory, svc: Services, url: str) -> list[Login]
     if first is not None:
         passwords = first.admin, first.demo
     elif logins := directory.read_logins():
-        directory.write_clouds(url, logins)
+        directory.write_clouds(url, logins, ca_file=ca_file)
         return []
     elif svc.store.dialect != "sqlite":
         return []
@@ -157,5 +142,5 @@ def new_logins(directory: DataDirectory, svc: Services, url: str) -> list[Login]
         Login(ADMIN_CLOUD, "admin", passwords[0], "admin"),
         Login(DEMO_CLOUD, "demo", passwords[1], "demo"),
     ]
-    directory.write_clouds(url, logins)
+    directory.write_clouds(url, logins, ca_file=ca_file)
     return logins

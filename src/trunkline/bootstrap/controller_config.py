@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -18,9 +19,11 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from trunkline.bootstrap.http_server import FINISH_SECONDS_MAX, Ending
 from trunkline.bootstrap.keystone import KeystoneConfig, KeystoneTable, read_keystone_table
 from trunkline.bootstrap.pci_aliases import PciAliasTable, read_aliases
 from trunkline.bootstrap.policy_file import read_policy
+from trunkline.bootstrap.tls import CertificateFiles
 from trunkline.bootstrap.toml_reading import InvalidConfig, is_http_url, read_table, read_toml
 from trunkline.control.networking import ConnectivityCheck, IdRange, Networking
 from trunkline.control.pci_options import PciOptions
@@ -32,10 +35,11 @@ from trunkline.control.services import (
     TOKEN_LIFETIME_SECONDS,
     Limits,
 )
+from trunkline.domain.aggregate import DEFAULT_ZONE
 from trunkline.domain.attributes import ALL_TAGS, FACTS, is_attribute
 from trunkline.domain.errors import TrunklineError
 from trunkline.domain.ether import VLAN_ID_MAX, VLAN_ID_MIN
-from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.ids import PhysicalNetwork, ZoneName
 from trunkline.domain.network import NetworkType
 from trunkline.domain.policy.policy import DEFAULT_POLICY, Policy
 from trunkline.domain.port import VnicType
@@ -72,6 +76,11 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True):
 class _Listen(_Table, frozen=True, kw_only=True):
     address: _Name = "127.0.0.1"
     port: _Port = 8774
+    tls_cert: _Name | None = None
+    tls_key: _Name | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    drain_seconds: Annotated[int, Meta(ge=0, le=600)] = 0
+    finish_seconds_max: Annotated[int, Meta(ge=1, le=600)] = FINISH_SECONDS_MAX
 
 
 class _Database(_Table, frozen=True, kw_only=True):
@@ -110,7 +119,11 @@ class _LimitsTable(_Table, frozen=True, kw_only=True):
     placement_attempts_max: _Positive = PLACEMENT_ATTEMPTS_MAX
 
 
+_Zone = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^:\s]([^:]*[^:\s])?$")]
+
+
 class _Placement(_Table, frozen=True, kw_only=True):
+    default_zone: _Zone = DEFAULT_ZONE
     ranking: tuple[str, ...] | None = None
     weights: dict[str, float] | None = None
 
@@ -151,6 +164,9 @@ class ControllerConfig:
 
     listen_address: str
     listen_port: int
+    certificate_files: CertificateFiles | None  # None: without TLS.
+    trusted_proxies: tuple[str, ...]  # Addresses and networks.
+    ending: Ending
     public_url: str | None  # None: as each client's Host header says.
     database_url: str = field(repr=False)  # May hold a password.
     data_dir: Path
@@ -158,6 +174,7 @@ class ControllerConfig:
     networking: Networking
     pci: PciOptions
     ranking: Ranking
+    default_zone: ZoneName
     enrolment_key_file: Path | None  # None: hosts enrol by tokens alone.
     policy: Policy
     limits: Limits
@@ -177,6 +194,7 @@ def load_controller_config(path: Path) -> ControllerConfig:
     if file is None:
         raise InvalidConfig(path, faults)
     faults += _url_faults(file)
+    faults += _listen_faults(file.listen)
     vlan_ranges = _vlan_ranges(file.physical_network, faults)
     faults += name_clashes([table.name for table in file.physical_network], "physical_network")
     faults += _attribute_faults(file.networking.scheduling_attributes)
@@ -194,6 +212,12 @@ def load_controller_config(path: Path) -> ControllerConfig:
     return ControllerConfig(
         listen_address=file.listen.address,
         listen_port=file.listen.port,
+        certificate_files=_certificate_files(file.listen, directory),
+        trusted_proxies=file.listen.trusted_proxies,
+        ending=Ending(
+            drain_seconds=file.listen.drain_seconds,
+            finish_seconds_max=file.listen.finish_seconds_max,
+        ),
         public_url=file.public_url,
         database_url=file.database.url or f"sqlite:///{data_dir / 'trunkline.db'}",
         data_dir=data_dir,
@@ -201,6 +225,7 @@ def load_controller_config(path: Path) -> ControllerConfig:
         networking=networking,
         pci=PciOptions(attributes=attributes, aliases=aliases),
         ranking=ranking,
+        default_zone=ZoneName(file.placement.default_zone),
         enrolment_key_file=(
             None
             if file.agents.enrolment_key_file is None
@@ -260,6 +285,25 @@ def _url_faults(file: _File) -> list[str]:
             "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; write one of them"
         )
     return faults
+
+
+def _listen_faults(table: _Listen) -> list[str]:
+    faults: list[str] = []
+    if (table.tls_cert is None) is not (table.tls_key is None):
+        lacking = "tls_cert" if table.tls_cert is None else "tls_key"
+        faults.append(f"listen.{lacking}: missing; certificate and key are given both or neither")
+    for at, proxy in enumerate(table.trusted_proxies):
+        try:
+            ip_network(proxy)
+        except ValueError as problem:
+            faults.append(f"listen.trusted_proxies[{at}]: no address or network: {problem}")
+    return faults
+
+
+def _certificate_files(table: _Listen, directory: Path) -> CertificateFiles | None:
+    if table.tls_cert is None or table.tls_key is None:
+        return None
+    return CertificateFiles(directory / table.tls_cert, directory / table.tls_key)
 
 
 def _vlan_ranges(

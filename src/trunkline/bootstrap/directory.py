@@ -109,8 +109,12 @@ class DataDirectory:
             durable.write_private(file, ids.new_secret() + "\n")
         return read_secret(file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
 
-    def write_clouds(self, url: str, logins: list[Login]) -> None:
-        """Write clouds.yaml, readable by its owner alone: it holds the passwords."""
+    def write_clouds(self, url: str, logins: list[Login], *, ca_file: Path | None = None) -> None:
+        """Write clouds.yaml, readable by its owner alone: it holds the passwords.
+
+        With `ca_file` clients trust the service by it; without, by whatever an operator wrote.
+        """
+        cacert = self._cacert() if ca_file is None else str(ca_file)
         clouds = {
             login.cloud: {
                 "auth": {
@@ -123,12 +127,22 @@ class DataDirectory:
                 },
                 "region_name": "RegionOne",
                 "identity_api_version": "3",
+                **({} if cacert is None else {"cacert": cacert}),
             }
             for login in logins
         }
         # JSON is YAML, and every reader of the one reads the other.
         text = json.dumps({"clouds": clouds}, indent=2) + "\n"
         durable.write_private(self.clouds, text)
+
+    def _cacert(self) -> str | None:
+        try:
+            clouds = json.loads(self.clouds.read_text())["clouds"]
+            return next(
+                (str(cloud["cacert"]) for cloud in clouds.values() if "cacert" in cloud), None
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
 
     def read_logins(self) -> list[Login]:
         """Return what `write_clouds` wrote; empty if it never did.

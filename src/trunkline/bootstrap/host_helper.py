@@ -16,6 +16,7 @@ from typing import Final
 import click
 
 from trunkline.bootstrap.compute_config import ComputeConfig, load_compute_config
+from trunkline.bootstrap.passed_socket import take_passed_socket
 from trunkline.cli.context import Failed, Teaching
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.host.linux.bridges import read_uplinks
@@ -32,7 +33,6 @@ from trunkline.host.privileged.set_vfs import SetVfs
 
 AGENT_GROUP: Final = "trunkline"
 # Source: sd_listen_fds(3): the first descriptor passed, and who it is meant for.
-_FIRST_PASSED: Final = 3
 
 
 @click.command("host-helper", cls=Teaching)
@@ -124,8 +124,9 @@ def _group_id(group: str) -> int:
 
 @contextmanager
 def _listener(path: Path, group_id: int) -> Iterator[socket.socket]:
-    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
-        with socket.socket(fileno=_FIRST_PASSED) as passed:
+    taken = take_passed_socket()
+    if taken is not None:
+        with taken as passed:
             passed.setblocking(False)  # noqa: FBT003
             yield passed
         return

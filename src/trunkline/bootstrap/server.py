@@ -20,6 +20,8 @@ from trunkline.bootstrap.keystone import open_keystone, require_login
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.bootstrap.ticker import Ticker
+from trunkline.bootstrap.tls import CertificateFiles, ServedCertificate
+from trunkline.bootstrap.tls_options import takes_certificate
 from trunkline.cli.context import TeachingGroup
 from trunkline.cli.progress import progress_line
 from trunkline.control.enrolment import set_enrolment_key
@@ -42,8 +44,14 @@ FEED_CHECK_SECONDS: Final = 0.5  # How late an agent hears of what another repli
     type=click.IntRange(0, 65535),
     help="Goes before the file's listen.port; 0 takes any that is free.",
 )
+@takes_certificate("Goes before the file's listen.tls_cert")
 @click.pass_context
-def server(context: click.Context, config_file: Path | None, port: int | None) -> None:
+def server(
+    context: click.Context,
+    config_file: Path | None,
+    port: int | None,
+    certificate_files: CertificateFiles | None,
+) -> None:
     r"""Run API and scheduler; or, with a command, ask about a server (a virtual machine).
 
     Several may run over one PostgreSQL.
@@ -62,6 +70,8 @@ def server(context: click.Context, config_file: Path | None, port: int | None) -
     key = None
     if file is not None:
         key = read_secret(file, characters_min=ENROLMENT_KEY_CHARACTERS_MIN)
+    files = certificate_files or config.certificate_files
+    certificate = None if files is None else ServedCertificate(files, RealClock())
     keystone = None
     if config.keystone is not None:
         keystone = open_keystone(config.keystone, RealClock(), config_file=config_file)
@@ -71,8 +81,12 @@ def server(context: click.Context, config_file: Path | None, port: int | None) -
             stack.callback(keystone.close)
         directory = DataDirectory(config.data_dir)
         stack.callback(directory.close)
-        listener = listen(config.listen_address, config.listen_port if port is None else port)
-        _run(config, key, keystone, directory, listener)
+        listener = listen(
+            config.listen_address,
+            config.listen_port if port is None else port,
+            certificate=certificate,
+        )
+        _run(config, key, keystone, directory, listener, certificate)
 
 
 def _run(
@@ -81,6 +95,7 @@ def _run(
     keystone: Keystone | None,
     directory: DataDirectory,
     listener: Listener,
+    certificate: ServedCertificate | None,
 ) -> None:
     wakeups = Wakeups()
     images_dir = config.images_dir or directory.images
@@ -98,13 +113,17 @@ def _run(
                 limits=config.limits,
                 pci=config.pci,
                 ranking=config.ranking,
+                default_zone=config.default_zone,
                 policy=config.policy,
                 identity_elsewhere=keystone,
             )
         begin_with_images(svc, named=config.images_dir is not None)
         set_enrolment_key(svc, key)
         url = config.public_url or listener.url
-        logins = new_logins(directory, svc, url) if keystone is None else []
+        logins = []
+        if keystone is None:
+            ca_file = None if certificate is None else certificate.trust_file
+            logins = new_logins(directory, svc, url, ca_file=ca_file)
         following = []
         if store.dialect != "sqlite":
             following.append(Ticker("change feed", FEED_CHECK_SECONDS, waking_hosts(svc, wakeups)))
@@ -120,7 +139,17 @@ def _run(
             sys.stdout.flush()
 
         with background_tasks(svc, *following):
-            serve(svc, wakeups, listener, public_url=config.public_url, on_ready=say_ready)
+            serve(
+                svc,
+                wakeups,
+                listener,
+                public_url=config.public_url,
+                certificate=certificate,
+                ending=config.ending,
+                trusted_proxies=config.trusted_proxies,
+                reloads_on_hangup=True,
+                on_ready=say_ready,
+            )
     finally:
         store.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -29,6 +30,8 @@ from trunkline.bootstrap.images_dir import begin_with_images, require_usable_ima
 from trunkline.bootstrap.local_transport import LocalTransport
 from trunkline.bootstrap.real import RandomIds, RealClock
 from trunkline.bootstrap.simulated import simulated_agent
+from trunkline.bootstrap.tls import CertificateFiles, ServedCertificate
+from trunkline.bootstrap.tls_options import takes_certificate
 from trunkline.cli.context import Teaching
 from trunkline.cli.progress import progress_line
 from trunkline.control.enrolment import set_enrolment_key
@@ -75,8 +78,14 @@ THREAD_SWITCH_SECONDS: Final = 0.0002
     metavar="HOST",
     help="Run no agent for this host here: `trunkline agent` does, elsewhere. May be repeated.",
 )
+@takes_certificate("Needs --tls-key")
 def up(
-    fleet_name: str | None, data: Path, port: int, address: str, external: tuple[str, ...]
+    fleet_name: str | None,
+    data: Path,
+    port: int,
+    address: str,
+    external: tuple[str, ...],
+    certificate_files: CertificateFiles | None,
 ) -> None:
     r"""Run everything here: API, scheduler and simulated hosts with their agents.
 
@@ -90,14 +99,18 @@ def up(
     source = _fleet_file(data, fleet_name)
     fleet = load_fleet(source)
     _check_external(external, fleet)
+    certificate = None
+    if certificate_files is not None:
+        certificate = ServedCertificate(certificate_files, RealClock())
     # What is refused up to here leaves no directory behind. Where there is one, that it is in use
     # is the better answer than that the port is.
-    listener = None if data.exists() else listen(address, port)
+    bind = partial(listen, address, port, certificate=certificate)
+    listener = None if data.exists() else bind()
     directory = DataDirectory(data)
     try:
         _keep_fleet(directory, source)
-        listener = listener or listen(address, port)
-        _run(directory, fleet, listener, frozenset(external))
+        listener = listener or bind()
+        _run(directory, fleet, listener, frozenset(external), certificate)
     finally:
         directory.close()
 
@@ -134,7 +147,11 @@ def _check_external(external: Collection[str], fleet: Fleet) -> None:
 
 
 def _run(
-    directory: DataDirectory, fleet: Fleet, listener: Listener, external: Collection[str]
+    directory: DataDirectory,
+    fleet: Fleet,
+    listener: Listener,
+    external: Collection[str],
+    certificate: ServedCertificate | None,
 ) -> None:
     require_usable_images_dir(directory.images)
     clock, ids, wakeups = RealClock(), RandomIds(), Wakeups()
@@ -160,7 +177,12 @@ def _run(
             )
         begin_with_images(svc, named=False)
         set_enrolment_key(svc, directory.enrolment_key(ids))
-        logins = new_logins(directory, svc, listener.url)
+        logins = new_logins(
+            directory,
+            svc,
+            listener.url,
+            ca_file=None if certificate is None else certificate.trust_file,
+        )
         _make_known(svc, fleet.host_names)
         hosts = [
             open_host(directory.hosts, name) for name in fleet.host_names if name not in external
@@ -173,6 +195,7 @@ def _run(
                 wakeups,
                 listener,
                 foreground=foreground,
+                certificate=certificate,
                 on_ready=lambda: _say_ready(
                     directory, listener.url, len(fleet.host_names), made, logins
                 ),

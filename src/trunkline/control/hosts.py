@@ -10,6 +10,7 @@ from trunkline.control.access import require
 from trunkline.control.audit import Actor, actor_of
 from trunkline.control.services import Services
 from trunkline.control.views import HostView
+from trunkline.control.zones import zones_of
 from trunkline.domain.errors import Invalid
 from trunkline.domain.host import Host, HostResources
 from trunkline.domain.identity import Caller
@@ -110,6 +111,7 @@ def require_host_name(name: HostName) -> None:
 def _views(tx: Transaction, svc: Services, hosts: Sequence[Host]) -> list[HostView]:
     counts = tx.servers.count_by_host([host.id for host in hosts])
     uses = tx.hosts.uses([host.id for host in hosts])
+    zones = zones_of(tx, svc, [host.id for host in hosts])
     problems = tx.pools.problems_of_hosts([host.id for host in hosts])
     return [
         HostView(
@@ -118,6 +120,7 @@ def _views(tx: Transaction, svc: Services, hosts: Sequence[Host]) -> list[HostVi
             up=svc.fleet.is_up(host),
             server_count=counts.get(host.id, 0),
             out_of_service=problems.get(host.id, ()),
+            zone=zones[host.id],
         )
         for host in hosts
     ]

@@ -176,7 +176,8 @@ class Quotas:
 
     def delete_of(self, project_id: ProjectId) -> None:
         """Take away all that are a project's own."""
-        self._connection.execute(delete(quotas).where(quotas.c.project_id == project_id))
+        for table in (quotas, quota_guards):
+            self._connection.execute(delete(table).where(table.c.project_id == project_id))
 
     def _devices(self, statement: Select[Any], **values: object) -> Held:
         found: Held = Counter()

@@ -1,4 +1,4 @@
-"""The schema, but for who may ask (`identity_tables`) and the service's own (`upkeep_tables`).
+"""The schema, but for `identity_tables`, `group_tables` and the service's own (`upkeep_tables`).
 
 What it was before is in `migrations/`.
 
@@ -34,7 +34,7 @@ from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import AddressPair, DhcpOption
 from trunkline.domain.server import Fault, Flavor
 from trunkline.store.columns import Json, UtcTime
-from trunkline.store.metadata import ID, NAME, SERIAL, metadata
+from trunkline.store.metadata import ID, NAME, SERIAL, USER_ID, metadata
 
 qos_policies = Table(
     "qos_policies",
@@ -367,7 +367,7 @@ servers = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("project_id", ID, nullable=False, index=True),
-    Column("user_id", ID, nullable=False),
+    Column("user_id", USER_ID, nullable=False),
     Column("name", NAME, nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("host_id", ID, ForeignKey("hosts.id"), nullable=True, index=True),
@@ -382,6 +382,8 @@ servers = Table(
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
     Column("nic_rules", Json(tuple[NicRule, ...]), nullable=False),
+    Column("group_id", ID, nullable=True, index=True),  # The server group that it is a member of.
+    Column("zone", NAME, nullable=True),  # That it was asked for in; None: in any.
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
     Column("excluded_hosts", Json, nullable=False),
@@ -422,6 +424,6 @@ events = Table(
     Column("port_id", ID, nullable=True, index=True),
     Column("device_id", ID, nullable=True, index=True),
     Column("details", Json, nullable=False),
-    Column("user_id", ID, nullable=True),
+    Column("user_id", USER_ID, nullable=True),
     sqlite_autoincrement=True,
 )

@@ -42,6 +42,7 @@ _SORT_KEYS: Final = MappingProxyType({
     name: rule.field for name, rule in _FILTERS.items() if name not in ("tag", "checksum")
 } | {"created_at": "created_at", "updated_at": "updated_at"})  # fmt: skip
 _OTHER: Final = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir", "member_status"})
+CONDITIONS_MAX: Final = 64  # Each is one more in the database's query, which takes a thousand.
 _REFUSED: Final = frozenset({"size_min", "size_max", "created_at", "updated_at", "changes-since"})
 
 
@@ -58,11 +59,17 @@ def image_list_query(request: Request) -> ListQuery:
         del equals["visibility"]
     if "hidden" not in equals:
         equals["hidden"] = (False,)
+    properties: list[str] = []
+    if len(equals.get("tag", ())) > CONDITIONS_MAX:
+        raise Invalid("tag", f"at most {CONDITIONS_MAX} of them")
     for name in request.query.names():
         if name in _REFUSED:
             raise Invalid(name, "not something to filter images by here")
         if name not in _FILTERS and name not in _OTHER:
-            equals[f"property:{name}"] = tuple(request.query.all(name))
+            properties += (values := request.query.all(name))
+            equals[f"property:{name}"] = tuple(values)
+            if len(properties) > CONDITIONS_MAX:
+                raise Invalid(name, f"at most {CONDITIONS_MAX} properties to filter by")
     sort = _sort(request) or query.sort or (SortKey("created_at", descending=True),)
     return ListQuery(equals=equals, sort=sort, limit=query.limit, marker=query.marker)
 

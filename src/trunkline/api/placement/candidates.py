@@ -8,7 +8,6 @@ from itertools import groupby
 from typing import Any, Final
 
 from trunkline.api.http import Request, Response
-from trunkline.api.listing import integer
 from trunkline.api.placement.filters import parse_member_of, parse_resources, parse_traits
 from trunkline.api.placement.render import CACHE_HEADERS_SINCE
 from trunkline.control import providers
@@ -193,10 +192,9 @@ def _suffixes(value: str, known: Mapping[str, object]) -> frozenset[str]:
 
 
 def _limit(value: str) -> int:
-    limit = integer(value)
-    if limit < 1:
-        raise Invalid("limit", "must be 1 or more")
-    return limit
+    if not value.isdecimal() or len(value) > 10 or int(value) < 1:
+        raise Invalid("limit", f"{value[:60]!r} is no whole number of 1 or more")
+    return int(value)
 
 
 def _summarised(ways: list[Candidate], minor: int) -> list[ResourceProvider]:
