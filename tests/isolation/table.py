@@ -269,6 +269,19 @@ ROWS: Final[Mapping[str, Row]] = {
             {"os-getConsoleOutput": {"length": 5}},
         ),
     ),
+    f"{COMPUTE}/servers/{{id}}/metadata": _owned(
+        "server", POST={"metadata": {"a": "c"}}, PUT={"metadata": {"x": "c"}}
+    ),
+    f"{COMPUTE}/servers/{{id}}/metadata/{{key}}": Row(
+        kind=Kind.OWNED, names={"id": "server", "key": "tag"}, bodies={"PUT": {"meta": {"x": "c"}}}
+    ),
+    f"{COMPUTE}/servers/{{id}}/tags": _owned("server", PUT={"tags": ["x"]}),
+    f"{COMPUTE}/servers/{{id}}/tags/{{tag}}": Row(
+        kind=Kind.OWNED, names={"id": "server", "tag": "tag"}
+    ),
+    f"{COMPUTE}/servers/{{id}}/remote-consoles": _owned(
+        "server", POST={"remote_console": {"protocol": "vnc", "type": "novnc"}}
+    ),
     f"{COMPUTE}/servers/{{id}}/ips": _owned("server"),
     f"{COMPUTE}/servers/{{id}}/ips/{{network}}": Row(
         kind=Kind.OWNED, names={"id": "server", "network": "network name"}

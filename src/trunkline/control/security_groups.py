@@ -163,7 +163,7 @@ def delete_group(svc: Services, caller: Caller, group_id: str) -> None:
     def delete(tx: Transaction) -> None:
         group = _visible(tx, caller, group_id, Lock.EXCLUSIVE)
         require(caller, rules.DELETE_SECURITY_GROUP, of_project(group.project_id))
-        if group.is_default and not caller.is_admin:
+        if group.is_default and not caller.may_on_all(rules.DELETE_SECURITY_GROUP):
             raise StateConflict("security group", group_id, "the default one can't be deleted")
         tx.security_groups.delete(group)
         _audit(tx, svc, caller, "security_group.delete", group)
