@@ -19,7 +19,8 @@ from tests.isolation.table import (
     expected,
     kind_of,
 )
-from tests.isolation.world import Scene, a_scene, make_things
+from tests.isolation.world import SYSTEM_READER, Scene, a_scene, make_things
+from trunkline.api.compute.server_actions import ACTIONS
 from trunkline.api.routes import ROUTES
 from trunkline.api.routing import Route
 
@@ -149,6 +150,16 @@ def test_what_is_another_projects_is_neither_seen_nor_changed(scene: Scene) -> N
     assert state_of_demo(scene) == before
 
 
+def test_no_action_is_done_by_those_who_may_not(scene: Scene) -> None:
+    path, before = scene.filled("/compute/v2.1/servers/{server}/action"), state_of_demo(scene)
+    for action in ACTIONS:
+        for who in (*STRANGERS, Who.READER):
+            body: dict[str, object] = {action: {}}
+            status = scene.ask("POST", path, scene.tokens[who.value], body=body).status
+            assert status in ({400, 403, 404} if who is Who.READER else {400, 404}), (action, who)
+    assert state_of_demo(scene) == before
+
+
 def things_of_demo(scene: Scene) -> list[str]:
     """IDs and names that tell of things of the project, and of no others."""
     told = ("project", "user", "network", "subnet", "port", "policy", "rule", "segment", "server",
@@ -188,6 +199,34 @@ def test_what_strangers_make_is_their_own_and_on_nothing_of_others(
         allowed = expected(kind, who, reads=reads(route))
         got = statuses(scene, route, scene.tokens[who.value])
         assert set(got) <= allowed, (who, got)
+
+
+# Lists of one's own project, and what goes by one's own name: a token for the system has neither.
+OF_ONES_OWN = {
+    "/compute/v2.1/servers",
+    "/compute/v2.1/servers/detail",
+    "/compute/v2.1/os-keypairs/{name}",
+    "/network/v2.0/quotas/project",
+    "/network/v2.0/quotas/tenant",
+}
+
+
+def test_a_reader_of_the_system_sees_what_admins_see_and_changes_nothing(scene: Scene) -> None:
+    before, wrong = state_of_demo(scene), []
+    for route in WALKED:
+        if route.path not in ROWS:
+            continue
+        got = statuses(scene, route, scene.tokens[SYSTEM_READER])
+        if route.path in OF_ONES_OWN:
+            allowed = {403, 404}
+        elif reads(route):
+            allowed = set(statuses(scene, route, scene.tokens["admin"]))
+        else:
+            allowed = {400, 401, 403, 404, 501}  # 400, 401: what it says is no password.
+        if not set(got) <= allowed:
+            wrong.append(f"{name_of(route)}: {got}, not {allowed}")
+    assert not wrong, "\n" + "\n".join(wrong)
+    assert state_of_demo(scene) == before
 
 
 @pytest.mark.parametrize("who", [Who.MEMBER, Who.ADMIN], ids=lambda who: who.value)

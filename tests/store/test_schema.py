@@ -367,3 +367,21 @@ def test_quotas_of_an_older_schema_hold_on_and_sizes_of_servers_are_summed(
     assert (quota.what, quota.limit) == ("VFs on phy1", 4)
     assert held[Resource.SERVERS, None] == 1
     assert (held[Resource.CORES, None], held[Resource.MEMORY_MIB, None]) == (3, 512)
+
+
+def test_key_pairs_of_an_older_schema_take_the_longer_ids_of_users(
+    new_url: Callable[[], str],
+) -> None:
+    url = new_url()
+    with at_revision(url, "0023") as connection:
+        connection.execute(
+            text("INSERT INTO key_pairs (user_id, name, public_key, fingerprint, created_at)"
+                 " VALUES ('u', 'k', 'ssh-rsa', 'f', '2026-01-01T00:00:00.000000Z')")
+        )  # fmt: skip
+    store = open_store(url)
+    store.close()
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE key_pairs SET user_id = :id"), {"id": "5e" * 32})
+        assert connection.scalars(text("SELECT user_id FROM key_pairs")).one() == "5e" * 32
+    engine.dispose()

@@ -10,6 +10,7 @@ import uuid
 from typing import NewType
 
 AllocationId = NewType("AllocationId", str)
+AggregateId = NewType("AggregateId", int)  # A number, as Nova has it.
 ApplicationCredentialId = NewType("ApplicationCredentialId", str)
 DeviceId = NewType("DeviceId", str)
 EnrolmentTokenId = NewType("EnrolmentTokenId", str)
@@ -28,10 +29,12 @@ RoleId = NewType("RoleId", str)
 SecurityGroupId = NewType("SecurityGroupId", str)
 SecurityGroupRuleId = NewType("SecurityGroupRuleId", str)
 SegmentId = NewType("SegmentId", str)
+ServerGroupId = NewType("ServerGroupId", str)
 ServerId = NewType("ServerId", str)
 SubnetId = NewType("SubnetId", str)
 RoleTarget = NewType("RoleTarget", str)  # A project's ID, `system` or `domain`.
 UserId = NewType("UserId", str)
+ZoneName = NewType("ZoneName", str)  # Of an availability zone.
 
 
 def is_uuid(text: str) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 from trunkline.store.columns import Json, UtcTime
-from trunkline.store.metadata import ID, NAME, metadata
+from trunkline.store.metadata import ID, NAME, USER_ID, metadata
 
 projects = Table(
     "projects",
@@ -131,7 +131,7 @@ key_pairs = Table(
     "key_pairs",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("user_id", ID, nullable=False),  # Users may be Keystone's.
+    Column("user_id", USER_ID, nullable=False),
     Column("name", NAME, nullable=False),
     Column("public_key", Text, nullable=False),
     Column("fingerprint", String(47), nullable=False),

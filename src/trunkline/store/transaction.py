@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
+from trunkline.store.aggregates import Aggregates
 from trunkline.store.allocations import Allocations
 from trunkline.store.application_credentials import ApplicationCredentials
 from trunkline.store.bandwidth import Bandwidths
@@ -32,6 +33,7 @@ from trunkline.store.qos import QosPolicies
 from trunkline.store.quotas import Quotas
 from trunkline.store.roles import Roles
 from trunkline.store.security_groups import SecurityGroups
+from trunkline.store.server_groups import ServerGroups
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
 from trunkline.store.subnets import Subnets
@@ -55,6 +57,7 @@ class Transaction:
         self.sees_newest = sees_newest
         self._on_commit: list[Callable[[], None]] = []
         self._on_rollback: list[Callable[[], None]] = []
+        self.aggregates = Aggregates(connection)  # Sets of hosts with metadata.
         self.allocations = Allocations(connection)  # Who holds which device.
         self.bandwidths = Bandwidths(connection)  # What PFs can guarantee, and what they owe.
         self.bindings = Bindings(connection)  # Which host, segment and device each port has.
@@ -79,6 +82,7 @@ class Transaction:
         self.ports = Ports(connection)  # Ports and their IP addresses.
         self.quotas = Quotas(connection)  # How many devices projects may hold.
         self.qos = QosPolicies(connection)  # QoS policies, and who has them.
+        self.server_groups = ServerGroups(connection)  # Which servers are to be together or apart.
         self.security_groups = SecurityGroups(connection)  # Groups, rules, and whose ports.
         self.servers = Servers(connection)  # Servers.
         self.settings = Settings(connection)  # Facts of the installation.

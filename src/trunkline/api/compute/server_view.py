@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -14,7 +14,7 @@ from trunkline.api.compute.fields import Field, render
 from trunkline.api.compute.links import bookmark, self_links
 from trunkline.api.versions import Microversion
 from trunkline.control.views import NicView, ServerView
-from trunkline.domain.server import ZONE, Fault, Flavor, ServerState
+from trunkline.domain.server import Fault, Flavor, ServerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,24 @@ STATUSES: Final[Mapping[ServerState, Status]] = MappingProxyType({
 _IN_PROGRESS: Final = frozenset({ServerState.ACTIVE, ServerState.BUILD, ServerState.STOPPING})
 
 
-def states_of(status: str) -> tuple[ServerState, ...]:
-    """Return the states that show as this status; none for a status that no server ever has."""
-    wanted = status.upper()
-    return tuple(state for state, shown in STATUSES.items() if shown.status == wanted)
+def states_with(name: str, values: Sequence[str]) -> tuple[ServerState, ...]:
+    """Return the states that show one of these values as their status, `vm_state` and so on."""
+    wanted = {value.lower() for value in values}
+    return tuple(state for state, shown in STATUSES.items() if _shown_as(name, shown) in wanted)
+
+
+def _shown_as(name: str, shown: Status) -> str:
+    match name:
+        case "status":
+            return shown.status.lower()
+        case "vm_state":
+            return shown.vm_state
+        case "task_state":
+            return shown.task_state or "none"
+        case "power_state":
+            return str(shown.power)
+        case _:
+            return "0" if shown.vm_state == "building" else "100"  # `progress`.
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +163,11 @@ def _image(subject: Subject) -> object:
     return image | {"properties": dict(subject.view.server.image_properties)}
 
 
-def _host_digest(subject: Subject) -> str:
+def host_digest(project_id: str, host_name: str | None) -> str:
     """Tell a project which of its servers share a host, and nothing about the host."""
-    host = subject.view.host
-    if host is None:
+    if host_name is None:
         return ""
-    return hashlib.sha224(f"{subject.view.server.project_id}{host.name}".encode()).hexdigest()
+    return hashlib.sha224(f"{project_id}{host_name}".encode()).hexdigest()
 
 
 def _fault(subject: Subject) -> dict[str, Any]:
@@ -166,6 +179,11 @@ def _fault(subject: Subject) -> dict[str, Any]:
 def _fault_body(fault: Fault, *, for_admin: bool) -> dict[str, Any]:
     body = {"code": fault.code, "created": iso_time(fault.at), "message": fault.message}
     return body | ({"details": fault.details} if for_admin and fault.details else {})
+
+
+def _server_groups(subject: Subject) -> list[str]:
+    group_id = subject.view.server.group_id
+    return [] if group_id is None else [group_id]
 
 
 def _has_fault(subject: Subject) -> bool:
@@ -194,7 +212,10 @@ _COMMON: Final[tuple[Field[Subject], ...]] = (
     Field(name="tenant_id", value=lambda s: s.view.server.project_id),
     Field(name="user_id", value=lambda s: s.view.server.user_id),
     Field(name="metadata", value=lambda s: dict(s.view.server.metadata)),
-    Field(name="hostId", value=_host_digest),
+    Field(
+        name="hostId",
+        value=lambda s: host_digest(s.view.server.project_id, _host_name(s)),
+    ),
     Field(name="image", value=_image),
     Field(name="flavor", value=_flavor),
     Field(name="created", value=lambda s: iso_time(s.view.server.created_at)),
@@ -217,14 +238,14 @@ _COMMON: Final[tuple[Field[Subject], ...]] = (
     Field(name="description", value=lambda s: s.view.server.description, since=19),
     Field(name="tags", value=lambda s: list(s.view.server.tags), since=26),
     Field(name="trusted_image_certificates", value=lambda _: None, since=63),
-    Field(name="server_groups", value=lambda _: [], since=71),
+    Field(name="server_groups", value=_server_groups, since=71),
     Field(name="locked_reason", value=lambda s: s.view.server.locked_reason, since=73),
-    Field(name="pinned_availability_zone", value=lambda _: None, since=96),
+    Field(name="pinned_availability_zone", value=lambda s: s.view.server.zone, since=96),
     Field(name="scheduler_hints", value=lambda s: dict(s.view.server.scheduler_hints), since=100),
 )
 
 _SHOWN: Final[tuple[Field[Subject], ...]] = (
-    Field(name="OS-EXT-AZ:availability_zone", value=lambda s: ZONE if s.view.host else ""),
+    Field(name="OS-EXT-AZ:availability_zone", value=lambda s: s.view.zone or ""),
     Field(name="config_drive", value=lambda s: "True" if s.view.server.config_drive else ""),
     Field(name="key_name", value=lambda s: s.view.server.key_name),
     Field(name="os-extended-volumes:volumes_attached", value=lambda _: []),
