@@ -331,7 +331,30 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     f"{COMPUTE}/os-availability-zone": _OPEN,
     f"{COMPUTE}/os-availability-zone/detail": _ADMIN,
-    f"{COMPUTE}/os-aggregates": _ADMIN,
+    f"{COMPUTE}/os-aggregates": Row(
+        kind=Kind.ADMIN, bodies={"POST": {"aggregate": {"name": "new"}}}
+    ),
+    f"{COMPUTE}/os-aggregates/{{id}}": Row(
+        kind=Kind.ADMIN, names={"id": "aggregate"}, bodies={"PUT": {"aggregate": {"name": "x"}}}
+    ),
+    f"{COMPUTE}/os-aggregates/{{id}}/action": Row(
+        kind=Kind.ADMIN, names={"id": "aggregate"},
+        bodies={
+            "POST": (
+                {"add_host": {"host": "h1"}},
+                {"remove_host": {"host": "h1"}},
+                {"set_metadata": {"metadata": {"a": "b"}}},
+            )
+        },
+    ),
+    f"{COMPUTE}/os-aggregates/{{id}}/images": Row(
+        kind=Kind.ADMIN, names={"id": "aggregate"}, headers=_version("2.81"),
+        bodies={"POST": {"cache": [{"id": "{image}"}]}},
+    ),
+    f"{COMPUTE}/os-server-groups": _collection(
+        Kind.MADE, POST={"server_group": {"name": "new", "policy": "affinity"}}
+    ),
+    f"{COMPUTE}/os-server-groups/{{id}}": _owned("server group"),
     f"{COMPUTE}/os-keypairs": Row(
         kind=Kind.LISTED_PERSONAL, kinds={"POST": Kind.MADE},
         bodies={"POST": {"keypair": {"name": "new", "public_key": "{public key}"}}},

@@ -163,7 +163,7 @@ def test_no_action_is_done_by_those_who_may_not(scene: Scene) -> None:
 def things_of_demo(scene: Scene) -> list[str]:
     """IDs and names that tell of things of the project, and of no others."""
     told = ("project", "user", "network", "subnet", "port", "policy", "rule", "segment", "server",
-            "server's port", "image", "security group", "security group rule",
+            "server's port", "image", "security group", "security group rule", "server group",
             "key pair", "private flavor")  # fmt: skip
     return [scene.things[name] for name in told]
 
@@ -203,6 +203,7 @@ def test_what_strangers_make_is_their_own_and_on_nothing_of_others(
 
 # Lists of one's own project, and what goes by one's own name: a token for the system has neither.
 OF_ONES_OWN = {
+    "/compute/v2.1/os-server-groups",
     "/compute/v2.1/servers",
     "/compute/v2.1/servers/detail",
     "/compute/v2.1/os-keypairs/{name}",
