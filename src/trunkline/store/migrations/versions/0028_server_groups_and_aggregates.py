@@ -1,6 +1,6 @@
 """Server groups, host aggregates, and the zones that servers were asked for in.
 
-Revision ID: 0027
+Revision ID: 0028
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
