@@ -248,10 +248,21 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     f"{NET}/quotas/{{id}}/default": _owned("project"),
     f"{NET}/quotas/{{id}}/details": _owned("project"),
-    f"{NET}/segments": Row(kind=Kind.LISTED),
-    f"{NET}/segments/{{id}}": Row(kind=Kind.HIDDEN, names={"id": "segment"}),
-    f"{NET}/agents": _ADMIN,
-    f"{NET}/agents/{{id}}": Row(kind=Kind.ADMIN, names={"id": "host"}),
+    f"{NET}/segments": _collection(
+        Kind.ADMIN,
+        POST={"segment": {"network_id": "{network}", "network_type": "flat",
+                          "physical_network": "phy2"}},
+    ),
+    f"{NET}/segments/{{id}}": _of_admins(
+        Kind.HIDDEN, {"id": "segment"}, PUT={"segment": {"name": "x"}}
+    ),
+    f"{NET}/agents": Row(kind=Kind.LISTED),
+    f"{NET}/agents/{{id}}": _of_admins(
+        Kind.ADMIN, {"id": "host"}, PUT={"agent": {"description": "x"}}
+    ),
+    f"{NET}/availability_zones": _OPEN,
+    f"{NET}/network-ip-availabilities": _ADMIN,
+    f"{NET}/network-ip-availabilities/{{id}}": Row(kind=Kind.ADMIN, names={"id": "network"}),
     f"{NET}/extensions": _OPEN,
     f"{NET}/extensions/{{alias}}": Row(kind=Kind.OPEN, names={"alias": "extension"}),
     # Compute.
@@ -426,4 +437,4 @@ ROWS: Final[Mapping[str, Row]] = {
 # Answered like a read though it is a POST: nothing is changed by it.
 READS: Final = frozenset({f"{V1}/explain"})
 # Lists of what everybody's project has would be told apart by these only: they name no thing.
-WITHOUT_THINGS: Final = frozenset({f"{NET}/segments", f"{ID3}/auth/projects"})
+WITHOUT_THINGS: Final = frozenset({f"{NET}/segments", f"{NET}/agents", f"{ID3}/auth/projects"})
