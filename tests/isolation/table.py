@@ -248,10 +248,21 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     f"{NET}/quotas/{{id}}/default": _owned("project"),
     f"{NET}/quotas/{{id}}/details": _owned("project"),
-    f"{NET}/segments": Row(kind=Kind.LISTED),
-    f"{NET}/segments/{{id}}": Row(kind=Kind.HIDDEN, names={"id": "segment"}),
-    f"{NET}/agents": _ADMIN,
-    f"{NET}/agents/{{id}}": Row(kind=Kind.ADMIN, names={"id": "host"}),
+    f"{NET}/segments": _collection(
+        Kind.ADMIN,
+        POST={"segment": {"network_id": "{network}", "network_type": "flat",
+                          "physical_network": "phy2"}},
+    ),
+    f"{NET}/segments/{{id}}": _of_admins(
+        Kind.HIDDEN, {"id": "segment"}, PUT={"segment": {"name": "x"}}
+    ),
+    f"{NET}/agents": Row(kind=Kind.LISTED),
+    f"{NET}/agents/{{id}}": _of_admins(
+        Kind.ADMIN, {"id": "host"}, PUT={"agent": {"description": "x"}}
+    ),
+    f"{NET}/availability_zones": _OPEN,
+    f"{NET}/network-ip-availabilities": _ADMIN,
+    f"{NET}/network-ip-availabilities/{{id}}": Row(kind=Kind.ADMIN, names={"id": "network"}),
     f"{NET}/extensions": _OPEN,
     f"{NET}/extensions/{{alias}}": Row(kind=Kind.OPEN, names={"alias": "extension"}),
     # Compute.
@@ -351,7 +362,30 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     f"{COMPUTE}/os-availability-zone": _OPEN,
     f"{COMPUTE}/os-availability-zone/detail": _ADMIN,
-    f"{COMPUTE}/os-aggregates": _ADMIN,
+    f"{COMPUTE}/os-aggregates": Row(
+        kind=Kind.ADMIN, bodies={"POST": {"aggregate": {"name": "new"}}}
+    ),
+    f"{COMPUTE}/os-aggregates/{{id}}": Row(
+        kind=Kind.ADMIN, names={"id": "aggregate"}, bodies={"PUT": {"aggregate": {"name": "x"}}}
+    ),
+    f"{COMPUTE}/os-aggregates/{{id}}/action": Row(
+        kind=Kind.ADMIN, names={"id": "aggregate"},
+        bodies={
+            "POST": (
+                {"add_host": {"host": "h1"}},
+                {"remove_host": {"host": "h1"}},
+                {"set_metadata": {"metadata": {"a": "b"}}},
+            )
+        },
+    ),
+    f"{COMPUTE}/os-aggregates/{{id}}/images": Row(
+        kind=Kind.ADMIN, names={"id": "aggregate"}, headers=_version("2.81"),
+        bodies={"POST": {"cache": [{"id": "{image}"}]}},
+    ),
+    f"{COMPUTE}/os-server-groups": _collection(
+        Kind.MADE, POST={"server_group": {"name": "new", "policy": "affinity"}}
+    ),
+    f"{COMPUTE}/os-server-groups/{{id}}": _owned("server group"),
     f"{COMPUTE}/os-keypairs": Row(
         kind=Kind.LISTED_PERSONAL, kinds={"POST": Kind.MADE},
         bodies={"POST": {"keypair": {"name": "new", "public_key": "{public key}"}}},
@@ -403,4 +437,4 @@ ROWS: Final[Mapping[str, Row]] = {
 # Answered like a read though it is a POST: nothing is changed by it.
 READS: Final = frozenset({f"{V1}/explain"})
 # Lists of what everybody's project has would be told apart by these only: they name no thing.
-WITHOUT_THINGS: Final = frozenset({f"{NET}/segments", f"{ID3}/auth/projects"})
+WITHOUT_THINGS: Final = frozenset({f"{NET}/segments", f"{NET}/agents", f"{ID3}/auth/projects"})

@@ -194,6 +194,11 @@ def make_things(scene: Scene, tag: str) -> Things:
         "flavor": compute.flavor.id, "private flavor": flavor.id, "extra spec": "a",
         "pci flavor": pci.id, "key pair": pair.name, "public key": an_ssh_key(),
         "quota class": "default", "image": image.id, "tag": "x",
+        "server group": _made(
+            scene, "demo", "os-server-groups", "server_group",
+            name=f"group-{tag}", policy="affinity",
+        ),
+        "aggregate": _made(scene, "admin", "os-aggregates", "aggregate", name=f"aggregate-{tag}"),
         "security group": group, "security group rule": group_rule,
         "networks": "networks", "subnets": "subnets", "ports": "ports",
     }  # fmt: skip
@@ -207,6 +212,13 @@ def _qos(scene: Scene, admin: Caller, demo: Caller, tag: str) -> tuple[str, str]
         type=QosRuleType.BANDWIDTH_LIMIT, direction=Direction.EGRESS, kbps=5000, burst_kbits=0
     )
     return policy.id, create_rule(svc, admin, policy.id, wanted).id
+
+
+def _made(scene: Scene, user: str, collection: str, what: str, **fields: str) -> str:
+    path, token = f"/compute/v2.1/{collection}", scene.site.token(user)
+    made = scene.ask("POST", path, token, body={what: fields})
+    assert made.status == 200, made
+    return str(made.json()[what]["id"])
 
 
 def _security_group(scene: Scene, tag: str) -> tuple[str, str]:
