@@ -16,6 +16,7 @@ from trunkline.control.qos import check_change, follow
 from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET
+from trunkline.control.revisions import require_revision
 from trunkline.control.segments import (
     check_segmentation_id,
     choose_segments,
@@ -158,16 +159,20 @@ def update_network(
     return write_until_won(svc.store, update)
 
 
-def delete_network(svc: Services, caller: Caller, network_id: str) -> None:
+def delete_network(
+    svc: Services, caller: Caller, network_id: str, *, seen_revision: int | None = None
+) -> None:
     """Delete a network with its subnets; its segmentation IDs are free with it.
 
     Raises:
+        GenerationMoved: It is not at `seen_revision`.
         InUse: It has ports.
     """
 
     def delete(tx: Transaction) -> None:
         network = _visible(tx, caller, network_id, Lock.EXCLUSIVE)
         require(caller, rules.DELETE_NETWORK, of_project(network.project_id))
+        require_revision("network", network.id, at=network.revision, seen=seen_revision)
         ports = tx.ports.count_in_network(network.id)
         if ports:
             raise InUse("network", network_id, f"it has {ports} port{'s' if ports > 1 else ''}")

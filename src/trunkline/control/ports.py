@@ -33,6 +33,7 @@ from trunkline.control.qos import check_change, check_supported, follow, policy_
 from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
+from trunkline.control.revisions import require_revision
 from trunkline.control.services import Services
 from trunkline.control.views import PortView
 from trunkline.domain.binding import Binding
@@ -140,12 +141,15 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
     return write_until_won(svc.store, update)
 
 
-def delete_port(svc: Services, caller: Caller, port_id: str) -> None:
+def delete_port(
+    svc: Services, caller: Caller, port_id: str, *, seen_revision: int | None = None
+) -> None:
     """Delete a port that no server has; a device that was claimed for it goes on its way back."""
 
     def delete(tx: Transaction) -> None:
         port, binding = lock_port(tx, port_id)
         require(caller, rules.DELETE_PORT, _require_visible_port(tx, caller, port))
+        require_revision("port", port.id, at=port.revision, seen=seen_revision)
         if binding is not None and binding.server_id is not None:
             raise InUse("port", port_id, f"server {binding.server_id} has it; delete that first")
         if binding is not None:

@@ -14,6 +14,7 @@ from trunkline.control.locking import lock_ports
 from trunkline.control.qos import follow
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, Unset
+from trunkline.control.revisions import require_revision
 from trunkline.control.services import Services
 from trunkline.domain.errors import GenerationMoved, InUse, NotFound, QosRulesConflict
 from trunkline.domain.identity import Caller
@@ -150,12 +151,15 @@ def update_policy(
     return write_until_won(svc.store, update)
 
 
-def delete_policy(svc: Services, caller: Caller, policy_id: str) -> None:
+def delete_policy(
+    svc: Services, caller: Caller, policy_id: str, *, seen_revision: int | None = None
+) -> None:
     """Delete a policy that nobody has; raise `InUse` if a port or a network has it."""
 
     def delete(tx: Transaction) -> None:
         policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
         _require_change(caller, rules.DELETE_POLICY, policy)
+        require_revision("QoS policy", policy.id, at=policy.revision, seen=seen_revision)
         tx.qos.delete(policy)
         _audit(tx, svc, caller, "qos_policy.delete", policy)
 

@@ -12,6 +12,7 @@ from trunkline.control.audit import actor_of
 from trunkline.control.port_groups import ensure_default_group, new_group
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, Unset
+from trunkline.control.revisions import require_revision
 from trunkline.control.services import Services
 from trunkline.domain.errors import AlreadyExists, GenerationMoved, InUse, Invalid, StateConflict
 from trunkline.domain.identity import Caller
@@ -152,10 +153,13 @@ def update_group(
     return write_until_won(svc.store, update)
 
 
-def delete_group(svc: Services, caller: Caller, group_id: str) -> None:
+def delete_group(
+    svc: Services, caller: Caller, group_id: str, *, seen_revision: int | None = None
+) -> None:
     """Delete a group with its rules, and the rules of others that speak of it.
 
     Raises:
+        GenerationMoved: It is not at `seen_revision`.
         InUse: A port is in it.
         StateConflict: It is the default group, and the caller no admin.
     """
@@ -163,12 +167,16 @@ def delete_group(svc: Services, caller: Caller, group_id: str) -> None:
     def delete(tx: Transaction) -> None:
         group = _visible(tx, caller, group_id, Lock.EXCLUSIVE)
         require(caller, rules.DELETE_SECURITY_GROUP, of_project(group.project_id))
+        require_revision("security group", group.id, at=group.revision, seen=seen_revision)
         if group.is_default and not caller.is_admin:
             raise StateConflict("security group", group_id, "the default one can't be deleted")
         tx.security_groups.delete(group)
         _audit(tx, svc, caller, "security_group.delete", group)
 
-    write_until_won(svc.store, delete)
+    if seen_revision is not None:
+        svc.store.write(delete)
+    else:
+        write_until_won(svc.store, delete)
 
 
 def get_rule(svc: Services, caller: Caller, rule_id: str) -> SecurityGroupRule:

@@ -22,6 +22,7 @@ from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
 from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET
+from trunkline.control.revisions import require_revision
 from trunkline.control.services import Services
 from trunkline.domain.errors import InUse, Invalid
 from trunkline.domain.identity import Caller
@@ -103,22 +104,27 @@ def update_subnet(svc: Services, caller: Caller, subnet_id: str, request: Subnet
     return write_until_won(svc.store, update)
 
 
-def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
+def delete_subnet(
+    svc: Services, caller: Caller, subnet_id: str, *, seen_revision: int | None = None
+) -> None:
     """Delete a subnet.
 
     Raises:
+        GenerationMoved: It is not at `seen_revision`.
         InUse: A port has an address in it.
     """
 
     def delete(tx: Transaction) -> None:
-        subnet, network = _visible(tx, caller, subnet_id)
+        _, network = _visible(tx, caller, subnet_id)
+        tx.networks.lock(network.id)
+        subnet, network = _visible(tx, caller, subnet_id)  # Gone, if somebody was faster.
         require(caller, rules.DELETE_SUBNET, on_network(subnet.project_id, network))
+        require_revision("subnet", subnet.id, at=subnet.revision, seen=seen_revision)
         held = 0 if subnet.addresses_follow_macs else tx.ports.count_in_subnet(subnet.id)
         if held:
             raise InUse(
                 "subnet", subnet_id, f"ports hold {held} address{'es' if held > 1 else ''} of it"
             )
-        tx.networks.lock(network.id)
         if subnet.addresses_follow_macs:
             # Nobody chose them, and with the prefix they are gone from guests too.
             tx.ports.take_addresses(subnet.id, now=svc.clock.now())
@@ -126,7 +132,10 @@ def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
         tx.subnets.delete(subnet.id)
         _record(svc, caller, tx, "subnet.delete", subnet)
 
-    write_until_won(svc.store, delete)
+    if seen_revision is not None:
+        svc.store.write(delete)
+    else:
+        write_until_won(svc.store, delete)
 
 
 def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreate) -> Subnet:

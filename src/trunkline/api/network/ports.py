@@ -199,7 +199,8 @@ def update(svc: Services, request: Request) -> Response:
 
 def remove(svc: Services, request: Request) -> Response:
     """Delete a port."""
-    delete_port(svc, request.caller, request.params["id"])
+    with precondition(seen := seen_revision(request)):
+        delete_port(svc, request.caller, request.params["id"], seen_revision=seen)
     return Response(status=204)
 
 

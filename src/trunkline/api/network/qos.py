@@ -120,7 +120,8 @@ def update(svc: Services, request: Request) -> Response:
 
 def remove(svc: Services, request: Request) -> Response:
     """Delete a policy."""
-    delete_policy(svc, request.caller, request.params["id"])
+    with precondition(seen := seen_revision(request)):
+        delete_policy(svc, request.caller, request.params["id"], seen_revision=seen)
     return Response(status=204)
 
 
