@@ -208,8 +208,6 @@ def _headers(route: Route) -> Iterable[dict[str, Any]]:
 
 
 def _content_type(route: Route) -> str:
-    if route.method == "PATCH" and route.path.startswith("/image"):
-        return "application/openstack-images-v2.1-json-patch"
     return "application/octet-stream" if route.streams else "application/json"
 
 

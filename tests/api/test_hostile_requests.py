@@ -93,12 +93,12 @@ def test_hostile_bodies_are_refused_at_every_route(site: Site, admin: str, route
 
 
 def test_what_a_body_costs_in_memory_is_bounded_by_its_size(site: Site, admin: str) -> None:
-    long_key = b"k" * 500_000
+    long_key = b"k" * 50_000
     for raw in (
-        b'{"' + long_key + b'":[' + b"1," * 200_000 + b"1]}",
-        b"[" + b"[]," * 300_000 + b"[]]",
+        b'{"' + long_key + b'":[' + b"1," * 10_000 + b"1]}",
+        b"[" + b"[]," * 40_000 + b"[]]",
         b'{"network":{"name":"' + b"x" * 1_000_000 + b'"}}',
-        b'{"network":{"tags":[' + b'"a",' * 200_000 + b'"a"]}}',
+        b'{"network":{"tags":[' + b'"a",' * 20_000 + b'"a"]}}',
     ):
         tracemalloc.start()
         try:
@@ -107,7 +107,7 @@ def test_what_a_body_costs_in_memory_is_bounded_by_its_size(site: Site, admin: s
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert peak < 128 * MIB, f"{raw[:30]!r}: {peak / MIB:.0f} MiB"
+        assert peak < 48 * MIB, f"{raw[:30]!r}: {peak / MIB:.0f} MiB"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "x"])

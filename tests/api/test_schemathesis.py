@@ -72,6 +72,8 @@ def send(site: Site, things: SomeThings, token: str, case: Case[Any]) -> Reply:
         for name, value in prepared.headers.items()
         if name.lower() not in ("content-length", "transfer-encoding", "x-auth-token")
     }
+    if prepared.method == "PATCH" and parts.path.startswith("/image/"):
+        headers["Content-Type"] = "application/openstack-images-v2.1-json-patch"  # Glance's alone.
     return site.http.request(
         prepared.method,
         f"{parts.path}?{parts.query}",
