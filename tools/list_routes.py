@@ -19,6 +19,7 @@ TARGET = DOCS / "http-api.md"
 WHO = {
     Auth.PUBLIC: "anybody",
     Auth.USER: "user",
+    Auth.LOGIN: "login",
     Auth.AGENT: "agent",
 }
 

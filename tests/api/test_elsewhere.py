@@ -13,6 +13,7 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.support.http_app import Reply
 from tests.support.keystone_site import KeystoneSite, a_keystone_site
+from tests.support.ssh_keys import an_ssh_key
 from tests.support.stand_in_keystone import StandIn, a_stand_in, asking, token_body
 from trunkline.api import elsewhere
 from trunkline.api.routes import ROUTES
@@ -58,6 +59,32 @@ def test_what_is_made_belongs_to_the_tokens_project_and_the_audit_trail_names_bo
     assert [(e["actor"], e["project_id"]) for e in events if e["action"] == "network.create"] == [
         ("user alice", "demo-id")
     ]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_user_of_an_ldap_whose_id_is_twice_as_long_can_own_what_users_own(
+    tmp_path: Path,
+    stand_in: StandIn,
+    clock: ManualClock,
+    database: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    url = None
+    if database == "postgresql":
+        url = request.getfixturevalue("new_postgres_database")()
+    user = {"id": "5e" * 32, "name": "n" * 255, "domain": {"id": "3f1d", "name": "corp"}}
+    stand_in.tokens["lena's"] = token_body("lena", user=user)
+    key = {"name": "k", "public_key": an_ssh_key()}
+    with (
+        asking(stand_in.url, clock) as keystone,
+        a_keystone_site(tmp_path, keystone, clock, url=url) as site,
+    ):
+        made = site.http.request(
+            "POST", "/compute/v2.1/os-keypairs", token="lena's", body={"keypair": key}
+        )
+        assert made.status in (200, 201), made
+        assert made.json()["keypair"]["user_id"] == user["id"]
+        assert a_network(site, "lena's").status == 201
 
 
 def test_quotas_are_of_projects_that_only_keystone_knows(

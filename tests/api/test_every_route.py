@@ -79,6 +79,9 @@ QUERIES = (
     "sort_key=" + "&sort_key=".join("abcdefghijk"), "fields=nothing", "name=%F0%9F%98%80",
     "id=%27%3B--", "name=" + "x" * 5000, "deleted=maybe", "all_tenants=maybe",
     "shared=maybe", "is_public=maybe", "host=%25", "changes-since=yesterday", "name=(((((",
+    "name=(a%2B)%2B%24", "ip_version=six", "tags=a,b&not-tags-any=%00", "effective&include_names",
+    "scope.system=all&scope.project.id=x", "role.id=x&user.id=y&effective", "name__contains=x",
+    "tags=" + "x," * 100, "enabled=", "is_domain=true",
     "name=(a%2B)%2B%24", "ip_version=six", "admin_state_up=perhaps", "tags=", "state=none",
     "tags=a,,b&not-tags-any=%22", "tags=" + ",".join(map(str, range(999))), "changed_since=never",
     "changed_since=0001-01-01T00:00:00%2B23:59", "changed_since=2026-01-01T00:00:00Z",
@@ -112,7 +115,10 @@ NAMES = st.sampled_from([
     "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id", "stateful",
     "ipv6_ra_mode", "ipv6_address_mode",
     "vnic_type", "public_key", "user_id", "cores", "instances", "force", "check_limit", "limit",
-    "physical_network",
+    "physical_network", "enabled", "domain_id", "parent_id", "is_domain", "options", "email",
+    "default_project_id", "original_password", "description", "secret", "roles", "unrestricted",
+    "expires_at", "access_rules", "application_credential", "system", "all", "agent",
+    "network_type", "segmentation_id",
 ])  # fmt: skip
 UUID = "7ad6ad8b-5b5c-4d22-8d2c-9c8a6f3e1b11"
 SCALARS = st.sampled_from([
@@ -133,9 +139,10 @@ VALUES = st.recursive(
 WRAPPERS = {
     "networks": "network", "subnets": "subnet", "ports": "port", "servers": "server",
     "flavors": "flavor", "os-pci-flavors": "pci_flavor", "tokens": "auth", "segments": "segment",
-    "os-keypairs": "keypair", "security-groups": "security_group",
+    "os-keypairs": "keypair", "agents": "agent", "security-groups": "security_group",
     "security-group-rules": "security_group_rule", "os-quota-sets": "quota_set", "quotas": "quota",
-    "os-quota-class-sets": "quota_class_set",
+    "os-quota-class-sets": "quota_class_set", "projects": "project", "users": "user",
+    "password": "user", "roles": "role", "application_credentials": "application_credential",
 }  # fmt: skip
 
 

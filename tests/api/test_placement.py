@@ -12,7 +12,8 @@ import pytest
 
 from tests.support.http_app import Reply
 from tests.support.two_networks import TwoNetworks
-from tests.support.world import PHY1, a_card
+from tests.support.world import ADMIN, PHY1, a_card
+from trunkline.control.aggregates import add_host, create_aggregate
 from trunkline.control.ports import create_port
 from trunkline.control.requests import PortCreate
 from trunkline.domain.bandwidth import Bandwidth
@@ -184,6 +185,33 @@ def test_what_is_off_offer_is_no_longer_counted(world: TwoNetworks) -> None:
 )  # fmt: skip
 def test_providers_are_found_by(world: TwoNetworks, query: str, names: set[str]) -> None:
     assert set(providers(world, query)) == names
+
+
+def test_hosts_are_found_by_the_aggregates_that_they_are_in(world: TwoNetworks) -> None:
+    made = {}
+    for name, host in (("fast", "h1"), ("slow", "h2"), ("big", "h2")):
+        made[name] = create_aggregate(world.site.svc, ADMIN, name).aggregate
+        add_host(world.site.svc, ADMIN, made[name].id, host)
+    fast, slow, big = made["fast"].uuid, made["slow"].uuid, made["big"].uuid
+    every = set(providers(world))
+    for query, names in (
+        (f"?member_of={fast}", {"h1"}),
+        (f"?member_of=in:{fast},{slow}", {"h1", "h2"}),
+        (f"?member_of={slow}&member_of={big}", {"h2"}),
+        (f"?member_of={slow}&member_of={fast}", set()),
+        (f"?member_of=!{slow}", every - {"h2"}),
+        (f"?member_of=!in:{fast},{slow}", every - {"h1", "h2"}),
+    ):
+        assert set(providers(world, query)) == names, query
+    assert of(world, "h2", "aggregates") == sorted([slow, big])
+    assert of(world, "h2_0000:05:00.0", "aggregates") == []
+    for version, query in (
+        ("1.23", f"?member_of={slow}&member_of={big}"),
+        ("1.31", f"?member_of=!{slow}"),
+        ("1.39", "?member_of=fast"),
+        ("1.39", f"?member_of=in:{slow},"),
+    ):
+        assert get(world, f"/resource_providers{query}", version=version).status == 400
 
 
 def test_a_provider_and_its_tree_are_found_by_the_id_of_host_or_card(world: TwoNetworks) -> None:

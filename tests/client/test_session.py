@@ -213,7 +213,15 @@ def test_the_catalog_says_where_trunkline_is() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"{}", b'{"token": {}}', a_catalog(), a_catalog(("public", "r", "nowhere"))],
+    [
+        b"",
+        b"<html>",
+        b"{}",
+        b'{"token": {}}',
+        a_catalog(),
+        a_catalog(("public", "r", "nowhere")),
+        a_catalog(("public", "r", "http://[")),
+    ],
 )
 def test_a_login_that_does_not_say_leaves_it_beside_identity(body: bytes) -> None:
     assert find_trunkline(body, "RegionOne") is None

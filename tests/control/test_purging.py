@@ -16,10 +16,10 @@ from trunkline.control.events import list_events
 from trunkline.control.purging import LEASE, purge
 from trunkline.control.servers import list_servers
 from trunkline.domain.identity import User
-from trunkline.domain.ids import ProjectId, ServerId, UserId
+from trunkline.domain.ids import RoleTarget, ServerId, UserId
 from trunkline.domain.listing import ListQuery
-from trunkline.store.identity import TokenRecord
 from trunkline.store.metadata import metadata
+from trunkline.store.tokens import TokenRecord
 from trunkline.store.transaction import Transaction
 
 DAY = timedelta(days=1)
@@ -99,20 +99,20 @@ def test_old_events_are_forgotten_the_oldest_first_in_portions(
 def test_expired_tokens_are_forgotten(scene: Scene) -> None:
     now = scene.svc.clock.now()
     token = TokenRecord(
-        token_hash="old", user_id=UserId("u"), project_id=ProjectId("p"), issued_at=now,
+        token_hash="old", user_id=UserId("u"), target=RoleTarget("p"), issued_at=now,
         expires_at=now, methods=("password",), audit_id="a",
     )  # fmt: skip
 
     def issue(tx: Transaction) -> None:
         tx.identity.insert_user(User(id=UserId("u"), name="u", password_hash="x"))
-        tx.identity.insert_token(token)
-        tx.identity.insert_token(replace(token, token_hash="new", expires_at=now + DAY))
+        tx.tokens.insert(token)
+        tx.tokens.insert(replace(token, token_hash="new", expires_at=now + DAY))
 
     scene.svc.store.write(issue)
     pass_time(scene, timedelta(seconds=1))
     purge(scene.svc, holder="a")
-    assert not scene.svc.store.read(lambda tx: tx.identity.find_token("old"))
-    assert scene.svc.store.read(lambda tx: tx.identity.find_token("new"))
+    assert not scene.svc.store.read(lambda tx: tx.tokens.find("old"))
+    assert scene.svc.store.read(lambda tx: tx.tokens.find("new"))
 
 
 def test_of_two_replicas_one_purges_until_its_lease_runs_out(scene: Scene) -> None:

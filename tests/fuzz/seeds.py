@@ -10,6 +10,7 @@ from typing import Final
 
 from tests.reconcile.scenes import IGB, MLX, a_nic, a_server, vf, whole
 from tests.support.lab_recordings import RECORDINGS, datagrams
+from tests.support.stand_in_keystone import token_body
 from tests.unit.host.linux.devlink_bytes import device_gone, family, port_gone, reporter
 from trunkline.agent.journal import FORMAT_VERSION
 from trunkline.domain.device import DeviceKind, OfferedDevice, PciFunction
@@ -250,3 +251,20 @@ def corpus(directory: Path, seeds: tuple[bytes, ...]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for seed in seeds:
         (directory / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
+
+
+TOKENS: Final = tuple(
+    plain_json.dumps(token_body("alice", "member", **scope)).encode()
+    for scope in (
+        {},
+        {"project": None, "system": {"all": True}},
+        {"project": None, "domain": {"id": "default", "name": "Default"}},
+        {"is_admin_project": False},
+    )
+)
+CATALOGS: Final = tuple(
+    plain_json.dumps({"token": {"catalog": [{"type": "trunkline", "endpoints": [
+        {"interface": "public", "region_id": region, "url": url}
+    ]}]}}).encode()
+    for region, url in (("RegionOne", "http://controller:8774/"), ("RegionOne", "https://[::1]:8774/tl"))
+)  # fmt: skip

@@ -22,6 +22,7 @@ from trunkline.bootstrap.controller_config import load_controller_config
 from trunkline.bootstrap.policy_file import read_policy
 from trunkline.bootstrap.secret_file import UnusableSecret, read_secret
 from trunkline.bootstrap.toml_reading import InvalidConfig
+from trunkline.client.catalog import find_trunkline
 from trunkline.client.clouds import find_cloud
 from trunkline.client.connection import Reply
 from trunkline.client.errors import ApiError, BadCredentials, Unreachable
@@ -50,6 +51,7 @@ from trunkline.host.linux.vpd import VpdMalformed, parse_vpd
 from trunkline.host.privileged.additions import read_additions
 from trunkline.host.privileged.requests import BadMessage, parse_answer, parse_request
 from trunkline.host.simulated_host import open_host
+from trunkline.keystone.answers import read_token
 from trunkline.reconcile.desired import HostConfig
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.observed import DomainPower
@@ -253,6 +255,14 @@ TARGETS: Final[dict[str, Target]] = {
         seeds=(b'{"token":"t"}',),
     ),
     # What operators write.
+    "keystone-token": Target(
+        read=lambda data, _: read_token(data), refusals=(ValueError,), seeds=seeds.TOKENS
+    ),
+    "catalog": Target(
+        read=lambda data, _: find_trunkline(data, "RegionOne"),
+        refusals=(BadCredentials,),
+        seeds=seeds.CATALOGS,
+    ),
     "compute-toml": Target(
         read=_file(load_compute_config), refusals=(InvalidConfig,), seeds=seeds.COMPUTE
     ),

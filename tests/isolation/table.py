@@ -115,6 +115,17 @@ def _collection(kind: Kind, **bodies: Any) -> Row:
     return Row(kind=Kind.LISTED, kinds={"POST": kind}, bodies=bodies)
 
 
+def _personal(name: str = "", **bodies: Any) -> Row:
+    names = {"user_id": "user"} | ({"id": name} if name else {})
+    return Row(kind=Kind.PERSONAL, names=names, bodies=bodies)
+
+
+def _of_admins(kind: Kind, names: Mapping[str, str], **bodies: Any) -> Row:
+    """Return what is seen as `kind` says, and changed by admins alone."""
+    kinds = dict.fromkeys(("PUT", "PATCH", "DELETE"), Kind.ADMIN)
+    return Row(kind=kind, names=names, kinds=kinds, bodies=bodies)
+
+
 def _version(version: str) -> Mapping[str, str]:
     return {"X-OpenStack-Nova-API-Version": version}
 
@@ -149,12 +160,36 @@ ROWS: Final[Mapping[str, Row]] = {
     f"{ID3}/auth/tokens": Row(kind=Kind.PERSONAL, headers={"X-Subject-Token": "{token}"}),
     f"{ID3}/auth/catalog": _OPEN,
     f"{ID3}/auth/projects": Row(kind=Kind.LISTED),
-    f"{ID3}/projects": Row(kind=Kind.LISTED),
-    f"{ID3}/projects/{{id}}": _owned("project"),
-    f"{ID3}/users/{{id}}": Row(kind=Kind.PERSONAL, names={"id": "user"}),
-    f"{ID3}/users/{{user_id}}/projects": Row(kind=Kind.PERSONAL, names={"user_id": "user"}),
-    f"{ID3}/domains": _OPEN,
-    f"{ID3}/domains/{{id}}": Row(kind=Kind.OPEN, names={"id": "domain"}),
+    f"{ID3}/projects": _collection(Kind.ADMIN, POST={"project": {"name": "new"}}),
+    f"{ID3}/projects/{{id}}": _of_admins(
+        Kind.OWNED, {"id": "project"}, PATCH={"project": {"description": "taken over"}}
+    ),
+    f"{ID3}/projects/{{id}}/tags": _of_admins(
+        Kind.OWNED, {"id": "project"}, PUT={"tags": ["x"]}
+    ),
+    f"{ID3}/projects/{{id}}/tags/{{tag}}": _of_admins(Kind.OWNED, {"id": "project", "tag": "tag"}),
+    f"{ID3}/users/{{id}}": _of_admins(
+        Kind.PERSONAL, {"id": "user"}, PATCH={"user": {"description": "taken over"}}
+    ),
+    f"{ID3}/users/{{user_id}}/projects": _personal(),
+    f"{ID3}/users/{{user_id}}/groups": _personal(),
+    f"{ID3}/users/{{user_id}}/access_rules": _OPEN,
+    f"{ID3}/users/{{user_id}}/password": _personal(POST={"user": {}}),
+    f"{ID3}/users/{{user_id}}/application_credentials": _personal(
+        POST={"application_credential": {"name": "new"}}
+    ),
+    f"{ID3}/users/{{user_id}}/application_credentials/{{id}}": _personal("credential"),
+    f"{ID3}/auth/domains": _OPEN,
+    f"{ID3}/auth/system": _OPEN,
+    f"{ID3}/domains": Row(kind=Kind.OPEN, bodies={"POST": {}}),
+    f"{ID3}/domains/{{id}}": Row(kind=Kind.OPEN, names={"id": "domain"}, bodies={"PATCH": {}}),
+    f"{ID3}/groups": Row(kind=Kind.OPEN, bodies={"POST": {}}),
+    f"{ID3}/regions": Row(kind=Kind.OPEN, bodies={"POST": {}}),
+    f"{ID3}/regions/{{id}}": Row(kind=Kind.OPEN, names={"id": "region"}),
+    f"{ID3}/services": Row(kind=Kind.ADMIN, kinds={"POST": Kind.OPEN}, bodies={"POST": {}}),
+    f"{ID3}/endpoints": Row(kind=Kind.ADMIN, kinds={"POST": Kind.OPEN}, bodies={"POST": {}}),
+    f"{ID3}/OS-TRUST/trusts": Row(kind=Kind.OPEN, bodies={"POST": {}}),
+    f"{ID3}/credentials": Row(kind=Kind.OPEN, bodies={"POST": {}}),
     # Network.
     f"{NET}/networks": _collection(Kind.MADE, POST={"network": {"name": "new"}}),
     f"{NET}/networks/{{id}}": _owned("network", PUT={"network": {"name": "taken over"}}),
@@ -233,6 +268,19 @@ ROWS: Final[Mapping[str, Row]] = {
             {"reboot": {"type": "HARD"}},
             {"os-getConsoleOutput": {"length": 5}},
         ),
+    ),
+    f"{COMPUTE}/servers/{{id}}/metadata": _owned(
+        "server", POST={"metadata": {"a": "c"}}, PUT={"metadata": {"x": "c"}}
+    ),
+    f"{COMPUTE}/servers/{{id}}/metadata/{{key}}": Row(
+        kind=Kind.OWNED, names={"id": "server", "key": "tag"}, bodies={"PUT": {"meta": {"x": "c"}}}
+    ),
+    f"{COMPUTE}/servers/{{id}}/tags": _owned("server", PUT={"tags": ["x"]}),
+    f"{COMPUTE}/servers/{{id}}/tags/{{tag}}": Row(
+        kind=Kind.OWNED, names={"id": "server", "tag": "tag"}
+    ),
+    f"{COMPUTE}/servers/{{id}}/remote-consoles": _owned(
+        "server", POST={"remote_console": {"protocol": "vnc", "type": "novnc"}}
     ),
     f"{COMPUTE}/servers/{{id}}/ips": _owned("server"),
     f"{COMPUTE}/servers/{{id}}/ips/{{network}}": Row(

@@ -19,7 +19,8 @@ from tests.isolation.table import (
     expected,
     kind_of,
 )
-from tests.isolation.world import Scene, a_scene, make_things
+from tests.isolation.world import SYSTEM_READER, Scene, a_scene, make_things
+from trunkline.api.compute.server_actions import ACTIONS
 from trunkline.api.routes import ROUTES
 from trunkline.api.routing import Route
 
@@ -28,6 +29,8 @@ WALKED = [route for route in ROUTES if kind_of(route) not in (Kind.PUBLIC, Kind.
 WRITES = [route for route in WALKED if route.method != "GET" and route.path not in READS]
 # A console is waited for, until an agent answers; whoever gets so far was let in.
 LISTS = (Kind.LISTED, Kind.LISTED_PERSONAL)
+# Of another user's they are named by ?user_id=, or made by nobody else.
+OWN_ALONE = {"os-keypairs", "application_credentials"}
 WAITED_FOR = {"os-getConsoleOutput"}
 
 
@@ -147,6 +150,16 @@ def test_what_is_another_projects_is_neither_seen_nor_changed(scene: Scene) -> N
     assert state_of_demo(scene) == before
 
 
+def test_no_action_is_done_by_those_who_may_not(scene: Scene) -> None:
+    path, before = scene.filled("/compute/v2.1/servers/{server}/action"), state_of_demo(scene)
+    for action in ACTIONS:
+        for who in (*STRANGERS, Who.READER):
+            body: dict[str, object] = {action: {}}
+            status = scene.ask("POST", path, scene.tokens[who.value], body=body).status
+            assert status in ({400, 403, 404} if who is Who.READER else {400, 404}), (action, who)
+    assert state_of_demo(scene) == before
+
+
 def things_of_demo(scene: Scene) -> list[str]:
     """IDs and names that tell of things of the project, and of no others."""
     told = ("project", "user", "network", "subnet", "port", "policy", "rule", "segment", "server",
@@ -188,6 +201,34 @@ def test_what_strangers_make_is_their_own_and_on_nothing_of_others(
         assert set(got) <= allowed, (who, got)
 
 
+# Lists of one's own project, and what goes by one's own name: a token for the system has neither.
+OF_ONES_OWN = {
+    "/compute/v2.1/servers",
+    "/compute/v2.1/servers/detail",
+    "/compute/v2.1/os-keypairs/{name}",
+    "/network/v2.0/quotas/project",
+    "/network/v2.0/quotas/tenant",
+}
+
+
+def test_a_reader_of_the_system_sees_what_admins_see_and_changes_nothing(scene: Scene) -> None:
+    before, wrong = state_of_demo(scene), []
+    for route in WALKED:
+        if route.path not in ROWS:
+            continue
+        got = statuses(scene, route, scene.tokens[SYSTEM_READER])
+        if route.path in OF_ONES_OWN:
+            allowed = {403, 404}
+        elif reads(route):
+            allowed = set(statuses(scene, route, scene.tokens["admin"]))
+        else:
+            allowed = {400, 401, 403, 404, 501}  # 400, 401: what it says is no password.
+        if not set(got) <= allowed:
+            wrong.append(f"{name_of(route)}: {got}, not {allowed}")
+    assert not wrong, "\n" + "\n".join(wrong)
+    assert state_of_demo(scene) == before
+
+
 @pytest.mark.parametrize("who", [Who.MEMBER, Who.ADMIN], ids=lambda who: who.value)
 def test_those_who_may_are_let_in(scene: Scene, who: Who) -> None:
     """Each has things of its own to change and delete: what can be is deleted last."""
@@ -201,8 +242,8 @@ def test_those_who_may_are_let_in(scene: Scene, who: Who) -> None:
         assert kind is not None
         if route.path not in ROWS or "os-quota-class" in route.path:
             continue
-        if kind is Kind.PERSONAL and who is Who.ADMIN and "os-keypairs" in route.path:
-            continue  # Of another user's, which are named by ?user_id=.
+        if kind is Kind.PERSONAL and who is Who.ADMIN and set(route.path.split("/")) & OWN_ALONE:
+            continue
         allowed = expected(kind, who, reads=reads(route))
         headers = scene.filled(dict(row_of(route).headers))
         for body in bodies(scene, route):

@@ -20,7 +20,12 @@ from tests.isolation.table import Who
 from tests.support.clock import ManualClock
 from tests.support.compute_site import ComputeSite, a_compute_site
 from tests.support.http_app import Reply, Site, password_login
+from tests.support.identity_api import IdentityApi, password_of
 from tests.support.ssh_keys import an_ssh_key
+from trunkline.control.application_credentials import (
+    ApplicationCredentialCreate,
+    create_application_credential,
+)
 from trunkline.control.enrolment import create_enrolment_token, enrol_host
 from trunkline.control.flavors import FlavorCreate, create_flavor
 from trunkline.control.images import ImageCreate, create_image
@@ -29,6 +34,7 @@ from trunkline.control.network_requests import NetworkCreate, SubnetCreate
 from trunkline.control.networks import create_network
 from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
 from trunkline.control.ports import create_port
+from trunkline.control.projects import ProjectUpdate, update_project
 from trunkline.control.qos_policies import (
     QosPolicyCreate,
     QosRuleCreate,
@@ -39,13 +45,12 @@ from trunkline.control.quotas import set_quotas
 from trunkline.control.requests import PortCreate
 from trunkline.control.subnets import create_subnet
 from trunkline.control.tags import Kind, set_tags
-from trunkline.domain.identity import Caller, Project, User
-from trunkline.domain.ids import HostName, ProjectId, UserId
+from trunkline.domain.identity import Caller
+from trunkline.domain.ids import HostName
 from trunkline.domain.qos import Direction, QosRuleType
 from trunkline.domain.quota import Resource
-from trunkline.store.transaction import Transaction
 
-PASSWORD = "let the others in"
+SYSTEM_READER = "s-reader"  # A reader, with a token for the whole system.
 FORGED = "gAAAAABforged0000000000000000000000000000000000000000000000000000"
 Things = dict[str, str]  # What stands in the gaps of paths and bodies, by what it is.
 
@@ -92,7 +97,7 @@ def a_scene(tmp_path: Path) -> Iterator[Scene]:
     clock = ManualClock()
     with a_compute_site(tmp_path, clock=clock) as compute:
         scene = Scene(compute=compute, clock=clock, things={})
-        _add_others(scene.site)
+        _add_others(IdentityApi(scene.site))
         scene.tokens = _tokens(scene)
         for who in Who:  # Each project's default group is made when it is looked for.
             scene.ask("GET", "/network/v2.0/security-groups", scene.tokens[who.value])
@@ -100,24 +105,12 @@ def a_scene(tmp_path: Path) -> Iterator[Scene]:
         yield scene
 
 
-def _add_others(site: Site) -> None:
-    project = Project(id=ProjectId(site.svc.ids.new_id()), name="other")
-    users = {
-        role: User(
-            id=UserId(site.svc.ids.new_id()),
-            name=f"o-{role}",
-            password_hash=site.svc.passwords.hash(PASSWORD),
-        )
-        for role in ("reader", "member", "manager")
-    }
-
-    def write(tx: Transaction) -> None:
-        tx.identity.insert_project(project)
-        for role, user in users.items():
-            tx.identity.insert_user(user)
-            tx.identity.grant(user.id, project.id, {role})
-
-    site.svc.store.write(write)
+def _add_others(identity: IdentityApi) -> None:
+    identity.make("project", name="other")
+    for role in ("reader", "member", "manager"):
+        identity.a_member(f"o-{role}", "other", role)
+    identity.a_member(SYSTEM_READER, "other", "member")
+    assert identity.assign(SYSTEM_READER, "reader", "system").status == 204
 
 
 def _tokens(scene: Scene) -> dict[str, str]:
@@ -125,7 +118,8 @@ def _tokens(scene: Scene) -> dict[str, str]:
     site, svc = scene.site, scene.site.svc
     expired, revoked = site.token("demo"), site.token("demo")
     scene.clock.advance(svc.limits.token_lifetime_seconds / 2 + 1)
-    tokens = {who.value: _login(site, who) for who in Who}
+    tokens = {who.value: _login(site, who.value) for who in Who}
+    tokens[SYSTEM_READER] = _login(site, SYSTEM_READER, {"system": {"all": True}})
     scene.clock.advance(svc.limits.token_lifetime_seconds / 2)
     gone = site.http.request(
         "DELETE", "/identity/v3/auth/tokens", token=tokens["admin"],
@@ -139,10 +133,11 @@ def _tokens(scene: Scene) -> dict[str, str]:
     return tokens | {"expired": expired, "revoked": revoked, "forged": FORGED, "agent's": agent}
 
 
-def _login(site: Site, who: Who) -> str:
-    if not who.value.startswith("o-"):
-        return site.token(who.value)
-    body = password_login(who.value, PASSWORD, "other")
+def _login(site: Site, name: str, scope: dict[str, object] | None = None) -> str:
+    if name in ("admin", "demo", "reader"):
+        return site.token(name)
+    body = password_login(name, password_of(name), "other")
+    body["auth"]["scope"] = scope or body["auth"]["scope"]
     reply = site.http.request("POST", "/identity/v3/auth/tokens", body=body)
     assert reply.status == 201, reply
     return reply.headers["x-subject-token"]
@@ -158,7 +153,7 @@ def make_things(scene: Scene, tag: str) -> Things:
     port = create_port(svc, demo, PortCreate(network_id=network.id, name=f"port-{tag}")).port
     plugged = compute.a_port(compute.blue)
     compute.settle()  # Hosts are heard of, whatever the clock did.
-    server = compute.a_server(f"server-{tag}", plugged)
+    server = compute.a_server(f"server-{tag}", plugged, metadata={"x": "y"}, tags=["x"])
     compute.settle()
     image = create_image(
         svc, demo,
@@ -178,11 +173,15 @@ def make_things(scene: Scene, tag: str) -> Things:
         svc, admin, PciFlavorCreate(name=f"pci-{tag}", match=[{"vendor_id": "8086"}])
     )
     group, group_rule = _security_group(scene, tag)
+    update_project(svc, admin, demo.own_project, ProjectUpdate(tags=("x",)))
+    credential = ApplicationCredentialCreate(name=f"credential-{tag}")
+    _, made = create_application_credential(svc, demo, demo.user_id, credential)
     tagged = {Kind.NETWORK: network.id, Kind.SUBNET: subnet.id, Kind.PORT: port.id}
     for kind, id_ in (tagged | {Kind.QOS_POLICY: policy}).items():
         set_tags(svc, admin, kind, id_, lambda _: ("x",))
     return {
         "project": demo.own_project, "user": demo.user_id, "domain": "default",
+        "region": "RegionOne", "credential": made.credential.id,
         "token": scene.site.token("demo"), "network": network.id, "subnet": subnet.id,
         "port": port.id, "policy": policy, "rules": "bandwidth_limit_rules", "rule": rule,
         "rule type": "bandwidth_limit", "segment": network.segments[0].id,

@@ -12,6 +12,8 @@ Imports nothing of what it judges. A change is a set of edits to the raw data:
   its rules want it. There are as many of these as would be needed if all devices of the host were
   free and all rules gone, never more.
 
+What zones, aggregates and server groups ask for is in `groups_oracle`.
+
 Of two changes, the one with fewer edits is smaller; of those with equally many, the one with fewer
 of the last kind of `KINDS`, then of the last but one, and so on.
 """
@@ -28,6 +30,7 @@ from tests.oracle.places_oracle import fits_on
 KINDS = (
     "enable_host",
     "drop_rule",
+    "leave_group",
     "free_device",
     "free_vcpus",
     "free_memory",
@@ -36,6 +39,8 @@ KINDS = (
     "solve_problem",
     "try_again",
     "ask_for_host",
+    "ask_for_zone",
+    "join_aggregate",
     "add_bridge",
     "offer_device",
     "change_demand",

@@ -29,7 +29,11 @@ from trunkline.domain.ids import HostName, ServerId
 from trunkline.domain.server import ServerState
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.host.fake_hypervisor import FakeHypervisor
+from trunkline.placement.asks.fellows import Fellows
+from trunkline.placement.hosts import feasibility
 from trunkline.placement.hosts.host_state import HostState
+from trunkline.placement.index import ranking
+from trunkline.placement.index.columns import Columns
 from trunkline.placement.matching import layout
 from trunkline.reconcile import plan, programming, release, serve, server_devices
 from trunkline.reconcile.desired import HostConfig, NicConfig
@@ -44,6 +48,7 @@ from trunkline.sim.world import Parts
 from trunkline.store.bandwidth import Bandwidths
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.numa_uses import NumaUses
+from trunkline.store.server_groups import ServerGroups
 from trunkline.store.transaction import Transaction
 
 T = TypeVar("T")
@@ -362,6 +367,24 @@ def a_pf_without_a_link_is_set_up(patch: Patch) -> Parts:
     return Parts()
 
 
+def placement_forgets_server_groups(patch: Patch) -> Parts:
+    patch.setattr(Fellows, "allow", lambda *_: True)
+    patch.setattr(ranking, "allowed_by", lambda _, columns: columns.everywhere)
+    return Parts()
+
+
+def groups_do_not_count_who_is_there(patch: Patch) -> Parts:
+    """Where fellows are is read before others of the group were placed."""
+    patch.setattr(ServerGroups, "placed", lambda *_, **__: {})
+    return Parts()
+
+
+def placement_forgets_zones(patch: Patch) -> Parts:
+    patch.setattr(feasibility, "_rules_of_others", lambda *_: [])
+    patch.setattr(Columns, "in_zone", lambda columns, _: columns.everywhere)
+    return Parts()
+
+
 # The rule that is to be named, and the first of the seeds that are tried.
 PLANTED: dict[Plant, tuple[str, int]] = {
     nothing_is_read_back: (model.TAGGED_FIRST, 19),
@@ -394,5 +417,8 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     what_a_full_socket_lost_is_not_looked_for: (model.RESTORES, 2),
     a_pf_that_was_out_of_service_never_holds: (model.RESTORES, 0),
     a_pf_without_a_link_is_set_up: (model.QUIET, 0),
+    placement_forgets_server_groups: (model.GROUP_KEPT, 3),
+    groups_do_not_count_who_is_there: (model.GROUP_KEPT, 3),
+    placement_forgets_zones: (model.ZONE_KEPT, 8),
     a_report_raises: (model.NOTHING_RAISES, 0),
 }

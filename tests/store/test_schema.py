@@ -27,7 +27,7 @@ from trunkline.domain.device import (
     device_attributes,
     service_problem,
 )
-from trunkline.domain.ids import HostId, ProjectId
+from trunkline.domain.ids import HostId, ProjectId, RoleTarget, UserId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.quota import Resource
 from trunkline.store.engine import open_engine
@@ -300,6 +300,41 @@ def test_pools_of_an_older_schema_learn_whether_their_pf_is_in_service(
     assert pool.problem == problem == service_problem(function)
 
 
+def test_roles_and_tokens_of_an_older_schema_are_those_of_projects(
+    new_url: Callable[[], str],
+) -> None:
+    url, at = new_url(), "2026-01-01T00:00:00.000000Z"
+    with at_revision(url, "0025") as connection:
+        connection.execute(
+            text("INSERT INTO projects (id, name, description, enabled) VALUES ('p', 'p', '', :y)"),
+            {"y": True},
+        )
+        connection.execute(
+            text("INSERT INTO users (id, name, password_hash, enabled) VALUES ('u', 'u', 'x', :y)"),
+            {"y": True},
+        )
+        for role in ("admin", "reader"):
+            connection.execute(
+                text("INSERT INTO role_assignments VALUES ('u', 'p', :role)"), {"role": role}
+            )
+        connection.execute(
+            text("INSERT INTO tokens VALUES ('hash', 'u', 'p', :at, :at, '[\"password\"]', 'a')"),
+            {"at": at},
+        )
+    store = open_store(url)
+    user, target = UserId("u"), RoleTarget("p")
+    given = store.read(lambda tx: tx.roles.given(user, target))
+    token = store.read(lambda tx: tx.tokens.find("hash"))
+    (project,) = store.read(lambda tx: tx.identity.all_projects())
+    roles = store.read(lambda tx: tx.roles.all())
+    store.close()
+    assert [role.name for role in given] == ["admin", "reader"]
+    assert [role.name for role in roles] == ["admin", "manager", "member", "reader"]
+    assert token is not None
+    assert (token.target, token.methods) == ("p", ("password",))
+    assert (project.tags, project.extra) == ((), {})
+
+
 def test_quotas_of_an_older_schema_hold_on_and_sizes_of_servers_are_summed(
     new_url: Callable[[], str],
 ) -> None:
@@ -332,3 +367,21 @@ def test_quotas_of_an_older_schema_hold_on_and_sizes_of_servers_are_summed(
     assert (quota.what, quota.limit) == ("VFs on phy1", 4)
     assert held[Resource.SERVERS, None] == 1
     assert (held[Resource.CORES, None], held[Resource.MEMORY_MIB, None]) == (3, 512)
+
+
+def test_key_pairs_of_an_older_schema_take_the_longer_ids_of_users(
+    new_url: Callable[[], str],
+) -> None:
+    url = new_url()
+    with at_revision(url, "0023") as connection:
+        connection.execute(
+            text("INSERT INTO key_pairs (user_id, name, public_key, fingerprint, created_at)"
+                 " VALUES ('u', 'k', 'ssh-rsa', 'f', '2026-01-01T00:00:00.000000Z')")
+        )  # fmt: skip
+    store = open_store(url)
+    store.close()
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE key_pairs SET user_id = :id"), {"id": "5e" * 32})
+        assert connection.scalars(text("SELECT user_id FROM key_pairs")).one() == "5e" * 32
+    engine.dispose()

@@ -12,9 +12,10 @@ import pytest
 from argon2 import Parameters, PasswordHasher, extract_parameters
 
 from tests.support.clock import ManualClock
-from tests.support.http_app import Reply, Site, a_site, password_login
+from tests.support.http_app import READER_PASSWORD, Reply, Site, a_site, password_login
 from tests.support.world import a_world
 from trunkline.control import identity
+from trunkline.control.logins import PasswordCredential, Ref
 from trunkline.control.passwords import (
     FAILURE_WINDOW,
     FAILURES_MAX,
@@ -129,11 +130,56 @@ def test_users_and_projects_go_by_id_too(site: Site) -> None:
 def test_without_a_project_it_is_the_users_default_one(site: Site) -> None:
     body = password_login("demo", site.passwords.demo, None)
     assert login(site, body).json()["token"]["project"]["name"] == "demo"
+    body["auth"]["scope"] = {"domain": {"id": "default"}}
+    refused = login(site, body)
+    assert refused.status == 401
+    assert "not for a domain" in refused.json()["error"]["message"]
+
+
+def unscoped(site: Site, user: str, password: str) -> Reply:
+    body = password_login(user, password, None)
     body["auth"]["scope"] = "unscoped"
-    assert login(site, body).json()["token"]["project"]["name"] == "demo"
+    return login(site, body)
+
+
+def test_a_token_of_no_scope_is_for_getting_another_and_looking_around(site: Site) -> None:
+    by_wish = unscoped(site, "demo", site.passwords.demo)
+    without_default = login(site, password_login("reader", READER_PASSWORD, None))
+    for reply in (by_wish, without_default):
+        assert reply.status == 201
+        token = reply.json()["token"]
+        assert not {"project", "roles", "catalog", "system"} & set(token)
+        text = reply.headers["x-subject-token"]
+        own = site.http.request("GET", "/identity/v3/auth/projects", token=text).json()
+        assert [project["name"] for project in own["projects"]] == ["demo"]
+        for path in ("/compute/v2.1/servers", "/network/v2.0/networks", "/identity/v3/projects"):
+            assert site.http.request("GET", path, token=text).status == 403
+        scoped = login(site, by_token(text, {"name": "demo", "domain": {"id": "default"}}))
+        assert scoped.json()["token"]["project"]["name"] == "demo"
+        assert (
+            login(site, by_token(text, {"name": "admin", "domain": {"id": "default"}})).status
+            == 401
+        )
+
+
+def test_a_token_for_the_system_is_got_by_who_has_a_role_in_it(site: Site) -> None:
+    body = password_login("admin", site.passwords.admin, None)
+    body["auth"]["scope"] = {"system": {"all": True}}
+    token = login(site, body)
+    assert token.status == 201
+    shown = token.json()["token"]
+    assert shown["system"] == {"all": True}
+    assert "project" not in shown
+    assert [role["name"] for role in shown["roles"]] == ["admin", "manager", "member", "reader"]
+    text = token.headers["x-subject-token"]
+    systems = site.http.request("GET", "/identity/v3/auth/system", token=text).json()["system"]
+    assert systems == [{"all": True}]
+    assert site.http.request("GET", "/identity/v3/users", token=text).status == 200
+    body = password_login("demo", site.passwords.demo, None)
     body["auth"]["scope"] = {"system": {"all": True}}
     assert login(site, body).status == 401
-    assert login(site, password_login("reader", "let me look", None)).status == 401
+    body["auth"]["scope"] = {"system": {"all": False}}
+    assert login(site, body).status == 400
 
 
 @pytest.mark.parametrize(
@@ -265,8 +311,8 @@ def test_a_guesser_is_stopped_and_the_owner_elsewhere_is_not(site: Site) -> None
         assert login(site, password_login("demo", "guess", "demo")).status == 401
     right = password_login("demo", site.passwords.demo, "demo")
     assert login(site, right).status == 429
-    credential = identity.PasswordCredential(
-        user=identity.Ref(name="demo"), password=site.passwords.demo, address="192.0.2.7"
+    credential = PasswordCredential(
+        user=Ref(name="demo"), password=site.passwords.demo, address="192.0.2.7"
     )
     assert identity.issue_token(site.svc, credential, None)[1].user.name == "demo"
     assert isinstance(site.svc.clock, ManualClock)
@@ -352,8 +398,6 @@ def test_a_password_changed_while_it_is_checked_gives_no_token(tmp_path: Path) -
     with a_world(tmp_path) as svc:
         first = identity.bootstrap_identity(svc)
         assert first is not None
-        credential = identity.PasswordCredential(
-            user=identity.Ref(name="demo"), password=first.demo
-        )
+        credential = PasswordCredential(user=Ref(name="demo"), password=first.demo)
         with pytest.raises(Unauthenticated):
             identity.issue_token(replace(svc, passwords=Slow()), credential, None)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.http_app import Site, a_site
 from tests.support.network_api import NetworkApi
+from tests.support.roles import give_role
 from trunkline.bootstrap.policy_file import read_policy
 from trunkline.store.transaction import Transaction
 
@@ -35,7 +36,7 @@ def give(site: Site, user: str, role: str) -> None:
         known, demo = tx.identity.find_user(name=user), tx.identity.find_project(name="demo")
         assert known is not None
         assert demo is not None
-        tx.identity.grant(known.id, demo.id, {role})
+        give_role(tx, known.id, demo.id, role)
 
     site.svc.store.write(write)
 

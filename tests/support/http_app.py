@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from argon2 import PasswordHasher
 
+from tests.support.roles import give_role
 from tests.support.world import a_world
 from trunkline.api.app import make_app
 from trunkline.api.asgi import Message
@@ -282,7 +283,7 @@ def _add_reader(svc: Services) -> None:
         demo = tx.identity.find_project(name="demo")
         assert demo is not None
         tx.identity.insert_user(user)
-        tx.identity.grant(user.id, demo.id, {READER})
+        give_role(tx, user.id, demo.id, READER)
 
     svc.store.write(write)
 

@@ -34,6 +34,7 @@ class Keystone:
 
     url: str
     home: Path
+    pid: int
     _connection: Connection
     _token: str = ""
     ids: dict[str, str] = field(default_factory=dict)  # Of roles, by name.
@@ -118,7 +119,7 @@ def a_keystone(home: Path) -> Iterator[Keystone]:
         line = process.stdout.readline()
         assert line, (home / "said").read_text()
         with Connection(json.loads(line)["url"]) as connection:
-            keystone = Keystone(connection.url, home, connection)
+            keystone = Keystone(connection.url, home, process.pid, connection)
             keystone.log_in()
             yield keystone
     finally:

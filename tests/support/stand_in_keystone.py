@@ -106,6 +106,7 @@ def a_stand_in(clock: Clock | None = None) -> Iterator[StandIn]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # Else each answer waits 40 ms for an acknowledgement.
 
         def do_GET(self) -> None:
             own, subject = self.headers.get("X-Auth-Token"), self.headers.get("X-Subject-Token")

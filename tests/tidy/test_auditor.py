@@ -11,7 +11,7 @@ from tests.tidy.repository import REPOSITORY
 
 AUDITOR = {
     f"trunkline.sim.{name}"
-    for name in ("auditor", "free_devices", "links", "model", "nodes", "raw_hosts")
+    for name in ("auditor", "free_devices", "groupings", "links", "model", "nodes", "raw_hosts")
 }
 
 

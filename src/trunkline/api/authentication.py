@@ -9,7 +9,7 @@ from trunkline.api.routing import Auth
 from trunkline.control import enrolment, identity
 from trunkline.control.access import require
 from trunkline.control.services import Services
-from trunkline.domain.errors import Unauthenticated
+from trunkline.domain.errors import Forbidden, Unauthenticated
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
 from trunkline.domain.policy.rule import Rule
@@ -42,13 +42,16 @@ def authenticate_user(
 
     Raises:
         Unauthenticated: No token, or none that is valid now.
-        Forbidden: The route is for those whom a rule allows it, and this is none.
+        Forbidden: The route is for those whom a rule allows it, and this is none; or the token is
+            for neither a project nor the system, and the route needs one that is.
     """
     if elsewhere is not None:
         caller = replace(elsewhere, request_id=request_id, policy=svc.policy)
     else:
         found = identity.caller_from_token(svc, token_in(headers), request_id=request_id)
         caller = replace(found, policy=svc.policy)
+    if caller.project_id is None and not caller.is_system and auth is not Auth.LOGIN:
+        raise Forbidden("this needs a token for a project or the system")
     if isinstance(auth, Rule):
         require(caller, auth)
     return caller

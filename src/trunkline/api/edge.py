@@ -238,7 +238,7 @@ class Edge:
 
     @contextmanager
     def _counted(self, lane: Lane) -> Iterator[None]:
-        """Count who is in the slow lane; of all routes, only logins are.
+        """Count who is in the slow lane: logins, and whatever else hashes a password.
 
         A limiter counts those who wait, but not at once: many that come in one turn of the event
         loop would see each other too late.
@@ -266,7 +266,7 @@ class Edge:
             case Auth.AGENT:
                 exchange.host_name = authenticate_agent(self._svc, request.headers)
                 return replace(request, found_host=exchange.host_name)
-            case Auth.USER | Rule():
+            case Auth.USER | Auth.LOGIN | Rule():
                 exchange.caller = authenticate_user(
                     self._svc,
                     route.auth,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import dataclass
 from typing import Final
 
 from trunkline.api.parsing import Fields
+from trunkline.domain.ids import is_uuid
 from trunkline.domain.nic_rules import (
     AFFINITY_KEY,
     ANTI_AFFINITY_KEY,
@@ -14,11 +17,21 @@ from trunkline.domain.nic_rules import (
     parse_rules,
 )
 
-_KEYS: Final = (AFFINITY_KEY, ANTI_AFFINITY_KEY)
+_GROUP_KEY: Final = "group"  # Nova's: the server group that the server becomes a member of.
+_RULE_KEYS: Final = (AFFINITY_KEY, ANTI_AFFINITY_KEY)
+_KEYS: Final = (_GROUP_KEY, *_RULE_KEYS)
 
 
-def parse_hints(hints: Fields) -> tuple[AskedRule, ...]:
-    """Read the rules over NICs; a hint given several times is a list.
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What was asked."""
+
+    rules: tuple[AskedRule, ...] = ()  # Over the server's NICs.
+    group_id: str | None = None
+
+
+def parse_hints(hints: Fields) -> Hints:
+    """Read the hints; a rule that is given several times is a list.
 
     Raises:
         Invalid: A hint is malformed, or not known: it would have no effect.
@@ -26,14 +39,30 @@ def parse_hints(hints: Fields) -> tuple[AskedRule, ...]:
     rules: list[AskedRule] = []
     for key in hints.names():
         if key not in _KEYS:
-            raise hints.invalid(key, f"not served; there are the hints {' and '.join(_KEYS)}")
-        texts = (
-            [hints.text(key, length_max=TEXT_LENGTH_MAX)]
-            if isinstance(hints.raw(key), str)
-            else hints.texts(key)
-        )
-        if len(texts) > RULES_MAX:
-            raise hints.invalid(key, f"given more than {RULES_MAX} times")
-        for text in texts:
-            rules += parse_rules(key, text, field=hints.path_of(key))
-    return tuple(rules)
+            raise hints.invalid(key, f"not served; there are the hints {', '.join(_KEYS)}")
+        if key in _RULE_KEYS:
+            rules += _rules(hints, key)
+    return Hints(tuple(rules), _group(hints))
+
+
+def _group(hints: Fields) -> str | None:
+    """Read the group's ID, also as a list of one: so do commands send what may be repeated."""
+    if _GROUP_KEY not in hints:
+        return None
+    value = hints.raw(_GROUP_KEY)
+    if isinstance(value, list) and len(value) == 1:
+        [value] = value
+    if not isinstance(value, str) or not is_uuid(value):
+        raise hints.invalid(_GROUP_KEY, "must be the UUID of a server group")
+    return str(uuid.UUID(value))
+
+
+def _rules(hints: Fields, key: str) -> list[AskedRule]:
+    texts = (
+        [hints.text(key, length_max=TEXT_LENGTH_MAX)]
+        if isinstance(hints.raw(key), str)
+        else hints.texts(key)
+    )
+    if len(texts) > RULES_MAX:
+        raise hints.invalid(key, f"given more than {RULES_MAX} times")
+    return [rule for text in texts for rule in parse_rules(key, text, field=hints.path_of(key))]

@@ -18,7 +18,8 @@ class Auth(enum.Enum):
     """Who may call a route."""
 
     PUBLIC = "public"  # Anybody; no token is looked at.
-    USER = "user"  # Whoever has a valid token.
+    USER = "user"  # Whoever has a valid token for a project or the system.
+    LOGIN = "login"  # Whoever has a valid token, be it for nothing.
     AGENT = "agent"  # A host's agent, by its own host's token.
 
 

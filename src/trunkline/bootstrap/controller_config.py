@@ -35,10 +35,11 @@ from trunkline.control.services import (
     TOKEN_LIFETIME_SECONDS,
     Limits,
 )
+from trunkline.domain.aggregate import DEFAULT_ZONE
 from trunkline.domain.attributes import ALL_TAGS, FACTS, is_attribute
 from trunkline.domain.errors import TrunklineError
 from trunkline.domain.ether import VLAN_ID_MAX, VLAN_ID_MIN
-from trunkline.domain.ids import PhysicalNetwork
+from trunkline.domain.ids import PhysicalNetwork, ZoneName
 from trunkline.domain.network import NetworkType
 from trunkline.domain.policy.policy import DEFAULT_POLICY, Policy
 from trunkline.domain.port import VnicType
@@ -118,7 +119,11 @@ class _LimitsTable(_Table, frozen=True, kw_only=True):
     placement_attempts_max: _Positive = PLACEMENT_ATTEMPTS_MAX
 
 
+_Zone = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^:\s]([^:]*[^:\s])?$")]
+
+
 class _Placement(_Table, frozen=True, kw_only=True):
+    default_zone: _Zone = DEFAULT_ZONE
     ranking: tuple[str, ...] | None = None
     weights: dict[str, float] | None = None
 
@@ -169,6 +174,7 @@ class ControllerConfig:
     networking: Networking
     pci: PciOptions
     ranking: Ranking
+    default_zone: ZoneName
     enrolment_key_file: Path | None  # None: hosts enrol by tokens alone.
     policy: Policy
     limits: Limits
@@ -219,6 +225,7 @@ def load_controller_config(path: Path) -> ControllerConfig:
         networking=networking,
         pci=PciOptions(attributes=attributes, aliases=aliases),
         ranking=ranking,
+        default_zone=ZoneName(file.placement.default_zone),
         enrolment_key_file=(
             None
             if file.agents.enrolment_key_file is None

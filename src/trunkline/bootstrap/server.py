@@ -113,6 +113,7 @@ def _run(
                 limits=config.limits,
                 pci=config.pci,
                 ranking=config.ranking,
+                default_zone=config.default_zone,
                 policy=config.policy,
                 identity_elsewhere=keystone,
             )

@@ -11,7 +11,7 @@ import msgspec
 
 from trunkline.cli.context import Teaching, takes_api, takes_json
 from trunkline.cli.exit_codes import ExitCode
-from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics
+from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics, takes_zone
 from trunkline.cli.output import print_json, print_table
 from trunkline.cli.reasons import most_first, words
 from trunkline.client.api import TrunklineApi
@@ -31,6 +31,7 @@ from trunkline.wire.v1 import ExplainNic
 @takes_nics
 @takes_flavor
 @takes_hints
+@takes_zone
 @click.option("--host", metavar="NAME", help="On this host only.")
 @click.option(
     "--limit", type=click.IntRange(0), default=20, show_default=True, metavar="N",
@@ -52,6 +53,7 @@ def capacity(
     nics: tuple[ExplainNic, ...],
     flavor: str | None,
     hints: Mapping[str, tuple[str, ...]],
+    zone: str | None,
     host: str | None,
     limit: int,
     after: str | None,
@@ -69,7 +71,7 @@ def capacity(
     trunkline capacity --mix web-and-database.json
     """
     if mix is not None:
-        if nics or flavor or hints or host:
+        if nics or flavor or hints or host or zone:
             raise click.UsageError("--mix says all about its servers: leave the others out")
         bounds = api.capacity_of_mix(_read_mix(mix))
         if as_json:
@@ -79,7 +81,9 @@ def capacity(
         if not bounds.least:
             ctx.exit(ExitCode.REFUSED)
         return
-    body = CapacityBody(nics=nics, flavor=flavor, hints=hints, host=host, marker=after)
+    body = CapacityBody(
+        nics=nics, flavor=flavor, hints=hints, host=host, availability_zone=zone, marker=after
+    )
     answer = api.capacity(replace(body, limit=limit or None))
     while not limit and answer.next_marker is not None:
         more = api.capacity(replace(body, marker=answer.next_marker))

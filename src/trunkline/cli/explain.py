@@ -8,7 +8,7 @@ import click
 
 from trunkline.cli.context import Teaching, takes_api, takes_json
 from trunkline.cli.exit_codes import ExitCode
-from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics
+from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics, takes_zone
 from trunkline.cli.output import print_json, print_table
 from trunkline.cli.reasons import most_first, words
 from trunkline.client.api import TrunklineApi
@@ -21,6 +21,7 @@ _RULES = frozenset({"affinity", "anti_affinity", "numa", "bandwidth"})
 @takes_nics
 @takes_flavor
 @takes_hints
+@takes_zone
 @click.option("--host", metavar="NAME", help="On this host or nowhere. For admins.")
 @click.option(
     "--hosts",
@@ -46,6 +47,7 @@ def explain(
     nics: tuple[ExplainNic, ...],
     flavor: str | None,
     hints: Mapping[str, tuple[str, ...]],
+    zone: str | None,
     host: str | None,
     nearest: int | None,
     page: int | None,
@@ -69,7 +71,7 @@ def explain(
     """
     if after is not None and page is None:
         raise click.UsageError("--after goes with --page: say how many hosts to tell about.")
-    body = ExplainBody(nics=nics, flavor=flavor, hints=hints, host=host)
+    body = ExplainBody(nics=nics, flavor=flavor, hints=hints, host=host, availability_zone=zone)
     answer = api.explain(body, nearest=nearest, limit=page, marker=after)
     if as_json:
         print_json(answer)

@@ -81,13 +81,21 @@ def takes_flavor(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
+def takes_zone(command: Command) -> Command:
+    """Give a command `--availability-zone`, as `zone`."""
+    return click.option(
+        "--availability-zone", "zone", metavar="NAME", help="On a host of this zone."
+    )(command)
+
+
 def takes_hints(command: Command) -> Command:
     """Give a command `--hint`, as `hints`: values by key."""
 
     @click.option(
         "--hint", "given", multiple=True, metavar="KEY=VALUE", callback=_hint_pairs,
         help="A scheduler hint, as `openstack server create` takes them: "
-        "trunkline:nic_affinity=RULE or trunkline:nic_anti_affinity=RULE, RULE being "
+        "group=ID of a server group; trunkline:nic_affinity=RULE or "
+        "trunkline:nic_anti_affinity=RULE, RULE being "
         "SCOPE[:hard|:soft][:NIC,NIC…]. SCOPE: pf, card, switch, numa.",
     )  # fmt: skip
     @functools.wraps(command)

@@ -8,7 +8,7 @@ import click
 
 from trunkline.cli.context import Teaching, takes_api, takes_json
 from trunkline.cli.exit_codes import ExitCode
-from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics
+from trunkline.cli.nic_options import takes_flavor, takes_hints, takes_nics, takes_zone
 from trunkline.cli.output import print_json, print_table
 from trunkline.cli.reasons import most_first
 from trunkline.client.api import TrunklineApi
@@ -39,6 +39,7 @@ from trunkline.wire.v1 import ExplainNic
 @takes_nics
 @takes_flavor
 @takes_hints
+@takes_zone
 @takes_json
 @takes_api
 @click.pass_context
@@ -53,6 +54,7 @@ def what_if(
     nics: tuple[ExplainNic, ...],
     flavor: str | None,
     hints: Mapping[str, tuple[str, ...]],
+    zone: str | None,
     as_json: bool,
 ) -> None:
     r"""Say what would be with hosts drained, PFs lost or hosts added. For admins.
@@ -72,7 +74,7 @@ def what_if(
     answer = api.what_if(
         WhatIfBody(
             drain=drain, lose_pf=lose_pf, add_hosts=add_hosts, like=like,
-            nics=nics, flavor=flavor, hints=hints,
+            nics=nics, flavor=flavor, hints=hints, availability_zone=zone,
         )
     )  # fmt: skip
     if as_json:

@@ -25,9 +25,11 @@ from trunkline.control.demands import device_demands
 from trunkline.control.nics import Nic, nics_of_bound_ports
 from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
+from trunkline.control.server_groups import fellows_of
 from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import DeviceRef
+from trunkline.domain.errors import GenerationMoved
 from trunkline.domain.host import Host
 from trunkline.domain.ids import HostName
 from trunkline.domain.port import Port
@@ -72,15 +74,24 @@ def build_all(
         are in ERROR. Their rows are left to the caller.
 
     Raises:
-        GenerationMoved: A host chosen has changed since the index last heard of it.
-        DeviceTaken: So has a device. Both are lost races: decide again.
+        GenerationMoved: A host chosen has changed since the index last heard of it, or others of
+            the server group were placed since it was looked where they are, or it is gone.
+        DeviceTaken: A device has changed. Both are lost races: decide again.
     """
+    group_id = servers[0].group_id
+    fellows = fellows_of(tx, group_id, servers[0].id)
+    if group_id is not None and fellows is None:  # Deleted just now.
+        raise GenerationMoved("server group", group_id, seen_generation=0)
     chosen = choose(
-        tx, svc, actor, servers[0], nics, least=least, most=len(servers), host_name=host_name
-    )
+        tx, svc, actor, servers[0], nics, least=least, most=len(servers), host_name=host_name,
+        fellows=fellows,
+    )  # fmt: skip
+    if not isinstance(chosen, Fault):
+        _give_room(tx, svc, servers[0].flavor, chosen)
+    if fellows is not None:  # After hosts, as whoever has locked a host comes here, too.
+        tx.server_groups.raise_generation(fellows.group_id, seen=fellows.seen_generation)
     if isinstance(chosen, Fault):
         return [failed(svc, server, chosen) for server in servers[:least]]
-    _give_room(tx, svc, servers[0].flavor, chosen)
     return [
         _build(tx, svc, actor, server, nics, one)
         for server, one in zip(servers, chosen, strict=False)

@@ -82,11 +82,12 @@ def capacity_of_mix(
     """Bound how many mixes fit now: of each shape so many servers.
 
     Raises:
-        Invalid: Nothing limits how many servers of one of the shapes fit; or a host is named.
+        Invalid: Nothing limits how many servers of one of the shapes fit; or one of them
+            names a host, a zone or a server group.
     """
     require(caller, rules.COUNT_CAPACITY)
-    if any(shape.host is not None for _, shape in shapes):
-        raise Invalid("mix", "a mix is for all hosts: leave the host out")
+    if any(shape.host or shape.zone or shape.group_id for _, shape in shapes):
+        raise Invalid("mix", "a mix is for all hosts: leave out host, zone and server group")
     svc.store.write(svc.fleet.refresh)  # A snapshot is not followed.
     parts = svc.store.read(
         lambda tx: [Part(shape_request(tx, svc, caller, shape), share) for share, shape in shapes]

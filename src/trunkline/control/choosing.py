@@ -27,8 +27,9 @@ from trunkline.domain.errors import DeviceTaken
 from trunkline.domain.host import Host
 from trunkline.domain.ids import HostId, HostName
 from trunkline.domain.server import Fault, Server
+from trunkline.placement.asks.fellows import Fellows
 from trunkline.placement.asks.request import NicChoice, PlacementRequest
-from trunkline.placement.batch import Held
+from trunkline.placement.batch import Held, beside
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
 
@@ -54,6 +55,7 @@ def choose(
     least: int,
     most: int,
     host_name: HostName | None = None,
+    fellows: Fellows | None = None,
 ) -> list[Chosen] | Fault:
     """Choose for servers that are all like `server`: as many as fit, up to `most`.
 
@@ -65,13 +67,15 @@ def choose(
     chosen: list[Chosen] = []
     refusals: list[Refusal] = []
     while True:
-        request = server_request(tx, svc, server, nics, host=host_name)
+        request = server_request(tx, svc, server, nics, host=host_name, fellows=fellows)
+        request = beside(request, [one.held for one in chosen])
         found = place_in_turn(
             tx, svc, request, least=max(0, least - len(chosen)), most=most - len(chosen)
         )
         if isinstance(found, TooFew):
             fault = _fault(tx, svc, found, request, fitting=len(chosen), least=least)
-            return _given_up(svc, chosen, with_refusals(fault, refusals))
+            _given_up(svc, chosen)
+            return with_refusals(fault, refusals)
         before = len(refusals)
         for host, held in found:
             agreed, refusal = _checked(tx, svc, server, nics, host, held)
@@ -81,12 +85,17 @@ def choose(
                 record_refusal(tx, svc, actor, server, refusal)
         if len(refusals) == before:
             return chosen
+        if fellows is not None and fellows.must_gather and len(chosen) < least:
+            # The others can't join them there, and may fit all together on another host.
+            _given_up(svc, chosen)
+            chosen = []
         refusing = [refusal.host.id for refusal in refusals[before:]]
         server = replace(server, excluded_hosts=(*server.excluded_hosts, *refusing))
         if len(server.excluded_hosts) >= svc.limits.placement_attempts_max:
             if len(chosen) >= least:
                 return chosen
-            return _given_up(svc, chosen, refused_everywhere(svc, refusals))
+            _given_up(svc, chosen)
+            return refused_everywhere(svc, refusals)
 
 
 def _checked(
@@ -127,10 +136,9 @@ def _checked(
     return agreed, refusal
 
 
-def _given_up(svc: Services, chosen: Sequence[Chosen], fault: Fault) -> Fault:
+def _given_up(svc: Services, chosen: Sequence[Chosen]) -> None:
     for one in reversed(chosen):
         svc.fleet.release(one.held)
-    return fault
 
 
 def _fault(

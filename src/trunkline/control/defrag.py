@@ -120,11 +120,29 @@ def _look(tx: Transaction, svc: Services, where: Where) -> _Scene:
         raise _nothing_at(where)
     here = set(target)
     hosts = [view for view in views if any(pool.kin_id in here for pool in view.pools)]
+    names = {view.id: view.name for view in hosts}
     return _Scene(
         target=target,
         hosts=tuple(sorted(hosts, key=lambda view: (view.name, view.id))),
-        residents=residents_of(tx, svc, [view.id for view in hosts]),
+        residents=tuple(
+            _kept_by_group(resident, names[resident.host_id])
+            for resident in residents_of(tx, svc, [view.id for view in hosts])
+        ),
     )
+
+
+def _kept_by_group(resident: Resident, host: HostName) -> Resident:
+    """Keep a member of a group with a hard policy on its host: a search looks at no fellows.
+
+    Moves may be made in any order, so that no two of them may depend on each other.
+    """
+    fellows = resident.request.fellows
+    if fellows is None:
+        return resident
+    request = replace(resident.request, fellows=None)
+    if not fellows.policy.is_soft:
+        request = replace(request, only_host=host)
+    return replace(resident, request=request)
 
 
 def _kin_at(view: HostView, where: Where) -> Iterator[DeviceId]:

@@ -16,18 +16,22 @@ from trunkline.control.nics import DEVICE_KINDS, Nic, pooled_kinds, resolve_nics
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.port_devices import demanded_attributes
 from trunkline.control.requests import ExplainRequest
+from trunkline.control.server_groups import fellows_of, joined_group
 from trunkline.control.services import Services
+from trunkline.control.zones import require_zone
+from trunkline.domain.aggregate import metadata_demands
 from trunkline.domain.attributes import ABILITIES
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import StateConflict
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import HostId, HostName
+from trunkline.domain.ids import HostId, HostName, ZoneName
 from trunkline.domain.network import PfPolicy
 from trunkline.domain.nic_rules import NicRule, NumaPolicy, Scope
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.domain.qos import demanded_abilities
 from trunkline.domain.server import Flavor, Server
+from trunkline.placement.asks.fellows import Fellows
 from trunkline.placement.asks.request import GroupRule, NicDemand, PlacementRequest, SegmentOption
 from trunkline.store.transaction import Transaction
 
@@ -39,12 +43,13 @@ def server_request(
     nics: Sequence[Nic],
     *,
     host: HostName | None = None,
+    fellows: Fellows | None = None,
 ) -> PlacementRequest:
-    """Make the request that places a server, or places it anew."""
+    """Make the request that places a server, or places it anew, beside its fellows."""
     return placement_request(
         tx, svc, nics, server.flavor, devices=server.pci_requests,
         numa_policy=server.numa_policy, rules=server.nic_rules, host=host,
-        excluded=server.excluded_hosts,
+        excluded=server.excluded_hosts, zone=server.zone, fellows=fellows,
     )  # fmt: skip
 
 
@@ -59,6 +64,8 @@ def placement_request(
     rules: Sequence[NicRule] = (),
     host: HostName | None = None,
     excluded: Sequence[HostId] = (),
+    zone: ZoneName | None = None,
+    fellows: Fellows | None = None,
 ) -> PlacementRequest:
     """Make the request to placement. NICs whose device an admin has claimed pin the host.
 
@@ -72,6 +79,8 @@ def placement_request(
         rules: Over its NICs.
         host: This host or none.
         excluded: Hosts that have refused it.
+        zone: An availability zone: only hosts of it.
+        fellows: Of its server group.
     """
     for nic in nics:
         if nic.claim is None:
@@ -91,6 +100,9 @@ def placement_request(
         disk_gib=flavor.disk_gib + flavor.ephemeral_gib if flavor else 0,
         excluded_hosts=frozenset(excluded),
         only_host=host,
+        zone=zone,
+        metadata=metadata_demands(flavor.extra_specs) if flavor else (),
+        fellows=fellows,
         rules=(
             *(_group_rule(rule, nics) for rule in rules),
             *_isolation(flavor, demands),
@@ -113,10 +125,14 @@ def shape_request(
     flavor = None if shape.flavor_id is None else tx.flavors.get(shape.flavor_id)
     nics = resolve_nics(tx, svc, caller, shape.nics)
     specs = {} if flavor is None else flavor.extra_specs
+    require_zone(tx, svc, shape.zone, field="availability_zone")
+    group = joined_group(tx, caller, shape.group_id, field="hints.group")
+    fellows = None if group is None else fellows_of(tx, group.id, "")
     return placement_request(
         tx, svc, nics, flavor, devices=requests_of(tx, svc, specs),
         numa_policy=numa_policy_of(specs), host=shape.host,
         rules=rules_over(nics, (*rules_of_flavor(specs), *shape.rules)),
+        zone=shape.zone, fellows=fellows,
     )  # fmt: skip
 
 

@@ -22,12 +22,13 @@ from trunkline.domain.ids import (
     SegmentId,
     ServerId,
     SubnetId,
+    ZoneName,
 )
 from trunkline.domain.network import Network, Segment, Subnet
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.port import FixedIp, Port, logical_device_name
 from trunkline.domain.qos import QosPolicy
-from trunkline.domain.server import ZONE, Server
+from trunkline.domain.server import Server
 from trunkline.domain.vf import LinkState, VlanProtocol
 from trunkline.reconcile.desired import (
     GuestAddress,
@@ -46,7 +47,7 @@ from trunkline.store.transaction import Transaction
 
 def desired_config(svc: Services, host_name: HostName) -> HostConfig:
     """Return what should be true on a host now; raise `NotFound` if it was never enrolled."""
-    return svc.store.read(lambda tx: _config(tx, tx.hosts.get_by_name(host_name)))
+    return svc.store.read(lambda tx: _config(tx, svc, tx.hosts.get_by_name(host_name)))
 
 
 def desired_if_newer(
@@ -60,12 +61,12 @@ def desired_if_newer(
     def find(tx: Transaction) -> HostConfig | None:
         host = tx.hosts.get_by_name(host_name)
         asked = consoles_asked is not None and host.consoles_asked != consoles_asked
-        return _config(tx, host) if asked or host.generation > generation else None
+        return _config(tx, svc, host) if asked or host.generation > generation else None
 
     return svc.store.read(find)
 
 
-def _config(tx: Transaction, host: Host) -> HostConfig:
+def _config(tx: Transaction, svc: Services, host: Host) -> HostConfig:
     servers = tx.servers.of_hosts([host.id])
     bindings = {binding.port_id: binding for binding in tx.bindings.of_host(host.id)}
     ports = {port.id: port for port in tx.ports.get_many(bindings)}
@@ -83,7 +84,7 @@ def _config(tx: Transaction, host: Host) -> HostConfig:
     return HostConfig(
         host=host.name,
         generation=host.generation,
-        servers=tuple(_server_config(server, rows) for server in servers),
+        servers=tuple(_server_config(server, rows, svc.default_zone) for server in servers),
         releases=tuple(
             _held(devices[device_id], allocation, rows)
             for device_id, allocation in sorted(allocations.items())
@@ -141,7 +142,7 @@ class _Rows:
         }
 
 
-def _server_config(server: Server, rows: _Rows) -> ServerConfig:
+def _server_config(server: Server, rows: _Rows, default_zone: ZoneName) -> ServerConfig:
     return ServerConfig(
         id=server.id,
         name=server.name,
@@ -167,7 +168,8 @@ def _server_config(server: Server, rows: _Rows) -> ServerConfig:
         guest=GuestData(
             hostname=server.hostname,
             project_id=server.project_id,
-            availability_zone=ZONE,
+            # As it was asked for, for good: a drive is not made anew since a host changes zones.
+            availability_zone=server.zone or default_zone,
             launch_index=server.launch_index,
             metadata=server.metadata,
             user_data=server.user_data,

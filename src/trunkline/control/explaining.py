@@ -143,7 +143,12 @@ def _asked(request: PlacementRequest) -> str:
     devices = len(request.nics) - nics
     parts = [_counted(nics, "NIC")] if nics or not devices else []
     parts += [_counted(devices, "device")] if devices else []
-    return " and ".join(parts) + (" together" if len(request.nics) > 1 else "")
+    asked = " and ".join(parts) + (" together" if len(request.nics) > 1 else "")
+    if request.zone is not None:
+        asked += f" in availability zone {request.zone}"
+    if request.fellows is not None:
+        asked += f" in server group {request.fellows.name} ({request.fellows.policy.value})"
+    return asked
 
 
 def _counted(count: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,18 +18,18 @@ from itertools import islice
 from typing import Final
 
 from trunkline.control.hearing import Hearing
+from trunkline.domain.aggregate import DEFAULT_ZONE, HostMetadata, zone_of
 from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.clock import Clock
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
-from trunkline.domain.ids import DeviceId, HostId
-from trunkline.domain.numa import NumaNode, NumaUse
+from trunkline.domain.ids import DeviceId, HostId, ZoneName
 from trunkline.domain.server import Server
 from trunkline.placement.asks.request import Explanation, NotPlaced, Page, Placed, PlacementRequest
-from trunkline.placement.batch import Held, hold_batch
+from trunkline.placement.batch import Held, beside, hold_batch
 from trunkline.placement.hosts.host_state import HostState
-from trunkline.placement.hosts.views import HostView, NumaRoom, view_differences
+from trunkline.placement.hosts.views import HostView, numa_rooms, view_differences
 from trunkline.placement.index.criteria import DEFAULT_RANKING, Ranking
 from trunkline.placement.index.fleet import Fleet, Hold
 from trunkline.placement.place import candidates, find_placement, place
@@ -62,6 +62,7 @@ class LiveFleet:
         replicated: bool,
         spread_key: str = "",
         ranking: Ranking = DEFAULT_RANKING,
+        default_zone: ZoneName = DEFAULT_ZONE,
     ) -> None:
         """Make an empty index; `load` fills it.
 
@@ -72,10 +73,12 @@ class LiveFleet:
             spread_key: This process's own, where there are several: of hosts that rank equal, each
                 process then prefers others, and they don't race for the first.
             ranking: Which hosts come first.
+            default_zone: The availability zone of hosts that no aggregate puts into one.
         """
         self._hearing = Hearing(clock, host_silent_seconds_max)
         self._replicated = replicated
         self._spread_key = spread_key
+        self._default_zone = default_zone
         self._lock = threading.RLock()
         self._fleet = Fleet(ranking)
         self._last_seen: dict[HostId, datetime | None] = {}
@@ -90,13 +93,16 @@ class LiveFleet:
             self._change_read = tx.changes.newest()
             uses = tx.hosts.uses()
             left = tx.bandwidths.left_of_all_hosts()
+            metadata = tx.aggregates.metadata_of_all_hosts()
             hosts = {host.id: host for host in tx.hosts.all()}
             self._hearing.begin(host.last_seen for host in hosts.values())
             for host_id, pools in tx.pools.of_all_hosts():
                 host = hosts.pop(host_id)
-                self._put(host, self._view(host, uses[host_id], pools, left.get(host_id, {})))
+                of_pfs, said = left.get(host_id, {}), metadata.get(host_id, HostMetadata())
+                self._put(host, self._view(host, uses[host_id], pools, of_pfs, said))
             for host in hosts.values():
-                self._put(host, self._view(host, uses[host.id], (), {}))
+                said = metadata.get(host.id, HostMetadata())
+                self._put(host, self._view(host, uses[host.id], (), {}, said))
             self._fleet.columns().offers()  # Not at the cost of the first who asks for a server.
 
     def place(
@@ -121,7 +127,7 @@ class LiveFleet:
                     tx.on_rollback(partial(self.release, held))
                 return found
             # Why there is no room for one more beside those that fit.
-            result = place(request, self._fleet)
+            result = place(beside(request, found), self._fleet)
             assert isinstance(result, NotPlaced), "no more are held than fit"
             for held in reversed(found):
                 self._fleet.undo(held.hold)
@@ -330,7 +336,8 @@ class LiveFleet:
     def stored_view(self, tx: Transaction, host: Host) -> HostView:
         """Make the view of a host from the store alone."""
         use, pools = tx.hosts.use_of(host.id), tx.pools.of_host(host.id)
-        return self._view(host, use, pools, tx.bandwidths.left_of_host(host.id))
+        left = tx.bandwidths.left_of_host(host.id)
+        return self._view(host, use, pools, left, tx.aggregates.metadata_of([host.id])[host.id])
 
     def _catch_up(self, tx: Transaction) -> None:
         if not tx.sees_newest:
@@ -407,6 +414,7 @@ class LiveFleet:
         use: HostUse,
         pools: tuple[DevicePool, ...],
         bandwidth_left: Mapping[DeviceId, Bandwidth],
+        metadata: HostMetadata,
     ) -> HostView:
         resources = host.resources
         return HostView(
@@ -421,22 +429,8 @@ class LiveFleet:
             free_disk_gib=resources.disk_gib - use.disk_gib,
             bridges=frozenset(resources.bridges),
             pools=pools,
-            numa=_numa_rooms(resources.numa_nodes, use.numa),
+            numa=numa_rooms(resources.numa_nodes, use.numa),
             bandwidth_left=bandwidth_left,
+            zone=zone_of(metadata) or self._default_zone,
+            metadata=metadata,
         )
-
-
-def _numa_rooms(nodes: Iterable[NumaNode], used: Mapping[int, NumaUse]) -> tuple[NumaRoom, ...]:
-    """What each node has left, by number. A node that is used and not reported any more is none."""
-    rooms = []
-    for node in sorted(nodes, key=lambda node: node.number):
-        use = used.get(node.number, NumaUse(0, 0))
-        rooms.append(
-            NumaRoom(
-                number=node.number,
-                socket=node.socket,
-                free_vcpus=node.vcpus - use.vcpus,
-                free_memory_mib=node.memory_mib - use.memory_mib,
-            )
-        )
-    return tuple(rooms)

@@ -1,56 +1,50 @@
-"""Users, projects and tokens: who may ask, and how long they are believed."""
+"""Tokens: what they stand for, how long they are believed, and the users there are at first."""
 
 from __future__ import annotations
 
-import hashlib
+import enum
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
+from typing import TypeAlias
 
 from trunkline.control import audit
-from trunkline.control.access import require_admin
+from trunkline.control.access import of_user
+from trunkline.control.logins import Credential, Login, Ref, hash_of, log_in
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Services
 from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.errors import NotFound, Unauthenticated
-from trunkline.domain.identity import ADMIN, MEMBER, Caller, Project, User, with_implied
-from trunkline.domain.ids import ProjectId, UserId
+from trunkline.domain.identity import (
+    ADMIN,
+    MEMBER,
+    SYSTEM,
+    ApplicationCredential,
+    Caller,
+    Project,
+    Role,
+    RoleAssignment,
+    User,
+    project_in,
+    with_implied,
+)
+from trunkline.domain.ids import ProjectId, RoleTarget, UserId
+from trunkline.domain.policy import identity_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.store.engine import Store
-from trunkline.store.identity import TokenRecord
+from trunkline.store.locks import Lock
+from trunkline.store.tokens import TokenRecord
 from trunkline.store.transaction import Transaction
 
-DOMAIN_ID: Final = "default"  # The only domain there is, as Keystone's bootstrap makes it.
-DOMAIN_NAME: Final = "Default"
+
+class NoProject(enum.Enum):
+    """What else than a project a token is asked for."""
+
+    SYSTEM = "system"
+    UNSCOPED = "unscoped"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ref:
-    """A user or project as a request names it: by ID, or by name in a domain."""
-
-    id: str | None = None
-    name: str | None = None
-    domain: str | None = None  # ID or name; None: not said.
-
-    @property
-    def in_our_domain(self) -> bool:
-        """Say whether it can be here at all."""
-        return self.domain is None or self.domain in (DOMAIN_ID, DOMAIN_NAME)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PasswordCredential:
-    """A user's password. `address` is where it came from."""
-
-    user: Ref
-    password: str = field(repr=False)
-    address: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenCredential:
-    """A token that is to be exchanged for one of another scope."""
-
-    text: str = field(repr=False)
+# None: the user's default project, or else nothing.
+WantedScope: TypeAlias = Ref | NoProject | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +52,14 @@ class TokenView:
     """A token with whom it speaks for. Its text is known only when it is issued."""
 
     user: User
-    project: Project
-    roles: frozenset[str]  # With the implied ones.
+    project: Project | None
+    is_system: bool  # With no project either: it is of no scope.
+    roles: tuple[Role, ...]  # With the implied ones.
     issued_at: datetime
     expires_at: datetime
     methods: tuple[str, ...]
     audit_id: str
+    application_credential: ApplicationCredential | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,61 +93,55 @@ def bootstrap_identity(svc: Services) -> FirstPasswords | None:
                 )
             )
             audit.record(tx, audit.SYSTEM, svc.clock.now(), "user.create", f"user {name}")
-        for project, role, user in (
-            ("admin", ADMIN, "admin"),
-            ("demo", ADMIN, "admin"),
-            ("demo", MEMBER, "demo"),
+        for target, role_name, user in (
+            (ids["p:admin"], ADMIN, "admin"),
+            (ids["p:demo"], ADMIN, "admin"),
+            (SYSTEM, ADMIN, "admin"),
+            (ids["p:demo"], MEMBER, "demo"),
         ):
-            tx.identity.grant(UserId(ids[f"u:{user}"]), ProjectId(ids[f"p:{project}"]), {role})
+            (role,) = tx.roles.named([role_name])
+            user_id = UserId(ids[f"u:{user}"])
+            tx.roles.grant(
+                RoleAssignment(user_id=user_id, role_id=role.id, target=RoleTarget(target))
+            )
         return True
 
     return first if svc.store.write(write) else None
 
 
-def issue_token(
-    svc: Services, credential: PasswordCredential | TokenCredential, scope: Ref | None
-) -> tuple[str, TokenView]:
+def issue_token(svc: Services, credential: Credential, scope: WantedScope) -> tuple[str, TokenView]:
     """Return a new token's text and what it stands for.
 
     A token that was got by a token expires when that one does: it can't be made to live on.
 
-    Args:
-        svc: The services.
-        credential: Who is asking.
-        scope: The project; None: the user's default project.
-
     Raises:
-        Unauthenticated: The credential is wrong, or the user has no role in the project.
+        Unauthenticated: The credential is wrong, or the user has no role in the scope.
         TooManyAttempts: Too many wrong passwords came before.
     """
     now = svc.clock.now()
-    lifetime = timedelta(seconds=svc.limits.token_lifetime_seconds)
-    methods: tuple[str, ...]
-    if isinstance(credential, PasswordCredential):
-        known = _user_by_password(svc, credential, now)
-        methods, not_after = ("password",), now + lifetime
-    else:
-        known, record = _user_by_token(svc, credential.text, now)
-        methods = tuple(dict.fromkeys((*record.methods, "token")))
-        not_after = min(now + lifetime, record.expires_at)
+    login = log_in(svc, credential, now)
     text, audit_id = svc.ids.new_secret(), svc.ids.new_id().replace("-", "")
 
     def write(tx: Transaction) -> TokenView:
-        user = tx.identity.find_user(user_id=known.id)
-        if user != known:
+        user = tx.identity.find_user(user_id=login.user.id, lock=Lock.SHARED)
+        if user is None or not user.enabled or user.password_hash != login.user.password_hash:
             raise Unauthenticated  # Disabled, or given another password, since it was checked.
-        project = _scope_project(tx, user, scope)
+        credential = login.application_credential
+        if credential is not None and tx.application_credentials.find(credential.id) is None:
+            raise Unauthenticated
         record = TokenRecord(
-            token_hash=_hash(text),
+            token_hash=hash_of(text),
             user_id=user.id,
-            project_id=project.id,
+            target=_target(tx, login, user, scope),
             issued_at=now,
-            expires_at=not_after,
-            methods=methods,
+            expires_at=login.not_after,
+            methods=login.methods,
             audit_id=audit_id,
+            application_credential_id=None if credential is None else credential.id,
         )
-        tx.identity.insert_token(record)
-        return _view(tx, record, user, project)
+        holder = _holder(tx, record, now)
+        tx.tokens.insert(record)
+        return _view(tx, holder)
 
     return text, svc.store.write(write)
 
@@ -162,33 +152,36 @@ def caller_from_token(svc: Services, text: str, *, request_id: str) -> Caller:
     Raises:
         Unauthenticated: It is unknown, expired or revoked, or its user or project is disabled.
     """
-    view = svc.store.read(lambda tx: _view_by_text(tx, text, svc.clock.now()))
+    holder = svc.store.read(lambda tx: _holder_by_text(tx, text, svc.clock.now()))
+    project, credential = holder.project, holder.application_credential
     return Caller(
-        user_id=view.user.id,
-        user_name=view.user.name,
-        project_id=view.project.id,
-        project_name=view.project.name,
-        roles=view.roles,
+        user_id=holder.user.id,
+        user_name=holder.user.name,
+        project_id=None if project is None else project.id,
+        project_name="" if project is None else project.name,
+        is_system=holder.record.target == SYSTEM,
+        is_restricted=credential is not None and not credential.unrestricted,
+        roles=holder.roles,
         request_id=request_id,
-        expires_at=view.expires_at,
+        expires_at=holder.record.expires_at,
     )
 
 
 def get_token(svc: Services, caller: Caller, text: str) -> TokenView:
-    """Return what a token stands for, to its own user or an admin; raise `NotFound` otherwise."""
+    """Return what a token stands for, to whom it is allowed; raise `NotFound` to others."""
 
     def read(tx: Transaction) -> TokenView:
-        return _own_token(tx, caller, text, svc.clock.now())
+        return _view(tx, _own_token(tx, caller, rules.VALIDATE_TOKEN, text, svc.clock.now()))
 
     return svc.store.read(read)
 
 
 def revoke_token(svc: Services, caller: Caller, text: str) -> None:
-    """Revoke a token at once; raise `NotFound` unless it is the caller's own, or by an admin."""
+    """Revoke a token at once; raise `NotFound` to whom that is not allowed."""
 
     def write(tx: Transaction) -> None:
-        _own_token(tx, caller, text, svc.clock.now())
-        tx.identity.delete_token(_hash(text))
+        _own_token(tx, caller, rules.REVOKE_TOKEN, text, svc.clock.now())
+        tx.tokens.delete(hash_of(text))
 
     svc.store.write(write)
 
@@ -212,129 +205,130 @@ def reset_password(
         if user is None:
             raise NotFound("user", user_name)
         tx.identity.set_password_hash(user.id, password_hash)
-        tx.identity.delete_tokens_of(user.id)
+        tx.tokens.delete_of_user(user.id)
         audit.record(tx, audit.SYSTEM, clock.now(), "user.reset_password", f"user {user_name}")
 
     store.write(write)
     return password
 
 
-def list_projects(svc: Services, caller: Caller) -> list[Project]:
-    """Return the projects by name: to an admin all, to others those in which they have a role."""
-    if caller.is_admin:
-        return svc.store.read(lambda tx: tx.identity.all_projects())
-    return list_own_projects(svc, caller)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Holder:
+    """Whom a token speaks for at this moment."""
+
+    record: TokenRecord
+    user: User
+    project: Project | None
+    roles: frozenset[str]
+    application_credential: ApplicationCredential | None
 
 
-def list_own_projects(svc: Services, caller: Caller) -> list[Project]:
-    """Return the projects in which the caller has a role, by name."""
-    return svc.store.read(lambda tx: tx.identity.projects_of(caller.user_id))
+def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> RoleTarget | None:
+    """Find what a token is asked for; that there are roles in it is looked at later."""
+    project: Project | None
+    if login.application_credential is not None:
+        own = login.application_credential.project_id
+        if scope is not None and not (isinstance(scope, Ref) and _is(tx, scope, own)):
+            raise Unauthenticated("an application credential is for its own project alone")
+        return RoleTarget(own)
+    match scope:
+        case None:
+            if user.default_project_id is None:
+                return None
+            project = tx.identity.find_project(project_id=user.default_project_id)
+            target = RoleTarget(user.default_project_id)
+            usable = project is not None and project.enabled and tx.roles.given(user.id, target)
+            return target if usable else None
+        case NoProject.UNSCOPED:
+            return None
+        case NoProject.SYSTEM:
+            if not tx.roles.given(user.id, SYSTEM):
+                raise Unauthenticated("the user has no role in the system")
+            return SYSTEM
+        case Ref():
+            project = _find_project(tx, scope)
+            target = RoleTarget("" if project is None else project.id)
+            if project is None or not project.enabled or not tx.roles.given(user.id, target):
+                # One answer for all three: it tells nobody which projects there are.
+                raise Unauthenticated(
+                    "the user has no role in this project, or there is no such project"
+                )
+            return target
 
 
-def list_projects_of(svc: Services, caller: Caller, user_id: str) -> list[Project]:
-    """Return the projects in which a user has a role, to that user or an admin."""
-    user = get_user(svc, caller, user_id)
-    return svc.store.read(lambda tx: tx.identity.projects_of(user.id))
+def _find_project(tx: Transaction, ref: Ref) -> Project | None:
+    if not ref.in_our_domain:
+        return None
+    return tx.identity.find_project(project_id=ref.id, name=ref.name)
 
 
-def get_project(svc: Services, caller: Caller, project_id: str) -> Project:
-    """Return a project that the caller may see."""
-    for project in list_projects(svc, caller):
-        if project.id == project_id:
-            return project
-    raise NotFound("project", project_id)
+def _is(tx: Transaction, ref: Ref, project_id: ProjectId) -> bool:
+    project = _find_project(tx, ref)
+    return project is not None and project.id == project_id
 
 
-def list_users(svc: Services, caller: Caller) -> list[User]:
-    """Return every user, by name, to an admin."""
-    require_admin(caller, "listing users")
-    return svc.store.read(lambda tx: tx.identity.all_users())
-
-
-def get_user(svc: Services, caller: Caller, user_id: str) -> User:
-    """Return a user, to an admin or to that user."""
-    user = svc.store.read(lambda tx: tx.identity.find_user(user_id=user_id))
-    if user is None or not (caller.is_admin or caller.user_id == user.id):
-        raise NotFound("user", user_id)
-    return user
-
-
-def _user_by_password(svc: Services, credential: PasswordCredential, now: datetime) -> User:
-    ref = credential.user
-    key = ref.id or ref.name or ""
-    svc.password_attempts.require_allowed(key, credential.address, now)
-    user = svc.store.read(lambda tx: tx.identity.find_user(user_id=ref.id, name=ref.name))
-    known_hash = user.password_hash if user is not None and ref.in_our_domain else None
-    if not svc.passwords.matches(credential.password, known_hash) or user is None:
-        svc.password_attempts.failed(key, credential.address, now)
+def _holder_by_text(tx: Transaction, text: str, now: datetime) -> _Holder:
+    record = tx.tokens.find(hash_of(text))
+    if record is None:
         raise Unauthenticated
-    svc.password_attempts.succeeded(key, credential.address)
-    return user
+    return _holder(tx, record, now)
 
 
-def _user_by_token(svc: Services, text: str, now: datetime) -> tuple[User, TokenRecord]:
-    def read(tx: Transaction) -> tuple[User, TokenRecord]:
-        record = tx.identity.find_token(_hash(text))
-        user = None if record is None else tx.identity.find_user(user_id=record.user_id)
-        if record is None or record.expires_at <= now or user is None:
-            raise Unauthenticated
-        return user, record
+def _holder(tx: Transaction, record: TokenRecord, now: datetime) -> _Holder:
+    """Return whom a token speaks for.
 
-    return svc.store.read(read)
-
-
-def _scope_project(tx: Transaction, user: User, scope: Ref | None) -> Project:
-    if not user.enabled:
-        raise Unauthenticated
-    if scope is None:
-        if user.default_project_id is None:
-            raise Unauthenticated("this user has no default project: name the one to work in")
-        scope = Ref(id=user.default_project_id)
-    project = None
-    if scope.in_our_domain:
-        project = tx.identity.find_project(project_id=scope.id, name=scope.name)
-    if project is None or not project.enabled or not tx.identity.roles_of(user.id, project.id):
-        # One answer for all three: it tells nobody which projects there are.
-        raise Unauthenticated("the user has no role in this project, or there is no such project")
-    return project
-
-
-def _view_by_text(tx: Transaction, text: str, now: datetime) -> TokenView:
-    record = tx.identity.find_token(_hash(text))
-    if record is None or record.expires_at <= now:
-        raise Unauthenticated
+    Raises:
+        Unauthenticated: For nobody any more: it has expired, what it was got by is gone or
+            disabled, or every role in its scope was taken away.
+    """
     user = tx.identity.find_user(user_id=record.user_id)
-    project = tx.identity.find_project(project_id=record.project_id)
-    if user is None or not user.enabled or project is None or not project.enabled:
+    if user is None or not user.enabled or record.expires_at <= now:
         raise Unauthenticated
-    view = _view(tx, record, user, project)
-    if not view.roles:
-        raise Unauthenticated  # Every role in the project was taken away since.
-    return view
-
-
-def _view(tx: Transaction, record: TokenRecord, user: User, project: Project) -> TokenView:
-    return TokenView(
+    project, roles = None, frozenset[str]()
+    if record.target is not None:
+        project_id = project_in(record.target)
+        if project_id is not None:
+            project = tx.identity.find_project(project_id=project_id)
+            if project is None or not project.enabled:
+                raise Unauthenticated
+        roles = with_implied(role.name for role in tx.roles.given(user.id, record.target))
+    credential = None
+    if record.application_credential_id is not None:
+        credential = tx.application_credentials.find(record.application_credential_id)
+        if credential is None:
+            raise Unauthenticated
+        roles &= with_implied(role.name for role in tx.roles.among(credential.role_ids))
+    if record.target is not None and not roles:
+        raise Unauthenticated
+    return _Holder(
+        record=record,
         user=user,
         project=project,
-        roles=with_implied(tx.identity.roles_of(user.id, project.id)),
+        roles=roles,
+        application_credential=credential,
+    )
+
+
+def _view(tx: Transaction, holder: _Holder) -> TokenView:
+    record = holder.record
+    return TokenView(
+        user=holder.user,
+        project=holder.project,
+        is_system=record.target == SYSTEM,
+        roles=tuple(tx.roles.named(holder.roles)),
         issued_at=record.issued_at,
         expires_at=record.expires_at,
         methods=record.methods,
         audit_id=record.audit_id,
+        application_credential=holder.application_credential,
     )
 
 
-def _own_token(tx: Transaction, caller: Caller, text: str, now: datetime) -> TokenView:
+def _own_token(tx: Transaction, caller: Caller, rule: Rule, text: str, now: datetime) -> _Holder:
     try:
-        view = _view_by_text(tx, text, now)
+        holder = _holder_by_text(tx, text, now)
     except Unauthenticated:
         raise NotFound("token", "given in X-Subject-Token") from None
-    if not (caller.is_admin or view.user.id == caller.user_id):
+    if not caller.may(rule, of_user(holder.user.id)):
         raise NotFound("token", "given in X-Subject-Token")
-    return view
-
-
-def _hash(text: str) -> str:
-    """Return how the store knows a token: it is random enough that SHA-256 needs no salt."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return holder

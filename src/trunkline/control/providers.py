@@ -52,12 +52,18 @@ def list_providers(
         pools = dict(tx.pools.of_all_hosts())
         addresses = tx.devices.addresses_of_parents()
         bandwidths = tx.bandwidths.of_all()
+        aggregates = tx.aggregates.uuids_of(None)
         owed = {device_id: (use.bandwidth, use.owed) for device_id, use in bandwidths.items()}
         return [
             provider
             for host in sorted(tx.hosts.all(), key=lambda host: host.name)
             for provider in provider_tree(
-                host, uses[host.id], pools.get(host.id, ()), addresses, owed
+                host,
+                uses[host.id],
+                pools.get(host.id, ()),
+                addresses,
+                owed,
+                aggregates.get(host.id, ()),
             )
         ]
 
@@ -144,6 +150,7 @@ def _tree(tx: Transaction, host: Host) -> list[ResourceProvider]:
         tx.pools.of_host(host.id),
         tx.devices.addresses_of_parents(host.id),
         {device_id: (use.bandwidth, use.owed) for device_id, use in uses.items()},
+        tx.aggregates.uuids_of([host.id]).get(host.id, ()),
     )
 
 

@@ -51,7 +51,7 @@ def _batches(svc: Services) -> dict[str, _Batch]:
     return {
         "servers": lambda tx: tx.servers.purge_deleted(servers_before, limit=limit),
         "events": lambda tx: tx.events.purge(events_before, limit=limit),
-        "tokens": lambda tx: tx.identity.purge_tokens(now, limit=limit),
+        "tokens": lambda tx: tx.tokens.purge(now, limit=limit),
         "enrolment tokens": lambda tx: tx.enrolment_tokens.purge(events_before, limit=limit),
         "consoles": lambda tx: tx.consoles.purge(now - CONSOLES_KEPT, limit=limit),
         "changes": lambda tx: tx.changes.purge(keep=CHANGES_KEPT, limit=limit),

@@ -17,6 +17,7 @@ from trunkline.domain.ids import (
     QosPolicyId,
     SecurityGroupId,
     SubnetId,
+    ZoneName,
 )
 from trunkline.domain.nic_rules import AskedRule, NumaPolicy
 from trunkline.domain.port import AddressPair, VnicType
@@ -132,6 +133,8 @@ class ServerCreate:
     nics: tuple[NicRequest, ...] | NicPolicy
     rules: tuple[AskedRule, ...] = ()  # Besides those of the flavor.
     host: HostName | None = None  # Admins only: this host or none.
+    zone: ZoneName | None = None  # An availability zone; None: any.
+    group_id: str | None = None  # A server group that it becomes a member of.
     description: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
@@ -150,3 +153,5 @@ class ExplainRequest:
     nics: tuple[NicRequest, ...]
     rules: tuple[AskedRule, ...] = ()  # Besides those of the flavor.
     host: HostName | None = None
+    zone: ZoneName | None = None
+    group_id: str | None = None

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from trunkline.control.demands import device_demands, server_request
 from trunkline.control.nics import Nic, nics_of_bound_ports
+from trunkline.control.server_groups import fellows_of
 from trunkline.control.services import Services
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.binding import Binding
@@ -71,7 +72,8 @@ def _resident(
 ) -> Resident:
     assert server.host_id is not None, "it was found by its host"
     own = [nics[port_id] for port_id in server.port_ids if port_id in nics]
-    request = server_request(tx, svc, server, own)
+    fellows = fellows_of(tx, server.group_id, server.id)
+    request = server_request(tx, svc, server, own, fellows=fellows)
     devices = device_demands(server.pci_requests)
     return Resident(
         server_id=server.id,

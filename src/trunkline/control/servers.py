@@ -27,13 +27,15 @@ from trunkline.control.ports import unplug_port
 from trunkline.control.quotas import require_quota, sizes_of
 from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, NicPolicy, ServerCreate, Unset
+from trunkline.control.server_groups import joined_group
 from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
+from trunkline.control.zones import require_zone, zones_of
 from trunkline.domain.allocation import AllocationState
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.errors import Invalid, StateConflict
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import ImageId, ServerId
+from trunkline.domain.ids import ImageId, ServerGroupId, ServerId
 from trunkline.domain.image import Image, ImageState, known_to_nova
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.domain.nic_rules import NicRule, NumaPolicy
@@ -88,6 +90,10 @@ def create_servers(
         if request.host is not None:
             require(caller, rules.CREATE_SERVER_ON_HOST, target)
             tx.hosts.get_by_name(request.host)
+        require_zone(tx, svc, request.zone, field="server.availability_zone")
+        group = joined_group(tx, caller, request.group_id, field="os:scheduler_hints.group")
+        if group is not None:
+            tx.server_groups.take_turn(group.id)
         flavor = visible_flavor(tx, caller, request.flavor_id)
         image = _find_image(tx, caller, request.image_id, flavor)
         nics = resolve_nics(tx, svc, caller, request.nics)
@@ -96,6 +102,7 @@ def create_servers(
             pci_requests=requests_of(tx, svc, flavor.extra_specs),
             public_key=public_key_of(tx, caller, request.key_name),
             numa_policy=numa_policy_of(flavor.extra_specs, image),
+            group_id=None if group is None else group.id,
             nic_rules=rules_over(nics, (*rules_of_flavor(flavor.extra_specs), *request.rules)),
         )  # fmt: skip
         servers = [server] if most == 1 else _numbered(server, server_ids)
@@ -339,6 +346,7 @@ def _new_server(
     public_key: str | None,
     numa_policy: NumaPolicy | None,
     nic_rules: tuple[NicRule, ...],
+    group_id: ServerGroupId | None,
 ) -> Server:
     now = svc.clock.now()
     return Server(
@@ -366,6 +374,8 @@ def _new_server(
         pci_requests=pci_requests,
         numa_policy=numa_policy,
         nic_rules=nic_rules,
+        group_id=group_id,
+        zone=request.zone,
     )
 
 
@@ -376,6 +386,7 @@ def _views(tx: Transaction, svc: Services, servers: Sequence[Server]) -> list[Se
     views = {view.port.id: view for view in port_views(tx, ports)}
     network_ids = {port.network_id for port in ports}
     networks = {n.id: n for n in (tx.networks.get_many(network_ids) if network_ids else ())}
+    zones = zones_of(tx, svc, hosts.keys())
     given = _devices_given(tx, [server.id for server in servers if server.pci_requests])
     return [
         ServerView(
@@ -388,6 +399,7 @@ def _views(tx: Transaction, svc: Services, servers: Sequence[Server]) -> list[Se
                 if port_id in views
             ),
             devices=given.get(server.id, ()),
+            zone=zones[server.host_id] if server.host_id else server.zone,
         )
         for server in servers
     ]

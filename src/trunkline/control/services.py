@@ -12,8 +12,9 @@ from trunkline.control.identity_elsewhere import IdentityElsewhere
 from trunkline.control.networking import Networking
 from trunkline.control.passwords import AttemptLimiter, Passwords
 from trunkline.control.pci_options import PciOptions
+from trunkline.domain.aggregate import DEFAULT_ZONE
 from trunkline.domain.clock import Clock, IdSource
-from trunkline.domain.ids import HostName
+from trunkline.domain.ids import HostName, ZoneName
 from trunkline.domain.policy.policy import DEFAULT_POLICY, Policy
 from trunkline.placement.index.criteria import DEFAULT_RANKING, Ranking
 from trunkline.store.engine import Store
@@ -52,6 +53,7 @@ class Services:
     images_dir: Path  # Image bytes, each file named by its SHA-512.
     wake_host: Callable[[HostName], None]  # What is desired of the host has changed.
     limits: Limits = field(default_factory=Limits)
+    default_zone: ZoneName = DEFAULT_ZONE  # Of hosts that no aggregate puts into one.
     policy: Policy = DEFAULT_POLICY
     pci: PciOptions = field(default_factory=PciOptions)
     passwords: Passwords = field(default_factory=Passwords)
@@ -70,6 +72,7 @@ def make_services(
     limits: Limits | None = None,
     pci: PciOptions | None = None,
     ranking: Ranking = DEFAULT_RANKING,
+    default_zone: ZoneName = DEFAULT_ZONE,
     policy: Policy = DEFAULT_POLICY,
     identity_elsewhere: IdentityElsewhere | None = None,
 ) -> Services:
@@ -81,6 +84,7 @@ def make_services(
         replicated=store.dialect != "sqlite",
         spread_key="" if store.dialect == "sqlite" else ids.new_id(),
         ranking=ranking,
+        default_zone=default_zone,
     )
     store.read(fleet.load)
     return Services(
@@ -94,6 +98,7 @@ def make_services(
         wake_host=wake_host,
         limits=limits,
         pci=pci or PciOptions(),
+        default_zone=default_zone,
         policy=policy,
         identity_elsewhere=identity_elsewhere,
     )

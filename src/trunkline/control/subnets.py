@@ -17,12 +17,12 @@ from trunkline.control.address_pools import (
     default_pools,
 )
 from trunkline.control.addresses import following_address
+from trunkline.control.locking import require_revision
 from trunkline.control.mtus import require_mtu_for_ip
 from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
 from trunkline.control.quotas import require_quota_for
-from trunkline.control.races import write_until_won
+from trunkline.control.races import write_as_seen, write_until_won
 from trunkline.control.requests import UNSET
-from trunkline.control.revisions import require_revision
 from trunkline.control.services import Services
 from trunkline.domain.errors import InUse, Invalid
 from trunkline.domain.identity import Caller
@@ -99,9 +99,7 @@ def update_subnet(svc: Services, caller: Caller, subnet_id: str, request: Subnet
         _record(svc, caller, tx, "subnet.update", changed)
         return changed
 
-    if request.seen_revision is not None:
-        return svc.store.write(update)
-    return write_until_won(svc.store, update)
+    return write_as_seen(svc.store, update, seen_revision=request.seen_revision)
 
 
 def delete_subnet(
@@ -110,21 +108,21 @@ def delete_subnet(
     """Delete a subnet.
 
     Raises:
-        GenerationMoved: It is not at `seen_revision`.
         InUse: A port has an address in it.
+        GenerationMoved: It is not at `seen_revision`.
     """
 
     def delete(tx: Transaction) -> None:
-        _, network = _visible(tx, caller, subnet_id)
-        tx.networks.lock(network.id)
-        subnet, network = _visible(tx, caller, subnet_id)  # Gone, if somebody was faster.
+        subnet, network = _visible(tx, caller, subnet_id)
         require(caller, rules.DELETE_SUBNET, on_network(subnet.project_id, network))
-        require_revision("subnet", subnet.id, at=subnet.revision, seen=seen_revision)
         held = 0 if subnet.addresses_follow_macs else tx.ports.count_in_subnet(subnet.id)
         if held:
             raise InUse(
                 "subnet", subnet_id, f"ports hold {held} address{'es' if held > 1 else ''} of it"
             )
+        tx.networks.lock(network.id)
+        tx.subnets.lock(network.id)
+        require_revision("subnet", tx.subnets.get(subnet_id), seen_revision)
         if subnet.addresses_follow_macs:
             # Nobody chose them, and with the prefix they are gone from guests too.
             tx.ports.take_addresses(subnet.id, now=svc.clock.now())
@@ -132,10 +130,7 @@ def delete_subnet(
         tx.subnets.delete(subnet.id)
         _record(svc, caller, tx, "subnet.delete", subnet)
 
-    if seen_revision is not None:
-        svc.store.write(delete)
-    else:
-        write_until_won(svc.store, delete)
+    write_as_seen(svc.store, delete, seen_revision=seen_revision)
 
 
 def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreate) -> Subnet:

@@ -20,7 +20,7 @@ from trunkline.control.services import Services
 from trunkline.domain.host import Host
 from trunkline.domain.ids import HostId
 from trunkline.placement.asks.request import PlacementRequest
-from trunkline.placement.batch import Held
+from trunkline.placement.batch import Held, beside
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -52,9 +52,9 @@ def place_in_turn(
     turns = _Turns()
     while True:
         wanted = most - len(turns.kept)
-        asked = request
+        asked = beside(request, turns.kept)
         if turns.aside:
-            asked = replace(request, excluded_hosts=request.excluded_hosts | turns.aside)
+            asked = replace(asked, excluded_hosts=request.excluded_hosts | turns.aside)
         found = svc.fleet.place(tx, asked, least=max(0, least - len(turns.kept)), most=wanted)
         held = [] if isinstance(found, TooFew) else found
         if len(held) < wanted and turns.aside:
@@ -94,7 +94,8 @@ def _is_settled(
         return False
     # Locked before its devices are read: nothing takes them off its list from here on.
     host = turns.hosts[host_id] = tx.hosts.get(host_id, Lock.EXCLUSIVE)
-    if host.generation == here[0].placed.seen_generation:
+    first = here[0]
+    if host.generation == first.placed.seen_generation and first.hold.is_founded:
         return True
     svc.fleet.mark_stale(host_id)
     return False

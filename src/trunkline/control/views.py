@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trunkline.domain.aggregate import DEFAULT_ZONE
 from trunkline.domain.allocation import Allocation
 from trunkline.domain.binding import Binding, BindingState
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.host import Host, HostUse
-from trunkline.domain.ids import DeviceId, HostName, QosPolicyId, SecurityGroupId
+from trunkline.domain.ids import DeviceId, HostName, QosPolicyId, SecurityGroupId, ZoneName
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.port import Port
 from trunkline.domain.server import Server
@@ -60,6 +61,7 @@ class ServerView:
     host_up: bool  # Its agent has been heard within the limit; False without a host.
     nics: tuple[NicView, ...]
     devices: tuple[OfferedDevice, ...] = ()  # Besides the NICs' own; by address.
+    zone: ZoneName | None = None  # Of its host; without one, that it was asked for in.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class HostView:
     up: bool  # Its agent has been heard within the limit.
     server_count: int
     out_of_service: tuple[str, ...] = ()  # Why PFs of it are.
+    zone: ZoneName = DEFAULT_ZONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from trunkline.domain.errors import Forbidden
-from trunkline.domain.ids import ProjectId, UserId
+from trunkline.domain.ids import ApplicationCredentialId, ProjectId, RoleId, RoleTarget, UserId
 from trunkline.domain.policy.language import Target
 from trunkline.domain.policy.policy import DEFAULT_POLICY, NO_TARGET, Policy
 from trunkline.domain.policy.rule import Rule
@@ -39,17 +39,69 @@ class Project:
     name: str
     description: str = ""
     enabled: bool = True
+    tags: tuple[str, ...] = ()
+    extra: Mapping[str, object] = field(default_factory=dict)  # What clients add of their own.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Somebody with a password. `password_hash` is argon2's encoded form."""
+    """Somebody who logs in. `password_hash` is argon2's encoded form; empty: no password does."""
 
     id: UserId
     name: str
     password_hash: str
     enabled: bool = True
     default_project_id: ProjectId | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)  # Description, email, and the like.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A role that users can be given. What it allows, rules say by its name."""
+
+    id: RoleId
+    name: str
+    description: str = ""
+
+    @property
+    def is_default(self) -> bool:
+        """It is one of those that every installation has, and that stay as they are."""
+        return self.name in DEFAULT_ROLES
+
+
+# What roles are had in and tokens are for: a project, by its ID, or one of these.
+SYSTEM: Final = RoleTarget("system")
+DOMAIN: Final = RoleTarget("domain")
+
+
+def project_in(target: RoleTarget) -> ProjectId | None:
+    """Return the project that a target is, if it is one."""
+    return None if target in (SYSTEM, DOMAIN) else ProjectId(target)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleAssignment:
+    """A role that a user was given."""
+
+    user_id: UserId
+    role_id: RoleId
+    target: RoleTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationCredential:
+    """What a program logs in with in place of its user's password, in one project."""
+
+    id: ApplicationCredentialId
+    user_id: UserId
+    project_id: ProjectId
+    name: str
+    description: str
+    secret_hash: str  # As of a password: a user may have chosen it.
+    role_ids: frozenset[RoleId]
+    unrestricted: bool  # May make and delete application credentials.
+    expires_at: datetime | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +117,7 @@ class Caller:
     project_id: ProjectId | None
     project_name: str = ""
     is_system: bool = False  # The token is for the whole of the system.
+    is_restricted: bool = False  # An application credential that may make no others is behind it.
     request_id: str = ""  # `req-…`, as in the response header and in audit rows.
     expires_at: datetime | None = None
     policy: Policy = field(default=DEFAULT_POLICY, repr=False)  # By which the caller is judged.
@@ -87,8 +140,3 @@ class Caller:
     def may_on_all(self, rule: Rule) -> bool:
         """Say whether it is allowed on the things of every project and user."""
         return self.policy.allows_on_all(rule, self)
-
-    @property
-    def is_admin(self) -> bool:
-        """May do anything, in every project."""
-        return ADMIN in self.roles

@@ -10,6 +10,8 @@ import uuid
 from typing import NewType
 
 AllocationId = NewType("AllocationId", str)
+AggregateId = NewType("AggregateId", int)  # A number, as Nova has it.
+ApplicationCredentialId = NewType("ApplicationCredentialId", str)
 DeviceId = NewType("DeviceId", str)
 EnrolmentTokenId = NewType("EnrolmentTokenId", str)
 FlavorId = NewType("FlavorId", str)  # A UUID unless an admin chose another text.
@@ -23,12 +25,16 @@ PortId = NewType("PortId", str)
 ProjectId = NewType("ProjectId", str)
 QosPolicyId = NewType("QosPolicyId", str)
 QosRuleId = NewType("QosRuleId", str)
+RoleId = NewType("RoleId", str)
 SecurityGroupId = NewType("SecurityGroupId", str)
 SecurityGroupRuleId = NewType("SecurityGroupRuleId", str)
 SegmentId = NewType("SegmentId", str)
+ServerGroupId = NewType("ServerGroupId", str)
 ServerId = NewType("ServerId", str)
 SubnetId = NewType("SubnetId", str)
+RoleTarget = NewType("RoleTarget", str)  # A project's ID, `system` or `domain`.
 UserId = NewType("UserId", str)
+ZoneName = NewType("ZoneName", str)  # Of an availability zone.
 
 
 def is_uuid(text: str) -> bool:

@@ -42,8 +42,9 @@ class ListQuery:
     limit: int | None = None  # None: the largest page.
     marker: str | None = None  # The ID of the last item of the page before.
     visible_to: str | None = None  # Only what this project may see; None: everything.
+    page_size_max: int = PAGE_SIZE_MAX
 
     @property
     def page_size(self) -> int:
         """How many items to return at most."""
-        return PAGE_SIZE_MAX if self.limit is None else min(self.limit, PAGE_SIZE_MAX)
+        return self.page_size_max if self.limit is None else min(self.limit, self.page_size_max)

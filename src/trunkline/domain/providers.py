@@ -8,7 +8,7 @@ Names of classes and traits: os-resource-classes and os-traits.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -66,6 +66,7 @@ class ResourceProvider:
     root: Host
     inventories: Mapping[str, Inventory] = field(default_factory=dict)  # By class.
     traits: frozenset[str] = frozenset()
+    aggregates: frozenset[str] = frozenset()  # By UUID. Hosts alone are in any, as Nova has it.
 
     @property
     def parent_id(self) -> str | None:
@@ -101,6 +102,7 @@ def provider_tree(
     pools: Iterable[DevicePool],
     addresses: Mapping[DeviceId, str],
     bandwidths: Mapping[DeviceId, tuple[Bandwidth, Guarantee]],
+    aggregates: Collection[str] = (),
 ) -> list[ResourceProvider]:
     """Return the host's own provider, then those of its devices by name.
 
@@ -110,6 +112,7 @@ def provider_tree(
         pools: All its devices.
         addresses: Of each PF that is known.
         bandwidths: What PFs can guarantee, and what of it they owe.
+        aggregates: That the host is in.
     """
     resources = host.resources
     root = ResourceProvider(
@@ -122,6 +125,7 @@ def provider_tree(
             DISK_GB: Inventory(total=resources.disk_gib, used=use.disk_gib),
         }),
         traits=frozenset() if host.enabled else frozenset({HOST_DISABLED}),
+        aggregates=frozenset(aggregates),
     )  # fmt: skip
     by_kin: dict[DeviceId, list[DevicePool]] = {}
     for pool in pools:

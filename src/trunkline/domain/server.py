@@ -7,17 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
 
 from trunkline.domain.host import HostUse
-from trunkline.domain.ids import FlavorId, HostId, ImageId, PortId, ProjectId, ServerId, UserId
+from trunkline.domain.ids import (
+    FlavorId,
+    HostId,
+    ImageId,
+    PortId,
+    ProjectId,
+    ServerGroupId,
+    ServerId,
+    UserId,
+    ZoneName,
+)
 from trunkline.domain.nic_rules import NicRule, NumaPolicy
 from trunkline.domain.numa import NumaUse
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.server_lock import LockedBy
 from trunkline.domain.state_machine import StateMachine
-
-ZONE: Final = "nova"  # The only availability zone; clients expect Nova's default name.
 
 
 class ServerState(enum.Enum):
@@ -155,6 +162,8 @@ class Server:
     pci_requests: tuple[PciRequest, ...] = ()  # Devices besides its NICs.
     numa_policy: NumaPolicy | None = None  # Of NICs whose port has none, and of all devices.
     nic_rules: tuple[NicRule, ...] = ()  # Affinity and anti-affinity of its NICs.
+    group_id: ServerGroupId | None = None  # The server group that it is a member of.
+    zone: ZoneName | None = None  # That it was asked for in, and stays in; None: any.
     boot_number: int = 1  # Raised by each start and reboot: an older guest is started afresh.
     excluded_hosts: tuple[HostId, ...] = ()  # Hosts that refused it.
     fault: Fault | None = None

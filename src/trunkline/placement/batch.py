@@ -8,11 +8,15 @@ put right by itself: its share of the servers is chosen anew, all of them togeth
 Hosts that took none are left out, as they could take none then, and nothing has changed there. So
 the number found is the largest there is. Only where rules cross each other is a search needed, and
 it has a limit; where that is reached, the answer says how many more may fit.
+
+A server group sets limits to hosts, one by one, so that this holds of its members too; but for the
+first members of a group that must be on one host: for these, hosts are tried one after another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,8 +24,8 @@ from trunkline.placement.asks.request import NicDemand, Placed, PlacementRequest
 from trunkline.placement.hosts.feasibility import site_of
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.index.fleet import Fleet, Hold
-from trunkline.placement.place import find_placement, place_within
-from trunkline.placement.planning.capacity import Counter, rows_of
+from trunkline.placement.place import find_placement, hosts_in_order, place_within
+from trunkline.placement.planning.capacity import Counter, Unlimited, rows_of
 from trunkline.placement.planning.resources import Share
 
 # Bounds that searches look at for one batch, on all its hosts together. All decisions of the
@@ -56,23 +60,74 @@ def hold_batch(
         fleet: Where; it is changed by the holds.
         spread_key: As `place` has it.
     """
+    if request.fellows is not None and request.fellows.must_gather and most > 1:
+        return _gathered(request, most, fleet, spread_key)
     held = _one_by_one(request, most, fleet, spread_key)
     wants_devices = any(nic.kind is not None for nic in request.nics)
     if not held or len(held) == most or not wants_devices:
         return Batch(held, len(held))
     held, unproven = _put_right(request, most, fleet, held)
-    held += _one_by_one(request, most - len(held), fleet, spread_key)
+    held += _one_by_one(request, most, fleet, spread_key, held)
     return Batch(held, min(most, len(held) + unproven))
 
 
-def _one_by_one(request: PlacementRequest, most: int, fleet: Fleet, spread_key: str) -> list[Held]:
-    held: list[Held] = []
-    while len(held) < most:
-        placed = find_placement(request, fleet, spread_key=spread_key)
+def beside(request: PlacementRequest, held: Iterable[Held]) -> PlacementRequest:
+    """Return what one more server asks for beside these, whose fellow it is in its group."""
+    fellows = request.fellows
+    if fellows is None:
+        return request
+    for host_id, count in Tally(each.placed.host_id for each in held).items():
+        fellows = fellows.and_on(host_id, count)
+    return replace(request, fellows=fellows)
+
+
+def _one_by_one(
+    request: PlacementRequest,
+    most: int,
+    fleet: Fleet,
+    spread_key: str,
+    held: Sequence[Held] = (),
+) -> list[Held]:
+    """Hold places up to a number, with those held already; return the new ones."""
+    asked, found = beside(request, held), list[Held]()
+    while len(held) + len(found) < most:
+        placed = find_placement(asked, fleet, spread_key=spread_key)
         if placed is None:
             break
-        held.append(_hold(placed, request, fleet))
-    return held
+        found.append(_hold(placed, request, fleet))
+        asked = beside(asked, found[-1:])
+    return found
+
+
+def _gathered(request: PlacementRequest, most: int, fleet: Fleet, spread_key: str) -> Batch:
+    """Hold as many as fit on some one host: on the best of those that take all, or take most.
+
+    Hosts are counted one by one, those in like states but once, until one takes all.
+    """
+    found: HostState | None = None
+    best = at_most = 0
+    try:
+        counter = Counter(replace(request, fellows=None), steps_max=STEPS_MAX)
+    except Unlimited:  # Of no size, with no device: as many as are wanted fit anywhere.
+        counter = None
+    for host in hosts_in_order(request, fleet, spread_key=spread_key):
+        least = may_fit = most
+        if counter is not None:
+            [row] = rows_of([host])
+            count = counter.host(row)
+            least, may_fit = count.least, min(most, count.most)
+        at_most = max(at_most, may_fit)
+        if least > best:
+            found, best = host, least
+            if best >= most:
+                break
+    if found is None:  # None is known to fit: the search has ended at its limit, it may be.
+        placed = find_placement(request, fleet, spread_key=spread_key)
+        found = None if placed is None else fleet.find_host(placed.host_id)
+    if found is None:
+        return Batch([], 0)
+    held = hold_batch(replace(request, only_host=found.name, fellows=None), most, fleet).held
+    return Batch(held, max(at_most, len(held)))
 
 
 def _put_right(
@@ -89,8 +144,10 @@ def _put_right(
     unproven = 0
     for host_id in dict.fromkeys(each.placed.host_id for each in held):
         here = [each for each in held if each.placed.host_id == host_id]
-        if lacking:
-            wanted = len(here) + lacking
+        wanted = len(here) + lacking
+        if request.fellows is not None:
+            wanted = min(wanted, request.fellows.room_on(host_id) or wanted)
+        if wanted > len(here):
             if counter is None:
                 better, may_fit = _matched_together(request, fleet, here, wanted), 0
             else:

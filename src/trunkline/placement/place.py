@@ -67,6 +67,16 @@ def candidates(
             yield placed
 
 
+def hosts_in_order(
+    request: PlacementRequest, fleet: Fleet, *, spread_key: str = ""
+) -> Iterator[HostState]:
+    """Yield the hosts that may take the server, by counts alone, best first.
+
+    Whether one does, an exact match has to say. The fleet must not change meanwhile.
+    """
+    return _Sought(request, fleet).hosts(spread_key)
+
+
 def place_within(
     request: PlacementRequest,
     fleet: Fleet,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trunkline.sim.free_devices import FREE, check_free
+from trunkline.sim.groupings import Groupings
 from trunkline.sim.links import Links, check_seen, check_told, not_back
 from trunkline.sim.model import (
     ACTIVE_RUNS,
@@ -56,6 +57,7 @@ class Auditor:
         self._drifted: dict[tuple[str, str, int], str] = {}  # VFs that an operator has changed.
         self._refusing: set[str] = set()  # Hosts on which refusals were planted.
         self._links = Links()
+        self._groupings = Groupings()
         self._news: set[str] = set()  # Hosts of servers that were heard of since they were read.
         self._domains: dict[str, set[str]] = {name: set() for name in self.hosts}
         self._hears: dict[str, Callable[[Message], None]] = {
@@ -72,6 +74,8 @@ class Auditor:
             "server.list": self._hear_servers,
             "device.list": self._hear_devices,
             "report": self._links.hear_report,
+            "group.create": self._groupings.hear_group,
+            "zone.move": self._groupings.hear_zone,
             "fault": self._hear_fault,
         }
 
@@ -123,6 +127,7 @@ class Auditor:
             return
         if answer["ports"] is None:
             raise Violation(NOTHING_LOST, f"server {answer['id']} was made, and is not there")
+        self._groupings.hear_server(message)
         self._note_server(answer)
         asked = message["request"]["nics"]
         nics = self.servers[answer["id"]].nics
@@ -161,6 +166,7 @@ class Auditor:
                 raise Violation(STAYS_GONE, f"server {server_id} was deleted and is listed")
         for each in answer:
             self._note_server(each)
+        self._groupings.check_shown(self.servers)
 
     def _note_server(self, shown: Message) -> None:
         known = self.servers.setdefault(
@@ -189,9 +195,7 @@ class Auditor:
             host = self.hosts[message["request"]["host"]]
             self.devices[host.name] = {each["address"]: each for each in message["answer"]}
             self._links.hear_devices(host, self.devices[host.name])
-            check_free(
-                host, self.devices[host.name]
-            )  # Now: by the next event it may be held again.
+            check_free(host, self.devices[host.name])  # By the next event it may be held again.
 
     def _hear_fault(self, message: Message) -> None:
         match message["kind"]:
@@ -226,6 +230,7 @@ class Auditor:
             check_room(host, self.servers)
         if changed:
             self._check_one_guest()
+            self._groupings.check_guests(self.hosts.values(), self.servers)
         self._check_active()
 
     def _note_returned(self, host: RawHost) -> None:

@@ -25,6 +25,8 @@ SEEN_AT_ONCE: Final = "seen at once"  # What a machine tells by itself is acted 
 SETTLES: Final = "settles"  # Every server ends up ACTIVE, SHUTOFF or ERROR with a fault.
 GIVES_BACK: Final = "gives back"  # Nothing is held for what is deleted.
 RESTORES: Final = "restores"  # Free VFs are as they were, drifts repaired, PFs in service.
+GROUP_KEPT: Final = "group kept"  # Members of a group with a hard policy are as it says.
+ZONE_KEPT: Final = "zone kept"  # A server that asked for an availability zone is in it.
 NOTHING_RAISES: Final = "nothing raises"  # No part of the system fails in a way nobody meant.
 QUIET: Final = "quiet"  # Restarting everything writes nothing.
 

@@ -48,6 +48,7 @@ from trunkline.sim.policies import a_policy
 from trunkline.sim.shapes import FLAVOR_WEIGHTS, FLAVORS, POLICIES, POLICY_CHANCE
 from trunkline.sim.shown import created, device_dict, event_dict, nic_dict, port_dict, server_dict
 from trunkline.sim.trace import Trace
+from trunkline.sim.wishes import Wishes
 
 _SERVERS_MAX: Final = 14  # At once: some hosts get full of one kind, and runs stay short.
 _PORTS_MAX: Final = 12  # Not in use.
@@ -90,6 +91,7 @@ class Workload:
         self._ports: dict[str, Caller] = {}  # Not in use.
         self._servers: dict[str, tuple[Caller, list[str]]] = {}  # With the ports it was given.
         self._number = 0
+        self.wishes = Wishes(self._ask, hosts)
 
     def begin(self) -> None:
         """Make what every run needs: flavors, and networks on both physical networks."""
@@ -127,6 +129,7 @@ class Workload:
             (4, self._guarantee),
             (5, self.list_servers),
         ]
+        self.wishes.act(self._server)
         weights, choices = zip(*actions, strict=True)
         self._dice.choices(choices, weights)[0]()
 
@@ -314,13 +317,15 @@ class Workload:
                 )
         (flavor,) = dice.choices(FLAVORS, FLAVOR_WEIGHTS)
         assert flavor.id is not None
+        wish = self.wishes.of(caller)
         request = ServerCreate(
-            name=self._name("server"), flavor_id=flavor.id, image_id=None, nics=tuple(nics)
+            name=self._name("server"), flavor_id=flavor.id, image_id=None, nics=tuple(nics), **wish
         )
         said = {
             "name": request.name,
             "flavor": flavor.name,
             "nics": [nic_dict(nic) for nic in nics],
+            **{name: str(value) for name, value in wish.items()},
         }
         answer = self._ask(
             caller,

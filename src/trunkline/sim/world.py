@@ -38,6 +38,7 @@ _SEEN_SECONDS: Final = 2.0  # From when a machine tells something until it was a
 _SLOW_SECONDS_MAX: Final = 30.0  # That libvirt takes for a start or stop; it may be for several.
 _POOLED_OF: Final = 5
 _OUTER_TAGS_OF: Final = 10
+_GROUPED_OF: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,8 @@ class World:
         self.workload.begin()
         if self._has_outer_tags:
             self.workload.begin_outer()
+        if self.seed % _GROUPED_OF == _GROUPED_OF - 2:
+            self.workload.wishes.begin(self.seed)
         for machine in self.machines:
             self._step(machine)
         if self._faulty:

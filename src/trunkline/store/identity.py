@@ -1,68 +1,84 @@
-"""Users, projects, roles and tokens."""
+"""Users and projects."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists
 from trunkline.domain.identity import Project, User
 from trunkline.domain.ids import ProjectId, UserId
+from trunkline.domain.listing import ListQuery
+from trunkline.domain.server import ServerState
 from trunkline.store.identity_tables import projects, role_assignments, tokens, users
-from trunkline.store.prepared import Prepared
+from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock
+from trunkline.store.metadata import metadata
+from trunkline.store.security_group_tables import security_groups
+from trunkline.store.statements import among, by_lock, select_where_in
+from trunkline.store.tables import servers
+from trunkline.wire.json import encode
 
 _WANTED: BindParameter[str] = bindparam("wanted")
-_USER = Prepared(select(users).where(users.c.id == _WANTED))
-_USER_NAMED = Prepared(select(users).where(users.c.name == _WANTED))
-_PROJECT = Prepared(select(projects).where(projects.c.id == _WANTED))
-_PROJECT_NAMED = Prepared(select(projects).where(projects.c.name == _WANTED))
-_TOKEN = Prepared(select(tokens).where(tokens.c.token_hash == _WANTED))
-_ROLES = Prepared(
-    select(role_assignments.c.role).where(
-        role_assignments.c.user_id == bindparam("user"),
-        role_assignments.c.project_id == bindparam("project"),
-    )
-)
+_USER = by_lock(select(users).where(users.c.id == _WANTED))
+_USER_NAMED = by_lock(select(users).where(users.c.name == _WANTED))
+_PROJECT = by_lock(select(projects).where(projects.c.id == _WANTED))
+_PROJECT_NAMED = by_lock(select(projects).where(projects.c.name == _WANTED))
+_USERS = select_where_in(users)
+_PROJECTS = select_where_in(projects)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRecord:
-    """A token as the store keeps it: its text is known only to whom it was given."""
-
-    token_hash: str  # SHA-256 of its text, in hex.
-    user_id: UserId
-    project_id: ProjectId
-    issued_at: datetime
-    expires_at: datetime
-    methods: tuple[str, ...]
-    audit_id: str
+# Tables with a project's ID whose rows are nothing that it owns.
+_NOT_OWNED: Final = frozenset({
+    "allocations",  # Of its servers, or on their way back to their host by themselves.
+    "application_credentials",  # These four go with it.
+    "role_assignments",
+    "quotas",
+    "quota_guards",
+    "security_group_rules",  # With their groups.
+    "events",  # The audit trail stays.
+})  # fmt: skip
 
 
 class Identity:
-    """Rows of users, projects, role assignments and tokens."""
+    """Rows of users and projects."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def find_user(self, *, user_id: str | None = None, name: str | None = None) -> User | None:
+    def find_user(
+        self, *, user_id: str | None = None, name: str | None = None, lock: Lock = Lock.NONE
+    ) -> User | None:
         """Return the user with this ID or, if that is not given, this name."""
         statement = _USER if user_id is not None else _USER_NAMED
-        row = statement.one_or_none(
+        row = statement[lock].one_or_none(
             self._connection, {"wanted": name if user_id is None else user_id}
         )
         return None if row is None else User(**row)
 
     def find_project(
-        self, *, project_id: str | None = None, name: str | None = None
+        self, *, project_id: str | None = None, name: str | None = None, lock: Lock = Lock.NONE
     ) -> Project | None:
         """Return the project with this ID or, if that is not given, this name."""
         statement = _PROJECT if project_id is not None else _PROJECT_NAMED
-        row = statement.one_or_none(
+        row = statement[lock].one_or_none(
             self._connection, {"wanted": name if project_id is None else project_id}
         )
         return None if row is None else Project(**row)
@@ -92,18 +108,103 @@ class Identity:
         rows = self._connection.execute(select(users).order_by(users.c.name)).mappings()
         return [User(**row) for row in rows]
 
-    def roles_of(self, user_id: UserId, project_id: ProjectId) -> frozenset[str]:
-        """Return the roles that were given to a user in a project."""
-        rows = _ROLES.all(self._connection, {"user": user_id, "project": project_id})
-        return frozenset(row["role"] for row in rows)
+    def users_among(self, user_ids: Collection[UserId]) -> list[User]:
+        """Return the users with these IDs."""
+        rows = self._connection.execute(_USERS, among(user_ids)).mappings() if user_ids else ()
+        return [User(**row) for row in rows]
+
+    def projects_among(self, project_ids: Collection[ProjectId]) -> list[Project]:
+        """Return the projects with these IDs."""
+        found = among(project_ids)
+        rows = self._connection.execute(_PROJECTS, found).mappings() if project_ids else ()
+        return [Project(**row) for row in rows]
+
+    def page_of_projects(self, query: ListQuery) -> list[Project]:
+        """Return one page of projects.
+
+        Beside the columns there are the filters `tags` (all of those given), `tags_any`,
+        `not_tags` (not all of them) and `not_tags_any`.
+        """
+        equals = dict(query.equals)
+        conditions = []
+        for name, combine, negated in (
+            ("tags", and_, False), ("tags_any", or_, False),
+            ("not_tags", and_, True), ("not_tags_any", or_, True),
+        ):  # fmt: skip
+            if name in equals:
+                has = combine(*(_has_tag(tag) for tag in equals.pop(name)))
+                conditions.append(~has if negated else has)
+        query = replace(query, equals=equals)
+        rows = select_page(self._connection, projects, query, what="project", conditions=conditions)
+        return [Project(**row) for row in rows]
+
+    def page_of_users(self, query: ListQuery) -> list[User]:
+        """Return one page of users."""
+        rows = select_page(self._connection, users, query, what="user")
+        return [User(**row) for row in rows]
 
     def insert_user(self, user: User) -> None:
         """Store a new user; raise `AlreadyExists` if the name is taken."""
-        self._insert(users, user, "user", user.name)
+        try:
+            self._connection.execute(insert(users).values(_row(users, user)))
+        except IntegrityError as taken:
+            raise AlreadyExists("user", user.name) from taken
 
     def insert_project(self, project: Project) -> None:
         """Store a new project; raise `AlreadyExists` if the name is taken."""
-        self._insert(projects, project, "project", project.name)
+        try:
+            self._connection.execute(insert(projects).values(_row(projects, project)))
+        except IntegrityError as taken:
+            raise AlreadyExists("project", project.name) from taken
+
+    def update_user(self, user: User) -> None:
+        """Store a changed user; raise `AlreadyExists` if the name is taken."""
+        statement = update(users).where(users.c.id == user.id).values(_row(users, user))
+        try:
+            self._connection.execute(statement)
+        except IntegrityError as taken:
+            raise AlreadyExists("user", user.name) from taken
+
+    def update_project(self, project: Project) -> None:
+        """Store a changed project; raise `AlreadyExists` if the name is taken."""
+        statement = update(projects).where(projects.c.id == project.id)
+        try:
+            self._connection.execute(statement.values(_row(projects, project)))
+        except IntegrityError as taken:
+            raise AlreadyExists("project", project.name) from taken
+
+    def delete_user(self, user_id: UserId) -> None:
+        """Delete a user with its roles, credentials and tokens."""
+        self._connection.execute(delete(users).where(users.c.id == user_id))
+
+    def delete_project(self, project_id: ProjectId) -> None:
+        """Delete a project with what is of no use without it: roles, credentials, tokens…"""
+        self._connection.execute(delete(tokens).where(tokens.c.target == project_id))
+        self._connection.execute(
+            update(users)
+            .where(users.c.default_project_id == project_id)
+            .values(default_project_id=None)
+        )
+        self._connection.execute(
+            delete(security_groups).where(security_groups.c.default_of == project_id)
+        )
+        self._connection.execute(delete(projects).where(projects.c.id == project_id))
+
+    def owned_by(self, project_id: str) -> Mapping[str, int]:
+        """Count what a project owns, by the names of the tables that it is in."""
+        counts = {}
+        for table in metadata.sorted_tables:
+            if "project_id" not in table.c or table.name in _NOT_OWNED:
+                continue
+            owned = [table.c.project_id == project_id]
+            if table is servers:  # Those that are deleted are kept for a while.
+                owned.append(servers.c.state != ServerState.DELETED.value)
+            if table is security_groups:  # The default one is made, and goes, by itself.
+                owned.append(security_groups.c.default_of.is_(None))
+            statement = select(func.count()).select_from(table).where(*owned)
+            if count := self._connection.scalar(statement):
+                counts[table.name] = count
+        return counts
 
     def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
         """Store another password, as argon2 encodes it."""
@@ -111,50 +212,12 @@ class Identity:
             update(users).where(users.c.id == user_id).values(password_hash=password_hash)
         )
 
-    def grant(self, user_id: UserId, project_id: ProjectId, roles: Collection[str]) -> None:
-        """Give a user roles in a project."""
-        for role in sorted(roles):
-            self._connection.execute(
-                insert(role_assignments).values(user_id=user_id, project_id=project_id, role=role)
-            )
 
-    def find_token(self, token_hash: str) -> TokenRecord | None:
-        """Return the token with this hash, expired or not."""
-        row = _TOKEN.one_or_none(self._connection, {"wanted": token_hash})
-        return None if row is None else TokenRecord(**row | {"methods": tuple(row["methods"])})
+def _has_tag(tag: object) -> ColumnElement[bool]:
+    """Say whether a project has a tag: as it stands in JSON its quotes end it."""
+    stored = type_coerce(projects.c.tags, Text)
+    return func.replace(stored, encode(tag).decode(), "") != stored
 
-    def insert_token(self, token: TokenRecord) -> None:
-        """Store a new token."""
-        self._connection.execute(
-            insert(tokens).values(
-                token_hash=token.token_hash,
-                user_id=token.user_id,
-                project_id=token.project_id,
-                issued_at=token.issued_at,
-                expires_at=token.expires_at,
-                methods=token.methods,
-                audit_id=token.audit_id,
-            )
-        )
 
-    def delete_token(self, token_hash: str) -> None:
-        """Revoke a token."""
-        self._connection.execute(delete(tokens).where(tokens.c.token_hash == token_hash))
-
-    def purge_tokens(self, before: datetime, *, limit: int) -> int:
-        """Forget up to `limit` tokens that expired before a time."""
-        expired = select(tokens.c.token_hash).where(tokens.c.expires_at < before).limit(limit)
-        return self._connection.execute(
-            delete(tokens).where(tokens.c.token_hash.in_(expired))
-        ).rowcount
-
-    def delete_tokens_of(self, user_id: UserId) -> None:
-        """Revoke every token of a user."""
-        self._connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
-
-    def _insert(self, table: Any, value: User | Project, what: str, name: str) -> None:
-        row = {column.name: getattr(value, column.name) for column in table.c}
-        try:
-            self._connection.execute(insert(table).values(row))
-        except IntegrityError as taken:
-            raise AlreadyExists(what, name) from taken
+def _row(table: Any, value: User | Project) -> dict[str, Any]:
+    return {column.name: getattr(value, column.name) for column in table.c}

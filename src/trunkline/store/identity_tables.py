@@ -1,4 +1,4 @@
-"""The tables of who may ask: projects, users, their roles and tokens."""
+"""The tables of who may ask: projects, users, their roles, credentials and tokens."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
     String,
     Table,
@@ -14,7 +15,7 @@ from sqlalchemy import (
 )
 
 from trunkline.store.columns import Json, UtcTime
-from trunkline.store.metadata import ID, NAME, metadata
+from trunkline.store.metadata import ID, NAME, USER_ID, metadata
 
 projects = Table(
     "projects",
@@ -23,6 +24,8 @@ projects = Table(
     Column("name", NAME, nullable=False, unique=True),
     Column("description", Text, nullable=False, default=""),
     Column("enabled", Boolean, nullable=False, default=True),
+    Column("tags", Json(tuple[str, ...]), nullable=False),
+    Column("extra", Json, nullable=False),
 )
 
 users = Table(
@@ -33,14 +36,62 @@ users = Table(
     Column("password_hash", Text, nullable=False),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("default_project_id", ID, nullable=True),
+    Column("extra", Json, nullable=False),
 )
 
+roles = Table(
+    "roles",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", NAME, nullable=False, unique=True),
+    Column("description", Text, nullable=False),
+)
+
+# `target` is a project's ID, `system` or `domain`; the project stands beside it so that nobody
+# is given a role in one that is being deleted.
 role_assignments = Table(
     "role_assignments",
     metadata,
     Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    Column("project_id", ID, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
-    Column("role", String(16), primary_key=True),
+    Column("target", ID, primary_key=True),
+    Column("role_id", ID, ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True),
+    Column("project_id", ID, ForeignKey("projects.id", ondelete="CASCADE"), nullable=True),
+    Index("ix_role_assignments_target", "target"),
+    Index("ix_role_assignments_role_id", "role_id"),
+)
+
+application_credentials = Table(
+    "application_credentials",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "project_id",
+        ID,
+        ForeignKey("projects.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("name", NAME, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("secret_hash", Text, nullable=False),
+    Column("unrestricted", Boolean, nullable=False),
+    Column("expires_at", UtcTime, nullable=True),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("user_id", "name"),
+)
+
+application_credential_roles = Table(
+    "application_credential_roles",
+    metadata,
+    Column(
+        "credential_id",
+        ID,
+        ForeignKey("application_credentials.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("role_id", ID, ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_application_credential_roles_role_id", "role_id"),
 )
 
 # Tokens are kept as SHA-256 of their text: who reads the database can't use them.
@@ -48,8 +99,15 @@ tokens = Table(
     "tokens",
     metadata,
     Column("token_hash", String(64), primary_key=True),
-    Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    Column("project_id", ID, nullable=False),
+    Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("target", ID, nullable=True, index=True),  # As of role assignments; null: of no scope.
+    Column(
+        "application_credential_id",
+        ID,
+        ForeignKey("application_credentials.id", ondelete="CASCADE"),
+        nullable=True,
+        index=True,
+    ),
     Column("issued_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False, index=True),
     Column("methods", Json, nullable=False),
@@ -73,7 +131,7 @@ key_pairs = Table(
     "key_pairs",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("user_id", ID, nullable=False),  # Users may be Keystone's.
+    Column("user_id", USER_ID, nullable=False),
     Column("name", NAME, nullable=False),
     Column("public_key", Text, nullable=False),
     Column("fingerprint", String(47), nullable=False),

@@ -59,6 +59,10 @@ class KeyPairs:
         assert done.inserted_primary_key is not None
         return replace(pair, id=done.inserted_primary_key[0])
 
+    def delete_of(self, user_id: UserId) -> None:
+        """Forget all of a user."""
+        self._connection.execute(delete(key_pairs).where(key_pairs.c.user_id == user_id))
+
     def delete(self, pair: KeyPair) -> None:
         """Forget one."""
         self._connection.execute(delete(key_pairs).where(key_pairs.c.id == pair.id))

@@ -15,6 +15,8 @@ metadata = MetaData(
 )
 
 ID = String(36)
+# Of a user who may be Keystone's; SQLite looks at no length, and can't change a column's type.
+USER_ID = String(64).with_variant(String(36), "sqlite")
 NAME = String(255)
 # SQLite numbers rows by itself only for a primary key of exactly this type.
 SERIAL = BigInteger().with_variant(Integer, "sqlite")

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, exists, func, select
 
 from trunkline.domain.errors import NotFound
-from trunkline.domain.ids import HostId, ImageId, ServerId
+from trunkline.domain.ids import HostId, ImageId, ServerId, ZoneName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.server import PowerState, Server, ServerState
@@ -92,6 +92,18 @@ class Servers:
         )
         return {HostId(host_id): count for host_id, count in rows}
 
+    def zones_asked_for(self, host_ids: Collection[HostId]) -> dict[HostId, set[ZoneName]]:
+        """Return the zones that servers on these hosts were asked for in; others are left out."""
+        rows = self._connection.execute(
+            select(servers.c.host_id, servers.c.zone)
+            .where(servers.c.host_id.in_(host_ids), servers.c.zone.is_not(None), _LIVE)
+            .distinct()
+        )
+        found: dict[HostId, set[ZoneName]] = {}
+        for host_id, zone in rows:
+            found.setdefault(HostId(host_id), set()).add(ZoneName(zone))
+        return found
+
     def insert(self, server: Server) -> None:
         """Store a new server."""
         self.insert_many([server])
@@ -131,6 +143,8 @@ def _row(server: Server) -> dict[str, Any]:
         "nic_tags": server.nic_tags,
         "pci_requests": server.pci_requests,
         "nic_rules": server.nic_rules,
+        "group_id": server.group_id,
+        "zone": server.zone,
         "numa_policy": None if server.numa_policy is None else server.numa_policy.value,
         "power": server.power.value,
         "boot_number": server.boot_number,

@@ -1,4 +1,4 @@
-"""The schema, but for who may ask (`identity_tables`) and the service's own (`upkeep_tables`).
+"""The schema, but for `identity_tables`, `group_tables` and the service's own (`upkeep_tables`).
 
 What it was before is in `migrations/`.
 
@@ -34,7 +34,7 @@ from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import AddressPair, DhcpOption
 from trunkline.domain.server import Fault, Flavor
 from trunkline.store.columns import Json, UtcTime
-from trunkline.store.metadata import ID, NAME, SERIAL, metadata
+from trunkline.store.metadata import ID, NAME, SERIAL, USER_ID, metadata
 
 qos_policies = Table(
     "qos_policies",
@@ -95,6 +95,8 @@ segments = Table(
     Column("network_type", String(16), nullable=False),
     Column("physical_network", NAME, nullable=False),
     Column("segmentation_id", Integer, nullable=False),
+    Column("name", NAME, nullable=True),
+    Column("description", Text, nullable=True),
     UniqueConstraint("network_type", "physical_network", "segmentation_id"),
     Index("ix_segments_network_id", "network_id"),
 )
@@ -224,6 +226,7 @@ hosts = Table(
     Column("disk_gib_used", Integer, nullable=False, default=0),
     Column("enabled", Boolean, nullable=False),
     Column("disabled_reason", Text, nullable=True),
+    Column("description", Text, nullable=True),
     Column("last_seen", UtcTime, nullable=True),
     Column("run_id", String(64), nullable=False),
     Column("report_number", Integer, nullable=False),
@@ -367,7 +370,7 @@ servers = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("project_id", ID, nullable=False, index=True),
-    Column("user_id", ID, nullable=False),
+    Column("user_id", USER_ID, nullable=False),
     Column("name", NAME, nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("host_id", ID, ForeignKey("hosts.id"), nullable=True, index=True),
@@ -382,6 +385,8 @@ servers = Table(
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
     Column("nic_rules", Json(tuple[NicRule, ...]), nullable=False),
+    Column("group_id", ID, nullable=True, index=True),  # The server group that it is a member of.
+    Column("zone", NAME, nullable=True),  # That it was asked for in; None: in any.
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
     Column("excluded_hosts", Json, nullable=False),
@@ -422,6 +427,6 @@ events = Table(
     Column("port_id", ID, nullable=True, index=True),
     Column("device_id", ID, nullable=True, index=True),
     Column("details", Json, nullable=False),
-    Column("user_id", ID, nullable=True),
+    Column("user_id", USER_ID, nullable=True),
     sqlite_autoincrement=True,
 )

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
+from trunkline.store.aggregates import Aggregates
 from trunkline.store.allocations import Allocations
+from trunkline.store.application_credentials import ApplicationCredentials
 from trunkline.store.bandwidth import Bandwidths
 from trunkline.store.bindings import Bindings
 from trunkline.store.capacity import Capacity
@@ -29,10 +31,13 @@ from trunkline.store.pools import Pools
 from trunkline.store.ports import Ports
 from trunkline.store.qos import QosPolicies
 from trunkline.store.quotas import Quotas
+from trunkline.store.roles import Roles
 from trunkline.store.security_groups import SecurityGroups
+from trunkline.store.server_groups import ServerGroups
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
 from trunkline.store.subnets import Subnets
+from trunkline.store.tokens import Tokens
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +57,7 @@ class Transaction:
         self.sees_newest = sees_newest
         self._on_commit: list[Callable[[], None]] = []
         self._on_rollback: list[Callable[[], None]] = []
+        self.aggregates = Aggregates(connection)  # Sets of hosts with metadata.
         self.allocations = Allocations(connection)  # Who holds which device.
         self.bandwidths = Bandwidths(connection)  # What PFs can guarantee, and what they owe.
         self.bindings = Bindings(connection)  # Which host, segment and device each port has.
@@ -64,7 +70,10 @@ class Transaction:
         self.events = Events(connection)  # The audit trail.
         self.flavors = Flavors(connection)  # Server sizes.
         self.hosts = Hosts(connection)  # Hosts and their generations.
-        self.identity = Identity(connection)  # Users, projects, roles and tokens.
+        self.identity = Identity(connection)  # Users and projects.
+        self.roles = Roles(connection)  # Roles, and who has them where.
+        self.tokens = Tokens(connection)  # Tokens.
+        self.application_credentials = ApplicationCredentials(connection)  # And their roles.
         self.images = Images(connection)  # Images, without their bytes.
         self.key_pairs = KeyPairs(connection)  # Users' public SSH keys.
         self.leases = Leases(connection)  # Who does which background task.
@@ -73,6 +82,7 @@ class Transaction:
         self.ports = Ports(connection)  # Ports and their IP addresses.
         self.quotas = Quotas(connection)  # How many devices projects may hold.
         self.qos = QosPolicies(connection)  # QoS policies, and who has them.
+        self.server_groups = ServerGroups(connection)  # Which servers are to be together or apart.
         self.security_groups = SecurityGroups(connection)  # Groups, rules, and whose ports.
         self.servers = Servers(connection)  # Servers.
         self.settings = Settings(connection)  # Facts of the installation.

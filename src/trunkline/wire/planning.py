@@ -19,6 +19,7 @@ class CapacityBody:
     flavor: str | None = None  # ID or name; None: size does not matter.
     hints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # Scheduler hints.
     host: str | None = None  # This host only.
+    availability_zone: str | None = None  # A host of this zone only.
     limit: int | None = None  # Hosts in the answer; None: as many as an answer holds.
     marker: str | None = None  # The last host of the page before.
 
@@ -73,6 +74,7 @@ class WhatIfBody:
     nics: tuple[ExplainNic, ...] = ()
     flavor: str | None = None
     hints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    availability_zone: str | None = None  # A host of this zone or none.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -286,6 +286,7 @@ class ExplainBody:
     flavor: str | None = None  # ID or name; None: size does not matter.
     hints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # Scheduler hints.
     host: str | None = None  # Admins only: this host or none.
+    availability_zone: str | None = None  # A host of this zone or none.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,11 @@ from trunkline.api.compute.versions import HIGHEST
 
 # Where a body or a rule changes, and the version before it.
 VERSIONS: Final = (
-    "2.1", "2.2", "2.3", "2.8", "2.9", "2.10", "2.11", "2.15", "2.16", "2.18", "2.19", "2.23",
-    "2.25", "2.26", "2.27", "2.28", "2.32", "2.33", "2.36", "2.37", "2.41", "2.46", "2.47", "2.48",
-    "2.52", "2.53", "2.54", "2.55", "2.56", "2.57", "2.60", "2.61", "2.62", "2.63", "2.69", "2.70",
-    "2.71", "2.72", "2.73", "2.74", "2.75", "2.79", "2.80", "2.84", "2.87", "2.88", "2.89", "2.90",
-    "2.95", "2.96", "2.97", "2.98", "2.99", "2.100",
+    "2.1", "2.2", "2.3", "2.8", "2.9", "2.10", "2.11", "2.12", "2.13", "2.14", "2.15", "2.16",
+    "2.18", "2.19", "2.23", "2.25", "2.26", "2.27", "2.28", "2.32", "2.33", "2.36", "2.37", "2.40",
+    "2.41", "2.46", "2.47", "2.48", "2.52", "2.53", "2.54", "2.55", "2.56", "2.57", "2.60", "2.61",
+    "2.62", "2.63", "2.64", "2.69", "2.70", "2.71", "2.72", "2.73", "2.74", "2.75", "2.79", "2.80",
+    "2.84", "2.87", "2.88", "2.89", "2.90", "2.95", "2.96", "2.97", "2.98", "2.99", "2.100",
 )  # fmt: skip
 USERS: Final = ("admin", "demo")
 
@@ -301,14 +301,65 @@ def test_services(contract: Contract, version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_there_is_none_of(contract: Contract, version: str) -> None:
     check = contract.check
-    check("aggregates", "list_aggregates", "GET", "/os-aggregates", version=version)
     check("migrations", "list_migrations", "GET", "/os-migrations", version=version)
-    check(
-        "availability_zone", "list_availability_zone_list", "GET", "/os-availability-zone",
-        version=version,
-    )  # fmt: skip
-    zones = "list_availability_zone_list_detail"
-    check("availability_zone", zones, "GET", "/os-availability-zone/detail", version=version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_server_groups(contract: Contract, version: str) -> None:
+    check, minor, path = contract.check, int(version[2:]), "/os-server-groups"
+    asked: dict[str, Any] = {"name": "web", "policies": ["anti-affinity"]}
+    if minor >= 64:
+        rules = {"max_server_per_host": 3}
+        asked = {"name": "web", "policy": "anti-affinity", "rules": rules}
+    one = "create_show_server_group"
+    made = check(
+        "server_groups", one, "POST", path, version=version, user="demo",
+        body={"server_group": asked},
+    )["server_group"]  # fmt: skip
+    this = f"{path}/{made['id']}"
+    shown = check("server_groups", one, "GET", this, version=version, user="demo")["server_group"]
+    assert shown == made
+    assert ("rules" in made, "metadata" in made) == (minor >= 64, minor < 64)
+    assert ("project_id" in made) == (minor >= 13)
+    listed = check("server_groups", "list_server_groups", "GET", path, version=version, user="demo")
+    assert shown in listed["server_groups"]
+    check("server_groups", "delete_server_group", "DELETE", this, version=version, user="demo")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_aggregates(contract: Contract, version: str) -> None:
+    check, path = contract.check, "/os-aggregates"
+    made = check(
+        "aggregates", "create_aggregate", "POST", path, version=version,
+        body={"aggregate": {"name": f"fast in {version}", "availability_zone": "east"}},
+    )["aggregate"]  # fmt: skip
+    assert ("uuid" in made) == (int(version[2:]) >= 41)
+    this, hosts = f"{path}/{made['id']}", "aggregate_add_remove_host"
+    act = f"{this}/action"
+    body: dict[str, Any] = {"add_host": {"host": "h2"}}
+    assert check("aggregates", hosts, "POST", act, version=version, body=body)["aggregate"][
+        "hosts"
+    ] == ["h2"]
+    body = {"set_metadata": {"metadata": {"ssd": "true"}}}
+    told = check("aggregates", "aggregate_set_metadata", "POST", act, version=version, body=body)
+    assert told["aggregate"]["metadata"] == {"availability_zone": "east", "ssd": "true"}
+    body = {"aggregate": {"name": f"faster in {version}", "availability_zone": "west"}}
+    check("aggregates", "update_aggregate", "PUT", this, version=version, body=body)
+    shown = check("aggregates", "get_aggregate", "GET", this, version=version)["aggregate"]
+    assert shown["availability_zone"] == "west"
+    listed = check("aggregates", "list_aggregates", "GET", path, version=version)
+    assert shown in listed["aggregates"]
+    for zones, user in (("list_availability_zone_list", "demo"),
+                        ("list_availability_zone_list_detail", "admin")):  # fmt: skip
+        detail = "/detail" if zones.endswith("detail") else ""
+        told = check(
+            "availability_zone", zones, "GET", f"/os-availability-zone{detail}", version=version,
+            user=user,
+        )  # fmt: skip
+        assert [zone["zoneName"] for zone in told["availabilityZoneInfo"]] == ["nova", "west"]
+    body = {"remove_host": {"host": "h2"}}
+    check("aggregates", hosts, "POST", act, version=version, body=body)
+    check("aggregates", "delete_aggregate", "DELETE", this, version=version)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -134,17 +134,18 @@ def test_without_networks_the_project_s_own_is_taken_until_2_36() -> None:
 @pytest.mark.parametrize(
     ("fields", "host"),
     [
-        ({"availability_zone": "nova"}, None),
-        ({"availability_zone": "nova:h1"}, "h1"),
-        ({"availability_zone": "nova:h1:h1"}, "h1"),
-        ({"availability_zone": "nova::h1"}, "h1"),
+        ({"availability_zone": "east"}, None),
+        ({"availability_zone": "east:h1"}, "h1"),
+        ({"availability_zone": "east:h1:h1"}, "h1"),
+        ({"availability_zone": "east::h1"}, "h1"),
         ({"host": "h1"}, "h1"),
         ({"hypervisor_hostname": "h1"}, "h1"),
-        ({"host": "h1", "hypervisor_hostname": "h1", "availability_zone": "nova"}, "h1"),
+        ({"host": "h1", "hypervisor_hostname": "h1", "availability_zone": "east"}, "h1"),
     ],
 )
 def test_a_host_is_named_in_three_ways(fields: dict[str, Any], host: str | None) -> None:
-    assert parse(**fields).host == host
+    asked = parse(**fields)
+    assert (asked.host, asked.zone) == (host, "east" if "availability_zone" in fields else None)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,6 @@ def test_a_field_is_unknown_before_the_version_that_brought_it(
         ({"user_data": "QUJD" * 16_384}, "server.user_data"),
         ({"config_drive": "perhaps"}, "server.config_drive"),
         ({"key_name": ""}, "server.key_name"),
-        ({"availability_zone": "east"}, "server.availability_zone"),
         ({"availability_zone": "nova:"}, "server.availability_zone"),
         ({"availability_zone": "nova:h1", "host": "h1"}, "server.availability_zone"),
         ({"host": "h1", "hypervisor_hostname": "h2"}, "server.hypervisor_hostname"),
@@ -237,9 +237,11 @@ def test_files_for_the_guest_are_refused_while_they_are_known() -> None:
     assert refusal(57, personality=[]) == "server.personality"
 
 
-def test_each_scheduler_hint_is_refused_by_name() -> None:
-    assert refusal(hints={"group": PORT}) == "os:scheduler_hints.group"
+def test_other_hints_than_those_served_are_refused_by_name() -> None:
+    assert refusal(hints={"same_host": PORT}) == "os:scheduler_hints.same_host"
+    assert refusal(hints={"group": "web"}) == "os:scheduler_hints.group"
     parse(hints={})
+    assert parse(hints={"group": PORT.upper()}).group_id == PORT
 
 
 @pytest.mark.parametrize(

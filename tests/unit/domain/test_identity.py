@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests.support.world import DEMO
-from trunkline.control.access import visible_to
+from trunkline.control.access import visible_by
 from trunkline.domain.errors import Forbidden
 from trunkline.domain.identity import with_implied
+from trunkline.domain.policy.network_rules import GET_PORT
 
 
 @pytest.mark.parametrize(
@@ -34,4 +35,4 @@ def test_a_caller_who_speaks_for_no_project_neither_makes_nor_lists_a_projects_t
     with pytest.raises(Forbidden, match="a token for a project"):
         _ = nobody.own_project
     with pytest.raises(Forbidden, match="a token for a project"):
-        visible_to(nobody)
+        visible_by(nobody, GET_PORT)

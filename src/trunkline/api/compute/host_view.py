@@ -11,7 +11,6 @@ from trunkline.api.compute.fields import Field, render
 from trunkline.api.compute.server_view import micro_time
 from trunkline.api.versions import Microversion
 from trunkline.control.views import HostView, ServerView
-from trunkline.domain.server import ZONE
 
 BINARY: Final = "nova-compute"  # Clients ask for the service by this name.
 
@@ -127,7 +126,7 @@ _SERVICE: Final[tuple[Field[Subject], ...]] = (
     Field(name="id", value=lambda s: s.view.host.id, since=53),
     Field(name="binary", value=lambda _: BINARY),
     Field(name="host", value=lambda s: s.view.host.name),
-    Field(name="zone", value=lambda _: ZONE),
+    Field(name="zone", value=lambda s: s.view.zone),
     Field(name="status", value=lambda s: s.status),
     Field(name="state", value=lambda s: s.state),
     Field(name="updated_at", value=lambda s: micro_time(s.view.host.last_seen)),

@@ -8,12 +8,6 @@ from trunkline.control.services import Services
 from trunkline.domain.policy import compute_rules as rules
 
 
-def list_aggregates(_: Services, request: Request) -> Response:
-    """Answer ``GET /os-aggregates``."""
-    require(request.caller, rules.LIST_AGGREGATES)
-    return Response(body={"aggregates": []})
-
-
 def list_migrations(_: Services, request: Request) -> Response:
     """Answer ``GET /os-migrations``."""
     require(request.caller, rules.LIST_MIGRATIONS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from trunkline.api.compute import (
+    aggregates,
+    availability_zones,
     flavors,
     hypervisors,
     key_pairs,
@@ -13,6 +15,7 @@ from trunkline.api.compute import (
     quota_sets,
     remote_consoles,
     server_actions,
+    server_groups,
     server_metadata,
     server_tags,
     servers,
@@ -79,10 +82,22 @@ ROUTES: Final[tuple[Route, ...]] = (
     put(f"{V2}/os-services/disable-log-reason", services.disable_with_reason),
     put(f"{V2}/os-services/force-down", services.force_down),
     put(f"{V2}/os-services/{{id}}", services.update),
-    get(f"{V2}/os-availability-zone", services.list_zones),
-    get(f"{V2}/os-availability-zone/detail", services.list_zones_detailed),
+    get(f"{V2}/os-availability-zone", availability_zones.list_briefly),
+    get(f"{V2}/os-availability-zone/detail", availability_zones.list_detailed),
     #
-    get(f"{V2}/os-aggregates", nothing.list_aggregates),
+    get(f"{V2}/os-aggregates", aggregates.list_),
+    post(f"{V2}/os-aggregates", aggregates.create),
+    get(f"{V2}/os-aggregates/{{id}}", aggregates.show),
+    put(f"{V2}/os-aggregates/{{id}}", aggregates.update),
+    delete(f"{V2}/os-aggregates/{{id}}", aggregates.delete),
+    post(f"{V2}/os-aggregates/{{id}}/action", aggregates.act),
+    post(f"{V2}/os-aggregates/{{id}}/images", aggregates.cache_images),
+    #
+    get(f"{V2}/os-server-groups", server_groups.list_),
+    post(f"{V2}/os-server-groups", server_groups.create),
+    get(f"{V2}/os-server-groups/{{id}}", server_groups.show),
+    delete(f"{V2}/os-server-groups/{{id}}", server_groups.delete),
+    #
     get(f"{V2}/os-keypairs", key_pairs.list_),
     post(f"{V2}/os-keypairs", key_pairs.create),
     get(f"{V2}/os-keypairs/{{name}}", key_pairs.show),

@@ -17,15 +17,13 @@ from typing import Final
 
 from trunkline.api.compute.server_metadata import parse_metadata
 from trunkline.api.compute.server_tags import parse_tags
-from trunkline.api.hints import parse_hints
+from trunkline.api.hints import Hints, parse_hints
 from trunkline.api.parsing import Fields
 from trunkline.api.versions import Microversion
 from trunkline.control.requests import NicPolicy, NicRequest, ServerCreate
 from trunkline.control.servers import NAME_CHARS_MAX
-from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, is_uuid
-from trunkline.domain.nic_rules import AskedRule
+from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, ZoneName, is_uuid
 from trunkline.domain.port import parse_vnic_type
-from trunkline.domain.server import ZONE
 from trunkline.domain.server_labels import tag_problem
 
 USER_DATA_CHARS_MAX: Final = 65_535  # Nova's: a MEDIUMTEXT would be larger, guests never need it.
@@ -75,7 +73,7 @@ class BatchCreate:
 def parse_server_create(body: Fields, version: Microversion) -> BatchCreate:
     """Return what is asked for; raise `Invalid` for what is malformed, unknown, or not served."""
     body.require_only(("server", *_HINTS))
-    rules = _rules(body)
+    hints = _hints(body)
     server = body.fields("server")
     _require_known(server, version)
     for name, (meaningless, why) in _WITHOUT_EFFECT.items():
@@ -83,14 +81,17 @@ def parse_server_create(body: Fields, version: Microversion) -> BatchCreate:
             raise server.invalid(name, why)
     least, most = _counts(server)
     image_id = _image(server)
+    zone, host = _zone_and_host(server)
     _check_block_devices(server, image_id)
     request = ServerCreate(
         name=server_name(server),
         flavor_id=_flavor(server),
         image_id=image_id,
         nics=_nics(server, version),
-        rules=rules,
-        host=_host(server),
+        rules=hints.rules,
+        group_id=hints.group_id,
+        zone=zone,
+        host=host,
         description=server_description(server),
         metadata=parse_metadata(server),
         tags=parse_tags(server),
@@ -98,7 +99,7 @@ def parse_server_create(body: Fields, version: Microversion) -> BatchCreate:
         key_name=_key_name(server),
         user_data=_user_data(server),
         hostname=_hostname(server),
-        scheduler_hints=_hints(body),
+        scheduler_hints=_hints_as_sent(body),
     )
     return BatchCreate(
         server=request,
@@ -124,12 +125,16 @@ def server_description(server: Fields) -> str | None:
     return description
 
 
-def _rules(body: Fields) -> tuple[AskedRule, ...]:
+def _hints(body: Fields) -> Hints:
     given = [hints for name in _HINTS if (hints := body.fields(name, None)) is not None]
-    return tuple(rule for hints in given for rule in parse_hints(hints))
+    read = [parse_hints(hints) for hints in given]
+    return Hints(
+        rules=tuple(rule for hints in read for rule in hints.rules),
+        group_id=next((hints.group_id for hints in read if hints.group_id), None),
+    )
 
 
-def _hints(body: Fields) -> Mapping[str, object]:
+def _hints_as_sent(body: Fields) -> Mapping[str, object]:
     """Return the hints as they were sent."""
     return {key: value for name in _HINTS for key, value in body.mapping(name, {}).items()}
 
@@ -284,27 +289,24 @@ def _nic(nic: Fields, version: Microversion) -> NicRequest:
     )
 
 
-def _host(server: Fields) -> HostName | None:
-    """Return the host that is named, in whichever of the three ways."""
+def _zone_and_host(server: Fields) -> tuple[ZoneName | None, HostName | None]:
+    """Return the zone, and the host that is named in whichever of the three ways."""
     host = server.text("host", None, length_min=1)
     node = server.text("hypervisor_hostname", None, length_min=1)
     zone_name = server.text("availability_zone", None)
     if host is not None and node is not None and host != node:
         raise server.invalid("hypervisor_hostname", f"a host has one hypervisor; {host!r} is named")
     named = host or node
-    if zone_name is None:
-        return None if named is None else HostName(named)
-    zone, colon, place = zone_name.partition(":")
-    if zone != ZONE:
-        raise server.invalid("availability_zone", f"there is one only: {ZONE}")
+    zone_part, colon, place = (zone_name or "").partition(":")
+    zone = ZoneName(zone_part) if zone_part else None
     if not colon:
-        return None if named is None else HostName(named)
+        return zone, None if named is None else HostName(named)
     if named is not None:
         raise server.invalid("availability_zone", "names a host, and so does another field")
     host_part, _, node_part = place.partition(":")
     if not (host_part or node_part) or (host_part and node_part and host_part != node_part):
-        raise server.invalid("availability_zone", f"must be {ZONE} or {ZONE}:HOST")
-    return HostName(host_part or node_part)
+        raise server.invalid("availability_zone", "must be ZONE or ZONE:HOST")
+    return zone, HostName(host_part or node_part)
 
 
 def _config_drive(server: Fields) -> bool:

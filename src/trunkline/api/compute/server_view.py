@@ -14,7 +14,7 @@ from trunkline.api.compute.fields import Field, render
 from trunkline.api.compute.links import bookmark, self_links
 from trunkline.api.versions import Microversion
 from trunkline.control.views import NicView, ServerView
-from trunkline.domain.server import ZONE, Fault, Flavor, ServerState
+from trunkline.domain.server import Fault, Flavor, ServerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,11 @@ def _fault_body(fault: Fault, *, for_admin: bool) -> dict[str, Any]:
     return body | ({"details": fault.details} if for_admin and fault.details else {})
 
 
+def _server_groups(subject: Subject) -> list[str]:
+    group_id = subject.view.server.group_id
+    return [] if group_id is None else [group_id]
+
+
 def _has_fault(subject: Subject) -> bool:
     server = subject.view.server
     return server.fault is not None and server.state in (ServerState.ERROR, ServerState.DELETED)
@@ -217,14 +222,14 @@ _COMMON: Final[tuple[Field[Subject], ...]] = (
     Field(name="description", value=lambda s: s.view.server.description, since=19),
     Field(name="tags", value=lambda s: list(s.view.server.tags), since=26),
     Field(name="trusted_image_certificates", value=lambda _: None, since=63),
-    Field(name="server_groups", value=lambda _: [], since=71),
+    Field(name="server_groups", value=_server_groups, since=71),
     Field(name="locked_reason", value=lambda s: s.view.server.locked_reason, since=73),
-    Field(name="pinned_availability_zone", value=lambda _: None, since=96),
+    Field(name="pinned_availability_zone", value=lambda s: s.view.server.zone, since=96),
     Field(name="scheduler_hints", value=lambda s: dict(s.view.server.scheduler_hints), since=100),
 )
 
 _SHOWN: Final[tuple[Field[Subject], ...]] = (
-    Field(name="OS-EXT-AZ:availability_zone", value=lambda s: ZONE if s.view.host else ""),
+    Field(name="OS-EXT-AZ:availability_zone", value=lambda s: s.view.zone or ""),
     Field(name="config_drive", value=lambda s: "True" if s.view.server.config_drive else ""),
     Field(name="key_name", value=lambda s: s.view.server.key_name),
     Field(name="os-extended-volumes:volumes_attached", value=lambda _: []),

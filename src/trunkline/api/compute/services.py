@@ -1,14 +1,13 @@
-"""Handlers of ``/os-services`` and ``/os-availability-zone``: hosts as nova-compute services."""
+"""Handlers of ``/os-services``: hosts as nova-compute services."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from trunkline.api.compute.host_view import BINARY, service_body
 from trunkline.api.compute.paging import every_page
-from trunkline.api.compute.server_view import micro_time
 from trunkline.api.http import Request, Response
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
@@ -18,7 +17,6 @@ from trunkline.control.services import Services
 from trunkline.control.views import HostView
 from trunkline.domain.errors import NotFound
 from trunkline.domain.policy import compute_rules as rules
-from trunkline.domain.server import ZONE
 
 REASON_CHARS_MAX: Final = 255
 
@@ -43,33 +41,6 @@ def _every_host(
         ),
         lambda view: view.host.id,
     )
-
-
-def list_zones(_: Services, __: Request) -> Response:
-    """Answer ``GET /os-availability-zone``: there is one."""
-    return _zones(hosts=None)
-
-
-def list_zones_detailed(svc: Services, request: Request) -> Response:
-    """Answer ``GET /os-availability-zone/detail``: with the hosts."""
-    found = _every_host(svc, request, {})
-    return _zones(
-        {
-            view.host.name: {
-                BINARY: {
-                    "available": view.up,
-                    "active": view.host.enabled,
-                    "updated_at": micro_time(view.host.last_seen),
-                }
-            }
-            for view in found
-        }
-    )
-
-
-def _zones(hosts: dict[str, Any] | None) -> Response:
-    zone = {"zoneName": ZONE, "zoneState": {"available": True}, "hosts": hosts}
-    return Response(body={"availabilityZoneInfo": [zone]})
 
 
 def update(svc: Services, request: Request) -> Response:

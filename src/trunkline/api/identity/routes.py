@@ -2,31 +2,118 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from trunkline.api.identity import directory, tokens
-from trunkline.api.routing import Auth, Lane, Route, delete, get
+from trunkline.api.identity import (
+    application_credentials,
+    catalog,
+    not_served,
+    projects,
+    role_assignments,
+    roles,
+    tokens,
+    users,
+)
+from trunkline.api.routing import Auth, Lane, Route, delete, get, patch, post, put
 from trunkline.domain.policy import identity_rules as rules
 
+_TOKENS: Final = "/identity/v3/auth/tokens"
+_PROJECTS: Final = "/identity/v3/projects"
+_USERS: Final = "/identity/v3/users"
+_ROLES: Final = "/identity/v3/roles"
+_CREDENTIALS: Final = "/identity/v3/users/{user_id}/application_credentials"
+
+
+def _hashing(route: Route) -> Route:
+    """Return a route whose handler hashes a password."""
+    return replace(route, lane=Lane.SLOW)
+
+
+def _assignments(of: str) -> tuple[Route, ...]:
+    """Return the routes of role assignments in one kind of thing."""
+    each = f"/identity/v3/{of}/users/{{user_id}}/roles/{{role_id}}"
+    return (
+        get(
+            f"/identity/v3/{of}/users/{{user_id}}/roles",
+            role_assignments.list_given,
+            rules.LIST_GRANTS,
+        ),
+        get(each, role_assignments.check, rules.LIST_GRANTS),
+        put(each, role_assignments.grant, rules.CREATE_GRANT),
+        delete(each, role_assignments.revoke, rules.REVOKE_GRANT),
+        put(
+            f"/identity/v3/{of}/groups/{{group_id}}/roles/{{role_id}}",
+            not_served.groups,
+            rules.CREATE_GRANT,
+        ),
+    )
+
+
 ROUTES: Final[tuple[Route, ...]] = (
-    Route(
-        method="POST",
-        path="/identity/v3/auth/tokens",
-        handler=tokens.issue,
-        auth=Auth.PUBLIC,
-        lane=Lane.SLOW,
-    ),
-    get("/identity/v3/auth/tokens", tokens.show),
-    delete("/identity/v3/auth/tokens", tokens.revoke),
+    _hashing(post(_TOKENS, tokens.issue, Auth.PUBLIC)),
+    get(_TOKENS, tokens.show, Auth.LOGIN),
+    delete(_TOKENS, tokens.revoke, Auth.LOGIN),
     get("/identity/v3/auth/catalog", tokens.catalog),
-    get("/identity/v3/auth/projects", directory.list_own_projects),
-    get("/identity/v3/projects", directory.list_projects),
-    get("/identity/v3/projects/{id}", directory.show_project),
-    get("/identity/v3/users", directory.list_users, rules.LIST_USERS),
-    get("/identity/v3/users/{id}", directory.show_user),
-    get("/identity/v3/users/{user_id}/projects", directory.list_projects_of_user),
-    get("/identity/v3/domains", directory.list_domains),
-    get("/identity/v3/domains/{id}", directory.show_domain),
-    get("/identity/v3/roles", directory.list_roles, rules.LIST_ROLES),
-    get("/identity/v3/roles/{id}", directory.show_role, rules.SHOW_ROLE),
+    get("/identity/v3/auth/projects", projects.list_own, Auth.LOGIN),
+    get("/identity/v3/auth/domains", role_assignments.list_own_domains, Auth.LOGIN),
+    get("/identity/v3/auth/system", role_assignments.list_own_systems, Auth.LOGIN),
+    get(_PROJECTS, projects.list_),
+    post(_PROJECTS, projects.create, rules.CREATE_PROJECT),
+    get(_PROJECTS + "/{id}", projects.show),
+    patch(_PROJECTS + "/{id}", projects.update, rules.UPDATE_PROJECT),
+    delete(_PROJECTS + "/{id}", projects.delete, rules.DELETE_PROJECT),
+    get(_PROJECTS + "/{id}/tags", projects.list_tags),
+    put(_PROJECTS + "/{id}/tags", projects.put_tags, rules.UPDATE_PROJECT),
+    delete(_PROJECTS + "/{id}/tags", projects.delete_tags, rules.UPDATE_PROJECT),
+    get(_PROJECTS + "/{id}/tags/{tag}", projects.show_tag),
+    put(_PROJECTS + "/{id}/tags/{tag}", projects.add_tag, rules.UPDATE_PROJECT),
+    delete(_PROJECTS + "/{id}/tags/{tag}", projects.delete_tag, rules.UPDATE_PROJECT),
+    get(_USERS, users.list_, rules.LIST_USERS),
+    _hashing(post(_USERS, users.create, rules.CREATE_USER)),
+    get(_USERS + "/{id}", users.show, Auth.LOGIN),
+    _hashing(patch(_USERS + "/{id}", users.update, rules.UPDATE_USER)),
+    delete(_USERS + "/{id}", users.delete, rules.DELETE_USER),
+    _hashing(post(_USERS + "/{user_id}/password", users.change_password, Auth.LOGIN)),
+    get(_USERS + "/{user_id}/projects", projects.list_of_user, Auth.LOGIN),
+    get(_USERS + "/{user_id}/groups", users.list_groups_of, Auth.LOGIN),
+    get(_CREDENTIALS, application_credentials.list_),
+    _hashing(post(_CREDENTIALS, application_credentials.create)),
+    get(_CREDENTIALS + "/{id}", application_credentials.show),
+    delete(_CREDENTIALS + "/{id}", application_credentials.delete),
+    get(_USERS + "/{user_id}/access_rules", application_credentials.list_access_rules),
+    get(_ROLES, roles.list_, rules.LIST_ROLES),
+    post(_ROLES, roles.create, rules.CREATE_ROLE),
+    get(_ROLES + "/{id}", roles.show, rules.SHOW_ROLE),
+    patch(_ROLES + "/{id}", roles.update, rules.UPDATE_ROLE),
+    delete(_ROLES + "/{id}", roles.delete, rules.DELETE_ROLE),
+    get(_ROLES + "/{id}/implies", roles.list_implied, rules.SHOW_ROLE),
+    get(_ROLES + "/{id}/implies/{implied_id}", roles.show_implied, rules.SHOW_ROLE),
+    put(_ROLES + "/{id}/implies/{implied_id}", not_served.implied_roles, rules.UPDATE_ROLE),
+    delete(_ROLES + "/{id}/implies/{implied_id}", not_served.implied_roles, rules.UPDATE_ROLE),
+    get("/identity/v3/role_inferences", roles.list_inferences, rules.LIST_ROLES),
+    get("/identity/v3/role_assignments", role_assignments.list_, rules.LIST_ROLE_ASSIGNMENTS),
+    *_assignments("projects/{project_id}"),
+    *_assignments("domains/{domain_id}"),
+    *_assignments("system"),
+    get("/identity/v3/domains", catalog.list_domains),
+    get("/identity/v3/domains/{id}", catalog.show_domain),
+    post("/identity/v3/domains", not_served.domains),
+    patch("/identity/v3/domains/{id}", not_served.domains),
+    delete("/identity/v3/domains/{id}", not_served.domains),
+    get("/identity/v3/groups", users.list_groups),
+    post("/identity/v3/groups", not_served.groups),
+    get("/identity/v3/regions", catalog.list_regions),
+    get("/identity/v3/regions/{id}", catalog.show_region),
+    post("/identity/v3/regions", not_served.catalog),
+    get("/identity/v3/services", catalog.list_services, rules.LIST_SERVICES),
+    get("/identity/v3/services/{id}", catalog.show_service, rules.SHOW_SERVICE),
+    post("/identity/v3/services", not_served.catalog),
+    get("/identity/v3/endpoints", catalog.list_endpoints, rules.LIST_ENDPOINTS),
+    get("/identity/v3/endpoints/{id}", catalog.show_endpoint, rules.SHOW_ENDPOINT),
+    post("/identity/v3/endpoints", not_served.catalog),
+    get("/identity/v3/OS-TRUST/trusts", not_served.trusts),
+    post("/identity/v3/OS-TRUST/trusts", not_served.trusts),
+    get("/identity/v3/credentials", not_served.credentials),
+    post("/identity/v3/credentials", not_served.credentials),
 )

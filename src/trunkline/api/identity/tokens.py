@@ -5,15 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from trunkline.api.http import Request, Response
-from trunkline.api.identity import render
+from trunkline.api.identity import lists, render
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.control import identity
-from trunkline.control.identity import PasswordCredential, Ref, TokenCredential
+from trunkline.control.identity import NoProject, WantedScope
+from trunkline.control.logins import (
+    Credential,
+    PasswordCredential,
+    Ref,
+    SecretCredential,
+    TokenCredential,
+)
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound, Unauthenticated
 
 PASSWORD_LENGTH_MAX: Final = 4096
 TOKEN_LENGTH_MAX: Final = 1024
+
+_METHODS: Final = "password, token or application_credential"
 
 
 def issue(svc: Services, request: Request) -> Response:
@@ -42,7 +51,7 @@ def revoke(svc: Services, request: Request) -> Response:
 
 def catalog(_svc: Services, request: Request) -> Response:
     """``GET /v3/auth/catalog``."""
-    return Response(body=render.collection(request, "catalog", render.catalog(request)))
+    return Response(body=lists.collection(request, "catalog", render.catalog(request)))
 
 
 def _subject(request: Request) -> str:
@@ -52,37 +61,51 @@ def _subject(request: Request) -> str:
     return text
 
 
-def _credential(fields: Fields, address: str) -> PasswordCredential | TokenCredential:
+def _credential(fields: Fields, address: str) -> Credential:
     methods = fields.texts("methods")
-    if methods == ["password"]:
-        user = fields.fields("password").fields("user")
-        return PasswordCredential(
-            user=_ref(user),
-            password=user.text("password", length_max=PASSWORD_LENGTH_MAX),
-            address=address,
-        )
-    if methods == ["token"]:
-        return TokenCredential(fields.fields("token").text("id", length_max=TOKEN_LENGTH_MAX))
-    if not methods:
-        raise fields.invalid("methods", "must name a method: password or token")
-    raise Unauthenticated("the methods are password or token, one of them")
+    match methods:
+        case ["password"]:
+            user = fields.fields("password").fields("user")
+            return PasswordCredential(
+                user=_ref(user),
+                password=user.text("password", length_max=PASSWORD_LENGTH_MAX),
+                address=address,
+            )
+        case ["application_credential"]:
+            own = fields.fields("application_credential")
+            by_id = "id" in own
+            return SecretCredential(
+                id=own.text("id", length_max=64) if by_id else None,
+                name=None if by_id else own.text("name"),
+                user=None if by_id else _ref(own.fields("user")),
+                secret=own.text("secret", length_max=PASSWORD_LENGTH_MAX),
+                address=address,
+            )
+        case ["token"]:
+            return TokenCredential(fields.fields("token").text("id", length_max=TOKEN_LENGTH_MAX))
+        case []:
+            raise fields.invalid("methods", f"must name a method: {_METHODS}")
+    raise Unauthenticated(f"the methods are {_METHODS}, one of them")
 
 
-def _scope(auth: Fields) -> Ref | None:
-    """Return the project that is asked for.
-
-    ``"unscoped"`` gives the user's default project too: here every token speaks for a project.
-    """
+def _scope(auth: Fields) -> WantedScope:
+    """Return what the token is asked for."""
     if isinstance(auth.raw("scope"), str):
         if auth.text("scope") != "unscoped":
             raise auth.invalid("scope", "must be an object, or unscoped")
-        return None
+        return NoProject.UNSCOPED
     scope = auth.fields("scope", None)
     if scope is None:
         return None
-    if "project" not in scope:
-        raise Unauthenticated("tokens are scoped to a project here, not to a domain or the system")
-    return _ref(scope.fields("project"))
+    if "project" in scope:
+        return _ref(scope.fields("project"))
+    if "unscoped" in scope:
+        return NoProject.UNSCOPED
+    if "system" in scope:
+        if scope.fields("system").boolean("all") is not True:
+            raise scope.invalid("system.all", "must be true")
+        return NoProject.SYSTEM
+    raise Unauthenticated("tokens are for a project or the system, not for a domain or trust")
 
 
 def _ref(fields: Fields) -> Ref:

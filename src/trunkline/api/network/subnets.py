@@ -143,7 +143,8 @@ def update(svc: Services, request: Request) -> Response:
 
 def remove(svc: Services, request: Request) -> Response:
     """Delete a subnet."""
-    with precondition(seen := seen_revision(request)):
+    seen = seen_revision(request)
+    with precondition(seen):
         delete_subnet(svc, request.caller, request.params["id"], seen_revision=seen)
     return Response(status=204)
 

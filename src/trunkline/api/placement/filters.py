@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from trunkline.api.http import Request
 from trunkline.domain.errors import Invalid
+from trunkline.domain.ids import is_uuid
 from trunkline.domain.providers import Inventory, ResourceProvider
 
 # Each name, and the version that brought it.
@@ -16,6 +18,8 @@ _SINCE: Final = {
     "uuid": 0, "name": 0, "member_of": 3, "resources": 4, "in_tree": 14, "required": 18,
 }  # fmt: skip
 _CLASS: Final = re.compile("[A-Z0-9_]{1,255}")
+_MEMBER_OF_REPEATED_SINCE: Final = 24
+_MEMBER_OF_FORBIDDEN_SINCE: Final = 32
 _NONE_OF_IT: Final = Inventory(total=0)
 
 
@@ -32,6 +36,18 @@ class TraitDemand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AggregateDemand:
+    """One ``member_of=``."""
+
+    any_of: frozenset[str]
+    forbidden: bool = False
+
+    def holds(self, aggregates: frozenset[str]) -> bool:
+        """Whether a provider in these aggregates will do."""
+        return not self.any_of.isdisjoint(aggregates) is not self.forbidden
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProvidersWanted:
     """What a list of providers is to have."""
 
@@ -40,19 +56,19 @@ class ProvidersWanted:
     name: str | None = None
     resources: Mapping[str, int] = field(default_factory=dict)  # That much of each must be free.
     traits: Sequence[TraitDemand] = ()
-    in_aggregates: bool = False  # True: nothing is in any.
+    member_of: Sequence[AggregateDemand] = ()
 
     def includes(self, provider: ResourceProvider) -> bool:
         """Whether it is one of those."""
         return (
-            not self.in_aggregates
-            and self.uuid in (None, provider.id)
+            self.uuid in (None, provider.id)
             and self.name in (None, provider.name)
             and all(
                 provider.inventories.get(name, _NONE_OF_IT).free >= amount
                 for name, amount in self.resources.items()
             )
             and all(demand.holds(provider.traits) for demand in self.traits)
+            and all(demand.holds(provider.aggregates) for demand in self.member_of)
         )
 
 
@@ -75,8 +91,7 @@ def providers_wanted(request: Request) -> ProvidersWanted:
         name=query.find("name"),
         resources=_resources(query.find("resources")),
         traits=[demand for value in query.all("required") for demand in _traits(value)],
-        # `!in:` and `!UUID` leave out what is in an aggregate: nothing.
-        in_aggregates=any(not value.startswith("!") for value in query.all("member_of")),
+        member_of=_member_of(query.all("member_of"), minor),
     )
 
 
@@ -97,6 +112,25 @@ def _resources(value: str | None) -> dict[str, int]:
         if int(amount) < 1:
             raise Invalid("resources", f"{entry[:60]!r} asks for none: give 1 or more")
         found[name] = int(amount)
+    return found
+
+
+def _member_of(values: Sequence[str], minor: int) -> list[AggregateDemand]:
+    """Read ``UUID``, ``in:UUID,UUID``, and either of them after a ``!``."""
+    if len(values) > 1 and minor < _MEMBER_OF_REPEATED_SINCE:
+        raise Invalid("member_of", f"may be repeated from 1.{_MEMBER_OF_REPEATED_SINCE} on")
+    found = []
+    for value in values:
+        forbidden = value.startswith("!")
+        if forbidden and minor < _MEMBER_OF_FORBIDDEN_SINCE:
+            raise Invalid("member_of", f"takes ! from 1.{_MEMBER_OF_FORBIDDEN_SINCE} on")
+        several = value.removeprefix("!")
+        listed = several.removeprefix("in:").split(",") if several[:3] == "in:" else [several]
+        for each in listed:
+            if not is_uuid(each):
+                raise Invalid("member_of", f"{each[:60]!r} is not the UUID of an aggregate")
+        uuids = frozenset(str(uuid.UUID(each)) for each in listed)
+        found.append(AggregateDemand(any_of=uuids, forbidden=forbidden))
     return found
 
 

@@ -68,10 +68,10 @@ def list_traits(svc: Services, request: Request) -> Response:
 
 
 def list_aggregates(svc: Services, request: Request) -> Response:
-    """Answer ``GET /resource_providers/{uuid}/aggregates``: there are none."""
+    """Answer ``GET /resource_providers/{uuid}/aggregates``: the host aggregates of a host."""
     _require(request, _AGGREGATES_SINCE, "aggregates")
     provider = _provider(svc, request)
-    body: dict[str, Any] = {"aggregates": []}
+    body: dict[str, Any] = {"aggregates": sorted(provider.aggregates)}
     if request.version.minor < 19:
         return _answer(request, body)
     return _of_provider(request, provider, body)

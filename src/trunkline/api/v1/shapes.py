@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline.api.hints import parse_hints
+from trunkline.api.hints import Hints, parse_hints
 from trunkline.api.parsing import Fields
 from trunkline.api.v1.references import find_port
 from trunkline.control.flavors import get_flavor, list_flavors
@@ -13,12 +13,12 @@ from trunkline.control.networks import get_network, list_networks
 from trunkline.control.requests import ExplainRequest, NicRequest
 from trunkline.control.services import Services
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import FlavorId, HostName
+from trunkline.domain.ids import FlavorId, HostName, ZoneName
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import parse_vnic_type
 
 NICS_MAX: Final = 64  # More than any guest has PCI slots for; each costs placement time.
-SHAPE_FIELDS: Final = ("nics", "flavor", "hints", "host")
+SHAPE_FIELDS: Final = ("nics", "flavor", "hints", "host", "availability_zone")
 _OF_NEW_PORTS: Final = ("vnic_type", "fixed_ip", "numa_policy")
 
 
@@ -28,12 +28,16 @@ def shape_of(svc: Services, caller: Caller, fields: Fields) -> ExplainRequest:
     if len(nics) > NICS_MAX:
         raise fields.invalid("nics", f"at most {NICS_MAX}, not {len(nics)}")
     flavor, host = fields.text("flavor", None), fields.text("host", None)
-    hints = fields.fields("hints", None)
+    given = fields.fields("hints", None)
+    hints = Hints() if given is None else parse_hints(given)
+    zone = fields.text("availability_zone", None)
     return ExplainRequest(
         flavor_id=None if flavor is None else _flavor_id(svc, caller, flavor),
         nics=tuple(_nic_request(svc, caller, nic) for nic in nics),
-        rules=() if hints is None else parse_hints(hints),
+        rules=hints.rules,
+        group_id=hints.group_id,
         host=None if host is None else HostName(host),
+        zone=ZoneName(zone) if zone else None,
     )
 
 

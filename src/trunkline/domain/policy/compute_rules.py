@@ -139,8 +139,66 @@ LIST_SERVICES = Rule(
     "os_compute_api:os-services:list", ADMIN_READER, "listing compute services", reads=True
 )
 UPDATE_SERVICE = Rule("os_compute_api:os-services:update", ADMIN, "enabling or disabling a host")
+LIST_ZONE_HOSTS = Rule(
+    "os_compute_api:os-availability-zone:detail",
+    ADMIN_READER,
+    "listing the hosts of availability zones",
+    reads=True,
+)
 LIST_AGGREGATES = Rule(
     "os_compute_api:os-aggregates:index", ADMIN_READER, "listing host aggregates", reads=True
+)
+SHOW_AGGREGATE = Rule(
+    "os_compute_api:os-aggregates:show", ADMIN_READER, "seeing a host aggregate", reads=True
+)
+CREATE_AGGREGATE = Rule("os_compute_api:os-aggregates:create", ADMIN, "creating a host aggregate")
+UPDATE_AGGREGATE = Rule("os_compute_api:os-aggregates:update", ADMIN, "changing a host aggregate")
+DELETE_AGGREGATE = Rule("os_compute_api:os-aggregates:delete", ADMIN, "deleting a host aggregate")
+ADD_AGGREGATE_HOST = Rule(
+    "os_compute_api:os-aggregates:add_host", ADMIN, "adding a host to an aggregate"
+)
+REMOVE_AGGREGATE_HOST = Rule(
+    "os_compute_api:os-aggregates:remove_host", ADMIN, "removing a host from an aggregate"
+)
+SET_AGGREGATE_METADATA = Rule(
+    "os_compute_api:os-aggregates:set_metadata", ADMIN, "setting metadata of a host aggregate"
+)
+CACHE_AGGREGATE_IMAGES = Rule(
+    "compute:aggregates:images", ADMIN, "caching images on the hosts of an aggregate"
+)
+
+CREATE_SERVER_GROUP = Rule(
+    "os_compute_api:os-server-groups:create",
+    PROJECT_MEMBER,
+    "creating a server group",
+    OF_PROJECT,
+    needs_project=True,
+)
+LIST_SERVER_GROUPS = Rule(
+    "os_compute_api:os-server-groups:index",
+    PROJECT_READER,
+    "listing server groups",
+    OF_PROJECT,
+    reads=True,
+)
+LIST_ALL_SERVER_GROUPS = Rule(
+    "os_compute_api:os-server-groups:index:all_projects",
+    ADMIN_READER,
+    "listing the server groups of all projects",
+    reads=True,
+)
+SHOW_SERVER_GROUP = Rule(
+    "os_compute_api:os-server-groups:show",
+    PROJECT_READER,
+    "seeing a server group",
+    OF_PROJECT,
+    reads=True,
+)
+DELETE_SERVER_GROUP = Rule(
+    "os_compute_api:os-server-groups:delete",
+    PROJECT_MEMBER,
+    "deleting a server group",
+    OF_PROJECT,
 )
 LIST_MIGRATIONS = Rule(
     "os_compute_api:os-migrations:index", ADMIN_READER, "listing migrations", reads=True

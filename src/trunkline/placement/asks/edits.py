@@ -24,6 +24,7 @@ class EditKind(enum.Enum):
 
     ENABLE_HOST = "enable_host"
     DROP_RULE = "drop_rule"  # One affinity or anti-affinity; all NUMA policies; all guarantees.
+    LEAVE_GROUP = "leave_group"  # The request does without its server group.
     FREE_DEVICE = "free_device"  # A VF, PF or function loses its owner; each is an edit.
     FREE_VCPUS = "free_vcpus"  # However many are lacking, as for memory and disk.
     FREE_MEMORY = "free_memory"
@@ -32,6 +33,8 @@ class EditKind(enum.Enum):
     SOLVE_PROBLEM = "solve_problem"  # What keeps the host's agent from using it.
     TRY_AGAIN = "try_again"  # A host that has refused this server.
     ASK_FOR_HOST = "ask_for_host"  # Instead of the one that was asked for.
+    ASK_FOR_ZONE = "ask_for_zone"  # The host's, instead of the one that was asked for.
+    JOIN_AGGREGATE = "join_aggregate"  # The host: one with all metadata that the flavor demands.
     ADD_BRIDGE = "add_bridge"  # On one physical network.
     OFFER_DEVICE = "offer_device"  # One that was not there, for one NIC, where its rules want it.
     CHANGE_DEMAND = "change_demand"  # Of one NIC, which no device or bridge can ever meet.

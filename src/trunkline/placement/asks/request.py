@@ -6,13 +6,15 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from trunkline.domain.aggregate import MetadataDemand
 from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.device import DeviceKind, DeviceRef
-from trunkline.domain.ids import HostId, HostName, PhysicalNetwork, SegmentId
+from trunkline.domain.ids import HostId, HostName, PhysicalNetwork, SegmentId, ZoneName
 from trunkline.domain.nic_rules import NumaPolicy, Scope
 from trunkline.domain.pci_flavor import DeviceMatch
 from trunkline.domain.port import said
 from trunkline.placement.asks.edits import Edit
+from trunkline.placement.asks.fellows import Fellows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,9 @@ class PlacementRequest:
     excluded_hosts: frozenset[HostId] = frozenset()  # Hosts that have refused it.
     only_host: HostName | None = None  # An admin named the host.
     rules: tuple[GroupRule, ...] = ()  # Their order does not matter.
+    zone: ZoneName | None = None  # An availability zone: only hosts of it.
+    metadata: tuple[MetadataDemand, ...] = ()  # All must be met by aggregates of the host.
+    fellows: Fellows | None = None  # None: the server is of no server group.
 
     @property
     def is_ruled(self) -> bool:
@@ -122,6 +127,10 @@ class Reason(enum.Enum):
     STUCK = "stuck"  # Its agent says that it can't use the host.
     EXCLUDED = "excluded"  # It has refused this server before.
     NOT_THE_HOST_ASKED_FOR = "not_the_host_asked_for"
+    NOT_IN_ZONE = "not_in_zone"  # In another availability zone than was asked for.
+    AGGREGATE_METADATA = "aggregate_metadata"  # No aggregate of it has what the flavor demands.
+    SERVER_GROUP_AFFINITY = "server_group_affinity"  # The members of its group are elsewhere.
+    SERVER_GROUP_ANTI_AFFINITY = "server_group_anti_affinity"  # It has as many as may be together.
     NO_VCPUS = "no_vcpus"
     NO_MEMORY = "no_memory"
     NO_DISK = "no_disk"

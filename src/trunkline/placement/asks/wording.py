@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from trunkline.domain.aggregate import HostMetadata, MetadataDemand
 from trunkline.domain.device import DeviceKind
+from trunkline.domain.ids import HostId
 from trunkline.domain.nic_rules import Scope
 from trunkline.domain.pci_flavor import match_text
+from trunkline.domain.server_group import GroupPolicy
 from trunkline.placement.asks.demand import NicClass
+from trunkline.placement.asks.fellows import Fellows
 from trunkline.placement.asks.request import NicDemand
 
 _KIND_NAMES: Mapping[DeviceKind, tuple[str, str]] = {
@@ -97,6 +101,19 @@ def out_of_service(out: Mapping[str, int], kind: DeviceKind) -> str:
 def amount(count: int, one: str, several: str) -> str:
     """E.g. `1 more free vCPU`."""
     return f"{count} more {one if count == 1 else several}"
+
+
+def metadata(demands: Iterable[MetadataDemand], having: HostMetadata) -> str:
+    """What a host's aggregates lack, e.g. `ssd=true and tier=<in> gold`."""
+    return " and ".join(str(demand) for demand in demands if not demand.holds(having))
+
+
+def fellows(of: Fellows, host_id: HostId) -> str:
+    """Why a host can't take one more, e.g. `web (affinity), whose members are on another host`."""
+    group = f"{of.name} ({of.policy.value})"
+    if of.policy is GroupPolicy.AFFINITY:
+        return f"{group}, whose members are on another host"
+    return f"{group}, with {of.on.get(host_id, 0)} there and at most {of.max_per_host} on a host"
 
 
 def names(nics: Sequence[str]) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trunkline.domain.bandwidth import NOT_ACCOUNTED, Bandwidth
+from trunkline.domain.server_group import GroupPolicy
 from trunkline.placement.asks.demand import Demand, NicClass
+from trunkline.placement.asks.fellows import Fellows
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.structure import Profile, Structure
@@ -23,11 +25,32 @@ def host_reasons(request: PlacementRequest, host: HostState) -> tuple[Reason, ..
         (host.enabled, Reason.DISABLED),
         (host.up or bool(host.problem), Reason.DOWN),
         (not host.problem, Reason.STUCK),
+        *_rules_of_others(request, host),
         (request.vcpus <= host.free_vcpus, Reason.NO_VCPUS),
         (request.memory_mib <= host.free_memory_mib, Reason.NO_MEMORY),
         (request.disk_gib <= host.free_disk_gib, Reason.NO_DISK),
     )
     return tuple([reason for holds, reason in rules if not holds])
+
+
+def _rules_of_others(request: PlacementRequest, host: HostState) -> list[tuple[bool, Reason]]:
+    """What aggregates say of the host, and where the fellows of the server are."""
+    found = []
+    if request.zone is not None:
+        found.append((host.zone == request.zone, Reason.NOT_IN_ZONE))
+    if request.metadata:
+        met = all(demand.holds(host.metadata) for demand in request.metadata)
+        found.append((met, Reason.AGGREGATE_METADATA))
+    if request.fellows is not None:
+        found.append((request.fellows.allow(host.id), reason_of(request.fellows)))
+    return found
+
+
+def reason_of(fellows: Fellows) -> Reason:
+    """Why a host can't take a server, where it is its group that stands in the way."""
+    if fellows.policy is GroupPolicy.AFFINITY:
+        return Reason.SERVER_GROUP_AFFINITY
+    return Reason.SERVER_GROUP_ANTI_AFFINITY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,9 @@ class HostState:
         "generation",
         "generation_sets",
         "given_away",
+        "holds_undone",
         "id",
+        "metadata",
         "name",
         "numa_amounts",
         "numa_nodes",
@@ -63,12 +65,14 @@ class HostState:
         "structure",
         "up",
         "usable",
+        "zone",
     )
 
     def __init__(self, view: HostView, structures: Structures, places: Places) -> None:
         self.id: HostId = view.id
         self.name: HostName = view.name
         self.generation = view.generation
+        self.holds_undone = 0  # Of decisions that came to nothing.
         self.generation_sets = 0  # How often the store's generation has replaced ours.
         self.enabled = view.enabled
         self.up = view.up
@@ -76,6 +80,8 @@ class HostState:
         self.free_vcpus = view.free_vcpus
         self.free_memory_mib = view.free_memory_mib
         self.free_disk_gib = view.free_disk_gib
+        self.zone = view.zone
+        self.metadata = structures.share(view.metadata)
         self.structure, families = structures.of(view.bridges, view.pools)
         self._kin_ids: tuple[DeviceId, ...] = tuple(family.kin_id for family in families)
         # [slot] Why its PF is out of service; empty where all are in it, as on most hosts.
@@ -311,6 +317,8 @@ class HostState:
                 if left.is_accounted
             },
             numa=self.numa,
+            zone=self.zone,
+            metadata=self.metadata,
         )
 
     def _pools(self) -> Iterator[DevicePool]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
+from trunkline.domain.aggregate import DEFAULT_ZONE, HostMetadata
 from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device_pool import DevicePool
-from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork
+from trunkline.domain.ids import DeviceId, HostId, HostName, PhysicalNetwork, ZoneName
+from trunkline.domain.numa import NumaNode, NumaUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,24 @@ class HostView:
     # What each PF that accounts any has left to guarantee; below 0 if it has less than it owes.
     bandwidth_left: Mapping[DeviceId, Bandwidth] = field(default_factory=dict)
     numa: tuple[NumaRoom, ...] = ()  # By number; empty: the host reports none.
+    zone: ZoneName = DEFAULT_ZONE
+    metadata: HostMetadata = frozenset()  # Of its aggregates.
+
+
+def numa_rooms(nodes: Iterable[NumaNode], used: Mapping[int, NumaUse]) -> tuple[NumaRoom, ...]:
+    """What each node has left, by number. A node that is used and not reported any more is none."""
+    rooms = []
+    for node in sorted(nodes, key=lambda node: node.number):
+        use = used.get(node.number, NumaUse(0, 0))
+        rooms.append(
+            NumaRoom(
+                number=node.number,
+                socket=node.socket,
+                free_vcpus=node.vcpus - use.vcpus,
+                free_memory_mib=node.memory_mib - use.memory_mib,
+            )
+        )
+    return tuple(rooms)
 
 
 def view_differences(index: HostView, stored: HostView) -> Iterator[str]:

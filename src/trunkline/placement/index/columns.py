@@ -7,12 +7,13 @@ single changes of hosts; adding or removing a host makes them anew.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
+from trunkline.domain.aggregate import MetadataDemand
 from trunkline.domain.device import DeviceKind
-from trunkline.domain.ids import HostId, HostName, PhysicalNetwork
+from trunkline.domain.ids import HostId, HostName, PhysicalNetwork, ZoneName
 from trunkline.placement.asks.demand import NicClass
 from trunkline.placement.asks.request import PlacementRequest
 from trunkline.placement.hosts.bits import (
@@ -23,6 +24,7 @@ from trunkline.placement.hosts.bits import (
     bitmap_of,
     minus,
     numbers_in,
+    union,
 )
 from trunkline.placement.hosts.feasibility import wasted_tags
 from trunkline.placement.hosts.fitting import Fitting
@@ -35,6 +37,9 @@ from trunkline.placement.matching.problem import Row
 # What is kept of a class takes some 1 KB for each 1,000 hosts. Classes repeat (flavors times
 # networks); a tenant who invents new ones evicts, and can't exhaust.
 CLASSES_KEPT_MAX: Final = 512
+DEMANDS_KEPT_MAX: Final = 512  # Of metadata; each takes as much.
+
+K = TypeVar("K", bound=Hashable)
 
 
 class ClassColumns:
@@ -123,6 +128,9 @@ class Columns:
         self.free_memory = Numbers(host.free_memory_mib for host in self.hosts)
         self.free_disk = Numbers(host.free_disk_gib for host in self.hosts)
         self._bridges: dict[PhysicalNetwork, int] = {}
+        self._zones = self._parted(lambda host: host.zone)
+        self._metadata = self._parted(lambda host: host.metadata)
+        self._meeting: dict[tuple[MetadataDemand, ...], int] = {}
         self._offers: Offers | None = None  # None: nothing has been explained yet.
 
     def update(self, host: HostState) -> None:
@@ -143,8 +151,14 @@ class Columns:
     def replace(self, host: HostState) -> None:
         """Follow a host that was put anew: nothing of it may be as it was."""
         place, bit = self.places[host.id], 1 << self.places[host.id]
-        if host.structure is not self.hosts[place].structure:
+        before = self.hosts[place]
+        if host.structure is not before.structure:
             self._classes.clear()
+        if host.zone != before.zone:
+            _move(self._zones, bit, before.zone, host.zone)
+        if host.metadata != before.metadata:
+            _move(self._metadata, bit, before.metadata, host.metadata)
+            self._meeting.clear()
         self.hosts[place] = host
         self._lanes.replace(place, host)
         if self._offers is not None:
@@ -203,6 +217,28 @@ class Columns:
             self._bridges[name] = column
         return column
 
+    def in_zone(self, zone: ZoneName) -> int:
+        """Return the hosts of an availability zone."""
+        return self._zones.get(zone, 0)
+
+    def meeting(self, demands: tuple[MetadataDemand, ...]) -> int:
+        """Return the hosts whose aggregates meet all that is demanded of them."""
+        found = self._meeting.get(demands)
+        if found is None:
+            if len(self._meeting) >= DEMANDS_KEPT_MAX:
+                self._meeting.clear()
+            found = self._meeting[demands] = union(
+                hosts
+                for metadata, hosts in self._metadata.items()
+                if all(demand.holds(metadata) for demand in demands)
+            )
+        return found
+
+    def those(self, host_ids: Iterable[HostId]) -> int:
+        """Return these hosts, those that are not here left out."""
+        places = (self.places.get(host_id) for host_id in host_ids)
+        return bitmap_of([place for place in places if place is not None], len(self.hosts))
+
     def named(self, name: HostName) -> int:
         """Return the host of a name (or several, if whoever put them let that happen)."""
         first = bisect_left(self.hosts, name, key=lambda host: host.name)
@@ -226,7 +262,22 @@ class Columns:
         found = self.free_vcpus.at_least(request.vcpus, found)
         return self.free_disk.at_least(request.disk_gib, found)
 
+    def _parted(self, fact: Callable[[HostState], K]) -> dict[K, int]:
+        """[fact] The hosts of which it is one."""
+        parts: dict[K, list[int]] = {}
+        for place, host in enumerate(self.hosts):
+            parts.setdefault(fact(host), []).append(place)
+        return {key: bitmap_of(places, len(self.hosts)) for key, places in parts.items()}
+
     def _where(self, holds: Callable[[HostState], bool]) -> int:
         return bitmap_of(
             (place for place, host in enumerate(self.hosts) if holds(host)), len(self.hosts)
         )
+
+
+def _move(parts: dict[K, int], bit: int, before: K, after: K) -> None:
+    """Follow that a fact of one host has changed."""
+    parts[before] ^= bit
+    if not parts[before]:
+        del parts[before]
+    parts[after] = parts.get(after, 0) | bit

@@ -46,7 +46,17 @@ class Hold:
     numa_node: int | None  # Which vCPUs and memory were taken from, besides the host.
     state: HostState  # As it was put; a host put anew owes this hold nothing.
     generation_sets: int
+    undone_before: int  # How many holds of this state had been undone when it was made.
     undone: bool = False
+
+    @property
+    def is_founded(self) -> bool:
+        """Whether no hold was undone since that it counts on.
+
+        The generation that its choice has seen counts those before it in: once one has come to
+        nothing, another change may have brought the host to that number.
+        """
+        return self.state.holds_undone == self.undone_before
 
 
 class Fleet:
@@ -130,6 +140,7 @@ class Fleet:
             numa_node=placed.numa_node,
             state=host,
             generation_sets=host.generation_sets,
+            undone_before=host.holds_undone,
         )
         host.give(
             vcpus=-hold.vcpus,
@@ -150,6 +161,7 @@ class Fleet:
         assert not hold.undone, "a hold is undone once"
         hold.undone = True
         host = hold.state
+        host.holds_undone += 1
         if self._hosts.get(hold.host_id) is not host:
             return
         for device in hold.devices:

@@ -20,6 +20,7 @@ from trunkline.placement.hosts.bits import Counter, Planes, numbers_in
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.index.columns import ClassColumns, Columns
 from trunkline.placement.index.criteria import Criterion, Ranking
+from trunkline.placement.index.group_order import allowed_by, soft_order
 from trunkline.placement.index.rule_filter import RuleFilter
 
 Sought = Sequence[tuple[ClassColumns, int]]  # Each class of NICs with devices, and how many.
@@ -46,10 +47,15 @@ def in_order(
     """
     hosts = _possible(request, demand, sought, columns)
     order = _Order(sought, columns)
+    parts = [hosts] if request.fellows is None else soft_order(request.fellows, hosts, columns)
     groups = (
-        order.by_weights(hosts, ranking)
-        if ranking.weights
-        else order.one_by_one(hosts, ranking.criteria)
+        group
+        for part in parts
+        for group in (
+            order.by_weights(part, ranking)
+            if ranking.weights
+            else order.one_by_one(part, ranking.criteria)
+        )
     )
     start = zlib.crc32(spread_key.encode()) % len(columns.hosts) if columns.hosts else 0
     for equal in groups:
@@ -67,6 +73,12 @@ def _possible(request: PlacementRequest, demand: Demand, sought: Sought, columns
         place = columns.places.get(host_id)
         if place is not None:
             found ^= found & 1 << place
+    if request.zone is not None:
+        found &= columns.in_zone(request.zone)
+    if request.metadata:
+        found &= columns.meeting(request.metadata)
+    if request.fellows is not None:
+        found &= allowed_by(request.fellows, columns)
     for one in demand.bridge_classes:
         reachable = 0
         for name in one.bridges:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
+from trunkline.domain.aggregate import HostMetadata
 from trunkline.domain.bandwidth import Bandwidth
 from trunkline.domain.device import DeviceKind
-from trunkline.domain.ids import HostId, HostName
+from trunkline.domain.ids import HostId, HostName, ZoneName
 from trunkline.placement.asks.demand import make_demand, nic_class
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.bits import union
-from trunkline.placement.hosts.feasibility import Fit, Site, make_site
+from trunkline.placement.hosts.feasibility import Fit, Site, make_site, reason_of
 from trunkline.placement.hosts.fitting import Fits, Fitting
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.places import Nodes
@@ -58,6 +59,8 @@ class HostRow(NamedTuple):
     accounted: tuple[Bandwidth, ...]  # [family]; empty where nothing is.
     numa_nodes: Nodes
     numa_amounts: tuple[int, ...]
+    zone: ZoneName
+    metadata: HostMetadata
 
 
 class HostCapacity(NamedTuple):
@@ -87,7 +90,7 @@ def rows_of(hosts: Iterable[HostState]) -> list[HostRow]:
             host.id, host.name, host.enabled, host.up,
             host.free_vcpus, host.free_memory_mib, host.free_disk_gib,
             host.structure, host.usable, host.out, host.places, host.accounted,
-            host.numa_nodes, host.numa_amounts,
+            host.numa_nodes, host.numa_amounts, host.zone, host.metadata,
         )
         for host in hosts
     ]  # fmt: skip
@@ -100,13 +103,16 @@ def capacity(request: PlacementRequest, rows: Iterable[HostRow]) -> Capacity:
         Unlimited: It asks for nothing that could run out.
     """
     counter = Counter(request)
+    fellows = request.fellows
+    # Members that must be on one host fit on any one, and not on all of them together.
+    total = max if fellows is not None and fellows.must_gather else sum
     wanted = [row for row in rows if request.only_host in (None, row.name)]
     hosts = [counter.host(row) for row in sorted(wanted, key=attrgetter("name", "id"))]
     limits = [host.limit for host in hosts]
     return Capacity(
         tuple(hosts),
-        sum([host.least for host in hosts]),
-        sum([host.most for host in hosts]),
+        total([host.least for host in hosts] or [0]),
+        total([host.most for host in hosts] or [0]),
         {reason: count for reason in Reason if (count := limits.count(reason))},
     )
 
@@ -131,7 +137,13 @@ class Counter:
             raise Unlimited
         self._fitting = Fitting([one for one, _ in self._demand.device_classes])
         self._flows = FlowCuts(self._demand) if self._is_flow else None
-        self._is_choosy = bool(request.excluded_hosts or self._demand.bridge_classes)
+        self._is_choosy = bool(
+            request.excluded_hosts
+            or self._demand.bridge_classes
+            or request.zone
+            or request.metadata
+            or request.fellows
+        )
         self._every = (1 << len(self._demand.device_classes)) - 1  # Classes, as bits.
         self._lacking: dict[Fits, bool] = {}  # Whether a class has no device at all.
         self._copies: dict[object, tuple[Copies, object]] = {}
@@ -163,6 +175,10 @@ class Counter:
             if refusal is not None:
                 return HostCapacity(row.id, row.name, 0, 0, refusal)
         room, limit = self._room(row)
+        fellows = self._request.fellows
+        allowed = None if fellows is None else fellows.room_on(row.id)
+        if fellows is not None and allowed is not None and allowed < room:
+            room, limit = allowed, reason_of(fellows)
         if not room or not self._demand.device_classes:
             return HostCapacity(row.id, row.name, room, room, limit)
         fits = self._fitting.of(row.structure)
@@ -190,6 +206,12 @@ class Counter:
             return Reason.DISABLED
         if not row.up:
             return Reason.DOWN
+        if request.zone not in (None, row.zone):
+            return Reason.NOT_IN_ZONE
+        if not all(demand.holds(row.metadata) for demand in request.metadata):
+            return Reason.AGGREGATE_METADATA
+        if request.fellows is not None and not request.fellows.allow(row.id):
+            return reason_of(request.fellows)
         for one in self._demand.bridge_classes:
             if not one.bridges & row.structure.bridges:
                 return Reason.NO_BRIDGE

@@ -56,6 +56,7 @@ def _together(parts: Sequence[Part]) -> PlacementRequest:
         memory_mib=sum(request.memory_mib for request in named),
         disk_gib=sum(request.disk_gib for request in named),
         excluded_hosts=frozenset().union(*(request.excluded_hosts for request in named)),
+        metadata=tuple({demand for request in named for demand in request.metadata}),
     )
 
 

@@ -8,12 +8,13 @@ itself bounds how many can be, and says whether the answer is known to be the be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from trunkline.placement.asks.demand import make_demand
+from trunkline.placement.asks.fellows import Fellows
 from trunkline.placement.asks.request import Placed, PlacementRequest
-from trunkline.placement.index.fleet import Fleet
+from trunkline.placement.index.fleet import Fleet, Hold
 from trunkline.placement.place import find_placement
 from trunkline.placement.planning.capacity import Unlimited, capacity, rows_of
 from trunkline.placement.planning.residents import Resident
@@ -48,18 +49,22 @@ def resettle(residents: Sequence[Resident], fleet: Fleet, *, spread_key: str = "
 
     What is placed stays held in the fleet.
     """
+    residents = _apart_from_fellows(residents)
     order = sorted(residents, key=_hardest_first)
     bound = None
     best: tuple[list[Move], list[Resident]] | None = None
     for _ in range(ROUNDS_MAX):
-        moves, stuck, holds = [], [], []
+        moves: list[Move] = []
+        stuck: list[Resident] = []
+        holds: list[Hold] = []
         for resident in order:
-            placed = find_placement(resident.request, fleet, spread_key=spread_key)
+            request = _beside(resident.request, moves)
+            placed = find_placement(request, fleet, spread_key=spread_key)
             if placed is None:
                 stuck.append(resident)
             else:
                 moves.append(Move(resident, placed))
-                holds.append(fleet.hold(placed, resident.request))
+                holds.append(fleet.hold(placed, request))
         if best is None or len(stuck) < len(best[1]):
             best = moves, stuck
         for hold in reversed(holds):
@@ -73,7 +78,36 @@ def resettle(residents: Sequence[Resident], fleet: Fleet, *, spread_key: str = "
     moves, stuck = best or ([], [])
     for move in moves:
         fleet.hold(move.placed, move.resident.request)
+    stuck = [replace(each, request=_beside(each.request, moves)) for each in stuck]
     return Resettled(tuple(moves), tuple(stuck), len(residents) if bound is None else bound)
+
+
+def _apart_from_fellows(residents: Sequence[Resident]) -> list[Resident]:
+    """Say of each where its fellows are that stay: those that move with it are nowhere yet."""
+    found = []
+    for resident in residents:
+        fellows = resident.request.fellows
+        if fellows is not None:
+            for other in residents:
+                if other.server_id != resident.server_id and _are_fellows(other.request, fellows):
+                    fellows = fellows.and_on(other.host_id, -1)
+        found.append(replace(resident, request=replace(resident.request, fellows=fellows)))
+    return found
+
+
+def _beside(request: PlacementRequest, moves: Sequence[Move]) -> PlacementRequest:
+    """What a server asks for once others are where they would go."""
+    fellows = request.fellows
+    if fellows is None:
+        return request
+    for move in moves:
+        if _are_fellows(move.resident.request, fellows):
+            fellows = fellows.and_on(move.placed.host_id)
+    return replace(request, fellows=fellows)
+
+
+def _are_fellows(request: PlacementRequest, fellows: Fellows) -> bool:
+    return request.fellows is not None and request.fellows.group_id == fellows.group_id
 
 
 def _hardest_first(resident: Resident) -> tuple[object, ...]:
@@ -96,7 +130,9 @@ def _at_most(residents: Sequence[Resident], fleet: Fleet) -> int:
     for resident in residents:
         request = resident.request
         sizes = request.vcpus, request.memory_mib, request.disk_gib
-        key = make_demand(request), sizes, request.excluded_hosts, request.only_host
+        group = None if request.fellows is None else request.fellows.group_id
+        named = request.only_host, request.zone, request.metadata, group
+        key = make_demand(request), sizes, request.excluded_hosts, named
         shapes.setdefault(key, []).append(request)
     return sum(min(len(alike), _most(alike[0], fleet)) for alike in shapes.values())
 

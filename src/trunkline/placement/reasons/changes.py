@@ -33,6 +33,10 @@ from trunkline.placement.reasons.stocks import FamilyStock, Wanted
 EDIT_OF_REASON: Final[Mapping[Reason, EditKind]] = MappingProxyType({
     Reason.NOT_THE_HOST_ASKED_FOR: EditKind.ASK_FOR_HOST,
     Reason.EXCLUDED: EditKind.TRY_AGAIN,
+    Reason.NOT_IN_ZONE: EditKind.ASK_FOR_ZONE,
+    Reason.AGGREGATE_METADATA: EditKind.JOIN_AGGREGATE,
+    Reason.SERVER_GROUP_AFFINITY: EditKind.LEAVE_GROUP,
+    Reason.SERVER_GROUP_ANTI_AFFINITY: EditKind.LEAVE_GROUP,
     Reason.DISABLED: EditKind.ENABLE_HOST,
     Reason.DOWN: EditKind.BRING_BACK_AGENT,
     Reason.STUCK: EditKind.SOLVE_PROBLEM,
@@ -260,6 +264,14 @@ def _words_of_host(request: PlacementRequest, host: HostState, reason: Reason) -
             return f"ask for {host.name} instead of {request.only_host}"
         case Reason.EXCLUDED:
             return f"let {host.name} be tried again, which has refused this server"
+        case Reason.NOT_IN_ZONE:
+            return f"ask for zone {host.zone}, which {host.name} is in, instead of {request.zone}"
+        case Reason.AGGREGATE_METADATA:
+            lacking = wording.metadata(request.metadata, host.metadata)
+            return f"put {host.name} into an aggregate with {lacking}"
+        case Reason.SERVER_GROUP_AFFINITY | Reason.SERVER_GROUP_ANTI_AFFINITY:
+            assert request.fellows is not None, "its group stands in the way"
+            return f"do without the server group: {wording.fellows(request.fellows, host.id)}"
         case Reason.DISABLED:
             return f"enable {host.name}"
         case Reason.DOWN:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from trunkline.placement.asks import wording
 from trunkline.placement.asks.demand import make_demand
 from trunkline.placement.asks.edits import Edit, EditKind, Size
 from trunkline.placement.asks.request import HostRefusal, PlacementRequest, Reason
-from trunkline.placement.hosts.feasibility import host_reasons
+from trunkline.placement.hosts.feasibility import host_reasons, reason_of
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.index.columns import Columns
 from trunkline.placement.reasons.changes import Changes
@@ -73,6 +74,12 @@ def _details(
 ) -> Iterator[str]:
     if Reason.STUCK in reasons:
         yield host.problem
+    if Reason.NOT_IN_ZONE in reasons:
+        yield f"in zone {host.zone}, {request.zone} wanted"
+    if Reason.AGGREGATE_METADATA in reasons:
+        yield f"no aggregate of it has {wording.metadata(request.metadata, host.metadata)}"
+    if request.fellows is not None and reason_of(request.fellows) in reasons:
+        yield wording.fellows(request.fellows, host.id)
     if Reason.NO_VCPUS in reasons:
         yield f"{host.free_vcpus} vCPUs free, {request.vcpus} wanted"
     if Reason.NO_MEMORY in reasons:

@@ -17,7 +17,9 @@ from trunkline.placement.asks.demand import Attributes, NicClass, make_demand, n
 from trunkline.placement.asks.edits import SIZES_ORDER, EditKind, Size
 from trunkline.placement.asks.request import PlacementRequest, Reason
 from trunkline.placement.hosts.bits import Counter, bitmap_of, minus, numbers_in
+from trunkline.placement.hosts.feasibility import reason_of
 from trunkline.placement.index.columns import Columns
+from trunkline.placement.index.group_order import allowed_by
 from trunkline.placement.index.lanes import Fits
 from trunkline.placement.index.rule_filter import RuleFilter
 from trunkline.placement.reasons.changes import EDIT_OF_REASON, fewest_bridges
@@ -101,6 +103,13 @@ class Refusals:
         for host_id in request.excluded_hosts:
             if host_id in columns.places:
                 yield Reason.EXCLUDED, 1 << columns.places[host_id]
+        if request.zone is not None:
+            yield Reason.NOT_IN_ZONE, minus(every, columns.in_zone(request.zone))
+        if request.metadata:
+            yield Reason.AGGREGATE_METADATA, minus(every, columns.meeting(request.metadata))
+        if request.fellows is not None:
+            allowed = allowed_by(request.fellows, columns)
+            yield reason_of(request.fellows), minus(every, allowed)
         yield Reason.DISABLED, minus(every, columns.enabled)
         yield Reason.DOWN, minus(every, columns.up | columns.stuck)
         yield Reason.STUCK, columns.stuck

@@ -1,0 +1,142 @@
+"""Role assignments: given, looked at and taken away, in projects, the domain and the system."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trunkline.api.http import Request, Response
+from trunkline.api.identity import lists, render
+from trunkline.control import role_assignments
+from trunkline.control.logins import DOMAIN_ID
+from trunkline.control.role_assignments import AssignmentFilter
+from trunkline.control.services import Services
+from trunkline.domain.errors import Invalid, NotFound
+from trunkline.domain.identity import DOMAIN, SYSTEM
+from trunkline.domain.ids import RoleTarget
+
+_FILTERS: Final = frozenset({
+    "user.id", "group.id", "role.id", "scope.project.id", "scope.domain.id", "scope.system",
+    "scope.OS-INHERIT:inherited_to", "effective", "include_names", "include_subtree",
+})  # fmt: skip
+
+
+def grant(svc: Services, request: Request) -> Response:
+    """Give a user a role."""
+    params = request.params
+    role_assignments.grant_role(
+        svc,
+        request.caller,
+        user_id=params["user_id"],
+        role_id=params["role_id"],
+        target=_target(request),
+    )
+    return Response(status=204)
+
+
+def check(svc: Services, request: Request) -> Response:
+    """Answer 204 if a user was given a role."""
+    params = request.params
+    role_assignments.has_role(
+        svc,
+        request.caller,
+        user_id=params["user_id"],
+        role_id=params["role_id"],
+        target=_target(request),
+    )
+    return Response(status=204)
+
+
+def revoke(svc: Services, request: Request) -> Response:
+    """Take a role from a user."""
+    params = request.params
+    role_assignments.revoke_role(
+        svc,
+        request.caller,
+        user_id=params["user_id"],
+        role_id=params["role_id"],
+        target=_target(request),
+    )
+    return Response(status=204)
+
+
+def list_given(svc: Services, request: Request) -> Response:
+    """Answer the roles that a user was given."""
+    found = role_assignments.list_given(
+        svc, request.caller, user_id=request.params["user_id"], target=_target(request)
+    )
+    shown = [render.role(request, role) for role in found]
+    return Response(body=lists.collection(request, "roles", shown))
+
+
+def list_(svc: Services, request: Request) -> Response:
+    """Answer role assignments, by user, role and scope; with `effective`, also implied ones."""
+    query = request.query
+    for name in query.names():
+        if name not in _FILTERS:
+            known = ", ".join(sorted(_FILTERS))
+            raise Invalid(name[:64], f"not a filter here; there are {known}")
+    system, domain = query.find("scope.system"), query.find("scope.domain.id")
+    targets = {
+        RoleTarget(value)
+        for value in (
+            query.find("scope.project.id"),
+            None if system is None else SYSTEM,
+            None if domain is None else DOMAIN,
+        )
+        if value is not None
+    }
+    if len(targets) > 1:
+        raise Invalid("scope", "asks for more than one of project, domain and system")
+    # There are no groups, no domain but one, and nothing is inherited.
+    nothing = (
+        "group.id" in query
+        or "scope.OS-INHERIT:inherited_to" in query
+        or domain not in (None, DOMAIN_ID)
+        or (query.find("scope.project.id") in (SYSTEM, DOMAIN))
+    )
+    wanted = AssignmentFilter(
+        user_id=query.find("user.id"),
+        role_id=query.find("role.id"),
+        target=targets.pop() if targets else None,
+        effective=_is_set(request, "effective"),
+    )
+    found = role_assignments.list_assignments(svc, request.caller, wanted)
+    shown = [
+        render.assignment(request, view, with_names=_is_set(request, "include_names"))
+        for view in ([] if nothing else found)
+    ]
+    body = dict(lists.collection(request, "role_assignments", shown))
+    if len(shown) >= role_assignments.ASSIGNMENTS_SHOWN_MAX:
+        body["truncated"] = True
+    return Response(body=body)
+
+
+def list_own_domains(_svc: Services, request: Request) -> Response:
+    """Answer an empty list: tokens are not for domains."""
+    return Response(body=lists.collection(request, "domains", []))
+
+
+def list_own_systems(svc: Services, request: Request) -> Response:
+    """Answer whether the caller may have a token for the system."""
+    has_roles = SYSTEM in role_assignments.list_own_targets(svc, request.caller)
+    shown = [{"all": True}] if has_roles else []
+    return Response(body=lists.collection(request, "system", shown))
+
+
+def _is_set(request: Request, name: str) -> bool:
+    value = request.query.find(name)
+    return value is not None and bool(lists.flag(value))
+
+
+def _target(request: Request) -> RoleTarget:
+    """Return what the path is about: a project, the domain or the system."""
+    params = request.params
+    if "project_id" in params:
+        if params["project_id"] in (SYSTEM, DOMAIN):
+            raise NotFound("project", params["project_id"])
+        return RoleTarget(params["project_id"])
+    if "domain_id" in params:
+        if params["domain_id"] != DOMAIN_ID:
+            raise NotFound("domain", params["domain_id"])
+        return DOMAIN
+    return SYSTEM

@@ -1,0 +1,111 @@
+"""Roles, and which of them imply others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trunkline.api.http import Request, Response
+from trunkline.api.identity import lists, render
+from trunkline.api.listing import Filter
+from trunkline.api.parsing import Fields, body_fields
+from trunkline.control import roles
+from trunkline.control.requests import UNSET, Unset
+from trunkline.control.services import Services
+from trunkline.domain.errors import NotFound
+
+_KNOWN: Final = ("name", "description", "domain_id", "options")
+
+
+def list_(svc: Services, request: Request) -> Response:
+    """Answer a page of roles; to admins."""
+    return lists.page(
+        request,
+        "roles",
+        filters={"name": Filter("name")},
+        find=lambda query: roles.list_roles(svc, request.caller, query),
+        render=render.role,
+        elsewhere={"domain_id": ""},  # No role is of a domain.
+    )
+
+
+def create(svc: Services, request: Request) -> Response:
+    """Make a role; what it allows, rules say by its name."""
+    fields = _fields(request)
+    name = lists.read_name(fields, None)
+    if name is None:
+        raise fields.invalid("name", "is required")
+    description = lists.read_description(fields)
+    made = roles.create_role(
+        svc, request.caller, name, "" if isinstance(description, Unset) else description
+    )
+    return Response(status=201, body={"role": render.role(request, made)})
+
+
+def show(svc: Services, request: Request) -> Response:
+    """Answer one role; to admins."""
+    found = roles.get_role(svc, request.caller, request.params["id"])
+    return Response(body={"role": render.role(request, found)})
+
+
+def update(svc: Services, request: Request) -> Response:
+    """Change a role that an admin has made."""
+    fields = _fields(request)
+    changed = roles.update_role(
+        svc,
+        request.caller,
+        request.params["id"],
+        name=lists.read_name(fields, UNSET),
+        description=lists.read_description(fields),
+    )
+    return Response(body={"role": render.role(request, changed)})
+
+
+def delete(svc: Services, request: Request) -> Response:
+    """Delete a role that an admin has made."""
+    roles.delete_role(svc, request.caller, request.params["id"])
+    return Response(status=204)
+
+
+def list_inferences(svc: Services, request: Request) -> Response:
+    """Answer which roles imply which: admin manager, that member, and that reader."""
+    shown = [
+        {
+            "prior_role": render.role_link(request, prior),
+            "implies": [render.role_link(request, each) for each in implied],
+        }
+        for prior, implied in roles.list_implied(svc, request.caller)
+    ]
+    return Response(body=lists.collection(request, "role_inferences", shown))
+
+
+def list_implied(svc: Services, request: Request) -> Response:
+    """Answer which roles one role implies."""
+    prior = roles.get_role(svc, request.caller, request.params["id"])
+    implied = dict(roles.list_implied(svc, request.caller)).get(prior, [])
+    shown = {
+        "prior_role": render.role_link(request, prior),
+        "implies": [render.role_link(request, each) for each in implied],
+    }
+    return Response(body={"role_inference": shown, "links": render.own_link(request)})
+
+
+def show_implied(svc: Services, request: Request) -> Response:
+    """Answer that one role implies another, or 404."""
+    prior = roles.get_role(svc, request.caller, request.params["id"])
+    implied = roles.get_role(svc, request.caller, request.params["implied_id"])
+    if implied not in dict(roles.list_implied(svc, request.caller)).get(prior, []):
+        raise NotFound("implied role", f"{prior.name} of {implied.name}")
+    shown = {
+        "prior_role": render.role_link(request, prior),
+        "implies": render.role_link(request, implied),
+    }
+    return Response(body={"role_inference": shown, "links": render.own_link(request)})
+
+
+def _fields(request: Request) -> Fields:
+    fields = body_fields(request, "role")
+    fields.require_only(_KNOWN)
+    lists.refuse_options(fields)
+    if fields.text("domain_id", None) is not None:
+        raise fields.invalid("domain_id", "not served: roles are of no domain")
+    return fields

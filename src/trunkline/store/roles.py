@@ -1,0 +1,163 @@
+"""Roles, and who was given them where."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from trunkline.domain.errors import AlreadyExists, NotFound
+from trunkline.domain.identity import ADMIN, Role, RoleAssignment, project_in
+from trunkline.domain.ids import RoleId, RoleTarget, UserId
+from trunkline.domain.listing import ListQuery
+from trunkline.store.identity_tables import projects, role_assignments, roles, users
+from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock, locked
+from trunkline.store.prepared import Prepared
+from trunkline.store.statements import insert_or_update
+
+_USER: BindParameter[str] = bindparam("user")
+_TARGET: BindParameter[str] = bindparam("target")
+_NAMED = Prepared(
+    select(roles).where(roles.c.name.in_(bindparam("names", expanding=True))).order_by(roles.c.name)
+)
+_GIVEN = Prepared(
+    select(roles)
+    .select_from(role_assignments.join(roles, roles.c.id == role_assignments.c.role_id))
+    .where(role_assignments.c.user_id == _USER, role_assignments.c.target == _TARGET)
+    .order_by(roles.c.name)
+)
+
+
+class Roles:
+    """Rows of roles and role assignments."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, role_id: str, lock: Lock = Lock.NONE) -> Role | None:
+        """Return the role with this ID."""
+        statement = locked(select(roles).where(roles.c.id == role_id), lock)
+        row = self._connection.execute(statement).mappings().one_or_none()
+        return None if row is None else Role(**row)
+
+    def named(self, names: Collection[str]) -> list[Role]:
+        """Return the roles with these names, by name."""
+        if not names:
+            return []
+        rows = _NAMED.all(self._connection, {"names": sorted(names)})
+        return [Role(**row) for row in rows]
+
+    def among(self, role_ids: Collection[RoleId]) -> list[Role]:
+        """Return the roles with these IDs, by name."""
+        if not role_ids:
+            return []
+        statement = select(roles).where(roles.c.id.in_(role_ids)).order_by(roles.c.name)
+        return [Role(**row) for row in self._connection.execute(statement).mappings()]
+
+    def all(self) -> list[Role]:
+        """Return every role, by name."""
+        statement = select(roles).order_by(roles.c.name)
+        return [Role(**row) for row in self._connection.execute(statement).mappings()]
+
+    def page(self, query: ListQuery) -> list[Role]:
+        """Return one page of roles."""
+        return [Role(**row) for row in select_page(self._connection, roles, query, what="role")]
+
+    def insert(self, role: Role) -> None:
+        """Store a new role; raise `AlreadyExists` if the name is taken."""
+        row = {"id": role.id, "name": role.name, "description": role.description}
+        try:
+            self._connection.execute(insert(roles).values(row))
+        except IntegrityError as taken:
+            raise AlreadyExists("role", role.name) from taken
+
+    def update(self, role: Role) -> None:
+        """Store a changed role; raise `AlreadyExists` if the name is taken."""
+        statement = update(roles).where(roles.c.id == role.id)
+        try:
+            self._connection.execute(statement.values(name=role.name, description=role.description))
+        except IntegrityError as taken:
+            raise AlreadyExists("role", role.name) from taken
+
+    def delete(self, role_id: RoleId) -> None:
+        """Delete a role; who had it has it no more."""
+        self._connection.execute(delete(roles).where(roles.c.id == role_id))
+
+    def given(self, user_id: UserId, target: RoleTarget) -> list[Role]:
+        """Return the roles that were given to a user in a target, by name."""
+        rows = _GIVEN.all(self._connection, {"user": user_id, "target": target})
+        return [Role(**row) for row in rows]
+
+    def grant(self, assignment: RoleAssignment) -> bool:
+        """Give a user a role; False if the user has it already.
+
+        Raises:
+            NotFound: User, role or project are gone since they were looked up.
+        """
+        statement = insert_or_update(self._connection, role_assignments).values(
+            user_id=assignment.user_id,
+            target=assignment.target,
+            role_id=assignment.role_id,
+            project_id=project_in(assignment.target),
+        )
+        added = statement.on_conflict_do_nothing().returning(role_assignments.c.role_id)
+        try:
+            return self._connection.execute(added).first() is not None
+        except IntegrityError as gone:
+            raise NotFound("user, role or project of a role assignment", "") from gone
+
+    def revoke(self, assignment: RoleAssignment) -> bool:
+        """Take a role from a user; False if the user does not have it."""
+        statement = delete(role_assignments).where(
+            role_assignments.c.user_id == assignment.user_id,
+            role_assignments.c.target == assignment.target,
+            role_assignments.c.role_id == assignment.role_id,
+        )
+        return self._connection.execute(statement).rowcount > 0
+
+    def assignments(
+        self,
+        *,
+        user_id: str | None = None,
+        role_ids: Collection[str] | None = None,
+        target: str | None = None,
+        limit: int,
+    ) -> list[RoleAssignment]:
+        """Return role assignments, all that is given holding, by user, target and role."""
+        table = role_assignments
+        statement = select(table.c.user_id, table.c.target, table.c.role_id)
+        if user_id is not None:
+            statement = statement.where(table.c.user_id == user_id)
+        if role_ids is not None:
+            statement = statement.where(table.c.role_id.in_(role_ids))
+        if target is not None:
+            statement = statement.where(table.c.target == target)
+        ordered = statement.order_by(table.c.user_id, table.c.target, table.c.role_id)
+        rows = self._connection.execute(ordered.limit(limit)).mappings()
+        return [RoleAssignment(**row) for row in rows]
+
+    def lock_admins(self) -> None:
+        """Let nobody else make anyone less of an admin until the transaction ends."""
+        admin = select(roles.c.id).where(roles.c.name == ADMIN)
+        self._connection.execute(locked(admin, Lock.EXCLUSIVE)).all()
+
+    def is_anybody_admin(self) -> bool:
+        """Say whether somebody can log in who may do everything."""
+        statement = (
+            select(users.c.id)
+            .select_from(
+                role_assignments.join(roles, roles.c.id == role_assignments.c.role_id)
+                .join(users, users.c.id == role_assignments.c.user_id)
+                .outerjoin(projects, projects.c.id == role_assignments.c.project_id)
+            )
+            .where(
+                roles.c.name == ADMIN,
+                users.c.enabled,
+                users.c.password_hash != "",
+                (role_assignments.c.target == "system") | projects.c.enabled,
+            )
+            .limit(1)
+        )
+        return self._connection.scalar(statement) is not None
