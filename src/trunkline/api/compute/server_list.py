@@ -14,6 +14,7 @@ from trunkline.api.compute.server_view import states_of
 from trunkline.api.http import Request
 from trunkline.control.hosts import get_host
 from trunkline.control.services import Services
+from trunkline.control.zones import hosts_in_zone
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.policy import compute_rules as rules
@@ -82,6 +83,7 @@ def read_server_list(svc: Services, request: Request) -> ServerList:
     asked = _with_equals(asked, request)
     asked = _with_status(asked, request)
     asked = _with_host(asked, svc, request)
+    asked = _with_zone(asked, svc, request)
     asked = _with_changes_since(asked, request)
     return _with_name(asked, request)
 
@@ -149,6 +151,21 @@ def _with_host(asked: ServerList, svc: Services, request: Request) -> ServerList
             return replace(asked, matches_nothing=True)
         asked = _equals(asked, "host_id", (host.id,))
     return asked
+
+
+def _with_zone(asked: ServerList, svc: Services, request: Request) -> ServerList:
+    """Servers on hosts of a zone; for admins, and for everybody since 2.83."""
+    zone = request.query.find("availability_zone")
+    if zone is None or not (
+        request.version.minor >= 83 or request.caller.may(rules.LIST_DELETED_SERVERS)
+    ):
+        return asked
+    there: tuple[object, ...] = tuple(hosts_in_zone(svc, zone))
+    on = asked.query.equals.get("host_id")
+    if on is not None:
+        there = tuple(host_id for host_id in on if host_id in there)
+    nothing = asked.matches_nothing or not there
+    return _equals(replace(asked, matches_nothing=nothing), "host_id", there)
 
 
 def _with_changes_since(asked: ServerList, request: Request) -> ServerList:
