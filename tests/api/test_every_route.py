@@ -117,7 +117,8 @@ NAMES = st.sampled_from([
     "vnic_type", "public_key", "user_id", "cores", "instances", "force", "check_limit", "limit",
     "physical_network", "enabled", "domain_id", "parent_id", "is_domain", "options", "email",
     "default_project_id", "original_password", "description", "secret", "roles", "unrestricted",
-    "expires_at", "access_rules", "application_credential", "system", "all",
+    "expires_at", "access_rules", "application_credential", "system", "all", "agent",
+    "network_type", "segmentation_id",
 ])  # fmt: skip
 UUID = "7ad6ad8b-5b5c-4d22-8d2c-9c8a6f3e1b11"
 SCALARS = st.sampled_from([
@@ -138,7 +139,7 @@ VALUES = st.recursive(
 WRAPPERS = {
     "networks": "network", "subnets": "subnet", "ports": "port", "servers": "server",
     "flavors": "flavor", "os-pci-flavors": "pci_flavor", "tokens": "auth", "segments": "segment",
-    "os-keypairs": "keypair", "security-groups": "security_group",
+    "os-keypairs": "keypair", "agents": "agent", "security-groups": "security_group",
     "security-group-rules": "security_group_rule", "os-quota-sets": "quota_set", "quotas": "quota",
     "os-quota-class-sets": "quota_class_set", "projects": "project", "users": "user",
     "password": "user", "roles": "role", "application_credentials": "application_credential",

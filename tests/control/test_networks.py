@@ -17,6 +17,7 @@ from trunkline.control.network_requests import (
     SegmentRequest,
     SubnetCreate,
 )
+from trunkline.control.network_segments import list_segments
 from trunkline.control.networking import IdRange, Networking
 from trunkline.control.networks import (
     NetworkView,
@@ -25,7 +26,6 @@ from trunkline.control.networks import (
     delete_network,
     get_network,
     list_networks,
-    list_segments,
     update_network,
 )
 from trunkline.control.ports import create_port

@@ -18,6 +18,7 @@ from trunkline.control.servers import list_servers
 from trunkline.domain.identity import User
 from trunkline.domain.ids import RoleTarget, ServerId, UserId
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.server_filter import ServerFilter
 from trunkline.store.metadata import metadata
 from trunkline.store.tokens import TokenRecord
 from trunkline.store.transaction import Transaction
@@ -33,7 +34,9 @@ def pass_time(scene: Scene, by: timedelta) -> None:
 
 
 def deleted(scene: Scene) -> set[ServerId]:
-    views = list_servers(scene.svc, ADMIN, ListQuery(), deleted=True, all_projects=True)
+    views = list_servers(
+        scene.svc, ADMIN, ListQuery(), ServerFilter(deleted=True), all_projects=True
+    )
     return {view.server.id for view in views}
 
 

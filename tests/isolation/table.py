@@ -267,6 +267,9 @@ ROWS: Final[Mapping[str, Row]] = {
             {"os-start": None},
             {"reboot": {"type": "HARD"}},
             {"os-getConsoleOutput": {"length": 5}},
+            {"lock": None},
+            {"unlock": None},
+            {"pause": None},
         ),
     ),
     f"{COMPUTE}/servers/{{id}}/metadata": _owned(
@@ -281,6 +284,23 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     f"{COMPUTE}/servers/{{id}}/remote-consoles": _owned(
         "server", POST={"remote_console": {"protocol": "vnc", "type": "novnc"}}
+    ),
+    f"{COMPUTE}/servers/{{id}}/migrations": _owned("server"),
+    f"{COMPUTE}/servers/{{id}}/os-volume_attachments": _owned(
+        "server", POST={"volumeAttachment": {"volumeId": "v"}}
+    ),
+    f"{COMPUTE}/servers/{{id}}/shares": Row(
+        kind=Kind.OWNED, names={"id": "server"}, bodies={"POST": {"share": {"share_id": "s"}}},
+        headers=_version("2.97"),
+    ),
+    f"{COMPUTE}/servers/{{id}}/os-server-password": _owned("server"),
+    f"{COMPUTE}/servers/{{id}}/diagnostics": _owned("server"),
+    f"{COMPUTE}/servers/{{id}}/topology": Row(
+        kind=Kind.OWNED, names={"id": "server"}, headers=_version("2.78")
+    ),
+    f"{COMPUTE}/servers/{{id}}/os-instance-actions": _owned("server"),
+    f"{COMPUTE}/servers/{{id}}/os-instance-actions/{{request_id}}": Row(
+        kind=Kind.OWNED, names={"id": "server", "request_id": "request"}
     ),
     f"{COMPUTE}/servers/{{id}}/ips": _owned("server"),
     f"{COMPUTE}/servers/{{id}}/ips/{{network}}": Row(
@@ -348,6 +368,12 @@ ROWS: Final[Mapping[str, Row]] = {
         bodies={"PUT": {"quota_class_set": {"cores": 1}}},
     ),
     f"{COMPUTE}/os-migrations": _ADMIN,
+    f"{COMPUTE}/limits": _OPEN,  # Each project's own, and nothing by name.
+    f"{COMPUTE}/extensions": _OPEN,
+    f"{COMPUTE}/extensions/{{alias}}": Row(
+        kind=Kind.OPEN, names={"alias": "compute extension"}
+    ),
+    f"{COMPUTE}/os-hypervisors/statistics": _ADMIN,
     # Image.
     f"{IMAGE}/images": _collection(Kind.MADE, POST={"name": "new"}),
     f"{IMAGE}/images/{{id}}": Row(

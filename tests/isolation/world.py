@@ -155,6 +155,8 @@ def make_things(scene: Scene, tag: str) -> Things:
     compute.settle()  # Hosts are heard of, whatever the clock did.
     server = compute.a_server(f"server-{tag}", plugged, metadata={"x": "y"}, tags=["x"])
     compute.settle()
+    done = f"/servers/{server['id']}/os-instance-actions"
+    (action,) = compute.call("GET", done).json()["instanceActions"]
     image = create_image(
         svc, demo,
         ImageCreate(name=f"image-{tag}", disk_format="raw", container_format="bare", tags=("x",)),
@@ -186,7 +188,9 @@ def make_things(scene: Scene, tag: str) -> Things:
         "port": port.id, "policy": policy, "rules": "bandwidth_limit_rules", "rule": rule,
         "rule type": "bandwidth_limit", "segment": network.segments[0].id,
         "host": _host_id(scene, "h1"), "host name": "h1", "extension": "binding",
-        "server": server["id"], "server's port": plugged, "network name": compute.blue.name,
+        "server": server["id"], "request": action["request_id"],
+        "compute extension": "os-keypairs",
+        "server's port": plugged, "network name": compute.blue.name,
         "flavor": compute.flavor.id, "private flavor": flavor.id, "extra spec": "a",
         "pci flavor": pci.id, "key pair": pair.name, "public key": an_ssh_key(),
         "quota class": "default", "image": image.id, "tag": "x",

@@ -349,3 +349,25 @@ def test_a_group_is_deleted_or_entered_and_never_both(demo: Groups, network_id: 
             leaving = pool.submit(demo.ask, "DELETE", f"security-groups/{group['id']}")
         outcome = (entering.result().status, leaving.result().status)
         assert outcome in ((201, 409), (404, 204))
+
+
+def test_groups_and_rules_count_against_quotas(admin: Groups, demo: Groups) -> None:
+    default = demo.default()
+    project_id = default["project_id"]
+
+    def limit(**limits: int) -> Any:
+        reply = admin.ask("PUT", f"quotas/{project_id}", {"quota": limits})
+        assert reply.status == 200, reply
+        return reply.json()["quota"]
+
+    assert limit(security_group=2, security_group_rule=7)["security_group"] == 2
+    group = demo.group(name="web")
+    assert demo.group(409, name="more")["type"] == "OverQuota"
+    demo.rule(group, protocol="tcp")
+    assert demo.rule(group, 409, protocol="udp")["type"] == "OverQuota"
+    limit(security_group=-1)
+    demo.group(409, name="its rules are too many")
+    limit(security_group_rule=-1)
+    demo.group(name="more")
+    shown = demo.ask("GET", f"quotas/{project_id}/details").json()["quota"]
+    assert (shown["security_group"]["used"], shown["security_group_rule"]["used"]) == (3, 9)

@@ -87,3 +87,71 @@ def test_what_is_not_served_is_refused_in_openstacks_words(
 
 def test_consoles_for_browsers_are_refused(desk: Desk, web: str) -> None:
     assert "Unavailable console type novnc" in desk.fail("console", "url", "show", web)
+
+
+def test_what_was_done_with_a_server_is_listed_and_shown(desk: Desk, web: str) -> None:
+    desk.run("server", "stop", web)
+    desk.wait_for_status(web, "SHUTOFF")
+    desk.run("server", "start", web)
+    desk.wait_for_status(web, "ACTIVE")
+    rows = desk.show("server", "event", "list", "--long", web)
+    assert [row["Action"] for row in rows][-1] == "create"
+    assert {"stop", "start"} <= {row["Action"] for row in rows}
+    stop = next(row["Request ID"] for row in rows if row["Action"] == "stop")
+    shown = desk.show("server", "event", "show", web, stop)
+    assert shown["action"] == "stop"
+    assert "server.shutoff" in str(shown["events"])
+    newest = desk.show("server", "event", "list", "--limit", "1", web)
+    assert len(newest) == 1
+
+
+def names(desk: Desk, *args: str, cloud: str = "trunkline-demo") -> list[str]:
+    return [row["Name"] for row in desk.show("server", "list", *args, cloud=cloud)]
+
+
+@pytest.fixture(scope="module")
+def apps(desk: Desk, web: str) -> set[str]:
+    """`web` and two more: app-1 with an address and the tags x and y, app-2 locked with y."""
+    create = ("server", "create", "--flavor", "small", *BLANK)
+    desk.run(*create, "--network", "blue", "--tag", "x", "--tag", "y", "app-1")
+    desk.run(*create, "--nic", "none", "--tag", "y", "--wait", "app-2")
+    desk.run("server", "lock", "app-2")
+    return {web, "app-1", "app-2"}
+
+
+def test_lists_are_filtered(desk: Desk, apps: set[str]) -> None:
+    assert names(desk, "--tags", "x") == ["app-1"]
+    assert names(desk, "--tags", "y", "--not-tags", "x") == ["app-2"]
+    assert names(desk, "--locked") == ["app-2"]
+    assert set(names(desk, "--unlocked")) == apps - {"app-2"}
+    assert names(desk, "--ip", "10.0.0") == ["app-1"]
+    assert names(desk, "--status", "SHUTOFF") == []
+    assert names(desk, "--changes-before", "2001-01-01T00:00:00Z") == []
+
+
+def test_lists_are_sorted_paged_and_told_at_length(desk: Desk, apps: set[str]) -> None:
+    descending = ("--sort-column", "Name", "--sort-descending")
+    assert names(desk, *descending) == sorted(apps, reverse=True)
+    first, second = names(desk, "--limit", "2")
+    assert {first, second, *names(desk, "--limit", "2", "--marker", second)} == apps
+    (long,) = desk.show("server", "list", "--long", "--name", "^app-2$")
+    assert (long["Power State"], long["Availability Zone"]) == (1, "nova")
+    assert names(desk, "--all-projects", "--host", "h9", cloud=ADMIN) == []
+
+
+def test_deleted_servers_are_listed_for_admins(desk: Desk, apps: set[str]) -> None:
+    desk.run("server", "delete", "--wait", "app-1")
+    assert "app-1" in names(desk, "--all-projects", "--deleted", cloud=ADMIN)
+    assert "app-1" not in names(desk)
+    assert apps
+
+
+def test_what_there_is_none_of_is_an_empty_list(desk: Desk, web: str) -> None:
+    assert desk.show("server", "migration", "list", cloud=ADMIN) == []
+    assert desk.show("server", "volume", "list", web) == []
+
+
+def test_limits_and_extensions(desk: Desk, web: str) -> None:
+    limits = {row["Name"]: row["Value"] for row in desk.show("limits", "show", "--absolute")}
+    assert limits["total_instances_used"] >= 1
+    assert "os-keypairs" in {row["Alias"] for row in desk.show("extension", "list", "--compute")}

@@ -13,7 +13,8 @@ from trunkline.wire.quotas import QuotaBody, QuotaItem
 
 _RESOURCES = (
     "vf", "pf", "plain", "egress_mbps", "ingress_mbps",
-    "servers", "cores", "memory_mib", "networks", "subnets", "ports",
+    "servers", "cores", "memory_mib", "networks", "subnets", "ports", "security_groups",
+    "security_group_rules",
 )  # fmt: skip
 
 

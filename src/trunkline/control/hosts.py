@@ -8,6 +8,7 @@ from dataclasses import replace
 from trunkline.control import audit
 from trunkline.control.access import require
 from trunkline.control.audit import Actor, actor_of
+from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
 from trunkline.control.views import HostView
 from trunkline.control.zones import zones_of
@@ -16,6 +17,7 @@ from trunkline.domain.host import Host, HostResources
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostId, HostName
 from trunkline.domain.listing import ListQuery
+from trunkline.domain.policy import network_rules
 from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.domain.policy.rule import Rule
 from trunkline.store.locks import Lock
@@ -59,23 +61,55 @@ def set_host_enabled(
 
     def change(tx: Transaction) -> HostView:
         host = tx.hosts.get_by_name(name, Lock.EXCLUSIVE)
-        host = replace(
-            host,
-            enabled=enabled,
-            disabled_reason=None if enabled else reason,
-            updated_at=svc.clock.now(),
-        )
-        tx.hosts.update(host)
-        tx.hosts.note_status_change(host.id)
-        svc.fleet.reload_after(tx, host.id)
-        audit.record(
-            tx, actor_of(caller), svc.clock.now(), f"host.{'enable' if enabled else 'disable'}",
-            f"host {host.name}", host=host.name,
-            details={} if enabled else {"reason": reason or ""},
-        )  # fmt: skip
+        return _views(tx, svc, [_set_enabled(tx, svc, caller, host, reason, enabled=enabled)])[0]
+
+    return svc.store.write(change)
+
+
+def update_agent_host(
+    svc: Services,
+    caller: Caller,
+    host_id: str,
+    *,
+    enabled: bool | Unset,
+    description: str | Unset | None,
+) -> HostView:
+    """Change what the network face can change of a host, which it shows as an agent."""
+    require(caller, network_rules.UPDATE_AGENT)
+
+    def change(tx: Transaction) -> HostView:
+        host = tx.hosts.get(HostId(host_id), Lock.EXCLUSIVE)
+        if description not in (UNSET, host.description):
+            host = replace(host, description=description, updated_at=svc.clock.now())
+            tx.hosts.update(host)
+            audit.record(
+                tx, actor_of(caller), svc.clock.now(), "host.describe", f"host {host.name}",
+                host=host.name, details={"description": description or ""},
+            )  # fmt: skip
+        if enabled not in (UNSET, host.enabled):
+            host = _set_enabled(tx, svc, caller, host, None, enabled=bool(enabled))
         return _views(tx, svc, [host])[0]
 
     return svc.store.write(change)
+
+
+def _set_enabled(
+    tx: Transaction, svc: Services, caller: Caller, host: Host, reason: str | None, *, enabled: bool
+) -> Host:
+    host = replace(
+        host,
+        enabled=enabled,
+        disabled_reason=None if enabled else reason,
+        updated_at=svc.clock.now(),
+    )
+    tx.hosts.update(host)
+    tx.hosts.note_status_change(host.id)
+    svc.fleet.reload_after(tx, host.id)
+    audit.record(
+        tx, actor_of(caller), svc.clock.now(), f"host.{'enable' if enabled else 'disable'}",
+        f"host {host.name}", host=host.name, details={} if enabled else {"reason": reason or ""},
+    )  # fmt: skip
+    return host
 
 
 def ensure_host(

@@ -7,6 +7,7 @@ would undo each other's change. See `store.locks` for the order.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Protocol
 
 from trunkline.domain.binding import Binding
 from trunkline.domain.errors import GenerationMoved
@@ -15,6 +16,29 @@ from trunkline.domain.port import Port
 from trunkline.domain.server import Server
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
+
+
+class Revised(Protocol):
+    """Something that counts its changes."""
+
+    @property
+    def id(self) -> str:
+        """Its ID."""
+        ...
+
+    @property
+    def revision(self) -> int:
+        """How often it has changed."""
+        ...
+
+
+def require_revision(what: str, thing: Revised, seen: int | None) -> None:
+    """Raise `GenerationMoved` unless the thing, which is locked, is as the caller has seen it.
+
+    None: the caller does not say.
+    """
+    if seen not in (None, thing.revision):
+        raise GenerationMoved(what, thing.id, seen_generation=seen or 0)
 
 
 def lock_server(tx: Transaction, server_id: str) -> Server:

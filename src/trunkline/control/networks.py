@@ -9,12 +9,12 @@ from typing import Final
 from trunkline.control import audit
 from trunkline.control.access import of_project, refusal, require, require_seen, visible_by
 from trunkline.control.binding import touch_host
-from trunkline.control.locking import lock_ports
+from trunkline.control.locking import lock_ports, require_revision
 from trunkline.control.mtus import check_mtu, require_mtu_for_ip
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate
 from trunkline.control.qos import check_change, follow
 from trunkline.control.quotas import require_quota_for
-from trunkline.control.races import write_until_won
+from trunkline.control.races import write_as_seen, write_until_won
 from trunkline.control.requests import UNSET
 from trunkline.control.segments import (
     check_segmentation_id,
@@ -115,13 +115,6 @@ def list_networks(svc: Services, caller: Caller, query: ListQuery) -> list[Netwo
     return svc.store.read(read)
 
 
-def list_segments(svc: Services, caller: Caller, query: ListQuery) -> list[Segment]:
-    """Return a page of the segments of all networks; nothing to whom the policy shows none."""
-    if not caller.may(rules.GET_SEGMENT):
-        return []
-    return svc.store.read(lambda tx: tx.networks.segments_page(query))
-
-
 def update_network(
     svc: Services, caller: Caller, network_id: str, request: NetworkUpdate
 ) -> NetworkView:
@@ -153,21 +146,23 @@ def update_network(
         _record(svc, caller, tx, "network.update", changed)
         return _view(svc, changed, tx.subnets.ids_by_network([network.id])[network.id])
 
-    if request.seen_revision is not None:
-        return svc.store.write(update)
-    return write_until_won(svc.store, update)
+    return write_as_seen(svc.store, update, seen_revision=request.seen_revision)
 
 
-def delete_network(svc: Services, caller: Caller, network_id: str) -> None:
+def delete_network(
+    svc: Services, caller: Caller, network_id: str, *, seen_revision: int | None = None
+) -> None:
     """Delete a network with its subnets; its segmentation IDs are free with it.
 
     Raises:
         InUse: It has ports.
+        GenerationMoved: It is not at `seen_revision`.
     """
 
     def delete(tx: Transaction) -> None:
         network = _visible(tx, caller, network_id, Lock.EXCLUSIVE)
         require(caller, rules.DELETE_NETWORK, of_project(network.project_id))
+        require_revision("network", network, seen_revision)
         ports = tx.ports.count_in_network(network.id)
         if ports:
             raise InUse("network", network_id, f"it has {ports} port{'s' if ports > 1 else ''}")

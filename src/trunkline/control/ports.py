@@ -14,7 +14,7 @@ from trunkline.control.addresses import allocate_fixed_ips, with_mac
 from trunkline.control.audit import actor_of
 from trunkline.control.binding import release_binding, touch_host
 from trunkline.control.claims import claim, update_claim
-from trunkline.control.locking import lock_port
+from trunkline.control.locking import lock_port, require_revision
 from trunkline.control.nics import check_has_device, check_vnic_type
 from trunkline.control.pci_flavors import matches_of
 from trunkline.control.port_addressing import changed_options, check_address_pairs
@@ -31,7 +31,7 @@ from trunkline.control.port_groups import enter_groups, groups_after
 from trunkline.control.port_views import port_views
 from trunkline.control.qos import check_change, check_supported, follow, policy_of
 from trunkline.control.quotas import require_quota_for
-from trunkline.control.races import write_until_won
+from trunkline.control.races import write_as_seen, write_until_won
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
 from trunkline.control.services import Services
 from trunkline.control.views import PortView
@@ -108,8 +108,7 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
         port, binding = lock_port(tx, port_id)
         target = _require_visible_port(tx, caller, port)
         require(caller, rules.UPDATE_PORT, target)
-        if changes.seen_revision not in (None, port.revision):
-            raise GenerationMoved("port", port_id, seen_generation=changes.seen_revision or 0)
+        require_revision("port", port, changes.seen_revision)
         network = tx.networks.get(port.network_id, Lock.SHARED)
         _require_update(caller, target, port, changes)
         _check_update(port, binding, changes)
@@ -135,17 +134,18 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
             touch_host(tx, svc, binding)
         return _view(tx, port_id)
 
-    if changes.seen_revision is not None:
-        return svc.store.write(update)
-    return write_until_won(svc.store, update)
+    return write_as_seen(svc.store, update, seen_revision=changes.seen_revision)
 
 
-def delete_port(svc: Services, caller: Caller, port_id: str) -> None:
+def delete_port(
+    svc: Services, caller: Caller, port_id: str, *, seen_revision: int | None = None
+) -> None:
     """Delete a port that no server has; a device that was claimed for it goes on its way back."""
 
     def delete(tx: Transaction) -> None:
         port, binding = lock_port(tx, port_id)
         require(caller, rules.DELETE_PORT, _require_visible_port(tx, caller, port))
+        require_revision("port", port, seen_revision)
         if binding is not None and binding.server_id is not None:
             raise InUse("port", port_id, f"server {binding.server_id} has it; delete that first")
         if binding is not None:

@@ -10,9 +10,9 @@ from trunkline.control import audit
 from trunkline.control.access import of_project, require, require_change, require_seen, visible_by
 from trunkline.control.audit import actor_of
 from trunkline.control.binding import touch_host
-from trunkline.control.locking import lock_ports
+from trunkline.control.locking import lock_ports, require_revision
 from trunkline.control.qos import follow
-from trunkline.control.races import write_until_won
+from trunkline.control.races import write_as_seen, write_until_won
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
 from trunkline.domain.errors import GenerationMoved, InUse, NotFound, QosRulesConflict
@@ -134,10 +134,7 @@ def update_policy(
     def update(tx: Transaction) -> QosPolicy:
         policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
         _require_change(caller, rules.UPDATE_POLICY, policy)
-        if changes.seen_revision not in (None, policy.revision):
-            raise GenerationMoved(
-                "QoS policy", policy_id, seen_generation=changes.seen_revision or 0
-            )
+        require_revision("QoS policy", policy, changes.seen_revision)
         if policy.shared and changes.shared is False and tx.qos.is_used_by_others(policy):
             raise InUse("QoS policy", policy_id, "other projects have it on ports or networks")
         changed = _touched(svc, replace(policy, **given))
@@ -145,17 +142,18 @@ def update_policy(
         _audit(tx, svc, caller, "qos_policy.update", changed)
         return changed
 
-    if changes.seen_revision is not None:
-        return svc.store.write(update)
-    return write_until_won(svc.store, update)
+    return write_as_seen(svc.store, update, seen_revision=changes.seen_revision)
 
 
-def delete_policy(svc: Services, caller: Caller, policy_id: str) -> None:
+def delete_policy(
+    svc: Services, caller: Caller, policy_id: str, *, seen_revision: int | None = None
+) -> None:
     """Delete a policy that nobody has; raise `InUse` if a port or a network has it."""
 
     def delete(tx: Transaction) -> None:
         policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
         _require_change(caller, rules.DELETE_POLICY, policy)
+        require_revision("QoS policy", policy, seen_revision)
         tx.qos.delete(policy)
         _audit(tx, svc, caller, "qos_policy.delete", policy)
 

@@ -45,6 +45,18 @@ def write_until_won(
     return store.write(use_case)
 
 
+def write_as_seen(
+    store: Store, use_case: Callable[[Transaction], T], *, seen_revision: int | None
+) -> T:
+    """Run `use_case` until it won, but once if the caller names what it has seen.
+
+    What has moved since then is the caller's to look at again.
+    """
+    if seen_revision is not None:
+        return store.write(use_case)
+    return write_until_won(store, use_case)
+
+
 def deciding_again(svc: Services, use_case: Callable[[Transaction], T]) -> T:
     """Run a use case that places; after a lost race read that host again and decide again.
 

@@ -9,16 +9,19 @@ from typing import Any, Final
 from trunkline.control import audit
 from trunkline.control.access import of_project, require, require_seen, visible_by
 from trunkline.control.audit import actor_of
+from trunkline.control.locking import require_revision
 from trunkline.control.port_groups import ensure_default_group, new_group
-from trunkline.control.races import write_until_won
+from trunkline.control.quotas import require_quota_for
+from trunkline.control.races import write_as_seen, write_until_won
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
-from trunkline.domain.errors import AlreadyExists, GenerationMoved, InUse, Invalid, StateConflict
+from trunkline.domain.errors import AlreadyExists, InUse, Invalid, StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.qos import Direction
+from trunkline.domain.quota import Resource
 from trunkline.domain.security_group import (
     DEFAULT_NAME,
     Ethertype,
@@ -75,6 +78,7 @@ def create_groups(
 
     Raises:
         AlreadyExists: One is to be called as the default one, which each project has.
+        QuotaExceeded: The project may not have as many.
     """
     owners = [each.project_id or caller.own_project for each in asked]
     for each, project_id in zip(asked, owners, strict=True):
@@ -92,6 +96,9 @@ def create_groups(
             tx.security_groups.insert(group)
             _audit(tx, svc, caller, "security_group.create", group)
             groups.append(group)
+        first_rules = [rule for group in groups for rule in group.rules]
+        require_quota_for(tx, Resource.SECURITY_GROUPS, groups)
+        require_quota_for(tx, Resource.SECURITY_GROUP_RULES, first_rules)
         return groups
 
     return write_until_won(svc.store, create)
@@ -132,9 +139,7 @@ def update_group(
     def update(tx: Transaction) -> SecurityGroup:
         group = _visible(tx, caller, group_id, Lock.EXCLUSIVE)
         require(caller, rules.UPDATE_SECURITY_GROUP, of_project(group.project_id))
-        if changes.seen_revision not in (None, group.revision):
-            seen = changes.seen_revision or 0
-            raise GenerationMoved("security group", group_id, seen_generation=seen)
+        require_revision("security group", group, changes.seen_revision)
         changed = replace(group, **given)
         if changed.name != group.name:
             if group.is_default:
@@ -147,28 +152,30 @@ def update_group(
         _audit(tx, svc, caller, "security_group.update", changed)
         return changed
 
-    if changes.seen_revision is not None:
-        return svc.store.write(update)
-    return write_until_won(svc.store, update)
+    return write_as_seen(svc.store, update, seen_revision=changes.seen_revision)
 
 
-def delete_group(svc: Services, caller: Caller, group_id: str) -> None:
+def delete_group(
+    svc: Services, caller: Caller, group_id: str, *, seen_revision: int | None = None
+) -> None:
     """Delete a group with its rules, and the rules of others that speak of it.
 
     Raises:
         InUse: A port is in it.
+        GenerationMoved: It is not at `seen_revision`.
         StateConflict: It is the default group, and the caller no admin.
     """
 
     def delete(tx: Transaction) -> None:
         group = _visible(tx, caller, group_id, Lock.EXCLUSIVE)
         require(caller, rules.DELETE_SECURITY_GROUP, of_project(group.project_id))
+        require_revision("security group", group, seen_revision)
         if group.is_default and not caller.may_on_all(rules.DELETE_SECURITY_GROUP):
             raise StateConflict("security group", group_id, "the default one can't be deleted")
         tx.security_groups.delete(group)
         _audit(tx, svc, caller, "security_group.delete", group)
 
-    write_until_won(svc.store, delete)
+    write_as_seen(svc.store, delete, seen_revision=seen_revision)
 
 
 def get_rule(svc: Services, caller: Caller, rule_id: str) -> SecurityGroupRule:
@@ -204,6 +211,7 @@ def create_rules(
         made = [_new_rule(svc, caller, tx, each) for each in asked]
         for rule in made:
             tx.security_groups.insert_rule(rule)
+        require_quota_for(tx, Resource.SECURITY_GROUP_RULES, made)
         tx.security_groups.update(_touched(svc, group), seen=group)
         _audit(tx, svc, caller, "security_group_rule.create", group, made)
         return made

@@ -45,6 +45,7 @@ from trunkline.domain.policy import image_rules as image_rules
 from trunkline.domain.policy.rule import Rule
 from trunkline.domain.quota import Amounts, Resource
 from trunkline.domain.server import SERVER, Flavor, PowerState, Server, ServerEvent, ServerState
+from trunkline.domain.server_filter import EXISTING, ServerFilter
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
@@ -149,8 +150,8 @@ def list_servers(
     svc: Services,
     caller: Caller,
     query: ListQuery,
+    chosen: ServerFilter = EXISTING,
     *,
-    deleted: bool = False,
     all_projects: bool = False,
 ) -> list[ServerView]:
     """Return one page of the project's servers (of all, if an admin asks), newest first."""
@@ -161,7 +162,7 @@ def list_servers(
     own = None if all_projects else caller.own_project
     sort = query.sort or (SortKey("created_at", descending=True),)
     query = replace(query, visible_to=own, sort=sort)
-    return svc.store.read(lambda tx: _views(tx, svc, tx.servers.page(query, deleted=deleted)))
+    return svc.store.read(lambda tx: _views(tx, svc, tx.servers.page(query, chosen)))
 
 
 def update_server(

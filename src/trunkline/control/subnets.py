@@ -17,10 +17,11 @@ from trunkline.control.address_pools import (
     default_pools,
 )
 from trunkline.control.addresses import following_address
+from trunkline.control.locking import require_revision
 from trunkline.control.mtus import require_mtu_for_ip
 from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
 from trunkline.control.quotas import require_quota_for
-from trunkline.control.races import write_until_won
+from trunkline.control.races import write_as_seen, write_until_won
 from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
 from trunkline.domain.errors import InUse, Invalid
@@ -98,16 +99,17 @@ def update_subnet(svc: Services, caller: Caller, subnet_id: str, request: Subnet
         _record(svc, caller, tx, "subnet.update", changed)
         return changed
 
-    if request.seen_revision is not None:
-        return svc.store.write(update)
-    return write_until_won(svc.store, update)
+    return write_as_seen(svc.store, update, seen_revision=request.seen_revision)
 
 
-def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
+def delete_subnet(
+    svc: Services, caller: Caller, subnet_id: str, *, seen_revision: int | None = None
+) -> None:
     """Delete a subnet.
 
     Raises:
         InUse: A port has an address in it.
+        GenerationMoved: It is not at `seen_revision`.
     """
 
     def delete(tx: Transaction) -> None:
@@ -119,6 +121,8 @@ def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
                 "subnet", subnet_id, f"ports hold {held} address{'es' if held > 1 else ''} of it"
             )
         tx.networks.lock(network.id)
+        tx.subnets.lock(network.id)
+        require_revision("subnet", tx.subnets.get(subnet_id), seen_revision)
         if subnet.addresses_follow_macs:
             # Nobody chose them, and with the prefix they are gone from guests too.
             tx.ports.take_addresses(subnet.id, now=svc.clock.now())
@@ -126,7 +130,7 @@ def delete_subnet(svc: Services, caller: Caller, subnet_id: str) -> None:
         tx.subnets.delete(subnet.id)
         _record(svc, caller, tx, "subnet.delete", subnet)
 
-    write_until_won(svc.store, delete)
+    write_as_seen(svc.store, delete, seen_revision=seen_revision)
 
 
 def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreate) -> Subnet:

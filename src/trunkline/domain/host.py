@@ -94,6 +94,7 @@ class Host:
     updated_at: datetime
     enabled: bool = True  # Disabled: takes no new servers.
     disabled_reason: str | None = None
+    description: str | None = None
     last_seen: datetime | None = None  # When its agent last reported.
     run_id: str = ""  # The agent process that last reported.
     former_runs: tuple[str, ...] = ()  # The runs before that one, newest last; a few are kept.

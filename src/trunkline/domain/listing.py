@@ -37,6 +37,7 @@ class ListQuery:
     equals: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     like: Mapping[str, str] = field(default_factory=dict)  # SQL patterns, `\` escapes; case aside.
     at_least: Mapping[str, object] = field(default_factory=dict)
+    at_most: Mapping[str, object] = field(default_factory=dict)
     tags: TagFilter = TagFilter()
     sort: tuple[SortKey, ...] = ()
     limit: int | None = None  # None: the largest page.

@@ -54,6 +54,8 @@ class Segment:
     network_type: NetworkType
     physical_network: PhysicalNetwork | None  # None for tunnels.
     segmentation_id: int | None  # VLAN ID 1-4094, VXLAN VNI 1-16777215; None for flat.
+    name: str | None = None
+    description: str | None = None
 
     @property
     def wire(self) -> str:

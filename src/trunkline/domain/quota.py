@@ -27,6 +27,8 @@ class Resource(enum.Enum):
     NETWORKS = "networks"
     SUBNETS = "subnets"
     PORTS = "ports"
+    SECURITY_GROUPS = "security_groups"
+    SECURITY_GROUP_RULES = "security_group_rules"
 
     @property
     def is_cabled(self) -> bool:
@@ -82,6 +84,8 @@ _SAID: Final[Mapping[Resource, str]] = MappingProxyType({
     Resource.NETWORKS: "networks",
     Resource.SUBNETS: "subnets",
     Resource.PORTS: "ports",
+    Resource.SECURITY_GROUPS: "security groups",
+    Resource.SECURITY_GROUP_RULES: "security group rules",
 })  # fmt: skip
 
 

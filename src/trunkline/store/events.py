@@ -44,6 +44,14 @@ class Events:
             delete(events).where(events.c.number.in_(oldest), events.c.at < before)
         ).rowcount
 
+    def of_server(self, server_id: str, *, limit: int) -> list[AuditEvent]:
+        """Return the newest events of a server, newest first; `limit` of them at most."""
+        query = select(events).where(events.c.server_id == server_id)
+        rows: Any = self._connection.execute(
+            query.order_by(events.c.number.desc()).limit(limit)
+        ).mappings()
+        return [AuditEvent(**row) for row in rows]
+
     def page(self, query: ListQuery) -> list[AuditEvent]:
         """Return one page of events, newest first; the marker is an event's number."""
         self.flush()

@@ -305,6 +305,7 @@ def _row(host: Host) -> dict[str, Any]:
         "resources": host.resources,
         "enabled": host.enabled,
         "disabled_reason": host.disabled_reason,
+        "description": host.description,
         "last_seen": host.last_seen,
         "run_id": host.run_id,
         "report_number": host.report_number,

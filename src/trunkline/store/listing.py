@@ -15,6 +15,7 @@ from sqlalchemy import (
     and_,
     false,
     func,
+    literal,
     not_,
     or_,
     select,
@@ -59,14 +60,17 @@ def select_page(
         statement = statement.where(_column(named, name).ilike(pattern, escape="\\"))
     for name, least in query.at_least.items():
         statement = statement.where(_column(named, name) >= least)
+    for name, most in query.at_most.items():
+        statement = statement.where(_column(named, name) <= most)
     statement = statement.where(*_tagged(table, query.tags))
     statement = _order(statement, named, sort).limit(query.page_size)
     if query.marker is not None:
-        last = connection.execute(select(table).where(table.c.id == query.marker)).mappings()
-        row = last.one_or_none()
-        if row is None:
+        columns_sorted = [_column(named, key.name) for key in sort]
+        last = connection.execute(select(*columns_sorted).where(table.c.id == query.marker))
+        values_last = last.one_or_none()
+        if values_last is None:
             raise NotFound(f"marker: {what}", query.marker)
-        statement = statement.where(_after(named, sort, row))
+        statement = statement.where(_after(columns_sorted, sort, values_last))
     return connection.execute(statement).mappings().all()
 
 
@@ -77,8 +81,8 @@ def _tagged(table: Table, wanted: TagFilter) -> list[ColumnElement[bool]]:
         text = type_coerce(table.c.tags, Text)
         # A quote that follows one of these is never part of a tag: there it would be escaped.
         # LIKE would not do, since on SQLite it takes no heed of case.
-        literal = encode(tag).decode()
-        return or_(*(func.replace(text, f"{before}{literal}", "") != text for before in "[,"))
+        item = encode(tag).decode()
+        return or_(*(func.replace(text, f"{before}{item}", "") != text for before in "[,"))
 
     conditions = [has(tag) for tag in wanted.all_of]
     if wanted.any_of:
@@ -109,13 +113,13 @@ def _order(
 
 
 def _after(
-    named: Mapping[str, ColumnElement[Any]], sort: Sequence[SortKey], row: RowMapping
+    columns: Sequence[ColumnElement[Any]], sort: Sequence[SortKey], last: Sequence[Any]
 ) -> ColumnElement[bool]:
-    """Rows that come after `row` in the order: later in some key, equal in all keys before it."""
+    """Rows that come after one: later in some key, equal in all keys before it."""
     alternatives = []
     for position, key in enumerate(sort):
-        equal = [named[earlier.name] == row[earlier.name] for earlier in sort[:position]]
-        alternatives.append(and_(*equal, _later(key, named[key.name], row[key.name])))
+        equal = [columns[earlier] == last[earlier] for earlier in range(position)]
+        alternatives.append(and_(*equal, _later(key, columns[position], last[position])))
     return or_(*alternatives)
 
 
@@ -123,4 +127,5 @@ def _later(key: SortKey, column: ColumnElement[Any], value: object) -> ColumnEle
     """Say that a column comes after `value` in the order that `_order` makes."""
     if value is None:  # The least: everything is above it, and nothing below.
         return false() if key.descending else column.is_not(None)
-    return or_(column < value, column.is_(None)) if key.descending else column > value
+    known = literal(value, column.type)  # Else a truth value can't be compared with.
+    return or_(column < known, column.is_(None)) if key.descending else column > known

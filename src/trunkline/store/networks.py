@@ -110,16 +110,38 @@ class Networks:
         if changed.rowcount != 1:
             raise GenerationMoved("network", network.id, seen_generation=seen_revision)
 
+    def find_segment(self, segment_id: str) -> Segment | None:
+        """Return the segment with this ID, if there is one."""
+        rows = self._connection.execute(select(segments).where(segments.c.id == segment_id))
+        row = rows.mappings().one_or_none()
+        return None if row is None else _segment(row)
+
+    def insert_segment(self, segment: Segment) -> None:
+        """Store one more segment of a network; raise `AlreadyExists` if some network has it."""
+        last: int | None = self._connection.scalar(
+            select(func.max(segments.c.position)).where(segments.c.network_id == segment.network_id)
+        )
+        row = _segment_row(segment, 0 if last is None else last + 1)
+        try:
+            self._connection.execute(insert(segments).values(row))
+        except IntegrityError as taken:
+            raise AlreadyExists("segment", segment.wire) from taken
+
     def update_segment(self, segment: Segment) -> None:
-        """Store a segment's changed segmentation ID; raise `AlreadyExists` if it is taken."""
+        """Store a segment that has changed; raise `AlreadyExists` if some network has it."""
+        new = {
+            name: value for name, value in _segment_row(segment, 0).items() if name != "position"
+        }
         try:
             self._connection.execute(
-                update(segments)
-                .where(segments.c.id == segment.id)
-                .values(segmentation_id=segment.segmentation_id or 0)
+                update(segments).where(segments.c.id == segment.id).values(new)
             )
         except IntegrityError as taken:
             raise AlreadyExists("segment", segment.wire) from taken
+
+    def delete_segment(self, segment: Segment) -> None:
+        """Delete a segment; its segmentation ID is free with it."""
+        self._connection.execute(delete(segments).where(segments.c.id == segment.id))
 
     def lock(self, network_id: str) -> None:
         """Let no other transaction change this network, or its subnets, until this one ends.
@@ -239,6 +261,8 @@ def _segment_row(segment: Segment, position: int) -> dict[str, Any]:
         "network_type": segment.network_type.value,
         "physical_network": segment.physical_network or "",
         "segmentation_id": segment.segmentation_id or 0,
+        "name": segment.name,
+        "description": segment.description,
     }
 
 
@@ -251,6 +275,8 @@ def _segment(row: Row) -> Segment:
         if row["physical_network"]
         else None,
         segmentation_id=row["segmentation_id"] or None,
+        name=row["name"],
+        description=row["description"],
     )
 
 

@@ -24,6 +24,7 @@ from trunkline.domain.ids import PhysicalNetwork, PortId, ProjectId, ServerId
 from trunkline.domain.quota import CABLED, OF_DEVICE_KIND, Quota, Resource
 from trunkline.domain.server import ServerState
 from trunkline.store.prepared import Prepared, Row
+from trunkline.store.security_group_tables import security_group_rules, security_groups
 from trunkline.store.statements import insert_or_update
 from trunkline.store.tables import (
     allocations,
@@ -83,6 +84,8 @@ _ROWS: Final[Mapping[Resource, Select[Any]]] = {
     Resource.NETWORKS: _rows_of(networks),
     Resource.SUBNETS: _rows_of(subnets),
     Resource.PORTS: _rows_of(ports),
+    Resource.SECURITY_GROUPS: _rows_of(security_groups),
+    Resource.SECURITY_GROUP_RULES: _rows_of(security_group_rules),
 }
 _SIZES: Final = (Resource.SERVERS, Resource.CORES, Resource.MEMORY_MIB)
 

@@ -12,11 +12,13 @@ from trunkline.domain.errors import NotFound
 from trunkline.domain.ids import HostId, ImageId, ServerId, ZoneName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.nic_rules import NumaPolicy
-from trunkline.domain.server import PowerState, Server, ServerState
+from trunkline.domain.server import Flavor, PowerState, Server, ServerState
+from trunkline.domain.server_filter import EXISTING, ServerFilter
 from trunkline.domain.server_lock import LockedBy
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.prepared import Prepared, Row
+from trunkline.store.server_filters import conditions
 from trunkline.store.statements import (
     among,
     by_lock,
@@ -25,9 +27,10 @@ from trunkline.store.statements import (
     select_where_in,
     update_row,
 )
-from trunkline.store.tables import allocations, servers
+from trunkline.store.tables import allocations, hosts, servers
 
 _LIVE = servers.c.state != ServerState.DELETED.value
+_HOST_NAME = select(hosts.c.name).where(hosts.c.id == servers.c.host_id).scalar_subquery()
 
 _BY_IDS = by_lock(select_where_in(servers).where(_LIVE).order_by(servers.c.id))
 _OF_HOSTS = Prepared(select_where_in(servers, "host_id").where(_LIVE).order_by(servers.c.id))
@@ -61,12 +64,20 @@ class Servers:
         rows = _BY_IDS[lock].all(self._connection, among(server_ids))
         return {ServerId(row["id"]): _server(row) for row in rows}
 
-    def page(self, query: ListQuery, *, deleted: bool = False) -> list[Server]:
+    def find_deleted(self, server_id: str) -> Server | None:
+        """Return the server with this ID, if it is deleted and not yet forgotten."""
+        found = self.page(ListQuery(equals={"id": (server_id,)}), ServerFilter(deleted=True))
+        return found[0] if found else None
+
+    def page(self, query: ListQuery, chosen: ServerFilter = EXISTING) -> list[Server]:
         """Return one page of servers, newest first unless the query sorts."""
-        conditions = [~_LIVE if deleted else _LIVE]
+        wanted = [*conditions(chosen)]
         if query.visible_to is not None:
-            conditions.append(servers.c.project_id == query.visible_to)
-        rows = select_page(self._connection, servers, query, what="server", conditions=conditions)
+            wanted.append(servers.c.project_id == query.visible_to)
+        rows = select_page(
+            self._connection, servers, query, what="server", conditions=wanted,
+            columns={"host": _HOST_NAME},
+        )  # fmt: skip
         return [_server(row) for row in rows]
 
     def of_hosts(self, host_ids: Collection[HostId]) -> list[Server]:
@@ -75,6 +86,19 @@ class Servers:
             return []
         rows = _OF_HOSTS.all(self._connection, among(host_ids))
         return [_server(row) for row in rows]
+
+    def placed_of_project(
+        self, project_id: str, *, user_id: str | None = None
+    ) -> dict[ServerId, Flavor]:
+        """Return the sizes of a project's servers that are on a host; of one user's only."""
+        wanted = select(servers.c.id, servers.c.flavor).where(
+            servers.c.project_id == project_id, servers.c.host_id.is_not(None), _LIVE
+        )
+        if user_id is not None:
+            wanted = wanted.where(servers.c.user_id == user_id)
+        return {
+            ServerId(server_id): flavor for server_id, flavor in self._connection.execute(wanted)
+        }
 
     def count_using_image(self, image_id: ImageId) -> int:
         """Return how many servers were made from an image."""

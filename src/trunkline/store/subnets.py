@@ -6,7 +6,7 @@ from collections.abc import Collection
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import GenerationMoved, InUse, NotFound
@@ -15,7 +15,7 @@ from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool, HostRoute, Ipv6Mode, Subnet
 from trunkline.store.listing import select_page
 from trunkline.store.prepared import Prepared, Row
-from trunkline.store.tables import networks, subnets
+from trunkline.store.tables import ip_allocations, networks, subnets
 from trunkline.wire.json import convert
 
 _OF_NETWORK = Prepared(
@@ -57,6 +57,25 @@ class Subnets:
         """Return a network's subnets, oldest first."""
         rows = _OF_NETWORK.all(self._connection, {"this_network": network_id})
         return [_subnet(row) for row in rows]
+
+    def of_networks(self, network_ids: Collection[str]) -> list[Subnet]:
+        """Return the subnets of several networks, oldest first."""
+        rows = self._connection.execute(
+            select(subnets)
+            .where(subnets.c.network_id.in_(network_ids))
+            .order_by(subnets.c.created_at, subnets.c.id)
+        )
+        return [_subnet(row) for row in rows.mappings()]
+
+    def held_by_subnet(self, network_ids: Collection[str]) -> dict[SubnetId, int]:
+        """Return how many addresses are held of each subnet of these networks, if any is."""
+        rows = self._connection.execute(
+            select(ip_allocations.c.subnet_id, func.count())
+            .join(subnets, subnets.c.id == ip_allocations.c.subnet_id)
+            .where(subnets.c.network_id.in_(network_ids))
+            .group_by(ip_allocations.c.subnet_id)
+        )
+        return {SubnetId(subnet_id): count for subnet_id, count in rows}
 
     def lock(self, network_id: str) -> None:
         """Let no other transaction choose addresses in the network's subnets until this one ends.

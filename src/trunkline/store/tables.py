@@ -95,6 +95,8 @@ segments = Table(
     Column("network_type", String(16), nullable=False),
     Column("physical_network", NAME, nullable=False),
     Column("segmentation_id", Integer, nullable=False),
+    Column("name", NAME, nullable=True),
+    Column("description", Text, nullable=True),
     UniqueConstraint("network_type", "physical_network", "segmentation_id"),
     Index("ix_segments_network_id", "network_id"),
 )
@@ -224,6 +226,7 @@ hosts = Table(
     Column("disk_gib_used", Integer, nullable=False, default=0),
     Column("enabled", Boolean, nullable=False),
     Column("disabled_reason", Text, nullable=True),
+    Column("description", Text, nullable=True),
     Column("last_seen", UtcTime, nullable=True),
     Column("run_id", String(64), nullable=False),
     Column("report_number", Integer, nullable=False),

@@ -158,6 +158,15 @@ def test_actions(contract: Contract, version: str) -> None:
         contract.scene.settle()
 
 
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_instance_actions(contract: Contract, version: str, user: str) -> None:
+    check, path = contract.check, f"/servers/{contract.active}/os-instance-actions"
+    found = check("servers", "list_instance_actions", "GET", path, version=version, user=user)
+    shown = f"{path}/{found['instanceActions'][-1]['request_id']}"
+    check("servers", "show_instance_action", "GET", shown, version=version, user=user)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_metadata(contract: Contract, version: str) -> None:
     check, path = contract.check, f"/servers/{contract.active}/metadata"

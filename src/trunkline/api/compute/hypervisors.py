@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from trunkline.api.compute.host_view import Subject, brief_body, hypervisor_body, uptime_body
 from trunkline.api.compute.paging import (
@@ -73,6 +73,31 @@ def show(svc: Services, request: Request) -> Response:
     """Answer ``GET /os-hypervisors/{id}``; the host's name is as good as its ID."""
     view = get_host(svc, request.caller, request.params["id"], by=rules.LIST_HYPERVISORS)
     return Response(body={"hypervisor": hypervisor_body(_subject(svc, request, view))})
+
+
+def show_statistics(svc: Services, request: Request) -> Response:
+    """Answer ``GET /os-hypervisors/statistics``, which 2.88 took away: sums over enabled hosts."""
+    if request.version.minor >= 88:
+        raise HttpProblem(404, "from 2.88 on, ask Placement for inventories and usages")
+    found = every_page(
+        lambda page: list_hosts(
+            svc,
+            request.caller,
+            replace(page, equals={"enabled": (True,)}),
+            by=rules.LIST_HYPERVISORS,
+        ),
+        lambda view: view.host.id,
+    )
+    bodies = [hypervisor_body(Subject(view, request.version)) for view in found]
+    sums = {name: sum(body[name] for body in bodies) for name in _SUMMED}
+    statistics = {"count": len(bodies), "disk_available_least": None, **sums}
+    return Response(body={"hypervisor_statistics": statistics})
+
+
+_SUMMED: Final = (
+    "current_workload", "free_disk_gb", "free_ram_mb", "local_gb", "local_gb_used", "memory_mb",
+    "memory_mb_used", "running_vms", "vcpus", "vcpus_used",
+)  # fmt: skip
 
 
 def show_uptime(svc: Services, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The `name` filter of servers: a regular expression in Nova, here a part of that language.
+"""Filters of servers by text: regular expressions in Nova, here a part of that language.
 
 Text, ``.``, ``.*``, ``.+``, an escaped character, and ``^`` and ``$`` at the ends: as much as the
 database can match in its LIKE, whose cost is bounded, unlike that of a regular expression.
@@ -36,10 +36,10 @@ class Exactly:
     problem: str
 
 
-def read_name_pattern(text: str) -> Like | Exactly:
-    """Return what to look for; raise `Invalid` if the pattern is too long."""
+def read_name_pattern(text: str, *, field: str = "name") -> Like | Exactly:
+    """Return what to look for; raise `Invalid`, of the `field`, if the pattern is too long."""
     if len(text) > PATTERN_CHARS_MAX:
-        raise Invalid("name", f"a pattern has {PATTERN_CHARS_MAX} characters at most")
+        raise Invalid(field, f"a pattern has {PATTERN_CHARS_MAX} characters at most")
     starts, ends = text.startswith("^"), text.endswith("$") and not text.endswith("\\$")
     inner = text[starts : len(text) - ends]
     parts = [] if starts else ["%"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -42,10 +42,24 @@ STATUSES: Final[Mapping[ServerState, Status]] = MappingProxyType({
 _IN_PROGRESS: Final = frozenset({ServerState.ACTIVE, ServerState.BUILD, ServerState.STOPPING})
 
 
-def states_of(status: str) -> tuple[ServerState, ...]:
-    """Return the states that show as this status; none for a status that no server ever has."""
-    wanted = status.upper()
-    return tuple(state for state, shown in STATUSES.items() if shown.status == wanted)
+def states_with(name: str, values: Sequence[str]) -> tuple[ServerState, ...]:
+    """Return the states that show one of these values as their status, `vm_state` and so on."""
+    wanted = {value.lower() for value in values}
+    return tuple(state for state, shown in STATUSES.items() if _shown_as(name, shown) in wanted)
+
+
+def _shown_as(name: str, shown: Status) -> str:
+    match name:
+        case "status":
+            return shown.status.lower()
+        case "vm_state":
+            return shown.vm_state
+        case "task_state":
+            return shown.task_state or "none"
+        case "power_state":
+            return str(shown.power)
+        case _:
+            return "0" if shown.vm_state == "building" else "100"  # `progress`.
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +163,11 @@ def _image(subject: Subject) -> object:
     return image | {"properties": dict(subject.view.server.image_properties)}
 
 
-def _host_digest(subject: Subject) -> str:
+def host_digest(project_id: str, host_name: str | None) -> str:
     """Tell a project which of its servers share a host, and nothing about the host."""
-    host = subject.view.host
-    if host is None:
+    if host_name is None:
         return ""
-    return hashlib.sha224(f"{subject.view.server.project_id}{host.name}".encode()).hexdigest()
+    return hashlib.sha224(f"{project_id}{host_name}".encode()).hexdigest()
 
 
 def _fault(subject: Subject) -> dict[str, Any]:
@@ -199,7 +212,10 @@ _COMMON: Final[tuple[Field[Subject], ...]] = (
     Field(name="tenant_id", value=lambda s: s.view.server.project_id),
     Field(name="user_id", value=lambda s: s.view.server.user_id),
     Field(name="metadata", value=lambda s: dict(s.view.server.metadata)),
-    Field(name="hostId", value=_host_digest),
+    Field(
+        name="hostId",
+        value=lambda s: host_digest(s.view.server.project_id, _host_name(s)),
+    ),
     Field(name="image", value=_image),
     Field(name="flavor", value=_flavor),
     Field(name="created", value=lambda s: iso_time(s.view.server.created_at)),

@@ -58,11 +58,11 @@ def _fetch(svc: Services, request: Request, asked: ServerList) -> list[ServerVie
             svc,
             request.caller,
             asked.query,
-            deleted=asked.deleted,
+            asked.chosen,
             all_projects=asked.all_projects,
         )
-    if asked.pattern_problem is not None and not found:
-        raise Invalid("name", asked.pattern_problem)
+    if asked.problems and not found:
+        raise Invalid(*asked.problems[0])
     return found
 
 

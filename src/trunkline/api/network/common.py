@@ -52,6 +52,7 @@ class Collection:
     # Fields that clients may send though nothing is made of them, each with its harmless values.
     inert: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     tagged: bool = False  # They have tags, by which they can be listed.
+    identified_by: str = "id"  # The field that a marker names.
 
 
 # What every thing that belongs to a project can be listed by.
@@ -107,9 +108,16 @@ def answer_list(
     body: dict[str, object] = {collection.name: select_fields(request, items)}
     links = []
     if items and (full or backwards):
-        links.append({"rel": "next", "href": _next(request, query, items[-1]["id"])})
+        links.append(
+            {"rel": "next", "href": _next(request, query, items[-1][collection.identified_by])}
+        )
     if items and (query.marker is not None if not backwards else full):
-        links.append({"rel": "previous", "href": _previous(request, query, items[0]["id"])})
+        links.append(
+            {
+                "rel": "previous",
+                "href": _previous(request, query, items[0][collection.identified_by]),
+            }
+        )
     if links:
         body[f"{collection.name}_links"] = links
     return Response(body=body)

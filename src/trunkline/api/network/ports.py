@@ -199,7 +199,9 @@ def update(svc: Services, request: Request) -> Response:
 
 def remove(svc: Services, request: Request) -> Response:
     """Delete a port."""
-    delete_port(svc, request.caller, request.params["id"])
+    seen = seen_revision(request)
+    with precondition(seen):
+        delete_port(svc, request.caller, request.params["id"], seen_revision=seen)
     return Response(status=204)
 
 
@@ -266,7 +268,7 @@ def render_port(view: PortView, caller: Caller) -> Item:
         "revision_number": port.revision,
         _HOST: view.host_name or "",
         _PROFILE: render_profile(view),
-        _TRUSTED: port.trusted,
+        _TRUSTED: port.trusted if _TRUSTED in port.profile else None,
         _VIF_TYPE: "unbound" if view.binding is None else view.binding.vif_type,
         _VIF_DETAILS: _vif_details(view),
     }

@@ -120,7 +120,9 @@ def update(svc: Services, request: Request) -> Response:
 
 def remove(svc: Services, request: Request) -> Response:
     """Delete a policy."""
-    delete_policy(svc, request.caller, request.params["id"])
+    seen = seen_revision(request)
+    with precondition(seen):
+        delete_policy(svc, request.caller, request.params["id"], seen_revision=seen)
     return Response(status=204)
 
 

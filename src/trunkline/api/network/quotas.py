@@ -28,6 +28,8 @@ RESOURCES: Final[Mapping[str, Resource]] = {
     "network": Resource.NETWORKS,
     "subnet": Resource.SUBNETS,
     "port": Resource.PORTS,
+    "security_group": Resource.SECURITY_GROUPS,
+    "security_group_rule": Resource.SECURITY_GROUP_RULES,
 }
 
 

@@ -124,7 +124,9 @@ def update(svc: Services, request: Request) -> Response:
 
 def remove(svc: Services, request: Request) -> Response:
     """Delete a group with its rules."""
-    delete_group(svc, request.caller, request.params["id"])
+    seen = seen_revision(request)
+    with precondition(seen):
+        delete_group(svc, request.caller, request.params["id"], seen_revision=seen)
     return Response(status=204)
 
 

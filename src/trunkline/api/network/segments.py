@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from trunkline.api.http import Request, Response
 from trunkline.api.listing import Filter, integer
-from trunkline.api.network.common import Collection, Item, answer_item, answer_list
-from trunkline.control.networks import list_segments
+from trunkline.api.network.common import (
+    Collection,
+    Item,
+    answer_created,
+    answer_item,
+    answer_list,
+    update_fields,
+)
+from trunkline.api.parsing import Fields
+from trunkline.control.network_requests import SegmentRequest
+from trunkline.control.network_segments import (
+    SegmentCreate,
+    SegmentUpdate,
+    create_segment,
+    delete_segment,
+    get_segment,
+    list_segments,
+    update_segment,
+)
+from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
-from trunkline.domain.errors import NotFound
-from trunkline.domain.listing import ListQuery
-from trunkline.domain.network import Segment
+from trunkline.domain.errors import Invalid
+from trunkline.domain.ids import NetworkId, PhysicalNetwork
+from trunkline.domain.network import NetworkType, Segment
+
+_OWN: Final = ("name", "description")
+_WHERE: Final = ("network_id", "network_type", "physical_network", "segmentation_id")
 
 SEGMENTS: Final = Collection(
     name="segments",
     member="segment",
     filters={
         "id": Filter("id"),
+        "name": Filter("name"),
         "network_id": Filter("network_id"),
         "network_type": Filter("network_type"),
         "physical_network": Filter("physical_network"),
         "segmentation_id": Filter("segmentation_id", integer),
     },
-    sort_keys={
-        "id": "id",
-        "network_id": "network_id",
-        "network_type": "network_type",
-        "physical_network": "physical_network",
-        "segmentation_id": "segmentation_id",
-    },
+    sort_keys={name: name for name in ("id", "name", *_WHERE)},
 )
 
 
@@ -40,13 +57,41 @@ def index(svc: Services, request: Request) -> Response:
     )
 
 
+def create(svc: Services, request: Request) -> Response:
+    """Add a segment to a network; one a request."""
+    return answer_created(
+        request,
+        SEGMENTS,
+        _parse_segment,
+        lambda wanted: [render_segment(_create_one(svc, request, wanted))],
+    )
+
+
 def show(svc: Services, request: Request) -> Response:
     """Answer one segment."""
-    segment_id = request.params["id"]
-    found = list_segments(svc, request.caller, ListQuery(equals={"id": (segment_id,)}))
-    if not found:
-        raise NotFound("segment", segment_id)
-    return answer_item(request, SEGMENTS, render_segment(found[0]))
+    segment = get_segment(svc, request.caller, request.params["id"])
+    return answer_item(request, SEGMENTS, render_segment(segment))
+
+
+def update(svc: Services, request: Request) -> Response:
+    """Name a segment, or describe it."""
+    fields = update_fields(request, SEGMENTS)
+    for name in _WHERE:
+        if name in fields:
+            raise fields.invalid(name, "cannot change")
+    fields.require_only(_OWN)
+    changes = SegmentUpdate(
+        name=fields.text("name", None) if "name" in fields else UNSET,
+        description=fields.text("description", None) if "description" in fields else UNSET,
+    )
+    segment = update_segment(svc, request.caller, request.params["id"], changes)
+    return answer_item(request, SEGMENTS, render_segment(segment))
+
+
+def remove(svc: Services, request: Request) -> Response:
+    """Take a segment from its network."""
+    delete_segment(svc, request.caller, request.params["id"])
+    return Response(status=204)
 
 
 def render_segment(segment: Segment) -> Item:
@@ -57,6 +102,29 @@ def render_segment(segment: Segment) -> Item:
         "network_type": segment.network_type.value,
         "physical_network": segment.physical_network,
         "segmentation_id": segment.segmentation_id,
-        "name": None,
-        "description": None,
+        "name": segment.name,
+        "description": segment.description,
     }
+
+
+def _create_one(svc: Services, request: Request, wanted: Sequence[SegmentCreate]) -> Segment:
+    if len(wanted) > 1:
+        raise Invalid("segments", "one a request")
+    return create_segment(svc, request.caller, wanted[0])
+
+
+def _parse_segment(fields: Fields) -> SegmentCreate:
+    fields.require_only((*_OWN, *_WHERE, "project_id", "tenant_id"))
+    physical_network = fields.text("physical_network", None, length_min=1)
+    asked = SegmentRequest(
+        network_type=fields.parsed("network_type", NetworkType),
+        physical_network=None if physical_network is None else PhysicalNetwork(physical_network),
+        # Any number: what segments of this type can have is for the use case to say.
+        segmentation_id=fields.integer("segmentation_id", None, low=-(2**31), high=2**31 - 1),
+    )
+    return SegmentCreate(
+        network_id=NetworkId(fields.uuid("network_id")),
+        asked=asked,
+        name=fields.text("name", None),
+        description=fields.text("description", None),
+    )

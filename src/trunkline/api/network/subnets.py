@@ -143,7 +143,9 @@ def update(svc: Services, request: Request) -> Response:
 
 def remove(svc: Services, request: Request) -> Response:
     """Delete a subnet."""
-    delete_subnet(svc, request.caller, request.params["id"])
+    seen = seen_revision(request)
+    with precondition(seen):
+        delete_subnet(svc, request.caller, request.params["id"], seen_revision=seen)
     return Response(status=204)
 
 

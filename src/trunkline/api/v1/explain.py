@@ -11,7 +11,7 @@ from trunkline.api.v1.edits import edit_items
 from trunkline.api.v1.reasons import counts_by_reason
 from trunkline.api.v1.shapes import SHAPE_FIELDS, shape_of
 from trunkline.control.explaining import Advice, explain
-from trunkline.control.networks import list_segments
+from trunkline.control.network_segments import list_segments
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller

@@ -116,6 +116,21 @@ REMOVE_TAGS = Rule(
     "os_compute_api:os-server-tags:delete_all", PROJECT_MEMBER, "taking all tags off", OF_SERVER
 )
 
+LIST_ACTIONS = Rule(
+    "os_compute_api:os-instance-actions:list",
+    PROJECT_READER,
+    "seeing what was done with a server",
+    OF_SERVER,
+    reads=True,
+)
+SEE_ACTION_EVENTS = Rule(
+    "os_compute_api:os-instance-actions:events",
+    ADMIN_READER,
+    "seeing where it was done, and what went wrong",
+    OF_SERVER,
+    reads=True,
+)
+
 CREATE_FLAVOR = Rule("os_compute_api:os-flavor-manage:create", ADMIN, "creating a flavor")
 UPDATE_FLAVOR = Rule("os_compute_api:os-flavor-manage:update", ADMIN, "changing a flavor")
 DELETE_FLAVOR = Rule("os_compute_api:os-flavor-manage:delete", ADMIN, "deleting a flavor")

@@ -7,6 +7,7 @@ from typing import Final
 from trunkline.domain.policy.rule import (
     ADMIN,
     ADMIN_READER,
+    ANYBODY,
     NETWORK_OWNER,
     OF_NETWORK,
     OF_PROJECT,
@@ -94,7 +95,16 @@ UPDATE_NETWORK_PF_POLICY = Rule(
 )
 DELETE_NETWORK = Rule("delete_network", PROJECT_MEMBER, "deleting a network", OF_PROJECT)
 
+CREATE_SEGMENT = Rule("create_segment", ADMIN, "adding a segment to a network")
 GET_SEGMENT = Rule("get_segment", ADMIN_READER, "seeing segments", reads=True)
+UPDATE_SEGMENT = Rule("update_segment", ADMIN, "naming and describing a segment")
+DELETE_SEGMENT = Rule("delete_segment", ADMIN, "taking a segment from a network")
+GET_NETWORK_IP_AVAILABILITY = Rule(
+    "get_network_ip_availability",
+    ADMIN_READER,
+    "seeing how many addresses of networks are held",
+    reads=True,
+)
 
 _SUBNET_MEMBER = "rule:admin_only or (rule:project_member and rule:network_owner)"
 CREATE_SUBNET = Rule("create_subnet", _SUBNET_MEMBER, "creating a subnet", OF_NETWORK)
@@ -191,7 +201,12 @@ UPDATE_PORT_PROFILE = Rule(
 UPDATE_PORT_TRUSTED = Rule(
     "update_port:trusted", ADMIN, "choosing whether a port is trusted", OF_NETWORK
 )
-DELETE_PORT = Rule("delete_port", PROJECT_MEMBER, "deleting a port", OF_NETWORK)
+DELETE_PORT = Rule(
+    "delete_port",
+    "rule:admin_or_project_member or rule:admin_or_network_owner",
+    "deleting a port",
+    OF_NETWORK,
+)
 
 CREATE_POLICY = Rule("create_policy", ADMIN, "creating a QoS policy", OF_PROJECT)
 GET_POLICY = Rule(
@@ -244,5 +259,10 @@ UPDATE_QUOTA = Rule("update_quota", ADMIN, "setting quotas")
 DELETE_QUOTA = Rule("delete_quota", ADMIN, "removing quotas")
 
 GET_AGENT = Rule("get_agent", ADMIN_READER, "seeing agents", reads=True)
+UPDATE_AGENT = Rule("update_agent", ADMIN, "enabling, disabling and describing an agent")
+DELETE_AGENT = Rule("delete_agent", ADMIN, "deleting an agent")
+GET_AVAILABILITY_ZONE = Rule(
+    "get_availability_zone", ANYBODY, "seeing availability zones of networks", reads=True
+)
 
 RULES: Final = tuple(value for value in globals().values() if isinstance(value, Rule))

@@ -1,0 +1,19 @@
+"""What servers are chosen by that no single field of theirs says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFilter:
+    """Everything that is said must hold. Patterns are SQL's, escaped with a backslash."""
+
+    deleted: bool | None = False  # None: deleted ones too.
+    locked: bool | None = None
+    ip: str | None = None  # A pattern: some IPv4 address is like it.
+    ip6: str | None = None
+
+
+EXISTING: Final = ServerFilter()
