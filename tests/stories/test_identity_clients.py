@@ -172,7 +172,7 @@ def test_an_application_credential_is_made_used_and_deleted(office: Office) -> N
         "--expiration", "2100-01-01T00:00:00", cloud="trunkline-demo",
     )  # fmt: skip
     values = {key.lower().replace(" ", "_"): value for key, value in made.items()}
-    assert values["roles"] == "reader"
+    assert [role["name"] for role in values["roles"]] == ["reader"]
     listed = office.show("application", "credential", "list", cloud="trunkline-demo")
     assert [each["Name"] for each in listed] == ["deploy"]
     shown = office.run("application", "credential", "show", "deploy", cloud="trunkline-demo")

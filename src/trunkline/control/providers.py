@@ -41,6 +41,14 @@ class ConsumerAllocations:
     resources: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectUsages:
+    """What the servers and ports of a project hold, and how many they are."""
+
+    resources: Mapping[str, int]  # By class.
+    consumers: int
+
+
 def list_providers(
     svc: Services, caller: Caller, *, by: Rule = rules.LIST_PROVIDERS
 ) -> list[ResourceProvider]:
@@ -121,6 +129,33 @@ def allocations_of_consumer(
         if server is None:
             return None, list(_held(tx, [], _of_port(tx, PortId(consumer_id))))
         return server, list(_held(tx, [server], tx.allocations.of_server(server.id)))
+
+    return svc.store.read(read)
+
+
+def usages_of_project(
+    svc: Services, caller: Caller, project_id: str, *, user_id: str | None = None
+) -> ProjectUsages:
+    """Return what a project, or the servers of one user in it, hold; nothing of one not known."""
+    require(caller, rules.TOTAL_USAGES)
+
+    def read(tx: Transaction) -> ProjectUsages:
+        servers = tx.servers.placed_of_project(project_id, user_id=user_id)
+        held = [
+            each
+            for each in tx.allocations.of_project(project_id)
+            if each.state is not AllocationState.RESERVED
+            and (user_id is None or each.server_id in servers)
+        ]
+        records = tx.devices.get_many([each.device_id for each in held])
+        amounts: Amounts = {}
+        for flavor in servers.values():
+            for name, amount in _of_host(flavor.use_of(None)).items():
+                amounts[name] = amounts.get(name, 0) + amount
+        for each in held:
+            _add(amounts, each, records[each.device_id])
+        ports = {each.port_id for each in held if each.server_id is None}
+        return ProjectUsages(resources=amounts, consumers=len(servers) + len(ports))
 
     return svc.store.read(read)
 

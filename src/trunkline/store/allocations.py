@@ -28,6 +28,7 @@ from trunkline.store.tables import allocations, devices, servers
 _OF_DEVICES = Prepared(select_where_in(allocations, "device_id").order_by(allocations.c.id))
 _OF_HOSTS = Prepared(select_where_in(allocations, "host_id").order_by(allocations.c.id))
 _OF_SERVERS = Prepared(select_where_in(allocations, "server_id").order_by(allocations.c.id))
+_OF_PROJECTS = Prepared(select_where_in(allocations, "project_id").order_by(allocations.c.id))
 _HOLDERS = Prepared(
     select(
         devices.c.id,
@@ -104,6 +105,10 @@ class Allocations:
     def of_servers(self, server_ids: Collection[ServerId]) -> list[Allocation]:
         """Return every allocation that any of these servers holds or held."""
         return self._read(_OF_SERVERS, server_ids) if server_ids else []
+
+    def of_project(self, project_id: str) -> list[Allocation]:
+        """Return every allocation of a project's."""
+        return self._read(_OF_PROJECTS, [project_id])
 
     def holders_of_hosts(self, host_ids: Collection[HostId]) -> list[Holder]:
         """Return who has which device of these hosts, in no particular order."""

@@ -12,7 +12,7 @@ from trunkline.domain.errors import NotFound
 from trunkline.domain.ids import HostId, ImageId, ServerId, ZoneName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.nic_rules import NumaPolicy
-from trunkline.domain.server import PowerState, Server, ServerState
+from trunkline.domain.server import Flavor, PowerState, Server, ServerState
 from trunkline.domain.server_filter import EXISTING, ServerFilter
 from trunkline.domain.server_lock import LockedBy
 from trunkline.store.listing import select_page
@@ -86,6 +86,19 @@ class Servers:
             return []
         rows = _OF_HOSTS.all(self._connection, among(host_ids))
         return [_server(row) for row in rows]
+
+    def placed_of_project(
+        self, project_id: str, *, user_id: str | None = None
+    ) -> dict[ServerId, Flavor]:
+        """Return the sizes of a project's servers that are on a host; of one user's only."""
+        wanted = select(servers.c.id, servers.c.flavor).where(
+            servers.c.project_id == project_id, servers.c.host_id.is_not(None), _LIVE
+        )
+        if user_id is not None:
+            wanted = wanted.where(servers.c.user_id == user_id)
+        return {
+            ServerId(server_id): flavor for server_id, flavor in self._connection.execute(wanted)
+        }
 
     def count_using_image(self, image_id: ImageId) -> int:
         """Return how many servers were made from an image."""

@@ -18,6 +18,8 @@ _SINCE: Final = {
     "uuid": 0, "name": 0, "member_of": 3, "resources": 4, "in_tree": 14, "required": 18,
 }  # fmt: skip
 _CLASS: Final = re.compile("[A-Z0-9_]{1,255}")
+_FORBIDDEN_TRAIT_SINCE: Final = 22
+_ANY_TRAIT_SINCE: Final = 39
 _MEMBER_OF_REPEATED_SINCE: Final = 24
 _MEMBER_OF_FORBIDDEN_SINCE: Final = 32
 _NONE_OF_IT: Final = Inventory(total=0)
@@ -89,9 +91,13 @@ def providers_wanted(request: Request) -> ProvidersWanted:
         uuid=query.find("uuid"),
         tree_of=query.find("in_tree"),
         name=query.find("name"),
-        resources=_resources(query.find("resources")),
-        traits=[demand for value in query.all("required") for demand in _traits(value)],
-        member_of=_member_of(query.all("member_of"), minor),
+        resources=parse_resources(query.find("resources")),
+        traits=[
+            demand
+            for value in query.all("required")
+            for demand in parse_traits(value, "required", minor)
+        ],
+        member_of=parse_member_of(query.all("member_of"), minor),
     )
 
 
@@ -101,7 +107,8 @@ def require_no_query(request: Request) -> None:
         raise Invalid(name, "takes no part in this request: leave it out")
 
 
-def _resources(value: str | None) -> dict[str, int]:
+def parse_resources(value: str | None) -> dict[str, int]:
+    """Read ``VCPU:2,MEMORY_MB:512``; None asks for nothing."""
     if value is None:
         return {}
     found: dict[str, int] = {}
@@ -115,7 +122,7 @@ def _resources(value: str | None) -> dict[str, int]:
     return found
 
 
-def _member_of(values: Sequence[str], minor: int) -> list[AggregateDemand]:
+def parse_member_of(values: Sequence[str], minor: int) -> list[AggregateDemand]:
     """Read ``UUID``, ``in:UUID,UUID``, and either of them after a ``!``."""
     if len(values) > 1 and minor < _MEMBER_OF_REPEATED_SINCE:
         raise Invalid("member_of", f"may be repeated from 1.{_MEMBER_OF_REPEATED_SINCE} on")
@@ -134,17 +141,24 @@ def _member_of(values: Sequence[str], minor: int) -> list[AggregateDemand]:
     return found
 
 
-def _traits(value: str) -> list[TraitDemand]:
-    """Read ``A,!B``: each of them; or ``in:A,B``: any of them."""
+def parse_traits(value: str, name: str, minor: int) -> list[TraitDemand]:
+    """Read ``A,!B``: each of them; or ``in:A,B``: any of them; of the parameter `name`."""
     if value.startswith("in:"):
-        return [TraitDemand(any_of=frozenset(_trait(name) for name in value[3:].split(",")))]
+        if minor < _ANY_TRAIT_SINCE:
+            raise Invalid(name, f"takes in: from 1.{_ANY_TRAIT_SINCE} on")
+        any_of = frozenset(_trait(each, name) for each in value.removeprefix("in:").split(","))
+        return [TraitDemand(any_of=any_of)]
+    if "!" in value and minor < _FORBIDDEN_TRAIT_SINCE:
+        raise Invalid(name, f"takes ! from 1.{_FORBIDDEN_TRAIT_SINCE} on")
     return [
-        TraitDemand(any_of=frozenset({_trait(name.removeprefix("!"))}), forbidden=name[:1] == "!")
-        for name in value.split(",")
+        TraitDemand(
+            any_of=frozenset({_trait(each.removeprefix("!"), name)}), forbidden=each[:1] == "!"
+        )
+        for each in value.split(",")
     ]
 
 
-def _trait(name: str) -> str:
-    if not _CLASS.fullmatch(name):
-        raise Invalid("required", f"{name[:60]!r} is no name of a trait, as HW_NIC_SRIOV is")
-    return name
+def _trait(text: str, name: str) -> str:
+    if not _CLASS.fullmatch(text):
+        raise Invalid(name, f"{text[:60]!r} is no name of a trait, as HW_NIC_SRIOV is")
+    return text

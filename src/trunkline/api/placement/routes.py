@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline.api.placement import allocations, names, providers
+from trunkline.api.placement import allocations, candidates, names, providers
 from trunkline.api.routing import Route, get
 from trunkline.domain.policy import placement_rules as rules
 
@@ -24,6 +24,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{_PROVIDER}/aggregates", providers.list_aggregates, rules.LIST_PROVIDER_AGGREGATES),
     get(f"{_PROVIDER}/allocations", allocations.of_provider, rules.LIST_PROVIDER_ALLOCATIONS),
     get("/placement/allocations/{consumer}", allocations.of_consumer, rules.LIST_ALLOCATIONS),
+    get("/placement/usages", candidates.show_usages, rules.TOTAL_USAGES),
+    get("/placement/allocation_candidates", candidates.list_, rules.LIST_CANDIDATES),
     #
     get("/placement/resource_classes", names.list_classes, rules.LIST_CLASSES),
     get("/placement/resource_classes/{name}", names.show_class, rules.SHOW_CLASS),

@@ -54,6 +54,9 @@ LIST_CANDIDATES = Rule(
     "listing allocation candidates",
     reads=True,
 )
+TOTAL_USAGES = Rule(
+    "placement:usages", ADMIN_READER, "seeing what a project holds of all providers", reads=True
+)
 LIST_CLASSES = Rule(
     "placement:resource_classes:list", ADMIN_READER, "listing resource classes", reads=True
 )
