@@ -160,7 +160,6 @@ def test_what_is_wrong_is_told_at_the_command_line(desk: Desk) -> None:
     several = ("--min", "2", "--max", "2", "second")
     assert "one port" in desk.fail(*create, "--port", "nic-c", *several)
     assert "resize" in desk.fail("server", "resize", "--flavor", "small", "owner")
-    assert "lock" in desk.fail("server", "lock", "owner")
     desk.run("server", "delete", "--wait", "owner")
 
 
