@@ -9,7 +9,7 @@ ATHERIS := sys_platform == 'linux' and platform_machine == 'x86_64' and python_v
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format check test test-tempest fuzz lab-test lab-install lab-record bench bench-placement bench-peers bench-creates bench-races bench-lab bench-docs demo docs clean
+.PHONY: help setup system lint format check test test-tempest fuzz fuzz-api lab-test lab-install lab-record bench bench-placement bench-peers bench-creates bench-races bench-lab bench-docs demo docs clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -42,6 +42,9 @@ test-tempest: setup  ## OpenStack's own tests against `trunkline up`, and docs/t
 
 fuzz: setup  ## readers of bytes from outside, guided by coverage: 20 s for each, or SECONDS=N
 	$(RUN) --with "atheris==3.0.0; $(ATHERIS)" python -m tests.fuzz --seconds $(or $(SECONDS),20)
+
+fuzz-api: setup  ## requests that Schemathesis makes for every route: thousands for each
+	HYPOTHESIS_PROFILE=long $(PYTEST) tests/api/test_schemathesis.py tests/api/test_every_route.py tests/api/test_mutated_bodies.py --timeout 3600
 
 lab-test: setup  ## the agent's world as it is: SR-IOV cards, a stock kernel, libvirt, in a QEMU guest
 	$(RUN) --extra host python -m lab.ring

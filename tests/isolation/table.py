@@ -248,10 +248,21 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     f"{NET}/quotas/{{id}}/default": _owned("project"),
     f"{NET}/quotas/{{id}}/details": _owned("project"),
-    f"{NET}/segments": Row(kind=Kind.LISTED),
-    f"{NET}/segments/{{id}}": Row(kind=Kind.HIDDEN, names={"id": "segment"}),
-    f"{NET}/agents": _ADMIN,
-    f"{NET}/agents/{{id}}": Row(kind=Kind.ADMIN, names={"id": "host"}),
+    f"{NET}/segments": _collection(
+        Kind.ADMIN,
+        POST={"segment": {"network_id": "{network}", "network_type": "flat",
+                          "physical_network": "phy2"}},
+    ),
+    f"{NET}/segments/{{id}}": _of_admins(
+        Kind.HIDDEN, {"id": "segment"}, PUT={"segment": {"name": "x"}}
+    ),
+    f"{NET}/agents": Row(kind=Kind.LISTED),
+    f"{NET}/agents/{{id}}": _of_admins(
+        Kind.ADMIN, {"id": "host"}, PUT={"agent": {"description": "x"}}
+    ),
+    f"{NET}/availability_zones": _OPEN,
+    f"{NET}/network-ip-availabilities": _ADMIN,
+    f"{NET}/network-ip-availabilities/{{id}}": Row(kind=Kind.ADMIN, names={"id": "network"}),
     f"{NET}/extensions": _OPEN,
     f"{NET}/extensions/{{alias}}": Row(kind=Kind.OPEN, names={"alias": "extension"}),
     # Compute.
@@ -319,6 +330,13 @@ ROWS: Final[Mapping[str, Row]] = {
         kind=Kind.ADMIN, kinds={"GET": Kind.HIDDEN}, names={"id": "private flavor"},
         bodies={"PUT": {"flavor": {"description": "x"}}},
     ),
+    f"{COMPUTE}/flavors/{{id}}/action": Row(
+        kind=Kind.ADMIN, names={"id": "private flavor"},
+        bodies={"POST": {"addTenantAccess": {"tenant": "{project}"}}},
+    ),
+    f"{COMPUTE}/flavors/{{id}}/os-flavor-access": Row(
+        kind=Kind.ADMIN, kinds={"GET": Kind.HIDDEN}, names={"id": "private flavor"},
+    ),
     f"{COMPUTE}/flavors/{{id}}/os-extra_specs": Row(
         kind=Kind.ADMIN, kinds={"GET": Kind.HIDDEN}, names={"id": "private flavor"},
         bodies={"POST": {"extra_specs": {"a": "b"}}},
@@ -351,7 +369,30 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     f"{COMPUTE}/os-availability-zone": _OPEN,
     f"{COMPUTE}/os-availability-zone/detail": _ADMIN,
-    f"{COMPUTE}/os-aggregates": _ADMIN,
+    f"{COMPUTE}/os-aggregates": Row(
+        kind=Kind.ADMIN, bodies={"POST": {"aggregate": {"name": "new"}}}
+    ),
+    f"{COMPUTE}/os-aggregates/{{id}}": Row(
+        kind=Kind.ADMIN, names={"id": "aggregate"}, bodies={"PUT": {"aggregate": {"name": "x"}}}
+    ),
+    f"{COMPUTE}/os-aggregates/{{id}}/action": Row(
+        kind=Kind.ADMIN, names={"id": "aggregate"},
+        bodies={
+            "POST": (
+                {"add_host": {"host": "h1"}},
+                {"remove_host": {"host": "h1"}},
+                {"set_metadata": {"metadata": {"a": "b"}}},
+            )
+        },
+    ),
+    f"{COMPUTE}/os-aggregates/{{id}}/images": Row(
+        kind=Kind.ADMIN, names={"id": "aggregate"}, headers=_version("2.81"),
+        bodies={"POST": {"cache": [{"id": "{image}"}]}},
+    ),
+    f"{COMPUTE}/os-server-groups": _collection(
+        Kind.MADE, POST={"server_group": {"name": "new", "policy": "affinity"}}
+    ),
+    f"{COMPUTE}/os-server-groups/{{id}}": _owned("server group"),
     f"{COMPUTE}/os-keypairs": Row(
         kind=Kind.LISTED_PERSONAL, kinds={"POST": Kind.MADE},
         bodies={"POST": {"keypair": {"name": "new", "public_key": "{public key}"}}},
@@ -387,6 +428,20 @@ ROWS: Final[Mapping[str, Row]] = {
     f"{IMAGE}/images/{{id}}/tags/{{tag}}": Row(
         kind=Kind.OWNED, names={"id": "image", "tag": "tag"}
     ),
+    f"{IMAGE}/images/{{id}}/actions/deactivate": Row(
+        kind=Kind.GIVEN, names={"id": "image"}, bodies={"POST": {}}
+    ),
+    f"{IMAGE}/images/{{id}}/actions/reactivate": Row(
+        kind=Kind.GIVEN, names={"id": "image"}, bodies={"POST": {}}
+    ),
+    f"{IMAGE}/images/{{id}}/members": _owned("image", POST={"member": "anybody"}),
+    f"{IMAGE}/images/{{id}}/members/{{project}}": Row(
+        kind=Kind.OWNED, names={"id": "image", "project": "image's member"},
+        # Whether it is taken is for the other project to say.
+        kinds={"PUT": Kind.GIVEN}, bodies={"PUT": {"status": "accepted"}},
+    ),
+    f"{IMAGE}/schemas/member": _OPEN,
+    f"{IMAGE}/schemas/members": _OPEN,
     f"{IMAGE}/schemas/image": _OPEN,
     f"{IMAGE}/schemas/images": _OPEN,
     f"{IMAGE}/info/import": _OPEN,
@@ -403,4 +458,4 @@ ROWS: Final[Mapping[str, Row]] = {
 # Answered like a read though it is a POST: nothing is changed by it.
 READS: Final = frozenset({f"{V1}/explain"})
 # Lists of what everybody's project has would be told apart by these only: they name no thing.
-WITHOUT_THINGS: Final = frozenset({f"{NET}/segments", f"{ID3}/auth/projects"})
+WITHOUT_THINGS: Final = frozenset({f"{NET}/segments", f"{NET}/agents", f"{ID3}/auth/projects"})

@@ -28,6 +28,7 @@ from trunkline.control.application_credentials import (
 )
 from trunkline.control.enrolment import create_enrolment_token, enrol_host
 from trunkline.control.flavors import FlavorCreate, create_flavor
+from trunkline.control.image_members import add_member
 from trunkline.control.images import ImageCreate, create_image
 from trunkline.control.key_pairs import create_key_pair
 from trunkline.control.network_requests import NetworkCreate, SubnetCreate
@@ -161,6 +162,7 @@ def make_things(scene: Scene, tag: str) -> Things:
         svc, demo,
         ImageCreate(name=f"image-{tag}", disk_format="raw", container_format="bare", tags=("x",)),
     )  # fmt: skip
+    add_member(svc, demo, image.id, admin.own_project)
     flavor = create_flavor(
         svc, admin,
         FlavorCreate(
@@ -194,6 +196,12 @@ def make_things(scene: Scene, tag: str) -> Things:
         "flavor": compute.flavor.id, "private flavor": flavor.id, "extra spec": "a",
         "pci flavor": pci.id, "key pair": pair.name, "public key": an_ssh_key(),
         "quota class": "default", "image": image.id, "tag": "x",
+        "image's member": admin.own_project,
+        "server group": _made(
+            scene, "demo", "os-server-groups", "server_group",
+            name=f"group-{tag}", policy="affinity",
+        ),
+        "aggregate": _made(scene, "admin", "os-aggregates", "aggregate", name=f"aggregate-{tag}"),
         "security group": group, "security group rule": group_rule,
         "networks": "networks", "subnets": "subnets", "ports": "ports",
     }  # fmt: skip
@@ -207,6 +215,13 @@ def _qos(scene: Scene, admin: Caller, demo: Caller, tag: str) -> tuple[str, str]
         type=QosRuleType.BANDWIDTH_LIMIT, direction=Direction.EGRESS, kbps=5000, burst_kbits=0
     )
     return policy.id, create_rule(svc, admin, policy.id, wanted).id
+
+
+def _made(scene: Scene, user: str, collection: str, what: str, **fields: str) -> str:
+    path, token = f"/compute/v2.1/{collection}", scene.site.token(user)
+    made = scene.ask("POST", path, token, body={what: fields})
+    assert made.status == 200, made
+    return str(made.json()[what]["id"])
 
 
 def _security_group(scene: Scene, tag: str) -> tuple[str, str]:

@@ -251,6 +251,25 @@ def test_the_trusted_key_of_the_profile_sets_trust(site: Site, admin: NetworkApi
     assert not site.svc.store.read(lambda tx: tx.ports.get(port["id"])).trusted
 
 
+def test_a_port_says_nothing_of_trust_until_it_is_told(admin: NetworkApi) -> None:
+    network = admin.create("network")
+    port = admin.create("port", network_id=network["id"], binding__vnic_type="direct")
+    assert port["trusted"] is None
+    assert admin.update("port", port["id"], trusted=False)["trusted"] is False
+    assert admin.update("port", port["id"], trusted=True)["trusted"] is True
+
+
+def test_the_owner_of_a_network_deletes_ports_of_others_on_it(
+    admin: NetworkApi, demo: NetworkApi, network_id: str
+) -> None:
+    theirs = admin.create("port", network_id=network_id)
+    demo.update("port", theirs["id"], 403, name="mine")
+    demo.delete("port", theirs["id"])
+    shared = admin.create("network", shared=True)
+    port = admin.create("port", network_id=shared["id"])
+    demo.delete("port", port["id"], 404)
+
+
 def test_an_update_changes_what_it_names(demo: NetworkApi, network_id: str) -> None:
     port = demo.create("port", network_id=network_id, name="a", description="d")
     changed = demo.update(

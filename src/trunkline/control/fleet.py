@@ -28,6 +28,7 @@ from trunkline.domain.ids import DeviceId, HostId, ZoneName
 from trunkline.domain.server import Server
 from trunkline.placement.asks.request import Explanation, NotPlaced, Page, Placed, PlacementRequest
 from trunkline.placement.batch import Held, beside, hold_batch
+from trunkline.placement.hosts.bits import numbers_in
 from trunkline.placement.hosts.host_state import HostState
 from trunkline.placement.hosts.views import HostView, numa_rooms, view_differences
 from trunkline.placement.index.criteria import DEFAULT_RANKING, Ranking
@@ -225,6 +226,18 @@ class LiveFleet:
         """Return the hosts with a device that has an attribute, in no particular order."""
         with self._lock:
             return self._fleet.hosts_having(attribute)
+
+    def zones(self) -> dict[ZoneName, bool]:
+        """Return each availability zone that has hosts, and whether one of them is enabled."""
+        with self._lock:
+            columns = self._fleet.columns()
+            return {name: bool(hosts & columns.enabled) for name, hosts in columns.zones().items()}
+
+    def hosts_in_zone(self, zone: ZoneName) -> list[HostId]:
+        """Return the hosts of an availability zone, by name."""
+        with self._lock:
+            columns = self._fleet.columns()
+            return [columns.hosts[place].id for place in numbers_in(columns.in_zone(zone))]
 
     def is_up(self, host: Host) -> bool:
         """Say whether a host's agent has been heard within the limit, and can use the host."""

@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from trunkline.control.services import Services
-from trunkline.domain.aggregate import zone_of
 from trunkline.domain.errors import Invalid
-from trunkline.domain.host import Host
 from trunkline.domain.ids import HostId, ZoneName
 from trunkline.store.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """An availability zone with the hosts in it."""
+def list_zones(svc: Services) -> dict[ZoneName, bool]:
+    """Return the availability zones that have hosts, by name, and whether servers may go there.
 
-    name: ZoneName
-    hosts: tuple[Host, ...]  # By name.
-
-    @property
-    def is_available(self) -> bool:
-        """Whether new servers may go there."""
-        return any(host.enabled for host in self.hosts)
+    Where there is no host at all, the default one is told, which takes none.
+    """
+    svc.store.write(svc.fleet.refresh)  # A snapshot is not followed.
+    zones = svc.fleet.zones() or {svc.default_zone: False}
+    return dict(sorted(zones.items()))
 
 
-def list_zones(svc: Services) -> list[Zone]:
-    """Return the availability zones that have hosts, by name; the default one is always told."""
-
-    def list_(tx: Transaction) -> list[Zone]:
-        zoned: dict[ZoneName, list[Host]] = {svc.default_zone: []}
-        hosts = tx.hosts.all()
-        metadata = tx.aggregates.metadata_of_all_hosts()
-        for host in hosts:
-            zone = zone_of(metadata.get(host.id, frozenset())) or svc.default_zone
-            zoned.setdefault(zone, []).append(host)
-        if len(zoned) > 1 and not zoned[svc.default_zone]:
-            del zoned[svc.default_zone]
-        return [Zone(name, tuple(zoned[name])) for name in sorted(zoned)]
-
-    return svc.store.read(list_)
+def hosts_in_zone(svc: Services, zone: str) -> list[HostId]:
+    """Return the hosts of a zone; none if there is no such zone."""
+    svc.store.write(svc.fleet.refresh)
+    return svc.fleet.hosts_in_zone(ZoneName(zone))
 
 
 def zones_of(
@@ -55,5 +38,5 @@ def require_zone(tx: Transaction, svc: Services, zone: ZoneName | None, *, field
     """Raise `Invalid` for a zone that no aggregate makes and that is not the default one."""
     if zone in (None, svc.default_zone):
         return
-    if not any(zone == aggregate.zone and aggregate.host_ids for aggregate in tx.aggregates.all()):
+    if not tx.aggregates.makes_zone(zone):
         raise Invalid(field, f"the availability zone {zone} is not available: it has no host")

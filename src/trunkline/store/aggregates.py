@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from trunkline.domain.aggregate import Aggregate, HostMetadata, zone_of
+from trunkline.domain.aggregate import ZONE_KEY, Aggregate, HostMetadata, zone_of
 from trunkline.domain.errors import AlreadyExists, NotFound
 from trunkline.domain.ids import AggregateId, HostId, ZoneName
 from trunkline.store.group_tables import aggregate_hosts, aggregates
@@ -64,6 +64,13 @@ class Aggregates:
     def metadata_of_all_hosts(self) -> dict[HostId, HostMetadata]:
         """Return the same of every host that is in an aggregate. For building the index."""
         return _merged(self._connection.execute(_METADATA).mappings())
+
+    def makes_zone(self, zone: ZoneName) -> bool:
+        """Whether an aggregate puts any host into a zone."""
+        rows = self._connection.execute(select(aggregates.c.id, aggregates.c.metadata))
+        of_zone = [number for number, metadata in rows if metadata.get(ZONE_KEY) == zone]
+        there = exists().where(aggregate_hosts.c.aggregate_id.in_(of_zone))
+        return bool(of_zone) and bool(self._connection.scalar(select(there)))
 
     def zones_of(self, host_ids: Collection[HostId]) -> dict[HostId, ZoneName]:
         """Return the zones that aggregates put these hosts into; others are left out."""

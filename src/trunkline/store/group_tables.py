@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table
 
 from trunkline.store.columns import Json, UtcTime
-from trunkline.store.metadata import ID, NAME, SERIAL, metadata
+from trunkline.store.metadata import ID, NAME, SERIAL, USER_ID, metadata
 
 # The members of a group are the servers that name it in `group_id`. Placing any of them raises its
 # generation, which guards what was decided from where the others were.
@@ -14,7 +14,7 @@ server_groups = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("project_id", ID, nullable=False),
-    Column("user_id", ID, nullable=False),
+    Column("user_id", USER_ID, nullable=False),
     Column("name", NAME, nullable=False),
     Column("policy", String(24), nullable=False),
     Column("max_per_host", Integer, nullable=True),

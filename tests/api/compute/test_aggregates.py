@@ -219,6 +219,24 @@ def test_servers_go_to_the_zone_that_they_ask_for_and_say_so(scene: ComputeSite)
     assert server["OS-EXT-AZ:availability_zone"] in ("nova", "east")
 
 
+def test_servers_are_listed_by_the_zone_that_they_are_in(scene: ComputeSite) -> None:
+    act(scene, make(scene, availability_zone="east"), "add_host", host="h2")
+    there, here = (shown(scene, boot(scene, zone))["id"] for zone in ("east", "nova"))
+
+    def listed(query: str, version: str = "2.96", *, user: str = "demo") -> set[str]:
+        reply = scene.call("GET", f"/servers?{query}", version=version, user=user)
+        return {server["id"] for server in reply.json()["servers"]}
+
+    assert listed("availability_zone=east") == {there}
+    assert listed("availability_zone=nova") == {here}
+    assert listed("availability_zone=west") == set()
+    assert listed("availability_zone=east", "2.82") == {there, here}, "not for tenants then"
+    admins = "all_tenants=1&availability_zone=east"
+    assert listed(admins, "2.82", user="admin") == {there}
+    assert listed(f"{admins}&host=h2", user="admin") == {there}
+    assert listed(f"{admins}&host=h1", user="admin") == set()
+
+
 def test_a_zone_without_room_is_an_error_that_says_why(scene: ComputeSite) -> None:
     act(scene, make(scene, availability_zone="east"), "add_host", host="h2")
     servers = [shown(scene, boot(scene, "east")) for _ in range(5)]

@@ -25,8 +25,6 @@ log_file = {home}/keystone.log
 connection = sqlite:///{home}/keystone.db
 [token]
 provider = fernet
-[cache]
-enabled = false
 [fernet_tokens]
 key_repository = {home}/fernet-keys
 [fernet_receipts]

@@ -20,7 +20,7 @@ from trunkline.api.http import Request
 from trunkline.control.access import require
 from trunkline.control.hosts import get_host
 from trunkline.control.services import Services
-from trunkline.control.zones import list_zones
+from trunkline.control.zones import hosts_in_zone
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.listing import ListQuery, TagFilter
 from trunkline.domain.policy import compute_rules as rules
@@ -237,9 +237,14 @@ def _with_host(
             return replace(asked, matches_nothing=True)
         asked = _equals(asked, "host_id", (host.id,))
     if "availability_zone" in given:
-        wanted = given["availability_zone"]
-        zones = [zone for zone in list_zones(svc) if zone.name in wanted]
-        asked = _equals(asked, "host_id", tuple(host.id for zone in zones for host in zone.hosts))
+        named = set(given["availability_zone"])
+        there = [host_id for zone in sorted(named) for host_id in hosts_in_zone(svc, zone)]
+        on = asked.query.equals.get("host_id")
+        if on is not None:
+            there = [host_id for host_id in there if host_id in on]
+        if not there:
+            return replace(asked, matches_nothing=True)
+        asked = _equals(asked, "host_id", tuple(there))
     return asked
 
 

@@ -22,11 +22,11 @@ def index(svc: Services, request: Request) -> Response:
     )
     zones = [
         {
-            "name": str(zone.name),
+            "name": str(name),
             "resource": "network",
-            "state": "available" if zone.is_available else "unavailable",
+            "state": "available" if is_available else "unavailable",
         }
-        for zone in list_zones(svc)
+        for name, is_available in list_zones(svc).items()
     ]
     found = [
         zone for zone in zones if all(zone[name] in values for name, values in query.equals.items())

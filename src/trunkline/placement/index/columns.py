@@ -7,7 +7,7 @@ single changes of hosts; adding or removing a host makes them anew.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -216,6 +216,10 @@ class Columns:
             column = self._where(lambda host: name in host.structure.bridges)
             self._bridges[name] = column
         return column
+
+    def zones(self) -> Mapping[ZoneName, int]:
+        """Return the hosts of each availability zone that has any."""
+        return self._zones
 
     def in_zone(self, zone: ZoneName) -> int:
         """Return the hosts of an availability zone."""

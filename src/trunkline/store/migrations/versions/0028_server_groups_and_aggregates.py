@@ -11,6 +11,7 @@ from alembic import op
 revision = "0028"
 down_revision = "0027"
 
+_USER_ID = sa.String(64).with_variant(sa.String(36), "sqlite")
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -20,7 +21,7 @@ def upgrade() -> None:
         "server_groups",
         sa.Column("id", sa.String(36), nullable=False),
         sa.Column("project_id", sa.String(36), nullable=False),
-        sa.Column("user_id", sa.String(36), nullable=False),
+        sa.Column("user_id", _USER_ID, nullable=False),
         sa.Column("name", sa.String(255), nullable=False),
         sa.Column("policy", sa.String(24), nullable=False),
         sa.Column("max_per_host", sa.Integer(), nullable=True),

@@ -1,0 +1,59 @@
+"""Networks, subnets and ports of an older schema, read by this version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import text
+
+from tests.store.test_schema import at_revision
+from trunkline.store.schema import open_store
+
+AT = "2026-01-01T00:00:00.000000Z"
+ROWS = {
+    "networks": {
+        "id": "n1", "project_id": "p", "name": "blue", "description": "", "admin_state_up": True,
+        "shared": False, "provider": True, "mtu": 1500, "port_security_enabled": True,
+        "pf_policy": "spread", "qinq": False,
+    },
+    "segments": {
+        "id": "s1", "network_id": "n1", "position": 0, "network_type": "vlan",
+        "physical_network": "phy1", "segmentation_id": 120,
+    },
+    "subnets": {
+        "id": "b1", "network_id": "n1", "project_id": "p", "name": "", "description": "",
+        "ip_version": 6, "cidr": "2001:db8::/64", "allocation_pools": "[]", "enable_dhcp": True,
+        "dns_nameservers": "[]", "host_routes": "[]",
+    },
+    "ports": {
+        "id": "q1", "network_id": "n1", "project_id": "p", "name": "", "description": "",
+        "admin_state_up": True, "mac": "fa:16:3e:00:00:01", "vnic_type": "direct",
+        "pci_match": "[]", "device_id": "", "device_owner": "", "port_security_enabled": True,
+        "trusted": False, "vlan_qos": 0, "profile": "{}", "created_by_server": False,
+    },
+}  # fmt: skip
+
+
+def test_what_was_made_before_has_no_tags_no_groups_and_no_modes(
+    new_url: Callable[[], str],
+) -> None:
+    url = new_url()
+    with at_revision(url, "0022") as connection:
+        for table, row in ROWS.items():
+            kept = row if table == "segments" else row | {
+                "created_at": AT, "updated_at": AT, "revision": 3,
+            }  # fmt: skip
+            names = ", ".join(kept)
+            values = ", ".join(f":{name}" for name in kept)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), kept)
+    store = open_store(url)
+    network = store.read(lambda tx: tx.networks.get("n1"))
+    subnet = store.read(lambda tx: tx.subnets.get("b1"))
+    port = store.read(lambda tx: tx.ports.get("q1"))
+    assert (network.tags, subnet.tags, port.tags) == ((), (), ())
+    assert (network.segments[0].name, network.segments[0].description) == (None, None)
+    assert (subnet.ipv6_ra_mode, subnet.ipv6_address_mode) == (None, None)
+    assert not subnet.addresses_follow_macs
+    assert (port.allowed_address_pairs, port.extra_dhcp_opts) == ((), ())
+    assert store.read(lambda tx: tx.security_groups.of_ports([port.id])) == {}
+    store.close()
