@@ -43,6 +43,18 @@ def test_compute_lists_version_2_0_first(
     assert [version["id"] for version in reply.json()["versions"]] == ["v2.0", "v2.1"]
 
 
+def test_each_version_of_compute_is_where_its_link_says(
+    site: Site, response_schemas: ResponseSchemas
+) -> None:
+    for listed in site.http.request("GET", "/compute").json()["versions"]:
+        reply = site.http.request("GET", listed["links"][0]["href"].partition(":8774")[2])
+        response_schemas.check(
+            "versions", "get_one_version", microversion=None, status=reply.status, body=reply.json()
+        )
+        shown = reply.json()["version"]
+        assert (shown["id"], shown["links"][0]) == (listed["id"], listed["links"][0])
+
+
 def test_each_face_names_itself_where_the_client_found_it(site: Site) -> None:
     links: list[tuple[str, int, str, Callable[[Any], Any]]] = [
         ("/identity", 300, "/identity/v3/", lambda body: body["versions"]["values"][0]),

@@ -61,15 +61,12 @@ def _identity_v3(svc: Services, request: Request) -> dict[str, object]:
 
 def compute_versions(_svc: Services, request: Request) -> Response:
     """Answer ``GET /compute``. Tempest wants v2.0 first; it has no microversions."""
-    v2_0 = {
-        "id": "v2.0",
-        "status": "SUPPORTED",
-        "version": "",
-        "min_version": "",
-        "updated": "2011-01-21T11:33:21Z",
-        "links": [_self_link(request, "compute/v2/")],
-    }
-    return Response(body={"versions": [v2_0, _compute_v2_1(request)]})
+    return Response(body={"versions": [_compute_v2_0(request), _compute_v2_1(request)]})
+
+
+def compute_v2_0(_svc: Services, request: Request) -> Response:
+    """Answer ``GET /compute/v2``: that it is there is all there is of it."""
+    return Response(body={"version": _compute_v2_0(request)})
 
 
 def compute_v2_1(_svc: Services, request: Request) -> Response:
@@ -86,6 +83,17 @@ def compute_v2_1(_svc: Services, request: Request) -> Response:
             }
         }
     )
+
+
+def _compute_v2_0(request: Request) -> dict[str, object]:
+    return {
+        "id": "v2.0",
+        "status": "SUPPORTED",
+        "version": "",
+        "min_version": "",
+        "updated": "2011-01-21T11:33:21Z",
+        "links": [_self_link(request, "compute/v2/")],
+    }
 
 
 def _compute_v2_1(request: Request) -> dict[str, object]:

@@ -20,6 +20,7 @@ DISCOVERY: Final[tuple[Route, ...]] = (
     get("/identity", discovery.identity_versions, Auth.PUBLIC),
     get("/identity/v3", discovery.identity_v3, Auth.PUBLIC),
     get("/compute", discovery.compute_versions, Auth.PUBLIC),
+    get("/compute/v2", discovery.compute_v2_0, Auth.PUBLIC),
     get("/compute/v2.1", discovery.compute_v2_1, Auth.PUBLIC),
     get("/network", discovery.network_versions, Auth.PUBLIC),
     get("/image", discovery.image_versions, Auth.PUBLIC),

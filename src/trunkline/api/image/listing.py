@@ -42,9 +42,11 @@ _SEVERAL: Final = frozenset({"id", "name", "status", "disk_format", "container_f
 _SORT_KEYS: Final = MappingProxyType({
     name: rule.field for name, rule in _FILTERS.items() if name not in ("tag", "checksum")
 } | {"created_at": "created_at", "updated_at": "updated_at"})  # fmt: skip
-_OTHER: Final = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir", "member_status"})
+_OTHER: Final = frozenset(
+    {"limit", "marker", "sort", "sort_key", "sort_dir", "member_status", "size_min", "size_max"}
+)
 CONDITIONS_MAX: Final = 64  # Each is one more in the database's query, which takes a thousand.
-_REFUSED: Final = frozenset({"size_min", "size_max", "created_at", "updated_at", "changes-since"})
+_REFUSED: Final = frozenset({"created_at", "updated_at", "changes-since"})
 
 
 def image_list_query(request: Request) -> ListQuery:
@@ -74,7 +76,23 @@ def image_list_query(request: Request) -> ListQuery:
             if len(properties) > CONDITIONS_MAX:
                 raise Invalid(name, f"at most {CONDITIONS_MAX} properties to filter by")
     sort = _sort(request) or query.sort or (SortKey("created_at", descending=True),)
-    return ListQuery(equals=equals, sort=sort, limit=query.limit, marker=query.marker)
+    return ListQuery(
+        equals=equals,
+        at_least=_size(request, "size_min"),
+        at_most=_size(request, "size_max"),
+        sort=sort,
+        limit=query.limit,
+        marker=query.marker,
+    )
+
+
+def _size(request: Request, name: str) -> dict[str, object]:
+    value = request.query.find(name)
+    if value is None:
+        return {}
+    if not value.isdecimal() or len(value) > 18:
+        raise Invalid(name, "must be a number of bytes")
+    return {"size_bytes": int(value)}
 
 
 def _member_statuses(text: str) -> tuple[str, ...]:
