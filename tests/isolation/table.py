@@ -330,6 +330,13 @@ ROWS: Final[Mapping[str, Row]] = {
         kind=Kind.ADMIN, kinds={"GET": Kind.HIDDEN}, names={"id": "private flavor"},
         bodies={"PUT": {"flavor": {"description": "x"}}},
     ),
+    f"{COMPUTE}/flavors/{{id}}/action": Row(
+        kind=Kind.ADMIN, names={"id": "private flavor"},
+        bodies={"POST": {"addTenantAccess": {"tenant": "{project}"}}},
+    ),
+    f"{COMPUTE}/flavors/{{id}}/os-flavor-access": Row(
+        kind=Kind.ADMIN, kinds={"GET": Kind.HIDDEN}, names={"id": "private flavor"},
+    ),
     f"{COMPUTE}/flavors/{{id}}/os-extra_specs": Row(
         kind=Kind.ADMIN, kinds={"GET": Kind.HIDDEN}, names={"id": "private flavor"},
         bodies={"POST": {"extra_specs": {"a": "b"}}},
@@ -421,6 +428,20 @@ ROWS: Final[Mapping[str, Row]] = {
     f"{IMAGE}/images/{{id}}/tags/{{tag}}": Row(
         kind=Kind.OWNED, names={"id": "image", "tag": "tag"}
     ),
+    f"{IMAGE}/images/{{id}}/actions/deactivate": Row(
+        kind=Kind.GIVEN, names={"id": "image"}, bodies={"POST": {}}
+    ),
+    f"{IMAGE}/images/{{id}}/actions/reactivate": Row(
+        kind=Kind.GIVEN, names={"id": "image"}, bodies={"POST": {}}
+    ),
+    f"{IMAGE}/images/{{id}}/members": _owned("image", POST={"member": "anybody"}),
+    f"{IMAGE}/images/{{id}}/members/{{project}}": Row(
+        kind=Kind.OWNED, names={"id": "image", "project": "image's member"},
+        # Whether it is taken is for the other project to say.
+        kinds={"PUT": Kind.GIVEN}, bodies={"PUT": {"status": "accepted"}},
+    ),
+    f"{IMAGE}/schemas/member": _OPEN,
+    f"{IMAGE}/schemas/members": _OPEN,
     f"{IMAGE}/schemas/image": _OPEN,
     f"{IMAGE}/schemas/images": _OPEN,
     f"{IMAGE}/info/import": _OPEN,

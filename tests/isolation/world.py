@@ -28,6 +28,7 @@ from trunkline.control.application_credentials import (
 )
 from trunkline.control.enrolment import create_enrolment_token, enrol_host
 from trunkline.control.flavors import FlavorCreate, create_flavor
+from trunkline.control.image_members import add_member
 from trunkline.control.images import ImageCreate, create_image
 from trunkline.control.key_pairs import create_key_pair
 from trunkline.control.network_requests import NetworkCreate, SubnetCreate
@@ -161,6 +162,7 @@ def make_things(scene: Scene, tag: str) -> Things:
         svc, demo,
         ImageCreate(name=f"image-{tag}", disk_format="raw", container_format="bare", tags=("x",)),
     )  # fmt: skip
+    add_member(svc, demo, image.id, admin.own_project)
     flavor = create_flavor(
         svc, admin,
         FlavorCreate(
@@ -194,6 +196,7 @@ def make_things(scene: Scene, tag: str) -> Things:
         "flavor": compute.flavor.id, "private flavor": flavor.id, "extra spec": "a",
         "pci flavor": pci.id, "key pair": pair.name, "public key": an_ssh_key(),
         "quota class": "default", "image": image.id, "tag": "x",
+        "image's member": admin.own_project,
         "server group": _made(
             scene, "demo", "os-server-groups", "server_group",
             name=f"group-{tag}", policy="affinity",
