@@ -374,6 +374,7 @@ class LiveFleet:
         """What was held has an owner in the store now, unless it was released before."""
         if hold.undone:
             return
+        self._fleet.confirm(hold)
         self._end(hold)
 
         def take() -> None:

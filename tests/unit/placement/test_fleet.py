@@ -199,3 +199,18 @@ def test_what_is_no_longer_left_to_guarantee_is_not_held() -> None:
     with pytest.raises(NotFree):
         fleet.hold(choice, wanted)
     assert fleet.view(ACCOUNTED.id) == before
+
+
+def test_a_hold_is_founded_once_all_before_it_are_in_the_store() -> None:
+    """Else a generation that it counts with may be reached by another change."""
+    fleet = a_fleet(a_host("h1", vfs("pf", 4)))
+    request = a_request(a_nic("a", "phy1"))
+    first, second, third = (fleet.hold(placed(request, fleet), request) for _ in range(3))
+    assert [first.is_founded, second.is_founded, third.is_founded] == [True, False, False]
+    fleet.confirm(second)
+    assert not third.is_founded
+    fleet.confirm(first)
+    assert third.is_founded
+    fourth = fleet.hold(placed(request, fleet), request)
+    fleet.undo(third)
+    assert not fourth.is_founded

@@ -52,6 +52,7 @@ class HostState:
         "generation",
         "generation_sets",
         "given_away",
+        "holds_made",
         "holds_undone",
         "id",
         "metadata",
@@ -63,6 +64,7 @@ class HostState:
         "places",
         "problem",
         "structure",
+        "unconfirmed",
         "up",
         "usable",
         "zone",
@@ -72,6 +74,8 @@ class HostState:
         self.id: HostId = view.id
         self.name: HostName = view.name
         self.generation = view.generation
+        self.holds_made = 0
+        self.unconfirmed: tuple[int, ...] = ()  # Holds that are not in the store, by number.
         self.holds_undone = 0  # Of decisions that came to nothing.
         self.generation_sets = 0  # How often the store's generation has replaced ours.
         self.enabled = view.enabled
@@ -282,6 +286,10 @@ class HostState:
         was_owned = self.owned(slot) & device.bit
         self._taken[slot] |= device.bit
         return not was_owned
+
+    def confirm(self, number: int) -> None:
+        """A hold is in the store, or undone: nobody has to wait for it."""
+        self.unconfirmed = tuple([each for each in self.unconfirmed if each != number])
 
     def hold(self, device: DeviceRef) -> None:
         """A decision not yet committed wants it."""

@@ -46,17 +46,20 @@ class Hold:
     numa_node: int | None  # Which vCPUs and memory were taken from, besides the host.
     state: HostState  # As it was put; a host put anew owes this hold nothing.
     generation_sets: int
-    undone_before: int  # How many holds of this state had been undone when it was made.
+    number: int  # Counts the holds of this state.
+    undone_before: int  # How many of these had been undone when it was made.
     undone: bool = False
 
     @property
     def is_founded(self) -> bool:
-        """Whether no hold was undone since that it counts on.
+        """Whether all holds are durable that it counts on.
 
-        The generation that its choice has seen counts those before it in: once one has come to
-        nothing, another change may have brought the host to that number.
+        The generation that its choice has seen counts those before it in. As long as one of them
+        is not in the store, another change may have brought the host to that number.
         """
-        return self.state.holds_undone == self.undone_before
+        state = self.state
+        first = state.unconfirmed[0] if state.unconfirmed else self.number
+        return first >= self.number and state.holds_undone == self.undone_before
 
 
 class Fleet:
@@ -140,8 +143,11 @@ class Fleet:
             numa_node=placed.numa_node,
             state=host,
             generation_sets=host.generation_sets,
+            number=host.holds_made,
             undone_before=host.holds_undone,
         )
+        host.holds_made += 1
+        host.unconfirmed = (*host.unconfirmed, hold.number)
         host.give(
             vcpus=-hold.vcpus,
             memory_mib=-hold.memory_mib,
@@ -151,6 +157,11 @@ class Fleet:
         host.generation += 1
         self._recount(host)
         return hold
+
+    @staticmethod
+    def confirm(hold: Hold) -> None:
+        """What a hold took is in the store by now."""
+        hold.state.confirm(hold.number)
 
     def undo(self, hold: Hold) -> None:
         """Give back what a hold took: its commit came to nothing.
@@ -162,6 +173,7 @@ class Fleet:
         hold.undone = True
         host = hold.state
         host.holds_undone += 1
+        host.confirm(hold.number)
         if self._hosts.get(hold.host_id) is not host:
             return
         for device in hold.devices:
