@@ -221,10 +221,11 @@ ROWS: Final[Mapping[str, Row]] = {
         kind=Kind.GIVEN, names={"id": "policy"}, bodies={"PUT": {"policy": {"shared": True}}}
     ),
     f"{NET}/qos/policies/{{policy_id}}/{{rules}}": Row(
-        kind=Kind.GIVEN, names={"policy_id": "policy", "rules": "rules"}, bodies={"POST": _RULE}
+        kind=Kind.GIVEN, kinds={"POST": Kind.ADMIN},
+        names={"policy_id": "policy", "rules": "rules"}, bodies={"POST": _RULE},
     ),
     f"{NET}/qos/policies/{{policy_id}}/{{rules}}/{{id}}": Row(
-        kind=Kind.GIVEN,
+        kind=Kind.GIVEN, kinds={"PUT": Kind.ADMIN, "DELETE": Kind.ADMIN},
         names={"policy_id": "policy", "rules": "rules", "id": "rule"},
         bodies={"PUT": _RULE},
     ),

@@ -234,6 +234,9 @@ def _change_rules(
     *,
     action: str,
 ) -> QosRule:
+    # Who may do it to no policy is told so before one is looked up, as Neutron does.
+    require(caller, by, {"project_id": caller.project_id})
+
     def write(tx: Transaction) -> QosRule:
         users = tx.qos.ports_with(QosPolicyId(policy_id))
         ports = lock_ports(tx, users)

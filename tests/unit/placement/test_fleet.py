@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from tests.unit.placement.builders import (
@@ -21,7 +23,7 @@ from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.ids import DeviceId, HostId
 from trunkline.placement.asks.request import PlacementRequest
-from trunkline.placement.index.fleet import NotFree
+from trunkline.placement.index.fleet import Hold, NotFree
 
 HOST = a_host("h1", a_pf("a"), vfs("a", 2), vcpus=4)
 ONE_VF = a_request(a_nic("n", "phy1"), vcpus=1, memory_mib=100, disk_gib=10)
@@ -205,12 +207,16 @@ def test_a_hold_is_founded_once_all_before_it_are_in_the_store() -> None:
     """Else a generation that it counts with may be reached by another change."""
     fleet = a_fleet(a_host("h1", vfs("pf", 4)))
     request = a_request(a_nic("a", "phy1"))
-    first, second, third = (fleet.hold(placed(request, fleet), request) for _ in range(3))
-    assert [first.is_founded, second.is_founded, third.is_founded] == [True, False, False]
-    fleet.confirm(second)
-    assert not third.is_founded
-    fleet.confirm(first)
-    assert third.is_founded
+    holds = [fleet.hold(placed(request, fleet), request) for _ in range(3)]
+    assert founded(holds) == [True, False, False]
+    fleet.confirm(holds[1])
+    assert founded(holds[2:]) == [False]
+    fleet.confirm(holds[0])
+    assert founded(holds[2:]) == [True]
     fourth = fleet.hold(placed(request, fleet), request)
-    fleet.undo(third)
-    assert not fourth.is_founded
+    fleet.undo(holds[2])
+    assert founded([fourth]) == [False]
+
+
+def founded(holds: Iterable[Hold]) -> list[bool]:
+    return [hold.is_founded for hold in holds]
