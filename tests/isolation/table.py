@@ -282,6 +282,8 @@ ROWS: Final[Mapping[str, Row]] = {
             {"lock": None},
             {"unlock": None},
             {"pause": None},
+            {"addSecurityGroup": {"name": "default"}},
+            {"removeSecurityGroup": {"name": "default"}},
         ),
     ),
     f"{COMPUTE}/servers/{{id}}/metadata": _owned(
@@ -318,6 +320,7 @@ ROWS: Final[Mapping[str, Row]] = {
     f"{COMPUTE}/servers/{{id}}/ips/{{network}}": Row(
         kind=Kind.OWNED, names={"id": "server", "network": "network name"}
     ),
+    f"{COMPUTE}/servers/{{id}}/os-security-groups": _owned("server"),
     f"{COMPUTE}/servers/{{id}}/os-interface": _owned("server"),
     f"{COMPUTE}/servers/{{id}}/os-interface/{{port_id}}": Row(
         kind=Kind.OWNED, names={"id": "server", "port_id": "server's port"}

@@ -22,6 +22,7 @@ from trunkline.api.compute import (
     server_groups,
     server_metadata,
     server_parts,
+    server_security_groups,
     server_tags,
     servers,
     services,
@@ -64,6 +65,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     post(f"{V2}/servers/{{id}}/remote-consoles", remote_consoles.create),
     get(f"{V2}/servers/{{id}}/ips", servers.list_addresses),
     get(f"{V2}/servers/{{id}}/ips/{{network}}", servers.list_addresses_of_network),
+    get(f"{V2}/servers/{{id}}/os-security-groups", server_security_groups.list_),
     get(f"{V2}/servers/{{id}}/os-interface", servers.list_interfaces),
     get(f"{V2}/servers/{{id}}/os-interface/{{port_id}}", servers.show_interface),
     #
