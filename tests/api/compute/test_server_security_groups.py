@@ -35,11 +35,11 @@ class Tenant:
         made = self.network("POST", "security-groups", body, user)
         return str(made["security_group"]["id"])
 
-    def a_server(self, *groups: str, **fields: object) -> dict[str, Any]:
+    def a_server(self, *groups: str) -> dict[str, Any]:
         """A server with a port of its own making on blue, in groups."""
-        asked = {"security_groups": [{"name": name} for name in groups]} if groups else {}
+        named = [{"name": name} for name in groups]
         networks = [{"uuid": self.scene.blue.id, "vnic_type": "direct"}]
-        return self.scene.a_server("web", networks=networks, **asked, **fields)
+        return self.scene.a_server("web", networks=networks, security_groups=named)
 
     def act(self, server_id: str, action: str, name: str, user: str = "demo") -> Reply:
         body = {f"{action}SecurityGroup": {"name": name}}
@@ -130,7 +130,7 @@ def test_a_group_is_added_to_every_port_of_a_server_and_taken_from_them(tenant: 
     assert tenant.act(server_id, "remove", "default").status == 202
     assert tenant.ports_in(server_id) == [{tenant.groups["web"]}] * 2
     # One port is enough to be taken out of.
-    body = {"port": {"security_groups": []}}
+    body: dict[str, Any] = {"port": {"security_groups": []}}
     tenant.network("PUT", f"ports/{port_id}", body)
     assert tenant.act(server_id, "remove", tenant.groups["web"]).status == 202
     assert tenant.shown(server_id) == []
@@ -148,7 +148,7 @@ def test_what_cannot_be_guarded_is_put_into_no_group(tenant: Tenant) -> None:
     assert tenant.act(without_ports, "add", "web").status == 404
     without_address = tenant.scene.a_port(tenant.scene.red)
     open_port = tenant.scene.a_port(tenant.scene.blue)
-    body = {"port": {"security_groups": [], "port_security_enabled": False}}
+    body: dict[str, Any] = {"port": {"security_groups": [], "port_security_enabled": False}}
     tenant.network("PUT", f"ports/{open_port}", body)
     for port_id in (without_address, open_port):
         server_id = tenant.scene.a_server("open", port_id)["id"]
