@@ -210,7 +210,6 @@ ROWS: Final[Mapping[str, Row]] = {
             {"removeSecurityGroup": {"name": "default"}},
         ),
     ),
-    f"{COMPUTE}/servers/{{id}}/os-security-groups": _owned("server"),
     f"{COMPUTE}/servers/{{id}}/metadata": _owned(
         "server", POST={"metadata": {"a": "c"}}, PUT={"metadata": {"x": "c"}}
     ),

@@ -26,6 +26,7 @@ from trunkline.api.compute import (
     server_tags,
     servers,
     services,
+    usages,
 )
 from trunkline.api.compute.links import ROOT as V2
 from trunkline.api.routing import Route, delete, get, post, put
@@ -131,6 +132,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{V2}/os-quota-class-sets/{{class}}", quota_sets.show_class),
     put(f"{V2}/os-quota-class-sets/{{class}}", quota_sets.update_class),
     get(f"{V2}/os-migrations", nothing.list_migrations),
+    get(f"{V2}/os-simple-tenant-usage", usages.list_),
+    get(f"{V2}/os-simple-tenant-usage/{{project}}", usages.show),
     get(f"{V2}/limits", limits.show),
     get(f"{V2}/extensions", extensions.list_),
     get(f"{V2}/extensions/{{alias}}", extensions.show),

@@ -253,6 +253,19 @@ SHOW_QUOTAS = Rule(
     OF_PROJECT,
     reads=True,
 )
+LIST_USAGE = Rule(
+    "os_compute_api:os-simple-tenant-usage:list",
+    ADMIN_READER,
+    "listing what all projects have used",
+    reads=True,
+)
+SHOW_USAGE = Rule(
+    "os_compute_api:os-simple-tenant-usage:show",
+    PROJECT_READER,
+    "reading what a project has used",
+    OF_PROJECT,
+    reads=True,
+)
 UPDATE_QUOTAS = Rule("os_compute_api:os-quota-sets:update", ADMIN, "setting quotas")
 DELETE_QUOTAS = Rule("os_compute_api:os-quota-sets:delete", ADMIN, "removing quotas")
 SHOW_QUOTA_CLASS = Rule(
