@@ -183,6 +183,9 @@ ROWS: Final[Mapping[str, Row]] = {
         Kind.ADMIN, {"id": "host"}, PUT={"agent": {"description": "x"}}
     ),
     f"{NET}/availability_zones": _OPEN,
+    f"{NET}/floatingips": _OPEN,
+    f"{NET}/routers": _OPEN,
+    f"{NET}/service-providers": _OPEN,
     f"{NET}/network-ip-availabilities": _ADMIN,
     f"{NET}/network-ip-availabilities/{{id}}": Row(kind=Kind.ADMIN, names={"id": "network"}),
     f"{NET}/extensions": _OPEN,
@@ -203,6 +206,8 @@ ROWS: Final[Mapping[str, Row]] = {
             {"lock": None},
             {"unlock": None},
             {"pause": None},
+            {"addSecurityGroup": {"name": "default"}},
+            {"removeSecurityGroup": {"name": "default"}},
         ),
     ),
     f"{COMPUTE}/servers/{{id}}/metadata": _owned(
@@ -239,6 +244,7 @@ ROWS: Final[Mapping[str, Row]] = {
     f"{COMPUTE}/servers/{{id}}/ips/{{network}}": Row(
         kind=Kind.OWNED, names={"id": "server", "network": "network name"}
     ),
+    f"{COMPUTE}/servers/{{id}}/os-security-groups": _owned("server"),
     f"{COMPUTE}/servers/{{id}}/os-interface": _owned("server"),
     f"{COMPUTE}/servers/{{id}}/os-interface/{{port_id}}": Row(
         kind=Kind.OWNED, names={"id": "server", "port_id": "server's port"}
@@ -331,6 +337,8 @@ ROWS: Final[Mapping[str, Row]] = {
         bodies={"PUT": {"quota_class_set": {"cores": 1}}},
     ),
     f"{COMPUTE}/os-migrations": _ADMIN,
+    f"{COMPUTE}/os-simple-tenant-usage": _ADMIN,
+    f"{COMPUTE}/os-simple-tenant-usage/{{project}}": Row(kind=Kind.NAMED, names=_QUOTA_PROJECT),
     f"{COMPUTE}/limits": _OPEN,  # Each project's own, and nothing by name.
     f"{COMPUTE}/extensions": _OPEN,
     f"{COMPUTE}/extensions/{{alias}}": Row(
