@@ -154,7 +154,10 @@ def wrapped(route: Route, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("route", TAKING, ids=name_of)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=settings().max_examples // 4,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_no_body_breaks_it(site: Site, admin: str, route: Route, data: st.DataObject) -> None:
     value = data.draw(st.dictionaries(NAMES, VALUES, max_size=6) | VALUES)
