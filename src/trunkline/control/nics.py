@@ -79,6 +79,7 @@ class Nic:
     tag: str | None = None  # Its owner's name for it.
     segment_ids: frozenset[SegmentId] | None = None  # Where its addresses can be; None: anywhere.
     qos: QosPolicy | None = None  # The port's, or the network's.
+    by_address: bool = False  # Its very device is to be named: no network pool will do.
 
     @property
     def said(self) -> str:
