@@ -174,7 +174,10 @@ USE_CASES: Final[Mapping[str, Callable[[Services, Names], object]]] = MappingPro
     "take in that devices are clean": clean,
     "take in an inventory": inventory,
     "change a port of a server": lambda svc, names: update_port(
-        svc, DEMO, names.held_port, PortUpdate(name="new", port_security_enabled=False)
+        svc,
+        DEMO,
+        names.held_port,
+        PortUpdate(name="new", port_security_enabled=False, security_groups=()),
     ),
     "create a port": lambda svc, names: create_port(svc, DEMO, PortCreate(network_id=names.blue)),
     "claim a device": claim,

@@ -74,7 +74,7 @@ def stored_servers(home: Path) -> set[str]:
         engine.dispose()
 
 
-@pytest.mark.parametrize("disk_bytes", [1_711_111, 1_922_223, 2_133_337])
+@pytest.mark.parametrize("disk_bytes", [2_122_229, 2_288_887, 2_455_559])
 def test_a_full_disk_is_told_keeps_all_before_and_is_got_over(
     run_under_shim: RunUnderShim, tmp_path: Path, disk_bytes: int
 ) -> None:

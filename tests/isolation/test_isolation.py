@@ -6,19 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.isolation.table import (
-    IN,
-    NOBODY,
-    READS,
-    ROWS,
-    STRANGERS,
-    WITHOUT_THINGS,
-    Kind,
-    Row,
-    Who,
-    expected,
-    kind_of,
-)
+from tests.isolation.kinds import IN, NOBODY, STRANGERS, Kind, Row, Who, expected
+from tests.isolation.table import READS, ROWS, WITHOUT_THINGS, kind_of
 from tests.isolation.world import SYSTEM_READER, Scene, a_scene, make_things
 from trunkline.api.compute.server_actions import ACTIONS
 from trunkline.api.routes import ROUTES

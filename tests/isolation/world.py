@@ -16,7 +16,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from tests.isolation.table import Who
+from tests.isolation.kinds import Who
 from tests.support.clock import ManualClock
 from tests.support.compute_site import ComputeSite, a_compute_site
 from tests.support.http_app import Reply, Site, password_login

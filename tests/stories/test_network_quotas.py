@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from tests.support.http_app import Reply, Site
 from tests.support.network_api import NetworkApi, error_of
+
+UNLIMITED: Final = dict.fromkeys(
+    ("network", "subnet", "port", "security_group", "security_group_rule"), -1
+)
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def test_networks_subnets_and_ports_are_held_to_their_quotas(
     admin: NetworkApi, demo: NetworkApi, own: str
 ) -> None:
     limits = {"network": 1, "subnet": 1, "port": 2}
-    assert put(admin, own, **limits).json()["quota"] == limits
+    assert put(admin, own, **limits).json()["quota"] == UNLIMITED | limits
     blue = demo.create("network", name="blue")
     refused = demo.create("network", expect=409, name="red")
     assert refused["type"] == "OverQuota"
@@ -46,7 +50,8 @@ def test_networks_subnets_and_ports_are_held_to_their_quotas(
     port = demo.create("port", network_id=blue["id"])
     demo.create("port", network_id=blue["id"])
     demo.create("port", expect=409, network_id=blue["id"])
-    assert demo.ask("GET", f"{own}/details").json()["quota"] == {
+    details = demo.ask("GET", f"{own}/details").json()["quota"]
+    assert {name: details[name] for name in limits} == {
         "network": {"limit": 1, "used": 1, "reserved": 0},
         "subnet": {"limit": 1, "used": 1, "reserved": 0},
         "port": {"limit": 2, "used": 2, "reserved": 0},
@@ -58,14 +63,13 @@ def test_networks_subnets_and_ports_are_held_to_their_quotas(
 def test_a_projects_quotas_are_listed_until_they_are_taken_away(
     admin: NetworkApi, demo: NetworkApi, own: str
 ) -> None:
-    unlimited = {"network": -1, "subnet": -1, "port": -1}
-    assert demo.ask("GET", own).json()["quota"] == unlimited
+    assert demo.ask("GET", own).json()["quota"] == UNLIMITED
     assert admin.all("quota") == []
     put(admin, own, port=7)
     project_id = own.removeprefix("quotas/")
     ids = {"project_id": project_id, "tenant_id": project_id}
-    assert admin.all("quota") == [unlimited | {"port": 7} | ids]
-    assert demo.ask("GET", f"{own}/default").json()["quota"] == unlimited
+    assert admin.all("quota") == [UNLIMITED | {"port": 7} | ids]
+    assert demo.ask("GET", f"{own}/default").json()["quota"] == UNLIMITED
     assert admin.ask("DELETE", own).status == 204
     assert admin.all("quota") == []
     assert error_of(admin.ask("DELETE", own))["type"] == "TenantQuotaNotFound"

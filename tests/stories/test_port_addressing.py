@@ -92,7 +92,10 @@ def test_address_pairs_and_no_port_security_exclude_each_other(
     demo.update("port", open_["id"], 409, allowed_address_pairs=pairs)
     guarded = demo.create("port", network_id=network_id, allowed_address_pairs=pairs)
     demo.update("port", guarded["id"], 409, port_security_enabled=False)
-    demo.update("port", guarded["id"], port_security_enabled=False, allowed_address_pairs=[])
+    demo.update(
+        "port", guarded["id"], port_security_enabled=False, security_groups=[],
+        allowed_address_pairs=[],
+    )  # fmt: skip
 
 
 # Options for DHCP

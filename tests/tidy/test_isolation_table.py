@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.isolation.table import ROWS, Kind, kind_of
+from tests.isolation.kinds import Kind
+from tests.isolation.table import ROWS, kind_of
 from trunkline.api.routes import ROUTES
 
 # What says all by its path.

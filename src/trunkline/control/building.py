@@ -265,6 +265,7 @@ def plug_nic(
             device_owner=DEVICE_OWNER,
             created_by_server=True,
             segment_id=None if choice is None else choice.segment_id,
+            security_groups=nic.security_groups,
         )
     elif port.device_id != server.id:
         changed = replace(

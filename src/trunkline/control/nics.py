@@ -26,7 +26,7 @@ from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import InUse, Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import NetworkId, PortId, QosPolicyId, SegmentId
+from trunkline.domain.ids import NetworkId, PortId, QosPolicyId, SecurityGroupId, SegmentId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.nic_rules import NumaPolicy
@@ -79,6 +79,7 @@ class Nic:
     tag: str | None = None  # Its owner's name for it.
     segment_ids: frozenset[SegmentId] | None = None  # Where its addresses can be; None: anywhere.
     qos: QosPolicy | None = None  # The port's, or the network's.
+    security_groups: tuple[SecurityGroupId, ...] | None = None  # Of a port to be made.
     by_address: bool = False  # Its very device is to be named: no network pool will do.
 
     @property

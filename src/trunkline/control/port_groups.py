@@ -96,7 +96,7 @@ def enter_groups(
         svc: Services.
         port: The port.
         asked: None: the default one of its project, unless its traffic is not guarded at all.
-        caller: Who asks; None only where nobody has named groups.
+        caller: Who asks; None: groups of the port's own project alone will do.
 
     Raises:
         NotFound: There is no such group, or none that the port may be in.
@@ -109,7 +109,6 @@ def enter_groups(
             tx.security_groups.put_port(port.id, [ensure_default_group(tx, svc, port.project_id)])
         return
     if asked:
-        assert caller is not None
         _require_groups(tx, port, asked, caller)
         tx.security_groups.put_port(port.id, asked)
 
@@ -139,7 +138,7 @@ def groups_after(
 
 
 def _require_groups(
-    tx: Transaction, port: Port, asked: Sequence[SecurityGroupId], caller: Caller
+    tx: Transaction, port: Port, asked: Sequence[SecurityGroupId], caller: Caller | None
 ) -> None:
     if not port.port_security_enabled:
         raise Invalid(_FIELD, "a port without port security is in none")
@@ -148,7 +147,7 @@ def _require_groups(
         group = found.get(group_id)
         if group is None or not (
             group.project_id == port.project_id
-            or sees(caller, rules.GET_SECURITY_GROUP, of_project(group.project_id))
+            or (caller and sees(caller, rules.GET_SECURITY_GROUP, of_project(group.project_id)))
         ):
             raise NotFound("security group", group_id)
     if len({group.stateful for group in found.values()}) > 1:

@@ -138,6 +138,7 @@ class ServerCreate:
     description: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()  # Names or IDs, for ports that are made for it.
     config_drive: bool = False
     key_name: str | None = None
     user_data: str | None = None

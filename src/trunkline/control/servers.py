@@ -29,6 +29,7 @@ from trunkline.control.quotas import require_quota, sizes_of
 from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, NicPolicy, ServerCreate, Unset
 from trunkline.control.server_groups import joined_group
+from trunkline.control.server_security_groups import in_groups, names_of_groups
 from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
 from trunkline.control.zones import require_zone, zones_of
@@ -99,6 +100,7 @@ def create_servers(
         flavor = visible_flavor(tx, caller, request.flavor_id)
         image = _find_image(tx, caller, request.image_id, flavor)
         nics = resolve_nics(tx, svc, caller, request.nics)
+        nics = in_groups(tx, svc, caller, nics, request.security_groups)
         server = _new_server(
             svc, caller, request, server_ids[0], flavor, image,
             pci_requests=requests_of(tx, svc, flavor.extra_specs),
@@ -388,6 +390,7 @@ def server_views(tx: Transaction, svc: Services, servers: Sequence[Server]) -> l
     hosts = tx.hosts.get_many({server.host_id for server in servers if server.host_id})
     ports = tx.ports.get_many({port_id for server in servers for port_id in server.port_ids})
     views = {view.port.id: view for view in port_views(tx, ports)}
+    groups = names_of_groups(tx, views.values())
     network_ids = {port.network_id for port in ports}
     networks = {n.id: n for n in (tx.networks.get_many(network_ids) if network_ids else ())}
     zones = zones_of(tx, svc, hosts.keys())
@@ -398,7 +401,11 @@ def server_views(tx: Transaction, svc: Services, servers: Sequence[Server]) -> l
             host=hosts.get(server.host_id) if server.host_id else None,
             host_up=server.host_id is not None and svc.fleet.is_up(hosts[server.host_id]),
             nics=tuple(
-                NicView(port=views[port_id], network=networks[views[port_id].port.network_id])
+                NicView(
+                    port=views[port_id],
+                    network=networks[views[port_id].port.network_id],
+                    security_groups=groups[port_id],
+                )
                 for port_id in server.port_ids
                 if port_id in views
             ),

@@ -51,6 +51,7 @@ class NicView:
 
     port: PortView
     network: Network
+    security_groups: tuple[str, ...] = ()  # Names of those that are the port's project's.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

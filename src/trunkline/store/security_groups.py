@@ -60,6 +60,13 @@ class SecurityGroups:
             return []
         return self._with_rules(_BY_IDS[lock].all(self._connection, among(sorted(group_ids))))
 
+    def names_of(self, group_ids: Collection[str]) -> dict[str, tuple[ProjectId, str]]:
+        """Return whose each of these groups is, and its name, without reading rules."""
+        if not group_ids:
+            return {}
+        rows = _BY_IDS[Lock.NONE].all(self._connection, among(sorted(group_ids)))
+        return {row["id"]: (ProjectId(row["project_id"]), row["name"]) for row in rows}
+
     def default_of(self, project_id: ProjectId) -> SecurityGroupId | None:
         """Return the default group of a project, if it has been made."""
         row = _DEFAULT_OF.one_or_none(self._connection, {"this_project": project_id})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, exists
+from sqlalchemy import ColumnElement, exists, or_
 
 from trunkline.domain.server import ServerState
 from trunkline.domain.server_filter import ServerFilter
@@ -18,6 +18,11 @@ def conditions(wanted: ServerFilter) -> Iterator[ColumnElement[bool]]:
         yield is_deleted if wanted.deleted else ~is_deleted
     if wanted.locked is not None:
         yield servers.c.locked_by.is_not(None) if wanted.locked else servers.c.locked_by.is_(None)
+    if wanted.launched_before is not None:
+        yield servers.c.launched_at <= wanted.launched_before
+    if wanted.there_after is not None:
+        ended = servers.c.terminated_at
+        yield or_(ended.is_(None), ended >= wanted.there_after)
     if wanted.ip is not None:
         yield _has_address(wanted.ip, version=4)
     if wanted.ip6 is not None:

@@ -344,7 +344,7 @@ quotas = Table(
     "quotas",
     metadata,
     Column("project_id", ID, primary_key=True),  # "": of all that have none of their own.
-    Column("resource", String(16), primary_key=True),
+    Column("resource", String(32), primary_key=True),
     Column("physical_network", NAME, primary_key=True),
     Column("most", Integer, nullable=False),
 )

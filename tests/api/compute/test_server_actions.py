@@ -56,6 +56,7 @@ VALUES = {
     "os-getVNCConsole": {"type": "novnc"}, "os-getSPICEConsole": {"type": "spice-html5"},
     "os-getSerialConsole": {"type": "serial"}, "addFloatingIp": {"address": "192.0.2.1"},
     "removeFloatingIp": {"address": "192.0.2.1"},
+    "addSecurityGroup": {"name": "default"}, "removeSecurityGroup": {"name": "default"},
 }  # fmt: skip
 STATUSES = {
     "confirmResize": 409, "revertResize": 409, "unpause": 409, "resume": 409, "unshelve": 409,

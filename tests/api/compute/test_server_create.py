@@ -223,7 +223,6 @@ def test_a_fault_is_told_with_its_field(fields: dict[str, Any], named: str) -> N
         ("accessIPv6", "fd00::1"),
         ("OS-DCF:diskConfig", "AUTO"),
         ("block_device_mapping", [{"volume_id": PORT}]),
-        ("security_groups", [{"name": "web"}]),
         ("trusted_image_certificates", ["c"]),
     ],
 )

@@ -22,31 +22,24 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cliff import command
 from stevedore import _cache  # It reads the entry points of all packages, once a process.
 
 REQUEST_BYTES_MAX = 131_072
 COMMAND = Path(sys.executable).with_name("openstack")
-IMPORTED = (
-    "openstack.cli.base",
-    "openstack.cli.extension",
-    "openstack.common",
-    "openstack.compute.v2",
-    "openstack.identity.v3",
-    "openstack.image.v2",
-    "openstack.network.v2",
-    "keystoneauth1.plugin",
-    "cliff.formatter.list",
-    "cliff.formatter.show",
-)  # Groups of entry points, as a command comes to know them.
+IMPORTED = ("openstack.", "keystoneauth1.plugin", "cliff.formatter.")
+"""How the groups of entry points begin that a command comes to know."""
 
 
 def main() -> None:
     sys.argv = [str(COMMAND)]  # The client names itself for it while it is imported.
-    for group in IMPORTED:
-        for found in entry_points(group=group):
+    everything = entry_points()
+    for group in (name for name in everything.groups if name.startswith(IMPORTED)):
+        for found in everything.select(group=group):
             with suppress(Exception):  # A plug-in that lacks what it needs; commands pass over it.
                 found.load()
         _cache.get_group_all(group)
+    command._get_distributions_by_modules()  # For the last line of a command's help.
     gc.collect()
     gc.freeze()  # A fork writes to no page only because something is counted on it.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the forks that wait.

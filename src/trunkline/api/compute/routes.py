@@ -23,9 +23,11 @@ from trunkline.api.compute import (
     server_groups,
     server_metadata,
     server_parts,
+    server_security_groups,
     server_tags,
     servers,
     services,
+    usages,
 )
 from trunkline.api.compute.links import ROOT as V2
 from trunkline.api.routing import Route, delete, get, post, put
@@ -65,6 +67,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     post(f"{V2}/servers/{{id}}/remote-consoles", remote_consoles.create),
     get(f"{V2}/servers/{{id}}/ips", servers.list_addresses),
     get(f"{V2}/servers/{{id}}/ips/{{network}}", servers.list_addresses_of_network),
+    get(f"{V2}/servers/{{id}}/os-security-groups", server_security_groups.list_),
     get(f"{V2}/servers/{{id}}/os-interface", interfaces.list_),
     post(f"{V2}/servers/{{id}}/os-interface", interfaces.attach),
     get(f"{V2}/servers/{{id}}/os-interface/{{port_id}}", interfaces.show),
@@ -132,6 +135,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{V2}/os-quota-class-sets/{{class}}", quota_sets.show_class),
     put(f"{V2}/os-quota-class-sets/{{class}}", quota_sets.update_class),
     get(f"{V2}/os-migrations", nothing.list_migrations),
+    get(f"{V2}/os-simple-tenant-usage", usages.list_),
+    get(f"{V2}/os-simple-tenant-usage/{{project}}", usages.show),
     get(f"{V2}/limits", limits.show),
     get(f"{V2}/extensions", extensions.list_),
     get(f"{V2}/extensions/{{alias}}", extensions.show),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from trunkline.api.compute import server_security_groups
 from trunkline.api.compute.console import get_console_output
 from trunkline.api.compute.remote_consoles import unavailable_console
 from trunkline.api.compute.server_view import STATUSES
@@ -150,7 +151,6 @@ _IMAGES: Final = _unserved("Disks are local to hosts and are not copied into ima
 _MOVES: Final = _unserved("Servers stay on the host on which they were placed.")
 _ADDRESSES: Final = _unserved("A port has the addresses that it was given; change the port.")
 _TOLD: Final = _unserved("Guests are told of their NICs by config drive.")
-_GROUPS: Final = _unserved("Security groups belong to ports; change the port.")
 
 ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "os-stop": Action(run=_stop),
@@ -188,8 +188,8 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "removeFixedIp": Action(refuse=_ADDRESSES, before=44),
     "addFloatingIp": Action(refuse=_no_floating_ip, before=44),
     "removeFloatingIp": Action(refuse=_no_floating_ip, before=44),
-    "addSecurityGroup": Action(refuse=_GROUPS),
-    "removeSecurityGroup": Action(refuse=_GROUPS),
+    "addSecurityGroup": Action(run=server_security_groups.add),
+    "removeSecurityGroup": Action(run=server_security_groups.remove),
     "injectNetworkInfo": Action(refuse=_TOLD, rule=rules.MIGRATE_SERVER),
     "resetNetwork": Action(refuse=_removed, rule=rules.MIGRATE_SERVER),
     "os-getVNCConsole": Action(refuse=_no_console, before=6),

@@ -27,6 +27,7 @@ from trunkline.domain.port import parse_vnic_type
 from trunkline.domain.server_labels import tag_problem
 
 USER_DATA_CHARS_MAX: Final = 65_535  # Nova's: a MEDIUMTEXT would be larger, guests never need it.
+GROUPS_MAX: Final = 64  # More rules than anybody reads.
 NICS_MAX: Final = 64  # More PCI slots than a guest's root bus has.
 
 # The minor version that brought each field; before it the field is unknown, as it is in Nova.
@@ -48,9 +49,6 @@ _WITHOUT_EFFECT: Final[Mapping[str, tuple[tuple[object, ...], str]]] = MappingPr
     "OS-DCF:diskConfig": (("MANUAL",), "partitions are left as the image has them (MANUAL)"),
     "block_device_mapping": (([], None), "use block_device_mapping_v2"),
     "personality": (([],), "files are not put into guests; use user_data"),
-    "security_groups": (
-        ([], [{"name": "default"}]), "there are no security groups; frames of VFs pass no filter"
-    ),
     "trusted_image_certificates": ((None, []), "image signatures are not checked"),
 })  # fmt: skip
 
@@ -95,6 +93,7 @@ def parse_server_create(body: Fields, version: Microversion) -> BatchCreate:
         description=server_description(server),
         metadata=parse_metadata(server),
         tags=parse_tags(server),
+        security_groups=_security_groups(server),
         config_drive=_config_drive(server),
         key_name=_key_name(server),
         user_data=_user_data(server),
@@ -307,6 +306,17 @@ def _zone_and_host(server: Fields) -> tuple[ZoneName | None, HostName | None]:
     if not (host_part or node_part) or (host_part and node_part and host_part != node_part):
         raise server.invalid("availability_zone", "must be ZONE or ZONE:HOST")
     return zone, HostName(host_part or node_part)
+
+
+def _security_groups(server: Fields) -> tuple[str, ...]:
+    """Return the names or IDs that are given, each once."""
+    given = server.objects("security_groups", None) or []
+    if len(given) > GROUPS_MAX:
+        raise server.invalid("security_groups", f"name {GROUPS_MAX} groups at most")
+    for group in given:
+        group.require_only(("name",))
+    names = [group.text("name", length_min=1, length_max=NAME_CHARS_MAX) for group in given]
+    return tuple(dict.fromkeys(names))
 
 
 def _config_drive(server: Fields) -> bool:

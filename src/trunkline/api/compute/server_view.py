@@ -186,6 +186,11 @@ def _server_groups(subject: Subject) -> list[str]:
     return [] if group_id is None else [group_id]
 
 
+def _group_names(subject: Subject) -> list[str]:
+    """Name the groups of each port, as Nova does: one that two ports are in is named twice."""
+    return [name for nic in subject.view.nics for name in nic.security_groups]
+
+
 def _has_fault(subject: Subject) -> bool:
     server = subject.view.server
     return server.fault is not None and server.state in (ServerState.ERROR, ServerState.DELETED)
@@ -245,6 +250,11 @@ _COMMON: Final[tuple[Field[Subject], ...]] = (
 )
 
 _SHOWN: Final[tuple[Field[Subject], ...]] = (
+    Field(
+        name="security_groups",
+        value=lambda s: [{"name": name} for name in _group_names(s)],
+        when=lambda s: bool(_group_names(s)),
+    ),
     Field(name="OS-EXT-AZ:availability_zone", value=lambda s: s.view.zone or ""),
     Field(name="config_drive", value=lambda s: "True" if s.view.server.config_drive else ""),
     Field(name="key_name", value=lambda s: s.view.server.key_name),

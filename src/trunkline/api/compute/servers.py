@@ -88,7 +88,7 @@ def create(svc: Services, request: Request) -> Response:
         # Clients print it. Nothing sets it inside the guest: keys come by user_data.
         "adminPass": svc.ids.new_secret()[:PASSWORD_CHARS],
         "OS-DCF:diskConfig": "MANUAL",
-        "security_groups": [],
+        "security_groups": [{"name": name} for name in asked.server.security_groups or ["default"]],
     }
     return Response(status=202, body={"server": server}, headers={"Location": links[0]["href"]})
 
@@ -110,6 +110,7 @@ _FIELDS_NAMING: Final = {
     "image": "imageRef",
     "port": "networks",
     "network": "networks",
+    "security group": "security_groups",
 }
 
 

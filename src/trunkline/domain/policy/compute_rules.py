@@ -97,6 +97,25 @@ DETACH_INTERFACE = Rule(
     OF_SERVER,
 )
 
+LIST_SECURITY_GROUPS = Rule(
+    "os_compute_api:os-security-groups:list",
+    PROJECT_READER,
+    "seeing a server's security groups",
+    OF_SERVER,
+    reads=True,
+)
+ADD_SECURITY_GROUP = Rule(
+    "os_compute_api:os-security-groups:add",
+    PROJECT_MEMBER,
+    "putting a server into a security group",
+    OF_SERVER,
+)
+REMOVE_SECURITY_GROUP = Rule(
+    "os_compute_api:os-security-groups:remove",
+    PROJECT_MEMBER,
+    "taking a server out of a security group",
+    OF_SERVER,
+)
 LOCK_SERVER = Rule(
     "os_compute_api:os-lock-server:lock", PROJECT_MEMBER, "locking a server", OF_SERVER
 )
@@ -258,6 +277,19 @@ SHOW_QUOTAS = Rule(
     "os_compute_api:os-quota-sets:show",
     PROJECT_READER,
     "reading quotas of a project",
+    OF_PROJECT,
+    reads=True,
+)
+LIST_USAGE = Rule(
+    "os_compute_api:os-simple-tenant-usage:list",
+    ADMIN_READER,
+    "listing what all projects have used",
+    reads=True,
+)
+SHOW_USAGE = Rule(
+    "os_compute_api:os-simple-tenant-usage:show",
+    PROJECT_READER,
+    "reading what a project has used",
     OF_PROJECT,
     reads=True,
 )

@@ -1,6 +1,6 @@
 """NICs that are attached to servers, and detached from them.
 
-Revision ID: 0031
+Revision ID: 0032
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0031"
-down_revision = "0030"
+revision = "0032"
+down_revision = "0031"
 
 
 def upgrade() -> None:

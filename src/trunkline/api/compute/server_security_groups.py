@@ -1,0 +1,66 @@
+"""Handlers of a server's security groups: Nova's words for those that its ports are in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trunkline.api.http import Request, Response
+from trunkline.api.parsing import Fields
+from trunkline.control import server_security_groups as control
+from trunkline.control.servers import NAME_CHARS_MAX
+from trunkline.control.services import Services
+from trunkline.domain.qos import Direction
+from trunkline.domain.security_group import SecurityGroup, SecurityGroupRule
+
+
+def list_(svc: Services, request: Request) -> Response:
+    """Answer ``GET /servers/{id}/os-security-groups``."""
+    groups = control.groups_of_server(svc, request.caller, request.params["id"])
+    return Response(body={"security_groups": [_group(group, groups) for group in groups]})
+
+
+def add(svc: Services, request: Request, body: Fields) -> None:
+    """Do ``addSecurityGroup``."""
+    name = _named(body.fields("addSecurityGroup"))
+    control.put_server(svc, request.caller, request.params["id"], name)
+
+
+def remove(svc: Services, request: Request, body: Fields) -> None:
+    """Do ``removeSecurityGroup``."""
+    name = _named(body.fields("removeSecurityGroup"))
+    control.take_server(svc, request.caller, request.params["id"], name)
+
+
+def _named(asked: Fields) -> str:
+    asked.require_only(("name",))
+    return asked.text("name", length_min=1, length_max=NAME_CHARS_MAX)
+
+
+def _group(group: SecurityGroup, listed: list[SecurityGroup]) -> dict[str, Any]:
+    """Return a group as Nova showed it when it had groups of its own: rules of ingress alone."""
+    return {
+        "id": group.id,
+        "name": group.name,
+        "description": group.description,
+        "tenant_id": group.project_id,
+        "rules": [
+            _rule(rule, listed) for rule in group.rules if rule.direction is Direction.INGRESS
+        ],
+    }
+
+
+def _rule(rule: SecurityGroupRule, listed: list[SecurityGroup]) -> dict[str, Any]:
+    low, high = rule.port_range_min, rule.port_range_max
+    if rule.protocol is not None and low is None and high is None:
+        low, high = (1, 65535) if rule.protocol in ("tcp", "udp") else (-1, -1)
+    remote = next((group for group in listed if group.id == rule.remote_group_id), None)
+    whence = rule.normalized_cidr or ("0.0.0.0/0" if rule.ethertype.value == "IPv4" else "::/0")
+    return {
+        "id": rule.id,
+        "parent_group_id": rule.group_id,
+        "ip_protocol": rule.protocol,
+        "from_port": low,
+        "to_port": high,
+        "group": {} if remote is None else {"name": remote.name, "tenant_id": remote.project_id},
+        "ip_range": {} if rule.remote_group_id is not None else {"cidr": whence},
+    }
