@@ -67,7 +67,8 @@ def test_a_guest_does_not_keep_the_vf_of_another_server(world: World) -> None:
 def test_a_guest_that_lacks_a_vf_of_its_server_is_given_it_while_it_runs(world: World) -> None:
     agent, server = world.with_a_server()
     (nic,) = server.nics
-    unplug = UnplugNic(server_id=server.id, port_id=nic.port_id, device=nic.device.address)
+    (held,) = server.held_devices
+    unplug = UnplugNic(server_id=server.id, port_id=nic.port_id, device=held.address)
     world.machine.hypervisor.unplug(unplug)
     world.run(agent, seconds=130)
     check(world, server)

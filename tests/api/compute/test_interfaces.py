@@ -11,9 +11,11 @@ import pytest
 from tests.support.compute_site import ComputeSite, a_compute_site, as_desired
 from tests.support.http_app import Reply
 from trunkline.control.desired import desired_config
+from trunkline.domain.ids import PortId
 from trunkline.domain.port import VnicType
 from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.report import NicFact
+from trunkline.store.transaction import Transaction
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
@@ -34,13 +36,13 @@ class Web:
         scene.settle()
         assert scene.status_of(self.id) == "ACTIVE"
 
-    def attach(self, *, user: str = "demo", version: str = "2.96", **asked: object) -> Reply:
+    def attach(self, *, user: str = "demo", version: str = "2.96", **asked: Any) -> Reply:
         return self.scene.call(
             "POST", f"/servers/{self.id}/os-interface", user=user, version=version,
             body={"interfaceAttachment": asked},
         )  # fmt: skip
 
-    def attached(self, **asked: object) -> dict[str, Any]:
+    def attached(self, **asked: Any) -> dict[str, Any]:
         reply = self.attach(**asked)
         assert reply.status == 200, reply
         body: dict[str, Any] = reply.json()["interfaceAttachment"]
@@ -80,7 +82,7 @@ class Web:
             told = desired_config(self.scene.site.svc, agent.name)
             if any(server.id == self.id for server in told.servers):
                 fact = NicFact(
-                    server_id=config.id, boot_number=config.boot_number, port_id=port_id,
+                    server_id=config.id, boot_number=config.boot_number, port_id=PortId(port_id),
                     reason=reason,
                 )  # fmt: skip
                 agent.report(nics=[fact], generation=told.generation)
@@ -105,16 +107,14 @@ def port_of(scene: ComputeSite, port_id: str, *, user: str = "admin") -> dict[st
     return found
 
 
-def owners(scene: ComputeSite) -> list[str | None]:
+def owners(scene: ComputeSite) -> list[str]:
     """The servers that hold devices, once for each."""
-    with_hosts = [agent.name for agent in scene.agents]
-    return sorted(
-        holder.server_id or ""
-        for name in with_hosts
-        for holder in scene.site.svc.store.read(
-            lambda tx, name=name: tx.allocations.holders_of_hosts([tx.hosts.get_by_name(name).id])
-        )
-    )
+
+    def find(tx: Transaction) -> list[str]:
+        hosts = [tx.hosts.get_by_name(agent.name).id for agent in scene.agents]
+        return sorted(holder.server_id or "" for holder in tx.allocations.holders_of_hosts(hosts))
+
+    return scene.site.svc.store.read(find)
 
 
 @pytest.mark.parametrize("vnic_type", [VnicType.DIRECT, VnicType.NORMAL, VnicType.MACVTAP])
