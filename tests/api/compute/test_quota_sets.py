@@ -133,8 +133,8 @@ def test_what_each_group_user_and_server_may_have_is_set_and_held_to(scene: Comp
     assert (absolute["maxServerGroups"], absolute["maxServerGroupMembers"]) == (1, 1)
     assert (absolute["maxTotalKeypairs"], absolute["maxServerMeta"]) == (1, 2)
 
-    def refused(path: str, method: str = "POST", **body: Any) -> str:
-        reply = ask(scene, path, method, user="demo", **body)
+    def refused(path: str, **body: Any) -> str:
+        reply = ask(scene, path, "POST", user="demo", **body)
         assert reply.status == 403, reply
         return message(reply)
 
