@@ -154,7 +154,7 @@ def get_server(svc: Services, caller: Caller, server_id: str) -> ServerView:
     def get(tx: Transaction) -> ServerView:
         server = tx.servers.get(server_id)
         require_seen(caller, rules.SHOW_SERVER, of_server(server), "server", server_id)
-        return _views(tx, svc, [server])[0]
+        return server_views(tx, svc, [server])[0]
 
     return svc.store.read(get)
 
@@ -175,7 +175,7 @@ def list_servers(
     own = None if all_projects else caller.own_project
     sort = query.sort or (SortKey("created_at", descending=True),)
     query = replace(query, visible_to=own, sort=sort)
-    return svc.store.read(lambda tx: _views(tx, svc, tx.servers.page(query, chosen)))
+    return svc.store.read(lambda tx: server_views(tx, svc, tx.servers.page(query, chosen)))
 
 
 def update_server(
@@ -203,7 +203,7 @@ def update_server(
                 project_id=after.project_id, server_id=after.id,
                 details={what: _told(given[what]) for what in changed},
             )  # fmt: skip
-        return _views(tx, svc, [after])[0]
+        return server_views(tx, svc, [after])[0]
 
     return svc.store.write(update)
 
@@ -359,7 +359,7 @@ def _new_server(
     )
 
 
-def _views(tx: Transaction, svc: Services, servers: Sequence[Server]) -> list[ServerView]:
+def server_views(tx: Transaction, svc: Services, servers: Sequence[Server]) -> list[ServerView]:
     """Join servers with their hosts and NICs: one query for each kind."""
     hosts = tx.hosts.get_many({server.host_id for server in servers if server.host_id})
     ports = tx.ports.get_many({port_id for server in servers for port_id in server.port_ids})
