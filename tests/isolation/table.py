@@ -106,7 +106,7 @@ ROWS: Final[Mapping[str, Row]] = {
         kind=Kind.OPEN, kinds={"POST": Kind.ADMIN}, bodies={"POST": {"domain": {"name": "new"}}}
     ),
     f"{ID3}/domains/{{id}}": _of_admins(
-        Kind.OPEN, {"id": "domain"}, PATCH={"domain": {"description": "taken over"}}
+        Kind.HIDDEN, {"id": "shut domain"}, PATCH={"domain": {"description": "taken over"}}
     ),
     f"{ID3}/groups": Row(kind=Kind.ADMIN, bodies={"POST": {"group": {"name": "new"}}}),
     f"{ID3}/groups/{{id}}": Row(

@@ -26,6 +26,7 @@ from trunkline.control.application_credentials import (
     ApplicationCredentialCreate,
     create_application_credential,
 )
+from trunkline.control.domains import DomainUpdate, create_domain
 from trunkline.control.enrolment import create_enrolment_token, enrol_host
 from trunkline.control.flavors import FlavorCreate, create_flavor
 from trunkline.control.image_members import add_member
@@ -189,6 +190,7 @@ def make_things(scene: Scene, tag: str) -> Things:
         svc, demo,
         ShareCreate(kind=SharedKind.NETWORK, object_id=network.id, target=f"other-{tag}"),
     )  # fmt: skip
+    shut = create_domain(svc, admin, DomainUpdate(name=f"domain-{tag}", enabled=False))
     users = create_user_group(svc, admin, GroupUpdate(name=f"users-{tag}"))
     add_user_to_group(svc, admin, users.id, demo.user_id)
     tagged = {Kind.NETWORK: network.id, Kind.SUBNET: subnet.id, Kind.PORT: port.id}
@@ -196,7 +198,8 @@ def make_things(scene: Scene, tag: str) -> Things:
         set_tags(svc, admin, kind, id_, lambda _: ("x",))
     return {
         "project": demo.own_project, "user": demo.user_id, "domain": "default",
-        "region": "RegionOne", "credential": made.credential.id,
+        "shut domain": shut.id, "region": "RegionOne",
+        "credential": made.credential.id,
         "token": scene.site.token("demo"), "network": network.id, "subnet": subnet.id,
         "port": port.id, "policy": policy, "rules": "bandwidth_limit_rules", "rule": rule,
         "rule type": "bandwidth_limit", "segment": network.segments[0].id,

@@ -1,6 +1,6 @@
 """Shares: networks, QoS policies and security groups, with projects or with everybody.
 
-Revision ID: 0034
+Revision ID: 0035
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import uuid
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0034"
-down_revision = "0033"
+revision = "0035"
+down_revision = "0034"
 
 _NAMESPACE = uuid.UUID("3b0f6b1e-6c5e-4d0e-9a55-5b1d3f5b7c11")
 

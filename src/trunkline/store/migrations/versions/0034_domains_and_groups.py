@@ -1,6 +1,6 @@
 """Identity: domains besides the default one, projects below others, groups, implied roles.
 
-Revision ID: 0033
+Revision ID: 0034
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0033"
-down_revision = "0032"
+revision = "0034"
+down_revision = "0033"
 
 
 def upgrade() -> None:
