@@ -9,7 +9,7 @@ ATHERIS := sys_platform == 'linux' and platform_machine == 'x86_64' and python_v
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format check test test-tempest fuzz fuzz-api lab-test lab-install lab-record bench bench-placement bench-peers bench-creates bench-races bench-lab bench-docs demo docs clean
+.PHONY: help setup system lint format check test test-tempest fuzz fuzz-api lab-test lab-install lab-record bench bench-placement bench-filter bench-peers bench-creates bench-races bench-lab bench-docs demo docs clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -64,7 +64,10 @@ bench: setup  ## benchmarks, as JSON and a table
 bench-placement: setup  ## how placement's costs grow with the fleet
 	$(RUN) python -m benchmarks placement
 
-bench-peers: setup  ## placement beside Nova's own filter, which it installs in .cache/
+bench-filter: setup  ## placement beside Nova's own PCI filter, which it installs in .cache/
+	$(RUN) python -m benchmarks filter
+
+bench-peers: setup  ## the service beside Neutron, Placement and Nova, which it installs in .cache/
 	$(RUN) python -m benchmarks peers
 
 bench-creates: setup  ## durable creates a second, through control and SQLite

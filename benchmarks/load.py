@@ -18,16 +18,11 @@ from pathlib import Path
 from random import Random
 from time import perf_counter, process_time
 
+from benchmarks._copied_hosts import copy_only_host
 from benchmarks._measuring import machine
 from benchmarks._raw_fleet import VFS_PER_PF
 from tests.support.world import PHY1, PHY2, AgentByHand, a_card, a_world
 from trunkline.control.fleet import LiveFleet
-
-COPIED = {  # Columns that name the host or a device: a copy has names of its own.
-    "hosts": ("id",),
-    "pools": ("host_id", "kin_id"),
-    "devices": ("id", "host_id", "pf_id"),
-}
 
 
 def main() -> None:
@@ -63,15 +58,7 @@ def _fill(path: Path, host_count: int) -> int:
     """Copy the only host, and give VFs owners; return how many."""
     database = sqlite3.connect(path)
     database.create_function("toss", 0, Random(1).random)  # Repeatable, and no secret.
-    for table, named in COPIED.items():
-        values = {name: f"printf('%05d-', nth) || t.{name}" for name in named}
-        if table == "hosts":
-            values |= {"name": "'h' || nth", "token_hash": "NULL"}
-        numbers = "WITH RECURSIVE n(nth) AS (SELECT 1 UNION ALL SELECT nth + 1 FROM n LIMIT ?)"
-        columns = _columns(database, table)
-        found = ", ".join(values.get(name, f"t.{name}") for name in columns)
-        copied = f"{numbers} SELECT {found} FROM {table} t, n"
-        database.execute(f"INSERT INTO {table} ({', '.join(columns)}) {copied}", (host_count - 1,))
+    copy_only_host(database, host_count)
     owner = {"id": "d.id", "device_id": "d.id", "host_id": "d.host_id", "project_id": "'p'"}
     owner |= {"epoch": "1", "state": "'active'", "created_at": "''"}
     owner |= {"egress_mbps": "0", "ingress_mbps": "0"}
@@ -82,10 +69,6 @@ def _fill(path: Path, host_count: int) -> int:
     database.commit()
     database.close()
     return done.rowcount
-
-
-def _columns(database: sqlite3.Connection, table: str) -> list[str]:
-    return [name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")]
 
 
 if __name__ == "__main__":

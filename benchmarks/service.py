@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,24 +28,27 @@ from urllib.parse import urlsplit
 
 READY_SECONDS_MAX = 120
 SETTLE_SECONDS_MAX = 300
+_VERSION = {"OpenStack-API-Version": "compute 2.96"}
 
 
 class Session:
     """One keep-alive connection with a token."""
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", headers: Mapping[str, str] | None = None) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+        self._headers = {"Content-Type": "application/json", **_VERSION, **(headers or {})}
         self.token = token
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any, Any]:
-        headers = {"Content-Type": "application/json", "OpenStack-API-Version": "compute 2.96"}
-        if self.token:
-            headers["X-Auth-Token"] = self.token
+        headers = {**self._headers, **({"X-Auth-Token": self.token} if self.token else {})}
         payload = None if body is None else json.dumps(body)
         self._connection.request(method, path, payload, headers)
         answer = self._connection.getresponse()
         data = answer.read()
         return answer.status, json.loads(data) if data else None, answer.headers
+
+    def close(self) -> None:
+        self._connection.close()
 
     def must(self, method: str, path: str, body: object = None) -> Any:
         status, data, _ = self.call(method, path, body)
@@ -53,9 +56,9 @@ class Session:
         return data
 
 
-def log_in(url: str, directory: Path) -> Session:
+def log_in(url: str, directory: Path, headers: Mapping[str, str] | None = None) -> Session:
     auth = json.loads((directory / "clouds.yaml").read_text())["clouds"]["trunkline"]["auth"]
-    session = Session(url)
+    session = Session(url, headers=headers)
     user = {
         "name": auth["username"],
         "password": auth["password"],
@@ -98,6 +101,8 @@ def running(directory: Path, fleet: str) -> Iterator[tuple[str, float, int]]:
         finally:
             child.send_signal(signal.SIGTERM)
             child.wait()
+            if child.stdout is not None:
+                child.stdout.close()
 
 
 def resident_mib(pid: int) -> float:

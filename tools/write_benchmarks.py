@@ -86,6 +86,25 @@ def placement_tables(report: Report) -> str:
 
 
 def peers_tables(report: Report) -> str:
+    """Each figure beside the service that gives it, too."""
+    rows = [
+        [
+            each["figure"],
+            f"{each['peer'].capitalize()} {report['versions'][each['peer']]}",
+            str(each["pairs"]),
+            *(f"{_figure(each[side]['median'])}" for side in ("peer_ms", "trunkline_ms")),
+            *(f"{_figure(each[side])}" for side in ("peer_cpu_ms", "trunkline_cpu_ms")),
+            f"{_figure(each['ratio'])} ({_figure(each['ratio_min'])}–{_figure(each['ratio_max'])})",
+            f"≥ {each['target']}" + ("" if each["ratio"] >= each["target"] else ", missed"),
+        ]
+        for each in report["results"]
+    ]
+    heads = ["", "beside", "pairs", "its ms", "Trunkline's ms", "its CPU ms", "Trunkline's CPU ms"]
+    heads += ["ratio (least–greatest)", "aim"]
+    return f"{machine_line(report)}\n\n{table(heads, rows)}"
+
+
+def filter_tables(report: Report) -> str:
     """Nova and Trunkline on the same requests, then who refuses what fits."""
     *sizes, refusals = report["results"]
     rows = [
@@ -215,6 +234,7 @@ def lab_tables(report: Report) -> str:
 
 TABLES: Mapping[str, Callable[[Report], str]] = {
     "placement": placement_tables,
+    "filter": filter_tables,
     "peers": peers_tables,
     "creates": creates_tables,
     "races": races_tables,
@@ -276,14 +296,14 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def plot(placement: Report | None, peers: Report | None) -> str:
+def plot(placement: Report | None, nova: Report | None) -> str:
     """Cost by fleet size, half full, of requests for 4 NICs."""
-    lines = [*(_nova_lines(peers) if peers else ()), *(_own_lines(placement) if placement else ())]
+    lines = [*(_nova_lines(nova) if nova else ()), *(_own_lines(placement) if placement else ())]
     return draw("Cost by fleet size: half full, 4 NICs, medians", "hosts", "ms", lines)
 
 
-def _nova_lines(peers: Report) -> Iterator[Line]:
-    sizes = [size for size in peers["results"] if isinstance(size["hosts"], int)]
+def _nova_lines(report: Report) -> Iterator[Line]:
+    sizes = [size for size in report["results"] if isinstance(size["hosts"], int)]
     for mode, label in (("numa", "Nova, hosts with NUMA nodes"), ("plain", "Nova, without")):
         points = [(size["hosts"], size["half"][mode]["4_nics"]["nova_ms"]) for size in sizes]
         yield Line(label, points)
@@ -317,5 +337,5 @@ def render(page: str, reports: Mapping[str, Report | None]) -> str:
 if __name__ == "__main__":
     found = {name: read(name) for name in TABLES}
     TARGET.write_text(render(TARGET.read_text(), found))
-    if found["placement"] or found["peers"]:
-        PLOT.write_text(plot(found["placement"], found["peers"]))
+    if found["placement"] or found["filter"]:
+        PLOT.write_text(plot(found["placement"], found["filter"]))

@@ -134,6 +134,40 @@ def test_what_races_measure_can_be_put_into_the_documentation() -> None:
     assert write_benchmarks.render(renewed, {"races": report}) == renewed
 
 
+def test_what_is_measured_beside_other_services_can_be_put_into_the_documentation() -> None:
+    machine = {
+        "processor": "some processor",
+        "cores": 2,
+        "python": "3.11.7",
+        "load_average": [1.0, 1.0, 1.0],
+        "fixed_work_min_ms": 0.8,
+        "fixed_work_ms": {"p50": 0.9, "p99": 1.5},
+    }
+    of_ports = {
+        "figure": "list of 1,000 ports",
+        "peer": "neutron",
+        "pairs": 12,
+        "peer_ms": {"median": 1234.5, "min": 1000.0, "max": 2000.0},
+        "trunkline_ms": {"median": 61.25, "min": 60.0, "max": 70.0},
+        "peer_cpu_ms": 1200.0,
+        "trunkline_cpu_ms": 58.0,
+        "ratio": 20.2,
+        "ratio_min": 16.4,
+        "ratio_max": 31.0,
+        "target": 10,
+    }
+    versions = {"neutron": "29.0.0"}
+    report = {"machine": machine, "machine_after": machine, "versions": versions}
+    page = write_benchmarks.TARGET.read_text()
+    row = (
+        "| list of 1,000 ports | Neutron 29.0.0 | 12 | 1,234 | 61.2 | 1,200 | 58 | 20.2 (16.4–31) |"
+    )
+    met = write_benchmarks.render(page, {"peers": {**report, "results": [of_ports]}})
+    assert f"{row} ≥ 10 |" in met
+    missed = {**report, "results": [{**of_ports, "target": 50}]}
+    assert f"{row} ≥ 50, missed |" in write_benchmarks.render(page, {"peers": missed})
+
+
 def test_what_was_measured_in_the_lab_becomes_its_tables() -> None:
     machine = {
         "processor": "some processor",

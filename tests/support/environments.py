@@ -1,6 +1,6 @@
 """Python environments beside the project's own, for programs that must not share its packages.
 
-Each is built once, in .cache/, from the pins in tests/support/envs/, and again when those change.
+Each is built once, in .cache/, from a file of pins, and again when that changes.
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ def digest_of(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def ensure_environment(name: str) -> Path:
-    """Return the `bin` folder of the environment `name`, building it where it is missing or old."""
-    home, pins = CACHE / name, PINS / f"{name}.txt"
+def ensure_environment(name: str, folder: Path = PINS) -> Path:
+    """Return the `bin` folder of the environment `name`, building it where it is missing or old.
+
+    Its pins are NAME.txt in `folder`.
+    """
+    home, pins = CACHE / name, folder / f"{name}.txt"
     stamp, wanted = home / "pins.sha256", digest_of(pins)
     with only_one_process(name):
         if not stamp.exists() or stamp.read_text() != wanted:

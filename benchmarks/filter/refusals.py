@@ -16,7 +16,7 @@ from benchmarks._raw_fleet import (
     feasible_request,
     make_fleet,
 )
-from benchmarks.peers.nova_process import NovaFilter
+from benchmarks.filter.nova_process import NovaFilter
 from tests.oracle.placement_oracle import RawDevice, RawNic, devices_suffice
 
 HOSTS = 40

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,52 +11,20 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from benchmarks._raw_fleet import VFS_PER_PF, RawHost, Wants
+from benchmarks.peers.services import PINS, version_of
+from tests.support.environments import ensure_environment
 
 HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
-PINS = HERE / "nova.txt"
-HOME = REPOSITORY / ".cache/nova"
-INSTALL_SECONDS_MAX = 900
-
-
-class NovaMissing(SystemExit):
-    """Nova could not be installed, or does not start: says which step failed, and how."""
 
 
 def ensure_nova() -> Path:
     """Return the interpreter that has Nova, after building its environment where that is due."""
-    python, stamp = HOME / "bin/python", HOME / "pins.sha256"
-    wanted = hashlib.sha256(PINS.read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        shutil.rmtree(HOME, ignore_errors=True)
-        _uv("making the environment", "venv", "--python", ">=3.11", str(HOME))
-        _uv(
-            "installing Nova", "pip", "install", "--python", str(python),
-            "--requirements", str(PINS),
-        )  # fmt: skip
-        _run("importing Nova", [str(python), "-W", "ignore", "-c", "import nova.pci.stats"])
-        stamp.write_text(wanted)
-    return python
+    return ensure_environment("nova", PINS) / "python"
 
 
 def nova_version() -> str:
     """The version that is pinned."""
-    return next(
-        line.partition("==")[2] for line in PINS.read_text().splitlines() if line[:6] == "nova=="
-    )
-
-
-def _uv(step: str, *arguments: str) -> None:
-    _run(step, [str(REPOSITORY / "tools/uv"), "--quiet", *arguments])
-
-
-def _run(step: str, command: Sequence[str]) -> None:
-    try:
-        done = subprocess.run(command, text=True, capture_output=True, timeout=INSTALL_SECONDS_MAX)
-    except subprocess.TimeoutExpired:
-        raise NovaMissing(f"{step} took more than {INSTALL_SECONDS_MAX} s") from None
-    if done.returncode != 0:
-        raise NovaMissing(f"{step} failed: {' '.join(command)}\n{done.stdout}{done.stderr}")
+    return version_of("nova")
 
 
 class Taken(NamedTuple):
