@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.stories.desk import Desks
 
-# It asks for a floating IP, as it does unless it is told not to: where there are none to be had, the
-# server is made all the same.
+# It asks for a floating IP, as it does unless it is told not to: where there are none to be had,
+# the server is made all the same.
 SCRIPT = """
 import openstack
 cloud = openstack.connect()

@@ -52,10 +52,9 @@ class Ansible:
             cwd=cloud_dir, env=env, text=True, capture_output=True, timeout=PLAYBOOK_SECONDS_MAX,
         )  # fmt: skip
         assert done.returncode == 0, f"{playbooks_and_args}:\n{done.stdout[-5000:]}{done.stderr}"
-        # Warnings come before the document, and after it.
-        document, _ = json.JSONDecoder().raw_decode(done.stdout, done.stdout.index("{\n"))
         return [
             _task(task["hosts"]["localhost"])
+            for document in _documents(done.stdout)
             for play in document["plays"]
             for task in play["tasks"]
         ]
@@ -87,6 +86,15 @@ def an_ansible() -> Iterator[Ansible]:
             process.wait(END_SECONDS_MAX)
             assert process.stdout is not None
             process.stdout.close()
+
+
+def _documents(said: str) -> Iterator[dict[str, Any]]:
+    """Read what each playbook has printed; warnings come before and between."""
+    start = said.find("{\n")
+    while start >= 0:
+        document, end = json.JSONDecoder().raw_decode(said, start)
+        yield document
+        start = said.find("{\n", end)
 
 
 def _task(result: dict[str, Any]) -> Task:
