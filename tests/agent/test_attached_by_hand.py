@@ -11,6 +11,7 @@ from tests.agent.world import GPU, IGB, MLX, World, check
 from tests.reconcile.scenes import a_nic, a_server
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import ServerConfig
+from trunkline.reconcile.nic_steps import UnplugNic
 
 
 @pytest.fixture
@@ -63,13 +64,15 @@ def test_a_guest_does_not_keep_the_vf_of_another_server(world: World) -> None:
     check(world, server, a_server(2, a_nic(2, other)))
 
 
-def test_a_guest_that_lacks_a_vf_of_its_server_is_started_anew(world: World) -> None:
+def test_a_guest_that_lacks_a_vf_of_its_server_is_given_it_while_it_runs(world: World) -> None:
     agent, server = world.with_a_server()
-    world.change_domain(
-        server, lambda domain: domain["guest"]["handed_over"]["own_drivers"].clear()
-    )
+    (nic,) = server.nics
+    (held,) = server.held_devices
+    unplug = UnplugNic(server_id=server.id, port_id=nic.port_id, device=held.address)
+    world.machine.hypervisor.unplug(unplug)
     world.run(agent, seconds=130)
-    assert world.resumes() == {server.id: 2}
+    check(world, server)
+    assert world.resumes() == {server.id: 1}
 
 
 def test_what_was_attached_stays_off_offer_while_libvirt_is_at_the_guest(world: World) -> None:

@@ -194,9 +194,7 @@ def test_a_guest_that_the_agent_has_ended_has_not_ended_of_itself_whenever_that_
     _, server = world.with_a_server()
     agent = world.an_agent(SlowAfterAnEnd(world.machine.hypervisor))
     world.settle(agent)
-    world.change_domain(
-        server, lambda domain: domain["guest"]["handed_over"]["own_drivers"].clear()
-    )
+    world.control.want(replace(server, boot_number=2))
     world.run(agent, seconds=130)
     assert world.resumes() == {server.id: 2}
     assert [report.guests for report in world.control.reports if report.guests] == []

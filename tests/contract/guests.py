@@ -76,7 +76,7 @@ class FakeSite(GuestSite):
     def __init__(self, directory: Path, *, slow: bool = False) -> None:
         self.machine = fake_machine(directory)
         self.hypervisor: FakeHypervisor = self.machine.hypervisor
-        for operation in ("start_paused", "destroy") if slow else ():
+        for operation in ("start_paused", "destroy", "plug", "unplug") if slow else ():
             self.hypervisor.plant(SlowNext(operation=operation))
 
     def see_through(self, server_id: ServerId) -> None:

@@ -245,7 +245,7 @@ ROWS: Final[Mapping[str, Row]] = {
         kind=Kind.OWNED, names={"id": "server", "network": "network name"}
     ),
     f"{COMPUTE}/servers/{{id}}/os-security-groups": _owned("server"),
-    f"{COMPUTE}/servers/{{id}}/os-interface": _owned("server"),
+    f"{COMPUTE}/servers/{{id}}/os-interface": _owned("server", POST={"interfaceAttachment": {}}),
     f"{COMPUTE}/servers/{{id}}/os-interface/{{port_id}}": Row(
         kind=Kind.OWNED, names={"id": "server", "port_id": "server's port"}
     ),

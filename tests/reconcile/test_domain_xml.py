@@ -85,7 +85,8 @@ def test_what_libvirt_reads_is_what_an_observation_is_compared_with(
     read = parse_libvirt_domain(define(server, VIF_TYPES, OPTIONS).xml)
     wanted = attachment(server, VIF_TYPES)
     assert frozenset(read.host_devices) == wanted.devices
-    assert frozenset(each.ifname for each in read.direct_interfaces) == wanted.ifnames
+    netdevs = {each.ifname for each in read.direct_interfaces}
+    assert netdevs | {each.ifname for each in read.bridges} == wanted.ifnames
     written = sorted(
         [(str(each.mac), each.vlan_id) for each in read.hostdev_interfaces]
         + [(str(each.mac), each.vlan_id) for each in read.direct_interfaces]

@@ -28,6 +28,7 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import Flavor, PowerState
+from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.report import (
     DeviceCondition,
     DeviceFact,
@@ -43,6 +44,13 @@ BLANK_DISK = {
     "boot_index": 0,
     "volume_size": "1",
 }
+
+
+def as_desired(server: ServerConfig) -> ServerFact:
+    """That a server is as it should be."""
+    runs = server.power is PowerState.RUNNING
+    condition = ServerCondition.RUNNING if runs else ServerCondition.STOPPED
+    return ServerFact(id=server.id, boot_number=server.boot_number, condition=condition)
 
 
 @dataclass
@@ -130,19 +138,9 @@ class ComputeSite:
                 for d in config.releases
             ]
             agent.report(
+                generation=config.generation,
                 devices=facts,
-                servers=[
-                    ServerFact(
-                        id=server.id,
-                        boot_number=server.boot_number,
-                        condition=(
-                            ServerCondition.RUNNING
-                            if server.power is PowerState.RUNNING
-                            else ServerCondition.STOPPED
-                        ),
-                    )
-                    for server in config.servers
-                ],
+                servers=[as_desired(server) for server in config.servers],
                 consoles=[
                     ConsoleFact(server_id=ask.server_id, number=ask.number, said=SAID.encode())
                     for ask in config.consoles

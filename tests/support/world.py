@@ -39,6 +39,7 @@ from trunkline.reconcile.report import (
     DeviceFact,
     GuestFact,
     HostReport,
+    NicFact,
     ReportAck,
     ServerFact,
     TakenFact,
@@ -201,7 +202,9 @@ class AgentByHand:
         taken: Sequence[TakenFact] = (),
         consoles: Sequence[ConsoleFact] = (),
         guests: Sequence[GuestFact] = (),
+        nics: Sequence[NicFact] = (),
         number: int | None = None,
+        generation: int = 0,
         problem: str = "",
     ) -> ReportAck:
         """Report; `number` repeats an old one."""
@@ -213,7 +216,7 @@ class AgentByHand:
                 run_id=self._run_id,
                 problem=problem,
                 number=number or self._number,
-                generation=0,
+                generation=generation,
                 resources=resources,
                 inventory=inventory,
                 devices=tuple(devices),
@@ -221,6 +224,7 @@ class AgentByHand:
                 taken=tuple(taken),
                 consoles=tuple(consoles),
                 guests=tuple(guests),
+                nics=tuple(nics),
             ),
         )
         return self.last_ack

@@ -10,6 +10,7 @@ from trunkline.agent.journal import JournalFile
 from trunkline.domain.bridge import BridgePort, describe_port
 from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.interfaces import HostRefused, Hypervisor, Kernel, Storage
+from trunkline.reconcile.nic_steps import PlugNic, Suspend, UnplugNic
 from trunkline.reconcile.observed import Journal, UplinkVlan
 from trunkline.reconcile.steps import (
     BridgeCheck,
@@ -170,6 +171,12 @@ def _apply(step: Step, kernel: Kernel, hypervisor: Hypervisor) -> None:
             hypervisor.start_paused(server_id)
         case Resume(server_id):
             hypervisor.resume(server_id)
+        case Suspend(server_id):
+            hypervisor.suspend(server_id)
+        case PlugNic():
+            hypervisor.plug(step)
+        case UnplugNic():
+            hypervisor.unplug(step)
         case Destroy(server_id):
             hypervisor.destroy(server_id)
         case Undefine(server_id):

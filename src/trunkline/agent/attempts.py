@@ -8,12 +8,12 @@ from datetime import datetime
 
 from trunkline.agent.apply import NotAsWritten
 from trunkline.agent.limits import Limits
-from trunkline.reconcile.desired import HeldDevice, ServerConfig
+from trunkline.reconcile.desired import HeldDevice, NicConfig, ServerConfig
 from trunkline.reconcile.interfaces import HostRefused
 from trunkline.reconcile.plan import Unit, UnitKind
 from trunkline.reconcile.steps import Resume
 
-Subject = ServerConfig | HeldDevice | None
+Subject = ServerConfig | HeldDevice | NicConfig | None
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class AttemptBook:
 
 def subject_of(unit: Unit) -> Subject:
     """Return the part of the configuration that `unit` is about; None: a guest not in it."""
-    return unit.server or unit.device
+    return unit.server or unit.device or unit.nic
 
 
 def may_give_up(unit: Unit, refusal: HostRefused) -> bool:

@@ -6,7 +6,7 @@ Only what happens while this run looks on is noticed, but for a crash, which lib
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,14 +14,17 @@ from trunkline.agent.limits import Limits
 from trunkline.domain.ids import ServerId
 from trunkline.domain.server import PowerState
 from trunkline.reconcile.desired import HostConfig, ServerConfig
+from trunkline.reconcile.nic_steps import Suspend
 from trunkline.reconcile.observed import DomainPower, DomainState, GuestFiles
 from trunkline.reconcile.report import GuestEvent, GuestFact
+from trunkline.reconcile.steps import Destroy, Step
 
 _FOUND = {
     GuestEvent.CRASHED: "its guest crashed, or its QEMU was killed",
     GuestEvent.ENDED: "its guest was ended on the host, as by virsh destroy",
     GuestEvent.VANISHED: "its libvirt domain was undefined on the host",
 }
+_HALTS = (Destroy, Suspend)
 _SUSPENDED = "its guest was suspended on the host, as by virsh suspend"
 _AGAIN = "it is started again"
 
@@ -40,7 +43,7 @@ class _Guest:
     """What this run knows of one server's guest."""
 
     boot_number: int
-    seen: DomainPower | None = None  # Last; None: never, or it was ended by this agent since.
+    seen: DomainPower | None = None  # Last; None: never, or this agent has halted it since.
     ends: deque[datetime] = field(default_factory=deque)
     pauses: deque[datetime] = field(default_factory=deque)
     paused_until: datetime | None = None  # Not to be resumed before.
@@ -57,11 +60,12 @@ class Guests:
         """Begin anew: the host was booted, by which no guest has ended of itself."""
         self._guests.clear()
 
-    def note_ended(self, server_id: ServerId) -> None:
-        """Note that this agent is about to end a guest."""
-        guest = self._guests.get(server_id)
-        if guest is not None:
-            guest.seen = None
+    def note_steps(self, steps: Iterable[Step]) -> None:
+        """Note that this agent is about to end or to suspend guests by some of its steps."""
+        for step in steps:
+            guest = self._guests.get(step.server_id) if isinstance(step, _HALTS) else None
+            if guest is not None:
+                guest.seen = None
 
     def rests(self, server_id: ServerId, now: datetime) -> bool:
         """Whether a guest is to stay paused for now."""

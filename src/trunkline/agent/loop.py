@@ -55,7 +55,7 @@ from trunkline.reconcile.interfaces import (
 )
 from trunkline.reconcile.plan import Plan, Unit, UnitKind, plan
 from trunkline.reconcile.report import DriftFact, DriftPolicy
-from trunkline.reconcile.steps import DefineDomain, Destroy, ForgetAddition, MakeDisk, Step
+from trunkline.reconcile.steps import DefineDomain, ForgetAddition, MakeDisk, Step
 from trunkline.reconcile.users import without_used_and_unfit
 from trunkline.vif.registry import VifRegistry
 
@@ -366,9 +366,7 @@ class Agent:
     def _apply_unit(self, unit: Unit, now: datetime) -> bool:
         if unit.server is not None and self._begins(unit.server, unit.steps):
             self._standing.note_definition(unit.server.id)
-        for step in unit.steps:
-            if isinstance(step, Destroy):
-                self._guests.note_ended(step.server_id)
+        self._guests.note_steps(unit.steps)
         try:
             apply_steps(
                 unit.steps,

@@ -22,6 +22,7 @@ from trunkline.reconcile.report import (
     DriftFact,
     GuestFact,
     HostReport,
+    NicFact,
     ReportAck,
     ServerCondition,
     ServerFact,
@@ -43,6 +44,7 @@ class Findings:
     devices: dict[tuple[PciAddress, int], tuple[DeviceFact, NicConfig | HeldDevice]]
     servers: dict[ServerId, tuple[ServerFact, ServerConfig]]
     taken: frozenset[TakenFact] = frozenset()
+    nics: frozenset[NicFact] = frozenset()
 
     def note_device(
         self,
@@ -77,10 +79,12 @@ class Findings:
             self.note_device(held, devices, reason)
 
     def keep_only(self, config: HostConfig) -> None:
-        """Drop the facts about what `config` does not name."""
-        named = {server.id for server in config.servers}
-        for server_id in self.servers.keys() - named:
-            del self.servers[server_id]
+        """Drop the facts about what `config` does not name, or names otherwise."""
+        named = {server.id: server for server in config.servers}
+        for server_id, (_, subject) in list(self.servers.items()):
+            if named.get(server_id) != subject:
+                del self.servers[server_id]
+        self.nics = frozenset(each for each in self.nics if each.server_id in self.servers)
         held = {(device.address, device.epoch) for device in config.releases}
         for server in config.servers:
             held |= {(device.address, device.epoch) for device in server.held_devices}
@@ -135,6 +139,7 @@ class Reporter:
             or report.servers
             or report.drifts
             or report.taken
+            or report.nics
             or report.guests
             or report.consoles
             or report.inventory is not None
@@ -204,6 +209,7 @@ class Reporter:
             ),
             drifts=tuple(self.drifts),
             taken=tuple(sorted(known.taken - told.taken, key=lambda fact: fact.chosen)),
+            nics=tuple(sorted(known.nics - told.nics, key=lambda fact: fact.port_id)),
             guests=tuple(self.guests),
             consoles=tuple(self.consoles),
             problem=self.problem or self.deaf,
@@ -222,7 +228,7 @@ class Reporter:
 
     def _note_told(self, report: HostReport, generation: int, *, settled: bool) -> None:
         known = self.findings
-        self._told = Findings(dict(known.devices), dict(known.servers), known.taken)
+        self._told = Findings(dict(known.devices), dict(known.servers), known.taken, known.nics)
         del self.drifts[: len(report.drifts)]
         del self.guests[: len(report.guests)]
         self.consoles = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,7 +15,13 @@ from trunkline.domain.server import PowerState
 from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
 from trunkline.reconcile.observed import DomainPower, DomainState
 from trunkline.reconcile.plan import Outcome, Plan, Undo, Unit, UnitKind
-from trunkline.reconcile.report import DeviceCondition, DriftFact, DriftPolicy, ServerCondition
+from trunkline.reconcile.report import (
+    DeviceCondition,
+    DriftFact,
+    DriftPolicy,
+    NicFact,
+    ServerCondition,
+)
 
 # The outcomes that are no reason to look at a server again.
 _AS_IT_WAS: Final = (Outcome.SETTLED, Outcome.UNSEEN, Outcome.FENCED, Outcome.ENDED)
@@ -211,6 +217,7 @@ class Standing:
             elif unit.kind is UnitKind.RELEASE:
                 self._conclude_release(config, unit)
         self._findings.taken = frozenset(fact for unit in made.units for fact in unit.taken)
+        self._findings.nics = frozenset(self._nic_facts(made))
         self._conclude_failures(made)
         self.is_settled = (
             not self.failures
@@ -220,6 +227,19 @@ class Standing:
             and all(self._is_settled_as(server) for server in config.servers)
             and self._releases.issuperset(config.releases)
         )
+
+    def _nic_facts(self, made: Plan) -> Iterator[NicFact]:
+        """Yield the NICs that guests were tried to be given, or to be rid of, to the last."""
+        for unit in made.units:
+            found = self.attempts.find(unit)
+            if unit.nic is None or unit.server_id is None or found is None or not found.gave_up:
+                continue
+            yield NicFact(
+                server_id=unit.server_id,
+                boot_number=unit.boot_number,
+                port_id=unit.nic.port_id,
+                reason=found.reason,
+            )
 
     def _note_unsettled(self, unit: Unit, now: datetime, *, is_stuck: bool) -> None:
         if unit.outcome is Outcome.FENCED or not self.attempts.is_due(unit, now):

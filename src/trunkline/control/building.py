@@ -122,7 +122,7 @@ def _build(
     """Give one server what was chosen for it."""
     host, devices, choices = chosen.host, chosen.devices, chosen.choices
     ports = [
-        _plug(tx, svc, actor, server, host, nic, choices.get(nic.name), devices) for nic in nics
+        plug_nic(tx, svc, actor, server, host, nic, choices.get(nic.name), devices) for nic in nics
     ]
     for demand in device_demands(server.pci_requests):
         _give_device(tx, svc, actor, server, host, choices[demand.nic], devices)
@@ -239,7 +239,7 @@ def _give_device(
     )  # fmt: skip
 
 
-def _plug(
+def plug_nic(
     tx: Transaction,
     svc: Services,
     actor: Actor,

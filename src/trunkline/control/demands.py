@@ -197,7 +197,7 @@ def _demand(svc: Services, nic: Nic, numa_policy: NumaPolicy | None) -> NicDeman
         nic=nic.name,
         port_name="" if nic.port is None else nic.port.name,
         kind=kind,
-        or_kinds=pooled_kinds(svc, nic.vnic_type),
+        or_kinds=frozenset() if nic.by_address else pooled_kinds(svc, nic.vnic_type),
         options=tuple(options),
         attributes=demanded_attributes(nic.port, kind) | abilities,
         match=nic.match,

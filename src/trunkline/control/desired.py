@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from trunkline.control.binding import bridge_of, vlan_id_of
 from trunkline.control.qos import policies_of
 from trunkline.control.services import Services
 from trunkline.domain.allocation import Allocation, AllocationState
-from trunkline.domain.binding import Binding
+from trunkline.domain.binding import Binding, BindingState
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.host import Host
 from trunkline.domain.ids import (
@@ -143,6 +143,12 @@ class _Rows:
 
 
 def _server_config(server: Server, rows: _Rows, default_zone: ZoneName) -> ServerConfig:
+    bound = [port_id for port_id in server.port_ids if port_id in rows.bindings]
+    leaving = [
+        port_id for port_id in bound if rows.bindings[port_id].state is BindingState.DETACHING
+    ]
+    kept = [port_id for port_id in bound if port_id not in leaving]
+    devices = rows.given.get(server.id, ())
     return ServerConfig(
         id=server.id,
         name=server.name,
@@ -152,17 +158,11 @@ def _server_config(server: Server, rows: _Rows, default_zone: ZoneName) -> Serve
         image=rows.images[server.image_id] if server.image_id else None,
         power=server.power,
         boot_number=server.boot_number,
-        nics=tuple(
-            replace(
-                _nic_config(rows.ports[port_id], rows.bindings[port_id], rows),
-                tag=server.nic_tags.get(port_id),
-            )
-            for port_id in server.port_ids
-            if port_id in rows.bindings
-        ),
+        nics=tuple(_nic_of_server(server, port_id, rows) for port_id in kept),
+        leaving=tuple(_nic_of_server(server, port_id, rows) for port_id in leaving),
+        places=_places(server, kept, len(devices)),
         devices=tuple(
-            _held(rows.devices[allocation.device_id], allocation, rows)
-            for allocation in rows.given.get(server.id, ())
+            _held(rows.devices[allocation.device_id], allocation, rows) for allocation in devices
         ),
         numa_node=_guest_node(server, rows.host),
         guest=GuestData(
@@ -176,6 +176,19 @@ def _server_config(server: Server, rows: _Rows, default_zone: ZoneName) -> Serve
             public_keys=_public_keys(server),
         ),
     )
+
+
+def _nic_of_server(server: Server, port_id: PortId, rows: _Rows) -> NicConfig:
+    nic = _nic_config(rows.ports[port_id], rows.bindings[port_id], rows)
+    return replace(nic, tag=server.nic_tags.get(port_id))
+
+
+def _places(server: Server, kept: Sequence[PortId], devices: int) -> tuple[int, ...]:
+    """Return where the guest finds what it has, if that is not simply in order."""
+    if server.places is None:
+        return ()
+    first = server.places.first_device
+    return (*(server.places.nics[port_id] for port_id in kept), *range(first, first + devices))
 
 
 def _public_keys(server: Server) -> dict[str, str]:

@@ -80,6 +80,7 @@ class Nic:
     segment_ids: frozenset[SegmentId] | None = None  # Where its addresses can be; None: anywhere.
     qos: QosPolicy | None = None  # The port's, or the network's.
     security_groups: tuple[SecurityGroupId, ...] | None = None  # Of a port to be made.
+    by_address: bool = False  # Its very device is to be named: no network pool will do.
 
     @property
     def said(self) -> str:

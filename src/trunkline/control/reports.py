@@ -13,6 +13,7 @@ from trunkline.control import audit
 from trunkline.control.audit import Actor
 from trunkline.control.building import replace_server
 from trunkline.control.giving_back import give_back_device
+from trunkline.control.interface_reports import settle_nics, take_nic_fact
 from trunkline.control.inventory import InventoryNews, take_inventory
 from trunkline.control.network_pools import follow_choice
 from trunkline.control.races import deciding_again
@@ -88,6 +89,7 @@ class _Intake:
         refused |= self._take_device_facts(host)
         self._take_guest_facts(host)
         self._take_server_facts(host, refused)
+        self._take_nic_facts(host)
         self._take_drifts(host)
         self._take_consoles(host)
         generation = self._tx.hosts.get(host.id).generation
@@ -282,6 +284,23 @@ class _Intake:
                 self._refuse(server, refused[server.id])
             elif fact is not None and fact.boot_number == server.boot_number:
                 self._take_server_fact(host, server, fact)
+        settled = {
+            server.id
+            for server in servers.values()
+            if server.host_id == host.id
+            and server.id not in refused
+            and _is_as_desired(server, facts.get(server.id))
+        }
+        if settled:
+            settle_nics(
+                self._tx, self._svc, self._actor, host, settled, generation=self._report.generation
+            )
+
+    def _take_nic_facts(self, host: Host) -> None:
+        for fact in self._report.nics:
+            take_nic_fact(
+                self._tx, self._svc, self._actor, host, fact, generation=self._report.generation
+            )
 
     def _take_server_fact(self, host: Host, server: Server, fact: ServerFact) -> None:
         if fact.condition is ServerCondition.FAILED:
@@ -407,3 +426,11 @@ class _Intake:
             server_id=found.allocation.server_id, port_id=found.allocation.port_id,
             device_id=found.record.id, details={"epoch": found.allocation.epoch, **details},
         )  # fmt: skip
+
+
+def _is_as_desired(server: Server, fact: ServerFact | None) -> bool:
+    return (
+        fact is not None
+        and fact.boot_number == server.boot_number
+        and fact.condition in (ServerCondition.RUNNING, ServerCondition.STOPPED)
+    )

@@ -31,11 +31,15 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType({
     "server.start": "start",
     "server.stop": "stop",
     "server.reboot": "reboot",
+    "server.attach_interface": "attach_interface",
+    "server.detach_interface": "detach_interface",
     "server.lock": "lock",
     "server.unlock": "unlock",
     "server.reset_state": "resetState",
 })  # fmt: skip
-_FAILURES: Final = frozenset({"server.error", "server.refused"})
+_FAILURES: Final = frozenset(
+    {"server.error", "server.refused", "server.attach_failed", "server.detach_failed"}
+)
 _USER: Final = "user "  # How actors who are people begin.
 
 

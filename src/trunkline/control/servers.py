@@ -25,10 +25,10 @@ from trunkline.control.own_servers import own_server, unlocked_server
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.port_views import port_views
 from trunkline.control.ports import unplug_port
-from trunkline.control.quotas import require_quota, sizes_of
+from trunkline.control.quotas import require_of_each, require_quota, sizes_of
 from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, NicPolicy, ServerCreate, Unset
-from trunkline.control.server_groups import joined_group
+from trunkline.control.server_groups import joined_group, require_members
 from trunkline.control.server_security_groups import in_groups, names_of_groups
 from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
@@ -114,6 +114,8 @@ def create_servers(
         servers = build_all(tx, svc, actor, servers, nics, least=least, host_name=request.host)
         tx.servers.insert_many(servers)
         _require_quotas(tx, servers, nics)
+        if group is not None:
+            require_members(tx, group, joined=len(servers))
         for server in servers:
             audit.record(
                 tx, actor, svc.clock.now(), "server.create", f"server {server.id}",
@@ -130,6 +132,8 @@ def _require_quotas(tx: Transaction, servers: Sequence[Server], nics: Sequence[N
     new_ports = sum(nic.port is None for nic in nics)
     placed = sum(server.host_id is not None for server in servers)
     own, server_ids = servers[0].project_id, [server.id for server in servers]
+    items = len(servers[0].metadata)
+    require_of_each(tx, own, Resource.METADATA_ITEMS, now=items, added=items)
     owners = {nic.port.project_id for nic in nics if nic.port}
     for project_id in sorted({own, *owners}):
         given: Amounts = {}
@@ -144,7 +148,7 @@ def get_server(svc: Services, caller: Caller, server_id: str) -> ServerView:
     def get(tx: Transaction) -> ServerView:
         server = tx.servers.get(server_id)
         require_seen(caller, rules.SHOW_SERVER, of_server(server), "server", server_id)
-        return _views(tx, svc, [server])[0]
+        return server_views(tx, svc, [server])[0]
 
     return svc.store.read(get)
 
@@ -165,7 +169,7 @@ def list_servers(
     own = None if all_projects else caller.own_project
     sort = query.sort or (SortKey("created_at", descending=True),)
     query = replace(query, visible_to=own, sort=sort)
-    return svc.store.read(lambda tx: _views(tx, svc, tx.servers.page(query, chosen)))
+    return svc.store.read(lambda tx: server_views(tx, svc, tx.servers.page(query, chosen)))
 
 
 def update_server(
@@ -197,7 +201,7 @@ def update_server(
                 tx, actor_of(caller), after.updated_at, "server.update", f"server {after.id}",
                 project_id=after.project_id, server_id=after.id, details=changed,
             )  # fmt: skip
-        return _views(tx, svc, [after])[0]
+        return server_views(tx, svc, [after])[0]
 
     return svc.store.write(update)
 
@@ -385,7 +389,7 @@ def _new_server(
     )
 
 
-def _views(tx: Transaction, svc: Services, servers: Sequence[Server]) -> list[ServerView]:
+def server_views(tx: Transaction, svc: Services, servers: Sequence[Server]) -> list[ServerView]:
     """Join servers with their hosts and NICs: one query for each kind."""
     hosts = tx.hosts.get_many({server.host_id for server in servers if server.host_id})
     ports = tx.ports.get_many({port_id for server in servers for port_id in server.port_ids})

@@ -38,6 +38,7 @@ class PortView:
             return "DOWN"
         return {
             BindingState.ACTIVE: "ACTIVE",
+            BindingState.DETACHING: "ACTIVE",
             BindingState.CLAIMED: "DOWN" if self.binding.server_id is None else "BUILD",
             BindingState.DOWN: "DOWN",
             BindingState.UNBOUND: "DOWN",

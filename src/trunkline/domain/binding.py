@@ -18,6 +18,7 @@ class BindingState(enum.Enum):
     CLAIMED = "claimed"  # Recorded, with its device; the host has not confirmed it.
     ACTIVE = "active"  # The host observed it as desired, under a guest that runs.
     DOWN = "down"  # Its guest was stopped, or could not be started again; the device is kept.
+    DETACHING = "detaching"  # To be taken from its guest, which has it until its host says not.
 
 
 class BindingEvent(enum.Enum):
@@ -26,7 +27,8 @@ class BindingEvent(enum.Enum):
     CLAIM = "claim"  # Placement chose; the store recorded.
     CONFIRM = "confirm"  # The host observed the NIC as desired.
     HALT = "halt"  # The host observed that its guest does not run.
-    RELEASE = "release"  # Server or port is deleted, or its host refused it and another is tried.
+    DETACH = "detach"  # Its server is to go on without it.
+    RELEASE = "release"  # Server or port is deleted, or its host refused it, or no guest has it.
 
 
 _S, _E = BindingState, BindingEvent
@@ -36,11 +38,15 @@ BINDING = StateMachine(
     transitions=MappingProxyType({
         (_S.UNBOUND, _E.CLAIM): _S.CLAIMED,
         (_S.CLAIMED, _E.CONFIRM): _S.ACTIVE,
+        (_S.CLAIMED, _E.DETACH): _S.DETACHING,
         (_S.CLAIMED, _E.RELEASE): _S.UNBOUND,
         (_S.ACTIVE, _E.HALT): _S.DOWN,
+        (_S.ACTIVE, _E.DETACH): _S.DETACHING,
         (_S.ACTIVE, _E.RELEASE): _S.UNBOUND,
         (_S.DOWN, _E.CONFIRM): _S.ACTIVE,
+        (_S.DOWN, _E.DETACH): _S.DETACHING,
         (_S.DOWN, _E.RELEASE): _S.UNBOUND,
+        (_S.DETACHING, _E.RELEASE): _S.UNBOUND,
     }),
 )  # fmt: skip
 
@@ -57,3 +63,6 @@ class Binding:
     device_id: DeviceId | None  # None: `normal`.
     vif_type: str  # A registered VIF type, e.g. `hw_veb`.
     vif_details: Mapping[str, object] = field(default_factory=dict)
+    # Of a NIC that was attached to a guest or is being detached: the host's generation that says so
+    # first. What an agent has found of older ones says nothing about it.
+    generation: int = 0

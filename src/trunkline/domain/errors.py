@@ -199,6 +199,17 @@ class DeviceTaken(TrunklineError):
         self.host_id = host_id  # Set where a race was lost: what is known of this host is stale.
 
 
+class NicNotPlaced(TrunklineError):
+    """The host of a server has nothing for one NIC more; nothing was taken."""
+
+    code = "allocation.nic_not_placed"
+    kind = ErrorKind.INVALID
+
+    def __init__(self, server_id: str, problem: str) -> None:
+        super().__init__(f"the host of server {server_id} can't give it this NIC: {problem}")
+        self.problem = problem
+
+
 class NotEnoughBandwidth(TrunklineError):
     """A PF has not as much left as it is to guarantee."""
 

@@ -142,6 +142,14 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuestPlaces:
+    """Where a guest finds its NICs, counted from 0, and the first of its devices besides."""
+
+    nics: Mapping[PortId, int]
+    first_device: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A VM. Its NICs are the bindings of its ports, in the order of `port_ids`."""
 
@@ -158,6 +166,8 @@ class Server:
     host_id: HostId | None = None  # None: not placed.
     numa_node: int | None = None  # Of the host: its guest is confined to it.
     nic_tags: Mapping[PortId, str] = field(default_factory=dict)  # Its owner's names for NICs.
+    # None: no NIC was attached or detached since it was made, and all are in order.
+    places: GuestPlaces | None = None
     power: PowerState = PowerState.RUNNING  # What it should be.
     pci_requests: tuple[PciRequest, ...] = ()  # Devices besides its NICs.
     numa_policy: NumaPolicy | None = None  # Of NICs whose port has none, and of all devices.
@@ -184,6 +194,16 @@ class Server:
     # Of its image, as they were when the server was made; those that Nova gives a meaning.
     image_properties: Mapping[str, str] = field(default_factory=dict)
     scheduler_hints: Mapping[str, object] = field(default_factory=dict)  # As they were sent.
+
+    @property
+    def guest_places(self) -> GuestPlaces:
+        """Where its guest finds what it has: each thing in the same place for good."""
+        if self.places is not None:
+            return self.places
+        count = len(self.port_ids)
+        return GuestPlaces(
+            nics={port_id: place for place, port_id in enumerate(self.port_ids)}, first_device=count
+        )
 
     @property
     def use(self) -> HostUse:

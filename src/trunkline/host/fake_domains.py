@@ -15,12 +15,15 @@ from trunkline.host.faults import Fault
 from trunkline.host.libvirt_domain import LibvirtDomain, parse_libvirt_domain
 from trunkline.host.state_file import LoggedState
 from trunkline.reconcile.interfaces import HostRefused
+from trunkline.reconcile.nic_steps import PlugNic, UnplugNic
 from trunkline.reconcile.observed import DomainPower, DomainState, OtherDomain
 
 _DOING: Final = {
     "": "",
     "start_paused": "its guest is being started",
     "destroy": "its guest is being ended",
+    "plug": "its guest is given a NIC",
+    "unplug": "its guest is to let go of a NIC",
 }
 
 
@@ -72,7 +75,12 @@ class DomainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     power: DomainPower = DomainPower.SHUT_OFF
     guest: Guest | None = None
     in_transition: bool = False  # Starting or stopping; after a crash: finish by giving back.
-    under_way: str = ""  # `start_paused` or `destroy`, begun and not gone on with.
+    # `start_paused`, `destroy`, `plug` or `unplug`, begun and not gone on with.
+    under_way: str = ""
+    plug: PlugNic | None = None  # What is under way,
+    unplug: UnplugNic | None = None  # or this.
+    # Of a NIC that is being plugged or unplugged: neither the guest's nor the host's.
+    passing: HandedOver | None = None
     failed: FailedCall | None = None  # What came of the last that was under way.
 
 
@@ -115,6 +123,9 @@ def domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
         boot_number=record.boot_number,
         xml_digest=record.xml_digest,
         doing=doing,
+        coming=frozenset({record.plug.device})
+        if record.plug is not None and record.plug.device is not None
+        else frozenset(),
     )
     if record.guest is not None:
         return _with_guest(state, record.guest)
@@ -135,15 +146,26 @@ def _with_guest(state: DomainState, guest: Guest) -> DomainState:
         boot_number=guest.boot_number,
         xml_digest=guest.xml_digest,
         devices=frozenset[PciAddress](guest.handed_over.addresses),
-        ifnames=frozenset(each.ifname for each in guest.handed_over.macvtaps),
+        ifnames=frozenset(each.ifname for each in guest.handed_over.macvtaps)
+        | {each.ifname for each in guest.handed_over.taps},
         given={PciAddress.parse(at): _device(what) for at, what in guest.given.items()},
     )
+
+
+def devices_in_use(state: HypervisorState) -> dict[PciAddress, str]:
+    """Return the devices that guests have, each with its domain's name."""
+    return {
+        address: record.name
+        for record in state.domains.values()
+        if record.guest is not None
+        for address in record.guest.handed_over.addresses
+    }
 
 
 def is_unfinished(state: HypervisorState, boot_id: str) -> bool:
     """Whether the machine was booted, or this libvirt was killed, in the middle of something."""
     return state.boot_id != boot_id or any(
-        record.in_transition for record in state.domains.values()
+        record.in_transition or record.passing is not None for record in state.domains.values()
     )
 
 
@@ -154,6 +176,7 @@ def end_guests_without_process(state: HypervisorState, boot_id: str) -> list[Gue
         if state.boot_id != boot_id:
             # What libvirt saves is in /run and lost by now, as are the VFs that it is about.
             record.guest, record.in_transition, record.under_way = None, False, ""
+            record.plug = record.unplug = record.passing = None
             record.power = DomainPower.SHUT_OFF
         elif record.in_transition and record.guest is not None:
             ended.append(record.guest)

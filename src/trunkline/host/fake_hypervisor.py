@@ -19,12 +19,14 @@ from pathlib import Path
 from trunkline.domain.ids import ServerId
 from trunkline.host import fake_networks
 from trunkline.host.device_handover import Handover
+from trunkline.host.fake_calls import FakeCalls
 from trunkline.host.fake_consoles import FakeConsoles
 from trunkline.host.fake_domains import (
     DomainRecord,
     FailedCall,
     Guest,
     HypervisorState,
+    devices_in_use,
     end_guests_without_process,
     given_by,
     is_unfinished,
@@ -33,30 +35,25 @@ from trunkline.host.fake_domains import (
 )
 from trunkline.host.fake_kernel import FakeKernel
 from trunkline.host.fake_networks import NetworkRecord
+from trunkline.host.fake_plugs import alone, check_port, parted, together, with_nic, without_nic
 from trunkline.host.fake_start import check_start
-from trunkline.host.faults import RefuseNext, SlowNext, is_slow, refusal
+from trunkline.host.faults import is_slow
 from trunkline.host.libvirt_domain import parse_libvirt_domain
-from trunkline.host.state_file import Held, LogEntry, StateFile
+from trunkline.host.state_file import Held, StateFile
 from trunkline.reconcile.interfaces import HostRefused, NotYet
+from trunkline.reconcile.nic_steps import PlugNic, UnplugNic
 from trunkline.reconcile.observed import DomainPower, Guests, NetworkState
 
 _Held = Held[HypervisorState]
 
 
-class FakeHypervisor:
+class FakeHypervisor(FakeCalls):
     """Satisfies `reconcile.interfaces.Hypervisor`; see there for what the methods mean."""
 
     def __init__(self, path: Path, kernel: FakeKernel, *, by: str = "agent") -> None:
-        self._file = StateFile(path, HypervisorState)
-        self._kernel = kernel.acting_as("libvirt")
+        super().__init__(StateFile(path, HypervisorState), kernel.acting_as("libvirt"), by)
         self._handover = Handover(self._kernel)
-        self._by = by
         self._consoles = FakeConsoles(path.parent / "consoles")
-
-    @property
-    def path(self) -> Path:
-        """The state file."""
-        return self._file.path
 
     # Reading
 
@@ -78,14 +75,6 @@ class FakeHypervisor:
         if record is None:
             raise HostRefused(f"virsh dumpxml {server_id}", "no domain with matching uuid")
         return record.xml
-
-    def log(self) -> tuple[LogEntry, ...]:
-        """Every attempted write since the machine was made, oldest first."""
-        return self._file.log()
-
-    def state(self) -> HypervisorState:
-        """The state as it is now, to look at."""
-        return self._file.read()
 
     # Writing
 
@@ -130,13 +119,7 @@ class FakeHypervisor:
             domain, of_networks = fake_networks.with_devices(
                 held.state.networks, domain, last=held.state.takes_last
             )
-            in_use = {
-                address: record.name
-                for record in held.state.domains.values()
-                if record.guest is not None
-                for address in record.guest.handed_over.addresses
-            }
-            check_start(self._kernel, domain, in_use)
+            check_start(self._kernel, domain, devices_in_use(held.state))
             guest = record.guest = Guest(
                 boot_number=record.boot_number,
                 xml_digest=record.xml_digest,
@@ -172,6 +155,81 @@ class FakeHypervisor:
             record.power = DomainPower.RUNNING
             self._consoles.boots(record)
             self._answer(held, command, planted)
+
+    def suspend(self, server_id: ServerId) -> None:
+        """See `Hypervisor.suspend`."""
+        with self._file.held() as held:
+            self._finish(held)
+            record = self._record(held, server_id, "virsh suspend")
+            command = f"virsh suspend {record.name}"
+            self._require_idle(held, record, command)
+            if record.power is not DomainPower.RUNNING:
+                raise self._refuse(held, command, "domain is not running")
+            planted = self._planted(held, "suspend", command)
+            record.power = DomainPower.PAUSED
+            self._answer(held, command, planted)
+
+    def plug(self, step: PlugNic) -> None:
+        """See `Hypervisor.plug`."""
+        self._change_nics("plug", step)
+
+    def unplug(self, step: UnplugNic) -> None:
+        """See `Hypervisor.unplug`."""
+        self._change_nics("unplug", step)
+
+    def _change_nics(self, operation: str, step: PlugNic | UnplugNic) -> None:
+        with self._file.held() as held:
+            self._finish(held)
+            verb = "attach-device" if isinstance(step, PlugNic) else "detach-device"
+            record = self._record(held, step.server_id, f"virsh {verb}")
+            command = f"virsh {verb} {record.name}"
+            self._tell_failure(held, record, operation)
+            if record.guest is None:
+                raise self._refuse(held, command, "domain is not running")
+            record.plug = step if isinstance(step, PlugNic) else None
+            record.unplug = step if isinstance(step, UnplugNic) else None
+            if not self._begins(held, record, operation, command):
+                self._plug_or_unplug(held, record, command)
+
+    def _plug_or_unplug(self, held: _Held, record: DomainRecord, command: str) -> None:
+        plug, unplug, record.plug, record.unplug = record.plug, record.unplug, None, None
+        if record.guest is None:
+            raise self._refuse(held, command, "domain is not running")
+        planted = self._planted(held, "plug" if plug else "unplug", command)
+        try:
+            if plug is not None:
+                self._plug(held, record, record.guest, plug)
+            elif unplug is not None:
+                self._unplug(held, record, record.guest, unplug)
+        except HostRefused as refused:
+            raise self._refuse(held, command, str(refused), cause=refused) from None
+        self._answer(held, command, planted)
+
+    def _plug(self, held: _Held, record: DomainRecord, guest: Guest, step: PlugNic) -> None:
+        domain = alone(record.xml, step.xml)
+        check_port(record.xml, guest.handed_over)
+        check_start(self._kernel, domain, devices_in_use(held.state))
+        record.passing = part = self._handover.save(domain)
+        held.save()
+        try:
+            self._handover.take(part)
+        except HostRefused:
+            self._handover.give_back(part)
+            record.passing = None
+            raise
+        guest.handed_over = together(guest.handed_over, part)
+        record.xml, record.passing = with_nic(record.xml, step.xml), None
+
+    def _unplug(self, held: _Held, record: DomainRecord, guest: Guest, step: UnplugNic) -> None:
+        if record.power is not DomainPower.RUNNING:
+            raise HostRefused("detach-device", "its guest, which is paused, does not let go of it")
+        part, rest = parted(self._kernel, guest.handed_over, step)
+        record.passing, guest.handed_over = part, rest
+        given = str(step.device or step.ifname)
+        guest.given = {at: what for at, what in guest.given.items() if what != given}
+        held.save()
+        self._handover.give_back(part)
+        record.xml, record.passing = without_nic(record.xml, step), None
 
     def destroy(self, server_id: ServerId) -> None:
         """See `Hypervisor.destroy`."""
@@ -269,29 +327,6 @@ class FakeHypervisor:
 
     # From outside
 
-    def plant(self, fault: RefuseNext | SlowNext) -> None:
-        """Plant a fault; it lasts until it is used up."""
-        with self._file.held() as held:
-            held.state.faults.append(fault)
-            held.save()
-
-    def take_last(self) -> None:
-        """Take the last of a network's free devices from now on: nobody may count on the first."""
-        with self._file.held() as held:
-            held.state.takes_last = True
-            held.save()
-
-    def clear_faults(self) -> None:
-        """Take all planted faults away."""
-        with self._file.held() as held:
-            held.state.faults.clear()
-            held.save()
-
-    def busy(self) -> frozenset[ServerId]:
-        """Return the servers of which a start or stop is under way."""
-        domains = self._file.read().domains
-        return frozenset(each for each, record in domains.items() if record.under_way)
-
     def go_on(self) -> None:
         """Go on, to the end, with every start and stop that is under way."""
         with self._file.held() as held:
@@ -303,8 +338,10 @@ class FakeHypervisor:
                 try:
                     if operation == "start_paused":
                         self._start_paused(held, record, f"virsh start --paused {record.name}")
-                    else:
+                    elif operation == "destroy":
                         self._destroy(held, record, f"virsh destroy {record.name}")
+                    else:
+                        self._plug_or_unplug(held, record, f"virsh {operation} {record.name}")
                 except HostRefused as refused:
                     record.failed = FailedCall.of(operation, refused)
             held.save()
@@ -346,31 +383,6 @@ class FakeHypervisor:
         self._handover.give_back(guest.handed_over)
         fake_networks.uncount(state.networks, guest.of_networks)
 
-    def _begins(self, held: _Held, record: DomainRecord, operation: str, command: str) -> bool:
-        """Say whether an operation is under way, by now or since before, and to be left at that."""
-        if record.under_way == operation:
-            return True
-        self._require_idle(held, record, command)
-        if not is_slow(held.state.faults, operation):
-            return False
-        record.under_way = operation
-        held.save()
-        return True
-
-    def _require_idle(self, held: _Held, record: DomainRecord, command: str) -> None:
-        if record.under_way:
-            # Source: libvirt src/conf/domainjob.c, virDomainObjBeginJobInternal().
-            problem = "Timed out during operation: cannot acquire state change lock"
-            cause = HostRefused(command, problem, transient=True)
-            raise self._refuse(held, command, problem, cause=cause)
-
-    def _tell_failure(self, held: _Held, record: DomainRecord, operation: str) -> None:
-        """Raise what came of the last call that was under way, once, if it was this one."""
-        failed, record.failed = record.failed, None
-        if failed is not None and failed.operation == operation:
-            held.save()
-            raise failed.refusal()
-
     def _finished(self, state: HypervisorState) -> HypervisorState:
         """Return the state with what is unfinished in it finished."""
         if not is_unfinished(state, self._kernel.boot_id()):
@@ -385,22 +397,6 @@ class FakeHypervisor:
             held.save()
         return slow
 
-    def _planted(self, held: _Held, operation: str, command: str) -> RefuseNext | None:
-        """Refuse as planted; or return what is to be answered once all is done."""
-        planted = refusal(held.state.faults, operation)
-        if planted is None or planted.applied:
-            return planted
-        raise self._refuse(held, command, f"refused as planted ({planted.errno})")
-
-    def _answer(self, held: _Held, command: str, planted: RefuseNext | None) -> None:
-        if planted is not None:
-            raise self._refuse(held, command, f"done, answered as planted ({planted.errno})")
-        self._log(held, by=self._by, command=command, result="OK")
-
-    def _log(self, held: _Held, *, by: str, command: str, result: str) -> None:
-        number = self._kernel.state().log_number
-        held.commit(by=by, command=command, result=result, kernel_number=number)
-
     def _finish(self, held: _Held) -> None:
         """Do what libvirtd does when it starts: see to guests that a reboot or a crash ended."""
         state, boot_id = held.state, self._kernel.boot_id()
@@ -408,31 +404,14 @@ class FakeHypervisor:
             return
         for guest in end_guests_without_process(state, boot_id):
             self._give_back(state, guest)
+        for record in state.domains.values():
+            if record.passing is not None:
+                self._handover.give_back(record.passing)
+                record.passing = None
         if state.boot_id != boot_id:
             fake_networks.restarted(state.networks)
         state.boot_id = boot_id
         held.save()
-
-    def _record(self, held: _Held, server_id: ServerId, command: str) -> DomainRecord:
-        record = held.state.domains.get(server_id)
-        if record is None:
-            raise self._refuse(
-                held, f"{command} {server_id}", f"no domain with matching uuid '{server_id}'"
-            )
-        return record
-
-    def _refuse(
-        self,
-        held: _Held,
-        command: str,
-        problem: str,
-        *,
-        cause: HostRefused | None = None,
-    ) -> HostRefused:
-        self._log(held, by=self._by, command=command, result=problem)
-        if cause is None:
-            return HostRefused(command, problem)
-        return HostRefused(command, problem, errno_name=cause.errno_name, transient=cause.transient)
 
 
 def create_hypervisor(path: Path, kernel: FakeKernel) -> None:

@@ -21,12 +21,12 @@ LABEL: Final = "config-2"  # By which guests find it.
 _FOLDER: Final = "openstack/latest"
 
 
-def guest_address(number: int) -> PciAddress:
-    """Return where the guest finds its NIC, or device besides, of this number; counts from 0.
+def guest_address(place: int) -> PciAddress:
+    """Return where the guest finds what has this place among its NICs and devices; counts from 0.
 
     Each has a PCI Express root port of its own, which libvirt adds, and so a bus.
     """
-    return PciAddress(0, number + 1, 0, 0)
+    return PciAddress(0, place + 1, 0, 0)
 
 
 def config_drive(server: ServerConfig) -> Mapping[str, bytes] | None:
@@ -65,7 +65,7 @@ def _metadata(server: ServerConfig, guest: GuestData) -> dict[str, Any]:
         "availability_zone": guest.availability_zone,
         "project_id": guest.project_id,
         "meta": dict(sorted(guest.metadata.items())),
-        "devices": [_device(number, nic) for number, nic in enumerate(server.nics)],
+        "devices": [_device(place, nic) for place, nic in server.placed_nics],
         **_with_keys(keys),
     }
 
@@ -78,11 +78,11 @@ def _with_keys(keys: Mapping[str, str]) -> dict[str, Any]:
     return {"public_keys": keys, "keys": listed}
 
 
-def _device(number: int, nic: NicConfig) -> dict[str, Any]:
+def _device(place: int, nic: NicConfig) -> dict[str, Any]:
     device: dict[str, Any] = {
         "type": "nic",
         "bus": "pci",
-        "address": str(guest_address(number)),
+        "address": str(guest_address(place)),
         "mac": str(nic.mac),
         "tags": [] if nic.tag is None else [nic.tag],
     }

@@ -120,13 +120,29 @@ class ServerConfig:
     boot_number: int  # A guest defined with a lower number is started afresh.
     nics: tuple[NicConfig, ...]  # In the order in which the guest sees them.
     devices: tuple[HeldDevice, ...] = ()  # Handed over as they are, besides the NICs' own.
+    # Where the guest finds `nics`, and then `devices`; counts from 0. Empty: in that order.
+    places: tuple[int, ...] = ()
+    leaving: tuple[NicConfig, ...] = ()  # No NICs of it any more; its guest may still have them.
     numa_node: GuestNode | None = None  # None: it may be on any, and on several.
     guest: GuestData | None = None  # None: it gets no config drive.
 
     @property
     def held_devices(self) -> tuple[HeldDevice, ...]:
-        """Every device that it has: its NICs' own, and those besides."""
-        return (*(nic.device for nic in self.nics if nic.device is not None), *self.devices)
+        """Every device that it has: its NICs' own, those besides, and those yet to leave it."""
+        nics = (*self.nics, *self.leaving)
+        return (*(nic.device for nic in nics if nic.device is not None), *self.devices)
+
+    @property
+    def placed_nics(self) -> tuple[tuple[int, NicConfig], ...]:
+        """Its NICs, each with where the guest finds it."""
+        return tuple(zip(self.places or range(len(self.nics)), self.nics, strict=False))
+
+    @property
+    def placed_devices(self) -> tuple[tuple[int, HeldDevice], ...]:
+        """Its devices besides NICs, each with where the guest finds it."""
+        count = len(self.nics)
+        places = self.places[count:] or range(count, count + len(self.devices))
+        return tuple(zip(places, self.devices, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from trunkline.reconcile.config_drive import file_name, guest_address
 from trunkline.reconcile.desired import NicConfig, ServerConfig
 from trunkline.vif import registry as vif_registry
 from trunkline.vif.base import VifRequest
+from trunkline.vif.builtin import BRIDGE
 from trunkline.vif.elements import add_pci_address, hostdev
 from trunkline.vif.registry import VifRegistry
 
@@ -57,7 +58,12 @@ class Attachment:
     """How the guest of a server is attached to the host, as an observation would show it."""
 
     devices: frozenset[PciAddress]  # Handed to the guest.
-    ifnames: frozenset[str]  # Netdevs under its macvtaps.
+    ifnames: frozenset[str]  # Netdevs under its macvtaps, and its taps.
+
+
+def is_tap(nic: NicConfig) -> bool:
+    """Whether a NIC is a tap on a Linux bridge, called by its logical name."""
+    return nic.vif_type == BRIDGE and nic.bridge is not None
 
 
 def pool_of(nic: NicConfig, pools: Pools) -> NetworkPool | None:
@@ -112,6 +118,8 @@ def attachment(server: ServerConfig, vif_types: VifRegistry, pools: Pools = NO_P
             ifnames.add(name)
         elif nic.device is not None:
             devices.add(nic.device.address)
+        elif is_tap(nic):
+            ifnames.add(nic.logical_name)
     devices.update(held.address for held in server.devices)
     return Attachment(devices=frozenset(devices), ifnames=frozenset(ifnames))
 
@@ -134,18 +142,19 @@ def define(
     drive = file_name(server) if options.has_config_drives else None
     if drive is not None:
         devices.append(_cdrom(f"{options.disk_directory}/{drive}"))
-    given = [
-        vif_types.get(nic.vif_type, nic.vnic_type).interface(vif_request(nic, pools))
-        for nic in server.nics
+    given = [(place, _element(nic, vif_types, pools)) for place, nic in server.placed_nics]
+    given += [
+        (place, hostdev(held.address, managed=held.managed))
+        for place, held in server.placed_devices
     ]
-    given += [hostdev(held.address, managed=held.managed) for held in server.devices]
-    for number, element in enumerate(given):
+    _add_root_ports(devices, max((place for place, _ in given), default=-1) + 1)
+    for place, element in given:
         # Said, so that a guest finds each in the same place on every host, and can be told where.
-        add_pci_address(element, guest_address(number)).set("type", "pci")
+        add_pci_address(element, guest_address(place)).set("type", "pci")
         devices.append(element)
     devices.append(_console(server, options))
     # vfio pins all of a guest's memory, so there is nothing for a balloon to give back.
-    pinned = bool(server.held_devices)
+    pinned = bool(server.devices) or any(nic.device is not None for nic in server.nics)
     etree.SubElement(devices, "memballoon", model="none" if pinned else "virtio")
     if options.arch == "x86_64":
         # By this a guest tells of its kernel's panic, so that it is noticed, and <on_crash> obeyed.
@@ -157,6 +166,29 @@ def define(
     return DomainDefinition(xml=etree.tostring(root, encoding="unicode") + "\n", digest=digest)
 
 
+def device_xml(nic: NicConfig, vif_types: VifRegistry) -> str:
+    """Build one NIC of a guest that runs; libvirt finds a place in the guest for it."""
+    return etree.tostring(_element(nic, vif_types, NO_POOLS), encoding="unicode")
+
+
+def _element(nic: NicConfig, vif_types: VifRegistry, pools: Pools) -> _Element:
+    return vif_types.get(nic.vif_type, nic.vnic_type).interface(vif_request(nic, pools))
+
+
+def _add_root_ports(devices: _Element, places: int) -> None:
+    """Say how many PCI Express root ports there are: only into one that is free can be plugged.
+
+    libvirt itself makes one for each device that there is, and hardly one more.
+    Source: https://libvirt.org/pci-hotplug.html#x86_64-q35-machine-type
+    """
+    for index in range(1, places + _OTHER_PORTS + SPARE_PORTS + 1):
+        etree.SubElement(
+            devices, "controller", type="pci", index=str(index), model="pcie-root-port"
+        )
+
+
+SPARE_PORTS: Final = 4  # NICs that a guest can be given while it runs, until its next start.
+_OTHER_PORTS: Final = 2  # Of the disk and the balloon.
 _TITLE_END: Final = 3  # <name>, <uuid> and <title> come first.
 
 

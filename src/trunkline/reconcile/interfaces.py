@@ -17,6 +17,7 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
+from trunkline.reconcile.nic_steps import PlugNic, UnplugNic
 from trunkline.reconcile.observed import GuestFiles, Guests, NetworkState, OriginalState
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
@@ -150,6 +151,25 @@ class Hypervisor(Protocol):
 
     def resume(self, server_id: ServerId) -> None:
         """Let a paused domain run."""
+        ...
+
+    def suspend(self, server_id: ServerId) -> None:
+        """Halt a running domain's CPUs."""
+        ...
+
+    def plug(self, step: PlugNic) -> None:
+        """Begin to give a running or paused domain a NIC, in its definition too.
+
+        libvirt does with it what it does at a start. Once it is done, `guests` shows it.
+        """
+        ...
+
+    def unplug(self, step: UnplugNic) -> None:
+        """Begin to take a NIC from a running domain, and out of its definition.
+
+        It is done when the guest has let go of it, and libvirt has given its device back to the
+        host. What a guest does not let go of within some time is refused, and may be asked again.
+        """
         ...
 
     def destroy(self, server_id: ServerId) -> None:

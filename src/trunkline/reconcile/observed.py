@@ -41,7 +41,10 @@ class DomainState:
     xml_digest: str  # From our metadata element: the digest of the XML it was defined with.
     # Host devices that the guest has, or may come to have by what is being done.
     devices: frozenset[PciAddress] = frozenset()
-    ifnames: frozenset[str] = frozenset()  # VF netdevs under its macvtaps; likewise.
+    # VF netdevs under its macvtaps, and its taps; likewise.
+    ifnames: frozenset[str] = frozenset()
+    # Of a NIC that is being plugged in: its guest may come to have it, and does not have it yet.
+    coming: frozenset[PciAddress] = frozenset()
     # Of a guest: by where it finds a NIC, the VF it has been given, or the netdev below.
     given: Mapping[PciAddress, PciAddress | str] = field(default_factory=dict)
     networks: frozenset[str] = frozenset()  # libvirt networks that are yet to give it devices.

@@ -11,17 +11,18 @@ As long as it is under way there is nothing to do; the plan after that goes on f
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
-from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
+from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
 from trunkline.reconcile.domain_xml import NO_POOLS, DomainOptions, Pools
 from trunkline.reconcile.network_pools import plan_networks, wanted_networks
-from trunkline.reconcile.observed import Addition, HostState
+from trunkline.reconcile.observed import Addition, DomainState, HostState
+from trunkline.reconcile.plugging import plan_plug, plan_unplug
 from trunkline.reconcile.pool_devices import plan_strays
 from trunkline.reconcile.release import plan_release, plan_stray
 from trunkline.reconcile.report import DriftFact, TakenFact
@@ -66,6 +67,8 @@ class UnitKind(enum.Enum):
     NETWORK = "network"  # A libvirt network that makes a network pool.
     TIDY = "tidy"  # What was added to bridges and PFs for servers, and none needs any more.
     SERVE = "serve"  # A server that belongs here.
+    PLUG = "plug"  # A NIC that a running guest lacks.
+    UNPLUG = "unplug"  # A NIC that a running guest is to lose.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +88,16 @@ class Unit:
     taken: tuple[TakenFact, ...] = ()
     network: str = ""  # NETWORK: its name.
     addition: Addition | None = None  # TIDY: what goes.
+    nic: NicConfig | None = None  # PLUG and UNPLUG.
+    boot_number: int = 0  # PLUG and UNPLUG: of the guest.
 
     @property
     def key(self) -> str:
         """Names the unit from one plan to the next."""
         if self.device is not None:
             return f"{self.kind.value} {self.device.address} epoch {self.device.epoch}"
+        if self.nic is not None:
+            return f"{self.kind.value} port {self.nic.port_id} of server {self.server_id}"
         if self.kind is UnitKind.NETWORK:
             return f"{self.kind.value} {self.network}"
         if self.kind is UnitKind.TIDY:
@@ -194,7 +201,8 @@ def plan(
         )
         for name, verdict in plan_networks(view)
     ]
-    units += [_service(view, server) for server in view.servers]
+    for server in view.servers:
+        units += _service(view, server)
     settled = (UnitKind.REMOVE, Outcome.SETTLED)
     return Plan(tuple(unit for unit in units if (unit.kind, unit.outcome) != settled))
 
@@ -212,9 +220,9 @@ def _release(view: View, device: HeldDevice, verdict: Verdict) -> Unit:
     )
 
 
-def _service(view: View, server: ServerConfig) -> Unit:
+def _service(view: View, server: ServerConfig) -> Iterator[Unit]:
     verdict = plan_server(view, server)
-    return Unit(
+    yield Unit(
         kind=UnitKind.SERVE,
         outcome=verdict.outcome,
         steps=verdict.steps,
@@ -225,6 +233,30 @@ def _service(view: View, server: ServerConfig) -> Unit:
         guest_runs=verdict.guest_runs,
         drifts=verdict.drifts,
         taken=verdict.taken,
+    )
+    for nic in verdict.to_unplug:
+        yield _of_nic(view, server, nic, UnitKind.UNPLUG, plan_unplug)
+    for nic in verdict.to_plug:
+        yield _of_nic(view, server, nic, UnitKind.PLUG, plan_plug)
+
+
+def _of_nic(
+    view: View,
+    server: ServerConfig,
+    nic: NicConfig,
+    kind: UnitKind,
+    plan_nic: Callable[[View, ServerConfig, NicConfig, DomainState], Verdict],
+) -> Unit:
+    verdict = plan_nic(view, server, nic, view.observed.domains[server.id])
+    return Unit(
+        kind=kind,
+        outcome=verdict.outcome,
+        steps=verdict.steps,
+        reason=verdict.reason,
+        server_id=server.id,
+        devices=frozenset({nic.device.address} if nic.device is not None else ()),
+        nic=nic,
+        boot_number=server.boot_number,
     )
 
 

@@ -27,18 +27,18 @@ from trunkline.reconcile.view import Preparing, Refused, View, Waiting
 
 
 def pooled_nics(view: View, server: ServerConfig) -> list[tuple[int, NicConfig, NetworkPool]]:
-    """Return the NICs that get their devices from network pools, with their numbers."""
+    """Return the NICs that get their devices from network pools, with where the guest has them."""
     found = []
-    for number, nic in enumerate(server.nics):
+    for place, nic in server.placed_nics:
         pool = pool_of(nic, view.pools)
         if pool is not None:
-            found.append((number, nic, pool))
+            found.append((place, nic, pool))
     return found
 
 
-def found_device(view: View, domain: DomainState, number: int) -> PciAddress | None:
-    """Return the VF that NIC `number` of a guest has; None: it shows none."""
-    given = domain.given.get(guest_address(number))
+def found_device(view: View, domain: DomainState, place: int) -> PciAddress | None:
+    """Return the VF that a guest has for its NIC at `place`; None: it shows none."""
+    given = domain.given.get(guest_address(place))
     if given is None or isinstance(given, PciAddress):
         return given
     by_name = (each.address for each in view.observed.functions.values() if each.ifname == given)
@@ -53,10 +53,10 @@ def taken_otherwise(view: View, server: ServerConfig, domain: DomainState) -> tu
         Waiting, Preparing: The one that is meant is not as it was yet: others may be given it then.
     """
     facts = []
-    for number, nic, pool in pooled_nics(view, server):
-        found = found_device(view, domain, number)
+    for place, nic, pool in pooled_nics(view, server):
+        found = found_device(view, domain, place)
         if found is None:  # One that is given none is stopped before.
-            given = domain.given[guest_address(number)]
+            given = domain.given[guest_address(place)]
             raise Waiting(
                 f"no VF has the netdev {given}, on which its NIC is: give it that name back"
             )
@@ -114,9 +114,9 @@ def plan_strays(view: View) -> Iterator[HeldDevice]:
     unfound = {
         pool
         for server in view.servers
-        for number, _, pool in pooled_nics(view, server)
+        for place, _, pool in pooled_nics(view, server)
         if _is_active(view, server)
-        and found_device(view, view.observed.domains[server.id], number) is None
+        and found_device(view, view.observed.domains[server.id], place) is None
     }
     starting = {
         pool

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trunkline.domain.console import ConsoleFact
 from trunkline.domain.device import FUNCTION_KINDS, VFS_MAX, DeviceKind, OfferedDevice
 from trunkline.domain.host import HostResources, require_count
-from trunkline.domain.ids import HostName, ServerId
+from trunkline.domain.ids import HostName, PortId, ServerId
 from trunkline.domain.network_pool import is_pool_name
 from trunkline.domain.pci import PciAddress
 
@@ -115,6 +115,19 @@ class GuestFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NicFact:
+    """A NIC that a running guest could not be given, or does not let go of. It runs on as it was.
+
+    Counts as a `ServerFact` does, and of a configuration that has the NIC so.
+    """
+
+    server_id: ServerId
+    boot_number: int
+    port_id: PortId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostReport:
     """One report. Within one run of an agent, an older report than one taken in is dropped."""
 
@@ -128,6 +141,7 @@ class HostReport:
     servers: tuple[ServerFact, ...] = ()
     drifts: tuple[DriftFact, ...] = ()
     taken: tuple[TakenFact, ...] = ()
+    nics: tuple[NicFact, ...] = ()
     guests: tuple[GuestFact, ...] = ()
     consoles: tuple[ConsoleFact, ...] = ()
     problem: str = ""  # Why the host can't be read or acted on at all; empty: it can.

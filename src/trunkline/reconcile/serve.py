@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
 from trunkline.reconcile.config_drive import config_drive, file_name, guest_address
 from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.domain_xml import attachment, define
 from trunkline.reconcile.observed import DomainPower, DomainState, GuestFiles
+from trunkline.reconcile.plugging import as_it_is, given_besides, lacking, still_there
 from trunkline.reconcile.pool_devices import pooled_nics, taken_otherwise
 from trunkline.reconcile.report import TakenFact
 from trunkline.reconcile.server_devices import Devices, gather_devices
@@ -35,11 +38,25 @@ from trunkline.vif.registry import UnknownVifType
 
 
 def plan_server(view: View, server: ServerConfig) -> Verdict:
-    """Return what makes `server` so."""
+    """Return what makes `server` so, but for NICs that its guest is yet to get or to lose."""
     for held in server.held_devices:
         if view.is_fenced(held):
             return fenced(held, view)
     domain = view.observed.domains.get(server.id)
+    if domain is None or not domain.power.has_guest:
+        return _plan(view, server, domain)
+    to_plug, to_unplug = lacking(view, server, domain), still_there(view, server, domain)
+    verdict = _plan(view, as_it_is(server, to_plug), domain)
+    if not (to_plug or to_unplug) or Destroy(server.id) in verdict.steps:
+        return verdict
+    if verdict.outcome in (Outcome.SETTLED, Outcome.UNSEEN):
+        verdict = replace(
+            verdict, outcome=Outcome.PREPARING, reason="its guest is given NICs, or loses some"
+        )
+    return replace(verdict, to_plug=to_plug, to_unplug=to_unplug)
+
+
+def _plan(view: View, server: ServerConfig, domain: DomainState | None) -> Verdict:
     if domain is not None and domain.doing:
         return Verdict(outcome=Outcome.PREPARING, reason=domain.doing)
     if _has_ended(view, server, domain):
@@ -142,11 +159,13 @@ def _has_what_it_should(
     domain: DomainState,
     given: frozenset[PciAddress | str | None],
 ) -> bool:
-    """Whether a guest has all devices of its server, and besides only what pools have `given` it.
+    """Whether a guest has all devices of its server, and besides only what pools have `given` it,
+    or what is to leave it.
 
     What somebody attached to it by hand, and is no server's, stays: whoever did so wanted it there.
     """
     wanted = attachment(server, view.vif_types, view.pools)
+    given |= given_besides(view, server)
     devices, ifnames = domain.devices - given, domain.ifnames - given
     if wanted.devices - devices or wanted.ifnames - ifnames:
         return False

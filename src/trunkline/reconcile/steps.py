@@ -15,6 +15,7 @@ from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.reconcile.desired import ImageSource
+from trunkline.reconcile.nic_steps import NicStep
 from trunkline.reconcile.observed import Addition, OriginalState, UplinkVlan
 
 
@@ -386,7 +387,7 @@ JournalStep = RememberEpoch | RememberOriginal | ForgetOriginal | RememberAdditi
 BridgeCheck = ReadBackTap | ReadBackUplink | ReadBackPfAddress
 CheckStep = ReadBack | ReadBackVfCount | ReadBackName | ReadBackNetdevMac | BridgeCheck
 StorageStep = MakeDisk | DeleteFiles | WriteConfigDrive
-DomainStep = DefineDomain | StartPaused | Resume | Destroy | Undefine
+DomainStep = DefineDomain | StartPaused | Resume | NicStep | Destroy | Undefine
 NetworkStep = DefineNetwork | StartNetwork | DestroyNetwork | UndefineNetwork
 BridgeStep = SetPortVlan | SetPfAddress
 DeviceStep = SetVf | SetVfCount | SetPfUp | RenameNetdev | ReloadVfDriver

@@ -15,6 +15,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import LinkState
 from trunkline.reconcile.desired import NicConfig, ServerConfig
+from trunkline.reconcile.domain_xml import is_tap
 from trunkline.reconcile.observed import Addition, PfAddress, UplinkVlan
 from trunkline.reconcile.report import DriftFact
 from trunkline.reconcile.steps import (
@@ -30,7 +31,6 @@ from trunkline.reconcile.steps import (
     described_vlan,
 )
 from trunkline.reconcile.view import Refused, View, Waiting
-from trunkline.vif.builtin import BRIDGE
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ def _on_bridges(view: View, server: ServerConfig) -> Iterator[tuple[NicConfig, B
 
 def normal_nics(server: ServerConfig) -> Iterator[NicConfig]:
     """Yield the NICs that are taps on a Linux bridge."""
-    return (nic for nic in server.nics if nic.vif_type == BRIDGE and nic.bridge is not None)
+    return (nic for nic in server.nics if is_tap(nic))
 
 
 def _additions(view: View, nic: NicConfig, bridge: Bridge) -> Iterator[Addition]:

@@ -134,8 +134,8 @@ def _known_as_own(
     if domain.doing:
         return known  # What its NICs are given is yet to be seen.
     found = known - pools.keys()
-    for number, nic in enumerate(server.nics):
-        given = domain.given.get(guest_address(number)) if pool_of(nic, pools) else None
+    for place, nic in server.placed_nics:
+        given = domain.given.get(guest_address(place)) if pool_of(nic, pools) else None
         if isinstance(given, str):
             given = by_ifname.get(given)
         if given is not None:

@@ -12,7 +12,7 @@ from trunkline.domain.network_pool import PoolNetwork
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.vf import VfSettings
-from trunkline.reconcile.desired import HeldDevice, HostConfig, ServerConfig
+from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
 from trunkline.reconcile.domain_xml import NO_POOLS, DomainOptions, Pools
 from trunkline.reconcile.observed import DomainState, HostState
 from trunkline.reconcile.report import DriftFact, TakenFact
@@ -50,6 +50,8 @@ class Verdict:
     guest_runs: bool = False
     drifts: tuple[DriftFact, ...] = ()
     taken: tuple[TakenFact, ...] = ()
+    to_plug: tuple[NicConfig, ...] = ()  # What the guest, which runs, is yet to get,
+    to_unplug: tuple[NicConfig, ...] = ()  # and what it is to lose.
 
 
 class Waiting(Exception):
@@ -182,7 +184,7 @@ class View:
             for function in self.observed.functions.values()
             if function.ifname is not None and function.ifname in domain.ifnames
         )
-        return domain.devices.union(under_macvtaps if domain.ifnames else ())
+        return domain.devices.union(domain.coming, under_macvtaps if domain.ifnames else ())
 
     def holder(self, address: PciAddress, *, besides: ServerId | None = None) -> DomainState | None:
         """Return the domain whose guest has this device."""

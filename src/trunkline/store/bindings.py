@@ -90,6 +90,7 @@ def _row(binding: Binding) -> dict[str, Any]:
         "device_id": binding.device_id,
         "vif_type": binding.vif_type,
         "vif_details": binding.vif_details,
+        "generation": binding.generation,
     }
 
 

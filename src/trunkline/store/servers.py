@@ -165,6 +165,7 @@ def _row(server: Server) -> dict[str, Any]:
         "image_id": server.image_id,
         "port_ids": server.port_ids,
         "nic_tags": server.nic_tags,
+        "places": server.places,
         "pci_requests": server.pci_requests,
         "nic_rules": server.nic_rules,
         "group_id": server.group_id,

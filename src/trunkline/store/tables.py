@@ -32,7 +32,7 @@ from trunkline.domain.nic_rules import NicRule
 from trunkline.domain.pci_flavor import Alternative, DeviceMatch
 from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import AddressPair, DhcpOption
-from trunkline.domain.server import Fault, Flavor
+from trunkline.domain.server import Fault, Flavor, GuestPlaces
 from trunkline.store.columns import Json, UtcTime
 from trunkline.store.metadata import ID, NAME, SERIAL, USER_ID, metadata
 
@@ -363,6 +363,7 @@ bindings = Table(
     Column("device_id", ID, ForeignKey("devices.id"), nullable=True, index=True),
     Column("vif_type", String(64), nullable=False),
     Column("vif_details", Json, nullable=False),
+    Column("generation", BigInteger, nullable=False),
 )
 
 servers = Table(
@@ -382,6 +383,7 @@ servers = Table(
     Column("image_id", ID, nullable=True, index=True),
     Column("port_ids", Json, nullable=False),
     Column("nic_tags", Json, nullable=False),
+    Column("places", Json(GuestPlaces), nullable=True),
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
     Column("nic_rules", Json(tuple[NicRule, ...]), nullable=False),

@@ -27,7 +27,7 @@ from trunkline.control import servers
 from trunkline.control.access import of_server
 from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
-from trunkline.control.views import NicView, ServerView
+from trunkline.control.views import ServerView
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.server import Server
@@ -174,38 +174,6 @@ def list_addresses_of_network(svc: Services, request: Request) -> Response:
     if name not in addresses:
         raise NotFound("network of the server", name)
     return Response(body={name: addresses[name]})
-
-
-def list_interfaces(svc: Services, request: Request) -> Response:
-    """Answer ``GET /servers/{id}/os-interface``."""
-    view = servers.get_server(svc, request.caller, request.params["id"])
-    bodies = [_interface(request, view, nic) for nic in view.nics]
-    return Response(body={"interfaceAttachments": bodies})
-
-
-def show_interface(svc: Services, request: Request) -> Response:
-    """Answer ``GET /servers/{id}/os-interface/{port_id}``."""
-    view = servers.get_server(svc, request.caller, request.params["id"])
-    port_id = request.params["port_id"]
-    for nic in view.nics:
-        if nic.port.port.id == port_id:
-            return Response(body={"interfaceAttachment": _interface(request, view, nic)})
-    raise NotFound("port of the server", port_id)
-
-
-def _interface(request: Request, view: ServerView, nic: NicView) -> dict[str, Any]:
-    port = nic.port.port
-    body: dict[str, Any] = {
-        "port_id": port.id,
-        "port_state": nic.port.status,
-        "net_id": port.network_id,
-        "mac_addr": str(port.mac),
-        "fixed_ips": [
-            {"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips
-        ],
-    }
-    tag = view.server.nic_tags.get(port.id)
-    return body | ({"tag": tag} if request.version.minor >= 70 else {})
 
 
 def _subject(request: Request, view: ServerView) -> Subject:

@@ -70,6 +70,33 @@ READ_CONSOLE = Rule(
     "os_compute_api:os-console-output", PROJECT_MEMBER, "reading a console", OF_SERVER
 )
 
+LIST_INTERFACES = Rule(
+    "os_compute_api:os-attach-interfaces:list",
+    PROJECT_READER,
+    "seeing the NICs of a server",
+    OF_SERVER,
+    reads=True,
+)
+SHOW_INTERFACE = Rule(
+    "os_compute_api:os-attach-interfaces:show",
+    PROJECT_READER,
+    "seeing a NIC of a server",
+    OF_SERVER,
+    reads=True,
+)
+ATTACH_INTERFACE = Rule(
+    "os_compute_api:os-attach-interfaces:create",
+    PROJECT_MEMBER,
+    "giving a server a NIC",
+    OF_SERVER,
+)
+DETACH_INTERFACE = Rule(
+    "os_compute_api:os-attach-interfaces:delete",
+    PROJECT_MEMBER,
+    "taking a NIC from a server",
+    OF_SERVER,
+)
+
 LIST_SECURITY_GROUPS = Rule(
     "os_compute_api:os-security-groups:list",
     PROJECT_READER,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, Self
 
 import libvirt
 
 from trunkline.domain.ids import ServerId
+from trunkline.domain.pci import PciAddress
 from trunkline.host.libvirt.link import Kind, Link
 from trunkline.host.libvirt.listing import list_domains
 from trunkline.host.libvirt.look import Look
+from trunkline.host.libvirt.nics import UNPLUG_SECONDS, plug, unplug
 from trunkline.host.libvirt.reading import (
     UnreadableDomain,
     read_domain,
@@ -19,7 +22,8 @@ from trunkline.host.libvirt.reading import (
 )
 from trunkline.host.libvirt.under_way import UnderWay
 from trunkline.reconcile.interfaces import HostNews, HostRefused
-from trunkline.reconcile.observed import Guests, NetworkState
+from trunkline.reconcile.nic_steps import PlugNic, UnplugNic
+from trunkline.reconcile.observed import DomainState, Guests, NetworkState
 
 PROMPT_SECONDS: Final = 30.0  # libvirt's own limit for a lock that another job holds.
 # vfio pins all of a guest's memory before it starts, and destroy waits for QEMU to give it back:
@@ -51,6 +55,7 @@ class LibvirtHypervisor:
         prompt_seconds: float = PROMPT_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
         look_seconds: float = LOOK_SECONDS,
+        unplug_seconds: float = UNPLUG_SECONDS,
     ) -> None:
         self._link = Link(uri, on_news=on_news)
         self._under_way = UnderWay("guests", at_once=SLOW_AT_ONCE, on_news=on_news)
@@ -59,6 +64,8 @@ class LibvirtHypervisor:
         self._read_console = read_console
         self._prompt_seconds = prompt_seconds
         self._slow_seconds = slow_seconds
+        self._unplug_seconds = unplug_seconds
+        self._coming: dict[ServerId, PciAddress] = {}  # Of NICs that are being plugged, or were.
 
     def __enter__(self) -> Self:
         return self
@@ -112,10 +119,16 @@ class LibvirtHypervisor:
                     f"{problem}; mend it with `virsh edit {each.name}`",
                 ) from problem
             if state is not None:
-                states[state.server_id] = state
+                states[state.server_id] = self._with_coming(state, doing)
             elif (other := read_other(each.xml, each.power)) is not None:
                 others.append(other)
         return Guests(domains=states, others=tuple(sorted(others, key=lambda it: it.name)))
+
+    def _with_coming(self, state: DomainState, doing: Mapping[ServerId, str]) -> DomainState:
+        coming = self._coming.get(state.server_id)
+        if coming is None or state.server_id not in doing:
+            return state
+        return replace(state, coming=frozenset({coming}))
 
     def console(self, server_id: ServerId) -> bytes:
         """See `Hypervisor.console`."""
@@ -149,13 +162,39 @@ class LibvirtHypervisor:
         """See `Hypervisor.resume`."""
         self._change(f"virsh resume {server_id}", server_id, lambda it: it.resume())
 
+    def suspend(self, server_id: ServerId) -> None:
+        """See `Hypervisor.suspend`."""
+        self._change(f"virsh suspend {server_id}", server_id, lambda it: it.suspend())
+
+    def plug(self, step: PlugNic) -> None:
+        """See `Hypervisor.plug`."""
+        if step.device is not None:
+            self._coming[step.server_id] = step.device
+        self._begin(
+            str(step),
+            step.server_id,
+            lambda it: plug(it, step),
+            fits=_needs_guest,
+            doing="its guest is given a NIC",
+        )
+
+    def unplug(self, step: UnplugNic) -> None:
+        """See `Hypervisor.unplug`."""
+        self._begin(
+            str(step),
+            step.server_id,
+            lambda it: unplug(it, step, self._link, seconds=self._unplug_seconds),
+            fits=_needs_guest,
+            doing="its guest is to let go of a NIC",
+        )
+
     def destroy(self, server_id: ServerId) -> None:
         """See `Hypervisor.destroy`."""
         self._begin(
             f"virsh destroy {server_id}",
             server_id,
             lambda it: it.destroy(),
-            fits=lambda is_active: "" if is_active else "domain is not running",
+            fits=_needs_guest,
             doing="its guest is being ended",
         )
 
@@ -264,6 +303,10 @@ class LibvirtHypervisor:
             act(connection.lookupByUUIDString(server_id))
 
         self._link.call(operation, find_and_act, seconds=seconds, kind=kind)
+
+
+def _needs_guest(is_active: bool) -> str:  # noqa: FBT001 - what `fits` is given
+    return "" if is_active else "domain is not running"
 
 
 def list_networks(connection: Any) -> list[tuple[str, str, str | None, bool]]:

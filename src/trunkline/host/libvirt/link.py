@@ -50,6 +50,7 @@ class Link:
         self._connection: Any = None
         self._news = HostNews()
         self._stuck: Counter[Kind] = Counter()
+        self._told_something = threading.Condition()
 
     def call(
         self, operation: str, act: Callable[[Any], T], *, seconds: float, kind: Kind = "prompt"
@@ -114,6 +115,8 @@ class Link:
             connection.registerCloseCallback(self._closed, None)
             lifecycle = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
             connection.domainEventRegisterAny(None, lifecycle, self._told, None)
+            removed = libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED
+            connection.domainEventRegisterAny(None, removed, self._told, None)
             with suppress(libvirt.libvirtError):  # A libvirt without its network driver.
                 connection.networkEventRegisterAny(
                     None, libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE, self._told, None
@@ -129,9 +132,16 @@ class Link:
     def _told(self, _connection: Any, _domain: Any, *_event: object) -> None:
         self._tell()
 
+    def await_news(self, seconds: float) -> None:
+        """Wait until libvirt tells something, or for so long."""
+        with self._told_something:
+            self._told_something.wait(seconds)
+
     def _tell(self) -> None:
         with self._lock:
             self._news |= HostNews(domains=True)
+        with self._told_something:
+            self._told_something.notify_all()
         self._on_news()
 
     def _forget(self, connection: Any) -> None:

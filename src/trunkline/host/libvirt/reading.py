@@ -53,7 +53,7 @@ def read_domain(
         boot_number=int(boot_number),
         xml_digest=ours.get("xml-digest") or "",
         devices=_host_devices(root) if may_have_guest else frozenset(),
-        ifnames=_ifnames(root) if may_have_guest else frozenset(),
+        ifnames=_ifnames(root) | _taps(root) if may_have_guest else frozenset(),
         given=_given(root) if power.has_guest else {},
         networks=_networks(root),
         doing=doing,
@@ -191,6 +191,37 @@ def _host_elements(root: _Element) -> list[_Element]:
 def _ifnames(root: _Element) -> frozenset[str]:
     sources = root.findall("devices/interface[@type='direct']/source")
     return frozenset(dev for source in sources if (dev := source.get("dev")))
+
+
+def _taps(root: _Element) -> frozenset[str]:
+    targets = root.findall("devices/interface[@type='bridge']/target")
+    return frozenset(dev for target in targets if (dev := target.get("dev")))
+
+
+def find_nic(xml: str, *, device: PciAddress | None, ifname: str) -> str | None:
+    """Return the element of one NIC of a domain's XML; None: it has none such.
+
+    Args:
+        xml: The domain's, as it runs or as it is defined.
+        device: What is handed to the guest for it, if there is no `ifname`.
+        ifname: The netdev under its macvtap, or its tap.
+    """
+    root = _parse(xml)
+    if not ifname:
+        found = (each for each in _host_elements(root) if _source_address(each) == device)
+    else:
+        found = (
+            each
+            for kind, name in (("direct", "source"), ("bridge", "target"))
+            for each in root.findall(f"devices/interface[@type='{kind}']")
+            if (element := each.find(name)) is not None and element.get("dev") == ifname
+        )
+    element = next(found, None)
+    return None if element is None else etree.tostring(element, encoding="unicode", with_tail=False)
+
+
+def _source_address(element: _Element) -> PciAddress:
+    return _address(element.find("source/address"))
 
 
 def _address(element: _Element | None) -> PciAddress:
