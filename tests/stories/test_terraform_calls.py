@@ -221,7 +221,7 @@ def test_compute_aggregate_v2(operator: Provider) -> None:
 def test_quotasets_of_compute_and_network(operator: Provider, tenant: Provider) -> None:
     project_id = tenant.me["project"]["id"]
     path = f"/os-quota-sets/{project_id}"
-    asked = {"quota_set": {"instances": 9, "cores": 18, "ram": 20480}}
+    asked = {"quota_set": {"instances": 9, "cores": 18, "ram": 20480, "key_pairs": 5}}
     operator.call("PUT", "compute", path, asked, ok=(200,))
     assert asked["quota_set"].items() <= operator.read("compute", path, "quota_set").items()
     detail = operator.call("GET", "compute", f"{path}/detail")["quota_set"]
@@ -384,6 +384,27 @@ def test_compute_instance_v2_makes_its_own_ports(scene: ComputeSite, tenant: Pro
     tenant.destroy("compute", server)
     scene.settle()
     tenant.destroy("network", f"/security-groups/{group_id}")
+
+
+def test_compute_interface_attach_v2(scene: ComputeSite, tenant: Provider) -> None:
+    ports = [scene.a_port(scene.blue), scene.a_port(scene.blue)]
+    server = f"/servers/{scene.a_server('tf', ports[0])['id']}"
+    scene.settle()
+    body = {"interfaceAttachment": {"port_id": ports[1]}}
+    made = tenant.call("POST", "compute", f"{server}/os-interface", body, ok=(200,))
+    interface = f"{server}/os-interface/{ports[1]}"
+    shown = tenant.read("compute", interface, "interfaceAttachment")
+    assert made["interfaceAttachment"]["port_id"] == shown["port_id"] == ports[1]
+    scene.settle()
+    assert tenant.read("compute", interface, "interfaceAttachment")["port_state"] == "ACTIVE"
+    # Gone is what the provider waits for: the guest lets go first.
+    tenant.destroy("compute", interface, ok=(202,), gone=False)
+    scene.settle()
+    tenant.call("GET", "compute", interface, ok=(404,))
+    tenant.destroy("compute", server)
+    scene.settle()
+    for port_id in ports:
+        tenant.destroy("network", f"/ports/{port_id}")
 
 
 def test_data_sources(operator: Provider, tenant: Provider) -> None:

@@ -54,8 +54,7 @@ class Ansible:
         assert done.returncode == 0, f"{playbooks_and_args}:\n{done.stdout[-5000:]}{done.stderr}"
         return [
             _task(task["hosts"]["localhost"])
-            for document in _documents(done.stdout)
-            for play in document["plays"]
+            for play in _last_document(done.stdout)["plays"]
             for task in play["tasks"]
         ]
 
@@ -88,13 +87,15 @@ def an_ansible() -> Iterator[Ansible]:
             process.stdout.close()
 
 
-def _documents(said: str) -> Iterator[dict[str, Any]]:
-    """Read what each playbook has printed; warnings come before and between."""
+def _last_document(said: str) -> dict[str, Any]:
+    """Read what was printed at last: each playbook prints it anew, and all that came before."""
+    documents: list[dict[str, Any]] = []
     start = said.find("{\n")
     while start >= 0:
         document, end = json.JSONDecoder().raw_decode(said, start)
-        yield document
+        documents.append(document)
         start = said.find("{\n", end)
+    return documents[-1]
 
 
 def _task(result: dict[str, Any]) -> Task:

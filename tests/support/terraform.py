@@ -67,6 +67,9 @@ READ: Final[Mapping[str, Mapping[str, object]]] = {
         "OS-SRV-USG:launched_at": NO_ZONE, "OS-SRV-USG:terminated_at": NO_ZONE,
         "security_groups": list,
     },
+    "interfaceAttachment": {
+        "port_state": str, "fixed_ips": list, "port_id": str, "net_id": str, "mac_addr": str,
+    },
     "flavor": {
         "id": str, "name": str, "ram": int, "vcpus": int, "disk": int, "rxtx_factor": float,
         "os-flavor-access:is_public": bool, "OS-FLV-EXT-DATA:ephemeral": int,
