@@ -26,11 +26,11 @@ from trunkline.control.own_servers import own_server, unlocked_server
 from trunkline.control.pci_flavors import requests_of
 from trunkline.control.port_views import port_views
 from trunkline.control.ports import unplug_port
-from trunkline.control.quotas import require_quota, sizes_of
+from trunkline.control.quotas import require_of_each, require_quota, sizes_of
 from trunkline.control.races import deciding_again, write_until_won
 from trunkline.control.requests import UNSET, ServerCreate, ServerUpdate
 from trunkline.control.server_batches import check_batch, numbered
-from trunkline.control.server_groups import joined_group
+from trunkline.control.server_groups import joined_group, require_members
 from trunkline.control.server_hints import require_known
 from trunkline.control.server_security_groups import in_groups, names_of_groups
 from trunkline.control.services import Services
@@ -124,6 +124,8 @@ def create_servers(
         servers = build_all(tx, svc, actor, servers, nics, least=least, host_name=request.host)
         tx.servers.insert_many(servers)
         _require_quotas(tx, servers, nics)
+        if group is not None:
+            require_members(tx, group, joined=len(servers))
         for server in servers:
             audit.record(
                 tx, actor, svc.clock.now(), "server.create", f"server {server.id}",
@@ -140,6 +142,8 @@ def _require_quotas(tx: Transaction, servers: Sequence[Server], nics: Sequence[N
     new_ports = sum(nic.port is None for nic in nics)
     placed = sum(server.host_id is not None for server in servers)
     own, server_ids = servers[0].project_id, [server.id for server in servers]
+    items = len(servers[0].metadata)
+    require_of_each(tx, own, Resource.METADATA_ITEMS, now=items, added=items)
     owners = {nic.port.project_id for nic in nics if nic.port}
     for project_id in sorted({own, *owners}):
         given: Amounts = {}
