@@ -103,8 +103,8 @@ class Ports:
     def page(self, query: ListQuery) -> list[Port]:
         """Return one page.
 
-        Filters may also be `ip_address`, `subnet_id`, `host` (its name), `security_group`, and
-        `status` as the view of a port tells it.
+        Filters may also be `ip_address`, `ip_address_part`, `subnet_id`, `host` (its name),
+        `security_group`, and `status` as the view of a port tells it.
         """
         conditions = []
         if query.visible_to is not None:
@@ -124,6 +124,12 @@ class Ports:
                     exists().where(
                         ip_allocations.c.port_id == ports.c.id, _IP_FILTERS[name].in_(values)
                     )
+                )
+            elif name == "ip_address_part":
+                address = ip_allocations.c.ip_address
+                parts = [address.contains(str(value), autoescape=True) for value in values]
+                conditions.append(
+                    exists().where(ip_allocations.c.port_id == ports.c.id, or_(*parts))
                 )
             elif name == "status":
                 conditions.append(or_(*(_has_status(str(value)) for value in values)))
@@ -200,15 +206,6 @@ class Ports:
         """Return how many ports a network has."""
         count: int | None = self._connection.scalar(
             select(func.count()).select_from(ports).where(ports.c.network_id == network_id)
-        )
-        return count or 0
-
-    def count_of_other_projects(self, network_id: str, project_id: str) -> int:
-        """Return how many ports of a network belong to other projects than this one."""
-        count: int | None = self._connection.scalar(
-            select(func.count())
-            .select_from(ports)
-            .where(ports.c.network_id == network_id, ports.c.project_id != project_id)
         )
         return count or 0
 
