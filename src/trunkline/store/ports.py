@@ -60,6 +60,12 @@ _OF_MAC = Prepared(
         ports.c.network_id == bindparam("this_network"), ports.c.mac == bindparam("this_mac")
     )
 )
+_HIGHEST_HELD = Prepared(
+    select(func.max(ip_allocations.c.sort_key)).where(
+        ip_allocations.c.subnet_id == bindparam("this_subnet"),
+        ip_allocations.c.sort_key.between(bindparam("lowest"), bindparam("greatest")),
+    )
+)
 _INSERT = Prepared(insert_row(ports))
 _INSERT_ADDRESS = Prepared(insert_row(ip_allocations))
 _DELETE = Prepared(delete(ports).where(ports.c.id == bindparam("this_port")))
@@ -290,12 +296,8 @@ class Ports:
         first, last = int(ip_address(pool.start)), int(ip_address(pool.end))
         as_address = type(ip_address(pool.start))
         avoided = {int(ip_address(address)) for address in besides}
-        highest = self._connection.scalar(
-            select(func.max(ip_allocations.c.sort_key)).where(
-                ip_allocations.c.subnet_id == subnet_id,
-                ip_allocations.c.sort_key.between(_sort_key(pool.start), _sort_key(pool.end)),
-            )
-        )
+        bounds = {"lowest": _sort_key(pool.start), "greatest": _sort_key(pool.end)}
+        highest = _HIGHEST_HELD.scalar(self._connection, {"this_subnet": subnet_id, **bounds})
         following = first if highest is None else int(highest, 16) + 1
         while following in avoided:
             following += 1
