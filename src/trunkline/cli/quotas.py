@@ -14,7 +14,7 @@ from trunkline.wire.quotas import QuotaBody, QuotaItem
 _RESOURCES = (
     "vf", "pf", "plain", "egress_mbps", "ingress_mbps",
     "servers", "cores", "memory_mib", "networks", "subnets", "ports", "security_groups",
-    "security_group_rules",
+    "security_group_rules", "server_groups", "server_group_members", "key_pairs", "metadata_items",
 )  # fmt: skip
 
 
@@ -27,7 +27,8 @@ def _takes_which(command: Callable[..., None]) -> Callable[..., None]:
     command = click.option(
         "--resource", type=click.Choice(_RESOURCES), default="vf", show_default=True,
         help="Devices by kind (plain ones are not SR-IOV, as most GPUs); Mbit/s that PFs guarantee;"
-        " and what each server, network, subnet or port takes.",
+        " what each server, network, subnet or port takes; and of each group, user or server its"
+        " members, key pairs or metadata items.",
     )(command)  # fmt: skip
     command = click.option(
         "--default", "for_all", is_flag=True,

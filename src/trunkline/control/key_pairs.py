@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from trunkline.control import audit
 from trunkline.control.access import of_user, require
+from trunkline.control.quotas import require_of_each
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import UserId
-from trunkline.domain.key_pair import KeyPair, TooManyKeyPairs, parse_public_key
+from trunkline.domain.key_pair import KeyPair, parse_public_key
 from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.policy.rule import Rule
+from trunkline.domain.quota import Resource
 from trunkline.store.transaction import Transaction
-
-KEY_PAIRS_MAX: Final = 100  # A user's; Nova's default quota.
 
 
 def create_key_pair(
@@ -27,7 +25,7 @@ def create_key_pair(
         Forbidden: It is for another user, and the caller is no admin.
         Invalid: It is no key.
         AlreadyExists: The name is taken.
-        TooManyKeyPairs: The user has as many as one may have.
+        QuotaExceeded: The user has as many as one of the caller's project may have.
     """
     owner = _user(caller, user_id, rules.CREATE_KEY_PAIR)
     try:
@@ -44,8 +42,8 @@ def create_key_pair(
     )
 
     def create(tx: Transaction) -> KeyPair:
-        if tx.key_pairs.count_alone(owner) >= KEY_PAIRS_MAX:
-            raise TooManyKeyPairs(KEY_PAIRS_MAX)
+        count = tx.key_pairs.count_alone(owner) + 1
+        require_of_each(tx, caller.project_id, Resource.KEY_PAIRS, now=count, added=1)
         stored = tx.key_pairs.insert(pair)
         _audit(tx, svc, caller, "key_pair.create", stored)
         return stored

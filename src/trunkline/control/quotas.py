@@ -17,7 +17,7 @@ from trunkline.domain.identity import Caller, Project
 from trunkline.domain.ids import PhysicalNetwork, PortId, ProjectId, ServerId
 from trunkline.domain.policy import trunkline_rules as rules
 from trunkline.domain.policy.rule import Rule
-from trunkline.domain.quota import CABLED, Amounts, Quota, QuotaExceeded, Resource
+from trunkline.domain.quota import CABLED, OF_EACH, Amounts, Quota, QuotaExceeded, Resource
 from trunkline.domain.server import Server
 from trunkline.store.transaction import Transaction
 
@@ -34,7 +34,7 @@ class LimitView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaView:
-    """A quota with what is held of it now; one that all projects have is held by none."""
+    """A quota with what is held of it now; None: it is every project's, or each one's of many."""
 
     quota: Quota
     project_name: str | None
@@ -65,7 +65,7 @@ def default_limits(svc: Services) -> dict[Resource, int | None]:
     Quotas that name a physical network are left out. None: any amount.
     """
     found = svc.store.read(lambda tx: tx.quotas.all())
-    limits: dict[Resource, int | None] = dict.fromkeys(Resource)
+    limits = {resource: _without_quota(resource) for resource in Resource}
     for quota in found:
         if quota.project_id is None and quota.physical_network is None:
             limits[quota.resource] = quota.limit
@@ -95,7 +95,9 @@ def project_limits(
         for (resource, _), amount in held.items():
             amounts[resource] += amount
         return project, {
-            resource: LimitView(limit=limits.get(resource), held=amounts[resource])
+            resource: LimitView(
+                limit=limits.get(resource, _without_quota(resource)), held=amounts[resource]
+            )
             for resource in Resource
         }
 
@@ -124,9 +126,13 @@ def set_quotas(
         by: The rule that must allow it.
 
     Raises:
-        Invalid: It may not, and is.
+        Invalid: It may not, and is; or no quota permits so much.
     """
     require(caller, by)
+    for resource, _, limit in limits:
+        most = OF_EACH[resource].most if resource in OF_EACH else None
+        if most is not None and (limit is None or limit > most):
+            raise Invalid(resource.value, f"must be 0 to {most}, of each")
 
     def put(tx: Transaction) -> list[QuotaView]:
         project = None if project_ref is None else _project(svc, tx, caller, project_ref)
@@ -255,6 +261,37 @@ def require_quota_for(tx: Transaction, resource: Resource, made: Sequence[Owned]
         require_quota(tx, project_id, {(resource, None): counts[project_id]})
 
 
+def require_of_each(
+    tx: Transaction, project_id: ProjectId | None, resource: Resource, *, now: int, added: int
+) -> None:
+    """Raise `QuotaExceeded` if a group, user or server may not have what `tx` has added to it.
+
+    Whoever calls sees to it that nobody else adds to it until `tx` ends.
+
+    Args:
+        tx: The transaction.
+        project_id: Whose quota holds; None: that of every project without one of its own.
+        resource: One of `OF_EACH`.
+        now: How much it has, with what was added.
+        added: What was; none: it keeps what it has, whatever the quota says by now.
+    """
+    if added <= 0:
+        return
+    quotas = {
+        quota.resource: quota.limit
+        for quota in (tx.quotas.of_project(project_id) if project_id else tx.quotas.all())
+        if project_id or quota.project_id is None
+    }
+    limit = quotas.get(resource, _without_quota(resource))
+    if limit is not None and now > limit:
+        quota = Quota(project_id=project_id, resource=resource, physical_network=None, limit=limit)
+        raise QuotaExceeded(quota, held=now - added, wanted=added)
+
+
+def _without_quota(resource: Resource) -> int | None:
+    return OF_EACH[resource].without_quota if resource in OF_EACH else None
+
+
 def sizes_of(servers: Sequence[Server]) -> Amounts:
     """Return what servers count as, wherever they are and whether they run or not."""
     return {
@@ -279,7 +316,9 @@ def _views(tx: Transaction, quotas: Sequence[Quota]) -> list[QuotaView]:
             project_name=None
             if quota.project_id is None
             else names.get(quota.project_id, quota.project_id),
-            held=None if quota.project_id is None else quota.count(held[quota.project_id]),
+            held=None
+            if quota.project_id is None or quota.resource in OF_EACH
+            else quota.count(held[quota.project_id]),
         )
         for quota in quotas
     ]

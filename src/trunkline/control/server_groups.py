@@ -8,11 +8,13 @@ from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import of_project, require, require_change, require_seen, sees
+from trunkline.control.quotas import require_of_each, require_quota_for
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ServerGroupId, ServerId
 from trunkline.domain.policy import compute_rules as rules
+from trunkline.domain.quota import Resource
 from trunkline.domain.server_group import GroupPolicy, ServerGroup
 from trunkline.placement.asks.fellows import Fellows
 from trunkline.store.transaction import Transaction
@@ -40,6 +42,7 @@ def create_server_group(
 
     Raises:
         Forbidden: The caller may only read.
+        QuotaExceeded: The project may not have as many.
         Invalid: A number of members on a host is given with another policy than anti-affinity.
     """
     project_id = caller.own_project
@@ -58,6 +61,7 @@ def create_server_group(
 
     def create(tx: Transaction) -> None:
         tx.server_groups.insert(group)
+        require_quota_for(tx, Resource.SERVER_GROUPS, [group])
         _audit(tx, svc, caller, "server_group.create", group)
 
     svc.store.write(create)
@@ -125,6 +129,15 @@ def joined_group(
     if group is None or not sees(caller, rules.SHOW_SERVER_GROUP, of_project(group.project_id)):
         raise Invalid(field, f"server group {group_id} could not be found")
     return group
+
+
+def require_members(tx: Transaction, group: ServerGroup, *, joined: int) -> None:
+    """Raise `QuotaExceeded` if a group may not have the members that `tx` has stored.
+
+    Its generation has been raised by then: whoever else adds some waits, and looks again.
+    """
+    count = len(tx.server_groups.members_of([group.id])[group.id])
+    require_of_each(tx, group.project_id, Resource.SERVER_GROUP_MEMBERS, now=count, added=joined)
 
 
 def fellows_of(tx: Transaction, group_id: ServerGroupId | None, server_id: str) -> Fellows | None:

@@ -8,13 +8,15 @@ from dataclasses import replace
 from trunkline.control import audit
 from trunkline.control.audit import actor_of
 from trunkline.control.own_servers import own_server, unlocked_server
+from trunkline.control.quotas import require_of_each
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller
 from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.policy.rule import Rule
+from trunkline.domain.quota import Resource
 from trunkline.domain.server import Server
-from trunkline.domain.server_labels import METADATA_ITEMS_MAX, TAGS_MAX, TooMuchMetadata
+from trunkline.domain.server_labels import TAGS_MAX
 from trunkline.store.transaction import Transaction
 
 
@@ -31,14 +33,11 @@ def set_metadata(
 
     Raises:
         ServerLocked: The server is locked, and the caller is no admin.
-        TooMuchMetadata: It would have more than a server may.
+        QuotaExceeded: It would have more than a server of its project may.
     """
 
     def change(before: Server) -> Server:
-        metadata = {**(before.metadata if keep_others else {}), **items}
-        if len(metadata) > METADATA_ITEMS_MAX:
-            raise TooMuchMetadata
-        return replace(before, metadata=metadata)
+        return replace(before, metadata={**(before.metadata if keep_others else {}), **items})
 
     return _change_metadata(svc, caller, server_id, by, change)
 
@@ -65,6 +64,11 @@ def _change_metadata(
     def write(tx: Transaction) -> Mapping[str, str]:
         before = unlocked_server(tx, caller, server_id, by)
         after = change(before)
+        count = len(after.metadata)
+        require_of_each(
+            tx, before.project_id, Resource.METADATA_ITEMS,
+            now=count, added=count - len(before.metadata),
+        )  # fmt: skip
         _write(tx, svc, caller, before, after, "server.metadata")
         return after.metadata
 

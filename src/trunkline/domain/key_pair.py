@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.domain.ids import UserId
 
 PUBLIC_KEY_CHARS_MAX: Final = 16_384  # An RSA key of 65,536 bits has some 11,000.
@@ -23,17 +22,6 @@ KEY_TYPES: Final = (
     "sk-ssh-ed25519@openssh.com",
     "sk-ecdsa-sha2-nistp256@openssh.com",
 )
-
-
-class TooManyKeyPairs(TrunklineError):
-    """A user has as many key pairs as one may have."""
-
-    code = "key_pair.too_many"
-    kind = ErrorKind.FORBIDDEN  # As Nova answers it.
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the limit of {limit} key pairs of a user is reached")
-        self.limit = limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

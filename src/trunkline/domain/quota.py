@@ -29,6 +29,10 @@ class Resource(enum.Enum):
     PORTS = "ports"
     SECURITY_GROUPS = "security_groups"
     SECURITY_GROUP_RULES = "security_group_rules"
+    SERVER_GROUPS = "server_groups"
+    SERVER_GROUP_MEMBERS = "server_group_members"  # Of one group.
+    KEY_PAIRS = "key_pairs"  # Of one user.
+    METADATA_ITEMS = "metadata_items"  # Of one server.
 
     @property
     def is_cabled(self) -> bool:
@@ -43,6 +47,23 @@ OF_DEVICE_KIND: Final[Mapping[DeviceKind, Resource]] = MappingProxyType({
 })  # fmt: skip
 GUARANTEED: Final = frozenset({Resource.EGRESS_MBPS, Resource.INGRESS_MBPS})
 CABLED: Final = frozenset(OF_DEVICE_KIND.values()) | GUARANTEED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfEach:
+    """How much each one may have of what is limited for every thing by itself."""
+
+    without_quota: int | None  # None: any amount.
+    most: int | None = None  # No quota permits more.
+
+
+# What no project holds, but each group, user or server of it. Where there are numbers, they keep
+# lists that are shown whole, and rows that are read by the thousand, from growing without end.
+OF_EACH: Final[Mapping[Resource, OfEach]] = MappingProxyType({
+    Resource.SERVER_GROUP_MEMBERS: OfEach(without_quota=None),
+    Resource.KEY_PAIRS: OfEach(without_quota=100, most=1000),  # Nova's, as the next.
+    Resource.METADATA_ITEMS: OfEach(without_quota=128, most=256),
+})  # fmt: skip
 
 # How much of what; None: cabled to no physical network, or nothing that could be.
 Amounts: TypeAlias = Mapping[tuple[Resource, PhysicalNetwork | None], int]
@@ -86,6 +107,10 @@ _SAID: Final[Mapping[Resource, str]] = MappingProxyType({
     Resource.PORTS: "ports",
     Resource.SECURITY_GROUPS: "security groups",
     Resource.SECURITY_GROUP_RULES: "security group rules",
+    Resource.SERVER_GROUPS: "server groups",
+    Resource.SERVER_GROUP_MEMBERS: "members of a server group",
+    Resource.KEY_PAIRS: "key pairs of a user",
+    Resource.METADATA_ITEMS: "metadata items of a server",
 })  # fmt: skip
 
 

@@ -5,24 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from trunkline.domain.errors import ErrorKind, TrunklineError
-
-METADATA_ITEMS_MAX: Final = 128  # Nova's default quota.
 METADATA_CHARS_MAX: Final = 255  # Of a key, and of a value.
 TAGS_MAX: Final = 50
 TAG_CHARS_MAX: Final = 60
 
 _METADATA_KEY: Final = re.compile(rf"[a-zA-Z0-9-_:. ]{{1,{METADATA_CHARS_MAX}}}")
-
-
-class TooMuchMetadata(TrunklineError):
-    """A server would have more items of metadata than it may; none was changed."""
-
-    code = "server.too_much_metadata"
-    kind = ErrorKind.FORBIDDEN  # As Nova answers it, whose quota it is.
-
-    def __init__(self) -> None:
-        super().__init__(f"Maximum number of metadata items exceeds {METADATA_ITEMS_MAX}")
 
 
 def metadata_key_problem(key: str) -> str | None:

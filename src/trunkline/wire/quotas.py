@@ -14,7 +14,7 @@ class QuotaItem:
     resource: str  # A value of `domain.quota.Resource`.
     physical_network: str | None  # None: wherever it is cabled to.
     limit: int | None  # None: any amount, whatever other projects may.
-    held: int | None  # None: of every project.
+    held: int | None  # None: of every project, or each group, user or server has its own.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

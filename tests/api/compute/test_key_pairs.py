@@ -12,7 +12,7 @@ from tests.support.compute_site import ComputeSite, a_compute_site, server_reque
 from tests.support.http_app import Reply
 from tests.support.ssh_keys import an_ssh_key
 from trunkline.control.desired import desired_config
-from trunkline.control.key_pairs import KEY_PAIRS_MAX
+from trunkline.domain.quota import OF_EACH, Resource
 
 
 @pytest.fixture
@@ -105,10 +105,12 @@ def test_what_can_not_be_kept_is_refused_with_the_reason(
 
 
 def test_a_user_has_only_so_many(scene: ComputeSite) -> None:
-    for number in range(KEY_PAIRS_MAX):
+    most = OF_EACH[Resource.KEY_PAIRS].without_quota
+    assert most is not None
+    for number in range(most):
         bring(scene, f"k{number}")
     status, message = said(bring(scene, "one-more"))
-    assert (status, f"limit of {KEY_PAIRS_MAX}" in message) == (403, True)
+    assert (status, f"{most} of {most} held" in message) == (403, True)
     assert bring(scene, user="admin").status == 201
 
 

@@ -13,7 +13,6 @@ from trunkline.api.parsing import Fields, body_fields
 from trunkline.api.problems import HttpProblem
 from trunkline.api.versions import Microversion
 from trunkline.control.access import of_project, refusal, require
-from trunkline.control.key_pairs import KEY_PAIRS_MAX
 from trunkline.control.quotas import (
     LimitView,
     default_limits,
@@ -26,13 +25,16 @@ from trunkline.domain.errors import NotFound
 from trunkline.domain.host import COUNT_MAX
 from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.quota import Resource
-from trunkline.domain.server_labels import METADATA_ITEMS_MAX
 
 UNLIMITED: Final = -1
 RESOURCES: Final[Mapping[str, Resource]] = {
     "instances": Resource.SERVERS,
     "cores": Resource.CORES,
     "ram": Resource.MEMORY_MIB,
+    "key_pairs": Resource.KEY_PAIRS,
+    "metadata_items": Resource.METADATA_ITEMS,
+    "server_group_members": Resource.SERVER_GROUP_MEMBERS,
+    "server_groups": Resource.SERVER_GROUPS,
 }
 # The same for all. What is not served has no limit, or, where a limit means something, none of it.
 FIXED_LIMITS: Final[Mapping[str, int]] = {
@@ -41,12 +43,8 @@ FIXED_LIMITS: Final[Mapping[str, int]] = {
     "injected_file_content_bytes": 0,
     "injected_file_path_bytes": 0,
     "injected_files": 0,
-    "key_pairs": KEY_PAIRS_MAX,
-    "metadata_items": METADATA_ITEMS_MAX,
     "security_group_rules": UNLIMITED,
     "security_groups": UNLIMITED,
-    "server_group_members": UNLIMITED,
-    "server_groups": UNLIMITED,
 }
 _BEFORE_36: Final = ("fixed_ips", "floating_ips", "security_group_rules", "security_groups")
 _BEFORE_57: Final = (

@@ -13,8 +13,6 @@ from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.policy.rule import Rule
 from trunkline.domain.server_labels import (
     METADATA_CHARS_MAX,
-    METADATA_ITEMS_MAX,
-    TooMuchMetadata,
     metadata_key_problem,
 )
 
@@ -27,8 +25,6 @@ def parse_metadata(asked: Fields, name: str = "metadata") -> Mapping[str, str]:
             raise asked.invalid(name, problem)
         if not isinstance(value, str) or len(value) > METADATA_CHARS_MAX:
             raise asked.invalid(f"{name}.{key}", f"must be text of {METADATA_CHARS_MAX} at most")
-    if len(items) > METADATA_ITEMS_MAX:
-        raise TooMuchMetadata
     return items
 
 
