@@ -18,8 +18,8 @@ from tests.support.world import ADMIN, DEMO
 from trunkline.control.events import list_events
 from trunkline.control.ports import create_port
 from trunkline.control.requests import NicPolicy, NicRequest, PortCreate, ServerCreate
+from trunkline.control.server_batches import BATCH_SERVERS_MAX
 from trunkline.control.servers import (
-    BATCH_SERVERS_MAX,
     create_server,
     create_servers,
     get_server,

@@ -20,7 +20,7 @@ from trunkline.control.desired import desired_config
 from trunkline.control.devices import list_devices
 from trunkline.control.events import list_events
 from trunkline.control.ports import create_port, delete_port, get_port
-from trunkline.control.requests import NicRequest, PortCreate
+from trunkline.control.requests import NicRequest, PortCreate, ServerUpdate
 from trunkline.control.servers import (
     delete_server,
     get_server,
@@ -393,9 +393,11 @@ def test_a_server_that_is_building_cannot_be_stopped(scene: Scene) -> None:
 
 def test_each_change_of_name_or_description_is_in_the_audit_trail(scene: Scene) -> None:
     view = scene.boot(on(scene.blue), name="web")
-    update_server(scene.svc, DEMO, view.server.id, name="shop")
-    update_server(scene.svc, DEMO, view.server.id, description="sells")
-    update_server(scene.svc, DEMO, view.server.id, name="shop", description="sells")  # No change.
+    update_server(scene.svc, DEMO, view.server.id, ServerUpdate(name="shop"))
+    update_server(scene.svc, DEMO, view.server.id, ServerUpdate(description="sells"))
+    update_server(
+        scene.svc, DEMO, view.server.id, ServerUpdate(name="shop", description="sells")
+    )  # No change.
     query = ListQuery(equals={"server_id": (view.server.id,), "action": ("server.update",)})
     found = list_events(scene.svc, DEMO, query)
     assert [event.details for event in found] == [{"description": "sells"}, {"name": "shop"}]

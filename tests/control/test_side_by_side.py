@@ -37,7 +37,7 @@ from trunkline.control.images import delete_image
 from trunkline.control.network_requests import NetworkUpdate
 from trunkline.control.networks import delete_network, update_network
 from trunkline.control.ports import delete_port, update_port
-from trunkline.control.requests import NicRequest, PortUpdate, ServerCreate
+from trunkline.control.requests import NicRequest, PortUpdate, ServerCreate, ServerUpdate
 from trunkline.control.servers import create_servers, delete_server, stop_server, update_server
 from trunkline.control.services import Services
 from trunkline.domain.errors import GenerationMoved, StoreUnavailable, TrunklineError
@@ -60,7 +60,7 @@ def run_and_stop(svc: Services, its: Round) -> None:
 
 
 def rename(svc: Services, its: Round) -> None:
-    update_server(svc, DEMO, its.server, name="new")
+    update_server(svc, DEMO, its.server, ServerUpdate(name="new"))
 
 
 def disable(svc: Services, its: Round) -> None:

@@ -102,9 +102,21 @@ ROWS: Final[Mapping[str, Row]] = {
     f"{ID3}/users/{{user_id}}/application_credentials/{{id}}": _personal("credential"),
     f"{ID3}/auth/domains": _OPEN,
     f"{ID3}/auth/system": _OPEN,
-    f"{ID3}/domains": Row(kind=Kind.OPEN, bodies={"POST": {}}),
-    f"{ID3}/domains/{{id}}": Row(kind=Kind.OPEN, names={"id": "domain"}, bodies={"PATCH": {}}),
-    f"{ID3}/groups": Row(kind=Kind.OPEN, bodies={"POST": {}}),
+    f"{ID3}/domains": Row(
+        kind=Kind.OPEN, kinds={"POST": Kind.ADMIN}, bodies={"POST": {"domain": {"name": "new"}}}
+    ),
+    f"{ID3}/domains/{{id}}": _of_admins(
+        Kind.HIDDEN, {"id": "shut domain"}, PATCH={"domain": {"description": "taken over"}}
+    ),
+    f"{ID3}/groups": Row(kind=Kind.ADMIN, bodies={"POST": {"group": {"name": "new"}}}),
+    f"{ID3}/groups/{{id}}": Row(
+        kind=Kind.ADMIN, names={"id": "user group"},
+        bodies={"PATCH": {"group": {"description": "taken over"}}},
+    ),
+    f"{ID3}/groups/{{id}}/users": Row(kind=Kind.ADMIN, names={"id": "user group"}),
+    f"{ID3}/groups/{{id}}/users/{{user_id}}": _of_admins(
+        Kind.PERSONAL, {"id": "user group", "user_id": "user"}
+    ),
     f"{ID3}/regions": Row(kind=Kind.OPEN, bodies={"POST": {}}),
     f"{ID3}/regions/{{id}}": Row(kind=Kind.OPEN, names={"id": "region"}),
     f"{ID3}/services": Row(kind=Kind.ADMIN, kinds={"POST": Kind.OPEN}, bodies={"POST": {}}),
@@ -151,7 +163,8 @@ ROWS: Final[Mapping[str, Row]] = {
         bodies={"PUT": _RULE},
     ),
     f"{NET}/qos/rule-types": _OPEN,
-    f"{NET}/qos/rule-types/{{type}}": Row(kind=Kind.OPEN, names={"type": "rule type"}),
+    f"{NET}/service-providers": _OPEN,
+    f"{NET}/qos/rule-types/{{type}}": Row(kind=Kind.ADMIN, names={"type": "rule type"}),
     f"{NET}/{{collection}}/{{id}}/tags": _tags(POST={"tags": ["x"]}, PUT={"tags": ["y"]}),
     f"{NET}/{{collection}}/{{id}}/tags/{{tag}}": _tags({"tag": "tag"}),
     f"{NET}/qos/policies/{{id}}/tags": Row(
@@ -178,6 +191,16 @@ ROWS: Final[Mapping[str, Row]] = {
     f"{NET}/segments/{{id}}": _of_admins(
         Kind.HIDDEN, {"id": "segment"}, PUT={"segment": {"name": "x"}}
     ),
+    f"{NET}/rbac-policies": _collection(
+        Kind.MADE_ON,
+        POST={"rbac_policy": {
+            "object_type": "network", "object_id": "{network}", "action": "access_as_shared",
+            "target_tenant": "somebody",
+        }},
+    ),
+    f"{NET}/rbac-policies/{{id}}": _owned(
+        "share", PUT={"rbac_policy": {"target_tenant": "somebody else"}}
+    ),
     f"{NET}/agents": Row(kind=Kind.LISTED),
     f"{NET}/agents/{{id}}": _of_admins(
         Kind.ADMIN, {"id": "host"}, PUT={"agent": {"description": "x"}}
@@ -185,7 +208,6 @@ ROWS: Final[Mapping[str, Row]] = {
     f"{NET}/availability_zones": _OPEN,
     f"{NET}/floatingips": _OPEN,
     f"{NET}/routers": _OPEN,
-    f"{NET}/service-providers": _OPEN,
     f"{NET}/network-ip-availabilities": _ADMIN,
     f"{NET}/network-ip-availabilities/{{id}}": Row(kind=Kind.ADMIN, names={"id": "network"}),
     f"{NET}/extensions": _OPEN,
@@ -336,9 +358,13 @@ ROWS: Final[Mapping[str, Row]] = {
         kind=Kind.ADMIN, names={"class": "quota class"},
         bodies={"PUT": {"quota_class_set": {"cores": 1}}},
     ),
-    f"{COMPUTE}/os-migrations": _ADMIN,
     f"{COMPUTE}/os-simple-tenant-usage": _ADMIN,
     f"{COMPUTE}/os-simple-tenant-usage/{{project}}": Row(kind=Kind.NAMED, names=_QUOTA_PROJECT),
+    f"{COMPUTE}/os-instance_usage_audit_log": _ADMIN,
+    f"{COMPUTE}/os-instance_usage_audit_log/{{before}}": Row(
+        kind=Kind.ADMIN, names={"before": "time"}
+    ),
+    f"{COMPUTE}/os-migrations": _ADMIN,
     f"{COMPUTE}/limits": _OPEN,  # Each project's own, and nothing by name.
     f"{COMPUTE}/extensions": _OPEN,
     f"{COMPUTE}/extensions/{{alias}}": Row(

@@ -26,6 +26,7 @@ from trunkline.control.application_credentials import (
     ApplicationCredentialCreate,
     create_application_credential,
 )
+from trunkline.control.domains import DomainUpdate, create_domain
 from trunkline.control.enrolment import create_enrolment_token, enrol_host
 from trunkline.control.flavors import FlavorCreate, create_flavor
 from trunkline.control.image_members import add_member
@@ -44,12 +45,17 @@ from trunkline.control.qos_policies import (
 )
 from trunkline.control.quotas import set_quotas
 from trunkline.control.requests import PortCreate
+from trunkline.control.sharing import ShareCreate, create_share
 from trunkline.control.subnets import create_subnet
 from trunkline.control.tags import Kind, set_tags
+from trunkline.control.user_groups import GroupUpdate
+from trunkline.control.user_groups import add_member as add_user_to_group
+from trunkline.control.user_groups import create_group as create_user_group
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
 from trunkline.domain.qos import Direction, QosRuleType
 from trunkline.domain.quota import Resource
+from trunkline.domain.sharing import SharedKind
 
 SYSTEM_READER = "s-reader"  # A reader, with a token for the whole system.
 FORGED = "gAAAAABforged0000000000000000000000000000000000000000000000000000"
@@ -180,12 +186,20 @@ def make_things(scene: Scene, tag: str) -> Things:
     update_project(svc, admin, demo.own_project, ProjectUpdate(tags=("x",)))
     credential = ApplicationCredentialCreate(name=f"credential-{tag}")
     _, made = create_application_credential(svc, demo, demo.user_id, credential)
+    share = create_share(
+        svc, demo,
+        ShareCreate(kind=SharedKind.NETWORK, object_id=network.id, target=f"other-{tag}"),
+    )  # fmt: skip
+    shut = create_domain(svc, admin, DomainUpdate(name=f"domain-{tag}", enabled=False))
+    users = create_user_group(svc, admin, GroupUpdate(name=f"users-{tag}"))
+    add_user_to_group(svc, admin, users.id, demo.user_id)
     tagged = {Kind.NETWORK: network.id, Kind.SUBNET: subnet.id, Kind.PORT: port.id}
     for kind, id_ in (tagged | {Kind.QOS_POLICY: policy}).items():
         set_tags(svc, admin, kind, id_, lambda _: ("x",))
     return {
         "project": demo.own_project, "user": demo.user_id, "domain": "default",
-        "region": "RegionOne", "credential": made.credential.id,
+        "shut domain": shut.id, "region": "RegionOne",
+        "credential": made.credential.id,
         "token": scene.site.token("demo"), "network": network.id, "subnet": subnet.id,
         "port": port.id, "policy": policy, "rules": "bandwidth_limit_rules", "rule": rule,
         "rule type": "bandwidth_limit", "segment": network.segments[0].id,
@@ -195,13 +209,14 @@ def make_things(scene: Scene, tag: str) -> Things:
         "server's port": plugged, "network name": compute.blue.name,
         "flavor": compute.flavor.id, "private flavor": flavor.id, "extra spec": "a",
         "pci flavor": pci.id, "key pair": pair.name, "public key": an_ssh_key(),
-        "quota class": "default", "image": image.id, "tag": "x",
+        "quota class": "default", "time": "2026-01-02", "image": image.id, "tag": "x",
         "image's member": admin.own_project,
         "server group": _made(
             scene, "demo", "os-server-groups", "server_group",
             name=f"group-{tag}", policy="affinity",
         ),
         "aggregate": _made(scene, "admin", "os-aggregates", "aggregate", name=f"aggregate-{tag}"),
+        "share": share.id, "user group": users.id,
         "security group": group, "security group rule": group_rule,
         "networks": "networks", "subnets": "subnets", "ports": "ports",
     }  # fmt: skip

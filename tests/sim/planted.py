@@ -310,6 +310,11 @@ def what_libvirt_takes_of_pools_is_not_looked_at(patch: Patch) -> Parts:
     return Parts()
 
 
+def a_nic_is_told_to_have_left_while_the_guest_has_it(patch: Patch) -> Parts:
+    patch.setattr(serve, "still_there", lambda *_: ())
+    return Parts(changes_nics=True)
+
+
 def what_guests_had_of_pools_is_left_as_it_is(patch: Patch) -> Parts:
     patch.setattr(plan, "plan_strays", lambda *_: ())
     return Parts()
@@ -410,6 +415,7 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     nobody_looks_for_drift: (model.RESTORES, 2),
     an_agent_that_starts_resets_its_first_vf: (model.QUIET, 0),
     what_libvirt_takes_of_pools_is_not_looked_at: (model.TAGGED_FIRST, 9),
+    a_nic_is_told_to_have_left_while_the_guest_has_it: (model.ACTIVE_RUNS, 3),
     what_guests_had_of_pools_is_left_as_it_is: (model.FREE_IS_CLEAN, 4),
     what_is_out_of_service_is_offered: (model.IN_SERVICE, 1),
     who_is_cut_off_is_not_told: (model.TOLD, 0),

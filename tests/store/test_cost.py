@@ -29,6 +29,7 @@ from tests.support.world import (
 from trunkline.control.desired import desired_config
 from trunkline.control.hosts import list_hosts
 from trunkline.control.ports import create_port, list_ports
+from trunkline.control.providers import list_providers
 from trunkline.control.requests import NicRequest, PortCreate, ServerCreate
 from trunkline.control.servers import (
     create_server,
@@ -140,3 +141,16 @@ def test_no_request_scans_a_table(
             plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
             scans = [row[3] for row in plan if row[3].startswith("SCAN") and "INDEX" not in row[3]]
             assert not scans, f"{scans}: {statement}"
+
+
+def test_what_is_told_of_all_hosts_is_read_without_reading_every_vf(
+    fleets: dict[int, tuple[Services, Network, Path]],
+) -> None:
+    svc, _, database = fleets[FLEETS[-1]]
+    with counting(svc) as counted:
+        assert len(list_providers(svc, ADMIN)) == 2 * FLEETS[-1]
+    with sqlite3.connect(database) as connection:
+        for statement, parameters in counted.statements:
+            if statement.startswith("SELECT"):
+                plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+                assert not any(row[3].startswith("SCAN devices") for row in plan), statement

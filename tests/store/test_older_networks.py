@@ -57,3 +57,20 @@ def test_what_was_made_before_has_no_tags_no_groups_and_no_modes(
     assert (port.allowed_address_pairs, port.extra_dhcp_opts) == ((), ())
     assert store.read(lambda tx: tx.security_groups.of_ports([port.id])) == {}
     store.close()
+
+
+def test_what_all_could_use_before_is_on_record_as_shared_with_all(
+    new_url: Callable[[], str],
+) -> None:
+    url = new_url()
+    row = ROWS["networks"] | {"created_at": AT, "updated_at": AT, "revision": 3}
+    with at_revision(url, "0022") as connection:
+        for id_, shared in (("n1", False), ("n2", True)):
+            kept = row | {"id": id_, "shared": shared}
+            names = ", ".join(kept)
+            values = ", ".join(f":{name}" for name in kept)
+            connection.execute(text(f"INSERT INTO networks ({names}) VALUES ({values})"), kept)
+    store = open_store(url)
+    assert store.read(lambda tx: tx.shares.targets_of("n2")) == {"*"}
+    assert store.read(lambda tx: tx.shares.targets_of("n1")) == set()
+    store.close()

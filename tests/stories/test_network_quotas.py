@@ -84,7 +84,8 @@ def test_a_limit_below_what_is_held_is_refused_where_that_is_asked_for(
 ) -> None:
     demo.create("network", name="blue")
     assert put(admin, own, network=0, check_limit=True).status == 400
-    assert put(admin, own, network=0).status == 200
+    assert put(admin, own, network=0).status == 400
+    assert put(admin, own, network=0, force=True).status == 200
     demo.create("network", expect=409, name="red")
 
 

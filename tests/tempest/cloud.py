@@ -67,6 +67,10 @@ class Admin:
         self.ask("POST", "/network/v2.0/subnets", {"subnet": subnet})
         return str(network)
 
+    def limit_security_groups(self) -> None:
+        """Have projects limited as Neutron does by default: by the quota that it is tried on."""
+        self.ask("PUT", "/trunkline/v1/default-quotas/security_groups", {"limit": 10})
+
 
 def _request(
     method: str, url: str, body: object, headers: Mapping[str, str]
@@ -105,6 +109,7 @@ def _settings(admin: Admin, auth: Mapping[str, str], directory: Path) -> dict[st
     compute = admin.ask("GET", "/compute/v2.1")["version"]
     listed = admin.ask("GET", "/network/v2.0/extensions")["extensions"]
     admin.new_shared_network()
+    admin.limit_security_groups()
     return {
         "auth": {
             "use_dynamic_credentials": "True",

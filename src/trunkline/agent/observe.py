@@ -31,7 +31,7 @@ from trunkline.reconcile.observed import (
     Journal,
     NetworkState,
 )
-from trunkline.reconcile.taps import normal_nics
+from trunkline.reconcile.taps import normal_nics, with_leaving
 from trunkline.reconcile.users import attached_by_hand, ours_of, tell_users
 
 
@@ -217,7 +217,9 @@ def read_bridges(
 
     Nothing is asked of the kernel if there are none.
     """
-    names = {nic.bridge for server in servers for nic in normal_nics(server) if nic.bridge}
+    names = {
+        nic.bridge for server in servers for nic in normal_nics(with_leaving(server)) if nic.bridge
+    }
     names |= {vlan.bridge for vlan in journal.uplink_vlans}
     kept = {each.pf for each in journal.pf_addresses}
     try:

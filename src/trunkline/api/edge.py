@@ -50,6 +50,7 @@ from trunkline.domain.policy.rule import Rule
 T = TypeVar("T")
 log: Final = structlog.get_logger("trunkline.api")
 
+_STRICT: Final = (Face.COMPUTE, Face.IMAGE)  # As Nova and Glance are about a slash at the end.
 _SERVED: Final = {Face.COMPUTE: COMPUTE_VERSIONS, Face.PLACEMENT: PLACEMENT_VERSIONS}
 
 
@@ -156,9 +157,14 @@ class Edge:
         scope = transport.in_origin_form(scope)
         exchange.path = scope["path"]
         exchange.face = face_of(exchange.path.removeprefix("/").split("/"))
+        if exchange.face is Face.COMPUTE:
+            exchange.headers["x-compute-request-id"] = exchange.request_id  # Nova's own name.
         headers = transport.read_headers(scope)
         exchange.base_url = transport.base_url(scope, headers, self._public_url)
         segments, query = transport.read_target(scope)
+        if exchange.path.endswith("/") and exchange.face in _STRICT and len(segments) > 2:
+            # An ID that got lost on the way must not mean all that there is.
+            raise HttpProblem(404, "the resource could not be found")
         match = self._find(exchange.method, segments)
         request = Request(
             method=exchange.method,

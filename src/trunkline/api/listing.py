@@ -124,11 +124,15 @@ def is_full_page(query: ListQuery, count: int) -> bool:
     return count >= query.page_size and count > 0
 
 
-def next_page_url(request: Request, query: ListQuery, marker: str) -> str:
-    """Return the URL of the page after the item `marker`, with all else as it was asked."""
+def next_page_url(request: Request, query: ListQuery, marker: str | None) -> str:
+    """Return the URL of the page after the item `marker`, with all else as it was asked.
+
+    Without a marker it is the first page.
+    """
     kept = [pair for pair in request.query.pairs if pair[0] not in ("marker", "limit")]
     limit = query.limit or PAGE_SIZE_MAX
-    more = urlencode([*kept, ("limit", limit), ("marker", marker)])
+    after = [] if marker is None else [("marker", marker)]
+    more = urlencode([*kept, ("limit", limit), *after])
     return f"{request.base_url}{request.path}?{more}"
 
 

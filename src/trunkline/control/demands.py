@@ -17,6 +17,7 @@ from trunkline.control.pci_flavors import requests_of
 from trunkline.control.port_devices import demanded_attributes
 from trunkline.control.requests import ExplainRequest
 from trunkline.control.server_groups import fellows_of, joined_group
+from trunkline.control.server_hints import host_to_share, hosts_to_avoid
 from trunkline.control.services import Services
 from trunkline.control.zones import require_zone
 from trunkline.domain.aggregate import metadata_demands
@@ -48,8 +49,10 @@ def server_request(
     """Make the request that places a server, or places it anew, beside its fellows."""
     return placement_request(
         tx, svc, nics, server.flavor, devices=server.pci_requests,
-        numa_policy=server.numa_policy, rules=server.nic_rules, host=host,
-        excluded=server.excluded_hosts, zone=server.zone, fellows=fellows,
+        numa_policy=server.numa_policy, rules=server.nic_rules,
+        host=host or host_to_share(tx, server),
+        excluded=(*server.excluded_hosts, *hosts_to_avoid(tx, server)),
+        zone=server.zone, fellows=fellows,
     )  # fmt: skip
 
 

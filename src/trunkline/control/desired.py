@@ -174,6 +174,7 @@ def _server_config(server: Server, rows: _Rows, default_zone: ZoneName) -> Serve
             metadata=server.metadata,
             user_data=server.user_data,
             public_keys=_public_keys(server),
+            admin_password=server.admin_password,
         ),
     )
 

@@ -9,25 +9,26 @@ from typing import TypeAlias
 
 from trunkline.control import audit
 from trunkline.control.access import of_user
-from trunkline.control.logins import Credential, Login, Ref, hash_of, log_in
+from trunkline.control.logins import Credential, Login, Ref, hash_of, is_in_domain, log_in
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Services
 from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.errors import NotFound, Unauthenticated
 from trunkline.domain.identity import (
     ADMIN,
+    DEFAULT_DOMAIN,
     MEMBER,
     SYSTEM,
     ApplicationCredential,
     Caller,
+    Domain,
     Project,
     Role,
     RoleAssignment,
     User,
     project_in,
-    with_implied,
 )
-from trunkline.domain.ids import ProjectId, RoleTarget, UserId
+from trunkline.domain.ids import DomainId, ProjectId, RoleTarget, UserId
 from trunkline.domain.policy import identity_rules as rules
 from trunkline.domain.policy.rule import Rule
 from trunkline.store.engine import Store
@@ -52,7 +53,9 @@ class TokenView:
     """A token with whom it speaks for. Its text is known only when it is issued."""
 
     user: User
+    user_domain: Domain
     project: Project | None
+    project_domain: Domain | None
     is_system: bool  # With no project either: it is of no scope.
     roles: tuple[Role, ...]  # With the implied ones.
     issued_at: datetime
@@ -257,9 +260,10 @@ def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> Ro
 
 
 def _find_project(tx: Transaction, ref: Ref) -> Project | None:
-    if not ref.in_our_domain:
+    project = tx.identity.find_project(project_id=ref.id, name=ref.name)
+    if project is None or not is_in_domain(tx, ref, project.domain_id):
         return None
-    return tx.identity.find_project(project_id=ref.id, name=ref.name)
+    return project
 
 
 def _is(tx: Transaction, ref: Ref, project_id: ProjectId) -> bool:
@@ -284,20 +288,22 @@ def _holder(tx: Transaction, record: TokenRecord, now: datetime) -> _Holder:
     user = tx.identity.find_user(user_id=record.user_id)
     if user is None or not user.enabled or record.expires_at <= now:
         raise Unauthenticated
+    if not _is_open(tx, user.domain_id):
+        raise Unauthenticated
     project, roles = None, frozenset[str]()
     if record.target is not None:
         project_id = project_in(record.target)
         if project_id is not None:
             project = tx.identity.find_project(project_id=project_id)
-            if project is None or not project.enabled:
+            if project is None or not project.enabled or not _is_open(tx, project.domain_id):
                 raise Unauthenticated
-        roles = with_implied(role.name for role in tx.roles.given(user.id, record.target))
+        roles = tx.roles.with_implied(tx.roles.given(user.id, record.target))
     credential = None
     if record.application_credential_id is not None:
         credential = tx.application_credentials.find(record.application_credential_id)
         if credential is None:
             raise Unauthenticated
-        roles &= with_implied(role.name for role in tx.roles.among(credential.role_ids))
+        roles &= tx.roles.with_implied(tx.roles.among(credential.role_ids))
     if record.target is not None and not roles:
         raise Unauthenticated
     return _Holder(
@@ -309,11 +315,28 @@ def _holder(tx: Transaction, record: TokenRecord, now: datetime) -> _Holder:
     )
 
 
+def _is_open(tx: Transaction, domain_id: DomainId) -> bool:
+    """Say whether a domain is enabled, as the default one always is."""
+    if domain_id == DEFAULT_DOMAIN:
+        return True
+    domain = tx.domains.find(domain_id)
+    return domain is not None and domain.enabled
+
+
+def _domain(tx: Transaction, domain_id: DomainId) -> Domain:
+    domain = tx.domains.find(domain_id)
+    if domain is None:
+        raise Unauthenticated  # Deleted just now.
+    return domain
+
+
 def _view(tx: Transaction, holder: _Holder) -> TokenView:
-    record = holder.record
+    record, project = holder.record, holder.project
     return TokenView(
         user=holder.user,
-        project=holder.project,
+        user_domain=_domain(tx, holder.user.domain_id),
+        project=project,
+        project_domain=None if project is None else _domain(tx, project.domain_id),
         is_system=record.target == SYSTEM,
         roles=tuple(tx.roles.named(holder.roles)),
         issued_at=record.issued_at,

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 from trunkline.control.services import Services
 from trunkline.domain.errors import Unauthenticated
 from trunkline.domain.identity import ApplicationCredential, User
+from trunkline.domain.ids import DomainId
 from trunkline.store.tokens import TokenRecord
 from trunkline.store.transaction import Transaction
-
-DOMAIN_ID: Final = "default"  # The only domain there is, as Keystone's bootstrap makes it.
-DOMAIN_NAME: Final = "Default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +21,6 @@ class Ref:
     id: str | None = None
     name: str | None = None
     domain: str | None = None  # ID or name; None: not said.
-
-    @property
-    def in_our_domain(self) -> bool:
-        """Say whether it can be here at all."""
-        return self.domain is None or self.domain in (DOMAIN_ID, DOMAIN_NAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,10 +169,17 @@ def _require(
     attempts.succeeded(key, address)
 
 
+def is_in_domain(tx: Transaction, ref: Ref, domain_id: DomainId) -> bool:
+    """Say whether a thing of a domain is what is named, as far as the domain goes."""
+    if ref.domain is None or ref.domain == domain_id:
+        return True
+    domain = tx.domains.find(domain_id)
+    return domain is not None and domain.name == ref.domain
+
+
 def _find_user(tx: Transaction, ref: Ref) -> User | None:
-    if not ref.in_our_domain:
-        return None
-    return tx.identity.find_user(user_id=ref.id, name=ref.name)
+    user = tx.identity.find_user(user_id=ref.id, name=ref.name)
+    return user if user is not None and is_in_domain(tx, ref, user.domain_id) else None
 
 
 def _named(ref: Ref) -> str:

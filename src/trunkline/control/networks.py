@@ -23,6 +23,7 @@ from trunkline.control.segments import (
     require_quiet_wire,
 )
 from trunkline.control.services import Services
+from trunkline.control.sharing import is_shared, share_with_everybody
 from trunkline.domain.errors import (
     AlreadyExists,
     GenerationMoved,
@@ -95,7 +96,7 @@ def get_network(svc: Services, caller: Caller, network_id: str) -> NetworkView:
     def read(tx: Transaction) -> NetworkView:
         network = _visible(tx, caller, network_id)
         subnet_ids = tx.subnets.ids_by_network([network.id])[network.id]
-        return _view(svc, network, subnet_ids)
+        return _view(svc, _as_seen(caller, network), subnet_ids)
 
     return svc.store.read(read)
 
@@ -110,7 +111,9 @@ def list_networks(svc: Services, caller: Caller, query: ListQuery) -> list[Netwo
     def read(tx: Transaction) -> list[NetworkView]:
         networks = tx.networks.page(query)
         subnet_ids = tx.subnets.ids_by_network([network.id for network in networks])
-        return [_view(svc, network, subnet_ids[network.id]) for network in networks]
+        return [
+            _view(svc, _as_seen(caller, network), subnet_ids[network.id]) for network in networks
+        ]
 
     return svc.store.read(read)
 
@@ -165,10 +168,15 @@ def delete_network(
         require_revision("network", network, seen_revision)
         ports = tx.ports.count_in_network(network.id)
         if ports:
-            raise InUse("network", network_id, f"it has {ports} port{'s' if ports > 1 else ''}")
+            # Clients know Neutron's words.
+            still = "There are one or more ports still in use on the network"
+            raise InUse(
+                "network", network_id, f"it has {ports} port{'s' if ports > 1 else ''}. {still}"
+            )
         for subnet in tx.subnets.of_network(network.id):
             tx.subnets.delete(subnet.id)
         tx.networks.delete(network.id)
+        tx.shares.forget(network.id)
         _record(svc, caller, tx, "network.delete", network)
 
     svc.store.write(delete)
@@ -231,6 +239,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
         updated_at=now,
     )
     tx.networks.insert(network)
+    share_with_everybody(tx, svc, network, shared=network.shared)
     for segment in segments:
         require_quiet_wire(tx, segment)
     _record(svc, caller, tx, "network.create", network)
@@ -240,8 +249,15 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
 def _visible(tx: Transaction, caller: Caller, network_id: str, lock: Lock = Lock.NONE) -> Network:
     network = tx.networks.get(network_id, lock)
     target = of_project(network.project_id)
-    require_seen(caller, rules.GET_NETWORK, target, "network", network_id, shared=network.shared)
+    shared = is_shared(tx, caller, network)
+    require_seen(caller, rules.GET_NETWORK, target, "network", network_id, shared=shared)
     return network
+
+
+def _as_seen(caller: Caller, network: Network) -> Network:
+    """Return a network as the caller sees it: what is another's and seen is shared with it."""
+    is_others = not caller.may(rules.GET_NETWORK, of_project(network.project_id))
+    return replace(network, shared=True) if is_others else network
 
 
 def _view(svc: Services, network: Network, subnet_ids: Sequence[str]) -> NetworkView:
@@ -263,8 +279,7 @@ def _changed(
     shared = network.shared if request.shared is UNSET else request.shared
     if shared != network.shared:
         require(caller, rules.UPDATE_NETWORK_SHARED, target)
-        if not shared and tx.ports.count_of_other_projects(network.id, network.project_id):
-            raise InUse("network", network.id, "other projects have ports on it")
+        share_with_everybody(tx, svc, network, shared=shared)
     segments = network.segments
     if request.segmentation_id is not UNSET:
         require(caller, rules.UPDATE_NETWORK_SEGMENTATION_ID, target)

@@ -21,6 +21,7 @@ from trunkline.control.port_devices import joined_match
 from trunkline.control.qos import check_supported, guarantee_of
 from trunkline.control.requests import NicPolicy, NicRequest
 from trunkline.control.services import Services
+from trunkline.control.sharing import is_shared
 from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
@@ -294,9 +295,8 @@ def _of_network(
     if network is None:
         raise NotFound("network", request.network_id)
     target = of_project(network.project_id)
-    require_seen(
-        caller, rules.GET_NETWORK, target, "network", request.network_id, shared=network.shared
-    )
+    shared = is_shared(tx, caller, network)
+    require_seen(caller, rules.GET_NETWORK, target, "network", network.id, shared=shared)
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
     check_vnic_type(svc, network, vnic_type)
     check_has_device("pci_flavor", request.pci_flavor, vnic_type, who=name)

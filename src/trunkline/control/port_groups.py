@@ -147,6 +147,7 @@ def _require_groups(
         group = found.get(group_id)
         if group is None or not (
             group.project_id == port.project_id
+            or tx.shares.is_shared_with(group.id, port.project_id)
             or (caller and sees(caller, rules.GET_SECURITY_GROUP, of_project(group.project_id)))
         ):
             raise NotFound("security group", group_id)

@@ -34,6 +34,7 @@ from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_as_seen, write_until_won
 from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
 from trunkline.control.services import Services
+from trunkline.control.sharing import is_shared
 from trunkline.control.views import PortView
 from trunkline.domain.binding import Binding
 from trunkline.domain.errors import (
@@ -274,7 +275,8 @@ def unplug_port(tx: Transaction, svc: Services, port: Port) -> None:
 def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate) -> PortView:
     network = tx.networks.get(request.network_id, Lock.SHARED)
     owner = of_project(network.project_id)
-    require_seen(caller, rules.GET_NETWORK, owner, "network", network.id, shared=network.shared)
+    shared = is_shared(tx, caller, network)
+    require_seen(caller, rules.GET_NETWORK, owner, "network", network.id, shared=shared)
     project_id = request.project_id or caller.own_project
     _require_create(caller, on_network(project_id, network), request)
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
@@ -404,7 +406,7 @@ def _updated(
     if not isinstance(changes.pci_match, Unset):
         given["pci_match"] = parse_own_match(svc, changes.pci_match)
     if not isinstance(changes.mac, Unset):
-        port = with_mac(tx, port, changes.mac)
+        port = with_mac(tx, port, changes.mac or _free_mac(tx, network.id, port.id))
     if not isinstance(changes.fixed_ips, Unset):
         segment_id = None if binding is None else binding.segment_id
         given["fixed_ips"] = allocate_fixed_ips(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from trunkline.control import audit
 from trunkline.control.access import of_project, require
@@ -14,12 +15,14 @@ from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
 from trunkline.control.user_accounts import get_user
 from trunkline.domain.errors import InUse, Invalid, NotFound
-from trunkline.domain.identity import Caller, Project
-from trunkline.domain.ids import ProjectId, RoleTarget
+from trunkline.domain.identity import DEFAULT_DOMAIN, Caller, Project
+from trunkline.domain.ids import DomainId, ProjectId, RoleTarget
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.policy import identity_rules as rules
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
+
+DEPTH_MAX: Final = 5  # As Keystone's: projects from the domain down.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,9 @@ class ProjectUpdate:
     name: str | Unset = UNSET
     description: str | Unset = UNSET
     enabled: bool | Unset = UNSET
+    # Of a new one alone: these two stay. None: the parent's domain, or else the default one.
+    domain_id: DomainId | None = None
+    parent_id: ProjectId | None = None
     tags: tuple[str, ...] | Unset = UNSET
     extra: Mapping[str, object] = field(default_factory=dict)
 
@@ -38,13 +44,18 @@ def create_project(svc: Services, caller: Caller, asked: ProjectUpdate) -> Proje
 
     Raises:
         Forbidden: The policy does not allow it.
+        NotFound: There is no such domain.
+        Invalid: There is no such parent in the domain, or it is too far down.
         AlreadyExists: The name is taken.
     """
     require(caller, rules.CREATE_PROJECT)
     project_id, at = ProjectId(svc.ids.new_id()), svc.clock.now()
-    project = _changed(Project(id=project_id, name=""), asked)
 
     def write(tx: Transaction) -> Project:
+        domain_id = _domain_of_new(tx, asked)
+        project = _changed(
+            Project(id=project_id, name="", domain_id=domain_id, parent_id=asked.parent_id), asked
+        )
         tx.identity.insert_project(project)
         audit.record(
             tx, audit.actor_of(caller), at, "project.create", _subject(project),
@@ -53,6 +64,23 @@ def create_project(svc: Services, caller: Caller, asked: ProjectUpdate) -> Proje
         return project
 
     return svc.store.write(write)
+
+
+def _domain_of_new(tx: Transaction, asked: ProjectUpdate) -> DomainId:
+    """Return the domain of a new project, which can't be deleted before the project is there."""
+    domain_id = asked.domain_id
+    parent_id, depth = asked.parent_id, 1
+    while parent_id is not None:
+        parent = tx.identity.find_project(project_id=parent_id, lock=Lock.SHARED)
+        if parent is None or domain_id not in (None, parent.domain_id):
+            raise Invalid("project.parent_id", f"there is no project {parent_id} in the domain")
+        domain_id, parent_id, depth = parent.domain_id, parent.parent_id, depth + 1
+    if depth > DEPTH_MAX:
+        raise Invalid("project.parent_id", f"at most {DEPTH_MAX} projects are below one another")
+    domain_id = domain_id or DEFAULT_DOMAIN
+    if tx.domains.find(domain_id, Lock.SHARED) is None:
+        raise NotFound("domain", domain_id)
+    return domain_id
 
 
 def list_projects(svc: Services, caller: Caller, query: ListQuery) -> list[Project]:
@@ -162,18 +190,33 @@ def delete_project(svc: Services, caller: Caller, project_id: str) -> None:
 
     def write(tx: Transaction) -> None:
         project = get_locked(tx, project_id)
-        if owned := tx.identity.owned_by(project.id):
-            left = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in owned.items())
-            raise InUse("project", project.name, f"it still owns {left}")
         with keeping_an_admin(tx, "project", project.name):
-            tx.identity.delete_project(project.id)
-        tx.quotas.delete_of(project.id)
-        audit.record(
-            tx, audit.actor_of(caller), at, "project.delete", _subject(project),
-            details={"project_id": project.id},
-        )  # fmt: skip
+            remove_project(tx, caller, at, project_id)
 
     svc.store.write(write)
+
+
+def remove_project(
+    tx: Transaction, caller: Caller, at: datetime, project_id: str, *, with_children: bool = False
+) -> None:
+    """Delete a project that owns nothing any more; what is below it goes `with_children` only.
+
+    Raises:
+        NotFound: There is no such project.
+        InUse: It owns something, or has projects below it.
+    """
+    project = get_locked(tx, project_id)
+    if owned := tx.identity.owned_by(project.id):
+        left = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in owned.items())
+        raise InUse("project", project.name, f"it still owns {left}")
+    if not with_children and tx.identity.has_children(project.id):
+        raise InUse("project", project.name, "there are projects below it")
+    tx.identity.delete_project(project.id)
+    tx.quotas.delete_of(project.id)
+    audit.record(
+        tx, audit.actor_of(caller), at, "project.delete", _subject(project),
+        details={"project_id": project.id},
+    )  # fmt: skip
 
 
 def get_locked(tx: Transaction, project_id: str) -> Project:

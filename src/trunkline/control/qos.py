@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from trunkline.control.access import of_project, require_seen, sees
 from trunkline.control.quotas import require_quota
 from trunkline.control.services import Services
+from trunkline.control.sharing import is_shared
 from trunkline.domain.allocation import Allocation
 from trunkline.domain.bandwidth import NO_GUARANTEE, Guarantee
 from trunkline.domain.binding import Binding
@@ -34,7 +35,8 @@ def usable_policy(tx: Transaction, caller: Caller, policy_id: QosPolicyId) -> Qo
     """Return a policy that the caller may give to ports; raise `NotFound` if there is none."""
     policy = tx.qos.get(policy_id, tx.lock(Lock.SHARED))
     target = of_project(policy.project_id)
-    require_seen(caller, rules.GET_POLICY, target, "QoS policy", policy_id, shared=policy.shared)
+    shared = is_shared(tx, caller, policy)
+    require_seen(caller, rules.GET_POLICY, target, "QoS policy", policy_id, shared=shared)
     return policy
 
 
@@ -54,7 +56,7 @@ def check_change(
     if has is not None:
         policy = tx.qos.get(has)
         target = of_project(policy.project_id)
-        if not sees(caller, rules.GET_POLICY, target, shared=policy.shared):
+        if not sees(caller, rules.GET_POLICY, target, shared=is_shared(tx, caller, policy)):
             raise Forbidden(f"taking away QoS policy {has}, which an administrator has given")
 
 

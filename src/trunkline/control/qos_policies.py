@@ -15,7 +15,8 @@ from trunkline.control.qos import follow
 from trunkline.control.races import write_as_seen, write_until_won
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
-from trunkline.domain.errors import GenerationMoved, InUse, NotFound, QosRulesConflict
+from trunkline.control.sharing import is_shared, share_with_everybody
+from trunkline.domain.errors import GenerationMoved, NotFound, QosRulesConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ProjectId, QosPolicyId, QosRuleId
 from trunkline.domain.listing import ListQuery
@@ -83,6 +84,7 @@ def create_policies(
     def create(tx: Transaction) -> list[QosPolicy]:
         for policy in policies:
             tx.qos.insert(policy)
+            share_with_everybody(tx, svc, policy, shared=policy.shared)
             _audit(tx, svc, caller, "qos_policy.create", policy)
         return policies
 
@@ -105,13 +107,14 @@ def _new_policy(svc: Services, caller: Caller, asked: QosPolicyCreate) -> QosPol
 
 def get_policy(svc: Services, caller: Caller, policy_id: str) -> QosPolicy:
     """Return a policy of the caller's project, or a shared one."""
-    return svc.store.read(lambda tx: _visible(tx, caller, policy_id))
+    return _as_seen(caller, svc.store.read(lambda tx: _visible(tx, caller, policy_id)))
 
 
 def list_policies(svc: Services, caller: Caller, query: ListQuery) -> list[QosPolicy]:
     """Return a page of the policies that the caller may see."""
     query = replace(query, visible_to=visible_by(caller, rules.GET_POLICY))
-    return svc.store.read(lambda tx: tx.qos.page(query))
+    found = svc.store.read(lambda tx: tx.qos.page(query))
+    return [_as_seen(caller, policy) for policy in found]
 
 
 def update_policy(
@@ -133,10 +136,10 @@ def update_policy(
 
     def update(tx: Transaction) -> QosPolicy:
         policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
-        _require_change(caller, rules.UPDATE_POLICY, policy)
+        _require_change(tx, caller, rules.UPDATE_POLICY, policy)
         require_revision("QoS policy", policy, changes.seen_revision)
-        if policy.shared and changes.shared is False and tx.qos.is_used_by_others(policy):
-            raise InUse("QoS policy", policy_id, "other projects have it on ports or networks")
+        if isinstance(changes.shared, bool):
+            share_with_everybody(tx, svc, policy, shared=changes.shared)
         changed = _touched(svc, replace(policy, **given))
         tx.qos.update(changed, seen=policy)
         _audit(tx, svc, caller, "qos_policy.update", changed)
@@ -152,9 +155,10 @@ def delete_policy(
 
     def delete(tx: Transaction) -> None:
         policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
-        _require_change(caller, rules.DELETE_POLICY, policy)
+        _require_change(tx, caller, rules.DELETE_POLICY, policy)
         require_revision("QoS policy", policy, seen_revision)
         tx.qos.delete(policy)
+        tx.shares.forget(policy.id)
         _audit(tx, svc, caller, "qos_policy.delete", policy)
 
     svc.store.write(delete)
@@ -243,7 +247,7 @@ def _change_rules(
         policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
         if tx.qos.ports_with(policy.id) != users:
             raise GenerationMoved("QoS policy", policy.id, seen_generation=policy.revision)
-        _require_change(caller, by, policy)
+        _require_change(tx, caller, by, policy)
         rule = change(tx, policy)
         tx.qos.update(_touched(svc, policy), seen=policy)
         changed = tx.qos.get(policy.id)
@@ -272,14 +276,21 @@ def _check_rules(policy: QosPolicy) -> None:
 def _visible(tx: Transaction, caller: Caller, policy_id: str) -> QosPolicy:
     policy = tx.qos.get(policy_id)
     target = of_project(policy.project_id)
-    require_seen(caller, rules.GET_POLICY, target, "QoS policy", policy_id, shared=policy.shared)
+    shared = is_shared(tx, caller, policy)
+    require_seen(caller, rules.GET_POLICY, target, "QoS policy", policy_id, shared=shared)
     return policy
 
 
-def _require_change(caller: Caller, by: Rule, policy: QosPolicy) -> None:
+def _as_seen(caller: Caller, policy: QosPolicy) -> QosPolicy:
+    """Return a policy as the caller sees it: what is another's and seen is shared with it."""
+    is_others = not caller.may(rules.GET_POLICY, of_project(policy.project_id))
+    return replace(policy, shared=True) if is_others else policy
+
+
+def _require_change(tx: Transaction, caller: Caller, by: Rule, policy: QosPolicy) -> None:
     require_change(
         caller, by, of_project(policy.project_id), "QoS policy", policy.id,
-        see=rules.GET_POLICY, shared=policy.shared,
+        see=rules.GET_POLICY, shared=is_shared(tx, caller, policy),
     )  # fmt: skip
 
 

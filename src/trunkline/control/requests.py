@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import (
@@ -21,6 +22,7 @@ from trunkline.domain.ids import (
 )
 from trunkline.domain.nic_rules import AskedRule, NumaPolicy
 from trunkline.domain.port import AddressPair, VnicType
+from trunkline.domain.server import DiskConfig
 
 
 class Unset(enum.Enum):
@@ -30,6 +32,13 @@ class Unset(enum.Enum):
 
 
 UNSET = Unset.UNSET
+
+T = TypeVar("T")
+
+
+def given(value: T | Unset, default: T) -> T:
+    """Return what was given, or else the default."""
+    return default if isinstance(value, Unset) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,7 @@ class PortUpdate:
     pci_match: object | Unset = UNSET
     numa_policy: NumaPolicy | Unset | None = UNSET
     qos_policy_id: QosPolicyId | Unset | None = UNSET
-    mac: MacAddress | Unset = UNSET
+    mac: MacAddress | Unset | None = UNSET  # None: another that is free.
     fixed_ips: tuple[AddressRequest, ...] | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET
     device_id: str | Unset = UNSET
@@ -143,7 +152,22 @@ class ServerCreate:
     key_name: str | None = None
     user_data: str | None = None
     hostname: str | None = None
+    admin_password: str | None = field(default=None, repr=False)
+    access_ipv4: str = ""
+    access_ipv6: str = ""
+    disk_config: DiskConfig = DiskConfig.MANUAL
     scheduler_hints: Mapping[str, object] = field(default_factory=dict)  # To be shown again.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerUpdate:
+    """Changes to what is kept and shown of a server; UNSET leaves a field alone."""
+
+    name: str | Unset = UNSET
+    description: str | Unset | None = UNSET
+    access_ipv4: str | Unset = UNSET
+    access_ipv6: str | Unset = UNSET
+    disk_config: DiskConfig | Unset = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

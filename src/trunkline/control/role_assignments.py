@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,11 +18,21 @@ from trunkline.domain.identity import (
     Role,
     RoleAssignment,
     User,
+    UserGroup,
+    domain_in,
     project_in,
     with_implied,
 )
-from trunkline.domain.ids import ApplicationCredentialId, ProjectId, RoleId, RoleTarget, UserId
+from trunkline.domain.ids import (
+    ApplicationCredentialId,
+    GroupId,
+    ProjectId,
+    RoleId,
+    RoleTarget,
+    UserId,
+)
 from trunkline.domain.policy import identity_rules as rules
+from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 ASSIGNMENTS_SHOWN_MAX: Final = 10_000  # In one list, which has no pages.
@@ -29,13 +40,14 @@ ASSIGNMENTS_SHOWN_MAX: Final = 10_000  # In one list, which has no pages.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignmentView:
-    """A role that a user has, with what to call its parts by."""
+    """A role that a user or a group has, with what to call its parts by."""
 
-    user: User
+    user: User | None  # None: the group itself.
     role: Role
     target: RoleTarget
     project: Project | None
     prior: Role | None  # The role that was given and implies this one; None: it was given itself.
+    group: UserGroup | None = None  # That was given it, the user being in it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +55,10 @@ class AssignmentFilter:
     """Which role assignments are asked for; None leaves a part open."""
 
     user_id: str | None = None
+    group_id: str | None = None
     role_id: str | None = None
     target: RoleTarget | None = None
-    effective: bool = False  # With the roles that those given imply.
+    effective: bool = False  # What users have: by groups as well, with implied roles.
 
 
 def grant_role(
@@ -114,8 +127,8 @@ def list_given(svc: Services, caller: Caller, *, user_id: str, target: RoleTarge
 
     def read(tx: Transaction) -> list[Role]:
         _known_user(tx, user_id)
-        _known_project(tx, target)
-        return tx.roles.given(UserId(user_id), target)
+        known_target(tx, target)
+        return tx.roles.given_itself(UserId(user_id), target)
 
     return svc.store.read(read)
 
@@ -138,23 +151,27 @@ def list_assignments(
 
     def read(tx: Transaction) -> list[AssignmentView]:
         roles = {role.id: role for role in tx.roles.all()}
-        given = tx.roles.assignments(
-            user_id=wanted.user_id,
-            role_ids=_that_give(wanted, roles),
-            target=wanted.target,
-            limit=ASSIGNMENTS_SHOWN_MAX,
-        )
-        users = {user.id: user for user in tx.identity.users_among({a.user_id for a in given})}
-        of = {project for a in given if (project := project_in(a.target)) is not None}
+        also = tx.roles.implied() if wanted.effective else {}
+        given = _given(tx, wanted, _that_give(wanted, roles, also))
+        users = {
+            user.id: user
+            for user in tx.identity.users_among({one.user_id for one in given if one.user_id})
+        }
+        groups = {
+            group.id: group
+            for group in tx.user_groups.among({one.group_id for one in given if one.group_id})
+        }
+        of = {project for one in given if (project := project_in(one.target)) is not None}
         projects = {project.id: project for project in tx.identity.projects_among(of)}
         by_name = {role.name: role for role in roles.values()}
         views: list[AssignmentView] = []
         for each in given:
             role, project_id = roles[each.role_id], project_in(each.target)
-            implied = with_implied([role.name]) - {role.name} if wanted.effective else frozenset()
+            implied = with_implied([role.name], also) - {role.name} if wanted.effective else ()
             views.extend(
                 AssignmentView(
-                    user=users[each.user_id],
+                    user=None if each.user_id is None else users[each.user_id],
+                    group=None if each.group_id is None else groups[each.group_id],
                     role=by_name[name],
                     target=each.target,
                     project=None if project_id is None else projects[project_id],
@@ -168,21 +185,62 @@ def list_assignments(
     return svc.store.read(read)
 
 
-def _that_give(wanted: AssignmentFilter, roles: dict[RoleId, Role]) -> list[str] | None:
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A role that was given: to a user, a group, or (both) a user by a group."""
+
+    user_id: UserId | None
+    group_id: GroupId | None
+    role_id: RoleId
+    target: RoleTarget
+
+
+def _given(tx: Transaction, wanted: AssignmentFilter, role_ids: list[str] | None) -> list[_Given]:
+    """Return what was given, to users first; what groups have to each member, if effective."""
+    limit = ASSIGNMENTS_SHOWN_MAX
+    found: list[_Given] = []
+    if wanted.group_id is None:
+        found += [
+            _Given(each.user_id, None, each.role_id, each.target)
+            for each in tx.roles.assignments(
+                user_id=wanted.user_id, role_ids=role_ids, target=wanted.target, limit=limit
+            )
+        ]
+    if wanted.user_id is not None and not wanted.effective:
+        return found
+    of_groups = tx.user_groups.assignments(
+        group_id=wanted.group_id, role_ids=role_ids, target=wanted.target, limit=limit
+    )
+    if not wanted.effective:
+        return found + [
+            _Given(None, each.group_id, each.role_id, each.target) for each in of_groups
+        ]
+    members = tx.user_groups.members_of({each.group_id for each in of_groups})
+    return found + [
+        _Given(user_id, each.group_id, each.role_id, each.target)
+        for each in of_groups
+        for group_id, user_id in members
+        if group_id == each.group_id and wanted.user_id in (None, user_id)
+    ]
+
+
+def _that_give(
+    wanted: AssignmentFilter, roles: dict[RoleId, Role], also: Mapping[str, Collection[str]]
+) -> list[str] | None:
     """Return which roles may be behind those that are asked for; None: any."""
     if wanted.role_id is None:
         return None
     asked = roles.get(RoleId(wanted.role_id))
     if asked is None or not wanted.effective:
         return [wanted.role_id]
-    return [role.id for role in roles.values() if asked.name in with_implied([role.name])]
+    return [role.id for role in roles.values() if asked.name in with_implied([role.name], also)]
 
 
 def _groundless(
     tx: Transaction, user_id: UserId, project_id: ProjectId
 ) -> list[ApplicationCredentialId]:
     """Return a user's application credentials with roles that the user no longer has."""
-    left = with_implied(role.name for role in tx.roles.given(user_id, RoleTarget(project_id)))
+    left = tx.roles.with_implied(tx.roles.given(user_id, RoleTarget(project_id)))
     return [
         credential.id
         for credential in tx.application_credentials.of_user_in(user_id, project_id)
@@ -190,17 +248,31 @@ def _groundless(
     ]
 
 
-def _known(tx: Transaction, user_id: str, role_id: str, target: RoleTarget) -> AssignmentView:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _UserRole:
+    """A role that a user is given, and where."""
+
+    user: User
+    role: Role
+    target: RoleTarget
+    project: Project | None
+
+
+def _known(tx: Transaction, user_id: str, role_id: str, target: RoleTarget) -> _UserRole:
+    return _UserRole(
+        role=known_role(tx, role_id),
+        user=_known_user(tx, user_id),
+        target=target,
+        project=known_target(tx, target),
+    )
+
+
+def known_role(tx: Transaction, role_id: str) -> Role:
+    """Return a role; raise `NotFound` if there is none."""
     role = tx.roles.find(role_id)
     if role is None:
         raise NotFound("role", role_id)
-    return AssignmentView(
-        user=_known_user(tx, user_id),
-        role=role,
-        target=target,
-        project=_known_project(tx, target),
-        prior=None,
-    )
+    return role
 
 
 def _known_user(tx: Transaction, user_id: str) -> User:
@@ -210,8 +282,11 @@ def _known_user(tx: Transaction, user_id: str) -> User:
     return user
 
 
-def _known_project(tx: Transaction, target: RoleTarget) -> Project | None:
-    project_id = project_in(target)
+def known_target(tx: Transaction, target: RoleTarget) -> Project | None:
+    """Return the project that a target is, if it is one; raise `NotFound` if it is not there."""
+    project_id, domain_id = project_in(target), domain_in(target)
+    if domain_id is not None and tx.domains.find(domain_id, tx.lock(Lock.SHARED)) is None:
+        raise NotFound("domain", domain_id)
     if project_id is None:
         return None
     project = tx.identity.find_project(project_id=project_id)
@@ -220,13 +295,11 @@ def _known_project(tx: Transaction, target: RoleTarget) -> Project | None:
     return project
 
 
-def _assignment(view: AssignmentView) -> RoleAssignment:
+def _assignment(view: _UserRole) -> RoleAssignment:
     return RoleAssignment(user_id=view.user.id, role_id=view.role.id, target=view.target)
 
 
-def _record(
-    tx: Transaction, caller: Caller, at: datetime, action: str, view: AssignmentView
-) -> None:
+def _record(tx: Transaction, caller: Caller, at: datetime, action: str, view: _UserRole) -> None:
     where = view.target if view.project is None else f"project {view.project.name}"
     audit.record(
         tx, audit.actor_of(caller), at, action,

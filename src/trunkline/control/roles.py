@@ -12,8 +12,8 @@ from trunkline.control.access import require
 from trunkline.control.field_changes import changed_fields
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
-from trunkline.domain.errors import Forbidden, NotFound
-from trunkline.domain.identity import DEFAULT_ROLES, Caller, Role
+from trunkline.domain.errors import Forbidden, Invalid, NotFound
+from trunkline.domain.identity import ADMIN, DEFAULT_ROLES, Caller, Role
 from trunkline.domain.ids import RoleId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.policy import identity_rules as rules
@@ -58,9 +58,60 @@ def get_role(svc: Services, caller: Caller, role_id: str) -> Role:
 def list_implied(svc: Services, caller: Caller) -> list[tuple[Role, list[Role]]]:
     """Return each role that implies others, with those that it implies directly."""
     require(caller, rules.LIST_ROLES)
-    known = {role.name: role for role in svc.store.read(lambda tx: tx.roles.named(DEFAULT_ROLES))}
-    in_order = [known[name] for name in DEFAULT_ROLES]
-    return [(prior, [implied]) for prior, implied in pairwise(in_order)]
+
+    def read(tx: Transaction) -> list[tuple[Role, list[Role]]]:
+        own = tx.roles.implied()
+        names = {name for prior, implied in own.items() for name in (prior, *implied)}
+        known = {role.name: role for role in tx.roles.named({*DEFAULT_ROLES, *names})}
+        in_order = [known[name] for name in DEFAULT_ROLES]
+        by_default = [(prior, [implied]) for prior, implied in pairwise(in_order)]
+        return by_default + [
+            (known[prior], [known[name] for name in sorted(implied)])
+            for prior, implied in sorted(own.items())
+        ]
+
+    return svc.store.read(read)
+
+
+def imply_role(svc: Services, caller: Caller, prior_id: str, implied_id: str) -> tuple[Role, Role]:
+    """Have a role that an admin has made imply another; whoever has the one has the other.
+
+    Raises:
+        Forbidden: The policy does not allow it, the first is a default role, or the second one
+            is admin: who may do everything is to be told so.
+        NotFound: There is no such role.
+        Invalid: They are one role, or the second implies the first.
+    """
+    require(caller, rules.CREATE_IMPLIED_ROLE)
+    at = svc.clock.now()
+
+    def write(tx: Transaction) -> tuple[Role, Role]:
+        prior, implied = _get_changeable(tx, prior_id), tx.roles.find(implied_id, Lock.SHARED)
+        if implied is None:
+            raise NotFound("role", implied_id)
+        if implied.name == ADMIN:
+            raise Forbidden("having a role imply admin: give that itself")
+        if prior.name in tx.roles.with_implied([implied]):
+            raise Invalid("implied_id", f"{implied.name} implies {prior.name}, or is it")
+        tx.roles.imply(prior.id, implied.id)
+        _record(tx, caller, at, "role.imply", prior, implies=implied.id)
+        return prior, implied
+
+    return svc.store.write(write)
+
+
+def imply_role_no_more(svc: Services, caller: Caller, prior_id: str, implied_id: str) -> None:
+    """Take back that a role implies another; raise `NotFound` if it does not."""
+    require(caller, rules.DELETE_IMPLIED_ROLE)
+    at = svc.clock.now()
+
+    def write(tx: Transaction) -> None:
+        prior = _get_changeable(tx, prior_id)
+        if not tx.roles.imply_no_more(prior.id, RoleId(implied_id)):
+            raise NotFound("implied role", implied_id)
+        _record(tx, caller, at, "role.imply_no_more", prior, implies=implied_id)
+
+    svc.store.write(write)
 
 
 def update_role(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from trunkline.control import audit
@@ -15,6 +16,7 @@ from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_as_seen, write_until_won
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
+from trunkline.control.sharing import is_shared
 from trunkline.domain.errors import AlreadyExists, InUse, Invalid, StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
@@ -110,14 +112,28 @@ def get_group(svc: Services, caller: Caller, group_id: str) -> SecurityGroup:
 
 
 def list_groups(svc: Services, caller: Caller, query: ListQuery) -> list[SecurityGroup]:
-    """Return a page of groups; the project's default one is made if it is not there yet."""
+    """Return a page of groups.
+
+    The default group is made if it is not there yet: the own project's, and that of a project
+    by which an admin lists.
+    """
     query = replace(query, visible_to=visible_by(caller, rules.GET_SECURITY_GROUP))
-    project_id = caller.project_id
-    if project_id is not None and not svc.store.read(
-        lambda tx: tx.security_groups.default_of(project_id)
-    ):
-        write_until_won(svc.store, lambda tx: ensure_default_group(tx, svc, project_id))
+    asked = query.equals.get("project_id", ())
+    other = str(asked[0]) if query.visible_to is None and len(asked) == 1 else None
+
+    def lacking(tx: Transaction) -> list[ProjectId]:
+        named = [] if other is None else tx.identity.projects_among([ProjectId(other)])
+        own = [] if caller.project_id is None else [caller.project_id]
+        projects = [*own, *(project.id for project in named)]
+        return [each for each in projects if tx.security_groups.default_of(each) is None]
+
+    for project_id in svc.store.read(lacking):
+        write_until_won(svc.store, partial(_ensure_default, svc=svc, project_id=project_id))
     return svc.store.read(lambda tx: tx.security_groups.page(query))
+
+
+def _ensure_default(tx: Transaction, *, svc: Services, project_id: ProjectId) -> None:
+    ensure_default_group(tx, svc, project_id)
 
 
 def update_group(
@@ -173,6 +189,7 @@ def delete_group(
         if group.is_default and not caller.may_on_all(rules.DELETE_SECURITY_GROUP):
             raise StateConflict("security group", group_id, "the default one can't be deleted")
         tx.security_groups.delete(group)
+        tx.shares.forget(group.id)
         _audit(tx, svc, caller, "security_group.delete", group)
 
     write_as_seen(svc.store, delete, seen_revision=seen_revision)
@@ -272,7 +289,8 @@ def _visible(
 ) -> SecurityGroup:
     group = tx.security_groups.get(group_id, lock)
     owner = of_project(group.project_id)
-    require_seen(caller, rules.GET_SECURITY_GROUP, owner, "security group", group_id)
+    shared = is_shared(tx, caller, group)
+    require_seen(caller, rules.GET_SECURITY_GROUP, owner, "security group", group_id, shared=shared)
     return group
 
 

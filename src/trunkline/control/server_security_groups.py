@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from trunkline.control import audit
 from trunkline.control.access import of_project, of_server, require_seen, sees
@@ -17,7 +17,7 @@ from trunkline.control.services import Services
 from trunkline.control.views import PortView
 from trunkline.domain.errors import Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import PortId, SecurityGroupId, is_uuid
+from trunkline.domain.ids import PortId, ProjectId, SecurityGroupId, is_uuid
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.policy import compute_rules, network_rules
 from trunkline.domain.policy.rule import Rule
@@ -40,10 +40,18 @@ def in_groups(
     return tuple(replace(nic, security_groups=groups) if nic.port is None else nic for nic in nics)
 
 
-def groups_of_server(svc: Services, caller: Caller, server_id: str) -> list[SecurityGroup]:
-    """Return the groups that a server's ports are in, each once for each port, by name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupsOfServer:
+    """The groups that a server's ports are in, each once for each port, by name."""
 
-    def read(tx: Transaction) -> list[SecurityGroup]:
+    groups: tuple[SecurityGroup, ...]
+    remote: Mapping[SecurityGroupId, tuple[ProjectId, str]]  # Owner and name: rules are about it.
+
+
+def groups_of_server(svc: Services, caller: Caller, server_id: str) -> GroupsOfServer:
+    """Return the groups of a server, without those that the caller can't see."""
+
+    def read(tx: Transaction) -> GroupsOfServer:
         server = tx.servers.get(server_id)
         target = of_server(server)
         require_seen(caller, compute_rules.LIST_SECURITY_GROUPS, target, "server", server_id)
@@ -52,7 +60,19 @@ def groups_of_server(svc: Services, caller: Caller, server_id: str) -> list[Secu
             {group_id for group_ids in of_ports.values() for group_id in group_ids}
         )}  # fmt: skip
         groups = [found[group_id] for group_ids in of_ports.values() for group_id in group_ids]
-        return sorted((g for g in groups if _sees(caller, g)), key=lambda g: (g.project_id, g.name))
+        seen = [group for group in groups if _sees(caller, group)]
+        spoken_of = {
+            rule.remote_group_id for group in seen for rule in group.rules if rule.remote_group_id
+        }
+        remote = tx.security_groups.names_of(spoken_of)
+        return GroupsOfServer(
+            groups=tuple(sorted(seen, key=lambda group: (group.project_id, group.name))),
+            remote={
+                SecurityGroupId(group_id): (project_id, name)
+                for group_id, (project_id, name) in remote.items()
+                if sees(caller, network_rules.GET_SECURITY_GROUP, of_project(project_id))
+            },
+        )
 
     return svc.store.read(read)
 

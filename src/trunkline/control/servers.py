@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final
+from dataclasses import fields, replace
+from typing import Any, Final
 
 from trunkline.control import audit
 from trunkline.control.access import (
@@ -17,6 +17,7 @@ from trunkline.control.access import (
 from trunkline.control.asking import numa_policy_of, rules_of_flavor, rules_over
 from trunkline.control.audit import actor_of
 from trunkline.control.building import build_all, let_go, raise_generation
+from trunkline.control.field_changes import changed_fields
 from trunkline.control.flavors import visible_flavor
 from trunkline.control.images import is_shared
 from trunkline.control.key_pairs import public_key_of
@@ -27,8 +28,10 @@ from trunkline.control.port_views import port_views
 from trunkline.control.ports import unplug_port
 from trunkline.control.quotas import require_of_each, require_quota, sizes_of
 from trunkline.control.races import deciding_again, write_until_won
-from trunkline.control.requests import UNSET, NicPolicy, ServerCreate, Unset
+from trunkline.control.requests import UNSET, ServerCreate, ServerUpdate
+from trunkline.control.server_batches import check_batch, numbered
 from trunkline.control.server_groups import joined_group, require_members
+from trunkline.control.server_hints import require_known
 from trunkline.control.server_security_groups import in_groups, names_of_groups
 from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
@@ -46,13 +49,19 @@ from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.policy import image_rules as image_rules
 from trunkline.domain.policy.rule import Rule
 from trunkline.domain.quota import Amounts, Resource
-from trunkline.domain.server import SERVER, Flavor, PowerState, Server, ServerEvent, ServerState
+from trunkline.domain.server import (
+    SERVER,
+    DiskConfig,
+    Flavor,
+    PowerState,
+    Server,
+    ServerEvent,
+    ServerState,
+)
 from trunkline.domain.server_filter import EXISTING, ServerFilter
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
-BATCH_SERVERS_MAX: Final = 500  # Of one request. While they are written, others wait on SQLite.
-BATCH_NICS_MAX: Final = 2_000  # Of them all; some seconds.
 NAME_CHARS_MAX: Final = 255  # Of a server's name.
 
 
@@ -84,7 +93,7 @@ def create_servers(
         Invalid: So many can't be asked for at once, or not with these NICs or this host name.
     """
     if most > 1:
-        _check_batch(request, most)
+        check_batch(request, most, name_chars_max=NAME_CHARS_MAX)
     server_ids = [ServerId(svc.ids.new_id()) for _ in range(most)]
 
     def create(tx: Transaction) -> list[Server]:
@@ -97,6 +106,7 @@ def create_servers(
         group = joined_group(tx, caller, request.group_id, field="os:scheduler_hints.group")
         if group is not None:
             tx.server_groups.take_turn(group.id)
+        require_known(tx, caller, request.scheduler_hints)
         flavor = visible_flavor(tx, caller, request.flavor_id)
         image = _find_image(tx, caller, request.image_id, flavor)
         nics = resolve_nics(tx, svc, caller, request.nics)
@@ -109,7 +119,7 @@ def create_servers(
             group_id=None if group is None else group.id,
             nic_rules=rules_over(nics, (*rules_of_flavor(flavor.extra_specs), *request.rules)),
         )  # fmt: skip
-        servers = [server] if most == 1 else _numbered(server, server_ids)
+        servers = [server] if most == 1 else numbered(server, server_ids)
         actor = actor_of(caller)
         servers = build_all(tx, svc, actor, servers, nics, least=least, host_name=request.host)
         tx.servers.insert_many(servers)
@@ -176,34 +186,34 @@ def update_server(
     svc: Services,
     caller: Caller,
     server_id: str,
-    *,
-    name: str | None = None,
-    description: str | Unset | None = UNSET,
+    changes: ServerUpdate,
 ) -> ServerView:
-    """Rename or describe a server."""
+    """Rename or describe a server, or change what else its owner says of it."""
+    given: dict[str, Any] = {
+        field.name: value
+        for field in fields(changes)
+        if (value := getattr(changes, field.name)) is not UNSET
+    }
 
     def update(tx: Transaction) -> ServerView:
         before = own_server(tx, caller, server_id, rules.UPDATE_SERVER)
-        after = replace(
-            before,
-            name=before.name if name is None else name,
-            description=before.description if isinstance(description, Unset) else description,
-        )
-        changed = {
-            what: getattr(after, what)
-            for what in ("name", "description")
-            if getattr(after, what) != getattr(before, what)
-        }
+        after = replace(before, **given)
+        changed = changed_fields(before, after)
         if changed:
             after = replace(after, updated_at=svc.clock.now())
             tx.servers.update(after)
             audit.record(
                 tx, actor_of(caller), after.updated_at, "server.update", f"server {after.id}",
-                project_id=after.project_id, server_id=after.id, details=changed,
+                project_id=after.project_id, server_id=after.id,
+                details={what: _told(given[what]) for what in changed},
             )  # fmt: skip
         return server_views(tx, svc, [after])[0]
 
     return svc.store.write(update)
+
+
+def _told(value: object) -> object:
+    return value.value if isinstance(value, DiskConfig) else value
 
 
 def stop_server(svc: Services, caller: Caller, server_id: str) -> None:
@@ -304,46 +314,6 @@ def _find_image(
     return image
 
 
-def _check_batch(request: ServerCreate, most: int) -> None:
-    """Refuse what several servers can't have all of them."""
-    if most > BATCH_SERVERS_MAX:
-        raise Invalid("max_count", f"one request makes {BATCH_SERVERS_MAX} servers at most")
-    if request.hostname is not None:
-        raise Invalid("hostname", "several servers can't have one host name; leave it out")
-    suffix = len(f"-{most}")
-    if len(request.name) + suffix > NAME_CHARS_MAX:
-        raise Invalid(
-            "name",
-            f"each of several servers is named NAME-1, NAME-2 and so on: give a name of "
-            f"{NAME_CHARS_MAX - suffix} characters at most",
-        )
-    if isinstance(request.nics, NicPolicy):
-        return
-    if len(request.nics) * most > BATCH_NICS_MAX:
-        raise Invalid(
-            "max_count", f"one request makes {BATCH_NICS_MAX} NICs at most, of all its servers"
-        )
-    for nic in request.nics:
-        if nic.port_id is not None:
-            raise Invalid("networks", "several servers can't have one port; name its network")
-        if nic.fixed_ip is not None:
-            raise Invalid("networks", "several servers can't have one address; leave it out")
-
-
-def _numbered(server: Server, server_ids: Sequence[ServerId]) -> list[Server]:
-    """Return one server for each ID, named as Nova names them: web-1, web-2."""
-    return [
-        replace(
-            server,
-            id=server_id,
-            name=f"{server.name}-{number}",
-            hostname=f"{server.name}-{number}",
-            launch_index=number - 1,
-        )
-        for number, server_id in enumerate(server_ids, 1)
-    ]
-
-
 def _new_server(
     svc: Services,
     caller: Caller,
@@ -378,6 +348,10 @@ def _new_server(
         public_key=public_key,
         user_data=request.user_data,
         hostname=request.hostname or request.name,
+        admin_password=request.admin_password,
+        access_ipv4=request.access_ipv4,
+        access_ipv6=request.access_ipv6,
+        disk_config=request.disk_config,
         reservation_id=f"r-{server_id[:8]}",
         image_properties={} if image is None else known_to_nova(image.properties),
         scheduler_hints=request.scheduler_hints,

@@ -24,6 +24,7 @@ from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_as_seen, write_until_won
 from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
+from trunkline.control.sharing import is_shared
 from trunkline.domain.errors import InUse, Invalid
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import SubnetId
@@ -146,7 +147,8 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
     project_id = request.project_id or caller.own_project
     target = on_network(project_id, network)
     owner = of_project(network.project_id)
-    require_seen(caller, rules.GET_NETWORK, owner, "network", network.id, shared=network.shared)
+    shared = is_shared(tx, caller, network)
+    require_seen(caller, rules.GET_NETWORK, owner, "network", network.id, shared=shared)
     require(caller, rules.CREATE_SUBNET, target)
     if request.segment_id is not None and all(
         segment.id != request.segment_id for segment in network.segments
@@ -188,7 +190,8 @@ def _visible(tx: Transaction, caller: Caller, subnet_id: str) -> tuple[Subnet, N
     subnet = tx.subnets.get(subnet_id)
     network = tx.networks.get(subnet.network_id)
     target = on_network(subnet.project_id, network)
-    require_seen(caller, rules.GET_SUBNET, target, "subnet", subnet_id, shared=network.shared)
+    shared = is_shared(tx, caller, network)
+    require_seen(caller, rules.GET_SUBNET, target, "subnet", subnet_id, shared=shared)
     return subnet, network
 
 

@@ -12,6 +12,7 @@ from trunkline.control.access import of_project, on_network, require, require_se
 from trunkline.control.locking import lock_port
 from trunkline.control.races import write_until_won
 from trunkline.control.services import Services
+from trunkline.control.sharing import is_shared
 from trunkline.domain.errors import NotFound
 from trunkline.domain.identity import Caller
 from trunkline.domain.network import Network, Subnet
@@ -94,24 +95,24 @@ class _Found:
 
 def _seen(tx: Transaction, caller: Caller, kind: Kind, id_: str) -> _Found:
     """Return the thing; what is not to be seen is not there."""
-    found = _find(tx, kind, id_)
+    found = _find(tx, caller, kind, id_)
     require_seen(caller, found.see, found.target, kind.value, id_, shared=found.shared)
     return found
 
 
-def _find(tx: Transaction, kind: Kind, id_: str) -> _Found:
+def _find(tx: Transaction, caller: Caller, kind: Kind, id_: str) -> _Found:
     match kind:
         case Kind.NETWORK:
             network = tx.networks.get(id_)
             owner = of_project(network.project_id)
             see, update = rules.GET_NETWORK, rules.UPDATE_NETWORK
-            return _Found(network, owner, see, update, network.shared)
+            return _Found(network, owner, see, update, is_shared(tx, caller, network))
         case Kind.SUBNET:
             subnet = tx.subnets.get(id_)
             network = tx.networks.get(subnet.network_id)
             owner = on_network(subnet.project_id, network)
             see, update = rules.GET_SUBNET, rules.UPDATE_SUBNET
-            return _Found(subnet, owner, see, update, network.shared)
+            return _Found(subnet, owner, see, update, is_shared(tx, caller, network))
         case Kind.PORT:
             port = tx.ports.get(id_)
             owner = on_network(port.project_id, tx.networks.get(port.network_id))
@@ -120,11 +121,12 @@ def _find(tx: Transaction, kind: Kind, id_: str) -> _Found:
             policy = tx.qos.get(id_)
             owner = of_project(policy.project_id)
             see, update = rules.GET_POLICY, rules.UPDATE_POLICY
-            return _Found(policy, owner, see, update, policy.shared)
+            return _Found(policy, owner, see, update, is_shared(tx, caller, policy))
         case Kind.SECURITY_GROUP:
             group = tx.security_groups.get(id_)
             owner = of_project(group.project_id)
-            return _Found(group, owner, rules.GET_SECURITY_GROUP, rules.UPDATE_SECURITY_GROUP)
+            see, update = rules.GET_SECURITY_GROUP, rules.UPDATE_SECURITY_GROUP
+            return _Found(group, owner, see, update, is_shared(tx, caller, group))
 
 
 def _put(svc: Services, tx: Transaction, thing: Tagged, tags: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from trunkline.control import audit
@@ -13,9 +14,9 @@ from trunkline.control.field_changes import changed_fields, merged
 from trunkline.control.logins import require_password
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
-from trunkline.domain.errors import Forbidden, NotFound, Unauthenticated
-from trunkline.domain.identity import Caller, User
-from trunkline.domain.ids import ProjectId, UserId
+from trunkline.domain.errors import NotFound, Unauthenticated
+from trunkline.domain.identity import DEFAULT_DOMAIN, Caller, User
+from trunkline.domain.ids import DomainId, ProjectId, UserId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.policy import identity_rules as rules
 from trunkline.domain.policy.rule import Rule
@@ -31,6 +32,7 @@ class UserUpdate:
     password: str | Unset | None = field(default=UNSET, repr=False)  # None: nobody logs in by one.
     enabled: bool | Unset = UNSET
     default_project_id: ProjectId | Unset | None = UNSET
+    domain_id: DomainId | None = None  # Of a new one alone: it stays. None: the default one.
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -39,14 +41,18 @@ def create_user(svc: Services, caller: Caller, asked: UserUpdate) -> User:
 
     Raises:
         Forbidden: The policy does not allow it.
-        NotFound: There is no such default project.
+        NotFound: There is no such default project, or domain.
         AlreadyExists: The name is taken.
     """
     require(caller, rules.CREATE_USER)
     user_id, at = UserId(svc.ids.new_id()), svc.clock.now()
-    user = _changed(User(id=user_id, name="", password_hash=""), asked, _hash(svc, asked))
+    domain_id = asked.domain_id or DEFAULT_DOMAIN
+    new = User(id=user_id, name="", password_hash="", domain_id=domain_id)
+    user = _changed(new, asked, _hash(svc, asked))
 
     def write(tx: Transaction) -> User:
+        if tx.domains.find(domain_id, Lock.SHARED) is None:
+            raise NotFound("domain", domain_id)
         _require_default_project(tx, asked)
         tx.identity.insert_user(user)
         audit.record(
@@ -108,17 +114,14 @@ def update_user(svc: Services, caller: Caller, user_id: str, change: UserUpdate)
 def change_password(
     svc: Services, caller: Caller, user_id: str, *, original: str, new: str, address: str
 ) -> None:
-    """Change the caller's own password; every token of theirs is worthless then.
+    """Change a user's password, by the one that it has been; all tokens are worthless then.
 
     Raises:
         NotFound: The caller may not see this user.
-        Forbidden: It is another one.
         Unauthenticated: `original` is not the password.
         TooManyAttempts: Too many wrong ones came before.
     """
     known = get_user(svc, caller, user_id)
-    if known.id != caller.user_id:
-        raise Forbidden("changing the password of another user; an admin sets it with the user")
     now = svc.clock.now()
     require_password(svc, known, original, address, now)
     password_hash = svc.passwords.hash(new)
@@ -153,14 +156,20 @@ def delete_user(svc: Services, caller: Caller, user_id: str) -> None:
     def write(tx: Transaction) -> None:
         user = get_locked(tx, user_id)
         with keeping_an_admin(tx, "user", user.name):
-            tx.identity.delete_user(user.id)
-        tx.key_pairs.delete_of(user.id)
-        audit.record(
-            tx, audit.actor_of(caller), at, "user.delete", _subject(user),
-            details={"user_id": user.id},
-        )  # fmt: skip
+            remove_user(tx, caller, at, user_id)
 
     svc.store.write(write)
+
+
+def remove_user(tx: Transaction, caller: Caller, at: datetime, user_id: str) -> None:
+    """Delete a user with all that is the user's own; raise `NotFound` if there is none."""
+    user = get_locked(tx, user_id)
+    tx.identity.delete_user(user.id)
+    tx.key_pairs.delete_of(user.id)
+    audit.record(
+        tx, audit.actor_of(caller), at, "user.delete", _subject(user),
+        details={"user_id": user.id},
+    )  # fmt: skip
 
 
 def get_locked(tx: Transaction, user_id: str) -> User:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from trunkline.domain.errors import Forbidden
-from trunkline.domain.ids import ApplicationCredentialId, ProjectId, RoleId, RoleTarget, UserId
+from trunkline.domain.ids import (
+    ApplicationCredentialId,
+    DomainId,
+    GroupId,
+    ProjectId,
+    RoleId,
+    RoleTarget,
+    UserId,
+)
 from trunkline.domain.policy.language import Target
 from trunkline.domain.policy.policy import DEFAULT_POLICY, NO_TARGET, Policy
 from trunkline.domain.policy.rule import Rule
@@ -22,13 +30,33 @@ READER: Final = "reader"
 DEFAULT_ROLES: Final = (ADMIN, MANAGER, MEMBER, READER)
 
 
-def with_implied(given: Iterable[str]) -> frozenset[str]:
-    """Return names of roles with those that they imply. An operator's own roles imply none."""
-    roles = frozenset(given)
+def with_implied(
+    given: Collection[str], also: Mapping[str, Collection[str]] | None = None
+) -> frozenset[str]:
+    """Return names of roles with those that they imply; `also` says which an operator's imply."""
+    names, pending = set(given), list(given)
+    while pending and also:
+        more = set(also.get(pending.pop(), ())) - names
+        names |= more
+        pending += more
     for rank, role in enumerate(DEFAULT_ROLES):
-        if role in roles:
-            return roles | frozenset(DEFAULT_ROLES[rank:])
-    return roles
+        if role in names:
+            return frozenset(names) | frozenset(DEFAULT_ROLES[rank:])
+    return frozenset(names)
+
+
+DEFAULT_DOMAIN: Final = DomainId("default")  # As Keystone's bootstrap makes it. It stays.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """What users, groups and projects belong to."""
+
+    id: DomainId
+    name: str
+    description: str = ""
+    enabled: bool = True
+    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +64,9 @@ class Project:
     """What networks, ports, servers and images belong to."""
 
     id: ProjectId
-    name: str
+    name: str  # No other project has it, in whichever domain.
+    domain_id: DomainId = DEFAULT_DOMAIN
+    parent_id: ProjectId | None = None  # None: it is right below its domain.
     description: str = ""
     enabled: bool = True
     tags: tuple[str, ...] = ()
@@ -48,8 +78,9 @@ class User:
     """Somebody who logs in. `password_hash` is argon2's encoded form; empty: no password does."""
 
     id: UserId
-    name: str
+    name: str  # No other user has it, in whichever domain.
     password_hash: str
+    domain_id: DomainId = DEFAULT_DOMAIN
     enabled: bool = True
     default_project_id: ProjectId | None = None
     extra: Mapping[str, object] = field(default_factory=dict)  # Description, email, and the like.
@@ -71,12 +102,29 @@ class Role:
 
 # What roles are had in and tokens are for: a project, by its ID, or one of these.
 SYSTEM: Final = RoleTarget("system")
-DOMAIN: Final = RoleTarget("domain")
+DOMAIN: Final = RoleTarget("domain")  # The default one; another: `d:` and its ID.
+_DOMAIN_PREFIX: Final = "d:"
+
+
+def target_of_domain(domain_id: DomainId) -> RoleTarget:
+    """Return what stands for a domain where roles are had."""
+    return DOMAIN if domain_id == DEFAULT_DOMAIN else RoleTarget(f"{_DOMAIN_PREFIX}{domain_id}")
+
+
+def domain_in(target: RoleTarget) -> DomainId | None:
+    """Return the domain that a target is, if it is one."""
+    if target == DOMAIN:
+        return DEFAULT_DOMAIN
+    if target.startswith(_DOMAIN_PREFIX):
+        return DomainId(target.removeprefix(_DOMAIN_PREFIX))
+    return None
 
 
 def project_in(target: RoleTarget) -> ProjectId | None:
     """Return the project that a target is, if it is one."""
-    return None if target in (SYSTEM, DOMAIN) else ProjectId(target)
+    if target == SYSTEM or domain_in(target) is not None:
+        return None
+    return ProjectId(target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +132,26 @@ class RoleAssignment:
     """A role that a user was given."""
 
     user_id: UserId
+    role_id: RoleId
+    target: RoleTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserGroup:
+    """Users who have what roles it was given."""
+
+    id: GroupId
+    domain_id: DomainId
+    name: str
+    description: str = ""
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRole:
+    """A role that a group was given."""
+
+    group_id: GroupId
     role_id: RoleId
     target: RoleTarget
 

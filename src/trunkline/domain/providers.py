@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from trunkline.domain.bandwidth import Bandwidth, Guarantee
@@ -74,6 +75,7 @@ class ResourceProvider:
         return None if self.id == self.root.id else self.root.id
 
 
+@lru_cache(maxsize=1024)  # Of few words, for every device of a fleet.
 def custom_name(*words: str) -> str:
     """Return ``CUSTOM_…`` in the letters that names of classes and traits have."""
     return _NOT_IN_NAMES.sub("_", "_".join(["CUSTOM", *words]).upper())

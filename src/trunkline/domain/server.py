@@ -100,6 +100,13 @@ SERVER = StateMachine(
 )  # fmt: skip
 
 
+class DiskConfig(enum.Enum):
+    """Who is to fit a root disk's partitions to it, as the owner says: kept, and told to nobody."""
+
+    AUTO = "AUTO"
+    MANUAL = "MANUAL"
+
+
 class PowerState(enum.Enum):
     """Whether a server's guest should run, or was seen to."""
 
@@ -185,6 +192,10 @@ class Server:
     public_key: str | None = None  # Of that key pair, as it was when the server was made.
     user_data: str | None = None
     hostname: str = ""
+    admin_password: str | None = field(default=None, repr=False)  # Asked for; guests are told.
+    access_ipv4: str = ""  # Where its owner says that it is reached; nothing is done with them.
+    access_ipv6: str = ""
+    disk_config: DiskConfig = DiskConfig.MANUAL
     reservation_id: str = ""
     launch_index: int = 0
     launched_at: datetime | None = None

@@ -67,6 +67,8 @@ def _metadata(server: ServerConfig, guest: GuestData) -> dict[str, Any]:
         "meta": dict(sorted(guest.metadata.items())),
         "devices": [_device(place, nic) for place, nic in server.placed_nics],
         **_with_keys(keys),
+        # Nova's name for it; cloudbase-init gives it to the guest's first user.
+        **({} if guest.admin_password is None else {"admin_pass": guest.admin_password}),
     }
 
 

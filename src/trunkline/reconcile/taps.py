@@ -7,7 +7,7 @@ PFs are given besides is shared by servers, so that it is taken away by a unit o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trunkline.domain.bridge import Bridge, BridgePort, describe_port
 from trunkline.domain.device import PciFunction
@@ -112,6 +112,11 @@ def normal_nics(server: ServerConfig) -> Iterator[NicConfig]:
     return (nic for nic in server.nics if is_tap(nic))
 
 
+def with_leaving(server: ServerConfig) -> ServerConfig:
+    """Return `server` as its guest may still be: with the NICs that are to leave it."""
+    return replace(server, nics=(*server.nics, *server.leaving), leaving=(), places=())
+
+
 def _additions(view: View, nic: NicConfig, bridge: Bridge) -> Iterator[Addition]:
     """Yield what `nic` needs of uplinks and PFs, be it there or not."""
     if nic.vlan_id:
@@ -212,7 +217,7 @@ def _needed(view: View) -> set[Addition] | None:
         if server.power is not PowerState.RUNNING and not view.may_have_guest(server.id):
             continue
         try:
-            for nic, bridge in _on_bridges(view, server):
+            for nic, bridge in _on_bridges(view, with_leaving(server)):
                 needed.update(_additions(view, nic, bridge))
         except Refused:
             # A guest runs on with what it was given, though it would not be started so any more.
@@ -229,8 +234,9 @@ def _kept_for(view: View, added: set[Addition]) -> set[Addition]:
     vlans, macs = set(), set()
     for server in view.servers:
         if server.power is PowerState.RUNNING or view.may_have_guest(server.id):
-            vlans |= {(nic.bridge, nic.vlan_id) for nic in normal_nics(server)}
-            macs |= {nic.mac for nic in normal_nics(server)}
+            taps = list(normal_nics(with_leaving(server)))
+            vlans |= {(nic.bridge, nic.vlan_id) for nic in taps}
+            macs |= {nic.mac for nic in taps}
     return {
         each
         for each in added

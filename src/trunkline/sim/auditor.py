@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trunkline.sim.free_devices import FREE, check_free
+from trunkline.sim.free_devices import FREE, check_free, held_for_nothing
 from trunkline.sim.groupings import Groupings
 from trunkline.sim.links import Links, check_seen, check_told, not_back
 from trunkline.sim.model import (
@@ -33,6 +33,14 @@ from trunkline.sim.model import (
     Nic,
     Server,
     Violation,
+)
+from trunkline.sim.nic_book import (
+    hear_attach,
+    hear_detach,
+    is_halted_for_nics,
+    nics_due,
+    note_nics,
+    unsettled_nics,
 )
 from trunkline.sim.nodes import check_node, check_room
 from trunkline.sim.raw_hosts import RawGuest, RawHost, RawVf, read_fleet
@@ -71,6 +79,8 @@ class Auditor:
             "server.start": self._hear_power,
             "server.reboot": self._hear_power,
             "server.delete": self._hear_delete,
+            "server.attach": self._hear_attach,
+            "server.detach": lambda message: hear_detach(self.servers, message),
             "server.list": self._hear_servers,
             "device.list": self._hear_devices,
             "report": self._links.hear_report,
@@ -140,6 +150,11 @@ class Auditor:
             if nic.numa != want.get("numa", nic.numa):
                 raise Violation(NOTHING_LOST, f"server {answer['id']}: {want} has become {nic}")
 
+    def _hear_attach(self, message: Message) -> None:
+        hear_attach(self.servers, message)
+        if message["answer"] is not None:
+            self._note_server(message["answer"])
+
     def _hear_power(self, message: Message) -> None:
         server = self.servers.get(message["request"]["id"])
         if server is not None:
@@ -172,21 +187,11 @@ class Auditor:
         known = self.servers.setdefault(
             shown["id"], Server([], self.flavors[shown["flavor"]], shown["status"], None)
         )
-        nics = [self._nic(port) for port in shown["ports"]]
-        if shown["status"] != "ERROR" and known.nics:
-            if len(nics) != len(known.nics):
-                raise Violation(
-                    ALL_NICS, f"server {shown['id']} had {len(known.nics)} NICs, has {len(nics)}"
-                )
-            for before, now in zip(known.nics, nics, strict=True):
-                # A whole PF brings its own MAC, another one on another host.
-                if before.vnic_type == "direct-physical":
-                    before.mac = now.mac
-                if before != now:
-                    raise Violation(NOTHING_LOST, f"server {shown['id']}: {before} became {now}")
-        if not known.nics or known.host != shown["host"]:
+        nics = [(self._nic(port), port["status"]) for port in shown["ports"]]
+        if not known.nics or known.host != shown["host"] or known.gaining:
             self._news.add(shown["host"] or "")
-        known.nics = nics or known.nics
+        if nics or shown["status"] != "ERROR":
+            note_nics(shown["id"], known, nics)
         known.status, known.host = shown["status"], shown["host"]
         known.has_fault = shown["fault"] is not None
 
@@ -278,21 +283,22 @@ class Auditor:
         server = self.servers.get(guest.server_id)
         if server is None or not guest.runs or not server.nics:
             return
-        if guest.nic_count < len(server.nics):
-            raise Violation(
-                ALL_NICS,
-                f"server {guest.server_id} runs with {guest.nic_count} of {len(server.nics)} NICs",
-            )
+        if guest.nic_count < (due := nics_due(server)):
+            problem = f"server {guest.server_id} runs with {guest.nic_count} of {due} NICs"
+            raise Violation(ALL_NICS, problem)
         by_mac = {nic.mac: nic for nic in server.nics}
         for key in guest.vfs:
             vf = host.vfs.get(key)
             if vf is None:
                 raise Violation(TAGGED_FIRST, f"{host.name}: VF {key} of a running guest is gone")
-            self._check_vf(vf, by_mac, guest)
+            if not (server.gaining and vf.mac not in by_mac):  # Else it is yet to be seen.
+                self._check_vf(vf, by_mac, guest)
         check_node(host, guest, server)
         for pf in guest.pfs:
             self._check_cabling(host, pf, server, guest)
         for tap in guest.taps:
+            if server.gaining and tap.mac not in by_mac:
+                continue
             vlans = self._vlans(by_mac.get(tap.mac))
             wanted = {vlan for name, vlan in vlans.items() if host.bridges.get(name) == tap.bridge}
             wrong = f"is on {tap.bridge}" if len(wanted) != 1 else tap.wrong_for(wanted.pop())
@@ -347,6 +353,8 @@ class Auditor:
                 continue
             host = self.hosts.get(server.host or "")
             guest = None if host is None else host.guests.get(server_id)
+            if guest is not None and is_halted_for_nics(server):
+                continue
             if (guest is None or not guest.runs) and not self._is_given_up(server.host):
                 raise Violation(ACTIVE_RUNS, f"server {server_id} is ACTIVE on {server.host}")
 
@@ -358,7 +366,11 @@ class Auditor:
 
     def unsettled(self) -> list[tuple[str, str]]:
         """Say what is still not as it must be some time after the last fault: rule and detail."""
-        return [*self._unsettled_servers(), *self._held_for_nothing(), *self._unrestored()]
+        return [
+            *self._unsettled_servers(),
+            *held_for_nothing(self.devices, self.servers, self.ports),
+            *self._unrestored(),
+        ]
 
     def _unsettled_servers(self) -> Iterator[tuple[str, str]]:
         for server_id, server in self.servers.items():
@@ -373,24 +385,12 @@ class Auditor:
                 yield SETTLES, f"server {server_id} on {server.host} is {server.status}"
             elif (server.status == "ACTIVE") != (guest is not None and guest.runs):
                 yield SETTLES, f"server {server_id} is {server.status}, its guest is not so"
+            yield from unsettled_nics(server_id, server)
         for host in self.hosts.values():
             for server_id in sorted(host.domains):
                 owner = self.servers.get(server_id)
                 if owner is None or owner.deleted or owner.host != host.name:
                     yield GIVES_BACK, f"{host.name} still has a guest of {server_id}"
-
-    def _held_for_nothing(self) -> Iterator[tuple[str, str]]:
-        for host, devices in self.devices.items():
-            for address, device in devices.items():
-                if device["state"] in FREE:
-                    continue
-                server = self.servers.get(device["server_id"] or "")
-                claimed = device["server_id"] is None and device["port_id"] in self.ports
-                if device["state"] in ("releasing", "quarantined") or not (
-                    claimed or (server is not None and not server.deleted)
-                ):
-                    holder = device["server_id"] or device["port_id"]
-                    yield GIVES_BACK, f"{host} {address} is {device['state']} for {holder}"
 
     def _unrestored(self) -> Iterator[tuple[str, str]]:
         for host in self.hosts.values():

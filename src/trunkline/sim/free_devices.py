@@ -5,10 +5,10 @@ For the auditor. Imports nothing of Trunkline.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from trunkline.sim.model import FREE_IS_CLEAN, Violation
+from trunkline.sim.model import FREE_IS_CLEAN, GIVES_BACK, Nic, Server, Violation
 from trunkline.sim.raw_hosts import RawHost, RawVf
 
 Shown = Mapping[str, Mapping[str, Any]]  # Devices by address, as a list shows them.
@@ -59,3 +59,22 @@ def _user(host: RawHost, vf: RawVf) -> str | None:
 
 def _pf_held(shown: Shown, pf: str) -> bool:
     return shown.get(pf, {}).get("state", "free") not in FREE
+
+
+def held_for_nothing(
+    devices: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    servers: Mapping[str, Server],
+    ports: Mapping[str, Nic],
+) -> Iterator[tuple[str, str]]:
+    """Yield each device that is held, and nobody has any more: rule and detail."""
+    for host, by_address in devices.items():
+        for address, device in by_address.items():
+            if device["state"] in FREE:
+                continue
+            server = servers.get(device["server_id"] or "")
+            claimed = device["server_id"] is None and device["port_id"] in ports
+            if device["state"] in ("releasing", "quarantined") or not (
+                claimed or (server is not None and not server.deleted)
+            ):
+                holder = device["server_id"] or device["port_id"]
+                yield GIVES_BACK, f"{host} {address} is {device['state']} for {holder}"

@@ -56,6 +56,7 @@ class Nic:
     vnic_type: str
     mac: str
     numa: str | None  # The policy of its port.
+    port_id: str
     is_claim: bool = False  # An admin has chosen its device, which goes before its policy.
 
     @classmethod
@@ -66,6 +67,7 @@ class Nic:
             vnic_type=port["vnic_type"],
             mac=port["mac"],
             numa=port["numa"],
+            port_id=port["id"],
             is_claim=is_claim,
         )
 
@@ -90,4 +92,9 @@ class Server:
     has_fault: bool = False
     delete_asked: bool = False
     deleted: bool = False
+    # Port IDs of NICs:
+    coming: set[str] = field(default_factory=set)  # Attached; its guest may not have them yet.
+    losing: set[str] = field(default_factory=set)  # Detached; its guest may have them still.
+    may_lose: set[str] = field(default_factory=set)  # Those, and where no answer came.
+    gaining: bool = False  # It was to be given one, which was not seen yet.
     gone_from: set[str] = field(default_factory=set)  # Hosts it was seen to leave after that.

@@ -44,6 +44,7 @@ from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import VnicType
 from trunkline.sim.callers import ADMIN, TENANTS
 from trunkline.sim.lives import Dropped
+from trunkline.sim.nic_changes import NicChanges
 from trunkline.sim.policies import a_policy
 from trunkline.sim.shapes import FLAVOR_WEIGHTS, FLAVORS, POLICIES, POLICY_CHANCE
 from trunkline.sim.shown import created, device_dict, event_dict, nic_dict, port_dict, server_dict
@@ -79,6 +80,7 @@ class Workload:
         trace: Trace,
         hosts: tuple[HostName, ...],
     ) -> None:
+        self.changes_nics = True
         self.answers_lost = 0.0  # How often an answer gets lost, of 1.
         self._front = front
         self._hear = hear
@@ -92,6 +94,7 @@ class Workload:
         self._servers: dict[str, tuple[Caller, list[str]]] = {}  # With the ports it was given.
         self._number = 0
         self.wishes = Wishes(self._ask, hosts)
+        self._nic_changes = NicChanges(self._ask, dice, self._servers, self._ports, self._nic)
 
     def begin(self) -> None:
         """Make what every run needs: flavors, and networks on both physical networks."""
@@ -123,6 +126,8 @@ class Workload:
             (6, lambda: self._power("stop", stop_server)),
             (8, lambda: self._power("start", start_server)),
             (6, lambda: self._power("reboot", reboot_server)),
+            (8 * self.changes_nics, self._nic_changes.attach),
+            (5 * self.changes_nics, self._nic_changes.detach),
             (3, self._delete_port),
             (2, lambda: self._create_network(self._dice.choice(TENANTS))),
             (4, self._enable_or_disable),
@@ -137,7 +142,7 @@ class Workload:
 
     def list_servers(self) -> None:
         """List the servers of all projects."""
-        self._ask(
+        found = self._ask(
             ADMIN,
             "server.list",
             {},
@@ -147,6 +152,8 @@ class Workload:
             ],
             quietly=True,
         )
+        for shown in found or ():
+            self._nic_changes.note(shown)
 
     def list_ports(self) -> None:
         """List the ports of all projects."""
@@ -307,14 +314,7 @@ class Workload:
             if own and dice.random() < 0.5:
                 nics.append(NicRequest(port_id=PortId(own.pop(dice.randrange(len(own))))))
             else:
-                vnic_type, network_id = dice.choice(_VNIC_TYPES), self._a_network(caller)
-                nics.append(
-                    NicRequest(
-                        network_id=network_id,
-                        vnic_type=VnicType.DIRECT if network_id in self._outer else vnic_type,
-                        numa_policy=self._a_numa_policy(),
-                    )
-                )
+                nics.append(self._nic(caller))
         (flavor,) = dice.choices(FLAVORS, FLAVOR_WEIGHTS)
         assert flavor.id is not None
         wish = self.wishes.of(caller)
@@ -339,6 +339,7 @@ class Workload:
         if answer is not None:
             given = [] if answer["status"] == "ERROR" else [n.port_id for n in nics if n.port_id]
             self._servers[answer["id"]] = caller, list(given)
+            self._nic_changes.note(answer)
             if dice.random() < 0.1:
                 self._delete(answer["id"])
 
@@ -373,6 +374,14 @@ class Workload:
             return said
 
         self._ask(ADMIN, "host.enable", said, change)
+
+    def _nic(self, caller: Caller) -> NicRequest:
+        vnic_type, network_id = self._dice.choice(_VNIC_TYPES), self._a_network(caller)
+        return NicRequest(
+            network_id=network_id,
+            vnic_type=VnicType.DIRECT if network_id in self._outer else vnic_type,
+            numa_policy=self._a_numa_policy(),
+        )
 
     def _a_network(self, caller: Caller) -> NetworkId:
         return self._dice.choice([n for owner, n in self._networks if owner in (None, caller)])

@@ -42,7 +42,7 @@ from trunkline.store.statements import (
     select_where_in,
     update_row,
 )
-from trunkline.store.tables import allocations, devices, hosts
+from trunkline.store.tables import allocations, devices, hosts, pools
 from trunkline.wire.json import encode
 
 
@@ -180,10 +180,15 @@ class Devices:
 
     def addresses_of_parents(self, host_id: HostId | None = None) -> dict[DeviceId, str]:
         """Return the addresses of a host's devices that are no VFs; None: of all hosts."""
-        of_host = () if host_id is None else (devices.c.host_id == host_id,)
+        # Of all hosts, by the few that pools are of: devices themselves are mostly VFs.
+        which = (
+            devices.c.id.in_(select(pools.c.kin_id))
+            if host_id is None
+            else devices.c.host_id == host_id
+        )
         rows = self._connection.execute(
             select(devices.c.id, devices.c.address).where(
-                devices.c.kind != DeviceKind.VF.value, *of_host
+                which, devices.c.kind != DeviceKind.VF.value
             )
         )
         return {DeviceId(row.id): row.address for row in rows}

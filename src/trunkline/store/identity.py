@@ -28,6 +28,7 @@ from trunkline.domain.identity import Project, User
 from trunkline.domain.ids import ProjectId, UserId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.server import ServerState
+from trunkline.store.domain_tables import group_role_assignments, user_group_members
 from trunkline.store.identity_tables import projects, role_assignments, tokens, users
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
@@ -48,8 +49,10 @@ _PROJECTS = select_where_in(projects)
 # Tables with a project's ID whose rows are nothing that it owns.
 _NOT_OWNED: Final = frozenset({
     "allocations",  # Of its servers, or on their way back to their host by themselves.
-    "application_credentials",  # These four go with it.
+    "application_credentials",  # These five go with it.
     "role_assignments",
+    "group_role_assignments",
+    "shares",  # With what is shared.
     "quotas",
     "quota_guards",
     "security_group_rules",  # With their groups.
@@ -93,10 +96,23 @@ class Identity:
                         role_assignments.c.user_id == user_id
                     )
                 )
+                | projects.c.id.in_(
+                    select(group_role_assignments.c.project_id)
+                    .join(
+                        user_group_members,
+                        user_group_members.c.group_id == group_role_assignments.c.group_id,
+                    )
+                    .where(user_group_members.c.user_id == user_id)
+                )
             )
             .order_by(projects.c.name)
         ).mappings()
         return [Project(**row) for row in rows]
+
+    def has_children(self, project_id: ProjectId) -> bool:
+        """Say whether there are projects below one."""
+        statement = select(projects.c.id).where(projects.c.parent_id == project_id).limit(1)
+        return self._connection.scalar(statement) is not None
 
     def all_projects(self) -> list[Project]:
         """Return every project, by name."""
@@ -134,6 +150,12 @@ class Identity:
             if name in equals:
                 has = combine(*(_has_tag(tag) for tag in equals.pop(name)))
                 conditions.append(~has if negated else has)
+        if "parent_id" in equals:  # Of those right below their domain it is the domain.
+            above = equals.pop("parent_id")
+            conditions.append(
+                projects.c.parent_id.in_(above)
+                | (projects.c.parent_id.is_(None) & projects.c.domain_id.in_(above))
+            )
         query = replace(query, equals=equals)
         rows = select_page(self._connection, projects, query, what="project", conditions=conditions)
         return [Project(**row) for row in rows]

@@ -22,6 +22,8 @@ projects = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("name", NAME, nullable=False, unique=True),
+    Column("domain_id", ID, nullable=False, index=True),
+    Column("parent_id", ID, nullable=True, index=True),
     Column("description", Text, nullable=False, default=""),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("tags", Json(tuple[str, ...]), nullable=False),
@@ -34,6 +36,7 @@ users = Table(
     Column("id", ID, primary_key=True),
     Column("name", NAME, nullable=False, unique=True),
     Column("password_hash", Text, nullable=False),
+    Column("domain_id", ID, nullable=False, index=True),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("default_project_id", ID, nullable=True),
     Column("extra", Json, nullable=False),
@@ -47,8 +50,8 @@ roles = Table(
     Column("description", Text, nullable=False),
 )
 
-# `target` is a project's ID, `system` or `domain`; the project stands beside it so that nobody
-# is given a role in one that is being deleted.
+# `target` is a project's ID, `system`, `domain` or `d:ID`; the project stands beside it so that
+# nobody is given a role in one that is being deleted.
 role_assignments = Table(
     "role_assignments",
     metadata,

@@ -16,6 +16,7 @@ from trunkline.domain.network import Network, NetworkType, PfPolicy, Segment
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.prepared import Prepared, Row
+from trunkline.store.shares import is_shared_with
 from trunkline.store.statements import among, by_lock, select_where_in
 from trunkline.store.tables import networks, segments
 
@@ -65,7 +66,11 @@ class Networks:
         conditions = []
         if query.visible_to is not None:
             conditions.append(
-                or_(networks.c.project_id == query.visible_to, networks.c.shared.is_(True))
+                or_(
+                    networks.c.project_id == query.visible_to,
+                    networks.c.shared.is_(True),
+                    is_shared_with(networks.c.id, query.visible_to),
+                )
             )
         own = {}
         for name, values in query.equals.items():

@@ -48,7 +48,8 @@ def _if_in(state: AllocationState) -> Case[str]:
 
 _TAKEN = (
     select(
-        devices.c.host_id,
+        # Of allocations, which are fewer than devices: SQLite begins with what groups come by.
+        allocations.c.host_id,
         KIN_ID.label("kin_id"),
         devices.c.kind,
         func.aggregate_strings(cast(_BIT, String), ",").label("bits"),
@@ -57,8 +58,8 @@ _TAKEN = (
         func.aggregate_strings(_if_in(AllocationState.RESERVED), ",").label("reserved"),
     )
     .select_from(allocations.join(devices, devices.c.id == allocations.c.device_id))
-    .group_by(devices.c.host_id, KIN_ID, devices.c.kind)
-    .order_by(devices.c.host_id)
+    .group_by(allocations.c.host_id, KIN_ID, devices.c.kind)
+    .order_by(allocations.c.host_id)
 )
 _POOLS = select(pools).order_by(pools.c.host_id, pools.c.number)
 _OF_HOST: BindParameter[str] = bindparam("this_host")

@@ -60,6 +60,12 @@ _OF_MAC = Prepared(
         ports.c.network_id == bindparam("this_network"), ports.c.mac == bindparam("this_mac")
     )
 )
+_HIGHEST_HELD = Prepared(
+    select(func.max(ip_allocations.c.sort_key)).where(
+        ip_allocations.c.subnet_id == bindparam("this_subnet"),
+        ip_allocations.c.sort_key.between(bindparam("lowest"), bindparam("greatest")),
+    )
+)
 _INSERT = Prepared(insert_row(ports))
 _INSERT_ADDRESS = Prepared(insert_row(ip_allocations))
 _DELETE = Prepared(delete(ports).where(ports.c.id == bindparam("this_port")))
@@ -97,8 +103,8 @@ class Ports:
     def page(self, query: ListQuery) -> list[Port]:
         """Return one page.
 
-        Filters may also be `ip_address`, `subnet_id`, `host` (its name), `security_group`, and
-        `status` as the view of a port tells it.
+        Filters may also be `ip_address`, `ip_address_part`, `subnet_id`, `host` (its name),
+        `security_group`, and `status` as the view of a port tells it.
         """
         conditions = []
         if query.visible_to is not None:
@@ -118,6 +124,12 @@ class Ports:
                     exists().where(
                         ip_allocations.c.port_id == ports.c.id, _IP_FILTERS[name].in_(values)
                     )
+                )
+            elif name == "ip_address_part":
+                address = ip_allocations.c.ip_address
+                parts = [address.contains(str(value), autoescape=True) for value in values]
+                conditions.append(
+                    exists().where(ip_allocations.c.port_id == ports.c.id, or_(*parts))
                 )
             elif name == "status":
                 conditions.append(or_(*(_has_status(str(value)) for value in values)))
@@ -194,15 +206,6 @@ class Ports:
         """Return how many ports a network has."""
         count: int | None = self._connection.scalar(
             select(func.count()).select_from(ports).where(ports.c.network_id == network_id)
-        )
-        return count or 0
-
-    def count_of_other_projects(self, network_id: str, project_id: str) -> int:
-        """Return how many ports of a network belong to other projects than this one."""
-        count: int | None = self._connection.scalar(
-            select(func.count())
-            .select_from(ports)
-            .where(ports.c.network_id == network_id, ports.c.project_id != project_id)
         )
         return count or 0
 
@@ -293,12 +296,8 @@ class Ports:
         first, last = int(ip_address(pool.start)), int(ip_address(pool.end))
         as_address = type(ip_address(pool.start))
         avoided = {int(ip_address(address)) for address in besides}
-        highest = self._connection.scalar(
-            select(func.max(ip_allocations.c.sort_key)).where(
-                ip_allocations.c.subnet_id == subnet_id,
-                ip_allocations.c.sort_key.between(_sort_key(pool.start), _sort_key(pool.end)),
-            )
-        )
+        bounds = {"lowest": _sort_key(pool.start), "greatest": _sort_key(pool.end)}
+        highest = _HIGHEST_HELD.scalar(self._connection, {"this_subnet": subnet_id, **bounds})
         following = first if highest is None else int(highest, 16) + 1
         while following in avoided:
             following += 1

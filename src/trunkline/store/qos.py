@@ -15,6 +15,7 @@ from trunkline.domain.qos import Direction, QosPolicy, QosRule, QosRuleType
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.prepared import Prepared, Row
+from trunkline.store.shares import is_shared_with
 from trunkline.store.statements import among, by_lock, select_where_in
 from trunkline.store.tables import networks, ports, qos_policies, qos_rules
 
@@ -74,7 +75,11 @@ class QosPolicies:
         conditions: list[Any] = []
         if query.visible_to is not None:
             conditions.append(
-                or_(qos_policies.c.project_id == query.visible_to, qos_policies.c.shared.is_(True))
+                or_(
+                    qos_policies.c.project_id == query.visible_to,
+                    qos_policies.c.shared.is_(True),
+                    is_shared_with(qos_policies.c.id, query.visible_to),
+                )
             )
         is_default = qos_policies.c.default_of.is_not(None)
         rows = select_page(
@@ -102,20 +107,6 @@ class QosPolicies:
             .order_by(ports.c.id)
         )
         return [PortId(port_id) for port_id in found]
-
-    def is_used_by_others(self, policy: QosPolicy) -> bool:
-        """Whether a port or a network of another project has it."""
-        return any(
-            self._connection.scalar(
-                select(
-                    exists().where(
-                        table.c.qos_policy_id == policy.id,
-                        table.c.project_id != policy.project_id,
-                    )
-                )
-            )
-            for table in (networks, ports)
-        )
 
     def insert(self, policy: QosPolicy) -> None:
         """Store a new policy without rules; raises what `update` raises of defaults."""

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, NotFound
-from trunkline.domain.identity import ADMIN, Role, RoleAssignment, project_in
+from trunkline.domain.identity import (
+    ADMIN,
+    DEFAULT_ROLES,
+    Role,
+    RoleAssignment,
+    project_in,
+    with_implied,
+)
 from trunkline.domain.ids import RoleId, RoleTarget, UserId
 from trunkline.domain.listing import ListQuery
+from trunkline.store.domain_tables import (
+    domains,
+    group_role_assignments,
+    implied_roles,
+    user_group_members,
+)
 from trunkline.store.identity_tables import projects, role_assignments, roles, users
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock, locked
@@ -22,12 +35,23 @@ _TARGET: BindParameter[str] = bindparam("target")
 _NAMED = Prepared(
     select(roles).where(roles.c.name.in_(bindparam("names", expanding=True))).order_by(roles.c.name)
 )
+_OWN = select(role_assignments.c.role_id).where(
+    role_assignments.c.user_id == _USER, role_assignments.c.target == _TARGET
+)
+_OF_GROUPS = (
+    select(group_role_assignments.c.role_id)
+    .join(
+        user_group_members,
+        user_group_members.c.group_id == group_role_assignments.c.group_id,
+    )
+    .where(user_group_members.c.user_id == _USER, group_role_assignments.c.target == _TARGET)
+)
 _GIVEN = Prepared(
     select(roles)
-    .select_from(role_assignments.join(roles, roles.c.id == role_assignments.c.role_id))
-    .where(role_assignments.c.user_id == _USER, role_assignments.c.target == _TARGET)
+    .where(or_(roles.c.id.in_(_OWN), roles.c.id.in_(_OF_GROUPS)))
     .order_by(roles.c.name)
 )
+_GIVEN_ITSELF = Prepared(select(roles).where(roles.c.id.in_(_OWN)).order_by(roles.c.name))
 
 
 class Roles:
@@ -86,9 +110,52 @@ class Roles:
         self._connection.execute(delete(roles).where(roles.c.id == role_id))
 
     def given(self, user_id: UserId, target: RoleTarget) -> list[Role]:
-        """Return the roles that were given to a user in a target, by name."""
+        """Return the roles that a user has in a target, itself and by groups, by name."""
         rows = _GIVEN.all(self._connection, {"user": user_id, "target": target})
         return [Role(**row) for row in rows]
+
+    def given_itself(self, user_id: UserId, target: RoleTarget) -> list[Role]:
+        """Return the roles that were given to a user itself in a target, by name."""
+        rows = _GIVEN_ITSELF.all(self._connection, {"user": user_id, "target": target})
+        return [Role(**row) for row in rows]
+
+    def with_implied(self, given: Iterable[Role]) -> frozenset[str]:
+        """Return the names of roles with those that they imply."""
+        names = frozenset(role.name for role in given)
+        # Nothing can be added to what default roles imply, so that most need not be looked up.
+        also = {} if names <= frozenset(DEFAULT_ROLES) else self.implied()
+        return with_implied(names, also)
+
+    def implied(self) -> dict[str, set[str]]:
+        """Return which roles an operator's own imply directly, all by name."""
+        prior, implied = roles.alias(), roles.alias()
+        rows = self._connection.execute(
+            select(prior.c.name, implied.c.name)
+            .select_from(implied_roles)
+            .join(prior, prior.c.id == implied_roles.c.prior_id)
+            .join(implied, implied.c.id == implied_roles.c.implied_id)
+        )
+        found: dict[str, set[str]] = {}
+        for name, other in rows:
+            found.setdefault(name, set()).add(other)
+        return found
+
+    def imply(self, prior_id: RoleId, implied_id: RoleId) -> None:
+        """Have a role imply another; it may do so already."""
+        statement = insert_or_update(self._connection, implied_roles).values(
+            prior_id=prior_id, implied_id=implied_id
+        )
+        try:
+            self._connection.execute(statement.on_conflict_do_nothing())
+        except IntegrityError as gone:
+            raise NotFound("role", implied_id) from gone
+
+    def imply_no_more(self, prior_id: RoleId, implied_id: RoleId) -> bool:
+        """Take back that a role implies another; False if it did not."""
+        statement = delete(implied_roles).where(
+            implied_roles.c.prior_id == prior_id, implied_roles.c.implied_id == implied_id
+        )
+        return self._connection.execute(statement).rowcount > 0
 
     def grant(self, assignment: RoleAssignment) -> bool:
         """Give a user a role; False if the user has it already.
@@ -144,7 +211,8 @@ class Roles:
         self._connection.execute(locked(admin, Lock.EXCLUSIVE)).all()
 
     def is_anybody_admin(self) -> bool:
-        """Say whether somebody can log in who may do everything."""
+        """Say whether somebody can log in who was given all rights itself, not by a group."""
+        open_domains = select(domains.c.id).where(domains.c.enabled)
         statement = (
             select(users.c.id)
             .select_from(
@@ -156,7 +224,9 @@ class Roles:
                 roles.c.name == ADMIN,
                 users.c.enabled,
                 users.c.password_hash != "",
-                (role_assignments.c.target == "system") | projects.c.enabled,
+                (role_assignments.c.target == "system")
+                | (projects.c.enabled & projects.c.domain_id.in_(open_domains)),
+                users.c.domain_id.in_(open_domains),
             )
             .limit(1)
         )

@@ -21,6 +21,7 @@ from trunkline.store.security_group_tables import (
     security_group_rules,
     security_groups,
 )
+from trunkline.store.shares import is_shared_with
 from trunkline.store.statements import among, by_lock, insert_row, select_where_in
 
 _BY_IDS = by_lock(select_where_in(security_groups).order_by(security_groups.c.id))
@@ -76,7 +77,12 @@ class SecurityGroups:
         """Return one page of groups."""
         conditions = []
         if query.visible_to is not None:
-            conditions.append(security_groups.c.project_id == query.visible_to)
+            conditions.append(
+                or_(
+                    security_groups.c.project_id == query.visible_to,
+                    is_shared_with(security_groups.c.id, query.visible_to),
+                )
+            )
         rows = select_page(
             self._connection, security_groups, query, what="security group", conditions=conditions
         )

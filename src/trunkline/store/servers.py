@@ -12,7 +12,7 @@ from trunkline.domain.errors import NotFound
 from trunkline.domain.ids import HostId, ImageId, ServerId, ZoneName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.nic_rules import NumaPolicy
-from trunkline.domain.server import Flavor, PowerState, Server, ServerState
+from trunkline.domain.server import DiskConfig, Flavor, PowerState, Server, ServerState
 from trunkline.domain.server_filter import EXISTING, ServerFilter
 from trunkline.domain.server_lock import LockedBy
 from trunkline.store.listing import select_page
@@ -183,6 +183,10 @@ def _row(server: Server) -> dict[str, Any]:
         "public_key": server.public_key,
         "user_data": server.user_data,
         "hostname": server.hostname,
+        "admin_password": server.admin_password,
+        "access_ipv4": server.access_ipv4,
+        "access_ipv6": server.access_ipv6,
+        "disk_config": server.disk_config.value,
         "reservation_id": server.reservation_id,
         "launch_index": server.launch_index,
         "created_at": server.created_at,
@@ -207,6 +211,7 @@ def _server(row: Row) -> Server:
             "flavor": row["flavor"],
             "power": PowerState(row["power"]),
             "numa_policy": row["numa_policy"] and NumaPolicy(row["numa_policy"]),
+            "disk_config": DiskConfig(row["disk_config"]),
             "port_ids": tuple(row["port_ids"]),
             "excluded_hosts": tuple(row["excluded_hosts"]),
             "tags": tuple(row["tags"]),

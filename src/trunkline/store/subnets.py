@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import GenerationMoved, InUse, NotFound
@@ -15,6 +27,7 @@ from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool, HostRoute, Ipv6Mode, Subnet
 from trunkline.store.listing import select_page
 from trunkline.store.prepared import Prepared, Row
+from trunkline.store.shares import is_shared_with
 from trunkline.store.tables import ip_allocations, networks, subnets
 from trunkline.wire.json import convert
 
@@ -97,8 +110,15 @@ class Subnets:
         return found
 
     def page(self, query: ListQuery) -> list[Subnet]:
-        """Return one page of subnets."""
-        conditions = []
+        """Return one page of subnets; `shared` filters by what their networks are."""
+        conditions: list[ColumnElement[bool]] = []
+        equals = dict(query.equals)
+        if "shared" in equals:
+            on = exists().where(
+                networks.c.id == subnets.c.network_id,
+                networks.c.shared.in_(equals.pop("shared")),
+            )
+            conditions.append(on)
         if query.visible_to is not None:
             conditions.append(
                 or_(
@@ -106,8 +126,10 @@ class Subnets:
                     exists().where(
                         networks.c.id == subnets.c.network_id, networks.c.shared.is_(True)
                     ),
+                    is_shared_with(subnets.c.network_id, query.visible_to),
                 )
             )
+        query = replace(query, equals=equals)
         rows = select_page(self._connection, subnets, query, what="subnet", conditions=conditions)
         return [_subnet(row) for row in rows]
 

@@ -16,6 +16,7 @@ from trunkline.store.capacity import Capacity
 from trunkline.store.changes import Changes
 from trunkline.store.consoles import Consoles
 from trunkline.store.devices import Devices
+from trunkline.store.domains import Domains
 from trunkline.store.enrolment import EnrolmentTokens
 from trunkline.store.events import Events
 from trunkline.store.flavors import Flavors
@@ -37,8 +38,10 @@ from trunkline.store.security_groups import SecurityGroups
 from trunkline.store.server_groups import ServerGroups
 from trunkline.store.servers import Servers
 from trunkline.store.settings import Settings
+from trunkline.store.shares import Shares
 from trunkline.store.subnets import Subnets
 from trunkline.store.tokens import Tokens
+from trunkline.store.user_groups import UserGroups
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +74,8 @@ class Transaction:
         self.events = Events(connection)  # The audit trail.
         self.flavors = Flavors(connection)  # Server sizes.
         self.hosts = Hosts(connection)  # Hosts and their generations.
+        self.domains = Domains(connection)  # What users and projects belong to.
+        self.user_groups = UserGroups(connection)  # Groups of users, and their roles.
         self.identity = Identity(connection)  # Users and projects.
         self.roles = Roles(connection)  # Roles, and who has them where.
         self.tokens = Tokens(connection)  # Tokens.
@@ -88,6 +93,7 @@ class Transaction:
         self.security_groups = SecurityGroups(connection)  # Groups, rules, and whose ports.
         self.servers = Servers(connection)  # Servers.
         self.settings = Settings(connection)  # Facts of the installation.
+        self.shares = Shares(connection)  # What projects share with others.
         self.subnets = Subnets(connection)  # Subnets.
 
     def lock(self, wanted: Lock) -> Lock:

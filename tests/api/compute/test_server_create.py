@@ -208,6 +208,10 @@ def test_a_field_is_unknown_before_the_version_that_brought_it(
         ({"host": "h1", "hypervisor_hostname": "h2"}, "server.hypervisor_hostname"),
         ({"hostname": "-web"}, "server.hostname"),
         ({"hostname": "a_b"}, "server.hostname"),
+        ({"adminPass": ""}, "server.adminPass"),
+        ({"accessIPv4": "fd00::1"}, "server.accessIPv4"),
+        ({"accessIPv6": "10.0.0.1"}, "server.accessIPv6"),
+        ({"OS-DCF:diskConfig": "auto"}, "server.OS-DCF:diskConfig"),
         ({"unheard_of": 1}, "server.unheard_of"),
     ],
 )
@@ -218,10 +222,6 @@ def test_a_fault_is_told_with_its_field(fields: dict[str, Any], named: str) -> N
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("adminPass", "secret"),
-        ("accessIPv4", "10.0.0.1"),
-        ("accessIPv6", "fd00::1"),
-        ("OS-DCF:diskConfig", "AUTO"),
         ("block_device_mapping", [{"volume_id": PORT}]),
         ("trusted_image_certificates", ["c"]),
     ],
@@ -237,7 +237,10 @@ def test_files_for_the_guest_are_refused_while_they_are_known() -> None:
 
 
 def test_other_hints_than_those_served_are_refused_by_name() -> None:
-    assert refusal(hints={"same_host": PORT}) == "os:scheduler_hints.same_host"
+    assert refusal(hints={"build_near_host_ip": "10.0.0.1"}).endswith("build_near_host_ip")
+    assert refusal(hints={"same_host": "web"}) == "os:scheduler_hints.same_host"
+    assert refusal(hints={"different_host": [PORT, 1]}).startswith("os:scheduler_hints.different")
+    assert refusal(hints={"different_host": [PORT] * 65}) == "os:scheduler_hints.different_host"
     assert refusal(hints={"group": "web"}) == "os:scheduler_hints.group"
     parse(hints={})
     assert parse(hints={"group": PORT.upper()}).group_id == PORT

@@ -189,3 +189,24 @@ def test_a_servers_groups_are_listed_as_nova_words_them(
         ("udp", 1, 65535, {}, web),
         (None, None, None, {"cidr": "::/0"}, {}),
     ]
+
+
+def test_a_rule_names_the_group_that_it_is_about_whether_or_not_the_server_is_in_it(
+    tenant: Tenant,
+) -> None:
+    theirs = tenant.a_group("theirs", user="admin")
+    for remote, user in ((tenant.groups["ssh"], "demo"), (theirs, "admin")):
+        rule = {
+            "security_group_id": tenant.groups["web"],
+            "direction": "ingress",
+            "remote_group_id": remote,
+        }
+        tenant.network("POST", "security-group-rules", {"security_group_rule": rule}, user)
+    path = f"/servers/{tenant.a_server('web')['id']}/os-security-groups"
+
+    def named(user: str) -> list[str]:
+        (group,) = tenant.scene.call("GET", path, user=user).json()["security_groups"]
+        return sorted(rule["group"]["name"] for rule in group["rules"])
+
+    assert named("demo") == ["ssh"]  # Another project's is not there.
+    assert named("admin") == ["ssh", "theirs"]

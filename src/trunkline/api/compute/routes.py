@@ -27,10 +27,12 @@ from trunkline.api.compute import (
     server_tags,
     servers,
     services,
+    usage_audit,
     usages,
 )
 from trunkline.api.compute.links import ROOT as V2
 from trunkline.api.routing import Route, delete, get, post, put
+from trunkline.domain.policy import compute_rules as rules_of_compute
 from trunkline.domain.policy import trunkline_rules as rules
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -134,6 +136,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     get(f"{V2}/os-quota-sets/{{project}}/detail", quota_sets.show_detailed),
     get(f"{V2}/os-quota-class-sets/{{class}}", quota_sets.show_class),
     put(f"{V2}/os-quota-class-sets/{{class}}", quota_sets.update_class),
+    get(f"{V2}/os-instance_usage_audit_log", usage_audit.list_, rules_of_compute.LIST_USAGE_AUDITS),
+    get(
+        f"{V2}/os-instance_usage_audit_log/{{before}}",
+        usage_audit.show,
+        rules_of_compute.SHOW_USAGE_AUDIT,
+    ),
     get(f"{V2}/os-migrations", nothing.list_migrations),
     get(f"{V2}/os-simple-tenant-usage", usages.list_),
     get(f"{V2}/os-simple-tenant-usage/{{project}}", usages.show),

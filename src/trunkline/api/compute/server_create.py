@@ -15,15 +15,22 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from trunkline.api.compute.owner_fields import (
+    access_ipv4,
+    access_ipv6,
+    admin_password,
+    disk_config,
+)
 from trunkline.api.compute.server_metadata import parse_metadata
 from trunkline.api.compute.server_tags import parse_tags
 from trunkline.api.hints import Hints, parse_hints
 from trunkline.api.parsing import Fields
 from trunkline.api.versions import Microversion
-from trunkline.control.requests import NicPolicy, NicRequest, ServerCreate
+from trunkline.control.requests import NicPolicy, NicRequest, ServerCreate, given
 from trunkline.control.servers import NAME_CHARS_MAX
 from trunkline.domain.ids import FlavorId, HostName, ImageId, NetworkId, PortId, ZoneName, is_uuid
 from trunkline.domain.port import parse_vnic_type
+from trunkline.domain.server import DiskConfig
 from trunkline.domain.server_labels import tag_problem
 
 USER_DATA_CHARS_MAX: Final = 65_535  # Nova's: a MEDIUMTEXT would be larger, guests never need it.
@@ -43,10 +50,6 @@ _GONE: Final[Mapping[str, int]] = MappingProxyType({"personality": 57})
 
 # Fields that do nothing here, each with the values that ask for nothing, and why others fail.
 _WITHOUT_EFFECT: Final[Mapping[str, tuple[tuple[object, ...], str]]] = MappingProxyType({
-    "adminPass": ((), "passwords are not set inside guests; use user_data"),
-    "accessIPv4": (("", None), "access addresses are not kept"),
-    "accessIPv6": (("", None), "access addresses are not kept"),
-    "OS-DCF:diskConfig": (("MANUAL",), "partitions are left as the image has them (MANUAL)"),
     "block_device_mapping": (([], None), "use block_device_mapping_v2"),
     "personality": (([],), "files are not put into guests; use user_data"),
     "trusted_image_certificates": ((None, []), "image signatures are not checked"),
@@ -98,6 +101,10 @@ def parse_server_create(body: Fields, version: Microversion) -> BatchCreate:
         key_name=_key_name(server),
         user_data=_user_data(server),
         hostname=_hostname(server),
+        admin_password=admin_password(server),
+        access_ipv4=given(access_ipv4(server), ""),
+        access_ipv6=given(access_ipv6(server), ""),
+        disk_config=given(disk_config(server), DiskConfig.MANUAL),
         scheduler_hints=_hints_as_sent(body),
     )
     return BatchCreate(
@@ -126,7 +133,7 @@ def server_description(server: Fields) -> str | None:
 
 def _hints(body: Fields) -> Hints:
     given = [hints for name in _HINTS if (hints := body.fields(name, None)) is not None]
-    read = [parse_hints(hints) for hints in given]
+    read = [parse_hints(hints, of_servers=True) for hints in given]
     return Hints(
         rules=tuple(rule for hints in read for rule in hints.rules),
         group_id=next((hints.group_id for hints in read if hints.group_id), None),

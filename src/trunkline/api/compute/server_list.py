@@ -24,6 +24,7 @@ from trunkline.control.zones import hosts_in_zone
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.listing import ListQuery, TagFilter
 from trunkline.domain.policy import compute_rules as rules
+from trunkline.domain.server import DiskConfig
 from trunkline.domain.server_filter import EXISTING, ServerFilter
 
 # From which minor version on a filter is for everybody; before, it does nothing for others than
@@ -51,7 +52,8 @@ _NEVER: Final = frozenset({
 # By the name in the query string: the field that it equals, or is like.
 _EQUAL: Final[Mapping[str, str]] = MappingProxyType({
     "image": "image_id", "image_ref": "image_id", "flavor": "flavor_id", "uuid": "id",
-    "user_id": "user_id", "locked_by": "locked_by",
+    "user_id": "user_id", "locked_by": "locked_by", "access_ip_v4": "access_ipv4",
+    "access_ip_v6": "access_ipv6",
 })  # fmt: skip
 _LIKE: Final[Mapping[str, str]] = MappingProxyType({
     "name": "name", "display_name": "name", "hostname": "hostname", "key_name": "key_name",
@@ -64,7 +66,7 @@ _STATES: Final = ("status", "vm_state", "task_state", "power_state", "progress")
 # What every server has alike.
 _CONSTANTS: Final[Mapping[str, str]] = MappingProxyType({
     "root_device_name": "/dev/vda", "kernel_id": "", "ramdisk_id": "",
-    "access_ip_v4": "", "access_ip_v6": "", "auto_disk_config": "False", "soft_deleted": "False",
+    "soft_deleted": "False",
 })  # fmt: skip
 
 # All that Nova knows; servers here have some of them.
@@ -159,6 +161,10 @@ def _with_equals(asked: ServerList, given: Mapping[str, Sequence[str]]) -> Serve
             asked = _equals(asked, "project_id", tuple(given[name]))
     if "config_drive" in given:
         asked = _equals(asked, "config_drive", (_flag(given, "config_drive"),))
+    if "auto_disk_config" in given:
+        automatic = _flag(given, "auto_disk_config")
+        kind = DiskConfig.AUTO if automatic else DiskConfig.MANUAL
+        asked = _equals(asked, "disk_config", (kind.value,))
     if "launch_index" in given:
         numbers = [text for text in given["launch_index"] if text.isdecimal() and len(text) < 10]
         asked = _equals(asked, "launch_index", tuple(map(int, numbers)))

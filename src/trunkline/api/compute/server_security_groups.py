@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from trunkline.api.http import Request, Response
@@ -9,14 +10,18 @@ from trunkline.api.parsing import Fields
 from trunkline.control import server_security_groups as control
 from trunkline.control.servers import NAME_CHARS_MAX
 from trunkline.control.services import Services
+from trunkline.domain.ids import ProjectId, SecurityGroupId
 from trunkline.domain.qos import Direction
 from trunkline.domain.security_group import SecurityGroup, SecurityGroupRule
+
+Remote = Mapping[SecurityGroupId, tuple[ProjectId, str]]
 
 
 def list_(svc: Services, request: Request) -> Response:
     """Answer ``GET /servers/{id}/os-security-groups``."""
-    groups = control.groups_of_server(svc, request.caller, request.params["id"])
-    return Response(body={"security_groups": [_group(group, groups) for group in groups]})
+    found = control.groups_of_server(svc, request.caller, request.params["id"])
+    bodies = [_group(group, found.remote) for group in found.groups]
+    return Response(body={"security_groups": bodies})
 
 
 def add(svc: Services, request: Request, body: Fields) -> None:
@@ -36,24 +41,30 @@ def _named(asked: Fields) -> str:
     return asked.text("name", length_min=1, length_max=NAME_CHARS_MAX)
 
 
-def _group(group: SecurityGroup, listed: list[SecurityGroup]) -> dict[str, Any]:
-    """Return a group as Nova showed it when it had groups of its own: rules of ingress alone."""
+def _group(group: SecurityGroup, remote: Remote) -> dict[str, Any]:
+    """Return a group as Nova showed it when it had groups of its own: rules of ingress alone.
+
+    Rules about groups that the caller can't see are left out, as Nova does.
+    """
+    rules = [
+        rule
+        for rule in group.rules
+        if rule.direction is Direction.INGRESS and rule.remote_group_id in {None, *remote}
+    ]
     return {
         "id": group.id,
         "name": group.name,
         "description": group.description,
         "tenant_id": group.project_id,
-        "rules": [
-            _rule(rule, listed) for rule in group.rules if rule.direction is Direction.INGRESS
-        ],
+        "rules": [_rule(rule, remote) for rule in rules],
     }
 
 
-def _rule(rule: SecurityGroupRule, listed: list[SecurityGroup]) -> dict[str, Any]:
+def _rule(rule: SecurityGroupRule, remotes: Remote) -> dict[str, Any]:
     low, high = rule.port_range_min, rule.port_range_max
     if rule.protocol is not None and low is None and high is None:
         low, high = (1, 65535) if rule.protocol in ("tcp", "udp") else (-1, -1)
-    remote = next((group for group in listed if group.id == rule.remote_group_id), None)
+    remote = None if rule.remote_group_id is None else remotes[rule.remote_group_id]
     whence = rule.normalized_cidr or ("0.0.0.0/0" if rule.ethertype.value == "IPv4" else "::/0")
     return {
         "id": rule.id,
@@ -61,6 +72,6 @@ def _rule(rule: SecurityGroupRule, listed: list[SecurityGroup]) -> dict[str, Any
         "ip_protocol": rule.protocol,
         "from_port": low,
         "to_port": high,
-        "group": {} if remote is None else {"name": remote.name, "tenant_id": remote.project_id},
+        "group": {} if remote is None else {"name": remote[1], "tenant_id": remote[0]},
         "ip_range": {} if rule.remote_group_id is not None else {"cidr": whence},
     }

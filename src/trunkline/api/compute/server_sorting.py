@@ -12,7 +12,8 @@ from trunkline.domain.policy import compute_rules as rules
 
 # The field of each key; None: every server has the same, so the order is that of the next key.
 _FIELDS: Final[Mapping[str, str | None]] = MappingProxyType({
-    "access_ip_v4": None, "access_ip_v6": None, "auto_disk_config": None,
+    "access_ip_v4": "access_ipv4", "access_ip_v6": "access_ipv6",
+    "auto_disk_config": "disk_config",
     "availability_zone": None, "config_drive": "config_drive", "created_at": "created_at",
     "display_description": "description", "display_name": "name", "host": "host", "node": "host",
     "hostname": "hostname", "image_ref": "image_id", "instance_type_id": "flavor_id",

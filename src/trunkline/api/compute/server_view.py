@@ -229,10 +229,10 @@ _COMMON: Final[tuple[Field[Subject], ...]] = (
         name="addresses",
         value=lambda s: addresses_body(s.view.nics, extended=s.extended_addresses),
     ),
-    Field(name="accessIPv4", value=lambda _: ""),
-    Field(name="accessIPv6", value=lambda _: ""),
+    Field(name="accessIPv4", value=lambda s: s.view.server.access_ipv4),
+    Field(name="accessIPv6", value=lambda s: s.view.server.access_ipv6),
     Field(name="links", value=lambda s: self_links(s.base_url, "servers", s.view.server.id)),
-    Field(name="OS-DCF:diskConfig", value=lambda _: "MANUAL"),
+    Field(name="OS-DCF:diskConfig", value=lambda s: s.view.server.disk_config.value),
     Field(
         name="progress",
         value=lambda s: 0 if s.view.server.state is ServerState.BUILD else 100,

@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from trunkline.api.compute.links import self_links
+from trunkline.api.compute.owner_fields import (
+    DISK_CONFIG,
+    access_ipv4,
+    access_ipv6,
+    disk_config,
+)
 from trunkline.api.compute.paging import marker_checked, page_links
 from trunkline.api.compute.server_create import (
     BatchCreate,
@@ -22,10 +28,10 @@ from trunkline.api.compute.server_view import (
     updated_body,
 )
 from trunkline.api.http import Request, Response
-from trunkline.api.parsing import Fields, body_fields
+from trunkline.api.parsing import body_fields
 from trunkline.control import servers
 from trunkline.control.access import of_server
-from trunkline.control.requests import UNSET
+from trunkline.control.requests import UNSET, ServerUpdate
 from trunkline.control.services import Services
 from trunkline.control.views import ServerView
 from trunkline.domain.errors import Invalid, NotFound
@@ -85,9 +91,9 @@ def create(svc: Services, request: Request) -> Response:
     server = {
         "id": server_id,
         "links": links,
-        # Clients print it. Nothing sets it inside the guest: keys come by user_data.
-        "adminPass": svc.ids.new_secret()[:PASSWORD_CHARS],
-        "OS-DCF:diskConfig": "MANUAL",
+        # Clients print it. One that was not asked for is told to nobody: keys come by user_data.
+        "adminPass": asked.server.admin_password or svc.ids.new_secret()[:PASSWORD_CHARS],
+        DISK_CONFIG: asked.server.disk_config.value,
         "security_groups": [{"name": name} for name in asked.server.security_groups or ["default"]],
     }
     return Response(status=202, body={"server": server}, headers={"Location": links[0]["href"]})
@@ -121,37 +127,29 @@ def show(svc: Services, request: Request) -> Response:
 
 
 def update(svc: Services, request: Request) -> Response:
-    """Answer ``PUT /servers/{id}``: a new name or description."""
+    """Answer ``PUT /servers/{id}``: a new name or description, or what else its owner says."""
     version = request.version
     asked = body_fields(request, "server")
-    known = {"name", *_UNCHANGEABLE} | ({"description"} if version.minor >= 19 else set())
-    asked.require_only(known | ({"hostname"} if version.minor >= 90 else set()))
-    for field, why in _UNCHANGEABLE.items():
-        if asked.raw(field) not in (None, "", "MANUAL"):
-            raise asked.invalid(field, why)
+    since = {"description": 19, "hostname": 90}
+    later = {name for name, minor in since.items() if version.minor >= minor}
+    asked.require_only({"name", "accessIPv4", "accessIPv6", DISK_CONFIG, *later})
     if "hostname" in asked:
         raise asked.invalid("hostname", "is given to the guest when it is made, and stays")
     view = servers.update_server(
         svc,
         request.caller,
         request.params["id"],
-        name=server_name(asked) if "name" in asked else None,
-        description=_description(asked),
+        ServerUpdate(
+            name=server_name(asked) if "name" in asked else UNSET,
+            description=server_description(asked) if "description" in asked else UNSET,
+            access_ipv4=access_ipv4(asked),
+            access_ipv6=access_ipv6(asked),
+            disk_config=disk_config(asked),
+        ),
     )
     if version.minor < 75:
         return Response(body={"server": updated_body(view, version, request.base_url)})
     return Response(body={"server": server_body(_subject(request, view))})
-
-
-_UNCHANGEABLE: Final = {
-    "accessIPv4": "access addresses are not kept",
-    "accessIPv6": "access addresses are not kept",
-    "OS-DCF:diskConfig": "partitions are left as the image has them (MANUAL)",
-}
-
-
-def _description(asked: Fields) -> Any:
-    return server_description(asked) if "description" in asked else UNSET
 
 
 def delete(svc: Services, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The domain and the catalog: what there is one of, or what is as it is."""
+"""The catalog, and the region: what there is one of, or what is as it is."""
 
 from __future__ import annotations
 
@@ -6,23 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from trunkline.api.http import Request, Response
 from trunkline.api.identity import lists, render
-from trunkline.control.logins import DOMAIN_ID
 from trunkline.control.services import Services
 from trunkline.domain.errors import NotFound
-
-
-def list_domains(_svc: Services, request: Request) -> Response:
-    """Answer the one domain."""
-    enabled = request.query.find("enabled")
-    shown = [render.domain(request)] if enabled is None or lists.flag(enabled) else []
-    return lists.whole(request, "domains", shown, "name")
-
-
-def show_domain(_svc: Services, request: Request) -> Response:
-    """Answer the one domain, by its ID."""
-    if request.params["id"] != DOMAIN_ID:
-        raise NotFound("domain", request.params["id"])
-    return Response(body={"domain": render.domain(request)})
 
 
 def list_regions(_svc: Services, request: Request) -> Response:

@@ -11,9 +11,9 @@ from trunkline.api import listing
 from trunkline.api.http import Request, Response
 from trunkline.api.listing import Filter
 from trunkline.api.parsing import Fields
-from trunkline.control.logins import DOMAIN_ID
 from trunkline.control.requests import UNSET, Unset
-from trunkline.domain.errors import Invalid, NotFound
+from trunkline.domain.errors import Invalid
+from trunkline.domain.ids import DomainId
 from trunkline.domain.listing import ListQuery, SortKey
 from trunkline.wire.json import encode
 
@@ -117,11 +117,24 @@ def read_description(fields: Fields, *, length_max: int = 65_535) -> str | Unset
     return "" if text is None else text
 
 
-def require_our_domain(fields: Fields) -> None:
-    """Raise `NotFound` for what is to be in another domain than there is."""
-    domain = fields.text("domain_id", None)
-    if domain not in (None, DOMAIN_ID):
-        raise NotFound("domain", domain[:64])
+def read_domain(fields: Fields) -> DomainId | None:
+    """Read which domain a new thing is to be in; null: the default one."""
+    domain = fields.text("domain_id", None, length_max=64)
+    return None if domain is None else DomainId(domain)
+
+
+def require_same_domain(fields: Fields, domain_id: DomainId) -> None:
+    """Raise `Invalid` for what is to be in another domain than it is in."""
+    if fields.text("domain_id", None) not in (None, domain_id):
+        raise fields.invalid("domain_id", "cannot change")
+
+
+def without_own_id(request: Request, fields: Fields) -> Fields:
+    """Drop the ID that an update names, if it is that of the path."""
+    if fields.raw("id") != request.params["id"]:
+        return fields
+    kept = {name: fields.raw(name) for name in fields.names() if name != "id"}
+    return Fields(kept, fields.path_of("")[:-1])
 
 
 def refuse_options(fields: Fields) -> None:

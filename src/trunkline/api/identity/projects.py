@@ -10,12 +10,12 @@ from trunkline.api.identity import lists, render
 from trunkline.api.listing import Filter
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.control import projects
-from trunkline.control.logins import DOMAIN_ID
 from trunkline.control.projects import ProjectUpdate
 from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
-from trunkline.domain.identity import Project
+from trunkline.domain.identity import DEFAULT_DOMAIN, Project
+from trunkline.domain.ids import DomainId, ProjectId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.policy import identity_rules as rules
 
@@ -28,7 +28,10 @@ _KNOWN: Final = (
 )  # fmt: skip
 
 
-_FILTERS: Final = {"name": Filter("name"), "enabled": Filter("enabled", lists.flag)}
+_FILTERS: Final = {
+    "name": Filter("name"), "enabled": Filter("enabled", lists.flag),
+    "domain_id": Filter("domain_id"), "parent_id": Filter("parent_id"),
+}  # fmt: skip
 _BY_TAGS: Final = {
     "tags": "tags", "tags-any": "tags_any", "not-tags": "not_tags", "not-tags-any": "not_tags_any",
 }  # fmt: skip
@@ -58,7 +61,6 @@ def list_(svc: Services, request: Request) -> Response:
         filters=_FILTERS,
         find=find,
         render=render.project,
-        elsewhere={"domain_id": DOMAIN_ID, "parent_id": DOMAIN_ID},
     )
 
 
@@ -78,7 +80,15 @@ def create(svc: Services, request: Request) -> Response:
     fields = body_fields(request, "project")
     if lists.read_name(fields, None, length_max=NAME_CHARS_MAX) is None:
         raise fields.invalid("name", "is required")
-    made = projects.create_project(svc, request.caller, _update(fields))
+    asked = _update(fields)
+    domain_id, parent_id = lists.read_domain(fields), fields.text("parent_id", None, length_max=64)
+    if parent_id in (None, domain_id, DEFAULT_DOMAIN):  # Right below its domain.
+        domain_id = domain_id or (None if parent_id is None else DomainId(parent_id))
+        parent = None
+    else:
+        parent = ProjectId(parent_id)
+    asked = replace(asked, domain_id=domain_id, parent_id=parent)
+    made = projects.create_project(svc, request.caller, asked)
     return Response(status=201, body={"project": render.project(request, made)})
 
 
@@ -90,7 +100,12 @@ def show(svc: Services, request: Request) -> Response:
 
 def update(svc: Services, request: Request) -> Response:
     """Change a project; one that is disabled lets nobody in."""
-    change = _update(body_fields(request, "project"))
+    fields = lists.without_own_id(request, body_fields(request, "project"))
+    known = projects.get_project(svc, request.caller, request.params["id"])
+    lists.require_same_domain(fields, known.domain_id)
+    if fields.text("parent_id", None) not in (None, known.parent_id or known.domain_id):
+        raise fields.invalid("parent_id", "cannot change")
+    change = _update(fields)
     changed = projects.update_project(svc, request.caller, request.params["id"], change)
     return Response(body={"project": render.project(request, changed)})
 
@@ -143,12 +158,9 @@ def delete_tag(svc: Services, request: Request) -> Response:
 
 
 def _update(fields: Fields) -> ProjectUpdate:
-    lists.require_our_domain(fields)
     lists.refuse_options(fields)
-    if fields.text("parent_id", None) not in (None, DOMAIN_ID):
-        raise fields.invalid("parent_id", "not served: every project is right below the domain")
     if fields.boolean("is_domain", None):
-        raise fields.invalid("is_domain", "not served: there is one domain, default")
+        raise fields.invalid("is_domain", "not served: domains are made as such")
     return ProjectUpdate(
         name=lists.read_name(fields, UNSET, length_max=NAME_CHARS_MAX),
         description=lists.read_description(fields),

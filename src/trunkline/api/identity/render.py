@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Final
 
 from trunkline.api.http import Request
 from trunkline.control.application_credentials import ApplicationCredentialView
 from trunkline.control.identity import TokenView
-from trunkline.control.logins import DOMAIN_ID, DOMAIN_NAME
 from trunkline.control.role_assignments import AssignmentView
-from trunkline.domain.identity import SYSTEM, Project, Role, User
+from trunkline.domain.identity import Domain, Project, Role, User, UserGroup, domain_in
+from trunkline.domain.ids import DomainId
 
 REGION: Final = "RegionOne"
-DOMAIN: Final = MappingProxyType({"id": DOMAIN_ID, "name": DOMAIN_NAME})
 _EXPIRY: Final = "%Y-%m-%dT%H:%M:%S.%f"  # Keystone's: of application credentials without the Z.
 SERVICES: Final = (  # Type, name, and the path that clients are to start from.
     ("identity", "keystone", "/identity"),
@@ -32,7 +30,7 @@ def token(request: Request, view: TokenView, *, with_catalog: bool) -> Mapping[s
     body: dict[str, object] = {
         "methods": list(view.methods),
         "user": {
-            "domain": dict(DOMAIN),
+            "domain": _domain_link(view.user_domain),
             "id": view.user.id,
             "name": view.user.name,
             "password_expires_at": None,
@@ -42,7 +40,9 @@ def token(request: Request, view: TokenView, *, with_catalog: bool) -> Mapping[s
         "issued_at": time(view.issued_at),
     }
     if view.project is not None:
-        project = {"domain": dict(DOMAIN), "id": view.project.id, "name": view.project.name}
+        assert view.project_domain is not None, "every project is of one"
+        in_domain = _domain_link(view.project_domain)
+        project = {"domain": in_domain, "id": view.project.id, "name": view.project.name}
         body |= {"project": project, "is_domain": False}
     elif view.is_system:
         body["system"] = {"all": True}
@@ -123,10 +123,10 @@ def project(request: Request, item: Project) -> Mapping[str, object]:
         **item.extra,
         "id": item.id,
         "name": item.name,
-        "domain_id": DOMAIN_ID,
+        "domain_id": item.domain_id,
         "description": item.description,
         "enabled": item.enabled,
-        "parent_id": DOMAIN_ID,
+        "parent_id": item.parent_id or item.domain_id,
         "is_domain": False,
         "tags": list(item.tags),
         "options": {},
@@ -140,7 +140,7 @@ def user(request: Request, item: User) -> Mapping[str, object]:
         **item.extra,
         "id": item.id,
         "name": item.name,
-        "domain_id": DOMAIN_ID,
+        "domain_id": item.domain_id,
         "enabled": item.enabled,
         "password_expires_at": None,
         "options": {},
@@ -151,17 +151,34 @@ def user(request: Request, item: User) -> Mapping[str, object]:
     return shown
 
 
-def domain(request: Request) -> Mapping[str, object]:
-    """Render the domain."""
+def domain(request: Request, item: Domain) -> Mapping[str, object]:
+    """Render a domain."""
     return {
-        "id": DOMAIN_ID,
-        "name": DOMAIN_NAME,
-        "description": "The default domain",
-        "enabled": True,
+        **item.extra,
+        "id": item.id,
+        "name": item.name,
+        "description": item.description,
+        "enabled": item.enabled,
         "tags": [],
         "options": {},
-        "links": _self(request, f"domains/{DOMAIN_ID}"),
+        "links": _self(request, f"domains/{item.id}"),
     }
+
+
+def group(request: Request, item: UserGroup) -> Mapping[str, object]:
+    """Render a group of users."""
+    return {
+        **item.extra,
+        "id": item.id,
+        "name": item.name,
+        "domain_id": item.domain_id,
+        "description": item.description,
+        "links": _self(request, f"groups/{item.id}"),
+    }
+
+
+def _domain_link(item: Domain) -> Mapping[str, object]:
+    return {"id": item.id, "name": item.name}
 
 
 def role(request: Request, item: Role) -> Mapping[str, object]:
@@ -181,29 +198,43 @@ def role_link(request: Request, item: Role) -> Mapping[str, object]:
     return {"id": item.id, "name": item.name, "links": _self(request, f"roles/{item.id}")}
 
 
-def assignment(request: Request, view: AssignmentView, *, with_names: bool) -> Mapping[str, object]:
-    """Render a role assignment."""
+def assignment(
+    request: Request, view: AssignmentView, names: Mapping[DomainId, str] | None
+) -> Mapping[str, object]:
+    """Render a role assignment, with names if those of domains are given."""
 
-    def named(item: User | Project) -> Mapping[str, object]:
-        names = {"name": item.name, "domain": dict(DOMAIN)} if with_names else {}
-        return {"id": item.id, **names}
+    def in_domain(domain_id: DomainId) -> Mapping[str, object]:
+        return {"id": domain_id} | ({} if names is None else {"name": names.get(domain_id, "")})
 
-    in_domain = dict(DOMAIN) if with_names else {"id": DOMAIN_ID}
+    def named(item: User | UserGroup | Project) -> Mapping[str, object]:
+        told = {} if names is None else {"name": item.name, "domain": in_domain(item.domain_id)}
+        return {"id": item.id, **told}
+
+    domain_id = domain_in(view.target)
     if view.project is not None:
         scope, path = {"project": named(view.project)}, f"projects/{view.project.id}"
-    elif view.target == SYSTEM:
-        scope, path = {"system": {"all": True}}, "system"
+    elif domain_id is not None:
+        scope, path = {"domain": in_domain(domain_id)}, f"domains/{domain_id}"
     else:
-        scope, path = {"domain": in_domain}, f"domains/{DOMAIN_ID}"
+        scope, path = {"system": {"all": True}}, "system"
     given = view.prior or view.role
     at = f"{request.base_url}/identity/v3"
-    links = {"assignment": f"{at}/{path}/users/{view.user.id}/roles/{given.id}"}
+    if view.group is not None:
+        whose, holder = {"group": named(view.group)}, f"groups/{view.group.id}"
+        if view.user is not None:
+            whose = {"user": named(view.user)}
+    else:
+        assert view.user is not None, "it is of a user or a group"
+        whose, holder = {"user": named(view.user)}, f"users/{view.user.id}"
+    links = {"assignment": f"{at}/{path}/{holder}/roles/{given.id}"}
+    if view.group is not None and view.user is not None:
+        links["membership"] = f"{at}/groups/{view.group.id}/users/{view.user.id}"
     if view.prior is not None:
         links["prior_role"] = f"{at}/roles/{view.prior.id}/implies/{view.role.id}"
-    name = {"name": view.role.name} if with_names else {}
+    name = {} if names is None else {"name": view.role.name}
     return {
         "role": {"id": view.role.id, **name},
-        "user": named(view.user),
+        **whose,
         "scope": scope,
         "links": links,
     }

@@ -6,13 +6,14 @@ from typing import Final
 
 from trunkline.api.http import Request, Response
 from trunkline.api.identity import lists, render
+from trunkline.api.identity.targets import target_of
 from trunkline.control import role_assignments
-from trunkline.control.logins import DOMAIN_ID
+from trunkline.control.domains import domain_names
 from trunkline.control.role_assignments import AssignmentFilter
 from trunkline.control.services import Services
-from trunkline.domain.errors import Invalid, NotFound
-from trunkline.domain.identity import DOMAIN, SYSTEM
-from trunkline.domain.ids import RoleTarget
+from trunkline.domain.errors import Invalid
+from trunkline.domain.identity import SYSTEM, project_in, target_of_domain
+from trunkline.domain.ids import DomainId, RoleTarget
 
 _FILTERS: Final = frozenset({
     "user.id", "group.id", "role.id", "scope.project.id", "scope.domain.id", "scope.system",
@@ -28,7 +29,7 @@ def grant(svc: Services, request: Request) -> Response:
         request.caller,
         user_id=params["user_id"],
         role_id=params["role_id"],
-        target=_target(request),
+        target=target_of(request),
     )
     return Response(status=204)
 
@@ -41,7 +42,7 @@ def check(svc: Services, request: Request) -> Response:
         request.caller,
         user_id=params["user_id"],
         role_id=params["role_id"],
-        target=_target(request),
+        target=target_of(request),
     )
     return Response(status=204)
 
@@ -54,7 +55,7 @@ def revoke(svc: Services, request: Request) -> Response:
         request.caller,
         user_id=params["user_id"],
         role_id=params["role_id"],
-        target=_target(request),
+        target=target_of(request),
     )
     return Response(status=204)
 
@@ -62,7 +63,7 @@ def revoke(svc: Services, request: Request) -> Response:
 def list_given(svc: Services, request: Request) -> Response:
     """Answer the roles that a user was given."""
     found = role_assignments.list_given(
-        svc, request.caller, user_id=request.params["user_id"], target=_target(request)
+        svc, request.caller, user_id=request.params["user_id"], target=target_of(request)
     )
     shown = [render.role(request, role) for role in found]
     return Response(body=lists.collection(request, "roles", shown))
@@ -79,36 +80,38 @@ def list_(svc: Services, request: Request) -> Response:
     targets = {
         RoleTarget(value)
         for value in (
-            query.find("scope.project.id"),
+            _of_project(query.find("scope.project.id")),
             None if system is None else SYSTEM,
-            None if domain is None else DOMAIN,
+            None if domain is None else target_of_domain(DomainId(domain)),
         )
         if value is not None
     }
     if len(targets) > 1:
         raise Invalid("scope", "asks for more than one of project, domain and system")
-    # There are no groups, no domain but one, and nothing is inherited.
-    nothing = (
-        "group.id" in query
-        or "scope.OS-INHERIT:inherited_to" in query
-        or domain not in (None, DOMAIN_ID)
-        or (query.find("scope.project.id") in (SYSTEM, DOMAIN))
+    # Nothing is inherited; and nothing that stands for a domain or the system is a project.
+    project = _of_project(query.find("scope.project.id"))
+    nothing = "scope.OS-INHERIT:inherited_to" in query or (
+        project is not None and project_in(project) is None
     )
     wanted = AssignmentFilter(
         user_id=query.find("user.id"),
+        group_id=query.find("group.id"),
         role_id=query.find("role.id"),
         target=targets.pop() if targets else None,
         effective=_is_set(request, "effective"),
     )
     found = role_assignments.list_assignments(svc, request.caller, wanted)
-    shown = [
-        render.assignment(request, view, with_names=_is_set(request, "include_names"))
-        for view in ([] if nothing else found)
-    ]
+    names = domain_names(svc) if _is_set(request, "include_names") else None
+    shown = [render.assignment(request, view, names) for view in ([] if nothing else found)]
     body = dict(lists.collection(request, "role_assignments", shown))
     if len(shown) >= role_assignments.ASSIGNMENTS_SHOWN_MAX:
         body["truncated"] = True
     return Response(body=body)
+
+
+def _of_project(value: str | None) -> RoleTarget | None:
+    """Return the project that a list is filtered by, even if there can be none of that name."""
+    return None if value is None else RoleTarget(value)
 
 
 def list_own_domains(_svc: Services, request: Request) -> Response:
@@ -126,17 +129,3 @@ def list_own_systems(svc: Services, request: Request) -> Response:
 def _is_set(request: Request, name: str) -> bool:
     value = request.query.find(name)
     return value is not None and bool(lists.flag(value))
-
-
-def _target(request: Request) -> RoleTarget:
-    """Return what the path is about: a project, the domain or the system."""
-    params = request.params
-    if "project_id" in params:
-        if params["project_id"] in (SYSTEM, DOMAIN):
-            raise NotFound("project", params["project_id"])
-        return RoleTarget(params["project_id"])
-    if "domain_id" in params:
-        if params["domain_id"] != DOMAIN_ID:
-            raise NotFound("domain", params["domain_id"])
-        return DOMAIN
-    return SYSTEM

@@ -67,7 +67,7 @@ def delete(svc: Services, request: Request) -> Response:
 
 
 def list_inferences(svc: Services, request: Request) -> Response:
-    """Answer which roles imply which: admin manager, that member, and that reader."""
+    """Answer which roles imply which: admin manager, and so on, and what admins have added."""
     shown = [
         {
             "prior_role": render.role_link(request, prior),
@@ -100,6 +100,31 @@ def show_implied(svc: Services, request: Request) -> Response:
         "implies": render.role_link(request, implied),
     }
     return Response(body={"role_inference": shown, "links": render.own_link(request)})
+
+
+def check_implied(svc: Services, request: Request) -> Response:
+    """Answer 204 if one role implies another, or 404."""
+    show_implied(svc, request)
+    return Response(status=204)
+
+
+def imply(svc: Services, request: Request) -> Response:
+    """Have a role that an admin has made imply another."""
+    params = request.params
+    prior, implied = roles.imply_role(svc, request.caller, params["id"], params["implied_id"])
+    shown = {
+        "prior_role": render.role_link(request, prior),
+        "implies": render.role_link(request, implied),
+    }
+    body = {"role_inference": shown, "links": render.own_link(request)}
+    return Response(status=201, body=body)
+
+
+def imply_no_more(svc: Services, request: Request) -> Response:
+    """Take back that a role implies another."""
+    params = request.params
+    roles.imply_role_no_more(svc, request.caller, params["id"], params["implied_id"])
+    return Response(status=204)
 
 
 def _fields(request: Request) -> Fields:

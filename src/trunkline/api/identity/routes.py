@@ -8,6 +8,8 @@ from typing import Final
 from trunkline.api.identity import (
     application_credentials,
     catalog,
+    domains,
+    groups,
     not_served,
     projects,
     role_assignments,
@@ -22,6 +24,9 @@ _TOKENS: Final = "/identity/v3/auth/tokens"
 _PROJECTS: Final = "/identity/v3/projects"
 _USERS: Final = "/identity/v3/users"
 _ROLES: Final = "/identity/v3/roles"
+_IMPLIED: Final = "/identity/v3/roles/{id}/implies/{implied_id}"
+_DOMAINS: Final = "/identity/v3/domains"
+_GROUPS: Final = "/identity/v3/groups"
 _CREDENTIALS: Final = "/identity/v3/users/{user_id}/application_credentials"
 
 
@@ -33,6 +38,7 @@ def _hashing(route: Route) -> Route:
 def _assignments(of: str) -> tuple[Route, ...]:
     """Return the routes of role assignments in one kind of thing."""
     each = f"/identity/v3/{of}/users/{{user_id}}/roles/{{role_id}}"
+    of_group = f"/identity/v3/{of}/groups/{{group_id}}/roles"
     return (
         get(
             f"/identity/v3/{of}/users/{{user_id}}/roles",
@@ -42,11 +48,10 @@ def _assignments(of: str) -> tuple[Route, ...]:
         get(each, role_assignments.check, rules.LIST_GRANTS),
         put(each, role_assignments.grant, rules.CREATE_GRANT),
         delete(each, role_assignments.revoke, rules.REVOKE_GRANT),
-        put(
-            f"/identity/v3/{of}/groups/{{group_id}}/roles/{{role_id}}",
-            not_served.groups,
-            rules.CREATE_GRANT,
-        ),
+        get(of_group, groups.list_given, rules.LIST_GRANTS),
+        get(f"{of_group}/{{role_id}}", groups.check_given, rules.LIST_GRANTS),
+        put(f"{of_group}/{{role_id}}", groups.grant, rules.CREATE_GRANT),
+        delete(f"{of_group}/{{role_id}}", groups.revoke, rules.REVOKE_GRANT),
     )
 
 
@@ -76,7 +81,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     delete(_USERS + "/{id}", users.delete, rules.DELETE_USER),
     _hashing(post(_USERS + "/{user_id}/password", users.change_password, Auth.LOGIN)),
     get(_USERS + "/{user_id}/projects", projects.list_of_user, Auth.LOGIN),
-    get(_USERS + "/{user_id}/groups", users.list_groups_of, Auth.LOGIN),
+    get(_USERS + "/{user_id}/groups", groups.list_of_user, Auth.LOGIN),
     get(_CREDENTIALS, application_credentials.list_),
     _hashing(post(_CREDENTIALS, application_credentials.create)),
     get(_CREDENTIALS + "/{id}", application_credentials.show),
@@ -88,21 +93,29 @@ ROUTES: Final[tuple[Route, ...]] = (
     patch(_ROLES + "/{id}", roles.update, rules.UPDATE_ROLE),
     delete(_ROLES + "/{id}", roles.delete, rules.DELETE_ROLE),
     get(_ROLES + "/{id}/implies", roles.list_implied, rules.SHOW_ROLE),
-    get(_ROLES + "/{id}/implies/{implied_id}", roles.show_implied, rules.SHOW_ROLE),
-    put(_ROLES + "/{id}/implies/{implied_id}", not_served.implied_roles, rules.UPDATE_ROLE),
-    delete(_ROLES + "/{id}/implies/{implied_id}", not_served.implied_roles, rules.UPDATE_ROLE),
+    get(_IMPLIED, roles.show_implied, rules.SHOW_ROLE),
+    Route(method="HEAD", path=_IMPLIED, handler=roles.check_implied, auth=rules.SHOW_ROLE),
+    put(_IMPLIED, roles.imply, rules.CREATE_IMPLIED_ROLE),
+    delete(_IMPLIED, roles.imply_no_more, rules.DELETE_IMPLIED_ROLE),
     get("/identity/v3/role_inferences", roles.list_inferences, rules.LIST_ROLES),
     get("/identity/v3/role_assignments", role_assignments.list_, rules.LIST_ROLE_ASSIGNMENTS),
     *_assignments("projects/{project_id}"),
     *_assignments("domains/{domain_id}"),
     *_assignments("system"),
-    get("/identity/v3/domains", catalog.list_domains),
-    get("/identity/v3/domains/{id}", catalog.show_domain),
-    post("/identity/v3/domains", not_served.domains),
-    patch("/identity/v3/domains/{id}", not_served.domains),
-    delete("/identity/v3/domains/{id}", not_served.domains),
-    get("/identity/v3/groups", users.list_groups),
-    post("/identity/v3/groups", not_served.groups),
+    get(_DOMAINS, domains.list_),
+    post(_DOMAINS, domains.create, rules.CREATE_DOMAIN),
+    get(_DOMAINS + "/{id}", domains.show),
+    patch(_DOMAINS + "/{id}", domains.update, rules.UPDATE_DOMAIN),
+    delete(_DOMAINS + "/{id}", domains.delete, rules.DELETE_DOMAIN),
+    get(_GROUPS, groups.list_, rules.LIST_GROUPS),
+    post(_GROUPS, groups.create, rules.CREATE_GROUP),
+    get(_GROUPS + "/{id}", groups.show, rules.SHOW_GROUP),
+    patch(_GROUPS + "/{id}", groups.update, rules.UPDATE_GROUP),
+    delete(_GROUPS + "/{id}", groups.delete, rules.DELETE_GROUP),
+    get(_GROUPS + "/{id}/users", groups.list_users, rules.LIST_GROUP_USERS),
+    get(_GROUPS + "/{id}/users/{user_id}", groups.check_user, Auth.LOGIN),
+    put(_GROUPS + "/{id}/users/{user_id}", groups.add_user, rules.ADD_GROUP_USER),
+    delete(_GROUPS + "/{id}/users/{user_id}", groups.remove_user, rules.REMOVE_GROUP_USER),
     get("/identity/v3/regions", catalog.list_regions),
     get("/identity/v3/regions/{id}", catalog.show_region),
     post("/identity/v3/regions", not_served.catalog),

@@ -1,7 +1,8 @@
-"""Users, and the groups that there are none of."""
+"""Users."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from trunkline.api.http import Request, Response
@@ -9,7 +10,6 @@ from trunkline.api.identity import lists, render
 from trunkline.api.listing import Filter
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.control import user_accounts
-from trunkline.control.logins import DOMAIN_ID
 from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
 from trunkline.control.user_accounts import UserUpdate
@@ -20,7 +20,10 @@ PASSWORD_CHARS_MAX: Final = 4096
 _KNOWN: Final = (
     "name", "password", "enabled", "domain_id", "default_project_id", "options",
 )  # fmt: skip
-_FILTERS: Final = {"name": Filter("name"), "enabled": Filter("enabled", lists.flag)}
+_FILTERS: Final = {
+    "name": Filter("name"), "enabled": Filter("enabled", lists.flag),
+    "domain_id": Filter("domain_id"),
+}  # fmt: skip
 
 
 def list_(svc: Services, request: Request) -> Response:
@@ -31,7 +34,6 @@ def list_(svc: Services, request: Request) -> Response:
         filters=_FILTERS,
         find=lambda query: user_accounts.list_users(svc, request.caller, query),
         render=render.user,
-        elsewhere={"domain_id": DOMAIN_ID},
     )
 
 
@@ -40,7 +42,8 @@ def create(svc: Services, request: Request) -> Response:
     fields = body_fields(request, "user")
     if lists.read_name(fields, None) is None:
         raise fields.invalid("name", "is required")
-    made = user_accounts.create_user(svc, request.caller, _update(fields))
+    asked = replace(_update(fields), domain_id=lists.read_domain(fields))
+    made = user_accounts.create_user(svc, request.caller, asked)
     return Response(status=201, body={"user": render.user(request, made)})
 
 
@@ -52,8 +55,10 @@ def show(svc: Services, request: Request) -> Response:
 
 def update(svc: Services, request: Request) -> Response:
     """Change a user; who is disabled or gets another password is logged out everywhere."""
-    change = _update(body_fields(request, "user"))
-    changed = user_accounts.update_user(svc, request.caller, request.params["id"], change)
+    fields = lists.without_own_id(request, body_fields(request, "user"))
+    known = user_accounts.get_user(svc, request.caller, request.params["id"])
+    lists.require_same_domain(fields, known.domain_id)
+    changed = user_accounts.update_user(svc, request.caller, known.id, _update(fields))
     return Response(body={"user": render.user(request, changed)})
 
 
@@ -64,7 +69,7 @@ def delete(svc: Services, request: Request) -> Response:
 
 
 def change_password(svc: Services, request: Request) -> Response:
-    """Change the own password, by the one that it has been; all tokens of before are revoked."""
+    """Change a password, by the one that it has been; all tokens of before are revoked."""
     user = user_accounts.get_user(svc, request.caller, request.params["user_id"])
     fields = body_fields(request, "user")
     user_accounts.change_password(
@@ -78,19 +83,7 @@ def change_password(svc: Services, request: Request) -> Response:
     return Response(status=204)
 
 
-def list_groups_of(svc: Services, request: Request) -> Response:
-    """Answer an empty list: there are no groups."""
-    user_accounts.get_user(svc, request.caller, request.params["user_id"])
-    return Response(body=lists.collection(request, "groups", []))
-
-
-def list_groups(_svc: Services, request: Request) -> Response:
-    """Answer an empty list: there are no groups."""
-    return Response(body=lists.collection(request, "groups", []))
-
-
 def _update(fields: Fields) -> UserUpdate:
-    lists.require_our_domain(fields)
     lists.refuse_options(fields)
     project = fields.text("default_project_id", None, length_max=64)
     return UserUpdate(

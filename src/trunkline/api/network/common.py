@@ -76,7 +76,8 @@ OWNED_SORT_KEYS: Final[Mapping[str, str]] = MappingProxyType({
 
 def timestamp(at: datetime) -> str:
     """Render a time as Neutron does: ``2026-01-02T03:04:05Z``."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = at.astimezone(UTC).isoformat(timespec="seconds")  # A tenth of what `strftime` takes.
+    return f"{text.removesuffix('+00:00')}Z"
 
 
 def answer_list(
@@ -107,17 +108,17 @@ def answer_list(
     full = is_full_page(query, len(items))
     body: dict[str, object] = {collection.name: select_fields(request, items)}
     links = []
-    if items and (full or backwards):
-        links.append(
-            {"rel": "next", "href": _next(request, query, items[-1][collection.identified_by])}
-        )
-    if items and (query.marker is not None if not backwards else full):
-        links.append(
-            {
-                "rel": "previous",
-                "href": _previous(request, query, items[0][collection.identified_by]),
-            }
-        )
+    # An empty page, after the last item or before the first, is left the way it was come by.
+    first, last = (
+        (items[0][collection.identified_by], items[-1][collection.identified_by])
+        if items
+        else (None, None)
+    )
+    paged = bool(items) or query.marker is not None
+    if paged and (full or backwards):
+        links.append({"rel": "next", "href": _next(request, query, last)})
+    if paged and (query.marker is not None if not backwards else full):
+        links.append({"rel": "previous", "href": _previous(request, query, first)})
     if links:
         body[f"{collection.name}_links"] = links
     return Response(body=body)
@@ -247,11 +248,11 @@ def _reversed(query: ListQuery) -> ListQuery:
     )
 
 
-def _next(request: Request, query: ListQuery, marker: str) -> str:
+def _next(request: Request, query: ListQuery, marker: str | None) -> str:
     return next_page_url(_forwards(request), query, marker)
 
 
-def _previous(request: Request, query: ListQuery, marker: str) -> str:
+def _previous(request: Request, query: ListQuery, marker: str | None) -> str:
     url = next_page_url(_forwards(request), query, marker)
     return f"{url}&{urlencode({'page_reverse': 'True'})}"
 

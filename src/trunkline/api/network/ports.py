@@ -39,11 +39,11 @@ from trunkline.control.ports import (
     list_ports,
     update_port,
 )
-from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate
+from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
 from trunkline.control.services import Services
 from trunkline.control.views import PortView
 from trunkline.domain.errors import Invalid
-from trunkline.domain.ether import parse_guest_mac
+from trunkline.domain.ether import MacAddress, parse_guest_mac
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, NetworkId, ProjectId, SecurityGroupId, SubnetId, is_uuid
 from trunkline.domain.nic_rules import NumaPolicy
@@ -92,6 +92,7 @@ _CHANGEABLE: Final = (
     _HOST,
 )
 _ADDRESS_FILTERS: Final = ("ip_address", "subnet_id")
+_SUBSTRING: Final = "ip_address_substr"
 
 PORTS: Final = Collection(
     name="ports",
@@ -106,6 +107,7 @@ PORTS: Final = Collection(
         "device_owner": Filter("device_owner"),
         "port_security_enabled": Filter("port_security_enabled", boolean),
         "fixed_ips.ip_address": Filter("ip_address"),
+        "fixed_ips.ip_address_substr": Filter("ip_address_part"),
         "fixed_ips.subnet_id": Filter("subnet_id"),
         _VNIC_TYPE: Filter("vnic_type"),
         _PCI_FLAVOR: Filter("pci_flavor"),
@@ -180,7 +182,7 @@ def update(svc: Services, request: Request) -> Response:
         numa_policy=_parse_numa_policy(fields) if _NUMA_POLICY in fields else UNSET,
         qos_policy_id=parse_qos_policy(fields) if _QOS in fields else UNSET,
         trusted=fields.boolean(_TRUSTED, UNSET),
-        mac=fields.parsed("mac_address", parse_guest_mac, UNSET),
+        mac=_parse_new_mac(fields),
         fixed_ips=_parse_fixed_ips(fields) or () if "fixed_ips" in fields else UNSET,
         port_security_enabled=fields.boolean("port_security_enabled", UNSET),
         allowed_address_pairs=parse_pairs(fields) if PAIRS in fields else UNSET,
@@ -293,14 +295,23 @@ def _vif_details(view: PortView) -> Item:
     return {"device_name": logical_device_name(view.port.id)} | details
 
 
+def _parse_new_mac(fields: Fields) -> MacAddress | Unset | None:
+    """Read the MAC that a port is to have from now on; null: the service chooses another."""
+    if "mac_address" in fields and fields.raw("mac_address") is None:
+        return None
+    return fields.parsed("mac_address", parse_guest_mac, UNSET)
+
+
 def _flatten_fixed_ips(query: Query) -> Query:
     """Turn ``fixed_ips=ip_address=192.0.2.7`` into a filter of its own."""
     pairs = []
     for name, value in query.pairs:
         inner, equals, wanted = value.partition("=")
         if name == "fixed_ips":
-            if not equals or inner not in _ADDRESS_FILTERS:
-                raise Invalid("fixed_ips", "must be ip_address=… or subnet_id=…")
+            if not equals or inner not in (*_ADDRESS_FILTERS, _SUBSTRING):
+                raise Invalid(
+                    "fixed_ips", "must be ip_address=…, ip_address_substr=… or subnet_id=…"
+                )
             pairs.append((f"fixed_ips.{inner}", wanted))
         else:
             pairs.append((name, value))

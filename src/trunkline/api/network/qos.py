@@ -21,6 +21,7 @@ from trunkline.api.network.common import (
     update_fields,
 )
 from trunkline.api.parsing import Fields, body_fields
+from trunkline.control.access import require
 from trunkline.control.qos_policies import (
     QosPolicyCreate,
     QosPolicyUpdate,
@@ -41,6 +42,7 @@ from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.host import COUNT_MAX
 from trunkline.domain.ids import ProjectId
+from trunkline.domain.policy import network_rules
 from trunkline.domain.qos import Direction, QosPolicy, QosRule, QosRuleType
 
 _OWN: Final = ("name", "description", "shared", "is_default")
@@ -147,6 +149,8 @@ def list_rules(svc: Services, request: Request) -> Response:
 
 def create_one_rule(svc: Services, request: Request) -> Response:
     """Add a rule to a policy."""
+    if request.params["rules"] in _INSTEAD:
+        get_policy(svc, request.caller, request.params["policy_id"])  # It must be there, first.
     type_ = _type(request)
     fields = body_fields(request, f"{type_.value}_rule")
     _require_known(fields, type_)
@@ -168,8 +172,10 @@ def show_rule(svc: Services, request: Request) -> Response:
 
 def update_one_rule(svc: Services, request: Request) -> Response:
     """Change a rule."""
-    type_ = _type(request)
     policy_id, rule_id = request.params["policy_id"], request.params["id"]
+    if request.params["rules"] in _INSTEAD:
+        get_rule(svc, request.caller, policy_id, rule_id)  # It is there, or of another type.
+    type_ = _type(request)
     fields = body_fields(request, f"{type_.value}_rule")
     _require_known(fields, type_)
     changes = QosRuleUpdate(
@@ -196,7 +202,8 @@ def list_types(_svc: Services, request: Request) -> Response:
 
 
 def show_type(_svc: Services, request: Request) -> Response:
-    """Answer what a type of rules can say."""
+    """Answer what a type of rules can say; to admins, as Neutron does."""
+    require(request.caller, network_rules.GET_RULE_TYPE)
     name = request.params["type"]
     for type_ in QosRuleType:
         if type_.value == name:

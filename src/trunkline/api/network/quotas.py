@@ -89,12 +89,12 @@ def show_own_project(_svc: Services, request: Request) -> Response:
 
 
 def update(svc: Services, request: Request) -> Response:
-    """Set quotas of a project; ``check_limit`` refuses those below what it has."""
+    """Set quotas of a project; those below what it has, ``force`` sets too."""
     require(request.caller, rules.UPDATE_QUOTA)
     fields = body_fields(request, "quota")
     fields.require_only((*RESOURCES, "check_limit", "force", "project_id", "tenant_id"))
-    check = fields.boolean("check_limit", default=False)
-    fields.boolean("force", default=False)
+    fields.boolean("check_limit", default=True)  # It is checked whether this is said or not.
+    force = fields.boolean("force", default=False)
     ref = request.params["id"]
     for name in ("project_id", "tenant_id"):
         if name in fields and fields.text(name) != ref:
@@ -104,7 +104,7 @@ def update(svc: Services, request: Request) -> Response:
         for name, resource in RESOURCES.items()
         if name in fields
     ]
-    set_quotas(svc, request.caller, ref, limits, below_held=not check, by=rules.UPDATE_QUOTA)
+    set_quotas(svc, request.caller, ref, limits, below_held=force, by=rules.UPDATE_QUOTA)
     return Response(body={"quota": _shown(_limits(_project(svc, request)))})
 
 

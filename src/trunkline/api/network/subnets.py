@@ -72,6 +72,7 @@ SUBNETS: Final = Collection(
         "gateway_ip": Filter("gateway_ip"),
         "enable_dhcp": Filter("enable_dhcp", boolean),
         "segment_id": Filter("segment_id"),
+        "shared": Filter("shared", boolean),
         **{name: Filter(name) for name in _MODES},
     },
     sort_keys={

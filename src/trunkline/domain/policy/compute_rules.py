@@ -208,6 +208,18 @@ LIST_SERVICES = Rule(
     "os_compute_api:os-services:list", ADMIN_READER, "listing compute services", reads=True
 )
 UPDATE_SERVICE = Rule("os_compute_api:os-services:update", ADMIN, "enabling or disabling a host")
+LIST_USAGE_AUDITS = Rule(
+    "os_compute_api:os-instance-usage-audit-log:list",
+    ADMIN_READER,
+    "seeing on which hosts usage was audited",
+    reads=True,
+)
+SHOW_USAGE_AUDIT = Rule(
+    "os_compute_api:os-instance-usage-audit-log:show",
+    ADMIN_READER,
+    "seeing on which hosts usage was audited before a time",
+    reads=True,
+)
 LIST_ZONE_HOSTS = Rule(
     "os_compute_api:os-availability-zone:detail",
     ADMIN_READER,

@@ -36,11 +36,47 @@ CREATE_USER = Rule("identity:create_user", ADMIN, "creating a user")
 UPDATE_USER = Rule("identity:update_user", ADMIN, "changing a user")
 DELETE_USER = Rule("identity:delete_user", ADMIN, "deleting a user")
 
+LIST_DOMAINS = Rule("identity:list_domains", ADMIN_READER, "listing all domains", reads=True)
+SHOW_DOMAIN = Rule("identity:get_domain", ADMIN_READER, "seeing a domain", reads=True)
+CREATE_DOMAIN = Rule("identity:create_domain", ADMIN, "creating a domain")
+UPDATE_DOMAIN = Rule("identity:update_domain", ADMIN, "changing a domain")
+DELETE_DOMAIN = Rule("identity:delete_domain", ADMIN, "deleting a domain")
+
+LIST_GROUPS = Rule("identity:list_groups", ADMIN_READER, "listing groups", reads=True)
+SHOW_GROUP = Rule("identity:get_group", ADMIN_READER, "seeing a group", reads=True)
+CREATE_GROUP = Rule("identity:create_group", ADMIN, "creating a group")
+UPDATE_GROUP = Rule("identity:update_group", ADMIN, "changing a group")
+DELETE_GROUP = Rule("identity:delete_group", ADMIN, "deleting a group")
+LIST_GROUP_USERS = Rule(
+    "identity:list_users_in_group", ADMIN_READER, "listing the users of a group", reads=True
+)
+CHECK_GROUP_USER = Rule(
+    "identity:check_user_in_group",
+    SELF_READER,
+    "seeing whether a user is in a group",
+    OF_USER,
+    reads=True,
+)
+ADD_GROUP_USER = Rule("identity:add_user_to_group", ADMIN, "putting a user into a group")
+REMOVE_GROUP_USER = Rule("identity:remove_user_from_group", ADMIN, "taking a user out of a group")
+LIST_USER_GROUPS = Rule(
+    "identity:list_groups_for_user",
+    SELF_READER,
+    "listing the groups of a user",
+    OF_USER,
+    reads=True,
+)
+
 LIST_ROLES = Rule("identity:list_roles", ADMIN_READER, "listing roles", reads=True)
 SHOW_ROLE = Rule("identity:get_role", ADMIN_READER, "seeing a role", reads=True)
 CREATE_ROLE = Rule("identity:create_role", ADMIN, "creating a role")
 UPDATE_ROLE = Rule("identity:update_role", ADMIN, "changing a role")
 DELETE_ROLE = Rule("identity:delete_role", ADMIN, "deleting a role")
+
+CREATE_IMPLIED_ROLE = Rule("identity:create_implied_role", ADMIN, "having a role imply another")
+DELETE_IMPLIED_ROLE = Rule(
+    "identity:delete_implied_role", ADMIN, "having a role imply another no more"
+)
 
 CREATE_GRANT = Rule("identity:create_grant", ADMIN, "giving a user a role")
 REVOKE_GRANT = Rule("identity:revoke_grant", ADMIN, "taking a role from a user")

@@ -216,6 +216,9 @@ GET_POLICY = Rule(
     OF_PROJECT,
     reads=True,
 )
+GET_RULE_TYPE = Rule(
+    "get_rule_type", ADMIN_READER, "seeing what a type of QoS rules can say", reads=True
+)
 UPDATE_POLICY = Rule("update_policy", ADMIN, "changing a QoS policy", OF_PROJECT)
 DELETE_POLICY = Rule("delete_policy", ADMIN, "deleting a QoS policy", OF_PROJECT)
 CREATE_POLICY_RULE = Rule("create_policy_rule", ADMIN, "creating a QoS rule", OF_PROJECT)
@@ -251,6 +254,23 @@ GET_SECURITY_GROUP_RULE = Rule(
 DELETE_SECURITY_GROUP_RULE = Rule(
     "delete_security_group_rule", PROJECT_MEMBER, "deleting a security group rule", OF_PROJECT
 )
+
+CREATE_RBAC_POLICY = Rule(
+    "create_rbac_policy", PROJECT_MEMBER, "sharing with another project", OF_PROJECT
+)
+CREATE_RBAC_POLICY_TARGET = Rule(
+    "create_rbac_policy:target_tenant", ADMIN, "sharing with everybody", OF_PROJECT
+)
+GET_RBAC_POLICY = Rule(
+    "get_rbac_policy", PROJECT_READER, "seeing what is shared with whom", OF_PROJECT, reads=True
+)
+UPDATE_RBAC_POLICY = Rule(
+    "update_rbac_policy", PROJECT_MEMBER, "sharing with another project instead", OF_PROJECT
+)
+UPDATE_RBAC_POLICY_TARGET = Rule(
+    "update_rbac_policy:target_tenant", ADMIN, "sharing with everybody instead", OF_PROJECT
+)
+DELETE_RBAC_POLICY = Rule("delete_rbac_policy", PROJECT_MEMBER, "sharing no more", OF_PROJECT)
 
 GET_QUOTA = Rule(
     "get_quota", PROJECT_READER, "seeing the quotas of a project", OF_PROJECT, reads=True

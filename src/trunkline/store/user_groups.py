@@ -1,0 +1,183 @@
+"""Groups of users, who is in them, and the roles that they have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from trunkline.domain.errors import AlreadyExists, NotFound
+from trunkline.domain.identity import GroupRole, Role, User, UserGroup, project_in
+from trunkline.domain.ids import GroupId, RoleTarget, UserId
+from trunkline.domain.listing import ListQuery
+from trunkline.store.domain_tables import (
+    group_role_assignments,
+    user_group_members,
+    user_groups,
+)
+from trunkline.store.identity_tables import roles, users
+from trunkline.store.listing import select_page
+from trunkline.store.locks import Lock, locked
+from trunkline.store.statements import insert_or_update
+
+
+class UserGroups:
+    """Rows of groups of users."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, group_id: str, lock: Lock = Lock.NONE) -> UserGroup | None:
+        """Return the group with this ID."""
+        statement = locked(select(user_groups).where(user_groups.c.id == group_id), lock)
+        row = self._connection.execute(statement).mappings().one_or_none()
+        return None if row is None else UserGroup(**row)
+
+    def among(self, group_ids: Collection[GroupId]) -> list[UserGroup]:
+        """Return the groups with these IDs."""
+        statement = select(user_groups).where(user_groups.c.id.in_(group_ids))
+        return [UserGroup(**row) for row in self._connection.execute(statement).mappings()]
+
+    def page(self, query: ListQuery) -> list[UserGroup]:
+        """Return one page of groups."""
+        rows = select_page(self._connection, user_groups, query, what="group")
+        return [UserGroup(**row) for row in rows]
+
+    def of_user(self, user_id: UserId) -> list[UserGroup]:
+        """Return the groups that a user is in, by name."""
+        statement = (
+            select(user_groups)
+            .join(user_group_members, user_group_members.c.group_id == user_groups.c.id)
+            .where(user_group_members.c.user_id == user_id)
+            .order_by(user_groups.c.name, user_groups.c.id)
+        )
+        return [UserGroup(**row) for row in self._connection.execute(statement).mappings()]
+
+    def page_of_members(self, group_id: GroupId, query: ListQuery) -> list[User]:
+        """Return one page of the users who are in a group."""
+        within = select(user_group_members.c.user_id).where(
+            user_group_members.c.group_id == group_id
+        )
+        rows = select_page(
+            self._connection, users, query, what="user", conditions=[users.c.id.in_(within)]
+        )
+        return [User(**row) for row in rows]
+
+    def members_of(self, group_ids: Collection[GroupId]) -> list[tuple[GroupId, UserId]]:
+        """Return who is in each of these groups."""
+        table = user_group_members
+        rows = self._connection.execute(
+            select(table.c.group_id, table.c.user_id)
+            .where(table.c.group_id.in_(group_ids))
+            .order_by(table.c.group_id, table.c.user_id)
+        )
+        return [(GroupId(group_id), UserId(user_id)) for group_id, user_id in rows]
+
+    def is_member(self, group_id: GroupId, user_id: UserId) -> bool:
+        """Say whether a user is in a group."""
+        table = user_group_members
+        statement = select(table.c.user_id).where(
+            table.c.group_id == group_id, table.c.user_id == user_id
+        )
+        return self._connection.scalar(statement) is not None
+
+    def insert(self, group: UserGroup) -> None:
+        """Store a new group; raise `AlreadyExists` if its domain has one of this name."""
+        try:
+            self._connection.execute(insert(user_groups).values(_row(group)))
+        except IntegrityError as taken:
+            raise AlreadyExists("group", group.name) from taken
+
+    def update(self, group: UserGroup) -> None:
+        """Store a changed group; raise `AlreadyExists` if its domain has one of this name."""
+        statement = update(user_groups).where(user_groups.c.id == group.id).values(_row(group))
+        try:
+            self._connection.execute(statement)
+        except IntegrityError as taken:
+            raise AlreadyExists("group", group.name) from taken
+
+    def delete(self, group_id: GroupId) -> None:
+        """Delete a group with its roles; its members stay."""
+        self._connection.execute(delete(user_groups).where(user_groups.c.id == group_id))
+
+    def add_member(self, group_id: GroupId, user_id: UserId) -> None:
+        """Put a user into a group; one who is in it stays so."""
+        statement = insert_or_update(self._connection, user_group_members).values(
+            group_id=group_id, user_id=user_id
+        )
+        try:
+            self._connection.execute(statement.on_conflict_do_nothing())
+        except IntegrityError as gone:
+            raise NotFound("group or user", user_id) from gone
+
+    def remove_member(self, group_id: GroupId, user_id: UserId) -> bool:
+        """Take a user out of a group; False if the user is not in it."""
+        table = user_group_members
+        statement = delete(table).where(table.c.group_id == group_id, table.c.user_id == user_id)
+        return self._connection.execute(statement).rowcount > 0
+
+    def given(self, group_id: GroupId, target: RoleTarget) -> list[Role]:
+        """Return the roles that were given to a group in a target, by name."""
+        table = group_role_assignments
+        statement = (
+            select(roles)
+            .join(table, table.c.role_id == roles.c.id)
+            .where(table.c.group_id == group_id, table.c.target == target)
+            .order_by(roles.c.name)
+        )
+        return [Role(**row) for row in self._connection.execute(statement).mappings()]
+
+    def grant(self, given: GroupRole) -> bool:
+        """Give a group a role; False if it has it already.
+
+        Raises:
+            NotFound: Group, role or project are gone since they were looked up.
+        """
+        statement = insert_or_update(self._connection, group_role_assignments).values(
+            group_id=given.group_id,
+            target=given.target,
+            role_id=given.role_id,
+            project_id=project_in(given.target),
+        )
+        added = statement.on_conflict_do_nothing().returning(group_role_assignments.c.role_id)
+        try:
+            return self._connection.execute(added).first() is not None
+        except IntegrityError as gone:
+            raise NotFound("group, role or project of a role assignment", "") from gone
+
+    def revoke(self, given: GroupRole) -> bool:
+        """Take a role from a group; False if it does not have it."""
+        table = group_role_assignments
+        statement = delete(table).where(
+            table.c.group_id == given.group_id,
+            table.c.target == given.target,
+            table.c.role_id == given.role_id,
+        )
+        return self._connection.execute(statement).rowcount > 0
+
+    def assignments(
+        self,
+        *,
+        group_id: str | None = None,
+        role_ids: Collection[str] | None = None,
+        target: str | None = None,
+        limit: int,
+    ) -> list[GroupRole]:
+        """Return the roles that groups have, all that is given holding."""
+        table = group_role_assignments
+        statement = select(table.c.group_id, table.c.target, table.c.role_id)
+        if group_id is not None:
+            statement = statement.where(table.c.group_id == group_id)
+        if role_ids is not None:
+            statement = statement.where(table.c.role_id.in_(role_ids))
+        if target is not None:
+            statement = statement.where(table.c.target == target)
+        ordered = statement.order_by(table.c.group_id, table.c.target, table.c.role_id)
+        rows = self._connection.execute(ordered.limit(limit)).mappings()
+        return [GroupRole(**row) for row in rows]
+
+
+def _row(group: UserGroup) -> dict[str, Any]:
+    return {column.name: getattr(group, column.name) for column in user_groups.c}

@@ -1,0 +1,109 @@
+"""What owners say of their servers, and which hosts they want them on or off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.compute_site import ComputeSite, a_compute_site, server_request
+from trunkline.control.desired import desired_config
+from trunkline.domain.ids import HostName
+from trunkline.reconcile.config_drive import config_drive
+from trunkline.wire.json import decode
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[ComputeSite]:
+    with a_compute_site(tmp_path) as site:
+        yield site
+
+
+def shown(scene: ComputeSite, server_id: str, user: str = "demo") -> dict[str, Any]:
+    body: dict[str, Any] = scene.call("GET", f"/servers/{server_id}", user=user).json()["server"]
+    return body
+
+
+def test_access_addresses_and_disk_config_are_kept_and_changed(scene: ComputeSite) -> None:
+    said: dict[str, Any] = {
+        "accessIPv4": "192.0.2.7", "accessIPv6": "fd00:0:0::7", "OS-DCF:diskConfig": "AUTO",
+    }  # fmt: skip
+    made = scene.a_server(**said)
+    assert made["OS-DCF:diskConfig"] == "AUTO"
+    now = shown(scene, made["id"])
+    assert {name: now[name] for name in said} == said | {"accessIPv6": "fd00::7"}
+    body = {"server": {"accessIPv4": "", "OS-DCF:diskConfig": "MANUAL"}}
+    assert scene.call("PUT", f"/servers/{made['id']}", body=body).status == 200
+    now = shown(scene, made["id"])
+    assert {name: now[name] for name in said} == {
+        "accessIPv4": "", "accessIPv6": "fd00::7", "OS-DCF:diskConfig": "MANUAL",
+    }  # fmt: skip
+    for query, found in (
+        ("access_ip_v6=fd00::7", 1), ("access_ip_v6=fd00::8", 0), ("auto_disk_config=false", 1),
+        ("auto_disk_config=true", 0),
+    ):  # fmt: skip
+        path = f"/servers?all_tenants=1&{query}"
+        assert len(scene.call("GET", path, user="admin").json()["servers"]) == found, query
+
+
+def test_a_password_that_was_asked_for_is_told_to_the_guest_alone(scene: ComputeSite) -> None:
+    made = scene.a_server(adminPass="correct horse")
+    assert made["adminPass"] == "correct horse"
+    told: list[str | None] = []
+    for name in ("h1", "h2"):
+        for server in desired_config(scene.site.svc, HostName(name)).servers:
+            files = config_drive(server) or {}
+            told.append(decode(files["openstack/latest/meta_data.json"], dict).get("admin_pass"))
+    assert told == ["correct horse"]
+    for path in (f"/servers/{made['id']}", "/servers/detail"):
+        for user in ("demo", "admin"):
+            assert "correct horse" not in str(scene.call("GET", path, user=user).json())
+    events = scene.site.http.request("GET", "/trunkline/v1/events", token=scene.token("admin"))
+    assert "correct horse" not in str(events.json())
+
+
+def placed(scene: ComputeSite, name: str, **hints: object) -> tuple[int, Any]:
+    """Make a server with hints; return the status, and its host or what is wrong."""
+    port = scene.a_port(scene.blue)
+    body = {"server": server_request(scene.flavor, name, port), "os:scheduler_hints": hints}
+    reply = scene.call("POST", "/servers", version="2.96", body=body)
+    if reply.status != 202:
+        return reply.status, str(reply.json())
+    host = shown(scene, reply.json()["server"]["id"], "admin")["OS-EXT-SRV-ATTR:host"]
+    return reply.status, host
+
+
+def test_a_server_goes_beside_another_or_away_from_it(scene: ComputeSite) -> None:
+    first = scene.a_server("first")["id"]
+    its = shown(scene, first, "admin")["OS-EXT-SRV-ATTR:host"]
+    other = {"h1": "h2", "h2": "h1"}[its]
+    for number in range(2):
+        assert placed(scene, f"beside{number}", same_host=first) == (202, its)
+        assert placed(scene, f"away{number}", different_host=[first]) == (202, other)
+    assert placed(scene, "both", same_host=first, different_host=first) == (202, None)  # ERROR
+
+
+def test_servers_that_hints_name_must_be_there_and_on_one_host(scene: ComputeSite) -> None:
+    first = scene.a_server("first")["id"]
+    away = scene.call(
+        "POST", "/servers", version="2.96",
+        body={
+            "server": server_request(scene.flavor, "away", scene.a_port(scene.blue)),
+            "os:scheduler_hints": {"different_host": first},
+        },
+    ).json()["server"]["id"]  # fmt: skip
+    nowhere = "6b3c0a0e-1a53-4d24-9d2a-000000000000"
+    for hints in ({"same_host": nowhere}, {"different_host": [first, nowhere]}):
+        status, said = placed(scene, "lost", **hints)
+        assert (status, "could not be found" in said) == (400, True), hints
+    status, said = placed(scene, "torn", same_host=[first, away])
+    assert (status, "not on one host" in said) == (400, True)
+
+
+def test_another_projects_server_cannot_be_named(scene: ComputeSite) -> None:
+    port = scene.a_port(scene.a_network_of("admin"), user="admin")
+    theirs = scene.a_server("theirs", port, user="admin")["id"]
+    status, said = placed(scene, "near", same_host=theirs)
+    assert (status, "could not be found" in said) == (400, True)
