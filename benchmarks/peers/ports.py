@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -28,8 +27,7 @@ def measure(home: Path, *, pairs: int, listed: int, lists: int) -> list[dict[str
         bound = compare(
             neutron, trunkline, (theirs.bind_one, ours.bind_one), pairs=pairs, target=50
         )
-        made = theirs.fill(listed, seconds_max=FILL_SECONDS_MAX)
-        ours.fill(made)
+        made = fill((theirs, ours), listed)
         count = WARM_UPS + bound["pairs"]
         both = (theirs.list_of(made, count), ours.list_of(made, count))
         shown = compare(neutron, trunkline, both, pairs=lists, target=10)
@@ -37,6 +35,17 @@ def measure(home: Path, *, pairs: int, listed: int, lists: int) -> list[dict[str
         {"figure": "port create + bind", "peer": "neutron", **bound},
         {"figure": f"list of {made:,} ports", "peer": "neutron", **shown},
     ]
+
+
+def fill(sides: Sequence[Ports], count: int) -> int:
+    """Make ports until each side has so many, or the time is over; return how many.
+
+    In turn: a connection that rests while the other side works for long would be closed.
+    """
+    begun, made = perf_counter(), 0
+    while made < count and perf_counter() - begun < FILL_SECONDS_MAX:
+        (made,) = {side.make_one() for side in sides}
+    return made
 
 
 Vf = tuple[str, str, str]  # Host, PCI address, vendor and product.
@@ -108,12 +117,10 @@ class Ports:
         self._made += 1
         return seconds
 
-    def fill(self, count: int, *, seconds_max: float = math.inf) -> int:
-        """Make ports until there are so many, or the time is over; return how many there are."""
-        begun = perf_counter()
-        while self._made < count and perf_counter() - begun < seconds_max:
-            self._make("port", self._wanted(self._made))
-            self._made += 1
+    def make_one(self) -> int:
+        """Make a port that is not bound; return how many there are."""
+        self._make("port", self._wanted(self._made))
+        self._made += 1
         return self._made
 
     def list_of(self, count: int, bound: int) -> Work:

@@ -40,7 +40,7 @@ def test_our_side_of_each_comparison_answers_rightly(tmp_path: Path) -> None:
             ours = ports.Ports(service, "/network/v2.0", vf, vlan=151)
             for number in range(3):
                 ours.bind_one(number)
-            ours.fill(5)
+            assert ports.fill([ours], 5) == 5
             ours.list_of(5, 3)(0)
             with pytest.raises(AssertionError):
                 ours.list_of(5, 4)(0)
