@@ -312,7 +312,7 @@ def what_libvirt_takes_of_pools_is_not_looked_at(patch: Patch) -> Parts:
 
 def a_nic_is_told_to_have_left_while_the_guest_has_it(patch: Patch) -> Parts:
     patch.setattr(serve, "still_there", lambda *_: ())
-    return Parts(changes_nics=True)
+    return Parts()
 
 
 def what_guests_had_of_pools_is_left_as_it_is(patch: Patch) -> Parts:

@@ -10,6 +10,8 @@ from tests.sim.planted import PLANTED, Plant
 from trunkline.sim import model
 from trunkline.sim.world import run_seed
 
+# Whatever changes the workload changes all worlds: the bug shows in one of the next.
+SEEDS_TRIED = 12
 RULES = {value for name, value in vars(model).items() if name.isupper() and name[0] != "_"}
 
 
@@ -22,9 +24,11 @@ def test_every_rule_has_a_bug_that_breaks_it() -> None:
 def test_the_auditor_names_what_is_broken(
     plant: Plant, sim_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rule, seed = PLANTED[plant]
+    rule, first = PLANTED[plant]
     parts = plant(monkeypatch)
-    outcome = run_seed(seed, sim_directory, parts=parts)
-    assert outcome.rule == rule, (
-        f"{outcome.story()}\nIf the workload has changed, look for a seed in which the bug shows."
+    outcomes = (
+        run_seed(seed, sim_directory, parts=parts) for seed in range(first, first + SEEDS_TRIED)
+    )
+    assert rule in (outcome.rule for outcome in outcomes), (
+        "of the first seed:\n" + run_seed(first, sim_directory, parts=parts).story()
     )

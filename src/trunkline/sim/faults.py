@@ -26,9 +26,8 @@ _CONTROL_POINTS_MAX = 6
 _SLOW = 0.3
 _EVENTS_LOST = 0.3  # What a machine tells by itself; of 1.
 _KERNEL_WRITES = ("set_vf", "set_vf", "set_vf", "set_vf_count", "rename_netdev", "bind_driver")
-_LIBVIRT_WRITES = ("define", "start_paused", "resume", "destroy", "undefine")
-_SLOW_CALLS = ("start_paused", "destroy")
-_OF_NICS = ("plug", "unplug")
+_LIBVIRT_WRITES = ("define", "start_paused", "resume", "destroy", "undefine", "plug", "unplug")
+_SLOW_CALLS = ("start_paused", "destroy", "plug", "unplug")
 
 
 class Faults:
@@ -44,7 +43,6 @@ class Faults:
         trace: Trace,
         hear: Callable[[dict[str, Any]], None],
     ) -> None:
-        self.changes_nics = True
         self._machines = machines
         self._control_life = control_life
         self._dice = dice
@@ -56,7 +54,7 @@ class Faults:
         """Make some machines slow to start and to stop guests, until all faults stop."""
         for machine in self._machines:
             machine.events_lost = _EVENTS_LOST
-            for operation in (*_SLOW_CALLS, *(_OF_NICS if self.changes_nics else ())):
+            for operation in _SLOW_CALLS:
                 if self._dice.random() < _SLOW:
                     machine.hypervisor.plant(SlowNext(operation=operation))
                     self._say(machine, f"{operation} takes its time")
@@ -146,8 +144,7 @@ class Faults:
         self._refuse(machine, machine.kernel.plant, self._dice.choice(_KERNEL_WRITES))
 
     def _refuse_libvirt_writes(self, machine: Machine) -> None:
-        calls = (*_LIBVIRT_WRITES, *(_OF_NICS if self.changes_nics else ()))
-        self._refuse(machine, machine.hypervisor.plant, self._dice.choice(calls))
+        self._refuse(machine, machine.hypervisor.plant, self._dice.choice(_LIBVIRT_WRITES))
 
     def _refuse(
         self, machine: Machine, plant: Callable[[RefuseNext], None], operation: str

@@ -80,7 +80,6 @@ class Workload:
         trace: Trace,
         hosts: tuple[HostName, ...],
     ) -> None:
-        self.changes_nics = True
         self.answers_lost = 0.0  # How often an answer gets lost, of 1.
         self._front = front
         self._hear = hear
@@ -126,8 +125,8 @@ class Workload:
             (6, lambda: self._power("stop", stop_server)),
             (8, lambda: self._power("start", start_server)),
             (6, lambda: self._power("reboot", reboot_server)),
-            (8 * self.changes_nics, self._nic_changes.attach),
-            (5 * self.changes_nics, self._nic_changes.detach),
+            (8, self._nic_changes.attach),
+            (5, self._nic_changes.detach),
             (3, self._delete_port),
             (2, lambda: self._create_network(self._dice.choice(TENANTS))),
             (4, self._enable_or_disable),

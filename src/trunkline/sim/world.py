@@ -48,7 +48,6 @@ class Parts:
     make_agent: AgentFactory | None = None
     store_type: type[SimStore] = SimStore
     wrap_transport: Callable[[SimTransport], Transport] | None = None
-    changes_nics: bool = False  # Of servers; what is broken was found without.
 
 
 class World:
@@ -78,7 +77,7 @@ class World:
         self._dice = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self._ids = SeededIds(f"ids {seed}")
         self._faulty = faults
-        self._parts = parts or Parts(changes_nics=True)
+        self._parts = parts or Parts()
         self._graveyard = Graveyard()
         self._dropped_planes: list[ControlPlane] = []
         self._database = directory / "trunkline.db"
@@ -122,7 +121,6 @@ class World:
             trace=self.trace,
             hear=self.auditor.hear,
         )
-        self.workload.changes_nics = self.faults.changes_nics = self._parts.changes_nics
 
     # Running
 
