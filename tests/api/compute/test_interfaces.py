@@ -12,8 +12,12 @@ from tests.support.compute_site import ComputeSite, a_compute_site, as_desired
 from tests.support.http_app import Reply
 from tests.support.world import AgentByHand
 from trunkline.control.desired import desired_config
+from trunkline.control.ports import create_port
+from trunkline.control.quotas import set_quotas
+from trunkline.control.requests import PortCreate
 from trunkline.domain.ids import PortId
 from trunkline.domain.port import VnicType
+from trunkline.domain.quota import Resource
 from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.report import GuestEvent, GuestFact, NicFact
 from trunkline.store.transaction import Transaction
@@ -291,6 +295,20 @@ def test_quotas_hold_for_attached_nics(scene: ComputeSite, web: Web) -> None:
     refused = web.attach(net_id=scene.red.id)
     assert (refused.status, "ports" in message(refused).lower()) == (403, True), refused
     assert owners(scene) == [web.id]
+
+
+def test_a_device_that_was_claimed_before_counts_once(scene: ComputeSite, web: Web) -> None:
+    """The project holds it already, and keeps it if its quota is less by now."""
+    svc, admin, project = scene.site.svc, scene.caller("admin"), scene.caller().own_project
+    claimed = create_port(svc, admin, PortCreate(
+        network_id=scene.red.id, vnic_type=VnicType.DIRECT, project_id=project,
+        host=web.agent.name, profile={"pci_slot": "0000:82:02.0"},
+    )).port.id  # fmt: skip
+    set_quotas(svc, admin, project, [(Resource.VFS, None, 1)])
+    refused = web.attach(port_id=scene.a_port(scene.red))
+    assert (refused.status, "VF" in message(refused)) == (403, True), refused
+    web.attached(port_id=claimed)
+    assert owners(scene) == [web.id] * 2
 
 
 def test_what_a_guest_could_not_be_given_is_undone_and_told(scene: ComputeSite, web: Web) -> None:
