@@ -97,7 +97,7 @@ def attach_interface(
         if len(server.port_ids) >= NICS_MAX:
             raise LimitReached("NICs of a server", NICS_MAX)
         wanted = NicPolicy.AUTO if asked is None else [asked]
-        nics = resolve_nics(tx, svc, caller, wanted)
+        nics = resolve_nics(tx, svc, caller, wanted, project_id=server.project_id)
         if not nics:
             raise Invalid("interfaceAttachment", "no network can be seen: name one, or a port")
         actor = actor_of(caller)

@@ -214,6 +214,11 @@ def test_what_can_not_be_attached_is_refused_by_name(
     assert list(web.states()) == [web.first]
 
 
+def test_a_network_that_is_left_to_the_service_is_one_of_the_servers_project(web: Web) -> None:
+    reply = web.attach(user="admin")
+    assert (reply.status, "several networks" in message(reply)) == (409, True), reply
+
+
 def test_a_tag_is_unknown_before_it_came(web: Web) -> None:
     reply = web.attach(net_id=NOWHERE, tag="x", version="2.48")
     assert (reply.status, "tag" in message(reply)) == (400, True)
