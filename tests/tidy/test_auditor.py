@@ -11,7 +11,16 @@ from tests.tidy.repository import REPOSITORY
 
 AUDITOR = {
     f"trunkline.sim.{name}"
-    for name in ("auditor", "free_devices", "groupings", "links", "model", "nodes", "raw_hosts")
+    for name in (
+        "auditor",
+        "free_devices",
+        "groupings",
+        "links",
+        "model",
+        "nic_book",
+        "nodes",
+        "raw_hosts",
+    )
 }
 
 

@@ -107,7 +107,8 @@ def attach_interface(
         server = _with_nic(svc, server, port.id, nics[0].tag)
         tx.servers.update(server)
         made: Amounts = {(Resource.PORTS, None): 1} if nics[0].port is None else {}
-        require_quota(tx, port.project_id, made, port_id=port.id)
+        given_device = port.id if nics[0].claim is None else None
+        require_quota(tx, port.project_id, made, port_id=given_device)
         audit.record(
             tx, actor, svc.clock.now(), "server.attach_interface", f"server {server.id}",
             project_id=server.project_id, host=host.name, server_id=server.id, port_id=port.id,
