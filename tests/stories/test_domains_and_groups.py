@@ -246,3 +246,15 @@ def test_what_a_group_gives_each_member_is_told_up_to_a_number(
         monkeypatch.setattr(role_assignments, "ASSIGNMENTS_SHOWN_MAX", limit)
         cut = api.get("role_assignments?effective")
         assert (len(cut["role_assignments"]), cut["truncated"]) == (limit, True)
+
+
+def test_whose_default_project_is_of_a_disabled_domain_gets_a_token_of_no_scope(
+    api: IdentityApi,
+) -> None:
+    domain, project = in_shop(api)
+    api.make("user", name="bob", password=password_of("bob"), default_project_id=project["id"])
+    assert api.assign("bob", "member", f"projects/{project['id']}").status == 204
+    assert "project" in log_in(api, "bob", "Default", None).json()["token"]
+    assert api.change("domain", domain["id"], enabled=False).status == 200
+    reply = log_in(api, "bob", "Default", None)
+    assert (reply.status, "project" in reply.json()["token"]) == (201, False)
