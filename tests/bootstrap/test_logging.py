@@ -99,3 +99,17 @@ def test_configuring_again_does_not_double_lines(out: io.StringIO) -> None:
     configure_logging(as_json=True, stream=out)
     structlog.get_logger("t3").info("once")
     assert len(lines(out)) == 1
+
+
+def test_a_traceback_for_people_shows_no_variables(out: io.StringIO) -> None:
+    """They are tokens and passwords, too."""
+    assert not out.getvalue()
+    stream = io.StringIO()
+    configure_logging(as_json=False, stream=stream)
+    try:
+        password = "hunter" + str(2)
+        raise KeyError(len(password))
+    except KeyError:
+        structlog.get_logger("t").exception("unexpected error")
+    assert "KeyError: 7" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()

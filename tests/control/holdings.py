@@ -54,7 +54,7 @@ RULES = {
 
 
 PLACED = text("""
-    SELECT host_id, numa_node, flavor, port_ids FROM servers
+    SELECT id, host_id, numa_node, flavor, port_ids FROM servers
     WHERE host_id IS NOT NULL AND state <> 'DELETED'""")
 
 
@@ -77,14 +77,21 @@ def check_rows(connection: Connection) -> None:
     for rule, broken in RULES.items():
         assert connection.execute(text(broken)).all() == [], rule
     used: Counter[str] = Counter()
-    bound = {port_id for (port_id,) in connection.execute(text("SELECT port_id FROM bindings"))}
+    bindings = connection.execute(text("SELECT port_id, server_id FROM bindings")).all()
+    bound = {port_id for port_id, _ in bindings}
+    of_servers = {(port_id, server_id) for port_id, server_id in bindings if server_id}
+    named = set()
     confined: Counter[tuple[str, int]] = Counter()
-    for host_id, numa_node, flavor, port_ids in connection.execute(PLACED):
+    for server_id, host_id, numa_node, flavor, port_ids in connection.execute(PLACED):
         vcpus = json.loads(flavor)["vcpus"]
         used[host_id] += vcpus
         if numa_node is not None:
             confined[host_id, numa_node] += vcpus
-        assert bound.issuperset(json.loads(port_ids)), "a NIC without a binding"
+        ports = json.loads(port_ids)
+        assert bound.issuperset(ports), "a NIC without a binding"
+        assert len(set(ports)) == len(ports), "a NIC that a server has twice"
+        named |= {(port_id, server_id) for port_id in ports}
+    assert of_servers <= named, "a port that its server does not know of"
     for host_id, vcpus in connection.execute(text("SELECT id, vcpus_used FROM hosts")):
         assert vcpus == used[host_id], "processors of a host"
     uses = connection.execute(text("SELECT host_id, number, vcpus_used FROM numa_uses"))

@@ -12,6 +12,7 @@ import pytest
 
 from tests.control import holdings
 from tests.control.faulty_store import at_statement, contents, contents_at, die, fail
+from tests.control.nic_use_cases import NIC_USE_CASES
 from tests.control.standing_still import count_and_roll_back, sampled
 from tests.control.use_cases import USE_CASES, Names, boot, prepare
 from tests.support.world import a_world
@@ -30,6 +31,7 @@ KILLED_ON_POSTGRESQL = [
     "take in that a server was refused",
     "take in that devices are clean",
     "change a port of a server",
+    *NIC_USE_CASES,
 ]
 
 

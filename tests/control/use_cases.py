@@ -1,16 +1,18 @@
 """Use cases that write, and what they act on; to be run to their end, or not.
 
 h1, h2, each with one PF on phy1 and NUMA node 0, and one on phy2 and node 1, 4 VFs each; `held` is
-a server that runs, confined to node 0.
+a server that runs, confined to node 0. On the other host are those of `nic_use_cases`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+from tests.control.nic_use_cases import NIC_USE_CASES, NicNames, prepare_nics
 from tests.support.world import (
     ADMIN,
     DEMO,
@@ -23,6 +25,7 @@ from tests.support.world import (
 )
 from trunkline.control.desired import desired_config
 from trunkline.control.flavors import set_extra_specs
+from trunkline.control.hosts import set_host_enabled
 from trunkline.control.network_requests import NetworkCreate
 from trunkline.control.networks import create_network
 from trunkline.control.pci_flavors import PciFlavorCreate, create_pci_flavor
@@ -65,6 +68,7 @@ class Names:
     host: HostName
     gone: ServerId
     gone_host: HostName
+    nics: NicNames
 
 
 def nics(names: Names) -> tuple[NicRequest, ...]:
@@ -164,6 +168,10 @@ def boot_several(svc: Services, names: Names) -> None:
     assert len(create_servers(svc, DEMO, request, least=2, most=3)) == 3
 
 
+def about_nics(use_case: Callable[[Services, NicNames], None], svc: Services, names: Names) -> None:
+    use_case(svc, names.nics)
+
+
 USE_CASES: Final[Mapping[str, Callable[[Services, Names], object]]] = MappingProxyType({
     "create a server": lambda svc, names: boot(svc, *nics(names)),
     "create a server with devices besides its NIC": boot_accelerated,
@@ -182,6 +190,7 @@ USE_CASES: Final[Mapping[str, Callable[[Services, Names], object]]] = MappingPro
     "create a port": lambda svc, names: create_port(svc, DEMO, PortCreate(network_id=names.blue)),
     "claim a device": claim,
     "create a network": lambda svc, _: create_network(svc, DEMO, NetworkCreate(name="own")),
+    **{name: partial(about_nics, use_case) for name, use_case in NIC_USE_CASES.items()},
 })  # fmt: skip
 
 
@@ -204,7 +213,12 @@ def prepare(svc: Services) -> Names:
     servers = svc.store.read(lambda tx: tx.servers.get_many([held, gone]))
     delete_server(svc, DEMO, gone)
     of = {server.id: hosts[server.host_id] for server in servers.values() if server.host_id}
+    set_host_enabled(svc, ADMIN, of[held], enabled=False)
+    up, off = boot(svc, direct), boot(svc, direct)
+    set_host_enabled(svc, ADMIN, of[held], enabled=True)
+    other = next(name for name in hosts.values() if name != of[held])
     return Names(
+        nics=prepare_nics(svc, other, up, off, unbound=port.id, red=red.id),
         blue=blue.id, red=red.id, port=port.id, held=held, held_port=servers[held].port_ids[0],
         host=of[held], gone=gone, gone_host=of[gone],
     )  # fmt: skip

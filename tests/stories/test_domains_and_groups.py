@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.http_app import Reply, Site
 from tests.support.identity_api import TOKENS, IdentityApi, password_of, problem_of
+from trunkline.control import role_assignments
 
 
 @pytest.fixture
@@ -98,7 +99,8 @@ def test_a_disabled_domain_lets_nobody_in_and_its_tokens_end_at_once(api: Identi
     assert not api.works(token)
     assert log_in(api, "eve", "shop", scope).status == 401
     api.change("domain", domain["id"], enabled=True)
-    assert api.works(token)
+    assert not api.works(token)
+    assert log_in(api, "eve", "shop", scope).status == 201
 
 
 def test_with_a_domain_go_its_users_groups_and_projects(api: IdentityApi) -> None:
@@ -211,3 +213,48 @@ def test_the_domain_of_the_last_admin_is_not_shut(api: IdentityApi) -> None:
     shut = {"domain": {"enabled": False}}
     assert api.ask("PATCH", f"domains/{domain['id']}", shut, token=boss).status == 409
     assert api.ask("DELETE", f"users/{user['id']}", token=boss).status == 409
+
+
+def test_who_is_in_the_system_by_a_group_is_told_so(api: IdentityApi) -> None:
+    group, eve = api.make("group", name="ops"), api.a_member("eve", "demo")
+    token = api.token_of("eve", "demo")
+    assert api.get("auth/system", token=token)["system"] == []
+    path = f"system/groups/{group['id']}/roles/{api.id_of('role', 'reader')}"
+    assert api.ask("PUT", path).status == 204
+    assert api.ask("PUT", f"groups/{group['id']}/users/{eve['id']}").status == 204
+    assert api.get("auth/system", token=token)["system"] == [{"all": True}]
+
+
+def test_what_a_group_gives_each_member_is_told_up_to_a_number(
+    api: IdentityApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo = api.id_of("project", "demo")
+    before = len(api.get("role_assignments?effective")["role_assignments"])
+    for name in ("ops", "sellers"):
+        group = api.make("group", name=name)
+        for role in ("member", "reader"):
+            path = f"projects/{demo}/groups/{group['id']}/roles/{api.id_of('role', role)}"
+            assert api.ask("PUT", path).status == 204
+        for number in range(3):
+            user = api.make("user", name=f"{name}{number}")
+            assert api.ask("PUT", f"groups/{group['id']}/users/{user['id']}").status == 204
+    told = api.get("role_assignments?effective")["role_assignments"]
+    assert len(told) == before + 2 * 3 * 3  # A member is a reader, too.
+    only = api.get(f"role_assignments?effective&user.id={user['id']}")["role_assignments"]
+    assert {each["user"]["id"] for each in only} == {user["id"]}
+    for limit in (8, 10, 12):
+        monkeypatch.setattr(role_assignments, "ASSIGNMENTS_SHOWN_MAX", limit)
+        cut = api.get("role_assignments?effective")
+        assert (len(cut["role_assignments"]), cut["truncated"]) == (limit, True)
+
+
+def test_whose_default_project_is_of_a_disabled_domain_gets_a_token_of_no_scope(
+    api: IdentityApi,
+) -> None:
+    domain, project = in_shop(api)
+    api.make("user", name="bob", password=password_of("bob"), default_project_id=project["id"])
+    assert api.assign("bob", "member", f"projects/{project['id']}").status == 204
+    assert "project" in log_in(api, "bob", "Default", None).json()["token"]
+    assert api.change("domain", domain["id"], enabled=False).status == 200
+    reply = log_in(api, "bob", "Default", None)
+    assert (reply.status, "project" in reply.json()["token"]) == (201, False)

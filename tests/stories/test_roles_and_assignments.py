@@ -247,3 +247,11 @@ def test_what_there_is_one_of_is_shown_and_the_rest_is_refused_by_name(
     ):  # fmt: skip
         reply = api.ask(method, path, {})
         assert (reply.status, named in problem_of(reply)) == (501, True), (method, path)
+
+
+def test_no_role_is_called_as_a_default_one_in_other_letters(api: IdentityApi) -> None:
+    """Rules fold cases: who has it would be an admin, and be told of to nobody."""
+    assert api.ask("POST", "roles", {"role": {"name": "Admin"}}).status == 409
+    ops = api.make("role", name="ops")
+    assert api.change("role", ops["id"], name="ADMIN").status == 409
+    assert api.change("role", ops["id"], name="Ops").status == 200

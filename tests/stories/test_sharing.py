@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.http_app import Site
 from tests.support.network_api import NetworkApi, error_of
+from trunkline.control import sharing
 
 
 @pytest.fixture
@@ -199,3 +200,41 @@ def test_a_rule_of_a_type_that_no_card_keeps_is_of_no_policy(admin: NetworkApi) 
     path = f"qos/policies/{policy}/dscp_marking_rules"
     assert admin.ask("POST", path, body).status == 400
     assert admin.ask("PUT", f"{path}/none", body).status == 404
+
+
+def test_what_is_shared_with_one_is_found_by_that(
+    admin: NetworkApi, demo: NetworkApi, to_demo: str
+) -> None:
+    network = admin.create("network", name="theirs")
+    admin.create(
+        "subnet", name="theirs", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24"
+    )
+    policy = admin.ask("POST", "qos/policies", {"policy": {"name": "theirs"}}).json()["policy"]
+    demo.create("network", name="own")
+    share(admin, "network", network["id"], to_demo)
+    share(admin, "qos_policy", policy["id"], to_demo)
+    assert demo.names("network", "shared=true") == ["theirs"]
+    assert demo.names("network", "shared=false") == ["own"]
+    assert demo.names("subnet", "shared=true") == ["theirs"]
+    for value, found in (("true", ["theirs"]), ("false", [])):
+        listed = demo.ask("GET", f"qos/policies?shared={value}").json()["policies"]
+        assert [each["name"] for each in listed] == found
+    assert admin.names("network", "shared=true") == []
+
+
+def test_a_thing_has_so_many_shares_and_no_more(
+    admin: NetworkApi, demo: NetworkApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "SHARES_MAX", 2)
+    network = demo.create("network", name="blue")
+    for number in range(2):
+        share(demo, "network", network["id"], f"project{number}")
+    share(demo, "network", network["id"], "project2", expect=409)
+
+
+def test_a_part_of_an_address_is_found_in_capitals_too(admin: NetworkApi) -> None:
+    network = admin.create("network", name="blue")
+    subnet = admin.create("subnet", network_id=network["id"], ip_version=6, cidr="fd00:ab::/64")
+    port = admin.create("port", network_id=network["id"], fixed_ips=[{"subnet_id": subnet["id"]}])
+    found = admin.all("port", "fixed_ips=ip_address_substr=FD00:AB")
+    assert [each["id"] for each in found] == [port["id"]]

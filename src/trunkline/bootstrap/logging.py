@@ -56,7 +56,10 @@ def configure_logging(
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=out.isatty())
+        # Other formatters, if they are installed, show variables: tokens and passwords too.
+        else structlog.dev.ConsoleRenderer(
+            colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,

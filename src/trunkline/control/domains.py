@@ -76,6 +76,8 @@ def domain_names(svc: Services) -> Mapping[DomainId, str]:
 def update_domain(svc: Services, caller: Caller, domain_id: str, change: DomainUpdate) -> Domain:
     """Change a domain; in one that is disabled nobody can do anything any more.
 
+    Tokens of its users, and for its projects, are worthless then for good.
+
     Raises:
         Forbidden: The policy does not allow it, or the default domain is to be disabled.
         NotFound: There is no such domain.
@@ -92,6 +94,8 @@ def update_domain(svc: Services, caller: Caller, domain_id: str, change: DomainU
             raise Forbidden("disabling the default domain: it is where the first admin is")
         with keeping_an_admin(tx, "domain", known.name):
             tx.domains.update(domain)
+        if not domain.enabled:
+            tx.tokens.delete_of_domain(domain.id)
         _record(tx, caller, at, "domain.update", domain, changed=changed_fields(known, domain))
         return domain
 

@@ -240,7 +240,12 @@ def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> Ro
                 return None
             project = tx.identity.find_project(project_id=user.default_project_id)
             target = RoleTarget(user.default_project_id)
-            usable = project is not None and project.enabled and tx.roles.given(user.id, target)
+            usable = (
+                project is not None
+                and project.enabled
+                and _is_open(tx, project.domain_id)
+                and tx.roles.given(user.id, target)
+            )
             return target if usable else None
         case NoProject.UNSCOPED:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.audit import Actor
@@ -17,6 +18,9 @@ from trunkline.domain.server import ServerState
 from trunkline.reconcile.report import NicFact
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
+
+# A guest that was started again by itself runs before all its devices are seen to be ready.
+_RUNNING: Final = (ServerState.ACTIVE, ServerState.REBOOTING)
 
 
 def settle_nics(
@@ -65,7 +69,7 @@ def take_nic_fact(
         return
     if binding.state is BindingState.DETACHING:
         _record(tx, svc, actor, host, binding, "server.detach_failed", reason=fact.reason)
-    elif binding.state is BindingState.CLAIMED and server.state is ServerState.ACTIVE:
+    elif binding.state is BindingState.CLAIMED and server.state in _RUNNING:
         let_go_of_nic(tx, svc, actor, server, binding, reason=fact.reason)
         _record(tx, svc, actor, host, binding, "server.attach_failed", reason=fact.reason)
 

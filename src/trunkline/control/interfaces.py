@@ -97,7 +97,7 @@ def attach_interface(
         if len(server.port_ids) >= NICS_MAX:
             raise LimitReached("NICs of a server", NICS_MAX)
         wanted = NicPolicy.AUTO if asked is None else [asked]
-        nics = resolve_nics(tx, svc, caller, wanted)
+        nics = resolve_nics(tx, svc, caller, wanted, project_id=server.project_id)
         if not nics:
             raise Invalid("interfaceAttachment", "no network can be seen: name one, or a port")
         actor = actor_of(caller)
@@ -107,7 +107,8 @@ def attach_interface(
         server = _with_nic(svc, server, port.id, nics[0].tag)
         tx.servers.update(server)
         made: Amounts = {(Resource.PORTS, None): 1} if nics[0].port is None else {}
-        require_quota(tx, port.project_id, made, port_id=port.id)
+        given_device = port.id if nics[0].claim is None else None
+        require_quota(tx, port.project_id, made, port_id=given_device)
         audit.record(
             tx, actor, svc.clock.now(), "server.attach_interface", f"server {server.id}",
             project_id=server.project_id, host=host.name, server_id=server.id, port_id=port.id,

@@ -27,7 +27,14 @@ from trunkline.domain.binding import Binding
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import InUse, Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import NetworkId, PortId, QosPolicyId, SecurityGroupId, SegmentId
+from trunkline.domain.ids import (
+    NetworkId,
+    PortId,
+    ProjectId,
+    QosPolicyId,
+    SecurityGroupId,
+    SegmentId,
+)
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.nic_rules import NumaPolicy
@@ -101,9 +108,14 @@ class Nic:
 
 
 def resolve_nics(
-    tx: Transaction, svc: Services, caller: Caller, wanted: Sequence[NicRequest] | NicPolicy
+    tx: Transaction,
+    svc: Services,
+    caller: Caller,
+    wanted: Sequence[NicRequest] | NicPolicy,
+    *,
+    project_id: ProjectId | None = None,
 ) -> tuple[Nic, ...]:
-    """Look up the ports and networks of a new server.
+    """Look up the ports and networks of a server, that project's, or the caller's own.
 
     Raises:
         NotFound: A port or network that the caller can't see.
@@ -112,7 +124,7 @@ def resolve_nics(
         QosNotSupported: A NIC that can't have its QoS policy.
     """
     if isinstance(wanted, NicPolicy):
-        wanted = _by_policy(tx, caller, wanted)
+        wanted = _by_policy(tx, project_id or caller.own_project, wanted)
     seen: set[str] = set()
     for request in wanted:
         if request.port_id is not None:
@@ -201,11 +213,11 @@ def segments_for(svc: Services, network: Network, vnic_type: VnicType) -> list[S
     ]
 
 
-def _by_policy(tx: Transaction, caller: Caller, policy: NicPolicy) -> tuple[NicRequest, ...]:
+def _by_policy(tx: Transaction, project_id: ProjectId, policy: NicPolicy) -> tuple[NicRequest, ...]:
     if policy is NicPolicy.NONE:
         return ()
-    # What the caller's own project can use, admin or not: others' networks are no default.
-    query = ListQuery(visible_to=caller.own_project, limit=2)
+    # What the project can use, whoever asks: others' networks are no default.
+    query = ListQuery(visible_to=project_id, limit=2)
     found = tx.networks.page(query)
     if len(found) > 1:
         raise StateConflict(

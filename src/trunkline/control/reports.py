@@ -19,7 +19,7 @@ from trunkline.control.network_pools import follow_choice
 from trunkline.control.races import deciding_again
 from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState
-from trunkline.domain.binding import BINDING, BindingEvent
+from trunkline.domain.binding import BINDING, BindingEvent, BindingState
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.errors import TwoAgents
 from trunkline.domain.host import RUNS_ALTERNATING, Host, take_turns
@@ -330,12 +330,22 @@ class _Intake:
             self._raise_generation(host)
 
     def _confirm_bindings(self, server: Server) -> bool:
-        """Confirm the bindings of a server that runs; say whether all its devices are ready."""
+        """Confirm the bindings of a server that runs; say whether all its devices are ready.
+
+        A NIC that its guest was not started with, or is to lose, is seen to when it comes or goes.
+        """
+        bindings = self._tx.bindings.of_server(server.id)
+        apart = {
+            binding.port_id
+            for binding in bindings
+            if binding.state is BindingState.DETACHING
+            or binding.generation > self._report.generation
+        }
         held = self._tx.allocations.of_server(server.id)
-        if any(allocation.state is AllocationState.CLAIMED for allocation in held):
+        if any(a.state is AllocationState.CLAIMED and a.port_id not in apart for a in held):
             return False
-        for binding in self._tx.bindings.of_server(server.id):
-            if BINDING.allows(binding.state, BindingEvent.CONFIRM):
+        for binding in bindings:
+            if binding.port_id not in apart and BINDING.allows(binding.state, BindingEvent.CONFIRM):
                 state = BINDING.advance(binding.state, BindingEvent.CONFIRM)
                 self._tx.bindings.update(replace(binding, state=state))
         return True

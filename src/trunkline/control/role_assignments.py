@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from trunkline.control import audit
@@ -13,6 +14,7 @@ from trunkline.control.admins import keeping_an_admin
 from trunkline.control.services import Services
 from trunkline.domain.errors import NotFound
 from trunkline.domain.identity import (
+    SYSTEM,
     Caller,
     Project,
     Role,
@@ -133,14 +135,9 @@ def list_given(svc: Services, caller: Caller, *, user_id: str, target: RoleTarge
     return svc.store.read(read)
 
 
-def list_own_targets(svc: Services, caller: Caller) -> frozenset[RoleTarget]:
-    """Return what the caller has a role in."""
-
-    def read(tx: Transaction) -> frozenset[RoleTarget]:
-        given = tx.roles.assignments(user_id=caller.user_id, limit=ASSIGNMENTS_SHOWN_MAX)
-        return frozenset(each.target for each in given)
-
-    return svc.store.read(read)
+def has_system_role(svc: Services, caller: Caller) -> bool:
+    """Say whether the caller has a role in the system, itself or by a group."""
+    return bool(svc.store.read(lambda tx: tx.roles.given(caller.user_id, SYSTEM)))
 
 
 def list_assignments(
@@ -215,13 +212,15 @@ def _given(tx: Transaction, wanted: AssignmentFilter, role_ids: list[str] | None
         return found + [
             _Given(None, each.group_id, each.role_id, each.target) for each in of_groups
         ]
-    members = tx.user_groups.members_of({each.group_id for each in of_groups})
-    return found + [
+    members = tx.user_groups.members_of(
+        {each.group_id for each in of_groups}, user_id=wanted.user_id, limit=limit
+    )
+    by_groups = (
         _Given(user_id, each.group_id, each.role_id, each.target)
         for each in of_groups
-        for group_id, user_id in members
-        if group_id == each.group_id and wanted.user_id in (None, user_id)
-    ]
+        for user_id in members.get(each.group_id, ())
+    )
+    return found + list(islice(by_groups, limit - len(found)))
 
 
 def _that_give(

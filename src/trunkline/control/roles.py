@@ -12,7 +12,7 @@ from trunkline.control.access import require
 from trunkline.control.field_changes import changed_fields
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
-from trunkline.domain.errors import Forbidden, Invalid, NotFound
+from trunkline.domain.errors import AlreadyExists, Forbidden, Invalid, NotFound
 from trunkline.domain.identity import ADMIN, DEFAULT_ROLES, Caller, Role
 from trunkline.domain.ids import RoleId
 from trunkline.domain.listing import ListQuery
@@ -29,6 +29,7 @@ def create_role(svc: Services, caller: Caller, name: str, description: str) -> R
         AlreadyExists: The name is taken.
     """
     require(caller, rules.CREATE_ROLE)
+    _require_own_name(name)
     role = Role(id=RoleId(svc.ids.new_id()), name=name, description=description)
     at = svc.clock.now()
 
@@ -136,6 +137,8 @@ def update_role(
 
     def write(tx: Transaction) -> Role:
         known = _get_changeable(tx, role_id)
+        if isinstance(name, str):
+            _require_own_name(name)
         role = replace(known, **values)
         tx.roles.update(role)
         _record(tx, caller, at, "role.update", role, changed=changed_fields(known, role))
@@ -170,6 +173,12 @@ def _get_changeable(tx: Transaction, role_id: str) -> Role:
     if role.is_default:
         raise Forbidden(f"changing or deleting {role.name}: rules count on the default roles")
     return role
+
+
+def _require_own_name(name: str) -> None:
+    """Raise `AlreadyExists` for a name that rules take for a default role: they fold cases."""
+    if name.casefold() in DEFAULT_ROLES:
+        raise AlreadyExists("role", name)
 
 
 def _record(

@@ -14,6 +14,7 @@ from trunkline.control.own_servers import own_server
 from trunkline.control.port_groups import ensure_default_group, groups_after
 from trunkline.control.races import write_until_won
 from trunkline.control.services import Services
+from trunkline.control.sharing import is_shared
 from trunkline.control.views import PortView
 from trunkline.domain.errors import Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
@@ -60,7 +61,8 @@ def groups_of_server(svc: Services, caller: Caller, server_id: str) -> GroupsOfS
             {group_id for group_ids in of_ports.values() for group_id in group_ids}
         )}  # fmt: skip
         groups = [found[group_id] for group_ids in of_ports.values() for group_id in group_ids]
-        seen = [group for group in groups if _sees(caller, group)]
+        seen_ids = {group.id for group in found.values() if _sees(tx, caller, group)}
+        seen = [group for group in groups if group.id in seen_ids]
         spoken_of = {
             rule.remote_group_id for group in seen for rule in group.rules if rule.remote_group_id
         }
@@ -164,15 +166,18 @@ def _regroup(
 
 
 def _find(tx: Transaction, svc: Services, caller: Caller, named: str) -> SecurityGroupId:
-    """Return the group of this ID that the caller sees, or of this name in the own project."""
+    """Return the group of this ID that the caller sees, or of this name in the own project.
+
+    Groups that others share have no names here: theirs could be called as the own ones are.
+    """
     if is_uuid(named):
         by_id = tx.security_groups.get_many([named])
-        if by_id and _sees(caller, by_id[0]):
+        if by_id and _sees(tx, caller, by_id[0]):
             return by_id[0].id
     own = caller.own_project
     if named == DEFAULT_NAME:
         return ensure_default_group(tx, svc, own)
-    query = ListQuery(equals={"name": (named,)}, visible_to=own, limit=2)
+    query = ListQuery(equals={"name": (named,), "project_id": (own,)}, limit=2)
     found = tx.security_groups.page(query)
     if not found:
         raise NotFound("security group", named)
@@ -181,5 +186,6 @@ def _find(tx: Transaction, svc: Services, caller: Caller, named: str) -> Securit
     return found[0].id
 
 
-def _sees(caller: Caller, group: SecurityGroup) -> bool:
-    return sees(caller, network_rules.GET_SECURITY_GROUP, of_project(group.project_id))
+def _sees(tx: Transaction, caller: Caller, group: SecurityGroup) -> bool:
+    owner = of_project(group.project_id)
+    return sees(caller, network_rules.GET_SECURITY_GROUP, owner) or is_shared(tx, caller, group)

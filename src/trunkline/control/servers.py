@@ -249,6 +249,7 @@ def delete_server(
                 state=SERVER.advance(server.state, ServerEvent.DELETE),
                 host_id=None,
                 numa_node=None,
+                admin_password=None,  # The row stays for a while; nobody needs this any more.
                 updated_at=now,
                 terminated_at=now,
             )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from trunkline.control import audit
 from trunkline.control.access import of_project, require, require_seen, visible_by
 from trunkline.control.services import Services
-from trunkline.domain.errors import InUse, Invalid, NotFound
+from trunkline.domain.errors import InUse, Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ProjectId, ShareId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import Network
 from trunkline.domain.policy import network_rules as rules
+from trunkline.domain.policy.rule import Rule
 from trunkline.domain.qos import QosPolicy
 from trunkline.domain.security_group import SecurityGroup
 from trunkline.domain.sharing import EVERYBODY, Share, SharedKind
@@ -34,6 +35,9 @@ class Shareable(Protocol):
     def project_id(self) -> ProjectId:
         """Whose it is."""
         ...
+
+
+SHARES_MAX: Final = 1000  # Of one thing: all are read whenever one of them changes.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,7 @@ def create_share(svc: Services, caller: Caller, asked: ShareCreate) -> Share:
         Forbidden: The policy does not allow it.
         Invalid: There is no such thing, or it is another project's.
         AlreadyExists: It is shared with the target.
+        StateConflict: It has as many shares as a thing can have.
     """
     share_id = ShareId(svc.ids.new_id())
 
@@ -77,6 +82,8 @@ def create_share(svc: Services, caller: Caller, asked: ShareCreate) -> Share:
         require(caller, rules.CREATE_RBAC_POLICY, owner)
         if asked.target == EVERYBODY:
             require(caller, rules.CREATE_RBAC_POLICY_TARGET, owner)
+        if len(tx.shares.targets_of(thing.id)) >= SHARES_MAX:
+            raise StateConflict(asked.kind.value, thing.id, f"it has {SHARES_MAX} RBAC policies")
         share = Share(
             id=share_id, kind=asked.kind, object_id=thing.id, target=asked.target,
             project_id=thing.project_id,
@@ -111,12 +118,9 @@ def update_share(svc: Services, caller: Caller, share_id: str, target: str) -> S
     """
 
     def update(tx: Transaction) -> Share:
-        share = _visible(tx, caller, share_id)
-        owner = of_project(share.project_id)
-        require(caller, rules.UPDATE_RBAC_POLICY, owner)
+        share, thing = _locked(tx, caller, share_id, rules.UPDATE_RBAC_POLICY)
         if target == EVERYBODY:
-            require(caller, rules.UPDATE_RBAC_POLICY_TARGET, owner)
-        thing = _known(tx, share)
+            require(caller, rules.UPDATE_RBAC_POLICY_TARGET, of_project(share.project_id))
         changed = replace(share, target=target)
         if changed != share:
             tx.shares.update(changed)
@@ -139,9 +143,7 @@ def delete_share(svc: Services, caller: Caller, share_id: str) -> None:
     """
 
     def delete(tx: Transaction) -> None:
-        share = _visible(tx, caller, share_id)
-        require(caller, rules.DELETE_RBAC_POLICY, of_project(share.project_id))
-        thing = _known(tx, share)
+        share, thing = _locked(tx, caller, share_id, rules.DELETE_RBAC_POLICY)
         tx.shares.delete(share)
         _require_covered(tx, share.kind, thing, tx.shares.targets_of(share.object_id))
         _follow(tx, svc, thing)
@@ -187,12 +189,16 @@ def _thing(
         return None
 
 
-def _known(tx: Transaction, share: Share) -> Network | QosPolicy | SecurityGroup:
-    """Return what is shared, which changes no more until the transaction ends."""
+def _locked(
+    tx: Transaction, caller: Caller, share_id: str, by: Rule
+) -> tuple[Share, Network | QosPolicy | SecurityGroup]:
+    """Return a share, and what is shared: both change no more until the transaction ends."""
+    share = _visible(tx, caller, share_id)
+    require(caller, by, of_project(share.project_id))
     thing = _thing(tx, share.kind, share.object_id, Lock.EXCLUSIVE)
     if thing is None:  # Deleted just now, and the share with it.
         raise NotFound("RBAC policy", share.id)
-    return thing
+    return tx.shares.get(share_id), thing  # As it is by now, if the lock was waited for.
 
 
 def _visible(tx: Transaction, caller: Caller, share_id: str) -> Share:

@@ -16,7 +16,7 @@ from trunkline.domain.network import Network, NetworkType, PfPolicy, Segment
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.prepared import Prepared, Row
-from trunkline.store.shares import is_shared_with
+from trunkline.store.shares import is_seen_as_shared, is_shared_with
 from trunkline.store.statements import among, by_lock, select_where_in
 from trunkline.store.tables import networks, segments
 
@@ -80,6 +80,8 @@ class Networks:
                         segments.c.network_id == networks.c.id, _SEGMENT_FILTERS[name].in_(values)
                     )
                 )
+            elif name == "shared":
+                conditions.append(is_seen_as_shared(networks, values, query.visible_to))
             else:
                 own[name] = values
         rows = select_page(

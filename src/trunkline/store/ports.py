@@ -127,7 +127,8 @@ class Ports:
                 )
             elif name == "ip_address_part":
                 address = ip_allocations.c.ip_address
-                parts = [address.contains(str(value), autoescape=True) for value in values]
+                # Addresses are in small letters; whether LIKE minds case depends on the database.
+                parts = [address.contains(str(each).lower(), autoescape=True) for each in values]
                 conditions.append(
                     exists().where(ip_allocations.c.port_id == ports.c.id, or_(*parts))
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, update
@@ -15,7 +16,7 @@ from trunkline.domain.qos import Direction, QosPolicy, QosRule, QosRuleType
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock
 from trunkline.store.prepared import Prepared, Row
-from trunkline.store.shares import is_shared_with
+from trunkline.store.shares import is_seen_as_shared, is_shared_with
 from trunkline.store.statements import among, by_lock, select_where_in
 from trunkline.store.tables import networks, ports, qos_policies, qos_rules
 
@@ -81,10 +82,14 @@ class QosPolicies:
                     is_shared_with(qos_policies.c.id, query.visible_to),
                 )
             )
+        equals = dict(query.equals)
+        if "shared" in equals:
+            shown = is_seen_as_shared(qos_policies, equals.pop("shared"), query.visible_to)
+            conditions.append(shown)
         is_default = qos_policies.c.default_of.is_not(None)
         rows = select_page(
-            self._connection, qos_policies, query, what="QoS policy", conditions=conditions,
-            columns={"is_default": is_default},
+            self._connection, qos_policies, replace(query, equals=equals),
+            what="QoS policy", conditions=conditions, columns={"is_default": is_default},
         )  # fmt: skip
         return self._with_rules(rows)
 

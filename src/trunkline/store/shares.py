@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    delete,
+    exists,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, NotFound
@@ -24,6 +36,19 @@ def is_shared_with(object_id: ColumnElement[Any], project_id: str) -> ColumnElem
     return exists().where(
         shares.c.object_id == object_id, shares.c.target.in_((project_id, EVERYBODY))
     )
+
+
+def is_seen_as_shared(
+    table: Table, wanted: Collection[object], viewer: str | None
+) -> ColumnElement[bool]:
+    """Say, in SQL, whether a thing that a project sees is shown to it as shared, or as not.
+
+    What is another project's and seen at all is. Admins (None) see what is so with everybody.
+    """
+    shown: ColumnElement[bool] = table.c.shared.is_(True)
+    if viewer is not None:
+        shown = or_(shown, table.c.project_id != viewer)
+    return or_(*(shown if value else not_(shown) for value in wanted))
 
 
 class Shares:

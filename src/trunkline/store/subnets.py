@@ -27,7 +27,7 @@ from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool, HostRoute, Ipv6Mode, Subnet
 from trunkline.store.listing import select_page
 from trunkline.store.prepared import Prepared, Row
-from trunkline.store.shares import is_shared_with
+from trunkline.store.shares import is_seen_as_shared, is_shared_with
 from trunkline.store.tables import ip_allocations, networks, subnets
 from trunkline.wire.json import convert
 
@@ -116,7 +116,7 @@ class Subnets:
         if "shared" in equals:
             on = exists().where(
                 networks.c.id == subnets.c.network_id,
-                networks.c.shared.in_(equals.pop("shared")),
+                is_seen_as_shared(networks, equals.pop("shared"), query.visible_to),
             )
             conditions.append(on)
         if query.visible_to is not None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, or_, select
 
-from trunkline.domain.ids import ApplicationCredentialId, RoleTarget, UserId
-from trunkline.store.identity_tables import tokens
+from trunkline.domain.ids import ApplicationCredentialId, DomainId, RoleTarget, UserId
+from trunkline.store.identity_tables import projects, tokens, users
 from trunkline.store.prepared import Prepared
 
 _WANTED: BindParameter[str] = bindparam("wanted")
@@ -52,6 +52,16 @@ class Tokens:
     def delete_of_user(self, user_id: UserId) -> None:
         """Revoke every token of a user."""
         self._connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
+
+    def delete_of_domain(self, domain_id: DomainId) -> None:
+        """Revoke every token of a domain's users, and for its projects."""
+        of_users = select(users.c.id).where(users.c.domain_id == domain_id)
+        of_projects = select(projects.c.id).where(projects.c.domain_id == domain_id)
+        self._connection.execute(
+            delete(tokens).where(
+                or_(tokens.c.user_id.in_(of_users), tokens.c.target.in_(of_projects))
+            )
+        )
 
     def delete_for(self, target: RoleTarget) -> None:
         """Revoke every token for a target."""

@@ -65,15 +65,19 @@ class UserGroups:
         )
         return [User(**row) for row in rows]
 
-    def members_of(self, group_ids: Collection[GroupId]) -> list[tuple[GroupId, UserId]]:
-        """Return who is in each of these groups."""
+    def members_of(
+        self, group_ids: Collection[GroupId], *, user_id: str | None = None, limit: int
+    ) -> dict[GroupId, list[UserId]]:
+        """Return who is in each of these groups, group by group up to a number; one user only."""
         table = user_group_members
-        rows = self._connection.execute(
-            select(table.c.group_id, table.c.user_id)
-            .where(table.c.group_id.in_(group_ids))
-            .order_by(table.c.group_id, table.c.user_id)
-        )
-        return [(GroupId(group_id), UserId(user_id)) for group_id, user_id in rows]
+        statement = select(table.c.group_id, table.c.user_id).where(table.c.group_id.in_(group_ids))
+        if user_id is not None:
+            statement = statement.where(table.c.user_id == user_id)
+        ordered = statement.order_by(table.c.group_id, table.c.user_id).limit(limit)
+        found: dict[GroupId, list[UserId]] = {}
+        for group_id, member_id in self._connection.execute(ordered):
+            found.setdefault(GroupId(group_id), []).append(UserId(member_id))
+        return found
 
     def is_member(self, group_id: GroupId, user_id: UserId) -> bool:
         """Say whether a user is in a group."""

@@ -10,11 +10,16 @@ import pytest
 
 from tests.support.compute_site import ComputeSite, a_compute_site, as_desired
 from tests.support.http_app import Reply
+from tests.support.world import AgentByHand
 from trunkline.control.desired import desired_config
+from trunkline.control.ports import create_port
+from trunkline.control.quotas import set_quotas
+from trunkline.control.requests import PortCreate
 from trunkline.domain.ids import PortId
 from trunkline.domain.port import VnicType
+from trunkline.domain.quota import Resource
 from trunkline.reconcile.desired import ServerConfig
-from trunkline.reconcile.report import NicFact
+from trunkline.reconcile.report import GuestEvent, GuestFact, NicFact
 from trunkline.store.transaction import Transaction
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
@@ -67,25 +72,38 @@ class Web:
             each["port_id"]: each["port_state"] for each in reply.json()["interfaceAttachments"]
         }
 
-    def config(self) -> ServerConfig:
-        """What its host is told of it."""
-        for agent in self.scene.agents:
-            for server in desired_config(self.scene.site.svc, agent.name).servers:
-                if server.id == self.id:
-                    return server
-        raise AssertionError("it is on no host")
-
-    def refuse_nic(self, port_id: str, reason: str) -> None:
-        """Have its host tell that its guest was not given a NIC, or does not let go of it."""
-        config = self.config()
+    @property
+    def agent(self) -> AgentByHand:
+        """Of its host."""
         for agent in self.scene.agents:
             told = desired_config(self.scene.site.svc, agent.name)
             if any(server.id == self.id for server in told.servers):
-                fact = NicFact(
-                    server_id=config.id, boot_number=config.boot_number, port_id=PortId(port_id),
-                    reason=reason,
-                )  # fmt: skip
-                agent.report(nics=[fact], generation=told.generation)
+                return agent
+        raise AssertionError("it is on no host")
+
+    def config(self) -> ServerConfig:
+        """What its host is told of it."""
+        told = desired_config(self.scene.site.svc, self.agent.name)
+        return next(server for server in told.servers if server.id == self.id)
+
+    def crash(self, *, generation: int) -> None:
+        """Have its guest crash, and be started again by its host."""
+        config = self.config()
+        crash = GuestFact(
+            server_id=config.id, boot_number=config.boot_number, event=GuestEvent.CRASHED,
+            found="its QEMU has ended", done="it is started again",
+        )  # fmt: skip
+        self.agent.report(generation=generation, guests=[crash])
+
+    def refuse_nic(self, port_id: str, reason: str) -> None:
+        """Have its host tell that its guest was not given a NIC, or does not let go of it."""
+        config, agent = self.config(), self.agent
+        fact = NicFact(
+            server_id=config.id, boot_number=config.boot_number, port_id=PortId(port_id),
+            reason=reason,
+        )  # fmt: skip
+        generation = desired_config(self.scene.site.svc, agent.name).generation
+        agent.report(nics=[fact], generation=generation)
 
 
 @pytest.fixture
@@ -196,6 +214,11 @@ def test_what_can_not_be_attached_is_refused_by_name(
     assert list(web.states()) == [web.first]
 
 
+def test_a_network_that_is_left_to_the_service_is_one_of_the_servers_project(web: Web) -> None:
+    reply = web.attach(user="admin")
+    assert (reply.status, "several networks" in message(reply)) == (409, True), reply
+
+
 def test_a_tag_is_unknown_before_it_came(web: Web) -> None:
     reply = web.attach(net_id=NOWHERE, tag="x", version="2.48")
     assert (reply.status, "tag" in message(reply)) == (400, True)
@@ -279,6 +302,20 @@ def test_quotas_hold_for_attached_nics(scene: ComputeSite, web: Web) -> None:
     assert owners(scene) == [web.id]
 
 
+def test_a_device_that_was_claimed_before_counts_once(scene: ComputeSite, web: Web) -> None:
+    """The project holds it already, and keeps it if its quota is less by now."""
+    svc, admin, project = scene.site.svc, scene.caller("admin"), scene.caller().own_project
+    claimed = create_port(svc, admin, PortCreate(
+        network_id=scene.red.id, vnic_type=VnicType.DIRECT, project_id=project,
+        host=web.agent.name, profile={"pci_slot": "0000:82:02.0"},
+    )).port.id  # fmt: skip
+    set_quotas(svc, admin, project, [(Resource.VFS, None, 1)])
+    refused = web.attach(port_id=scene.a_port(scene.red))
+    assert (refused.status, "VF" in message(refused)) == (403, True), refused
+    web.attached(port_id=claimed)
+    assert owners(scene) == [web.id] * 2
+
+
 def test_what_a_guest_could_not_be_given_is_undone_and_told(scene: ComputeSite, web: Web) -> None:
     given = scene.a_port(scene.red)
     web.attached(port_id=given)
@@ -337,6 +374,42 @@ def test_what_a_host_found_before_says_nothing_about_a_nic(scene: ComputeSite, w
     assert port_id in web.states()
     scene.settle()
     assert port_id not in web.states()
+
+
+def test_a_guest_that_is_started_again_as_it_was_has_no_nic_that_came_after(
+    scene: ComputeSite, web: Web
+) -> None:
+    """So that what it could not be given even then is undone."""
+    agent, old = web.agent, web.config()
+    before = desired_config(scene.site.svc, agent.name)
+    port_id = scene.a_port(scene.red, vnic_type=VnicType.NORMAL)
+    device_port = scene.a_port(scene.red)
+    web.attached(port_id=port_id)
+    web.attached(port_id=device_port)
+    web.crash(generation=before.generation)
+    agent.report(generation=before.generation, servers=[as_desired(old)])
+    assert scene.status_of(web.id) == "ACTIVE"
+    assert web.states() == {web.first: "ACTIVE", port_id: "BUILD", device_port: "BUILD"}
+    for each in (port_id, device_port):
+        web.refuse_nic(each, "No more available PCI slots")
+    assert list(web.states()) == [web.first]
+
+
+def test_what_a_guest_that_was_started_again_could_not_be_given_does_not_keep_it_from_running(
+    scene: ComputeSite, web: Web
+) -> None:
+    coming = web.attached(port_id=scene.a_port(scene.red))["port_id"]
+    leaving = web.attached(port_id=scene.a_port(scene.red))["port_id"]
+    assert web.detach(leaving).status == 202
+    web.crash(generation=desired_config(scene.site.svc, web.agent.name).generation)
+    assert scene.status_of(web.id) == "HARD_REBOOT"
+    web.refuse_nic(coming, "its VF takes no VLAN")
+    config, agent = web.config(), web.agent
+    agent.report(servers=[as_desired(config)])
+    assert scene.status_of(web.id) == "ACTIVE"
+    assert web.states() == {web.first: "ACTIVE", leaving: "ACTIVE"}, "until it is told to be gone"
+    scene.settle()
+    assert web.states() == {web.first: "ACTIVE"}
 
 
 def test_a_server_that_is_deleted_takes_along_what_was_to_leave_it(

@@ -107,3 +107,22 @@ def test_another_projects_server_cannot_be_named(scene: ComputeSite) -> None:
     theirs = scene.a_server("theirs", port, user="admin")["id"]
     status, said = placed(scene, "near", same_host=theirs)
     assert (status, "could not be found" in said) == (400, True)
+
+
+def test_an_access_address_has_no_zone(scene: ComputeSite) -> None:
+    """It might be of any length."""
+    server_id = scene.a_server()["id"]
+    body = {"server": {"accessIPv6": "fe80::1%" + "a" * 60}}
+    reply = scene.call("PUT", f"/servers/{server_id}", body=body)
+    assert (reply.status, "accessIPv6" in str(reply.json())) == (400, True)
+
+
+def test_the_password_of_a_deleted_server_is_not_kept(scene: ComputeSite) -> None:
+    server_id = scene.a_server(adminPass="correct horse")["id"]
+    store = scene.site.svc.store
+    kept = store.read(lambda tx: tx.servers.get(server_id))
+    assert kept.admin_password == "correct horse"
+    assert scene.call("DELETE", f"/servers/{server_id}").status == 204
+    deleted = store.read(lambda tx: tx.servers.find_deleted(server_id))
+    assert deleted is not None
+    assert deleted.admin_password is None

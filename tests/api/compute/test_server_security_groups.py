@@ -210,3 +210,19 @@ def test_a_rule_names_the_group_that_it_is_about_whether_or_not_the_server_is_in
 
     assert named("demo") == ["ssh"]  # Another project's is not there.
     assert named("admin") == ["ssh", "theirs"]
+
+
+def test_a_group_that_another_project_shares_is_named_by_its_id_alone(tenant: Tenant) -> None:
+    """Else whoever shares one takes the meaning from the names of others."""
+    theirs = tenant.a_group("web", "admin")
+    share = {
+        "object_type": "security_group", "object_id": theirs, "action": "access_as_shared",
+        "target_tenant": tenant.scene.caller("demo").own_project,
+    }  # fmt: skip
+    tenant.network("POST", "rbac-policies", {"rbac_policy": share}, "admin")
+    made = tenant.a_server("web")
+    assert tenant.ports_in(made["id"]) == [{tenant.groups["web"]}]
+    assert tenant.act(made["id"], "add", theirs).status == 202
+    assert tenant.ports_in(made["id"]) == [{tenant.groups["web"], theirs}]
+    listed = tenant.scene.call("GET", f"/servers/{made['id']}/os-security-groups").json()
+    assert {group["id"] for group in listed["security_groups"]} == {tenant.groups["web"], theirs}

@@ -32,3 +32,10 @@ def test_the_audit_is_said_to_have_run_on_no_host(scene: ComputeSite) -> None:
     bad = scene.call("GET", "/os-instance_usage_audit_log/soon", user="admin")
     assert bad.status == 400
     assert scene.call("GET", path).status == 403
+
+
+@pytest.mark.parametrize("before", ["0001-01-01", "0001-01-01T00:59:59", "0001-01-01T05:00+14:00"])
+def test_before_the_first_hour_there_is_nothing_to_audit(scene: ComputeSite, before: str) -> None:
+    path = f"/os-instance_usage_audit_log/{before.replace('+', '%2B')}"
+    reply = scene.call("GET", path, user="admin")
+    assert (reply.status, "before" in reply.json()["badRequest"]["message"]) == (400, True)

@@ -38,4 +38,7 @@ def _address(server: Fields, name: str, kind: type[IPv4Address | IPv6Address]) -
         return UNSET
     if server.raw(name) in ("", None):
         return ""
-    return str(server.parsed(name, kind))
+    address = str(server.parsed(name, kind))
+    if "%" in address:
+        raise server.invalid(name, "must have no zone after a %")
+    return address

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from trunkline.api.compute.paging import every_page, read_time
 from trunkline.api.http import Request, Response
 from trunkline.control.hosts import list_hosts
 from trunkline.control.services import Services
+from trunkline.domain.errors import Invalid
 from trunkline.domain.policy import compute_rules as rules
 
 _PERIOD: Final = timedelta(hours=1)
+_YEAR_1: Final = datetime.min.replace(tzinfo=UTC)
 _SHOWN: Final = "%Y-%m-%d %H:%M:%S"
 
 
@@ -28,6 +30,8 @@ def show(svc: Services, request: Request) -> Response:
 
 def _log(svc: Services, request: Request, before: datetime) -> dict[str, Any]:
     end = before.replace(minute=0, second=0, microsecond=0)
+    if end - _YEAR_1 < _PERIOD:
+        raise Invalid("before", "there is no hour before it")
     by = rules.LIST_USAGE_AUDITS
     views = every_page(
         lambda query: list_hosts(svc, request.caller, query, by=by), lambda view: view.host.id

@@ -121,8 +121,7 @@ def list_own_domains(_svc: Services, request: Request) -> Response:
 
 def list_own_systems(svc: Services, request: Request) -> Response:
     """Answer whether the caller may have a token for the system."""
-    has_roles = SYSTEM in role_assignments.list_own_targets(svc, request.caller)
-    shown = [{"all": True}] if has_roles else []
+    shown = [{"all": True}] if role_assignments.has_system_role(svc, request.caller) else []
     return Response(body=lists.collection(request, "system", shown))
 
 
