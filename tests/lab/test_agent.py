@@ -94,7 +94,9 @@ def host(
         made.macs["pf1"] = made.create_port("direct", "blue", "--vnic-type", "direct")[
             "mac_address"
         ]
-        made.session.admin("port", "set", "--disable-port-security", "direct")
+        made.session.admin(
+            "port", "set", "--no-security-group", "--disable-port-security", "direct"
+        )
         made.macs["pf2"] = made.create_port("macvtap", "red", "--vnic-type", "macvtap")[
             "mac_address"
         ]
@@ -142,7 +144,7 @@ def test_by_its_policy_an_agent_makes_changes_true_and_leaves_drift_to_the_opera
     host.site.kill(host.agent)
     call(agent_inside.set_policy, "report")
     host.agent = host.site.start_agent()
-    host.session.admin("port", "set", "--disable-port-security", "macvtap")
+    host.session.admin("port", "set", "--no-security-group", "--disable-port-security", "macvtap")
     host.site.wait_settled()
     before["pf2"]["spoofchk"] = 0
     assert (host.of_web(), host.guests()) == (before, runs)
