@@ -129,7 +129,10 @@ def test_hints_keep_nics_together_and_apart(desk: Desk, ports: tuple[str, ...]) 
 @pytest.mark.parametrize(
     ("hint", "said"),
     [
-        ("same_host=web", "scheduler_hints.same_host: not served; there are the hints"),
+        (
+            "build_near_host_ip=10.0.0.1",
+            "scheduler_hints.build_near_host_ip: not served; there are the hints",
+        ),
         ("trunkline:nic_affinity=rack", "'rack' in 'rack' is no scope; there are pf, card,"),
         ("trunkline:nic_affinity=pf:0,port=x", "the server has no port 'x'"),
     ],
