@@ -12,7 +12,13 @@ from trunkline.control.devices import list_devices
 from trunkline.control.events import list_events
 from trunkline.control.networks import delete_network, get_network, list_networks
 from trunkline.control.ports import create_port, delete_port, get_port, list_ports, update_port
-from trunkline.control.requests import NicRequest, PortCreate, PortUpdate, ServerCreate
+from trunkline.control.requests import (
+    NicRequest,
+    PortCreate,
+    PortUpdate,
+    ServerCreate,
+    ServerUpdate,
+)
 from trunkline.control.servers import (
     create_server,
     delete_server,
@@ -23,12 +29,20 @@ from trunkline.control.servers import (
     stop_server,
     update_server,
 )
+from trunkline.control.services import Services
+from trunkline.control.views import ServerView
 from trunkline.domain.errors import Forbidden, NotFound
+from trunkline.domain.identity import Caller
 from trunkline.domain.ids import FlavorId, HostName
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.port import VnicType
 
-ON_SERVERS = (get_server, delete_server, stop_server, start_server, reboot_server, update_server)
+
+def rename_server(svc: Services, caller: Caller, server_id: str) -> ServerView:
+    return update_server(svc, caller, server_id, ServerUpdate(name="theirs"))
+
+
+ON_SERVERS = (get_server, delete_server, stop_server, start_server, reboot_server, rename_server)
 
 
 @pytest.mark.parametrize("use_case", ON_SERVERS, ids=lambda use_case: use_case.__name__)

@@ -61,11 +61,11 @@ def test_playbooks_build_and_remove_each_thing_once_and_modules_do_what_is_docum
     assert changed(playbooks.run(build)) == []
 
     asked, refused = OURS / "asked.yml", OURS / "refused.yml"
-    assert len(changed(playbooks.run(others, asked, refused, "-e", "state=present"))) == 13
+    assert len(changed(playbooks.run(others, asked, refused, "-e", "state=present"))) == 17
     # Nothing goes in a check, or the run after it would find less to do.
     would_go = set(changed(playbooks.run(remove, "--check")))
     assert {"server", "port", "subnet", "security_group"} <= would_go
-    assert len(changed(playbooks.run(others, remove, "-e", "state=absent"))) == 9 + 9
+    assert len(changed(playbooks.run(others, remove, "-e", "state=absent"))) == 11 + 9
     assert changed(playbooks.run(remove)) == []
 
     for module, said in playbooks.refused.items():

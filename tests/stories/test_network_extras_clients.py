@@ -111,6 +111,6 @@ def test_an_admin_keeps_segments_agents_and_addresses_in_view(desk: Desk) -> Non
 
 def test_what_is_not_served_is_refused_by_name(desk: Desk) -> None:
     assert "router:external" in desk.fail("network", "create", "--external", "out", cloud=ADMIN)
-    assert "could not be found" in desk.fail("router", "create", "r")
+    assert "the method POST" in desk.fail("router", "create", "r")
     refused = desk.fail("network", "create", "--transparent-vlan", "v", cloud=ADMIN)
     assert "vlan_transparent" in refused

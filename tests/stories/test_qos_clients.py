@@ -107,8 +107,9 @@ def test_types_of_rules_are_listed_and_shown(desk: Desk) -> None:
     for options in ((), ("--all-supported",), ("--all-rules",)):
         listed = desk.show("network", "qos", "rule", "type", "list", *options)
         assert {each["Type"] for each in listed} == {"bandwidth_limit", "minimum_bandwidth"}
-    shown = desk.show("network", "qos", "rule", "type", "show", "bandwidth_limit")
+    shown = desk.show("network", "qos", "rule", "type", "show", "bandwidth_limit", cloud=ADMIN)
     (driver,) = shown["drivers"]
+    assert "get_rule_type" in desk.fail("network", "qos", "rule", "type", "show", "bandwidth_limit")
     directions = [
         each["parameter_values"] for each in driver["supported_parameters"]
         if each["parameter_name"] == "direction"
