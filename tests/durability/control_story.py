@@ -97,7 +97,7 @@ def story(svc: Services) -> Iterator[str]:
     yield "server refused"
     report_all(svc, agent)
     yield "servers run"
-    update_port(svc, DEMO, port.id, PortUpdate(port_security_enabled=False))
+    update_port(svc, DEMO, port.id, PortUpdate(security_groups=(), port_security_enabled=False))
     yield "port of a server changed"
     delete_server(svc, DEMO, db.server.id)
     yield "server deleted"
