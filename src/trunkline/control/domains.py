@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from trunkline.control import audit
 from trunkline.control.access import require
 from trunkline.control.admins import keeping_an_admin
 from trunkline.control.field_changes import changed_fields, merged
 from trunkline.control.projects import remove_project
-from trunkline.control.requests import UNSET, Unset
+from trunkline.control.requests import UNSET, Unset, given_fields
 from trunkline.control.services import Services
 from trunkline.control.user_accounts import remove_user
 from trunkline.domain.errors import Forbidden, NotFound
@@ -137,11 +136,7 @@ def _get_locked(tx: Transaction, domain_id: str) -> Domain:
 
 
 def _changed(domain: Domain, change: DomainUpdate) -> Domain:
-    values: dict[str, Any] = {
-        name: value
-        for name in ("name", "description", "enabled")
-        if (value := getattr(change, name)) is not UNSET
-    }
+    values = given_fields(change, "name", "description", "enabled")
     return replace(domain, **values, extra=merged(domain.extra, change.extra))
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from trunkline.control import audit
 from trunkline.control.access import require
 from trunkline.control.network_requests import SegmentRequest
 from trunkline.control.races import write_until_won
-from trunkline.control.requests import UNSET, Unset
+from trunkline.control.requests import UNSET, Unset, given_fields
 from trunkline.control.segments import (
     SEGMENTS_MAX,
     choose_segments,
@@ -98,11 +97,7 @@ def update_segment(
 ) -> Segment:
     """Name a segment, or describe it."""
     require(caller, rules.UPDATE_SEGMENT)
-    given: dict[str, Any] = {
-        name: value
-        for name in ("name", "description")
-        if (value := getattr(changes, name)) is not UNSET
-    }
+    given = given_fields(changes, "name", "description")
 
     def update(tx: Transaction) -> Segment:
         segment, _ = _locked(tx, segment_id)

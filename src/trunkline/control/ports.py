@@ -32,7 +32,14 @@ from trunkline.control.port_views import port_views
 from trunkline.control.qos import check_change, check_supported, follow, policy_of
 from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_as_seen, write_until_won
-from trunkline.control.requests import UNSET, AddressRequest, PortCreate, PortUpdate, Unset
+from trunkline.control.requests import (
+    UNSET,
+    AddressRequest,
+    PortCreate,
+    PortUpdate,
+    Unset,
+    given_fields,
+)
 from trunkline.control.services import Services
 from trunkline.control.sharing import is_shared
 from trunkline.control.views import PortView
@@ -389,13 +396,11 @@ def _updated(
     binding: Binding | None,
     changes: PortUpdate,
 ) -> Port:
-    given = {
-        name: value
-        for name in ("name", "description", "admin_state_up", "vnic_type", "pci_flavor",
-                     "numa_policy", "qos_policy_id", "port_security_enabled", "device_id",
-                     "device_owner", "allowed_address_pairs")
-        if (value := getattr(changes, name)) is not UNSET
-    }  # fmt: skip
+    given = given_fields(
+        changes, "name", "description", "admin_state_up", "vnic_type", "pci_flavor", "numa_policy",
+        "qos_policy_id", "port_security_enabled", "device_id", "device_owner",
+        "allowed_address_pairs",
+    )  # fmt: skip
     if not isinstance(changes.vnic_type, Unset):
         check_vnic_type(svc, network, changes.vnic_type)
     if not (isinstance(changes.profile, Unset) and isinstance(changes.trusted, Unset)):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import of_project, require
 from trunkline.control.admins import keeping_an_admin
 from trunkline.control.field_changes import changed_fields, merged
-from trunkline.control.requests import UNSET, Unset
+from trunkline.control.requests import UNSET, Unset, given_fields
 from trunkline.control.services import Services
 from trunkline.control.user_accounts import get_user
 from trunkline.domain.errors import InUse, Invalid, NotFound
@@ -228,11 +228,7 @@ def get_locked(tx: Transaction, project_id: str) -> Project:
 
 
 def _changed(project: Project, change: ProjectUpdate) -> Project:
-    values: dict[str, Any] = {
-        name: value
-        for name in ("name", "description", "enabled", "tags")
-        if (value := getattr(change, name)) is not UNSET
-    }
+    values = given_fields(change, "name", "description", "enabled", "tags")
     return replace(project, **values, extra=merged(project.extra, change.extra))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from trunkline.control import audit
 from trunkline.control.access import of_project, require, require_change, require_seen, visible_by
@@ -13,7 +12,7 @@ from trunkline.control.binding import touch_host
 from trunkline.control.locking import lock_ports, require_revision
 from trunkline.control.qos import follow
 from trunkline.control.races import write_as_seen, write_until_won
-from trunkline.control.requests import UNSET, Unset
+from trunkline.control.requests import UNSET, Unset, given_fields
 from trunkline.control.services import Services
 from trunkline.control.sharing import is_shared, share_with_everybody
 from trunkline.domain.errors import GenerationMoved, NotFound, QosRulesConflict
@@ -128,11 +127,7 @@ def update_policy(
         AlreadyExists: It is to be the default of a project that has another.
         InUse: It is to be unshared while other projects use it.
     """
-    given: dict[str, Any] = {
-        name: value
-        for name in ("name", "description", "shared", "is_default")
-        if (value := getattr(changes, name)) is not UNSET
-    }
+    given = given_fields(changes, "name", "description", "shared", "is_default")
 
     def update(tx: Transaction) -> QosPolicy:
         policy = tx.qos.get(policy_id, Lock.EXCLUSIVE)
@@ -200,11 +195,7 @@ def update_rule(
     svc: Services, caller: Caller, policy_id: str, rule_id: str, changes: QosRuleUpdate
 ) -> QosRule:
     """Change a rule; raises what `create_rule` raises."""
-    given: dict[str, Any] = {
-        name: value
-        for name in ("kbps", "direction", "burst_kbits")
-        if (value := getattr(changes, name)) is not UNSET
-    }
+    given = given_fields(changes, "kbps", "direction", "burst_kbits")
 
     def update(tx: Transaction, policy: QosPolicy) -> QosRule:
         changed = replace(_rule(policy, rule_id), **given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import (
@@ -39,6 +39,12 @@ T = TypeVar("T")
 def given(value: T | Unset, default: T) -> T:
     """Return what was given, or else the default."""
     return default if isinstance(value, Unset) else value
+
+
+def given_fields(changes: object, *names: str) -> dict[str, Any]:
+    """Return those of the named fields of an update that were given."""
+    values = {name: getattr(changes, name) for name in names}
+    return {name: value for name, value in values.items() if value is not UNSET}
 
 
 @dataclass(frozen=True, slots=True)

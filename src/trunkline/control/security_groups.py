@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import of_project, require, require_seen, visible_by
@@ -14,7 +14,7 @@ from trunkline.control.locking import require_revision
 from trunkline.control.port_groups import ensure_default_group, new_group
 from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_as_seen, write_until_won
-from trunkline.control.requests import UNSET, Unset
+from trunkline.control.requests import UNSET, Unset, given_fields
 from trunkline.control.services import Services
 from trunkline.control.sharing import is_shared
 from trunkline.domain.errors import AlreadyExists, InUse, Invalid, StateConflict
@@ -146,11 +146,7 @@ def update_group(
         StateConflict: It is the default group, whose name stays.
         InUse: It is to be stateful no more, or again, while ports are in it.
     """
-    given: dict[str, Any] = {
-        name: value
-        for name in ("name", "description", "stateful")
-        if (value := getattr(changes, name)) is not UNSET
-    }
+    given = given_fields(changes, "name", "description", "stateful")
 
     def update(tx: Transaction) -> SecurityGroup:
         group = _visible(tx, caller, group_id, Lock.EXCLUSIVE)

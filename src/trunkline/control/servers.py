@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import Any, Final
+from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import (
@@ -28,7 +28,7 @@ from trunkline.control.port_views import port_views
 from trunkline.control.ports import unplug_port
 from trunkline.control.quotas import require_of_each, require_quota, sizes_of
 from trunkline.control.races import deciding_again, write_until_won
-from trunkline.control.requests import UNSET, ServerCreate, ServerUpdate
+from trunkline.control.requests import ServerCreate, ServerUpdate, given_fields
 from trunkline.control.server_batches import check_batch, numbered
 from trunkline.control.server_groups import joined_group, require_members
 from trunkline.control.server_hints import require_known
@@ -189,11 +189,7 @@ def update_server(
     changes: ServerUpdate,
 ) -> ServerView:
     """Rename or describe a server, or change what else its owner says of it."""
-    given: dict[str, Any] = {
-        field.name: value
-        for field in fields(changes)
-        if (value := getattr(changes, field.name)) is not UNSET
-    }
+    given = given_fields(changes, *(field.name for field in fields(changes)))
 
     def update(tx: Transaction) -> ServerView:
         before = own_server(tx, caller, server_id, rules.UPDATE_SERVER)

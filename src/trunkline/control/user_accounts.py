@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from trunkline.control import audit
 from trunkline.control.access import of_user, require, require_seen
 from trunkline.control.admins import keeping_an_admin
 from trunkline.control.field_changes import changed_fields, merged
 from trunkline.control.logins import require_password
-from trunkline.control.requests import UNSET, Unset
+from trunkline.control.requests import UNSET, Unset, given_fields
 from trunkline.control.services import Services
 from trunkline.domain.errors import NotFound, Unauthenticated
 from trunkline.domain.identity import DEFAULT_DOMAIN, Caller, User
@@ -193,11 +192,7 @@ def _require_default_project(tx: Transaction, change: UserUpdate) -> None:
 
 
 def _changed(user: User, change: UserUpdate, password_hash: str | Unset) -> User:
-    values: dict[str, Any] = {
-        name: value
-        for name in ("name", "enabled", "default_project_id")
-        if (value := getattr(change, name)) is not UNSET
-    }
+    values = given_fields(change, "name", "enabled", "default_project_id")
     if password_hash is not UNSET:
         values["password_hash"] = password_hash
     return replace(user, **values, extra=merged(user.extra, change.extra))

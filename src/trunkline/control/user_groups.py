@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from trunkline.control import audit
 from trunkline.control.access import of_user, require
 from trunkline.control.field_changes import changed_fields, merged
-from trunkline.control.requests import UNSET, Unset
+from trunkline.control.requests import UNSET, Unset, given_fields
 from trunkline.control.role_assignments import known_role, known_target
 from trunkline.control.services import Services
 from trunkline.control.user_accounts import get_user
@@ -219,11 +218,7 @@ def _known(tx: Transaction, group_id: str, lock: Lock = Lock.NONE) -> UserGroup:
 
 
 def _changed(group: UserGroup, change: GroupUpdate) -> UserGroup:
-    values: dict[str, Any] = {
-        name: value
-        for name in ("name", "description")
-        if (value := getattr(change, name)) is not UNSET
-    }
+    values = given_fields(change, "name", "description")
     return replace(group, **values, extra=merged(group.extra, change.extra))
 
 
