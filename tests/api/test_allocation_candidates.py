@@ -74,6 +74,44 @@ def test_what_servers_hold_is_not_to_be_had(world: TwoNetworks) -> None:
     assert ask(world, query).json() == {"allocation_requests": [], "provider_summaries": {}}
 
 
+def test_the_same_question_is_answered_anew_for_the_hosts_that_have_changed(
+    world: TwoNetworks,
+) -> None:
+    query = "resources=VCPU:2&resources1=SRIOV_NET_VF:1"
+    first = ask(world, query).json()
+    assert ask(world, query).json() == first
+    cut = ask(world, f"{query}&limit=1").json()
+    assert cut["allocation_requests"] == first["allocation_requests"][:1]
+    assert (
+        ask(world, f"{query}&limit=2").json()["allocation_requests"]
+        == (first["allocation_requests"][:2])
+    )
+    assert (
+        ask(world, f"{query}&limit=2").json()["allocation_requests"]
+        == (first["allocation_requests"][:2])
+    )
+    world.server("web", world.port(world.red, "p", VnicType.DIRECT))
+    then = ask(world, query).json()
+    used = [
+        (name, each["used"])
+        for one, summary in then["provider_summaries"].items()
+        for name, each in summary["resources"].items()
+        if summary != first["provider_summaries"].get(one) and each["used"]
+    ]
+    assert ("SRIOV_NET_VF", 1) in used, then
+    # Another version is another form, though all else is the same.
+    assert "mappings" not in ask(world, query, version="1.33").json()["allocation_requests"][0]
+
+
+def test_parts_of_an_answer_that_are_kept_count_too(
+    world: TwoNetworks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = "resources=VCPU:1"
+    assert len(found(world, query)) == 2
+    monkeypatch.setattr("trunkline.domain.candidates.CANDIDATES_MAX", 1)
+    assert ask(world, query).status == 400
+
+
 def test_a_limit_a_tree_and_traits_of_the_root_narrow_it_down(world: TwoNetworks) -> None:
     known = {name: one for one, name in names(world).items()}
     assert len(found(world, "resources=VCPU:1&limit=1")) == 1

@@ -13,6 +13,7 @@ from tests.support.databases import a_sqlite_database
 from trunkline.control.fleet import LiveFleet
 from trunkline.control.hosts import ensure_host
 from trunkline.control.networking import IdRange, Networking
+from trunkline.control.provider_trees import ProviderTrees, trees_of_all
 from trunkline.control.reports import take_report
 from trunkline.control.services import Limits, Services
 from trunkline.domain.clock import Clock
@@ -97,6 +98,7 @@ def a_world(
         clock=clock,
         ids=SeededIds(seed),
         fleet=fleet,
+        provider_trees=ProviderTrees(store),
         networking=Networking(
             vlan_ranges=MappingProxyType({PHY1: (IdRange(100, 199),), PHY2: (IdRange(200, 299),)}),
             drivers=(PhysicalNetworkDriver({}), TunnelDriver({})),
@@ -107,10 +109,19 @@ def a_world(
         limits=limits,
     )
     store.read(fleet.load)
+    svc.provider_trees.all()
     try:
         yield svc
+        assert_trees_followed(svc)
     finally:
         store.close()
+
+
+def assert_trees_followed(svc: Services) -> None:
+    """Hold the provider trees in memory, read long ago, against the store's."""
+    followed = {tree.root.host_id: tree.providers for tree in svc.provider_trees.all()}
+    stored = svc.store.read(trees_of_all)
+    assert followed == {host_id: tree.providers for host_id, tree in stored.items()}
 
 
 def pooled(card: Sequence[OfferedDevice], mode: PoolMode) -> list[OfferedDevice]:

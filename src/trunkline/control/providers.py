@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from trunkline.control.access import require
+from trunkline.control.provider_trees import tree_of_host
 from trunkline.control.services import Services
 from trunkline.domain.allocation import Allocation, AllocationState
 from trunkline.domain.device import device_attributes
 from trunkline.domain.errors import NotFound
-from trunkline.domain.host import Host, HostUse
+from trunkline.domain.host import HostUse
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import DeviceId, HostId, PortId
 from trunkline.domain.policy import placement_rules as rules
@@ -21,8 +22,8 @@ from trunkline.domain.providers import (
     INGRESS,
     MEMORY_MB,
     VCPU,
+    ProviderTree,
     ResourceProvider,
-    provider_tree,
     resource_class,
 )
 from trunkline.domain.server import Server
@@ -49,33 +50,17 @@ class ProjectUsages:
     consumers: int
 
 
-def list_providers(
+def list_trees(
     svc: Services, caller: Caller, *, by: Rule = rules.LIST_PROVIDERS
-) -> list[ResourceProvider]:
+) -> Sequence[ProviderTree]:
     """Return every host with its devices, hosts by name, if rule `by` allows it."""
     require(caller, by)
+    return svc.provider_trees.all()
 
-    def read(tx: Transaction) -> list[ResourceProvider]:
-        uses = tx.hosts.uses()
-        pools = dict(tx.pools.of_all_hosts())
-        addresses = tx.devices.addresses_of_parents()
-        bandwidths = tx.bandwidths.of_all()
-        aggregates = tx.aggregates.uuids_of(None)
-        owed = {device_id: (use.bandwidth, use.owed) for device_id, use in bandwidths.items()}
-        return [
-            provider
-            for host in sorted(tx.hosts.all(), key=lambda host: host.name)
-            for provider in provider_tree(
-                host,
-                uses[host.id],
-                pools.get(host.id, ()),
-                addresses,
-                owed,
-                aggregates.get(host.id, ()),
-            )
-        ]
 
-    return svc.store.read(read)
+def list_providers(svc: Services, caller: Caller) -> list[ResourceProvider]:
+    """Return the providers of all trees, one after the other."""
+    return [provider for tree in list_trees(svc, caller) for provider in tree.providers]
 
 
 def get_provider(
@@ -83,16 +68,16 @@ def get_provider(
 ) -> ResourceProvider:
     """Return one provider, by the ID of the host or the device, if rule `by` allows it."""
     require(caller, by)
-    return svc.store.read(lambda tx: _one_of(tree_of(tx, provider_id), provider_id))
+    return svc.store.read(lambda tx: _one_of(_tree_of(tx, provider_id), provider_id))
 
 
-def list_tree(svc: Services, caller: Caller, provider_id: str) -> list[ResourceProvider]:
+def list_tree(svc: Services, caller: Caller, provider_id: str) -> Sequence[ResourceProvider]:
     """Return the host of a provider, and all its devices; nothing if there is no such provider."""
     require(caller, rules.LIST_PROVIDERS)
 
-    def read(tx: Transaction) -> list[ResourceProvider]:
-        tree = tree_of(tx, provider_id)
-        return tree if any(each.id == provider_id for each in tree) else []
+    def read(tx: Transaction) -> Sequence[ResourceProvider]:
+        tree = _tree_of(tx, provider_id)
+        return tree if any(each.id == provider_id for each in tree) else ()
 
     return svc.store.read(read)
 
@@ -104,11 +89,11 @@ def allocations_of_provider(
     require(caller, rules.LIST_PROVIDER_ALLOCATIONS)
 
     def read(tx: Transaction) -> tuple[ResourceProvider, list[ConsumerAllocations]]:
-        provider = _one_of(tree_of(tx, provider_id), provider_id)
+        provider = _one_of(_tree_of(tx, provider_id), provider_id)
         held = _held(
             tx,
-            tx.servers.of_hosts([provider.root.id]),
-            tx.allocations.of_host(provider.root.id),
+            tx.servers.of_hosts([provider.host_id]),
+            tx.allocations.of_host(provider.host_id),
         )
         return provider, [each for each in held if each.provider.id == provider.id]
 
@@ -168,25 +153,13 @@ def _of_port(tx: Transaction, port_id: PortId) -> list[Allocation]:
     return [each for each in of_host if each.server_id is None and each.port_id == port_id]
 
 
-def tree_of(tx: Transaction, provider_id: str) -> list[ResourceProvider]:
+def _tree_of(tx: Transaction, provider_id: str) -> Sequence[ResourceProvider]:
     """Return the tree that a host or a device is in; empty: there is no such host or device."""
     host = tx.hosts.find(provider_id)
     if host is None:
         device = tx.devices.get_many([provider_id]).get(DeviceId(provider_id))
         host = None if device is None else tx.hosts.get(device.host_id)
-    return [] if host is None else _tree(tx, host)
-
-
-def _tree(tx: Transaction, host: Host) -> list[ResourceProvider]:
-    uses = tx.bandwidths.of_host(host.id)
-    return provider_tree(
-        host,
-        tx.hosts.use_of(host.id),
-        tx.pools.of_host(host.id),
-        tx.devices.addresses_of_parents(host.id),
-        {device_id: (use.bandwidth, use.owed) for device_id, use in uses.items()},
-        tx.aggregates.uuids_of([host.id]).get(host.id, ()),
-    )
+    return () if host is None else tree_of_host(tx, host).providers
 
 
 def _one_of(tree: Iterable[ResourceProvider], provider_id: str) -> ResourceProvider:
@@ -214,7 +187,9 @@ def _held(
     trees: dict[HostId, dict[str, ResourceProvider]] = {}
     for (consumer, provider_id), (host_id, amounts) in sorted(held.items()):
         if host_id not in trees:
-            trees[host_id] = {each.id: each for each in _tree(tx, tx.hosts.get(host_id))}
+            trees[host_id] = {
+                each.id: each for each in tree_of_host(tx, tx.hosts.get(host_id)).providers
+            }
         yield ConsumerAllocations(
             consumer_id=consumer, provider=trees[host_id][provider_id], resources=amounts
         )

@@ -12,6 +12,7 @@ from trunkline.control.identity_elsewhere import IdentityElsewhere
 from trunkline.control.networking import Networking
 from trunkline.control.passwords import AttemptLimiter, Passwords
 from trunkline.control.pci_options import PciOptions
+from trunkline.control.provider_trees import ProviderTrees
 from trunkline.domain.aggregate import DEFAULT_ZONE
 from trunkline.domain.clock import Clock, IdSource
 from trunkline.domain.ids import HostName, ZoneName
@@ -48,6 +49,7 @@ class Services:
     clock: Clock
     ids: IdSource
     fleet: LiveFleet
+    provider_trees: ProviderTrees
     networking: Networking
     vif_types: VifRegistry
     images_dir: Path  # Image bytes, each file named by its SHA-512.
@@ -92,6 +94,7 @@ def make_services(
         clock=clock,
         ids=ids,
         fleet=fleet,
+        provider_trees=ProviderTrees(store),
         networking=networking,
         vif_types=load_vif_types(),
         images_dir=images_dir,

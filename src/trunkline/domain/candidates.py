@@ -6,7 +6,7 @@ placement decides, are not known to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Final, Protocol, TypeAlias
@@ -68,33 +68,57 @@ class Candidate:
         return len(self.resources) == 1
 
 
-def candidates(
-    trees: Iterable[Sequence[ResourceProvider]], wanted: CandidatesWanted
-) -> list[Candidate]:
-    """Return every way to serve a request, tree by tree; a tree's root is its first provider.
+class CandidateSearch:
+    """Looks through trees, one by one, for the ways to serve one request."""
 
-    Raises:
-        Invalid: There are too many, or too many ways to look through.
-    """
-    found: list[Candidate] = []
-    tried = 0
-    for tree in trees:
+    def __init__(self, wanted: CandidatesWanted) -> None:
+        """Begin; no tree has been looked at."""
+        self._wanted = wanted
+        self._found = 0
+        self._tried = 0
+
+    @property
+    def left(self) -> int:
+        """How many more are wanted; of more than there may be, one too many."""
+        limit = self._wanted.limit
+        return (CANDIDATES_MAX + 1 if limit is None else limit) - self._found
+
+    def of_tree(self, tree: Sequence[ResourceProvider]) -> list[Candidate]:
+        """Return the ways to serve it from one tree, no more than are wanted.
+
+        Args:
+            tree: Its root first.
+
+        Raises:
+            Invalid: There are too many, or too many ways to look through.
+        """
+        wanted = self._wanted
         if not all(demand.holds(tree[0].traits) for demand in wanted.root_traits):
-            continue
+            return []
+        found: list[Candidate] = []
         options = [list(_options(tree, group)) for group in wanted.groups]
         for combination in product(*options):
-            tried += 1
-            if tried > COMBINATIONS_MAX:
+            self._tried += 1
+            if self._tried > COMBINATIONS_MAX:
                 raise Invalid("resources", "too many ways to serve this: ask for fewer groups")
             candidate = _joined(tree, wanted, combination)
             if candidate is None:
                 continue
-            if len(found) == CANDIDATES_MAX:
-                raise Invalid("limit", f"more than {CANDIDATES_MAX} candidates: ask for fewer")
             found.append(candidate)
-            if len(found) == wanted.limit:
-                return found
-    return found
+            self.count(1)
+            if not self.left:
+                break
+        return found
+
+    def count(self, known: int) -> None:
+        """Count so many that were found, here or before.
+
+        Raises:
+            Invalid: There are too many.
+        """
+        self._found += known
+        if self._found > CANDIDATES_MAX:
+            raise Invalid("limit", f"more than {CANDIDATES_MAX} candidates: ask for fewer")
 
 
 def _options(tree: Sequence[ResourceProvider], group: RequestGroup) -> Iterator[_Option]:

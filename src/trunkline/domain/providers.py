@@ -8,16 +8,16 @@ Names of classes and traits: os-resource-classes and os-traits.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from trunkline.domain.bandwidth import Bandwidth, Guarantee
 from trunkline.domain.device import DeviceKind
 from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host, HostUse
-from trunkline.domain.ids import DeviceId
+from trunkline.domain.ids import DeviceId, HostId
 
 VCPU: Final = "VCPU"
 MEMORY_MB: Final = "MEMORY_MB"
@@ -26,6 +26,7 @@ SRIOV_NET_VF: Final = "SRIOV_NET_VF"
 EGRESS: Final = "NET_BW_EGR_KILOBIT_PER_SEC"
 INGRESS: Final = "NET_BW_IGR_KILOBIT_PER_SEC"
 STANDARD_CLASSES: Final = (VCPU, MEMORY_MB, DISK_GB, SRIOV_NET_VF, EGRESS, INGRESS)
+KEPT_MAX: Final = 4  # Of each tree, so that 10,000 stay small.
 HOST_DISABLED: Final = "COMPUTE_STATUS_DISABLED"
 _SRIOV: Final = "HW_NIC_SRIOV"
 _SRIOV_TRUSTED: Final = "HW_NIC_SRIOV_TRUSTED"
@@ -64,7 +65,8 @@ class ResourceProvider:
 
     id: str  # The host's or the device's own.
     name: str  # HOST, or HOST_ADDRESS as Nova names its PCI devices.
-    root: Host
+    host_id: HostId
+    generation: int  # The host's.
     inventories: Mapping[str, Inventory] = field(default_factory=dict)  # By class.
     traits: frozenset[str] = frozenset()
     aggregates: frozenset[str] = frozenset()  # By UUID. Hosts alone are in any, as Nova has it.
@@ -72,7 +74,27 @@ class ResourceProvider:
     @property
     def parent_id(self) -> str | None:
         """The host of a device."""
-        return None if self.id == self.root.id else self.root.id
+        return None if self.id == self.host_id else self.host_id
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProviderTree:
+    """A host with its devices, as they were at one moment."""
+
+    providers: Sequence[ResourceProvider]  # The host's own first, then its devices by name.
+    # What was made of it, to be found again while the host stays as it is; see `keep`.
+    kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def root(self) -> ResourceProvider:
+        """The host's own."""
+        return self.providers[0]
+
+    def keep(self, key: Hashable, made: object) -> None:
+        """Keep what was made of this tree, with a few others: small values, of requests alike."""
+        if len(self.kept) >= KEPT_MAX:
+            self.kept.clear()
+        self.kept[key] = made
 
 
 @lru_cache(maxsize=1024)  # Of few words, for every device of a fleet.
@@ -105,8 +127,8 @@ def provider_tree(
     addresses: Mapping[DeviceId, str],
     bandwidths: Mapping[DeviceId, tuple[Bandwidth, Guarantee]],
     aggregates: Collection[str] = (),
-) -> list[ResourceProvider]:
-    """Return the host's own provider, then those of its devices by name.
+) -> ProviderTree:
+    """Make the tree of a host.
 
     Args:
         host: The root.
@@ -120,7 +142,8 @@ def provider_tree(
     root = ResourceProvider(
         id=host.id,
         name=host.name,
-        root=host,
+        host_id=host.id,
+        generation=host.generation,
         inventories=_without_empty({
             VCPU: Inventory(total=resources.vcpus, used=use.vcpus),
             MEMORY_MB: Inventory(total=resources.memory_mib, used=use.memory_mib),
@@ -132,22 +155,19 @@ def provider_tree(
     by_kin: dict[DeviceId, list[DevicePool]] = {}
     for pool in pools:
         by_kin.setdefault(pool.kin_id, []).append(pool)
-    return [
-        root,
-        *sorted(
-            (
-                ResourceProvider(
-                    id=kin_id,
-                    name=f"{host.name}_{addresses.get(kin_id) or of_kin[0].address}",
-                    root=host,
-                    inventories=_inventories(of_kin, bandwidths.get(kin_id)),
-                    traits=frozenset().union(*(_traits(pool) for pool in of_kin)),
-                )
-                for kin_id, of_kin in by_kin.items()
-            ),
-            key=lambda provider: provider.name,
-        ),
+    of_devices = [
+        ResourceProvider(
+            id=kin_id,
+            name=f"{host.name}_{addresses.get(kin_id) or of_kin[0].address}",
+            host_id=host.id,
+            generation=host.generation,
+            inventories=_inventories(of_kin, bandwidths.get(kin_id)),
+            traits=frozenset().union(*(_traits(pool) for pool in of_kin)),
+        )
+        for kin_id, of_kin in by_kin.items()
     ]
+    of_devices.sort(key=lambda provider: provider.name)
+    return ProviderTree((root, *of_devices))
 
 
 def _inventories(

@@ -85,6 +85,19 @@ class Changes:
         newest = ChangePosition(rows[-1].transaction, rows[-1].number)
         return newest, list(dict.fromkeys(read.values()))
 
+    def ahead_of(self, position: ChangePosition) -> list[HostId]:
+        """Return hosts that have changed as this transaction sees them, and are told of later.
+
+        `position` is as far as `since` gets. They are told again once no transaction runs any more
+        that is older than the one that changed them. On SQLite there are none.
+        """
+        if not self._on_postgresql:
+            return []
+        rows = self._connection.scalars(
+            select(changes.c.host_id).where(tuple_(*_POSITION) > position).distinct()
+        )
+        return [HostId(host_id) for host_id in rows]
+
     def purge(self, *, keep: int, limit: int) -> int:
         """Forget up to `limit` of the oldest changes, and say how many; the newest are kept."""
         newest_to_go = self._newest(behind=max(keep, 1))

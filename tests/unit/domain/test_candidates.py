@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import product
 
 import pytest
@@ -14,39 +13,41 @@ from trunkline.api.placement.filters import TraitDemand
 from trunkline.domain import candidates as module
 from trunkline.domain.candidates import (
     Candidate,
+    CandidateSearch,
     CandidatesWanted,
     RequestGroup,
-    candidates,
 )
 from trunkline.domain.errors import Invalid
-from trunkline.domain.host import Host, HostResources
-from trunkline.domain.ids import HostId, HostName
+from trunkline.domain.ids import HostId
 from trunkline.domain.providers import Inventory, ResourceProvider
 
-AT = datetime(2026, 1, 1, tzinfo=UTC)
 VF, CPU, MBPS = "SRIOV_NET_VF", "VCPU", "NET_BW_EGR_KILOBIT_PER_SEC"
-
-
-def a_host(name: str) -> Host:
-    return Host(
-        id=HostId(name), name=HostName(name), generation=1,
-        resources=HostResources(vcpus=1, memory_mib=1, disk_gib=1), created_at=AT, updated_at=AT,
-    )  # fmt: skip
 
 
 def a_tree(name: str, *providers: Mapping[str, int], **traits: str) -> list[ResourceProvider]:
     """The first is the root; the traits of provider N are those of `tN`."""
-    root = a_host(name)
     return [
         ResourceProvider(
             id=name if at == 0 else f"{name}/{at}",
             name="",
-            root=root,
+            host_id=HostId(name),
+            generation=1,
             inventories={each: Inventory(total=total) for each, total in inventories.items()},
             traits=frozenset(traits.get(f"t{at}", "").split()),
         )
         for at, inventories in enumerate(providers)
     ]
+
+
+def candidates(
+    trees: Sequence[Sequence[ResourceProvider]], wanted: CandidatesWanted
+) -> list[Candidate]:
+    search, found = CandidateSearch(wanted), list[Candidate]()
+    for tree in trees:
+        found += search.of_tree(tree)
+        if not search.left:
+            break
+    return found
 
 
 def must_have(*names: str) -> list[TraitDemand]:

@@ -25,7 +25,7 @@ def of_provider(svc: Services, request: Request) -> Response:
             "allocations": {
                 each.consumer_id: {"resources": dict(each.resources), **more} for each in held
             },
-            "resource_provider_generation": provider.root.generation,
+            "resource_provider_generation": provider.generation,
         }
     )
 
@@ -40,7 +40,7 @@ def of_consumer(svc: Services, request: Request) -> Response:
         "allocations": {
             each.provider.id: {
                 "resources": dict(each.resources),
-                "generation": each.provider.root.generation,
+                "generation": each.provider.generation,
             }
             for each in held
         }

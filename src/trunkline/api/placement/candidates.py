@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from itertools import groupby
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from trunkline.api.http import Request, Response
@@ -14,15 +14,17 @@ from trunkline.control import providers
 from trunkline.control.services import Services
 from trunkline.domain.candidates import (
     Candidate,
+    CandidateSearch,
     CandidatesWanted,
     RequestGroup,
-    candidates,
 )
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.policy import placement_rules as rules
-from trunkline.domain.providers import ResourceProvider
+from trunkline.domain.providers import ProviderTree, ResourceProvider
+from trunkline.wire.json import encode
 
 GROUPS_MAX: Final = 64
+_KEPT_BYTES_MAX: Final = 8192  # Of one tree's part: a host with a dozen PFs has no more.
 _SERVED_SINCE: Final = 10
 _USAGES_SINCE: Final = 9
 _ALLOCATIONS_BY_PROVIDER_SINCE: Final = 12
@@ -43,26 +45,72 @@ _WORD: Final = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What the answer says of one tree, as JSON."""
+
+    found: int  # Ways, of which early versions are told those of one provider alone.
+    ways: Sequence[bytes]
+    summaries: Sequence[bytes]  # Members of an object.
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it may be kept for the next who asks the same."""
+        return sum(map(len, (*self.ways, *self.summaries))) <= _KEPT_BYTES_MAX
+
+
 def list_(svc: Services, request: Request) -> Response:
     """Answer each way to serve a request from the providers of one host, at this moment."""
     _require(request, _SERVED_SINCE, "allocation candidates")
     wanted = _wanted(request)
-    found = providers.list_providers(svc, request.caller, by=rules.LIST_CANDIDATES)
-    trees = [list(tree) for _, tree in groupby(found, key=lambda provider: provider.root.id)]
-    ways = candidates(trees, wanted)
+    trees = providers.list_trees(svc, request.caller, by=rules.LIST_CANDIDATES)
     minor = request.version.minor
+    parts = list(_parts(trees, wanted, minor, asked=(minor, request.query.pairs)))
+    ways = b",".join(way for part in parts for way in part.ways)
+    summaries = b",".join(summary for part in parts for summary in part.summaries)
+    fresh = minor >= CACHE_HEADERS_SINCE
+    return Response(
+        body=b'{"allocation_requests":[%b],"provider_summaries":{%b}}' % (ways, summaries),
+        headers={"Cache-Control": "no-cache"} if fresh else {},
+    )
+
+
+def _parts(
+    trees: Iterable[ProviderTree], wanted: CandidatesWanted, minor: int, *, asked: Hashable
+) -> Iterator[_Part]:
+    """Yield what is to be said of each tree, made once for as long as its host stays as it is."""
+    search = CandidateSearch(wanted)
+    for tree in trees:
+        part: _Part | None = tree.kept.get(asked)
+        if part is not None and part.found <= search.left:
+            search.count(part.found)
+        else:
+            part = _part(tree, search.of_tree(tree.providers), wanted, minor)
+            if search.left and part.is_small:  # None: there may be more ways than these.
+                tree.keep(asked, part)
+        yield part
+        if not search.left:
+            break
+
+
+def _part(
+    tree: ProviderTree, ways: Sequence[Candidate], wanted: CandidatesWanted, minor: int
+) -> _Part:
+    found = len(ways)
     if minor < _TREES_SINCE:
         ways = [way for way in ways if way.is_of_one_provider]
     classes = {name for group in wanted.groups for name in group.resources}
-    body = {
-        "allocation_requests": [_request_body(way, minor) for way in ways],
-        "provider_summaries": {
-            provider.id: _summary_body(provider, minor, classes)
-            for provider in _summarised(ways, minor)
-        },
-    }
-    fresh = minor >= CACHE_HEADERS_SINCE
-    return Response(body=body, headers={"Cache-Control": "no-cache"} if fresh else {})
+    in_use = {one for way in ways for one in way.resources}
+    return _Part(
+        found=found,
+        ways=[encode(_request_body(way, minor)) for way in ways],
+        summaries=[
+            b"%b:%b" % (encode(one.id), encode(_summary_body(one, minor, classes)))
+            for one in tree.providers
+            # Of those in use, and later of their trees.
+            if one.id in in_use or (ways and minor >= _TREES_SINCE)
+        ],
+    )
 
 
 def show_usages(svc: Services, request: Request) -> Response:
@@ -197,18 +245,6 @@ def _limit(value: str) -> int:
     return int(value)
 
 
-def _summarised(ways: list[Candidate], minor: int) -> list[ResourceProvider]:
-    """Return the providers to be told of: those in use, and later their trees."""
-    found: dict[str, ResourceProvider] = {}
-    for way in ways:
-        if way.tree[0].id in found and minor >= _TREES_SINCE:
-            continue  # The whole tree is.
-        for provider in way.tree:
-            if minor >= _TREES_SINCE or provider.id in way.resources:
-                found[provider.id] = provider
-    return list(found.values())
-
-
 def _request_body(way: Candidate, minor: int) -> dict[str, Any]:
     if minor < _ALLOCATIONS_BY_PROVIDER_SINCE:
         return {
@@ -238,6 +274,6 @@ def _summary_body(provider: ResourceProvider, minor: int, classes: set[str]) -> 
     if minor >= _TREES_SINCE:
         body |= {
             "parent_provider_uuid": provider.parent_id,
-            "root_provider_uuid": provider.root.id,
+            "root_provider_uuid": provider.host_id,
         }
     return body

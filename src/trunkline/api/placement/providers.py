@@ -89,7 +89,7 @@ def _require(request: Request, since: int, what: str) -> None:
 
 
 def _of_provider(request: Request, provider: ResourceProvider, body: dict[str, Any]) -> Response:
-    return _answer(request, body | {"resource_provider_generation": provider.root.generation})
+    return _answer(request, body | {"resource_provider_generation": provider.generation})
 
 
 def _answer(request: Request, body: dict[str, Any]) -> Response:

@@ -26,11 +26,11 @@ def provider_body(provider: ResourceProvider, version: Microversion) -> dict[str
     body = {
         "uuid": provider.id,
         "name": provider.name,
-        "generation": provider.root.generation,
+        "generation": provider.generation,
         "links": links,
     }
     if version.minor >= _TREES_SINCE:
-        body |= {"root_provider_uuid": provider.root.id, "parent_provider_uuid": provider.parent_id}
+        body |= {"root_provider_uuid": provider.host_id, "parent_provider_uuid": provider.parent_id}
     return body
 
 
