@@ -11,6 +11,7 @@ import threading
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from trunkline.domain.device_pool import DevicePool
 from trunkline.domain.host import Host
 from trunkline.domain.ids import HostId
 from trunkline.domain.providers import ProviderTree, provider_tree
@@ -88,19 +89,20 @@ def tree_of_host(tx: Transaction, host: Host) -> ProviderTree:
 def trees_of_all(tx: Transaction) -> dict[HostId, ProviderTree]:
     """Make the trees of all hosts from the store."""
     uses = tx.hosts.uses()
-    pools = dict(tx.pools.of_all_hosts())
     addresses = tx.devices.addresses_of_parents()
-    bandwidths = tx.bandwidths.of_all()
-    aggregates = tx.aggregates.uuids_of(None)
-    owed = {device_id: (use.bandwidth, use.owed) for device_id, use in bandwidths.items()}
-    return {
-        host.id: provider_tree(
-            host,
-            uses[host.id],
-            pools.get(host.id, ()),
-            addresses,
-            owed,
-            aggregates.get(host.id, ()),
-        )
-        for host in tx.hosts.all()
+    owed = {
+        device_id: (use.bandwidth, use.owed) for device_id, use in tx.bandwidths.of_all().items()
     }
+    aggregates = tx.aggregates.uuids_of(None)
+    hosts = {host.id: host for host in tx.hosts.all()}
+    trees: dict[HostId, ProviderTree] = {}
+
+    def put(host: Host, pools: Sequence[DevicePool]) -> None:
+        of_host = aggregates.get(host.id, ())
+        trees[host.id] = provider_tree(host, uses[host.id], pools, addresses, owed, of_host)
+
+    for host_id, pools in tx.pools.of_all_hosts():  # The most of all that is read: one by one.
+        put(hosts.pop(host_id), pools)
+    for host in hosts.values():
+        put(host, ())
+    return trees

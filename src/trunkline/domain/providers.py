@@ -149,8 +149,8 @@ def provider_tree(
             MEMORY_MB: Inventory(total=resources.memory_mib, used=use.memory_mib),
             DISK_GB: Inventory(total=resources.disk_gib, used=use.disk_gib),
         }),
-        traits=frozenset() if host.enabled else frozenset({HOST_DISABLED}),
-        aggregates=frozenset(aggregates),
+        traits=_shared_names(frozenset() if host.enabled else frozenset({HOST_DISABLED})),
+        aggregates=_shared_names(frozenset(aggregates)),
     )  # fmt: skip
     by_kin: dict[DeviceId, list[DevicePool]] = {}
     for pool in pools:
@@ -162,7 +162,7 @@ def provider_tree(
             host_id=host.id,
             generation=host.generation,
             inventories=_inventories(of_kin, bandwidths.get(kin_id)),
-            traits=frozenset().union(*(_traits(pool) for pool in of_kin)),
+            traits=_shared_names(frozenset().union(*(_traits(pool) for pool in of_kin))),
         )
         for kin_id, of_kin in by_kin.items()
     ]
@@ -172,7 +172,7 @@ def provider_tree(
 
 def _inventories(
     pools: Iterable[DevicePool], bandwidth: tuple[Bandwidth, Guarantee] | None
-) -> dict[str, Inventory]:
+) -> Mapping[str, Inventory]:
     """Count the devices of one kin: a PF and its VFs exclude each other."""
     pools = list(pools)
     given_away = any(pool.taken for pool in pools if pool.kind is DeviceKind.PF)
@@ -203,9 +203,21 @@ def _guarantees(has: Bandwidth, owed: Guarantee) -> dict[str, Inventory]:
     }
 
 
-def _without_empty(inventories: Mapping[str, Inventory]) -> dict[str, Inventory]:
+def _without_empty(inventories: Mapping[str, Inventory]) -> Mapping[str, Inventory]:
     """Leave out what there is none of: Placement allows no inventory of 0."""
-    return {name: each for name, each in inventories.items() if each.total or each.used}
+    return _shared(
+        tuple((name, each) for name, each in inventories.items() if each.total or each.used)
+    )
+
+
+@lru_cache(maxsize=4096)  # A fleet has many cards, and few that differ in what is left of them.
+def _shared(inventories: tuple[tuple[str, Inventory], ...]) -> Mapping[str, Inventory]:
+    return dict(inventories)
+
+
+@lru_cache(maxsize=1024)
+def _shared_names(names: frozenset[str]) -> frozenset[str]:
+    return names
 
 
 def _traits(pool: DevicePool) -> frozenset[str]:
