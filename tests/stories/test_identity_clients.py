@@ -211,8 +211,8 @@ def test_an_application_credential_with_access_rules_does_what_they_allow(office
         "application", "credential", "create", "narrow", "--access-rules", rules, **demo
     )
     auth = {
-        "application_credential_id": made["id"],
-        "application_credential_secret": made["secret"],
+        "application_credential_id": made["ID"],
+        "application_credential_secret": made["Secret"],
     }
     office.add_cloud("narrow", auth, auth_type="v3applicationcredential")
     office.run("network", "create", "thin", cloud="narrow")
@@ -227,7 +227,7 @@ def test_an_application_credential_with_access_rules_does_what_they_allow(office
         ("network", "GET"), ("network", "POST"),
     }  # fmt: skip
     rule = listed[0]
-    assert office.show("access", "rule", "show", rule["ID"], **demo)["path"] == rule["Path"]
+    assert office.show("access", "rule", "show", rule["ID"], **demo)["Path"] == rule["Path"]
     office.fail("access", "rule", "delete", rule["ID"], **demo)
     office.run("application", "credential", "delete", "narrow", **demo)
     for each in listed:
