@@ -9,7 +9,6 @@ The hosts of a round, with 8 VFs on phy1 each (hNc: 2); those of earlier rounds 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tests.support.world import ADMIN, DEMO, PHY1, AgentByHand, a_card, a_network
@@ -56,9 +55,6 @@ class Round:
     @property
     def hosts(self) -> tuple[HostName, ...]:
         return self.host, self.other_host, self.free_host
-
-
-UseCase = Callable[[Services, Round], object]
 
 
 def boot(svc: Services, *nics: NicRequest, image: ImageId | None = None) -> ServerId:
@@ -111,9 +107,9 @@ def claim(svc: Services, network: NetworkId, host: HostName, index: int) -> Port
 class Rounds:
     """Makes one round after the other in the same database."""
 
-    def __init__(self, svc: Services, blue: NetworkId) -> None:
+    def __init__(self, svc: Services) -> None:
         self._svc = svc
-        self._blue = blue
+        self._blue = a_network(svc, "blue", (PHY1, 100)).id
         self._number = 0
         self._hosts: tuple[HostName, ...] = ()
 

@@ -1,7 +1,6 @@
 """NICs attached and detached at two replicas, while others have to do with the same.
 
-One use case stands still before each of its statements in turn, as in `test_side_by_side`; whoever
-wins, everything is held once, and losers are told why. The hosts of a round, with VFs on phy1:
+The hosts of a round, with VFs on phy1:
 
     hNa: web and near (1 VF each, running), 1 VF left
     hNb: the two servers of `nic_use_cases` (4 VFs), claimed (1 VF, an admin's), 1 VF left
@@ -9,19 +8,30 @@ wins, everything is held once, and losers are told why. The hosts of a round, wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 import pytest
 
 from tests.conftest import PROFILE
-from tests.control import holdings
 from tests.control.nic_use_cases import NicNames, as_told, prepare_nics, settle
-from tests.control.standing_still import count_statements, run_into, sampled
+from tests.control.racing import (
+    Problems,
+    Race,
+    Replicas,
+    any_wins,
+    both_win,
+    cases,
+    one_wins,
+    run_race,
+    the_first_wins,
+    the_second_wins,
+    two_replicas,
+)
+from tests.control.round import boot, claim, direct
 from tests.support.postgres import PostgresCluster
 from tests.support.world import (
     ADMIN,
@@ -29,22 +39,19 @@ from tests.support.world import (
     PHY1,
     AgentByHand,
     a_card,
-    a_flavor,
     a_network,
-    a_world,
 )
 from trunkline.control.desired import desired_config
 from trunkline.control.hosts import set_host_enabled
 from trunkline.control.interfaces import attach_interface, detach_interface
 from trunkline.control.ports import create_port, delete_port, update_port
 from trunkline.control.reports import take_report
-from trunkline.control.requests import NicRequest, PortCreate, PortUpdate, ServerCreate
-from trunkline.control.servers import create_server, delete_server, start_server, stop_server
+from trunkline.control.requests import NicRequest, PortCreate, PortUpdate
+from trunkline.control.servers import delete_server, start_server, stop_server
 from trunkline.control.services import Services
 from trunkline.domain.binding import BindingState
-from trunkline.domain.errors import GenerationMoved, InUse, StoreUnavailable, TrunklineError
-from trunkline.domain.ids import FlavorId, HostName, NetworkId, PortId, ServerId
-from trunkline.domain.pci import PciAddress, vf_address
+from trunkline.domain.errors import InUse
+from trunkline.domain.ids import HostName, NetworkId, PortId, ServerId
 from trunkline.domain.port import VnicType
 from trunkline.reconcile.report import HostReport
 
@@ -66,19 +73,6 @@ class Round:
     refused: HostReport  # or if the one that was to come did not.
 
 
-UseCase = Callable[[Services, Round], object]
-Outcome = Callable[[Services, Round, Sequence[BaseException | None]], None]
-
-
-def boot(svc: Services, *nics: NicRequest) -> ServerId:
-    request = ServerCreate(name="web", flavor_id=FlavorId("small"), image_id=None, nics=nics)
-    return create_server(svc, DEMO, request).id
-
-
-def on(network: NetworkId) -> NicRequest:
-    return NicRequest(network_id=network, vnic_type=VnicType.DIRECT)
-
-
 def attach_to_web(svc: Services, its: Round) -> None:
     attach_interface(svc, DEMO, its.web, NicRequest(port_id=its.port))
 
@@ -96,11 +90,11 @@ def attach_second_to_near(svc: Services, its: Round) -> None:
 
 
 def attach_web_to_network(svc: Services, its: Round) -> None:
-    attach_interface(svc, DEMO, its.web, on(its.blue))
+    attach_interface(svc, DEMO, its.web, direct(its.blue))
 
 
 def attach_near_to_network(svc: Services, its: Round) -> None:
-    attach_interface(svc, DEMO, its.near, on(its.blue))
+    attach_interface(svc, DEMO, its.near, direct(its.blue))
 
 
 def attach_claimed(svc: Services, its: Round) -> None:
@@ -112,7 +106,7 @@ def attach_to_stopped(svc: Services, its: Round) -> None:
 
 
 def boot_on_blue(svc: Services, its: Round) -> None:
-    boot(svc, on(its.blue))
+    boot(svc, direct(its.blue))
 
 
 def boot_with_port(svc: Services, its: Round) -> None:
@@ -176,29 +170,6 @@ def refused(svc: Services, its: Round) -> None:
     take_report(svc, its.refused)
 
 
-Problems = Sequence[BaseException | None]
-
-
-def both_win(svc: Services, its: Round, problems: Problems) -> None:
-    assert problems == [None, None]
-
-
-def one_wins(svc: Services, its: Round, problems: Problems) -> None:
-    assert sorted(problem is None for problem in problems) == [False, True]
-
-
-def any_wins(svc: Services, its: Round, problems: Problems) -> None:
-    """Who is refused depends on who was first; that it is told why is checked of every race."""
-
-
-def the_first_wins(svc: Services, its: Round, problems: Problems) -> None:
-    assert problems[0] is None
-
-
-def the_second_wins(svc: Services, its: Round, problems: Problems) -> None:
-    assert problems[1] is None
-
-
 def web_is_gone(svc: Services, its: Round, problems: Problems) -> None:
     assert problems[1] is None
     assert svc.store.read(lambda tx: tx.servers.find(its.web)) is None
@@ -233,7 +204,7 @@ def nics_of(svc: Services, server_id: ServerId) -> set[PortId]:
     return {binding.port_id for binding in bindings}
 
 
-RACES: Final[Mapping[str, tuple[UseCase, UseCase, Outcome]]] = MappingProxyType({
+RACES: Final[Mapping[str, Race[Round]]] = MappingProxyType({
     "one port for servers of two hosts": (attach_to_web, attach_to_far, one_wins),
     "one port for two servers of a host": (attach_to_web, attach_to_near, one_wins),
     "one port for one server, twice": (attach_to_web, attach_to_web, one_wins),
@@ -282,14 +253,14 @@ class Rounds:
         for host in self._hosts:
             set_host_enabled(svc, ADMIN, host, enabled=False)
         left = self._add_host("a", LEFT)
-        web, near = boot(svc, on(blue)), boot(svc, on(blue))
+        web, near = boot(svc, direct(blue)), boot(svc, direct(blue))
         settle(svc, left, number=100)
         set_host_enabled(svc, ADMIN, left, enabled=False)
         right = self._add_host("b", RIGHT)
-        up, off = boot(svc, on(blue)), boot(svc, on(blue))
+        up, off = boot(svc, direct(blue)), boot(svc, direct(blue))
         port, second = self._add_port(), self._add_port()
         far = prepare_nics(svc, right, up, off, unbound=port, red=blue)
-        claimed = self._claim(right)
+        claimed = claim(svc, blue, right, RIGHT - 1)
         set_host_enabled(svc, ADMIN, left, enabled=True)
         self._hosts = (left, right)
         config = desired_config(svc, right)
@@ -307,63 +278,19 @@ class Rounds:
         wanted = PortCreate(network_id=self._blue, vnic_type=VnicType.DIRECT)
         return create_port(self._svc, DEMO, wanted).port.id
 
-    def _claim(self, host: HostName) -> PortId:
-        pf = PciAddress(0, 5, 0, 0)
-        last = vf_address(pf, vf_index=RIGHT - 1, vf_offset=16, vf_stride=1)
-        wanted = PortCreate(
-            network_id=self._blue, vnic_type=VnicType.DIRECT, host=host,
-            profile={"pci_slot": str(last)}, project_id=DEMO.project_id,
-        )  # fmt: skip
-        return create_port(self._svc, ADMIN, wanted).port.id
-
-
-@dataclass(frozen=True)
-class Replicas:
-    first: Services
-    second: Services
-    rounds: Rounds
-
 
 @pytest.fixture(scope="module")
 def replicas(
     tmp_path_factory: pytest.TempPathFactory, postgres_cluster: PostgresCluster
-) -> Iterator[Replicas]:
+) -> Iterator[Replicas[Round]]:
     home, url = tmp_path_factory.mktemp("images"), postgres_cluster.new_database()
-    with a_world(home, url=url) as first, a_world(home, url=url, seed=1) as second:
-        a_flavor(first)
-        yield Replicas(first, second, Rounds(first))
-
-
-def check_losers(problems: Problems) -> None:
-    """Whoever did not get what it asked for was told so in words that it can act on."""
-    for problem in problems:
-        if problem is not None and not isinstance(problem, TrunklineError):
-            raise problem
-        assert not isinstance(problem, StoreUnavailable | GenerationMoved)
-
-
-CASES = [
-    pytest.param(name, turn, id=f"{name}, {which} stands still")
-    for name, (one, two, _) in RACES.items()
-    for turn, which in enumerate(("the first", "the second"))
-    if turn == 0 or one is not two
-]
+    with two_replicas(home, url, Rounds) as opened:
+        yield opened
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "turn"), CASES)
-def test_whoever_is_faster_a_nic_is_held_once(replicas: Replicas, name: str, turn: int) -> None:
-    first, second, rounds = replicas.first, replicas.second, replicas.rounds
-    *pair, outcome = RACES[name]
-    standing, other = pair[turn], pair[1 - turn]
-    count = count_statements(first, partial(standing, first, rounds.next()))
-    for number in sampled(count, POINTS_MAX):
-        its = rounds.next()
-        second.store.write(second.fleet.refresh)
-        caught, problems = run_into(
-            (first, partial(standing, first, its)), partial(other, second, its), number
-        )
-        assert caught, "it takes fewer statements than counted"
-        check_losers(problems)
-        holdings.check(first, second, hosts=its.hosts)
-        outcome(first, its, problems[::-1] if turn else problems)
+@pytest.mark.parametrize(("name", "turn"), cases(RACES))
+def test_whoever_is_faster_a_nic_is_held_once(
+    replicas: Replicas[Round], name: str, turn: int
+) -> None:
+    run_race(replicas, RACES[name], turn, points_max=POINTS_MAX)

@@ -1,25 +1,32 @@
-"""Two use cases at two replicas: one stands still before each of its statements in turn, while the
-other runs into it. Whoever wins, everything is held once, and losers are told why.
+"""Servers booted and deleted, ports, claims, reports: each at two replicas, side by side.
 
 Statements are sampled; HYPOTHESIS_PROFILE=long takes them all. See `round` for what there is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
 import pytest
 
 from tests.conftest import PROFILE
-from tests.control import holdings
+from tests.control.racing import (
+    Problems,
+    Race,
+    Replicas,
+    any_wins,
+    both_win,
+    cases,
+    one_wins,
+    run_race,
+    the_first_wins,
+    two_replicas,
+)
 from tests.control.round import (
     Round,
     Rounds,
-    UseCase,
     boot,
     claim,
     cleaned,
@@ -29,9 +36,8 @@ from tests.control.round import (
     runs,
     unlisted,
 )
-from tests.control.standing_still import count_statements, run_into, sampled
 from tests.support.postgres import PostgresCluster
-from tests.support.world import ADMIN, DEMO, PHY1, a_flavor, a_network, a_world
+from tests.support.world import ADMIN, DEMO
 from trunkline.control.hosts import set_host_enabled
 from trunkline.control.images import delete_image
 from trunkline.control.network_requests import NetworkUpdate
@@ -40,13 +46,10 @@ from trunkline.control.ports import delete_port, update_port
 from trunkline.control.requests import NicRequest, PortUpdate, ServerCreate, ServerUpdate
 from trunkline.control.servers import create_servers, delete_server, stop_server, update_server
 from trunkline.control.services import Services
-from trunkline.domain.errors import GenerationMoved, StoreUnavailable, TrunklineError
 from trunkline.domain.ids import FlavorId
-from trunkline.domain.listing import ListQuery
 from trunkline.domain.port import VnicType
 from trunkline.domain.server import ServerState
 
-FAILED = ListQuery(equals={"state": (ServerState.ERROR.value,)})
 POINTS_MAX = 1000 if PROFILE == "long" else 4  # Statements that one race is stopped before.
 
 
@@ -144,21 +147,6 @@ def retag(svc: Services, its: Round) -> None:
     update_network(svc, ADMIN, its.empty, NetworkUpdate(segmentation_id=4000 + its.number % 94))
 
 
-Problems = Sequence[BaseException | None]
-
-
-def both_win(svc: Services, its: Round, problems: Problems) -> None:
-    assert problems == [None, None]
-
-
-def one_wins(svc: Services, its: Round, problems: Problems) -> None:
-    assert sorted(problem is None for problem in problems) == [False, True]
-
-
-def any_wins(svc: Services, its: Round, problems: Problems) -> None:
-    """Who is refused depends on who was first; that it is told why is checked of every race."""
-
-
 def it_is_gone(svc: Services, its: Round, problems: Problems) -> None:
     assert svc.store.read(lambda tx: tx.servers.find(its.server)) is None
 
@@ -182,13 +170,7 @@ def the_port_is_renamed_and_bound(svc: Services, its: Round, problems: Problems)
     assert binding.server_id == port.device_id
 
 
-def the_first_wins(svc: Services, its: Round, problems: Problems) -> None:
-    assert problems[0] is None
-
-
-Outcome = Callable[[Services, Round, Problems], None]
-
-RACES: Final[Mapping[str, tuple[UseCase, UseCase, Outcome]]] = MappingProxyType({
+RACES: Final[Mapping[str, Race[Round]]] = MappingProxyType({
     "deleted twice": (delete, delete, one_wins),
     "deleted and seen running": (delete, runs, it_is_gone),
     "deleted and refused": (delete, refused, it_is_gone),
@@ -224,58 +206,18 @@ RACES: Final[Mapping[str, tuple[UseCase, UseCase, Outcome]]] = MappingProxyType(
 })  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Replicas:
-    first: Services
-    second: Services
-    rounds: Rounds
-
-
 @pytest.fixture(scope="module")
 def replicas(
     tmp_path_factory: pytest.TempPathFactory, postgres_cluster: PostgresCluster
-) -> Iterator[Replicas]:
-    """One pair for all races, as each has hosts of its own; only the first failure is news."""
+) -> Iterator[Replicas[Round]]:
     home, url = tmp_path_factory.mktemp("images"), postgres_cluster.new_database()
-    with a_world(home, url=url) as first, a_world(home, url=url, seed=1) as second:
-        a_flavor(first)
-        yield Replicas(first, second, Rounds(first, a_network(first, "blue", (PHY1, 100)).id))
-
-
-def check_losers(svc: Services, problems: Problems) -> None:
-    """Whoever did not get what it asked for was told so in words that it can act on."""
-    for problem in problems:
-        if problem is not None and not isinstance(problem, TrunklineError):
-            raise problem
-        assert not isinstance(problem, StoreUnavailable | GenerationMoved)
-    servers = svc.store.read(lambda tx: tx.servers.page(FAILED))
-    assert all(server.fault and server.fault.message for server in servers)
-
-
-CASES = [
-    pytest.param(name, turn, id=f"{name}, {which} stands still")
-    for name, (one, two, _) in RACES.items()
-    for turn, which in enumerate(("the first", "the second"))
-    if turn == 0 or one is not two
-]
+    with two_replicas(home, url, Rounds) as opened:
+        yield opened
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "turn"), CASES)
+@pytest.mark.parametrize(("name", "turn"), cases(RACES))
 def test_whoever_is_faster_everything_is_held_once(
-    replicas: Replicas, name: str, turn: int
+    replicas: Replicas[Round], name: str, turn: int
 ) -> None:
-    first, second, rounds = replicas.first, replicas.second, replicas.rounds
-    *pair, outcome = RACES[name]
-    standing, other = pair[turn], pair[1 - turn]
-    count = count_statements(first, partial(standing, first, rounds.next()))
-    for number in sampled(count, POINTS_MAX):
-        its = rounds.next()
-        second.store.write(second.fleet.refresh)
-        caught, problems = run_into(
-            (first, partial(standing, first, its)), partial(other, second, its), number
-        )
-        assert caught, "it takes fewer statements than counted"
-        check_losers(first, problems)
-        holdings.check(first, second, hosts=its.hosts)
-        outcome(first, its, problems[::-1] if turn else problems)
+    run_race(replicas, RACES[name], turn, points_max=POINTS_MAX)

@@ -7,9 +7,11 @@ from random import Random
 
 import pytest
 
+from tests.oracle.groups_oracle import random_place, random_wish
 from tests.oracle.placement_instances import random_host, random_instance, random_request
 from tests.oracle.placement_oracle import RawHost, RawRequest
 from tests.oracle.places_instances import placed_host, ruled_request
+from tests.properties.groups_world import moved, the_fleet, the_request
 from tests.properties.placement_world import a_fleet, a_host, a_request
 from trunkline.domain.device import DeviceRef
 from trunkline.domain.ids import HostId, HostName
@@ -19,8 +21,8 @@ from trunkline.placement.index.fleet import Fleet
 from trunkline.placement.reasons.explanation import explain
 from trunkline.placement.reasons.judge import Judge
 
-# No such wish is drawn here: `test_groups_exact` has those.
-OF_PLACES = {
+# Only requests with a wish have these.
+OF_WISHES = {
     Reason.NOT_IN_ZONE, Reason.AGGREGATE_METADATA,
     Reason.SERVER_GROUP_AFFINITY, Reason.SERVER_GROUP_ANTI_AFFINITY,
 }  # fmt: skip
@@ -110,7 +112,7 @@ def test_columns_say_of_all_hosts_what_a_look_at_each_says(seed: int) -> None:
             request: RawRequest = random_request(dice)
             met |= check(a_request(request), fleet, dice)
     unruled = set(Reason) - {
-        Reason.AFFINITY, Reason.ANTI_AFFINITY, Reason.NUMA, Reason.BANDWIDTH, *OF_PLACES
+        Reason.AFFINITY, Reason.ANTI_AFFINITY, Reason.NUMA, Reason.BANDWIDTH, *OF_WISHES
     }  # fmt: skip
     assert met == unruled, "too little was drawn to mean anything"
 
@@ -133,3 +135,23 @@ def test_columns_and_looks_agree_under_rules(seed: int) -> None:
         for _ in range(3):
             met |= check(a_request(ruled_request(dice)), fleet, dice)
     assert met >= {Reason.AFFINITY, Reason.ANTI_AFFINITY, Reason.NUMA}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_columns_and_looks_agree_on_zones_aggregates_and_groups(seed: int) -> None:
+    dice = Random(seed)
+    met: set[Reason] = set()
+    for _ in range(60):
+        a_raw_host, a_raw_request = dice.choice(
+            ((random_host, random_request), (placed_host, ruled_request))
+        )
+        hosts = [a_raw_host(dice, number) for number in range(dice.choice((2, 5, 12)))]
+        places = {host["id"]: random_place(dice) for host in hosts}
+        fleet = the_fleet(hosts[1:], places)  # Members may be on a host that is gone.
+        fleet.columns()
+        for host_id in dice.sample(sorted(fleet.host_ids()), dice.randrange(2)):
+            fleet.put_host(moved(fleet.view(host_id), random_place(dice)))
+        for _ in range(3):
+            request = the_request(a_raw_request(dice), random_wish(dice, hosts))
+            met |= check(request, fleet, dice)
+    assert met >= OF_WISHES

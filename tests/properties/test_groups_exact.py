@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
 from random import Random
 
 import pytest
 
 from tests.oracle.groups_oracle import (
-    RawPlace,
     RawWish,
     is_in_soft_order,
     is_wanted,
@@ -23,12 +20,10 @@ from tests.oracle.groups_oracle import (
 )
 from tests.oracle.placement_instances import competing_instance, random_host, random_instance
 from tests.oracle.placement_oracle import RawHost, RawRequest, fitting_hosts
-from tests.properties.placement_world import a_fleet, a_host, a_request
-from trunkline.domain.aggregate import MetadataDemand
-from trunkline.domain.ids import HostId, ServerGroupId, ZoneName
-from trunkline.domain.server_group import GroupPolicy
+from tests.properties.groups_world import Places, moved, the_fleet, the_request
+from tests.properties.placement_world import a_request
+from trunkline.domain.ids import HostId
 from trunkline.placement.asks.edits import EditKind
-from trunkline.placement.asks.fellows import Fellows
 from trunkline.placement.asks.request import (
     HostRefusal,
     NotPlaced,
@@ -45,7 +40,6 @@ from trunkline.placement.reasons.explanation import explain
 INSTANCES_PER_SEED = 100
 ENOUGH = 7  # Servers of a batch, of which all ways to spread them are tried.
 
-Places = dict[str, RawPlace]
 _GROUP_REASONS = {Reason.SERVER_GROUP_AFFINITY, Reason.SERVER_GROUP_ANTI_AFFINITY}
 
 
@@ -58,38 +52,6 @@ def an_instance(dice: Random) -> tuple[RawRequest, list[RawHost], Places, RawWis
             host |= {"enabled": True, "up": True, "vcpus": 12, "memory": 12_000, "disk": 1_000}
     places = {host["id"]: random_place(dice) for host in hosts}
     return request, hosts, places, random_wish(dice, hosts)
-
-
-def the_fleet(hosts: Sequence[RawHost], places: Places) -> Fleet:
-    fleet = a_fleet(())
-    for host in hosts:
-        said = places[host["id"]]
-        fleet.put_host(
-            replace(
-                a_host(host),
-                zone=ZoneName(said["zone"]),
-                metadata=frozenset(("ssd", value) for value in said["ssd"]),
-            )
-        )
-    return fleet
-
-
-def the_request(raw: RawRequest, wish: RawWish) -> PlacementRequest:
-    group = wish["group"]
-    return replace(
-        a_request(raw),
-        zone=None if wish["zone"] is None else ZoneName(wish["zone"]),
-        metadata=() if wish["ssd"] is None else (MetadataDemand(key="ssd", wanted=wish["ssd"]),),
-        fellows=None
-        if group is None
-        else Fellows(
-            group_id=ServerGroupId("g"),
-            name="web",
-            policy=GroupPolicy(group["policy"]),
-            max_per_host=group["most"],
-            on={HostId(host_id): count for host_id, count in group["members"].items()},
-        ),
-    )
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -219,15 +181,7 @@ def test_a_host_that_is_put_anew_is_where_it_is_by_then() -> None:
         for _ in range(4):
             changed = dice.choice(hosts)["id"]
             places[changed] = random_place(dice)
-            view = fleet.view(HostId(changed))
-            said = places[changed]
-            fleet.put_host(
-                replace(
-                    view,
-                    zone=ZoneName(said["zone"]),
-                    metadata=frozenset(("ssd", value) for value in said["ssd"]),
-                )
-            )
+            fleet.put_host(moved(fleet.view(HostId(changed)), places[changed]))
             answer = place(the_request(raw, wish), fleet)
             fresh = place(the_request(raw, wish), the_fleet(hosts, places))
             assert isinstance(answer, NotPlaced) == isinstance(fresh, NotPlaced)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories.desk import Desk, Desks
+from tests.stories.desk import BLANK, Desk, Desks
 from tests.support.compute_site import ComputeSite
 from tests.support.world import a_card
 from trunkline.control.ports import create_port
@@ -185,14 +185,45 @@ def test_a_guarantee_is_kept_by_placement_and_follows_its_rule(desk: Desk) -> No
     assert guaranteed(desk, first) == (0, 0)
 
 
-def test_what_no_card_can_do_is_said_with_the_remedy(desk: Desk) -> None:
+def test_what_no_card_can_do_is_said_with_the_remedy_when_a_server_is_to_have_it(
+    desk: Desk,
+) -> None:
     policy(desk, "inward", "--share")
     rule(desk, "inward", "bandwidth-limit", "--max-kbps", "1000", "--ingress")
-    said = desk.fail("port", "create", "--network", "blue", "--vnic-type", "direct",
-                     "--qos-policy", "inward", "p-in")  # fmt: skip
-    assert "limit the egress of those who send" in said
-    said = desk.fail("port", "create", "--network", "blue", "--qos-policy", "inward", "p-in")
-    assert "make it a port of type direct or macvtap" in said
+    for vnic_type, remedy in (
+        ("direct", "limit the egress of those who send"),
+        ("normal", "make it a port of type direct or macvtap"),
+    ):
+        desk.run("port", "create", "--network", "blue", "--vnic-type", vnic_type,
+                 "--qos-policy", "inward", f"p-{vnic_type}")  # fmt: skip
+        said = desk.fail("server", "create", "--flavor", "small", *BLANK,
+                         "--port", f"p-{vnic_type}", "never")  # fmt: skip
+        assert remedy in said
+
+
+def test_admins_see_what_a_port_asks_of_placement(desk: Desk) -> None:
+    policy(desk, "asking", "--share")
+    rule(desk, "asking", "minimum-bandwidth", "--min-kbps", "200000", "--egress")
+    rule(desk, "asking", "minimum-bandwidth", "--min-kbps", "1500", "--ingress")
+    made = desk.show("port", "create", "--network", "blue", "--vnic-type", "direct",
+                     "--qos-policy", "asking", "p-asking")  # fmt: skip
+    assert made["resource_request"] is None  # Its owner sees none of the hardware.
+    shown = desk.show("port", "show", "p-asking", cloud=ADMIN)["resource_request"]
+    (group,) = shown["request_groups"]
+    assert shown["same_subtree"] == [group["id"]]
+    assert group["resources"] == {
+        "NET_BW_EGR_KILOBIT_PER_SEC": 200000,
+        "NET_BW_IGR_KILOBIT_PER_SEC": 2000,  # As it is accounted: rounded to Mbit/s.
+    }
+    asked = ["--resource", "NET_BW_EGR_KILOBIT_PER_SEC=200000"]
+    for trait in group["required"]:
+        asked += ["--required", trait]
+    found = desk.show("allocation", "candidate", "list", *asked, cloud=ADMIN)
+    assert found, "no provider has what the port asks for"
+    again = desk.show("port", "show", "p-asking", cloud=ADMIN)["resource_request"]
+    assert again == shown
+    desk.run("port", "unset", "--qos-policy", "p-asking")
+    assert desk.show("port", "show", "p-asking", cloud=ADMIN)["resource_request"] is None
 
 
 WITH_THE_SDK = """

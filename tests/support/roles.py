@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trunkline.domain.identity import Role, RoleAssignment
+from trunkline.domain.identity import HolderKind, Role, RoleAssignment, RoleHolder
 from trunkline.domain.ids import ProjectId, RoleId, RoleTarget, UserId
 from trunkline.store.transaction import Transaction
 
@@ -13,6 +13,7 @@ def give_role(tx: Transaction, user_id: UserId, project_id: ProjectId, name: str
     if not found:
         found = [Role(id=RoleId(f"id of {name}"), name=name)]
         tx.roles.insert(found[0])
+    holder = RoleHolder(HolderKind.USER, user_id)
     tx.roles.grant(
-        RoleAssignment(user_id=user_id, role_id=found[0].id, target=RoleTarget(project_id))
+        RoleAssignment(holder=holder, role_id=found[0].id, target=RoleTarget(project_id))
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from trunkline.control.audit import Actor
 from trunkline.control.binding import bind_port, release_binding, touch_host
 from trunkline.control.nics import DEVICE_KINDS
-from trunkline.control.qos import check_able, guarantee_of, policy_of
+from trunkline.control.qos import check_able, check_supported, guarantee_of, policy_of
 from trunkline.control.quotas import require_quota
 from trunkline.control.requests import PortUpdate, Unset
 from trunkline.control.services import Services
@@ -36,7 +36,7 @@ def claim(
     Raises:
         DeviceTaken: The device has an owner, is not on the network, or is not listed.
         Invalid: `pci_slot` is malformed or missing where a device is needed.
-        QosNotSupported: The device can't be programmed as the port's QoS policy says.
+        QosNotSupported: The port's VNIC type, or the device, can't have the port's QoS policy.
         NotEnoughBandwidth: Its PF has not as much left as the policy guarantees.
     """
     host = tx.hosts.get_by_name(host_name, Lock.EXCLUSIVE)
@@ -82,6 +82,7 @@ def claim(
             raise DeviceTaken(f"{address} on {host_name}", segment)
         segment_id, chosen = segment.id, record
     policy = policy_of(tx, port, network)
+    check_supported(policy, port.vnic_type, port.id)
     if chosen is not None:
         check_able(policy, port, chosen)
     binding = bind_port(

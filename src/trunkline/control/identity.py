@@ -22,9 +22,11 @@ from trunkline.domain.identity import (
     ApplicationCredential,
     Caller,
     Domain,
+    HolderKind,
     Project,
     Role,
     RoleAssignment,
+    RoleHolder,
     User,
     project_in,
 )
@@ -103,9 +105,9 @@ def bootstrap_identity(svc: Services) -> FirstPasswords | None:
             (ids["p:demo"], MEMBER, "demo"),
         ):
             (role,) = tx.roles.named([role_name])
-            user_id = UserId(ids[f"u:{user}"])
+            holder = RoleHolder(HolderKind.USER, ids[f"u:{user}"])
             tx.roles.grant(
-                RoleAssignment(user_id=user_id, role_id=role.id, target=RoleTarget(target))
+                RoleAssignment(holder=holder, role_id=role.id, target=RoleTarget(target))
             )
         return True
 

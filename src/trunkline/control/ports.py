@@ -29,7 +29,7 @@ from trunkline.control.port_devices import (
 )
 from trunkline.control.port_groups import enter_groups, groups_after
 from trunkline.control.port_views import port_views
-from trunkline.control.qos import check_change, check_supported, follow, policy_of
+from trunkline.control.qos import check_change, follow
 from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_as_seen, write_until_won
 from trunkline.control.requests import (
@@ -236,7 +236,6 @@ def new_port(
         tags=tags,
     )
     check_address_pairs(port)
-    check_supported(policy_of(tx, port, network), vnic_type, name or "to be made")
     with _race_for_addresses(network, named_mac=named_mac):
         tx.ports.insert(port)
     enter_groups(tx, svc, port, security_groups, caller)

@@ -79,7 +79,10 @@ def policies_of(
 
 
 def check_supported(policy: QosPolicy | None, vnic_type: VnicType, port: str) -> None:
-    """Raise `QosNotSupported` if a port of this type can't have the policy anywhere."""
+    """Raise `QosNotSupported` if a port of this type can't be bound with the policy anywhere.
+
+    As in Neutron, a port that is bound to nothing may have any policy.
+    """
     problem = None if policy is None else not_supported(policy, vnic_type)
     if policy is not None and problem is not None:
         raise QosNotSupported(policy.name or policy.id, port, problem)
@@ -118,9 +121,10 @@ def follow(tx: Transaction, svc: Services, ports: Sequence[Port]) -> list[Bindin
     wanted = {port.network_id for port in ports}
     networks = {network.id: network for network in tx.networks.get_many(wanted)}
     policies = policies_of(tx, ports, networks)
-    for port in ports:
-        check_supported(policies.get(port.id), port.vnic_type, port.id)
     bindings = tx.bindings.of_ports([port.id for port in ports]) if ports else {}
+    for port in ports:
+        if port.id in bindings:
+            check_supported(policies.get(port.id), port.vnic_type, port.id)
     with_devices = {b.device_id for b in bindings.values() if b.device_id is not None}
     records = tx.devices.get_many(with_devices)
     allocations = tx.allocations.of_devices(with_devices)

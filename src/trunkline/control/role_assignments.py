@@ -1,10 +1,11 @@
-"""Role assignments: who has which role in which project, the domain or the system."""
+"""Role assignments: which user or group has which role in which project, domain or the system."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -16,9 +17,11 @@ from trunkline.domain.errors import NotFound
 from trunkline.domain.identity import (
     SYSTEM,
     Caller,
+    HolderKind,
     Project,
     Role,
     RoleAssignment,
+    RoleHolder,
     User,
     UserGroup,
     domain_in,
@@ -63,74 +66,74 @@ class AssignmentFilter:
     effective: bool = False  # What users have: by groups as well, with implied roles.
 
 
-def grant_role(
-    svc: Services, caller: Caller, *, user_id: str, role_id: str, target: RoleTarget
-) -> None:
-    """Give a user a role; that the user has it already is as well.
+def grant_role(svc: Services, caller: Caller, given: RoleAssignment) -> None:
+    """Give a user or a group a role; that it has it already is as well.
 
     Raises:
         Forbidden: The policy does not allow it.
-        NotFound: There is no such user, role or project.
+        NotFound: There is no such user or group, role, project or domain.
     """
     require(caller, rules.CREATE_GRANT)
     at = svc.clock.now()
 
     def write(tx: Transaction) -> None:
-        view = _known(tx, user_id, role_id, target)
-        if tx.roles.grant(_assignment(view)):
-            _record(tx, caller, at, "role.assign", view)
+        named, project = _named(tx, given), _known_target(tx, given.target)
+        if tx.roles.grant(given):
+            _record(tx, caller, at, "role.assign", named, project)
 
     svc.store.write(write)
 
 
-def revoke_role(
-    svc: Services, caller: Caller, *, user_id: str, role_id: str, target: RoleTarget
-) -> None:
-    """Take a role from a user, with the application credentials that rested on it.
+def revoke_role(svc: Services, caller: Caller, given: RoleAssignment) -> None:
+    """Take a role back; from a user, with the application credentials that rested on it.
 
     Raises:
         Forbidden: The policy does not allow it.
-        NotFound: There is no such user, role or project, or the user does not have the role.
+        NotFound: The user or group does not have the role, or there is no such thing.
         StateConflict: Nobody could log in as an admin any more.
     """
     require(caller, rules.REVOKE_GRANT)
     at = svc.clock.now()
 
     def write(tx: Transaction) -> None:
-        view = _known(tx, user_id, role_id, target)
-        with keeping_an_admin(tx, "user", view.user.name):
-            if not tx.roles.revoke(_assignment(view)):
-                raise NotFound("role assignment", f"{view.role.name} of user {view.user.name}")
-        if view.project is not None:
-            tx.application_credentials.delete(_groundless(tx, view.user.id, view.project.id))
-        _record(tx, caller, at, "role.unassign", view)
+        named, project = _named(tx, given), None
+        if given.holder.kind is HolderKind.GROUP:
+            _take(tx, named)
+        else:
+            project = _known_target(tx, given.target)
+            with keeping_an_admin(tx, "user", named.holder.name):
+                _take(tx, named)
+            if project is not None:
+                groundless = _groundless(tx, UserId(given.holder.id), project.id)
+                tx.application_credentials.delete(groundless)
+        _record(tx, caller, at, "role.unassign", named, project)
 
     svc.store.write(write)
 
 
-def has_role(
-    svc: Services, caller: Caller, *, user_id: str, role_id: str, target: RoleTarget
-) -> None:
-    """Raise `NotFound` unless the user was given the role."""
-    view = svc.store.read(lambda tx: _known(tx, user_id, role_id, target))
-    given = list_given(svc, caller, user_id=user_id, target=target)
-    if view.role not in given:
-        raise NotFound("role assignment", f"{view.role.name} of user {view.user.name}")
+def require_given(svc: Services, caller: Caller, given: RoleAssignment) -> None:
+    """Raise `NotFound` unless a user or a group was given a role itself."""
+    name = f"{given.role_id} of group {given.holder.id}"
+    if given.holder.kind is HolderKind.USER:
+        name = svc.store.read(lambda tx: _named(tx, given)).name
+    found = list_given(svc, caller, given.holder, given.target)
+    if given.role_id not in {role.id for role in found}:
+        raise NotFound("role assignment", name)
 
 
-def list_given(svc: Services, caller: Caller, *, user_id: str, target: RoleTarget) -> list[Role]:
-    """Return the roles that a user was given in a target, by name; to an admin.
+def list_given(svc: Services, caller: Caller, holder: RoleHolder, target: RoleTarget) -> list[Role]:
+    """Return the roles that a user or a group was given in a target, by name; to an admin.
 
     Raises:
         Forbidden: The policy does not allow it.
-        NotFound: There is no such user or project.
+        NotFound: There is no such user or group, project or domain.
     """
     require(caller, rules.LIST_GRANTS)
 
     def read(tx: Transaction) -> list[Role]:
-        _known_user(tx, user_id)
-        known_target(tx, target)
-        return tx.roles.given_itself(UserId(user_id), target)
+        _known_holder(tx, holder)
+        _known_target(tx, target)
+        return tx.roles.given_itself(holder, target)
 
     return svc.store.read(read)
 
@@ -195,30 +198,30 @@ class _Given:
 def _given(tx: Transaction, wanted: AssignmentFilter, role_ids: list[str] | None) -> list[_Given]:
     """Return what was given, to users first; what groups have to each member, if effective."""
     limit = ASSIGNMENTS_SHOWN_MAX
+    given_to = partial(tx.roles.assignments, role_ids=role_ids, target=wanted.target, limit=limit)
     found: list[_Given] = []
     if wanted.group_id is None:
         found += [
-            _Given(each.user_id, None, each.role_id, each.target)
-            for each in tx.roles.assignments(
-                user_id=wanted.user_id, role_ids=role_ids, target=wanted.target, limit=limit
-            )
+            _Given(UserId(each.holder.id), None, each.role_id, each.target)
+            for each in given_to(HolderKind.USER, holder_id=wanted.user_id)
         ]
     if wanted.user_id is not None and not wanted.effective:
         return found
-    of_groups = tx.user_groups.assignments(
-        group_id=wanted.group_id, role_ids=role_ids, target=wanted.target, limit=limit
-    )
+    of_groups = [
+        (GroupId(each.holder.id), each)
+        for each in given_to(HolderKind.GROUP, holder_id=wanted.group_id)
+    ]
     if not wanted.effective:
         return found + [
-            _Given(None, each.group_id, each.role_id, each.target) for each in of_groups
+            _Given(None, group_id, each.role_id, each.target) for group_id, each in of_groups
         ]
     members = tx.user_groups.members_of(
-        {each.group_id for each in of_groups}, user_id=wanted.user_id, limit=limit
+        {group_id for group_id, _ in of_groups}, user_id=wanted.user_id, limit=limit
     )
     by_groups = (
-        _Given(user_id, each.group_id, each.role_id, each.target)
-        for each in of_groups
-        for user_id in members.get(each.group_id, ())
+        _Given(user_id, group_id, each.role_id, each.target)
+        for group_id, each in of_groups
+        for user_id in members.get(group_id, ())
     )
     return found + list(islice(by_groups, limit - len(found)))
 
@@ -247,41 +250,39 @@ def _groundless(
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _UserRole:
-    """A role that a user is given, and where."""
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A role assignment, with what to call its parts by."""
 
-    user: User
+    given: RoleAssignment
+    holder: User | UserGroup
     role: Role
-    target: RoleTarget
-    project: Project | None
+
+    @property
+    def name(self) -> str:
+        """What to call the whole by: `reader of user bob`."""
+        return f"{self.role.name} of {self.given.holder.kind} {self.holder.name}"
 
 
-def _known(tx: Transaction, user_id: str, role_id: str, target: RoleTarget) -> _UserRole:
-    return _UserRole(
-        role=known_role(tx, role_id),
-        user=_known_user(tx, user_id),
-        target=target,
-        project=known_target(tx, target),
-    )
-
-
-def known_role(tx: Transaction, role_id: str) -> Role:
-    """Return a role; raise `NotFound` if there is none."""
-    role = tx.roles.find(role_id)
+def _named(tx: Transaction, given: RoleAssignment) -> _Named:
+    role = tx.roles.find(given.role_id)
     if role is None:
-        raise NotFound("role", role_id)
-    return role
+        raise NotFound("role", given.role_id)
+    return _Named(given, _known_holder(tx, given.holder), role)
 
 
-def _known_user(tx: Transaction, user_id: str) -> User:
-    user = tx.identity.find_user(user_id=user_id)
-    if user is None:
-        raise NotFound("user", user_id)
-    return user
+def _known_holder(tx: Transaction, holder: RoleHolder) -> User | UserGroup:
+    found: User | UserGroup | None
+    if holder.kind is HolderKind.GROUP:
+        found = tx.user_groups.find(holder.id)
+    else:
+        found = tx.identity.find_user(user_id=holder.id)
+    if found is None:
+        raise NotFound(holder.kind, holder.id)
+    return found
 
 
-def known_target(tx: Transaction, target: RoleTarget) -> Project | None:
+def _known_target(tx: Transaction, target: RoleTarget) -> Project | None:
     """Return the project that a target is, if it is one; raise `NotFound` if it is not there."""
     project_id, domain_id = project_in(target), domain_in(target)
     if domain_id is not None and tx.domains.find(domain_id, tx.lock(Lock.SHARED)) is None:
@@ -294,14 +295,26 @@ def known_target(tx: Transaction, target: RoleTarget) -> Project | None:
     return project
 
 
-def _assignment(view: _UserRole) -> RoleAssignment:
-    return RoleAssignment(user_id=view.user.id, role_id=view.role.id, target=view.target)
+def _take(tx: Transaction, named: _Named) -> None:
+    if not tx.roles.revoke(named.given):
+        raise NotFound("role assignment", named.name)
 
 
-def _record(tx: Transaction, caller: Caller, at: datetime, action: str, view: _UserRole) -> None:
-    where = view.target if view.project is None else f"project {view.project.name}"
+def _record(
+    tx: Transaction,
+    caller: Caller,
+    at: datetime,
+    action: str,
+    named: _Named,
+    project: Project | None,
+) -> None:
+    given, holder = named.given, named.holder
+    where = given.target if project is None else f"project {project.name}"
+    is_user = given.holder.kind is HolderKind.USER
+    what = f"role {named.name} in {where}" if is_user else f"group {holder.name}"
     audit.record(
-        tx, audit.actor_of(caller), at, action,
-        f"role {view.role.name} of user {view.user.name} in {where}",
-        details={"user_id": view.user.id, "role_id": view.role.id, "target": view.target},
+        tx, audit.actor_of(caller), at, action, what,
+        details={
+            f"{given.holder.kind}_id": holder.id, "role_id": given.role_id, "target": given.target,
+        },
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Groups of users: made, filled and given roles by admins."""
+"""Groups of users: made and filled by admins."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from trunkline.control import audit
 from trunkline.control.access import of_user, require
 from trunkline.control.field_changes import changed_fields, merged
 from trunkline.control.requests import UNSET, Unset, given_fields
-from trunkline.control.role_assignments import known_role, known_target
 from trunkline.control.services import Services
 from trunkline.control.user_accounts import get_user
 from trunkline.domain.errors import NotFound
-from trunkline.domain.identity import DEFAULT_DOMAIN, Caller, GroupRole, Role, User, UserGroup
-from trunkline.domain.ids import DomainId, GroupId, RoleTarget
+from trunkline.domain.identity import DEFAULT_DOMAIN, Caller, User, UserGroup
+from trunkline.domain.ids import DomainId, GroupId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.policy import identity_rules as rules
 from trunkline.store.locks import Lock
@@ -150,64 +149,6 @@ def remove_member(svc: Services, caller: Caller, group_id: str, user_id: str) ->
         _record(tx, caller, at, "group.remove_user", group, user_id=user.id)
 
     svc.store.write(write)
-
-
-def grant(
-    svc: Services, caller: Caller, *, group_id: str, role_id: str, target: RoleTarget
-) -> None:
-    """Give a group a role; that it has it already is as well.
-
-    Raises:
-        Forbidden: The policy does not allow it.
-        NotFound: There is no such group, role, project or domain.
-    """
-    require(caller, rules.CREATE_GRANT)
-    at = svc.clock.now()
-
-    def write(tx: Transaction) -> None:
-        group, role = _known(tx, group_id), known_role(tx, role_id)
-        known_target(tx, target)
-        if tx.user_groups.grant(GroupRole(group_id=group.id, role_id=role.id, target=target)):
-            _record(tx, caller, at, "role.assign", group, role_id=role.id, target=target)
-
-    svc.store.write(write)
-
-
-def revoke(
-    svc: Services, caller: Caller, *, group_id: str, role_id: str, target: RoleTarget
-) -> None:
-    """Take a role from a group; raise `NotFound` if it does not have it."""
-    require(caller, rules.REVOKE_GRANT)
-    at = svc.clock.now()
-
-    def write(tx: Transaction) -> None:
-        group, role = _known(tx, group_id), known_role(tx, role_id)
-        if not tx.user_groups.revoke(GroupRole(group_id=group.id, role_id=role.id, target=target)):
-            raise NotFound("role assignment", f"{role.name} of group {group.name}")
-        _record(tx, caller, at, "role.unassign", group, role_id=role.id, target=target)
-
-    svc.store.write(write)
-
-
-def list_given(svc: Services, caller: Caller, *, group_id: str, target: RoleTarget) -> list[Role]:
-    """Return the roles that a group was given in a target, by name; to an admin."""
-    require(caller, rules.LIST_GRANTS)
-
-    def read(tx: Transaction) -> list[Role]:
-        group = _known(tx, group_id)
-        known_target(tx, target)
-        return tx.user_groups.given(group.id, target)
-
-    return svc.store.read(read)
-
-
-def require_given(
-    svc: Services, caller: Caller, *, group_id: str, role_id: str, target: RoleTarget
-) -> None:
-    """Raise `NotFound` unless a group was given a role."""
-    given = list_given(svc, caller, group_id=group_id, target=target)
-    if role_id not in {role.id for role in given}:
-        raise NotFound("role assignment", f"{role_id} of group {group_id}")
 
 
 def _known(tx: Transaction, group_id: str, lock: Lock = Lock.NONE) -> UserGroup:

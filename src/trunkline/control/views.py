@@ -12,6 +12,7 @@ from trunkline.domain.host import Host, HostUse
 from trunkline.domain.ids import DeviceId, HostName, QosPolicyId, SecurityGroupId, ZoneName
 from trunkline.domain.network import Network, Segment
 from trunkline.domain.port import Port
+from trunkline.domain.resource_request import ResourceRequest
 from trunkline.domain.server import Server
 from trunkline.store.bandwidth import BandwidthUse
 
@@ -27,6 +28,7 @@ class PortView:
     segment: Segment | None
     qos_network_policy_id: QosPolicyId | None = None  # Its network's, whatever its own.
     security_group_ids: tuple[SecurityGroupId, ...] = ()
+    resource_request: ResourceRequest | None = None  # None: it asks for nothing.
 
     @property
     def status(self) -> str:

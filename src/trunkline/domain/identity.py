@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from trunkline.domain.errors import Forbidden
@@ -127,11 +128,26 @@ def project_in(target: RoleTarget) -> ProjectId | None:
     return ProjectId(target)
 
 
+class HolderKind(StrEnum):
+    """What can be given roles."""
+
+    USER = "user"
+    GROUP = "group"  # Of users: each of them has the role by it.
+
+
+@dataclass(frozen=True, slots=True)
+class RoleHolder:
+    """A user or a group of users, as one that is given roles."""
+
+    kind: HolderKind
+    id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleAssignment:
-    """A role that a user was given."""
+    """A role that a user or a group was given itself."""
 
-    user_id: UserId
+    holder: RoleHolder
     role_id: RoleId
     target: RoleTarget
 
@@ -145,15 +161,6 @@ class UserGroup:
     name: str
     description: str = ""
     extra: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupRole:
-    """A role that a group was given."""
-
-    group_id: GroupId
-    role_id: RoleId
-    target: RoleTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

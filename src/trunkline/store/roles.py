@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, NotFound
 from trunkline.domain.identity import (
     ADMIN,
     DEFAULT_ROLES,
+    HolderKind,
     Role,
     RoleAssignment,
+    RoleHolder,
     project_in,
     with_implied,
 )
@@ -51,7 +66,9 @@ _GIVEN = Prepared(
     .where(or_(roles.c.id.in_(_OWN), roles.c.id.in_(_OF_GROUPS)))
     .order_by(roles.c.name)
 )
-_GIVEN_ITSELF = Prepared(select(roles).where(roles.c.id.in_(_OWN)).order_by(roles.c.name))
+_GIVEN_TO: Final[Mapping[HolderKind, Table]] = MappingProxyType(
+    {HolderKind.USER: role_assignments, HolderKind.GROUP: group_role_assignments}
+)
 
 
 class Roles:
@@ -114,10 +131,16 @@ class Roles:
         rows = _GIVEN.all(self._connection, {"user": user_id, "target": target})
         return [Role(**row) for row in rows]
 
-    def given_itself(self, user_id: UserId, target: RoleTarget) -> list[Role]:
-        """Return the roles that were given to a user itself in a target, by name."""
-        rows = _GIVEN_ITSELF.all(self._connection, {"user": user_id, "target": target})
-        return [Role(**row) for row in rows]
+    def given_itself(self, holder: RoleHolder, target: RoleTarget) -> list[Role]:
+        """Return the roles that a user or a group was given itself in a target, by name."""
+        table = _GIVEN_TO[holder.kind]
+        statement = (
+            select(roles)
+            .join(table, table.c.role_id == roles.c.id)
+            .where(_holders(holder.kind) == holder.id, table.c.target == target)
+            .order_by(roles.c.name)
+        )
+        return [Role(**row) for row in self._connection.execute(statement).mappings()]
 
     def with_implied(self, given: Iterable[Role]) -> frozenset[str]:
         """Return the names of roles with those that they imply."""
@@ -158,52 +181,61 @@ class Roles:
         return self._connection.execute(statement).rowcount > 0
 
     def grant(self, assignment: RoleAssignment) -> bool:
-        """Give a user a role; False if the user has it already.
+        """Give a user or a group a role; False if it has it already.
 
         Raises:
-            NotFound: User, role or project are gone since they were looked up.
+            NotFound: Its holder, role or project are gone since they were looked up.
         """
-        statement = insert_or_update(self._connection, role_assignments).values(
-            user_id=assignment.user_id,
-            target=assignment.target,
-            role_id=assignment.role_id,
-            project_id=project_in(assignment.target),
-        )
-        added = statement.on_conflict_do_nothing().returning(role_assignments.c.role_id)
+        holder, target = assignment.holder, assignment.target
+        table = _GIVEN_TO[holder.kind]
+        statement = insert_or_update(self._connection, table).values({
+            _holders(holder.kind): holder.id,
+            table.c.target: target,
+            table.c.role_id: assignment.role_id,
+            table.c.project_id: project_in(target),
+        })  # fmt: skip
+        added = statement.on_conflict_do_nothing().returning(table.c.role_id)
         try:
             return self._connection.execute(added).first() is not None
         except IntegrityError as gone:
-            raise NotFound("user, role or project of a role assignment", "") from gone
+            raise NotFound(f"{holder.kind}, role or project of a role assignment", "") from gone
 
     def revoke(self, assignment: RoleAssignment) -> bool:
-        """Take a role from a user; False if the user does not have it."""
-        statement = delete(role_assignments).where(
-            role_assignments.c.user_id == assignment.user_id,
-            role_assignments.c.target == assignment.target,
-            role_assignments.c.role_id == assignment.role_id,
+        """Take a role from a user or a group; False if it does not have it."""
+        holder = assignment.holder
+        table = _GIVEN_TO[holder.kind]
+        statement = delete(table).where(
+            _holders(holder.kind) == holder.id,
+            table.c.target == assignment.target,
+            table.c.role_id == assignment.role_id,
         )
         return self._connection.execute(statement).rowcount > 0
 
     def assignments(
         self,
+        kind: HolderKind,
         *,
-        user_id: str | None = None,
+        holder_id: str | None = None,
         role_ids: Collection[str] | None = None,
         target: str | None = None,
         limit: int,
     ) -> list[RoleAssignment]:
-        """Return role assignments, all that is given holding, by user, target and role."""
-        table = role_assignments
-        statement = select(table.c.user_id, table.c.target, table.c.role_id)
-        if user_id is not None:
-            statement = statement.where(table.c.user_id == user_id)
+        """Return what users have, or what groups have, by holder, target and role; all that is
+        given holding.
+        """
+        table, holders = _GIVEN_TO[kind], _holders(kind)
+        statement = select(holders, table.c.target, table.c.role_id)
+        if holder_id is not None:
+            statement = statement.where(holders == holder_id)
         if role_ids is not None:
             statement = statement.where(table.c.role_id.in_(role_ids))
         if target is not None:
             statement = statement.where(table.c.target == target)
-        ordered = statement.order_by(table.c.user_id, table.c.target, table.c.role_id)
-        rows = self._connection.execute(ordered.limit(limit)).mappings()
-        return [RoleAssignment(**row) for row in rows]
+        ordered = statement.order_by(holders, table.c.target, table.c.role_id)
+        return [
+            RoleAssignment(holder=RoleHolder(kind, of), target=target_of, role_id=role_id)
+            for of, target_of, role_id in self._connection.execute(ordered.limit(limit))
+        ]
 
     def lock_admins(self) -> None:
         """Let nobody else make anyone less of an admin until the transaction ends."""
@@ -231,3 +263,8 @@ class Roles:
             .limit(1)
         )
         return self._connection.scalar(statement) is not None
+
+
+def _holders(kind: HolderKind) -> Column[Any]:
+    """Return the column that says who was given a role."""
+    return _GIVEN_TO[kind].c[f"{kind}_id"]

@@ -75,7 +75,7 @@ class Transaction:
         self.flavors = Flavors(connection)  # Server sizes.
         self.hosts = Hosts(connection)  # Hosts and their generations.
         self.domains = Domains(connection)  # What users and projects belong to.
-        self.user_groups = UserGroups(connection)  # Groups of users, and their roles.
+        self.user_groups = UserGroups(connection)  # Groups of users, and who is in them.
         self.identity = Identity(connection)  # Users and projects.
         self.roles = Roles(connection)  # Roles, and who has them where.
         self.tokens = Tokens(connection)  # Tokens.

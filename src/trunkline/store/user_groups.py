@@ -1,4 +1,4 @@
-"""Groups of users, who is in them, and the roles that they have."""
+"""Groups of users, and who is in them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.domain.errors import AlreadyExists, NotFound
-from trunkline.domain.identity import GroupRole, Role, User, UserGroup, project_in
-from trunkline.domain.ids import GroupId, RoleTarget, UserId
+from trunkline.domain.identity import User, UserGroup
+from trunkline.domain.ids import GroupId, UserId
 from trunkline.domain.listing import ListQuery
-from trunkline.store.domain_tables import (
-    group_role_assignments,
-    user_group_members,
-    user_groups,
-)
-from trunkline.store.identity_tables import roles, users
+from trunkline.store.domain_tables import user_group_members, user_groups
+from trunkline.store.identity_tables import users
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock, locked
 from trunkline.store.statements import insert_or_update
@@ -121,66 +117,6 @@ class UserGroups:
         table = user_group_members
         statement = delete(table).where(table.c.group_id == group_id, table.c.user_id == user_id)
         return self._connection.execute(statement).rowcount > 0
-
-    def given(self, group_id: GroupId, target: RoleTarget) -> list[Role]:
-        """Return the roles that were given to a group in a target, by name."""
-        table = group_role_assignments
-        statement = (
-            select(roles)
-            .join(table, table.c.role_id == roles.c.id)
-            .where(table.c.group_id == group_id, table.c.target == target)
-            .order_by(roles.c.name)
-        )
-        return [Role(**row) for row in self._connection.execute(statement).mappings()]
-
-    def grant(self, given: GroupRole) -> bool:
-        """Give a group a role; False if it has it already.
-
-        Raises:
-            NotFound: Group, role or project are gone since they were looked up.
-        """
-        statement = insert_or_update(self._connection, group_role_assignments).values(
-            group_id=given.group_id,
-            target=given.target,
-            role_id=given.role_id,
-            project_id=project_in(given.target),
-        )
-        added = statement.on_conflict_do_nothing().returning(group_role_assignments.c.role_id)
-        try:
-            return self._connection.execute(added).first() is not None
-        except IntegrityError as gone:
-            raise NotFound("group, role or project of a role assignment", "") from gone
-
-    def revoke(self, given: GroupRole) -> bool:
-        """Take a role from a group; False if it does not have it."""
-        table = group_role_assignments
-        statement = delete(table).where(
-            table.c.group_id == given.group_id,
-            table.c.target == given.target,
-            table.c.role_id == given.role_id,
-        )
-        return self._connection.execute(statement).rowcount > 0
-
-    def assignments(
-        self,
-        *,
-        group_id: str | None = None,
-        role_ids: Collection[str] | None = None,
-        target: str | None = None,
-        limit: int,
-    ) -> list[GroupRole]:
-        """Return the roles that groups have, all that is given holding."""
-        table = group_role_assignments
-        statement = select(table.c.group_id, table.c.target, table.c.role_id)
-        if group_id is not None:
-            statement = statement.where(table.c.group_id == group_id)
-        if role_ids is not None:
-            statement = statement.where(table.c.role_id.in_(role_ids))
-        if target is not None:
-            statement = statement.where(table.c.target == target)
-        ordered = statement.order_by(table.c.group_id, table.c.target, table.c.role_id)
-        rows = self._connection.execute(ordered.limit(limit)).mappings()
-        return [GroupRole(**row) for row in rows]
 
 
 def _row(group: UserGroup) -> dict[str, Any]:

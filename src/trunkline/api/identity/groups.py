@@ -1,4 +1,4 @@
-"""Groups of users, who is in them, and which roles they have."""
+"""Groups of users, and who is in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Final
 
 from trunkline.api.http import Request, Response
 from trunkline.api.identity import lists, render
-from trunkline.api.identity.targets import target_of
 from trunkline.api.listing import Filter
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.control import user_groups
@@ -96,54 +95,6 @@ def remove_user(svc: Services, request: Request) -> Response:
     """Take a user out of a group."""
     params = request.params
     user_groups.remove_member(svc, request.caller, params["id"], params["user_id"])
-    return Response(status=204)
-
-
-def list_given(svc: Services, request: Request) -> Response:
-    """Answer the roles that a group was given."""
-    found = user_groups.list_given(
-        svc, request.caller, group_id=request.params["group_id"], target=target_of(request)
-    )
-    shown = [render.role(request, role) for role in found]
-    return Response(body=lists.collection(request, "roles", shown))
-
-
-def check_given(svc: Services, request: Request) -> Response:
-    """Answer 204 if a group was given a role."""
-    params = request.params
-    user_groups.require_given(
-        svc,
-        request.caller,
-        group_id=params["group_id"],
-        role_id=params["role_id"],
-        target=target_of(request),
-    )
-    return Response(status=204)
-
-
-def grant(svc: Services, request: Request) -> Response:
-    """Give a group a role: all who are in it have it."""
-    params = request.params
-    user_groups.grant(
-        svc,
-        request.caller,
-        group_id=params["group_id"],
-        role_id=params["role_id"],
-        target=target_of(request),
-    )
-    return Response(status=204)
-
-
-def revoke(svc: Services, request: Request) -> Response:
-    """Take a role from a group."""
-    params = request.params
-    user_groups.revoke(
-        svc,
-        request.caller,
-        group_id=params["group_id"],
-        role_id=params["role_id"],
-        target=target_of(request),
-    )
     return Response(status=204)
 
 

@@ -6,14 +6,20 @@ from typing import Final
 
 from trunkline.api.http import Request, Response
 from trunkline.api.identity import lists, render
-from trunkline.api.identity.targets import target_of
 from trunkline.control import role_assignments
 from trunkline.control.domains import domain_names
 from trunkline.control.role_assignments import AssignmentFilter
 from trunkline.control.services import Services
-from trunkline.domain.errors import Invalid
-from trunkline.domain.identity import SYSTEM, project_in, target_of_domain
-from trunkline.domain.ids import DomainId, RoleTarget
+from trunkline.domain.errors import Invalid, NotFound
+from trunkline.domain.identity import (
+    SYSTEM,
+    HolderKind,
+    RoleAssignment,
+    RoleHolder,
+    project_in,
+    target_of_domain,
+)
+from trunkline.domain.ids import DomainId, RoleId, RoleTarget
 
 _FILTERS: Final = frozenset({
     "user.id", "group.id", "role.id", "scope.project.id", "scope.domain.id", "scope.system",
@@ -22,48 +28,27 @@ _FILTERS: Final = frozenset({
 
 
 def grant(svc: Services, request: Request) -> Response:
-    """Give a user a role."""
-    params = request.params
-    role_assignments.grant_role(
-        svc,
-        request.caller,
-        user_id=params["user_id"],
-        role_id=params["role_id"],
-        target=target_of(request),
-    )
+    """Give a role: of a group, all who are in it have it."""
+    role_assignments.grant_role(svc, request.caller, _named_by(request))
     return Response(status=204)
 
 
 def check(svc: Services, request: Request) -> Response:
-    """Answer 204 if a user was given a role."""
-    params = request.params
-    role_assignments.has_role(
-        svc,
-        request.caller,
-        user_id=params["user_id"],
-        role_id=params["role_id"],
-        target=target_of(request),
-    )
+    """Answer 204 if the role was given to the user or group itself."""
+    role_assignments.require_given(svc, request.caller, _named_by(request))
     return Response(status=204)
 
 
 def revoke(svc: Services, request: Request) -> Response:
-    """Take a role from a user."""
-    params = request.params
-    role_assignments.revoke_role(
-        svc,
-        request.caller,
-        user_id=params["user_id"],
-        role_id=params["role_id"],
-        target=target_of(request),
-    )
+    """Take a role back."""
+    role_assignments.revoke_role(svc, request.caller, _named_by(request))
     return Response(status=204)
 
 
 def list_given(svc: Services, request: Request) -> Response:
-    """Answer the roles that a user was given."""
+    """Answer the roles that were given to the user or group itself."""
     found = role_assignments.list_given(
-        svc, request.caller, user_id=request.params["user_id"], target=target_of(request)
+        svc, request.caller, _holder_of(request), _target_of(request)
     )
     shown = [render.role(request, role) for role in found]
     return Response(body=lists.collection(request, "roles", shown))
@@ -128,3 +113,28 @@ def list_own_systems(svc: Services, request: Request) -> Response:
 def _is_set(request: Request, name: str) -> bool:
     value = request.query.find(name)
     return value is not None and bool(lists.flag(value))
+
+
+def _named_by(request: Request) -> RoleAssignment:
+    """Return the role assignment that a path is about, whether there is one or not."""
+    role_id = RoleId(request.params["role_id"])
+    return RoleAssignment(holder=_holder_of(request), role_id=role_id, target=_target_of(request))
+
+
+def _holder_of(request: Request) -> RoleHolder:
+    params = request.params
+    if "group_id" in params:
+        return RoleHolder(HolderKind.GROUP, params["group_id"])
+    return RoleHolder(HolderKind.USER, params["user_id"])
+
+
+def _target_of(request: Request) -> RoleTarget:
+    params = request.params
+    if "project_id" in params:
+        target = RoleTarget(params["project_id"])
+        if project_in(target) is None:
+            raise NotFound("project", params["project_id"])
+        return target
+    if "domain_id" in params:
+        return target_of_domain(DomainId(params["domain_id"]))
+    return SYSTEM

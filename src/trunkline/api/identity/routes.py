@@ -37,21 +37,19 @@ def _hashing(route: Route) -> Route:
 
 def _assignments(of: str) -> tuple[Route, ...]:
     """Return the routes of role assignments in one kind of thing."""
-    each = f"/identity/v3/{of}/users/{{user_id}}/roles/{{role_id}}"
-    of_group = f"/identity/v3/{of}/groups/{{group_id}}/roles"
+    return tuple(
+        route
+        for holder in ("users/{user_id}", "groups/{group_id}")
+        for route in _given_to(f"/identity/v3/{of}/{holder}/roles")
+    )
+
+
+def _given_to(path: str) -> tuple[Route, ...]:
     return (
-        get(
-            f"/identity/v3/{of}/users/{{user_id}}/roles",
-            role_assignments.list_given,
-            rules.LIST_GRANTS,
-        ),
-        get(each, role_assignments.check, rules.LIST_GRANTS),
-        put(each, role_assignments.grant, rules.CREATE_GRANT),
-        delete(each, role_assignments.revoke, rules.REVOKE_GRANT),
-        get(of_group, groups.list_given, rules.LIST_GRANTS),
-        get(f"{of_group}/{{role_id}}", groups.check_given, rules.LIST_GRANTS),
-        put(f"{of_group}/{{role_id}}", groups.grant, rules.CREATE_GRANT),
-        delete(f"{of_group}/{{role_id}}", groups.revoke, rules.REVOKE_GRANT),
+        get(path, role_assignments.list_given, rules.LIST_GRANTS),
+        get(path + "/{role_id}", role_assignments.check, rules.LIST_GRANTS),
+        put(path + "/{role_id}", role_assignments.grant, rules.CREATE_GRANT),
+        delete(path + "/{role_id}", role_assignments.revoke, rules.REVOKE_GRANT),
     )
 
 

@@ -54,6 +54,12 @@ _SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
      "Expose the port NUMA affinity policy", "2020-07-08T10:00:00-00:00"),
     ("port-numa-affinity-policy-socket", 'Port NUMA affinity policy "socket"',
      'Adds "socket" to the supported port NUMA affinity policies', "2024-02-09T10:00:00-00:00"),
+    ("port-resource-request", "Port Resource Request", "Expose resource request to Port",
+     "2018-05-08T10:00:00-00:00"),
+    ("port-resource-request-groups", "Port Resource Request Groups",
+     ("Support requesting multiple groups of resources and traits from the same RP subtree in "
+      "resource_request"),
+     "2021-08-02T10:00:00-00:00"),
     ("port-trusted-vif", "Port trusted vif", "Expose port 'trusted' attribute in the API",
      "2024-07-10T10:00:00-00:00"),
     ("port-security", "Port Security", "Provides port security", "2012-07-23T10:00:00-00:00"),

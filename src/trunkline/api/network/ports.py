@@ -50,6 +50,7 @@ from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor_parsing import render_match
 from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.port import logical_device_name, parse_vnic_type
+from trunkline.domain.resource_request import ResourceRequest
 
 FIXED_IPS_MAX: Final = 64  # Of one port.
 PROFILE_KEYS_MAX: Final = 64
@@ -62,10 +63,12 @@ _PCI_MATCH = "pci_match"  # Ours too.
 _NUMA_POLICY = "numa_affinity_policy"
 _TRUSTED = "trusted"
 _GROUPS = "security_groups"
+_RESOURCE_REQUEST = "resource_request"
 _VIF_TYPE, _VIF_DETAILS = "binding:vif_type", "binding:vif_details"
 _ATTRIBUTE_RULES: Final = {  # Attributes that not everybody sees who sees the port.
     _HOST: rules.GET_PORT_HOST_ID,
     _PROFILE: rules.GET_PORT_PROFILE,
+    _RESOURCE_REQUEST: rules.GET_PORT_RESOURCE_REQUEST,
     _TRUSTED: rules.GET_PORT_TRUSTED,
     _VIF_TYPE: rules.GET_PORT_VIF_TYPE,
     _VIF_DETAILS: rules.GET_PORT_VIF_DETAILS,
@@ -273,6 +276,7 @@ def render_port(view: PortView, caller: Caller) -> Item:
         _TRUSTED: port.trusted if _TRUSTED in port.profile else None,
         _VIF_TYPE: "unbound" if view.binding is None else view.binding.vif_type,
         _VIF_DETAILS: _vif_details(view),
+        _RESOURCE_REQUEST: _render_request(view.resource_request),
     }
     return allowed(item, caller, _ATTRIBUTE_RULES, of_project(port.project_id))
 
@@ -293,6 +297,18 @@ def _vif_details(view: PortView) -> Item:
     """The device's name belongs to the port, so it is known before any host is chosen."""
     details = {} if view.binding is None else dict(view.binding.vif_details)
     return {"device_name": logical_device_name(view.port.id)} | details
+
+
+def _render_request(request: ResourceRequest | None) -> Item | None:
+    """Render it as of extension port-resource-request-groups; all of it is of one provider."""
+    if request is None:
+        return None
+    group = {
+        "id": request.id,
+        "required": list(request.traits),
+        "resources": dict(request.resources),
+    }
+    return {"request_groups": [group], "same_subtree": [request.id]}
 
 
 def _parse_new_mac(fields: Fields) -> MacAddress | Unset | None:

@@ -173,6 +173,13 @@ GET_PORT_VIF_DETAILS = Rule(
 GET_PORT_TRUSTED = Rule(
     "get_port:trusted", ADMIN_READER, "seeing trusted of ports", OF_PROJECT, reads=True
 )
+GET_PORT_RESOURCE_REQUEST = Rule(
+    "get_port:resource_request",
+    ADMIN_READER,
+    "seeing resource_request of ports",
+    OF_PROJECT,
+    reads=True,
+)
 UPDATE_PORT = Rule("update_port", PROJECT_MEMBER, "changing a port", OF_NETWORK)
 UPDATE_PORT_MAC_ADDRESS = Rule(
     "update_port:mac_address", ADMIN, "changing the MAC address of a port", OF_NETWORK

@@ -273,10 +273,10 @@ class Refusals:
 
     def _columns_of_edits(self) -> list[Counter]:
         """Count the edits that each host needs: all, then by kind, in the order of sizes."""
-        counted = {
-            kind: Counter.of([self.by_reason.get(reason, 0)])
-            for reason, kind in EDIT_OF_REASON.items()
-        }
+        counted = {kind: Counter() for kind in SIZES_ORDER}
+        for reason, hosts in self.by_reason.items():
+            if reason in EDIT_OF_REASON:
+                counted[EDIT_OF_REASON[reason]].add_one(hosts)  # Some reasons share a kind.
         counted[EditKind.CHANGE_DEMAND] = Counter.of([self._every] * self._hopeless)
         counted[EditKind.OFFER_DEVICE] = Counter.of(
             hosts for lacking in self._never for hosts in lacking
@@ -288,11 +288,10 @@ class Refusals:
             counted[EditKind.DROP_RULE].put_at(told, self._rule_costs.to_drop)
             counted[EditKind.FREE_DEVICE].put_at(told, self._rule_costs.to_free)
         counted[EditKind.ADD_BRIDGE] = Counter.of(self._bridges_lacking())
-        by_kind = [counted.get(kind, Counter()) for kind in SIZES_ORDER]
         total = Counter()
-        for counter in by_kind:
+        for counter in counted.values():
             total.add(counter)
-        return [total, *by_kind]
+        return [total, *counted.values()]
 
     @cached_property
     def _hopeless(self) -> int:
