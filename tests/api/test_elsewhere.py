@@ -87,6 +87,18 @@ def test_a_user_of_an_ldap_whose_id_is_twice_as_long_can_own_what_users_own(
         assert a_network(site, "lena's").status == 201
 
 
+def test_a_token_is_held_to_the_access_rules_that_keystone_tells(
+    site: KeystoneSite, stand_in: StandIn
+) -> None:
+    rule = {"id": "r", "service": "network", "method": "GET", "path": "/v2.0/networks"}
+    credential = {"id": "c", "name": "ci", "restricted": True, "access_rules": [rule]}
+    stand_in.tokens["ci's"] = token_body("alice", application_credential=credential)
+    for _ in range(2):  # Asked of Keystone, and known.
+        assert site.http.request("GET", LIST, token="ci's").status == 200
+        assert a_network(site, "ci's").status == 401
+        assert site.http.request("GET", "/compute/v2.1/servers", token="ci's").status == 401
+
+
 def test_quotas_are_of_projects_that_only_keystone_knows(
     site: KeystoneSite, stand_in: StandIn
 ) -> None:

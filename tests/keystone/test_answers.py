@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.stand_in_keystone import DEFAULT_DOMAIN, token_body
+from trunkline.domain.access_rules import AccessMethod
 from trunkline.domain.errors import Forbidden, Unauthenticated
 from trunkline.domain.identity import Caller
 from trunkline.keystone.answers import Unusable, read_token
@@ -62,6 +63,24 @@ def test_admin_of_a_project_that_is_not_the_clouds_admins_own_is_no_admin() -> N
     assert "admin" not in a_caller("admin", "member", is_admin_project=False).roles
     assert "admin" in a_caller("admin", "member", is_admin_project=True).roles
     assert "admin" in a_caller("admin", "member").roles
+
+
+def by_a_credential(*rules: dict[str, str]) -> dict[str, object]:
+    return {"id": "c", "name": "ci", "restricted": True, "access_rules": list(rules)}
+
+
+def test_access_rules_come_with_the_token() -> None:
+    rule = {"id": "r", "service": "compute", "method": "GET", "path": "/v2.1/**"}
+    odd = [{**rule, "path": "/{id"}, {**rule, "method": "TRACE"}]
+    caller = a_caller(application_credential=by_a_credential(rule, *odd))
+    assert [each.what for each in caller.access_rules] == [
+        ("compute", AccessMethod.GET, "/v2.1/**")
+    ]
+    plain = {"id": "c", "name": "ci", "restricted": True}
+    assert a_caller(application_credential=plain).access_rules == ()
+    assert a_caller().access_rules == ()
+    for none in ((), odd):  # No rule that allows anything must not mean that there is none.
+        assert read(application_credential=by_a_credential(*none)) is Unusable.INVALID
 
 
 def test_names_of_other_domains_than_the_default_one_say_their_domain() -> None:

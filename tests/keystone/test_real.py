@@ -21,6 +21,7 @@ from tests.support.keystone import (
 )
 from tests.support.keystone_site import a_keystone_site
 from tests.support.stand_in_keystone import a_stand_in, asking, token_body
+from trunkline.domain.access_rules import AccessMethod
 from trunkline.domain.errors import Forbidden, IdentityUnavailable, Unauthenticated
 from trunkline.keystone import identity
 from trunkline.keystone.connections import Connections
@@ -120,7 +121,7 @@ def test_a_user_who_is_disabled_is_refused(
         asked.ask(token)
 
 
-def test_an_application_credential_speaks_for_its_project_unless_rules_restrict_it(
+def test_an_application_credential_speaks_for_its_project_and_brings_its_rules(
     asked: identity.Keystone, keystone: Keystone, tenants: Tenants, alices: str
 ) -> None:
     rule = {"path": "/v2.1/servers", "method": "GET", "service": "compute"}
@@ -134,8 +135,9 @@ def test_an_application_credential_speaks_for_its_project_unless_rules_restrict_
         credential = {"id": made["id"], "secret": made["secret"]}
         tokens.append(keystone.token_by({"methods": [method], method: credential}))
     assert asked.ask(tokens[0]).project_id == tenants.demo
-    with pytest.raises(Unauthenticated):  # Nothing here would hold it to its rules.
-        asked.ask(tokens[1])
+    assert asked.ask(tokens[0]).access_rules == ()
+    (kept,) = asked.ask(tokens[1]).access_rules
+    assert kept.what == ("compute", AccessMethod.GET, "/v2.1/servers")
 
 
 def test_the_service_logs_in_by_an_application_credential_too(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import enum
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from trunkline.domain.access_rules import AccessMethod, AccessRule, parse_path
 from trunkline.domain.errors import Forbidden, TrunklineError, Unauthenticated
 from trunkline.domain.identity import ADMIN, Caller
-from trunkline.domain.ids import ProjectId, UserId
+from trunkline.domain.ids import AccessRuleId, ProjectId, UserId
 from trunkline.wire.json import decode
 
 DEFAULT_DOMAIN_ID: Final = "default"
@@ -54,6 +56,17 @@ class _Role(msgspec.Struct, frozen=True):
     name: str
 
 
+class _Rule(msgspec.Struct, frozen=True):
+    id: str
+    service: str
+    method: str
+    path: str
+
+
+class _Credential(msgspec.Struct, frozen=True):
+    access_rules: tuple[_Rule, ...] | None = None  # None: anything may be asked by it.
+
+
 class _Token(msgspec.Struct, frozen=True):
     user: _InDomain
     expires_at: datetime
@@ -61,6 +74,7 @@ class _Token(msgspec.Struct, frozen=True):
     project: _InDomain | None = None
     system: dict[str, bool] | None = None
     domain: _Named | None = None
+    application_credential: _Credential | None = None
     is_domain: bool = False  # The project stands for a whole domain.
     # Said only where Keystone names one project as the cloud's admins' own.
     is_admin_project: bool = True
@@ -97,6 +111,9 @@ def read_token(body: bytes) -> Caller | Unusable:
         return Unusable.OF_A_DOMAIN
     if token.project is None and not is_system:
         return Unusable.UNSCOPED
+    access_rules = _access_rules(token.application_credential)
+    if access_rules is None:
+        return Unusable.INVALID
     return Caller(
         user_id=UserId(token.user.id),
         user_name=_name_of(token.user),
@@ -104,6 +121,7 @@ def read_token(body: bytes) -> Caller | Unusable:
         project_id=None if token.project is None else ProjectId(token.project.id),
         project_name="" if token.project is None else _name_of(token.project),
         is_system=is_system,
+        access_rules=access_rules,
         expires_at=token.expires_at,
     )
 
@@ -114,6 +132,27 @@ def read_expiry(body: bytes) -> datetime:
     if expires_at.tzinfo is None:
         raise ValueError("a time without its zone")
     return expires_at
+
+
+def _access_rules(credential: _Credential | None) -> tuple[AccessRule, ...] | None:
+    """Return what may be asked by a credential, where none of them is anything; None: nothing.
+
+    Keystone takes paths that say nothing clear, with a brace alone: such a rule allows nothing.
+    """
+    if credential is None or credential.access_rules is None:
+        return ()
+    found = []
+    for rule in credential.access_rules:
+        with suppress(ValueError):
+            found.append(
+                AccessRule(
+                    id=AccessRuleId(rule.id),
+                    service=rule.service,
+                    method=AccessMethod(rule.method),
+                    path=parse_path(rule.path),
+                )
+            )
+    return tuple(found) or None
 
 
 def _require_fit(token: _Token) -> None:
