@@ -9,8 +9,10 @@ from typing import Any
 
 from benchmarks.peers.pairs import WARM_UPS, Work, compare
 from benchmarks.peers.services import HERE, Service, a_peer, a_trunkline
+from benchmarks.service import wait_for_hosts
 
 VLAN = 150
+HOSTS = 4  # Of fleet.toml.
 FILL_SECONDS_MAX = 240  # On a busy machine fewer ports are listed, and it says how many.
 # Neutron takes these for what Keystone's middleware would have found out. Roles are Nova's own.
 HEADERS = {"X-User-Id": "admin", "X-Project-Id": "0" * 32, "X-Roles": "admin,service"}
@@ -22,6 +24,7 @@ def measure(home: Path, *, pairs: int, listed: int, lists: int) -> list[dict[str
         a_peer("neutron", home / "neutron", HEADERS) as neutron,
         a_trunkline(home, HERE / "fleet.toml", HEADERS) as trunkline,
     ):
+        wait_for_hosts(trunkline.session, HOSTS)
         theirs = Ports(neutron, "/v2.0", _any_vf)
         ours = Ports(trunkline, "/network/v2.0", free_vfs(trunkline))
         bound = compare(

@@ -9,6 +9,7 @@ from functools import partial
 
 from sqlalchemy import Connection, text
 
+from tests.support.world import assert_trees_followed
 from trunkline.control.services import Services
 from trunkline.domain.ids import HostName
 from trunkline.store.transaction import Transaction
@@ -59,11 +60,15 @@ PLACED = text("""
 
 
 def check(*replicas: Services, hosts: Collection[HostName]) -> None:
-    """Fail if anything is held twice, by nobody, or otherwise than an index believes of `hosts`."""
+    """Fail if anything is held twice, by nobody, or otherwise than an index believes of `hosts`.
+
+    Provider trees are read here, and so have to follow what is done between two checks.
+    """
     replicas[0].store.read(lambda tx: check_rows(tx._connection))
     for svc in replicas:
         svc.store.write(svc.fleet.refresh)
         svc.store.read(partial(_check_index, svc, hosts))
+        assert_trees_followed(svc)
 
 
 def _check_index(svc: Services, hosts: Collection[HostName], tx: Transaction) -> None:

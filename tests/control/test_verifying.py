@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from tests.control.scene import Scene, on
-from tests.support.world import ADMIN, DEMO
+from tests.support.world import ADMIN, DEMO, assert_trees_followed
 from trunkline.control.ledger import Flaw
 from trunkline.control.ports import create_port, list_ports
 from trunkline.control.requests import PortCreate
@@ -25,14 +25,17 @@ from trunkline.store.transaction import Transaction
 
 
 def damage(scene: Scene, *statements: Any) -> None:
-    """Change rows behind everybody's back. The index reads them anew, as after a restart."""
+    """Change rows behind everybody's back. What is in memory is read anew, as after a restart."""
 
     def change(tx: Transaction) -> None:
         for statement in statements:
             tx.allocations._connection.execute(statement)
+        for host in tx.hosts.all():
+            tx.hosts.note_status_change(host.id)
 
     scene.svc.store.write(change)
     scene.svc.store.read(scene.svc.fleet.load)
+    assert_trees_followed(scene.svc)
 
 
 def verify(scene: Scene, *, mend: bool = False) -> list[tuple[Flaw, str, bool]]:

@@ -29,6 +29,14 @@ from tools import write_benchmarks
 from tools.log_plot import Line, draw
 
 SEEDS = range(10)
+MACHINE = {
+    "processor": "some processor",
+    "cores": 2,
+    "python": "3.11.7",
+    "load_average": [1.0, 1.0, 1.0],
+    "fixed_work_min_ms": 0.8,
+    "fixed_work_ms": {"p50": 0.9, "p99": 1.5},
+}
 
 
 def fits(wants: list[Wants], host: RawHost) -> bool:
@@ -108,14 +116,6 @@ def test_what_placement_measures_can_be_put_into_the_documentation() -> None:
 
 
 def test_what_races_measure_can_be_put_into_the_documentation() -> None:
-    machine = {
-        "processor": "some processor",
-        "cores": 2,
-        "python": "3.11.7",
-        "load_average": [1.0, 1.0, 1.0],
-        "fixed_work_min_ms": 0.8,
-        "fixed_work_ms": {"p50": 0.9, "p99": 1.5},
-    }
     of_two = {
         "replicas": 2,
         "hosts": 40,
@@ -126,7 +126,7 @@ def test_what_races_measure_can_be_put_into_the_documentation() -> None:
         "creates_per_second": 151.4,
         "create_ms": {"p50": 9.5, "p99": 41.25},
     }
-    report = {"machine": machine, "machine_after": machine, "results": [of_two]}
+    report = {"machine": MACHINE, "machine_after": MACHINE, "results": [of_two]}
     page = write_benchmarks.TARGET.read_text()
     renewed = write_benchmarks.render(page, {"races": report})
     assert "| 2 | 1,200 | 0.08 | 3 | 0.2 | 151 | 9.5 / 41.2 |" in renewed
@@ -135,14 +135,6 @@ def test_what_races_measure_can_be_put_into_the_documentation() -> None:
 
 
 def test_what_is_measured_beside_other_services_can_be_put_into_the_documentation() -> None:
-    machine = {
-        "processor": "some processor",
-        "cores": 2,
-        "python": "3.11.7",
-        "load_average": [1.0, 1.0, 1.0],
-        "fixed_work_min_ms": 0.8,
-        "fixed_work_ms": {"p50": 0.9, "p99": 1.5},
-    }
     of_ports = {
         "figure": "list of 1,000 ports",
         "peer": "neutron",
@@ -157,7 +149,7 @@ def test_what_is_measured_beside_other_services_can_be_put_into_the_documentatio
         "target": 10,
     }
     versions = {"neutron": "29.0.0"}
-    report = {"machine": machine, "machine_after": machine, "versions": versions}
+    report = {"machine": MACHINE, "machine_after": MACHINE, "versions": versions}
     page = write_benchmarks.TARGET.read_text()
     row = (
         "| list of 1,000 ports | Neutron 29.0.0 | 12 | 1,234 | 61.2 | 1,200 | 58 | 20.2 (16.4–31) |"
@@ -169,14 +161,6 @@ def test_what_is_measured_beside_other_services_can_be_put_into_the_documentatio
 
 
 def test_what_was_measured_in_the_lab_becomes_its_tables() -> None:
-    machine = {
-        "processor": "some processor",
-        "cores": 2,
-        "python": "3.11",
-        "load_average": [1.5],
-        "fixed_work_ms": {"p50": 1.0, "p99": 2.0},
-        "fixed_work_min_ms": 0.9,
-    }
     seconds = {"median": 3.21, "min": 3.0, "max": 4.0}
     results: list[dict[str, object]] = [
         {"figures": "programming", "rounds": 20, "own": {"a_second": 81.4, "p50": 12, "p99": 19.5}},
@@ -189,7 +173,7 @@ def test_what_was_measured_in_the_lab_becomes_its_tables() -> None:
             "libvirts_own_s": seconds, "the_rest_s": seconds,
         },
     ]  # fmt: skip
-    report = {"machine": machine, "machine_after": machine, "results": results}
+    report = {"machine": MACHINE, "machine_after": MACHINE, "results": results}
     renewed = write_benchmarks.render(write_benchmarks.TARGET.read_text(), {"lab": report})
     assert "| own | 81 | 12 / 19.5 |" in renewed
     assert "55.2 MiB, 2.10 % of an emulated core" in renewed

@@ -94,7 +94,8 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     f"{ID3}/users/{{user_id}}/projects": _personal(),
     f"{ID3}/users/{{user_id}}/groups": _personal(),
-    f"{ID3}/users/{{user_id}}/access_rules": _OPEN,
+    f"{ID3}/users/{{user_id}}/access_rules": _personal(),
+    f"{ID3}/users/{{user_id}}/access_rules/{{id}}": _personal("access rule"),
     f"{ID3}/users/{{user_id}}/password": _personal(POST={"user": {}}),
     f"{ID3}/users/{{user_id}}/application_credentials": _personal(
         POST={"application_credential": {"name": "new"}}

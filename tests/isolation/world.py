@@ -25,6 +25,7 @@ from tests.support.ssh_keys import an_ssh_key
 from trunkline.control.application_credentials import (
     ApplicationCredentialCreate,
     create_application_credential,
+    delete_application_credential,
 )
 from trunkline.control.domains import DomainUpdate, create_domain
 from trunkline.control.enrolment import create_enrolment_token, enrol_host
@@ -45,14 +46,16 @@ from trunkline.control.qos_policies import (
 )
 from trunkline.control.quotas import set_quotas
 from trunkline.control.requests import PortCreate
+from trunkline.control.services import Services
 from trunkline.control.sharing import ShareCreate, create_share
 from trunkline.control.subnets import create_subnet
 from trunkline.control.tags import Kind, set_tags
 from trunkline.control.user_groups import GroupUpdate
 from trunkline.control.user_groups import add_member as add_user_to_group
 from trunkline.control.user_groups import create_group as create_user_group
+from trunkline.domain.access_rules import AccessMethod, AccessRule
 from trunkline.domain.identity import Caller
-from trunkline.domain.ids import HostName
+from trunkline.domain.ids import AccessRuleId, HostName
 from trunkline.domain.qos import Direction, QosRuleType
 from trunkline.domain.quota import Resource
 from trunkline.domain.sharing import SharedKind
@@ -186,6 +189,7 @@ def make_things(scene: Scene, tag: str) -> Things:
     update_project(svc, admin, demo.own_project, ProjectUpdate(tags=("x",)))
     credential = ApplicationCredentialCreate(name=f"credential-{tag}")
     _, made = create_application_credential(svc, demo, demo.user_id, credential)
+    spare_rule = _spare_access_rule(svc, demo, tag)
     share = create_share(
         svc, demo,
         ShareCreate(kind=SharedKind.NETWORK, object_id=network.id, target=f"other-{tag}"),
@@ -199,7 +203,7 @@ def make_things(scene: Scene, tag: str) -> Things:
     return {
         "project": demo.own_project, "user": demo.user_id, "domain": "default",
         "shut domain": shut.id, "region": "RegionOne",
-        "credential": made.credential.id,
+        "credential": made.credential.id, "access rule": spare_rule,
         "token": scene.site.token("demo"), "network": network.id, "subnet": subnet.id,
         "port": port.id, "policy": policy, "rules": "bandwidth_limit_rules", "rule": rule,
         "rule type": "bandwidth_limit", "segment": network.segments[0].id,
@@ -220,6 +224,17 @@ def make_things(scene: Scene, tag: str) -> Things:
         "security group": group, "security group rule": group_rule,
         "networks": "networks", "subnets": "subnets", "ports": "ports",
     }  # fmt: skip
+
+
+def _spare_access_rule(svc: Services, caller: Caller, tag: str) -> str:
+    """Make an access rule, and delete the application credential that it was made for."""
+    rule = AccessRule(
+        id=AccessRuleId(""), service="compute", method=AccessMethod.GET, path=f"/v2.1/{tag}"
+    )
+    asked = ApplicationCredentialCreate(name=f"spare-{tag}", access_rules=[rule])
+    _, made = create_application_credential(svc, caller, caller.user_id, asked)
+    delete_application_credential(svc, caller, caller.user_id, made.credential.id)
+    return made.credential.access_rules[0].id
 
 
 def _qos(scene: Scene, admin: Caller, demo: Caller, tag: str) -> tuple[str, str]:

@@ -148,8 +148,6 @@ def test_it_has_the_roles_that_it_was_given_and_no_more(api: IdentityApi, bob: s
         ({"expires_at": "soon"}, 400, "application_credential.expires_at: must be a time"),
         ({"expires_at": "2025-12-31T00:00:00"}, 400, "application_credential.expires_at: has"),
         ({"expires_at": "0001-01-01T00:00:00+14:00"}, 400, "application_credential.expires_at"),
-        ({"access_rules": [{"path": "/", "method": "GET", "service": "compute"}]}, 400,
-         "application_credential.access_rules: not served"),
         ({"roles": "all"}, 400, "application_credential.roles: must be a list"),
         ({"roles": [{}]}, 400, "application_credential.roles[0].name: is required"),
         ({"unrestricted": "maybe"}, 400, "application_credential.unrestricted"),
@@ -282,7 +280,3 @@ def test_a_user_has_so_many_at_most(
         made(api, bob, name=f"n{number}")
     refused = make(api, bob, api.token_of("bob", "demo"), name="n2")
     assert (refused.status, "at most" in problem_of(refused)) == (403, True)
-
-
-def test_access_rules_there_are_none_of(api: IdentityApi, bob: str) -> None:
-    assert api.get(f"users/{bob}/access_rules")["access_rules"] == []

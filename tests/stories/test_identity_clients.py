@@ -198,11 +198,41 @@ def test_an_application_credential_is_made_used_and_deleted(office: Office) -> N
     assert office.show("network", "list", cloud="ci-by-name") == []
     office.run("application", "credential", "delete", "deploy", cloud="trunkline-demo")
     assert "authentication" in office.fail("network", "list", cloud="ci")
-    rules = '[{"method": "GET", "path": "/v2.1/servers", "service": "compute"}]'
-    assert "access_rules" in office.fail(
-        "application", "credential", "create", "x", "--access-rules", rules, cloud="trunkline-demo"
+
+
+def test_an_application_credential_with_access_rules_does_what_they_allow(office: Office) -> None:
+    rules = json.dumps([
+        {"service": "network", "method": "GET", "path": "/v2.0/networks"},
+        {"service": "network", "method": "GET", "path": "/network/v2.0/networks/{network}"},
+        {"service": "network", "method": "POST", "path": "/v2.0/networks"},
+    ])  # fmt: skip
+    demo = {"cloud": "trunkline-demo"}
+    made = office.show(
+        "application", "credential", "create", "narrow", "--access-rules", rules, **demo
     )
-    assert office.show("access", "rule", "list", cloud="trunkline-demo") == []
+    auth = {
+        "application_credential_id": made["ID"],
+        "application_credential_secret": made["Secret"],
+    }
+    office.add_cloud("narrow", auth, auth_type="v3applicationcredential")
+    office.run("network", "create", "thin", cloud="narrow")
+    assert office.show("network", "show", "thin", cloud="narrow")["name"] == "thin"
+    assert "access rule" in office.fail("network", "delete", "thin", cloud="narrow")
+    assert "access rule" in office.fail("port", "list", cloud="narrow")
+    assert "access rule" in office.fail("server", "list", cloud="narrow")
+    office.run("network", "delete", "thin", **demo)
+
+    listed = office.show("access", "rule", "list", **demo)
+    assert {(each["Service"], each["Method"]) for each in listed} == {
+        ("network", "GET"), ("network", "POST"),
+    }  # fmt: skip
+    rule = listed[0]
+    assert office.show("access", "rule", "show", rule["ID"], **demo)["Path"] == rule["Path"]
+    office.fail("access", "rule", "delete", rule["ID"], **demo)
+    office.run("application", "credential", "delete", "narrow", **demo)
+    for each in listed:
+        office.run("access", "rule", "delete", each["ID"], **demo)
+    assert office.show("access", "rule", "list", **demo) == []
 
 
 def test_the_catalog_and_what_there_is_one_of(office: Office) -> None:

@@ -128,6 +128,41 @@ def test_who_and_what_is_not_there_gets_no_role(api: IdentityApi) -> None:
     assert api.ask("PUT", f"projects/{project}/groups/g/roles/{role}").status == 404
 
 
+@pytest.mark.parametrize("holder", ["user", "group"])
+def test_what_is_missing_where_a_role_is_given_is_named(api: IdentityApi, holder: str) -> None:
+    id_, role = api.make(holder, name="ops")["id"], api.id_of("role", "reader")
+    project, them = api.id_of("project", "demo"), f"{holder}s"
+    own = f"reader of {holder} ops"
+    by_id = own if holder == "user" else f"{role} of group {id_}"  # What a check says.
+    for method, path, missing in (
+        ("GET", f"projects/{project}/{them}/none/roles", f"{holder} none"),
+        ("GET", f"projects/none/{them}/{id_}/roles", "project none"),
+        ("GET", f"domains/none/{them}/{id_}/roles", "domain none"),
+        ("GET", f"projects/{project}/{them}/{id_}/roles/{role}", f"role assignment {by_id}"),
+        ("PUT", f"projects/{project}/{them}/none/roles/{role}", f"{holder} none"),
+        ("PUT", f"projects/{project}/{them}/{id_}/roles/none", "role none"),
+        ("PUT", f"projects/none/{them}/{id_}/roles/{role}", "project none"),
+        ("PUT", f"domains/none/{them}/{id_}/roles/{role}", "domain none"),
+        ("DELETE", f"projects/{project}/{them}/none/roles/{role}", f"{holder} none"),
+        ("DELETE", f"projects/{project}/{them}/{id_}/roles/{role}", f"role assignment {own}"),
+        ("DELETE", f"system/{them}/{id_}/roles/none", "role none"),
+    ):
+        reply = api.ask(method, path)
+        assert reply.status == 404, (method, path)
+        assert problem_of(reply) == f"{missing} could not be found", (method, path)
+
+
+def test_a_role_given_to_a_group_is_told_of_the_group(api: IdentityApi) -> None:
+    group, role = api.make("group", name="ops")["id"], api.id_of("role", "reader")
+    for method in ("PUT", "PUT", "DELETE"):
+        assert api.ask(method, f"system/groups/{group}/roles/{role}").status == 204
+    told = {"group_id": group, "role_id": role, "target": "system"}
+    assert [(each["action"], each["subject"], each["details"]) for each in api.events()[-2:]] == [
+        ("role.assign", "group ops", told),
+        ("role.unassign", "group ops", told),
+    ]
+
+
 def shown_of(found: list[Any]) -> set[tuple[str, str, str]]:
     """Return each assignment as user, role and scope."""
     return {

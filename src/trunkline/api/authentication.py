@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from trunkline.api.routing import Auth
+from trunkline.api.faces import face_of
+from trunkline.api.http import Request
+from trunkline.api.routing import Auth, Route, split_path
 from trunkline.control import enrolment, identity
 from trunkline.control.access import require
 from trunkline.control.services import Services
-from trunkline.domain.errors import Forbidden, Unauthenticated
+from trunkline.domain.access_rules import permits
+from trunkline.domain.errors import Forbidden, NotInAccessRules, Unauthenticated
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName
 from trunkline.domain.policy.rule import Rule
@@ -24,37 +27,52 @@ def token_in(headers: Mapping[str, str]) -> str:
 
 
 def authenticate_user(
-    svc: Services,
-    auth: Auth | Rule,
-    headers: Mapping[str, str],
-    *,
-    request_id: str,
-    elsewhere: Caller | None,
+    svc: Services, route: Route, request: Request, *, elsewhere: Caller | None
 ) -> Caller:
     """Return who is asking, by the token in X-Auth-Token.
 
     Args:
         svc: The services.
-        auth: Whom the route is for.
-        headers: The request's.
-        request_id: The request's.
+        route: What is asked for, and whom it is for.
+        request: With its token.
         elsewhere: Whom the token speaks for by the identity service elsewhere, if there is one.
 
     Raises:
-        Unauthenticated: No token, or none that is valid now.
+        Unauthenticated: No token, or none that is valid now, or its access rules do not allow the
+            request.
         Forbidden: The route is for those whom a rule allows it, and this is none; or the token is
             for neither a project nor the system, and the route needs one that is.
     """
+    auth, request_id = route.auth, request.request_id
     if elsewhere is not None:
         caller = replace(elsewhere, request_id=request_id, policy=svc.policy)
     else:
-        found = identity.caller_from_token(svc, token_in(headers), request_id=request_id)
+        found = identity.caller_from_token(svc, token_in(request.headers), request_id=request_id)
         caller = replace(found, policy=svc.policy)
+    if caller.access_rules:
+        _require_permitted(caller, route, request)
     if caller.project_id is None and not caller.is_system and auth is not Auth.LOGIN:
         raise Forbidden("this needs a token for a project or the system")
     if isinstance(auth, Rule):
         require(caller, auth)
     return caller
+
+
+def _require_permitted(caller: Caller, route: Route, request: Request) -> None:
+    """Raise `NotInAccessRules` unless a rule allows the request, or it asks what a token is.
+
+    It is the route that is judged, with what stands in the place of its names: so there is no
+    way to spell a path by which the rules would see another one than the handler.
+    """
+    if (request.method, route.path) == ("GET", "/identity/v3/auth/tokens"):
+        return  # As Keystone has it: a token can always be looked at.
+    segments = [
+        request.params[part[1:-1]] if part.startswith("{") else part
+        for part in split_path(route.path)
+    ]
+    service = face_of(segments).value
+    if not permits(caller.access_rules, service=service, method=request.method, segments=segments):
+        raise NotInAccessRules(service, request.method)
 
 
 def authenticate_agent(svc: Services, headers: Mapping[str, str]) -> HostName:

@@ -273,13 +273,7 @@ class Edge:
                 exchange.host_name = authenticate_agent(self._svc, request.headers)
                 return replace(request, found_host=exchange.host_name)
             case Auth.USER | Auth.LOGIN | Rule():
-                exchange.caller = authenticate_user(
-                    self._svc,
-                    route.auth,
-                    request.headers,
-                    request_id=request.request_id,
-                    elsewhere=elsewhere,
-                )
+                exchange.caller = authenticate_user(self._svc, route, request, elsewhere=elsewhere)
                 return replace(request, found_caller=exchange.caller)
 
     async def _in_thread(self, function: Callable[[], T]) -> T:

@@ -9,8 +9,10 @@ from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import of_user, require
+from trunkline.control.access_rules import KnownRule, ensure_rules, with_new_ids
 from trunkline.control.services import Services
 from trunkline.control.user_accounts import get_locked, get_user
+from trunkline.domain.access_rules import AccessRule
 from trunkline.domain.errors import ErrorKind, Forbidden, Invalid, NotFound, TrunklineError
 from trunkline.domain.identity import ApplicationCredential, Caller, Role
 from trunkline.domain.ids import ApplicationCredentialId, UserId
@@ -42,6 +44,7 @@ class ApplicationCredentialCreate:
     roles: Sequence[tuple[str, str]] = ()  # Each by its `id` or `name`.
     unrestricted: bool = False
     expires_at: datetime | None = None
+    access_rules: Sequence[AccessRule | KnownRule] = ()  # None: it may ask anything.
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,11 @@ def create_application_credential(
     Raises:
         Forbidden: The user is another one, the token is for no project, or an application
             credential that is restricted is behind it.
-        Invalid: A role is none that the token has, or the time of expiry has passed.
+        Invalid: A role is none that the token has, an access rule is none of the user's, or the
+            time of expiry has passed.
         AlreadyExists: The user has one of that name.
         TooManyApplicationCredentials: The user has too many.
+        TooManyAccessRules: Likewise.
     """
     get_user(svc, caller, user_id)
     require(caller, rules.CREATE_APPLICATION_CREDENTIAL, of_user(user_id))
@@ -73,6 +78,7 @@ def create_application_credential(
     secret = asked.secret or svc.ids.new_secret()
     secret_hash = svc.passwords.hash(secret)
     credential_id = ApplicationCredentialId(svc.ids.new_id().replace("-", ""))
+    wanted_rules = with_new_ids(svc, asked.access_rules)
 
     def write(tx: Transaction) -> ApplicationCredentialView:
         get_locked(tx, user_id)  # Another request would not see this one when it counts.
@@ -90,6 +96,7 @@ def create_application_credential(
             unrestricted=asked.unrestricted,
             expires_at=asked.expires_at,
             created_at=now,
+            access_rules=ensure_rules(tx, caller.user_id, wanted_rules),
         )
         tx.application_credentials.insert(credential)
         _record(tx, caller, now, "application_credential.create", credential)

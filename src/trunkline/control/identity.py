@@ -166,6 +166,7 @@ def caller_from_token(svc: Services, text: str, *, request_id: str) -> Caller:
         project_name="" if project is None else project.name,
         is_system=holder.record.target == SYSTEM,
         is_restricted=credential is not None and not credential.unrestricted,
+        access_rules=() if credential is None else credential.access_rules,
         roles=holder.roles,
         request_id=request_id,
         expires_at=holder.record.expires_at,

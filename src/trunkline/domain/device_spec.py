@@ -173,7 +173,7 @@ class Offering:
             function = functions[address]
             pf = _pf_of(function, functions)
             decision = self._decided.get(address)
-            if decision is None or decision.function != function or decision.pf != pf:
+            if decision is None or not decision.is_of(function, pf):
                 decision = self._decide(function, pf)
             decided[address] = decision
         self._decided = decided
@@ -211,6 +211,12 @@ class _Decision:
     pf: PciFunction | None  # Of a VF; specs that match it mean its VFs.
     offered: OfferedDevice | None
     mode: PoolMode | None
+
+    def is_of(self, function: PciFunction, pf: PciFunction | None) -> bool:
+        """Whether it was made of such functions; mostly it was of these very ones."""
+        return (self.function is function or self.function == function) and (
+            self.pf is pf or self.pf == pf
+        )
 
 
 _PoolKey = tuple[PciAddress, PoolMode, tuple[tuple[str, str], ...]]  # PF, mode, tags.

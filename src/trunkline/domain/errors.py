@@ -97,6 +97,17 @@ class Unauthenticated(TrunklineError):
         super().__init__(problem)
 
 
+class NotInAccessRules(Unauthenticated):
+    """No access rule of the application credential behind the token allows the request."""
+
+    code = "identity.not_in_access_rules"
+
+    def __init__(self, service: str, method: str) -> None:
+        super().__init__(
+            f"no access rule of the application credential allows this {method} of {service}"
+        )
+
+
 class IdentityUnavailable(TrunklineError):
     """The identity service elsewhere can't be asked whom a token speaks for."""
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from trunkline.domain.access_rules import AccessRule
 from trunkline.domain.errors import Forbidden
 from trunkline.domain.ids import (
     ApplicationCredentialId,
@@ -177,6 +178,7 @@ class ApplicationCredential:
     unrestricted: bool  # May make and delete application credentials.
     expires_at: datetime | None
     created_at: datetime
+    access_rules: tuple[AccessRule, ...] = ()  # What may be asked by it; none: anything.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +195,7 @@ class Caller:
     project_name: str = ""
     is_system: bool = False  # The token is for the whole of the system.
     is_restricted: bool = False  # An application credential that may make no others is behind it.
+    access_rules: tuple[AccessRule, ...] = ()  # Of that credential; none: it may ask anything.
     request_id: str = ""  # `req-…`, as in the response header and in audit rows.
     expires_at: datetime | None = None
     policy: Policy = field(default=DEFAULT_POLICY, repr=False)  # By which the caller is judged.

@@ -11,6 +11,7 @@ from typing import NewType
 
 AllocationId = NewType("AllocationId", str)
 AggregateId = NewType("AggregateId", int)  # A number, as Nova has it.
+AccessRuleId = NewType("AccessRuleId", str)
 ApplicationCredentialId = NewType("ApplicationCredentialId", str)
 DeviceId = NewType("DeviceId", str)
 DomainId = NewType("DomainId", str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from dataclasses import dataclass
 from typing import Final
@@ -106,6 +107,7 @@ class LibvirtDomain:
         )
 
 
+@functools.lru_cache(maxsize=1024)  # Definitions are read at each look, and hardly ever change.
 def parse_libvirt_domain(xml: str) -> LibvirtDomain:
     """Read a definition.
 

@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 import msgspec
 
@@ -43,6 +44,9 @@ class VfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     opened: bool = False  # By a guest or a program, through vfio-pci.
     ifname: str = ""  # Empty: the name that udev gives.
     macvtap: str = ""  # The macvtap on its netdev.
+
+
+_UNTOUCHED: Final = VfRecord()
 
 
 class PfRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -115,7 +119,12 @@ class KernelState(LoggedState, kw_only=True, omit_defaults=True):
 
 def boot_id(state: KernelState) -> str:
     """Another one for each boot, the same for the same simulated host."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"trunkline boot {state.boots} of {state.name}"))
+    return _boot_id(state.boots, state.name)
+
+
+@functools.lru_cache(maxsize=1024)
+def _boot_id(boots: int, name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"trunkline boot {boots} of {name}"))
 
 
 def refused(number: int) -> OSError:
@@ -214,7 +223,16 @@ def effective_mac(pf: PfRecord, index: int) -> MacAddress:
 def vf_settings(pf: PfRecord, index: int) -> VfSettings:
     """What RTM_GETLINK tells about a VF, with None for what the driver does not have."""
     vf = pf.vfs[index]
-    driver, can = driver_of(pf), vf_capabilities(pf.driver)
+    return _untouched(pf.driver) if vf == _UNTOUCHED else _settings(pf.driver, vf)
+
+
+@functools.cache  # Most VFs are as their driver makes them.
+def _untouched(pf_driver: str) -> VfSettings:
+    return _settings(pf_driver, _UNTOUCHED)
+
+
+def _settings(pf_driver: str, vf: VfRecord) -> VfSettings:
+    driver, can = drivers()[pf_driver], vf_capabilities(pf_driver)
     mac = vf.mac
     if driver.own_mac_shows and not vf.own_mac.is_zero:
         mac = vf.own_mac

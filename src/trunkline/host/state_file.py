@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,7 @@ class LogEntry(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 S = TypeVar("S", bound=LoggedState)
+_Stamp = tuple[int, int, int]  # Of a file: time of change, inode, size.
 
 
 class Held(Generic[S]):
@@ -64,6 +66,9 @@ class Held(Generic[S]):
             data = json.encode(self.state)
             while data:
                 data = data[os.write(file, data) :]
+            # The kernel's own stamps may be some milliseconds apart, and two states between them.
+            now = time.time_ns()
+            os.utime(file, ns=(now, now))
         finally:
             os.close(file)
         os.replace(scratch, self._path)  # noqa: PTH105 - the path is text for speed
@@ -105,9 +110,10 @@ class StateFile(Generic[S]):
 
     def __init__(self, path: Path, type_: type[S]) -> None:
         self.path = path
+        self._text = str(path)
         self.log_path = path.with_suffix(".log")
         self._type = type_
-        self._cached: tuple[bytes, S] | None = None
+        self._cached: tuple[_Stamp, S] | None = None
 
     def create(self, state: S) -> None:
         """Write the first state; the log starts empty."""
@@ -120,15 +126,21 @@ class StateFile(Generic[S]):
         Raises:
             HostRefused: The file is damaged or gone. Nothing is done to it.
         """
-        data = self._read_bytes()
+        try:
+            found = os.stat(self._text)  # noqa: PTH116 - text for speed
+        except OSError as problem:
+            raise damaged(self.path, str(problem.strerror)) from problem
+        # Taken before the file is read: one that is replaced meanwhile is read again.
+        stamp = found.st_mtime_ns, found.st_ino, found.st_size
         cached = self._cached
-        if cached is None or cached[0] != data:
-            cached = self._cached = (data, self._decode(data))
+        if cached is None or cached[0] != stamp:
+            cached = self._cached = (stamp, self._decode(self._read_bytes()))
         return cached[1]
 
     def _read_bytes(self) -> bytes:
         try:
-            return self.path.read_bytes()
+            with open(self._text, "rb", buffering=0) as file:  # noqa: PTH123 - text for speed
+                return file.read()
         except OSError as problem:
             raise damaged(self.path, str(problem.strerror)) from problem
 

@@ -20,7 +20,7 @@ from trunkline.reconcile.observed import DomainPower, DomainState
 from trunkline.reconcile.server_devices import gather_devices
 from trunkline.reconcile.steps import Step
 from trunkline.reconcile.taps import plan_taps
-from trunkline.reconcile.view import Outcome, Preparing, Refused, Unseen, Verdict, View, Waiting
+from trunkline.reconcile.view import Outcome, Unplanned, Verdict, View
 
 
 def lacking(view: View, server: ServerConfig, domain: DomainState) -> tuple[NicConfig, ...]:
@@ -53,14 +53,8 @@ def plan_plug(view: View, server: ServerConfig, nic: NicConfig, domain: DomainSt
         devices = gather_devices(view, alone, is_attached=False)
         taps = plan_taps(view, alone, is_attached=False)
         xml = device_xml(nic, view.vif_types)
-    except Refused as refusal:
-        return Verdict(outcome=Outcome.REFUSED, reason=str(refusal))
-    except Preparing as doing:
-        return Verdict(outcome=Outcome.PREPARING, reason=str(doing))
-    except Waiting as wait:
-        return Verdict(outcome=Outcome.WAITING, reason=str(wait))
-    except Unseen:
-        return Verdict(outcome=Outcome.UNSEEN)
+    except Unplanned as why:
+        return why.verdict
     steps: list[Step] = [*devices.journal, *devices.writes, *devices.checks]
     steps += devices.read_back()
     if devices.reloads:

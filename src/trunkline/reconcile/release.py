@@ -25,9 +25,7 @@ from trunkline.reconcile.steps import (
 )
 from trunkline.reconcile.view import (
     Outcome,
-    Preparing,
-    Refused,
-    Unseen,
+    Unplanned,
     Verdict,
     View,
     Waiting,
@@ -59,14 +57,8 @@ def _taken_back(
         steps = _restore(view, device)
         if not steps:
             wait_for(view, device.address)
-    except Preparing as doing:
-        return Verdict(outcome=Outcome.PREPARING, reason=str(doing))
-    except Waiting as wait:
-        return Verdict(outcome=Outcome.WAITING, reason=str(wait))
-    except Refused as refusal:
-        return Verdict(outcome=Outcome.REFUSED, reason=str(refusal))
-    except Unseen:
-        return Verdict(outcome=Outcome.UNSEEN)
+    except Unplanned as why:
+        return why.verdict
     if not steps:
         return Verdict(outcome=Outcome.SETTLED)
     if view.observed.journal.epochs.get(device.address, 0) < device.epoch:

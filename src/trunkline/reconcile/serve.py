@@ -28,6 +28,7 @@ from trunkline.reconcile.view import (
     Outcome,
     Preparing,
     Refused,
+    Unplanned,
     Unseen,
     Verdict,
     View,
@@ -98,10 +99,8 @@ def _plan(view: View, server: ServerConfig, domain: DomainState | None) -> Verdi
         return Verdict(outcome=Outcome.WAITING, reason=reason, guest_runs=guest_runs)
     try:
         missing = _missing_file(view, server, domain)
-    except Preparing as doing:
-        return Verdict(outcome=Outcome.PREPARING, reason=str(doing))
-    except Refused as refusal:
-        return Verdict(outcome=Outcome.REFUSED, reason=str(refusal))
+    except Unplanned as why:
+        return why.verdict
     if missing is not None:
         return Verdict(outcome=Outcome.TO_DO, steps=(missing,))
     steps = _steps(view, server, domain, devices, taps)

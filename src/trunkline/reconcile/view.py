@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ids import ServerId
@@ -54,20 +55,39 @@ class Verdict:
     to_unplug: tuple[NicConfig, ...] = ()  # and what it is to lose.
 
 
-class Waiting(Exception):
-    """Planning can't go on now. For use between the planning modules only."""
+class Unplanned(Exception):
+    """Planning can't go on. For use between the planning modules only."""
+
+    outcome: ClassVar[Outcome]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What planning came to by it, unless the planner knows better."""
+        return Verdict(outcome=self.outcome, reason=str(self))
 
 
-class Preparing(Exception):
-    """Something slow is under way. For use between the planning modules only."""
+class Waiting(Unplanned):
+    """Something should change first."""
+
+    outcome = Outcome.WAITING
 
 
-class Refused(Exception):
-    """Planning found that it can't be done. For use between the planning modules only."""
+class Preparing(Unplanned):
+    """Something slow is under way."""
+
+    outcome = Outcome.PREPARING
 
 
-class Unseen(Exception):
-    """What is needed was not read. For use between the planning modules only."""
+class Refused(Unplanned):
+    """It can't be done."""
+
+    outcome = Outcome.REFUSED
+
+
+class Unseen(Unplanned):
+    """What is needed was not read."""
+
+    outcome = Outcome.UNSEEN
 
 
 @dataclass(slots=True)

@@ -20,7 +20,12 @@ from sqlalchemy.exc import IntegrityError
 from trunkline.domain.errors import AlreadyExists, NotFound
 from trunkline.domain.identity import ApplicationCredential
 from trunkline.domain.ids import ApplicationCredentialId, ProjectId, RoleId, UserId
-from trunkline.store.identity_tables import application_credential_roles, application_credentials
+from trunkline.store.access_rules import AccessRules
+from trunkline.store.identity_tables import (
+    application_credential_access_rules,
+    application_credential_roles,
+    application_credentials,
+)
 from trunkline.store.prepared import Prepared, Row
 
 _TABLE = application_credentials
@@ -91,6 +96,14 @@ class ApplicationCredentials:
             self._connection.execute(insert(application_credential_roles), of_it)
         except IntegrityError as gone:
             raise NotFound("role of application credential", credential.name) from gone
+        if credential.access_rules:
+            self._connection.execute(
+                insert(application_credential_access_rules),
+                [
+                    {"credential_id": credential.id, "access_rule_id": rule.id}
+                    for rule in credential.access_rules
+                ],
+            )
 
     def delete(self, ids: Collection[ApplicationCredentialId]) -> None:
         """Delete some, with the tokens that were got by them."""
@@ -104,5 +117,6 @@ class ApplicationCredentials:
     def _credential(self, row: Row) -> ApplicationCredential:
         given = _ROLES.all(self._connection, {"wanted": row["id"]})
         role_ids = frozenset(RoleId(each["role_id"]) for each in given)
-        values: dict[str, Any] = {**row, "role_ids": role_ids}
+        access_rules = AccessRules(self._connection).of_credential(row["id"])
+        values: dict[str, Any] = {**row, "role_ids": role_ids, "access_rules": access_rules}
         return ApplicationCredential(**values)

@@ -97,6 +97,37 @@ application_credential_roles = Table(
     Index("ix_application_credential_roles_role_id", "role_id"),
 )
 
+access_rules = Table(
+    "access_rules",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("service", String(64), nullable=False),
+    Column("method", String(8), nullable=False),
+    Column("path", String(225), nullable=False),
+    UniqueConstraint("user_id", "service", "method", "path"),
+)
+
+# A credential that lost its rules could ask anything: a rule of one can't be deleted. What is
+# deleted with its user goes in no certain order, so that this is looked at in the end.
+application_credential_access_rules = Table(
+    "application_credential_access_rules",
+    metadata,
+    Column(
+        "credential_id",
+        ID,
+        ForeignKey("application_credentials.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column(
+        "access_rule_id",
+        ID,
+        ForeignKey("access_rules.id", deferrable=True, initially="DEFERRED"),
+        primary_key=True,
+    ),
+    Index("ix_application_credential_access_rules_access_rule_id", "access_rule_id"),
+)
+
 # Tokens are kept as SHA-256 of their text: who reads the database can't use them.
 tokens = Table(
     "tokens",

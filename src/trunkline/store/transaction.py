@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
+from trunkline.store.access_rules import AccessRules
 from trunkline.store.aggregates import Aggregates
 from trunkline.store.allocations import Allocations
 from trunkline.store.application_credentials import ApplicationCredentials
@@ -80,6 +81,7 @@ class Transaction:
         self.roles = Roles(connection)  # Roles, and who has them where.
         self.tokens = Tokens(connection)  # Tokens.
         self.application_credentials = ApplicationCredentials(connection)  # And their roles.
+        self.access_rules = AccessRules(connection)  # What may be asked by them.
         self.image_members = ImageMembers(connection)  # With whom images are shared.
         self.images = Images(connection)  # Images, without their bytes.
         self.key_pairs = KeyPairs(connection)  # Users' public SSH keys.

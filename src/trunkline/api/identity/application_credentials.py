@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from trunkline.api.http import Request, Response
-from trunkline.api.identity import lists, render
+from trunkline.api.identity import access_rules, lists, render
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.control import application_credentials
 from trunkline.control.application_credentials import ApplicationCredentialCreate
@@ -56,17 +56,8 @@ def delete(svc: Services, request: Request) -> Response:
     return Response(status=204)
 
 
-def list_access_rules(_svc: Services, request: Request) -> Response:
-    """Answer an empty list: access rules are not served."""
-    return Response(body=lists.collection(request, "access_rules", []))
-
-
 def _read(fields: Fields, request: Request) -> ApplicationCredentialCreate:
     fields.require_only(_KNOWN)
-    if fields.raw("access_rules") not in (None, []):
-        raise fields.invalid(
-            "access_rules", "not served; give the credential fewer roles, and an end"
-        )
     if fields.text("project_id", None) not in (None, request.caller.project_id):
         raise fields.invalid("project_id", "must be the project of the token")
     name = lists.read_name(fields, None)
@@ -84,6 +75,7 @@ def _read(fields: Fields, request: Request) -> ApplicationCredentialCreate:
         roles=[_role(role) for role in roles],
         unrestricted=unrestricted is True,
         expires_at=fields.parsed("expires_at", _time, None),
+        access_rules=access_rules.read(fields),
     )
 
 

@@ -11,7 +11,16 @@ from trunkline.api.http import Request
 from trunkline.control.application_credentials import ApplicationCredentialView
 from trunkline.control.identity import TokenView
 from trunkline.control.role_assignments import AssignmentView
-from trunkline.domain.identity import Domain, Project, Role, User, UserGroup, domain_in
+from trunkline.domain.access_rules import AccessRule
+from trunkline.domain.identity import (
+    ApplicationCredential,
+    Domain,
+    Project,
+    Role,
+    User,
+    UserGroup,
+    domain_in,
+)
 from trunkline.domain.ids import DomainId
 
 REGION: Final = "RegionOne"
@@ -54,6 +63,7 @@ def token(request: Request, view: TokenView, *, with_catalog: bool) -> Mapping[s
             "id": credential.id,
             "name": credential.name,
             "restricted": not credential.unrestricted,
+            **_access_rules(credential),
         }
     return body | ({"catalog": catalog(request)} if with_catalog else {})
 
@@ -256,7 +266,29 @@ def application_credential(
         "roles": [{"id": role.id, "name": role.name, "domain_id": None} for role in view.roles],
         "expires_at": None if item.expires_at is None else item.expires_at.strftime(_EXPIRY),
         "unrestricted": item.unrestricted,
+        **_access_rules(item),
         "links": _self(request, path),
+    }
+
+
+def access_rule(request: Request, user_id: str, rule: AccessRule) -> Mapping[str, object]:
+    """Render an access rule of a user."""
+    path = f"users/{user_id}/access_rules/{rule.id}"
+    return {**_access_rule(rule), "links": _self(request, path)}
+
+
+def _access_rules(item: ApplicationCredential) -> Mapping[str, object]:
+    """Render those of an application credential; as in Keystone, one without any has no word."""
+    shown = [_access_rule(rule) for rule in item.access_rules]
+    return {"access_rules": shown} if shown else {}
+
+
+def _access_rule(rule: AccessRule) -> Mapping[str, object]:
+    return {
+        "id": rule.id,
+        "service": rule.service,
+        "method": rule.method.value,
+        "path": rule.path,
     }
 
 

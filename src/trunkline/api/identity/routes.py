@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from trunkline.api.identity import (
+    access_rules,
     application_credentials,
     catalog,
     domains,
@@ -28,6 +29,8 @@ _IMPLIED: Final = "/identity/v3/roles/{id}/implies/{implied_id}"
 _DOMAINS: Final = "/identity/v3/domains"
 _GROUPS: Final = "/identity/v3/groups"
 _CREDENTIALS: Final = "/identity/v3/users/{user_id}/application_credentials"
+
+_ACCESS_RULES: Final = "/identity/v3/users/{user_id}/access_rules"
 
 
 def _hashing(route: Route) -> Route:
@@ -84,7 +87,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     _hashing(post(_CREDENTIALS, application_credentials.create)),
     get(_CREDENTIALS + "/{id}", application_credentials.show),
     delete(_CREDENTIALS + "/{id}", application_credentials.delete),
-    get(_USERS + "/{user_id}/access_rules", application_credentials.list_access_rules),
+    get(_ACCESS_RULES, access_rules.list_),
+    get(_ACCESS_RULES + "/{id}", access_rules.show),
+    delete(_ACCESS_RULES + "/{id}", access_rules.delete),
     get(_ROLES, roles.list_, rules.LIST_ROLES),
     post(_ROLES, roles.create, rules.CREATE_ROLE),
     get(_ROLES + "/{id}", roles.show, rules.SHOW_ROLE),

@@ -112,6 +112,14 @@ DELETE_APPLICATION_CREDENTIAL = Rule(
     "identity:delete_application_credential", SELF, "deleting an application credential", OF_USER
 )
 
+LIST_ACCESS_RULES = Rule(
+    "identity:list_access_rules", SELF_READER, "listing access rules", OF_USER, reads=True
+)
+SHOW_ACCESS_RULE = Rule(
+    "identity:get_access_rule", SELF_READER, "seeing an access rule", OF_USER, reads=True
+)
+DELETE_ACCESS_RULE = Rule("identity:delete_access_rule", SELF, "deleting an access rule", OF_USER)
+
 LIST_SERVICES = Rule("identity:list_services", ADMIN_READER, "listing services", reads=True)
 SHOW_SERVICE = Rule("identity:get_service", ADMIN_READER, "seeing a service", reads=True)
 LIST_ENDPOINTS = Rule("identity:list_endpoints", ADMIN_READER, "listing endpoints", reads=True)
