@@ -18,6 +18,7 @@ from trunkline.domain.ids import HostId, HostName
 from trunkline.placement.asks.edits import size_of_edits
 from trunkline.placement.asks.request import HostRefusal, Page, PlacementRequest, Reason
 from trunkline.placement.index.fleet import Fleet
+from trunkline.placement.planning.capacity import capacity, rows_of
 from trunkline.placement.reasons.explanation import explain
 from trunkline.placement.reasons.judge import Judge
 
@@ -26,6 +27,16 @@ OF_WISHES = {
     Reason.NOT_IN_ZONE, Reason.AGGREGATE_METADATA,
     Reason.SERVER_GROUP_AFFINITY, Reason.SERVER_GROUP_ANTI_AFFINITY,
 }  # fmt: skip
+
+# What capacity does not tell apart: it counts what is free, whoever has the rest.
+AS_CAPACITY_SAYS = {
+    Reason.PF_IN_USE: Reason.NO_FREE_DEVICE,
+    Reason.PF_GIVEN_AWAY: Reason.NO_FREE_DEVICE,
+    Reason.AFFINITY: Reason.TOO_FEW_TOGETHER,
+    Reason.ANTI_AFFINITY: Reason.TOO_FEW_TOGETHER,
+    Reason.NUMA: Reason.TOO_FEW_TOGETHER,
+    Reason.BANDWIDTH: Reason.TOO_FEW_TOGETHER,
+}
 
 
 def refusals_one_by_one(request: PlacementRequest, fleet: Fleet) -> list[HostRefusal]:
@@ -155,3 +166,25 @@ def test_columns_and_looks_agree_on_zones_aggregates_and_groups(seed: int) -> No
             request = the_request(a_raw_request(dice), random_wish(dice, hosts))
             met |= check(request, fleet, dice)
     assert met >= OF_WISHES
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_keeps_hosts_from_taking_a_server_limits_their_capacity(seed: int) -> None:
+    dice = Random(seed)
+    met: set[Reason] = set()
+    for _ in range(100):
+        hosts = [random_host(dice, number) for number in range(8)]
+        places = {host["id"]: random_place(dice) for host in hosts}
+        fleet = a_fleet_of(dice, hosts)
+        for host_id in fleet.host_ids():
+            fleet.put_host(moved(fleet.view(host_id), places[host_id]))
+        raw = dice.choice((random_request, ruled_request))(dice)
+        raw |= {"only": None}
+        request = the_request(raw, random_wish(dice, hosts))
+        told = {one.host_id: reasons_of(one) for one in refusals_one_by_one(request, fleet)}
+        for host in capacity(request, rows_of(fleet.hosts())).hosts:
+            assert (host.most == 0) == (host.id in told)
+            if host.most == 0:
+                assert host.limit in {AS_CAPACITY_SAYS.get(one, one) for one in told[host.id]}
+                met.add(host.limit)
+    assert met >= {*OF_WISHES, Reason.STUCK, Reason.OUT_OF_SERVICE, Reason.TOO_FEW_TOGETHER}

@@ -49,6 +49,7 @@ class HostRow(NamedTuple):
     name: HostName
     enabled: bool
     up: bool
+    is_stuck: bool  # Its agent says that it can't use it.
     free_vcpus: int
     free_memory_mib: int
     free_disk_gib: int
@@ -87,7 +88,7 @@ def rows_of(hosts: Iterable[HostState]) -> list[HostRow]:
     """Take down what `capacity` counts: quick, so that whoever owns the hosts can go on."""
     return [
         HostRow(
-            host.id, host.name, host.enabled, host.up,
+            host.id, host.name, host.enabled, host.up, bool(host.problem),
             host.free_vcpus, host.free_memory_mib, host.free_disk_gib,
             host.structure, host.usable, host.out, host.places, host.accounted,
             host.numa_nodes, host.numa_amounts, host.zone, host.metadata,
@@ -152,7 +153,7 @@ class Counter:
         with_devices = [nic for nic in request.nics if nic.kind is not None]
         self._wanted = [*dict.fromkeys((reach_of(nic), nic_class(nic)) for nic in with_devices)]
         self._near = BySlot(self._nearness)
-        self._why: dict[tuple[tuple[int, ...], tuple[int, ...]], Reason] = {}
+        self._why: dict[tuple[tuple[int, ...], ...], Reason] = {}
         self._steps_left = steps_max
         self._is_ruled, self._is_confined = request.is_ruled, request.is_confined
         self._is_guaranteed = any(nic.egress_mbps or nic.ingress_mbps for nic in request.nics)
@@ -183,7 +184,7 @@ class Counter:
             return HostCapacity(row.id, row.name, room, room, limit)
         fits = self._fitting.of(row.structure)
         if self._is_lacking(fits):
-            reason = self._why_none_matches(row.structure)
+            reason = self._why_none_matches(row)
             return HostCapacity(row.id, row.name, 0, 0, reason)
         cuts = None if self._flows is None else self._flows.of(fits)
         if cuts is None:
@@ -195,7 +196,7 @@ class Counter:
         if not count.most:
             limit = self._lack(row, fits)
         elif count.least < room:
-            limit = self._limit_of_devices(row, fits)
+            limit = self._limit_of_devices(row, fits, self._every)
         return HostCapacity(row.id, row.name, count.least, count.most, limit)
 
     def _refusal(self, row: HostRow) -> Reason | None:
@@ -205,7 +206,7 @@ class Counter:
         if not row.enabled:
             return Reason.DISABLED
         if not row.up:
-            return Reason.DOWN
+            return Reason.STUCK if row.is_stuck else Reason.DOWN
         if request.zone not in (None, row.zone):
             return Reason.NOT_IN_ZONE
         if not all(demand.holds(row.metadata) for demand in request.metadata):
@@ -231,23 +232,26 @@ class Counter:
                 free |= mask
         if free == self._every:
             return Reason.TOO_FEW_TOGETHER
-        return self._limit_of_devices(row, fits)
+        return self._limit_of_devices(row, fits, self._every ^ free)
 
-    def _limit_of_devices(self, row: HostRow, fits: Fits) -> Reason:
-        """What lacks for one more: devices without owners, or with a PF in service."""
-        if row.out and any(mask and out for out, mask in zip(row.out, fits, strict=True)):
+    def _limit_of_devices(self, row: HostRow, fits: Fits, lacking: int) -> Reason:
+        """What lacks for these classes: devices without owners, or with a PF in service."""
+        if row.out and any(mask & lacking and out for out, mask in zip(row.out, fits, strict=True)):
             return Reason.OUT_OF_SERVICE
         return Reason.NO_FREE_DEVICE
 
-    def _why_none_matches(self, structure: Structure) -> Reason:
-        """Why the first NIC without any device has none."""
-        key = self._near.of(structure), structure.idle
+    def _why_none_matches(self, row: HostRow) -> Reason:
+        """Why the first NIC without any device has none; what is out of service is not there."""
+        structure = row.structure
+        out = tuple([slot for slot, count in enumerate(row.out) if count])
+        key = self._near.of(structure), structure.idle, out
         found = self._why.get(key)
         if found is None:
-            near = union(bits for slot, bits in enumerate(key[0]) if slot not in key[1])
             count = len(self._wanted)
-            without = ~(near >> 2 * count)
+            by_slot = {slot: bits for slot, bits in enumerate(key[0]) if slot not in structure.idle}
+            without = ~(union(by_slot.values()) >> 2 * count)
             first = without & -without
+            near = union(bits for slot, bits in by_slot.items() if slot not in out)
             found = self._why[key] = WHY[bool(near & first) + bool(near >> count & first)]
         return found
 
