@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from trunkline.api.http import Request, Response
@@ -21,9 +22,8 @@ from trunkline.api.network.common import (
     timestamp,
     update_fields,
 )
-from trunkline.api.network.visible_fields import allowed
+from trunkline.api.network.visible_fields import VisibleFields
 from trunkline.api.parsing import Fields
-from trunkline.control.access import of_project
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate, SegmentRequest
 from trunkline.control.networks import (
     NetworkView,
@@ -36,7 +36,6 @@ from trunkline.control.networks import (
 from trunkline.control.requests import UNSET
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid
-from trunkline.domain.identity import Caller
 from trunkline.domain.ids import PhysicalNetwork, ProjectId
 from trunkline.domain.network import NetworkType, PfPolicy, Segment
 from trunkline.domain.policy import network_rules as rules
@@ -108,7 +107,7 @@ def index(svc: Services, request: Request) -> Response:
         request,
         NETWORKS,
         lambda query: list_networks(svc, request.caller, query),
-        lambda view: render_network(view, request.caller),
+        partial(render_network, shown=_shown(request)),
     )
 
 
@@ -119,7 +118,7 @@ def create(svc: Services, request: Request) -> Response:
         NETWORKS,
         parse_network,
         lambda wanted: [
-            render_network(view, request.caller)
+            render_network(view, _shown(request))
             for view in create_networks(svc, request.caller, wanted)
         ],
     )
@@ -128,7 +127,7 @@ def create(svc: Services, request: Request) -> Response:
 def show(svc: Services, request: Request) -> Response:
     """Answer one network."""
     view = get_network(svc, request.caller, request.params["id"])
-    return answer_item(request, NETWORKS, render_network(view, request.caller))
+    return answer_item(request, NETWORKS, render_network(view, _shown(request)))
 
 
 def update(svc: Services, request: Request) -> Response:
@@ -156,7 +155,7 @@ def update(svc: Services, request: Request) -> Response:
     )
     with precondition(seen):
         view = update_network(svc, request.caller, request.params["id"], changes)
-    return answer_item(request, NETWORKS, render_network(view, request.caller))
+    return answer_item(request, NETWORKS, render_network(view, _shown(request)))
 
 
 def remove(svc: Services, request: Request) -> Response:
@@ -188,7 +187,11 @@ def parse_network(fields: Fields) -> NetworkCreate:
     )
 
 
-def render_network(view: NetworkView, caller: Caller) -> Item:
+def _shown(request: Request) -> VisibleFields:
+    return VisibleFields(request.caller, _ATTRIBUTE_RULES)
+
+
+def render_network(view: NetworkView, shown: VisibleFields) -> Item:
     """Render a network; where its segments are is shown to admins only."""
     network = view.network
     item: Item = {
@@ -224,7 +227,7 @@ def render_network(view: NetworkView, caller: Caller) -> Item:
         item["pci_requirements"] = {
             segment_id: dict(attributes) for segment_id, attributes in view.requirements.items()
         }
-    return allowed(item, caller, _ATTRIBUTE_RULES, of_project(network.project_id))
+    return shown.of(item, network.project_id)
 
 
 def _render_segment(segment: Segment) -> Item:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from trunkline.api.http import Query, Request, Response
@@ -29,9 +30,9 @@ from trunkline.api.network.port_addressing import (
     parse_pairs,
     render_addressing,
 )
-from trunkline.api.network.visible_fields import allowed
+from trunkline.api.network.visible_fields import VisibleFields
 from trunkline.api.parsing import Fields
-from trunkline.control.access import of_project, refusal
+from trunkline.control.access import refusal
 from trunkline.control.ports import (
     create_ports,
     delete_port,
@@ -44,7 +45,6 @@ from trunkline.control.services import Services
 from trunkline.control.views import PortView
 from trunkline.domain.errors import Invalid
 from trunkline.domain.ether import MacAddress, parse_guest_mac
-from trunkline.domain.identity import Caller
 from trunkline.domain.ids import HostName, NetworkId, ProjectId, SecurityGroupId, SubnetId, is_uuid
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor_parsing import render_match
@@ -145,7 +145,7 @@ def index(svc: Services, request: Request) -> Response:
         replace(request, query=_flatten_fixed_ips(request.query)),
         PORTS,
         lambda query: list_ports(svc, request.caller, query),
-        lambda view: render_port(view, request.caller),
+        partial(render_port, shown=_shown(request)),
     )
 
 
@@ -156,7 +156,7 @@ def create(svc: Services, request: Request) -> Response:
         PORTS,
         parse_port,
         lambda wanted: [
-            render_port(view, request.caller) for view in create_ports(svc, request.caller, wanted)
+            render_port(view, _shown(request)) for view in create_ports(svc, request.caller, wanted)
         ],
     )
 
@@ -164,7 +164,7 @@ def create(svc: Services, request: Request) -> Response:
 def show(svc: Services, request: Request) -> Response:
     """Answer one port."""
     view = get_port(svc, request.caller, request.params["id"])
-    return answer_item(request, PORTS, render_port(view, request.caller))
+    return answer_item(request, PORTS, render_port(view, _shown(request)))
 
 
 def update(svc: Services, request: Request) -> Response:
@@ -199,7 +199,7 @@ def update(svc: Services, request: Request) -> Response:
     )
     with precondition(seen):
         view = update_port(svc, request.caller, request.params["id"], changes)
-    return answer_item(request, PORTS, render_port(view, request.caller))
+    return answer_item(request, PORTS, render_port(view, _shown(request)))
 
 
 def remove(svc: Services, request: Request) -> Response:
@@ -240,7 +240,11 @@ def parse_port(fields: Fields) -> PortCreate:
     )
 
 
-def render_port(view: PortView, caller: Caller) -> Item:
+def _shown(request: Request) -> VisibleFields:
+    return VisibleFields(request.caller, _ATTRIBUTE_RULES)
+
+
+def render_port(view: PortView, shown: VisibleFields) -> Item:
     """Render a port; what it is bound to, only to those whom the policy shows it."""
     port = view.port
     item: Item = {
@@ -278,7 +282,7 @@ def render_port(view: PortView, caller: Caller) -> Item:
         _VIF_DETAILS: _vif_details(view),
         _RESOURCE_REQUEST: _render_request(view.resource_request),
     }
-    return allowed(item, caller, _ATTRIBUTE_RULES, of_project(port.project_id))
+    return shown.of(item, port.project_id)
 
 
 def render_profile(view: PortView) -> Item:
