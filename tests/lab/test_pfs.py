@@ -161,7 +161,9 @@ def test_a_pf_in_fault_or_without_a_link_or_a_driver_is_out_of_service_until_it_
     pfs.wait_for_vfs(PF_3, VFS_PER_CARD, "out_of_service")
     failed = {f"pf4: {NOT_RECOVERED}"}
     pfs.site.wait(lambda: pfs.problems(PF_4) == failed, "the recovery of pf4 has failed")
-    assert pfs.problems(PF_3) <= {f"pf3: {MET_ERROR}", f"pf3: {RECOVERING}"}
+    # By then it may be well again but for its link, which takes its time after a reset.
+    on_its_way = {f"pf3: {MET_ERROR}", f"pf3: {RECOVERING}", "pf3 has no link"}
+    assert pfs.problems(PF_3) <= on_its_way
     assert pfs.errors("pf3") == pfs.errors("pf4") == 1
     subjects = [event.subject for event in pfs.site.events() if event.action == "pf.errors"]
     assert set(subjects) == {f"pf {PF_3} on h1", f"pf {PF_4} on h1"}

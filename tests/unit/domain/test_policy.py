@@ -24,6 +24,7 @@ UNSCOPED = replace(DEMO, project_id=None, project_name="", roles=frozenset())
 OF_ONES_OWN = {
     "identity:revoke_token",
     "identity:create_application_credential",
+    "identity:delete_access_rule",
     "identity:delete_application_credential",
 }
 DECISIONS = [rule for rule in ALL_RULES if rule not in BASE_RULES]
