@@ -136,8 +136,8 @@ class _Intake:
             self._svc.fleet.reload_after(tx, host.id)
         else:
             self._svc.fleet.note_heard(tx, host.id, at=self._now, problem=report.problem)
-        if changed or not was_up or news is InventoryNews.SERVICE:
-            tx.hosts.note_status_change(host.id)
+            if not was_up or news is InventoryNews.SERVICE:
+                tx.hosts.note_status_change(host.id)
         return host
 
     def _former_runs(self, host: Host) -> tuple[str, ...]:
@@ -154,7 +154,6 @@ class _Intake:
             return False
         self._tx.hosts.set_problem(host.id, problem)
         self._svc.fleet.reload_after(self._tx, host.id)
-        self._tx.hosts.note_status_change(host.id)
         return True
 
     def _take_choices(self, host: Host) -> dict[ServerId, str]:
