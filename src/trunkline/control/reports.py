@@ -302,6 +302,10 @@ class _Intake:
             )
 
     def _take_server_fact(self, host: Host, server: Server, fact: ServerFact) -> None:
+        if fact.condition is ServerCondition.RUNNING and server.admin_password is not None:
+            # It was on the config drive, durably, before the guest was defined.
+            server = replace(server, admin_password=None)
+            self._tx.servers.update(server)
         if fact.condition is ServerCondition.FAILED:
             self._refuse(server, fact.reason)
         elif fact.condition is ServerCondition.RUNNING and SERVER.allows(
