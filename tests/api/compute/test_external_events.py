@@ -28,7 +28,7 @@ def tell(
     return scene.call("POST", PATH, user=user, version=version, body={"events": list(events)})
 
 
-def an_event(server_id: str, name: str = "network-changed", **more: str) -> dict[str, Any]:
+def an_event(server_id: str, name: str = "network-changed", **more: object) -> dict[str, Any]:
     return {"name": name, "server_uuid": server_id, **more}
 
 
