@@ -48,8 +48,7 @@ BLANK_DISK = {
 
 def as_desired(server: ServerConfig) -> ServerFact:
     """That a server is as it should be."""
-    runs = server.power is PowerState.RUNNING
-    condition = ServerCondition.RUNNING if runs else ServerCondition.STOPPED
+    condition = ServerCondition(server.power.value)
     return ServerFact(id=server.id, boot_number=server.boot_number, condition=condition)
 
 

@@ -310,21 +310,25 @@ class _Intake:
         ):
             if self._confirm_bindings(server):
                 self._advance(server, ServerEvent.RUN)
+        elif fact.condition is ServerCondition.PAUSED and SERVER.allows(
+            server.state, ServerEvent.FREEZE
+        ):
+            self._advance(server, ServerEvent.FREEZE)
         elif fact.condition is ServerCondition.STOPPED and SERVER.allows(
             server.state, ServerEvent.HALT
         ):
             self._halt_bindings(server)
-            if server.power is PowerState.RUNNING:
-                # Its guest powered itself off. So it is to stay, whoever looks at the host next.
+            if server.power is not PowerState.STOPPED:
+                # Its guest has ended. So it is to stay, whoever looks at the host next.
                 server = replace(server, power=PowerState.STOPPED)
                 self._raise_generation(host)
             self._advance(server, ServerEvent.HALT)
         elif (
             fact.condition is ServerCondition.STOPPED
             and server.state is ServerState.ERROR
-            and server.power is PowerState.RUNNING
+            and server.power is not PowerState.STOPPED
         ):
-            # An admin marked it as in error while it ran: that can't be taken back any more.
+            # Marked as in error while it had a guest: that can't be taken back any more.
             self._halt_bindings(server)
             self._tx.servers.update(replace(server, power=PowerState.STOPPED))
             self._raise_generation(host)
