@@ -93,6 +93,14 @@ def test_only_what_has_changed_is_read_again(svc: Services) -> None:
     assert {name for name in after if after[name] is not before[name]} == {"h5"}
 
 
+def test_what_placement_is_to_read_again_is_read_again_here_too(svc: Services) -> None:
+    before = {tree.root.name: tree for tree in svc.provider_trees.all()}
+    host_id = id_of(svc, "h5")
+    svc.store.write(lambda tx: svc.fleet.reload_after(tx, host_id))
+    after = {tree.root.name: tree for tree in svc.provider_trees.all()}
+    assert {name for name in after if after[name] is not before[name]} == {"h5"}
+
+
 def test_a_look_that_fails_forgets_nothing(svc: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     svc.provider_trees.all()
     raised = raise_generation(svc, "h5")

@@ -312,7 +312,9 @@ def test_a_guesser_is_stopped_and_the_owner_elsewhere_is_not(site: Site) -> None
     right = password_login("demo", site.passwords.demo, "demo")
     assert login(site, right).status == 429
     credential = PasswordCredential(
-        user=Ref(name="demo"), password=site.passwords.demo, address="192.0.2.7"
+        user=Ref(name="demo", domain=Ref(id="default")),
+        password=site.passwords.demo,
+        address="192.0.2.7",
     )
     assert identity.issue_token(site.svc, credential, None)[1].user.name == "demo"
     assert isinstance(site.svc.clock, ManualClock)
@@ -366,9 +368,10 @@ def test_an_installation_is_bootstrapped_once(site: Site) -> None:
 
 def new_password(site: Site, user: str) -> str:
     svc = site.svc
-    return identity.reset_password(
-        svc.store, user, clock=svc.clock, ids=svc.ids, passwords=svc.passwords
+    password, _ = identity.reset_password(
+        svc.store, user, domain=None, clock=svc.clock, ids=svc.ids, passwords=svc.passwords
     )
+    return password
 
 
 def test_a_lost_password_is_replaced_and_the_tokens_of_before_are_worthless(site: Site) -> None:
@@ -391,13 +394,14 @@ def test_a_password_changed_while_it_is_checked_gives_no_token(tmp_path: Path) -
             return result
 
     def change(tx: Transaction) -> None:
-        user = tx.identity.find_user(name="demo")
-        assert user is not None
+        [user] = tx.identity.users_named("demo")
         tx.identity.set_password_hash(user.id, "$argon2id$changed")
 
     with a_world(tmp_path) as svc:
         first = identity.bootstrap_identity(svc)
         assert first is not None
-        credential = PasswordCredential(user=Ref(name="demo"), password=first.demo)
+        credential = PasswordCredential(
+            user=Ref(name="demo", domain=Ref(id="default")), password=first.demo
+        )
         with pytest.raises(Unauthenticated):
             identity.issue_token(replace(svc, passwords=Slow()), credential, None)

@@ -18,19 +18,19 @@ from itertools import islice
 from typing import Final
 
 from trunkline.control.hearing import Hearing
-from trunkline.domain.aggregate import DEFAULT_ZONE, HostMetadata, zone_of
-from trunkline.domain.bandwidth import Bandwidth, Guarantee
+from trunkline.control.host_views import HostViews
+from trunkline.domain.aggregate import DEFAULT_ZONE
+from trunkline.domain.bandwidth import Guarantee
 from trunkline.domain.clock import Clock
 from trunkline.domain.device import DeviceRef
-from trunkline.domain.device_pool import DevicePool
-from trunkline.domain.host import Host, HostUse
+from trunkline.domain.host import Host
 from trunkline.domain.ids import DeviceId, HostId, ZoneName
 from trunkline.domain.server import Server
 from trunkline.placement.asks.request import Explanation, NotPlaced, Page, Placed, PlacementRequest
 from trunkline.placement.batch import Held, beside, hold_batch
 from trunkline.placement.hosts.bits import numbers_in
 from trunkline.placement.hosts.host_state import HostState
-from trunkline.placement.hosts.views import HostView, numa_rooms, view_differences
+from trunkline.placement.hosts.views import HostView, view_differences
 from trunkline.placement.index.criteria import DEFAULT_RANKING, Ranking
 from trunkline.placement.index.fleet import Fleet, Hold
 from trunkline.placement.place import candidates, find_placement, place
@@ -79,7 +79,7 @@ class LiveFleet:
         self._hearing = Hearing(clock, host_silent_seconds_max)
         self._replicated = replicated
         self._spread_key = spread_key
-        self._default_zone = default_zone
+        self._views = HostViews(self.is_up, default_zone)
         self._lock = threading.RLock()
         self._fleet = Fleet(ranking)
         self._last_seen: dict[HostId, datetime | None] = {}
@@ -92,18 +92,10 @@ class LiveFleet:
         """Read every host from the store, once, at start."""
         with self._lock:
             self._change_read = tx.changes.newest()
-            uses = tx.hosts.uses()
-            left = tx.bandwidths.left_of_all_hosts()
-            metadata = tx.aggregates.metadata_of_all_hosts()
-            hosts = {host.id: host for host in tx.hosts.all()}
-            self._hearing.begin(host.last_seen for host in hosts.values())
-            for host_id, pools in tx.pools.of_all_hosts():
-                host = hosts.pop(host_id)
-                of_pfs, said = left.get(host_id, {}), metadata.get(host_id, HostMetadata())
-                self._put(host, self._view(host, uses[host_id], pools, of_pfs, said))
-            for host in hosts.values():
-                said = metadata.get(host.id, HostMetadata())
-                self._put(host, self._view(host, uses[host.id], (), {}, said))
+            hosts = tx.hosts.all()
+            self._hearing.begin(host.last_seen for host in hosts)
+            for host, view in self._views.of_all(tx, hosts):
+                self._put(host, view)
             self._fleet.columns().offers()  # Not at the cost of the first who asks for a server.
 
     def place(
@@ -249,7 +241,11 @@ class LiveFleet:
             self._stale.add(host_id)
 
     def reload_after(self, tx: Transaction, host_id: HostId) -> None:
-        """Read this host again once `tx` is durable; what changed is known to the store alone."""
+        """Read this host again once `tx` is durable; what changed is known to the store alone.
+
+        Other replicas do so too, and the provider trees.
+        """
+        tx.hosts.note_status_change(host_id)
         tx.on_commit(lambda: self.mark_stale(host_id))
 
     def note_generation(self, tx: Transaction, host_id: HostId, generation: int) -> None:
@@ -348,9 +344,7 @@ class LiveFleet:
 
     def stored_view(self, tx: Transaction, host: Host) -> HostView:
         """Make the view of a host from the store alone."""
-        use, pools = tx.hosts.use_of(host.id), tx.pools.of_host(host.id)
-        left = tx.bandwidths.left_of_host(host.id)
-        return self._view(host, use, pools, left, tx.aggregates.metadata_of([host.id])[host.id])
+        return self._views.of(tx, host)
 
     def _catch_up(self, tx: Transaction) -> None:
         if not tx.sees_newest:
@@ -421,30 +415,3 @@ class LiveFleet:
     def _locked(self, effect: Callable[[], None]) -> None:
         with self._lock:
             effect()
-
-    def _view(
-        self,
-        host: Host,
-        use: HostUse,
-        pools: tuple[DevicePool, ...],
-        bandwidth_left: Mapping[DeviceId, Bandwidth],
-        metadata: HostMetadata,
-    ) -> HostView:
-        resources = host.resources
-        return HostView(
-            id=host.id,
-            name=host.name,
-            generation=host.generation,
-            enabled=host.enabled,
-            up=self.is_up(host),
-            problem=host.problem,
-            free_vcpus=resources.vcpus - use.vcpus,
-            free_memory_mib=resources.memory_mib - use.memory_mib,
-            free_disk_gib=resources.disk_gib - use.disk_gib,
-            bridges=frozenset(resources.bridges),
-            pools=pools,
-            numa=numa_rooms(resources.numa_nodes, use.numa),
-            bandwidth_left=bandwidth_left,
-            zone=zone_of(metadata) or self._default_zone,
-            metadata=metadata,
-        )

@@ -103,7 +103,6 @@ def _set_enabled(
         updated_at=svc.clock.now(),
     )
     tx.hosts.update(host)
-    tx.hosts.note_status_change(host.id)
     svc.fleet.reload_after(tx, host.id)
     audit.record(
         tx, actor_of(caller), svc.clock.now(), f"host.{'enable' if enabled else 'disable'}",

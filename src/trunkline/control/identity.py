@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from trunkline.control import audit
 from trunkline.control.access import of_user
-from trunkline.control.logins import Credential, Login, Ref, hash_of, is_in_domain, log_in
+from trunkline.control.logins import Credential, Login, Ref, find_domain, hash_of, log_in
+from trunkline.control.lookup import ambiguous
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Services
 from trunkline.domain.clock import Clock, IdSource
@@ -193,29 +194,63 @@ def revoke_token(svc: Services, caller: Caller, text: str) -> None:
 
 
 def reset_password(
-    store: Store, user_name: str, *, clock: Clock, ids: IdSource, passwords: Passwords
-) -> str:
-    """Give a user a new, generated password, revoke all of their tokens, return the password.
+    store: Store,
+    user_name: str,
+    *,
+    domain: str | None,
+    clock: Clock,
+    ids: IdSource,
+    passwords: Passwords,
+) -> tuple[str, Domain]:
+    """Give a user a new, generated password, revoke all of their tokens.
 
     For an operator at the machine itself, where perhaps no service runs: no caller is asked for,
     and no more than the store is needed.
 
+    Args:
+        store: Where the user is.
+        user_name: Whose password it is.
+        domain: The ID or name of the user's; None: the only one that has a user of this name.
+        clock: For the audit trail.
+        ids: Makes the password.
+        passwords: Hashes it.
+
+    Returns:
+        The password, and the user's domain.
+
     Raises:
-        NotFound: There is no such user.
+        NotFound: There is no such user, or no such domain.
+        Invalid: Several domains have a user of this name.
     """
     password = ids.new_secret()
     password_hash = passwords.hash(password)
 
-    def write(tx: Transaction) -> None:
-        user = tx.identity.find_user(name=user_name)
-        if user is None:
-            raise NotFound("user", user_name)
+    def write(tx: Transaction) -> Domain:
+        user = _only_user(tx, user_name, domain)
         tx.identity.set_password_hash(user.id, password_hash)
         tx.tokens.delete_of_user(user.id)
-        audit.record(tx, audit.SYSTEM, clock.now(), "user.reset_password", f"user {user_name}")
+        audit.record(
+            tx, audit.SYSTEM, clock.now(), "user.reset_password", f"user {user_name}",
+            details={"user_id": user.id},
+        )  # fmt: skip
+        return _domain(tx, user.domain_id)
 
-    store.write(write)
-    return password
+    return password, store.write(write)
+
+
+def _only_user(tx: Transaction, name: str, domain: str | None) -> User:
+    of = None
+    if domain is not None:
+        of = tx.domains.find(domain) or tx.domains.find_named(domain)
+        if of is None:
+            raise NotFound("domain", domain)
+    found = tx.identity.users_named(name, None if of is None else of.id)
+    if len(found) > 1:
+        names = tx.domains.names()
+        raise ambiguous("user", name, "domain", sorted(names[user.domain_id] for user in found))
+    if not found:
+        raise NotFound("user", name)
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,10 +303,12 @@ def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> Ro
 
 
 def _find_project(tx: Transaction, ref: Ref) -> Project | None:
-    project = tx.identity.find_project(project_id=ref.id, name=ref.name)
-    if project is None or not is_in_domain(tx, ref, project.domain_id):
+    if ref.id is not None:
+        return tx.identity.find_project(project_id=ref.id)
+    domain = find_domain(tx, ref.domain)
+    if domain is None:
         return None
-    return project
+    return next(iter(tx.identity.projects_named(ref.name or "", domain.id)), None)
 
 
 def _is(tx: Transaction, ref: Ref, project_id: ProjectId) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from trunkline.control.views import PortView
-from trunkline.domain.ids import DeviceId, NetworkId, PortId, QosPolicyId
+from trunkline.domain.ids import DeviceId, PortId
 from trunkline.domain.port import Port
-from trunkline.domain.resource_request import ResourceRequest, resource_request
+from trunkline.domain.qos import QosPolicy
+from trunkline.domain.resource_request import resource_request
 from trunkline.store.transaction import Transaction
 
 
@@ -24,7 +26,6 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
     }
     policy_ids = tx.qos.of_networks({port.network_id for port in ports})
     groups = tx.security_groups.of_ports([port.id for port in ports])
-    requests = _resource_requests(tx, ports, policy_ids)
     views = []
     for port in ports:
         binding, network_policy = bindings.get(port.id), policy_ids.get(port.network_id)
@@ -34,7 +35,6 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
                     port=port, binding=None, host_name=None, device=None, segment=None,
                     qos_network_policy_id=network_policy,
                     security_group_ids=groups.get(port.id, ()),
-                    resource_request=requests.get(port.id),
                 )
             )  # fmt: skip
             continue
@@ -48,34 +48,29 @@ def port_views(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
                 segment=segments.get(binding.segment_id) if binding.segment_id else None,
                 qos_network_policy_id=network_policy,
                 security_group_ids=groups.get(port.id, ()),
-                resource_request=requests.get(port.id),
             )
         )
     return views
 
 
-def _resource_requests(
-    tx: Transaction, ports: Sequence[Port], policies_of_networks: Mapping[NetworkId, QosPolicyId]
-) -> dict[PortId, ResourceRequest]:
-    """Return what each port asks of Placement, of those that ask for anything."""
-    policy_ids = {
-        port.id: policy_id
-        for port in ports
-        if (policy_id := port.qos_policy_id or policies_of_networks.get(port.network_id))
-    }
-    policies = tx.qos.get_many({*policy_ids.values()})
-    # A policy may have been deleted since the ports were read, together with its last user.
-    asking = [
-        (port, policy)
-        for port in ports
-        if port.id in policy_ids
-        and (policy := policies.get(policy_ids[port.id])) is not None
-        and policy.guarantee
-    ]
-    network_ids = {port.network_id for port, _ in asking}
+def views_with_requests(tx: Transaction, ports: Sequence[Port]) -> list[PortView]:
+    """Join ports as `port_views` does, and with what each asks of Placement."""
+    views = port_views(tx, ports)
+    policies = tx.qos.get_many({view.qos_policy_id for view in views if view.qos_policy_id})
+    asking: dict[PortId, QosPolicy] = {}
+    for view in views:
+        # It may have been deleted since the ports were read, together with its last user.
+        policy = policies.get(view.qos_policy_id) if view.qos_policy_id else None
+        if policy is not None and policy.guarantee:
+            asking[view.port.id] = policy
+    network_ids = {view.port.network_id for view in views if view.port.id in asking}
     networks = {network.id: network for network in tx.networks.get_many(network_ids)}
-    found = {
-        port.id: resource_request(port, networks[port.network_id], policy)
-        for port, policy in asking
-    }
-    return {port_id: request for port_id, request in found.items() if request is not None}
+    return [
+        view
+        if (policy := asking.get(view.port.id)) is None
+        else replace(
+            view,
+            resource_request=resource_request(view.port, networks[view.port.network_id], policy),
+        )
+        for view in views
+    ]

@@ -28,7 +28,7 @@ from trunkline.control.port_devices import (
     with_trust,
 )
 from trunkline.control.port_groups import enter_groups, groups_after
-from trunkline.control.port_views import port_views
+from trunkline.control.port_views import views_with_requests
 from trunkline.control.qos import check_change, follow
 from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_as_seen, write_until_won
@@ -106,7 +106,7 @@ def get_port(svc: Services, caller: Caller, port_id: str) -> PortView:
 def list_ports(svc: Services, caller: Caller, query: ListQuery) -> list[PortView]:
     """Return one page of ports: the project's own, and those on its networks."""
     query = replace(query, visible_to=visible_by(caller, rules.GET_PORT))
-    return svc.store.read(lambda tx: port_views(tx, tx.ports.page(query)))
+    return svc.store.read(lambda tx: views_with_requests(tx, tx.ports.page(query)))
 
 
 def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate) -> PortView:
@@ -326,7 +326,7 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
 
 
 def _view(tx: Transaction, port_id: str) -> PortView:
-    return port_views(tx, [tx.ports.get(port_id)])[0]
+    return views_with_requests(tx, [tx.ports.get(port_id)])[0]
 
 
 def _require_visible_port(tx: Transaction, caller: Caller, port: Port) -> Target:

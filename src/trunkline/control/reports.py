@@ -136,8 +136,8 @@ class _Intake:
             self._svc.fleet.reload_after(tx, host.id)
         else:
             self._svc.fleet.note_heard(tx, host.id, at=self._now, problem=report.problem)
-        if changed or not was_up or news is InventoryNews.SERVICE:
-            tx.hosts.note_status_change(host.id)
+            if not was_up or news is InventoryNews.SERVICE:
+                tx.hosts.note_status_change(host.id)
         return host
 
     def _former_runs(self, host: Host) -> tuple[str, ...]:
@@ -154,7 +154,6 @@ class _Intake:
             return False
         self._tx.hosts.set_problem(host.id, problem)
         self._svc.fleet.reload_after(self._tx, host.id)
-        self._tx.hosts.note_status_change(host.id)
         return True
 
     def _take_choices(self, host: Host) -> dict[ServerId, str]:
@@ -303,6 +302,10 @@ class _Intake:
             )
 
     def _take_server_fact(self, host: Host, server: Server, fact: ServerFact) -> None:
+        if fact.condition is ServerCondition.RUNNING and server.admin_password is not None:
+            # It was on the config drive, durably, before the guest was defined.
+            server = replace(server, admin_password=None)
+            self._tx.servers.update(server)
         if fact.condition is ServerCondition.FAILED:
             self._refuse(server, fact.reason)
         elif fact.condition is ServerCondition.RUNNING and SERVER.allows(

@@ -135,7 +135,6 @@ def _mend(tx: Transaction, svc: Services, actor: Actor, rows: HostRows, finding:
         case Flaw.INDEX:
             raise AssertionError("the index is verified by itself")
     svc.fleet.reload_after(tx, host.id)
-    tx.hosts.note_status_change(host.id)  # Not all of these raise its generation.
     audit.record(
         tx, actor, svc.clock.now(), "host.mend", finding.subject, host=host.name,
         details={"flaw": finding.flaw.value, "detail": finding.detail},

@@ -28,7 +28,13 @@ class PortView:
     segment: Segment | None
     qos_network_policy_id: QosPolicyId | None = None  # Its network's, whatever its own.
     security_group_ids: tuple[SecurityGroupId, ...] = ()
-    resource_request: ResourceRequest | None = None  # None: it asks for nothing.
+    # None: it asks for nothing, or that was not asked; see `views_with_requests`.
+    resource_request: ResourceRequest | None = None
+
+    @property
+    def qos_policy_id(self) -> QosPolicyId | None:
+        """The policy that it has: its own, or its network's."""
+        return self.port.qos_policy_id or self.qos_network_policy_id
 
     @property
     def status(self) -> str:

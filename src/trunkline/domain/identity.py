@@ -66,7 +66,7 @@ class Project:
     """What networks, ports, servers and images belong to."""
 
     id: ProjectId
-    name: str  # No other project has it, in whichever domain.
+    name: str  # No other project of its domain has it.
     domain_id: DomainId = DEFAULT_DOMAIN
     parent_id: ProjectId | None = None  # None: it is right below its domain.
     description: str = ""
@@ -80,7 +80,7 @@ class User:
     """Somebody who logs in. `password_hash` is argon2's encoded form; empty: no password does."""
 
     id: UserId
-    name: str  # No other user has it, in whichever domain.
+    name: str  # No other user of its domain has it.
     password_hash: str
     domain_id: DomainId = DEFAULT_DOMAIN
     enabled: bool = True

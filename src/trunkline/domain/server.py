@@ -219,7 +219,8 @@ class Server:
     public_key: str | None = None  # Of that key pair, as it was when the server was made.
     user_data: str | None = None
     hostname: str = ""
-    admin_password: str | None = field(default=None, repr=False)  # Asked for; guests are told.
+    # Asked for, and kept until the guest has been told: it runs, or never will.
+    admin_password: str | None = field(default=None, repr=False)
     access_ipv4: str = ""  # Where its owner says that it is reached; nothing is done with them.
     access_ipv6: str = ""
     disk_config: DiskConfig = DiskConfig.MANUAL

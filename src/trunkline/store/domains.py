@@ -29,6 +29,12 @@ class Domains:
         row = self._connection.execute(statement).mappings().one_or_none()
         return None if row is None else Domain(**row)
 
+    def find_named(self, name: str) -> Domain | None:
+        """Return the domain of this name."""
+        row = self._connection.execute(select(domains).where(domains.c.name == name))
+        found = row.mappings().one_or_none()
+        return None if found is None else Domain(**found)
+
     def names(self) -> dict[DomainId, str]:
         """Return what each domain is called."""
         rows = self._connection.execute(select(domains.c.id, domains.c.name))

@@ -21,25 +21,27 @@ projects = Table(
     "projects",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("name", NAME, nullable=False, unique=True),
+    Column("name", NAME, nullable=False),
     Column("domain_id", ID, nullable=False, index=True),
     Column("parent_id", ID, nullable=True, index=True),
     Column("description", Text, nullable=False, default=""),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("tags", Json(tuple[str, ...]), nullable=False),
     Column("extra", Json, nullable=False),
+    UniqueConstraint("name", "domain_id"),  # In this order it finds names without a domain too.
 )
 
 users = Table(
     "users",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("name", NAME, nullable=False, unique=True),
+    Column("name", NAME, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("domain_id", ID, nullable=False, index=True),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("default_project_id", ID, nullable=True),
     Column("extra", Json, nullable=False),
+    UniqueConstraint("name", "domain_id"),
 )
 
 roles = Table(

@@ -124,6 +124,16 @@ def _reset_state(svc: Services, request: Request, body: Fields) -> None:
     server_marks.reset_state(svc, request.caller, request.params["id"], is_error=state == "error")
 
 
+def _inject_network_info(svc: Services, request: Request, _: Fields) -> None:
+    """Nothing is to be done: what guests are told of their NICs is on their config drives.
+
+    With libvirt, Nova does as little.
+    """
+    server = servers.get_server(svc, request.caller, request.params["id"]).server
+    require_changeable(request.caller, server, rules.INJECT_NETWORK_INFO)
+    require_unlocked(request.caller, server)
+
+
 def _unserved(why: str) -> Refuse:
     """As Nova refuses what its driver can't do."""
 
@@ -157,7 +167,6 @@ def _no_floating_ip(name: str, _: Server, body: Fields) -> Exception:
 _IMAGES: Final = _unserved("Disks are local to hosts and are not copied into images.")
 _MOVES: Final = _unserved("Servers stay on the host on which they were placed.")
 _ADDRESSES: Final = _unserved("A port has the addresses that it was given; change the port.")
-_TOLD: Final = _unserved("Guests are told of their NICs by config drive.")
 
 ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "os-stop": Action(run=_stop),
@@ -197,7 +206,7 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "removeFloatingIp": Action(refuse=_no_floating_ip, before=44),
     "addSecurityGroup": Action(run=server_security_groups.add),
     "removeSecurityGroup": Action(run=server_security_groups.remove),
-    "injectNetworkInfo": Action(refuse=_TOLD, rule=rules.MIGRATE_SERVER),
+    "injectNetworkInfo": Action(run=_inject_network_info),
     "resetNetwork": Action(refuse=_removed, rule=rules.MIGRATE_SERVER),
     "os-getVNCConsole": Action(refuse=_no_console, before=6),
     "os-getSPICEConsole": Action(refuse=_no_console, before=6),

@@ -29,7 +29,6 @@ _IMPLIED: Final = "/identity/v3/roles/{id}/implies/{implied_id}"
 _DOMAINS: Final = "/identity/v3/domains"
 _GROUPS: Final = "/identity/v3/groups"
 _CREDENTIALS: Final = "/identity/v3/users/{user_id}/application_credentials"
-
 _ACCESS_RULES: Final = "/identity/v3/users/{user_id}/access_rules"
 
 

@@ -114,5 +114,10 @@ def _ref(fields: Fields) -> Ref:
     domain = fields.fields("domain", None)
     if domain is None:
         raise Invalid(fields.path_of("domain"), "is required beside a name")
-    wanted = domain.text("id", None) or domain.text("name")
-    return Ref(name=fields.text("name"), domain=wanted)
+    return Ref(name=fields.text("name"), domain=_domain_ref(domain))
+
+
+def _domain_ref(fields: Fields) -> Ref:
+    if "id" in fields:
+        return Ref(id=fields.text("id", length_max=64))
+    return Ref(name=fields.text("name"))

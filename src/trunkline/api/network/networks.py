@@ -113,13 +113,13 @@ def index(svc: Services, request: Request) -> Response:
 
 def create(svc: Services, request: Request) -> Response:
     """Make one network, or several."""
+    shown = _shown(request)
     return answer_created(
         request,
         NETWORKS,
         parse_network,
         lambda wanted: [
-            render_network(view, _shown(request))
-            for view in create_networks(svc, request.caller, wanted)
+            render_network(view, shown) for view in create_networks(svc, request.caller, wanted)
         ],
     )
 

@@ -151,12 +151,13 @@ def index(svc: Services, request: Request) -> Response:
 
 def create(svc: Services, request: Request) -> Response:
     """Make one port, or several."""
+    shown = _shown(request)
     return answer_created(
         request,
         PORTS,
         parse_port,
         lambda wanted: [
-            render_port(view, _shown(request)) for view in create_ports(svc, request.caller, wanted)
+            render_port(view, shown) for view in create_ports(svc, request.caller, wanted)
         ],
     )
 

@@ -80,12 +80,13 @@ def _parts(
 ) -> Iterator[_Part]:
     """Yield what is to be said of each tree, made once for as long as its host stays as it is."""
     search = CandidateSearch(wanted)
+    classes = {name for group in wanted.groups for name in group.resources}
     for tree in trees:
         part: _Part | None = tree.kept.get(asked)
         if part is not None and part.found <= search.left:
             search.count(part.found)
         else:
-            part = _part(tree, search.of_tree(tree.providers), wanted, minor)
+            part = _part(tree, search.of_tree(tree.providers), classes, minor)
             if search.left and part.is_small:  # None: there may be more ways than these.
                 tree.keep(asked, part)
         yield part
@@ -93,13 +94,10 @@ def _parts(
             break
 
 
-def _part(
-    tree: ProviderTree, ways: Sequence[Candidate], wanted: CandidatesWanted, minor: int
-) -> _Part:
+def _part(tree: ProviderTree, ways: Sequence[Candidate], classes: set[str], minor: int) -> _Part:
     found = len(ways)
     if minor < _TREES_SINCE:
         ways = [way for way in ways if way.is_of_one_provider]
-    classes = {name for group in wanted.groups for name in group.resources}
     in_use = {one for way in ways for one in way.resources}
     return _Part(
         found=found,

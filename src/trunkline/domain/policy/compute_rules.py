@@ -140,6 +140,17 @@ FORCE_DELETE = Rule(
 RESET_STATE = Rule(
     "os_compute_api:os-admin-actions:reset_state", ADMIN, "resetting a server's state", OF_SERVER
 )
+INJECT_NETWORK_INFO = Rule(
+    "os_compute_api:os-admin-actions:inject_network_info",
+    ADMIN,
+    "having a guest told of its NICs anew",
+    OF_SERVER,
+)
+SEND_EVENTS = Rule(
+    "os_compute_api:os-server-external-events:create",
+    "rule:admin_only or role:service",
+    "telling of what became of parts of servers, as other services do",
+)
 MIGRATE_SERVER = Rule(
     "os_compute_api:os-migrate-server:migrate", ADMIN, "moving a server", OF_SERVER
 )
