@@ -27,7 +27,7 @@ from trunkline.domain.console import ConsoleFact
 from trunkline.domain.identity import Caller
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
-from trunkline.domain.server import Flavor, PowerState
+from trunkline.domain.server import Flavor
 from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.report import (
     DeviceCondition,
