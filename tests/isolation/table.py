@@ -236,6 +236,8 @@ ROWS: Final[Mapping[str, Row]] = {
             {"lock": None},
             {"unlock": None},
             {"pause": None},
+            {"unpause": None},
+            {"suspend": None},
             {"addSecurityGroup": {"name": "default"}},
             {"removeSecurityGroup": {"name": "default"}},
         ),

@@ -89,6 +89,14 @@ def _reboot(svc: Services, request: Request, body: Fields) -> None:
     servers.reboot_server(svc, request.caller, server_id)
 
 
+def _pause(svc: Services, request: Request, _: Fields) -> None:
+    servers.pause_server(svc, request.caller, request.params["id"])
+
+
+def _unpause(svc: Services, request: Request, _: Fields) -> None:
+    servers.unpause_server(svc, request.caller, request.params["id"])
+
+
 def _lock(svc: Services, request: Request, body: Fields) -> None:
     asked = body.fields("lock", None) if request.version.minor >= 73 else None
     reason = None
@@ -140,7 +148,7 @@ def _removed(name: str, _: Server, __: Fields) -> Exception:
 
 
 def _never_so(name: str, server: Server, _: Fields) -> Exception:
-    """As Nova refuses to end what has not been begun: no server is ever paused, resized…"""
+    """As Nova refuses to end what has not been begun: no server is ever resized, shelved…"""
     state = STATUSES[server.state].vm_state
     return StateConflict(
         "server", server.id, f"Cannot '{name}' instance {server.id} while it is in vm_state {state}"
@@ -156,7 +164,6 @@ def _no_floating_ip(name: str, _: Server, body: Fields) -> Exception:
     return NotFound("floating IP", asked.text("address", length_min=1))
 
 
-_PAUSED: Final = _unserved("Devices that are handed to a guest can't be halted with it; stop it.")
 _IMAGES: Final = _unserved("Disks are local to hosts and are not copied into images.")
 _MOVES: Final = _unserved("Servers stay on the host on which they were placed.")
 _ADDRESSES: Final = _unserved("A port has the addresses that it was given; change the port.")
@@ -165,6 +172,8 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "os-stop": Action(run=_stop),
     "os-start": Action(run=_start),
     "reboot": Action(run=_reboot),
+    "pause": Action(run=_pause),
+    "unpause": Action(run=_unpause),
     "os-getConsoleOutput": Action(run=get_console_output),
     "lock": Action(run=_lock),
     "unlock": Action(run=_unlock),
@@ -173,15 +182,13 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     # Ends of what can't begin here.
     "confirmResize": Action(refuse=_never_so),
     "revertResize": Action(refuse=_never_so),
-    "unpause": Action(refuse=_never_so),
     "resume": Action(refuse=_never_so),
     "unshelve": Action(refuse=_never_so),
     "shelveOffload": Action(refuse=_never_so, rule=rules.MIGRATE_SERVER),
     "unrescue": Action(refuse=_never_so),
     "restore": Action(refuse=_never_so),
     #
-    "pause": Action(refuse=_PAUSED),
-    "suspend": Action(refuse=_PAUSED),
+    "suspend": Action(refuse=_unserved("A guest with devices of its host is not saved; pause it.")),
     "shelve": Action(refuse=_IMAGES),
     "createImage": Action(refuse=_IMAGES),
     "createBackup": Action(refuse=_IMAGES),

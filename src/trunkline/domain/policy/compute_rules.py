@@ -66,6 +66,12 @@ STOP_SERVER = Rule("os_compute_api:servers:stop", PROJECT_MEMBER, "stopping a se
 REBOOT_SERVER = Rule(
     "os_compute_api:servers:reboot", PROJECT_MEMBER, "rebooting a server", OF_SERVER
 )
+PAUSE_SERVER = Rule(
+    "os_compute_api:os-pause-server:pause", PROJECT_MEMBER, "pausing a server", OF_SERVER
+)
+UNPAUSE_SERVER = Rule(
+    "os_compute_api:os-pause-server:unpause", PROJECT_MEMBER, "unpausing a server", OF_SERVER
+)
 READ_CONSOLE = Rule(
     "os_compute_api:os-console-output", PROJECT_MEMBER, "reading a console", OF_SERVER
 )
