@@ -229,6 +229,8 @@ ROWS: Final[Mapping[str, Row]] = {
             {"lock": None},
             {"unlock": None},
             {"pause": None},
+            {"unpause": None},
+            {"suspend": None},
             {"addSecurityGroup": {"name": "default"}},
             {"removeSecurityGroup": {"name": "default"}},
         ),
@@ -311,6 +313,10 @@ ROWS: Final[Mapping[str, Row]] = {
         kind=Kind.ADMIN, names={"id": "host name"}, headers=_version("2.52")
     ),
     f"{COMPUTE}/os-services": _ADMIN,
+    f"{COMPUTE}/os-server-external-events": Row(
+        kind=Kind.ADMIN,
+        bodies={"POST": {"events": [{"name": "network-changed", "server_uuid": "{server}"}]}},
+    ),
     f"{COMPUTE}/os-services/enable": _service(),
     f"{COMPUTE}/os-services/disable": _service(),
     f"{COMPUTE}/os-services/disable-log-reason": _service(disabled_reason="x"),
