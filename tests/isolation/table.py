@@ -81,7 +81,7 @@ ROWS: Final[Mapping[str, Row]] = {
     f"{ID3}/auth/tokens": Row(kind=Kind.PERSONAL, headers={"X-Subject-Token": "{token}"}),
     f"{ID3}/auth/catalog": _OPEN,
     f"{ID3}/auth/projects": Row(kind=Kind.LISTED),
-    f"{ID3}/projects": _collection(Kind.ADMIN, POST={"project": {"name": "new"}}),
+    f"{ID3}/projects": Row(kind=Kind.ADMIN, bodies={"POST": {"project": {"name": "new"}}}),
     f"{ID3}/projects/{{id}}": _of_admins(
         Kind.OWNED, {"id": "project"}, PATCH={"project": {"description": "taken over"}}
     ),

@@ -48,7 +48,7 @@ def by_token(token: str, project: Mapping[str, Any] | None = None) -> dict[str, 
 
 
 def works(site: Site, token: str) -> bool:
-    return site.http.request("GET", "/identity/v3/projects", token=token).status == 200
+    return site.http.request("GET", "/identity/v3/auth/projects", token=token).status == 200
 
 
 def test_a_token_says_who_where_and_until_when(site: Site) -> None:
@@ -130,10 +130,10 @@ def test_users_and_projects_go_by_id_too(site: Site) -> None:
 def test_without_a_project_it_is_the_users_default_one(site: Site) -> None:
     body = password_login("demo", site.passwords.demo, None)
     assert login(site, body).json()["token"]["project"]["name"] == "demo"
-    body["auth"]["scope"] = {"domain": {"id": "default"}}
+    body["auth"]["scope"] = {"OS-TRUST:trust": {"id": "any"}}
     refused = login(site, body)
     assert refused.status == 401
-    assert "not for a domain" in refused.json()["error"]["message"]
+    assert "not for a trust" in refused.json()["error"]["message"]
 
 
 def unscoped(site: Site, user: str, password: str) -> Reply:
@@ -287,7 +287,8 @@ def test_who_may_see_which_projects_and_users(site: Site) -> None:
     assert names("admin", "/projects") == ["admin", "demo"]
     assert names("admin", "/projects?name=demo") == ["demo"]
     assert names("admin", "/projects?domain_id=other") == []
-    assert names("demo", "/projects") == ["demo"]
+    for query in ("", "?name=demo", "?is_domain=true"):
+        assert get("demo", f"/projects{query}").status == 403
     assert names("demo", "/auth/projects") == ["demo"]
     assert names("admin", "/users") == ["admin", "demo", "reader"]
     assert names("admin", "/users?name=demo") == ["demo"]

@@ -29,7 +29,9 @@ from trunkline.domain.identity import (
     RoleAssignment,
     RoleHolder,
     User,
+    domain_in,
     project_in,
+    target_of_domain,
 )
 from trunkline.domain.ids import DomainId, ProjectId, RoleTarget, UserId
 from trunkline.domain.policy import identity_rules as rules
@@ -47,8 +49,15 @@ class NoProject(enum.Enum):
     UNSCOPED = "unscoped"
 
 
-# None: the user's default project, or else nothing.
-WantedScope: TypeAlias = Ref | NoProject | None
+@dataclass(frozen=True, slots=True)
+class DomainScope:
+    """A domain that a token is asked for."""
+
+    domain: Ref
+
+
+# A Ref: a project. None: the user's default project, or else nothing.
+WantedScope: TypeAlias = Ref | DomainScope | NoProject | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +68,8 @@ class TokenView:
     user_domain: Domain
     project: Project | None
     project_domain: Domain | None
-    is_system: bool  # With no project either: it is of no scope.
+    domain: Domain | None  # That it is for.
+    is_system: bool  # With neither project nor domain: it is of no scope.
     roles: tuple[Role, ...]  # With the implied ones.
     issued_at: datetime
     expires_at: datetime
@@ -160,6 +170,8 @@ def caller_from_token(svc: Services, text: str, *, request_id: str) -> Caller:
     """
     holder = svc.store.read(lambda tx: _holder_by_text(tx, text, svc.clock.now()))
     project, credential = holder.project, holder.application_credential
+    # No rule asks for the domain of a thing: had it roles, a token for one would do in all of them.
+    roles = frozenset[str]() if holder.domain is not None else holder.roles
     return Caller(
         user_id=holder.user.id,
         user_name=holder.user.name,
@@ -168,7 +180,7 @@ def caller_from_token(svc: Services, text: str, *, request_id: str) -> Caller:
         is_system=holder.record.target == SYSTEM,
         is_restricted=credential is not None and not credential.unrestricted,
         access_rules=() if credential is None else credential.access_rules,
-        roles=holder.roles,
+        roles=roles,
         request_id=request_id,
         expires_at=holder.record.expires_at,
     )
@@ -260,6 +272,7 @@ class _Holder:
     record: TokenRecord
     user: User
     project: Project | None
+    domain: Domain | None
     roles: frozenset[str]
     application_credential: ApplicationCredential | None
 
@@ -282,7 +295,7 @@ def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> Ro
                 project is not None
                 and project.enabled
                 and _is_open(tx, project.domain_id)
-                and tx.roles.given(user.id, target)
+                and tx.roles.with_implied(tx.roles.given(user.id, target))
             )
             return target if usable else None
         case NoProject.UNSCOPED:
@@ -291,6 +304,18 @@ def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> Ro
             if not tx.roles.given(user.id, SYSTEM):
                 raise Unauthenticated("the user has no role in the system")
             return SYSTEM
+        case DomainScope():
+            domain = find_domain(tx, scope.domain)
+            target = SYSTEM if domain is None else target_of_domain(domain.id)
+            if (
+                domain is None
+                or not domain.enabled
+                or not tx.roles.with_implied(tx.roles.given(user.id, target))
+            ):
+                raise Unauthenticated(
+                    "the user has no role in this domain, or there is no such domain"
+                )
+            return target
         case Ref():
             project = _find_project(tx, scope)
             target = RoleTarget("" if project is None else project.id)
@@ -335,9 +360,13 @@ def _holder(tx: Transaction, record: TokenRecord, now: datetime) -> _Holder:
         raise Unauthenticated
     if not _is_open(tx, user.domain_id):
         raise Unauthenticated
-    project, roles = None, frozenset[str]()
+    project, domain, roles = None, None, frozenset[str]()
     if record.target is not None:
-        project_id = project_in(record.target)
+        project_id, domain_id = project_in(record.target), domain_in(record.target)
+        if domain_id is not None:
+            domain = tx.domains.find(domain_id)
+            if domain is None or not domain.enabled:
+                raise Unauthenticated
         if project_id is not None:
             project = tx.identity.find_project(project_id=project_id)
             if project is None or not project.enabled or not _is_open(tx, project.domain_id):
@@ -355,6 +384,7 @@ def _holder(tx: Transaction, record: TokenRecord, now: datetime) -> _Holder:
         record=record,
         user=user,
         project=project,
+        domain=domain,
         roles=roles,
         application_credential=credential,
     )
@@ -382,6 +412,7 @@ def _view(tx: Transaction, holder: _Holder) -> TokenView:
         user_domain=_domain(tx, holder.user.domain_id),
         project=project,
         project_domain=None if project is None else _domain(tx, project.domain_id),
+        domain=holder.domain,
         is_system=record.target == SYSTEM,
         roles=tuple(tx.roles.named(holder.roles)),
         issued_at=record.issued_at,

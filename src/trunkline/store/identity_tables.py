@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -44,12 +46,16 @@ users = Table(
     UniqueConstraint("name", "domain_id"),
 )
 
+NO_DOMAIN: Final = ""  # Of a role; null would be another one in each row, to a constraint.
+
 roles = Table(
     "roles",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("name", NAME, nullable=False, unique=True),
+    Column("name", NAME, nullable=False),
     Column("description", Text, nullable=False),
+    Column("domain_id", ID, nullable=False, index=True),
+    UniqueConstraint("name", "domain_id"),
 )
 
 # `target` is a project's ID, `system`, `domain` or `d:ID`; the project stands beside it so that
