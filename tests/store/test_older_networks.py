@@ -61,6 +61,9 @@ def test_what_was_made_before_has_no_tags_no_groups_and_no_modes(
     assert (network.segments[0].name, network.segments[0].description) == (None, None)
     assert (subnet.ipv6_ra_mode, subnet.ipv6_address_mode) == (None, None)
     assert not subnet.addresses_follow_macs
+    assert subnet.service_types == ()
+    (segment,) = network.segments
+    assert (segment.created_at, segment.updated_at) == (network.created_at, network.created_at)
     assert (port.allowed_address_pairs, port.extra_dhcp_opts) == ((), ())
     assert store.read(lambda tx: tx.security_groups.of_ports([port.id])) == {}
     store.close()

@@ -219,7 +219,13 @@ def new_port(
         qos_policy_id=qos_policy_id,
         admin_state_up=admin_state_up,
         fixed_ips=allocate_fixed_ips(
-            tx, network, addresses, port_id, mac=mac, segment_id=segment_id
+            tx,
+            network,
+            addresses,
+            port_id,
+            mac=mac,
+            device_owner=device_owner,
+            segment_id=segment_id,
         ),
         device_id=device_id,
         device_owner=device_owner,
@@ -415,7 +421,8 @@ def _updated(
         segment_id = None if binding is None else binding.segment_id
         given["fixed_ips"] = allocate_fixed_ips(
             tx, network, changes.fixed_ips, port.id,
-            mac=port.mac, held=port.fixed_ips, segment_id=segment_id,
+            mac=port.mac, device_owner=given.get("device_owner", port.device_owner),
+            held=port.fixed_ips, segment_id=segment_id,
         )  # fmt: skip
     if not isinstance(changes.extra_dhcp_opts, Unset):
         given["extra_dhcp_opts"] = changed_options(port.extra_dhcp_opts, changes.extra_dhcp_opts)

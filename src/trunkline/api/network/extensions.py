@@ -139,6 +139,10 @@ _SERVED: Final[tuple[tuple[str, str, str, str], ...]] = (
      ("Adds created_at and updated_at fields to all Neutron resources that have Neutron "
       "standard attributes."),
      "2016-09-12T10:00:00-00:00"),
+    ("standard-attr-segment", "Standard Attribute Segment Extension",
+     "Add standard attributes to Segment resource", "2018-04-09T10:00:00-00:00"),
+    ("subnet-service-types", "Subnet service types",
+     "Provides ability to set the subnet service_types field", "2016-03-15T18:00:00-00:00"),
     ("stateful-security-group", "Stateful security group",
      "Indicates if the security group is stateful or not", "2019-11-26T09:00:00-00:00"),
     ("tag-creation", "Tag creation extension", "Allow to create multiple tags for a resource",
