@@ -150,6 +150,13 @@ ROWS: Final[Mapping[str, Row]] = {
         },
     ),
     f"{NET}/security-group-rules/{{id}}": _owned("security group rule"),
+    f"{NET}/default-security-group-rules": Row(
+        kind=Kind.OPEN, kinds={"POST": Kind.ADMIN},
+        bodies={"POST": {"default_security_group_rule": {"direction": "ingress"}}},
+    ),
+    f"{NET}/default-security-group-rules/{{id}}": Row(
+        kind=Kind.OPEN, kinds={"DELETE": Kind.ADMIN}, names={"id": "default rule"}
+    ),
     f"{NET}/qos/policies": _collection(Kind.ADMIN, POST={"policy": {"name": "gold"}}),
     f"{NET}/qos/policies/{{id}}": Row(
         kind=Kind.GIVEN, names={"id": "policy"}, bodies={"PUT": {"policy": {"shared": True}}}
