@@ -91,12 +91,16 @@ def test_who_has_it_has_what_it_implies_until_it_does_so_no_more(
     assert shop.give(shop.clerk, f"projects/{shop.project}").status == 204
     auditor = shop.role("auditor")
     assert shop.imply(shop.clerk, auditor).status == 201
+    assert api.change("role", auditor, description="looks at the books").status == 200
     assert shop.imply(auditor, api.id_of("role", "member")).status == 201
+    assert api.ask("HEAD", f"roles/{shop.clerk}/implies/{auditor}").status == 204
+    [told] = api.get(f"roles/{shop.clerk}/implies")["role_inference"]["implies"]
+    assert (told["id"], told["name"]) == (auditor, "auditor")
     token = shop.log_in().json()["token"]
     assert [role["name"] for role in token["roles"]] == ["member", "reader"]
-    told = {(each["role"]["id"], each["links"]["prior_role"]) for each in shop.effective()}
-    assert {role for role, _ in told} == {api.id_of("role", name) for name in ("member", "reader")}
-    assert all(f"roles/{shop.clerk}/implies/" in link for _, link in told)
+    had = {(each["role"]["id"], each["links"]["prior_role"]) for each in shop.effective()}
+    assert {role for role, _ in had} == {api.id_of("role", name) for name in ("member", "reader")}
+    assert all(f"roles/{shop.clerk}/implies/" in link for _, link in had)
     assert len(shop.effective(f"&role.id={api.id_of('role', 'reader')}")) == 1
     assert shop.effective(f"&role.id={shop.clerk}") == []
     kept = shop.log_in().headers["x-subject-token"]

@@ -124,4 +124,4 @@ def _known(tx: Transaction, what: str) -> str:
         user.name if len(domains) == 1 else f"{user.name} of {domains[user.domain_id]}"
         for user in tx.identity.all_users()
     ]
-    return f"there are {', '.join(names)}" if names else "there are no users yet"
+    return f"there are {', '.join(sorted(names))}" if names else "there are no users yet"

@@ -303,7 +303,7 @@ class _Intake:
             )
 
     def _take_server_fact(self, host: Host, server: Server, fact: ServerFact) -> None:
-        if fact.condition is ServerCondition.RUNNING and server.admin_password is not None:
+        if server.admin_password is not None and _is_as_desired(server, fact):
             # It was on the config drive, durably, before the guest was defined.
             server = replace(server, admin_password=None)
             self._tx.servers.update(server)

@@ -68,7 +68,9 @@ def get_role(svc: Services, caller: Caller, role_id: str) -> Role:
 
 
 def list_implied(svc: Services, caller: Caller) -> list[tuple[Role, list[Role]]]:
-    """Return each role that implies others, with those that it implies directly."""
+    """Return each role that implies others, with those that it implies directly; of these without
+    their descriptions.
+    """
     require(caller, rules.LIST_ROLES)
 
     def read(tx: Transaction) -> list[tuple[Role, list[Role]]]:

@@ -219,7 +219,7 @@ class Server:
     public_key: str | None = None  # Of that key pair, as it was when the server was made.
     user_data: str | None = None
     hostname: str = ""
-    # Asked for, and kept until the guest has been told: it runs, or never will.
+    # Asked for, and kept until its host has it on the config drive, or no host will.
     admin_password: str | None = field(default=None, repr=False)
     access_ipv4: str = ""  # Where its owner says that it is reached; nothing is done with them.
     access_ipv6: str = ""

@@ -104,7 +104,7 @@ class Identity:
                     .where(user_group_members.c.user_id == user_id)
                 )
             )
-            .order_by(projects.c.name)
+            .order_by(projects.c.name, projects.c.id)
         ).mappings()
         return [Project(**row) for row in rows]
 

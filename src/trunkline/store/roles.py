@@ -187,9 +187,12 @@ class Roles:
         return names_had(given, own)
 
     def implied(self) -> dict[RoleId, list[Role]]:
-        """Return which roles an operator's own imply directly, by name."""
+        """Return which roles an operator's own imply directly, by name; without descriptions.
+
+        They are all read for each request of whoever has one.
+        """
         rows = self._connection.execute(
-            select(implied_roles.c.prior_id, roles)
+            select(implied_roles.c.prior_id, roles.c.id, roles.c.name, roles.c.domain_id)
             .join(roles, roles.c.id == implied_roles.c.implied_id)
             .order_by(roles.c.name, roles.c.id)
         ).mappings()

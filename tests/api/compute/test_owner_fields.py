@@ -12,6 +12,7 @@ from tests.support.compute_site import ComputeSite, a_compute_site, server_reque
 from trunkline.control.desired import desired_config
 from trunkline.domain.ids import HostName, ServerId
 from trunkline.reconcile.config_drive import config_drive
+from trunkline.reconcile.report import ServerCondition, ServerFact
 from trunkline.wire.json import decode
 
 
@@ -135,6 +136,22 @@ def test_a_password_is_forgotten_once_the_guest_has_run(scene: ComputeSite, tmp_
     scene.site.svc.store.close()  # What SQLite keeps beside the database is put into it.
     assert told.encode() in (tmp_path / "trunkline.db").read_bytes()
     assert b"horse" not in (tmp_path / "trunkline.db").read_bytes()
+
+
+def test_a_password_is_kept_until_the_host_has_made_the_server(scene: ComputeSite) -> None:
+    server_id = ServerId(scene.a_server(adminPass="correct horse")["id"])
+
+    def told(condition: ServerCondition, boot_number: int) -> str | None:
+        fact = ServerFact(id=server_id, boot_number=boot_number, condition=condition)
+        for agent in scene.agents:
+            config = desired_config(scene.site.svc, agent.name)
+            if config.servers:
+                agent.report(generation=config.generation, servers=[fact])
+        return kept_password(scene, server_id)
+
+    assert told(ServerCondition.PENDING, 1) == "correct horse"
+    assert told(ServerCondition.STOPPED, 0) == "correct horse"  # Of another boot.
+    assert told(ServerCondition.STOPPED, 1) is None
 
 
 def test_a_password_is_not_kept_of_a_server_that_no_host_can_have(scene: ComputeSite) -> None:

@@ -100,7 +100,8 @@ def show_implied(svc: Services, request: Request) -> Response:
     """Answer that one role implies another, or 404."""
     prior = roles.get_role(svc, request.caller, request.params["id"])
     implied = roles.get_role(svc, request.caller, request.params["implied_id"])
-    if implied not in dict(roles.list_implied(svc, request.caller)).get(prior, []):
+    of_it = dict(roles.list_implied(svc, request.caller)).get(prior, [])
+    if implied.id not in {each.id for each in of_it}:
         raise NotFound("implied role", f"{prior.name} of {implied.name}")
     shown = {
         "prior_role": render.role_link(request, prior),
