@@ -10,7 +10,7 @@ from tests.support.http_app import Reply, Site
 from tests.support.network_api import NetworkApi, error_of
 
 UNLIMITED: Final = dict.fromkeys(
-    ("network", "subnet", "port", "security_group", "security_group_rule"), -1
+    ("network", "subnet", "port", "security_group", "security_group_rule", "rbac_policy"), -1
 )
 
 

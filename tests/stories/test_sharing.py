@@ -233,6 +233,25 @@ def test_what_is_shared_with_one_is_found_by_that(
     assert admin.names("network", "shared=true") == []
 
 
+def test_a_project_has_as_many_shares_as_its_quota_says(
+    admin: NetworkApi, demo: NetworkApi, to_demo: str
+) -> None:
+    network = demo.create("network", name="n")
+    quota = {"quota": {"rbac_policy": 1}}
+    assert admin.ask("PUT", f"quotas/{to_demo}", quota).status == 200
+    assert demo.ask("GET", f"quotas/{to_demo}").json()["quota"]["rbac_policy"] == 1
+    first = share(demo, "network", network["id"], "other")
+    asked = {
+        "object_type": "network", "object_id": network["id"], "action": "access_as_shared",
+        "target_tenant": "another",
+    }  # fmt: skip
+    for api in (demo, admin):  # Whoever shares it: it is the project's.
+        refused = api.ask("POST", "rbac-policies", {"rbac_policy": asked})
+        assert (refused.status, "RBAC policies" in error_of(refused)["message"]) == (409, True)
+    assert unshare(demo, first) == 204
+    assert demo.ask("POST", "rbac-policies", {"rbac_policy": asked}).status == 201
+
+
 def test_a_thing_has_so_many_shares_and_no_more(
     admin: NetworkApi, demo: NetworkApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

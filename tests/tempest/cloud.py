@@ -70,9 +70,10 @@ class Admin:
     def new_role(self, name: str) -> None:
         self.ask("POST", "/identity/v3/roles", {"role": {"name": name}})
 
-    def limit_security_groups(self) -> None:
-        """Have projects limited as Neutron does by default: by the quota that it is tried on."""
-        self.ask("PUT", "/trunkline/v1/default-quotas/security_groups", {"limit": 10})
+    def limit_projects(self) -> None:
+        """Have projects limited as Neutron does by default: by the quotas that it is tried on."""
+        for name in ("security_groups", "rbac_policies"):
+            self.ask("PUT", f"/trunkline/v1/default-quotas/{name}", {"limit": 10})
 
 
 def _request(
@@ -112,7 +113,7 @@ def _settings(admin: Admin, auth: Mapping[str, str], directory: Path) -> dict[st
     compute = admin.ask("GET", "/compute/v2.1")["version"]
     listed = admin.ask("GET", "/network/v2.0/extensions")["extensions"]
     admin.new_shared_network()
-    admin.limit_security_groups()
+    admin.limit_projects()
     admin.new_role("service")  # Tempest gives it to those who speak for other services.
     return {
         "auth": {

@@ -15,7 +15,8 @@ from trunkline.wire.quotas import QuotaBody, QuotaItem
 _RESOURCES = (
     "vf", "pf", "plain", "egress_mbps", "ingress_mbps",
     "servers", "cores", "memory_mib", "networks", "subnets", "ports", "security_groups",
-    "security_group_rules", "server_groups", "server_group_members", "key_pairs", "metadata_items",
+    "security_group_rules", "rbac_policies", "server_groups", "server_group_members",
+    "key_pairs", "metadata_items",
 )  # fmt: skip
 
 

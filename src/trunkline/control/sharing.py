@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from trunkline.control import audit
 from trunkline.control.access import of_project, require, require_seen, visible_by
+from trunkline.control.quotas import require_quota_for
 from trunkline.control.services import Services
 from trunkline.domain.errors import InUse, Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
@@ -17,6 +18,7 @@ from trunkline.domain.network import Network
 from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.policy.rule import Rule
 from trunkline.domain.qos import QosPolicy
+from trunkline.domain.quota import Resource
 from trunkline.domain.security_group import SecurityGroup
 from trunkline.domain.sharing import EVERYBODY, Share, SharedKind
 from trunkline.store.locks import Lock
@@ -64,6 +66,7 @@ def create_share(svc: Services, caller: Caller, asked: ShareCreate) -> Share:
         Invalid: There is no such thing, or it is another project's.
         AlreadyExists: It is shared with the target.
         StateConflict: It has as many shares as a thing can have.
+        QuotaExceeded: The project that it belongs to may not have as many.
     """
     share_id = ShareId(svc.ids.new_id())
 
@@ -89,6 +92,7 @@ def create_share(svc: Services, caller: Caller, asked: ShareCreate) -> Share:
             project_id=thing.project_id,
         )  # fmt: skip
         tx.shares.insert(share)
+        require_quota_for(tx, Resource.RBAC_POLICIES, [share])
         _follow(tx, svc, thing)
         _record(tx, svc, caller, "share.create", share)
         return share

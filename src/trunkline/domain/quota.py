@@ -29,6 +29,7 @@ class Resource(enum.Enum):
     PORTS = "ports"
     SECURITY_GROUPS = "security_groups"
     SECURITY_GROUP_RULES = "security_group_rules"
+    RBAC_POLICIES = "rbac_policies"  # Shares of what is the project's.
     SERVER_GROUPS = "server_groups"
     SERVER_GROUP_MEMBERS = "server_group_members"  # Of one group.
     KEY_PAIRS = "key_pairs"  # Of one user.
@@ -107,6 +108,7 @@ _SAID: Final[Mapping[Resource, str]] = MappingProxyType({
     Resource.PORTS: "ports",
     Resource.SECURITY_GROUPS: "security groups",
     Resource.SECURITY_GROUP_RULES: "security group rules",
+    Resource.RBAC_POLICIES: "RBAC policies",
     Resource.SERVER_GROUPS: "server groups",
     Resource.SERVER_GROUP_MEMBERS: "members of a server group",
     Resource.KEY_PAIRS: "key pairs of a user",

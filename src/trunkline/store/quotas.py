@@ -26,6 +26,7 @@ from trunkline.domain.server import ServerState
 from trunkline.store.group_tables import server_groups
 from trunkline.store.prepared import Prepared, Row
 from trunkline.store.security_group_tables import security_group_rules, security_groups
+from trunkline.store.share_tables import shares
 from trunkline.store.statements import insert_or_update
 from trunkline.store.tables import (
     allocations,
@@ -87,6 +88,7 @@ _ROWS: Final[Mapping[Resource, Select[Any]]] = {
     Resource.PORTS: _rows_of(ports),
     Resource.SECURITY_GROUPS: _rows_of(security_groups),
     Resource.SECURITY_GROUP_RULES: _rows_of(security_group_rules),
+    Resource.RBAC_POLICIES: _rows_of(shares),
     Resource.SERVER_GROUPS: _rows_of(server_groups),
 }
 _SIZES: Final = (Resource.SERVERS, Resource.CORES, Resource.MEMORY_MIB)

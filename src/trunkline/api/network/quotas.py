@@ -30,6 +30,7 @@ RESOURCES: Final[Mapping[str, Resource]] = {
     "port": Resource.PORTS,
     "security_group": Resource.SECURITY_GROUPS,
     "security_group_rule": Resource.SECURITY_GROUP_RULES,
+    "rbac_policy": Resource.RBAC_POLICIES,
 }
 
 
