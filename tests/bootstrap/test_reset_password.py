@@ -17,7 +17,10 @@ import pytest
 from tests.support.http_app import password_login
 from tests.support.processes import trunkline
 from trunkline.cli.exit_codes import ExitCode
+from trunkline.domain.identity import Domain, User
+from trunkline.domain.ids import DomainId, UserId
 from trunkline.store.schema import open_store
+from trunkline.store.transaction import Transaction
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -135,3 +138,31 @@ def test_who_or_what_is_not_there_is_told_and_nothing_is_made(tmp_path: Path) ->
     nobody = reset(tmp_path, "--data", "d", "bob")
     assert nobody.returncode == ExitCode.REFUSED
     assert "user bob could not be found; there are admin, demo" in nobody.stderr
+
+
+def test_of_several_users_of_a_name_the_one_of_the_domain_that_is_said(tmp_path: Path) -> None:
+    with trunkline(tmp_path, "up", "--data", "d", "--port", "0"):
+        pass
+    clouds = tmp_path / "d/clouds.yaml"
+    before = clouds.read_bytes()
+    shop = Domain(id=DomainId("0123"), name="shop")
+    namesake = User(id=UserId("u"), name="demo", password_hash="", domain_id=shop.id)
+
+    def write(tx: Transaction) -> None:
+        tx.domains.insert(shop)
+        tx.identity.insert_user(namesake)
+
+    store = open_store(f"sqlite:///{tmp_path}/d/trunkline.db")
+    store.write(write)
+    store.close()
+    either = reset(tmp_path, "--data", "d", "demo")
+    assert either.returncode == ExitCode.REFUSED
+    assert "give the domain, of Default, shop (--domain)" in either.stderr
+    nowhere = reset(tmp_path, "--data", "d", "--domain", "elsewhere", "demo")
+    assert "domain elsewhere could not be found; there are Default, shop" in nowhere.stderr
+    nobody = reset(tmp_path, "--data", "d", "--domain", "shop", "admin")
+    assert "there are admin of Default, demo of Default, demo of shop" in nobody.stderr
+    theirs = printed_password(reset(tmp_path, "--data", "d", "--domain", "shop", "demo"))
+    assert clouds.read_bytes() == before  # It has the other one's.
+    ours = printed_password(reset(tmp_path, "--data", "d", "--domain", "default", "demo"))
+    assert passwords(clouds)["demo"] == ours != theirs

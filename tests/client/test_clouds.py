@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trunkline.client.clouds import Cloud, find_cloud
+from trunkline.client.clouds import FIRST_DOMAIN, Cloud, DomainRef, find_cloud
 from trunkline.client.errors import BadCredentials
 from trunkline.client.plain_yaml import NotPlainYaml, parse
 
@@ -50,7 +50,7 @@ def test_a_cloud_is_found_by_name_in_yaml(tmp_path: Path) -> None:
     lab = find_cloud({}, name="lab", cwd=cwd)
     assert lab == Cloud(
         auth_url="http://lab:8774/identity", username="admin", password="it's # secret: yes",
-        project_name="admin", user_domain="Default", region="RegionOne", verify=False,
+        project_name="admin", user_domain=FIRST_DOMAIN, region="RegionOne", verify=False,
     )  # fmt: skip
     other = find_cloud({"OS_CLOUD": "other one"}, cwd=cwd)
     assert (other.project_name, other.password) == ("0123", 'tab\tand "quotes"')
@@ -70,7 +70,17 @@ def test_the_password_is_not_in_its_repr() -> None:
 
 def test_variables_alone_will_do(tmp_path: Path) -> None:
     found = find_cloud({**ENVIRON, "OS_PROJECT_DOMAIN_NAME": "there"}, cwd=tmp_path)
-    assert (found.username, found.project_domain, found.user_domain) == ("u", "there", "default")
+    assert (found.username, found.project_domain) == ("u", DomainRef("name", "there"))
+    assert found.user_domain == FIRST_DOMAIN
+
+
+def test_a_domain_is_named_by_its_id_or_its_name_and_one_may_be_said_for_both(
+    tmp_path: Path,
+) -> None:
+    given = {"OS_USER_DOMAIN_ID": "abc", "OS_DEFAULT_DOMAIN": "there"}
+    found = find_cloud({**ENVIRON, **given}, cwd=tmp_path)
+    assert found.user_domain == DomainRef("id", "abc")
+    assert found.project_domain == DomainRef("name", "there")
 
 
 def test_a_named_cloud_goes_before_variables(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ NETWORK = Network(
             network_type=NetworkType.VLAN,
             physical_network=PhysicalNetwork("phy1"),
             segmentation_id=100,
+            created_at=NOW,
+            updated_at=NOW,
         ),
     ),
     created_at=NOW,
@@ -107,8 +109,9 @@ def take(store: Store, number: int, *wanted: AddressRequest) -> list[str]:
         existing = tx.ports.find(port_id(number))
         held = () if existing is None else existing.fixed_ips
         found = allocate_fixed_ips(
-            tx, NETWORK, wanted or None, port_id(number), mac=mac_of(number), held=held
-        )
+            tx, NETWORK, wanted or None, port_id(number),
+            mac=mac_of(number), device_owner="", held=held,
+        )  # fmt: skip
         if existing is None:
             tx.ports.insert(a_port(number, found))
         else:
@@ -135,9 +138,12 @@ def test_the_next_subnet_is_used_once_the_oldest_is_full(store: Store) -> None:
 
 
 def test_a_port_that_asks_for_no_addresses_gets_none(store: Store) -> None:
-    assert (
-        store.read(lambda tx: allocate_fixed_ips(tx, NETWORK, (), port_id(1), mac=mac_of(1))) == ()
+    found = store.read(
+        lambda tx: allocate_fixed_ips(
+            tx, NETWORK, (), port_id(1), mac=mac_of(1), device_owner="compute:nova"
+        )
     )
+    assert found == ()
 
 
 def test_a_full_subnet_that_is_named_is_an_error(store: Store) -> None:

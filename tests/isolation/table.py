@@ -81,7 +81,7 @@ ROWS: Final[Mapping[str, Row]] = {
     f"{ID3}/auth/tokens": Row(kind=Kind.PERSONAL, headers={"X-Subject-Token": "{token}"}),
     f"{ID3}/auth/catalog": _OPEN,
     f"{ID3}/auth/projects": Row(kind=Kind.LISTED),
-    f"{ID3}/projects": _collection(Kind.ADMIN, POST={"project": {"name": "new"}}),
+    f"{ID3}/projects": Row(kind=Kind.ADMIN, bodies={"POST": {"project": {"name": "new"}}}),
     f"{ID3}/projects/{{id}}": _of_admins(
         Kind.OWNED, {"id": "project"}, PATCH={"project": {"description": "taken over"}}
     ),
@@ -150,6 +150,13 @@ ROWS: Final[Mapping[str, Row]] = {
         },
     ),
     f"{NET}/security-group-rules/{{id}}": _owned("security group rule"),
+    f"{NET}/default-security-group-rules": Row(
+        kind=Kind.OPEN, kinds={"POST": Kind.ADMIN},
+        bodies={"POST": {"default_security_group_rule": {"direction": "ingress"}}},
+    ),
+    f"{NET}/default-security-group-rules/{{id}}": Row(
+        kind=Kind.OPEN, kinds={"DELETE": Kind.ADMIN}, names={"id": "default rule"}
+    ),
     f"{NET}/qos/policies": _collection(Kind.ADMIN, POST={"policy": {"name": "gold"}}),
     f"{NET}/qos/policies/{{id}}": Row(
         kind=Kind.GIVEN, names={"id": "policy"}, bodies={"PUT": {"policy": {"shared": True}}}
@@ -229,6 +236,8 @@ ROWS: Final[Mapping[str, Row]] = {
             {"lock": None},
             {"unlock": None},
             {"pause": None},
+            {"unpause": None},
+            {"suspend": None},
             {"addSecurityGroup": {"name": "default"}},
             {"removeSecurityGroup": {"name": "default"}},
         ),
@@ -311,6 +320,10 @@ ROWS: Final[Mapping[str, Row]] = {
         kind=Kind.ADMIN, names={"id": "host name"}, headers=_version("2.52")
     ),
     f"{COMPUTE}/os-services": _ADMIN,
+    f"{COMPUTE}/os-server-external-events": Row(
+        kind=Kind.ADMIN,
+        bodies={"POST": {"events": [{"name": "network-changed", "server_uuid": "{server}"}]}},
+    ),
     f"{COMPUTE}/os-services/enable": _service(),
     f"{COMPUTE}/os-services/disable": _service(),
     f"{COMPUTE}/os-services/disable-log-reason": _service(disabled_reason="x"),

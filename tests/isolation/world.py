@@ -8,6 +8,7 @@ other   o-member, o-reader, o-manager       policy, an image, a key pair, quotas
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from trunkline.control.application_credentials import (
     create_application_credential,
     delete_application_credential,
 )
+from trunkline.control.default_rules import DefaultRuleCreate, create_default_rule
 from trunkline.control.domains import DomainUpdate, create_domain
 from trunkline.control.enrolment import create_enrolment_token, enrol_host
 from trunkline.control.flavors import FlavorCreate, create_flavor
@@ -222,6 +224,7 @@ def make_things(scene: Scene, tag: str) -> Things:
         "aggregate": _made(scene, "admin", "os-aggregates", "aggregate", name=f"aggregate-{tag}"),
         "share": share.id, "user group": users.id,
         "security group": group, "security group rule": group_rule,
+        "default rule": _default_rule(svc, admin, tag),
         "networks": "networks", "subnets": "subnets", "ports": "ports",
     }  # fmt: skip
 
@@ -252,6 +255,15 @@ def _made(scene: Scene, user: str, collection: str, what: str, **fields: str) ->
     made = scene.ask("POST", path, token, body={what: fields})
     assert made.status == 200, made
     return str(made.json()[what]["id"])
+
+
+def _default_rule(svc: Services, admin: Caller, tag: str) -> str:
+    """Make a default rule that means what no other one does."""
+    port = 1 + zlib.crc32(tag.encode()) % 65535
+    asked = DefaultRuleCreate(
+        direction=Direction.EGRESS, protocol="tcp", port_range_min=port, port_range_max=port
+    )
+    return create_default_rule(svc, admin, asked).id
 
 
 def _security_group(scene: Scene, tag: str) -> tuple[str, str]:

@@ -140,6 +140,42 @@ def test_an_application_credential_speaks_for_its_project_and_brings_its_rules(
     assert kept.what == ("compute", AccessMethod.GET, "/v2.1/servers")
 
 
+def test_of_access_rules_keystone_does_what_the_built_in_service_does(
+    keystone: Keystone, tenants: Tenants, alices: str
+) -> None:
+    path = f"/users/{tenants.alice}"
+
+    def made(name: str, *rules: object) -> dict[str, Any]:
+        asked_for = {"application_credential": {"name": name, "access_rules": rules}}
+        reply = keystone.send("POST", f"{path}/application_credentials", asked_for, token=alices)
+        shown: dict[str, Any] = json.loads(reply.body)["application_credential"]
+        return shown
+
+    # An empty list is none: nothing is left to hold requests to.
+    empty = made("empty")
+    assert "access_rules" not in empty
+    proof = {"id": empty["id"], "secret": empty["secret"]}
+    by_it = keystone.token_by(
+        {"methods": ["application_credential"], "application_credential": proof}
+    )
+    told = keystone.send("GET", "/auth/tokens", token=by_it, headers={"X-Subject-Token": by_it})
+    assert "access_rules" not in json.loads(told.body)["token"]["application_credential"]
+    # Restricted as it is, it deletes a rule that no credential has, and neither a credential
+    # nor a rule of one.
+    rule = {"path": "/v2.1/flavors", "method": "GET", "service": "compute"}
+    other = made("other", rule)
+    rule_path = f"{path}/access_rules/{other['access_rules'][0]['id']}"
+    credential_path = f"{path}/application_credentials/{other['id']}"
+    statuses = [
+        keystone.send("DELETE", deleted, token=token).status
+        for deleted, token in (
+            (rule_path, by_it), (credential_path, by_it), (credential_path, alices),
+            (rule_path, by_it),
+        )
+    ]  # fmt: skip
+    assert statuses == [403, 403, 204, 204]
+
+
 def test_the_service_logs_in_by_an_application_credential_too(
     keystone: Keystone, tenants: Tenants, clock: ManualClock, alices: str
 ) -> None:

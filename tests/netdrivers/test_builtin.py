@@ -25,6 +25,8 @@ def a_network(network_type: NetworkType, physical: str | None, *, provider: bool
         network_type=network_type,
         physical_network=None if physical is None else PhysicalNetwork(physical),
         segmentation_id=None if network_type is NetworkType.FLAT else 100,
+        created_at=NOW,
+        updated_at=NOW,
     )
     return Network(
         id=NetworkId("n"),

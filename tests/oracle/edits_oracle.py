@@ -73,7 +73,7 @@ def smallest_change(request: RawRequest, host: RawHost, *, at_most: int) -> Size
 
 def edits(request: RawRequest, host: RawHost) -> Iterator[Edit]:
     """All edits that change anything."""
-    if not host["enabled"]:
+    if not (host["enabled"] or request.get("even_disabled")):
         yield "enable_host", ""
     for said in sorted({said_by(request, rule) for rule in request.get("rules", [])}):
         yield "drop_rule", said

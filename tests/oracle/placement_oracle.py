@@ -82,6 +82,7 @@ class RawRequest(TypedDict):
     disk: int
     excluded: list[str]
     only: str | None
+    even_disabled: NotRequired[bool]  # If not said: no.
     rules: NotRequired[list[RawRule]]  # Only the oracle of places looks at them.
 
 
@@ -92,7 +93,7 @@ def fitting_hosts(request: RawRequest, hosts: Iterable[RawHost]) -> set[str]:
 
 def host_takes(request: RawRequest, host: RawHost) -> bool:
     return (
-        host["enabled"]
+        (host["enabled"] or request.get("even_disabled", False))
         and host["up"]
         and host["id"] not in request["excluded"]
         and request["only"] in (None, host["name"])

@@ -111,6 +111,7 @@ def a_request(raw: RawRequest) -> PlacementRequest:
         disk_gib=raw["disk"],
         excluded_hosts=frozenset(map(HostId, raw["excluded"])),
         only_host=None if raw["only"] is None else HostName(raw["only"]),
+        even_disabled=raw.get("even_disabled", False),
         rules=tuple(
             GroupRule(
                 scope=Scope(rule["scope"]),

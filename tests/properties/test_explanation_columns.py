@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -51,6 +52,7 @@ def reasons_of(refusal: HostRefusal) -> set[Reason]:
 
 
 def check(request: PlacementRequest, fleet: Fleet, dice: Random) -> set[Reason]:
+    request = replace(request, even_disabled=dice.random() < 0.3)
     slow = refusals_one_by_one(request, fleet)
     by_size = sorted(slow, key=lambda one: (size_of_edits(one.edits), one.host_name, one.host_id))
     wanted, limit = dice.choice((1, 3, 50)), dice.choice((1, 4, 50))
@@ -181,6 +183,7 @@ def test_what_keeps_hosts_from_taking_a_server_limits_their_capacity(seed: int) 
         raw = dice.choice((random_request, ruled_request))(dice)
         raw |= {"only": None}
         request = the_request(raw, random_wish(dice, hosts))
+        request = replace(request, even_disabled=dice.random() < 0.3)
         told = {one.host_id: reasons_of(one) for one in refusals_one_by_one(request, fleet)}
         for host in capacity(request, rows_of(fleet.hosts())).hosts:
             assert (host.most == 0) == (host.id in told)

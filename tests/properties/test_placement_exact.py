@@ -63,6 +63,18 @@ def test_a_request_is_placed_if_and_only_if_the_oracle_finds_an_assignment(seed:
     assert INSTANCES_PER_SEED // 4 < accepted < INSTANCES_PER_SEED * 3 // 4, "a lopsided draw"
 
 
+def test_a_request_that_says_so_is_placed_on_disabled_hosts_as_on_others() -> None:
+    dice = Random(1)
+    accepted = 0
+    for _ in range(300):
+        request, hosts = random_instance(dice)
+        for host in hosts:
+            host["enabled"] = dice.random() < 0.5
+        request |= {"even_disabled": True, "only": dice.choice((None, "h0"))}
+        accepted += check_against_oracle(request, hosts)
+    assert 50 < accepted < 250, "a lopsided draw"
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_shrunk_by_hypothesis_a_request_is_placed_if_and_only_if_the_oracle_agrees(

@@ -20,6 +20,7 @@ from trunkline.domain.port import VnicType
 from trunkline.reconcile.config_drive import config_drive, file_name
 from trunkline.reconcile.desired import GuestAddress, GuestData, ServerConfig
 from trunkline.reconcile.domain_xml import DomainOptions, define
+from trunkline.reconcile.steps import WriteConfigDrive
 
 NET = NetworkId("net-1")
 V4 = GuestAddress(
@@ -123,6 +124,22 @@ def test_another_content_is_another_file_and_so_another_definition(other: Server
     assert file_name(other) != file_name(SERVER)
     made, changed = (define(each, VIF_TYPES, OPTIONS) for each in (SERVER, other))
     assert made.digest != changed.digest
+
+
+def test_a_password_is_on_the_drive_and_its_file_is_the_same_without() -> None:
+    # So a drive that has one stays when the service has forgotten it.
+    with_one = replace(SERVER, guest=replace(GUEST, admin_password="correct horse"))
+    files, without = config_drive(with_one), config_drive(SERVER)
+    assert files is not None
+    assert without is not None
+    metadata = json.loads(files["openstack/latest/meta_data.json"])
+    assert metadata.pop("admin_pass") == "correct horse"
+    assert metadata == json.loads(without["openstack/latest/meta_data.json"])
+    assert file_name(with_one) == file_name(SERVER)
+    one, other = (define(each, VIF_TYPES, OPTIONS) for each in (with_one, SERVER))
+    assert one.digest == other.digest
+    step = WriteConfigDrive(server_id=SERVER.id, name="x", files=files)
+    assert "correct horse" not in f"{step} {step!r} {with_one!r}"
 
 
 @given(

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
+import pytest
 from sqlalchemy import text
 
 from tests.store.test_schema import at_revision
+from trunkline.domain.errors import AlreadyExists
+from trunkline.domain.ids import SecurityGroupRuleId
+from trunkline.domain.security_group import DefaultRule
 from trunkline.store.schema import open_store
+from trunkline.store.transaction import Transaction
 
 AT = "2026-01-01T00:00:00.000000Z"
 ROWS = {
@@ -54,6 +61,9 @@ def test_what_was_made_before_has_no_tags_no_groups_and_no_modes(
     assert (network.segments[0].name, network.segments[0].description) == (None, None)
     assert (subnet.ipv6_ra_mode, subnet.ipv6_address_mode) == (None, None)
     assert not subnet.addresses_follow_macs
+    assert subnet.service_types == ()
+    (segment,) = network.segments
+    assert (segment.created_at, segment.updated_at) == (network.created_at, network.created_at)
     assert (port.allowed_address_pairs, port.extra_dhcp_opts) == ((), ())
     assert store.read(lambda tx: tx.security_groups.of_ports([port.id])) == {}
     store.close()
@@ -74,3 +84,34 @@ def test_what_all_could_use_before_is_on_record_as_shared_with_all(
     assert store.read(lambda tx: tx.shares.targets_of("n2")) == {"*"}
     assert store.read(lambda tx: tx.shares.targets_of("n1")) == set()
     store.close()
+
+
+def test_groups_that_there_are_stay_as_they_are_and_new_ones_begin_as_they_did(
+    new_url: Callable[[], str],
+) -> None:
+    url = new_url()
+    group = {
+        "id": "g1", "project_id": "p", "name": "web", "description": "", "stateful": True,
+        "tags": "[]", "created_at": AT, "updated_at": AT, "revision": 3,
+    }  # fmt: skip
+    with at_revision(url, "0038") as connection:
+        names, values = ", ".join(group), ", ".join(f":{name}" for name in group)
+        connection.execute(text(f"INSERT INTO security_groups ({names}) VALUES ({values})"), group)
+    store = open_store(url)
+    assert store.read(lambda tx: tx.security_groups.get("g1")).rules == ()
+    found = store.read(lambda tx: tx.default_rules.of_new(is_default=True))
+    assert store.read(lambda tx: tx.default_rules.of_new(is_default=False)) == [
+        rule for rule in found if rule.in_others
+    ]
+    said = {(rule.direction.value, rule.ethertype.value, rule.remote_group_id) for rule in found}
+    about = [("egress", None), ("ingress", "PARENT")]
+    assert said == {(way, ip, group) for way, group in about for ip in ("IPv4", "IPv6")}
+    for rule in found:
+        same = replace(rule, id=SecurityGroupRuleId("new"))
+        with pytest.raises(AlreadyExists):
+            store.write(partial(add, rule=same))
+    store.close()
+
+
+def add(tx: Transaction, *, rule: DefaultRule) -> None:
+    tx.default_rules.insert(rule)

@@ -120,12 +120,14 @@ def networks(draw: st.DrawFn) -> Network:
         Segment(
             id=SegmentId(draw(IDS)), network_id=network_id, network_type=NetworkType.VLAN,
             physical_network=PhysicalNetwork(draw(IDS)), segmentation_id=draw(st.integers(1, 4094)),
+            created_at=draw(TIMES), updated_at=draw(TIMES),
         )
         for _ in range(draw(st.integers(0, 3)))
     )  # fmt: skip
     flat = Segment(
         id=SegmentId(draw(IDS)), network_id=network_id, network_type=NetworkType.FLAT,
         physical_network=PhysicalNetwork(draw(IDS)), segmentation_id=None,
+        created_at=draw(TIMES), updated_at=draw(TIMES),
     )  # fmt: skip
     return Network(
         id=network_id, project_id=ProjectId(draw(IDS)), name=draw(TEXT), segments=(*segments, flat),

@@ -39,7 +39,9 @@ def test_token_issue_and_catalog_list(cloud: tuple[Site, Path], run: Callable[..
     token = run("token", "issue")
     caller = cloud[0].caller("admin")
     assert (token["project_id"], token["user_id"]) == (caller.project_id, caller.user_id)
-    assert cloud[0].http.request("GET", "/identity/v3/projects", token=token["id"]).status == 200
+    assert (
+        cloud[0].http.request("GET", "/identity/v3/auth/projects", token=token["id"]).status == 200
+    )
     catalog = run("catalog", "list")
     assert {entry["Type"] for entry in catalog} == {
         "identity", "compute", "network", "image", "placement",
@@ -51,7 +53,7 @@ def test_token_revoke(
 ) -> None:
     token = run("token", "issue", as_cloud="trunkline-demo")["id"]
     openstack(cloud[1], "token", "revoke", token, check=True)
-    assert cloud[0].http.request("GET", "/identity/v3/projects", token=token).status == 401
+    assert cloud[0].http.request("GET", "/identity/v3/auth/projects", token=token).status == 401
 
 
 def test_projects_and_users_are_listed_and_shown(run: Callable[..., Any]) -> None:

@@ -48,7 +48,7 @@ def by_token(token: str, project: Mapping[str, Any] | None = None) -> dict[str, 
 
 
 def works(site: Site, token: str) -> bool:
-    return site.http.request("GET", "/identity/v3/projects", token=token).status == 200
+    return site.http.request("GET", "/identity/v3/auth/projects", token=token).status == 200
 
 
 def test_a_token_says_who_where_and_until_when(site: Site) -> None:
@@ -130,10 +130,10 @@ def test_users_and_projects_go_by_id_too(site: Site) -> None:
 def test_without_a_project_it_is_the_users_default_one(site: Site) -> None:
     body = password_login("demo", site.passwords.demo, None)
     assert login(site, body).json()["token"]["project"]["name"] == "demo"
-    body["auth"]["scope"] = {"domain": {"id": "default"}}
+    body["auth"]["scope"] = {"OS-TRUST:trust": {"id": "any"}}
     refused = login(site, body)
     assert refused.status == 401
-    assert "not for a domain" in refused.json()["error"]["message"]
+    assert "not for a trust" in refused.json()["error"]["message"]
 
 
 def unscoped(site: Site, user: str, password: str) -> Reply:
@@ -287,7 +287,8 @@ def test_who_may_see_which_projects_and_users(site: Site) -> None:
     assert names("admin", "/projects") == ["admin", "demo"]
     assert names("admin", "/projects?name=demo") == ["demo"]
     assert names("admin", "/projects?domain_id=other") == []
-    assert names("demo", "/projects") == ["demo"]
+    for query in ("", "?name=demo", "?is_domain=true"):
+        assert get("demo", f"/projects{query}").status == 403
     assert names("demo", "/auth/projects") == ["demo"]
     assert names("admin", "/users") == ["admin", "demo", "reader"]
     assert names("admin", "/users?name=demo") == ["demo"]
@@ -312,7 +313,9 @@ def test_a_guesser_is_stopped_and_the_owner_elsewhere_is_not(site: Site) -> None
     right = password_login("demo", site.passwords.demo, "demo")
     assert login(site, right).status == 429
     credential = PasswordCredential(
-        user=Ref(name="demo"), password=site.passwords.demo, address="192.0.2.7"
+        user=Ref(name="demo", domain=Ref(id="default")),
+        password=site.passwords.demo,
+        address="192.0.2.7",
     )
     assert identity.issue_token(site.svc, credential, None)[1].user.name == "demo"
     assert isinstance(site.svc.clock, ManualClock)
@@ -366,9 +369,10 @@ def test_an_installation_is_bootstrapped_once(site: Site) -> None:
 
 def new_password(site: Site, user: str) -> str:
     svc = site.svc
-    return identity.reset_password(
-        svc.store, user, clock=svc.clock, ids=svc.ids, passwords=svc.passwords
+    password, _ = identity.reset_password(
+        svc.store, user, domain=None, clock=svc.clock, ids=svc.ids, passwords=svc.passwords
     )
+    return password
 
 
 def test_a_lost_password_is_replaced_and_the_tokens_of_before_are_worthless(site: Site) -> None:
@@ -391,13 +395,14 @@ def test_a_password_changed_while_it_is_checked_gives_no_token(tmp_path: Path) -
             return result
 
     def change(tx: Transaction) -> None:
-        user = tx.identity.find_user(name="demo")
-        assert user is not None
+        [user] = tx.identity.users_named("demo")
         tx.identity.set_password_hash(user.id, "$argon2id$changed")
 
     with a_world(tmp_path) as svc:
         first = identity.bootstrap_identity(svc)
         assert first is not None
-        credential = PasswordCredential(user=Ref(name="demo"), password=first.demo)
+        credential = PasswordCredential(
+            user=Ref(name="demo", domain=Ref(id="default")), password=first.demo
+        )
         with pytest.raises(Unauthenticated):
             identity.issue_token(replace(svc, passwords=Slow()), credential, None)

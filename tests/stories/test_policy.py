@@ -33,9 +33,7 @@ def a_site_with(tmp_path: Path, text: str) -> Iterator[Site]:
 
 def give(site: Site, user: str, role: str) -> None:
     def write(tx: Transaction) -> None:
-        known, demo = tx.identity.find_user(name=user), tx.identity.find_project(name="demo")
-        assert known is not None
-        assert demo is not None
+        [known], [demo] = tx.identity.users_named(user), tx.identity.projects_named("demo")
         give_role(tx, known.id, demo.id, role)
 
     site.svc.store.write(write)

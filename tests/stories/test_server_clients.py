@@ -65,7 +65,6 @@ def test_an_admin_resets_the_state(desk: Desk, web: str) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("pause",), "The requested functionality is not supported."),
         (("suspend",), "The requested functionality is not supported."),
         (("shelve",), "The requested functionality is not supported."),
         (("rescue",), "The requested functionality is not supported."),
@@ -83,6 +82,14 @@ def test_what_is_not_served_is_refused_in_openstacks_words(
     desk: Desk, web: str, command: tuple[str, ...], words: str
 ) -> None:
     assert words in desk.fail("server", *command, web)
+
+
+def test_a_server_is_paused_and_goes_on(desk: Desk, web: str) -> None:
+    desk.run("server", "pause", web)
+    desk.wait_for_status(web, "PAUSED")
+    assert "while it is in vm_state paused" in desk.fail("server", "pause", web)
+    desk.run("server", "unpause", web)
+    desk.wait_for_status(web, "ACTIVE")
 
 
 def test_consoles_for_browsers_are_refused(desk: Desk, web: str) -> None:

@@ -125,6 +125,17 @@ def test_a_policy_and_a_group_that_are_shared_are_used(
     assert [unshare(admin, each) for each in made] == [204, 204]
 
 
+def test_what_its_owner_uses_stays_shared_with_all_as_in_neutron(admin: NetworkApi) -> None:
+    asked = {"policy": {"name": "gold", "shared": True}}
+    path = "qos/policies/" + admin.ask("POST", "qos/policies", asked).json()["policy"]["id"]
+    network = admin.create("network", name="n", qos_policy_id=path.rpartition("/")[2])
+    unshared = {"policy": {"shared": False}}
+    (made,) = admin.ask("GET", "rbac-policies").json()["rbac_policies"]
+    assert admin.ask("PUT", path, unshared).status == unshare(admin, made) == 409
+    admin.delete("network", network["id"])
+    assert admin.ask("PUT", path, unshared).status == 200
+
+
 def test_shares_end_with_what_is_shared(admin: NetworkApi, to_demo: str) -> None:
     network = admin.create("network", name="blue")
     share(admin, "network", network["id"], to_demo)

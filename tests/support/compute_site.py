@@ -27,7 +27,7 @@ from trunkline.domain.console import ConsoleFact
 from trunkline.domain.identity import Caller
 from trunkline.domain.network import Network
 from trunkline.domain.port import VnicType
-from trunkline.domain.server import Flavor, PowerState
+from trunkline.domain.server import Flavor
 from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.report import (
     DeviceCondition,
@@ -48,8 +48,7 @@ BLANK_DISK = {
 
 def as_desired(server: ServerConfig) -> ServerFact:
     """That a server is as it should be."""
-    runs = server.power is PowerState.RUNNING
-    condition = ServerCondition.RUNNING if runs else ServerCondition.STOPPED
+    condition = ServerCondition(server.power.value)
     return ServerFact(id=server.id, boot_number=server.boot_number, condition=condition)
 
 

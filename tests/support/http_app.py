@@ -280,8 +280,7 @@ def _add_reader(svc: Services) -> None:
     )
 
     def write(tx: Transaction) -> None:
-        demo = tx.identity.find_project(name="demo")
-        assert demo is not None
+        [demo] = tx.identity.projects_named("demo")
         tx.identity.insert_user(user)
         give_role(tx, user.id, demo.id, READER)
 

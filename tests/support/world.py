@@ -265,6 +265,8 @@ def a_network(
                 network_type=network_type,
                 physical_network=physical_network,
                 segmentation_id=vlan_id,
+                created_at=now,
+                updated_at=now,
             )
             for physical_network, vlan_id in physical
         ),

@@ -67,6 +67,9 @@ class Admin:
         self.ask("POST", "/network/v2.0/subnets", {"subnet": subnet})
         return str(network)
 
+    def new_role(self, name: str) -> None:
+        self.ask("POST", "/identity/v3/roles", {"role": {"name": name}})
+
     def limit_security_groups(self) -> None:
         """Have projects limited as Neutron does by default: by the quota that it is tried on."""
         self.ask("PUT", "/trunkline/v1/default-quotas/security_groups", {"limit": 10})
@@ -110,6 +113,7 @@ def _settings(admin: Admin, auth: Mapping[str, str], directory: Path) -> dict[st
     listed = admin.ask("GET", "/network/v2.0/extensions")["extensions"]
     admin.new_shared_network()
     admin.limit_security_groups()
+    admin.new_role("service")  # Tempest gives it to those who speak for other services.
     return {
         "auth": {
             "use_dynamic_credentials": "True",

@@ -19,6 +19,7 @@ AUDITOR = {
         "model",
         "nic_book",
         "nodes",
+        "powers",
         "raw_hosts",
     )
 }

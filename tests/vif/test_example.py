@@ -34,14 +34,16 @@ nic = a_nic(1, vf(IGB, 0), vif_type=chosen.name)
 xml = define(a_server(1, nic), registry, DomainOptions()).xml
 
 (driver,) = load_network_drivers({"acme_fabric": {"prefix": "blue-"}})
+start = datetime(2026, 1, 1, tzinfo=UTC)
 segment = Segment(
     id=SegmentId("s"),
     network_id=NetworkId("n"),
     network_type=NetworkType.VLAN,
     physical_network=PhysicalNetwork("phy1"),
     segmentation_id=100,
+    created_at=start,
+    updated_at=start,
 )
-start = datetime(2026, 1, 1, tzinfo=UTC)
 network = Network(
     id=NetworkId("n"),
     project_id=ProjectId("p"),

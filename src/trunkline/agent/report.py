@@ -94,9 +94,14 @@ class Findings:
 
 def as_desired(server: ServerConfig) -> ServerCondition:
     """Return the condition of a server of which everything is as desired."""
-    if server.power is PowerState.RUNNING:
-        return ServerCondition.RUNNING
-    return ServerCondition.STOPPED
+    return _CONDITIONS[server.power]
+
+
+_CONDITIONS: Final = {
+    PowerState.RUNNING: ServerCondition.RUNNING,
+    PowerState.PAUSED: ServerCondition.PAUSED,
+    PowerState.STOPPED: ServerCondition.STOPPED,
+}
 
 
 class Reporter:

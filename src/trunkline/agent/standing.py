@@ -115,9 +115,13 @@ class Standing:
         domain = domains.get(server.id)
         if domain is None:
             return True
-        if server.power is PowerState.RUNNING:
-            return domain.power is not DomainPower.RUNNING
-        return domain.power.has_guest
+        match server.power:
+            case PowerState.RUNNING:
+                return domain.power is not DomainPower.RUNNING
+            case PowerState.PAUSED:
+                return domain.power is not DomainPower.PAUSED
+            case PowerState.STOPPED:
+                return domain.power.has_guest
 
     def _is_settled_as(self, server: ServerConfig) -> bool:
         return self._servers.get(server.id) == server and server.id not in self._reopened
@@ -180,10 +184,10 @@ class Standing:
     def fail(self, server: ServerConfig, reason: str) -> None:
         """Give a server up. One that never ran here leaves nothing behind.
 
-        One that is to be stopped is never given up: there is nothing better to do with it than to
-        try again, and a new run, which does not know of the failure, would do so at once.
+        One that is to be stopped or paused is never given up: there is nothing better to do with it
+        than to try again, and a new run, which does not know of the failure, would do so at once.
         """
-        if server.power is PowerState.STOPPED:
+        if server.power is not PowerState.RUNNING:
             return
         never_ran = server.id in self._defined_here
         undo = Undo.FORGET if never_ran else Undo.STOP

@@ -375,6 +375,7 @@ def _log_access(exchange: _Exchange) -> None:
         status=exchange.status,
         duration_ms=round(seconds * 1000, 2),
         user=caller.user_name if caller else None,
+        user_id=caller.user_id if caller else None,
         project_id=caller.project_id if caller else None,
         host=exchange.host_name,
     )

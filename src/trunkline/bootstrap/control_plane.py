@@ -21,6 +21,7 @@ from trunkline.bootstrap.tls import ServedCertificate
 from trunkline.control.identity import bootstrap_identity, reset_password
 from trunkline.control.services import Services
 from trunkline.domain.errors import ErrorKind, TrunklineError
+from trunkline.domain.identity import DEFAULT_DOMAIN
 
 ADMIN_CLOUD, DEMO_CLOUD = "trunkline", "trunkline-demo"
 
@@ -135,9 +136,10 @@ def new_logins(
         return []
     else:
         reset = partial(
-            reset_password, svc.store, clock=svc.clock, ids=svc.ids, passwords=svc.passwords
-        )
-        passwords = reset("admin"), reset("demo")
+            reset_password, svc.store, domain=DEFAULT_DOMAIN, clock=svc.clock, ids=svc.ids,
+            passwords=svc.passwords,
+        )  # fmt: skip
+        passwords = reset("admin")[0], reset("demo")[0]
     logins = [
         Login(ADMIN_CLOUD, "admin", passwords[0], "admin"),
         Login(DEMO_CLOUD, "demo", passwords[1], "demo"),

@@ -14,6 +14,7 @@ from trunkline import durable
 from trunkline.bootstrap.secret_file import ENROLMENT_KEY_CHARACTERS_MIN, read_secret
 from trunkline.domain.clock import IdSource
 from trunkline.domain.errors import ErrorKind, TrunklineError
+from trunkline.domain.identity import Domain
 
 DATABASE: Final = "trunkline.db"
 CLOUDS: Final = "clouds.yaml"
@@ -169,7 +170,7 @@ class DataDirectory:
             ) from problem
 
 
-def replace_password(clouds: Path, user: str, password: str) -> bool:
+def replace_password(clouds: Path, user: str, domain: Domain, password: str) -> bool:
     """Write another password of a user into clouds.yaml; False if the file has none of them.
 
     Raises:
@@ -180,7 +181,7 @@ def replace_password(clouds: Path, user: str, password: str) -> bool:
         own = [
             cloud["auth"]
             for cloud in content["clouds"].values()
-            if cloud["auth"]["username"] == user
+            if cloud["auth"]["username"] == user and _is_of(cloud["auth"], domain)
         ]
     except FileNotFoundError:
         return False
@@ -193,3 +194,10 @@ def replace_password(clouds: Path, user: str, password: str) -> bool:
     if own:
         durable.write_private(clouds, json.dumps(content, indent=2) + "\n")
     return bool(own)
+
+
+def _is_of(auth: dict[str, object], domain: Domain) -> bool:
+    """Say whether a user of clouds.yaml is of a domain; a person may have written its name."""
+    if "user_domain_id" in auth:
+        return auth["user_domain_id"] == domain.id
+    return auth.get("user_domain_name", domain.name) == domain.name

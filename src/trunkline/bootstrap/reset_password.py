@@ -22,14 +22,19 @@ from trunkline.cli.context import Failed, Teaching
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.control.identity import reset_password
 from trunkline.control.passwords import Passwords
-from trunkline.domain.errors import NotFound
+from trunkline.domain.errors import Invalid, NotFound
+from trunkline.domain.identity import Domain
 from trunkline.store.schema import open_store, sqlite_file
+from trunkline.store.transaction import Transaction
 
 DEFAULT_DATA: Final = Path(".trunkline")
 
 
 @click.command("reset-password", cls=Teaching)
 @click.argument("user")
+@click.option(
+    "--domain", metavar="NAME", help="USER's domain, or its ID; needed if several have a USER."
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
@@ -41,7 +46,9 @@ DEFAULT_DATA: Final = Path(".trunkline")
     type=click.Path(path_type=Path, dir_okay=False),
     help="The controller.toml that `trunkline server` was started with.",
 )
-def reset_password_command(user: str, data: Path | None, config_file: Path | None) -> None:
+def reset_password_command(
+    user: str, domain: str | None, data: Path | None, config_file: Path | None
+) -> None:
     r"""Give USER a new password, and print it: once, here, and in no log.
 
     For a password that was lost or has become known. It works on the database itself, so it needs
@@ -54,7 +61,7 @@ def reset_password_command(user: str, data: Path | None, config_file: Path | Non
     \b
     Examples:
       trunkline reset-password --data /tmp/tl admin
-      trunkline reset-password --config controller.toml demo
+      trunkline reset-password --config controller.toml --domain Default demo
     """
     if data is not None and config_file is not None:
         raise click.UsageError("--data is of `trunkline up`, --config of `trunkline server`: "
@@ -70,11 +77,11 @@ def reset_password_command(user: str, data: Path | None, config_file: Path | Non
                     "--data or --config",
                 )
             stack.callback(DataDirectory(data_dir).close)
-        password = _reset(database_url, user)
+        password, of = _reset(database_url, user, domain)
     sys.stdout.write(f"new password of {user} (shown once): {password}\n")
     sys.stdout.flush()  # Nothing that fails from here on may keep it back.
     clouds = data_dir / CLOUDS
-    if replace_password(clouds, user, password):
+    if replace_password(clouds, user, of, password):
         sys.stdout.write(f"{clouds} has it too\n")
 
 
@@ -92,15 +99,29 @@ def _place(data: Path, config_file: Path | None) -> tuple[Path, str]:
     return data, f"sqlite:///{data.absolute() / DATABASE}"
 
 
-def _reset(database_url: str, user: str) -> str:
+def _reset(database_url: str, user: str, domain: str | None) -> tuple[str, Domain]:
     store = open_store(database_url)
     try:
         return reset_password(
-            store, user, clock=RealClock(), ids=RandomIds(), passwords=Passwords()
+            store, user, domain=domain, clock=RealClock(), ids=RandomIds(), passwords=Passwords()
         )
+    except Invalid as problem:
+        raise Failed(f"{problem} (--domain)", ExitCode.REFUSED) from problem
     except NotFound as problem:
-        known = store.read(lambda tx: [known.name for known in tx.identity.all_users()])
-        there_are = f"there are {', '.join(known)}" if known else "there are no users yet"
+        what = problem.what
+        there_are = store.read(lambda tx: _known(tx, what))
         raise Failed(f"{problem}; {there_are}", ExitCode.REFUSED) from problem
     finally:
         store.close()
+
+
+def _known(tx: Transaction, what: str) -> str:
+    """Say what there is in place of the user or domain that there is not."""
+    domains = tx.domains.names()
+    if what == "domain":
+        return f"there are {', '.join(sorted(domains.values()))}"
+    names = [
+        user.name if len(domains) == 1 else f"{user.name} of {domains[user.domain_id]}"
+        for user in tx.identity.all_users()
+    ]
+    return f"there are {', '.join(sorted(names))}" if names else "there are no users yet"

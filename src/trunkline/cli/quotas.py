@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import click
@@ -134,11 +135,18 @@ def _whose(project: str | None, *, for_all: bool) -> str | None:
 
 
 def _print(items: list[QuotaItem] | tuple[QuotaItem, ...]) -> None:
+    named = {(item.project, item.project_id) for item in items}
+    of_name = Counter(name for name, _ in named)  # Projects of several domains may have one.
+
+    def whose(item: QuotaItem) -> str:
+        told = item.project or item.project_id or "every other one"
+        return f"{told} ({item.project_id})" if of_name[item.project] > 1 else told
+
     print_table(
         ("PROJECT", "RESOURCE", "PHYSICAL NETWORK", "#HELD", "#LIMIT"),
         [
             (
-                item.project or item.project_id or "every other one",
+                whose(item),
                 item.resource,
                 item.physical_network or "any",
                 item.held,

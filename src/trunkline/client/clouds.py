@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from trunkline.client.errors import BadCredentials
 from trunkline.client.plain_yaml import NotPlainYaml, parse
@@ -16,6 +16,17 @@ _REMEDY: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class DomainRef:
+    """A domain, by its ID or its name."""
+
+    by: Literal["id", "name"]
+    value: str
+
+
+FIRST_DOMAIN: Final = DomainRef("id", "default")  # Keystone's, and its name is `Default`.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cloud:
     """One cloud with a user's credentials."""
@@ -24,8 +35,8 @@ class Cloud:
     username: str
     password: str
     project_name: str
-    user_domain: str = "default"  # Name or ID, whichever was given.
-    project_domain: str = "default"
+    user_domain: DomainRef = FIRST_DOMAIN
+    project_domain: DomainRef = FIRST_DOMAIN
     region: str | None = None
     ca_file: str | None = None
     verify: bool = True
@@ -133,11 +144,16 @@ def _cloud(auth: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> Clo
     )
 
 
-def _domain(auth: Mapping[str, Any], which: str) -> str:
-    for key in (f"{which}_id", f"{which}_name", "default_domain_id", "default_domain"):
-        if auth.get(key):
-            return str(auth[key])
-    return "default"
+def _domain(auth: Mapping[str, Any], which: str) -> DomainRef:
+    for prefix in (which, "default_domain"):
+        if auth.get(f"{prefix}_id"):
+            return DomainRef("id", str(auth[f"{prefix}_id"]))
+        # OSC's own option, which came before there were IDs and names, is either.
+        name = auth.get(f"{prefix}_name") or (auth.get(prefix) if prefix != which else None)
+        if name:
+            # Many write it small, and on some databases Keystone finds it so.
+            return FIRST_DOMAIN if str(name).lower() == "default" else DomainRef("name", str(name))
+    return FIRST_DOMAIN
 
 
 def _listed(clouds: Mapping[str, Any]) -> str:

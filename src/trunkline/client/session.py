@@ -140,20 +140,18 @@ def password_login(cloud: Cloud) -> dict[str, Any]:
                     "user": {
                         "name": cloud.username,
                         "password": cloud.password,
-                        "domain": _domain(cloud.user_domain),
+                        "domain": {cloud.user_domain.by: cloud.user_domain.value},
                     }
                 },
             },
             "scope": {
-                "project": {"name": cloud.project_name, "domain": _domain(cloud.project_domain)}
+                "project": {
+                    "name": cloud.project_name,
+                    "domain": {cloud.project_domain.by: cloud.project_domain.value},
+                }
             },
         }
     }
-
-
-def _domain(name_or_id: str) -> dict[str, str]:
-    # Keystone's first domain has the ID `default` and the name `Default`.
-    return {"id": "default"} if name_or_id.lower() == "default" else {"name": name_or_id}
 
 
 def read_answer(reply: Reply, type_: type[T], url: str) -> T:

@@ -12,7 +12,7 @@ from trunkline.control.access import of_user, require
 from trunkline.control.services import Services
 from trunkline.control.user_accounts import get_locked, get_user
 from trunkline.domain.access_rules import AccessRule
-from trunkline.domain.errors import ErrorKind, Forbidden, Invalid, NotFound, TrunklineError
+from trunkline.domain.errors import ErrorKind, Invalid, NotFound, TrunklineError
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import AccessRuleId, UserId
 from trunkline.domain.policy import identity_rules as rules
@@ -72,13 +72,10 @@ def delete_access_rule(svc: Services, caller: Caller, user_id: str, rule_id: str
 
     Raises:
         NotFound: There is none, or none that the caller may know of.
-        Forbidden: An application credential that is restricted is behind the token.
         AccessRuleInUse: An application credential has it.
     """
     get_user(svc, caller, user_id)
     require(caller, rules.DELETE_ACCESS_RULE, of_user(user_id))
-    if caller.is_restricted:
-        raise Forbidden("deleting an access rule by an application credential that is restricted")
     at = svc.clock.now()
 
     def write(tx: Transaction) -> None:

@@ -22,6 +22,7 @@ def allocate_fixed_ips(
     port_id: PortId,
     *,
     mac: MacAddress,
+    device_owner: str,
     held: tuple[FixedIp, ...] = (),
     segment_id: SegmentId | None = None,
 ) -> tuple[FixedIp, ...]:
@@ -37,6 +38,7 @@ def allocate_fixed_ips(
             those in subnets where addresses follow MACs come with them.
         port_id: The port's; it need not be stored yet.
         mac: The port's.
+        device_owner: The port's: there are subnets for ports of some owners alone.
         held: What the port holds already.
         segment_id: Where the port is; its subnets, and those of no segment, will do. None: not
             known; then all addresses are of one segment.
@@ -48,9 +50,17 @@ def allocate_fixed_ips(
     """
     # Whoever chooses after the same reading would choose the same address.
     tx.subnets.lock(network.id)
+    held_in = {fixed_ip.subnet_id for fixed_ip in held}
+    of_network = tx.subnets.of_network(network.id)
+    eligible = [
+        subnet for subnet in of_network if subnet.id in held_in or subnet.serves(device_owner)
+    ]
+    if of_network and not eligible and wanted is None:
+        raise NoAddressFree(f"any subnet of the network for {device_owner or 'no device owner'}")
     subnets = [
         subnet
-        for subnet in tx.subnets.of_network(network.id)
+        # Those that are for its owner go before those that are for all.
+        for subnet in sorted(eligible, key=lambda each: not each.service_types)
         if segment_id is None or subnet.segment_id in (None, segment_id)
     ]
     chooser = _Chooser(tx, port_id, mac, held=held)
@@ -256,7 +266,7 @@ class _Chooser:
             found = self._free_address(subnet)
             if found is not None:
                 return self._take(FixedIp(subnet_id=subnet.id, ip_address=found))
-        raise NoAddressFree(", ".join(subnet.id for subnet in subnets))
+        raise NoAddressFree("subnet " + ", ".join(subnet.id for subnet in subnets))
 
     def _free_address(self, subnet: Subnet) -> str | None:
         taken_now = [ip.ip_address for ip in self.chosen if ip.subnet_id == subnet.id]

@@ -199,3 +199,11 @@ def _adopt_pf_mac(tx: Transaction, port: Port, record: DeviceRecord) -> Port:
     changed = replace(with_mac(tx, port, mac), revision=port.revision + 1)
     tx.ports.update(changed, seen=port)
     return changed
+
+
+def halt_bindings(tx: Transaction, server_id: ServerId) -> None:
+    """Say of a server's ports that no guest runs behind them; they keep their devices."""
+    for binding in tx.bindings.of_server(server_id):
+        if BINDING.allows(binding.state, BindingEvent.HALT):
+            state = BINDING.advance(binding.state, BindingEvent.HALT)
+            tx.bindings.update(replace(binding, state=state))

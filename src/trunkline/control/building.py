@@ -149,6 +149,7 @@ def failed(svc: Services, server: Server, fault: Fault) -> Server:
         fault=fault,
         host_id=None,
         numa_node=None,
+        admin_password=None,  # It will have no guest that could be told.
         updated_at=svc.clock.now(),
     )
 

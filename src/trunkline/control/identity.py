@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from trunkline.control import audit
 from trunkline.control.access import of_user
-from trunkline.control.logins import Credential, Login, Ref, hash_of, is_in_domain, log_in
+from trunkline.control.logins import Credential, Login, Ref, find_domain, hash_of, log_in
+from trunkline.control.lookup import ambiguous
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Services
 from trunkline.domain.clock import Clock, IdSource
@@ -28,7 +29,9 @@ from trunkline.domain.identity import (
     RoleAssignment,
     RoleHolder,
     User,
+    domain_in,
     project_in,
+    target_of_domain,
 )
 from trunkline.domain.ids import DomainId, ProjectId, RoleTarget, UserId
 from trunkline.domain.policy import identity_rules as rules
@@ -46,8 +49,15 @@ class NoProject(enum.Enum):
     UNSCOPED = "unscoped"
 
 
-# None: the user's default project, or else nothing.
-WantedScope: TypeAlias = Ref | NoProject | None
+@dataclass(frozen=True, slots=True)
+class DomainScope:
+    """A domain that a token is asked for."""
+
+    domain: Ref
+
+
+# A Ref: a project. None: the user's default project, or else nothing.
+WantedScope: TypeAlias = Ref | DomainScope | NoProject | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +68,8 @@ class TokenView:
     user_domain: Domain
     project: Project | None
     project_domain: Domain | None
-    is_system: bool  # With no project either: it is of no scope.
+    domain: Domain | None  # That it is for.
+    is_system: bool  # With neither project nor domain: it is of no scope.
     roles: tuple[Role, ...]  # With the implied ones.
     issued_at: datetime
     expires_at: datetime
@@ -159,6 +170,8 @@ def caller_from_token(svc: Services, text: str, *, request_id: str) -> Caller:
     """
     holder = svc.store.read(lambda tx: _holder_by_text(tx, text, svc.clock.now()))
     project, credential = holder.project, holder.application_credential
+    # No rule asks for the domain of a thing: had it roles, a token for one would do in all of them.
+    roles = frozenset[str]() if holder.domain is not None else holder.roles
     return Caller(
         user_id=holder.user.id,
         user_name=holder.user.name,
@@ -167,7 +180,7 @@ def caller_from_token(svc: Services, text: str, *, request_id: str) -> Caller:
         is_system=holder.record.target == SYSTEM,
         is_restricted=credential is not None and not credential.unrestricted,
         access_rules=() if credential is None else credential.access_rules,
-        roles=holder.roles,
+        roles=roles,
         request_id=request_id,
         expires_at=holder.record.expires_at,
     )
@@ -193,29 +206,63 @@ def revoke_token(svc: Services, caller: Caller, text: str) -> None:
 
 
 def reset_password(
-    store: Store, user_name: str, *, clock: Clock, ids: IdSource, passwords: Passwords
-) -> str:
-    """Give a user a new, generated password, revoke all of their tokens, return the password.
+    store: Store,
+    user_name: str,
+    *,
+    domain: str | None,
+    clock: Clock,
+    ids: IdSource,
+    passwords: Passwords,
+) -> tuple[str, Domain]:
+    """Give a user a new, generated password, revoke all of their tokens.
 
     For an operator at the machine itself, where perhaps no service runs: no caller is asked for,
     and no more than the store is needed.
 
+    Args:
+        store: Where the user is.
+        user_name: Whose password it is.
+        domain: The ID or name of the user's; None: the only one that has a user of this name.
+        clock: For the audit trail.
+        ids: Makes the password.
+        passwords: Hashes it.
+
+    Returns:
+        The password, and the user's domain.
+
     Raises:
-        NotFound: There is no such user.
+        NotFound: There is no such user, or no such domain.
+        Invalid: Several domains have a user of this name.
     """
     password = ids.new_secret()
     password_hash = passwords.hash(password)
 
-    def write(tx: Transaction) -> None:
-        user = tx.identity.find_user(name=user_name)
-        if user is None:
-            raise NotFound("user", user_name)
+    def write(tx: Transaction) -> Domain:
+        user = _only_user(tx, user_name, domain)
         tx.identity.set_password_hash(user.id, password_hash)
         tx.tokens.delete_of_user(user.id)
-        audit.record(tx, audit.SYSTEM, clock.now(), "user.reset_password", f"user {user_name}")
+        audit.record(
+            tx, audit.SYSTEM, clock.now(), "user.reset_password", f"user {user_name}",
+            details={"user_id": user.id},
+        )  # fmt: skip
+        return _domain(tx, user.domain_id)
 
-    store.write(write)
-    return password
+    return password, store.write(write)
+
+
+def _only_user(tx: Transaction, name: str, domain: str | None) -> User:
+    of = None
+    if domain is not None:
+        of = tx.domains.find(domain) or tx.domains.find_named(domain)
+        if of is None:
+            raise NotFound("domain", domain)
+    found = tx.identity.users_named(name, None if of is None else of.id)
+    if len(found) > 1:
+        names = tx.domains.names()
+        raise ambiguous("user", name, "domain", sorted(names[user.domain_id] for user in found))
+    if not found:
+        raise NotFound("user", name)
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +272,7 @@ class _Holder:
     record: TokenRecord
     user: User
     project: Project | None
+    domain: Domain | None
     roles: frozenset[str]
     application_credential: ApplicationCredential | None
 
@@ -247,7 +295,7 @@ def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> Ro
                 project is not None
                 and project.enabled
                 and _is_open(tx, project.domain_id)
-                and tx.roles.given(user.id, target)
+                and tx.roles.with_implied(tx.roles.given(user.id, target))
             )
             return target if usable else None
         case NoProject.UNSCOPED:
@@ -256,6 +304,18 @@ def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> Ro
             if not tx.roles.given(user.id, SYSTEM):
                 raise Unauthenticated("the user has no role in the system")
             return SYSTEM
+        case DomainScope():
+            domain = find_domain(tx, scope.domain)
+            target = SYSTEM if domain is None else target_of_domain(domain.id)
+            if (
+                domain is None
+                or not domain.enabled
+                or not tx.roles.with_implied(tx.roles.given(user.id, target))
+            ):
+                raise Unauthenticated(
+                    "the user has no role in this domain, or there is no such domain"
+                )
+            return target
         case Ref():
             project = _find_project(tx, scope)
             target = RoleTarget("" if project is None else project.id)
@@ -268,10 +328,12 @@ def _target(tx: Transaction, login: Login, user: User, scope: WantedScope) -> Ro
 
 
 def _find_project(tx: Transaction, ref: Ref) -> Project | None:
-    project = tx.identity.find_project(project_id=ref.id, name=ref.name)
-    if project is None or not is_in_domain(tx, ref, project.domain_id):
+    if ref.id is not None:
+        return tx.identity.find_project(project_id=ref.id)
+    domain = find_domain(tx, ref.domain)
+    if domain is None:
         return None
-    return project
+    return next(iter(tx.identity.projects_named(ref.name or "", domain.id)), None)
 
 
 def _is(tx: Transaction, ref: Ref, project_id: ProjectId) -> bool:
@@ -298,9 +360,13 @@ def _holder(tx: Transaction, record: TokenRecord, now: datetime) -> _Holder:
         raise Unauthenticated
     if not _is_open(tx, user.domain_id):
         raise Unauthenticated
-    project, roles = None, frozenset[str]()
+    project, domain, roles = None, None, frozenset[str]()
     if record.target is not None:
-        project_id = project_in(record.target)
+        project_id, domain_id = project_in(record.target), domain_in(record.target)
+        if domain_id is not None:
+            domain = tx.domains.find(domain_id)
+            if domain is None or not domain.enabled:
+                raise Unauthenticated
         if project_id is not None:
             project = tx.identity.find_project(project_id=project_id)
             if project is None or not project.enabled or not _is_open(tx, project.domain_id):
@@ -318,6 +384,7 @@ def _holder(tx: Transaction, record: TokenRecord, now: datetime) -> _Holder:
         record=record,
         user=user,
         project=project,
+        domain=domain,
         roles=roles,
         application_credential=credential,
     )
@@ -345,6 +412,7 @@ def _view(tx: Transaction, holder: _Holder) -> TokenView:
         user_domain=_domain(tx, holder.user.domain_id),
         project=project,
         project_domain=None if project is None else _domain(tx, project.domain_id),
+        domain=holder.domain,
         is_system=record.target == SYSTEM,
         roles=tuple(tx.roles.named(holder.roles)),
         issued_at=record.issued_at,

@@ -193,6 +193,7 @@ def _claim(
     host = tx.hosts.get(server.host_id)
     demanded = [_demanded(server, nic)]
     request = placement_request(tx, svc, demanded, None, host=host.name)
+    request = replace(request, even_disabled=True)
     found = place_in_turn(tx, svc, request, least=1, most=1)
     if isinstance(found, TooFew):
         raise NicNotPlaced(server.id, _why_not(found.refused))

@@ -8,19 +8,20 @@ from datetime import datetime, timedelta
 
 from trunkline.control.services import Services
 from trunkline.domain.errors import Unauthenticated
-from trunkline.domain.identity import ApplicationCredential, User
-from trunkline.domain.ids import DomainId
+from trunkline.domain.identity import ApplicationCredential, Domain, User
 from trunkline.store.tokens import TokenRecord
 from trunkline.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ref:
-    """A user or project as a request names it: by ID, or by name in a domain."""
+    """A user, project or domain as a request names it: by ID, or by name; the first two of these
+    in a domain.
+    """
 
     id: str | None = None
     name: str | None = None
-    domain: str | None = None  # ID or name; None: not said.
+    domain: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def log_in(svc: Services, credential: Credential, now: datetime) -> Login:
 
 def require_password(svc: Services, user: User, password: str, address: str, now: datetime) -> None:
     """Raise `Unauthenticated` unless it is the user's, and count it if not."""
-    _require(svc, f"user {user.id}", user.password_hash, password, address, now)
+    _require(svc, _guessed_by_id(user.id), user.password_hash, password, address, now)
 
 
 def hash_of(token: str) -> str:
@@ -90,39 +91,37 @@ def hash_of(token: str) -> str:
 
 
 def _by_password(svc: Services, credential: PasswordCredential, now: datetime) -> Login:
-    user = svc.store.read(lambda tx: _find_user(tx, credential.user))
-    # Whoever goes by name and by ID has no more tries than others.
-    key = _named(credential.user) if user is None else user.id
+    def read(tx: Transaction) -> tuple[User | None, str]:
+        user = _find_user(tx, credential.user)
+        return user, _guessed(tx, credential.user, user)
+
+    user, key = svc.store.read(read)
     stored = None if user is None else user.password_hash
-    _require(svc, f"user {key}", stored, credential.password, credential.address, now)
+    _require(svc, key, stored, credential.password, credential.address, now)
     assert user is not None
     return Login(user=user, methods=("password",), not_after=now + _lifetime(svc))
 
 
 def _by_secret(svc: Services, credential: SecretCredential, now: datetime) -> Login:
-    def read(tx: Transaction) -> tuple[User, ApplicationCredential] | None:
-        if credential.id is not None:
-            found = tx.application_credentials.find(credential.id)
+    def read(tx: Transaction) -> tuple[User | None, ApplicationCredential | None, str]:
+        asked_by = credential.user
+        if asked_by is None:
+            found = tx.application_credentials.find(credential.id or "")
+            key = f"application credential ID {credential.id}"
         else:
-            user = None if credential.user is None else _find_user(tx, credential.user)
-            if user is None or credential.name is None:
-                return None
-            found = tx.application_credentials.find_named(user.id, credential.name)
+            user, name = _find_user(tx, asked_by), credential.name or ""
+            found = None if user is None else tx.application_credentials.find_named(user.id, name)
+            key = f"application credential named {name!r} of {_guessed(tx, asked_by, user)}"
         if found is None:
-            return None
+            return None, None, key
         owner = tx.identity.find_user(user_id=found.user_id)
-        return None if owner is None else (owner, found)
+        return owner, found, f"application credential ID {found.id}"
 
-    known = svc.store.read(read)
-    if known is None:
-        of = "" if credential.user is None else f" of {_named(credential.user)}"
-        key, stored = f"{credential.id or credential.name}{of}", None
-    else:
-        key, stored = known[1].id, known[1].secret_hash
-    what = f"application credential {key}"
-    _require(svc, what, stored, credential.secret, credential.address, now)
-    assert known is not None
-    user, found = known
+    user, found, key = svc.store.read(read)
+    stored = None if user is None or found is None else found.secret_hash
+    _require(svc, key, stored, credential.secret, credential.address, now)
+    assert user is not None
+    assert found is not None
     if found.expires_at is not None and found.expires_at <= now:
         raise Unauthenticated("the application credential has expired")
     not_after = now + _lifetime(svc)
@@ -169,21 +168,41 @@ def _require(
     attempts.succeeded(key, address)
 
 
-def is_in_domain(tx: Transaction, ref: Ref, domain_id: DomainId) -> bool:
-    """Say whether a thing of a domain is what is named, as far as the domain goes."""
-    if ref.domain is None or ref.domain == domain_id:
-        return True
-    domain = tx.domains.find(domain_id)
-    return domain is not None and domain.name == ref.domain
+def find_domain(tx: Transaction, ref: Ref | None) -> Domain | None:
+    """Return the domain that a request names, if it names one that there is."""
+    if ref is None:
+        return None
+    return tx.domains.find_named(ref.name or "") if ref.id is None else tx.domains.find(ref.id)
 
 
 def _find_user(tx: Transaction, ref: Ref) -> User | None:
-    user = tx.identity.find_user(user_id=ref.id, name=ref.name)
-    return user if user is not None and is_in_domain(tx, ref, user.domain_id) else None
+    if ref.id is not None:
+        return tx.identity.find_user(user_id=ref.id)
+    domain = find_domain(tx, ref.domain)
+    if domain is None:
+        return None
+    return next(iter(tx.identity.users_named(ref.name or "", domain.id)), None)
 
 
-def _named(ref: Ref) -> str:
-    return ref.id or ref.name or ""
+def _guessed(tx: Transaction, ref: Ref, user: User | None) -> str:
+    """Return by what wrong passwords are counted.
+
+    Whoever goes by ID and by name, in a domain by ID and by name, has no more tries than others.
+    Tries by what can't be known to be one user's never count together: that would tell that there
+    is none.
+    """
+    if user is not None:
+        return _guessed_by_id(user.id)
+    if ref.id is not None:
+        return _guessed_by_id(ref.id)
+    domain = find_domain(tx, ref.domain)
+    if domain is not None:
+        return f"user named {ref.name!r} in {domain.id}"
+    return f"user named {ref.name!r} in none, {ref.domain}"
+
+
+def _guessed_by_id(user_id: str) -> str:
+    return f"user ID {user_id}"
 
 
 def _lifetime(svc: Services) -> timedelta:

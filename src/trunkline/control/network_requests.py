@@ -69,6 +69,7 @@ class SubnetCreate:
     segment_id: SegmentId | None = None
     ipv6_ra_mode: Ipv6Mode | None = None
     ipv6_address_mode: Ipv6Mode | None = None
+    service_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,4 +83,5 @@ class SubnetUpdate:
     enable_dhcp: bool | Unset = UNSET
     dns_nameservers: tuple[str, ...] | Unset = UNSET
     host_routes: tuple[HostRoute, ...] | Unset = UNSET
+    service_types: tuple[str, ...] | Unset = UNSET
     seen_revision: int | None = None  # If-Match: refuse unless the subnet is at this revision.

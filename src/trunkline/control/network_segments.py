@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from trunkline.control import audit
 from trunkline.control.access import require
+from trunkline.control.locking import require_revision
 from trunkline.control.network_requests import SegmentRequest
 from trunkline.control.races import write_until_won
 from trunkline.control.requests import UNSET, Unset, given_fields
@@ -42,6 +43,7 @@ class SegmentUpdate:
 
     name: str | Unset | None = UNSET
     description: str | Unset | None = UNSET
+    seen_revision: int | None = None  # If-Match: refuse unless the segment is at this revision.
 
 
 def list_segments(svc: Services, caller: Caller, query: ListQuery) -> list[Segment]:
@@ -76,8 +78,9 @@ def create_segment(svc: Services, caller: Caller, asked: SegmentCreate) -> Segme
             problem = f"it has {SEGMENTS_MAX} segments, and can have no more"
             raise StateConflict("network", network.id, problem)
         (segment,) = choose_segments(
-            tx, svc.networking, network.id, (asked.asked,), svc.ids.new_id, qinq=network.qinq
-        )
+            tx, svc.networking, network.id, (asked.asked,), svc.ids.new_id,
+            now=svc.clock.now(), qinq=network.qinq,
+        )  # fmt: skip
         if network.mtu > largest_mtu(svc.networking, [segment]):
             problem = f"it does not carry the network's MTU of {network.mtu}"
             raise Invalid("network_type", problem)
@@ -95,13 +98,20 @@ def create_segment(svc: Services, caller: Caller, asked: SegmentCreate) -> Segme
 def update_segment(
     svc: Services, caller: Caller, segment_id: str, changes: SegmentUpdate
 ) -> Segment:
-    """Name a segment, or describe it."""
+    """Name a segment, or describe it.
+
+    Raises:
+        GenerationMoved: It is not at `changes.seen_revision`.
+    """
     require(caller, rules.UPDATE_SEGMENT)
     given = given_fields(changes, "name", "description")
 
     def update(tx: Transaction) -> Segment:
         segment, _ = _locked(tx, segment_id)
-        changed = replace(segment, **given)
+        require_revision("segment", segment, changes.seen_revision)
+        changed = replace(
+            segment, **given, updated_at=svc.clock.now(), revision=segment.revision + 1
+        )
         tx.networks.update_segment(changed)
         return changed
 

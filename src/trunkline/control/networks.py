@@ -219,8 +219,9 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: NetworkCrea
         qos_policy_id = request.qos_policy_id
         check_change(tx, caller, None, qos_policy_id)
     segments = choose_segments(
-        tx, svc.networking, network_id, request.segments, svc.ids.new_id, qinq=request.qinq
-    )
+        tx, svc.networking, network_id, request.segments, svc.ids.new_id,
+        now=now, qinq=request.qinq,
+    )  # fmt: skip
     network = Network(
         id=network_id,
         project_id=project_id,
@@ -283,7 +284,7 @@ def _changed(
     segments = network.segments
     if request.segmentation_id is not UNSET:
         require(caller, rules.UPDATE_NETWORK_SEGMENTATION_ID, target)
-        segments = _resegmented(tx, network, request.segmentation_id)
+        segments = _resegmented(tx, svc, network, request.segmentation_id)
     if request.pf_policy is not UNSET:
         require(caller, rules.UPDATE_NETWORK_PF_POLICY, target)
     qos_policy_id = network.qos_policy_id
@@ -313,7 +314,9 @@ def _changed(
     )
 
 
-def _resegmented(tx: Transaction, network: Network, segmentation_id: int) -> tuple[Segment, ...]:
+def _resegmented(
+    tx: Transaction, svc: Services, network: Network, segmentation_id: int
+) -> tuple[Segment, ...]:
     """Give the network's one segment another ID. Bound ports would go on with the old one."""
     if len(network.segments) != 1:
         raise Invalid("provider:segmentation_id", "the network has several segments")
@@ -328,7 +331,12 @@ def _resegmented(tx: Transaction, network: Network, segmentation_id: int) -> tup
             network.id,
             f"its segmentation ID can't change while ports are bound ({bound})",
         )
-    changed = replace(segment, segmentation_id=segmentation_id)
+    changed = replace(
+        segment,
+        segmentation_id=segmentation_id,
+        updated_at=svc.clock.now(),
+        revision=segment.revision + 1,
+    )
     tx.networks.update_segment(changed)
     require_quiet_wire(tx, changed)
     return (changed,)

@@ -11,10 +11,9 @@ from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
 from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.port import Port
-from trunkline.domain.qos import Direction
 from trunkline.domain.security_group import (
     DEFAULT_NAME,
-    Ethertype,
+    PARENT,
     SecurityGroup,
     SecurityGroupRule,
 )
@@ -25,6 +24,7 @@ _FIELD = "security_groups"
 
 
 def new_group(
+    tx: Transaction,
     svc: Services,
     project_id: ProjectId,
     name: str,
@@ -33,25 +33,30 @@ def new_group(
     stateful: bool = True,
     is_default: bool = False,
 ) -> SecurityGroup:
-    """Make a group with the rules that it has from the beginning, as Neutron makes them.
-
-    Its ports may send anything. The default group's may get anything from each other.
-    """
+    """Make a group with the rules that new ones have: see `default_rules`."""
     now, group_id = svc.clock.now(), SecurityGroupId(svc.ids.new_id())
-    among_themselves = [(Direction.INGRESS, group_id)] if is_default else []
+    templates = tx.default_rules.of_new(is_default=is_default)
+    named = {rule.remote_group_id for rule in templates if rule.remote_group_id} - {PARENT}
+    # Locked, so that the groups that rules are about are there when these are stored.
+    about = {group.id: group.id for group in tx.security_groups.get_many(named, Lock.SHARED)}
+    about |= {PARENT: group_id}
     rules = tuple(
         SecurityGroupRule(
             id=SecurityGroupRuleId(svc.ids.new_id()),
             group_id=group_id,
             project_id=project_id,
-            direction=direction,
-            ethertype=ethertype,
-            remote_group_id=remote_group_id,
+            direction=rule.direction,
+            ethertype=rule.ethertype,
+            protocol=rule.protocol,
+            port_range_min=rule.port_range_min,
+            port_range_max=rule.port_range_max,
+            remote_ip_prefix=rule.remote_ip_prefix,
+            remote_group_id=rule.remote_group_id and about[rule.remote_group_id],
             created_at=now,
             updated_at=now,
         )
-        for direction, remote_group_id in [(Direction.EGRESS, None), *among_themselves]
-        for ethertype in Ethertype
+        for rule in templates
+        if rule.remote_group_id is None or rule.remote_group_id in about
     )
     return SecurityGroup(
         id=group_id,
@@ -76,7 +81,7 @@ def ensure_default_group(tx: Transaction, svc: Services, project_id: ProjectId) 
     if found is not None:
         return found
     group = new_group(
-        svc, project_id, DEFAULT_NAME, description="Default security group", is_default=True
+        tx, svc, project_id, DEFAULT_NAME, description="Default security group", is_default=True
     )
     tx.security_groups.insert(group)
     return group.id

@@ -203,6 +203,10 @@ def new_port(
     port_id = PortId(svc.ids.new_id())
     profile = dict(profile or {})
     named_mac, mac = mac, mac or _free_mac(tx, network.id, port_id)
+    fixed_ips = allocate_fixed_ips(
+        tx, network, addresses, port_id,
+        mac=mac, device_owner=device_owner, segment_id=segment_id,
+    )  # fmt: skip
     port = Port(
         id=port_id,
         network_id=network.id,
@@ -218,9 +222,7 @@ def new_port(
         numa_policy=numa_policy,
         qos_policy_id=qos_policy_id,
         admin_state_up=admin_state_up,
-        fixed_ips=allocate_fixed_ips(
-            tx, network, addresses, port_id, mac=mac, segment_id=segment_id
-        ),
+        fixed_ips=fixed_ips,
         device_id=device_id,
         device_owner=device_owner,
         port_security_enabled=(
@@ -266,16 +268,9 @@ def unplug_port(tx: Transaction, svc: Services, port: Port) -> None:
     if port.vnic_type is VnicType.DIRECT_PHYSICAL:
         # It had the PF's MAC, which belongs to whoever gets that PF next.
         freed = with_mac(tx, port, _free_mac(tx, port.network_id, port.id))
-    tx.ports.update(
-        replace(
-            freed,
-            device_id="",
-            device_owner="",
-            revision=port.revision + 1,
-            updated_at=svc.clock.now(),
-        ),
-        seen=port,
-    )
+    now, revision = svc.clock.now(), port.revision + 1
+    freed = replace(freed, device_id="", device_owner="", revision=revision, updated_at=now)
+    tx.ports.update(freed, seen=port)
 
 
 def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate) -> PortView:
@@ -415,7 +410,8 @@ def _updated(
         segment_id = None if binding is None else binding.segment_id
         given["fixed_ips"] = allocate_fixed_ips(
             tx, network, changes.fixed_ips, port.id,
-            mac=port.mac, held=port.fixed_ips, segment_id=segment_id,
+            mac=port.mac, device_owner=given.get("device_owner", port.device_owner),
+            held=port.fixed_ips, segment_id=segment_id,
         )  # fmt: skip
     if not isinstance(changes.extra_dhcp_opts, Unset):
         given["extra_dhcp_opts"] = changed_options(port.extra_dhcp_opts, changes.extra_dhcp_opts)

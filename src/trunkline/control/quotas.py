@@ -11,6 +11,7 @@ from trunkline.control import audit
 from trunkline.control.access import Owned, of_project, require
 from trunkline.control.audit import actor_of
 from trunkline.control.identity_elsewhere import project_elsewhere
+from trunkline.control.lookup import ambiguous
 from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.identity import Caller, Project
@@ -345,16 +346,27 @@ def _whose(project: Project | None) -> str:
 
 def _visible(svc: Services, tx: Transaction, caller: Caller, ref: str, by: Rule) -> Project:
     """Find a project by ID or name; one whose quotas the caller may not see is not there."""
-    project = _project(svc, tx, caller, ref)
-    if not caller.may(by, of_project(project.id)):
-        raise NotFound("project", ref)
-    return project
+    found = _called(svc, tx, caller, ref)
+    return _only(tx, ref, [each for each in found if caller.may(by, of_project(each.id))])
 
 
 def _project(svc: Services, tx: Transaction, caller: Caller, ref: str) -> Project:
+    return _only(tx, ref, _called(svc, tx, caller, ref))
+
+
+def _called(svc: Services, tx: Transaction, caller: Caller, ref: str) -> Sequence[Project]:
+    """Return what `ref` may mean: an ID goes before a name, which each domain may have once."""
     if svc.identity_elsewhere is not None:
-        return project_elsewhere(caller, ref)
-    project = tx.identity.find_project(project_id=ref) or tx.identity.find_project(name=ref)
-    if project is None:
+        return [project_elsewhere(caller, ref)]
+    known = tx.identity.find_project(project_id=ref)
+    return tx.identity.projects_named(ref) if known is None else [known]
+
+
+def _only(tx: Transaction, ref: str, found: Sequence[Project]) -> Project:
+    if not found:
         raise NotFound("project", ref)
-    return project
+    if len(found) > 1:
+        names = tx.domains.names()
+        told = [f"{project.id} (domain {names[project.domain_id]})" for project in found]
+        raise ambiguous("project", ref, "ID", told)
+    return found[0]

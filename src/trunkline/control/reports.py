@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from trunkline.control import audit
 from trunkline.control.audit import Actor
+from trunkline.control.binding import halt_bindings
 from trunkline.control.building import replace_server
 from trunkline.control.giving_back import give_back_device
 from trunkline.control.interface_reports import settle_nics, take_nic_fact
@@ -302,6 +303,10 @@ class _Intake:
             )
 
     def _take_server_fact(self, host: Host, server: Server, fact: ServerFact) -> None:
+        if server.admin_password is not None and _is_as_desired(server, fact):
+            # It was on the config drive, durably, before the guest was defined.
+            server = replace(server, admin_password=None)
+            self._tx.servers.update(server)
         if fact.condition is ServerCondition.FAILED:
             self._refuse(server, fact.reason)
         elif fact.condition is ServerCondition.RUNNING and SERVER.allows(
@@ -309,22 +314,26 @@ class _Intake:
         ):
             if self._confirm_bindings(server):
                 self._advance(server, ServerEvent.RUN)
+        elif fact.condition is ServerCondition.PAUSED and SERVER.allows(
+            server.state, ServerEvent.FREEZE
+        ):
+            self._advance(server, ServerEvent.FREEZE)
         elif fact.condition is ServerCondition.STOPPED and SERVER.allows(
             server.state, ServerEvent.HALT
         ):
-            self._halt_bindings(server)
-            if server.power is PowerState.RUNNING:
-                # Its guest powered itself off. So it is to stay, whoever looks at the host next.
+            halt_bindings(self._tx, server.id)
+            if server.power is not PowerState.STOPPED:
+                # Its guest has ended. So it is to stay, whoever looks at the host next.
                 server = replace(server, power=PowerState.STOPPED)
                 self._raise_generation(host)
             self._advance(server, ServerEvent.HALT)
         elif (
             fact.condition is ServerCondition.STOPPED
             and server.state is ServerState.ERROR
-            and server.power is PowerState.RUNNING
+            and server.power is not PowerState.STOPPED
         ):
-            # An admin marked it as in error while it ran: that can't be taken back any more.
-            self._halt_bindings(server)
+            # Marked as in error while it had a guest: that can't be taken back any more.
+            halt_bindings(self._tx, server.id)
             self._tx.servers.update(replace(server, power=PowerState.STOPPED))
             self._raise_generation(host)
 
@@ -348,13 +357,6 @@ class _Intake:
                 state = BINDING.advance(binding.state, BindingEvent.CONFIRM)
                 self._tx.bindings.update(replace(binding, state=state))
         return True
-
-    def _halt_bindings(self, server: Server) -> None:
-        """Say of a server's ports that no guest runs behind them; they keep their devices."""
-        for binding in self._tx.bindings.of_server(server.id):
-            if BINDING.allows(binding.state, BindingEvent.HALT):
-                state = BINDING.advance(binding.state, BindingEvent.HALT)
-                self._tx.bindings.update(replace(binding, state=state))
 
     def _advance(self, server: Server, event: ServerEvent) -> None:
         state = SERVER.advance(server.state, event)
@@ -382,7 +384,7 @@ class _Intake:
             return
         # It has run here: it keeps its host and devices, and a reboot tries again. Until then it is
         # to stay stopped: another run of the agent knows nothing of what failed.
-        self._halt_bindings(server)
+        halt_bindings(self._tx, server.id)
         fault = Fault(code=500, message=reason, at=self._now)
         self._tx.servers.update(
             replace(

@@ -13,10 +13,11 @@ from trunkline.control import audit
 from trunkline.control.access import require
 from trunkline.control.admins import keeping_an_admin
 from trunkline.control.services import Services
-from trunkline.domain.errors import NotFound
+from trunkline.domain.errors import Forbidden, Invalid, NotFound
 from trunkline.domain.identity import (
     SYSTEM,
     Caller,
+    Domain,
     HolderKind,
     Project,
     Role,
@@ -25,8 +26,8 @@ from trunkline.domain.identity import (
     User,
     UserGroup,
     domain_in,
+    names_had,
     project_in,
-    with_implied,
 )
 from trunkline.domain.ids import (
     ApplicationCredentialId,
@@ -63,7 +64,7 @@ class AssignmentFilter:
     group_id: str | None = None
     role_id: str | None = None
     target: RoleTarget | None = None
-    effective: bool = False  # What users have: by groups as well, with implied roles.
+    effective: bool = False  # What users have: by groups too, with implied roles, less domains'.
 
 
 def grant_role(svc: Services, caller: Caller, given: RoleAssignment) -> None:
@@ -72,12 +73,22 @@ def grant_role(svc: Services, caller: Caller, given: RoleAssignment) -> None:
     Raises:
         Forbidden: The policy does not allow it.
         NotFound: There is no such user or group, role, project or domain.
+        Invalid: The role is of a domain, and is to be had in the system.
     """
     require(caller, rules.CREATE_GRANT)
     at = svc.clock.now()
 
     def write(tx: Transaction) -> None:
         named, project = _named(tx, given), _known_target(tx, given.target)
+        of = named.role.domain_id
+        if of is not None and given.target == SYSTEM:
+            raise Invalid(
+                "role_id", f"{named.role.name} is of a domain: it can't be had in the system"
+            )
+        if of is not None and project is not None and project.domain_id != of:
+            raise Forbidden(
+                f"giving {named.role.name}, which is of another domain than the project"
+            )
         if tx.roles.grant(given):
             _record(tx, caller, at, "role.assign", named, project)
 
@@ -143,6 +154,17 @@ def has_system_role(svc: Services, caller: Caller) -> bool:
     return bool(svc.store.read(lambda tx: tx.roles.given(caller.user_id, SYSTEM)))
 
 
+def list_own_domains(svc: Services, caller: Caller) -> list[Domain]:
+    """Return the enabled domains in which the caller has a role, itself or by a group, by name."""
+
+    def read(tx: Transaction) -> list[Domain]:
+        own, given = tx.roles.implied(), tx.roles.given_in_domains(caller.user_id)
+        usable = [domain_id for domain_id, roles in given.items() if names_had(roles, own)]
+        return [domain for domain in tx.domains.among(usable) if domain.enabled]
+
+    return svc.store.read(read)
+
+
 def list_assignments(
     svc: Services, caller: Caller, wanted: AssignmentFilter
 ) -> list[AssignmentView]:
@@ -151,8 +173,8 @@ def list_assignments(
 
     def read(tx: Transaction) -> list[AssignmentView]:
         roles = {role.id: role for role in tx.roles.all()}
-        also = tx.roles.implied() if wanted.effective else {}
-        given = _given(tx, wanted, _that_give(wanted, roles, also))
+        own = tx.roles.implied() if wanted.effective else {}
+        given = _given(tx, wanted, _that_give(wanted, roles, own))
         users = {
             user.id: user
             for user in tx.identity.users_among({one.user_id for one in given if one.user_id})
@@ -163,22 +185,24 @@ def list_assignments(
         }
         of = {project for one in given if (project := project_in(one.target)) is not None}
         projects = {project.id: project for project in tx.identity.projects_among(of)}
-        by_name = {role.name: role for role in roles.values()}
+        by_name = {role.name: role for role in roles.values() if role.domain_id is None}
         views: list[AssignmentView] = []
         for each in given:
             role, project_id = roles[each.role_id], project_in(each.target)
-            implied = with_implied([role.name], also) - {role.name} if wanted.effective else ()
+            had = [role]
+            if wanted.effective:
+                had = [by_name[name] for name in sorted(names_had([role], own))]
             views.extend(
                 AssignmentView(
                     user=None if each.user_id is None else users[each.user_id],
                     group=None if each.group_id is None else groups[each.group_id],
-                    role=by_name[name],
+                    role=one,
                     target=each.target,
                     project=None if project_id is None else projects[project_id],
-                    prior=None if name == role.name else role,
+                    prior=None if one.id == role.id else role,
                 )
-                for name in (role.name, *sorted(implied))
-                if wanted.role_id in (None, by_name[name].id)
+                for one in sorted(had, key=lambda one: one.id != role.id)  # What was given first.
+                if wanted.role_id in (None, one.id)
             )
         return views[:ASSIGNMENTS_SHOWN_MAX]
 
@@ -227,7 +251,7 @@ def _given(tx: Transaction, wanted: AssignmentFilter, role_ids: list[str] | None
 
 
 def _that_give(
-    wanted: AssignmentFilter, roles: dict[RoleId, Role], also: Mapping[str, Collection[str]]
+    wanted: AssignmentFilter, roles: dict[RoleId, Role], own: Mapping[RoleId, Collection[Role]]
 ) -> list[str] | None:
     """Return which roles may be behind those that are asked for; None: any."""
     if wanted.role_id is None:
@@ -235,7 +259,9 @@ def _that_give(
     asked = roles.get(RoleId(wanted.role_id))
     if asked is None or not wanted.effective:
         return [wanted.role_id]
-    return [role.id for role in roles.values() if asked.name in with_implied([role.name], also)]
+    if asked.domain_id is not None:
+        return []  # It counts for what it implies alone.
+    return [role.id for role in roles.values() if asked.name in names_had([role], own)]
 
 
 def _groundless(

@@ -13,27 +13,36 @@ from trunkline.control.field_changes import changed_fields
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
 from trunkline.domain.errors import AlreadyExists, Forbidden, Invalid, NotFound
-from trunkline.domain.identity import ADMIN, DEFAULT_ROLES, Caller, Role
-from trunkline.domain.ids import RoleId
+from trunkline.domain.identity import ADMIN, DEFAULT_ROLES, Caller, Role, all_implied
+from trunkline.domain.ids import DomainId, RoleId
 from trunkline.domain.listing import ListQuery
 from trunkline.domain.policy import identity_rules as rules
 from trunkline.store.locks import Lock
 from trunkline.store.transaction import Transaction
 
 
-def create_role(svc: Services, caller: Caller, name: str, description: str) -> Role:
-    """Make a role. It allows what rules say of it by its name.
+def create_role(
+    svc: Services,
+    caller: Caller,
+    name: str,
+    description: str,
+    domain_id: DomainId | None = None,
+) -> Role:
+    """Make a role. It allows what rules say of it by its name; one of a domain, what it implies.
 
     Raises:
         Forbidden: The policy does not allow it.
+        NotFound: There is no such domain.
         AlreadyExists: The name is taken.
     """
     require(caller, rules.CREATE_ROLE)
-    _require_own_name(name)
-    role = Role(id=RoleId(svc.ids.new_id()), name=name, description=description)
-    at = svc.clock.now()
+    role_id, at = RoleId(svc.ids.new_id()), svc.clock.now()
+    role = Role(id=role_id, name=name, description=description, domain_id=domain_id)
+    _require_own_name(role)
 
     def write(tx: Transaction) -> Role:
+        if domain_id is not None and tx.domains.find(domain_id, Lock.SHARED) is None:
+            raise NotFound("domain", domain_id)
         tx.roles.insert(role)
         _record(tx, caller, at, "role.create", role)
         return role
@@ -41,10 +50,12 @@ def create_role(svc: Services, caller: Caller, name: str, description: str) -> R
     return svc.store.write(write)
 
 
-def list_roles(svc: Services, caller: Caller, query: ListQuery) -> list[Role]:
-    """Return one page of roles, to an admin."""
+def list_roles(
+    svc: Services, caller: Caller, query: ListQuery, domain_id: DomainId | None = None
+) -> list[Role]:
+    """Return one page of the roles of a domain, or of none, to an admin."""
     require(caller, rules.LIST_ROLES)
-    return svc.store.read(lambda tx: tx.roles.page(query))
+    return svc.store.read(lambda tx: tx.roles.page(query, domain_id))
 
 
 def get_role(svc: Services, caller: Caller, role_id: str) -> Role:
@@ -57,19 +68,17 @@ def get_role(svc: Services, caller: Caller, role_id: str) -> Role:
 
 
 def list_implied(svc: Services, caller: Caller) -> list[tuple[Role, list[Role]]]:
-    """Return each role that implies others, with those that it implies directly."""
+    """Return each role that implies others, with those that it implies directly; of these without
+    their descriptions.
+    """
     require(caller, rules.LIST_ROLES)
 
     def read(tx: Transaction) -> list[tuple[Role, list[Role]]]:
-        own = tx.roles.implied()
-        names = {name for prior, implied in own.items() for name in (prior, *implied)}
-        known = {role.name: role for role in tx.roles.named({*DEFAULT_ROLES, *names})}
+        known = {role.name: role for role in tx.roles.named(DEFAULT_ROLES)}
         in_order = [known[name] for name in DEFAULT_ROLES]
         by_default = [(prior, [implied]) for prior, implied in pairwise(in_order)]
-        return by_default + [
-            (known[prior], [known[name] for name in sorted(implied)])
-            for prior, implied in sorted(own.items())
-        ]
+        own = tx.roles.implied()
+        return by_default + [(prior, own[prior.id]) for prior in tx.roles.among(own.keys())]
 
     return svc.store.read(read)
 
@@ -78,8 +87,8 @@ def imply_role(svc: Services, caller: Caller, prior_id: str, implied_id: str) ->
     """Have a role that an admin has made imply another; whoever has the one has the other.
 
     Raises:
-        Forbidden: The policy does not allow it, the first is a default role, or the second one
-            is admin: who may do everything is to be told so.
+        Forbidden: The policy does not allow it, the first is a default role, the second one is
+            admin (who may do everything is to be told so), or only the second one is of a domain.
         NotFound: There is no such role.
         Invalid: They are one role, or the second implies the first.
     """
@@ -90,9 +99,11 @@ def imply_role(svc: Services, caller: Caller, prior_id: str, implied_id: str) ->
         prior, implied = _get_changeable(tx, prior_id), tx.roles.find(implied_id, Lock.SHARED)
         if implied is None:
             raise NotFound("role", implied_id)
-        if implied.name == ADMIN:
+        if implied.domain_id is not None and prior.domain_id is None:
+            raise Forbidden("having a role of no domain imply one of a domain")
+        if implied.is_default and implied.name == ADMIN:
             raise Forbidden("having a role imply admin: give that itself")
-        if prior.name in tx.roles.with_implied([implied]):
+        if prior.id in all_implied([implied], tx.roles.implied()):
             raise Invalid("implied_id", f"{implied.name} implies {prior.name}, or is it")
         tx.roles.imply(prior.id, implied.id)
         _record(tx, caller, at, "role.imply", prior, implies=implied.id)
@@ -137,9 +148,8 @@ def update_role(
 
     def write(tx: Transaction) -> Role:
         known = _get_changeable(tx, role_id)
-        if isinstance(name, str):
-            _require_own_name(name)
         role = replace(known, **values)
+        _require_own_name(role)
         tx.roles.update(role)
         _record(tx, caller, at, "role.update", role, changed=changed_fields(known, role))
         return role
@@ -175,10 +185,13 @@ def _get_changeable(tx: Transaction, role_id: str) -> Role:
     return role
 
 
-def _require_own_name(name: str) -> None:
-    """Raise `AlreadyExists` for a name that rules take for a default role: they fold cases."""
-    if name.casefold() in DEFAULT_ROLES:
-        raise AlreadyExists("role", name)
+def _require_own_name(role: Role) -> None:
+    """Raise `AlreadyExists` for a name that rules take for a default role: they fold cases.
+
+    They never see those of domains.
+    """
+    if role.domain_id is None and role.name.casefold() in DEFAULT_ROLES:
+        raise AlreadyExists("role", role.name)
 
 
 def _record(

@@ -39,7 +39,7 @@ RULES_MAX: Final = 1000  # Of one group: they are shown with it.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityGroupCreate:
-    """A new group. It lets its ports send what they like, and nothing come in."""
+    """A new group. What it permits from the beginning is for admins to say: `default_rules`."""
 
     name: str = ""
     project_id: ProjectId | None = None  # None: the caller's. Another's: admins only.
@@ -92,7 +92,7 @@ def create_groups(
         for each, project_id in zip(asked, owners, strict=True):
             ensure_default_group(tx, svc, project_id)
             group = new_group(
-                svc, project_id, each.name,
+                tx, svc, project_id, each.name,
                 description=each.description, stateful=each.stateful,
             )  # fmt: skip
             tx.security_groups.insert(group)

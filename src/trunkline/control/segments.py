@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 from trunkline.control.network_requests import SegmentRequest
@@ -27,6 +28,7 @@ def choose_segments(
     wanted: Sequence[SegmentRequest],
     new_id: Callable[[], str],
     *,
+    now: datetime,
     qinq: bool = False,
 ) -> tuple[Segment, ...]:
     """Make a network's segments. Storing the network holds their segmentation IDs.
@@ -37,6 +39,7 @@ def choose_segments(
         network_id: The network's.
         wanted: As an admin names them; none: one from the ranges for tenant networks.
         new_id: Makes an ID.
+        now: When they are made.
         qinq: Whether the network is to be QinQ: only VLANs can be.
 
     Raises:
@@ -64,6 +67,8 @@ def choose_segments(
             network_type=network_type,
             physical_network=physical_network,
             segmentation_id=segmentation_id,
+            created_at=now,
+            updated_at=now,
         )
         for network_type, physical_network, segmentation_id in slots
     )

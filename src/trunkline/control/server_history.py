@@ -31,6 +31,8 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType({
     "server.start": "start",
     "server.stop": "stop",
     "server.reboot": "reboot",
+    "server.pause": "pause",
+    "server.unpause": "unpause",
     "server.attach_interface": "attach_interface",
     "server.detach_interface": "detach_interface",
     "server.lock": "lock",

@@ -37,6 +37,7 @@ from trunkline.control.services import Services
 from trunkline.control.views import NicView, ServerView
 from trunkline.control.zones import require_zone, zones_of
 from trunkline.domain.allocation import AllocationState
+from trunkline.domain.binding import BindingState
 from trunkline.domain.device import OfferedDevice
 from trunkline.domain.errors import Invalid, StateConflict
 from trunkline.domain.identity import Caller
@@ -78,7 +79,12 @@ _POWER_RULES: Final = {
     ServerEvent.START: rules.START_SERVER,
     ServerEvent.STOP: rules.STOP_SERVER,
     ServerEvent.REBOOT: rules.REBOOT_SERVER,
+    ServerEvent.PAUSE: rules.PAUSE_SERVER,
+    ServerEvent.UNPAUSE: rules.UNPAUSE_SERVER,
 }
+
+
+_STARTS: Final = (ServerEvent.START, ServerEvent.REBOOT)  # By which there is another guest.
 
 
 def create_servers(
@@ -227,6 +233,20 @@ def reboot_server(svc: Services, caller: Caller, server_id: str) -> None:
     _change_power(svc, caller, server_id, ServerEvent.REBOOT, PowerState.RUNNING)
 
 
+def pause_server(svc: Services, caller: Caller, server_id: str) -> None:
+    """Ask for a server's guest to be halted where it is; it keeps its devices and its memory.
+
+    Raises:
+        StateConflict: It does not run, or its guest is being given a NIC, or to lose one.
+    """
+    _change_power(svc, caller, server_id, ServerEvent.PAUSE, PowerState.PAUSED)
+
+
+def unpause_server(svc: Services, caller: Caller, server_id: str) -> None:
+    """Ask for a paused server's guest to go on."""
+    _change_power(svc, caller, server_id, ServerEvent.UNPAUSE, PowerState.RUNNING)
+
+
 def delete_server(
     svc: Services, caller: Caller, server_id: str, *, by: Rule = rules.DELETE_SERVER
 ) -> None:
@@ -268,6 +288,8 @@ def _change_power(
                 "server", server_id,
                 f"Cannot '{event.value}' while it is in vm_state {server.state.value.lower()}",
             )  # fmt: skip
+        if power is PowerState.PAUSED:
+            _require_nics_at_rest(tx, server)
         tx.servers.update(
             replace(
                 server,
@@ -275,7 +297,7 @@ def _change_power(
                 power=power,
                 # A start has a number of its own too: a report may be long under way, and RUNNING
                 # before the stop says nothing about now.
-                boot_number=server.boot_number + (power is PowerState.RUNNING),
+                boot_number=server.boot_number + (event in _STARTS),
                 fault=None,
                 updated_at=svc.clock.now(),
             )
@@ -287,6 +309,16 @@ def _change_power(
         )  # fmt: skip
 
     svc.store.write(change)
+
+
+def _require_nics_at_rest(tx: Transaction, server: Server) -> None:
+    """Let no guest be halted in the middle of a change of its NICs: it takes part in that."""
+    for binding in tx.bindings.of_server(server.id):
+        if binding.state in (BindingState.CLAIMED, BindingState.DETACHING):
+            raise StateConflict(
+                "server", server.id,
+                f"Cannot 'pause' while port {binding.port_id} is being attached or detached",
+            )  # fmt: skip
 
 
 def _find_image(

@@ -125,7 +125,7 @@ def update_share(svc: Services, caller: Caller, share_id: str, target: str) -> S
         if changed != share:
             tx.shares.update(changed)
             left = tx.shares.targets_of(share.object_id) - {target}
-            _require_covered(tx, share.kind, thing, left)
+            _require_covered(tx, share, thing, left)
             _follow(tx, svc, thing)
             _record(tx, svc, caller, "share.update", changed)
         return changed
@@ -145,7 +145,7 @@ def delete_share(svc: Services, caller: Caller, share_id: str) -> None:
     def delete(tx: Transaction) -> None:
         share, thing = _locked(tx, caller, share_id, rules.DELETE_RBAC_POLICY)
         tx.shares.delete(share)
-        _require_covered(tx, share.kind, thing, tx.shares.targets_of(share.object_id))
+        _require_covered(tx, share, thing, tx.shares.targets_of(share.object_id))
         _follow(tx, svc, thing)
         _record(tx, svc, caller, "share.delete", share)
 
@@ -162,16 +162,15 @@ def share_with_everybody(
     """
     kind = SharedKind.NETWORK if isinstance(thing, Network) else SharedKind.QOS_POLICY
     targets = tx.shares.targets_of(thing.id)
+    share = Share(
+        id=ShareId(svc.ids.new_id()), kind=kind, object_id=thing.id, target=EVERYBODY,
+        project_id=thing.project_id,
+    )  # fmt: skip
     if shared and EVERYBODY not in targets:
-        tx.shares.insert(
-            Share(
-                id=ShareId(svc.ids.new_id()), kind=kind, object_id=thing.id, target=EVERYBODY,
-                project_id=thing.project_id,
-            )
-        )  # fmt: skip
+        tx.shares.insert(share)
     if not shared and EVERYBODY in targets:
         tx.shares.delete_with(thing.id, EVERYBODY)
-        _require_covered(tx, kind, thing, targets - {EVERYBODY})
+        _require_covered(tx, share, thing, targets - {EVERYBODY})
 
 
 def _thing(
@@ -209,14 +208,23 @@ def _visible(tx: Transaction, caller: Caller, share_id: str) -> Share:
 
 
 def _require_covered(
-    tx: Transaction, kind: SharedKind, thing: Shareable, targets: Collection[str]
+    tx: Transaction, ended: Share, thing: Shareable, targets: Collection[str]
 ) -> None:
-    """Raise `InUse` if a project uses a thing that is neither its own nor shared with it."""
+    """Raise `InUse` if a project uses a thing that is neither its own nor shared with it.
+
+    Args:
+        tx: The transaction that ends a share of the thing.
+        ended: It. What all could use, its owner counts among those, as in Neutron; but of networks.
+        thing: What was shared.
+        targets: With whom it is shared still.
+    """
     if EVERYBODY in targets:
         return
-    using = tx.shares.projects_using(kind, thing.id) - {thing.project_id, *targets}
+    using = tx.shares.projects_using(ended.kind, thing.id) - {*targets}
+    if ended.target != EVERYBODY or ended.kind is SharedKind.NETWORK:
+        using -= {thing.project_id}
     if using:
-        raise InUse(kind.value.replace("_", " "), thing.id, f"project {min(using)} uses it")
+        raise InUse(ended.kind.value.replace("_", " "), thing.id, f"project {min(using)} uses it")
 
 
 def _follow(tx: Transaction, svc: Services, thing: Network | QosPolicy | SecurityGroup) -> None:

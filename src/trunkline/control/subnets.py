@@ -22,7 +22,7 @@ from trunkline.control.mtus import require_mtu_for_ip
 from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
 from trunkline.control.quotas import require_quota_for
 from trunkline.control.races import write_as_seen, write_until_won
-from trunkline.control.requests import UNSET
+from trunkline.control.requests import UNSET, given_fields
 from trunkline.control.services import Services
 from trunkline.control.sharing import is_shared
 from trunkline.domain.errors import InUse, Invalid
@@ -78,17 +78,17 @@ def update_subnet(svc: Services, caller: Caller, subnet_id: str, request: Subnet
         require(caller, rules.UPDATE_SUBNET, on_network(subnet.project_id, network))
         changed = replace(
             subnet,
-            name=subnet.name if request.name is UNSET else request.name,
-            description=subnet.description if request.description is UNSET else request.description,
-            gateway_ip=subnet.gateway_ip if request.gateway_ip is UNSET else request.gateway_ip,
-            allocation_pools=subnet.allocation_pools
-            if request.allocation_pools is UNSET
-            else request.allocation_pools,
-            enable_dhcp=subnet.enable_dhcp if request.enable_dhcp is UNSET else request.enable_dhcp,
-            dns_nameservers=subnet.dns_nameservers
-            if request.dns_nameservers is UNSET
-            else request.dns_nameservers,
-            host_routes=subnet.host_routes if request.host_routes is UNSET else request.host_routes,
+            **given_fields(
+                request,
+                "name",
+                "description",
+                "gateway_ip",
+                "allocation_pools",
+                "enable_dhcp",
+                "dns_nameservers",
+                "host_routes",
+                "service_types",
+            ),
             updated_at=svc.clock.now(),
             revision=subnet.revision + 1,
         )
@@ -172,6 +172,7 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
         segment_id=request.segment_id,
         ipv6_ra_mode=request.ipv6_ra_mode,
         ipv6_address_mode=request.ipv6_address_mode,
+        service_types=request.service_types,
         created_at=now,
         updated_at=now,
     )

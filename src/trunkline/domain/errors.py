@@ -281,7 +281,7 @@ class NoAddressFree(TrunklineError):
     kind = ErrorKind.CONFLICT
 
     def __init__(self, subnet: str) -> None:
-        super().__init__(f"no IP address is free in subnet {subnet}")
+        super().__init__(f"no IP address is free in {subnet}")
 
 
 class StoreUnavailable(TrunklineError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -32,19 +32,12 @@ READER: Final = "reader"
 DEFAULT_ROLES: Final = (ADMIN, MANAGER, MEMBER, READER)
 
 
-def with_implied(
-    given: Collection[str], also: Mapping[str, Collection[str]] | None = None
-) -> frozenset[str]:
-    """Return names of roles with those that they imply; `also` says which an operator's imply."""
-    names, pending = set(given), list(given)
-    while pending and also:
-        more = set(also.get(pending.pop(), ())) - names
-        names |= more
-        pending += more
+def with_implied(given: Collection[str]) -> frozenset[str]:
+    """Return names of roles, with those that the default ones among them imply."""
     for rank, role in enumerate(DEFAULT_ROLES):
-        if role in names:
-            return frozenset(names) | frozenset(DEFAULT_ROLES[rank:])
-    return frozenset(names)
+        if role in given:
+            return frozenset(given) | frozenset(DEFAULT_ROLES[rank:])
+    return frozenset(given)
 
 
 DEFAULT_DOMAIN: Final = DomainId("default")  # As Keystone's bootstrap makes it. It stays.
@@ -66,7 +59,7 @@ class Project:
     """What networks, ports, servers and images belong to."""
 
     id: ProjectId
-    name: str  # No other project has it, in whichever domain.
+    name: str  # No other project of its domain has it.
     domain_id: DomainId = DEFAULT_DOMAIN
     parent_id: ProjectId | None = None  # None: it is right below its domain.
     description: str = ""
@@ -80,7 +73,7 @@ class User:
     """Somebody who logs in. `password_hash` is argon2's encoded form; empty: no password does."""
 
     id: UserId
-    name: str  # No other user has it, in whichever domain.
+    name: str  # No other user of its domain has it.
     password_hash: str
     domain_id: DomainId = DEFAULT_DOMAIN
     enabled: bool = True
@@ -93,13 +86,40 @@ class Role:
     """A role that users can be given. What it allows, rules say by its name."""
 
     id: RoleId
-    name: str
+    name: str  # No other role of its domain has it; or, of those of no domain, of these.
     description: str = ""
+    # One of a domain is for that domain's projects, and is good only for what it implies.
+    domain_id: DomainId | None = None
 
     @property
     def is_default(self) -> bool:
         """It is one of those that every installation has, and that stay as they are."""
-        return self.name in DEFAULT_ROLES
+        return self.name in DEFAULT_ROLES and self.domain_id is None
+
+
+def all_implied(
+    given: Iterable[Role], own: Mapping[RoleId, Collection[Role]]
+) -> Mapping[RoleId, Role]:
+    """Return roles with those that they imply, by ID; `own` says which an operator's imply.
+
+    What the default roles imply is left out.
+    """
+    found: dict[RoleId, Role] = {}
+    pending = list(given)
+    while pending:
+        role = pending.pop()
+        if role.id not in found:
+            found[role.id] = role
+            pending += own.get(role.id, ())
+    return found
+
+
+def names_had(given: Iterable[Role], own: Mapping[RoleId, Collection[Role]]) -> frozenset[str]:
+    """Return the names that rules know of whoever was given roles: with the implied ones, and
+    without those of domains, which could be called anything.
+    """
+    found = all_implied(given, own).values()
+    return with_implied({role.name for role in found if role.domain_id is None})
 
 
 # What roles are had in and tokens are for: a project, by its ID, or one of these.

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Final
 
 from trunkline.domain.ids import (
     NetworkId,
@@ -15,6 +16,8 @@ from trunkline.domain.ids import (
     SegmentId,
     SubnetId,
 )
+
+DHCP_OWNER: Final = "network:dhcp"  # The device owner of ports that DHCP servers have.
 
 
 class NetworkType(enum.Enum):
@@ -54,8 +57,11 @@ class Segment:
     network_type: NetworkType
     physical_network: PhysicalNetwork | None  # None for tunnels.
     segmentation_id: int | None  # VLAN ID 1-4094, VXLAN VNI 1-16777215; None for flat.
+    created_at: datetime
+    updated_at: datetime
     name: str | None = None
     description: str | None = None
+    revision: int = 0
 
     @property
     def wire(self) -> str:
@@ -132,8 +138,15 @@ class Subnet:
     segment_id: SegmentId | None = None
     ipv6_ra_mode: Ipv6Mode | None = None  # What routers are to advertise.
     ipv6_address_mode: Ipv6Mode | None = None
+    service_types: tuple[str, ...] = ()  # For ports of these device owners alone; empty: for all.
     tags: tuple[str, ...] = ()
     revision: int = 0
+
+    def serves(self, device_owner: str) -> bool:
+        """Whether ports of this device owner get addresses here, as in Neutron."""
+        if not self.service_types or device_owner in self.service_types:
+            return True
+        return self.enable_dhcp and device_owner == DHCP_OWNER
 
     @property
     def ip_version(self) -> int:

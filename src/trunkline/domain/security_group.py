@@ -17,6 +17,7 @@ from trunkline.domain.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
 from trunkline.domain.qos import Direction
 
 DEFAULT_NAME: Final = "default"  # Of the group that each project has; no other is called so.
+PARENT: Final = SecurityGroupId("PARENT")  # Of a default rule: about the group that gets it.
 
 # Source: neutron_lib.constants.IP_PROTOCOL_MAP (neutron-lib 5.0.1).
 PROTOCOL_NUMBERS: Final[Mapping[str, int]] = MappingProxyType({
@@ -40,23 +41,17 @@ class Ethertype(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SecurityGroupRule:
-    """One rule of a group; what no rule permits is forbidden."""
+class Permission:
+    """What a rule permits."""
 
-    id: SecurityGroupRuleId
-    group_id: SecurityGroupId
-    project_id: ProjectId  # Whose rule it is; an admin's may be in another's group.
     direction: Direction
     ethertype: Ethertype
-    created_at: datetime
-    updated_at: datetime
     protocol: str | None = None  # A name or a number, as it was said; None: all.
     port_range_min: int | None = None  # Of ICMP the type.
     port_range_max: int | None = None  # Of ICMP the code.
     remote_ip_prefix: str | None = None
     remote_group_id: SecurityGroupId | None = None
     description: str = ""
-    revision: int = 0
 
     @property
     def normalized_cidr(self) -> str | None:
@@ -73,6 +68,30 @@ class SecurityGroupRule:
         remote = (self.remote_group_id, None if everything else prefix)
         said = (self.direction.value, self.ethertype.value, *ends, *remote)
         return "/".join("" if each is None else str(each) for each in said)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityGroupRule(Permission):
+    """One rule of a group; what no rule permits is forbidden."""
+
+    id: SecurityGroupRuleId
+    group_id: SecurityGroupId
+    project_id: ProjectId  # Whose rule it is; an admin's may be in another's group.
+    created_at: datetime
+    updated_at: datetime
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultRule(Permission):
+    """What new groups have a rule of; `remote_group_id` may be `PARENT`.
+
+    Groups that are there when it comes or goes stay as they are.
+    """
+
+    id: SecurityGroupRuleId
+    in_default: bool  # Default groups of projects have it,
+    in_others: bool  # and all others.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +118,7 @@ def protocol_number(protocol: str | None) -> int | None:
     return PROTOCOL_NUMBERS[protocol] if protocol in PROTOCOL_NUMBERS else int(protocol)
 
 
-def rule_problem(rule: SecurityGroupRule) -> tuple[str, str] | None:
+def rule_problem(rule: Permission) -> tuple[str, str] | None:
     """Say which field of a rule can't be so beside the others, and why; None: it is sound.
 
     Clients look for some of these words; they are Neutron's.

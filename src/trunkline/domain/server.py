@@ -36,6 +36,9 @@ class ServerState(enum.Enum):
     SHUTOFF = "SHUTOFF"  # The host observed it stopped; it keeps its devices.
     STARTING = "STARTING"  # To run again; not yet seen to.
     REBOOTING = "REBOOTING"  # To be started afresh, or again after a crash; not yet seen to.
+    PAUSING = "PAUSING"  # Its guest is to be halted where it is; still running, as far as is known.
+    PAUSED = "PAUSED"  # The host observed its guest halted; it keeps its devices, and its memory.
+    UNPAUSING = "UNPAUSING"  # To go on where it was halted; not yet seen to.
     ERROR = "ERROR"  # `fault` says why.
     DELETED = "DELETED"  # Gone for its owner; devices may still be on their way back.
 
@@ -49,6 +52,9 @@ class ServerEvent(enum.Enum):
     STOP = "stop"
     START = "start"
     REBOOT = "reboot"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    FREEZE = "freeze"  # The host observed its guest halted, as desired.
     FAIL = "fail"  # It can't be placed, or its host can't make it so.
     REPLACE = "replace"  # A host refused it and another is tried.
     MARK = "mark"  # An admin says that it is in error, whatever its host shows.
@@ -86,6 +92,23 @@ SERVER = StateMachine(
         (_S.REBOOTING, _E.HALT): _S.SHUTOFF,
         (_S.REBOOTING, _E.FAIL): _S.ERROR,
         (_S.REBOOTING, _E.DELETE): _S.DELETED,
+        (_S.ACTIVE, _E.PAUSE): _S.PAUSING,
+        (_S.PAUSING, _E.FREEZE): _S.PAUSED,
+        (_S.PAUSING, _E.HALT): _S.SHUTOFF,  # Who pauses a guest does not start it if it has ended.
+        (_S.PAUSING, _E.REBOOT): _S.REBOOTING,
+        (_S.PAUSING, _E.FAIL): _S.ERROR,
+        (_S.PAUSING, _E.DELETE): _S.DELETED,
+        (_S.PAUSED, _E.UNPAUSE): _S.UNPAUSING,
+        (_S.PAUSED, _E.HALT): _S.SHUTOFF,
+        (_S.PAUSED, _E.REBOOT): _S.REBOOTING,
+        (_S.PAUSED, _E.FAIL): _S.ERROR,
+        (_S.PAUSED, _E.DELETE): _S.DELETED,
+        (_S.UNPAUSING, _E.RUN): _S.ACTIVE,
+        (_S.UNPAUSING, _E.HALT): _S.SHUTOFF,
+        (_S.UNPAUSING, _E.RESTART): _S.REBOOTING,
+        (_S.UNPAUSING, _E.REBOOT): _S.REBOOTING,
+        (_S.UNPAUSING, _E.FAIL): _S.ERROR,
+        (_S.UNPAUSING, _E.DELETE): _S.DELETED,
         (_S.ERROR, _E.REBOOT): _S.REBOOTING,  # Hard reboot is the way out of ERROR.
         (_S.ERROR, _E.UNMARK): _S.ACTIVE,  # If its guest is as it was when it was marked.
         (_S.BUILD, _E.MARK): _S.ERROR,
@@ -94,6 +117,9 @@ SERVER = StateMachine(
         (_S.SHUTOFF, _E.MARK): _S.ERROR,
         (_S.STARTING, _E.MARK): _S.ERROR,
         (_S.REBOOTING, _E.MARK): _S.ERROR,
+        (_S.PAUSING, _E.MARK): _S.ERROR,
+        (_S.PAUSED, _E.MARK): _S.ERROR,
+        (_S.UNPAUSING, _E.MARK): _S.ERROR,
         (_S.ERROR, _E.MARK): _S.ERROR,
         (_S.ERROR, _E.DELETE): _S.DELETED,
     }),
@@ -108,9 +134,10 @@ class DiskConfig(enum.Enum):
 
 
 class PowerState(enum.Enum):
-    """Whether a server's guest should run, or was seen to."""
+    """What a server's guest should be doing."""
 
     RUNNING = "running"
+    PAUSED = "paused"  # Halted where it is. One that has ended is not started for that.
     STOPPED = "stopped"
 
 
@@ -192,7 +219,8 @@ class Server:
     public_key: str | None = None  # Of that key pair, as it was when the server was made.
     user_data: str | None = None
     hostname: str = ""
-    admin_password: str | None = field(default=None, repr=False)  # Asked for; guests are told.
+    # Asked for, and kept until its host has it on the config drive, or no host will.
+    admin_password: str | None = field(default=None, repr=False)
     access_ipv4: str = ""  # Where its owner says that it is reached; nothing is done with them.
     access_ipv6: str = ""
     disk_config: DiskConfig = DiskConfig.MANUAL

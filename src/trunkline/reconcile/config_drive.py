@@ -10,6 +10,7 @@ import base64
 import hashlib
 import ipaddress
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from trunkline.domain.pci import PciAddress
@@ -44,10 +45,15 @@ def config_drive(server: ServerConfig) -> Mapping[str, bytes] | None:
 
 
 def file_name(server: ServerConfig) -> str | None:
-    """Return the drive's file name, which is another one once the guest is told otherwise."""
-    files = config_drive(server)
-    if files is None:
+    """Return the drive's file name, which is another one once the guest is told otherwise.
+
+    Its password is no part of that: the service forgets it once the guest has run, and the drive
+    that has it is to stay. What gives another password must have the drive deleted. (Nor could
+    whoever sees the name try passwords against it.)
+    """
+    if server.guest is None:
         return None
+    files = config_drive(replace(server, guest=replace(server.guest, admin_password=None))) or {}
     digest = hashlib.sha256()
     for path, content in sorted(files.items()):
         digest.update(f"{path} {len(content)} ".encode())

@@ -104,7 +104,7 @@ class GuestData:
     metadata: Mapping[str, str] = field(default_factory=dict)
     user_data: str | None = None  # Base64.
     public_keys: Mapping[str, str] = field(default_factory=dict)  # SSH keys, by name.
-    admin_password: str | None = field(default=None, repr=False)
+    admin_password: str | None = field(default=None, repr=False)  # None once it has run.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,9 @@ from trunkline.domain.pci import PciAddress
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """Halt a running guest, so that it sends nothing while a NIC of it is not as it should be."""
+    """Halt a running guest: as its owner wants it, or so that it sends nothing while a NIC of it
+    is not as it should be.
+    """
 
     server_id: ServerId
 

@@ -21,6 +21,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.reconcile.desired import HeldDevice, HostConfig, NicConfig, ServerConfig
 from trunkline.reconcile.domain_xml import NO_POOLS, DomainOptions, Pools
 from trunkline.reconcile.network_pools import plan_networks, wanted_networks
+from trunkline.reconcile.nic_steps import Suspend
 from trunkline.reconcile.observed import Addition, DomainState, HostState
 from trunkline.reconcile.plugging import plan_plug, plan_unplug
 from trunkline.reconcile.pool_devices import plan_strays
@@ -107,7 +108,9 @@ class Unit:
     @property
     def leaves_guests_alone(self) -> bool:
         """Whether a guest runs as it does, whatever comes of this: what it has is put right."""
-        return self.guest_runs and not any(isinstance(step, Resume) for step in self.steps)
+        return self.guest_runs and not any(
+            isinstance(step, Resume | Suspend) for step in self.steps
+        )
 
     @property
     def changes_rates_alone(self) -> bool:

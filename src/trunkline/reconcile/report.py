@@ -37,6 +37,7 @@ class ServerCondition(enum.Enum):
     """What the agent found about a server that the desired configuration names."""
 
     RUNNING = "running"  # Running as defined, every NIC as desired.
+    PAUSED = "paused"  # Halted as desired, every NIC as desired.
     STOPPED = "stopped"
     FAILED = "failed"  # `reason` says why; nothing of it is left running.
     PENDING = "pending"  # Under way.

@@ -9,6 +9,7 @@ from trunkline.domain.server import PowerState
 from trunkline.reconcile.config_drive import config_drive, file_name, guest_address
 from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.domain_xml import attachment, define
+from trunkline.reconcile.nic_steps import Suspend
 from trunkline.reconcile.observed import DomainPower, DomainState, GuestFiles
 from trunkline.reconcile.plugging import as_it_is, given_besides, lacking, still_there
 from trunkline.reconcile.pool_devices import pooled_nics, taken_otherwise
@@ -62,10 +63,11 @@ def _plan(view: View, server: ServerConfig, domain: DomainState | None) -> Verdi
         return Verdict(outcome=Outcome.PREPARING, reason=domain.doing)
     if _has_ended(view, server, domain):
         return Verdict(outcome=Outcome.ENDED)
+    is_paused = domain is not None and domain.power is DomainPower.PAUSED
     guest_runs = domain is not None and (
         domain.power is DomainPower.RUNNING
         # Suspended, by whomever: it has run, and is to go on as it is.
-        or (domain.power is DomainPower.PAUSED and server.id in view.ran)
+        or (is_paused and (server.id in view.ran or server.power is PowerState.PAUSED))
     )
     # What can't be planned for is no reason to end a guest that runs: its devices are as they were.
     refused = Outcome.WAITING if guest_runs else Outcome.REFUSED
@@ -73,12 +75,15 @@ def _plan(view: View, server: ServerConfig, domain: DomainState | None) -> Verdi
     try:
         if domain is not None and _must_stop(view, server, domain):
             return Verdict(outcome=Outcome.TO_DO, steps=(Destroy(server.id),))
+        if server.power is PowerState.PAUSED and not is_paused:
+            # Before anything else about it: a guest that is halted can wait for that.
+            return Verdict(outcome=Outcome.TO_DO, steps=(Suspend(server.id),), guest_runs=True)
         is_attached = _is_active(domain)
         if domain is not None and is_attached:
             taken = taken_otherwise(view, server, domain)
             if taken:
                 return _taken(taken, guest_runs=guest_runs)
-        if server.power is PowerState.RUNNING:
+        if server.power is not PowerState.STOPPED:
             taps = plan_taps(view, server, is_attached=is_attached)
         devices = gather_devices(view, server, is_attached=is_attached)
     except UnknownVifType as unknown:
@@ -124,7 +129,9 @@ def _taken(taken: tuple[TakenFact, ...], *, guest_runs: bool) -> Verdict:
 
 
 def _has_ended(view: View, server: ServerConfig, domain: DomainState | None) -> bool:
-    """Whether a guest that ran as it should has powered itself off since."""
+    """Whether a guest that was as it should be has ended since, and is not to be started again."""
+    if server.power is PowerState.PAUSED:
+        return not _is_active(domain)  # However it came: there is nothing to be paused any more.
     return (
         server.power is PowerState.RUNNING
         and server.id in view.ran
@@ -186,6 +193,8 @@ def _agrees(view: View, server: ServerConfig, domain: DomainState | None) -> boo
         return False
     if server.power is PowerState.RUNNING:
         return domain.power is DomainPower.RUNNING
+    if server.power is PowerState.PAUSED:
+        return domain.power is DomainPower.PAUSED
     return not _is_outdated(view, server, domain)
 
 
@@ -233,8 +242,9 @@ def _steps(
         steps += devices.read_back()
     if devices.reloads:
         return [*steps, *devices.reloads]
-    if domain is not None and domain.power is DomainPower.RUNNING:
-        return [*steps, *taps.steps]
+    is_running = domain is not None and domain.power is DomainPower.RUNNING
+    if is_running or server.power is PowerState.PAUSED:
+        return [*steps, *taps.steps]  # A paused one is looked at once more before it goes on.
     steps += taps.shared
     if domain is not None and domain.power is DomainPower.PAUSED:
         if not devices.writes:

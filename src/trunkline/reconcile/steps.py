@@ -7,7 +7,7 @@ journal print as comments. No step decides anything: all it needs is in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from trunkline.domain.ether import MacAddress
@@ -274,7 +274,7 @@ class WriteConfigDrive:
 
     server_id: ServerId
     name: str  # Of the file.
-    files: Mapping[str, bytes]  # By path.
+    files: Mapping[str, bytes] = field(repr=False)  # By path. A password may be in them.
 
     def __str__(self) -> str:
         return f"xorriso -as mkisofs -V config-2 -o {self.name}"

@@ -15,7 +15,6 @@ from trunkline.sim.free_devices import FREE, check_free, held_for_nothing
 from trunkline.sim.groupings import Groupings
 from trunkline.sim.links import Links, check_seen, check_told, not_back
 from trunkline.sim.model import (
-    ACTIVE_RUNS,
     ALL_NICS,
     GIVES_BACK,
     GUARANTEED,
@@ -37,12 +36,12 @@ from trunkline.sim.model import (
 from trunkline.sim.nic_book import (
     hear_attach,
     hear_detach,
-    is_halted_for_nics,
     nics_due,
     note_nics,
     unsettled_nics,
 )
 from trunkline.sim.nodes import check_node, check_room
+from trunkline.sim.powers import check_powers, is_as_shown
 from trunkline.sim.raw_hosts import RawGuest, RawHost, RawVf, read_fleet
 
 Message = Mapping[str, Any]
@@ -78,6 +77,8 @@ class Auditor:
             "server.stop": self._hear_power,
             "server.start": self._hear_power,
             "server.reboot": self._hear_power,
+            "server.pause": self._hear_power,
+            "server.unpause": self._hear_power,
             "server.delete": self._hear_delete,
             "server.attach": self._hear_attach,
             "server.detach": lambda message: hear_detach(self.servers, message),
@@ -236,7 +237,7 @@ class Auditor:
         if changed:
             self._check_one_guest()
             self._groupings.check_guests(self.hosts.values(), self.servers)
-        self._check_active()
+        check_powers(self.servers, self.hosts, self._killed, self._is_given_up)
 
     def _note_returned(self, host: RawHost) -> None:
         self._killed -= {guest.server_id for guest in host.guests.values() if guest.runs}
@@ -281,7 +282,7 @@ class Auditor:
 
     def _check_guest(self, host: RawHost, guest: RawGuest) -> None:
         server = self.servers.get(guest.server_id)
-        if server is None or not guest.runs or not server.nics:
+        if server is None or not server.nics or not (guest.runs or server.status == "PAUSED"):
             return
         if guest.nic_count < (due := nics_due(server)):
             problem = f"server {guest.server_id} runs with {guest.nic_count} of {due} NICs"
@@ -347,17 +348,6 @@ class Auditor:
         network = None if nic is None else self.networks.get(nic.network_id)
         return {} if network is None else network.vlans
 
-    def _check_active(self) -> None:
-        for server_id, server in self.servers.items():
-            if server.status != "ACTIVE" or server.deleted or server_id in self._killed:
-                continue
-            host = self.hosts.get(server.host or "")
-            guest = None if host is None else host.guests.get(server_id)
-            if guest is not None and is_halted_for_nics(server):
-                continue
-            if (guest is None or not guest.runs) and not self._is_given_up(server.host):
-                raise Violation(ACTIVE_RUNS, f"server {server_id} is ACTIVE on {server.host}")
-
     def _is_given_up(self, host: str | None) -> bool:
         """Whether a guest there may have been ended since what an operator did can't be undone."""
         return host in self._refusing and any(name == host for name, _, _ in self._drifted)
@@ -378,12 +368,12 @@ class Auditor:
                 continue
             host = self.hosts.get(server.host or "")
             guest = None if host is None else host.guests.get(server_id)
-            final = server.status in ("ACTIVE", "SHUTOFF") or (
+            final = server.status in ("ACTIVE", "SHUTOFF", "PAUSED") or (
                 server.status == "ERROR" and server.has_fault
             )
             if not final:
                 yield SETTLES, f"server {server_id} on {server.host} is {server.status}"
-            elif (server.status == "ACTIVE") != (guest is not None and guest.runs):
+            elif not is_as_shown(server.status, guest):
                 yield SETTLES, f"server {server_id} is {server.status}, its guest is not so"
             yield from unsettled_nics(server_id, server)
         for host in self.hosts.values():

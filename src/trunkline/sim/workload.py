@@ -49,6 +49,7 @@ from trunkline.sim.policies import a_policy
 from trunkline.sim.shapes import FLAVOR_WEIGHTS, FLAVORS, POLICIES, POLICY_CHANCE
 from trunkline.sim.shown import created, device_dict, event_dict, nic_dict, port_dict, server_dict
 from trunkline.sim.trace import Trace
+from trunkline.sim.whims import Whims
 from trunkline.sim.wishes import Wishes
 
 _SERVERS_MAX: Final = 14  # At once: some hosts get full of one kind, and runs stay short.
@@ -93,6 +94,7 @@ class Workload:
         self._servers: dict[str, tuple[Caller, list[str]]] = {}  # With the ports it was given.
         self._number = 0
         self.wishes = Wishes(self._ask, hosts)
+        self.whims = Whims(self._ask, self._servers)
         self._nic_changes = NicChanges(self._ask, dice, self._servers, self._ports, self._nic)
 
     def begin(self) -> None:
@@ -134,6 +136,7 @@ class Workload:
             (5, self.list_servers),
         ]
         self.wishes.act(self._server)
+        self.whims.act()
         weights, choices = zip(*actions, strict=True)
         self._dice.choices(choices, weights)[0]()
 

@@ -132,6 +132,7 @@ class World:
             self.workload.begin_outer()
         if self.seed % _GROUPED_OF == _GROUPED_OF - 2:
             self.workload.wishes.begin(self.seed)
+        self.workload.whims.begin(self.seed)
         for machine in self.machines:
             self._step(machine)
         if self._faulty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -12,7 +13,7 @@ from trunkline.domain.identity import Domain, target_of_domain
 from trunkline.domain.ids import DomainId, ProjectId, UserId
 from trunkline.domain.listing import ListQuery
 from trunkline.store.domain_tables import domains, group_role_assignments
-from trunkline.store.identity_tables import projects, role_assignments, users
+from trunkline.store.identity_tables import projects, role_assignments, roles, users
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock, locked
 
@@ -28,6 +29,19 @@ class Domains:
         statement = locked(select(domains).where(domains.c.id == domain_id), lock)
         row = self._connection.execute(statement).mappings().one_or_none()
         return None if row is None else Domain(**row)
+
+    def find_named(self, name: str) -> Domain | None:
+        """Return the domain of this name."""
+        row = self._connection.execute(select(domains).where(domains.c.name == name))
+        found = row.mappings().one_or_none()
+        return None if found is None else Domain(**found)
+
+    def among(self, domain_ids: Collection[DomainId]) -> list[Domain]:
+        """Return the domains with these IDs, by name."""
+        if not domain_ids:
+            return []
+        statement = select(domains).where(domains.c.id.in_(domain_ids)).order_by(domains.c.name)
+        return [Domain(**row) for row in self._connection.execute(statement).mappings()]
 
     def names(self) -> dict[DomainId, str]:
         """Return what each domain is called."""
@@ -55,10 +69,11 @@ class Domains:
             raise AlreadyExists("domain", domain.name) from taken
 
     def delete(self, domain_id: DomainId) -> None:
-        """Delete a domain that has no users and projects any more, with its groups."""
+        """Delete a domain that has no users and projects any more, with its groups and roles."""
         target = target_of_domain(domain_id)
         for table in (role_assignments, group_role_assignments):
             self._connection.execute(delete(table).where(table.c.target == target))
+        self._connection.execute(delete(roles).where(roles.c.domain_id == domain_id))
         self._connection.execute(delete(domains).where(domains.c.id == domain_id))
 
     def projects_of(self, domain_id: DomainId) -> list[ProjectId]:

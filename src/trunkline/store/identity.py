@@ -10,6 +10,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Select,
     Text,
     and_,
     bindparam,
@@ -40,9 +41,7 @@ from trunkline.wire.json import encode
 
 _WANTED: BindParameter[str] = bindparam("wanted")
 _USER = by_lock(select(users).where(users.c.id == _WANTED))
-_USER_NAMED = by_lock(select(users).where(users.c.name == _WANTED))
 _PROJECT = by_lock(select(projects).where(projects.c.id == _WANTED))
-_PROJECT_NAMED = by_lock(select(projects).where(projects.c.name == _WANTED))
 _USERS = select_where_in(users)
 _PROJECTS = select_where_in(projects)
 
@@ -66,25 +65,25 @@ class Identity:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def find_user(
-        self, *, user_id: str | None = None, name: str | None = None, lock: Lock = Lock.NONE
-    ) -> User | None:
-        """Return the user with this ID or, if that is not given, this name."""
-        statement = _USER if user_id is not None else _USER_NAMED
-        row = statement[lock].one_or_none(
-            self._connection, {"wanted": name if user_id is None else user_id}
-        )
+    def find_user(self, *, user_id: str, lock: Lock = Lock.NONE) -> User | None:
+        """Return the user with this ID."""
+        row = _USER[lock].one_or_none(self._connection, {"wanted": user_id})
         return None if row is None else User(**row)
 
-    def find_project(
-        self, *, project_id: str | None = None, name: str | None = None, lock: Lock = Lock.NONE
-    ) -> Project | None:
-        """Return the project with this ID or, if that is not given, this name."""
-        statement = _PROJECT if project_id is not None else _PROJECT_NAMED
-        row = statement[lock].one_or_none(
-            self._connection, {"wanted": name if project_id is None else project_id}
-        )
+    def users_named(self, name: str, domain_id: str | None = None) -> list[User]:
+        """Return the users of a name: one of a domain at most, or those of all domains."""
+        rows = self._connection.execute(_named(users, name, domain_id)).mappings()
+        return [User(**row) for row in rows]
+
+    def find_project(self, *, project_id: str, lock: Lock = Lock.NONE) -> Project | None:
+        """Return the project with this ID."""
+        row = _PROJECT[lock].one_or_none(self._connection, {"wanted": project_id})
         return None if row is None else Project(**row)
+
+    def projects_named(self, name: str, domain_id: str | None = None) -> list[Project]:
+        """Return the projects of a name: one of a domain at most, or those of all domains."""
+        rows = self._connection.execute(_named(projects, name, domain_id)).mappings()
+        return [Project(**row) for row in rows]
 
     def projects_of(self, user_id: UserId) -> list[Project]:
         """Return the projects in which a user has a role, by name."""
@@ -105,7 +104,7 @@ class Identity:
                     .where(user_group_members.c.user_id == user_id)
                 )
             )
-            .order_by(projects.c.name)
+            .order_by(projects.c.name, projects.c.id)
         ).mappings()
         return [Project(**row) for row in rows]
 
@@ -166,14 +165,14 @@ class Identity:
         return [User(**row) for row in rows]
 
     def insert_user(self, user: User) -> None:
-        """Store a new user; raise `AlreadyExists` if the name is taken."""
+        """Store a new user; raise `AlreadyExists` if the name is taken in its domain."""
         try:
             self._connection.execute(insert(users).values(_row(users, user)))
         except IntegrityError as taken:
             raise AlreadyExists("user", user.name) from taken
 
     def insert_project(self, project: Project) -> None:
-        """Store a new project; raise `AlreadyExists` if the name is taken."""
+        """Store a new project; raise `AlreadyExists` if the name is taken in its domain."""
         try:
             self._connection.execute(insert(projects).values(_row(projects, project)))
         except IntegrityError as taken:
@@ -239,6 +238,11 @@ def _has_tag(tag: object) -> ColumnElement[bool]:
     """Say whether a project has a tag: as it stands in JSON its quotes end it."""
     stored = type_coerce(projects.c.tags, Text)
     return func.replace(stored, encode(tag).decode(), "") != stored
+
+
+def _named(table: Any, name: str, domain_id: str | None) -> Select[Any]:
+    statement = select(table).where(table.c.name == name).order_by(table.c.domain_id)
+    return statement if domain_id is None else statement.where(table.c.domain_id == domain_id)
 
 
 def _row(table: Any, value: User | Project) -> dict[str, Any]:

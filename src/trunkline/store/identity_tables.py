@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -21,33 +23,39 @@ projects = Table(
     "projects",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("name", NAME, nullable=False, unique=True),
+    Column("name", NAME, nullable=False),
     Column("domain_id", ID, nullable=False, index=True),
     Column("parent_id", ID, nullable=True, index=True),
     Column("description", Text, nullable=False, default=""),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("tags", Json(tuple[str, ...]), nullable=False),
     Column("extra", Json, nullable=False),
+    UniqueConstraint("name", "domain_id"),  # In this order it finds names without a domain too.
 )
 
 users = Table(
     "users",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("name", NAME, nullable=False, unique=True),
+    Column("name", NAME, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("domain_id", ID, nullable=False, index=True),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("default_project_id", ID, nullable=True),
     Column("extra", Json, nullable=False),
+    UniqueConstraint("name", "domain_id"),
 )
+
+NO_DOMAIN: Final = ""  # Of a role; null would be another one in each row, to a constraint.
 
 roles = Table(
     "roles",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("name", NAME, nullable=False, unique=True),
+    Column("name", NAME, nullable=False),
     Column("description", Text, nullable=False),
+    Column("domain_id", ID, nullable=False, index=True),
+    UniqueConstraint("name", "domain_id"),
 )
 
 # `target` is a project's ID, `system`, `domain` or `d:ID`; the project stands beside it so that

@@ -270,6 +270,9 @@ def _segment_row(segment: Segment, position: int) -> dict[str, Any]:
         "segmentation_id": segment.segmentation_id or 0,
         "name": segment.name,
         "description": segment.description,
+        "created_at": segment.created_at,
+        "updated_at": segment.updated_at,
+        "revision": segment.revision,
     }
 
 
@@ -284,6 +287,9 @@ def _segment(row: Row) -> Segment:
         segmentation_id=row["segmentation_id"] or None,
         name=row["name"],
         description=row["description"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        revision=row["revision"],
     )
 
 

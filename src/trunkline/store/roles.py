@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Table,
+    and_,
     bindparam,
     delete,
     insert,
@@ -23,15 +24,15 @@ from sqlalchemy.exc import IntegrityError
 from trunkline.domain.errors import AlreadyExists, NotFound
 from trunkline.domain.identity import (
     ADMIN,
-    DEFAULT_ROLES,
     HolderKind,
     Role,
     RoleAssignment,
     RoleHolder,
+    domain_in,
+    names_had,
     project_in,
-    with_implied,
 )
-from trunkline.domain.ids import RoleId, RoleTarget, UserId
+from trunkline.domain.ids import DomainId, RoleId, RoleTarget, UserId
 from trunkline.domain.listing import ListQuery
 from trunkline.store.domain_tables import (
     domains,
@@ -39,16 +40,25 @@ from trunkline.store.domain_tables import (
     implied_roles,
     user_group_members,
 )
-from trunkline.store.identity_tables import projects, role_assignments, roles, users
+from trunkline.store.identity_tables import (
+    NO_DOMAIN,
+    projects,
+    role_assignments,
+    roles,
+    users,
+)
 from trunkline.store.listing import select_page
 from trunkline.store.locks import Lock, locked
 from trunkline.store.prepared import Prepared
 from trunkline.store.statements import insert_or_update
 
+_IS_ADMIN = and_(roles.c.name == ADMIN, roles.c.domain_id == NO_DOMAIN)
 _USER: BindParameter[str] = bindparam("user")
 _TARGET: BindParameter[str] = bindparam("target")
 _NAMED = Prepared(
-    select(roles).where(roles.c.name.in_(bindparam("names", expanding=True))).order_by(roles.c.name)
+    select(roles)
+    .where(roles.c.name.in_(bindparam("names", expanding=True)), roles.c.domain_id == NO_DOMAIN)
+    .order_by(roles.c.name)
 )
 _OWN = select(role_assignments.c.role_id).where(
     role_assignments.c.user_id == _USER, role_assignments.c.target == _TARGET
@@ -81,34 +91,39 @@ class Roles:
         """Return the role with this ID."""
         statement = locked(select(roles).where(roles.c.id == role_id), lock)
         row = self._connection.execute(statement).mappings().one_or_none()
-        return None if row is None else Role(**row)
+        return None if row is None else _role(row)
 
     def named(self, names: Collection[str]) -> list[Role]:
-        """Return the roles with these names, by name."""
+        """Return the roles of no domain with these names, by name."""
         if not names:
             return []
         rows = _NAMED.all(self._connection, {"names": sorted(names)})
-        return [Role(**row) for row in rows]
+        return [_role(row) for row in rows]
 
     def among(self, role_ids: Collection[RoleId]) -> list[Role]:
         """Return the roles with these IDs, by name."""
         if not role_ids:
             return []
         statement = select(roles).where(roles.c.id.in_(role_ids)).order_by(roles.c.name)
-        return [Role(**row) for row in self._connection.execute(statement).mappings()]
+        return [_role(row) for row in self._connection.execute(statement).mappings()]
 
     def all(self) -> list[Role]:
         """Return every role, by name."""
         statement = select(roles).order_by(roles.c.name)
-        return [Role(**row) for row in self._connection.execute(statement).mappings()]
+        return [_role(row) for row in self._connection.execute(statement).mappings()]
 
-    def page(self, query: ListQuery) -> list[Role]:
-        """Return one page of roles."""
-        return [Role(**row) for row in select_page(self._connection, roles, query, what="role")]
+    def page(self, query: ListQuery, domain_id: DomainId | None) -> list[Role]:
+        """Return one page of the roles of a domain, or of none."""
+        of_it = roles.c.domain_id == (domain_id or NO_DOMAIN)
+        rows = select_page(self._connection, roles, query, what="role", conditions=[of_it])
+        return [_role(row) for row in rows]
 
     def insert(self, role: Role) -> None:
         """Store a new role; raise `AlreadyExists` if the name is taken."""
-        row = {"id": role.id, "name": role.name, "description": role.description}
+        row = {
+            "id": role.id, "name": role.name, "description": role.description,
+            "domain_id": role.domain_id or NO_DOMAIN,
+        }  # fmt: skip
         try:
             self._connection.execute(insert(roles).values(row))
         except IntegrityError as taken:
@@ -129,7 +144,29 @@ class Roles:
     def given(self, user_id: UserId, target: RoleTarget) -> list[Role]:
         """Return the roles that a user has in a target, itself and by groups, by name."""
         rows = _GIVEN.all(self._connection, {"user": user_id, "target": target})
-        return [Role(**row) for row in rows]
+        return [_role(row) for row in rows]
+
+    def given_in_domains(self, user_id: UserId) -> dict[DomainId, list[Role]]:
+        """Return the roles that a user has in domains, itself and by groups."""
+        own = (
+            select(role_assignments.c.target, roles)
+            .join(roles, roles.c.id == role_assignments.c.role_id)
+            .where(role_assignments.c.user_id == user_id, role_assignments.c.project_id.is_(None))
+        )
+        table = group_role_assignments
+        of_groups = (
+            select(table.c.target, roles)
+            .join(roles, roles.c.id == table.c.role_id)
+            .join(user_group_members, user_group_members.c.group_id == table.c.group_id)
+            .where(user_group_members.c.user_id == user_id, table.c.project_id.is_(None))
+        )
+        found: dict[DomainId, list[Role]] = {}
+        for row in self._connection.execute(own.union_all(of_groups)).mappings():
+            given = dict(row)
+            domain_id = domain_in(given.pop("target"))
+            if domain_id is not None:
+                found.setdefault(domain_id, []).append(_role(given))
+        return found
 
     def given_itself(self, holder: RoleHolder, target: RoleTarget) -> list[Role]:
         """Return the roles that a user or a group was given itself in a target, by name."""
@@ -140,27 +177,29 @@ class Roles:
             .where(_holders(holder.kind) == holder.id, table.c.target == target)
             .order_by(roles.c.name)
         )
-        return [Role(**row) for row in self._connection.execute(statement).mappings()]
+        return [_role(row) for row in self._connection.execute(statement).mappings()]
 
     def with_implied(self, given: Iterable[Role]) -> frozenset[str]:
-        """Return the names of roles with those that they imply."""
-        names = frozenset(role.name for role in given)
+        """Return the names that rules know of whoever was given roles, with the implied ones."""
+        given = list(given)
         # Nothing can be added to what default roles imply, so that most need not be looked up.
-        also = {} if names <= frozenset(DEFAULT_ROLES) else self.implied()
-        return with_implied(names, also)
+        own = {} if all(role.is_default for role in given) else self.implied()
+        return names_had(given, own)
 
-    def implied(self) -> dict[str, set[str]]:
-        """Return which roles an operator's own imply directly, all by name."""
-        prior, implied = roles.alias(), roles.alias()
+    def implied(self) -> dict[RoleId, list[Role]]:
+        """Return which roles an operator's own imply directly, by name; without descriptions.
+
+        They are all read for each request of whoever has one.
+        """
         rows = self._connection.execute(
-            select(prior.c.name, implied.c.name)
-            .select_from(implied_roles)
-            .join(prior, prior.c.id == implied_roles.c.prior_id)
-            .join(implied, implied.c.id == implied_roles.c.implied_id)
-        )
-        found: dict[str, set[str]] = {}
-        for name, other in rows:
-            found.setdefault(name, set()).add(other)
+            select(implied_roles.c.prior_id, roles.c.id, roles.c.name, roles.c.domain_id)
+            .join(roles, roles.c.id == implied_roles.c.implied_id)
+            .order_by(roles.c.name, roles.c.id)
+        ).mappings()
+        found: dict[RoleId, list[Role]] = {}
+        for row in rows:
+            implied = dict(row)
+            found.setdefault(implied.pop("prior_id"), []).append(_role(implied))
         return found
 
     def imply(self, prior_id: RoleId, implied_id: RoleId) -> None:
@@ -239,7 +278,7 @@ class Roles:
 
     def lock_admins(self) -> None:
         """Let nobody else make anyone less of an admin until the transaction ends."""
-        admin = select(roles.c.id).where(roles.c.name == ADMIN)
+        admin = select(roles.c.id).where(_IS_ADMIN)
         self._connection.execute(locked(admin, Lock.EXCLUSIVE)).all()
 
     def is_anybody_admin(self) -> bool:
@@ -253,7 +292,7 @@ class Roles:
                 .outerjoin(projects, projects.c.id == role_assignments.c.project_id)
             )
             .where(
-                roles.c.name == ADMIN,
+                _IS_ADMIN,
                 users.c.enabled,
                 users.c.password_hash != "",
                 (role_assignments.c.target == "system")
@@ -263,6 +302,10 @@ class Roles:
             .limit(1)
         )
         return self._connection.scalar(statement) is not None
+
+
+def _role(row: Mapping[Any, Any]) -> Role:
+    return Role(**{**row, "domain_id": row["domain_id"] or None})
 
 
 def _holders(kind: HolderKind) -> Column[Any]:

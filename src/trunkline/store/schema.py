@@ -114,7 +114,7 @@ def _make_private(file: Path | None) -> None:
 def bring_up_to_date(engine: Engine) -> None:
     """Run the migrations that the database lacks, all in one transaction."""
     known = known_revisions()
-    with engine.begin() as connection:
+    with engine.connect() as connection, _tables_can_be_remade(connection), connection.begin():
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
@@ -125,6 +125,26 @@ def bring_up_to_date(engine: Engine) -> None:
             raise DatabaseTooNew(found=found, known=known[-1])
         if found != known[-1]:
             _migrate(connection)
+
+
+@contextmanager
+def _tables_can_be_remade(connection: Connection) -> Iterator[None]:
+    """Let SQLite drop a table that others refer to, and take another in its place.
+
+    It does so for every change of a constraint. With foreign keys looked at, what refers to the
+    rows of the dropped table would go with them; within a transaction they can't be left unlooked
+    at. Source: https://sqlite.org/lang_altertable.html, section 7.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    with connection.begin():
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        with connection.begin():
+            connection.exec_driver_sql("PRAGMA foreign_keys=ON")
 
 
 def known_revisions() -> tuple[str, ...]:
@@ -155,3 +175,6 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", "trunkline.store:migrations")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        assert broken is None, f"a migration left a reference to nothing: {broken}"

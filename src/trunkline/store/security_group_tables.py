@@ -61,6 +61,33 @@ security_group_rules = Table(
     UniqueConstraint("group_id", "meaning"),
 )
 
+default_security_group_rules = Table(
+    "default_security_group_rules",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("direction", String(16), nullable=False),
+    Column("ethertype", String(8), nullable=False),
+    Column("protocol", String(16), nullable=True),
+    Column("port_range_min", Integer, nullable=True),
+    Column("port_range_max", Integer, nullable=True),
+    Column("remote_ip_prefix", String(64), nullable=True),
+    Column("about_parent", Boolean, nullable=False),  # About the group that gets it,
+    # or about this one, with which it ends.
+    Column(
+        "about_group_id",
+        ID,
+        ForeignKey("security_groups.id", ondelete="CASCADE"),
+        nullable=True,
+        index=True,
+    ),
+    Column("description", Text, nullable=False),
+    Column("in_default", Boolean, nullable=False),
+    Column("in_others", Boolean, nullable=False),
+    # What it means, where it is used: no two that go into one group mean the same.
+    Column("meaning_in_default", String(160), nullable=True, unique=True),
+    Column("meaning_in_others", String(160), nullable=True, unique=True),
+)
+
 security_group_ports = Table(
     "security_group_ports",
     metadata,

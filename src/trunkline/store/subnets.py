@@ -175,6 +175,7 @@ def _row(subnet: Subnet) -> dict[str, Any]:
         "ipv6_address_mode": (
             None if subnet.ipv6_address_mode is None else subnet.ipv6_address_mode.value
         ),
+        "service_types": subnet.service_types,
         "tags": subnet.tags,
         "created_at": subnet.created_at,
         "updated_at": subnet.updated_at,

@@ -97,6 +97,9 @@ segments = Table(
     Column("segmentation_id", Integer, nullable=False),
     Column("name", NAME, nullable=True),
     Column("description", Text, nullable=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("revision", Integer, nullable=False),
     UniqueConstraint("network_type", "physical_network", "segmentation_id"),
     Index("ix_segments_network_id", "network_id"),
 )
@@ -119,6 +122,7 @@ subnets = Table(
     Column("segment_id", ID, nullable=True),
     Column("ipv6_ra_mode", String(32), nullable=True),
     Column("ipv6_address_mode", String(32), nullable=True),
+    Column("service_types", Json(tuple[str, ...]), nullable=False),
     Column("tags", Json(tuple[str, ...]), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),

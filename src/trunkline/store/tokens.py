@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, or_, select
 
+from trunkline.domain.identity import target_of_domain
 from trunkline.domain.ids import ApplicationCredentialId, DomainId, RoleTarget, UserId
 from trunkline.store.identity_tables import projects, tokens, users
 from trunkline.store.prepared import Prepared
@@ -54,12 +55,16 @@ class Tokens:
         self._connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
 
     def delete_of_domain(self, domain_id: DomainId) -> None:
-        """Revoke every token of a domain's users, and for its projects."""
+        """Revoke every token of a domain's users, and for it and its projects."""
         of_users = select(users.c.id).where(users.c.domain_id == domain_id)
         of_projects = select(projects.c.id).where(projects.c.domain_id == domain_id)
         self._connection.execute(
             delete(tokens).where(
-                or_(tokens.c.user_id.in_(of_users), tokens.c.target.in_(of_projects))
+                or_(
+                    tokens.c.user_id.in_(of_users),
+                    tokens.c.target.in_(of_projects),
+                    tokens.c.target == target_of_domain(domain_id),
+                )
             )
         )
 

@@ -16,6 +16,7 @@ from trunkline.store.bindings import Bindings
 from trunkline.store.capacity import Capacity
 from trunkline.store.changes import Changes
 from trunkline.store.consoles import Consoles
+from trunkline.store.default_rules import DefaultRules
 from trunkline.store.devices import Devices
 from trunkline.store.domains import Domains
 from trunkline.store.enrolment import EnrolmentTokens
@@ -92,6 +93,7 @@ class Transaction:
         self.quotas = Quotas(connection)  # How many devices projects may hold.
         self.qos = QosPolicies(connection)  # QoS policies, and who has them.
         self.server_groups = ServerGroups(connection)  # Which servers are to be together or apart.
+        self.default_rules = DefaultRules(connection)  # Of new security groups.
         self.security_groups = SecurityGroups(connection)  # Groups, rules, and whose ports.
         self.servers = Servers(connection)  # Servers.
         self.settings = Settings(connection)  # Facts of the installation.

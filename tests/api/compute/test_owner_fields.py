@@ -10,8 +10,9 @@ import pytest
 
 from tests.support.compute_site import ComputeSite, a_compute_site, server_request
 from trunkline.control.desired import desired_config
-from trunkline.domain.ids import HostName
+from trunkline.domain.ids import HostName, ServerId
 from trunkline.reconcile.config_drive import config_drive
+from trunkline.reconcile.report import ServerCondition, ServerFact
 from trunkline.wire.json import decode
 
 
@@ -117,11 +118,55 @@ def test_an_access_address_has_no_zone(scene: ComputeSite) -> None:
     assert (reply.status, "accessIPv6" in str(reply.json())) == (400, True)
 
 
+def kept_password(scene: ComputeSite, server_id: str) -> str | None:
+    return scene.site.svc.store.read(lambda tx: tx.servers.get(ServerId(server_id))).admin_password
+
+
+def test_a_password_is_forgotten_once_the_guest_has_run(scene: ComputeSite, tmp_path: Path) -> None:
+    told, other = (scene.a_server(name, adminPass=f"horse {name}")["id"] for name in ("a", "b"))
+    assert kept_password(scene, told) == "horse a"  # Its host may be yet to ask.
+    assert scene.call("POST", f"/servers/{other}/action", user="admin",
+                      body={"os-resetState": {"state": "error"}}).status == 202  # fmt: skip
+    scene.settle()
+    assert scene.status_of(told) == "ACTIVE"
+    assert (kept_password(scene, told), kept_password(scene, other)) == (None, None)
+    for name in ("h1", "h2"):
+        for server in desired_config(scene.site.svc, HostName(name)).servers:
+            assert b"horse" not in b"".join((config_drive(server) or {}).values())
+    scene.site.svc.store.close()  # What SQLite keeps beside the database is put into it.
+    assert told.encode() in (tmp_path / "trunkline.db").read_bytes()
+    assert b"horse" not in (tmp_path / "trunkline.db").read_bytes()
+
+
+def test_a_password_is_kept_until_the_host_has_made_the_server(scene: ComputeSite) -> None:
+    server_id = ServerId(scene.a_server(adminPass="correct horse")["id"])
+
+    def told(condition: ServerCondition, boot_number: int) -> str | None:
+        fact = ServerFact(id=server_id, boot_number=boot_number, condition=condition)
+        for agent in scene.agents:
+            config = desired_config(scene.site.svc, agent.name)
+            if config.servers:
+                agent.report(generation=config.generation, servers=[fact])
+        return kept_password(scene, server_id)
+
+    assert told(ServerCondition.PENDING, 1) == "correct horse"
+    assert told(ServerCondition.STOPPED, 0) == "correct horse"  # Of another boot.
+    assert told(ServerCondition.STOPPED, 1) is None
+
+
+def test_a_password_is_not_kept_of_a_server_that_no_host_can_have(scene: ComputeSite) -> None:
+    scene.call("POST", "/flavors", user="admin", body={
+        "flavor": {"id": "vast", "name": "vast", "ram": 1 << 20, "vcpus": 999, "disk": 1}
+    })  # fmt: skip
+    server_id = scene.a_server(flavorRef="vast", adminPass="correct horse")["id"]
+    assert scene.status_of(server_id) == "ERROR"
+    assert kept_password(scene, server_id) is None
+
+
 def test_the_password_of_a_deleted_server_is_not_kept(scene: ComputeSite) -> None:
     server_id = scene.a_server(adminPass="correct horse")["id"]
     store = scene.site.svc.store
-    kept = store.read(lambda tx: tx.servers.get(server_id))
-    assert kept.admin_password == "correct horse"
+    assert kept_password(scene, server_id) == "correct horse"
     assert scene.call("DELETE", f"/servers/{server_id}").status == 204
     deleted = store.read(lambda tx: tx.servers.find_deleted(server_id))
     assert deleted is not None

@@ -59,7 +59,7 @@ VALUES = {
     "addSecurityGroup": {"name": "default"}, "removeSecurityGroup": {"name": "default"},
 }  # fmt: skip
 STATUSES = {
-    "confirmResize": 409, "revertResize": 409, "unpause": 409, "resume": 409, "unshelve": 409,
+    "confirmResize": 409, "revertResize": 409, "resume": 409, "unshelve": 409,
     "shelveOffload": 409, "unrescue": 409, "restore": 409, "addFloatingIp": 404,
     "removeFloatingIp": 404, "os-getVNCConsole": 400, "os-getSPICEConsole": 400,
     "os-getSerialConsole": 400, "os-getRDPConsole": 410, "resetNetwork": 410,

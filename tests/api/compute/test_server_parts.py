@@ -105,7 +105,7 @@ def test_extensions_are_what_tempest_takes(
     )
     alias = reply.json()["extensions"][0]["alias"]
     assert scene.call("GET", f"/extensions/{alias}").json()["extension"]["alias"] == alias
-    assert scene.call("GET", "/extensions/os-volumes").status == 404
+    assert scene.call("GET", "/extensions/os-nothing").status == 404
 
 
 def test_statistics_sum_over_hosts_until_2_87(

@@ -35,6 +35,8 @@ def a_network(*physical_networks: str | None) -> Network:
             network_type=NetworkType.VLAN if name else NetworkType.VXLAN,
             physical_network=PhysicalNetwork(name) if name else None,
             segmentation_id=100 + at,
+            created_at=NOW,
+            updated_at=NOW,
         )
         for at, name in enumerate(physical_networks)
     )

@@ -20,7 +20,7 @@ from tests.unit.placement.builders import (
 )
 from trunkline.domain.pci_flavor import Condition, How
 from trunkline.placement.asks.demand import NicClass, make_demand
-from trunkline.placement.asks.request import NicDemand, PlacementRequest
+from trunkline.placement.asks.request import NicDemand, PlacementRequest, Reason
 from trunkline.placement.hosts.feasibility import wasted_tags
 from trunkline.placement.index import columns
 from trunkline.placement.place import find_placement
@@ -72,6 +72,24 @@ def test_bridges_of_a_host_put_anew_are_seen_by_the_next_decision() -> None:
     placed(normal, fleet)
     fleet.put_host(without)
     refused(normal, fleet)
+
+
+def test_a_host_that_was_disabled_takes_nothing_but_what_says_so_and_no_more_than_others_do() -> (
+    None
+):
+    fleet = a_fleet(a_host("h1", vfs("a", 2)), a_host("h2", vfs("a", 2)))
+    (h1, _) = sorted(fleet.hosts(), key=lambda host: host.name)
+    there = replace(ONE_VF, only_host=h1.name, even_disabled=True)
+    fleet.set_status(h1.id, enabled=False, up=True)
+    assert placed(there, fleet).host_id == h1.id
+    told = refused(replace(there, even_disabled=False), fleet).explanation.asked_for
+    assert told is not None
+    assert (told.reasons, told.change) == ((Reason.DISABLED,), "enable h1")
+    for problem, why in (("", Reason.DOWN), ("no IOMMU", Reason.STUCK)):
+        fleet.set_status(h1.id, enabled=False, up=False, problem=problem)
+        told = refused(there, fleet).explanation.asked_for
+        assert told is not None
+        assert told.reasons == (why,)
 
 
 @pytest.mark.parametrize("room", [(-1, 0, 0), (0, -1, 0), (0, 0, -1)])

@@ -8,6 +8,7 @@ from trunkline.api.compute import (
     aggregates,
     availability_zones,
     extensions,
+    external_events,
     flavor_access,
     flavors,
     hypervisors,
@@ -109,6 +110,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     put(f"{V2}/os-services/disable-log-reason", services.disable_with_reason),
     put(f"{V2}/os-services/force-down", services.force_down),
     put(f"{V2}/os-services/{{id}}", services.update),
+    post(f"{V2}/os-server-external-events", external_events.create),
     get(f"{V2}/os-availability-zone", availability_zones.list_briefly),
     get(f"{V2}/os-availability-zone/detail", availability_zones.list_detailed),
     #

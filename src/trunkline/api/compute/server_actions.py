@@ -89,6 +89,14 @@ def _reboot(svc: Services, request: Request, body: Fields) -> None:
     servers.reboot_server(svc, request.caller, server_id)
 
 
+def _pause(svc: Services, request: Request, _: Fields) -> None:
+    servers.pause_server(svc, request.caller, request.params["id"])
+
+
+def _unpause(svc: Services, request: Request, _: Fields) -> None:
+    servers.unpause_server(svc, request.caller, request.params["id"])
+
+
 def _lock(svc: Services, request: Request, body: Fields) -> None:
     asked = body.fields("lock", None) if request.version.minor >= 73 else None
     reason = None
@@ -116,6 +124,16 @@ def _reset_state(svc: Services, request: Request, body: Fields) -> None:
     server_marks.reset_state(svc, request.caller, request.params["id"], is_error=state == "error")
 
 
+def _inject_network_info(svc: Services, request: Request, _: Fields) -> None:
+    """Nothing is to be done: what guests are told of their NICs is on their config drives.
+
+    With libvirt, Nova does as little.
+    """
+    server = servers.get_server(svc, request.caller, request.params["id"]).server
+    require_changeable(request.caller, server, rules.INJECT_NETWORK_INFO)
+    require_unlocked(request.caller, server)
+
+
 def _unserved(why: str) -> Refuse:
     """As Nova refuses what its driver can't do."""
 
@@ -130,7 +148,7 @@ def _removed(name: str, _: Server, __: Fields) -> Exception:
 
 
 def _never_so(name: str, server: Server, _: Fields) -> Exception:
-    """As Nova refuses to end what has not been begun: no server is ever paused, resized…"""
+    """As Nova refuses to end what has not been begun: no server is ever resized, shelved…"""
     state = STATUSES[server.state].vm_state
     return StateConflict(
         "server", server.id, f"Cannot '{name}' instance {server.id} while it is in vm_state {state}"
@@ -146,16 +164,16 @@ def _no_floating_ip(name: str, _: Server, body: Fields) -> Exception:
     return NotFound("floating IP", asked.text("address", length_min=1))
 
 
-_PAUSED: Final = _unserved("Devices that are handed to a guest can't be halted with it; stop it.")
 _IMAGES: Final = _unserved("Disks are local to hosts and are not copied into images.")
 _MOVES: Final = _unserved("Servers stay on the host on which they were placed.")
 _ADDRESSES: Final = _unserved("A port has the addresses that it was given; change the port.")
-_TOLD: Final = _unserved("Guests are told of their NICs by config drive.")
 
 ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "os-stop": Action(run=_stop),
     "os-start": Action(run=_start),
     "reboot": Action(run=_reboot),
+    "pause": Action(run=_pause),
+    "unpause": Action(run=_unpause),
     "os-getConsoleOutput": Action(run=get_console_output),
     "lock": Action(run=_lock),
     "unlock": Action(run=_unlock),
@@ -164,15 +182,13 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     # Ends of what can't begin here.
     "confirmResize": Action(refuse=_never_so),
     "revertResize": Action(refuse=_never_so),
-    "unpause": Action(refuse=_never_so),
     "resume": Action(refuse=_never_so),
     "unshelve": Action(refuse=_never_so),
     "shelveOffload": Action(refuse=_never_so, rule=rules.MIGRATE_SERVER),
     "unrescue": Action(refuse=_never_so),
     "restore": Action(refuse=_never_so),
     #
-    "pause": Action(refuse=_PAUSED),
-    "suspend": Action(refuse=_PAUSED),
+    "suspend": Action(refuse=_unserved("A guest with devices of its host is not saved; pause it.")),
     "shelve": Action(refuse=_IMAGES),
     "createImage": Action(refuse=_IMAGES),
     "createBackup": Action(refuse=_IMAGES),
@@ -190,7 +206,7 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "removeFloatingIp": Action(refuse=_no_floating_ip, before=44),
     "addSecurityGroup": Action(run=server_security_groups.add),
     "removeSecurityGroup": Action(run=server_security_groups.remove),
-    "injectNetworkInfo": Action(refuse=_TOLD, rule=rules.MIGRATE_SERVER),
+    "injectNetworkInfo": Action(run=_inject_network_info),
     "resetNetwork": Action(refuse=_removed, rule=rules.MIGRATE_SERVER),
     "os-getVNCConsole": Action(refuse=_no_console, before=6),
     "os-getSPICEConsole": Action(refuse=_no_console, before=6),

@@ -24,7 +24,7 @@ class Status:
     status: str
     vm_state: str
     task_state: str | None
-    power: int  # 0 no state, 1 running, 4 shut down.
+    power: int  # 0 no state, 1 running, 3 paused, 4 shut down.
 
 
 STATUSES: Final[Mapping[ServerState, Status]] = MappingProxyType({
@@ -35,11 +35,16 @@ STATUSES: Final[Mapping[ServerState, Status]] = MappingProxyType({
     ServerState.STARTING: Status("SHUTOFF", "stopped", "powering-on", 4),
     # Every reboot starts the guest afresh: what Nova calls a hard one.
     ServerState.REBOOTING: Status("HARD_REBOOT", "active", "rebooting_hard", 1),
+    ServerState.PAUSING: Status("ACTIVE", "active", "pausing", 1),
+    ServerState.PAUSED: Status("PAUSED", "paused", None, 3),
+    ServerState.UNPAUSING: Status("PAUSED", "paused", "unpausing", 3),
     ServerState.ERROR: Status("ERROR", "error", None, 0),
     ServerState.DELETED: Status("DELETED", "deleted", None, 0),
 })  # fmt: skip
 
-_IN_PROGRESS: Final = frozenset({ServerState.ACTIVE, ServerState.BUILD, ServerState.STOPPING})
+_IN_PROGRESS: Final = frozenset(
+    {ServerState.ACTIVE, ServerState.BUILD, ServerState.STOPPING, ServerState.PAUSING}
+)
 
 
 def states_with(name: str, values: Sequence[str]) -> tuple[ServerState, ...]:

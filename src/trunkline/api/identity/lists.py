@@ -43,7 +43,6 @@ def page(
     filters: Mapping[str, Filter],
     find: Callable[[ListQuery], Sequence[T]],
     render: Callable[[Request, T], Mapping[str, object]],
-    elsewhere: Mapping[str, str] | None = None,
 ) -> Response:
     """Answer a list that `find` gets.
 
@@ -53,8 +52,6 @@ def page(
         filters: By name in the query string.
         find: Returns the items of one page.
         render: Renders one.
-        elsewhere: Filters that have one value for all that there is: with another, nothing is
-            found.
 
     Raises:
         Invalid: A filter is malformed, or compares in a way that is not served.
@@ -66,9 +63,7 @@ def page(
             raise Invalid(key, f"not served: filter by {field}, which must be equal")
     asked = listing.list_query(request, filters=filters, sort_keys={}, visible_to=None)
     asked = replace(asked, sort=(SortKey("name"),), page_size_max=ITEMS_SHOWN_MAX)
-    nowhere = any(query.find(key) not in (None, value) for key, value in (elsewhere or {}).items())
-    items = [] if nowhere else find(asked)
-    rendered = [render(request, item) for item in items]
+    rendered = [render(request, item) for item in find(asked)]
     following = None
     if listing.is_full_page(asked, len(rendered)):
         kept = [pair for pair in query.pairs if pair[0] not in ("marker", "limit")]

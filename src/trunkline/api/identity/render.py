@@ -53,6 +53,8 @@ def token(request: Request, view: TokenView, *, with_catalog: bool) -> Mapping[s
         in_domain = _domain_link(view.project_domain)
         project = {"domain": in_domain, "id": view.project.id, "name": view.project.name}
         body |= {"project": project, "is_domain": False}
+    elif view.domain is not None:
+        body["domain"] = _domain_link(view.domain)
     elif view.is_system:
         body["system"] = {"all": True}
     else:
@@ -196,7 +198,7 @@ def role(request: Request, item: Role) -> Mapping[str, object]:
     return {
         "id": item.id,
         "name": item.name,
-        "domain_id": None,
+        "domain_id": item.domain_id,
         "description": item.description or None,
         "options": {"immutable": True} if item.is_default else {},
         "links": _self(request, f"roles/{item.id}"),
@@ -241,9 +243,13 @@ def assignment(
         links["membership"] = f"{at}/groups/{view.group.id}/users/{view.user.id}"
     if view.prior is not None:
         links["prior_role"] = f"{at}/roles/{view.prior.id}/implies/{view.role.id}"
-    name = {} if names is None else {"name": view.role.name}
+    role: dict[str, object] = {"id": view.role.id}
+    if names is not None:
+        role["name"] = view.role.name
+        if view.role.domain_id is not None:
+            role["domain"] = in_domain(view.role.domain_id)
     return {
-        "role": {"id": view.role.id, **name},
+        "role": role,
         **whose,
         "scope": scope,
         "links": links,

@@ -99,9 +99,11 @@ def _of_project(value: str | None) -> RoleTarget | None:
     return None if value is None else RoleTarget(value)
 
 
-def list_own_domains(_svc: Services, request: Request) -> Response:
-    """Answer an empty list: tokens are not for domains."""
-    return Response(body=lists.collection(request, "domains", []))
+def list_own_domains(svc: Services, request: Request) -> Response:
+    """Answer the domains that the caller may have a token for."""
+    found = role_assignments.list_own_domains(svc, request.caller)
+    shown = [render.domain(request, domain) for domain in found]
+    return Response(body=lists.collection(request, "domains", shown))
 
 
 def list_own_systems(svc: Services, request: Request) -> Response:

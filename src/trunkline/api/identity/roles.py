@@ -12,32 +12,35 @@ from trunkline.control import roles
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
 from trunkline.domain.errors import NotFound
+from trunkline.domain.ids import DomainId
 
 _KNOWN: Final = ("name", "description", "domain_id", "options")
 
 
 def list_(svc: Services, request: Request) -> Response:
-    """Answer a page of roles; to admins."""
+    """Answer a page of the roles of a domain, or else of those of none; to admins."""
+    domain = request.query.find("domain_id")
+    domain_id = DomainId(domain) if domain else None
     return lists.page(
         request,
         "roles",
         filters={"name": Filter("name")},
-        find=lambda query: roles.list_roles(svc, request.caller, query),
+        find=lambda query: roles.list_roles(svc, request.caller, query, domain_id),
         render=render.role,
-        elsewhere={"domain_id": ""},  # No role is of a domain.
     )
 
 
 def create(svc: Services, request: Request) -> Response:
-    """Make a role; what it allows, rules say by its name."""
+    """Make a role; what it allows, rules say by its name. One of a domain has others do so."""
     fields = _fields(request)
     name = lists.read_name(fields, None)
     if name is None:
         raise fields.invalid("name", "is required")
     description = lists.read_description(fields)
     made = roles.create_role(
-        svc, request.caller, name, "" if isinstance(description, Unset) else description
-    )
+        svc, request.caller, name, "" if isinstance(description, Unset) else description,
+        lists.read_domain(fields),
+    )  # fmt: skip
     return Response(status=201, body={"role": render.role(request, made)})
 
 
@@ -50,6 +53,10 @@ def show(svc: Services, request: Request) -> Response:
 def update(svc: Services, request: Request) -> Response:
     """Change a role that an admin has made."""
     fields = _fields(request)
+    if "domain_id" in fields:
+        known = roles.get_role(svc, request.caller, request.params["id"])
+        if fields.text("domain_id", None) != known.domain_id:
+            raise fields.invalid("domain_id", "cannot change")
     changed = roles.update_role(
         svc,
         request.caller,
@@ -93,7 +100,8 @@ def show_implied(svc: Services, request: Request) -> Response:
     """Answer that one role implies another, or 404."""
     prior = roles.get_role(svc, request.caller, request.params["id"])
     implied = roles.get_role(svc, request.caller, request.params["implied_id"])
-    if implied not in dict(roles.list_implied(svc, request.caller)).get(prior, []):
+    of_it = dict(roles.list_implied(svc, request.caller)).get(prior, [])
+    if implied.id not in {each.id for each in of_it}:
         raise NotFound("implied role", f"{prior.name} of {implied.name}")
     shown = {
         "prior_role": render.role_link(request, prior),
@@ -131,6 +139,4 @@ def _fields(request: Request) -> Fields:
     fields = body_fields(request, "role")
     fields.require_only(_KNOWN)
     lists.refuse_options(fields)
-    if fields.text("domain_id", None) is not None:
-        raise fields.invalid("domain_id", "not served: roles are of no domain")
     return fields

@@ -63,7 +63,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     get("/identity/v3/auth/projects", projects.list_own, Auth.LOGIN),
     get("/identity/v3/auth/domains", role_assignments.list_own_domains, Auth.LOGIN),
     get("/identity/v3/auth/system", role_assignments.list_own_systems, Auth.LOGIN),
-    get(_PROJECTS, projects.list_),
+    get(_PROJECTS, projects.list_, rules.LIST_PROJECTS),
     post(_PROJECTS, projects.create, rules.CREATE_PROJECT),
     get(_PROJECTS + "/{id}", projects.show),
     patch(_PROJECTS + "/{id}", projects.update, rules.UPDATE_PROJECT),

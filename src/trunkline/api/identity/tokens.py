@@ -8,7 +8,7 @@ from trunkline.api.http import Request, Response
 from trunkline.api.identity import lists, render
 from trunkline.api.parsing import Fields, body_fields
 from trunkline.control import identity
-from trunkline.control.identity import NoProject, WantedScope
+from trunkline.control.identity import DomainScope, NoProject, WantedScope
 from trunkline.control.logins import (
     Credential,
     PasswordCredential,
@@ -105,7 +105,9 @@ def _scope(auth: Fields) -> WantedScope:
         if scope.fields("system").boolean("all") is not True:
             raise scope.invalid("system.all", "must be true")
         return NoProject.SYSTEM
-    raise Unauthenticated("tokens are for a project or the system, not for a domain or trust")
+    if "domain" in scope:
+        return DomainScope(_domain_ref(scope.fields("domain")))
+    raise Unauthenticated("tokens are for a project, a domain or the system, not for a trust")
 
 
 def _ref(fields: Fields) -> Ref:
@@ -114,5 +116,10 @@ def _ref(fields: Fields) -> Ref:
     domain = fields.fields("domain", None)
     if domain is None:
         raise Invalid(fields.path_of("domain"), "is required beside a name")
-    wanted = domain.text("id", None) or domain.text("name")
-    return Ref(name=fields.text("name"), domain=wanted)
+    return Ref(name=fields.text("name"), domain=_domain_ref(domain))
+
+
+def _domain_ref(fields: Fields) -> Ref:
+    if "id" in fields:
+        return Ref(id=fields.text("id", length_max=64))
+    return Ref(name=fields.text("name"))

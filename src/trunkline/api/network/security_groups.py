@@ -43,6 +43,7 @@ from trunkline.domain.qos import Direction
 from trunkline.domain.security_group import (
     PROTOCOL_NUMBERS,
     Ethertype,
+    Permission,
     SecurityGroup,
     SecurityGroupRule,
 )
@@ -51,6 +52,9 @@ _OWN: Final = ("name", "description", "stateful")
 _PROJECT: Final = ("project_id", "tenant_id")
 _PORTS: Final = ("port_range_min", "port_range_max")
 _REMOTE: Final = ("remote_ip_prefix", "remote_group_id")
+PERMISSION_FIELDS: Final = (
+    "direction", "ethertype", "protocol", "description", *_PORTS, *_REMOTE,
+)  # fmt: skip
 
 GROUPS: Final = Collection(
     name="security_groups",
@@ -184,19 +188,42 @@ def render_rule(rule: SecurityGroupRule) -> Item:
         "security_group_id": rule.group_id,
         "project_id": rule.project_id,
         "tenant_id": rule.project_id,
+        **render_permission(rule),
+        "normalized_cidr": rule.normalized_cidr,
+        "created_at": timestamp(rule.created_at),
+        "updated_at": timestamp(rule.updated_at),
+        "revision_number": rule.revision,
+    }
+
+
+def render_permission(rule: Permission) -> Item:
+    """Render what rules of groups and default rules have in common."""
+    return {
         "direction": rule.direction.value,
         "ethertype": rule.ethertype.value,
         "protocol": rule.protocol,
         "port_range_min": rule.port_range_min,
         "port_range_max": rule.port_range_max,
         "remote_ip_prefix": rule.remote_ip_prefix,
-        "normalized_cidr": rule.normalized_cidr,
         "remote_group_id": rule.remote_group_id,
         "remote_address_group_id": None,
         "description": rule.description,
-        "created_at": timestamp(rule.created_at),
-        "updated_at": timestamp(rule.updated_at),
-        "revision_number": rule.revision,
+    }
+
+
+def parse_permission(fields: Fields) -> Item:
+    """Read the same, as the requests of the use cases have it."""
+    remote = fields.text("remote_group_id", None, length_max=64)
+    ethertype = fields.parsed("ethertype", _parse_ethertype, Ethertype.IPV4)
+    return {
+        "direction": fields.parsed("direction", Direction),
+        "ethertype": ethertype,
+        "protocol": _parse_protocol(fields, ethertype),
+        # Any number: what the protocol can have is for the use case to say.
+        **{name: fields.integer(name, None, low=-(2**31), high=2**31 - 1) for name in _PORTS},
+        "remote_ip_prefix": fields.parsed("remote_ip_prefix", _parse_prefix, None),
+        "remote_group_id": None if remote is None else SecurityGroupId(remote),
+        "description": fields.text("description", ""),
     }
 
 
@@ -212,22 +239,12 @@ def _parse_group(fields: Fields) -> SecurityGroupCreate:
 
 
 def _parse_rule(fields: Fields) -> SecurityGroupRuleCreate:
-    known = ("security_group_id", "direction", "ethertype", "protocol", "description")
-    fields.require_only((*known, *_PORTS, *_REMOTE, *_PROJECT))
-    project_id, remote = project_of(fields), fields.text("remote_group_id", None, length_max=64)
-    ethertype = fields.parsed("ethertype", _parse_ethertype, Ethertype.IPV4)
+    fields.require_only(("security_group_id", *PERMISSION_FIELDS, *_PROJECT))
+    project_id = project_of(fields)
     return SecurityGroupRuleCreate(
         group_id=SecurityGroupId(fields.uuid("security_group_id")),
-        direction=fields.parsed("direction", Direction),
-        ethertype=ethertype,
         project_id=None if project_id is None else ProjectId(project_id),
-        protocol=_parse_protocol(fields, ethertype),
-        # Any number: what the protocol can have is for the use case to say.
-        port_range_min=fields.integer("port_range_min", None, low=-(2**31), high=2**31 - 1),
-        port_range_max=fields.integer("port_range_max", None, low=-(2**31), high=2**31 - 1),
-        remote_ip_prefix=fields.parsed("remote_ip_prefix", _parse_prefix, None),
-        remote_group_id=None if remote is None else SecurityGroupId(remote),
-        description=fields.text("description", ""),
+        **parse_permission(fields),
     )
 
 

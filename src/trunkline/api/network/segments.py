@@ -13,6 +13,9 @@ from trunkline.api.network.common import (
     answer_created,
     answer_item,
     answer_list,
+    precondition,
+    seen_revision,
+    timestamp,
     update_fields,
 )
 from trunkline.api.parsing import Fields
@@ -45,8 +48,9 @@ SEGMENTS: Final = Collection(
         "network_type": Filter("network_type"),
         "physical_network": Filter("physical_network"),
         "segmentation_id": Filter("segmentation_id", integer),
+        "revision_number": Filter("revision", integer),
     },
-    sort_keys={name: name for name in ("id", "name", *_WHERE)},
+    sort_keys={name: name for name in ("id", "name", "created_at", "updated_at", *_WHERE)},
 )
 
 
@@ -80,11 +84,14 @@ def update(svc: Services, request: Request) -> Response:
         if name in fields:
             raise fields.invalid(name, "cannot change")
     fields.require_only(_OWN)
+    seen = seen_revision(request)
     changes = SegmentUpdate(
         name=fields.text("name", None) if "name" in fields else UNSET,
         description=fields.text("description", None) if "description" in fields else UNSET,
+        seen_revision=seen,
     )
-    segment = update_segment(svc, request.caller, request.params["id"], changes)
+    with precondition(seen):
+        segment = update_segment(svc, request.caller, request.params["id"], changes)
     return answer_item(request, SEGMENTS, render_segment(segment))
 
 
@@ -104,6 +111,9 @@ def render_segment(segment: Segment) -> Item:
         "segmentation_id": segment.segmentation_id,
         "name": segment.name,
         "description": segment.description,
+        "created_at": timestamp(segment.created_at),
+        "updated_at": timestamp(segment.updated_at),
+        "revision_number": segment.revision,
     }
 
 

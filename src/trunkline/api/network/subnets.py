@@ -29,7 +29,7 @@ from trunkline.api.network.common import (
     timestamp,
     update_fields,
 )
-from trunkline.api.parsing import Fields
+from trunkline.api.parsing import TEXT_LENGTH_MAX, Fields
 from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
 from trunkline.control.requests import UNSET, Unset
 from trunkline.control.services import Services
@@ -46,6 +46,7 @@ from trunkline.domain.network import AddressPool, HostRoute, Ipv6Mode, Subnet
 # As many as Neutron takes by default (max_dns_nameservers, max_subnet_host_routes).
 DNS_NAMESERVERS_MAX: Final = 5
 HOST_ROUTES_MAX: Final = 20
+SERVICE_TYPES_MAX: Final = 64  # More device owners than there are.
 
 _CHANGEABLE: Final = (
     "name",
@@ -55,6 +56,7 @@ _CHANGEABLE: Final = (
     "enable_dhcp",
     "dns_nameservers",
     "host_routes",
+    "service_types",
 )
 _MODES: Final = ("ipv6_ra_mode", "ipv6_address_mode")
 _FIXED: Final = (
@@ -87,7 +89,6 @@ SUBNETS: Final = Collection(
         "subnetpool_id": (None,),
         "use_default_subnetpool": (False, None),
         "prefixlen": (None,),
-        "service_types": ([], None),
         "dns_publish_fixed_ip": (False, None),
         "tags": ([],),
     },
@@ -135,6 +136,7 @@ def update(svc: Services, request: Request) -> Response:
         enable_dhcp=fields.boolean("enable_dhcp", UNSET),
         dns_nameservers=_parse_dns(fields) if "dns_nameservers" in fields else UNSET,
         host_routes=_parse_routes(fields) if "host_routes" in fields else UNSET,
+        service_types=_parse_service_types(fields) if "service_types" in fields else UNSET,
         seen_revision=seen,
     )
     with precondition(seen):
@@ -172,6 +174,7 @@ def parse_subnet(fields: Fields) -> SubnetCreate:
         segment_id=None if segment_id is None else SegmentId(segment_id),
         ipv6_ra_mode=fields.parsed("ipv6_ra_mode", Ipv6Mode, None),
         ipv6_address_mode=fields.parsed("ipv6_address_mode", Ipv6Mode, None),
+        service_types=_parse_service_types(fields),
     )
 
 
@@ -200,7 +203,7 @@ def render_subnet(subnet: Subnet) -> Item:
         "ipv6_address_mode": (
             None if subnet.ipv6_address_mode is None else subnet.ipv6_address_mode.value
         ),
-        "service_types": [],
+        "service_types": list(subnet.service_types),
         "tags": list(subnet.tags),
         "created_at": timestamp(subnet.created_at),
         "updated_at": timestamp(subnet.updated_at),
@@ -261,6 +264,24 @@ def _parse_dns(fields: Fields) -> tuple[str, ...]:
         except ValueError as problem:
             raise fields.invalid(f"dns_nameservers[{at}]", str(problem)) from None
     return tuple(servers)
+
+
+def _parse_service_types(fields: Fields) -> tuple[str, ...]:
+    """Read which device owners a subnet is for.
+
+    Neutron means to take only those of its services and of Nova's, and takes others, too.
+    """
+    types = fields.texts("service_types", None) or []
+    if len(types) > SERVICE_TYPES_MAX:
+        raise fields.invalid("service_types", f"at most {SERVICE_TYPES_MAX}")
+    if len(set(types)) != len(types):
+        raise fields.invalid("service_types", "the same one twice")
+    for at, each in enumerate(types):
+        if not 1 <= len(each) <= TEXT_LENGTH_MAX:
+            raise fields.invalid(
+                f"service_types[{at}]", f"must have 1 to {TEXT_LENGTH_MAX} characters"
+            )
+    return tuple(types)
 
 
 def _parse_routes(fields: Fields) -> tuple[HostRoute, ...]:

@@ -66,6 +66,12 @@ STOP_SERVER = Rule("os_compute_api:servers:stop", PROJECT_MEMBER, "stopping a se
 REBOOT_SERVER = Rule(
     "os_compute_api:servers:reboot", PROJECT_MEMBER, "rebooting a server", OF_SERVER
 )
+PAUSE_SERVER = Rule(
+    "os_compute_api:os-pause-server:pause", PROJECT_MEMBER, "pausing a server", OF_SERVER
+)
+UNPAUSE_SERVER = Rule(
+    "os_compute_api:os-pause-server:unpause", PROJECT_MEMBER, "unpausing a server", OF_SERVER
+)
 READ_CONSOLE = Rule(
     "os_compute_api:os-console-output", PROJECT_MEMBER, "reading a console", OF_SERVER
 )
@@ -133,6 +139,17 @@ FORCE_DELETE = Rule(
 )
 RESET_STATE = Rule(
     "os_compute_api:os-admin-actions:reset_state", ADMIN, "resetting a server's state", OF_SERVER
+)
+INJECT_NETWORK_INFO = Rule(
+    "os_compute_api:os-admin-actions:inject_network_info",
+    ADMIN,
+    "having a guest told of its NICs anew",
+    OF_SERVER,
+)
+SEND_EVENTS = Rule(
+    "os_compute_api:os-server-external-events:create",
+    "rule:admin_only or role:service",
+    "telling of what became of parts of servers, as other services do",
 )
 MIGRATE_SERVER = Rule(
     "os_compute_api:os-migrate-server:migrate", ADMIN, "moving a server", OF_SERVER

@@ -262,6 +262,19 @@ DELETE_SECURITY_GROUP_RULE = Rule(
     "delete_security_group_rule", PROJECT_MEMBER, "deleting a security group rule", OF_PROJECT
 )
 
+CREATE_DEFAULT_SECURITY_GROUP_RULE = Rule(
+    "create_default_security_group_rule", ADMIN, "adding to what new security groups begin with"
+)
+GET_DEFAULT_SECURITY_GROUP_RULE = Rule(
+    "get_default_security_group_rule",
+    "role:reader",
+    "seeing what new security groups begin with",
+    reads=True,
+)
+DELETE_DEFAULT_SECURITY_GROUP_RULE = Rule(
+    "delete_default_security_group_rule", ADMIN, "taking from what new security groups begin with"
+)
+
 CREATE_RBAC_POLICY = Rule(
     "create_rbac_policy", PROJECT_MEMBER, "sharing with another project", OF_PROJECT
 )

@@ -79,7 +79,8 @@ class PlacementRequest:
     memory_mib: int = 0
     disk_gib: int = 0
     excluded_hosts: frozenset[HostId] = frozenset()  # Hosts that have refused it.
-    only_host: HostName | None = None  # An admin named the host.
+    only_host: HostName | None = None  # An admin named the host, or the server is there.
+    even_disabled: bool = False  # The server is there: disabling a host is about new ones.
     rules: tuple[GroupRule, ...] = ()  # Their order does not matter.
     zone: ZoneName | None = None  # An availability zone: only hosts of it.
     metadata: tuple[MetadataDemand, ...] = ()  # All must be met by aggregates of the host.

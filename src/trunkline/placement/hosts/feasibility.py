@@ -22,7 +22,7 @@ def host_reasons(request: PlacementRequest, host: HostState) -> tuple[Reason, ..
     rules = (
         (request.only_host in (None, host.name), Reason.NOT_THE_HOST_ASKED_FOR),
         (host.id not in request.excluded_hosts, Reason.EXCLUDED),
-        (host.enabled, Reason.DISABLED),
+        (host.enabled or request.even_disabled, Reason.DISABLED),
         (host.up or bool(host.problem), Reason.DOWN),
         (not host.problem, Reason.STUCK),
         *_rules_of_others(request, host),

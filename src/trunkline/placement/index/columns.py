@@ -262,7 +262,8 @@ class Columns:
 
     def with_room(self, request: PlacementRequest) -> int:
         """Return the hosts in service that a server of this size fits on."""
-        found = self.free_memory.at_least(request.memory_mib, self.enabled & self.up)
+        in_service = self.up if request.even_disabled else self.enabled & self.up
+        found = self.free_memory.at_least(request.memory_mib, in_service)
         found = self.free_vcpus.at_least(request.vcpus, found)
         return self.free_disk.at_least(request.disk_gib, found)
 

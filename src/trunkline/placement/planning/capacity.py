@@ -203,7 +203,7 @@ class Counter:
         request = self._request
         if row.id in request.excluded_hosts:
             return Reason.EXCLUDED
-        if not row.enabled:
+        if not (row.enabled or request.even_disabled):
             return Reason.DISABLED
         if not row.up:
             return Reason.STUCK if row.is_stuck else Reason.DOWN

@@ -110,7 +110,8 @@ class Refusals:
         if request.fellows is not None:
             allowed = allowed_by(request.fellows, columns)
             yield reason_of(request.fellows), minus(every, allowed)
-        yield Reason.DISABLED, minus(every, columns.enabled)
+        if not request.even_disabled:
+            yield Reason.DISABLED, minus(every, columns.enabled)
         yield Reason.DOWN, minus(every, columns.up | columns.stuck)
         yield Reason.STUCK, columns.stuck
         yield Reason.NO_VCPUS, every ^ columns.free_vcpus.at_least(request.vcpus, every)

@@ -1,0 +1,29 @@
+"""Subnets for ports of some device owners alone; when segments were made and changed.
+
+Revision ID: 0040
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0040"
+down_revision = "0039"
+
+
+def upgrade() -> None:
+    """Add columns. Subnets are for all ports; segments are taken to be as old as their networks."""
+    op.add_column(
+        "subnets", sa.Column("service_types", sa.Text(), nullable=False, server_default="[]")
+    )
+    for name in ("created_at", "updated_at"):
+        op.add_column("segments", sa.Column(name, sa.String(27), nullable=False, server_default=""))
+    op.add_column(
+        "segments", sa.Column("revision", sa.Integer(), nullable=False, server_default="0")
+    )
+    op.execute(
+        "UPDATE segments SET"
+        " created_at = (SELECT created_at FROM networks WHERE networks.id = segments.network_id),"
+        " updated_at = (SELECT created_at FROM networks WHERE networks.id = segments.network_id)"
+    )
