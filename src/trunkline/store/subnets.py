@@ -28,9 +28,11 @@ from trunkline.domain.network import AddressPool, HostRoute, Ipv6Mode, Subnet
 from trunkline.store.listing import select_page
 from trunkline.store.prepared import Prepared, Row
 from trunkline.store.shares import is_seen_as_shared, is_shared_with
+from trunkline.store.statements import among, select_where_in
 from trunkline.store.tables import ip_allocations, networks, subnets
 from trunkline.wire.json import convert
 
+_BY_IDS = Prepared(select_where_in(subnets))
 _OF_NETWORK = Prepared(
     select(subnets)
     .where(subnets.c.network_id == bindparam("this_network"))
@@ -53,18 +55,17 @@ class Subnets:
 
     def get(self, subnet_id: str) -> Subnet:
         """Return the subnet with this ID; raise `NotFound` if there is none."""
-        row = self._connection.execute(select(subnets).where(subnets.c.id == subnet_id)).mappings()
-        found = row.one_or_none()
-        if found is None:
+        found = self.get_many([subnet_id])
+        if not found:
             raise NotFound("subnet", subnet_id)
-        return _subnet(found)
+        return found[SubnetId(subnet_id)]
 
     def get_many(self, subnet_ids: Collection[str]) -> dict[SubnetId, Subnet]:
         """Return subnets by ID; those that are not there are left out."""
         if not subnet_ids:
             return {}
-        rows = self._connection.execute(select(subnets).where(subnets.c.id.in_(subnet_ids)))
-        return {subnet.id: subnet for subnet in map(_subnet, rows.mappings())}
+        rows = _BY_IDS.all(self._connection, among(subnet_ids))
+        return {subnet.id: subnet for subnet in map(_subnet, rows)}
 
     def of_network(self, network_id: str) -> list[Subnet]:
         """Return a network's subnets, oldest first."""
