@@ -37,7 +37,8 @@ class SlowStorage:
         if failed is not None:
             raise failed
         self.asked.append(step)
-        self.states[step.server_id] = GuestFiles(doing="image x is being fetched")
+        found = self.states.get(step.server_id, GuestFiles())
+        self.states[step.server_id] = replace(found, doing="image x is being fetched")
 
     def write_config_drive(self, step: WriteConfigDrive) -> None:
         self.drives.append(step.name)
@@ -53,9 +54,10 @@ class SlowStorage:
 
     def finish(self, server_id: ServerId, failure: HostRefused | None = None) -> None:
         if failure is None:
-            self.states[server_id] = GuestFiles(has_disk=True)
+            number = next(s.number for s in reversed(self.asked) if s.server_id == server_id)
+            self.states[server_id] = GuestFiles(disk=number)
         else:
-            del self.states[server_id]
+            self.states[server_id] = replace(self.states[server_id], doing="")
             self._failed[server_id] = failure
         self._news = HostNews(domains=True)
 
@@ -153,7 +155,7 @@ def test_a_server_whose_domain_was_undefined_keeps_its_disk_when_it_can_not_be_s
         told = world.control.server(server)
         assert told is not None
         assert told[0] is ServerCondition.FAILED
-        assert storage.states[server.id].has_disk
+        assert storage.states[server.id].disk == 1
         server = replace(server, boot_number=server.boot_number + 1)
         world.control.want(server)
         world.settle(each)

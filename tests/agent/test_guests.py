@@ -249,7 +249,7 @@ def test_a_server_whose_disk_went_with_its_domain_is_not_given_an_empty_one(
     assert config is not None
     guests = Guests(LIMITS)
     running = a_domain(server, DomainPower.RUNNING)
-    files = {server.id: GuestFiles(has_disk=has_disk)}
+    files = {server.id: GuestFiles(disk=1 if has_disk else None)}
     guests.look(config, {server.id: running}, files, world.now)
     (noticed,) = guests.look(config, {}, files, world.now + timedelta(seconds=1))
     assert noticed.fact.event is GuestEvent.VANISHED

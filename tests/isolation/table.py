@@ -235,6 +235,7 @@ ROWS: Final[Mapping[str, Row]] = {
             {"os-getConsoleOutput": {"length": 5}},
             {"lock": None},
             {"unlock": None},
+            {"rebuild": {"imageRef": "{image}"}},
             {"pause": None},
             {"unpause": None},
             {"suspend": None},

@@ -25,7 +25,7 @@ from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
 
 pytestmark = pytest.mark.system
 
-READY = GuestFiles(has_disk=True)
+READY = GuestFiles(disk=1)
 MIB = 1 << 20
 
 
@@ -181,7 +181,7 @@ def test_the_agent_does_not_wait_and_is_told(host: Host) -> None:
     host.storage.make_disk(step)  # A second time is no second fetch.
     wait_until(lambda: host.service.sent, "the fetch begins")
     state = host.storage.files()[A]
-    assert not state.has_disk
+    assert state.disk is None
     assert "image-0 is being fetched" in state.doing
     assert host.storage.take().is_empty
     assert not host.woken.is_set()
@@ -338,6 +338,49 @@ def test_what_a_killed_agent_left_half_made_is_deleted_and_whole_disks_are_found
     assert storage.files() == {A: READY}
     assert {path.name for path in host.disks.iterdir()} == {f"{A}.qcow2", f"{A}.img"}
     assert host.cached() == {image.sha512}
+
+
+def rebuild(host: Host, image: ImageSource | None, number: int) -> Path:
+    """Make the next disk of A, as a rebuild does."""
+    host.woken.clear()
+    host.storage.make_disk(MakeDisk(server_id=A, image=image, disk_gib=1, number=number))
+    assert host.woken.wait(30)
+    return host.disks / f"{A}.{number}.qcow2"
+
+
+def names(host: Host) -> set[str]:
+    return {path.name for path in host.disks.iterdir()}
+
+
+def test_a_new_disk_takes_the_place_of_the_old_one_with_its_own_image(host: Host) -> None:
+    old, new = host.service.add(b"o" * 1000), host.service.add(b"n" * 1000)
+    host.make(A, old)
+    host.make(B, old)
+    disk = rebuild(host, new, 2)
+    assert content(disk, 1000) == b"n" * 1000
+    assert host.storage.files()[A] == GuestFiles(disk=2)
+    assert names(host) == {f"{A}.2.qcow2", f"{A}.2.img", f"{B}.qcow2", f"{B}.img"}
+    rebuild(host, None, 10)
+    assert host.storage.files()[A] == GuestFiles(disk=10)
+    assert names(host) == {f"{A}.10.qcow2", f"{B}.qcow2", f"{B}.img"}
+
+
+def test_a_disk_is_kept_until_the_next_one_is_whole(host: Host) -> None:
+    image, gone = host.service.add(b"x" * 1000), host.service.add(b"y" * 1000)
+    host.make(A, image)
+    rebuild(host, replace(gone, sha512="0" * 128), 2)
+    assert host.storage.files()[A] == READY
+    assert names(host) == {f"{A}.qcow2", f"{A}.img"}
+    with pytest.raises(HostRefused, match="SHA-512"):
+        host.storage.make_disk(MakeDisk(server_id=A, image=gone, disk_gib=1, number=2))
+
+
+def test_older_disks_that_a_killed_agent_left_are_deleted(host: Host) -> None:
+    host.make(A, None)
+    for name in (f"{A}.2.qcow2", f"{A}.2.img", f"{A}.3.qcow2", f"{A}.4.img"):
+        (host.disks / name).touch()
+    assert host.restart().files() == {A: GuestFiles(disk=3)}
+    assert names(host) == {f"{A}.3.qcow2"}
 
 
 def test_delete_takes_all_files_of_one_server(host: Host) -> None:

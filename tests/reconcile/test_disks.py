@@ -32,7 +32,7 @@ from trunkline.reconcile.steps import (
     WriteConfigDrive,
 )
 
-READY = GuestFiles(has_disk=True)
+READY = GuestFiles(disk=1)
 MAKING = GuestFiles(doing="image x is being fetched")
 IMAGE = ImageSource(id=ImageId("x"), sha512="ab" * 64, size_bytes=1, disk_format="raw")
 SERVER = replace(a_server(1, a_nic(1, vf(IGB, 0))), image=IMAGE)
@@ -48,6 +48,27 @@ def test_the_disk_is_made_first_and_nothing_else_is_done_meanwhile(power: PowerS
     unit = unit_of_server(a_host(files={}), replace(SERVER, power=power))
     assert unit.steps == (MakeDisk(server_id=SERVER.id, image=IMAGE, disk_gib=10),)
     assert str(unit.steps[0]) == f"qemu-img create -f qcow2 -b x -F raw {SERVER.id}.qcow2 10G"
+
+
+def test_a_later_disk_than_there_is_is_made_and_a_drive_of_its_own() -> None:
+    rebuilt = replace(SERVER, disk_number=2, boot_number=2)
+    domain = replace(a_domain(SERVER), power=DomainPower.SHUT_OFF)
+    host = a_host(files={SERVER.id: READY}, domains={SERVER.id: domain})
+    (step,) = unit_of_server(host, rebuilt).steps
+    assert str(step) == f"qemu-img create -f qcow2 -b x -F raw {SERVER.id}.2.qcow2 10G"
+    told = GuestData(hostname="h", project_id=ProjectId("p"), availability_zone="nova")
+    with_drive = replace(SERVER, guest=told)
+    assert file_name(with_drive) != file_name(replace(with_drive, disk_number=2))
+
+
+@pytest.mark.parametrize(("found", "defined"), [(None, 2), (3, 1), (None, 3), (1, 2)])
+def test_a_disk_that_was_there_is_not_made_again(found: int | None, defined: int) -> None:
+    rebuilt = replace(SERVER, disk_number=2, boot_number=2)
+    domain = replace(a_domain(rebuilt), power=DomainPower.SHUT_OFF, disk_number=defined)
+    host = a_host(files={SERVER.id: GuestFiles(disk=found)}, domains={SERVER.id: domain})
+    unit = unit_of_server(host, rebuilt)
+    assert (unit.outcome, unit.steps) == (Outcome.REFUSED, ())
+    assert "its disk is gone" in unit.reason
 
 
 def test_while_it_is_being_made_there_is_nothing_to_do_and_the_reason_is_told() -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.sim.planted_powers import rebuilds_want_no_new_disk, what_is_paused_is_resumed
 from trunkline.agent import apply
 from trunkline.agent.apply import Probe
 from trunkline.agent.link_hold import LinkHold
@@ -26,7 +27,7 @@ from trunkline.control.reports import _Intake
 from trunkline.domain.allocation import Allocation
 from trunkline.domain.device import DeviceKind, PciFunction
 from trunkline.domain.ids import HostName, ServerId
-from trunkline.domain.server import PowerState, ServerState
+from trunkline.domain.server import ServerState
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.host.fake_hypervisor import FakeHypervisor
 from trunkline.placement.asks.fellows import Fellows
@@ -137,25 +138,6 @@ def what_is_pending_counts_as_running(patch: Patch) -> Parts:
 
     patch.setattr(_Intake, "_take_server_fact", hasty)
     patch.setattr(_Intake, "_confirm_bindings", lambda *_: True)
-    return Parts()
-
-
-def what_is_paused_is_resumed(patch: Patch) -> Parts:
-    """A host takes a guest that is to rest for one that is to go on."""
-    real, take = desired._server_config, _Intake._take_server_fact
-
-    def running(*of: Any) -> Any:
-        server = real(*of)
-        paused = server.power is PowerState.PAUSED
-        return replace(server, power=PowerState.RUNNING) if paused else server
-
-    def hasty(intake: _Intake, host: Any, server: Any, fact: Any) -> None:
-        if server.state is ServerState.PAUSING and fact.condition is ServerCondition.RUNNING:
-            fact = replace(fact, condition=ServerCondition.PAUSED)
-        take(intake, host, server, fact)
-
-    patch.setattr(desired, "_server_config", running)
-    patch.setattr(_Intake, "_take_server_fact", hasty)
     return Parts()
 
 
@@ -420,7 +402,8 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     what_runs_is_placed_anew: (model.ONE_GUEST, 0),
     the_last_nic_is_left_out: (model.ALL_NICS, 0),
     what_is_pending_counts_as_running: (model.ACTIVE_RUNS, 1),
-    what_is_paused_is_resumed: (model.PAUSED_RESTS, 2),
+    what_is_paused_is_resumed: (model.PAUSED_RESTS, 62),
+    rebuilds_want_no_new_disk: (model.REBUILT, 62),
     older_configurations_are_acted_on: (model.ACTIVE_RUNS, 15),
     the_store_answers_before_it_has_committed: (model.NOTHING_LOST, 0),
     deleted_servers_are_wanted_again: (model.STAYS_GONE, 0),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stories.desk import BLANK, Desk, Desks
+from tests.support.ssh_keys import an_ssh_key
 
 ADMIN = "trunkline"
 
@@ -90,6 +91,33 @@ def test_a_server_is_paused_and_goes_on(desk: Desk, web: str) -> None:
     assert "while it is in vm_state paused" in desk.fail("server", "pause", web)
     desk.run("server", "unpause", web)
     desk.wait_for_status(web, "ACTIVE")
+
+
+def test_a_server_is_rebuilt_by_its_owner(desk: Desk, web: str) -> None:
+    image = desk.directory / "disk.img"
+    image.write_bytes(b"bytes of an image")
+    desk.run("image", "create", "--file", str(image), "--disk-format", "raw", "fresh")
+    before = desk.show("server", "show", web)
+    rebuild = ("server", "rebuild", "--image", "fresh", "--wait")
+    key = desk.directory / "key.pub"
+    key.write_text(an_ssh_key())
+    data = desk.directory / "user-data"
+    data.write_text("#cloud-config")
+    desk.run("keypair", "create", "--public-key", str(key), "mine")
+    desk.run(
+        *rebuild, "--reimage-boot-volume", "--name", "web2", "--password", "secret",
+        "--property", "a=1", "--key-name", "mine", "--user-data", str(data),
+        "--description", "new", "--hostname", "h", web,
+    )  # fmt: skip
+    after = desk.show("server", "show", "web2")
+    assert after["image"].startswith("fresh ")
+    said = ("name", "properties", "key_name", "description", "OS-EXT-SRV-ATTR:hostname", "status")
+    assert [after[name] for name in said] == ["web2", {"a": "1"}, "mine", "new", "h", "ACTIVE"]
+    for kept in ("addresses", "id", "flavor", "hostId", "created"):
+        assert after[kept] == before[kept], kept
+    desk.run(*rebuild, "--no-key-name", "--no-user-data", "--name", web, "web2")
+    assert desk.show("server", "show", web)["key_name"] is None
+    assert "ephemeral" in desk.fail(*rebuild, "--preserve-ephemeral", web)
 
 
 def test_consoles_for_browsers_are_refused(desk: Desk, web: str) -> None:

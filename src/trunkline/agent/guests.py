@@ -162,7 +162,7 @@ def _event(seen: DomainPower | None, domain: DomainState | None) -> GuestEvent |
 def _has_lost_disk(server: ServerConfig, files: Mapping[ServerId, GuestFiles] | None) -> bool:
     if files is None or not server.disk_gib:
         return False
-    return not files.get(server.id, GuestFiles()).has_disk
+    return files.get(server.id, GuestFiles()).disk != server.disk_number
 
 
 def _fact(server: ServerConfig, event: GuestEvent, found: str, done: str) -> GuestFact:

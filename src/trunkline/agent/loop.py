@@ -400,7 +400,8 @@ class Agent:
                 )
                 self.reporter.note_drift(why)
             if found.gave_up and unit.server is not None:
-                self._standing.fail(unit.server, str(refusal))
+                lacks_disk = any(isinstance(step, MakeDisk) for step in unit.steps)
+                self._standing.fail(unit.server, str(refusal), lacks_disk=lacks_disk)
             return False
         except JournalUnwritable as problem:
             self._attempts.failed(unit, str(problem), now, for_good=False)

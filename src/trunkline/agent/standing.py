@@ -181,13 +181,14 @@ class Standing:
         """Note that libvirt did not know this server, and is told of it now."""
         self._defined_here.add(server_id)
 
-    def fail(self, server: ServerConfig, reason: str) -> None:
+    def fail(self, server: ServerConfig, reason: str, *, lacks_disk: bool = False) -> None:
         """Give a server up. One that never ran here leaves nothing behind.
 
         One that is to be stopped or paused is never given up: there is nothing better to do with it
         than to try again, and a new run, which does not know of the failure, would do so at once.
+        Unless it `lacks_disk`, the one that it was rebuilt for: that is to be told.
         """
-        if server.power is not PowerState.RUNNING:
+        if server.power is not PowerState.RUNNING and not lacks_disk:
             return
         never_ran = server.id in self._defined_here
         undo = Undo.FORGET if never_ran else Undo.STOP

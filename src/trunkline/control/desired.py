@@ -158,6 +158,7 @@ def _server_config(server: Server, rows: _Rows, default_zone: ZoneName) -> Serve
         image=rows.images[server.image_id] if server.image_id else None,
         power=server.power,
         boot_number=server.boot_number,
+        disk_number=server.disk_number,
         nics=tuple(_nic_of_server(server, port_id, rows) for port_id in kept),
         leaving=tuple(_nic_of_server(server, port_id, rows) for port_id in leaving),
         places=_places(server, kept, len(devices)),

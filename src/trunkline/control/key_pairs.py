@@ -86,14 +86,14 @@ def delete_key_pair(
     svc.store.write(delete)
 
 
-def public_key_of(tx: Transaction, caller: Caller, name: str | None) -> str | None:
-    """Return the key that a new server gets; raise `Invalid` if the caller has none so named."""
+def public_key_of(tx: Transaction, user_id: UserId, name: str | None) -> str | None:
+    """Return the key that a user's server gets; raise `Invalid` if they have none so named."""
     if name is None:
         return None
-    pair = tx.key_pairs.find(caller.user_id, name)
+    pair = tx.key_pairs.find(user_id, name)
     if pair is None:
         raise Invalid(
-            "server.key_name", f"you have no key pair {name}; see `openstack keypair list`"
+            "server.key_name", f"there is no key pair {name}; see `openstack keypair list`"
         )
     return pair.public_key
 

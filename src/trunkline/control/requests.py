@@ -177,6 +177,23 @@ class ServerUpdate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRebuild:
+    """A new disk, and what else is to be another from then on; UNSET leaves a field alone."""
+
+    image_id: ImageId | None  # None: the disk is blank.
+    name: str | Unset = UNSET
+    description: str | Unset | None = UNSET
+    metadata: Mapping[str, str] | Unset = UNSET
+    key_name: str | Unset | None = UNSET  # Of the server's user.
+    user_data: str | Unset | None = UNSET
+    hostname: str | Unset = UNSET
+    admin_password: str | None = field(default=None, repr=False)  # None: there is none any more.
+    access_ipv4: str | Unset = UNSET
+    access_ipv6: str | Unset = UNSET
+    disk_config: DiskConfig | Unset = UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainRequest:
     """A server that is not to be made, only to be thought through."""
 

@@ -31,6 +31,7 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType({
     "server.start": "start",
     "server.stop": "stop",
     "server.reboot": "reboot",
+    "server.rebuild": "rebuild",
     "server.pause": "pause",
     "server.unpause": "unpause",
     "server.attach_interface": "attach_interface",

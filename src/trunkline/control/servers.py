@@ -114,13 +114,13 @@ def create_servers(
             tx.server_groups.take_turn(group.id)
         require_known(tx, caller, request.scheduler_hints)
         flavor = visible_flavor(tx, caller, request.flavor_id)
-        image = _find_image(tx, caller, request.image_id, flavor)
+        image = usable_image(tx, caller, request.image_id, flavor)
         nics = resolve_nics(tx, svc, caller, request.nics)
         nics = in_groups(tx, svc, caller, nics, request.security_groups)
         server = _new_server(
             svc, caller, request, server_ids[0], flavor, image,
             pci_requests=requests_of(tx, svc, flavor.extra_specs),
-            public_key=public_key_of(tx, caller, request.key_name),
+            public_key=public_key_of(tx, caller.user_id, request.key_name),
             numa_policy=numa_policy_of(flavor.extra_specs, image),
             group_id=None if group is None else group.id,
             nic_rules=rules_over(nics, (*rules_of_flavor(flavor.extra_specs), *request.rules)),
@@ -321,9 +321,10 @@ def _require_nics_at_rest(tx: Transaction, server: Server) -> None:
             )  # fmt: skip
 
 
-def _find_image(
+def usable_image(
     tx: Transaction, caller: Caller, image_id: ImageId | None, flavor: Flavor
 ) -> Image | None:
+    """Return the image that a server's disk is to be made from, which stays meanwhile."""
     if image_id is None:
         return None
     image = tx.images.find(image_id, Lock.SHARED)

@@ -38,6 +38,7 @@ class ServerState(enum.Enum):
     REBOOTING = "REBOOTING"  # To be started afresh, or again after a crash; not yet seen to.
     PAUSING = "PAUSING"  # Its guest is to be halted where it is; still running, as far as is known.
     PAUSED = "PAUSED"  # The host observed its guest halted; it keeps its devices, and its memory.
+    REBUILDING = "REBUILDING"  # To have a new disk, and to be as it was before; not yet seen to.
     UNPAUSING = "UNPAUSING"  # To go on where it was halted; not yet seen to.
     ERROR = "ERROR"  # `fault` says why.
     DELETED = "DELETED"  # Gone for its owner; devices may still be on their way back.
@@ -54,6 +55,7 @@ class ServerEvent(enum.Enum):
     REBOOT = "reboot"
     PAUSE = "pause"
     UNPAUSE = "unpause"
+    REBUILD = "rebuild"
     FREEZE = "freeze"  # The host observed its guest halted, as desired.
     FAIL = "fail"  # It can't be placed, or its host can't make it so.
     REPLACE = "replace"  # A host refused it and another is tried.
@@ -109,6 +111,13 @@ SERVER = StateMachine(
         (_S.UNPAUSING, _E.REBOOT): _S.REBOOTING,
         (_S.UNPAUSING, _E.FAIL): _S.ERROR,
         (_S.UNPAUSING, _E.DELETE): _S.DELETED,
+        (_S.ACTIVE, _E.REBUILD): _S.REBUILDING,
+        (_S.SHUTOFF, _E.REBUILD): _S.REBUILDING,
+        (_S.ERROR, _E.REBUILD): _S.REBUILDING,  # The other way out of ERROR.
+        (_S.REBUILDING, _E.RUN): _S.ACTIVE,
+        (_S.REBUILDING, _E.HALT): _S.SHUTOFF,
+        (_S.REBUILDING, _E.FAIL): _S.ERROR,
+        (_S.REBUILDING, _E.DELETE): _S.DELETED,
         (_S.ERROR, _E.REBOOT): _S.REBOOTING,  # Hard reboot is the way out of ERROR.
         (_S.ERROR, _E.UNMARK): _S.ACTIVE,  # If its guest is as it was when it was marked.
         (_S.BUILD, _E.MARK): _S.ERROR,
@@ -120,6 +129,7 @@ SERVER = StateMachine(
         (_S.PAUSING, _E.MARK): _S.ERROR,
         (_S.PAUSED, _E.MARK): _S.ERROR,
         (_S.UNPAUSING, _E.MARK): _S.ERROR,
+        (_S.REBUILDING, _E.MARK): _S.ERROR,
         (_S.ERROR, _E.MARK): _S.ERROR,
         (_S.ERROR, _E.DELETE): _S.DELETED,
     }),
@@ -208,7 +218,8 @@ class Server:
     nic_rules: tuple[NicRule, ...] = ()  # Affinity and anti-affinity of its NICs.
     group_id: ServerGroupId | None = None  # The server group that it is a member of.
     zone: ZoneName | None = None  # That it was asked for in, and stays in; None: any.
-    boot_number: int = 1  # Raised by each start and reboot: an older guest is started afresh.
+    boot_number: int = 1  # Raised by each start, reboot and rebuild: an older guest ends for it.
+    disk_number: int = 1  # Raised by each rebuild: it is not to run on an older disk.
     excluded_hosts: tuple[HostId, ...] = ()  # Hosts that refused it.
     fault: Fault | None = None
     description: str | None = None

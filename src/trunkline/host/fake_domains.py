@@ -71,6 +71,7 @@ class DomainRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     xml: str
     is_ours: bool = False
     boot_number: int = 0
+    disk_number: int = 1
     xml_digest: str = ""
     power: DomainPower = DomainPower.SHUT_OFF
     guest: Guest | None = None
@@ -121,6 +122,7 @@ def domain_state(server_id: ServerId, record: DomainRecord) -> DomainState:
         name=record.name,
         power=record.power,
         boot_number=record.boot_number,
+        disk_number=record.disk_number,
         xml_digest=record.xml_digest,
         doing=doing,
         coming=frozenset({record.plug.device})

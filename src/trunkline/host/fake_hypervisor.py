@@ -98,6 +98,7 @@ class FakeHypervisor(FakeCalls):
             # A running guest keeps what it was started with; the definition is for its next start.
             record.xml, record.is_ours, record.failed = xml, domain.is_ours, None
             record.boot_number, record.xml_digest = domain.boot_number, domain.xml_digest
+            record.disk_number = domain.disk_number
             self._answer(held, command, planted)
 
     def start_paused(self, server_id: ServerId) -> None:

@@ -71,6 +71,7 @@ class LibvirtDomain:
     name: str
     is_ours: bool  # Carries our metadata element.
     boot_number: int
+    disk_number: int
     xml_digest: str
     hostdev_interfaces: tuple[HostdevInterface, ...]
     hostdevs: tuple[PciAddress, ...]  # ``<hostdev>``: given away as they are.
@@ -130,6 +131,7 @@ def parse_libvirt_domain(xml: str) -> LibvirtDomain:
         name=_name(root),
         is_ours=ours is not None,
         boot_number=0 if ours is None else _number(ours.get("boot-number"), "boot-number"),
+        disk_number=1 if ours is None else _number(ours.get("disk-number", "1"), "disk-number"),
         xml_digest="" if ours is None else ours.get("xml-digest") or "",
         hostdev_interfaces=tuple(
             HostdevInterface(

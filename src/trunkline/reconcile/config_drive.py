@@ -48,13 +48,15 @@ def file_name(server: ServerConfig) -> str | None:
     """Return the drive's file name, which is another one once the guest is told otherwise.
 
     Its password is no part of that: the service forgets it once the guest has run, and the drive
-    that has it is to stay. What gives another password must have the drive deleted. (Nor could
-    whoever sees the name try passwords against it.)
+    that has it is to stay. (Nor could whoever sees the name try passwords against it.) Another
+    password comes with another disk alone, and each disk has a drive of its own.
     """
     if server.guest is None:
         return None
     files = config_drive(replace(server, guest=replace(server.guest, admin_password=None))) or {}
     digest = hashlib.sha256()
+    if server.disk_number > 1:
+        digest.update(f"disk {server.disk_number} ".encode())
     for path, content in sorted(files.items()):
         digest.update(f"{path} {len(content)} ".encode())
         digest.update(content)

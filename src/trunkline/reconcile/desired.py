@@ -123,6 +123,7 @@ class ServerConfig:
     devices: tuple[HeldDevice, ...] = ()  # Handed over as they are, besides the NICs' own.
     # Where the guest finds `nics`, and then `devices`; counts from 0. Empty: in that order.
     places: tuple[int, ...] = ()
+    disk_number: int = 1  # Of a lower one its guest is told nothing any more.
     leaving: tuple[NicConfig, ...] = ()  # No NICs of it any more; its guest may still have them.
     numa_node: GuestNode | None = None  # None: it may be on any, and on several.
     guest: GuestData | None = None  # None: it gets no config drive.

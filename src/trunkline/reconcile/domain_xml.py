@@ -17,6 +17,7 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.port import VnicType
 from trunkline.reconcile.config_drive import file_name, guest_address
 from trunkline.reconcile.desired import NicConfig, ServerConfig
+from trunkline.reconcile.disks import disk_name
 from trunkline.vif import registry as vif_registry
 from trunkline.vif.base import VifRequest
 from trunkline.vif.builtin import BRIDGE
@@ -138,7 +139,8 @@ def define(
     root = _domain(server, options)
     devices = etree.SubElement(root, "devices")
     if server.disk_gib:
-        devices.append(_disk(f"{options.disk_directory}/{server.id}.qcow2"))
+        name = disk_name(server.id, server.disk_number)
+        devices.append(_disk(f"{options.disk_directory}/{name}"))
     drive = file_name(server) if options.has_config_drives else None
     if drive is not None:
         devices.append(_cdrom(f"{options.disk_directory}/{drive}"))
@@ -161,7 +163,7 @@ def define(
         etree.SubElement(devices, "panic", model="isa")
 
     digest = hashlib.sha256(etree.tostring(root, method="c14n")).hexdigest()
-    root.insert(_TITLE_END, _metadata(server.boot_number, digest))
+    root.insert(_TITLE_END, _metadata(server, digest))
     etree.indent(root)
     return DomainDefinition(xml=etree.tostring(root, encoding="unicode") + "\n", digest=digest)
 
@@ -255,9 +257,11 @@ def _cdrom(path: str) -> _Element:
     return disk
 
 
-def _metadata(boot_number: int, digest: str) -> _Element:
+def _metadata(server: ServerConfig, digest: str) -> _Element:
     metadata = etree.Element("metadata")
-    server = etree.SubElement(metadata, _METADATA, nsmap={"trunkline": METADATA_NAMESPACE})
-    server.set("boot-number", str(boot_number))
-    server.set("xml-digest", digest)
+    ours = etree.SubElement(metadata, _METADATA, nsmap={"trunkline": METADATA_NAMESPACE})
+    ours.set("boot-number", str(server.boot_number))
+    if server.disk_number > 1:
+        ours.set("disk-number", str(server.disk_number))
+    ours.set("xml-digest", digest)
     return metadata

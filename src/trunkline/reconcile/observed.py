@@ -38,6 +38,7 @@ class DomainState:
     name: str
     power: DomainPower
     boot_number: int  # From our metadata element in its XML.
+    disk_number: int = 1  # Likewise: of the disk that it is on.
     xml_digest: str  # From our metadata element: the digest of the XML it was defined with.
     # Host devices that the guest has, or may come to have by what is being done.
     devices: frozenset[PciAddress] = frozenset()
@@ -165,7 +166,7 @@ class Journal:
 class GuestFiles:
     """A guest's files on this host: those that are whole, and outlast a loss of power."""
 
-    has_disk: bool = False
+    disk: int | None = None  # The number of its newest disk; None: it has none.
     config_drive: str | None = None  # Its name.
     doing: str = ""  # What is being made of them, which takes its time; empty: nothing.
 

@@ -212,10 +212,16 @@ def _missing_file(
     found = view.observed.files.get(server.id, GuestFiles())
     if found.doing:
         raise Preparing(found.doing)
-    if server.disk_gib and not found.has_disk:
-        if domain is not None:
+    if server.disk_gib and found.disk != server.disk_number:
+        newest = max(found.disk or 0, 0 if domain is None else domain.disk_number)
+        if newest >= server.disk_number:
             raise Refused("its disk is gone from the host, and what was on it can't be made again")
-        return MakeDisk(server_id=server.id, image=server.image, disk_gib=server.disk_gib)
+        return MakeDisk(
+            server_id=server.id,
+            image=server.image,
+            disk_gib=server.disk_gib,
+            number=server.disk_number,
+        )
     name = file_name(server) if view.options.has_config_drives else None
     if name is None or name == found.config_drive:
         return None

@@ -15,6 +15,7 @@ from trunkline.domain.ids import ServerId
 from trunkline.domain.pci import PciAddress
 from trunkline.domain.vf import VfChange, VfSettings
 from trunkline.reconcile.desired import ImageSource
+from trunkline.reconcile.disks import disk_name
 from trunkline.reconcile.nic_steps import NicStep
 from trunkline.reconcile.observed import Addition, OriginalState, UplinkVlan
 
@@ -262,10 +263,12 @@ class MakeDisk:
     server_id: ServerId
     image: ImageSource | None  # None: blank.
     disk_gib: int
+    number: int = 1  # Of the disk; those before it go once it is there.
 
     def __str__(self) -> str:
         base = "" if self.image is None else f" -b {self.image.id} -F {self.image.disk_format}"
-        return f"qemu-img create -f qcow2{base} {self.server_id}.qcow2 {self.disk_gib}G"
+        name = disk_name(self.server_id, self.number)
+        return f"qemu-img create -f qcow2{base} {name} {self.disk_gib}G"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

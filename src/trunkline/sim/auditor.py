@@ -22,6 +22,7 @@ from trunkline.sim.model import (
     ONE_GUEST,
     ONE_OWNER,
     QUIET,
+    REBUILT,
     RESTORES,
     SEEN_AT_ONCE,
     SETTLES,
@@ -41,7 +42,7 @@ from trunkline.sim.nic_book import (
     unsettled_nics,
 )
 from trunkline.sim.nodes import check_node, check_room
-from trunkline.sim.powers import check_powers, is_as_shown
+from trunkline.sim.powers import check_powers, is_as_shown, is_rebuilt
 from trunkline.sim.raw_hosts import RawGuest, RawHost, RawVf, read_fleet
 
 Message = Mapping[str, Any]
@@ -79,6 +80,7 @@ class Auditor:
             "server.reboot": self._hear_power,
             "server.pause": self._hear_power,
             "server.unpause": self._hear_power,
+            "server.rebuild": self._hear_power,
             "server.delete": self._hear_delete,
             "server.attach": self._hear_attach,
             "server.detach": lambda message: hear_detach(self.servers, message),
@@ -160,6 +162,7 @@ class Auditor:
         server = self.servers.get(message["request"]["id"])
         if server is not None:
             server.status = "unknown"  # On its way; the next list tells.
+            server.rebuilds += message["op"] == "server.rebuild" and message["answer"] is not None
 
     def _hear_delete(self, message: Message) -> None:
         server = self.servers.get(message["request"]["id"])
@@ -189,7 +192,8 @@ class Auditor:
             shown["id"], Server([], self.flavors[shown["flavor"]], shown["status"], None)
         )
         nics = [(self._nic(port), port["status"]) for port in shown["ports"]]
-        if not known.nics or known.host != shown["host"] or known.gaining:
+        changed = (known.host, known.status) != (shown["host"], shown["status"])
+        if not known.nics or changed or known.gaining:
             self._news.add(shown["host"] or "")
         if nics or shown["status"] != "ERROR":
             note_nics(shown["id"], known, nics)
@@ -373,6 +377,8 @@ class Auditor:
             )
             if not final:
                 yield SETTLES, f"server {server_id} on {server.host} is {server.status}"
+            elif not is_rebuilt(server, guest):
+                yield REBUILT, f"server {server_id} has disk {guest and guest.disk_number}"
             elif not is_as_shown(server.status, guest):
                 yield SETTLES, f"server {server_id} is {server.status}, its guest is not so"
             yield from unsettled_nics(server_id, server)

@@ -24,6 +24,7 @@ IN_SERVICE: Final = "in service"  # Nothing of a PF is given away that was told 
 TOLD: Final = "told"  # Whose PF loses its link, or has it back, is told so, once.
 SEEN_AT_ONCE: Final = "seen at once"  # What a machine tells by itself is acted on within 2 s.
 SETTLES: Final = "settles"  # Every server ends up ACTIVE, SHUTOFF, PAUSED or ERROR with a fault.
+REBUILT: Final = "rebuilt"  # A server runs on a disk made after its last acknowledged rebuild.
 GIVES_BACK: Final = "gives back"  # Nothing is held for what is deleted.
 RESTORES: Final = "restores"  # Free VFs are as they were, drifts repaired, PFs in service.
 GROUP_KEPT: Final = "group kept"  # Members of a group with a hard policy are as it says.
@@ -91,6 +92,7 @@ class Server:
     status: str
     host: str | None
     has_fault: bool = False
+    rebuilds: int = 0  # Those acknowledged.
     delete_asked: bool = False
     deleted: bool = False
     # Port IDs of NICs:

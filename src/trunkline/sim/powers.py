@@ -40,3 +40,8 @@ def is_as_shown(status: str, guest: RawGuest | None) -> bool:
     if status == "PAUSED":
         return guest is not None and not guest.runs
     return (status == "ACTIVE") == (guest is not None and guest.runs)
+
+
+def is_rebuilt(server: Server, guest: RawGuest | None) -> bool:
+    """Whether a guest, if there is one, is on a disk that was made after all known rebuilds."""
+    return guest is None or guest.disk_number > server.rebuilds

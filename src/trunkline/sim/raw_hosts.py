@@ -116,6 +116,7 @@ class RawGuest:
     server_id: str
     host: str
     runs: bool  # Its processors do: it can send.
+    disk_number: int  # As its domain has it.
     vfs: frozenset[tuple[str, int]]  # PF address and VF index.
     pfs: frozenset[str]
     taps: tuple[RawTap, ...]
@@ -254,12 +255,19 @@ class RawHost:
             server_id=server_id,
             host=self.name,
             runs=record.get("power") == "running",
+            disk_number=int(_server_element(xml).get("disk-number", "1")),
             vfs=frozenset(vfs),
             pfs=pfs,
             taps=tuple(_taps(xml, self.ports)),
             nodes=frozenset() if memory is None else _numbers(memory.get("nodeset", "")),
             cpus="" if vcpu is None else vcpu.get("cpuset", ""),
         )
+
+
+def _server_element(xml: ET.Element) -> ET.Element:
+    """Return the element by which a domain is known as a server's."""
+    (element,) = xml.findall("metadata/*")
+    return element
 
 
 def _numbers(nodeset: str) -> frozenset[int]:

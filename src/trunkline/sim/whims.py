@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from trunkline.control.rebuilding import rebuild_server
+from trunkline.control.requests import ServerRebuild
 from trunkline.control.servers import pause_server, unpause_server
 from trunkline.control.services import Services
 from trunkline.domain.identity import Caller
@@ -18,7 +20,7 @@ UseCase = Callable[[Services, Caller, str], object]
 
 
 class Whims:
-    """Pauses of guests; none until `begin`. Its dice are its own."""
+    """Pauses and rebuilds; none until `begin`. Its dice are its own."""
 
     def __init__(self, ask: Ask, servers: Mapping[str, tuple[Caller, list[str]]]) -> None:
         self._ask = ask
@@ -41,8 +43,14 @@ class Whims:
         self._ask(caller, f"server.{verb}", said, lambda svc: use_case(svc, caller, server_id))
 
 
+def _rebuild(svc: Services, caller: Caller, server_id: str) -> dict[str, Any]:
+    view = rebuild_server(svc, caller, server_id, ServerRebuild(image_id=None))
+    return {"id": view.server.id, "status": view.server.state.value}
+
+
 _VERBS: Final[tuple[tuple[str, UseCase], ...]] = (
     ("pause", pause_server),
     ("pause", pause_server),
     ("unpause", unpause_server),
+    ("rebuild", _rebuild),
 )

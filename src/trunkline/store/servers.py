@@ -173,6 +173,7 @@ def _row(server: Server) -> dict[str, Any]:
         "numa_policy": None if server.numa_policy is None else server.numa_policy.value,
         "power": server.power.value,
         "boot_number": server.boot_number,
+        "disk_number": server.disk_number,
         "excluded_hosts": server.excluded_hosts,
         "fault": server.fault,
         "description": server.description,

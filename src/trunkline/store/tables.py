@@ -395,6 +395,7 @@ servers = Table(
     Column("zone", NAME, nullable=True),  # That it was asked for in; None: in any.
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
+    Column("disk_number", Integer, nullable=False, server_default="1"),
     Column("excluded_hosts", Json, nullable=False),
     Column("fault", Json(Fault), nullable=True),
     Column("description", Text, nullable=True),

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from tests.support.compute_site import ComputeSite, a_compute_site, server_request
+from tests.support.image_user import ImageUser
 from tests.support.response_schemas import ResponseSchemas
 from tests.support.ssh_keys import an_ssh_key
 from trunkline.api.compute.versions import HIGHEST
@@ -41,6 +42,9 @@ class Contract:
             "POST", "/flavors/big/os-extra_specs", user="admin",
             body={"extra_specs": {"hw:numa_nodes": "1"}},
         )  # fmt: skip
+        owner = ImageUser(scene.site, "demo")
+        self.image = owner.create()
+        owner.upload(self.image, b"bytes")
         self.active = scene.a_server("active", tags=["a"], metadata={"k": "v"})["id"]
         scene.settle()
         self.building = scene.a_server("building")["id"]
@@ -138,6 +142,16 @@ def test_addresses_and_interfaces(contract: Contract, version: str) -> None:
         "interfaces", "get_create_interfaces", "GET",
         f"{server}/os-interface/{interface['port_id']}", version=version, user="demo",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_rebuild(contract: Contract, version: str, user: str) -> None:
+    contract.check(
+        "servers", "rebuild_server_with_admin_pass", "POST", f"/servers/{contract.active}/action",
+        version=version, user=user, body={"rebuild": {"imageRef": contract.image}},
+    )  # fmt: skip
+    contract.scene.settle()
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -9,6 +9,7 @@ from trunkline.api.parsing import Fields
 from trunkline.control.requests import UNSET, Unset
 from trunkline.domain.server import DiskConfig
 
+PASSWORD_CHARS: Final = 12  # Of one that nobody gave. As Nova's.
 PASSWORD_CHARS_MAX: Final = 255
 DISK_CONFIG: Final = "OS-DCF:diskConfig"
 

@@ -13,6 +13,7 @@ from typing import Final
 from trunkline.api.compute import server_security_groups
 from trunkline.api.compute.console import get_console_output
 from trunkline.api.compute.remote_consoles import unavailable_console
+from trunkline.api.compute.server_rebuild import rebuild
 from trunkline.api.compute.server_view import STATUSES
 from trunkline.api.http import LongPoll, Request, Response
 from trunkline.api.parsing import Fields, body_fields
@@ -26,7 +27,7 @@ from trunkline.domain.policy.rule import Rule
 from trunkline.domain.server import Server, ServerState
 from trunkline.domain.server_lock import REASON_CHARS_MAX
 
-Run = Callable[[Services, Request, Fields], LongPoll | None]  # None: 202.
+Run = Callable[[Services, Request, Fields], LongPoll | Response | None]  # None: 202.
 Refuse = Callable[[str, Server, Fields], Exception]
 
 
@@ -172,6 +173,7 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "os-stop": Action(run=_stop),
     "os-start": Action(run=_start),
     "reboot": Action(run=_reboot),
+    "rebuild": Action(run=rebuild),
     "pause": Action(run=_pause),
     "unpause": Action(run=_unpause),
     "os-getConsoleOutput": Action(run=get_console_output),
@@ -192,7 +194,6 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     "shelve": Action(refuse=_IMAGES),
     "createImage": Action(refuse=_IMAGES),
     "createBackup": Action(refuse=_IMAGES),
-    "rebuild": Action(refuse=_unserved("Delete the server and create it anew, with its ports.")),
     "rescue": Action(refuse=_unserved("A server has the one disk that it was made with.")),
     "resize": Action(refuse=_unserved("A server keeps the size that it was made with.")),
     "migrate": Action(refuse=_MOVES, rule=rules.MIGRATE_SERVER),

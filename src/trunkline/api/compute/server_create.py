@@ -81,7 +81,7 @@ def parse_server_create(body: Fields, version: Microversion) -> BatchCreate:
         if name in server and server.raw(name) not in meaningless:
             raise server.invalid(name, why)
     least, most = _counts(server)
-    image_id = _image(server)
+    image_id = image_ref(server)
     zone, host = _zone_and_host(server)
     _check_block_devices(server, image_id)
     request = ServerCreate(
@@ -98,9 +98,9 @@ def parse_server_create(body: Fields, version: Microversion) -> BatchCreate:
         tags=parse_tags(server),
         security_groups=_security_groups(server),
         config_drive=_config_drive(server),
-        key_name=_key_name(server),
-        user_data=_user_data(server),
-        hostname=_hostname(server),
+        key_name=key_name(server),
+        user_data=user_data(server),
+        hostname=hostname(server),
         admin_password=admin_password(server),
         access_ipv4=given(access_ipv4(server), ""),
         access_ipv6=given(access_ipv6(server), ""),
@@ -179,7 +179,8 @@ def _flavor(server: Fields) -> FlavorId:
     return FlavorId(flavor_id)
 
 
-def _image(server: Fields) -> ImageId | None:
+def image_ref(server: Fields) -> ImageId | None:
+    """Read the image that the disk is made from; None: it is to be blank."""
     value = server.text("imageRef", None, length_max=2048)
     if not value:
         return None
@@ -332,26 +333,29 @@ def _config_drive(server: Fields) -> bool:
     return server.boolean("config_drive")
 
 
-def _key_name(server: Fields) -> str | None:
+def key_name(server: Fields) -> str | None:
+    """Read the name of a key pair."""
     return server.text("key_name", None, length_min=1, length_max=NAME_CHARS_MAX)
 
 
-def _user_data(server: Fields) -> str | None:
-    user_data = server.text("user_data", None, length_max=USER_DATA_CHARS_MAX)
-    if not user_data:
+def user_data(server: Fields) -> str | None:
+    """Read what software in the guest is to do with itself."""
+    data = server.text("user_data", None, length_max=USER_DATA_CHARS_MAX)
+    if not data:
         return None
     try:
-        base64.b64decode("".join(user_data.split()), validate=True)
+        base64.b64decode("".join(data.split()), validate=True)
     except (binascii.Error, ValueError):
         raise server.invalid("user_data", "must be base64") from None
-    return user_data
+    return data
 
 
-def _hostname(server: Fields) -> str | None:
-    hostname = server.text("hostname", None, length_min=1)
-    if hostname is not None and not _HOSTNAME.fullmatch(hostname):
+def hostname(server: Fields) -> str | None:
+    """Read the name that the guest is to give itself."""
+    name = server.text("hostname", None, length_min=1)
+    if name is not None and not _HOSTNAME.fullmatch(name):
         raise server.invalid("hostname", "must be a host name: letters, digits, hyphens, dots")
-    return hostname
+    return name
 
 
 def _canonical(text: str) -> str:

@@ -38,12 +38,19 @@ STATUSES: Final[Mapping[ServerState, Status]] = MappingProxyType({
     ServerState.PAUSING: Status("ACTIVE", "active", "pausing", 1),
     ServerState.PAUSED: Status("PAUSED", "paused", None, 3),
     ServerState.UNPAUSING: Status("PAUSED", "paused", "unpausing", 3),
+    ServerState.REBUILDING: Status("REBUILD", "active", "rebuilding", 1),
     ServerState.ERROR: Status("ERROR", "error", None, 0),
     ServerState.DELETED: Status("DELETED", "deleted", None, 0),
 })  # fmt: skip
 
 _IN_PROGRESS: Final = frozenset(
-    {ServerState.ACTIVE, ServerState.BUILD, ServerState.STOPPING, ServerState.PAUSING}
+    {
+        ServerState.ACTIVE,
+        ServerState.BUILD,
+        ServerState.STOPPING,
+        ServerState.PAUSING,
+        ServerState.REBUILDING,
+    }
 )
 
 

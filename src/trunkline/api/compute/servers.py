@@ -7,6 +7,7 @@ from typing import Any, Final
 from trunkline.api.compute.links import self_links
 from trunkline.api.compute.owner_fields import (
     DISK_CONFIG,
+    PASSWORD_CHARS,
     access_ipv4,
     access_ipv6,
     disk_config,
@@ -37,8 +38,6 @@ from trunkline.control.views import ServerView
 from trunkline.domain.errors import Invalid, NotFound
 from trunkline.domain.policy import compute_rules as rules
 from trunkline.domain.server import Server
-
-PASSWORD_CHARS: Final = 12  # As Nova's.
 
 
 def list_briefly(svc: Services, request: Request) -> Response:

@@ -66,6 +66,9 @@ STOP_SERVER = Rule("os_compute_api:servers:stop", PROJECT_MEMBER, "stopping a se
 REBOOT_SERVER = Rule(
     "os_compute_api:servers:reboot", PROJECT_MEMBER, "rebooting a server", OF_SERVER
 )
+REBUILD_SERVER = Rule(
+    "os_compute_api:servers:rebuild", PROJECT_MEMBER, "rebuilding a server", OF_SERVER
+)
 PAUSE_SERVER = Rule(
     "os_compute_api:os-pause-server:pause", PROJECT_MEMBER, "pausing a server", OF_SERVER
 )

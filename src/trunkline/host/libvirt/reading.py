@@ -22,7 +22,7 @@ from trunkline.reconcile.network_pools import NETWORK_TAG
 from trunkline.reconcile.observed import DomainPower, DomainState, NetworkState, OtherDomain
 
 _SERVER: Final = f"{{{METADATA_NAMESPACE}}}server"
-_BOOT_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class UnreadableDomain(ValueError):
@@ -42,15 +42,13 @@ def read_domain(
     ours = root.find(f"metadata/{_SERVER}")
     if ours is None:
         return None
-    boot_number = ours.get("boot-number") or ""
-    if not _BOOT_NUMBER.fullmatch(boot_number):
-        raise UnreadableDomain(f"boot-number {boot_number!r} in its <metadata> is no number")
     may_have_guest = power.has_guest or bool(doing)
     return DomainState(
         server_id=ServerId((root.findtext("uuid") or "").strip()),
         name=root.findtext("name") or "",
         power=power,
-        boot_number=int(boot_number),
+        boot_number=_number("boot-number", ours.get("boot-number") or ""),
+        disk_number=_number("disk-number", ours.get("disk-number") or "1"),
         xml_digest=ours.get("xml-digest") or "",
         devices=_host_devices(root) if may_have_guest else frozenset(),
         ifnames=_ifnames(root) | _taps(root) if may_have_guest else frozenset(),
@@ -59,6 +57,12 @@ def read_domain(
         doing=doing,
         paused_by=paused_by,
     )
+
+
+def _number(name: str, text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise UnreadableDomain(f"{name} {text!r} in its <metadata> is no number")
+    return int(text)
 
 
 def read_other(xml: str, power: DomainPower) -> OtherDomain | None:

@@ -3,8 +3,8 @@
 What is made is made in a thread of its own, since an image may have to be fetched; the agent looks
 again when it is told that something has come of it. Files of a server all begin with its ID:
 
-    ID.qcow2      its disk
-    ID.img        the image below it: a copy of the one in the cache
+    ID.qcow2      its disk; ID.2.qcow2 and so on once it was rebuilt
+    ID.img        the image below it: a copy of the one in the cache; ID.2.img and so on
     ID.DIGEST.iso its config drive
 
 Beside their directory is that of the consoles, ID.log and so on, which libvirt's virtlogd writes.
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,7 @@ from trunkline.host.libvirt.image_cache import ImageCache
 from trunkline.host.libvirt.image_format import UnfitImage, require_fits
 from trunkline.host.libvirt.under_way import UnderWay
 from trunkline.reconcile.config_drive import LABEL
+from trunkline.reconcile.disks import disk_name, read_disk_name
 from trunkline.reconcile.interfaces import HostNews, HostRefused
 from trunkline.reconcile.observed import GuestFiles
 from trunkline.reconcile.steps import MakeDisk, WriteConfigDrive
@@ -72,20 +73,19 @@ class LibvirtStorage:
         """See `Storage.files`."""
         # Asked first: what ends meanwhile passes for not ended, and is news.
         doing = {**self._drives.doing(), **self._disks.doing()}
-        disks, drives = set[ServerId](), dict[ServerId, str]()
-        for entry in os.scandir(self._directory):
-            server_id, _, kind = entry.name.partition(".")
-            if kind == "qcow2":
-                disks.add(ServerId(server_id))
-            elif kind.endswith(".iso"):
-                drives[ServerId(server_id)] = entry.name
+        drives = dict[ServerId, str]()
+        names = [entry.name for entry in os.scandir(self._directory)]
+        disks = _newest(names)
+        for name in names:
+            if name.endswith(".iso"):
+                drives[ServerId(name.partition(".")[0])] = name
         return {
             server_id: GuestFiles(
-                has_disk=server_id in disks,
+                disk=disks.get(server_id),
                 config_drive=drives.get(server_id),
                 doing=doing.get(server_id, ""),
             )
-            for server_id in disks | drives.keys() | doing.keys()
+            for server_id in disks.keys() | drives.keys() | doing.keys()
         }
 
     def make_disk(self, step: MakeDisk) -> None:
@@ -120,8 +120,18 @@ class LibvirtStorage:
         """Delete what an earlier process left half made."""
         for left in self._directory.glob("*.new"):
             left.unlink(missing_ok=True)
+        for server_id, number in _newest(path.name for path in self._directory.iterdir()).items():
+            self._drop_older(server_id, number)
         for base in self._directory.glob("*.img"):
             self._drop_unused(base)
+
+    def _drop_older(self, server_id: ServerId, number: int) -> None:
+        """Delete the disks that a server had before this one."""
+        for path in self._directory.glob(f"{server_id}.*qcow2"):
+            found = read_disk_name(path.name)
+            if found is not None and found[1] < number:
+                path.unlink(missing_ok=True)
+                path.with_suffix(".img").unlink(missing_ok=True)
 
     def _drop_unused(self, base: Path) -> None:
         """Delete an image that is below no disk."""
@@ -157,10 +167,12 @@ class LibvirtStorage:
         return self._directory / f"{step.server_id}.new"
 
     def _base(self, step: MakeDisk) -> Path:
-        return self._directory / f"{step.server_id}.img"
+        return self._disk(step).with_suffix(".img")
+
+    def _disk(self, step: MakeDisk) -> Path:
+        return self._directory / disk_name(step.server_id, step.number)
 
     def _make_whole(self, step: MakeDisk) -> None:
-        disk = self._directory / f"{step.server_id}.qcow2"
         base, scratch = self._base(step), self._scratch(step)
         scratch.unlink(missing_ok=True)
         size_bytes = step.disk_gib * GIB
@@ -177,7 +189,16 @@ class LibvirtStorage:
             _copy(path, base)
             qemu_img.create(scratch, size_bytes, backing=base, backing_format=info.format)
         scratch.chmod(0o600)  # libvirt gives it to QEMU's user when the guest starts.
-        durable.put_in_place(scratch, disk)
+        durable.put_in_place(scratch, self._disk(step))
+        self._drop_older(step.server_id, step.number)
+
+
+def _newest(names: Iterable[str]) -> dict[ServerId, int]:
+    """Return the number of the newest disk that each server has."""
+    newest = dict[ServerId, int]()
+    for found in filter(None, map(read_disk_name, names)):
+        newest[found[0]] = max(found[1], newest.get(found[0], 0))
+    return newest
 
 
 def _copy(source: Path, target: Path) -> None:
