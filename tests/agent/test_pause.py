@@ -11,7 +11,7 @@ from tests.agent.world import IGB, World, check
 from trunkline.domain.server import PowerState
 from trunkline.domain.vf import VfChange
 from trunkline.host.fake_hypervisor import FakeHypervisor
-from trunkline.host.faults import RefuseNext
+from trunkline.host.faults import PfUnreadable, RefuseNext
 from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.observed import DomainPower
 from trunkline.reconcile.report import DeviceCondition, GuestFact, ServerCondition
@@ -23,7 +23,7 @@ def world(tmp_path: Path) -> World:
 
 
 def paused(server: ServerConfig) -> ServerConfig:
-    return replace(server, power=PowerState.PAUSED)
+    return replace(server, paused=True)
 
 
 def power_of(world: World, server: ServerConfig) -> DomainPower:
@@ -135,6 +135,60 @@ def test_a_guest_that_libvirt_does_not_halt_runs_on_and_is_asked_again(world: Wo
     assert told[0] is ServerCondition.PENDING
     world.run(agent, seconds=1200)
     assert power_of(world, server) is DomainPower.PAUSED
+
+
+def test_what_a_guest_that_is_not_halted_has_is_kept_right_meanwhile(world: World) -> None:
+    agent, server = world.with_a_server()
+    world.machine.hypervisor.plant(RefuseNext(operation="suspend", errno="EIO", times=100))
+    world.control.want(paused(server))
+    world.run(agent, seconds=20)
+    world.machine.kernel.acting_as("operator").set_vf(IGB, 0, VfChange(vlan_id=99, vlan_qos=0))
+    world.run(agent, seconds=1200)
+    assert power_of(world, server) is DomainPower.RUNNING
+    check(world, server)
+    drifts = [fact for report in world.control.reports for fact in report.drifts]
+    assert [(drift.repaired, "vlan" in drift.found) for drift in drifts] == [(True, True)]
+
+
+def test_a_guest_is_halted_though_its_vf_can_not_be_looked_at(world: World) -> None:
+    agent, server = world.with_a_server()
+    world.machine.kernel.plant(PfUnreadable(pf=IGB))
+    world.control.want(paused(server))
+    world.run(agent, seconds=90)
+    assert power_of(world, server) is DomainPower.PAUSED
+
+
+@pytest.mark.parametrize("errno", ["EIO", "EAGAIN"])
+def test_a_guest_that_does_not_go_on_at_once_keeps_its_memory(world: World, errno: str) -> None:
+    agent, server = world.with_a_server()
+    world.control.want(paused(server))
+    world.settle(agent)
+    before = len(world.agent_writes())
+    world.machine.hypervisor.plant(RefuseNext(operation="resume", errno=errno, times=12))
+    world.control.want(server)
+    world.run(agent, seconds=120)
+    assert power_of(world, server) is DomainPower.PAUSED
+    told = world.control.server(server)
+    assert told is not None
+    assert told[0] is ServerCondition.PENDING
+    world.run(agent, seconds=12_000)
+    assert power_of(world, server) is DomainPower.RUNNING
+    assert world.control.server(server) == (ServerCondition.RUNNING, "")
+    assert set(verbs(world, before)) == {"resume"}
+
+
+def test_a_guest_whose_pf_does_not_answer_while_it_is_to_go_on_keeps_its_memory(
+    world: World,
+) -> None:
+    agent, server = world.with_a_server()
+    world.control.want(paused(server))
+    world.settle(agent)
+    before = len(world.agent_writes())
+    world.machine.kernel.plant(PfUnreadable(pf=IGB))
+    world.control.want(server)
+    world.run(agent, seconds=600)
+    assert power_of(world, server) is DomainPower.PAUSED
+    assert "destroy" not in verbs(world, before)
 
 
 def test_the_devices_of_a_deleted_paused_server_come_back_clean(world: World) -> None:

@@ -165,6 +165,24 @@ def test_a_disk_that_is_gone_is_made_again_by_a_rebuild_alone(
     check(world, new)
 
 
+def test_a_guest_that_an_older_agent_started_on_its_old_disk_is_ended(
+    world: World, storage: SlowStorage
+) -> None:
+    agent, server = a_running_server(world, storage)
+    new = rebuilt(server)
+    # What an agent that knows of no rebuilds reads of it.
+    world.control.want(replace(new, disk_number=1, image=IMAGE))
+    world.settle(agent)
+    agent = world.an_agent(storage=storage)
+    world.control.want(new)
+    world.run(agent, seconds=2)
+    assert world.raw_domains()[server.id].get("power", "shut off") == "shut off"
+    storage.finish(server.id)
+    world.settle(agent)
+    check(world, new)
+    assert f"{server.id}.2.qcow2" in xml_of(world, server)
+
+
 def test_an_older_disk_than_there_is_is_never_made(world: World, storage: SlowStorage) -> None:
     agent, server = a_running_server(world, storage)
     storage.states[server.id] = GuestFiles(disk=3)

@@ -9,7 +9,7 @@ import pytest
 
 from trunkline.control import desired
 from trunkline.control.reports import _Intake
-from trunkline.domain.server import PowerState, ServerState
+from trunkline.domain.server import ServerState
 from trunkline.reconcile.report import ServerCondition
 from trunkline.sim.world import Parts
 
@@ -21,9 +21,7 @@ def what_is_paused_is_resumed(patch: Patch) -> Parts:
     real, take = desired._server_config, _Intake._take_server_fact
 
     def running(*of: Any) -> Any:
-        server = real(*of)
-        paused = server.power is PowerState.PAUSED
-        return replace(server, power=PowerState.RUNNING) if paused else server
+        return replace(real(*of), paused=False)
 
     def hasty(intake: _Intake, host: Any, server: Any, fact: Any) -> None:
         if server.state is ServerState.PAUSING and fact.condition is ServerCondition.RUNNING:

@@ -48,8 +48,12 @@ BLANK_DISK = {
 
 def as_desired(server: ServerConfig) -> ServerFact:
     """That a server is as it should be."""
-    condition = ServerCondition(server.power.value)
-    return ServerFact(id=server.id, boot_number=server.boot_number, condition=condition)
+    return ServerFact(
+        id=server.id,
+        boot_number=server.boot_number,
+        condition=ServerCondition(server.wanted_power.value),
+        disk_number=server.disk_number,
+    )
 
 
 @dataclass

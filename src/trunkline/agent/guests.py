@@ -87,7 +87,9 @@ class Guests:
     ) -> list[Noticed]:
         """Compare what there is with what was seen last; return what befell guests meanwhile."""
         noticed = []
-        wanted = {each.id: each for each in config.servers if each.power is PowerState.RUNNING}
+        wanted = {
+            each.id: each for each in config.servers if each.wanted_power is PowerState.RUNNING
+        }
         for server_id in self._guests.keys() - wanted.keys():
             del self._guests[server_id]
         for server in wanted.values():

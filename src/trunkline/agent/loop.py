@@ -307,6 +307,7 @@ class Agent:
             options=host.options,
             failed=self._standing.undo,
             ran=self._standing.settled(config),
+            booted=self._standing.booted(config),
             vf_counts=host.vf_counts(around.functions),
             pools=pools,
         )

@@ -69,7 +69,11 @@ class Findings:
     ) -> None:
         """Note what was found about a server, and with it about its devices."""
         fact = ServerFact(
-            id=server.id, boot_number=server.boot_number, condition=condition, reason=reason
+            id=server.id,
+            boot_number=server.boot_number,
+            condition=condition,
+            reason=reason,
+            disk_number=server.disk_number,
         )
         self.servers[server.id] = fact, server
         for nic in server.nics:
@@ -94,7 +98,7 @@ class Findings:
 
 def as_desired(server: ServerConfig) -> ServerCondition:
     """Return the condition of a server of which everything is as desired."""
-    return _CONDITIONS[server.power]
+    return _CONDITIONS[server.wanted_power]
 
 
 _CONDITIONS: Final = {

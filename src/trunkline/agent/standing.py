@@ -55,6 +55,7 @@ class Standing:
         self._reopened: set[ServerId] = set()  # Seen otherwise since: read until settled again.
         self._releases: set[HeldDevice] = set()  # Settled ones.
         self._defined_here: set[ServerId] = set()  # Unknown to libvirt before; never settled.
+        self._booted: dict[ServerId, int] = {}  # The boots of which a guest was as desired.
 
     @property
     def undo(self) -> Mapping[ServerId, Undo]:
@@ -74,6 +75,8 @@ class Standing:
             if servers.get(server_id) != self._servers.get(server_id):
                 del self._left_alone[server_id]
         self._releases &= set(self.releases(config))
+        for server_id in self._booted.keys() - servers.keys():
+            del self._booted[server_id]
         self._findings.keep_only(config)
         self.is_settled = False
 
@@ -88,6 +91,17 @@ class Standing:
         """Return the servers that this run has seen as `config` has them."""
         return frozenset(
             server.id for server in config.servers if self._servers.get(server.id) == server
+        )
+
+    def booted(self, config: HostConfig) -> frozenset[ServerId]:
+        """Return the servers whose guest this run has seen as desired, in the boot it is now.
+
+        However it was desired then: what is in its memory since is not to be thrown away.
+        """
+        return frozenset(
+            server.id
+            for server in config.servers
+            if self._booted.get(server.id) == server.boot_number
         )
 
     def releases(self, config: HostConfig) -> list[HeldDevice]:
@@ -115,7 +129,7 @@ class Standing:
         domain = domains.get(server.id)
         if domain is None:
             return True
-        match server.power:
+        match server.wanted_power:
             case PowerState.RUNNING:
                 return domain.power is not DomainPower.RUNNING
             case PowerState.PAUSED:
@@ -188,7 +202,7 @@ class Standing:
         than to try again, and a new run, which does not know of the failure, would do so at once.
         Unless it `lacks_disk`, the one that it was rebuilt for: that is to be told.
         """
-        if server.power is not PowerState.RUNNING and not lacks_disk:
+        if server.wanted_power is not PowerState.RUNNING and not lacks_disk:
             return
         never_ran = server.id in self._defined_here
         undo = Undo.FORGET if never_ran else Undo.STOP
@@ -268,6 +282,8 @@ class Standing:
             self._servers[server.id] = server
             self._reopened.discard(server.id)
             self._defined_here.discard(server.id)
+            if server.wanted_power is not PowerState.STOPPED:
+                self._booted[server.id] = server.boot_number
             self._findings.note_server(server, as_desired(server), DeviceCondition.READY)
             return
         if unit.outcome is Outcome.ENDED:

@@ -28,7 +28,7 @@ from trunkline.domain.network import Network, Segment, Subnet
 from trunkline.domain.pf_identity import PfIdentity
 from trunkline.domain.port import FixedIp, Port, logical_device_name
 from trunkline.domain.qos import QosPolicy
-from trunkline.domain.server import Server
+from trunkline.domain.server import PowerState, Server
 from trunkline.domain.vf import LinkState, VlanProtocol
 from trunkline.reconcile.desired import (
     GuestAddress,
@@ -149,6 +149,7 @@ def _server_config(server: Server, rows: _Rows, default_zone: ZoneName) -> Serve
     ]
     kept = [port_id for port_id in bound if port_id not in leaving]
     devices = rows.given.get(server.id, ())
+    is_paused = server.power is PowerState.PAUSED
     return ServerConfig(
         id=server.id,
         name=server.name,
@@ -156,7 +157,8 @@ def _server_config(server: Server, rows: _Rows, default_zone: ZoneName) -> Serve
         memory_mib=server.flavor.memory_mib,
         disk_gib=server.flavor.disk_gib,
         image=rows.images[server.image_id] if server.image_id else None,
-        power=server.power,
+        power=PowerState.RUNNING if is_paused else server.power,
+        paused=is_paused,
         boot_number=server.boot_number,
         disk_number=server.disk_number,
         nics=tuple(_nic_of_server(server, port_id, rows) for port_id in kept),

@@ -86,10 +86,10 @@ class _Intake:
             self._note_problem(host, self._report.problem)
             return ReportAck(generation=host.generation, send_all=True)
         host = self._take_host_facts(host)
-        refused = self._take_choices(host)
-        refused |= self._take_device_facts(host)
+        choices = self._take_choices(host)
+        devices = self._take_device_facts(host)
         self._take_guest_facts(host)
-        self._take_server_facts(host, refused)
+        self._take_server_facts(host, choices, devices)
         self._take_nic_facts(host)
         self._take_drifts(host)
         self._take_consoles(host)
@@ -273,24 +273,27 @@ class _Intake:
                 servers[server.id] = replace(server, state=state, updated_at=self._now)
                 self._tx.servers.update(servers[server.id])
 
-    def _take_server_facts(self, host: Host, refused: dict[ServerId, str]) -> None:
+    def _take_server_facts(
+        self, host: Host, choices: dict[ServerId, str], devices: dict[ServerId, str]
+    ) -> None:
+        """Take them in; `choices` and `devices`: why those of a server can't be had."""
         facts = {fact.id: fact for fact in self._report.servers}
-        servers = self._tx.servers.get_many({*facts, *refused}, Lock.EXCLUSIVE)
+        servers = self._tx.servers.get_many({*facts, *choices, *devices}, Lock.EXCLUSIVE)
+        settled = set()
         for server in servers.values():
             if server.host_id != host.id:
                 continue
             fact = facts.get(server.id)
-            if server.id in refused:
-                self._refuse(server, refused[server.id])
-            elif fact is not None and fact.boot_number == server.boot_number:
+            is_news = fact is None or _is_of(server, fact)
+            problem = choices.get(server.id, "")
+            if not problem and is_news:  # A device is of the same epoch in every boot.
+                problem = devices.get(server.id, "")
+            if problem:
+                self._refuse(server, problem)
+            elif fact is not None and is_news:
                 self._take_server_fact(host, server, fact)
-        settled = {
-            server.id
-            for server in servers.values()
-            if server.host_id == host.id
-            and server.id not in refused
-            and _is_as_desired(server, facts.get(server.id))
-        }
+                if fact.condition in (ServerCondition.RUNNING, ServerCondition.STOPPED):
+                    settled.add(server.id)
         if settled:
             settle_nics(
                 self._tx, self._svc, self._actor, host, settled, generation=self._report.generation
@@ -303,17 +306,16 @@ class _Intake:
             )
 
     def _take_server_fact(self, host: Host, server: Server, fact: ServerFact) -> None:
-        if server.admin_password is not None and _is_as_desired(server, fact):
-            # It was on the config drive, durably, before the guest was defined.
-            server = replace(server, admin_password=None)
-            self._tx.servers.update(server)
         if fact.condition is ServerCondition.FAILED:
             self._refuse(server, fact.reason)
-        elif fact.condition is ServerCondition.RUNNING and SERVER.allows(
-            server.state, ServerEvent.RUN
-        ):
-            if self._confirm_bindings(server):
-                self._advance(server, ServerEvent.RUN)
+        elif fact.condition is ServerCondition.RUNNING:
+            # A guest has its password by now, or never takes it; see docs/secrets.md.
+            told = replace(server, admin_password=None)
+            if not SERVER.allows(server.state, ServerEvent.RUN):
+                if server.admin_password is not None:
+                    self._tx.servers.update(told)
+            elif self._confirm_bindings(server):
+                self._advance(told, ServerEvent.RUN)
         elif fact.condition is ServerCondition.PAUSED and SERVER.allows(
             server.state, ServerEvent.FREEZE
         ):
@@ -324,7 +326,7 @@ class _Intake:
             halt_bindings(self._tx, server.id)
             if server.power is not PowerState.STOPPED:
                 # Its guest has ended. So it is to stay, whoever looks at the host next.
-                server = replace(server, power=PowerState.STOPPED)
+                server = replace(server, power=PowerState.STOPPED, admin_password=None)
                 self._raise_generation(host)
             self._advance(server, ServerEvent.HALT)
         elif (
@@ -439,9 +441,5 @@ class _Intake:
         )  # fmt: skip
 
 
-def _is_as_desired(server: Server, fact: ServerFact | None) -> bool:
-    return (
-        fact is not None
-        and fact.boot_number == server.boot_number
-        and fact.condition in (ServerCondition.RUNNING, ServerCondition.STOPPED)
-    )
+def _is_of(server: Server, fact: ServerFact) -> bool:
+    return (fact.boot_number, fact.disk_number) == (server.boot_number, server.disk_number)

@@ -116,6 +116,7 @@ SERVER = StateMachine(
         (_S.ERROR, _E.REBUILD): _S.REBUILDING,  # The other way out of ERROR.
         (_S.REBUILDING, _E.RUN): _S.ACTIVE,
         (_S.REBUILDING, _E.HALT): _S.SHUTOFF,
+        (_S.REBUILDING, _E.REBOOT): _S.REBOOTING,  # A way out, where its host tries in vain.
         (_S.REBUILDING, _E.FAIL): _S.ERROR,
         (_S.REBUILDING, _E.DELETE): _S.DELETED,
         (_S.ERROR, _E.REBOOT): _S.REBOOTING,  # Hard reboot is the way out of ERROR.

@@ -117,7 +117,7 @@ class ServerConfig:
     memory_mib: int
     disk_gib: int
     image: ImageSource | None  # What its disk starts from; None: blank.
-    power: PowerState
+    power: PowerState  # Of one that is to be paused: RUNNING, see `paused`.
     boot_number: int  # A guest defined with a lower number is started afresh.
     nics: tuple[NicConfig, ...]  # In the order in which the guest sees them.
     devices: tuple[HeldDevice, ...] = ()  # Handed over as they are, besides the NICs' own.
@@ -127,6 +127,13 @@ class ServerConfig:
     leaving: tuple[NicConfig, ...] = ()  # No NICs of it any more; its guest may still have them.
     numa_node: GuestNode | None = None  # None: it may be on any, and on several.
     guest: GuestData | None = None  # None: it gets no config drive.
+    # Halted where it is. Agents of before don't know of that: there the guest runs on.
+    paused: bool = False
+
+    @property
+    def wanted_power(self) -> PowerState:
+        """What its guest is to do."""
+        return PowerState.PAUSED if self.paused else self.power
 
     @property
     def held_devices(self) -> tuple[HeldDevice, ...]:

@@ -151,6 +151,7 @@ def plan(
     options: DomainOptions | None = None,
     failed: Mapping[ServerId, Undo] | None = None,
     ran: Collection[ServerId] = (),
+    booted: Collection[ServerId] = (),
     vf_counts: Mapping[PciAddress, int] | None = None,
     pools: Pools = NO_POOLS,
 ) -> Plan:
@@ -166,6 +167,8 @@ def plan(
             back as if `desired` released them.
         ran: Servers of `desired` that have been seen to run as they are there. If the guest of one
             has powered itself off since, it is not started again.
+        booted: Servers whose guest has been seen as desired since it was started, whatever was
+            desired then. One that is suspended is never ended because it can't go on just now.
         vf_counts: How many VFs PFs are to have that have none.
         pools: The network pools that VFs are in.
 
@@ -177,7 +180,7 @@ def plan(
             generation=desired.generation, seen_generation=observed.journal.generation
         )
     view = View.of(
-        desired, observed, vif_types, options or DomainOptions(), failed or {}, ran,
+        desired, observed, vif_types, options or DomainOptions(), failed or {}, ran, booted,
         pools, wanted_networks(observed.functions, pools, observed.domains.values()),
     )  # fmt: skip
     units = [*_vf_counts(view, desired, vf_counts or {})]

@@ -121,7 +121,7 @@ def plan_strays(view: View) -> Iterator[HeldDevice]:
     starting = {
         pool
         for server in view.servers
-        if server.power is PowerState.RUNNING and not _is_active(view, server)
+        if server.wanted_power is PowerState.RUNNING and not _is_active(view, server)
         for _, _, pool in pooled_nics(view, server)
     }
     for address in sorted(view.observed.journal.originals):

@@ -45,12 +45,13 @@ class ServerCondition(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFact:
-    """Counts if and only if the server is still on this host; `boot_number` says which start."""
+    """Counts if and only if the server is still on this host, to have this boot and this disk."""
 
     id: ServerId
     boot_number: int
     condition: ServerCondition
     reason: str = ""
+    disk_number: int = 1  # Agents that know of no rebuilds go on with the first.
 
 
 class DriftPolicy(enum.Enum):

@@ -63,11 +63,13 @@ def _plan(view: View, server: ServerConfig, domain: DomainState | None) -> Verdi
         return Verdict(outcome=Outcome.PREPARING, reason=domain.doing)
     if _has_ended(view, server, domain):
         return Verdict(outcome=Outcome.ENDED)
+    if server.paused and domain is not None and domain.power is DomainPower.RUNNING:
+        return _suspending(view, server, domain)
     is_paused = domain is not None and domain.power is DomainPower.PAUSED
     guest_runs = domain is not None and (
         domain.power is DomainPower.RUNNING
         # Suspended, by whomever: it has run, and is to go on as it is.
-        or (is_paused and (server.id in view.ran or server.power is PowerState.PAUSED))
+        or (is_paused and (server.id in view.booted or server.wanted_power is PowerState.PAUSED))
     )
     # What can't be planned for is no reason to end a guest that runs: its devices are as they were.
     refused = Outcome.WAITING if guest_runs else Outcome.REFUSED
@@ -75,15 +77,12 @@ def _plan(view: View, server: ServerConfig, domain: DomainState | None) -> Verdi
     try:
         if domain is not None and _must_stop(view, server, domain):
             return Verdict(outcome=Outcome.TO_DO, steps=(Destroy(server.id),))
-        if server.power is PowerState.PAUSED and not is_paused:
-            # Before anything else about it: a guest that is halted can wait for that.
-            return Verdict(outcome=Outcome.TO_DO, steps=(Suspend(server.id),), guest_runs=True)
         is_attached = _is_active(domain)
         if domain is not None and is_attached:
             taken = taken_otherwise(view, server, domain)
             if taken:
                 return _taken(taken, guest_runs=guest_runs)
-        if server.power is not PowerState.STOPPED:
+        if server.wanted_power is not PowerState.STOPPED:
             taps = plan_taps(view, server, is_attached=is_attached)
         devices = gather_devices(view, server, is_attached=is_attached)
     except UnknownVifType as unknown:
@@ -117,6 +116,17 @@ def _plan(view: View, server: ServerConfig, domain: DomainState | None) -> Verdi
     )
 
 
+def _suspending(view: View, server: ServerConfig, domain: DomainState) -> Verdict:
+    """Halt a guest that runs, once it is as it should be: it may go on running for a while.
+
+    What can't be had for its devices just now is no reason to let it run on.
+    """
+    running = _plan(view, replace(server, paused=False), domain)
+    if running.steps:
+        return running
+    return replace(running, outcome=Outcome.TO_DO, steps=(Suspend(server.id),))
+
+
 def _taken(taken: tuple[TakenFact, ...], *, guest_runs: bool) -> Verdict:
     """Say which VFs libvirt took. Nothing is done until the control plane has agreed to them."""
     told = ", ".join(f"{fact.taken} rather than {fact.chosen}" for fact in taken)
@@ -130,10 +140,10 @@ def _taken(taken: tuple[TakenFact, ...], *, guest_runs: bool) -> Verdict:
 
 def _has_ended(view: View, server: ServerConfig, domain: DomainState | None) -> bool:
     """Whether a guest that was as it should be has ended since, and is not to be started again."""
-    if server.power is PowerState.PAUSED:
+    if server.wanted_power is PowerState.PAUSED:
         return not _is_active(domain)  # However it came: there is nothing to be paused any more.
     return (
-        server.power is PowerState.RUNNING
+        server.wanted_power is PowerState.RUNNING
         and server.id in view.ran
         and domain is not None
         and domain.power is DomainPower.POWERED_OFF
@@ -150,8 +160,10 @@ def _must_stop(view: View, server: ServerConfig, domain: DomainState) -> bool:
         return False
     given = [domain.given.get(guest_address(number)) for number, _, _ in pooled_nics(view, server)]
     return (
-        server.power is PowerState.STOPPED
+        server.wanted_power is PowerState.STOPPED
         or domain.boot_number < server.boot_number
+        # Started anew by an agent that knew of no rebuilds: what it goes on writing will be lost.
+        or domain.disk_number < server.disk_number
         or None in given
         # Of this boot, however its XML is worded: a guest keeps the definition it was started with,
         # suspended or not. A new release of Trunkline must not restart anybody.
@@ -191,9 +203,9 @@ def _agrees(view: View, server: ServerConfig, domain: DomainState | None) -> boo
     """Whether the domain, its devices apart, is as desired."""
     if domain is None:
         return False
-    if server.power is PowerState.RUNNING:
+    if server.wanted_power is PowerState.RUNNING:
         return domain.power is DomainPower.RUNNING
-    if server.power is PowerState.PAUSED:
+    if server.wanted_power is PowerState.PAUSED:
         return domain.power is DomainPower.PAUSED
     return not _is_outdated(view, server, domain)
 
@@ -249,7 +261,7 @@ def _steps(
     if devices.reloads:
         return [*steps, *devices.reloads]
     is_running = domain is not None and domain.power is DomainPower.RUNNING
-    if is_running or server.power is PowerState.PAUSED:
+    if is_running or server.wanted_power is PowerState.PAUSED:
         return [*steps, *taps.steps]  # A paused one is looked at once more before it goes on.
     steps += taps.shared
     if domain is not None and domain.power is DomainPower.PAUSED:
@@ -259,6 +271,6 @@ def _steps(
     if domain is None or _is_outdated(view, server, domain):
         xml = define(server, view.vif_types, view.options, view.pools).xml
         steps.append(DefineDomain(server_id=server.id, boot_number=server.boot_number, xml=xml))
-    if server.power is PowerState.RUNNING:
+    if server.wanted_power is PowerState.RUNNING:
         steps.append(StartPaused(server.id))
     return steps

@@ -73,7 +73,7 @@ def gather_devices(view: View, server: ServerConfig, *, is_attached: bool) -> De
         Waiting, Refused, Unseen: Of one of its NICs.
     """
     found = Devices()
-    if server.power is PowerState.RUNNING and not is_attached:
+    if server.wanted_power is PowerState.RUNNING and not is_attached:
         pooled = pooled_nics(view, server)
         for _, nic, pool in pooled:
             if not names_network(nic, view.vif_types, view.pools):
@@ -120,7 +120,7 @@ def _claim(view: View, found: Devices, server: ServerConfig, held: HeldDevice) -
 def _require_fit(server: ServerConfig, held: HeldDevice, function: PciFunction) -> None:
     """Let no guest start with what it may not be given, though it was given it before."""
     unfit = function.unfit or ("" if held.managed else not_bound_to_vfio(function))
-    if server.power is PowerState.RUNNING and unfit:
+    if server.wanted_power is PowerState.RUNNING and unfit:
         raise Refused(f"{function.address} {unfit}")
 
 

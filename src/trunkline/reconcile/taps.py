@@ -214,7 +214,7 @@ def _needed(view: View) -> set[Addition] | None:
     """Return what the servers need; None: what a guest has now can't be told from its bridges."""
     needed: set[Addition] = set()
     for server in view.servers:
-        if server.power is not PowerState.RUNNING and not view.may_have_guest(server.id):
+        if server.wanted_power is not PowerState.RUNNING and not view.may_have_guest(server.id):
             continue
         try:
             for nic, bridge in _on_bridges(view, with_leaving(server)):
@@ -233,7 +233,7 @@ def _kept_for(view: View, added: set[Addition]) -> set[Addition]:
     """
     vlans, macs = set(), set()
     for server in view.servers:
-        if server.power is PowerState.RUNNING or view.may_have_guest(server.id):
+        if server.wanted_power is PowerState.RUNNING or view.may_have_guest(server.id):
             taps = list(normal_nics(with_leaving(server)))
             vlans |= {(nic.bridge, nic.vlan_id) for nic in taps}
             macs |= {nic.mac for nic in taps}

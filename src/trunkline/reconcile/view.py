@@ -104,6 +104,7 @@ class View:
     fences: Mapping[PciAddress, int]  # The epoch below which a device must not be touched.
     owners: Mapping[PciAddress, ServerId]  # Of the devices of `servers`.
     ran: Collection[ServerId] = ()  # Whose guests this run has seen run as they should.
+    booted: Collection[ServerId] = ()  # Likewise, however they were to run then.
     pools: Pools = field(default_factory=dict)  # The network pools that VFs are in.
     networks: Mapping[str, PoolNetwork] = field(default_factory=dict)  # That make these pools.
     # Releases that are not done yet.
@@ -118,6 +119,7 @@ class View:
         options: DomainOptions,
         failed: Mapping[ServerId, Undo],
         ran: Collection[ServerId],
+        booted: Collection[ServerId],
         pools: Pools = NO_POOLS,
         networks: Mapping[str, PoolNetwork] | None = None,
     ) -> View:
@@ -153,6 +155,7 @@ class View:
             fences=fences,
             owners=owners,
             ran=ran,
+            booted=booted,
             pools=pools,
             networks=networks or {},
         )

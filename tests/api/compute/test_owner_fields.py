@@ -138,7 +138,7 @@ def test_a_password_is_forgotten_once_the_guest_has_run(scene: ComputeSite, tmp_
     assert b"horse" not in (tmp_path / "trunkline.db").read_bytes()
 
 
-def test_a_password_is_kept_until_the_host_has_made_the_server(scene: ComputeSite) -> None:
+def test_a_password_is_kept_until_a_guest_has_run(scene: ComputeSite) -> None:
     server_id = ServerId(scene.a_server(adminPass="correct horse")["id"])
 
     def told(condition: ServerCondition, boot_number: int) -> str | None:
@@ -151,7 +151,7 @@ def test_a_password_is_kept_until_the_host_has_made_the_server(scene: ComputeSit
 
     assert told(ServerCondition.PENDING, 1) == "correct horse"
     assert told(ServerCondition.STOPPED, 0) == "correct horse"  # Of another boot.
-    assert told(ServerCondition.STOPPED, 1) is None
+    assert told(ServerCondition.STOPPED, 1) is None  # It was to run, so its guest has ended.
 
 
 def test_a_password_is_not_kept_of_a_server_that_no_host_can_have(scene: ComputeSite) -> None:

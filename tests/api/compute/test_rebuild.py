@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,12 @@ from tests.support.ssh_keys import an_ssh_key
 from trunkline.control.desired import desired_config
 from trunkline.domain.server import PowerState
 from trunkline.reconcile.desired import ServerConfig
-from trunkline.reconcile.report import ServerCondition, ServerFact
+from trunkline.reconcile.report import (
+    DeviceCondition,
+    DeviceFact,
+    ServerCondition,
+    ServerFact,
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +69,33 @@ class Web:
                     return each
         raise AssertionError(f"no host has {self.id}")
 
-    def told(self, condition: ServerCondition, *, boot_number: int, reason: str = "") -> None:
-        """Have its host say this of it."""
+    def password(self) -> str | None:
+        """What its host is to put onto a drive that it makes."""
+        guest = self.config().guest
+        assert guest is not None
+        return guest.admin_password
+
+    def told(
+        self,
+        condition: ServerCondition,
+        *,
+        boot_number: int,
+        disk_number: int | None = None,
+        reason: str = "",
+        devices: Sequence[DeviceFact] = (),
+    ) -> None:
+        """Have its host say this of it, and of `devices`; of the disk that it is to have."""
         fact = ServerFact(
-            id=self.config().id, boot_number=boot_number, condition=condition, reason=reason
+            id=self.config().id,
+            boot_number=boot_number,
+            condition=condition,
+            reason=reason,
+            disk_number=self.config().disk_number if disk_number is None else disk_number,
         )
         for agent in self.scene.agents:
             config = desired_config(self.scene.site.svc, agent.name)
             if any(each.id == self.id for each in config.servers):
-                agent.report(generation=config.generation, servers=[fact])
+                agent.report(generation=config.generation, servers=[fact], devices=devices)
 
 
 @pytest.fixture
@@ -133,6 +156,72 @@ def test_what_was_said_of_the_old_disk_says_nothing_of_the_new_one(web: Web, ima
     assert web.shown()["status"] == "REBUILD"
     web.scene.settle()
     assert web.shown()["status"] == "ACTIVE"
+
+
+def test_an_agent_that_knows_of_no_rebuilds_does_not_rebuild(web: Web, image: str) -> None:
+    web.rebuild(image)
+    web.told(ServerCondition.RUNNING, boot_number=web.config().boot_number, disk_number=1)
+    assert web.shown()["status"] == "REBUILD", "its guest was started on the disk of before"
+    web.scene.settle()
+    assert web.shown()["status"] == "ACTIVE"
+
+
+def test_what_was_refused_for_the_disk_of_before_says_nothing_of_the_next_one(
+    web: Web, image: str
+) -> None:
+    device = web.config().nics[0].device
+    assert device is not None
+    refused = DeviceFact(
+        address=device.address, epoch=device.epoch, condition=DeviceCondition.REFUSED, reason="no"
+    )
+    web.rebuild(image)
+    boot_number = web.config().boot_number
+
+    def told(reason: str) -> None:
+        web.told(
+            ServerCondition.FAILED,
+            boot_number=boot_number,
+            disk_number=2,
+            reason=reason,
+            devices=[refused],
+        )
+
+    told("no")
+    assert web.shown()["status"] == "ERROR"
+    web.rebuild(image)
+    told("no, once more")
+    assert web.shown()["status"] == "REBUILD"
+    web.scene.settle()
+    assert web.shown()["status"] == "ACTIVE"
+
+
+def test_a_password_that_no_guest_has_read_is_on_a_drive_that_is_made_again(
+    web: Web, image: str
+) -> None:
+    web.act("os-stop")
+    web.scene.settle()
+    web.rebuild(image, adminPass="horse of another colour")
+    web.scene.settle()
+    assert web.shown()["status"] == "SHUTOFF"
+    path = f"/servers/{web.id}"
+    assert web.scene.call("PUT", path, body={"server": {"name": "renamed"}}).status == 200
+    assert web.password() == "horse of another colour"
+    web.act("os-start")
+    web.scene.settle()
+    assert web.password() is None
+
+
+def test_a_reboot_is_a_way_out_of_a_rebuild_that_its_host_can_not_do(web: Web, image: str) -> None:
+    web.act("os-stop")
+    web.scene.settle()
+    web.rebuild(image)
+    web.told(ServerCondition.PENDING, boot_number=web.config().boot_number, reason="no room")
+    assert web.act("reboot", {"type": "SOFT"}) == 409
+    assert web.act("reboot", {"type": "HARD"}) == 202
+    assert web.config().power is PowerState.RUNNING
+    web.scene.settle()
+    assert web.shown()["status"] == "ACTIVE"
+    assert web.config().disk_number == 2
 
 
 @pytest.mark.parametrize("was_stopped", [False, True])
