@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.control import desired
+from trunkline.control import desired, reports
 from trunkline.control.reports import _Intake
 from trunkline.domain.server import ServerState
 from trunkline.reconcile.report import ServerCondition
@@ -34,6 +34,8 @@ def what_is_paused_is_resumed(patch: Patch) -> Parts:
 
 
 def rebuilds_want_no_new_disk(patch: Patch) -> Parts:
+    """A host goes on with the disk that it has, and is believed."""
     real = desired._server_config
     patch.setattr(desired, "_server_config", lambda *of: replace(real(*of), disk_number=1))
+    patch.setattr(reports, "_is_of", lambda server, fact: fact.boot_number == server.boot_number)
     return Parts()
