@@ -141,9 +141,9 @@ def test_a_password_is_forgotten_once_the_guest_has_run(scene: ComputeSite, tmp_
 def test_a_password_behind_much_user_data_is_gone_from_the_file_with_the_rest(
     scene: ComputeSite, tmp_path: Path
 ) -> None:
-    """A long row ends in pages of its own; if it ends early in one, that becomes free as it shrinks.
+    """A long row ends in pages of its own. As it shrinks, the last one may become free.
 
-    The lengths are spread over a page's, so that some rows do.
+    The lengths are spread over a page's, so that some rows have one page less.
     """
     password = "\N{HORSE}" * 255
     servers = [
