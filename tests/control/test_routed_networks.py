@@ -6,21 +6,26 @@ h2   phy2 only, 8 VFs              vlan 211 on phy2: 10.2.0.0/24, fd00:2::/64
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import ip_address, ip_network
 
 import pytest
 
 from tests.control.scene import Scene, on
 from tests.support.world import ADMIN, DEMO, PHY1, PHY2, a_card, a_network
-from trunkline.control.network_requests import SubnetCreate
+from trunkline.control.addresses import allocate_fixed_ips
+from trunkline.control.network_requests import SubnetCreate, SubnetUpdate
 from trunkline.control.ports import create_port, update_port
 from trunkline.control.requests import AddressRequest, NicRequest, PortCreate, PortUpdate
-from trunkline.control.subnets import create_subnet
+from trunkline.control.subnets import create_subnet, update_subnet
 from trunkline.control.views import ServerView
 from trunkline.domain.errors import Invalid, NoAddressFree
+from trunkline.domain.ether import MacAddress
+from trunkline.domain.ids import PortId
 from trunkline.domain.network import Network
 from trunkline.domain.port import Port, VnicType
 from trunkline.domain.server import ServerState
+from trunkline.store.transaction import Transaction
 
 CIDRS = {"phy1": ("10.1.0.0/29", "fd00:1::/64"), "phy2": ("10.2.0.0/24", "fd00:2::/64")}
 
@@ -93,6 +98,42 @@ def test_addresses_that_nobody_named_are_of_one_segment(scene: Scene, routed: Ne
         assert [address in ip_network(cidr) for address, cidr in zip(found, here, strict=True)] == [
             True, True,
         ]  # fmt: skip
+
+
+@pytest.fixture
+def half(scene: Scene, routed: Network) -> Network:
+    """On phy2, its subnets are for DHCP servers alone."""
+    (second,) = (each.id for each in routed.segments if each.physical_network == PHY2)
+    for subnet in scene.svc.store.read(lambda tx: tx.subnets.of_network(routed.id)):
+        if subnet.segment_id == second:
+            only = SubnetUpdate(service_types=("network:dhcp",), enable_dhcp=False)
+            update_subnet(scene.svc, DEMO, subnet.id, only)
+    return routed
+
+
+def test_a_server_is_placed_where_subnets_are_for_servers(scene: Scene, half: Network) -> None:
+    """Though the other host has more VFs, and is preferred."""
+    views = [scene.boot(on(half)) for _ in range(4)]
+    assert [wire_of(view)[0] for view in views] == ["h1"] * 4
+    assert all(len(view.nics[0].port.port.fixed_ips) == 2 for view in views)
+    assert scene.boot(on(half)).server.state is ServerState.ERROR, "h1 has no more VFs"
+    with pytest.raises(Invalid, match=r"10\.2\.0\.3 is in none of the subnets"):
+        scene.boot(NicRequest(network_id=half.id, fixed_ip="10.2.0.3"))
+
+
+def test_a_port_where_no_subnet_is_for_its_owner_is_refused(scene: Scene, half: Network) -> None:
+    def choose(tx: Transaction, owner: str) -> int:
+        (second,) = (each.id for each in half.segments if each.physical_network == PHY2)
+        mac = MacAddress("02:00:00:00:00:77")
+        return len(
+            allocate_fixed_ips(
+                tx, half, None, PortId("5e" * 16), mac=mac, device_owner=owner, segment_id=second
+            )
+        )
+
+    assert scene.svc.store.write(partial(choose, owner="network:dhcp")) == 2
+    with pytest.raises(NoAddressFree, match="segment for compute:nova"):
+        scene.svc.store.write(partial(choose, owner="compute:nova"))
 
 
 def test_a_segment_whose_addresses_are_used_up_is_told(scene: Scene, routed: Network) -> None:

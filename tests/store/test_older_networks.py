@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -13,6 +14,7 @@ from tests.store.test_schema import at_revision
 from trunkline.domain.errors import AlreadyExists
 from trunkline.domain.ids import SecurityGroupRuleId
 from trunkline.domain.security_group import DefaultRule
+from trunkline.store.engine import open_engine
 from trunkline.store.schema import open_store
 from trunkline.store.transaction import Transaction
 
@@ -66,6 +68,29 @@ def test_what_was_made_before_has_no_tags_no_groups_and_no_modes(
     assert (segment.created_at, segment.updated_at) == (network.created_at, network.created_at)
     assert (port.allowed_address_pairs, port.extra_dhcp_opts) == ((), ())
     assert store.read(lambda tx: tx.security_groups.of_ports([port.id])) == {}
+    store.close()
+
+
+def test_a_network_that_a_replica_of_before_makes_meanwhile_can_be_read(
+    new_url: Callable[[], str],
+) -> None:
+    """It has the columns of 0039, and the schema has been brought up to date by another."""
+    url = new_url()
+    store = open_store(url)
+    of_then = {"created_at": AT, "updated_at": AT, "revision": 3}
+    tags = {"tags": "[]"}
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        for table, more in (
+            ("networks", of_then | tags), ("segments", {}), ("subnets", of_then | tags),
+        ):  # fmt: skip
+            row = ROWS[table] | more
+            names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
+    engine.dispose()
+    (segment,) = store.read(lambda tx: tx.networks.get("n1")).segments
+    assert segment.created_at == segment.updated_at == datetime(1970, 1, 1, tzinfo=UTC)
+    assert store.read(lambda tx: tx.subnets.get("b1")).service_types == ()
     store.close()
 
 

@@ -269,6 +269,23 @@ def test_the_owner_of_a_network_deletes_ports_of_others_on_it(
     demo.delete("port", port["id"], 404)
 
 
+def test_only_a_networks_owner_has_ports_that_pass_for_the_networks_own(
+    admin: NetworkApi, demo: NetworkApi, network_id: str
+) -> None:
+    shared = admin.create("network", shared=True)["id"]
+    dhcp: dict[str, Any] = {"device_owner": "network:dhcp"}
+    refused = demo.create("port", 403, network_id=shared, **dhcp)
+    assert "create_port:device_owner" in refused["message"]
+    port = demo.create("port", network_id=shared, device_owner="compute:nova")
+    refused = demo.update("port", port["id"], 403, **dhcp)
+    assert "update_port:device_owner" in refused["message"]
+    assert demo.update("port", port["id"], device_owner="")["device_owner"] == ""
+    assert admin.update("port", port["id"], **dhcp)["device_owner"] == "network:dhcp"
+    assert demo.update("port", port["id"], name="same", **dhcp)["name"] == "same"
+    for api, net in ((admin, shared), (demo, network_id)):
+        assert api.create("port", network_id=net, **dhcp)["device_owner"] == "network:dhcp"
+
+
 def test_an_update_changes_what_it_names(demo: NetworkApi, network_id: str) -> None:
     port = demo.create("port", network_id=network_id, name="a", description="d")
     changed = demo.update(

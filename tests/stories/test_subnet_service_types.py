@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.support.compute_site import ComputeSite, a_compute_site
-from tests.support.http_app import Site
+from tests.support.http_app import Site, a_site
 from tests.support.network_api import NetworkApi
+from trunkline.bootstrap.policy_file import read_policy
 
 
 @pytest.fixture
@@ -76,6 +77,23 @@ def test_a_port_gets_its_address_where_its_owner_does(demo: NetworkApi, net: str
     a_subnet(demo, net, "fd00::/64")
     assert cidrs_of(a_port("test:other")) == ["10.0.3.0/24", "fd00::/64"]
     assert cidrs_of(a_port("test:two")) == ["10.0.2.0/24", "fd00::/64"], "its own goes first"
+
+
+def test_service_types_can_be_kept_for_admins(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    rules = ("create_subnet:service_types", "update_subnet:service_types")
+    file.write_text("".join(f'"{rule}": "rule:admin_only"\n' for rule in rules))
+    with a_site(tmp_path, policy=read_policy(file)) as site:
+        demo, admin = NetworkApi(site, "demo"), NetworkApi(site, "admin")
+        net = demo.create("network", name="n")["id"]
+        asked = {"network_id": net, "cidr": "10.0.1.0/24", "ip_version": 4}
+        refused = demo.create("subnet", 403, **asked, service_types=["a"])
+        assert "create_subnet:service_types" in refused["message"]
+        made = demo.create("subnet", **asked, service_types=[])
+        refused = demo.update("subnet", made["id"], 403, service_types=["a"])
+        assert "update_subnet:service_types" in refused["message"]
+        changed = admin.update("subnet", made["id"], service_types=["a"])
+        assert demo.update("subnet", made["id"], service_types=["a"])["name"] == changed["name"]
 
 
 def test_dhcp_servers_have_addresses_of_every_subnet_with_dhcp(demo: NetworkApi, net: str) -> None:

@@ -10,7 +10,7 @@ from trunkline.control.requests import AddressRequest
 from trunkline.domain.errors import AlreadyExists, Invalid, NoAddressFree
 from trunkline.domain.ether import MacAddress
 from trunkline.domain.ids import PortId, SegmentId, SubnetId
-from trunkline.domain.network import Network, Subnet
+from trunkline.domain.network import SERVER_OWNER, Network, Subnet
 from trunkline.domain.port import FixedIp, Port
 from trunkline.store.transaction import Transaction
 
@@ -46,7 +46,7 @@ def allocate_fixed_ips(
     Raises:
         Invalid: A subnet is not the network's, or an address can't be a port's.
         AlreadyExists: Another port holds an address that is asked for.
-        NoAddressFree: A subnet's pools are used up.
+        NoAddressFree: A subnet's pools are used up, or none of those where the port is serves it.
     """
     # Whoever chooses after the same reading would choose the same address.
     tx.subnets.lock(network.id)
@@ -55,14 +55,15 @@ def allocate_fixed_ips(
     eligible = [
         subnet for subnet in of_network if subnet.id in held_in or subnet.serves(device_owner)
     ]
-    if of_network and not eligible and wanted is None:
-        raise NoAddressFree(f"any subnet of the network for {device_owner or 'no device owner'}")
     subnets = [
         subnet
         # Those that are for its owner go before those that are for all.
         for subnet in sorted(eligible, key=lambda each: not each.service_types)
         if segment_id is None or subnet.segment_id in (None, segment_id)
     ]
+    if of_network and not subnets and wanted is None:
+        where = "network" if segment_id is None else "network's segment"
+        raise NoAddressFree(f"any subnet of the {where} for {device_owner or 'no device owner'}")
     chooser = _Chooser(tx, port_id, mac, held=held)
     if wanted is None:
         return _one_for_each_version(network, subnets, chooser)
@@ -127,13 +128,14 @@ def segments_of_addresses(
 def segments_for_address(
     tx: Transaction, network: Network, wanted: str | None
 ) -> frozenset[SegmentId] | None:
-    """Return the segments that a new port can be on and have this address, or any; None: all.
+    """Return the segments that a server's new port can be on and have this address, or any.
 
-    Where every subnet is tied to a segment, a port elsewhere would have no address.
+    None: all. Where every subnet for servers is tied to a segment, a port elsewhere would have no
+    address.
     """
     if len(network.segments) < 2:
         return None
-    subnets = tx.subnets.of_network(network.id)
+    subnets = _for_servers(tx, network)
     if wanted is not None:
         address = parse_address("fixed_ip", wanted)
         subnets = [subnet for subnet in subnets if address in subnet.cidr]
@@ -143,14 +145,14 @@ def segments_for_address(
 
 
 def require_free_address(tx: Transaction, network: Network, text: str) -> None:
-    """Raise unless a new port on `network` could have this address now.
+    """Raise unless a server's new port on `network` could have this address now.
 
     Raises:
-        Invalid: It is none, in no subnet of the network, or none that ports can have.
+        Invalid: It is none, in no subnet of the network for servers, or none that ports can have.
         AlreadyExists: Another port has it.
     """
-    subnets = tx.subnets.of_network(network.id)
-    subnet = _subnet_asked_for(network, subnets, AddressRequest(ip_address=text))
+    asked = AddressRequest(ip_address=text)
+    subnet = _subnet_asked_for(network, _for_servers(tx, network), asked)
     if subnet.addresses_follow_macs:
         raise Invalid("fixed_ip", f"addresses in subnet {subnet.id} follow MACs: none can be named")
     address = _usable_address(subnet, text)
@@ -186,6 +188,10 @@ def unusable_reason(
     if isinstance(cidr, IPv4Network) and address == cidr.broadcast_address:
         return f"{address} is the broadcast address of {cidr}"
     return None
+
+
+def _for_servers(tx: Transaction, network: Network) -> list[Subnet]:
+    return [each for each in tx.subnets.of_network(network.id) if each.serves(SERVER_OWNER)]
 
 
 def _one_for_each_version(

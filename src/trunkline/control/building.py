@@ -32,13 +32,12 @@ from trunkline.domain.device import DeviceRef
 from trunkline.domain.errors import GenerationMoved
 from trunkline.domain.host import Host
 from trunkline.domain.ids import HostName
+from trunkline.domain.network import SERVER_OWNER
 from trunkline.domain.port import Port
 from trunkline.domain.server import SERVER, Fault, Flavor, Server, ServerEvent, ServerState
 from trunkline.placement.asks.request import NicChoice
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
-
-DEVICE_OWNER = "compute:nova"  # What ports of servers show as their device_owner.
 
 
 def build(
@@ -263,7 +262,7 @@ def plug_nic(
             numa_policy=nic.numa_policy,
             addresses=(AddressRequest(ip_address=nic.fixed_ip),) if nic.fixed_ip else None,
             device_id=server.id,
-            device_owner=DEVICE_OWNER,
+            device_owner=SERVER_OWNER,
             created_by_server=True,
             segment_id=None if choice is None else choice.segment_id,
             security_groups=nic.security_groups,
@@ -272,7 +271,7 @@ def plug_nic(
         changed = replace(
             port,
             device_id=server.id,
-            device_owner=DEVICE_OWNER,
+            device_owner=SERVER_OWNER,
             pci_flavor=nic.pci_flavor,
             revision=port.revision + 1,
             updated_at=svc.clock.now(),

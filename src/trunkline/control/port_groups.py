@@ -9,6 +9,7 @@ from trunkline.control.services import Services
 from trunkline.domain.errors import Invalid, NotFound, StateConflict
 from trunkline.domain.identity import Caller
 from trunkline.domain.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
+from trunkline.domain.network import NETWORK_DEVICES
 from trunkline.domain.policy import network_rules as rules
 from trunkline.domain.port import Port
 from trunkline.domain.security_group import (
@@ -110,7 +111,7 @@ def enter_groups(
     """
     if asked is None:
         # What Neutron's own services have is not guarded, as they are part of the network.
-        if port.port_security_enabled and not port.device_owner.startswith("network:"):
+        if port.port_security_enabled and not port.device_owner.startswith(NETWORK_DEVICES):
             tx.security_groups.put_port(port.id, [ensure_default_group(tx, svc, port.project_id)])
         return
     if asked:

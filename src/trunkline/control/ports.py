@@ -61,7 +61,7 @@ from trunkline.domain.ids import (
     SegmentId,
 )
 from trunkline.domain.listing import ListQuery
-from trunkline.domain.network import Network
+from trunkline.domain.network import NETWORK_DEVICES, Network
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import Alternative
 from trunkline.domain.policy import network_rules as rules
@@ -339,6 +339,7 @@ def _require_create(caller: Caller, target: Target, request: PortCreate) -> None
         rules.CREATE_PORT_PROFILE: bool(request.profile),
         rules.CREATE_PORT_TRUSTED: request.trusted is not None,
         rules.CREATE_PORT_HOST_ID: bool(request.host),
+        rules.CREATE_PORT_DEVICE_OWNER: request.device_owner.startswith(NETWORK_DEVICES),
         rules.CREATE_PORT_MAC_ADDRESS: request.mac is not None,
         rules.CREATE_PORT_IP_ADDRESS: any(each.ip_address for each in request.fixed_ips or ()),
         rules.CREATE_PORT_ALLOWED_ADDRESS_PAIRS: bool(request.allowed_address_pairs),
@@ -352,7 +353,10 @@ def _require_create(caller: Caller, target: Target, request: PortCreate) -> None
 def _require_update(caller: Caller, target: Target, port: Port, changes: PortUpdate) -> None:
     held = {str(each.ip_address) for each in port.fixed_ips}
     wanted = () if isinstance(changes.fixed_ips, Unset) else changes.fixed_ips
+    owner = port.device_owner if isinstance(changes.device_owner, Unset) else changes.device_owner
     asked = {
+        rules.UPDATE_PORT_DEVICE_OWNER: owner != port.device_owner
+        and owner.startswith(NETWORK_DEVICES),
         rules.UPDATE_PORT_PROFILE: changes.profile is not UNSET,
         rules.UPDATE_PORT_TRUSTED: changes.trusted is not UNSET,
         rules.UPDATE_PORT_HOST_ID: changes.host is not UNSET,

@@ -75,7 +75,10 @@ def update_subnet(svc: Services, caller: Caller, subnet_id: str, request: Subnet
 
     def update(tx: Transaction) -> Subnet:
         subnet, network = _visible(tx, caller, subnet_id)
-        require(caller, rules.UPDATE_SUBNET, on_network(subnet.project_id, network))
+        target = on_network(subnet.project_id, network)
+        require(caller, rules.UPDATE_SUBNET, target)
+        if request.service_types not in (UNSET, subnet.service_types):
+            require(caller, rules.UPDATE_SUBNET_SERVICE_TYPES, target)
         changed = replace(
             subnet,
             **given_fields(
@@ -150,6 +153,8 @@ def _insert(svc: Services, caller: Caller, tx: Transaction, request: SubnetCreat
     shared = is_shared(tx, caller, network)
     require_seen(caller, rules.GET_NETWORK, owner, "network", network.id, shared=shared)
     require(caller, rules.CREATE_SUBNET, target)
+    if request.service_types:
+        require(caller, rules.CREATE_SUBNET_SERVICE_TYPES, target)
     if request.segment_id is not None and all(
         segment.id != request.segment_id for segment in network.segments
     ):

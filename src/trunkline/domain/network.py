@@ -17,7 +17,10 @@ from trunkline.domain.ids import (
     SubnetId,
 )
 
-DHCP_OWNER: Final = "network:dhcp"  # The device owner of ports that DHCP servers have.
+# Device owners of ports.
+SERVER_OWNER: Final = "compute:nova"
+DHCP_OWNER: Final = "network:dhcp"  # Of a DHCP server's.
+NETWORK_DEVICES: Final = "network:"  # What those begin with that are part of the network itself.
 
 
 class NetworkType(enum.Enum):

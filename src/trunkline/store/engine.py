@@ -336,8 +336,9 @@ def open_engine(url: str) -> Engine:
             "foreign_keys=ON",
             "cache_size=-65536",
             "temp_store=MEMORY",
-            # What is deleted in a page that is written anyway is overwritten: a password, say.
-            "secure_delete=FAST",
+            # What is deleted is overwritten: a password, say. FAST would leave pages that become
+            # free as they are, and the end of a row with much user_data is in pages of its own.
+            "secure_delete=ON",
             # 16 MiB, not 4: a page that many commits write is copied into the database less often.
             "wal_autocheckpoint=4000",
         ):

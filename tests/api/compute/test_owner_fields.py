@@ -138,6 +138,27 @@ def test_a_password_is_forgotten_once_the_guest_has_run(scene: ComputeSite, tmp_
     assert b"horse" not in (tmp_path / "trunkline.db").read_bytes()
 
 
+def test_a_password_behind_much_user_data_is_gone_from_the_file_with_the_rest(
+    scene: ComputeSite, tmp_path: Path
+) -> None:
+    """A long row ends in pages of its own. As it shrinks, the last one may become free.
+
+    The lengths are spread over a page's, so that some rows have one page less.
+    """
+    password = "\N{HORSE}" * 255
+    servers = [
+        scene.a_server(networks="none", adminPass=password, user_data="A" * length)["id"]
+        for length in range(8_000, 12_096, 512)
+    ]
+    assert {kept_password(scene, each) for each in servers} == {password}
+    for each in servers:
+        assert scene.call("DELETE", f"/servers/{each}").status == 204
+    scene.site.svc.store.close()  # What SQLite keeps beside the database is put into it.
+    kept = (tmp_path / "trunkline.db").read_bytes()
+    assert b"A" * 1_000 in kept
+    assert "\N{HORSE}".encode() not in kept
+
+
 def test_a_password_is_kept_until_a_guest_has_run(scene: ComputeSite) -> None:
     server_id = ServerId(scene.a_server(adminPass="correct horse")["id"])
 

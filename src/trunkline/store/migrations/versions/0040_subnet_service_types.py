@@ -11,6 +11,9 @@ from alembic import op
 revision = "0040"
 down_revision = "0039"
 
+# What replicas of before, which run on while others are upgraded, give the segments that they make.
+UNKNOWN = "1970-01-01T00:00:00.000000Z"
+
 
 def upgrade() -> None:
     """Add columns. Subnets are for all ports; segments are taken to be as old as their networks."""
@@ -18,7 +21,9 @@ def upgrade() -> None:
         "subnets", sa.Column("service_types", sa.Text(), nullable=False, server_default="[]")
     )
     for name in ("created_at", "updated_at"):
-        op.add_column("segments", sa.Column(name, sa.String(27), nullable=False, server_default=""))
+        op.add_column(
+            "segments", sa.Column(name, sa.String(27), nullable=False, server_default=UNKNOWN)
+        )
     op.add_column(
         "segments", sa.Column("revision", sa.Integer(), nullable=False, server_default="0")
     )
