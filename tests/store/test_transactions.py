@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -407,6 +409,21 @@ def test_use_cases_that_wait_for_each_other_in_a_circle_both_end(
         for future in [threads.submit(store.write, touch(keys)) for keys in ("ab", "ba")]:
             future.result(WAIT_SECONDS_MAX)
     assert len(runs) >= 3, "nobody was in the other's way"
+    store.close()
+
+
+def test_a_program_that_fails_before_it_closes_its_store_ends(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'trunkline.db'}"
+    program = f"""
+from trunkline.store.schema import open_store
+store = open_store({url!r})
+store.write(lambda tx: tx.settings.put("a", "here"))
+raise SystemExit(7)
+"""
+    done = subprocess.run([sys.executable, "-c", program], timeout=60)
+    assert done.returncode == 7
+    store = open_store(url)
+    assert store.read(lambda tx: tx.settings.find("a")) == "here"
     store.close()
 
 

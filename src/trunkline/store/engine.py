@@ -96,7 +96,11 @@ class Store:
         self._writer: threading.Thread | None = None
         self._inline_lock = threading.Lock()
         if self._is_sqlite and not inline:
-            self._writer = threading.Thread(target=self._write_batches, name="store-writer")
+            # A program that ends by an exception ends, rather than wait for a `close` that nobody
+            # calls any more: what is not committed by then was told to nobody.
+            self._writer = threading.Thread(
+                target=self._write_batches, name="store-writer", daemon=True
+            )
             self._writer.start()
 
     @property
