@@ -20,6 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from tools.write_new_database import recorded
 from trunkline.domain.device import (
     DeviceKind,
     OfferedDevice,
@@ -32,7 +33,12 @@ from trunkline.domain.pci import PciAddress
 from trunkline.domain.quota import Resource
 from trunkline.store.engine import open_engine
 from trunkline.store.metadata import metadata
-from trunkline.store.schema import DatabaseTooNew, known_revisions, open_store
+from trunkline.store.schema import (
+    NEW_SQLITE_DATABASE,
+    DatabaseTooNew,
+    known_revisions,
+    open_store,
+)
 from trunkline.wire.json import encode
 
 
@@ -65,6 +71,11 @@ def test_migrations_make_the_schema_of_the_tables(new_url: Callable[[], str]) ->
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+def test_a_new_sqlite_database_is_what_all_migrations_make_of_nothing() -> None:
+    said = "a migration was added? then `python -m tools.write_new_database`"
+    assert NEW_SQLITE_DATABASE.read_text() == recorded(), said
 
 
 def test_the_files_of_migrations_are_named_for_what_alembic_calls_them() -> None:

@@ -1,7 +1,7 @@
-"""Databases with this version's schema and no rows, copied from one that migrations made once.
+"""Databases with this version's schema and no rows, copied from one that was made once.
 
-Migrating costs ten times what a copy does, and every test of the control plane has a database of
-its own. That migrations make this schema, and make it from nothing, is held by tests/store.
+Making one costs ten times what a copy does, and every test of the control plane has a database of
+its own. How they are made, and that it is what the migrations make, is held by tests/store.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from trunkline.store.schema import open_store
 
 
 def a_sqlite_database(file: Path) -> str:
-    """Put a migrated database at `file`, unless something is there, and return its URL."""
+    """Put a new database at `file`, unless something is there, and return its URL."""
     if not file.exists():
         file.touch(mode=0o600)
         with file.open("wb") as copy:
-            copy.write(_migrated())
+            copy.write(_made_once())
             copy.flush()
             os.fsync(copy.fileno())  # It survives a power cut, as what migrations make does.
         directory = os.open(file.parent, os.O_RDONLY)
@@ -29,7 +29,7 @@ def a_sqlite_database(file: Path) -> str:
 
 
 @cache
-def _migrated() -> bytes:
+def _made_once() -> bytes:
     with tempfile.TemporaryDirectory(prefix="tl-schema-") as directory:
         file = Path(directory) / "trunkline.db"
         open_store(f"sqlite:///{file}", inline=True).close()

@@ -16,6 +16,8 @@ from trunkline.domain.errors import ErrorKind, TrunklineError
 from trunkline.store.engine import Store, open_engine
 
 _MIGRATION_LOCK = 0x7472756E6B  # "trunk": the PostgreSQL advisory lock that migrations hold.
+_MIGRATIONS = resources.files("trunkline.store.migrations")
+NEW_SQLITE_DATABASE = _MIGRATIONS / "new_sqlite_database.sql"
 
 
 class DatabaseTooNew(TrunklineError):
@@ -112,7 +114,7 @@ def _make_private(file: Path | None) -> None:
 
 
 def bring_up_to_date(engine: Engine) -> None:
-    """Run the migrations that the database lacks, all in one transaction."""
+    """Make the tables, or run the migrations that the database lacks, all in one transaction."""
     known = known_revisions()
     with engine.connect() as connection, _tables_can_be_remade(connection), connection.begin():
         if engine.dialect.name == "sqlite":
@@ -123,8 +125,10 @@ def bring_up_to_date(engine: Engine) -> None:
         found = _revision_of(connection)
         if found is not None and found not in known:
             raise DatabaseTooNew(found=found, known=known[-1])
-        if found != known[-1]:
-            _migrate(connection)
+        if found is None and _is_new_sqlite(connection):
+            _make(connection)
+        elif found != known[-1]:
+            migrate(connection)
 
 
 @contextmanager
@@ -153,7 +157,7 @@ def known_revisions() -> tuple[str, ...]:
     They are what the names of the migrations' files begin with; asking Alembic would load all of
     them, and Alembic, at each start that finds the schema current.
     """
-    files = (resources.files("trunkline.store.migrations") / "versions").iterdir()
+    files = (_MIGRATIONS / "versions").iterdir()
     names = (file.name.partition("_")[0] for file in files)
     return tuple(sorted(name for name in names if name.isdigit()))
 
@@ -166,7 +170,18 @@ def _revision_of(connection: Connection) -> str | None:
     return found
 
 
-def _migrate(connection: Connection) -> None:
+def _is_new_sqlite(connection: Connection) -> bool:
+    return connection.dialect.name == "sqlite" and not inspect(connection).get_table_names()
+
+
+def _make(connection: Connection) -> None:
+    """Make what the migrations would, twenty times sooner: from the record of what they made."""
+    for statement in NEW_SQLITE_DATABASE.read_text().split(";\n"):
+        connection.exec_driver_sql(statement)
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations that the database lacks, or all of them."""
     # Imported by the starts that migrate alone: it takes a fifth of the time of a start.
     from alembic import command
     from alembic.config import Config
