@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.control.scene import Scene, on
@@ -11,6 +13,7 @@ from tests.support.world import (
     OTHER,
     a_card,
 )
+from trunkline.control.desired import desired_config
 from trunkline.control.devices import list_devices
 from trunkline.control.events import list_events
 from trunkline.control.ports import create_port, delete_port, get_port, update_port
@@ -101,6 +104,25 @@ def test_a_claim_of_a_held_device_is_refused_and_withdrawing_a_claim_returns_it(
     scene.clean("h1")
     assert scene.devices("releasing") == []
     scene.index_agrees()
+
+
+def test_a_host_is_woken_for_what_it_has_to_do_and_a_claim_alone_is_nothing(scene: Scene) -> None:
+    woken: list[HostName] = []
+    scene.svc = replace(scene.svc, wake_host=woken.append)
+    before = desired_config(scene.svc, HostName("h1"))
+    request = PortCreate(
+        network_id=scene.blue.id, vnic_type=VnicType.DIRECT, host=HostName("h1"),
+        profile={"pci_slot": "0000:05:02.0"},
+    )  # fmt: skip
+    port = create_port(scene.svc, ADMIN, request).port
+    after = desired_config(scene.svc, HostName("h1"))
+    assert woken == []
+    assert after.generation > before.generation, "what was decided before is decided anew"
+    assert replace(after, generation=before.generation) == before
+    update_port(scene.svc, ADMIN, port.id, PortUpdate(host=None))
+    assert woken == ["h1"]
+    (release,) = desired_config(scene.svc, HostName("h1")).releases
+    assert str(release.address) == "0000:05:02.0"
 
 
 def test_a_tenant_can_name_neither_device_nor_host(scene: Scene) -> None:

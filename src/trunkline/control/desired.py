@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from trunkline.control.binding import bridge_of, vlan_id_of
 from trunkline.control.qos import policies_of
@@ -44,6 +45,8 @@ from trunkline.reconcile.desired import (
 from trunkline.store.devices import DeviceRecord
 from trunkline.store.transaction import Transaction
 
+_ON_THEIR_WAY_BACK: Final = frozenset({AllocationState.RELEASING, AllocationState.QUARANTINED})
+
 
 def desired_config(svc: Services, host_name: HostName) -> HostConfig:
     """Return what should be true on a host now; raise `NotFound` if it was never enrolled."""
@@ -68,10 +71,19 @@ def desired_if_newer(
 
 def _config(tx: Transaction, svc: Services, host: Host) -> HostConfig:
     servers = tx.servers.of_hosts([host.id])
-    bindings = {binding.port_id: binding for binding in tx.bindings.of_host(host.id)}
+    # A port that is bound to a device and that no server has is nothing to the host.
+    bindings = {
+        binding.port_id: binding
+        for binding in tx.bindings.of_host(host.id)
+        if binding.server_id is not None
+    }
     ports = {port.id: port for port in tx.ports.get_many(bindings)}
     networks = tx.networks.get_many({port.network_id for port in ports.values()}) if ports else []
-    allocations = {a.device_id: a for a in tx.allocations.of_host(host.id)}
+    allocations = {
+        allocation.device_id: allocation
+        for allocation in tx.allocations.of_host(host.id)
+        if allocation.server_id is not None or allocation.state in _ON_THEIR_WAY_BACK
+    }
     devices = tx.devices.get_many(allocations)
     pfs = devices | tx.devices.get_many({each.pf_id for each in devices.values() if each.pf_id})
     policies = policies_of(tx, ports.values(), {network.id: network for network in networks})
@@ -88,7 +100,7 @@ def _config(tx: Transaction, svc: Services, host: Host) -> HostConfig:
         releases=tuple(
             _held(devices[device_id], allocation, rows)
             for device_id, allocation in sorted(allocations.items())
-            if allocation.state in (AllocationState.RELEASING, AllocationState.QUARANTINED)
+            if allocation.state in _ON_THEIR_WAY_BACK
         ),
         vf_counts=tuple(
             VfCount(
