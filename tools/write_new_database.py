@@ -37,10 +37,16 @@ def recorded() -> str:
 
 
 def _statements(database: sqlite3.Connection) -> list[str]:
-    """As `iterdump` has them, for one transaction of another's, and rows after the tables."""
+    """As `iterdump` has them, for one transaction of another's: tables, then indexes, then rows.
+
+    Indexes by name: Alembic makes those of a table that it remakes in any order.
+    """
     own = ("BEGIN TRANSACTION;", "COMMIT;")
     found = [statement for statement in database.iterdump() if statement not in own]
-    return sorted(found, key=lambda statement: statement.startswith("INSERT"))
+    indexes = [each for each in found if each.startswith(("CREATE INDEX", "CREATE UNIQUE INDEX"))]
+    rows = [each for each in found if each.startswith("INSERT")]
+    tables = [each for each in found if each not in {*indexes, *rows}]
+    return [*tables, *sorted(indexes), *rows]
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ class Store:
         self._door = threading.Lock()  # No job is queued behind the one that ends the writer.
         self._writer: threading.Thread | None = None
         self._inline_lock = threading.Lock()
+        self._writing: Connection | None = None  # Kept: to get one takes a tenth of a short write.
         if self._is_sqlite and not inline:
             # A program that ends by an exception ends, rather than wait for a `close` that nobody
             # calls any more: what is not committed by then was told to nobody.
@@ -117,6 +118,7 @@ class Store:
                 self._jobs.put(None)
         if self._writer is not None:
             self._writer.join()
+        self._stop_writing()
         self._engine.dispose()
 
     def read(self, use_case: Callable[[Transaction], T]) -> T:
@@ -185,10 +187,11 @@ class Store:
     def _write_batch(self, batch: list[_Job[Any]]) -> None:
         kept: list[Transaction] = []
         try:
-            with self._engine.connect() as connection:
-                answers = _run_batch(connection, batch, kept)
-                run_text(connection, "COMMIT")
+            connection = self._writing = self._writing or self._engine.connect()
+            answers = _run_batch(connection, batch, kept)
+            run_text(connection, "COMMIT")
         except BaseException as problem:  # noqa: BLE001 - every caller must be answered
+            self._stop_writing()
             _roll_back(kept)
             for job in batch:
                 job.fail(_as_unavailable(problem))
@@ -197,6 +200,16 @@ class Store:
             transaction.committed()
         for answer in answers:
             answer()
+
+    def _stop_writing(self) -> None:
+        """Close the writer's connection, whose batch is rolled back; the next one gets another.
+
+        It is thrown away, since a rollback may fail by what the batch failed by.
+        """
+        if self._writing is not None:
+            connection, self._writing = self._writing, None
+            connection.invalidate()
+            connection.close()
 
     def _write_alone(self, use_case: Callable[[Transaction], T]) -> T:
         for attempt in range(CONFLICT_RETRIES_MAX + 1):

@@ -37,6 +37,12 @@ _OF_PORTS = Prepared(
     select_where_in(security_group_ports, "port_id").order_by(security_group_ports.c.group_id)
 )
 _ADD_PORT = Prepared(insert_row(security_group_ports))
+_TAKE_PORT = Prepared(
+    delete(security_group_ports).where(
+        security_group_ports.c.port_id == bindparam("this_port"),
+        security_group_ports.c.group_id == bindparam("this_group"),
+    )
+)
 
 
 class SecurityGroups:
@@ -189,12 +195,8 @@ class SecurityGroups:
 
     def take_port(self, port_id: PortId, group_ids: Collection[SecurityGroupId]) -> None:
         """Take a port out of these groups."""
-        self._connection.execute(
-            delete(security_group_ports).where(
-                security_group_ports.c.port_id == port_id,
-                security_group_ports.c.group_id.in_(group_ids),
-            )
-        )
+        left = [{"this_port": port_id, "this_group": group_id} for group_id in group_ids]
+        _TAKE_PORT.run_many(self._connection, left)
 
     def _with_rules(self, rows: Sequence[Row]) -> list[SecurityGroup]:
         if not rows:
