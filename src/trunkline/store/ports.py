@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -32,9 +33,9 @@ from trunkline.domain.listing import ListQuery
 from trunkline.domain.network import AddressPool, Subnet
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.port import FixedIp, Port, VnicType
-from trunkline.store.listing import select_page
+from trunkline.store.listing import select_page_ids
 from trunkline.store.locks import Lock
-from trunkline.store.prepared import Prepared, Row
+from trunkline.store.prepared import FetchedRow, Form, Prepared
 from trunkline.store.security_group_tables import security_group_ports
 from trunkline.store.statements import (
     among,
@@ -47,13 +48,14 @@ from trunkline.store.statements import (
 from trunkline.store.tables import bindings, hosts, ip_allocations, networks, ports
 
 _GAP_BATCH = 64  # Addresses read at once when looking for a gap.
+_PORTS_KEPT_MAX = 4096  # About 10 MB.
 _IP_FILTERS = {"ip_address": ip_allocations.c.ip_address, "subnet_id": ip_allocations.c.subnet_id}
 
 _BY_IDS = by_lock(select_where_in(ports).order_by(ports.c.id))
 _ADDRESSES = Prepared(
-    select_where_in(ip_allocations, "port_id").order_by(
-        ip_allocations.c.port_id, ip_allocations.c.position
-    )
+    select(*(ip_allocations.c[name] for name in ("port_id", "subnet_id", "ip_address")))
+    .where(ip_allocations.c.port_id.in_(bindparam("among", expanding=True)))
+    .order_by(ip_allocations.c.port_id, ip_allocations.c.position)
 )
 _OF_MAC = Prepared(
     select(ports.c.id).where(
@@ -98,7 +100,14 @@ class Ports:
         """Return those of the ports that exist, by ID."""
         if not port_ids:
             return []
-        return self._with_addresses(_BY_IDS[lock].all(self._connection, among(port_ids)))
+        form, fetched = _BY_IDS[lock].fetch(self._connection, among(port_ids))
+        if not fetched:
+            return []
+        addresses: dict[str, list[FixedIp]] = defaultdict(list)
+        for row in _ADDRESSES.all(self._connection, among(port_ids)):
+            addresses[row["port_id"]].append(_fixed_ip(row["subnet_id"], row["ip_address"]))
+        place = form.columns.index("id")
+        return [_port(form, row, tuple(addresses.get(row[place], ()))) for row in fetched]
 
     def page(self, query: ListQuery) -> list[Port]:
         """Return one page.
@@ -151,10 +160,11 @@ class Ports:
                 )
             else:
                 own[name] = values
-        rows = select_page(
+        port_ids = select_page_ids(
             self._connection, ports, replace(query, equals=own), what="port", conditions=conditions
         )
-        return self._with_addresses(rows)
+        found = {port.id: port for port in self.get_many(port_ids)}
+        return [found[PortId(port_id)] for port_id in port_ids if port_id in found]
 
     def insert(self, port: Port) -> None:
         """Store a new port with its addresses.
@@ -345,16 +355,6 @@ class Ports:
                     f"IP address in subnet {fixed_ip.subnet_id}", fixed_ip.ip_address
                 ) from taken
 
-    def _with_addresses(self, rows: Sequence[Row]) -> list[Port]:
-        if not rows:
-            return []
-        found: dict[str, list[FixedIp]] = {row["id"]: [] for row in rows}
-        for row in _ADDRESSES.all(self._connection, among(found)):
-            found[row["port_id"]].append(
-                FixedIp(subnet_id=SubnetId(row["subnet_id"]), ip_address=row["ip_address"])
-            )
-        return [_port(row, found[row["id"]]) for row in rows]
-
 
 @cache
 def _update_of(columns: frozenset[str]) -> Prepared:
@@ -422,13 +422,21 @@ def _row(port: Port) -> dict[str, Any]:
     }
 
 
-def _port(row: Row, addresses: Sequence[FixedIp]) -> Port:
+@lru_cache(maxsize=_PORTS_KEPT_MAX)
+def _fixed_ip(subnet_id: SubnetId, ip_address: str) -> FixedIp:
+    return FixedIp(subnet_id=subnet_id, ip_address=ip_address)
+
+
+@lru_cache(maxsize=_PORTS_KEPT_MAX)
+def _port(form: Form, fetched: FetchedRow, addresses: tuple[FixedIp, ...]) -> Port:
+    """Make a port. Most are read again and again as they are, in lists and for their hosts."""
+    row = form.row(fetched)
     return Port(
-        **dict(row)
+        **row
         | {
             "mac": MacAddress(row["mac"]),
             "vnic_type": VnicType(row["vnic_type"]),
             "numa_policy": row["numa_policy"] and NumaPolicy(row["numa_policy"]),
-            "fixed_ips": tuple(addresses),
+            "fixed_ips": addresses,
         }
     )

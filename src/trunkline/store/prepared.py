@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from sqlalchemy.types import TypeEngine
 
 Row: TypeAlias = Mapping[Any, Any]  # By column name; SQLAlchemy's own rows are such, too.
 Parameters: TypeAlias = Mapping[str, Any]  # By the names of `bindparam`.
+FetchedRow: TypeAlias = tuple[Any, ...]  # As the driver gives it; it can be hashed.
 _Convert: TypeAlias = Callable[[Any], Any]
 _Bound: TypeAlias = list[Any] | dict[str, Any]  # By place, or by name.
 _Statement: TypeAlias = Select[Any] | Insert | Update | Delete
@@ -49,14 +51,24 @@ class Prepared:
         binds = [bind for bind in visitors.iterate(statement) if isinstance(bind, BindParameter)]
         self._list_names = sorted({bind.key for bind in binds if bind.expanding and bind.required})
         self._required = frozenset(bind.key for bind in binds if bind.required)
-        self._forms: dict[object, _Form] = {}  # By database, and lengths of lists if there are any.
+        self._forms: dict[object, Form] = {}  # By database, and lengths of lists if there are any.
 
     def all(
         self, connection: Connection, parameters: Parameters = _NO_PARAMETERS
     ) -> list[dict[str, Any]]:
         """Return the rows that it reads, or that its RETURNING gives."""
+        form, fetched = self.fetch(connection, parameters)
+        return form.rows(fetched)
+
+    def fetch(
+        self, connection: Connection, parameters: Parameters = _NO_PARAMETERS
+    ) -> tuple[Form, Sequence[FetchedRow]]:
+        """Return its rows as they were fetched, and what tells what they mean.
+
+        What is made of such a row can be kept and found by it: equal ones hold the same.
+        """
         form = self._form(connection.dialect, parameters)
-        return form.rows(_run(connection, form.sql, form.bound(parameters), reads=True))
+        return form, _run(connection, form.sql, form.bound(parameters), reads=True)
 
     def one_or_none(
         self, connection: Connection, parameters: Parameters = _NO_PARAMETERS
@@ -85,7 +97,7 @@ class Prepared:
             form = self._form(connection.dialect, many[0])
             _run(connection, form.sql, [form.bound(parameters) for parameters in many], many=True)
 
-    def _form(self, dialect: Dialect, parameters: Parameters) -> _Form:
+    def _form(self, dialect: Dialect, parameters: Parameters) -> Form:
         lengths = [_filled_length(parameters[name]) for name in self._list_names]
         key = (dialect.name, *lengths) if lengths else dialect.name
         form = self._forms.get(key)
@@ -100,8 +112,8 @@ def run_text(connection: Connection, sql: str) -> None:
     _run(connection, sql, ())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Form:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Form:
     """A statement as one database has it, for lists of certain lengths."""
 
     sql: str
@@ -109,14 +121,14 @@ class _Form:
     keys: tuple[str, ...]  # Which parameter goes to each place; `NAME_1` is the first of a list.
     binding: tuple[tuple[int, _Convert], ...]  # Of the places that need it.
     constants: Parameters  # What the statement itself says.
-    lengths: Mapping[str, int]  # Of the lists.
+    lists: Mapping[str, tuple[str, ...]]  # The keys of each one's values.
     columns: tuple[str, ...]
     reading: tuple[tuple[str, _Convert], ...]  # Of the columns that need it.
 
     def bound(self, parameters: Parameters) -> _Bound:
         """Return the parameters as the driver takes them."""
         given = parameters
-        if self.constants or self.lengths:
+        if self.constants or self.lists:
             given = {**self.constants, **parameters, **self._listed(parameters)}
         bound = [given[key] for key in self.keys]
         for place, convert in self.binding:
@@ -125,14 +137,17 @@ class _Form:
 
     def _listed(self, parameters: Parameters) -> dict[str, Any]:
         """Return the values of the lists, each filled up with what it ends in."""
-        listed = {}
-        for name, length in self.lengths.items():
+        listed: dict[str, Any] = {}
+        for name, keys in self.lists.items():
             values = parameters[name]
-            for n in range(length):
-                listed[f"{name}_{n + 1}"] = values[min(n, len(values) - 1)]
+            listed.update(zip(keys, chain(values, repeat(values[-1])), strict=False))
         return listed
 
-    def rows(self, fetched: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    def row(self, fetched: FetchedRow) -> dict[str, Any]:
+        """Return one that was fetched as our values."""
+        return self.rows([fetched])[0]
+
+    def rows(self, fetched: Sequence[FetchedRow]) -> list[dict[str, Any]]:
         """Return what was fetched as our values."""
         rows = [dict(zip(self.columns, values, strict=True)) for values in fetched]
         for name, convert in self.reading:
@@ -146,7 +161,7 @@ def _compile(
     dialect: Dialect,
     lengths: Mapping[str, int],
     required: Collection[str],
-) -> _Form:
+) -> Form:
     if isinstance(statement, Select):  # Others have no lists, nor parameters rendered as text.
         lists = {name: [None] * length for name, length in lengths.items()}
         statement = statement.params(dict.fromkeys(required) | lists)
@@ -165,7 +180,7 @@ def _compile(
         constants |= {f"{bind.key}_{n}": value for n, value in enumerate(values, 1)}
     order = compiled.positiontup or list(sources)
     columns = list(statement.exported_columns)
-    return _Form(
+    return Form(
         sql=str(compiled),
         names=tuple(order) if compiled.positiontup is None else None,
         keys=tuple(sources[name][0] for name in order),
@@ -175,7 +190,10 @@ def _compile(
             if (convert := _type(sources[name][1], dialect).bind_processor(dialect))
         ),
         constants=constants,
-        lengths=lengths,
+        lists={
+            name: tuple(f"{name}_{n}" for n in range(1, length + 1))
+            for name, length in lengths.items()
+        },
         columns=tuple(str(column.key) for column in columns),
         reading=tuple(
             (str(column.key), convert)

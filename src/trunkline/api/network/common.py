@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
@@ -37,6 +38,7 @@ _TAG_FILTERS: Final = {
     "tags": "all_of", "tags-any": "any_of", "not-tags": "not_all_of", "not-tags-any": "none_of",
 }  # fmt: skip
 _SINCE: Final = ("changed_since",)
+_TIMES_KEPT_MAX: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ OWNED_SORT_KEYS: Final[Mapping[str, str]] = MappingProxyType({
 })  # fmt: skip
 
 
+@lru_cache(maxsize=_TIMES_KEPT_MAX)
 def timestamp(at: datetime) -> str:
     """Render a time as Neutron does: ``2026-01-02T03:04:05Z``."""
     text = at.astimezone(UTC).isoformat(timespec="seconds")  # A tenth of what `strftime` takes.
