@@ -26,7 +26,7 @@ from trunkline.reconcile.desired import ServerConfig
 from trunkline.reconcile.domain_xml import DomainOptions, define
 from trunkline.reconcile.observed import DomainPower
 
-pytestmark = [pytest.mark.lab, pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.system]
 
 PEER = "198.51.100.99"
 NIC = a_nic(7, vf(MLX, 0), VnicType.MACVTAP, vlan_id=0)

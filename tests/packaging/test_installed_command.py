@@ -15,7 +15,7 @@ from tests.packaging.conftest import run_outside
 
 STOP_SECONDS_MAX = 30
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 
 def free_tcp_port() -> int:

@@ -14,7 +14,7 @@ from tests.support.environments import REPOSITORY
 PACKAGES_MAX = 40
 INSTALLED_MB_MAX = 100
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 
 def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:

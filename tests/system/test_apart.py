@@ -15,7 +15,7 @@ from tests.support.clients import OpenStack
 from tests.support.processes import Running, trunkline
 from tests.system.test_up import Session, vf_on_the_card, wait_for_status
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[2] / "examples/two-networks"
 

@@ -17,7 +17,7 @@ from tests.support.processes import Running, ask, trunkline
 from tests.support.waiting import wait_until
 from tests.system.test_up import Session
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[2] / "examples/two-networks"
 SECONDS_MAX = 30.0

@@ -13,7 +13,7 @@ from tests.support.clients import OpenStack
 from tests.support.processes import ask, trunkline
 from tests.system.test_up import Session
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 SHAPE = ("--flavor", "small", "--nic", "network=blue,vnic-type=direct")
 

@@ -27,7 +27,7 @@ from tests.support.waiting import wait_until
 from tests.system.test_up import Session, wait_for_status
 from trunkline.cli.exit_codes import ExitCode
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[2] / "examples/two-networks/controller.toml"
 

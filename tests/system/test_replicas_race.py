@@ -23,7 +23,7 @@ from tests.system.test_replicas import Replicas
 from trunkline.client.errors import Unreachable
 from trunkline.domain.bandwidth import Bandwidth
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 HOSTS, VFS = 3, 5
 USERS_PER_REPLICA, EACH = 3, 4

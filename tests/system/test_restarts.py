@@ -23,7 +23,7 @@ from tests.support.http_app import password_login
 from tests.support.processes import Running, trunkline
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[2] / "examples/two-networks"
 CLIENTS = 4

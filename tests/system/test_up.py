@@ -15,7 +15,7 @@ import pytest
 from tests.support.clients import OpenStack, client_environment
 from tests.support.processes import trunkline
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 VLANS = {"blue": ("phy1", 120), "red": ("phy2", 220)}
 

@@ -17,7 +17,7 @@ import pytest
 from tests.support.clients import OpenStack
 from tests.support.processes import ask, trunkline
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 FLEET = """
 [[host]]

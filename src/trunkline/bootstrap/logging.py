@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any, Final, TextIO
 
 # structlog.dev loads rich, and with it pygments, where they are: for the tracebacks that it draws
@@ -20,6 +21,7 @@ else:
 
 HIDDEN: Final = "[hidden]"
 _DEPTH_MAX: Final = 8
+_NAMES_KEPT_MAX: Final = 1024
 
 # Parts of names whose values are never written, however they got into an event.
 _SECRET_NAMES: Final = (
@@ -116,6 +118,7 @@ def _without_secrets(value: Any, depth: int) -> Any:
     return value
 
 
+@lru_cache(maxsize=_NAMES_KEPT_MAX)
 def _is_secret(name: str) -> bool:
     lowered = name.lower().replace("-", "_")
     return any(part in lowered for part in _SECRET_NAMES)

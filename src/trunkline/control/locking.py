@@ -58,8 +58,7 @@ def lock_port(tx: Transaction, port_id: str) -> tuple[Port, Binding | None]:
 
     The host of a port that a server has is locked too: it lets go of the port in that order.
     """
-    port = tx.ports.get(port_id)
-    before = tx.bindings.find(port.id)
+    before = tx.bindings.find(PortId(port_id))
     if before is not None and before.server_id is not None:
         tx.hosts.get(before.host_id, Lock.EXCLUSIVE)
     port = tx.ports.get(port_id, Lock.EXCLUSIVE)

@@ -97,7 +97,7 @@ def get_port(svc: Services, caller: Caller, port_id: str) -> PortView:
 
     def get(tx: Transaction) -> PortView:
         view = _view(tx, port_id)
-        _require_visible_port(tx, caller, view.port)
+        _require_visible(caller, view.port, tx.networks.get(view.port.network_id))
         return view
 
     return svc.store.read(get)
@@ -114,10 +114,10 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
 
     def update(tx: Transaction) -> PortView:
         port, binding = lock_port(tx, port_id)
-        target = _require_visible_port(tx, caller, port)
+        network = tx.networks.get(port.network_id, Lock.SHARED)
+        target = _require_visible(caller, port, network)
         require(caller, rules.UPDATE_PORT, target)
         require_revision("port", port, changes.seen_revision)
-        network = tx.networks.get(port.network_id, Lock.SHARED)
         _require_update(caller, target, port, changes)
         _check_update(port, binding, changes)
         updated = _updated(tx, svc, network, port, binding, changes)
@@ -152,7 +152,8 @@ def delete_port(
 
     def delete(tx: Transaction) -> None:
         port, binding = lock_port(tx, port_id)
-        require(caller, rules.DELETE_PORT, _require_visible_port(tx, caller, port))
+        target = _require_visible(caller, port, tx.networks.get(port.network_id))
+        require(caller, rules.DELETE_PORT, target)
         require_revision("port", port, seen_revision)
         if binding is not None and binding.server_id is not None:
             raise InUse("port", port_id, f"server {binding.server_id} has it; delete that first")
@@ -324,9 +325,9 @@ def _view(tx: Transaction, port_id: str) -> PortView:
     return views_with_requests(tx, [tx.ports.get(port_id)])[0]
 
 
-def _require_visible_port(tx: Transaction, caller: Caller, port: Port) -> Target:
+def _require_visible(caller: Caller, port: Port, network: Network) -> Target:
     """Return what rules may ask of the port; raise `NotFound` if the caller can't see it."""
-    target = on_network(port.project_id, tx.networks.get(port.network_id))
+    target = on_network(port.project_id, network)
     require_seen(caller, rules.GET_PORT, target, "port", port.id)
     return target
 
