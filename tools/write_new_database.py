@@ -20,13 +20,13 @@ HEAD = """\
 """
 
 
-def recorded() -> str:
+def recorded(revision: str = "head") -> str:
     """Return the statements that make what the migrations make, the rows they put in included."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "trunkline.db"
         engine = open_engine(f"sqlite:///{file}")
         with engine.begin() as connection:
-            migrate(connection)
+            migrate(connection, revision)
         engine.dispose()
         database = sqlite3.connect(file)
         try:

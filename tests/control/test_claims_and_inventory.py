@@ -106,10 +106,16 @@ def test_a_claim_of_a_held_device_is_refused_and_withdrawing_a_claim_returns_it(
     scene.index_agrees()
 
 
+def is_settled(scene: Scene) -> bool:
+    host = scene.svc.store.read(lambda tx: tx.hosts.get_by_name("h1"))
+    return host.applied_generation == host.generation
+
+
 def test_a_host_is_woken_for_what_it_has_to_do_and_a_claim_alone_is_nothing(scene: Scene) -> None:
     woken: list[HostName] = []
     scene.svc = replace(scene.svc, wake_host=woken.append)
     before = desired_config(scene.svc, HostName("h1"))
+    scene.agents["h1"].report(generation=before.generation, settled=True)
     request = PortCreate(
         network_id=scene.blue.id, vnic_type=VnicType.DIRECT, host=HostName("h1"),
         profile={"pci_slot": "0000:05:02.0"},
@@ -119,8 +125,10 @@ def test_a_host_is_woken_for_what_it_has_to_do_and_a_claim_alone_is_nothing(scen
     assert woken == []
     assert after.generation > before.generation, "what was decided before is decided anew"
     assert replace(after, generation=before.generation) == before
+    assert is_settled(scene), "nothing is left to do"
     update_port(scene.svc, ADMIN, port.id, PortUpdate(host=None))
     assert woken == ["h1"]
+    assert not is_settled(scene)
     (release,) = desired_config(scene.svc, HostName("h1")).releases
     assert str(release.address) == "0000:05:02.0"
 

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -37,6 +36,7 @@ from trunkline.store.schema import (
     NEW_SQLITE_DATABASE,
     DatabaseTooNew,
     known_revisions,
+    migrate,
     open_store,
 )
 from trunkline.wire.json import encode
@@ -54,11 +54,8 @@ def revision(url: str) -> str:
 def at_revision(url: str, wanted: str) -> Iterator[Connection]:
     """Make an older schema, and let rows be put into it."""
     engine = open_engine(url)
-    config = Config()
-    config.set_main_option("script_location", "trunkline.store:migrations")
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, wanted)
+        migrate(connection, wanted)
         yield connection
     engine.dispose()
 
@@ -76,6 +73,17 @@ def test_migrations_make_the_schema_of_the_tables(new_url: Callable[[], str]) ->
 def test_a_new_sqlite_database_is_what_all_migrations_make_of_nothing() -> None:
     said = "a migration was added? then `python -m tools.write_new_database`"
     assert NEW_SQLITE_DATABASE.read_text() == recorded(), said
+
+
+def test_a_new_database_of_an_older_record_is_brought_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = tmp_path / "record.sql"
+    record.write_text(recorded("0039"))
+    monkeypatch.setattr("trunkline.store.schema.NEW_SQLITE_DATABASE", record)
+    url = f"sqlite:///{tmp_path / 'trunkline.db'}"
+    open_store(url).close()
+    assert revision(url) == known_revisions()[-1]
 
 
 def test_the_files_of_migrations_are_named_for_what_alembic_calls_them() -> None:

@@ -216,6 +216,7 @@ class AgentByHand:
         nics: Sequence[NicFact] = (),
         number: int | None = None,
         generation: int = 0,
+        settled: bool = False,
         problem: str = "",
     ) -> ReportAck:
         """Report; `number` repeats an old one."""
@@ -228,6 +229,7 @@ class AgentByHand:
                 problem=problem,
                 number=number or self._number,
                 generation=generation,
+                settled=settled,
                 resources=resources,
                 inventory=inventory,
                 devices=tuple(devices),

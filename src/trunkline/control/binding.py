@@ -184,14 +184,16 @@ def bridge_of(segment: Segment | None, host: Host) -> str | None:
     return host.resources.bridges.get(name)
 
 
-def raise_generation(tx: Transaction, svc: Services, host_id: HostId) -> None:
-    """Say that what was decided about a host from what was there before is to be decided anew."""
-    svc.fleet.note_generation(tx, host_id, tx.hosts.raise_generation(host_id))
+def decide_anew(tx: Transaction, svc: Services, host_id: HostId) -> None:
+    """Raise a host's generation for those who decide by it: the host itself has nothing to do."""
+    generation = tx.hosts.raise_generation(host_id, to_be_applied=False)
+    svc.fleet.note_generation(tx, host_id, generation)
 
 
 def touch_host(tx: Transaction, svc: Services, binding: Binding) -> None:
     """Raise the generation of a binding's host, and have its agent ask for what is desired now."""
-    raise_generation(tx, svc, binding.host_id)
+    generation = tx.hosts.raise_generation(binding.host_id)
+    svc.fleet.note_generation(tx, binding.host_id, generation)
     name = tx.hosts.get(binding.host_id).name
     tx.on_commit(lambda: svc.wake_host(name))
 

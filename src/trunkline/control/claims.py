@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trunkline.control.audit import Actor
-from trunkline.control.binding import bind_port, raise_generation, release_binding, touch_host
+from trunkline.control.binding import bind_port, decide_anew, release_binding, touch_host
 from trunkline.control.nics import DEVICE_KINDS
 from trunkline.control.qos import check_able, check_supported, guarantee_of, policy_of
 from trunkline.control.quotas import require_quota
@@ -93,7 +93,7 @@ def claim(
         svc.fleet.note_owed(tx, host.id, chosen.ref.kin_id, guarantee_of(policy))
         require_quota(tx, port.project_id, port_id=port.id)
         svc.fleet.note_taken(tx, host.id, chosen.ref)
-    raise_generation(tx, svc, host.id)  # Its agent has nothing to do for a port of no server.
+    decide_anew(tx, svc, host.id)  # No server has the port: its agent has nothing to do for it.
 
 
 def update_claim(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
@@ -191,10 +192,12 @@ class Store:
             answers = _run_batch(connection, batch, kept)
             run_text(connection, "COMMIT")
         except BaseException as problem:  # noqa: BLE001 - every caller must be answered
-            self._stop_writing()
-            _roll_back(kept)
-            for job in batch:
-                job.fail(_as_unavailable(problem))
+            try:
+                self._stop_writing()
+            finally:
+                _roll_back(kept)
+                for job in batch:
+                    job.fail(_as_unavailable(problem))
             return
         for transaction in kept:
             transaction.committed()
@@ -202,14 +205,14 @@ class Store:
             answer()
 
     def _stop_writing(self) -> None:
-        """Close the writer's connection, whose batch is rolled back; the next one gets another.
-
-        It is thrown away, since a rollback may fail by what the batch failed by.
-        """
+        """Give the writer's connection back, rolled back; the next batch gets one anew."""
         if self._writing is not None:
             connection, self._writing = self._writing, None
-            connection.invalidate()
-            connection.close()
+            try:
+                connection.close()
+            except Exception:  # noqa: BLE001 - what the batch has failed by may hinder this too
+                with suppress(Exception):
+                    connection.invalidate()
 
     def _write_alone(self, use_case: Callable[[Transaction], T]) -> T:
         for attempt in range(CONFLICT_RETRIES_MAX + 1):

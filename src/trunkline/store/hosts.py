@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     bindparam,
+    case,
     func,
     insert,
     select,
@@ -45,6 +46,18 @@ _RAISE = Prepared(
     update(hosts)
     .where(_THIS)
     .values(generation=hosts.c.generation + 1)
+    .returning(hosts.c.generation)
+)
+_RAISE_AS_APPLIED = Prepared(
+    update(hosts)
+    .where(_THIS)
+    .values(
+        generation=hosts.c.generation + 1,
+        applied_generation=case(
+            (hosts.c.applied_generation == hosts.c.generation, hosts.c.generation + 1),
+            else_=hosts.c.applied_generation,
+        ),
+    )
     .returning(hosts.c.generation)
 )
 _ASK_CONSOLE = Prepared(
@@ -157,13 +170,19 @@ class Hosts:
             del row[kept]
         self._connection.execute(update(hosts).where(hosts.c.id == host.id).values(row))
 
-    def raise_generation(self, host_id: HostId) -> int:
+    def raise_generation(self, host_id: HostId, *, to_be_applied: bool = True) -> int:
         """Raise a host's generation by 1 and return it; what is desired of the host has changed.
 
         The change does not depend on what is desired of the host otherwise, as a release doesn't;
         new servers do: see `give_room`.
+
+        Args:
+            host_id: The host.
+            to_be_applied: The host has something to do by it. If not, and it has applied all that
+                there was, it still has.
         """
-        raised: int | None = _RAISE.scalar(self._connection, {"this_id": host_id})
+        statement = _RAISE if to_be_applied else _RAISE_AS_APPLIED
+        raised: int | None = statement.scalar(self._connection, {"this_id": host_id})
         if raised is None:
             raise NotFound("host", host_id)
         self._changes.note(host_id)

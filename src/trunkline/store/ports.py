@@ -48,7 +48,8 @@ from trunkline.store.statements import (
 from trunkline.store.tables import bindings, hosts, ip_allocations, networks, ports
 
 _GAP_BATCH = 64  # Addresses read at once when looking for a gap.
-_PORTS_KEPT_MAX = 4096  # About 10 MB.
+_PORTS_KEPT_MAX = 4096  # About 5 MB.
+_PROFILE_KEPT_CHARS_MAX = 4096  # Of JSON: an admin may write a megabyte.
 _IP_FILTERS = {"ip_address": ip_allocations.c.ip_address, "subnet_id": ip_allocations.c.subnet_id}
 
 _BY_IDS = by_lock(select_where_in(ports).order_by(ports.c.id))
@@ -106,8 +107,13 @@ class Ports:
         addresses: dict[str, list[FixedIp]] = defaultdict(list)
         for row in _ADDRESSES.all(self._connection, among(port_ids)):
             addresses[row["port_id"]].append(_fixed_ip(row["subnet_id"], row["ip_address"]))
-        place = form.columns.index("id")
-        return [_port(form, row, tuple(addresses.get(row[place], ()))) for row in fetched]
+        id_at, profile_at = form.columns.index("id"), form.columns.index("profile")
+        return [
+            (_port if len(row[profile_at]) <= _PROFILE_KEPT_CHARS_MAX else _port.__wrapped__)(
+                form, row, tuple(addresses.get(row[id_at], ()))
+            )
+            for row in fetched
+        ]
 
     def page(self, query: ListQuery) -> list[Port]:
         """Return one page.
@@ -429,7 +435,7 @@ def _fixed_ip(subnet_id: SubnetId, ip_address: str) -> FixedIp:
 
 @lru_cache(maxsize=_PORTS_KEPT_MAX)
 def _port(form: Form, fetched: FetchedRow, addresses: tuple[FixedIp, ...]) -> Port:
-    """Make a port. Most are read again and again as they are, in lists and for their hosts."""
+    """Make a port, for all who read it: most are read again and again as they are."""
     row = form.row(fetched)
     return Port(
         **row

@@ -127,7 +127,8 @@ def bring_up_to_date(engine: Engine) -> None:
             raise DatabaseTooNew(found=found, known=known[-1])
         if found is None and _is_new_sqlite(connection):
             _make(connection)
-        elif found != known[-1]:
+            found = _revision_of(connection)
+        if found != known[-1]:
             migrate(connection)
 
 
@@ -180,8 +181,8 @@ def _make(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-def migrate(connection: Connection) -> None:
-    """Run the migrations that the database lacks, or all of them."""
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Run the migrations that the database lacks, the newest by default the last of them."""
     # Imported by the starts that migrate alone: it takes a fifth of the time of a start.
     from alembic import command
     from alembic.config import Config
@@ -189,7 +190,7 @@ def migrate(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", "trunkline.store:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
     if connection.dialect.name == "sqlite":
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
         assert broken is None, f"a migration left a reference to nothing: {broken}"
