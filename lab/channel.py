@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 Returned = TypeVar("Returned")
 
-SECONDS_MAX = 120  # For one command, unless it says another limit: everything is slow inside.
+SECONDS_MAX = 400  # For one command, unless it says another limit: everything is slow inside.
 
 
 class CommandFailed(Exception):

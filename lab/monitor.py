@@ -6,7 +6,7 @@ import json
 import socket
 from typing import Any
 
-ANSWER_SECONDS_MAX = 60
+ANSWER_SECONDS_MAX = 240
 
 
 class MonitorRefused(Exception):

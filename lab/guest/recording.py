@@ -11,7 +11,7 @@ from lab.guest.cards import NETDEVS, RTEXT_FILTER_VF, RTMGRP_LINK, read, write
 from tests.support import sysfs_trees
 
 PF = "pf1"
-WAIT_SECONDS_MAX = 60
+WAIT_SECONDS_MAX = 240
 
 # Source: Linux include/uapi/linux/netlink.h, rtnetlink.h, if_link.h.
 NLM_F_REQUEST, NLM_F_ACK = 0x1, 0x4

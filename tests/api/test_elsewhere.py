@@ -13,6 +13,7 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.support.http_app import Reply
 from tests.support.keystone_site import KeystoneSite, a_keystone_site
+from tests.support.patience import HANGS_SECONDS
 from tests.support.ssh_keys import an_ssh_key
 from tests.support.stand_in_keystone import StandIn, a_stand_in, asking, token_body
 from trunkline.api import elsewhere
@@ -219,7 +220,7 @@ def test_identity_is_served_elsewhere_and_discovery_leads_there(
 def test_requests_with_one_token_share_one_question(site: KeystoneSite, stand_in: StandIn) -> None:
     stand_in.may_answer.clear()
     asked = [site.http.start("GET", LIST, token="alice's") for _ in range(100)]
-    assert stand_in.asked.acquire(timeout=30)
+    assert stand_in.asked.acquire(timeout=HANGS_SECONDS)
     stand_in.may_answer.set()
     assert {one.result(30).status for one in asked} == {200}
     assert stand_in.counts["validate"] == 1
@@ -231,7 +232,7 @@ def test_a_client_that_goes_away_takes_the_answer_from_nobody_else(
     gone = threading.Event()
     stand_in.may_answer.clear()
     first = site.http.start("GET", LIST, token="alice's", gone=gone)
-    assert stand_in.asked.acquire(timeout=30)
+    assert stand_in.asked.acquire(timeout=HANGS_SECONDS)
     second = site.http.start("GET", LIST, token="alice's")
     first.cancel()
     gone.set()
@@ -243,14 +244,14 @@ def test_a_silent_keystone_holds_up_nobody_whose_token_is_known(
     site: KeystoneSite, stand_in: StandIn
 ) -> None:
     assert site.http.request("GET", LIST, token="alice's").status == 200
-    assert stand_in.asked.acquire(timeout=30)
+    assert stand_in.asked.acquire(timeout=HANGS_SECONDS)
     stand_in.may_answer.clear()
     strangers = [
         site.http.start("GET", LIST, token=f"made-up-{number}")
         for number in range(elsewhere.ASKED_MAX + 10)
     ]
     for _ in range(elsewhere.ASKING_THREADS):
-        assert stand_in.asked.acquire(timeout=30)
+        assert stand_in.asked.acquire(timeout=HANGS_SECONDS)
     assert not stand_in.asked.acquire(blocking=False), "more than may ask at one time"
     refused = _those_done(strangers, 10)
     assert {reply.status for reply in refused} == {503}
@@ -266,7 +267,7 @@ def _those_done(futures: list[Future[Reply]], count: int) -> list[Reply]:
     done: set[Future[Reply]] = set()
     while len(done) < count:
         rest = [one for one in futures if one not in done]
-        newly = wait_for(rest, timeout=30, return_when="FIRST_COMPLETED").done
+        newly = wait_for(rest, timeout=HANGS_SECONDS, return_when="FIRST_COMPLETED").done
         assert newly, f"only {len(done)} of {count} are done"
         done |= newly
     return [one.result() for one in done]

@@ -6,13 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support.patience import HANGS_SECONDS
 from trunkline.api.foreground import Foreground
-
-SECONDS_MAX = 60.0  # Never waited out.
 
 
 def test_nobody_waits_where_no_request_is_under_way() -> None:
-    assert Foreground().wait_until_quiet(SECONDS_MAX)
+    assert Foreground().wait_until_quiet(HANGS_SECONDS)
 
 
 def test_the_wait_is_bounded_while_requests_go_on() -> None:
@@ -26,9 +25,9 @@ def test_the_wait_ends_with_the_last_request() -> None:
     with ThreadPoolExecutor(1) as threads:
         with foreground.request():
             with foreground.request():
-                waiting = threads.submit(foreground.wait_until_quiet, SECONDS_MAX)
+                waiting = threads.submit(foreground.wait_until_quiet, HANGS_SECONDS)
             assert not foreground.wait_until_quiet(0.0)  # The other one is under way still.
-        assert waiting.result(SECONDS_MAX)
+        assert waiting.result(HANGS_SECONDS)
 
 
 def test_a_request_that_fails_is_over() -> None:

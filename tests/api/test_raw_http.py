@@ -14,11 +14,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.http_app import Site, a_site, password_login, served
+from tests.support.patience import HANGS_SECONDS
 from tests.support.waiting import wait_until
 from trunkline.api import limits
 from trunkline.bootstrap.http_protocol import HEAD_BYTES_MAX, Connections
 
-SECONDS_MAX = 20.0
 Address = tuple[str, int]
 HOST = b"Host: 127.0.0.1\r\n"
 LOGIN = b"POST /identity/v3/auth/tokens HTTP/1.1\r\n" + HOST
@@ -44,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def connect(address: Address) -> socket.socket:
-    return socket.create_connection(address, timeout=SECONDS_MAX)
+    return socket.create_connection(address, timeout=HANGS_SECONDS)
 
 
 def answers_to(address: Address, sent: bytes) -> list[tuple[int, dict[str, str], bytes]]:
@@ -239,7 +239,7 @@ def test_a_head_that_never_ends_is_cut_off_and_so_is_silence(tmp_path: Path) -> 
     with a_place(tmp_path, Connections(head_seconds_max=0.3)) as place:
         with connect(place.address) as slow, connect(place.address) as silent:
             slow.sendall(b"GET / HTTP/1.1\r\nX: ")
-            dribbled = time.monotonic() + SECONDS_MAX
+            dribbled = time.monotonic() + HANGS_SECONDS
             try:
                 while time.monotonic() < dribbled:
                     slow.sendall(b"x")

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import STOP_SECONDS_MAX, trunkline
+from tests.support.patience import HANGS_SECONDS
+from tests.support.processes import trunkline
 from trunkline.cli.exit_codes import ExitCode
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[2] / "examples/two-networks"
 AGENT = ("agent", "--config", "compute.toml", "--simulate", "scenario", "--host", "h1")
@@ -73,7 +74,9 @@ class LateController:
 
     def wait_for_tries(self, count: int) -> None:
         with self._tried:
-            assert self._tried.wait_for(lambda: self.tries >= count, timeout=60), self.tries
+            assert self._tried.wait_for(lambda: self.tries >= count, timeout=HANGS_SECONDS), (
+                self.tries
+            )
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -102,7 +105,7 @@ def test_it_waits_for_a_controller_that_is_late_and_says_so_once(home: Path) -> 
             said = [agent.stdout.readline(), agent.stdout.readline()]
             assert said[1] == "ready\n", said
             agent.terminate()
-            _, log = agent.communicate(timeout=STOP_SECONDS_MAX)
+            _, log = agent.communicate(timeout=HANGS_SECONDS)
         assert agent.returncode == ExitCode.OK
     assert log.count("the controller does not answer yet") == 1
     assert len(log.splitlines()) == 1
@@ -115,7 +118,7 @@ def test_ctrl_c_ends_the_waiting(home: Path) -> None:
         with starting_agent(home) as agent:
             late.wait_for_tries(1)
             agent.send_signal(signal.SIGINT)
-            _, log = agent.communicate(timeout=STOP_SECONDS_MAX)
+            _, log = agent.communicate(timeout=HANGS_SECONDS)
             assert agent.returncode == ExitCode.INTERRUPTED
             assert "Traceback" not in log
     finally:
@@ -144,7 +147,7 @@ def test_a_host_enrols_by_a_token_once_and_needs_it_no_more(home: Path) -> None:
         made = subprocess.run(
             [sys.executable, "-m", "trunkline", "host", "enrol-token", "create", "--host", "h1",
              "--json"],
-            cwd=home, text=True, capture_output=True, timeout=60, check=True,
+            cwd=home, text=True, capture_output=True, timeout=HANGS_SECONDS, check=True,
             env={**os.environ, "OS_CLIENT_CONFIG_FILE": str(data), "OS_CLOUD": "trunkline"},
         )  # fmt: skip
         write_key(home, json.loads(made.stdout)["token"])
@@ -158,7 +161,7 @@ def test_a_host_enrols_by_a_token_once_and_needs_it_no_more(home: Path) -> None:
 def refused_agent(home: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "trunkline", *AGENT],
-        cwd=home, text=True, capture_output=True, timeout=60,
+        cwd=home, text=True, capture_output=True, timeout=HANGS_SECONDS,
     )  # fmt: skip
     assert done.returncode == ExitCode.REFUSED
     assert "Traceback" not in done.stderr

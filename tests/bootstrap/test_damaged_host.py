@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.patience import HANGS_SECONDS
 from tests.support.processes import Running, ask, trunkline
 from trunkline.cli.exit_codes import ExitCode
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 IN_THE_SIMULATION = "restore the file from a copy, or stop Trunkline and delete"
 REMEDIES = {
@@ -76,7 +77,7 @@ def test_without_its_description_the_start_is_refused_with_the_remedy(tmp_path: 
     (tmp_path / "d/hosts/h2/host.json").write_bytes(b"{")
     done = subprocess.run(
         [sys.executable, "-m", "trunkline", "up", "--data", "d", "--port", "0"],
-        cwd=tmp_path, text=True, capture_output=True, timeout=60,
+        cwd=tmp_path, text=True, capture_output=True, timeout=HANGS_SECONDS,
     )  # fmt: skip
     assert done.returncode == ExitCode.REFUSED
     assert "Traceback" not in done.stderr

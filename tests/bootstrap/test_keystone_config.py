@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.clock import ManualClock
+from tests.support.patience import HANGS_SECONDS
 from tests.support.stand_in_keystone import PASSWORD, a_stand_in
 from trunkline.bootstrap.controller_config import ControllerConfig, load_controller_config
 from trunkline.bootstrap.keystone import open_keystone, require_login
@@ -43,7 +44,7 @@ def refused(directory: Path, *args: str) -> str:
     """Run a command that is to end at once, in order, and return what it says of it."""
     done = subprocess.run(
         [sys.executable, "-m", "trunkline", *args],
-        cwd=directory, text=True, capture_output=True, timeout=60,
+        cwd=directory, text=True, capture_output=True, timeout=HANGS_SECONDS,
     )  # fmt: skip
     assert done.returncode in (1, 2), done.stderr
     assert "Traceback" not in done.stderr

@@ -8,6 +8,7 @@ import sys
 import click
 import pytest
 
+from tests.support.patience import HANGS_SECONDS
 from trunkline.bootstrap.main import root
 
 # What a host, or a user's machine, has no use for.
@@ -28,7 +29,10 @@ sys.stderr.write("|".join(sys.modules))
 @pytest.mark.parametrize("arguments", [("agent", "--help"), ("device", "list", "--help")])
 def test_agent_and_questions_load_no_control_plane(arguments: tuple[str, ...]) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _LOADED, *arguments], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", _LOADED, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=HANGS_SECONDS,
     )
     assert "Usage: trunkline" in done.stdout
     loaded = done.stderr.split("|")
@@ -38,7 +42,7 @@ def test_agent_and_questions_load_no_control_plane(arguments: tuple[str, ...]) -
 def test_an_agent_has_in_memory_neither_simulations_nor_what_draws_on_terminals() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _LOADED, "agent", "--help"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=HANGS_SECONDS,
     )  # fmt: skip
     loaded = done.stderr.split("|")
     assert "trunkline.agent.loop" in loaded
@@ -66,7 +70,10 @@ def test_server_runs_the_service_and_shows_servers() -> None:
 
 def test_help_says_nothing_on_standard_error() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "trunkline", "--help"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "trunkline", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=HANGS_SECONDS,
     )
     assert "up " in done.stdout
     assert done.stderr == ""

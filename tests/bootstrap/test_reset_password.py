@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.http_app import password_login
+from tests.support.patience import HANGS_SECONDS
 from tests.support.processes import trunkline
 from trunkline.cli.exit_codes import ExitCode
 from trunkline.domain.identity import Domain, User
@@ -22,7 +23,7 @@ from trunkline.domain.ids import DomainId, UserId
 from trunkline.store.schema import open_store
 from trunkline.store.transaction import Transaction
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[2] / "examples/two-networks/controller.toml"
 
@@ -30,7 +31,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples/two-networks/controller.toml"
 def reset(directory: Path, *args: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "trunkline", "reset-password", *args],
-        cwd=directory, text=True, capture_output=True, timeout=60,
+        cwd=directory, text=True, capture_output=True, timeout=HANGS_SECONDS,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     return done
@@ -58,7 +59,7 @@ def login(url: str, user: str, password: str) -> tuple[int, str]:
         headers={"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=30) as reply:
+        with urllib.request.urlopen(request, timeout=HANGS_SECONDS) as reply:
             return reply.status, reply.headers["X-Subject-Token"]
     except urllib.error.HTTPError as refused:
         return refused.code, ""
@@ -68,7 +69,7 @@ def status(url: str, token: str) -> int:
     """What a token is good for."""
     request = urllib.request.Request(f"{url}/compute/v2.1/servers", headers={"X-Auth-Token": token})
     try:
-        with urllib.request.urlopen(request, timeout=30) as reply:
+        with urllib.request.urlopen(request, timeout=HANGS_SECONDS) as reply:
             return int(reply.status)
     except urllib.error.HTTPError as refused:
         return refused.code

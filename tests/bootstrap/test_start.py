@@ -17,17 +17,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.support.patience import HANGS_SECONDS
 from tests.support.processes import Running, trunkline
 from trunkline.cli.exit_codes import ExitCode
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 
 def refusal(directory: Path, *args: str) -> tuple[int, str]:
     """Run a command that must not start; return its exit code and the one line that says why."""
     done = subprocess.run(
         [sys.executable, "-m", "trunkline", *args],
-        cwd=directory, text=True, capture_output=True, timeout=60,
+        cwd=directory, text=True, capture_output=True, timeout=HANGS_SECONDS,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     assert "ready" not in done.stdout

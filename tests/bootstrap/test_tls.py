@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from tests.support.certificates import Authority, self_signed
 from tests.support.clock import ManualClock
 from tests.support.http_app import a_site, served
+from tests.support.patience import HANGS_SECONDS
 from trunkline.bootstrap.real import RealClock
 from trunkline.bootstrap.tls import CertificateFiles, ServedCertificate, UnusableCertificate
 from trunkline.client.connection import Connection
@@ -143,7 +144,7 @@ def shown(url: str, authority: Authority) -> bytes | None:
     context = ssl.create_default_context(cafile=str(authority.file))
     host, port = url.removeprefix("https://").split(":")
     with (
-        socket.create_connection((host, int(port)), timeout=30) as plain,
+        socket.create_connection((host, int(port)), timeout=HANGS_SECONDS) as plain,
         context.wrap_socket(plain, server_hostname=host) as secure,
     ):
         return secure.getpeercert(binary_form=True)
@@ -183,7 +184,7 @@ def test_tls_is_1_2_at_least(
         served(site.app, certificate=ServedCertificate(authority.issue(), RealClock())) as url,
     ):
         address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
-        with socket.create_connection(address, timeout=30) as plain:
+        with socket.create_connection(address, timeout=HANGS_SECONDS) as plain:
             try:
                 with context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
                     assert secure.version() == "TLSv1.2"
@@ -205,7 +206,7 @@ def test_plain_http_and_noise_at_a_tls_port_end_their_own_connection_only(
     ):
         address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
         for sent in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", os.urandom(500), b""):
-            with socket.create_connection(address, timeout=30) as plain:
+            with socket.create_connection(address, timeout=HANGS_SECONDS) as plain:
                 plain.sendall(sent)
                 plain.shutdown(socket.SHUT_WR)
                 try:

@@ -21,6 +21,7 @@ import pytest
 
 from tests.cli.terminal import Terminal, check_session, golden, without_chance
 from tests.support.http_app import write_clouds
+from tests.support.patience import HANGS_SECONDS
 from tests.support.two_networks import TwoNetworks
 from tests.support.world import AgentByHand, a_card, pooled
 from trunkline.cli import commands
@@ -274,7 +275,7 @@ def test_the_installed_command_exits_as_the_command_in_it_does(
         [sys.executable, "-m", "trunkline", "explain", *wanted],
         env={**os.environ, "OS_CLIENT_CONFIG_FILE": str(tmp_path / "clouds.yaml"),
              "OS_CLOUD": "trunkline"},
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=HANGS_SECONDS,
     )  # fmt: skip
     assert done.returncode == code, done.stderr
     assert ("It fits on host" in done.stdout) == (code is ExitCode.OK)
@@ -400,7 +401,7 @@ def test_ctrl_c_ends_at_once_with_130_and_no_traceback(world: TwoNetworks, tmp_p
         with accepted:
             accepted.recv(10)
             started.send_signal(signal.SIGINT)
-            stdout, stderr = started.communicate(timeout=30)
+            stdout, stderr = started.communicate(timeout=HANGS_SECONDS)
     assert started.returncode == ExitCode.INTERRUPTED
     assert (stdout, stderr) == ("", "trunkline: interrupted\n")
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.http_app import served
+from tests.support.patience import HANGS_SECONDS
 from tests.support.two_networks import ENROLMENT_KEY, TwoNetworks
 from tests.support.world import a_card
 from trunkline.agent.http_transport import HttpTransport
@@ -30,7 +31,6 @@ from trunkline.reconcile.report import HostReport
 from trunkline.wire.json import encode, to_builtins
 
 H1, H2 = HostName("h1"), HostName("h2")
-SECONDS_MAX = 20.0
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def a_report_with(**changes: object) -> bytes:
 
 def fetch_until_it_fails(transport: Transport) -> None:
     """The poll fails in a thread of its own, a moment after the first look."""
-    deadline = time.monotonic() + SECONDS_MAX
+    deadline = time.monotonic() + HANGS_SECONDS
     while time.monotonic() < deadline:
         assert transport.fetch(H1, -1, 0) is None
 
@@ -100,7 +100,7 @@ def test_a_poll_answers_as_soon_as_something_changes(world: TwoNetworks, url: st
         poll = threading.Thread(target=wait_for_news)
         poll.start()
         boot(world)
-        poll.join(SECONDS_MAX)
+        poll.join(HANGS_SECONDS)
     assert found == [before + 1]
 
 
@@ -217,13 +217,13 @@ def test_the_transport_hands_over_what_has_arrived_and_says_so(
     with HttpTransport(url, H1, token, on_news=news.set) as made:
         transport: Transport = made
         assert transport.fetch(H1, 0, 0) is None
-        assert news.wait(SECONDS_MAX)
+        assert news.wait(HANGS_SECONDS)
         first = transport.fetch(H1, 0, 0)
         assert first is not None
         assert transport.fetch(H1, first.generation, 0) is None
         news.clear()
         boot(world)
-        assert news.wait(SECONDS_MAX)
+        assert news.wait(HANGS_SECONDS)
         second = transport.fetch(H1, first.generation, 0)
         assert second is not None
         assert [server.name for server in second.servers] == ["web"]
@@ -240,7 +240,7 @@ def test_the_transport_tells_that_nobody_answers_and_recovers(world: TwoNetworks
         with pytest.raises(TransportFailed, match="connection refused"):
             fetch_until_it_fails(transport)
         with served(world.site.app, port=int(url.rsplit(":", 1)[1])):
-            assert news.wait(SECONDS_MAX)
+            assert news.wait(HANGS_SECONDS)
             assert transport.fetch(H1, -1, 0) == desired_config(world.site.svc, H1)
 
 
@@ -250,7 +250,7 @@ def test_closing_the_transport_ends_a_poll_that_is_under_way(world: TwoNetworks,
     assert transport.fetch(H1, generation, 0) is None
     closing = threading.Thread(target=transport.close)
     closing.start()
-    closing.join(SECONDS_MAX)
+    closing.join(HANGS_SECONDS)
     assert not closing.is_alive()
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import event, text
 
+from tests.support.patience import HANGS_SECONDS
 from trunkline.control.services import Services
 
-WAIT_SECONDS_MAX = 20
 _WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 
@@ -74,12 +74,12 @@ class Pause:
         self._left -= 1
         if self._left == 0:
             self._reached.set()
-            assert self._go.wait(WAIT_SECONDS_MAX), "nobody told it to go on"
+            assert self._go.wait(HANGS_SECONDS), "nobody told it to go on"
 
     def reached_by(self, running: Future[object]) -> bool:
         """Wait until `running` stands here; False: it has ended without coming by."""
         running.add_done_callback(lambda _: self._reached.set())
-        assert self._reached.wait(WAIT_SECONDS_MAX), "it neither ends nor comes by"
+        assert self._reached.wait(HANGS_SECONDS), "it neither ends nor comes by"
         return not running.done()
 
     def go(self) -> None:
@@ -104,12 +104,12 @@ def run_into(
             wait_until_done_or_blocked(svc, two)
         finally:
             pause.go()
-        return caught, [one.exception(WAIT_SECONDS_MAX), two.exception(WAIT_SECONDS_MAX)]
+        return caught, [one.exception(HANGS_SECONDS), two.exception(HANGS_SECONDS)]
 
 
 def wait_until_done_or_blocked(svc: Services, running: Future[Any]) -> None:
     """Wait until a use case has ended, or stands before a lock that the first one holds."""
-    for _ in range(WAIT_SECONDS_MAX * 200):
+    for _ in range(int(HANGS_SECONDS) * 200):
         if wait([running], timeout=0.005).done:
             return
         if svc.store.read(lambda tx: tx._connection.scalar(_WAITING)):

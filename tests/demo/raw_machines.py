@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import trunkline.demo
+from tests.support.patience import HANGS_SECONDS
 
 CHECKER_PARENT = Path(trunkline.demo.__file__).parent
 MAC, OTHER_MAC, TAP_MAC, PF_MAC = (f"fa:16:3e:00:00:0{n}" for n in range(1, 5))
@@ -109,7 +110,7 @@ class Machines:
             cwd=CHECKER_PARENT,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=HANGS_SECONDS,
         )
 
 

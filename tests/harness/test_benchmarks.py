@@ -24,6 +24,7 @@ from benchmarks._raw_fleet import (
     make_fleet,
 )
 from tests.oracle.placement_oracle import RawDevice, RawNic, devices_suffice
+from tests.support.patience import HANGS_SECONDS
 from tests.tidy.repository import REPOSITORY
 from tools import write_benchmarks
 from tools.log_plot import Line, draw
@@ -102,7 +103,11 @@ def test_what_placement_measures_can_be_put_into_the_documentation() -> None:
     """The marks of the page stay, so that it can be renewed again."""
     command = [sys.executable, "-m", "benchmarks.placement", "--hosts", "5", "10"]
     done = subprocess.run(
-        [*command, "--decisions", "3"], cwd=REPOSITORY, capture_output=True, text=True, timeout=100
+        [*command, "--decisions", "3"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=HANGS_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

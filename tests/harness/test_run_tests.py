@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from lab.recipe import REPOSITORY
+from tests.support.patience import HANGS_SECONDS
 
 SCRIPT = """
 import sys
@@ -24,7 +25,7 @@ def run(*, others: int, lab: int, lacking: str | None = None) -> tuple[int, list
     script = SCRIPT.format(others=others, lab=lab, lacking=lacking)
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=REPOSITORY, text=True, capture_output=True,
-        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}"}, timeout=60,
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}"}, timeout=HANGS_SECONDS,
     )  # fmt: skip
     return done.returncode, [line for line in done.stdout.splitlines() if line.strip("=")]
 

@@ -14,6 +14,9 @@ from lab.needs import missing
 
 HERE = Path(__file__).parent
 FIXTURES = {"lab_host", "lab_host_with_vfs", "running_lab_host"}
+# For what hangs. The first of them boots the lab host, and the longest takes 300 s on two idle
+# cores: others have their share of them, here and in CI.
+TEST_SECONDS_MAX = 2400
 FAILED_STARTS = pytest.StashKey[list[str]]()
 WORKERS_WORD = "failed starts of lab hosts"
 # What takes longest first: two lab hosts share the files, and the last are to end together.
@@ -41,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("lab")
-            item.add_marker(pytest.mark.timeout(600))  # The first of them boots it.
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS_MAX))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

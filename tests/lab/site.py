@@ -50,7 +50,7 @@ device_spec = [
 """
 LOOK_SECONDS = 0.25
 EVENTS_MAX = 200
-PATIENCE_SECONDS = 150.0  # An emulated machine takes a minute to start a guest.
+PATIENCE_SECONDS = 600.0  # An emulated machine takes a minute to start a guest.
 
 
 class Site:

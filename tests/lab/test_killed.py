@@ -25,7 +25,7 @@ def test_an_agent_killed_at_any_step_is_finished_by_the_next_with_nothing_twice(
         (kills_inside.kill_with_vfs, ("set pf1 vf 0", "name tl", "define", "start", "resume")),
         (kills_inside.kill_with_a_pf, ("echo 0 > ", "define", "start", "resume")),
     ):
-        points = host.channel.call(kill, seconds=600)
+        points = host.channel.call(kill, seconds=2400)
         for write in writes:
             assert any(write in point for point in points["plug"]), f"{write}: {points['plug']}"
         assert any("destroy" in point for point in points["unplug"])

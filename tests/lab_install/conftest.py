@@ -14,4 +14,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE not in item.path.parents:
             continue
         item.add_marker("lab")  # Not of `make check`, nor of the rings beside the lab's.
-        item.add_marker(pytest.mark.timeout(1800))  # The first of them installs the machine.
+        item.add_marker(pytest.mark.timeout(3600))  # The first of them installs the machine.

@@ -29,7 +29,7 @@ PAGE = installed.PAGE.read_text()
 BLOCKS = list(installed.blocks(PAGE))
 PF = "0000:01:00.0"
 INTERFACES = "allow-hotplug {name}\niface {name} inet manual\n"  # As the page's, of eth2.
-PATIENCE_SECONDS = 400.0  # All of it is emulated, systemd too.
+PATIENCE_SECONDS = 900.0  # All of it is emulated, systemd too.
 CONFIG = "/etc/trunkline/compute.toml"
 ENDED = "inactive"
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.conftest import run_outside
-
-STOP_SECONDS_MAX = 30
+from tests.support.patience import HANGS_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +25,7 @@ def free_tcp_port() -> int:
 
 
 def status_of(tcp_port: int, path: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", tcp_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", tcp_port, timeout=HANGS_SECONDS)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -63,7 +62,7 @@ def test_up_answers_once_it_says_ready_and_ends_with_ctrl_c(
         assert status_of(tcp_port, "/identity/v3") == 200
         assert (data / "clouds.yaml").exists()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=STOP_SECONDS_MAX)
+        process.communicate(timeout=HANGS_SECONDS)
     finally:
         process.kill()
         process.wait()

@@ -19,7 +19,6 @@ def test_the_promises_hold(seed: int, sim_directory: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_the_promises_hold_for_ten_seeds_from(first: int, sim_directory: Path) -> None:
     for seed in range(first, first + CHUNK):

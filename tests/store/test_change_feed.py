@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import HANGS_SECONDS
 from tests.support.world import AgentByHand, a_card, a_world
 from trunkline.control.services import Services
 from trunkline.domain.ids import HostId
 from trunkline.store.changes import NO_CHANGE, ChangePosition
 from trunkline.store.transaction import Transaction
-
-WAIT_SECONDS_MAX = 30
 
 
 @pytest.fixture
@@ -42,12 +41,12 @@ def change_held_open(svc: Services, host_id: HostId) -> Iterator[None]:
     def hold_open(tx: Transaction) -> None:
         tx.hosts.raise_generation(host_id)
         has_written.set()
-        assert may_commit.wait(WAIT_SECONDS_MAX)
+        assert may_commit.wait(HANGS_SECONDS)
 
     holder = threading.Thread(target=lambda: svc.store.write(hold_open))
     holder.start()
     try:
-        assert has_written.wait(WAIT_SECONDS_MAX)
+        assert has_written.wait(HANGS_SECONDS)
         yield
     finally:
         may_commit.set()
@@ -76,21 +75,21 @@ def test_a_change_of_a_transaction_that_began_later_is_not_lost_to_a_higher_numb
     def begin_first(tx: Transaction) -> None:
         tx.settings.put("any", "value")  # PostgreSQL numbers a transaction by its first write.
         began.set()
-        assert may_write.wait(WAIT_SECONDS_MAX)
+        assert may_write.wait(HANGS_SECONDS)
         tx.hosts.raise_generation(early)
 
     def commit_last(tx: Transaction) -> None:
         tx.hosts.raise_generation(late)
         has_written.set()
-        assert may_commit.wait(WAIT_SECONDS_MAX)
+        assert may_commit.wait(HANGS_SECONDS)
 
     first = threading.Thread(target=lambda: svc.store.write(begin_first))
     last = threading.Thread(target=lambda: svc.store.write(commit_last))
     try:
         first.start()
-        assert began.wait(WAIT_SECONDS_MAX)
+        assert began.wait(HANGS_SECONDS)
         last.start()
-        assert has_written.wait(WAIT_SECONDS_MAX)
+        assert has_written.wait(HANGS_SECONDS)
         may_write.set()
         first.join()
         read, seen = changed_since(svc, read)

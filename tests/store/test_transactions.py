@@ -17,13 +17,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from tests.support.patience import HANGS_SECONDS
 from trunkline.domain.errors import NotFound, StoreUnavailable
 from trunkline.store import engine
 from trunkline.store.engine import Store, open_engine
 from trunkline.store.schema import open_store
 from trunkline.store.transaction import Transaction
-
-WAIT_SECONDS_MAX = 30
 
 
 @pytest.fixture
@@ -81,11 +80,11 @@ def in_one_batch(store: Store, *use_cases: Callable[[Transaction], str]) -> list
 
     def hold_up(_tx: Transaction) -> None:
         entered.set()
-        assert go.wait(WAIT_SECONDS_MAX)
+        assert go.wait(HANGS_SECONDS)
 
     with ThreadPoolExecutor(len(use_cases) + 1) as threads:
         first = threads.submit(store.write, hold_up)
-        assert entered.wait(WAIT_SECONDS_MAX)
+        assert entered.wait(HANGS_SECONDS)
         futures = []
         for number, use_case in enumerate(use_cases, 1):
             futures.append(threads.submit(store.write, use_case))
@@ -102,7 +101,7 @@ def wait_for_queue(store: Store, length: int) -> None:
 def wait_until(store: Store, condition: Callable[[int], bool]) -> None:
     """Wait until as many writes wait as a condition says."""
     polled = threading.Event()
-    for _ in range(WAIT_SECONDS_MAX * 1000):
+    for _ in range(int(HANGS_SECONDS) * 1000):
         if condition(store._jobs.qsize()):
             return
         polled.wait(0.001)
@@ -301,18 +300,18 @@ def test_a_batch_that_cannot_be_committed_keeps_nothing_and_answers_everybody(
         def hold_up(tx: Transaction) -> None:
             tx.on_commit(lambda: setattr(Switch, "on", True))
             entered.set()
-            assert go.wait(WAIT_SECONDS_MAX)
+            assert go.wait(HANGS_SECONDS)
 
         with ThreadPoolExecutor(4) as threads:
             first = threads.submit(sqlite_store.write, hold_up)
-            assert entered.wait(WAIT_SECONDS_MAX)
+            assert entered.wait(HANGS_SECONDS)
             futures = []
             for number, key in enumerate(("a", "x", "b") if spoilt else ("a", "b"), 1):
                 futures.append(threads.submit(sqlite_store.write, watched(key)))
                 wait_for_queue(sqlite_store, number)
             go.set()
             first.result()
-            problems = [future.exception(WAIT_SECONDS_MAX) for future in futures]
+            problems = [future.exception(HANGS_SECONDS) for future in futures]
     assert {type(problem) for problem in problems} == {StoreUnavailable}
     assert problems[0] is not problems[1]
     assert "disk I/O error" in str(problems[0])
@@ -325,7 +324,7 @@ def test_as_many_as_shared_the_last_commit_are_waited_for(
     sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_one_batch(sqlite_store, put("a"), put("b"), put("c"))
-    monkeypatch.setattr(engine, "GATHER_SECONDS_MAX", WAIT_SECONDS_MAX)
+    monkeypatch.setattr(engine, "GATHER_SECONDS_MAX", HANGS_SECONDS)
     commits: list[str] = []
     with (
         statements(sqlite_store, lambda s: commits.append(s) if s == "COMMIT" else None),
@@ -347,11 +346,11 @@ def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
 
     def hold_up(_tx: Transaction) -> None:
         entered.set()
-        assert go.wait(WAIT_SECONDS_MAX)
+        assert go.wait(HANGS_SECONDS)
 
     with ThreadPoolExecutor(3) as threads:
         threads.submit(small.write, hold_up)
-        assert entered.wait(WAIT_SECONDS_MAX)
+        assert entered.wait(HANGS_SECONDS)
         waiting = []
         for number in (1, 2):
             waiting.append(threads.submit(small.write, put(str(number))))
@@ -368,11 +367,11 @@ def test_closing_finishes_the_writes_that_wait_and_refuses_later_ones(sqlite_sto
 
     def hold_up(_tx: Transaction) -> None:
         entered.set()
-        assert go.wait(WAIT_SECONDS_MAX)
+        assert go.wait(HANGS_SECONDS)
 
     with ThreadPoolExecutor(3) as threads:
         threads.submit(sqlite_store.write, hold_up)
-        assert entered.wait(WAIT_SECONDS_MAX)
+        assert entered.wait(HANGS_SECONDS)
         waiting = threads.submit(sqlite_store.write, put("a"))
         wait_for_queue(sqlite_store, 1)
         closing = threads.submit(sqlite_store.close)
@@ -400,14 +399,14 @@ def test_use_cases_that_wait_for_each_other_in_a_circle_both_end(
             runs.append(keys[0])
             tx.settings.put(keys[0], "changed")
             if first_time:
-                both_hold_one.wait(WAIT_SECONDS_MAX)
+                both_hold_one.wait(HANGS_SECONDS)
             tx.settings.put(keys[1], "changed")
 
         return write
 
     with ThreadPoolExecutor(2) as threads:
         for future in [threads.submit(store.write, touch(keys)) for keys in ("ab", "ba")]:
-            future.result(WAIT_SECONDS_MAX)
+            future.result(HANGS_SECONDS)
     assert len(runs) >= 3, "nobody was in the other's way"
     store.close()
 
@@ -420,7 +419,7 @@ store = open_store({url!r})
 store.write(lambda tx: tx.settings.put("a", "here"))
 raise SystemExit(7)
 """
-    done = subprocess.run([sys.executable, "-c", program], timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], timeout=HANGS_SECONDS)
     assert done.returncode == 7
     store = open_store(url)
     assert store.read(lambda tx: tx.settings.find("a")) == "here"

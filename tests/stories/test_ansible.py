@@ -17,7 +17,7 @@ from tests.support.ansible import Ansible, Task, an_ansible
 from tests.support.environments import REPOSITORY
 from tests.support.processes import trunkline
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 EXAMPLES = REPOSITORY / "examples/ansible"
 OURS = Path(__file__).parent / "ansible"

@@ -44,7 +44,6 @@ def what_is_there(desk: Desk) -> dict[str, str]:
     }
 
 
-@pytest.mark.timeout(600)  # A story has up to 130 commands, each a process.
 @pytest.mark.parametrize("story", stories())
 def test_each_command_does_what_the_page_says(desk: Desk, story: str) -> None:
     known, sections = what_is_there(desk), stories()[story]

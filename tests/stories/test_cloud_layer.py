@@ -13,12 +13,12 @@ open("disk.img", "wb").write(b"disk" * 1000)
 cloud.create_image("tiny", filename="disk.img", disk_format="raw", wait=True)
 flavor = cloud.list_flavors()[0]
 server = cloud.create_server(
-    "auto", image="tiny", flavor=flavor.id, network="blue", auto_ip=True, wait=True, timeout=60,
+    "auto", image="tiny", flavor=flavor.id, network="blue", auto_ip=True, wait=True, timeout=240,
     security_groups=["default"], reuse_ips=True,
 )
 print(server.status, sorted(server.addresses), [group["name"] for group in server.security_groups])
 print(cloud.list_floating_ips(), cloud.get_server("auto").interface_ip == server.interface_ip)
-assert cloud.delete_server("auto", wait=True, delete_ips=True, timeout=60)
+assert cloud.delete_server("auto", wait=True, delete_ips=True, timeout=240)
 assert cloud.get_server("auto") is None
 assert cloud.delete_image("tiny", wait=True)
 """

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.http_app import CHEAP_PASSWORDS, Site, a_site, password_login, served
+from tests.support.patience import HANGS_SECONDS
 from trunkline.api import limits
 from trunkline.control.passwords import Passwords
 from trunkline.control.services import Limits
@@ -35,7 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, tupl
 
 
 def connect(address: tuple[str, int]) -> closing[http.client.HTTPConnection]:
-    return closing(http.client.HTTPConnection(*address, timeout=30))
+    return closing(http.client.HTTPConnection(*address, timeout=HANGS_SECONDS))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def connect(address: tuple[str, int]) -> closing[http.client.HTTPConnection]:
 def test_broken_http_breaks_its_own_connection_only(
     place: tuple[Site, tuple[str, int]], sent: bytes
 ) -> None:
-    with socket.create_connection(place[1], timeout=30) as broken:
+    with socket.create_connection(place[1], timeout=HANGS_SECONDS) as broken:
         try:
             broken.sendall(sent)
             broken.shutdown(socket.SHUT_WR)
@@ -130,7 +131,7 @@ def test_a_client_that_stops_reading_holds_up_nobody(
     assert sent.status == 204
     stalled = []
     for _ in range(limits.WORKER_THREADS + 4):
-        reader = socket.create_connection(address, timeout=30)
+        reader = socket.create_connection(address, timeout=HANGS_SECONDS)
         request = f"GET {path} HTTP/1.1\r\nHost: a\r\nX-Auth-Token: {token}\r\n\r\n"
         reader.sendall(request.encode())
         assert reader.recv(12) == b"HTTP/1.1 200"
@@ -162,7 +163,7 @@ def test_logins_never_starve_the_other_requests(tmp_path: Path) -> None:
         logins = [pool.submit(site.token, "demo") for _ in range(count)]
         try:
             for _ in range(limits.SLOW_WORKER_THREADS):
-                assert passwords.running.acquire(timeout=30)
+                assert passwords.running.acquire(timeout=HANGS_SECONDS)
             assert site.http.request("GET", "/healthz").status == 200
             assert not passwords.running.acquire(blocking=False), "more than the lane has"
         finally:
@@ -180,7 +181,7 @@ def test_who_logs_in_when_too_many_do_is_told_to_come_again_and_how_to_need_it_l
             site.http.start("POST", "/identity/v3/auth/tokens", body=body) for _ in range(count + 1)
         ]
         try:
-            (first,) = wait(logins, timeout=30, return_when=FIRST_COMPLETED).done
+            (first,) = wait(logins, timeout=HANGS_SECONDS, return_when=FIRST_COMPLETED).done
             refused = first.result()
             assert (refused.status, refused.headers["retry-after"]) == (503, "1")
             assert "try again in a second" in refused.json()["error"]["message"]

@@ -14,10 +14,10 @@ from typing import Any
 
 from tests.support.clients import client_environment
 from tests.support.environments import PINS, ensure_environment
+from tests.support.patience import HANGS_SECONDS
 
 COLLECTION = "openstack.cloud"
-PLAYBOOK_SECONDS_MAX = 300
-END_SECONDS_MAX = 30
+PLAYBOOK_SECONDS_MAX = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def an_ansible() -> Iterator[Ansible]:
             yield Ansible(bin_, Path(home) / "python")
         finally:
             process.terminate()
-            process.wait(END_SECONDS_MAX)
+            process.wait(HANGS_SECONDS)
             assert process.stdout is not None
             process.stdout.close()
 

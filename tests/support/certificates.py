@@ -8,6 +8,7 @@ from pathlib import Path
 
 import trustme
 
+from tests.support.patience import HANGS_SECONDS
 from trunkline.bootstrap.tls import CertificateFiles
 
 
@@ -44,7 +45,7 @@ def self_signed(directory: Path) -> CertificateFiles:
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
          "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
          "-keyout", str(files.key), "-out", str(files.certificate)],
-        check=True, capture_output=True, timeout=60,
+        check=True, capture_output=True, timeout=HANGS_SECONDS,
     )  # fmt: skip
     files.key.chmod(0o600)
     return files

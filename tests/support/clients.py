@@ -12,11 +12,9 @@ from typing import Protocol
 import pytest
 
 from tests.support.environments import ensure_environment
+from tests.support.patience import HANGS_SECONDS
 from tests.support.response_schemas import ResponseSchemas, load_response_schemas
 from tests.support.warm_openstack import warm_openstack
-
-COMMAND_SECONDS_MAX = 120.0
-"""`--wait` polls for as long as the server takes."""
 
 
 class OpenStack(Protocol):
@@ -64,7 +62,7 @@ def openstack_commands(openstack_bin: Path) -> Iterator[OpenStack]:
             cloud_dir: Path, *args: str, cloud: str = "trunkline", check: bool = False
         ) -> subprocess.CompletedProcess[str]:
             env = client_environment(cloud_dir, cloud)
-            done = warm.run(*args, cwd=cloud_dir, env=env, timeout=COMMAND_SECONDS_MAX)
+            done = warm.run(*args, cwd=cloud_dir, env=env, timeout=HANGS_SECONDS)
             said = f"{done.stdout}{done.stderr}"
             assert not check or done.returncode == 0, f"openstack {' '.join(args)}:\n{said}"
             return done
@@ -85,7 +83,7 @@ def run_with_sdk(openstack_bin: Path) -> Callable[..., subprocess.CompletedProce
             env=client_environment(cloud_dir, cloud),
             text=True,
             capture_output=True,
-            timeout=COMMAND_SECONDS_MAX,
+            timeout=HANGS_SECONDS,
         )
 
     return run

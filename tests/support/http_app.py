@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from argon2 import PasswordHasher
 
+from tests.support.patience import HANGS_SECONDS
 from tests.support.roles import give_role
 from tests.support.world import a_world
 from trunkline.api.app import make_app
@@ -39,7 +40,6 @@ from trunkline.store.transaction import Transaction
 # Hashes as the real ones are checked, only cheap to make: a test is no guesser.
 CHEAP_PASSWORDS = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 READER_PASSWORD = "let me look"
-SECONDS_MAX = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class InProcess:
         self._thread.start()
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(_cancel_all_others(), self._loop).result(SECONDS_MAX)
+        asyncio.run_coroutine_threadsafe(_cancel_all_others(), self._loop).result(HANGS_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -81,7 +81,7 @@ class InProcess:
     ) -> Reply:
         """Send one request and return its answer; `body` goes as JSON, `raw` as it is."""
         return self.start(method, target, token=token, body=body, raw=raw, headers=headers).result(
-            SECONDS_MAX
+            HANGS_SECONDS
         )
 
     def start(
@@ -125,7 +125,7 @@ class InProcess:
         sent = {**headers, "X-Auth-Token": token}
         return asyncio.run_coroutine_threadsafe(
             self._exchange(method, target, sent, pieces, gone, breaks_off=breaks_off), self._loop
-        ).result(SECONDS_MAX)
+        ).result(HANGS_SECONDS)
 
     async def _exchange(
         self,
@@ -314,11 +314,11 @@ def served(
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            assert ready.wait(SECONDS_MAX)
+            assert ready.wait(HANGS_SECONDS)
             yield f"http://{at}" if certificate is None else f"https://{at}"
         finally:
             server.should_exit = True
-            thread.join(SECONDS_MAX)
+            thread.join(HANGS_SECONDS)
 
 
 def write_clouds(directory: Path, url: str, passwords: FirstPasswords) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from tests.support.environments import PINS, ensure_environment
+from tests.support.patience import HANGS_SECONDS
 from trunkline.client.connection import Connection, Reply
 
 ADMIN_PASSWORD = "the first admin's"
-STOP_SECONDS_MAX = 30
 DEFAULT_DOMAIN = {"id": "default"}
 
 
@@ -124,7 +124,7 @@ def a_keystone(home: Path) -> Iterator[Keystone]:
             yield keystone
     finally:
         process.terminate()
-        process.wait(STOP_SECONDS_MAX)
+        process.wait(HANGS_SECONDS)
         assert process.stdout is not None
         process.stdout.close()
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import HANGS_SECONDS
 from tests.support.waiting import wait_until
 
 _PROGRAMS = (
@@ -31,7 +32,6 @@ _PROGRAMS = (
     "setpriv",
     "ip",
 )
-_WAIT_SECONDS = 60.0
 
 # libvirt refuses to start without the user that its package makes; the file is for it alone.
 _HOLDER = """
@@ -98,19 +98,23 @@ class PrivateLibvirt:
         wait_until(
             lambda: self.virsh("version", check=False).returncode == 0,
             "libvirtd answers",
-            seconds=_WAIT_SECONDS,
+            seconds=HANGS_SECONDS,
         )
 
     def kill(self) -> None:
         """End the daemon by SIGKILL; its guests run on."""
         assert self.daemon is not None
         self.run("sh", "-c", f"kill -KILL $(cat {self.directory}/pid)")
-        self.daemon.wait(_WAIT_SECONDS)
+        self.daemon.wait(HANGS_SECONDS)
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in the namespaces."""
         return subprocess.run(
-            self._inside(*command), check=check, capture_output=True, text=True, timeout=60
+            self._inside(*command),
+            check=check,
+            capture_output=True,
+            text=True,
+            timeout=HANGS_SECONDS,
         )
 
     def virsh(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -165,12 +169,12 @@ def private_libvirt() -> Iterator[PrivateLibvirt]:
         yield site
     finally:
         holder.kill()
-        holder.wait(_WAIT_SECONDS)
+        holder.wait(HANGS_SECONDS)
         assert holder.stdout is not None
         holder.stdout.close()
         if site is not None and site.daemon is not None:
             site.daemon.kill()
-            site.daemon.wait(_WAIT_SECONDS)
+            site.daemon.wait(HANGS_SECONDS)
         shutil.rmtree(directory, ignore_errors=True)
 
 

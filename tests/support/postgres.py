@@ -23,10 +23,10 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.support.memory import directory_in_memory
+from tests.support.patience import HANGS_SECONDS
 from trunkline.store.schema import open_store
 
 ROLE = "trunkline"
-START_SECONDS_MAX = 60
 _PR_SET_PDEATHSIG = 1
 
 SETTINGS = {
@@ -93,7 +93,7 @@ class PostgresCluster:
                 os.chown(path, self._user.pw_uid, self._user.pw_gid)
         initdb = [str(self._binaries / "initdb"), "-D", str(data), "-U", ROLE, "--auth=trust"]
         made = self._spawn([*initdb, "--no-sync", "--encoding=UTF8", "--locale=C"])
-        output, _ = made.communicate(timeout=START_SECONDS_MAX)
+        output, _ = made.communicate(timeout=HANGS_SECONDS)
         assert made.returncode == 0, f"initdb failed:\n{output.decode()}"
         options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
         self._process = self._spawn(
@@ -127,7 +127,7 @@ class PostgresCluster:
             f"until {' '.join(command)}; do kill -0 $0 || exit 1; sleep 0.05; done",
         ]
         assert self._process is not None
-        done = subprocess.run([*waiter, str(self._process.pid)], timeout=START_SECONDS_MAX)
+        done = subprocess.run([*waiter, str(self._process.pid)], timeout=HANGS_SECONDS)
         assert done.returncode == 0, (
             f"PostgreSQL did not start:\n{(self._home / 'log').read_text()}"
         )
@@ -180,7 +180,7 @@ class PostgresCluster:
                 self._process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 self._process.send_signal(signal.SIGQUIT)
-                self._process.wait(timeout=30)
+                self._process.wait(timeout=HANGS_SECONDS)
 
 
 def _remove_what_the_dead_left(place: Path) -> None:

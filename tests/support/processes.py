@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.clients import client_environment
+from tests.support.patience import HANGS_SECONDS
 
-STOP_SECONDS_MAX = 30
-ANSWER_SECONDS_MAX = 60
 # What systemd does between fork and exec. Source: sd_listen_fds(3).
 _PASSING = """
 import os, sys
@@ -29,7 +28,7 @@ def ask(cloud_dir: Path, *args: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "trunkline", *args], cwd=cloud_dir, text=True, check=True,
         env=client_environment(cloud_dir, "trunkline"), capture_output=True,
-        timeout=ANSWER_SECONDS_MAX,
+        timeout=HANGS_SECONDS,
     )  # fmt: skip
     return done.stdout
 
@@ -50,7 +49,7 @@ class Running:
     def kill(self) -> None:
         """End it as a power switch would."""
         self._process.send_signal(signal.SIGKILL)
-        self._process.wait(STOP_SECONDS_MAX)
+        self._process.wait(HANGS_SECONDS)
 
     def interrupt(self) -> int:
         """Press Ctrl-C; return its exit status."""
@@ -63,17 +62,17 @@ class Running:
     def signal(self, number: signal.Signals) -> int:
         """Send a signal that ends it; return its exit status."""
         self._process.send_signal(number)
-        return self._process.wait(STOP_SECONDS_MAX)
+        return self._process.wait(HANGS_SECONDS)
 
     def wait_killed(self) -> None:
         """Wait until it has ended by SIGKILL, by its own hand."""
-        assert self._process.wait(STOP_SECONDS_MAX) == -signal.SIGKILL
+        assert self._process.wait(HANGS_SECONDS) == -signal.SIGKILL
 
     def stop(self) -> None:
         """Ask it to end, if it has not."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(STOP_SECONDS_MAX)
+            self._process.wait(HANGS_SECONDS)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 
 from tests.support.environments import CACHE, PINS, digest_of, ensure_environment, only_one_process
+from tests.support.patience import HANGS_SECONDS
 
 EXPORTER = PINS / "export_tempest_schemas.py"
 FORMATS = jsonschema.FormatChecker()
@@ -90,7 +91,7 @@ def load_response_schemas() -> ResponseSchemas:
         if not exported.exists() or not stamp.exists() or stamp.read_text() != wanted:
             python = ensure_environment("tempest") / "python"
             done = subprocess.run(
-                [str(python), str(EXPORTER)], text=True, capture_output=True, timeout=120
+                [str(python), str(EXPORTER)], text=True, capture_output=True, timeout=HANGS_SECONDS
             )
             assert done.returncode == 0, f"exporting tempest's schemas failed:\n{done.stderr}"
             exported.write_text(done.stdout)

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from tests.support.patience import HANGS_SECONDS
+
 _LOOK_SECONDS = 0.02
 
 
@@ -13,7 +15,7 @@ def wait_until(
     holds: Callable[[], object],
     what: str,
     *,
-    seconds: float = 30,
+    seconds: float = HANGS_SECONDS,
     look_seconds: float = _LOOK_SECONDS,
 ) -> None:
     """Return once `holds()` is true; fail if it is not within `seconds`.

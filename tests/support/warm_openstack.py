@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.environments import PINS
-
-END_SECONDS_MAX = 30
+from tests.support.patience import HANGS_SECONDS
 
 
 class WarmOpenStack:
@@ -79,4 +78,4 @@ def warm_openstack(python: Path) -> Iterator[WarmOpenStack]:
             yield WarmOpenStack(ours)
         finally:
             ours.close()
-            process.wait(END_SECONDS_MAX)
+            process.wait(HANGS_SECONDS)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.certificates import Authority, self_signed
 from tests.support.clients import OpenStack
+from tests.support.patience import HANGS_SECONDS
 from tests.support.processes import Running, ask, trunkline
 from tests.support.waiting import wait_until
 from tests.system.test_up import Session
@@ -20,7 +21,6 @@ from tests.system.test_up import Session
 pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[2] / "examples/two-networks"
-SECONDS_MAX = 30.0
 
 
 def shown(running: Running, ca_file: Path) -> bytes | None:
@@ -28,7 +28,7 @@ def shown(running: Running, ca_file: Path) -> bytes | None:
     context = ssl.create_default_context(cafile=str(ca_file))
     address = ("127.0.0.1", int(running.url.rsplit(":", 1)[1]))
     with (
-        socket.create_connection(address, timeout=SECONDS_MAX) as plain,
+        socket.create_connection(address, timeout=HANGS_SECONDS) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
     ):
         return secure.getpeercert(binary_form=True)

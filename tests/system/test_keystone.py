@@ -24,7 +24,7 @@ from tests.system.test_up import Session
 from trunkline.client.connection import Connection
 from trunkline.client.plain_yaml import parse
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 
 PAGE = (REPOSITORY / "docs/keystone.md").read_text()
 CACHE_SECONDS = 2

@@ -21,6 +21,7 @@ import pytest
 
 from tests.support.clients import OpenStack
 from tests.support.libvirtd import PrivateLibvirt
+from tests.support.patience import HANGS_SECONDS
 from tests.support.processes import Running, ask, trunkline
 from tests.support.talking_guest import said_by, talking_disk
 from tests.support.waiting import wait_until
@@ -96,14 +97,14 @@ class Site:
     def doctor(self) -> dict[str, str]:
         done = subprocess.run(
             [sys.executable, "-m", "trunkline", "doctor", "--config", "compute.toml", "--json"],
-            cwd=self.directory, text=True, capture_output=True, timeout=60,
+            cwd=self.directory, text=True, capture_output=True, timeout=HANGS_SECONDS,
         )  # fmt: skip
         return {each["check"]: each["verdict"] for each in json.loads(done.stdout)["findings"]}
 
     def refused_agent(self) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "trunkline", "agent", "--config", "compute.toml"],
-            cwd=self.directory, text=True, capture_output=True, timeout=60,
+            cwd=self.directory, text=True, capture_output=True, timeout=HANGS_SECONDS,
         )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.support.http_app import password_login
+from tests.support.patience import HANGS_SECONDS
 from tests.support.processes import Running, trunkline
 from tests.support.waiting import wait_until
 
@@ -27,7 +28,6 @@ pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[2] / "examples/two-networks"
 CLIENTS = 4
-SECONDS_MAX = 60.0
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Load:
         return json.loads(content)
 
     def run(self, number: int) -> None:
-        client = http.client.HTTPConnection(*self.address, timeout=SECONDS_MAX)
+        client = http.client.HTTPConnection(*self.address, timeout=HANGS_SECONDS)
         for count in itertools.count():
             if self.ending.is_set():
                 break
@@ -78,11 +78,11 @@ class Load:
         wait_until(
             lambda: all(self.counts[number] >= count for number, count in wanted.items()),
             "each client is answered five times more",
-            seconds=SECONDS_MAX,
+            seconds=HANGS_SECONDS,
         )
 
     def names_kept(self) -> set[str]:
-        client = http.client.HTTPConnection(*self.address, timeout=SECONDS_MAX)
+        client = http.client.HTTPConnection(*self.address, timeout=HANGS_SECONDS)
         names: set[str] = set()
         page = self.ask(client, "GET", "/compute/v2.1/flavors?limit=500")["flavors"]
         while page:
@@ -95,7 +95,7 @@ class Load:
 
 @contextmanager
 def under_load(address: tuple[str, int], password: str) -> Iterator[Load]:
-    client = http.client.HTTPConnection(*address, timeout=SECONDS_MAX)
+    client = http.client.HTTPConnection(*address, timeout=HANGS_SECONDS)
     login = json.dumps(password_login("admin", password, "admin"))
     client.request("POST", "/identity/v3/auth/tokens", body=login)
     answer = client.getresponse()
@@ -219,7 +219,7 @@ def wait_until_up(directory: Path, count: int) -> None:
             return False
         return stats.count(b",UP,") > count  # Theirs, and the backend's.
 
-    wait_until(are_up, "HAProxy sees all replicas", seconds=SECONDS_MAX, look_seconds=0.1)
+    wait_until(are_up, "HAProxy sees all replicas", seconds=HANGS_SECONDS, look_seconds=0.1)
 
 
 def test_replicas_behind_a_load_balancer_are_restarted_one_by_one_without_a_failed_request(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import HANGS_SECONDS
 from trunkline.host.privileged.client import DEFAULT_SOCKET
 
 pytestmark = pytest.mark.system
@@ -24,7 +25,7 @@ def verify(directory: Path) -> str:
         pytest.fail("systemd-analyze is not there: apt install systemd", pytrace=False)
     done = subprocess.run(
         ["systemd-analyze", "verify", *sorted(directory.iterdir())],
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=HANGS_SECONDS,
     )  # fmt: skip
     return done.stdout
 
@@ -60,7 +61,7 @@ def test_the_commands_of_the_units_are_ones_that_there_are_and_their_socket_is_t
         verb, option, _ = command.split()
         said = subprocess.run(
             [sys.executable, "-m", "trunkline", verb, "--help"],
-            text=True, capture_output=True, check=True, timeout=60,
+            text=True, capture_output=True, check=True, timeout=HANGS_SECONDS,
         )  # fmt: skip
         assert option in said.stdout
     socket = (UNITS / "trunkline-host-helper.socket").read_text()

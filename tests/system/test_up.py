@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import OpenStack, client_environment
+from tests.support.patience import HANGS_SECONDS
 from tests.support.processes import trunkline
 
 pytestmark = pytest.mark.slow
@@ -229,6 +230,6 @@ def run_cli(session: Session, *args: str) -> str:
         text=True,
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=HANGS_SECONDS,
     )
     return done.stdout

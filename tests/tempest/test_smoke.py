@@ -30,7 +30,6 @@ WORKERS = 3
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(420)
 def test_tempest_finds_nothing_in_what_it_tries_first(tmp_path: Path) -> None:
     rules = load_rules()
     chosen = [

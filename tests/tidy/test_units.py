@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.support.patience import HANGS_SECONDS
 from trunkline.bootstrap.compute_config import load_compute_config
 from trunkline.bootstrap.http_server import Ending
 from trunkline.bootstrap.main import root
@@ -96,7 +97,7 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
     done = subprocess.run(
         [program, "verify", "--man=no", "--recursive-errors=one",
          *(str(tmp_path / unit.name) for unit in UNITS)],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=HANGS_SECONDS,
     )  # fmt: skip
     said = [line for line in done.stderr.splitlines() if "trunkline" in line]
     assert said == [], done.stderr

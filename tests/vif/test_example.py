@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.libvirt_schemas import LibvirtSchema
+from tests.support.patience import HANGS_SECONDS
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "acme-vif"
 
@@ -93,7 +94,7 @@ def run(*paths: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         env={**os.environ, "PYTHONPATH": path},
-        timeout=60,
+        timeout=HANGS_SECONDS,
     )
 
 

@@ -103,15 +103,15 @@ _PIECES = st.sampled_from(
 
 @given(st.lists(_PIECES, max_size=600).map("".join))
 def test_any_text_is_parsed_or_refused_and_quickly(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     with contextlib.suppress(PolicyFault):
         parse("tried", text)
-    assert time.perf_counter() - begun < 5, "neither does the time grow out of bounds"
+    assert time.process_time() - begun < 5, "neither does the time grow out of bounds"
 
 
 def test_the_longest_texts_of_any_one_piece_are_parsed_quickly() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     for piece in ("'", "%(", "(", "a", "':", "not ", "%(a)s", "a:'b'", " "):
         with contextlib.suppress(PolicyFault):
             parse("tried", piece * (CHECK_CHARS_MAX // len(piece)))
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from tests.support.patience import HANGS_SECONDS
 from tests.support.waiting import wait_until
 from trunkline.domain.ids import ServerId
 from trunkline.host.libvirt.under_way import UnderWay
@@ -37,7 +38,7 @@ class Site:
     def finish(self, count: int = 1) -> None:
         self.go_on.set()
         for _ in range(count):
-            assert self.news.acquire(timeout=30)
+            assert self.news.acquire(timeout=HANGS_SECONDS)
 
 
 def test_nobody_waits_and_the_same_is_begun_once() -> None:

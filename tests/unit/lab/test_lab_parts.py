@@ -17,6 +17,7 @@ from lab.build import BuildFailed, Root, load_order, uncompressed_kernel
 from lab.machine import Card, qemu_command
 from lab.monitor import Monitor, MonitorRefused
 from lab.processes import ending_with_us
+from tests.support.patience import HANGS_SECONDS
 
 MODULES_DEP = """\
 kernel/fs/erofs/erofs.ko: kernel/lib/libcrc32c.ko
@@ -137,6 +138,6 @@ def test_the_workers_of_one_run_have_the_lab_together_and_another_run_waits(tmp_
     second = a_run(tmp_path, "second", "its worker")
     assert second.stdout is not None
     assert select.select([second.stdout], [], [], 0.5)[0] == []
-    first.communicate(timeout=30)
-    said, _ = second.communicate(timeout=30)
+    first.communicate(timeout=HANGS_SECONDS)
+    said, _ = second.communicate(timeout=HANGS_SECONDS)
     assert said.splitlines() == ["second", "its worker"]
