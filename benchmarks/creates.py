@@ -203,7 +203,7 @@ def a_site(host_count: int) -> Iterator[Site]:
     """Open a control plane in a directory of its own."""
     with (
         tempfile.TemporaryDirectory(prefix="tl-bench-") as scratch,
-        a_world(Path(scratch), inline=False) as svc,
+        a_world(Path(scratch)) as svc,
     ):
         yield Site(svc, host_count)
 

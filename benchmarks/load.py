@@ -33,7 +33,7 @@ def main() -> None:
     before = machine()
     with (
         tempfile.TemporaryDirectory(prefix="tl-bench-") as scratch,
-        a_world(Path(scratch), inline=False) as svc,
+        a_world(Path(scratch)) as svc,
     ):
         cards = ((5, PHY1), (0x25, PHY2), (0x45, PHY1), (0x65, PHY2))
         AgentByHand(

@@ -20,6 +20,6 @@ def test_ctrl_c_ends_it_without_a_traceback_pressed_twice_too(
         for _ in range(times):
             signal.raise_signal(signal.SIGINT)
 
-    with a_world(tmp_path, inline=False) as svc, pytest.raises(KeyboardInterrupt):
+    with a_world(tmp_path) as svc, pytest.raises(KeyboardInterrupt):
         serve(svc, Wakeups(), listen("127.0.0.1", 0), on_ready=press)
     assert "Traceback" not in caplog.text

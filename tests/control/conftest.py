@@ -33,10 +33,10 @@ def svc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
 
 @pytest.fixture(params=["threads on SQLite", "replicas on PostgreSQL"])
 def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Services]]:
-    """One control plane with a writer thread, or three over one database."""
+    """One control plane for all threads, or three over one database."""
     with ExitStack() as stack:
         if request.param == "threads on SQLite":
-            yield [stack.enter_context(a_world(tmp_path, inline=False))]
+            yield [stack.enter_context(a_world(tmp_path))]
         else:
             url = request.getfixturevalue("new_postgres_database")()
             yield [stack.enter_context(a_world(tmp_path, url=url, seed=n)) for n in range(3)]

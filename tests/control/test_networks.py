@@ -89,7 +89,7 @@ def test_a_deleted_networks_vlan_is_given_again(svc: Services) -> None:
 
 
 def test_tenant_networks_made_at_once_never_share_a_vlan(tmp_path: Path) -> None:
-    with a_world(tmp_path, inline=False) as svc:
+    with a_world(tmp_path) as svc:
         made: list[tuple[str, str | None, int | None]] = []
 
         def make() -> None:

@@ -138,7 +138,7 @@ def tell_story(directory: Path) -> None:
 
 def tell_crowd(directory: Path) -> None:
     """Let several threads make servers at once: their commits go together."""
-    with a_world(directory, inline=False) as svc:
+    with a_world(directory) as svc:
         a_host(svc, vfs=2 * WRITERS * EACH)
         network = create_network(svc, DEMO, NetworkCreate(name="blue")).network
         say("begun")

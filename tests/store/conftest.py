@@ -35,7 +35,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
-    """A store on a fresh database; SQLite's with its writer thread."""
+    """A store on a fresh database."""
     opened = open_store(url)
     yield opened
     opened.close()
@@ -56,6 +56,6 @@ def shared_store(
     url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'trunkline.db'}"
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_cluster").new_database()
-    opened = open_store(url, inline=True)
+    opened = open_store(url)
     yield opened
     opened.close()

@@ -18,6 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from tests.support.patience import HANGS_SECONDS
+from tests.support.waiting import wait_until
 from trunkline.domain.errors import NotFound, StoreUnavailable
 from trunkline.store import engine
 from trunkline.store.engine import Store, open_engine
@@ -95,17 +96,7 @@ def in_one_batch(store: Store, *use_cases: Callable[[Transaction], str]) -> list
 
 
 def wait_for_queue(store: Store, length: int) -> None:
-    wait_until(store, lambda waiting: waiting >= length)
-
-
-def wait_until(store: Store, condition: Callable[[int], bool]) -> None:
-    """Wait until as many writes wait as a condition says."""
-    polled = threading.Event()
-    for _ in range(int(HANGS_SECONDS) * 1000):
-        if condition(store._jobs.qsize()):
-            return
-        polled.wait(0.001)
-    raise AssertionError(f"{store._jobs.qsize()} writes wait")
+    wait_until(lambda: len(store._waiting) >= length, f"{length} writes wait", look_seconds=0.001)
 
 
 def test_a_use_case_that_fails_keeps_nothing_and_gets_its_own_error(store: Store) -> None:
@@ -328,13 +319,13 @@ def test_as_many_as_shared_the_last_commit_are_waited_for(
     commits: list[str] = []
     with (
         statements(sqlite_store, lambda s: commits.append(s) if s == "COMMIT" else None),
-        ThreadPoolExecutor(2) as threads,
+        ThreadPoolExecutor(3) as threads,
     ):
-        early = engine._Job(put("d"))
-        sqlite_store._jobs.put(early)
-        wait_until(sqlite_store, lambda waiting: waiting == 0)  # The writer has taken it.
+        early = threads.submit(sqlite_store.write, put("d"))
+        wait_until(lambda: early.done() or sqlite_store._waiting, "it waits for others")
+        assert not early.done()
         late = [threads.submit(sqlite_store.write, put(key)) for key in ("e", "f")]
-        assert [early.wait(), *(future.result() for future in late)] == ["d", "e", "f"]
+        assert [future.result() for future in (early, *late)] == ["d", "e", "f"]
     assert len(commits) == 1
 
 
@@ -375,7 +366,7 @@ def test_closing_finishes_the_writes_that_wait_and_refuses_later_ones(sqlite_sto
         waiting = threads.submit(sqlite_store.write, put("a"))
         wait_for_queue(sqlite_store, 1)
         closing = threads.submit(sqlite_store.close)
-        wait_for_queue(sqlite_store, 2)  # The end is queued behind the write.
+        wait_until(lambda: sqlite_store._closed, "no later ones are taken")
         with pytest.raises(StoreUnavailable, match="closed"):
             sqlite_store.write(put("b"))
         go.set()

@@ -32,7 +32,7 @@ def a_sqlite_database(file: Path) -> str:
 def _made_once() -> bytes:
     with tempfile.TemporaryDirectory(prefix="tl-schema-") as directory:
         file = Path(directory) / "trunkline.db"
-        open_store(f"sqlite:///{file}", inline=True).close()
+        open_store(f"sqlite:///{file}").close()
         beside = [path.name for path in file.parent.iterdir() if path != file]
         assert not beside, f"what is in {beside} would be lacking in the copy"
         return file.read_bytes()

@@ -250,7 +250,7 @@ def a_site(
     policy: Policy = DEFAULT_POLICY,
 ) -> Iterator[Site]:
     """Open a control plane over a real store, with users, behind its HTTP application."""
-    with a_world(tmp_path, inline=False, url=url, clock=clock) as plain:
+    with a_world(tmp_path, url=url, clock=clock) as plain:
         wakeups = Wakeups()
         svc = replace(
             plain,

@@ -36,7 +36,7 @@ def a_keystone_site(
     url: str | None = None,
 ) -> Iterator[KeystoneSite]:
     """Open one that asks `identity` about tokens; `more_routes` instead of all that there are."""
-    with a_world(tmp_path, inline=False, url=url, clock=clock) as plain:
+    with a_world(tmp_path, url=url, clock=clock) as plain:
         wakeups = Wakeups()
         svc = replace(plain, identity_elsewhere=identity, wake_host=wakeups.wake)
         app = make_app(svc, wakeups, routes=more_routes or None)

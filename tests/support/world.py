@@ -73,7 +73,6 @@ def a_world(
     tmp_path: Path,
     *,
     url: str | None = None,
-    inline: bool = True,
     seed: int = 0,
     clock: Clock | None = None,
 ) -> Iterator[Services]:
@@ -84,7 +83,7 @@ def a_world(
         clock: Stands still at a day long ago unless given.
     """
     clock = clock or ManualClock()
-    store = open_store(url or a_sqlite_database(tmp_path / "trunkline.db"), inline=inline)
+    store = open_store(url or a_sqlite_database(tmp_path / "trunkline.db"))
     limits = Limits()
     images_dir = tmp_path / "images"
     images_dir.mkdir(exist_ok=True)

@@ -28,7 +28,7 @@ _FLEET_CHECK_SECONDS = 5  # As often as `trunkline up` looks for hosts that are 
 def make_database(path: Path, template: Path) -> None:
     """Make an empty database at `path`: a copy, since migrating takes longer than a short run."""
     if not template.exists():
-        open_store(f"sqlite:///{template}", inline=True).close()
+        open_store(f"sqlite:///{template}").close()
     shutil.copyfile(template, path)
 
 
@@ -36,7 +36,7 @@ class SimStore(Store):
     """The store, with a point before each transaction and one after each commit."""
 
     def __init__(self, path: Path, life: Life) -> None:
-        super().__init__(open_engine(f"sqlite:///{path}"), inline=True)
+        super().__init__(open_engine(f"sqlite:///{path}"))
         self._life = life
 
     def write(self, use_case: Callable[[Transaction], T]) -> T:

@@ -3,16 +3,17 @@
 A use case is a function of a transaction that may be run again: it has no effect but what it
 writes through the transaction and what it registers with `on_commit` and `on_rollback`.
 
-SQLite: all writes go through one writer thread. All that wait at one moment share one COMMIT, and
-none is answered before it (group commit: one fsync for many). One that fails keeps nothing, and
-takes nothing of the others with it. Reads run in their callers' threads on a snapshot.
+SQLite: one thread writes at a time, that of the caller who has waited longest. All that wait at one
+moment share its COMMIT, and none is answered before it (group commit: one fsync for many). One that
+fails keeps nothing, and takes nothing of the others with it. Reads run in their callers' threads on
+a snapshot.
 PostgreSQL: one transaction for each use case.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -38,28 +39,36 @@ _RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
 
 
 class _Job(Generic[T]):
-    """A use case that waits for the writer, and then what became of it."""
+    """A use case that waits to be written, and then what became of it."""
 
-    __slots__ = ("_answered", "_problem", "_result", "run")
+    __slots__ = ("_problem", "_result", "_told", "leads", "run")
 
     def __init__(self, run: Callable[[Transaction], T]) -> None:
         self.run = run
+        self.leads = False  # Its caller is to write the next batch, of which it is the first.
         self._result: T
         self._problem: BaseException | None = None
-        self._answered = threading.Lock()  # The writer lets go of it.
-        self._answered.acquire()
+        self._told = threading.Lock()  # Let go of whenever its caller is told something.
+        self._told.acquire()
+
+    def lead(self) -> None:
+        self.leads = True
+        self._told.release()
 
     def succeed(self, result: T) -> None:
         self._result = result
-        self._answered.release()
+        self._told.release()
 
     def fail(self, problem: BaseException) -> None:
         self._problem = problem
-        self._answered.release()
+        self._told.release()
 
-    def wait(self) -> T:
-        """Wait until it is answered; return what the use case returned, or raise what it raised."""
-        self._answered.acquire()
+    def wait(self) -> None:
+        """Wait until it is answered, or leads."""
+        self._told.acquire()
+
+    def answer(self) -> T:
+        """Return what the use case returned, or raise what it raised."""
         if self._problem is not None:
             try:
                 raise self._problem
@@ -71,14 +80,11 @@ class _Job(Generic[T]):
 class Store:
     """One database. Made by `open_store`; close it when done."""
 
-    def __init__(
-        self, engine: Engine, *, inline: bool = False, write_queue_max: int = WRITE_QUEUE_MAX
-    ) -> None:
+    def __init__(self, engine: Engine, *, write_queue_max: int = WRITE_QUEUE_MAX) -> None:
         """Wrap `engine`, whose schema is current.
 
         Args:
             engine: A SQLite or PostgreSQL engine, as `open_engine` makes them.
-            inline: Run writes in the caller's thread: for the simulator, which has only one.
             write_queue_max: Writes that may wait (SQLite); more are refused at once.
         """
         self._engine = engine
@@ -90,20 +96,15 @@ class Store:
             self._reader = engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._write_queue_max = write_queue_max
         self._closed = False
-        self._door = threading.Lock()  # No job is queued behind the one that ends the writer.
-        self._writer: threading.Thread | None = None
-        self._inline_lock = threading.Lock()
+        self._door = threading.Lock()  # Of all that follows, but for the connection.
+        self._waiting: deque[_Job[Any]] = deque()
+        self._is_led = False  # Somebody writes a batch; otherwise nobody waits.
+        self._expected = 1  # Use cases in the last batch.
+        self._has_come = threading.Condition(self._door)  # A use case, while a batch is gathered.
+        self._rests = threading.Condition(self._door)  # Nobody writes any more.
         self._writing: Connection | None = None  # Kept: to get one takes a tenth of a short write.
-        if self._is_sqlite and not inline:
-            # A program that ends by an exception ends, rather than wait for a `close` that nobody
-            # calls any more: what is not committed by then was told to nobody.
-            self._writer = threading.Thread(
-                target=self._write_batches, name="store-writer", daemon=True
-            )
-            self._writer.start()
 
     @property
     def dialect(self) -> str:
@@ -113,12 +114,9 @@ class Store:
     def close(self) -> None:
         """Finish the writes that are waiting, then close every connection."""
         with self._door:
-            ending = not self._closed
             self._closed = True
-            if ending and self._writer is not None:
-                self._jobs.put(None)
-        if self._writer is not None:
-            self._writer.join()
+            self._has_come.notify_all()
+            self._rests.wait_for(lambda: not self._is_led)
         self._stop_writing()
         self._engine.dispose()
 
@@ -143,47 +141,50 @@ class Store:
         if not self._is_sqlite:
             return self._write_alone(use_case)
         job = _Job(use_case)
-        if self._writer is None:
-            with self._inline_lock:
-                self._write_batch([job])
-            return job.wait()
         with self._door:
             if self._closed:
                 raise StoreUnavailable("the store is closed")
-            waiting = self._jobs.qsize()
-            if waiting >= self._write_queue_max:
-                raise StoreUnavailable(f"{waiting} changes are waiting already")
-            self._jobs.put(job)
-        return job.wait()
+            if len(self._waiting) >= self._write_queue_max:
+                raise StoreUnavailable(f"{len(self._waiting)} changes are waiting already")
+            self._waiting.append(job)
+            self._has_come.notify()
+            if not self._is_led:
+                self._is_led = job.leads = True
+        if not job.leads:
+            job.wait()
+        if job.leads:
+            self._lead()
+        return job.answer()
 
-    def _write_batches(self) -> None:
-        expected = 1
-        while batch := self._gather(expected):
+    def _lead(self) -> None:
+        """Write those who wait; of who has come meanwhile, the one who waits longest leads next."""
+        batch: list[_Job[Any]] = []
+        try:
+            batch = self._gather()
             self._write_batch(batch)
-            expected = len(batch)
+        finally:
+            with self._door:
+                self._expected = len(batch)
+                if self._waiting:
+                    self._waiting[0].lead()
+                else:
+                    self._is_led = False
+                    self._rests.notify_all()
 
-    def _gather(self, expected: int) -> list[_Job[Any]]:
-        """Return the use cases that wait, once there is one; none: the store is closed.
+    def _gather(self) -> list[_Job[Any]]:
+        """Take the use cases that wait, of which there is one.
 
         Those who were answered a moment ago may be about to ask for more. Begun without them, a
-        batch has few use cases, and all others wait for the whole of its commit. So up to
-        `expected` use cases, as many as the last batch had, are waited for a moment.
+        batch has few use cases, and all others wait for the whole of its commit. So up to as many
+        as the last batch had are waited for a moment.
         """
-        first = self._jobs.get()
-        if first is None:
-            return []
-        batch, deadline = [first], monotonic() + GATHER_SECONDS_MAX
-        while len(batch) < BATCH_SIZE_MAX:
-            patience = max(0.0, deadline - monotonic()) if len(batch) < expected else 0.0
-            try:
-                job = self._jobs.get(timeout=patience)
-            except queue.Empty:
-                break
-            if job is None:
-                self._jobs.put(None)  # For the next round: nothing comes behind it.
-                break
-            batch.append(job)
-        return batch
+        deadline = monotonic() + GATHER_SECONDS_MAX
+        with self._door:
+            while len(self._waiting) < self._expected and not self._closed:
+                if not self._has_come.wait(max(0.0, deadline - monotonic())):
+                    break
+            count = min(len(self._waiting), BATCH_SIZE_MAX)
+            return [self._waiting.popleft() for _ in range(count)]
 
     def _write_batch(self, batch: list[_Job[Any]]) -> None:
         kept: list[Transaction] = []

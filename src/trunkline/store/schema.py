@@ -46,12 +46,11 @@ class DatabaseUnusable(TrunklineError):
         self.url = url
 
 
-def open_store(url: str, *, inline: bool = False) -> Store:
+def open_store(url: str) -> Store:
     """Open the database at `url`, bring its schema up to date, and return the Store.
 
     Args:
         url: ``sqlite:///PATH`` or ``postgresql+psycopg://…``.
-        inline: Run writes in the caller's thread: for the simulator, which has only one.
 
     Raises:
         DatabaseTooNew: It was written by a newer version; nothing was touched.
@@ -77,7 +76,7 @@ def open_store(url: str, *, inline: bool = False) -> Store:
     except BaseException:
         engine.dispose()
         raise
-    return Store(engine, inline=inline)
+    return Store(engine)
 
 
 def sqlite_file(url: str) -> Path | None:
