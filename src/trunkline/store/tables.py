@@ -34,7 +34,7 @@ from trunkline.domain.pci_request import PciRequest
 from trunkline.domain.port import AddressPair, DhcpOption
 from trunkline.domain.server import Fault, Flavor, GuestPlaces
 from trunkline.store.columns import Json, UtcTime
-from trunkline.store.metadata import ID, NAME, SERIAL, USER_ID, metadata
+from trunkline.store.metadata import ID, NAME, SERIAL, USER_ID, metadata, sparse_indexes
 
 qos_policies = Table(
     "qos_policies",
@@ -141,7 +141,7 @@ ports = Table(
     Column("mac", String(17), nullable=False),
     Column("vnic_type", String(32), nullable=False),
     # By name, as everybody calls it: it never changes, and is not deleted while a port has it.
-    Column("pci_flavor", NAME, ForeignKey("pci_flavors.name"), nullable=True, index=True),
+    Column("pci_flavor", NAME, ForeignKey("pci_flavors.name"), nullable=True),
     Column("pci_match", Json(Alternative), nullable=False),
     Column("numa_policy", String(16), nullable=True),
     Column("device_id", NAME, nullable=False, index=True),
@@ -149,7 +149,7 @@ ports = Table(
     Column("port_security_enabled", Boolean, nullable=False),
     Column("trusted", Boolean, nullable=False),
     Column("vlan_qos", Integer, nullable=False),
-    Column("qos_policy_id", ID, ForeignKey("qos_policies.id"), nullable=True, index=True),
+    Column("qos_policy_id", ID, ForeignKey("qos_policies.id"), nullable=True),
     Column("profile", Json, nullable=False),
     Column("created_by_server", Boolean, nullable=False),
     Column("allowed_address_pairs", Json(tuple[AddressPair, ...]), nullable=False),
@@ -159,6 +159,7 @@ ports = Table(
     Column("updated_at", UtcTime, nullable=False),
     Column("revision", Integer, nullable=False),
     UniqueConstraint("network_id", "mac"),
+    *sparse_indexes("ports", "pci_flavor", "qos_policy_id"),
 )
 
 # `sort_key` is the address as fixed-width hex, so that text order is address order.
@@ -318,16 +319,17 @@ allocations = Table(
     Column("id", ID, primary_key=True),
     Column("device_id", ID, ForeignKey("devices.id"), nullable=False, unique=True),
     Column("host_id", ID, ForeignKey("hosts.id"), nullable=False, index=True),
-    Column("port_id", ID, nullable=True, index=True),  # None: a device on no network.
-    Column("server_id", ID, nullable=True, index=True),
+    Column("port_id", ID, nullable=True),  # None: a device on no network.
+    Column("server_id", ID, nullable=True),
     Column("project_id", ID, nullable=False, index=True),
     Column("epoch", Integer, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("created_at", UtcTime, nullable=False),
     Column("failure", Text, nullable=True),
-    Column("wire", String(320), nullable=True, index=True),
+    Column("wire", String(320), nullable=True),
     Column("egress_mbps", Integer, nullable=False),  # Guaranteed by the PF; 0: nothing is.
     Column("ingress_mbps", Integer, nullable=False),
+    *sparse_indexes("allocations", "port_id", "server_id", "wire"),
 )
 
 # What PFs have and owe; only those that account any: see `store.bandwidth`.
@@ -361,13 +363,14 @@ bindings = Table(
     metadata,
     Column("port_id", ID, ForeignKey("ports.id"), primary_key=True),
     Column("host_id", ID, ForeignKey("hosts.id"), nullable=False, index=True),
-    Column("server_id", ID, nullable=True, index=True),
+    Column("server_id", ID, nullable=True),
     Column("state", String(16), nullable=False),
-    Column("segment_id", ID, nullable=True, index=True),
-    Column("device_id", ID, ForeignKey("devices.id"), nullable=True, index=True),
+    Column("segment_id", ID, nullable=True),
+    Column("device_id", ID, ForeignKey("devices.id"), nullable=True),
     Column("vif_type", String(64), nullable=False),
     Column("vif_details", Json, nullable=False),
     Column("generation", BigInteger, nullable=False),
+    *sparse_indexes("bindings", "server_id", "segment_id", "device_id"),
 )
 
 servers = Table(
@@ -378,20 +381,20 @@ servers = Table(
     Column("user_id", USER_ID, nullable=False),
     Column("name", NAME, nullable=False, index=True),
     Column("state", String(16), nullable=False),
-    Column("host_id", ID, ForeignKey("hosts.id"), nullable=True, index=True),
+    Column("host_id", ID, ForeignKey("hosts.id"), nullable=True),
     Column("numa_node", Integer, nullable=True),  # Of the host; its guest is confined to it.
     Column("flavor", Json(Flavor), nullable=False),
     Column("flavor_id", NAME, nullable=False),
     Column("vcpus", Integer, nullable=False),  # Of the flavor, to be summed for quotas.
     Column("memory_mib", Integer, nullable=False),
-    Column("image_id", ID, nullable=True, index=True),
+    Column("image_id", ID, nullable=True),
     Column("port_ids", Json, nullable=False),
     Column("nic_tags", Json, nullable=False),
     Column("places", Json(GuestPlaces), nullable=True),
     Column("pci_requests", Json(tuple[PciRequest, ...]), nullable=False),
     Column("numa_policy", String(16), nullable=True),
     Column("nic_rules", Json(tuple[NicRule, ...]), nullable=False),
-    Column("group_id", ID, nullable=True, index=True),  # The server group that it is a member of.
+    Column("group_id", ID, nullable=True),  # The server group that it is a member of.
     Column("zone", NAME, nullable=True),  # That it was asked for in; None: in any.
     Column("power", String(16), nullable=False),
     Column("boot_number", Integer, nullable=False),
@@ -415,12 +418,13 @@ servers = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("launched_at", UtcTime, nullable=True),
-    Column("terminated_at", UtcTime, nullable=True, index=True),
+    Column("terminated_at", UtcTime, nullable=True),
     Column("locked_by", String(16), nullable=True),
     Column("locked_reason", Text, nullable=True),
     Column("image_properties", Json, nullable=False),
     Column("scheduler_hints", Json, nullable=False),
     Index("ix_servers_created_at", "created_at", "id"),
+    *sparse_indexes("servers", "host_id", "image_id", "group_id", "terminated_at"),
 )
 
 events = Table(
@@ -433,11 +437,12 @@ events = Table(
     Column("subject", Text, nullable=False),
     Column("request_id", String(64), nullable=False),
     Column("project_id", ID, nullable=True),
-    Column("host", NAME, nullable=True, index=True),
-    Column("server_id", ID, nullable=True, index=True),
-    Column("port_id", ID, nullable=True, index=True),
-    Column("device_id", ID, nullable=True, index=True),
+    Column("host", NAME, nullable=True),
+    Column("server_id", ID, nullable=True),
+    Column("port_id", ID, nullable=True),
+    Column("device_id", ID, nullable=True),
     Column("details", Json, nullable=False),
     Column("user_id", USER_ID, nullable=True),
+    *sparse_indexes("events", "host", "server_id", "port_id", "device_id"),
     sqlite_autoincrement=True,
 )
