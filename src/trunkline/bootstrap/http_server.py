@@ -64,7 +64,7 @@ class HttpServer(uvicorn.Server):
                 http="h11",
                 lifespan="off",
                 ws="none",
-                loop="asyncio",  # Not another one because it happens to be installed.
+                loop="uvloop",
                 proxy_headers=bool(trusted_proxies),
                 forwarded_allow_ips=list(trusted_proxies),
             )
