@@ -12,7 +12,7 @@ from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import require
-from trunkline.control.building import raise_generation
+from trunkline.control.generations import raise_generation
 from trunkline.control.services import Services
 from trunkline.domain.aggregate import ZONE_KEY, Aggregate
 from trunkline.domain.errors import AlreadyExists, InUse, Invalid, NotFound, StateConflict

@@ -21,7 +21,6 @@ from trunkline.domain.ether import MacAddress
 from trunkline.domain.host import Host
 from trunkline.domain.ids import (
     AllocationId,
-    HostId,
     PhysicalNetwork,
     PortId,
     ProjectId,
@@ -182,20 +181,6 @@ def bridge_of(segment: Segment | None, host: Host) -> str | None:
     """Return the host's bridge for `normal` ports on a segment, if it has one."""
     name = TUNNEL_BRIDGE if segment is None else segment.physical_network or TUNNEL_BRIDGE
     return host.resources.bridges.get(name)
-
-
-def decide_anew(tx: Transaction, svc: Services, host_id: HostId) -> None:
-    """Raise a host's generation for those who decide by it: the host itself has nothing to do."""
-    generation = tx.hosts.raise_generation(host_id, to_be_applied=False)
-    svc.fleet.note_generation(tx, host_id, generation)
-
-
-def touch_host(tx: Transaction, svc: Services, binding: Binding) -> None:
-    """Raise the generation of a binding's host, and have its agent ask for what is desired now."""
-    generation = tx.hosts.raise_generation(binding.host_id)
-    svc.fleet.note_generation(tx, binding.host_id, generation)
-    name = tx.hosts.get(binding.host_id).name
-    tx.on_commit(lambda: svc.wake_host(name))
 
 
 def _adopt_pf_mac(tx: Transaction, port: Port, record: DeviceRecord) -> Port:

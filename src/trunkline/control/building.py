@@ -22,6 +22,7 @@ from trunkline.control.binding import (
 )
 from trunkline.control.choosing import Chosen, choose
 from trunkline.control.demands import device_demands
+from trunkline.control.generations import raise_generation
 from trunkline.control.nics import Nic, nics_of_bound_ports
 from trunkline.control.ports import new_port, unplug_port
 from trunkline.control.requests import AddressRequest
@@ -208,13 +209,6 @@ def replace_server(
         details = f"{reason}\n{server.fault.details}".strip()
         server = replace(server, port_ids=(), fault=replace(server.fault, details=details))
     return server
-
-
-def raise_generation(tx: Transaction, svc: Services, host: Host) -> None:
-    """Say that what is desired of `host` has changed, and wake its agent once that is durable."""
-    generation = tx.hosts.raise_generation(host.id)
-    svc.fleet.note_generation(tx, host.id, generation)
-    tx.on_commit(lambda: svc.wake_host(host.name))
 
 
 def _ports_in_order(tx: Transaction, server: Server) -> list[Port]:

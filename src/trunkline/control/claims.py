@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trunkline.control.audit import Actor
-from trunkline.control.binding import bind_port, decide_anew, release_binding, touch_host
+from trunkline.control.binding import bind_port, release_binding
+from trunkline.control.generations import decide_anew, touch_host
 from trunkline.control.nics import DEVICE_KINDS
 from trunkline.control.qos import check_able, check_supported, guarantee_of, policy_of
 from trunkline.control.quotas import require_quota

@@ -18,9 +18,10 @@ from trunkline.control.access import of_server, require
 from trunkline.control.audit import Actor, actor_of
 from trunkline.control.binding import release_binding
 from trunkline.control.binding_check import check_choices
-from trunkline.control.building import plug_nic, raise_generation
+from trunkline.control.building import plug_nic
 from trunkline.control.demands import placement_request
 from trunkline.control.fleet import TooFew
+from trunkline.control.generations import raise_generation
 from trunkline.control.nics import DEVICE_KINDS, Nic, resolve_nics
 from trunkline.control.own_servers import unlocked_server
 from trunkline.control.port_devices import joined_match

@@ -8,7 +8,7 @@ from typing import Final
 
 from trunkline.control import audit
 from trunkline.control.access import of_project, refusal, require, require_seen, visible_by
-from trunkline.control.binding import touch_host
+from trunkline.control.generations import touch_host
 from trunkline.control.locking import lock_ports, require_revision
 from trunkline.control.mtus import check_mtu, require_mtu_for_ip
 from trunkline.control.network_requests import NetworkCreate, NetworkUpdate

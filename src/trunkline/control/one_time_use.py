@@ -9,7 +9,7 @@ from __future__ import annotations
 from trunkline.control import audit
 from trunkline.control.access import require
 from trunkline.control.audit import actor_of
-from trunkline.control.building import raise_generation
+from trunkline.control.generations import raise_generation
 from trunkline.control.giving_back import give_back_device
 from trunkline.control.services import Services
 from trunkline.domain.allocation import ALLOCATION, Allocation, AllocationEvent, AllocationState

@@ -12,8 +12,9 @@ from trunkline.control import audit
 from trunkline.control.access import of_project, on_network, require, require_seen, visible_by
 from trunkline.control.addresses import allocate_fixed_ips, with_mac
 from trunkline.control.audit import actor_of
-from trunkline.control.binding import release_binding, touch_host
+from trunkline.control.binding import release_binding
 from trunkline.control.claims import claim, update_claim
+from trunkline.control.generations import touch_host
 from trunkline.control.locking import lock_port, require_revision
 from trunkline.control.nics import check_has_device, check_vnic_type
 from trunkline.control.pci_flavors import matches_of
@@ -28,6 +29,7 @@ from trunkline.control.port_devices import (
     with_trust,
 )
 from trunkline.control.port_groups import enter_groups, groups_after
+from trunkline.control.port_rights import require_create, require_update, require_visible
 from trunkline.control.port_views import views_with_requests
 from trunkline.control.qos import check_change, follow
 from trunkline.control.quotas import require_quota_for
@@ -61,11 +63,10 @@ from trunkline.domain.ids import (
     SegmentId,
 )
 from trunkline.domain.listing import ListQuery
-from trunkline.domain.network import NETWORK_DEVICES, Network
+from trunkline.domain.network import Network
 from trunkline.domain.nic_rules import NumaPolicy
 from trunkline.domain.pci_flavor import Alternative
 from trunkline.domain.policy import network_rules as rules
-from trunkline.domain.policy.language import Target
 from trunkline.domain.port import AddressPair, DhcpOption, Port, VnicType
 from trunkline.domain.quota import Resource
 from trunkline.domain.tags import check_tags
@@ -97,7 +98,7 @@ def get_port(svc: Services, caller: Caller, port_id: str) -> PortView:
 
     def get(tx: Transaction) -> PortView:
         view = _view(tx, port_id)
-        _require_visible(caller, view.port, tx.networks.get(view.port.network_id))
+        require_visible(caller, view.port, tx.networks.get(view.port.network_id))
         return view
 
     return svc.store.read(get)
@@ -115,10 +116,10 @@ def update_port(svc: Services, caller: Caller, port_id: str, changes: PortUpdate
     def update(tx: Transaction) -> PortView:
         port, binding = lock_port(tx, port_id)
         network = tx.networks.get(port.network_id, Lock.SHARED)
-        target = _require_visible(caller, port, network)
+        target = require_visible(caller, port, network)
         require(caller, rules.UPDATE_PORT, target)
         require_revision("port", port, changes.seen_revision)
-        _require_update(caller, target, port, changes)
+        require_update(caller, target, port, changes)
         _check_update(port, binding, changes)
         updated = _updated(tx, svc, network, port, binding, changes)
         check_bound_device(tx, port, updated, binding)
@@ -152,7 +153,7 @@ def delete_port(
 
     def delete(tx: Transaction) -> None:
         port, binding = lock_port(tx, port_id)
-        target = _require_visible(caller, port, tx.networks.get(port.network_id))
+        target = require_visible(caller, port, tx.networks.get(port.network_id))
         require(caller, rules.DELETE_PORT, target)
         require_revision("port", port, seen_revision)
         if binding is not None and binding.server_id is not None:
@@ -280,7 +281,7 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
     shared = is_shared(tx, caller, network)
     require_seen(caller, rules.GET_NETWORK, owner, "network", network.id, shared=shared)
     project_id = request.project_id or caller.own_project
-    _require_create(caller, on_network(project_id, network), request)
+    require_create(caller, on_network(project_id, network), request)
     vnic_type = request.vnic_type or svc.networking.default_vnic_type(network)
     _check_pci_flavor(tx, request.pci_flavor, vnic_type)
     match = parse_own_match(svc, request.pci_match)
@@ -316,62 +317,14 @@ def _create(tx: Transaction, svc: Services, caller: Caller, request: PortCreate)
         tx, actor, svc.clock.now(), "port.create", f"port {port.id}",
         project_id=port.project_id, port_id=port.id,
     )  # fmt: skip
-    if request.host:
-        claim(tx, svc, actor, port, network, request.host, request.profile)
+    if not request.host:
+        return views_with_requests(tx, [port])[0]
+    claim(tx, svc, actor, port, network, request.host, request.profile)
     return _view(tx, port.id)
 
 
 def _view(tx: Transaction, port_id: str) -> PortView:
     return views_with_requests(tx, [tx.ports.get(port_id)])[0]
-
-
-def _require_visible(caller: Caller, port: Port, network: Network) -> Target:
-    """Return what rules may ask of the port; raise `NotFound` if the caller can't see it."""
-    target = on_network(port.project_id, network)
-    require_seen(caller, rules.GET_PORT, target, "port", port.id)
-    return target
-
-
-def _require_create(caller: Caller, target: Target, request: PortCreate) -> None:
-    """Raise `Forbidden` for a port, or a field of it, that the policy does not allow."""
-    asked = {
-        rules.CREATE_PORT: True,
-        # Whoever names a PCI address gets any device of the host.
-        rules.CREATE_PORT_PROFILE: bool(request.profile),
-        rules.CREATE_PORT_TRUSTED: request.trusted is not None,
-        rules.CREATE_PORT_HOST_ID: bool(request.host),
-        rules.CREATE_PORT_DEVICE_OWNER: request.device_owner.startswith(NETWORK_DEVICES),
-        rules.CREATE_PORT_MAC_ADDRESS: request.mac is not None,
-        rules.CREATE_PORT_IP_ADDRESS: any(each.ip_address for each in request.fixed_ips or ()),
-        rules.CREATE_PORT_ALLOWED_ADDRESS_PAIRS: bool(request.allowed_address_pairs),
-        rules.CREATE_PORT_PORT_SECURITY_ENABLED: request.port_security_enabled is False,
-    }
-    for rule, is_asked in asked.items():
-        if is_asked:
-            require(caller, rule, target)
-
-
-def _require_update(caller: Caller, target: Target, port: Port, changes: PortUpdate) -> None:
-    held = {str(each.ip_address) for each in port.fixed_ips}
-    wanted = () if isinstance(changes.fixed_ips, Unset) else changes.fixed_ips
-    owner = port.device_owner if isinstance(changes.device_owner, Unset) else changes.device_owner
-    asked = {
-        rules.UPDATE_PORT_DEVICE_OWNER: owner != port.device_owner
-        and owner.startswith(NETWORK_DEVICES),
-        rules.UPDATE_PORT_PROFILE: changes.profile is not UNSET,
-        rules.UPDATE_PORT_TRUSTED: changes.trusted is not UNSET,
-        rules.UPDATE_PORT_HOST_ID: changes.host is not UNSET,
-        rules.UPDATE_PORT_MAC_ADDRESS: changes.mac not in (UNSET, port.mac),
-        rules.UPDATE_PORT_IP_ADDRESS: any(
-            each.ip_address is not None and each.ip_address not in held for each in wanted
-        ),
-        rules.UPDATE_PORT_ALLOWED_ADDRESS_PAIRS: changes.allowed_address_pairs
-        not in (UNSET, (), port.allowed_address_pairs),
-        rules.UPDATE_PORT_PORT_SECURITY_ENABLED: changes.port_security_enabled is False,
-    }
-    for rule, is_asked in asked.items():
-        if is_asked:
-            require(caller, rule, target)
 
 
 def _check_update(port: Port, binding: Binding | None, changes: PortUpdate) -> None:

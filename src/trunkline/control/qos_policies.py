@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from trunkline.control import audit
 from trunkline.control.access import of_project, require, require_change, require_seen, visible_by
 from trunkline.control.audit import actor_of
-from trunkline.control.binding import touch_host
+from trunkline.control.generations import touch_host
 from trunkline.control.locking import lock_ports, require_revision
 from trunkline.control.qos import follow
 from trunkline.control.races import write_as_seen, write_until_won

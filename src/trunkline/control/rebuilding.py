@@ -12,7 +12,7 @@ from dataclasses import replace
 from trunkline.control import audit
 from trunkline.control.asking import numa_policy_of
 from trunkline.control.audit import actor_of
-from trunkline.control.building import raise_generation
+from trunkline.control.generations import raise_generation
 from trunkline.control.key_pairs import public_key_of
 from trunkline.control.own_servers import unlocked_server
 from trunkline.control.quotas import require_of_each

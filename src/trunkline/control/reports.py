@@ -13,6 +13,7 @@ from trunkline.control import audit
 from trunkline.control.audit import Actor
 from trunkline.control.binding import halt_bindings
 from trunkline.control.building import replace_server
+from trunkline.control.generations import raise_generation
 from trunkline.control.giving_back import give_back_device
 from trunkline.control.interface_reports import settle_nics, take_nic_fact
 from trunkline.control.inventory import InventoryNews, take_inventory
@@ -119,7 +120,8 @@ class _Intake:
             host = replace(host, resources=report.resources, updated_at=self._now)
             tx.hosts.update(host)
             if nodes_changed and tx.hosts.use_of(host.id).numa:
-                self._raise_generation(host)  # CPUs of guests that are confined are other ones.
+                # CPUs of guests that are confined are other ones.
+                raise_generation(tx, self._svc, host)
         changed |= self._note_problem(host, report.problem)
         news = InventoryNews.NONE
         if report.inventory is not None:
@@ -172,7 +174,7 @@ class _Intake:
                 allocation=found.allocation, taken_at=fact.taken,
             )  # fmt: skip
             if not problem:
-                self._raise_generation(host)
+                raise_generation(self._tx, self._svc, host)
             elif found.allocation.server_id is not None:
                 refused[found.allocation.server_id] = problem
         return refused
@@ -233,7 +235,7 @@ class _Intake:
             self._svc.fleet.note_owed(self._tx, host.id, ref.kin_id, -guarantee)
         # Its VFs are to be seen again: whether they are on the list nobody could tell till now.
         self._send_all |= found.record.kind is DeviceKind.PF
-        self._raise_generation(host)
+        raise_generation(self._tx, self._svc, host)
         if is_used_up:
             self._tx.allocations.reserve(found.allocation)
             return
@@ -327,7 +329,7 @@ class _Intake:
             if server.power is not PowerState.STOPPED:
                 # Its guest has ended. So it is to stay, whoever looks at the host next.
                 server = replace(server, power=PowerState.STOPPED, admin_password=None)
-                self._raise_generation(host)
+                raise_generation(self._tx, self._svc, host)
             self._advance(server, ServerEvent.HALT)
         elif (
             fact.condition is ServerCondition.STOPPED
@@ -337,7 +339,7 @@ class _Intake:
             # Marked as in error while it had a guest: that can't be taken back any more.
             halt_bindings(self._tx, server.id)
             self._tx.servers.update(replace(server, power=PowerState.STOPPED))
-            self._raise_generation(host)
+            raise_generation(self._tx, self._svc, host)
 
     def _confirm_bindings(self, server: Server) -> bool:
         """Confirm the bindings of a server that runs; say whether all its devices are ready.
@@ -403,7 +405,7 @@ class _Intake:
             details={"reason": reason},
         )  # fmt: skip
         if server.host_id is not None:
-            self._raise_generation(self._tx.hosts.get(server.host_id))
+            raise_generation(self._tx, self._svc, self._tx.hosts.get(server.host_id))
 
     def _take_drifts(self, host: Host) -> None:
         known = self._known_devices(host) if self._report.drifts else {}
@@ -425,11 +427,6 @@ class _Intake:
         if any(answered):
             self._tx.hosts.note_status_change(host.id)  # By which other replicas wake who waits.
             self._tx.on_commit(lambda: self._svc.wake_host(host.name))
-
-    def _raise_generation(self, host: Host) -> None:
-        generation = self._tx.hosts.raise_generation(host.id)
-        self._svc.fleet.note_generation(self._tx, host.id, generation)
-        self._tx.on_commit(lambda: self._svc.wake_host(host.name))
 
     def _audit(self, host: Host, found: _Known, action: str, **details: str) -> None:
         function = found.record.device.function

@@ -16,9 +16,10 @@ from trunkline.control.access import (
 )
 from trunkline.control.asking import numa_policy_of, rules_of_flavor, rules_over
 from trunkline.control.audit import actor_of
-from trunkline.control.building import build_all, let_go, raise_generation
+from trunkline.control.building import build_all, let_go
 from trunkline.control.field_changes import changed_fields
 from trunkline.control.flavors import visible_flavor
+from trunkline.control.generations import raise_generation
 from trunkline.control.images import is_shared
 from trunkline.control.key_pairs import public_key_of
 from trunkline.control.nics import Nic, resolve_nics

@@ -13,7 +13,7 @@ from trunkline.control import audit
 from trunkline.control.access import require
 from trunkline.control.audit import Actor, actor_of
 from trunkline.control.binding import allocate_device, release_device
-from trunkline.control.building import raise_generation
+from trunkline.control.generations import raise_generation
 from trunkline.control.ledger import Finding, Flaw, HostRows, find_flaws, read_rows
 from trunkline.control.qos import guarantee_of, policy_of
 from trunkline.control.services import Services
