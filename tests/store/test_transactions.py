@@ -424,3 +424,18 @@ def test_a_database_that_cannot_be_reached_is_told_as_such(tmp_path: Path) -> No
     with pytest.raises(StoreUnavailable):
         store.write(put("a"))
     store.close()
+
+
+def test_all_are_answered_however_threads_take_turns(sqlite_store: Store) -> None:
+    def write_many(name: int) -> None:
+        for number in range(400):
+            assert sqlite_store.write(put(f"{name}/{number}")) == f"{name}/{number}"
+
+    between = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(12) as threads:
+            for future in [threads.submit(write_many, name) for name in range(12)]:
+                future.result(HANGS_SECONDS)
+    finally:
+        sys.setswitchinterval(between)

@@ -41,18 +41,18 @@ _RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
 class _Job(Generic[T]):
     """A use case that waits to be written, and then what became of it."""
 
-    __slots__ = ("_problem", "_result", "_told", "leads", "run")
+    __slots__ = ("_leads", "_problem", "_result", "_told", "run")
 
     def __init__(self, run: Callable[[Transaction], T]) -> None:
         self.run = run
-        self.leads = False  # Its caller is to write the next batch, of which it is the first.
+        self._leads = False  # Its caller is to write the next batch, of which it is the first.
         self._result: T
         self._problem: BaseException | None = None
         self._told = threading.Lock()  # Let go of whenever its caller is told something.
         self._told.acquire()
 
     def lead(self) -> None:
-        self.leads = True
+        self._leads = True
         self._told.release()
 
     def succeed(self, result: T) -> None:
@@ -63,9 +63,10 @@ class _Job(Generic[T]):
         self._problem = problem
         self._told.release()
 
-    def wait(self) -> None:
-        """Wait until it is answered, or leads."""
+    def is_to_lead(self) -> bool:
+        """Wait until it is answered, or its caller is to write it."""
         self._told.acquire()
+        return self._leads
 
     def answer(self) -> T:
         """Return what the use case returned, or raise what it raised."""
@@ -148,11 +149,9 @@ class Store:
                 raise StoreUnavailable(f"{len(self._waiting)} changes are waiting already")
             self._waiting.append(job)
             self._has_come.notify()
-            if not self._is_led:
-                self._is_led = job.leads = True
-        if not job.leads:
-            job.wait()
-        if job.leads:
+            leads = not self._is_led
+            self._is_led = True
+        if leads or job.is_to_lead():
             self._lead()
         return job.answer()
 

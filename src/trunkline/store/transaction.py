@@ -128,8 +128,8 @@ class Transaction:
 def _run_all(effects: Sequence[Callable[[], None]]) -> None:
     """Run every effect, whatever becomes of another: the outcome they follow is a fact already.
 
-    One that fails is a bug. It is logged, and neither the caller nor the store's own thread, on
-    which others wait, pays for it.
+    One that fails is a bug. It is logged, and neither its caller nor the one who writes, on whom
+    others wait, pays for it.
     """
     for effect in effects:
         try:
